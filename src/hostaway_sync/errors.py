@@ -1,0 +1,151 @@
+"""Everything that can go wrong, as one tree; each error says what to do about it.
+
+    HostawaySyncError                what to do   exit code
+    ├── UsageError                   permanent    2    an argument that can never be right
+    ├── ConfigurationError           permanent    78   settings
+    │   ├── SchemaOutdated           permanent    78   run `hostaway-sync migrate`
+    │   └── SecretError              permanent    78   key ring: missing key, unknown key id, damaged value
+    ├── SourceError
+    │   ├── SourceUnavailable        retry        1    network, timeout, 5xx, a body that is not what was asked for
+    │   ├── RateLimited              snooze       1    429: waits for its window, is no attempt
+    │   ├── CredentialsRejected      permanent    1    the id or the secret is wrong
+    │   ├── TokenRejected            retry        1    401 or 403 on a call: renew the token once
+    │   ├── Forbidden                skip         1    the token works, this object is not ours to read
+    │   ├── NotFound                 skip         1    404
+    │   └── RequestRejected          permanent    1    any other 4xx
+    ├── StoreError
+    │   └── StoreUnavailable         retry        1    connection lost, server restarting, serialization
+    ├── AccountError                 permanent    1    exists already, is unknown, is disabled
+    ├── LeaseHeld                    snooze       75   another run works on this account
+    ├── LeaseLost                    permanent    1    this run was paused so long that another took over
+    └── RunIncomplete                permanent    1    something of a run failed; its message names what
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+
+class Advice(StrEnum):
+    """What whoever catches an error should do."""
+
+    RETRY = "retry"
+    SNOOZE = "snooze"
+    SKIP = "skip"
+    PERMANENT = "permanent"
+
+
+class HostawaySyncError(Exception):
+    """Root of the tree. The message is one sentence an operator can act on; it never holds a secret."""
+
+    advice: ClassVar[Advice] = Advice.PERMANENT
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(HostawaySyncError):
+    """An argument that can never be right."""
+
+    exit_code = 2
+
+
+class ConfigurationError(HostawaySyncError):
+    """The settings do not describe something that can run."""
+
+    exit_code = 78
+
+
+class SchemaOutdated(ConfigurationError):
+    """The database is behind (or ahead of) this program."""
+
+
+class SecretError(ConfigurationError):
+    """A sealed value cannot be opened, or there is no key to seal with."""
+
+
+class SourceError(HostawaySyncError):
+    """The source did not give what was asked of it."""
+
+
+class SourceUnavailable(SourceError):
+    """The network, the source or its answer is broken for now."""
+
+    advice = Advice.RETRY
+
+
+class RateLimited(SourceError):
+    """The source answered 429.
+
+    Attributes:
+        retry_in: how long to wait, already clamped; None when the source did not say.
+        limit: requests per window that the source says it allows; None when it did not say.
+        scope: which limit was hit, in the source's words (`account`, `ip`, `endpoint`); None when it did not say.
+    """
+
+    advice = Advice.SNOOZE
+
+    def __init__(
+        self, message: str, *, retry_in: timedelta | None = None, limit: int | None = None, scope: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.retry_in = retry_in
+        self.limit = limit
+        self.scope = scope
+
+
+class CredentialsRejected(SourceError):
+    """The account id or the client secret is wrong, or the key was deleted."""
+
+
+class TokenRejected(SourceError):
+    """The source refused the access token, or what it was used for; the answer does not say which."""
+
+    advice = Advice.RETRY
+
+
+class Forbidden(SourceError):
+    """A token that works elsewhere may not read this."""
+
+    advice = Advice.SKIP
+
+
+class NotFound(SourceError):
+    """The source has no such object."""
+
+    advice = Advice.SKIP
+
+
+class RequestRejected(SourceError):
+    """The source understood the request and says no."""
+
+
+class StoreError(HostawaySyncError):
+    """PostgreSQL refused something."""
+
+
+class StoreUnavailable(StoreError):
+    """PostgreSQL is away, restarting, or asks to try again."""
+
+    advice = Advice.RETRY
+
+
+class AccountError(HostawaySyncError):
+    """The account exists already, is unknown, or is disabled."""
+
+
+class LeaseHeld(HostawaySyncError):
+    """Another run works on this account."""
+
+    advice = Advice.SNOOZE
+    exit_code = 75
+
+
+class LeaseLost(HostawaySyncError):
+    """Another run took over; whatever this one still had in hand was not written."""
+
+
+class RunIncomplete(HostawaySyncError):
+    """A run, or one account of many, was not whole."""

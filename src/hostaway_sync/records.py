@@ -1,0 +1,233 @@
+"""The few values that cross rooms, named by stage: Record → Page → Change → RunReport, and the Protocols rooms meet at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from pydantic import SecretStr
+
+
+class Resource(StrEnum):
+    """A kind of object with a list endpoint, in the order in which a run mirrors them."""
+
+    LISTINGS = "listings"
+    RESERVATIONS = "reservations"
+    CONVERSATIONS = "conversations"
+    MESSAGES = "messages"
+
+
+class Mode(StrEnum):
+    """How much a run reads."""
+
+    FULL = "full"
+    INCREMENTAL = "incremental"
+
+
+class RunState(StrEnum):
+    """States of a run; the arrows are in `store.runs`."""
+
+    TRIGGERED = "triggered"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    SUCCESS = "success"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+    SKIPPED = "skipped"
+
+
+class Change(StrEnum):
+    """What became of one record; ordered from the strongest, which wins when a run meets a record twice."""
+
+    INSERTED = "inserted"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    STALE = "stale"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the store must know of a resource to compare two payloads of it.
+
+    Attributes:
+        resource: whose payloads these are.
+        columns: the typed columns that every record of this resource fills.
+        volatile: top-level keys that say nothing about the object itself and are left out of comparisons.
+        signed: top-level keys that hold signed URLs; the query part of a URL inside them is left out of comparisons.
+    """
+
+    resource: Resource
+    columns: tuple[str, ...] = ()
+    volatile: tuple[str, ...] = ()
+    signed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One object as received.
+
+    Attributes:
+        id: the source's id, 1 to 2**63-1; None when it has no usable one, and then it gets no row.
+        payload: JSON text that JSONB accepts; cleaned where the received bytes would be refused.
+        payload_hash: first byte the version of the rule, then 128 bits over the exact bytes received.
+        source_updated_at: the source's own stamp, aware, UTC; None when it has none that can be read.
+        columns: value per typed column; None where the source's value does not fit the column's type.
+        exact: the bytes received, when `payload` is not exactly them or when there is no id; else None.
+        reason: why `exact` is kept, as a short phrase; None when it is not.
+        misfits: names of columns whose value was there but did not fit its type.
+    """
+
+    id: int | None
+    payload: str
+    payload_hash: bytes
+    source_updated_at: datetime | None
+    columns: Mapping[str, object] = field(default_factory=dict)
+    exact: bytes | None = None
+    reason: str | None = None
+    misfits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The records of one answer of a list endpoint.
+
+    Attributes:
+        shape: how to compare these records.
+        records: at most one per id, the newest where the source repeated itself inside the page.
+        observed_at: the database's clock when the budget granted the request.
+        total: rows the source says the whole list has now; None when it did not say.
+        doubt: why this walk may have missed something, as a short phrase; only its last page carries one.
+    """
+
+    shape: Shape
+    records: tuple[Record, ...]
+    observed_at: datetime
+    total: int | None = None
+    doubt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One sliding-window limit: at most `limit` requests in any `window`."""
+
+    key: str
+    limit: int
+    window: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A slot in every bucket asked for: send at `granted_at` (database clock), that is after `wait`."""
+
+    granted_at: datetime
+    wait: timedelta
+
+
+class Budget(Protocol):
+    """The requests allowed per window, shared by every process and machine behind one address."""
+
+    def reserve(self, buckets: Sequence[Bucket]) -> Grant:
+        """Take the next free slot that no bucket's window objects to; blocks on the database only."""
+        ...
+
+    def penalize(self, buckets: Sequence[Bucket], *, retry_in: timedelta, limit: int | None) -> None:
+        """Grant nothing in these buckets for `retry_in`; `limit` below a bucket's own lowers it for a day."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token as issued: usable as soon as it is in anyone's hands, until `expires_at`."""
+
+    value: SecretStr
+    issued_at: datetime
+    expires_at: datetime
+
+
+class TokenVault(Protocol):
+    """Where one account's token outlives the process."""
+
+    def load(self) -> Token | None:
+        """Give the stored token, or None."""
+        ...
+
+    def save(self, token: Token) -> None:
+        """Keep `token` in place of what was there."""
+        ...
+
+
+class Source(Protocol):
+    """One account of the system that is mirrored."""
+
+    @property
+    def api_calls(self) -> int:
+        """Requests sent so far, token requests included."""
+        ...
+
+    def walk(self, resource: Resource, *, parent: int | None = None) -> Iterator[Page]:
+        """Read a whole list, page by page; `parent` is the conversation whose messages are meant.
+
+        Safe to call from several threads at once, each with its own walk. Ends with a page whose `doubt` is None
+        when the source gave no sign of having left something out.
+
+        Raises:
+            Forbidden: the account may not read this list; the token itself works.
+            NotFound: the parent is gone.
+            SourceError: anything else, after the retries it deserves.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back connections; may be called from another thread to end requests that wait."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Distinct records of one resource in one run; `seen` is the sum of the five that follow."""
+
+    seen: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    stale: int = 0
+    quarantined: int = 0
+    missing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceReport:
+    """What one run did with one resource."""
+
+    state: RunState
+    counts: Counts
+    misfits: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What one run did with one account."""
+
+    account_id: int
+    mode: Mode
+    state: RunState
+    api_calls: int
+    duration_s: float
+    resources: Mapping[Resource, ResourceReport]
+    error: str | None = None
+
+
+class Progress(Protocol):
+    """Someone who wants to watch a run; called from several threads."""
+
+    def advance(self, account_id: int, resource: Resource, done: int, total: int | None) -> None:
+        """Say that `done` of `total` (None: not known) records of a resource were read."""
+        ...

@@ -1,24 +1,24 @@
 """Everything that can go wrong, as one tree; each error says what to do about it.
 
-    HostawaySyncError                what to do   exit code
-    ├── UsageError                   permanent    2    an argument that can never be right
-    ├── ConfigurationError           permanent    78   settings
-    │   ├── SchemaOutdated           permanent    78   run `hostaway-sync migrate`
-    │   └── SecretError              permanent    78   key ring: missing key, unknown key id, damaged value
-    ├── SourceError
-    │   ├── SourceUnavailable        retry        1    network, timeout, 5xx, a body that is not what was asked for
-    │   ├── RateLimited              snooze       1    429: waits for its window, is no attempt
-    │   ├── CredentialsRejected      permanent    1    the id or the secret is wrong
-    │   ├── TokenRejected            retry        1    401 or 403 on a call: renew the token once
-    │   ├── Forbidden                skip         1    the token works, this object is not ours to read
-    │   ├── NotFound                 skip         1    404
-    │   └── RequestRejected          permanent    1    any other 4xx
-    ├── StoreError
-    │   └── StoreUnavailable         retry        1    connection lost, server restarting, serialization
-    ├── AccountError                 permanent    1    exists already, is unknown, is disabled
-    ├── LeaseHeld                    snooze       75   another run works on this account
-    ├── LeaseLost                    permanent    1    this run was paused so long that another took over
-    └── RunIncomplete                permanent    1    something of a run failed; its message names what
+HostawaySyncError                what to do   exit code
+├── UsageError                   permanent    2    an argument that can never be right
+├── ConfigurationError           permanent    78   settings
+│   ├── SchemaOutdated           permanent    78   run `hostaway-sync migrate`
+│   └── SecretError              permanent    78   key ring: missing key, unknown key id, damaged value
+├── SourceError
+│   ├── SourceUnavailable        retry        1    network, timeout, 5xx, a body that is not what was asked for
+│   ├── RateLimited              snooze       1    429: waits for its window, is no attempt
+│   ├── CredentialsRejected      permanent    1    the id or the secret is wrong
+│   ├── TokenRejected            retry        1    401 or 403 on a call: renew the token once
+│   ├── Forbidden                skip         1    the token works, this object is not ours to read
+│   ├── NotFound                 skip         1    404
+│   └── RequestRejected          permanent    1    any other 4xx
+├── StoreError
+│   └── StoreUnavailable         retry        1    connection lost, server restarting, serialization
+├── AccountError                 permanent    1    exists already, is unknown, is disabled
+├── LeaseHeld                    snooze       75   another run works on this account
+├── LeaseLost                    permanent    1    this run was paused so long that another took over
+└── RunIncomplete                permanent    1    something of a run failed; its message names what
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The few values that cross rooms, named by stage: Record → Page → Change → RunReport, and the Protocols rooms meet at."""
+"""The few values that cross rooms, named by stage: Record → Page → Change → RunReport; and where rooms meet."""
 
 from __future__ import annotations
 
@@ -124,10 +124,17 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A slot in every bucket asked for: send at `granted_at` (database clock), that is after `wait`."""
+    """A slot in every bucket asked for.
+
+    Attributes:
+        granted_at: the moment of the slot, by the database's clock.
+        wait: how long to wait until then.
+        slack: how much later the request may still leave; after that another slot must be reserved.
+    """
 
     granted_at: datetime
     wait: timedelta
+    slack: timedelta
 
 
 class Budget(Protocol):

@@ -1,0 +1,47 @@
+"""Alembic's entry: one schema, one migration a transaction, one migrator at a time."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlalchemy import Connection, text
+
+LOCK = "SELECT pg_advisory_lock(hashtext('hostaway-sync migrate'))"
+UNLOCK = "SELECT pg_advisory_unlock(hashtext('hostaway-sync migrate'))"
+TIMEOUTS = ("SET lock_timeout = '10s'", "SET statement_timeout = '15min'")
+
+
+def migrate(connection: Connection, schema: str) -> None:
+    """Run what is missing, with `schema` as the place of every unqualified name."""
+    quoted = connection.dialect.identifier_preparer.quote(schema)
+    # Waiting for another migrator is fine and has no limit; waiting for a table that is in use is not.
+    connection.execute(text("SET lock_timeout = 0"))
+    connection.execute(text(LOCK))
+    connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {quoted}"))
+    connection.execute(text(f"SET search_path TO {quoted}"))
+    for timeout in TIMEOUTS:
+        connection.execute(text(timeout))
+    connection.commit()
+    connection.dialect.default_schema_name = schema
+    context.configure(connection=connection, transaction_per_migration=True)
+    try:
+        with context.begin_transaction():
+            context.run_migrations()
+    finally:
+        connection.rollback()
+        connection.execute(text(UNLOCK))
+        connection.commit()
+
+
+def print_sql(schema: str) -> None:
+    """Print what `migrate` would run on an empty database."""
+    context.configure(dialect_name="postgresql", literal_binds=True, transaction_per_migration=True)
+    context.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+    context.execute(f'SET search_path TO "{schema}"')
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if context.is_offline_mode():
+    print_sql(context.config.attributes["schema"])
+else:
+    migrate(context.config.attributes["connection"], context.config.attributes["schema"])

@@ -1,0 +1,180 @@
+"""Environment, .env and *_FILE → one validated, frozen Settings.
+
+Order: environment variable, the file named by `<variable>_FILE`, `.env` in the current directory, systemd's
+credentials directory. Read by `cli` and `mirror` alone.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import socket
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from hostaway_sync.errors import ConfigurationError
+
+PREFIX = "HOSTAWAY_SYNC_"
+_FILE_FIELDS = ("database_url", "master_key", "client_secret")
+
+
+class RateLimit(NamedTuple):
+    """At most `requests` in any `window`."""
+
+    requests: int
+    window: timedelta
+
+
+def _rate_limit(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*([1-9]\d{0,6})\s*/\s*([1-9]\d{0,4})\s*", value)
+    if match is None:
+        raise ValueError("must be requests/seconds, for example 200/10")
+    return RateLimit(int(match[1]), timedelta(seconds=int(match[2])))
+
+
+Limit = Annotated[RateLimit, NoDecode, BeforeValidator(_rate_limit)]
+
+
+def default_data_dir() -> Path:
+    """Give the directory of the embedded database and the key file, without asking $HOME: cron may not set it."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/hostaway-sync")
+    home = os.environ.get("XDG_DATA_HOME")
+    if home and Path(home).is_absolute():
+        return Path(home) / "hostaway-sync"
+    try:
+        return Path(pwd.getpwuid(os.geteuid()).pw_dir) / ".local" / "share" / "hostaway-sync"
+    except KeyError:
+        raise ConfigurationError(
+            f"user {os.geteuid()} has no home directory: set {PREFIX}DATA_DIR to a directory that may be written"
+        ) from None
+
+
+class Settings(BaseSettings):
+    """Everything that can be set from outside, validated once.
+
+    Attributes:
+        database_url: PostgreSQL 15 or newer; None means the embedded one in `data_dir`.
+        data_dir: the embedded database and the key file.
+        api_url: root of the API, with its version.
+        master_key: base64 keys, the first one seals; None means keyring or key file.
+        rate_limit_ip: requests of all accounts together from this address.
+        rate_limit_account: requests of one account.
+        rate_limit_send: guest messages of one account, a bucket of its own.
+        egress: name of the address whose budget is shared; machines behind one address use one name.
+        client_secret: the secret for `account add`.
+        log_level: least level that is logged to stderr.
+        log_format: `console` or `json`; unset: console on a terminal, JSON elsewhere.
+        retry_attempts: how often one request is tried.
+        retry_backoff: seconds before the second attempt at most; doubles with each further one.
+        requests_in_flight: requests of one account that overlap, 2 to 8.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+    )
+
+    database_url: SecretStr | None = None
+    data_dir: Path = Field(default_factory=default_data_dir)
+    api_url: str = "https://api.hostaway.com/v1"
+    master_key: SecretStr | None = None
+    rate_limit_ip: Limit = RateLimit(200, timedelta(seconds=10))
+    rate_limit_account: Limit = RateLimit(200, timedelta(seconds=10))
+    rate_limit_send: Limit = RateLimit(30, timedelta(seconds=60))
+    egress: str = Field(default_factory=socket.gethostname, min_length=1, max_length=200)
+    client_secret: SecretStr | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+    log_format: Literal["console", "json"] | None = None
+    retry_attempts: int = Field(default=5, ge=1, le=20)
+    retry_backoff: float = Field(default=1.0, ge=0, le=60)
+    requests_in_flight: int = Field(default=4, ge=2, le=8)
+
+    @field_validator("api_url")
+    @classmethod
+    def _plain_url(cls, value: str) -> str:
+        url = TypeAdapter(AnyHttpUrl).validate_python(value)
+        if url.scheme == "http" and url.host not in {"127.0.0.1", "localhost", "[::1]"}:
+            raise ValueError("must be https, because the client secret travels on it")
+        return value.rstrip("/")
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the files of `*_FILE` between the environment and .env, and systemd's credentials last."""
+        del file_secret_settings
+        return (
+            init_settings,
+            env_settings,
+            lambda: _named_files(settings_cls),
+            dotenv_settings,
+            _credentials,  # type: ignore[return-value]  # as above
+        )
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401  (whatever a field takes)
+    """Read the settings.
+
+    Raises:
+        ConfigurationError: one sentence that names each variable that is wrong, without its value.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{PREFIX}{str(detail['loc'][0]).upper()} {detail['msg'].removeprefix('Value error, ')}"
+            for detail in error.errors(include_input=False, include_url=False)
+        )
+        raise ConfigurationError(f"settings: {wrong}") from None
+
+
+def _named_files(settings_cls: type[BaseSettings]) -> dict[str, str]:
+    del settings_cls
+    return {
+        name: _content(Path(path), f"{PREFIX}{name.upper()}_FILE")
+        for name in _FILE_FIELDS
+        if (path := os.environ.get(f"{PREFIX}{name.upper()}_FILE"))
+    }
+
+
+def _credentials() -> dict[str, str]:
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not directory:
+        return {}
+    files = {name: Path(directory) / f"{PREFIX}{name.upper()}".lower() for name in _FILE_FIELDS}
+    return {name: _content(path, "systemd credential") for name, path in files.items() if path.is_file()}
+
+
+def _content(path: Path, named_by: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigurationError(f"settings: {named_by} {path} cannot be read: {reason}") from None

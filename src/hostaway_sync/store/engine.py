@@ -1,0 +1,157 @@
+"""The way to PostgreSQL: one engine, one schema, and transactions that survive a restart of the server."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from hostaway_sync.errors import ConfigurationError, StoreError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hostaway_sync.store.embedded import EmbeddedPostgres
+
+SCHEMA = "hostaway"
+OLDEST_SERVER = 15
+_PATIENCE_SECONDS = 60.0
+# What another try may cure, though the connection itself is well.
+_TRANSIENT = {"40001", "40P01", "55P03"}
+_REFUSALS = {"28000", "28P01", "3D000", "42501"}
+_WORDS_OF_REFUSAL = ("authentication failed", "does not exist", "no pg_hba.conf entry")
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Database:
+    """PostgreSQL as the rest of the store sees it.
+
+    Args:
+        url: SQLAlchemy or libpq URL of the database.
+        embedded: the server behind `url` when it is ours to keep running; started again when it dies.
+        schema: where the tables are.
+        pool_size: connections this process may hold at once.
+        sleep: waits between two attempts.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        embedded: EmbeddedPostgres | None = None,
+        schema: str = SCHEMA,
+        pool_size: int = 10,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.schema = schema
+        self.embedded = embedded
+        self._sleep = sleep
+        self.engine = sa.create_engine(
+            _with_driver(url),
+            pool_size=pool_size,
+            max_overflow=2,
+            pool_timeout=60,
+            hide_parameters=True,
+            connect_args={"connect_timeout": 10, "application_name": "hostaway-sync", "autocommit": False},
+            execution_options={"schema_translate_map": {None: schema}},
+        )
+        sa.event.listen(self.engine, "connect", _prepare_session)
+
+    def transaction(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run `work` in one transaction, again when the server went away meanwhile; `work` must bear a repetition.
+
+        Raises:
+            StoreUnavailable: the server did not come back within a minute.
+            StoreError: the server refuses us (unknown database, wrong password, no permission).
+        """
+        for attempt in Retrying(
+            retry=retry_if_exception_type(StoreUnavailable),
+            wait=wait_random_exponential(multiplier=0.1, max=3),
+            stop=stop_after_delay(_PATIENCE_SECONDS),
+            sleep=self._sleep,
+            before_sleep=self._revive,
+            reraise=True,
+        ):
+            with attempt:
+                return self.attempt(work)
+        raise AssertionError  # Retrying either returns or raises
+
+    def attempt(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run `work` in one transaction, once.
+
+        Raises:
+            StoreUnavailable, StoreError: as `transaction`.
+        """
+        try:
+            with self.engine.begin() as connection:
+                return work(connection)
+        except SQLAlchemyError as error:
+            raise _translated(error) from error
+
+    def close(self) -> None:
+        """Give back every connection, and the embedded server if nobody else uses it."""
+        self.engine.dispose()
+        if self.embedded is not None:
+            self.embedded.release()
+
+    def _revive(self, state: RetryCallState) -> None:
+        reason = state.outcome.exception() if state.outcome else None
+        log.info("the database is away, trying again: %s", reason)
+        if self.embedded is not None:
+            self.embedded.start()
+
+
+def _with_driver(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+        if parsed.drivername not in {"postgres", "postgresql", "postgresql+psycopg"}:
+            raise ConfigurationError(
+                f"HOSTAWAY_SYNC_DATABASE_URL names {parsed.drivername!r}: only postgresql:// is supported"
+            )
+        return parsed.set(drivername="postgresql+psycopg")
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise ConfigurationError(
+            "HOSTAWAY_SYNC_DATABASE_URL is not a database URL: write postgresql://user:password@host/database"
+        ) from None
+
+
+def _prepare_session(connection: sa.engine.interfaces.DBAPIConnection, record: object) -> None:
+    del record
+    cursor = connection.cursor()
+    cursor.execute(
+        "SELECT set_config('TimeZone', 'UTC', false), set_config('lock_timeout', '30s', false),"
+        " set_config('statement_timeout', '10min', false),"
+        " set_config('idle_in_transaction_session_timeout', '5min', false)"
+    )
+    cursor.close()
+    connection.commit()
+
+
+def _translated(error: SQLAlchemyError) -> Exception:
+    """Turn a driver's error into one of ours; what looks like a bug stays what it is."""
+    if isinstance(error, sa.exc.TimeoutError):
+        return StoreUnavailable("no database connection became free within a minute")
+    if not isinstance(error, DBAPIError):
+        return error
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    reason = next(iter(str(error.orig).strip().splitlines()), type(error.orig).__name__)
+    unanswered = isinstance(error, (OperationalError, InterfaceError)) and not sqlstate
+    # libpq gives no SQLSTATE for a refused log-in, only the server's words.
+    if sqlstate in _REFUSALS or (unanswered and any(words in reason for words in _WORDS_OF_REFUSAL)):
+        return StoreError(f"the database refuses us: {reason}")
+    if error.connection_invalidated or unanswered or sqlstate in _TRANSIENT or sqlstate[:2] in {"08", "53", "57"}:
+        return StoreUnavailable(f"the database is not available: {reason}")
+    return error

@@ -1,0 +1,154 @@
+"""The exclusive right to work on an account, for a limited time, with a fencing token.
+
+A lease is renewed while its owner lives. It is free for another as soon as it expires, or at once when its owner was a
+process of this host that has died. Every new owner gets a higher fencing token; a write under an old one fails.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from hostaway_sync.errors import LeaseHeld, LeaseLost
+from hostaway_sync.store.tables import leases
+
+if TYPE_CHECKING:
+    from hostaway_sync.store.engine import Database
+
+LEASE_TIME = timedelta(seconds=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on `account_id`, as long as nobody holds a higher token."""
+
+    account_id: int
+    owner: str
+    fencing_token: int
+
+
+def this_process() -> str:
+    """Name this process so that another one on the same host can tell whether it still lives."""
+    return f"{_host()}/{os.getpid()}/{_started(os.getpid())}"
+
+
+def is_dead(owner: str, *, host: str, started: str | None) -> bool:
+    """Say whether an owner surely died: on our host, with its process gone or its number given to another.
+
+    Args:
+        owner: as `this_process` named it.
+        host: our own host, as `this_process` names it.
+        started: when the process with the owner's number started; None where there is none.
+    """
+    owner_host, _, rest = owner.rpartition("/")[0].rpartition("/")
+    return bool(rest) and owner_host == host and owner.rpartition("/")[2] != started
+
+
+def acquire(database: Database, account_id: int, owner: str) -> Lease:
+    """Take the lease of an account.
+
+    Raises:
+        LeaseHeld: another run has it.
+    """
+
+    def write(connection: sa.Connection) -> Lease:
+        connection.execute(
+            insert(leases)
+            .values(account_id=account_id, fencing_token=0, expires_at=sa.func.now())
+            .on_conflict_do_nothing()
+        )
+        is_expired = (leases.c.expires_at <= sa.func.clock_timestamp()).label("is_expired")
+        query = sa.select(leases.c.owner, leases.c.fencing_token, leases.c.expires_at, is_expired)
+        row = connection.execute(query.where(leases.c.account_id == account_id).with_for_update()).one()
+        if row.owner is not None and not row.is_expired and not _owner_died(row.owner):
+            raise LeaseHeld(f"account {account_id} is being synced by another run ({row.owner.split('/')[0]})")
+        lease = Lease(account_id, owner, row.fencing_token + 1)
+        values = {"owner": owner, "fencing_token": lease.fencing_token, "expires_at": _expiry()}
+        connection.execute(sa.update(leases).where(leases.c.account_id == account_id).values(values))
+        return lease
+
+    return database.transaction(write)
+
+
+def renew(database: Database, lease: Lease) -> None:
+    """Hold on to a lease for another while.
+
+    Raises:
+        LeaseLost: another run took over.
+    """
+    statement = sa.update(leases).where(*_is_ours(lease)).values(expires_at=_expiry()).returning(leases.c.account_id)
+    if database.transaction(lambda connection: connection.scalar(statement)) is None:
+        raise _lost(lease)
+
+
+def fence(connection: sa.Connection, lease: Lease) -> None:
+    """Make the current transaction one that only the lease's owner can commit.
+
+    Raises:
+        LeaseLost: another run took over.
+    """
+    query = sa.select(leases.c.account_id).where(*_is_ours(lease)).with_for_update(read=True)
+    if connection.scalar(query) is None:
+        raise _lost(lease)
+
+
+def release(database: Database, lease: Lease) -> None:
+    """Give a lease back; no error when it was lost meanwhile."""
+    statement = sa.update(leases).where(*_is_ours(lease)).values(owner=None, expires_at=sa.func.clock_timestamp())
+    database.transaction(lambda connection: connection.execute(statement))
+
+
+def _is_ours(lease: Lease) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        leases.c.account_id == lease.account_id,
+        leases.c.fencing_token == lease.fencing_token,
+        leases.c.owner == lease.owner,
+    )
+
+
+def _expiry() -> sa.ColumnElement[object]:
+    return sa.func.clock_timestamp() + LEASE_TIME
+
+
+def _lost(lease: Lease) -> LeaseLost:
+    return LeaseLost(f"account {lease.account_id} was taken over by another run; nothing more was written")
+
+
+def _owner_died(owner: str) -> bool:
+    process = owner.split("/")[-2]
+    return is_dead(owner, host=_host(), started=_started(int(process)) if process.isdigit() else None)
+
+
+def _host() -> str:
+    """Name the host and, where containers share its name, the boot and the process numbering we live in."""
+    boot, numbering = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    try:
+        return f"{socket.gethostname()}/{boot.read_text(encoding='ascii').strip()}/{numbering.readlink()}"
+    except OSError:
+        return socket.gethostname()
+
+
+def _started(process: int) -> str | None:
+    """Give what tells two processes with one number apart; None when there is no such process."""
+    try:
+        state, *fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
+    except OSError:
+        return None if Path("/proc/self/stat").exists() else _started_without_proc(process)
+    return None if state in "ZX" else fields[18]
+
+
+def _started_without_proc(process: int) -> str | None:
+    import psutil
+
+    try:
+        # Whole minutes: the clock this is computed from may be corrected meanwhile.
+        return f"{psutil.Process(process).create_time() // 60:.0f}"
+    except psutil.NoSuchProcess:
+        return None

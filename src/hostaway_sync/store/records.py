@@ -1,0 +1,252 @@
+"""Pages of records → rows: never older over newer, real change only, and nothing dropped.
+
+Rows whose hash is the one received never travel: their ids and hashes are compared first. The rest goes to the server
+in one `unnest` statement that decides row by row and says what became of each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.exc import DataError
+
+from hostaway_sync.records import Change, Shape
+from hostaway_sync.store.tables import MIRRORED, quarantined_records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from uuid import UUID
+
+    from hostaway_sync.records import Page, Record
+
+_QUERY_OF_URL = r'\?[^"\s]*"'
+_OF_ACCOUNT = sa.bindparam("of_account", type_=sa.BigInteger)
+_OF_CUSTOMER = sa.bindparam("of_customer", type_=sa.Uuid)
+_ASKED_AT = sa.bindparam("asked_at", type_=sa.DateTime(timezone=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose rows are written: the account, and the customer whose id every row repeats."""
+
+    account_id: int
+    customer_id: UUID | None = None
+
+
+def write_page(connection: sa.Connection, owner: Owner, page: Page) -> list[tuple[int, Change]]:
+    """Store a page and say what became of each of its records.
+
+    Returns:
+        One (key, change) a record; the key is its id, or for a record without a row minus its hash.
+    """
+    changes, homeless = _apply(connection, owner, page, _upsert(page.shape))
+    odd = [record for record in page.records if record.id is not None and record.exact is not None]
+    _quarantine(connection, owner, page.shape, [*odd, *homeless])
+    return changes
+
+
+def compare_page(connection: sa.Connection, owner: Owner, page: Page) -> list[tuple[int, Change]]:
+    """Say what `write_page` would do, and write nothing."""
+    return _apply(connection, owner, page, _comparison(page.shape))[0]
+
+
+def _apply(
+    connection: sa.Connection, owner: Owner, page: Page, statement: sa.Select[Any]
+) -> tuple[list[tuple[int, Change]], list[Record]]:
+    """Give the change of every record, and the records that got no row."""
+    homeless = [record for record in page.records if record.id is None]
+    storable = [record for record in page.records if record.id is not None]
+    known = _unchanged(connection, owner, page.shape, storable)
+    rest = [record for record in storable if record.id not in known]
+    changes = dict.fromkeys(known, Change.UNCHANGED)
+    try:
+        changes |= _execute(connection, owner, page, statement, rest)
+    except DataError:
+        # One row that the server refuses must cost that row, not its page.
+        for record in rest:
+            try:
+                changes |= _execute(connection, owner, page, statement, [record])
+            except DataError as error:
+                homeless.append(_refused(record, error))
+    return [*changes.items(), *((_key(record), Change.QUARANTINED) for record in homeless)], homeless
+
+
+def _execute(
+    connection: sa.Connection, owner: Owner, page: Page, statement: sa.Select[Any], records: Sequence[Record]
+) -> dict[int, Change]:
+    if not records:
+        return {}
+    with connection.begin_nested():
+        rows = connection.execute(statement, _parameters(owner, page, records))
+        return {row.id: Change(row.change) for row in rows}
+
+
+def _refused(record: Record, error: DataError) -> Record:
+    reason = str(error.orig).splitlines()[0]
+    exact = record.exact or record.payload.encode()
+    return replace(record, exact=exact, reason=f"PostgreSQL refused it: {reason}")
+
+
+def _unchanged(connection: sa.Connection, owner: Owner, shape: Shape, records: Sequence[Record]) -> set[int]:
+    table = MIRRORED[shape.resource]
+    stored = connection.execute(
+        sa.select(table.c.id, table.c.payload_hash).where(
+            table.c.account_id == owner.account_id,
+            table.c.id == sa.func.any(sa.bindparam("ids", [record.id for record in records], sa.ARRAY(sa.BigInteger))),
+            table.c.missing_since.is_(None),
+        )
+    )
+    hashes = {row.id: bytes(row.payload_hash) for row in stored}
+    return {record.id for record in records if record.id is not None and hashes.get(record.id) == record.payload_hash}
+
+
+def _quarantine(connection: sa.Connection, owner: Owner, shape: Shape, records: Iterable[Record]) -> None:
+    for record in records:
+        statement = insert(quarantined_records).values(
+            account_id=owner.account_id,
+            resource=shape.resource.value,
+            record_id=record.id,
+            reason=record.reason or "it cannot be stored as it is",
+            payload_hash=record.payload_hash,
+            exact=record.exact,
+        )
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["account_id", "resource", "payload_hash"], set_={"last_seen_at": sa.func.now()}
+            )
+        )
+
+
+def _key(record: Record) -> int:
+    return -(int.from_bytes(record.payload_hash[-8:]) >> 1) - 1
+
+
+def _parameters(owner: Owner, page: Page, records: Sequence[Record]) -> Mapping[str, Any]:
+    return {
+        "of_account": owner.account_id,
+        "of_customer": owner.customer_id,
+        "asked_at": page.observed_at,
+        "ids": [record.id for record in records],
+        "hashes": [record.payload_hash for record in records],
+        "stamps": [record.source_updated_at for record in records],
+        "payloads": [record.payload for record in records],
+        **{f"{name}s": [record.columns.get(name) for record in records] for name in page.shape.columns},
+    }
+
+
+def _incoming(table: sa.Table, shape: Shape) -> sa.CTE:
+    """Turn the parameters, one array a column, into rows."""
+    types: dict[str, tuple[str, sa.types.TypeEngine[Any]]] = {
+        "id": ("ids", sa.BigInteger()),
+        "payload_hash": ("hashes", sa.LargeBinary()),
+        "source_updated_at": ("stamps", table.c.source_updated_at.type),
+        "payload": ("payloads", sa.Text()),
+        **{name: (f"{name}s", table.c[name].type) for name in shape.columns},
+    }
+    arrays = [sa.cast(sa.bindparam(parameter), sa.ARRAY(kind)) for parameter, kind in types.values()]
+    names = [sa.column(name, kind) for name, (_, kind) in types.items()]
+    rows = sa.func.unnest(*arrays).table_valued(*names, name="rows").render_derived()
+    selected = [rows.c[name] for name in types if name != "payload"]
+    raw_payload = sa.cast(rows.c.payload, JSONB).label("raw_payload")
+    return sa.select(*selected, raw_payload).cte("incoming")
+
+
+def _comparable(payload: sa.ColumnElement[Any], shape: Shape) -> sa.ColumnElement[Any]:
+    """Leave out of a payload what says nothing about the object: volatile keys, and queries of signed URLs."""
+    hidden = [*shape.volatile, *shape.signed]
+    kept: sa.ColumnElement[Any] = payload.op("-")(sa.cast(hidden, sa.ARRAY(sa.Text))) if hidden else payload
+    for key in shape.signed:
+        unsigned = sa.func.regexp_replace(
+            sa.cast(payload.op("->")(sa.literal_column(f"'{key}'")), sa.Text), _QUERY_OF_URL, '"', "g"
+        )
+        kept = kept.op("||")(sa.func.jsonb_build_object(sa.literal_column(f"'{key}'"), unsigned))
+    return kept
+
+
+def _is_newer(new: Any, old: Any) -> sa.ColumnElement[bool]:  # noqa: ANN401  (two column collections)
+    """Never older over newer: the source's stamp decides, and where it cannot, when we asked."""
+    undecided = sa.or_(
+        new.source_updated_at == old.source_updated_at,
+        new.source_updated_at.is_(None),
+        old.source_updated_at.is_(None),
+    )
+    return sa.or_(
+        sa.func.coalesce(new.source_updated_at > old.source_updated_at, sa.false()),
+        sa.and_(undecided, old.observed_at < _ASKED_AT),
+    )
+
+
+def _verdicts(table: sa.Table, shape: Shape, incoming: sa.CTE, *, locking: bool) -> sa.CTE:
+    """Decide row by row, in SQL because the stored payloads are there."""
+    joined = (
+        sa.select(
+            table.c.id,
+            table.c.missing_since.is_not(None).label("was_missing"),
+            _is_newer(incoming.c, table.c).label("is_newer"),
+            (_comparable(table.c.raw_payload, shape) == _comparable(incoming.c.raw_payload, shape)).label("is_same"),
+        )
+        .join_from(table, incoming, table.c.id == incoming.c.id)
+        .where(table.c.account_id == _OF_ACCOUNT)
+        .order_by(table.c.id)
+    )
+    old = (joined.with_for_update(of=table) if locking else joined).cte("old")
+    change = sa.case(
+        (old.c.id.is_(None), sa.literal_column(f"'{Change.INSERTED}'")),
+        (sa.and_(old.c.is_same, ~old.c.was_missing), sa.literal_column(f"'{Change.UNCHANGED}'")),
+        (~old.c.is_newer, sa.literal_column(f"'{Change.STALE}'")),
+        else_=sa.literal_column(f"'{Change.UPDATED}'"),
+    )
+    return (
+        sa.select(incoming, change.label("change"), old.c.is_newer)
+        .select_from(incoming.outerjoin(old, old.c.id == incoming.c.id))
+        .cte("verdicts")
+    )
+
+
+@lru_cache
+def _comparison(shape: Shape) -> sa.Select[Any]:
+    table = MIRRORED[shape.resource]
+    verdicts = _verdicts(table, shape, _incoming(table, shape), locking=False)
+    return sa.select(verdicts.c.id, verdicts.c.change)
+
+
+@lru_cache
+def _upsert(shape: Shape) -> sa.Select[Any]:
+    table = MIRRORED[shape.resource]
+    verdicts = _verdicts(table, shape, _incoming(table, shape), locking=True)
+    filled = ["id", "payload_hash", "source_updated_at", *shape.columns, "raw_payload"]
+    rows = sa.select(
+        _OF_ACCOUNT,
+        _OF_CUSTOMER,
+        _ASKED_AT,
+        *(verdicts.c[name] for name in filled),
+    ).where(
+        verdicts.c.change.in_([sa.literal_column(f"'{Change.INSERTED}'"), sa.literal_column(f"'{Change.UPDATED}'")])
+    )
+    statement = insert(table).from_select(["account_id", "customer_id", "observed_at", *filled], rows)
+    new = statement.excluded
+    is_same = _comparable(table.c.raw_payload, shape) == _comparable(new.raw_payload, shape)
+    written = statement.on_conflict_do_update(
+        index_elements=["account_id", "id"],
+        set_={name: new[name] for name in ["customer_id", "observed_at", *filled] if name != "id"}
+        | {"missing_since": sa.null(), "updated_at": sa.case((is_same, table.c.updated_at), else_=sa.func.now())},
+        # Asked again under the row's lock: another writer may have been faster since the verdict.
+        where=_is_newer(new, table.c),
+    ).cte("written")
+    # The same content in other bytes: only the hash is taken over, so that the next reading is recognised at once.
+    recognised = (
+        sa.update(table)
+        .values(payload_hash=verdicts.c.payload_hash)
+        .where(
+            table.c.account_id == _OF_ACCOUNT,
+            table.c.id == verdicts.c.id,
+            verdicts.c.change == sa.literal_column(f"'{Change.UNCHANGED}'"),
+            verdicts.c.is_newer,
+        )
+        .cte("recognised")
+    )
+    return sa.select(verdicts.c.id, verdicts.c.change).add_cte(written, recognised)

@@ -1,0 +1,107 @@
+"""Which revision the database is at, and how it gets to ours. Alembic is imported only where it is needed."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from hostaway_sync.errors import SchemaOutdated, StoreError
+from hostaway_sync.store.engine import OLDEST_SERVER
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+    from hostaway_sync.store.engine import Database
+
+_REVISION_FILE = re.compile(r"(\d{4})_\w+\.py")
+
+
+def scripts() -> Path:
+    """Give the directory of the migrations: inside an installed package, or beside `src` in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "migrations"
+    return installed if installed.is_dir() else package.parents[1] / "migrations"
+
+
+def head() -> str:
+    """Give the newest revision this program knows, from the file names alone."""
+    names = (_REVISION_FILE.fullmatch(path.name) for path in (scripts() / "versions").iterdir())
+    return max(match[1] for match in names if match)
+
+
+def current(database: Database) -> str | None:
+    """Give the database's revision; None where nothing was migrated yet."""
+
+    def read(connection: sa.Connection) -> str | None:
+        name = f"{database.schema}.alembic_version"
+        if connection.scalar(sa.select(sa.func.to_regclass(name))) is None:
+            return None
+        versions = sa.table("alembic_version", sa.column("version_num", sa.Text), schema=database.schema)
+        return connection.scalar(sa.select(versions.c.version_num))
+
+    return database.transaction(read)
+
+
+def require_current(database: Database) -> None:
+    """Raise SchemaOutdated, which says what to type, unless database and program agree."""
+    found, wanted = current(database), head()
+    if found == wanted:
+        return
+    if found is not None and found > wanted:
+        raise SchemaOutdated(f"the database is at revision {found}, newer than this program's {wanted}: upgrade it")
+    raise SchemaOutdated(
+        f"the database is at revision {found or 'none'}, this program needs {wanted}: run `hostaway-sync migrate`"
+    )
+
+
+def upgrade(database: Database) -> None:
+    """Bring the database to the newest revision; safe when several do it at once.
+
+    Raises:
+        StoreError: the server is too old, or may not be changed by this user.
+        SchemaOutdated: the database is newer than this program.
+    """
+    from alembic import command
+
+    found = current(database)
+    if found is not None and found > head():
+        require_current(database)
+
+    def run(connection: sa.Connection) -> None:
+        version = connection.dialect.server_version_info
+        if version is not None and int(version[0]) < OLDEST_SERVER:
+            raise StoreError(f"PostgreSQL {version[0]} is too old: {OLDEST_SERVER} or newer is needed")
+        connection.commit()
+        config = _config(database.schema)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    # A connection of its own: migrations change the session's search_path and timeouts.
+    with database.engine.connect() as connection:
+        try:
+            run(connection)
+        finally:
+            connection.invalidate()
+
+
+def upgrade_sql(database_schema: str) -> str:
+    """Give the SQL that `upgrade` runs on an empty database."""
+    from alembic import command
+
+    config = _config(database_schema)
+    config.output_buffer = buffer = io.StringIO()
+    command.upgrade(config, "head", sql=True)
+    return buffer.getvalue()
+
+
+def _config(schema: str) -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(scripts()).replace("%", "%%"))
+    config.attributes["schema"] = schema
+    return config

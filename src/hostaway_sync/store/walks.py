@@ -1,0 +1,97 @@
+"""What the runs under way have met, kept in the database so that their memory does not grow with the account.
+
+A record may be met twice (pages overlap, rows move); it counts once, with the strongest change.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from hostaway_sync.records import Change, Counts
+from hostaway_sync.store.tables import conversations, walk_pages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from uuid import UUID
+
+    from hostaway_sync.records import Resource
+    from hostaway_sync.store.engine import Database
+
+_RANKS = {change: rank for rank, change in enumerate(Change)}
+_BATCH = 500
+
+
+def add_page(
+    connection: sa.Connection,
+    run_id: UUID,
+    account_id: int,
+    resource: Resource,
+    changes: Sequence[tuple[int, Change]],
+    misfits: int,
+) -> None:
+    """Note what a page held, in the transaction that wrote it."""
+    connection.execute(
+        sa.insert(walk_pages).values(
+            run_id=run_id,
+            account_id=account_id,
+            resource=resource.value,
+            record_keys=[key for key, _ in changes],
+            changes=[_RANKS[change] for _, change in changes],
+            misfits=misfits,
+        )
+    )
+
+
+def tally(connection: sa.Connection, run_id: UUID, resource: Resource) -> tuple[Counts, int]:
+    """Count the distinct records of a run by their strongest change, and the misfits."""
+    unnested = sa.func.unnest(walk_pages.c.record_keys, walk_pages.c.changes)
+    met = unnested.table_valued("key", "rank", name="met").render_derived()
+    strongest = (
+        sa.select(sa.func.min(met.c.rank).label("rank"))
+        .select_from(walk_pages.join(met, sa.true()))
+        .where(walk_pages.c.run_id == run_id, walk_pages.c.resource == resource.value)
+        .group_by(met.c.key)
+        .subquery()
+    )
+    rows = connection.execute(sa.select(strongest.c.rank, sa.func.count().label("met_once")).group_by(strongest.c.rank))
+    by_rank = {row.rank: row.met_once for row in rows}
+    counts = {change.value: by_rank.get(rank, 0) for change, rank in _RANKS.items()}
+    misfits = connection.scalar(
+        sa.select(sa.func.coalesce(sa.func.sum(walk_pages.c.misfits), 0)).where(
+            walk_pages.c.run_id == run_id, walk_pages.c.resource == resource.value
+        )
+    )
+    return Counts(seen=sum(counts.values()), **counts), int(misfits or 0)
+
+
+def forget(connection: sa.Connection, account_id: int) -> None:
+    """Empty what runs of an account noted, once the last of them is over."""
+    connection.execute(sa.delete(walk_pages).where(walk_pages.c.account_id == account_id))
+
+
+def conversation_ids(database: Database, account_id: int) -> Iterator[int]:
+    """Give the ids of an account's conversations that are still listed, ascending, a batch at a time."""
+    after = 0
+    while True:
+        query = (
+            sa.select(conversations.c.id)
+            .where(
+                conversations.c.account_id == account_id,
+                conversations.c.id > after,
+                conversations.c.missing_since.is_(None),
+            )
+            .order_by(conversations.c.id)
+            .limit(_BATCH)
+        )
+        batch = database.transaction(partial(_ids, query))
+        yield from batch
+        if len(batch) < _BATCH:
+            return
+        after = batch[-1]
+
+
+def _ids(query: sa.Select[int], connection: sa.Connection) -> Sequence[int]:
+    return connection.scalars(query).all()

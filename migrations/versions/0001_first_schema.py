@@ -316,6 +316,13 @@ def upgrade() -> None:
         sa.Column("quarantined", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("missing", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column(
+            "cleaned",
+            sa.BigInteger(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="stored cleaned, bytes kept",
+        ),
+        sa.Column(
             "misfits", sa.BigInteger(), server_default=sa.text("0"), nullable=False, comment="typed columns left NULL"
         ),
         sa.Column("error", sa.Text(), nullable=True),
@@ -368,9 +375,13 @@ def upgrade() -> None:
         sa.Column("account_id", sa.BigInteger(), nullable=False),
         sa.Column("resource", sa.Text(), nullable=False),
         sa.Column(
-            "record_keys", sa.ARRAY(sa.BigInteger()), nullable=False, comment="ids; for a record without one, minus its hash"
+            "record_keys",
+            sa.ARRAY(sa.BigInteger()),
+            nullable=False,
+            comment="ids; for a record without one, minus its hash",
         ),
         sa.Column("changes", sa.ARRAY(sa.SmallInteger()), nullable=False, comment="rank of the change, one a key"),
+        sa.Column("cleaned", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("misfits", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name="walk_pages_account_id_fkey"),
         sa.PrimaryKeyConstraint("page_id", name="walk_pages_pkey"),

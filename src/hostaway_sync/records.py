@@ -210,12 +210,25 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Oddities:
+    """What a run met that could not be stored as it is, besides the quarantined.
+
+    Attributes:
+        cleaned: records stored cleaned, their exact bytes kept in quarantine.
+        misfits: values that did not fit their typed column, which is NULL.
+    """
+
+    cleaned: int = 0
+    misfits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceReport:
     """What one run did with one resource."""
 
     state: RunState
     counts: Counts
-    misfits: int = 0
+    oddities: Oddities = Oddities()
     error: str | None = None
 
 

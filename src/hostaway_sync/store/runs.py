@@ -39,9 +39,12 @@ def trigger(database: Database, account_id: int, mode: Mode, *, max_retries: int
     return run_id
 
 
-def skip(database: Database, run_id: UUID) -> None:
-    """Move triggered → skipped: another run holds the lease."""
-    database.transaction(lambda c: _move(c, run_id, (RunState.TRIGGERED,), RunState.SKIPPED))
+def skipped(database: Database, account_id: int, mode: Mode, *, error: str) -> None:
+    """Write down that a run was asked for while another one held the lease."""
+    statement = sa.insert(sync_runs).values(
+        account_id=account_id, mode=mode.value, state=RunState.SKIPPED.value, finished_at=sa.func.now(), error=error
+    )
+    database.transaction(lambda connection: connection.execute(statement))
 
 
 def start(database: Database, run_id: UUID, account_id: int) -> datetime:
@@ -121,7 +124,8 @@ def record_resource(
     values = {name: getattr(counts, name) for name in counts.__slots__} | {
         "account_id": account_id,
         "state": report.state.value,
-        "misfits": report.misfits,
+        "cleaned": report.oddities.cleaned,
+        "misfits": report.oddities.misfits,
         "error": report.error,
     }
     statement = insert(sync_run_resources).values(run_id=run_id, resource=resource.value, **values)

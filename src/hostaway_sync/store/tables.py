@@ -177,6 +177,7 @@ sync_run_resources = Table(
         Column(name, BigInteger, nullable=False, server_default=text("0"))
         for name in ("seen", "inserted", "updated", "unchanged", "stale", "quarantined", "missing")
     ),
+    Column("cleaned", BigInteger, nullable=False, server_default=text("0"), comment="stored cleaned, bytes kept"),
     Column("misfits", BigInteger, nullable=False, server_default=text("0"), comment="typed columns left NULL"),
     Column("error", Text),
     PrimaryKeyConstraint("run_id", "resource"),
@@ -205,6 +206,7 @@ walk_pages = Table(
     Column("resource", Text, nullable=False),
     Column("record_keys", ARRAY(BigInteger), nullable=False, comment="ids; for a record without one, minus its hash"),
     Column("changes", ARRAY(SmallInteger), nullable=False, comment="rank of the change, one a key"),
+    Column("cleaned", Integer, nullable=False, server_default=text("0")),
     Column("misfits", Integer, nullable=False, server_default=text("0")),
     PrimaryKeyConstraint("page_id"),
     _account_key(),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from hostaway_sync.records import Change, Counts
+from hostaway_sync.records import Change, Counts, Oddities
 from hostaway_sync.store.tables import conversations, walk_pages
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def add_page(
     account_id: int,
     resource: Resource,
     changes: Sequence[tuple[int, Change]],
-    misfits: int,
+    oddities: Oddities,
 ) -> None:
     """Note what a page held, in the transaction that wrote it."""
     connection.execute(
@@ -40,13 +40,14 @@ def add_page(
             resource=resource.value,
             record_keys=[key for key, _ in changes],
             changes=[_RANKS[change] for _, change in changes],
-            misfits=misfits,
+            cleaned=oddities.cleaned,
+            misfits=oddities.misfits,
         )
     )
 
 
-def tally(connection: sa.Connection, run_id: UUID, resource: Resource) -> tuple[Counts, int]:
-    """Count the distinct records of a run by their strongest change, and the misfits."""
+def tally(connection: sa.Connection, run_id: UUID, resource: Resource) -> tuple[Counts, Oddities]:
+    """Count the distinct records of a run by their strongest change, and the oddities met."""
     unnested = sa.func.unnest(walk_pages.c.record_keys, walk_pages.c.changes)
     met = unnested.table_valued("key", "rank", name="met").render_derived()
     strongest = (
@@ -59,12 +60,12 @@ def tally(connection: sa.Connection, run_id: UUID, resource: Resource) -> tuple[
     rows = connection.execute(sa.select(strongest.c.rank, sa.func.count().label("met_once")).group_by(strongest.c.rank))
     by_rank = {row.rank: row.met_once for row in rows}
     counts = {change.value: by_rank.get(rank, 0) for change, rank in _RANKS.items()}
-    misfits = connection.scalar(
-        sa.select(sa.func.coalesce(sa.func.sum(walk_pages.c.misfits), 0)).where(
+    odd = connection.execute(
+        sa.select(sa.func.sum(walk_pages.c.cleaned), sa.func.sum(walk_pages.c.misfits)).where(
             walk_pages.c.run_id == run_id, walk_pages.c.resource == resource.value
         )
-    )
-    return Counts(seen=sum(counts.values()), **counts), int(misfits or 0)
+    ).one()
+    return Counts(seen=sum(counts.values()), **counts), Oddities(*(int(number or 0) for number in odd))
 
 
 def forget(connection: sa.Connection, account_id: int) -> None:

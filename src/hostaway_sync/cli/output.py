@@ -1,0 +1,189 @@
+"""What an operator reads: tables and progress on a terminal, JSON for scripts, log lines on stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from hostaway_sync.records import Counts, Resource, RunReport, RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hostaway_sync.records import Progress
+    from hostaway_sync.settings import Settings
+    from hostaway_sync.store.accounts import Account
+    from hostaway_sync.sync.fleet import AccountOutcome
+
+_WIDE = 200
+_STYLES = {RunState.SUCCESS: "green", RunState.PARTIAL: "yellow", RunState.FAILED: "red", RunState.SKIPPED: "dim"}
+
+
+def is_terminal() -> bool:
+    """Say whether a person reads stdout."""
+    return sys.stdout.isatty()
+
+
+def print_json(document: Any) -> None:  # noqa: ANN401  (anything JSON can hold)
+    """Print one JSON document on stdout."""
+    typer.echo(json.dumps(document, ensure_ascii=False, default=str))
+
+
+def report_document(report: RunReport) -> dict[str, Any]:
+    """Give a report with the keys that scripts rely on; every resource is there, asked for or not."""
+    counts = {
+        resource.value: asdict(report.resources[resource].counts if resource in report.resources else Counts())
+        for resource in Resource
+    }
+    return {
+        "account_id": report.account_id,
+        "mode": report.mode.value,
+        "state": report.state.value,
+        "api_calls": report.api_calls,
+        "duration_s": report.duration_s,
+        "resources": counts,
+    }
+
+
+def outcome_document(outcome: AccountOutcome) -> dict[str, Any]:
+    """Give one account of a fleet, in the keys of a report and `error`."""
+    from hostaway_sync.records import Mode
+
+    report = outcome.report or RunReport(outcome.account_id, Mode.FULL, outcome.state, 0, 0.0, {})
+    return {**report_document(report), "error": outcome.error}
+
+
+def print_report(report: RunReport) -> None:
+    """Print what a run did, for a person."""
+    table = _table(["", "seen", "inserted", "updated", "unchanged", "stale", "quarantined", ""])
+    for resource, part in report.resources.items():
+        numbers = asdict(part.counts)
+        cells = [f"{numbers[name]:,}" for name in ("seen", "inserted", "updated", "unchanged", "stale", "quarantined")]
+        table.add_row(resource.value, *cells, _styled(part.state))
+    _print(table)
+    _print(
+        f"account {report.account_id}: {_styled(report.state)} in {report.duration_s:.1f} s, {report.api_calls} API calls"
+    )
+
+
+def print_outcomes(outcomes: Sequence[AccountOutcome]) -> None:
+    """Print one line an account, for a person."""
+    table = _table(["account", "state", "records", "changed", "API calls", "seconds", ""])
+    for outcome in outcomes:
+        report = outcome.report
+        parts = [part.counts for part in report.resources.values()] if report else []
+        table.add_row(
+            str(outcome.account_id),
+            _styled(outcome.state),
+            f"{sum(part.seen for part in parts):,}",
+            f"{sum(part.inserted + part.updated for part in parts):,}",
+            f"{report.api_calls if report else 0:,}",
+            f"{report.duration_s if report else 0:.1f}",
+            outcome.error or "",
+        )
+    _print(table)
+
+
+def print_accounts(accounts: Sequence[Account]) -> None:
+    """Print one line an account."""
+    table = _table(["account", "name", "customer", "active", "last sync (UTC)"])
+    for account in accounts:
+        table.add_row(
+            str(account.account_id),
+            account.name or "",
+            str(account.customer_id or ""),
+            "yes" if account.is_active else "no",
+            f"{account.last_sync_at:%Y-%m-%d %H:%M}" if account.last_sync_at else "never",
+        )
+    _print(table)
+
+
+def account_document(account: Account) -> dict[str, Any]:
+    """Give what may be shown of an account, times in ISO 8601."""
+    return {
+        "account_id": account.account_id,
+        "name": account.name,
+        "customer_id": str(account.customer_id) if account.customer_id else None,
+        "is_active": account.is_active,
+        "last_sync_at": account.last_sync_at.isoformat() if account.last_sync_at else None,
+        "created_at": account.created_at.isoformat(),
+    }
+
+
+def print_rows(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print the answer of a query."""
+    table = _table(headers)
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    _print(table)
+
+
+@contextmanager
+def watched() -> Iterator[Progress | None]:
+    """Show bars with the expected time while the block runs; nothing where nobody watches."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from hostaway_sync.cli.progress import Bars
+
+    with Bars() as bars:
+        yield bars
+
+
+def configure_logging(settings: Settings) -> None:
+    """Send log lines to stderr: readable on a terminal, JSON elsewhere, or as the settings say."""
+    handler = logging.StreamHandler()
+    style = settings.log_format or ("console" if sys.stderr.isatty() else "json")
+    handler.setFormatter(_Lines(style))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level)
+    for chatty in ("httpx", "httpcore"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+class _Lines(logging.Formatter):
+    """structlog's rendering, imported with the first line: a healthy run has none."""
+
+    def __init__(self, style: str) -> None:
+        super().__init__()
+        self._style = style
+        self._formatter: logging.Formatter | None = None
+
+    def format(self, record: logging.LogRecord) -> str:
+        if self._formatter is None:
+            import structlog
+
+            renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
+            if self._style == "console":
+                renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+            shared = [structlog.stdlib.add_log_level, structlog.processors.TimeStamper("iso")]
+            final = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+            self._formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=final)
+        return self._formatter.format(record)
+
+
+def _table(headers: Sequence[str]) -> Any:  # noqa: ANN401  (rich is imported here only)
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, header in enumerate(headers):
+        table.add_column(header, justify="right" if number and header not in {"", "state"} else "left")
+    return table
+
+
+def _print(content: Any) -> None:  # noqa: ANN401  (a table or text)
+    from rich.console import Console
+
+    Console(width=None if is_terminal() else _WIDE, highlight=False).print(content)
+
+
+def _styled(state: RunState) -> str:
+    style = _STYLES.get(state)
+    return f"[{style}]{state}[/{style}]" if style else state.value

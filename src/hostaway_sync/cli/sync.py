@@ -1,0 +1,94 @@
+"""`hostaway-sync sync` and `sync-all`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hostaway_sync.cli import output
+from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.errors import LeaseHeld, RunIncomplete
+from hostaway_sync.records import Resource, RunState
+
+if TYPE_CHECKING:
+    from hostaway_sync.mirror import Mirror
+    from hostaway_sync.records import RunReport
+
+Full = Annotated[bool, typer.Option("--full", help="Read everything, whatever is known already.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Fetch, say what would change, and write nothing.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def sync(
+    account_id: Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="Hostaway account id.")],
+    *,
+    full: Full = False,
+    resource: Annotated[list[Resource] | None, typer.Option(help="Only this resource; may be repeated.")] = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Mirror one account.
+
+    Every run reads in full for now; --full will tell it to once runs are incremental by themselves.
+    """
+    del full
+    with open_mirror() as mirror:
+        mirror_one(mirror, account_id, tuple(resource) if resource else tuple(Resource), dry_run=dry_run, json=json)
+
+
+def sync_all(*, full: Full = False, dry_run: DryRun = False, json: Json = False) -> None:
+    """Mirror every active account; one that fails is tried once more at the end."""
+    del full
+    with open_mirror() as mirror, output.watched() as progress:
+        outcomes = mirror.sync_all(dry_run=dry_run, progress=progress)
+    failed = [outcome for outcome in outcomes if outcome.state not in {RunState.SUCCESS, RunState.SKIPPED}]
+    if json:
+        output.print_json(
+            {
+                "state": _fleet_state(len(failed), len(outcomes)).value,
+                "failed": [outcome.account_id for outcome in failed],
+                "accounts": [output.outcome_document(outcome) for outcome in outcomes],
+            }
+        )
+    elif output.is_terminal() and outcomes:
+        output.print_outcomes(outcomes)
+    elif output.is_terminal():
+        typer.echo("No accounts yet: add one with `hostaway-sync account add ID`.")
+    if failed:
+        raise RunIncomplete("; ".join(f"account {outcome.account_id}: {outcome.error}" for outcome in failed))
+    if outcomes and all(outcome.state is RunState.SKIPPED for outcome in outcomes):
+        raise LeaseHeld("every account is being synced by another run")
+
+
+def mirror_one(
+    mirror: Mirror,
+    account_id: int,
+    resources: tuple[Resource, ...] = tuple(Resource),
+    *,
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
+    """Mirror one account and print what came of it.
+
+    Raises:
+        RunIncomplete: it was not whole.
+    """
+    with output.watched() as progress:
+        report = mirror.sync(account_id, resources=resources, dry_run=dry_run, progress=progress)
+    if json:
+        output.print_json(output.report_document(report))
+    elif output.is_terminal() or dry_run:
+        output.print_report(report)
+    _require_whole(report)
+
+
+def _require_whole(report: RunReport) -> None:
+    if report.state is not RunState.SUCCESS:
+        raise RunIncomplete(f"account {report.account_id}: {report.error}")
+
+
+def _fleet_state(failed: int, accounts: int) -> RunState:
+    if not failed:
+        return RunState.SUCCESS
+    return RunState.FAILED if failed == accounts else RunState.PARTIAL

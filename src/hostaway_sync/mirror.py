@@ -1,0 +1,186 @@
+"""The library's door: opens database, key ring, budget and sources, wires them, and does no work itself."""
+
+from __future__ import annotations
+
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.records import Resource
+from hostaway_sync.secrets import find_key_ring
+from hostaway_sync.store import accounts, schema
+from hostaway_sync.store.engine import SCHEMA, Database
+from hostaway_sync.sync.fleet import AccountOutcome, sync_fleet
+from hostaway_sync.sync.run import Order, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+    from uuid import UUID
+
+    from pydantic import SecretStr
+
+    from hostaway_sync.records import Progress, RunReport, TokenVault
+    from hostaway_sync.secrets import KeyRing
+    from hostaway_sync.settings import Settings
+    from hostaway_sync.source.client import Client
+    from hostaway_sync.store.accounts import Account
+
+
+class Silence:
+    """The `Progress` of someone who does not watch."""
+
+    def advance(self, account_id: int, resource: Resource, done: int, total: int | None) -> None:
+        """Say nothing."""
+
+
+class Mirror:
+    """Accounts mirrored into one database; a context manager.
+
+    Args:
+        settings: where the database is, the limits, the key.
+        check_schema: refuse an outdated schema at once; only `migrate` may work on one. The embedded database is
+            migrated by itself.
+
+    Raises:
+        ConfigurationError: the settings describe nothing that runs.
+        SchemaOutdated: the database must be migrated first.
+        StoreUnavailable: the database cannot be reached.
+    """
+
+    def __init__(self, settings: Settings, *, check_schema: bool = True) -> None:
+        self._settings = settings
+        self._database = _open_database(settings)
+        self._ring: KeyRing | None = None
+        try:
+            if self._database.embedded is not None and schema.current(self._database) != schema.head():
+                schema.upgrade(self._database)
+            if check_schema:
+                schema.require_current(self._database)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back connections, and stop the embedded database if nobody else uses it."""
+        self._database.close()
+
+    def migrate(self) -> tuple[str | None, str]:
+        """Bring the schema to this program's revision.
+
+        Returns:
+            The revision before and after.
+        """
+        before = schema.current(self._database)
+        schema.upgrade(self._database)
+        return before, schema.head()
+
+    def revisions(self) -> tuple[str | None, str]:
+        """Give the database's revision and the one this program needs."""
+        return schema.current(self._database), schema.head()
+
+    def accounts(self) -> list[Account]:
+        """Give all accounts, by id."""
+        return accounts.list_accounts(self._database)
+
+    def add_account(
+        self, account_id: int, client_secret: SecretStr, *, name: str | None, customer_id: UUID | None
+    ) -> None:
+        """Check the credentials with Hostaway, and only then store the account.
+
+        Raises:
+            AccountError: it exists already.
+            CredentialsRejected: the id or the secret is wrong.
+            SourceError: Hostaway cannot be asked.
+        """
+        if accounts.find_account(self._database, account_id) is not None:
+            raise accounts.account_exists(account_id)
+        ring = self._key_ring()
+        vault = accounts.TokenInHand()
+        with closing(self._client(account_id, client_secret, vault)) as client:
+            client.check()
+        accounts.insert_account(
+            self._database, ring, account_id, client_secret, vault.token, name=name, customer_id=customer_id
+        )
+
+    def sync(
+        self,
+        account_id: int,
+        *,
+        resources: tuple[Resource, ...] = tuple(Resource),
+        dry_run: bool = False,
+        progress: Progress | None = None,
+    ) -> RunReport:
+        """Mirror one account.
+
+        Raises:
+            AccountError: it is unknown or disabled.
+            LeaseHeld: another run works on it.
+            HostawaySyncError: nothing could be done at all.
+        """
+        account = accounts.get_account(self._database, account_id)
+        order = Order(resources=resources, dry_run=dry_run, in_flight=self._settings.requests_in_flight)
+        return self._attempt(Run(self._database, account, order), account, progress)
+
+    def sync_all(self, *, dry_run: bool = False, progress: Progress | None = None) -> list[AccountOutcome]:
+        """Mirror every active account; none keeps the others from theirs."""
+        order = Order(dry_run=dry_run, in_flight=self._settings.requests_in_flight, max_retries=1)
+        active = accounts.list_accounts(self._database, only_active=True)
+        attempts = {
+            account.account_id: partial(self._attempt, Run(self._database, account, order), account, progress)
+            for account in active
+        }
+        return sync_fleet(attempts, lambda account_id: attempts[account_id]())
+
+    def _attempt(self, run: Run, account: Account, progress: Progress | None) -> RunReport:
+        with self._source(account.account_id) as source:
+            return run.attempt(source, progress or Silence())
+
+    @contextmanager
+    def _source(self, account_id: int) -> Iterator[Client]:
+        ring = self._key_ring()
+        client_secret = accounts.open_client_secret(self._database, ring, account_id)
+        vault = accounts.StoredToken(self._database, ring, account_id)
+        with closing(self._client(account_id, client_secret, vault)) as client:
+            yield client
+
+    def _client(self, account_id: int, client_secret: SecretStr, vault: TokenVault) -> Client:
+        from hostaway_sync.source.client import Client
+
+        raise NotImplementedError(Client)
+
+    def _key_ring(self) -> KeyRing:
+        if self._ring is None:
+            may_create = not accounts.has_sealed_values(self._database)
+            self._ring = find_key_ring(self._settings.master_key, self._settings.data_dir, may_create=may_create)
+        return self._ring
+
+
+def migration_sql() -> str:
+    """Give the SQL that `migrate` runs on an empty database, without a database."""
+    return schema.upgrade_sql(SCHEMA)
+
+
+def _open_database(settings: Settings) -> Database:
+    if settings.database_url is not None:
+        return Database(settings.database_url.get_secret_value(), pool_size=settings.requests_in_flight + 4)
+    from hostaway_sync.store.embedded import EmbeddedPostgres
+
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the data directory {settings.data_dir} cannot be made: {error.strerror}; set HOSTAWAY_SYNC_DATA_DIR"
+        ) from None
+    embedded = EmbeddedPostgres(settings.data_dir / "postgresql")
+    embedded.start()
+    return Database(embedded.url(), embedded=embedded, pool_size=settings.requests_in_flight + 4)

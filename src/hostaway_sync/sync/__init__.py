@@ -1,0 +1,10 @@
+"""The pull pipe.
+
+    for each resource:
+        source.walk(resource)            pages, as they arrive
+          | recorder.record(page)        one transaction a page: lease, rows, what became of them
+          | plan.doubt(...)              whole? else walk again, at most twice
+          | recorder.close(resource)     counts, and the watermark if it was whole
+
+`run` does this for one account, `fleet` for all of them; `plan` decides and touches nothing.
+"""

@@ -1,0 +1,85 @@
+"""What all tests stand on: a real PostgreSQL, one database a test copied from a migrated template, and no environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from hostaway_sync.secrets import KeyRing
+from hostaway_sync.store import schema
+from hostaway_sync.store.embedded import EmbeddedPostgres
+from hostaway_sync.store.engine import Database
+
+# Nothing of the machine's own settings may reach a test.
+for _name in [name for name in os.environ if name.startswith("HOSTAWAY_SYNC_") and not name.endswith("_TEST_PG_BIN")]:
+    del os.environ[_name]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """Give a PostgreSQL of this test process; HOSTAWAY_SYNC_TEST_PG_BIN names other binaries than the embedded ones."""
+    del tmp_path_factory  # it is below a 0700 directory, where root's server could not go
+    binaries = os.environ.get("HOSTAWAY_SYNC_TEST_PG_BIN")
+    directory = Path(tempfile.mkdtemp(prefix="hostaway-sync-tests-"))
+    directory.chmod(0o711)
+    postgres = EmbeddedPostgres(directory / "pg", bin_dir=Path(binaries) if binaries else None)
+    postgres.start()
+    yield postgres
+    postgres.release()
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def template(server: EmbeddedPostgres) -> str:
+    """Give the name of a migrated database that others are copied from."""
+    name = "template_of_tests"
+    _execute(server, f"CREATE DATABASE {name}")
+    database = Database(server.url(name))
+    schema.upgrade(database)
+    database.close()
+    return name
+
+
+@pytest.fixture
+def empty_database_url(server: EmbeddedPostgres) -> Iterator[str]:
+    """Give the URL of a database in which nothing was migrated yet."""
+    name = f"test_{uuid.uuid4().hex}"
+    _execute(server, f"CREATE DATABASE {name}")
+    yield server.url(name)
+    _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """Give the URL of a migrated, empty database."""
+    name = f"test_{uuid.uuid4().hex}"
+    _execute(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    yield server.url(name)
+    _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Give a migrated, empty database; waits between attempts take no time."""
+    database = Database(database_url, sleep=lambda seconds: None)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def ring() -> KeyRing:
+    """Give a key ring of one key."""
+    return KeyRing([b"k" * 32])
+
+
+def _execute(server: EmbeddedPostgres, statement: str) -> None:
+    engine = sa.create_engine(server.url(), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.execute(sa.text(statement))

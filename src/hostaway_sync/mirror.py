@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
@@ -10,12 +11,14 @@ from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.records import Resource
 from hostaway_sync.secrets import find_key_ring
 from hostaway_sync.store import accounts, schema
+from hostaway_sync.store.budget import DatabaseBudget
 from hostaway_sync.store.engine import SCHEMA, Database
+from hostaway_sync.store.query import read_only
 from hostaway_sync.sync.fleet import AccountOutcome, sync_fleet
 from hostaway_sync.sync.run import Order, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
     from uuid import UUID
 
@@ -104,10 +107,10 @@ class Mirror:
         """
         if accounts.find_account(self._database, account_id) is not None:
             raise accounts.account_exists(account_id)
-        ring = self._key_ring()
         vault = accounts.TokenInHand()
         with closing(self._client(account_id, client_secret, vault)) as client:
             client.check()
+        ring = self._key_ring()
         accounts.insert_account(
             self._database, ring, account_id, client_secret, vault.token, name=name, customer_id=customer_id
         )
@@ -141,6 +144,10 @@ class Mirror:
         }
         return sync_fleet(attempts, lambda account_id: attempts[account_id]())
 
+    def query(self, sql: str) -> tuple[list[str], list[Sequence[object]]]:
+        """Give column names and rows of a question in SQL, which can change nothing."""
+        return read_only(self._database, sql)
+
     def _attempt(self, run: Run, account: Account, progress: Progress | None) -> RunReport:
         with self._source(account.account_id) as source:
             return run.attempt(source, progress or Silence())
@@ -154,9 +161,22 @@ class Mirror:
             yield client
 
     def _client(self, account_id: int, client_secret: SecretStr, vault: TokenVault) -> Client:
+        from hostaway_sync.source.budget import Limits
         from hostaway_sync.source.client import Client
 
-        raise NotImplementedError(Client)
+        settings = self._settings
+        return Client(
+            account_id=account_id,
+            client_secret=client_secret,
+            api_url=settings.api_url,
+            budget=DatabaseBudget(self._database),
+            vault=vault,
+            limits=Limits(settings.rate_limit_ip, settings.rate_limit_account, settings.rate_limit_send),
+            egress=settings.egress,
+            attempts=settings.retry_attempts,
+            backoff=timedelta(seconds=settings.retry_backoff),
+            in_flight=settings.requests_in_flight,
+        )
 
     def _key_ring(self) -> KeyRing:
         if self._ring is None:

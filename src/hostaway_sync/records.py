@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from pydantic import SecretStr
 
@@ -134,7 +135,7 @@ class Grant:
 
     granted_at: datetime
     wait: timedelta
-    slack: timedelta
+    slack: timedelta = timedelta(milliseconds=100)
 
 
 class Budget(Protocol):

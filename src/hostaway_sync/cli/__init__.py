@@ -1,1 +1,4 @@
-"""The command line: parses and prints, nothing else. Heavy imports stand inside the commands, so that --help is quick."""
+"""The command line: parses and prints, nothing else.
+
+Heavy imports stand inside the commands, so that --help is quick.
+"""

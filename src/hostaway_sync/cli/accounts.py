@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID  # noqa: TC003  (typer reads the annotation)
+from uuid import UUID
 
 import typer
 
 from hostaway_sync.cli import output
+from hostaway_sync.cli.arguments import AccountId, Json
 from hostaway_sync.cli.opening import open_mirror
 from hostaway_sync.cli.sync import mirror_one
 from hostaway_sync.errors import UsageError
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
 app = typer.Typer(help="Add and list accounts.", no_args_is_help=True, rich_markup_mode=None)
-
-AccountId = Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="Hostaway account id, a number.")]
 
 
 @app.command()
@@ -44,7 +43,7 @@ def add(
 
 
 @app.command("list")
-def list_(*, json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+def list_(*, json: Json = False) -> None:
     """List the accounts."""
     with open_mirror() as mirror:
         accounts = mirror.accounts()
@@ -72,8 +71,6 @@ def _client_secret(*, from_stdin: bool) -> SecretStr:
 
 def _prompted() -> str:
     if not sys.stdin.isatty():
-        raise UsageError(
-            "no client secret: pipe it in with --secret-stdin, or set HOSTAWAY_SYNC_CLIENT_SECRET(_FILE)"
-        )
+        raise UsageError("no client secret: pipe it in with --secret-stdin, or set HOSTAWAY_SYNC_CLIENT_SECRET(_FILE)")
     answer: str = typer.prompt("Client secret", hide_input=True)
     return answer.strip()

@@ -14,7 +14,9 @@ from hostaway_sync.errors import UsageError
 def migrate(
     *,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 when the database is behind.")] = False,
-    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL for an empty database, and change nothing.")] = False,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the SQL for an empty database, and change nothing.")
+    ] = False,
 ) -> None:
     """Bring the database's schema to this program's revision."""
     if check and sql:
@@ -34,4 +36,6 @@ def migrate(
             return
         before, after = mirror.migrate()
     if output.is_terminal():
-        typer.echo(f"The schema is at revision {after}" + (" already." if before == after else f" (was {before or 'none'})."))
+        typer.echo(
+            f"The schema is at revision {after}" + (" already." if before == after else f" (was {before or 'none'}).")
+        )

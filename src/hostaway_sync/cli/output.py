@@ -67,9 +67,8 @@ def print_report(report: RunReport) -> None:
         cells = [f"{numbers[name]:,}" for name in ("seen", "inserted", "updated", "unchanged", "stale", "quarantined")]
         table.add_row(resource.value, *cells, _styled(part.state))
     _print(table)
-    _print(
-        f"account {report.account_id}: {_styled(report.state)} in {report.duration_s:.1f} s, {report.api_calls} API calls"
-    )
+    took = f"in {report.duration_s:.1f} s, {report.api_calls} API calls"
+    _print(f"account {report.account_id}: {_styled(report.state)} {took}")
 
 
 def print_outcomes(outcomes: Sequence[AccountOutcome]) -> None:
@@ -153,7 +152,7 @@ class _Lines(logging.Formatter):
 
     def __init__(self, style: str) -> None:
         super().__init__()
-        self._style = style
+        self._is_console = style == "console"
         self._formatter: logging.Formatter | None = None
 
     def format(self, record: logging.LogRecord) -> str:
@@ -161,9 +160,9 @@ class _Lines(logging.Formatter):
             import structlog
 
             renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
-            if self._style == "console":
+            if self._is_console:
                 renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
-            shared = [structlog.stdlib.add_log_level, structlog.processors.TimeStamper("iso")]
+            shared: list[Any] = [structlog.stdlib.add_log_level, structlog.processors.TimeStamper("iso")]
             final = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
             self._formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=final)
         return self._formatter.format(record)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -41,7 +41,10 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001  (a callback of typer)
 
 @app.callback()
 def program(
-    *, version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version.")
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Mirror Hostaway accounts into PostgreSQL."""
     del version

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hostaway_sync.cli import output
+from hostaway_sync.cli.arguments import AccountId, DryRun, Full, Json
 from hostaway_sync.cli.opening import open_mirror
 from hostaway_sync.errors import LeaseHeld, RunIncomplete
 from hostaway_sync.records import Resource, RunState
@@ -15,13 +16,9 @@ if TYPE_CHECKING:
     from hostaway_sync.mirror import Mirror
     from hostaway_sync.records import RunReport
 
-Full = Annotated[bool, typer.Option("--full", help="Read everything, whatever is known already.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Fetch, say what would change, and write nothing.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
 
 def sync(
-    account_id: Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="Hostaway account id.")],
+    account_id: AccountId,
     *,
     full: Full = False,
     resource: Annotated[list[Resource] | None, typer.Option(help="Only this resource; may be repeated.")] = None,
@@ -38,7 +35,10 @@ def sync(
 
 
 def sync_all(*, full: Full = False, dry_run: DryRun = False, json: Json = False) -> None:
-    """Mirror every active account; one that fails is tried once more at the end."""
+    """Mirror every active account.
+
+    One that fails is tried once more at the end; none keeps the others from theirs.
+    """
     del full
     with open_mirror() as mirror, output.watched() as progress:
         outcomes = mirror.sync_all(dry_run=dry_run, progress=progress)
@@ -68,8 +68,9 @@ def mirror_one(
     *,
     dry_run: bool = False,
     json: bool = False,
+    shown: bool = False,
 ) -> None:
-    """Mirror one account and print what came of it.
+    """Mirror one account and print what came of it; `shown` prints it to whom did not ask for it, too.
 
     Raises:
         RunIncomplete: it was not whole.
@@ -78,7 +79,7 @@ def mirror_one(
         report = mirror.sync(account_id, resources=resources, dry_run=dry_run, progress=progress)
     if json:
         output.print_json(output.report_document(report))
-    elif output.is_terminal() or dry_run:
+    elif output.is_terminal() or dry_run or shown:
         output.print_report(report)
     _require_whole(report)
 

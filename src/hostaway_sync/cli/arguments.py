@@ -1,0 +1,21 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+_LARGEST_ID = 2**63 - 1
+
+
+def _positive_number(text: str) -> int:
+    if text.isascii() and text.isdigit() and 0 < int(text) <= _LARGEST_ID:
+        return int(text)
+    raise typer.BadParameter(f"{text!r} is no account id: Hostaway's are numbers, such as 70001")
+
+
+AccountId = Annotated[int, typer.Argument(metavar="ID", parser=_positive_number, help="Hostaway account id, a number.")]
+Full = Annotated[bool, typer.Option("--full", help="Read everything, whatever is known already.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Fetch, say what would change, and write nothing.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

@@ -1,0 +1,133 @@
+"""`hostaway-sync demo`: what an operator does in the first ten minutes, on a stand-in for Hostaway, in seconds."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from hostaway_sync.cli import output
+from hostaway_sync.cli.sync import mirror_one
+from hostaway_sync.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from hostaway_sync.mirror import Mirror
+    from hostaway_sync.sandbox import Sandbox
+
+_SEED = 7
+_RESERVATIONS = 70
+
+_NEXT_ARRIVALS = """\
+SELECT r.arrival_date AS arrival, r.departure_date AS departure, r.raw_payload->>'guestName' AS guest,
+       l.raw_payload->>'name' AS listing, r.raw_payload->>'channelName' AS channel
+FROM reservations r JOIN listings l ON l.account_id = r.account_id AND l.id = r.listing_id
+WHERE r.arrival_date >= current_date AND r.status IN ('new', 'modified')
+ORDER BY r.arrival_date, r.id LIMIT 5"""
+
+_UNANSWERED_GUESTS = """\
+SELECT * FROM (
+    SELECT DISTINCT ON (m.conversation_id) m.sent_at AS waiting_since, r.raw_payload->>'guestName' AS guest,
+           left(m.raw_payload->>'body', 50) AS last_words, m.is_incoming AS by_guest
+    FROM conversation_messages m JOIN reservations r ON r.account_id = m.account_id AND r.id = m.reservation_id
+    WHERE m.status = 'sent' ORDER BY m.conversation_id, m.sent_at DESC, m.id DESC) last
+WHERE by_guest ORDER BY waiting_since DESC LIMIT 5"""
+
+_REVENUE_BY_MONTH = """\
+SELECT to_char(arrival_date, 'YYYY-MM') AS month, count(*) AS stays,
+       sum((raw_payload->>'totalPrice')::numeric) AS revenue, raw_payload->>'currency' AS currency
+FROM reservations WHERE status IN ('new', 'modified')
+GROUP BY month, currency ORDER BY month DESC, revenue DESC LIMIT 6"""
+
+
+def demo() -> None:
+    """Show the whole thing on a stand-in for Hostaway: no account needed, nothing leaves this machine."""
+    from hostaway_sync.mirror import Mirror
+    from hostaway_sync.sandbox import Sandbox
+    from hostaway_sync.settings import load_settings
+
+    settings = load_settings()
+    output.configure_logging(settings)
+    with _own_directory(settings.data_dir) as directory, Sandbox(seed=_SEED, reservations=_RESERVATIONS) as sandbox:
+        typer.echo(f"A stand-in for Hostaway listens on {sandbox.url}; the demo's database is in {directory}.")
+        settings = load_settings(api_url=sandbox.url, data_dir=directory, database_url=None, master_key=None)
+        with Mirror(settings) as mirror:
+            _first_minutes(mirror, sandbox)
+            _questions(mirror)
+            _changes(mirror, sandbox)
+    typer.echo(_WHAT_NEXT)
+
+
+def _first_minutes(mirror: Mirror, sandbox: Sandbox) -> None:
+    from pydantic import SecretStr
+
+    account_id = sandbox.account_id
+    _say("Add an account. The secret is checked with Hostaway first, then stored sealed.")
+    _show(f"hostaway-sync account add {account_id} --name 'Harbour Stays'   # and the secret at a hidden prompt")
+    mirror.add_account(account_id, SecretStr(sandbox.client_secret), name="Harbour Stays", customer_id=None)
+    typer.echo(f"Account {account_id} added.")
+    _say("Mirror everything it has.")
+    _show(f"hostaway-sync sync {account_id} --full")
+    mirror_one(mirror, account_id, shown=True)
+    _say("See where you are.")
+    _show("hostaway-sync account list")
+    output.print_accounts(mirror.accounts())
+
+
+def _questions(mirror: Mirror) -> None:
+    for words, query in (
+        ("Who arrives next?", _NEXT_ARRIVALS),
+        ("Which guests wait for an answer?", _UNANSWERED_GUESTS),
+        ("What does each month earn?", _REVENUE_BY_MONTH),
+    ):
+        _say(f"Ask the database: {words[0].lower()}{words[1:]}")
+        typer.echo("\n".join(f"  {line}" for line in query.splitlines()) + ";\n")
+        output.print_rows(*mirror.query(query))
+
+
+def _changes(mirror: Mirror, sandbox: Sandbox) -> None:
+    world = sandbox.world
+    conversation_id = next(conversation_id for conversation_id, _ in world.truth("conversations"))
+    upcoming = [row_id for row_id, row in world.truth("reservations") if row["status"] == "new"]
+    _say("Meanwhile a guest writes, another one cancels, and somebody books.")
+    world.guest_message(conversation_id, "Hello! Is early check-in possible? 😊")
+    world.cancel_reservation(upcoming[0])
+    world.create_reservation()
+    _show(f"hostaway-sync sync {sandbox.account_id}")
+    mirror_one(mirror, sandbox.account_id, shown=True)
+
+
+@contextmanager
+def _own_directory(data_dir: Path) -> Iterator[Path]:
+    """Give a fresh directory beside the user's own data; one demo at a time may have it."""
+    directory = data_dir / "demo"
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
+    with (data_dir / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError("another demo is running: let it finish") from None
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(mode=0o711)
+        yield directory
+
+
+def _say(words: str) -> None:
+    typer.secho(f"\n# {words}", fg=typer.colors.CYAN)
+
+
+def _show(command: str) -> None:
+    typer.secho(f"$ {command}", bold=True)
+
+
+_WHAT_NEXT = """
+Nothing of the demo runs any more. With your own account:
+
+  hostaway-sync account add ID        ID and secret: Hostaway dashboard, Settings, Hostaway API
+  hostaway-sync sync-all              the line for cron, see crontab.example
+  export HOSTAWAY_SYNC_DATABASE_URL=postgresql://…   your own PostgreSQL instead of the embedded one"""

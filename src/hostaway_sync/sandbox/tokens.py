@@ -1,0 +1,70 @@
+"""Access tokens: issued unwrapped, good one second later, refused with 403 (API notes, 1)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from threading import Lock
+
+
+@dataclass(slots=True)
+class _Issued:
+    account_id: int
+    good_from: float
+    good_until: float
+    revoked: bool = False
+
+
+class Tokens:
+    """Every token that was issued; `delay` is how many seconds a new one is refused."""
+
+    def __init__(self, *, seed: int, delay: float) -> None:
+        self.delay = delay
+        self._seed = seed
+        self._lock = Lock()
+        self._issued: dict[str, _Issued] = {}
+
+    def issue(self, account_id: int, now: float, lifetime: float) -> str:
+        """Make a token that looks like Hostaway's: a JWT that nobody should trust or read."""
+        with self._lock:
+            number = len(self._issued)
+            mark = hashlib.sha256(f"{self._seed}/{account_id}/{number}".encode()).hexdigest()
+            claims = {"aud": str(account_id), "jti": mark, "iat": now, "nbf": now, "exp": now + 315_360_000, "sub": ""}
+            parts = ({"typ": "JWT", "alg": "RS256"}, claims | {"scopes": ["general"], "secretId": 1})
+            token = ".".join(_encoded(json.dumps(part).encode()) for part in parts) + "." + _encoded(mark.encode())
+            self._issued[token] = _Issued(account_id, now + self.delay, now + lifetime)
+            return token
+
+    def owner(self, token: str) -> int | None:
+        """Give the account a token was made for, whether it is good or not."""
+        issued = self._issued.get(token)
+        return None if issued is None else issued.account_id
+
+    def good(self, token: str, now: float) -> bool:
+        """Say whether a token opens anything at this moment."""
+        issued = self._issued.get(token)
+        return issued is not None and not issued.revoked and issued.good_from <= now < issued.good_until
+
+    def revoke(self, token: str) -> None:
+        """Make a token useless; one that was never issued is no matter."""
+        with self._lock:
+            if token in self._issued:
+                self._issued[token].revoked = True
+
+    def revoke_all(self, account_id: int) -> None:
+        """Make every token of an account useless."""
+        with self._lock:
+            for issued in self._issued.values():
+                if issued.account_id == account_id:
+                    issued.revoked = True
+
+    @property
+    def issued(self) -> int:
+        """How many tokens were issued."""
+        return len(self._issued)
+
+
+def _encoded(part: bytes) -> str:
+    return urlsafe_b64encode(part).rstrip(b"=").decode()

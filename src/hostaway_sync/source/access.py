@@ -1,0 +1,87 @@
+"""The access token of one account: kept across runs, issued by one thread for all, renewed once.
+
+A token works about a second after it was issued and is refused before (API notes, 1.1), so it is held back that long
+before anyone sees it. A refusal does not say whether the token or the object is the reason (API notes, 1.2): the token
+is renewed once in the life of this object, for all threads together; whoever failed with an older one takes the newer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from hostaway_sync.records import Token, TokenVault
+
+ACTIVATION: Final = timedelta(seconds=1.1)
+USED_SHARE_OF_LIFE: Final = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A token, and the how-manieth it is for this object."""
+
+    token: Token
+    generation: int
+
+
+class Access:
+    """Gives passes to many threads.
+
+    Args:
+        vault: where the token outlives this process.
+        issue: asks the source for a token; blocks, and may raise `SourceError`.
+        pause: sleeps, and may raise `SourceError` when it is no use to go on.
+        clock: our own clock, aware.
+    """
+
+    def __init__(
+        self,
+        *,
+        vault: TokenVault,
+        issue: Callable[[], Token],
+        pause: Callable[[timedelta], None],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._vault = vault
+        self._issue = issue
+        self._pause = pause
+        self._clock = clock
+        self._lock = Lock()
+        self._current: Pass | None = None
+        self._is_renewed = False
+
+    def current(self) -> Pass:
+        """Give the token to use now: the kept one, or a new one where there is none that will live on for a while."""
+        with self._lock:
+            if self._current is None and (kept := self._vault.load()) is not None:
+                self._current = Pass(kept, 1)
+            if self._current is None or not self._is_fresh(self._current.token):
+                self._current = self._issued()
+            return self._current
+
+    def renewed(self, refused: Pass) -> Pass | None:
+        """Give a newer token than the one refused, or None when this one was the last to be had."""
+        with self._lock:
+            if self._current is not None and self._current.generation > refused.generation:
+                return self._current
+            if self._is_renewed:
+                return None
+            self._current = self._issued()
+            self._is_renewed = True
+            return self._current
+
+    def _issued(self) -> Pass:
+        token = self._issue()
+        self._pause(ACTIVATION)
+        self._vault.save(token)
+        return Pass(token, 1 if self._current is None else self._current.generation + 1)
+
+    def _is_fresh(self, token: Token) -> bool:
+        lifetime = token.expires_at - token.issued_at
+        return self._clock() < token.expires_at - lifetime * (1 - USED_SHARE_OF_LIFE)

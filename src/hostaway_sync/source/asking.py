@@ -1,0 +1,189 @@
+"""Asks for lists with a token, as often as it is worth it; knows no HTTP library.
+
+list    with the token at hand; when that is refused, once more with a renewed one; when that is refused too, a
+        request that any account may make tells a useless token from an object that is not the account's to read
+issue   asks for a token
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Lock
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from hostaway_sync.errors import CredentialsRejected, Forbidden, RateLimited, TokenRejected
+from hostaway_sync.source import protocol
+from hostaway_sync.source.budget import Call, buckets, exhausted
+from hostaway_sync.source.retry import DEFAULT_WINDOW
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from pydantic import SecretStr
+
+    from hostaway_sync.records import Bucket, Budget, Token
+    from hostaway_sync.source.access import Access
+    from hostaway_sync.source.budget import Limits
+    from hostaway_sync.source.protocol import Listing
+    from hostaway_sync.source.trying import Trying
+
+PROBE_HOLDS_FOR: Final = timedelta(seconds=60)
+_Value = TypeVar("_Value")
+_PROBE_PATH: Final = "/listings"
+_PROBE_PARAMS: Final = {"limit": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, with everything secret in it kept out of its repr."""
+
+    method: str
+    path: str
+    buckets: tuple[Bucket, ...]
+    params: Mapping[str, int] = field(default_factory=dict)
+    form: Mapping[str, str] = field(default_factory=dict, repr=False)
+    bearer: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Its answer; `observed_at` is the moment for which the request was granted."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    observed_at: datetime
+
+
+class Asking:
+    """The calls of one account, for use by several threads.
+
+    Args:
+        account_id: Hostaway's id of the account.
+        secret: the key that tokens are issued for.
+        send: sends one request at the moment that the budget grants; raises `SourceError`.
+        budget: is told of every 429.
+        trying: calls again what failed for now.
+        limits: requests per window.
+        egress: name of the address that requests leave through.
+        clock: our own clock, aware.
+    """
+
+    def __init__(
+        self,
+        *,
+        account_id: int,
+        secret: SecretStr,
+        send: Callable[[Request], Reply],
+        budget: Budget,
+        trying: Trying,
+        limits: Limits,
+        egress: str,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._account_id = account_id
+        self._secret = secret
+        self._send = send
+        self._budget = budget
+        self._trying = trying
+        self._limits = limits
+        self._egress = egress
+        self._clock = clock
+        self._probing = Lock()
+        self._probe: tuple[datetime, bool] | None = None
+
+    def list(self, path: str, params: Mapping[str, int], access: Access) -> tuple[Listing, datetime]:
+        """Give one page of a list, and the moment that it shows.
+
+        Raises:
+            Forbidden: the account may not read this list.
+            CredentialsRejected: it may read nothing.
+            SourceError: anything else, after the retries it deserves.
+        """
+        held = access.current()
+        try:
+            return self._listed(path, params, held.token)
+        except TokenRejected as refusal:
+            reason = refusal
+        if (renewed := access.renewed(held)) is not None:
+            try:
+                return self._listed(path, params, renewed.token)
+            except TokenRejected as refusal:
+                reason = refusal
+        if self._is_good(access.current().token):
+            raise Forbidden(
+                f"Hostaway does not let account {self._account_id} read {path}, though its token works elsewhere: "
+                "check the permissions of its key in the dashboard"
+            ) from reason
+        raise CredentialsRejected(
+            f"Hostaway refuses account {self._account_id} even with a new token: check its key in the dashboard"
+        ) from reason
+
+    def prove(self, access: Access) -> None:
+        """Make the request that any account may make.
+
+        Raises:
+            SourceError: it failed.
+        """
+        self.list(_PROBE_PATH, _PROBE_PARAMS, access)
+
+    def issue(self) -> Token:
+        """Ask for a token.
+
+        Raises:
+            CredentialsRejected: the id or the secret is wrong.
+            SourceError: anything else, after the retries it deserves.
+        """
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": str(self._account_id),
+            "client_secret": self._secret.get_secret_value(),
+            "scope": "general",
+        }
+        request = Request("POST", "/accessTokens", self._buckets(Call.TOKEN), form=form)
+
+        def decode(reply: Reply) -> Token:
+            return protocol.decode_token(
+                reply.status, reply.headers, reply.body, now=self._clock(), account_id=self._account_id
+            )
+
+        return self._trying(lambda: self._decoded(request, decode))
+
+    def _is_good(self, token: Token) -> bool:
+        """Whether this token can read anything (API notes, 1.2); asked once a minute for all threads."""
+        with self._probing:
+            if self._probe is None or self._clock() - self._probe[0] > PROBE_HOLDS_FOR:
+                try:
+                    self._listed(_PROBE_PATH, _PROBE_PARAMS, token)
+                    self._probe = self._clock(), True
+                except TokenRejected:
+                    self._probe = self._clock(), False
+            return self._probe[1]
+
+    def _listed(self, path: str, params: Mapping[str, int], token: Token) -> tuple[Listing, datetime]:
+        request = Request("GET", path, self._buckets(Call.GENERAL), params=params, bearer=token.value)
+
+        def decode(reply: Reply) -> tuple[Listing, datetime]:
+            listing = protocol.decode_list(
+                reply.status, reply.headers, reply.body, now=self._clock(), asked=f"GET {path}"
+            )
+            return listing, reply.observed_at
+
+        return self._trying(lambda: self._decoded(request, decode))
+
+    def _decoded(self, request: Request, decode: Callable[[Reply], _Value]) -> _Value:
+        reply = self._send(request)
+        try:
+            return decode(reply)
+        except RateLimited as limited:
+            self._budget.penalize(
+                exhausted(request.buckets, limited.scope),
+                retry_in=limited.retry_in or DEFAULT_WINDOW,
+                limit=limited.limit,
+            )
+            raise
+
+    def _buckets(self, call: Call) -> tuple[Bucket, ...]:
+        return buckets(call, account_id=self._account_id, egress=self._egress, limits=self._limits)

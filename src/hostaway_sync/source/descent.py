@@ -1,0 +1,173 @@
+"""The walk by cursor: from the newest row down to the oldest, then what moved to the top meanwhile."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from hostaway_sync.source.pages import (
+    CHANGES_TOO_FAST,
+    CURSOR_LOST,
+    ENDED_EARLY,
+    NOTHING_NEW,
+    ORDER_UNKNOWN,
+    Outcome,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from hostaway_sync.source.pages import Answer, Positions, Row, Walk
+
+STEPS_BACK: Final = 4
+CATCH_UPS: Final = 5
+
+
+def walk_by_cursor() -> Walk:
+    """Read a list whole, from its newest row to its oldest, then what moved to its top meanwhile.
+
+    Every row that nobody touched keeps its place among the others, so it is met on the way down. Every row that was
+    touched is at the top by then, so it is met when the top is read again, down to where the last way down began. That
+    ends when it took one page, which is one moment, or when nothing had moved.
+    """
+    newest = _Descent()
+    doubt = yield from newest.run()
+    if doubt is not None or newest.fits_one_page:
+        return Outcome(doubt, newest.count)
+    for _ in range(CATCH_UPS):
+        again = _Descent(down_to=newest)
+        doubt = yield from again.run()
+        if doubt is None and not newest.is_ordered and again.first_names != newest.first_names:
+            doubt = ORDER_UNKNOWN
+        if doubt is not None or again.pages <= 1 or again.top == newest.top:
+            return Outcome(doubt, again.count)
+        newest = again
+    return Outcome(CHANGES_TOO_FAST, newest.count)
+
+
+class _Descent:
+    """One way down a list by cursor; remembers its last page and no more.
+
+    Attributes:
+        count: rows of the whole list when this way down began; None when the source did not say.
+        counted: rows met that were below all others met before.
+        top: the first row of the first page with a stamp.
+    """
+
+    def __init__(self, down_to: _Descent | None = None) -> None:
+        self.count: int | None = None
+        self.counted = 0
+        self.pages = 0
+        self.top: Row | None = None
+        self.first_names: tuple[int | bytes, ...] = ()
+        self.fits_one_page = False
+        self.is_ordered = True
+        self._ids_fall = True
+        self._down_to = down_to
+        self._trail: deque[Row] = deque(maxlen=STEPS_BACK + 1)
+        self._recent: frozenset[int | bytes] = frozenset()
+        self._lowest: Row | None = None
+
+    def run(self) -> Generator[Positions, Answer, str | None]:
+        """Walk; return a doubt, or None."""
+        answer = yield (None,)
+        if not answer.rows and answer.count != 0:
+            answer = yield (None,)
+        self.count = answer.count
+        if not answer.rows:
+            self.fits_one_page = True
+            return ENDED_EARLY if answer.count else None
+        self._begin(answer)
+        if self.fits_one_page:
+            return None
+        back = 0
+        suspicion = CURSOR_LOST
+        while not self._is_deep_enough():
+            if back > len(self._trail) - self._is_beyond_trail:
+                return suspicion
+            answer = yield (self._cursor(back),)
+            if self._take(answer.rows):
+                back = 0
+            elif self._is_end(answer, back):
+                return None
+            else:
+                suspicion = _suspicion(answer)
+                back += 1
+        return None
+
+    def _begin(self, answer: Answer) -> None:
+        self.first_names = tuple(row.name for row in answer.rows)
+        self.top = next((row for row in answer.rows if row.stamp is not None), None)
+        self.is_ordered = self.top is not None
+        if self.count is not None and self.count < len(answer.rows):
+            self.count = None
+        self.fits_one_page = self.count == len(answer.rows)
+        self._take(answer.rows)
+
+    @property
+    def _is_beyond_trail(self) -> bool:
+        """Whether more rows were met than can be stepped back over."""
+        return self.counted > len(self._trail)
+
+    def _cursor(self, back: int) -> int | None:
+        return self._trail[-1 - back].id if back < len(self._trail) else None
+
+    def _take(self, rows: Sequence[Row]) -> bool:
+        """Remember the rows below all others; say whether there was one that can serve as a cursor."""
+        self._judge_order(rows)
+        new = [row for row in rows if self._is_new(row)]
+        if not new:
+            return False
+        self.pages += 1
+        self.counted += len(new)
+        self._trail.extend(row for row in new if row.id is not None)
+        self._recent = frozenset(row.name for row in rows)
+        self._lowest = next((row for row in reversed(new) if row.stamp is not None), self._lowest)
+        return any(row.id is not None for row in new)
+
+    def _judge_order(self, rows: Sequence[Row]) -> None:
+        above: Row | None = None
+        for row in rows:
+            if row.stamp is None:
+                continue
+            if above is not None and above.stamp is not None:
+                self.is_ordered = self.is_ordered and row.stamp <= above.stamp
+                self._ids_fall = self._ids_fall and (row.stamp != above.stamp or (row.id or 0) < (above.id or 0))
+            above = row
+
+    def _is_new(self, row: Row) -> bool:
+        lowest = self._lowest
+        if not self.is_ordered or row.stamp is None or lowest is None or lowest.stamp is None:
+            return row.name not in self._recent
+        if row.stamp != lowest.stamp:
+            return row.stamp < lowest.stamp
+        if self._ids_fall and row.id is not None and lowest.id is not None:
+            return row.id < lowest.id
+        return row.name not in self._recent
+
+    def _is_end(self, answer: Answer, back: int) -> bool:
+        """Whether an answer without new rows proves that nothing follows.
+
+        An empty page alone proves it only when all rows were met. A page that, from a step back, holds rows of that
+        step and nothing else always does.
+        """
+        if answer.refused:
+            return False
+        if not answer.rows:
+            return self.is_ordered and self.count is not None and self.counted >= self.count
+        stepped_over = {row.name for row in list(self._trail)[len(self._trail) - back :]}
+        return all(row.name in stepped_over for row in answer.rows)
+
+    def _is_deep_enough(self) -> bool:
+        if self._down_to is None:
+            return False
+        goal, lowest = self._down_to, self._lowest
+        if not (goal.is_ordered and self.is_ordered) or goal.top is None or goal.top.stamp is None:
+            return True
+        return lowest is not None and lowest.stamp is not None and lowest.stamp < goal.top.stamp
+
+
+def _suspicion(answer: Answer) -> str:
+    if answer.refused:
+        return CURSOR_LOST
+    return NOTHING_NEW if answer.rows else ENDED_EARLY

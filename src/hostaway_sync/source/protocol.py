@@ -1,0 +1,258 @@
+"""What an answer of Hostaway means: (status, headers, body) → value, or the exception that says what to do.
+
+    200, envelope with a list      Listing
+    200, plain OAuth answer        Token (token route only: it has no envelope)
+    401, 403                       TokenRejected; on the token route CredentialsRejected
+    404                            NotFound
+    408, 425, 5xx, 3xx             SourceUnavailable
+    429                            RateLimited
+    other 4xx                      RequestRejected
+    200 with `status: fail`, `result: null`, HTML, an empty or torn body, any other JSON: SourceUnavailable
+
+Sans I/O: no clock, no socket, no state. Rules are those of the API notes, 1.1, 1.2, 2.1, 2.2 and 3.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from pydantic import SecretStr
+
+from hostaway_sync.errors import (
+    CredentialsRejected,
+    NotFound,
+    RateLimited,
+    RequestRejected,
+    SourceError,
+    SourceUnavailable,
+    TokenRejected,
+)
+from hostaway_sync.records import Token
+from hostaway_sync.source import payloads
+from hostaway_sync.source.casts import Misfit, as_integer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LONGEST_RETRY: Final = timedelta(seconds=60)
+SHORTEST_RETRY: Final = timedelta(seconds=1)
+UNKNOWN_LIFETIME: Final = timedelta(days=1)
+LONGEST_LIFETIME: Final = timedelta(days=3653)
+_LOWEST_UNIX_TIME: Final = 1e9
+_LONGEST_MESSAGE: Final = 200
+_LONGEST_SCOPE: Final = 20
+_RETRYABLE: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
+_REFUSED_TOKEN: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_USABLE_TOKEN: Final = re.compile(r"[!-~]+")
+_SECRET_LIKE: Final = re.compile(r"[\w.+/=~-]{24,}")
+_UNPRINTABLE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of a list.
+
+    Attributes:
+        rows: the exact bytes of each row, in the order received.
+        count: rows of the whole list, in the source's words; None when it did not say.
+    """
+
+    rows: list[bytes]
+    count: int | None
+
+
+class _Envelope(msgspec.Struct):
+    status: msgspec.Raw = msgspec.Raw(b"null")
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    count: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_ENVELOPES: Final = msgspec.json.Decoder(_Envelope)
+_ROWS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def decode_list(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, asked: str) -> Listing:
+    """Give the rows of a list; `asked` names the request in sentences ("GET /listings"), `now` is our own clock.
+
+    Raises:
+        SourceError: as drawn above.
+    """
+    if status != HTTPStatus.OK:
+        raise _refusal(status, headers, body, now, asked)
+    envelope = _envelope(body)
+    if envelope is None:
+        raise SourceUnavailable(f"Hostaway answered {asked} with {_looks_like(body)} instead of a list")
+    if _scalar(envelope.status) != "success":
+        raise SourceUnavailable(f"Hostaway answered {asked} with status 200 and a failure{_quoted(body)}")
+    try:
+        rows = _rows(bytes(envelope.result))
+    except payloads.NotJson:
+        raise SourceUnavailable(f"Hostaway answered {asked} with a result that is no list") from None
+    return Listing(rows, _count(_scalar(envelope.count)))
+
+
+def decode_token(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, account_id: int) -> Token:
+    """Give the token that was issued at `now`; its lifetime is what Hostaway says, whatever the token itself claims.
+
+    Raises:
+        SourceError: as drawn above.
+    """
+    answer = _plain(body)
+    if status in _REFUSED_TOKEN or (status == HTTPStatus.BAD_REQUEST and answer.get("error") == "invalid_client"):
+        raise CredentialsRejected(
+            f"Hostaway does not know account {account_id} with this secret ({status}): "
+            "check the id and the key in the dashboard"
+        )
+    if status != HTTPStatus.OK:
+        raise _refusal(status, headers, body, now, "a request for a token")
+    value = answer.get("access_token")
+    if not isinstance(value, str) or _USABLE_TOKEN.fullmatch(value) is None:
+        raise SourceUnavailable("Hostaway answered a request for a token with something that holds none")
+    return Token(SecretStr(value), now, now + _lifetime(answer.get("expires_in")))
+
+
+def _refusal(status: int, headers: Mapping[str, str], body: bytes, now: datetime, asked: str) -> SourceError:
+    sentence = f"Hostaway answered {asked} with {status}{_quoted(body)}"
+    if status in _REFUSED_TOKEN:
+        return TokenRejected(sentence)
+    if status == HTTPStatus.NOT_FOUND:
+        return NotFound(sentence)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        scope = _header(headers, "x-ratelimit-applied").strip().lower()[:_LONGEST_SCOPE]
+        return RateLimited(sentence, retry_in=_retry_in(headers, now), limit=_limit(headers), scope=scope or None)
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _RETRYABLE:
+        return RequestRejected(sentence)
+    return SourceUnavailable(sentence)
+
+
+def _envelope(body: bytes) -> _Envelope | None:
+    try:
+        return _ENVELOPES.decode(body)
+    except msgspec.ValidationError:
+        return None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:  # one row that a strict reader refuses must not take its page along
+        found = payloads.members(body)
+    except payloads.NotJson:
+        return None
+    return _Envelope(**{key: msgspec.Raw(found[key]) for key in ("status", "result", "count") if key in found})
+
+
+def _rows(result: bytes) -> list[bytes]:
+    try:
+        return [bytes(row) for row in _ROWS.decode(result)]
+    except msgspec.ValidationError:
+        raise payloads.NotJson from None
+    except (msgspec.DecodeError, RecursionError):
+        return payloads.elements(result)
+
+
+def _scalar(raw: bytes | msgspec.Raw) -> object:
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _plain(body: bytes) -> dict[str, Any]:
+    answer = _scalar(body)
+    return answer if isinstance(answer, dict) else {}
+
+
+def _count(value: object) -> int | None:
+    try:
+        count = as_integer(value)
+    except Misfit:
+        return None
+    return count if count is not None and count >= 0 else None
+
+
+def _quoted(body: bytes) -> str:
+    """What Hostaway says about a failure, wherever it says so; without anything that could be a secret."""
+    answer = _plain(body)
+    for key in ("message", "result", "error_description", "error"):
+        words = " ".join(_words(answer.get(key)))
+        if words:
+            safe = _UNPRINTABLE.sub(" ", _SECRET_LIKE.sub("…", words)).strip()
+            return f": {safe[:_LONGEST_MESSAGE]}"
+    return ""
+
+
+def _words(value: object) -> list[str]:
+    match value:
+        case str():
+            return [value] if value.strip() else []
+        case list():
+            return [word for item in value for word in _words(item)]
+        case dict():
+            return [word for item in value.values() for word in _words(item)]
+        case _:
+            return []
+
+
+def _looks_like(body: bytes) -> str:
+    start = body.lstrip()[:1]
+    if not start:
+        return "an empty body"
+    if start == b"<":
+        return "a page of HTML"
+    return "torn or other JSON" if start in (b"{", b"[") else "plain text"
+
+
+def _lifetime(value: object) -> timedelta:
+    seconds = _seconds(value)
+    if seconds is None or seconds <= 0:
+        return UNKNOWN_LIFETIME
+    return timedelta(seconds=min(seconds, LONGEST_LIFETIME.total_seconds()))
+
+
+def _retry_in(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+    """Read when to try again: a Unix time by the server's own clock, or a delay (API notes, 3)."""
+    server_now = _date(_header(headers, "date")) or now
+    seconds = _seconds(_header(headers, "x-ratelimit-retry-after"))
+    if seconds is None:
+        seconds = _seconds(_header(headers, "retry-after"))
+    if seconds is None:
+        moment = _date(_header(headers, "retry-after"))
+        seconds = None if moment is None else (moment - server_now).total_seconds()
+    elif seconds > _LOWEST_UNIX_TIME:
+        seconds -= server_now.timestamp()
+    if seconds is None:
+        return None
+    clamped = min(max(seconds, SHORTEST_RETRY.total_seconds()), LONGEST_RETRY.total_seconds())
+    return timedelta(seconds=clamped)
+
+
+def _limit(headers: Mapping[str, str]) -> int | None:
+    limit = _count(_header(headers, "x-ratelimit-limit"))
+    return limit or None
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return seconds if math.isfinite(seconds) else None
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    return next((value for key, value in headers.items() if key.lower() == name), "")

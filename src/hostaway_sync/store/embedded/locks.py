@@ -1,0 +1,106 @@
+"""File locks that end with their process, and waiting with growing pauses.
+
+The locks are `flock`s: they belong to an open file, so a child that inherits the file holds the lock as well, and a
+killed process cannot leave one behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from hostaway_sync.errors import ConfigurationError
+
+if sys.platform != "win32":
+    import fcntl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def poll(seconds: float) -> Iterator[None]:
+    """Yield at once and then after pauses that grow from 2 to 100 ms, for so many seconds."""
+    deadline = time.monotonic() + seconds
+    pause = 0.002
+    while True:
+        yield
+        if time.monotonic() >= deadline:
+            return
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.1)
+
+
+def open_lock(path: Path) -> int:
+    """Open a lock file, creating it if need be; it belongs to the owner of its directory even if root is the first."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        if os.geteuid() == 0:
+            owner = path.parent.stat()
+            os.fchown(handle, owner.st_uid, owner.st_gid)
+        # Cron may start us with stdin, stdout and stderr closed: a file with one of their numbers is lost in a child.
+        return fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(handle)
+
+
+def try_exclusive(handle: int) -> bool:
+    """Take the lock for this process alone if nobody else holds it. Failing drops a shared lock held on `handle`."""
+    return _try(handle, fcntl.LOCK_EX)
+
+
+def take_shared(path: Path, patience: float) -> int:
+    """Wait to share a lock. Closing the returned handle leaves it.
+
+    Raises:
+        ConfigurationError: another process has held it alone for `patience` seconds.
+    """
+    return _take(path, fcntl.LOCK_SH, patience)
+
+
+@contextlib.contextmanager
+def held_alone(path: Path, patience: float) -> Iterator[None]:
+    """Wait for a lock and hold it alone.
+
+    Raises:
+        ConfigurationError: another process has held it for `patience` seconds.
+    """
+    handle = _take(path, fcntl.LOCK_EX, patience)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def held_if_free(path: Path) -> Iterator[int | None]:
+    """Hold a lock alone and yield its handle, or yield None while somebody else holds it."""
+    handle = open_lock(path)
+    try:
+        yield handle if try_exclusive(handle) else None
+    finally:
+        os.close(handle)
+
+
+def _take(path: Path, how: int, patience: float) -> int:
+    handle = open_lock(path)
+    with contextlib.ExitStack() as unless_taken:
+        unless_taken.callback(os.close, handle)
+        for _ in poll(patience):
+            if _try(handle, how):
+                unless_taken.pop_all()
+                return handle
+    raise ConfigurationError(
+        f"Another process has held {path} for {patience:.0f} seconds: find it with `fuser`, and end it if it hangs."
+    )
+
+
+def _try(handle: int, how: int) -> bool:
+    try:
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

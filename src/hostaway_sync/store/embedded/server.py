@@ -1,0 +1,177 @@
+"""The embedded server as its users see it: start, release, and the URL in between.
+
+Three locks lie beside the data (not in XDG_RUNTIME_DIR: cron and a login shell must meet at the same ones):
+
+    users.lock     shared by every process that uses the server; who gets it alone is the last one out
+    start.lock     held by the one process that brings the server up
+    server.lock    inherited by the server and all its backends: while it is free, nothing of the server is alive
+
+Only who shares `users.lock` and holds `start.lock` brings the server up, and only who holds `users.lock` alone takes it
+down: never both at once.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import PGconn, Ping
+
+from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.store.embedded import cluster
+from hostaway_sync.store.embedded.binaries import find_binaries
+from hostaway_sync.store.embedded.home import find_home, settle
+from hostaway_sync.store.embedded.locks import held_alone, held_if_free, poll, take_shared, try_exclusive
+from hostaway_sync.store.embedded.processes import ask_to_stop, find_postmaster, kill_all
+
+# Seconds. Crash recovery of a big database takes minutes; backends of a killed server leave as soon as they notice.
+START_PATIENCE = 600.0
+STOP_PATIENCE = 60.0
+LOCK_PATIENCE = START_PATIENCE + STOP_PATIENCE
+ORPHAN_PATIENCE = 30.0
+
+_LAUNCHES = 3
+
+
+class EmbeddedPostgres:
+    """The PostgreSQL server of one state directory, shared by all processes that use the same one.
+
+    Args:
+        state_dir: where the cluster is kept; created if need be.
+        bin_dir: directory with `postgres` and `initdb`; by default the wheel's, else the system's.
+    """
+
+    def __init__(self, state_dir: Path, *, bin_dir: Path | None = None) -> None:
+        self._state_dir = Path(os.path.realpath(state_dir))
+        self._bin_dir = bin_dir
+        self._home = find_home(self._state_dir)
+        self._users: int | None = None
+        self._one_thread = threading.Lock()
+
+    @property
+    def socket_dir(self) -> Path:
+        """Directory of the Unix socket; final after `start`."""
+        return self._home.sockets
+
+    @property
+    def pgdata(self) -> Path:
+        """PostgreSQL's data directory; final after `start`."""
+        return self._home.data
+
+    @property
+    def log_path(self) -> Path:
+        """The server's log; final after `start`."""
+        return self._home.log
+
+    def url(self, database: str = "postgres") -> str:
+        """SQLAlchemy URL of a database on this server, final after `start`; it names the port, lest PGPORT does."""
+        host = quote(str(self.socket_dir), safe="")
+        return f"postgresql+psycopg://postgres@/{quote(database, safe='')}?host={host}&port=5432"
+
+    def start(self) -> None:
+        """Join the users of the server and make sure that it answers: attach to it, start it, or bring it back.
+
+        Raises:
+            ConfigurationError: it cannot run here; the message says why and what to do.
+        """
+        if sys.platform == "win32":
+            raise ConfigurationError(
+                "The embedded PostgreSQL does not run on Windows: set HOSTAWAY_SYNC_DATABASE_URL to another PostgreSQL."
+            )
+        with self._one_thread:
+            try:
+                self._start()
+            except (OSError, subprocess.SubprocessError) as error:
+                raise ConfigurationError(
+                    f"The embedded PostgreSQL cannot use {self._state_dir} ({error}): set HOSTAWAY_SYNC_DATA_DIR to a "
+                    f"local directory that you can write to, or set HOSTAWAY_SYNC_DATABASE_URL."
+                ) from error
+
+    def release(self, *, stop_if_last: bool = True) -> bool:
+        """Leave the users of the server; the last one out stops it. Safe to call again.
+
+        Returns:
+            True if this was the last user.
+        """
+        with self._one_thread:
+            if self._users is None:
+                return False
+            users, self._users = self._users, None
+            try:
+                last = try_exclusive(users)
+                if last and stop_if_last:
+                    self._stop()
+                return last
+            finally:
+                os.close(users)
+
+    def _start(self) -> None:
+        self._home = settle(self._state_dir)
+        users = self._users
+        if users is None:
+            users = take_shared(self._home.directory / "users.lock", LOCK_PATIENCE)
+        try:
+            if not self._answers():
+                with held_alone(self._home.directory / "start.lock", LOCK_PATIENCE):
+                    self._bring_up()
+        except BaseException:
+            if self._users is None:
+                os.close(users)
+            raise
+        self._users = users
+
+    def _answers(self) -> bool:
+        """Whether the server takes connections now: the only proof of life that counts."""
+        target = make_conninfo(
+            host=str(self.socket_dir), port=5432, user="postgres", dbname="postgres", connect_timeout=3
+        )
+        answer = PGconn.ping(target.encode())
+        if answer == Ping.NO_ATTEMPT:
+            raise ConfigurationError(
+                "PostgreSQL's client library refuses to connect: look for a wrong environment variable whose name "
+                "starts with PG, such as PGSERVICE."
+            )
+        return answer == Ping.OK
+
+    def _bring_up(self) -> None:
+        launches = 0
+        logged_before = cluster.log_size(self._home)
+        orphans_may_stay_until = time.monotonic() + ORPHAN_PATIENCE
+        for _ in poll(START_PATIENCE):
+            if self._answers():
+                return
+            with held_if_free(self._home.directory / "server.lock") as server_lock:
+                if server_lock is None:
+                    if time.monotonic() > orphans_may_stay_until and find_postmaster(self.pgdata) is None:
+                        kill_all(self.pgdata)
+                elif find_postmaster(self.pgdata) is None:
+                    if launches == _LAUNCHES:
+                        raise ConfigurationError(
+                            f"PostgreSQL does not start in {self.pgdata}, its log {self.log_path} ends with: "
+                            f"{cluster.log_since(self._home, logged_before)}"
+                        )
+                    self._launch(server_lock)
+                    launches += 1
+                    orphans_may_stay_until = time.monotonic() + ORPHAN_PATIENCE
+        raise ConfigurationError(
+            f"A PostgreSQL server is alive in {self.pgdata} but has not answered on {self.socket_dir} for "
+            f"{START_PATIENCE:.0f} seconds: see its log {self.log_path}, and stop it if it hangs."
+        )
+
+    def _launch(self, server_lock: int) -> None:
+        binaries = find_binaries(self._bin_dir, self._home.account)
+        cluster.prepare(self._home, binaries)
+        cluster.launch(self._home, binaries, server_lock)
+
+    def _stop(self) -> None:
+        if ask_to_stop(self.pgdata):
+            for _ in poll(STOP_PATIENCE):
+                with held_if_free(self._home.directory / "server.lock") as server_lock:
+                    if server_lock is not None:
+                        return

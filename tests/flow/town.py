@@ -1,0 +1,97 @@
+"""The two ends of the pull pipe: a sandbox over real HTTP, and a mirror on a real database."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from hostaway_sync.mirror import Mirror
+from hostaway_sync.records import Resource, Token
+from hostaway_sync.secrets import KeyRing
+from hostaway_sync.settings import RateLimit, load_settings
+from hostaway_sync.store import accounts
+from hostaway_sync.store.tables import MIRRORED
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+    from pathlib import Path
+
+    from hostaway_sync.sandbox import Sandbox
+    from hostaway_sync.store.engine import Database
+
+MASTER_KEY = b"m" * 32
+UNLIMITED = RateLimit(1_000_000, timedelta(seconds=1))
+
+
+class Town:
+    """One sandbox and the database that mirrors it; opens mirrors on request."""
+
+    def __init__(self, sandbox: Sandbox, database: Database, data_dir: Path, stack: ExitStack) -> None:
+        self.sandbox = sandbox
+        self.database = database
+        self._data_dir = data_dir
+        self._stack = stack
+        self.account_id = sandbox.account_id
+
+    def mirror(self, **settings: Any) -> Mirror:
+        """Open a mirror that waits for nothing between two attempts."""
+        wanted = {
+            "database_url": self.database.engine.url.render_as_string(hide_password=False),
+            "api_url": self.sandbox.url,
+            "data_dir": self._data_dir,
+            "master_key": base64.b64encode(MASTER_KEY).decode(),
+            "retry_backoff": 0,
+            "rate_limit_ip": UNLIMITED,
+            "rate_limit_account": UNLIMITED,
+        }
+        return self._stack.enter_context(Mirror(load_settings(**wanted | settings)))
+
+    def store_account(self, account_id: int | None = None) -> None:
+        """Store an account with a token that is good already, so that no test waits for one."""
+        number = account_id or self.account_id
+        now = datetime.now(UTC)
+        issued = self.sandbox.tokens.issue(number, self.sandbox.clock() - 60, 1e9)
+        token = Token(SecretStr(issued), now, now + timedelta(days=700))
+        secret = SecretStr(self.sandbox.accounts[number].spec.secret)
+        accounts.insert_account(
+            self.database, KeyRing([MASTER_KEY]), number, secret, token, name=None, customer_id=None
+        )
+
+    def rows(self, resource: str, account_id: int | None = None) -> dict[int, Any]:
+        """Give the stored payloads by id."""
+        table = MIRRORED[Resource(resource)]
+        query = sa.select(table.c.id, table.c.raw_payload).where(table.c.account_id == (account_id or self.account_id))
+        return {row.id: row.raw_payload for row in self.database.transaction(lambda c: c.execute(query).all())}
+
+    def truth(self, resource: str, account_id: int | None = None) -> dict[int, Any]:
+        """Give what the source truly holds by id."""
+        return dict(self.sandbox.account(account_id or self.account_id).truth(resource))
+
+    def differences(self, account_id: int | None = None) -> dict[str, set[int]]:
+        """Give the ids per resource whose stored and true payloads differ, without what is volatile."""
+        wrong: dict[str, set[int]] = {}
+        for resource in Resource:
+            stored, true = self.rows(resource, account_id), self.truth(resource, account_id)
+            ids = {key for key in stored.keys() | true.keys() if _settled(stored.get(key)) != _settled(true.get(key))}
+            if ids:
+                wrong[resource] = ids
+        return wrong
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """Give the rows of a query on the mirror's tables."""
+
+        def read(connection: sa.Connection) -> list[tuple[Any, ...]]:
+            connection.execute(sa.text("SET LOCAL search_path TO hostaway"))
+            return [tuple(row) for row in connection.execute(sa.text(query))]
+
+        return self.database.transaction(read)
+
+
+def _settled(payload: Any) -> Any:
+    if isinstance(payload, dict):
+        return {key: value for key, value in payload.items() if key not in {"Reservation", "conversationMessages"}}
+    return payload

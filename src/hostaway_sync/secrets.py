@@ -13,6 +13,7 @@ import hashlib
 import os
 import stat
 import sys
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -111,17 +112,22 @@ def find_key_ring(configured: SecretStr | None, data_dir: Path, *, may_create: b
     if configured is not None:
         return KeyRing(_decode(text) for text in configured.get_secret_value().replace(",", " ").split())
     path = data_dir / KEY_FILE
-    if not path.exists():
-        stored = _from_keyring()
-        if stored is not None:
-            return KeyRing([_decode(stored)])
-        if not may_create:
-            raise SecretError(
-                f"secrets are sealed in this database, but there is no key at {path} and HOSTAWAY_SYNC_MASTER_KEY "
-                "is not set: restore the key from your backup; a new one cannot open them"
-            )
-        _create(path)
-    return KeyRing([_read(path)])
+    try:
+        if not path.exists():
+            stored = _from_keyring()
+            if stored is not None:
+                return KeyRing([_decode(stored)])
+            if not may_create:
+                raise SecretError(
+                    f"secrets are sealed in this database, but there is no key at {path} and HOSTAWAY_SYNC_MASTER_KEY "
+                    "is not set: restore the key from your backup; a new one cannot open them"
+                )
+            _create(path)
+        return KeyRing([_read(path)])
+    except OSError as error:
+        raise SecretError(
+            f"the key file {path} cannot be used ({error.strerror}): make it readable, or set HOSTAWAY_SYNC_MASTER_KEY"
+        ) from None
 
 
 def _key_id(key: bytes) -> bytes:
@@ -151,8 +157,8 @@ def _from_keyring() -> str | None:
 
 def _create(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f"{KEY_FILE}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    # Not named for the process: one that was killed here left its draft, and containers number theirs alike.
+    descriptor, draft = tempfile.mkstemp(prefix=f"{KEY_FILE}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(base64.b64encode(os.urandom(_KEY_BYTES)) + b"\n")
@@ -164,7 +170,12 @@ def _create(path: Path) -> None:
                 f"hostaway-sync: created the master key {path}. Back it up: without it the stored secrets are lost.\n"
             )
     finally:
-        draft.unlink()
+        os.unlink(draft)  # noqa: PTH108  (mkstemp names it as text)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _read(path: Path) -> bytes:

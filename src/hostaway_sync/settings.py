@@ -107,7 +107,8 @@ class Settings(BaseSettings):
         url = TypeAdapter(AnyHttpUrl).validate_python(value)
         if url.scheme == "http" and url.host not in {"127.0.0.1", "localhost", "[::1]"}:
             raise ValueError("must be https, because the client secret travels on it")
-        return value.rstrip("/")
+        # As it was understood: two readings of one odd text may name two hosts.
+        return str(url).rstrip("/")
 
     @field_validator("data_dir")
     @classmethod
@@ -153,6 +154,8 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401  (whatever a fi
             for detail in error.errors(include_input=False, include_url=False)
         )
         raise ConfigurationError(f"settings: {wrong}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"settings: .env cannot be read: {_reason(error)}") from None
 
 
 def _named_files(settings_cls: type[BaseSettings]) -> dict[str, str]:
@@ -176,5 +179,8 @@ def _content(path: Path, named_by: str) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigurationError(f"settings: {named_by} {path} cannot be read: {reason}") from None
+        raise ConfigurationError(f"settings: {named_by} {path} cannot be read: {_reason(error)}") from None
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str | None:
+    return error.strerror if isinstance(error, OSError) else "not UTF-8 text"

@@ -63,6 +63,7 @@ class _Descent:
         self.fits_one_page = False
         self.is_ordered = True
         self._ids_fall = True
+        self._size = 0
         self._down_to = down_to
         self._trail: deque[Row] = deque(maxlen=STEPS_BACK + 1)
         self._recent: frozenset[int | bytes] = frozenset()
@@ -119,6 +120,7 @@ class _Descent:
         if not new:
             return False
         self.pages += 1
+        self._size = max(self._size, len(rows))
         self.counted += len(new)
         self._trail.extend(row for row in new if row.id is not None)
         self._recent = frozenset(row.name for row in rows)
@@ -148,15 +150,15 @@ class _Descent:
     def _is_end(self, answer: Answer, back: int) -> bool:
         """Whether an answer without new rows proves that nothing follows.
 
-        An empty page alone proves it only when all rows were met. A page that, from a step back, holds rows of that
-        step and nothing else always does.
+        An empty page alone proves it only when all rows were met. Otherwise it takes a page, from a step back, that
+        holds rows of that step and has room for more.
         """
         if answer.refused:
             return False
         if not answer.rows:
             return self.is_ordered and self.count is not None and self.counted >= self.count
         stepped_over = {row.name for row in list(self._trail)[len(self._trail) - back :]}
-        return all(row.name in stepped_over for row in answer.rows)
+        return len(answer.rows) < self._size and all(row.name in stepped_over for row in answer.rows)
 
     def _is_deep_enough(self) -> bool:
         if self._down_to is None:

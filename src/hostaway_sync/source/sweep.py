@@ -69,14 +69,14 @@ class _Sweep:
         positions = self._plan()
         offset = positions[0]
         answer = yield positions
-        for _ in range(STEPS_BACK):
-            if self._is_linked(offset, answer):
+        steps_back = 0
+        while not self._is_linked(offset, answer):
+            if steps_back == STEPS_BACK or self._overlap == 0:
+                self.doubt = NO_OVERLAP
                 break
+            steps_back += 1
             offset = max(0, offset - self._size)
             answer = yield (offset,)
-        else:
-            if not self._is_linked(offset, answer):
-                self.doubt = NO_OVERLAP
         return self._accept(offset, answer)
 
     def _plan(self) -> tuple[int, ...]:
@@ -91,9 +91,9 @@ class _Sweep:
         if offset == 0 or self.doubt is not None:
             return True
         if not answer.rows:
-            return False
+            return self._overlap == 0 and not self._trusts_count
         names = {row.name for row in answer.rows}
-        return self._overlap == 0 or not names.isdisjoint(self._previous) or names <= self._seen
+        return not names.isdisjoint(self._previous) or names <= self._seen
 
     def _accept(self, offset: int, answer: Answer) -> bool:
         names = frozenset(row.name for row in answer.rows)

@@ -122,8 +122,21 @@ def _lost(lease: Lease) -> LeaseLost:
 
 
 def _owner_died(owner: str) -> bool:
-    process = owner.split("/")[-2]
-    return is_dead(owner, host=_host(), started=_started(int(process)) if process.isdigit() else None)
+    process = owner.rpartition("/")[0].rpartition("/")[2]
+    if not process.isdecimal() or _is_hidden(int(process)):
+        return False
+    return is_dead(owner, host=_host(), started=_started(int(process)))
+
+
+def _is_hidden(process: int) -> bool:
+    """Say whether a process lives that we may not look at: another user's, where /proc is mounted with `hidepid`."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return not Path(f"/proc/{process}").exists()
+    return False
 
 
 def _host() -> str:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from hostaway_sync.records import Page, Record
 
-_QUERY_OF_URL = r'\?[^"\s]*"'
+# In JSON text: up to the string's end, an escape or a space, so that what is left is still JSON.
+_URL_WITH_QUERY = r'(https?://[^"\\\s?]*)\?[^"\\\s]*'
 _OF_ACCOUNT = sa.bindparam("of_account", type_=sa.BigInteger)
 _OF_CUSTOMER = sa.bindparam("of_customer", type_=sa.Uuid)
 _ASKED_AT = sa.bindparam("asked_at", type_=sa.DateTime(timezone=True))
@@ -44,7 +45,8 @@ def write_page(connection: sa.Connection, owner: Owner, page: Page) -> list[tupl
         One (key, change) a record; the key is its id, or for a record without a row minus its hash.
     """
     changes, homeless = _apply(connection, owner, page, _upsert(page.shape))
-    odd = [record for record in page.records if record.id is not None and record.exact is not None]
+    refused = {record.id for record in homeless}
+    odd = [record for record in page.records if record.exact is not None and record.id not in {None, *refused}]
     _quarantine(connection, owner, page.shape, [*odd, *homeless])
     return changes
 
@@ -160,9 +162,8 @@ def _comparable(payload: sa.ColumnElement[Any], shape: Shape) -> sa.ColumnElemen
     hidden = [*shape.volatile, *shape.signed]
     kept: sa.ColumnElement[Any] = payload.op("-")(sa.cast(hidden, sa.ARRAY(sa.Text))) if hidden else payload
     for key in shape.signed:
-        unsigned = sa.func.regexp_replace(
-            sa.cast(payload.op("->")(sa.literal_column(f"'{key}'")), sa.Text), _QUERY_OF_URL, '"', "g"
-        )
+        value = sa.cast(payload.op("->")(sa.literal_column(f"'{key}'")), sa.Text)
+        unsigned = sa.cast(sa.func.regexp_replace(value, _URL_WITH_QUERY, r"\1", "g"), JSONB)
         kept = kept.op("||")(sa.func.jsonb_build_object(sa.literal_column(f"'{key}'"), unsigned))
     return kept
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from hostaway_sync.errors import SchemaOutdated, StoreError
-from hostaway_sync.store.engine import OLDEST_SERVER
+from hostaway_sync.store.engine import OLDEST_SERVER, raise_translated
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -37,7 +38,7 @@ def current(database: Database) -> str | None:
     """Give the database's revision; None where nothing was migrated yet."""
 
     def read(connection: sa.Connection) -> str | None:
-        name = f"{database.schema}.alembic_version"
+        name = f"{connection.dialect.identifier_preparer.quote(database.schema)}.alembic_version"
         if connection.scalar(sa.select(sa.func.to_regclass(name))) is None:
             return None
         versions = sa.table("alembic_version", sa.column("version_num", sa.Text), schema=database.schema)
@@ -63,6 +64,7 @@ def upgrade(database: Database) -> None:
 
     Raises:
         StoreError: the server is too old, or may not be changed by this user.
+        StoreUnavailable: the server went away, or a table was in use for too long; what is done stays done.
         SchemaOutdated: the database is newer than this program.
     """
     from alembic import command
@@ -84,6 +86,8 @@ def upgrade(database: Database) -> None:
     with database.engine.connect() as connection:
         try:
             run(connection)
+        except SQLAlchemyError as error:
+            raise_translated(error)
         finally:
             connection.invalidate()
 

@@ -247,6 +247,7 @@ request_budget = Table(
     metadata,
     Column("key", Text, nullable=False),
     Column("slots", ARRAY(Timestamp), nullable=False, server_default=text("'{}'"), comment="granted, ascending"),
+    Column("asked_at", Timestamp, comment="clock at the last grant; when it is ahead, the clock was set back"),
     Column("not_before", Timestamp, comment="the source asked for silence until then"),
     Column("lowered_to", Integer, comment="the source named a lower limit than ours"),
     Column("lowered_until", Timestamp),

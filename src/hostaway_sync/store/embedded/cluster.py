@@ -101,7 +101,7 @@ def _create(home: Home, binaries: Binaries) -> None:
     said = ""
     for locale in locales:
         fresh = Path(tempfile.mkdtemp(prefix="init-", dir=home.cluster))
-        os.chown(fresh, account.uid, account.gid)
+        os.chown(fresh, account.uid, account.gid, follow_symlinks=False)
         made = account.run(binaries.directory / "initdb", *access, "--encoding=UTF8", *locale, "-D", fresh)
         said = made.stdout
         if made.returncode == 0:

@@ -13,10 +13,13 @@ TIMEOUTS = ("SET lock_timeout = '10s'", "SET statement_timeout = '15min'")
 def migrate(connection: Connection, schema: str) -> None:
     """Run what is missing, with `schema` as the place of every unqualified name."""
     quoted = connection.dialect.identifier_preparer.quote(schema)
+    exists = text("SELECT 1 FROM pg_namespace WHERE nspname = :schema").bindparams(schema=schema)
     # Waiting for another migrator is fine and has no limit; waiting for a table that is in use is not.
     connection.execute(text("SET lock_timeout = 0"))
     connection.execute(text(LOCK))
-    connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {quoted}"))
+    # Asked first, because IF NOT EXISTS wants the right to create even where there is nothing to do.
+    if connection.scalar(exists) is None:
+        connection.execute(text(f"CREATE SCHEMA {quoted}"))
     connection.execute(text(f"SET search_path TO {quoted}"))
     for timeout in TIMEOUTS:
         connection.execute(text(timeout))

@@ -15,10 +15,15 @@ DECLARE
     allowed integer;
     taken integer;
 BEGIN
-    INSERT INTO request_budget (key) SELECT unnest(keys) ON CONFLICT DO NOTHING;
     -- One order for everyone, so that two callers never wait for each other.
-    PERFORM 1 FROM request_budget WHERE key = ANY (keys) ORDER BY key FOR UPDATE;
+    INSERT INTO request_budget (key) SELECT k FROM unnest(keys) AS k ORDER BY k COLLATE "C" ON CONFLICT DO NOTHING;
+    PERFORM 1 FROM request_budget WHERE key = ANY (keys) ORDER BY key COLLATE "C" FOR UPDATE;
     now_at := clock_timestamp();
+    -- A clock that was set back takes along what it granted: nothing waits for the old time, and nothing is forgotten.
+    UPDATE request_budget
+    SET slots = ARRAY(SELECT slot - (asked_at - now_at) FROM unnest(slots) AS slot ORDER BY slot),
+        not_before = not_before - (asked_at - now_at)
+    WHERE key = ANY (keys) AND asked_at > now_at;
     granted_at := now_at;
     FOR i IN 1 .. cardinality(keys) LOOP
         SELECT * INTO row_of FROM request_budget WHERE key = keys[i];
@@ -26,8 +31,7 @@ BEGIN
         IF row_of.lowered_until > now_at THEN
             allowed := least(allowed, row_of.lowered_to);
         END IF;
-        -- A slot far ahead can only come from a clock that was set back: it must not stop everything.
-        held := row_of.slots[1 : width_bucket(now_at + interval '10 minutes', row_of.slots)];
+        held := row_of.slots;
         taken := cardinality(held);
         IF taken > 0 THEN
             granted_at := greatest(granted_at, held[taken]);
@@ -39,10 +43,8 @@ BEGIN
     END LOOP;
     FOR i IN 1 .. cardinality(keys) LOOP
         UPDATE request_budget
-        SET slots = slots[
-            width_bucket(now_at - windows[i] - margins[i], slots) + 1
-            : width_bucket(now_at + interval '10 minutes', slots)
-        ] || granted_at
+        SET slots = slots[width_bucket(now_at - windows[i] - margins[i], slots) + 1 :] || granted_at,
+            asked_at = now_at
         WHERE key = keys[i];
     END LOOP;
     wait := granted_at - now_at;

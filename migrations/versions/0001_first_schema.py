@@ -52,6 +52,12 @@ def upgrade() -> None:
             comment="granted, ascending",
         ),
         sa.Column(
+            "asked_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="clock at the last grant; when it is ahead, the clock was set back",
+        ),
+        sa.Column(
             "not_before", sa.DateTime(timezone=True), nullable=True, comment="the source asked for silence until then"
         ),
         sa.Column("lowered_to", sa.Integer(), nullable=True, comment="the source named a lower limit than ours"),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -13,7 +13,7 @@ from hostaway_sync.store import leases
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.flow.town import Town
+    from tests.town import Town
 
     Build = Callable[..., Town]
 
@@ -226,7 +226,9 @@ def test_a_token_revoked_in_the_middle_is_renewed_once_for_all_threads(town: Bui
 
 
 @pytest.mark.parametrize("inbox", ["closed_threads", "closed"])
-def test_an_account_without_inbox_rights_keeps_the_rest(town: Build, inbox: str) -> None:
+def test_an_account_without_inbox_rights_keeps_the_rest(
+    town: Build, inbox: Literal["closed", "closed_threads"]
+) -> None:
     """403 on every thread costs one renewal, gives one clear sentence, and the rest is mirrored."""
     here = town(accounts=[AccountSpec(reservations=40, inbox=inbox)])
     report = here.mirror().sync(here.account_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import typer
@@ -31,29 +32,29 @@ WHERE r.arrival_date >= current_date AND r.status IN ('new', 'modified')
 ORDER BY r.arrival_date, r.id LIMIT 5"""
 
 _UNANSWERED_GUESTS = """\
-SELECT * FROM (
-    SELECT DISTINCT ON (m.conversation_id) m.sent_at AS waiting_since, r.raw_payload->>'guestName' AS guest,
-           left(m.raw_payload->>'body', 50) AS last_words, m.is_incoming AS by_guest
-    FROM conversation_messages m JOIN reservations r ON r.account_id = m.account_id AND r.id = m.reservation_id
-    WHERE m.status = 'sent' ORDER BY m.conversation_id, m.sent_at DESC, m.id DESC) last
-WHERE by_guest ORDER BY waiting_since DESC LIMIT 5"""
+SELECT to_char(sent_at, 'YYYY-MM-DD HH24:MI') AS waiting_since, r.raw_payload->>'guestName' AS guest,
+       left(regexp_replace(last.raw_payload->>'body', '\\s+', ' ', 'g'), 40) AS last_words
+FROM (SELECT DISTINCT ON (conversation_id) * FROM conversation_messages WHERE status = 'sent'
+      ORDER BY conversation_id, sent_at DESC, id DESC) last
+JOIN reservations r ON r.account_id = last.account_id AND r.id = last.reservation_id
+WHERE last.is_incoming ORDER BY sent_at DESC LIMIT 5"""
 
 _REVENUE_BY_MONTH = """\
 SELECT to_char(arrival_date, 'YYYY-MM') AS month, count(*) AS stays,
        sum((raw_payload->>'totalPrice')::numeric) AS revenue, raw_payload->>'currency' AS currency
 FROM reservations WHERE status IN ('new', 'modified')
+  AND date_trunc('month', arrival_date) <= date_trunc('month', current_date)
 GROUP BY month, currency ORDER BY month DESC, revenue DESC LIMIT 6"""
 
 
 def demo() -> None:
     """Show the whole thing on a stand-in for Hostaway: no account needed, nothing leaves this machine."""
     from hostaway_sync.mirror import Mirror
-    from hostaway_sync.sandbox import Sandbox
     from hostaway_sync.settings import load_settings
 
     settings = load_settings()
     output.configure_logging(settings)
-    with _own_directory(settings.data_dir) as directory, Sandbox(seed=_SEED, reservations=_RESERVATIONS) as sandbox:
+    with _own_directory(settings.data_dir) as directory, _sandbox() as sandbox:
         typer.echo(f"A stand-in for Hostaway listens on {sandbox.url}; the demo's database is in {directory}.")
         settings = load_settings(api_url=sandbox.url, data_dir=directory, database_url=None, master_key=None)
         with Mirror(settings) as mirror:
@@ -61,6 +62,13 @@ def demo() -> None:
             _questions(mirror)
             _changes(mirror, sandbox)
     typer.echo(_WHAT_NEXT)
+
+
+def _sandbox() -> Sandbox:
+    """Make a stand-in whose today is today, and which refuses whoever asks too often."""
+    from hostaway_sync.sandbox import Sandbox
+
+    return Sandbox(seed=_SEED, reservations=_RESERVATIONS, rate_limits="new", now=datetime.now(UTC))
 
 
 def _first_minutes(mirror: Mirror, sandbox: Sandbox) -> None:

@@ -7,6 +7,7 @@ import logging
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -14,7 +15,7 @@ import typer
 from hostaway_sync.records import Counts, Resource, RunReport, RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from hostaway_sync.records import Progress
     from hostaway_sync.settings import Settings
@@ -61,10 +62,11 @@ def outcome_document(outcome: AccountOutcome) -> dict[str, Any]:
 
 def print_report(report: RunReport) -> None:
     """Print what a run did, for a person."""
-    table = _table(["", "seen", "inserted", "updated", "unchanged", "stale", "quarantined", ""])
+    names = ["seen", "inserted", "updated", "unchanged", "stale", "quarantined"]
+    table = _table(["", *names, ""], right=names)
     for resource, part in report.resources.items():
         numbers = asdict(part.counts)
-        cells = [f"{numbers[name]:,}" for name in ("seen", "inserted", "updated", "unchanged", "stale", "quarantined")]
+        cells = [f"{numbers[name]:,}" for name in names]
         table.add_row(resource.value, *cells, _styled(part.state))
     _print(table)
     took = f"in {report.duration_s:.1f} s, {report.api_calls} API calls"
@@ -73,7 +75,8 @@ def print_report(report: RunReport) -> None:
 
 def print_outcomes(outcomes: Sequence[AccountOutcome]) -> None:
     """Print one line an account, for a person."""
-    table = _table(["account", "state", "records", "changed", "API calls", "seconds", ""])
+    numbers = ["records", "changed", "API calls", "seconds"]
+    table = _table(["account", "state", *numbers, ""], right=numbers)
     for outcome in outcomes:
         report = outcome.report
         parts = [part.counts for part in report.resources.values()] if report else []
@@ -84,7 +87,7 @@ def print_outcomes(outcomes: Sequence[AccountOutcome]) -> None:
             f"{sum(part.inserted + part.updated for part in parts):,}",
             f"{report.api_calls if report else 0:,}",
             f"{report.duration_s if report else 0:.1f}",
-            outcome.error or "",
+            _escaped(outcome.error or ""),
         )
     _print(table)
 
@@ -95,7 +98,7 @@ def print_accounts(accounts: Sequence[Account]) -> None:
     for account in accounts:
         table.add_row(
             str(account.account_id),
-            account.name or "",
+            _escaped(account.name or ""),
             str(account.customer_id or ""),
             "yes" if account.is_active else "no",
             f"{account.last_sync_at:%Y-%m-%d %H:%M}" if account.last_sync_at else "never",
@@ -117,9 +120,10 @@ def account_document(account: Account) -> dict[str, Any]:
 
 def print_rows(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print the answer of a query."""
-    table = _table(headers)
+    numbers = {header for header, *cells in zip(headers, *rows, strict=True) if _are_numbers(cells)}
+    table = _table(headers, right=numbers)
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*("" if cell is None else _escaped(str(cell)) for cell in row))
     _print(table)
 
 
@@ -168,19 +172,29 @@ class _Lines(logging.Formatter):
         return self._formatter.format(record)
 
 
-def _table(headers: Sequence[str]) -> Any:  # noqa: ANN401  (rich is imported here only)
+def _table(headers: Sequence[str], *, right: Collection[str] = ()) -> Any:  # noqa: ANN401  (rich is imported here only)
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, header in enumerate(headers):
-        table.add_column(header, justify="right" if number and header not in {"", "state"} else "left")
+    for header in headers:
+        table.add_column(header, justify="right" if header in right else "left")
     return table
+
+
+def _are_numbers(cells: Sequence[object]) -> bool:
+    return any(cells) and all(cell is None or isinstance(cell, (int, float, Decimal)) for cell in cells)
 
 
 def _print(content: Any) -> None:  # noqa: ANN401  (a table or text)
     from rich.console import Console
 
     Console(width=None if is_terminal() else _WIDE, highlight=False).print(content)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
 
 
 def _styled(state: RunState) -> str:

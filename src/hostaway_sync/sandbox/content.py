@@ -10,7 +10,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from hostaway_sync.sandbox.layout import FIRST, Layout
-from hostaway_sync.sandbox.order import LiveOrder
+from hostaway_sync.sandbox.order import conversation_order, reservation_order
 from hostaway_sync.sandbox.rendering.conversations import Conversation, ConversationRows, seeded_conversation
 from hostaway_sync.sandbox.rendering.facts import reservation_facts
 from hostaway_sync.sandbox.rendering.listings import RESOURCE_KEYS as LISTING_RESOURCES
@@ -69,18 +69,8 @@ class Content:
             account_id, blank=blank, wrong_listing=switches.conversation_listing == "account_id"
         )
         self.threads = Threads(account_id, layout, switches)
-        self.reservation_order = LiveOrder(
-            reservations,
-            id_at=layout.reservation_id,
-            stamp_at=layout.updated,
-            position_of=layout.reservation_position,
-        )
-        self.conversation_order = LiveOrder(
-            layout.conversations,
-            id_at=layout.conversation_id,
-            stamp_at=layout.sent_order,
-            position_of=layout.conversation_place,
-        )
+        self.reservation_order = reservation_order(layout)
+        self.conversation_order = conversation_order(layout)
         self.listing_ids = [layout.listing_id(number) for number in range(listings)]
         self._changed_reservations: dict[int, Payload] = {}
         self._changed_listings: dict[int, Payload] = {}
@@ -265,10 +255,12 @@ class Content:
         }
 
     def _texts(self, resource: str) -> Iterator[str | bytes]:
+        resources = self.switches.include_resources == "honoured" or self.switches.resources_by_default
         if resource == "listings":
-            yield from (self.listing_text(number) for number in self.listing_ids)
+            yield from (self.listing_text(number, resources=resources) for number in self.listing_ids)
         elif resource == "reservations":
-            yield from (self.reservation_text(position, number) for position, number in self.reservation_order)
+            for position, number in self.reservation_order:
+                yield self.reservation_text(position, number, resources=resources)
         elif resource == "conversations":
             yield from (self.conversation_text(number) for _, number in self.conversation_order)
         elif resource == "messages":

@@ -135,6 +135,10 @@ class Happenings(Content):
         self._put_reservation(payload | fields, moment)
         self.outbox.append(("reservation.updated", reservation_id, 0))
 
+    def _bump_reservation_of(self, conversation: Conversation, moment: int) -> None:
+        if conversation.reservation_id is not None and conversation.reservation_id in self.reservation_order:
+            self._bump(conversation.reservation_id, moment)
+
     # Listings
 
     def create_listing(self, listing_id: int | None = None, **fields: Any) -> int:  # noqa: ANN401
@@ -184,9 +188,12 @@ class Happenings(Content):
             return number
 
     def mark_conversation(self, conversation_id: int, *, unread: bool) -> None:
-        """Mark a thread read or unread; moves no stamp."""
+        """Mark a thread read or unread; a switch says whether that moves the reservation."""
         with self.lock:
-            self._put_conversation(replace(self.conversation(conversation_id), unread=unread))
+            conversation = self.conversation(conversation_id)
+            self._put_conversation(replace(conversation, unread=unread))
+            if self.switches.read_marks_bump:
+                self._bump_reservation_of(conversation, self._tick())
 
     def delete_conversation(self, conversation_id: int) -> None:
         """Delete a thread with its messages."""

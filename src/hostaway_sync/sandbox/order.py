@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from hostaway_sync.sandbox.layout import Layout
+
 Key = tuple[int, int]
 Entry = tuple[int, int]
 """(position in the seeded list or -1 for a row that was changed or came later, id)."""
@@ -150,3 +152,23 @@ class LiveOrder:
             else:
                 high = middle
         return low
+
+
+def reservation_order(layout: Layout) -> LiveOrder:
+    """Give an account's reservations as they were seeded, newest `updatedOn` first."""
+    return LiveOrder(
+        layout.reservations,
+        id_at=layout.reservation_id,
+        stamp_at=layout.updated,
+        position_of=layout.reservation_position,
+    )
+
+
+def conversation_order(layout: Layout) -> LiveOrder:
+    """Give an account's conversations as they were seeded, newest `messageSentOn` first, those without one last."""
+    return LiveOrder(
+        layout.conversations,
+        id_at=layout.conversation_id,
+        stamp_at=layout.sent_order,
+        position_of=layout.conversation_place,
+    )

@@ -88,7 +88,7 @@ class Sandbox:
         self.faults = Faults(seed)
         self.requests: deque[Logged] = deque(maxlen=_LOG)
         self.calls: Counter[str] = Counter()
-        """Requests by route, such as `GET /conversations/{id}/messages`."""
+        """Requests by route, refused and harmed ones included, such as `GET /conversations/{id}/messages`."""
         self.closing = Event()
         self._before: list[Callable[[Request], None]] = []
         self._after: list[Callable[[Request, Reply], None]] = []
@@ -122,7 +122,7 @@ class Sandbox:
 
     def start(self) -> Self:
         """Begin to answer; connections made earlier wait."""
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
         return self
 

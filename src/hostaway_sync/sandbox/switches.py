@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Final, Literal, get_args, get_type_hints
+from typing import Any, Final, Literal, get_args, get_type_hints
 
 MovedCursor = Literal["restart", "empty", "bad_request", "not_found"]
 DeletedCursor = Literal["restart", "continue", "empty", "bad_request", "not_found"]
@@ -24,6 +24,7 @@ class Switches:
         thread_order: newest message first by `id` or by `date` (4.1).
         edits_bump: editing a message moves its reservation (5).
         failed_sends_bump: a message that could not be sent moves its reservation (5).
+        read_marks_bump: marking a thread read or unread moves its reservation (5).
         single_extra_keys: a single GET has keys that lists have not (9.2).
         single_conversation_messages: a single GET of a conversation embeds one message or all (7.2).
         sort_parameters: `sortOrder` is honoured or ignored (4.4).
@@ -58,6 +59,7 @@ class Switches:
     thread_order: Literal["id", "date"] = "id"
     edits_bump: bool = False
     failed_sends_bump: bool = False
+    read_marks_bump: bool = False
     single_extra_keys: bool = True
     single_conversation_messages: Literal["one", "all"] = "one"
     sort_parameters: Literal["honoured", "ignored"] = "honoured"
@@ -87,14 +89,14 @@ class Switches:
     delivery_nesting: Literal["data", "payload"] = "data"
 
     @staticmethod
-    def choices() -> dict[str, tuple[object, ...]]:
+    def choices() -> dict[str, tuple[Any, ...]]:
         """Give every allowed value of every switch, its default first: what a property test draws from."""
         return dict(_CHOICES)
 
 
-def _all_choices() -> dict[str, tuple[object, ...]]:
+def _all_choices() -> dict[str, tuple[Any, ...]]:
     hints = get_type_hints(Switches)
-    choices: dict[str, tuple[object, ...]] = {}
+    choices: dict[str, tuple[Any, ...]] = {}
     for field in fields(Switches):
         allowed = (True, False) if hints[field.name] is bool else get_args(hints[field.name])
         choices[field.name] = (field.default, *(value for value in allowed if value != field.default))

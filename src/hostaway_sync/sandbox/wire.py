@@ -8,7 +8,8 @@ import struct
 import sys
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock
+from socketserver import TCPServer
+from threading import Condition
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -23,6 +24,7 @@ PREFIX = "/v1"
 _NOT_OURS = Reply(404, b'{"status":"fail","message":"' + MISSING.encode() + b'"}')
 _LONGEST_BODY = 1 << 20
 _LOOK_EVERY_S = 0.05
+_PATIENCE_S = 10
 
 
 class Server(ThreadingHTTPServer):
@@ -35,39 +37,39 @@ class Server(ThreadingHTTPServer):
         self.answer = answer
         self.closing = closing
         self._connections: set[socket.socket] = set()
-        self._lock = Lock()
+        self._gone = Condition()
         super().__init__(("127.0.0.1", port), _Connection)
 
     def server_bind(self) -> None:
         """Bind without asking a name server for our own name."""
-        socket.socket.bind(self.socket, self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "127.0.0.1", self.socket.getsockname()[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """Remember a connection and give it a thread."""
-        with self._lock:
+        with self._gone:
             self._connections.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401
         """Forget a connection and close it."""
-        with self._lock:
-            self._connections.discard(request)
         super().shutdown_request(request)
+        with self._gone:
+            self._connections.discard(request)
+            self._gone.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002
         """Log what went wrong on one connection; the others go on."""
         log.debug("connection ended: %r", sys.exception())
 
     def close_everything(self) -> None:
-        """End open connections, wait for their threads and close the port."""
-        with self._lock:
-            connections = list(self._connections)
-        for connection in connections:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        """Close the port, end open connections and wait until the last one is forgotten."""
         self.server_close()
+        with self._gone:
+            for connection in self._connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            self._gone.wait_for(lambda: not self._connections, _PATIENCE_S)
 
 
 class _Connection(BaseHTTPRequestHandler):

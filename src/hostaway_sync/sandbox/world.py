@@ -151,10 +151,6 @@ class World(Happenings):
     def _sent(self, conversation: Conversation, date: int) -> None:
         self._put_conversation(replace(conversation, sent=max(date, conversation.sent or 0), answered=True))
 
-    def _bump_reservation_of(self, conversation: Conversation, moment: int) -> None:
-        if conversation.reservation_id is not None and conversation.reservation_id in self.reservation_order:
-            self._bump(conversation.reservation_id, moment)
-
     # Spoilt rows
 
     def corrupt(self, resource: str, row_id: int, raw: bytes) -> None:

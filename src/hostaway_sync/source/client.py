@@ -45,6 +45,7 @@ _MOST_CONNECTIONS: Final = 32
 _HEADERS: Final = {"User-Agent": "hostaway-sync", "Accept": "application/json", "Cache-Control": "no-cache"}
 _WRONG_ADDRESS: Final = (httpx.InvalidURL, httpx.UnsupportedProtocol)
 HTTPX_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError)
+_CLOSED_UNDER_A_THREAD: Final = (OSError, RuntimeError)
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Client:
         backoff: the longest first wait between them; each further one may be twice as long, up to 16 s.
         in_flight: pages of lists that may be fetched ahead at the same time.
         connect_timeout: for a connection to be set up.
-        read_timeout: for the next bytes of an answer; a whole body may take five times as long.
+        read_timeout: for the next bytes of an answer; all of it may take five times as long.
         clock: the time, aware.
         seconds: a clock that never jumps.
         sleep: waits so many seconds; by default a wait that `close` ends.
@@ -114,11 +115,7 @@ class Client:
             clock=clock,
         )
         self._access = Access(vault=vault, issue=self._asking.issue, pause=self._pause, clock=clock)
-        self._http = httpx.Client(
-            headers=_HEADERS,
-            timeout=httpx.Timeout(read_timeout.total_seconds(), connect=connect_timeout.total_seconds()),
-            limits=httpx.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=_MOST_CONNECTIONS),
-        )
+        self._http = _http_client(read_timeout, connect_timeout)
 
     @property
     def api_calls(self) -> int:
@@ -184,16 +181,12 @@ class Client:
 
     def _send(self, request: Request) -> Reply:
         departure = Departure(budget=self._budget, buckets=request.buckets, pause=self._pause, seconds=self._seconds)
-        began = self._seconds()
         try:
             reply = self._exchange(request, departure)
-        except HTTPX_ERRORS as error:
+        except (*HTTPX_ERRORS, *_CLOSED_UNDER_A_THREAD) as error:
             self._stop_if_closed()
             raise as_source_error(error, self._api_url) from error
-        except (OSError, RuntimeError):  # what a connection raises when it is closed under a waiting thread
-            self._stop_if_closed()
-            raise
-        took = self._seconds() - began
+        took = self._seconds() - departure.left_at
         logger.debug("%s %s: %d, %d bytes, %.3f s", request.method, request.path, reply.status, len(reply.body), took)
         return reply
 
@@ -217,10 +210,11 @@ class Client:
             headers=headers,
             extensions={"trace": watch},
         ) as response:
-            return Reply(response.status_code, response.headers, self._body(response), departure.granted_at)
+            return Reply(
+                response.status_code, response.headers, self._body(response, departure.left_at), departure.granted_at
+            )
 
-    def _body(self, response: httpx.Response) -> bytes:
-        began = self._seconds()
+    def _body(self, response: httpx.Response, left_at: float) -> bytes:
         chunks: list[bytes] = []
         size = 0
         for chunk in response.iter_bytes():
@@ -228,9 +222,17 @@ class Client:
             size += len(chunk)
             if size > LARGEST_BODY:
                 raise SourceUnavailable(f"Hostaway's answer is larger than {LARGEST_BODY // 1024**2} MB")
-            if self._seconds() - began > self._longest_body:
+            if self._seconds() - left_at > self._longest_body:
                 raise SourceUnavailable(f"Hostaway's answer took longer than {self._longest_body:.0f} s")
         return b"".join(chunks)
+
+
+def _http_client(read_timeout: timedelta, connect_timeout: timedelta) -> httpx.Client:
+    return httpx.Client(
+        headers=_HEADERS,
+        timeout=httpx.Timeout(read_timeout.total_seconds(), connect=connect_timeout.total_seconds()),
+        limits=httpx.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=_MOST_CONNECTIONS),
+    )
 
 
 def as_source_error(error: Exception, api_url: str) -> SourceError:

@@ -30,6 +30,7 @@ class Departure:
 
     Attributes:
         granted_at: the moment granted last, by the database's clock.
+        left_at: when the request left, by `seconds`.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Departure:
         self._pause = pause
         self._seconds = seconds
         self.granted_at: datetime
+        self.left_at: float
         self._due: float
         self.wait()
 
@@ -56,6 +58,7 @@ class Departure:
         self._pause(grant.wait)
 
     def confirm(self) -> None:
-        """Return when the request may leave this instant."""
-        while self._seconds() - self._due > LATEST.total_seconds():
+        """Return when the request may leave, this instant."""
+        while (now := self._seconds()) - self._due > LATEST.total_seconds():
             self.wait()
+        self.left_at = now

@@ -112,13 +112,17 @@ class _Sweep:
         return is_new
 
     def _look_at_top(self) -> Generator[Positions, Answer, None]:
-        offset = 0
-        for _ in range(LOOKS_AT_TOP):
-            if not self._trusts_count or self._count is None or len(self._seen) >= self._count:
+        offset = looks = 0
+        while self._lacks_rows:
+            if looks == LOOKS_AT_TOP:
+                self.doubt = self.doubt or ENDED_EARLY
                 return
+            looks += 1
             answer = yield (offset,)
             self._seen.update(row.name for row in answer.rows)
             self._count = answer.count
             offset = max(0, len(answer.rows) - OVERLAP)
-        if self._count is not None and len(self._seen) < self._count:
-            self.doubt = self.doubt or ENDED_EARLY
+
+    @property
+    def _lacks_rows(self) -> bool:
+        return self._trusts_count and self._count is not None and len(self._seen) < self._count

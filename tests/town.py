@@ -37,6 +37,20 @@ class Town:
         self._stack = stack
         self.account_id = sandbox.account_id
 
+    def environment(self, **settings: str) -> dict[str, str]:
+        """Give the environment of a program that mirrors this town, as bare as cron's."""
+        wanted = {
+            "DATABASE_URL": self.database.engine.url.render_as_string(hide_password=False),
+            "API_URL": self.sandbox.url,
+            "DATA_DIR": str(self._data_dir),
+            "MASTER_KEY": base64.b64encode(MASTER_KEY).decode(),
+            "RETRY_BACKOFF": "0",
+            "RETRY_ATTEMPTS": "2",
+            "RATE_LIMIT_IP": "1000000/1",
+            "RATE_LIMIT_ACCOUNT": "1000000/1",
+        }
+        return {f"HOSTAWAY_SYNC_{name}": value for name, value in (wanted | settings).items()}
+
     def mirror(self, **settings: Any) -> Mirror:
         """Open a mirror that waits for nothing between two attempts."""
         wanted = {
@@ -80,6 +94,11 @@ class Town:
             if ids:
                 wrong[resource] = ids
         return wrong
+
+    def forget(self) -> None:
+        """Empty the database."""
+        with self.database.engine.begin() as connection:
+            connection.execute(sa.text("TRUNCATE hostaway.accounts, hostaway.request_budget CASCADE"))
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """Give the rows of a query on the mirror's tables."""

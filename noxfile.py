@@ -1,0 +1,204 @@
+"""The only door: `nox` alone runs every check that a change must pass; `nox -l` lists the rest.
+
+All sessions share one virtual environment, installed once from the hashed lock and again only when the lock changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+import tomllib
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nox
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = True
+
+ROOT = Path(__file__).resolve().parent
+ENVIRONMENTS = ROOT / ".nox"
+RUNTIME_LOCK = ROOT / "requirements.lock"
+DEV_LOCK = ROOT / "requirements-dev.lock"
+DEBIAN_POSTGRESQL = Path("/usr/lib/postgresql/15/bin")
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@nox.session(venv_backend="none")
+def lint(session: nox.Session) -> None:
+    """Check style, format and spelling."""
+    tools = installed(session)
+    session.run(tools / "ruff", "check", ".", external=True)
+    session.run(tools / "ruff", "format", "--check", ".", external=True)
+    session.run(tools / "codespell", ".", external=True)
+
+
+@nox.session(venv_backend="none")
+def types(session: nox.Session) -> None:
+    """Check the types of everything, strictly."""
+    session.run(installed(session) / "mypy", external=True)
+
+
+@nox.session(venv_backend="none")
+def imports(session: nox.Session) -> None:
+    """Check that imports only go down."""
+    session.run(installed(session) / "lint-imports", "--no-logo", external=True)
+
+
+@nox.session(venv_backend="none")
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, and use it where there is no checkout."""
+    tools = installed(session)
+    python = environment(session, "wheel", RUNTIME_LOCK) / "python"
+    with tempfile.TemporaryDirectory(prefix="hostaway-sync-wheel-") as name:
+        elsewhere = Path(name)
+        elsewhere.chmod(0o711)  # root's embedded server runs as another user
+        pip = (tools / "python", "-m", "pip")
+        build = ("wheel", str(ROOT), "--no-deps", "--no-build-isolation", "--quiet", "--wheel-dir", name)
+        session.run(*pip, *build, external=True)
+        (built,) = elsewhere.glob("*.whl")
+        install = ("install", "--quiet", "--no-deps", "--no-index", "--force-reinstall", str(built))
+        session.run(python, "-m", "pip", *install, external=True)
+        session.run(python, "-m", "pip", "check", external=True)
+        clean = {name: None for name in os.environ if name.startswith(("HOSTAWAY_SYNC_", "PYTHON"))}
+        own = {**clean, "HOSTAWAY_SYNC_DATA_DIR": str(elsewhere / "data")}
+        with session.chdir(elsewhere):
+            for words in (("--version",), ("migrate",), ("migrate", "--check"), ("account", "list", "--json")):
+                session.run(python.with_name("hostaway-sync"), *words, env=own, external=True)
+
+
+@nox.session(venv_backend="none")
+def tests(session: nox.Session) -> None:
+    """Run the tests; fail under 95 % of branches, and under 100 % in the pure modules. Words after -- go to pytest."""
+    tools = installed(session)
+    if session.posargs:
+        session.run(tools / "pytest", *session.posargs, external=True)
+        return
+    measure = ("--cov=hostaway_sync", "--cov-report=term", "--cov-fail-under=95")
+    session.run(tools / "pytest", "-n", "2", "-m", "not soak", *measure, external=True)
+    pure = ",".join(f"src/{module.replace('.', '/')}.py" for module in pure_modules())
+    # Silent unless it fails, so that the last words are pytest's own.
+    session.run(tools / "coverage", "report", f"--include={pure}", "--fail-under=100", external=True, silent=True)
+
+
+@nox.session(venv_backend="none", default=False)
+def docs(session: nox.Session) -> None:
+    """Check README, docs and layout alone, quickly; `tests` includes this."""
+    session.run(installed(session) / "pytest", "tests/house", external=True)
+
+
+@nox.session(venv_backend="none", default=False)
+def postgres(session: nox.Session) -> None:
+    """Run the database tests on the oldest PostgreSQL we support, and on the embedded one."""
+    tools = installed(session)
+    oldest = Path(os.environ.get("HOSTAWAY_SYNC_TEST_PG_BIN", DEBIAN_POSTGRESQL))
+    if not (oldest / "postgres").exists():
+        session.error(
+            f"there is no PostgreSQL in {oldest}: install Debian's `postgresql-15`, "
+            "or name another directory in HOSTAWAY_SYNC_TEST_PG_BIN"
+        )
+    database_tests = [f"tests/{room}" for room in ("store", "migrations", "flow") if (ROOT / "tests" / room).is_dir()]
+    for binaries in (str(oldest), None):
+        version = ("the embedded one",) if binaries is None else (binaries,)
+        session.log("PostgreSQL: %s", *version)
+        chosen: Mapping[str, str | None] = {"HOSTAWAY_SYNC_TEST_PG_BIN": binaries}
+        run = ("-n", "2", "-m", "not soak", *database_tests)
+        session.run(tools / "pytest", *run, env=chosen, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
+def soak(session: nox.Session) -> None:
+    """Run the long tests."""
+    session.run(installed(session) / "pytest", "-m", "soak", *session.posargs, external=True)
+
+
+@nox.session(default=False)
+def audit(session: nox.Session) -> None:
+    """Ask the network: are our dependencies known to be vulnerable, do the links of our pages lead anywhere?"""
+    session.install("pip-audit")
+    for lock in (RUNTIME_LOCK, DEV_LOCK):
+        session.run("pip-audit", "--strict", "--require-hashes", "--disable-pip", "--requirement", str(lock))
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    links = {link for page in pages for link in re.findall(r"\]\((https?://[^)\s]+)\)", page.read_text())}
+    dead = [f"{link}: {why}" for link in sorted(links) if (why := _fault(link))]
+    if dead:
+        session.error("dead links:\n" + "\n".join(dead))
+
+
+@nox.session(default=False)
+def lock(session: nox.Session) -> None:
+    """Write the lock files anew from pyproject.toml, for every supported Python and platform."""
+    session.install("uv")
+    for path, wanted in ((RUNTIME_LOCK, ()), (DEV_LOCK, ("--group", "dev"))):
+        session.run(
+            *(
+                "uv",
+                "pip",
+                "compile",
+                "pyproject.toml",
+                *wanted,
+                "--output-file",
+                path.name,
+                "--quiet",
+                *session.posargs,
+            ),
+            *("--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--no-header"),
+        )
+
+
+def pure_modules() -> list[str]:
+    """Give the modules without I/O and clock, as the imports contract has them: nothing excuses an untested branch."""
+    contracts = PROJECT["tool"]["importlinter"]["contracts"]
+    (modules,) = (contract["source_modules"] for contract in contracts if contract["name"].startswith("Pure modules"))
+    return list(modules)
+
+
+def installed(session: nox.Session) -> Path:
+    """Give the directory of the programs of the shared environment, with the checkout installed in it."""
+    programs = environment(session, "shared", DEV_LOCK)
+    stamp = programs.parent / "checkout"
+    wanted = _digest(ROOT / "pyproject.toml") + str(ROOT)
+    if not stamp.exists() or stamp.read_text() != wanted:
+        editable = ("--no-deps", "--no-build-isolation", "--quiet", "--editable", str(ROOT))
+        session.run(programs / "python", "-m", "pip", "install", *editable, external=True)
+        stamp.write_text(wanted)
+    return programs
+
+
+def environment(session: nox.Session, name: str, locked: Path) -> Path:
+    """Give the directory of the programs of a virtual environment that holds exactly what `locked` says."""
+    directory = ENVIRONMENTS / name
+    programs = directory / "bin"
+    stamp = directory / "installed"
+    wanted = f"{_digest(locked)} {sys.version}"
+    if not stamp.exists() or stamp.read_text() != wanted:
+        shutil.rmtree(directory, ignore_errors=True)
+        session.run(sys.executable, "-m", "venv", str(directory), external=True)
+        packages = ("--require-hashes", "--quiet", "--requirement", str(locked))
+        session.run(programs / "python", "-m", "pip", "install", *packages, external=True)
+        stamp.write_text(wanted)
+    return programs
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _fault(link: str) -> str | None:
+    request = urllib.request.Request(link, headers={"User-Agent": "Mozilla/5.0"})  # noqa: S310  (http or https by the pattern)
+    try:
+        with urllib.request.urlopen(request, timeout=20):  # noqa: S310  (as above)
+            return None
+    except (urllib.error.URLError, TimeoutError) as error:
+        return str(error)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hostaway_sync.records import RunState
+from hostaway_sync.sandbox import Request, Switches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.town import Town
+
+    from hostaway_sync.sandbox import World
+
+    Build = Callable[..., Town]
+
+SWITCHES = st.builds(Switches, **{name: st.sampled_from(allowed) for name, allowed in Switches.choices().items()})
+
+
+def something_happens(world: World, chance: random.Random) -> None:
+    """Change one thing at the source, as guests, hosts and nightly jobs do."""
+    reservations = [row_id for row_id, _ in world.truth("reservations")]
+    conversations = [row_id for row_id, _ in world.truth("conversations")]
+    listings = [row_id for row_id, _ in world.truth("listings")]
+    happenings: list[Callable[[], Any]] = [
+        lambda: world.pay(chance.choice(reservations)),
+        lambda: world.cancel_reservation(chance.choice(reservations)),
+        lambda: world.delete_reservation(chance.choice(reservations)),
+        world.create_reservation,
+        lambda: world.touch(chance.sample(reservations, 5)),
+        lambda: world.guest_message(chance.choice(conversations)),
+        lambda: world.host_reply(chance.choice(conversations)),
+        world.create_conversation,
+        lambda: world.edit_listing(chance.choice(listings), name="Edited"),
+        world.create_listing,
+    ]
+    chance.choice(happenings)()
+
+
+@given(switches=SWITCHES, seed=st.integers(0, 10_000))
+@settings(
+    max_examples=10,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_a_quiet_run_is_exact_under_every_switch(town: Build, switches: Switches, seed: int) -> None:
+    """However Hostaway behaves where it is not known, and whatever happened during the run before."""
+    here = town(reservations=130, listings=8, switches=switches, seed=seed, store=False)
+    here.forget()
+    here.store_account()
+    chance = random.Random(seed)
+    is_quiet = False
+
+    def disturb(request: Request) -> None:
+        if not is_quiet and request.route.startswith("GET /") and chance.random() < 0.2:
+            something_happens(here.sandbox.world, chance)
+
+    here.sandbox.on_request(disturb)
+    here.mirror().sync(here.account_id)
+    is_quiet = True
+    report = here.mirror().sync(here.account_id)
+    assert report.state is RunState.SUCCESS, report.error
+    assert here.differences(gone_too=False) == {}
+    here.sandbox.stop()

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from tests.house.paper import PACKAGE, ROOT, own_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+TEST_FILES = sorted((ROOT / "tests").rglob("test_*.py"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+# Where Hostaway may be spoken of: these rooms are about it.
+OF_THE_VENDOR = {"source", "cli", "sandbox", "mirror.py", "settings.py"}
+# Where its name stands for something of ours instead.
+OUR_OWN_NAMES = {
+    "__init__.py": "Mirror Hostaway accounts|Hostaway API →",  # says what the package is
+    "store/engine.py": 'SCHEMA = "hostaway"',  # the schema's name in every database out there
+    "store/embedded/home.py": "hostaway-pg",  # the system user that runs root's embedded server
+}
+NOTHING = r"(?!)"
+# What of the source is not pure: it sends, or waits, or shares something between threads.
+NOT_PURE = {"__init__", "access", "asking", "client", "departure", "trying", "walking"}
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    """Every module has a docstring."""
+    assert [_name(path) for path in MODULES if not ast.get_docstring(ast.parse(_text(path)))] == []
+
+
+def test_modules_stay_small() -> None:
+    """No module has more than 300 lines."""
+    assert [_name(path) for path in MODULES if len(_text(path).splitlines()) > 300] == []
+
+
+def test_vendor_stays_in_its_rooms() -> None:
+    """Outside the rooms that are about Hostaway, the word stands only in names of our own."""
+    found = []
+    for path in MODULES:
+        place = path.relative_to(PACKAGE)
+        if place.parts[0] in OF_THE_VENDOR:
+            continue
+        allowed = OUR_OWN_NAMES.get(place.as_posix(), NOTHING)
+        ours = re.compile(rf"hostaway[-_]sync|HostawaySyncError|{allowed}", re.IGNORECASE)
+        found += [f"{place}: {line}" for line in _text(path).splitlines() if "hostaway" in ours.sub("", line).lower()]
+    assert found == []
+
+
+def test_every_test_is_one_sentence() -> None:
+    """The docstring of each test function is one line that ends like a sentence."""
+    found = []
+    for path in TEST_FILES:
+        for node in ast.walk(ast.parse(_text(path))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                sentence = ast.get_docstring(node) or ""
+                if not sentence.endswith(".") or "\n" in sentence:
+                    found.append(f"{_name(path)}: {node.name}")
+    assert found == []
+
+
+def test_new_modules_of_the_source_are_declared_pure_or_not() -> None:
+    """Each module of `source` is in the contract of pure modules, which nox tests to the last branch, or named here."""
+    contracts = PROJECT["tool"]["importlinter"]["contracts"]
+    (pure,) = (contract["source_modules"] for contract in contracts if contract["name"].startswith("Pure modules"))
+    declared = {name.rpartition(".")[2] for name in pure if name.startswith("hostaway_sync.source.")}
+    assert declared | NOT_PURE == {path.stem for path in (PACKAGE / "source").glob("*.py")}
+    assert not declared & NOT_PURE
+
+
+def test_nothing_names_a_machine_or_a_registry() -> None:
+    """No file of the project holds a path of somebody's machine or the host of a package registry."""
+    homes = r"work|farm|root|home/\w+|Users/\w+"
+    hosts = r"(?:pypi|pythonhosted|npmjs|debian)\.(?:org|com)"
+    telling = re.compile(rf"(?<![\w.$}}])/(?:{homes})/|{hosts}")
+    found = [
+        f"{_name(path)}: {line.strip()}"
+        for path in [*own_files(), *ROOT.glob("*.lock")]
+        for line in _text(path).splitlines()
+        if telling.search(line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("lock", "wanted"),
+    [
+        ("requirements.lock", PROJECT["project"]["dependencies"]),
+        ("requirements-dev.lock", PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"]),
+    ],
+)
+def test_lock_fits_what_the_project_asks_for(lock: str, wanted: list[str]) -> None:
+    """Each dependency is pinned, within the range that pyproject.toml asks for: else `nox -s lock` is due."""
+    text = _text(ROOT / lock)
+    pins = {
+        canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE)
+    }
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), requirement
+
+
+def test_lock_trusts_nothing_but_hashes() -> None:
+    """Every pin of the lock files has hashes, and none says where it comes from."""
+    for lock in ROOT.glob("*.lock"):
+        text = _text(lock)
+        assert "://" not in text
+        assert "--index" not in text
+        for pin in re.split(r"\n(?=\S)", text.strip()):
+            assert re.match(r"[\w.\[\],-]+==", pin), pin
+            assert "--hash=sha256:" in pin, pin
+
+
+def test_runtime_lock_is_part_of_the_other() -> None:
+    """What operators may install is what the tests ran with."""
+    runtime, everything = (
+        set(re.findall(r"^[\w.\[\],-]+==\S+", _text(ROOT / name), re.MULTILINE))
+        for name in ("requirements.lock", "requirements-dev.lock")
+    )
+    assert runtime <= everything

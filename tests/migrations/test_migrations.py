@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from tests.store.samples import at, one
+
+from hostaway_sync.errors import StoreError, StoreUnavailable
+from hostaway_sync.store import schema
+from hostaway_sync.store.engine import SCHEMA, Database
+from hostaway_sync.store.tables import accounts, conversation_messages, conversations, metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Of everything that both ways create: what it is called, and all that PostgreSQL knows about it. The order of columns
+# is left out: it differs once a migration has added one.
+CATALOG = {
+    "columns": """
+        SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull,
+            pg_get_expr(d.adbin, d.adrelid) AS value, a.attidentity, a.attgenerated, a.attstorage, a.attcompression,
+            col_description(c.oid, a.attnum) AS comment
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+        LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+        WHERE c.relnamespace = 'hostaway'::regnamespace AND c.relkind = 'r' AND c.relname <> 'alembic_version'
+        ORDER BY 1, 2
+    """,
+    "tables": """
+        SELECT relname, relpersistence, reloptions, relrowsecurity, obj_description(oid, 'pg_class') AS comment
+        FROM pg_class WHERE relnamespace = 'hostaway'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'
+        ORDER BY 1
+    """,
+    "indexes": """
+        SELECT tablename, indexname, indexdef FROM pg_indexes
+        WHERE schemaname = 'hostaway' AND tablename <> 'alembic_version' ORDER BY 1, 2
+    """,
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
+        WHERE connamespace = 'hostaway'::regnamespace AND conrelid <> 'hostaway.alembic_version'::regclass
+            AND contype <> 'n' ORDER BY 1, 2
+    """,
+}
+# What only migrations create.
+REST = {
+    "views": """
+        SELECT relname, reloptions, pg_get_viewdef(oid) AS definition FROM pg_class
+        WHERE relnamespace = 'hostaway'::regnamespace AND relkind = 'v'
+    """,
+    "functions": """
+        SELECT proname, pg_get_functiondef(oid) AS definition FROM pg_proc
+        WHERE pronamespace = 'hostaway'::regnamespace
+    """,
+}
+
+
+@pytest.fixture
+def empty(empty_database_url: str) -> Iterator[Database]:
+    """Give a database in which nothing was migrated yet."""
+    database = Database(empty_database_url)
+    yield database
+    database.close()
+
+
+def catalog(database: Database, queries: dict[str, str]) -> dict[str, list[Any]]:
+    """Give what PostgreSQL knows about the schema."""
+    with database.engine.connect() as connection:
+        return {
+            name: [tuple(row) for row in connection.execute(sa.text(query.replace(":", r"\:")))]
+            for name, query in queries.items()
+        }
+
+
+def test_migrations_and_table_definitions_are_equal(database: Database, empty: Database) -> None:
+    """Columns with types, defaults and comments, indexes, constraints and storage options: no difference at all."""
+    with empty.engine.begin() as connection:
+        connection.execute(sa.text(f"CREATE SCHEMA {SCHEMA}"))
+        connection.execute(sa.text(f"CREATE TABLE {SCHEMA}.alembic_version (version_num text)"))
+        metadata.create_all(connection)
+    migrated, created = catalog(database, CATALOG), catalog(empty, CATALOG)
+    for kind in CATALOG:
+        assert migrated[kind], kind
+        assert migrated[kind] == created[kind], kind
+
+
+def test_view_and_function_are_there(database: Database) -> None:
+    """The view reads with the rights of its reader; the function finds its tables whoever calls it."""
+    rest = catalog(database, REST)
+    assert [(name, options) for name, options, _ in rest["views"]] == [("messages", ["security_invoker=true"])]
+    ((name, definition),) = rest["functions"]
+    assert name == "reserve_request"
+    assert "SET search_path TO 'hostaway'" in definition
+
+
+def test_printed_sql_gives_the_same_schema(database: Database, empty: Database) -> None:
+    """What `migrate --sql` prints, run by another client, leaves what `migrate` leaves, revision included."""
+    printed = schema.upgrade_sql(SCHEMA)
+    with closing(psycopg.connect(psycopg_url(empty), autocommit=True)) as connection:
+        connection.execute(printed)
+    for queries in (CATALOG, REST):
+        assert catalog(empty, queries) == catalog(database, queries)
+    schema.require_current(empty)
+    schema.upgrade(empty)
+
+
+def test_migrating_twice_changes_nothing(empty: Database) -> None:
+    """The second time finds everything done."""
+    schema.upgrade(empty)
+    before = catalog(empty, CATALOG | REST)
+    schema.upgrade(empty)
+    assert catalog(empty, CATALOG | REST) == before
+
+
+MIGRATE = """
+import sys
+from hostaway_sync.store import schema
+from hostaway_sync.store.engine import Database
+database = Database(sys.argv[1])
+schema.current(database)
+print("ready", flush=True)
+sys.stdin.readline()
+schema.upgrade(database)
+schema.require_current(database)
+database.close()
+"""
+
+
+def test_two_migrators_at_once_do_not_meet(empty: Database, database: Database) -> None:
+    """Of two processes that start together one migrates, the other waits and finds it done."""
+    url = empty.engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", MIGRATE, url]
+    migrators = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for migrator in migrators:
+        assert migrator.stdout is not None
+        assert migrator.stdout.readline() == "ready\n"
+    for migrator in migrators:
+        assert migrator.stdin is not None
+        migrator.stdin.write("go\n")
+        migrator.stdin.flush()
+    for migrator in migrators:
+        _, errors = migrator.communicate(timeout=60)
+        assert (migrator.returncode, errors) == (0, "")
+    assert catalog(empty, CATALOG | REST) == catalog(database, CATALOG | REST)
+
+
+def test_a_lock_that_does_not_come_is_an_error_and_not_a_wait(
+    empty: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A migration that cannot have its table gives up with a sentence, and leaves no half of itself."""
+    impatient = Path(shutil.copytree(schema.scripts(), tmp_path / "migrations"))
+    entry = impatient / "env.py"
+    assert "lock_timeout = '10s'" in entry.read_text(encoding="utf-8")
+    entry.write_text(entry.read_text(encoding="utf-8").replace("'10s'", "'10ms'"), encoding="utf-8")
+    monkeypatch.setattr(schema, "scripts", lambda: impatient)
+    one(empty, f"CREATE SCHEMA {SCHEMA}")
+    with empty.engine.connect() as holder:
+        holder.execute(sa.text(f"CREATE TABLE {SCHEMA}.sync_runs (id integer)"))
+        with pytest.raises(StoreUnavailable, match="canceling statement due to lock timeout"):
+            schema.upgrade(empty)
+    assert schema.current(empty) is None
+    assert catalog(empty, {"tables": "SELECT 1 FROM pg_tables WHERE schemaname = 'hostaway'"}) == {"tables": []}
+    schema.upgrade(empty)
+
+
+def test_a_user_without_rights_gets_a_sentence(empty: Database) -> None:
+    """Who may not create a schema is told what the server refuses."""
+    one(empty, "CREATE ROLE visitor LOGIN")
+    try:
+        visitor = Database(empty.engine.url.set(username="visitor").render_as_string(hide_password=False))
+        with pytest.raises(StoreError, match="the database refuses us: permission denied for database"):
+            schema.upgrade(visitor)
+        visitor.close()
+    finally:
+        one(empty, "DROP ROLE visitor")
+
+
+def test_a_user_who_owns_no_more_than_the_schema_can_migrate(empty: Database) -> None:
+    """No superuser and no right to create schemas is needed where an administrator has made it."""
+    one(empty, "CREATE ROLE tenant LOGIN")
+    try:
+        one(empty, f"CREATE SCHEMA {SCHEMA} AUTHORIZATION tenant")
+        tenant = Database(empty.engine.url.set(username="tenant").render_as_string(hide_password=False))
+        schema.upgrade(tenant)
+        schema.require_current(tenant)
+        tenant.close()
+    finally:
+        one(empty, "DROP OWNED BY tenant CASCADE")
+        one(empty, "DROP ROLE tenant")
+
+
+def insert_messages(database: Database) -> None:
+    """Store two accounts with the same ids, conversations with and without reservation, and their messages."""
+    mirrored = {"observed_at": at(0), "payload_hash": b"", "raw_payload": {}}
+
+    def message(number: int, conversation: int | None, reservation: int | None, sent: float | None) -> dict[str, Any]:
+        return mirrored | {
+            "id": number,
+            "conversation_id": conversation,
+            "reservation_id": reservation,
+            "sent_at": None if sent is None else at(sent),
+            "raw_payload": {"id": number},
+            "created_at": at(number),
+            "updated_at": at(100 + number),
+            "missing_since": at(0) if number == 9 else None,
+        }
+
+    rows = [
+        message(1, 10, None, 3),
+        message(3, 10, 77, 2),
+        message(2, 10, 77, 2),
+        message(4, 11, 77, None),
+        message(5, 20, None, 1),
+        message(6, 21, None, 1),
+        message(7, 99, 88, 1),
+        message(9, 10, 77, 0),
+    ]
+    with database.engine.begin() as connection:
+        for account_id in (1, 2):
+            connection.execute(sa.insert(accounts).values(account_id=account_id, client_secret=b""))
+            for number, reservation in ((10, 77), (11, 77), (20, None), (21, None)):
+                values = mirrored | {"account_id": account_id, "id": number, "reservation_id": reservation}
+                connection.execute(sa.insert(conversations).values(values))
+            for row in rows:
+                connection.execute(sa.insert(conversation_messages).values(row | {"account_id": account_id}))
+
+
+def test_a_thread_is_one_row(database: Database) -> None:
+    """One a reservation, whichever conversations it has, and one a conversation without; missing messages left out."""
+    insert_messages(database)
+    query = f"SELECT * FROM {SCHEMA}.messages ORDER BY account_id, reservation_id, conversation_id"
+    with database.engine.connect() as connection:
+        found = connection.execute(sa.text(query)).all()
+    threads = [
+        (row.account_id, row.reservation_id, row.conversation_id, [message["id"] for message in row.raw_messages])
+        for row in found
+    ]
+    of_one = [(77, None, [2, 3, 1, 4]), (88, None, [7]), (None, 20, [5]), (None, 21, [6])]
+    assert threads == [(account_id, *thread) for account_id in (1, 2) for thread in of_one]
+    assert (found[0].created_at, found[0].updated_at) == (at(1), at(104))
+
+
+def psycopg_url(database: Database) -> str:
+    """Give the URL of a database as libpq reads it."""
+    return database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)

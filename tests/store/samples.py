@@ -1,0 +1,84 @@
+"""Small values for tests of the store: an account, records, pages, and looks at what was stored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from hostaway_sync.records import Page, Record, Resource, Shape
+from hostaway_sync.store.records import Owner, write_page
+from hostaway_sync.store.tables import MIRRORED, accounts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from hostaway_sync.records import Change
+    from hostaway_sync.store.engine import Database
+
+LISTINGS = Shape(Resource.LISTINGS)
+OWNER = Owner(1)
+
+
+def at(minutes: float) -> datetime:
+    """Give a moment, by the minutes after an arbitrary one."""
+    return datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(minutes=minutes)
+
+
+def add_account(database: Database, account_id: int = 1, customer_id: UUID | None = None) -> None:
+    """Store an account whose secret nobody will open."""
+    values = {"account_id": account_id, "client_secret": b"sealed", "customer_id": customer_id}
+    database.transaction(lambda connection: connection.execute(sa.insert(accounts).values(values)))
+
+
+def record(
+    record_id: int | None,
+    payload: Mapping[str, Any] | str,
+    *,
+    stamp: float | None = None,
+    columns: Mapping[str, object] | None = None,
+    exact: bytes | None = None,
+    reason: str | None = None,
+) -> Record:
+    """Give a record of a payload, hashed as bytes; `stamp` in minutes."""
+    text = payload if isinstance(payload, str) else json.dumps(payload)
+    return Record(
+        id=record_id,
+        payload=text,
+        payload_hash=b"\x01" + hashlib.blake2b(exact or text.encode(), digest_size=16).digest(),
+        source_updated_at=None if stamp is None else at(stamp),
+        columns=columns or {},
+        exact=exact,
+        reason=reason,
+    )
+
+
+def page(*records: Record, asked: float = 0, shape: Shape = LISTINGS) -> Page:
+    """Give a page that was asked for at `asked` minutes."""
+    return Page(shape=shape, records=records, observed_at=at(asked))
+
+
+def write(database: Database, given: Page, owner: Owner = OWNER) -> dict[int, Change]:
+    """Write a page in a transaction of its own."""
+    return dict(database.transaction(lambda connection: write_page(connection, owner, given)))
+
+
+def rows(database: Database, resource: Resource = Resource.LISTINGS) -> dict[int, Any]:
+    """Give the stored rows by id, each with the transaction that wrote it."""
+    query = sa.select(MIRRORED[resource], sa.literal_column("xmin::text").label("xmin"))
+    return database.transaction(lambda connection: {row.id: row for row in connection.execute(query)})
+
+
+def one(database: Database, statement: str, **values: object) -> Any:
+    """Give the first row of a statement, with the tables' schema in the search path; None when there is none."""
+
+    def ask(connection: sa.Connection) -> object:
+        connection.execute(sa.text(f"SET LOCAL search_path TO {database.schema}"))
+        result = connection.execute(sa.text(statement), values)
+        return result.first() if result.returns_rows else None
+
+    return database.transaction(ask)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from tests.store.samples import one
+
+from hostaway_sync.errors import SchemaOutdated, StoreError
+from hostaway_sync.store import schema
+from hostaway_sync.store.engine import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def empty(empty_database_url: str) -> Iterator[Database]:
+    """Give a database in which nothing was migrated yet."""
+    database = Database(empty_database_url)
+    yield database
+    database.close()
+
+
+def set_revision(database: Database, revision: str) -> None:
+    """Pretend that the database is at another revision."""
+    one(database, "UPDATE alembic_version SET version_num = :revision", revision=revision)
+
+
+def test_the_newest_revision_is_known_without_alembic() -> None:
+    """File names alone give the revision that Alembic would upgrade to."""
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(schema.scripts()))
+    assert schema.head() == ScriptDirectory.from_config(config).get_current_head()
+
+
+def test_an_installed_package_has_its_migrations_inside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In a checkout they lie beside `src`; a wheel carries them in the package."""
+    assert (schema.scripts() / "env.py").is_file()
+    inside = tmp_path / "src" / "package" / "migrations"
+    monkeypatch.setattr(schema, "__file__", str(inside.parent / "store" / "schema.py"))
+    assert schema.scripts() == tmp_path / "migrations"
+    inside.mkdir(parents=True)
+    assert schema.scripts() == inside
+
+
+def test_an_empty_database_has_no_revision(empty: Database) -> None:
+    """The sentence says what to type."""
+    assert schema.current(empty) is None
+    sentence = rf"the database is at revision none, this program needs {schema.head()}: run `hostaway-sync migrate`"
+    with pytest.raises(SchemaOutdated, match=sentence):
+        schema.require_current(empty)
+
+
+def test_a_migrated_database_is_current(database: Database) -> None:
+    """Nothing is raised, and migrating again does nothing."""
+    assert schema.current(database) == schema.head()
+    schema.require_current(database)
+    before = one(database, "SELECT xmin::text, version_num FROM alembic_version")
+    schema.upgrade(database)
+    assert one(database, "SELECT xmin::text, version_num FROM alembic_version") == before
+
+
+def test_a_database_behind_says_to_migrate(database: Database) -> None:
+    """An older revision is named beside the one that is needed."""
+    set_revision(database, "0000")
+    with pytest.raises(SchemaOutdated, match="is at revision 0000, this program needs .*: run `hostaway-sync migrate`"):
+        schema.require_current(database)
+
+
+def test_a_database_ahead_says_to_upgrade_the_program(database: Database) -> None:
+    """A newer revision is not touched, not even by `migrate`."""
+    set_revision(database, "9999")
+    sentence = "the database is at revision 9999, newer than this program's"
+    with pytest.raises(SchemaOutdated, match=sentence):
+        schema.require_current(database)
+    with pytest.raises(SchemaOutdated, match=sentence):
+        schema.upgrade(database)
+    assert schema.current(database) == "9999"
+
+
+def test_an_empty_version_table_is_no_revision(database: Database) -> None:
+    """As after a migration that was undone by hand."""
+    one(database, "DELETE FROM alembic_version")
+    assert schema.current(database) is None
+
+
+def test_a_server_that_is_too_old_is_refused(empty: Database) -> None:
+    """The sentence names both versions; nothing is created."""
+    empty.transaction(lambda connection: connection.scalar(sa.text("SELECT 1")))
+    empty.engine.dialect.server_version_info = (14, 9)
+    with pytest.raises(StoreError, match="PostgreSQL 14 is too old: 15 or newer is needed"):
+        schema.upgrade(empty)
+    assert schema.current(empty) is None
+
+
+def test_other_schemas_work_too(empty_database_url: str) -> None:
+    """The schema's name is handed in, and may be one that must be quoted."""
+    database = Database(empty_database_url, schema="Guest House")
+    schema.upgrade(database)
+    assert schema.current(database) == schema.head()
+    found = (
+        "SELECT count(*) FROM pg_class WHERE relnamespace = '\"Guest House\"'::regnamespace AND relname = 'accounts'"
+    )
+    assert database.transaction(lambda connection: connection.scalar(sa.text(found))) == 1
+    database.close()

@@ -1,0 +1,35 @@
+"""Which limits a call counts against."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from hostaway_sync.records import Bucket
+from hostaway_sync.source.budget import Call, Limits, buckets, exhausted
+
+TEN = timedelta(seconds=10)
+LIMITS = Limits(address=(15, TEN), account=(20, TEN), send=(30, timedelta(seconds=60)))
+ADDRESS, ACCOUNT = Bucket("ip:office", 15, TEN), Bucket("account:70001", 20, TEN)
+
+
+@pytest.mark.parametrize("call", [Call.GENERAL, Call.TOKEN])
+def test_a_general_call_needs_the_address_and_the_account(call: Call) -> None:
+    """Both limits are checked on every call; the token route may count, so it does."""
+    assert buckets(call, account_id=70001, egress="office", limits=LIMITS) == (ADDRESS, ACCOUNT)
+
+
+def test_a_guest_message_has_a_limit_of_its_own() -> None:
+    """It takes nothing from the general ones."""
+    found = buckets(Call.SEND, account_id=70001, egress="office", limits=LIMITS)
+    assert found == (Bucket("send:70001", 30, timedelta(seconds=60)),)
+
+
+@pytest.mark.parametrize(
+    ("scope", "hit"),
+    [("ip", (ADDRESS,)), ("account", (ACCOUNT,)), ("provider", (ADDRESS, ACCOUNT)), (None, (ADDRESS, ACCOUNT))],
+)
+def test_a_429_is_about_the_limit_it_names(scope: str | None, hit: tuple[Bucket, ...]) -> None:
+    """Or about all of them when it names none that was asked."""
+    assert exhausted((ADDRESS, ACCOUNT), scope) == hit

@@ -1,0 +1,68 @@
+"""Whether to try again, and when."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hostaway_sync.errors import (
+    CredentialsRejected,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    RequestRejected,
+    SourceUnavailable,
+    TokenRejected,
+)
+from hostaway_sync.source.retry import Patience, wait_for
+
+ZERO = timedelta(0)
+
+
+def wait(error: BaseException, attempt: int = 1, luck: float = 1.0, limited_for: timedelta = ZERO) -> timedelta | None:
+    """Decide with the default patience."""
+    return wait_for(error, attempt=attempt, limited_for=limited_for, luck=luck, patience=Patience())
+
+
+def test_waits_double_until_the_last_attempt() -> None:
+    """1, 2, 4 and 8 s at most between five attempts."""
+    waits = [wait(SourceUnavailable(), attempt) for attempt in range(1, 6)]
+    assert waits == [timedelta(seconds=1), timedelta(seconds=2), timedelta(seconds=4), timedelta(seconds=8), None]
+
+
+def test_waits_have_a_ceiling() -> None:
+    """Who is told to be very patient waits no longer than 16 s at a time."""
+    patience = Patience(attempts=1000)
+    error = SourceUnavailable()
+    waits = [wait_for(error, attempt=n, limited_for=ZERO, luck=1.0, patience=patience) for n in (5, 6, 999)]
+    assert waits == [timedelta(seconds=16)] * 3
+
+
+@given(attempt=st.integers(1, 4), luck=st.floats(0, 1, exclude_max=True))
+def test_jitter_spreads_over_the_whole_wait(attempt: int, luck: float) -> None:
+    """Full jitter: from nothing to the ceiling."""
+    assert wait(SourceUnavailable(), attempt, luck) == luck * timedelta(seconds=2 ** (attempt - 1))
+
+
+@pytest.mark.parametrize(
+    "error", [NotFound(), Forbidden(), RequestRejected(), TokenRejected(), CredentialsRejected(), ValueError()]
+)
+def test_what_will_not_pass_is_not_tried_again(error: BaseException) -> None:
+    """A refusal is an answer."""
+    assert wait(error) is None
+
+
+def test_a_429_waits_for_its_window_whatever_the_attempt() -> None:
+    """It is no attempt."""
+    assert wait(RateLimited("", retry_in=timedelta(seconds=7)), attempt=99, luck=0.0) == timedelta(seconds=7)
+    assert wait(RateLimited("")) == timedelta(seconds=10)
+
+
+def test_a_429_is_waited_for_ten_minutes_in_all() -> None:
+    """Then somebody must know."""
+    error = RateLimited("", retry_in=timedelta(seconds=60))
+    assert wait(error, limited_for=timedelta(minutes=9)) == timedelta(seconds=60)
+    assert wait(error, limited_for=timedelta(minutes=9, seconds=1)) is None

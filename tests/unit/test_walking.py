@@ -1,0 +1,114 @@
+"""What is fetched for a walk, and the pages that come of it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hostaway_sync.errors import SourceUnavailable
+from hostaway_sync.records import Resource
+from hostaway_sync.source.pages import Answer, Outcome, Positions, Row
+from hostaway_sync.source.protocol import Listing
+from hostaway_sync.source.resources import SPECS
+from hostaway_sync.source.walking import Arrival, follow
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from hostaway_sync.records import Page
+    from hostaway_sync.source.pages import Walk
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+LISTINGS, RESERVATIONS = SPECS[Resource.LISTINGS], SPECS[Resource.RESERVATIONS]
+
+
+class Shelf:
+    """Fetches a row whose id is the position; a position of 13 is refused, 666 breaks."""
+
+    def __init__(self) -> None:
+        self.fetched: list[int | None] = []
+        self.answers: list[Answer] = []
+
+    def fetch(self, position: int | None) -> Arrival:
+        """Answer one position."""
+        self.fetched.append(position)
+        if position == 13:
+            return Arrival(None, NOON)
+        if position == 666:
+            raise SourceUnavailable
+        return Arrival(Listing([b'{"id":%d}' % (position or 1)], 40), NOON)
+
+    def walk(self, *plan: Positions) -> Walk:
+        """Ask for these positions, whatever the answers are."""
+        for positions in plan:
+            self.answers.append((yield positions))
+        return Outcome("why", 41)
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Give a pool of one thread, so that what is fetched ahead is fetched in order."""
+    with ThreadPoolExecutor(1) as threads:
+        yield threads
+
+
+def ids(pages: list[Page]) -> list[int | None]:
+    """Give the id of each page's only row."""
+    return [page.records[0].id if page.records else None for page in pages]
+
+
+def test_pages_come_in_the_order_asked_for(pool: ThreadPoolExecutor) -> None:
+    """Each position is fetched once, ahead of its turn where the walk named it."""
+    shelf = Shelf()
+    pages = list(follow(shelf.walk((0, 5, 9), (5, 9), (9,)), LISTINGS, shelf.fetch, pool))
+    assert ids(pages) == [1, 5, 9]
+    assert sorted(position or 0 for position in shelf.fetched) == [0, 5, 9]
+    assert [(page.total, page.doubt) for page in pages] == [(40, None), (40, None), (41, "why")]
+    assert [answer.count for answer in shelf.answers] == [40, 40, 40]
+    assert [row.id for answer in shelf.answers for row in answer.rows] == [1, 5, 9]
+    assert isinstance(shelf.answers[0].rows[0], Row)
+
+
+def test_what_a_walk_no_longer_wants_is_forgotten(pool: ThreadPoolExecutor) -> None:
+    """And fetched again when it is wanted later."""
+    shelf = Shelf()
+    pages = list(follow(shelf.walk((0, 5), (7,), (5,)), LISTINGS, shelf.fetch, pool))
+    assert ids(pages) == [1, 7, 5]
+
+
+def test_a_count_below_a_cursor_is_no_total(pool: ThreadPoolExecutor) -> None:
+    """It may be that of the rest of the list."""
+    shelf = Shelf()
+    pages = list(follow(shelf.walk((None,), (5,), (None,)), RESERVATIONS, shelf.fetch, pool))
+    assert [page.total for page in pages] == [40, None, 41]
+
+
+def test_a_refused_cursor_makes_no_page_unless_it_is_the_last(pool: ThreadPoolExecutor) -> None:
+    """The walk learns of it, and its doubt is always told."""
+    shelf = Shelf()
+    pages = list(follow(shelf.walk((None,), (13,), (5,), (13,)), RESERVATIONS, shelf.fetch, pool))
+    assert ids(pages) == [1, 5, None]
+    assert [answer.refused for answer in shelf.answers] == [False, True, False, True]
+    assert (pages[-1].doubt, pages[-1].observed_at) == ("why", NOON)
+
+
+def test_an_error_is_raised_when_its_turn_comes(pool: ThreadPoolExecutor) -> None:
+    """The pages before it are whole; an error of a page that is not wanted any more is none."""
+    shelf = Shelf()
+    pages = follow(shelf.walk((0, 666), (5, 666), (666,)), LISTINGS, shelf.fetch, pool)
+    assert ids([next(pages), next(pages)]) == [1, 5]
+    with pytest.raises(SourceUnavailable):
+        next(pages)
+    assert ids(list(follow(shelf.walk((0, 666), (5,)), LISTINGS, shelf.fetch, pool))) == [1, 5]
+
+
+def test_a_walk_that_is_left_forgets_what_it_fetched(pool: ThreadPoolExecutor) -> None:
+    """Nothing is waited for."""
+    shelf = Shelf()
+    pages: Generator[Page] = follow(shelf.walk((0, 5, 9), (5, 9), (9,)), LISTINGS, shelf.fetch, pool)  # type: ignore[assignment]
+    next(pages)
+    pages.close()
+    assert len(shelf.answers) == 1

@@ -1,0 +1,465 @@
+"""The two walks, against a list that changes between any two requests."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from hostaway_sync.source import pages
+from hostaway_sync.source.descent import walk_by_cursor
+from hostaway_sync.source.pages import Answer, Outcome, Row
+from hostaway_sync.source.sweep import walk_by_offset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hostaway_sync.source.pages import Walk
+
+START = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def row(number: int, minute: int | None = 0) -> Row:
+    """Make a row with this id and a stamp so many minutes after the start."""
+    return Row(number, None if minute is None else START + timedelta(minutes=minute), str(number).encode())
+
+
+def nameless(text: str, minute: int | None = None) -> Row:
+    """Make a row without an id."""
+    return row(0, minute)._replace(id=None, digest=text.encode())
+
+
+@dataclass
+class Source:
+    """A list as the source keeps it, newest first, which answers as each switch says."""
+
+    rows: list[Row]
+    limit: int
+    moved: str = "restart"
+    deleted: str = "restart"
+    count: str = "total"
+    clock: int = 10_000
+    calls: list[int | None] = field(default_factory=list)
+    read: set[int | bytes] = field(default_factory=set)
+    listed: dict[int | None, Row] = field(default_factory=dict)
+    graves: dict[int | None, Row] = field(default_factory=dict)
+    touched: set[int | None] = field(default_factory=set)
+
+    def by_cursor(self, position: int | None) -> Answer:
+        """Answer a request with `afterId`."""
+        self.calls.append(position)
+        below = self._below(position)
+        if below is None:
+            return Answer(refused=True)
+        page = below[: self.limit]
+        self.listed |= {found.id: found for found in page}
+        self.read |= {found.name for found in page}
+        counts = {"total": len(self.rows), "rest": len(below), "none": None}
+        return Answer(page, counts[self.count])
+
+    def by_offset(self, position: int | None) -> Answer:
+        """Answer a request with `offset`."""
+        self.calls.append(position)
+        page = self.rows[position or 0 :][: self.limit]
+        self.read |= {found.name for found in page}
+        return Answer(page, None if self.count == "none" else len(self.rows))
+
+    def _below(self, position: int | None) -> list[Row] | None:
+        if position is None:
+            return self.rows
+        here = [index for index, found in enumerate(self.rows) if found.id == position]
+        if here and self.rows[here[0]] == self.listed[position]:
+            return self.rows[here[0] + 1 :]
+        if here:
+            return {"restart": self.rows[here[0] + 1 :], "empty": [], "refused": None}[self.moved]
+        gone = self.graves[position]
+        older = [found for found in self.rows if _key(found) < _key(gone)]
+        return {"restart": self.rows, "empty": [], "refused": None, "continue": older}[self.deleted]
+
+    def change(self, kind: str, where: float) -> None:
+        """Insert at the top, or move a row there, or delete it."""
+        if kind == "insert" or not self.rows:
+            self.clock += 1
+            self.rows.insert(0, row(self.clock, self.clock))
+            return
+        gone = self.rows.pop(int(where * len(self.rows)))
+        self.touched.add(gone.id)
+        if kind == "delete":
+            self.graves[gone.id] = gone
+        else:
+            self.clock += 1
+            self.rows.insert(0, gone._replace(stamp=START + timedelta(minutes=self.clock)))
+
+
+def _key(found: Row) -> tuple[datetime, int]:
+    return found.stamp or START, found.id or 0
+
+
+def run(walk: Walk, answer: Callable[[int | None], Answer], most: int = 400) -> Outcome:
+    """Drive a walk to its end, which must come within so many requests."""
+    wanted = next(walk)
+    for _ in range(most):
+        try:
+            wanted = walk.send(answer(wanted[0]))
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            return outcome
+    pytest.fail("the walk does not end")
+
+
+def quiet(size: int, limit: int, **switches: Any) -> Source:
+    """Make a list that nobody changes."""
+    return Source([row(1000 - index, 1000 - index) for index in range(size)], limit, **switches)
+
+
+CHANGES = st.lists(st.tuples(st.sampled_from(["insert", "touch", "touch", "delete"]), st.floats(0, 0.999)), max_size=4)
+SIZES = st.integers(0, 40)
+LIMITS = st.integers(1, 12)
+COUNTS = st.sampled_from(["total", "rest", "none"])
+
+
+def expected_calls(size: int, limit: int, count: str) -> int:
+    """Say how many requests a quiet list should take by cursor."""
+    if size == 0:
+        return 2 if count == "none" else 1
+    if size <= limit and count != "none":
+        return 1
+    confirming = 1 if count == "none" else 0
+    return -(-size // limit) + 1 + confirming + 1
+
+
+@given(size=SIZES, limit=st.integers(2, 12), count=COUNTS)
+def test_a_quiet_list_is_read_whole_by_cursor_in_the_expected_calls(size: int, limit: int, count: str) -> None:
+    """Nothing changes: every row comes, without doubt, and no request is wasted."""
+    assume(size != 1 or count != "none")
+    source = quiet(size, limit, count=count)
+    outcome = run(walk_by_cursor(), source.by_cursor)
+    assert outcome == Outcome(None, None if count == "none" else size)
+    assert source.read == {found.name for found in source.rows}
+    assert len(source.calls) == expected_calls(size, limit, count)
+
+
+@settings(max_examples=400)
+@given(
+    size=SIZES,
+    limit=LIMITS,
+    count=COUNTS,
+    moved=st.sampled_from(["restart", "empty", "refused"]),
+    deleted=st.sampled_from(["restart", "empty", "refused", "continue"]),
+    script=st.lists(CHANGES, max_size=12),
+    ties=st.booleans(),
+)
+def test_no_untouched_row_is_missed_by_cursor_without_a_doubt(
+    size: int,
+    limit: int,
+    count: str,
+    moved: str,
+    deleted: str,
+    script: list[list[tuple[str, float]]],
+    ties: bool,  # noqa: FBT001
+) -> None:
+    """Whatever changes between pages and however the source answers then: all untouched rows, or a doubt."""
+    source = quiet(size, limit, count=count, moved=moved, deleted=deleted)
+    if ties:
+        source.rows = [found._replace(stamp=START + timedelta(minutes=(found.id or 0) // 4)) for found in source.rows]
+    untouched = {found.id for found in source.rows}
+    changes = iter(script)
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_cursor(position)
+        for kind, where in next(changes, []):
+            source.change(kind, where)
+        return page
+
+    outcome = run(walk_by_cursor(), answer)
+    assert outcome.doubt is not None or untouched - source.touched <= source.read
+
+
+@given(size=SIZES, limit=st.integers(2, 12), count=st.sampled_from(["total", "none"]), ahead=st.integers(1, 5))
+def test_a_quiet_list_is_read_whole_by_offset_in_the_expected_calls(
+    size: int, limit: int, count: str, ahead: int
+) -> None:
+    """Nothing changes: every row comes, without doubt, and the count saves the last request."""
+    source = quiet(size, limit, count=count)
+    outcome = run(walk_by_offset(ahead), source.by_offset)
+    assert source.read == {found.name for found in source.rows}
+    assert outcome == Outcome(None, None if count == "none" else size)
+    if count == "total":
+        overlap = min(3, limit - 1)
+        further = max(0, size - limit)
+        assert len(source.calls) == 1 + -(-further // (limit - overlap))
+
+
+@settings(max_examples=400)
+@given(
+    size=SIZES,
+    limit=LIMITS,
+    script=st.lists(CHANGES, max_size=12),
+    count=st.sampled_from(["total", "none"]),
+    ahead=st.integers(1, 4),
+    seed=st.integers(0, 99),
+)
+def test_no_untouched_row_is_missed_by_offset_without_a_doubt(
+    size: int, limit: int, script: list[list[tuple[str, float]]], count: str, ahead: int, seed: int
+) -> None:
+    """Whatever changes between pages, fetched ahead or not: all untouched rows, or a doubt."""
+    source = quiet(size, limit, count=count)
+    untouched = {found.id for found in source.rows}
+    changes = iter(script)
+    chance = random.Random(seed)  # noqa: S311 - repeatable
+    fetched: dict[int | None, Answer] = {}
+    read: set[int | bytes] = set()
+    walk = walk_by_offset(ahead)
+    wanted = next(walk)
+    for _ in range(400):
+        missing = [position for position in wanted if position not in fetched]
+        chance.shuffle(missing)
+        for position in missing:
+            fetched[position] = source.by_offset(position)
+            for kind, where in next(changes, []):
+                source.change(kind, where)
+        answer = fetched.pop(wanted[0])
+        read |= {found.name for found in answer.rows}
+        try:
+            wanted = walk.send(answer)
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            break
+        fetched = {position: found for position, found in fetched.items() if position in wanted}
+    else:
+        pytest.fail("the walk does not end")
+    assert outcome.doubt is not None or untouched - source.touched <= read
+
+
+def script_of(*answers: Answer) -> Callable[[int | None], Answer]:
+    """Answer request after request with these, whatever is asked."""
+    left = iter(answers)
+    return lambda _: next(left)
+
+
+def test_a_list_that_fits_its_first_page_takes_one_request() -> None:
+    """One answer is one moment: nothing can have moved."""
+    source = quiet(5, 10)
+    assert run(walk_by_cursor(), source.by_cursor) == Outcome(None, 5)
+    assert source.calls == [None]
+
+
+def test_the_total_is_that_of_the_last_look_at_the_top() -> None:
+    """A row that came during the walk is met by the catch-up, whose count is reported."""
+    source = quiet(10, 4)
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_cursor(position)
+        if len(source.calls) == 2:
+            source.change("insert", 0)
+        return page
+
+    assert run(walk_by_cursor(), answer) == Outcome(None, 11)
+    assert source.clock in source.read
+
+
+@pytest.mark.parametrize("walk", [walk_by_cursor, lambda: walk_by_offset(4)], ids=["cursor", "offset"])
+def test_an_empty_first_page_is_believed_when_the_count_says_so(walk: Callable[[], Walk]) -> None:
+    """An account without rows takes one request."""
+    assert run(walk(), script_of(Answer((), 0))) == Outcome(None, 0)
+
+
+@pytest.mark.parametrize("walk", [walk_by_cursor, lambda: walk_by_offset(4)], ids=["cursor", "offset"])
+def test_an_empty_first_page_of_a_list_with_rows_is_asked_for_again(walk: Callable[[], Walk]) -> None:
+    """A glitch is forgiven once."""
+    assert run(walk(), script_of(Answer((), 1), Answer((row(1),), 1))) == Outcome(None, 1)
+    assert run(walk(), script_of(Answer((), 1), Answer((), 1))) == Outcome(pages.ENDED_EARLY, 1)
+    assert run(walk(), script_of(Answer(), Answer())) == Outcome(None, None)
+
+
+def test_an_early_empty_page_is_overcome_by_a_step_back() -> None:
+    """The page after the glitch shows where the list really goes on."""
+    source = quiet(12, 4)
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_cursor(position)
+        return Answer((), 12) if len(source.calls) == 2 else page
+
+    assert run(walk_by_cursor(), answer) == Outcome(None, 12)
+    assert source.calls[:4] == [None, 997, 998, 994]
+    assert len(source.read) == 12
+
+
+def test_a_source_that_stays_empty_below_a_cursor_raises_a_doubt() -> None:
+    """Steps back are few; then somebody must know that rows may be missing."""
+    source = quiet(30, 10)
+    outcome = run(walk_by_cursor(), lambda at: source.by_cursor(at) if at is None else Answer((), 30))
+    assert outcome == Outcome(pages.ENDED_EARLY, 30)
+
+
+def test_a_source_that_refuses_every_cursor_raises_a_doubt() -> None:
+    """A refusal of one cursor is no error of the walk, but of all it is a doubt."""
+    source = quiet(30, 10)
+    outcome = run(walk_by_cursor(), lambda at: source.by_cursor(at) if at is None else Answer(refused=True))
+    assert outcome == Outcome(pages.CURSOR_LOST, 30)
+
+
+@pytest.mark.parametrize("stamps", [True, False])
+def test_a_source_that_ignores_the_cursor_raises_a_doubt(stamps: bool) -> None:  # noqa: FBT001
+    """The same page again and again ends the walk, with and without an order to go by."""
+    first = tuple(row(100 - index, 100 - index if stamps else None) for index in range(10))
+    calls: list[int | None] = []
+
+    def answer(position: int | None) -> Answer:
+        calls.append(position)
+        return Answer(first, 30)
+
+    assert run(walk_by_cursor(), answer) == Outcome(pages.NOTHING_NEW, 30)
+    assert len(calls) < 10
+
+
+@pytest.mark.parametrize("minutes", [[1, 5, 3, 9, 2, 4, 8, 7], [None] * 8], ids=["rising", "unreadable"])
+def test_a_list_in_an_unknown_order_is_read_to_its_end(minutes: list[int | None]) -> None:
+    """Without an order every page is read, and its end is confirmed from a step back."""
+    source = Source([row(index + 1, minute) for index, minute in enumerate(minutes)], 3)
+    assert run(walk_by_cursor(), source.by_cursor) == Outcome(None, 8)
+    assert len(source.read) == 8
+
+
+def test_a_list_in_an_unknown_order_that_changed_raises_a_doubt() -> None:
+    """Where a row moved to cannot be told without an order."""
+    source = Source([row(index + 1, minute) for index, minute in enumerate([1, 5, 3, 9, 2, 4, 8, 7])], 3)
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_cursor(position)
+        if len(source.calls) == 2:
+            source.change("touch", 0.9)
+        return page
+
+    assert run(walk_by_cursor(), answer).doubt == pages.ORDER_UNKNOWN
+
+
+def test_rows_without_a_stamp_neither_end_nor_order_a_walk() -> None:
+    """A row whose stamp cannot be read is passed over when the order is judged."""
+    minutes = [9, None, 8, 7, None, 6, 5, None]
+    source = Source([row(index + 1, minute) for index, minute in enumerate(minutes)], 3)
+    assert run(walk_by_cursor(), source.by_cursor) == Outcome(None, 8)
+    assert len(source.calls) == 5
+
+
+def test_rows_of_one_second_in_any_order_of_ids_are_read_whole() -> None:
+    """That ids fall within a second is used where it holds, and not relied on."""
+    source = Source([row(number, 7) for number in (3, 9, 1, 7, 2, 8, 4, 6)], 3)
+    assert run(walk_by_cursor(), source.by_cursor) == Outcome(None, 8)
+    assert len(source.read) == 8
+
+
+def test_rows_without_ids_are_read_and_never_used_as_cursors() -> None:
+    """The last row that has an id is the cursor."""
+    rows = [row(9, 9), nameless("a", 8), row(7, 7), nameless("b", 6), row(5, 5), nameless("c"), nameless("d", 3)]
+    source = Source(rows, 2)
+    outcome = run(walk_by_cursor(), source.by_cursor)
+    assert source.read == {found.name for found in rows}
+    assert outcome.total == 7
+
+
+def test_a_count_smaller_than_the_page_is_not_believed() -> None:
+    """A source whose count is no total is read to the end."""
+    source = quiet(9, 4)
+    outcome = run(walk_by_cursor(), lambda at: Answer(source.by_cursor(at).rows, 2))
+    assert outcome.doubt is None
+    assert len(source.read) == 9
+
+
+def test_a_list_that_never_rests_raises_a_doubt() -> None:
+    """When the top moves by more than a page in every round, somebody must know."""
+    source = quiet(12, 3)
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_cursor(position)
+        if position is None:
+            for _ in range(4):
+                source.change("insert", 0)
+        return page
+
+    assert run(walk_by_cursor(), answer).doubt == pages.CHANGES_TOO_FAST
+
+
+def test_offsets_are_named_ahead_as_far_as_pages_may_overlap_in_time() -> None:
+    """Once the count is known, the next pages are known; each overlaps the one before by three rows."""
+    source = quiet(40, 10)
+    walk = walk_by_offset(3)
+    assert next(walk) == (0,)
+    assert walk.send(source.by_offset(0)) == (7, 14, 21)
+    assert walk.send(source.by_offset(7)) == (14, 21, 28)
+
+
+def test_a_limit_that_the_source_cuts_changes_the_step() -> None:
+    """The step is what came, not what was asked for."""
+    source = quiet(15, 5)
+    assert run(walk_by_offset(1), source.by_offset) == Outcome(None, 15)
+    assert source.calls == [0, 2, 4, 6, 8, 10]
+
+
+def test_pages_that_do_not_overlap_are_asked_for_again_further_up() -> None:
+    """Rows that vanished above would hide as many below."""
+    source = quiet(40, 10)
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_offset(position)
+        if len(source.calls) == 2:
+            del source.rows[:9]
+        return page
+
+    outcome = run(walk_by_offset(1), answer)
+    assert outcome.doubt is None
+    assert {found.name for found in source.rows} <= source.read
+    assert source.calls[2:4] == [14, 4]
+
+
+def test_pages_that_never_overlap_raise_a_doubt_and_are_read_on() -> None:
+    """What can be read is read, and the doubt is kept."""
+    source = quiet(50, 10)
+    others = iter(range(5000, 9000))
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_offset(position)
+        return page if len(source.calls) < 5 else Answer(tuple(row(next(others)) for _ in page.rows), 50)
+
+    assert run(walk_by_offset(1), answer) == Outcome(pages.NO_OVERLAP, 50)
+    assert source.calls[4:8] == [28, 18, 8, 15]
+
+
+def test_a_source_that_ignores_the_offset_raises_a_doubt() -> None:
+    """The same page twice more ends the walk."""
+    first = tuple(row(index) for index in range(1, 11))
+    assert run(walk_by_offset(4), lambda _: Answer(first, 300)) == Outcome(pages.NOTHING_NEW, 300)
+
+
+def test_rows_that_were_lifted_over_the_walk_are_found_at_the_top() -> None:
+    """Fewer rows than the count say that some moved to the top, so the top is read again."""
+    source = quiet(30, 10)
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_offset(position)
+        if len(source.calls) == 1:
+            source.change("touch", 0.9)
+        return page
+
+    assert run(walk_by_offset(1), answer) == Outcome(None, 30)
+    assert source.calls[-1] == 0
+    assert source.read == {found.name for found in source.rows}
+
+
+def test_rows_that_are_counted_but_never_listed_raise_a_doubt() -> None:
+    """After two looks at the top the count is a doubt."""
+    source = quiet(12, 10)
+    source.rows[11] = source.rows[2]
+    assert run(walk_by_offset(1), source.by_offset) == Outcome(pages.ENDED_EARLY, 12)
+
+
+def test_pages_of_one_row_cannot_overlap_and_raise_a_doubt() -> None:
+    """They are read, and nothing vouches for what lay between them."""
+    source = quiet(5, 1)
+    assert run(walk_by_offset(4), source.by_offset) == Outcome(pages.NO_OVERLAP, 5)
+    assert len(source.read) == 5

@@ -85,12 +85,16 @@ class Town:
         """Give what the source truly holds by id."""
         return dict(self.sandbox.account(account_id or self.account_id).truth(resource))
 
-    def differences(self, account_id: int | None = None) -> dict[str, set[int]]:
-        """Give the ids per resource whose stored and true payloads differ, without what is volatile."""
+    def differences(self, account_id: int | None = None, *, gone_too: bool = True) -> dict[str, set[int]]:
+        """Give the ids per resource whose stored and true payloads differ, without what is volatile.
+
+        With `gone_too` False, rows that the source no longer has are no difference.
+        """
         wrong: dict[str, set[int]] = {}
         for resource in Resource:
             stored, true = self.rows(resource, account_id), self.truth(resource, account_id)
-            ids = {key for key in stored.keys() | true.keys() if _settled(stored.get(key)) != _settled(true.get(key))}
+            compared = stored.keys() | true.keys() if gone_too else true.keys()
+            ids = {key for key in compared if _settled(stored.get(key)) != _settled(true.get(key))}
             if ids:
                 wrong[resource] = ids
         return wrong

@@ -82,7 +82,8 @@ def test_a_wrong_type_in_a_column_is_null_and_counted(town: Build, value: str, m
     """The row is stored whole; only the typed columns stay empty, but for text where text belongs."""
     here = town(reservations=3, conversations=False)
     keys = ["listingMapId", "channelId", "status", "arrivalDate", "departureDate"]
-    raw = f'{{"id": 999001, {", ".join(f'"{key}": {value}' for key in keys)}}}'.encode()
+    fields = ", ".join(f'"{key}": {value}' for key in keys)
+    raw = f'{{"id": 999001, {fields}}}'.encode()
     report = one_more(Resource.RESERVATIONS, raw, here)
     assert report.state is RunState.SUCCESS
     part = report.resources[Resource.RESERVATIONS]

@@ -84,7 +84,7 @@ def test_new_modules_of_the_source_are_declared_pure_or_not() -> None:
 
 def test_nothing_names_a_machine_or_a_registry() -> None:
     """No file of the project holds a path of somebody's machine or the host of a package registry."""
-    homes = r"work|farm|root|home/\w+|Users/\w+"
+    homes = r"work|farm|root|(?:home|Users)/(?!somebody\b)\w+"
     hosts = r"(?:pypi|pythonhosted|npmjs|debian)\.(?:org|com)"
     telling = re.compile(rf"(?<![\w.$}}])/(?:{homes})/|{hosts}")
     found = [

@@ -14,7 +14,6 @@ from hostaway_sync.store.engine import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PASSWORD = "hunter2"  # noqa: S105  (it must not show up anywhere)
 
@@ -242,12 +241,12 @@ def test_sessions_are_in_utc_and_do_not_wait_for_ever(database: Database) -> Non
         assert connection.scalar(sa.text("SHOW application_name")) == "hostaway-sync"
 
 
-def test_the_embedded_server_is_started_again_and_released(tmp_path: Path, server: EmbeddedPostgres) -> None:
+def test_the_embedded_server_is_started_again_and_released(server: EmbeddedPostgres) -> None:
     """When the database is away and ours, it is brought back; closing gives it back."""
-    del tmp_path
-    mine = EmbeddedPostgres(server.pgdata.parent, bin_dir=server._bin_dir)  # noqa: SLF001
+    mine = EmbeddedPostgres(server._state_dir, bin_dir=server._bin_dir)  # noqa: SLF001
+    waits: list[float] = []
     mine.start()
-    database = Database(mine.url(), embedded=mine, sleep=[].append)
+    database = Database(mine.url(), embedded=mine, sleep=waits.append)
     attempts: list[int] = []
 
     def work(connection: sa.Connection) -> None:
@@ -256,6 +255,6 @@ def test_the_embedded_server_is_started_again_and_released(tmp_path: Path, serve
             connection.execute(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
     database.transaction(work)
-    assert len(attempts) == 2
+    assert (len(attempts), len(waits)) == (2, 1)
     database.close()
     assert mine.release() is False

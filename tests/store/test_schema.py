@@ -68,7 +68,9 @@ def test_a_migrated_database_is_current(database: Database) -> None:
 def test_a_database_behind_says_to_migrate(database: Database) -> None:
     """An older revision is named beside the one that is needed."""
     set_revision(database, "0000")
-    with pytest.raises(SchemaOutdated, match="is at revision 0000, this program needs .*: run `hostaway-sync migrate`"):
+    with pytest.raises(
+        SchemaOutdated, match=r"is at revision 0000, this program needs .*: run `hostaway-sync migrate`"
+    ):
         schema.require_current(database)
 
 

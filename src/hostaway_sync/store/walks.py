@@ -5,23 +5,20 @@ A record may be met twice (pages overlap, rows move); it counts once, with the s
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from hostaway_sync.records import Change, Counts, Oddities
+from hostaway_sync.records import Change, Counts, Oddities, Resource
 from hostaway_sync.store.tables import conversations, walk_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from uuid import UUID
 
-    from hostaway_sync.records import Resource
     from hostaway_sync.store.engine import Database
 
 _RANKS = {change: rank for rank, change in enumerate(Change)}
-_BATCH = 500
 
 
 def add_page(
@@ -73,26 +70,16 @@ def forget(connection: sa.Connection, account_id: int) -> None:
     connection.execute(sa.delete(walk_pages).where(walk_pages.c.account_id == account_id))
 
 
-def conversation_ids(database: Database, account_id: int) -> Iterator[int]:
-    """Give the ids of an account's conversations that are still listed, ascending, a batch at a time."""
-    after = 0
-    while True:
-        query = (
-            sa.select(conversations.c.id)
-            .where(
-                conversations.c.account_id == account_id,
-                conversations.c.id > after,
-                conversations.c.missing_since.is_(None),
-            )
-            .order_by(conversations.c.id)
-            .limit(_BATCH)
+def conversation_ids(database: Database, account_id: int, run_id: UUID | None) -> list[int]:
+    """Give the conversations that a run has listed, or without a run all that are stored and still listed."""
+    if run_id is None:
+        query = sa.select(conversations.c.id).where(
+            conversations.c.account_id == account_id, conversations.c.missing_since.is_(None)
         )
-        batch = database.transaction(partial(_ids, query))
-        yield from batch
-        if len(batch) < _BATCH:
-            return
-        after = batch[-1]
-
-
-def _ids(query: sa.Select[int], connection: sa.Connection) -> Sequence[int]:
-    return connection.scalars(query).all()
+    else:
+        listed = sa.func.unnest(walk_pages.c.record_keys).table_valued("id", name="listed").render_derived()
+        query = sa.select(listed.c.id).select_from(walk_pages.join(listed, sa.true()))
+        query = query.where(
+            walk_pages.c.run_id == run_id, walk_pages.c.resource == Resource.CONVERSATIONS.value, listed.c.id > 0
+        )
+    return database.transaction(lambda connection: list(connection.scalars(query.distinct())))

@@ -10,7 +10,6 @@ from hostaway_sync.records import Change, Counts, Oddities, Page, Resource, Reso
 from hostaway_sync.store import leases, records, runs, walks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
     from uuid import UUID
 
@@ -36,8 +35,8 @@ class Recorder(Protocol):
         """Write down how a resource ended."""
         ...
 
-    def conversation_ids(self) -> Iterator[int]:
-        """Give the ids of the conversations whose threads are to be read."""
+    def conversation_ids(self, *, listed: bool) -> list[int]:
+        """Give the conversations whose threads are to be read: those listed in this run, or else those stored."""
         ...
 
 
@@ -84,9 +83,9 @@ class TableRecorder:
 
         self._database.transaction(write)
 
-    def conversation_ids(self) -> Iterator[int]:
-        """Give the stored conversations."""
-        return walks.conversation_ids(self._database, self._owner.account_id)
+    def conversation_ids(self, *, listed: bool) -> list[int]:
+        """Give the conversations listed in this run, or else those stored."""
+        return walks.conversation_ids(self._database, self._owner.account_id, self._run_id if listed else None)
 
 
 class DryRecorder:
@@ -120,13 +119,12 @@ class DryRecorder:
     def close(self, resource: Resource, report: ResourceReport, watermark: datetime | None) -> None:
         """Write nothing."""
 
-    def conversation_ids(self) -> Iterator[int]:
-        """Give the stored conversations, then those that this run would have stored."""
-        stored = set()
-        for conversation_id in walks.conversation_ids(self._database, self._owner.account_id):
-            stored.add(conversation_id)
-            yield conversation_id
-        yield from (key for key in list(self._changes[Resource.CONVERSATIONS]) if key > 0 and key not in stored)
+    def conversation_ids(self, *, listed: bool) -> list[int]:
+        """Give the conversations met in this run, or else those stored."""
+        if listed:
+            with self._lock:
+                return [key for key in self._changes[Resource.CONVERSATIONS] if key > 0]
+        return walks.conversation_ids(self._database, self._owner.account_id, None)
 
 
 def oddities_of(page: Page) -> Oddities:

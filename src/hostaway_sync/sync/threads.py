@@ -12,7 +12,7 @@ from hostaway_sync.sync import plan
 from hostaway_sync.sync.walk import workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
     from hostaway_sync.records import Page, Progress, Source
@@ -35,7 +35,7 @@ def mirror_threads(
     *,
     listed: ResourceReport | None,
 ) -> ResourceReport:
-    """Read the thread of every stored conversation.
+    """Read the thread of every conversation.
 
     Args:
         account_id: whose threads.
@@ -50,9 +50,11 @@ def mirror_threads(
         LeaseLost: another run took over.
     """
     outcomes = dict.fromkeys(_Outcome, 0)
-    for done, outcome in enumerate(_read_all(source, recorder, in_flight), start=1):
+    # A conversation that is stored but was not listed is gone, and what its thread answers then is not known.
+    threads = recorder.conversation_ids(listed=listed is not None)
+    for done, outcome in enumerate(_read_all(threads, source, recorder, in_flight), start=1):
         outcomes[outcome] += 1
-        progress.advance(account_id, Resource.MESSAGES, done, None if listed is None else listed.counts.seen)
+        progress.advance(account_id, Resource.MESSAGES, done, len(threads))
         if plan.inbox_is_closed(outcomes[_Outcome.FORBIDDEN], done - outcomes[_Outcome.FORBIDDEN]):
             break
     counts, oddities = recorder.counts(Resource.MESSAGES)
@@ -68,11 +70,11 @@ def mirror_threads(
     return ResourceReport(RunState.PARTIAL if outcomes[_Outcome.READ] else RunState.FAILED, counts, oddities, error)
 
 
-def _read_all(source: Source, recorder: Recorder, in_flight: int) -> Iterator[_Outcome]:
+def _read_all(threads: Sequence[int], source: Source, recorder: Recorder, in_flight: int) -> Iterator[_Outcome]:
     """Give the outcome of each thread, reading `in_flight` at once and never queueing the whole account."""
     with workers(in_flight) as pool:
         waiting: deque[Future[_Outcome]] = deque()
-        for conversation_id in recorder.conversation_ids():
+        for conversation_id in threads:
             waiting.append(pool.submit(_mirror_thread, source, recorder, conversation_id))
             if len(waiting) > 2 * in_flight:
                 yield waiting.popleft().result()

@@ -1,0 +1,131 @@
+"""What tests of the client stand on: a sandbox, and clients of it that share a clock, a budget and a vault."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from hostaway_sync.records import Grant, Resource, Token
+from hostaway_sync.sandbox import Sandbox
+from hostaway_sync.source.budget import Limits
+from hostaway_sync.source.client import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hostaway_sync.records import Bucket, Page
+
+START = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+TEN = timedelta(seconds=10)
+LIMITS = Limits((200, TEN), (200, TEN), (30, timedelta(seconds=60)))
+LISTED = (Resource.LISTINGS, Resource.RESERVATIONS, Resource.CONVERSATIONS)
+
+
+class Clock:
+    """Time that passes only while somebody sleeps; given to the sandbox and the client alike."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.slept: list[float] = []
+
+    def time(self) -> float:
+        """Give Unix seconds."""
+        return self.now.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.slept.append(seconds)
+        self.now += timedelta(seconds=seconds)
+
+
+class OpenBudget:
+    """A budget that grants at once, and remembers what it was told."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.reserved: list[tuple[str, ...]] = []
+        self.penalties: list[tuple[tuple[str, ...], timedelta, int | None]] = []
+
+    def reserve(self, buckets: Sequence[Bucket]) -> Grant:
+        """Grant this moment."""
+        self.reserved.append(tuple(bucket.key for bucket in buckets))
+        return Grant(self.clock.now, timedelta(0))
+
+    def penalize(self, buckets: Sequence[Bucket], *, retry_in: timedelta, limit: int | None) -> None:
+        """Write it down."""
+        self.penalties.append((tuple(bucket.key for bucket in buckets), retry_in, limit))
+
+
+class Drawer:
+    """A vault in memory."""
+
+    def __init__(self) -> None:
+        self.token: Token | None = None
+
+    def load(self) -> Token | None:
+        """Give what is there."""
+        return self.token
+
+    def save(self, token: Token) -> None:
+        """Replace it."""
+        self.token = token
+
+
+class Stage:
+    """A sandbox, and clients of it that share a clock, a budget and a vault."""
+
+    def __init__(self, sandbox: Sandbox, clock: Clock) -> None:
+        self.sandbox = sandbox
+        self.clock = clock
+        self.budget = OpenBudget(clock)
+        self.vault = Drawer()
+        self.clients: list[Client] = []
+
+    def client(self, **options: Any) -> Client:
+        """Make a client."""
+        defaults: dict[str, Any] = {
+            "account_id": self.sandbox.account_id,
+            "client_secret": SecretStr(self.sandbox.client_secret),
+            "api_url": self.sandbox.url,
+            "budget": self.budget,
+            "vault": self.vault,
+            "limits": LIMITS,
+            "egress": "office",
+            "clock": lambda: self.clock.now,
+            "sleep": self.clock.sleep,
+            "random": lambda: 0.5,
+        }
+        made = Client(**defaults | options)
+        self.clients.append(made)
+        return made
+
+    def calls(self, route: str) -> int:
+        """Count the requests of a route."""
+        return self.sandbox.calls[route]
+
+
+@contextmanager
+def stage(**options: Any) -> Iterator[Stage]:
+    """Start a sandbox on a clock of its own and end it with its clients."""
+    clock = Clock()
+    defaults: dict[str, Any] = {"reservations": 450, "listings": 60, "clock": clock.time}
+    with Sandbox(**defaults | options) as sandbox:
+        set_up = Stage(sandbox, clock)
+        try:
+            yield set_up
+        finally:
+            for made in set_up.clients:
+                made.close()
+
+
+def ids_of(pages: Sequence[Page]) -> set[int | None]:
+    """Give the distinct ids of all pages."""
+    return {record.id for page in pages for record in page.records}
+
+
+def truth(sandbox: Sandbox, resource: Resource) -> set[int]:
+    """Give the ids that are really there."""
+    return set(dict(sandbox.world.truth(resource)))

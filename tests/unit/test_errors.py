@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import hostaway_sync.errors as errors_module
+from hostaway_sync.errors import HostawaySyncError, RateLimited
+
+
+def tree(error: type[HostawaySyncError], depth: int = 0) -> list[tuple[int, str, str, int]]:
+    """Give an error and all below it: depth, name, advice and exit code."""
+    below = [line for child in error.__subclasses__() for line in tree(child, depth + 1)]
+    return [(depth, error.__name__, error.advice.value, error.exit_code), *below]
+
+
+def test_the_drawn_tree_is_the_tree() -> None:
+    """The docstring names every error at its place, with what to do and the exit code it has."""
+    drawing = re.compile(r"^([│├└─ ]*)(\w+) +(retry|snooze|skip|permanent) +(\d+)", re.MULTILINE)
+    drawn = drawing.findall(errors_module.__doc__ or "")
+    actual = {(depth, name, advice, code) for depth, name, advice, code in tree(HostawaySyncError)}
+    assert len(drawn) > 15
+    assert {(len(branch) // 4, name, advice, int(code)) for branch, name, advice, code in drawn} <= actual
+    names = re.findall(r"^[│├└─ ]*(\w+Error|[A-Z][a-z]+[A-Z]\w+|Forbidden)", errors_module.__doc__ or "", re.MULTILINE)
+    assert set(names) == {name for _, name, _, _ in actual}
+
+
+def test_exit_codes_are_those_of_the_contract() -> None:
+    """1 something failed, 2 usage, 75 held, 78 settings; nothing else leaves the program by an error."""
+    assert {code for _, _, _, code in tree(HostawaySyncError)} == {1, 2, 75, 78}
+
+
+def test_a_429_carries_what_the_source_said() -> None:
+    """Time, limit and scope are there where they were said, and None where not."""
+    silent = RateLimited("slow down")
+    assert (silent.retry_in, silent.limit, silent.scope) == (None, None, None)
+    told = RateLimited("slow down", retry_in=timedelta(seconds=3), limit=15, scope="ip")
+    assert (str(told), told.retry_in, told.limit, told.scope) == ("slow down", timedelta(seconds=3), 15, "ip")

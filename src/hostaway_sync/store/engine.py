@@ -91,17 +91,16 @@ class Database:
             StoreError: the server refuses us (unknown database, wrong password, no permission).
             ConfigurationError: the URL has an option that does not exist.
         """
-        for attempt in Retrying(
+        retrying = Retrying(
             retry=retry_if_exception_type(StoreUnavailable),
             wait=wait_random_exponential(multiplier=0.1, max=3),
             stop=stop_after_delay(self._patience),
             sleep=self._sleep,
             before_sleep=self._revive,
             reraise=True,
-        ):
-            with attempt:
-                return self.attempt(work)
-        raise AssertionError  # Retrying either returns or raises
+        )
+        result: T = retrying(self.attempt, work)
+        return result
 
     def attempt(self, work: Callable[[sa.Connection], T]) -> T:
         """Run `work` in one transaction, once.

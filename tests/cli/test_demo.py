@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cli.conftest import Program
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """Give a directory that root's embedded server can reach, too."""
+    with tempfile.TemporaryDirectory(prefix="hostaway-sync-demo-") as directory:
+        path = Path(directory)
+        path.chmod(0o711)
+        yield path
+
+
+def test_the_demo_shows_the_first_ten_minutes_and_leaves_nothing_running(program: Program, data_dir: Path) -> None:
+    """Commands before their output, answers in SQL, changes found; its data beside the user's, no process left."""
+    done = program(None, "demo", HOSTAWAY_SYNC_DATA_DIR=str(data_dir))
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout
+    for expected in (
+        "$ hostaway-sync account add 70001",
+        "$ hostaway-sync sync 70001 --full",
+        "$ hostaway-sync account list",
+        "which guests wait for an answer?",
+        "GROUP BY month",
+        "crontab.example",
+    ):
+        assert expected in shown
+    assert shown.count("success") >= 10
+    assert {entry.name for entry in data_dir.iterdir()} == {"demo", "demo.lock"}
+    assert not [
+        process.info
+        for process in psutil.process_iter(["name", "cwd"])
+        if (process.info["cwd"] or "").startswith(str(data_dir))
+    ]
+
+
+def test_the_embedded_database_is_migrated_by_itself(program: Program, data_dir: Path) -> None:
+    """Without any setting but a directory, the first command works and the second finds what the first left."""
+    for _ in range(2):
+        done = program(None, "account", "list", "--json", HOSTAWAY_SYNC_DATA_DIR=str(data_dir))
+        assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+    assert program(None, "migrate", "--check", HOSTAWAY_SYNC_DATA_DIR=str(data_dir)).returncode == 0

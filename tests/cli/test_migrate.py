@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from hostaway_sync.store.schema import head
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Program
+
+
+def settings(url: str) -> dict[str, str]:
+    """Give the one variable that names the database."""
+    return {"HOSTAWAY_SYNC_DATABASE_URL": url}
+
+
+def test_every_command_on_an_outdated_schema_says_to_migrate(program: Program, empty_database_url: str) -> None:
+    """Exit 78 and the command to type."""
+    for arguments in (["account", "list"], ["sync", "1"], ["sync-all"], ["account", "add", "1", "--secret-stdin"]):
+        done = program(None, *arguments, stdin="x", **settings(empty_database_url))
+        assert (done.returncode, done.stdout) == (78, ""), arguments
+        assert "run `hostaway-sync migrate`" in done.stderr
+
+
+def test_migrate_brings_the_schema_up_and_says_nothing(program: Program, empty_database_url: str) -> None:
+    """--check exits 1 before and 0 after; a second migrate changes nothing."""
+    database = settings(empty_database_url)
+    behind = program(None, "migrate", "--check", **database)
+    assert behind.returncode == 1
+    assert head() in behind.stdout
+    for _ in range(2):
+        done = program(None, "migrate", **database)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert program(None, "migrate", "--check", **database).returncode == 0
+
+
+def test_the_sql_can_be_run_by_hand(program: Program, empty_database_url: str) -> None:
+    """--sql needs no database, and what it prints makes one that this program takes for its own."""
+    done = program(None, "migrate", "--sql")
+    assert done.returncode == 0
+    with psycopg.connect(empty_database_url.replace("postgresql+psycopg", "postgresql")) as connection:
+        connection.execute(done.stdout.encode())
+    assert program(None, "migrate", "--check", **settings(empty_database_url)).returncode == 0
+
+
+def test_a_database_ahead_of_the_program_is_left_alone(program: Program, database_url: str) -> None:
+    """Neither migrate nor a sync touches what a newer program made."""
+    with psycopg.connect(database_url.replace("postgresql+psycopg", "postgresql")) as connection:
+        connection.execute("UPDATE hostaway.alembic_version SET version_num = '9999'")
+    for command in (["migrate"], ["sync-all"]):
+        done = program(None, *command, **settings(database_url))
+        assert done.returncode == 78
+        assert "newer" in done.stderr
+
+
+def test_check_and_sql_exclude_each_other(program: Program) -> None:
+    """Exit 2."""
+    assert program(None, "migrate", "--check", "--sql").returncode == 2
+
+
+def test_wrong_settings_are_one_sentence_without_their_values(program: Program) -> None:
+    """Exit 78; every variable that is wrong is named, no value is shown."""
+    wrong = {"HOSTAWAY_SYNC_RATE_LIMIT_IP": "fast", "HOSTAWAY_SYNC_DATABASE_URL": "mysql://u:hunter2@h/d"}
+    done = program(None, "sync-all", **wrong)
+    assert done.returncode == 78
+    assert "HOSTAWAY_SYNC_RATE_LIMIT_IP" in done.stderr
+    assert "hunter2" not in done.stderr

@@ -1,81 +1,61 @@
 """How much of the request budget is used when there is work: two processes, two accounts, one address, 200 in 10 s.
 
-The sandbox enforces the limit as Hostaway documents it and counts refusals; any 429 is a failure.
+The stand-in enforces the limits as Hostaway documents them and counts what it refuses. The program reads threads as
+fast as the budget lets it; use is measured over the windows in which it never ran out of work.
 
     python benchmarks/budget_use.py
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-import tempfile
-import time
-from datetime import timedelta
-from pathlib import Path
 
-from hostaway_sync.records import Bucket
-from hostaway_sync.store import schema
-from hostaway_sync.store.budget import DatabaseBudget
-from hostaway_sync.store.embedded import EmbeddedPostgres
-from hostaway_sync.store.engine import Database
+from stage import stage
 
-WINDOW = timedelta(seconds=10)
+from hostaway_sync.sandbox import AccountSpec, Sandbox
+
 LIMIT = 200
-PROCESSES = 2
-THREADS = 4
-SECONDS = 45
-
-WORKER = """
-import sys, threading, time
-from datetime import timedelta
-from hostaway_sync.records import Bucket
-from hostaway_sync.store.budget import DatabaseBudget
-from hostaway_sync.store.engine import Database
-database = Database(sys.argv[1])
-budget = DatabaseBudget(database)
-buckets = [Bucket("ip:benchmark", {limit}, timedelta(seconds={window})), Bucket("account:" + sys.argv[2], {limit}, timedelta(seconds={window}))]
-end = time.time() + {seconds}
-def work():
-    while True:
-        grant = budget.reserve(buckets)
-        if time.time() + grant.wait.total_seconds() > end:
-            return
-        time.sleep(grant.wait.total_seconds())
-        print(time.time(), flush=True)
-threads = [threading.Thread(target=work) for _ in range({threads})]
-[thread.start() for thread in threads]
-[thread.join() for thread in threads]
-"""
+WINDOW_SECONDS = 10
+ACCOUNTS = (70001, 70002)
+RESERVATIONS = 480
 
 
 def main() -> None:
-    """Send nothing, note when each request would leave, and look at every window."""
-    directory = Path(tempfile.mkdtemp(prefix="hostaway-sync-benchmark-"))
-    directory.chmod(0o711)
-    postgres = EmbeddedPostgres(directory / "pg")
-    postgres.start()
-    database = Database(postgres.url(), embedded=postgres)
-    schema.upgrade(database)
-    DatabaseBudget(database).reserve([Bucket("warm", 1, WINDOW)])
-    code = WORKER.format(limit=LIMIT, window=WINDOW.total_seconds(), seconds=SECONDS, threads=THREADS)
-    workers = [
-        subprocess.Popen([sys.executable, "-c", code, postgres.url(), str(number)], stdout=subprocess.PIPE, text=True)
-        for number in range(PROCESSES)
-    ]
-    sent = sorted(float(line) for worker in workers for line in worker.communicate()[0].split())
-    database.close()
-    gaps = [later - earlier for earlier, later in zip(sent, sent[LIMIT:], strict=False)]
-    # The first full window is free; from then on every request had to wait for its place.
-    span = sent[-1] - sent[0]
-    ideal = LIMIT * (1 + int(span // WINDOW.total_seconds()))
-    print(f"{len(sent)} requests in {span:.1f} s from {PROCESSES} processes; the limit allows {ideal}")
-    print(
-        f"use {len(sent) / ideal:.1%}; shortest span of {LIMIT + 1} requests {min(gaps):.3f} s (limit {WINDOW.total_seconds():.0f} s)"
-    )
+    """Sync two accounts from two processes at once, and look at when the requests came."""
+    specs = [AccountSpec(id=account_id, reservations=RESERVATIONS) for account_id in ACCOUNTS]
+    with (
+        Sandbox(accounts=specs, rate_limits="new") as sandbox,
+        stage("--reservations", "1", limits=f"{LIMIT}/{WINDOW_SECONDS}") as on,
+    ):
+        environment = on.environment | {"HOSTAWAY_SYNC_API_URL": sandbox.url}
+        for spec in specs:
+            environment["HOSTAWAY_SYNC_CLIENT_SECRET"] = spec.secret
+            add = ["account", "add", str(spec.id), "--no-sync"]
+            if spec.id != on.account_id:
+                subprocess.run([sys.executable, "-m", "hostaway_sync", *add], env=environment, check=True)
+        sandbox.forget()
+        runs = [
+            subprocess.Popen(
+                [sys.executable, "-m", "hostaway_sync", "sync", str(spec.id), "--json"],
+                env=environment,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for spec in specs
+        ]
+        states = [json.loads(run.communicate()[0])["state"] for run in runs]
+        times = sorted(request.time for request in sandbox.requests)
+        refused = sum(request.status == 429 for request in sandbox.requests)  # noqa: PLR2004  (too many requests)
+        busiest = sandbox.max_in_window("ip:127.0.0.1")
+    # Only whole windows say anything: in the last one the work ran out.
+    windows = int((times[-1] - times[0]) // WINDOW_SECONDS)
+    sent = sum(time < times[0] + windows * WINDOW_SECONDS for time in times)
+    print(f"{len(times)} requests of {len(ACCOUNTS)} processes in {times[-1] - times[0]:.1f} s, states {states}")
+    print(f"429 answers: {refused}; most requests in any {WINDOW_SECONDS} s: {busiest} of {LIMIT}")
+    print(f"use over {windows} whole windows: {sent / (windows * LIMIT):.1%}")
 
 
 if __name__ == "__main__":
-    began = time.perf_counter()
     main()
-    print(f"({time.perf_counter() - began:.0f} s)")

@@ -105,7 +105,7 @@ def test_the_same_id_on_two_pages_counts_once(town: Build) -> None:
     """A row that moved while it was read is one record in the counts."""
     here = town(reservations=450)
     first = next(iter(here.truth("reservations")))
-    touched = []
+    touched: list[int] = []
 
     def touch(request: Any) -> None:
         if request.route == "GET /reservations" and "afterId" in request.query and not touched:

@@ -60,9 +60,10 @@ def test_a_quiet_run_is_exact_under_every_switch(town: Build, switches: Switches
             something_happens(here.sandbox.world, chance)
 
     here.sandbox.on_request(disturb)
-    here.mirror().sync(here.account_id)
-    is_quiet = True
-    report = here.mirror().sync(here.account_id)
+    with here.mirror() as mirror:
+        mirror.sync(here.account_id)
+        is_quiet = True
+        report = mirror.sync(here.account_id)
     assert report.state is RunState.SUCCESS, report.error
     assert here.differences(gone_too=False) == {}
     here.sandbox.stop()

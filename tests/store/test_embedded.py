@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from embedded_clients import (  # type: ignore[import-not-found]  # the module beside this file
+from tests.store.embedded_clients import (
     Client,
     alive,
     client_command,

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from embedded_clients import (  # type: ignore[import-not-found]  # the module beside this file
+from sqlalchemy import create_engine, text
+from tests.store.embedded_clients import (
     Client,
     connect,
     gone,
@@ -19,7 +20,6 @@ from embedded_clients import (  # type: ignore[import-not-found]  # the module b
     refusal,
     running,
 )
-from sqlalchemy import create_engine, text
 
 from hostaway_sync.store.embedded import EmbeddedPostgres, binaries, home
 

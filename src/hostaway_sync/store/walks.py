@@ -66,7 +66,11 @@ def tally(connection: sa.Connection, run_id: UUID, resource: Resource) -> tuple[
 
 
 def forget(connection: sa.Connection, account_id: int) -> None:
-    """Empty what runs of an account noted, once the last of them is over."""
+    """Empty what earlier runs of an account noted; only under its lease.
+
+    Threads that a stopped run left behind may note a page after the run was over, so that this is done again before
+    the next one begins.
+    """
     connection.execute(sa.delete(walk_pages).where(walk_pages.c.account_id == account_id))
 
 

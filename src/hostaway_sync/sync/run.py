@@ -90,6 +90,7 @@ class Run:
         run_id = self._run_id or runs.trigger(self._database, account_id, Mode.FULL, max_retries=retries)
         self._run_id = run_id
         signpost = runs.start(self._database, run_id, account_id)
+        self._database.transaction(lambda connection: walks.forget(connection, account_id))
         recorder = TableRecorder(self._database, self._owner, lease, run_id, signpost)
         try:
             report = self._report(self._mirror(source, recorder, signpost, progress), source)

@@ -12,9 +12,8 @@ import json
 import subprocess
 import sys
 
-from stage import stage
-
 from hostaway_sync.sandbox import AccountSpec, Sandbox
+from stage import stage
 
 LIMIT = 200
 WINDOW_SECONDS = 10

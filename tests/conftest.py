@@ -50,7 +50,7 @@ def template(server: EmbeddedPostgres) -> str:
     """Give the name of a migrated database that others are copied from."""
     name = "template_of_tests"
     _execute(server, f"CREATE DATABASE {name}")
-    database = Database(server.url(name))
+    database = Database(server.url(name), schema="hostaway")
     schema.upgrade(database)
     database.close()
     return name
@@ -77,7 +77,7 @@ def database_url(server: EmbeddedPostgres, template: str) -> Iterator[str]:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """Give a migrated, empty database; waits between attempts take no time."""
-    database = Database(database_url, sleep=lambda _: None)
+    database = Database(database_url, sleep=lambda _: None, schema="hostaway")
     yield database
     database.close()
 

@@ -12,7 +12,7 @@ from hostaway_sync.records import Resource
 from hostaway_sync.secrets import find_key_ring
 from hostaway_sync.store import accounts, schema
 from hostaway_sync.store.budget import DatabaseBudget
-from hostaway_sync.store.engine import SCHEMA, Database
+from hostaway_sync.store.engine import Database
 from hostaway_sync.store.query import read_only
 from hostaway_sync.sync.fleet import AccountOutcome, sync_fleet
 from hostaway_sync.sync.run import Order, Run
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from hostaway_sync.settings import Settings
     from hostaway_sync.source.client import Client
     from hostaway_sync.store.accounts import Account
+
+
+SCHEMA = "hostaway"
 
 
 class Silence:
@@ -191,8 +194,9 @@ def migration_sql() -> str:
 
 
 def _open_database(settings: Settings) -> Database:
+    pool_size = settings.requests_in_flight + 4  # one a thread, the lease, the budget, and some to spare
     if settings.database_url is not None:
-        return Database(settings.database_url.get_secret_value(), pool_size=settings.requests_in_flight + 4)
+        return Database(settings.database_url.get_secret_value(), schema=SCHEMA, pool_size=pool_size)
     from hostaway_sync.store.embedded import EmbeddedPostgres
 
     try:
@@ -203,4 +207,4 @@ def _open_database(settings: Settings) -> Database:
         ) from None
     embedded = EmbeddedPostgres(settings.data_dir / "postgresql")
     embedded.start()
-    return Database(embedded.url(), embedded=embedded, pool_size=settings.requests_in_flight + 4)
+    return Database(embedded.url(), schema=SCHEMA, embedded=embedded, pool_size=pool_size)

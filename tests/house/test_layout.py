@@ -22,7 +22,6 @@ OF_THE_VENDOR = {"source", "cli", "sandbox", "mirror.py", "settings.py"}
 # Where its name stands for something of ours instead.
 OUR_OWN_NAMES = {
     "__init__.py": "Mirror Hostaway accounts|Hostaway API →",  # says what the package is
-    "store/engine.py": 'SCHEMA = "hostaway"',  # the schema's name in every database out there
     "store/embedded/home.py": "hostaway-pg",  # the system user that runs root's embedded server
 }
 NOTHING = r"(?!)"

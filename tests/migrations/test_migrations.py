@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from tests.store.samples import at, one
 
 from hostaway_sync.errors import StoreError, StoreUnavailable
+from hostaway_sync.mirror import SCHEMA
 from hostaway_sync.store import schema
-from hostaway_sync.store.engine import SCHEMA, Database
+from hostaway_sync.store.engine import Database
 from hostaway_sync.store.tables import accounts, conversation_messages, conversations, metadata
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ REST = {
 @pytest.fixture
 def empty(empty_database_url: str) -> Iterator[Database]:
     """Give a database in which nothing was migrated yet."""
-    database = Database(empty_database_url)
+    database = Database(empty_database_url, schema="hostaway")
     yield database
     database.close()
 
@@ -121,7 +122,7 @@ MIGRATE = """
 import sys
 from hostaway_sync.store import schema
 from hostaway_sync.store.engine import Database
-database = Database(sys.argv[1])
+database = Database(sys.argv[1], schema="hostaway")
 schema.current(database)
 print("ready", flush=True)
 sys.stdin.readline()
@@ -175,7 +176,9 @@ def test_a_user_without_rights_gets_a_sentence(empty: Database) -> None:
     """Who may not create a schema is told what the server refuses."""
     one(empty, "CREATE ROLE visitor LOGIN")
     try:
-        visitor = Database(empty.engine.url.set(username="visitor").render_as_string(hide_password=False))
+        visitor = Database(
+            empty.engine.url.set(username="visitor").render_as_string(hide_password=False), schema="hostaway"
+        )
         with pytest.raises(StoreError, match="the database refuses us: permission denied for database"):
             schema.upgrade(visitor)
         visitor.close()
@@ -188,7 +191,9 @@ def test_a_user_who_owns_no_more_than_the_schema_can_migrate(empty: Database) ->
     one(empty, "CREATE ROLE tenant LOGIN")
     try:
         one(empty, f"CREATE SCHEMA {SCHEMA} AUTHORIZATION tenant")
-        tenant = Database(empty.engine.url.set(username="tenant").render_as_string(hide_password=False))
+        tenant = Database(
+            empty.engine.url.set(username="tenant").render_as_string(hide_password=False), schema="hostaway"
+        )
         schema.upgrade(tenant)
         schema.require_current(tenant)
         tenant.close()

@@ -47,7 +47,7 @@ from datetime import timedelta
 from hostaway_sync.records import Bucket
 from hostaway_sync.store.budget import DatabaseBudget
 from hostaway_sync.store.engine import Database
-database = Database(sys.argv[1])
+database = Database(sys.argv[1], schema="hostaway")
 buckets = [Bucket("account:1", 200, timedelta(seconds=10)), Bucket("ip:here", 200, timedelta(seconds=10))]
 for _ in range(int(sys.argv[2])):
     print(DatabaseBudget(database).reserve(buckets).granted_at.isoformat())

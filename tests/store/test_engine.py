@@ -34,7 +34,7 @@ def nothing(connection: sa.Connection) -> None:
 def refused(url: str) -> Exception:
     """Give the error of one attempt to use a database at `url`, and prove that no password is in any part of it."""
     with pytest.raises(Exception) as caught:  # noqa: PT011  (the caller looks at it)
-        Database(url).attempt(nothing)
+        Database(url, schema="hostaway").attempt(nothing)
     assert PASSWORD not in "".join(traceback.format_exception(caught.value))
     assert PASSWORD not in repr(caught.value)
     return caught.value
@@ -43,7 +43,7 @@ def refused(url: str) -> Exception:
 @pytest.mark.parametrize("driver", ["postgres", "postgresql", "postgresql+psycopg"])
 def test_every_way_to_write_postgresql_is_understood(database: Database, driver: str) -> None:
     """Whatever the scheme is called, psycopg is the driver."""
-    same = Database(database.engine.url.set(drivername=driver).render_as_string(hide_password=False))
+    same = Database(database.engine.url.set(drivername=driver).render_as_string(hide_password=False), schema="hostaway")
     same.transaction(nothing)
     assert same.engine.url.drivername == "postgresql+psycopg"
     same.close()
@@ -134,12 +134,12 @@ def test_a_refused_connection_is_tried_until_patience_ends(closed_port: int) -> 
         if len(waits) == 3:
             raise StoreUnavailable("the test is over")
 
-    database = Database(url, sleep=no_more_patience)
+    database = Database(url, sleep=no_more_patience, schema="hostaway")
     with pytest.raises(StoreUnavailable, match="the test is over"):
         database.transaction(nothing)
     assert len(waits) == 3
     assert all(0 <= wait <= 3 for wait in waits)
-    impatient = Database(url, patience=0, sleep=waits.append)
+    impatient = Database(url, patience=0, sleep=waits.append, schema="hostaway")
     with pytest.raises(StoreUnavailable, match="the database is not available: connection failed"):
         impatient.transaction(nothing)
     assert len(waits) == 3
@@ -221,7 +221,7 @@ def test_parameters_are_not_in_errors(database: Database) -> None:
 
 def test_a_pool_without_a_free_connection_is_unavailable(database_url: str) -> None:
     """Waiting for one of our own connections has an end, and a sentence."""
-    small = Database(database_url, pool_size=1, patience=0)
+    small = Database(database_url, pool_size=1, patience=0, schema="hostaway")
     small.engine.pool._timeout = 0  # type: ignore[attr-defined]  # noqa: SLF001  (a minute is too long here)
     held = [small.engine.connect() for _ in range(3)]
     with pytest.raises(StoreUnavailable, match="no database connection became free within a minute"):
@@ -246,7 +246,7 @@ def test_the_embedded_server_is_started_again_and_released(server: EmbeddedPostg
     mine = EmbeddedPostgres(server._state_dir, bin_dir=server._bin_dir)  # noqa: SLF001
     waits: list[float] = []
     mine.start()
-    database = Database(mine.url(), embedded=mine, sleep=waits.append)
+    database = Database(mine.url(), embedded=mine, sleep=waits.append, schema="hostaway")
     attempts: list[int] = []
 
     def work(connection: sa.Connection) -> None:

@@ -29,7 +29,7 @@ ACQUIRE_AND_WAIT = """
 import sys
 from hostaway_sync.store import leases
 from hostaway_sync.store.engine import Database
-lease = leases.acquire(Database(sys.argv[1]), 1, leases.this_process())
+lease = leases.acquire(Database(sys.argv[1], schema="hostaway"), 1, leases.this_process())
 print(lease.fencing_token, lease.owner, flush=True)
 sys.stdin.read()
 """

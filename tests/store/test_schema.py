@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def empty(empty_database_url: str) -> Iterator[Database]:
     """Give a database in which nothing was migrated yet."""
-    database = Database(empty_database_url)
+    database = Database(empty_database_url, schema="hostaway")
     yield database
     database.close()
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.embedded import EmbeddedPostgres
 
-SCHEMA = "hostaway"
 OLDEST_SERVER = 15
+_FIRST_PATIENCE = 5.0
 # What another try may cure, though the connection itself is well.
 _TRANSIENT = {"40001", "40P01", "55P03"}
 _REFUSALS = {"28000", "28P01", "3D000", "42501"}
@@ -51,10 +51,11 @@ class Database:
 
     Args:
         url: SQLAlchemy or libpq URL of the database.
-        embedded: the server behind `url` when it is ours to keep running; started again when it dies.
         schema: where the tables are.
+        embedded: the server behind `url` when it is ours to keep running; started again when it dies.
         pool_size: connections this process may hold at once.
-        patience: seconds after which a server that is away is given up.
+        patience: seconds after which a server that went away is given up; one that was never reached is given up
+            after a few: its address is wrong more often than it is about to come up.
         sleep: waits between two attempts.
     """
 
@@ -62,8 +63,8 @@ class Database:
         self,
         url: str,
         *,
+        schema: str,
         embedded: EmbeddedPostgres | None = None,
-        schema: str = SCHEMA,
         pool_size: int = 10,
         patience: float = 60.0,
         sleep: Callable[[float], None] = time.sleep,
@@ -71,6 +72,7 @@ class Database:
         self.schema = schema
         self.embedded = embedded
         self._patience = patience
+        self._was_reached = False
         self._sleep = sleep
         self.engine = sa.create_engine(
             _with_driver(url),
@@ -94,7 +96,7 @@ class Database:
         retrying = Retrying(
             retry=retry_if_exception_type(StoreUnavailable),
             wait=wait_random_exponential(multiplier=0.1, max=3),
-            stop=stop_after_delay(self._patience),
+            stop=stop_after_delay(self._patience if self._was_reached else min(self._patience, _FIRST_PATIENCE)),
             sleep=self._sleep,
             before_sleep=self._revive,
             reraise=True,
@@ -110,6 +112,7 @@ class Database:
         """
         try:
             with self.engine.begin() as connection:
+                self._was_reached = True
                 return work(connection)
         except SQLAlchemyError as error:
             raise_translated(error)

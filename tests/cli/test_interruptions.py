@@ -10,6 +10,7 @@ import pytest
 from tests.cli.conftest import COVERAGE
 
 from hostaway_sync.records import RunState
+from hostaway_sync.sandbox import Switches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,7 @@ def start(town: Town, *arguments: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_cleanly(town: Build, program: Program, number: signal.Signals, code: int, place: str) -> None:
     """The exit code names the signal, the run is marked, the lease is free, and the next run is whole."""
-    here = town(reservations=450)
+    here = town(reservations=250, switches=Switches(max_limit=100))
     barrier = Barrier(here, *PLACES[place])
     process = start(here, "sync", "70001")
     assert barrier.reached.wait(30)
@@ -83,7 +84,7 @@ def test_a_signal_stops_cleanly(town: Build, program: Program, number: signal.Si
 @pytest.mark.parametrize("place", PLACES)
 def test_after_sigkill_the_next_run_is_clean(town: Build, program: Program, place: str) -> None:
     """The dead run's lease is taken at once, the run is abandoned, and nothing is missing afterwards."""
-    here = town(reservations=450)
+    here = town(reservations=250, switches=Switches(max_limit=100))
     barrier = Barrier(here, *PLACES[place])
     process = start(here, "sync", "70001")
     assert barrier.reached.wait(30)
@@ -103,7 +104,7 @@ def test_after_sigkill_the_next_run_is_clean(town: Build, program: Program, plac
 
 def test_a_database_that_restarts_in_the_middle_costs_nothing(town: Build, program: Program) -> None:
     """Connections cut by an administrator between two pages are made again, and the run is whole."""
-    here = town(reservations=450)
+    here = town(reservations=250, switches=Switches(max_limit=100))
     cut = []
 
     def restart(request: Request) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hostaway_sync.records import Resource, RunReport, RunState
-from hostaway_sync.sandbox import Effect, faults
+from hostaway_sync.sandbox import Effect, Switches, faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +103,7 @@ def test_a_status_nobody_knows_is_stored_as_it_is(town: Build) -> None:
 
 def test_the_same_id_on_two_pages_counts_once(town: Build) -> None:
     """A row that moved while it was read is one record in the counts."""
-    here = town(reservations=450)
+    here = town(reservations=250, switches=Switches(max_limit=100))
     first = next(iter(here.truth("reservations")))
     touched: list[int] = []
 
@@ -115,7 +115,7 @@ def test_the_same_id_on_two_pages_counts_once(town: Build) -> None:
     here.sandbox.on_request(touch)
     counts = here.mirror().sync(here.account_id).resources[Resource.RESERVATIONS].counts
     assert touched
-    assert (counts.seen, counts.inserted) == (450, 450)
+    assert (counts.seen, counts.inserted) == (250, 250)
     assert here.differences() == {}
 
 
@@ -152,7 +152,7 @@ def test_one_fault_anywhere_costs_a_retry_and_no_row(town: Build, route: str, ef
 
 def test_an_early_empty_page_is_not_believed(town: Build) -> None:
     """A page that is empty too early looks like the end; the walk steps back and finds the rest."""
-    here = town(reservations=450)
+    here = town(reservations=250, switches=Switches(max_limit=100))
     here.sandbox.faults.add(faults.early_empty_page(), route="GET /reservations", skip=1)
     assert here.mirror().sync(here.account_id).state is RunState.SUCCESS
     assert here.differences() == {}
@@ -160,7 +160,7 @@ def test_an_early_empty_page_is_not_believed(town: Build) -> None:
 
 def test_pages_that_stay_empty_make_the_run_partial(town: Build) -> None:
     """When the source keeps hiding rows, no watermark moves and the sentence says how many are missing."""
-    here = town(reservations=450)
+    here = town(reservations=250, switches=Switches(max_limit=100))
     here.sandbox.faults.add(faults.early_empty_page(), path="afterId", times=None)
     report = here.mirror().sync(here.account_id)
     assert report.state is RunState.PARTIAL
@@ -171,8 +171,6 @@ def test_pages_that_stay_empty_make_the_run_partial(town: Build) -> None:
 
 def test_a_limit_that_the_server_clamps_reads_everything(town: Build) -> None:
     """Pages smaller than asked for are no end."""
-    from hostaway_sync.sandbox import Switches
-
     here = town(reservations=90, listings=45, switches=Switches(max_limit=20))
     assert here.mirror().sync(here.account_id).state is RunState.SUCCESS
     assert here.differences() == {}

@@ -11,7 +11,7 @@ from tests.stage import LISTED, START, TEN, ids_of, stage, truth
 
 from hostaway_sync.errors import NotFound, RateLimited, RequestRejected, SourceUnavailable
 from hostaway_sync.records import Resource
-from hostaway_sync.sandbox import faults
+from hostaway_sync.sandbox import Switches, faults
 
 if TYPE_CHECKING:
     from hostaway_sync.records import Source
@@ -75,7 +75,7 @@ TRANSIENT = {
 @pytest.mark.parametrize("effect", TRANSIENT.values(), ids=TRANSIENT.keys())
 def test_what_passes_is_survived(effect: Effect) -> None:
     """Two bad answers in the middle of a walk cost two calls and two waits."""
-    with stage() as set_up:
+    with stage(switches=Switches(max_limit=250)) as set_up:
         client = set_up.client()
         client.check()
         set_up.clock.slept.clear()

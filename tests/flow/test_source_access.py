@@ -63,7 +63,7 @@ def test_wrong_credentials_are_one_clear_sentence(wrong: dict[str, Any]) -> None
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_token_revoked_in_the_middle_is_renewed_once(status: int) -> None:
     """The walk goes on where it was."""
-    with stage(switches=Switches(bad_bearer=status)) as set_up:  # type: ignore[arg-type]
+    with stage(switches=Switches(max_limit=250, bad_bearer=status)) as set_up:  # type: ignore[arg-type]
         walk = set_up.client().walk(Resource.RESERVATIONS)
         pages = [next(walk)]
         set_up.sandbox.revoke_tokens()

@@ -98,7 +98,7 @@ CURSORS += [("delete", {"deleted_cursor": value}) for value in Switches.choices(
 @pytest.mark.parametrize(("kind", "switches"), CURSORS, ids=str)
 def test_a_cursor_row_that_moves_or_vanishes_costs_a_step_back(kind: str, switches: dict[str, Any]) -> None:
     """However Hostaway answers then, the walk goes on where it was and is whole."""
-    with stage(switches=Switches(**switches)) as set_up:
+    with stage(switches=Switches(max_limit=250, **switches)) as set_up:
         world = set_up.sandbox.world
         expected = truth(set_up.sandbox, Resource.RESERVATIONS)
 

@@ -255,7 +255,7 @@ def test_a_run_that_lost_its_lease_writes_nothing_more(town: Build) -> None:
     """When another run takes over in the middle, the old one is stopped by its fencing token."""
     from hostaway_sync.errors import LeaseLost
 
-    here = town(reservations=300)
+    here = town(reservations=30)
 
     def take_over(request: Request) -> None:
         if request.route == "GET /conversations" and here.ask("SELECT fencing_token FROM leases") == [(1,)]:

@@ -105,7 +105,7 @@ SPECS: Final[Mapping[Resource, Spec]] = {
         resource=Resource.RESERVATIONS,
         path="/reservations",
         paging=Paging.CURSOR,
-        limit=200,
+        limit=500,
         stamp="updatedOn",
         columns={
             "listing_id": ("listingMapId", as_integer),

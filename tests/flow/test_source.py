@@ -83,7 +83,7 @@ def test_what_passes_is_survived(effect: Effect) -> None:
         pages = list(client.walk(Resource.RESERVATIONS))
         assert ids_of(pages) == truth(set_up.sandbox, Resource.RESERVATIONS)
         assert pages[-1].doubt is None
-        assert set_up.calls("GET /reservations") == 5 + 2
+        assert set_up.calls("GET /reservations") == 4 + 2
         assert set_up.clock.slept == [0.5, 1.0]
 
 

@@ -70,7 +70,7 @@ def test_a_token_revoked_in_the_middle_is_renewed_once(status: int) -> None:
         pages += walk
         assert ids_of(pages) == truth(set_up.sandbox, Resource.RESERVATIONS)
         assert set_up.calls("POST /accessTokens") == 2
-        assert set_up.calls("GET /reservations") == 6
+        assert set_up.calls("GET /reservations") == 5
 
 
 @pytest.mark.parametrize("inbox", ["closed_threads", "closed"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import signal
 import subprocess
 import sys
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
 
 # Where a run is cut: between two pages of a list, and in the middle of the threads.
 PLACES = {"reservations": ("GET /reservations", 2), "messages": ("GET /conversations/{id}/messages", 20)}
+
+
+# The routes of a whole run and how often it asks for each, at the least.
+KILLED_AT = {
+    "GET /listings": 1,
+    "GET /reservations": 4,
+    "GET /conversations": 3,
+    "GET /conversations/{id}/messages": 200,
+}
 
 
 class Barrier:
@@ -100,6 +110,24 @@ def test_after_sigkill_the_next_run_is_clean(town: Build, program: Program, plac
     ]
     assert here.differences() == {}
     assert here.ask("SELECT count(*) FROM walk_pages") == [(0,)]
+
+
+@pytest.mark.soak
+def test_kills_at_random_requests_never_cost_a_row(town: Build, program: Program) -> None:
+    """Thirty runs are killed wherever they happen to be; one quiet run later the mirror is equal to the source."""
+    here = town(reservations=250, switches=Switches(max_limit=100))
+    chance = random.Random(30)  # noqa: S311  (a test that can be repeated)
+    for _ in range(30):
+        route, most = chance.choice(list(KILLED_AT.items()))
+        barrier = Barrier(here, route, chance.randint(1, most))
+        process = start(here, "sync", "70001")
+        assert barrier.reached.wait(60)
+        process.kill()
+        process.communicate(timeout=20)
+        barrier.open.set()
+    assert program(here, "sync", "70001").returncode == 0
+    assert here.differences() == {}
+    assert here.ask("SELECT state FROM sync_runs WHERE state <> 'abandoned'") == [("success",)]
 
 
 def test_a_database_that_restarts_in_the_middle_costs_nothing(town: Build, program: Program) -> None:

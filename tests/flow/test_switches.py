@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -41,14 +42,30 @@ def something_happens(world: World, chance: random.Random) -> None:
     chance.choice(happenings)()
 
 
-@given(switches=SWITCHES, seed=st.integers(0, 10_000))
-@settings(
-    max_examples=10,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+# One database serves all examples, which empty it themselves.
+settings.register_profile(
+    "worlds", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
+WORLDS = settings.get_profile("worlds")
+
+
+@given(switches=SWITCHES, seed=st.integers(0, 10_000))
+@settings(WORLDS, max_examples=8)
 def test_a_quiet_run_is_exact_under_every_switch(town: Build, switches: Switches, seed: int) -> None:
     """However Hostaway behaves where it is not known, and whatever happened during the run before."""
+    disturb_and_compare(town, switches, seed)
+
+
+@pytest.mark.soak
+@given(switches=SWITCHES, seed=st.integers(0, 1_000_000))
+@settings(WORLDS, max_examples=150)
+def test_many_quiet_runs_are_exact_under_every_switch(town: Build, switches: Switches, seed: int) -> None:
+    """The same, for a quarter of an hour."""
+    disturb_and_compare(town, switches, seed)
+
+
+def disturb_and_compare(town: Build, switches: Switches, seed: int) -> None:
+    """Sync while things happen, sync again while nothing does, and compare."""
     here = town(reservations=60, listings=4, switches=switches, seed=seed, store=False)
     here.forget()
     here.store_account()

@@ -77,6 +77,8 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 def _leave(code: int) -> None:
     """End without waiting for threads that still hang in a request: they can write nothing any more."""
+    if sys.stderr.isatty():
+        sys.stderr.write("hostaway-sync: stopped; what was read so far is stored\n")
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -9,10 +9,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as ExpectedTimeColumn
 
+from hostaway_sync.records import Resource
+
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from hostaway_sync.records import Resource
+
+# Nobody knows beforehand how many messages there are; how many conversations, everybody does.
+_LABELS = {Resource.MESSAGES: "messages, by conversation"}
 
 
 class Bars:
@@ -46,7 +50,7 @@ class Bars:
         with self._lock:
             task = self._tasks.get((account_id, resource))
             if task is None:
-                task = self._progress.add_task(f"{account_id} {resource}", total=total)
+                task = self._progress.add_task(f"{account_id} {_LABELS.get(resource, resource)}", total=total)
                 self._tasks[account_id, resource] = task
         if total is None:
             self._progress.update(task, completed=done)

@@ -15,9 +15,10 @@ DECLARE
     allowed integer;
     taken integer;
 BEGIN
-    -- One order for everyone, so that two callers never wait for each other.
-    INSERT INTO request_budget (key) SELECT k FROM unnest(keys) AS k ORDER BY k COLLATE "C" ON CONFLICT DO NOTHING;
-    PERFORM 1 FROM request_budget WHERE key = ANY (keys) ORDER BY key COLLATE "C" FOR UPDATE;
+    -- Makes and locks the rows one after the other, in one order for everyone, so that two callers never wait for each
+    -- other. A conflict locks its row although nothing is updated.
+    INSERT INTO request_budget (key) SELECT k FROM unnest(keys) AS k ORDER BY k COLLATE "C"
+    ON CONFLICT (key) DO UPDATE SET key = excluded.key WHERE false;
     now_at := clock_timestamp();
     -- A clock that was set back takes along what it granted: nothing waits for the old time, and nothing is forgotten.
     UPDATE request_budget

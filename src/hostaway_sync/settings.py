@@ -1,7 +1,7 @@
 """Environment, .env and *_FILE → one validated, frozen Settings.
 
-Order: environment variable, the file named by `<variable>_FILE`, `.env` in the current directory, systemd's
-credentials directory. Read by `cli` and `mirror` alone.
+Order: environment variable, the file named by `<variable>_FILE`, the same two from `.env` in the current directory,
+systemd's credentials directory. Read by `cli` and `mirror` alone.
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ import re
 import socket
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
+from dotenv import dotenv_values
 from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hostaway_sync.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PREFIX = "HOSTAWAY_SYNC_"
 _FILE_FIELDS = ("database_url", "master_key", "client_secret")
@@ -129,14 +133,15 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put the files of `*_FILE` between the environment and .env, and systemd's credentials last."""
-        del file_secret_settings
+        """Let a file that `*_FILE` names stand behind the variable beside it, and systemd's credentials last."""
+        del settings_cls, file_secret_settings
         return (
             init_settings,
             env_settings,
-            lambda: _named_files(settings_cls),
+            lambda: _named_files(os.environ),  # type: ignore[return-value]  # a callable is what a source is
             dotenv_settings,
-            _credentials,  # type: ignore[return-value]  # as above
+            lambda: _named_files(dotenv_values(".env")),
+            _credentials,
         )
 
 
@@ -158,12 +163,11 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401  (whatever a fi
         raise ConfigurationError(f"settings: .env cannot be read: {_reason(error)}") from None
 
 
-def _named_files(settings_cls: type[BaseSettings]) -> dict[str, str]:
-    del settings_cls
+def _named_files(variables: Mapping[str, str | None]) -> dict[str, str]:
     return {
         name: _content(Path(path), f"{PREFIX}{name.upper()}_FILE")
         for name in _FILE_FIELDS
-        if (path := os.environ.get(f"{PREFIX}{name.upper()}_FILE"))
+        if (path := variables.get(f"{PREFIX}{name.upper()}_FILE"))
     }
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from hostaway_sync.cli.process import run
+
 
 def main() -> None:
     """Run the command line."""
-    from hostaway_sync.cli.program import run
+    run(_program)
 
-    run()
+
+def _program() -> None:
+    # Imported when signals are handled already: this takes longer than many a command.
+    from hostaway_sync.cli.program import app
+
+    app(prog_name="hostaway-sync")
 
 
 if __name__ == "__main__":

@@ -123,6 +123,7 @@ class Mirror:
         account_id: int,
         *,
         resources: tuple[Resource, ...] = tuple(Resource),
+        full: bool = False,
         dry_run: bool = False,
         progress: Progress | None = None,
     ) -> RunReport:
@@ -134,18 +135,31 @@ class Mirror:
             HostawaySyncError: nothing could be done at all.
         """
         account = accounts.get_account(self._database, account_id)
-        order = Order(resources=resources, dry_run=dry_run, in_flight=self._settings.requests_in_flight)
+        order = self._order(resources, full=full, dry_run=dry_run)
         return self._attempt(Run(self._database, account, order), account, progress)
 
-    def sync_all(self, *, dry_run: bool = False, progress: Progress | None = None) -> list[AccountOutcome]:
+    def sync_all(
+        self, *, full: bool = False, dry_run: bool = False, progress: Progress | None = None
+    ) -> list[AccountOutcome]:
         """Mirror every active account; none keeps the others from theirs."""
-        order = Order(dry_run=dry_run, in_flight=self._settings.requests_in_flight, max_retries=1)
+        order = self._order(tuple(Resource), full=full, dry_run=dry_run, max_retries=1)
         active = accounts.list_accounts(self._database, only_active=True)
         attempts = {
             account.account_id: partial(self._attempt, Run(self._database, account, order), account, progress)
             for account in active
         }
         return sync_fleet(attempts, lambda account_id: attempts[account_id]())
+
+    def _order(self, resources: tuple[Resource, ...], *, full: bool, dry_run: bool, max_retries: int = 0) -> Order:
+        return Order(
+            resources=resources,
+            full=full,
+            dry_run=dry_run,
+            in_flight=self._settings.requests_in_flight,
+            max_retries=max_retries,
+            sweep_after=timedelta(hours=self._settings.sweep_after_hours),
+            threads_after=timedelta(days=self._settings.threads_after_days),
+        )
 
     def query(self, sql: str) -> tuple[list[str], list[Sequence[object]]]:
         """Give column names and rows of a question in SQL, which can change nothing."""

@@ -30,6 +30,19 @@ class Mode(StrEnum):
     INCREMENTAL = "incremental"
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a resource is mirrored.
+
+    Attributes:
+        watermark_at: everything stamped up to here is mirrored; None where nothing has a stamp.
+        swept_at: start of the last full walk that was whole; None: there was none.
+    """
+
+    watermark_at: datetime | None
+    swept_at: datetime | None
+
+
 class RunState(StrEnum):
     """States of a run; the arrows are in `store.runs`."""
 
@@ -83,6 +96,7 @@ class Record:
         exact: the bytes received, when `payload` is not exactly them or when there is no id; else None.
         reason: why `exact` is kept, as a short phrase; None when it is not.
         misfits: names of columns whose value was there but did not fit its type.
+        activity: what moves when messages may have come or gone, in the source's own words; None where nothing tells.
     """
 
     id: int | None
@@ -93,6 +107,7 @@ class Record:
     exact: bytes | None = None
     reason: str | None = None
     misfits: tuple[str, ...] = ()
+    activity: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +194,11 @@ class Source(Protocol):
         """Requests sent so far, token requests included."""
         ...
 
-    def walk(self, resource: Resource, *, parent: int | None = None) -> Iterator[Page]:
-        """Read a whole list, page by page; `parent` is the conversation whose messages are meant.
+    def walk(self, resource: Resource, *, parent: int | None = None, since: datetime | None = None) -> Iterator[Page]:
+        """Read a list, page by page: whole, or with `since` only what was stamped then or later.
+
+        `parent` is the conversation whose messages are meant, or the reservation whose conversations. A source that
+        cannot give only what is new gives everything.
 
         Safe to call from several threads at once, each with its own walk. Ends with a page whose `doubt` is None
         when the source gave no sign of having left something out.
@@ -225,12 +243,13 @@ class Oddities:
 
 @dataclass(frozen=True, slots=True)
 class ResourceReport:
-    """What one run did with one resource."""
+    """What one run did with one resource; `can_recover` says that another attempt may do better."""
 
     state: RunState
     counts: Counts
     oddities: Oddities = Oddities()
     error: str | None = None
+    can_recover: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +263,11 @@ class RunReport:
     duration_s: float
     resources: Mapping[Resource, ResourceReport]
     error: str | None = None
+
+    @property
+    def can_recover(self) -> bool:
+        """Whether another attempt may do better."""
+        return any(part.can_recover for part in self.resources.values())
 
 
 class Progress(Protocol):

@@ -79,6 +79,8 @@ class Settings(BaseSettings):
         retry_attempts: how often one request is tried.
         retry_backoff: seconds before the second attempt at most; doubles with each further one.
         requests_in_flight: requests of one account that overlap, 2 to 8.
+        sweep_after_hours: a run reads everything when the last one that did started so long ago.
+        threads_after_days: such a run reads again the threads that were not read whole for so long.
     """
 
     model_config = SettingsConfigDict(
@@ -104,6 +106,8 @@ class Settings(BaseSettings):
     retry_attempts: int = Field(default=5, ge=1, le=20)
     retry_backoff: float = Field(default=1.0, ge=0, le=60)
     requests_in_flight: int = Field(default=4, ge=2, le=8)
+    sweep_after_hours: float = Field(default=20, ge=0, le=24 * 365)
+    threads_after_days: float = Field(default=30, ge=0, le=365)
 
     @field_validator("api_url")
     @classmethod
@@ -111,6 +115,8 @@ class Settings(BaseSettings):
         url = TypeAdapter(AnyHttpUrl).validate_python(value)
         if url.scheme == "http" and url.host not in {"127.0.0.1", "localhost", "[::1]"}:
             raise ValueError("must be https, because the client secret travels on it")
+        if any(part is not None for part in (url.username, url.password, url.query, url.fragment)):
+            raise ValueError("must be a plain address, without user, question mark and number sign")
         # As it was understood: two readings of one odd text may name two hosts.
         return str(url).rstrip("/")
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from tests.cli.conftest import COVERAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,11 +41,27 @@ def test_the_demo_shows_the_first_ten_minutes_and_leaves_nothing_running(program
         assert expected in shown
     assert shown.count("success") >= 10
     assert {entry.name for entry in data_dir.iterdir()} == {"demo", "demo.lock"}
-    assert not [
-        process.info
-        for process in psutil.process_iter(["name", "cwd"])
-        if (process.info["cwd"] or "").startswith(str(data_dir))
-    ]
+    assert not _processes_in(data_dir)
+
+
+def test_a_demo_that_was_killed_does_not_disturb_the_next(program: Program, data_dir: Path) -> None:
+    """The server it left is stopped, its data is removed, and nothing is said about a key that is thrown away."""
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "hostaway_sync", "demo"],
+        env={"HOSTAWAY_SYNC_DATA_DIR": str(data_dir)} | COVERAGE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert killed.stdout is not None
+    assert any("Account 70001 added." in line for line in killed.stdout)
+    killed.kill()
+    killed.communicate(timeout=20)
+    (left,) = (data_dir / "demo").iterdir()
+    done = program(None, "demo", HOSTAWAY_SYNC_DATA_DIR=str(data_dir))
+    assert (done.returncode, done.stderr) == (0, "")
+    (fresh,) = (data_dir / "demo").iterdir()
+    assert fresh != left
+    assert not _processes_in(data_dir)
 
 
 def test_the_embedded_database_is_migrated_by_itself(program: Program, data_dir: Path) -> None:
@@ -51,3 +70,11 @@ def test_the_embedded_database_is_migrated_by_itself(program: Program, data_dir:
         done = program(None, "account", "list", "--json", HOSTAWAY_SYNC_DATA_DIR=str(data_dir))
         assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
     assert program(None, "migrate", "--check", HOSTAWAY_SYNC_DATA_DIR=str(data_dir)).returncode == 0
+
+
+def _processes_in(directory: Path) -> list[object]:
+    return [
+        process.info
+        for process in psutil.process_iter(["name", "cwd"])
+        if (process.info["cwd"] or "").startswith(str(directory))
+    ]

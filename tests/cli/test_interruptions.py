@@ -12,6 +12,7 @@ from tests.cli.conftest import COVERAGE
 
 from hostaway_sync.records import RunState
 from hostaway_sync.sandbox import Switches
+from hostaway_sync.store import runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +106,7 @@ def test_after_sigkill_the_next_run_is_clean(town: Build, program: Program, plac
     done = program(here, "sync", "70001")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert here.ask("SELECT state, error FROM sync_runs ORDER BY triggered_at") == [
-        ("abandoned", "its process died"),
+        ("abandoned", runs.ABANDONED),
         ("success", None),
     ]
     assert here.differences() == {}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hostaway_sync.records import RunState
+from hostaway_sync.records import Resource, RunState
 from hostaway_sync.sandbox import Request, Switches
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ def something_happens(world: World, chance: random.Random) -> None:
     chance.choice(happenings)()
 
 
+# What an operator may ask of one run.
+PARTS = [tuple(Resource), (Resource.RESERVATIONS,), (Resource.LISTINGS, Resource.MESSAGES), (Resource.CONVERSATIONS,)]
+
 # One database serves all examples, which empty it themselves.
 settings.register_profile(
     "worlds", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -65,7 +68,7 @@ def test_many_quiet_runs_are_exact_under_every_switch(town: Build, switches: Swi
 
 
 def disturb_and_compare(town: Build, switches: Switches, seed: int) -> None:
-    """Sync while things happen, sync again while nothing does, and compare."""
+    """Sync in full, incrementally and in part while things happen, once in full while nothing does, and compare."""
     here = town(reservations=60, listings=4, switches=switches, seed=seed, store=False)
     here.forget()
     here.store_account()
@@ -79,8 +82,10 @@ def disturb_and_compare(town: Build, switches: Switches, seed: int) -> None:
     here.sandbox.on_request(disturb)
     with here.mirror() as mirror:
         mirror.sync(here.account_id)
+        for _ in range(2):
+            mirror.sync(here.account_id, resources=chance.choice(PARTS))
         is_quiet = True
-        report = mirror.sync(here.account_id)
+        report = mirror.sync(here.account_id, full=True)
     assert report.state is RunState.SUCCESS, report.error
     assert here.differences(gone_too=False) == {}
     here.sandbox.stop()

@@ -63,6 +63,9 @@ def test_every_way_to_write_postgresql_is_understood(database: Database, driver:
             f"postgresql://u:{PASSWORD}@127.0.0.1/d?sslmod=require",
             "has an option that PostgreSQL's client does not know",
         ),
+        (f"postgresql://u@127.0.0.1/d?sslmode={PASSWORD}", "cannot be used: invalid sslmode value"),
+        (f"postgresql://u:{PASSWORD}@127.0.0.1:99999/d", "cannot be used: invalid port number"),
+        (f"postgresql://u@127.0.0.1/d?keepalives={PASSWORD}", "cannot be used: invalid integer value"),
     ],
 )
 def test_a_bad_url_is_a_matter_of_settings(url: str, sentence: str) -> None:

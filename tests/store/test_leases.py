@@ -77,9 +77,17 @@ def test_a_free_lease_is_taken_with_a_token_that_grows(database: Database) -> No
 def test_a_held_lease_is_refused(database: Database) -> None:
     """Nobody else gets it, not even another run of the same process; the message names the host alone."""
     leases.acquire(database, 1, ELSEWHERE)
-    for owner in (leases.this_process(), ELSEWHERE):
+    for owner in (leases.this_process(), f"{ELSEWHERE}#again"):
         with pytest.raises(LeaseHeld, match=r"^account 1 is being synced by another run \(far\)$"):
             leases.acquire(database, 1, owner)
+
+
+def test_a_lease_taken_by_a_commit_whose_answer_was_lost_is_ones_own(database: Database) -> None:
+    """Every run names itself anew: whoever meets its own name has it already."""
+    owner = leases.this_process()
+    leases.acquire(database, 1, owner)
+    assert leases.acquire(database, 1, owner).fencing_token == 2
+    assert leases.this_process() != owner
 
 
 def test_leases_of_two_accounts_do_not_meet(database: Database) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from tests.store.samples import add_account, at, one
 
 from hostaway_sync.errors import LeaseLost
-from hostaway_sync.records import Counts, Mode, Oddities, Resource, ResourceReport, RunState
+from hostaway_sync.records import Counts, Mark, Mode, Oddities, Resource, ResourceReport, RunState
 from hostaway_sync.store import runs
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def run(database: Database, run_id: uuid.UUID) -> Any:
 
 def finish(database: Database, run_id: uuid.UUID, state: RunState, error: str | None = None) -> bool:
     """Close a run that made five calls."""
-    return runs.finish(database, run_id, state, account_id=1, signpost=at(5), error=error, api_calls=5)
+    return runs.finish(database, run_id, state, account_id=1, last_sync_at=at(5), error=error, api_calls=5)
 
 
 @pytest.mark.parametrize("state", [RunState.SUCCESS, RunState.PARTIAL, RunState.FAILED])
@@ -89,7 +89,7 @@ def test_what_a_dead_process_left_open_is_abandoned(database: Database, left: Ru
         runs.retry_later(database, orphan, error="away", api_calls=1)
     runs.start(database, triggered(database), 1)
     row = run(database, orphan)
-    assert (row.state, row.error) == ("abandoned", "its process died")
+    assert (row.state, row.error) == ("abandoned", runs.ABANDONED)
     assert row.finished_at is not None
     assert run(database, foreign).state == "running"
 
@@ -152,11 +152,11 @@ def test_a_resource_has_one_row_a_run(database: Database) -> None:
 
 
 def test_a_watermark_is_one_row_a_resource(database: Database) -> None:
-    """A later sweep replaces the earlier one's mark, also where no stamp was found."""
+    """It moves forward only; an incremental run leaves the sweep's own mark alone."""
 
-    def move(resource: Resource, to: float | None, swept: float) -> None:
-        mark = None if to is None else at(to)
-        database.transaction(lambda c: runs.move_watermark(c, 1, resource, to=mark, swept_at=at(swept)))
+    def move(resource: Resource, to: float | None, swept: float | None) -> None:
+        mark, swept_at = (None if moment is None else at(moment) for moment in (to, swept))
+        database.transaction(lambda c: runs.move_watermark(c, 1, resource, to=mark, swept_at=swept_at))
 
     move(Resource.LISTINGS, 1, 2)
     move(Resource.RESERVATIONS, 3, 4)
@@ -165,4 +165,9 @@ def test_a_watermark_is_one_row_a_resource(database: Database) -> None:
     assert one(database, marks, resource="listings") == (at(5), at(6))
     assert one(database, marks, resource="reservations") == (at(3), at(4))
     move(Resource.RESERVATIONS, None, 8)
-    assert one(database, marks, resource="reservations") == (None, at(8))
+    assert one(database, marks, resource="reservations") == (at(3), at(8))
+    move(Resource.RESERVATIONS, 2, None)
+    assert one(database, marks, resource="reservations") == (at(3), at(8))
+    found, now = runs.marks(database, 1)
+    assert found == {Resource.LISTINGS: Mark(at(5), at(6)), Resource.RESERVATIONS: Mark(at(3), at(8))}
+    assert now > at(8)

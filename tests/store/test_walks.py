@@ -4,11 +4,10 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.store.samples import add_account, one, page, record, write
+from tests.store.samples import add_account, one
 
-from hostaway_sync.records import Change, Counts, Oddities, Resource, Shape
+from hostaway_sync.records import Change, Counts, Oddities, Resource
 from hostaway_sync.store import walks
-from hostaway_sync.store.records import Owner
 
 if TYPE_CHECKING:
     from hostaway_sync.store.engine import Database
@@ -73,32 +72,35 @@ def test_oddities_of_all_pages_add_up(database: Database) -> None:
     assert tally(database)[1] == Oddities(cleaned=4, misfits=6)
 
 
-def test_what_an_account_noted_is_forgotten(database: Database) -> None:
-    """At the end of a run its account's notes go, those of dead runs included; other accounts keep theirs."""
+def test_what_a_run_noted_is_forgotten(database: Database) -> None:
+    """At the end of a run its own notes go, and nobody else's: another run may be at work since."""
+    note(database, (1, Change.INSERTED))
+    note(database, (1, Change.INSERTED), run_id=uuid.UUID(int=2))
+    database.transaction(lambda connection: walks.forget(connection, RUN))
+    assert one(database, "SELECT run_id FROM walk_pages") == (uuid.UUID(int=2),)
+
+
+def test_what_dead_runs_noted_is_forgotten(database: Database) -> None:
+    """When a run begins, the notes of the account's other runs go; its own earlier attempt and other accounts stay."""
     add_account(database, 2)
     note(database, (1, Change.INSERTED))
     note(database, (1, Change.INSERTED), run_id=uuid.UUID(int=2))
     note(database, (1, Change.INSERTED), run_id=uuid.UUID(int=3), account_id=2)
-    database.transaction(lambda connection: walks.forget(connection, 1))
-    assert one(database, "SELECT count(*), min(account_id) FROM walk_pages") == (1, 2)
+    database.transaction(lambda connection: walks.forget_others(connection, 1, RUN))
+    assert one(database, "SELECT count(*), count(*) FILTER (WHERE run_id = :run) FROM walk_pages", run=RUN) == (2, 1)
 
 
-def test_stored_conversations_that_are_still_listed(database: Database) -> None:
-    """Without a run: every conversation of the account but the missing ones, and none of another account."""
-    assert walks.conversation_ids(database, 1, None) == []
-    add_account(database, 2)
-    shape = Shape(Resource.CONVERSATIONS)
-    write(database, page(*(record(number, {}) for number in (3, 1, 4)), shape=shape))
-    write(database, page(record(5, {}), shape=shape), Owner(2))
-    one(database, "UPDATE conversations SET missing_since = now() WHERE id = 4")
-    assert sorted(walks.conversation_ids(database, 1, None)) == [1, 3]
+def test_an_attempt_counts_what_it_met_itself(database: Database) -> None:
+    """Rows of an earlier attempt of the same run prove nothing about this one; twice met is once counted."""
+    note(database, (1, Change.INSERTED), (2, Change.INSERTED))
+    before = database.transaction(lambda connection: walks.last_page(connection, RUN))
+    note(database, (2, Change.UNCHANGED), (3, Change.INSERTED))
+    note(database, (3, Change.UNCHANGED))
 
+    def met(after_page: int) -> int:
+        return database.transaction(
+            lambda connection: walks.met(connection, RUN, Resource.LISTINGS, after_page=after_page)
+        )
 
-def test_conversations_that_a_run_has_listed(database: Database) -> None:
-    """Of a run: each once, however often it was met; no record without a row, no other resource, no other run."""
-    resource = Resource.CONVERSATIONS
-    note(database, (3, Change.INSERTED), (1, Change.STALE), (-4, Change.QUARANTINED), resource=resource)
-    note(database, (3, Change.UNCHANGED), (2, Change.UNCHANGED), resource=resource)
-    note(database, (5, Change.INSERTED))
-    note(database, (6, Change.INSERTED), run_id=uuid.UUID(int=2), resource=resource)
-    assert sorted(walks.conversation_ids(database, 1, RUN)) == [1, 2, 3]
+    assert (met(0), met(before)) == (3, 2)
+    assert database.transaction(lambda connection: walks.last_page(connection, uuid.UUID(int=9))) == 0

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hostaway_sync import errors
-from hostaway_sync.records import Counts, Oddities, Page, Record, Resource, ResourceReport, RunState, Shape
+from hostaway_sync.records import Counts, Mark, Mode, Oddities, Page, Record, Resource, ResourceReport, RunState, Shape
 from hostaway_sync.sync import plan
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -31,9 +31,12 @@ def page(*stamps: datetime | None, total: int | None = None, doubt: str | None =
         (page(total=9), 10, None),
         (page(total=0), 0, None),
         (page(), 0, None),
+        (page(total=9), None, None),
     ],
 )
-def test_a_walk_is_doubted_when_something_may_be_missing(last: Page | None, distinct: int, said: str | None) -> None:
+def test_a_walk_is_doubted_when_something_may_be_missing(
+    last: Page | None, distinct: int | None, said: str | None
+) -> None:
     """No page, the page's own doubt, or fewer records than the source counts; more are no reason."""
     assert plan.doubt(last, distinct) == said
 
@@ -78,18 +81,51 @@ def test_the_inbox_is_closed_after_enough_refusals_in_a_row() -> None:
     assert not plan.inbox_is_closed(plan.FORBIDDEN_THREADS, 1)
 
 
-def test_threads_that_were_not_whole_give_one_sentence() -> None:
+@pytest.mark.parametrize(
+    ("parts", "listed_whole", "said"),
+    [
+        (plan.Parts(forbidden=3, doubtful=1), False, "the list of conversations was not read whole"),
+        (plan.Parts(read=9, failed=2, first_failure="502"), True, "2 conversations could not be read: 502"),
+        (plan.Parts(forbidden=3, doubtful=1), True, "the account may not read its inbox (403 on every conversation)"),
+        (plan.Parts(read=1, forbidden=3, doubtful=1), True, "3 conversations may not be read (403)"),
+        (plan.Parts(read=5, doubtful=2), True, "2 conversations were not read whole"),
+        (plan.Parts(read=5), True, None),
+        (plan.Parts(), True, None),
+    ],
+)
+def test_lists_that_were_not_whole_give_one_sentence(
+    parts: plan.Parts, said: str | None, *, listed_whole: bool
+) -> None:
     """The gravest reason is the one that is said."""
-    unreadable = "the list of conversations was not read"
-    assert plan.threads_error(forbidden=3, read=0, doubts=1, unreadable=unreadable) == unreadable
-    closed = plan.threads_error(forbidden=3, read=0, doubts=1, unreadable=None)
-    assert closed is not None
-    assert closed.startswith("the account may not read its inbox (403 on every conversation)")
-    some = plan.threads_error(forbidden=3, read=1, doubts=1, unreadable=None)
-    assert some == "3 conversations may not be read (403)"
-    doubted = plan.threads_error(forbidden=0, read=5, doubts=2, unreadable=None)
-    assert doubted == "2 conversations were not read whole"
-    assert plan.threads_error(forbidden=0, read=0, doubts=0, unreadable=None) is None
+    sentence = plan.parts_error(parts, listed_whole=listed_whole)
+    assert sentence == said if said is None or sentence is None else sentence.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("swept", "mode"),
+    [
+        ({Resource.LISTINGS: HOUR, Resource.RESERVATIONS: HOUR}, Mode.INCREMENTAL),
+        ({Resource.LISTINGS: HOUR, Resource.RESERVATIONS: 21 * HOUR}, Mode.FULL),
+        ({Resource.LISTINGS: HOUR, Resource.RESERVATIONS: None}, Mode.FULL),
+        ({Resource.LISTINGS: HOUR}, Mode.FULL),
+        ({}, Mode.FULL),
+    ],
+)
+def test_a_run_is_incremental_when_all_it_is_asked_for_was_swept(
+    swept: dict[Resource, timedelta | None], mode: Mode
+) -> None:
+    """Never swept, or not for long: everything is read."""
+    marks = {resource: Mark(NOON, None if age is None else NOON - age) for resource, age in swept.items()}
+    asked = (Resource.LISTINGS, Resource.RESERVATIONS)
+    assert plan.mode(asked, marks, NOON, sweep_after=20 * HOUR) is mode
+
+
+def test_a_list_is_read_from_a_little_below_its_watermark() -> None:
+    """Only in incremental runs, and only where there is one."""
+    assert plan.since(Mode.INCREMENTAL, Mark(NOON, NOON)) == NOON - plan.LAG
+    assert plan.since(Mode.INCREMENTAL, Mark(None, NOON)) is None
+    assert plan.since(Mode.INCREMENTAL, None) is None
+    assert plan.since(Mode.FULL, Mark(NOON, NOON)) is None
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.records import Page, Record, Resource
-from hostaway_sync.source.resources import SPECS, as_page, as_record
+from hostaway_sync.source.resources import SPECS, as_page, as_record, list_of
 
 RESERVATION = SPECS[Resource.RESERVATIONS]
 MESSAGE = SPECS[Resource.MESSAGES]
+CONVERSATION = SPECS[Resource.CONVERSATIONS]
 NOON = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 GOOD = {
     "id": 41200077,
@@ -24,6 +25,7 @@ GOOD = {
     "arrivalDate": "2026-12-04",
     "departureDate": "2026-12-07",
     "updatedOn": "2026-11-20 12:00:00",
+    "latestActivityOn": "2026-11-20 11:00:00",
 }
 
 
@@ -46,6 +48,7 @@ def test_every_resource_has_a_row_of_its_own() -> None:
         "reservation_id",
         "is_incoming",
         "status",
+        "is_final",
         "sent_at",
     )
     assert all(spec.params["includeResources"] == 1 for spec in SPECS.values())
@@ -67,6 +70,7 @@ def test_a_good_row_is_kept_to_the_byte() -> None:
             "arrival_date": date(2026, 12, 4),
             "departure_date": date(2026, 12, 7),
         },
+        activity='"2026-11-20 11:00:00"',
     )
 
 
@@ -80,16 +84,79 @@ def test_a_message_has_its_own_columns() -> None:
         "reservation_id": None,
         "is_incoming": True,
         "status": "sent",
+        "is_final": True,
         "sent_at": NOON,
     }
     assert record.source_updated_at is None
+    assert record.activity is None
     assert record.misfits == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "expected", "misfits"),
+    [
+        ("sent", True, ()),
+        ("cancelled_by_user", True, ()),
+        ("somethingNew", True, ()),
+        ("awaiting", False, ()),
+        ("paused", False, ()),
+        (None, None, ()),
+        (5, None, ("status",)),
+        (["awaiting"], None, ("status",)),
+    ],
+)
+def test_a_message_is_final_unless_it_waits(status: object, expected: bool | None, misfits: tuple[str, ...]) -> None:  # noqa: FBT001
+    """A status that is none is counted once, and says nothing."""
+    record = as_record(json.dumps({"id": 1, "status": status}).encode(), MESSAGE)
+    assert record.columns["is_final"] is expected
+    assert record.misfits == misfits
 
 
 def test_a_conversation_has_no_stamp() -> None:
     """None of its keys moves with every change."""
-    record = as_record(b'{"id":5,"updatedOn":"2026-11-20 12:00:00"}', SPECS[Resource.CONVERSATIONS])
+    record = as_record(b'{"id":5,"updatedOn":"2026-11-20 12:00:00"}', CONVERSATION)
     assert record.source_updated_at is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b'{"id":1}', "|"),
+        (b'{"id":1,"messageSentOn":null , "messageReceivedOn":null}', "|"),
+        (b'{"id":1,"messageSentOn":"2026-11-20 12:00:00"}', '"2026-11-20 12:00:00"|'),
+        (b'{"id":1,"messageReceivedOn":"b","messageSentOn": "a" }', '"a"|"b"'),
+        (b'{"id":1,"messageSentOn":1.50,"messageReceivedOn":[ {} ]}', "1.50|[ {} ]"),
+        (rb'{"id":1,"messageSentOn":"a\u0000\ud83d","messageReceivedOn":""}', r'"a\ufffd\ufffd"|""'),
+        (b'{"id":1,"messageSentOn":"\xff\x00","messageReceivedOn":NaN}', '"\ufffd\\ufffd"|'),
+        (rb'{"id":1e400,"messageSentOn":"a","messageReceivedOn":"\ud83d\ude00"}', r'"a"|"\ud83d\ude00"'),
+        (b"[1]", None),
+        (b"{", None),
+    ],
+    ids=short,
+)
+def test_activity_is_what_was_received(raw: bytes, expected: str | None) -> None:
+    """In the source's own words, whatever they are, as far as they can be stored; never a misfit."""
+    record = as_record(raw, CONVERSATION)
+    assert record.activity == expected
+    assert record.misfits == ()
+
+
+def test_listings_and_messages_have_no_activity() -> None:
+    """Nothing of them tells of messages, not even a key that does elsewhere."""
+    for resource in (Resource.LISTINGS, Resource.MESSAGES):
+        assert as_record(b'{"id":5,"latestActivityOn":"2026-11-20 12:00:00"}', SPECS[resource]).activity is None
+
+
+def test_a_list_of_what_is_new_differs_in_how_it_is_asked_for_alone() -> None:
+    """Where there is none, the whole list is read; a parent's list is always whole."""
+    for resource in (Resource.LISTINGS, Resource.RESERVATIONS):
+        newest = list_of(resource, of_parent=False, newest=True)
+        assert (newest.is_whole, newest.shape) == (False, SPECS[resource].shape)
+    for parent in (Resource.CONVERSATIONS, Resource.MESSAGES):
+        assert list_of(parent, of_parent=True, newest=True).is_whole
+    assert list_of(Resource.CONVERSATIONS, of_parent=False, newest=True) is SPECS[Resource.CONVERSATIONS]
+    with pytest.raises(ValueError, match="parent"):
+        list_of(Resource.MESSAGES, of_parent=False, newest=False)
 
 
 @pytest.mark.parametrize(
@@ -364,4 +431,7 @@ def test_any_json_in_any_key_makes_a_record(fields: dict[str, object], ascii_onl
     text = json.dumps(fields, ensure_ascii=ascii_only)
     record = as_record(text.encode(errors="surrogatepass"), RESERVATION)
     assert set(record.columns) == set(RESERVATION.columns)
+    assert record.activity is not None
+    assert "\0" not in record.activity
+    record.activity.encode()
     assert "\\u0000" not in record.payload.replace("\\\\", "")

@@ -12,7 +12,7 @@ from hostaway_sync.errors import SourceUnavailable
 from hostaway_sync.records import Resource
 from hostaway_sync.source.pages import Answer, Outcome, Positions, Row
 from hostaway_sync.source.protocol import Listing
-from hostaway_sync.source.resources import SPECS
+from hostaway_sync.source.resources import NEWEST_FIRST, SPECS
 from hostaway_sync.source.walking import Arrival, follow
 
 if TYPE_CHECKING:
@@ -84,6 +84,14 @@ def test_a_count_below_a_cursor_is_no_total(pool: ThreadPoolExecutor) -> None:
     shelf = Shelf()
     pages = list(follow(shelf.walk((None,), (5,), (None,)), RESERVATIONS, shelf.fetch, pool))
     assert [page.total for page in pages] == [40, None, 41]
+
+
+def test_the_length_of_a_list_is_no_total_of_what_is_new(pool: ThreadPoolExecutor) -> None:
+    """Only the walk knows whether it read all of it in the end."""
+    for spec in NEWEST_FIRST.values():
+        shelf = Shelf()
+        pages = list(follow(shelf.walk((None,), (5,)), spec, shelf.fetch, pool))
+        assert [page.total for page in pages] == [None, 41]
 
 
 def test_a_refused_cursor_makes_no_page_unless_it_is_the_last(pool: ThreadPoolExecutor) -> None:

@@ -60,13 +60,17 @@ def _client_secret(*, from_stdin: bool) -> SecretStr:
 
     from hostaway_sync.settings import load_settings
 
-    if from_stdin:
-        secret = SecretStr(sys.stdin.read().strip())
-    else:
-        secret = load_settings().client_secret or SecretStr(_prompted())
+    secret = SecretStr(_piped()) if from_stdin else load_settings().client_secret or SecretStr(_prompted())
     if not secret.get_secret_value():
         raise UsageError("the client secret is empty")
     return secret
+
+
+def _piped() -> str:
+    try:
+        return sys.stdin.buffer.read().decode().strip()
+    except (OSError, UnicodeDecodeError):
+        raise UsageError("the client secret cannot be read from stdin: pipe it in as UTF-8 text") from None
 
 
 def _prompted() -> str:

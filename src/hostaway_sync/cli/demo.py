@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
+import os
 import shutil
-from contextlib import contextmanager
+import tempfile
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from hostaway_sync.cli import output
 from hostaway_sync.cli.sync import mirror_one
-from hostaway_sync.errors import UsageError
+from hostaway_sync.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from hostaway_sync.mirror import Mirror
     from hostaway_sync.sandbox import Sandbox
@@ -56,7 +59,8 @@ def demo() -> None:
     output.configure_logging(settings)
     with _own_directory(settings.data_dir) as directory, _sandbox() as sandbox:
         typer.echo(f"A stand-in for Hostaway listens on {sandbox.url}; the demo's database is in {directory}.")
-        settings = load_settings(api_url=sandbox.url, data_dir=directory, database_url=None, master_key=None)
+        key = base64.b64encode(os.urandom(32)).decode()
+        settings = load_settings(api_url=sandbox.url, data_dir=directory, database_url=None, master_key=key)
         with Mirror(settings) as mirror:
             _first_minutes(mirror, sandbox)
             _questions(mirror)
@@ -112,17 +116,38 @@ def _changes(mirror: Mirror, sandbox: Sandbox) -> None:
 
 @contextmanager
 def _own_directory(data_dir: Path) -> Iterator[Path]:
-    """Give a fresh directory beside the user's own data; one demo at a time may have it."""
-    directory = data_dir / "demo"
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
-    with (data_dir / "demo.lock").open("w") as lock:
+    """Give a fresh directory beside the user's own data; one demo at a time may have one."""
+    demos = data_dir / "demo"
+    with ExitStack() as stack:
         try:
+            demos.mkdir(parents=True, exist_ok=True, mode=0o711)
+            lock = stack.enter_context((data_dir / "demo.lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for old in demos.iterdir():
+                _remove(old)
+            directory = Path(tempfile.mkdtemp(dir=demos))
+            directory.chmod(0o711)
         except BlockingIOError:
             raise UsageError("another demo is running: let it finish") from None
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(mode=0o711)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the data directory {data_dir} cannot be used: {error.strerror}; set HOSTAWAY_SYNC_DATA_DIR"
+            ) from None
         yield directory
+
+
+def _remove(directory: Path) -> None:
+    """Remove what an earlier demo left, and first stop its server, which outlives a demo that was killed."""
+    from hostaway_sync.store.embedded import EmbeddedPostgres
+
+    server = EmbeddedPostgres(directory / "postgresql")
+    if (server.pgdata / "postmaster.pid").exists():
+        with suppress(ConfigurationError):
+            server.start()
+            server.release()
+    # Where the server could not enter this directory, its data is elsewhere.
+    for place in (server.socket_dir, server.pgdata.parents[1], directory):
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _say(words: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import unicodedata
 from contextlib import contextmanager
 from dataclasses import asdict
 from decimal import Decimal
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from hostaway_sync.records import Counts, Resource, RunReport, RunState
+from hostaway_sync.records import Counts, Mode, Resource, RunReport, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+
+    from rich.text import Text
 
     from hostaway_sync.records import Progress
     from hostaway_sync.settings import Settings
@@ -32,8 +35,8 @@ def is_terminal() -> bool:
 
 
 def print_json(document: Any) -> None:  # noqa: ANN401  (anything JSON can hold)
-    """Print one JSON document on stdout."""
-    typer.echo(json.dumps(document, ensure_ascii=False, default=str))
+    """Print one JSON document on stdout, in ASCII: it is the same document in every encoding."""
+    typer.echo(json.dumps(document, default=str))
 
 
 def report_document(report: RunReport) -> dict[str, Any]:
@@ -52,11 +55,14 @@ def report_document(report: RunReport) -> dict[str, Any]:
     }
 
 
+def empty_report(account_id: int, state: RunState) -> RunReport:
+    """Give the report of an account for which there was no run."""
+    return RunReport(account_id, Mode.FULL, state, 0, 0.0, {})
+
+
 def outcome_document(outcome: AccountOutcome) -> dict[str, Any]:
     """Give one account of a fleet, in the keys of a report and `error`."""
-    from hostaway_sync.records import Mode
-
-    report = outcome.report or RunReport(outcome.account_id, Mode.FULL, outcome.state, 0, 0.0, {})
+    report = outcome.report or empty_report(outcome.account_id, outcome.state)
     return {**report_document(report), "error": outcome.error}
 
 
@@ -70,7 +76,7 @@ def print_report(report: RunReport) -> None:
         table.add_row(resource.value, *cells, _styled(part.state))
     _print(table)
     took = f"in {report.duration_s:.1f} s, {report.api_calls} API calls"
-    _print(f"account {report.account_id}: {_styled(report.state)} {took}")
+    _print(_plain(f"account {report.account_id}: ") + _styled(report.state) + f" {took}")
 
 
 def print_outcomes(outcomes: Sequence[AccountOutcome]) -> None:
@@ -87,7 +93,7 @@ def print_outcomes(outcomes: Sequence[AccountOutcome]) -> None:
             f"{sum(part.inserted + part.updated for part in parts):,}",
             f"{report.api_calls if report else 0:,}",
             f"{report.duration_s if report else 0:.1f}",
-            _escaped(outcome.error or ""),
+            _plain(outcome.error or ""),
         )
     _print(table)
 
@@ -98,7 +104,7 @@ def print_accounts(accounts: Sequence[Account]) -> None:
     for account in accounts:
         table.add_row(
             str(account.account_id),
-            _escaped(account.name or ""),
+            _plain(account.name or ""),
             str(account.customer_id or ""),
             "yes" if account.is_active else "no",
             f"{account.last_sync_at:%Y-%m-%d %H:%M}" if account.last_sync_at else "never",
@@ -123,7 +129,7 @@ def print_rows(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None
     numbers = {header for header, *cells in zip(headers, *rows, strict=True) if _are_numbers(cells)}
     table = _table(headers, right=numbers)
     for row in rows:
-        table.add_row(*("" if cell is None else _escaped(str(cell)) for cell in row))
+        table.add_row(*("" if cell is None else _plain(str(cell)) for cell in row))
     _print(table)
 
 
@@ -147,7 +153,7 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
-    for chatty in ("httpx", "httpcore"):
+    for chatty in ("alembic", "httpx", "httpcore"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
@@ -163,7 +169,7 @@ class _Lines(logging.Formatter):
         if self._formatter is None:
             import structlog
 
-            renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
+            renderer: Any = structlog.processors.JSONRenderer()
             if self._is_console:
                 renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
             shared: list[Any] = [structlog.stdlib.add_log_level, structlog.processors.TimeStamper("iso")]
@@ -177,7 +183,7 @@ def _table(headers: Sequence[str], *, right: Collection[str] = ()) -> Any:  # no
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
-        table.add_column(header, justify="right" if header in right else "left")
+        table.add_column(_plain(header), justify="right" if header in right else "left")
     return table
 
 
@@ -191,12 +197,14 @@ def _print(content: Any) -> None:  # noqa: ANN401  (a table or text)
     Console(width=None if is_terminal() else _WIDE, highlight=False).print(content)
 
 
-def _escaped(text: str) -> str:
-    from rich.markup import escape
+def _plain(text: str) -> Text:
+    """Give a text as it was typed: no markup, no emoji codes, and nothing that moves a terminal's cursor."""
+    from rich.text import Text
 
-    return escape(text)
+    return Text("".join(letter for letter in text if unicodedata.category(letter) != "Cc"))
 
 
-def _styled(state: RunState) -> str:
-    style = _STYLES.get(state)
-    return f"[{style}]{state}[/{style}]" if style else state.value
+def _styled(state: RunState) -> Text:
+    from rich.text import Text
+
+    return Text(state.value, style=_STYLES.get(state, ""))

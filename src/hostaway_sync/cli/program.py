@@ -1,19 +1,12 @@
-"""The program: its commands, what signals do to it, and how errors end it."""
+"""The program: its commands."""
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hostaway_sync.cli import accounts, demo, migrate, sync
-from hostaway_sync.errors import HostawaySyncError, LeaseHeld
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 app = typer.Typer(
     name="hostaway-sync",
@@ -48,37 +41,3 @@ def program(
 ) -> None:
     """Mirror Hostaway accounts into PostgreSQL."""
     del version
-
-
-def run() -> None:
-    """Run the command line and end the process with the exit code that its outcome has."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
-    try:
-        app(prog_name="hostaway-sync")
-    except HostawaySyncError as error:
-        # Cron mails whatever is printed; that another run is at work is no news.
-        if not isinstance(error, LeaseHeld) or sys.stderr.isatty():
-            sys.stderr.write(f"hostaway-sync: {error}\n")
-        raise SystemExit(error.exit_code) from None
-    except SystemExit as end:
-        if isinstance(end.code, int) and end.code > 128:  # noqa: PLR2004  (128 and the signal's number)
-            _leave(end.code)
-        raise
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    """Unwind, so that the run is marked and its lease given back; a second signal ends the process at once."""
-    del frame
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_DFL)
-    raise SystemExit(128 + number)
-
-
-def _leave(code: int) -> None:
-    """End without waiting for threads that still hang in a request: they can write nothing any more."""
-    if sys.stderr.isatty():
-        sys.stderr.write("hostaway-sync: stopped; what was read so far is stored\n")
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

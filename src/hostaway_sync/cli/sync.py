@@ -13,8 +13,11 @@ from hostaway_sync.errors import LeaseHeld, RunIncomplete
 from hostaway_sync.records import Resource, RunState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hostaway_sync.mirror import Mirror
     from hostaway_sync.records import RunReport
+    from hostaway_sync.sync.fleet import AccountOutcome
 
 
 def sync(
@@ -27,11 +30,11 @@ def sync(
 ) -> None:
     """Mirror one account.
 
-    Every run reads in full for now; --full will tell it to once runs are incremental by themselves.
+    Reads what changed since the last run; everything on the first run, about once a day, and with --full.
     """
-    del full
     with open_mirror() as mirror:
-        mirror_one(mirror, account_id, tuple(resource) if resource else tuple(Resource), dry_run=dry_run, json=json)
+        resources = tuple(resource) if resource else tuple(Resource)
+        mirror_one(mirror, account_id, resources, full=full, dry_run=dry_run, json=json)
 
 
 def sync_all(*, full: Full = False, dry_run: DryRun = False, json: Json = False) -> None:
@@ -39,25 +42,24 @@ def sync_all(*, full: Full = False, dry_run: DryRun = False, json: Json = False)
 
     One that fails is tried once more at the end; none keeps the others from theirs.
     """
-    del full
     with open_mirror() as mirror, output.watched() as progress:
-        outcomes = mirror.sync_all(dry_run=dry_run, progress=progress)
+        outcomes = mirror.sync_all(full=full, dry_run=dry_run, progress=progress)
     failed = [outcome for outcome in outcomes if outcome.state not in {RunState.SUCCESS, RunState.SKIPPED}]
     if json:
         output.print_json(
             {
-                "state": _fleet_state(len(failed), len(outcomes)).value,
+                "state": _fleet_state(outcomes).value,
                 "failed": [outcome.account_id for outcome in failed],
                 "accounts": [output.outcome_document(outcome) for outcome in outcomes],
             }
         )
-    elif output.is_terminal() and outcomes:
+    elif outcomes and (output.is_terminal() or dry_run):
         output.print_outcomes(outcomes)
     elif output.is_terminal():
         typer.echo("No accounts yet: add one with `hostaway-sync account add ID`.")
     if failed:
         raise RunIncomplete("; ".join(f"account {outcome.account_id}: {outcome.error}" for outcome in failed))
-    if outcomes and all(outcome.state is RunState.SKIPPED for outcome in outcomes):
+    if _fleet_state(outcomes) is RunState.SKIPPED:
         raise LeaseHeld("every account is being synced by another run")
 
 
@@ -66,6 +68,7 @@ def mirror_one(
     account_id: int,
     resources: tuple[Resource, ...] = tuple(Resource),
     *,
+    full: bool = False,
     dry_run: bool = False,
     json: bool = False,
     shown: bool = False,
@@ -74,9 +77,15 @@ def mirror_one(
 
     Raises:
         RunIncomplete: it was not whole.
+        LeaseHeld: another run works on it.
     """
-    with output.watched() as progress:
-        report = mirror.sync(account_id, resources=resources, dry_run=dry_run, progress=progress)
+    try:
+        with output.watched() as progress:
+            report = mirror.sync(account_id, resources=resources, full=full, dry_run=dry_run, progress=progress)
+    except LeaseHeld:
+        if json:
+            output.print_json(output.report_document(output.empty_report(account_id, RunState.SKIPPED)))
+        raise
     if json:
         output.print_json(output.report_document(report))
     elif output.is_terminal() or dry_run or shown:
@@ -89,7 +98,10 @@ def _require_whole(report: RunReport) -> None:
         raise RunIncomplete(f"account {report.account_id}: {report.error}")
 
 
-def _fleet_state(failed: int, accounts: int) -> RunState:
-    if not failed:
+def _fleet_state(outcomes: Sequence[AccountOutcome]) -> RunState:
+    states = {outcome.state for outcome in outcomes}
+    if states == {RunState.SKIPPED}:
+        return RunState.SKIPPED
+    if states <= {RunState.SUCCESS, RunState.SKIPPED}:
         return RunState.SUCCESS
-    return RunState.FAILED if failed == accounts else RunState.PARTIAL
+    return RunState.PARTIAL if states & {RunState.SUCCESS, RunState.SKIPPED} else RunState.FAILED

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Lock
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from hostaway_sync.errors import CredentialsRejected, Forbidden, RateLimited, TokenRejected
 from hostaway_sync.source import protocol
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hostaway_sync.source.trying import Trying
 
 PROBE_HOLDS_FOR: Final = timedelta(seconds=60)
+Params: TypeAlias = "Mapping[str, int | str]"
 _Value = TypeVar("_Value")
 _PROBE_PATH: Final = "/listings"
 _PROBE_PARAMS: Final = {"limit": 1}
@@ -42,7 +43,7 @@ class Request:
     method: str
     path: str
     buckets: tuple[Bucket, ...]
-    params: Mapping[str, int] = field(default_factory=dict)
+    params: Params = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
     bearer: SecretStr | None = None
 
@@ -94,7 +95,7 @@ class Asking:
         self._probing = Lock()
         self._probe: tuple[datetime, bool] | None = None
 
-    def list(self, path: str, params: Mapping[str, int], access: Access) -> tuple[Listing, datetime]:
+    def list(self, path: str, params: Params, access: Access) -> tuple[Listing, datetime]:
         """Give one page of a list, and the moment that it shows.
 
         Raises:
@@ -162,7 +163,7 @@ class Asking:
                     self._probe = self._clock(), False
             return self._probe[1]
 
-    def _listed(self, path: str, params: Mapping[str, int], token: Token) -> tuple[Listing, datetime]:
+    def _listed(self, path: str, params: Params, token: Token) -> tuple[Listing, datetime]:
         request = Request("GET", path, self._buckets(Call.GENERAL), params=params, bearer=token.value)
 
         def decode(reply: Reply) -> tuple[Listing, datetime]:

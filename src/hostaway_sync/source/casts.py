@@ -18,6 +18,7 @@ _DECIMAL: Final = re.compile(r"\s*-?0*[0-9]{1,19}\s*")
 _DATE_LENGTH: Final = 10
 _ZERO_DATE: Final = "0000-00-00"
 _REPLACEMENT: Final = "\ufffd"
+_PENDING: Final = ("awaiting", "paused")
 
 Cast: TypeAlias = "Callable[[object], object]"
 
@@ -68,6 +69,11 @@ def as_text(value: object) -> str | None:
     if isinstance(value, str):
         return value.replace("\0", _REPLACEMENT)
     raise Misfit
+
+
+def as_final(value: object) -> bool | None:
+    """Say of a message's status whether it is there to stay; None of what is no status (API notes, 7.3)."""
+    return value not in _PENDING if isinstance(value, str) else None
 
 
 def as_date(value: object) -> date | None:

@@ -8,6 +8,7 @@ page     token       often                       moment
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,14 +21,14 @@ from weakref import WeakSet
 
 import httpx
 
-from hostaway_sync.errors import NotFound, RequestRejected, SourceError, SourceUnavailable
+from hostaway_sync.errors import ConfigurationError, NotFound, RequestRejected, SourceError, SourceUnavailable
 from hostaway_sync.source.access import Access
 from hostaway_sync.source.asking import Asking, Reply, Request
 from hostaway_sync.source.departure import Departure
 from hostaway_sync.source.descent import walk_by_cursor
-from hostaway_sync.source.resources import SPECS, Paging
+from hostaway_sync.source.resources import Paging, list_of
 from hostaway_sync.source.retry import Patience
-from hostaway_sync.source.sweep import walk_by_offset
+from hostaway_sync.source.sweep import walk_at_once, walk_by_offset
 from hostaway_sync.source.trying import Trying
 from hostaway_sync.source.walking import Arrival, follow
 
@@ -38,11 +39,14 @@ if TYPE_CHECKING:
 
     from hostaway_sync.records import Budget, Page, Resource, TokenVault
     from hostaway_sync.source.budget import Limits
+    from hostaway_sync.source.pages import Walk
+    from hostaway_sync.source.resources import Spec
 
 LARGEST_BODY: Final = 64 * 1024 * 1024
 _SLOWEST_BODY: Final = 5
 _MOST_CONNECTIONS: Final = 32
 _HEADERS: Final = {"User-Agent": "hostaway-sync", "Accept": "application/json", "Cache-Control": "no-cache"}
+_THIS_MACHINE: Final = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])(?![^:/])")
 _WRONG_ADDRESS: Final = (httpx.InvalidURL, httpx.UnsupportedProtocol)
 HTTPX_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError)
 _CLOSED_UNDER_A_THREAD: Final = (OSError, RuntimeError)
@@ -115,7 +119,7 @@ class Client:
             clock=clock,
         )
         self._access = Access(vault=vault, issue=self._asking.issue, pause=self._pause, clock=clock)
-        self._http = _http_client(read_timeout, connect_timeout)
+        self._http = _http_client(api_url, read_timeout, connect_timeout)
 
     @property
     def api_calls(self) -> int:
@@ -123,15 +127,13 @@ class Client:
         with self._lock:
             return self._api_calls
 
-    def walk(self, resource: Resource, *, parent: int | None = None) -> Iterator[Page]:
-        """Read a whole list, page by page; see `Source.walk`.
+    def walk(self, resource: Resource, *, parent: int | None = None, since: datetime | None = None) -> Iterator[Page]:
+        """Read a list, page by page; see `Source.walk`.
 
         Raises:
             ValueError: `resource` is a list that belongs to a parent, and there is none.
         """
-        spec = SPECS[resource]
-        if parent is None and "{parent}" in spec.path:
-            raise ValueError(f"{resource} are read from a parent")
+        spec = list_of(resource, of_parent=parent is not None, newest=since is not None)
         path = spec.path.format(parent=parent)
 
         def fetch(position: int | None) -> Arrival:
@@ -147,8 +149,13 @@ class Client:
                 return Arrival(None, self._clock())
             return Arrival(listing, observed_at)
 
-        walk = walk_by_cursor() if spec.paging is Paging.CURSOR else walk_by_offset(self._in_flight)
-        return follow(walk, spec, fetch, self._ahead)
+        return follow(self._walk(spec, since), spec, fetch, self._ahead)
+
+    def _walk(self, spec: Spec, since: datetime | None) -> Walk:
+        if not spec.is_paged:
+            return walk_at_once(spec.limit, self._in_flight)
+        moment = None if spec.is_whole else since
+        return walk_by_cursor(moment) if spec.paging is Paging.CURSOR else walk_by_offset(self._in_flight, moment)
 
     def check(self) -> None:
         """Prove that the credentials work.
@@ -227,12 +234,19 @@ class Client:
         return b"".join(chunks)
 
 
-def _http_client(read_timeout: timedelta, connect_timeout: timedelta) -> httpx.Client:
-    return httpx.Client(
-        headers=_HEADERS,
-        timeout=httpx.Timeout(read_timeout.total_seconds(), connect=connect_timeout.total_seconds()),
-        limits=httpx.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=_MOST_CONNECTIONS),
-    )
+def _http_client(api_url: str, read_timeout: timedelta, connect_timeout: timedelta) -> httpx.Client:
+    try:
+        return httpx.Client(
+            headers=_HEADERS,
+            timeout=httpx.Timeout(read_timeout.total_seconds(), connect=connect_timeout.total_seconds()),
+            limits=httpx.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=_MOST_CONNECTIONS),
+            trust_env=not _THIS_MACHINE.match(api_url),  # no proxy stands between this machine and itself
+        )
+    except (OSError, ValueError, ImportError, httpx.InvalidURL):
+        # The proxy's address may hold a password: it is not repeated.
+        raise ConfigurationError(
+            "no connection can be made: SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY or ALL_PROXY cannot be used"
+        ) from None
 
 
 def as_source_error(error: Exception, api_url: str) -> SourceError:

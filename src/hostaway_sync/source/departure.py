@@ -7,16 +7,13 @@ there and the bytes are about to leave.
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from hostaway_sync.records import Bucket, Budget
-
-LATEST: Final = timedelta(milliseconds=100)
 
 
 class Departure:
@@ -48,6 +45,7 @@ class Departure:
         self.granted_at: datetime
         self.left_at: float
         self._due: float
+        self._slack: float
         self.wait()
 
     def wait(self) -> None:
@@ -55,10 +53,11 @@ class Departure:
         grant = self._budget.reserve(self._buckets)
         self.granted_at = grant.granted_at
         self._due = self._seconds() + grant.wait.total_seconds()
+        self._slack = grant.slack.total_seconds()
         self._pause(grant.wait)
 
     def confirm(self) -> None:
         """Return when the request may leave, this instant."""
-        while (now := self._seconds()) - self._due > LATEST.total_seconds():
+        while (now := self._seconds()) - self._due > self._slack:
             self.wait()
         self.left_at = now

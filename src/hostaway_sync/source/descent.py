@@ -1,4 +1,4 @@
-"""The walk by cursor: from the newest row down to the oldest, then what moved to the top meanwhile."""
+"""The walks by cursor: from the newest row down to the oldest, or to a moment, and what moved to the top meanwhile."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hostaway_sync.source.pages import (
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from datetime import datetime
 
     from hostaway_sync.source.pages import Answer, Positions, Row, Walk
 
@@ -23,7 +24,26 @@ STEPS_BACK: Final = 4
 CATCH_UPS: Final = 5
 
 
-def walk_by_cursor() -> Walk:
+def walk_by_cursor(since: datetime | None = None) -> Walk:
+    """Read a list whole, or with `since` only the rows stamped then or later."""
+    outcome = None if since is None else (yield from _walk_down_to(since))
+    if outcome is None:
+        outcome = yield from _walk_whole()
+    return outcome
+
+
+def _walk_down_to(since: datetime) -> Generator[Positions, Answer, Outcome | None]:
+    """Read past a moment; None when the list turns out not to be in the order that this takes.
+
+    Every row that nobody touched keeps its place among the others, so it is met on the way down. A row that is touched
+    meanwhile gets a stamp that the next walk begins with.
+    """
+    descent = _Descent(is_whole=False, down_to=since)
+    doubt = yield from descent.run()
+    return Outcome(doubt, None) if descent.is_ordered or descent.fits_one_page else None
+
+
+def _walk_whole() -> Walk:
     """Read a list whole, from its newest row to its oldest, then what moved to its top meanwhile.
 
     Every row that nobody touched keeps its place among the others, so it is met on the way down. Every row that was
@@ -35,7 +55,7 @@ def walk_by_cursor() -> Walk:
     if doubt is not None or newest.fits_one_page:
         return Outcome(doubt, newest.count)
     for _ in range(CATCH_UPS):
-        again = _Descent(down_to=newest)
+        again = _Descent(is_whole=False, down_to=newest.top_stamp)
         doubt = yield from again.run()
         if doubt is None and not newest.is_ordered and again.first_names != newest.first_names:
             doubt = ORDER_UNKNOWN
@@ -48,13 +68,17 @@ def walk_by_cursor() -> Walk:
 class _Descent:
     """One way down a list by cursor; remembers its last page and no more.
 
+    Args:
+        is_whole: go down to the end.
+        down_to: otherwise, until a row is older than that; None where that cannot be told, for one page only.
+
     Attributes:
         count: rows of the whole list when this way down began; None when the source did not say.
         counted: rows met that were below all others met before.
         top: the first row of the first page with a stamp.
     """
 
-    def __init__(self, down_to: _Descent | None = None) -> None:
+    def __init__(self, *, is_whole: bool = True, down_to: datetime | None = None) -> None:
         self.count: int | None = None
         self.counted = 0
         self.pages = 0
@@ -64,10 +88,16 @@ class _Descent:
         self.is_ordered = True
         self._ids_fall = True
         self._size = 0
+        self._is_whole = is_whole
         self._down_to = down_to
         self._trail: deque[Row] = deque(maxlen=STEPS_BACK + 1)
         self._recent: frozenset[int | bytes] = frozenset()
         self._lowest: Row | None = None
+
+    @property
+    def top_stamp(self) -> datetime | None:
+        """Give the highest stamp; None when the order is not known."""
+        return self.top.stamp if self.is_ordered and self.top is not None else None
 
     def run(self) -> Generator[Positions, Answer, str | None]:
         """Walk; return a doubt, or None."""
@@ -161,12 +191,12 @@ class _Descent:
         return len(answer.rows) < self._size and all(row.name in stepped_over for row in answer.rows)
 
     def _is_deep_enough(self) -> bool:
-        if self._down_to is None:
+        if self._is_whole:
             return False
-        goal, lowest = self._down_to, self._lowest
-        if not (goal.is_ordered and self.is_ordered) or goal.top is None or goal.top.stamp is None:
+        if self._down_to is None or not self.is_ordered:
             return True
-        return lowest is not None and lowest.stamp is not None and lowest.stamp < goal.top.stamp
+        lowest = self._lowest
+        return lowest is not None and lowest.stamp is not None and lowest.stamp < self._down_to
 
 
 def _suspicion(answer: Answer) -> str:

@@ -6,7 +6,7 @@ A new column, limit or parameter is a change of a value in `SPECS`. Limits stay 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from hashlib import blake2b
@@ -16,7 +16,17 @@ import msgspec
 
 from hostaway_sync.records import Page, Record, Resource, Shape
 from hostaway_sync.source import payloads
-from hostaway_sync.source.casts import Cast, Misfit, as_boolean, as_date, as_id, as_integer, as_text, as_timestamp
+from hostaway_sync.source.casts import (
+    Cast,
+    Misfit,
+    as_boolean,
+    as_date,
+    as_final,
+    as_id,
+    as_integer,
+    as_text,
+    as_timestamp,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +36,7 @@ HASH_RULE: Final = b"\x01"
 _DIGEST_BYTES: Final = 16
 _REFUSALS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _UNREADABLE: Final = object()
+_NULL: Final = msgspec.Raw(b"null")
 
 
 class Paging(StrEnum):
@@ -46,9 +57,12 @@ class Spec:
         limit: rows asked for in one page.
         stamp: the key of the source's own time of change; None where it has none.
         columns: column → key and cast.
+        activity: keys that move when messages may have come or gone (API notes, 5).
         params: sent with every request.
         volatile: see `Shape`.
         signed: see `Shape`.
+        is_paged: it comes in pages; otherwise all at once, as far as is known.
+        is_whole: all of the list is read; otherwise what is new, and then its length says nothing.
     """
 
     resource: Resource
@@ -57,9 +71,12 @@ class Spec:
     limit: int
     stamp: str | None = None
     columns: Mapping[str, tuple[str, Cast]] = field(default_factory=dict)
-    params: Mapping[str, int] = field(default_factory=lambda: {"includeResources": 1})
+    activity: tuple[str, ...] = ()
+    params: Mapping[str, int | str] = field(default_factory=lambda: {"includeResources": 1})
     volatile: tuple[str, ...] = ()
     signed: tuple[str, ...] = ()
+    is_paged: bool = True
+    is_whole: bool = True
 
     @cached_property
     def shape(self) -> Shape:
@@ -68,29 +85,31 @@ class Spec:
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        """The keys that are read: id, stamp where there is one, then one a column."""
+        """The keys whose values are read: id, stamp where there is one, then those of the columns."""
         stamps = () if self.stamp is None else (self.stamp,)
-        return ("id", *stamps, *(key for key, _ in self.columns.values()))
+        return tuple(dict.fromkeys(("id", *stamps, *(key for key, _ in self.columns.values()))))
 
     @cached_property
-    def casts(self) -> tuple[tuple[str, Cast], ...]:
-        """Column and cast of each key behind the id; a stamp is read as `source_updated_at`."""
-        stamps = () if self.stamp is None else (("source_updated_at", as_timestamp),)
-        return (*stamps, *((column, cast) for column, (_, cast) in self.columns.items()))
+    def casts(self) -> tuple[tuple[str, Cast, int], ...]:
+        """Column, cast and where in `keys` its value is; a stamp is read as `source_updated_at`."""
+        stamps = () if self.stamp is None else (("source_updated_at", as_timestamp, 1),)
+        places = {key: place for place, key in enumerate(self.keys)}
+        return (*stamps, *((column, cast, places[key]) for column, (key, cast) in self.columns.items()))
 
     @cached_property
     def values(self) -> msgspec.json.Decoder[Any]:
-        """Reads `keys` and skips everything else."""
+        """Reads `keys`, and `activity` as bytes, and skips everything else."""
         return msgspec.json.Decoder(self._struct(Any, None))
 
     @cached_property
     def spans(self) -> msgspec.json.Decoder[Any]:
-        """Reads `keys` as bytes, so that one unreadable value does not hide the others."""
-        return msgspec.json.Decoder(self._struct(msgspec.Raw, msgspec.Raw(b"null")))
+        """Reads all of them as bytes, so that one unreadable value does not hide the others."""
+        return msgspec.json.Decoder(self._struct(msgspec.Raw, _NULL))
 
     def _struct(self, kind: Any, absent: object) -> type[msgspec.Struct]:  # noqa: ANN401 - a type form
-        fields = [(key, kind, absent) for key in self.keys]
-        return msgspec.defstruct(self.resource.name.title(), fields, gc=False)
+        read = [(key, kind, absent) for key in self.keys]
+        kept = [(key, msgspec.Raw, _NULL) for key in self.activity]
+        return msgspec.defstruct(self.resource.name.title(), [*read, *kept], gc=False)
 
 
 SPECS: Final[Mapping[Resource, Spec]] = {
@@ -114,6 +133,7 @@ SPECS: Final[Mapping[Resource, Spec]] = {
             "arrival_date": ("arrivalDate", as_date),
             "departure_date": ("departureDate", as_date),
         },
+        activity=("latestActivityOn",),
         volatile=("cancellationPolicyDetails", "channelCancellationPolicyCode"),
     ),
     Resource.CONVERSATIONS: Spec(
@@ -122,25 +142,55 @@ SPECS: Final[Mapping[Resource, Spec]] = {
         paging=Paging.OFFSET,
         limit=100,
         columns={"reservation_id": ("reservationId", as_integer), "listing_id": ("listingMapId", as_integer)},
+        activity=("messageSentOn", "messageReceivedOn"),
         volatile=("Reservation", "conversationMessages"),
     ),
     Resource.MESSAGES: Spec(
         resource=Resource.MESSAGES,
         path="/conversations/{parent}/messages",
         paging=Paging.OFFSET,
-        limit=200,
+        limit=500,
         stamp="updatedOn",
         columns={
             "conversation_id": ("conversationId", as_integer),
             "reservation_id": ("reservationId", as_integer),
             "is_incoming": ("isIncoming", as_boolean),
             "status": ("status", as_text),
+            "is_final": ("status", as_final),
             "sent_at": ("date", as_timestamp),
         },
         params={"includeResources": 1, "includeScheduledMessages": 1},
         signed=("attachments", "imagesUrls"),
     ),
 }
+
+
+OF_A_PARENT: Final[Mapping[Resource, Spec]] = {
+    Resource.CONVERSATIONS: replace(
+        SPECS[Resource.CONVERSATIONS], path="/reservations/{parent}/conversations", is_paged=False
+    ),
+}
+
+NEWEST_FIRST: Final[Mapping[Resource, Spec]] = {
+    Resource.LISTINGS: replace(
+        SPECS[Resource.LISTINGS], params={"includeResources": 1, "sortOrder": "latestActivityDesc"}, is_whole=False
+    ),
+    Resource.RESERVATIONS: replace(SPECS[Resource.RESERVATIONS], limit=100, is_whole=False),
+}
+
+
+def list_of(resource: Resource, *, of_parent: bool, newest: bool) -> Spec:
+    """Give the list to read: of one parent where there is such a list, only what is new where that can be asked for.
+
+    Raises:
+        ValueError: this list belongs to a parent, and there is none.
+    """
+    if of_parent:
+        return OF_A_PARENT.get(resource, SPECS[resource])
+    spec = NEWEST_FIRST.get(resource, SPECS[resource]) if newest else SPECS[resource]
+    if "{parent}" in spec.path:
+        raise ValueError(f"{resource} are read from a parent")
+    return spec
 
 
 def as_record(raw: bytes, spec: Spec) -> Record:
@@ -183,7 +233,8 @@ def _cleaned_record(raw: bytes, spec: Spec) -> Record:
         spans = msgspec.structs.astuple(spec.spans.decode(payload))
     except msgspec.MsgspecError:
         return Record(None, payload, _hash(raw), None, exact=raw, reason="not an object")
-    return _record(raw, spec, tuple(_value(span) for span in spans), payload, changes)
+    read = len(spec.keys)
+    return _record(raw, spec, (*map(_value, spans[:read]), *spans[read:]), payload, changes)
 
 
 def _value(span: msgspec.Raw) -> object:
@@ -197,16 +248,22 @@ def _record(raw: bytes, spec: Spec, values: tuple[object, ...], payload: str, ch
     record_id = as_id(values[0])
     columns: dict[str, Any] = {}
     misfits: list[str] = []
-    for (column, cast), value in zip(spec.casts, values[1:], strict=True):
+    for column, cast, place in spec.casts:
         try:
-            columns[column] = cast(value)
+            columns[column] = cast(values[place])
         except Misfit:
             columns[column] = None
             misfits.append(column)
     stamp = columns.pop("source_updated_at", None)
     reason = changes if record_id is not None else "no usable id"
     exact = None if reason is None else raw
-    return Record(record_id, payload, _hash(raw), stamp, columns, exact, reason, tuple(misfits))
+    activity = _joined(values[len(spec.keys) :]) if spec.activity else None
+    return Record(record_id, payload, _hash(raw), stamp, columns, exact, reason, tuple(misfits), activity)
+
+
+def _joined(spans: Sequence[Any]) -> str:
+    """Write values as they were received; JSON text holds nothing that PostgreSQL could not store."""
+    return "|".join("" if span == _NULL else str(span, "utf-8") for span in spans)
 
 
 def _hash(raw: bytes) -> bytes:

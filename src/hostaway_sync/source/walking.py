@@ -45,7 +45,7 @@ def follow(walk: Walk, spec: Spec, fetch: Callable[[int | None], Arrival], ahead
             records = [as_record(raw, spec) for raw in listing.rows] if listing else []
             rows = [Row(record.id, record.source_updated_at, record.payload_hash) for record in records]
             count = listing.count if listing else None
-            total = count if spec.paging is Paging.OFFSET or wanted[0] is None else None
+            is_total = spec.is_whole and (spec.paging is Paging.OFFSET or wanted[0] is None)
             try:
                 wanted = walk.send(Answer(rows, count, refused=listing is None))
             except StopIteration as end:
@@ -54,7 +54,7 @@ def follow(walk: Walk, spec: Spec, fetch: Callable[[int | None], Arrival], ahead
             for position in fetching.keys() - set(wanted):
                 fetching.pop(position).cancel()
             if listing:
-                yield as_page(spec, records, arrival.observed_at, total=total)
+                yield as_page(spec, records, arrival.observed_at, total=count if is_total else None)
     finally:
         for future in fetching.values():
             future.cancel()

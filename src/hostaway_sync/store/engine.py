@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -14,7 +15,6 @@ from sqlalchemy.exc import (
     InterfaceError,
     NoSuchModuleError,
     OperationalError,
-    ProgrammingError,
     SQLAlchemyError,
 )
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
@@ -41,6 +41,9 @@ _WORDS_OF_REFUSAL = (
     "not permitted to log in",
     "permission denied for database",
 )
+
+# What libpq, psycopg and the server say of an option whose value cannot be right.
+_WRONG_VALUE = re.compile(r'invalid (port number|"?\w+"? value|value for parameter "\w+")|bad value for \w+')
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -117,6 +120,10 @@ class Database:
         except SQLAlchemyError as error:
             raise_translated(error)
 
+    def hurry(self) -> None:
+        """Give up soon from now on if the server is away: whoever waits wants to be gone."""
+        self._was_reached = False
+
     def close(self) -> None:
         """Give back every connection, and the embedded server if nobody else uses it."""
         self.engine.dispose()
@@ -166,7 +173,8 @@ def raise_translated(error: SQLAlchemyError) -> NoReturn:
     translated = _translated(error)
     if translated is None:
         raise error
-    raise translated from error
+    # What libpq says of a mistaken URL repeats a piece of it, perhaps of the password.
+    raise translated from (None if isinstance(translated, ConfigurationError) else error)
 
 
 def _translated(error: SQLAlchemyError) -> HostawaySyncError | None:
@@ -177,11 +185,19 @@ def _translated(error: SQLAlchemyError) -> HostawaySyncError | None:
     sqlstate = getattr(error.orig, "sqlstate", None) or ""
     reason = next(iter(str(error.orig).strip().splitlines()), type(error.orig).__name__)
     unanswered = isinstance(error, (OperationalError, InterfaceError)) and not sqlstate
-    if isinstance(error, ProgrammingError) and not sqlstate and "connection option" in reason:
-        return ConfigurationError("HOSTAWAY_SYNC_DATABASE_URL has an option that PostgreSQL's client does not know")
+    if not sqlstate and (mistake := _mistake_in_url(reason)):
+        return ConfigurationError(f"HOSTAWAY_SYNC_DATABASE_URL {mistake}")
     # libpq gives no SQLSTATE for a refused log-in, only the server's words.
     if sqlstate in _REFUSALS or (unanswered and any(words in reason for words in _WORDS_OF_REFUSAL)):
         return StoreError(f"the database refuses us: {reason}")
     if error.connection_invalidated or unanswered or sqlstate in _TRANSIENT or sqlstate[:2] in {"08", "53", "57"}:
         return StoreUnavailable(f"the database is not available: {reason}")
     return None
+
+
+def _mistake_in_url(reason: str) -> str | None:
+    """Say what no other try will cure, without the value: it may be a piece of a password."""
+    if "invalid connection option" in reason:
+        return "has an option that PostgreSQL's client does not know"
+    wrong = _WRONG_VALUE.search(reason)
+    return f"cannot be used: {wrong[0]}" if wrong else None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -35,8 +36,11 @@ class Lease:
 
 
 def this_process() -> str:
-    """Name this process so that another one on the same host can tell whether it still lives."""
-    return f"{_host()}/{os.getpid()}/{_started(os.getpid())}"
+    """Name this process so that another one on the same host can tell whether it still lives.
+
+    Every name is a new one, so that a lease which was taken but whose confirmation was lost is known for one's own.
+    """
+    return f"{_host()}/{os.getpid()}/{_started(os.getpid())}#{uuid4().hex[:8]}"
 
 
 def is_dead(owner: str, *, host: str, started: str | None) -> bool:
@@ -47,8 +51,9 @@ def is_dead(owner: str, *, host: str, started: str | None) -> bool:
         host: our own host, as `this_process` names it.
         started: when the process with the owner's number started; None where there is none.
     """
-    owner_host, _, rest = owner.rpartition("/")[0].rpartition("/")
-    return bool(rest) and owner_host == host and owner.rpartition("/")[2] != started
+    process, _, owner_started = owner.partition("#")[0].rpartition("/")
+    owner_host, _, number = process.rpartition("/")
+    return bool(number) and owner_host == host and owner_started != started
 
 
 def acquire(database: Database, account_id: int, owner: str) -> Lease:
@@ -67,7 +72,7 @@ def acquire(database: Database, account_id: int, owner: str) -> Lease:
         is_expired = (leases.c.expires_at <= sa.func.clock_timestamp()).label("is_expired")
         query = sa.select(leases.c.owner, leases.c.fencing_token, leases.c.expires_at, is_expired)
         row = connection.execute(query.where(leases.c.account_id == account_id).with_for_update()).one()
-        if row.owner is not None and not row.is_expired and not _owner_died(row.owner):
+        if row.owner not in {None, owner} and not row.is_expired and not _owner_died(row.owner):
             raise LeaseHeld(f"account {account_id} is being synced by another run ({row.owner.split('/')[0]})")
         lease = Lease(account_id, owner, row.fencing_token + 1)
         values = {"owner": owner, "fencing_token": lease.fencing_token, "expires_at": _expiry()}

@@ -7,6 +7,7 @@ in one `unnest` statement that decides row by row and says what became of each.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +15,20 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import DataError
 
-from hostaway_sync.records import Change, Shape
+from hostaway_sync.records import Change, Resource, Shape
+from hostaway_sync.store import due
 from hostaway_sync.store.tables import MIRRORED, quarantined_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from hostaway_sync.records import Page, Record
 
 # In JSON text: up to the string's end, an escape or a space, so that what is left is still JSON.
 _URL_WITH_QUERY = r'(https?://[^"\\\s?]*)\?[^"\\\s]*'
+_CLOCKS_DIFFER = timedelta(days=1)
 _OF_ACCOUNT = sa.bindparam("of_account", type_=sa.BigInteger)
 _OF_CUSTOMER = sa.bindparam("of_customer", type_=sa.Uuid)
 _ASKED_AT = sa.bindparam("asked_at", type_=sa.DateTime(timezone=True))
@@ -45,6 +49,11 @@ def write_page(connection: sa.Connection, owner: Owner, page: Page) -> list[tupl
         One (key, change) a record; the key is its id, or for a record without a row minus its hash.
     """
     changes, homeless = _apply(connection, owner, page, _upsert(page.shape))
+    written = [key for key, change in changes if change in {Change.INSERTED, Change.UPDATED}]
+    if written and page.shape.resource is Resource.RESERVATIONS:
+        due.pass_on(connection, owner.account_id, written)
+    elif written and page.shape.resource is Resource.CONVERSATIONS:
+        due.take_over(connection, owner.account_id, written)
     refused = {record.id for record in homeless}
     odd = [record for record in page.records if record.exact is not None and record.id not in {None, *refused}]
     _quarantine(connection, owner, page.shape, [*odd, *homeless])
@@ -134,10 +143,16 @@ def _parameters(owner: Owner, page: Page, records: Sequence[Record]) -> Mapping[
         "asked_at": page.observed_at,
         "ids": [record.id for record in records],
         "hashes": [record.payload_hash for record in records],
-        "stamps": [record.source_updated_at for record in records],
+        "stamps": [_believable(record.source_updated_at, page.observed_at) for record in records],
         "payloads": [record.payload for record in records],
+        "activitys": [record.activity for record in records],
         **{f"{name}s": [record.columns.get(name) for record in records] for name in page.shape.columns},
     }
+
+
+def _believable(stamp: datetime | None, asked_at: datetime) -> datetime | None:
+    """Leave out a stamp from the future: no later change of the row would ever count as newer."""
+    return None if stamp is None or stamp > asked_at + _CLOCKS_DIFFER else stamp
 
 
 def _incoming(table: sa.Table, shape: Shape) -> sa.CTE:
@@ -147,7 +162,7 @@ def _incoming(table: sa.Table, shape: Shape) -> sa.CTE:
         "payload_hash": ("hashes", sa.LargeBinary()),
         "source_updated_at": ("stamps", table.c.source_updated_at.type),
         "payload": ("payloads", sa.Text()),
-        **{name: (f"{name}s", table.c[name].type) for name in shape.columns},
+        **{name: (f"{name}s", table.c[name].type) for name in _typed(table, shape)},
     }
     arrays = [sa.cast(sa.bindparam(parameter), sa.ARRAY(kind)) for parameter, kind in types.values()]
     names = [sa.column(name, kind) for name, (_, kind) in types.items()]
@@ -208,6 +223,15 @@ def _verdicts(table: sa.Table, shape: Shape, incoming: sa.CTE, *, locking: bool)
     )
 
 
+def _typed(table: sa.Table, shape: Shape) -> tuple[str, ...]:
+    return (*shape.columns, "activity") if "activity" in table.c else shape.columns
+
+
+def _due_again(table: sa.Table, new: Any) -> sa.ColumnElement[Any]:  # noqa: ANN401  (a column collection)
+    moved = sa.or_(table.c.activity.is_distinct_from(new.activity), table.c.missing_since.is_not(None))
+    return sa.case((moved, _ASKED_AT), else_=table.c.thread_due_at)
+
+
 @lru_cache
 def _comparison(shape: Shape) -> sa.Select[Any]:
     table = MIRRORED[shape.resource]
@@ -219,29 +243,35 @@ def _comparison(shape: Shape) -> sa.Select[Any]:
 def _upsert(shape: Shape) -> sa.Select[Any]:
     table = MIRRORED[shape.resource]
     verdicts = _verdicts(table, shape, _incoming(table, shape), locking=True)
-    filled = ["id", "payload_hash", "source_updated_at", *shape.columns, "raw_payload"]
+    filled = ["id", "payload_hash", "source_updated_at", *_typed(table, shape), "raw_payload"]
+    has_thread = "thread_due_at" in table.c
     rows = sa.select(
         _OF_ACCOUNT,
         _OF_CUSTOMER,
         _ASKED_AT,
         *(verdicts.c[name] for name in filled),
+        *([_ASKED_AT] if has_thread else []),
     ).where(
         verdicts.c.change.in_([sa.literal_column(f"'{Change.INSERTED}'"), sa.literal_column(f"'{Change.UPDATED}'")])
     )
-    statement = insert(table).from_select(["account_id", "customer_id", "observed_at", *filled], rows)
+    marked = ["thread_due_at"] if has_thread else []
+    statement = insert(table).from_select(["account_id", "customer_id", "observed_at", *filled, *marked], rows)
     new = statement.excluded
     is_same = _comparable(table.c.raw_payload, shape) == _comparable(new.raw_payload, shape)
     written = statement.on_conflict_do_update(
         index_elements=["account_id", "id"],
         set_={name: new[name] for name in ["customer_id", "observed_at", *filled] if name != "id"}
-        | {"missing_since": sa.null(), "updated_at": sa.case((is_same, table.c.updated_at), else_=sa.func.now())},
+        | {"missing_since": sa.null(), "updated_at": sa.case((is_same, table.c.updated_at), else_=sa.func.now())}
+        | {name: _due_again(table, new) for name in marked},
         # Asked again under the row's lock: another writer may have been faster since the verdict.
         where=_is_newer(new, table.c),
     ).cte("written")
-    # The same content in other bytes: only the hash is taken over, so that the next reading is recognised at once.
+    # The same content in other bytes: the hash is taken over, so that the next reading is recognised at once, and what
+    # is read out of the payload, because a newer version of this program may read more.
+    derived = ["payload_hash", *_typed(table, shape)]
     recognised = (
         sa.update(table)
-        .values(payload_hash=verdicts.c.payload_hash)
+        .values({name: verdicts.c[name] for name in derived})
         .where(
             table.c.account_id == _OF_ACCOUNT,
             table.c.id == verdicts.c.id,

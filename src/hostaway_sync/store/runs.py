@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.errors import LeaseLost
-from hostaway_sync.records import Mode, Resource, ResourceReport, RunState
+from hostaway_sync.records import Mark, Mode, Resource, ResourceReport, RunState
 from hostaway_sync.store.tables import accounts, sync_run_resources, sync_runs, watermarks
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.engine import Database
 
+ABANDONED = "its process died, or was paused so long that another run took over"
 _OPEN = (RunState.TRIGGERED, RunState.RUNNING, RunState.RETRYING)
 
 
@@ -58,7 +59,11 @@ def start(database: Database, run_id: UUID, account_id: int) -> datetime:
         orphans = (
             sa.update(sync_runs)
             .where(sync_runs.c.account_id == account_id, sync_runs.c.run_id != run_id, _state_in(_OPEN))
-            .values(state=RunState.ABANDONED.value, finished_at=sa.func.now(), error="its process died")
+            .values(
+                state=RunState.ABANDONED.value,
+                finished_at=sa.func.now(),
+                error=ABANDONED,
+            )
         )
         connection.execute(orphans)
         statement = (
@@ -95,11 +100,11 @@ def finish(
     state: RunState,
     *,
     account_id: int,
-    signpost: datetime | None,
+    last_sync_at: datetime | None,
     error: str | None,
     api_calls: int,
 ) -> bool:
-    """Close a run as `state`; a success also moves the account's `last_sync_at` to `signpost`.
+    """Close a run as `state`; a success also moves the account's `last_sync_at`, where one is given.
 
     Returns:
         False when another process had already closed the run.
@@ -107,9 +112,9 @@ def finish(
 
     def write(connection: sa.Connection) -> bool:
         moved = _move(connection, run_id, _OPEN, state, error=error, api_calls=sync_runs.c.api_calls + api_calls)
-        if moved and state is RunState.SUCCESS:
+        if moved and state is RunState.SUCCESS and last_sync_at is not None:
             connection.execute(
-                sa.update(accounts).where(accounts.c.account_id == account_id).values(last_sync_at=signpost)
+                sa.update(accounts).where(accounts.c.account_id == account_id).values(last_sync_at=last_sync_at)
             )
         return moved
 
@@ -133,12 +138,36 @@ def record_resource(
 
 
 def move_watermark(
-    connection: sa.Connection, account_id: int, resource: Resource, *, to: datetime | None, swept_at: datetime
+    connection: sa.Connection, account_id: int, resource: Resource, *, to: datetime | None, swept_at: datetime | None
 ) -> None:
-    """Say that everything stamped up to `to` is mirrored, after a full walk that began at `swept_at`."""
-    values = {"watermark_at": to, "swept_at": swept_at, "updated_at": sa.func.now()}
-    statement = insert(watermarks).values(account_id=account_id, resource=resource.value, **values)
+    """Say that everything stamped up to `to` is mirrored; it never moves back, and None leaves it where it is.
+
+    `swept_at` is the start of the full walk that showed it; None after an incremental one.
+    """
+    statement = insert(watermarks).values(
+        account_id=account_id, resource=resource.value, watermark_at=to, swept_at=swept_at
+    )
+    new = statement.excluded
+    values = {
+        "watermark_at": sa.func.greatest(watermarks.c.watermark_at, new.watermark_at),
+        "swept_at": sa.func.coalesce(new.swept_at, watermarks.c.swept_at),
+        "updated_at": sa.func.now(),
+    }
     connection.execute(statement.on_conflict_do_update(index_elements=["account_id", "resource"], set_=values))
+
+
+def marks(database: Database, account_id: int) -> tuple[dict[Resource, Mark], datetime]:
+    """Give the watermark of each resource that has one, and the database's time."""
+    query = sa.select(watermarks.c.resource, watermarks.c.watermark_at, watermarks.c.swept_at).where(
+        watermarks.c.account_id == account_id
+    )
+
+    def read(connection: sa.Connection) -> tuple[dict[Resource, Mark], datetime]:
+        rows = connection.execute(query).all()
+        now = connection.scalars(sa.select(sa.func.now())).one()
+        return {Resource(row.resource): Mark(row.watermark_at, row.swept_at) for row in rows}, now
+
+    return database.transaction(read)
 
 
 def _state_in(states: tuple[RunState, ...]) -> sa.ColumnElement[bool]:

@@ -94,6 +94,10 @@ accounts = Table(
 
 listings = _mirrored("listings")
 
+# A thread is due when something moved that may have been a message; only a whole reading of it takes the mark away.
+_DUE = "when it was marked: its thread must be read"
+_ACTIVITY = "the source's stamps that move with messages, in its own words"
+
 reservations = _mirrored(
     "reservations",
     Column("listing_id", BigInteger),
@@ -101,6 +105,8 @@ reservations = _mirrored(
     Column("status", Text, comment="an open set: the source adds to it"),
     Column("arrival_date", Date),
     Column("departure_date", Date),
+    Column("activity", Text, comment=_ACTIVITY),
+    Column("thread_due_at", Timestamp, comment="as in conversations; only while no conversation of it is known"),
 )
 Index(None, reservations.c.account_id, reservations.c.listing_id)
 Index(None, reservations.c.account_id, reservations.c.arrival_date)
@@ -111,8 +117,18 @@ conversations = _mirrored(
     "conversations",
     Column("reservation_id", BigInteger, comment="NULL where the conversation belongs to none"),
     Column("listing_id", BigInteger),
+    Column("activity", Text, comment=_ACTIVITY),
+    Column("thread_due_at", Timestamp, comment=_DUE),
+    Column("thread_read_at", Timestamp, comment="when its last whole reading began; NULL: never"),
 )
 Index(None, conversations.c.account_id, conversations.c.reservation_id)
+for _table in (reservations, conversations):
+    Index(
+        f"{_table.name}_thread_due_idx",
+        _table.c.account_id,
+        _table.c.id,
+        postgresql_where=text("thread_due_at IS NOT NULL"),
+    )
 
 conversation_messages = _mirrored(
     "conversation_messages",
@@ -121,6 +137,7 @@ conversation_messages = _mirrored(
     Column("is_incoming", Boolean),
     Column("status", Text),
     Column("sent_at", Timestamp, comment="the message's `date`: planned, or the channel's own time"),
+    Column("is_final", Boolean, comment="false while it waits to be sent"),
 )
 Index(None, conversation_messages.c.account_id, conversation_messages.c.conversation_id)
 Index(None, conversation_messages.c.account_id, conversation_messages.c.reservation_id)

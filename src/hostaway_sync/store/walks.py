@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from hostaway_sync.records import Change, Counts, Oddities, Resource
-from hostaway_sync.store.tables import conversations, walk_pages
+from hostaway_sync.records import Change, Counts, Oddities
+from hostaway_sync.store.tables import walk_pages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.records import Resource
+
 
 _RANKS = {change: rank for rank, change in enumerate(Change)}
 
@@ -65,25 +66,37 @@ def tally(connection: sa.Connection, run_id: UUID, resource: Resource) -> tuple[
     return Counts(seen=sum(counts.values()), **counts), Oddities(*(int(number or 0) for number in odd))
 
 
-def forget(connection: sa.Connection, account_id: int) -> None:
-    """Empty what earlier runs of an account noted; only under its lease.
+def met(connection: sa.Connection, run_id: UUID, resource: Resource, *, after_page: int) -> int:
+    """Count the distinct records of the pages noted after page `after_page`: those of one attempt of a run."""
+    keys = sa.func.unnest(walk_pages.c.record_keys).table_valued("key", name="met").render_derived()
+    query = (
+        sa.select(sa.func.count(keys.c.key.distinct()))
+        .select_from(walk_pages.join(keys, sa.true()))
+        .where(
+            walk_pages.c.run_id == run_id,
+            walk_pages.c.resource == resource.value,
+            walk_pages.c.page_id > after_page,
+        )
+    )
+    return connection.execute(query).scalar_one()
 
-    Threads that a stopped run left behind may note a page after the run was over, so that this is done again before
-    the next one begins.
+
+def last_page(connection: sa.Connection, run_id: UUID) -> int:
+    """Give the number of the last page that a run has noted; 0 for none."""
+    query = sa.select(sa.func.coalesce(sa.func.max(walk_pages.c.page_id), 0)).where(walk_pages.c.run_id == run_id)
+    return int(connection.execute(query).scalar_one())
+
+
+def forget(connection: sa.Connection, run_id: UUID) -> None:
+    """Empty what a run noted, once it is over."""
+    connection.execute(sa.delete(walk_pages).where(walk_pages.c.run_id == run_id))
+
+
+def forget_others(connection: sa.Connection, account_id: int, run_id: UUID) -> None:
+    """Empty what dead runs of an account noted; only under its lease.
+
+    A run that was stopped by a signal, too: its threads may note a page after it was over.
     """
-    connection.execute(sa.delete(walk_pages).where(walk_pages.c.account_id == account_id))
-
-
-def conversation_ids(database: Database, account_id: int, run_id: UUID | None) -> list[int]:
-    """Give the conversations that a run has listed, or without a run all that are stored and still listed."""
-    if run_id is None:
-        query = sa.select(conversations.c.id).where(
-            conversations.c.account_id == account_id, conversations.c.missing_since.is_(None)
-        )
-    else:
-        listed = sa.func.unnest(walk_pages.c.record_keys).table_valued("id", name="listed").render_derived()
-        query = sa.select(listed.c.id).select_from(walk_pages.join(listed, sa.true()))
-        query = query.where(
-            walk_pages.c.run_id == run_id, walk_pages.c.resource == Resource.CONVERSATIONS.value, listed.c.id > 0
-        )
-    return database.transaction(lambda connection: list(connection.scalars(query.distinct())))
+    connection.execute(
+        sa.delete(walk_pages).where(walk_pages.c.account_id == account_id, walk_pages.c.run_id != run_id)
+    )

@@ -2,29 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from hostaway_sync.errors import Advice, CredentialsRejected, SourceError
-from hostaway_sync.records import Resource, RunState
+from hostaway_sync.errors import Advice, CredentialsRejected
+from hostaway_sync.records import Mode, Resource, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from hostaway_sync.records import Page, ResourceReport
+    from hostaway_sync.errors import HostawaySyncError, SourceError
+    from hostaway_sync.records import Mark, Page, ResourceReport
 
 MAX_WALKS = 3
+# Read again below the watermark: stamps of the same moment may become visible one after the other.
+LAG = timedelta(minutes=15)
 # So many threads refused one after the other, and none readable: the account has no right to its inbox.
 FORBIDDEN_THREADS = 10
+# So many failures one after the other, and it is not this or that conversation that is broken.
+FAILED_THREADS = 5
 
 
-def doubt(last: Page | None, distinct: int) -> str | None:
-    """Say why a walk may have missed something, after its last page and with `distinct` records met in the run."""
+def mode(
+    resources: Iterable[Resource], marks: Mapping[Resource, Mark], now: datetime, *, sweep_after: timedelta
+) -> Mode:
+    """Say how much a run must read: everything, unless all it is asked for was swept whole not long ago."""
+    sweeps = [marks[resource].swept_at if resource in marks else None for resource in resources]
+    if all(swept_at is not None and now - swept_at < sweep_after for swept_at in sweeps):
+        return Mode.INCREMENTAL
+    return Mode.FULL
+
+
+def since(mode: Mode, mark: Mark | None) -> datetime | None:
+    """Give the stamp from which a list is read; None: from its beginning."""
+    if mode is Mode.FULL or mark is None or mark.watermark_at is None:
+        return None
+    return mark.watermark_at - LAG
+
+
+def doubt(last: Page | None, distinct: int | None) -> str | None:
+    """Say why a walk may have missed something, after its last page.
+
+    `distinct` is how many records the run has met; None where the walk was not to meet all of them.
+    """
     if last is None:
         return "no page was received"
     if last.doubt is not None:
         return last.doubt
-    if last.total is not None and distinct < last.total:
+    if distinct is not None and last.total is not None and distinct < last.total:
         return f"{distinct} records were read where the source counts {last.total}"
     return None
 
@@ -35,9 +62,14 @@ def watermark(first: Page | None, signpost: datetime) -> datetime | None:
     return min(max(stamps), signpost) if stamps else None
 
 
+def can_recover(error: HostawaySyncError) -> bool:
+    """Say whether another attempt may do better."""
+    return error.advice in {Advice.RETRY, Advice.SNOOZE}
+
+
 def ends_the_run(error: SourceError) -> bool:
     """Say whether an error of one resource makes it pointless to ask for the next one."""
-    return error.advice in {Advice.RETRY, Advice.SNOOZE} or isinstance(error, CredentialsRejected)
+    return can_recover(error) or isinstance(error, CredentialsRejected)
 
 
 def inbox_is_closed(forbidden: int, read: int) -> bool:
@@ -45,16 +77,29 @@ def inbox_is_closed(forbidden: int, read: int) -> bool:
     return read == 0 and forbidden >= FORBIDDEN_THREADS
 
 
-def threads_error(*, forbidden: int, read: int, doubts: int, unreadable: str | None) -> str | None:
-    """Give the one sentence about threads that were not read whole; None when all were."""
-    if unreadable is not None:
-        return unreadable
-    if forbidden and not read:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """How reading many small lists went: how many of each outcome, and what the first failure said."""
+
+    read: int = 0
+    forbidden: int = 0
+    failed: int = 0
+    doubtful: int = 0
+    first_failure: str | None = None
+
+
+def parts_error(parts: Parts, *, listed_whole: bool) -> str | None:
+    """Give the one sentence about lists that were not read whole; None when all were."""
+    if not listed_whole:
+        return "the list of conversations was not read whole"
+    if parts.failed:
+        return f"{parts.failed} conversations could not be read: {parts.first_failure}"
+    if parts.forbidden and not parts.read:
         return "the account may not read its inbox (403 on every conversation): give the API key access to messages"
-    if forbidden:
-        return f"{forbidden} conversations may not be read (403)"
-    if doubts:
-        return f"{doubts} conversations were not read whole"
+    if parts.forbidden:
+        return f"{parts.forbidden} conversations may not be read (403)"
+    if parts.doubtful:
+        return f"{parts.doubtful} conversations were not read whole"
     return None
 
 

@@ -7,15 +7,16 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import HostawaySyncError, LeaseHeld, LeaseLost, SourceError, StoreUnavailable
-from hostaway_sync.records import Mode, Resource, ResourceReport, RunReport, RunState
+from hostaway_sync.records import Mark, Mode, Resource, ResourceReport, RunReport, RunState
 from hostaway_sync.store import leases, runs, walks
 from hostaway_sync.store.records import Owner
 from hostaway_sync.sync import plan
-from hostaway_sync.sync.recorder import DryRecorder, Recorder, TableRecorder
-from hostaway_sync.sync.threads import mirror_threads
+from hostaway_sync.sync.recorder import DryRecorder, Recorder, Sweep, TableRecorder
+from hostaway_sync.sync.threads import mirror_parts
 from hostaway_sync.sync.walk import mirror_list
 
 if TYPE_CHECKING:
@@ -36,15 +37,21 @@ class Order:
 
     Attributes:
         resources: what to mirror; nothing else moves.
+        full: read everything, even if an incremental run would do.
         dry_run: compare and count, write nothing.
         in_flight: requests that overlap.
         max_retries: how often the run may be tried again as a whole.
+        sweep_after: a full run is due when the last whole one started so long ago.
+        threads_after: in a full run, a thread is read again when it was not read whole for so long.
     """
 
     resources: tuple[Resource, ...] = tuple(Resource)
+    full: bool = False
     dry_run: bool = False
     in_flight: int = 4
     max_retries: int = 0
+    sweep_after: timedelta = timedelta(hours=20)
+    threads_after: timedelta = timedelta(days=30)
 
 
 class Run:
@@ -58,6 +65,8 @@ class Run:
         self._attempts = 0
         self._api_calls = 0
         self._began = time.monotonic()
+        self._mode = Mode.FULL
+        self._marks: dict[Resource, Mark] = {}
 
     def attempt(self, source: Source, progress: Progress) -> RunReport:
         """Mirror the account once; a report that is no success may be followed by another attempt.
@@ -73,7 +82,7 @@ class Run:
             lease = leases.acquire(self._database, account_id, leases.this_process())
         except LeaseHeld as error:
             if not self._order.dry_run and self._run_id is None:
-                runs.skipped(self._database, account_id, Mode.FULL, error=str(error))
+                runs.skipped(self._database, account_id, self._mode, error=str(error))
             raise
         try:
             with _heartbeat(self._database, lease):
@@ -83,26 +92,36 @@ class Run:
                 leases.release(self._database, lease)
 
     def _under_lease(self, lease: leases.Lease, source: Source, progress: Progress) -> RunReport:
+        self._decide_mode()
         if self._order.dry_run:
             recorder: Recorder = DryRecorder(self._database, self._owner)
             return self._report(self._mirror(source, recorder, None, progress), source)
-        account_id, retries = self._owner.account_id, self._order.max_retries
-        run_id = self._run_id or runs.trigger(self._database, account_id, Mode.FULL, max_retries=retries)
+        run_id = self._run_id or runs.trigger(
+            self._database, self._owner.account_id, self._mode, max_retries=self._order.max_retries
+        )
         self._run_id = run_id
-        signpost = runs.start(self._database, run_id, account_id)
-        self._database.transaction(lambda connection: walks.forget(connection, account_id))
-        recorder = TableRecorder(self._database, self._owner, lease, run_id, signpost)
         try:
-            report = self._report(self._mirror(source, recorder, signpost, progress), source)
+            return self._written(run_id, lease, source, progress)
         except BaseException as error:
             # Whatever it is, a signal included: the history must not show a run that still runs.
-            may_retry = isinstance(error, HostawaySyncError)
+            if not isinstance(error, Exception):
+                self._database.hurry()
             with suppress(HostawaySyncError):
-                self._finish(run_id, RunState.FAILED, source, signpost, _reason(error), may_retry=may_retry)
+                can_recover = isinstance(error, HostawaySyncError) and plan.can_recover(error)
+                self._finish(run_id, RunState.FAILED, source, None, _reason(error), can_recover=can_recover)
             raise
+
+    def _written(self, run_id: UUID, lease: leases.Lease, source: Source, progress: Progress) -> RunReport:
+        account_id = self._owner.account_id
+        signpost = runs.start(self._database, run_id, account_id)
+        sweep = Sweep(self._order.threads_after) if self._is_full else None
+        recorder = TableRecorder(self._database, self._owner, lease, run_id, signpost, sweep)
+        report = self._report(self._mirror(source, recorder, signpost, progress), source)
         for warning in plan.warnings(report.resources):
             log.warning("account %d: %s", account_id, warning)
-        self._finish(run_id, report.state, source, signpost, report.error)
+        # The account is as fresh as the least of what was asked for; part of it says nothing about the rest.
+        last_sync_at = signpost if set(self._order.resources) == set(Resource) else None
+        self._finish(run_id, report.state, source, last_sync_at, report.error, can_recover=report.can_recover)
         return report
 
     def _mirror(
@@ -113,28 +132,53 @@ class Run:
             mark: datetime | None = None
             error: SourceError | None = None
             try:
-                if resource is Resource.MESSAGES:
-                    report = self._threads(source, recorder, progress, reports.get(Resource.CONVERSATIONS))
+                if resource is Resource.MESSAGES or (resource is Resource.CONVERSATIONS and not self._is_full):
+                    listed = reports.get(Resource.CONVERSATIONS) if self._is_full else None
+                    report = self._parts(resource, source, recorder, progress, listed)
                 else:
-                    report, mark = mirror_list(self._owner.account_id, resource, source, recorder, progress, signpost)
+                    report, mark = self._list(resource, source, recorder, progress, signpost)
             except SourceError as failure:
                 error = failure
-                report = ResourceReport(RunState.FAILED, *recorder.counts(resource), str(error))
+                report = ResourceReport(
+                    RunState.FAILED, *recorder.counts(resource), str(error), can_recover=plan.can_recover(error)
+                )
             reports[resource] = report
             recorder.close(resource, report, mark)
             if error is not None and plan.ends_the_run(error):
                 break
         return reports
 
-    def _threads(
-        self, source: Source, recorder: Recorder, progress: Progress, listed: ResourceReport | None
+    def _list(
+        self, resource: Resource, source: Source, recorder: Recorder, progress: Progress, signpost: datetime | None
+    ) -> tuple[ResourceReport, datetime | None]:
+        since = plan.since(self._mode, self._marks.get(resource))
+        return mirror_list(self._owner.account_id, resource, source, recorder, progress, signpost, since=since)
+
+    def _parts(
+        self,
+        resource: Resource,
+        source: Source,
+        recorder: Recorder,
+        progress: Progress,
+        listed: ResourceReport | None,
     ) -> ResourceReport:
-        return mirror_threads(self._owner.account_id, source, recorder, progress, self._order.in_flight, listed=listed)
+        in_flight = self._order.in_flight
+        return mirror_parts(self._owner.account_id, resource, source, recorder, progress, in_flight, listed=listed)
+
+    @property
+    def _is_full(self) -> bool:
+        return self._mode is Mode.FULL
+
+    def _decide_mode(self) -> None:
+        """Full when asked for, on the first run, and when the last sweep is old; decided anew for each attempt."""
+        self._marks, now = runs.marks(self._database, self._owner.account_id)
+        if not self._order.full:
+            self._mode = plan.mode(self._order.resources, self._marks, now, sweep_after=self._order.sweep_after)
 
     def _report(self, reports: dict[Resource, ResourceReport], source: Source) -> RunReport:
         return RunReport(
             account_id=self._owner.account_id,
-            mode=Mode.FULL,
+            mode=self._mode,
             state=plan.final_state(reports.values()),
             api_calls=self._api_calls + source.api_calls,
             duration_s=round(time.monotonic() - self._began, 3),
@@ -147,26 +191,27 @@ class Run:
         run_id: UUID,
         state: RunState,
         source: Source,
-        signpost: datetime,
+        last_sync_at: datetime | None,
         error: str | None,
         *,
-        may_retry: bool = True,
+        can_recover: bool,
     ) -> None:
         """Close the run, or leave it open for the attempt that will follow."""
         calls, self._api_calls = source.api_calls, self._api_calls + source.api_calls
-        if may_retry and state is not RunState.SUCCESS and self._attempts <= self._order.max_retries:
+        if can_recover and state is not RunState.SUCCESS and self._attempts <= self._order.max_retries:
             runs.retry_later(self._database, run_id, error=error or "", api_calls=calls)
             return
+        account_id = self._owner.account_id
         runs.finish(
             self._database,
             run_id,
             state,
-            account_id=self._owner.account_id,
-            signpost=signpost,
+            account_id=account_id,
+            last_sync_at=last_sync_at,
             error=error,
             api_calls=calls,
         )
-        self._database.transaction(lambda connection: walks.forget(connection, self._owner.account_id))
+        self._database.transaction(lambda connection: walks.forget(connection, run_id))
 
 
 @contextmanager

@@ -1,12 +1,15 @@
-"""Mirror the messages: every conversation is a list of its own, several are read at once."""
+"""Mirror lists that belong to something: the messages of a conversation, the conversations of a reservation.
+
+There are many of them and most are short, so that several are read at once, each by a thread of its own.
+"""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from hostaway_sync.errors import Forbidden, NotFound
+from hostaway_sync.errors import Forbidden, NotFound, RequestRejected, SourceUnavailable
 from hostaway_sync.records import Resource, ResourceReport, RunState
 from hostaway_sync.sync import plan
 from hostaway_sync.sync.walk import workers
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
+    from hostaway_sync.errors import SourceError
     from hostaway_sync.records import Page, Progress, Source
     from hostaway_sync.sync.recorder import Recorder
 
@@ -24,10 +28,15 @@ class _Outcome(Enum):
     DOUBTFUL = auto()
     FORBIDDEN = auto()
     GONE = auto()
+    FAILED = auto()
 
 
-def mirror_threads(
+_Read: TypeAlias = "tuple[_Outcome, SourceError | None]"
+
+
+def mirror_parts(
     account_id: int,
+    resource: Resource,
     source: Source,
     recorder: Recorder,
     progress: Progress,
@@ -35,65 +44,80 @@ def mirror_threads(
     *,
     listed: ResourceReport | None,
 ) -> ResourceReport:
-    """Read the thread of every conversation.
+    """Read every list of `resource` that is due.
 
     Args:
-        account_id: whose threads.
+        account_id: whose lists.
+        resource: messages, by conversation; or conversations, by reservation.
         source: where from.
-        recorder: where to.
-        progress: told how many threads were read.
+        recorder: where to, and what is due.
+        progress: told how many lists were read.
         in_flight: how many are read at once.
-        listed: how the list of conversations ended in this run; None when it was not asked for.
+        listed: how the list of all conversations ended in this run; None when it was not read.
 
     Raises:
         SourceError: a page could not be had.
         LeaseLost: another run took over.
     """
-    outcomes = dict.fromkeys(_Outcome, 0)
-    # A conversation that is stored but was not listed is gone, and what its thread answers then is not known.
-    threads = recorder.conversation_ids(listed=listed is not None)
-    for done, outcome in enumerate(_read_all(threads, source, recorder, in_flight), start=1):
-        outcomes[outcome] += 1
-        progress.advance(account_id, Resource.MESSAGES, done, len(threads))
-        if plan.inbox_is_closed(outcomes[_Outcome.FORBIDDEN], done - outcomes[_Outcome.FORBIDDEN]):
+    parents = recorder.due(resource, listed=listed is not None)
+    counted: Counter[_Outcome] = Counter()
+    first_failure: SourceError | None = None
+    in_a_row = 0
+    for done, (outcome, failure) in enumerate(_read_all(parents, resource, source, recorder, in_flight), start=1):
+        counted[outcome] += 1
+        first_failure = first_failure or failure
+        in_a_row = in_a_row + 1 if failure else 0
+        progress.advance(account_id, resource, done, len(parents))
+        if failure and in_a_row == plan.FAILED_THREADS:
+            raise failure
+        if plan.inbox_is_closed(counted[_Outcome.FORBIDDEN], done - counted[_Outcome.FORBIDDEN]):
             break
-    counts, oddities = recorder.counts(Resource.MESSAGES)
-    incomplete = listed is not None and listed.state is not RunState.SUCCESS
-    error = plan.threads_error(
-        forbidden=outcomes[_Outcome.FORBIDDEN],
-        read=outcomes[_Outcome.READ],
-        doubts=outcomes[_Outcome.DOUBTFUL],
-        unreadable="the list of conversations was not read whole" if incomplete else None,
+    parts = plan.Parts(
+        read=counted[_Outcome.READ],
+        forbidden=counted[_Outcome.FORBIDDEN],
+        failed=counted[_Outcome.FAILED],
+        doubtful=counted[_Outcome.DOUBTFUL],
+        first_failure=str(first_failure) if first_failure else None,
     )
+    error = plan.parts_error(parts, listed_whole=listed is None or listed.state is RunState.SUCCESS)
+    counts, oddities = recorder.counts(resource)
     if error is None:
         return ResourceReport(RunState.SUCCESS, counts, oddities)
-    return ResourceReport(RunState.PARTIAL if outcomes[_Outcome.READ] else RunState.FAILED, counts, oddities, error)
+    state = RunState.PARTIAL if parts.read else RunState.FAILED
+    return ResourceReport(state, counts, oddities, error, can_recover=bool(parts.failed or parts.doubtful))
 
 
-def _read_all(threads: Sequence[int], source: Source, recorder: Recorder, in_flight: int) -> Iterator[_Outcome]:
-    """Give the outcome of each thread, reading `in_flight` at once and never queueing the whole account."""
+def _read_all(
+    parents: Sequence[int], resource: Resource, source: Source, recorder: Recorder, in_flight: int
+) -> Iterator[_Read]:
+    """Give the outcome of each list, reading `in_flight` at once and never queueing the whole account."""
     with workers(in_flight) as pool:
-        waiting: deque[Future[_Outcome]] = deque()
-        for conversation_id in threads:
-            waiting.append(pool.submit(_mirror_thread, source, recorder, conversation_id))
+        waiting: deque[Future[_Read]] = deque()
+        for parent in parents:
+            waiting.append(pool.submit(_mirror_part, parent, resource, source, recorder))
             if len(waiting) > 2 * in_flight:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _mirror_thread(source: Source, recorder: Recorder, conversation_id: int) -> _Outcome:
+def _mirror_part(parent: int, resource: Resource, source: Source, recorder: Recorder) -> _Read:
     for _ in range(plan.MAX_WALKS):
+        first: Page | None = None
         last: Page | None = None
         try:
-            for page in source.walk(Resource.MESSAGES, parent=conversation_id):
+            for page in source.walk(resource, parent=parent):
                 recorder.record(page)
-                last = page
+                first, last = first or page, page
         except Forbidden:
-            return _Outcome.FORBIDDEN
+            return _Outcome.FORBIDDEN, None
         except NotFound:
-            # Deleted since it was listed: nothing of it is left to read.
-            return _Outcome.GONE
-        if last is not None and last.doubt is None:
-            return _Outcome.READ
-    return _Outcome.DOUBTFUL
+            # Deleted since it was marked: nothing of it is left to read.
+            return _Outcome.GONE, None
+        except (SourceUnavailable, RequestRejected) as error:
+            # One broken conversation must not keep the others from theirs; it stays due.
+            return _Outcome.FAILED, error
+        if first is not None and last is not None and last.doubt is None:
+            recorder.read(resource, parent, first.observed_at)
+            return _Outcome.READ, None
+    return _Outcome.DOUBTFUL, None

@@ -24,8 +24,10 @@ def mirror_list(
     recorder: Recorder,
     progress: Progress,
     signpost: datetime | None,
+    *,
+    since: datetime | None = None,
 ) -> tuple[ResourceReport, datetime | None]:
-    """Read a list whole, walking again at most twice.
+    """Read a list whole, or from `since` on, walking again at most twice.
 
     Returns:
         The report, and the watermark that a whole walk allows.
@@ -39,28 +41,33 @@ def mirror_list(
         last: Page | None = None
         done = 0
         with workers(1) as pool:
-            for page in _ahead(source.walk(resource), pool):
+            for page in _ahead(source.walk(resource, since=since), pool):
                 first = first or page
                 recorder.record(page)
                 last = page
                 done += len(page.records)
                 progress.advance(account_id, resource, done, page.total)
         counts, oddities = recorder.counts(resource)
-        doubt = plan.doubt(last, counts.seen)
+        doubt = plan.doubt(last, recorder.met(resource) if since is None else None)
         if doubt is None:
             mark = plan.watermark(first, signpost) if signpost else None
             return ResourceReport(RunState.SUCCESS, counts, oddities), mark
-    return ResourceReport(RunState.PARTIAL, counts, oddities, f"not read whole: {doubt}"), None
+    report = ResourceReport(RunState.PARTIAL, counts, oddities, f"not read whole: {doubt}", can_recover=True)
+    return report, None
 
 
 @contextmanager
 def workers(number: int) -> Iterator[ThreadPoolExecutor]:
-    """Give threads that are waited for when all went well, and left behind when not: a signal must not wait."""
+    """Give threads whose work is over when the block is; only a signal does not wait for them."""
     pool = ThreadPoolExecutor(number, thread_name_prefix="source")
     try:
         yield pool
-    except BaseException:
+    except (KeyboardInterrupt, SystemExit):
         pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    except BaseException:
+        # What is written after this must be counted with what was written before.
+        pool.shutdown(cancel_futures=True)
         raise
     pool.shutdown()
 

@@ -122,6 +122,9 @@ class EmbeddedPostgres:
                     self._bring_up()
         except BaseException:
             if self._users is None:
+                # Stopped by a signal, perhaps, when the server was up already and we were its only user.
+                if try_exclusive(users):
+                    self._stop()
                 os.close(users)
             raise
         self._users = users

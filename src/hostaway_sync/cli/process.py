@@ -1,0 +1,58 @@
+"""The process around the program: its streams, its signals, and how it ends. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from hostaway_sync.cli import streams
+from hostaway_sync.cli.signals import Signals, Stopped
+from hostaway_sync.errors import HostawaySyncError, LeaseHeld
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def run(program: Callable[[], object]) -> None:
+    """Run the program and end the process with the exit code that its outcome has."""
+    streams.prepare()
+    signals = Signals()
+    signals.install()
+    code = _outcome(program)
+    signals.restore()
+    unwritten = streams.flush()
+    if unwritten is not None and not code:
+        code = _refused(unwritten)
+    if signals.code is None:
+        raise SystemExit(code)
+    # Threads may still hang in a request, and need no waiting for: they can write nothing any more.
+    if sys.stderr.isatty():
+        streams.say("stopped; what was read so far is stored")
+        streams.flush()
+    os._exit(signals.code)
+
+
+def _outcome(program: Callable[[], object]) -> int | str | None:
+    try:
+        program()
+    except HostawaySyncError as error:
+        # Cron mails whatever is printed; that another run is at work is no news.
+        if not isinstance(error, LeaseHeld) or sys.stderr.isatty():
+            streams.say(str(error))
+        return error.exit_code
+    except Stopped:
+        return None
+    except SystemExit as end:
+        return end.code
+    except OSError as error:
+        return _refused(error)
+    return None
+
+
+def _refused(error: OSError) -> int:
+    """Say what the system refused; that the reader of a pipe left needs no words."""
+    if not isinstance(error, BrokenPipeError):
+        place = f": {error.filename}" if error.filename else ""
+        streams.say(f"the system refuses: {error.strerror or error}{place}")
+    return 1

@@ -1,0 +1,61 @@
+"""What SIGHUP, SIGINT and SIGTERM do: the first one unwinds the program, a second one ends it at once."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_SECONDS_UNTIL_AGAIN = 0.01
+
+
+class Stopped(SystemExit):
+    """A signal came: raised wherever the program happens to be, so that a run is marked and its lease given back."""
+
+
+class Signals:
+    """The signals of this process.
+
+    Attributes:
+        code: the exit code of the signal that came, 128 and its number; None while there was none.
+    """
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+        # Who starts us with nohup wants us to outlive the terminal.
+        is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        self._handled = [signal.SIGINT, signal.SIGTERM] if is_nohup else [signal.SIGHUP, signal.SIGINT, signal.SIGTERM]
+
+    def install(self) -> None:
+        """Unwind at the first signal from now on."""
+        for number in self._handled:
+            signal.signal(number, self._stop)
+        signal.signal(signal.SIGALRM, self._raise)
+        sys.unraisablehook = self._unraisable
+
+    def restore(self) -> None:
+        """Let signals end the process at once: nothing is left to unwind, or it is unwinding already."""
+        for number in self._handled:
+            signal.signal(number, signal.SIG_DFL)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.restore()
+        self.code = 128 + number
+        self._raise(number, frame)
+
+    def _raise(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise Stopped(self.code)
+
+    def _unraisable(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """Raise once more what came in a finalizer or callback, where Python drops every exception.
+
+        A little later, because this is such a place, too.
+        """
+        if issubclass(unraisable.exc_type, Stopped):
+            signal.setitimer(signal.ITIMER_REAL, _SECONDS_UNTIL_AGAIN)
+        else:
+            sys.__unraisablehook__(unraisable)

@@ -1,0 +1,164 @@
+"""Which threads must be read, written down where a crash, a second process or another day finds it.
+
+    reservation moved ──→ its conversations are due            (none known yet: it is due itself, to be looked up)
+    conversation moved or new ──→ due
+    sweep: never read whole, not for long, or a message whose time has passed ──→ due
+    read whole ──→ no longer due, unless it was marked again since that reading began
+
+Marks carry the moment at which the request was granted that showed the move, so that "since" has one clock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from hostaway_sync.records import Resource
+from hostaway_sync.store.tables import conversation_messages, conversations, reservations, walk_pages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+    from hostaway_sync.store.engine import Database
+
+# Threads that were read on one day do not all come up again on one other day.
+_EARLIEST_SHARE = 0.75
+
+
+def pass_on(connection: sa.Connection, account_id: int, reservation_ids: Sequence[int]) -> None:
+    """Mark the known conversations of reservations that are due; those without any stay due themselves."""
+    of_due = (
+        conversations.c.account_id == account_id,
+        conversations.c.reservation_id == reservations.c.id,
+        reservations.c.account_id == account_id,
+        reservations.c.id == _any(reservation_ids),
+        reservations.c.thread_due_at.is_not(None),
+    )
+    later = sa.func.greatest(conversations.c.thread_due_at, reservations.c.thread_due_at)
+    connection.execute(sa.update(conversations).where(*of_due).values(thread_due_at=later))
+    known = sa.exists().where(
+        conversations.c.account_id == account_id, conversations.c.reservation_id == reservations.c.id
+    )
+    connection.execute(
+        sa.update(reservations)
+        .where(
+            reservations.c.account_id == account_id,
+            reservations.c.id == _any(reservation_ids),
+            reservations.c.thread_due_at.is_not(None),
+            known,
+        )
+        .values(thread_due_at=None)
+    )
+
+
+def take_over(connection: sa.Connection, account_id: int, conversation_ids: Sequence[int]) -> None:
+    """Let conversations that were stored carry the mark of their reservation."""
+    of_them = sa.select(conversations.c.reservation_id).where(
+        conversations.c.account_id == account_id, conversations.c.id == _any(conversation_ids)
+    )
+    due = sa.select(reservations.c.id).where(
+        reservations.c.account_id == account_id,
+        reservations.c.thread_due_at.is_not(None),
+        reservations.c.id.in_(of_them),
+    )
+    pass_on(connection, account_id, connection.scalars(due).all())
+
+
+def looked_up(connection: sa.Connection, account_id: int, reservation_id: int | None, *, began_at: datetime) -> None:
+    """Take away the mark of a reservation, or of all, whose conversations were listed whole since `began_at`."""
+    wanted = [reservations.c.account_id == account_id, reservations.c.thread_due_at <= began_at]
+    if reservation_id is not None:
+        wanted.append(reservations.c.id == reservation_id)
+    connection.execute(sa.update(reservations).where(*wanted).values(thread_due_at=None))
+
+
+def thread_read(connection: sa.Connection, account_id: int, conversation_id: int, *, began_at: datetime) -> None:
+    """Take away the mark of a thread that was read whole, unless it was set again since that reading began."""
+    again = sa.case((conversations.c.thread_due_at > began_at, conversations.c.thread_due_at))
+    connection.execute(
+        sa.update(conversations)
+        .where(conversations.c.account_id == account_id, conversations.c.id == conversation_id)
+        .values(thread_read_at=began_at, thread_due_at=again)
+    )
+
+
+def mark_for_sweep(connection: sa.Connection, account_id: int, *, whole_after: timedelta) -> None:
+    """Mark what no stamp tells of: threads not read whole for long, and those with a message whose time has passed."""
+    waits = sa.exists().where(
+        conversation_messages.c.account_id == account_id,
+        conversation_messages.c.conversation_id == conversations.c.id,
+        conversation_messages.c.is_final.is_(False),
+        conversation_messages.c.missing_since.is_(None),
+        sa.or_(conversation_messages.c.sent_at.is_(None), conversation_messages.c.sent_at < sa.func.now()),
+    )
+    share = _EARLIEST_SHARE + (1 - _EARLIEST_SHARE) * sa.func.mod(sa.func.abs(conversations.c.id), 256) / 256.0
+    age = sa.func.extract("epoch", sa.func.now() - conversations.c.thread_read_at)
+    is_old = age > whole_after.total_seconds() * share
+    connection.execute(
+        sa.update(conversations)
+        .where(
+            conversations.c.account_id == account_id,
+            conversations.c.thread_due_at.is_(None),
+            conversations.c.missing_since.is_(None),
+            sa.or_(conversations.c.thread_read_at.is_(None), is_old, waits),
+        )
+        .values(thread_due_at=sa.func.now())
+    )
+
+
+def threads(database: Database, account_id: int, listed_by: UUID | None) -> list[int]:
+    """Give the conversations that are due; with `listed_by` only those that this run has listed.
+
+    A conversation that a whole list left out is gone, and what its thread answers then is not known.
+    """
+    query = (
+        sa.select(conversations.c.id)
+        .where(
+            conversations.c.account_id == account_id,
+            conversations.c.thread_due_at.is_not(None),
+            conversations.c.missing_since.is_(None),
+        )
+        .order_by(conversations.c.id)
+    )
+    if listed_by is not None:
+        listed = sa.func.unnest(walk_pages.c.record_keys).table_valued("id", name="listed").render_derived()
+        query = query.where(
+            conversations.c.id.in_(
+                sa.select(listed.c.id)
+                .select_from(walk_pages.join(listed, sa.true()))
+                .where(walk_pages.c.run_id == listed_by, walk_pages.c.resource == Resource.CONVERSATIONS.value)
+            )
+        )
+    return database.transaction(lambda connection: list(connection.scalars(query)))
+
+
+def lookups(database: Database, account_id: int) -> list[int]:
+    """Give the reservations that are due and of which no conversation is known."""
+    query = (
+        sa.select(reservations.c.id)
+        .where(
+            reservations.c.account_id == account_id,
+            reservations.c.thread_due_at.is_not(None),
+            reservations.c.missing_since.is_(None),
+        )
+        .order_by(reservations.c.id)
+    )
+    return database.transaction(lambda connection: list(connection.scalars(query)))
+
+
+def conversations_of(database: Database, account_id: int, reservation_ids: Sequence[int]) -> dict[int, list[int]]:
+    """Give the known conversations of each of these reservations that has one."""
+    query = sa.select(conversations.c.reservation_id, conversations.c.id).where(
+        conversations.c.account_id == account_id, conversations.c.reservation_id == _any(reservation_ids)
+    )
+    found: dict[int, list[int]] = {}
+    for row in database.transaction(lambda connection: connection.execute(query).all()):
+        found.setdefault(row.reservation_id, []).append(row.id)
+    return found
+
+
+def _any(ids: Sequence[int]) -> sa.ColumnElement[int]:
+    return sa.func.any(sa.literal(list(ids), sa.ARRAY(sa.BigInteger)))

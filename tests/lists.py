@@ -1,0 +1,145 @@
+"""What tests of the walks stand on: a list that changes between any two requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hostaway_sync.source.pages import Answer, Outcome, Row
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from hostaway_sync.source.pages import Walk
+
+START = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def row(number: int, minute: int | None = 0) -> Row:
+    """Make a row with this id and a stamp so many minutes after the start."""
+    return Row(number, None if minute is None else START + timedelta(minutes=minute), str(number).encode())
+
+
+def nameless(text: str, minute: int | None = None) -> Row:
+    """Make a row without an id."""
+    return row(0, minute)._replace(id=None, digest=text.encode())
+
+
+@dataclass
+class Source:
+    """A list as the source keeps it, newest first, which answers as each switch says.
+
+    By offset it may be given in the order of its ids; stamps of `blank` rows are there and cannot be read.
+    """
+
+    rows: list[Row]
+    limit: int
+    moved: str = "restart"
+    deleted: str = "restart"
+    count: str = "total"
+    order: str = "newest"
+    blank: frozenset[int] = frozenset()
+    clock: int = 10_000
+    calls: list[int | None] = field(default_factory=list)
+    read: set[int | bytes] = field(default_factory=set)
+    listed: dict[int | None, Row] = field(default_factory=dict)
+    graves: dict[int | None, Row] = field(default_factory=dict)
+    touched: set[int | None] = field(default_factory=set)
+
+    def by_cursor(self, position: int | None) -> Answer:
+        """Answer a request with `afterId`."""
+        self.calls.append(position)
+        below = self._below(position)
+        if below is None:
+            return Answer(refused=True)
+        page = below[: self.limit]
+        self.listed |= {found.id: found for found in page}
+        counts = {"total": len(self.rows), "rest": len(below), "none": None}
+        return Answer(self._shown(page), counts[self.count])
+
+    def by_offset(self, position: int | None) -> Answer:
+        """Answer a request with `offset`."""
+        self.calls.append(position)
+        rows = self.rows
+        if self.order != "newest":
+            rows = sorted(rows, key=lambda found: found.id or 0, reverse=self.order == "id_desc")
+        page = rows[position or 0 :][: self.limit]
+        return Answer(self._shown(page), None if self.count == "none" else len(rows))
+
+    def _shown(self, page: list[Row]) -> list[Row]:
+        self.read |= {found.name for found in page}
+        return [found._replace(stamp=None) if found.id in self.blank else found for found in page]
+
+    def _below(self, position: int | None) -> list[Row] | None:
+        if position is None:
+            return self.rows
+        here = [index for index, found in enumerate(self.rows) if found.id == position]
+        if here and self.rows[here[0]] == self.listed[position]:
+            return self.rows[here[0] + 1 :]
+        if here:
+            return {"restart": self.rows[here[0] + 1 :], "empty": [], "refused": None}[self.moved]
+        gone = self.graves[position]
+        older = [found for found in self.rows if _key(found) < _key(gone)]
+        return {"restart": self.rows, "empty": [], "refused": None, "continue": older}[self.deleted]
+
+    def change(self, kind: str, where: float) -> None:
+        """Insert at the top, or move a row there, or delete it."""
+        if kind == "insert" or not self.rows:
+            self.clock += 1
+            self.rows.insert(0, row(self.clock, self.clock))
+            return
+        gone = self.rows.pop(int(where * len(self.rows)))
+        self.touched.add(gone.id)
+        if kind == "delete":
+            self.graves[gone.id] = gone
+        else:
+            self.clock += 1
+            self.rows.insert(0, gone._replace(stamp=START + timedelta(minutes=self.clock)))
+
+
+def _key(found: Row) -> tuple[datetime, int]:
+    return found.stamp or START, found.id or 0
+
+
+def run(walk: Walk, answer: Callable[[int | None], Answer], most: int = 400) -> Outcome:
+    """Drive a walk to its end, which must come within so many requests."""
+    wanted = next(walk)
+    for _ in range(most):
+        try:
+            wanted = walk.send(answer(wanted[0]))
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            return outcome
+    pytest.fail("the walk does not end")
+
+
+def run_ahead(
+    walk: Walk, answer: Callable[[int | None], Answer], chance: random.Random
+) -> tuple[Outcome, set[int | bytes]]:
+    """Drive a walk to its end, fetching all that it names at once, in any order; give the names of what it took."""
+    taken: set[int | bytes] = set()
+    fetched: dict[int | None, Answer] = {}
+    wanted = next(walk)
+    for _ in range(400):
+        missing = [position for position in wanted if position not in fetched]
+        chance.shuffle(missing)
+        for position in missing:
+            fetched[position] = answer(position)
+        page = fetched.pop(wanted[0])
+        taken |= {found.name for found in page.rows}
+        try:
+            wanted = walk.send(page)
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            return outcome, taken
+        fetched = {position: found for position, found in fetched.items() if position in wanted}
+    pytest.fail("the walk does not end")
+
+
+def quiet(size: int, limit: int, **switches: Any) -> Source:
+    """Make a list that nobody changes."""
+    return Source([row(1000 - index, 1000 - index) for index in range(size)], limit, **switches)

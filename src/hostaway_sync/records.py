@@ -210,6 +210,16 @@ class Source(Protocol):
         """
         ...
 
+    def get(self, resource: Resource, record_id: int, *, parent: int | None = None) -> Page:
+        """Read one object, as a page of one record; `parent` is the conversation of a message.
+
+        Raises:
+            NotFound: there is none.
+            Forbidden: the account may not read it; the token itself works.
+            SourceError: anything else, after the retries it deserves.
+        """
+        ...
+
     def close(self) -> None:
         """Give back connections; may be called from another thread to end requests that wait."""
         ...

@@ -158,3 +158,13 @@ def test_a_bug_in_one_account_does_not_keep_the_others_from_theirs(caplog: pytes
     outcomes = sync_fleet([1, 2], attempt)
     assert [outcome.state for outcome in outcomes] == [RunState.FAILED, RunState.SUCCESS]
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_broken_conversation_does_not_make_every_run_a_full_one(town: Build) -> None:
+    """Its thread stays due and is asked for again; the lists are not."""
+    here = town(reservations=20)
+    here.sandbox.faults.add(faults.bad_gateway(), path=f"/conversations/{thread_of(here)}/messages", times=None)
+    mirror = here.mirror(retry_attempts=1)
+    mirror.sync(here.account_id)
+    report = mirror.sync(here.account_id)
+    assert (report.mode, report.state, report.api_calls) == (Mode.INCREMENTAL, RunState.PARTIAL, 3)

@@ -114,9 +114,9 @@ def test_lists_that_were_not_whole_give_one_sentence(
 def test_a_run_is_incremental_when_all_it_is_asked_for_was_swept(
     swept: dict[Resource, timedelta | None], mode: Mode
 ) -> None:
-    """Never swept, or not for long: everything is read."""
+    """Never swept, or not for long: everything is read. Messages have no list that could be swept."""
     marks = {resource: Mark(NOON, None if age is None else NOON - age) for resource, age in swept.items()}
-    asked = (Resource.LISTINGS, Resource.RESERVATIONS)
+    asked = (Resource.LISTINGS, Resource.RESERVATIONS, Resource.MESSAGES)
     assert plan.mode(asked, marks, NOON, sweep_after=20 * HOUR) is mode
 
 

@@ -28,8 +28,12 @@ FAILED_THREADS = 5
 def mode(
     resources: Iterable[Resource], marks: Mapping[Resource, Mark], now: datetime, *, sweep_after: timedelta
 ) -> Mode:
-    """Say how much a run must read: everything, unless all it is asked for was swept whole not long ago."""
-    sweeps = [marks[resource].swept_at if resource in marks else None for resource in resources]
+    """Say how much a run must read: everything, unless all lists it is asked for were swept whole not long ago.
+
+    Messages have no list of their own: what of them must be read is marked, and stays marked until it is.
+    """
+    lists = [resource for resource in resources if resource is not Resource.MESSAGES]
+    sweeps = [marks[resource].swept_at if resource in marks else None for resource in lists]
     if all(swept_at is not None and now - swept_at < sweep_after for swept_at in sweeps):
         return Mode.INCREMENTAL
     return Mode.FULL

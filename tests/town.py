@@ -76,9 +76,11 @@ class Town:
         )
 
     def rows(self, resource: str, account_id: int | None = None) -> dict[int, Any]:
-        """Give the stored payloads by id."""
+        """Give the stored payloads by id, but for rows that are marked missing."""
         table = MIRRORED[Resource(resource)]
-        query = sa.select(table.c.id, table.c.raw_payload).where(table.c.account_id == (account_id or self.account_id))
+        query = sa.select(table.c.id, table.c.raw_payload).where(
+            table.c.account_id == (account_id or self.account_id), table.c.missing_since.is_(None)
+        )
         return {row.id: row.raw_payload for row in self.database.transaction(lambda c: c.execute(query).all())}
 
     def truth(self, resource: str, account_id: int | None = None) -> dict[int, Any]:

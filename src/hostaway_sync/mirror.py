@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Self
@@ -124,6 +125,7 @@ class Mirror:
         *,
         resources: tuple[Resource, ...] = tuple(Resource),
         full: bool = False,
+        accept_missing: bool = False,
         dry_run: bool = False,
         progress: Progress | None = None,
     ) -> RunReport:
@@ -135,7 +137,7 @@ class Mirror:
             HostawaySyncError: nothing could be done at all.
         """
         account = accounts.get_account(self._database, account_id)
-        order = self._order(resources, full=full, dry_run=dry_run)
+        order = replace(self._order(resources, full=full, dry_run=dry_run), accept_missing=accept_missing)
         return self._attempt(Run(self._database, account, order), account, progress)
 
     def sync_all(

@@ -44,21 +44,17 @@ def test_the_demo_shows_the_first_ten_minutes_and_leaves_nothing_running(program
     assert not _processes_in(data_dir)
 
 
-def test_a_demo_that_was_killed_does_not_disturb_the_next(program: Program, data_dir: Path) -> None:
+def test_a_demo_that_was_killed_does_not_disturb_the_next(data_dir: Path) -> None:
     """The server it left is stopped, its data is removed, and nothing is said about a key that is thrown away."""
-    killed = subprocess.Popen(
-        [sys.executable, "-m", "hostaway_sync", "demo"],
-        env={"HOSTAWAY_SYNC_DATA_DIR": str(data_dir)} | COVERAGE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert killed.stdout is not None
-    assert any("Account 70001 added." in line for line in killed.stdout)
+    killed = _demo_that_added_its_account(data_dir)
     killed.kill()
     killed.communicate(timeout=20)
+    assert _processes_in(data_dir)
     (left,) = (data_dir / "demo").iterdir()
-    done = program(None, "demo", HOSTAWAY_SYNC_DATA_DIR=str(data_dir))
-    assert (done.returncode, done.stderr) == (0, "")
+    stopped = _demo_that_added_its_account(data_dir)
+    stopped.terminate()
+    assert stopped.communicate(timeout=20)[1] == ""
+    assert stopped.returncode == 143
     (fresh,) = (data_dir / "demo").iterdir()
     assert fresh != left
     assert not _processes_in(data_dir)
@@ -78,3 +74,16 @@ def _processes_in(directory: Path) -> list[object]:
         for process in psutil.process_iter(["name", "cwd"])
         if (process.info["cwd"] or "").startswith(str(directory))
     ]
+
+
+def _demo_that_added_its_account(data_dir: Path) -> subprocess.Popen[str]:
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "hostaway_sync", "demo"],
+        env={"HOSTAWAY_SYNC_DATA_DIR": str(data_dir)} | COVERAGE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert demo.stdout is not None
+    assert any("Account 70001 added." in line for line in demo.stdout)
+    return demo

@@ -77,6 +77,14 @@ def test_a_secret_from_a_closed_stdin_is_a_usage_error(streams: str) -> None:
     assert done.stderr.startswith("hostaway-sync: the client secret ")
 
 
+@pytest.mark.parametrize(("name", "secret"), [("\udcff", "s"), ("n", "\udcff")])
+def test_words_that_are_no_text_are_a_usage_error(name: str, secret: str) -> None:
+    """Bytes that are not UTF-8 are refused before anything is opened."""
+    done = run("", "account", "add", "70001", "--name", name, HOSTAWAY_SYNC_CLIENT_SECRET=secret)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "is not UTF-8 text" in done.stderr
+
+
 def test_an_encoding_that_lacks_letters_is_no_failure(town: Build) -> None:
     """A table shows escapes for what it cannot show, and JSON stays the same document."""
     here = town()

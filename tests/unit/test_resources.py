@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.records import Page, Record, Resource
-from hostaway_sync.source.resources import SPECS, as_page, as_record, list_of
+from hostaway_sync.source.resources import SPECS, as_page, as_record, list_of, object_path
 
 RESERVATION = SPECS[Resource.RESERVATIONS]
 MESSAGE = SPECS[Resource.MESSAGES]
@@ -157,6 +157,27 @@ def test_a_list_of_what_is_new_differs_in_how_it_is_asked_for_alone() -> None:
     assert list_of(Resource.CONVERSATIONS, of_parent=False, newest=True) is SPECS[Resource.CONVERSATIONS]
     with pytest.raises(ValueError, match="parent"):
         list_of(Resource.MESSAGES, of_parent=False, newest=False)
+
+
+@pytest.mark.parametrize(
+    ("resource", "parent", "expected"),
+    [
+        (Resource.LISTINGS, None, "/listings/5"),
+        (Resource.RESERVATIONS, None, "/reservations/5"),
+        (Resource.CONVERSATIONS, None, "/conversations/5"),
+        (Resource.CONVERSATIONS, 7, "/conversations/5"),
+        (Resource.MESSAGES, 7, "/conversations/7/messages/5"),
+    ],
+)
+def test_an_object_is_below_its_list(resource: Resource, parent: int | None, expected: str) -> None:
+    """A parent matters only where the list is a parent's alone."""
+    assert object_path(resource, 5, parent) == expected
+
+
+def test_a_message_without_its_conversation_is_nowhere() -> None:
+    """Its list has no place without one."""
+    with pytest.raises(ValueError, match="parent"):
+        object_path(Resource.MESSAGES, 5, None)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def add(
     The secret comes from --secret-stdin, HOSTAWAY_SYNC_CLIENT_SECRET, or a hidden prompt.
     """
     client_secret = _client_secret(from_stdin=secret_stdin)
+    _require_text(name or "", "the name")
     with open_mirror() as mirror:
         mirror.add_account(account_id, client_secret, name=name, customer_id=customer_id)
         if output.is_terminal():
@@ -63,6 +64,7 @@ def _client_secret(*, from_stdin: bool) -> SecretStr:
     secret = SecretStr(_piped()) if from_stdin else load_settings().client_secret or SecretStr(_prompted())
     if not secret.get_secret_value():
         raise UsageError("the client secret is empty")
+    _require_text(secret.get_secret_value(), "the client secret")
     return secret
 
 
@@ -71,6 +73,14 @@ def _piped() -> str:
         return sys.stdin.buffer.read().decode().strip()
     except (OSError, UnicodeDecodeError):
         raise UsageError("the client secret cannot be read from stdin: pipe it in as UTF-8 text") from None
+
+
+def _require_text(words: str, what: str) -> None:
+    """Refuse what came as other bytes than UTF-8: Python keeps those as letters that nothing else can store."""
+    try:
+        words.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{what} is not UTF-8 text") from None
 
 
 def _prompted() -> str:

@@ -17,5 +17,8 @@ def _positive_number(text: str) -> int:
 
 AccountId = Annotated[int, typer.Argument(metavar="ID", parser=_positive_number, help="Hostaway account id, a number.")]
 Full = Annotated[bool, typer.Option("--full", help="Read everything, whatever is known already.")]
+AcceptMissing = Annotated[
+    bool, typer.Option("--accept-missing", help="Believe it when suspiciously many rows are gone at once.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Fetch, say what would change, and write nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hostaway_sync.cli import output
-from hostaway_sync.cli.arguments import AccountId, DryRun, Full, Json
+from hostaway_sync.cli.arguments import AcceptMissing, AccountId, DryRun, Full, Json
 from hostaway_sync.cli.opening import open_mirror
 from hostaway_sync.errors import LeaseHeld, RunIncomplete
 from hostaway_sync.records import Resource, RunState
@@ -25,6 +25,7 @@ def sync(
     *,
     full: Full = False,
     resource: Annotated[list[Resource] | None, typer.Option(help="Only this resource; may be repeated.")] = None,
+    accept_missing: AcceptMissing = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -34,7 +35,7 @@ def sync(
     """
     with open_mirror() as mirror:
         resources = tuple(resource) if resource else tuple(Resource)
-        mirror_one(mirror, account_id, resources, full=full, dry_run=dry_run, json=json)
+        mirror_one(mirror, account_id, resources, full=full, accept_missing=accept_missing, dry_run=dry_run, json=json)
 
 
 def sync_all(*, full: Full = False, dry_run: DryRun = False, json: Json = False) -> None:
@@ -69,6 +70,7 @@ def mirror_one(
     resources: tuple[Resource, ...] = tuple(Resource),
     *,
     full: bool = False,
+    accept_missing: bool = False,
     dry_run: bool = False,
     json: bool = False,
     shown: bool = False,
@@ -81,7 +83,14 @@ def mirror_one(
     """
     try:
         with output.watched() as progress:
-            report = mirror.sync(account_id, resources=resources, full=full, dry_run=dry_run, progress=progress)
+            report = mirror.sync(
+                account_id,
+                resources=resources,
+                full=full,
+                accept_missing=accept_missing,
+                dry_run=dry_run,
+                progress=progress,
+            )
     except LeaseHeld:
         if json:
             output.print_json(output.report_document(output.empty_report(account_id, RunState.SKIPPED)))

@@ -1,7 +1,8 @@
-"""Asks for lists with a token, as often as it is worth it; knows no HTTP library.
+"""Asks for lists and objects with a token, as often as it is worth it; knows no HTTP library.
 
 list    with the token at hand; when that is refused, once more with a renewed one; when that is refused too, a
         request that any account may make tells a useless token from an object that is not the account's to read
+object  the same
 issue   asks for a token
 """
 
@@ -103,24 +104,30 @@ class Asking:
             CredentialsRejected: it may read nothing.
             SourceError: anything else, after the retries it deserves.
         """
-        held = access.current()
-        try:
-            return self._listed(path, params, held.token)
-        except TokenRejected as refusal:
-            reason = refusal
-        if (renewed := access.renewed(held)) is not None:
-            try:
-                return self._listed(path, params, renewed.token)
-            except TokenRejected as refusal:
-                reason = refusal
-        if self._is_good(access.current().token):
-            raise Forbidden(
-                f"Hostaway does not let account {self._account_id} read {path}, though its token works elsewhere: "
-                "check the permissions of its key in the dashboard"
-            ) from reason
-        raise CredentialsRejected(
-            f"Hostaway refuses account {self._account_id} even with a new token: check its key in the dashboard"
-        ) from reason
+        return self._allowed(path, params, access, self._listing)
+
+    def object(
+        self, path: str, params: Params, access: Access, read: Callable[[bytes], _Value]
+    ) -> tuple[_Value, datetime]:
+        """Give what `read` makes of the bytes of one object, and the moment that it shows.
+
+        Args:
+            path: below the API's address.
+            params: of the request.
+            access: gives the token.
+            read: may raise `SourceUnavailable`, and then the object is asked for again.
+
+        Raises:
+            NotFound: there is none.
+            Forbidden: the account may not read it.
+            CredentialsRejected: it may read nothing.
+            SourceError: anything else, after the retries it deserves.
+        """
+
+        def decode(reply: Reply, asked: str) -> _Value:
+            return read(protocol.decode_object(reply.status, reply.headers, reply.body, now=self._clock(), asked=asked))
+
+        return self._allowed(path, params, access, decode)
 
     def prove(self, access: Access) -> None:
         """Make the request that any account may make.
@@ -157,22 +164,46 @@ class Asking:
         with self._probing:
             if self._probe is None or self._clock() - self._probe[0] > PROBE_HOLDS_FOR:
                 try:
-                    self._listed(_PROBE_PATH, _PROBE_PARAMS, token)
+                    self._got(_PROBE_PATH, _PROBE_PARAMS, token, self._listing)
                     self._probe = self._clock(), True
                 except TokenRejected:
                     self._probe = self._clock(), False
             return self._probe[1]
 
-    def _listed(self, path: str, params: Params, token: Token) -> tuple[Listing, datetime]:
+    def _allowed(
+        self, path: str, params: Params, access: Access, decode: Callable[[Reply, str], _Value]
+    ) -> tuple[_Value, datetime]:
+        held = access.current()
+        try:
+            return self._got(path, params, held.token, decode)
+        except TokenRejected as refusal:
+            reason = refusal
+        if (renewed := access.renewed(held)) is not None:
+            try:
+                return self._got(path, params, renewed.token, decode)
+            except TokenRejected as refusal:
+                reason = refusal
+        if self._is_good(access.current().token):
+            raise Forbidden(
+                f"Hostaway does not let account {self._account_id} read {path}, though its token works elsewhere: "
+                "check the permissions of its key in the dashboard"
+            ) from reason
+        raise CredentialsRejected(
+            f"Hostaway refuses account {self._account_id} even with a new token: check its key in the dashboard"
+        ) from reason
+
+    def _got(
+        self, path: str, params: Params, token: Token, decode: Callable[[Reply, str], _Value]
+    ) -> tuple[_Value, datetime]:
         request = Request("GET", path, self._buckets(Call.GENERAL), params=params, bearer=token.value)
 
-        def decode(reply: Reply) -> tuple[Listing, datetime]:
-            listing = protocol.decode_list(
-                reply.status, reply.headers, reply.body, now=self._clock(), asked=f"GET {path}"
-            )
-            return listing, reply.observed_at
+        def decode_timed(reply: Reply) -> tuple[_Value, datetime]:
+            return decode(reply, f"GET {path}"), reply.observed_at
 
-        return self._trying(lambda: self._decoded(request, decode))
+        return self._trying(lambda: self._decoded(request, decode_timed))
+
+    def _listing(self, reply: Reply, asked: str) -> Listing:
+        return protocol.decode_list(reply.status, reply.headers, reply.body, now=self._clock(), asked=asked)
 
     def _decoded(self, request: Request, decode: Callable[[Reply], _Value]) -> _Value:
         reply = self._send(request)

@@ -26,7 +26,7 @@ from hostaway_sync.source.access import Access
 from hostaway_sync.source.asking import Asking, Reply, Request
 from hostaway_sync.source.departure import Departure
 from hostaway_sync.source.descent import walk_by_cursor
-from hostaway_sync.source.resources import Paging, list_of
+from hostaway_sync.source.resources import SPECS, Paging, as_page, as_record, list_of, object_path
 from hostaway_sync.source.retry import Patience
 from hostaway_sync.source.sweep import walk_at_once, walk_by_offset
 from hostaway_sync.source.trying import Trying
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from hostaway_sync.records import Budget, Page, Resource, TokenVault
+    from hostaway_sync.records import Budget, Page, Record, Resource, TokenVault
     from hostaway_sync.source.budget import Limits
     from hostaway_sync.source.pages import Walk
     from hostaway_sync.source.resources import Spec
@@ -55,7 +55,7 @@ logger = logging.getLogger(__name__)
 
 
 class Client:
-    """A `Source`: the lists of one account, for use by several threads.
+    """A `Source`: the lists and objects of one account, for use by several threads.
 
     Args:
         account_id: Hostaway's id of the account.
@@ -150,6 +150,24 @@ class Client:
             return Arrival(listing, observed_at)
 
         return follow(self._walk(spec, since), spec, fetch, self._ahead)
+
+    def get(self, resource: Resource, record_id: int, *, parent: int | None = None) -> Page:
+        """Read one object, as a page of one record; see `Source.get`.
+
+        Raises:
+            ValueError: `resource` is in a list that belongs to a parent, and there is none.
+        """
+        spec = SPECS[resource]
+        path = object_path(resource, record_id, parent)
+
+        def read(raw: bytes) -> Record:
+            record = as_record(raw, spec)
+            if record.id != record_id:
+                raise SourceUnavailable(f"Hostaway answered GET {path} with something that has not this id")
+            return record
+
+        record, observed_at = self._asking.object(path, spec.params, self._access, read)
+        return as_page(spec, [record], observed_at)
 
     def _walk(self, spec: Spec, since: datetime | None) -> Walk:
         if not spec.is_paged:

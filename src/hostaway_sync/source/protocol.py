@@ -1,6 +1,7 @@
 """What an answer of Hostaway means: (status, headers, body) → value, or the exception that says what to do.
 
     200, envelope with a list      Listing
+    200, envelope with an object   its exact bytes
     200, plain OAuth answer        Token (token route only: it has no envelope)
     401, 403                       TokenRejected; on the token route CredentialsRejected
     404                            NotFound
@@ -84,18 +85,25 @@ def decode_list(status: int, headers: Mapping[str, str], body: bytes, *, now: da
     Raises:
         SourceError: as drawn above.
     """
-    if status != HTTPStatus.OK:
-        raise _refusal(status, headers, body, now, asked)
-    envelope = _envelope(body)
-    if envelope is None:
-        raise SourceUnavailable(f"Hostaway answered {asked} with {_looks_like(body)} instead of a list")
-    if _scalar(envelope.status) != "success":
-        raise SourceUnavailable(f"Hostaway answered {asked} with status 200 and a failure{_quoted(body)}")
+    envelope = _opened(status, headers, body, now, asked, "a list")
     try:
         rows = _rows(bytes(envelope.result))
     except payloads.NotJson:
         raise SourceUnavailable(f"Hostaway answered {asked} with a result that is no list") from None
     return Listing(rows, _count(_scalar(envelope.count)))
+
+
+def decode_object(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, asked: str) -> bytes:
+    """Give the exact bytes of a single object, which begin as one does and may still be no JSON; see `decode_list`.
+
+    Raises:
+        SourceError: as drawn above.
+    """
+    envelope = _opened(status, headers, body, now, asked, "an object")
+    raw = bytes(envelope.result)
+    if not raw.startswith(b"{"):
+        raise SourceUnavailable(f"Hostaway answered {asked} with a result that is no object")
+    return raw
 
 
 def decode_token(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, account_id: int) -> Token:
@@ -130,6 +138,19 @@ def _refusal(status: int, headers: Mapping[str, str], body: bytes, now: datetime
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _RETRYABLE:
         return RequestRejected(sentence)
     return SourceUnavailable(sentence)
+
+
+def _opened(
+    status: int, headers: Mapping[str, str], body: bytes, now: datetime, asked: str, expected: str
+) -> _Envelope:
+    if status != HTTPStatus.OK:
+        raise _refusal(status, headers, body, now, asked)
+    envelope = _envelope(body)
+    if envelope is None:
+        raise SourceUnavailable(f"Hostaway answered {asked} with {_looks_like(body)} instead of {expected}")
+    if _scalar(envelope.status) != "success":
+        raise SourceUnavailable(f"Hostaway answered {asked} with status 200 and a failure{_quoted(body)}")
+    return envelope
 
 
 def _envelope(body: bytes) -> _Envelope | None:

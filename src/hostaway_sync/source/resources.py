@@ -59,7 +59,7 @@ class Spec:
         columns: column → key and cast.
         activity: keys that move when messages may have come or gone (API notes, 5).
         params: sent with every request.
-        volatile: see `Shape`.
+        volatile: see `Shape`; also the keys that a single object has and its row in a list has not.
         signed: see `Shape`.
         is_paged: it comes in pages; otherwise all at once, as far as is known.
         is_whole: all of the list is read; otherwise what is new, and then its length says nothing.
@@ -191,6 +191,16 @@ def list_of(resource: Resource, *, of_parent: bool, newest: bool) -> Spec:
     if "{parent}" in spec.path:
         raise ValueError(f"{resource} are read from a parent")
     return spec
+
+
+def object_path(resource: Resource, record_id: int, parent: int | None) -> str:
+    """Give where one object is, which is below the list that it is in.
+
+    Raises:
+        ValueError: this list belongs to a parent, and there is none.
+    """
+    spec = list_of(resource, of_parent=False, newest=False) if parent is None else SPECS[resource]
+    return f"{spec.path.format(parent=parent)}/{record_id}"
 
 
 def as_record(raw: bytes, spec: Spec) -> Record:

@@ -261,7 +261,8 @@ def _upsert(shape: Shape) -> sa.Select[Any]:
     written = statement.on_conflict_do_update(
         index_elements=["account_id", "id"],
         set_={name: new[name] for name in ["customer_id", "observed_at", *filled] if name != "id"}
-        | {"missing_since": sa.null(), "updated_at": sa.case((is_same, table.c.updated_at), else_=sa.func.now())}
+        | {"missing_since": sa.null(), "unlisted_since": sa.null()}
+        | {"updated_at": sa.case((is_same, table.c.updated_at), else_=sa.func.now())}
         | {name: _due_again(table, new) for name in marked},
         # Asked again under the row's lock: another writer may have been faster since the verdict.
         where=_is_newer(new, table.c),

@@ -62,6 +62,7 @@ def _mirrored(name: str, *columns: Column[object]) -> Table:
         Column("source_updated_at", Timestamp, comment="the source's own stamp; NULL where it has none"),
         Column("observed_at", Timestamp, nullable=False, comment="database clock when the request was granted"),
         Column("missing_since", Timestamp, comment="the source no longer lists it; the row stays"),
+        Column("unlisted_since", Timestamp, comment="start of the first whole walk that left it out; NULL: listed"),
         Column("created_at", Timestamp, nullable=False, server_default=func.now(), comment="first seen by us"),
         Column("updated_at", Timestamp, nullable=False, server_default=func.now(), comment="payload last changed"),
         Column("payload_hash", LargeBinary, nullable=False, comment="version byte, then 128 bits over the bytes"),

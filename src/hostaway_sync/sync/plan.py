@@ -21,6 +21,12 @@ MAX_WALKS = 3
 LAG = timedelta(minutes=15)
 # So many threads refused one after the other, and none readable: the account has no right to its inbox.
 FORBIDDEN_THREADS = 10
+# More rows than this, and more than this share of them, are not believed to vanish at once; nor are all, if so many.
+MISSING_ROWS = 10
+MISSING_SHARE = 0.1
+MISSING_ALL = 3
+# An object that may not be read is gone when whole walks so far apart left it out.
+UNLISTED_FOR = timedelta(hours=20)
 # So many failures one after the other, and it is not this or that conversation that is broken.
 FAILED_THREADS = 5
 
@@ -74,6 +80,11 @@ def can_recover(error: HostawaySyncError) -> bool:
 def ends_the_run(error: SourceError) -> bool:
     """Say whether an error of one resource makes it pointless to ask for the next one."""
     return can_recover(error) or isinstance(error, CredentialsRejected)
+
+
+def is_sudden(unlisted: int, live: int) -> bool:
+    """Say whether so many of the live rows are gone at once that the source is to be doubted, not the rows."""
+    return (unlisted > MISSING_ROWS and unlisted > live * MISSING_SHARE) or (unlisted == live >= MISSING_ALL)
 
 
 def inbox_is_closed(forbidden: int, read: int) -> bool:

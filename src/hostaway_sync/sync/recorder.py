@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from hostaway_sync.records import Change, Counts, Oddities, Page, Resource, ResourceReport, RunState
-from hostaway_sync.store import due, leases, records, runs, walks
+from hostaway_sync.store import due, leases, missing, records, runs, walks
+from hostaway_sync.sync import plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.missing import Unlisted
 
 _STRENGTH = {change: rank for rank, change in enumerate(Change)}
 
@@ -46,6 +48,22 @@ class Recorder(Protocol):
 
     def read(self, resource: Resource, parent: int, began_at: datetime) -> None:
         """Take away the mark of a part that was read whole, beginning at `began_at`."""
+        ...
+
+    def unlisted(self, resource: Resource) -> list[Unlisted]:
+        """Give the live rows that a whole walk of this run left out."""
+        ...
+
+    def live(self, resource: Resource) -> int:
+        """Count the rows that are not missing."""
+        ...
+
+    def is_unlisted_for_long(self, row: Unlisted) -> bool:
+        """Say whether whole walks far enough apart left a row out."""
+        ...
+
+    def mark_missing(self, resource: Resource, row_id: int) -> None:
+        """Take down that a row is gone."""
         ...
 
     def close(self, resource: Resource, report: ResourceReport, watermark: datetime | None) -> None:
@@ -131,6 +149,26 @@ class TableRecorder:
         take_away = due.looked_up if resource is Resource.CONVERSATIONS else due.thread_read
         self._write(lambda connection: take_away(connection, self._owner.account_id, parent, began_at=began_at))
 
+    def unlisted(self, resource: Resource) -> list[Unlisted]:
+        """Give the live rows that were not met, and remember since when."""
+        account_id = self._owner.account_id
+        walk = missing.Walk(self._run_id, account_id, resource, self._noted_before, self._signpost)
+        rows = self._database.transaction(lambda connection: missing.unlisted(connection, walk))
+        self._write(lambda connection: missing.note(connection, walk, rows))
+        return rows
+
+    def live(self, resource: Resource) -> int:
+        """Count in the database."""
+        return self._database.transaction(lambda connection: missing.live(connection, self._owner.account_id, resource))
+
+    def is_unlisted_for_long(self, row: Unlisted) -> bool:
+        """Compare with the start of this run."""
+        return row.since is not None and self._signpost - row.since >= plan.UNLISTED_FOR
+
+    def mark_missing(self, resource: Resource, row_id: int) -> None:
+        """Mark a row as missing since now."""
+        self._write(lambda connection: missing.mark(connection, self._owner.account_id, resource, row_id))
+
     def close(self, resource: Resource, report: ResourceReport, watermark: datetime | None) -> None:
         """Write the row of a resource and, only if it was whole, its watermark, in one transaction."""
         account_id = self._owner.account_id
@@ -199,6 +237,24 @@ class DryRecorder:
         return sorted(marked & self._changes[Resource.CONVERSATIONS].keys() if listed else marked)
 
     def read(self, resource: Resource, parent: int, began_at: datetime) -> None:
+        """Write nothing."""
+
+    def unlisted(self, resource: Resource) -> list[Unlisted]:
+        """Give none: whether a row is gone is decided by requests that a dry run does not make."""
+        del resource
+        return []
+
+    def live(self, resource: Resource) -> int:
+        """Count nothing: nothing is unlisted."""
+        del resource
+        return 0
+
+    def is_unlisted_for_long(self, row: Unlisted) -> bool:
+        """Say no: nothing is unlisted."""
+        del row
+        return False
+
+    def mark_missing(self, resource: Resource, row_id: int) -> None:
         """Write nothing."""
 
     def close(self, resource: Resource, report: ResourceReport, watermark: datetime | None) -> None:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from hostaway_sync.records import Mark, Mode, Resource, ResourceReport, RunRepor
 from hostaway_sync.store import leases, runs, walks
 from hostaway_sync.store.records import Owner
 from hostaway_sync.sync import plan
+from hostaway_sync.sync.missing import mark_missing
 from hostaway_sync.sync.recorder import DryRecorder, Recorder, Sweep, TableRecorder
 from hostaway_sync.sync.threads import mirror_parts
 from hostaway_sync.sync.walk import mirror_list
@@ -38,6 +39,7 @@ class Order:
     Attributes:
         resources: what to mirror; nothing else moves.
         full: read everything, even if an incremental run would do.
+        accept_missing: believe it when suspiciously many rows are gone at once.
         dry_run: compare and count, write nothing.
         in_flight: requests that overlap.
         max_retries: how often the run may be tried again as a whole.
@@ -47,6 +49,7 @@ class Order:
 
     resources: tuple[Resource, ...] = tuple(Resource)
     full: bool = False
+    accept_missing: bool = False
     dry_run: bool = False
     in_flight: int = 4
     max_retries: int = 0
@@ -137,6 +140,7 @@ class Run:
                     report = self._parts(resource, source, recorder, progress, listed)
                 else:
                     report, mark = self._list(resource, source, recorder, progress, signpost)
+                report = self._with_missing(resource, report, source, recorder)
             except SourceError as failure:
                 error = failure
                 report = ResourceReport(
@@ -147,6 +151,17 @@ class Run:
             if error is not None and plan.ends_the_run(error):
                 break
         return reports
+
+    def _with_missing(
+        self, resource: Resource, report: ResourceReport, source: Source, recorder: Recorder
+    ) -> ResourceReport:
+        """Mark what is gone, after a whole walk of a full run; threads are walks of their own, whole in any run."""
+        if report.state is not RunState.SUCCESS or not (self._is_full or resource is Resource.MESSAGES):
+            return report
+        marked, error = mark_missing(resource, source, recorder, accept=self._order.accept_missing)
+        counts, oddities = recorder.counts(resource)
+        state = report.state if error is None else RunState.FAILED
+        return replace(report, state=state, counts=replace(counts, missing=marked), oddities=oddities, error=error)
 
     def _list(
         self, resource: Resource, source: Source, recorder: Recorder, progress: Progress, signpost: datetime | None

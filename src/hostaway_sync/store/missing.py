@@ -1,0 +1,104 @@
+"""Rows that the source no longer lists: found by a whole walk, marked only once their absence is proven."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from hostaway_sync.records import Resource
+from hostaway_sync.store.tables import MIRRORED, conversation_messages, conversations, walk_pages
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Unlisted:
+    """A row that a whole walk left out.
+
+    Attributes:
+        id: the row's id.
+        parent: the conversation of a message.
+        since: start of the first whole walk that left it out; None when this one is the first.
+    """
+
+    id: int
+    parent: int | None
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What a run has met of a resource: the pages it noted after `after_page`."""
+
+    run_id: UUID
+    account_id: int
+    resource: Resource
+    after_page: int
+    began_at: datetime
+
+
+def unlisted(connection: sa.Connection, walk: Walk) -> list[Unlisted]:
+    """Give the live rows that a whole walk did not meet; of messages, those in threads that it read whole."""
+    table = MIRRORED[walk.resource]
+    is_message = walk.resource is Resource.MESSAGES
+    parent = table.c.conversation_id if is_message else sa.null()
+    query = sa.select(table.c.id, parent.label("parent"), table.c.unlisted_since).where(
+        table.c.account_id == walk.account_id, table.c.missing_since.is_(None), table.c.id.not_in(_met(walk))
+    )
+    if is_message:
+        read = sa.select(conversations.c.id).where(
+            conversations.c.account_id == walk.account_id, conversations.c.thread_read_at >= walk.began_at
+        )
+        query = query.where(conversation_messages.c.conversation_id.in_(read))
+    return [Unlisted(*row) for row in connection.execute(query.order_by(table.c.id))]
+
+
+def live(connection: sa.Connection, account_id: int, resource: Resource) -> int:
+    """Count the rows that are not missing."""
+    table = MIRRORED[resource]
+    query = sa.select(sa.func.count()).where(table.c.account_id == account_id, table.c.missing_since.is_(None))
+    return int(connection.execute(query).scalar_one())
+
+
+def note(connection: sa.Connection, walk: Walk, rows: list[Unlisted]) -> None:
+    """Remember since when rows are unlisted, and forget it of those that were met again."""
+    table = MIRRORED[walk.resource]
+    of_account = table.c.account_id == walk.account_id
+    again = sa.and_(of_account, table.c.unlisted_since.is_not(None), table.c.id.in_(_met(walk)))
+    connection.execute(sa.update(table).where(again).values(unlisted_since=None))
+    first = [row.id for row in rows if row.since is None]
+    is_first = table.c.id == sa.func.any(sa.literal(first, sa.ARRAY(sa.BigInteger)))
+    connection.execute(sa.update(table).where(of_account, is_first).values(unlisted_since=walk.began_at))
+
+
+def mark(connection: sa.Connection, account_id: int, resource: Resource, row_id: int) -> None:
+    """Mark a row as missing since now; with a conversation go its messages, which nobody lists any more."""
+    _mark(connection, MIRRORED[resource], MIRRORED[resource].c.id == row_id, account_id)
+    if resource is Resource.CONVERSATIONS:
+        _mark(connection, conversation_messages, conversation_messages.c.conversation_id == row_id, account_id)
+
+
+def _mark(connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[bool], account_id: int) -> None:
+    # What was asked for before this moment and is written later must not bring the row back.
+    connection.execute(
+        sa.update(table)
+        .where(table.c.account_id == account_id, table.c.missing_since.is_(None), which)
+        .values(missing_since=sa.func.now(), observed_at=sa.func.greatest(table.c.observed_at, sa.func.now()))
+    )
+
+
+def _met(walk: Walk) -> sa.Select[int]:
+    keys = sa.func.unnest(walk_pages.c.record_keys).table_valued("id", name="met").render_derived()
+    return (
+        sa.select(keys.c.id)
+        .select_from(walk_pages.join(keys, sa.true()))
+        .where(
+            walk_pages.c.run_id == walk.run_id,
+            walk_pages.c.resource == walk.resource.value,
+            walk_pages.c.page_id > walk.after_page,
+        )
+    )

@@ -1,0 +1,51 @@
+"""Gone means gone only when proven: a whole walk left a row out, and asking for the row itself says so, too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hostaway_sync.errors import Forbidden, NotFound
+from hostaway_sync.sync import plan
+
+if TYPE_CHECKING:
+    from hostaway_sync.records import Resource, Source
+    from hostaway_sync.sync.recorder import Recorder
+
+
+def mark_missing(resource: Resource, source: Source, recorder: Recorder, *, accept: bool) -> tuple[int, str | None]:
+    """Ask for every row that a whole walk did not list, and mark those that are gone.
+
+    Args:
+        resource: whose rows.
+        source: where they are asked for, one by one.
+        recorder: who knows them, and takes down what is found.
+        accept: mark even if suspiciously many are gone.
+
+    Returns:
+        How many rows were marked, and why none was when there were suspiciously many.
+
+    Raises:
+        SourceError: a row could neither be read nor be shown to be gone.
+        LeaseLost: another run took over.
+    """
+    rows = recorder.unlisted(resource)
+    live = recorder.live(resource) if rows else 0
+    if plan.is_sudden(len(rows), live) and not accept:
+        return 0, (
+            f"{len(rows)} of {live} rows are no longer listed, all at once: nothing was marked missing; "
+            "look at the dashboard, and run again with --accept-missing if they are really gone"
+        )
+    marked = 0
+    for row in rows:
+        try:
+            # Not listed, yet there: it stays, and is brought up to date.
+            recorder.record(source.get(resource, row.id, parent=row.parent))
+        except NotFound:
+            recorder.mark_missing(resource, row.id)
+            marked += 1
+        except Forbidden:
+            # It may also be an object that is not ours to read; time tells.
+            if recorder.is_unlisted_for_long(row):
+                recorder.mark_missing(resource, row.id)
+                marked += 1
+    return marked, None

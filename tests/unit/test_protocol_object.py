@@ -1,0 +1,65 @@
+"""What an answer with a single object means, without a connection."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from hostaway_sync.errors import NotFound, SourceUnavailable, TokenRejected
+from hostaway_sync.source.protocol import decode_object
+
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+
+
+def single(body: bytes, status: int = 200) -> bytes:
+    """Decode a single object."""
+    return decode_object(status, {}, body, now=NOW, asked="GET /listings/1")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"id" : 1.0,"a":[1, 2]}',
+        rb'{"id":1,"body":"\ud83d"}',
+        b'{"id":1,"body":"\xff"}',
+        b'{"id":1,"body":"a\nb"}',
+        b'{"id":NaN}',
+        b'{"id":1,"deep":' + b"[" * 3000 + b"]" * 3000 + b"}",
+        b"{nonsense}",
+    ],
+    ids=lambda raw: repr(raw)[:40],
+)
+def test_an_object_is_given_to_the_byte(raw: bytes) -> None:
+    """Whatever a strict reader says of it; who makes a record of it looks closer."""
+    assert single(b'{"status":"success","result": ' + raw + b' ,"count":null}') == raw
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html><h1>502 Bad Gateway</h1></html>",
+        b'{"status":"success","result":{"id":1}',
+        b'{"status":"success","result":null}',
+        b'{"status":"success","result":[{"id":1}]}',
+        b'{"status":"success","result":"1"}',
+        b'{"status":"success","result":NaN}',
+        b'{"status":"success"}',
+        b'{"status":"fail","result":{"id":1}}',
+        b'{"result":{"id":1}}',
+        b'{"id":1}',
+    ],
+)
+def test_a_body_that_is_no_object_may_be_asked_for_again(body: bytes) -> None:
+    """Nothing, a list, a bare object and a failure with status 200 are none."""
+    with pytest.raises(SourceUnavailable, match="GET /listings/1"):
+        single(body)
+
+
+def test_an_object_that_is_not_there_is_not_found() -> None:
+    """A refusal means of one object what it means of a list."""
+    with pytest.raises(NotFound):
+        single(b"", 404)
+    with pytest.raises(TokenRejected):
+        single(b"", 403)

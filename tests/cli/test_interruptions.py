@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 PLACES = {"reservations": ("GET /reservations", 2), "messages": ("GET /conversations/{id}/messages", 20)}
 
 
-# The routes of a whole run and how often it asks for each, at the least.
-KILLED_AT = {
-    "GET /listings": 1,
-    "GET /reservations": 4,
-    "GET /conversations": 3,
-    "GET /conversations/{id}/messages": 200,
-}
+# Requests before which a run may be killed.
+KILLED_AT = [
+    ("GET /listings", 1),
+    *(("GET /reservations", number) for number in (1, 2, 3, 4)),
+    *(("GET /conversations", number) for number in (1, 2, 3)),
+    *(("GET /conversations/{id}/messages", number) for number in (1, 2, 5, 10, 19)),
+]
 
 
 class Barrier:
@@ -115,20 +115,29 @@ def test_after_sigkill_the_next_run_is_clean(town: Build, program: Program, plac
 
 @pytest.mark.soak
 def test_kills_at_random_requests_never_cost_a_row(town: Build, program: Program) -> None:
-    """Thirty runs are killed wherever they happen to be; one quiet run later the mirror is equal to the source."""
+    """Fifty runs are killed wherever they happen to be; one quiet full run later the mirror is equal to the source."""
     here = town(reservations=250, switches=Switches(max_limit=100))
-    chance = random.Random(30)  # noqa: S311  (a test that can be repeated)
-    for _ in range(30):
-        route, most = chance.choice(list(KILLED_AT.items()))
-        barrier = Barrier(here, route, chance.randint(1, most))
-        process = start(here, "sync", "70001")
-        assert barrier.reached.wait(60)
-        process.kill()
+    chance = random.Random(50)  # noqa: S311  (a test that can be repeated)
+    threads = sorted(here.truth("conversations"))
+    killed = 0
+    for _ in range(50):
+        for conversation_id in chance.sample(threads, 20):
+            here.sandbox.world.guest_message(conversation_id)
+        barrier = Barrier(here, *chance.choice(KILLED_AT))
+        process = start(here, "sync", "70001", *chance.choice([(), ("--full",)]))
+        while not barrier.reached.wait(0.05) and process.poll() is None:
+            pass  # an incremental run may end before it asks for that much
+        if barrier.reached.is_set():
+            process.kill()
+            killed += 1
         process.communicate(timeout=20)
         barrier.open.set()
-    assert program(here, "sync", "70001").returncode == 0
+    assert killed > 25
+    assert program(here, "sync", "70001", "--full").returncode == 0
     assert here.differences() == {}
-    assert here.ask("SELECT state FROM sync_runs WHERE state <> 'abandoned'") == [("success",)]
+    assert here.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    assert here.ask("SELECT count(*) FROM sync_runs WHERE state NOT IN ('abandoned', 'success')") == [(0,)]
+    assert here.ask("SELECT owner FROM leases") == [(None,)]
 
 
 def test_a_database_that_restarts_in_the_middle_costs_nothing(town: Build, program: Program) -> None:

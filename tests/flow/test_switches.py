@@ -4,7 +4,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from hostaway_sync.records import Resource, RunState
@@ -45,9 +45,12 @@ def something_happens(world: World, chance: random.Random) -> None:
 # What an operator may ask of one run.
 PARTS = [tuple(Resource), (Resource.RESERVATIONS,), (Resource.LISTINGS, Resource.MESSAGES), (Resource.CONVERSATIONS,)]
 
-# One database serves all examples, which empty it themselves.
+# One database serves all examples, which empty it themselves. Seconds a world are too many to look for a smaller one.
 settings.register_profile(
-    "worlds", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    "worlds",
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 WORLDS = settings.get_profile("worlds")
 

@@ -55,7 +55,7 @@ def test_a_name_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) ->
 def test_a_report_names_its_state(capsys: pytest.CaptureFixture[str]) -> None:
     """The last line says how the run ended."""
     output.print_report(RunReport(70001, Mode.FULL, RunState.PARTIAL, 3, 1.25, {}))
-    assert capsys.readouterr().out.splitlines()[-1] == "account 70001: partial in 1.2 s, 3 API calls"
+    assert capsys.readouterr().out.splitlines()[-1] == "account 70001: partial (full) in 1.2 s, 3 API calls"
 
 
 @pytest.mark.usefixtures("own_logging")

@@ -68,14 +68,14 @@ def outcome_document(outcome: AccountOutcome) -> dict[str, Any]:
 
 def print_report(report: RunReport) -> None:
     """Print what a run did, for a person."""
-    names = ["seen", "inserted", "updated", "unchanged", "stale", "quarantined"]
+    names = ["seen", "inserted", "updated", "unchanged", "stale", "quarantined", "missing"]
     table = _table(["", *names, ""], right=names)
     for resource, part in report.resources.items():
         numbers = asdict(part.counts)
         cells = [f"{numbers[name]:,}" for name in names]
         table.add_row(resource.value, *cells, _styled(part.state))
     _print(table)
-    took = f"in {report.duration_s:.1f} s, {report.api_calls} API calls"
+    took = f"({report.mode}) in {report.duration_s:.1f} s, {report.api_calls} API calls"
     _print(_plain(f"account {report.account_id}: ") + _styled(report.state) + f" {took}")
 
 

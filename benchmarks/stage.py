@@ -78,7 +78,7 @@ def stage(*sandbox_options: str, limits: str = NO_LIMIT) -> Iterator[Stage]:
         keeper = subprocess.Popen(
             [sys.executable, "-c", _KEEP], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        assert keeper.stdout is not None  # noqa: S101
+        assert keeper.stdout is not None  # noqa: S101  (a pipe was asked for)
         keeper.stdout.readline()
         account_id = int(found["account_id"])
         play(Stage(account_id, environment), "account", "add", str(account_id), "--no-sync", json_output=False)
@@ -98,7 +98,7 @@ def play(on: Stage, *arguments: str, json_output: bool = True) -> Ended:
     process = subprocess.Popen(
         [sys.executable, "-m", "hostaway_sync", *arguments, *options], env=on.environment, stdout=subprocess.PIPE
     )
-    assert process.stdout is not None  # noqa: S101
+    assert process.stdout is not None  # noqa: S101  (a pipe was asked for)
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

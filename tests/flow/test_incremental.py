@@ -220,7 +220,7 @@ def test_a_dry_run_is_incremental_too(town: Build) -> None:
 @pytest.mark.parametrize("sort", ["honoured", "ignored"])
 def test_an_edited_listing_is_found(town: Build, sort: str) -> None:
     """Whether Hostaway sorts them as asked or not."""
-    here = a_mirrored_town(town, listings=60, switches=Switches(sort_parameters=sort))  # type: ignore[arg-type]
+    here = a_mirrored_town(town, listings=60, switches=Switches(sort_parameters=sort))  # type: ignore[arg-type]  # a plain value where a literal is declared
     here.sandbox.world.edit_listing(next(iter(here.truth("listings"))), name="Renamed")
     here.mirror().sync(here.account_id)
     assert here.differences() == {}

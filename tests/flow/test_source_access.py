@@ -63,7 +63,7 @@ def test_wrong_credentials_are_one_clear_sentence(wrong: dict[str, Any]) -> None
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_token_revoked_in_the_middle_is_renewed_once(status: int) -> None:
     """The walk goes on where it was."""
-    with stage(switches=Switches(max_limit=250, bad_bearer=status)) as set_up:  # type: ignore[arg-type]
+    with stage(switches=Switches(max_limit=250, bad_bearer=status)) as set_up:  # type: ignore[arg-type]  # a plain value where a literal is declared
         walk = set_up.client().walk(Resource.RESERVATIONS)
         pages = [next(walk)]
         set_up.sandbox.revoke_tokens()
@@ -76,7 +76,7 @@ def test_a_token_revoked_in_the_middle_is_renewed_once(status: int) -> None:
 @pytest.mark.parametrize("inbox", ["closed_threads", "closed"])
 def test_an_account_without_inbox_rights_renews_once_for_all_threads(inbox: str) -> None:
     """Every thread is forbidden, one renewal and one request find that out, and other lists are read."""
-    with stage(accounts=[AccountSpec(reservations=30, inbox=inbox)]) as set_up:  # type: ignore[arg-type]
+    with stage(accounts=[AccountSpec(reservations=30, inbox=inbox)]) as set_up:  # type: ignore[arg-type]  # a plain value where a literal is declared
         client = set_up.client()
         client.check()
         parents = sorted(truth(set_up.sandbox, Resource.CONVERSATIONS))

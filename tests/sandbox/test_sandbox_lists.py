@@ -62,7 +62,7 @@ def test_lists_stand_in_their_documented_order(open_sandbox: OpenSandbox) -> Non
 @pytest.mark.parametrize("order", ["id", "date"])
 def test_threads_come_newest_first(open_sandbox: OpenSandbox, order: str) -> None:
     """By id or by date, as the switch says; scheduled messages only for who asks for them."""
-    sandbox, caller = open_sandbox(switches=Switches(thread_order=order))  # type: ignore[arg-type]
+    sandbox, caller = open_sandbox(switches=Switches(thread_order=order))  # type: ignore[arg-type]  # a plain value where a literal is declared
     thread = caller.ids("/conversations", limit=1)[0]
     sandbox.world.schedule_message(thread, sandbox.world.now.replace(year=2030))
     sandbox.world.guest_message(thread, lag=90_000_000)

@@ -143,7 +143,7 @@ def test_every_text_is_json_of_pure_ascii(world: World) -> None:
 @pytest.mark.parametrize(("setting", "blank"), [("null", None), ("empty", ""), ("zeros", "0000-00-00 00:00:00")])
 def test_empty_times_are_written_as_the_switch_says(setting: str, blank: str | None) -> None:
     """Null, an empty text or zeros, on reservations and conversations alike."""
-    world = World(reservations=120, switches=Switches(blank_times=setting))  # type: ignore[arg-type]
+    world = World(reservations=120, switches=Switches(blank_times=setting))  # type: ignore[arg-type]  # a plain value where a literal is declared
     assert {row["pendingExpireDate"] for _, row in world.truth("reservations")} == {blank}
     assert blank in {row["messageReceivedOn"] for _, row in world.truth("conversations")}
 

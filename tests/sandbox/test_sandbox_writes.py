@@ -46,9 +46,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         self.end_headers()
 
-    do_GET = do_POST = _note  # noqa: N815
+    do_GET = do_POST = _note  # noqa: N815  (the server's name for it)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the server's name for it)
         """Say nothing."""
 
 

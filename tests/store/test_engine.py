@@ -246,7 +246,7 @@ def test_sessions_are_in_utc_and_do_not_wait_for_ever(database: Database) -> Non
 
 def test_the_embedded_server_is_started_again_and_released(server: EmbeddedPostgres) -> None:
     """When the database is away and ours, it is brought back; closing gives it back."""
-    mine = EmbeddedPostgres(server._state_dir, bin_dir=server._bin_dir)  # noqa: SLF001
+    mine = EmbeddedPostgres(server._state_dir, bin_dir=server._bin_dir)  # noqa: SLF001  (no public way to see it)
     waits: list[float] = []
     mine.start()
     database = Database(mine.url(), embedded=mine, sleep=waits.append, schema="hostaway")

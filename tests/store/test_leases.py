@@ -161,11 +161,11 @@ def test_a_process_that_may_not_be_looked_at_lives(
 
     monkeypatch.setattr(os, "kill", refuse)
     assert leases._is_hidden(2**22 + 1)  # noqa: SLF001  (above the largest process number there is)
-    assert not leases._is_hidden(holder.pid)  # noqa: SLF001
+    assert not leases._is_hidden(holder.pid)  # noqa: SLF001  (no public way to see it)
     with pytest.raises(LeaseHeld):
         leases.acquire(database, 1, leases.this_process())
     monkeypatch.setattr(os, "kill", vanish)
-    assert not leases._is_hidden(holder.pid)  # noqa: SLF001
+    assert not leases._is_hidden(holder.pid)  # noqa: SLF001  (no public way to see it)
     monkeypatch.undo()
 
 
@@ -189,14 +189,14 @@ def test_whether_an_owner_died_is_said_of_our_host_only() -> None:
 
 def test_the_start_of_a_process_can_be_told_without_proc() -> None:
     """Where there is no /proc, a living process has a start and a number that nobody has does not."""
-    assert leases._started_without_proc(os.getpid()) is not None  # noqa: SLF001
-    assert leases._started_without_proc(2**22 + 1) is None  # noqa: SLF001
+    assert leases._started_without_proc(os.getpid()) is not None  # noqa: SLF001  (no public way to see it)
+    assert leases._started_without_proc(2**22 + 1) is None  # noqa: SLF001  (no public way to see it)
 
 
 def test_a_host_without_proc_has_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Boot and process numbering are added only where they can be read."""
     monkeypatch.setattr(leases, "Path", lambda name: Path(f"{tmp_path}{name}"))
-    assert "/" not in leases._host()  # noqa: SLF001
+    assert "/" not in leases._host()  # noqa: SLF001  (no public way to see it)
 
 
 def test_one_of_two_racing_acquirers_wins(database: Database) -> None:

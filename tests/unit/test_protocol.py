@@ -272,8 +272,8 @@ def test_any_answer_at_all_is_a_list_or_a_source_error(body: bytes, status: int)
         try:
             assert isinstance(listed(status, tried), Listing)
         except SourceError as error:
-            assert str(error).isprintable()  # noqa: PT017
+            assert str(error).isprintable()  # noqa: PT017  (every error there may be)
         try:
             issued(tried, status)
         except SourceError as error:
-            assert str(error).isprintable()  # noqa: PT017
+            assert str(error).isprintable()  # noqa: PT017  (every error there may be)

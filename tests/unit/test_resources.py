@@ -105,7 +105,7 @@ def test_a_message_has_its_own_columns() -> None:
         (["awaiting"], None, ("status",)),
     ],
 )
-def test_a_message_is_final_unless_it_waits(status: object, expected: bool | None, misfits: tuple[str, ...]) -> None:  # noqa: FBT001
+def test_a_message_is_final_unless_it_waits(status: object, expected: bool | None, misfits: tuple[str, ...]) -> None:  # noqa: FBT001  (a value drawn for the test)
     """A status that is none is counted once, and says nothing."""
     record = as_record(json.dumps({"id": 1, "status": status}).encode(), MESSAGE)
     assert record.columns["is_final"] is expected
@@ -296,7 +296,7 @@ def test_a_stamp_that_cannot_be_read_is_a_misfit(value: object) -> None:
         ([], None, ("is_incoming",)),
     ],
 )
-def test_booleans_are_read(value: object, expected: bool | None, misfits: tuple[str, ...]) -> None:  # noqa: FBT001
+def test_booleans_are_read(value: object, expected: bool | None, misfits: tuple[str, ...]) -> None:  # noqa: FBT001  (a value drawn for the test)
     """0 and 1 in all their forms."""
     record = as_record(json.dumps({"id": 1, "isIncoming": value}).encode(), MESSAGE)
     assert record.columns["is_incoming"] is expected
@@ -447,7 +447,7 @@ JSON_VALUES = st.recursive(
 
 
 @given(fields=st.dictionaries(st.sampled_from([*GOOD, "note"]), JSON_VALUES, max_size=8), ascii_only=st.booleans())
-def test_any_json_in_any_key_makes_a_record(fields: dict[str, object], ascii_only: bool) -> None:  # noqa: FBT001
+def test_any_json_in_any_key_makes_a_record(fields: dict[str, object], ascii_only: bool) -> None:  # noqa: FBT001  (a value drawn for the test)
     """Wrong types in every column at once are misfits, nothing else."""
     text = json.dumps(fields, ensure_ascii=ascii_only)
     record = as_record(text.encode(errors="surrogatepass"), RESERVATION)

@@ -116,7 +116,7 @@ def test_an_error_is_raised_when_its_turn_comes(pool: ThreadPoolExecutor) -> Non
 def test_a_walk_that_is_left_forgets_what_it_fetched(pool: ThreadPoolExecutor) -> None:
     """Nothing is waited for."""
     shelf = Shelf()
-    pages: Generator[Page] = follow(shelf.walk((0, 5, 9), (5, 9), (9,)), LISTINGS, shelf.fetch, pool)  # type: ignore[assignment]
+    pages: Generator[Page] = follow(shelf.walk((0, 5, 9), (5, 9), (9,)), LISTINGS, shelf.fetch, pool)  # type: ignore[assignment]  # a generator is what it is
     next(pages)
     pages.close()
     assert len(shelf.answers) == 1

@@ -65,7 +65,7 @@ def test_no_untouched_row_is_missed_by_cursor_without_a_doubt(
     moved: str,
     deleted: str,
     script: list[list[tuple[str, float]]],
-    ties: bool,  # noqa: FBT001
+    ties: bool,  # noqa: FBT001  (a value drawn for the test)
 ) -> None:
     """Whatever changes between pages and however the source answers then: all untouched rows, or a doubt."""
     source = quiet(size, limit, count=count, moved=moved, deleted=deleted)
@@ -196,7 +196,7 @@ def test_a_source_that_refuses_every_cursor_raises_a_doubt() -> None:
 
 
 @pytest.mark.parametrize("stamps", [True, False])
-def test_a_source_that_ignores_the_cursor_raises_a_doubt(stamps: bool) -> None:  # noqa: FBT001
+def test_a_source_that_ignores_the_cursor_raises_a_doubt(stamps: bool) -> None:  # noqa: FBT001  (a value drawn for the test)
     """The same page again and again ends the walk, with and without an order to go by."""
     first = tuple(row(100 - index, 100 - index if stamps else None) for index in range(10))
     calls: list[int | None] = []

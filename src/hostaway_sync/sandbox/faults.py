@@ -176,7 +176,7 @@ class Faults:
         self._lock = Lock()
         self._rules: list[Rule] = []
 
-    def add(self, effect: Effect, **conditions: Any) -> Rule:  # noqa: ANN401
+    def add(self, effect: Effect, **conditions: Any) -> Rule:  # noqa: ANN401  (whatever the API takes)
         """Put a rule in force; `conditions` are the fields of `Rule`. By default it strikes once."""
         rule = Rule(effect, **conditions)
         with self._lock:

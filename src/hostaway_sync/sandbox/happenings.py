@@ -76,7 +76,7 @@ class Happenings(Content):
 
     # Reservations
 
-    def create_reservation(self, *, conversation: bool = True, **fields: Any) -> int:  # noqa: ANN401
+    def create_reservation(self, *, conversation: bool = True, **fields: Any) -> int:  # noqa: ANN401  (whatever the API takes)
         """Book: a new row at the top, by default with a thread; returns its id.
 
         `fields` are payload keys, such as `listingMapId` of a listing that is not there yet.
@@ -94,7 +94,7 @@ class Happenings(Content):
                 self.create_conversation(number)
             return number
 
-    def update_reservation(self, reservation_id: int, *, activity: bool = True, **fields: Any) -> None:  # noqa: ANN401
+    def update_reservation(self, reservation_id: int, *, activity: bool = True, **fields: Any) -> None:  # noqa: ANN401  (whatever the API takes)
         """Change payload keys; moves `updatedOn`, and `latestActivityOn` unless `activity` is False."""
         with self.lock:
             self._bump(reservation_id, self._tick(), activity=activity, **fields)
@@ -127,7 +127,7 @@ class Happenings(Content):
             for number in reservation_ids:
                 self._bump(number, moment, activity=False)
 
-    def _bump(self, reservation_id: int, moment: int, *, activity: bool = True, **fields: Any) -> None:  # noqa: ANN401
+    def _bump(self, reservation_id: int, moment: int, *, activity: bool = True, **fields: Any) -> None:  # noqa: ANN401  (whatever the API takes)
         payload = self.reservation(reservation_id)
         payload["updatedOn"] = stamp_text(moment)
         if activity:
@@ -141,7 +141,7 @@ class Happenings(Content):
 
     # Listings
 
-    def create_listing(self, listing_id: int | None = None, **fields: Any) -> int:  # noqa: ANN401
+    def create_listing(self, listing_id: int | None = None, **fields: Any) -> int:  # noqa: ANN401  (whatever the API takes)
         """Add a listing, by default under a new id; returns the id."""
         with self.lock:
             number = listing_id or self._next_listing
@@ -151,7 +151,7 @@ class Happenings(Content):
             self._put_listing(payload | fields)
             return number
 
-    def edit_listing(self, listing_id: int, *, stamp: bool = True, **fields: Any) -> None:  # noqa: ANN401
+    def edit_listing(self, listing_id: int, *, stamp: bool = True, **fields: Any) -> None:  # noqa: ANN401  (whatever the API takes)
         """Change payload keys; moves `latestActivityOn` unless `stamp` is False (not every edit does)."""
         with self.lock:
             moment = stamp_text(self._tick())
@@ -181,7 +181,7 @@ class Happenings(Content):
             bits = mix(number)
             listing = None if reservation_id is None else self.reservation(reservation_id)["listingMapId"]
             self._put_conversation(
-                Conversation(number, -1, FIRST, reservation_id, listing, 0, bits % len(GUESTS), None, None, False, bits)  # noqa: FBT003
+                Conversation(number, -1, FIRST, reservation_id, listing, 0, bits % len(GUESTS), None, None, False, bits)  # noqa: FBT003  (a row of values, in order)
             )
             if reservation_id is not None:
                 self._later_threads.setdefault(reservation_id, []).append(number)

@@ -90,4 +90,4 @@ def send(url: str, *, method: str, body: bytes | None, headers: dict[str, str] |
 
 
 def _is_good(status: int | None) -> bool:
-    return status is not None and 200 <= status < 300  # noqa: PLR2004
+    return status is not None and 200 <= status < 300  # noqa: PLR2004  (HTTP statuses)

@@ -224,4 +224,4 @@ def answer(account: Account, route: Route, request: Request) -> Reply:
         with account.world.lock:
             return route.handler(account, request)
     except KeyError:
-        return denied() if switches.deleted_object == 403 else failure(404, MISSING, switches)  # noqa: PLR2004
+        return denied() if switches.deleted_object == 403 else failure(404, MISSING, switches)  # noqa: PLR2004  (HTTP statuses)

@@ -157,7 +157,7 @@ class Sandbox:
     def reconfigure(self, account_id: int, **fields: object) -> None:
         """Change `client_secret`, `secret_deleted` or `inbox` of an account's `AccountSpec` while it runs."""
         account = self.accounts[account_id]
-        account.spec = replace(account.spec, **fields)  # type: ignore[arg-type]
+        account.spec = replace(account.spec, **fields)  # type: ignore[arg-type]  # a plain value where a literal is declared
 
     def revoke_tokens(self, account_id: int = ACCOUNT_ID) -> None:
         """Make every token of an account useless, as when its key is deleted."""

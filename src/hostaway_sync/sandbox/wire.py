@@ -45,20 +45,20 @@ class Server(ThreadingHTTPServer):
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", self.socket.getsockname()[1]
 
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  (whatever the API takes)
         """Remember a connection and give it a thread."""
         with self._gone:
             self._connections.add(request)
         super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401  (whatever the API takes)
         """Forget a connection and close it."""
         super().shutdown_request(request)
         with self._gone:
             self._connections.discard(request)
             self._gone.notify_all()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002  (the server's signature)
         """Log what went wrong on one connection; the others go on."""
         log.debug("connection ended: %r", sys.exception())
 

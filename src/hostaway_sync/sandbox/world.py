@@ -106,7 +106,7 @@ class World(Happenings):
                 self._bump_reservation_of(conversation, moment)
             return number
 
-    def edit_message(self, conversation_id: int, message_id: int, body: str | None = None, **fields: Any) -> None:  # noqa: ANN401
+    def edit_message(self, conversation_id: int, message_id: int, body: str | None = None, **fields: Any) -> None:  # noqa: ANN401  (whatever the API takes)
         """Change a message's text or payload keys and its `updatedOn`; a switch says if that moves the reservation."""
         with self.lock:
             moment = self._tick()
@@ -133,11 +133,11 @@ class World(Happenings):
         body: str | None,
         *,
         incoming: bool = False,
-        **fields: Any,  # noqa: ANN401
+        **fields: Any,  # noqa: ANN401  (whatever the API takes)
     ) -> int:
         number = self._next_message
         self._next_message += 1
-        line = Line(number, incoming, False, "sent", date, moment, moment, mix(number))  # noqa: FBT003
+        line = Line(number, incoming, False, "sent", date, moment, moment, mix(number))  # noqa: FBT003  (a row of values, in order)
         payload = self.threads.compose(conversation, line) | fields
         if body is not None:
             payload["body"] = body

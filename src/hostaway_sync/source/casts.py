@@ -78,30 +78,24 @@ def as_final(value: object) -> bool | None:
 
 def as_date(value: object) -> date | None:
     """Give a date of 'YYYY-MM-DD', with or without a time behind it."""
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        raise Misfit
-    if value.startswith(_ZERO_DATE):
+    text = _time_text(value)
+    if text is None:
         return None
     try:
-        if len(value) > _DATE_LENGTH:
-            return datetime.fromisoformat(value).date()
-        return date.fromisoformat(value)
+        if len(text) > _DATE_LENGTH:
+            return datetime.fromisoformat(text).date()
+        return date.fromisoformat(text)
     except ValueError:
         raise Misfit from None
 
 
 def as_timestamp(value: object) -> datetime | None:
     """Give an aware UTC time of 'YYYY-MM-DD HH:MM:SS' (UTC without saying so) or of ISO 8601 with an offset."""
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        raise Misfit
-    if value.startswith(_ZERO_DATE):
+    text = _time_text(value)
+    if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise Misfit from None
@@ -113,3 +107,12 @@ def _is_whole(value: object) -> TypeGuard[float]:
 
 def _is_decimal(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and _DECIMAL.fullmatch(value) is not None
+
+
+def _time_text(value: object) -> str | None:
+    """Give the text of a time; None where the source has none, in whichever way it says so."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise Misfit
+    return None if value.startswith(_ZERO_DATE) else value

@@ -114,15 +114,7 @@ def threads(database: Database, account_id: int, listed_by: UUID | None) -> list
 
     A conversation that a whole list left out is gone, and what its thread answers then is not known.
     """
-    query = (
-        sa.select(conversations.c.id)
-        .where(
-            conversations.c.account_id == account_id,
-            conversations.c.thread_due_at.is_not(None),
-            conversations.c.missing_since.is_(None),
-        )
-        .order_by(conversations.c.id)
-    )
+    query = _marked(conversations, account_id)
     if listed_by is not None:
         listed = sa.func.unnest(walk_pages.c.record_keys).table_valued("id", name="listed").render_derived()
         query = query.where(
@@ -137,15 +129,7 @@ def threads(database: Database, account_id: int, listed_by: UUID | None) -> list
 
 def lookups(database: Database, account_id: int) -> list[int]:
     """Give the reservations that are due and of which no conversation is known."""
-    query = (
-        sa.select(reservations.c.id)
-        .where(
-            reservations.c.account_id == account_id,
-            reservations.c.thread_due_at.is_not(None),
-            reservations.c.missing_since.is_(None),
-        )
-        .order_by(reservations.c.id)
-    )
+    query = _marked(reservations, account_id)
     return database.transaction(lambda connection: list(connection.scalars(query)))
 
 
@@ -158,6 +142,11 @@ def conversations_of(database: Database, account_id: int, reservation_ids: Seque
     for row in database.transaction(lambda connection: connection.execute(query).all()):
         found.setdefault(row.reservation_id, []).append(row.id)
     return found
+
+
+def _marked(table: sa.Table, account_id: int) -> sa.Select[int]:
+    is_marked = (table.c.thread_due_at.is_not(None), table.c.missing_since.is_(None))
+    return sa.select(table.c.id).where(table.c.account_id == account_id, *is_marked).order_by(table.c.id)
 
 
 def _any(ids: Sequence[int]) -> sa.ColumnElement[int]:

@@ -17,7 +17,7 @@ def read_only(database: Database, query: str) -> tuple[list[str], list[Sequence[
 
     def read(connection: sa.Connection) -> tuple[list[str], list[Sequence[object]]]:
         connection.execute(sa.text("SET TRANSACTION READ ONLY"))
-        connection.execute(sa.select(sa.func.set_config("search_path", database.schema, True)))  # noqa: FBT003
+        connection.execute(sa.select(sa.func.set_config("search_path", database.schema, True)))  # noqa: FBT003  (it takes no keyword)
         result = connection.exec_driver_sql(query)
         return list(result.keys()), [tuple(row) for row in result]
 

@@ -50,13 +50,13 @@ def thread_lines(conversation: Conversation, first_id: int, start: int) -> list[
         number = first_id + len(lines)
         newest = moment in (conversation.sent, conversation.received)
         if incoming:
-            lines.append(Line(number, True, False, "sent", moment - _LAGS[bits & 31], moment, moment, bits))  # noqa: FBT003
+            lines.append(Line(number, True, False, "sent", moment - _LAGS[bits & 31], moment, moment, bits))  # noqa: FBT003  (a row of values, in order)
         elif len(turns) == 1:
             late = moment + (6 + bits % 20) * _MINUTE
-            lines.append(Line(number, False, True, "sent", moment, min(facts.inserted, moment), late, bits))  # noqa: FBT003
+            lines.append(Line(number, False, True, "sent", moment, min(facts.inserted, moment), late, bits))  # noqa: FBT003  (a row of values, in order)
         else:
             status = "sent" if newest or bits & 31 > 1 else ("failed", "cancelled_by_user")[bits & 1]
-            lines.append(Line(number, False, bits >> 5 & 3 == 0, status, moment, moment, moment + 1, bits))  # noqa: FBT003
+            lines.append(Line(number, False, bits >> 5 & 3 == 0, status, moment, moment, moment + 1, bits))  # noqa: FBT003  (a row of values, in order)
     if bits >> 32 & 15 < 2 and conversation.answered:
         lines.append(_automation(first_id + len(lines), planned + DAY, lines[-1].inserted, "awaiting", start, bits))
     return lines
@@ -64,7 +64,7 @@ def thread_lines(conversation: Conversation, first_id: int, start: int) -> list[
 
 def _automation(number: int, planned: int, inserted: int, waiting: str, start: int, bits: int) -> Line:
     status = waiting if planned > start else "cancelled_by_system"
-    return Line(number, False, True, status, planned, inserted, inserted, bits)  # noqa: FBT003
+    return Line(number, False, True, status, planned, inserted, inserted, bits)  # noqa: FBT003  (a row of values, in order)
 
 
 def _turns(conversation: Conversation, bits: int) -> list[tuple[int, bool]]:

@@ -1,36 +1,30 @@
-"""The library's door: opens database, key ring, budget and sources, wires them, and does no work itself."""
+"""The library's door: has everything opened, hands it to who does the work, and does none itself."""
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.records import Resource
-from hostaway_sync.secrets import find_key_ring
 from hostaway_sync.store import accounts, schema
-from hostaway_sync.store.budget import DatabaseBudget
-from hostaway_sync.store.engine import Database
 from hostaway_sync.store.query import read_only
 from hostaway_sync.sync.fleet import AccountOutcome, sync_fleet
 from hostaway_sync.sync.run import Order, Run
+from hostaway_sync.wiring import Wiring
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
     from uuid import UUID
 
     from pydantic import SecretStr
 
-    from hostaway_sync.records import Progress, RunReport, TokenVault
-    from hostaway_sync.secrets import KeyRing
+    from hostaway_sync.records import Progress, RunReport
     from hostaway_sync.settings import Settings
-    from hostaway_sync.source.client import Client
     from hostaway_sync.store.accounts import Account
-
 
 SCHEMA = "hostaway"
 
@@ -58,8 +52,8 @@ class Mirror:
 
     def __init__(self, settings: Settings, *, check_schema: bool = True) -> None:
         self._settings = settings
-        self._database = _open_database(settings)
-        self._ring: KeyRing | None = None
+        self._wiring = Wiring(settings, schema=SCHEMA)
+        self._database = self._wiring.database
         try:
             if self._database.embedded is not None and schema.current(self._database) != schema.head():
                 schema.upgrade(self._database)
@@ -79,7 +73,7 @@ class Mirror:
 
     def close(self) -> None:
         """Give back connections, and stop the embedded database if nobody else uses it."""
-        self._database.close()
+        self._wiring.close()
 
     def migrate(self) -> tuple[str | None, str]:
         """Bring the schema to this program's revision.
@@ -112,9 +106,9 @@ class Mirror:
         if accounts.find_account(self._database, account_id) is not None:
             raise accounts.account_exists(account_id)
         vault = accounts.TokenInHand()
-        with closing(self._client(account_id, client_secret, vault)) as client:
+        with closing(self._wiring.client(account_id, client_secret, vault)) as client:
             client.check()
-        ring = self._key_ring()
+        ring = self._wiring.key_ring()
         accounts.insert_account(
             self._database, ring, account_id, client_secret, vault.token, name=name, customer_id=customer_id
         )
@@ -168,59 +162,10 @@ class Mirror:
         return read_only(self._database, sql)
 
     def _attempt(self, run: Run, account: Account, progress: Progress | None) -> RunReport:
-        with self._source(account.account_id) as source:
+        with self._wiring.source(account.account_id) as source:
             return run.attempt(source, progress or Silence())
-
-    @contextmanager
-    def _source(self, account_id: int) -> Iterator[Client]:
-        ring = self._key_ring()
-        client_secret = accounts.open_client_secret(self._database, ring, account_id)
-        vault = accounts.StoredToken(self._database, ring, account_id)
-        with closing(self._client(account_id, client_secret, vault)) as client:
-            yield client
-
-    def _client(self, account_id: int, client_secret: SecretStr, vault: TokenVault) -> Client:
-        from hostaway_sync.source.budget import Limits
-        from hostaway_sync.source.client import Client
-
-        settings = self._settings
-        return Client(
-            account_id=account_id,
-            client_secret=client_secret,
-            api_url=settings.api_url,
-            budget=DatabaseBudget(self._database),
-            vault=vault,
-            limits=Limits(settings.rate_limit_ip, settings.rate_limit_account, settings.rate_limit_send),
-            egress=settings.egress,
-            attempts=settings.retry_attempts,
-            backoff=timedelta(seconds=settings.retry_backoff),
-            in_flight=settings.requests_in_flight,
-        )
-
-    def _key_ring(self) -> KeyRing:
-        if self._ring is None:
-            may_create = not accounts.has_sealed_values(self._database)
-            self._ring = find_key_ring(self._settings.master_key, self._settings.data_dir, may_create=may_create)
-        return self._ring
 
 
 def migration_sql() -> str:
     """Give the SQL that `migrate` runs on an empty database, without a database."""
     return schema.upgrade_sql(SCHEMA)
-
-
-def _open_database(settings: Settings) -> Database:
-    pool_size = settings.requests_in_flight + 4  # one a thread, the lease, the budget, and some to spare
-    if settings.database_url is not None:
-        return Database(settings.database_url.get_secret_value(), schema=SCHEMA, pool_size=pool_size)
-    from hostaway_sync.store.embedded import EmbeddedPostgres
-
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the data directory {settings.data_dir} cannot be made: {error.strerror}; set HOSTAWAY_SYNC_DATA_DIR"
-        ) from None
-    embedded = EmbeddedPostgres(settings.data_dir / "postgresql")
-    embedded.start()
-    return Database(embedded.url(), schema=SCHEMA, embedded=embedded, pool_size=pool_size)

@@ -36,6 +36,7 @@ def add_page(
             run_id=run_id,
             account_id=account_id,
             resource=resource.value,
+            walk_id=run_id,
             record_keys=[key for key, _ in changes],
             changes=[_RANKS[change] for _, change in changes],
             cleaned=oddities.cleaned,

@@ -1,28 +1,17 @@
-"""The tables, as migrations leave them; a test holds the two equal.
-
-Tables carry no schema name: the engine translates it. Every mirrored table has the primary key (account_id, id), so
-that an account can never touch another's row. Foreign keys go to `accounts` only: records arrive out of order, and a
-wrong delete must not cascade.
-"""
+"""Accounts, and what is mirrored of them."""
 
 from __future__ import annotations
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     Date,
-    DateTime,
-    ForeignKeyConstraint,
     Identity,
     Index,
-    Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
-    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -33,22 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from hostaway_sync.records import Resource
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
-        "uq": "%(table_name)s_%(column_0_N_name)s_key",
-        "ck": "%(table_name)s_%(constraint_name)s_check",
-        "fk": "%(table_name)s_account_id_fkey",
-        "pk": "%(table_name)s_pkey",
-    }
-)
-
-Timestamp = DateTime(timezone=True)
-
-
-def _account_key() -> ForeignKeyConstraint:
-    return ForeignKeyConstraint(["account_id"], ["accounts.account_id"])
+from hostaway_sync.store.tables.metadata import Timestamp, account_key, metadata
 
 
 def _mirrored(name: str, *columns: Column[object]) -> Table:
@@ -68,7 +42,7 @@ def _mirrored(name: str, *columns: Column[object]) -> Table:
         Column("payload_hash", LargeBinary, nullable=False, comment="version byte, then 128 bits over the bytes"),
         Column("raw_payload", JSONB, nullable=False, comment="the record as received"),
         PrimaryKeyConstraint("account_id", "id"),
-        _account_key(),
+        account_key(),
     )
 
 
@@ -150,88 +124,6 @@ MIRRORED: dict[Resource, Table] = {
     Resource.MESSAGES: conversation_messages,
 }
 
-_RUN_STATES = "('triggered','running','retrying','success','partial','failed','abandoned','skipped')"
-
-sync_runs = Table(
-    "sync_runs",
-    metadata,
-    Column("run_id", Uuid, nullable=False, server_default=func.gen_random_uuid()),
-    Column("account_id", BigInteger, nullable=False),
-    Column("state", Text, nullable=False, server_default=text("'triggered'")),
-    Column("mode", Text, nullable=False),
-    Column("triggered_at", Timestamp, nullable=False, server_default=func.now()),
-    Column("started_at", Timestamp),
-    Column("finished_at", Timestamp),
-    Column("retry_count", Integer, nullable=False, server_default=text("0")),
-    Column("max_retries", Integer, nullable=False, server_default=text("0")),
-    Column("api_calls", BigInteger, nullable=False, server_default=text("0")),
-    Column("error", Text),
-    PrimaryKeyConstraint("run_id"),
-    _account_key(),
-    CheckConstraint(f"state IN {_RUN_STATES}", name="state_known"),
-    CheckConstraint("mode IN ('full','incremental')", name="mode_known"),
-    CheckConstraint(
-        "(finished_at IS NOT NULL) = (state IN ('success','partial','failed','abandoned','skipped'))",
-        name="finished_at_of_final_states",
-    ),
-)
-Index(None, sync_runs.c.account_id, sync_runs.c.triggered_at)
-# An account has at most one run under way: the lease decides it, and the index proves it.
-Index(
-    "sync_runs_one_open_idx",
-    sync_runs.c.account_id,
-    unique=True,
-    postgresql_where=text("state IN ('running','retrying')"),
-)
-
-sync_run_resources = Table(
-    "sync_run_resources",
-    metadata,
-    Column("run_id", Uuid, nullable=False),
-    Column("resource", Text, nullable=False),
-    Column("account_id", BigInteger, nullable=False),
-    Column("state", Text, nullable=False),
-    *(
-        Column(name, BigInteger, nullable=False, server_default=text("0"))
-        for name in ("seen", "inserted", "updated", "unchanged", "stale", "quarantined", "missing")
-    ),
-    Column("cleaned", BigInteger, nullable=False, server_default=text("0"), comment="stored cleaned, bytes kept"),
-    Column("misfits", BigInteger, nullable=False, server_default=text("0"), comment="typed columns left NULL"),
-    Column("error", Text),
-    PrimaryKeyConstraint("run_id", "resource"),
-    _account_key(),
-    CheckConstraint("seen = inserted + updated + unchanged + stale + quarantined", name="counts_add_up"),
-)
-
-watermarks = Table(
-    "watermarks",
-    metadata,
-    Column("account_id", BigInteger, nullable=False),
-    Column("resource", Text, nullable=False),
-    Column("watermark_at", Timestamp, comment="everything stamped up to here is mirrored; NULL: no stamps"),
-    Column("swept_at", Timestamp, comment="start of the last full walk that was whole"),
-    Column("updated_at", Timestamp, nullable=False, server_default=func.now()),
-    PrimaryKeyConstraint("account_id", "resource"),
-    _account_key(),
-)
-
-walk_pages = Table(
-    "walk_pages",
-    metadata,
-    Column("page_id", BigInteger, Identity(always=True), nullable=False),
-    Column("run_id", Uuid, nullable=False),
-    Column("account_id", BigInteger, nullable=False),
-    Column("resource", Text, nullable=False),
-    Column("record_keys", ARRAY(BigInteger), nullable=False, comment="ids; for a record without one, minus its hash"),
-    Column("changes", ARRAY(SmallInteger), nullable=False, comment="rank of the change, one a key"),
-    Column("cleaned", Integer, nullable=False, server_default=text("0")),
-    Column("misfits", Integer, nullable=False, server_default=text("0")),
-    PrimaryKeyConstraint("page_id"),
-    _account_key(),
-    comment="what the runs under way have met, page by page, so that their memory stays flat; emptied at their end",
-)
-Index(None, walk_pages.c.run_id, walk_pages.c.resource)
-
 quarantined_records = Table(
     "quarantined_records",
     metadata,
@@ -246,29 +138,5 @@ quarantined_records = Table(
     Column("last_seen_at", Timestamp, nullable=False, server_default=func.now()),
     PrimaryKeyConstraint("quarantine_id"),
     UniqueConstraint("account_id", "resource", "payload_hash"),
-    _account_key(),
-)
-
-leases = Table(
-    "leases",
-    metadata,
-    Column("account_id", BigInteger, nullable=False),
-    Column("owner", Text, comment="host, boot, process; NULL: nobody holds it"),
-    Column("fencing_token", BigInteger, nullable=False, comment="grows with every new owner"),
-    Column("expires_at", Timestamp, nullable=False),
-    PrimaryKeyConstraint("account_id"),
-    _account_key(),
-)
-
-request_budget = Table(
-    "request_budget",
-    metadata,
-    Column("key", Text, nullable=False),
-    Column("slots", ARRAY(Timestamp), nullable=False, server_default=text("'{}'"), comment="granted, ascending"),
-    Column("asked_at", Timestamp, comment="clock at the last grant; when it is ahead, the clock was set back"),
-    Column("not_before", Timestamp, comment="the source asked for silence until then"),
-    Column("lowered_to", Integer, comment="the source named a lower limit than ours"),
-    Column("lowered_until", Timestamp),
-    PrimaryKeyConstraint("key"),
-    postgresql_with={"fillfactor": 25},
+    account_key(),
 )

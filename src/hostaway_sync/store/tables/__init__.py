@@ -1,0 +1,49 @@
+"""The tables, as migrations leave them; a test holds the two equal.
+
+Tables carry no schema name: the engine translates it. Every mirrored table has the primary key (account_id, id), so
+that an account can never touch another's row. Foreign keys go to `accounts` only: records arrive out of order, and a
+wrong delete must not cascade.
+"""
+
+from __future__ import annotations
+
+from hostaway_sync.store.tables.metadata import Timestamp, metadata
+from hostaway_sync.store.tables.mirrored import (
+    MIRRORED,
+    accounts,
+    conversation_messages,
+    conversations,
+    listings,
+    quarantined_records,
+    reservations,
+)
+from hostaway_sync.store.tables.running import (
+    leases,
+    request_budget,
+    sync_run_resources,
+    sync_runs,
+    verifications,
+    walk_pages,
+    walks,
+    watermarks,
+)
+
+__all__ = [
+    "MIRRORED",
+    "Timestamp",
+    "accounts",
+    "conversation_messages",
+    "conversations",
+    "leases",
+    "listings",
+    "metadata",
+    "quarantined_records",
+    "request_budget",
+    "reservations",
+    "sync_run_resources",
+    "sync_runs",
+    "verifications",
+    "walk_pages",
+    "walks",
+    "watermarks",
+]

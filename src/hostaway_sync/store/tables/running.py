@@ -1,0 +1,164 @@
+"""What runs leave behind and share: history, marks, walks, certificates, leases, the request budget."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from hostaway_sync.store.tables.metadata import Timestamp, account_key, metadata
+
+_RUN_STATES = "('triggered','running','retrying','success','partial','failed','abandoned','skipped')"
+
+sync_runs = Table(
+    "sync_runs",
+    metadata,
+    Column("run_id", Uuid, nullable=False, server_default=func.gen_random_uuid()),
+    Column("account_id", BigInteger, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'triggered'")),
+    Column("mode", Text, nullable=False),
+    Column("triggered_at", Timestamp, nullable=False, server_default=func.now()),
+    Column("started_at", Timestamp),
+    Column("finished_at", Timestamp),
+    Column("retry_count", Integer, nullable=False, server_default=text("0")),
+    Column("max_retries", Integer, nullable=False, server_default=text("0")),
+    Column("api_calls", BigInteger, nullable=False, server_default=text("0")),
+    Column("error", Text),
+    PrimaryKeyConstraint("run_id"),
+    account_key(),
+    CheckConstraint(f"state IN {_RUN_STATES}", name="state_known"),
+    CheckConstraint("mode IN ('full','incremental')", name="mode_known"),
+    CheckConstraint(
+        "(finished_at IS NOT NULL) = (state IN ('success','partial','failed','abandoned','skipped'))",
+        name="finished_at_of_final_states",
+    ),
+)
+Index(None, sync_runs.c.account_id, sync_runs.c.triggered_at)
+# An account has at most one run under way: the lease decides it, and the index proves it.
+Index(
+    "sync_runs_one_open_idx",
+    sync_runs.c.account_id,
+    unique=True,
+    postgresql_where=text("state IN ('running','retrying')"),
+)
+
+sync_run_resources = Table(
+    "sync_run_resources",
+    metadata,
+    Column("run_id", Uuid, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("account_id", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    *(
+        Column(name, BigInteger, nullable=False, server_default=text("0"))
+        for name in ("seen", "inserted", "updated", "unchanged", "stale", "quarantined", "missing")
+    ),
+    Column("cleaned", BigInteger, nullable=False, server_default=text("0"), comment="stored cleaned, bytes kept"),
+    Column("misfits", BigInteger, nullable=False, server_default=text("0"), comment="typed columns left NULL"),
+    Column("error", Text),
+    PrimaryKeyConstraint("run_id", "resource"),
+    account_key(),
+    CheckConstraint("seen = inserted + updated + unchanged + stale + quarantined", name="counts_add_up"),
+)
+
+watermarks = Table(
+    "watermarks",
+    metadata,
+    Column("account_id", BigInteger, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("watermark_at", Timestamp, comment="everything stamped up to here is mirrored; NULL: no stamps"),
+    Column("swept_at", Timestamp, comment="start of the last full walk that was whole"),
+    Column("updated_at", Timestamp, nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("account_id", "resource"),
+    account_key(),
+)
+
+walk_pages = Table(
+    "walk_pages",
+    metadata,
+    Column("page_id", BigInteger, Identity(always=True), nullable=False),
+    Column("run_id", Uuid, nullable=False),
+    Column("account_id", BigInteger, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("record_keys", ARRAY(BigInteger), nullable=False, comment="ids; for a record without one, minus its hash"),
+    Column("changes", ARRAY(SmallInteger), nullable=False, comment="rank of the change, one a key"),
+    Column("cleaned", Integer, nullable=False, server_default=text("0")),
+    Column("misfits", Integer, nullable=False, server_default=text("0")),
+    Column("walk_id", Uuid, nullable=False, comment="the walk they belong to, which may outlive its run"),
+    PrimaryKeyConstraint("page_id"),
+    account_key(),
+    comment="what the runs under way have met, page by page, so that their memory stays flat; emptied at their end",
+)
+Index(None, walk_pages.c.run_id, walk_pages.c.resource)
+Index(None, walk_pages.c.walk_id)
+
+walks = Table(
+    "walks",
+    metadata,
+    Column("account_id", BigInteger, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("walk_id", Uuid, nullable=False, comment="whose pages these are in walk_pages"),
+    Column("began_at", Timestamp, nullable=False, comment="start of the run that began it: signpost"),
+    Column("watermark_at", Timestamp, comment="the resource's watermark, once the walk is whole"),
+    Column("position", Text, nullable=False, comment="where it stands, in the source's own words"),
+    Column("updated_at", Timestamp, nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("account_id", "resource"),
+    account_key(),
+    comment="full walks that are under way or were cut",
+)
+
+verifications = Table(
+    "verifications",
+    metadata,
+    Column("verification_id", Uuid, nullable=False, server_default=func.gen_random_uuid()),
+    Column("account_id", BigInteger, nullable=False),
+    Column("verified_at", Timestamp, nullable=False, comment="when its first request was granted"),
+    Column("finished_at", Timestamp, nullable=False, server_default=func.now()),
+    Column("is_equal", Boolean, nullable=False, comment="no difference was found"),
+    Column("is_deep", Boolean, nullable=False, comment="every thread was read"),
+    Column("api_calls", BigInteger, nullable=False),
+    Column("certificate", JSONB, nullable=False, comment="what `verify --json` printed"),
+    PrimaryKeyConstraint("verification_id"),
+    account_key(),
+    comment="every comparison of a mirror with its source",
+)
+Index(None, verifications.c.account_id, verifications.c.verified_at)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("account_id", BigInteger, nullable=False),
+    Column("owner", Text, comment="host, boot, process; NULL: nobody holds it"),
+    Column("fencing_token", BigInteger, nullable=False, comment="grows with every new owner"),
+    Column("expires_at", Timestamp, nullable=False),
+    PrimaryKeyConstraint("account_id"),
+    account_key(),
+)
+
+request_budget = Table(
+    "request_budget",
+    metadata,
+    Column("key", Text, nullable=False),
+    Column("slots", ARRAY(Timestamp), nullable=False, server_default=text("'{}'"), comment="granted, ascending"),
+    Column("asked_at", Timestamp, comment="clock at the last grant; when it is ahead, the clock was set back"),
+    Column("not_before", Timestamp, comment="the source asked for silence until then"),
+    Column("lowered_to", Integer, comment="the source named a lower limit than ours"),
+    Column("lowered_until", Timestamp),
+    PrimaryKeyConstraint("key"),
+    postgresql_with={"fillfactor": 25},
+)

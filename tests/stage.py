@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from hostaway_sync.records import Grant, Resource, Token
+from hostaway_sync.calls import Grant, Priority
+from hostaway_sync.records import Resource, Token
 from hostaway_sync.sandbox import Sandbox
 from hostaway_sync.source.budget import Limits
 from hostaway_sync.source.client import Client
@@ -16,7 +17,8 @@ from hostaway_sync.source.client import Client
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from hostaway_sync.records import Bucket, Page
+    from hostaway_sync.calls import Bucket
+    from hostaway_sync.records import Page
 
 START = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 TEN = timedelta(seconds=10)
@@ -47,10 +49,12 @@ class OpenBudget:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.reserved: list[tuple[str, ...]] = []
+        self.priorities: list[Priority] = []
         self.penalties: list[tuple[tuple[str, ...], timedelta, int | None]] = []
 
-    def reserve(self, buckets: Sequence[Bucket]) -> Grant:
+    def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.USUAL) -> Grant:
         """Grant this moment."""
+        self.priorities.append(priority)
         self.reserved.append(tuple(bucket.key for bucket in buckets))
         return Grant(self.clock.now, timedelta(0))
 

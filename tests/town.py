@@ -116,7 +116,11 @@ class Town:
         return self.database.transaction(read)
 
 
+# What says nothing about an object itself: copies of others, and keys that only a single reading has.
+_VOLATILE = {"Reservation", "conversationMessages", "cancellationPolicyDetails", "channelCancellationPolicyCode"}
+
+
 def _settled(payload: Any) -> Any:
     if isinstance(payload, dict):
-        return {key: value for key, value in payload.items() if key not in {"Reservation", "conversationMessages"}}
+        return {key: value for key, value in payload.items() if key not in _VOLATILE}
     return payload

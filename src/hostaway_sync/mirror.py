@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
+import random
+import time
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from hostaway_sync.records import Resource
 from hostaway_sync.store import accounts, schema
+from hostaway_sync.store.outlook import outlooks
+from hostaway_sync.store.overview import history, overview
 from hostaway_sync.store.query import read_only
-from hostaway_sync.sync.fleet import AccountOutcome, sync_fleet
+from hostaway_sync.store.records import Owner
+from hostaway_sync.store.runs import marks
+from hostaway_sync.sync.fleet import AccountOutcome, Underway, sync_fleet
+from hostaway_sync.sync.forecast import forecast
+from hostaway_sync.sync.order import shortest_first
+from hostaway_sync.sync.refresh import refresh
 from hostaway_sync.sync.run import Order, Run
+from hostaway_sync.sync.verify import Verification, Verifier
 from hostaway_sync.wiring import Wiring
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
     from uuid import UUID
 
     from pydantic import SecretStr
 
-    from hostaway_sync.records import Progress, RunReport
+    from hostaway_sync.calls import Observer
+    from hostaway_sync.records import Mark, Progress, RunReport
     from hostaway_sync.settings import Settings
     from hostaway_sync.store.accounts import Account
+    from hostaway_sync.store.facts import Chapter, Overview
+    from hostaway_sync.sync.certificate import Certificate
+    from hostaway_sync.sync.fleet import FleetProgress
+    from hostaway_sync.sync.forecast import Forecast
+    from hostaway_sync.sync.refresh import Refreshed
 
 SCHEMA = "hostaway"
+# Small accounts are held up by the way to the source, not by its limits: some at once take their turns.
+FLEET_JOBS = 4
 
 
 class Silence:
@@ -122,8 +139,9 @@ class Mirror:
         accept_missing: bool = False,
         dry_run: bool = False,
         progress: Progress | None = None,
+        observe: Observer | None = None,
     ) -> RunReport:
-        """Mirror one account.
+        """Mirror one account; `observe` is told of every request to the source, when it ended.
 
         Raises:
             AccountError: it is unknown or disabled.
@@ -132,19 +150,85 @@ class Mirror:
         """
         account = accounts.get_account(self._database, account_id)
         order = replace(self._order(resources, full=full, dry_run=dry_run), accept_missing=accept_missing)
-        return self._attempt(Run(self._database, account, order), account, progress)
+        return self._attempt(Run(self._database, account, order), account, progress, observe)
 
     def sync_all(
-        self, *, full: bool = False, dry_run: bool = False, progress: Progress | None = None
+        self,
+        *,
+        full: bool = False,
+        dry_run: bool = False,
+        jobs: int = FLEET_JOBS,
+        jitter: timedelta = timedelta(0),
+        progress: FleetProgress | None = None,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> list[AccountOutcome]:
-        """Mirror every active account; none keeps the others from theirs."""
+        """Mirror every active account, `jobs` at once; none keeps the others from theirs.
+
+        First it waits up to `jitter`. An account that another run has mirrored since the wait began is skipped.
+
+        Raises:
+            ConfigurationError: the settings fit no account.
+        """
+        known, now = outlooks(self._database)
+        sleep(random.uniform(0, jitter.total_seconds()))  # noqa: S311  (no secret)
         order = self._order(tuple(Resource), full=full, dry_run=dry_run, max_retries=1)
-        active = accounts.list_accounts(self._database, only_active=True)
-        attempts = {
-            account.account_id: partial(self._attempt, Run(self._database, account, order), account, progress)
-            for account in active
-        }
-        return sync_fleet(attempts, lambda account_id: attempts[account_id]())
+        order = replace(order, unless_since=None if dry_run else now)
+        active = {account.account_id: account for account in accounts.list_accounts(self._database, only_active=True)}
+        ranked = shortest_first(known, now, full=full, sweep_after=order.sweep_after)
+        runs = {number: Run(self._database, active[number], order) for number in ranked if number in active}
+        underway = Underway()
+
+        def attempt(account_id: int) -> RunReport:
+            with self._wiring.source(account_id) as source, underway.hold(runs[account_id], source):
+                return runs[account_id].attempt(source, progress or Silence())
+
+        return sync_fleet(list(runs), attempt, jobs=jobs, stop=underway.stop, progress=progress)
+
+    def refresh(self, account_id: int, resource: Resource, record_id: int) -> Refreshed:
+        """Read one object again and what hangs on it, beside whatever run is under way.
+
+        Raises:
+            ValueError: `resource` is messages, which are read with their conversation.
+            AccountError: the account is unknown or disabled.
+            SourceError: something could not be had; what was stored before stays.
+        """
+        account = accounts.get_account(self._database, account_id)
+        with self._wiring.source(account_id) as source:
+            return refresh(self._database, Owner(account_id, account.customer_id), source, resource, record_id)
+
+    def verify(
+        self, account_id: int, *, deep: bool = False, repair: bool = False, progress: Progress | None = None
+    ) -> Certificate:
+        """Compare one account's mirror with Hostaway, payload by payload.
+
+        Raises:
+            AccountError: it is unknown or disabled.
+            LeaseHeld: a run works on it.
+            HostawaySyncError: nothing could be compared at all.
+        """
+        account = accounts.get_account(self._database, account_id)
+        wanted = Verification(deep=deep, repair=repair, in_flight=self._settings.requests_in_flight)
+        with self._wiring.source(account_id) as source:
+            return Verifier(self._database, account, wanted, source, progress or Silence()).certify()
+
+    def status(self, account_id: int | None = None) -> Overview:
+        """Give what the tables know of every account, or of one.
+
+        Raises:
+            AccountError: the one is unknown.
+        """
+        found = overview(self._database, self._wiring.buckets, account_id=account_id)
+        if account_id is not None and not found.accounts:
+            raise accounts.account_unknown(account_id)
+        return found
+
+    def history(self, account_id: int, *, runs: int) -> tuple[dict[Resource, Mark], list[Chapter]]:
+        """Give how far each resource of an account is mirrored, and the account's last runs, newest first."""
+        return marks(self._database, account_id)[0], history(self._database, account_id, runs=runs)
+
+    def plan(self, *, every: timedelta) -> Forecast:
+        """Say what the active accounts need of the source, when each is synced so often."""
+        return forecast(self.status().accounts, self._wiring.terms(every))
 
     def _order(self, resources: tuple[Resource, ...], *, full: bool, dry_run: bool, max_retries: int = 0) -> Order:
         return Order(
@@ -161,8 +245,10 @@ class Mirror:
         """Give column names and rows of a question in SQL, which can change nothing."""
         return read_only(self._database, sql)
 
-    def _attempt(self, run: Run, account: Account, progress: Progress | None) -> RunReport:
-        with self._wiring.source(account.account_id) as source:
+    def _attempt(
+        self, run: Run, account: Account, progress: Progress | None, observe: Observer | None = None
+    ) -> RunReport:
+        with self._wiring.source(account.account_id, observe=observe) as source:
             return run.attempt(source, progress or Silence())
 
 

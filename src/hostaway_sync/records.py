@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from pydantic import SecretStr
@@ -120,6 +119,7 @@ class Page:
         observed_at: the database's clock when the budget granted the request.
         total: rows the source says the whole list has now; None when it did not say.
         doubt: why this walk may have missed something, as a short phrase; only its last page carries one.
+        position: where the walk of a whole list stands after this page, for `resume`; None: it has to begin again.
     """
 
     shape: Shape
@@ -127,42 +127,7 @@ class Page:
     observed_at: datetime
     total: int | None = None
     doubt: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """One sliding-window limit: at most `limit` requests in any `window`."""
-
-    key: str
-    limit: int
-    window: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A slot in every bucket asked for.
-
-    Attributes:
-        granted_at: the moment of the slot, by the database's clock.
-        wait: how long to wait until then.
-        slack: how much later the request may still leave; after that another slot must be reserved.
-    """
-
-    granted_at: datetime
-    wait: timedelta
-    slack: timedelta = timedelta(milliseconds=100)
-
-
-class Budget(Protocol):
-    """The requests allowed per window, shared by every process and machine behind one address."""
-
-    def reserve(self, buckets: Sequence[Bucket]) -> Grant:
-        """Take the next free slot that no bucket's window objects to; blocks on the database only."""
-        ...
-
-    def penalize(self, buckets: Sequence[Bucket], *, retry_in: timedelta, limit: int | None) -> None:
-        """Grant nothing in these buckets for `retry_in`; `limit` below a bucket's own lowers it for a day."""
-        ...
+    position: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +159,25 @@ class Source(Protocol):
         """Requests sent so far, token requests included."""
         ...
 
-    def walk(self, resource: Resource, *, parent: int | None = None, since: datetime | None = None) -> Iterator[Page]:
+    def stand_back(self) -> None:
+        """Let others go first from now on: what is asked for next is much, and nobody waits for it."""
+        ...
+
+    def walk(
+        self,
+        resource: Resource,
+        *,
+        parent: int | None = None,
+        since: datetime | None = None,
+        resume: str | None = None,
+        why: str = "",
+    ) -> Iterator[Page]:
         """Read a list, page by page: whole, or with `since` only what was stamped then or later.
 
         `parent` is the conversation whose messages are meant, or the reservation whose conversations. A source that
-        cannot give only what is new gives everything.
+        cannot give only what is new gives everything. `resume` is the `position` of a page of an earlier walk of the
+        whole list: it is read on from there, and then what moved since that walk began; a position that cannot be
+        read makes the list be read from its beginning. `why` tells an observer what the requests are for.
 
         Safe to call from several threads at once, each with its own walk. Ends with a page whose `doubt` is None
         when the source gave no sign of having left something out.
@@ -210,7 +189,7 @@ class Source(Protocol):
         """
         ...
 
-    def get(self, resource: Resource, record_id: int, *, parent: int | None = None) -> Page:
+    def get(self, resource: Resource, record_id: int, *, parent: int | None = None, why: str = "") -> Page:
         """Read one object, as a page of one record; `parent` is the conversation of a message.
 
         Raises:

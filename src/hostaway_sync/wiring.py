@@ -17,10 +17,17 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from hostaway_sync.calls import Bucket, Observer
     from hostaway_sync.records import TokenVault
     from hostaway_sync.secrets import KeyRing
     from hostaway_sync.settings import Settings
+    from hostaway_sync.source.budget import Limits
     from hostaway_sync.source.client import Client
+    from hostaway_sync.sync.forecast import Terms
+
+# Threads take a connection for some milliseconds each, and one is made only when all others are in use: a run of one
+# account has three or four. This is the most, for however many accounts at once: PostgreSQL takes 100 of all machines.
+_POOL_SIZE = 18
 
 
 class Wiring:
@@ -55,9 +62,24 @@ class Wiring:
             self._ring = find_key_ring(self.settings.master_key, self.settings.data_dir, may_create=may_create)
         return self._ring
 
+    def terms(self, every: timedelta) -> Terms:
+        """Give what a forecast of requests rests on, when each account is synced so often."""
+        from hostaway_sync.source.resources import SPECS
+        from hostaway_sync.sync.forecast import Terms
+
+        settings = self.settings
+        return Terms(
+            every=every,
+            page_sizes={resource: spec.limit for resource, spec in SPECS.items()},
+            address=settings.rate_limit_ip.requests / settings.rate_limit_ip.window.total_seconds(),
+            account=settings.rate_limit_account.requests / settings.rate_limit_account.window.total_seconds(),
+            sweep_after=timedelta(hours=settings.sweep_after_hours),
+            threads_after=timedelta(days=settings.threads_after_days),
+        )
+
     @contextmanager
-    def source(self, account_id: int) -> Iterator[Client]:
-        """Open the source of a stored account; closed with the block.
+    def source(self, account_id: int, *, urgent: bool = False, observe: Observer | None = None) -> Iterator[Client]:
+        """Open the source of a stored account; closed with the block. Urgent requests go before those of others.
 
         Raises:
             SecretError: its client secret cannot be opened.
@@ -65,12 +87,25 @@ class Wiring:
         ring = self.key_ring()
         client_secret = accounts.open_client_secret(self.database, ring, account_id)
         vault = accounts.StoredToken(self.database, ring, account_id)
-        with closing(self.client(account_id, client_secret, vault)) as client:
+        with closing(self.client(account_id, client_secret, vault, urgent=urgent, observe=observe)) as client:
             yield client
 
-    def client(self, account_id: int, client_secret: SecretStr, vault: TokenVault) -> Client:
+    def buckets(self, account_id: int) -> tuple[Bucket, ...]:
+        """Give the limits that a request of this account counts against: the address's, then its own."""
+        from hostaway_sync.source.budget import Call, buckets
+
+        return buckets(Call.GENERAL, account_id=account_id, egress=self.settings.egress, limits=self._limits())
+
+    def client(
+        self,
+        account_id: int,
+        client_secret: SecretStr,
+        vault: TokenVault,
+        *,
+        urgent: bool = False,
+        observe: Observer | None = None,
+    ) -> Client:
         """Make the client of any account, stored or not; whoever asks closes it."""
-        from hostaway_sync.source.budget import Limits
         from hostaway_sync.source.client import Client
 
         settings = self.settings
@@ -80,18 +115,24 @@ class Wiring:
             api_url=settings.api_url,
             budget=DatabaseBudget(self.database),
             vault=vault,
-            limits=Limits(settings.rate_limit_ip, settings.rate_limit_account, settings.rate_limit_send),
+            limits=self._limits(),
             egress=settings.egress,
             attempts=settings.retry_attempts,
             backoff=timedelta(seconds=settings.retry_backoff),
             in_flight=settings.requests_in_flight,
+            urgent=urgent,
+            observe=observe,
         )
+
+    def _limits(self) -> Limits:
+        from hostaway_sync.source.budget import Limits
+
+        return Limits(self.settings.rate_limit_ip, self.settings.rate_limit_account, self.settings.rate_limit_send)
 
 
 def _open_database(settings: Settings, schema: str) -> Database:
-    pool_size = settings.requests_in_flight + 4  # one a thread, the lease, the budget, and some to spare
     if settings.database_url is not None:
-        return Database(settings.database_url.get_secret_value(), schema=schema, pool_size=pool_size)
+        return Database(settings.database_url.get_secret_value(), schema=schema, pool_size=_POOL_SIZE)
     from hostaway_sync.store.embedded import EmbeddedPostgres
 
     try:
@@ -102,4 +143,4 @@ def _open_database(settings: Settings, schema: str) -> Database:
         ) from None
     embedded = EmbeddedPostgres(settings.data_dir / "postgresql")
     embedded.start()
-    return Database(embedded.url(), schema=schema, embedded=embedded, pool_size=pool_size)
+    return Database(embedded.url(), schema=schema, embedded=embedded, pool_size=_POOL_SIZE)

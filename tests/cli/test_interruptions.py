@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-import random
 import signal
 import subprocess
 import sys
-import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.barrier import Barrier
 from tests.cli.conftest import COVERAGE
 
 from hostaway_sync.records import RunState
@@ -28,37 +28,6 @@ if TYPE_CHECKING:
 PLACES = {"reservations": ("GET /reservations", 2), "messages": ("GET /conversations/{id}/messages", 20)}
 
 
-# Requests before which a run may be killed.
-KILLED_AT = [
-    ("GET /listings", 1),
-    *(("GET /reservations", number) for number in (1, 2, 3, 4)),
-    *(("GET /conversations", number) for number in (1, 2, 3)),
-    *(("GET /conversations/{id}/messages", number) for number in (1, 2, 5, 10, 19)),
-]
-
-
-class Barrier:
-    """Holds back the n-th request of a route until told otherwise, and says when it came."""
-
-    def __init__(self, town: Town, route: str, number: int) -> None:
-        self.reached = threading.Event()
-        self.open = threading.Event()
-        self._route = route
-        self._left = number
-        self._lock = threading.Lock()
-        town.sandbox.on_request(self._hold)
-
-    def _hold(self, request: Request) -> None:
-        if request.route != self._route:
-            return
-        with self._lock:
-            self._left -= 1
-            is_it = self._left == 0
-        if is_it:
-            self.reached.set()
-            self.open.wait(30)
-
-
 def start(town: Town, *arguments: str) -> subprocess.Popen[str]:
     """Start the program without waiting for it."""
     return subprocess.Popen(
@@ -75,9 +44,9 @@ def start(town: Town, *arguments: str) -> subprocess.Popen[str]:
 def test_a_signal_stops_cleanly(town: Build, program: Program, number: signal.Signals, code: int, place: str) -> None:
     """The exit code names the signal, the run is marked, the lease is free, and the next run is whole."""
     here = town(reservations=250, switches=Switches(max_limit=100))
-    barrier = Barrier(here, *PLACES[place])
+    barrier = Barrier(here.sandbox, *PLACES[place])
     process = start(here, "sync", "70001")
-    assert barrier.reached.wait(30)
+    barrier.wait()
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
     barrier.open.set()
@@ -96,9 +65,9 @@ def test_a_signal_stops_cleanly(town: Build, program: Program, number: signal.Si
 def test_after_sigkill_the_next_run_is_clean(town: Build, program: Program, place: str) -> None:
     """The dead run's lease is taken at once, the run is abandoned, and nothing is missing afterwards."""
     here = town(reservations=250, switches=Switches(max_limit=100))
-    barrier = Barrier(here, *PLACES[place])
+    barrier = Barrier(here.sandbox, *PLACES[place])
     process = start(here, "sync", "70001")
-    assert barrier.reached.wait(30)
+    barrier.wait()
     process.kill()
     process.communicate(timeout=20)
     barrier.open.set()
@@ -113,31 +82,29 @@ def test_after_sigkill_the_next_run_is_clean(town: Build, program: Program, plac
     assert here.ask("SELECT count(*) FROM walk_pages") == [(0,)]
 
 
-@pytest.mark.soak
-def test_kills_at_random_requests_never_cost_a_row(town: Build, program: Program) -> None:
-    """Fifty runs are killed wherever they happen to be; one quiet full run later the mirror is equal to the source."""
-    here = town(reservations=250, switches=Switches(max_limit=100))
-    chance = random.Random(50)  # noqa: S311  (a test that can be repeated)
-    threads = sorted(here.truth("conversations"))
-    killed = 0
-    for _ in range(50):
-        for conversation_id in chance.sample(threads, 20):
-            here.sandbox.world.guest_message(conversation_id)
-        barrier = Barrier(here, *chance.choice(KILLED_AT))
-        process = start(here, "sync", "70001", *chance.choice([(), ("--full",)]))
-        while not barrier.reached.wait(0.05) and process.poll() is None:
-            pass  # an incremental run may end before it asks for that much
-        if barrier.reached.is_set():
-            process.kill()
-            killed += 1
-        process.communicate(timeout=20)
-        barrier.open.set()
-    assert killed > 25
-    assert program(here, "sync", "70001", "--full").returncode == 0
+@pytest.mark.parametrize("number", [3, 6], ids=["in the middle of the list", "at its end"])
+def test_after_sigkill_a_full_run_goes_on_after_its_last_whole_page(town: Build, program: Program, number: int) -> None:
+    """Of five pages, the end and a look at the top, only what was left is asked for."""
+    here = town(reservations=450, conversations=False, switches=Switches(max_limit=100))
+    barrier = Barrier(here.sandbox, "GET /reservations", number)
+    process = start(here, "sync", "70001")
+    barrier.wait()
+    # One page is written while the next one is on its way.
+    written = "SELECT count(*) FROM walk_pages WHERE resource = 'reservations'"
+    while here.ask(written) != [(number - 1,)]:
+        assert process.poll() is None
+    process.kill()
+    process.communicate(timeout=20)
+    barrier.open.set()
+    while here.sandbox.calls["GET /reservations"] < number:
+        time.sleep(0.01)  # until the request that nobody waits for any more is counted, too
+    here.sandbox.forget()
+    done = program(here, "sync", "70001", "--full")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert here.sandbox.calls["GET /reservations"] == 7 - (number - 1)
     assert here.differences() == {}
-    assert here.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
-    assert here.ask("SELECT count(*) FROM sync_runs WHERE state NOT IN ('abandoned', 'success')") == [(0,)]
-    assert here.ask("SELECT owner FROM leases") == [(None,)]
+    assert here.ask("SELECT state FROM sync_runs ORDER BY triggered_at") == [("abandoned",), ("success",)]
+    assert here.ask("SELECT count(*) FROM walk_pages") == here.ask("SELECT count(*) FROM walks") == [(0,)]
 
 
 def test_a_database_that_restarts_in_the_middle_costs_nothing(town: Build, program: Program) -> None:

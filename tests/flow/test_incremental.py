@@ -102,6 +102,21 @@ def test_a_thread_once_due_is_never_forgotten(town: Build) -> None:
     assert here.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
+def test_a_thread_stays_due_when_its_conversation_changes_otherwise(town: Build) -> None:
+    """A message moved the reservation only; that the conversation is marked as read afterwards is no reading of it."""
+    here = a_mirrored_town(town, switches=Switches(failed_sends_bump=True))
+    conversation_id, _ = conversation_of_its_own(here)
+    failed = here.sandbox.world.fail_message(conversation_id)
+    mirror = here.mirror()
+    mirror.sync(here.account_id, resources=(Resource.RESERVATIONS,))
+    unread = bool(here.truth("conversations")[conversation_id]["hasUnreadMessages"])
+    here.sandbox.world.mark_conversation(conversation_id, unread=not unread)
+    mirror.sync(here.account_id, resources=(Resource.CONVERSATIONS,), full=True)
+    assert here.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [(conversation_id,)]
+    mirror.sync(here.account_id)
+    assert failed in here.rows("messages")
+
+
 def test_a_thread_that_could_not_be_read_stays_due(town: Build) -> None:
     """The run is partial and the next one reads it."""
     here = a_mirrored_town(town)

@@ -13,16 +13,17 @@ import httpx
 import pytest
 from tests.stage import OpenBudget, ids_of, stage, truth
 
+from hostaway_sync.calls import Grant, Priority
 from hostaway_sync.errors import SourceError, SourceUnavailable
-from hostaway_sync.records import Grant, Resource
+from hostaway_sync.records import Resource
 from hostaway_sync.sandbox import Switches, faults
-from hostaway_sync.source import client as module
-from hostaway_sync.source.client import HTTPX_ERRORS, as_source_error
+from hostaway_sync.source import exchange as module
+from hostaway_sync.source.exchange import HTTPX_ERRORS, as_source_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hostaway_sync.records import Bucket
+    from hostaway_sync.calls import Bucket
 
 
 def test_a_server_that_says_nothing_is_given_up_on() -> None:
@@ -76,9 +77,9 @@ def test_closing_ends_a_wait() -> None:
         asked = Event()
 
         class Far(OpenBudget):
-            def reserve(self, buckets: Sequence[Bucket]) -> Grant:
+            def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.USUAL) -> Grant:
                 asked.set()
-                return Grant(super().reserve(buckets).granted_at, timedelta(hours=1))
+                return Grant(super().reserve(buckets, priority=priority).granted_at, timedelta(hours=1))
 
         client = set_up.client(budget=Far(set_up.clock), sleep=None)
         with ThreadPoolExecutor(1) as pool:
@@ -93,7 +94,7 @@ def test_closing_ends_a_wait() -> None:
 def test_a_request_that_would_leave_late_takes_another_slot() -> None:
     """The page was observed at the moment of the last grant."""
     with stage(reservations=3) as set_up:
-        jumps = iter([0.0] * 1 + [5.0] * 1000)
+        jumps = iter([0.0] * 3 + [5.0] * 1000)
         client = set_up.client(seconds=lambda: next(jumps))
         client.check()
         assert set_up.budget.reserved.count(("ip:office", "account:70001")) == client.api_calls + 1

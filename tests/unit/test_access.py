@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
+from hostaway_sync.calls import Bucket, Grant, Priority
 from hostaway_sync.errors import SourceError
-from hostaway_sync.records import Bucket, Grant, Token
+from hostaway_sync.records import Token
 from hostaway_sync.source.access import Access, Pass
 from hostaway_sync.source.departure import Departure
 
@@ -35,6 +36,7 @@ class Desk:
         self.now = NOW
         self.done: list[str] = []
         self.issued = 0
+        self.reasons: list[str] = []
         self.access = Access(vault=self, issue=self.issue, pause=self.pause, clock=lambda: self.now)
 
     def load(self) -> Token | None:
@@ -47,9 +49,10 @@ class Desk:
         self.done.append(f"save {token.value.get_secret_value()}")
         self.kept = token
 
-    def issue(self) -> Token:
+    def issue(self, why: str) -> Token:
         """Give the next token."""
         self.issued += 1
+        self.reasons.append(why)
         self.done.append("issue")
         return token(f"new-{self.issued}", self.now)
 
@@ -76,6 +79,7 @@ def test_a_new_token_is_held_back_until_it_works() -> None:
     desk = Desk()
     assert name_of(desk.access.current()) == "new-1"
     assert desk.done == ["load", "issue", "pause 1.1", "save new-1"]
+    assert desk.reasons == ["token: none is stored"]
 
 
 def test_a_token_is_replaced_when_most_of_its_life_is_over() -> None:
@@ -85,6 +89,7 @@ def test_a_token_is_replaced_when_most_of_its_life_is_over() -> None:
     assert name_of(desk.access.current()) == "kept"
     desk.now = NOW + timedelta(days=90)
     assert name_of(desk.access.current()) == "new-1"
+    assert desk.reasons == ["token: the stored one will end soon"]
 
 
 def test_a_token_is_renewed_once_for_all_threads() -> None:
@@ -127,9 +132,9 @@ class Road:
         self.granted = 0
         self.delay = 0.0
 
-    def reserve(self, buckets: Sequence[Bucket]) -> Grant:
+    def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.USUAL) -> Grant:
         """Grant a slot ten seconds from now."""
-        assert buckets == BUCKETS
+        assert (buckets, priority) == (BUCKETS, Priority.PATIENT)
         self.granted += 1
         wait = timedelta(seconds=10)
         return Grant(NOW + timedelta(seconds=self.seconds) + wait, wait)
@@ -148,7 +153,9 @@ BUCKETS = (Bucket("ip:office", 1, timedelta(seconds=10)),)
 
 def departure(road: Road) -> Departure:
     """Prepare a request."""
-    return Departure(budget=road, buckets=BUCKETS, pause=road.pause, seconds=lambda: road.seconds)
+    return Departure(
+        budget=road, buckets=BUCKETS, priority=Priority.PATIENT, pause=road.pause, seconds=lambda: road.seconds
+    )
 
 
 def test_a_request_leaves_at_the_moment_granted() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from hostaway_sync.records import Bucket
+from hostaway_sync.calls import Bucket
 from hostaway_sync.source.budget import Call, Limits, buckets, exhausted
 
 TEN = timedelta(seconds=10)

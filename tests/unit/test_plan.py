@@ -42,9 +42,38 @@ def test_a_walk_is_doubted_when_something_may_be_missing(
 
 
 @pytest.mark.parametrize(
+    ("last", "distinct", "said"),
+    [
+        (None, 0, "no page was received"),
+        (page(doubt="an early empty page", total=9), 9, "an early empty page"),
+        (page(total=9), 8, "8 records were read, before and since, where the source counts 9"),
+        (page(total=9), 10, "10 records were read, before and since, where the source counts 9"),
+        (page(), 9, "the source does not say how many records there are"),
+        (page(total=9), 9, None),
+    ],
+)
+def test_a_walk_that_was_taken_up_is_believed_only_when_the_records_are_exactly_as_many_as_the_source_counts(
+    last: Page | None, distinct: int, said: str | None
+) -> None:
+    """More are those that were deleted while it rested; where the source does not count, nobody knows."""
+    assert plan.doubt_after_cut(last, distinct) == said
+
+
+def test_each_list_decides_for_itself_whether_it_is_read_whole() -> None:
+    """A list that was swept not long ago is read for what is new, whatever the others need; asked for, all are."""
+    marks = {Resource.LISTINGS: Mark(NOON, NOON - HOUR), Resource.RESERVATIONS: Mark(NOON, NOON - 20 * HOUR)}
+
+    def whole(*resources: Resource, full: bool = False) -> set[Resource]:
+        return set(plan.whole_lists(resources, marks, NOON, full=full, sweep_after=20 * HOUR))
+
+    assert whole(*Resource) == {Resource.RESERVATIONS, Resource.CONVERSATIONS}
+    assert whole(Resource.LISTINGS, Resource.MESSAGES) == set()
+    assert whole(*Resource, full=True) == set(Resource) - {Resource.MESSAGES}
+
+
+@pytest.mark.parametrize(
     ("first", "mark"),
     [
-        (None, None),
         (page(), None),
         (page(None, None), None),
         (page(NOON - HOUR, None, NOON - 2 * HOUR), NOON - HOUR),
@@ -52,7 +81,7 @@ def test_a_walk_is_doubted_when_something_may_be_missing(
         (page(NOON + HOUR, NOON - HOUR), NOON),
     ],
 )
-def test_the_watermark_is_the_top_stamp_and_never_beyond_the_signpost(first: Page | None, mark: datetime) -> None:
+def test_the_watermark_is_the_top_stamp_and_never_beyond_the_signpost(first: Page, mark: datetime | None) -> None:
     """A source whose clock is ahead, and rows without a stamp, do not move it too far."""
     assert plan.watermark(first, NOON) == mark
 
@@ -122,10 +151,10 @@ def test_a_run_is_incremental_when_all_it_is_asked_for_was_swept(
 
 def test_a_list_is_read_from_a_little_below_its_watermark() -> None:
     """Only in incremental runs, and only where there is one."""
-    assert plan.since(Mode.INCREMENTAL, Mark(NOON, NOON)) == NOON - plan.LAG
-    assert plan.since(Mode.INCREMENTAL, Mark(None, NOON)) is None
-    assert plan.since(Mode.INCREMENTAL, None) is None
-    assert plan.since(Mode.FULL, Mark(NOON, NOON)) is None
+    assert plan.since(Mark(NOON, NOON), is_whole=False) == NOON - plan.LAG
+    assert plan.since(Mark(None, NOON), is_whole=False) is None
+    assert plan.since(None, is_whole=False) is None
+    assert plan.since(Mark(NOON, NOON), is_whole=True) is None
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,9 @@ def _positive_number(text: str) -> int:
 
 
 AccountId = Annotated[int, typer.Argument(metavar="ID", parser=_positive_number, help="Hostaway account id, a number.")]
+AnyAccountId = Annotated[
+    int | None, typer.Argument(metavar="ID", parser=_positive_number, help="Only this account, and all about it.")
+]
 Full = Annotated[bool, typer.Option("--full", help="Read everything, whatever is known already.")]
 AcceptMissing = Annotated[
     bool, typer.Option("--accept-missing", help="Believe it when suspiciously many rows are gone at once.")

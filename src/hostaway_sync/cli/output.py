@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import sys
 import unicodedata
 from contextlib import contextmanager
@@ -20,10 +21,9 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from hostaway_sync.records import Progress
     from hostaway_sync.settings import Settings
     from hostaway_sync.store.accounts import Account
-    from hostaway_sync.sync.fleet import AccountOutcome
+    from hostaway_sync.sync.fleet import AccountOutcome, FleetProgress
 
 _WIDE = 200
 _STYLES = {RunState.SUCCESS: "green", RunState.PARTIAL: "yellow", RunState.FAILED: "red", RunState.SKIPPED: "dim"}
@@ -69,47 +69,47 @@ def outcome_document(outcome: AccountOutcome) -> dict[str, Any]:
 def print_report(report: RunReport) -> None:
     """Print what a run did, for a person."""
     names = ["seen", "inserted", "updated", "unchanged", "stale", "quarantined", "missing"]
-    table = _table(["", *names, ""], right=names)
+    lines = table(["", *names, ""], right=names)
     for resource, part in report.resources.items():
         numbers = asdict(part.counts)
         cells = [f"{numbers[name]:,}" for name in names]
-        table.add_row(resource.value, *cells, _styled(part.state))
-    _print(table)
+        lines.add_row(resource.value, *cells, styled(part.state))
+    show(lines)
     took = f"({report.mode}) in {report.duration_s:.1f} s, {report.api_calls} API calls"
-    _print(_plain(f"account {report.account_id}: ") + _styled(report.state) + f" {took}")
+    show(plain(f"account {report.account_id}: ") + styled(report.state) + f" {took}")
 
 
 def print_outcomes(outcomes: Sequence[AccountOutcome]) -> None:
     """Print one line an account, for a person."""
     numbers = ["records", "changed", "API calls", "seconds"]
-    table = _table(["account", "state", *numbers, ""], right=numbers)
+    lines = table(["account", "state", *numbers, ""], right=numbers)
     for outcome in outcomes:
         report = outcome.report
         parts = [part.counts for part in report.resources.values()] if report else []
-        table.add_row(
+        lines.add_row(
             str(outcome.account_id),
-            _styled(outcome.state),
+            styled(outcome.state),
             f"{sum(part.seen for part in parts):,}",
             f"{sum(part.inserted + part.updated for part in parts):,}",
             f"{report.api_calls if report else 0:,}",
             f"{report.duration_s if report else 0:.1f}",
-            _plain(outcome.error or ""),
+            plain(outcome.error or ""),
         )
-    _print(table)
+    show(lines)
 
 
 def print_accounts(accounts: Sequence[Account]) -> None:
     """Print one line an account."""
-    table = _table(["account", "name", "customer", "active", "last sync (UTC)"])
+    lines = table(["account", "name", "customer", "active", "last sync (UTC)"])
     for account in accounts:
-        table.add_row(
+        lines.add_row(
             str(account.account_id),
-            _plain(account.name or ""),
+            plain(account.name or ""),
             str(account.customer_id or ""),
             "yes" if account.is_active else "no",
             f"{account.last_sync_at:%Y-%m-%d %H:%M}" if account.last_sync_at else "never",
         )
-    _print(table)
+    show(lines)
 
 
 def account_document(account: Account) -> dict[str, Any]:
@@ -127,21 +127,21 @@ def account_document(account: Account) -> dict[str, Any]:
 def print_rows(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print the answer of a query."""
     numbers = {header for header, *cells in zip(headers, *rows, strict=True) if _are_numbers(cells)}
-    table = _table(headers, right=numbers)
+    lines = table(headers, right=numbers)
     for row in rows:
-        table.add_row(*("" if cell is None else _plain(str(cell)) for cell in row))
-    _print(table)
+        lines.add_row(*("" if cell is None else plain(str(cell)) for cell in row))
+    show(lines)
 
 
 @contextmanager
-def watched() -> Iterator[Progress | None]:
-    """Show bars with the expected time while the block runs; nothing where nobody watches."""
+def watched(*, fleet: bool = False) -> Iterator[FleetProgress | None]:
+    """Show bars with the expected time while the block runs, one a resource or account; nothing if nobody watches."""
     if not sys.stderr.isatty():
         yield None
         return
     from hostaway_sync.cli.progress import Bars
 
-    with Bars() as bars:
+    with Bars(fleet=fleet) as bars:
         yield bars
 
 
@@ -178,12 +178,13 @@ class _Lines(logging.Formatter):
         return self._formatter.format(record)
 
 
-def _table(headers: Sequence[str], *, right: Collection[str] = ()) -> Any:  # noqa: ANN401  (rich is imported here only)
+def table(headers: Sequence[str], *, right: Collection[str] = ()) -> Any:  # noqa: ANN401  (rich is imported late)
+    """Make an empty table without lines; the columns in `right` hold numbers."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
-        table.add_column(_plain(header), justify="right" if header in right else "left")
+        table.add_column(plain(header), justify="right" if header in right else "left")
     return table
 
 
@@ -191,20 +192,27 @@ def _are_numbers(cells: Sequence[object]) -> bool:
     return any(cells) and all(cell is None or isinstance(cell, (int, float, Decimal)) for cell in cells)
 
 
-def _print(content: Any) -> None:  # noqa: ANN401  (a table or text)
+def width() -> int:
+    """Give how many columns there are to print on."""
+    return shutil.get_terminal_size().columns if is_terminal() else _WIDE
+
+
+def show(content: Any) -> None:  # noqa: ANN401  (a table or text)
+    """Print a table or text, as wide as there is room."""
     from rich.console import Console
 
-    Console(width=None if is_terminal() else _WIDE, highlight=False).print(content)
+    Console(width=width(), highlight=False).print(content)
 
 
-def _plain(text: str) -> Text:
+def plain(text: str) -> Text:
     """Give a text as it was typed: no markup, no emoji codes, and nothing that moves a terminal's cursor."""
     from rich.text import Text
 
     return Text("".join(letter for letter in text if unicodedata.category(letter) != "Cc"))
 
 
-def _styled(state: RunState) -> Text:
+def styled(state: RunState) -> Text:
+    """Give the name of a state in its colour."""
     from rich.text import Text
 
     return Text(state.value, style=_STYLES.get(state, ""))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hostaway_sync.cli import accounts, demo, migrate, sync
+from hostaway_sync.cli import accounts, demo, migrate, plan, status, sync, verify
 
 app = typer.Typer(
     name="hostaway-sync",
@@ -20,6 +20,9 @@ app = typer.Typer(
 app.add_typer(accounts.app, name="account")
 app.command("sync")(sync.sync)
 app.command("sync-all")(sync.sync_all)
+app.command("status")(status.status)
+app.command("plan")(plan.plan)
+app.command("verify")(verify.verify)
 app.command("migrate")(migrate.migrate)
 app.command("demo")(demo.demo)
 

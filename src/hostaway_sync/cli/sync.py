@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hostaway_sync.cli import output
 from hostaway_sync.cli.arguments import AcceptMissing, AccountId, DryRun, Full, Json
+from hostaway_sync.cli.explaining import Explanation
 from hostaway_sync.cli.opening import open_mirror
 from hostaway_sync.errors import LeaseHeld, RunIncomplete
 from hostaway_sync.records import Resource, RunState
@@ -27,6 +30,7 @@ def sync(
     resource: Annotated[list[Resource] | None, typer.Option(help="Only this resource; may be repeated.")] = None,
     accept_missing: AcceptMissing = False,
     dry_run: DryRun = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Show each API call, and why it was made.")] = False,
     json: Json = False,
 ) -> None:
     """Mirror one account.
@@ -35,16 +39,38 @@ def sync(
     """
     with open_mirror() as mirror:
         resources = tuple(resource) if resource else tuple(Resource)
-        mirror_one(mirror, account_id, resources, full=full, accept_missing=accept_missing, dry_run=dry_run, json=json)
+        mirror_one(
+            mirror,
+            account_id,
+            resources,
+            full=full,
+            accept_missing=accept_missing,
+            dry_run=dry_run,
+            explanation=Explanation(says=not json) if explain else None,
+            json=json,
+        )
 
 
-def sync_all(*, full: Full = False, dry_run: DryRun = False, json: Json = False) -> None:
-    """Mirror every active account.
+def sync_all(
+    *,
+    full: Full = False,
+    jobs: Annotated[int, typer.Option(min=1, max=32, metavar="N", help="So many accounts at once.")] = 4,
+    jitter: Annotated[
+        float,
+        typer.Option(min=0, max=3600, metavar="S", help="Wait up to so many seconds first, to spread many machines."),
+    ] = 0,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Mirror every active account, short runs first.
 
-    One that fails is tried once more at the end; none keeps the others from theirs.
+    One that fails is tried once more at the end; none keeps the others from theirs. Several machines with one database
+    share the accounts: what another one works on, or has mirrored meanwhile, is skipped.
     """
-    with open_mirror() as mirror, output.watched() as progress:
-        outcomes = mirror.sync_all(full=full, dry_run=dry_run, progress=progress)
+    with open_mirror() as mirror, output.watched(fleet=True) as progress:
+        outcomes = mirror.sync_all(
+            full=full, dry_run=dry_run, jobs=jobs, jitter=timedelta(seconds=jitter), progress=progress
+        )
     failed = [outcome for outcome in outcomes if outcome.state not in {RunState.SUCCESS, RunState.SKIPPED}]
     if json:
         output.print_json(
@@ -72,6 +98,7 @@ def mirror_one(
     full: bool = False,
     accept_missing: bool = False,
     dry_run: bool = False,
+    explanation: Explanation | None = None,
     json: bool = False,
     shown: bool = False,
 ) -> None:
@@ -82,7 +109,8 @@ def mirror_one(
         LeaseHeld: another run works on it.
     """
     try:
-        with output.watched() as progress:
+        # Bars and the lines of an explanation would write over each other.
+        with output.watched() if explanation is None else nullcontext() as progress:
             report = mirror.sync(
                 account_id,
                 resources=resources,
@@ -90,16 +118,24 @@ def mirror_one(
                 accept_missing=accept_missing,
                 dry_run=dry_run,
                 progress=progress,
+                observe=explanation,
             )
     except LeaseHeld:
         if json:
-            output.print_json(output.report_document(output.empty_report(account_id, RunState.SKIPPED)))
+            _print_document(output.empty_report(account_id, RunState.SKIPPED), explanation)
         raise
     if json:
-        output.print_json(output.report_document(report))
-    elif output.is_terminal() or dry_run or shown:
+        _print_document(report, explanation)
+    elif output.is_terminal() or dry_run or shown or explanation is not None:
+        if explanation is not None:
+            explanation.print_summary()
         output.print_report(report)
     _require_whole(report)
+
+
+def _print_document(report: RunReport, explanation: Explanation | None) -> None:
+    calls = {} if explanation is None else {"calls": explanation.document()}
+    output.print_json({**output.report_document(report), **calls})
 
 
 def _require_whole(report: RunReport) -> None:
@@ -108,9 +144,9 @@ def _require_whole(report: RunReport) -> None:
 
 
 def _fleet_state(outcomes: Sequence[AccountOutcome]) -> RunState:
-    states = {outcome.state for outcome in outcomes}
-    if states == {RunState.SKIPPED}:
+    if outcomes and all(outcome.is_held for outcome in outcomes):
         return RunState.SKIPPED
+    states = {outcome.state for outcome in outcomes}
     if states <= {RunState.SUCCESS, RunState.SKIPPED}:
         return RunState.SUCCESS
     return RunState.PARTIAL if states & {RunState.SUCCESS, RunState.SKIPPED} else RunState.FAILED

@@ -35,7 +35,7 @@ class Access:
 
     Args:
         vault: where the token outlives this process.
-        issue: asks the source for a token; blocks, and may raise `SourceError`.
+        issue: asks the source for a token, told why; blocks, and may raise `SourceError`.
         pause: sleeps, and may raise `SourceError` when it is no use to go on.
         clock: our own clock, aware.
     """
@@ -44,7 +44,7 @@ class Access:
         self,
         *,
         vault: TokenVault,
-        issue: Callable[[], Token],
+        issue: Callable[[str], Token],
         pause: Callable[[timedelta], None],
         clock: Callable[[], datetime],
     ) -> None:
@@ -61,8 +61,10 @@ class Access:
         with self._lock:
             if self._current is None and (kept := self._vault.load()) is not None:
                 self._current = Pass(kept, 1)
-            if self._current is None or not self._is_fresh(self._current.token):
-                self._current = self._issued()
+            if self._current is None:
+                self._current = self._issued("token: none is stored")
+            elif not self._is_fresh(self._current.token):
+                self._current = self._issued("token: the stored one will end soon")
             return self._current
 
     def renewed(self, refused: Pass) -> Pass | None:
@@ -72,12 +74,12 @@ class Access:
                 return self._current
             if self._is_renewed:
                 return None
-            self._current = self._issued()
+            self._current = self._issued("token: it was refused, and is renewed once")
             self._is_renewed = True
             return self._current
 
-    def _issued(self) -> Pass:
-        token = self._issue()
+    def _issued(self, why: str) -> Pass:
+        token = self._issue(why)
         self._pause(ACTIVATION)
         self._vault.save(token)
         return Pass(token, 1 if self._current is None else self._current.generation + 1)

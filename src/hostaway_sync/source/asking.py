@@ -8,8 +8,9 @@ issue   asks for a token
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from hostaway_sync.records import Bucket, Budget, Token
+    from hostaway_sync.calls import Bucket, Budget
+    from hostaway_sync.records import Token
     from hostaway_sync.source.access import Access
     from hostaway_sync.source.budget import Limits
     from hostaway_sync.source.protocol import Listing
@@ -38,12 +40,26 @@ _PROBE_PARAMS: Final = {"limit": 1}
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a request is made; see `ApiCall`."""
+
+    why: str
+    step: str = ""
+    attempt: int = 1
+
+    def also(self, more: str) -> Cause:
+        """Add to the step."""
+        return replace(self, step=", ".join(filter(None, (self.step, more))))
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One request, with everything secret in it kept out of its repr."""
 
     method: str
     path: str
     buckets: tuple[Bucket, ...]
+    cause: Cause
     params: Params = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
     bearer: SecretStr | None = None
@@ -57,6 +73,27 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     observed_at: datetime
+
+
+class _Attempts:
+    """The attempts of one request, each of which knows what became of the one before it."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._made = 0
+        self.last_status: int | None = None
+
+    def next(self) -> Request:
+        """Give the request as it is made now."""
+        self._made += 1
+        if self._made == 1:
+            return self._request
+        failure = "no whole answer" if self.last_status is None else f"{self.last_status}"
+        if self.last_status == HTTPStatus.OK:
+            failure = "a useless 200"
+        self.last_status = None
+        cause = self._request.cause.also(f"attempt {self._made} after {failure}")
+        return replace(self._request, cause=replace(cause, attempt=self._made))
 
 
 class Asking:
@@ -96,7 +133,7 @@ class Asking:
         self._probing = Lock()
         self._probe: tuple[datetime, bool] | None = None
 
-    def list(self, path: str, params: Params, access: Access) -> tuple[Listing, datetime]:
+    def list(self, path: str, params: Params, access: Access, cause: Cause) -> tuple[Listing, datetime]:
         """Give one page of a list, and the moment that it shows.
 
         Raises:
@@ -104,10 +141,10 @@ class Asking:
             CredentialsRejected: it may read nothing.
             SourceError: anything else, after the retries it deserves.
         """
-        return self._allowed(path, params, access, self._listing)
+        return self._allowed(path, params, access, self._listing, cause)
 
     def object(
-        self, path: str, params: Params, access: Access, read: Callable[[bytes], _Value]
+        self, path: str, params: Params, access: Access, read: Callable[[bytes], _Value], cause: Cause
     ) -> tuple[_Value, datetime]:
         """Give what `read` makes of the bytes of one object, and the moment that it shows.
 
@@ -116,6 +153,7 @@ class Asking:
             params: of the request.
             access: gives the token.
             read: may raise `SourceUnavailable`, and then the object is asked for again.
+            cause: why it is asked for.
 
         Raises:
             NotFound: there is none.
@@ -127,7 +165,7 @@ class Asking:
         def decode(reply: Reply, asked: str) -> _Value:
             return read(protocol.decode_object(reply.status, reply.headers, reply.body, now=self._clock(), asked=asked))
 
-        return self._allowed(path, params, access, decode)
+        return self._allowed(path, params, access, decode, cause)
 
     def prove(self, access: Access) -> None:
         """Make the request that any account may make.
@@ -135,9 +173,9 @@ class Asking:
         Raises:
             SourceError: it failed.
         """
-        self.list(_PROBE_PATH, _PROBE_PARAMS, access)
+        self.list(_PROBE_PATH, _PROBE_PARAMS, access, Cause("do the credentials work?"))
 
-    def issue(self) -> Token:
+    def issue(self, why: str) -> Token:
         """Ask for a token.
 
         Raises:
@@ -150,40 +188,41 @@ class Asking:
             "client_secret": self._secret.get_secret_value(),
             "scope": "general",
         }
-        request = Request("POST", "/accessTokens", self._buckets(Call.TOKEN), form=form)
+        request = Request("POST", "/accessTokens", self._buckets(Call.TOKEN), Cause(why), form=form)
 
         def decode(reply: Reply) -> Token:
             return protocol.decode_token(
                 reply.status, reply.headers, reply.body, now=self._clock(), account_id=self._account_id
             )
 
-        return self._trying(lambda: self._decoded(request, decode))
+        return self._tried(request, decode)
 
-    def _is_good(self, token: Token) -> bool:
+    def _is_good(self, token: Token, refused: str) -> bool:
         """Whether this token can read anything (API notes, 1.2); asked once a minute for all threads."""
         with self._probing:
             if self._probe is None or self._clock() - self._probe[0] > PROBE_HOLDS_FOR:
                 try:
-                    self._got(_PROBE_PATH, _PROBE_PARAMS, token, self._listing)
+                    cause = Cause(f"token: is it good for anything? {refused} was refused")
+                    self._got(_PROBE_PATH, _PROBE_PARAMS, token, self._listing, cause)
                     self._probe = self._clock(), True
                 except TokenRejected:
                     self._probe = self._clock(), False
             return self._probe[1]
 
     def _allowed(
-        self, path: str, params: Params, access: Access, decode: Callable[[Reply, str], _Value]
+        self, path: str, params: Params, access: Access, decode: Callable[[Reply, str], _Value], cause: Cause
     ) -> tuple[_Value, datetime]:
         held = access.current()
         try:
-            return self._got(path, params, held.token, decode)
+            return self._got(path, params, held.token, decode, cause)
         except TokenRejected as refusal:
             reason = refusal
         if (renewed := access.renewed(held)) is not None:
             try:
-                return self._got(path, params, renewed.token, decode)
+                return self._got(path, params, renewed.token, decode, cause.also("with a renewed token"))
             except TokenRejected as refusal:
                 reason = refusal
-        if self._is_good(access.current().token):
+        if self._is_good(access.current().token, path):
             raise Forbidden(
                 f"Hostaway does not let account {self._account_id} read {path}, though its token works elsewhere: "
                 "check the permissions of its key in the dashboard"
@@ -193,20 +232,26 @@ class Asking:
         ) from reason
 
     def _got(
-        self, path: str, params: Params, token: Token, decode: Callable[[Reply, str], _Value]
+        self, path: str, params: Params, token: Token, decode: Callable[[Reply, str], _Value], cause: Cause
     ) -> tuple[_Value, datetime]:
-        request = Request("GET", path, self._buckets(Call.GENERAL), params=params, bearer=token.value)
+        request = Request("GET", path, self._buckets(Call.GENERAL), cause, params=params, bearer=token.value)
 
         def decode_timed(reply: Reply) -> tuple[_Value, datetime]:
             return decode(reply, f"GET {path}"), reply.observed_at
 
-        return self._trying(lambda: self._decoded(request, decode_timed))
+        return self._tried(request, decode_timed)
 
     def _listing(self, reply: Reply, asked: str) -> Listing:
         return protocol.decode_list(reply.status, reply.headers, reply.body, now=self._clock(), asked=asked)
 
-    def _decoded(self, request: Request, decode: Callable[[Reply], _Value]) -> _Value:
+    def _tried(self, request: Request, decode: Callable[[Reply], _Value]) -> _Value:
+        attempts = _Attempts(request)
+        return self._trying(lambda: self._decoded(attempts, decode))
+
+    def _decoded(self, attempts: _Attempts, decode: Callable[[Reply], _Value]) -> _Value:
+        request = attempts.next()
         reply = self._send(request)
+        attempts.last_status = reply.status
         try:
             return decode(reply)
         except RateLimited as limited:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from hostaway_sync.records import Bucket
+from hostaway_sync.calls import Bucket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

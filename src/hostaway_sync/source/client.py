@@ -1,33 +1,28 @@
-"""One account of Hostaway over HTTP: the only place where requests are sent.
+"""One account of Hostaway: its lists and objects, for whoever mirrors them.
 
-walk ──► asking ──► trying ──► Client._send ──► departure ──► Hostaway
-which    with which  how        one request      at which
-page     token       often                       moment
+walk ──► asking ──► trying ──► exchange ──► departure ──► Hostaway
+which    with which  how        one request   at which
+page     token       often                    moment
 """
 
 from __future__ import annotations
 
 import logging
-import re
-import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from random import random as luck
-from threading import Event, Lock
-from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakSet
+from typing import TYPE_CHECKING
 
-import httpx
-
-from hostaway_sync.errors import ConfigurationError, NotFound, RequestRejected, SourceError, SourceUnavailable
+from hostaway_sync.errors import NotFound, RequestRejected, SourceUnavailable
 from hostaway_sync.source.access import Access
-from hostaway_sync.source.asking import Asking, Reply, Request
-from hostaway_sync.source.departure import Departure
+from hostaway_sync.source.asking import Asking, Cause
+from hostaway_sync.source.bookmark import Bookmark
 from hostaway_sync.source.descent import walk_by_cursor
+from hostaway_sync.source.exchange import Exchange
 from hostaway_sync.source.resources import SPECS, Paging, as_page, as_record, list_of, object_path
 from hostaway_sync.source.retry import Patience
+from hostaway_sync.source.steps import Steps
 from hostaway_sync.source.sweep import walk_at_once, walk_by_offset
 from hostaway_sync.source.trying import Trying
 from hostaway_sync.source.walking import Arrival, follow
@@ -37,19 +32,11 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from hostaway_sync.records import Budget, Page, Record, Resource, TokenVault
+    from hostaway_sync.calls import Budget, Observer
+    from hostaway_sync.records import Page, Record, Resource, TokenVault
     from hostaway_sync.source.budget import Limits
     from hostaway_sync.source.pages import Walk
     from hostaway_sync.source.resources import Spec
-
-LARGEST_BODY: Final = 64 * 1024 * 1024
-_SLOWEST_BODY: Final = 5
-_MOST_CONNECTIONS: Final = 32
-_HEADERS: Final = {"User-Agent": "hostaway-sync", "Accept": "application/json", "Cache-Control": "no-cache"}
-_THIS_MACHINE: Final = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])(?![^:/])")
-_WRONG_ADDRESS: Final = (httpx.InvalidURL, httpx.UnsupportedProtocol)
-HTTPX_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError)
-_CLOSED_UNDER_A_THREAD: Final = (OSError, RuntimeError)
 
 logger = logging.getLogger(__name__)
 
@@ -68,12 +55,14 @@ class Client:
         attempts: requests in all where one fails for now.
         backoff: the longest first wait between them; each further one may be twice as long, up to 16 s.
         in_flight: pages of lists that may be fetched ahead at the same time.
+        urgent: requests go before those of others, because a person waits.
         connect_timeout: for a connection to be set up.
         read_timeout: for the next bytes of an answer; all of it may take five times as long.
         clock: the time, aware.
         seconds: a clock that never jumps.
         sleep: waits so many seconds; by default a wait that `close` ends.
         random: a number from 0 up to 1.
+        observe: told of every request that was sent, token requests included, when it ended; one call at a time.
     """
 
     def __init__(
@@ -89,45 +78,59 @@ class Client:
         attempts: int = 5,
         backoff: timedelta = timedelta(seconds=1),
         in_flight: int = 4,
+        urgent: bool = False,
         connect_timeout: timedelta = timedelta(seconds=10),
         read_timeout: timedelta = timedelta(seconds=60),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
         random: Callable[[], float] = luck,
+        observe: Observer | None = None,
     ) -> None:
-        self._api_url = api_url.rstrip("/")
-        self._budget = budget
         self._in_flight = in_flight
-        self._longest_body = read_timeout.total_seconds() * _SLOWEST_BODY
         self._clock = clock
-        self._seconds = seconds
-        self._closed = Event()
-        self._sleep = sleep or self._closed.wait
-        self._lock = Lock()
-        self._api_calls = 0
-        self._streams: WeakSet[Any] = WeakSet()
+        self._exchange = Exchange(
+            api_url=api_url,
+            budget=budget,
+            urgent=urgent,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            seconds=seconds,
+            sleep=sleep,
+            observe=observe,
+        )
+        pause = self._exchange.pause
         self._ahead = ThreadPoolExecutor(in_flight, thread_name_prefix=f"pages-{account_id}")
         self._asking = Asking(
             account_id=account_id,
             secret=client_secret,
-            send=self._send,
+            send=self._exchange.send,
             budget=budget,
-            trying=Trying(patience=Patience(attempts=attempts, backoff=backoff), pause=self._pause, random=random),
+            trying=Trying(patience=Patience(attempts=attempts, backoff=backoff), pause=pause, random=random),
             limits=limits,
             egress=egress,
             clock=clock,
         )
-        self._access = Access(vault=vault, issue=self._asking.issue, pause=self._pause, clock=clock)
-        self._http = _http_client(api_url, read_timeout, connect_timeout)
+        self._access = Access(vault=vault, issue=self._asking.issue, pause=pause, clock=clock)
 
     @property
     def api_calls(self) -> int:
         """Requests sent so far, token requests included."""
-        with self._lock:
-            return self._api_calls
+        return self._exchange.api_calls
 
-    def walk(self, resource: Resource, *, parent: int | None = None, since: datetime | None = None) -> Iterator[Page]:
+    def stand_back(self) -> None:
+        """Let others go first from now on, unless requests are urgent."""
+        self._exchange.stand_back()
+
+    def walk(
+        self,
+        resource: Resource,
+        *,
+        parent: int | None = None,
+        since: datetime | None = None,
+        resume: str | None = None,
+        why: str = "",
+    ) -> Iterator[Page]:
         """Read a list, page by page; see `Source.walk`.
 
         Raises:
@@ -135,12 +138,16 @@ class Client:
         """
         spec = list_of(resource, of_parent=parent is not None, newest=since is not None)
         path = spec.path.format(parent=parent)
+        steps = Steps(by_cursor=spec.paging is Paging.CURSOR)
 
         def fetch(position: int | None) -> Arrival:
             place = {} if position is None else {spec.paging.value: position}
             try:
                 listing, observed_at = self._asking.list(
-                    path, {"limit": spec.limit, **spec.params, **place}, self._access
+                    path,
+                    {"limit": spec.limit, **spec.params, **place},
+                    self._access,
+                    Cause(why, steps.take(position)),
                 )
             except (NotFound, RequestRejected) as refusal:
                 if spec.paging is Paging.OFFSET or position is None:
@@ -149,9 +156,10 @@ class Client:
                 return Arrival(None, self._clock())
             return Arrival(listing, observed_at)
 
-        return follow(self._walk(spec, since), spec, fetch, self._ahead)
+        bookmark = Bookmark(resume)
+        return follow(steps.of(self._walk(spec, since, bookmark)), spec, fetch, self._ahead, bookmark)
 
-    def get(self, resource: Resource, record_id: int, *, parent: int | None = None) -> Page:
+    def get(self, resource: Resource, record_id: int, *, parent: int | None = None, why: str = "") -> Page:
         """Read one object, as a page of one record; see `Source.get`.
 
         Raises:
@@ -166,14 +174,16 @@ class Client:
                 raise SourceUnavailable(f"Hostaway answered GET {path} with something that has not this id")
             return record
 
-        record, observed_at = self._asking.object(path, spec.params, self._access, read)
+        record, observed_at = self._asking.object(path, spec.params, self._access, read, Cause(why))
         return as_page(spec, [record], observed_at)
 
-    def _walk(self, spec: Spec, since: datetime | None) -> Walk:
+    def _walk(self, spec: Spec, since: datetime | None, bookmark: Bookmark) -> Walk:
         if not spec.is_paged:
             return walk_at_once(spec.limit, self._in_flight)
         moment = None if spec.is_whole else since
-        return walk_by_cursor(moment) if spec.paging is Paging.CURSOR else walk_by_offset(self._in_flight, moment)
+        if spec.paging is Paging.CURSOR:
+            return walk_by_cursor(moment, bookmark)
+        return walk_by_offset(self._in_flight, moment)
 
     def check(self) -> None:
         """Prove that the credentials work.
@@ -186,93 +196,5 @@ class Client:
 
     def close(self) -> None:
         """Give back connections; requests that wait, in any thread, end with a `SourceError`."""
-        self._closed.set()
         self._ahead.shutdown(wait=False, cancel_futures=True)
-        with self._lock:
-            streams = list(self._streams)
-        for stream in streams:
-            with suppress(OSError):  # it was closed already
-                socket.socket.shutdown(stream.get_extra_info("socket"), socket.SHUT_RDWR)
-        self._http.close()
-
-    def _pause(self, wait: timedelta) -> None:
-        if wait > timedelta(0):
-            self._sleep(wait.total_seconds())
-        self._stop_if_closed()
-
-    def _stop_if_closed(self) -> None:
-        if self._closed.is_set():
-            raise SourceError("The connection to Hostaway was closed while a request was waiting")
-
-    def _send(self, request: Request) -> Reply:
-        departure = Departure(budget=self._budget, buckets=request.buckets, pause=self._pause, seconds=self._seconds)
-        try:
-            reply = self._exchange(request, departure)
-        except (*HTTPX_ERRORS, *_CLOSED_UNDER_A_THREAD) as error:
-            self._stop_if_closed()
-            raise as_source_error(error, self._api_url) from error
-        took = self._seconds() - departure.left_at
-        logger.debug("%s %s: %d, %d bytes, %.3f s", request.method, request.path, reply.status, len(reply.body), took)
-        return reply
-
-    def _exchange(self, request: Request, departure: Departure) -> Reply:
-        def watch(event: str, details: dict[str, Any]) -> None:
-            if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-                with self._lock:
-                    self._streams.add(details["return_value"])
-            elif event == "http11.send_request_headers.started" and details["request"].method != b"CONNECT":
-                departure.confirm()
-                self._stop_if_closed()
-                with self._lock:
-                    self._api_calls += 1
-
-        headers = {} if request.bearer is None else {"Authorization": f"Bearer {request.bearer.get_secret_value()}"}
-        with self._http.stream(
-            request.method,
-            self._api_url + request.path,
-            params=request.params or None,
-            data=request.form or None,
-            headers=headers,
-            extensions={"trace": watch},
-        ) as response:
-            return Reply(
-                response.status_code, response.headers, self._body(response, departure.left_at), departure.granted_at
-            )
-
-    def _body(self, response: httpx.Response, left_at: float) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        for chunk in response.iter_bytes():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > LARGEST_BODY:
-                raise SourceUnavailable(f"Hostaway's answer is larger than {LARGEST_BODY // 1024**2} MB")
-            if self._seconds() - left_at > self._longest_body:
-                raise SourceUnavailable(f"Hostaway's answer took longer than {self._longest_body:.0f} s")
-        return b"".join(chunks)
-
-
-def _http_client(api_url: str, read_timeout: timedelta, connect_timeout: timedelta) -> httpx.Client:
-    try:
-        return httpx.Client(
-            headers=_HEADERS,
-            timeout=httpx.Timeout(read_timeout.total_seconds(), connect=connect_timeout.total_seconds()),
-            limits=httpx.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=_MOST_CONNECTIONS),
-            trust_env=not _THIS_MACHINE.match(api_url),  # no proxy stands between this machine and itself
-        )
-    except (OSError, ValueError, ImportError, httpx.InvalidURL):
-        # The proxy's address may hold a password: it is not repeated.
-        raise ConfigurationError(
-            "no connection can be made: SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY or ALL_PROXY cannot be used"
-        ) from None
-
-
-def as_source_error(error: Exception, api_url: str) -> SourceError:
-    """Give what an exception of httpx means: a sentence without the request, whose headers are secret."""
-    if isinstance(error, _WRONG_ADDRESS):
-        return SourceError(f"{api_url!r} is not an address that Hostaway could have: check the API's address")
-    if isinstance(error, httpx.TimeoutException):
-        return SourceUnavailable("Hostaway did not answer in time")
-    if isinstance(error, httpx.ConnectError | httpx.ProxyError):
-        return SourceUnavailable(f"Hostaway cannot be reached at {api_url}: {error}")
-    return SourceUnavailable(f"The connection to Hostaway broke: {type(error).__name__}")
+        self._exchange.close()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime, timedelta
 
-    from hostaway_sync.records import Bucket, Budget
+    from hostaway_sync.calls import Bucket, Budget, Priority
 
 
 class Departure:
@@ -22,6 +22,7 @@ class Departure:
     Args:
         budget: grants moments.
         buckets: what the request counts against.
+        priority: who goes first.
         pause: sleeps, and may raise when it is no use to go on.
         seconds: a clock that never jumps.
 
@@ -35,11 +36,13 @@ class Departure:
         *,
         budget: Budget,
         buckets: Sequence[Bucket],
+        priority: Priority,
         pause: Callable[[timedelta], None],
         seconds: Callable[[], float],
     ) -> None:
         self._budget = budget
         self._buckets = buckets
+        self._priority = priority
         self._pause = pause
         self._seconds = seconds
         self.granted_at: datetime
@@ -50,7 +53,7 @@ class Departure:
 
     def wait(self) -> None:
         """Take a slot and wait for it."""
-        grant = self._budget.reserve(self._buckets)
+        grant = self._budget.reserve(self._buckets, priority=self._priority)
         self.granted_at = grant.granted_at
         self._due = self._seconds() + grant.wait.total_seconds()
         self._slack = grant.slack.total_seconds()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hostaway_sync.source.pages import Answer, Row
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hostaway_sync.records import Page
+    from hostaway_sync.source.bookmark import Bookmark
     from hostaway_sync.source.pages import Walk
     from hostaway_sync.source.protocol import Listing
 
@@ -26,8 +27,10 @@ class Arrival:
     observed_at: datetime
 
 
-def follow(walk: Walk, spec: Spec, fetch: Callable[[int | None], Arrival], ahead: Executor) -> Iterator[Page]:
-    """Yield a page for each position, the last with the walk's outcome.
+def follow(
+    walk: Walk, spec: Spec, fetch: Callable[[int | None], Arrival], ahead: Executor, bookmark: Bookmark
+) -> Iterator[Page]:
+    """Yield a page for each position, with where `walk` moved the bookmark to, the last with the walk's outcome.
 
     Positions that the walk names in advance are fetched on `ahead`; those it no longer wants are forgotten. What
     `fetch` raises is raised when the walk gets to that position.
@@ -49,12 +52,14 @@ def follow(walk: Walk, spec: Spec, fetch: Callable[[int | None], Arrival], ahead
             try:
                 wanted = walk.send(Answer(rows, count, refused=listing is None))
             except StopIteration as end:
-                yield as_page(spec, records, arrival.observed_at, total=end.value.total, doubt=end.value.doubt)
+                page = as_page(spec, records, arrival.observed_at, total=end.value.total, doubt=end.value.doubt)
+                yield replace(page, position=bookmark.position)
                 return
             for position in fetching.keys() - set(wanted):
                 fetching.pop(position).cancel()
             if listing:
-                yield as_page(spec, records, arrival.observed_at, total=count if is_total else None)
+                page = as_page(spec, records, arrival.observed_at, total=count if is_total else None)
+                yield replace(page, position=bookmark.position)
     finally:
         for future in fetching.values():
             future.cancel()

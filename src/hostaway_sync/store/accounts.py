@@ -67,9 +67,7 @@ def get_account(database: Database, account_id: int) -> Account:
     """
     account = find_account(database, account_id)
     if account is None:
-        raise AccountError(
-            f"account {account_id} is not known here: add it with `hostaway-sync account add {account_id}`"
-        )
+        raise account_unknown(account_id)
     if not account.is_active:
         raise AccountError(f"account {account_id} is disabled")
     return account
@@ -116,6 +114,11 @@ def insert_account(
 def account_exists(account_id: int) -> AccountError:
     """Give the error for an account that is to be added a second time."""
     return AccountError(f"account {account_id} exists already: `hostaway-sync sync {account_id}` brings it up to date")
+
+
+def account_unknown(account_id: int) -> AccountError:
+    """Give the error for an account that is to be used and was never added."""
+    return AccountError(f"account {account_id} is not known here: add it with `hostaway-sync account add {account_id}`")
 
 
 def has_sealed_values(database: Database) -> bool:

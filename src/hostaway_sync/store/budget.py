@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from hostaway_sync.records import Bucket, Grant
+from hostaway_sync.calls import Bucket, Grant, Priority
 from hostaway_sync.store.tables import request_budget
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class DatabaseBudget:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def reserve(self, buckets: Sequence[Bucket]) -> Grant:
-        """Take the next free slot of all `buckets` at once.
+    def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.USUAL) -> Grant:
+        """Take the earliest slot of all `buckets` at once, perhaps before one that was granted for later.
 
         Raises:
             StoreUnavailable: the database did not come back within a minute.
@@ -45,6 +45,7 @@ class DatabaseBudget:
             _array([bucket.limit for bucket in buckets], sa.Integer()),
             _array([bucket.window for bucket in buckets], sa.Interval()),
             _array([margin(bucket) for bucket in buckets], sa.Interval()),
+            sa.cast(priority.value, sa.Text()),
         )
         slot = function.table_valued(
             sa.column("granted_at", sa.DateTime(timezone=True)), sa.column("wait", sa.Interval()), name="slot"

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from hostaway_sync.records import Resource
 from hostaway_sync.store.tables import conversation_messages, conversations, reservations, walk_pages
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 # Threads that were read on one day do not all come up again on one other day.
 _EARLIEST_SHARE = 0.75
+_NEVER_READ = "messages: thread never read whole"
+_TIME_PASSED = "messages: thread with one that waited for a time which has passed"
+_NOT_FOR_LONG = "messages: thread not read whole for long"
+_MOVED = "messages: thread due, something moved at "
 
 
 def pass_on(connection: sa.Connection, account_id: int, reservation_ids: Sequence[int]) -> None:
@@ -81,40 +86,45 @@ def thread_read(connection: sa.Connection, account_id: int, conversation_id: int
     connection.execute(
         sa.update(conversations)
         .where(conversations.c.account_id == account_id, conversations.c.id == conversation_id)
-        .values(thread_read_at=began_at, thread_due_at=again)
+        .values(thread_read_at=sa.func.greatest(conversations.c.thread_read_at, began_at), thread_due_at=again)
+    )
+
+
+def mark_thread(connection: sa.Connection, account_id: int, conversation_id: int, *, at: datetime) -> None:
+    """Mark a thread as due since `at`, or since later if it is so already."""
+    connection.execute(
+        sa.update(conversations)
+        .where(conversations.c.account_id == account_id, conversations.c.id == conversation_id)
+        .values(thread_due_at=sa.func.greatest(conversations.c.thread_due_at, at))
     )
 
 
 def mark_for_sweep(connection: sa.Connection, account_id: int, *, whole_after: timedelta) -> None:
     """Mark what no stamp tells of: threads not read whole for long, and those with a message whose time has passed."""
-    waits = sa.exists().where(
-        conversation_messages.c.account_id == account_id,
-        conversation_messages.c.conversation_id == conversations.c.id,
-        conversation_messages.c.is_final.is_(False),
-        conversation_messages.c.missing_since.is_(None),
-        sa.or_(conversation_messages.c.sent_at.is_(None), conversation_messages.c.sent_at < sa.func.now()),
-    )
-    share = _EARLIEST_SHARE + (1 - _EARLIEST_SHARE) * sa.func.mod(sa.func.abs(conversations.c.id), 256) / 256.0
-    age = sa.func.extract("epoch", sa.func.now() - conversations.c.thread_read_at)
-    is_old = age > whole_after.total_seconds() * share
     connection.execute(
         sa.update(conversations)
         .where(
             conversations.c.account_id == account_id,
             conversations.c.thread_due_at.is_(None),
             conversations.c.missing_since.is_(None),
-            sa.or_(conversations.c.thread_read_at.is_(None), is_old, waits),
+            sa.or_(conversations.c.thread_read_at.is_(None), _is_old(whole_after), waits(account_id)),
         )
         .values(thread_due_at=sa.func.now())
     )
 
 
-def threads(database: Database, account_id: int, listed_by: UUID | None) -> list[int]:
-    """Give the conversations that are due; with `listed_by` only those that this run has listed.
+def threads(
+    database: Database, account_id: int, listed_by: UUID | None, *, whole_after: timedelta | None
+) -> dict[str, list[int]]:
+    """Give the conversations that are due, by the reason why; with `listed_by` only those that this run has listed.
 
-    A conversation that a whole list left out is gone, and what its thread answers then is not known.
+    A conversation that a whole list left out is gone, and what its thread answers then is not known. The reasons are
+    what holds now: a mark does not say who made it. With `whole_after` those of a sweep are among them.
     """
-    query = _marked(conversations, account_id)
+    why = _why(account_id, whole_after)
+    ids = sa.func.array_agg(aggregate_order_by(conversations.c.id, conversations.c.id))
+    query = sa.select(why, ids.label("ids"))
+    query = query.where(*_is_marked(conversations, account_id)).group_by(why).order_by(why)
     if listed_by is not None:
         listed = sa.func.unnest(walk_pages.c.record_keys).table_valued("id", name="listed").render_derived()
         query = query.where(
@@ -124,12 +134,24 @@ def threads(database: Database, account_id: int, listed_by: UUID | None) -> list
                 .where(walk_pages.c.run_id == listed_by, walk_pages.c.resource == Resource.CONVERSATIONS.value)
             )
         )
-    return database.transaction(lambda connection: list(connection.scalars(query)))
+    return database.transaction(lambda connection: {row.why: row.ids for row in connection.execute(query)})
 
 
 def lookups(database: Database, account_id: int) -> list[int]:
     """Give the reservations that are due and of which no conversation is known."""
     query = _marked(reservations, account_id)
+    return database.transaction(lambda connection: list(connection.scalars(query)))
+
+
+def is_lookup(database: Database, account_id: int, reservation_id: int) -> bool:
+    """Say whether a reservation is due and none of its conversations is known."""
+    query = _marked(reservations, account_id).where(reservations.c.id == reservation_id)
+    return database.transaction(lambda connection: connection.execute(query).first() is not None)
+
+
+def threads_of(database: Database, account_id: int, reservation_id: int) -> list[int]:
+    """Give the conversations of a reservation that are due."""
+    query = _marked(conversations, account_id).where(conversations.c.reservation_id == reservation_id)
     return database.transaction(lambda connection: list(connection.scalars(query)))
 
 
@@ -145,8 +167,36 @@ def conversations_of(database: Database, account_id: int, reservation_ids: Seque
 
 
 def _marked(table: sa.Table, account_id: int) -> sa.Select[int]:
-    is_marked = (table.c.thread_due_at.is_not(None), table.c.missing_since.is_(None))
-    return sa.select(table.c.id).where(table.c.account_id == account_id, *is_marked).order_by(table.c.id)
+    return sa.select(table.c.id).where(*_is_marked(table, account_id)).order_by(table.c.id)
+
+
+def _is_marked(table: sa.Table, account_id: int) -> tuple[sa.ColumnElement[bool], ...]:
+    return table.c.account_id == account_id, table.c.thread_due_at.is_not(None), table.c.missing_since.is_(None)
+
+
+def _why(account_id: int, whole_after: timedelta | None) -> sa.Label[str]:
+    since = sa.func.to_char(sa.func.timezone("UTC", conversations.c.thread_due_at), "YYYY-MM-DD HH24:MI")
+    cases: list[tuple[sa.ColumnElement[bool], str]] = [(conversations.c.thread_read_at.is_(None), _NEVER_READ)]
+    if whole_after is not None:
+        cases += [(waits(account_id), _TIME_PASSED), (_is_old(whole_after), _NOT_FOR_LONG)]
+    return sa.case(*cases, else_=sa.func.concat(_MOVED, since)).label("why")
+
+
+def waits(account_id: int) -> sa.ColumnElement[bool]:
+    """Say of a conversation whether it holds an unsent message whose time has passed."""
+    return sa.exists().where(
+        conversation_messages.c.account_id == account_id,
+        conversation_messages.c.conversation_id == conversations.c.id,
+        conversation_messages.c.is_final.is_(False),
+        conversation_messages.c.missing_since.is_(None),
+        sa.or_(conversation_messages.c.sent_at.is_(None), conversation_messages.c.sent_at < sa.func.now()),
+    )
+
+
+def _is_old(whole_after: timedelta) -> sa.ColumnElement[bool]:
+    share = _EARLIEST_SHARE + (1 - _EARLIEST_SHARE) * sa.func.mod(sa.func.abs(conversations.c.id), 256) / 256.0
+    age = sa.func.extract("epoch", sa.func.now() - conversations.c.thread_read_at)
+    return age > whole_after.total_seconds() * share
 
 
 def _any(ids: Sequence[int]) -> sa.ColumnElement[int]:

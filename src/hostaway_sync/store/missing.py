@@ -32,22 +32,25 @@ class Unlisted:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What a run has met of a resource: the pages it noted after `after_page`."""
+    """What a walk has met of a resource, and when the run began that finished it."""
 
-    run_id: UUID
+    walk_id: UUID
     account_id: int
     resource: Resource
-    after_page: int
     began_at: datetime
 
 
 def unlisted(connection: sa.Connection, walk: Walk) -> list[Unlisted]:
-    """Give the live rows that a whole walk did not meet; of messages, those in threads that it read whole."""
+    """Give the live rows that nobody met since a whole walk began; of messages, those in threads it read whole."""
     table = MIRRORED[walk.resource]
     is_message = walk.resource is Resource.MESSAGES
     parent = table.c.conversation_id if is_message else sa.null()
     query = sa.select(table.c.id, parent.label("parent"), table.c.unlisted_since).where(
-        table.c.account_id == walk.account_id, table.c.missing_since.is_(None), table.c.id.not_in(_met(walk))
+        table.c.account_id == walk.account_id,
+        table.c.missing_since.is_(None),
+        # Somebody read it by itself since this run began: it was there.
+        table.c.observed_at < walk.began_at,
+        ~_was_met(walk, table),
     )
     if is_message:
         read = sa.select(conversations.c.id).where(
@@ -68,7 +71,7 @@ def note(connection: sa.Connection, walk: Walk, rows: list[Unlisted]) -> None:
     """Remember since when rows are unlisted, and forget it of those that were met again."""
     table = MIRRORED[walk.resource]
     of_account = table.c.account_id == walk.account_id
-    again = sa.and_(of_account, table.c.unlisted_since.is_not(None), table.c.id.in_(_met(walk)))
+    again = sa.and_(of_account, table.c.unlisted_since.is_not(None), _was_met(walk, table))
     connection.execute(sa.update(table).where(again).values(unlisted_since=None))
     first = [row.id for row in rows if row.since is None]
     is_first = table.c.id == sa.func.any(sa.literal(first, sa.ARRAY(sa.BigInteger)))
@@ -91,14 +94,12 @@ def _mark(connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[bo
     )
 
 
-def _met(walk: Walk) -> sa.Select[int]:
+def _was_met(walk: Walk, table: sa.Table) -> sa.ColumnElement[bool]:
+    """Say whether the walk met a row; as EXISTS, which is joined by hash however many rows there are."""
     keys = sa.func.unnest(walk_pages.c.record_keys).table_valued("id", name="met").render_derived()
-    return (
+    met = (
         sa.select(keys.c.id)
         .select_from(walk_pages.join(keys, sa.true()))
-        .where(
-            walk_pages.c.run_id == walk.run_id,
-            walk_pages.c.resource == walk.resource.value,
-            walk_pages.c.page_id > walk.after_page,
-        )
+        .where(walk_pages.c.walk_id == walk.walk_id, walk_pages.c.resource == walk.resource.value)
     )
+    return met.where(keys.c.id == table.c.id).correlate(table).exists()

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 # In JSON text: up to the string's end, an escape or a space, so that what is left is still JSON.
 _URL_WITH_QUERY = r'(https?://[^"\\\s?]*)\?[^"\\\s]*'
-_CLOCKS_DIFFER = timedelta(days=1)
-_OF_ACCOUNT = sa.bindparam("of_account", type_=sa.BigInteger)
+CLOCKS_DIFFER = timedelta(days=1)
+OF_ACCOUNT = sa.bindparam("of_account", type_=sa.BigInteger)
 _OF_CUSTOMER = sa.bindparam("of_customer", type_=sa.Uuid)
-_ASKED_AT = sa.bindparam("asked_at", type_=sa.DateTime(timezone=True))
+ASKED_AT = sa.bindparam("asked_at", type_=sa.DateTime(timezone=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _apply(
                 changes |= _execute(connection, owner, page, statement, [record])
             except DataError as error:
                 homeless.append(_refused(record, error))
-    return [*changes.items(), *((_key(record), Change.QUARANTINED) for record in homeless)], homeless
+    return [*changes.items(), *((key_of(record), Change.QUARANTINED) for record in homeless)], homeless
 
 
 def _execute(
@@ -92,7 +92,7 @@ def _execute(
     if not records:
         return {}
     with connection.begin_nested():
-        rows = connection.execute(statement, _parameters(owner, page, records))
+        rows = connection.execute(statement, parameters(owner, page, records))
         return {row.id: Change(row.change) for row in rows}
 
 
@@ -132,11 +132,13 @@ def _quarantine(connection: sa.Connection, owner: Owner, shape: Shape, records: 
         )
 
 
-def _key(record: Record) -> int:
+def key_of(record: Record) -> int:
+    """Give the key of a record without a row: minus its hash."""
     return -(int.from_bytes(record.payload_hash[-8:]) >> 1) - 1
 
 
-def _parameters(owner: Owner, page: Page, records: Sequence[Record]) -> Mapping[str, Any]:
+def parameters(owner: Owner, page: Page, records: Sequence[Record]) -> Mapping[str, Any]:
+    """Give what `received_rows` turns into rows, and what else a statement about them may ask for."""
     return {
         "of_account": owner.account_id,
         "of_customer": owner.customer_id,
@@ -152,10 +154,10 @@ def _parameters(owner: Owner, page: Page, records: Sequence[Record]) -> Mapping[
 
 def _believable(stamp: datetime | None, asked_at: datetime) -> datetime | None:
     """Leave out a stamp from the future: no later change of the row would ever count as newer."""
-    return None if stamp is None or stamp > asked_at + _CLOCKS_DIFFER else stamp
+    return None if stamp is None or stamp > asked_at + CLOCKS_DIFFER else stamp
 
 
-def _incoming(table: sa.Table, shape: Shape) -> sa.CTE:
+def received_rows(table: sa.Table, shape: Shape) -> sa.CTE:
     """Turn the parameters, one array a column, into rows."""
     types: dict[str, tuple[str, sa.types.TypeEngine[Any]]] = {
         "id": ("ids", sa.BigInteger()),
@@ -172,7 +174,7 @@ def _incoming(table: sa.Table, shape: Shape) -> sa.CTE:
     return sa.select(*selected, raw_payload).cte("incoming")
 
 
-def _comparable(payload: sa.ColumnElement[Any], shape: Shape) -> sa.ColumnElement[Any]:
+def comparable(payload: sa.ColumnElement[Any], shape: Shape) -> sa.ColumnElement[Any]:
     """Leave out of a payload what says nothing about the object: volatile keys, and queries of signed URLs."""
     hidden = [*shape.volatile, *shape.signed]
     kept: sa.ColumnElement[Any] = payload.op("-")(sa.cast(hidden, sa.ARRAY(sa.Text))) if hidden else payload
@@ -184,15 +186,22 @@ def _comparable(payload: sa.ColumnElement[Any], shape: Shape) -> sa.ColumnElemen
 
 
 def _is_newer(new: Any, old: Any) -> sa.ColumnElement[bool]:  # noqa: ANN401  (two column collections)
-    """Never older over newer: the source's stamp decides, and where it cannot, when we asked."""
+    """Never older over newer: the source's stamp decides, and where it cannot, when we asked.
+
+    A row that is gone comes back only with an answer that is newer than the proof.
+    """
     undecided = sa.or_(
         new.source_updated_at == old.source_updated_at,
         new.source_updated_at.is_(None),
         old.source_updated_at.is_(None),
     )
+    was_asked_later = old.observed_at < ASKED_AT
     return sa.or_(
-        sa.func.coalesce(new.source_updated_at > old.source_updated_at, sa.false()),
-        sa.and_(undecided, old.observed_at < _ASKED_AT),
+        sa.and_(
+            sa.func.coalesce(new.source_updated_at > old.source_updated_at, sa.false()),
+            sa.or_(old.missing_since.is_(None), was_asked_later),
+        ),
+        sa.and_(undecided, was_asked_later),
     )
 
 
@@ -203,10 +212,10 @@ def _verdicts(table: sa.Table, shape: Shape, incoming: sa.CTE, *, locking: bool)
             table.c.id,
             table.c.missing_since.is_not(None).label("was_missing"),
             _is_newer(incoming.c, table.c).label("is_newer"),
-            (_comparable(table.c.raw_payload, shape) == _comparable(incoming.c.raw_payload, shape)).label("is_same"),
+            (comparable(table.c.raw_payload, shape) == comparable(incoming.c.raw_payload, shape)).label("is_same"),
         )
         .join_from(table, incoming, table.c.id == incoming.c.id)
-        .where(table.c.account_id == _OF_ACCOUNT)
+        .where(table.c.account_id == OF_ACCOUNT)
         .order_by(table.c.id)
     )
     old = (joined.with_for_update(of=table) if locking else joined).cte("old")
@@ -229,35 +238,35 @@ def _typed(table: sa.Table, shape: Shape) -> tuple[str, ...]:
 
 def _due_again(table: sa.Table, new: Any) -> sa.ColumnElement[Any]:  # noqa: ANN401  (a column collection)
     moved = sa.or_(table.c.activity.is_distinct_from(new.activity), table.c.missing_since.is_not(None))
-    return sa.case((moved, _ASKED_AT), else_=table.c.thread_due_at)
+    return sa.case((moved, ASKED_AT), else_=table.c.thread_due_at)
 
 
 @lru_cache
 def _comparison(shape: Shape) -> sa.Select[Any]:
     table = MIRRORED[shape.resource]
-    verdicts = _verdicts(table, shape, _incoming(table, shape), locking=False)
+    verdicts = _verdicts(table, shape, received_rows(table, shape), locking=False)
     return sa.select(verdicts.c.id, verdicts.c.change)
 
 
 @lru_cache
 def _upsert(shape: Shape) -> sa.Select[Any]:
     table = MIRRORED[shape.resource]
-    verdicts = _verdicts(table, shape, _incoming(table, shape), locking=True)
+    verdicts = _verdicts(table, shape, received_rows(table, shape), locking=True)
     filled = ["id", "payload_hash", "source_updated_at", *_typed(table, shape), "raw_payload"]
     has_thread = "thread_due_at" in table.c
     rows = sa.select(
-        _OF_ACCOUNT,
+        OF_ACCOUNT,
         _OF_CUSTOMER,
-        _ASKED_AT,
+        ASKED_AT,
         *(verdicts.c[name] for name in filled),
-        *([_ASKED_AT] if has_thread else []),
+        *([ASKED_AT] if has_thread else []),
     ).where(
         verdicts.c.change.in_([sa.literal_column(f"'{Change.INSERTED}'"), sa.literal_column(f"'{Change.UPDATED}'")])
     )
     marked = ["thread_due_at"] if has_thread else []
     statement = insert(table).from_select(["account_id", "customer_id", "observed_at", *filled, *marked], rows)
     new = statement.excluded
-    is_same = _comparable(table.c.raw_payload, shape) == _comparable(new.raw_payload, shape)
+    is_same = comparable(table.c.raw_payload, shape) == comparable(new.raw_payload, shape)
     written = statement.on_conflict_do_update(
         index_elements=["account_id", "id"],
         set_={name: new[name] for name in ["customer_id", "observed_at", *filled] if name != "id"}
@@ -269,12 +278,12 @@ def _upsert(shape: Shape) -> sa.Select[Any]:
     ).cte("written")
     # The same content in other bytes: the hash is taken over, so that the next reading is recognised at once, and what
     # is read out of the payload, because a newer version of this program may read more.
-    derived = ["payload_hash", *_typed(table, shape)]
+    derived = ["payload_hash", "source_updated_at", *_typed(table, shape)]
     recognised = (
         sa.update(table)
         .values({name: verdicts.c[name] for name in derived})
         .where(
-            table.c.account_id == _OF_ACCOUNT,
+            table.c.account_id == OF_ACCOUNT,
             table.c.id == verdicts.c.id,
             verdicts.c.change == sa.literal_column(f"'{Change.UNCHANGED}'"),
             verdicts.c.is_newer,

@@ -1,19 +1,25 @@
 """What the runs under way have met, kept in the database so that their memory does not grow with the account.
 
 A record may be met twice (pages overlap, rows move); it counts once, with the strongest change.
+
+A page belongs to a run, whose report counts it, and to a walk, which it helps to be whole. The walk of a whole list
+that was cut outlives its run, with its pages, until another run takes it up or it is too old.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.records import Change, Counts, Oddities
-from hostaway_sync.store.tables import walk_pages
+from hostaway_sync.store.tables import walk_pages, walks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from hostaway_sync.records import Resource
@@ -22,9 +28,27 @@ if TYPE_CHECKING:
 _RANKS = {change: rank for rank, change in enumerate(Change)}
 
 
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """The walk of a whole list.
+
+    Attributes:
+        walk_id: whose pages these are.
+        began_at: start of the run that began it: its signpost.
+        watermark_at: the resource's watermark, once the walk is whole.
+        position: where it stands, in the source's own words; None: it can only begin again.
+    """
+
+    walk_id: UUID
+    began_at: datetime
+    watermark_at: datetime | None = None
+    position: str | None = None
+
+
 def add_page(
     connection: sa.Connection,
     run_id: UUID,
+    walk_id: UUID,
     account_id: int,
     resource: Resource,
     changes: Sequence[tuple[int, Change]],
@@ -36,7 +60,7 @@ def add_page(
             run_id=run_id,
             account_id=account_id,
             resource=resource.value,
-            walk_id=run_id,
+            walk_id=walk_id,
             record_keys=[key for key, _ in changes],
             changes=[_RANKS[change] for _, change in changes],
             cleaned=oddities.cleaned,
@@ -67,37 +91,59 @@ def tally(connection: sa.Connection, run_id: UUID, resource: Resource) -> tuple[
     return Counts(seen=sum(counts.values()), **counts), Oddities(*(int(number or 0) for number in odd))
 
 
-def met(connection: sa.Connection, run_id: UUID, resource: Resource, *, after_page: int) -> int:
-    """Count the distinct records of the pages noted after page `after_page`: those of one attempt of a run."""
+def met(connection: sa.Connection, walk_id: UUID, resource: Resource) -> int:
+    """Count the distinct records of a walk, whichever runs worked on it."""
     keys = sa.func.unnest(walk_pages.c.record_keys).table_valued("key", name="met").render_derived()
     query = (
         sa.select(sa.func.count(keys.c.key.distinct()))
         .select_from(walk_pages.join(keys, sa.true()))
-        .where(
-            walk_pages.c.run_id == run_id,
-            walk_pages.c.resource == resource.value,
-            walk_pages.c.page_id > after_page,
-        )
+        .where(walk_pages.c.walk_id == walk_id, walk_pages.c.resource == resource.value)
     )
     return connection.execute(query).scalar_one()
 
 
-def last_page(connection: sa.Connection, run_id: UUID) -> int:
-    """Give the number of the last page that a run has noted; 0 for none."""
-    query = sa.select(sa.func.coalesce(sa.func.max(walk_pages.c.page_id), 0)).where(walk_pages.c.run_id == run_id)
-    return int(connection.execute(query).scalar_one())
+def stand(connection: sa.Connection, account_id: int, resource: Resource, walk: Walk) -> None:
+    """Write down where a walk stands, in the transaction that wrote its page; without a position, that it is none."""
+    if walk.position is None:
+        connection.execute(sa.delete(walks).where(*_of(account_id, resource)))
+        return
+    values = {name: getattr(walk, name) for name in walk.__slots__} | {"updated_at": sa.func.now()}
+    statement = insert(walks).values(account_id=account_id, resource=resource.value, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["account_id", "resource"], set_=values))
+
+
+def cut(connection: sa.Connection, account_id: int, resource: Resource) -> Walk | None:
+    """Give the walk of a list that was cut and can be taken up."""
+    columns = (walks.c.walk_id, walks.c.began_at, walks.c.watermark_at, walks.c.position)
+    row = connection.execute(sa.select(*columns).where(*_of(account_id, resource))).one_or_none()
+    return None if row is None else Walk(*row)
+
+
+def end(connection: sa.Connection, account_id: int, resource: Resource, walk_id: UUID, *, run_id: UUID) -> None:
+    """Take away the walk of a list that is over, and what other runs than this one noted for it."""
+    connection.execute(sa.delete(walks).where(*_of(account_id, resource)))
+    connection.execute(sa.delete(walk_pages).where(walk_pages.c.walk_id == walk_id, walk_pages.c.run_id != run_id))
 
 
 def forget(connection: sa.Connection, run_id: UUID) -> None:
-    """Empty what a run noted, once it is over."""
-    connection.execute(sa.delete(walk_pages).where(walk_pages.c.run_id == run_id))
+    """Empty what a run noted, once it is over, but for the walks that can be taken up."""
+    connection.execute(sa.delete(walk_pages).where(walk_pages.c.run_id == run_id, _belongs_to_no_walk()))
 
 
-def forget_others(connection: sa.Connection, account_id: int, run_id: UUID) -> None:
-    """Empty what dead runs of an account noted; only under its lease.
+def forget_others(connection: sa.Connection, account_id: int, run_id: UUID, *, older_than: timedelta) -> None:
+    """Empty what dead runs of an account noted, but for the walks that are young enough; only under its lease.
 
     A run that was stopped by a signal, too: its threads may note a page after it was over.
     """
-    connection.execute(
-        sa.delete(walk_pages).where(walk_pages.c.account_id == account_id, walk_pages.c.run_id != run_id)
-    )
+    is_old = walks.c.began_at <= sa.func.now() - older_than
+    connection.execute(sa.delete(walks).where(walks.c.account_id == account_id, is_old))
+    of_others = (walk_pages.c.account_id == account_id, walk_pages.c.run_id != run_id)
+    connection.execute(sa.delete(walk_pages).where(*of_others, _belongs_to_no_walk()))
+
+
+def _belongs_to_no_walk() -> sa.ColumnElement[bool]:
+    return ~sa.exists().where(walks.c.walk_id == walk_pages.c.walk_id)
+
+
+def _of(account_id: int, resource: Resource) -> tuple[sa.ColumnElement[bool], ...]:
+    return walks.c.account_id == account_id, walks.c.resource == resource.value

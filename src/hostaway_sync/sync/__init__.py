@@ -2,7 +2,7 @@
 
     for each resource:
         source.walk(resource)            pages, as they arrive
-          | recorder.record(page)        one transaction a page: lease, rows, what became of them
+          | recorder.walked(page)        one transaction a page: lease, rows, what became of them, where the walk stands
           | plan.doubt(...)              whole? else walk again, at most twice
           | recorder.close(resource)     counts, and the watermark if it was whole
 

@@ -1,17 +1,28 @@
-"""sync-all: every active account, one after the other; a failed one is tried once more at the end."""
+"""sync-all: every active account, several at once; a failed one is tried once more at the end."""
 
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol
 
 from hostaway_sync.errors import ConfigurationError, HostawaySyncError, LeaseHeld
-from hostaway_sync.records import RunReport, RunState
+from hostaway_sync.records import Progress, RunReport, RunState
 from hostaway_sync.sync.plan import can_recover
+from hostaway_sync.sync.run import BY_SIGNAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    from hostaway_sync.records import Source
+    from hostaway_sync.sync.run import Run
+
+# Runs that are told to stop need a moment to be marked and to give back their leases; whoever waits wants to be gone.
+_SECONDS_TO_STOP = 10
 
 log = logging.getLogger(__name__)
 
@@ -26,23 +37,98 @@ class AccountOutcome:
     error: str | None
     can_recover: bool = False
 
+    @property
+    def is_held(self) -> bool:
+        """Whether another run was at work, so that nobody can say yet how it ends."""
+        return self.state is RunState.SKIPPED and self.report is None
 
-def sync_fleet(account_ids: Iterable[int], attempt: Callable[[int], RunReport]) -> list[AccountOutcome]:
+
+class FleetProgress(Progress, Protocol):
+    """Someone who wants to watch many runs at once."""
+
+    def ended(self, account_id: int, done: int, total: int) -> None:
+        """Say that an account is done with, as `done` of `total`; one that is tried again is once more."""
+        ...
+
+
+class Underway:
+    """The runs that are under way in several threads, so that all of them can be ended at once."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._open: list[tuple[Run, Source]] = []
+        self._stopped_by: str | None = None
+
+    @contextmanager
+    def hold(self, run: Run, source: Source) -> Iterator[None]:
+        """Stand by while the block drives `run`."""
+        with self._lock:
+            if self._stopped_by is not None:
+                raise SystemExit(self._stopped_by)
+            self._open.append((run, source))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open.remove((run, source))
+
+    def stop(self, why: str) -> None:
+        """End every run under way, and let none begin from now on."""
+        with self._lock:
+            self._stopped_by = why
+            for run, source in self._open:
+                run.stop(why)
+                source.close()
+
+
+def sync_fleet(
+    account_ids: Sequence[int],
+    attempt: Callable[[int], RunReport],
+    *,
+    jobs: int = 1,
+    stop: Callable[[str], None] = lambda _: None,
+    progress: FleetProgress | None = None,
+) -> list[AccountOutcome]:
     """Sync every account; none keeps the others from theirs.
 
     Args:
-        account_ids: whom.
+        account_ids: whom, in the order in which they begin.
         attempt: tries one account; called a second time for those that failed and may recover.
+        jobs: how many at once.
+        stop: ends all attempts under way, for the reason it is given: a signal came, or the settings are wrong for all.
+        progress: told of every account that ended.
 
     Returns:
-        One outcome an account, in the order given. An account that another run works on is skipped, which is no
-        failure.
+        One outcome an account, by id. An account that another run works on, or has mirrored meanwhile, is skipped,
+        which is no failure.
+
+    Raises:
+        ConfigurationError: it would be the same for every account.
     """
-    outcomes = {account_id: _tried(account_id, attempt) for account_id in account_ids}
-    for account_id, outcome in outcomes.items():
-        if outcome.can_recover:
-            outcomes[account_id] = _tried(account_id, attempt)
-    return list(outcomes.values())
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="account")
+    futures: list[Future[AccountOutcome]] = []
+
+    def tried(those: Iterable[int], outcomes: dict[int, AccountOutcome]) -> None:
+        futures.clear()
+        for account_id in those:
+            futures.append(pool.submit(_tried, account_id, attempt))  # noqa: PERF401  (a signal may come in between)
+        for future in as_completed(futures):
+            outcome = future.result()
+            outcomes[outcome.account_id] = outcome
+            if progress is not None:
+                progress.ended(outcome.account_id, len(outcomes), len(account_ids))
+
+    outcomes: dict[int, AccountOutcome] = {}
+    try:
+        tried(account_ids, outcomes)
+        tried([account_id for account_id in account_ids if outcomes[account_id].can_recover], outcomes)
+    except BaseException as error:
+        pool.shutdown(wait=False, cancel_futures=True)
+        stop(str(error) if isinstance(error, HostawaySyncError) else BY_SIGNAL)
+        wait([future for future in futures if not future.cancelled()], timeout=_SECONDS_TO_STOP)
+        raise
+    pool.shutdown()
+    return [outcomes[account_id] for account_id in sorted(outcomes)]
 
 
 def _tried(account_id: int, attempt: Callable[[int], RunReport]) -> AccountOutcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import Forbidden, NotFound
-from hostaway_sync.sync import plan
+from hostaway_sync.sync import plan, reasons
 
 if TYPE_CHECKING:
     from hostaway_sync.records import Resource, Source
@@ -39,7 +39,7 @@ def mark_missing(resource: Resource, source: Source, recorder: Recorder, *, acce
     for row in rows:
         try:
             # Not listed, yet there: it stays, and is brought up to date.
-            recorder.record(source.get(resource, row.id, parent=row.parent))
+            recorder.record(source.get(resource, row.id, parent=row.parent, why=reasons.of_unlisted(resource)))
         except NotFound:
             recorder.mark_missing(resource, row.id)
             marked += 1

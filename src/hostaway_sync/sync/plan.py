@@ -29,25 +29,42 @@ MISSING_ALL = 3
 UNLISTED_FOR = timedelta(hours=20)
 # So many failures one after the other, and it is not this or that conversation that is broken.
 FAILED_THREADS = 5
+# The walk of a whole list that was cut is taken up if it began within so long.
+TAKEN_UP_WITHIN = timedelta(hours=24)
+
+
+def whole_lists(
+    resources: Iterable[Resource], marks: Mapping[Resource, Mark], now: datetime, *, full: bool, sweep_after: timedelta
+) -> frozenset[Resource]:
+    """Say which lists a run must read whole: each that was not swept whole not long ago, or with `full` all of them.
+
+    Messages have no list of their own: what of them must be read is marked, and stays marked until it is.
+    """
+
+    def is_due(resource: Resource) -> bool:
+        swept_at = marks[resource].swept_at if resource in marks else None
+        return full or swept_at is None or now - swept_at >= sweep_after
+
+    return frozenset(resource for resource in resources if resource is not Resource.MESSAGES and is_due(resource))
 
 
 def mode(
     resources: Iterable[Resource], marks: Mapping[Resource, Mark], now: datetime, *, sweep_after: timedelta
 ) -> Mode:
-    """Say how much a run must read: everything, unless all lists it is asked for were swept whole not long ago.
-
-    Messages have no list of their own: what of them must be read is marked, and stays marked until it is.
-    """
-    lists = [resource for resource in resources if resource is not Resource.MESSAGES]
-    sweeps = [marks[resource].swept_at if resource in marks else None for resource in lists]
-    if all(swept_at is not None and now - swept_at < sweep_after for swept_at in sweeps):
-        return Mode.INCREMENTAL
-    return Mode.FULL
+    """Say how much a run must read: it is full when one of its lists is read whole."""
+    return Mode.FULL if whole_lists(resources, marks, now, full=False, sweep_after=sweep_after) else Mode.INCREMENTAL
 
 
-def since(mode: Mode, mark: Mark | None) -> datetime | None:
+def is_done(marks: Mapping[Resource, Mark], last_sync_at: datetime | None, since: datetime, *, full: bool) -> bool:
+    """Say whether a run that began at `since` or later has mirrored all of an account; with `full`, read all of it."""
+    if last_sync_at is None or last_sync_at < since:
+        return False
+    return not full or not whole_lists(Resource, marks, since, full=False, sweep_after=timedelta(0))
+
+
+def since(mark: Mark | None, *, is_whole: bool) -> datetime | None:
     """Give the stamp from which a list is read; None: from its beginning."""
-    if mode is Mode.FULL or mark is None or mark.watermark_at is None:
+    if is_whole or mark is None or mark.watermark_at is None:
         return None
     return mark.watermark_at - LAG
 
@@ -66,9 +83,24 @@ def doubt(last: Page | None, distinct: int | None) -> str | None:
     return None
 
 
-def watermark(first: Page | None, signpost: datetime) -> datetime | None:
+def doubt_after_cut(last: Page | None, distinct: int) -> str | None:
+    """Say why a walk that was cut and taken up is not to be believed, after its last page.
+
+    What moved or came while it rested is met at the top. What was deleted meanwhile is not noticed, but counted among
+    the `distinct` records: only exactly as many as the source has now prove that they are the same.
+    """
+    if last is None or last.doubt is not None:
+        return doubt(last, distinct)
+    if last.total is None:
+        return "the source does not say how many records there are"
+    if distinct != last.total:
+        return f"{distinct} records were read, before and since, where the source counts {last.total}"
+    return None
+
+
+def watermark(first: Page, signpost: datetime) -> datetime | None:
     """Give the new watermark of a whole walk: the top stamp of its first page, never beyond the signpost."""
-    stamps = [record.source_updated_at for record in first.records if record.source_updated_at] if first else []
+    stamps = [record.source_updated_at for record in first.records if record.source_updated_at]
     return min(max(stamps), signpost) if stamps else None
 
 

@@ -1,34 +1,42 @@
-"""Where the pages of a run go: into the tables, or for a dry run into a count alone."""
+"""Where the pages of a run go."""
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
+from uuid import UUID, uuid4
 
-from hostaway_sync.records import Change, Counts, Oddities, Page, Resource, ResourceReport, RunState
+from hostaway_sync.records import Counts, Oddities, Page, Resource, ResourceReport, RunState
 from hostaway_sync.store import due, leases, missing, records, runs, walks
-from hostaway_sync.sync import plan
+from hostaway_sync.sync import plan, reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime, timedelta
-    from uuid import UUID
 
     from sqlalchemy import Connection
 
     from hostaway_sync.store.engine import Database
     from hostaway_sync.store.missing import Unlisted
 
-_STRENGTH = {change: rank for rank, change in enumerate(Change)}
-
 
 class Recorder(Protocol):
     """Takes pages, from several threads at once, counts each record once, and knows which threads are due."""
 
+    def begin(self, resource: Resource, *, is_whole: bool) -> str | None:
+        """Begin to walk a list, whole or for what is new; give the position where a whole walk of it was cut."""
+        ...
+
+    def begin_again(self, resource: Resource) -> None:
+        """Begin the walk of a whole list anew: what was met before counts no more."""
+        ...
+
+    def walked(self, page: Page) -> None:
+        """Take one page of a walk that was begun; when this returns, it is safe, and so is where the walk stands."""
+        ...
+
     def record(self, page: Page) -> None:
-        """Take one page; when this returns, it is safe."""
+        """Take one page that belongs to no such walk; when this returns, it is safe."""
         ...
 
     def counts(self, resource: Resource) -> tuple[Counts, Oddities]:
@@ -36,11 +44,11 @@ class Recorder(Protocol):
         ...
 
     def met(self, resource: Resource) -> int:
-        """Count the distinct records that this attempt of the run has met."""
+        """Count the distinct records that the walk of a list has met, in this run and in those that were cut."""
         ...
 
-    def due(self, resource: Resource, *, listed: bool) -> list[int]:
-        """Give what is to be read part by part: conversations for messages, reservations for conversations.
+    def due(self, resource: Resource, *, listed: bool) -> dict[str, list[int]]:
+        """Give what is to be read part by part, and why: conversations for messages, reservations for conversations.
 
         `listed` says that this run has read the list of all conversations.
         """
@@ -51,7 +59,7 @@ class Recorder(Protocol):
         ...
 
     def unlisted(self, resource: Resource) -> list[Unlisted]:
-        """Give the live rows that a whole walk of this run left out."""
+        """Give the live rows that a whole walk left out."""
         ...
 
     def live(self, resource: Resource) -> int:
@@ -66,20 +74,39 @@ class Recorder(Protocol):
         """Take down that a row is gone."""
         ...
 
-    def close(self, resource: Resource, report: ResourceReport, watermark: datetime | None) -> None:
-        """Write down how a resource ended."""
+    def close(self, resource: Resource, report: ResourceReport, *, is_cut: bool) -> None:
+        """Write down how a resource ended; when it was cut, its walk may be taken up."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What a full run does besides reading everything.
+    """What a full run does.
 
     Attributes:
+        lists: those it reads whole.
         threads_after: threads that were not read whole for so long are due.
     """
 
+    lists: frozenset[Resource]
     threads_after: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A walk of a list; `asked_at` is when its first page was asked for, None until it came."""
+
+    walk: walks.Walk
+    is_whole: bool
+    asked_at: datetime | None = None
+
+    def after(self, page: Page) -> _UnderWay:
+        """Give the walk as it is when a page was added; the watermark is that of its first page."""
+        walk = replace(self.walk, position=page.position)
+        if self.asked_at is not None:
+            return replace(self, walk=walk)
+        walk = replace(walk, watermark_at=plan.watermark(page, walk.began_at))
+        return replace(self, walk=walk, asked_at=page.observed_at)
 
 
 class TableRecorder:
@@ -100,13 +127,43 @@ class TableRecorder:
         self._run_id = run_id
         self._signpost = signpost
         self._sweep = sweep
-        self._conversations_asked_at: datetime | None = None
-        self._noted_before = 0
-        self._write(self._begin)
+        self._under_way: dict[Resource, _UnderWay] = {}
+        # Of what is read beside the lists: threads, and single objects.
+        self._walk_id = uuid4()
+        self._write(lambda c: walks.forget_others(c, owner.account_id, run_id, older_than=plan.TAKEN_UP_WITHIN))
 
-    def _begin(self, connection: Connection) -> None:
-        walks.forget_others(connection, self._owner.account_id, self._run_id)
-        self._noted_before = walks.last_page(connection, self._run_id)
+    def begin(self, resource: Resource, *, is_whole: bool) -> str | None:
+        """Take up the walk that was cut, if there is one and the list is read whole; or begin one."""
+        account_id = self._owner.account_id
+        cut = self._database.transaction(lambda c: walks.cut(c, account_id, resource)) if is_whole else None
+        if cut is None:
+            self._under_way[resource] = _UnderWay(walks.Walk(uuid4(), self._signpost), is_whole)
+            return None
+        self._under_way[resource] = _UnderWay(cut, is_whole, asked_at=cut.began_at)
+        return cut.position
+
+    def begin_again(self, resource: Resource) -> None:
+        """Begin a walk in place of the one that was taken up."""
+        self._write(lambda connection: self._end(connection, resource))
+        self._under_way[resource] = _UnderWay(walks.Walk(uuid4(), self._signpost), is_whole=True)
+
+    def walked(self, page: Page) -> None:
+        """Write one page, and where its walk stands.
+
+        Raises:
+            LeaseLost: another run took over; nothing of the page was written.
+        """
+        resource = page.shape.resource
+        before = self._under_way[resource]
+        after = before.after(page)
+
+        def write(connection: Connection) -> None:
+            self._write_page(connection, page, after.walk.walk_id)
+            if after.is_whole and after.walk.position != before.walk.position:
+                walks.stand(connection, self._owner.account_id, resource, after.walk)
+
+        self._write(write)
+        self._under_way[resource] = after
 
     def record(self, page: Page) -> None:
         """Write one page.
@@ -114,35 +171,26 @@ class TableRecorder:
         Raises:
             LeaseLost: another run took over; nothing of the page was written.
         """
-        resource = page.shape.resource
-        if resource is Resource.CONVERSATIONS and self._conversations_asked_at is None:
-            self._conversations_asked_at = page.observed_at
-
-        def write(connection: Connection) -> None:
-            changes = records.write_page(connection, self._owner, page)
-            walks.add_page(connection, self._run_id, self._owner.account_id, resource, changes, oddities_of(page))
-
-        self._write(write)
+        self._write(lambda connection: self._write_page(connection, page, self._walk_id))
 
     def counts(self, resource: Resource) -> tuple[Counts, Oddities]:
         """Count in the database, so that nothing grows here."""
         return self._database.transaction(lambda connection: walks.tally(connection, self._run_id, resource))
 
     def met(self, resource: Resource) -> int:
-        """Count in the database what was noted since this recorder began."""
-        return self._database.transaction(
-            lambda connection: walks.met(connection, self._run_id, resource, after_page=self._noted_before)
-        )
+        """Count in the database."""
+        walk_id = self._under_way[resource].walk.walk_id
+        return self._database.transaction(lambda connection: walks.met(connection, walk_id, resource))
 
-    def due(self, resource: Resource, *, listed: bool) -> list[int]:
+    def due(self, resource: Resource, *, listed: bool) -> dict[str, list[int]]:
         """Give the marked threads, or reservations to look up; a full run first marks what no stamp tells of."""
         account_id = self._owner.account_id
         if resource is Resource.CONVERSATIONS:
-            return due.lookups(self._database, account_id)
-        if self._sweep is not None:
-            whole_after = self._sweep.threads_after
+            return {reasons.NOT_KNOWN: due.lookups(self._database, account_id)}
+        whole_after = self._sweep.threads_after if self._sweep is not None else None
+        if whole_after is not None:
             self._write(lambda connection: due.mark_for_sweep(connection, account_id, whole_after=whole_after))
-        return due.threads(self._database, account_id, self._run_id if listed else None)
+        return due.threads(self._database, account_id, self._run_id if listed else None, whole_after=whole_after)
 
     def read(self, resource: Resource, parent: int, began_at: datetime) -> None:
         """Take away the mark of a thread, or of a reservation whose conversations are known now."""
@@ -152,7 +200,9 @@ class TableRecorder:
     def unlisted(self, resource: Resource) -> list[Unlisted]:
         """Give the live rows that were not met, and remember since when."""
         account_id = self._owner.account_id
-        walk = missing.Walk(self._run_id, account_id, resource, self._noted_before, self._signpost)
+        under_way = self._under_way.get(resource)
+        walk_id = self._walk_id if under_way is None else under_way.walk.walk_id
+        walk = missing.Walk(walk_id, account_id, resource, self._signpost)
         rows = self._database.transaction(lambda connection: missing.unlisted(connection, walk))
         self._write(lambda connection: missing.note(connection, walk, rows))
         return rows
@@ -169,21 +219,48 @@ class TableRecorder:
         """Mark a row as missing since now."""
         self._write(lambda connection: missing.mark(connection, self._owner.account_id, resource, row_id))
 
-    def close(self, resource: Resource, report: ResourceReport, watermark: datetime | None) -> None:
-        """Write the row of a resource and, only if it was whole, its watermark, in one transaction."""
+    def close(self, resource: Resource, report: ResourceReport, *, is_cut: bool) -> None:
+        """Write the row of a resource and, only if it was whole, its watermark, in one transaction.
+
+        A walk that was cut stays where it stands, for the next run; one that ended in doubt does not.
+        """
         account_id = self._owner.account_id
+        under_way = self._under_way.get(resource)
+        swept_at = self._swept_at(resource)
 
         def write(connection: Connection) -> None:
             runs.record_resource(connection, self._run_id, account_id, resource, report)
+            if under_way is not None and under_way.is_whole and not is_cut:
+                self._end(connection, resource)
             if report.state is not RunState.SUCCESS:
                 return
-            swept_at = self._signpost if self._sweep is not None else None
+            watermark = None if under_way is None else under_way.walk.watermark_at
             runs.move_watermark(connection, account_id, resource, to=watermark, swept_at=swept_at)
-            asked_at = self._conversations_asked_at
+            asked_at = None if under_way is None else under_way.asked_at
             if resource is Resource.CONVERSATIONS and swept_at is not None and asked_at is not None:
                 due.looked_up(connection, account_id, None, began_at=asked_at)
+            if self._sweep is not None and resource is Resource.CONVERSATIONS and swept_at is not None:
+                # With the list that was swept, or a kill between the two would leave them to the next sweep.
+                due.mark_for_sweep(connection, account_id, whole_after=self._sweep.threads_after)
 
         self._write(write)
+
+    def _swept_at(self, resource: Resource) -> datetime | None:
+        """Give since when all of a resource is known once this run has read it; None if the run does not."""
+        if self._sweep is None:
+            return None
+        if resource is Resource.MESSAGES:
+            return self._signpost
+        return self._under_way[resource].walk.began_at if resource in self._sweep.lists else None
+
+    def _end(self, connection: Connection, resource: Resource) -> None:
+        walk_id = self._under_way[resource].walk.walk_id
+        walks.end(connection, self._owner.account_id, resource, walk_id, run_id=self._run_id)
+
+    def _write_page(self, connection: Connection, page: Page, walk_id: UUID) -> None:
+        changes = records.write_page(connection, self._owner, page)
+        account_id, resource = self._owner.account_id, page.shape.resource
+        walks.add_page(connection, self._run_id, walk_id, account_id, resource, changes, oddities_of(page))
 
     def _write(self, work: Callable[[Connection], None]) -> None:
         def fenced(connection: Connection) -> None:
@@ -191,79 +268,6 @@ class TableRecorder:
             work(connection)
 
         self._database.transaction(fenced)
-
-
-class DryRecorder:
-    """Compares every page with what is stored, and writes nothing. Its memory grows with the account."""
-
-    def __init__(self, database: Database, owner: records.Owner) -> None:
-        self._database = database
-        self._owner = owner
-        self._changes: dict[Resource, dict[int, Change]] = {resource: {} for resource in Resource}
-        self._oddities: dict[Resource, list[Oddities]] = {resource: [] for resource in Resource}
-        self._lock = threading.Lock()
-
-    def record(self, page: Page) -> None:
-        """Compare one page."""
-        changes = self._database.transaction(lambda connection: records.compare_page(connection, self._owner, page))
-        with self._lock:
-            met = self._changes[page.shape.resource]
-            for key, change in changes:
-                met[key] = min(change, met.get(key, change), key=_STRENGTH.__getitem__)
-            self._oddities[page.shape.resource].append(oddities_of(page))
-
-    def counts(self, resource: Resource) -> tuple[Counts, Oddities]:
-        """Count what was compared so far."""
-        with self._lock:
-            counted = Counter(self._changes[resource].values())
-            odd = self._oddities[resource]
-            oddities = Oddities(sum(page.cleaned for page in odd), sum(page.misfits for page in odd))
-        by_name = {change.value: counted[change] for change in Change}
-        return Counts(seen=sum(by_name.values()), **by_name), oddities
-
-    def met(self, resource: Resource) -> int:
-        """Count what was compared so far."""
-        return self.counts(resource)[0].seen
-
-    def due(self, resource: Resource, *, listed: bool) -> list[int]:
-        """Give what is marked, and what this run would have marked; it cannot tell which of a row's stamps moved."""
-        account_id = self._owner.account_id
-        changed = self._changed(Resource.RESERVATIONS)
-        known = due.conversations_of(self._database, account_id, changed)
-        if resource is Resource.CONVERSATIONS:
-            return sorted({*due.lookups(self._database, account_id), *changed} - known.keys())
-        marked = {*due.threads(self._database, account_id, None), *self._changed(Resource.CONVERSATIONS)}
-        marked.update(conversation for conversations in known.values() for conversation in conversations)
-        return sorted(marked & self._changes[Resource.CONVERSATIONS].keys() if listed else marked)
-
-    def read(self, resource: Resource, parent: int, began_at: datetime) -> None:
-        """Write nothing."""
-
-    def unlisted(self, resource: Resource) -> list[Unlisted]:
-        """Give none: whether a row is gone is decided by requests that a dry run does not make."""
-        del resource
-        return []
-
-    def live(self, resource: Resource) -> int:
-        """Count nothing: nothing is unlisted."""
-        del resource
-        return 0
-
-    def is_unlisted_for_long(self, row: Unlisted) -> bool:
-        """Say no: nothing is unlisted."""
-        del row
-        return False
-
-    def mark_missing(self, resource: Resource, row_id: int) -> None:
-        """Write nothing."""
-
-    def close(self, resource: Resource, report: ResourceReport, watermark: datetime | None) -> None:
-        """Write nothing."""
-
-    def _changed(self, resource: Resource) -> list[int]:
-        with self._lock:
-            met = self._changes[resource].items()
-            return [key for key, change in met if change in {Change.INSERTED, Change.UPDATED}]
 
 
 def oddities_of(page: Page) -> Oddities:

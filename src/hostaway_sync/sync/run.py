@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from hostaway_sync.errors import HostawaySyncError, LeaseHeld, LeaseLost, SourceError, StoreUnavailable
+from hostaway_sync.errors import HostawaySyncError, LeaseHeld, SourceError
 from hostaway_sync.records import Mark, Mode, Resource, ResourceReport, RunReport, RunState
-from hostaway_sync.store import leases, runs, walks
+from hostaway_sync.store import accounts, leases, runs, walks
 from hostaway_sync.store.records import Owner
-from hostaway_sync.sync import plan
+from hostaway_sync.sync import plan, reasons
+from hostaway_sync.sync.dry import DryRecorder
+from hostaway_sync.sync.lease import held
 from hostaway_sync.sync.missing import mark_missing
-from hostaway_sync.sync.recorder import DryRecorder, Recorder, Sweep, TableRecorder
+from hostaway_sync.sync.recorder import Recorder, Sweep, TableRecorder
 from hostaway_sync.sync.threads import mirror_parts
 from hostaway_sync.sync.walk import mirror_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
     from uuid import UUID
 
     from hostaway_sync.records import Progress, Source
     from hostaway_sync.store.accounts import Account
     from hostaway_sync.store.engine import Database
+
+BY_SIGNAL = "stopped by a signal"
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ class Order:
         max_retries: how often the run may be tried again as a whole.
         sweep_after: a full run is due when the last whole one started so long ago.
         threads_after: in a full run, a thread is read again when it was not read whole for so long.
+        unless_since: another run that began then or later, and was whole, makes this one needless.
     """
 
     resources: tuple[Resource, ...] = tuple(Resource)
@@ -55,6 +58,7 @@ class Order:
     max_retries: int = 0
     sweep_after: timedelta = timedelta(hours=20)
     threads_after: timedelta = timedelta(days=30)
+    unless_since: datetime | None = None
 
 
 class Run:
@@ -69,10 +73,19 @@ class Run:
         self._api_calls = 0
         self._began = time.monotonic()
         self._mode = Mode.FULL
+        self._whole: frozenset[Resource] = frozenset()
         self._marks: dict[Resource, Mark] = {}
+        self._decided_at: datetime | None = None
+        self._stopped_by: str | None = None
+
+    def stop(self, why: str) -> None:
+        """Have this run, in another thread, end for this reason when its source fails next; whoever asks closes it."""
+        self._stopped_by = why
 
     def attempt(self, source: Source, progress: Progress) -> RunReport:
         """Mirror the account once; a report that is no success may be followed by another attempt.
+
+        It is skipped, and says so, when another run did the same since the order's `unless_since`.
 
         Raises:
             LeaseHeld: another run works on this account.
@@ -82,23 +95,23 @@ class Run:
         self._attempts += 1
         account_id = self._owner.account_id
         try:
-            lease = leases.acquire(self._database, account_id, leases.this_process())
+            with held(self._database, account_id) as lease:
+                return self._under_lease(lease, source, progress)
         except LeaseHeld as error:
             if not self._order.dry_run and self._run_id is None:
                 runs.skipped(self._database, account_id, self._mode, error=str(error))
             raise
-        try:
-            with _heartbeat(self._database, lease):
-                return self._under_lease(lease, source, progress)
-        finally:
-            with suppress(StoreUnavailable):  # it expires by itself
-                leases.release(self._database, lease)
 
     def _under_lease(self, lease: leases.Lease, source: Source, progress: Progress) -> RunReport:
         self._decide_mode()
+        if self._run_id is None and self._is_needless():
+            report = self._report({}, source)
+            return replace(report, state=RunState.SKIPPED, error="another run has mirrored it meanwhile")
+        if self._is_full:
+            source.stand_back()
         if self._order.dry_run:
             recorder: Recorder = DryRecorder(self._database, self._owner)
-            return self._report(self._mirror(source, recorder, None, progress), source)
+            return self._report(self._mirror(source, recorder, progress), source)
         run_id = self._run_id or runs.trigger(
             self._database, self._owner.account_id, self._mode, max_retries=self._order.max_retries
         )
@@ -117,9 +130,9 @@ class Run:
     def _written(self, run_id: UUID, lease: leases.Lease, source: Source, progress: Progress) -> RunReport:
         account_id = self._owner.account_id
         signpost = runs.start(self._database, run_id, account_id)
-        sweep = Sweep(self._order.threads_after) if self._is_full else None
+        sweep = Sweep(self._whole, self._order.threads_after) if self._is_full else None
         recorder = TableRecorder(self._database, self._owner, lease, run_id, signpost, sweep)
-        report = self._report(self._mirror(source, recorder, signpost, progress), source)
+        report = self._report(self._mirror(source, recorder, progress), source)
         for warning in plan.warnings(report.resources):
             log.warning("account %d: %s", account_id, warning)
         # The account is as fresh as the least of what was asked for; part of it says nothing about the rest.
@@ -127,27 +140,26 @@ class Run:
         self._finish(run_id, report.state, source, last_sync_at, report.error, can_recover=report.can_recover)
         return report
 
-    def _mirror(
-        self, source: Source, recorder: Recorder, signpost: datetime | None, progress: Progress
-    ) -> dict[Resource, ResourceReport]:
+    def _mirror(self, source: Source, recorder: Recorder, progress: Progress) -> dict[Resource, ResourceReport]:
         reports: dict[Resource, ResourceReport] = {}
         for resource in (resource for resource in Resource if resource in self._order.resources):
-            mark: datetime | None = None
             error: SourceError | None = None
             try:
-                if resource is Resource.MESSAGES or (resource is Resource.CONVERSATIONS and not self._is_full):
-                    listed = reports.get(Resource.CONVERSATIONS) if self._is_full else None
+                if resource in {Resource.CONVERSATIONS, Resource.MESSAGES} - self._whole:
+                    listed = reports.get(Resource.CONVERSATIONS) if Resource.CONVERSATIONS in self._whole else None
                     report = self._parts(resource, source, recorder, progress, listed)
                 else:
-                    report, mark = self._list(resource, source, recorder, progress, signpost)
+                    report = self._list(resource, source, recorder, progress)
                 report = self._with_missing(resource, report, source, recorder)
             except SourceError as failure:
+                if self._stopped_by is not None:
+                    raise SystemExit(self._stopped_by) from failure
                 error = failure
                 report = ResourceReport(
                     RunState.FAILED, *recorder.counts(resource), str(error), can_recover=plan.can_recover(error)
                 )
             reports[resource] = report
-            recorder.close(resource, report, mark)
+            recorder.close(resource, report, is_cut=error is not None)
             if error is not None and plan.ends_the_run(error):
                 break
         return reports
@@ -155,19 +167,19 @@ class Run:
     def _with_missing(
         self, resource: Resource, report: ResourceReport, source: Source, recorder: Recorder
     ) -> ResourceReport:
-        """Mark what is gone, after a whole walk of a full run; threads are walks of their own, whole in any run."""
-        if report.state is not RunState.SUCCESS or not (self._is_full or resource is Resource.MESSAGES):
+        """Mark what is gone, after the sweep of a list; threads are walks of their own, whole in any run."""
+        if report.state is not RunState.SUCCESS or resource not in {*self._whole, Resource.MESSAGES}:
             return report
         marked, error = mark_missing(resource, source, recorder, accept=self._order.accept_missing)
         counts, oddities = recorder.counts(resource)
         state = report.state if error is None else RunState.FAILED
         return replace(report, state=state, counts=replace(counts, missing=marked), oddities=oddities, error=error)
 
-    def _list(
-        self, resource: Resource, source: Source, recorder: Recorder, progress: Progress, signpost: datetime | None
-    ) -> tuple[ResourceReport, datetime | None]:
-        since = plan.since(self._mode, self._marks.get(resource))
-        return mirror_list(self._owner.account_id, resource, source, recorder, progress, signpost, since=since)
+    def _list(self, resource: Resource, source: Source, recorder: Recorder, progress: Progress) -> ResourceReport:
+        mark = self._marks.get(resource)
+        since = plan.since(mark, is_whole=resource in self._whole)
+        why = reasons.of_list(resource, since=since, mark=mark, now=self._decided_at, asked=self._order.full)
+        return mirror_list(self._owner.account_id, resource, source, recorder, progress, since=since, why=why)
 
     def _parts(
         self,
@@ -184,11 +196,23 @@ class Run:
     def _is_full(self) -> bool:
         return self._mode is Mode.FULL
 
+    def _is_needless(self) -> bool:
+        since = self._order.unless_since
+        if since is None:
+            return False
+        account = accounts.find_account(self._database, self._owner.account_id)
+        last_sync_at = account.last_sync_at if account else None
+        return plan.is_done(self._marks, last_sync_at, since, full=self._order.full)
+
     def _decide_mode(self) -> None:
-        """Full when asked for, on the first run, and when the last sweep is old; decided anew for each attempt."""
+        """Full when asked for, or when a list was never swept, or not for long; decided anew for each attempt."""
         self._marks, now = runs.marks(self._database, self._owner.account_id)
-        if not self._order.full:
-            self._mode = plan.mode(self._order.resources, self._marks, now, sweep_after=self._order.sweep_after)
+        self._decided_at = now
+        order = self._order
+        self._whole = plan.whole_lists(
+            order.resources, self._marks, now, full=order.full, sweep_after=order.sweep_after
+        )
+        self._mode = Mode.FULL if order.full or self._whole else Mode.INCREMENTAL
 
     def _report(self, reports: dict[Resource, ResourceReport], source: Source) -> RunReport:
         return RunReport(
@@ -229,31 +253,11 @@ class Run:
         self._database.transaction(lambda connection: walks.forget(connection, run_id))
 
 
-@contextmanager
-def _heartbeat(database: Database, lease: leases.Lease) -> Iterator[None]:
-    """Renew the lease while the block runs, however long the source makes it wait."""
-    done = threading.Event()
-
-    def beat() -> None:
-        while not done.wait(leases.LEASE_TIME.total_seconds() / 3):
-            try:
-                leases.renew(database, lease)
-            except LeaseLost:
-                return  # the next write fails by itself
-            except HostawaySyncError as error:
-                log.info("the lease could not be renewed, trying again: %s", error)
-
-    thread = threading.Thread(target=beat, name="lease", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-
-
 def _reason(error: BaseException) -> str:
     if isinstance(error, HostawaySyncError):
         return str(error)
+    if isinstance(error, SystemExit) and isinstance(error.code, str):
+        return error.code
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
-        return "stopped by a signal"
+        return BY_SIGNAL
     return f"unexpected {type(error).__name__}"

@@ -7,23 +7,25 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from enum import Enum, auto
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from hostaway_sync.errors import Forbidden, NotFound, RequestRejected, SourceUnavailable
 from hostaway_sync.records import Resource, ResourceReport, RunState
-from hostaway_sync.sync import plan
+from hostaway_sync.sync import plan, reasons
 from hostaway_sync.sync.walk import workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from concurrent.futures import Future
+    from datetime import datetime
 
     from hostaway_sync.errors import SourceError
-    from hostaway_sync.records import Page, Progress, Source
-    from hostaway_sync.sync.recorder import Recorder
+    from hostaway_sync.records import Counts, Oddities, Page, Progress, Source
 
 
-class _Outcome(Enum):
+class Outcome(Enum):
+    """How reading one list that belongs to something ended."""
+
     READ = auto()
     DOUBTFUL = auto()
     FORBIDDEN = auto()
@@ -31,14 +33,38 @@ class _Outcome(Enum):
     FAILED = auto()
 
 
-_Read: TypeAlias = "tuple[_Outcome, SourceError | None]"
+_Read: TypeAlias = "tuple[Outcome, SourceError | None]"
+
+
+class PartTaker(Protocol):
+    """Takes what belongs to something, page by page."""
+
+    def record(self, page: Page) -> None:
+        """Take one page; when this returns, it is safe."""
+        ...
+
+    def read(self, resource: Resource, parent: int, began_at: datetime) -> None:
+        """Take away the mark of a part that was read whole, beginning at `began_at`."""
+        ...
+
+
+class PartsTaker(PartTaker, Protocol):
+    """Knows what is to be read part by part, takes it, and counts it."""
+
+    def due(self, resource: Resource, *, listed: bool) -> dict[str, list[int]]:
+        """Give the parents of what is to be read, by the reason why; see `Recorder.due`."""
+        ...
+
+    def counts(self, resource: Resource) -> tuple[Counts, Oddities]:
+        """Give the distinct records so far, and the oddities met."""
+        ...
 
 
 def mirror_parts(
     account_id: int,
     resource: Resource,
     source: Source,
-    recorder: Recorder,
+    recorder: PartsTaker,
     progress: Progress,
     in_flight: int,
     *,
@@ -59,24 +85,25 @@ def mirror_parts(
         SourceError: a page could not be had.
         LeaseLost: another run took over.
     """
-    parents = recorder.due(resource, listed=listed is not None)
-    counted: Counter[_Outcome] = Counter()
+    due = recorder.due(resource, listed=listed is not None)
+    total = sum(map(len, due.values()))
+    counted: Counter[Outcome] = Counter()
     first_failure: SourceError | None = None
     in_a_row = 0
-    for done, (outcome, failure) in enumerate(_read_all(parents, resource, source, recorder, in_flight), start=1):
+    for done, (outcome, failure) in enumerate(_read_all(due, resource, source, recorder, in_flight), start=1):
         counted[outcome] += 1
         first_failure = first_failure or failure
         in_a_row = in_a_row + 1 if failure else 0
-        progress.advance(account_id, resource, done, len(parents))
+        progress.advance(account_id, resource, done, total)
         if failure and in_a_row == plan.FAILED_THREADS:
             raise failure
-        if plan.inbox_is_closed(counted[_Outcome.FORBIDDEN], done - counted[_Outcome.FORBIDDEN]):
+        if plan.inbox_is_closed(counted[Outcome.FORBIDDEN], done - counted[Outcome.FORBIDDEN]):
             break
     parts = plan.Parts(
-        read=counted[_Outcome.READ],
-        forbidden=counted[_Outcome.FORBIDDEN],
-        failed=counted[_Outcome.FAILED],
-        doubtful=counted[_Outcome.DOUBTFUL],
+        read=counted[Outcome.READ],
+        forbidden=counted[Outcome.FORBIDDEN],
+        failed=counted[Outcome.FAILED],
+        doubtful=counted[Outcome.DOUBTFUL],
         first_failure=str(first_failure) if first_failure else None,
     )
     error = plan.parts_error(parts, listed_whole=listed is None or listed.state is RunState.SUCCESS)
@@ -88,36 +115,42 @@ def mirror_parts(
 
 
 def _read_all(
-    parents: Sequence[int], resource: Resource, source: Source, recorder: Recorder, in_flight: int
+    due: Mapping[str, Sequence[int]], resource: Resource, source: Source, recorder: PartTaker, in_flight: int
 ) -> Iterator[_Read]:
     """Give the outcome of each list, reading `in_flight` at once and never queueing the whole account."""
     with workers(in_flight) as pool:
         waiting: deque[Future[_Read]] = deque()
-        for parent in parents:
-            waiting.append(pool.submit(_mirror_part, parent, resource, source, recorder))
+        for why, parent in ((why, parent) for why, parents in due.items() for parent in parents):
+            waiting.append(pool.submit(mirror_part, parent, resource, source, recorder, why=why))
             if len(waiting) > 2 * in_flight:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _mirror_part(parent: int, resource: Resource, source: Source, recorder: Recorder) -> _Read:
+def mirror_part(parent: int, resource: Resource, source: Source, recorder: PartTaker, *, why: str = "") -> _Read:
+    """Read one list that belongs to `parent` whole, again where there is doubt, and say how that ended.
+
+    Raises:
+        SourceError: it is not this list that is broken.
+    """
     for _ in range(plan.MAX_WALKS):
         first: Page | None = None
         last: Page | None = None
         try:
-            for page in source.walk(resource, parent=parent):
+            for page in source.walk(resource, parent=parent, why=why):
                 recorder.record(page)
                 first, last = first or page, page
         except Forbidden:
-            return _Outcome.FORBIDDEN, None
+            return Outcome.FORBIDDEN, None
         except NotFound:
             # Deleted since it was marked: nothing of it is left to read.
-            return _Outcome.GONE, None
+            return Outcome.GONE, None
         except (SourceUnavailable, RequestRejected) as error:
             # One broken conversation must not keep the others from theirs; it stays due.
-            return _Outcome.FAILED, error
+            return Outcome.FAILED, error
         if first is not None and last is not None and last.doubt is None:
             recorder.read(resource, parent, first.observed_at)
-            return _Outcome.READ, None
-    return _Outcome.DOUBTFUL, None
+            return Outcome.READ, None
+        why = reasons.again(why, last.doubt) if last is not None and last.doubt is not None else why
+    return Outcome.DOUBTFUL, None

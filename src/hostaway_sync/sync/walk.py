@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hostaway_sync.records import Page, Resource, ResourceReport, RunState
-from hostaway_sync.sync import plan
+from hostaway_sync.sync import plan, reasons
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from hostaway_sync.records import Progress, Source
     from hostaway_sync.sync.recorder import Recorder
 
+log = logging.getLogger(__name__)
+
 
 def mirror_list(
     account_id: int,
@@ -23,37 +26,47 @@ def mirror_list(
     source: Source,
     recorder: Recorder,
     progress: Progress,
-    signpost: datetime | None,
     *,
-    since: datetime | None = None,
-) -> tuple[ResourceReport, datetime | None]:
+    since: datetime | None,
+    why: str,
+) -> ResourceReport:
     """Read a list whole, or from `since` on, walking again at most twice.
 
-    Returns:
-        The report, and the watermark that a whole walk allows.
+    The walk of a whole list that was cut is taken up where it stood; if that leaves a doubt, the list is read as if
+    there had been none.
 
     Raises:
         SourceError: a page could not be had.
         LeaseLost: another run took over.
     """
-    first: Page | None = None
-    for _ in range(plan.MAX_WALKS):
+
+    def read(done: int = 0, resume: str | None = None) -> Page | None:
         last: Page | None = None
-        done = 0
         with workers(1) as pool:
-            for page in _ahead(source.walk(resource, since=since), pool):
-                first = first or page
-                recorder.record(page)
+            for page in _ahead(source.walk(resource, since=since, resume=resume, why=why), pool):
+                recorder.walked(page)
                 last = page
                 done += len(page.records)
                 progress.advance(account_id, resource, done, page.total)
-        counts, oddities = recorder.counts(resource)
-        doubt = plan.doubt(last, recorder.met(resource) if since is None else None)
+        return last
+
+    cut_at = recorder.begin(resource, is_whole=since is None)
+    if cut_at is not None:
+        met = recorder.met(resource)
+        log.info("account %d: %s: the walk that was cut after %d records is taken up", account_id, resource, met)
+        doubt = plan.doubt_after_cut(read(met, cut_at), recorder.met(resource))
         if doubt is None:
-            mark = plan.watermark(first, signpost) if signpost else None
-            return ResourceReport(RunState.SUCCESS, counts, oddities), mark
-    report = ResourceReport(RunState.PARTIAL, counts, oddities, f"not read whole: {doubt}", can_recover=True)
-    return report, None
+            return ResourceReport(RunState.SUCCESS, *recorder.counts(resource))
+        log.info("account %d: %s: the walk begins again: %s", account_id, resource, doubt)
+        why = reasons.again(why, doubt)
+        recorder.begin_again(resource)
+    for _ in range(plan.MAX_WALKS):
+        doubt = plan.doubt(read(), recorder.met(resource) if since is None else None)
+        if doubt is None:
+            return ResourceReport(RunState.SUCCESS, *recorder.counts(resource))
+        why = reasons.again(why, doubt)
+    counts = recorder.counts(resource)
+    return ResourceReport(RunState.PARTIAL, *counts, f"not read whole: {doubt}", can_recover=True)
 
 
 @contextmanager

@@ -159,6 +159,7 @@ request_budget = Table(
     Column("not_before", Timestamp, comment="the source asked for silence until then"),
     Column("lowered_to", Integer, comment="the source named a lower limit than ours"),
     Column("lowered_until", Timestamp),
+    Column("pressed_at", Timestamp, comment="when someone last asked who is not patient"),
     PrimaryKeyConstraint("key"),
     postgresql_with={"fillfactor": 25},
 )

@@ -1,0 +1,140 @@
+"""`hostaway-sync status`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from hostaway_sync.cli import output
+from hostaway_sync.cli.arguments import AnyAccountId, Json
+from hostaway_sync.cli.opening import open_mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from rich.text import Text
+
+    from hostaway_sync.store.facts import AccountFacts, BucketUse, Overview
+    from hostaway_sync.sync.health import Condition, Health
+
+_RUNS = 20
+
+
+def status(account_id: AnyAccountId = None, *, json: Json = False) -> None:
+    """Show how each account does, and what is wrong.
+
+    With ID: all about one account. It is late when its last success began more than 26 hours ago.
+    """
+    from hostaway_sync.cli import status_account, status_json
+    from hostaway_sync.sync.health import judge
+
+    with open_mirror() as mirror:
+        overview = mirror.status(account_id)
+        marks, history = mirror.history(account_id, runs=_RUNS) if account_id is not None else ({}, [])
+    verdicts = [(facts, judge(facts, overview.now)) for facts in overview.accounts]
+    if json:
+        document = status_json.overview_document(overview, verdicts)
+        if account_id is not None:
+            document["accounts"][0] |= status_json.details_document(marks, history)
+        output.print_json(document)
+    elif account_id is not None:
+        status_account.print_account(*verdicts[0], overview.now, marks, history)
+    elif verdicts:
+        print_overview(overview, verdicts)
+    else:
+        typer.echo("No accounts yet: add one with `hostaway-sync account add ID`.")
+
+
+def print_overview(overview: Overview, verdicts: Sequence[tuple[AccountFacts, Health]]) -> None:
+    """Print a line an account, and the sums of all."""
+    from hostaway_sync.cli.grid import Column, Grid, say
+    from hostaway_sync.sync.health import rank
+
+    ends = [
+        Column(name, is_number=True, is_spare=name in {"rows", "calls"}) for name in ("live", "rows", "calls", "24 h")
+    ]
+    names = [Column("account"), Column("name", least=6, most=20)]
+    grid = Grid([*names, *(Column(name) for name in ("state", "success", "verified")), *ends])
+    for facts, health in verdicts:
+        grid.add(_cells(facts, health, overview.now), note(facts, health, overview.now), rank(health.condition))
+    grid.show()
+    say("")
+    say(_sums([health for _, health in verdicts]))
+    if overview.address is not None:
+        say(budget_words(overview.address, overview.now))
+
+
+def _cells(facts: AccountFacts, health: Health, now: datetime) -> list[Text | str]:
+    live, total = sum(rows.live for rows in facts.rows.values()), sum(rows.total for rows in facts.rows.values())
+    return [
+        str(facts.account_id),
+        facts.name or "",
+        styled(health.condition),
+        since(facts.last_sync_at, now),
+        since(health.verified_as_of, now),
+        f"{live:,}",
+        f"{total:,}",
+        f"{facts.ended.api_calls:,}" if facts.ended else "",
+        f"{facts.recent.calls:,}",
+    ]
+
+
+def note(facts: AccountFacts, health: Health, now: datetime) -> str:
+    """Give what is going on, or the worst of what is wrong and how much more there is."""
+    worst, *more = health.wrong or ("",)
+    wrong = f"{worst} (and {len(more)} more)" if more else worst
+    return "; ".join(words for words in (run_words(facts, now), wrong) if words)
+
+
+def run_words(facts: AccountFacts, now: datetime) -> str:
+    """Say what works on the account now; empty when nothing does."""
+    from hostaway_sync.sync.health import age
+
+    run = facts.under_way
+    if facts.lease is None:
+        return ""
+    if run is None:
+        return "another command works on it"
+    lasting = age(now - (run.started_at or run.triggered_at))
+    return f"{run.mode} run for {lasting}, {facts.records_read:,} records so far"
+
+
+def since(moment: datetime | None, now: datetime) -> str:
+    """Say how long ago something was; `never` when it was not."""
+    from hostaway_sync.sync.health import ago
+
+    return ago(moment, now) if moment else "never"
+
+
+def styled(condition: Condition) -> Text:
+    """Give a condition in its colour."""
+    from rich.text import Text
+
+    colours = {"failing": "red", "differs": "red", "late": "yellow", "never": "yellow", "check": "yellow"}
+    return Text(
+        condition.value,
+        style={"ok": "green", "running": "cyan", "disabled": "dim"}.get(condition, colours.get(condition, "")),
+    )
+
+
+def budget_words(use: BucketUse, now: datetime) -> str:
+    """Say how much of the address's request limit is used."""
+    from hostaway_sync.sync.health import limit_troubles
+
+    used = (
+        f"budget of this address: {use.used:,} of {use.limit:,} requests in the last {use.window.total_seconds():g} s"
+    )
+    return "; ".join((used, *limit_troubles(use, now)))
+
+
+def _sums(verdicts: Sequence[Health]) -> str:
+    looks = sum(health.needs_a_look for health in verdicts)
+    fine = [health.condition.value for health in verdicts if not health.needs_a_look]
+    counted = {word: fine.count(word) for word in ("ok", "running", "disabled")}
+    parts = [f"{number} {word}" for word, number in counted.items() if number or word == "ok"]
+    if looks:
+        parts.append(f"{looks} need{'s' if looks == 1 else ''} a look (`status ID` says more)")
+    accounts = f"{len(verdicts)} account{'' if len(verdicts) == 1 else 's'}"
+    return f"{accounts}: {', '.join(parts)}"

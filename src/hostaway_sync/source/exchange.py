@@ -1,0 +1,241 @@
+"""One request and its answer over HTTP: the only place where requests leave, and where they are counted."""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Event, Lock
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
+
+import httpx
+
+from hostaway_sync.calls import ApiCall, Priority
+from hostaway_sync.errors import ConfigurationError, SourceError, SourceUnavailable
+from hostaway_sync.source.asking import Reply
+from hostaway_sync.source.departure import Departure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+
+    from hostaway_sync.calls import Budget, Observer
+    from hostaway_sync.source.asking import Request
+
+LARGEST_BODY: Final = 64 * 1024 * 1024
+_SLOWEST_BODY: Final = 5
+_MOST_CONNECTIONS: Final = 32
+_HEADERS: Final = {"User-Agent": "hostaway-sync", "Accept": "application/json", "Cache-Control": "no-cache"}
+_THIS_MACHINE: Final = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])(?![^:/])")
+_WRONG_ADDRESS: Final = (httpx.InvalidURL, httpx.UnsupportedProtocol)
+HTTPX_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError)
+_CLOSED_UNDER_A_THREAD: Final = (OSError, RuntimeError)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Sending:
+    """What is known of a request under way: when it may leave, how long the budget kept it, whether it left."""
+
+    departure: Departure
+    waited: float
+    has_left: bool = False
+
+
+class Exchange:
+    """Sends requests for several threads, each at the moment that the budget grants.
+
+    Args:
+        api_url: where the API is, with its version.
+        budget: grants the moment of every request.
+        urgent: requests go before those of others.
+        connect_timeout: for a connection to be set up.
+        read_timeout: for the next bytes of an answer; all of it may take five times as long.
+        seconds: a clock that never jumps.
+        sleep: waits so many seconds; None for a wait that `close` ends.
+        observe: told of every request that was sent, when it ended; one call at a time.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        budget: Budget,
+        urgent: bool,
+        connect_timeout: timedelta,
+        read_timeout: timedelta,
+        seconds: Callable[[], float],
+        sleep: Callable[[float], object] | None,
+        observe: Observer | None,
+    ) -> None:
+        self._api_url = api_url.rstrip("/")
+        self._budget = budget
+        self._priority = Priority.URGENT if urgent else Priority.USUAL
+        self._longest_body = read_timeout.total_seconds() * _SLOWEST_BODY
+        self._seconds = seconds
+        self._closed = Event()
+        self._sleep = sleep or self._closed.wait
+        self._observe = observe
+        self._observing = Lock()
+        self._lock = Lock()
+        self._api_calls = 0
+        self._streams: WeakSet[Any] = WeakSet()
+        self._http = _http_client(api_url, read_timeout, connect_timeout)
+
+    @property
+    def api_calls(self) -> int:
+        """Requests sent so far."""
+        with self._lock:
+            return self._api_calls
+
+    def stand_back(self) -> None:
+        """Let others go first from now on, unless requests are urgent."""
+        if self._priority is Priority.USUAL:
+            self._priority = Priority.PATIENT
+
+    def send(self, request: Request) -> Reply:
+        """Send one request at the moment that the budget grants.
+
+        Raises:
+            SourceError: no whole answer came.
+        """
+        began = self._seconds()
+        departure = Departure(
+            budget=self._budget,
+            buckets=request.buckets,
+            priority=self._priority,
+            pause=self.pause,
+            seconds=self._seconds,
+        )
+        sending = _Sending(departure, self._seconds() - began)
+        status: int | None = None
+        try:
+            reply = self._answered(request, sending)
+            status = reply.status
+        except (*HTTPX_ERRORS, *_CLOSED_UNDER_A_THREAD) as error:
+            self._stop_if_closed()
+            raise as_source_error(error, self._api_url) from error
+        finally:
+            if sending.has_left:
+                self._tell(request, sending, status)
+        return reply
+
+    def pause(self, wait: timedelta) -> None:
+        """Wait so long.
+
+        Raises:
+            SourceError: this was closed.
+        """
+        if wait.total_seconds() > 0:
+            self._sleep(wait.total_seconds())
+        self._stop_if_closed()
+
+    def close(self) -> None:
+        """Give back connections; requests that wait, in any thread, end with a `SourceError`."""
+        self._closed.set()
+        with self._lock:
+            streams = list(self._streams)
+        for stream in streams:
+            with suppress(OSError):  # it was closed already
+                socket.socket.shutdown(stream.get_extra_info("socket"), socket.SHUT_RDWR)
+        self._http.close()
+
+    def _stop_if_closed(self) -> None:
+        if self._closed.is_set():
+            raise SourceError("The connection to Hostaway was closed while a request was waiting")
+
+    def _answered(self, request: Request, sending: _Sending) -> Reply:
+        departure = sending.departure
+
+        def watch(event: str, details: dict[str, Any]) -> None:
+            if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+                with self._lock:
+                    self._streams.add(details["return_value"])
+            elif event == "http11.send_request_headers.started" and details["request"].method != b"CONNECT":
+                self._leave(sending)
+
+        headers = {} if request.bearer is None else {"Authorization": f"Bearer {request.bearer.get_secret_value()}"}
+        with self._http.stream(
+            request.method,
+            self._api_url + request.path,
+            params=request.params or None,
+            data=request.form or None,
+            headers=headers,
+            extensions={"trace": watch},
+        ) as response:
+            return Reply(
+                response.status_code, response.headers, self._body(response, departure.left_at), departure.granted_at
+            )
+
+    def _leave(self, sending: _Sending) -> None:
+        """Return when a request may leave, this instant; from here on it counts."""
+        ready = self._seconds()
+        sending.departure.confirm()
+        self._stop_if_closed()
+        sending.waited += sending.departure.left_at - ready
+        sending.has_left = True
+        with self._lock:
+            self._api_calls += 1
+
+    def _tell(self, request: Request, sending: _Sending, status: int | None) -> None:
+        took = self._seconds() - sending.departure.left_at
+        answer = "no whole answer" if status is None else status
+        logger.debug("%s %s: %s, %.3f s", request.method, request.path, answer, took)
+        if self._observe is None:
+            return
+        call = ApiCall(
+            granted_at=sending.departure.granted_at,
+            method=request.method,
+            path=request.path,
+            params=dict(request.params),
+            status=status,
+            seconds=round(took, 3),
+            waited=round(sending.waited, 3),
+            why=request.cause.why,
+            step=request.cause.step,
+            attempt=request.cause.attempt,
+        )
+        with self._observing:
+            self._observe(call)
+
+    def _body(self, response: httpx.Response, left_at: float) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        for chunk in response.iter_bytes():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > LARGEST_BODY:
+                raise SourceUnavailable(f"Hostaway's answer is larger than {LARGEST_BODY // 1024**2} MB")
+            if self._seconds() - left_at > self._longest_body:
+                raise SourceUnavailable(f"Hostaway's answer took longer than {self._longest_body:.0f} s")
+        return b"".join(chunks)
+
+
+def _http_client(api_url: str, read_timeout: timedelta, connect_timeout: timedelta) -> httpx.Client:
+    try:
+        return httpx.Client(
+            headers=_HEADERS,
+            timeout=httpx.Timeout(read_timeout.total_seconds(), connect=connect_timeout.total_seconds()),
+            limits=httpx.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=_MOST_CONNECTIONS),
+            trust_env=not _THIS_MACHINE.match(api_url),  # no proxy stands between this machine and itself
+        )
+    except (OSError, ValueError, ImportError, httpx.InvalidURL):
+        # The proxy's address may hold a password: it is not repeated.
+        raise ConfigurationError(
+            "no connection can be made: SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY or ALL_PROXY cannot be used"
+        ) from None
+
+
+def as_source_error(error: Exception, api_url: str) -> SourceError:
+    """Give what an exception of httpx means: a sentence without the request, whose headers are secret."""
+    if isinstance(error, _WRONG_ADDRESS):
+        return SourceError(f"{api_url!r} is not an address that Hostaway could have: check the API's address")
+    if isinstance(error, httpx.TimeoutException):
+        return SourceUnavailable("Hostaway did not answer in time")
+    if isinstance(error, httpx.ConnectError | httpx.ProxyError):
+        return SourceUnavailable(f"Hostaway cannot be reached at {api_url}: {error}")
+    return SourceUnavailable(f"The connection to Hostaway broke: {type(error).__name__}")

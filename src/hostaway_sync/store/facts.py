@@ -1,0 +1,205 @@
+"""What the tables know about how mirroring goes: plain values, read beside and judged further up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime, timedelta
+
+    from hostaway_sync.records import Counts, Mark, Mode, Resource, RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is known of an account before its next run.
+
+    Attributes:
+        marks: how far each resource is mirrored.
+        calls: requests of its last successful run of each mode; a mode without one is left out.
+    """
+
+    account_id: int
+    marks: dict[Resource, Mark]
+    calls: Mapping[Mode, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one resource; those that are `missing` are counted in `total`, too."""
+
+    total: int = 0
+    missing: int = 0
+
+    @property
+    def live(self) -> int:
+        """Rows that the source still has."""
+        return self.total - self.missing
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Threads that must be read: how many, and since when the oldest of them waits."""
+
+    threads: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """One run, over or under way."""
+
+    mode: Mode
+    state: RunState
+    triggered_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    api_calls: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a run did with one resource."""
+
+    state: RunState
+    counts: Counts
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One run with its parts, for whoever reads the history of an account."""
+
+    run: PastRun
+    parts: Mapping[Resource, Part]
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """One comparison of the mirror with its source.
+
+    Attributes:
+        differences: objects that were not what they are at the source.
+        late: of those, how many the source changed after the last run that was whole: the next one brings them.
+        error: what could not be compared; None when all was.
+    """
+
+    verified_at: datetime
+    is_equal: bool
+    is_deep: bool
+    api_calls: int
+    differences: int = 0
+    late: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who works on the account now: a host, until when unless it is renewed."""
+
+    host: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """What runs asked lately.
+
+    Attributes:
+        calls: requests of the runs that were asked for in the last day.
+        abandoned: those runs whose process died.
+        incremental_calls: mean requests of the incremental runs of the last seven days that were whole.
+        seconds_per_call: of their full runs, from start to end; None where there was none.
+    """
+
+    calls: int = 0
+    abandoned: int = 0
+    incremental_calls: float | None = None
+    seconds_per_call: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Records that are not stored as they came.
+
+    Attributes:
+        rowless: those without a row, met in the last two days.
+        cleaned: those whose row is a cleaned copy.
+    """
+
+    rowless: int = 0
+    cleaned: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BucketUse:
+    """How much of one request limit is used.
+
+    Attributes:
+        used: slots of the current window that are taken.
+        limit: the most there may be, by the settings.
+        lowered_to: a lower limit that the source named, until `lowered_until`; None when there is none now.
+        silent_until: the source asked for silence until then; None when it does not.
+    """
+
+    key: str
+    used: int
+    limit: int
+    window: timedelta
+    lowered_to: int | None = None
+    lowered_until: datetime | None = None
+    silent_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFacts:
+    """What is known of one account.
+
+    Attributes:
+        last_sync_at: start of the last run that was a success in all resources.
+        rows: per resource; one without rows may be left out.
+        due: marks on conversations, and on reservations whose conversation is not known yet; none is left out.
+        lease: who works on it now; None: nobody.
+        under_way: the run that is open, be its process alive or not.
+        records_read: records that this run has met so far.
+        ended: the newest run that is over and was not skipped.
+        certificate: the newest comparison with the source.
+        equal_at: moment of the newest comparison that found no difference.
+        limit: its own request limit; None when it never asked.
+    """
+
+    account_id: int
+    name: str | None
+    is_active: bool
+    created_at: datetime
+    last_sync_at: datetime | None = None
+    rows: Mapping[Resource, Rows] = field(default_factory=dict)
+    due: Mapping[Resource, Due] = field(default_factory=dict)
+    lease: Lease | None = None
+    under_way: PastRun | None = None
+    records_read: int = 0
+    ended: PastRun | None = None
+    certificate: Certificate | None = None
+    equal_at: datetime | None = None
+    recent: Recent = Recent()
+    quarantine: Quarantine = Quarantine()
+    limit: BucketUse | None = None
+
+    def live(self, resource: Resource) -> int:
+        """Give the rows of a resource that the source still has."""
+        return self.rows[resource].live if resource in self.rows else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All accounts by id, and the request limit that they share, at one moment of the database's clock.
+
+    `address` is None when there are no accounts.
+    """
+
+    now: datetime
+    accounts: tuple[AccountFacts, ...]
+    address: BucketUse | None = None

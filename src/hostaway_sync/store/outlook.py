@@ -1,0 +1,59 @@
+"""What is known of the runs that a fleet is about to make."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from hostaway_sync.records import Mark, Mode, Resource, RunState
+from hostaway_sync.store.facts import Outlook
+from hostaway_sync.store.tables import accounts, sync_runs, watermarks
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from hostaway_sync.store.engine import Database
+
+
+def outlooks(database: Database) -> tuple[list[Outlook], datetime]:
+    """Give the outlook of each active account, by id, and the database's time."""
+    ours = watermarks.c.account_id == accounts.c.account_id
+    query = (
+        sa.select(
+            accounts.c.account_id,
+            *(_last_calls(mode).label(mode.value) for mode in Mode),
+            watermarks.c.resource,
+            watermarks.c.watermark_at,
+            watermarks.c.swept_at,
+        )
+        .select_from(accounts.outerjoin(watermarks, ours))
+        .where(accounts.c.is_active)
+        .order_by(accounts.c.account_id)
+    )
+
+    def read(connection: sa.Connection) -> tuple[list[Outlook], datetime]:
+        found: dict[int, Outlook] = {}
+        for account_id, full, incremental, resource, *stamps in connection.execute(query):
+            if account_id not in found:
+                calls = {mode: n for mode, n in zip(Mode, (full, incremental), strict=True) if n is not None}
+                found[account_id] = Outlook(account_id, {}, calls)
+            if resource is not None:
+                found[account_id].marks[Resource(resource)] = Mark(*stamps)
+        return list(found.values()), connection.scalars(sa.select(sa.func.now())).one()
+
+    return database.transaction(read)
+
+
+def _last_calls(mode: Mode) -> sa.ScalarSelect[int]:
+    return (
+        sa.select(sync_runs.c.api_calls)
+        .where(
+            sync_runs.c.account_id == accounts.c.account_id,
+            sync_runs.c.mode == mode.value,
+            sync_runs.c.state == RunState.SUCCESS.value,
+        )
+        .order_by(sync_runs.c.triggered_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )

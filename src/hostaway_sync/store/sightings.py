@@ -1,0 +1,78 @@
+"""That a row was there, and when: what a reading outside of runs leaves behind, since no walk has met it.
+
+A run notes the pages it met; a single object that is read beside it is in none of them. Its `observed_at` tells the
+run that the row was there after the run began, and tells whoever still holds an older answer that it is older.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from hostaway_sync.store import missing
+from hostaway_sync.store.tables import MIRRORED, conversation_messages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from hostaway_sync.records import Resource
+    from hostaway_sync.store.engine import Database
+
+
+def now(database: Database) -> datetime:
+    """Give the database's time: the clock by which requests are granted."""
+    moment: datetime = database.transaction(lambda connection: connection.execute(_NOW).scalar_one())
+    return moment
+
+
+def seen(connection: sa.Connection, account_id: int, resource: Resource, ids: Sequence[int], *, at: datetime) -> None:
+    """Take down that rows were in an answer to a request granted at `at`, changed or not."""
+    table = MIRRORED[resource]
+    is_one = table.c.id == sa.func.any(sa.literal(list(ids), sa.ARRAY(sa.BigInteger)))
+    of_account = table.c.account_id == account_id
+    connection.execute(sa.update(table).where(of_account, is_one, table.c.observed_at < at).values(observed_at=at))
+
+
+def is_stored(database: Database, account_id: int, resource: Resource, row_id: int) -> bool:
+    """Say whether there is such a row, be it missing at the source."""
+    table = MIRRORED[resource]
+    query = sa.select(sa.exists().where(table.c.account_id == account_id, table.c.id == row_id))
+    return bool(database.transaction(lambda connection: connection.execute(query).scalar_one()))
+
+
+def has_unseen_messages(connection: sa.Connection, account_id: int, conversation_id: int, *, since: datetime) -> bool:
+    """Say whether a thread has live messages that nobody has seen since `since`."""
+    messages = conversation_messages.c
+    unseen = sa.exists().where(
+        messages.account_id == account_id,
+        messages.conversation_id == conversation_id,
+        messages.missing_since.is_(None),
+        messages.observed_at < since,
+    )
+    return bool(connection.execute(sa.select(unseen)).scalar_one())
+
+
+def mark_gone(
+    connection: sa.Connection, account_id: int, resource: Resource, row_id: int, *, asked_at: datetime
+) -> bool | None:
+    """Mark a row as missing, which was asked for after `asked_at` and was not there.
+
+    Returns:
+        Whether it is marked now: False when somebody has seen it since `asked_at`; None when there is no such row.
+    """
+    table = MIRRORED[resource]
+    query = sa.select(table.c.missing_since, table.c.observed_at).where(
+        table.c.account_id == account_id, table.c.id == row_id
+    )
+    row = connection.execute(query.with_for_update()).one_or_none()
+    if row is None:
+        return None
+    if row.missing_since is None and row.observed_at >= asked_at:
+        return False
+    missing.mark(connection, account_id, resource, row_id)
+    return True
+
+
+_NOW = sa.select(sa.func.clock_timestamp())

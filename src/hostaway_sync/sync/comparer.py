@@ -1,0 +1,237 @@
+"""Where the pages of a verification go: against the rows, and with a repair into them."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from hostaway_sync.errors import Forbidden, NotFound
+from hostaway_sync.records import Counts, Oddities, Resource
+from hostaway_sync.store import due, leases, missing, records, verdicts, verifying
+from hostaway_sync.store.verdicts import Note
+from hostaway_sync.store.verifying import Verdict
+from hostaway_sync.sync import reasons
+from hostaway_sync.sync.certificate import Findings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from hostaway_sync.records import Page, Record, Source
+    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.verdicts import Notes, Unlisted
+    from hostaway_sync.store.verifying import Compared
+
+T = TypeVar("T")
+_IDS_SHOWN = 20
+_NOT_EQUAL = (Verdict.MISSING, Verdict.EXTRA, Verdict.DIFFERENT, Verdict.UNDECIDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms pages are compared.
+
+    Attributes:
+        deep: every thread is read.
+        repair: what differs is written.
+        late_from: per resource, stamps after this moment are newer than the last run that was whole; None: all are.
+        earlier: what a comparison before this one noted; the threads it read are read again.
+    """
+
+    deep: bool
+    repair: bool
+    late_from: Mapping[Resource, datetime | None]
+    earlier: Notes | None = None
+
+
+class Comparer:
+    """Compares every page with the rows in a transaction of its own, which only the holder of the lease can commit.
+
+    With a repair the same transaction writes what differs and compares again: what is noted is what is there then.
+    """
+
+    def __init__(
+        self, database: Database, owner: records.Owner, lease: leases.Lease, source: Source, notes: Notes, terms: Terms
+    ) -> None:
+        self._database = database
+        self._owner = owner
+        self._lease = lease
+        self._source = source
+        self._notes = notes
+        self._terms = terms
+        self._lock = threading.Lock()
+        self._trusted = 0
+        self._listed: dict[Resource, int] = {}
+        self.repaired: Counter[Resource] = Counter()
+        self.first_asked_at: datetime | None = None
+
+    def record(self, page: Page) -> None:
+        """Compare one page; a row that differs but was written with later facts is compared with the object itself."""
+        with self._lock:
+            self.first_asked_at = self.first_asked_at or page.observed_at
+        for one in self._take(page, final=False):
+            self._ask_again(page.shape.resource, one)
+
+    def met(self, resource: Resource) -> int:
+        """Count the distinct records met; the findings say so many were listed."""
+        met = sum(self._read(lambda c: verdicts.tally(c, self._notes, resource)).counts.values())
+        self._listed[resource] = met
+        return met
+
+    def counts(self, resource: Resource) -> tuple[Counts, Oddities]:
+        """Give the distinct records met; what became of them is in the findings."""
+        return Counts(seen=self.met(resource)), Oddities()
+
+    def due(self, resource: Resource, *, listed: bool) -> dict[str, list[int]]:
+        """Give the threads to be read, and why."""
+        del listed
+        wanted, self._trusted = self._read(
+            lambda c: verdicts.threads(c, self._notes, self._terms.earlier, deep=self._terms.deep)
+        )
+        return {reasons.of_comparison(resource): wanted}
+
+    def read(self, resource: Resource, parent: int, began_at: datetime) -> None:
+        """Note that a thread was read whole."""
+        del resource
+
+        def write(connection: Connection) -> None:
+            verdicts.add_thread(connection, self._notes, parent)
+            if self._terms.repair:
+                due.thread_read(connection, self._notes.account_id, parent, began_at=began_at)
+
+        self._write(write)
+
+    def unlisted(self, resource: Resource, *, deep: bool, began_at: datetime) -> list[Unlisted]:
+        """Give the live rows that were not met; a repair remembers since when."""
+        rows = self._read(lambda connection: verdicts.unlisted(connection, self._notes, resource, deep=deep))
+        if self._terms.repair:
+            walk = missing.Walk(self._notes.notes_id, self._notes.account_id, resource, began_at)
+            self._write(lambda connection: missing.note(connection, walk, [*rows]))
+        return rows
+
+    def count_unlisted(self, resource: Resource, *, deep: bool) -> tuple[int, int]:
+        """Count them, and the live rows of the resource."""
+        return self._read(
+            lambda c: (
+                verdicts.count_unlisted(c, self._notes, resource, deep=deep),
+                missing.live(c, self._notes.account_id, resource),
+            )
+        )
+
+    def all_unlisted_are_extra(self, resource: Resource, *, deep: bool) -> None:
+        """Note every live row that was not met as extra, whatever a request for it would say."""
+        self._write(lambda connection: verdicts.add_unlisted(connection, self._notes, resource, deep=deep))
+
+    def gone(self, resource: Resource, row_id: int) -> None:
+        """Take down that a row is gone at the source: it is extra, unless a repair marks it as missing."""
+
+        def write(connection: Connection) -> None:
+            if self._terms.repair:
+                missing.mark(connection, self._notes.account_id, resource, row_id)
+            else:
+                verdicts.add(connection, self._notes, resource, [Note(row_id, Verdict.EXTRA)])
+
+        self._write(write)
+        self._count_repaired(resource, 1 if self._terms.repair else 0)
+
+    def undecided(self, resource: Resource, row_id: int) -> None:
+        """Take down that nobody can say whether a row is gone."""
+        self._write(lambda c: verdicts.add(c, self._notes, resource, [Note(row_id, Verdict.UNDECIDED)]))
+
+    def findings(self, resource: Resource, *, deep: bool) -> Findings:
+        """Sum up what was noted; what unlisted rows were found to be was not listed."""
+        notes, is_messages = self._notes, resource is Resource.MESSAGES
+        source = self._listed[resource] if resource in self._listed else self.met(resource)
+
+        def read(connection: Connection) -> Findings:
+            found = verdicts.tally(connection, notes, resource)
+            return Findings(
+                source=source,
+                mirror=verdicts.live(connection, notes, resource, deep=deep),
+                missing=found.counts[Verdict.MISSING],
+                extra=found.counts[Verdict.EXTRA],
+                different=found.counts[Verdict.DIFFERENT],
+                undecided=found.counts[Verdict.UNDECIDED],
+                newer_at_source=None if resource is Resource.CONVERSATIONS else found.newer,
+                ids={
+                    kind.value: verdicts.ids(connection, notes, resource, kind, limit=_IDS_SHOWN) for kind in _NOT_EQUAL
+                },
+                threads_read=verdicts.threads_read(connection, notes) if is_messages else None,
+                threads_trusted=self._trusted if is_messages else None,
+            )
+
+        return self._read(read)
+
+    def _take(self, page: Page, *, final: bool) -> list[Compared]:
+        """Compare, and repair; give what was neither noted nor repaired because its row knows later facts."""
+        resource = page.shape.resource
+
+        def write(connection: Connection) -> tuple[list[Compared], int]:
+            compared = verifying.compare_page(connection, self._owner, page, locking=self._terms.repair)
+            later = [one for one in compared if _is_wrong(one) and one.is_later and not final]
+            rest = [one for one in compared if not (_is_wrong(one) and one.is_later and not final)]
+            wrong = tuple(one.record for one in rest if _is_wrong(one))
+            mended: list[Compared] = []
+            if self._terms.repair and wrong:
+                verifying.repair_page(connection, self._owner, replace(page, records=wrong))
+                mended = verifying.compare_page(connection, self._owner, replace(page, records=wrong))
+                rest = [one for one in rest if not _is_wrong(one)] + mended
+            verdicts.add(connection, self._notes, resource, self._as_notes(resource, rest))
+            return later, sum(not _is_wrong(one) for one in mended)
+
+        later, mended = self._write(write)
+        self._count_repaired(resource, mended)
+        return later
+
+    def _ask_again(self, resource: Resource, one: Compared) -> None:
+        record, parent = one.record, one.record.columns.get("conversation_id")
+        page: Page | None = None
+        try:
+            if record.id is not None and (isinstance(parent, int) or resource is not Resource.MESSAGES):
+                why = reasons.of_later_row(resource)
+                page = self._source.get(resource, record.id, parent=cast("int | None", parent), why=why)
+        except NotFound:
+            # Gone since it was listed: what is left of it is an unlisted row.
+            return
+        except Forbidden:
+            page = None
+        if page is None:
+            self._write(lambda c: verdicts.add(c, self._notes, resource, self._as_notes(resource, [one])))
+            return
+        self._take(page, final=True)
+
+    def _as_notes(self, resource: Resource, compared: Sequence[Compared]) -> list[Note]:
+        return [
+            Note(
+                key=one.record.id or records.key_of(one.record),
+                verdict=one.verdict,
+                is_newer=one.verdict is not Verdict.EQUAL and self._is_late(resource, one.record),
+            )
+            for one in compared
+        ]
+
+    def _is_late(self, resource: Resource, record: Record) -> bool:
+        stamp, late_from = record.source_updated_at, self._terms.late_from.get(resource)
+        return stamp is not None and (late_from is None or stamp > late_from)
+
+    def _count_repaired(self, resource: Resource, rows: int) -> None:
+        with self._lock:
+            self.repaired[resource] += rows
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        return self._database.transaction(work)
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        def fenced(connection: Connection) -> T:
+            leases.fence(connection, self._lease)
+            return work(connection)
+
+        return self._database.transaction(fenced)
+
+
+def _is_wrong(one: Compared) -> bool:
+    return one.verdict is not Verdict.EQUAL

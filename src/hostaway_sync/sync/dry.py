@@ -1,0 +1,106 @@
+"""A dry run: where its pages go is a count alone."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from hostaway_sync.records import Change, Counts, Oddities, Page, Resource, ResourceReport
+from hostaway_sync.store import due, records
+from hostaway_sync.sync import reasons
+from hostaway_sync.sync.recorder import oddities_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.missing import Unlisted
+
+_STRENGTH = {change: rank for rank, change in enumerate(Change)}
+
+
+class DryRecorder:
+    """Compares every page with what is stored, and writes nothing. Its memory grows with the account."""
+
+    def __init__(self, database: Database, owner: records.Owner) -> None:
+        self._database = database
+        self._owner = owner
+        self._changes: dict[Resource, dict[int, Change]] = {resource: {} for resource in Resource}
+        self._oddities: dict[Resource, list[Oddities]] = {resource: [] for resource in Resource}
+        self._lock = threading.Lock()
+
+    def begin(self, resource: Resource, *, is_whole: bool) -> None:
+        """Begin: a dry run takes nothing up, because what was met before has been stored since."""
+
+    def begin_again(self, resource: Resource) -> None:
+        """Do nothing: nothing was taken up."""
+
+    def walked(self, page: Page) -> None:
+        """Compare one page."""
+        self.record(page)
+
+    def record(self, page: Page) -> None:
+        """Compare one page."""
+        changes = self._database.transaction(lambda connection: records.compare_page(connection, self._owner, page))
+        with self._lock:
+            met = self._changes[page.shape.resource]
+            for key, change in changes:
+                met[key] = min(change, met.get(key, change), key=_STRENGTH.__getitem__)
+            self._oddities[page.shape.resource].append(oddities_of(page))
+
+    def counts(self, resource: Resource) -> tuple[Counts, Oddities]:
+        """Count what was compared so far."""
+        with self._lock:
+            counted = Counter(self._changes[resource].values())
+            odd = self._oddities[resource]
+            oddities = Oddities(sum(page.cleaned for page in odd), sum(page.misfits for page in odd))
+        by_name = {change.value: counted[change] for change in Change}
+        return Counts(seen=sum(by_name.values()), **by_name), oddities
+
+    def met(self, resource: Resource) -> int:
+        """Count what was compared so far."""
+        return self.counts(resource)[0].seen
+
+    def due(self, resource: Resource, *, listed: bool) -> dict[str, list[int]]:
+        """Give what is marked, and what this run would have marked; it cannot tell which of a row's stamps moved."""
+        account_id = self._owner.account_id
+        changed = self._changed(Resource.RESERVATIONS)
+        known = due.conversations_of(self._database, account_id, changed)
+        if resource is Resource.CONVERSATIONS:
+            return {reasons.NOT_KNOWN: sorted({*due.lookups(self._database, account_id), *changed} - known.keys())}
+        marked = due.threads(self._database, account_id, None, whole_after=None)
+        more = {*self._changed(Resource.CONVERSATIONS), *chain.from_iterable(known.values())}
+        marked[reasons.WOULD_BE_DUE] = sorted(more.difference(*marked.values()))
+        met = self._changes[Resource.CONVERSATIONS]
+        return {why: [key for key in keys if key in met] for why, keys in marked.items()} if listed else marked
+
+    def read(self, resource: Resource, parent: int, began_at: datetime) -> None:
+        """Write nothing."""
+
+    def unlisted(self, resource: Resource) -> list[Unlisted]:
+        """Give none: whether a row is gone is decided by requests that a dry run does not make."""
+        del resource
+        return []
+
+    def live(self, resource: Resource) -> int:
+        """Count nothing: nothing is unlisted."""
+        del resource
+        return 0
+
+    def is_unlisted_for_long(self, row: Unlisted) -> bool:
+        """Say no: nothing is unlisted."""
+        del row
+        return False
+
+    def mark_missing(self, resource: Resource, row_id: int) -> None:
+        """Write nothing."""
+
+    def close(self, resource: Resource, report: ResourceReport, *, is_cut: bool) -> None:
+        """Write nothing."""
+
+    def _changed(self, resource: Resource) -> list[int]:
+        with self._lock:
+            met = self._changes[resource].items()
+            return [key for key, change in met if change in {Change.INSERTED, Change.UPDATED}]

@@ -1,0 +1,134 @@
+"""How each account does, judged from facts: one word, and what is wrong in words, worst first. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from hostaway_sync.records import RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from hostaway_sync.store.facts import AccountFacts, BucketUse
+
+# A day and two hours: one daily line in a crontab may be slow for once, however often sweeps are due.
+LATE_AFTER = timedelta(hours=26)
+_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1), "s": timedelta(seconds=1)}
+
+
+class Condition(StrEnum):
+    """How an account does; ordered from the worst."""
+
+    FAILING = "failing"
+    DIFFERS = "differs"
+    LATE = "late"
+    NEVER = "never"
+    CHECK = "check"
+    """Complete, and yet there is something that an operator should know."""
+    RUNNING = "running"
+    OK = "ok"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The verdict on one account.
+
+    Attributes:
+        condition: one word.
+        wrong: sentences for a person, worst first; empty when nothing is wrong.
+        verified_as_of: the newest moment up to which the mirror is known to be complete: start of the last whole run,
+            or moment of the last verification without a difference; None when there was neither.
+    """
+
+    condition: Condition
+    wrong: tuple[str, ...]
+    verified_as_of: datetime | None
+
+    @property
+    def needs_a_look(self) -> bool:
+        """Whether anything is wrong."""
+        return bool(self.wrong)
+
+
+def judge(facts: AccountFacts, now: datetime) -> Health:
+    """Say how an account does at `now`."""
+    moments = [moment for moment in (facts.last_sync_at, facts.equal_at) if moment is not None]
+    verified_as_of = max(moments, default=None)
+    if not facts.is_active:
+        return Health(Condition.DISABLED, (), verified_as_of)
+    found = [*_grave(facts, now), *((Condition.CHECK, sentence) for sentence in _slight(facts, now))]
+    condition = Condition.RUNNING if facts.lease else next((word for word, _ in found), Condition.OK)
+    return Health(condition, tuple(sentence for _, sentence in found), verified_as_of)
+
+
+def rank(condition: Condition) -> int:
+    """Give a number to sort by: the worst is 0."""
+    return list(Condition).index(condition)
+
+
+def age(span: timedelta) -> str:
+    """Give a time span in the largest unit of which it has two, rounded down, as `3 h`."""
+    span = max(span, timedelta())
+    name = next((name for name, unit in _UNITS.items() if span >= 2 * unit), "s")
+    return f"{span // _UNITS[name]} {name}"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """Say how long ago a moment was, as `3 h ago`."""
+    return f"{age(now - moment)} ago"
+
+
+def _grave(facts: AccountFacts, now: datetime) -> Iterator[tuple[Condition, str]]:
+    """Give what keeps the mirror from being complete."""
+    run, ended = facts.under_way, facts.ended
+    if run is not None and run.state is RunState.RETRYING:
+        yield Condition.FAILING, f"first attempt failed, another one follows: {run.error or 'no reason was kept'}"
+    elif run is not None and facts.lease is None:
+        yield Condition.FAILING, f"a run died: asked for {ago(run.triggered_at, now)}, never finished"
+    if ended is not None and ended.state is not RunState.SUCCESS and not (run and run.state is RunState.RETRYING):
+        when = ago(ended.finished_at or ended.triggered_at, now)
+        yield Condition.FAILING, f"last run {ended.state} {when}: {ended.error or 'no reason was kept'}"
+    certificate = facts.certificate
+    if certificate is not None and certificate.differences > certificate.late:
+        found = _counted(certificate.differences - certificate.late, "difference")
+        repair = f"`hostaway-sync verify {facts.account_id} --repair`"
+        yield Condition.DIFFERS, f"verify found {found} {ago(certificate.verified_at, now)}: {repair} mends that"
+    if facts.last_sync_at is None:
+        yield Condition.NEVER, f"never synced whole: `hostaway-sync sync {facts.account_id}`"
+    elif now - facts.last_sync_at > LATE_AFTER:
+        yield Condition.LATE, f"no success for {age(now - facts.last_sync_at)}, late after {age(LATE_AFTER)}"
+
+
+def _slight(facts: AccountFacts, now: datetime) -> Iterator[str]:
+    """Give what an operator should know of an account that is complete nevertheless."""
+    if facts.certificate is not None and facts.certificate.error is not None:
+        yield f"verify left something open {ago(facts.certificate.verified_at, now)}: {facts.certificate.error}"
+    if facts.quarantine.rowless:
+        yield f"{_counted(facts.quarantine.rowless, 'record')} could not be stored: see quarantined_records"
+    due = list(facts.due.values())
+    # Marks that a run left behind: whatever was marked since is for the next one.
+    ran_at = facts.ended.started_at if facts.ended else None
+    if due and ran_at and facts.lease is None and min(mark.since for mark in due) < ran_at:
+        waits = ago(min(mark.since for mark in due), now)
+        yield f"{_counted(sum(mark.threads for mark in due), 'thread')} not read yet, the oldest marked {waits}"
+    if facts.limit is not None:
+        yield from limit_troubles(facts.limit, now)
+    if facts.recent.abandoned:
+        yield f"{_counted(facts.recent.abandoned, 'run')} died in the last 24 h"
+
+
+def limit_troubles(use: BucketUse, now: datetime) -> Iterator[str]:
+    """Say what the source did to a request limit."""
+    if use.lowered_to is not None and use.lowered_until is not None:
+        yield f"request limit lowered to {use.lowered_to} for another {age(use.lowered_until - now)}"
+    if use.silent_until is not None:
+        yield f"the source asked for silence for another {age(use.silent_until - now)}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,59 @@
+"""Hold the lease of an account for as long as a block runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from hostaway_sync.errors import HostawaySyncError, LeaseLost, StoreUnavailable
+from hostaway_sync.store import leases
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hostaway_sync.store.engine import Database
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def held(database: Database, account_id: int) -> Iterator[leases.Lease]:
+    """Take the lease of an account, renew it while the block runs, and give it back.
+
+    Raises:
+        LeaseHeld: another run has it.
+    """
+    lease = leases.acquire(database, account_id, leases.this_process())
+    try:
+        with _heartbeat(database, lease):
+            yield lease
+    except (KeyboardInterrupt, SystemExit):
+        database.hurry()
+        raise
+    finally:
+        with suppress(StoreUnavailable):  # it expires by itself
+            leases.release(database, lease)
+
+
+@contextmanager
+def _heartbeat(database: Database, lease: leases.Lease) -> Iterator[None]:
+    """Renew the lease while the block runs, however long the source makes it wait."""
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(leases.LEASE_TIME.total_seconds() / 3):
+            try:
+                leases.renew(database, lease)
+            except LeaseLost:
+                return  # the next write fails by itself
+            except HostawaySyncError as error:
+                log.info("the lease could not be renewed, trying again: %s", error)
+
+    thread = threading.Thread(target=beat, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()

@@ -1,0 +1,170 @@
+"""Read one object again, and what hangs on it; without a lease, so that it may happen beside a run.
+
+    listing          the row
+    reservation      the row, its listing when that is not known, its conversations when none is known, due threads
+    conversation     the row, its reservation (and that one's listing) when it is not known, its thread
+
+Who is right when two readings meet is decided row by row: by the source's stamps, by `observed_at`, and by due marks
+that carry the moment of the request which showed the move.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from hostaway_sync.errors import Forbidden, NotFound, SourceUnavailable
+from hostaway_sync.records import Resource
+from hostaway_sync.store import due, records, sightings
+from hostaway_sync.sync import plan
+from hostaway_sync.sync.threads import Outcome, mirror_part
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from hostaway_sync.records import Change, Page, Record, Source
+    from hostaway_sync.store.engine import Database
+
+
+class Finding(StrEnum):
+    """What the source said of an object."""
+
+    THERE = "there"
+    GONE = "gone"
+    FORBIDDEN = "forbidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What one reading found.
+
+    Attributes:
+        finding: what the source said; a row of an object that is gone is marked missing, a forbidden one is left alone.
+        change: what became of the row; None when there was nothing to store.
+        threads: how many threads were read whole.
+    """
+
+    finding: Finding
+    change: Change | None = None
+    threads: int = 0
+
+
+def refresh(database: Database, owner: records.Owner, source: Source, resource: Resource, record_id: int) -> Refreshed:
+    """Read a listing, a reservation with its due threads, or a conversation with its thread.
+
+    What was stored before an error stays, and so do the marks of the threads that were not read.
+
+    Raises:
+        ValueError: `resource` is messages, which are read as the thread of their conversation.
+        SourceError: something could not be had, after the retries it deserves.
+        StoreError: the database is away.
+    """
+    if resource is Resource.MESSAGES:
+        raise ValueError("messages are read with their conversation")
+    return _Reading(database, owner, source).again(resource, record_id)
+
+
+class _Reading:
+    """One reading; takes the pages of the threads it reads."""
+
+    def __init__(self, database: Database, owner: records.Owner, source: Source) -> None:
+        self._database = database
+        self._owner = owner
+        self._source = source
+
+    def again(self, resource: Resource, record_id: int) -> Refreshed:
+        """Read an object and what hangs on it."""
+        for _ in range(plan.MAX_WALKS):
+            asked_at = sightings.now(self._database)
+            try:
+                page = self._source.get(resource, record_id)
+            except Forbidden:
+                return Refreshed(Finding.FORBIDDEN)
+            except NotFound:
+                if self._mark_gone(resource, record_id, asked_at) is not False:
+                    return Refreshed(Finding.GONE)
+                continue
+            change = self._stored(page)
+            return Refreshed(Finding.THERE, change, self._hanging_on(resource, page.records[0], record_id))
+        raise SourceUnavailable(f"the source does not make up its mind whether {resource} {record_id} is there")
+
+    def record(self, page: Page) -> None:
+        """Store a page."""
+        self._stored(page)
+
+    def read(self, resource: Resource, parent: int, began_at: datetime) -> None:
+        """Take away the mark of a part that was read whole.
+
+        A thread that has lost a message stays due: a run, which sees how many are gone at once, asks for each.
+        """
+        account_id = self._owner.account_id
+
+        def write(connection: Connection) -> None:
+            if resource is Resource.CONVERSATIONS:
+                due.looked_up(connection, account_id, parent, began_at=began_at)
+            elif sightings.has_unseen_messages(connection, account_id, parent, since=began_at):
+                due.mark_thread(connection, account_id, parent, at=began_at)
+            else:
+                due.thread_read(connection, account_id, parent, began_at=began_at)
+
+        self._database.transaction(write)
+
+    def _stored(self, page: Page) -> Change | None:
+        account_id, resource = self._owner.account_id, page.shape.resource
+        ids = [record.id for record in page.records if record.id is not None]
+
+        def write(connection: Connection) -> Change | None:
+            changes = records.write_page(connection, self._owner, page)
+            sightings.seen(connection, account_id, resource, ids, at=page.observed_at)
+            return changes[0][1] if changes else None
+
+        return self._database.transaction(write)
+
+    def _mark_gone(self, resource: Resource, record_id: int, asked_at: datetime) -> bool | None:
+        return self._database.transaction(
+            lambda connection: sightings.mark_gone(
+                connection, self._owner.account_id, resource, record_id, asked_at=asked_at
+            )
+        )
+
+    def _hanging_on(self, resource: Resource, record: Record, record_id: int) -> int:
+        if resource is Resource.RESERVATIONS:
+            self._fetch_parent(Resource.LISTINGS, record.columns["listing_id"])
+            return self._due_threads(record_id)
+        if resource is Resource.CONVERSATIONS:
+            self._fetch_parent(Resource.RESERVATIONS, record.columns["reservation_id"])
+            return self._part(Resource.MESSAGES, record_id)
+        return 0
+
+    def _fetch_parent(self, resource: Resource, record_id: object) -> None:
+        """Read what an object belongs to, if it is not known; that it cannot be had is no fault of the object."""
+        if not isinstance(record_id, int) or record_id < 1:
+            return
+        if sightings.is_stored(self._database, self._owner.account_id, resource, record_id):
+            return
+        try:
+            page = self._source.get(resource, record_id)
+        except (NotFound, Forbidden):
+            return
+        self._stored(page)
+        if resource is Resource.RESERVATIONS:
+            self._fetch_parent(Resource.LISTINGS, page.records[0].columns["listing_id"])
+
+    def _due_threads(self, reservation_id: int) -> int:
+        account_id = self._owner.account_id
+        if due.is_lookup(self._database, account_id, reservation_id):
+            self._part(Resource.CONVERSATIONS, reservation_id)
+        threads = due.threads_of(self._database, account_id, reservation_id)
+        return sum(self._part(Resource.MESSAGES, thread) for thread in threads)
+
+    def _part(self, resource: Resource, parent: int) -> int:
+        """Read the conversations of a reservation, or a thread; give how many were read whole."""
+        outcome, failure = mirror_part(parent, resource, self._source, self)
+        if failure is not None:
+            raise failure
+        if outcome is Outcome.DOUBTFUL:
+            raise SourceUnavailable(f"the {resource} of {parent} were not read whole: they changed again and again")
+        return int(outcome is Outcome.READ)

@@ -1,0 +1,57 @@
+"""A point in time that tests choose: one request is held back while something else happens."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from hostaway_sync.sandbox import Reply, Request, Sandbox
+
+PATIENCE = 30
+
+
+class Barrier:
+    """Holds back the n-th request of a route until told otherwise, and says when it came.
+
+    With `answered` its answer is worked out before, so that it is an old one when it arrives. Opens with the block.
+    """
+
+    def __init__(self, sandbox: Sandbox, route: str, number: int = 1, *, answered: bool = False) -> None:
+        self.reached = threading.Event()
+        self.open = threading.Event()
+        self._route = route
+        self._left = number
+        self._lock = threading.Lock()
+        if answered:
+            sandbox.after_request(self._hold_answer)
+        else:
+            sandbox.on_request(self._hold)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.open.set()
+
+    def wait(self) -> None:
+        """Wait until the request is held."""
+        assert self.reached.wait(PATIENCE)
+
+    def _hold_answer(self, request: Request, reply: Reply) -> None:
+        del reply
+        self._hold(request)
+
+    def _hold(self, request: Request) -> None:
+        if request.route != self._route:
+            return
+        with self._lock:
+            self._left -= 1
+            is_it = self._left == 0
+        if is_it:
+            self.reached.set()
+            self.open.wait(PATIENCE)

@@ -1,0 +1,167 @@
+"""What guests, hosts, channels and nightly jobs do to an account, by chance."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+
+from hostaway_sync.records import Resource
+from hostaway_sync.sandbox import Switches
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from hostaway_sync.sandbox import World
+
+SWITCHES = st.builds(Switches, **{name: st.sampled_from(allowed) for name, allowed in Switches.choices().items()})
+
+# One database serves all examples, which empty it themselves. Seconds a world are too many to look for a smaller one.
+settings.register_profile(
+    "worlds",
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+WORLDS = settings.get_profile("worlds")
+
+LONG_AGO = timedelta(days=40)
+# So many rows may vanish in one life: more at once would be taken for a failure of the source.
+DELETIONS = 4
+
+
+class Life:
+    """Happenings in one world. Unless it is `silent`, each moves a stamp that a full run sees, or a list.
+
+    Silent are those that only a reading of every thread finds: a message edited, deleted, planned or failed without a
+    stamp that moves elsewhere, and one that nobody answers for because its reservation is gone.
+    """
+
+    def __init__(self, world: World, chance: random.Random, *, silent: bool = False) -> None:
+        self._world = world
+        self._chance = chance
+        self._silent = silent
+        self._deletions = DELETIONS
+        self._planned: list[tuple[int, int]] = []
+        self._promised: list[int] = []
+        self.gone: list[tuple[Resource, int]] = []
+
+    def happen(self, *, cursor: int | None = None) -> None:
+        """Let one thing happen, or several in the same second; `cursor` is the row that a walk stands on."""
+        with self._world.lock:
+            kinds = [*self._bookings(), *self._listings(), *self._threads()]
+            if self._silent:
+                kinds += self._silences()
+            if cursor is not None and cursor in self._ids("reservations"):
+                kinds += [lambda: self._world.pay(cursor), lambda: self._delete(Resource.RESERVATIONS, cursor)] * 4
+            self._chance.choice(kinds)()
+
+    def someone(self) -> tuple[Resource, int]:
+        """Give an object that a delivery may be about, be it gone."""
+        resource = self._chance.choice((Resource.LISTINGS, Resource.RESERVATIONS, Resource.CONVERSATIONS))
+        if self.gone and self._chance.random() < 0.3:
+            return self._chance.choice(self.gone)
+        newest = sorted(self._ids(resource.value), reverse=True)
+        return resource, self._chance.choice(newest[:5] if self._chance.random() < 0.5 else newest)
+
+    def _ids(self, resource: str) -> list[int]:
+        with self._world.lock:
+            return [row_id for row_id, _ in self._world.truth(resource)]
+
+    def _spoken(self) -> list[int]:
+        """Give the conversations of reservations that are there: what is said in them moves these."""
+        reservations = set(self._ids("reservations"))
+        return [row_id for row_id, row in self._world.truth("conversations") if row["reservationId"] in reservations]
+
+    def _messages(self, conversations: list[int]) -> list[tuple[int, int]]:
+        wanted = set(conversations)
+        rows = self._world.truth("messages")
+        return [(row["conversationId"], row_id) for row_id, row in rows if row["conversationId"] in wanted]
+
+    def _bookings(self) -> list[Callable[[], Any]]:
+        world, chance, rows = self._world, self._chance, self._ids("reservations")
+        return [
+            lambda: world.pay(chance.choice(rows)),
+            lambda: world.cancel_reservation(chance.choice(rows)),
+            lambda: world.update_reservation(chance.choice(rows), guestName="Somebody else"),
+            lambda: self._delete(Resource.RESERVATIONS, chance.choice(rows)),
+            lambda: world.touch(chance.sample(rows, 5)),
+            world.create_reservation,
+            lambda: world.create_conversation(world.create_reservation()),
+            lambda: world.create_reservation(conversation=False),
+            lambda: self._promised.append(
+                world.reservation(world.create_reservation(listingMapId=world.create_listing() + 30))["listingMapId"]
+            ),
+            lambda: self._at_once(world.create_reservation, lambda: world.pay(chance.choice(rows))),
+        ]
+
+    def _listings(self) -> list[Callable[[], Any]]:
+        world, chance, rows = self._world, self._chance, self._ids("listings")
+        return [
+            lambda: world.edit_listing(chance.choice(rows), name="Edited"),
+            lambda: world.edit_listing(chance.choice(rows), stamp=False, name="Edited in silence"),
+            lambda: world.archive_listing(chance.choice(rows)),
+            world.create_listing,
+            lambda: self._promised and world.create_listing(self._promised.pop()),
+            lambda: self._delete(Resource.LISTINGS, chance.choice(rows)),
+        ]
+
+    def _threads(self) -> list[Callable[[], Any]]:
+        world, chance, rows, spoken = self._world, self._chance, self._ids("conversations"), self._spoken()
+        happenings: list[Callable[[], Any]] = [
+            lambda: world.guest_message(chance.choice(rows)),
+            lambda: world.guest_message(chance.choice(rows), lag=int(LONG_AGO.total_seconds())),
+            lambda: world.host_reply(chance.choice(spoken)),
+            lambda: world.host_reply(chance.choice(spoken), via="ota", at=world.now - LONG_AGO),
+            lambda: self._plan(chance.choice(spoken), aloud=True),
+            lambda: self._send({*spoken}),
+            lambda: world.guest_message(world.create_conversation()),
+            lambda: world.create_conversation(chance.choice(self._ids("reservations"))),
+            lambda: world.mark_conversation(chance.choice(rows), unread=chance.random() < 0.5),
+            lambda: self._delete(Resource.CONVERSATIONS, chance.choice(rows)),
+            lambda: self._at_once(*(lambda: world.guest_message(chance.choice(spoken)) for _ in range(3))),
+        ]
+        if world.switches.edits_bump:
+            happenings.append(lambda: world.edit_message(*chance.choice(self._messages(spoken)), "Edited"))
+        if world.switches.failed_sends_bump:
+            happenings.append(lambda: world.fail_message(chance.choice(spoken)))
+        return happenings
+
+    def _silences(self) -> list[Callable[[], Any]]:
+        world, chance, rows = self._world, self._chance, self._ids("conversations")
+        return [
+            lambda: world.edit_message(*chance.choice(self._messages(rows)), "Edited in silence"),
+            lambda: world.delete_message(*chance.choice(self._messages(rows))),
+            lambda: world.fail_message(chance.choice(rows)),
+            lambda: world.host_reply(chance.choice(rows), at=world.now - LONG_AGO),
+            lambda: self._plan(chance.choice(rows), aloud=False),
+        ] * 3
+
+    def _at_once(self, *happenings: Callable[[], Any]) -> None:
+        """Let several things happen in one second."""
+        happenings[0]()
+        step, self._world.step = self._world.step, timedelta(0)
+        for happening in happenings[1:]:
+            happening()
+        self._world.step = step
+
+    def _delete(self, resource: Resource, row_id: int) -> None:
+        if self._deletions and len(self._ids(resource.value)) > DELETIONS:
+            self._deletions -= 1
+            self.gone.append((resource, row_id))
+            getattr(self._world, f"delete_{resource.value.removesuffix('s')}")(row_id)
+
+    def _plan(self, conversation_id: int, *, aloud: bool) -> None:
+        planned = self._world.schedule_message(conversation_id, self._world.now + timedelta(hours=1))
+        self._planned.append((conversation_id, planned))
+        if aloud:
+            self._world.guest_message(conversation_id)
+
+    def _send(self, conversations: set[int]) -> None:
+        """Send what was planned, if it is in one of these conversations."""
+        for planned in [planned for planned in self._planned if planned[0] in conversations]:
+            self._planned.remove(planned)
+            self._world.send_scheduled(*planned)

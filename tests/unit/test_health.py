@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from hostaway_sync.records import Mode, Resource, RunState
+from hostaway_sync.store.facts import (
+    AccountFacts,
+    BucketUse,
+    Certificate,
+    Due,
+    Lease,
+    PastRun,
+    Quarantine,
+    Recent,
+)
+from hostaway_sync.sync.health import LATE_AFTER, Condition, age, ago, judge, rank
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+
+
+def run(state: RunState = RunState.SUCCESS, *, hours: float = 1, error: str | None = None) -> PastRun:
+    """Give a run that began so many hours ago and took a minute."""
+    begun = NOON - hours * HOUR
+    is_over = state not in {RunState.TRIGGERED, RunState.RUNNING, RunState.RETRYING}
+    return PastRun(Mode.INCREMENTAL, state, begun, begun, begun + MINUTE if is_over else None, 3, error)
+
+
+HEALTHY = AccountFacts(7, "Harbour", is_active=True, created_at=NOON, last_sync_at=NOON - HOUR, ended=run())
+DIFFERENT = Certificate(NOON - 5 * HOUR, is_equal=False, is_deep=False, api_calls=4, differences=3, late=1)
+LEASE = Lease("dock", NOON + MINUTE)
+LIMIT = BucketUse("account:7", 0, 200, timedelta(seconds=10))
+
+
+def words(**facts: Any) -> tuple[Condition, tuple[str, ...]]:
+    """Give the verdict on an account that is healthy but for these facts."""
+    health = judge(replace(HEALTHY, **facts), NOON)
+    assert health.needs_a_look == bool(health.wrong)
+    return health.condition, health.wrong
+
+
+def test_an_account_is_ok_when_nothing_is_wrong() -> None:
+    """A success an hour ago is enough."""
+    assert words() == (Condition.OK, ())
+
+
+def test_a_disabled_account_is_left_in_peace() -> None:
+    """Whatever its past was, nothing is wrong with it."""
+    assert words(is_active=False, last_sync_at=None, ended=run(RunState.FAILED)) == (Condition.DISABLED, ())
+
+
+@pytest.mark.parametrize("state", [RunState.FAILED, RunState.PARTIAL, RunState.ABANDONED])
+def test_a_last_run_that_was_not_whole_is_failing(state: RunState) -> None:
+    """The sentence has the run's own error; a run that kept none says so."""
+    assert words(ended=run(state, error="away")) == (Condition.FAILING, (f"last run {state} 59 min ago: away",))
+    assert words(ended=run(state))[1] == (f"last run {state} 59 min ago: no reason was kept",)
+
+
+def test_a_run_without_a_lease_has_died() -> None:
+    """It is open in the history, and nobody works on it."""
+    condition, (wrong,) = words(under_way=run(RunState.RUNNING, hours=3))
+    assert condition is Condition.FAILING
+    assert "a run died: asked for 3 h ago" in wrong
+
+
+@pytest.mark.parametrize("lease", [None, LEASE])
+def test_between_two_attempts_the_first_failure_is_told_and_no_older_one(lease: Lease | None) -> None:
+    """What `sync-all` will try once more is not told twice."""
+    condition, wrong = words(
+        under_way=run(RunState.RETRYING, error="away"), lease=lease, ended=run(RunState.FAILED, hours=9, error="old")
+    )
+    assert condition is (Condition.RUNNING if lease else Condition.FAILING)
+    assert wrong == ("first attempt failed, another one follows: away",)
+
+
+def test_a_running_account_keeps_its_troubles() -> None:
+    """While a run is at work the state says so; what was wrong before still is."""
+    condition, wrong = words(lease=LEASE, under_way=run(RunState.RUNNING), ended=run(RunState.FAILED, error="away"))
+    assert condition is Condition.RUNNING
+    assert wrong == ("last run failed 59 min ago: away",)
+    assert words(lease=LEASE, under_way=run(RunState.RUNNING)) == (Condition.RUNNING, ())
+
+
+def test_differences_stay_until_a_verification_finds_none() -> None:
+    """The newest certificate decides."""
+    condition, (wrong,) = words(certificate=DIFFERENT)
+    assert condition is Condition.DIFFERS
+    assert wrong == "verify found 2 differences 5 h ago: `hostaway-sync verify 7 --repair` mends that"
+    assert words(certificate=replace(DIFFERENT, is_equal=True, differences=0, late=0)) == (Condition.OK, ())
+
+
+def test_what_the_source_changed_since_the_last_run_is_no_damage() -> None:
+    """The next run brings it."""
+    assert words(certificate=replace(DIFFERENT, differences=1)) == (Condition.OK, ())
+
+
+def test_what_could_not_be_verified_is_told() -> None:
+    """Neither equal nor different: somebody should know."""
+    unknown = replace(DIFFERENT, differences=0, late=0, error="messages: no access")
+    assert words(certificate=unknown) == (Condition.CHECK, ("verify left something open 5 h ago: messages: no access",))
+
+
+def test_an_account_is_late_after_a_day_and_two_hours() -> None:
+    """Exactly at the threshold it is not yet."""
+    assert words(last_sync_at=NOON - LATE_AFTER) == (Condition.OK, ())
+    late = NOON - LATE_AFTER - MINUTE
+    assert words(last_sync_at=late) == (Condition.LATE, ("no success for 26 h, late after 26 h",))
+
+
+def test_an_account_that_never_succeeded_is_told_what_to_do() -> None:
+    """The sentence has the command."""
+    assert words(last_sync_at=None, ended=None) == (Condition.NEVER, ("never synced whole: `hostaway-sync sync 7`",))
+
+
+def test_records_without_a_row_are_told() -> None:
+    """The mirror is as complete as it can be, but somebody should know."""
+    assert words(quarantine=Quarantine(rowless=2, cleaned=5)) == (
+        Condition.CHECK,
+        ("2 records could not be stored: see quarantined_records",),
+    )
+    assert words(quarantine=Quarantine(cleaned=5)) == (Condition.OK, ())
+
+
+def test_threads_that_a_run_left_unread_are_told() -> None:
+    """A mark set since the last run began is for the next one; while one is at work, all are."""
+    old, new = Due(2, NOON - 3 * HOUR), Due(1, NOON - MINUTE)
+    both = {Resource.CONVERSATIONS: old, Resource.RESERVATIONS: new}
+    assert words(due=both) == (Condition.CHECK, ("3 threads not read yet, the oldest marked 3 h ago",))
+    assert words(due={Resource.CONVERSATIONS: new}) == (Condition.OK, ())
+    assert words(due=both, lease=LEASE, under_way=run(RunState.RUNNING)) == (Condition.RUNNING, ())
+    assert words(due=both, ended=None) == (Condition.OK, ())
+
+
+def test_what_the_source_did_to_the_limit_is_told() -> None:
+    """A lowered limit, and silence that was asked for."""
+    assert words(limit=LIMIT) == (Condition.OK, ())
+    harmed = replace(LIMIT, lowered_to=15, lowered_until=NOON + 5 * HOUR, silent_until=NOON + 3 * MINUTE)
+    assert words(limit=harmed)[1] == (
+        "request limit lowered to 15 for another 5 h",
+        "the source asked for silence for another 3 min",
+    )
+
+
+def test_runs_that_died_are_told() -> None:
+    """One today is worth a look."""
+    assert words(recent=Recent(abandoned=1)) == (Condition.CHECK, ("1 run died in the last 24 h",))
+
+
+def test_the_worst_comes_first() -> None:
+    """A failing run before differences, before lateness, before anything slight."""
+    condition, wrong = words(
+        ended=run(RunState.FAILED, error="away"),
+        certificate=DIFFERENT,
+        last_sync_at=NOON - 3 * LATE_AFTER,
+        recent=Recent(abandoned=2),
+    )
+    assert condition is Condition.FAILING
+    assert [sentence.split()[0] for sentence in wrong] == ["last", "verify", "no", "2"]
+    assert min(Condition, key=rank) is Condition.FAILING
+
+
+def test_verified_is_the_newest_moment_that_is_proven() -> None:
+    """A whole run proves its beginning, an equal certificate its own moment."""
+    assert judge(HEALTHY, NOON).verified_as_of == NOON - HOUR
+    assert judge(replace(HEALTHY, equal_at=NOON - MINUTE), NOON).verified_as_of == NOON - MINUTE
+    assert judge(replace(HEALTHY, equal_at=NOON - 2 * HOUR), NOON).verified_as_of == NOON - HOUR
+    assert judge(replace(HEALTHY, last_sync_at=None), NOON).verified_as_of is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (-5, "0 s"),
+        (0, "0 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "119 min"),
+        (7200, "2 h"),
+        (172_799, "47 h"),
+        (172_800, "2 d"),
+        (1e8, "1157 d"),
+    ],
+)
+def test_ages_are_told_in_the_largest_unit_of_which_there_are_two(seconds: float, said: str) -> None:
+    """Rounded down; a clock that was set back makes nothing negative."""
+    assert age(timedelta(seconds=seconds)) == said
+    assert ago(NOON - timedelta(seconds=seconds), NOON) == f"{said} ago"

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from hostaway_sync.records import Mark, Mode, Resource
+from hostaway_sync.store.facts import Outlook
+from hostaway_sync.sync import plan
+from hostaway_sync.sync.order import shortest_first
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+def outlook(number: int, swept: timedelta | None, full: int | None = None, later: int | None = None) -> Outlook:
+    """Give an account that was swept so long ago, and whose last runs made so many requests."""
+    marks = {} if swept is None else {resource: Mark(None, NOON - swept) for resource in Resource}
+    calls = {mode: n for mode, n in ((Mode.FULL, full), (Mode.INCREMENTAL, later)) if n is not None}
+    return Outlook(number, marks, calls)
+
+
+ACCOUNTS = [
+    outlook(1, None),
+    outlook(2, DAY, full=900, later=3),
+    outlook(3, HOUR, full=20, later=40),
+    outlook(4, HOUR, full=5000, later=3),
+    outlook(5, DAY, full=30),
+    outlook(6, HOUR, full=10),
+    outlook(7, HOUR, full=10, later=3),
+]
+
+
+@pytest.mark.parametrize(
+    ("full", "expected"), [(False, [6, 4, 7, 3, 5, 2, 1]), (True, [6, 7, 3, 5, 2, 4, 1])], ids=["as due", "full"]
+)
+def test_short_runs_come_first_and_first_syncs_last(*, full: bool, expected: list[int]) -> None:
+    """Incremental runs before sweeps, each by the requests that the last such run needed; by id where that is equal."""
+    assert shortest_first(ACCOUNTS, NOON, full=full, sweep_after=20 * HOUR) == expected
+
+
+@pytest.mark.parametrize(
+    ("synced", "swept", "full", "is_done"),
+    [
+        (None, HOUR, False, False),
+        (NOON - HOUR, HOUR, False, False),
+        (NOON, HOUR, False, True),
+        (NOON + HOUR, HOUR, False, True),
+        (NOON + HOUR, HOUR, True, False),
+        (NOON + HOUR, -HOUR, True, True),
+    ],
+)
+def test_an_account_is_done_when_all_of_it_was_mirrored_since(
+    *, synced: datetime | None, swept: timedelta, full: bool, is_done: bool
+) -> None:
+    """By a whole run that began then or later; where everything is asked for, by one that read everything."""
+    assert plan.is_done(outlook(1, swept).marks, synced, NOON, full=full) is is_done

@@ -1,0 +1,46 @@
+"""Why a run reads a list, in words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from hostaway_sync.records import Mark, Resource
+from hostaway_sync.sync import reasons
+
+NOW = datetime(2026, 11, 22, 2, tzinfo=UTC)
+SWEPT = Mark(NOW, NOW - timedelta(hours=21))
+
+
+@pytest.mark.parametrize(
+    ("since", "mark", "asked", "words"),
+    [
+        (NOW - timedelta(minutes=15), SWEPT, False, "reservations: what moved since 2026-11-22 01:45"),
+        (
+            NOW.astimezone(timezone(timedelta(hours=-5))),
+            SWEPT,
+            False,
+            "reservations: what moved since 2026-11-22 02:00",
+        ),
+        (None, SWEPT, True, "reservations: everything, as asked for"),
+        (None, None, False, "reservations: everything, for the first time"),
+        (None, Mark(NOW, None), False, "reservations: everything, for the first time"),
+        (None, SWEPT, False, "reservations: everything, as from time to time; last 21 h ago"),
+    ],
+)
+def test_a_list_is_read_for_a_reason(since: datetime | None, mark: Mark | None, asked: bool, words: str) -> None:  # noqa: FBT001  (an example, not a switch)
+    """What moved, what was asked for, the first time, or the sweep that is due."""
+    assert reasons.of_list(Resource.RESERVATIONS, since=since, mark=mark, now=NOW, asked=asked) == words
+
+
+def test_a_list_is_read_again_for_its_doubt() -> None:
+    """Both reasons are said."""
+    assert (
+        reasons.again("listings: why", "the pages do not overlap") == "listings: why; again: the pages do not overlap"
+    )
+
+
+def test_an_object_is_asked_for_where_a_walk_left_it_out() -> None:
+    """It may be gone."""
+    assert reasons.of_unlisted(Resource.MESSAGES) == "messages: is it gone? a whole walk did not list it"

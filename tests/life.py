@@ -162,6 +162,7 @@ class Life:
 
     def _send(self, conversations: set[int]) -> None:
         """Send what was planned, if it is in one of these conversations."""
-        for planned in [planned for planned in self._planned if planned[0] in conversations]:
+        waiting = set(self._messages([*conversations]))  # it may have been deleted
+        for planned in [planned for planned in self._planned if planned in waiting]:
             self._planned.remove(planned)
             self._world.send_scheduled(*planned)

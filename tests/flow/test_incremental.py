@@ -137,13 +137,14 @@ def test_a_message_that_comes_while_its_thread_is_read_is_due_again(town: Build)
     here = a_mirrored_town(town)
     conversation_id, _ = conversation_of_its_own(here)
     began_at = datetime(2026, 1, 1, tzinfo=UTC)
+    messages = here.rows("messages").keys()
     here.ask(
         f"UPDATE conversations SET thread_due_at = '2026-01-01 00:00:01+00' WHERE id = {conversation_id} RETURNING 1"
     )
 
     def read(at: datetime) -> None:
         here.database.transaction(
-            lambda connection: due.thread_read(connection, here.account_id, conversation_id, began_at=at)
+            lambda connection: due.thread_read(connection, here.account_id, conversation_id, began_at=at, met=messages)
         )
 
     read(began_at)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -178,6 +179,22 @@ def test_a_thread_that_could_not_be_read_stays_due(town: Build) -> None:
     here.sandbox.faults.remove(rule)
     assert here.mirror().sync(here.account_id).state is RunState.SUCCESS
     assert said in here.rows("messages")
+
+
+def test_a_thread_that_was_not_read_whole_stays_due(town: Build) -> None:
+    """Hostaway counts more messages than it gives: what it gave is stored, and the error says so."""
+    here = a_mirrored_town(town)
+    conversation_id, _ = a_thread(here)
+    said = here.sandbox.world.guest_message(conversation_id)
+
+    def count_more(body: bytes) -> bytes:
+        return re.sub(rb'"count":\s*(\d+)', lambda found: b'"count":%d' % (int(found[1]) + 1), body)
+
+    here.sandbox.faults.add(faults.rewrite(count_more), route=MESSAGES, times=None)
+    with pytest.raises(SourceUnavailable, match="not read whole"):
+        here.mirror().refresh(here.account_id, CONVERSATIONS, conversation_id)
+    assert said in here.rows("messages")
+    assert here.ask(DUE) == [(1,)]
 
 
 def test_a_thread_that_lost_a_message_stays_due_until_a_run_proves_it(town: Build) -> None:

@@ -41,7 +41,7 @@ def test_a_deep_repair_finds_what_no_stamp_tells(
 
 @pytest.mark.soak
 @given(switches=SWITCHES, steps=STEPS, seed=st.integers(0, 1_000_000), silent=st.booleans())
-@settings(WORLDS, max_examples=120)
+@settings(WORLDS, max_examples=80)
 def test_many_quiet_runs_are_exact_under_every_switch(
     town: Build, switches: Switches, steps: Sequence[str], seed: int, *, silent: bool
 ) -> None:

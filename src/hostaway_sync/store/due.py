@@ -3,7 +3,8 @@
     reservation moved ──→ its conversations are due            (none known yet: it is due itself, to be looked up)
     conversation moved or new ──→ due
     sweep: never read whole, not for long, or a message whose time has passed ──→ due
-    read whole ──→ no longer due, unless it was marked again since that reading began
+    read whole ──→ no longer due, unless it was marked again since that reading began, or has lost messages
+    these proven to be gone, or to be there ──→ no longer due
 
 Marks carry the moment at which the request was granted that showed the move, so that "since" has one clock.
 """
@@ -17,9 +18,10 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from hostaway_sync.records import Resource
 from hostaway_sync.store.tables import conversation_messages, conversations, reservations, walk_pages
+from hostaway_sync.store.tables.metadata import Timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime, timedelta
     from uuid import UUID
 
@@ -80,9 +82,24 @@ def looked_up(connection: sa.Connection, account_id: int, reservation_id: int | 
     connection.execute(sa.update(reservations).where(*wanted).values(thread_due_at=None))
 
 
-def thread_read(connection: sa.Connection, account_id: int, conversation_id: int, *, began_at: datetime) -> None:
-    """Take away the mark of a thread that was read whole, unless it was set again since that reading began."""
-    again = sa.case((conversations.c.thread_due_at > began_at, conversations.c.thread_due_at))
+def thread_read(
+    connection: sa.Connection, account_id: int, conversation_id: int, *, began_at: datetime, met: Collection[int]
+) -> None:
+    """Take away the mark of a thread that was read whole, unless it was set again since that reading began.
+
+    A thread that has lost messages, which were not `met` then, stays due until they are proven to be gone.
+    """
+    lost = sa.exists().where(
+        conversation_messages.c.account_id == account_id,
+        conversation_messages.c.conversation_id == conversation_id,
+        conversation_messages.c.missing_since.is_(None),
+        conversation_messages.c.observed_at < began_at,
+        conversation_messages.c.id != sa.func.all(sa.literal(list(met), sa.ARRAY(sa.BigInteger))),
+    )
+    again = sa.case(
+        (conversations.c.thread_due_at > began_at, conversations.c.thread_due_at),
+        (lost, sa.literal(began_at, Timestamp)),
+    )
     connection.execute(
         sa.update(conversations)
         .where(conversations.c.account_id == account_id, conversations.c.id == conversation_id)
@@ -90,12 +107,16 @@ def thread_read(connection: sa.Connection, account_id: int, conversation_id: int
     )
 
 
-def mark_thread(connection: sa.Connection, account_id: int, conversation_id: int, *, at: datetime) -> None:
-    """Mark a thread as due since `at`, or since later if it is so already."""
+def proven(connection: sa.Connection, account_id: int, conversation_ids: Sequence[int]) -> None:
+    """Take away the marks of threads which stayed due only until the messages they had lost were asked for."""
     connection.execute(
         sa.update(conversations)
-        .where(conversations.c.account_id == account_id, conversations.c.id == conversation_id)
-        .values(thread_due_at=sa.func.greatest(conversations.c.thread_due_at, at))
+        .where(
+            conversations.c.account_id == account_id,
+            conversations.c.id == _any(conversation_ids),
+            conversations.c.thread_due_at <= conversations.c.thread_read_at,
+        )
+        .values(thread_due_at=None)
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from hostaway_sync.store import missing
-from hostaway_sync.store.tables import MIRRORED, conversation_messages
+from hostaway_sync.store.tables import MIRRORED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,18 +40,6 @@ def is_stored(database: Database, account_id: int, resource: Resource, row_id: i
     table = MIRRORED[resource]
     query = sa.select(sa.exists().where(table.c.account_id == account_id, table.c.id == row_id))
     return bool(database.transaction(lambda connection: connection.execute(query).scalar_one()))
-
-
-def has_unseen_messages(connection: sa.Connection, account_id: int, conversation_id: int, *, since: datetime) -> bool:
-    """Say whether a thread has live messages that nobody has seen since `since`."""
-    messages = conversation_messages.c
-    unseen = sa.exists().where(
-        messages.account_id == account_id,
-        messages.conversation_id == conversation_id,
-        messages.missing_since.is_(None),
-        messages.observed_at < since,
-    )
-    return bool(connection.execute(sa.select(unseen)).scalar_one())
 
 
 def mark_gone(

@@ -16,7 +16,7 @@ from hostaway_sync.sync import reasons
 from hostaway_sync.sync.certificate import Findings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -94,14 +94,14 @@ class Comparer:
         )
         return {reasons.of_comparison(resource): wanted}
 
-    def read(self, resource: Resource, parent: int, began_at: datetime) -> None:
+    def read(self, resource: Resource, parent: int, began_at: datetime, met: Collection[int]) -> None:
         """Note that a thread was read whole."""
         del resource
 
         def write(connection: Connection) -> None:
             verdicts.add_thread(connection, self._notes, parent)
             if self._terms.repair:
-                due.thread_read(connection, self._notes.account_id, parent, began_at=began_at)
+                due.thread_read(connection, self._notes.account_id, parent, began_at=began_at, met=met)
 
         self._write(write)
 

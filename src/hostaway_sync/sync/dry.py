@@ -13,6 +13,7 @@ from hostaway_sync.sync import reasons
 from hostaway_sync.sync.recorder import oddities_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from hostaway_sync.store.engine import Database
@@ -76,7 +77,10 @@ class DryRecorder:
         met = self._changes[Resource.CONVERSATIONS]
         return {why: [key for key in keys if key in met] for why, keys in marked.items()} if listed else marked
 
-    def read(self, resource: Resource, parent: int, began_at: datetime) -> None:
+    def read(self, resource: Resource, parent: int, began_at: datetime, met: Collection[int]) -> None:
+        """Write nothing."""
+
+    def proven(self, rows: Sequence[Unlisted]) -> None:
         """Write nothing."""
 
     def unlisted(self, resource: Resource) -> list[Unlisted]:

@@ -36,6 +36,7 @@ def mark_missing(resource: Resource, source: Source, recorder: Recorder, *, acce
             "look at the dashboard, and run again with --accept-missing if they are really gone"
         )
     marked = 0
+    undecided = set()
     for row in rows:
         try:
             # Not listed, yet there: it stays, and is brought up to date.
@@ -48,4 +49,7 @@ def mark_missing(resource: Resource, source: Source, recorder: Recorder, *, acce
             if recorder.is_unlisted_for_long(row):
                 recorder.mark_missing(resource, row.id)
                 marked += 1
+            else:
+                undecided.add(row.parent)
+    recorder.proven([row for row in rows if row.parent not in undecided])
     return marked, None

@@ -11,7 +11,7 @@ from hostaway_sync.store import due, leases, missing, records, runs, walks
 from hostaway_sync.sync import plan, reasons
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime, timedelta
 
     from sqlalchemy import Connection
@@ -54,8 +54,8 @@ class Recorder(Protocol):
         """
         ...
 
-    def read(self, resource: Resource, parent: int, began_at: datetime) -> None:
-        """Take away the mark of a part that was read whole, beginning at `began_at`."""
+    def read(self, resource: Resource, parent: int, began_at: datetime, met: Collection[int]) -> None:
+        """Take away the mark of a part that was read whole, beginning at `began_at`; `met` are the ids in it."""
         ...
 
     def unlisted(self, resource: Resource) -> list[Unlisted]:
@@ -72,6 +72,10 @@ class Recorder(Protocol):
 
     def mark_missing(self, resource: Resource, row_id: int) -> None:
         """Take down that a row is gone."""
+        ...
+
+    def proven(self, rows: Sequence[Unlisted]) -> None:
+        """Take down that all of these unlisted rows are known to be there or gone."""
         ...
 
     def close(self, resource: Resource, report: ResourceReport, *, is_cut: bool) -> None:
@@ -192,10 +196,13 @@ class TableRecorder:
             self._write(lambda connection: due.mark_for_sweep(connection, account_id, whole_after=whole_after))
         return due.threads(self._database, account_id, self._run_id if listed else None, whole_after=whole_after)
 
-    def read(self, resource: Resource, parent: int, began_at: datetime) -> None:
+    def read(self, resource: Resource, parent: int, began_at: datetime, met: Collection[int]) -> None:
         """Take away the mark of a thread, or of a reservation whose conversations are known now."""
-        take_away = due.looked_up if resource is Resource.CONVERSATIONS else due.thread_read
-        self._write(lambda connection: take_away(connection, self._owner.account_id, parent, began_at=began_at))
+        account_id = self._owner.account_id
+        if resource is Resource.CONVERSATIONS:
+            self._write(lambda connection: due.looked_up(connection, account_id, parent, began_at=began_at))
+        else:
+            self._write(lambda connection: due.thread_read(connection, account_id, parent, began_at=began_at, met=met))
 
     def unlisted(self, resource: Resource) -> list[Unlisted]:
         """Give the live rows that were not met, and remember since when."""
@@ -218,6 +225,12 @@ class TableRecorder:
     def mark_missing(self, resource: Resource, row_id: int) -> None:
         """Mark a row as missing since now."""
         self._write(lambda connection: missing.mark(connection, self._owner.account_id, resource, row_id))
+
+    def proven(self, rows: Sequence[Unlisted]) -> None:
+        """Take away the marks of threads that were due only because they had lost these messages."""
+        threads = sorted({row.parent for row in rows if row.parent is not None})
+        if threads:
+            self._write(lambda connection: due.proven(connection, self._owner.account_id, threads))
 
     def close(self, resource: Resource, report: ResourceReport, *, is_cut: bool) -> None:
         """Write the row of a resource and, only if it was whole, its watermark, in one transaction.

@@ -21,6 +21,7 @@ from hostaway_sync.sync import plan
 from hostaway_sync.sync.threads import Outcome, mirror_part
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -95,7 +96,7 @@ class _Reading:
         """Store a page."""
         self._stored(page)
 
-    def read(self, resource: Resource, parent: int, began_at: datetime) -> None:
+    def read(self, resource: Resource, parent: int, began_at: datetime, met: Collection[int]) -> None:
         """Take away the mark of a part that was read whole.
 
         A thread that has lost a message stays due: a run, which sees how many are gone at once, asks for each.
@@ -105,10 +106,8 @@ class _Reading:
         def write(connection: Connection) -> None:
             if resource is Resource.CONVERSATIONS:
                 due.looked_up(connection, account_id, parent, began_at=began_at)
-            elif sightings.has_unseen_messages(connection, account_id, parent, since=began_at):
-                due.mark_thread(connection, account_id, parent, at=began_at)
             else:
-                due.thread_read(connection, account_id, parent, began_at=began_at)
+                due.thread_read(connection, account_id, parent, began_at=began_at, met=met)
 
         self._database.transaction(write)
 

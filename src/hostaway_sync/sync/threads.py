@@ -15,7 +15,7 @@ from hostaway_sync.sync import plan, reasons
 from hostaway_sync.sync.walk import workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from datetime import datetime
 
@@ -43,8 +43,8 @@ class PartTaker(Protocol):
         """Take one page; when this returns, it is safe."""
         ...
 
-    def read(self, resource: Resource, parent: int, began_at: datetime) -> None:
-        """Take away the mark of a part that was read whole, beginning at `began_at`."""
+    def read(self, resource: Resource, parent: int, began_at: datetime, met: Collection[int]) -> None:
+        """Take away the mark of a part that was read whole, beginning at `began_at`; `met` are the ids in it."""
         ...
 
 
@@ -137,9 +137,11 @@ def mirror_part(parent: int, resource: Resource, source: Source, recorder: PartT
     for _ in range(plan.MAX_WALKS):
         first: Page | None = None
         last: Page | None = None
+        met: set[int] = set()
         try:
             for page in source.walk(resource, parent=parent, why=why):
                 recorder.record(page)
+                met.update(record.id for record in page.records if record.id is not None)
                 first, last = first or page, page
         except Forbidden:
             return Outcome.FORBIDDEN, None
@@ -150,7 +152,7 @@ def mirror_part(parent: int, resource: Resource, source: Source, recorder: PartT
             # One broken conversation must not keep the others from theirs; it stays due.
             return Outcome.FAILED, error
         if first is not None and last is not None and last.doubt is None:
-            recorder.read(resource, parent, first.observed_at)
+            recorder.read(resource, parent, first.observed_at, met)
             return Outcome.READ, None
         why = reasons.again(why, last.doubt) if last is not None and last.doubt is not None else why
     return Outcome.DOUBTFUL, None

@@ -2,8 +2,8 @@
 
 Prints seconds, rows a second and peak memory; with several sizes, whether memory grows with the account.
 
-    python benchmarks/first_sync.py                      50,000 reservations
-    python benchmarks/first_sync.py 1000 10000 100000    memory at three sizes
+    python benchmarks/first_sync.py                  50,000 reservations
+    python benchmarks/first_sync.py 10000 1000000    memory at two sizes, which takes some minutes
 """
 
 from __future__ import annotations

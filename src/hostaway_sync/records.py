@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from pydantic import SecretStr
@@ -115,7 +115,8 @@ class Page:
 
     Attributes:
         shape: how to compare these records.
-        records: at most one per id, the newest where the source repeated itself inside the page.
+        records: at most one per id, the newest where the source repeated itself inside the page; perhaps made only
+            when they are first looked at, by whoever does.
         observed_at: the database's clock when the budget granted the request.
         total: rows the source says the whole list has now; None when it did not say.
         doubt: why this walk may have missed something, as a short phrase; only its last page carries one.
@@ -123,7 +124,7 @@ class Page:
     """
 
     shape: Shape
-    records: tuple[Record, ...]
+    records: Sequence[Record]
     observed_at: datetime
     total: int | None = None
     doubt: str | None = None

@@ -107,6 +107,7 @@ def test_an_envelope_in_which_a_scalar_is_broken_keeps_its_rows() -> None:
         b'{"status":"success","result":{"id":NaN}}',
         b'{"status":"success"}',
         b'{"status":"fail","message":"no"}',
+        b'{"status":"fail","result":[]}',
         b'{"status":NaN,"result":[]}',
         b'{"result":[]}',
         b'{"status" "success"}\xff',

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.records import Page, Record, Resource
-from hostaway_sync.source.resources import SPECS, as_page, as_record, list_of, object_path
+from hostaway_sync.records import Record, Resource
+from hostaway_sync.source.resources import SPECS, as_record, list_of, object_path
+from hostaway_sync.source.rows import LateRecords, as_row
 
 RESERVATION = SPECS[Resource.RESERVATIONS]
 MESSAGE = SPECS[Resource.MESSAGES]
@@ -332,6 +333,7 @@ def test_what_jsonb_refuses_is_cleaned_and_kept_exactly(raw: bytes, payload: str
     record = as_record(raw, RESERVATION)
     assert (record.id, record.payload, record.exact, record.reason) == (1, payload, raw, reason)
     assert record.payload_hash == b"\x01" + blake2b(raw, digest_size=16).digest()
+    assert_row_says_what_the_record_says(raw)
 
 
 @pytest.mark.parametrize(
@@ -340,6 +342,7 @@ def test_what_jsonb_refuses_is_cleaned_and_kept_exactly(raw: bytes, payload: str
         rb'{"id":1,"a":"\\u0000 \\ud83d"}',
         rb'{"id":1,"a":"\ud83d\ude00 \u00e9 \/"}',
         b'{"id":1,"a":1e00000000000000001,"b":-2.5E+3,"c":1e12345}',
+        b'{"id":1,"a":"id 7e12345, of 2025"}',
         b'{"id":1,"hash":"5d0e12345678,0e99999"}',
         b'{"id":1,"a":' + b"9" * 20_000 + b"}",
         b'{"id":1,"a":"' + b"0" * 20_000 + b'"}',
@@ -404,26 +407,35 @@ def test_text_columns_hold_nothing_that_cannot_be_stored() -> None:
 
 def test_a_page_holds_an_id_once_and_the_newest_of_it() -> None:
     """Of equals the first; a row without a stamp never replaces one; rows without an id are all kept."""
-    rows = [
-        reservation(id=1, status="old", updatedOn="2026-11-20 11:00:00"),
-        reservation(id=2, status="first"),
-        reservation(id=1, status="new", updatedOn="2026-11-20 12:00:00"),
-        reservation(id=2, status="second"),
-        reservation(id=1, status="nothing", updatedOn=None),
-        reservation(id=3, status="nothing", updatedOn=None),
-        reservation(id=3, status="something"),
-        reservation(id=None),
-        reservation(id=None),
+    changes: list[dict[str, object]] = [
+        {"id": 1, "status": "old", "updatedOn": "2026-11-20 11:00:00"},
+        {"id": 2, "status": "first"},
+        {"id": 1, "status": "new", "updatedOn": "2026-11-20 12:00:00"},
+        {"id": 2, "status": "second"},
+        {"id": 1, "status": "nothing", "updatedOn": None},
+        {"id": 3, "status": "nothing", "updatedOn": None},
+        {"id": 3, "status": "something"},
+        {"id": None},
+        {"id": None},
     ]
-    page = as_page(RESERVATION, rows, NOON, total=9, doubt="why")
-    assert [(record.id, record.columns["status"]) for record in page.records] == [
+    raws = [json.dumps(GOOD | changed).encode() for changed in changes]
+    records = LateRecords(RESERVATION, raws, [as_row(raw, RESERVATION) for raw in raws])
+    assert len(records) == 5
+    assert [(record.id, record.columns["status"]) for record in records] == [
         (1, "new"),
         (2, "first"),
         (3, "something"),
         (None, "new"),
         (None, "new"),
     ]
-    assert page == Page(RESERVATION.shape, page.records, NOON, 9, "why")
+    assert records[0] is records[:1][0]
+
+
+def assert_row_says_what_the_record_says(raw: bytes) -> None:
+    """A walk goes by the row, the store by the record."""
+    for spec in SPECS.values():
+        record = as_record(raw, spec)
+        assert as_row(raw, spec) == (record.id, record.source_updated_at, record.payload_hash)
 
 
 @given(raw=st.binary(max_size=80))
@@ -436,6 +448,7 @@ def test_any_bytes_make_a_record(raw: bytes) -> None:
         assert (record.exact is None) == (record.reason is None)
         assert record.exact in (None, tried)
         assert record.exact is not None or record.payload.encode() == tried
+        assert_row_says_what_the_record_says(tried)
 
 
 ODD_TEXT = st.sampled_from([*'a0\0\n\\"/é', "\ud83d", "\ude00", "\U0001f600"])
@@ -456,3 +469,4 @@ def test_any_json_in_any_key_makes_a_record(fields: dict[str, object], ascii_onl
     assert "\0" not in record.activity
     record.activity.encode()
     assert "\\u0000" not in record.payload.replace("\\\\", "")
+    assert_row_says_what_the_record_says(text.encode(errors="surrogatepass"))

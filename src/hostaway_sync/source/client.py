@@ -15,12 +15,13 @@ from random import random as luck
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import NotFound, RequestRejected, SourceUnavailable
+from hostaway_sync.records import Page
 from hostaway_sync.source.access import Access
 from hostaway_sync.source.asking import Asking, Cause
 from hostaway_sync.source.bookmark import Bookmark
 from hostaway_sync.source.descent import walk_by_cursor
 from hostaway_sync.source.exchange import Exchange
-from hostaway_sync.source.resources import SPECS, Paging, as_page, as_record, list_of, object_path
+from hostaway_sync.source.resources import SPECS, Paging, as_record, list_of, object_path
 from hostaway_sync.source.retry import Patience
 from hostaway_sync.source.steps import Steps
 from hostaway_sync.source.sweep import walk_at_once, walk_by_offset
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from hostaway_sync.calls import Budget, Observer
-    from hostaway_sync.records import Page, Record, Resource, TokenVault
+    from hostaway_sync.records import Record, Resource, TokenVault
     from hostaway_sync.source.budget import Limits
     from hostaway_sync.source.pages import Walk
     from hostaway_sync.source.resources import Spec
@@ -175,7 +176,7 @@ class Client:
             return record
 
         record, observed_at = self._asking.object(path, spec.params, self._access, read, Cause(why))
-        return as_page(spec, [record], observed_at)
+        return Page(spec.shape, (record,), observed_at)
 
     def _walk(self, spec: Spec, since: datetime | None, bookmark: Bookmark) -> Walk:
         if not spec.is_paged:

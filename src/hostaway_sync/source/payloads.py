@@ -23,12 +23,16 @@ _MEMBER: Final = re.compile(rf"\s*({_STRING})\s*:\s*(.*)".encode(), re.DOTALL)
 _NUMBER: Final = re.compile(r"-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?)(\d+))?")
 _SUSPECT_ESCAPE: Final = re.compile(rb"\\u0000")
 _LARGE_EXPONENT: Final = re.compile(rb"[:,\[\s]-?[0-9.]+[eE][+-]?[0-9]{5}")
+# What is left of JSON when only its numbers matter: digits as 0, what may stand behind one as a comma, what opens as
+# one bracket, and what words and addresses are made of as quotes, so that they do not run into one number.
+_OUTLINE: Final = bytes.maketrans(b"123456789E{}] \t\r\n:/?=&_", b'000000000e[,,,,,,""""""')
+_NOT_IN_OUTLINE: Final = bytes(set(range(256)) - set(b'0123456789eE[{}], \t\r\n":/?=&_'))
+_OUTLINED_EXPONENT: Final = re.compile(rb"0e00000+(?:,|$)")
 _ESCAPE: Final = re.compile(
     r"(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     r"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|(?P<zero>\\u0000)|(?P<other>\\.)|(?P<raw>[\x00-\x1f])",
     re.DOTALL,
 )
-_DIGITS_TO_ZERO: Final = bytes.maketrans(b"123456789E", b"000000000e")
 _OPENING: Final = {"[": "]", "{": "}"}
 _REPLACEMENT: Final = "\\ufffd"
 
@@ -39,12 +43,14 @@ class NotJson(ValueError):
 
 def is_suspect(raw: bytes) -> bool:
     """Say, quickly and erring on the side of yes, whether JSONB may refuse what a strict JSON reader accepts."""
-    if _SUSPECT_ESCAPE.search(raw) is not None or raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
+    if _SUSPECT_ESCAPE.search(raw) is not None:
         return True
-    zeros = raw.translate(_DIGITS_TO_ZERO, b"+-")
-    if b"0e00000" in zeros and _LARGE_EXPONENT.search(raw) is not None:
+    outline = raw.translate(_OUTLINE, _NOT_IN_OUTLINE)
+    if outline.count(b"[") > MAX_DEPTH:
         return True
-    return len(raw) > _MAX_FRACTION_DIGITS and b"0" * (_MAX_FRACTION_DIGITS + 1) in zeros
+    if _OUTLINED_EXPONENT.search(outline) is not None and _LARGE_EXPONENT.search(raw) is not None:
+        return True
+    return len(raw) > _MAX_FRACTION_DIGITS and b"0" * (_MAX_FRACTION_DIGITS + 1) in outline
 
 
 def clean(raw: bytes) -> tuple[str, str | None]:

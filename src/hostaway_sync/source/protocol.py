@@ -75,8 +75,14 @@ class _Envelope(msgspec.Struct):
     count: msgspec.Raw = msgspec.Raw(b"null")
 
 
+class _ListEnvelope(msgspec.Struct):
+    status: msgspec.Raw
+    result: list[msgspec.Raw]
+    count: msgspec.Raw = msgspec.Raw(b"null")
+
+
 _ENVELOPES: Final = msgspec.json.Decoder(_Envelope)
-_ROWS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_LISTS: Final = msgspec.json.Decoder(_ListEnvelope)
 
 
 def decode_list(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, asked: str) -> Listing:
@@ -85,9 +91,12 @@ def decode_list(status: int, headers: Mapping[str, str], body: bytes, *, now: da
     Raises:
         SourceError: as drawn above.
     """
+    usual = _usual_list(body) if status == HTTPStatus.OK else None
+    if usual is not None:
+        return usual
     envelope = _opened(status, headers, body, now, asked, "a list")
     try:
-        rows = _rows(bytes(envelope.result))
+        rows = payloads.elements(bytes(envelope.result))
     except payloads.NotJson:
         raise SourceUnavailable(f"Hostaway answered {asked} with a result that is no list") from None
     return Listing(rows, _count(_scalar(envelope.count)))
@@ -167,13 +176,15 @@ def _envelope(body: bytes) -> _Envelope | None:
     return _Envelope(**{key: msgspec.Raw(found[key]) for key in ("status", "result", "count") if key in found})
 
 
-def _rows(result: bytes) -> list[bytes]:
+def _usual_list(body: bytes) -> Listing | None:
+    """Give what is as it should be, read in one pass over many bytes; None of what has to be looked at closely."""
     try:
-        return [bytes(row) for row in _ROWS.decode(result)]
-    except msgspec.ValidationError:
-        raise payloads.NotJson from None
-    except (msgspec.DecodeError, RecursionError):
-        return payloads.elements(result)
+        envelope = _LISTS.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if _scalar(envelope.status) != "success":
+        return None
+    return Listing([bytes(row) for row in envelope.result], _count(_scalar(envelope.count)))
 
 
 def _scalar(raw: bytes | msgspec.Raw) -> object:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from hostaway_sync.records import Page, Record, Resource, Shape
+from hostaway_sync.records import Record, Resource, Shape
 from hostaway_sync.source import payloads
 from hostaway_sync.source.casts import (
     Cast,
@@ -30,11 +30,10 @@ from hostaway_sync.source.casts import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
 HASH_RULE: Final = b"\x01"
 _DIGEST_BYTES: Final = 16
-_REFUSALS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+REFUSALS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _UNREADABLE: Final = object()
 _NULL: Final = msgspec.Raw(b"null")
 
@@ -100,6 +99,12 @@ class Spec:
     def values(self) -> msgspec.json.Decoder[Any]:
         """Reads `keys`, and `activity` as bytes, and skips everything else."""
         return msgspec.json.Decoder(self._struct(Any, None))
+
+    @cached_property
+    def head(self) -> msgspec.json.Decoder[Any]:
+        """Reads id and stamp, and skips everything else."""
+        read = [("id", Any, None), *([] if self.stamp is None else [(self.stamp, Any, None)])]
+        return msgspec.json.Decoder(msgspec.defstruct("Head", read, gc=False))
 
     @cached_property
     def spans(self) -> msgspec.json.Decoder[Any]:
@@ -203,48 +208,37 @@ def object_path(resource: Resource, record_id: int, parent: int | None) -> str:
     return f"{spec.path.format(parent=parent)}/{record_id}"
 
 
-def as_record(raw: bytes, spec: Spec) -> Record:
-    """Give one object as it will be stored; whatever its bytes are, this does not raise."""
+def as_record(raw: bytes, spec: Spec, digest: bytes | None = None) -> Record:
+    """Give one object as it will be stored; whatever its bytes are, this does not raise.
+
+    `digest` is its hash where that is known already.
+    """
+    digest = digest or digest_of(raw)
     if not payloads.is_suspect(raw):
         try:
             values = msgspec.structs.astuple(spec.values.decode(raw))
-            return _record(raw, spec, values, raw.decode())
-        except _REFUSALS:
+            return _record(raw, spec, values, raw.decode(), digest)
+        except REFUSALS:
             pass
-    return _cleaned_record(raw, spec)
+    return _cleaned_record(raw, spec, digest)
 
 
-def as_page(
-    spec: Spec, records: Sequence[Record], observed_at: datetime, *, total: int | None = None, doubt: str | None = None
-) -> Page:
-    """Give a page with at most one record per id: the newest, of equals the first."""
-    newest: dict[int, Record] = {}
-    nameless: list[Record] = []
-    for record in records:
-        if record.id is None:
-            nameless.append(record)
-        elif record.id not in newest or _is_newer(record, newest[record.id]):
-            newest[record.id] = record
-    return Page(spec.shape, (*newest.values(), *nameless), observed_at, total, doubt)
+def digest_of(raw: bytes) -> bytes:
+    """Give the hash of an object's exact bytes; see `Record`."""
+    return HASH_RULE + blake2b(raw, digest_size=_DIGEST_BYTES).digest()
 
 
-def _is_newer(record: Record, known: Record) -> bool:
-    if record.source_updated_at is None:
-        return False
-    return known.source_updated_at is None or record.source_updated_at > known.source_updated_at
-
-
-def _cleaned_record(raw: bytes, spec: Spec) -> Record:
+def _cleaned_record(raw: bytes, spec: Spec, digest: bytes) -> Record:
     try:
         payload, changes = payloads.clean(raw)
     except payloads.NotJson:
-        return Record(None, "null", _hash(raw), None, exact=raw, reason="not JSON")
+        return Record(None, "null", digest, None, exact=raw, reason="not JSON")
     try:
         spans = msgspec.structs.astuple(spec.spans.decode(payload))
     except msgspec.MsgspecError:
-        return Record(None, payload, _hash(raw), None, exact=raw, reason="not an object")
+        return Record(None, payload, digest, None, exact=raw, reason="not an object")
     read = len(spec.keys)
-    return _record(raw, spec, (*map(_value, spans[:read]), *spans[read:]), payload, changes)
+    return _record(raw, spec, (*map(_value, spans[:read]), *spans[read:]), payload, digest, changes)
 
 
 def _value(span: msgspec.Raw) -> object:
@@ -254,7 +248,9 @@ def _value(span: msgspec.Raw) -> object:
         return _UNREADABLE
 
 
-def _record(raw: bytes, spec: Spec, values: tuple[object, ...], payload: str, changes: str | None = None) -> Record:
+def _record(
+    raw: bytes, spec: Spec, values: tuple[object, ...], payload: str, digest: bytes, changes: str | None = None
+) -> Record:
     record_id = as_id(values[0])
     columns: dict[str, Any] = {}
     misfits: list[str] = []
@@ -268,13 +264,9 @@ def _record(raw: bytes, spec: Spec, values: tuple[object, ...], payload: str, ch
     reason = changes if record_id is not None else "no usable id"
     exact = None if reason is None else raw
     activity = _joined(values[len(spec.keys) :]) if spec.activity else None
-    return Record(record_id, payload, _hash(raw), stamp, columns, exact, reason, tuple(misfits), activity)
+    return Record(record_id, payload, digest, stamp, columns, exact, reason, tuple(misfits), activity)
 
 
 def _joined(spans: Sequence[Any]) -> str:
     """Write values as they were received; JSON text holds nothing that PostgreSQL could not store."""
     return "|".join("" if span == _NULL else str(span, "utf-8") for span in spans)
-
-
-def _hash(raw: bytes) -> bytes:
-    return HASH_RULE + blake2b(raw, digest_size=_DIGEST_BYTES).digest()

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hostaway_sync.source.pages import Answer, Row
-from hostaway_sync.source.resources import Paging, Spec, as_page, as_record
+from hostaway_sync.records import Page
+from hostaway_sync.source.pages import Answer
+from hostaway_sync.source.resources import Paging, Spec
+from hostaway_sync.source.rows import LateRecords, as_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Executor, Future
     from datetime import datetime
 
-    from hostaway_sync.records import Page
     from hostaway_sync.source.bookmark import Bookmark
     from hostaway_sync.source.pages import Walk
     from hostaway_sync.source.protocol import Listing
@@ -45,21 +46,20 @@ def follow(
             started = fetching.pop(wanted[0], None)
             arrival = fetch(wanted[0]) if started is None else started.result()
             listing = arrival.listing
-            records = [as_record(raw, spec) for raw in listing.rows] if listing else []
-            rows = [Row(record.id, record.source_updated_at, record.payload_hash) for record in records]
+            raws = listing.rows if listing else []
+            rows = [as_row(raw, spec) for raw in raws]
+            page = Page(spec.shape, LateRecords(spec, raws, rows), arrival.observed_at)
             count = listing.count if listing else None
             is_total = spec.is_whole and (spec.paging is Paging.OFFSET or wanted[0] is None)
             try:
                 wanted = walk.send(Answer(rows, count, refused=listing is None))
             except StopIteration as end:
-                page = as_page(spec, records, arrival.observed_at, total=end.value.total, doubt=end.value.doubt)
-                yield replace(page, position=bookmark.position)
+                yield replace(page, total=end.value.total, doubt=end.value.doubt, position=bookmark.position)
                 return
             for position in fetching.keys() - set(wanted):
                 fetching.pop(position).cancel()
             if listing:
-                page = as_page(spec, records, arrival.observed_at, total=count if is_total else None)
-                yield replace(page, position=bookmark.position)
+                yield replace(page, total=count if is_total else None, position=bookmark.position)
     finally:
         for future in fetching.values():
             future.cancel()

@@ -50,7 +50,7 @@ class DatabaseBudget:
         slot = function.table_valued(
             sa.column("granted_at", sa.DateTime(timezone=True)), sa.column("wait", sa.Interval()), name="slot"
         )
-        row = self._database.transaction(lambda connection: connection.execute(sa.select(slot)).one())
+        row = self._database.transaction(lambda c: c.execute(sa.select(slot)).one(), is_one_statement=True)
         slack = min(margin(bucket) for bucket in buckets) / 2
         return Grant(granted_at=row.granted_at, wait=max(row.wait, timedelta()), slack=slack)
 

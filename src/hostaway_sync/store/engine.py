@@ -86,10 +86,13 @@ class Database:
             connect_args={"connect_timeout": 10, "application_name": "hostaway-sync", "autocommit": False},
             execution_options={"schema_translate_map": {None: schema}},
         )
+        self._committing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         sa.event.listen(self.engine, "connect", _prepare_session)
 
-    def transaction(self, work: Callable[[sa.Connection], T]) -> T:
+    def transaction(self, work: Callable[[sa.Connection], T], *, is_one_statement: bool = False) -> T:
         """Run `work` in one transaction, again when the server went away meanwhile; `work` must bear a repetition.
+
+        One statement is a transaction by itself: without BEGIN and COMMIT it takes a third of the way.
 
         Raises:
             StoreUnavailable: the server did not come back within `patience`.
@@ -104,17 +107,17 @@ class Database:
             before_sleep=self._revive,
             reraise=True,
         )
-        result: T = retrying(self.attempt, work)
+        result: T = retrying(self.attempt, work, is_one_statement=is_one_statement)
         return result
 
-    def attempt(self, work: Callable[[sa.Connection], T]) -> T:
+    def attempt(self, work: Callable[[sa.Connection], T], *, is_one_statement: bool = False) -> T:
         """Run `work` in one transaction, once.
 
         Raises:
             StoreUnavailable, StoreError, ConfigurationError: as `transaction`.
         """
         try:
-            with self.engine.begin() as connection:
+            with (self._committing if is_one_statement else self.engine).begin() as connection:
                 self._was_reached = True
                 return work(connection)
         except SQLAlchemyError as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 from hypothesis import settings
+from tests.sweeping import sweep
 from tests.town import Town
 
 from hostaway_sync.sandbox import Sandbox
@@ -71,13 +72,25 @@ def empty_database_url(server: EmbeddedPostgres) -> Iterator[str]:
     _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="session")
+def spare() -> list[str]:
+    """Give the names of databases that were swept clean after a test, for the next one."""
+    return []
+
+
 @pytest.fixture
-def database_url(server: EmbeddedPostgres, template: str) -> Iterator[str]:
-    """Give the URL of a migrated, empty database."""
-    name = f"test_{uuid.uuid4().hex}"
-    _execute(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+def database_url(server: EmbeddedPostgres, template: str, spare: list[str]) -> Iterator[str]:
+    """Give the URL of a migrated, empty database: one that an earlier test left in order, or a copy of the template."""
+    if spare:
+        name = spare.pop()
+    else:
+        name = f"test_{uuid.uuid4().hex}"
+        _execute(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     yield server.url(name)
-    _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+    if sweep(server.url(name), like=server.url(template)):
+        spare.append(name)
+    else:
+        _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hostaway_sync.mirror import Mirror
 from hostaway_sync.records import Resource, Token
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.settings import RateLimit, load_settings
-from hostaway_sync.store import accounts
+from hostaway_sync.store import changing
 from hostaway_sync.store.tables import MIRRORED
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Town:
         issued = self.sandbox.tokens.issue(number, self.sandbox.clock() - 60, 1e9)
         token = Token(SecretStr(issued), now, now + timedelta(days=700))
         secret = SecretStr(self.sandbox.accounts[number].spec.secret)
-        accounts.insert_account(
+        changing.insert_account(
             self.database, KeyRing([MASTER_KEY]), number, secret, token, name=None, customer_id=None
         )
 

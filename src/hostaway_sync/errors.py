@@ -15,7 +15,7 @@ HostawaySyncError                what to do   exit code
 │   └── RequestRejected          permanent    1    any other 4xx
 ├── StoreError
 │   └── StoreUnavailable         retry        1    connection lost, server restarting, serialization
-├── AccountError                 permanent    1    exists already, is unknown, is disabled
+├── AccountError                 permanent    1    exists already, is unknown, disabled or removed
 ├── LeaseHeld                    snooze       75   another run works on this account
 ├── LeaseLost                    permanent    1    this run was paused so long that another took over
 └── RunIncomplete                permanent    1    something of a run failed; its message names what
@@ -133,7 +133,7 @@ class StoreUnavailable(StoreError):
 
 
 class AccountError(HostawaySyncError):
-    """The account exists already, is unknown, or is disabled."""
+    """The account exists already, is unknown, disabled or removed."""
 
 
 class LeaseHeld(HostawaySyncError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
@@ -27,12 +26,12 @@ from hostaway_sync.wiring import Wiring
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
-    from uuid import UUID
-
-    from pydantic import SecretStr
 
     from hostaway_sync.calls import Observer
+    from hostaway_sync.keys import Keys
+    from hostaway_sync.push import Push
     from hostaway_sync.records import Mark, Progress, RunReport
+    from hostaway_sync.roster import Roster
     from hostaway_sync.settings import Settings
     from hostaway_sync.store.accounts import Account
     from hostaway_sync.store.facts import Chapter, Overview
@@ -107,28 +106,8 @@ class Mirror:
         return schema.current(self._database), schema.head()
 
     def accounts(self) -> list[Account]:
-        """Give all accounts, by id."""
+        """Give all accounts, by id; those that were removed too, while rows of theirs may be there."""
         return accounts.list_accounts(self._database)
-
-    def add_account(
-        self, account_id: int, client_secret: SecretStr, *, name: str | None, customer_id: UUID | None
-    ) -> None:
-        """Check the credentials with Hostaway, and only then store the account.
-
-        Raises:
-            AccountError: it exists already.
-            CredentialsRejected: the id or the secret is wrong.
-            SourceError: Hostaway cannot be asked.
-        """
-        if accounts.find_account(self._database, account_id) is not None:
-            raise accounts.account_exists(account_id)
-        vault = accounts.TokenInHand()
-        with closing(self._wiring.client(account_id, client_secret, vault)) as client:
-            client.check()
-        ring = self._wiring.key_ring()
-        accounts.insert_account(
-            self._database, ring, account_id, client_secret, vault.token, name=name, customer_id=customer_id
-        )
 
     def sync(
         self,
@@ -180,7 +159,8 @@ class Mirror:
 
         def attempt(account_id: int) -> RunReport:
             with self._wiring.source(account_id) as source, underway.hold(runs[account_id], source):
-                return runs[account_id].attempt(source, progress or Silence())
+                webhook = self._wiring.webhook(source, account_id, platform=SCHEMA)
+                return runs[account_id].attempt(source, progress or Silence(), webhook)
 
         return sync_fleet(list(runs), attempt, jobs=jobs, stop=underway.stop, progress=progress)
 
@@ -241,6 +221,27 @@ class Mirror:
             threads_after=timedelta(days=self._settings.threads_after_days),
         )
 
+    @property
+    def roster(self) -> Roster:
+        """The door to what adds, changes and removes accounts."""
+        from hostaway_sync.roster import Roster
+
+        return Roster(self._wiring, platform=SCHEMA)
+
+    @property
+    def push(self) -> Push:
+        """The door to the push pipe: receiver, queue, dead letters."""
+        from hostaway_sync.push import Push
+
+        return Push(self._wiring, lambda account, full: self.sync(account.account_id, full=full), platform=SCHEMA)
+
+    @property
+    def keys(self) -> Keys:
+        """The door to what the stored secrets are sealed with."""
+        from hostaway_sync.keys import Keys
+
+        return Keys(self._wiring)
+
     def query(self, sql: str) -> tuple[list[str], list[Sequence[object]]]:
         """Give column names and rows of a question in SQL, which can change nothing."""
         return read_only(self._database, sql)
@@ -249,7 +250,8 @@ class Mirror:
         self, run: Run, account: Account, progress: Progress | None, observe: Observer | None = None
     ) -> RunReport:
         with self._wiring.source(account.account_id, observe=observe) as source:
-            return run.attempt(source, progress or Silence())
+            webhook = self._wiring.webhook(source, account.account_id, platform=SCHEMA)
+            return run.attempt(source, progress or Silence(), webhook)
 
 
 def migration_sql() -> str:

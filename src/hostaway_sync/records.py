@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from pydantic import SecretStr
@@ -149,6 +150,10 @@ class TokenVault(Protocol):
 
     def save(self, token: Token) -> None:
         """Keep `token` in place of what was there."""
+        ...
+
+    def renewing(self) -> AbstractContextManager[bool]:
+        """Claim the right to renew the token while the block runs; False: another process has it."""
         ...
 
 

@@ -6,6 +6,7 @@ systemd's credentials directory. Read by `cli` and `mirror` alone.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import pwd
 import re
@@ -46,6 +47,21 @@ def _rate_limit(value: object) -> object:
 Limit = Annotated[RateLimit, NoDecode, BeforeValidator(_rate_limit)]
 
 
+def _networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    words = value.replace(",", " ").split()
+    try:
+        for word in words:
+            ipaddress.ip_network(word)
+    except ValueError:
+        raise ValueError("must be addresses or networks, separated by commas, for example 10.0.0.0/8") from None
+    return tuple(words)
+
+
+Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)]
+
+
 def default_data_dir() -> Path:
     """Give the directory of the embedded database and the key file, without asking $HOME: cron may not set it."""
     if os.geteuid() == 0:
@@ -69,6 +85,8 @@ class Settings(BaseSettings):
         data_dir: the embedded database and the key file.
         api_url: root of the API, with its version.
         master_key: base64 keys, the first one seals; None means keyring or key file.
+        keyring: True: the desktop's keyring goes before the key file; False: it is never asked. None: it is asked where
+            a person sits, as long as there is no key file.
         rate_limit_ip: requests of all accounts together from this address.
         rate_limit_account: requests of one account.
         rate_limit_send: guest messages of one account, a bucket of its own.
@@ -81,6 +99,8 @@ class Settings(BaseSettings):
         requests_in_flight: requests of one account that overlap, 2 to 8.
         sweep_after_hours: a run reads everything when the last one that did started so long ago.
         threads_after_days: such a run reads again the threads that were not read whole for so long.
+        trusted_proxies: addresses and networks whose `X-Forwarded-For` the receiver believes.
+        keep_deliveries_days: deliveries that were worked off, and attempts, are kept so long.
     """
 
     model_config = SettingsConfigDict(
@@ -96,6 +116,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=default_data_dir)
     api_url: str = "https://api.hostaway.com/v1"
     master_key: SecretStr | None = None
+    keyring: bool | None = None
     rate_limit_ip: Limit = RateLimit(200, timedelta(seconds=10))
     rate_limit_account: Limit = RateLimit(200, timedelta(seconds=10))
     rate_limit_send: Limit = RateLimit(30, timedelta(seconds=60))
@@ -108,6 +129,17 @@ class Settings(BaseSettings):
     requests_in_flight: int = Field(default=4, ge=2, le=8)
     sweep_after_hours: float = Field(default=20, ge=0, le=24 * 365)
     threads_after_days: float = Field(default=30, ge=0, le=365)
+    trusted_proxies: Networks = ("127.0.0.1", "::1")
+    keep_deliveries_days: float = Field(default=30, gt=0, le=365 * 10)
+
+    @property
+    def master_key_file(self) -> Path | None:
+        """The file that the master key came from, if any: it may be read again."""
+        named = (variables.get(f"{PREFIX}MASTER_KEY_FILE") for variables in (os.environ, dotenv_values(".env")))
+        for path in (*(Path(path) for path in named if path), *_credential_files("master_key").values()):
+            if self.master_key and path.is_file() and _content(path, "") == self.master_key.get_secret_value():
+                return path
+        return None
 
     @field_validator("api_url")
     @classmethod
@@ -178,11 +210,15 @@ def _named_files(variables: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def _credentials() -> dict[str, str]:
+    return {name: _content(path, "systemd credential") for name, path in _credential_files().items()}
+
+
+def _credential_files(*names: str) -> dict[str, Path]:
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if not directory:
         return {}
-    files = {name: Path(directory) / f"{PREFIX}{name.upper()}".lower() for name in _FILE_FIELDS}
-    return {name: _content(path, "systemd credential") for name, path in files.items() if path.is_file()}
+    files = {name: Path(directory) / f"{PREFIX}{name}".lower() for name in names or _FILE_FIELDS}
+    return {name: path for name, path in files.items() if path.is_file()}
 
 
 def _content(path: Path, named_by: str) -> str:

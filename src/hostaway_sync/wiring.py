@@ -11,6 +11,7 @@ from hostaway_sync.secrets import find_key_ring
 from hostaway_sync.store import accounts
 from hostaway_sync.store.budget import DatabaseBudget
 from hostaway_sync.store.engine import Database
+from hostaway_sync.store.sealing import has_sealed_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from hostaway_sync.source.budget import Limits
     from hostaway_sync.source.client import Client
     from hostaway_sync.sync.forecast import Terms
+    from hostaway_sync.webhooks.receiver import Receiver
+    from hostaway_sync.webhooks.registering import Registering
 
 # Threads take a connection for some milliseconds each, and one is made only when all others are in use: a run of one
 # account has three or four. This is the most, for however many accounts at once: PostgreSQL takes 100 of all machines.
@@ -46,20 +49,27 @@ class Wiring:
         self.settings = settings
         self.database = _open_database(settings, schema)
         self._ring: KeyRing | None = None
+        self._vaults: dict[int, accounts.StoredToken] = {}
 
     def close(self) -> None:
         """Give back connections, and stop the embedded database if nobody else uses it."""
         self.database.close()
 
-    def key_ring(self) -> KeyRing:
+    def key_ring(self, *, may_create: bool = True) -> KeyRing:
         """Give the keys that stored secrets are sealed with; made on first use, while nothing is sealed yet.
 
         Raises:
             SecretError: there is none, or it may not be used.
         """
         if self._ring is None:
-            may_create = not accounts.has_sealed_values(self.database)
-            self._ring = find_key_ring(self.settings.master_key, self.settings.data_dir, may_create=may_create)
+            is_new = may_create and not self.database.transaction(has_sealed_values)
+            self._ring = find_key_ring(
+                self.settings.master_key,
+                self.settings.data_dir,
+                may_create=is_new,
+                configured_file=self.settings.master_key_file,
+                use_keyring=self.settings.keyring,
+            )
         return self._ring
 
     def terms(self, every: timedelta) -> Terms:
@@ -78,6 +88,31 @@ class Wiring:
         )
 
     @contextmanager
+    def registering(self, account_id: int, *, platform: str) -> Iterator[Registering]:
+        """Open what registers the webhook of a stored account; closed with the block.
+
+        Raises:
+            SecretError: its client secret cannot be opened.
+        """
+        with self.source(account_id) as client:
+            yield self.webhook(client, account_id, platform=platform)
+
+    def webhook(self, client: Client, account_id: int, *, platform: str) -> Registering:
+        """Make what looks after the webhook of a stored account, with requests of an open source."""
+        from hostaway_sync.webhooks.registering import Registering
+
+        return Registering(self.database, self.key_ring(), client.registrar, account_id, platform=platform)
+
+    @contextmanager
+    def receiver(self, *, platform: str) -> Iterator[Receiver]:
+        """Make what answers deliveries, with connections and threads of its own; given back with the block."""
+        from hostaway_sync.source.events import read_event
+        from hostaway_sync.webhooks.reception import Reception
+
+        with closing(Reception(self.database, self.key_ring)) as reception:
+            yield reception.receiver(platform, read_event)
+
+    @contextmanager
     def source(self, account_id: int, *, urgent: bool = False, observe: Observer | None = None) -> Iterator[Client]:
         """Open the source of a stored account; closed with the block. Urgent requests go before those of others.
 
@@ -86,7 +121,7 @@ class Wiring:
         """
         ring = self.key_ring()
         client_secret = accounts.open_client_secret(self.database, ring, account_id)
-        vault = accounts.StoredToken(self.database, ring, account_id)
+        vault = self._vaults.setdefault(account_id, accounts.StoredToken(self.database, ring, account_id))
         with closing(self.client(account_id, client_secret, vault, urgent=urgent, observe=observe)) as client:
             yield client
 

@@ -122,7 +122,8 @@ def test_the_list_of_accounts_is_a_table_or_json(town: Build, program: Program) 
     assert "70001" in table.stdout
     assert "never" in table.stdout
     (document,) = json.loads(program(here, "account", "list", "--json").stdout)
-    assert document.keys() == {"account_id", "name", "customer_id", "is_active", "last_sync_at", "created_at"}
+    keys = {"account_id", "name", "customer_id", "is_active", "last_sync_at", "created_at", "removed_at"}
+    assert document.keys() == keys
     assert document["account_id"] == 70001
 
 

@@ -34,7 +34,8 @@ def own_logging() -> Iterator[None]:
 
 def account(name: str) -> Account:
     """Give an account with a name."""
-    return Account(70001, name, customer_id=None, is_active=True, last_sync_at=None, created_at=datetime.now(UTC))
+    now = datetime.now(UTC)
+    return Account(70001, name, None, is_active=True, last_sync_at=None, created_at=now, updated_at=now)
 
 
 @pytest.mark.parametrize("name", [":key: Villa", "[bold]Villa[/bold]", "[/]", "a\\[b]", "C:\\", "👩‍👩‍👧 Müller"])
@@ -65,6 +66,22 @@ def test_a_talkative_log_is_about_this_program() -> None:
     assert logging.getLogger("hostaway_sync.sync").isEnabledFor(logging.DEBUG)
     for library in ("alembic.runtime.migration", "httpx", "httpcore.http11"):
         assert not logging.getLogger(library).isEnabledFor(logging.INFO)
+
+
+@pytest.mark.usefixtures("own_logging")
+@pytest.mark.parametrize("style", ["console", "json"])
+def test_a_traceback_in_the_log_shows_lines_and_no_variables(capsys: pytest.CaptureFixture[str], style: str) -> None:
+    """Where a bug is must be seen in either style; what is in variables may be a secret."""
+    output.configure_logging(load_settings(log_format=style))
+    held = "variable".upper()
+    try:
+        _ = held.index("nowhere")
+    except ValueError:
+        logging.getLogger("hostaway_sync.queue").exception("a bug")
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert "held.index(" in said
+    assert held not in said
 
 
 def test_a_dry_run_of_all_prints_its_table_to_a_pipe(town: Build, program: Program) -> None:

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.post import deliver
 
 from hostaway_sync.records import Mode, RunState
 from hostaway_sync.sandbox import AccountSpec
@@ -37,6 +38,8 @@ ACCOUNT_KEYS = {
     "certificate",
     "equal_at",
     "due",
+    "deliveries",
+    "silence",
     "quarantined",
     "abandoned_24_h",
 }
@@ -221,6 +224,29 @@ def test_what_a_certificate_and_quarantine_say_is_told_in_detail(town: Build, pr
     assert "1 thread not read yet" in shown
     assert re.search(r"^conversations .* 1$", shown, re.MULTILINE)
     assert "(and 2 more)" in program(here, "status").stdout
+
+
+def test_what_the_push_pipe_owes_is_told(town: Build, program: Program) -> None:
+    """Deliveries that wait and since when, dead letters, and that no worker runs."""
+    here = town()
+    here.mirror().sync(70001)
+    deliver(here.database, 70001)
+    with here.database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE hostaway.webhook_log SET created_at = now() - interval '3 hours'")
+        connection.exec_driver_sql("UPDATE hostaway.procrastinate_events SET at = now() - interval '3 hours'")
+        connection.exec_driver_sql(
+            "INSERT INTO hostaway.dead_letters (attempt_id, kind, account_id, job, deliveries, error, history)"
+            " VALUES (gen_random_uuid(), 'sync', 70001, 'sync:70001', 0, 'away', '[]')"
+        )
+    shown = program(here, "status").stdout
+    assert "1 delivery waiting, the oldest for 3 h" in shown
+    assert "1 dead letter waiting for you" in shown
+    detail = program(here, "status", "70001").stdout
+    assert re.search(r"^deliveries +1 delivery waiting, the oldest for 3 h; 1 dead letter$", detail, re.MULTILINE)
+    assert "deferred work has been due for 3 h: no worker runs" in detail
+    (account,) = json.loads(program(here, "status", "--json").stdout)["accounts"]
+    assert (account["deliveries"]["deliveries"], account["deliveries"]["dead_letters"]) == (1, 1)
+    assert (account["deliveries"]["has_worker"], account["silence"]) == (False, None)
 
 
 @pytest.mark.parametrize("columns", [60, 80, 140, 200])

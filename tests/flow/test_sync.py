@@ -192,7 +192,7 @@ def test_wrong_credentials_store_nothing(town: Build) -> None:
 
     here = town(store=False)
     with pytest.raises(CredentialsRejected):
-        here.mirror().add_account(here.account_id, SecretStr("wrong"), name=None, customer_id=None)
+        here.mirror().roster.add(here.account_id, SecretStr("wrong"), name=None, customer_id=None)
     assert here.ask("SELECT count(*) FROM accounts") == [(0,)]
 
 
@@ -201,7 +201,7 @@ def test_a_token_is_minted_once_and_reused_by_the_next_run(town: Build) -> None:
     from pydantic import SecretStr
 
     here = town(store=False)
-    here.mirror().add_account(here.account_id, SecretStr(here.sandbox.client_secret), name=None, customer_id=None)
+    here.mirror().roster.add(here.account_id, SecretStr(here.sandbox.client_secret), name=None, customer_id=None)
     here.mirror().sync(here.account_id)
     here.mirror().sync(here.account_id)
     assert here.sandbox.calls["POST /accessTokens"] == 1

@@ -26,7 +26,17 @@ OUR_OWN_NAMES = {
 }
 NOTHING = r"(?!)"
 # What of the source is not pure: it sends, or waits, or shares something between threads.
-NOT_PURE = {"__init__", "access", "asking", "client", "departure", "exchange", "trying", "walking"}
+NOT_PURE = {
+    "__init__",
+    "access",
+    "asking",
+    "client",
+    "departure",
+    "exchange",
+    "registration",
+    "trying",
+    "walking",
+}
 
 
 def _name(path: Path) -> str:

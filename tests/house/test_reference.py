@@ -11,7 +11,7 @@ from tests.house.paper import DOCS, README, REFERENCE, ROOT, rows
 from hostaway_sync import errors
 from hostaway_sync.errors import HostawaySyncError
 from hostaway_sync.records import RunState
-from hostaway_sync.settings import PREFIX, Settings
+from hostaway_sync.settings import PREFIX, RateLimit, Settings
 from hostaway_sync.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -89,8 +89,10 @@ def test_documented_defaults_are_the_programs_own() -> None:
         default = field.default
         if field.default_factory is not None or default is None:
             assert shown[name] == ""
+        elif isinstance(default, RateLimit):
+            assert shown[name] == f"{default.requests}/{default.window.total_seconds():.0f}"
         elif isinstance(default, tuple):
-            assert shown[name] == f"{default[0]}/{default[1].total_seconds():.0f}"
+            assert shown[name] == ",".join(default)
         else:
             assert shown[name] == str(default)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 import sqlalchemy as sa
+from procrastinate.schema import SchemaManager
 from tests.store.samples import at, one
 
 from hostaway_sync.errors import StoreError, StoreUnavailable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Of everything that both ways create: what it is called, and all that PostgreSQL knows about it. The order of columns
-# is left out: it differs once a migration has added one.
+# is left out: it differs once a migration has added one. The queue engine's tables are no definitions of ours.
 CATALOG = {
     "columns": """
         SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull,
@@ -31,21 +32,36 @@ CATALOG = {
         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
         LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
         WHERE c.relnamespace = 'hostaway'::regnamespace AND c.relkind = 'r' AND c.relname <> 'alembic_version'
+            AND c.relname !~ '^procrastinate_'
         ORDER BY 1, 2
     """,
     "tables": """
         SELECT relname, relpersistence, reloptions, relrowsecurity, obj_description(oid, 'pg_class') AS comment
         FROM pg_class WHERE relnamespace = 'hostaway'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'
+            AND relname !~ '^procrastinate_'
         ORDER BY 1
     """,
     "indexes": """
         SELECT tablename, indexname, indexdef FROM pg_indexes
-        WHERE schemaname = 'hostaway' AND tablename <> 'alembic_version' ORDER BY 1, 2
+        WHERE schemaname = 'hostaway' AND tablename <> 'alembic_version' AND tablename !~ '^procrastinate_'
+        ORDER BY 1, 2
     """,
     "constraints": """
         SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
         WHERE connamespace = 'hostaway'::regnamespace AND conrelid <> 'hostaway.alembic_version'::regclass
-            AND contype <> 'n' ORDER BY 1, 2
+            AND contype <> 'n' AND conrelid::regclass::text !~ 'procrastinate_' ORDER BY 1, 2
+    """,
+}
+# What the queue's engine is made of.
+ENGINE = {
+    "tables": """
+        SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_class c
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+        WHERE c.relnamespace = 'hostaway'::regnamespace AND c.relname ~ '^procrastinate_' ORDER BY c.relname, a.attnum
+    """,
+    "functions": """
+        SELECT proname, proconfig, prosrc FROM pg_proc
+        WHERE pronamespace = 'hostaway'::regnamespace AND proname ~ '^procrastinate_' ORDER BY 1
     """,
 }
 # What only migrations create.
@@ -56,7 +72,7 @@ REST = {
     """,
     "functions": """
         SELECT proname, pg_get_functiondef(oid) AS definition FROM pg_proc
-        WHERE pronamespace = 'hostaway'::regnamespace
+        WHERE pronamespace = 'hostaway'::regnamespace AND proname !~ '^procrastinate_'
     """,
 }
 
@@ -99,12 +115,25 @@ def test_view_and_function_are_there(database: Database) -> None:
     assert "SET search_path TO 'hostaway'" in definitions["reserve_request"]
 
 
+def test_engine_of_the_queue_is_the_installed_one() -> None:
+    """The frozen schema is that of the version in use: another one needs a migration of its own."""
+    frozen = schema.scripts() / "queue" / "procrastinate_3_10.sql"
+    assert frozen.read_text(encoding="utf-8") == SchemaManager.get_schema()
+
+
+def test_engine_of_the_queue_finds_its_tables(database: Database) -> None:
+    """Each function of the engine looks in our schema, so that no session needs a search path."""
+    functions = catalog(database, ENGINE)["functions"]
+    assert functions
+    assert {tuple(settings) for _, settings, _ in functions} == {("search_path=hostaway",)}
+
+
 def test_printed_sql_gives_the_same_schema(database: Database, empty: Database) -> None:
     """What `migrate --sql` prints, run by another client, leaves what `migrate` leaves, revision included."""
     printed = schema.upgrade_sql(SCHEMA)
     with closing(psycopg.connect(psycopg_url(empty), autocommit=True)) as connection:
         connection.execute(printed)
-    for queries in (CATALOG, REST):
+    for queries in (CATALOG, REST, ENGINE):
         assert catalog(empty, queries) == catalog(database, queries)
     schema.require_current(empty)
     schema.upgrade(empty)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 import pytest
@@ -280,3 +280,44 @@ def test_callers_are_strangers_without_a_token(open_sandbox: OpenSandbox) -> Non
     caller: Caller = open_sandbox()[1]
     del caller.headers["Authorization"]
     assert caller.get("/listings").status_code == 403
+
+
+def test_legacy_webhooks_can_be_looked_at(open_sandbox: OpenSandbox) -> None:
+    """By their own two paths, until Hostaway takes them away."""
+    sandbox, caller = open_sandbox()
+    hook = {"id": 5, "isEnabled": 1, "url": "https://old.example/x"}
+    sandbox.accounts[sandbox.account_id].hooks.legacy["conversationMessages"].append(hook)
+    assert caller.rows("/webhooks/conversationMessages") == [hook]
+    assert caller.rows("/webhooks/reservations") == []
+    _, later = open_sandbox(switches=Switches(legacy_webhooks="gone"))
+    assert later.get("/webhooks/reservations").status_code == 404
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_the_log_of_deliveries_tells_what_was_sent_and_what_became_of_it(
+    open_sandbox: OpenSandbox, order: Literal["newest", "oldest"]
+) -> None:
+    """One entry a delivery, page by page, of one webhook or of all; never a password."""
+    sandbox, caller = open_sandbox(switches=Switches(delivery_log_order=order))
+    hooks = sandbox.accounts[sandbox.account_id].hooks
+    for number in (1, 2):
+        hooks.create({"url": f"http://127.0.0.1:9/{number}", "password": "word"})
+    created = [sandbox.world.create_reservation(conversation=False) for _ in range(2)]
+    assert sandbox.deliver() == [None] * 4
+    rows = caller.rows("/unifiedWebhookLogs")
+    assert {row["objectId"] for row in rows} == set(created)
+    assert {(row["object"], row["event"]) for row in rows} == {("reservation", "reservation.created")}
+    assert {(row["responseStatus"], row["password"]) for row in rows} == {(0, "****")}
+    ids = [row["id"] for row in rows]
+    assert ids == sorted(ids, reverse=order == "newest")
+    assert [row["id"] for row in caller.rows("/unifiedWebhookLogs", limit=2, offset=1)] == ids[1:3]
+    assert len(caller.rows("/unifiedWebhookLogs", unifiedWebhookId=4712)) == 2
+
+
+def test_the_log_of_deliveries_is_where_the_switch_says(open_sandbox: OpenSandbox) -> None:
+    """Where the samples have it, where the prose has it, or nowhere."""
+    found_at: dict[Literal["samples", "prose", "gone"], tuple[int, int]]
+    found_at = {"samples": (200, 404), "prose": (404, 200), "gone": (404, 404)}
+    for place, found in found_at.items():
+        _, caller = open_sandbox(switches=Switches(delivery_log=place))
+        assert (caller.get("/unifiedWebhookLogs").status_code, caller.get("/unifiedWebhookId").status_code) == found

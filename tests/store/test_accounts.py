@@ -11,7 +11,7 @@ from tests.store.samples import at, one
 from hostaway_sync.errors import AccountError, SecretError
 from hostaway_sync.records import Token
 from hostaway_sync.secrets import KeyRing
-from hostaway_sync.store import accounts
+from hostaway_sync.store import accounts, changing
 
 if TYPE_CHECKING:
     from hostaway_sync.store.engine import Database
@@ -23,7 +23,7 @@ CUSTOMER = UUID(int=5)
 
 def insert(database: Database, ring: KeyRing, account_id: int = 1, token: Token | None = None) -> None:
     """Store an account with the secret of these tests."""
-    accounts.insert_account(database, ring, account_id, SECRET, token, name="Sea View", customer_id=CUSTOMER)
+    changing.insert_account(database, ring, account_id, SECRET, token, name="Sea View", customer_id=CUSTOMER)
 
 
 def test_an_account_is_stored_and_found(database: Database, ring: KeyRing) -> None:
@@ -97,11 +97,17 @@ def test_another_ring_does_not_open(database: Database, ring: KeyRing) -> None:
         accounts.open_client_secret(database, KeyRing([b"x" * 32]), 1)
 
 
-def test_something_is_sealed_once_an_account_is_stored(database: Database, ring: KeyRing) -> None:
-    """From then on no new key may take the place of a lost one."""
-    assert not accounts.has_sealed_values(database)
-    insert(database, ring)
-    assert accounts.has_sealed_values(database)
+def test_a_token_is_unsealed_once_and_again_when_anybody_renewed_it(database: Database, ring: KeyRing) -> None:
+    """Who renews it does not matter; what was sealed anew without a change is the same token."""
+    insert(database, ring, token=TOKEN)
+    vault, another = (accounts.StoredToken(database, ring, 1) for _ in range(2))
+    assert vault.load() is vault.load()
+    later = Token(SecretStr("later"), at(1), at(2))
+    another.save(later)
+    assert vault.load() == later
+    assert vault.load() is vault.load()
+    one(database, "UPDATE accounts SET access_token = NULL")
+    assert vault.load() is None
 
 
 def test_a_token_is_kept_in_place_of_the_last_one(database: Database, ring: KeyRing) -> None:

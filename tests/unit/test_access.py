@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from hostaway_sync.source.departure import Departure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 LIFE = timedelta(days=100)
@@ -37,6 +39,8 @@ class Desk:
         self.done: list[str] = []
         self.issued = 0
         self.reasons: list[str] = []
+        self.others = 0
+        self.theirs: Token | None = None
         self.access = Access(vault=self, issue=self.issue, pause=self.pause, clock=lambda: self.now)
 
     def load(self) -> Token | None:
@@ -49,6 +53,10 @@ class Desk:
         self.done.append(f"save {token.value.get_secret_value()}")
         self.kept = token
 
+    def renewing(self) -> AbstractContextManager[bool]:
+        """Say whose turn it is; others end theirs while one waits."""
+        return nullcontext(self.others == 0)
+
     def issue(self, why: str) -> Token:
         """Give the next token."""
         self.issued += 1
@@ -59,6 +67,9 @@ class Desk:
     def pause(self, wait: timedelta) -> None:
         """Write down the wait."""
         self.done.append(f"pause {wait.total_seconds()}")
+        if self.others:
+            self.others -= 1
+            self.kept = self.theirs or self.kept
 
 
 def name_of(held: Pass | None) -> str:
@@ -78,7 +89,7 @@ def test_a_new_token_is_held_back_until_it_works() -> None:
     """Nobody sees it sooner than a second after it was issued, not even the vault."""
     desk = Desk()
     assert name_of(desk.access.current()) == "new-1"
-    assert desk.done == ["load", "issue", "pause 1.1", "save new-1"]
+    assert desk.done == ["load", "load", "issue", "pause 1.1", "save new-1"]
     assert desk.reasons == ["token: none is stored"]
 
 
@@ -107,6 +118,42 @@ def test_a_token_is_renewed_once_for_all_threads() -> None:
     assert desk.issued == 1
     assert desk.access.renewed(desk.access.current()) is None
     assert desk.issued == 1
+
+
+@pytest.mark.parametrize("old", [None, token("old", NOW - LIFE), token("refused")])
+def test_whoever_is_not_the_one_to_renew_takes_what_the_other_stores(old: Token | None) -> None:
+    """There was none, it was about to end, or it was refused: one request for all processes together."""
+    desk = Desk(old)
+    desk.others, desk.theirs = 1, token("theirs")
+    if old is not None and name_of(Pass(old, 1)) == "refused":
+        held = desk.access.current()
+        assert name_of(desk.access.renewed(held)) == "theirs"
+        assert desk.access.renewed(desk.access.current()) is None
+    assert name_of(desk.access.current()) == "theirs"
+    assert desk.issued == 0
+    assert desk.done[-2:] == ["pause 0.3", "load"]
+
+
+def test_a_token_that_another_renewed_long_ago_is_not_the_last_to_be_had() -> None:
+    """It may have been revoked as well since."""
+    desk = Desk(token("kept"))
+    held = desk.access.current()
+    desk.kept = token("theirs", NOW - timedelta(days=1))
+    assert name_of(desk.access.renewed(held)) == "theirs"
+    assert name_of(desk.access.renewed(desk.access.current())) == "new-1"
+    assert desk.access.renewed(desk.access.current()) is None
+
+
+def test_another_that_fails_or_hangs_keeps_nobody_from_a_token() -> None:
+    """Its turn ends without a token, or does not end within a minute."""
+    desk = Desk()
+    desk.others = 3
+    assert name_of(desk.access.current()) == "new-1"
+    assert desk.done.count("pause 0.3") == 3
+    desk = Desk()
+    desk.others = 1000
+    assert name_of(desk.access.current()) == "new-1"
+    assert desk.done.count("pause 0.3") == 200
 
 
 def test_a_failed_renewal_may_be_tried_again() -> None:

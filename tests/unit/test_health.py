@@ -11,13 +11,15 @@ from hostaway_sync.store.facts import (
     AccountFacts,
     BucketUse,
     Certificate,
+    Deferred,
     Due,
     Lease,
     PastRun,
     Quarantine,
     Recent,
+    Silence,
 )
-from hostaway_sync.sync.health import LATE_AFTER, Condition, age, ago, judge, rank
+from hostaway_sync.sync.health import LATE_AFTER, UNWORKED_AFTER, Condition, age, ago, is_silent, judge, rank
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -190,3 +192,37 @@ def test_ages_are_told_in_the_largest_unit_of_which_there_are_two(seconds: float
     """Rounded down; a clock that was set back makes nothing negative."""
     assert age(timedelta(seconds=seconds)) == said
     assert ago(NOON - timedelta(seconds=seconds), NOON) == f"{said} ago"
+
+
+def test_dead_letters_wait_for_somebody_who_knows_of_them() -> None:
+    """The sentence has the command that shows them."""
+    condition, (wrong,) = words(deferred=Deferred(dead_letters=2))
+    assert condition is Condition.CHECK
+    assert wrong == "2 dead letters waiting for you: `hostaway-sync dead-letters list --account 7`"
+
+
+def test_work_that_nobody_does_is_said() -> None:
+    """Not at once, and why depends on whether a worker lives."""
+    assert words(deferred=Deferred(3, NOON - HOUR, due_since=NOON - UNWORKED_AFTER)) == (Condition.OK, ())
+    late = NOON - UNWORKED_AFTER - MINUTE
+    assert "due for 11 min: no worker runs" in words(deferred=Deferred(due_since=late))[1][0]
+    assert "more is deferred" in words(deferred=Deferred(due_since=late, has_worker=True))[1][0]
+
+
+def test_webhooks_that_seem_silent_are_said() -> None:
+    """How many changes that were, and what finds out why."""
+    condition, (wrong,) = words(silence=Silence(12, 2))
+    assert condition is Condition.CHECK
+    assert wrong == (
+        "webhooks seem silent: 12 of 14 changes of the last 24 h were found by polling only: "
+        "`hostaway-sync webhooks check 7`"
+    )
+    assert words(silence=Silence(4, 0)) == (Condition.OK, ())
+
+
+@pytest.mark.parametrize(
+    ("unannounced", "announced", "silent"), [(4, 0, False), (5, 0, True), (5, 4, True), (5, 5, False), (90, 100, False)]
+)
+def test_silence_is_many_changes_and_more_than_half(unannounced: int, announced: int, silent: bool) -> None:  # noqa: FBT001
+    """A few are an accident, and so is a small share."""
+    assert is_silent(unannounced, announced) is silent

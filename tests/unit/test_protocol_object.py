@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hostaway_sync.errors import NotFound, SourceUnavailable, TokenRejected
-from hostaway_sync.source.protocol import decode_object
+from hostaway_sync.errors import NotFound, RequestRejected, SourceUnavailable, TokenRejected
+from hostaway_sync.source.protocol import decode_object, decode_result
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
@@ -63,3 +63,28 @@ def test_an_object_that_is_not_there_is_not_found() -> None:
         single(b"", 404)
     with pytest.raises(TokenRejected):
         single(b"", 403)
+
+
+def changed(body: bytes, status: int = 200) -> bytes:
+    """Decode what a change was answered with."""
+    return decode_result(status, {}, body, now=NOW, asked="PUT /listings/1")
+
+
+@pytest.mark.parametrize("result", [b'{"id":1}', b"[]", b"null"])
+def test_a_change_may_be_answered_with_anything(result: bytes) -> None:
+    """An object, an empty list, or nothing: it was done."""
+    assert changed(b'{"status":"success","result":' + result + b"}") == result
+
+
+def test_a_change_that_failed_is_not_worth_another_try() -> None:
+    """Whether the status says so or only the body does."""
+    for body, status in ((b'{"status":"fail","message":"no"}', 200), (b'{"status":"fail","message":"no"}', 400)):
+        with pytest.raises(RequestRejected, match="no"):
+            changed(body, status)
+
+
+@pytest.mark.parametrize(("body", "status"), [(b"<html>", 200), (b"{}", 200), (b"", 502)])
+def test_a_change_whose_answer_says_nothing_may_have_been_done(body: bytes, status: int) -> None:
+    """Whoever asked must look."""
+    with pytest.raises(SourceUnavailable):
+        changed(body, status)

@@ -5,18 +5,21 @@ import io
 import os
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
-import keyring
+import keyring.core
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from keyring.backends import chainer, fail, null
 from pydantic import SecretStr
 
 from hostaway_sync.errors import SecretError
-from hostaway_sync.secrets import KEY_FILE, KEYRING_ENTRY, KeyRing, Place, find_key_ring
+from hostaway_sync.secrets import KEY_FILE, KEYRING_ENTRY, KeyFile, KeyRing, Place, find_key_ring, plain_text, search
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 HERE = Place("accounts", "client_secret", 1)
@@ -221,6 +224,8 @@ def test_a_place_where_no_key_can_lie_is_named(tmp_path: Path) -> None:
 class Desktop:
     """A keyring as on a desktop, that counts how often it was asked."""
 
+    priority: float = 5
+
     def __init__(self, stored: str | None, *, broken: bool = False) -> None:
         self.stored = stored
         self.broken = broken
@@ -234,6 +239,25 @@ class Desktop:
         return self.stored if (service, username) == KEYRING_ENTRY else None
 
 
+class Prompting(Desktop):
+    """A keyring that asks for a password, and waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.typed = threading.Event()
+
+    def get_password(self, service: str, username: str) -> str | None:
+        """Wait for somebody."""
+        self.typed.wait(60)
+        return super().get_password(service, username)
+
+
+class Plaintext(Desktop):
+    """A keyring that keyring itself does not recommend."""
+
+    priority = 0.5
+
+
 class Terminal(io.StringIO):
     """A stdin where a person sits."""
 
@@ -242,10 +266,10 @@ class Terminal(io.StringIO):
         return True
 
 
-def sit_at(monkeypatch: pytest.MonkeyPatch, desktop: Desktop, stdin: io.StringIO | None) -> None:
+def sit_at(monkeypatch: pytest.MonkeyPatch, desktop: object, stdin: io.StringIO | None) -> None:
     """Use a desktop's keyring and a stdin."""
     monkeypatch.setattr(sys, "stdin", stdin)
-    monkeypatch.setattr(keyring, "get_password", desktop.get_password)
+    monkeypatch.setattr(keyring.core, "_keyring_backend", desktop)
 
 
 def test_the_keyring_is_asked_on_a_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -280,3 +304,129 @@ def test_an_empty_or_broken_keyring_falls_back_to_the_file(
     assert (tmp_path / KEY_FILE).is_file()
     find_key_ring(None, tmp_path, may_create=False)
     assert desktop.asked == asked
+
+
+@pytest.mark.parametrize("back_end", [null.Keyring, fail.Keyring, lambda: Plaintext(text_of(b"d" * 32))])
+def test_back_ends_that_lose_or_expose_are_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, back_end: Callable[[], object]
+) -> None:
+    """Neither on a terminal nor when configured: the key file is the answer."""
+    sit_at(monkeypatch, back_end(), Terminal())
+    for use_keyring in (None, True):
+        found = find_key_ring(None, tmp_path, may_create=True, use_keyring=use_keyring)
+        assert (found.source.kind, found.source.name) == ("key_file", str(tmp_path / KEY_FILE))
+
+
+def test_a_chain_of_keyrings_is_asked_member_by_member(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Those that are not recommended are skipped in it too."""
+    exposed, empty, desktop = Plaintext(text_of(b"x" * 32)), Desktop(None), Desktop(text_of(b"d" * 32))
+    monkeypatch.setattr(chainer.ChainerBackend, "backends", [exposed, empty, desktop])
+    sit_at(monkeypatch, chainer.ChainerBackend(), None)  # type: ignore[no-untyped-call]  # keyring leaves it untyped
+    found = find_key_ring(None, tmp_path, may_create=True, use_keyring=True)
+    assert found.ids == KeyRing([b"d" * 32]).ids
+    assert (exposed.asked, empty.asked, desktop.asked) == (0, 1, 1)
+
+
+def test_a_configured_keyring_goes_before_the_key_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Under cron as on a terminal; it is asked once, however much is sealed; when it holds nothing, the file counts."""
+    find_key_ring(None, tmp_path, may_create=True)
+    desktop = Desktop(text_of(b"d" * 32))
+    sit_at(monkeypatch, desktop, None)
+    found = find_key_ring(None, tmp_path, may_create=False, use_keyring=True)
+    assert found.open(found.seal(SECRET, HERE), HERE) == SECRET
+    assert (found.source.kind, found.ids, desktop.asked) == ("keyring", KeyRing([b"d" * 32]).ids, 1)
+    assert "hostaway-sync" in found.source.name
+    desktop.stored = None
+    assert find_key_ring(None, tmp_path, may_create=False, use_keyring=True).source.kind == "key_file"
+
+
+def test_a_keyring_that_is_switched_off_is_never_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not even where a person sits and there is no key file."""
+    desktop = Desktop(text_of(b"d" * 32))
+    sit_at(monkeypatch, desktop, Terminal())
+    assert find_key_ring(None, tmp_path, may_create=True, use_keyring=False).source.kind == "key_file"
+    assert desktop.asked == 0
+
+
+def test_a_configured_keyring_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No other key takes its place, and no file is made."""
+    sit_at(monkeypatch, Desktop("x", broken=True), None)
+    with pytest.raises(SecretError, match=r"KEYRING is on, but the keyring cannot be used \(RuntimeError\): unlock it"):
+        find_key_ring(None, tmp_path, may_create=True, use_keyring=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_keyring_that_prompts_hangs_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Under cron nobody types the password it waits for."""
+    desktop = Prompting()
+    sit_at(monkeypatch, desktop, None)
+    monkeypatch.setattr(search, "KEYRING_PATIENCE", 0.01)
+    with pytest.raises(SecretError, match="it did not answer within seconds: is it locked"):
+        find_key_ring(None, tmp_path, may_create=True, use_keyring=True)
+    desktop.typed.set()
+
+
+def test_a_changed_key_file_counts_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A ring of long ago seals with the new key, opens what others sealed with it, and still opens the old."""
+    long_ago = find_key_ring(None, tmp_path, may_create=True)
+    old = long_ago.seal(SECRET, HERE)
+    capsys.readouterr()
+    KeyFile(tmp_path / KEY_FILE).put_new_first()
+    assert f"put a new key in front of {tmp_path / KEY_FILE}. Back it up" in capsys.readouterr().err
+    today = find_key_ring(None, tmp_path, may_create=False)
+    assert len(today.ids) == 2
+    assert long_ago.open(today.seal(SECRET, HERE), HERE) == SECRET
+    assert long_ago.ids == today.ids
+    KeyFile(tmp_path / KEY_FILE).drop(today.ids[1:])
+    new = long_ago.seal(SECRET, HERE)
+    (left,) = KeyFile(tmp_path / KEY_FILE).read()
+    assert list(long_ago.ids) == list(KeyRing([left]).ids)
+    assert find_key_ring(None, tmp_path, may_create=False).open(new, HERE) == SECRET
+    assert long_ago.open(old, HERE) == SECRET
+    assert (tmp_path / KEY_FILE).stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
+
+
+def test_a_ring_that_never_sealed_looks_for_an_unknown_key_before_it_fails(tmp_path: Path) -> None:
+    """A receiver that only opens is not stopped by a rotation."""
+    long_ago = find_key_ring(None, tmp_path, may_create=True)
+    KeyFile(tmp_path / KEY_FILE).put_new_first()
+    sealed = find_key_ring(None, tmp_path, may_create=False).seal(SECRET, HERE)
+    assert long_ago.open(sealed, HERE) == SECRET
+
+
+def test_a_key_file_behind_a_link_stays_where_it_is(tmp_path: Path) -> None:
+    """A rotation replaces the file, not the link to it."""
+    real = tmp_path / "elsewhere"
+    real.mkdir()
+    find_key_ring(None, real, may_create=True)
+    (tmp_path / KEY_FILE).symlink_to(real / KEY_FILE)
+    KeyFile(tmp_path / KEY_FILE).put_new_first()
+    assert (tmp_path / KEY_FILE).is_symlink()
+    assert len(find_key_ring(None, real, may_create=False).ids) == 2
+
+
+def test_a_configured_file_is_read_again(tmp_path: Path) -> None:
+    """Whoever replaced it need not start us anew; once it is gone, nothing more is sealed."""
+    path = tmp_path / "keys"
+    path.write_text(text_of(b"o" * 32), encoding="ascii")
+    found = find_key_ring(SecretStr(text_of(b"o" * 32)), tmp_path, may_create=False, configured_file=path)
+    assert (found.source.kind, found.source.name) == ("file", str(path))
+    path.write_text(f"{text_of(b'n' * 32)},{text_of(b'o' * 32)}", encoding="ascii")
+    assert KeyRing([b"n" * 32]).open(found.seal(SECRET, HERE), HERE) == SECRET
+    path.unlink()
+    with pytest.raises(SecretError, match=r"the keys in .* cannot be read any more"):
+        found.seal(SECRET, HERE)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_plain"), [(b"hunter2", True), (b'["a", "b"]', True), (b"\x01abc", False), (b"\xff\xfe", False)]
+)
+def test_plain_text_is_told_from_what_is_damaged(value: bytes, is_plain: bool) -> None:  # noqa: FBT001  (an expectation)
+    """Only text is ever sealed in place of a value that does not open."""
+    assert (plain_text(value) is not None) is is_plain
+
+
+def test_nothing_sealed_is_mistaken_for_plain_text(ring: KeyRing) -> None:
+    """Whichever value it is."""
+    assert plain_text(ring.seal(SECRET, HERE)) is None

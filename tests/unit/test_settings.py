@@ -51,6 +51,8 @@ def test_defaults_are_those_of_the_contract() -> None:
         ("API_URL", "http://localhost:8080", "http://localhost:8080"),
         ("API_URL", "http://[::1]:8080/v1", "http://[::1]:8080/v1"),
         ("MASTER_KEY", "aaa,bbb", SecretStr("aaa,bbb")),
+        ("KEYRING", "true", True),
+        ("KEYRING", "0", False),
         ("RATE_LIMIT_IP", "15/10", RateLimit(15, timedelta(seconds=10))),
         ("RATE_LIMIT_ACCOUNT", " 20 / 1 ", RateLimit(20, timedelta(seconds=1))),
         ("RATE_LIMIT_SEND", "9999999/99999", RateLimit(9999999, timedelta(seconds=99999))),
@@ -61,6 +63,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         ("RETRY_ATTEMPTS", "1", 1),
         ("RETRY_BACKOFF", "0", 0.0),
         ("REQUESTS_IN_FLIGHT", "8", 8),
+        ("TRUSTED_PROXIES", "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
     ],
 )
 def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: object) -> None:
@@ -101,6 +104,8 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text
         ("REQUESTS_IN_FLIGHT", "1"),
         ("REQUESTS_IN_FLIGHT", "9"),
         ("EGRESS", "hunter2" * 50),
+        ("TRUSTED_PROXIES", "hunter2"),
+        ("TRUSTED_PROXIES", "127.0.0.1,*"),
     ],
 )
 def test_a_wrong_value_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -173,6 +178,23 @@ def test_every_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_
     assert getattr(load_settings(), name.lower()) == SecretStr("from file")
 
 
+def test_the_file_behind_the_master_key_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Named by a variable, by .env, or systemd's; none where the key stands in a variable or nowhere."""
+    assert load_settings().master_key_file is None
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert load_settings().master_key_file is None
+    places = {name: tmp_path / name for name in ("hostaway_sync_master_key", "in-dotenv", "in-variable")}
+    for place in places.values():
+        place.write_text(f"{place.name}\n", encoding="utf-8")
+    assert load_settings().master_key_file == places["hostaway_sync_master_key"]
+    Path(".env").write_text(f"HOSTAWAY_SYNC_MASTER_KEY_FILE={places['in-dotenv']}\n", encoding="utf-8")
+    assert load_settings().master_key_file == places["in-dotenv"]
+    setting(monkeypatch, "MASTER_KEY_FILE", str(places["in-variable"]))
+    assert load_settings().master_key_file == places["in-variable"]
+    setting(monkeypatch, "MASTER_KEY", "aaa")
+    assert load_settings().master_key_file is None
+
+
 def test_a_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A missing file is no missing setting: the embedded database must not be used in its place."""
     setting(monkeypatch, "DATABASE_URL_FILE", str(tmp_path / "nowhere"))
@@ -242,6 +264,7 @@ def test_a_limit_that_is_no_text_is_taken_as_it_is() -> None:
     """The library's users hand in the value itself; anything else is refused."""
     limit = RateLimit(1, timedelta(seconds=1))
     assert load_settings(rate_limit_ip=limit).rate_limit_ip == limit
+    assert load_settings(trusted_proxies=("::1",)).trusted_proxies == ("::1",)
     with pytest.raises(ConfigurationError, match="HOSTAWAY_SYNC_RATE_LIMIT_IP"):
         load_settings(rate_limit_ip=5)
     assert settings_module.PREFIX == "HOSTAWAY_SYNC_"

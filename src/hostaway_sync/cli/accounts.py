@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
-from hostaway_sync.cli import output
+from hostaway_sync.cli import importing, output, prompts, removing
 from hostaway_sync.cli.arguments import AccountId, Json
 from hostaway_sync.cli.opening import open_mirror
 from hostaway_sync.cli.sync import mirror_one
 from hostaway_sync.errors import UsageError
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
+    from hostaway_sync.store.audit import AuditEntry
 
-app = typer.Typer(help="Add and list accounts.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Add, change and remove accounts.", no_args_is_help=True, rich_markup_mode=None)
+
+_NO_CUSTOMER = "none"
 
 
 @app.command()
@@ -31,12 +32,13 @@ def add(
 ) -> None:
     """Check an account's credentials with Hostaway, store them sealed, and mirror it in full.
 
-    The secret comes from --secret-stdin, HOSTAWAY_SYNC_CLIENT_SECRET, or a hidden prompt.
+    The secret comes from --secret-stdin, HOSTAWAY_SYNC_CLIENT_SECRET, or a hidden prompt. An account that was removed
+    comes back, with the rows that were kept.
     """
-    client_secret = _client_secret(from_stdin=secret_stdin)
-    _require_text(name or "", "the name")
+    client_secret = prompts.client_secret(from_stdin=secret_stdin)
+    prompts.require_text(name or "", "the name")
     with open_mirror() as mirror:
-        mirror.add_account(account_id, client_secret, name=name, customer_id=customer_id)
+        mirror.roster.add(account_id, client_secret, name=name, customer_id=customer_id)
         if output.is_terminal():
             typer.echo(f"Account {account_id} added.")
         if not no_sync:
@@ -45,7 +47,7 @@ def add(
 
 @app.command("list")
 def list_(*, json: Json = False) -> None:
-    """List the accounts."""
+    """List the accounts; those that were removed too, as long as rows of theirs may be there."""
     with open_mirror() as mirror:
         accounts = mirror.accounts()
     if json:
@@ -56,35 +58,128 @@ def list_(*, json: Json = False) -> None:
         typer.echo("No accounts yet: add one with `hostaway-sync account add ID`.")
 
 
-def _client_secret(*, from_stdin: bool) -> SecretStr:
-    from pydantic import SecretStr
+@app.command()
+def show(account_id: AccountId, *, json: Json = False) -> None:
+    """Show an account, and who changed what of it lately. Secrets are never shown."""
+    with open_mirror() as mirror:
+        account, entries = mirror.roster.show(account_id)
+    document = output.account_document(account) | {
+        "updated_at": account.updated_at.isoformat(),
+        "token_expires_at": account.token_expires_at.isoformat() if account.token_expires_at else None,
+        "webhook_url": account.webhook_url,
+    }
+    if json:
+        output.print_json(document | {"audit": [_entry_document(entry) for entry in entries]})
+        return
+    for name, value in document.items():
+        if value is not None:
+            output.show(
+                output.plain(f"{name.replace('_', ' '):18}{str(value).lower() if isinstance(value, bool) else value}")
+            )
+    if entries:
+        rows = [[f"{one.changed_at:%Y-%m-%d %H:%M}", one.action.value, _who(one), _what(one)] for one in entries]
+        output.print_rows(["changed at (UTC)", "action", "by", "what"], rows)
 
-    from hostaway_sync.settings import load_settings
 
-    secret = SecretStr(_piped()) if from_stdin else load_settings().client_secret or SecretStr(_prompted())
-    if not secret.get_secret_value():
-        raise UsageError("the client secret is empty")
-    _require_text(secret.get_secret_value(), "the client secret")
-    return secret
+@app.command()
+def update(
+    account_id: AccountId,
+    *,
+    name: Annotated[str | None, typer.Option(help="A name for your own eyes; '' takes it away.")] = None,
+    customer_id: Annotated[
+        str | None, typer.Option(metavar="UUID|none", help="Id of the customer, written into every row as well.")
+    ] = None,
+    secret_stdin: Annotated[bool, typer.Option("--secret-stdin", help="Read a new client secret from stdin.")] = False,
+    secret: Annotated[
+        bool, typer.Option("--secret", help="A new one from HOSTAWAY_SYNC_CLIENT_SECRET, or a hidden prompt.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Change an account: its name, its customer, its client secret.
+
+    A new secret is checked with Hostaway before it replaces the old one. The customer is changed in every mirrored row
+    at once; a run under way waits for that, and goes on with the new one.
+    """
+    fields: dict[str, str | UUID | None] = {}
+    if name is not None:
+        prompts.require_text(name, "the name")
+        fields["name"] = name or None
+    if customer_id is not None:
+        fields["customer_id"] = customer(customer_id)
+    if not fields and not secret and not secret_stdin:
+        raise UsageError("nothing to change: give --name, --customer-id, --secret or --secret-stdin")
+    new_secret = prompts.client_secret(from_stdin=secret_stdin) if secret or secret_stdin else None
+    with open_mirror() as mirror:
+        changed = mirror.roster.update(account_id, fields, new_secret)
+        account, _ = mirror.roster.show(account_id, entries=0)
+    if json:
+        output.print_json(output.account_document(account) | {"changed": list(changed)})
+    elif output.is_terminal():
+        typer.echo(f"Account {account_id}: {' and '.join(changed).replace('_', ' ') or 'nothing'} changed.")
 
 
-def _piped() -> str:
+@app.command()
+def enable(account_id: AccountId, *, json: Json = False) -> None:
+    """Have an account synced again, and its webhooks and messages worked."""
+    with open_mirror() as mirror:
+        changed = mirror.roster.enable(account_id)
+    _say_state(account_id, "enabled", changed=changed, json=json)
+
+
+@app.command()
+def disable(account_id: AccountId, *, json: Json = False) -> None:
+    """Have nothing of an account worked any more: no sync, no webhook, no message.
+
+    It holds at once: a run under way ends with its next page, and what it has stored stays. Webhooks are still taken,
+    and stored as ignored.
+    """
+    with open_mirror() as mirror:
+        changed = mirror.roster.disable(account_id)
+    _say_state(account_id, "disabled", changed=changed, json=json)
+
+
+app.command("remove")(removing.remove)
+app.command("import")(importing.import_)
+
+
+def customer(text: str) -> UUID | None:
+    """Read a customer's id, or that there is none.
+
+    Raises:
+        UsageError: it is neither.
+    """
     try:
-        return sys.stdin.buffer.read().decode().strip()
-    except (OSError, UnicodeDecodeError):
-        raise UsageError("the client secret cannot be read from stdin: pipe it in as UTF-8 text") from None
+        return None if text.lower() == _NO_CUSTOMER else UUID(text)
+    except ValueError:
+        raise UsageError(f"the customer id must be a UUID, or {_NO_CUSTOMER}") from None
 
 
-def _require_text(words: str, what: str) -> None:
-    """Refuse what came as other bytes than UTF-8: Python keeps those as letters that nothing else can store."""
-    try:
-        words.encode()
-    except UnicodeEncodeError:
-        raise UsageError(f"{what} is not UTF-8 text") from None
+def _say_state(account_id: int, state: str, *, changed: bool, json: bool) -> None:
+    if json:
+        output.print_json({"account_id": account_id, "is_active": state == "enabled", "changed": changed})
+    elif output.is_terminal():
+        typer.echo(f"Account {account_id} {'is' if changed else 'was'} {state}{'' if changed else ' already'}.")
 
 
-def _prompted() -> str:
-    if not sys.stdin.isatty():
-        raise UsageError("no client secret: pipe it in with --secret-stdin, or set HOSTAWAY_SYNC_CLIENT_SECRET(_FILE)")
-    answer: str = typer.prompt("Client secret", hide_input=True)
-    return answer.strip()
+def _entry_document(entry: AuditEntry) -> dict[str, object]:
+    return {
+        "changed_at": entry.changed_at.isoformat(),
+        "action": entry.action.value,
+        "os_user": entry.os_user,
+        "host": entry.host,
+        "changes": entry.changes,
+    }
+
+
+def _who(entry: AuditEntry) -> str:
+    return f"{entry.os_user}@{entry.host}"
+
+
+def _what(entry: AuditEntry) -> str:
+    return ", ".join(
+        f"{name}: {change['old'] or 'none'} → {change['new'] or 'none'}"
+        if isinstance(change, dict) and change.keys() == {"old", "new"}
+        else f"{name}: {change}"
+        for name, change in entry.changes.items()
+        if change is not None
+    )

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-_LARGEST_ID = 2**63 - 1
+LARGEST_ID = 2**63 - 1
 
 
 def _positive_number(text: str) -> int:
-    if text.isascii() and text.isdigit() and 0 < int(text) <= _LARGEST_ID:
+    if text.isascii() and text.isdigit() and 0 < int(text) <= LARGEST_ID:
         return int(text)
     raise typer.BadParameter(f"{text!r} is no account id: Hostaway's are numbers, such as 70001")
 
@@ -19,9 +19,22 @@ AccountId = Annotated[int, typer.Argument(metavar="ID", parser=_positive_number,
 AnyAccountId = Annotated[
     int | None, typer.Argument(metavar="ID", parser=_positive_number, help="Only this account, and all about it.")
 ]
+OptionalAccountId = Annotated[
+    int | None,
+    typer.Argument(
+        metavar="ID", parser=_positive_number, help="Hostaway account id; without it, all.", show_default=False
+    ),
+]
+AccountOption = Annotated[
+    int | None, typer.Option("--account", metavar="ID", parser=_positive_number, help="Only those of this account.")
+]
 Full = Annotated[bool, typer.Option("--full", help="Read everything, whatever is known already.")]
 AcceptMissing = Annotated[
     bool, typer.Option("--accept-missing", help="Believe it when suspiciously many rows are gone at once.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Fetch, say what would change, and write nothing.")]
+Enqueue = Annotated[bool, typer.Option("--enqueue", help="Leave the work to the workers: queue it, and end.")]
+Concurrency = Annotated[
+    int, typer.Option(min=1, max=32, help="Objects read at once; half as many accounts are synced beside it.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

@@ -81,7 +81,7 @@ def _first_minutes(mirror: Mirror, sandbox: Sandbox) -> None:
     account_id = sandbox.account_id
     _say("Add an account. The secret is checked with Hostaway first, then stored sealed.")
     _show(f"hostaway-sync account add {account_id} --name 'Harbour Stays'   # and the secret at a hidden prompt")
-    mirror.add_account(account_id, SecretStr(sandbox.client_secret), name="Harbour Stays", customer_id=None)
+    mirror.roster.add(account_id, SecretStr(sandbox.client_secret), name="Harbour Stays", customer_id=None)
     typer.echo(f"Account {account_id} added.")
     _say("Mirror everything it has.")
     _show(f"hostaway-sync sync {account_id} --full")

@@ -106,7 +106,7 @@ def print_accounts(accounts: Sequence[Account]) -> None:
             str(account.account_id),
             plain(account.name or ""),
             str(account.customer_id or ""),
-            "yes" if account.is_active else "no",
+            "removed" if account.removed_at else "yes" if account.is_active else "no",
             f"{account.last_sync_at:%Y-%m-%d %H:%M}" if account.last_sync_at else "never",
         )
     show(lines)
@@ -121,6 +121,7 @@ def account_document(account: Account) -> dict[str, Any]:
         "is_active": account.is_active,
         "last_sync_at": account.last_sync_at.isoformat() if account.last_sync_at else None,
         "created_at": account.created_at.isoformat(),
+        "removed_at": account.removed_at.isoformat() if account.removed_at else None,
     }
 
 
@@ -155,6 +156,11 @@ def configure_logging(settings: Settings) -> None:
     root.setLevel(settings.log_level)
     for chatty in ("alembic", "httpx", "httpcore"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # It warns of a connection that a signal met in the middle of a question; whoever is stopped knows.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
+    # What these two complain about, with tracebacks, is the database being away: the worker says that in a sentence.
+    for plaintive in ("procrastinate", "psycopg.pool"):
+        logging.getLogger(plaintive).setLevel(logging.CRITICAL)
 
 
 class _Lines(logging.Formatter):
@@ -169,11 +175,14 @@ class _Lines(logging.Formatter):
         if self._formatter is None:
             import structlog
 
-            renderer: Any = structlog.processors.JSONRenderer()
+            # Tracebacks as Python writes them: structlog's own show what is in variables, secrets among them.
+            rendered: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
             if self._is_console:
-                renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+                plainly = structlog.dev.plain_traceback
+                colors = sys.stderr.isatty()
+                rendered = [structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, exception_formatter=plainly)]
             shared: list[Any] = [structlog.stdlib.add_log_level, structlog.processors.TimeStamper("iso")]
-            final = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+            final = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered]
             self._formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=final)
         return self._formatter.format(record)
 

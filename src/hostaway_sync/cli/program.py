@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from hostaway_sync.cli import accounts, demo, migrate, plan, status, sync, verify
+from hostaway_sync.cli import (
+    accounts,
+    dead_letters,
+    demo,
+    keys,
+    migrate,
+    plan,
+    serve_webhooks,
+    status,
+    sync,
+    verify,
+    webhooks,
+    worker,
+)
 
 app = typer.Typer(
     name="hostaway-sync",
@@ -23,6 +36,11 @@ app.command("sync-all")(sync.sync_all)
 app.command("status")(status.status)
 app.command("plan")(plan.plan)
 app.command("verify")(verify.verify)
+app.command("serve-webhooks")(serve_webhooks.serve_webhooks)
+app.add_typer(webhooks.app, name="webhooks")
+app.command("worker")(worker.worker)
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(keys.app, name="keys")
 app.command("migrate")(migrate.migrate)
 app.command("demo")(demo.demo)
 

@@ -85,7 +85,8 @@ def note(facts: AccountFacts, health: Health, now: datetime) -> str:
     """Give what is going on, or the worst of what is wrong and how much more there is."""
     worst, *more = health.wrong or ("",)
     wrong = f"{worst} (and {len(more)} more)" if more else worst
-    return "; ".join(words for words in (run_words(facts, now), wrong) if words)
+    waiting = waiting_words(facts, now) if facts.deferred.deliveries else ""
+    return "; ".join(words for words in (run_words(facts, now), waiting, wrong) if words)
 
 
 def run_words(facts: AccountFacts, now: datetime) -> str:
@@ -99,6 +100,15 @@ def run_words(facts: AccountFacts, now: datetime) -> str:
         return "another command works on it"
     lasting = age(now - (run.started_at or run.triggered_at))
     return f"{run.mode} run for {lasting}, {facts.records_read:,} records so far"
+
+
+def waiting_words(facts: AccountFacts, now: datetime) -> str:
+    """Say how many deliveries wait for their object to be read again, and for how long."""
+    from hostaway_sync.sync.health import age
+
+    waiting = facts.deferred
+    oldest = f", the oldest for {age(now - waiting.oldest_at)}" if waiting.oldest_at else ""
+    return f"{waiting.deliveries:,} deliver{'y' if waiting.deliveries == 1 else 'ies'} waiting{oldest}"
 
 
 def since(moment: datetime | None, now: datetime) -> str:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.cli import output
 from hostaway_sync.cli.grid import Column, Grid, say
-from hostaway_sync.cli.status import run_words, styled
+from hostaway_sync.cli.status import run_words, styled, waiting_words
 from hostaway_sync.records import Mark, Resource
 from hostaway_sync.store.facts import Rows
-from hostaway_sync.sync.health import age, ago
+from hostaway_sync.sync.health import age, ago, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +38,7 @@ def print_account(
 
 def _lines(facts: AccountFacts, health: Health, now: datetime) -> list[tuple[str, str]]:
     certificate, lease, quarantine, limit = facts.certificate, facts.lease, facts.quarantine, facts.limit
+    deferred = facts.deferred
     lines = [
         ("last success", _moment(facts.last_sync_at, now)),
         ("verified as of", _moment(health.verified_as_of, now)),
@@ -55,6 +56,8 @@ def _lines(facts: AccountFacts, health: Health, now: datetime) -> list[tuple[str
     if lease is not None:
         held = f"lease until {lease.expires_at:%H:%M:%S} UTC"
         lines.append(("running", f"{run_words(facts, now)}; on {lease.host}, {held}"))
+    if deferred.deliveries or deferred.dead_letters:
+        lines.append(("deliveries", f"{waiting_words(facts, now)}; {counted(deferred.dead_letters, 'dead letter')}"))
     if quarantine.rowless or quarantine.cleaned:
         lines.append(("quarantined", f"{quarantine.rowless:,} without a row, {quarantine.cleaned:,} stored cleaned"))
     if limit is not None:

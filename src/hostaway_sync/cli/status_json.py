@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hostaway_sync.records import Resource
 from hostaway_sync.store.facts import Rows
-from hostaway_sync.sync.health import LATE_AFTER
+from hostaway_sync.sync.health import LATE_AFTER, is_silent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,9 +81,18 @@ def _account(facts: AccountFacts, health: Health) -> dict[str, Any]:
             "threads": sum(mark.threads for mark in due),
             "since": min((mark.since for mark in due), default=None),
         },
+        "deliveries": asdict(facts.deferred),
+        "silence": _silence(facts),
         "quarantined": asdict(facts.quarantine),
         "abandoned_24_h": facts.recent.abandoned,
     }
+
+
+def _silence(facts: AccountFacts) -> dict[str, Any] | None:
+    silence = facts.silence
+    if silence is None:
+        return None
+    return {**asdict(silence), "is_silent": is_silent(silence.unannounced, silence.announced)}
 
 
 def _running(facts: AccountFacts) -> dict[str, Any] | None:

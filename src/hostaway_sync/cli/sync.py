@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hostaway_sync.cli import output
-from hostaway_sync.cli.arguments import AcceptMissing, AccountId, DryRun, Full, Json
+from hostaway_sync.cli.arguments import AcceptMissing, AccountId, DryRun, Enqueue, Full, Json
 from hostaway_sync.cli.explaining import Explanation
 from hostaway_sync.cli.opening import open_mirror
-from hostaway_sync.errors import LeaseHeld, RunIncomplete
+from hostaway_sync.errors import LeaseHeld, RunIncomplete, UsageError
 from hostaway_sync.records import Resource, RunState
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def sync_all(
         typer.Option(min=0, max=3600, metavar="S", help="Wait up to so many seconds first, to spread many machines."),
     ] = 0,
     dry_run: DryRun = False,
+    enqueue: Enqueue = False,
     json: Json = False,
 ) -> None:
     """Mirror every active account, short runs first.
@@ -67,6 +68,9 @@ def sync_all(
     One that fails is tried once more at the end; none keeps the others from theirs. Several machines with one database
     share the accounts: what another one works on, or has mirrored meanwhile, is skipped.
     """
+    if enqueue:
+        _enqueue_all(full=full, dry_run=dry_run, json=json)
+        return
     with open_mirror() as mirror, output.watched(fleet=True) as progress:
         outcomes = mirror.sync_all(
             full=full, dry_run=dry_run, jobs=jobs, jitter=timedelta(seconds=jitter), progress=progress
@@ -88,6 +92,17 @@ def sync_all(
         raise RunIncomplete("; ".join(f"account {outcome.account_id}: {outcome.error}" for outcome in failed))
     if _fleet_state(outcomes) is RunState.SKIPPED:
         raise LeaseHeld("every account is being synced by another run")
+
+
+def _enqueue_all(*, full: bool, dry_run: bool, json: bool) -> None:
+    if dry_run:
+        raise UsageError("--enqueue and --dry-run exclude each other")
+    with open_mirror() as mirror:
+        enqueued = mirror.push.enqueue_syncs(full=full)
+    if json:
+        output.print_json({"enqueued": enqueued})
+    elif output.is_terminal():
+        typer.echo(f"{len(enqueued)} accounts wait to be synced by `hostaway-sync worker`.")
 
 
 def mirror_one(

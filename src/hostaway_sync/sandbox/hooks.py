@@ -16,10 +16,17 @@ Hook = dict[str, Any]
 
 
 class Hooks:
-    """The webhooks of one account."""
+    """The webhooks of one account.
+
+    Attributes:
+        legacy: those of the deprecated interface, by the last piece of its paths; they can only be looked at here.
+        log: every delivery, oldest first, as the log of deliveries shows it (API notes, 6.3).
+    """
 
     def __init__(self) -> None:
+        self.legacy: dict[str, list[Hook]] = {"reservations": [], "conversationMessages": []}
         self._hooks: dict[int, Hook] = {}
+        self.log: list[dict[str, Any]] = []
         self._next = 4_711
 
     def all(self) -> list[Hook]:
@@ -48,6 +55,13 @@ class Hooks:
         """Remove a webhook; KeyError when there is none."""
         del self._hooks[hook_id]
 
+    def note(self, hook: Hook, account_id: int, event: str, object_id: int, status: int | None) -> None:
+        """Write down one delivery and what it was answered with; 0 when nobody answered."""
+        entry: Hook = {"id": 900_001 + len(self.log), "accountId": account_id, "listingMapId": None}
+        entry |= {"webhookNotificationSettingId": hook["id"], "isEnabled": hook["isEnabled"], "url": hook["url"]}
+        entry |= {"login": hook["login"], "password": "****", "object": kind_of(event), "objectId": object_id}
+        self.log.append(entry | {"event": event, "responseStatus": status or 0, "responseBody": ""})
+
 
 def probe(url: str) -> bool:
     """Ask a URL as Hostaway does when it is registered: GET and POST without login; True when both give 2xx.
@@ -66,10 +80,14 @@ def deliver(hook: Hook, body: bytes) -> int | None:
     return send(hook["url"], method="POST", body=body, headers=headers)
 
 
+def kind_of(event: str) -> str:
+    """Give the kind of object that an event is about."""
+    return "conversationMessage" if event.startswith("message.") else event.partition(".")[0]
+
+
 def delivery_body(event: str, account_id: int, payload: bytes, *, nested: bool) -> bytes:
     """Write a delivery; `nested` puts the object under `payload.data` (API notes, 6.2)."""
-    kind = "conversationMessage" if event.startswith("message.") else event.partition(".")[0]
-    head = json.dumps({"object": kind, "event": event, "accountId": account_id})[:-1].encode()
+    head = json.dumps({"object": kind_of(event), "event": event, "accountId": account_id})[:-1].encode()
     return head + (b',"payload":{"data":' + payload + b"}}" if nested else b',"data":' + payload + b"}")
 
 

@@ -163,6 +163,24 @@ def _delete_hook(account: Account, request: Request) -> Reply:
     return success(b"[]")
 
 
+def _legacy_hooks(account: Account, request: Request) -> Reply:
+    if account.world.switches.legacy_webhooks == "gone":
+        raise KeyError(request.path)
+    return success(json.dumps(account.hooks.legacy[request.path.rpartition("/")[2]]).encode())
+
+
+def _delivery_log(account: Account, request: Request) -> Reply:
+    switches = account.world.switches
+    if _LOGS.get(switches.delivery_log) != request.path:
+        raise KeyError(request.path)
+    hook_id, limit, offset = (request.number(name) for name in ("unifiedWebhookId", "limit", "offset"))
+    log = account.hooks.log if switches.delivery_log_order == "oldest" else account.hooks.log[::-1]
+    found = [entry for entry in log if hook_id in (None, entry["webhookNotificationSettingId"])]
+    start = offset or 0
+    page = found[start : start + min(limit or lists.DEFAULT_LIMIT, switches.max_limit)]
+    return success(json.dumps(page).encode(), rest=f',"count":{len(found)}')
+
+
 def _refused_url(account: Account, url: object) -> Reply | None:
     switches = account.world.switches
     if not isinstance(url, str) or not url:
@@ -172,6 +190,7 @@ def _refused_url(account: Account, url: object) -> Reply | None:
     return None if probe(url) else failure(400, "url did not answer our test", switches)
 
 
+_LOGS = {"samples": "/unifiedWebhookLogs", "prose": "/unifiedWebhookId"}
 _HOOKS = "/webhooks/unifiedWebhooks"
 _THREAD = "/conversations/{id}/messages"
 ROUTES = (
@@ -199,6 +218,9 @@ ROUTES = (
     Route("GET", _HOOKS + "/{id}", _hook),
     Route("PUT", _HOOKS + "/{id}", _update_hook, alone=False),
     Route("DELETE", _HOOKS + "/{id}", _delete_hook),
+    *(Route("GET", path, _delivery_log) for path in _LOGS.values()),
+    Route("GET", "/webhooks/reservations", _legacy_hooks),
+    Route("GET", "/webhooks/conversationMessages", _legacy_hooks),
 )
 _PATTERNS = [(route, route.pattern) for route in ROUTES]
 

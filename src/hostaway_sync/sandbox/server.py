@@ -189,16 +189,20 @@ class Sandbox:
         announced (API notes, 6.3).
         """
         account = self.accounts[account_id]
-        bodies: list[bytes] = []
+        announced: list[tuple[str, int, bytes]] = []
         with account.world.lock:
             while account.world.outbox:
                 event, number, thread = account.world.outbox.popleft()
                 payload = account.world.announced(number, thread)
                 if payload is not None:
                     nested = account.world.switches.delivery_nesting == "payload"
-                    bodies.append(delivery_body(event, account_id, payload, nested=nested))
-        hooks = [hook for hook in account.hooks.all() if hook["isEnabled"]]
-        return [deliver(hook, body) for body in bodies for hook in hooks]
+                    announced.append((event, number, delivery_body(event, account_id, payload, nested=nested)))
+        statuses: list[int | None] = []
+        for event, number, body in announced:
+            for hook in [hook for hook in account.hooks.all() if hook["isEnabled"]]:
+                statuses.append(deliver(hook, body))
+                account.hooks.note(hook, account_id, event, number, statuses[-1])
+        return statuses
 
     # Answers
 

@@ -48,6 +48,9 @@ class Switches:
         sent_status: of a message right after POST (7.4).
         invalid_write: status for a write without its required field; 200 comes with `status: fail` (2.2).
         webhook_ports: a webhook URL with a port is accepted or refused (6.1).
+        legacy_webhooks: the deprecated lists of webhooks still answer, or are gone (6.1).
+        delivery_log: the log of deliveries is where the samples say, where the prose says, or nowhere (6.3).
+        delivery_log_order: its newest or its oldest entry first (6.3).
         delivery_nesting: a delivery's object is under `data` or under `payload.data` (6.2).
     """
 
@@ -86,6 +89,9 @@ class Switches:
     sent_status: Literal["sent", "awaiting"] = "sent"
     invalid_write: Literal[400, 200, 422] = 400
     webhook_ports: Literal["accepted", "refused"] = "accepted"
+    legacy_webhooks: Literal["present", "gone"] = "present"
+    delivery_log: Literal["samples", "prose", "gone"] = "samples"
+    delivery_log_order: Literal["newest", "oldest"] = "newest"
     delivery_nesting: Literal["data", "payload"] = "data"
 
     @staticmethod

@@ -3,6 +3,8 @@
 A token works about a second after it was issued and is refused before (API notes, 1.1), so it is held back that long
 before anyone sees it. A refusal does not say whether the token or the object is the reason (API notes, 1.2): the token
 is renewed once in the life of this object, for all threads together; whoever failed with an older one takes the newer.
+
+Of all processes one renews: the others wait for what it stores. One that another has just renewed counts as renewed.
 """
 
 from __future__ import annotations
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 ACTIVATION: Final = timedelta(seconds=1.1)
 USED_SHARE_OF_LIFE: Final = 0.9
+JUST_NOW: Final = timedelta(minutes=1)
+LOOK_AGAIN: Final = timedelta(seconds=0.3)
+# Longer than a renewal takes: better two tokens than none because another process hangs in its own.
+PATIENCE: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +68,9 @@ class Access:
             if self._current is None and (kept := self._vault.load()) is not None:
                 self._current = Pass(kept, 1)
             if self._current is None:
-                self._current = self._issued("token: none is stored")
+                self._current = self._newer(None, "token: none is stored")
             elif not self._is_fresh(self._current.token):
-                self._current = self._issued("token: the stored one will end soon")
+                self._current = self._newer(self._current, "token: the stored one will end soon")
             return self._current
 
     def renewed(self, refused: Pass) -> Pass | None:
@@ -74,15 +80,28 @@ class Access:
                 return self._current
             if self._is_renewed:
                 return None
-            self._current = self._issued("token: it was refused, and is renewed once")
-            self._is_renewed = True
+            self._current = self._newer(refused, "token: it was refused, and is renewed once")
+            self._is_renewed = self._clock() - self._current.token.issued_at < JUST_NOW
             return self._current
 
-    def _issued(self, why: str) -> Pass:
+    def _newer(self, old: Pass | None, why: str) -> Pass:
+        generation = 1 if old is None else old.generation + 1
+        waited = timedelta(0)
+        while True:
+            with self._vault.renewing() as is_ours:
+                kept = self._vault.load()
+                if kept is not None and self._is_fresh(kept) and (old is None or kept.value != old.token.value):
+                    return Pass(kept, generation)
+                if is_ours or waited >= PATIENCE:
+                    return Pass(self._issued(why), generation)
+            self._pause(LOOK_AGAIN)
+            waited += LOOK_AGAIN
+
+    def _issued(self, why: str) -> Token:
         token = self._issue(why)
         self._pause(ACTIVATION)
         self._vault.save(token)
-        return Pass(token, 1 if self._current is None else self._current.generation + 1)
+        return token
 
     def _is_fresh(self, token: Token) -> bool:
         lifetime = token.expires_at - token.issued_at

@@ -3,18 +3,21 @@
 list    with the token at hand; when that is refused, once more with a renewed one; when that is refused too, a
         request that any account may make tells a useless token from an object that is not the account's to read
 object  the same
-issue   asks for a token
+change  the same, sent once: but for a 429 and a refused token, whose outcome is known, nothing is sent again
+issue   asks for a token; revoke ends one
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
-from hostaway_sync.errors import CredentialsRejected, Forbidden, RateLimited, TokenRejected
+from hostaway_sync.errors import CredentialsRejected, Forbidden, NotFound, RateLimited, TokenRejected
 from hostaway_sync.source import protocol
 from hostaway_sync.source.budget import Call, buckets, exhausted
 from hostaway_sync.source.retry import DEFAULT_WINDOW
@@ -62,6 +65,8 @@ class Request:
     cause: Cause
     params: Params = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
+    document: Mapping[str, int | str] | None = field(default=None, repr=False)
+    secret_params: Mapping[str, SecretStr] = field(default_factory=dict)
     bearer: SecretStr | None = None
 
 
@@ -105,6 +110,7 @@ class Asking:
         send: sends one request at the moment that the budget grants; raises `SourceError`.
         budget: is told of every 429.
         trying: calls again what failed for now.
+        once: calls again only what was certainly not done.
         limits: requests per window.
         egress: name of the address that requests leave through.
         clock: our own clock, aware.
@@ -118,6 +124,7 @@ class Asking:
         send: Callable[[Request], Reply],
         budget: Budget,
         trying: Trying,
+        once: Trying,
         limits: Limits,
         egress: str,
         clock: Callable[[], datetime],
@@ -127,6 +134,7 @@ class Asking:
         self._send = send
         self._budget = budget
         self._trying = trying
+        self._once = once
         self._limits = limits
         self._egress = egress
         self._clock = clock
@@ -141,7 +149,7 @@ class Asking:
             CredentialsRejected: it may read nothing.
             SourceError: anything else, after the retries it deserves.
         """
-        return self._allowed(path, params, access, self._listing, cause)
+        return self._allowed(path, access, lambda token, why: self._got(path, params, token, self._listing, why), cause)
 
     def object(
         self, path: str, params: Params, access: Access, read: Callable[[bytes], _Value], cause: Cause
@@ -165,7 +173,22 @@ class Asking:
         def decode(reply: Reply, asked: str) -> _Value:
             return read(protocol.decode_object(reply.status, reply.headers, reply.body, now=self._clock(), asked=asked))
 
-        return self._allowed(path, params, access, decode, cause)
+        return self._allowed(path, access, lambda token, why: self._got(path, params, token, decode, why), cause)
+
+    def change(self, method: str, path: str, document: Mapping[str, int | str], access: Access, cause: Cause) -> bytes:
+        """Send `document` as JSON with POST, PUT or DELETE, and give the exact bytes of what came back.
+
+        Raises:
+            SourceUnavailable: whether it was done is not known.
+            SourceError: it was not done.
+        """
+        buckets, decode = self._buckets(Call.GENERAL), partial(self._result, asked=f"{method} {path}")
+
+        def send(token: Token, why: Cause) -> bytes:
+            wanted = Request(method, path, buckets, why, document=document or None, bearer=token.value)
+            return self._tried(wanted, decode, self._once)
+
+        return self._allowed(path, access, send, cause)
 
     def prove(self, access: Access) -> None:
         """Make the request that any account may make.
@@ -197,6 +220,16 @@ class Asking:
 
         return self._tried(request, decode)
 
+    def revoke(self, token: Token) -> None:
+        """Have a token refused from now on; that it was before is as good (API notes, 1.3).
+
+        Raises SourceError when that is not known.
+        """
+        buckets, cause, given = self._buckets(Call.TOKEN), Cause("token: it is to end"), {"token": token.value}
+        request = Request("DELETE", "/accessTokens", buckets, cause, secret_params=given, bearer=token.value)
+        with suppress(TokenRejected, NotFound):
+            self._tried(request, partial(self._result, asked="DELETE /accessTokens"))
+
     def _is_good(self, token: Token, refused: str) -> bool:
         """Whether this token can read anything (API notes, 1.2); asked once a minute for all threads."""
         with self._probing:
@@ -209,17 +242,15 @@ class Asking:
                     self._probe = self._clock(), False
             return self._probe[1]
 
-    def _allowed(
-        self, path: str, params: Params, access: Access, decode: Callable[[Reply, str], _Value], cause: Cause
-    ) -> tuple[_Value, datetime]:
+    def _allowed(self, path: str, access: Access, call: Callable[[Token, Cause], _Value], cause: Cause) -> _Value:
         held = access.current()
         try:
-            return self._got(path, params, held.token, decode, cause)
+            return call(held.token, cause)
         except TokenRejected as refusal:
             reason = refusal
         if (renewed := access.renewed(held)) is not None:
             try:
-                return self._got(path, params, renewed.token, decode, cause.also("with a renewed token"))
+                return call(renewed.token, cause.also("with a renewed token"))
             except TokenRejected as refusal:
                 reason = refusal
         if self._is_good(access.current().token, path):
@@ -244,9 +275,12 @@ class Asking:
     def _listing(self, reply: Reply, asked: str) -> Listing:
         return protocol.decode_list(reply.status, reply.headers, reply.body, now=self._clock(), asked=asked)
 
-    def _tried(self, request: Request, decode: Callable[[Reply], _Value]) -> _Value:
+    def _result(self, reply: Reply, asked: str) -> bytes:
+        return protocol.decode_result(reply.status, reply.headers, reply.body, now=self._clock(), asked=asked)
+
+    def _tried(self, request: Request, decode: Callable[[Reply], _Value], trying: Trying | None = None) -> _Value:
         attempts = _Attempts(request)
-        return self._trying(lambda: self._decoded(attempts, decode))
+        return (trying or self._trying)(lambda: self._decoded(attempts, decode))
 
     def _decoded(self, attempts: _Attempts, decode: Callable[[Reply], _Value]) -> _Value:
         request = attempts.next()

@@ -21,6 +21,7 @@ from hostaway_sync.source.asking import Asking, Cause
 from hostaway_sync.source.bookmark import Bookmark
 from hostaway_sync.source.descent import walk_by_cursor
 from hostaway_sync.source.exchange import Exchange
+from hostaway_sync.source.registration import Registration
 from hostaway_sync.source.resources import SPECS, Paging, as_record, list_of, object_path
 from hostaway_sync.source.retry import Patience
 from hostaway_sync.source.steps import Steps
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from hostaway_sync.calls import Budget, Observer
-    from hostaway_sync.records import Record, Resource, TokenVault
+    from hostaway_sync.records import Record, Resource, Token, TokenVault
     from hostaway_sync.source.budget import Limits
     from hostaway_sync.source.pages import Walk
     from hostaway_sync.source.resources import Spec
@@ -108,11 +109,13 @@ class Client:
             send=self._exchange.send,
             budget=budget,
             trying=Trying(patience=Patience(attempts=attempts, backoff=backoff), pause=pause, random=random),
+            once=Trying(patience=Patience(attempts=1), pause=pause, random=random),
             limits=limits,
             egress=egress,
             clock=clock,
         )
         self._access = Access(vault=vault, issue=self._asking.issue, pause=pause, clock=clock)
+        self.registrar = Registration(self._asking, self._access)
 
     @property
     def api_calls(self) -> int:
@@ -194,6 +197,14 @@ class Client:
             SourceError: that could not be found out.
         """
         self._asking.prove(self._access)
+
+    def revoke(self, token: Token) -> None:
+        """Have a token refused from now on.
+
+        Raises:
+            SourceError: that is not known to be so.
+        """
+        self._asking.revoke(token)
 
     def close(self) -> None:
         """Give back connections; requests that wait, in any thread, end with a `SourceError`."""

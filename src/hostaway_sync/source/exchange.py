@@ -159,11 +159,13 @@ class Exchange:
                 self._leave(sending)
 
         headers = {} if request.bearer is None else {"Authorization": f"Bearer {request.bearer.get_secret_value()}"}
+        secret_params = {name: value.get_secret_value() for name, value in request.secret_params.items()}
         with self._http.stream(
             request.method,
             self._api_url + request.path,
-            params=request.params or None,
+            params={**request.params, **secret_params} or None,
             data=request.form or None,
+            json=request.document,
             headers=headers,
             extensions={"trace": watch},
         ) as response:

@@ -8,6 +8,7 @@
     408, 425, 5xx, 3xx             SourceUnavailable
     429                            RateLimited
     other 4xx                      RequestRejected
+    200 with `status: fail` after a change: RequestRejected
     200 with `status: fail`, `result: null`, HTML, an empty or torn body, any other JSON: SourceUnavailable
 
 Sans I/O: no clock, no socket, no state. Rules are those of the API notes, 1.1, 1.2, 2.1, 2.2 and 3.
@@ -15,11 +16,9 @@ Sans I/O: no clock, no socket, no state. Rules are those of the API notes, 1.1, 
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,15 +37,14 @@ from hostaway_sync.errors import (
 from hostaway_sync.records import Token
 from hostaway_sync.source import payloads
 from hostaway_sync.source.casts import Misfit, as_integer
+from hostaway_sync.source.headers import header, retry_in, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
-LONGEST_RETRY: Final = timedelta(seconds=60)
-SHORTEST_RETRY: Final = timedelta(seconds=1)
 UNKNOWN_LIFETIME: Final = timedelta(days=1)
 LONGEST_LIFETIME: Final = timedelta(days=3653)
-_LOWEST_UNIX_TIME: Final = 1e9
 _LONGEST_MESSAGE: Final = 200
 _LONGEST_SCOPE: Final = 20
 _RETRYABLE: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
@@ -115,6 +113,20 @@ def decode_object(status: int, headers: Mapping[str, str], body: bytes, *, now: 
     return raw
 
 
+def decode_result(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, asked: str) -> bytes:
+    """Give the exact bytes of whatever a change of something was answered with; see `decode_list`.
+
+    Raises:
+        SourceError: as drawn above; 200 with `status: fail` is a refusal here (API notes, 2.2).
+    """
+    if status != HTTPStatus.OK:
+        raise _refusal(status, headers, body, now, asked)
+    envelope = _envelope(body)
+    if envelope is not None and _scalar(envelope.status) == "fail":
+        raise RequestRejected(f"Hostaway answered {asked} with status 200 and a failure{_quoted(body)}")
+    return bytes(_opened(status, headers, body, now, asked, "a result").result)
+
+
 def decode_token(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, account_id: int) -> Token:
     """Give the token that was issued at `now`; its lifetime is what Hostaway says, whatever the token itself claims.
 
@@ -142,8 +154,8 @@ def _refusal(status: int, headers: Mapping[str, str], body: bytes, now: datetime
     if status == HTTPStatus.NOT_FOUND:
         return NotFound(sentence)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        scope = _header(headers, "x-ratelimit-applied").strip().lower()[:_LONGEST_SCOPE]
-        return RateLimited(sentence, retry_in=_retry_in(headers, now), limit=_limit(headers), scope=scope or None)
+        scope = header(headers, "x-ratelimit-applied").strip().lower()[:_LONGEST_SCOPE]
+        return RateLimited(sentence, retry_in=retry_in(headers, now), limit=_limit(headers), scope=scope or None)
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _RETRYABLE:
         return RequestRejected(sentence)
     return SourceUnavailable(sentence)
@@ -240,51 +252,12 @@ def _looks_like(body: bytes) -> str:
 
 
 def _lifetime(value: object) -> timedelta:
-    seconds = _seconds(value)
+    seconds = seconds_of(value)
     if seconds is None or seconds <= 0:
         return UNKNOWN_LIFETIME
     return timedelta(seconds=min(seconds, LONGEST_LIFETIME.total_seconds()))
 
 
-def _retry_in(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """Read when to try again: a Unix time by the server's own clock, or a delay (API notes, 3)."""
-    server_now = _date(_header(headers, "date")) or now
-    seconds = _seconds(_header(headers, "x-ratelimit-retry-after"))
-    if seconds is None:
-        seconds = _seconds(_header(headers, "retry-after"))
-    if seconds is None:
-        moment = _date(_header(headers, "retry-after"))
-        seconds = None if moment is None else (moment - server_now).total_seconds()
-    elif seconds > _LOWEST_UNIX_TIME:
-        seconds -= server_now.timestamp()
-    if seconds is None:
-        return None
-    clamped = min(max(seconds, SHORTEST_RETRY.total_seconds()), LONGEST_RETRY.total_seconds())
-    return timedelta(seconds=clamped)
-
-
 def _limit(headers: Mapping[str, str]) -> int | None:
-    limit = _count(_header(headers, "x-ratelimit-limit"))
+    limit = _count(header(headers, "x-ratelimit-limit"))
     return limit or None
-
-
-def _seconds(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        seconds = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return seconds if math.isfinite(seconds) else None
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-
-
-def _header(headers: Mapping[str, str], name: str) -> str:
-    return next((value for key, value in headers.items() if key.lower() == name), "")

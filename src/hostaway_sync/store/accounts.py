@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.errors import AccountError
 from hostaway_sync.records import Token
-from hostaway_sync.secrets import Place
+from hostaway_sync.store import sealing
 from hostaway_sync.store.tables import accounts
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from uuid import UUID
 
@@ -29,12 +30,29 @@ _VISIBLE = (
     accounts.c.is_active,
     accounts.c.last_sync_at,
     accounts.c.created_at,
+    accounts.c.updated_at,
+    accounts.c.removed_at,
+    accounts.c.token_expires_at,
+    accounts.c.webhook_url,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What may be shown of an account."""
+    """What may be shown of an account.
+
+    Attributes:
+        account_id: the source's id.
+        name: for the operator's own eyes.
+        customer_id: copied into every row.
+        is_active: whether it is worked on.
+        last_sync_at: start of the last run that was a success.
+        created_at: when it was added.
+        updated_at: when its settings last changed.
+        removed_at: since when it has no secrets; None: it was not removed.
+        token_expires_at: None: there is no token.
+        webhook_url: public address of the receiver; None: never registered.
+    """
 
     account_id: int
     name: str | None
@@ -42,6 +60,10 @@ class Account:
     is_active: bool
     last_sync_at: datetime | None
     created_at: datetime
+    updated_at: datetime
+    removed_at: datetime | None = None
+    token_expires_at: datetime | None = None
+    webhook_url: str | None = None
 
 
 def list_accounts(database: Database, *, only_active: bool = False) -> list[Account]:
@@ -49,66 +71,30 @@ def list_accounts(database: Database, *, only_active: bool = False) -> list[Acco
     query = sa.select(*_VISIBLE).order_by(accounts.c.account_id)
     if only_active:
         query = query.where(accounts.c.is_active)
-    return database.transaction(lambda connection: [Account(*row) for row in connection.execute(query)])
+    return database.transaction(lambda connection: [Account(**row._asdict()) for row in connection.execute(query)])
 
 
 def find_account(database: Database, account_id: int) -> Account | None:
     """Give one account, or None."""
     query = sa.select(*_VISIBLE).where(accounts.c.account_id == account_id)
     row = database.transaction(lambda connection: connection.execute(query).one_or_none())
-    return Account(*row) if row else None
+    return Account(**row._asdict()) if row else None
 
 
 def get_account(database: Database, account_id: int) -> Account:
     """Give one account that may be worked on.
 
     Raises:
-        AccountError: it is unknown or disabled.
+        AccountError: it is unknown, removed or disabled.
     """
     account = find_account(database, account_id)
     if account is None:
         raise account_unknown(account_id)
+    if account.removed_at is not None:
+        raise account_removed(account_id)
     if not account.is_active:
-        raise AccountError(f"account {account_id} is disabled")
+        raise account_disabled(account_id)
     return account
-
-
-def insert_account(
-    database: Database,
-    ring: KeyRing,
-    account_id: int,
-    client_secret: SecretStr,
-    token: Token | None,
-    *,
-    name: str | None,
-    customer_id: UUID | None,
-) -> None:
-    """Store an account with its secret and, when one was already issued, its token.
-
-    Raises:
-        AccountError: it exists already.
-    """
-    sealed = ring.seal(client_secret, _place("client_secret", account_id))
-    statement = (
-        insert(accounts)
-        .values(
-            account_id=account_id,
-            name=name,
-            customer_id=customer_id,
-            client_secret=sealed,
-            **(_token_columns(ring, account_id, token) if token else {}),
-        )
-        .on_conflict_do_nothing()
-        .returning(accounts.c.account_id)
-    )
-
-    def write(connection: sa.Connection) -> bool:
-        # No two sealings are alike: one like ours is ours, from a commit whose answer was lost.
-        ours = sa.select(accounts.c.client_secret == sealed).where(accounts.c.account_id == account_id)
-        return connection.scalar(statement) is not None or bool(connection.scalar(ours))
-
-    if not database.transaction(write):
-        raise account_exists(account_id)
 
 
 def account_exists(account_id: int) -> AccountError:
@@ -121,10 +107,18 @@ def account_unknown(account_id: int) -> AccountError:
     return AccountError(f"account {account_id} is not known here: add it with `hostaway-sync account add {account_id}`")
 
 
-def has_sealed_values(database: Database) -> bool:
-    """Say whether anything in the database is sealed, so that a lost key is never replaced by a new one."""
-    query = sa.select(sa.exists(sa.select(accounts.c.account_id)))
-    return bool(database.transaction(lambda connection: connection.scalar(query)))
+def account_removed(account_id: int) -> AccountError:
+    """Give the error for an account that is to be used and was removed."""
+    return AccountError(
+        f"account {account_id} was removed: `hostaway-sync account add {account_id}` brings it back, with its rows"
+    )
+
+
+def account_disabled(account_id: int) -> AccountError:
+    """Give the error for an account that is to be worked on and is disabled."""
+    return AccountError(
+        f"account {account_id} is disabled: `hostaway-sync account enable {account_id}` has it worked on again"
+    )
 
 
 def open_client_secret(database: Database, ring: KeyRing, account_id: int) -> SecretStr:
@@ -135,16 +129,23 @@ def open_client_secret(database: Database, ring: KeyRing, account_id: int) -> Se
     """
     query = sa.select(accounts.c.client_secret).where(accounts.c.account_id == account_id)
     sealed = database.transaction(lambda connection: connection.execute(query).scalar_one())
-    return ring.open(bytes(sealed), _place("client_secret", account_id))
+    return ring.open(bytes(sealed), sealing.place_of(accounts.c.client_secret, account_id))
 
 
 class StoredToken:
-    """The `TokenVault` of an account that is in the database."""
+    """The `TokenVault` of an account that is in the database: unsealed once a process, as long as it stays the same.
+
+    Args:
+        database: where it is.
+        ring: seals and opens it.
+        account_id: whose.
+    """
 
     def __init__(self, database: Database, ring: KeyRing, account_id: int) -> None:
         self._database = database
         self._ring = ring
         self._account_id = account_id
+        self._opened: tuple[bytes, Token] | None = None
 
     def load(self) -> Token | None:
         """Give the stored token, or None."""
@@ -154,17 +155,25 @@ class StoredToken:
         row = self._database.transaction(lambda connection: connection.execute(query).one_or_none())
         if row is None:
             return None
-        value = self._ring.open(bytes(row.access_token), _place("access_token", self._account_id))
-        return Token(value, row.token_issued_at, row.token_expires_at)
+        sealed, opened = bytes(row.access_token), self._opened
+        # No two sealings are alike: the same bytes are the same token.
+        if opened is None or opened[0] != sealed:
+            value = self._ring.open(sealed, sealing.place_of(accounts.c.access_token, self._account_id))
+            opened = self._opened = sealed, Token(value, row.token_issued_at, row.token_expires_at)
+        return opened[1]
 
     def save(self, token: Token) -> None:
-        """Keep `token` in place of what was there."""
-        statement = (
-            sa.update(accounts)
-            .where(accounts.c.account_id == self._account_id)
-            .values(**_token_columns(self._ring, self._account_id, token))
-        )
-        self._database.transaction(lambda connection: connection.execute(statement))
+        """Keep `token` in place of what was there; an account that was removed meanwhile gets none."""
+        itself = sa.update(accounts).where(accounts.c.account_id == self._account_id, accounts.c.removed_at.is_(None))
+
+        def write(connection: sa.Connection) -> None:
+            connection.execute(itself.values(**token_columns(connection, self._ring, self._account_id, token)))
+
+        self._database.transaction(write)
+
+    def renewing(self) -> AbstractContextManager[bool]:
+        """Claim the right to renew the token, for all processes there are; False: another one has it."""
+        return self._database.claim(f"token of account {self._account_id}")
 
 
 class TokenInHand:
@@ -181,14 +190,20 @@ class TokenInHand:
         """Keep `token` in memory."""
         self.token = token
 
+    def renewing(self) -> AbstractContextManager[bool]:
+        """Nobody else knows the account yet."""
+        return nullcontext(enter_result=True)
 
-def _token_columns(ring: KeyRing, account_id: int, token: Token) -> dict[str, object]:
+
+def token_columns(connection: sa.Connection, ring: KeyRing, account_id: int, token: Token) -> dict[str, object]:
+    """Give what is stored of a token, by column."""
     return {
-        "access_token": ring.seal(token.value, _place("access_token", account_id)),
+        "access_token": sealing.seal(connection, ring, token.value, accounts.c.access_token, account_id),
         "token_issued_at": token.issued_at,
         "token_expires_at": token.expires_at,
     }
 
 
-def _place(column: str, account_id: int) -> Place:
-    return Place(accounts.name, column, account_id)
+def is_known(connection: sa.Connection, account_id: int) -> bool:
+    """Say whether there is such an account, removed or not."""
+    return bool(connection.scalar(sa.select(sa.exists().where(accounts.c.account_id == account_id))))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import time
+from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import sqlalchemy as sa
@@ -22,7 +24,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from hostaway_sync.errors import ConfigurationError, HostawaySyncError, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import psycopg
 
@@ -99,16 +101,7 @@ class Database:
             StoreError: the server refuses us (unknown database, wrong password, no permission).
             ConfigurationError: the URL has an option that does not exist.
         """
-        retrying = Retrying(
-            retry=retry_if_exception_type(StoreUnavailable),
-            wait=wait_random_exponential(multiplier=0.1, max=3),
-            stop=stop_after_delay(self._patience if self._was_reached else min(self._patience, _FIRST_PATIENCE)),
-            sleep=self._sleep,
-            before_sleep=self._revive,
-            reraise=True,
-        )
-        result: T = retrying(self.attempt, work, is_one_statement=is_one_statement)
-        return result
+        return self._patiently(partial(self.attempt, work, is_one_statement=is_one_statement))
 
     def attempt(self, work: Callable[[sa.Connection], T], *, is_one_statement: bool = False) -> T:
         """Run `work` in one transaction, once.
@@ -123,6 +116,26 @@ class Database:
         except SQLAlchemyError as error:
             raise_translated(error)
 
+    @contextmanager
+    def claim(self, right: str) -> Iterator[bool]:
+        """Have a right that one holder of all processes can have, while the block runs; give whether it is ours.
+
+        It ends with the connection that holds it, which is not one of the pool's: whoever works on something long
+        must not keep from others what they need to get on. It holds no transaction open.
+
+        Raises:
+            StoreUnavailable, StoreError, ConfigurationError: as `transaction`.
+        """
+        name = sa.func.hashtextextended(f"{self.schema}: {right}", 0)
+        connection, is_ours = self._patiently(partial(self._claimed, name))
+        with closing(connection):
+            yield is_ours
+
+    def apart(self, *, pool_size: int, patience: float) -> Database:
+        """Give the same database with connections and a patience of its own; end it with `engine.dispose()`."""
+        url = self.engine.url.render_as_string(hide_password=False)
+        return Database(url, schema=self.schema, embedded=self.embedded, pool_size=pool_size, patience=patience)
+
     def hurry(self) -> None:
         """Give up soon from now on if the server is away: whoever waits wants to be gone."""
         self._was_reached = False
@@ -132,6 +145,28 @@ class Database:
         self.engine.dispose()
         if self.embedded is not None:
             self.embedded.release()
+
+    def _claimed(self, name: sa.ColumnElement[int]) -> tuple[sa.Connection, bool]:
+        try:
+            connection = self.engine.connect()
+            connection.detach()
+            is_ours = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(name))))
+            connection.commit()
+        except SQLAlchemyError as error:
+            raise_translated(error)
+        return connection, is_ours
+
+    def _patiently(self, attempt: Callable[[], T]) -> T:
+        retrying = Retrying(
+            retry=retry_if_exception_type(StoreUnavailable),
+            wait=wait_random_exponential(multiplier=0.1, max=3),
+            stop=stop_after_delay(self._patience if self._was_reached else min(self._patience, _FIRST_PATIENCE)),
+            sleep=self._sleep,
+            before_sleep=self._revive,
+            reraise=True,
+        )
+        result: T = retrying(attempt)
+        return result
 
     def _revive(self, state: RetryCallState) -> None:
         reason = state.outcome.exception() if state.outcome else None

@@ -155,6 +155,38 @@ class BucketUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Deferred:
+    """What the push pipe has not done yet.
+
+    Attributes:
+        deliveries: those whose object is not read again yet.
+        oldest_at: when the oldest of them came.
+        dead_letters: work that failed for good and waits for a person.
+        due_since: since when the oldest job waits that could be started; None when there is none.
+        has_worker: there is one, and a worker said lately that it lives.
+    """
+
+    deliveries: int = 0
+    oldest_at: datetime | None = None
+    dead_letters: int = 0
+    due_since: datetime | None = None
+    has_worker: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Reservations that changed in the last day.
+
+    Attributes:
+        unannounced: those that only runs found; `store.polled` says which changes count.
+        announced: those that deliveries were about.
+    """
+
+    unannounced: int
+    announced: int
+
+
+@dataclass(frozen=True, slots=True)
 class AccountFacts:
     """What is known of one account.
 
@@ -169,6 +201,8 @@ class AccountFacts:
         certificate: the newest comparison with the source.
         equal_at: moment of the newest comparison that found no difference.
         limit: its own request limit; None when it never asked.
+        deferred: what the push pipe has not done yet.
+        silence: changes that were not announced; None when there were none, or nothing is registered.
     """
 
     account_id: int
@@ -187,6 +221,8 @@ class AccountFacts:
     recent: Recent = Recent()
     quarantine: Quarantine = Quarantine()
     limit: BucketUse | None = None
+    deferred: Deferred = Deferred()
+    silence: Silence | None = None
 
     def live(self, resource: Resource) -> int:
         """Give the rows of a resource that the source still has."""

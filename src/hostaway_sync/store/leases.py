@@ -18,7 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.errors import LeaseHeld, LeaseLost
-from hostaway_sync.store.tables import leases
+from hostaway_sync.store.accounts import account_unknown
+from hostaway_sync.store.tables import accounts, leases
 
 if TYPE_CHECKING:
     from hostaway_sync.store.engine import Database
@@ -61,17 +62,21 @@ def acquire(database: Database, account_id: int, owner: str) -> Lease:
 
     Raises:
         LeaseHeld: another run has it.
+        AccountError: the account is unknown.
     """
+    itself = sa.select(accounts.c.account_id, sa.literal(0), sa.func.now()).where(accounts.c.account_id == account_id)
+    # Under a lock: it may be deleted at this moment.
+    itself = itself.with_for_update(read=True, key_share=True)
+    names = ["account_id", "fencing_token", "expires_at"]
+    first = insert(leases).from_select(names, itself).on_conflict_do_nothing()
 
     def write(connection: sa.Connection) -> Lease:
-        connection.execute(
-            insert(leases)
-            .values(account_id=account_id, fencing_token=0, expires_at=sa.func.now())
-            .on_conflict_do_nothing()
-        )
+        connection.execute(first)
         is_expired = (leases.c.expires_at <= sa.func.clock_timestamp()).label("is_expired")
         query = sa.select(leases.c.owner, leases.c.fencing_token, leases.c.expires_at, is_expired)
-        row = connection.execute(query.where(leases.c.account_id == account_id).with_for_update()).one()
+        row = connection.execute(query.where(leases.c.account_id == account_id).with_for_update()).one_or_none()
+        if row is None:
+            raise account_unknown(account_id)
         if row.owner not in {None, owner} and not row.is_expired and not _owner_died(row.owner):
             raise LeaseHeld(f"account {account_id} is being synced by another run ({row.owner.split('/')[0]})")
         lease = Lease(account_id, owner, row.fencing_token + 1)

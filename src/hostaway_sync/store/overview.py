@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from hostaway_sync.records import Counts, Mode, Resource, RunState
+from hostaway_sync.store.deferred import deferred
 from hostaway_sync.store.facts import (
     AccountFacts,
     BucketUse,
     Certificate,
     Chapter,
+    Deferred,
     Due,
     Lease,
     Overview,
@@ -25,6 +27,7 @@ from hostaway_sync.store.facts import (
     Recent,
     Rows,
 )
+from hostaway_sync.store.polled import silences
 from hostaway_sync.store.tables import (
     MIRRORED,
     accounts,
@@ -70,6 +73,7 @@ def overview(
         rows = _rows(connection, account_id)
         due = _due(connection, account_id)
         broken = {number: Quarantine(*counts) for number, *counts in connection.execute(_quarantined(account_id))}
+        waiting, silent = deferred(connection, account_id), silences(connection, account_id)
         buckets = {row.account_id: buckets_of(row.account_id) for row in found}
         uses = _uses(connection, {bucket.key: bucket for pair in buckets.values() for bucket in pair})
         facts = (
@@ -79,6 +83,8 @@ def overview(
                 due=due.get(row.account_id, {}),
                 quarantine=broken.get(row.account_id, Quarantine()),
                 limit=uses.get(buckets[row.account_id][-1].key),
+                deferred=waiting.get(row.account_id, Deferred()),
+                silence=silent.get(row.account_id),
             )
             for row in found
         )
@@ -144,6 +150,7 @@ def _accounts(account_id: int | None) -> sa.Select[Any]:
             *recent.c,
         )
         .select_from(tables)
+        .where(accounts.c.removed_at.is_(None))
         .order_by(accounts.c.account_id)
     )
     return _only(query, accounts, account_id)

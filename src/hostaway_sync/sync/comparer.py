@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from hostaway_sync.errors import Forbidden, NotFound
 from hostaway_sync.records import Counts, Oddities, Resource
-from hostaway_sync.store import due, leases, missing, records, verdicts, verifying
+from hostaway_sync.store import due, leases, missing, ownership, records, verdicts, verifying
 from hostaway_sync.store.verdicts import Note
 from hostaway_sync.store.verifying import Verdict
 from hostaway_sync.sync import reasons
@@ -171,14 +171,16 @@ class Comparer:
         resource = page.shape.resource
 
         def write(connection: Connection) -> tuple[list[Compared], int]:
-            compared = verifying.compare_page(connection, self._owner, page, locking=self._terms.repair)
+            repair = self._terms.repair
+            owner = ownership.current(connection, self._owner.account_id) if repair else self._owner
+            compared = verifying.compare_page(connection, owner, page, locking=repair)
             later = [one for one in compared if _is_wrong(one) and one.is_later and not final]
             rest = [one for one in compared if not (_is_wrong(one) and one.is_later and not final)]
             wrong = tuple(one.record for one in rest if _is_wrong(one))
             mended: list[Compared] = []
-            if self._terms.repair and wrong:
-                verifying.repair_page(connection, self._owner, replace(page, records=wrong))
-                mended = verifying.compare_page(connection, self._owner, replace(page, records=wrong))
+            if repair and wrong:
+                verifying.repair_page(connection, owner, replace(page, records=wrong))
+                mended = verifying.compare_page(connection, owner, replace(page, records=wrong))
                 rest = [one for one in rest if not _is_wrong(one)] + mended
             verdicts.add(connection, self._notes, resource, self._as_notes(resource, rest))
             return later, sum(not _is_wrong(one) for one in mended)

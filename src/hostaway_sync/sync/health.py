@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 # A day and two hours: one daily line in a crontab may be slow for once, however often sweeps are due.
 LATE_AFTER = timedelta(hours=26)
+# A worker looks once a second, and a line of `worker --drain` in a crontab comes every five minutes.
+UNWORKED_AFTER = timedelta(minutes=10)
+# Fewer changes that only runs found are an accident; so is less than half of all.
+SILENT_CHANGES = 5
+SILENT_SHARE = 0.5
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1), "s": timedelta(seconds=1)}
 
 
@@ -95,7 +100,7 @@ def _grave(facts: AccountFacts, now: datetime) -> Iterator[tuple[Condition, str]
         yield Condition.FAILING, f"last run {ended.state} {when}: {ended.error or 'no reason was kept'}"
     certificate = facts.certificate
     if certificate is not None and certificate.differences > certificate.late:
-        found = _counted(certificate.differences - certificate.late, "difference")
+        found = counted(certificate.differences - certificate.late, "difference")
         repair = f"`hostaway-sync verify {facts.account_id} --repair`"
         yield Condition.DIFFERS, f"verify found {found} {ago(certificate.verified_at, now)}: {repair} mends that"
     if facts.last_sync_at is None:
@@ -108,18 +113,40 @@ def _slight(facts: AccountFacts, now: datetime) -> Iterator[str]:
     """Give what an operator should know of an account that is complete nevertheless."""
     if facts.certificate is not None and facts.certificate.error is not None:
         yield f"verify left something open {ago(facts.certificate.verified_at, now)}: {facts.certificate.error}"
+    yield from _of_deliveries(facts, now)
     if facts.quarantine.rowless:
-        yield f"{_counted(facts.quarantine.rowless, 'record')} could not be stored: see quarantined_records"
+        yield f"{counted(facts.quarantine.rowless, 'record')} could not be stored: see quarantined_records"
     due = list(facts.due.values())
     # Marks that a run left behind: whatever was marked since is for the next one.
     ran_at = facts.ended.started_at if facts.ended else None
     if due and ran_at and facts.lease is None and min(mark.since for mark in due) < ran_at:
         waits = ago(min(mark.since for mark in due), now)
-        yield f"{_counted(sum(mark.threads for mark in due), 'thread')} not read yet, the oldest marked {waits}"
+        yield f"{counted(sum(mark.threads for mark in due), 'thread')} not read yet, the oldest marked {waits}"
     if facts.limit is not None:
         yield from limit_troubles(facts.limit, now)
     if facts.recent.abandoned:
-        yield f"{_counted(facts.recent.abandoned, 'run')} died in the last 24 h"
+        yield f"{counted(facts.recent.abandoned, 'run')} died in the last 24 h"
+
+
+def is_silent(unannounced: int, announced: int) -> bool:
+    """Say whether so many changes were found by runs alone that announcements must be getting lost."""
+    return unannounced >= SILENT_CHANGES and unannounced > (unannounced + announced) * SILENT_SHARE
+
+
+def _of_deliveries(facts: AccountFacts, now: datetime) -> Iterator[str]:
+    """Say what keeps changes from arriving at once; runs find them all the same."""
+    deferred, silence = facts.deferred, facts.silence
+    if deferred.dead_letters:
+        letters = counted(deferred.dead_letters, "dead letter")
+        yield f"{letters} waiting for you: `hostaway-sync dead-letters list --account {facts.account_id}`"
+    if deferred.due_since is not None and now - deferred.due_since > UNWORKED_AFTER:
+        waits = age(now - deferred.due_since)
+        why = "more is deferred than workers get done" if deferred.has_worker else "no worker runs"
+        yield f"deferred work has been due for {waits}: {why}, see `hostaway-sync worker`"
+    if silence is not None and is_silent(silence.unannounced, silence.announced):
+        changes = f"{silence.unannounced:,} of {silence.unannounced + silence.announced:,} changes of the last 24 h"
+        check = f"`hostaway-sync webhooks check {facts.account_id}`"
+        yield f"webhooks seem silent: {changes} were found by polling only: {check}"
 
 
 def limit_troubles(use: BucketUse, now: datetime) -> Iterator[str]:
@@ -130,5 +157,6 @@ def limit_troubles(use: BucketUse, now: datetime) -> Iterator[str]:
         yield f"the source asked for silence for another {age(use.silent_until - now)}"
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Give a number with its noun, as `1 run` and `2 runs`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

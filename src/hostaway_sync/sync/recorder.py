@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID, uuid4
 
 from hostaway_sync.records import Counts, Oddities, Page, Resource, ResourceReport, RunState
-from hostaway_sync.store import due, leases, missing, records, runs, walks
+from hostaway_sync.store import due, leases, missing, ownership, polled, records, runs, walks
 from hostaway_sync.sync import plan, reasons
 
 if TYPE_CHECKING:
@@ -134,6 +134,7 @@ class TableRecorder:
         self._under_way: dict[Resource, _UnderWay] = {}
         # Of what is read beside the lists: threads, and single objects.
         self._walk_id = uuid4()
+        self._announced_since = polled.announced_since(database, owner.account_id)
         self._write(lambda c: walks.forget_others(c, owner.account_id, run_id, older_than=plan.TAKEN_UP_WITHIN))
 
     def begin(self, resource: Resource, *, is_whole: bool) -> str | None:
@@ -271,8 +272,11 @@ class TableRecorder:
         walks.end(connection, self._owner.account_id, resource, walk_id, run_id=self._run_id)
 
     def _write_page(self, connection: Connection, page: Page, walk_id: UUID) -> None:
-        changes = records.write_page(connection, self._owner, page)
         account_id, resource = self._owner.account_id, page.shape.resource
+        watch = polled.watched(connection, account_id, page, since=self._announced_since)
+        changes = records.write_page(connection, ownership.current(connection, account_id), page)
+        if watch is not None:
+            watch.note(changes)
         walks.add_page(connection, self._run_id, walk_id, account_id, resource, changes, oddities_of(page))
 
     def _write(self, work: Callable[[Connection], None]) -> None:

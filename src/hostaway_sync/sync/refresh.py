@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import Forbidden, NotFound, SourceUnavailable
 from hostaway_sync.records import Resource
-from hostaway_sync.store import due, records, sightings
+from hostaway_sync.store import due, ownership, records, sightings
 from hostaway_sync.sync import plan
 from hostaway_sync.sync.threads import Outcome, mirror_part
 
@@ -60,6 +60,7 @@ def refresh(database: Database, owner: records.Owner, source: Source, resource: 
 
     Raises:
         ValueError: `resource` is messages, which are read as the thread of their conversation.
+        AccountError: the account was disabled meanwhile.
         SourceError: something could not be had, after the retries it deserves.
         StoreError: the database is away.
     """
@@ -116,7 +117,7 @@ class _Reading:
         ids = [record.id for record in page.records if record.id is not None]
 
         def write(connection: Connection) -> Change | None:
-            changes = records.write_page(connection, self._owner, page)
+            changes = records.write_page(connection, ownership.current(connection, account_id), page)
             sightings.seen(connection, account_id, resource, ids, at=page.observed_at)
             return changes[0][1] if changes else None
 

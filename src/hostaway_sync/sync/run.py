@@ -14,6 +14,7 @@ from hostaway_sync.records import Mark, Mode, Resource, ResourceReport, RunRepor
 from hostaway_sync.store import accounts, leases, runs, walks
 from hostaway_sync.store.records import Owner
 from hostaway_sync.sync import plan, reasons
+from hostaway_sync.sync.announcing import is_worth_asking, keep_announced
 from hostaway_sync.sync.dry import DryRecorder
 from hostaway_sync.sync.lease import held
 from hostaway_sync.sync.missing import mark_missing
@@ -22,9 +23,11 @@ from hostaway_sync.sync.threads import mirror_parts
 from hostaway_sync.sync.walk import mirror_list
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
+    from hostaway_sync.deliveries import Announcing
     from hostaway_sync.records import Progress, Source
     from hostaway_sync.store.accounts import Account
     from hostaway_sync.store.engine import Database
@@ -77,15 +80,18 @@ class Run:
         self._marks: dict[Resource, Mark] = {}
         self._decided_at: datetime | None = None
         self._stopped_by: str | None = None
+        self._announcing: Announcing | None = None
+        self._has_looked = False
 
     def stop(self, why: str) -> None:
         """Have this run, in another thread, end for this reason when its source fails next; whoever asks closes it."""
         self._stopped_by = why
 
-    def attempt(self, source: Source, progress: Progress) -> RunReport:
+    def attempt(self, source: Source, progress: Progress, announcing: Announcing | None = None) -> RunReport:
         """Mirror the account once; a report that is no success may be followed by another attempt.
 
-        It is skipped, and says so, when another run did the same since the order's `unless_since`.
+        It is skipped, and says so, when another run did the same since the order's `unless_since`. What is `announcing`
+        changes of the account is looked after at the end, unless nothing may be written.
 
         Raises:
             LeaseHeld: another run works on this account.
@@ -93,6 +99,7 @@ class Run:
             HostawaySyncError: nothing could be done at all.
         """
         self._attempts += 1
+        self._announcing = None if self._has_looked else announcing
         account_id = self._owner.account_id
         try:
             with held(self._database, account_id) as lease:
@@ -132,7 +139,9 @@ class Run:
         signpost = runs.start(self._database, run_id, account_id)
         sweep = Sweep(self._whole, self._order.threads_after) if self._is_full else None
         recorder = TableRecorder(self._database, self._owner, lease, run_id, signpost, sweep)
-        report = self._report(self._mirror(source, recorder, progress), source)
+        reports = self._mirror(source, recorder, progress)
+        self._keep_announced(reports)
+        report = self._report(reports, source)
         for warning in plan.warnings(report.resources):
             log.warning("account %d: %s", account_id, warning)
         # The account is as fresh as the least of what was asked for; part of it says nothing about the rest.
@@ -163,6 +172,18 @@ class Run:
             if error is not None and plan.ends_the_run(error):
                 break
         return reports
+
+    def _keep_announced(self, reports: Mapping[Resource, ResourceReport]) -> None:
+        """Look after the announcements, once a run; after the lists, which matter more, and find what was lost."""
+        if self._announcing is None or not is_worth_asking(reports.values()):
+            return
+        self._has_looked = True
+        try:
+            keep_announced(self._owner.account_id, self._announcing, audits=self._is_full)
+        except HostawaySyncError as failure:
+            if self._stopped_by is not None:
+                raise SystemExit(self._stopped_by) from failure
+            log.warning("account %d: its webhook could not be looked after: %s", self._owner.account_id, failure)
 
     def _with_missing(
         self, resource: Resource, report: ResourceReport, source: Source, recorder: Recorder

@@ -7,6 +7,14 @@ wrong delete must not cascade.
 
 from __future__ import annotations
 
+from hostaway_sync.store.tables.auditing import audit_log
+from hostaway_sync.store.tables.inbox import (
+    dead_letters,
+    delivery_audits,
+    job_attempts,
+    polled_changes,
+    webhook_log,
+)
 from hostaway_sync.store.tables.metadata import Timestamp, metadata
 from hostaway_sync.store.tables.mirrored import (
     MIRRORED,
@@ -32,11 +40,16 @@ __all__ = [
     "MIRRORED",
     "Timestamp",
     "accounts",
+    "audit_log",
     "conversation_messages",
     "conversations",
+    "dead_letters",
+    "delivery_audits",
+    "job_attempts",
     "leases",
     "listings",
     "metadata",
+    "polled_changes",
     "quarantined_records",
     "request_budget",
     "reservations",
@@ -46,4 +59,5 @@ __all__ = [
     "walk_pages",
     "walks",
     "watermarks",
+    "webhook_log",
 ]

@@ -1,0 +1,31 @@
+"""`hostaway-sync serve-webhooks`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from hostaway_sync.cli import streams
+from hostaway_sync.cli.opening import open_mirror
+
+
+def serve_webhooks(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8080,
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Only take deliveries; workers elsewhere work them.")
+    ] = False,
+) -> None:
+    """Take Hostaway's webhooks until stopped.
+
+    Put a proxy with TLS before it, and tell Hostaway with `hostaway-sync webhooks register`.
+    """
+    from hostaway_sync.webhooks.serving import listen
+
+    with open_mirror() as mirror, listen(host, port) as listener:
+        if sys.stderr.isatty():
+            streams.say(f"listening on {host}, port {listener.getsockname()[1]}; Ctrl+C stops")
+        mirror.push.serve_webhooks(listener, with_worker=not no_worker)

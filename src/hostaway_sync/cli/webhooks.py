@@ -1,0 +1,145 @@
+"""`hostaway-sync webhooks …`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from hostaway_sync.cli import output, streams
+from hostaway_sync.cli.arguments import AccountId, Json, OptionalAccountId
+from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.errors import HostawaySyncError, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from hostaway_sync.deliveries import Audit
+    from hostaway_sync.mirror import Mirror
+    from hostaway_sync.webhooks.registering import ListedHook, Registering
+
+app = typer.Typer(help="Tell Hostaway where its webhooks go.", no_args_is_help=True, rich_markup_mode=None)
+T = TypeVar("T")
+_PLACES = {
+    "foreign": "account {}: Hostaway also sends to {}, which is not ours",
+    "legacy": "account {}: a legacy webhook leads to {}; remove it in the dashboard if nobody needs it",
+}
+
+
+@app.command()
+def register(
+    account_id: AccountId,
+    *,
+    url: Annotated[
+        str, typer.Option("--url", metavar="BASE", help="Public address of the receiver: https://sync.example.org.")
+    ],
+    json: Json = False,
+) -> None:
+    """Have Hostaway send an account's webhooks to us, with new credentials.
+
+    The receiver must be running: Hostaway asks it at once. Run it again to exchange the credentials; the old ones
+    stay good for a day.
+    """
+    from hostaway_sync.webhooks.addresses import public_base
+
+    base = public_base(url)
+    with open_mirror() as mirror:
+        try:
+            with mirror.push.webhook(account_id) as webhook:
+                done = webhook.register(base)
+        except SourceError as error:
+            streams.say(f"not registered: is `hostaway-sync serve-webhooks` running, and reached at {base}?")
+            raise error from None
+    _warn(account_id, done.others)
+    if json:
+        output.print_json({"account_id": account_id, **asdict(done)})
+    elif output.is_terminal():
+        typer.echo(f"Account {account_id}: webhook {done.hook_id} {'registered' if done.is_new else 'updated'}.")
+
+
+@app.command("list")
+def list_(account_id: OptionalAccountId = None, *, json: Json = False) -> None:
+    """List the webhooks that Hostaway has of one account, or of all."""
+    with open_mirror() as mirror:
+        found, failures = _each(mirror, account_id, lambda webhook: webhook.listed())
+    if json:
+        rows = [{"account_id": number, **asdict(hook)} for number, hooks in found.items() for hook in hooks]
+        output.print_json(rows)
+    elif any(found.values()):
+        headers = ["account", "webhook", "address", "kind", "enabled"]
+        rows_of = ((number, hook) for number, hooks in found.items() for hook in hooks)
+        output.print_rows(
+            headers,
+            [[str(n), str(h.hook_id), h.address, h.kind, "yes" if h.is_enabled else "no"] for n, h in rows_of],
+        )
+    _end(failures)
+
+
+@app.command()
+def unregister(account_id: AccountId) -> None:
+    """Take the webhook that is ours away from Hostaway; those of others stay."""
+    with open_mirror() as mirror, mirror.push.webhook(account_id) as webhook:
+        removed = webhook.unregister()
+    if output.is_terminal():
+        typer.echo(f"Account {account_id}: {removed or 'no'} webhook{'' if removed == 1 else 's'} removed.")
+
+
+@app.command()
+def check(account_id: OptionalAccountId = None, *, json: Json = False) -> None:
+    """Find out whether webhooks arrive: registered, enabled, ours, and reached from outside with their login.
+
+    Where Hostaway shows a log of its deliveries, it is compared with those that came, and what was lost is read again.
+    Exit 1 when something is wrong.
+    """
+    with open_mirror() as mirror:
+        found, failures = _each(mirror, account_id, lambda webhook: webhook.check())
+    for number, result in found.items():
+        for problem in result.problems:
+            streams.say(problem)
+        _warn(number, result.others)
+    if json:
+        output.print_json([asdict(result) for result in found.values()])
+    elif output.is_terminal():
+        for number, result in found.items():
+            verdict = "not well" if result.problems else "all is well"
+            typer.echo(f"Account {number}: {verdict}; {_audit_words(result.audit)}.")
+    _end(failures or any(result.problems for result in found.values()))
+
+
+def _each(mirror: Mirror, account_id: int | None, ask: Callable[[Registering], T]) -> tuple[dict[int, T], bool]:
+    """Ask for one account, or for each active one and say whether that failed for any."""
+    if account_id is not None:
+        with mirror.push.webhook(account_id) as webhook:
+            return {account_id: ask(webhook)}, False
+    found: dict[int, T] = {}
+    failed = False
+    for account in mirror.accounts():
+        if account.is_active:
+            try:
+                with mirror.push.webhook(account.account_id) as webhook:
+                    found[account.account_id] = ask(webhook)
+            except HostawaySyncError as error:
+                streams.say(f"account {account.account_id}: {error}")
+                failed = True
+    return found, failed
+
+
+def _audit_words(audit: Audit | None) -> str:
+    if audit is None:
+        return "deliveries were not audited"
+    if not audit.has_log:
+        return "Hostaway shows no log of its deliveries, so that none can be audited"
+    since = "in Hostaway's log" if audit.is_first else "since the last audit"
+    rest = "" if audit.is_whole else ", and older ones were not looked at"
+    return f"{audit.lost} of {audit.announced} announced objects lost {since}{rest}"
+
+
+def _warn(account_id: int, others: Iterable[ListedHook]) -> None:
+    for hook in others:
+        streams.say(_PLACES[hook.kind].format(account_id, hook.address))
+
+
+def _end(failed: bool) -> None:  # noqa: FBT001  (what it is about)
+    if failed:
+        raise typer.Exit(1)

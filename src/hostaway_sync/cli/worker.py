@@ -1,0 +1,24 @@
+"""`hostaway-sync worker`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hostaway_sync.cli.arguments import Concurrency
+from hostaway_sync.cli.opening import open_mirror
+
+
+def worker(
+    *,
+    concurrency: Concurrency = 4,
+    drain: Annotated[bool, typer.Option("--drain", help="End as soon as nothing is due: for cron.")] = False,
+) -> None:
+    """Work off deliveries and queued syncs, until it is stopped.
+
+    As many may run as you like, on as many machines. One that is stopped finishes what it has in hand or gives it back
+    within ten seconds; the work of one that is killed is given back within a minute.
+    """
+    with open_mirror() as mirror, mirror.push.worker(concurrency=concurrency, drain=drain) as working:
+        working.wait()

@@ -1,0 +1,98 @@
+"""What becomes of work whose attempt failed. Pure: no I/O, no clock, no lots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum, auto
+
+from hostaway_sync.errors import Advice, ConfigurationError, HostawaySyncError, LeaseLost, RateLimited
+
+_LADDER = (
+    timedelta(seconds=30),
+    timedelta(minutes=2),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=4),
+    timedelta(hours=12),
+)
+_NO_TIME = timedelta(0)
+_JITTER = 0.2
+
+
+class Action(Enum):
+    """What to do with the work."""
+
+    RETRY = auto()
+    SNOOZE = auto()
+    DEAD = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do with the work, and after how long.
+
+    Attributes:
+        action: that.
+        delay: until the next attempt; nothing for DEAD.
+        is_counted: False when the attempt that failed was an extra one, and the next has its number.
+        is_exhausted: the work is dead because its attempts are used up; another beginning might fare better.
+    """
+
+    action: Action
+    delay: timedelta = _NO_TIME
+    is_counted: bool = True
+    is_exhausted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How patient the queue is.
+
+    Attributes:
+        ladder: the wait after the first, second … attempt; after as many and one more, the work is dead.
+        snooze: the wait for something that is in the way and goes by itself.
+    """
+
+    ladder: tuple[timedelta, ...] = _LADDER
+    snooze: timedelta = timedelta(seconds=30)
+
+    def after(self, error: Exception, attempt: int, *, early: timedelta, luck: float) -> Verdict:
+        """Judge an attempt that ended with `error`.
+
+        Args:
+            error: what it raised.
+            attempt: its number, from 1.
+            early: how long before its planned time it ended, because a new delivery pulled it forward; else nothing.
+            luck: 0 to 1, drawn by the caller.
+        """
+        advice = _advice(error)
+        if advice is Advice.SNOOZE:
+            wanted = error.retry_in if isinstance(error, RateLimited) else None
+            return Verdict(Action.SNOOZE, wanted or self._spread(self.snooze, luck), is_counted=False)
+        if advice is not Advice.RETRY:
+            return Verdict(Action.DEAD)
+        if early > _NO_TIME:
+            # Deliveries that keep coming while the source is down must not use up the attempts in a minute.
+            return Verdict(Action.RETRY, early, is_counted=False)
+        return self._step(attempt, attempt - 1, luck)
+
+    def after_death(self, attempt: int, *, luck: float) -> Verdict:
+        """Judge an attempt whose worker died: the first such one is tried again at once, since most are accidents."""
+        return Verdict(Action.RETRY) if attempt == 1 else self._step(attempt, attempt - 2, luck)
+
+    def _step(self, attempt: int, step: int, luck: float) -> Verdict:
+        if attempt > len(self.ladder):
+            return Verdict(Action.DEAD, is_exhausted=True)
+        return Verdict(Action.RETRY, self._spread(self.ladder[step], luck))
+
+    def _spread(self, wait: timedelta, luck: float) -> timedelta:
+        return wait * (1 - _JITTER + 2 * _JITTER * luck)
+
+
+def _advice(error: Exception) -> Advice:
+    # Wrong settings are the worker's fault, not the work's: another one, or the same one corrected, may do it. What is
+    # no error of ours is a bug, and a new version may come before the attempts are used up.
+    if isinstance(error, (ConfigurationError, LeaseLost)) or not isinstance(error, HostawaySyncError):
+        return Advice.RETRY
+    return error.advice

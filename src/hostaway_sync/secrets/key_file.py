@@ -1,0 +1,121 @@
+"""The key file of the data directory: made with the first secret, and changed by `keys rotate` alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hostaway_sync.errors import SecretError
+from hostaway_sync.secrets.ring import KeyRing, new_key, read_keys, written
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+KEY_FILE: Final = "master.key"
+
+
+class KeyFile:
+    """Keys of this machine, one a line; nobody but its owner may read them.
+
+    Args:
+        path: where it lies.
+    """
+
+    kind = "key_file"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = str(path)
+
+    def exists(self) -> bool:
+        """Say whether there is one; raises SecretError where that cannot be found out."""
+        with self._usable():
+            return self.path.exists()
+
+    def read(self) -> tuple[bytes, ...]:
+        """Give its keys.
+
+        Raises:
+            SecretError: it cannot be read, or others may read it too.
+        """
+        with self._usable():
+            status = self.path.stat()
+            if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+                raise SecretError(
+                    f"{self.path} must belong to you and be readable by nobody else: "
+                    f"chown it and `chmod 600 {self.path}`"
+                )
+            return read_keys(self.path.read_text(encoding="ascii", errors="replace"))
+
+    def create(self) -> None:
+        """Make it with a new key, unless another process is first.
+
+        Raises:
+            SecretError: it cannot be made.
+        """
+        with self._usable():
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with self._draft(self.path, (new_key(),)) as draft, suppress(FileExistsError):
+                os.link(draft, self.path)
+                _warn(f"created the master key {self.path}. Back it up: without it the stored secrets are lost.")
+
+    def put_new_first(self) -> None:
+        """Put a new key in front of those that are there.
+
+        Raises:
+            SecretError: the file cannot be read or written.
+        """
+        self._replace((new_key(), *self.read()))
+        _warn(f"put a new key in front of {self.path}. Back it up: without it the stored secrets are lost.")
+
+    def drop(self, ids: Collection[str]) -> None:
+        """Leave out the keys with these short ids.
+
+        Raises:
+            SecretError: the file cannot be read or written.
+        """
+        self._replace(tuple(key for key in self.read() if KeyRing([key]).ids[0] not in ids))
+
+    def _replace(self, keys: tuple[bytes, ...]) -> None:
+        with self._usable():
+            real = self.path.resolve()
+            with self._draft(real, keys) as draft:
+                os.replace(draft, real)  # noqa: PTH105  (mkstemp names it as text)
+
+    @contextmanager
+    def _draft(self, path: Path, keys: tuple[bytes, ...]) -> Iterator[str]:
+        """Write a file beside `path`, whole and on the disk; whatever the block makes of it is on the disk as well."""
+        # Not named for the process: one that was killed here left its draft, and containers number theirs alike.
+        descriptor, draft = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(written(keys))
+                file.flush()
+                os.fsync(file.fileno())
+            yield draft
+        finally:
+            Path(draft).unlink(missing_ok=True)
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise SecretError(
+                f"the key file {self.path} cannot be used ({error.strerror}): "
+                "make it readable, or set HOSTAWAY_SYNC_MASTER_KEY"
+            ) from None
+
+
+def _warn(sentence: str) -> None:
+    sys.stderr.write(f"hostaway-sync: {sentence}\n")

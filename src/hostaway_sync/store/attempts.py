@@ -1,0 +1,88 @@
+"""What failed, attempt by attempt: the queue's engine keeps no error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from hostaway_sync.store.tables import job_attempts
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.jobs import Job
+
+_MAX_ERROR = 2_000
+_MAX_TRACEBACK = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt that failed; `traceback` is None when its worker died."""
+
+    attempt_id: UUID
+    started_at: datetime
+    finished_at: datetime
+    error: str
+    traceback: str | None
+
+
+def storable(text: str, longest: int = _MAX_ERROR) -> str:
+    """Give a text as PostgreSQL can hold it, its end left out where it is too long."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")[:longest]
+
+
+def storable_traceback(text: str) -> str:
+    """Give a traceback likewise, but its beginning left out: what went wrong stands at the end."""
+    return storable(text[-_MAX_TRACEBACK:], _MAX_TRACEBACK)
+
+
+def write(connection: sa.Connection, job: Job, attempt: Attempt, *, next_at: datetime | None) -> None:
+    """Keep one attempt; again does no harm."""
+    values = {
+        "attempt_id": attempt.attempt_id,
+        "account_id": job.account_id,
+        "job": job.key,
+        "number": job.attempt,
+        "started_at": attempt.started_at,
+        "finished_at": attempt.finished_at,
+        "error": attempt.error,
+        "traceback": attempt.traceback,
+        "next_at": next_at,
+    }
+    connection.execute(insert(job_attempts).values(values).on_conflict_do_nothing())
+
+
+def history(connection: sa.Connection, key: str, *, since: datetime) -> list[dict[str, Any]]:
+    """Give the attempts at a job that started then or later, oldest first, as JSON holds them."""
+    query = (
+        sa.select(job_attempts.c.number, job_attempts.c.started_at, job_attempts.c.finished_at, job_attempts.c.error)
+        .where(job_attempts.c.job == key, job_attempts.c.started_at >= since)
+        .order_by(job_attempts.c.started_at)
+    )
+    return [
+        {
+            "number": row.number,
+            "started_at": row.started_at.isoformat(),
+            "finished_at": row.finished_at.isoformat(),
+            "error": row.error,
+        }
+        for row in connection.execute(query)
+    ]
+
+
+def prune(database: Database, *, keep: timedelta, limit: int = 5_000) -> int:
+    """Delete attempts that ended longer than `keep` ago, at most `limit`; give how many."""
+    old = (
+        sa.select(job_attempts.c.attempt_id)
+        .where(job_attempts.c.finished_at < sa.func.now() - keep)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    statement = sa.delete(job_attempts).where(job_attempts.c.attempt_id.in_(old))
+    return database.transaction(lambda connection: connection.execute(statement).rowcount)

@@ -1,0 +1,166 @@
+"""Dead letters: deferred work that failed for good, kept with its whole story until a person resolves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from hostaway_sync.deliveries import Target
+from hostaway_sync.errors import HostawaySyncError
+from hostaway_sync.records import Resource
+from hostaway_sync.store import attempts, inbox, jobs
+from hostaway_sync.store.jobs import Job
+from hostaway_sync.store.tables import dead_letters
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from hostaway_sync.store.attempts import Attempt
+    from hostaway_sync.store.engine import Database
+
+DELIVERY, SYNC = "delivery", "sync"
+_RETRIED, _DISCARDED = "retried", "discarded"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One piece of work that failed for good; the columns of its table."""
+
+    dead_letter_id: int
+    kind: str
+    account_id: int
+    target_resource: str | None
+    target_id: int | None
+    job: str
+    deliveries: int
+    payload: Any
+    headers: Any
+    error: str
+    traceback: str | None
+    history: list[dict[str, Any]]
+    created_at: datetime
+    resolved_at: datetime | None
+    resolution: str | None
+
+
+_COLUMNS = tuple(dead_letters.c[name] for name in DeadLetter.__slots__)
+
+
+def write(connection: sa.Connection, job: Job, attempt: Attempt, *, until: datetime) -> int | None:
+    """Give up a job whose last attempt is stored: nobody will try again until a person asks for it.
+
+    Args:
+        connection: of the transaction that ends the job.
+        job: what could not be done.
+        attempt: the last one.
+        until: deliveries stored later have had fewer attempts, and go on waiting.
+
+    Returns:
+        The number of the dead letter; None when no delivery was waiting any more.
+    """
+    found = inbox.Evidence(0, job.arguments(), None)
+    if job.target is not None:
+        waiting = inbox.evidence(connection, job.account_id, job.target, until=until)
+        if waiting is None:
+            return None
+        found = waiting
+    values: dict[str, Any] = {
+        "attempt_id": attempt.attempt_id,
+        "kind": DELIVERY if job.target else SYNC,
+        "account_id": job.account_id,
+        "target_resource": job.target.resource.value if job.target else None,
+        "target_id": job.target.object_id if job.target else None,
+        "job": job.key,
+        "deliveries": found.deliveries,
+        "payload": sa.null() if found.payload is None else found.payload,
+        "headers": sa.null() if found.headers is None else found.headers,
+        "error": attempt.error,
+        "traceback": attempt.traceback,
+        "history": attempts.history(connection, job.key, since=job.began_at or attempt.started_at),
+    }
+    statement = insert(dead_letters).values(values).on_conflict_do_nothing().returning(dead_letters.c.dead_letter_id)
+    number: int | None = connection.scalar(statement)
+    if number is not None and job.target is not None:
+        inbox.bury(connection, job.account_id, job.target, number, until=until)
+    return number
+
+
+def list_letters(database: Database, *, account_id: int | None, resolved_too: bool) -> list[DeadLetter]:
+    """Give dead letters, oldest first: of one account or of all, those that wait for a person or all."""
+    query = sa.select(*_COLUMNS).order_by(dead_letters.c.dead_letter_id)
+    if account_id is not None:
+        query = query.where(dead_letters.c.account_id == account_id)
+    if not resolved_too:
+        query = query.where(dead_letters.c.resolved_at.is_(None))
+    return database.transaction(lambda connection: [DeadLetter(*row) for row in connection.execute(query)])
+
+
+def get_letter(database: Database, dead_letter_id: int) -> DeadLetter:
+    """Give one dead letter.
+
+    Raises:
+        HostawaySyncError: there is none with this number.
+    """
+    query = sa.select(*_COLUMNS).where(dead_letters.c.dead_letter_id == dead_letter_id)
+    row = database.transaction(lambda connection: connection.execute(query).one_or_none())
+    if row is None:
+        raise _unknown(dead_letter_id)
+    return DeadLetter(*row)
+
+
+def retry(database: Database, dead_letter_id: int) -> None:
+    """Defer its work anew, with fresh attempts, and let its deliveries wait again.
+
+    Raises:
+        HostawaySyncError: there is none with this number, or it was resolved before.
+    """
+
+    def write_all(connection: sa.Connection) -> None:
+        letter = _resolve(connection, dead_letter_id, _RETRIED)
+        inbox.reopen(connection, dead_letter_id)
+        jobs.defer(connection, _fresh(letter))
+
+    database.transaction(write_all)
+
+
+def discard(database: Database, dead_letter_id: int) -> None:
+    """Give it up; it stays, but waits for nobody.
+
+    Raises:
+        HostawaySyncError: there is none with this number, or it was resolved before.
+    """
+
+    def write_all(connection: sa.Connection) -> None:
+        _resolve(connection, dead_letter_id, _DISCARDED)
+        inbox.abandon(connection, dead_letter_id)
+
+    database.transaction(write_all)
+
+
+def _resolve(connection: sa.Connection, dead_letter_id: int, resolution: str) -> DeadLetter:
+    query = sa.select(*_COLUMNS).where(dead_letters.c.dead_letter_id == dead_letter_id).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise _unknown(dead_letter_id)
+    letter = DeadLetter(*row)
+    if letter.resolved_at is not None:
+        raise HostawaySyncError(f"dead letter {dead_letter_id} was {letter.resolution} already")
+    connection.execute(
+        sa.update(dead_letters)
+        .where(dead_letters.c.dead_letter_id == dead_letter_id)
+        .values(resolved_at=sa.func.now(), resolution=resolution)
+    )
+    return letter
+
+
+def _fresh(letter: DeadLetter) -> Job:
+    if letter.target_resource is None or letter.target_id is None:
+        return replace(Job.from_arguments(letter.payload), attempt=1, retry_at=None, began_at=None)
+    return Job(letter.account_id, Target(Resource(letter.target_resource), letter.target_id))
+
+
+def _unknown(dead_letter_id: int) -> HostawaySyncError:
+    return HostawaySyncError(f"there is no dead letter {dead_letter_id}")

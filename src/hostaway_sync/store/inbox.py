@@ -1,0 +1,208 @@
+"""The inbox: every delivery as it came, until the object it is about was read again.
+
+accepted ──→ pending ──→ processed                          ignored: nothing to read again
+                └─ read in vain ──→ failed ──→ processed
+                                       └─ attempts used up ──→ dead ── retried by a person ──→ pending
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from hostaway_sync.deliveries import Target
+from hostaway_sync.records import Resource
+from hostaway_sync.store import jobs
+from hostaway_sync.store.jobs import Job
+from hostaway_sync.store.records import Owner
+from hostaway_sync.store.tables import accounts, webhook_log
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+    from hostaway_sync.deliveries import Delivery
+    from hostaway_sync.store.engine import Database
+
+PENDING, PROCESSED, FAILED, DEAD, IGNORED = "pending", "processed", "failed", "dead", "ignored"
+_WAITS = webhook_log.c.status.in_([sa.literal_column(f"'{PENDING}'"), sa.literal_column(f"'{FAILED}'")])
+
+
+def accept(connection: sa.Connection, delivery: Delivery, *, platform: str) -> None:
+    """Store a delivery, and have its object read again, in the transaction of `connection`; again does no harm.
+
+    Args:
+        connection: commits both, or neither.
+        delivery: one that was authenticated; nothing to read again, or `ignored`: it is stored, and that is all.
+        platform: who sent it, as `webhook_log.platform` names it.
+    """
+    event = delivery.event
+    target = None if event.ignored is not None else event.target
+    reason = event.ignored or (None if target else "nothing to read again")
+    values: dict[str, Any] = {
+        "id": delivery.delivery_id,
+        "platform": platform,
+        "account_id": delivery.account_id,
+        "event": event.name,
+        "target_resource": event.target.resource.value if event.target else None,
+        "object_id": event.target.object_id if event.target else None,
+        # The text itself: parsed and written anew, its numbers would not be the same.
+        "payload": sa.cast(sa.literal(delivery.payload, sa.Text), webhook_log.c.payload.type),
+        "body": delivery.body,
+        "headers": dict(delivery.headers),
+        "received_by": delivery.received_by,
+        "status": PENDING if target else IGNORED,
+        "error": reason,
+        "processed_at": None if target else sa.func.now(),
+    }
+    connection.execute(insert(webhook_log).values(values).on_conflict_do_nothing())
+    if target is not None:
+        jobs.defer(connection, Job(delivery.account_id, target))
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The deliveries that wait for an object; `owner` is None when its account is disabled."""
+
+    owner: Owner | None
+    delivery_ids: list[UUID]
+
+
+def waiting(database: Database, account_id: int, target: Target) -> Waiting:
+    """Give the deliveries that wait for an object to be read again."""
+    query = (
+        sa.select(webhook_log.c.id, accounts.c.customer_id, accounts.c.is_active)
+        .join(accounts, accounts.c.account_id == webhook_log.c.account_id)
+        .where(*_about(account_id, target), _WAITS)
+    )
+    rows = database.transaction(lambda connection: connection.execute(query).all())
+    is_active = bool(rows) and rows[0].is_active
+    owner = Owner(account_id, rows[0].customer_id) if is_active else None
+    return Waiting(owner, [row.id for row in rows])
+
+
+def processed(database: Database, delivery_ids: Sequence[UUID]) -> None:
+    """Note that the object was read again since these came."""
+    _settle(database, delivery_ids, status=PROCESSED, error=None)
+
+
+def ignored(database: Database, delivery_ids: Sequence[UUID], *, reason: str) -> None:
+    """Note that nothing will be done about these."""
+    _settle(database, delivery_ids, status=IGNORED, error=reason)
+
+
+def note_failure(connection: sa.Connection, account_id: int, target: Target, error: str, *, until: datetime) -> int:
+    """Note that an object was read in vain for the deliveries stored until then; give how many still wait for it."""
+    statement = (
+        sa.update(webhook_log)
+        .where(*_about(account_id, target), _WAITS, webhook_log.c.created_at <= until)
+        .values(status=FAILED, attempts=webhook_log.c.attempts + 1, error=error)
+    )
+    return connection.execute(statement).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Of the deliveries that are held up: how many there are, and what the newest of them brought."""
+
+    deliveries: int
+    payload: Any
+    headers: Any
+
+
+def evidence(connection: sa.Connection, account_id: int, target: Target, *, until: datetime) -> Evidence | None:
+    """Give what is known of the deliveries stored until then that wait for an object; None when there are none."""
+    newest = (
+        sa.select(webhook_log.c.payload, webhook_log.c.headers, sa.func.count().over().label("deliveries"))
+        .where(*_about(account_id, target), _WAITS, webhook_log.c.created_at <= until)
+        .order_by(webhook_log.c.created_at.desc())
+        .limit(1)
+    )
+    row = connection.execute(newest).one_or_none()
+    return Evidence(row.deliveries, row.payload, row.headers) if row else None
+
+
+def bury(connection: sa.Connection, account_id: int, target: Target, dead_letter_id: int, *, until: datetime) -> None:
+    """Let the deliveries stored until then wait no longer, but for a person."""
+    connection.execute(
+        sa.update(webhook_log)
+        .where(*_about(account_id, target), _WAITS, webhook_log.c.created_at <= until)
+        .values(status=DEAD, dead_letter_id=dead_letter_id)
+    )
+
+
+def reopen(connection: sa.Connection, dead_letter_id: int) -> None:
+    """Let the deliveries of a dead letter wait again, with fresh attempts."""
+    of_it = (webhook_log.c.dead_letter_id == dead_letter_id, webhook_log.c.status == DEAD)
+    connection.execute(sa.update(webhook_log).where(*of_it).values(status=PENDING, attempts=0))
+
+
+def abandon(connection: sa.Connection, dead_letter_id: int) -> None:
+    """Leave the deliveries of a dead letter dead, and settled."""
+    of_it = (webhook_log.c.dead_letter_id == dead_letter_id, webhook_log.c.status == DEAD)
+    connection.execute(sa.update(webhook_log).where(*of_it).values(processed_at=sa.func.now()))
+
+
+def enqueue_forgotten(database: Database, *, limit: int = 1_000) -> int:
+    """Defer a job for objects that deliveries wait for without one; give for how many, at most `limit`."""
+    key = sa.func.concat_ws(
+        ":", jobs.REFRESH, webhook_log.c.account_id, webhook_log.c.target_resource, webhook_log.c.object_id
+    )
+    # In the order of their keys, so that two that do this at once do not wait for each other in turns.
+    query = (
+        sa.select(webhook_log.c.account_id, webhook_log.c.target_resource, webhook_log.c.object_id)
+        .where(_WAITS, key.not_in(jobs.waiting_keys()))
+        .distinct()
+        .order_by(webhook_log.c.account_id, webhook_log.c.target_resource, webhook_log.c.object_id)
+        .limit(limit)
+    )
+
+    def write(connection: sa.Connection) -> int:
+        forgotten = connection.execute(query).all()
+        for row in forgotten:
+            jobs.defer(connection, Job(row.account_id, Target(Resource(row.target_resource), row.object_id)))
+        return len(forgotten)
+
+    return database.transaction(write)
+
+
+def prune(database: Database, *, keep: timedelta, limit: int = 5_000) -> int:
+    """Delete deliveries that were settled longer than `keep` ago, at most `limit`; give how many."""
+    old = (
+        sa.select(webhook_log.c.id)
+        .where(webhook_log.c.processed_at < sa.func.now() - keep)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    statement = sa.delete(webhook_log).where(webhook_log.c.id.in_(old))
+    return database.transaction(lambda connection: connection.execute(statement).rowcount)
+
+
+def oldest_waiting(connection: sa.Connection) -> timedelta | None:
+    """Give the age of the oldest delivery that nobody has tried to work off yet; None when there is none."""
+    age = sa.func.clock_timestamp() - sa.func.min(webhook_log.c.created_at)
+    found: timedelta | None = connection.scalar(
+        sa.select(age).where(webhook_log.c.status == sa.literal_column("'pending'"))
+    )
+    return found
+
+
+def _settle(database: Database, delivery_ids: Sequence[UUID], *, status: str, error: str | None) -> None:
+    statement = (
+        sa.update(webhook_log)
+        .where(webhook_log.c.id == sa.func.any(sa.literal(list(delivery_ids), sa.ARRAY(sa.Uuid))), _WAITS)
+        .values(status=status, error=error, processed_at=sa.func.now())
+    )
+    database.transaction(lambda connection: connection.execute(statement))
+
+
+def _about(account_id: int, target: Target) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        webhook_log.c.account_id == account_id,
+        webhook_log.c.target_resource == target.resource.value,
+        webhook_log.c.object_id == target.object_id,
+    )

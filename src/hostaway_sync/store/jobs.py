@@ -1,0 +1,195 @@
+"""Deferred work, as rows of the queue's table: put there in the transaction of whatever makes it necessary.
+
+    todo ──→ doing ──→ gone                  todo: at most one a key, whoever defers
+               └─ given back: a new todo
+
+The engine has a call for this. Ours is one statement instead of two with a savepoint, and closes a gap: it locks the
+job that waits already, so that no worker can start it before what we commit is there to be seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from hostaway_sync.deliveries import Target
+from hostaway_sync.records import Resource
+from hostaway_sync.store.tables.queue import job_events, jobs, workers
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import timedelta
+
+    from hostaway_sync.store.engine import Database
+
+REFRESH: Final = "refresh"
+SYNC: Final = "sync"
+# Whoever changed something waits for it; a sync waits for nobody.
+_PRIORITIES: Final = {REFRESH: 10, SYNC: 0}
+
+# The engine's status is an enumeration: a text of ours would have to be cast, and the cast to name its schema.
+_TODO = jobs.c.status == sa.literal_column("'todo'")
+_DOING = jobs.c.status == sa.literal_column("'doing'")
+# The engine's own ways out, when it could not have us decide.
+_DROPPED = jobs.c.status.in_([sa.literal_column("'failed'"), sa.literal_column("'aborted'")])
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A piece of deferred work, and how far along its attempts are.
+
+    Attributes:
+        account_id: whose.
+        target: the object to read again; None: the account is to be synced.
+        full: the sync is to read everything.
+        attempt: number of the attempt that comes next; 1 is the first.
+        retry_at: when that was to be; a try before then is an extra one. None: at once.
+        began_at: when the first attempt started; None before it.
+    """
+
+    account_id: int
+    target: Target | None = None
+    full: bool = False
+    attempt: int = 1
+    retry_at: datetime | None = None
+    began_at: datetime | None = None
+
+    @property
+    def kind(self) -> str:
+        """Name of the engine's task, and of its queue."""
+        return SYNC if self.target is None else REFRESH
+
+    @property
+    def key(self) -> str:
+        """What no two waiting jobs share."""
+        if self.target is None:
+            return f"{SYNC}:{self.account_id}"
+        return f"{REFRESH}:{self.account_id}:{self.target.resource}:{self.target.object_id}"
+
+    def arguments(self) -> dict[str, Any]:
+        """Give the job as JSON holds it; `from_arguments` reads it."""
+        written: dict[str, Any] = {"account_id": self.account_id, "attempt": self.attempt}
+        if self.target is not None:
+            written |= {"resource": self.target.resource.value, "object_id": self.target.object_id}
+        if self.full:
+            written["full"] = True
+        for name in ("retry_at", "began_at"):
+            moment: datetime | None = getattr(self, name)
+            if moment is not None:
+                written[name] = moment.isoformat()
+        return written
+
+    @staticmethod
+    def from_arguments(written: Mapping[str, Any]) -> Job:
+        """Read what `arguments` wrote."""
+        target = Target(Resource(written["resource"]), written["object_id"]) if "resource" in written else None
+        moments = {name: datetime.fromisoformat(written[name]) for name in ("retry_at", "began_at") if name in written}
+        return Job(written["account_id"], target, written.get("full", False), written["attempt"], **moments)
+
+
+def now(connection: sa.Connection) -> datetime:
+    """Give the database's clock."""
+    moment: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+    return moment
+
+
+def defer(connection: sa.Connection, job: Job) -> None:
+    """Have a job done as soon as may be; one that waits for its next attempt is pulled forward, and stays as it is."""
+    statement = insert(jobs).values(_row(job))
+    values: dict[str, Any] = {"scheduled_at": None}
+    if job.full:
+        values["args"] = jobs.c.args.op("||")(sa.literal({"full": True}, jobs.c.args.type))
+    connection.execute(_unless_waiting(statement, values))
+
+
+def defer_again(connection: sa.Connection, job: Job, *, at: datetime | None = None) -> None:
+    """Have a job tried again, not before `at`; one with its key that waits already comes no later for it.
+
+    The attempts so far count for the one that waits: work that fails again and again must come to its end.
+    """
+    statement = insert(jobs).values(_row(job) | {"scheduled_at": at})
+    # NULL means now, and LEAST would pass over it.
+    sooner = sa.case(
+        (jobs.c.scheduled_at.is_(None), sa.null()),
+        (statement.excluded.scheduled_at.is_(None), sa.null()),
+        else_=sa.func.least(jobs.c.scheduled_at, statement.excluded.scheduled_at),
+    )
+    # A waiting sync that is to be a full one stays one.
+    carried = jobs.c.args.op("||")(statement.excluded.args)
+    connection.execute(_unless_waiting(statement, {"scheduled_at": sooner, "args": carried}))
+
+
+def is_due(database: Database, kinds: Collection[str]) -> bool:
+    """Say whether anything could be started now."""
+    due = sa.or_(jobs.c.scheduled_at.is_(None), jobs.c.scheduled_at <= sa.func.clock_timestamp())
+    query = sa.select(sa.exists().where(_TODO, due, jobs.c.queue_name.in_(kinds)))
+    return bool(database.transaction(lambda connection: connection.scalar(query)))
+
+
+@dataclass(frozen=True, slots=True)
+class Stalled:
+    """A job that nobody works on, though it was begun.
+
+    Attributes:
+        row_id: its row, to be given to `end`.
+        job: what it was.
+        started_at: when; None when that is not known.
+    """
+
+    row_id: int
+    job: Job
+    started_at: datetime | None
+
+
+def take_stalled(connection: sa.Connection, kinds: Collection[str], *, silent_for: timedelta) -> Stalled | None:
+    """Lock one job whose worker has died, or has dropped it; None when there is none that nobody else has locked."""
+    is_alive = sa.exists().where(
+        workers.c.id == jobs.c.worker_id, workers.c.last_heartbeat >= sa.func.clock_timestamp() - silent_for
+    )
+    query = (
+        sa.select(jobs.c.id, jobs.c.args)
+        .where(sa.or_(sa.and_(_DOING, sa.not_(is_alive)), _DROPPED), jobs.c.task_name.in_(kinds))
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    started = sa.select(sa.func.max(job_events.c.at)).where(
+        job_events.c.job_id == row.id, job_events.c.type == sa.literal_column("'started'")
+    )
+    return Stalled(row.id, Job.from_arguments(row.args), connection.scalar(started))
+
+
+def end(connection: sa.Connection, row_id: int) -> None:
+    """Take a job away; what it leaves to do has been deferred anew."""
+    connection.execute(sa.delete(jobs).where(jobs.c.id == row_id))
+
+
+def forget(connection: sa.Connection, account_id: int) -> None:
+    """Take away the jobs of an account that nobody works on."""
+    of_account = jobs.c.args["account_id"].as_integer() == account_id
+    connection.execute(sa.delete(jobs).where(sa.or_(_TODO, _DROPPED), of_account))
+
+
+def waiting_keys() -> sa.Select[str]:
+    """Give the keys of all jobs that wait or are being worked on, for a query's `IN`."""
+    return sa.select(jobs.c.queueing_lock).where(sa.or_(_TODO, _DOING), jobs.c.queueing_lock.is_not(None))
+
+
+def _row(job: Job) -> dict[str, Any]:
+    return {
+        "queue_name": job.kind,
+        "task_name": job.kind,
+        "priority": _PRIORITIES[job.kind],
+        "queueing_lock": job.key,
+        "args": job.arguments(),
+    }
+
+
+def _unless_waiting(statement: Any, values: dict[str, Any]) -> Any:  # noqa: ANN401  (SQLAlchemy's insert)
+    return statement.on_conflict_do_update(index_elements=[jobs.c.queueing_lock], index_where=_TODO, set_=values)

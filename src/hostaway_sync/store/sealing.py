@@ -1,0 +1,220 @@
+"""Which columns are sealed, and how their values move from one key to the next while everything runs.
+
+Whoever seals holds the keys until its transaction ends, and whoever changes the keys waits for that. So once keys were
+changed, whatever is stored from then on is sealed with the new ones.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from hostaway_sync.errors import SecretError
+from hostaway_sync.secrets import LEAST_BYTES, VERSION, Place, key_id_of, plain_text
+from hostaway_sync.store.tables import accounts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import SecretStr
+
+    from hostaway_sync.secrets import KeyRing
+    from hostaway_sync.store.engine import Database
+
+    Column = sa.Column[Any]
+
+# Every sealed column there is, table by table; each table's primary key is one number.
+SEALED: Final = (
+    accounts.c.client_secret,
+    accounts.c.access_token,
+    accounts.c.webhook_password,
+    accounts.c.webhook_path_secret,
+    accounts.c.webhook_previous,
+)
+BATCH: Final = 100
+_KEYS: Final = "the keys that seal"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A value that does not open, and why, as a sentence without the value; `is_plain`: it lies there unsealed."""
+
+    place: Place
+    reason: str
+    is_plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What one pass over every sealed value did.
+
+    Attributes:
+        seen: values there are.
+        resealed: of them, those that have another key now.
+        overtaken: of them, those that somebody else changed meanwhile.
+        troubles: those that do not open.
+    """
+
+    seen: int = 0
+    resealed: int = 0
+    overtaken: int = 0
+    troubles: tuple[Trouble, ...] = ()
+
+    def __add__(self, other: Passed) -> Passed:
+        """Give both together."""
+        return Passed(
+            self.seen + other.seen,
+            self.resealed + other.resealed,
+            self.overtaken + other.overtaken,
+            self.troubles + other.troubles,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    column: Column
+    place: Place
+    value: bytes = field(repr=False)
+
+
+def place_of(column: Column, primary_key: int) -> Place:
+    """Give the place of a value in a sealed column."""
+    if column not in SEALED:
+        raise ValueError(f"{column} is not declared as sealed")
+    return Place(column.table.name, column.name, primary_key)
+
+
+def seal(connection: sa.Connection, ring: KeyRing, value: SecretStr, column: Column, primary_key: int) -> bytes:
+    """Seal a value that is stored in the same transaction.
+
+    Raises:
+        SecretError: the keys cannot be read any more.
+    """
+    hold_keys(connection)
+    return ring.seal(value, place_of(column, primary_key))
+
+
+def hold_keys(connection: sa.Connection) -> None:
+    """Let nobody change the keys until the transaction ends, in which something is sealed after this."""
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_key_of_lock(connection))))
+
+
+def hold_keys_alone(connection: sa.Connection) -> None:
+    """Wait for everybody who seals now, and let nobody else until the transaction ends."""
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_key_of_lock(connection))))
+
+
+def has_sealed_values(connection: sa.Connection) -> bool:
+    """Say whether anything in the database is sealed, so that a lost key is never replaced by a new one."""
+    first_byte = sa.literal(VERSION, sa.LargeBinary)
+    begin_so = (sa.exists().where(sa.func.substring(column, 1, 1) == first_byte) for column in SEALED)
+    return bool(connection.scalar(sa.select(sa.or_(*begin_so))))
+
+
+def values_by_key(connection: sa.Connection) -> Counter[str | None]:
+    """Count what lies in sealed columns by the short id of its key; None: it is not sealed."""
+    # What tells a sealed value is at its beginning, and nothing more of it needs to travel.
+    beginnings = (sa.select(sa.func.substring(c, 1, LEAST_BYTES)).where(c.is_not(None)) for c in SEALED)
+    return Counter(key_id_of(bytes(value)) for value in connection.scalars(sa.union_all(*beginnings)))
+
+
+def check(database: Database, ring: KeyRing) -> Passed:
+    """Open every sealed value, change nothing, and name those that do not open."""
+    return _walk(database, partial(_check, ring=ring))
+
+
+def reseal(database: Database, ring: KeyRing) -> Passed:
+    """Seal with the first key whatever is sealed with another or not at all; each batch is one transaction.
+
+    A value is replaced only where it is still the one that was read: what somebody else stores meanwhile stays.
+    """
+    return _walk(database, partial(_reseal, ring=ring))
+
+
+def _walk(database: Database, work: Callable[[sa.Connection, list[_Found]], Passed]) -> Passed:
+    passed = Passed()
+    for table, columns in groupby(SEALED, key=lambda column: column.table):
+        read = partial(_batch, table=table, columns=tuple(columns))
+        after: int | None = 0
+        while after is not None:
+            part, after = database.transaction(partial(_step, work=work, read=partial(read, after=after)))
+            passed += part
+    return passed
+
+
+def _step(
+    connection: sa.Connection,
+    *,
+    work: Callable[[sa.Connection, list[_Found]], Passed],
+    read: Callable[[sa.Connection], tuple[list[_Found], int | None]],
+) -> tuple[Passed, int | None]:
+    found, last = read(connection)
+    return replace(work(connection, found), seen=len(found)), last
+
+
+def _batch(
+    connection: sa.Connection, *, table: sa.Table, columns: tuple[Column, ...], after: int
+) -> tuple[list[_Found], int | None]:
+    """Give the sealed values of the next rows, and the last row's key; None: there are no more."""
+    key = _key_of(table)
+    rows = connection.execute(sa.select(key, *columns).where(key > after).order_by(key).limit(BATCH)).all()
+    found = [
+        _Found(column, place_of(column, row[0]), bytes(value))
+        for row in rows
+        for column, value in zip(columns, row[1:], strict=True)
+        if value is not None
+    ]
+    return found, rows[-1][0] if rows else None
+
+
+def _check(connection: sa.Connection, found: list[_Found], *, ring: KeyRing) -> Passed:
+    del connection
+    return Passed(troubles=tuple(trouble for one in found if (trouble := _trouble(ring, one)) is not None))
+
+
+def _reseal(connection: sa.Connection, found: list[_Found], *, ring: KeyRing) -> Passed:
+    passed = Passed()
+    for one in found:
+        if key_id_of(one.value) == ring.ids[0]:
+            continue
+        value = plain_text(one.value)
+        try:
+            value = value or ring.open(one.value, one.place)
+        except SecretError as error:
+            passed += Passed(troubles=(Trouble(one.place, str(error)),))
+            continue
+        table = one.column.table
+        sealed = seal(connection, ring, value, one.column, one.place.primary_key)
+        statement = (
+            sa.update(table)
+            .where(_key_of(table) == one.place.primary_key, one.column == one.value)
+            .values({one.column: sealed})
+        )
+        is_done = connection.execute(statement).rowcount == 1
+        passed += Passed(resealed=int(is_done), overtaken=int(not is_done))
+    return passed
+
+
+def _trouble(ring: KeyRing, one: _Found) -> Trouble | None:
+    if plain_text(one.value) is not None:
+        return Trouble(one.place, f"{one.place} is not sealed: `hostaway-sync keys rotate` seals it", is_plain=True)
+    try:
+        ring.open(one.value, one.place)
+    except SecretError as error:
+        return Trouble(one.place, str(error))
+    return None
+
+
+def _key_of(table: sa.FromClause) -> sa.ColumnElement[int]:
+    (key,) = table.primary_key
+    return key
+
+
+def _key_of_lock(connection: sa.Connection) -> sa.ColumnElement[int]:
+    schema = connection.get_execution_options()["schema_translate_map"][None]
+    return sa.func.hashtextextended(f"{schema}: {_KEYS}", 0)

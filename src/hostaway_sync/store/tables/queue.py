@@ -1,0 +1,40 @@
+"""The queue engine's own tables, as far as we touch them ourselves; a migration of ours makes them, in its own words.
+
+They are no part of our metadata: their columns are the engine's to change, with a new version of it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from hostaway_sync.store.tables.metadata import Timestamp
+
+_engine = MetaData()
+
+jobs = Table(
+    "procrastinate_jobs",
+    _engine,
+    Column("id", BigInteger, primary_key=True),
+    Column("queue_name", Text),
+    Column("task_name", Text),
+    Column("priority", Integer),
+    Column("queueing_lock", Text),
+    Column("args", JSONB),
+    Column("status", Text),
+    Column("scheduled_at", Timestamp),
+    Column("worker_id", BigInteger),
+)
+job_events = Table(
+    "procrastinate_events",
+    _engine,
+    Column("job_id", BigInteger),
+    Column("type", Text),
+    Column("at", Timestamp),
+)
+workers = Table(
+    "procrastinate_workers",
+    _engine,
+    Column("id", BigInteger, primary_key=True),
+    Column("last_heartbeat", Timestamp),
+)

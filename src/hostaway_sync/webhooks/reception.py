@@ -1,0 +1,72 @@
+"""What a receiver stands on: connections and threads that nothing else may keep busy."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from hostaway_sync.errors import StoreError
+from hostaway_sync.store import inbox, schema
+from hostaway_sync.webhooks.doorkeeper import Doorkeeper
+from hostaway_sync.webhooks.keybook import KeyBook
+from hostaway_sync.webhooks.receiver import Readiness, Receiver
+from hostaway_sync.webhooks.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hostaway_sync.deliveries import Delivery, ReadEvent
+    from hostaway_sync.secrets import KeyRing
+    from hostaway_sync.store.engine import Database
+    from hostaway_sync.webhooks.doorkeeper import Keys
+
+THREADS: Final = 8
+# The sender waits, and comes again: better tell it soon that the database is away.
+PATIENCE: Final = 1.0
+
+
+class Reception:
+    """Opens what a receiver needs.
+
+    Args:
+        database: where deliveries and keys are; the receiver gets connections of its own to it.
+        ring: gives what opens the keys.
+    """
+
+    def __init__(self, database: Database, ring: Callable[[], KeyRing]) -> None:
+        self._database = database.apart(pool_size=THREADS, patience=PATIENCE)
+        self._book = KeyBook(self._database, ring)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="receiver")
+
+    def receiver(self, platform: str, read_event: ReadEvent) -> Receiver:
+        """Make a receiver of one platform's deliveries."""
+        return Receiver(
+            platform=platform,
+            doorkeeper=Doorkeeper(self._keys),
+            read_event=read_event,
+            accept=partial(self._accept, platform),
+            look=self._look,
+            tally=Tally(),
+            pool=self._pool,
+        )
+
+    def close(self) -> None:
+        """Give back threads and connections."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._database.engine.dispose()
+
+    async def _keys(self) -> Mapping[int, Keys | None]:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._book.read)
+
+    def _accept(self, platform: str, delivery: Delivery) -> None:
+        self._database.transaction(partial(inbox.accept, delivery=delivery, platform=platform))
+
+    def _look(self) -> Readiness:
+        try:
+            has_schema = schema.current(self._database) == schema.head()
+            age = self._database.transaction(inbox.oldest_waiting) if has_schema else None
+        except StoreError:
+            return Readiness(has_database=False, has_schema=False, waiting_s=None)
+        return Readiness(has_database=True, has_schema=has_schema, waiting_s=age.total_seconds() if age else None)

@@ -1,0 +1,136 @@
+"""Serves an application over HTTP until a signal comes, and then finishes what is in hand."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from hostaway_sync.webhooks.connection import PatientProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+    from types import FrameType
+
+    from starlette.types import ASGIApp
+
+FINISH_WITHIN: Final = 9
+MOST_CONNECTIONS: Final = 256
+# Longer than proxies keep an idle connection, so that it is never us who close one under a delivery.
+_KEEP_ALIVE: Final = 75
+_LONGEST_HEAD: Final = 16 * 1024
+_BACKLOG: Final = 1024
+
+log = logging.getLogger(__name__)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take a port; 0 takes any free one.
+
+    Raises:
+        OSError: it is taken, or not ours to take.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror or str(error), f"{host}:{port}") from None
+
+
+def serve(
+    app: ASGIApp,
+    *,
+    listener: socket.socket,
+    trusted_proxies: Sequence[str],
+    on_stop: Callable[[], None] | None = None,
+    stop: threading.Event | None = None,
+) -> None:
+    """Answer requests until a signal that the process handles comes, and let that signal have its way afterwards.
+
+    Args:
+        app: answers them.
+        listener: where they come; closed at the end.
+        trusted_proxies: addresses whose `X-Forwarded-For` is believed.
+        on_stop: called in a thread as soon as it is time to stop, to stop something else meanwhile.
+        stop: stops the server when it is set, for whoever gets no signals.
+    """
+    config = uvicorn.Config(
+        app,
+        http=PatientProtocol,
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        log_level="error",  # anybody can make it warn
+        access_log=False,  # it would write paths, and a path is a secret
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=FINISH_WITHIN,
+        h11_max_incomplete_event_size=_LONGEST_HEAD,
+    )
+    address = listener.getsockname()
+    log.info("listening on %s port %d", address[0], address[1])
+    asyncio.run(_Server(config, on_stop, stop).serve(sockets=[listener]))
+
+
+class _Server(uvicorn.Server):
+    def __init__(
+        self, config: uvicorn.Config, on_stop: Callable[[], None] | None, stop: threading.Event | None
+    ) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+        self._stop = stop
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look ten times a second whether to stop."""
+        return await super().on_tick(counter) or (self._stop is not None and self._stop.is_set())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish what is in hand, and have everything else stop at the same time."""
+        if self._on_stop is None:
+            await super().shutdown(sockets)
+        else:
+            await asyncio.gather(super().shutdown(sockets), asyncio.to_thread(self._on_stop))
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Turn the first signal into an orderly end; a second one does what it did before.
+
+        The server's own way knows no SIGHUP, and lets nobody be impatient.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = [signal.SIGHUP, signal.SIGINT, signal.SIGTERM]
+        before = {number: signal.getsignal(number) for number in numbers}
+        caught: list[int] = []
+
+        def restore() -> None:
+            for handled, handler in before.items():
+                signal.signal(handled, handler)
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            del frame
+            restore()
+            caught.append(number)
+            self.should_exit = True
+
+        for handled, handler in before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(handled, stop)
+        try:
+            yield
+        finally:
+            restore()
+        for number in caught:
+            signal.raise_signal(number)

@@ -1,0 +1,119 @@
+"""What became of each request: counted, measured, and written down without ever naming a secret."""
+
+from __future__ import annotations
+
+import logging
+import time
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from hostaway_sync import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+BETWEEN_LINES: Final = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Outcome(StrEnum):
+    """What became of a request to the delivery path; `status` is what it was answered with."""
+
+    STORED = "stored"
+    IGNORED = "ignored"
+    PROBE = "probe"
+    REFUSED = "refused"
+    TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
+    TORN = "torn"
+    NOT_STORED = "not_stored"
+
+    @property
+    def status(self) -> int:
+        """HTTP status; only wrong credentials and size are the sender's fault, everything else it may send again."""
+        return _STATUSES[self]
+
+
+_STATUSES: Final = {
+    Outcome.STORED: 200,
+    Outcome.IGNORED: 200,
+    Outcome.PROBE: 200,
+    Outcome.REFUSED: 401,
+    Outcome.TOO_LARGE: 413,
+    Outcome.TOO_SLOW: 503,
+    Outcome.TORN: 503,
+    Outcome.NOT_STORED: 503,
+}
+_LEVELS: Final = {
+    Outcome.STORED: logging.INFO,
+    Outcome.IGNORED: logging.INFO,
+    Outcome.PROBE: logging.INFO,
+    Outcome.NOT_STORED: logging.ERROR,
+}
+
+
+class Tally:
+    """Counts and lines of one receiver.
+
+    Args:
+        seconds: a clock that never jumps.
+    """
+
+    def __init__(self, *, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._registry = CollectorRegistry()
+        self._counter = Counter(
+            metrics.DELIVERIES, "Requests to the delivery path.", ["outcome"], registry=self._registry
+        )
+        self._histogram = Histogram(
+            metrics.DELIVERY_SECONDS, "From head to answer.", registry=self._registry, buckets=BUCKETS
+        )
+        self._gauge = Gauge(
+            metrics.OLDEST_WAITING_SECONDS, "Age of the oldest waiting delivery.", registry=self._registry
+        )
+        for outcome in Outcome:
+            self._counter.labels(outcome)
+        self._written: dict[Outcome, float] = {}
+        self._unwritten: dict[Outcome, int] = {}
+
+    def note(self, outcome: Outcome, request_id: str, *, took: float, sentence: str) -> None:
+        """Count one request and write a line: of stored deliveries each, of everything else one a second.
+
+        Anybody can make us write the latter, so they say how many more there were.
+        """
+        self._counter.labels(outcome).inc()
+        if outcome in (Outcome.STORED, Outcome.IGNORED):
+            self._histogram.observe(took)
+        elif self._is_too_soon(outcome):
+            return
+        more = self._unwritten.pop(outcome, 0)
+        log.log(
+            _LEVELS.get(outcome, logging.WARNING),
+            "%s: %s (%d in %.0f ms, request %s)%s",
+            outcome.value,
+            sentence,
+            outcome.status,
+            took * 1000,
+            request_id,
+            f"; and {more} more like it" if more else "",
+        )
+
+    def wait_is(self, seconds: float) -> None:
+        """Note the age of the oldest delivery that waits."""
+        self._gauge.set(seconds)
+
+    def exposition(self) -> bytes:
+        """Give everything counted, in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def _is_too_soon(self, outcome: Outcome) -> bool:
+        now = self._seconds()
+        if now - self._written.get(outcome, float("-inf")) < BETWEEN_LINES:
+            self._unwritten[outcome] = self._unwritten.get(outcome, 0) + 1
+            return True
+        self._written[outcome] = now
+        return False

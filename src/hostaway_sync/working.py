@@ -1,0 +1,154 @@
+"""Deferred work, wired: what does it, with which sources, and how much of it at once."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hostaway_sync.queue.policy import Policy
+from hostaway_sync.store import jobs
+from hostaway_sync.sync.queued import sync_queued
+from hostaway_sync.sync.refresh import refresh
+from hostaway_sync.webhooks import handlers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hostaway_sync.deliveries import Target
+    from hostaway_sync.queue.session import Handlers, Rhythm
+    from hostaway_sync.queue.worker import Worker
+    from hostaway_sync.records import RunReport, Source
+    from hostaway_sync.store.accounts import Account
+    from hostaway_sync.store.records import Owner
+    from hostaway_sync.wiring import Wiring
+
+_MOST_IDLE = 32
+
+
+@dataclass(slots=True)
+class _Kept:
+    source: Source
+    stack: ExitStack
+    users: int = 0
+
+
+class Sources:
+    """Sources kept open from one object to the next, one an account; safe to use from several threads.
+
+    Args:
+        wiring: opens them.
+    """
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[int, _Kept] = OrderedDict()
+
+    @contextmanager
+    def use(self, account_id: int) -> Iterator[Source]:
+        """Give the source of an account; after an error it is opened anew, because its secret may have been changed.
+
+        Raises:
+            SecretError: its client secret cannot be opened.
+        """
+        kept = self._take(account_id)
+        try:
+            yield kept.source
+        except BaseException:
+            with self._lock:
+                if self._kept.get(account_id) is kept:
+                    del self._kept[account_id]
+            raise
+        finally:
+            self._give_back(account_id, kept)
+
+    def close(self) -> None:
+        """End every request that is under way."""
+        with self._lock:
+            kept = list(self._kept.values())
+            self._kept.clear()
+        for one in kept:
+            one.stack.close()
+
+    def _take(self, account_id: int) -> _Kept:
+        with self._lock:
+            kept = self._kept.get(account_id)
+            if kept is None:
+                stack = ExitStack()
+                kept = _Kept(stack.enter_context(self._wiring.source(account_id, urgent=True)), stack)
+                self._kept[account_id] = kept
+            kept.users += 1
+            self._kept.move_to_end(account_id)
+            return kept
+
+    def _give_back(self, account_id: int, kept: _Kept) -> None:
+        with self._lock:
+            kept.users -= 1
+            unused: list[_Kept] = []
+            if self._kept.get(account_id) is not kept and not kept.users:
+                unused.append(kept)
+            while len(self._kept) > _MOST_IDLE:
+                idle = next((number for number, one in self._kept.items() if not one.users), None)
+                if idle is None:
+                    break
+                unused.append(self._kept.pop(idle))
+        for one in unused:
+            one.stack.close()
+
+
+class Work:
+    """Deferred work of one mirror.
+
+    Args:
+        wiring: opens sources; names the database.
+        sync: syncs an account, in full or as is due.
+    """
+
+    def __init__(self, wiring: Wiring, sync: Callable[[Account, bool], RunReport]) -> None:
+        self._wiring = wiring
+        self._database = wiring.database
+        self._sync = sync
+
+    @contextmanager
+    def worker(
+        self, *, concurrency: int, drain: bool, policy: Policy | None = None, rhythm: Rhythm | None = None
+    ) -> Iterator[Worker]:
+        """Run a worker while the block runs; what it has in hand then may take ten seconds more.
+
+        Args:
+            concurrency: objects read at once; half as many accounts are synced beside it.
+            drain: it ends by itself when nothing is due.
+            policy: other than the usual one.
+            rhythm: other than the usual one.
+        """
+        from hostaway_sync.queue.session import Duty, Rhythm
+        from hostaway_sync.queue.worker import Worker
+
+        sources = Sources(self._wiring)
+        duty = Duty(
+            handlers=self._handlers(sources),
+            lanes={jobs.REFRESH: concurrency, jobs.SYNC: max(1, concurrency // 2)},
+            keep=timedelta(days=self._wiring.settings.keep_deliveries_days),
+            policy=policy or Policy(),
+            rhythm=rhythm or Rhythm(),
+        )
+        try:
+            with Worker(self._database, duty, drain=drain) as worker:
+                yield worker
+        finally:
+            sources.close()
+
+    def _handlers(self, sources: Sources) -> Handlers:
+        def read_again(owner: Owner, target: Target) -> None:
+            with sources.use(owner.account_id) as source:
+                refresh(self._database, owner, source, target.resource, target.object_id)
+
+        return {
+            jobs.REFRESH: partial(handlers.refresh, self._database, read_again),
+            jobs.SYNC: partial(sync_queued, self._database, self._sync),
+        }

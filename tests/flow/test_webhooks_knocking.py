@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hostaway_sync.store.hooks import generate
+from hostaway_sync.webhooks.knocking import knock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GOOD = {"ok": True, "outcome": "probe", "login": True}
+
+
+@contextmanager
+def somebody(status: int, content: bytes) -> Iterator[str]:
+    """Give the address of someone who always answers the same."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = _answer  # noqa: N815  (the server's name for it)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the server's name for it)
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/webhooks/x"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "trouble"),
+    [
+        (200, json.dumps(GOOD).encode(), None),
+        (200, json.dumps(GOOD | {"login": False}).encode(), "POST: login and password get lost on the way"),
+        (200, json.dumps(GOOD | {"outcome": "stored"}).encode(), "GET: somebody else answers"),
+        (200, b"[1]", "GET: somebody else answers"),
+        (200, b"<html>hello</html>", "GET: somebody else answers"),
+        (200, b"", "GET: somebody else answers"),
+        (301, b"", "GET: the answer is 301"),
+        (502, b"<html>", "GET: the answer is 502"),
+        (401, json.dumps(GOOD).encode(), "GET: the answer is 401"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(status: int, content: bytes, trouble: str | None) -> None:
+    """Only our own receiver's answer, with the login that arrived, is good."""
+    with somebody(status, content) as url:
+        found = knock(url, generate())
+    assert found == trouble if trouble is None else str(found).startswith(trouble)
+
+
+def test_a_door_that_does_not_open_is_said() -> None:
+    """Nobody there, no TLS where there should be, and a name that nobody has."""
+    with somebody(200, b"") as url:
+        assert "certificate" in (knock(url.replace("http:", "https:"), generate()) or "")
+    assert knock(url, generate()) == "GET: nobody answers (ConnectionRefusedError)"
+    assert "nobody answers" in (knock("https://a..invalid/x", generate()) or "")

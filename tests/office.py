@@ -1,0 +1,153 @@
+"""A receiver over real HTTP and a real database, and someone who sends to it byte by byte."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from base64 import b64encode
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from hostaway_sync.secrets import KeyRing
+from hostaway_sync.source.events import read_event
+from hostaway_sync.store import changing, hooks
+from hostaway_sync.webhooks.reception import Reception
+from hostaway_sync.webhooks.serving import listen, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.hooks import Credentials
+
+ACCOUNT = 70001
+RING = KeyRing([b"m" * 32])
+BASE = "https://sync.example.org"
+PATIENCE = 30
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: status, headers in small letters, and the body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def document(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+class Office:
+    """One receiver."""
+
+    def __init__(self, database: Database, host: str, port: int) -> None:
+        self.database = database
+        self.address = host, port
+
+    @property
+    def base(self) -> str:
+        """Where it is."""
+        return f"http://{self.address[0]}:{self.address[1]}"
+
+    def connect(self) -> socket.socket:
+        """Open a connection."""
+        return socket.create_connection(self.address, timeout=PATIENCE)
+
+    def exchange(self, *pieces: bytes) -> Answer:
+        """Send bytes as they are and give the answer."""
+        with self.connect() as connection:
+            for piece in pieces:
+                connection.sendall(piece)
+            return read_answer(connection)
+
+    def get(self, path: str) -> Answer:
+        """Ask a path."""
+        return self.exchange(head("GET", path))
+
+    def post(self, path: str, body: bytes, *, login: str | None = None, **headers: str) -> Answer:
+        """Send a body with its length."""
+        return self.exchange(head("POST", path, login=login, Content_Length=str(len(body)), **headers) + body)
+
+    def deliver(self, credentials: Credentials, body: bytes, account_id: int = ACCOUNT) -> Answer:
+        """Send a delivery as the source would."""
+        return self.post(path_of(credentials, account_id), body, login=login_of(credentials))
+
+
+@contextmanager
+def office(database: Database, *, ring: KeyRing = RING) -> Iterator[Office]:
+    """Open a receiver and close it in an orderly way."""
+    stop = threading.Event()
+    reception = Reception(database, lambda: ring)
+    with listen("127.0.0.1", 0) as listener:
+        receiver = reception.receiver("hostaway", read_event)
+        run = partial(serve, receiver, listener=listener, trusted_proxies=("127.0.0.1",), stop=stop)
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield Office(database, *listener.getsockname())
+        finally:
+            stop.set()
+            thread.join(PATIENCE)
+            reception.close()
+    assert not thread.is_alive()
+
+
+def store_account(database: Database, account_id: int = ACCOUNT) -> None:
+    """Store an account that is not registered."""
+    secret = SecretStr("sandbox-secret")
+    changing.insert_account(database, RING, account_id, secret, None, name=None, customer_id=None)
+
+
+def renew(database: Database, account_id: int = ACCOUNT) -> Credentials:
+    """Give an account new credentials, or again those that were never confirmed."""
+    return database.transaction(partial(hooks.renew, ring=RING, account_id=account_id, url=BASE))
+
+
+def path_of(credentials: Credentials, account_id: int = ACCOUNT) -> str:
+    """Give the path of deliveries."""
+    return f"/webhooks/hostaway/{account_id}/{credentials.path_secret.get_secret_value()}"
+
+
+def login_of(credentials: Credentials) -> str:
+    """Give the value of Authorization."""
+    pair = f"{credentials.login}:{credentials.password.get_secret_value()}"
+    return f"Basic {b64encode(pair.encode()).decode()}"
+
+
+def head(method: str, path: str, *, login: str | None = None, **headers: str) -> bytes:
+    """Write the head of a request; a keyword such as `Content_Length` is a header."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: sync.example.org"]
+    lines += [f"Authorization: {login}"] if login is not None else []
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def read_answer(connection: socket.socket) -> Answer:
+    """Read one answer; an empty one with status 0 where the other side hung up."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        piece = connection.recv(65536)
+        if not piece:
+            return Answer(0, {}, received)
+        received += piece
+    top, _, body = received.partition(b"\r\n\r\n")
+    first, *lines = top.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    while len(body) < int(headers.get("content-length", "0")):
+        body += connection.recv(65536)
+    return Answer(int(first.split()[1]), headers, body)
+
+
+def event(name: str = "reservation.updated", *, account_id: int = ACCOUNT, **fields: Any) -> bytes:
+    """Write the body of a delivery."""
+    return json.dumps(
+        {"object": "x", "event": name, "accountId": account_id, "data": {"id": 41200077} | fields}
+    ).encode()

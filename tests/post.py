@@ -1,0 +1,82 @@
+"""Deliveries for tests, put into the inbox as the receiver does; and a worker that does not make them wait."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from hostaway_sync.deliveries import Delivery, Event, Target
+from hostaway_sync.queue.policy import Policy
+from hostaway_sync.queue.session import Duty, Rhythm
+from hostaway_sync.queue.worker import Worker
+from hostaway_sync.records import Resource
+from hostaway_sync.store import inbox
+from hostaway_sync.store.jobs import REFRESH, SYNC
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hostaway_sync.queue.session import Handlers
+    from hostaway_sync.store.engine import Database
+
+QUICK = Rhythm(poll=0.02, heartbeat=0.1, silent=1.0, rescue=0.1, upkeep=0.2, grace=0.3, last_words=5)
+ONE_RETRY = Policy(ladder=(timedelta(0),), snooze=timedelta(0))
+PATIENCE = 60.0
+
+
+def deliver(
+    database: Database, account_id: int, resource: Resource = Resource.RESERVATIONS, object_id: int = 1, **event: Any
+) -> UUID:
+    """Put a delivery into the inbox, and give its id."""
+    claims: dict[str, Any] = {
+        "name": "reservation.updated",
+        "target": Target(resource, object_id),
+        "claimed_account": account_id,
+    }
+    body = json.dumps({"event": "reservation.updated", "data": {"id": object_id}})
+    delivery = Delivery(
+        delivery_id=uuid4(),
+        account_id=account_id,
+        event=Event(**claims | {"ignored": None} | event),
+        body=body.encode(),
+        payload=body,
+        headers={"user-agent": "sender"},
+        received_by="here",
+    )
+    database.transaction(partial(inbox.accept, delivery=delivery, platform="hostaway"))
+    return delivery.delivery_id
+
+
+def worker(
+    database: Database, handlers: Handlers, *, policy: Policy = ONE_RETRY, drain: bool = True, rhythm: Rhythm = QUICK
+) -> Worker:
+    """Make a worker of two refreshes and a sync at once."""
+    duty = Duty(handlers, {REFRESH: 2, SYNC: 1}, timedelta(days=30), policy, rhythm)
+    return Worker(database, duty, drain=drain)
+
+
+def drain(database: Database, handlers: Handlers, *, policy: Policy = ONE_RETRY) -> None:
+    """Work until nothing is due."""
+    with worker(database, handlers, policy=policy) as working:
+        working.wait()
+
+
+def until(holds: Callable[[], Any], what: str) -> Any:
+    """Look again and again until something holds, and give it; how long that takes is the machine's affair."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := holds()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+    return found
+
+
+def left_alone() -> None:
+    """Wait for threads that went on with a job after their worker had ended."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("job"):
+            thread.join(PATIENCE)

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hostaway_sync.deliveries import LogEntry, Target
+from hostaway_sync.records import Resource
+from hostaway_sync.source.delivery_log import LIMIT, MAX_PAGES, read_log
+from hostaway_sync.source.protocol import Listing
+from hostaway_sync.webhooks.auditing import is_lost, newest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+BOOKING = Target(Resource.RESERVATIONS, 7)
+PREFIX = "https://sync.example.org/webhooks/hostaway/1/"
+
+
+class Log:
+    """A log of so many entries that is asked page by page."""
+
+    def __init__(self, ids: Sequence[int], *, counts: bool = True, ignores_offset: bool = False) -> None:
+        self.ids = ids
+        self.counts = counts
+        self.ignores_offset = ignores_offset
+        self.asked: list[dict[str, Any]] = []
+
+    def __call__(self, params: Mapping[str, int | str], step: str) -> Listing:
+        """Give a page."""
+        assert step == (f"page {len(self.asked) + 1}" if self.asked else "")
+        self.asked.append(dict(params))
+        start = 0 if self.ignores_offset else int(params["offset"])
+        rows = [json.dumps({"id": number}).encode() for number in self.ids[start : start + int(params["limit"])]]
+        return Listing(rows, len(self.ids) if self.counts else None)
+
+    def read(self, after: int | None = None) -> tuple[set[int], bool, int]:
+        """Give the ids that were read, whether that was all, and in how many requests."""
+        log = read_log(self, 5, after=after)
+        return {entry.entry_id for entry in log.entries}, log.is_whole, len(self.asked)
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_short_log_is_read_to_its_end(counts: bool) -> None:  # noqa: FBT001
+    """Where the source does not count, an empty page says that it is the end."""
+    ids = range(250, 0, -1)
+    assert Log(ids, counts=counts).read() == (set(ids), True, 3 if counts else 4)
+    assert Log([], counts=counts).read() == (set(), True, 1)
+
+
+def test_only_what_is_new_is_read_where_the_newest_stands_first() -> None:
+    """Down to the last entry that was seen before."""
+    assert Log(range(1_000, 0, -1)).read(after=950) == (set(range(901, 1_001)), True, 1)
+
+
+def test_a_log_that_is_too_long_is_read_in_part() -> None:
+    """The newest entries, and it is said that there are more."""
+    length = LIMIT * MAX_PAGES + 1_000
+    ids, is_whole, calls = Log(range(length, 0, -1)).read()
+    assert (ids, is_whole, calls) == (set(range(1_001, length + 1)), False, MAX_PAGES)
+    ids, is_whole, calls = Log(range(1, length + 1)).read(after=length - 10)
+    assert ids >= set(range(1_101, length + 1))
+    assert (is_whole, calls) == (True, MAX_PAGES)
+
+
+@pytest.mark.parametrize("after", [None, 50, 500])
+def test_entries_that_were_passed_over_are_missing(after: int | None) -> None:
+    """Of a log that rises and is too long its middle is left out: it is not whole, unless that was seen before."""
+    length = LIMIT * MAX_PAGES + 1_000
+    ids, is_whole, _ = Log(range(1, length + 1)).read(after=after)
+    assert 501 not in ids
+    assert not is_whole
+
+
+@pytest.mark.parametrize("after", [None, 50])
+def test_a_log_that_only_rises_without_a_count_is_not_whole(after: int | None) -> None:
+    """What matters is at an end that nobody knows."""
+    assert not Log(range(1, LIMIT * MAX_PAGES + 100), counts=False).read(after=after)[1]
+
+
+def test_a_log_that_rises_is_read_page_by_page_where_it_is_short() -> None:
+    """Nothing of it is passed over."""
+    assert Log(range(1, 251)).read() == (set(range(1, 251)), True, 3)
+
+
+def test_a_log_that_ignores_the_offset_ends() -> None:
+    """The same page twice is the end of it."""
+    assert Log(range(300, 0, -1), ignores_offset=True).read() == (set(range(201, 301)), True, 2)
+
+
+def test_the_registration_is_named_where_it_is_known() -> None:
+    """A source that can filter need not tell of others."""
+    log = Log([])
+    read_log(log, None, after=None)
+    read_log(log_of_five := Log([]), 5, after=None)
+    assert log.asked == [{"limit": LIMIT, "offset": 0}]
+    assert log_of_five.asked == [{"limit": LIMIT, "offset": 0, "unifiedWebhookId": 5}]
+
+
+@pytest.mark.parametrize(
+    ("row", "entry"),
+    [
+        (
+            {"object": "reservation", "objectId": "7", "responseStatus": 200, "webhookNotificationSettingId": 5},
+            LogEntry(1, BOOKING, was_taken=True, hook_id=5),
+        ),
+        (
+            {"event": "reservation.updated", "objectId": 7, "responseStatus": "503"},
+            LogEntry(1, BOOKING, was_taken=False),
+        ),
+        ({"object": "listing", "objectId": 3}, LogEntry(1, Target(Resource.LISTINGS, 3), None)),
+        (
+            {"object": "conversationMessage", "objectId": 9, "event": "message.received", "url": PREFIX},
+            LogEntry(1, Target(Resource.MESSAGES, 9), None, url=PREFIX),
+        ),
+        ({"object": "task", "event": "task.created", "objectId": 4, "url": None}, LogEntry(1, None, None)),
+        ({"object": "reservation", "objectId": None, "responseStatus": "x"}, LogEntry(1, None, None)),
+        ({"object": [], "event": {}}, LogEntry(1, None, None)),
+    ],
+)
+def test_an_entry_is_read_in_whatever_shape_it_comes(row: dict[str, Any], entry: LogEntry) -> None:
+    """What it does not tell is not known, and what is no object of ours has no target."""
+    log = read_log(lambda params, step: Listing([json.dumps({"id": 1} | row).encode()], 1), None, after=None)  # noqa: ARG005
+    assert log.entries == (entry,)
+
+
+@pytest.mark.parametrize("row", [b"5", b"{", b"{}", b'{"id": 0}', b"[]", b"\xff"])
+def test_rows_that_are_no_entries_are_passed_over(row: bytes) -> None:
+    """They have no number to go by."""
+    assert read_log(lambda params, step: Listing([row], 1), None, after=None).entries == ()  # noqa: ARG005
+
+
+def test_the_newest_entry_of_an_object_counts() -> None:
+    """Hostaway tries again, and what was seen in the last audit is old."""
+    failed, taken = LogEntry(4, BOOKING, was_taken=False), LogEntry(5, BOOKING, was_taken=True)
+    assert newest([taken, failed], None, PREFIX, after=None) == {BOOKING: taken}
+    assert newest([taken, failed], None, PREFIX, after=5) == {}
+
+
+def test_entries_of_other_webhooks_are_not_ours() -> None:
+    """By address or by number; one that tells neither may be ours."""
+
+    def is_ours(hook_id: int | None, url: str) -> bool:
+        return bool(newest([LogEntry(1, BOOKING, None, hook_id, url)], 5, PREFIX, after=None))
+
+    assert is_ours(None, "")
+    assert is_ours(5, "")
+    assert is_ours(5, "https://sync.example.org/****")
+    assert is_ours(6, PREFIX + "secret")
+    assert not is_ours(6, "")
+    assert not is_ours(None, "https://other.example/")
+
+
+def test_what_failed_or_never_came_is_lost() -> None:
+    """The first audit believes the log, because it does not know since when to look."""
+    failed, taken, unknown = (LogEntry(1, BOOKING, was_taken=word) for word in (False, True, None))
+    assert is_lost(failed, None, ())
+    assert not is_lost(taken, None, ())
+    assert is_lost(taken, set(), ())
+    assert is_lost(unknown, set(), ())
+    assert not is_lost(taken, {BOOKING}, ())
+    assert not is_lost(LogEntry(1, None, was_taken=False), set(), ())
+
+
+def test_a_message_is_lost_when_it_is_not_mirrored() -> None:
+    """Its delivery is about a conversation, so that what came says nothing of it."""
+    message = Target(Resource.MESSAGES, 9)
+    assert is_lost(LogEntry(1, message, was_taken=False), set(), ())
+    assert not is_lost(LogEntry(1, message, was_taken=False), set(), {9})
+    assert not is_lost(LogEntry(1, message, was_taken=True), set(), ())

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hostaway_sync import errors
+from hostaway_sync.deliveries import Target
+from hostaway_sync.queue.policy import Action, Policy, Verdict
+from hostaway_sync.records import Resource
+from hostaway_sync.store.jobs import Job
+
+NOTHING = timedelta(0)
+MINUTE = timedelta(minutes=1)
+AWAY = errors.SourceUnavailable("away")
+POLICY = Policy()
+
+
+def after(error: Exception, attempt: int = 1, *, early: timedelta = NOTHING, luck: float = 0.5) -> Verdict:
+    """Ask the usual policy."""
+    return POLICY.after(error, attempt, early=early, luck=luck)
+
+
+def test_waits_grow_as_designed_until_the_work_is_dead() -> None:
+    """Half a minute, two, ten, then one hour, four, twelve; the attempt after that is the last."""
+    waits = [after(AWAY, attempt).delay for attempt in range(1, 7)]
+    assert waits == [timedelta(seconds=seconds) for seconds in (30, 120, 600, 3_600, 14_400, 43_200)]
+    assert after(AWAY, 7) == Verdict(Action.DEAD, is_exhausted=True)
+
+
+@given(attempt=st.integers(1, 6), luck=st.floats(0, 1))
+def test_jitter_spreads_by_a_fifth(attempt: int, luck: float) -> None:
+    """No wait is more than a fifth shorter or longer than designed."""
+    designed = POLICY.ladder[attempt - 1]
+    assert 0.8 * designed <= after(AWAY, attempt, luck=luck).delay <= 1.2 * designed
+
+
+@pytest.mark.parametrize("attempt", [1, 7, 70])
+def test_what_goes_by_itself_is_waited_for_and_never_counted(attempt: int) -> None:
+    """A held lease snoozes for half a minute, a spent budget for as long as the source said, however often."""
+    held = after(errors.LeaseHeld("held"), attempt)
+    assert held == Verdict(Action.SNOOZE, timedelta(seconds=30), is_counted=False)
+    limited = after(errors.RateLimited("429", retry_in=MINUTE), attempt)
+    assert limited == Verdict(Action.SNOOZE, MINUTE, is_counted=False)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.CredentialsRejected("wrong"),
+        errors.RequestRejected("400"),
+        errors.AccountError("gone"),
+        errors.NotFound(""),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_no_attempt_can_cure_is_dead_at_once(error: Exception) -> None:
+    """A permanent error, and one that whoever does the work should have skipped, wait for a person."""
+    assert after(error) == Verdict(Action.DEAD)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [errors.SecretError("no key"), errors.ConfigurationError("x"), errors.LeaseLost("lost"), ValueError("bug")],
+    ids=lambda error: type(error).__name__,
+)
+def test_faults_of_the_worker_do_not_kill_the_work(error: Exception) -> None:
+    """Wrong settings, a lost lease and a bug may be cured before the attempts are used up."""
+    assert after(error).action is Action.RETRY
+
+
+def test_an_extra_try_costs_no_attempt() -> None:
+    """What was pulled forward and failed goes back to its planned time, even when that try would be the last."""
+    assert after(AWAY, 7, early=MINUTE) == Verdict(Action.RETRY, MINUTE, is_counted=False)
+    assert after(AWAY, 7, early=-MINUTE).action is Action.DEAD
+
+
+def test_a_worker_that_died_is_an_accident_once() -> None:
+    """The first time the work is given back at once, then with growing waits, and work that kills ends dead."""
+    assert POLICY.after_death(1, luck=0.5) == Verdict(Action.RETRY)
+    assert POLICY.after_death(2, luck=0.5).delay == timedelta(seconds=30)
+    assert POLICY.after_death(6, luck=0.5).delay == timedelta(hours=4)
+    assert POLICY.after_death(7, luck=0.5) == Verdict(Action.DEAD, is_exhausted=True)
+
+
+@given(
+    account_id=st.integers(1, 2**63 - 1),
+    target=st.none() | st.builds(Target, st.sampled_from(Resource), st.integers(1, 2**63 - 1)),
+    full=st.booleans(),
+    attempt=st.integers(1, 9),
+    moments=st.tuples(*[st.none() | st.datetimes(timezones=st.just(UTC))] * 2),
+)
+def test_a_job_survives_being_written_down(
+    account_id: int,
+    target: Target | None,
+    full: bool,  # noqa: FBT001  (drawn)
+    attempt: int,
+    moments: tuple[datetime | None, datetime | None],
+) -> None:
+    """What a job's arguments say is the job."""
+    job = Job(account_id, target, full, attempt, *moments)
+    assert Job.from_arguments(job.arguments()) == job

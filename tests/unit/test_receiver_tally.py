@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hostaway_sync.webhooks.tally import BETWEEN_LINES, Outcome, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Note = Callable[[Outcome, float], None]
+
+
+@pytest.fixture
+def note(caplog: pytest.LogCaptureFixture) -> Note:
+    """Give a function that notes an outcome at a time."""
+    caplog.set_level(logging.INFO)
+    now = [0.0]
+    tally = Tally(seconds=lambda: now[0])
+
+    def write(outcome: Outcome, at: float) -> None:
+        now[0] = at
+        tally.note(outcome, "an id", took=0.012, sentence="account 70001")
+
+    return write
+
+
+def test_refusals_make_a_line_a_second(note: Note, caplog: pytest.LogCaptureFixture) -> None:
+    """The next one says how many more there were."""
+    for number in range(50):
+        note(Outcome.REFUSED, BETWEEN_LINES * number / 100)
+    note(Outcome.REFUSED, BETWEEN_LINES)
+    assert caplog.messages == [
+        "refused: account 70001 (401 in 12 ms, request an id)",
+        "refused: account 70001 (401 in 12 ms, request an id); and 49 more like it",
+    ]
+
+
+def test_every_kind_has_its_own_second(note: Note, caplog: pytest.LogCaptureFixture) -> None:
+    """Guesses do not hide that nothing can be stored."""
+    note(Outcome.REFUSED, 0)
+    note(Outcome.NOT_STORED, 0)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
+
+
+def test_every_delivery_that_was_stored_has_its_line(note: Note, caplog: pytest.LogCaptureFixture) -> None:
+    """Only who knows the credentials can make those."""
+    for _ in range(5):
+        note(Outcome.STORED, 0)
+        note(Outcome.IGNORED, 0)
+    assert len(caplog.messages) == 10
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_has_a_status(outcome: Outcome) -> None:
+    """Two of them are the sender's fault; everything else it may send again."""
+    assert outcome.status == {Outcome.REFUSED: 401, Outcome.TOO_LARGE: 413}.get(outcome, outcome.status)
+    assert outcome.status in {200, 401, 413, 503}

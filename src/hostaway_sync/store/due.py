@@ -11,13 +11,14 @@ Marks carry the moment at which the request was granted that showed the move, so
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from hostaway_sync.records import Resource
-from hostaway_sync.store.tables import conversation_messages, conversations, reservations, walk_pages
+from hostaway_sync.store.tables import conversation_messages, conversations, listings, reservations, walk_pages
 from hostaway_sync.store.tables.metadata import Timestamp
 
 if TYPE_CHECKING:
@@ -164,16 +165,37 @@ def lookups(database: Database, account_id: int) -> list[int]:
     return database.transaction(lambda connection: list(connection.scalars(query)))
 
 
-def is_lookup(database: Database, account_id: int, reservation_id: int) -> bool:
-    """Say whether a reservation is due and none of its conversations is known."""
-    query = _marked(reservations, account_id).where(reservations.c.id == reservation_id)
-    return database.transaction(lambda connection: connection.execute(query).first() is not None)
+@dataclass(frozen=True, slots=True)
+class Hanging:
+    """What hangs on a reservation.
+
+    Attributes:
+        listing_is_known: whether there is a row of its listing, be it missing at the source.
+        is_lookup: it is due, and none of its conversations is known.
+        threads: its conversations that are due.
+    """
+
+    listing_is_known: bool
+    is_lookup: bool
+    threads: list[int]
+
+
+def hanging_on(database: Database, account_id: int, reservation_id: int, listing_id: int | None) -> Hanging:
+    """Give what hangs on a reservation, in one question: it is asked for every delivery."""
+    of_it = conversations.c.reservation_id == reservation_id
+    query = sa.select(
+        sa.exists().where(listings.c.account_id == account_id, listings.c.id == listing_id).label("listing_is_known"),
+        _marked(reservations, account_id).where(reservations.c.id == reservation_id).exists().label("is_lookup"),
+        sa.func.array(_marked(conversations, account_id).where(of_it).scalar_subquery()).label("threads"),
+    )
+    row = database.transaction(lambda connection: connection.execute(query).one(), is_one_statement=True)
+    return Hanging(row.listing_is_known, row.is_lookup, row.threads)
 
 
 def threads_of(database: Database, account_id: int, reservation_id: int) -> list[int]:
     """Give the conversations of a reservation that are due."""
     query = _marked(conversations, account_id).where(conversations.c.reservation_id == reservation_id)
-    return database.transaction(lambda connection: list(connection.scalars(query)))
+    return database.transaction(lambda connection: list(connection.scalars(query)), is_one_statement=True)
 
 
 def conversations_of(database: Database, account_id: int, reservation_ids: Sequence[int]) -> dict[int, list[int]]:

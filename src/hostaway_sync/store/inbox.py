@@ -79,7 +79,7 @@ def waiting(database: Database, account_id: int, target: Target) -> Waiting:
         .join(accounts, accounts.c.account_id == webhook_log.c.account_id)
         .where(*_about(account_id, target), _WAITS)
     )
-    rows = database.transaction(lambda connection: connection.execute(query).all())
+    rows = database.transaction(lambda connection: connection.execute(query).all(), is_one_statement=True)
     is_active = bool(rows) and rows[0].is_active
     owner = Owner(account_id, rows[0].customer_id) if is_active else None
     return Waiting(owner, [row.id for row in rows])
@@ -197,7 +197,7 @@ def _settle(database: Database, delivery_ids: Sequence[UUID], *, status: str, er
         .where(webhook_log.c.id == sa.func.any(sa.literal(list(delivery_ids), sa.ARRAY(sa.Uuid))), _WAITS)
         .values(status=status, error=error, processed_at=sa.func.now())
     )
-    database.transaction(lambda connection: connection.execute(statement))
+    database.transaction(lambda connection: connection.execute(statement), is_one_statement=True)
 
 
 def _about(account_id: int, target: Target) -> tuple[sa.ColumnElement[bool], ...]:

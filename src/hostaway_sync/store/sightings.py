@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 def now(database: Database) -> datetime:
     """Give the database's time: the clock by which requests are granted."""
-    moment: datetime = database.transaction(lambda connection: connection.execute(_NOW).scalar_one())
+    moment: datetime = database.transaction(
+        lambda connection: connection.execute(_NOW).scalar_one(), is_one_statement=True
+    )
     return moment
 
 
@@ -39,7 +41,7 @@ def is_stored(database: Database, account_id: int, resource: Resource, row_id: i
     """Say whether there is such a row, be it missing at the source."""
     table = MIRRORED[resource]
     query = sa.select(sa.exists().where(table.c.account_id == account_id, table.c.id == row_id))
-    return bool(database.transaction(lambda connection: connection.execute(query).scalar_one()))
+    return bool(database.transaction(lambda connection: connection.execute(query).scalar_one(), is_one_statement=True))
 
 
 def mark_gone(

@@ -132,32 +132,41 @@ class _Reading:
 
     def _hanging_on(self, resource: Resource, record: Record, record_id: int) -> int:
         if resource is Resource.RESERVATIONS:
-            self._fetch_parent(Resource.LISTINGS, record.columns["listing_id"])
-            return self._due_threads(record_id)
+            return self._due_threads(record_id, _id(record.columns["listing_id"]))
         if resource is Resource.CONVERSATIONS:
-            self._fetch_parent(Resource.RESERVATIONS, record.columns["reservation_id"])
+            reservation_id = _id(record.columns["reservation_id"])
+            if reservation_id is not None and not self._is_stored(Resource.RESERVATIONS, reservation_id):
+                self._fetch_reservation(reservation_id)
             return self._part(Resource.MESSAGES, record_id)
         return 0
 
-    def _fetch_parent(self, resource: Resource, record_id: object) -> None:
-        """Read what an object belongs to, if it is not known; that it cannot be had is no fault of the object."""
-        if not isinstance(record_id, int) or record_id < 1:
-            return
-        if sightings.is_stored(self._database, self._owner.account_id, resource, record_id):
-            return
+    def _fetch_reservation(self, reservation_id: int) -> None:
+        page = self._fetch(Resource.RESERVATIONS, reservation_id)
+        listing_id = _id(page.records[0].columns["listing_id"]) if page is not None else None
+        if listing_id is not None and not self._is_stored(Resource.LISTINGS, listing_id):
+            self._fetch(Resource.LISTINGS, listing_id)
+
+    def _fetch(self, resource: Resource, record_id: int) -> Page | None:
+        """Read what an object belongs to; that it cannot be had is no fault of the object."""
         try:
             page = self._source.get(resource, record_id)
         except (NotFound, Forbidden):
-            return
+            return None
         self._stored(page)
-        if resource is Resource.RESERVATIONS:
-            self._fetch_parent(Resource.LISTINGS, page.records[0].columns["listing_id"])
+        return page
 
-    def _due_threads(self, reservation_id: int) -> int:
+    def _is_stored(self, resource: Resource, record_id: int) -> bool:
+        return sightings.is_stored(self._database, self._owner.account_id, resource, record_id)
+
+    def _due_threads(self, reservation_id: int, listing_id: int | None) -> int:
         account_id = self._owner.account_id
-        if due.is_lookup(self._database, account_id, reservation_id):
+        hanging = due.hanging_on(self._database, account_id, reservation_id, listing_id)
+        if listing_id is not None and not hanging.listing_is_known:
+            self._fetch(Resource.LISTINGS, listing_id)
+        threads = hanging.threads
+        if hanging.is_lookup:
             self._part(Resource.CONVERSATIONS, reservation_id)
-        threads = due.threads_of(self._database, account_id, reservation_id)
+            threads = due.threads_of(self._database, account_id, reservation_id)
         return sum(self._part(Resource.MESSAGES, thread) for thread in threads)
 
     def _part(self, resource: Resource, parent: int) -> int:
@@ -168,3 +177,7 @@ class _Reading:
         if outcome is Outcome.DOUBTFUL:
             raise SourceUnavailable(f"the {resource} of {parent} were not read whole: they changed again and again")
         return int(outcome is Outcome.READ)
+
+
+def _id(value: object) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None

@@ -85,7 +85,7 @@ def _ids(on: Stage, wiring: Wiring) -> list[int]:
 
 @contextmanager
 def _receiver(on: Stage, wiring: Wiring) -> Iterator[Address]:
-    made = partial(hooks.renew, ring=wiring.key_ring(), account_id=on.account_id, url="https://sync.example.org")
+    made = partial(hooks.renew, safe=wiring.key_ring(), account_id=on.account_id, url="https://sync.example.org")
     credentials = wiring.database.transaction(made)
     pair = f"{credentials.login}:{credentials.password.get_secret_value()}"
     path = f"/webhooks/hostaway/{on.account_id}/{credentials.path_secret.get_secret_value()}"

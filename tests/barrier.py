@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
-    from hostaway_sync.sandbox import Reply, Request, Sandbox
-
 PATIENCE = 30
+
+
+class Watched(Protocol):
+    """A sandbox, or anything else whose requests have a `route`."""
+
+    def on_request(self, look: Callable[[Any], None], /) -> object:
+        """Have each request looked at before it is answered."""
+
+    def after_request(self, look: Callable[[Any, Any], None], /) -> object:
+        """Have each request looked at when its answer is worked out."""
 
 
 class Barrier:
@@ -19,7 +28,7 @@ class Barrier:
     With `answered` its answer is worked out before, so that it is an old one when it arrives. Opens with the block.
     """
 
-    def __init__(self, sandbox: Sandbox, route: str, number: int = 1, *, answered: bool = False) -> None:
+    def __init__(self, sandbox: Watched, route: str, number: int = 1, *, answered: bool = False) -> None:
         self.reached = threading.Event()
         self.open = threading.Event()
         self._route = route
@@ -42,11 +51,11 @@ class Barrier:
         """Wait until the request is held."""
         assert self.reached.wait(PATIENCE)
 
-    def _hold_answer(self, request: Request, reply: Reply) -> None:
+    def _hold_answer(self, request: Any, reply: Any) -> None:
         del reply
         self._hold(request)
 
-    def _hold(self, request: Request) -> None:
+    def _hold(self, request: Any) -> None:
         if request.route != self._route:
             return
         with self._lock:

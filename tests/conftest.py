@@ -25,6 +25,8 @@ from hostaway_sync.store.engine import Database
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.cloud import Cloud
+
 # Nothing of the machine's own settings may reach a test.
 for _name in [name for name in os.environ if name.startswith("HOSTAWAY_SYNC_") and not name.endswith("_TEST_PG_BIN")]:
     del os.environ[_name]
@@ -105,6 +107,17 @@ def database(database_url: str) -> Iterator[Database]:
 def ring() -> KeyRing:
     """Give a key ring of one key."""
     return KeyRing([b"k" * 32])
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """Give an AWS of this test, to which this process is led as well."""
+    from tests.cloud import clouded
+
+    with clouded() as cloud:
+        for name, value in cloud.environment.items():
+            monkeypatch.setenv(name, value)
+        yield cloud
 
 
 @pytest.fixture

@@ -36,6 +36,8 @@ class Town:
         self._data_dir = data_dir
         self._stack = stack
         self.account_id = sandbox.account_id
+        # What programs find in their environment besides settings of ours.
+        self.surroundings: dict[str, str] = {}
 
     def environment(self, **settings: str) -> dict[str, str]:
         """Give the environment of a program that mirrors this town, as bare as cron's."""
@@ -49,7 +51,7 @@ class Town:
             "RATE_LIMIT_IP": "1000000/1",
             "RATE_LIMIT_ACCOUNT": "1000000/1",
         }
-        return {f"HOSTAWAY_SYNC_{name}": value for name, value in (wanted | settings).items()}
+        return {f"HOSTAWAY_SYNC_{name}": value for name, value in (wanted | settings).items()} | self.surroundings
 
     def mirror(self, **settings: Any) -> Mirror:
         """Open a mirror that waits for nothing between two attempts."""

@@ -5,6 +5,7 @@ HostawaySyncError                what to do   exit code
 ├── ConfigurationError           permanent    78   settings
 │   ├── SchemaOutdated           permanent    78   run `hostaway-sync migrate`
 │   └── SecretError              permanent    78   key ring: missing key, unknown key id, damaged value
+│       └── SecretGone           permanent    78   the store of secrets does not hold it (any more)
 ├── SourceError
 │   ├── SourceUnavailable        retry        1    network, timeout, 5xx, a body that is not what was asked for
 │   ├── RateLimited              snooze       1    429: waits for its window, is no attempt
@@ -15,6 +16,7 @@ HostawaySyncError                what to do   exit code
 │   └── RequestRejected          permanent    1    any other 4xx
 ├── StoreError
 │   └── StoreUnavailable         retry        1    connection lost, server restarting, serialization
+├── SecretsUnavailable           retry        1    the store of secrets is away or wants less asked of it
 ├── AccountError                 permanent    1    exists already, is unknown, disabled or removed
 ├── LeaseHeld                    snooze       75   another run works on this account
 ├── LeaseLost                    permanent    1    this run was paused so long that another took over
@@ -64,6 +66,10 @@ class SchemaOutdated(ConfigurationError):
 
 class SecretError(ConfigurationError):
     """A sealed value cannot be opened, or there is no key to seal with."""
+
+
+class SecretGone(SecretError):
+    """A store outside the database does not hold a secret that a row names: it was replaced, or deleted by hand."""
 
 
 class SourceError(HostawaySyncError):
@@ -128,6 +134,12 @@ class StoreError(HostawaySyncError):
 
 class StoreUnavailable(StoreError):
     """PostgreSQL is away, restarting, or asks to try again."""
+
+    advice = Advice.RETRY
+
+
+class SecretsUnavailable(HostawaySyncError):
+    """A store of secrets outside the database does not answer now."""
 
     advice = Advice.RETRY
 

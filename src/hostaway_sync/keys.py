@@ -1,4 +1,4 @@
-"""The door to the keys that stored secrets are sealed with: which there are, and changing them while all runs."""
+"""The door to where secrets lie and the keys that seal them: which there are, and changing both while all runs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import SecretError, UsageError
-from hostaway_sync.secrets import KeyFile
-from hostaway_sync.store import sealing
+from hostaway_sync.secrets import DATABASE, KeyFile
+from hostaway_sync.store import moving, placing, sealing
 from hostaway_sync.store.sealing import Passed
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from hostaway_sync.secrets import KeyRing, KeySource
+    from hostaway_sync.store.moving import Moved
+    from hostaway_sync.store.placing import Placement
     from hostaway_sync.store.sealing import Trouble
     from hostaway_sync.wiring import Wiring
 
@@ -37,19 +39,34 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class KeyStatus:
-    """The key ring, and what is sealed with it.
+    """Where secrets lie; the key ring, and what is sealed with it.
 
     Attributes:
-        kind: where the keys come from: `variable`, `file`, `keyring` or `key_file`.
-        source: the same, by the name an operator knows it by.
+        store: where secrets are put: `database` or `aws`.
+        leaving: where some still lie, because a move was not finished; None: none was begun.
+        kind: where the keys come from: `variable`, `file`, `keyring` or `key_file`; None: nothing is in the database,
+            and none are needed.
+        source: the same, or the store outside, by the name an operator knows it by.
         keys: the ring's, the one that seals first, then those that it lacks.
         plain: values that should be sealed and are not.
+        outside: values that lie outside the database.
     """
 
-    kind: str
+    store: str
+    leaving: str | None
+    kind: str | None
     source: str
     keys: tuple[Key, ...]
     plain: int
+    outside: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What opening everything showed: `passed`, and how many secrets outside are named by no row."""
+
+    passed: Passed
+    orphans: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +101,57 @@ class Keys:
         self._wiring = wiring
         self._database = wiring.database
 
+    @property
+    def wanted_store(self) -> str:
+        """Where the settings say that secrets lie."""
+        return self._wiring.settings.secrets_store
+
     def status(self) -> KeyStatus:
         """Say which keys there are, where they come from, and how much is sealed with each.
 
         Raises:
             SecretError: there is no key, or it may not be used.
         """
-        ring, source = self._ring(may_create=False)
+        placement = self._database.transaction(placing.read)
+        stores = self._database.transaction(sealing.values_by_store)
+        outside = stores.total() - stores[DATABASE]
         counts = self._database.transaction(sealing.values_by_key)
+        if DATABASE not in (placement.store, placement.leaving):
+            name = self._wiring.safe(wherever=True).store(placement.store).name
+            return KeyStatus(placement.store, placement.leaving, None, name, (), counts[None], outside)
+        ring, source = self._ring(may_create=False)
         unknown = sorted(key for key in counts if key is not None and key not in ring.ids)
         keys = [Key(key, counts[key], key == ring.ids[0], is_known=True) for key in ring.ids]
         keys += [Key(key, counts[key], seals=False, is_known=False) for key in unknown]
-        return KeyStatus(source.kind, source.name, tuple(keys), counts[None])
+        return KeyStatus(
+            placement.store, placement.leaving, source.kind, source.name, tuple(keys), counts[None], outside
+        )
 
-    def check(self) -> Passed:
-        """Open everything that is sealed, and name what does not open.
+    def check(self) -> Checked:
+        """Open every secret wherever it lies, and name what does not open.
 
         Raises:
             SecretError: there is no key, or it may not be used.
+            SecretsUnavailable: the store outside is away.
         """
-        ring, _ = self._ring(may_create=False)
-        return sealing.check(self._database, ring)
+        placement = self._database.transaction(placing.read)
+        if placement.store == DATABASE:
+            self._ring(may_create=False)
+        safe = self._wiring.safe(wherever=True)
+        orphans = sum(len(moving.orphans(self._database, safe, kind)) for kind in _outside(placement))
+        return Checked(sealing.check(self._database, safe), orphans)
+
+    def move(self, target: str) -> Moved:
+        """Bring all secrets to `target`, `database` or `aws`, while everything runs; a cut move goes on.
+
+        Raises:
+            LeaseHeld: another move is at work.
+            ConfigurationError: one of the stores cannot be used from here.
+            SecretsUnavailable: one of them is away.
+        """
+        if target == DATABASE:
+            self._ring(may_create=True)
+        return moving.move(self._database, self._wiring.safe(wherever=True), target)
 
     def rotate(self, *, retire: bool = False) -> Rotation:
         """Seal everything with the first key; where that is so already and the key file is used, with a new one.
@@ -113,9 +160,15 @@ class Keys:
         nothing is sealed with any more are taken out of the key file: no backup of the database opens without them.
 
         Raises:
-            UsageError: keys that do not come from the key file are to be retired.
+            UsageError: keys that do not come from the key file are to be retired; or no secret is sealed with ours.
             SecretError: there is no key; or there is but one, and it is not in the key file.
         """
+        placement = self._database.transaction(placing.read)
+        if placement.store != DATABASE:
+            raise UsageError(
+                f"secrets lie in {placement.store}, which seals them with keys of its own: change those there; "
+                f"`hostaway-sync keys move --to {placement.store}` brings there what still lies in the database"
+            )
         ring, source = self._ring(may_create=True)
         if retire and not isinstance(source, KeyFile):
             raise UsageError(f"--retire changes the key file, but the keys come from {source.name}: take it away there")
@@ -151,6 +204,10 @@ class Keys:
             whole = Passed(passed.seen, whole.resealed + passed.resealed, 0, passed.troubles)
             if not passed.resealed and not passed.overtaken:
                 return whole
+
+
+def _outside(placement: Placement) -> list[str]:
+    return [kind for kind in (placement.store, placement.leaving) if kind not in (None, DATABASE)]
 
 
 def _hold(connection: sa.Connection, ring: KeyRing) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.errors import AccountError, LeaseHeld, SecretError, SourceError
+from hostaway_sync.errors import AccountError, LeaseHeld, SecretError, SecretsUnavailable, SourceError
 from hostaway_sync.store import accounts, audit, changing, hooks, purging
 from hostaway_sync.store.changing import Wishes
 from hostaway_sync.sync.lease import held
@@ -68,7 +68,7 @@ class Roster:
     """The accounts of one mirror.
 
     Args:
-        wiring: opens sources and the key ring; names the database.
+        wiring: opens sources and secrets; names the database.
         platform: whose deliveries the webhooks of these accounts announce.
     """
 
@@ -103,7 +103,7 @@ class Roster:
                 stack.enter_context(held(self._database, account_id))
             changing.insert_account(
                 self._database,
-                self._wiring.key_ring(),
+                self._wiring.safe(),
                 account_id,
                 client_secret,
                 token,
@@ -128,7 +128,7 @@ class Roster:
             raise accounts.account_removed(account_id)
         token = self._checked(account_id, client_secret) if client_secret is not None else None
         wishes = Wishes(fields, client_secret, token)
-        return changing.change_account(self._database, self._wiring.key_ring(), account_id, wishes)
+        return changing.change_account(self._database, self._wiring.safe(), account_id, wishes)
 
     def bring(
         self, account_id: int, client_secret: SecretStr, fields: Mapping[str, str | UUID | None]
@@ -192,7 +192,7 @@ class Roster:
             removal = Removal(account_id)
             if account.removed_at is None:
                 removal = self._ended_at_the_source(account_id)
-                changing.erase(self._database, account_id)
+                changing.erase(self._database, self._wiring.safe(), account_id)
             if not purge:
                 return removal
             rows = purging.purge(self._database, lease, tell or _say_nothing)
@@ -204,12 +204,12 @@ class Roster:
         revoked = False
         try:
             webhooks = self._unregistered(account_id)
-        except (SourceError, SecretError) as error:
+        except (SourceError, SecretError, SecretsUnavailable) as error:
             troubles.append(f"the webhook of account {account_id} may still be registered: {error}")
         try:
             self._revoked(account_id)
             revoked = True
-        except (SourceError, SecretError) as error:
+        except (SourceError, SecretError, SecretsUnavailable) as error:
             troubles.append(f"the token of account {account_id} may still be good: {error}")
         return Removal(account_id, webhooks, revoked, troubles=tuple(troubles))
 
@@ -222,7 +222,7 @@ class Roster:
             return registering.unregister()
 
     def _revoked(self, account_id: int) -> None:
-        token = accounts.StoredToken(self._database, self._wiring.key_ring(), account_id).load()
+        token = accounts.StoredToken(self._database, self._wiring.safe(), account_id).load()
         if token is not None:
             with self._wiring.source(account_id) as source:
                 source.revoke(token)
@@ -235,7 +235,7 @@ class Roster:
 
     def _has(self, account_id: int, client_secret: SecretStr) -> bool:
         try:
-            return accounts.open_client_secret(self._database, self._wiring.key_ring(), account_id) == client_secret
+            return accounts.open_client_secret(self._database, self._wiring.safe(), account_id) == client_secret
         except SecretError:
             return False
 

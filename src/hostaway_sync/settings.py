@@ -87,6 +87,7 @@ class Settings(BaseSettings):
         master_key: base64 keys, the first one seals; None means keyring or key file.
         keyring: True: the desktop's keyring goes before the key file; False: it is never asked. None: it is asked where
             a person sits, as long as there is no key file.
+        secrets_store: where secrets lie: sealed in the database, or in AWS Secrets Manager.
         rate_limit_ip: requests of all accounts together from this address.
         rate_limit_account: requests of one account.
         rate_limit_send: guest messages of one account, a bucket of its own.
@@ -117,6 +118,7 @@ class Settings(BaseSettings):
     api_url: str = "https://api.hostaway.com/v1"
     master_key: SecretStr | None = None
     keyring: bool | None = None
+    secrets_store: Literal["database", "aws"] = "database"
     rate_limit_ip: Limit = RateLimit(200, timedelta(seconds=10))
     rate_limit_account: Limit = RateLimit(200, timedelta(seconds=10))
     rate_limit_send: Limit = RateLimit(30, timedelta(seconds=60))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.secrets import find_key_ring
-from hostaway_sync.store import accounts
+from hostaway_sync.store import accounts, placing
 from hostaway_sync.store.budget import DatabaseBudget
 from hostaway_sync.store.engine import Database
+from hostaway_sync.store.safe import Safe
 from hostaway_sync.store.sealing import has_sealed_values
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.calls import Bucket, Observer
     from hostaway_sync.records import TokenVault
-    from hostaway_sync.secrets import KeyRing
+    from hostaway_sync.secrets import KeyRing, SecretsStore
     from hostaway_sync.settings import Settings
     from hostaway_sync.source.budget import Limits
     from hostaway_sync.source.client import Client
@@ -49,6 +50,8 @@ class Wiring:
         self.settings = settings
         self.database = _open_database(settings, schema)
         self._ring: KeyRing | None = None
+        self._safe: Safe | None = None
+        self._is_agreed = False
         self._vaults: dict[int, accounts.StoredToken] = {}
 
     def close(self) -> None:
@@ -71,6 +74,21 @@ class Wiring:
                 use_keyring=self.settings.keyring,
             )
         return self._ring
+
+    def safe(self, *, wherever: bool = False) -> Safe:
+        """Give what secrets are put into and taken from; `wherever`: even if the settings are not those to work with.
+
+        Raises:
+            ConfigurationError: secrets lie elsewhere than the settings say.
+            SecretError: there is no key for those in the database, or it may not be used.
+        """
+        if self._safe is None:
+            self._safe = Safe(self.database, self.key_ring, {"aws": _aws})
+        if not wherever and not self._is_agreed:
+            placement = placing.agreed(self.database, self.settings.secrets_store)
+            self._safe.store(placement.store)
+            self._is_agreed = True
+        return self._safe
 
     def terms(self, every: timedelta) -> Terms:
         """Give what a forecast of requests rests on, when each account is synced so often."""
@@ -101,7 +119,7 @@ class Wiring:
         """Make what looks after the webhook of a stored account, with requests of an open source."""
         from hostaway_sync.webhooks.registering import Registering
 
-        return Registering(self.database, self.key_ring(), client.registrar, account_id, platform=platform)
+        return Registering(self.database, self.safe(), client.registrar, account_id, platform=platform)
 
     @contextmanager
     def receiver(self, *, platform: str) -> Iterator[Receiver]:
@@ -109,7 +127,7 @@ class Wiring:
         from hostaway_sync.source.events import read_event
         from hostaway_sync.webhooks.reception import Reception
 
-        with closing(Reception(self.database, self.key_ring)) as reception:
+        with closing(Reception(self.database, self.safe)) as reception:
             yield reception.receiver(platform, read_event)
 
     @contextmanager
@@ -119,9 +137,9 @@ class Wiring:
         Raises:
             SecretError: its client secret cannot be opened.
         """
-        ring = self.key_ring()
-        client_secret = accounts.open_client_secret(self.database, ring, account_id)
-        vault = self._vaults.setdefault(account_id, accounts.StoredToken(self.database, ring, account_id))
+        safe = self.safe()
+        client_secret = accounts.open_client_secret(self.database, safe, account_id)
+        vault = self._vaults.setdefault(account_id, accounts.StoredToken(self.database, safe, account_id))
         with closing(self.client(account_id, client_secret, vault, urgent=urgent, observe=observe)) as client:
             yield client
 
@@ -163,6 +181,12 @@ class Wiring:
         from hostaway_sync.source.budget import Limits
 
         return Limits(self.settings.rate_limit_ip, self.settings.rate_limit_account, self.settings.rate_limit_send)
+
+
+def _aws(mirror: str) -> SecretsStore:
+    from hostaway_sync.secrets.aws import AwsSecrets
+
+    return AwsSecrets(mirror)
 
 
 def _open_database(settings: Settings, schema: str) -> Database:

@@ -77,6 +77,8 @@ def test_status_says_which_keys_there_are(town: Build, program: Program) -> None
     here = town()
     found = document(program, here, "status", MASTER_KEY=text_of(NEW, MASTER_KEY))
     assert found == {
+        "store": "database",
+        "leaving": None,
         "kind": "variable",
         "source": "HOSTAWAY_SYNC_MASTER_KEY",
         "keys": [
@@ -84,6 +86,7 @@ def test_status_says_which_keys_there_are(town: Build, program: Program) -> None
             {"key": id_of(MASTER_KEY), "values": 2, "seals": False, "is_known": True},
         ],
         "plain": 0,
+        "outside": 0,
     }
     shown = program(here, "keys", "status")
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -113,7 +116,7 @@ def test_check_opens_everything(town: Build, program: Program) -> None:
     here = town()
     quiet = program(here, "keys", "check")
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
-    assert document(program, here, "check") == {"values": 2, "troubles": []}
+    assert document(program, here, "check") == {"values": 2, "orphans": 0, "troubles": []}
     put(here, accounts.c.access_token, b"hunter2")
     put(here, accounts.c.webhook_password, b"\x01" + bytes(40))
     done = program(here, "keys", "check", "--json")
@@ -229,7 +232,7 @@ def test_plain_text_is_sealed_by_a_rotation(town: Build, program: Program) -> No
     here = town()
     put(here, accounts.c.client_secret, b"sandbox-secret-70001")
     assert document(program, here, "rotate")["resealed"] == 1
-    assert document(program, here, "check") == {"values": 2, "troubles": []}
+    assert document(program, here, "check") == {"values": 2, "orphans": 0, "troubles": []}
     assert keys_in_use(here) == {id_of(MASTER_KEY): 2}
 
 

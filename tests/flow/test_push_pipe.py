@@ -92,7 +92,7 @@ def play(town: Town, kills: int) -> None:
 
 def renew_keys(town: Town) -> Credentials:
     """Give the town's account credentials, sealed with the town's key."""
-    made = partial(hooks.renew, ring=KeyRing([MASTER_KEY]), account_id=town.account_id, url="https://sync.example.org")
+    made = partial(hooks.renew, safe=KeyRing([MASTER_KEY]), account_id=town.account_id, url="https://sync.example.org")
     return town.database.transaction(made)
 
 

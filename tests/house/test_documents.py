@@ -104,7 +104,7 @@ def test_changelog_speaks_of_this_version() -> None:
 def test_help_needs_neither_rich_nor_a_database() -> None:
     """`--help` imports nothing heavy."""
     heavy = {"rich", "sqlalchemy", "psycopg", "alembic", "httpx", "pydantic_settings", "cryptography", "structlog"}
-    heavy |= {"starlette", "uvicorn", "prometheus_client", "procrastinate"}
+    heavy |= {"boto3", "botocore", "starlette", "uvicorn", "prometheus_client", "procrastinate"}
     code = (
         "import sys, atexit; atexit.register(lambda: sys.stderr.write(' '.join(sys.modules)));"
         "sys.argv = ['hostaway-sync', '--help'];"

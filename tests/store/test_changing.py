@@ -92,11 +92,11 @@ def test_a_removed_account_gets_no_token(database: Database, ring: KeyRing) -> N
     """A process that renews one meanwhile does not bring it back."""
     insert(database, ring)
     changing.set_active(database, 1, active=False)
-    changing.erase(database, 1)
+    changing.erase(database, ring, 1)
     accounts.StoredToken(database, ring, 1).save(Token(SecretStr("t"), at(0), at(1)))
     assert one(database, "SELECT access_token FROM accounts").access_token is None
     with pytest.raises(AccountError, match="account 1 was removed"):
-        changing.erase(database, 1)
+        changing.erase(database, ring, 1)
 
 
 def test_a_secret_that_does_not_open_is_replaced(database: Database, ring: KeyRing) -> None:

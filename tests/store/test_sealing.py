@@ -219,7 +219,7 @@ def test_no_order_of_events_loses_a_value(database: Database, steps: list[str]) 
         elif step == "renew":
             wanted[1, "access_token"] = f"token {count}"
             value, ring = SecretStr(f"token {count}"), KeyRing([keys[-1], *keys])
-            seal = partial(sealing.seal, ring=ring, value=value, column=accounts.c.access_token, primary_key=1)
+            seal = partial(sealing.seal, store=ring, value=value, column=accounts.c.access_token, primary_key=1)
             put(database, 1, accounts.c.access_token, database.transaction(seal))
         elif step == "plain":
             wanted[2, "client_secret"] = f"plain {count}"
@@ -237,7 +237,7 @@ def test_no_order_of_events_loses_a_value(database: Database, steps: list[str]) 
 def test_old_webhook_credentials_move_to_the_new_key_too(database: Database) -> None:
     """Both those of today and those that are still accepted for a while."""
     one(database, "INSERT INTO accounts (account_id) VALUES (1)")
-    renew = partial(hooks.renew, ring=BEFORE, account_id=1, url="https://sync.example.org")
+    renew = partial(hooks.renew, safe=BEFORE, account_id=1, url="https://sync.example.org")
     first = database.transaction(renew)
     database.transaction(
         lambda connection: connection.execute(sa.text("UPDATE hostaway.accounts SET webhook_confirmed_at = now()"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.sealing import Trouble
 
-app = typer.Typer(help="What stored secrets are sealed with.", no_args_is_help=True, rich_markup_mode=None)
+DATABASE: Final = "database"
+SETTING: Final = "HOSTAWAY_SYNC_SECRETS_STORE"
+
+app = typer.Typer(help="Where secrets lie, and what seals them.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()
@@ -27,10 +30,19 @@ def status(*, json: Json = False) -> None:
     for key in found.keys:
         if not key.is_known:
             streams.say(f"{key.values} values are sealed with key {key.key}, which is not there: restore it")
+    if found.leaving:
+        streams.say(
+            f"secrets are being moved from {found.leaving} to {found.store}: "
+            f"`hostaway-sync keys move --to {found.store}` ends that"
+        )
     if found.plain:
-        streams.say(f"{found.plain} values are not sealed: `hostaway-sync keys rotate` seals them")
+        again = "keys rotate" if found.store == DATABASE else f"keys move --to {found.store}"
+        streams.say(f"{found.plain} values are not sealed: `hostaway-sync {again}` seals them")
     if json:
         output.print_json(asdict(found))
+        return
+    if found.kind is None:
+        typer.echo(f"{found.outside} secrets lie in {found.source}; no key of ours seals them.")
         return
     typer.echo(f"The keys come from {found.source}.")
     rows = [[key.key, key.values, _role(seals=key.seals, is_known=key.is_known)] for key in found.keys]
@@ -39,18 +51,54 @@ def status(*, json: Json = False) -> None:
 
 @app.command()
 def check(*, json: Json = False) -> None:
-    """Open everything that is sealed, and name what does not open.
+    """Open every secret, wherever it lies, and name what does not open.
 
     Exit 1 when something does not, or lies there unsealed.
     """
     with open_mirror() as mirror:
-        passed = mirror.keys.check()
+        checked = mirror.keys.check()
+    passed = checked.passed
     _tell(passed.troubles)
+    if checked.orphans:
+        streams.say(
+            f"{checked.orphans} secrets outside the database belong to nothing, as a command was killed: "
+            "`hostaway-sync keys move --to` where they lie deletes them"
+        )
     if json:
-        output.print_json({"values": passed.seen, "troubles": _documents(passed.troubles)})
+        document = {"values": passed.seen, "orphans": checked.orphans, "troubles": _documents(passed.troubles)}
+        output.print_json(document)
     elif output.is_terminal() and not passed.troubles:
-        typer.echo(f"All {passed.seen} sealed values open.")
+        typer.echo(f"All {passed.seen} secrets open.")
     if passed.troubles:
+        raise typer.Exit(1)
+
+
+@app.command()
+def move(
+    *,
+    to: Annotated[Literal["database", "aws"], typer.Option("--to", help="Where secrets are to lie.")],
+    json: Json = False,
+) -> None:
+    """Bring all secrets to another store, while everything runs.
+
+    Each is put there, read back, and then deleted where it lay. Killed or cut
+    off in between, nothing is lost: run it again, and it goes on. It also
+    deletes what killed commands have left over outside.
+
+    Exit 1 when something does not open, and lies where it lay.
+    """
+    with open_mirror() as mirror:
+        done = mirror.keys.move(to)
+        setting = mirror.keys.wanted_store
+    _tell(done.troubles)
+    if json:
+        output.print_json({**asdict(done), "troubles": _documents(done.troubles)})
+    elif output.is_terminal():
+        swept = f", and {done.orphans} deleted that nothing named" if done.orphans else ""
+        typer.echo(f"{done.moved} secrets moved to {to}{swept}.")
+    if setting != to:
+        streams.say(f"from now on set {SETTING}={to}, for every program that works on this database")
+    if done.troubles:
         raise typer.Exit(1)
 
 

@@ -6,15 +6,15 @@ import base64
 import binascii
 import hashlib
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pydantic import SecretStr
 
 from hostaway_sync.errors import SecretError
+from hostaway_sync.secrets.stores import DATABASE, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 VERSION: Final = b"\x01"
 _KEY_BYTES: Final = 32
@@ -23,23 +23,6 @@ _NONCE_BYTES: Final = 12
 _TAG_BYTES: Final = 16
 _HEADER_BYTES: Final = len(VERSION) + _KEY_ID_BYTES
 LEAST_BYTES: Final = _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a sealed value lies; a value opens nowhere else."""
-
-    table: str
-    column: str
-    primary_key: int
-
-    def __bytes__(self) -> bytes:
-        """Give the place as associated data."""
-        return f"{self.table}:{self.column}:{self.primary_key}".encode()
-
-    def __str__(self) -> str:
-        """Give the place as sentences name it."""
-        return f"{self.table}.{self.column} of {self.primary_key}"
 
 
 class KeySource(Protocol):
@@ -77,13 +60,16 @@ class GivenKeys:
 
 
 class KeyRing:
-    """One or more 256-bit keys; the first seals, all open.
+    """One or more 256-bit keys; the first seals, all open. What it seals lies in its row: it is the database's store.
 
     Args:
         keys: as they were read.
         source: read again before anything is sealed, and when something was sealed with a key that is not in the
             ring: keys may be changed while a process runs.
     """
+
+    kind = DATABASE
+    name = "the database"
 
     def __init__(self, keys: Iterable[bytes], source: KeySource | None = None) -> None:
         self._keys = _by_id(keys)
@@ -149,6 +135,13 @@ class KeyRing:
         except InvalidTag:
             raise SecretError(f"{place} does not open: it was damaged, or moved from another row") from None
         return SecretStr(opened.decode())
+
+    def discard(self, kept: bytes, place: Place) -> None:
+        """Do nothing: what is sealed goes with its row."""
+
+    def listed(self) -> Iterator[tuple[Place, bytes]]:
+        """Give nothing: what is sealed lies nowhere but in its row."""
+        return iter(())
 
     def _key(self, key_id: bytes) -> bytes | None:
         if key_id not in self._keys and key_id not in self._former:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from hostaway_sync.errors import AccountError
+from hostaway_sync.errors import AccountError, SecretGone
 from hostaway_sync.records import Token
 from hostaway_sync.store import sealing
+from hostaway_sync.store.safe import opened, storing
 from hostaway_sync.store.tables import accounts
 
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from hostaway_sync.secrets import KeyRing
+    from hostaway_sync.secrets import Opens, Seals
     from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.safe import Safe
 
 _VISIBLE = (
     accounts.c.account_id,
@@ -121,15 +123,24 @@ def account_disabled(account_id: int) -> AccountError:
     )
 
 
-def open_client_secret(database: Database, ring: KeyRing, account_id: int) -> SecretStr:
-    """Unseal an account's client secret.
+def open_client_secret(database: Database, safe: Opens, account_id: int) -> SecretStr:
+    """Open an account's client secret.
 
     Raises:
-        SecretError: the key ring cannot open it.
+        AccountError: the account was removed.
+        SecretError: it cannot be opened.
+        SecretsUnavailable: it lies outside, where nobody answers.
     """
     query = sa.select(accounts.c.client_secret).where(accounts.c.account_id == account_id)
-    sealed = database.transaction(lambda connection: connection.execute(query).scalar_one())
-    return ring.open(bytes(sealed), sealing.place_of(accounts.c.client_secret, account_id))
+
+    def read() -> bytes | None:
+        kept = database.transaction(lambda connection: connection.execute(query).scalar_one())
+        return None if kept is None else bytes(kept)
+
+    secret = opened(safe, read, sealing.place_of(accounts.c.client_secret, account_id))
+    if secret is None:
+        raise account_removed(account_id)
+    return secret
 
 
 class StoredToken:
@@ -137,43 +148,54 @@ class StoredToken:
 
     Args:
         database: where it is.
-        ring: seals and opens it.
+        safe: where it lies.
         account_id: whose.
     """
 
-    def __init__(self, database: Database, ring: KeyRing, account_id: int) -> None:
+    def __init__(self, database: Database, safe: Safe | Seals, account_id: int) -> None:
         self._database = database
-        self._ring = ring
+        self._safe = safe
         self._account_id = account_id
         self._opened: tuple[bytes, Token] | None = None
 
     def load(self) -> Token | None:
-        """Give the stored token, or None."""
-        query = sa.select(accounts.c.access_token, accounts.c.token_issued_at, accounts.c.token_expires_at).where(
-            accounts.c.account_id == self._account_id, accounts.c.access_token.is_not(None)
-        )
-        row = self._database.transaction(lambda connection: connection.execute(query).one_or_none())
-        if row is None:
-            return None
-        sealed, opened = bytes(row.access_token), self._opened
-        # No two sealings are alike: the same bytes are the same token.
-        if opened is None or opened[0] != sealed:
-            value = self._ring.open(sealed, sealing.place_of(accounts.c.access_token, self._account_id))
-            opened = self._opened = sealed, Token(value, row.token_issued_at, row.token_expires_at)
-        return opened[1]
+        """Give the stored token; None: there is none, or it was lost where it lay, and another can be had."""
+        row = self._row()
+        while row is not None:
+            kept, known = bytes(row.access_token), self._opened
+            # No two sealings are alike: the same bytes are the same token.
+            if known is not None and known[0] == kept:
+                return known[1]
+            try:
+                value = self._safe.open(kept, sealing.place_of(accounts.c.access_token, self._account_id))
+            except SecretGone:
+                row = self._row()
+                if row is not None and row.access_token == kept:
+                    return None
+                continue  # it was replaced meanwhile
+            token = Token(value, row.token_issued_at, row.token_expires_at)
+            self._opened = kept, token
+            return token
+        return None
 
     def save(self, token: Token) -> None:
         """Keep `token` in place of what was there; an account that was removed meanwhile gets none."""
         itself = sa.update(accounts).where(accounts.c.account_id == self._account_id, accounts.c.removed_at.is_(None))
 
-        def write(connection: sa.Connection) -> None:
-            connection.execute(itself.values(**token_columns(connection, self._ring, self._account_id, token)))
+        def write(connection: sa.Connection, store: Seals) -> None:
+            connection.execute(itself.values(**token_columns(connection, store, self._account_id, token)))
 
-        self._database.transaction(write)
+        storing(self._database, self._safe, self._account_id, write)
 
     def renewing(self) -> AbstractContextManager[bool]:
         """Claim the right to renew the token, for all processes there are; False: another one has it."""
         return self._database.claim(f"token of account {self._account_id}")
+
+    def _row(self) -> sa.Row[*tuple[Any, ...]] | None:
+        query = sa.select(accounts.c.access_token, accounts.c.token_issued_at, accounts.c.token_expires_at).where(
+            accounts.c.account_id == self._account_id, accounts.c.access_token.is_not(None)
+        )
+        return self._database.transaction(lambda connection: connection.execute(query).one_or_none())
 
 
 class TokenInHand:
@@ -195,10 +217,10 @@ class TokenInHand:
         return nullcontext(enter_result=True)
 
 
-def token_columns(connection: sa.Connection, ring: KeyRing, account_id: int, token: Token) -> dict[str, object]:
+def token_columns(connection: sa.Connection, store: Seals, account_id: int, token: Token) -> dict[str, object]:
     """Give what is stored of a token, by column."""
     return {
-        "access_token": sealing.seal(connection, ring, token.value, accounts.c.access_token, account_id),
+        "access_token": sealing.seal(connection, store, token.value, accounts.c.access_token, account_id),
         "token_issued_at": token.issued_at,
         "token_expires_at": token.expires_at,
     }

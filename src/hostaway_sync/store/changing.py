@@ -18,6 +18,7 @@ from hostaway_sync.errors import SecretError
 from hostaway_sync.store import audit, ownership, sealing
 from hostaway_sync.store.accounts import account_exists, account_removed, account_unknown, token_columns
 from hostaway_sync.store.audit import Action
+from hostaway_sync.store.safe import storing
 from hostaway_sync.store.tables import accounts
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from hostaway_sync.records import Token
-    from hostaway_sync.secrets import KeyRing
+    from hostaway_sync.secrets import Opens, Seals
     from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.safe import Safe
 
 SECRET: Final = "client_secret"  # noqa: S105  (a column)
 # All that opens anything, and what is of no use without it.
@@ -65,7 +67,7 @@ class Wishes:
 
 def insert_account(
     database: Database,
-    ring: KeyRing,
+    safe: Safe | Seals,
     account_id: int,
     client_secret: SecretStr,
     token: Token | None,
@@ -81,25 +83,25 @@ def insert_account(
     fields: dict[str, Any] = {"name": name, "customer_id": customer_id}
     attempts: list[bytes] = []
 
-    def write(connection: sa.Connection) -> bool:
+    def write(connection: sa.Connection, store: Seals) -> bool:
         ownership.hold_alone(connection, account_id)
-        attempts.append(sealing.seal(connection, ring, client_secret, accounts.c.client_secret, account_id))
+        attempts.append(sealing.seal(connection, store, client_secret, accounts.c.client_secret, account_id))
         values = fields | {SECRET: attempts[-1]}
-        values |= token_columns(connection, ring, account_id, token) if token else {}
+        values |= token_columns(connection, store, account_id, token) if token else {}
         if connection.scalar(_inserted(account_id, values)) is not None:
             ownership.rewrite_customer(connection, account_id, customer_id)
             changes = {name: {"old": None, "new": _shown(value)} for name, value in fields.items()}
             audit.write(connection, account_id, Action.ADDED, changes)
             return True
-        # No two sealings are alike: one like ours is ours, from a commit whose answer was lost.
+        # No two secrets are kept alike: one like ours is ours, from a commit whose answer was lost.
         ours = sa.select(accounts.c.client_secret.in_(attempts)).where(accounts.c.account_id == account_id)
         return bool(connection.scalar(ours))
 
-    if not database.transaction(write):
+    if not storing(database, safe, account_id, write):
         raise account_exists(account_id)
 
 
-def change_account(database: Database, ring: KeyRing, account_id: int, wishes: Wishes) -> tuple[str, ...]:
+def change_account(database: Database, safe: Safe | Seals, account_id: int, wishes: Wishes) -> tuple[str, ...]:
     """Change what differs from what is stored, all of it at once for whoever reads.
 
     Another customer is written into every row of the account, which may take a while where there are many; pages of
@@ -112,7 +114,7 @@ def change_account(database: Database, ring: KeyRing, account_id: int, wishes: W
         AccountError: it is unknown, or was removed.
     """
 
-    def write(connection: sa.Connection) -> tuple[str, ...]:
+    def write(connection: sa.Connection, store: Seals) -> tuple[str, ...]:
         if "customer_id" in wishes.fields:
             ownership.hold_alone(connection, account_id)
         stored = _locked(connection, account_id)
@@ -121,11 +123,11 @@ def change_account(database: Database, ring: KeyRing, account_id: int, wishes: W
             name: {"old": _shown(getattr(stored, name)), "new": _shown(new)} for name, new in values.items()
         }
         secret = wishes.client_secret
-        if secret is not None and not _is_stored(ring, account_id, secret, stored.client_secret):
-            values[SECRET] = sealing.seal(connection, ring, secret, accounts.c.client_secret, account_id)
+        if secret is not None and not _is_stored(store, account_id, secret, stored.client_secret):
+            values[SECRET] = sealing.seal(connection, store, secret, accounts.c.client_secret, account_id)
             # A token of the old secret is good for nothing once that is deleted at the source.
             values |= dict.fromkeys(("access_token", "token_issued_at", "token_expires_at"))
-            values |= token_columns(connection, ring, account_id, wishes.token) if wishes.token else {}
+            values |= token_columns(connection, store, account_id, wishes.token) if wishes.token else {}
             changes[SECRET] = audit.REPLACED
         if changes:
             values["updated_at"] = sa.func.now()
@@ -135,7 +137,7 @@ def change_account(database: Database, ring: KeyRing, account_id: int, wishes: W
             ownership.rewrite_customer(connection, account_id, values["customer_id"])
         return tuple(changes)
 
-    return database.transaction(write)
+    return storing(database, safe, account_id, write)
 
 
 def set_active(database: Database, account_id: int, *, active: bool) -> bool:
@@ -160,21 +162,22 @@ def set_active(database: Database, account_id: int, *, active: bool) -> bool:
     return database.transaction(write)
 
 
-def erase(database: Database, account_id: int) -> None:
+def erase(database: Database, safe: Safe | Seals, account_id: int) -> None:
     """Take away all secrets of a disabled account; its rows stay, and it is known as removed from now on.
 
     Raises:
         AccountError: it is unknown, or was removed before.
     """
 
-    def write(connection: sa.Connection) -> None:
+    def write(connection: sa.Connection, store: Seals) -> None:
+        del store
         stored = _locked(connection, account_id)
         values: dict[str, Any] = dict.fromkeys(_ERASED)
         values |= {"is_active": False, "removed_at": sa.func.now(), "updated_at": sa.func.now()}
         connection.execute(sa.update(accounts).where(accounts.c.account_id == account_id).values(**values))
         audit.write(connection, account_id, Action.REMOVED, {name: _shown(getattr(stored, name)) for name in _SHOWN})
 
-    database.transaction(write)
+    storing(database, safe, account_id, write)
 
 
 def _locked(connection: sa.Connection, account_id: int) -> sa.Row[Any]:
@@ -189,9 +192,9 @@ def _locked(connection: sa.Connection, account_id: int) -> sa.Row[Any]:
     return row
 
 
-def _is_stored(ring: KeyRing, account_id: int, secret: SecretStr, sealed: bytes) -> bool:
+def _is_stored(safe: Opens, account_id: int, secret: SecretStr, sealed: bytes) -> bool:
     try:
-        return ring.open(bytes(sealed), sealing.place_of(accounts.c.client_secret, account_id)) == secret
+        return safe.open(bytes(sealed), sealing.place_of(accounts.c.client_secret, account_id)) == secret
     except SecretError:
         return False  # the key was lost: giving the secret once more is the way out
 

@@ -1,4 +1,4 @@
-"""What deliveries to an account authenticate with: sealed, and while they are exchanged, the old ones beside the new.
+"""What deliveries to an account authenticate with: secrets, and while they are exchanged, the old ones beside the new.
 
     nothing ──renew──► unconfirmed ──confirm──► confirmed ──renew──► unconfirmed, and the old ones still good
                            │ ▲                      │
@@ -24,7 +24,7 @@ from hostaway_sync.store.tables import accounts
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from hostaway_sync.secrets import KeyRing
+    from hostaway_sync.secrets import Opens, Seals
 
 _SECRET_BYTES: Final = 32
 _LOGIN_BYTES: Final = 6
@@ -75,19 +75,20 @@ class StoredHook:
     sealed: tuple[bytes, bytes] | None
     previous: bytes | None
 
-    def open(self, ring: KeyRing) -> tuple[Credentials, ...]:
+    def open(self, safe: Opens) -> tuple[Credentials, ...]:
         """Unseal every credential that is good now: the current one first, if there is one.
 
         Raises:
-            SecretError: the key ring cannot open them.
+            SecretError: they cannot be opened.
+            SecretsUnavailable: they lie outside, where nobody answers.
         """
         found = []
         if self.login is not None and self.sealed is not None:
-            path_secret = ring.open(self.sealed[0], place_of(accounts.c.webhook_path_secret, self.account_id))
-            password = ring.open(self.sealed[1], place_of(accounts.c.webhook_password, self.account_id))
+            path_secret = safe.open(self.sealed[0], place_of(accounts.c.webhook_path_secret, self.account_id))
+            password = safe.open(self.sealed[1], place_of(accounts.c.webhook_password, self.account_id))
             found.append(Credentials(path_secret, self.login, password))
         if self.previous is not None:
-            written = ring.open(self.previous, place_of(accounts.c.webhook_previous, self.account_id))
+            written = safe.open(self.previous, place_of(accounts.c.webhook_previous, self.account_id))
             path, login, word = json.loads(written.get_secret_value())
             found.append(Credentials(SecretStr(path), login, SecretStr(word)))
         return tuple(found)
@@ -111,7 +112,7 @@ def stored_hooks(connection: sa.Connection, account_id: int | None = None) -> di
     return {row.account_id: _stored(row) for row in connection.execute(query)}
 
 
-def renew(connection: sa.Connection, ring: KeyRing, account_id: int, url: str) -> Credentials:
+def renew(connection: sa.Connection, safe: Seals, account_id: int, url: str) -> Credentials:
     """Give the credentials to register with now, committed with the caller's transaction.
 
     Those that the source never confirmed are given again: the last attempt may have reached it.
@@ -120,13 +121,13 @@ def renew(connection: sa.Connection, ring: KeyRing, account_id: int, url: str) -
     stored = stored_hooks(connection, account_id)[account_id]
     values: dict[str, object] = {"webhook_url": url}
     if stored.login is not None and not stored.is_confirmed:
-        wanted = stored.open(ring)[0]
+        wanted = stored.open(safe)[0]
     else:
         wanted = generate()
-        values |= _sealed(connection, ring, account_id, wanted) | {"webhook_confirmed_at": None}
+        values |= _sealed(connection, safe, account_id, wanted) | {"webhook_confirmed_at": None}
         if stored.login is not None:
             values |= {
-                "webhook_previous": _as_previous(connection, ring, account_id, stored.open(ring)[0]),
+                "webhook_previous": _as_previous(connection, safe, account_id, stored.open(safe)[0]),
                 "webhook_previous_until": None,
             }
     connection.execute(sa.update(accounts).where(accounts.c.account_id == account_id).values(**values))
@@ -147,7 +148,7 @@ def confirm(connection: sa.Connection, account_id: int, hook_id: int, *, old_one
     connection.execute(statement)
 
 
-def retire(connection: sa.Connection, ring: KeyRing, account_id: int, *, good_for: timedelta) -> None:
+def retire(connection: sa.Connection, safe: Seals, account_id: int, *, good_for: timedelta) -> None:
     """Note that there is no registration any more; what is on its way is accepted a while longer."""
     connection.execute(_locked(account_id))
     stored = stored_hooks(connection, account_id)[account_id]
@@ -155,7 +156,7 @@ def retire(connection: sa.Connection, ring: KeyRing, account_id: int, *, good_fo
         ("webhook_id", "webhook_login", "webhook_password", "webhook_path_secret", "webhook_confirmed_at")
     )
     if stored.login is not None:
-        values["webhook_previous"] = _as_previous(connection, ring, account_id, stored.open(ring)[0])
+        values["webhook_previous"] = _as_previous(connection, safe, account_id, stored.open(safe)[0])
         values["webhook_previous_until"] = sa.func.now() + good_for
     connection.execute(sa.update(accounts).where(accounts.c.account_id == account_id).values(**values))
 
@@ -178,17 +179,17 @@ def _stored(row: sa.Row[*tuple[Any, ...]]) -> StoredHook:
     )
 
 
-def _sealed(connection: sa.Connection, ring: KeyRing, account_id: int, credentials: Credentials) -> dict[str, object]:
+def _sealed(connection: sa.Connection, safe: Seals, account_id: int, credentials: Credentials) -> dict[str, object]:
     password, path_secret = accounts.c.webhook_password, accounts.c.webhook_path_secret
     return {
         "webhook_login": credentials.login,
-        "webhook_password": seal(connection, ring, credentials.password, password, account_id),
-        "webhook_path_secret": seal(connection, ring, credentials.path_secret, path_secret, account_id),
+        "webhook_password": seal(connection, safe, credentials.password, password, account_id),
+        "webhook_path_secret": seal(connection, safe, credentials.path_secret, path_secret, account_id),
     }
 
 
-def _as_previous(connection: sa.Connection, ring: KeyRing, account_id: int, credentials: Credentials) -> bytes:
+def _as_previous(connection: sa.Connection, safe: Seals, account_id: int, credentials: Credentials) -> bytes:
     written = json.dumps(
         [credentials.path_secret.get_secret_value(), credentials.login, credentials.password.get_secret_value()]
     )
-    return seal(connection, ring, SecretStr(written), accounts.c.webhook_previous, account_id)
+    return seal(connection, safe, SecretStr(written), accounts.c.webhook_previous, account_id)

@@ -1,4 +1,4 @@
-"""Which columns are sealed, and how their values move from one key to the next while everything runs.
+"""Which columns hold secrets, and how those that are sealed move from one key to the next while everything runs.
 
 Whoever seals holds the keys until its transaction ends, and whoever changes the keys waits for that. So once keys were
 changed, whatever is stored from then on is sealed with the new ones.
@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from hostaway_sync.errors import SecretError
-from hostaway_sync.secrets import LEAST_BYTES, VERSION, Place, key_id_of, plain_text
+from hostaway_sync.secrets import DATABASE, LEAST_BYTES, VERSION, Place, key_id_of, plain_text, store_of
 from hostaway_sync.store.tables import accounts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pydantic import SecretStr
 
-    from hostaway_sync.secrets import KeyRing
+    from hostaway_sync.secrets import KeyRing, Opens, Seals
     from hostaway_sync.store.engine import Database
 
     Column = sa.Column[Any]
@@ -76,7 +76,9 @@ class Passed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Kept:
+    """What one row keeps of a secret."""
+
     column: Column
     place: Place
     value: bytes = field(repr=False)
@@ -89,14 +91,15 @@ def place_of(column: Column, primary_key: int) -> Place:
     return Place(column.table.name, column.name, primary_key)
 
 
-def seal(connection: sa.Connection, ring: KeyRing, value: SecretStr, column: Column, primary_key: int) -> bytes:
-    """Seal a value that is stored in the same transaction.
+def seal(connection: sa.Connection, store: Seals, value: SecretStr, column: Column, primary_key: int) -> bytes:
+    """Keep a value, and give what its row keeps of it, stored in the same transaction.
 
     Raises:
-        SecretError: the keys cannot be read any more.
+        SecretError: the keys cannot be read any more; a store outside refuses us.
+        SecretsUnavailable: a store outside is away.
     """
     hold_keys(connection)
-    return ring.seal(value, place_of(column, primary_key))
+    return store.seal(value, place_of(column, primary_key))
 
 
 def hold_keys(connection: sa.Connection) -> None:
@@ -118,14 +121,50 @@ def has_sealed_values(connection: sa.Connection) -> bool:
 
 def values_by_key(connection: sa.Connection) -> Counter[str | None]:
     """Count what lies in sealed columns by the short id of its key; None: it is not sealed."""
-    # What tells a sealed value is at its beginning, and nothing more of it needs to travel.
-    beginnings = (sa.select(sa.func.substring(c, 1, LEAST_BYTES)).where(c.is_not(None)) for c in SEALED)
-    return Counter(key_id_of(bytes(value)) for value in connection.scalars(sa.union_all(*beginnings)))
+    return Counter(key_id_of(value) for value in _beginnings(connection) if store_of(value) == DATABASE)
 
 
-def check(database: Database, ring: KeyRing) -> Passed:
+def values_by_store(connection: sa.Connection) -> Counter[str]:
+    """Count secrets by the store that they lie in."""
+    return Counter(map(store_of, _beginnings(connection)))
+
+
+def everything(connection: sa.Connection) -> set[tuple[Place, bytes]]:
+    """Give what every row keeps of every secret."""
+    found: set[tuple[Place, bytes]] = set()
+    for column in SEALED:
+        rows = connection.execute(sa.select(_key_of(column.table), column).where(column.is_not(None)))
+        found |= {(place_of(column, key), bytes(value)) for key, value in rows}
+    return found
+
+
+def batches(database: Database) -> Iterator[list[Kept]]:
+    """Give what rows keep, some rows at a time, each read in a transaction of its own."""
+    for table, columns in groupby(SEALED, key=lambda column: column.table):
+        read = partial(_batch, table=table, columns=tuple(columns))
+        after: int | None = 0
+        while after is not None:
+            found, after = database.transaction(partial(read, after=after))
+            yield found
+
+
+def is_kept(connection: sa.Connection, one: Kept) -> bool:
+    """Say whether a row keeps still what was read of it; nobody else changes it until the transaction ends."""
+    key = _key_of(one.column.table)
+    itself = sa.select(key).where(key == one.place.primary_key, one.column == one.value)
+    return connection.scalar(itself.with_for_update(key_share=True)) is not None
+
+
+def replaced(connection: sa.Connection, one: Kept, value: bytes) -> bool:
+    """Have a row keep another value, unless somebody else changed it since it was read; say whether it does."""
+    table = one.column.table
+    itself = sa.update(table).where(_key_of(table) == one.place.primary_key, one.column == one.value)
+    return connection.execute(itself.values({one.column: value})).rowcount == 1
+
+
+def check(database: Database, safe: Opens) -> Passed:
     """Open every sealed value, change nothing, and name those that do not open."""
-    return _walk(database, partial(_check, ring=ring))
+    return _walk(database, partial(_check, safe=safe))
 
 
 def reseal(database: Database, ring: KeyRing) -> Passed:
@@ -136,7 +175,7 @@ def reseal(database: Database, ring: KeyRing) -> Passed:
     return _walk(database, partial(_reseal, ring=ring))
 
 
-def _walk(database: Database, work: Callable[[sa.Connection, list[_Found]], Passed]) -> Passed:
+def _walk(database: Database, work: Callable[[sa.Connection, list[Kept]], Passed]) -> Passed:
     passed = Passed()
     for table, columns in groupby(SEALED, key=lambda column: column.table):
         read = partial(_batch, table=table, columns=tuple(columns))
@@ -150,8 +189,8 @@ def _walk(database: Database, work: Callable[[sa.Connection, list[_Found]], Pass
 def _step(
     connection: sa.Connection,
     *,
-    work: Callable[[sa.Connection, list[_Found]], Passed],
-    read: Callable[[sa.Connection], tuple[list[_Found], int | None]],
+    work: Callable[[sa.Connection, list[Kept]], Passed],
+    read: Callable[[sa.Connection], tuple[list[Kept], int | None]],
 ) -> tuple[Passed, int | None]:
     found, last = read(connection)
     return replace(work(connection, found), seen=len(found)), last
@@ -159,12 +198,12 @@ def _step(
 
 def _batch(
     connection: sa.Connection, *, table: sa.Table, columns: tuple[Column, ...], after: int
-) -> tuple[list[_Found], int | None]:
+) -> tuple[list[Kept], int | None]:
     """Give the sealed values of the next rows, and the last row's key; None: there are no more."""
     key = _key_of(table)
     rows = connection.execute(sa.select(key, *columns).where(key > after).order_by(key).limit(BATCH)).all()
     found = [
-        _Found(column, place_of(column, row[0]), bytes(value))
+        Kept(column, place_of(column, row[0]), bytes(value))
         for row in rows
         for column, value in zip(columns, row[1:], strict=True)
         if value is not None
@@ -172,15 +211,15 @@ def _batch(
     return found, rows[-1][0] if rows else None
 
 
-def _check(connection: sa.Connection, found: list[_Found], *, ring: KeyRing) -> Passed:
+def _check(connection: sa.Connection, found: list[Kept], *, safe: Opens) -> Passed:
     del connection
-    return Passed(troubles=tuple(trouble for one in found if (trouble := _trouble(ring, one)) is not None))
+    return Passed(troubles=tuple(trouble for one in found if (trouble := _trouble(safe, one)) is not None))
 
 
-def _reseal(connection: sa.Connection, found: list[_Found], *, ring: KeyRing) -> Passed:
+def _reseal(connection: sa.Connection, found: list[Kept], *, ring: KeyRing) -> Passed:
     passed = Passed()
     for one in found:
-        if key_id_of(one.value) == ring.ids[0]:
+        if key_id_of(one.value) == ring.ids[0] or store_of(one.value) != DATABASE:
             continue
         value = plain_text(one.value)
         try:
@@ -188,23 +227,22 @@ def _reseal(connection: sa.Connection, found: list[_Found], *, ring: KeyRing) ->
         except SecretError as error:
             passed += Passed(troubles=(Trouble(one.place, str(error)),))
             continue
-        table = one.column.table
-        sealed = seal(connection, ring, value, one.column, one.place.primary_key)
-        statement = (
-            sa.update(table)
-            .where(_key_of(table) == one.place.primary_key, one.column == one.value)
-            .values({one.column: sealed})
-        )
-        is_done = connection.execute(statement).rowcount == 1
+        is_done = replaced(connection, one, seal(connection, ring, value, one.column, one.place.primary_key))
         passed += Passed(resealed=int(is_done), overtaken=int(not is_done))
     return passed
 
 
-def _trouble(ring: KeyRing, one: _Found) -> Trouble | None:
+def _beginnings(connection: sa.Connection) -> Iterator[bytes]:
+    """Give what tells where a secret lies and what it is sealed with: nothing more of it needs to travel."""
+    beginnings = (sa.select(sa.func.substring(c, 1, LEAST_BYTES)).where(c.is_not(None)) for c in SEALED)
+    return (bytes(value) for value in connection.scalars(sa.union_all(*beginnings)))
+
+
+def _trouble(safe: Opens, one: Kept) -> Trouble | None:
     if plain_text(one.value) is not None:
         return Trouble(one.place, f"{one.place} is not sealed: `hostaway-sync keys rotate` seals it", is_plain=True)
     try:
-        ring.open(one.value, one.place)
+        safe.open(one.value, one.place)
     except SecretError as error:
         return Trouble(one.place, str(error))
     return None

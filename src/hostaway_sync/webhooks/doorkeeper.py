@@ -135,7 +135,7 @@ class Doorkeeper:
     def _judged(self, account_id: int | None, offered: tuple[bytes, bytes], *, with_login: bool) -> Entry:
         keys = self._keys.get(account_id, _NO_KEYS) if account_id is not None else _NO_KEYS
         if keys is None:
-            raise SecretError(f"the webhook's credentials of account {account_id} cannot be opened: check the key ring")
+            raise SecretError(f"the webhook's credentials of account {account_id} cannot be opened: run `keys check`")
         path_fits = pair_fits = False
         # All of them, whichever fits: how long it takes tells nothing.
         for path, login in keys.pairs or (_NOBODY,):

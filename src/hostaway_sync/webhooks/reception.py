@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hostaway_sync.deliveries import Delivery, ReadEvent
-    from hostaway_sync.secrets import KeyRing
+    from hostaway_sync.secrets import Opens
     from hostaway_sync.store.engine import Database
     from hostaway_sync.webhooks.doorkeeper import Keys
 
@@ -32,12 +32,12 @@ class Reception:
 
     Args:
         database: where deliveries and keys are; the receiver gets connections of its own to it.
-        ring: gives what opens the keys.
+        safe: gives what opens the keys.
     """
 
-    def __init__(self, database: Database, ring: Callable[[], KeyRing]) -> None:
+    def __init__(self, database: Database, safe: Callable[[], Opens]) -> None:
         self._database = database.apart(pool_size=THREADS, patience=PATIENCE)
-        self._book = KeyBook(self._database, ring)
+        self._book = KeyBook(self._database, safe)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="receiver")
 
     def receiver(self, platform: str, read_event: ReadEvent) -> Receiver:

@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Final
 from hostaway_sync.deliveries import HookWish
 from hostaway_sync.errors import AccountError, SourceUnavailable
 from hostaway_sync.store import hooks as store
+from hostaway_sync.store.safe import storing
 from hostaway_sync.webhooks import auditing
 from hostaway_sync.webhooks.addresses import delivery_url, own_hooks, shown
 from hostaway_sync.webhooks.knocking import knock
 
 if TYPE_CHECKING:
     from hostaway_sync.deliveries import Audit, Hook, Registrar
-    from hostaway_sync.secrets import KeyRing
+    from hostaway_sync.secrets import Seals
     from hostaway_sync.store.engine import Database
     from hostaway_sync.store.hooks import Credentials, StoredHook
+    from hostaway_sync.store.safe import Safe
 
 OLD_ONES_FOR: Final = timedelta(hours=24)
 
@@ -79,17 +81,17 @@ class Registering:
 
     Args:
         database: where the credentials are.
-        ring: seals and opens them.
+        safe: where they lie.
         registrar: the account's registrations at the source.
         account_id: whose.
         platform: a piece of the path.
     """
 
     def __init__(
-        self, database: Database, ring: KeyRing, registrar: Registrar, account_id: int, *, platform: str
+        self, database: Database, safe: Safe | Seals, registrar: Registrar, account_id: int, *, platform: str
     ) -> None:
         self._database = database
-        self._ring = ring
+        self._safe = safe
         self._registrar = registrar
         self._account_id = account_id
         self._platform = platform
@@ -101,8 +103,8 @@ class Registering:
             RequestRejected: the source cannot reach the receiver there.
             SourceError: the source cannot be asked.
         """
-        work = partial(store.renew, ring=self._ring, account_id=self._account_id, url=base)
-        credentials = self._database.transaction(work)
+        work = partial(store.renew, account_id=self._account_id, url=base)
+        credentials = storing(self._database, self._safe, self._account_id, work)
         own, others = self._sorted()
         wish = self._wish(base, credentials)
         hook = self._updated(own[0], wish) if own else self._created(wish)
@@ -116,8 +118,8 @@ class Registering:
         own, _ = self._sorted()
         for hook in own:
             self._registrar.delete(hook.hook_id)
-        work = partial(store.retire, ring=self._ring, account_id=self._account_id, good_for=OLD_ONES_FOR)
-        self._database.transaction(work)
+        work = partial(store.retire, account_id=self._account_id, good_for=OLD_ONES_FOR)
+        storing(self._database, self._safe, self._account_id, work)
         return len(own)
 
     def listed(self) -> tuple[ListedHook, ...]:
@@ -130,7 +132,7 @@ class Registering:
         stored, own, others = self._stored(), *self._sorted()
         problems = list(self._problems(stored, own))
         if not problems and stored.url is not None:
-            (current, *_) = stored.open(self._ring)
+            (current, *_) = stored.open(self._safe)
             if (trouble := knock(self._url(stored.url, current), current)) is not None:
                 problems.append(f"the receiver is not reached at {shown(stored.url)}: {trouble}")
         audit, trouble = self._audited()
@@ -151,7 +153,7 @@ class Registering:
         problems = self._problems(stored, own)
         if len(own) != 1 or own[0].is_enabled or not self._leads_here(own[0], stored):
             return "; ".join(problems) or None
-        self._confirm(self._updated(own[0], self._wish(stored.url, stored.open(self._ring)[0])))
+        self._confirm(self._updated(own[0], self._wish(stored.url, stored.open(self._safe)[0])))
         return f"the webhook of account {self._account_id} was disabled at the source: it is enabled again"
 
     def audit(self) -> Audit | None:
@@ -194,7 +196,7 @@ class Registering:
         return audit, f"{lost} did not arrive, and are read again"
 
     def _leads_here(self, hook: Hook, stored: StoredHook) -> bool:
-        current = stored.open(self._ring)[0]
+        current = stored.open(self._safe)[0]
         return hook.url == self._url(stored.url or "", current) and hook.login in (None, current.login)
 
     def _sorted(self) -> tuple[list[Hook], tuple[ListedHook, ...]]:
@@ -207,7 +209,7 @@ class Registering:
 
     def _own(self, hooks: list[Hook], stored: StoredHook) -> list[Hook]:
         prefixes = () if stored.url is None else (delivery_url(stored.url, self._platform, self._account_id, ""),)
-        return own_hooks(hooks, stored.open(self._ring), stored.hook_id, prefixes)
+        return own_hooks(hooks, stored.open(self._safe), stored.hook_id, prefixes)
 
     def _stored(self) -> StoredHook:
         stored = self._database.transaction(partial(store.stored_hooks, account_id=self._account_id))

@@ -25,6 +25,7 @@ from hostaway_sync.store.tables.mirrored import (
     quarantined_records,
     reservations,
 )
+from hostaway_sync.store.tables.placing import secrets_store
 from hostaway_sync.store.tables.running import (
     leases,
     request_budget,
@@ -53,6 +54,7 @@ __all__ = [
     "quarantined_records",
     "request_budget",
     "reservations",
+    "secrets_store",
     "sync_run_resources",
     "sync_runs",
     "verifications",

@@ -22,6 +22,7 @@ from hostaway_sync.webhooks.serving import listen, serve
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hostaway_sync.redaction import Redaction
     from hostaway_sync.store.engine import Database
     from hostaway_sync.store.hooks import Credentials
 
@@ -82,10 +83,10 @@ class Office:
 
 
 @contextmanager
-def office(database: Database, *, ring: KeyRing = RING) -> Iterator[Office]:
+def office(database: Database, *, ring: KeyRing = RING, redaction: Redaction | None = None) -> Iterator[Office]:
     """Open a receiver and close it in an orderly way."""
     stop = threading.Event()
-    reception = Reception(database, lambda: ring)
+    reception = Reception(database, lambda: ring, lambda: redaction)
     with listen("127.0.0.1", 0) as listener:
         receiver = reception.receiver("hostaway", read_event)
         run = partial(serve, receiver, listener=listener, trusted_proxies=("127.0.0.1",), stop=stop)

@@ -24,7 +24,7 @@ from hostaway_sync.sync.verify import Verification, Verifier
 from hostaway_sync.wiring import Wiring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from types import TracebackType
 
     from hostaway_sync.calls import Observer
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hostaway_sync.settings import Settings
     from hostaway_sync.store.accounts import Account
     from hostaway_sync.store.facts import Chapter, Overview
+    from hostaway_sync.store.forgetting import Erasure
     from hostaway_sync.sync.certificate import Certificate
     from hostaway_sync.sync.fleet import FleetProgress
     from hostaway_sync.sync.forecast import Forecast
@@ -220,6 +221,25 @@ class Mirror:
             sweep_after=timedelta(hours=self._settings.sweep_after_hours),
             threads_after=timedelta(days=self._settings.threads_after_days),
         )
+
+    def forget_guest(
+        self, account_id: int, reservations: Collection[int], emails: Collection[str], *, dry_run: bool = False
+    ) -> Erasure:
+        """Erase the guests who have these reservations or addresses; see `store.forgetting`.
+
+        Raises:
+            AccountError: the account is unknown.
+        """
+        from hostaway_sync.store import forgetting
+
+        if accounts.find_account(self._database, account_id) is None:
+            raise accounts.account_unknown(account_id)
+        addresses = [email.strip().lower() for email in emails]
+        redaction = self._wiring.redaction() if addresses else None
+        if redaction is not None:
+            addresses += [redaction.hashed(email) for email in emails]
+        wanted = forgetting.Wanted(reservations, addresses)
+        return (forgetting.rehearse if dry_run else forgetting.forget)(self._database, account_id, wanted)
 
     @property
     def roster(self) -> Roster:

@@ -20,6 +20,7 @@ from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, TypeAdapter,
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.redaction import parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +63,15 @@ def _networks(value: object) -> object:
 Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)]
 
 
+def _fields(value: object) -> object:
+    if isinstance(value, str):
+        parse(value)
+    return value
+
+
+Fields = Annotated[str, BeforeValidator(_fields)]
+
+
 def default_data_dir() -> Path:
     """Give the directory of the embedded database and the key file, without asking $HOME: cron may not set it."""
     if os.geteuid() == 0:
@@ -102,6 +112,7 @@ class Settings(BaseSettings):
         threads_after_days: such a run reads again the threads that were not read whole for so long.
         trusted_proxies: addresses and networks whose `X-Forwarded-For` the receiver believes.
         keep_deliveries_days: deliveries that were worked off, and attempts, are kept so long.
+        payload_fields: which fields of payloads are left out or hashed before they are stored; see `redaction`.
     """
 
     model_config = SettingsConfigDict(
@@ -133,6 +144,7 @@ class Settings(BaseSettings):
     threads_after_days: float = Field(default=30, ge=0, le=365)
     trusted_proxies: Networks = ("127.0.0.1", "::1")
     keep_deliveries_days: float = Field(default=30, gt=0, le=365 * 10)
+    payload_fields: Fields = ""
 
     @property
     def master_key_file(self) -> Path | None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.redaction import parse
 from hostaway_sync.secrets import find_key_ring
 from hostaway_sync.store import accounts, placing
 from hostaway_sync.store.budget import DatabaseBudget
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.calls import Bucket, Observer
     from hostaway_sync.records import TokenVault
+    from hostaway_sync.redaction import Redaction
     from hostaway_sync.secrets import KeyRing, SecretsStore
     from hostaway_sync.settings import Settings
     from hostaway_sync.source.budget import Limits
@@ -53,6 +55,8 @@ class Wiring:
         self._safe: Safe | None = None
         self._is_agreed = False
         self._vaults: dict[int, accounts.StoredToken] = {}
+        self._redaction: tuple[Redaction | None] | None = None
+        self._is_rewritten = False
 
     def close(self) -> None:
         """Give back connections, and stop the embedded database if nobody else uses it."""
@@ -89,6 +93,19 @@ class Wiring:
             self._safe.store(placement.store)
             self._is_agreed = True
         return self._safe
+
+    def redaction(self) -> Redaction | None:
+        """Give how payloads are hidden; None: they are stored as they come.
+
+        Raises:
+            SecretError: the secret that fields are hashed with does not open.
+        """
+        if self._redaction is None:
+            from hostaway_sync.store import redacting
+
+            rules = parse(self.settings.payload_fields)
+            self._redaction = (redacting.opened(self.database, self.safe, rules),)
+        return self._redaction[0]
 
     def terms(self, every: timedelta) -> Terms:
         """Give what a forecast of requests rests on, when each account is synced so often."""
@@ -127,7 +144,7 @@ class Wiring:
         from hostaway_sync.source.events import read_event
         from hostaway_sync.webhooks.reception import Reception
 
-        with closing(Reception(self.database, self.safe)) as reception:
+        with closing(Reception(self.database, self.safe, self.redaction)) as reception:
             yield reception.receiver(platform, read_event)
 
     @contextmanager
@@ -140,8 +157,20 @@ class Wiring:
         safe = self.safe()
         client_secret = accounts.open_client_secret(self.database, safe, account_id)
         vault = self._vaults.setdefault(account_id, accounts.StoredToken(self.database, safe, account_id))
-        with closing(self.client(account_id, client_secret, vault, urgent=urgent, observe=observe)) as client:
+        redaction = self._applied_redaction()
+        client = self.client(account_id, client_secret, vault, urgent=urgent, observe=observe, redaction=redaction)
+        with closing(client):
             yield client
+
+    def _applied_redaction(self) -> Redaction | None:
+        """Give how payloads are hidden, once it is so of those that are stored."""
+        redaction = self.redaction()
+        if redaction is not None and not self._is_rewritten:
+            from hostaway_sync.store import redacting
+
+            redacting.rewrite(self.database, redaction)
+            self._is_rewritten = True
+        return redaction
 
     def buckets(self, account_id: int) -> tuple[Bucket, ...]:
         """Give the limits that a request of this account counts against: the address's, then its own."""
@@ -157,6 +186,7 @@ class Wiring:
         *,
         urgent: bool = False,
         observe: Observer | None = None,
+        redaction: Redaction | None = None,
     ) -> Client:
         """Make the client of any account, stored or not; whoever asks closes it."""
         from hostaway_sync.source.client import Client
@@ -175,6 +205,7 @@ class Wiring:
             in_flight=settings.requests_in_flight,
             urgent=urgent,
             observe=observe,
+            redaction=redaction,
         )
 
     def _limits(self) -> Limits:

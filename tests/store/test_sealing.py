@@ -15,7 +15,7 @@ from tests.store.samples import one
 from hostaway_sync.errors import SecretError
 from hostaway_sync.secrets import KeyRing, key_id_of
 from hostaway_sync.store import hooks, sealing
-from hostaway_sync.store.sealing import SEALED
+from hostaway_sync.store.sealing import SEALED as DECLARED
 from hostaway_sync.store.tables import accounts, metadata
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 OLD, NEW = b"o" * 32, b"n" * 32
 BEFORE, BETWEEN = KeyRing([OLD]), KeyRing([NEW, OLD])
 SECRET = SecretStr("hunter2-secret")
+# Those of a table with many rows.
+SEALED = tuple(column for column in DECLARED if column.table is accounts)
 
 
 def fill(database: Database, account_id: int, ring: KeyRing = BEFORE) -> None:
@@ -74,7 +76,7 @@ def test_every_sealed_column_is_declared() -> None:
         for column in table.c
         if (column.comment or "").startswith("sealed")
     ]
-    assert sorted(map(str, SEALED)) == sorted(map(str, said))
+    assert sorted(map(str, DECLARED)) == sorted(map(str, said))
     for column in SEALED:
         assert len(column.table.primary_key) == 1
     with pytest.raises(ValueError, match=r"accounts\.name is not declared as sealed"):

@@ -7,12 +7,23 @@ from typing import Annotated
 import typer
 
 LARGEST_ID = 2**63 - 1
+_TOO_LONG = 20
 
 
 def _positive_number(text: str) -> int:
-    if text.isascii() and text.isdigit() and 0 < int(text) <= LARGEST_ID:
+    if _is_id(text):
         return int(text)
     raise typer.BadParameter(f"{text!r} is no account id: Hostaway's are numbers, such as 70001")
+
+
+def _reservation(text: str) -> int:
+    if _is_id(text):
+        return int(text)
+    raise typer.BadParameter(f"{text!r} is no id of a reservation: Hostaway's are numbers, such as 41200077")
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < _TOO_LONG and 0 < int(text) <= LARGEST_ID
 
 
 AccountId = Annotated[int, typer.Argument(metavar="ID", parser=_positive_number, help="Hostaway account id, a number.")]
@@ -27,6 +38,13 @@ OptionalAccountId = Annotated[
 ]
 AccountOption = Annotated[
     int | None, typer.Option("--account", metavar="ID", parser=_positive_number, help="Only those of this account.")
+]
+OneAccountOption = Annotated[
+    int, typer.Option("--account", metavar="ID", parser=_positive_number, help="Hostaway account id, a number.")
+]
+Reservations = Annotated[
+    list[int] | None,
+    typer.Option("--reservation", metavar="R", parser=_reservation, help="A reservation, or several: say it again."),
 ]
 Full = Annotated[bool, typer.Option("--full", help="Read everything, whatever is known already.")]
 AcceptMissing = Annotated[

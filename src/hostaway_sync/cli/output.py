@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from hostaway_sync.cli.discretion import Discretion
 from hostaway_sync.records import Counts, Mode, Resource, RunReport, RunState
 
 if TYPE_CHECKING:
@@ -176,13 +177,14 @@ class _Lines(logging.Formatter):
             import structlog
 
             # Tracebacks as Python writes them: structlog's own show what is in variables, secrets among them.
-            rendered: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+            rendered: Any = structlog.processors.JSONRenderer()
             if self._is_console:
                 plainly = structlog.dev.plain_traceback
                 colors = sys.stderr.isatty()
-                rendered = [structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, exception_formatter=plainly)]
+                rendered = structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, exception_formatter=plainly)
             shared: list[Any] = [structlog.stdlib.add_log_level, structlog.processors.TimeStamper("iso")]
-            final = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered]
+            without_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+            final = [without_meta, structlog.processors.format_exc_info, Discretion(), rendered]
             self._formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=final)
         return self._formatter.format(record)
 

@@ -10,6 +10,7 @@ from hostaway_sync.cli import (
     accounts,
     dead_letters,
     demo,
+    forget_guest,
     keys,
     migrate,
     plan,
@@ -41,6 +42,7 @@ app.add_typer(webhooks.app, name="webhooks")
 app.command("worker")(worker.worker)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(keys.app, name="keys")
+app.command("forget-guest")(forget_guest.forget_guest)
 app.command("migrate")(migrate.migrate)
 app.command("demo")(demo.demo)
 

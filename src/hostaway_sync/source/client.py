@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.calls import Budget, Observer
     from hostaway_sync.records import Record, Resource, Token, TokenVault
+    from hostaway_sync.redaction import Redaction, Veil
     from hostaway_sync.source.budget import Limits
     from hostaway_sync.source.pages import Walk
     from hostaway_sync.source.resources import Spec
@@ -65,6 +66,7 @@ class Client:
         sleep: waits so many seconds; by default a wait that `close` ends.
         random: a number from 0 up to 1.
         observe: told of every request that was sent, token requests included, when it ended; one call at a time.
+        redaction: hides fields of what is read; None: nothing is hidden.
     """
 
     def __init__(
@@ -88,8 +90,10 @@ class Client:
         sleep: Callable[[float], object] | None = None,
         random: Callable[[], float] = luck,
         observe: Observer | None = None,
+        redaction: Redaction | None = None,
     ) -> None:
         self._in_flight = in_flight
+        self._redaction = redaction
         self._clock = clock
         self._exchange = Exchange(
             api_url=api_url,
@@ -161,7 +165,8 @@ class Client:
             return Arrival(listing, observed_at)
 
         bookmark = Bookmark(resume)
-        return follow(steps.of(self._walk(spec, since, bookmark)), spec, fetch, self._ahead, bookmark)
+        walk = steps.of(self._walk(spec, since, bookmark))
+        return follow(walk, spec, fetch, self._ahead, bookmark, self._veil(resource))
 
     def get(self, resource: Resource, record_id: int, *, parent: int | None = None, why: str = "") -> Page:
         """Read one object, as a page of one record; see `Source.get`.
@@ -173,7 +178,7 @@ class Client:
         path = object_path(resource, record_id, parent)
 
         def read(raw: bytes) -> Record:
-            record = as_record(raw, spec)
+            record = as_record(raw, spec, veil=self._veil(resource))
             if record.id != record_id:
                 raise SourceUnavailable(f"Hostaway answered GET {path} with something that has not this id")
             return record
@@ -188,6 +193,9 @@ class Client:
         if spec.paging is Paging.CURSOR:
             return walk_by_cursor(moment, bookmark)
         return walk_by_offset(self._in_flight, moment)
+
+    def _veil(self, resource: Resource) -> Veil | None:
+        return None if self._redaction is None else self._redaction.of(resource)
 
     def check(self) -> None:
         """Prove that the credentials work.

@@ -31,6 +31,8 @@ from hostaway_sync.source.casts import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from hostaway_sync.redaction import Veil
+
 HASH_RULE: Final = b"\x01"
 _DIGEST_BYTES: Final = 16
 REFUSALS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -208,12 +210,19 @@ def object_path(resource: Resource, record_id: int, parent: int | None) -> str:
     return f"{spec.path.format(parent=parent)}/{record_id}"
 
 
-def as_record(raw: bytes, spec: Spec, digest: bytes | None = None) -> Record:
+def as_record(raw: bytes, spec: Spec, digest: bytes | None = None, veil: Veil | None = None) -> Record:
     """Give one object as it will be stored; whatever its bytes are, this does not raise.
 
-    `digest` is its hash where that is known already.
+    `digest` is its hash where that is known already; `veil` hides fields of it.
     """
-    digest = digest or digest_of(raw)
+    record = _as_received(raw, spec, digest or digest_of(raw, veil))
+    if veil is None:
+        return record
+    exact = None if record.exact is None else veil.exactly(raw, record.payload)
+    return replace(record, payload=veil.over(record.payload), exact=exact)
+
+
+def _as_received(raw: bytes, spec: Spec, digest: bytes) -> Record:
     if not payloads.is_suspect(raw):
         try:
             values = msgspec.structs.astuple(spec.values.decode(raw))
@@ -223,8 +232,10 @@ def as_record(raw: bytes, spec: Spec, digest: bytes | None = None) -> Record:
     return _cleaned_record(raw, spec, digest)
 
 
-def digest_of(raw: bytes) -> bytes:
+def digest_of(raw: bytes, veil: Veil | None = None) -> bytes:
     """Give the hash of an object's exact bytes; see `Record`."""
+    if veil is not None:
+        return veil.digest(raw)
     return HASH_RULE + blake2b(raw, digest_size=_DIGEST_BYTES).digest()
 
 

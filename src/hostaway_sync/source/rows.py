@@ -19,12 +19,13 @@ from hostaway_sync.source.resources import REFUSALS, as_record, digest_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hostaway_sync.redaction import Veil
     from hostaway_sync.source.resources import Spec
 
 
-def as_row(raw: bytes, spec: Spec) -> Row:
+def as_row(raw: bytes, spec: Spec, veil: Veil | None = None) -> Row:
     """Give of one object what its record will say of id, stamp and hash, without making the rest of it."""
-    digest = digest_of(raw)
+    digest = digest_of(raw, veil)
     try:
         number, *stamps = msgspec.structs.astuple(spec.head.decode(raw))
         return Row(as_id(number), as_timestamp(stamps[0]) if stamps else None, digest)
@@ -48,15 +49,16 @@ def newest(rows: Sequence[Row]) -> list[int]:
 class LateRecords(Sequence[Record]):
     """The records of the newest rows of a page, made when the first of them is looked at."""
 
-    def __init__(self, spec: Spec, raws: Sequence[bytes], rows: Sequence[Row]) -> None:
+    def __init__(self, spec: Spec, raws: Sequence[bytes], rows: Sequence[Row], veil: Veil | None = None) -> None:
         self._spec = spec
+        self._veil = veil
         self._rows = [(raws[place], rows[place].digest) for place in newest(rows)]
         self._made: tuple[Record, ...] | None = None
 
     @property
     def _records(self) -> tuple[Record, ...]:
         if self._made is None:
-            self._made = tuple(as_record(raw, self._spec, digest) for raw, digest in self._rows)
+            self._made = tuple(as_record(raw, self._spec, digest, self._veil) for raw, digest in self._rows)
         return self._made
 
     def __len__(self) -> int:

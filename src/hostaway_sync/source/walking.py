@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
     from datetime import datetime
 
+    from hostaway_sync.redaction import Veil
     from hostaway_sync.source.bookmark import Bookmark
     from hostaway_sync.source.pages import Walk
     from hostaway_sync.source.protocol import Listing
@@ -29,12 +30,17 @@ class Arrival:
 
 
 def follow(
-    walk: Walk, spec: Spec, fetch: Callable[[int | None], Arrival], ahead: Executor, bookmark: Bookmark
+    walk: Walk,
+    spec: Spec,
+    fetch: Callable[[int | None], Arrival],
+    ahead: Executor,
+    bookmark: Bookmark,
+    veil: Veil | None = None,
 ) -> Iterator[Page]:
     """Yield a page for each position, with where `walk` moved the bookmark to, the last with the walk's outcome.
 
     Positions that the walk names in advance are fetched on `ahead`; those it no longer wants are forgotten. What
-    `fetch` raises is raised when the walk gets to that position.
+    `fetch` raises is raised when the walk gets to that position. `veil` hides fields of the records.
     """
     fetching: dict[int | None, Future[Arrival]] = {}
     wanted = next(walk)
@@ -47,8 +53,8 @@ def follow(
             arrival = fetch(wanted[0]) if started is None else started.result()
             listing = arrival.listing
             raws = listing.rows if listing else []
-            rows = [as_row(raw, spec) for raw in raws]
-            page = Page(spec.shape, LateRecords(spec, raws, rows), arrival.observed_at)
+            rows = [as_row(raw, spec, veil) for raw in raws]
+            page = Page(spec.shape, LateRecords(spec, raws, rows, veil), arrival.observed_at)
             count = listing.count if listing else None
             is_total = spec.is_whole and (spec.paging is Paging.OFFSET or wanted[0] is None)
             try:

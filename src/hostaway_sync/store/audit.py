@@ -33,6 +33,7 @@ class Action(StrEnum):
     REMOVED = "removed"
     PURGING = "purging"
     PURGED = "purged"
+    FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.deliveries import Target
 from hostaway_sync.records import Resource
-from hostaway_sync.store import jobs
+from hostaway_sync.store import erasure, forgotten, jobs
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.records import Owner
 from hostaway_sync.store.tables import accounts, webhook_log
@@ -60,8 +60,17 @@ def accept(connection: sa.Connection, delivery: Delivery, *, platform: str) -> N
         "processed_at": None if target else sa.func.now(),
     }
     connection.execute(insert(webhook_log).values(values).on_conflict_do_nothing())
+    _leave_out_guests(connection, delivery)
     if target is not None:
         jobs.defer(connection, Job(delivery.account_id, target))
+
+
+def _leave_out_guests(connection: sa.Connection, delivery: Delivery) -> None:
+    """Keep of a delivery about a forgotten guest what it is about; only now, because the account's row is held."""
+    known = forgotten.of_account(connection, delivery.account_id)
+    if known and (delivery.event.target is None or known.are_named_in(delivery.payload)):
+        empty = {"payload": sa.null(), "body": erasure.gone(delivery.body)}
+        connection.execute(sa.update(webhook_log).where(webhook_log.c.id == delivery.delivery_id).values(empty))
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,8 @@ def _pass(database: Database, safe: Safe, target: str) -> tuple[int, tuple[Troub
             if store_of(one.value) == target and (target != DATABASE or key_id_of(one.value) is not None):
                 continue
             try:
-                is_done = storing(database, safe, one.place.primary_key, partial(_move, safe=safe, one=one))
+                work = partial(_move, safe=safe, one=one)
+                is_done = storing(database, safe, one.place.primary_key, work, table=one.column.table)
             except SecretError as error:
                 troubles.append(Trouble(one.place, str(error)))
                 continue

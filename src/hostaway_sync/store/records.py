@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import DataError
 
 from hostaway_sync.records import Change, Resource, Shape
-from hostaway_sync.store import due
+from hostaway_sync.store import due, forgotten
 from hostaway_sync.store.tables import MIRRORED, quarantined_records
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def write_page(connection: sa.Connection, owner: Owner, page: Page) -> list[tupl
     Returns:
         One (key, change) a record; the key is its id, or for a record without a row minus its hash.
     """
+    page = forgotten.without_guests(connection, owner.account_id, page, writing=True)
     changes, homeless = _apply(connection, owner, page, _upsert(page.shape))
     written = [key for key, change in changes if change in {Change.INSERTED, Change.UPDATED}]
     if written and page.shape.resource is Resource.RESERVATIONS:
@@ -62,6 +63,7 @@ def write_page(connection: sa.Connection, owner: Owner, page: Page) -> list[tupl
 
 def compare_page(connection: sa.Connection, owner: Owner, page: Page) -> list[tuple[int, Change]]:
     """Say what `write_page` would do, and write nothing."""
+    page = forgotten.without_guests(connection, owner.account_id, page)
     return _apply(connection, owner, page, _comparison(page.shape))[0]
 
 
@@ -127,7 +129,9 @@ def _quarantine(connection: sa.Connection, owner: Owner, shape: Shape, records: 
         )
         connection.execute(
             statement.on_conflict_do_update(
-                index_elements=["account_id", "resource", "payload_hash"], set_={"last_seen_at": sa.func.now()}
+                index_elements=["account_id", "resource", "payload_hash"],
+                # Of the same bytes less may be kept than before, or more.
+                set_={"last_seen_at": sa.func.now(), "exact": statement.excluded.exact},
             )
         )
 

@@ -114,12 +114,14 @@ class Draft:
 
     Args:
         safe: where.
-        account_id: whose secrets.
+        table: that of the row whose secrets these are.
+        primary_key: the row's.
     """
 
-    def __init__(self, safe: Safe, account_id: int) -> None:
+    def __init__(self, safe: Safe, table: sa.Table, primary_key: int) -> None:
         self._safe = safe
-        self._account_id = account_id
+        self._table = table
+        self._primary_key = primary_key
         self._store: SecretsStore | None = None
         self._look: Callable[..., set[tuple[Place, bytes]]] = _nothing
         self._made: dict[tuple[str, Place, str], bytes] = {}
@@ -136,7 +138,7 @@ class Draft:
         placement = placing.read(connection)
         self._store = self._safe.store(placement.store, connection)
         if placement.mirror is not None:
-            self._look = partial(_outside, connection, self._account_id)
+            self._look = partial(_outside, connection, self._table, self._primary_key)
             self.before |= self._look()
 
     def left(self) -> set[tuple[Place, bytes]]:
@@ -161,18 +163,26 @@ class Draft:
         return self._safe.open(kept, place)
 
 
-def storing(database: Database, safe: Safe | Seals, account_id: int, work: Callable[[sa.Connection, Seals], T]) -> T:
-    """Run a transaction that puts, replaces or erases secrets of an account, and leave nothing over outside.
+def storing(
+    database: Database,
+    safe: Safe | Seals,
+    primary_key: int,
+    work: Callable[[sa.Connection, Seals], T],
+    *,
+    table: sa.Table = accounts,
+) -> T:
+    """Run a transaction that puts, replaces or erases secrets of a row, and leave nothing over outside.
 
     Args:
-        database: with the account.
+        database: with the row.
         safe: where secrets go; a store by itself is the only one there is.
-        account_id: whose.
+        primary_key: the row's.
         work: as for `Database.transaction`, and where to put secrets.
+        table: that of the row.
     """
     if not isinstance(safe, Safe):
         return database.transaction(lambda connection: work(connection, safe))
-    draft = Draft(safe, account_id)
+    draft = Draft(safe, table, primary_key)
 
     def step(connection: sa.Connection) -> tuple[T, set[tuple[Place, bytes]]]:
         draft.begin(connection)
@@ -211,10 +221,13 @@ def _nothing(*, lock: bool = False) -> set[tuple[Place, bytes]]:
     return set()
 
 
-def _outside(connection: sa.Connection, account_id: int, *, lock: bool = False) -> set[tuple[Place, bytes]]:
-    """Give what lies outside by an account's row; with `lock` nobody else changes it until the transaction ends."""
-    query = sa.select(*SEALED).where(accounts.c.account_id == account_id)
+def _outside(
+    connection: sa.Connection, table: sa.Table, primary_key: int, *, lock: bool = False
+) -> set[tuple[Place, bytes]]:
+    """Give what lies outside by a row; with `lock` nobody else changes it until the transaction ends."""
+    columns = [column for column in SEALED if column.table is table]
+    query = sa.select(*columns).where(sealing.key_of(table) == primary_key)
     query = query.with_for_update(key_share=True) if lock else query
-    row = connection.execute(query).one_or_none() or (None,) * len(SEALED)
-    kept = ((sealing.place_of(column, account_id), value) for column, value in zip(SEALED, row, strict=True) if value)
+    row = connection.execute(query).one_or_none() or (None,) * len(columns)
+    kept = ((sealing.place_of(column, primary_key), value) for column, value in zip(columns, row, strict=True) if value)
     return {(place, bytes(value)) for place, value in kept if store_of(bytes(value)) != DATABASE}

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from hostaway_sync.errors import SecretError
 from hostaway_sync.secrets import DATABASE, LEAST_BYTES, VERSION, Place, key_id_of, plain_text, store_of
-from hostaway_sync.store.tables import accounts
+from hostaway_sync.store.tables import accounts, redactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +35,7 @@ SEALED: Final = (
     accounts.c.webhook_password,
     accounts.c.webhook_path_secret,
     accounts.c.webhook_previous,
+    redactions.c.secret,
 )
 BATCH: Final = 100
 _KEYS: Final = "the keys that seal"
@@ -133,7 +134,7 @@ def everything(connection: sa.Connection) -> set[tuple[Place, bytes]]:
     """Give what every row keeps of every secret."""
     found: set[tuple[Place, bytes]] = set()
     for column in SEALED:
-        rows = connection.execute(sa.select(_key_of(column.table), column).where(column.is_not(None)))
+        rows = connection.execute(sa.select(key_of(column.table), column).where(column.is_not(None)))
         found |= {(place_of(column, key), bytes(value)) for key, value in rows}
     return found
 
@@ -150,7 +151,7 @@ def batches(database: Database) -> Iterator[list[Kept]]:
 
 def is_kept(connection: sa.Connection, one: Kept) -> bool:
     """Say whether a row keeps still what was read of it; nobody else changes it until the transaction ends."""
-    key = _key_of(one.column.table)
+    key = key_of(one.column.table)
     itself = sa.select(key).where(key == one.place.primary_key, one.column == one.value)
     return connection.scalar(itself.with_for_update(key_share=True)) is not None
 
@@ -158,7 +159,7 @@ def is_kept(connection: sa.Connection, one: Kept) -> bool:
 def replaced(connection: sa.Connection, one: Kept, value: bytes) -> bool:
     """Have a row keep another value, unless somebody else changed it since it was read; say whether it does."""
     table = one.column.table
-    itself = sa.update(table).where(_key_of(table) == one.place.primary_key, one.column == one.value)
+    itself = sa.update(table).where(key_of(table) == one.place.primary_key, one.column == one.value)
     return connection.execute(itself.values({one.column: value})).rowcount == 1
 
 
@@ -200,7 +201,7 @@ def _batch(
     connection: sa.Connection, *, table: sa.Table, columns: tuple[Column, ...], after: int
 ) -> tuple[list[Kept], int | None]:
     """Give the sealed values of the next rows, and the last row's key; None: there are no more."""
-    key = _key_of(table)
+    key = key_of(table)
     rows = connection.execute(sa.select(key, *columns).where(key > after).order_by(key).limit(BATCH)).all()
     found = [
         Kept(column, place_of(column, row[0]), bytes(value))
@@ -248,7 +249,8 @@ def _trouble(safe: Opens, one: Kept) -> Trouble | None:
     return None
 
 
-def _key_of(table: sa.FromClause) -> sa.ColumnElement[int]:
+def key_of(table: sa.FromClause) -> sa.ColumnElement[int]:
+    """Give the primary key of a table with sealed columns."""
     (key,) = table.primary_key
     return key
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError
 
 from hostaway_sync.records import Resource, Shape
+from hostaway_sync.store import forgotten
 from hostaway_sync.store.records import (
     ASKED_AT,
     CLOCKS_DIFFER,
@@ -60,6 +61,7 @@ class Compared:
 
 def compare_page(connection: sa.Connection, owner: Owner, page: Page, *, locking: bool = False) -> list[Compared]:
     """Compare each record of a page with its row; with `locking` the rows stay as they are until the commit."""
+    page = forgotten.without_guests(connection, owner.account_id, page)
     storable = [record for record in page.records if record.id is not None]
     homeless = [record for record in page.records if record.id is None]
     compared: list[Compared] = []

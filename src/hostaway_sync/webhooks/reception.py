@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hostaway_sync.deliveries import Delivery, ReadEvent
+    from hostaway_sync.redaction import Redaction, Veil
     from hostaway_sync.secrets import Opens
     from hostaway_sync.store.engine import Database
     from hostaway_sync.webhooks.doorkeeper import Keys
@@ -33,9 +35,16 @@ class Reception:
     Args:
         database: where deliveries and keys are; the receiver gets connections of its own to it.
         safe: gives what opens the keys.
+        redaction: gives how payloads are hidden.
     """
 
-    def __init__(self, database: Database, safe: Callable[[], Opens]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        safe: Callable[[], Opens],
+        redaction: Callable[[], Redaction | None] = lambda: None,
+    ) -> None:
+        self._redaction = redaction
         self._database = database.apart(pool_size=THREADS, patience=PATIENCE)
         self._book = KeyBook(self._database, safe)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="receiver")
@@ -61,6 +70,9 @@ class Reception:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._book.read)
 
     def _accept(self, platform: str, delivery: Delivery) -> None:
+        redaction = self._redaction()
+        if redaction is not None:
+            delivery = _covered(delivery, redaction.deliveries)
         self._database.transaction(partial(inbox.accept, delivery=delivery, platform=platform))
 
     def _look(self) -> Readiness:
@@ -70,3 +82,9 @@ class Reception:
         except StoreError:
             return Readiness(has_database=False, has_schema=False, waiting_s=None)
         return Readiness(has_database=True, has_schema=has_schema, waiting_s=age.total_seconds() if age else None)
+
+
+def _covered(delivery: Delivery, veil: Veil) -> Delivery:
+    """Hide fields in both forms of a delivery: what it is about was read from it before."""
+    payload = None if delivery.payload is None else veil.over(delivery.payload)
+    return replace(delivery, payload=payload, body=veil.exactly(delivery.body, delivery.payload))

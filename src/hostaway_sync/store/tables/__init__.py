@@ -25,6 +25,7 @@ from hostaway_sync.store.tables.mirrored import (
     quarantined_records,
     reservations,
 )
+from hostaway_sync.store.tables.personal import forgotten_guests, redactions
 from hostaway_sync.store.tables.placing import secrets_store
 from hostaway_sync.store.tables.running import (
     leases,
@@ -46,12 +47,14 @@ __all__ = [
     "conversations",
     "dead_letters",
     "delivery_audits",
+    "forgotten_guests",
     "job_attempts",
     "leases",
     "listings",
     "metadata",
     "polled_changes",
     "quarantined_records",
+    "redactions",
     "request_budget",
     "reservations",
     "secrets_store",

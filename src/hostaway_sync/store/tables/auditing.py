@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from hostaway_sync.store.tables.metadata import Timestamp, metadata
 
-_ACTIONS = "('added','updated','enabled','disabled','removed','purging','purged')"
+_ACTIONS = "('added','updated','enabled','disabled','removed','purging','purged','forgotten')"
 
 # Without a foreign key: what was done to an account outlives its row.
 audit_log = Table(

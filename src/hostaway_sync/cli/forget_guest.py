@@ -1,0 +1,76 @@
+"""`hostaway-sync forget-guest`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hostaway_sync.cli import output, prompts
+from hostaway_sync.cli.arguments import Json, OneAccountOption, Reservations
+from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.errors import UsageError
+
+if TYPE_CHECKING:
+    from hostaway_sync.store.forgetting import Erasure
+
+Emails = Annotated[
+    list[str] | None,
+    typer.Option("--email", metavar="TEXT", help="An address of the guest: whoever has it in a reservation is meant."),
+]
+
+
+def forget_guest(
+    account_id: OneAccountOption,
+    *,
+    reservation: Reservations = None,
+    email: Emails = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be erased, and erase nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
+) -> None:
+    """Erase a guest: names, addresses, codes and the text of every message; nights and money stay.
+
+    The reservations are remembered, so that no sync, webhook or repair brings the guest back. It cannot be undone.
+    Hostaway keeps the guest: ask there, too. Killed in between, run it again.
+    """
+    if not reservation and not email:
+        raise UsageError("who is to be forgotten? Say --reservation or --email")
+    for address in email or ():
+        prompts.require_text(address, "the address")
+    with open_mirror() as mirror:
+        if not dry_run and not yes:
+            found = mirror.forget_guest(account_id, reservation or (), email or (), dry_run=True)
+            prompts.confirm_by_id(account_id, question=f"This erases {_words(found)}.", yes=yes)
+        done = mirror.forget_guest(account_id, reservation or (), email or (), dry_run=dry_run)
+    if json:
+        output.print_json(
+            {
+                "account_id": account_id,
+                "dry_run": dry_run,
+                "reservations": list(done.reservations),
+                "conversations": list(done.conversations),
+                "rows": dict(done.rows),
+            }
+        )
+    elif output.is_terminal():
+        _print(account_id, done, dry_run=dry_run)
+
+
+def _words(done: Erasure) -> str:
+    one = "reservation" if len(done.reservations) == 1 else "reservations"
+    return f"the guest of {len(done.reservations):,} {one} from {sum(done.rows.values()):,} rows"
+
+
+def _print(account_id: int, done: Erasure, *, dry_run: bool) -> None:
+    if done.rows:
+        output.print_rows(["table", "rows"], sorted(done.rows.items()))
+    if not done.reservations and not done.conversations:
+        typer.echo(f"account {account_id}: nobody was found, nothing was erased")
+        return
+    if not done.rows:
+        typer.echo(f"account {account_id}: nothing of the guest was left; nothing will come back")
+        return
+    would = "would be erased" if dry_run else "is erased"
+    ids = ", ".join(map(str, done.reservations))
+    typer.echo(f"account {account_id}: {_words(done)} {would}; nights and money stay (reservations: {ids or 'none'})")

@@ -1,0 +1,241 @@
+"""Which tables hold words of guests, and how one guest's are taken out of each.
+
+A table that comes to hold any is one more line in `WORDS`, or in `WITHOUT_WORDS` if it never can; a test wants every
+table in one of them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from hostaway_sync.deliveries import Target
+from hostaway_sync.records import Resource
+from hostaway_sync.store import erasure
+from hostaway_sync.store.jobs import Job
+from hostaway_sync.store.tables import (
+    MIRRORED,
+    dead_letters,
+    job_attempts,
+    quarantined_records,
+    sync_run_resources,
+    sync_runs,
+    webhook_log,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hostaway_sync.store.forgotten import Forgotten
+
+    Whose = Callable[["Guest"], sa.ColumnElement[bool]]
+
+ERASED: Final = "erased with a guest"
+_SHORTEST_TRACE: Final = 5
+# What names one person, wherever it turns up; a first name alone names many (API notes, 7.2 and 9.2).
+_NAMING: Final = (
+    "guestName",
+    "guestEmail",
+    "phone",
+    "guestAuthHash",
+    "guestPortalUrl",
+    "guestPortalRevampUrl",
+    "guestExternalAccountId",
+    "guestAddress",
+    "guestPicture",
+    "hostProxyEmail",
+    "channelReservationId",
+    "confirmationCode",
+    "recipientEmail",
+    "recipientName",
+    "hostEmail",
+    "ccNumber",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A guest, as far as rows of an account can be known by it; `traces` are texts that nobody else has."""
+
+    account_id: int
+    objects: Forgotten
+    traces: tuple[str, ...] = ()
+
+    def ids(self, resource: Resource) -> sa.ColumnElement[Any]:
+        """Give the ids of the guest's objects as an array."""
+        is_reservation = resource is Resource.RESERVATIONS
+        ids = self.objects.reservations if is_reservation else self.objects.conversations
+        return sa.literal(sorted(ids), sa.ARRAY(sa.BigInteger))
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A table that may hold words of a guest.
+
+    Attributes:
+        table: with `account_id`.
+        instead: by column, what stands there afterwards.
+        whose: which rows are about the guest; None: only a trace tells.
+        searched: columns in which a trace tells, and only those rows lose what `instead` names.
+    """
+
+    table: sa.Table
+    instead: Mapping[str, Any]
+    whose: Whose | None = None
+    searched: tuple[str, ...] = ()
+
+    def erase(self, connection: sa.Connection, guest: Guest) -> int:
+        """Take a guest out; give from how many rows."""
+        found = [self.whose(guest)] if self.whose else []
+        found += [_has_trace(self.table.c[name], guest.traces) for name in self.searched]
+        differs = [self.table.c[name].is_distinct_from(value) for name, value in self.instead.items()]
+        statement = sa.update(self.table).where(
+            self.table.c.account_id == guest.account_id, sa.or_(sa.false(), *found), sa.or_(*differs)
+        )
+        return connection.execute(statement.values(dict(self.instead))).rowcount
+
+
+def by_target(kind: sa.Column[Any], number: sa.Column[Any]) -> Whose:
+    """Tell rows by the object that they are about."""
+    kinds = (Resource.RESERVATIONS, Resource.CONVERSATIONS)
+    return lambda guest: sa.or_(*(sa.and_(kind == one.value, number == sa.func.any(guest.ids(one))) for one in kinds))
+
+
+def by_columns(reservation: sa.Column[Any], conversation: sa.Column[Any]) -> Whose:
+    """Tell rows by the columns that name a reservation or a conversation."""
+    return lambda guest: sa.or_(
+        reservation == sa.func.any(guest.ids(Resource.RESERVATIONS)),
+        conversation == sa.func.any(guest.ids(Resource.CONVERSATIONS)),
+    )
+
+
+def counted(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """Say of bytes only how many there were; of what says so already, the same."""
+    beginning = sa.literal(erasure.GONE, sa.LargeBinary)
+    size = sa.func.convert_to(sa.cast(sa.func.length(column), sa.Text) + " bytes", "UTF8")
+    is_gone = sa.func.substring(column, 1, len(erasure.GONE)) == beginning
+    return sa.case((is_gone, column), else_=beginning.op("||")(size))
+
+
+def _in_inbox(guest: Guest) -> sa.ColumnElement[bool]:
+    """Tell deliveries by their object, by an id anywhere in them, or because nobody can say what is in them."""
+    target = by_target(webhook_log.c.target_resource, webhook_log.c.object_id)(guest)
+    ids = "|".join(map(str, sorted(guest.objects.reservations | guest.objects.conversations)))
+    named = sa.cast(webhook_log.c.payload, sa.Text).regexp_match(rf"\m({ids})\M")
+    return sa.or_(target, webhook_log.c.payload.is_(None), webhook_log.c.object_id.is_(None), named)
+
+
+def _in_jobs(guest: Guest) -> sa.ColumnElement[bool]:
+    objects = [(Resource.RESERVATIONS, number) for number in guest.objects.reservations]
+    objects += [(Resource.CONVERSATIONS, number) for number in guest.objects.conversations]
+    return job_attempts.c.job.in_([Job(guest.account_id, Target(*one)).key for one in objects])
+
+
+def _in_letters(guest: Guest) -> sa.ColumnElement[bool]:
+    target = by_target(dead_letters.c.target_resource, dead_letters.c.target_id)(guest)
+    return sa.and_(dead_letters.c.kind == "delivery", target)
+
+
+_UNTOLD: Final[Mapping[str, Any]] = {
+    "error": ERASED,
+    "traceback": None,
+    "history": sa.literal_column("'[]'::jsonb"),
+}
+WORDS: Final = (
+    Words(
+        webhook_log,
+        {"payload": sa.null(), "body": counted(webhook_log.c.body)},
+        _in_inbox,
+        searched=("payload",),
+    ),
+    Words(dead_letters, {"payload": sa.null(), **_UNTOLD}, _in_letters),
+    Words(dead_letters, {"payload": sa.null()}, searched=("payload",)),
+    Words(dead_letters, _UNTOLD, searched=("error", "traceback", "history")),
+    Words(job_attempts, {"error": ERASED, "traceback": None}, _in_jobs, searched=("error", "traceback")),
+    Words(sync_runs, {"error": ERASED}, searched=("error",)),
+    Words(sync_run_resources, {"error": ERASED}, searched=("error",)),
+)
+# Numbers, marks and times; of `verifications` and `audit_log`, ids and counts. `accounts` has people, but no guests.
+WITHOUT_WORDS: Final = frozenset(
+    {
+        "accounts",
+        "audit_log",
+        "delivery_audits",
+        "forgotten_guests",
+        "leases",
+        "listings",
+        "polled_changes",
+        "redactions",
+        "request_budget",
+        "secrets_store",
+        "verifications",
+        "walk_pages",
+        "walks",
+        "watermarks",
+    }
+)
+
+
+def theirs(resource: Resource, guest: Guest) -> sa.ColumnElement[bool]:
+    """Tell the rows of the mirror that are of a guest."""
+    table = MIRRORED[resource]
+    if resource is Resource.RESERVATIONS:
+        return table.c.id == sa.func.any(guest.ids(resource))
+    conversation = table.c.id if resource is Resource.CONVERSATIONS else table.c.conversation_id
+    return by_columns(table.c.reservation_id, conversation)(guest)
+
+
+def erase_payloads(connection: sa.Connection, resource: Resource, guest: Guest) -> int:
+    """Leave of the guest's rows in the mirror what may stay; give how many lost anything."""
+    table = MIRRORED[resource]
+    payload = sa.cast(table.c.raw_payload, sa.Text).label("payload")
+    mine = (table.c.account_id == guest.account_id, theirs(resource, guest))
+    rows = connection.execute(sa.select(table.c.id, payload).where(*mine).with_for_update()).all()
+    touched = 0
+    for row in rows:
+        staying = erasure.remains(resource, row.payload)
+        new = sa.cast(sa.literal(staying, sa.Text), table.c.raw_payload.type)
+        statement = sa.update(table).where(
+            table.c.account_id == guest.account_id, table.c.id == row.id, table.c.raw_payload != new
+        )
+        values = {"raw_payload": new, "payload_hash": erasure.digest_of(staying), "updated_at": sa.func.now()}
+        touched += connection.execute(statement.values(values)).rowcount
+    return touched
+
+
+def erase_quarantine(connection: sa.Connection, guest: Guest, messages: list[int]) -> int:
+    """Delete what was kept beside the guest's rows; of records without an id nobody can say whose they are."""
+    table = quarantined_records
+    in_account = table.c.account_id == guest.account_id
+    listed = sa.literal(messages, sa.ARRAY(sa.BigInteger))
+    beside = sa.or_(
+        by_target(table.c.resource, table.c.record_id)(guest),
+        sa.and_(table.c.resource == Resource.MESSAGES.value, table.c.record_id == sa.func.any(listed)),
+    )
+    deleted = connection.execute(sa.delete(table).where(in_account, beside)).rowcount
+    nameless = sa.and_(table.c.record_id.is_(None), table.c.resource != Resource.LISTINGS.value)
+    emptied = counted(table.c.exact)
+    statement = sa.update(table).where(in_account, nameless, table.c.exact != emptied).values(exact=emptied)
+    return deleted + connection.execute(statement).rowcount
+
+
+def traces_of(connection: sa.Connection, guest: Guest) -> tuple[str, ...]:
+    """Give the texts by which the guest can be known where no id is; they are nowhere once the guest is erased."""
+    found: set[str] = set()
+    for resource in (Resource.RESERVATIONS, Resource.CONVERSATIONS):
+        table = MIRRORED[resource]
+        columns = [table.c.raw_payload[key].as_string() for key in _NAMING]
+        query = sa.select(*columns).where(table.c.account_id == guest.account_id, theirs(resource, guest))
+        for row in connection.execute(query):
+            found.update(value for value in row if value and len(value) >= _SHORTEST_TRACE)
+    return tuple(sorted(found))
+
+
+def _has_trace(column: sa.Column[Any], traces: tuple[str, ...]) -> sa.ColumnElement[bool]:
+    words = sa.cast(column, sa.Text)
+    written = {json.dumps(trace, ensure_ascii=is_ascii)[1:-1] for trace in traces for is_ascii in (True, False)}
+    forms = sorted({*traces, *written})
+    return sa.or_(sa.false(), *(sa.func.strpos(words, form) > 0 for form in forms))

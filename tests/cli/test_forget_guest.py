@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from tests.barrier import PATIENCE
+from tests.children import start_program
+from tests.flow.test_forgotten import dump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Program
+    from tests.town import Town
+
+WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'hostaway.sync_run_resources'::regclass"
+MAIL = "ida.berg@guests.example"
+
+
+def test_an_erasure_that_was_killed_goes_on(town: Callable[..., Town], program: Program) -> None:
+    """After SIGKILL in the middle nothing is erased and nothing comes in; the next call for the account erases all."""
+    here = town(reservations=6)
+    number = min(here.truth("reservations"))
+    here.sandbox.account(here.account_id).update_reservation(number, guestEmail=MAIL)
+    here.mirror().sync(here.account_id)
+    account = ("--account", str(here.account_id))
+    with here.database.engine.connect() as holder:
+        holder.execute(sa.text("LOCK TABLE hostaway.sync_run_resources IN EXCLUSIVE MODE"))
+        process = start_program(here.environment(), "forget-guest", *account, "--reservation", str(number), "--yes")
+        while here.ask(WAITS) == [(0,)]:
+            process.join(0.02)
+            assert process.exitcode is None
+        process.kill()
+        process.join(PATIENCE)
+        holder.rollback()
+    assert process.exitcode == -9
+    assert MAIL in dump(here)
+    assert here.ask("SELECT count(*) FROM audit_log WHERE action = 'forgotten'") == [(0,)]
+    done = program(here, "forget-guest", *account, "--email", "nobody@guests.example", "--yes", "--json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["reservations"], found["dry_run"]) == (0, [number], False)
+    assert found["rows"]["reservations"] == 1
+    assert MAIL not in dump(here)
+
+
+def test_who_is_to_be_forgotten_must_be_said(town: Callable[..., Town], program: Program) -> None:
+    """Without a reservation or an address, and without anybody to ask, nothing is done."""
+    here = town(reservations=6)
+    account = ("--account", str(here.account_id))
+    assert program(here, "forget-guest", *account).returncode == 2
+    refused = program(here, "forget-guest", *account, "--reservation", "1")
+    assert refused.returncode == 2
+    assert "say --yes" in refused.stderr
+    assert here.ask("SELECT count(*) FROM forgotten_guests") == [(0,)]

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hostaway_sync.cli import output
+from hostaway_sync.cli.discretion import HIDDEN, Discretion, hidden
+from hostaway_sync.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAME, MAIL, PHONE, DOOR = "Ida Bergström-漢", "ida.berg@example.org", "+47 22 33 44 55", "48217766"
+PORTAL, BEARER = "https://portal.example/guest/s3cr3tpath?x=1", "abcDEF123.token-of-ours"
+SAID = (NAME, "Bergstr", MAIL, "22 33 44", DOOR, "s3cr3tpath", BEARER, "hunter2")
+PAYLOAD = {
+    "guestName": NAME,
+    "guestEmail": MAIL,
+    "phone": PHONE,
+    "doorCode": DOOR,
+    "wifiPassword": "hunter2",
+    "guestPortalUrl": PORTAL,
+}
+ODD: list[Any] = [[]]
+ODD[0].append(ODD)
+
+
+class Unshowable:
+    """Something that cannot be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError(NAME)
+
+
+@pytest.fixture(params=["json", "console"])
+def lines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """Give what the program logs, in either form."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    output.configure_logging(load_settings(log_format=request.param, log_level="DEBUG"))
+    yield stream
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+def fail(written: str) -> None:
+    """Fail twice, each time with words of a guest."""
+    try:
+        int(f"Failing row contains (1, {written})")
+    except ValueError as error:
+        raise RuntimeError(f"guest_name='{NAME}', mail to {MAIL}") from error
+
+
+def clean(text: str) -> bool:
+    """Say that nothing of the guest and no secret is in a text, as it is or escaped."""
+    return not any(word in text or json.dumps(word)[1:-1] in text for word in SAID)
+
+
+def test_no_line_names_a_guest(lines: io.StringIO) -> None:
+    """Whatever a payload is written as in a message or a traceback, both forms of a line hide it, and keep the rest."""
+    log = logging.getLogger("hostaway_sync.tests")
+    written = json.dumps(PAYLOAD)
+    for text in (
+        written,
+        repr(PAYLOAD),
+        json.dumps(written),
+        repr(written.encode()),
+        json.dumps(PAYLOAD, ensure_ascii=False),
+    ):
+        log.warning("reservation 41200077: %s", text)
+    log.warning("mail from %s, call %s, see %s, Bearer %s, password=hunter2", MAIL, PHONE, PORTAL, BEARER)
+    log.warning("guestName=%s, doorCode: %s", NAME, DOOR)
+    try:
+        fail(written)
+    except RuntimeError:
+        log.exception("account 70001 failed at 2026-11-20 18:44:15")
+    said = lines.getvalue()
+    assert clean(said), said
+    assert said.count("41200077") == 5
+    assert "account 70001 failed at 2026-11-20 18:44:15" in said
+    assert "RuntimeError" in said
+    assert "test_discretion.py" in said
+
+
+def test_fields_are_known_by_their_names() -> None:
+    """Nested, in bytes, in sets, in themselves, too deep or beyond showing: it is hidden, and not changed."""
+    deep: Any = dict(PAYLOAD)
+    for _ in range(60):
+        deep = {"in": [deep]}
+    event = {
+        "event": "stored",
+        "row": {"a": [PAYLOAD, (PAYLOAD,)], "b": json.dumps(PAYLOAD).encode(), "c": {MAIL}, "count": 3, "ratio": 0.5},
+        "guest_name": NAME,
+        "client-secret": "hunter2",
+        "raw_payload": PAYLOAD,
+        "error": ValueError(f"no such mail: {MAIL}"),
+        "deep": deep,
+        "cyclic": ODD,
+        "odd": Unshowable(),
+        "doorCode": int(DOOR),
+        "has_password": True,
+        "token": None,
+        MAIL: 1,
+    }
+    before = repr({key: value for key, value in event.items() if key != "odd"})
+    told = Discretion()(None, "warning", event)
+    assert clean(json.dumps(told, ensure_ascii=False))
+    assert told["row"]["count"] == 3
+    assert (told["has_password"], told["token"], told["client-secret"]) == (True, None, HIDDEN)
+    assert told["odd"] == "<Unshowable: RuntimeError>"
+    assert repr({key: value for key, value in event.items() if key != "odd"}) == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GET /reservations/41200077: 200, 0.103 s",
+        "the token may still be good: Hostaway answered 500",
+        "refresh:70001:reservations:41200077 is tried again in 30 s: Hostaway is away",
+        "listening on 127.0.0.1 port 8080",
+        "account 70001: 2026-11-20T18:44:15.123456+00:00",
+    ],
+)
+def test_what_an_operator_needs_stays(text: str) -> None:
+    """Ids, moments, paths of the API and sentences are no personal data."""
+    assert hidden(text) == text
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["\\", '"guestName": "', "guestName=", "http://", "a.", "+4", "password", "'\\", '"phone":', "@", "eyJ", " "],
+)
+def test_no_text_is_too_long(piece: str) -> None:
+    """A text of millions of characters is cut before it is searched, and no pattern runs wild on what is left."""
+    assert len(hidden(piece * (5_000_000 // len(piece)))) < 400_000
+
+
+@given(st.text(max_size=40).filter(lambda name: len(name.strip()) > 3))
+def test_any_name_is_hidden_in_json(name: str) -> None:
+    """Whatever letters a name has, it is gone from a payload that is logged, and what stands around it is not."""
+    for ascii_only in (True, False):
+        text = json.dumps({"id": 41200077, "guestName": f"<<{name}>>", "nights": 3}, ensure_ascii=ascii_only)
+        told = hidden(text)
+        assert "<<" not in told
+        assert told.endswith(', "nights": 3}')
+        assert told.startswith('{"id": 41200077')

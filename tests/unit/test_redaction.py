@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.records import Resource
+from hostaway_sync.redaction import MARK_BYTES, Redaction, parse
+from hostaway_sync.settings import load_settings
+from hostaway_sync.source.resources import SPECS, as_record
+from hostaway_sync.store import erasure
+
+SECRET = b"s" * 32
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.sampled_from("abc"), inside, max_size=3),
+    max_leaves=12,
+)
+
+
+def covered(setting: str, payload: Any, resource: str = "reservations", secret: bytes = SECRET) -> Any:
+    """Give a payload as it would be stored."""
+    veil = Redaction(parse(setting), secret).of(resource)
+    assert veil is not None
+    return json.loads(veil.over(json.dumps(payload)))
+
+
+def test_fields_are_left_out_or_hashed() -> None:
+    """What is not named stays to the letter; a hash is the same whatever the letters' size, and empty stays empty."""
+    setting = "reservations.guestEmail=drop, reservations.phone=hash,*.guestName=hash"
+    payload = {"id": 1, "guestEmail": "a@b.c", "phone": "+47 1", "guestName": " Ida", "price": 1.10, "note": None}
+    stored = covered(setting, payload)
+    assert stored == {"id": 1, "phone": stored["phone"], "guestName": stored["guestName"], "price": 1.1, "note": None}
+    assert stored["phone"].startswith("hmac-sha256:")
+    assert covered(setting, {"guestName": "IDA "})["guestName"] == stored["guestName"]
+    assert covered(setting, {"guestName": "Ida"}, secret=b"t" * 32)["guestName"] != stored["guestName"]
+    odd = covered(setting, {"guestName": None, "phone": 7})
+    assert odd["guestName"] is None
+    assert odd["phone"] == covered(setting, {"phone": 7})["phone"] != 7
+    assert covered(setting, stored) == stored
+
+
+def test_paths_lead_through_objects_and_lists() -> None:
+    """A path means every item of a list; what is on no path, or is no object where one should be, stays."""
+    setting = "reservations.fields.value=drop,reservations.deep.a.b=hash"
+    payload = {"fields": [{"value": 1, "id": 2}, 3, {"id": 4}], "deep": "none"}
+    assert covered(setting, payload) == {"fields": [{"id": 2}, 3, {"id": 4}], "deep": "none"}
+    assert covered(setting, {"deep": {"a": {"b": "x", "c": 1}}})["deep"]["a"]["c"] == 1
+    both = "reservations.a=hash,reservations.a.b=drop,reservations.c.d=hash,reservations.c=drop,reservations.a=drop"
+    assert covered(both, {"a": {"b": 1}, "c": {"d": 1}, "e": 1}) == {"e": 1}
+
+
+def test_copies_in_conversations_and_deliveries_are_hidden_too() -> None:
+    """A field of reservations and messages is hidden where conversations and deliveries repeat it."""
+    setting = "reservations.phone=drop,messages.body=drop"
+    payload = {"Reservation": {"phone": 1, "id": 2}, "conversationMessages": [{"body": "x", "id": 3}], "phone": 4}
+    assert covered(setting, payload, "conversations") == {
+        "Reservation": {"id": 2},
+        "conversationMessages": [{"id": 3}],
+        "phone": 4,
+    }
+    veil = Redaction(parse(setting), SECRET).deliveries
+    for told in ({"phone": 1}, {"data": {"phone": 1}}, {"payload": {"body": 1}}, {"payload": {"data": {"body": 1}}}):
+        assert "1" not in veil.over(json.dumps(told))
+    assert Redaction(parse(setting), SECRET).of("listings") is None
+
+
+@given(payload=VALUES, key=st.sampled_from(["a", "b", "a.b", "a.b.c"]), how=st.sampled_from(["drop", "hash"]))
+def test_any_payload_is_covered_once(payload: Any, key: str, how: str) -> None:
+    """Whatever a payload is, covering it again changes nothing."""
+    once = covered(f"reservations.{key}={how}", payload)
+    assert covered(f"reservations.{key}={how}", once) == once
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("phone=drop", "must be resource.key"),
+        ("reservations.phone", "must be resource.key"),
+        ("guests.phone=drop", "names guests"),
+        ("reservations.status=drop", "reservations.status"),
+        ("*.id=hash", "listings.id"),
+    ],
+)
+def test_a_setting_that_cannot_be_followed_is_refused(setting: str, said: str) -> None:
+    """It is said at once, and what the mirror itself needs cannot be hidden."""
+    with pytest.raises(ConfigurationError, match=f"HOSTAWAY_SYNC_PAYLOAD_FIELDS.*{said}"):
+        load_settings(payload_fields=setting)
+
+
+@pytest.mark.parametrize("resource", Resource)
+def test_what_the_mirror_reads_cannot_be_hidden(resource: Resource) -> None:
+    """Every key that a column, a stamp or a mark is read from is refused."""
+    for key in (*SPECS[resource].keys, *SPECS[resource].activity):
+        with pytest.raises(ValueError, match=key):
+            parse(f"{resource}.{key}=drop")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"id": 7, "phone": "4711", "note": "\\u0000"}',
+        b'{"id": 7, "phone": "47\\u000011\\ud800"}',
+        b'{"id": 7, "phone": "4711\x01"}',
+        b'{"id": 7, "phone": "4711\xff"}',
+        b'{"phone": "4711"}',
+        b'["4711"',
+        b"4711 ",
+    ],
+)
+def test_bytes_that_cannot_be_stored_are_covered_too(raw: bytes) -> None:
+    """Nothing of a hidden field is in what quarantine keeps; of what cannot be read only size and hash are kept."""
+    spec = SPECS[Resource.RESERVATIONS]
+    for how in ("drop", "hash"):
+        redaction = Redaction(parse(f"reservations.phone={how}"), SECRET)
+        veil = redaction.of("reservations")
+        record = as_record(raw, spec, veil=veil)
+        assert b"4711" not in (record.exact or b"")
+        assert record.exact is None or b"4711" not in record.exact
+        assert record.payload_hash.startswith(redaction.mark)
+        assert len(record.payload_hash) == MARK_BYTES + 16
+        assert veil is not None
+        assert veil.exactly(record.exact or b"{}", None) == (record.exact or b"{}")
+
+
+def test_only_nights_and_money_stay_of_a_forgotten_guest() -> None:
+    """What stays is named, has a form without room for a person, and stays when it is asked for again."""
+    payload = {
+        "id": 7,
+        "arrivalDate": "2026-12-04",
+        "status": "new",
+        "totalPrice": 512.40,
+        "cleaningFee": "60.0",
+        "guestName": "Ida Berg",
+        "nights": "Ida",
+        "departureDate": "ask Ida",
+        "channelName": "Ida's own",
+        "taxAmount": {"paid by": "Ida"},
+        "tomorrow": "Ida",
+    }
+    stays = erasure.remains(Resource.RESERVATIONS, json.dumps(payload))
+    kept = ("id", "arrivalDate", "status", "totalPrice", "cleaningFee")
+    assert json.loads(stays) == {key: payload[key] for key in kept}
+    assert erasure.remains(Resource.RESERVATIONS, stays) == stays
+    assert erasure.remains(Resource.MESSAGES, '{"body": "Ida", "id": 1}') == '{"body":"","id":1}'
+    assert erasure.remains(Resource.CONVERSATIONS, "[]") == "{}"

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 from hypothesis import settings
+from tests import leaks
+from tests.staff import Staff
 from tests.sweeping import sweep
 from tests.town import Town
 
@@ -23,7 +25,7 @@ from hostaway_sync.store.embedded import EmbeddedPostgres
 from hostaway_sync.store.engine import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from tests.cloud import Cloud
 
@@ -35,6 +37,14 @@ for _name in [name for name in os.environ if name.startswith("HOSTAWAY_SYNC_") a
 settings.register_profile("repeatable", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("repeatable")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail whatever test lets a secret out."""
+    report = yield
+    leaks.refuse(report)
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +111,15 @@ def database(database_url: str) -> Iterator[Database]:
     database = Database(database_url, sleep=lambda _: None, schema="hostaway")
     yield database
     database.close()
+
+
+@pytest.fixture
+def staff(database: Database) -> Iterator[Staff]:
+    """Give the roles of a database, with the three groups made."""
+    staff = Staff(database)
+    staff.open_groups()
+    yield staff
+    staff.leave()
 
 
 @pytest.fixture

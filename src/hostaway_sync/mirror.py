@@ -9,11 +9,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from hostaway_sync.records import Resource
-from hostaway_sync.store import accounts, schema
+from hostaway_sync.store import accounts, roles, schema
 from hostaway_sync.store.outlook import outlooks
 from hostaway_sync.store.overview import history, overview
 from hostaway_sync.store.query import read_only
 from hostaway_sync.store.records import Owner
+from hostaway_sync.store.roles import Roles
 from hostaway_sync.store.runs import marks
 from hostaway_sync.sync.fleet import AccountOutcome, Underway, sync_fleet
 from hostaway_sync.sync.forecast import forecast
@@ -256,6 +257,11 @@ class Mirror:
         return Push(self._wiring, lambda account, full: self.sync(account.account_id, full=full), platform=SCHEMA)
 
     @property
+    def roles(self) -> Roles:
+        """The door to who may use the database."""
+        return Roles(self._database)
+
+    @property
     def keys(self) -> Keys:
         """The door to what the stored secrets are sealed with."""
         from hostaway_sync.keys import Keys
@@ -277,3 +283,8 @@ class Mirror:
 def migration_sql() -> str:
     """Give the SQL that `migrate` runs on an empty database, without a database."""
     return schema.upgrade_sql(SCHEMA)
+
+
+def roles_sql(prefix: str) -> str:
+    """Give the SQL that makes the groups of roles, without a database."""
+    return roles.script(SCHEMA, prefix)

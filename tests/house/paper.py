@@ -58,7 +58,11 @@ def own_files() -> list[Path]:
     return [
         path
         for path in files
-        if path.name not in private and not path.name.startswith(".coverage") and path.suffix not in skipped
+        if path.name not in private
+        and not path.name.startswith(".coverage")
+        and path.suffix not in skipped
+        # What tools leave behind, such as their caches, lies in directories that begin so.
+        and not any(room.startswith(".") for room in path.relative_to(ROOT).parent.parts[1:])
     ]
 
 

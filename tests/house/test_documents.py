@@ -39,7 +39,7 @@ def test_help_on_a_page_is_what_the_program_prints(block: Block) -> None:
 def test_every_command_has_its_help_on_the_reference_page() -> None:
     """The reference shows the help of each command that the program's own help names."""
     shown = {block.text.splitlines()[0] for block in HELPS if block.page.name == "commands.md"}
-    groups = ("account", "dead-letters", "keys", "webhooks")
+    groups = ("account", "dead-letters", "keys", "roles", "webhooks")
     for group in ((), *((name,) for name in groups)):
         listed = program(*group, "--help").stdout.partition("Commands:\n")[2]
         for name in re.findall(r"^  ([\w-]+)  ", listed, re.MULTILINE):
@@ -91,6 +91,13 @@ def test_links_between_pages_lead_somewhere() -> None:
             if heading:
                 headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
                 assert heading in {re.sub(r"[^\w-]", "", text.lower().replace(" ", "-")) for text in headings}
+
+
+def test_tests_that_a_page_names_exist() -> None:
+    """A page that says which test holds a claim names one that is there."""
+    for page in PAGES:
+        for name, test in re.findall(r"`([\w/]+\.py)::(\w+)`", page.read_text(encoding="utf-8")):
+            assert f"\ndef {test}(" in (ROOT / "tests" / name).read_text(encoding="utf-8"), f"{page.name}: {test}"
 
 
 def test_changelog_speaks_of_this_version() -> None:

@@ -91,6 +91,19 @@ def test_new_modules_of_the_source_are_declared_pure_or_not() -> None:
     assert not declared & NOT_PURE
 
 
+def test_security_rules_hold_in_all_sources() -> None:
+    """No security rule of the linter is switched off for a file of the program; a line that is excused says why."""
+    rules = PROJECT["tool"]["ruff"]["lint"]
+    security = re.compile(r"S\d+")
+    assert not [rule for rule in rules["ignore"] if security.fullmatch(rule)]
+    switched_off = {
+        files for files, ignored in rules["per-file-ignores"].items() if any(map(security.fullmatch, ignored))
+    }
+    assert switched_off == {"tests/**", "benchmarks/**"}
+    bare = re.compile(r"# noqa(?:: (?:[A-Z]+\d+, )*S\d+(?:, [A-Z]+\d+)*)?\s*$")
+    assert [_name(path) for path in MODULES if any(bare.search(line) for line in _text(path).splitlines())] == []
+
+
 def test_nothing_names_a_machine_or_a_registry() -> None:
     """No file of the project holds a path of somebody's machine or the host of a package registry."""
     homes = r"work|farm|root|(?:home|Users)/(?!somebody\b)\w+"

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from tests.staff import Staff
 from tests.store.samples import one
 
 from hostaway_sync.errors import SchemaOutdated, StoreError
@@ -101,9 +102,13 @@ def test_a_server_that_is_too_old_is_refused(empty: Database) -> None:
 
 
 def test_other_schemas_work_too(empty_database_url: str) -> None:
-    """The schema's name is handed in, and may be one that must be quoted."""
+    """The schema's name is handed in, and may be one that must be quoted, roles included."""
     database = Database(empty_database_url, schema="Guest House")
     schema.upgrade(database)
+    staff = Staff(database)
+    staff.open_groups()
+    schema.upgrade(database)
+    staff.leave()
     assert schema.current(database) == schema.head()
     found = (
         "SELECT count(*) FROM pg_class WHERE relnamespace = '\"Guest House\"'::regnamespace AND relname = 'accounts'"

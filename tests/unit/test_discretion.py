@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 NAME, MAIL, PHONE, DOOR = "Ida Bergström-漢", "ida.berg@example.org", "+47 22 33 44 55", "48217766"
 PORTAL, BEARER = "https://portal.example/guest/s3cr3tpath?x=1", "abcDEF123.token-of-ours"
-SAID = (NAME, "Bergstr", MAIL, "22 33 44", DOOR, "s3cr3tpath", BEARER, "hunter2")
+SAID = (NAME, "Bergstr", MAIL, "22 33 44", DOOR, "s3cr3tpath", BEARER, "lamplight-7")
 PAYLOAD = {
     "guestName": NAME,
     "guestEmail": MAIL,
     "phone": PHONE,
     "doorCode": DOOR,
-    "wifiPassword": "hunter2",
+    "wifiPassword": "lamplight-7",
     "guestPortalUrl": PORTAL,
 }
 ODD: list[Any] = [[]]
@@ -76,7 +76,7 @@ def test_no_line_names_a_guest(lines: io.StringIO) -> None:
         json.dumps(PAYLOAD, ensure_ascii=False),
     ):
         log.warning("reservation 41200077: %s", text)
-    log.warning("mail from %s, call %s, see %s, Bearer %s, password=hunter2", MAIL, PHONE, PORTAL, BEARER)
+    log.warning("mail from %s, call %s, see %s, Bearer %s, password=lamplight-7", MAIL, PHONE, PORTAL, BEARER)
     log.warning("guestName=%s, doorCode: %s", NAME, DOOR)
     try:
         fail(written)
@@ -99,7 +99,7 @@ def test_fields_are_known_by_their_names() -> None:
         "event": "stored",
         "row": {"a": [PAYLOAD, (PAYLOAD,)], "b": json.dumps(PAYLOAD).encode(), "c": {MAIL}, "count": 3, "ratio": 0.5},
         "guest_name": NAME,
-        "client-secret": "hunter2",
+        "client-secret": "lamplight-7",
         "raw_payload": PAYLOAD,
         "error": ValueError(f"no such mail: {MAIL}"),
         "deep": deep,

@@ -10,7 +10,8 @@ LARGEST_ID = 2**63 - 1
 _TOO_LONG = 20
 
 
-def _positive_number(text: str) -> int:
+def positive_number(text: str) -> int:
+    """Read an account id."""
     if _is_id(text):
         return int(text)
     raise typer.BadParameter(f"{text!r} is no account id: Hostaway's are numbers, such as 70001")
@@ -26,21 +27,21 @@ def _is_id(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < _TOO_LONG and 0 < int(text) <= LARGEST_ID
 
 
-AccountId = Annotated[int, typer.Argument(metavar="ID", parser=_positive_number, help="Hostaway account id, a number.")]
+AccountId = Annotated[int, typer.Argument(metavar="ID", parser=positive_number, help="Hostaway account id, a number.")]
 AnyAccountId = Annotated[
-    int | None, typer.Argument(metavar="ID", parser=_positive_number, help="Only this account, and all about it.")
+    int | None, typer.Argument(metavar="ID", parser=positive_number, help="Only this account, and all about it.")
 ]
 OptionalAccountId = Annotated[
     int | None,
     typer.Argument(
-        metavar="ID", parser=_positive_number, help="Hostaway account id; without it, all.", show_default=False
+        metavar="ID", parser=positive_number, help="Hostaway account id; without it, all.", show_default=False
     ),
 ]
 AccountOption = Annotated[
-    int | None, typer.Option("--account", metavar="ID", parser=_positive_number, help="Only those of this account.")
+    int | None, typer.Option("--account", metavar="ID", parser=positive_number, help="Only those of this account.")
 ]
 OneAccountOption = Annotated[
-    int, typer.Option("--account", metavar="ID", parser=_positive_number, help="Hostaway account id, a number.")
+    int, typer.Option("--account", metavar="ID", parser=positive_number, help="Hostaway account id, a number.")
 ]
 Reservations = Annotated[
     list[int] | None,

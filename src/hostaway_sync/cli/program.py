@@ -14,6 +14,7 @@ from hostaway_sync.cli import (
     keys,
     migrate,
     plan,
+    roles,
     serve_webhooks,
     status,
     sync,
@@ -43,6 +44,7 @@ app.command("worker")(worker.worker)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(keys.app, name="keys")
 app.command("forget-guest")(forget_guest.forget_guest)
+app.add_typer(roles.app, name="roles")
 app.command("migrate")(migrate.migrate)
 app.command("demo")(demo.demo)
 

@@ -168,6 +168,7 @@ WITHOUT_WORDS: Final = frozenset(
         "leases",
         "listings",
         "polled_changes",
+        "reader_bindings",
         "redactions",
         "request_budget",
         "secrets_store",

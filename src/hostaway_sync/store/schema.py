@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from hostaway_sync.errors import SchemaOutdated, StoreError
+from hostaway_sync.store import roles
 from hostaway_sync.store.engine import OLDEST_SERVER, raise_translated
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def upgrade(database: Database) -> None:
             raise_translated(error)
         finally:
             connection.invalidate()
+    # What was made just now must be open to those who work with it.
+    roles.keep(database)
 
 
 def upgrade_sql(database_schema: str) -> str:

@@ -27,6 +27,7 @@ from hostaway_sync.store.tables.mirrored import (
 )
 from hostaway_sync.store.tables.personal import forgotten_guests, redactions
 from hostaway_sync.store.tables.placing import secrets_store
+from hostaway_sync.store.tables.reading import guard_rows, reader_bindings
 from hostaway_sync.store.tables.running import (
     leases,
     request_budget,
@@ -54,6 +55,7 @@ __all__ = [
     "metadata",
     "polled_changes",
     "quarantined_records",
+    "reader_bindings",
     "redactions",
     "request_budget",
     "reservations",
@@ -66,3 +68,5 @@ __all__ = [
     "watermarks",
     "webhook_log",
 ]
+
+guard_rows()

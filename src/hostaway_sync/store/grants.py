@@ -1,0 +1,143 @@
+"""What each kind of database role may do, as SQL: three groups, which log-in roles are made members of.
+
+owner     not a group: whoever ran the first migration. Makes and changes tables, sees all
+writer    syncs, receives, works, manages accounts: reads and writes rows, changes no table and no line of the audit log
+analyst   reads what is mirrored, of every account
+reader    reads what is mirrored, of the accounts that it is bound to
+
+What is mirrored, and no more: no sealed column, no inbox, no queue, no audit log. A table that a later version adds is
+open to the writer, and closed to the others until it stands here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Tables and views that analysts and readers see whole.
+READABLE: Final = (
+    "listings",
+    "reservations",
+    "conversations",
+    "conversation_messages",
+    "messages",
+    "sync_runs",
+    "sync_run_resources",
+    "verifications",
+    "watermarks",
+)
+# What they see of accounts.
+OF_ACCOUNTS: Final = (
+    "account_id",
+    "customer_id",
+    "name",
+    "is_active",
+    "last_sync_at",
+    "created_at",
+    "updated_at",
+    "removed_at",
+)
+# What a writer reads and never changes: it only adds to the log.
+_WRITTEN_BY_OWNER: Final = ("alembic_version", "reader_bindings", "messages")
+_ADDED_TO: Final = ("audit_log",)
+
+# The policies that every guarded table has, one for each group.
+POLICIES: Final = ("writers", "analysts", "readers")
+# Each is evaluated once a statement, not once a row: PostgreSQL takes the array for an index like any other value.
+_SEES_ACCOUNT: Final = "account_id = ANY (ARRAY(SELECT seen.account_id FROM {schema}.accounts AS seen))"
+_IS_BOUND: Final = (
+    "account_id = ANY (ARRAY(SELECT bound_account_id FROM {schema}.reader_bindings))"
+    " OR customer_id = ANY (ARRAY(SELECT bound_customer_id FROM {schema}.reader_bindings))"
+)
+# A member of a bound role is bound with it; by id, because asking for a role that was dropped is an error.
+_IS_MINE: Final = (
+    "role_name IN (SELECT mine.rolname::text FROM pg_catalog.pg_roles AS mine"
+    " WHERE pg_catalog.pg_has_role(mine.oid, 'USAGE'))"
+)
+_ROWS: Final = """\
+DO $$
+DECLARE
+    place regclass;
+    condition text;
+    name text;
+    names CONSTANT text[] := '{policies}';
+BEGIN
+    FOR place, condition IN
+        SELECT c.oid, CASE c.relname
+            WHEN 'accounts' THEN {is_bound}
+            WHEN 'reader_bindings' THEN {is_mine}
+            ELSE {sees_account}
+        END
+        FROM pg_class AS c
+        WHERE c.relnamespace = {namespace}::regnamespace AND c.relkind = 'r' AND c.relrowsecurity
+            AND (SELECT count(*) FROM pg_policy WHERE polrelid = c.oid AND polname = ANY (names)) < cardinality(names)
+        ORDER BY c.relname
+    LOOP
+        FOREACH name IN ARRAY names LOOP
+            EXECUTE format('DROP POLICY IF EXISTS %I ON %s', name, place);
+        END LOOP;
+        EXECUTE format('CREATE POLICY writers ON %s TO {writer} USING (true) WITH CHECK (true)', place);
+        EXECUTE format('CREATE POLICY analysts ON %s FOR SELECT TO {analyst} USING (true)', place);
+        EXECUTE format('CREATE POLICY readers ON %s FOR SELECT TO {reader} USING (%s)', place, condition);
+    END LOOP;
+END $$"""
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The names of the three groups."""
+
+    writer: str
+    analyst: str
+    reader: str
+
+    @classmethod
+    def named(cls, prefix: str) -> Groups:
+        """Give the groups whose names begin like this; it must need no quotes."""
+        return cls(f"{prefix}_writer", f"{prefix}_analyst", f"{prefix}_reader")
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """All three."""
+        return self.writer, self.analyst, self.reader
+
+
+def creating(groups: Groups) -> Iterator[str]:
+    """Give the statements that make the groups where they are not there yet; they need the right to create roles."""
+    for name in groups.names:
+        yield (f"DO $$ BEGIN IF to_regrole('{name}') IS NULL THEN CREATE ROLE {name} NOLOGIN; END IF; END $$")
+
+
+def granting(schema: str, groups: Groups) -> Iterator[str]:
+    """Give the statements that leave each group with its rights and no others; they are the owner's to run, at once."""
+    schema = quoted(schema)
+    everyone, readers = ", ".join(groups.names), f"{groups.analyst}, {groups.reader}"
+    tables = ", ".join(f"{schema}.{name}" for name in READABLE)
+    yield f"GRANT USAGE ON SCHEMA {schema} TO {everyone}"
+    yield f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {everyone}"
+    yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {groups.writer}"
+    for name in _WRITTEN_BY_OWNER:
+        yield f"REVOKE INSERT, UPDATE, DELETE ON {schema}.{name} FROM {groups.writer}"
+    for name in _ADDED_TO:
+        yield f"REVOKE UPDATE, DELETE ON {schema}.{name} FROM {groups.writer}"
+    yield f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {groups.writer}"
+    yield f"GRANT SELECT ON {tables} TO {readers}"
+    yield f"GRANT SELECT ({', '.join(OF_ACCOUNTS)}) ON {schema}.accounts TO {readers}"
+    yield f"GRANT SELECT ON {schema}.reader_bindings TO {groups.reader}"
+    texts = {"is_bound": _IS_BOUND, "is_mine": _IS_MINE, "sees_account": _SEES_ACCOUNT, "namespace": "{schema}"}
+    literals = {name: _literal(text.format(schema=schema)) for name, text in texts.items()}
+    literals["policies"] = f"{{{','.join(POLICIES)}}}"
+    writer, analyst, reader = groups.names
+    yield _ROWS.format(writer=writer, analyst=analyst, reader=reader, **literals)
+
+
+def quoted(schema: str) -> str:
+    """Give a schema's name as SQL has it."""
+    return '"' + schema.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,75 @@
+"""Real roles on the real server, with names of their own, and gone when the test is."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from hostaway_sync.store.engine import Database
+from hostaway_sync.store.grants import Groups
+from hostaway_sync.store.roles import Roles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Staff:
+    """Who works with one database. Names begin alike, so that tests beside this one have others.
+
+    Args:
+        database: opened by whoever may do anything.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.roles = Roles(database)
+        self.prefix = f"t{uuid.uuid4().hex[:12]}"
+        self.groups = Groups.named(self.prefix)
+        self.made: list[str] = []
+
+    def open_groups(self) -> None:
+        """Make the three groups."""
+        self.roles.create(self.prefix)
+
+    def hire(self, name: str, *groups: str, options: str = "") -> str:
+        """Make a role that may log in, in these groups, and give its full name."""
+        role = f"{self.prefix}_{name}"
+        self.run(f"CREATE ROLE {role} LOGIN {options}")
+        self.made.append(role)
+        for group in groups:
+            self.run(f"GRANT {group} TO {role}")
+        return role
+
+    def url(self, role: str) -> str:
+        """Give the database's URL for a role."""
+        return self.database.engine.url.set(username=role).render_as_string(hide_password=False)
+
+    @contextmanager
+    def as_role(self, role: str) -> Iterator[Database]:
+        """Open the database as a role."""
+        with closing(Database(self.url(role), schema=self.database.schema)) as database:
+            yield database
+
+    def ask(self, role: str, question: str) -> list[tuple[Any, ...]]:
+        """Give what a role is answered, with the tables' schema in its search path."""
+        with self.as_role(role) as database, database.engine.begin() as connection:
+            connection.execute(sa.text(f"SET LOCAL search_path TO {database.schema}"))
+            result = connection.execute(sa.text(question))
+            return [tuple(row) for row in result] if result.returns_rows else []
+
+    def run(self, statement: str) -> None:
+        """Run a statement as whoever may do anything."""
+        with self.database.engine.begin() as connection:
+            connection.execute(sa.text(statement))
+
+    def leave(self) -> None:
+        """Drop every role, with all that was given to it in this database."""
+        query = "SELECT rolname FROM pg_roles WHERE starts_with(rolname, :prefix) OR rolname = ANY (:made)"
+        with self.database.engine.connect() as connection:
+            found = connection.scalars(sa.text(query), {"prefix": self.prefix, "made": self.made}).all()
+        for role in found:
+            self.run(f"DROP OWNED BY {role} CASCADE")
+            self.run(f"DROP ROLE {role}")

@@ -50,6 +50,7 @@ class Town:
             "RETRY_ATTEMPTS": "2",
             "RATE_LIMIT_IP": "1000000/1",
             "RATE_LIMIT_ACCOUNT": "1000000/1",
+            "RATE_LIMIT_SEND": "1000000/1",
         }
         return {f"HOSTAWAY_SYNC_{name}": value for name, value in (wanted | settings).items()} | self.surroundings
 
@@ -63,6 +64,7 @@ class Town:
             "retry_backoff": 0,
             "rate_limit_ip": UNLIMITED,
             "rate_limit_account": UNLIMITED,
+            "rate_limit_send": UNLIMITED,
         }
         return self._stack.enter_context(Mirror(load_settings(**wanted | settings)))
 

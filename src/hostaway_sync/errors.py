@@ -18,6 +18,8 @@ HostawaySyncError                what to do   exit code
 │   └── StoreUnavailable         retry        1    connection lost, server restarting, serialization
 ├── SecretsUnavailable           retry        1    the store of secrets is away or wants less asked of it
 ├── AccountError                 permanent    1    exists already, is unknown, disabled or removed
+├── MessageRefused               permanent    1    a guard rail keeps a message from a guest
+├── MessageUnsettled             permanent    1    whether a guest got a message is not known
 ├── LeaseHeld                    snooze       75   another run works on this account
 ├── LeaseLost                    permanent    1    this run was paused so long that another took over
 └── RunIncomplete                permanent    1    something of a run failed; its message names what
@@ -146,6 +148,14 @@ class SecretsUnavailable(HostawaySyncError):
 
 class AccountError(HostawaySyncError):
     """The account exists already, is unknown, disabled or removed."""
+
+
+class MessageRefused(HostawaySyncError):
+    """A message is not sent, because a guard rail or the ledger says so."""
+
+
+class MessageUnsettled(HostawaySyncError):
+    """Whether a message was sent is not known; it is not sent again before that."""
 
 
 class LeaseHeld(HostawaySyncError):

@@ -25,18 +25,19 @@ from hostaway_sync.sync.verify import Verification, Verifier
 from hostaway_sync.wiring import Wiring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from hostaway_sync.calls import Observer
+    from hostaway_sync.guests import Guests
     from hostaway_sync.keys import Keys
+    from hostaway_sync.messages import Messages
     from hostaway_sync.push import Push
     from hostaway_sync.records import Mark, Progress, RunReport
     from hostaway_sync.roster import Roster
     from hostaway_sync.settings import Settings
     from hostaway_sync.store.accounts import Account
     from hostaway_sync.store.facts import Chapter, Overview
-    from hostaway_sync.store.forgetting import Erasure
     from hostaway_sync.sync.certificate import Certificate
     from hostaway_sync.sync.fleet import FleetProgress
     from hostaway_sync.sync.forecast import Forecast
@@ -131,7 +132,9 @@ class Mirror:
         """
         account = accounts.get_account(self._database, account_id)
         order = replace(self._order(resources, full=full, dry_run=dry_run), accept_missing=accept_missing)
-        return self._attempt(Run(self._database, account, order), account, progress, observe)
+        report = self._attempt(Run(self._database, account, order), account, progress, observe)
+        self._settle(account_id, dry_run=dry_run)
+        return report
 
     def sync_all(
         self,
@@ -162,7 +165,9 @@ class Mirror:
         def attempt(account_id: int) -> RunReport:
             with self._wiring.source(account_id) as source, underway.hold(runs[account_id], source):
                 webhook = self._wiring.webhook(source, account_id, platform=SCHEMA)
-                return runs[account_id].attempt(source, progress or Silence(), webhook)
+                report = runs[account_id].attempt(source, progress or Silence(), webhook)
+            self._settle(account_id, dry_run=dry_run)
+            return report
 
         return sync_fleet(list(runs), attempt, jobs=jobs, stop=underway.stop, progress=progress)
 
@@ -223,25 +228,6 @@ class Mirror:
             threads_after=timedelta(days=self._settings.threads_after_days),
         )
 
-    def forget_guest(
-        self, account_id: int, reservations: Collection[int], emails: Collection[str], *, dry_run: bool = False
-    ) -> Erasure:
-        """Erase the guests who have these reservations or addresses; see `store.forgetting`.
-
-        Raises:
-            AccountError: the account is unknown.
-        """
-        from hostaway_sync.store import forgetting
-
-        if accounts.find_account(self._database, account_id) is None:
-            raise accounts.account_unknown(account_id)
-        addresses = [email.strip().lower() for email in emails]
-        redaction = self._wiring.redaction() if addresses else None
-        if redaction is not None:
-            addresses += [redaction.hashed(email) for email in emails]
-        wanted = forgetting.Wanted(reservations, addresses)
-        return (forgetting.rehearse if dry_run else forgetting.forget)(self._database, account_id, wanted)
-
     @property
     def roster(self) -> Roster:
         """The door to what adds, changes and removes accounts."""
@@ -262,6 +248,20 @@ class Mirror:
         return Roles(self._database)
 
     @property
+    def guests(self) -> Guests:
+        """The door to guests who are to be forgotten."""
+        from hostaway_sync.guests import Guests
+
+        return Guests(self._wiring)
+
+    @property
+    def messages(self) -> Messages:
+        """The door to what is said to guests."""
+        from hostaway_sync.messages import Messages
+
+        return Messages(self._wiring)
+
+    @property
     def keys(self) -> Keys:
         """The door to what the stored secrets are sealed with."""
         from hostaway_sync.keys import Keys
@@ -278,6 +278,11 @@ class Mirror:
         with self._wiring.source(account.account_id, observe=observe) as source:
             webhook = self._wiring.webhook(source, account.account_id, platform=SCHEMA)
             return run.attempt(source, progress or Silence(), webhook)
+
+    def _settle(self, account_id: int, *, dry_run: bool) -> None:
+        """Look through the threads that a run has read for messages to guests whose outcome is not known."""
+        if not dry_run:
+            self.messages.settle(account_id)
 
 
 def migration_sql() -> str:

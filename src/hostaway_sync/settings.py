@@ -60,6 +60,18 @@ def _networks(value: object) -> object:
     return tuple(words)
 
 
+def _numbers(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    words = value.replace(",", " ").split()
+    if not all(word.isascii() and word.isdigit() for word in words):
+        raise ValueError("must be reservation ids, separated by commas, for example 41200077,41200078")
+    return frozenset(int(word) for word in words)
+
+
+Numbers = Annotated[frozenset[int], NoDecode, BeforeValidator(_numbers)]
+
+
 Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)]
 
 
@@ -101,6 +113,7 @@ class Settings(BaseSettings):
         rate_limit_ip: requests of all accounts together from this address.
         rate_limit_account: requests of one account.
         rate_limit_send: guest messages of one account, a bucket of its own.
+        send_allowlist: the only reservations whose guests may be written to; None: all.
         egress: name of the address whose budget is shared; machines behind one address use one name.
         client_secret: the secret for `account add`.
         log_level: least level that is logged to stderr.
@@ -133,6 +146,7 @@ class Settings(BaseSettings):
     rate_limit_ip: Limit = RateLimit(200, timedelta(seconds=10))
     rate_limit_account: Limit = RateLimit(200, timedelta(seconds=10))
     rate_limit_send: Limit = RateLimit(30, timedelta(seconds=60))
+    send_allowlist: Numbers | None = None
     egress: str = Field(default_factory=socket.gethostname, min_length=1, max_length=200)
     client_secret: SecretStr | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"

@@ -11,6 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hostaway_sync.queue.policy import Policy
+from hostaway_sync.sending.settling import settle
+from hostaway_sync.source.writes import read_said
 from hostaway_sync.store import jobs
 from hostaway_sync.sync.queued import sync_queued
 from hostaway_sync.sync.refresh import refresh
@@ -147,6 +149,7 @@ class Work:
         def read_again(owner: Owner, target: Target) -> None:
             with sources.use(owner.account_id) as source:
                 refresh(self._database, owner, source, target.resource, target.object_id)
+            settle(self._database, owner.account_id, read_said)
 
         return {
             jobs.REFRESH: partial(handlers.refresh, self._database, read_again),

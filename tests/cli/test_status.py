@@ -38,6 +38,7 @@ ACCOUNT_KEYS = {
     "certificate",
     "equal_at",
     "due",
+    "messages",
     "deliveries",
     "silence",
     "quarantined",

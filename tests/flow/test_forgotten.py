@@ -13,7 +13,7 @@ from hostaway_sync.deliveries import Delivery
 from hostaway_sync.records import Resource
 from hostaway_sync.source.events import read_event
 from hostaway_sync.store import inbox
-from hostaway_sync.store.guests import WITHOUT_WORDS, WORDS
+from hostaway_sync.store.guests import ERASED, WITHOUT_WORDS, WORDS
 from hostaway_sync.store.tables import MIRRORED, metadata
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def test_no_trace_of_a_forgotten_guest_comes_back(town: Build) -> None:
         said = dump(here)
         assert any(form in said for form in forms(name))
         before = here.rows("reservations")[reservation]
-        done = here.mirror().forget_guest(here.account_id, [reservation], [])
+        done = here.mirror().guests.forget(here.account_id, [reservation], [])
         assert done.rows["reservations"] == 1
         said = dump(here)
         assert not [form for form in forms(name) if form in said]
@@ -110,7 +110,7 @@ def test_no_trace_of_a_forgotten_guest_comes_back(town: Build) -> None:
         assert (certificate.state, sum((certificate.repaired or {}).values())) == ("equal", 0)
         said = dump(here)
         assert not [form for form in forms(name) if form in said]
-        assert here.mirror().forget_guest(here.account_id, [reservation], []).rows == {}
+        assert here.mirror().guests.forget(here.account_id, [reservation], []).rows == {}
 
     hold()
 
@@ -120,7 +120,7 @@ def test_scrubbed_rows_are_unchanged(town: Build) -> None:
     here = town(reservations=6)
     here.mirror().sync(here.account_id)
     number = min(here.truth("reservations"))
-    here.mirror().forget_guest(here.account_id, [number], [])
+    here.mirror().guests.forget(here.account_id, [number], [])
     before = here.ask("SELECT id, updated_at FROM reservations")
     report = here.mirror().sync(here.account_id, full=True)
     assert {part.counts.updated for part in report.resources.values()} == {0}
@@ -140,9 +140,9 @@ def test_an_address_finds_every_reservation_of_a_guest(town: Build) -> None:
     mirror = here.mirror()
     mirror.sync(here.account_id)
     before = dump(here)
-    rehearsed = mirror.forget_guest(here.account_id, [], ["ida.berg@EXAMPLE.org"], dry_run=True)
+    rehearsed = mirror.guests.forget(here.account_id, [], ["ida.berg@EXAMPLE.org"], dry_run=True)
     assert dump(here) == before
-    done = mirror.forget_guest(here.account_id, [], [" ida.berg@EXAMPLE.org"])
+    done = mirror.guests.forget(here.account_id, [], [" ida.berg@EXAMPLE.org"])
     assert (list(done.reservations), done.rows) == (theirs, rehearsed.rows)
     assert "Hansen" not in dump(here)
     ((changes,),) = here.ask("SELECT changes FROM audit_log WHERE action = 'forgotten'")
@@ -157,7 +157,7 @@ def test_a_guest_nobody_has_heard_of_stays_out(town: Build) -> None:
     world.update_reservation(number, guestName="Ida Berg-Hansen")
     for thread in world.conversations_of(number):
         world.guest_message(thread, "Best wishes, Ida Berg-Hansen")
-    here.mirror().forget_guest(here.account_id, [number], [])
+    here.mirror().guests.forget(here.account_id, [number], [])
     here.mirror().sync(here.account_id)
     assert "Berg-Hansen" not in dump(here)
     assert number in here.rows("reservations")
@@ -173,7 +173,7 @@ def test_what_nobody_can_tell_apart_is_not_kept(town: Build) -> None:
     announce(here, "reservation.updated", {"guestName": "Ida Berg-Hansen"})
     here.mirror().sync(here.account_id)
     assert "Berg-Hansen" in dump(here)
-    here.mirror().forget_guest(here.account_id, [number], [])
+    here.mirror().guests.forget(here.account_id, [number], [])
     announce(here, "reservation.updated", {"guestName": "Ida Berg-Hansen"})
     announce(here, "message.received", {"reservationId": number, "conversationId": 4711, "body": "Ida Berg-Hansen"})
     announce(here, "reservation.updated", {"id": other, "guestName": "Bo Lind"})
@@ -197,9 +197,23 @@ def test_failures_lose_the_guest_as_well(town: Build) -> None:
     words = "'cannot store Ida Berg-Hansen'"
     for table in ("dead_letters", "job_attempts", "sync_runs", "sync_run_resources"):
         assert here.ask(f"UPDATE {table} SET error = {words} RETURNING 1")
-    done = here.mirror().forget_guest(here.account_id, [number], [])
+    done = here.mirror().guests.forget(here.account_id, [number], [])
     assert {"dead_letters", "job_attempts", "sync_runs", "sync_run_resources", "webhook_log"} <= set(done.rows)
     assert "Berg-Hansen" not in dump(here)
+
+
+def test_what_was_to_be_said_to_a_guest_is_not_said_any_more(town: Build) -> None:
+    """What waits in the ledger is given up, and loses its words; what may have been sent says no more than that."""
+    here = town(reservations=6)
+    number = min(here.truth("reservations"))
+    here.ask(
+        "INSERT INTO sent_messages (account_id, reservation_id, conversation_id, channel_type, body, body_hash,"
+        f" os_user, host, state, sending_at) SELECT {here.account_id}, {number}, 5, 'email', 'Dear Ida', 'x', 'me',"
+        " 'here', state, now() FROM unnest(ARRAY['pending', 'outcome_unknown']) AS state RETURNING 1"
+    )
+    here.mirror().guests.forget(here.account_id, [number], [])
+    left = here.ask("SELECT state, body FROM sent_messages ORDER BY intent_id")
+    assert [tuple(row) for row in left] == [("failed", ERASED), ("outcome_unknown", ERASED)]
 
 
 def test_every_table_says_whether_it_holds_words_of_guests() -> None:

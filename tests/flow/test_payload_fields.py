@@ -98,7 +98,7 @@ def test_a_hashed_address_still_finds_its_guest(town: Build) -> None:
     mirror = here.mirror(payload_fields="*.guestEmail=hash")
     mirror.sync(here.account_id)
     assert MAIL not in dump(here)
-    assert mirror.forget_guest(here.account_id, [], [MAIL.upper()]).reservations == (number,)
+    assert mirror.guests.forget(here.account_id, [], [MAIL.upper()]).reservations == (number,)
 
 
 def test_deliveries_are_stored_hidden(database: Database) -> None:

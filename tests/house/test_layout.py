@@ -31,6 +31,7 @@ NOT_PURE = {
     "access",
     "asking",
     "client",
+    "correspondence",
     "departure",
     "exchange",
     "registration",

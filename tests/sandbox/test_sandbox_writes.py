@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import httpx
 import pytest
 
-from hostaway_sync.sandbox import Sandbox, Switches
+from hostaway_sync.sandbox import Sandbox, Switches, faults
 from hostaway_sync.sandbox.__main__ import main
 from hostaway_sync.sandbox.hooks import send
 
@@ -64,6 +64,21 @@ def receiver() -> Iterator[Receiver]:
 
 
 HOOKS = "/webhooks/unifiedWebhooks"
+
+
+def test_what_was_taken_is_counted_and_kept_in_its_manner(open_sandbox: OpenSandbox) -> None:
+    """Each text that the API took, as often as it did, whatever it answered; kept as HTML; it may fail later."""
+    sandbox, caller = open_sandbox(switches=Switches(sent_body="html"))
+    thread = caller.rows("/conversations")[0]["id"]
+    sandbox.faults.add(faults.accepted_then(faults.bad_gateway()), method="POST")
+    path = f"/conversations/{thread}/messages"
+    statuses = [caller.post(path, json={"body": text}).status_code for text in ("a  <b\n\nc", "d", "")]
+    assert statuses == [502, 200, 400]
+    assert sandbox.world.accepted == [(thread, "a  <b\n\nc"), (thread, "d")]
+    newest, before = caller.rows(path)[:2]
+    assert before["body"] == "<p>a &nbsp;&lt;b</p>\r\n<p>&nbsp;</p>\r\n<p>c</p>\r\n"
+    sandbox.world.bounce(thread, newest["id"])
+    assert newest["id"] not in [row["id"] for row in caller.rows(path)]
 
 
 def test_a_webhook_is_probed_made_changed_and_removed(open_sandbox: OpenSandbox, receiver: Receiver) -> None:

@@ -14,6 +14,7 @@ from hostaway_sync.store.facts import (
     Deferred,
     Due,
     Lease,
+    Letters,
     PastRun,
     Quarantine,
     Recent,
@@ -49,6 +50,19 @@ def words(**facts: Any) -> tuple[Condition, tuple[str, ...]]:
 def test_an_account_is_ok_when_nothing_is_wrong() -> None:
     """A success an hour ago is enough."""
     assert words() == (Condition.OK, ())
+
+
+def test_messages_to_guests_that_need_a_look_are_named() -> None:
+    """Each kind with the command that lists them; those that wait for a person are counted."""
+    condition, wrong = words(letters=Letters(unsettled=3, waiting=1, unsent=1, undelivered=2))
+    listing, unknown = "`hostaway-sync messages list --state", "with an unknown outcome"
+    assert condition is Condition.CHECK
+    assert wrong == (
+        f"3 messages to guests {unknown}, 1 of them waiting for you: {listing} outcome_unknown --account 7`",
+        f"1 message to guests never left, because the process died: {listing} pending --account 7`",
+        f"2 messages to guests not delivered in the last 24 h: {listing} failed --account 7`",
+    )
+    assert "waiting" not in words(letters=Letters(unsettled=1))[1][0]
 
 
 def test_a_disabled_account_is_left_in_peace() -> None:

@@ -64,6 +64,8 @@ def test_defaults_are_those_of_the_contract() -> None:
         ("RETRY_BACKOFF", "0", 0.0),
         ("REQUESTS_IN_FLIGHT", "8", 8),
         ("TRUSTED_PROXIES", "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
+        ("SEND_ALLOWLIST", "41, 42", frozenset({41, 42})),
+        ("SEND_ALLOWLIST", ",", frozenset()),
     ],
 )
 def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: object) -> None:
@@ -105,6 +107,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text
         ("REQUESTS_IN_FLIGHT", "9"),
         ("EGRESS", "hunter2" * 50),
         ("TRUSTED_PROXIES", "hunter2"),
+        ("SEND_ALLOWLIST", "hunter2"),
         ("TRUSTED_PROXIES", "127.0.0.1,*"),
     ],
 )

@@ -17,10 +17,11 @@ def positive_number(text: str) -> int:
     raise typer.BadParameter(f"{text!r} is no account id: Hostaway's are numbers, such as 70001")
 
 
-def _reservation(text: str) -> int:
+def number(text: str) -> int:
+    """Read an id of Hostaway's, or a number of ours."""
     if _is_id(text):
         return int(text)
-    raise typer.BadParameter(f"{text!r} is no id of a reservation: Hostaway's are numbers, such as 41200077")
+    raise typer.BadParameter(f"{text!r} is no id: ids are whole numbers, such as 41200077")
 
 
 def _is_id(text: str) -> bool:
@@ -45,7 +46,7 @@ OneAccountOption = Annotated[
 ]
 Reservations = Annotated[
     list[int] | None,
-    typer.Option("--reservation", metavar="R", parser=_reservation, help="A reservation, or several: say it again."),
+    typer.Option("--reservation", metavar="R", parser=number, help="A reservation, or several: say it again."),
 ]
 Full = Annotated[bool, typer.Option("--full", help="Read everything, whatever is known already.")]
 AcceptMissing = Annotated[

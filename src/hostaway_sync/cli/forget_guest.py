@@ -40,9 +40,9 @@ def forget_guest(
         prompts.require_text(address, "the address")
     with open_mirror() as mirror:
         if not dry_run and not yes:
-            found = mirror.forget_guest(account_id, reservation or (), email or (), dry_run=True)
+            found = mirror.guests.forget(account_id, reservation or (), email or (), dry_run=True)
             prompts.confirm_by_id(account_id, question=f"This erases {_words(found)}.", yes=yes)
-        done = mirror.forget_guest(account_id, reservation or (), email or (), dry_run=dry_run)
+        done = mirror.guests.forget(account_id, reservation or (), email or (), dry_run=dry_run)
     if json:
         output.print_json(
             {

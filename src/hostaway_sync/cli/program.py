@@ -12,9 +12,11 @@ from hostaway_sync.cli import (
     demo,
     forget_guest,
     keys,
+    messages,
     migrate,
     plan,
     roles,
+    send_message,
     serve_webhooks,
     status,
     sync,
@@ -38,6 +40,8 @@ app.command("sync-all")(sync.sync_all)
 app.command("status")(status.status)
 app.command("plan")(plan.plan)
 app.command("verify")(verify.verify)
+app.command("send-message")(send_message.send_message)
+app.add_typer(messages.app, name="messages")
 app.command("serve-webhooks")(serve_webhooks.serve_webhooks)
 app.add_typer(webhooks.app, name="webhooks")
 app.command("worker")(worker.worker)

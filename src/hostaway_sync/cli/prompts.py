@@ -23,7 +23,11 @@ def client_secret(*, from_stdin: bool) -> SecretStr:
 
     from hostaway_sync.settings import load_settings
 
-    secret = SecretStr(_piped()) if from_stdin else load_settings().client_secret or SecretStr(_prompted())
+    secret = (
+        SecretStr(piped("the client secret").strip())
+        if from_stdin
+        else load_settings().client_secret or SecretStr(_prompted())
+    )
     if not secret.get_secret_value():
         raise UsageError("the client secret is empty")
     require_text(secret.get_secret_value(), "the client secret")
@@ -53,11 +57,30 @@ def confirm_by_id(account_id: int, *, question: str, yes: bool) -> None:
         raise UsageError("that was not the id: nothing was done")
 
 
-def _piped() -> str:
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on when a person agrees, or `yes`.
+
+    Raises:
+        UsageError: they do not, or nobody is there to be asked.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody is there to be asked: say --yes")
+    if not typer.confirm(f"{question} Go on?", err=True):
+        raise UsageError("nothing was done")
+
+
+def piped(what: str) -> str:
+    """Give all of stdin, as it is.
+
+    Raises:
+        UsageError: it is no UTF-8 text.
+    """
     try:
-        return sys.stdin.buffer.read().decode().strip()
+        return sys.stdin.buffer.read().decode()
     except (OSError, UnicodeDecodeError):
-        raise UsageError("the client secret cannot be read from stdin: pipe it in as UTF-8 text") from None
+        raise UsageError(f"{what} cannot be read from stdin: pipe it in as UTF-8 text") from None
 
 
 def _prompted() -> str:

@@ -82,6 +82,7 @@ def _account(facts: AccountFacts, health: Health) -> dict[str, Any]:
             "since": min((mark.since for mark in due), default=None),
         },
         "deliveries": asdict(facts.deferred),
+        "messages": asdict(facts.letters),
         "silence": _silence(facts),
         "quarantined": asdict(facts.quarantine),
         "abandoned_24_h": facts.recent.abandoned,

@@ -11,6 +11,7 @@
         thread = sandbox.world.conversations_of(reservation_id)[0]
         sandbox.world.guest_message(thread, "Is it quiet at night?")          # and much else: see World, Happenings
         sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", skip=1, times=2)
+        sandbox.world.accepted                       # what it was asked to send and took, whatever it answered
         dict(sandbox.world.truth("messages"))        # id → payload, as a whole walk with every flag set lists them
         sandbox.calls["GET /reservations"], sandbox.max_in_window("account:70001"), sandbox.requests
 

@@ -40,6 +40,8 @@ class Happenings(Content):
         first: FirstIds | None = None,
     ) -> None:
         self._clock = int(start.timestamp())
+        self.accepted: list[tuple[int, str]] = []
+        """What the API was asked to send, and took: conversation and text, whatever the answer was."""
         first = first or FirstIds()
         super().__init__(
             account_id,

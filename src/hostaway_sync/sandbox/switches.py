@@ -46,6 +46,7 @@ class Switches:
         token_lifetime: `expires_in` of a new token, seconds; Hostaway says a number, some clients met text (1.1).
         token_counts: the token route counts against the rate limit (1.1).
         sent_status: of a message right after POST (7.4).
+        sent_body: a text that was sent is kept as it is, or as HTML in paragraphs (7.3).
         invalid_write: status for a write without its required field; 200 comes with `status: fail` (2.2).
         webhook_ports: a webhook URL with a port is accepted or refused (6.1).
         legacy_webhooks: the deprecated lists of webhooks still answer, or are gone (6.1).
@@ -87,6 +88,7 @@ class Switches:
     token_lifetime: Literal[63_072_000, 15_897_600, "63072000"] = 63_072_000
     token_counts: bool = True
     sent_status: Literal["sent", "awaiting"] = "sent"
+    sent_body: Literal["plain", "html"] = "plain"
     invalid_write: Literal[400, 200, 422] = 400
     webhook_ports: Literal["accepted", "refused"] = "accepted"
     legacy_webhooks: Literal["present", "gone"] = "present"

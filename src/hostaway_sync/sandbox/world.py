@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from dataclasses import replace
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 from hostaway_sync.sandbox.happenings import Happenings
@@ -70,11 +71,17 @@ class World(Happenings):
     def post_message(self, conversation_id: int, body: str, communication_type: str) -> int:
         """Accept what the API was asked to send; the status is a switch's. Returns the message's id."""
         with self.lock:
-            number = self.host_reply(conversation_id, body)
+            self.accepted.append((conversation_id, body))
+            number = self.host_reply(conversation_id, _kept(body, self.switches.sent_body))
             changes = {"status": self.switches.sent_status, "communicationType": communication_type}
             conversation = self.conversation(conversation_id)
             self.threads.put(conversation_id, number, self.threads.get(conversation, number) | changes)
             return number
+
+    def bounce(self, conversation_id: int, message_id: int, reason: str = "The e-mail bounced") -> None:
+        """Let a message that was taken fail later; a switch says whether that moves the reservation."""
+        changes = {"status": "failed", "reasonFailed": "550 mailbox", "readableReasonFailed": reason}
+        self.edit_message(conversation_id, message_id, **changes)
 
     def schedule_message(self, conversation_id: int, planned: datetime, body: str | None = None) -> int:
         """Create an automation that waits (`awaiting`); moves no stamp of anything else. Returns its id."""
@@ -184,3 +191,11 @@ class World(Happenings):
             else:
                 order = self.reservation_order if resource == "reservations" else self.conversation_order
                 order.place(number, moment)
+
+
+def _kept(body: str, manner: str) -> str:
+    """Write a text that was sent as this Hostaway keeps it."""
+    if manner == "plain":
+        return body
+    paragraphs = "".join(f"<p>{escape(line) or '&nbsp;'}</p>\r\n" for line in body.split("\n"))
+    return paragraphs.replace("  ", " &nbsp;")

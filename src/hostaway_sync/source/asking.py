@@ -4,22 +4,24 @@ list    with the token at hand; when that is refused, once more with a renewed o
         request that any account may make tells a useless token from an object that is not the account's to read
 object  the same
 change  the same, sent once: but for a 429 and a refused token, whose outcome is known, nothing is sent again
+once    one request with the token at hand, whatever comes of it: for what must not be done twice
 issue   asks for a token; revoke ends one
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from threading import Lock
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from hostaway_sync.errors import CredentialsRejected, Forbidden, NotFound, RateLimited, TokenRejected
 from hostaway_sync.source import protocol
 from hostaway_sync.source.budget import Call, buckets, exhausted
+from hostaway_sync.source.request import Cause, Request
 from hostaway_sync.source.retry import DEFAULT_WINDOW
 
 if TYPE_CHECKING:
@@ -33,51 +35,13 @@ if TYPE_CHECKING:
     from hostaway_sync.source.access import Access
     from hostaway_sync.source.budget import Limits
     from hostaway_sync.source.protocol import Listing
+    from hostaway_sync.source.request import Params, Reply
     from hostaway_sync.source.trying import Trying
 
 PROBE_HOLDS_FOR: Final = timedelta(seconds=60)
-Params: TypeAlias = "Mapping[str, int | str]"
 _Value = TypeVar("_Value")
 _PROBE_PATH: Final = "/listings"
 _PROBE_PARAMS: Final = {"limit": 1}
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Why a request is made; see `ApiCall`."""
-
-    why: str
-    step: str = ""
-    attempt: int = 1
-
-    def also(self, more: str) -> Cause:
-        """Add to the step."""
-        return replace(self, step=", ".join(filter(None, (self.step, more))))
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request, with everything secret in it kept out of its repr."""
-
-    method: str
-    path: str
-    buckets: tuple[Bucket, ...]
-    cause: Cause
-    params: Params = field(default_factory=dict)
-    form: Mapping[str, str] = field(default_factory=dict, repr=False)
-    document: Mapping[str, int | str] | None = field(default=None, repr=False)
-    secret_params: Mapping[str, SecretStr] = field(default_factory=dict)
-    bearer: SecretStr | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Its answer; `observed_at` is the moment for which the request was granted."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-    observed_at: datetime
 
 
 class _Attempts:
@@ -189,6 +153,31 @@ class Asking:
             return self._tried(wanted, decode, self._once)
 
         return self._allowed(path, access, send, cause)
+
+    def once(
+        self,
+        path: str,
+        document: Mapping[str, int | str],
+        access: Access,
+        decode: Callable[[Reply], _Value],
+        cause: Cause,
+        leaving: Callable[[], None],
+    ) -> _Value:
+        """POST a guest message: one request, which nothing follows; `leaving` is called the instant before it leaves.
+
+        Raises:
+            SourceError: what `decode` raises of its answer, or no whole answer came.
+        """
+        request = Request(
+            "POST",
+            path,
+            self._buckets(Call.SEND),
+            cause,
+            document=document,
+            bearer=access.current().token.value,
+            leaving=leaving,
+        )
+        return self._decoded(_Attempts(request), decode)
 
     def prove(self, access: Access) -> None:
         """Make the request that any account may make.

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 from hostaway_sync.errors import NotFound, RequestRejected, SourceUnavailable
 from hostaway_sync.records import Page
 from hostaway_sync.source.access import Access
-from hostaway_sync.source.asking import Asking, Cause
+from hostaway_sync.source.asking import Asking
 from hostaway_sync.source.bookmark import Bookmark
+from hostaway_sync.source.correspondence import Correspondence
 from hostaway_sync.source.descent import walk_by_cursor
 from hostaway_sync.source.exchange import Exchange
 from hostaway_sync.source.registration import Registration
+from hostaway_sync.source.request import Cause
 from hostaway_sync.source.resources import SPECS, Paging, as_record, list_of, object_path
 from hostaway_sync.source.retry import Patience
 from hostaway_sync.source.steps import Steps
@@ -120,6 +122,7 @@ class Client:
         )
         self._access = Access(vault=vault, issue=self._asking.issue, pause=pause, clock=clock)
         self.registrar = Registration(self._asking, self._access)
+        self.correspondent = Correspondence(self._asking, self._access)
 
     @property
     def api_calls(self) -> int:

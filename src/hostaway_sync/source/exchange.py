@@ -15,15 +15,15 @@ import httpx
 
 from hostaway_sync.calls import ApiCall, Priority
 from hostaway_sync.errors import ConfigurationError, SourceError, SourceUnavailable
-from hostaway_sync.source.asking import Reply
 from hostaway_sync.source.departure import Departure
+from hostaway_sync.source.request import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
 
     from hostaway_sync.calls import Budget, Observer
-    from hostaway_sync.source.asking import Request
+    from hostaway_sync.source.request import Request
 
 LARGEST_BODY: Final = 64 * 1024 * 1024
 _SLOWEST_BODY: Final = 5
@@ -156,7 +156,7 @@ class Exchange:
                 with self._lock:
                     self._streams.add(details["return_value"])
             elif event == "http11.send_request_headers.started" and details["request"].method != b"CONNECT":
-                self._leave(sending)
+                self._leave(request, sending)
 
         headers = {} if request.bearer is None else {"Authorization": f"Bearer {request.bearer.get_secret_value()}"}
         secret_params = {name: value.get_secret_value() for name, value in request.secret_params.items()}
@@ -173,9 +173,11 @@ class Exchange:
                 response.status_code, response.headers, self._body(response, departure.left_at), departure.granted_at
             )
 
-    def _leave(self, sending: _Sending) -> None:
+    def _leave(self, request: Request, sending: _Sending) -> None:
         """Return when a request may leave, this instant; from here on it counts."""
         ready = self._seconds()
+        if request.leaving is not None:
+            request.leaving()
         sending.departure.confirm()
         self._stop_if_closed()
         sending.waited += sending.departure.left_at - ready

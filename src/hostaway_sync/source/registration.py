@@ -14,9 +14,9 @@ import msgspec
 
 from hostaway_sync.deliveries import Hook
 from hostaway_sync.errors import Forbidden, NotFound, RequestRejected, SourceUnavailable
-from hostaway_sync.source.asking import Cause
 from hostaway_sync.source.casts import Misfit, as_boolean, as_id
 from hostaway_sync.source.delivery_log import LOGS, read_log
+from hostaway_sync.source.request import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -50,7 +50,7 @@ class AuditEntry:
 def write(connection: sa.Connection, account_id: int, action: Action, changes: Mapping[str, Any] | None = None) -> None:
     """Write down what the transaction of `connection` does to an account."""
     values = {"account_id": account_id, "action": action.value, "changes": dict(changes or {})}
-    connection.execute(sa.insert(audit_log).values(**values, os_user=_os_user(), host=socket.gethostname()))
+    connection.execute(sa.insert(audit_log).values(**values, os_user=os_user(), host=socket.gethostname()))
 
 
 def last_entries(database: Database, account_id: int, *, limit: int) -> list[AuditEntry]:
@@ -61,7 +61,7 @@ def last_entries(database: Database, account_id: int, *, limit: int) -> list[Aud
     return [AuditEntry(row.changed_at, Action(row.action), row.os_user, row.host, row.changes) for row in rows]
 
 
-def _os_user() -> str:
+def os_user() -> str:
     """Name who runs us, not who the environment says it is."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name

@@ -108,6 +108,15 @@ def thread_read(
     )
 
 
+def mark(connection: sa.Connection, account_id: int, conversation_id: int) -> None:
+    """Mark a thread as due now: what was said in it by us must be seen there."""
+    connection.execute(
+        sa.update(conversations)
+        .where(conversations.c.account_id == account_id, conversations.c.id == conversation_id)
+        .values(thread_due_at=sa.func.greatest(conversations.c.thread_due_at, sa.func.clock_timestamp()))
+    )
+
+
 def proven(connection: sa.Connection, account_id: int, conversation_ids: Sequence[int]) -> None:
     """Take away the marks of threads which stayed due only until the messages they had lost were asked for."""
     connection.execute(

@@ -126,8 +126,7 @@ class Database:
         Raises:
             StoreUnavailable, StoreError, ConfigurationError: as `transaction`.
         """
-        name = sa.func.hashtextextended(f"{self.schema}: {right}", 0)
-        connection, is_ours = self._patiently(partial(self._claimed, name))
+        connection, is_ours = self._patiently(partial(self._claimed, _name(self.schema, right)))
         with closing(connection):
             yield is_ours
 
@@ -173,6 +172,29 @@ class Database:
         log.info("the database is away, trying again: %s", reason)
         if self.embedded is not None:
             self.embedded.start()
+
+
+def hold(connection: sa.Connection, right: str) -> None:
+    """Have a right until the transaction of `connection` ends; waits for whoever has it."""
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_name(_schema(connection), right))))
+
+
+def is_unclaimed(connection: sa.Connection, right: str) -> bool:
+    """Say whether nobody has claimed a right: whoever did has ended, or lost the server.
+
+    The transaction of `connection` has it then; asked by two at once, it looks claimed to one of them.
+    """
+    query = sa.select(sa.func.pg_try_advisory_xact_lock(_name(_schema(connection), right)))
+    return bool(connection.scalar(query))
+
+
+def _name(schema: str, right: str) -> sa.ColumnElement[int]:
+    return sa.func.hashtextextended(f"{schema}: {right}", 0)
+
+
+def _schema(connection: sa.Connection) -> str:
+    schema: str = connection.get_execution_options()["schema_translate_map"][None]
+    return schema
 
 
 def _with_driver(url: str) -> sa.URL:

@@ -174,6 +174,23 @@ class Deferred:
 
 
 @dataclass(frozen=True, slots=True)
+class Letters:
+    """Messages to guests that need a look.
+
+    Attributes:
+        unsettled: those whose outcome is not known.
+        waiting: those of them that were looked for in vain as often as is worth it: a person must look.
+        unsent: those that were written down and never left, because their process died.
+        undelivered: those of the last day that the source took and did not deliver.
+    """
+
+    unsettled: int = 0
+    waiting: int = 0
+    unsent: int = 0
+    undelivered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Silence:
     """Reservations that changed in the last day.
 
@@ -202,6 +219,7 @@ class AccountFacts:
         equal_at: moment of the newest comparison that found no difference.
         limit: its own request limit; None when it never asked.
         deferred: what the push pipe has not done yet.
+        letters: messages to guests that need a look.
         silence: changes that were not announced; None when there were none, or nothing is registered.
     """
 
@@ -222,6 +240,7 @@ class AccountFacts:
     quarantine: Quarantine = Quarantine()
     limit: BucketUse | None = None
     deferred: Deferred = Deferred()
+    letters: Letters = Letters()
     silence: Silence | None = None
 
     def live(self, resource: Resource) -> int:

@@ -21,6 +21,7 @@ from hostaway_sync.store.tables import (
     dead_letters,
     job_attempts,
     quarantined_records,
+    sent_messages,
     sync_run_resources,
     sync_runs,
     webhook_log,
@@ -144,7 +145,17 @@ _UNTOLD: Final[Mapping[str, Any]] = {
     "traceback": None,
     "history": sa.literal_column("'[]'::jsonb"),
 }
+_UNSENT = sent_messages.c.state == sa.literal_column("'pending'")
+_UNSAID: Final[Mapping[str, Any]] = {
+    "body": ERASED,
+    "body_hash": b"",
+    # What waits to be sent must not be: it has no words any more, and nobody to hear them.
+    "state": sa.case((_UNSENT, sa.literal_column("'failed'")), else_=sent_messages.c.state),
+    "proof": sa.case((_UNSENT, sa.literal_column("'person'")), else_=sent_messages.c.proof),
+    "settled_at": sa.case((_UNSENT, sa.func.now()), else_=sent_messages.c.settled_at),
+}
 WORDS: Final = (
+    Words(sent_messages, _UNSAID, by_columns(sent_messages.c.reservation_id, sent_messages.c.conversation_id)),
     Words(
         webhook_log,
         {"payload": sa.null(), "body": counted(webhook_log.c.body)},

@@ -20,6 +20,7 @@ from hostaway_sync.store.facts import (
     Deferred,
     Due,
     Lease,
+    Letters,
     Overview,
     Part,
     PastRun,
@@ -27,6 +28,7 @@ from hostaway_sync.store.facts import (
     Recent,
     Rows,
 )
+from hostaway_sync.store.letters import letters
 from hostaway_sync.store.polled import silences
 from hostaway_sync.store.tables import (
     MIRRORED,
@@ -74,6 +76,7 @@ def overview(
         due = _due(connection, account_id)
         broken = {number: Quarantine(*counts) for number, *counts in connection.execute(_quarantined(account_id))}
         waiting, silent = deferred(connection, account_id), silences(connection, account_id)
+        sending = letters(connection, account_id)
         buckets = {row.account_id: buckets_of(row.account_id) for row in found}
         uses = _uses(connection, {bucket.key: bucket for pair in buckets.values() for bucket in pair})
         facts = (
@@ -84,6 +87,7 @@ def overview(
                 quarantine=broken.get(row.account_id, Quarantine()),
                 limit=uses.get(buckets[row.account_id][-1].key),
                 deferred=waiting.get(row.account_id, Deferred()),
+                letters=sending.get(row.account_id, Letters()),
                 silence=silent.get(row.account_id),
             )
             for row in found

@@ -113,6 +113,7 @@ def _slight(facts: AccountFacts, now: datetime) -> Iterator[str]:
     """Give what an operator should know of an account that is complete nevertheless."""
     if facts.certificate is not None and facts.certificate.error is not None:
         yield f"verify left something open {ago(facts.certificate.verified_at, now)}: {facts.certificate.error}"
+    yield from _of_letters(facts)
     yield from _of_deliveries(facts, now)
     if facts.quarantine.rowless:
         yield f"{counted(facts.quarantine.rowless, 'record')} could not be stored: see quarantined_records"
@@ -131,6 +132,21 @@ def _slight(facts: AccountFacts, now: datetime) -> Iterator[str]:
 def is_silent(unannounced: int, announced: int) -> bool:
     """Say whether so many changes were found by runs alone that announcements must be getting lost."""
     return unannounced >= SILENT_CHANGES and unannounced > (unannounced + announced) * SILENT_SHARE
+
+
+def _of_letters(facts: AccountFacts) -> Iterator[str]:
+    """Say which messages to guests need a look."""
+    letters, of_account = facts.letters, f"--account {facts.account_id}`"
+    if letters.unsettled:
+        waiting = f", {letters.waiting} of them waiting for you" if letters.waiting else ""
+        told = f"{counted(letters.unsettled, 'message')} to guests with an unknown outcome{waiting}"
+        yield f"{told}: `hostaway-sync messages list --state outcome_unknown {of_account}"
+    if letters.unsent:
+        told = f"{counted(letters.unsent, 'message')} to guests never left, because the process died"
+        yield f"{told}: `hostaway-sync messages list --state pending {of_account}"
+    if letters.undelivered:
+        told = f"{counted(letters.undelivered, 'message')} to guests not delivered in the last 24 h"
+        yield f"{told}: `hostaway-sync messages list --state failed {of_account}"
 
 
 def _of_deliveries(facts: AccountFacts, now: datetime) -> Iterator[str]:

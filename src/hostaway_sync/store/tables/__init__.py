@@ -38,6 +38,7 @@ from hostaway_sync.store.tables.running import (
     walks,
     watermarks,
 )
+from hostaway_sync.store.tables.sending import sent_messages
 
 __all__ = [
     "MIRRORED",
@@ -60,6 +61,7 @@ __all__ = [
     "request_budget",
     "reservations",
     "secrets_store",
+    "sent_messages",
     "sync_run_resources",
     "sync_runs",
     "verifications",

@@ -1,0 +1,101 @@
+"""`hostaway-sync messages …`, and how a row of the ledger is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hostaway_sync.cli import output
+from hostaway_sync.cli.arguments import AccountOption, Json
+from hostaway_sync.cli.grid import Column, Grid
+from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.intents import LOOKS, IntentState
+
+if TYPE_CHECKING:
+    from hostaway_sync.intents import Intent
+
+app = typer.Typer(help="What was said to guests, and what became of it.", no_args_is_help=True, rich_markup_mode=None)
+
+_COLUMNS = (
+    Column("id", is_number=True),
+    Column("account"),
+    Column("reservation"),
+    Column("by"),
+    Column("state"),
+    Column("message", is_spare=True),
+    Column("since (UTC)"),
+    Column("text", least=12, most=40),
+)
+
+
+@app.callback()
+def messages() -> None:
+    """Keep `list` a command of its own, though it is the only one."""
+
+
+@app.command("list")
+def list_(
+    *,
+    state: Annotated[list[IntentState] | None, typer.Option(help="Only these; may be repeated.")] = None,
+    account: AccountOption = None,
+    json: Json = False,
+) -> None:
+    """List the newest 200 messages that were to be sent, as the ledger knows them."""
+    with open_mirror() as mirror:
+        intents = mirror.messages.ledger(states=state or (), account_id=account)
+    if json:
+        output.print_json([{**document(intent), "text": intent.wish.body} for intent in intents])
+    elif intents:
+        grid = Grid(_COLUMNS, is_brief=False)
+        for intent in intents:
+            grid.add(_cells(intent), _note(intent))
+        grid.show()
+    elif output.is_terminal():
+        typer.echo("No messages.")
+
+
+def document(intent: Intent) -> dict[str, Any]:
+    """Give a row of the ledger without its text, times in ISO 8601."""
+    wish = intent.wish
+    times = {name: getattr(intent, name) for name in ("created_at", "sending_at", "settled_at", "looked_at")}
+    return {
+        "intent_id": intent.intent_id,
+        "account_id": wish.account_id,
+        "reservation_id": wish.reservation_id,
+        "conversation_id": wish.conversation_id,
+        "channel_type": wish.way.value,
+        "idempotency_key": wish.key,
+        "state": intent.state.value,
+        "message_id": intent.message_id,
+        "proof": intent.proof.value if intent.proof else None,
+        "attempt": intent.attempt,
+        "looks": intent.looks,
+        "waits_for_person": waits_for_person(intent),
+        "error": intent.error,
+        **{name: moment.isoformat() if moment else None for name, moment in times.items()},
+    }
+
+
+def waits_for_person(intent: Intent) -> bool:
+    """Say whether it was looked for often enough."""
+    return intent.state is IntentState.OUTCOME_UNKNOWN and intent.looks >= LOOKS
+
+
+def _cells(intent: Intent) -> list[str]:
+    wish = intent.wish
+    return [
+        str(intent.intent_id),
+        str(wish.account_id),
+        str(wish.reservation_id),
+        wish.way.value,
+        intent.state.value,
+        str(intent.message_id or ""),
+        f"{intent.sending_at or intent.created_at:%Y-%m-%d %H:%M}",
+        " ".join(wish.body.split()),
+    ]
+
+
+def _note(intent: Intent) -> str:
+    waiting = "waits for you: looked for twice, in vain" if waits_for_person(intent) else ""
+    return "; ".join(words for words in (waiting, intent.error) if words)

@@ -1,0 +1,211 @@
+"""`hostaway-sync send-message`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hostaway_sync.cli import output, prompts
+from hostaway_sync.cli.arguments import Json, number
+from hostaway_sync.cli.messages import document, waits_for_person
+from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.errors import HostawaySyncError, MessageRefused, MessageUnsettled, SourceError, UsageError
+from hostaway_sync.intents import IntentState, Way
+
+if TYPE_CHECKING:
+    from hostaway_sync.intents import Intent
+    from hostaway_sync.messages import Draft, Messages
+    from hostaway_sync.sending.decision import Step
+
+
+def send_message(
+    reservation_id: Annotated[
+        int | None, typer.Argument(metavar="RESERVATION_ID", parser=number, help="Whose guest.")
+    ] = None,
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="What to say; - reads it from stdin.")] = None,
+    *,
+    channel_type: Annotated[
+        Way | None, typer.Option(help="How it reaches the guest; otherwise as they wrote last.", show_default=False)
+    ] = None,
+    conversation: Annotated[
+        int | None, typer.Option(metavar="ID", parser=number, help="Which thread; otherwise the newest.")
+    ] = None,
+    account: Annotated[
+        int | None,
+        typer.Option(metavar="ID", parser=number, help="Whose reservation, if not known or of several accounts."),
+    ] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="A name for this message: under it, it is sent once.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="The same words once more within ten minutes.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, though the stay is over or off.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be sent where, and send nothing.")
+    ] = False,
+    resolve: Annotated[
+        int | None,
+        typer.Option(metavar="ID", parser=number, help="Look for a message whose outcome is unknown, twice."),
+    ] = None,
+    i_checked_sent: Annotated[
+        int | None, typer.Option(metavar="ID", parser=number, help="You saw it in the thread: it was sent.")
+    ] = None,
+    i_checked_resend: Annotated[
+        int | None, typer.Option(metavar="ID", parser=number, help="You looked, it is not there: send it again.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Send a guest a message, at most once.
+
+    Whatever fails, no text is sent twice: where Hostaway's answer does not tell whether it was sent, it is looked for
+    in the thread, and what cannot be found waits for you.
+    """
+    if resolve is not None or i_checked_sent is not None or i_checked_resend is not None:
+        if [reservation_id, text].count(None) < 2 or [resolve, i_checked_sent, i_checked_resend].count(None) < 2:  # noqa: PLR2004  (all of them, or all but one)
+            raise UsageError(
+                "--resolve, --i-checked-sent and --i-checked-resend stand alone: each is about one message"
+            )
+        with open_mirror() as mirror:
+            intent, is_ours = _resolved(mirror.messages, resolve, i_checked_sent, i_checked_resend)
+        _conclude(intent, json=json, is_ours=is_ours)
+        return
+    if reservation_id is None or text is None:
+        raise UsageError("say to whose guest, and what: RESERVATION_ID TEXT")
+    words = prompts.piped("the text").removesuffix("\n") if text == "-" else text
+    with (
+        open_mirror() as mirror,
+        mirror.messages.draft(
+            reservation_id,
+            words,
+            account_id=account,
+            conversation_id=conversation,
+            way=channel_type,
+            key=idempotency_key,
+            again=again,
+        ) as draft,
+    ):
+        if dry_run:
+            _print_outlook(draft, json=json)
+        else:
+            _send(draft, yes=yes, json=json)
+
+
+def _send(draft: Draft, *, yes: bool, json: bool) -> None:
+    if draft.concerns:
+        prompts.confirm(f"Reservation {draft.wish.reservation_id}: {'; '.join(draft.concerns)}.", yes=yes)
+    sending = draft.send()
+    if sending.intent is None:
+        raise MessageUnsettled("its row in the ledger is gone: the account was purged meanwhile")
+    refusal = _refusal(sending.step, sending.intent)
+    if refusal is None:
+        _conclude(sending.intent, json=json, is_ours=sending.is_ours)
+        return
+    if json:
+        output.print_json({**document(sending.intent), "sent_now": False})
+    raise refusal
+
+
+def _resolved(
+    messages: Messages, resolve: int | None, checked_sent: int | None, checked_resend: int | None
+) -> tuple[Intent, bool]:
+    """Give the message as it stands now, and whether it was sent by this."""
+    if resolve is not None:
+        return messages.resolve(resolve), False
+    if checked_sent is not None:
+        return messages.checked_sent(checked_sent), False
+    sending = messages.checked_resend(checked_resend or 0)
+    if sending.intent is None:
+        raise MessageUnsettled("its row is gone: nothing was sent")
+    return sending.intent, sending.is_ours
+
+
+def _conclude(intent: Intent, *, json: bool, is_ours: bool) -> None:
+    """Print how a message stands, or say what is to be done.
+
+    Raises:
+        HostawaySyncError: it was not sent, or that is not known.
+    """
+    if json:
+        output.print_json({**document(intent), "sent_now": is_ours and intent.state is IntentState.SENT})
+    if intent.state is IntentState.SENT:
+        if not json:
+            typer.echo(_told(intent, is_ours=is_ours))
+        return
+    raise _trouble(intent)
+
+
+def _told(intent: Intent, *, is_ours: bool) -> str:
+    wish = intent.wish
+    which = f"message {intent.message_id}" if intent.message_id is not None else "as you have seen"
+    where = f"to reservation {wish.reservation_id} by {wish.way.value}: {which} in conversation {wish.conversation_id}"
+    if is_ours:
+        return f"Sent {where} (account {wish.account_id}, number {intent.intent_id})"
+    when = f", {intent.sending_at:%Y-%m-%d %H:%M} UTC" if intent.sending_at else ""
+    return f"Sent before {where} (account {wish.account_id}, number {intent.intent_id}{when})"
+
+
+def _trouble(intent: Intent) -> HostawaySyncError:
+    number, wish = intent.intent_id, intent.wish
+    if intent.state is IntentState.FAILED:
+        if intent.message_id is not None:
+            return SourceError(f"message {number} was taken by Hostaway and not delivered: {intent.error}")
+        return SourceError(f"message {number} was not sent, and may be sent again: {intent.error}")
+    if intent.state is not IntentState.OUTCOME_UNKNOWN:
+        return MessageUnsettled(f"message {number} is {intent.state.value}: another process is at it")
+    told = f"whether message {number} reached reservation {wish.reservation_id} is not known ({intent.error})"
+    if waits_for_person(intent):
+        return MessageUnsettled(
+            f"{told}, and it is not in its thread: look at conversation {wish.conversation_id} in Hostaway, then say "
+            f"--i-checked-sent {number} or --i-checked-resend {number}"
+        )
+    return MessageUnsettled(
+        f"{told}: nothing is sent again; the next sync looks for it, or `hostaway-sync send-message --resolve {number}`"
+    )
+
+
+def _refusal(step: Step, intent: Intent | None) -> HostawaySyncError | None:
+    """Give why nothing is sent; None where it is, or was before."""
+    if intent is None or step.value in {"send", "take_up", "earlier"}:
+        return None
+    number, wish = intent.intent_id, intent.wish
+    if step.value == "other_text":
+        return UsageError(f"key {wish.key!r} stands for another message already, number {number}: choose another key")
+    if step.value == "repeated":
+        when = f"{intent.sending_at:%H:%M:%S} UTC" if intent.sending_at else "just now"
+        return MessageRefused(
+            f"reservation {wish.reservation_id} was told the same at {when} (number {number}): "
+            "nothing was sent; --again sends it once more"
+        )
+    if step.value == "under_way":
+        return MessageRefused(f"another process is sending this message (number {number}): nothing was sent")
+    return _trouble(intent)
+
+
+def _print_outlook(draft: Draft, *, json: bool) -> None:
+    wish, decision = draft.wish, draft.outlook()
+    refusal = _refusal(decision.step, decision.intent)
+    would_send = decision.step.value in {"send", "take_up"}
+    why = str(refusal) if refusal else None
+    if not would_send and refusal is None and decision.intent is not None:
+        why = _told(decision.intent, is_ours=False).replace("Sent", "it was sent", 1)
+    if json:
+        shown: dict[str, Any] = {
+            "account_id": wish.account_id,
+            "reservation_id": wish.reservation_id,
+            "conversation_id": wish.conversation_id,
+            "channel_type": wish.way.value,
+            "idempotency_key": wish.key,
+            "text": wish.body,
+            "concerns": list(draft.concerns),
+            "would_send": would_send,
+            "why_not": why,
+        }
+        output.print_json(shown)
+        return
+    typer.echo(f"to     reservation {wish.reservation_id} of account {wish.account_id}")
+    typer.echo(f"in     conversation {wish.conversation_id}, by {wish.way.value}")
+    for concern in draft.concerns:
+        typer.echo(f"mind   {concern}")
+    typer.echo(f"now    {'would be sent' if would_send else f'would not be sent: {why}'}")
+    typer.echo("")
+    typer.echo(wish.body)

@@ -1,0 +1,43 @@
+"""The door to guests: one who is to be forgotten."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hostaway_sync.store import accounts, forgetting
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from hostaway_sync.store.forgetting import Erasure
+    from hostaway_sync.wiring import Wiring
+
+
+class Guests:
+    """The guests of one mirror.
+
+    Args:
+        wiring: names the database, and knows how addresses are hidden.
+    """
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._database = wiring.database
+
+    def forget(
+        self, account_id: int, reservations: Collection[int], emails: Collection[str], *, dry_run: bool = False
+    ) -> Erasure:
+        """Erase the guests who have these reservations or addresses; see `store.forgetting`.
+
+        Raises:
+            AccountError: the account is unknown.
+            SecretError: addresses are stored as hashes, and the secret of these does not open.
+        """
+        if accounts.find_account(self._database, account_id) is None:
+            raise accounts.account_unknown(account_id)
+        addresses = [email.strip().lower() for email in emails]
+        redaction = self._wiring.redaction() if addresses else None
+        if redaction is not None:
+            addresses += [redaction.hashed(email) for email in emails]
+        wanted = forgetting.Wanted(reservations, addresses)
+        return (forgetting.rehearse if dry_run else forgetting.forget)(self._database, account_id, wanted)

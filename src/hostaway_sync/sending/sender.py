@@ -1,0 +1,196 @@
+"""Sends one message: decided under a lock, written down before it leaves, and asked for once."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hostaway_sync.errors import AccountError, HostawaySyncError, MessageUnsettled, SourceError, StoreError
+from hostaway_sync.intents import IntentState, Posted
+from hostaway_sync.sending.decision import REPEAT_WITHIN, Decision, Step, decide
+from hostaway_sync.sending.settling import look, settle
+from hostaway_sync.store import addressees, due, ledger, ownership
+from hostaway_sync.store.leases import this_process
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from hostaway_sync.intents import Correspondent, Intent, Wish
+    from hostaway_sync.sending.settling import Reader
+    from hostaway_sync.store.engine import Database
+
+_SENDS = {Step.SEND, Step.TAKE_UP}
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What came of a wish.
+
+    Attributes:
+        step: what was decided.
+        intent: the row that says how it stands; None only where nothing was written down.
+    """
+
+    step: Step
+    intent: Intent | None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this call has sent, or tried to."""
+        return self.step in _SENDS
+
+
+class Sender:
+    """Sends the messages of one account.
+
+    Args:
+        database: with the ledger.
+        correspondent: carries them.
+        read: reads the payload of a message.
+    """
+
+    def __init__(self, database: Database, correspondent: Correspondent, read: Reader) -> None:
+        self._database = database
+        self._correspondent = correspondent
+        self._read = read
+        self._owner = this_process()
+
+    def outlook(self, wish: Wish, *, again: bool) -> Decision:
+        """Say what `send` would do now; writes nothing, and settles nothing."""
+
+        def read(connection: Connection) -> Decision:
+            # Two that ask at once whether a process lives would see each other.
+            ledger.hold(connection, wish.account_id)
+            return self._decided(connection, wish, again=again)
+
+        return self._database.transaction(read)
+
+    def send(self, wish: Wish, *, again: bool) -> Sending:
+        """Send a message, unless the ledger says that it must not be.
+
+        Raises:
+            AccountError: the account was disabled meanwhile.
+            StoreError: the database is away; what left is settled later.
+        """
+        self._settle_first(wish)
+        with self._database.claim(ledger.right_of(self._owner)):
+            decision = self._database.transaction(partial(self._begun, wish=wish, again=again))
+            if decision.step not in _SENDS or decision.intent is None:
+                return Sending(decision.step, decision.intent)
+            return Sending(decision.step, self._gone(decision.intent))
+
+    def send_again(self, intent: Intent) -> Sending:
+        """Send what a person did not find, on its own row; when the source has it after all, nothing is sent.
+
+        Raises:
+            MessageUnsettled: its outcome is not unknown any more, and it was not sent.
+            SourceError: its thread could not be read once more.
+        """
+        changed = {one.intent_id: one for one in look(self._database, self._correspondent, [intent], self._read)}
+        if (settled := changed.get(intent.intent_id)) is not None:
+            return Sending(Step.EARLIER, settled)
+
+        def take(connection: Connection) -> Intent:
+            ledger.hold(connection, intent.wish.account_id)
+            if ledger.vouch(connection, intent.intent_id, was_sent=False) is None:
+                known = ledger.get(connection, intent.intent_id)
+                if known is None or known.owner != self._owner:
+                    raise MessageUnsettled(f"message {intent.intent_id} was settled meanwhile: nothing was sent")
+                return known
+            return ledger.take(connection, intent, intent.wish, self._owner)
+
+        with self._database.claim(ledger.right_of(self._owner)):
+            return Sending(Step.TAKE_UP, self._gone(self._database.transaction(take)))
+
+    def _settle_first(self, wish: Wish) -> None:
+        """Look for what is open with this guest; that it cannot be had is no reason: the ledger says enough."""
+        settle(self._database, wish.account_id, self._read)
+        find = partial(ledger.unsettled, account_id=wish.account_id, reservation_id=wish.reservation_id)
+        unsettled = [
+            intent for intent in self._database.transaction(find) if intent.state is IntentState.OUTCOME_UNKNOWN
+        ]
+        with suppress(SourceError):
+            look(self._database, self._correspondent, unsettled, self._read)
+
+    def _decided(self, connection: Connection, wish: Wish, *, again: bool) -> Decision:
+        of_key = ledger.of_key(connection, wish.account_id, wish.key) if wish.key is not None else None
+        alike = ledger.alike(connection, wish, within=REPEAT_WITHIN)
+        pending = {one.intent_id: one for one in (*alike, *((of_key,) if of_key else ()))}.values()
+        dead = {
+            one.intent_id for one in pending if one.state is IntentState.PENDING and ledger.is_dead(connection, one)
+        }
+        now = ledger.now(connection)
+        return decide(wish, of_key, alike, owner=self._owner, dead=dead, now=now, again=again)
+
+    def _begun(self, connection: Connection, wish: Wish, *, again: bool) -> Decision:
+        """Decide under the account's lock, and write the intent down."""
+        ledger.hold(connection, wish.account_id)
+        ownership.current(connection, wish.account_id)
+        ledger.abandon_dead(connection, wish.account_id)
+        decision = self._decided(connection, wish, again=again)
+        if decision.step is Step.SEND:
+            return replace(decision, intent=ledger.insert(connection, wish, self._owner))
+        if decision.step is Step.TAKE_UP and decision.intent is not None:
+            return replace(decision, intent=ledger.take(connection, decision.intent, wish, self._owner))
+        return decision
+
+    def _gone(self, intent: Intent) -> Intent:
+        try:
+            return self._concluded(intent, self._posted(intent))
+        except StoreError:
+            raise
+        except BaseException as error:
+            # Such as a signal, or an account that was disabled: how far it came is known now, and not later.
+            if not isinstance(error, Exception):
+                self._database.hurry()
+            why = str(error) if isinstance(error, HostawaySyncError) else "stopped by a signal"
+            with suppress(HostawaySyncError):
+                self._database.transaction(lambda connection: ledger.give_up(connection, intent, why))
+            raise
+
+    def _posted(self, intent: Intent) -> Posted:
+        wish = intent.wish
+        try:
+            page = self._correspondent.newest(wish.conversation_id, why="message: what is in its thread before it?")
+        except SourceError as error:
+            return Posted(IntentState.FAILED, str(error))
+        self._database.transaction(partial(addressees.file, account_id=wish.account_id, page=page))
+        fence = max((record.id for record in page.records if record.id is not None), default=0)
+        left: list[Intent] = []
+        posted = self._correspondent.post(
+            wish, leaving=lambda: left.append(ledger.leave(self._database, intent, after=fence))
+        )
+        # A success that names a message which was there before is none of this one.
+        created = {record.id for record in posted.page.records} if posted.page else set()
+        known_before = left[0].after_message_id if left else None
+        if any(number is None or number <= (known_before or 0) for number in created):
+            return Posted(IntentState.OUTCOME_UNKNOWN, "the source answered with a message that was there before")
+        return posted
+
+    def _concluded(self, intent: Intent, posted: Posted) -> Intent:
+        concluded = self._database.transaction(partial(self._written, intent=intent, posted=posted))
+        if concluded.state is IntentState.OUTCOME_UNKNOWN:
+            with suppress(SourceError, AccountError):
+                changed = look(self._database, self._correspondent, [concluded], self._read)
+                return next(iter(changed), concluded)
+        return concluded
+
+    def _written(self, connection: Connection, intent: Intent, posted: Posted) -> Intent:
+        """Write down how it ended, and the message where it belongs, in one transaction."""
+        wish, message_id, failure = intent.wish, None, posted.error
+        state = posted.state
+        ledger.hold(connection, wish.account_id)
+        for record in posted.page.records if posted.page else ():
+            said = self._read(record.payload)
+            message_id, failure = record.id, said.failure if said else None
+            state = IntentState.SENT if failure is None else IntentState.FAILED
+        written = ledger.answered(connection, intent, state, message_id=message_id, error=failure)
+        if posted.page is not None:
+            with suppress(AccountError):  # disabled meanwhile: nothing of it is stored, and the ledger is none of it
+                addressees.file(connection, wish.account_id, posted.page)
+        if state is not IntentState.FAILED:
+            due.mark(connection, wish.account_id, wish.conversation_id)
+        known = written or ledger.get(connection, intent.intent_id)
+        return intent if known is None else known

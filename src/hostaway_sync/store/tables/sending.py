@@ -1,0 +1,68 @@
+"""What was to be said to guests, and what became of it."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+
+from hostaway_sync.store.tables.metadata import Timestamp, account_key, metadata
+
+sent_messages = Table(
+    "sent_messages",
+    metadata,
+    Column("intent_id", BigInteger, Identity(always=True), nullable=False),
+    Column("account_id", BigInteger, nullable=False),
+    Column("reservation_id", BigInteger, nullable=False),
+    Column("conversation_id", BigInteger, nullable=False),
+    Column("channel_type", Text, nullable=False, comment="how it reaches the guest"),
+    Column("idempotency_key", Text, comment="what two requests for one message share; NULL: the text alone tells"),
+    Column("body", Text, nullable=False, comment="the text, as it was handed over: personal data"),
+    Column("body_hash", LargeBinary, nullable=False, comment="SHA-256 of its words"),
+    Column("state", Text, nullable=False, server_default=text("'pending'")),
+    Column("attempt", Integer, nullable=False, server_default=text("1"), comment="how often it was taken up"),
+    Column("owner", Text, comment="host, boot, process that sends it, or did so last"),
+    Column("os_user", Text, nullable=False, comment="who ran the program"),
+    Column("host", Text, nullable=False, comment="where"),
+    Column("after_message_id", BigInteger, comment="highest id in its thread before the request"),
+    Column("message_id", BigInteger, comment="the message it became"),
+    Column("proof", Text, comment="what says how it ended: the answer, the thread, a person; NULL: it has not"),
+    Column("looks", Integer, nullable=False, server_default=text("0"), comment="readings of the thread, in vain"),
+    Column("looked_at", Timestamp, comment="the last of them that counts"),
+    Column("error", Text, comment="why it failed, or why its outcome is not known"),
+    Column("created_at", Timestamp, nullable=False, server_default=func.now()),
+    Column("sending_at", Timestamp, comment="when its last request left"),
+    Column("settled_at", Timestamp, comment="when its end was known"),
+    PrimaryKeyConstraint("intent_id"),
+    UniqueConstraint("account_id", "idempotency_key"),
+    UniqueConstraint("account_id", "conversation_id", "message_id"),
+    account_key(),
+    CheckConstraint("state IN ('pending','sending','sent','failed','outcome_unknown')", name="state_known"),
+    CheckConstraint("channel_type IN ('email','channel','sms','whatsapp')", name="channel_type_known"),
+    CheckConstraint("proof IN ('answer','thread','person')", name="proof_known"),
+    CheckConstraint(
+        "(state IN ('sent','failed')) = (proof IS NOT NULL) AND (proof IS NULL) = (settled_at IS NULL)",
+        name="proof_of_final_states",
+    ),
+    CheckConstraint("state IN ('pending','failed') OR sending_at IS NOT NULL", name="sending_at_of_what_left"),
+    comment="the intent ledger: each message to a guest is written down before it is sent, and sent at most once",
+)
+Index(None, sent_messages.c.account_id, sent_messages.c.reservation_id)
+# Few rows, asked for in every run.
+Index(
+    "sent_messages_open_idx",
+    sent_messages.c.account_id,
+    postgresql_where=text("state IN ('pending','sending','outcome_unknown')"),
+)

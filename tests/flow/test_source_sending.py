@@ -1,0 +1,106 @@
+"""One request to send a message: how far it came, and what that proves."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import timedelta
+from threading import Event
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.letters import SEND, TEXT
+from tests.stage import Stage, stage
+
+from hostaway_sync.errors import LeaseLost, StoreUnavailable
+from hostaway_sync.intents import IntentState, Way, Wish
+from hostaway_sync.sandbox import Effect, faults
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hostaway_sync.calls import Bucket, Grant, Priority
+
+FAILED, UNKNOWN = IntentState.FAILED, IntentState.OUTCOME_UNKNOWN
+BRIEFLY = timedelta(seconds=0.2)
+
+
+@contextmanager
+def a_thread() -> Iterator[tuple[Stage, Wish]]:
+    """Give a sandbox, and what is to be said in one of its threads."""
+    with stage(reservations=8) as set_up:
+        conversation_id, payload = next(iter(set_up.sandbox.world.truth("conversations")))
+        set_up.client().check()
+        yield set_up, Wish(set_up.sandbox.account_id, payload["reservationId"], conversation_id, Way.CHANNEL, TEXT)
+
+
+@pytest.mark.parametrize(
+    ("effect", "is_taken"),
+    [
+        (faults.silence(Event()), False),
+        (faults.accepted_then(faults.silence(Event())), True),
+        (faults.slow(Event()), True),
+        (faults.accepted_then(faults.connection_reset()), True),
+    ],
+    ids=["silence", "silence after it was taken", "half an answer", "a reset after it was taken"],
+)
+def test_without_a_whole_answer_nothing_is_known(effect: Effect, *, is_taken: bool) -> None:
+    """One request, whether the source had taken it or not; the message has a limit of its own, and goes first."""
+    with a_thread() as (set_up, wish):
+        set_up.sandbox.faults.add(effect, route=SEND)
+        posted = set_up.client(read_timeout=BRIEFLY, urgent=True).correspondent.post(wish, leaving=lambda: None)
+        assert (posted.state, posted.page, set_up.calls(SEND)) == (UNKNOWN, None, 1)
+        assert set_up.sandbox.world.accepted == [(wish.conversation_id, TEXT)] * is_taken
+        assert (set_up.budget.reserved[-1], set_up.budget.priorities[-1].value) == (("send:70001",), "urgent")
+        assert TEXT not in (posted.error or "")
+
+
+def test_a_source_that_went_away_got_nothing() -> None:
+    """Its old connection is closed, and a new one is refused: no byte left, and nobody is told that one did."""
+    with a_thread() as (set_up, wish):
+        client = set_up.client()
+        client.check()
+        set_up.sandbox.stop()
+        left: list[bool] = []
+        posted = client.correspondent.post(wish, leaving=lambda: left.append(True))
+        assert (posted.state, left) == (FAILED, [])
+
+
+def test_a_host_that_nobody_knows_got_nothing() -> None:
+    """A name that cannot be resolved."""
+    with a_thread() as (set_up, wish):
+        posted = set_up.client(api_url="https://nowhere.invalid/v1").correspondent.post(wish, leaving=lambda: None)
+        assert posted.state is FAILED
+
+
+def test_whoever_must_know_is_told_before_it_leaves() -> None:
+    """When they object, it stays here."""
+
+    def object_() -> None:
+        raise LeaseLost("it is somebody else's")
+
+    with a_thread() as (set_up, wish):
+        posted = set_up.client().correspondent.post(wish, leaving=object_)
+        assert (posted.state, posted.error, set_up.calls(SEND)) == (FAILED, "it is somebody else's", 0)
+
+
+def test_a_budget_that_cannot_be_asked_keeps_it_here() -> None:
+    """The database is away: nothing left."""
+    with a_thread() as (set_up, wish):
+
+        class Away:
+            def reserve(self, buckets: Sequence[Bucket], *, priority: Priority) -> Grant:
+                raise StoreUnavailable(f"away: {buckets}, {priority}")
+
+        posted = set_up.client(budget=Away()).correspondent.post(wish, leaving=lambda: None)
+        assert (posted.state, set_up.calls(SEND)) == (FAILED, 0)
+
+
+def test_a_429_is_told_to_the_budget_and_not_waited_for() -> None:
+    """It failed; whoever comes next waits for the window."""
+    with a_thread() as (set_up, wish):
+        set_up.sandbox.faults.add(faults.rate_limited(), route=SEND)
+        set_up.clock.slept.clear()
+        posted = set_up.client().correspondent.post(wish, leaving=lambda: None)
+        assert (posted.state, set_up.calls(SEND)) == (FAILED, 1)
+        assert [keys for keys, _, _ in set_up.budget.penalties] == [("send:70001",)]
+        assert set_up.clock.slept == []

@@ -1,0 +1,175 @@
+"""What is to be done about a wish, and which message is whose."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hostaway_sync.intents import Intent, IntentState, Said, Way, Wish
+from hostaway_sync.sending.decision import (
+    Decision,
+    Step,
+    decide,
+    is_another_look,
+    match,
+    waits_for_person,
+)
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+WISH = Wish(70001, 41, 51, Way.EMAIL, "The key is under the mat")
+ME = "dock/1"
+
+
+def row(state: str, *, key: str | None = None, minutes: float = 1, **fields: Any) -> Intent:
+    """Give a row that says what the wish says, and left so many minutes ago."""
+    moment = NOON - minutes * MINUTE
+    intent = Intent(
+        intent_id=1,
+        wish=replace(WISH, key=key),
+        body_hash=WISH.body_hash,
+        state=IntentState(state),
+        attempt=1,
+        owner="dock/2",
+        after_message_id=100,
+        message_id=None,
+        proof=None,
+        looks=0,
+        looked_at=None,
+        error=None,
+        created_at=moment,
+        sending_at=None if state == "pending" else moment,
+        settled_at=None,
+    )
+    return replace(intent, **fields)
+
+
+def step(
+    *rows: Intent, key: str | None = None, again: bool = False, dead: tuple[int, ...] = (), wish: Wish = WISH
+) -> Step:
+    """Decide about a wish when these rows are known."""
+    of_key = next((one for one in rows if key is not None and one.wish.key == key), None)
+    wanted = replace(wish, key=key)
+    return decide(wanted, of_key, rows, owner=ME, dead=dead, now=NOON, again=again).step
+
+
+def test_what_was_never_said_is_sent() -> None:
+    """An empty ledger stands in nobody's way."""
+    assert decide(WISH, None, [], owner=ME, dead=(), now=NOON, again=False) == Decision(Step.SEND)
+
+
+@pytest.mark.parametrize(
+    ("state", "found"),
+    [
+        ("sent", Step.EARLIER),
+        ("sending", Step.UNDER_WAY),
+        ("pending", Step.UNDER_WAY),
+        ("outcome_unknown", Step.UNSETTLED),
+        ("failed", Step.TAKE_UP),
+    ],
+)
+def test_a_key_is_sent_once(state: str, found: Step) -> None:
+    """However long ago, and whether or not the same words may be said again."""
+    assert step(row(state, key="k", minutes=9_999), key="k") is found
+    assert step(row(state, key="k"), key="k", again=True) is found
+
+
+def test_a_key_stands_for_one_text_to_one_guest() -> None:
+    """White space is no text; another reservation is another guest."""
+    known = row("failed", key="k")
+    assert step(known, key="k", wish=replace(WISH, body=" The key is\nunder the mat\r\n")) is Step.TAKE_UP
+    assert step(known, key="k", wish=replace(WISH, body="The key is in the box")) is Step.OTHER_TEXT
+    assert step(known, key="k", wish=replace(WISH, reservation_id=42)) is Step.OTHER_TEXT
+
+
+@pytest.mark.parametrize("key", [None, "new"])
+@pytest.mark.parametrize("others", [None, "old"])
+def test_the_same_words_are_not_said_twice_in_ten_minutes(key: str | None, others: str | None) -> None:
+    """Whatever the keys; after that, or with a word, they are."""
+    assert step(row("sent", key=others, minutes=9.9), key=key) is Step.REPEATED
+    assert step(row("sent", key=others, minutes=10), key=key) is Step.SEND
+    assert step(row("sent", key=others), key=key, again=True) is Step.SEND
+
+
+@pytest.mark.parametrize(("state", "found"), [("sending", Step.UNDER_WAY), ("outcome_unknown", Step.UNSETTLED)])
+def test_what_is_open_is_in_the_way_for_good(state: str, found: Step) -> None:
+    """Nobody knows whether the guest has these words: a day changes nothing."""
+    assert step(row(state, minutes=1_440), key="new") is found
+    assert step(row(state, minutes=1_440), key="new", again=True) is Step.SEND
+
+
+def test_what_never_left_is_taken_up() -> None:
+    """A row whose process died before it sent, one that failed, or our own whose commit we did not hear of."""
+    assert step(row("pending"), dead=(1,)) is Step.TAKE_UP
+    assert step(row("pending", owner=ME)) is Step.TAKE_UP
+    assert step(row("failed")) is Step.TAKE_UP
+    assert step(row("pending")) is Step.UNDER_WAY
+
+
+def test_what_has_another_key_is_left_alone() -> None:
+    """It will be sent under its own key, or found to be a repetition then."""
+    assert step(row("pending", key="k"), dead=(1,)) is Step.SEND
+    assert step(row("failed"), key="k") is Step.SEND
+    assert step(row("failed", key="k"), row("sent", intent_id=2), key="k") is Step.REPEATED
+
+
+def said(number: int, text: str = WISH.body, **fields: Any) -> Said:
+    """Give a message of ours."""
+    return replace(Said(number, 51, is_incoming=False, text=text), **fields)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        said(100),
+        said(101, is_incoming=True),
+        said(101, is_incoming=None),
+        said(101, "The key is under the ma"),
+        Said(101, is_incoming=False),
+    ],
+)
+def test_nothing_but_the_message_itself_settles(other: Said) -> None:
+    """One that was there before, the guest's, of an unknown side, with other words or none."""
+    assert match([row("outcome_unknown")], [other], set()) == {}
+    assert match([row("outcome_unknown", after_message_id=None)], [said(101)], set()) == {}
+
+
+def test_a_message_is_one_intent_s() -> None:
+    """Two of the same words take two messages, the older the first; what is claimed is nobody else's."""
+    first, second = row("outcome_unknown"), row("outcome_unknown", intent_id=2, after_message_id=105)
+    assert match([first, second], [said(107), said(106)], set()) == {1: said(106), 2: said(107)}
+    assert match([first, second], [said(103)], set()) == {1: said(103)}
+    assert match([first], [said(101)], {101}) == {}
+
+
+@given(st.lists(st.integers(90, 120), unique=True), st.lists(st.integers(90, 120), max_size=5), st.sets(st.integers()))
+def test_no_message_is_given_away_twice(numbers: list[int], fences: list[int], claimed: set[int]) -> None:
+    """Nor one that is claimed, nor one that was there before."""
+    open_ = [row("outcome_unknown", intent_id=n, after_message_id=fence) for n, fence in enumerate(fences)]
+    found = match(open_, [said(number) for number in numbers], claimed)
+    given_away = [one.message_id for one in found.values()]
+    assert len(given_away) == len(set(given_away))
+    assert claimed.isdisjoint(given_away)
+    assert all(one.message_id > fences[number] for number, one in found.items())
+
+
+def test_looks_count_half_a_minute_apart() -> None:
+    """The first one after the request left; before there was one, none does."""
+    fresh = row("outcome_unknown", minutes=0)
+    assert is_another_look(fresh, NOON + SECOND)
+    assert not is_another_look(fresh, NOON)
+    assert not is_another_look(replace(fresh, sending_at=None), NOON)
+    looked = replace(fresh, looked_at=NOON)
+    assert not is_another_look(looked, NOON + 29 * SECOND)
+    assert is_another_look(looked, NOON + 30 * SECOND)
+
+
+def test_two_looks_in_vain_are_for_a_person() -> None:
+    """Not one, and not once it was settled."""
+    assert [waits_for_person(row("outcome_unknown", looks=looks)) for looks in range(3)] == [False, False, True]
+    assert not waits_for_person(row("sent", looks=2))

@@ -1,0 +1,62 @@
+"""What keeps a message from a guest before anything is asked."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+from hostaway_sync.errors import MessageRefused, UsageError
+from hostaway_sync.sending import guards
+
+TODAY = date(2026, 3, 1)
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize("text", ["", " \t\r\n ", "x" * 10_001, "a\0b", "bell \a", "\ud83d"])
+def test_what_is_no_message_is_refused(text: str) -> None:
+    """Nothing, too much, and what no guest could read."""
+    with pytest.raises(UsageError):
+        guards.require_text(text)
+
+
+@pytest.mark.parametrize("text", ["Hi", "x" * 10_000, "👨‍👩‍👧 مرحبا\n\n\tÅ\r\n"])
+def test_newlines_and_emoji_are_text(text: str) -> None:
+    """Every script there is, and white space between words."""
+    guards.require_text(text)
+
+
+@pytest.mark.parametrize("key", ["", "k" * 201, "a\nb"])
+def test_a_key_can_be_kept(key: str) -> None:
+    """An empty, endless or unprintable one cannot; none at all is no mistake."""
+    with pytest.raises(UsageError):
+        guards.require_key(key)
+    guards.require_key(None)
+    guards.require_key("stay 41/welcome")
+
+
+def test_a_list_of_the_allowed_allows_no_other() -> None:
+    """No list allows all, an empty one nobody."""
+    guards.require_allowed(41, None)
+    guards.require_allowed(41, {41})
+    for allowed in (set[int](), {42}):
+        with pytest.raises(MessageRefused):
+            guards.require_allowed(41, allowed)
+
+
+@pytest.mark.parametrize("days", [-1, 0, 1])
+def test_a_stay_that_is_on_is_no_concern(days: int) -> None:
+    """Until its last day is over everywhere on earth; a status that is not known is none either."""
+    for status in ("new", "somethingNew", None):
+        assert guards.concerns(status=status, departure_date=TODAY - days * DAY, is_gone=False, today=TODAY) == ()
+    assert guards.concerns(status="inquiry", departure_date=None, is_gone=False, today=TODAY) == ()
+
+
+def test_whatever_is_odd_is_said() -> None:
+    """Gone, off and over, in this order."""
+    found = guards.concerns(status="cancelled", departure_date=TODAY - 2 * DAY, is_gone=True, today=TODAY)
+    assert found == (
+        "it is not listed any more",
+        "its status is cancelled",
+        "its guest left on 2026-02-27",
+    )

@@ -1,0 +1,136 @@
+"""What an answer to a request to send a message proves."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hostaway_sync.errors import RequestRejected, SourceError, SourceUnavailable
+from hostaway_sync.intents import IntentState, Said, Way, Wish, forms, is_same
+from hostaway_sync.source.writes import certainty, document, read_answer, read_said, thread_path
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+WISH = Wish(70001, 41, 51, Way.SMS, "Hello")
+MESSAGE = {"id": 7, "conversationId": 51, "isIncoming": 0, "body": "Hello", "status": "sent"}
+
+
+def test_a_request_holds_text_and_way() -> None:
+    """The field is `body`; the path is the thread's."""
+    assert document(WISH) == {"body": "Hello", "communicationType": "sms"}
+    assert thread_path(51) == "/conversations/51/messages"
+
+
+@given(st.none() | st.integers(100, 599))
+def test_what_never_left_failed(status: int | None) -> None:
+    """Whatever came then."""
+    assert certainty(status, has_left=False) is IntentState.FAILED
+
+
+@given(st.none() | st.integers(100, 599))
+def test_only_a_refusal_is_certain(status: int | None) -> None:
+    """4xx but 408; everything else that is not the message leaves it open."""
+    is_refused = status is not None and 400 <= status < 500 and status != 408
+    state = certainty(status, has_left=True)
+    assert state is (IntentState.FAILED if is_refused else IntentState.OUTCOME_UNKNOWN)
+
+
+def answer(result: Any, code: int = 200, **envelope: Any) -> Any:
+    """Read an answer with this result."""
+    body = json.dumps({"status": "success", "result": result} | envelope).encode()
+    return read_answer(code, {}, body, WISH, NOON, asked="POST")
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_a_success_holds_the_message(status: int) -> None:
+    """As a page of one record, observed when its request was granted."""
+    page = answer(MESSAGE, status)
+    assert [record.id for record in page.records] == [7]
+    assert page.observed_at == NOON
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        None,
+        [],
+        "sent",
+        {},
+        {"id": 0},
+        MESSAGE | {"id": None},
+        MESSAGE | {"conversationId": 52},
+        {"id": 7, "isIncoming": 1},
+    ],
+)
+def test_a_success_with_something_else_is_none(result: Any) -> None:
+    """Nothing, no object, no id, another thread's, the guest's."""
+    with pytest.raises(SourceUnavailable):
+        answer(result)
+
+
+def test_a_failure_is_none_whatever_its_status() -> None:
+    """A 200 that says `fail`, and a 422."""
+    with pytest.raises(SourceUnavailable, match="no phone"):
+        answer(None, 200, status="fail", message="no phone")
+    with pytest.raises(RequestRejected):
+        answer(MESSAGE, 422)
+
+
+@pytest.mark.parametrize(
+    ("status", "failure"),
+    [("sent", None), ("awaiting", None), ("cancelled_by_user", "cancelled_by_user"), ("failed", "bounced")],
+)
+def test_a_message_says_whether_it_arrives(status: str, failure: str | None) -> None:
+    """The reason is the one for people, where there is one; odd values are not known."""
+    reason = "bounced" if status == "failed" else None
+    row = MESSAGE | {"status": status, "readableReasonFailed": reason, "communicationType": "email"}
+    assert read_said(json.dumps(row)) == Said(7, 51, is_incoming=False, text="Hello", way="email", failure=failure)
+    assert read_said(b'{"id":7,"isIncoming":"maybe"}') == Said(7)
+    assert read_said(b'{"id":7,"status":"failed","reasonFailed":"550"}') == Said(7, failure="550")
+
+
+@pytest.mark.parametrize("payload", [b"", b"[7]", b'{"id":"x"}', b"\xff"])
+def test_what_has_no_id_says_nothing(payload: bytes) -> None:
+    """It is no message that could be anybody's."""
+    assert read_said(payload) is None
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "Hi  &\n\nwelcome",
+        "Hi &\r\n\r\nwelcome ",
+        "<p>Hi &amp;</p><p>&nbsp;</p><p>welcome</p>",
+        "<div class='x'>Hi &amp;<br/>welcome</div>",
+        "Hi &amp; welcome",
+    ],
+)
+def test_words_are_the_same_however_they_are_wrapped(kept: str) -> None:
+    """Lines broken anew, paragraphs, entities, white space."""
+    assert is_same("Hi &\n\nwelcome", kept)
+
+
+@pytest.mark.parametrize(
+    "kept", ["", " ", "Hi & Welcome", "Hi & welcome!", "Hi & welcom", "<b>Hi &</b> welcome", "Hi ? welcome"]
+)
+def test_other_words_are_others(kept: str) -> None:
+    """A letter, a mark, an unknown tag: nothing is forgiven; and nothing equals nothing."""
+    assert not is_same("Hi &\n\nwelcome", kept)
+    assert not is_same("", kept or " ")
+
+
+@given(st.text())
+def test_every_text_is_itself(text: str) -> None:
+    """Unless there are no words in it."""
+    assert is_same(text, text) == bool(forms(text))
+
+
+def test_errors_of_an_answer_are_the_source_s() -> None:
+    """Torn and other JSON ends as everywhere."""
+    for body in (b"", b'{"status":"success","resu', b"<html>", b"[]"):
+        with pytest.raises(SourceError):
+            read_answer(200, {}, body, WISH, NOON, asked="POST")

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from hostaway_sync.queue.worker import Worker
     from hostaway_sync.records import RunReport, Source
     from hostaway_sync.store.accounts import Account
+    from hostaway_sync.store.engine import Database
     from hostaway_sync.store.records import Owner
     from hostaway_sync.wiring import Wiring
 
 _MOST_IDLE = 32
+_PATIENCE = 60.0  # seconds that the database may be away before a job ends with that
 
 
 @dataclass(slots=True)
@@ -132,8 +134,10 @@ class Work:
         from hostaway_sync.queue.worker import Worker
 
         sources = Sources(self._wiring)
+        # Whatever a crash of the server undoes, it undoes from the end: then the deliveries wait again, too.
+        quick = self._database.apart(pool_size=concurrency + 2, patience=_PATIENCE, waits_for_disk=False)
         duty = Duty(
-            handlers=self._handlers(sources),
+            handlers=self._handlers(sources, quick),
             lanes={jobs.REFRESH: concurrency, jobs.SYNC: max(1, concurrency // 2)},
             keep=timedelta(days=self._wiring.settings.keep_deliveries_days),
             policy=policy or Policy(),
@@ -144,14 +148,15 @@ class Work:
                 yield worker
         finally:
             sources.close()
+            quick.engine.dispose()
 
-    def _handlers(self, sources: Sources) -> Handlers:
+    def _handlers(self, sources: Sources, quick: Database) -> Handlers:
         def read_again(owner: Owner, target: Target) -> None:
             with sources.use(owner.account_id) as source:
-                refresh(self._database, owner, source, target.resource, target.object_id)
+                refresh(quick, owner, source, target.resource, target.object_id)
             settle(self._database, owner.account_id, read_said)
 
         return {
-            jobs.REFRESH: partial(handlers.refresh, self._database, read_again),
+            jobs.REFRESH: partial(handlers.refresh, quick, read_again),
             jobs.SYNC: partial(sync_queued, self._database, self._sync),
         }

@@ -220,7 +220,12 @@ class Session:
             # Each of the engine's calls is one statement, which needs no transaction around it.
             await connection.set_autocommit(True)
             # Not as an option of the connection: a pooler between us and the server may refuse those.
-            await connection.execute("SELECT set_config('search_path', quote_ident(%s), false)", (schema,))
+            # Nor does it wait for the disk: a job whose end a crash of the server undoes is done twice.
+            await connection.execute(
+                "SELECT set_config('search_path', quote_ident(%s), false),"
+                " set_config('synchronous_commit', 'off', false)",
+                (schema,),
+            )
 
         app = App(
             connector=PsycopgConnector(

@@ -62,6 +62,8 @@ class Database:
         patience: seconds after which a server that went away is given up; one that was never reached is given up
             after a few: its address is wrong more often than it is about to come up.
         sleep: waits between two attempts.
+        waits_for_disk: a commit returns when it will outlive the server. Otherwise a crash of the server may undo what
+            was committed in its last moments, the latest first: for whoever begins again from what is there.
     """
 
     def __init__(
@@ -73,11 +75,13 @@ class Database:
         pool_size: int = 10,
         patience: float = 60.0,
         sleep: Callable[[float], None] = time.sleep,
+        waits_for_disk: bool = True,
     ) -> None:
         self.schema = schema
         self.embedded = embedded
         self._patience = patience
         self._was_reached = False
+        self._apart: list[Database] = []
         self._sleep = sleep
         self.engine = sa.create_engine(
             _with_driver(url),
@@ -89,7 +93,8 @@ class Database:
             execution_options={"schema_translate_map": {None: schema}},
         )
         self._committing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        sa.event.listen(self.engine, "connect", _prepare_session)
+        commit = "on" if waits_for_disk else "off"
+        sa.event.listen(self.engine, "connect", partial(_prepare_session, synchronous_commit=commit))
 
     def transaction(self, work: Callable[[sa.Connection], T], *, is_one_statement: bool = False) -> T:
         """Run `work` in one transaction, again when the server went away meanwhile; `work` must bear a repetition.
@@ -130,14 +135,24 @@ class Database:
         with closing(connection):
             yield is_ours
 
-    def apart(self, *, pool_size: int, patience: float) -> Database:
+    def apart(self, *, pool_size: int, patience: float, waits_for_disk: bool = True) -> Database:
         """Give the same database with connections and a patience of its own; end it with `engine.dispose()`."""
-        url = self.engine.url.render_as_string(hide_password=False)
-        return Database(url, schema=self.schema, embedded=self.embedded, pool_size=pool_size, patience=patience)
+        database = Database(
+            self.engine.url.render_as_string(hide_password=False),
+            schema=self.schema,
+            embedded=self.embedded,
+            pool_size=pool_size,
+            patience=patience,
+            waits_for_disk=waits_for_disk,
+        )
+        self._apart.append(database)
+        return database
 
     def hurry(self) -> None:
         """Give up soon from now on if the server is away: whoever waits wants to be gone."""
         self._was_reached = False
+        for database in self._apart:
+            database.hurry()
 
     def close(self) -> None:
         """Give back every connection, and the embedded server if nobody else uses it."""
@@ -214,7 +229,9 @@ def _with_driver(url: str) -> sa.URL:
         ) from None
 
 
-def _prepare_session(connection: psycopg.Connection[tuple[object, ...]], record: object) -> None:
+def _prepare_session(
+    connection: psycopg.Connection[tuple[object, ...]], record: object, *, synchronous_commit: str
+) -> None:
     del record
     # A page of payloads as text array costs four times the client's time: every quote of every row is escaped.
     connection.adapters.register_dumper(list, ListBinaryDumper)
@@ -222,7 +239,9 @@ def _prepare_session(connection: psycopg.Connection[tuple[object, ...]], record:
     cursor.execute(
         "SELECT set_config('TimeZone', 'UTC', false), set_config('lock_timeout', '30s', false),"
         " set_config('statement_timeout', '10min', false),"
-        " set_config('idle_in_transaction_session_timeout', '5min', false)"
+        " set_config('idle_in_transaction_session_timeout', '5min', false),"
+        " set_config('synchronous_commit', %s, false)",
+        (synchronous_commit,),
     )
     cursor.close()
     connection.commit()

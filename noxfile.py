@@ -102,7 +102,9 @@ def tests(session: nox.Session) -> None:
         return
     measure = ("--cov=hostaway_sync", "--cov-report=term", "--cov-fail-under=95")
     elsewhere = ("--ignore=tests/house", "--ignore=tests/migrations")
-    session.run(tools / "pytest", "-n", "2", "-m", "not soak", *elsewhere, *measure, external=True)
+    # Twice the processors: many a test waits for a process or a database. Tests of whole worlds are not measured
+    # (`no_cover`): what they go through over and over is covered by tests of its own.
+    session.run(tools / "pytest", "-n", "4", "-m", "not soak", *elsewhere, *measure, external=True)
     pure = ",".join(f"src/{module.replace('.', '/')}.py" for module in pure_modules())
     # Silent unless it fails, so that the last words are pytest's own.
     session.run(tools / "coverage", "report", f"--include={pure}", "--fail-under=100", external=True, silent=True)

@@ -141,12 +141,12 @@ class Mirror:
         *,
         full: bool = False,
         dry_run: bool = False,
-        jobs: int = FLEET_JOBS,
+        jobs: int | None = None,
         jitter: timedelta = timedelta(0),
         progress: FleetProgress | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> list[AccountOutcome]:
-        """Mirror every active account, `jobs` at once; none keeps the others from theirs.
+        """Mirror every active account, `jobs` at once (four); none keeps the others from theirs.
 
         First it waits up to `jitter`. An account that another run has mirrored since the wait began is skipped.
 
@@ -169,7 +169,7 @@ class Mirror:
             self._settle(account_id, dry_run=dry_run)
             return report
 
-        return sync_fleet(list(runs), attempt, jobs=jobs, stop=underway.stop, progress=progress)
+        return sync_fleet(list(runs), attempt, jobs=jobs or FLEET_JOBS, stop=underway.stop, progress=progress)
 
     def refresh(self, account_id: int, resource: Resource, record_id: int) -> Refreshed:
         """Read one object again and what hangs on it, beside whatever run is under way.

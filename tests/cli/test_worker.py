@@ -54,7 +54,8 @@ def test_enqueuing_says_for_whom(town: Build, program: Program) -> None:
         assert json.loads(done.stdout) == {"enqueued": [70001, 70002]}
     rows = here.ask("SELECT queueing_lock, args->'full' FROM procrastinate_jobs ORDER BY 1")
     assert rows == [("sync:70001", True), ("sync:70002", True)]
-    assert program(here, "sync-all", "--enqueue", "--dry-run").returncode == 2
+    for words in (("--dry-run",), ("--jobs", "4")):
+        assert program(None, "sync-all", "--enqueue", *words).returncode == 2
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -54,7 +54,9 @@ def sync(
 def sync_all(
     *,
     full: Full = False,
-    jobs: Annotated[int, typer.Option(min=1, max=32, metavar="N", help="So many accounts at once.")] = 4,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, max=32, metavar="N", help="So many accounts at once; otherwise 4.")
+    ] = None,
     jitter: Annotated[
         float,
         typer.Option(min=0, max=3600, metavar="S", help="Wait up to so many seconds first, to spread many machines."),
@@ -69,7 +71,9 @@ def sync_all(
     share the accounts: what another one works on, or has mirrored meanwhile, is skipped.
     """
     if enqueue:
-        _enqueue_all(full=full, dry_run=dry_run, json=json)
+        if dry_run or jitter or jobs is not None:
+            raise UsageError("--enqueue goes with --full and --json alone: workers decide how many accounts they sync")
+        _enqueue_all(full=full, json=json)
         return
     with open_mirror() as mirror, output.watched(fleet=True) as progress:
         outcomes = mirror.sync_all(
@@ -94,9 +98,7 @@ def sync_all(
         raise LeaseHeld("every account is being synced by another run")
 
 
-def _enqueue_all(*, full: bool, dry_run: bool, json: bool) -> None:
-    if dry_run:
-        raise UsageError("--enqueue and --dry-run exclude each other")
+def _enqueue_all(*, full: bool, json: bool) -> None:
     with open_mirror() as mirror:
         enqueued = mirror.push.enqueue_syncs(full=full)
     if json:

@@ -90,7 +90,8 @@ def insert_account(
         values |= token_columns(connection, store, account_id, token) if token else {}
         if connection.scalar(_inserted(account_id, values)) is not None:
             ownership.rewrite_customer(connection, account_id, customer_id)
-            changes = {name: {"old": None, "new": _shown(value)} for name, value in fields.items()}
+            given = {name: value for name, value in fields.items() if value is not None}
+            changes = {name: {"old": None, "new": _shown(value)} for name, value in given.items()}
             audit.write(connection, account_id, Action.ADDED, changes)
             return True
         # No two secrets are kept alike: one like ours is ours, from a commit whose answer was lost.

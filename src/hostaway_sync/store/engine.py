@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -161,13 +161,15 @@ class Database:
             self.embedded.release()
 
     def _claimed(self, name: sa.ColumnElement[int]) -> tuple[sa.Connection, bool]:
-        try:
-            connection = self.engine.connect()
-            connection.detach()
-            is_ours = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(name))))
-            connection.commit()
-        except SQLAlchemyError as error:
-            raise_translated(error)
+        with ExitStack() as stack:
+            try:
+                connection = stack.enter_context(closing(self.engine.connect()))
+                connection.detach()
+                is_ours = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(name))))
+                connection.commit()
+            except SQLAlchemyError as error:
+                raise_translated(error)
+            stack.pop_all()
         return connection, is_ours
 
     def _patiently(self, attempt: Callable[[], T]) -> T:

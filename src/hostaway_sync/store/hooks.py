@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from hostaway_sync.store import audit
+from hostaway_sync.store.audit import Action
 from hostaway_sync.store.sealing import place_of, seal
 from hostaway_sync.store.tables import accounts
 
@@ -136,6 +138,9 @@ def renew(connection: sa.Connection, safe: Seals, account_id: int, url: str) -> 
 
 def confirm(connection: sa.Connection, account_id: int, hook_id: int, *, old_ones_for: timedelta) -> None:
     """Note that the source took the current credentials; those before them are good a while longer."""
+    is_new = accounts.c.account_id == account_id, accounts.c.webhook_confirmed_at.is_(None)
+    if connection.scalar(sa.select(sa.exists().where(*is_new))):
+        audit.write(connection, account_id, Action.UPDATED, {"webhook": "registered"})
     statement = (
         sa.update(accounts)
         .where(accounts.c.account_id == account_id)
@@ -156,6 +161,7 @@ def retire(connection: sa.Connection, safe: Seals, account_id: int, *, good_for:
         ("webhook_id", "webhook_login", "webhook_password", "webhook_path_secret", "webhook_confirmed_at")
     )
     if stored.login is not None:
+        audit.write(connection, account_id, Action.UPDATED, {"webhook": "unregistered"})
         values["webhook_previous"] = _as_previous(connection, safe, account_id, stored.open(safe)[0])
         values["webhook_previous_until"] = sa.func.now() + good_for
     connection.execute(sa.update(accounts).where(accounts.c.account_id == account_id).values(**values))

@@ -130,6 +130,7 @@ class Said:
         text: the words, as the source keeps them.
         way: how it reached, or reaches, its reader, in the source's own word.
         failure: why it never reached its reader; None: it did, or is on its way.
+        is_automatic: the source wrote it by itself, by a plan.
     """
 
     message_id: int
@@ -138,6 +139,7 @@ class Said:
     text: str | None = field(default=None, repr=False)
     way: str | None = None
     failure: str | None = None
+    is_automatic: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,4 +134,6 @@ def _counts(intent: Intent, now: datetime) -> bool:
 
 def _is_it(intent: Intent, said: Said) -> bool:
     is_later = intent.after_message_id is not None and said.message_id > intent.after_message_id
-    return is_later and said.is_incoming is False and is_same(intent.wish.body, said.text or "")
+    # An automation may say the very same at the very same moment: what it said is not what we were asked to say.
+    is_ours = said.is_incoming is False and not said.is_automatic
+    return is_later and is_ours and is_same(intent.wish.body, said.text or "")

@@ -55,7 +55,6 @@ class Sender:
         self._database = database
         self._correspondent = correspondent
         self._read = read
-        self._owner = this_process()
 
     def outlook(self, wish: Wish, *, again: bool) -> Decision:
         """Say what `send` would do now; writes nothing, and settles nothing."""
@@ -63,7 +62,7 @@ class Sender:
         def read(connection: Connection) -> Decision:
             # Two that ask at once whether a process lives would see each other.
             ledger.hold(connection, wish.account_id)
-            return self._decided(connection, wish, again=again)
+            return self._decided(connection, wish, this_process(), again=again)
 
         return self._database.transaction(read)
 
@@ -75,8 +74,9 @@ class Sender:
             StoreError: the database is away; what left is settled later.
         """
         self._settle_first(wish)
-        with self._database.claim(ledger.right_of(self._owner)):
-            decision = self._database.transaction(partial(self._begun, wish=wish, again=again))
+        owner = this_process()  # a new name each time: two threads with one draft must not take each other's row
+        with self._database.claim(ledger.right_of(owner)):
+            decision = self._database.transaction(partial(self._begun, wish=wish, owner=owner, again=again))
             if decision.step not in _SENDS or decision.intent is None:
                 return Sending(decision.step, decision.intent)
             return Sending(decision.step, self._gone(decision.intent))
@@ -92,16 +92,18 @@ class Sender:
         if (settled := changed.get(intent.intent_id)) is not None:
             return Sending(Step.EARLIER, settled)
 
+        owner = this_process()
+
         def take(connection: Connection) -> Intent:
             ledger.hold(connection, intent.wish.account_id)
             if ledger.vouch(connection, intent.intent_id, was_sent=False) is None:
                 known = ledger.get(connection, intent.intent_id)
-                if known is None or known.owner != self._owner:
+                if known is None or known.owner != owner:
                     raise MessageUnsettled(f"message {intent.intent_id} was settled meanwhile: nothing was sent")
                 return known
-            return ledger.take(connection, intent, intent.wish, self._owner)
+            return ledger.take(connection, intent, intent.wish, owner)
 
-        with self._database.claim(ledger.right_of(self._owner)):
+        with self._database.claim(ledger.right_of(owner)):
             return Sending(Step.TAKE_UP, self._gone(self._database.transaction(take)))
 
     def _settle_first(self, wish: Wish) -> None:
@@ -114,7 +116,7 @@ class Sender:
         with suppress(SourceError):
             look(self._database, self._correspondent, unsettled, self._read)
 
-    def _decided(self, connection: Connection, wish: Wish, *, again: bool) -> Decision:
+    def _decided(self, connection: Connection, wish: Wish, owner: str, *, again: bool) -> Decision:
         of_key = ledger.of_key(connection, wish.account_id, wish.key) if wish.key is not None else None
         alike = ledger.alike(connection, wish, within=REPEAT_WITHIN)
         pending = {one.intent_id: one for one in (*alike, *((of_key,) if of_key else ()))}.values()
@@ -122,18 +124,18 @@ class Sender:
             one.intent_id for one in pending if one.state is IntentState.PENDING and ledger.is_dead(connection, one)
         }
         now = ledger.now(connection)
-        return decide(wish, of_key, alike, owner=self._owner, dead=dead, now=now, again=again)
+        return decide(wish, of_key, alike, owner=owner, dead=dead, now=now, again=again)
 
-    def _begun(self, connection: Connection, wish: Wish, *, again: bool) -> Decision:
+    def _begun(self, connection: Connection, wish: Wish, owner: str, *, again: bool) -> Decision:
         """Decide under the account's lock, and write the intent down."""
         ledger.hold(connection, wish.account_id)
         ownership.current(connection, wish.account_id)
         ledger.abandon_dead(connection, wish.account_id)
-        decision = self._decided(connection, wish, again=again)
+        decision = self._decided(connection, wish, owner, again=again)
         if decision.step is Step.SEND:
-            return replace(decision, intent=ledger.insert(connection, wish, self._owner))
+            return replace(decision, intent=ledger.insert(connection, wish, owner))
         if decision.step is Step.TAKE_UP and decision.intent is not None:
-            return replace(decision, intent=ledger.take(connection, decision.intent, wish, self._owner))
+            return replace(decision, intent=ledger.take(connection, decision.intent, wish, owner))
         return decision
 
     def _gone(self, intent: Intent) -> Intent:
@@ -180,14 +182,15 @@ class Sender:
     def _written(self, connection: Connection, intent: Intent, posted: Posted) -> Intent:
         """Write down how it ended, and the message where it belongs, in one transaction."""
         wish, message_id, failure = intent.wish, None, posted.error
-        state = posted.state
+        state, is_of_thread = posted.state, False
         ledger.hold(connection, wish.account_id)
         for record in posted.page.records if posted.page else ():
             said = self._read(record.payload)
             message_id, failure = record.id, said.failure if said else None
+            is_of_thread = said is not None and said.conversation_id == wish.conversation_id
             state = IntentState.SENT if failure is None else IntentState.FAILED
         written = ledger.answered(connection, intent, state, message_id=message_id, error=failure)
-        if posted.page is not None:
+        if posted.page is not None and is_of_thread:  # else the next run, for which the thread is due, reads it there
             with suppress(AccountError):  # disabled meanwhile: nothing of it is stored, and the ledger is none of it
                 addressees.file(connection, wish.account_id, posted.page)
         if state is not IntentState.FAILED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hostaway_sync.errors import HostawaySyncError
+from hostaway_sync.errors import HostawaySyncError, SourceUnavailable
 from hostaway_sync.intents import IntentState, Posted
 from hostaway_sync.records import Page
 from hostaway_sync.source import writes
@@ -37,6 +37,9 @@ class Correspondence:
         path, spec = writes.thread_path(conversation_id), writes.THREAD
         params = {"limit": spec.limit, **spec.params}
         listing, observed_at = self._asking.list(path, params, self._access, Cause(why))
+        if listing.count and not listing.rows:
+            # What comes next rests on the highest id: a message of last year must not pass for one of today.
+            raise SourceUnavailable(f"Hostaway answered GET {path} with none of the {listing.count} messages it counts")
         records = {record.id: record for record in (as_record(row, spec) for row in listing.rows) if record.id}
         return Page(spec.shape, tuple(records.values()), observed_at)
 

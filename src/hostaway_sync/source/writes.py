@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 THREAD: Final = SPECS[Resource.MESSAGES]
 # Those that never reached the guest, and will not by themselves (API notes, 7.3).
 _UNDELIVERED: Final = frozenset({"failed", "cancelled_by_user", "cancelled_by_system"})
+# How Hostaway marks what an automation wrote (API notes, 7.3).
+_PLANNED: Final = "pre-generated"
+_AUTOMATON: Final = "Automation "
 
 
 def thread_path(conversation_id: int) -> str:
@@ -95,6 +98,8 @@ def read_said(payload: bytes | str) -> Said | None:
         text=text,
         way=way,
         failure=(reason or status) if status in _UNDELIVERED else None,
+        is_automatic=row.get("messageSource") == _PLANNED
+        or (_text(row.get("originatedBy")) or "").startswith(_AUTOMATON),
     )
 
 

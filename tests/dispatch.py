@@ -13,9 +13,8 @@ from tests.mishaps import Darkness
 from hostaway_sync.errors import HostawaySyncError, LeaseHeld, MessageUnsettled, SourceError, StoreError
 from hostaway_sync.intents import LOOKS, IntentState, is_same
 from hostaway_sync.messages import Messages
-from hostaway_sync.mirror import SCHEMA
 from hostaway_sync.records import Resource
-from hostaway_sync.settings import load_settings
+from hostaway_sync.settings import SCHEMA, load_settings
 from hostaway_sync.store.engine import Database
 from hostaway_sync.wiring import Wiring
 

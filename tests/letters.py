@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tests.town import Town
 
     from hostaway_sync.mirror import Mirror
+    from hostaway_sync.sandbox import Effect
     from hostaway_sync.sending.sender import Sending
 
 SEND = "POST /conversations/{id}/messages"
@@ -41,6 +42,19 @@ class Guest:
     def heard(self) -> list[str]:
         """Every text that the source took for this guest, as often as it did."""
         return [text for thread, text in self.here.sandbox.world.accepted if thread == self.conversation_id]
+
+    def meets(self, effect: Effect, **conditions: Any) -> None:
+        """Let the next request to send a message meet a fault."""
+        self.here.sandbox.faults.add(effect, route=SEND, **conditions)
+
+    def works(self, **options: Any) -> None:
+        """Have a worker do what is due, and end."""
+        with self.mirror.push.worker(drain=True, **options) as worker:
+            worker.wait()
+
+    def waits_no_more(self) -> None:
+        """Let every job be due now."""
+        self.here.ask("UPDATE procrastinate_jobs SET scheduled_at = NULL RETURNING 1")
 
     def a_minute_passes(self) -> None:
         """Let what was looked at have been looked at a minute ago."""

@@ -48,6 +48,15 @@ def upgrade() -> None:
         sa.Column("created_at", _TIME, nullable=False, server_default=sa.func.now()),
         sa.Column("sending_at", _TIME, comment="when its last request left"),
         sa.Column("settled_at", _TIME, comment="when its end was known"),
+        sa.Column(
+            "is_queued", sa.Boolean(), nullable=False, server_default=sa.text("false"), comment="a worker is to send it"
+        ),
+        sa.Column(
+            "quiet_hours",
+            sa.Text(),
+            comment="local hours in which a worker does not, with their zone: `22-8 Europe/Oslo`",
+        ),
+        sa.Column("not_before_at", _TIME, comment="it waits until then; NULL: for nothing but a worker, if that"),
         sa.PrimaryKeyConstraint("intent_id", name="sent_messages_pkey"),
         sa.UniqueConstraint("account_id", "idempotency_key", name="sent_messages_account_id_idempotency_key_key"),
         sa.UniqueConstraint(
@@ -68,6 +77,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('pending','sending','outcome_unknown')"),
     )
     op.execute("ALTER TABLE sent_messages ENABLE ROW LEVEL SECURITY")
+    op.drop_constraint("dead_letters_kind_known_check", "dead_letters", type_="check")
+    op.create_check_constraint(
+        op.f("dead_letters_kind_known_check"), "dead_letters", "kind IN ('delivery','send','sync')"
+    )
+    op.alter_column("dead_letters", "kind", comment="`delivery`, `send` or `sync`")
 
 
 _RULES = {

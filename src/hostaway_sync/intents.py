@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from hostaway_sync.errors import HostawaySyncError
     from hostaway_sync.records import Page
 
 # Readings of a thread after which a message that is not in it waits for a person.
@@ -100,6 +101,9 @@ class Intent:
         error: why it failed, or why its outcome is not known.
         sending_at: when its last request left.
         settled_at: when its end was known.
+        is_queued: a worker is to send it.
+        quiet_hours: local hours in which a worker does not, with their time zone, as `22-8 Europe/Oslo`.
+        not_before_at: it waits until then.
     """
 
     intent_id: int
@@ -117,6 +121,9 @@ class Intent:
     created_at: datetime
     sending_at: datetime | None
     settled_at: datetime | None
+    is_queued: bool = False
+    quiet_hours: str | None = None
+    not_before_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +157,13 @@ class Posted:
         state: `sent`, `failed` (it surely was not sent) or `outcome_unknown`.
         error: why it is not `sent`.
         page: the message as the source made it, a page of one record; only when it is `sent`.
+        fault: what it met where it is not `sent`.
     """
 
     state: IntentState
     error: str | None = None
     page: Page | None = None
+    fault: HostawaySyncError | None = None
 
 
 class Correspondent(Protocol):

@@ -4,52 +4,28 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hostaway_sync.drafts import Asked, Drafts
 from hostaway_sync.errors import MessageRefused, MessageUnsettled
-from hostaway_sync.intents import LOOKS, IntentState, Wish
-from hostaway_sync.sending import addressing, guards
-from hostaway_sync.sending.decision import LOOKS_APART, Step
-from hostaway_sync.sending.sender import Sender, Sending
+from hostaway_sync.intents import LOOKS, IntentState, Proof
+from hostaway_sync.sending import guards
+from hostaway_sync.sending.decision import LOOKS_APART
+from hostaway_sync.sending.sender import Sender
 from hostaway_sync.sending.settling import look, settle
 from hostaway_sync.source.writes import read_said
-from hostaway_sync.store import accounts, ledger
+from hostaway_sync.store import accounts, jobs, ledger, letters, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime, timedelta
 
+    from hostaway_sync.drafts import Draft
     from hostaway_sync.intents import Intent, Way
-    from hostaway_sync.sending.decision import Decision
+    from hostaway_sync.sending.sender import Sending
     from hostaway_sync.wiring import Wiring
 
 MOST_LISTED = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A message that has found its guest, and was not sent yet.
-
-    Attributes:
-        wish: what is to be said, and where.
-        concerns: what a person should know before; empty when nothing is odd.
-        again: the same words may be said twice.
-        sender: sends it.
-    """
-
-    wish: Wish
-    concerns: tuple[str, ...]
-    again: bool
-    sender: Sender
-
-    def outlook(self) -> Decision:
-        """Say what `send` would do now."""
-        return self.sender.outlook(self.wish, again=self.again)
-
-    def send(self) -> Sending:
-        """Send it, unless the ledger says that it must not be; see `Sender.send`."""
-        return self.sender.send(self.wish, again=self.again)
 
 
 class Messages:
@@ -74,46 +50,31 @@ class Messages:
         way: Way | None = None,
         key: str | None = None,
         again: bool = False,
+        quiet_hours: str | None = None,
+        at_once: bool = False,
     ) -> Iterator[Draft]:
         """Find the guest of a reservation; the draft can be sent while the block runs.
 
-        Args:
-            reservation_id: whose guest.
-            text: what is to be said.
-            account_id: which account's reservation, where several have it or none is known to.
-            conversation_id: which thread; None: the one in which something was said last.
-            way: how it reaches the guest; None: the way the guest wrote last.
-            key: another draft with the same key is the same message.
-            again: the same words may be said twice within ten minutes.
+        The arguments are the fields of `Asked`; what this raises, `Drafts.draft` says.
+        """
+        asked = Asked(reservation_id, text, account_id, conversation_id, way, key, again, quiet_hours, at_once)
+        with Drafts(self._wiring) as drafts:
+            yield drafts.draft(asked)
+
+    def cancel(self, intent_id: int) -> Intent:
+        """Take back a message that has not left yet; its row stays, as `failed`, and gives up its key to nobody.
 
         Raises:
-            UsageError: the text or the key can never be right, or the account must be named.
-            MessageRefused: there is no such guest, or the settings forbid it.
-            AccountError: the account is unknown, removed or disabled.
-            SourceError: the source had to be asked where the guest is, and did not answer.
+            MessageRefused: there is none with this number, or it left or ended already.
         """
-        guards.require_text(text)
-        guards.require_key(key)
-        guards.require_allowed(reservation_id, self._wiring.settings.send_allowlist)
-        number = addressing.account_of(self._database, reservation_id, account_id)
-        with self._wiring.source(number, urgent=True) as source:
-            found = addressing.address(
-                self._database,
-                source,
-                read_said,
-                number,
-                reservation_id,
-                conversation_id=conversation_id,
-                way=way,
-            )
-            wish = Wish(number, reservation_id, found.conversation_id, found.way, text, key)
-            stay, today = found.stay, self._now().date()
-            concerns = guards.concerns(
-                status=stay.status, departure_date=stay.departure_date, is_gone=stay.is_gone, today=today
-            )
-            draft = Draft(wish, concerns, again, Sender(self._database, source.correspondent, read_said))
-            # Who asks for the outcome of what was sent before is not asked anything.
-            yield draft if draft.outlook().step is not Step.EARLIER else Draft(wish, (), again, draft.sender)
+        why = "cancelled by a person"
+        known = self._intent(intent_id)
+        taken_back = self._database.transaction(
+            lambda connection: outbox.withdraw(connection, intent_id, why, proof=Proof.PERSON)
+        )
+        if taken_back is None:
+            raise MessageRefused(f"message {intent_id} is {known.state.value}: only what is pending can be taken back")
+        return taken_back
 
     def resolve(
         self, intent_id: int, *, apart: timedelta = LOOKS_APART, sleep: Callable[[float], object] = time.sleep
@@ -171,7 +132,7 @@ class Messages:
     ) -> list[Intent]:
         """Give the newest rows of the ledger, in the order in which they were written down."""
         return self._database.transaction(
-            lambda connection: ledger.listed(connection, states=states, account_id=account_id, limit=limit)
+            lambda connection: letters.listed(connection, states=states, account_id=account_id, limit=limit)
         )
 
     def settle(self, account_id: int) -> list[Intent]:
@@ -193,7 +154,7 @@ class Messages:
         return intent
 
     def _now(self) -> datetime:
-        return self._database.transaction(ledger.now)
+        return self._database.transaction(jobs.now)
 
 
 def _not_unknown(intent: Intent) -> MessageUnsettled:

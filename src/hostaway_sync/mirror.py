@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from hostaway_sync.records import Resource
-from hostaway_sync.store import accounts, roles, schema
+from hostaway_sync.settings import SCHEMA
+from hostaway_sync.store import accounts, schema
 from hostaway_sync.store.outlook import outlooks
 from hostaway_sync.store.overview import history, overview
 from hostaway_sync.store.query import read_only
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
+    from hostaway_sync.batches import Batches
     from hostaway_sync.calls import Observer
     from hostaway_sync.guests import Guests
     from hostaway_sync.keys import Keys
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
     from hostaway_sync.sync.forecast import Forecast
     from hostaway_sync.sync.refresh import Refreshed
 
-SCHEMA = "hostaway"
 # Small accounts are held up by the way to the source, not by its limits: some at once take their turns.
 FLEET_JOBS = 4
 
@@ -262,6 +263,13 @@ class Mirror:
         return Messages(self._wiring)
 
     @property
+    def batches(self) -> Batches:
+        """The door to many messages at once."""
+        from hostaway_sync.batches import Batches
+
+        return Batches(self._wiring)
+
+    @property
     def keys(self) -> Keys:
         """The door to what the stored secrets are sealed with."""
         from hostaway_sync.keys import Keys
@@ -283,13 +291,3 @@ class Mirror:
         """Look through the threads that a run has read for messages to guests whose outcome is not known."""
         if not dry_run:
             self.messages.settle(account_id)
-
-
-def migration_sql() -> str:
-    """Give the SQL that `migrate` runs on an empty database, without a database."""
-    return schema.upgrade_sql(SCHEMA)
-
-
-def roles_sql(prefix: str) -> str:
-    """Give the SQL that makes the groups of roles, without a database."""
-    return roles.script(SCHEMA, prefix)

@@ -13,7 +13,7 @@ import re
 import socket
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 from dotenv import dotenv_values
 from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError, field_validator
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "HOSTAWAY_SYNC_"
+SCHEMA: Final = "hostaway"
+"""Where in the database our tables are; no setting: other people's queries name it."""
+
 _FILE_FIELDS = ("database_url", "master_key", "client_secret")
 
 
@@ -114,6 +117,7 @@ class Settings(BaseSettings):
         rate_limit_account: requests of one account.
         rate_limit_send: guest messages of one account, a bucket of its own.
         send_allowlist: the only reservations whose guests may be written to; None: all.
+        quiet_hours: hours, by the clock of the listing, in which messages to guests wait; None: they do not.
         egress: name of the address whose budget is shared; machines behind one address use one name.
         client_secret: the secret for `account add`.
         log_level: least level that is logged to stderr.
@@ -147,6 +151,7 @@ class Settings(BaseSettings):
     rate_limit_account: Limit = RateLimit(200, timedelta(seconds=10))
     rate_limit_send: Limit = RateLimit(30, timedelta(seconds=60))
     send_allowlist: Numbers | None = None
+    quiet_hours: str | None = None
     egress: str = Field(default_factory=socket.gethostname, min_length=1, max_length=200)
     client_secret: SecretStr | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
@@ -179,6 +184,14 @@ class Settings(BaseSettings):
             raise ValueError("must be a plain address, without user, question mark and number sign")
         # As it was understood: two readings of one odd text may name two hosts.
         return str(url).rstrip("/")
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _two_hours(cls, value: str | None) -> str | None:
+        match = re.fullmatch(r"([01]?\d|2[0-4])-([01]?\d|2[0-4])", value or "0-1", re.ASCII)
+        if match is None or int(match[1]) % 24 == int(match[2]) % 24:
+            raise ValueError("must be two hours of the day, for example 22-8")
+        return value
 
     @field_validator("data_dir")
     @classmethod

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hostaway_sync.queue.policy import Policy
+from hostaway_sync.sending.queued import send_queued
 from hostaway_sync.sending.settling import settle
 from hostaway_sync.source.writes import read_said
 from hostaway_sync.store import jobs
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hostaway_sync.deliveries import Target
+    from hostaway_sync.intents import Correspondent
     from hostaway_sync.queue.session import Handlers, Rhythm
     from hostaway_sync.queue.worker import Worker
-    from hostaway_sync.records import RunReport, Source
+    from hostaway_sync.records import RunReport
+    from hostaway_sync.source.client import Client
     from hostaway_sync.store.accounts import Account
     from hostaway_sync.store.engine import Database
     from hostaway_sync.store.records import Owner
@@ -32,11 +35,13 @@ if TYPE_CHECKING:
 
 _MOST_IDLE = 32
 _PATIENCE = 60.0  # seconds that the database may be away before a job ends with that
+# The source takes one message in two seconds: more at once would wait for each other.
+_SENDERS = 2
 
 
 @dataclass(slots=True)
 class _Kept:
-    source: Source
+    source: Client
     stack: ExitStack
     users: int = 0
 
@@ -54,7 +59,7 @@ class Sources:
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
 
     @contextmanager
-    def use(self, account_id: int) -> Iterator[Source]:
+    def use(self, account_id: int) -> Iterator[Client]:
         """Give the source of an account; after an error it is opened anew, because its secret may have been changed.
 
         Raises:
@@ -125,7 +130,7 @@ class Work:
         """Run a worker while the block runs; what it has in hand then may take ten seconds more.
 
         Args:
-            concurrency: objects read at once; half as many accounts are synced beside it.
+            concurrency: objects read at once; half as many accounts are synced beside it, and messages sent.
             drain: it ends by itself when nothing is due.
             policy: other than the usual one.
             rhythm: other than the usual one.
@@ -138,7 +143,7 @@ class Work:
         quick = self._database.apart(pool_size=concurrency + 2, patience=_PATIENCE, waits_for_disk=False)
         duty = Duty(
             handlers=self._handlers(sources, quick),
-            lanes={jobs.REFRESH: concurrency, jobs.SYNC: max(1, concurrency // 2)},
+            lanes={jobs.REFRESH: concurrency, jobs.SYNC: max(1, concurrency // 2), jobs.SEND: _SENDERS},
             keep=timedelta(days=self._wiring.settings.keep_deliveries_days),
             policy=policy or Policy(),
             rhythm=rhythm or Rhythm(),
@@ -156,7 +161,13 @@ class Work:
                 refresh(quick, owner, source, target.resource, target.object_id)
             settle(self._database, owner.account_id, read_said)
 
+        @contextmanager
+        def correspondent(account_id: int) -> Iterator[Correspondent]:
+            with sources.use(account_id) as source:
+                yield source.correspondent
+
         return {
             jobs.REFRESH: partial(handlers.refresh, quick, read_again),
             jobs.SYNC: partial(sync_queued, self._database, self._sync),
+            jobs.SEND: partial(send_queued, self._database, correspondent, read_said),
         }

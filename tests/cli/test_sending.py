@@ -166,7 +166,7 @@ def test_what_nobody_knows_is_said_and_shown(town: Build, program: Program) -> N
     assert (lost.returncode, lost.stdout) == (1, "")
     assert f"--resolve {number}" in lost.stderr
     status = json.loads(program(here, "status", "--json").stdout)["accounts"][0]
-    assert status["messages"] == {"unsettled": 1, "waiting": 0, "unsent": 0, "undelivered": 0}
+    assert {name: count for name, count in status["messages"].items() if count} == {"unsettled": 1}
     assert any("unknown outcome" in words for words in status["wrong"])
     seen = program(here, "send-message", "--i-checked-sent", str(number))
     assert (seen.returncode, guest.ledger("state, proof")) == (0, [("sent", "person")])

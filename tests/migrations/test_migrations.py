@@ -14,7 +14,7 @@ from procrastinate.schema import SchemaManager
 from tests.store.samples import at, one
 
 from hostaway_sync.errors import StoreError, StoreUnavailable
-from hostaway_sync.mirror import SCHEMA
+from hostaway_sync.settings import SCHEMA
 from hostaway_sync.store import schema
 from hostaway_sync.store.engine import Database
 from hostaway_sync.store.tables import accounts, conversation_messages, conversations, metadata

@@ -173,3 +173,14 @@ def test_two_looks_in_vain_are_for_a_person() -> None:
     """Not one, and not once it was settled."""
     assert [waits_for_person(row("outcome_unknown", looks=looks)) for looks in range(3)] == [False, False, True]
     assert not waits_for_person(row("sent", looks=2))
+
+
+def test_what_waits_for_a_worker_is_left_to_it() -> None:
+    """Unless it is wanted at once; then the row is taken up as any other that never left."""
+    waiting = row("pending", key="k", is_queued=True, owner=None)
+    for again in (False, True):
+        assert step(waiting, key="k", dead=(1,), again=again) is Step.QUEUED
+    assert step(waiting, dead=(1,)) is Step.QUEUED
+    of_key = replace(WISH, key="k")
+    options: dict[str, Any] = {"owner": ME, "dead": (1,), "now": NOON, "again": False, "queued_too": True}
+    assert decide(of_key, waiting, [waiting], **options) == Decision(Step.TAKE_UP, waiting)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hostaway_sync.cli import output
-from hostaway_sync.cli.arguments import AccountOption, Json
+from hostaway_sync.cli.arguments import AccountOption, Json, number
 from hostaway_sync.cli.grid import Column, Grid
 from hostaway_sync.cli.opening import open_mirror
 from hostaway_sync.intents import LOOKS, IntentState
@@ -27,11 +27,6 @@ _COLUMNS = (
     Column("since (UTC)"),
     Column("text", least=12, most=40),
 )
-
-
-@app.callback()
-def messages() -> None:
-    """Keep `list` a command of its own, though it is the only one."""
 
 
 @app.command("list")
@@ -55,10 +50,26 @@ def list_(
         typer.echo("No messages.")
 
 
+@app.command()
+def cancel(
+    number: Annotated[int, typer.Argument(metavar="ID", parser=number, help="Its number in the ledger.")],
+    *,
+    json: Json = False,
+) -> None:
+    """Take back a message that waits: it is not sent."""
+    with open_mirror() as mirror:
+        intent = mirror.messages.cancel(number)
+    if json:
+        output.print_json(document(intent))
+    else:
+        typer.echo(f"Cancelled: message {number} to reservation {intent.wish.reservation_id} is not sent")
+
+
 def document(intent: Intent) -> dict[str, Any]:
     """Give a row of the ledger without its text, times in ISO 8601."""
     wish = intent.wish
-    times = {name: getattr(intent, name) for name in ("created_at", "sending_at", "settled_at", "looked_at")}
+    names = ("created_at", "not_before_at", "sending_at", "settled_at", "looked_at")
+    times = {name: getattr(intent, name) for name in names}
     return {
         "intent_id": intent.intent_id,
         "account_id": wish.account_id,
@@ -71,6 +82,8 @@ def document(intent: Intent) -> dict[str, Any]:
         "proof": intent.proof.value if intent.proof else None,
         "attempt": intent.attempt,
         "looks": intent.looks,
+        "is_queued": intent.is_queued,
+        "quiet_hours": intent.quiet_hours,
         "waits_for_person": waits_for_person(intent),
         "error": intent.error,
         **{name: moment.isoformat() if moment else None for name, moment in times.items()},
@@ -98,4 +111,7 @@ def _cells(intent: Intent) -> list[str]:
 
 def _note(intent: Intent) -> str:
     waiting = "waits for you: looked for twice, in vain" if waits_for_person(intent) else ""
+    if intent.is_queued and intent.state is IntentState.PENDING:
+        until = f" until {intent.not_before_at:%Y-%m-%d %H:%M} UTC" if intent.not_before_at else ""
+        waiting = f"waits for a worker{until}"
     return "; ".join(words for words in (waiting, intent.error) if words)

@@ -22,7 +22,7 @@ def migrate(
     if check and sql:
         raise UsageError("--check and --sql exclude each other")
     if sql:
-        from hostaway_sync.mirror import migration_sql
+        from hostaway_sync.scripts import migration_sql
 
         typer.echo(migration_sql(), nl=False)
         return

@@ -41,7 +41,7 @@ def create(
     migrate keeps the rights up to date.
     """
     if sql:
-        from hostaway_sync.mirror import roles_sql
+        from hostaway_sync.scripts import roles_sql
 
         typer.echo(roles_sql(prefix), nl=False)
         return

@@ -14,8 +14,9 @@ from hostaway_sync.errors import HostawaySyncError, MessageRefused, MessageUnset
 from hostaway_sync.intents import IntentState, Way
 
 if TYPE_CHECKING:
+    from hostaway_sync.drafts import Draft
     from hostaway_sync.intents import Intent
-    from hostaway_sync.messages import Draft, Messages
+    from hostaway_sync.messages import Messages
     from hostaway_sync.sending.decision import Step
 
 
@@ -43,6 +44,14 @@ def send_message(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be sent where, and send nothing.")
     ] = False,
+    quiet_hours: Annotated[
+        str | None,
+        typer.Option(metavar="22-8", help="Wait while it is that late, or early, at the listing.", show_default=False),
+    ] = None,
+    now: Annotated[bool, typer.Option("--now", help="Whatever the hour, and before a worker would.")] = False,
+    batch: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Queue many: JSON lines with reservation_id, text and key.")
+    ] = None,
     resolve: Annotated[
         int | None,
         typer.Option(metavar="ID", parser=number, help="Look for a message whose outcome is unknown, twice."),
@@ -69,6 +78,13 @@ def send_message(
             intent, is_ours = _resolved(mirror.messages, resolve, i_checked_sent, i_checked_resend)
         _conclude(intent, json=json, is_ours=is_ours)
         return
+    if batch is not None:
+        if [reservation_id, text, channel_type, conversation, account, idempotency_key].count(None) < 6:  # noqa: PLR2004  (all of them)
+            raise UsageError("--batch has reservation, text, key and where to in its lines: FILE stands alone")
+        from hostaway_sync.cli.batch import send_batch
+
+        send_batch(batch, again=again, yes=yes, quiet_hours=quiet_hours, at_once=now, dry_run=dry_run, json=json)
+        return
     if reservation_id is None or text is None:
         raise UsageError("say to whose guest, and what: RESERVATION_ID TEXT")
     words = prompts.piped("the text").removesuffix("\n") if text == "-" else text
@@ -82,6 +98,8 @@ def send_message(
             way=channel_type,
             key=idempotency_key,
             again=again,
+            quiet_hours=quiet_hours,
+            at_once=now,
         ) as draft,
     ):
         if dry_run:
@@ -97,12 +115,26 @@ def _send(draft: Draft, *, yes: bool, json: bool) -> None:
     if sending.intent is None:
         raise MessageUnsettled("its row in the ledger is gone: the account was purged meanwhile")
     refusal = _refusal(sending.step, sending.intent)
+    if refusal is None and sending.is_ours and sending.intent.state is IntentState.PENDING:
+        _tell_waiting(sending.intent, json=json)
+        return
     if refusal is None:
         _conclude(sending.intent, json=json, is_ours=sending.is_ours)
         return
     if json:
         output.print_json({**document(sending.intent), "sent_now": False})
     raise refusal
+
+
+def _tell_waiting(intent: Intent, *, json: bool) -> None:
+    if json:
+        output.print_json({**document(intent), "sent_now": False})
+        return
+    until = f"until {intent.not_before_at:%Y-%m-%d %H:%M} UTC" if intent.not_before_at else "for a worker"
+    typer.echo(
+        f"Waits {until}: message {intent.intent_id} to reservation {intent.wish.reservation_id}, quiet hours "
+        f"{intent.quiet_hours}; a worker sends it then (`messages cancel {intent.intent_id}` takes it back)"
+    )
 
 
 def _resolved(
@@ -176,6 +208,11 @@ def _refusal(step: Step, intent: Intent | None) -> HostawaySyncError | None:
             f"reservation {wish.reservation_id} was told the same at {when} (number {number}): "
             "nothing was sent; --again sends it once more"
         )
+    if step.value == "queued":
+        when = f" until {intent.not_before_at:%Y-%m-%d %H:%M} UTC" if intent.not_before_at else ""
+        return MessageRefused(
+            f"this message is queued (number {number}) and waits{when} for a worker: --now sends it at once"
+        )
     if step.value == "under_way":
         return MessageRefused(f"another process is sending this message (number {number}): nothing was sent")
     return _trouble(intent)
@@ -198,6 +235,7 @@ def _print_outlook(draft: Draft, *, json: bool) -> None:
             "text": wish.body,
             "concerns": list(draft.concerns),
             "would_send": would_send,
+            "waits_until": draft.until.isoformat() if draft.until else None,
             "why_not": why,
         }
         output.print_json(shown)
@@ -206,6 +244,7 @@ def _print_outlook(draft: Draft, *, json: bool) -> None:
     typer.echo(f"in     conversation {wish.conversation_id}, by {wish.way.value}")
     for concern in draft.concerns:
         typer.echo(f"mind   {concern}")
-    typer.echo(f"now    {'would be sent' if would_send else f'would not be sent: {why}'}")
+    would = f"would wait until {draft.until:%Y-%m-%d %H:%M} UTC" if draft.until else "would be sent"
+    typer.echo(f"now    {would if would_send else f'would not be sent: {why}'}")
     typer.echo("")
     typer.echo(wish.body)

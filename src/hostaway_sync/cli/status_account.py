@@ -58,6 +58,11 @@ def _lines(facts: AccountFacts, health: Health, now: datetime) -> list[tuple[str
         lines.append(("running", f"{run_words(facts, now)}; on {lease.host}, {held}"))
     if deferred.deliveries or deferred.dead_letters:
         lines.append(("deliveries", f"{waiting_words(facts, now)}; {counted(deferred.dead_letters, 'dead letter')}"))
+    if (letters := facts.letters).queued:
+        until = (
+            f", {letters.resting:,} until {letters.resting_until:%Y-%m-%d %H:%M} UTC" if letters.resting_until else ""
+        )
+        lines.append(("messages", f"{letters.queued:,} waiting for a worker{until}"))
     if quarantine.rowless or quarantine.cleaned:
         lines.append(("quarantined", f"{quarantine.rowless:,} without a row, {quarantine.cleaned:,} stored cleaned"))
     if limit is not None:

@@ -9,5 +9,6 @@
     outcome_unknown ──→ settling    only the message itself settles it: a higher id than the fence, our words, ours,
                                     no other intent's. Not finding it settles nothing: that waits for a person.
 
-`sender` goes this way, `settling` goes back over what is open: after each run, and before each message.
+`sender` goes this way; `queued` has a worker go it later, for a batch or when quiet hours end. `settling` goes back
+over what is open: after each run, and before each message.
 """

@@ -29,12 +29,16 @@ class Step(StrEnum):
     """Nothing: it was sent under this key."""
     REPEATED = "repeated"
     """Nothing: the guest got these words just now."""
+    QUEUED = "queued"
+    """Nothing: it waits for a worker."""
     UNDER_WAY = "under_way"
     """Nothing: another process is at it."""
     UNSETTLED = "unsettled"
     """Nothing: whether the guest got it is not known."""
     OTHER_TEXT = "other_text"
     """Nothing: the key stands for something else."""
+    ENDED = "ended"
+    """Nothing: it was withdrawn, or taken and not delivered; only a person asks for it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ def decide(
     dead: Collection[int],
     now: datetime,
     again: bool,
+    queued_too: bool = False,
 ) -> Decision:
     """Say what is to be done about a wish.
 
@@ -65,10 +70,13 @@ def decide(
         dead: rows that nobody works on any more.
         now: the moment.
         again: the same words may be said twice.
+        queued_too: what waits for a worker may be taken from it.
     """
 
     def is_free(intent: Intent) -> bool:
         if intent.state is IntentState.PENDING:
+            if intent.is_queued and not queued_too:
+                return False
             return intent.owner == owner or intent.intent_id in dead
         return intent.state is IntentState.FAILED
 
@@ -123,6 +131,8 @@ def waits_for_person(intent: Intent) -> bool:
 def _step(intent: Intent) -> Step:
     if intent.state is IntentState.SENT:
         return Step.EARLIER
+    if intent.is_queued and intent.state is IntentState.PENDING:
+        return Step.QUEUED
     return Step.UNSETTLED if intent.state is IntentState.OUTCOME_UNKNOWN else Step.UNDER_WAY
 
 

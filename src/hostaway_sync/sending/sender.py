@@ -7,11 +7,22 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hostaway_sync.errors import AccountError, HostawaySyncError, MessageUnsettled, SourceError, StoreError
+from hostaway_sync.errors import (
+    AccountError,
+    CredentialsRejected,
+    Forbidden,
+    HostawaySyncError,
+    MessageUnsettled,
+    NotFound,
+    RequestRejected,
+    SourceError,
+    StoreError,
+    TokenRejected,
+)
 from hostaway_sync.intents import IntentState, Posted
 from hostaway_sync.sending.decision import REPEAT_WITHIN, Decision, Step, decide
 from hostaway_sync.sending.settling import look, settle
-from hostaway_sync.store import addressees, due, ledger, ownership
+from hostaway_sync.store import addressees, due, jobs, ledger, outbox, ownership
 from hostaway_sync.store.leases import this_process
 
 if TYPE_CHECKING:
@@ -22,6 +33,9 @@ if TYPE_CHECKING:
     from hostaway_sync.store.engine import Database
 
 _SENDS = {Step.SEND, Step.TAKE_UP}
+# What will be the same the next time. All else passes: a source or a database that is away, a limit, a worker that is
+# told to stop.
+_FINAL = (CredentialsRejected, TokenRejected, Forbidden, NotFound, RequestRejected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +45,12 @@ class Sending:
     Attributes:
         step: what was decided.
         intent: the row that says how it stands; None only where nothing was written down.
+        fault: why a row that a worker took up waits again; None: it does not.
     """
 
     step: Step
     intent: Intent | None
+    fault: HostawaySyncError | None = None
 
     @property
     def is_ours(self) -> bool:
@@ -56,18 +72,18 @@ class Sender:
         self._correspondent = correspondent
         self._read = read
 
-    def outlook(self, wish: Wish, *, again: bool) -> Decision:
+    def outlook(self, wish: Wish, *, again: bool, queued_too: bool = False) -> Decision:
         """Say what `send` would do now; writes nothing, and settles nothing."""
 
         def read(connection: Connection) -> Decision:
             # Two that ask at once whether a process lives would see each other.
             ledger.hold(connection, wish.account_id)
-            return self._decided(connection, wish, this_process(), again=again)
+            return decided(connection, wish, this_process(), again=again, queued_too=queued_too)
 
         return self._database.transaction(read)
 
-    def send(self, wish: Wish, *, again: bool) -> Sending:
-        """Send a message, unless the ledger says that it must not be.
+    def send(self, wish: Wish, *, again: bool, queued_too: bool = False) -> Sending:
+        """Send a message, unless the ledger says that it must not be; with `queued_too` before a worker does.
 
         Raises:
             AccountError: the account was disabled meanwhile.
@@ -76,10 +92,35 @@ class Sender:
         self._settle_first(wish)
         owner = this_process()  # a new name each time: two threads with one draft must not take each other's row
         with self._database.claim(ledger.right_of(owner)):
-            decision = self._database.transaction(partial(self._begun, wish=wish, owner=owner, again=again))
+            begin = partial(self._begun, wish=wish, owner=owner, again=again, queued_too=queued_too)
+            decision = self._database.transaction(begin)
             if decision.step not in _SENDS or decision.intent is None:
                 return Sending(decision.step, decision.intent)
-            return Sending(decision.step, self._gone(decision.intent))
+            return self._gone(decision.step, decision.intent)
+
+    def send_queued(self, intent: Intent) -> Sending:
+        """Send what waits for a worker, on its own row; nothing when somebody else is at it, or it waits no more.
+
+        Raises:
+            AccountError: the account was disabled meanwhile.
+            StoreError: the database is away; what left is settled later.
+        """
+        self._settle_first(intent.wish)
+        owner = this_process()
+
+        def take(connection: Connection) -> tuple[Step, Intent | None]:
+            ledger.hold(connection, intent.wish.account_id)
+            ownership.current(connection, intent.wish.account_id)
+            known = ledger.get(connection, intent.intent_id)
+            if known is None or not known.is_queued or known.state is not IntentState.PENDING:
+                return Step.ENDED, known
+            if known.owner != owner and not ledger.is_dead(connection, known):
+                return Step.UNDER_WAY, known
+            return Step.TAKE_UP, ledger.take(connection, known, known.wish, owner, is_queued=True)
+
+        with self._database.claim(ledger.right_of(owner)):
+            step, taken = self._database.transaction(take)
+            return Sending(step, taken) if taken is None or step not in _SENDS else self._gone(step, taken)
 
     def send_again(self, intent: Intent) -> Sending:
         """Send what a person did not find, on its own row; when the source has it after all, nothing is sent.
@@ -104,7 +145,7 @@ class Sender:
             return ledger.take(connection, intent, intent.wish, owner)
 
         with self._database.claim(ledger.right_of(owner)):
-            return Sending(Step.TAKE_UP, self._gone(self._database.transaction(take)))
+            return self._gone(Step.TAKE_UP, self._database.transaction(take))
 
     def _settle_first(self, wish: Wish) -> None:
         """Look for what is open with this guest; that it cannot be had is no reason: the ledger says enough."""
@@ -116,31 +157,23 @@ class Sender:
         with suppress(SourceError):
             look(self._database, self._correspondent, unsettled, self._read)
 
-    def _decided(self, connection: Connection, wish: Wish, owner: str, *, again: bool) -> Decision:
-        of_key = ledger.of_key(connection, wish.account_id, wish.key) if wish.key is not None else None
-        alike = ledger.alike(connection, wish, within=REPEAT_WITHIN)
-        pending = {one.intent_id: one for one in (*alike, *((of_key,) if of_key else ()))}.values()
-        dead = {
-            one.intent_id for one in pending if one.state is IntentState.PENDING and ledger.is_dead(connection, one)
-        }
-        now = ledger.now(connection)
-        return decide(wish, of_key, alike, owner=owner, dead=dead, now=now, again=again)
-
-    def _begun(self, connection: Connection, wish: Wish, owner: str, *, again: bool) -> Decision:
+    def _begun(self, connection: Connection, wish: Wish, owner: str, *, again: bool, queued_too: bool) -> Decision:
         """Decide under the account's lock, and write the intent down."""
         ledger.hold(connection, wish.account_id)
         ownership.current(connection, wish.account_id)
         ledger.abandon_dead(connection, wish.account_id)
-        decision = self._decided(connection, wish, owner, again=again)
+        decision = decided(connection, wish, owner, again=again, queued_too=queued_too)
         if decision.step is Step.SEND:
             return replace(decision, intent=ledger.insert(connection, wish, owner))
         if decision.step is Step.TAKE_UP and decision.intent is not None:
             return replace(decision, intent=ledger.take(connection, decision.intent, wish, owner))
         return decision
 
-    def _gone(self, intent: Intent) -> Intent:
+    def _gone(self, step: Step, intent: Intent) -> Sending:
         try:
-            return self._concluded(intent, self._posted(intent))
+            posted = self._posted(intent)
+            concluded = self._concluded(intent, posted)
+            return Sending(step, concluded, posted.fault if concluded.state is IntentState.PENDING else None)
         except StoreError:
             raise
         except BaseException as error:
@@ -157,7 +190,7 @@ class Sender:
         try:
             page = self._correspondent.newest(wish.conversation_id, why="message: what is in its thread before it?")
         except SourceError as error:
-            return Posted(IntentState.FAILED, str(error))
+            return Posted(IntentState.FAILED, str(error), fault=error)
         self._database.transaction(partial(addressees.file, account_id=wish.account_id, page=page))
         fence = max((record.id for record in page.records if record.id is not None), default=0)
         left: list[Intent] = []
@@ -189,7 +222,10 @@ class Sender:
             message_id, failure = record.id, said.failure if said else None
             is_of_thread = said is not None and said.conversation_id == wish.conversation_id
             state = IntentState.SENT if failure is None else IntentState.FAILED
-        written = ledger.answered(connection, intent, state, message_id=message_id, error=failure)
+        if intent.is_queued and posted.state is IntentState.FAILED and _is_passing(posted.fault):
+            written = outbox.put_back(connection, intent, posted.error)
+        else:
+            written = ledger.answered(connection, intent, state, message_id=message_id, error=failure)
         if posted.page is not None and is_of_thread:  # else the next run, for which the thread is due, reads it there
             with suppress(AccountError):  # disabled meanwhile: nothing of it is stored, and the ledger is none of it
                 addressees.file(connection, wish.account_id, posted.page)
@@ -197,3 +233,17 @@ class Sender:
             due.mark(connection, wish.account_id, wish.conversation_id)
         known = written or ledger.get(connection, intent.intent_id)
         return intent if known is None else known
+
+
+def decided(connection: Connection, wish: Wish, owner: str, *, again: bool, queued_too: bool = False) -> Decision:
+    """Decide by the ledger, under the account's lock; see `decision.decide`."""
+    of_key = ledger.of_key(connection, wish.account_id, wish.key) if wish.key is not None else None
+    alike = ledger.alike(connection, wish, within=REPEAT_WITHIN)
+    pending = {one.intent_id: one for one in (*alike, *((of_key,) if of_key else ()))}.values()
+    dead = {one.intent_id for one in pending if one.state is IntentState.PENDING and ledger.is_dead(connection, one)}
+    now = jobs.now(connection)
+    return decide(wish, of_key, alike, owner=owner, dead=dead, now=now, again=again, queued_too=queued_too)
+
+
+def _is_passing(fault: HostawaySyncError | None) -> bool:
+    return isinstance(fault, SourceError | StoreError) and not isinstance(fault, _FINAL)

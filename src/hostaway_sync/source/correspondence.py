@@ -57,7 +57,7 @@ class Correspondence:
                 seen.leave,
             )
         except HostawaySyncError as error:
-            return Posted(writes.certainty(seen.status, has_left=seen.has_left), str(error))
+            return Posted(writes.certainty(seen.status, has_left=seen.has_left), str(error), fault=error)
         return Posted(IntentState.SENT, page=page)
 
 

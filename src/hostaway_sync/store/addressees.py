@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from hostaway_sync.store import ownership, records, sightings
-from hostaway_sync.store.tables import accounts, conversation_messages, conversations, reservations
+from hostaway_sync.store.tables import accounts, conversation_messages, conversations, listings, reservations
 from hostaway_sync.store.tables import sent_messages as ledger
 
 if TYPE_CHECKING:
@@ -71,6 +71,20 @@ def threads(database: Database, account_id: int, reservation_id: int) -> list[in
         .order_by(said_at.desc().nulls_last(), conversations.c.id.desc())
     )
     return database.transaction(lambda connection: list(connection.scalars(query)))
+
+
+def zone(database: Database, account_id: int, reservation_id: int) -> str | None:
+    """Give the time zone of a reservation's listing, in the source's words; None where that is not known."""
+    query = (
+        sa.select(listings.c.raw_payload["timeZoneName"].as_string())
+        .join_from(
+            reservations,
+            listings,
+            sa.and_(listings.c.account_id == reservations.c.account_id, listings.c.id == reservations.c.listing_id),
+        )
+        .where(reservations.c.account_id == account_id, reservations.c.id == reservation_id)
+    )
+    return database.transaction(lambda connection: connection.scalar(query))
 
 
 def last_from_guest(database: Database, account_id: int, conversation_id: int) -> str | None:

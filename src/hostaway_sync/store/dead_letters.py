@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.deliveries import Target
 from hostaway_sync.errors import HostawaySyncError
+from hostaway_sync.intents import Proof
 from hostaway_sync.records import Resource
-from hostaway_sync.store import attempts, inbox, jobs
+from hostaway_sync.store import attempts, inbox, jobs, outbox
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.tables import dead_letters
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.attempts import Attempt
     from hostaway_sync.store.engine import Database
 
-DELIVERY, SYNC = "delivery", "sync"
+DELIVERY: Final = "delivery"
 _RETRIED, _DISCARDED = "retried", "discarded"
 
 
@@ -69,7 +70,7 @@ def write(connection: sa.Connection, job: Job, attempt: Attempt, *, until: datet
         found = waiting
     values: dict[str, Any] = {
         "attempt_id": attempt.attempt_id,
-        "kind": DELIVERY if job.target else SYNC,
+        "kind": DELIVERY if job.target else job.kind,
         "account_id": job.account_id,
         "target_resource": job.target.resource.value if job.target else None,
         "target_id": job.target.object_id if job.target else None,
@@ -134,7 +135,10 @@ def discard(database: Database, dead_letter_id: int) -> None:
     """
 
     def write_all(connection: sa.Connection) -> None:
-        _resolve(connection, dead_letter_id, _DISCARDED)
+        letter = _resolve(connection, dead_letter_id, _DISCARDED)
+        if letter.kind == jobs.SEND:
+            intent_id = Job.from_arguments(letter.payload).intent_id or 0
+            outbox.withdraw(connection, intent_id, "its dead letter was discarded", proof=Proof.PERSON)
         inbox.abandon(connection, dead_letter_id)
 
     database.transaction(write_all)

@@ -181,6 +181,9 @@ class Letters:
         unsettled: those whose outcome is not known.
         waiting: those of them that were looked for in vain as often as is worth it: a person must look.
         unsent: those that were written down and never left, because their process died.
+        queued: those that a worker is to send, or is sending.
+        resting: those of them that wait on purpose, such as until quiet hours end.
+        resting_until: when the first of these may leave; None when there is none.
         undelivered: those of the last day that the source took and did not deliver.
     """
 
@@ -188,6 +191,9 @@ class Letters:
     waiting: int = 0
     unsent: int = 0
     undelivered: int = 0
+    queued: int = 0
+    resting: int = 0
+    resting_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 REFRESH: Final = "refresh"
 SYNC: Final = "sync"
+SEND: Final = "send"
 # Whoever changed something waits for it; a sync waits for nobody.
-_PRIORITIES: Final = {REFRESH: 10, SYNC: 0}
+_PRIORITIES: Final = {REFRESH: 10, SEND: 10, SYNC: 0}
 
 # The engine's status is an enumeration: a text of ours would have to be cast, and the cast to name its schema.
 _TODO = jobs.c.status == sa.literal_column("'todo'")
@@ -44,11 +45,13 @@ class Job:
 
     Attributes:
         account_id: whose.
-        target: the object to read again; None: the account is to be synced.
+        target: the object to read again; None, without an intent either: the account is to be synced.
         full: the sync is to read everything.
         attempt: number of the attempt that comes next; 1 is the first.
         retry_at: when that was to be; a try before then is an extra one. None: at once.
         began_at: when the first attempt started; None before it.
+        intent_id: the row of the ledger whose message is to be sent, or looked for.
+        looks: how often it was looked for in vain by such jobs.
     """
 
     account_id: int
@@ -57,15 +60,21 @@ class Job:
     attempt: int = 1
     retry_at: datetime | None = None
     began_at: datetime | None = None
+    intent_id: int | None = None
+    looks: int = 0
 
     @property
     def kind(self) -> str:
         """Name of the engine's task, and of its queue."""
+        if self.intent_id is not None:
+            return SEND
         return SYNC if self.target is None else REFRESH
 
     @property
     def key(self) -> str:
         """What no two waiting jobs share."""
+        if self.intent_id is not None:
+            return f"{SEND}:{self.account_id}:{self.intent_id}"
         if self.target is None:
             return f"{SYNC}:{self.account_id}"
         return f"{REFRESH}:{self.account_id}:{self.target.resource}:{self.target.object_id}"
@@ -77,6 +86,8 @@ class Job:
             written |= {"resource": self.target.resource.value, "object_id": self.target.object_id}
         if self.full:
             written["full"] = True
+        if self.intent_id is not None:
+            written |= {"intent_id": self.intent_id, "looks": self.looks}
         for name in ("retry_at", "began_at"):
             moment: datetime | None = getattr(self, name)
             if moment is not None:
@@ -88,7 +99,16 @@ class Job:
         """Read what `arguments` wrote."""
         target = Target(Resource(written["resource"]), written["object_id"]) if "resource" in written else None
         moments = {name: datetime.fromisoformat(written[name]) for name in ("retry_at", "began_at") if name in written}
-        return Job(written["account_id"], target, written.get("full", False), written["attempt"], **moments)
+        return Job(
+            written["account_id"],
+            target,
+            written.get("full", False),
+            written["attempt"],
+            intent_id=written.get("intent_id"),
+            looks=written.get("looks", 0),
+            retry_at=moments.get("retry_at"),
+            began_at=moments.get("began_at"),
+        )
 
 
 def now(connection: sa.Connection) -> datetime:

@@ -4,6 +4,8 @@ pending ──→ sending ──→ sent | failed          by what the source an
    │           └──────→ outcome_unknown        no answer tells, or the process died after the request left
    └──→ failed                                 nothing left: it may be taken up again, on its own row
 
+sending ──→ pending           surely not sent, and a worker tries again: see `outbox`
+
 outcome_unknown ──→ sent      found in its thread, or a person says so
                 └─→ failed    a person says so; or found there, and never delivered
 sent ←──→ failed              what the source says later of the message itself
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
 
 DIED: Final = "its process died while it was sending"
 _NOW: Final = sa.func.clock_timestamp()
+# A server that forgets this commit in a crash would have the same message sent again.
+_SURELY: Final = sa.select(sa.func.set_config("synchronous_commit", "on", True)).where(  # noqa: FBT003  (SQL's)
+    sa.func.current_setting("synchronous_commit") == "off"
+)
 
 
 def right_of(owner: str) -> str:
@@ -46,18 +52,12 @@ def hold(connection: sa.Connection, account_id: int) -> None:
     engine.hold(connection, f"messages of account {account_id}")
 
 
-def now(connection: sa.Connection) -> datetime:
-    """Give the database's clock."""
-    moment: datetime = connection.execute(sa.select(_NOW)).scalar_one()
-    return moment
-
-
 def abandon_dead(connection: sa.Connection, account_id: int) -> None:
     """Move sending → outcome_unknown where the process has died; under the account's lock."""
     for intent in _read(connection, ledger.c.account_id == account_id, _is(IntentState.SENDING)):
         if is_dead(connection, intent):
             values = {"state": IntentState.OUTCOME_UNKNOWN.value, "error": DIED}
-            _move(connection, intent.intent_id, [IntentState.SENDING], values)
+            move(connection, intent.intent_id, [IntentState.SENDING], values)
 
 
 def is_dead(connection: sa.Connection, intent: Intent) -> bool:
@@ -82,23 +82,36 @@ def alike(connection: sa.Connection, wish: Wish, *, within: timedelta) -> list[I
 def insert(connection: sa.Connection, wish: Wish, owner: str) -> Intent:
     """Write an intent down."""
     statement = sa.insert(ledger).values(
-        **_said(wish), idempotency_key=wish.key, owner=owner, os_user=os_user(), host=socket.gethostname()
+        **said(wish), idempotency_key=wish.key, owner=owner, os_user=os_user(), host=socket.gethostname()
     )
     row = connection.execute(statement.returning(ledger)).one()
-    return _intent(row)
+    return as_intent(row)
 
 
-def take(connection: sa.Connection, intent: Intent, wish: Wish, owner: str) -> Intent:
-    """Move pending | failed → pending: another attempt, perhaps by another way, on the intent's own row."""
-    fresh = ("message_id", "proof", "looked_at", "error", "settled_at", "after_message_id", "sending_at")
-    values = {**_said(wish), **dict.fromkeys(fresh), "looks": 0, "owner": owner, "state": IntentState.PENDING.value}
-    values |= {"os_user": os_user(), "host": socket.gethostname()}
+def take(connection: sa.Connection, intent: Intent, wish: Wish, owner: str, *, is_queued: bool = False) -> Intent:
+    """Move pending | failed → pending: another attempt, perhaps by another way, on the intent's own row.
+
+    With `is_queued` a worker takes it, and may put it back.
+    """
+    values = {**said(wish), **afresh(), "owner": owner, "is_queued": is_queued}
     if intent.owner != owner:
         values["attempt"] = ledger.c.attempt + 1
-    row = _move(connection, intent.intent_id, [IntentState.PENDING, IntentState.FAILED], values)
+    row = move(connection, intent.intent_id, [IntentState.PENDING, IntentState.FAILED], values)
     if row is None:
         raise _taken(intent.intent_id)
     return row
+
+
+def afresh() -> dict[str, Any]:
+    """Give the values of a row that is to be sent, whatever became of it before."""
+    fresh = ("message_id", "proof", "looked_at", "error", "settled_at", "after_message_id", "sending_at")
+    return {
+        **dict.fromkeys((*fresh, "not_before_at")),
+        "looks": 0,
+        "state": IntentState.PENDING.value,
+        "os_user": os_user(),
+        "host": socket.gethostname(),
+    }
 
 
 def leave(database: Database, intent: Intent, *, after: int) -> Intent:
@@ -115,9 +128,10 @@ def leave(database: Database, intent: Intent, *, after: int) -> Intent:
     values = {"state": IntentState.SENDING.value, "after_message_id": fence, "sending_at": _NOW}
 
     def write(connection: sa.Connection) -> Intent:
+        connection.execute(_SURELY)
         # Sending already: the answer to our own commit was lost.
         states = [IntentState.PENDING, IntentState.SENDING]
-        row = _move(connection, intent.intent_id, states, values, ledger.c.owner == intent.owner)
+        row = move(connection, intent.intent_id, states, values, ledger.c.owner == intent.owner)
         if row is None:
             raise _taken(intent.intent_id)
         return row
@@ -133,17 +147,17 @@ def answered(
         _unclaim(connection, intent, message_id)
     states = [IntentState.PENDING, IntentState.SENDING, IntentState.OUTCOME_UNKNOWN]
     values = {"message_id": message_id, **_ended(state, Proof.ANSWER, error)}
-    return _move(connection, intent.intent_id, states, values, ledger.c.owner == intent.owner)
+    return move(connection, intent.intent_id, states, values, ledger.c.owner == intent.owner)
 
 
 def give_up(connection: sa.Connection, intent: Intent, error: str) -> Intent | None:
     """Move pending → failed, or sending → outcome_unknown: whoever sends is stopped."""
     ours = ledger.c.owner == intent.owner
-    failed = _move(
+    failed = move(
         connection, intent.intent_id, [IntentState.PENDING], _ended(IntentState.FAILED, Proof.ANSWER, error), ours
     )
     unknown = {"state": IntentState.OUTCOME_UNKNOWN.value, "error": error}
-    return failed or _move(connection, intent.intent_id, [IntentState.SENDING], unknown, ours)
+    return failed or move(connection, intent.intent_id, [IntentState.SENDING], unknown, ours)
 
 
 def unsettled(connection: sa.Connection, account_id: int, reservation_id: int | None = None) -> list[Intent]:
@@ -168,44 +182,33 @@ def found(connection: sa.Connection, intent: Intent, message_id: int, failure: s
     """Move outcome_unknown → sent, or failed where the message never reached the guest: it is in its thread."""
     state = IntentState.SENT if failure is None else IntentState.FAILED
     values = {"message_id": message_id, **_ended(state, Proof.THREAD, failure)}
-    return _move(connection, intent.intent_id, [IntentState.OUTCOME_UNKNOWN], values)
+    return move(connection, intent.intent_id, [IntentState.OUTCOME_UNKNOWN], values)
 
 
 def looked(connection: sa.Connection, intent: Intent, *, at: datetime) -> None:
     """Note that its thread was read, and it was not in it: that settles nothing."""
     values = {"looks": ledger.c.looks + 1, "looked_at": at}
-    _move(connection, intent.intent_id, [IntentState.OUTCOME_UNKNOWN], values)
+    move(connection, intent.intent_id, [IntentState.OUTCOME_UNKNOWN], values)
 
 
 def vouch(connection: sa.Connection, intent_id: int, *, was_sent: bool) -> Intent | None:
     """Move outcome_unknown → sent | failed: a person has looked."""
     state = IntentState.SENT if was_sent else IntentState.FAILED
     error = None if was_sent else "a person has looked: it was not sent"
-    return _move(connection, intent_id, [IntentState.OUTCOME_UNKNOWN], _ended(state, Proof.PERSON, error))
+    return move(connection, intent_id, [IntentState.OUTCOME_UNKNOWN], _ended(state, Proof.PERSON, error))
 
 
 def followed(connection: sa.Connection, intent: Intent, failure: str | None) -> Intent | None:
     """Move sent → failed, or back: what became of its message later."""
     state = IntentState.SENT if failure is None else IntentState.FAILED
     values = _ended(state, Proof.THREAD, failure)
-    return _move(connection, intent.intent_id, [IntentState.SENT, IntentState.FAILED], values)
+    return move(connection, intent.intent_id, [IntentState.SENT, IntentState.FAILED], values)
 
 
 def get(connection: sa.Connection, intent_id: int) -> Intent | None:
     """Give one row."""
     rows = _read(connection, ledger.c.intent_id == intent_id)
     return rows[0] if rows else None
-
-
-def listed(
-    connection: sa.Connection, *, states: Sequence[IntentState], account_id: int | None, limit: int
-) -> list[Intent]:
-    """Give the newest rows, oldest of them first."""
-    wanted = [_is(*states)] if states else []
-    if account_id is not None:
-        wanted.append(ledger.c.account_id == account_id)
-    newest = sa.select(ledger).where(*wanted).order_by(ledger.c.intent_id.desc()).limit(limit)
-    return [_intent(row) for row in reversed(connection.execute(newest).all())]
 
 
 def _unclaim(connection: sa.Connection, intent: Intent, message_id: int) -> None:
@@ -226,7 +229,8 @@ def _ended(state: IntentState, proof: Proof, error: str | None) -> dict[str, Any
     return {"state": state.value, "error": error, "proof": proof.value, "settled_at": _NOW}
 
 
-def _said(wish: Wish) -> dict[str, Any]:
+def said(wish: Wish) -> dict[str, Any]:
+    """Give what a wish is, as columns."""
     return {
         "account_id": wish.account_id,
         "reservation_id": wish.reservation_id,
@@ -244,22 +248,24 @@ def _is(*states: IntentState) -> sa.ColumnElement[bool]:
 
 def _read(connection: sa.Connection, *wanted: sa.ColumnElement[bool]) -> list[Intent]:
     rows = connection.execute(sa.select(ledger).where(*wanted).order_by(ledger.c.intent_id))
-    return [_intent(row) for row in rows]
+    return [as_intent(row) for row in rows]
 
 
-def _move(
+def move(
     connection: sa.Connection,
     intent_id: int,
     states: Sequence[IntentState],
     values: dict[str, Any],
     *wanted: sa.ColumnElement[bool],
 ) -> Intent | None:
+    """Move a row that is in one of these states; None when it is not."""
     statement = sa.update(ledger).where(ledger.c.intent_id == intent_id, _is(*states), *wanted).values(values)
     row = connection.execute(statement.returning(ledger)).one_or_none()
-    return None if row is None else _intent(row)
+    return None if row is None else as_intent(row)
 
 
-def _intent(row: Any) -> Intent:  # noqa: ANN401  (a row)
+def as_intent(row: Any) -> Intent:  # noqa: ANN401  (a row)
+    """Give a row as a value."""
     wish = Wish(
         account_id=row.account_id,
         reservation_id=row.reservation_id,
@@ -268,15 +274,23 @@ def _intent(row: Any) -> Intent:  # noqa: ANN401  (a row)
         body=row.body,
         key=row.idempotency_key,
     )
-    kept = ("attempt", "owner", "after_message_id", "message_id", "looks", "looked_at", "error", "created_at")
+    kept: tuple[str, ...] = (
+        "attempt",
+        "owner",
+        "after_message_id",
+        "message_id",
+        "looks",
+        "looked_at",
+        "error",
+        "created_at",
+    )
+    kept += ("sending_at", "settled_at", "is_queued", "quiet_hours", "not_before_at")
     return Intent(
         intent_id=row.intent_id,
         wish=wish,
         body_hash=bytes(row.body_hash),
         state=IntentState(row.state),
         proof=None if row.proof is None else Proof(row.proof),
-        sending_at=row.sending_at,
-        settled_at=row.settled_at,
         **{name: getattr(row, name) for name in kept},
     )
 

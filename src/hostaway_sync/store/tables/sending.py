@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Identity,
@@ -45,6 +46,9 @@ sent_messages = Table(
     Column("created_at", Timestamp, nullable=False, server_default=func.now()),
     Column("sending_at", Timestamp, comment="when its last request left"),
     Column("settled_at", Timestamp, comment="when its end was known"),
+    Column("is_queued", Boolean, nullable=False, server_default=text("false"), comment="a worker is to send it"),
+    Column("quiet_hours", Text, comment="local hours in which a worker does not, with their zone: `22-8 Europe/Oslo`"),
+    Column("not_before_at", Timestamp, comment="it waits until then; NULL: for nothing but a worker, if that"),
     PrimaryKeyConstraint("intent_id"),
     UniqueConstraint("account_id", "idempotency_key"),
     UniqueConstraint("account_id", "conversation_id", "message_id"),

@@ -1,0 +1,57 @@
+"""The lines of a batch, checked before anything is done."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from hostaway_sync.intents import Way
+from hostaway_sync.sending.batch import Line, read_lines
+
+GOOD: dict[str, Any] = {"reservation_id": 41, "text": "Hello\n\n🗝️", "key": "a"}
+
+
+def test_a_line_is_a_message() -> None:
+    """Text as it is; what else may be said is optional; empty lines, a mark of order and line ends do not count."""
+    full = GOOD | {"key": "b", "account": 7, "channel_type": "sms", "conversation": 9}
+    content = f"\ufeff{json.dumps(GOOD, ensure_ascii=False)}\r\n\r\n  \n{json.dumps(full)}"
+    assert read_lines(content) == (
+        [
+            Line(1, 41, GOOD["text"], "a", None, None, None),
+            Line(4, 41, GOOD["text"], "b", 7, Way.SMS, 9),
+        ],
+        [],
+    )
+    assert read_lines("") == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"text": " "}, "empty"),
+        ({"text": "x" * 10_001}, "at most"),
+        ({"text": "x" * 100_000}, "longer"),
+        ({"text": None}, "text"),
+        ({"key": ""}, "key"),
+        ({"key": "a"}, "line 1, too"),
+        ({"reservation_id": "41"}, "reservation_id"),
+        ({"reservation_id": 0}, "reservation_id"),
+        ({"reservation_id": True}, "reservation_id"),
+        ({"channel_type": "pigeon"}, "channel_type"),
+        ({"idempotency_key": "c"}, "idempotency_key"),
+    ],
+)
+def test_a_line_that_is_no_message_is_named(wrong: dict[str, object], why: str) -> None:
+    """With its number, and why; the lines around it are read all the same."""
+    lines, (bad,) = read_lines("\n".join(json.dumps(one) for one in (GOOD, GOOD | {"key": "b"} | wrong)))
+    assert ([line.number for line in lines], bad.number) == ([1], 2)
+    assert why in bad.why
+
+
+@pytest.mark.parametrize("written", ["{", "[]", "41", '{"text": "\\ud800", "reservation_id": 1, "key": "a"}', "{}"])
+def test_what_is_no_object_is_named(written: str) -> None:
+    """Whatever it is instead."""
+    lines, bad = read_lines(written)
+    assert (lines, [one.number for one in bad]) == ([], [1])

@@ -1,0 +1,70 @@
+"""Quiet hours by the clock of the listing, on every day of the year in every zone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from hostaway_sync.errors import UsageError
+from hostaway_sync.sending.quiet import QuietHours, quiet_until, read_hours
+
+ZONES = sorted(available_timezones() - {"localtime"})
+HOURS = st.tuples(st.integers(0, 23), st.integers(0, 23)).filter(lambda pair: pair[0] != pair[1])
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "end"),
+    [
+        ("Europe/Oslo", "2026-01-10T20:59:59", None),
+        ("Europe/Oslo", "2026-01-10T21:00:00", "2026-01-11T07:00:00"),
+        ("Europe/Oslo", "2026-01-11T06:59:59", "2026-01-11T07:00:00"),
+        ("Europe/Oslo", "2026-01-11T07:00:00", None),
+        ("Asia/Kathmandu", "2026-01-10T20:00:00", "2026-01-11T02:15:00"),
+        ("Europe/Oslo", "2026-03-28T22:00:00", "2026-03-29T06:00:00"),  # summer time begins in that night
+        ("Europe/Oslo", "2026-10-24T22:00:00", "2026-10-25T07:00:00"),  # and ends in this one
+        ("Pacific/Apia", "2011-12-30T09:00:00", "2011-12-30T18:00:00"),  # the day that was left out
+    ],
+)
+def test_the_night_ends_at_eight_on_the_wall(zone: str, now: str, end: str | None) -> None:
+    """From 22 to 8, whatever the clock does in between."""
+    moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    expected = None if end is None else datetime.fromisoformat(end).replace(tzinfo=UTC)
+    assert quiet_until(QuietHours(22, 8), ZoneInfo(zone), moment) == expected
+
+
+@example("America/St_Johns", (22, 0), datetime(2009, 11, 1, 2, 45, tzinfo=UTC))
+@example("America/Sao_Paulo", (1, 0), datetime(2018, 11, 4, 2, 30, tzinfo=UTC))
+@given(
+    st.sampled_from(ZONES),
+    HOURS,
+    st.datetimes(datetime(1975, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  (hypothesis adds it)
+)
+def test_quiet_hours_end_when_the_clock_says_so(zone: str, pair: tuple[int, int], now: datetime) -> None:
+    """Only while they are on there is an end; it is later, not quiet, and all until then is, as far as clocks go on."""
+    hours, place = QuietHours(*pair), ZoneInfo(zone)
+    end = quiet_until(hours, place, now)
+    assert (end is not None) == hours.cover(now.astimezone(place).hour)
+    assume(end is not None)
+    assert end is not None
+    assert end > now
+    assert not hours.cover(end.astimezone(place).hour)
+    assert end - now <= timedelta(hours=50)
+    assert read_hours(str(hours)) == hours
+
+
+@pytest.mark.parametrize("text", ["", "22", "22-", "-8", "22-22", "0-24", "22-25", "22:00-8:00", "a-b", "٢-8"])
+def test_what_is_no_two_hours_is_refused(text: str) -> None:
+    """The sentence shows how they are written."""
+    with pytest.raises(UsageError, match="22-8"):
+        read_hours(text)
+
+
+def test_midnight_has_two_names() -> None:
+    """24 is 0."""
+    assert read_hours(" 22 - 24 ") == QuietHours(22, 0)
+    assert QuietHours(9, 17).cover(12)
+    assert not QuietHours(9, 17).cover(17)

@@ -80,8 +80,10 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def docs(session: nox.Session) -> None:
-    """Hold README, docs, examples and layout against the program, and look for secrets in every file."""
-    session.run(installed(session) / "pytest", "tests/house", "-n", "2", external=True)
+    """Build the site, hold README, docs, examples and layout against the program, look for secrets in every file."""
+    tools = installed(session)
+    session.run(tools / "zensical", "build", "--strict", external=True)
+    session.run(tools / "pytest", "tests/house", "-n", "2", external=True)
 
 
 @nox.session(venv_backend="none")
@@ -101,7 +103,7 @@ def tests(session: nox.Session) -> None:
         session.run(tools / "pytest", *session.posargs, external=True)
         return
     measure = ("--cov=hostaway_sync", "--cov-report=term", "--cov-fail-under=95")
-    elsewhere = ("--ignore=tests/house", "--ignore=tests/migrations")
+    elsewhere = ("--ignore=tests/house", "--ignore=tests/migrations", "--ignore=tests/host")
     # Twice the processors: many a test waits for a process or a database. Tests of whole worlds are not measured
     # (`no_cover`): what they go through over and over is covered by tests of its own.
     session.run(tools / "pytest", "-n", "4", "-m", "not soak", *elsewhere, *measure, external=True)
@@ -127,6 +129,16 @@ def postgres(session: nox.Session) -> None:
         chosen: Mapping[str, str | None] = {"HOSTAWAY_SYNC_TEST_PG_BIN": binaries}
         run = ("-n", "2", "-m", "not soak", *database_tests)
         session.run(tools / "pytest", *run, env=chosen, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
+def host(session: nox.Session) -> None:
+    """Run it under a real cron, and ask systemd and Prometheus about our files; what this machine lacks is skipped.
+
+    Three minutes, as root, with Debian's packages `cron`, `systemd` and `prometheus`.
+    """
+    patient = ("-o", "faulthandler_timeout=300")
+    session.run(installed(session) / "pytest", "tests/host", "-rs", *patient, *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none", default=False)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hostaway_sync.store import accounts, dead_letters, jobs
+from hostaway_sync.supervision import Supervisor
 from hostaway_sync.working import Work
 
 if TYPE_CHECKING:
@@ -54,12 +55,23 @@ class Push:
         *,
         concurrency: int = WORKER_CONCURRENCY,
         drain: bool = False,
+        beat: Callable[[], None] | None = None,
         policy: Policy | None = None,
         rhythm: Rhythm | None = None,
     ) -> AbstractContextManager[Worker]:
         """Do deferred work in a thread while the block runs; with `drain`, until nothing is due."""
         work = Work(self._wiring, self._sync)
-        return work.worker(concurrency=concurrency, drain=drain, policy=policy, rhythm=rhythm)
+        return work.worker(concurrency=concurrency, drain=drain, beat=beat, policy=policy, rhythm=rhythm)
+
+    def work(self, *, concurrency: int = WORKER_CONCURRENCY, drain: bool = False) -> None:
+        """Do deferred work until a signal comes; with `drain`, until nothing is due."""
+        supervisor = Supervisor()
+        with self.worker(concurrency=concurrency, drain=drain, beat=supervisor.part()) as working:
+            supervisor.ready()
+            try:
+                working.wait()
+            finally:
+                supervisor.stopping()
 
     def dead_letters(self, *, account_id: int | None = None, resolved_too: bool = False) -> list[DeadLetter]:
         """Give what failed for good and waits for a person, oldest first; with `resolved_too` all that ever did."""
@@ -88,8 +100,9 @@ class Push:
         """Take deliveries at `listener` until a signal comes, and work them meanwhile if a worker is wanted."""
         from hostaway_sync.webhooks.serving import serve
 
-        worker = self.worker() if with_worker else nullcontext()
+        supervisor = Supervisor()
+        worker = self.worker(beat=supervisor.part()) if with_worker else nullcontext()
         trusted = self._wiring.settings.trusted_proxies
         with worker as working, self._wiring.receiver(platform=self._platform) as receiver:
             on_stop = working.stop if working else None
-            serve(receiver, listener=listener, trusted_proxies=trusted, on_stop=on_stop)
+            serve(receiver, listener=listener, trusted_proxies=trusted, on_stop=on_stop, supervisor=supervisor)

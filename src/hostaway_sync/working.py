@@ -125,13 +125,20 @@ class Work:
 
     @contextmanager
     def worker(
-        self, *, concurrency: int, drain: bool, policy: Policy | None = None, rhythm: Rhythm | None = None
+        self,
+        *,
+        concurrency: int,
+        drain: bool,
+        beat: Callable[[], None] | None = None,
+        policy: Policy | None = None,
+        rhythm: Rhythm | None = None,
     ) -> Iterator[Worker]:
         """Run a worker while the block runs; what it has in hand then may take ten seconds more.
 
         Args:
             concurrency: objects read at once; half as many accounts are synced beside it, and messages sent.
             drain: it ends by itself when nothing is due.
+            beat: called twice a second as long as it gives out work.
             policy: other than the usual one.
             rhythm: other than the usual one.
         """
@@ -149,7 +156,7 @@ class Work:
             rhythm=rhythm or Rhythm(),
         )
         try:
-            with Worker(self._database, duty, drain=drain) as worker:
+            with Worker(self._database, duty, drain=drain, beat=beat) as worker:
                 yield worker
         finally:
             sources.close()

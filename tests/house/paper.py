@@ -71,9 +71,9 @@ def program(*words: str) -> subprocess.CompletedProcess[str]:
     return _run("-m", "hostaway_sync", *words)
 
 
-def python(code: str) -> subprocess.CompletedProcess[str]:
+def python(code: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Run some Python in a process of its own, likewise."""
-    return _run("-c", code)
+    return _run("-c", code, *words)
 
 
 def _run(*words: str) -> subprocess.CompletedProcess[str]:

@@ -20,5 +20,5 @@ def worker(
     As many may run as you like, on as many machines. One that is stopped finishes what it has in hand or gives it back
     within ten seconds; the work of one that is killed is given back within a minute.
     """
-    with open_mirror() as mirror, mirror.push.worker(concurrency=concurrency, drain=drain) as working:
-        working.wait()
+    with open_mirror() as mirror:
+        mirror.push.work(concurrency=concurrency, drain=drain)

@@ -17,6 +17,7 @@ from hostaway_sync.errors import StoreUnavailable
 from hostaway_sync.queue.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from hostaway_sync.queue.session import Duty
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_BEAT = 0.5  # seconds between two signs of life
 _TOGETHER = 1.0  # seconds beyond the session's own, for the thread to end
 _SESSIONS_OF_A_DRAIN = 3  # whoever waits for its end hears that something is wrong, whatever that is
 
@@ -35,12 +37,16 @@ class Worker:
         database: where the work waits; several workers on several machines may share it.
         duty: what to do, and how.
         drain: end by itself as soon as nothing is due.
+        beat: called twice a second from where the work is given out; silent when that hangs.
 
     Attributes:
         is_waiting: the database is away, and it waits for it.
     """
 
-    def __init__(self, database: Database, duty: Duty, *, drain: bool = False) -> None:
+    def __init__(
+        self, database: Database, duty: Duty, *, drain: bool = False, beat: Callable[[], None] | None = None
+    ) -> None:
+        self._beat = beat
         self._database = database
         self._duty = duty
         self._drain = drain
@@ -99,11 +105,24 @@ class Worker:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._loop.set_exception_handler(_say)
         self._begun.set()
+        pulse = asyncio.create_task(self._pulse(self._beat)) if self._beat else None
+        try:
+            await self._sessions(self._stop)
+        finally:
+            if pulse:
+                pulse.cancel()
+
+    async def _pulse(self, beat: Callable[[], None]) -> None:
+        while True:
+            beat()
+            await asyncio.sleep(_BEAT)
+
+    async def _sessions(self, stop: asyncio.Event) -> None:
         sessions = 0
-        while not self._stop.is_set():
+        while not stop.is_set():
             sessions += 1
             try:
-                await Session(self._database, self._duty).run(self._stop, drain=self._drain)
+                await Session(self._database, self._duty).run(stop, drain=self._drain)
             except (psycopg.Error, ConnectorException, StoreUnavailable) as error:
                 reason = str(error.__cause__ or error).strip()
                 if self._drain and sessions == _SESSIONS_OF_A_DRAIN:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from hostaway_sync.supervision import Supervisor
+
 FINISH_WITHIN: Final = 9
 MOST_CONNECTIONS: Final = 256
 # Longer than proxies keep an idle connection, so that it is never us who close one under a delivery.
@@ -50,6 +52,7 @@ def serve(
     trusted_proxies: Sequence[str],
     on_stop: Callable[[], None] | None = None,
     stop: threading.Event | None = None,
+    supervisor: Supervisor | None = None,
 ) -> None:
     """Answer requests until a signal that the process handles comes, and let that signal have its way afterwards.
 
@@ -59,6 +62,7 @@ def serve(
         trusted_proxies: addresses whose `X-Forwarded-For` is believed.
         on_stop: called in a thread as soon as it is time to stop, to stop something else meanwhile.
         stop: stops the server when it is set, for whoever gets no signals.
+        supervisor: is told when requests are answered, that they still are, and when they no longer will be.
     """
     config = uvicorn.Config(
         app,
@@ -80,23 +84,39 @@ def serve(
     )
     address = listener.getsockname()
     log.info("listening on %s port %d", address[0], address[1])
-    asyncio.run(_Server(config, on_stop, stop).serve(sockets=[listener]))
+    asyncio.run(_Server(config, on_stop, stop, supervisor).serve(sockets=[listener]))
 
 
 class _Server(uvicorn.Server):
     def __init__(
-        self, config: uvicorn.Config, on_stop: Callable[[], None] | None, stop: threading.Event | None
+        self,
+        config: uvicorn.Config,
+        on_stop: Callable[[], None] | None,
+        stop: threading.Event | None,
+        supervisor: Supervisor | None,
     ) -> None:
         super().__init__(config)
         self._on_stop = on_stop
         self._stop = stop
+        self._supervisor = supervisor
+        self._beat = supervisor.part() if supervisor else None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, and say so."""
+        await super().startup(sockets)
+        if self._supervisor:
+            self._supervisor.ready()
 
     async def on_tick(self, counter: int) -> bool:
-        """Look ten times a second whether to stop."""
+        """Look ten times a second whether to stop; whoever can look can answer."""
+        if self._beat:
+            self._beat()
         return await super().on_tick(counter) or (self._stop is not None and self._stop.is_set())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish what is in hand, and have everything else stop at the same time."""
+        if self._supervisor:
+            self._supervisor.stopping()
         if self._on_stop is None:
             await super().shutdown(sockets)
         else:

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hostaway_sync.supervision import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def ear(tmp_path: Path) -> Iterator[socket.socket]:
+    """Give what systemd would listen on."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "n"))
+        listening.settimeout(30)
+        yield listening
+
+
+def heard(ear: socket.socket) -> list[str]:
+    """Give what was said until now."""
+    said = []
+    ear.settimeout(0)
+    while True:
+        try:
+            said.append(ear.recv(100).decode())
+        except BlockingIOError:
+            return said
+
+
+def environment(ear: socket.socket, **more: str) -> dict[str, str]:
+    """Give what systemd puts into the environment."""
+    return {"NOTIFY_SOCKET": ear.getsockname(), **more}
+
+
+def test_states_are_said_in_order(ear: socket.socket) -> None:
+    """Whoever asked hears when the work begins and when it ends."""
+    supervisor = Supervisor(environment(ear))
+    supervisor.ready()
+    supervisor.stopping()
+    assert heard(ear) == ["READY=1", "STOPPING=1"]
+
+
+def test_a_name_that_is_no_file_is_understood() -> None:
+    """An address that begins with @ is an abstract one."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(f"\0hostaway-sync-{os.getpid()}")
+        Supervisor({"NOTIFY_SOCKET": "@" + ear.getsockname()[1:].decode()}).ready()
+        assert heard(ear) == ["READY=1"]
+
+
+def test_signs_of_life_come_four_times_in_time(ear: socket.socket) -> None:
+    """However often the program says so, the one who watches hears it as often as needed."""
+    now = [0.0]
+    supervisor = Supervisor(environment(ear, WATCHDOG_USEC="60000000"), clock=lambda: now[-1])
+    beat = supervisor.part()
+    for second in range(60):
+        now.append(second)
+        beat()
+        beat()
+    assert heard(ear) == ["WATCHDOG=1"] * 4
+
+
+def test_one_part_that_hangs_silences_all(ear: socket.socket) -> None:
+    """A sign of life says that every part of the program is able to work."""
+    supervisor = Supervisor(environment(ear, WATCHDOG_USEC="0", WATCHDOG_PID=str(os.getpid())))
+    one, other = supervisor.part(), supervisor.part()
+    one()
+    one()
+    assert heard(ear) == []
+    other()
+    assert heard(ear) == ["WATCHDOG=1"]
+    other()
+    assert heard(ear) == []
+
+
+@pytest.mark.parametrize("more", [{}, {"WATCHDOG_USEC": "1", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "soon"}])
+def test_who_is_not_watched_says_nothing(ear: socket.socket, more: dict[str, str]) -> None:
+    """No sign of life is sent when nobody waits for it, or for another process's."""
+    Supervisor(environment(ear, **more)).part()()
+    assert heard(ear) == []
+
+
+def test_nobody_listening_is_no_trouble(tmp_path: Path) -> None:
+    """Neither without systemd nor when it went away is anything raised."""
+    Supervisor({}).ready()
+    Supervisor({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready()

@@ -20,11 +20,13 @@ from hostaway_sync.webhooks.reception import Reception
 from hostaway_sync.webhooks.serving import listen, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from hostaway_sync.meter import Sample
     from hostaway_sync.redaction import Redaction
     from hostaway_sync.store.engine import Database
     from hostaway_sync.store.hooks import Credentials
+    from hostaway_sync.wiring import Wiring
 
 ACCOUNT = 70001
 RING = KeyRing([b"m" * 32])
@@ -77,16 +79,20 @@ class Office:
         """Send a body with its length."""
         return self.exchange(head("POST", path, login=login, Content_Length=str(len(body)), **headers) + body)
 
-    def deliver(self, credentials: Credentials, body: bytes, account_id: int = ACCOUNT) -> Answer:
+    def deliver(self, credentials: Credentials, body: bytes, account_id: int = ACCOUNT, **headers: str) -> Answer:
         """Send a delivery as the source would."""
-        return self.post(path_of(credentials, account_id), body, login=login_of(credentials))
+        return self.post(path_of(credentials, account_id), body, login=login_of(credentials), **headers)
 
 
 @contextmanager
-def office(database: Database, *, ring: KeyRing = RING, redaction: Redaction | None = None) -> Iterator[Office]:
-    """Open a receiver and close it in an orderly way."""
+def office(
+    database: Database, *, ring: KeyRing = RING, redaction: Redaction | None = None, wiring: Wiring | None = None
+) -> Iterator[Office]:
+    """Open a receiver and close it in an orderly way; with `wiring` it tells its metrics, too."""
     stop = threading.Event()
-    reception = Reception(database, lambda: ring, lambda: redaction)
+    own: Callable[[Database], list[Sample]] = wiring.readings if wiring else lambda _: []
+    meter = wiring.meter if wiring else None
+    reception = Reception(database, lambda: ring, lambda: redaction, meter=meter, stored=own)
     with listen("127.0.0.1", 0) as listener:
         receiver = reception.receiver("hostaway", read_event)
         run = partial(serve, receiver, listener=listener, trusted_proxies=("127.0.0.1",), stop=stop)

@@ -87,5 +87,10 @@ class ApiCall:
     step: str
     attempt: int
 
+    @property
+    def route(self) -> str:
+        """The path with `{id}` for each number: there are as many as the program knows."""
+        return "/".join("{id}" if part.isdigit() else part for part in self.path.split("/"))
+
 
 Observer: TypeAlias = Callable[[ApiCall], None]

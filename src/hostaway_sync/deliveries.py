@@ -5,8 +5,9 @@ Those of the pull pipe are in `records`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from hostaway_sync.records import Resource
+
+
+REQUEST_ID: Final = "x-request-id"
+_WELL_FORMED: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=-]{7,99}", re.ASCII)
+
+
+def request_id_in(headers: Mapping[str, str]) -> str | None:
+    """Give the id that a proxy gave a request; None when there is none, or one that nobody should write down."""
+    given = headers.get(REQUEST_ID, "")
+    return given if _WELL_FORMED.fullmatch(given) else None
 
 
 @dataclass(frozen=True, slots=True)

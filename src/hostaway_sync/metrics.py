@@ -1,10 +1,120 @@
-"""The name of every metric, once."""
+"""The name of every metric, once, with what it says and where it comes from.
+
+Two kinds. What is *stored* is read from the database, so that whoever asks, and however, is told the same. What is
+*measured* is what one process saw itself: the receiver since it started, and in a textfile all runs that wrote it.
+Labels are bounded: by what the program knows, or by the number of accounts.
+"""
 
 from __future__ import annotations
 
-DELIVERIES = "hostaway_sync_deliveries"
-"""Counter, by `outcome`: requests to the receiver's delivery path."""
-DELIVERY_SECONDS = "hostaway_sync_delivery_seconds"
-"""Histogram: from the end of a request's head until its answer is ready, of deliveries that were stored."""
-OLDEST_WAITING_SECONDS = "hostaway_sync_oldest_waiting_delivery_seconds"
-"""Gauge: age of the oldest delivery that waits to be worked; 0 when none does."""
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What may become of a number."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric.
+
+    Attributes:
+        name: as it is exposed; a histogram's series are this and a suffix.
+        kind: what may become of it.
+        help: what it says, with its unit.
+        labels: what it is broken down by.
+        is_stored: it is read from the database; else it is measured.
+        buckets: upper bounds, of a histogram, without the last one.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    is_stored: bool = False
+    buckets: tuple[float, ...] = ()
+
+
+def _stored(name: str, sentence: str, *labels: str) -> Metric:
+    return Metric(f"hostaway_sync_{name}", Kind.GAUGE, sentence, labels, is_stored=True)
+
+
+_QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+DATABASE_UP = _stored("database_up", "1 when the database could be asked; else nothing that is stored is here.")
+ACCOUNTS = _stored("accounts", "Accounts, by `state`: active or disabled.", "state")
+LAST_SUCCESS = _stored(
+    "last_success_timestamp_seconds",
+    "Start of the last run of an active account that was a success in all resources; 0: there was none.",
+    "account",
+)
+LAST_RUN_SUCCESS = _stored(
+    "last_run_success", "1 when the last run of an active account that ended was a success, else 0.", "account"
+)
+LAST_RUN_SECONDS = _stored("last_run_seconds", "Duration of the last run of an active account that ended.", "account")
+RUNS = _stored("runs_last_day", "Runs asked for in the last 24 hours, by `state`.", "state")
+ROWS = _stored(
+    "rows_last_day",
+    "Records met by the runs of the last 24 hours, by what became of their rows.",
+    "resource",
+    "change",
+)
+QUEUE_JOBS = _stored(
+    "queue_jobs", "Deferred work, by `kind` (refresh, send, sync) and `state` (waiting, running).", "kind", "state"
+)
+QUEUE_AGE = _stored(
+    "queue_oldest_due_seconds", "For how long the oldest job that could be started waits; 0: none.", "kind"
+)
+WAITING_DELIVERIES = _stored("waiting_deliveries", "Deliveries whose object was not read again yet.")
+OLDEST_WAITING = _stored(
+    "oldest_waiting_delivery_seconds", "Age of the oldest delivery that nobody has tried to work yet; 0: none."
+)
+DEAD_LETTERS = _stored("dead_letters", "Work that failed for good and waits for a person, by `kind`.", "kind")
+UNKNOWN_SENDS = _stored("unknown_sends", "Messages to guests of which nobody knows whether they were sent.")
+DRIFT = _stored("drift_objects", "Objects that the last `verify` of an account found different.", "account")
+LAST_VERIFIED = _stored(
+    "last_verified_timestamp_seconds", "When an account was last compared with its source.", "account"
+)
+BUDGET_USED = _stored("budget_used_requests", "Requests of the current window that the address has used up.")
+BUDGET_LIMIT = _stored("budget_limit_requests", "Requests that the address has in one window.")
+
+API_REQUESTS = Metric(
+    "hostaway_sync_api_requests_total",
+    Kind.COUNTER,
+    "Requests to the source that ended; `status` is `none` when no whole answer came.",
+    ("method", "route", "status"),
+)
+API_SECONDS = Metric(
+    "hostaway_sync_api_request_seconds",
+    Kind.HISTOGRAM,
+    "From the departure of a request to the end of its answer.",
+    ("method", "route"),
+    buckets=_SLOW,
+)
+API_WAIT = Metric(
+    "hostaway_sync_api_wait_seconds_total", Kind.COUNTER, "For how long the budget kept requests back, all added up."
+)
+DATABASE_SECONDS = Metric(
+    "hostaway_sync_database_seconds",
+    Kind.HISTOGRAM,
+    "Duration of statements, by `operation`: select, insert, update, delete or other.",
+    ("operation",),
+    buckets=_QUICK,
+)
+DELIVERIES = Metric(
+    "hostaway_sync_deliveries_total", Kind.COUNTER, "Requests to the receiver's delivery path.", ("outcome",)
+)
+DELIVERY_SECONDS = Metric(
+    "hostaway_sync_delivery_seconds",
+    Kind.HISTOGRAM,
+    "From the end of a request's head until its answer is ready, of deliveries that were stored.",
+    buckets=_QUICK,
+)
+
+ALL = tuple(value for value in list(globals().values()) if isinstance(value, Metric))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
-from hostaway_sync.records import Resource
+from hostaway_sync.records import Resource, Unwatched
 from hostaway_sync.settings import SCHEMA
 from hostaway_sync.store import accounts, schema
 from hostaway_sync.store.outlook import outlooks
@@ -27,6 +27,7 @@ from hostaway_sync.wiring import Wiring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from hostaway_sync.batches import Batches
@@ -47,13 +48,6 @@ if TYPE_CHECKING:
 
 # Small accounts are held up by the way to the source, not by its limits: some at once take their turns.
 FLEET_JOBS = 4
-
-
-class Silence:
-    """The `Progress` of someone who does not watch."""
-
-    def advance(self, account_id: int, resource: Resource, done: int, total: int | None) -> None:
-        """Say nothing."""
 
 
 class Mirror:
@@ -166,7 +160,7 @@ class Mirror:
         def attempt(account_id: int) -> RunReport:
             with self._wiring.source(account_id) as source, underway.hold(runs[account_id], source):
                 webhook = self._wiring.webhook(source, account_id, platform=SCHEMA)
-                report = runs[account_id].attempt(source, progress or Silence(), webhook)
+                report = runs[account_id].attempt(source, progress or Unwatched(), webhook)
             self._settle(account_id, dry_run=dry_run)
             return report
 
@@ -197,7 +191,7 @@ class Mirror:
         account = accounts.get_account(self._database, account_id)
         wanted = Verification(deep=deep, repair=repair, in_flight=self._settings.requests_in_flight)
         with self._wiring.source(account_id) as source:
-            return Verifier(self._database, account, wanted, source, progress or Silence()).certify()
+            return Verifier(self._database, account, wanted, source, progress or Unwatched()).certify()
 
     def status(self, account_id: int | None = None) -> Overview:
         """Give what the tables know of every account, or of one.
@@ -228,6 +222,18 @@ class Mirror:
             sweep_after=timedelta(hours=self._settings.sweep_after_hours),
             threads_after=timedelta(days=self._settings.threads_after_days),
         )
+
+    def write_metrics(self, directory: Path) -> None:
+        """Put what was measured since this was opened, and what the tables know, where node_exporter reads it.
+
+        Raises:
+            OSError: the file cannot be written.
+            StoreUnavailable, StoreError: the database cannot be asked; the file stays as it was.
+        """
+        from hostaway_sync.exposition import write_textfile
+
+        stored = self._wiring.readings()
+        write_textfile(directory, self._wiring.meter.samples(take=True), stored)
 
     @property
     def roster(self) -> Roster:
@@ -285,7 +291,7 @@ class Mirror:
     ) -> RunReport:
         with self._wiring.source(account.account_id, observe=observe) as source:
             webhook = self._wiring.webhook(source, account.account_id, platform=SCHEMA)
-            return run.attempt(source, progress or Silence(), webhook)
+            return run.attempt(source, progress or Unwatched(), webhook)
 
     def _settle(self, account_id: int, *, dry_run: bool) -> None:
         """Look through the threads that a run has read for messages to guests whose outcome is not known."""

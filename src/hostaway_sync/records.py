@@ -271,3 +271,10 @@ class Progress(Protocol):
     def advance(self, account_id: int, resource: Resource, done: int, total: int | None) -> None:
         """Say that `done` of `total` (None: not known) records of a resource were read."""
         ...
+
+
+class Unwatched:
+    """The `Progress` of someone who does not watch."""
+
+    def advance(self, account_id: int, resource: Resource, done: int, total: int | None) -> None:
+        """Say nothing."""

@@ -29,7 +29,7 @@ PREFIX = "HOSTAWAY_SYNC_"
 SCHEMA: Final = "hostaway"
 """Where in the database our tables are; no setting: other people's queries name it."""
 
-_FILE_FIELDS = ("database_url", "master_key", "client_secret")
+_FILE_FIELDS = ("database_url", "master_key", "client_secret", "ping_url")
 
 
 class RateLimit(NamedTuple):
@@ -130,6 +130,8 @@ class Settings(BaseSettings):
         trusted_proxies: addresses and networks whose `X-Forwarded-For` the receiver believes.
         keep_deliveries_days: deliveries that were worked off, and attempts, are kept so long.
         payload_fields: which fields of payloads are left out or hashed before they are stored; see `redaction`.
+        metrics_textfile_dir: where `sync` and `sync-all` leave their metrics; None: nowhere.
+        ping_url: a monitor that is told when they begin, and how they end; secret, because it is a password in itself.
     """
 
     model_config = SettingsConfigDict(
@@ -164,6 +166,8 @@ class Settings(BaseSettings):
     trusted_proxies: Networks = ("127.0.0.1", "::1")
     keep_deliveries_days: float = Field(default=30, gt=0, le=365 * 10)
     payload_fields: Fields = ""
+    metrics_textfile_dir: Path | None = None
+    ping_url: SecretStr | None = None
 
     @property
     def master_key_file(self) -> Path | None:
@@ -184,6 +188,13 @@ class Settings(BaseSettings):
             raise ValueError("must be a plain address, without user, question mark and number sign")
         # As it was understood: two readings of one odd text may name two hosts.
         return str(url).rstrip("/")
+
+    @field_validator("ping_url")
+    @classmethod
+    def _web_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            TypeAdapter(AnyHttpUrl).validate_python(value.get_secret_value())
+        return value
 
     @field_validator("quiet_hours")
     @classmethod

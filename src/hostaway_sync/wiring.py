@@ -6,7 +6,9 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from hostaway_sync import metrics
 from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.meter import Meter
 from hostaway_sync.redaction import parse
 from hostaway_sync.secrets import find_key_ring
 from hostaway_sync.store import accounts, placing
@@ -20,13 +22,15 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from hostaway_sync.calls import Bucket, Observer
+    from hostaway_sync.calls import ApiCall, Bucket, Observer
+    from hostaway_sync.meter import Sample
     from hostaway_sync.records import TokenVault
     from hostaway_sync.redaction import Redaction
     from hostaway_sync.secrets import KeyRing, SecretsStore
     from hostaway_sync.settings import Settings
     from hostaway_sync.source.budget import Limits
     from hostaway_sync.source.client import Client
+    from hostaway_sync.store.timing import Note
     from hostaway_sync.sync.forecast import Terms
     from hostaway_sync.webhooks.receiver import Receiver
     from hostaway_sync.webhooks.registering import Registering
@@ -43,6 +47,9 @@ class Wiring:
         settings: where the database is, the limits, the key.
         schema: where in the database the tables are.
 
+    Attributes:
+        meter: measures what is done with all of it.
+
     Raises:
         ConfigurationError: the settings describe nothing that runs.
         StoreUnavailable: the database cannot be reached.
@@ -50,7 +57,8 @@ class Wiring:
 
     def __init__(self, settings: Settings, *, schema: str) -> None:
         self.settings = settings
-        self.database = _open_database(settings, schema)
+        self.meter = Meter()
+        self.database = _open_database(settings, schema, self._note_statement)
         self._ring: KeyRing | None = None
         self._safe: Safe | None = None
         self._is_agreed = False
@@ -144,7 +152,8 @@ class Wiring:
         from hostaway_sync.source.events import read_event
         from hostaway_sync.webhooks.reception import Reception
 
-        with closing(Reception(self.database, self.safe, self.redaction)) as reception:
+        reception = Reception(self.database, self.safe, self.redaction, meter=self.meter, stored=self.readings)
+        with closing(reception):
             yield reception.receiver(platform, read_event)
 
     @contextmanager
@@ -171,6 +180,17 @@ class Wiring:
             redacting.rewrite(self.database, redaction)
             self._is_rewritten = True
         return redaction
+
+    def readings(self, database: Database | None = None) -> list[Sample]:
+        """Give the metrics that are stored, asked for on other connections to the same database if any are given.
+
+        Raises:
+            StoreUnavailable, StoreError: the database cannot be asked.
+        """
+        from hostaway_sync.store.readings import readings
+
+        nobody = 0  # the address's limit is the same for every account
+        return readings(database or self.database, self.buckets(nobody)[0])
 
     def buckets(self, account_id: int) -> tuple[Bucket, ...]:
         """Give the limits that a request of this account counts against: the address's, then its own."""
@@ -204,9 +224,23 @@ class Wiring:
             backoff=timedelta(seconds=settings.retry_backoff),
             in_flight=settings.requests_in_flight,
             urgent=urgent,
-            observe=observe,
+            observe=self._counted(observe),
             redaction=redaction,
         )
+
+    def _counted(self, observe: Observer | None) -> Observer:
+        def note(call: ApiCall) -> None:
+            status = "none" if call.status is None else str(call.status)
+            self.meter.count(metrics.API_REQUESTS, call.method, call.route, status)
+            self.meter.count(metrics.API_WAIT, amount=call.waited)
+            self.meter.observe(metrics.API_SECONDS, call.method, call.route, seconds=call.seconds)
+            if observe is not None:
+                observe(call)
+
+        return note
+
+    def _note_statement(self, operation: str, seconds: float) -> None:
+        self.meter.observe(metrics.DATABASE_SECONDS, operation, seconds=seconds)
 
     def _limits(self) -> Limits:
         from hostaway_sync.source.budget import Limits
@@ -220,9 +254,9 @@ def _aws(mirror: str) -> SecretsStore:
     return AwsSecrets(mirror)
 
 
-def _open_database(settings: Settings, schema: str) -> Database:
+def _open_database(settings: Settings, schema: str, note: Note) -> Database:
     if settings.database_url is not None:
-        return Database(settings.database_url.get_secret_value(), schema=schema, pool_size=_POOL_SIZE)
+        return Database(settings.database_url.get_secret_value(), schema=schema, pool_size=_POOL_SIZE, note=note)
     from hostaway_sync.store.embedded import EmbeddedPostgres
 
     try:
@@ -233,4 +267,4 @@ def _open_database(settings: Settings, schema: str) -> Database:
         ) from None
     embedded = EmbeddedPostgres(settings.data_dir / "postgresql")
     embedded.start()
-    return Database(embedded.url(), schema=schema, embedded=embedded, pool_size=_POOL_SIZE)
+    return Database(embedded.url(), schema=schema, embedded=embedded, pool_size=_POOL_SIZE, note=note)

@@ -357,7 +357,6 @@ def test_metrics_count_by_outcome(here: Office, credentials: Credentials) -> Non
     for outcome, count in {"stored": 1, "ignored": 1, "refused": 1, "probe": 0}.items():
         assert f'hostaway_sync_deliveries_total{{outcome="{outcome}"}} {count}.0' in text
     assert "hostaway_sync_delivery_seconds_count 2.0" in text
-    assert "hostaway_sync_oldest_waiting_delivery_seconds" in text
 
 
 def test_many_at_once_are_all_stored(here: Office, credentials: Credentials) -> None:

@@ -6,6 +6,8 @@ import subprocess
 import pytest
 from tests.house.paper import ROOT
 
+from hostaway_sync.exposition import exposition
+from hostaway_sync.meter import Meter
 from hostaway_sync.webhooks.tally import Tally
 
 RULES = sorted(path for path in (ROOT / "deploy").rglob("*.y*ml") if "groups:\n" in path.read_text(encoding="utf-8"))
@@ -23,7 +25,9 @@ def promtool(*words: str, text: bytes = b"") -> None:
 
 def test_metrics_are_what_prometheus_reads() -> None:
     """Prometheus finds no fault with what `/metrics` answers: neither in form nor in names."""
-    promtool("check", "metrics", text=Tally().exposition())
+    meter = Meter()
+    Tally(meter)
+    promtool("check", "metrics", text=exposition(meter.samples()))
 
 
 def test_alert_rules_are_what_prometheus_reads() -> None:

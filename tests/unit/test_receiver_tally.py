@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hostaway_sync.meter import Meter
 from hostaway_sync.webhooks.tally import BETWEEN_LINES, Outcome, Tally
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def note(caplog: pytest.LogCaptureFixture) -> Note:
     """Give a function that notes an outcome at a time."""
     caplog.set_level(logging.INFO)
     now = [0.0]
-    tally = Tally(seconds=lambda: now[0])
+    tally = Tally(Meter(), seconds=lambda: now[0])
 
     def write(outcome: Outcome, at: float) -> None:
         now[0] = at

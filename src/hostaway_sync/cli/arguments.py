@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -56,5 +57,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Fetch, say what would c
 Enqueue = Annotated[bool, typer.Option("--enqueue", help="Leave the work to the workers: queue it, and end.")]
 Concurrency = Annotated[
     int, typer.Option(min=1, max=32, help="Objects read at once; half as many accounts are synced beside it.")
+]
+Textfile = Annotated[
+    Path | None,
+    typer.Option("--metrics-textfile", metavar="DIR", help="Leave metrics in this directory, for node_exporter."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

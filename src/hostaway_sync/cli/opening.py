@@ -8,13 +8,20 @@ from hostaway_sync.cli import output
 
 if TYPE_CHECKING:
     from hostaway_sync.mirror import Mirror
+    from hostaway_sync.settings import Settings
 
 
-def open_mirror(*, check_schema: bool = True) -> Mirror:
-    """Read the settings, set up logging, and open the mirror they describe."""
-    from hostaway_sync.mirror import Mirror
+def read_settings() -> Settings:
+    """Read the settings, and set up logging as they say."""
     from hostaway_sync.settings import load_settings
 
     settings = load_settings()
     output.configure_logging(settings)
-    return Mirror(settings, check_schema=check_schema)
+    return settings
+
+
+def open_mirror(*, check_schema: bool = True, settings: Settings | None = None) -> Mirror:
+    """Open the mirror that the settings describe; they are read unless they were before."""
+    from hostaway_sync.mirror import Mirror
+
+    return Mirror(settings or read_settings(), check_schema=check_schema)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from hostaway_sync.circumstances import current
 from hostaway_sync.cli.discretion import Discretion
 from hostaway_sync.records import Counts, Mode, Resource, RunReport, RunState
 
@@ -164,11 +165,17 @@ def configure_logging(settings: Settings) -> None:
         logging.getLogger(plaintive).setLevel(logging.CRITICAL)
 
 
+def plain_formatter() -> logging.Formatter:
+    """Give what makes log lines readable, without colours."""
+    return _Lines("console", colors=False)
+
+
 class _Lines(logging.Formatter):
     """structlog's rendering, imported with the first line: a healthy run has none."""
 
-    def __init__(self, style: str) -> None:
+    def __init__(self, style: str, *, colors: bool = True) -> None:
         super().__init__()
+        self._colors = colors and sys.stderr.isatty()
         self._is_console = style == "console"
         self._formatter: logging.Formatter | None = None
 
@@ -180,13 +187,21 @@ class _Lines(logging.Formatter):
             rendered: Any = structlog.processors.JSONRenderer()
             if self._is_console:
                 plainly = structlog.dev.plain_traceback
-                colors = sys.stderr.isatty()
-                rendered = structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, exception_formatter=plainly)
+                rendered = structlog.dev.ConsoleRenderer(
+                    colors=self._colors, pad_event_to=0, exception_formatter=plainly
+                )
             shared: list[Any] = [structlog.stdlib.add_log_level, structlog.processors.TimeStamper("iso")]
+            shared = [_circumstances, structlog.stdlib.ExtraAdder(), *shared]
             without_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
             final = [without_meta, structlog.processors.format_exc_info, Discretion(), rendered]
             self._formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=final)
         return self._formatter.format(record)
+
+
+def _circumstances(logger: object, method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Add what the line is about, as a link of structlog's chain."""
+    del logger, method
+    return {**event, **current()}
 
 
 def table(headers: Sequence[str], *, right: Collection[str] = ()) -> Any:  # noqa: ANN401  (rich is imported late)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hostaway_sync.cli import output
-from hostaway_sync.cli.arguments import AcceptMissing, AccountId, DryRun, Enqueue, Full, Json
+from hostaway_sync.cli.arguments import AcceptMissing, AccountId, DryRun, Enqueue, Full, Json, Textfile
 from hostaway_sync.cli.explaining import Explanation
-from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.cli.reporting import reported
 from hostaway_sync.errors import LeaseHeld, RunIncomplete, UsageError
 from hostaway_sync.records import Resource, RunState
 
@@ -31,16 +31,17 @@ def sync(
     accept_missing: AcceptMissing = False,
     dry_run: DryRun = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show each API call, and why it was made.")] = False,
+    metrics_textfile: Textfile = None,
     json: Json = False,
 ) -> None:
     """Mirror one account.
 
     Reads what changed since the last run; everything on the first run, about once a day, and with --full.
     """
-    with open_mirror() as mirror:
+    with reported(textfile=metrics_textfile, pings=not dry_run) as run:
         resources = tuple(resource) if resource else tuple(Resource)
-        mirror_one(
-            mirror,
+        report = mirror_one(
+            run.mirror,
             account_id,
             resources,
             full=full,
@@ -49,6 +50,7 @@ def sync(
             explanation=Explanation(says=not json) if explain else None,
             json=json,
         )
+        run.summary = f"account {account_id}: {_sentence([report])}"
 
 
 def sync_all(
@@ -63,6 +65,7 @@ def sync_all(
     ] = 0,
     dry_run: DryRun = False,
     enqueue: Enqueue = False,
+    metrics_textfile: Textfile = None,
     json: Json = False,
 ) -> None:
     """Mirror every active account, short runs first.
@@ -70,41 +73,59 @@ def sync_all(
     One that fails is tried once more at the end; none keeps the others from theirs. Several machines with one database
     share the accounts: what another one works on, or has mirrored meanwhile, is skipped.
     """
-    if enqueue:
-        if dry_run or jitter or jobs is not None:
-            raise UsageError("--enqueue goes with --full and --json alone: workers decide how many accounts they sync")
-        _enqueue_all(full=full, json=json)
-        return
-    with open_mirror() as mirror, output.watched(fleet=True) as progress:
-        outcomes = mirror.sync_all(
-            full=full, dry_run=dry_run, jobs=jobs, jitter=timedelta(seconds=jitter), progress=progress
-        )
-    failed = [outcome for outcome in outcomes if outcome.state not in {RunState.SUCCESS, RunState.SKIPPED}]
+    if enqueue and (dry_run or jitter or jobs is not None):
+        raise UsageError("--enqueue goes with --full and --json alone: workers decide how many accounts they sync")
+    with reported(textfile=metrics_textfile, pings=not dry_run) as run:
+        if enqueue:
+            run.summary = _enqueue_all(run.mirror, full=full, json=json)
+            return
+        with output.watched(fleet=True) as progress:
+            outcomes = run.mirror.sync_all(
+                full=full, dry_run=dry_run, jobs=jobs, jitter=timedelta(seconds=jitter), progress=progress
+            )
+        _print_outcomes(outcomes, json=json, shown=dry_run)
+        failed = _failed(outcomes)
+        if failed:
+            raise RunIncomplete("; ".join(f"account {outcome.account_id}: {outcome.error}" for outcome in failed))
+        if _fleet_state(outcomes) is RunState.SKIPPED:
+            raise LeaseHeld("every account is being synced by another run")
+        reports = [outcome.report for outcome in outcomes if outcome.report]
+        run.summary = f"{len(outcomes)} accounts, {len(outcomes) - len(reports)} skipped: {_sentence(reports)}"
+
+
+def _print_outcomes(outcomes: Sequence[AccountOutcome], *, json: bool, shown: bool) -> None:
     if json:
         output.print_json(
             {
                 "state": _fleet_state(outcomes).value,
-                "failed": [outcome.account_id for outcome in failed],
+                "failed": [outcome.account_id for outcome in _failed(outcomes)],
                 "accounts": [output.outcome_document(outcome) for outcome in outcomes],
             }
         )
-    elif outcomes and (output.is_terminal() or dry_run):
+    elif outcomes and (output.is_terminal() or shown):
         output.print_outcomes(outcomes)
     elif output.is_terminal():
         typer.echo("No accounts yet: add one with `hostaway-sync account add ID`.")
-    if failed:
-        raise RunIncomplete("; ".join(f"account {outcome.account_id}: {outcome.error}" for outcome in failed))
-    if _fleet_state(outcomes) is RunState.SKIPPED:
-        raise LeaseHeld("every account is being synced by another run")
 
 
-def _enqueue_all(*, full: bool, json: bool) -> None:
-    with open_mirror() as mirror:
-        enqueued = mirror.push.enqueue_syncs(full=full)
+def _failed(outcomes: Sequence[AccountOutcome]) -> list[AccountOutcome]:
+    return [outcome for outcome in outcomes if outcome.state not in {RunState.SUCCESS, RunState.SKIPPED}]
+
+
+def _sentence(reports: Sequence[RunReport]) -> str:
+    """Say in a few words what runs did that went well."""
+    parts = [part.counts for report in reports for part in report.resources.values()]
+    changed = sum(part.inserted + part.updated for part in parts)
+    return f"{changed} rows changed, {sum(report.api_calls for report in reports)} API calls"
+
+
+def _enqueue_all(mirror: Mirror, *, full: bool, json: bool) -> str:
+    enqueued = mirror.push.enqueue_syncs(full=full)
     if json:
         output.print_json({"enqueued": enqueued})
     elif output.is_terminal():
         typer.echo(f"{len(enqueued)} accounts wait to be synced by `hostaway-sync worker`.")
+    return f"{len(enqueued)} accounts were put into the queue"
 
 
 def mirror_one(
@@ -118,8 +139,8 @@ def mirror_one(
     explanation: Explanation | None = None,
     json: bool = False,
     shown: bool = False,
-) -> None:
-    """Mirror one account and print what came of it; `shown` prints it to whom did not ask for it, too.
+) -> RunReport:
+    """Mirror one account, print what came of it, and give it; `shown` prints it to whom did not ask for it, too.
 
     Raises:
         RunIncomplete: it was not whole.
@@ -148,6 +169,7 @@ def mirror_one(
             explanation.print_summary()
         output.print_report(report)
     _require_whole(report)
+    return report
 
 
 def _print_document(report: RunReport, explanation: Explanation | None) -> None:

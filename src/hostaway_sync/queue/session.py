@@ -16,6 +16,7 @@ from procrastinate import App, PsycopgConnector
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
+from hostaway_sync.circumstances import carried, circumstances
 from hostaway_sync.errors import HostawaySyncError
 from hostaway_sync.queue import conclusion, upkeep
 from hostaway_sync.queue.conclusion import Failure
@@ -173,6 +174,10 @@ class Session:
 
     async def _attempt(self, kind: str, **arguments: Any) -> None:  # noqa: ANN401  (whatever JSON holds)
         job = Job.from_arguments(arguments)
+        with circumstances(job=job.key, account_id=job.account_id):
+            await self._attempt_at(kind, job)
+
+    async def _attempt_at(self, kind: str, job: Job) -> None:
         attempt = asyncio.current_task()
         assert attempt is not None  # noqa: S101  (the engine runs this as a task)
         began = time.monotonic()
@@ -211,7 +216,7 @@ class Session:
         upkeep.prune(self._database, keep=self._duty.keep)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, carried(work))
 
     def _app(self) -> App:
         schema = self._database.schema

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hostaway_sync.circumstances import carried
 from hostaway_sync.records import Page
 from hostaway_sync.source.pages import Answer
 from hostaway_sync.source.resources import Paging, Spec
@@ -48,7 +49,7 @@ def follow(
         while True:
             for position in wanted[1:]:
                 if position not in fetching:
-                    fetching[position] = ahead.submit(fetch, position)
+                    fetching[position] = ahead.submit(carried(fetch), position)
             started = fetching.pop(wanted[0], None)
             arrival = fetch(wanted[0]) if started is None else started.result()
             listing = arrival.listing

@@ -22,6 +22,7 @@ from sqlalchemy.exc import (
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from hostaway_sync.errors import ConfigurationError, HostawaySyncError, StoreError, StoreUnavailable
+from hostaway_sync.store.timing import timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from hostaway_sync.store.embedded import EmbeddedPostgres
+    from hostaway_sync.store.timing import Note
 
 OLDEST_SERVER = 15
 _FIRST_PATIENCE = 5.0
@@ -64,6 +66,7 @@ class Database:
         sleep: waits between two attempts.
         waits_for_disk: a commit returns when it will outlive the server. Otherwise a crash of the server may undo what
             was committed in its last moments, the latest first: for whoever begins again from what is there.
+        note: told how long each statement took.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Database:
         patience: float = 60.0,
         sleep: Callable[[float], None] = time.sleep,
         waits_for_disk: bool = True,
+        note: Note | None = None,
     ) -> None:
         self.schema = schema
         self.embedded = embedded
@@ -83,6 +87,7 @@ class Database:
         self._was_reached = False
         self._apart: list[Database] = []
         self._sleep = sleep
+        self._note = note
         self.engine = sa.create_engine(
             _with_driver(url),
             pool_size=pool_size,
@@ -95,6 +100,8 @@ class Database:
         self._committing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         commit = "on" if waits_for_disk else "off"
         sa.event.listen(self.engine, "connect", partial(_prepare_session, synchronous_commit=commit))
+        if note is not None:
+            timed(self.engine, note)
 
     def transaction(self, work: Callable[[sa.Connection], T], *, is_one_statement: bool = False) -> T:
         """Run `work` in one transaction, again when the server went away meanwhile; `work` must bear a repetition.
@@ -143,6 +150,7 @@ class Database:
             embedded=self.embedded,
             pool_size=pool_size,
             patience=patience,
+            note=self._note,
             waits_for_disk=waits_for_disk,
         )
         self._apart.append(database)

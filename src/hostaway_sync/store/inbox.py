@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from hostaway_sync.deliveries import Target
+from hostaway_sync.deliveries import REQUEST_ID, Target, request_id_in
 from hostaway_sync.records import Resource
 from hostaway_sync.store import erasure, forgotten, jobs
 from hostaway_sync.store.jobs import Job
@@ -75,23 +75,36 @@ def _leave_out_guests(connection: sa.Connection, delivery: Delivery) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The deliveries that wait for an object; `owner` is None when its account is disabled."""
+    """The deliveries that wait for an object, and the requests they came with.
+
+    Attributes:
+        owner: whose object; None when its account is disabled.
+        delivery_ids: theirs.
+        request_ids: those that their answers carried.
+    """
 
     owner: Owner | None
     delivery_ids: list[UUID]
+    request_ids: list[str]
 
 
 def waiting(database: Database, account_id: int, target: Target) -> Waiting:
     """Give the deliveries that wait for an object to be read again."""
     query = (
-        sa.select(webhook_log.c.id, accounts.c.customer_id, accounts.c.is_active)
+        sa.select(
+            webhook_log.c.id,
+            webhook_log.c.headers[REQUEST_ID].astext.label("given"),
+            accounts.c.customer_id,
+            accounts.c.is_active,
+        )
         .join(accounts, accounts.c.account_id == webhook_log.c.account_id)
         .where(*_about(account_id, target), _WAITS)
     )
     rows = database.transaction(lambda connection: connection.execute(query).all(), is_one_statement=True)
     is_active = bool(rows) and rows[0].is_active
     owner = Owner(account_id, rows[0].customer_id) if is_active else None
-    return Waiting(owner, [row.id for row in rows])
+    request_ids = [request_id_in({REQUEST_ID: row.given or ""}) or str(row.id) for row in rows]
+    return Waiting(owner, [row.id for row in rows], request_ids)
 
 
 def processed(database: Database, delivery_ids: Sequence[UUID]) -> None:

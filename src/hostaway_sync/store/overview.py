@@ -78,7 +78,7 @@ def overview(
         waiting, silent = deferred(connection, account_id), silences(connection, account_id)
         sending = letters(connection, account_id)
         buckets = {row.account_id: buckets_of(row.account_id) for row in found}
-        uses = _uses(connection, {bucket.key: bucket for pair in buckets.values() for bucket in pair})
+        uses = bucket_uses(connection, {bucket.key: bucket for pair in buckets.values() for bucket in pair})
         facts = (
             _facts(
                 row,
@@ -215,7 +215,7 @@ def _quarantined(account_id: int | None) -> sa.Select[Any]:
     return _only(query, quarantined_records, account_id)
 
 
-def _uses(connection: sa.Connection, buckets: Mapping[str, Bucket]) -> dict[str, BucketUse]:
+def bucket_uses(connection: sa.Connection, buckets: Mapping[str, Bucket]) -> dict[str, BucketUse]:
     """Look the buckets up; one that nobody has asked yet is left out."""
     wanted = sa.func.unnest(
         sa.literal(list(buckets), sa.ARRAY(sa.Text)),

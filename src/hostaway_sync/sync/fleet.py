@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
+from hostaway_sync.circumstances import circumstances
 from hostaway_sync.errors import ConfigurationError, HostawaySyncError, LeaseHeld
 from hostaway_sync.records import Progress, RunReport, RunState
 from hostaway_sync.sync.plan import can_recover
-from hostaway_sync.sync.run import BY_SIGNAL
+from hostaway_sync.sync.telling import BY_SIGNAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -133,7 +134,8 @@ def sync_fleet(
 
 def _tried(account_id: int, attempt: Callable[[int], RunReport]) -> AccountOutcome:
     try:
-        report = attempt(account_id)
+        with circumstances(account_id=account_id):
+            report = attempt(account_id)
     except LeaseHeld as error:
         return AccountOutcome(account_id, RunState.SKIPPED, None, str(error))
     except ConfigurationError:

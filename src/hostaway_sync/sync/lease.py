@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from hostaway_sync.circumstances import carried
 from hostaway_sync.errors import HostawaySyncError, LeaseLost, StoreUnavailable
 from hostaway_sync.store import leases
 
@@ -51,7 +52,7 @@ def _heartbeat(database: Database, lease: leases.Lease) -> Iterator[None]:
             except HostawaySyncError as error:
                 log.info("the lease could not be renewed, trying again: %s", error)
 
-    thread = threading.Thread(target=beat, name="lease", daemon=True)
+    thread = threading.Thread(target=carried(beat), name="lease", daemon=True)
     thread.start()
     try:
         yield

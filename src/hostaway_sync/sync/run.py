@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from hostaway_sync.circumstances import add, circumstances
 from hostaway_sync.errors import HostawaySyncError, LeaseHeld, SourceError
 from hostaway_sync.records import Mark, Mode, Resource, ResourceReport, RunReport, RunState
 from hostaway_sync.store import accounts, leases, runs, walks
@@ -19,6 +20,7 @@ from hostaway_sync.sync.dry import DryRecorder
 from hostaway_sync.sync.lease import held
 from hostaway_sync.sync.missing import mark_missing
 from hostaway_sync.sync.recorder import Recorder, Sweep, TableRecorder
+from hostaway_sync.sync.telling import reason_of, tell
 from hostaway_sync.sync.threads import mirror_parts
 from hostaway_sync.sync.walk import mirror_list
 
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from hostaway_sync.records import Progress, Source
     from hostaway_sync.store.accounts import Account
     from hostaway_sync.store.engine import Database
-
-BY_SIGNAL = "stopped by a signal"
 
 log = logging.getLogger(__name__)
 
@@ -102,9 +102,12 @@ class Run:
         self._announcing = None if self._has_looked else announcing
         account_id = self._owner.account_id
         try:
-            with held(self._database, account_id) as lease:
-                return self._under_lease(lease, source, progress)
+            with circumstances(account_id=account_id), held(self._database, account_id) as lease:
+                report = self._under_lease(lease, source, progress)
+                tell(report)
+                return report
         except LeaseHeld as error:
+            log.info("%s", error)
             if not self._order.dry_run and self._run_id is None:
                 runs.skipped(self._database, account_id, self._mode, error=str(error))
             raise
@@ -123,6 +126,7 @@ class Run:
             self._database, self._owner.account_id, self._mode, max_retries=self._order.max_retries
         )
         self._run_id = run_id
+        add(run_id=str(run_id))
         try:
             return self._written(run_id, lease, source, progress)
         except BaseException as error:
@@ -131,7 +135,7 @@ class Run:
                 self._database.hurry()
             with suppress(HostawaySyncError):
                 can_recover = isinstance(error, HostawaySyncError) and plan.can_recover(error)
-                self._finish(run_id, RunState.FAILED, source, None, _reason(error), can_recover=can_recover)
+                self._finish(run_id, RunState.FAILED, source, None, reason_of(error), can_recover=can_recover)
             raise
 
     def _written(self, run_id: UUID, lease: leases.Lease, source: Source, progress: Progress) -> RunReport:
@@ -154,12 +158,8 @@ class Run:
         for resource in (resource for resource in Resource if resource in self._order.resources):
             error: SourceError | None = None
             try:
-                if resource in {Resource.CONVERSATIONS, Resource.MESSAGES} - self._whole:
-                    listed = reports.get(Resource.CONVERSATIONS) if Resource.CONVERSATIONS in self._whole else None
-                    report = self._parts(resource, source, recorder, progress, listed)
-                else:
-                    report = self._list(resource, source, recorder, progress)
-                report = self._with_missing(resource, report, source, recorder)
+                with circumstances(resource=resource.value):
+                    report = self._resource(resource, source, recorder, progress, reports)
             except SourceError as failure:
                 if self._stopped_by is not None:
                     raise SystemExit(self._stopped_by) from failure
@@ -172,6 +172,21 @@ class Run:
             if error is not None and plan.ends_the_run(error):
                 break
         return reports
+
+    def _resource(
+        self,
+        resource: Resource,
+        source: Source,
+        recorder: Recorder,
+        progress: Progress,
+        before: Mapping[Resource, ResourceReport],
+    ) -> ResourceReport:
+        if resource in {Resource.CONVERSATIONS, Resource.MESSAGES} - self._whole:
+            listed = before.get(Resource.CONVERSATIONS) if Resource.CONVERSATIONS in self._whole else None
+            report = self._parts(resource, source, recorder, progress, listed)
+        else:
+            report = self._list(resource, source, recorder, progress)
+        return self._with_missing(resource, report, source, recorder)
 
     def _keep_announced(self, reports: Mapping[Resource, ResourceReport]) -> None:
         """Look after the announcements, once a run; after the lists, which matter more, and find what was lost."""
@@ -272,13 +287,3 @@ class Run:
             api_calls=calls,
         )
         self._database.transaction(lambda connection: walks.forget(connection, run_id))
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, HostawaySyncError):
-        return str(error)
-    if isinstance(error, SystemExit) and isinstance(error.code, str):
-        return error.code
-    if isinstance(error, (KeyboardInterrupt, SystemExit)):
-        return BY_SIGNAL
-    return f"unexpected {type(error).__name__}"

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from hostaway_sync.circumstances import carried
 from hostaway_sync.errors import Forbidden, NotFound, RequestRejected, SourceUnavailable
 from hostaway_sync.records import Resource, ResourceReport, RunState
 from hostaway_sync.sync import plan, reasons
@@ -121,7 +122,7 @@ def _read_all(
     with workers(in_flight) as pool:
         waiting: deque[Future[_Read]] = deque()
         for why, parent in ((why, parent) for why, parents in due.items() for parent in parents):
-            waiting.append(pool.submit(mirror_part, parent, resource, source, recorder, why=why))
+            waiting.append(pool.submit(carried(mirror_part), parent, resource, source, recorder, why=why))
             if len(waiting) > 2 * in_flight:
                 yield waiting.popleft().result()
         while waiting:

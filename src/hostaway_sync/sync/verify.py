@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hostaway_sync.circumstances import circumstances
 from hostaway_sync.errors import StoreUnavailable
 from hostaway_sync.records import Resource
 from hostaway_sync.store import leases, runs, verdicts
@@ -77,7 +78,8 @@ class Verifier:
             HostawaySyncError: nothing could be done at all.
         """
         notes = Notes(self._account.account_id), Notes(self._account.account_id)
-        with held(self._database, self._account.account_id) as lease:
+        account_id = self._account.account_id
+        with circumstances(account_id=account_id), held(self._database, account_id) as lease:
             try:
                 return self._under_lease(lease, *notes)
             finally:

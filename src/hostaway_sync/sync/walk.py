@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from hostaway_sync.circumstances import carried
 from hostaway_sync.records import Page, Resource, ResourceReport, RunState
 from hostaway_sync.sync import plan, reasons
 
@@ -86,7 +87,7 @@ def workers(number: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def _ahead(pages: Iterator[Page], pool: ThreadPoolExecutor) -> Iterator[Page]:
-    upcoming = pool.submit(next, pages, None)
+    upcoming = pool.submit(carried(next), pages, None)
     while (page := upcoming.result()) is not None:
-        upcoming = pool.submit(next, pages, None)
+        upcoming = pool.submit(carried(next), pages, None)
         yield page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hostaway_sync.circumstances import add
 from hostaway_sync.errors import AccountError
 from hostaway_sync.store import inbox
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.records import Owner
 
 _DISABLED = "the account is disabled"
+_MOST_NAMED = 20
 
 
 def refresh(database: Database, read_again: Callable[[Owner, Target], object], job: Job) -> None:
@@ -36,6 +38,7 @@ def refresh(database: Database, read_again: Callable[[Owner, Target], object], j
     waiting = inbox.waiting(database, job.account_id, job.target)
     if not waiting.delivery_ids:
         return
+    add(request_ids=waiting.request_ids[:_MOST_NAMED])
     if waiting.owner is None:
         inbox.ignored(database, waiting.delivery_ids, reason=_DISABLED)
         return

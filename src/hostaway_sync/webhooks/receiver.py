@@ -14,27 +14,31 @@ import logging
 import socket
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID, uuid4
 
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from hostaway_sync.circumstances import add, carried
 from hostaway_sync.deliveries import Delivery
 from hostaway_sync.errors import HostawaySyncError
+from hostaway_sync.exposition import CONTENT_TYPE
 from hostaway_sync.webhooks.body import Body, TooLarge, Torn
 from hostaway_sync.webhooks.doorkeeper import Entry
+from hostaway_sync.webhooks.numbering import numbered
 from hostaway_sync.webhooks.tally import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
+    from uuid import UUID
 
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
     from hostaway_sync.deliveries import ReadEvent
     from hostaway_sync.webhooks.doorkeeper import Doorkeeper
+    from hostaway_sync.webhooks.figures import Figures
     from hostaway_sync.webhooks.tally import Tally
 
 LARGEST_BODY: Final = 1024 * 1024
@@ -80,6 +84,7 @@ class Receiver:
         accept: stores a delivery, durably once it returns; blocks.
         look: says whether everything is there; blocks.
         tally: counts.
+        figures: everything that was counted, and what the database says.
         pool: runs what blocks.
     """
 
@@ -92,6 +97,7 @@ class Receiver:
         accept: Callable[[Delivery], None],
         look: Callable[[], Readiness],
         tally: Tally,
+        figures: Figures,
         pool: Executor,
     ) -> None:
         self._doorkeeper = doorkeeper
@@ -99,6 +105,7 @@ class Receiver:
         self._accept = accept
         self._look = look
         self._tally = tally
+        self._figures = figures
         self._pool = pool
         self._host = socket.gethostname()
         self._looked: tuple[float, Readiness] | None = None
@@ -114,7 +121,7 @@ class Receiver:
         )
         # A redirect would repeat the path, and with it the secret.
         app.router.redirect_slashes = False
-        self._app = _numbered(app)
+        self._app = numbered(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -124,6 +131,7 @@ class Receiver:
         now = asyncio.get_running_loop().time
         began_at = now()
         visit = _Visit(request)
+        add(account_id=visit.account_id)
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
                 outcome, sentence = await self._received(visit)
@@ -164,14 +172,14 @@ class Receiver:
         if not is_trusted:
             return Outcome.REFUSED, "no credentials"
         run = asyncio.get_running_loop().run_in_executor
-        return await run(self._pool, self._stored, visit, visit.account_id, body)
+        return await run(self._pool, carried(self._stored), visit, visit.account_id, body)
 
     def _stored(self, visit: _Visit, account_id: int, body: bytes) -> tuple[Outcome, str]:
         event, payload = self._read_event(body, account_id=account_id)
         if not self._doorkeeper.is_active(account_id):
             event = replace(event, target=None, ignored="account disabled")
         delivery = Delivery(
-            delivery_id=UUID(visit.request_id),
+            delivery_id=visit.delivery_id,
             account_id=account_id,
             event=event,
             body=body,
@@ -207,8 +215,7 @@ class Receiver:
 
     async def _metrics(self, request: Request) -> Response:
         del request
-        self._tally.wait_is((await self._readiness()).waiting_s or 0.0)
-        return Response(self._tally.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(await self._figures.exposition(), media_type=CONTENT_TYPE)
 
     async def _readiness(self) -> Readiness:
         """Look at most once a second: who asks may be anybody."""
@@ -238,6 +245,7 @@ class _Visit:
         self.request = request
         self.body = Body(request.receive)
         self.request_id: str = request.scope["request_id"]
+        self.delivery_id: UUID = request.scope["delivery_id"]
         self.path_secret: str = request.path_params["path_secret"]
         self.authorization = request.headers.get("authorization")
         number: str = request.path_params["account_id"]
@@ -278,20 +286,3 @@ def _answer(outcome: Outcome, visit: _Visit) -> Response:
         headers["WWW-Authenticate"] = 'Basic realm="webhooks"'
     document = {"ok": outcome.status < 400, "outcome": outcome, "login": visit.has_login}  # noqa: PLR2004  (HTTP statuses)
     return JSONResponse(document, outcome.status, headers)
-
-
-def _numbered(app: ASGIApp) -> ASGIApp:
-    """Give every request an id, and every answer the same one."""
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = str(uuid4())
-        scope["request_id"] = request_id
-
-        async def send_numbered(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
-            await send(message)
-
-        await app(scope, receive, send_numbered)
-
-    return answer

@@ -9,8 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.errors import StoreError
+from hostaway_sync.meter import Meter
 from hostaway_sync.store import inbox, schema
 from hostaway_sync.webhooks.doorkeeper import Doorkeeper
+from hostaway_sync.webhooks.figures import Figures
 from hostaway_sync.webhooks.keybook import KeyBook
 from hostaway_sync.webhooks.receiver import Readiness, Receiver
 from hostaway_sync.webhooks.tally import Tally
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hostaway_sync.deliveries import Delivery, ReadEvent
+    from hostaway_sync.meter import Sample
     from hostaway_sync.redaction import Redaction, Veil
     from hostaway_sync.secrets import Opens
     from hostaway_sync.store.engine import Database
@@ -36,6 +39,8 @@ class Reception:
         database: where deliveries and keys are; the receiver gets connections of its own to it.
         safe: gives what opens the keys.
         redaction: gives how payloads are hidden.
+        meter: keeps what this process measures.
+        stored: reads the metrics that a database holds.
     """
 
     def __init__(
@@ -43,8 +48,13 @@ class Reception:
         database: Database,
         safe: Callable[[], Opens],
         redaction: Callable[[], Redaction | None] = lambda: None,
+        *,
+        meter: Meter | None = None,
+        stored: Callable[[Database], list[Sample]] = lambda _: [],
     ) -> None:
         self._redaction = redaction
+        self._meter = meter or Meter()
+        self._stored = stored
         self._database = database.apart(pool_size=THREADS, patience=PATIENCE)
         self._book = KeyBook(self._database, safe)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="receiver")
@@ -57,7 +67,8 @@ class Reception:
             read_event=read_event,
             accept=partial(self._accept, platform),
             look=self._look,
-            tally=Tally(),
+            tally=Tally(self._meter),
+            figures=Figures(self._meter, partial(self._stored, self._database), self._pool),
             pool=self._pool,
         )
 

@@ -7,14 +7,13 @@ import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-
 from hostaway_sync import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+    from hostaway_sync.meter import Meter
+
 BETWEEN_LINES: Final = 1.0
 
 log = logging.getLogger(__name__)
@@ -60,23 +59,15 @@ class Tally:
     """Counts and lines of one receiver.
 
     Args:
+        meter: keeps the counts.
         seconds: a clock that never jumps.
     """
 
-    def __init__(self, *, seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, meter: Meter, *, seconds: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
-        self._registry = CollectorRegistry()
-        self._counter = Counter(
-            metrics.DELIVERIES, "Requests to the delivery path.", ["outcome"], registry=self._registry
-        )
-        self._histogram = Histogram(
-            metrics.DELIVERY_SECONDS, "From head to answer.", registry=self._registry, buckets=BUCKETS
-        )
-        self._gauge = Gauge(
-            metrics.OLDEST_WAITING_SECONDS, "Age of the oldest waiting delivery.", registry=self._registry
-        )
+        self._meter = meter
         for outcome in Outcome:
-            self._counter.labels(outcome)
+            meter.count(metrics.DELIVERIES, outcome, amount=0)
         self._written: dict[Outcome, float] = {}
         self._unwritten: dict[Outcome, int] = {}
 
@@ -85,9 +76,9 @@ class Tally:
 
         Anybody can make us write the latter, so they say how many more there were.
         """
-        self._counter.labels(outcome).inc()
+        self._meter.count(metrics.DELIVERIES, outcome)
         if outcome in (Outcome.STORED, Outcome.IGNORED):
-            self._histogram.observe(took)
+            self._meter.observe(metrics.DELIVERY_SECONDS, seconds=took)
         elif self._is_too_soon(outcome):
             return
         more = self._unwritten.pop(outcome, 0)
@@ -101,14 +92,6 @@ class Tally:
             request_id,
             f"; and {more} more like it" if more else "",
         )
-
-    def wait_is(self, seconds: float) -> None:
-        """Note the age of the oldest delivery that waits."""
-        self._gauge.set(seconds)
-
-    def exposition(self) -> bytes:
-        """Give everything counted, in Prometheus' text format."""
-        return generate_latest(self._registry)
 
     def _is_too_soon(self, outcome: Outcome) -> bool:
         now = self._seconds()

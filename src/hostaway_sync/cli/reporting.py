@@ -1,0 +1,110 @@
+"""What a run from cron leaves behind for those who watch it: metrics in a file, and pings to a monitor."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from hostaway_sync.cli import output
+from hostaway_sync.cli.opening import open_mirror, read_settings
+from hostaway_sync.errors import HostawaySyncError, LeaseHeld
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pydantic import SecretStr
+
+    from hostaway_sync.mirror import Mirror
+
+_LINES: Final = 20
+
+log = logging.getLogger(__name__)
+
+
+class Reported:
+    """A run that is reported on.
+
+    Attributes:
+        mirror: whose run it is.
+        summary: what came of it, for whoever gets the ping.
+    """
+
+    def __init__(self, mirror: Mirror) -> None:
+        self.mirror = mirror
+        self.summary = ""
+
+
+@contextmanager
+def reported(*, textfile: Path | None, pings: bool = True) -> Iterator[Reported]:
+    """Open the mirror, and report on what the block does with it.
+
+    The monitor is told of everything but two ends: that another run is at work is no failure, and whoever sends a
+    signal wants us to be gone.
+
+    Args:
+        textfile: directory for the metrics; None: the one that the settings name, if any.
+        pings: tell the monitor that the settings name, if any.
+    """
+    settings = read_settings()
+    directory = textfile or settings.metrics_textfile_dir
+    outcome: list[Reported] = []
+    with _pinged(settings.ping_url if pings else None, outcome), open_mirror(settings=settings) as mirror:
+        outcome.append(Reported(mirror))
+        try:
+            yield outcome[0]
+        except Exception:
+            _export(mirror, directory)
+            raise
+        _export(mirror, directory)
+
+
+@contextmanager
+def _pinged(url: SecretStr | None, outcome: list[Reported]) -> Iterator[None]:
+    if url is None:
+        yield
+        return
+    from hostaway_sync.pings import Pings
+
+    pings = Pings(url)
+    tail = _Tail()
+    logging.getLogger().addHandler(tail)
+    try:
+        pings.start()
+        yield
+    except LeaseHeld:
+        raise
+    except Exception as error:
+        sentence = str(error) if isinstance(error, HostawaySyncError) else f"unexpected {type(error).__name__}"
+        pings.fail("\n".join([*tail.lines, f"hostaway-sync: {sentence}"]))
+        raise
+    else:
+        pings.success(outcome[0].summary)
+    finally:
+        logging.getLogger().removeHandler(tail)
+
+
+def _export(mirror: Mirror, directory: Path | None) -> None:
+    """Write the metrics, which must not make a good run a bad one."""
+    if directory is None:
+        return
+    try:
+        mirror.write_metrics(directory)
+    except OSError as error:
+        log.warning("the metrics cannot be written into %s: %s", directory, error.strerror)
+    except HostawaySyncError as error:
+        log.warning("the metrics cannot be read: %s", error)
+
+
+class _Tail(logging.Handler):
+    """Keeps the last lines of the log, as they read on a terminal without colours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(output.plain_formatter())
+        self.lines: deque[str] = deque(maxlen=_LINES)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))

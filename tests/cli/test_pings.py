@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+import time
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import SecretStr
+
+from hostaway_sync.cli.reporting import reported
+from hostaway_sync.errors import LeaseHeld, RunIncomplete
+from hostaway_sync.pings import LONGEST_BODY, Pings
+from hostaway_sync.sandbox import faults
+from hostaway_sync.store import leases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.cli.conftest import Program
+    from tests.town import Town
+
+    Build = Callable[..., Town]
+
+SECRET = "a-uuid-that-is-a-secret"  # noqa: S105  (obviously not one)
+SOON = 0.3
+
+
+class Monitor(ThreadingHTTPServer):
+    """Somebody who is told; answers with `status`, after `release` was set."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Listener)
+        self.heard: list[tuple[str, str]] = []
+        self.status = 200
+        self.release = threading.Event()
+        self.release.set()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.server_address[1]}/{SECRET}"
+
+    @property
+    def words(self) -> list[str]:
+        """What it was told, without the bodies."""
+        return [path.removeprefix(f"/{SECRET}") for path, _ in self.heard]
+
+
+class _Listener(BaseHTTPRequestHandler):
+    server: Monitor
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.heard.append((self.path, body.decode()))
+        self.server.release.wait(30)
+        try:
+            self.send_response(self.server.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        except OSError:
+            self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def listening() -> Iterator[Monitor]:
+    """Give a monitor that listens."""
+    with Monitor() as monitor:
+        thread = threading.Thread(target=monitor.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield monitor
+        finally:
+            monitor.release.set()
+            monitor.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def monitor() -> Iterator[Monitor]:
+    """Give a monitor that listens."""
+    with listening() as opened:
+        yield opened
+
+
+def test_a_run_is_announced_and_its_end_told(town: Build, program: Program, monitor: Monitor) -> None:
+    """Start and success with a summary; a run that is well prints nothing all the same."""
+    here = town()
+    done = program(here, "sync-all", PING_URL=monitor.url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert monitor.words == ["/start", ""]
+    assert "1 accounts, 0 skipped: " in monitor.heard[1][1]
+    assert "rows changed" in monitor.heard[1][1]
+
+
+def test_a_failure_is_told_with_its_last_lines(town: Build, program: Program, monitor: Monitor) -> None:
+    """The body is what a mail from cron would say, and the URL is in no line, however much is logged."""
+    here = town()
+    here.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
+    done = program(here, "sync", "70001", PING_URL=monitor.url, LOG_LEVEL="DEBUG", RETRY_ATTEMPTS="1")
+    assert done.returncode == 1
+    assert monitor.words == ["/start", "/fail"]
+    told = monitor.heard[1][1].splitlines()
+    assert told[-1] == done.stderr.splitlines()[-1]
+    assert "GET /reservations" in monitor.heard[1][1]
+    assert SECRET not in done.stderr
+
+
+def test_what_cannot_even_begin_is_told(program: Program, monitor: Monitor) -> None:
+    """A database that is not there is a failed run."""
+    wrong = "postgresql://nobody@127.0.0.1:1/nowhere"
+    done = program(None, "sync-all", HOSTAWAY_SYNC_PING_URL=monitor.url, HOSTAWAY_SYNC_DATABASE_URL=wrong)
+    assert done.returncode == 1
+    assert monitor.words == ["/start", "/fail"]
+
+
+def test_another_run_at_work_is_no_failure(town: Build, monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the one that is held up nor a dry run says how it ended; the latter does not even begin."""
+    here = town()
+    for name, value in here.environment(PING_URL=monitor.url).items():
+        monkeypatch.setenv(name, value)
+    leases.acquire(here.database, 70001, leases.this_process())
+    with pytest.raises(LeaseHeld), _as_a_command(pings=True) as run:
+        run.mirror.sync(70001)
+    with _as_a_command(pings=False):
+        pass
+    monitor.release.set()
+    assert monitor.words in ([], ["/start"])  # it is not waited for
+
+
+@pytest.mark.parametrize("status", [200, 302, 404, 500])
+def test_whatever_the_monitor_answers_the_work_goes_on(
+    monitor: Monitor, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    """Only an answer that will be the same tomorrow is worth a warning, which names the host alone."""
+    caplog.set_level(logging.DEBUG, "hostaway_sync")
+    monitor.status = status
+    pings = Pings(SecretStr(monitor.url))
+    pings.start()
+    pings.success("fine")
+    assert monitor.words == ["/start", ""]
+    levels = {record.levelname for record in caplog.records}
+    assert levels == {200: set(), 302: {"WARNING"}, 404: {"WARNING"}, 500: {"INFO"}}[status]
+    assert SECRET not in caplog.text
+
+
+def test_a_dead_monitor_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody listens there; that is worth no mail from cron."""
+    caplog.set_level(logging.INFO, "hostaway_sync")
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port = listener.getsockname()[1]
+    pings = Pings(SecretStr(f"http://127.0.0.1:{port}/{SECRET}"))
+    pings.start()
+    pings.fail("")
+    assert [record.levelname for record in caplog.records] == ["INFO", "INFO"]
+    assert SECRET not in caplog.text
+
+
+def test_a_slow_monitor_holds_the_work_up_for_so_long_and_no_longer(
+    monitor: Monitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It accepts, and never answers: neither the start nor the end is waited for beyond the limit."""
+    caplog.set_level(logging.INFO, "hostaway_sync")
+    monitor.release.clear()
+    pings = Pings(SecretStr(monitor.url), within=SOON)
+    began = time.monotonic()
+    pings.start()
+    started = time.monotonic()
+    pings.success("fine")
+    ended = time.monotonic()
+    assert started - began < 10 * SOON
+    assert SOON / 2 <= ended - started < 10 * SOON
+    assert any("in time" in message or "cannot be told" in message for message in caplog.messages)
+
+
+def test_a_url_keeps_its_query_and_the_body_its_end(monitor: Monitor) -> None:
+    """The word goes into the path, and of a long story the last lines count."""
+    pings = Pings(SecretStr(f"{monitor.url}/?create=1"))
+    pings.start()
+    pings.fail("x" * LONGEST_BODY + "the end")
+    assert [path for path, _ in monitor.heard] == [f"/{SECRET}/start?create=1", f"/{SECRET}/fail?create=1"]
+    assert len(monitor.heard[1][1]) == LONGEST_BODY
+    assert monitor.heard[1][1].endswith("the end")
+
+
+def test_metrics_are_written_of_a_run_that_fails_too(
+    town: Build, program: Program, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a directory that is not there is a line on stderr, and nothing else."""
+    here = town()
+    for name, value in here.environment(METRICS_TEXTFILE_DIR=str(tmp_path)).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RunIncomplete), _as_a_command(pings=True):
+        raise RunIncomplete("so it is")
+    assert "hostaway_sync_accounts" in (tmp_path / "hostaway_sync.prom").read_text()
+    done = program(here, "sync", "70001", "--metrics-textfile", str(tmp_path / "nowhere"))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (0, "", 1)
+    line = json.loads(done.stderr)
+    assert (line["level"], "nowhere" in line["event"]) == ("warning", True)
+
+
+@contextmanager
+def _as_a_command(*, pings: bool) -> Iterator[Any]:
+    """Do as a command does, and leave the logging of the tests as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        with reported(textfile=None, pings=pings) as run:
+            yield run
+    finally:
+        root.handlers[:], root.level = handlers, level

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from tests.office import event, office, renew
+from tests.unit.test_exposition import Numbers, numbers
+
+from hostaway_sync import metrics
+from hostaway_sync.exposition import FILE
+from hostaway_sync.sandbox import AccountSpec, faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.town import Town
+
+    Build = Callable[..., Town]
+
+AGES = {metrics.QUEUE_AGE.name, metrics.OLDEST_WAITING.name}
+MEASURED = tuple(metric.name for metric in metrics.ALL if not metric.is_stored)
+
+
+def stored(found: Numbers) -> Numbers:
+    """Give the numbers that the database holds."""
+    return {key: number for key, number in found.items() if not key[0].startswith(MEASURED)}
+
+
+def test_both_ways_say_the_same(town: Build, tmp_path: Path) -> None:
+    """What the tables hold is one and the same in the file and from the receiver; ages grow in between."""
+    here = town(accounts=[AccountSpec(number, reservations=2, listings=1) for number in (70001, 70002, 70003)])
+    mirror = here.mirror()
+    here.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", account_id=70002, times=None)
+    mirror.sync_all()
+    mirror.verify(70001)
+    here.ask("UPDATE accounts SET is_active = false WHERE account_id = 70003 RETURNING 1")
+    with office(here.database, wiring=mirror._wiring) as receiver:  # noqa: SLF001  (as `serve-webhooks` has it)
+        assert receiver.deliver(renew(here.database), event(id=1)).status == 200
+        mirror.push.enqueue_syncs()
+        mirror.write_metrics(tmp_path)
+        scraped = numbers(receiver.get("/metrics").body.decode())
+    written = numbers((tmp_path / FILE).read_text())
+    assert stored(written).keys() == stored(scraped).keys()
+    for key, number in stored(written).items():
+        assert scraped[key] == (pytest.approx(number, abs=60) if key[0] in AGES else number), key
+    assert {name for name, _ in stored(written)} == {metric.name for metric in metrics.ALL if metric.is_stored}
+
+
+def test_numbers_are_what_happened(town: Build, tmp_path: Path) -> None:
+    """Runs, rows, requests, waiting work, and the account that fails, each where one looks for it."""
+    here = town(accounts=[AccountSpec(number, reservations=2, listings=1) for number in (70001, 70002)])
+    mirror = here.mirror(retry_attempts=1)
+    here.sandbox.faults.add(faults.bad_gateway(), route="GET /listings", account_id=70002, times=None)
+    mirror.sync_all()
+    mirror.push.enqueue_syncs()
+    mirror.write_metrics(tmp_path)
+    found = numbers((tmp_path / FILE).read_text())
+
+    def number(metric: metrics.Metric, **labels: str) -> float:
+        return found[metric.name, frozenset(labels.items())]
+
+    assert number(metrics.ACCOUNTS, state="active") == 2
+    assert number(metrics.RUNS, state="success") == 1
+    assert number(metrics.ROWS, resource="listings", change="inserted") == 1
+    assert number(metrics.LAST_RUN_SUCCESS, account="70001") == 1
+    assert number(metrics.LAST_RUN_SUCCESS, account="70002") == 0
+    assert number(metrics.LAST_SUCCESS, account="70001") > 1e9
+    assert number(metrics.LAST_SUCCESS, account="70002") == 0
+    assert number(metrics.QUEUE_JOBS, kind="sync", state="waiting") == 2
+    asked = {key: value for key, value in found.items() if key[0] == metrics.API_REQUESTS.name}
+    assert sum(asked.values()) == sum(here.sandbox.calls.values())
+    assert number(metrics.API_REQUESTS, method="GET", route="/listings", status="502") >= 1
+    routes = {dict(labels)["route"] for _, labels in asked}
+    assert "/conversations/{id}/messages" in routes
+    assert not any(character.isdigit() for route in routes for character in route)
+    operations = {
+        dict(labels).get("operation") for name, labels in found if name.startswith("hostaway_sync_database_s")
+    }
+    assert operations >= {"select", "insert", "update"}
+
+
+def test_tables_that_cannot_be_read_are_a_number(town: Build) -> None:
+    """The receiver still answers, with what it measured itself."""
+    here = town(store=False)
+    wiring = here.mirror()._wiring  # noqa: SLF001  (as `serve-webhooks` has it)
+    with office(here.database, wiring=wiring) as receiver:
+        with here.database.engine.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE hostaway.verifications RENAME TO elsewhere"))
+        found = numbers(receiver.get("/metrics").body.decode())
+        with here.database.engine.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE hostaway.elsewhere RENAME TO verifications"))
+    assert found[metrics.DATABASE_UP.name, frozenset()] == 0
+    assert found[metrics.DELIVERIES.name, frozenset({("outcome", "stored")})] == 0

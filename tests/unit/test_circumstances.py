@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from hostaway_sync.circumstances import add, carried, circumstances, current
+from hostaway_sync.deliveries import REQUEST_ID, request_id_in
+
+
+def test_blocks_add_up_and_end() -> None:
+    """An inner block knows what the outer one says, and takes what it added away with it."""
+    with circumstances(account_id=1):
+        with circumstances(resource="listings"):
+            add(run_id="a")
+            assert current() == {"account_id": 1, "resource": "listings", "run_id": "a"}
+        assert current() == {"account_id": 1}
+    add(nobody="listens")
+    assert current() == {}
+
+
+def test_threads_know_only_what_they_carry() -> None:
+    """What is added later is known in a thread that carries the block; without it a thread knows nothing."""
+    with ThreadPoolExecutor(1) as pool, circumstances(account_id=1):
+        known = carried(current)
+        add(run_id="a")
+        assert pool.submit(known).result() == {"account_id": 1, "run_id": "a"}
+        assert pool.submit(current).result() == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "accepted"),
+    [
+        ("0b9fdf4c-1d0a-4f0e-9c43-0a6f1f1c9a11", True),
+        ("9f86d081884c7d659a2feaa0c55ad015", True),
+        ("1-67891233-abcdef012345678912345678", True),
+        ("Root=1-67891233-abcdef012345678912345678", True),
+        ("short", False),
+        ("x" * 101, False),
+        ("", False),
+        ("0b9fdf4c 1d0a 4f0e", False),
+        ("0b9fdf4c\n1d0a4f0e", False),
+        ("0b9fdf4c1d0a, 0b9fdf4c1d0a", False),
+        ("<script>alert</script>", False),
+        ("\u0663\u0663\u0663\u0663\u0663\u0663\u0663\u0663", False),
+    ],
+)
+def test_only_a_well_formed_request_id_is_taken_over(given: str, accepted: bool) -> None:  # noqa: FBT001  (pytest gives it)
+    """It will stand in log lines and headers, and be searched for."""
+    assert request_id_in({REQUEST_ID: given}) == (given if accepted else None)
+    assert request_id_in({}) is None

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from hostaway_sync import metrics
+from hostaway_sync.exposition import FILE, exposition, write_textfile
+from hostaway_sync.meter import Meter, Sample
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def numbers(text: str) -> Numbers:
+    """Give every series by its name and labels; a sample with a timestamp is none."""
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    assert all(sample.timestamp is None for sample in samples)
+    return {(sample.name, frozenset(sample.labels.items())): sample.value for sample in samples}
+
+
+def one_run(seconds: float = 0.3) -> Meter:
+    """Give what one run measures."""
+    meter = Meter()
+    meter.count(metrics.API_REQUESTS, "GET", "/reservations/{id}", "200")
+    meter.observe(metrics.DATABASE_SECONDS, "select", seconds=seconds)
+    return meter
+
+
+def value(found: Numbers, metric: metrics.Metric, suffix: str = "", **labels: str) -> float | None:
+    """Give one number; None when it is not there."""
+    return found.get((metric.name + suffix, frozenset(labels.items())))
+
+
+def test_a_histogram_adds_up() -> None:
+    """A duration is in every bucket that it fits into, a bound included."""
+    meter = Meter()
+    for seconds in (0.001, 0.002, 0.0025, 99.0):
+        meter.observe(metrics.DELIVERY_SECONDS, seconds=seconds)
+    found = numbers(exposition(meter.samples()).decode())
+    buckets = {
+        bound: value(found, metrics.DELIVERY_SECONDS, "_bucket", le=bound) for bound in ("0.001", "0.0025", "+Inf")
+    }
+    assert buckets == {"0.001": 1, "0.0025": 3, "+Inf": 4}
+    assert value(found, metrics.DELIVERY_SECONDS, "_count") == 4
+    assert value(found, metrics.DELIVERY_SECONDS, "_sum") == pytest.approx(99.0055)
+
+
+def test_runs_add_to_what_was_measured_before(tmp_path: Path) -> None:
+    """Counters grow from run to run, as a standing process's would; what is stored is as the last one found it."""
+    for accounts in (3.0, 2.0):
+        write_textfile(tmp_path, one_run().samples(), [Sample(metrics.ACCOUNTS, ("active",), accounts)])
+    found = numbers((tmp_path / FILE).read_text())
+    request = {"method": "GET", "route": "/reservations/{id}", "status": "200"}
+    assert value(found, metrics.API_REQUESTS, **request) == 2
+    assert value(found, metrics.DATABASE_SECONDS, "_bucket", operation="select", le="0.5") == 2
+    assert value(found, metrics.DATABASE_SECONDS, "_sum", operation="select") == pytest.approx(0.6)
+    assert value(found, metrics.ACCOUNTS, state="active") == 2
+
+
+def test_the_file_is_replaced_whole_and_may_be_read_by_all(tmp_path: Path) -> None:
+    """Whoever has the old one open reads it to its end, and nothing else stays in the directory."""
+    old = os.umask(0o077)
+    try:
+        write_textfile(tmp_path, one_run().samples(), [])
+        with (tmp_path / FILE).open() as before:
+            write_textfile(tmp_path, one_run().samples(), [])
+            assert numbers(before.read())
+    finally:
+        os.umask(old)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+    assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o644
+
+
+def test_runs_that_end_together_lose_no_count(tmp_path: Path) -> None:
+    """They take turns."""
+    threads = [threading.Thread(target=write_textfile, args=(tmp_path, one_run().samples(), [])) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = numbers((tmp_path / FILE).read_text())
+    assert value(found, metrics.DATABASE_SECONDS, "_count", operation="select") == 8
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"",
+        b"{{{ not this format",
+        b"\xff\xfe",
+        b'hostaway_sync_api_requests_total{verb="GET"} 7\n',
+        b'hostaway_sync_database_seconds_bucket{operation="select",le="7"} 7\n',
+        b"somebody_elses 7\n",
+    ],
+)
+def test_what_an_older_or_broken_file_says_is_left_out(tmp_path: Path, before: bytes) -> None:
+    """Labels and buckets that are none any more must not stand beside those that are."""
+    (tmp_path / FILE).write_bytes(before)
+    write_textfile(tmp_path, one_run().samples(), [])
+    assert numbers((tmp_path / FILE).read_text()) == numbers(exposition(one_run().samples()).decode())
+
+
+def test_nothing_changes_where_the_file_cannot_be_written(tmp_path: Path) -> None:
+    """No half of a file is left behind."""
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write_textfile(tmp_path, one_run().samples(), [])
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+def test_a_meter_that_was_read_out_begins_anew() -> None:
+    """Nothing is written twice."""
+    meter = one_run()
+    assert meter.samples(take=True)
+    assert meter.samples() == []

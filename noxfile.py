@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parent
 ENVIRONMENTS = ROOT / ".nox"
 RUNTIME_LOCK = ROOT / "requirements.lock"
 DEV_LOCK = ROOT / "requirements-dev.lock"
+# Sessions of their own run these.
+ELSEWHERE = ("--ignore=tests/house", "--ignore=tests/migrations", "--ignore=tests/host")
 DEBIAN_POSTGRESQL = Path("/usr/lib/postgresql/15/bin")
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -94,19 +96,18 @@ def migrations(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
-    """Run the tests; fail under 95 % of branches, 100 % in the pure modules, and on a secret in what they print.
+    """Run all tests but the long ones. Words after -- go to pytest."""
+    # Twice the processors: many a test waits for a process or a database.
+    everything = ("-n", "4", "-m", "not soak", *ELSEWHERE)
+    session.run(installed(session) / "pytest", *(session.posargs or everything), external=True)
 
-    Words after -- go to pytest.
-    """
+
+@nox.session(venv_backend="none", default=False)
+def coverage(session: nox.Session) -> None:
+    """Run them measured, for half as long again; fail under 95 % of branches, and under 100 % in the pure modules."""
     tools = installed(session)
-    if session.posargs:
-        session.run(tools / "pytest", *session.posargs, external=True)
-        return
     measure = ("--cov=hostaway_sync", "--cov-report=term", "--cov-fail-under=95")
-    elsewhere = ("--ignore=tests/house", "--ignore=tests/migrations", "--ignore=tests/host")
-    # Twice the processors: many a test waits for a process or a database. Tests of whole worlds are not measured
-    # (`no_cover`): what they go through over and over is covered by tests of its own.
-    session.run(tools / "pytest", "-n", "4", "-m", "not soak", *elsewhere, *measure, external=True)
+    session.run(tools / "pytest", "-n", "4", "-m", "not soak", *ELSEWHERE, *measure, external=True)
     pure = ",".join(f"src/{module.replace('.', '/')}.py" for module in pure_modules())
     # Silent unless it fails, so that the last words are pytest's own.
     session.run(tools / "coverage", "report", f"--include={pure}", "--fail-under=100", external=True, silent=True)

@@ -24,6 +24,9 @@ KINDS = {
 }
 # Words that look like one and are none, and why. Whatever else is found is either a secret or wants a line here.
 HARMLESS = {
+    "THAT-WORD": "says where a word of the operator's goes",
+    "a-uuid-that-is-a-secret": "the address of a check that nobody has",
+    "9f86d081884c7d659a2feaa0c55ad015": "an id that a proxy gave a request",
     "user:password@": "says what is to be put there",
     "user:word@": "an address that is refused because it has a password",
     "hunter2": "the password that the whole world knows",

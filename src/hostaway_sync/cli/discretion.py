@@ -78,7 +78,7 @@ def _in_text(*names: str) -> str:
 
 # How deeply text is quoted in text is bounded, or a line of backslashes alone would take minutes.
 _MARK: Final = r"(?P<mark>\\{0,7}[\"']?)"
-_QUOTED: Final = r"""[bu]?\\{0,7}(?:"(?:\\.|[^"\\])*+(?:"|\Z)?|'(?:\\.|[^'\\])*+(?:'|\Z)?)"""
+_QUOTED: Final = r"""[ub]?\\{0,7}(?:"(?:\\.|[^"\\])*+(?:"|\Z)?|'(?:\\.|[^'\\])*+(?:'|\Z)?)"""
 _BARE: Final = r"(?!\[hidden\])[^,;&})\]\n]{1,200}"
 _PERSONAL_IN_TEXT: Final = re.compile(
     rf"(?P<name>(?<![a-z]){_MARK}(?:{_in_text(*_PERSONAL)})(?P=mark)\s{{0,3}}[=:]\s{{0,3}})(?:{_QUOTED}|{_BARE})",

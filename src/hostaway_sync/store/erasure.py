@@ -31,7 +31,7 @@ _MOMENT: Final = re.compile(rb'"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)
 _WORD: Final = re.compile(rb'"[A-Za-z_]{0,40}"|-?\d{1,18}|true|false|null')
 # Sums have many names, and more with every channel (API notes, 9.2).
 _SUM: Final = re.compile(
-    r"\w*([pP]rice|[aA]mount|Fee|[bB]alance|[cC]ommission|[pP]ayout|[dD]eposit|[tT]axes|[dD]iscount)"
+    r"\w*([pP]rice|[aA]mount|Fee|[bB]alance|Commission|commission|[pP]ayout|[dD]eposit|[tT]axes|[dD]iscount)"
 )
 
 

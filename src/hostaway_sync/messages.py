@@ -139,6 +139,15 @@ class Messages:
         """Settle what is open by the threads as they are stored; no request is made. Give what changed."""
         return settle(self._database, account_id, read_said)
 
+    @contextmanager
+    def settling(self, account_id: int, *, dry_run: bool) -> Iterator[None]:
+        """Settle by the threads that a run reads in the block; before it, have it read those that are needed."""
+        if not dry_run:
+            self.settle(account_id)
+        yield
+        if not dry_run:
+            self.settle(account_id)
+
     def _unknown(self, intent_id: int) -> Intent:
         account_id = self._intent(intent_id).wish.account_id
         settle(self._database, account_id, read_said)

@@ -127,9 +127,13 @@ class Mirror:
         """
         account = accounts.get_account(self._database, account_id)
         order = replace(self._order(resources, full=full, dry_run=dry_run), accept_missing=accept_missing)
-        report = self._attempt(Run(self._database, account, order), account, progress, observe)
-        self._settle(account_id, dry_run=dry_run)
-        return report
+        run = Run(self._database, account, order)
+        with (
+            self.messages.settling(account_id, dry_run=dry_run),
+            self._wiring.source(account_id, observe=observe) as source,
+        ):
+            webhook = self._wiring.webhook(source, account_id, platform=SCHEMA)
+            return run.attempt(source, progress or Unwatched(), webhook)
 
     def sync_all(
         self,
@@ -158,11 +162,14 @@ class Mirror:
         underway = Underway()
 
         def attempt(account_id: int) -> RunReport:
-            with self._wiring.source(account_id) as source, underway.hold(runs[account_id], source):
+            run = runs[account_id]
+            with (
+                self.messages.settling(account_id, dry_run=dry_run),
+                self._wiring.source(account_id) as source,
+                underway.hold(run, source),
+            ):
                 webhook = self._wiring.webhook(source, account_id, platform=SCHEMA)
-                report = runs[account_id].attempt(source, progress or Unwatched(), webhook)
-            self._settle(account_id, dry_run=dry_run)
-            return report
+                return run.attempt(source, progress or Unwatched(), webhook)
 
         return sync_fleet(list(runs), attempt, jobs=jobs or FLEET_JOBS, stop=underway.stop, progress=progress)
 
@@ -285,15 +292,3 @@ class Mirror:
     def query(self, sql: str) -> tuple[list[str], list[Sequence[object]]]:
         """Give column names and rows of a question in SQL, which can change nothing."""
         return read_only(self._database, sql)
-
-    def _attempt(
-        self, run: Run, account: Account, progress: Progress | None, observe: Observer | None = None
-    ) -> RunReport:
-        with self._wiring.source(account.account_id, observe=observe) as source:
-            webhook = self._wiring.webhook(source, account.account_id, platform=SCHEMA)
-            return run.attempt(source, progress or Unwatched(), webhook)
-
-    def _settle(self, account_id: int, *, dry_run: bool) -> None:
-        """Look through the threads that a run has read for messages to guests whose outcome is not known."""
-        if not dry_run:
-            self.messages.settle(account_id)

@@ -116,8 +116,8 @@ def test_a_webhook_is_registered_checked_listed_and_removed(town: Build, program
         assert secret not in output
         assert hook["password"] not in output
     assert here.ask("SELECT DISTINCT event FROM webhook_log") == [("reservation.created",)]
-    told = here.ask("SELECT action, changes FROM audit_log ORDER BY audit_id")
-    assert told == [("updated", {"webhook": "registered"}), ("updated", {"webhook": "unregistered"})]
+    told = here.ask("SELECT changes ->> 'webhook' FROM audit_log WHERE action = 'updated' ORDER BY audit_id")
+    assert told == [("registered",), ("registered",), ("unregistered",)]
 
 
 def test_a_receiver_that_is_not_reached_is_two_sentences(town: Build, program: Program) -> None:

@@ -16,16 +16,15 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.engine import Database
 
-# Kept free after each window for the way to the source, which differs from request to request. Two per cent leave 98 %
-# of the limit usable.
+# Kept free after each window for the way to the source, which differs from request to request; a message to a guest
+# writes its intent to the disk on that way. Two per cent leave 98 % of the limit usable.
 _MARGIN_SHARE = 0.02
-_LONGEST_MARGIN = timedelta(milliseconds=200)
 _LOWERED_FOR = timedelta(days=1)
 
 
 def margin(bucket: Bucket) -> timedelta:
     """Give the time that is kept free after a bucket's window."""
-    return min(bucket.window * _MARGIN_SHARE, _LONGEST_MARGIN)
+    return bucket.window * _MARGIN_SHARE
 
 
 class DatabaseBudget:

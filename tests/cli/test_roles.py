@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import psycopg
-from tests.house.paper import ROOT, blocks
+from tests.house.paper import blocks
 from tests.staff import Staff
 
 from hostaway_sync.store.engine import Database
@@ -14,15 +14,13 @@ from hostaway_sync.store.engine import Database
 if TYPE_CHECKING:
     from tests.cli.conftest import Program
 
-SECTION = "## Least-privilege roles, and readers that see one account"
+PAGE = "roles.md"
 NAMES = ("sync", "anna", "casa_azul", "hostaway_owner", "hostaway_writer", "hostaway_analyst", "hostaway_reader")
 
 
 def test_commands_of_the_page_do_what_it_says(program: Program, empty_database_url: str) -> None:
     """Typed one after the other, as the page has them, they leave a writer, an analyst, and a reader of one account."""
-    page = ROOT / "docs" / "how-to.md"
-    section = page.read_text(encoding="utf-8").partition(SECTION)[2].partition("\n## ")[0]
-    steps = [block for block in blocks("sql", "sh") if f"```{block.language}\n{block.text}```" in section]
+    steps = [block for block in blocks("sql", "sh") if block.page.name == PAGE]
     assert [step.language for step in steps] == ["sql", "sh", "sql", "sh"]
     above = Database(empty_database_url, schema="hostaway")
     staff = Staff(above)

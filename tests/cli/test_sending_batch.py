@@ -29,10 +29,7 @@ def batch(guest: Guest, *texts: str) -> str:
 
 
 def test_killed_workers_send_each_message_once(town: Build, program: Program) -> None:
-    """SIGKILL before the source acts, and after it: a third worker sends the rest, and nothing twice.
-
-    A worker sends several at once, so that another message may have died unheard: that one waits for a person.
-    """
+    """SIGKILL before the source acts, and after it: a third worker sends the rest, and nothing twice."""
     guest = a_guest(town)
     texts = [f"text {number}" for number in range(6)]
     given = ("send-message", "--batch", "-", "--yes")
@@ -52,6 +49,7 @@ def test_killed_workers_send_each_message_once(town: Build, program: Program) ->
             return all(state == "sent" or (state == "outcome_unknown" and looks >= LOOKS) for state, looks in rows)
 
         until(is_settled, "every row has its message, or waits for a person")
+    # A worker sends several at once: another message may have died with it, unheard.
     rows = guest.ledger("intent_id, state, body")
     assert sorted(guest.heard) == sorted(text for _, state, text in rows if state == "sent")
     for intent_id, state, _ in rows:

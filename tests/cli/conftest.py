@@ -1,4 +1,4 @@
-"""The program as cron runs it: a real process, a bare environment, no terminal."""
+"""The program as cron runs it: a process of its own, a bare environment, no terminal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.children import run_program
 
 if TYPE_CHECKING:
     from tests.town import Town
@@ -22,21 +23,30 @@ COVERAGE = {name: value for name, value in os.environ.items() if name.startswith
 @pytest.fixture
 def program() -> Program:
     """Give a function that runs `hostaway-sync` to its end and holds what it prints free of secrets."""
+    start = _measured if COVERAGE else _forked
 
     def run(town: Town | None, *arguments: str, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
-        environment = (town.environment(**settings) if town else settings) | COVERAGE
-        done = subprocess.run(
-            [sys.executable, "-m", "hostaway_sync", *arguments],
-            env=environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = start(town.environment(**settings) if town else settings, arguments, stdin)
         printed = done.stdout + done.stderr
         assert not any(secret in printed for secret in SECRETS), printed
         assert "Traceback" not in printed, printed
         return done
 
     return run
+
+
+def _measured(environment: dict[str, str], arguments: tuple[str, ...], stdin: str) -> subprocess.CompletedProcess[str]:
+    """Start it as cron does, by an interpreter of its own, which alone can be measured."""
+    return subprocess.run(
+        [sys.executable, "-m", "hostaway_sync", *arguments],
+        env=environment | COVERAGE,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def _forked(environment: dict[str, str], arguments: tuple[str, ...], stdin: str) -> subprocess.CompletedProcess[str]:
+    return run_program(environment, *arguments, stdin=stdin)

@@ -176,10 +176,11 @@ class Exchange:
     def _leave(self, request: Request, sending: _Sending) -> None:
         """Return when a request may leave, this instant; from here on it counts."""
         ready = self._seconds()
-        if request.leaving is not None:
-            request.leaving()
         sending.departure.confirm()
         self._stop_if_closed()
+        if request.leaving is not None:
+            # Last of all: whoever dies while it waits has sent nothing, and knows it.
+            request.leaving()
         sending.waited += sending.departure.left_at - ready
         sending.has_left = True
         with self._lock:

@@ -59,6 +59,18 @@ class Budget(Protocol):
         ...
 
 
+class Lookout(Protocol):
+    """Who is told how requests end, so that nobody hammers a source that is away."""
+
+    def answered(self) -> None:
+        """Note that the source answered, whatever it said."""
+        ...
+
+    def failed(self, error: str) -> None:
+        """Note that a request had no answer, or one that says it is the source's fault."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ApiCall:
     """One request that was sent and has ended; nothing in it is secret: no header, no form, no body.

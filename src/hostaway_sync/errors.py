@@ -8,6 +8,7 @@ HostawaySyncError                what to do   exit code
 │       └── SecretGone           permanent    78   the store of secrets does not hold it (any more)
 ├── SourceError
 │   ├── SourceUnavailable        retry        1    network, timeout, 5xx, a body that is not what was asked for
+│   │   └── SourceAway           retry        1    so many failures in a row that nobody asks for a while
 │   ├── RateLimited              snooze       1    429: waits for its window, is no attempt
 │   ├── CredentialsRejected      permanent    1    the id or the secret is wrong
 │   ├── TokenRejected            retry        1    401 or 403 on a call: renew the token once
@@ -82,6 +83,10 @@ class SourceUnavailable(SourceError):
     """The network, the source or its answer is broken for now."""
 
     advice = Advice.RETRY
+
+
+class SourceAway(SourceUnavailable):
+    """So many requests of anybody failed in a row that nobody asks for a while: an immediate retry is no use."""
 
 
 class RateLimited(SourceError):

@@ -8,14 +8,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
+from hostaway_sync.doors import Doors
 from hostaway_sync.records import Resource, Unwatched
 from hostaway_sync.settings import SCHEMA
 from hostaway_sync.store import accounts, schema
 from hostaway_sync.store.outlook import outlooks
-from hostaway_sync.store.overview import history, overview
+from hostaway_sync.store.overview import history
 from hostaway_sync.store.query import read_only
 from hostaway_sync.store.records import Owner
-from hostaway_sync.store.roles import Roles
 from hostaway_sync.store.runs import marks
 from hostaway_sync.sync.fleet import AccountOutcome, Underway, sync_fleet
 from hostaway_sync.sync.forecast import forecast
@@ -23,18 +23,15 @@ from hostaway_sync.sync.order import shortest_first
 from hostaway_sync.sync.refresh import refresh
 from hostaway_sync.sync.run import Order, Run
 from hostaway_sync.sync.verify import Verification, Verifier
-from hostaway_sync.wiring import Wiring
+from hostaway_sync.wiring import Wiring, find_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
-    from hostaway_sync.batches import Batches
     from hostaway_sync.calls import Observer
-    from hostaway_sync.guests import Guests
-    from hostaway_sync.keys import Keys
-    from hostaway_sync.messages import Messages
+    from hostaway_sync.doctor.facts import Finding
     from hostaway_sync.push import Push
     from hostaway_sync.records import Mark, Progress, RunReport
     from hostaway_sync.roster import Roster
@@ -50,7 +47,7 @@ if TYPE_CHECKING:
 FLEET_JOBS = 4
 
 
-class Mirror:
+class Mirror(Doors):
     """Accounts mirrored into one database; a context manager.
 
     Args:
@@ -115,10 +112,13 @@ class Mirror:
         full: bool = False,
         accept_missing: bool = False,
         dry_run: bool = False,
+        insists: bool = False,
         progress: Progress | None = None,
         observe: Observer | None = None,
     ) -> RunReport:
         """Mirror one account; `observe` is told of every request to the source, when it ended.
+
+        Where the source is known to be away, a run that `insists` asks whether it is back.
 
         Raises:
             AccountError: it is unknown or disabled.
@@ -130,10 +130,13 @@ class Mirror:
         run = Run(self._database, account, order)
         with (
             self.messages.settling(account_id, dry_run=dry_run),
-            self._wiring.source(account_id, observe=observe) as source,
+            self._wiring.source(account_id, insists=insists, observe=observe) as source,
         ):
             webhook = self._wiring.webhook(source, account_id, platform=SCHEMA)
-            return run.attempt(source, progress or Unwatched(), webhook)
+            report = run.attempt(source, progress or Unwatched(), webhook)
+        if not dry_run:
+            self.upkeep.prune_beside()
+        return report
 
     def sync_all(
         self,
@@ -171,7 +174,10 @@ class Mirror:
                 webhook = self._wiring.webhook(source, account_id, platform=SCHEMA)
                 return run.attempt(source, progress or Unwatched(), webhook)
 
-        return sync_fleet(list(runs), attempt, jobs=jobs or FLEET_JOBS, stop=underway.stop, progress=progress)
+        outcomes = sync_fleet(list(runs), attempt, jobs=jobs or FLEET_JOBS, stop=underway.stop, progress=progress)
+        if not dry_run:
+            self.upkeep.prune_beside()
+        return outcomes
 
     def refresh(self, account_id: int, resource: Resource, record_id: int) -> Refreshed:
         """Read one object again and what hangs on it, beside whatever run is under way.
@@ -206,7 +212,7 @@ class Mirror:
         Raises:
             AccountError: the one is unknown.
         """
-        found = overview(self._database, self._wiring.buckets, account_id=account_id)
+        found = self._wiring.overview(account_id)
         if account_id is not None and not found.accounts:
             raise accounts.account_unknown(account_id)
         return found
@@ -256,39 +262,22 @@ class Mirror:
 
         return Push(self._wiring, lambda account, full: self.sync(account.account_id, full=full), platform=SCHEMA)
 
-    @property
-    def roles(self) -> Roles:
-        """The door to who may use the database."""
-        return Roles(self._database)
-
-    @property
-    def guests(self) -> Guests:
-        """The door to guests who are to be forgotten."""
-        from hostaway_sync.guests import Guests
-
-        return Guests(self._wiring)
-
-    @property
-    def messages(self) -> Messages:
-        """The door to what is said to guests."""
-        from hostaway_sync.messages import Messages
-
-        return Messages(self._wiring)
-
-    @property
-    def batches(self) -> Batches:
-        """The door to many messages at once."""
-        from hostaway_sync.batches import Batches
-
-        return Batches(self._wiring)
-
-    @property
-    def keys(self) -> Keys:
-        """The door to what the stored secrets are sealed with."""
-        from hostaway_sync.keys import Keys
-
-        return Keys(self._wiring)
-
     def query(self, sql: str) -> tuple[list[str], list[Sequence[object]]]:
         """Give column names and rows of a question in SQL, which can change nothing."""
         return read_only(self._database, sql)
+
+
+def examine(settings: Settings) -> tuple[Finding, ...]:
+    """Look at everything that a mirror with these settings stands on, be it broken or not; within some seconds."""
+    from hostaway_sync.doctor.examination import Examination
+    from hostaway_sync.doctor.facts import Premises
+
+    once = settings.model_copy(update={"retry_attempts": 1})
+    examination = Examination(
+        Premises(str(settings.data_dir), settings.database_url is None, settings.api_url),
+        address=(settings.egress, settings.rate_limit_ip),
+        open_wiring=lambda: Wiring(once, schema=SCHEMA),
+        find_keys=lambda: find_keys(settings),
+        platform=SCHEMA,
+    )
+    return examination.findings()

@@ -238,13 +238,19 @@ class Oddities:
 
 @dataclass(frozen=True, slots=True)
 class ResourceReport:
-    """What one run did with one resource; `can_recover` says that another attempt may do better."""
+    """What one run did with one resource.
+
+    Attributes:
+        can_recover: another attempt may do better.
+        away: why nobody asks the source for a while, as a sentence; None: it was there.
+    """
 
     state: RunState
     counts: Counts
     oddities: Oddities = Oddities()
     error: str | None = None
     can_recover: bool = False
+    away: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +269,11 @@ class RunReport:
     def can_recover(self) -> bool:
         """Whether another attempt may do better."""
         return any(part.can_recover for part in self.resources.values())
+
+    @property
+    def away(self) -> str | None:
+        """Why nobody asks the source for a while, as a sentence; None: it was there."""
+        return next((part.away for part in self.resources.values() if part.away), None)
 
 
 class Progress(Protocol):

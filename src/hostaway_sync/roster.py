@@ -241,7 +241,7 @@ class Roster:
 
     def _checked(self, account_id: int, client_secret: SecretStr) -> Token | None:
         vault = accounts.TokenInHand()
-        with closing(self._wiring.client(account_id, client_secret, vault)) as client:
+        with closing(self._wiring.client(account_id, client_secret, vault, insists=True)) as client:
             client.check()
         return vault.token
 

@@ -128,10 +128,11 @@ class Settings(BaseSettings):
         sweep_after_hours: a run reads everything when the last one that did started so long ago.
         threads_after_days: such a run reads again the threads that were not read whole for so long.
         trusted_proxies: addresses and networks whose `X-Forwarded-For` the receiver believes.
-        keep_deliveries_days: deliveries that were worked off, and attempts, are kept so long.
         payload_fields: which fields of payloads are left out or hashed before they are stored; see `redaction`.
         metrics_textfile_dir: where `sync` and `sync-all` leave their metrics; None: nowhere.
         ping_url: a monitor that is told when they begin, and how they end; secret, because it is a password in itself.
+        keep_deliveries_days: deliveries that were worked off, attempts, and resolved dead letters are kept so long.
+        keep_runs_days: runs that are over, and verifications, are kept so long, the newest of each kind for ever.
     """
 
     model_config = SettingsConfigDict(
@@ -168,6 +169,7 @@ class Settings(BaseSettings):
     payload_fields: Fields = ""
     metrics_textfile_dir: Path | None = None
     ping_url: SecretStr | None = None
+    keep_runs_days: float = Field(default=90, gt=0, le=365 * 10)
 
     @property
     def master_key_file(self) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from hostaway_sync.secrets import find_key_ring
 from hostaway_sync.store import accounts, placing
 from hostaway_sync.store.budget import DatabaseBudget
 from hostaway_sync.store.engine import Database
+from hostaway_sync.store.outages import Lookout, current
+from hostaway_sync.store.overview import overview
 from hostaway_sync.store.safe import Safe
 from hostaway_sync.store.sealing import has_sealed_values
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from hostaway_sync.settings import Settings
     from hostaway_sync.source.budget import Limits
     from hostaway_sync.source.client import Client
+    from hostaway_sync.store.facts import Overview
     from hostaway_sync.store.timing import Note
     from hostaway_sync.sync.forecast import Terms
     from hostaway_sync.webhooks.receiver import Receiver
@@ -78,13 +82,7 @@ class Wiring:
         """
         if self._ring is None:
             is_new = may_create and not self.database.transaction(has_sealed_values)
-            self._ring = find_key_ring(
-                self.settings.master_key,
-                self.settings.data_dir,
-                may_create=is_new,
-                configured_file=self.settings.master_key_file,
-                use_keyring=self.settings.keyring,
-            )
+            self._ring = find_keys(self.settings, may_create=is_new)
         return self._ring
 
     def safe(self, *, wherever: bool = False) -> Safe:
@@ -157,8 +155,12 @@ class Wiring:
             yield reception.receiver(platform, read_event)
 
     @contextmanager
-    def source(self, account_id: int, *, urgent: bool = False, observe: Observer | None = None) -> Iterator[Client]:
+    def source(
+        self, account_id: int, *, urgent: bool = False, insists: bool = False, observe: Observer | None = None
+    ) -> Iterator[Client]:
         """Open the source of a stored account; closed with the block. Urgent requests go before those of others.
+
+        One that `insists` asks once, even where the source is known to be away.
 
         Raises:
             SecretError: its client secret cannot be opened.
@@ -167,7 +169,9 @@ class Wiring:
         client_secret = accounts.open_client_secret(self.database, safe, account_id)
         vault = self._vaults.setdefault(account_id, accounts.StoredToken(self.database, safe, account_id))
         redaction = self._applied_redaction()
-        client = self.client(account_id, client_secret, vault, urgent=urgent, observe=observe, redaction=redaction)
+        client = self.client(
+            account_id, client_secret, vault, urgent=urgent, insists=insists, observe=observe, redaction=redaction
+        )
         with closing(client):
             yield client
 
@@ -192,6 +196,12 @@ class Wiring:
         nobody = 0  # the address's limit is the same for every account
         return readings(database or self.database, self.buckets(nobody)[0])
 
+    def overview(self, account_id: int | None = None) -> Overview:
+        """Give what the tables know of every account, or of one, and of the source as it is seen from here."""
+        found = overview(self.database, self.buckets, account_id=account_id)
+        away = current(self.database, egress=self.settings.egress, api_url=self.settings.api_url)
+        return replace(found, outage=away)
+
     def buckets(self, account_id: int) -> tuple[Bucket, ...]:
         """Give the limits that a request of this account counts against: the address's, then its own."""
         from hostaway_sync.source.budget import Call, buckets
@@ -205,6 +215,7 @@ class Wiring:
         vault: TokenVault,
         *,
         urgent: bool = False,
+        insists: bool = False,
         observe: Observer | None = None,
         redaction: Redaction | None = None,
     ) -> Client:
@@ -212,11 +223,13 @@ class Wiring:
         from hostaway_sync.source.client import Client
 
         settings = self.settings
+        here = {"egress": settings.egress, "api_url": settings.api_url}
+        lookout = Lookout(self.database, **here, insists=insists)
         return Client(
             account_id=account_id,
             client_secret=client_secret,
             api_url=settings.api_url,
-            budget=DatabaseBudget(self.database),
+            budget=DatabaseBudget(self.database, lookout),
             vault=vault,
             limits=self._limits(),
             egress=settings.egress,
@@ -226,6 +239,7 @@ class Wiring:
             urgent=urgent,
             observe=self._counted(observe),
             redaction=redaction,
+            lookout=lookout,
         )
 
     def _counted(self, observe: Observer | None) -> Observer:
@@ -246,6 +260,21 @@ class Wiring:
         from hostaway_sync.source.budget import Limits
 
         return Limits(self.settings.rate_limit_ip, self.settings.rate_limit_account, self.settings.rate_limit_send)
+
+
+def find_keys(settings: Settings, *, may_create: bool = False) -> KeyRing:
+    """Give the keys that the settings lead to, whatever the database is like.
+
+    Raises:
+        SecretError: there is none, or it may not be used.
+    """
+    return find_key_ring(
+        settings.master_key,
+        settings.data_dir,
+        may_create=may_create,
+        configured_file=settings.master_key_file,
+        use_keyring=settings.keyring,
+    )
 
 
 def _aws(mirror: str) -> SecretsStore:

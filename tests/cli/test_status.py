@@ -134,7 +134,7 @@ def test_the_document_has_all_that_the_table_shows(town: Build, program: Program
     here = town()
     here.mirror().sync(70001)
     document = json.loads(program(here, "status", "--json").stdout)
-    assert document.keys() == {"state", "now", "late_after_s", "accounts", "budget"}
+    assert document.keys() == {"state", "now", "late_after_s", "outage", "accounts", "budget"}
     (account,) = document["accounts"]
     assert account.keys() == ACCOUNT_KEYS
     assert (document["state"], document["late_after_s"]) == ("ok", 26 * 3600)

@@ -13,7 +13,7 @@ from tests.store.samples import add_account, one
 from hostaway_sync.errors import CredentialsRejected, HostawaySyncError, LeaseHeld, SourceUnavailable
 from hostaway_sync.queue import upkeep
 from hostaway_sync.queue.policy import Policy
-from hostaway_sync.store import dead_letters, inbox, jobs
+from hostaway_sync.store import dead_letters, jobs
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.sync.queued import sync_queued
 from hostaway_sync.webhooks import handlers
@@ -268,11 +268,13 @@ def test_a_discarded_dead_letter_waits_for_nobody(box: Database) -> None:
     deliver(box, 1)
     drain(box, reading(box, fail(AWAY)))
     (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
-    assert inbox.prune(box, keep=timedelta(days=-1)) == 0
+    upkeep.prune(box, keep=timedelta(days=-1))
+    assert statuses(box) == ["dead"]
     dead_letters.discard(box, letter.dead_letter_id)
     assert dead_letters.get_letter(box, letter.dead_letter_id).resolution == "discarded"
     assert (statuses(box), ask(box, "SELECT count(*) FROM procrastinate_jobs")) == (["dead"], [(0,)])
-    assert inbox.prune(box, keep=timedelta(days=-1)) == 1
+    upkeep.prune(box, keep=timedelta(days=-1))
+    assert statuses(box) == []
     with pytest.raises(HostawaySyncError, match="there is no dead letter 99"):
         dead_letters.discard(box, 99)
 

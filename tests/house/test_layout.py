@@ -22,6 +22,7 @@ OF_THE_VENDOR = {"source", "cli", "sandbox", "mirror.py", "settings.py"}
 # Where its name stands for something of ours instead.
 OUR_OWN_NAMES = {
     "__init__.py": "Mirror Hostaway accounts|Hostaway API →",  # says what the package is
+    "doctor/judging.py": r"hostaway\[-_\]sync",  # looks for our command in crontabs
     "store/embedded/home.py": "hostaway-pg",  # the system user that runs root's embedded server
 }
 NOTHING = r"(?!)"
@@ -34,6 +35,7 @@ NOT_PURE = {
     "correspondence",
     "departure",
     "exchange",
+    "pulse",
     "registration",
     "trying",
     "walking",

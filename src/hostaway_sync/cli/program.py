@@ -10,11 +10,13 @@ from hostaway_sync.cli import (
     accounts,
     dead_letters,
     demo,
+    doctor,
     forget_guest,
     keys,
     messages,
     migrate,
     plan,
+    prune,
     roles,
     send_message,
     serve_webhooks,
@@ -38,6 +40,8 @@ app.add_typer(accounts.app, name="account")
 app.command("sync")(sync.sync)
 app.command("sync-all")(sync.sync_all)
 app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
+app.command("prune")(prune.prune)
 app.command("plan")(plan.plan)
 app.command("verify")(verify.verify)
 app.command("send-message")(send_message.send_message)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,14 +23,27 @@ if TYPE_CHECKING:
 _RUNS = 20
 
 
-def status(account_id: AnyAccountId = None, *, json: Json = False) -> None:
+def status(
+    account_id: AnyAccountId = None,
+    *,
+    size: Annotated[bool, typer.Option("--size", help="Show what takes space in the database instead.")] = False,
+    json: Json = False,
+) -> None:
     """Show how each account does, and what is wrong.
 
     With ID: all about one account. It is late when its last success began more than 26 hours ago.
     """
-    from hostaway_sync.cli import status_account, status_json
+    from hostaway_sync.cli import status_account, status_json, status_size
     from hostaway_sync.sync.health import judge
 
+    if size:
+        with open_mirror() as mirror:
+            found = mirror.upkeep.size()
+        if json:
+            output.print_json(asdict(found))
+        else:
+            status_size.print_size(found)
+        return
     with open_mirror() as mirror:
         overview = mirror.status(account_id)
         marks, history = mirror.history(account_id, runs=_RUNS) if account_id is not None else ({}, [])
@@ -41,6 +55,7 @@ def status(account_id: AnyAccountId = None, *, json: Json = False) -> None:
         output.print_json(document)
     elif account_id is not None:
         status_account.print_account(*verdicts[0], overview.now, marks, history)
+        say_outage(overview)
     elif verdicts:
         print_overview(overview, verdicts)
     else:
@@ -61,9 +76,21 @@ def print_overview(overview: Overview, verdicts: Sequence[tuple[AccountFacts, He
         grid.add(_cells(facts, health, overview.now), note(facts, health, overview.now), rank(health.condition))
     grid.show()
     say("")
+    say_outage(overview)
     say(_sums([health for _, health in verdicts]))
     if overview.address is not None:
         say(budget_words(overview.address, overview.now))
+
+
+def say_outage(overview: Overview) -> None:
+    """Print since when Hostaway is away; nothing when it is not."""
+    from hostaway_sync.cli.grid import say
+
+    outage = overview.outage
+    if outage is None or outage.away_since is None:
+        return
+    when = f"{outage.away_since:%Y-%m-%d %H:%M} UTC, {since(outage.away_since, overview.now)}"
+    say(f"Hostaway has not answered since {when}; runs end at once until it does; last: {outage.error}")
 
 
 def _cells(facts: AccountFacts, health: Health, now: datetime) -> list[Text | str]:

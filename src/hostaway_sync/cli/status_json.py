@@ -25,6 +25,7 @@ def overview_document(overview: Overview, verdicts: Sequence[tuple[AccountFacts,
         "state": "look" if any(health.needs_a_look for _, health in verdicts) else "ok",
         "now": overview.now,
         "late_after_s": LATE_AFTER,
+        "outage": asdict(overview.outage) if overview.outage else None,
         "accounts": [_account(facts, health) for facts, health in verdicts],
         "budget": [_budget(use) for use in limits if use is not None],
     }

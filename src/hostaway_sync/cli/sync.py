@@ -86,7 +86,7 @@ def sync_all(
         _print_outcomes(outcomes, json=json, shown=dry_run)
         failed = _failed(outcomes)
         if failed:
-            raise RunIncomplete("; ".join(f"account {outcome.account_id}: {outcome.error}" for outcome in failed))
+            raise RunIncomplete(_failures(failed))
         if _fleet_state(outcomes) is RunState.SKIPPED:
             raise LeaseHeld("every account is being synced by another run")
         reports = [outcome.report for outcome in outcomes if outcome.report]
@@ -110,6 +110,18 @@ def _print_outcomes(outcomes: Sequence[AccountOutcome], *, json: bool, shown: bo
 
 def _failed(outcomes: Sequence[AccountOutcome]) -> list[AccountOutcome]:
     return [outcome for outcome in outcomes if outcome.state not in {RunState.SUCCESS, RunState.SKIPPED}]
+
+
+def _failures(failed: Sequence[AccountOutcome]) -> str:
+    """Give a sentence an account, but one for all for which nobody was there to ask."""
+    lost = [outcome for outcome in failed if outcome.away]
+    if lost:
+        accounts = "1 account was" if len(lost) == 1 else f"{len(lost)} accounts were"
+        said = [f"{accounts} not mirrored: {lost[-1].away}"]
+    else:
+        said = []
+    rest = (f"account {outcome.account_id}: {outcome.error}" for outcome in failed if not outcome.away)
+    return "; ".join((*said, *rest))
 
 
 def _sentence(reports: Sequence[RunReport]) -> str:
@@ -155,6 +167,7 @@ def mirror_one(
                 full=full,
                 accept_missing=accept_missing,
                 dry_run=dry_run,
+                insists=output.is_terminal(),
                 progress=progress,
                 observe=explanation,
             )

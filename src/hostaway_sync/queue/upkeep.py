@@ -9,7 +9,7 @@ from random import random
 from typing import TYPE_CHECKING
 
 from hostaway_sync.queue import conclusion
-from hostaway_sync.store import attempts, inbox, jobs
+from hostaway_sync.store import inbox, jobs, pruning
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from hostaway_sync.queue.policy import Policy
     from hostaway_sync.store.engine import Database
-
-_BATCHES = 20
 
 
 def rescue_stalled(database: Database, policy: Policy, kinds: Collection[str], *, silent_for: timedelta) -> int:
@@ -46,7 +44,4 @@ def remember(database: Database) -> None:
 
 def prune(database: Database, *, keep: timedelta) -> None:
     """Delete what was settled longer than `keep` ago, a bounded number of batches at a time."""
-    for table in (inbox, attempts):
-        for _ in range(_BATCHES):
-            if not table.prune(database, keep=keep):
-                break
+    pruning.prune_settled(database, keep)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Self
 
@@ -52,7 +53,7 @@ class Sandbox:
         switches: how it behaves where Hostaway's behaviour is not known.
         rate_limits: `off`, `new` (200 in 10 s by address and by account, 30 sends a minute), `old` (15 and 20 in 10 s).
         rate_limit_headers: whether a 429 carries `X-RateLimit-*`.
-        clock_skew: seconds by which the times in these headers are wrong.
+        clock_skew: seconds by which the times in these headers, and in `Date`, are wrong.
         token_delay: seconds until a new token is good.
         clock: Unix seconds, for tokens and rate limits; the worlds have clocks of their own.
         now: where the clocks of the worlds start.
@@ -212,6 +213,8 @@ class Sandbox:
         for watch in self._before:
             watch(request)
         reply = self._limited(request) or self._harmed(request)
+        date = formatdate(request.time + self.clock_skew, usegmt=True)
+        reply = replace(reply, headers={"Date": date, **reply.headers})
         for watch_reply in self._after:
             watch_reply(request, reply)
         status = 0 if reply.reset or reply.silent else reply.status

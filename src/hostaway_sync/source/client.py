@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from hostaway_sync.calls import Budget, Observer
+    from hostaway_sync.calls import Budget, Lookout, Observer
     from hostaway_sync.records import Record, Resource, Token, TokenVault
     from hostaway_sync.redaction import Redaction, Veil
     from hostaway_sync.source.budget import Limits
@@ -69,6 +69,7 @@ class Client:
         random: a number from 0 up to 1.
         observe: told of every request that was sent, token requests included, when it ended; one call at a time.
         redaction: hides fields of what is read; None: nothing is hidden.
+        lookout: told whether the source is there.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Client:
         random: Callable[[], float] = luck,
         observe: Observer | None = None,
         redaction: Redaction | None = None,
+        lookout: Lookout | None = None,
     ) -> None:
         self._in_flight = in_flight
         self._redaction = redaction
@@ -106,6 +108,7 @@ class Client:
             seconds=seconds,
             sleep=sleep,
             observe=observe,
+            lookout=lookout,
         )
         pause = self._exchange.pause
         self._ahead = ThreadPoolExecutor(in_flight, thread_name_prefix=f"pages-{account_id}")

@@ -7,6 +7,7 @@ import re
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
 
-    from hostaway_sync.calls import Budget, Observer
+    from hostaway_sync.calls import Budget, Lookout, Observer
     from hostaway_sync.source.request import Request
 
 LARGEST_BODY: Final = 64 * 1024 * 1024
@@ -58,6 +59,7 @@ class Exchange:
         seconds: a clock that never jumps.
         sleep: waits so many seconds; None for a wait that `close` ends.
         observe: told of every request that was sent, when it ended; one call at a time.
+        lookout: told whether the source is there.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Exchange:
         seconds: Callable[[], float],
         sleep: Callable[[float], object] | None,
         observe: Observer | None,
+        lookout: Lookout | None = None,
     ) -> None:
         self._api_url = api_url.rstrip("/")
         self._budget = budget
@@ -80,6 +83,7 @@ class Exchange:
         self._closed = Event()
         self._sleep = sleep or self._closed.wait
         self._observe = observe
+        self._lookout = lookout
         self._observing = Lock()
         self._lock = Lock()
         self._api_calls = 0
@@ -118,10 +122,14 @@ class Exchange:
             status = reply.status
         except (*HTTPX_ERRORS, *_CLOSED_UNDER_A_THREAD) as error:
             self._stop_if_closed()
-            raise as_source_error(error, self._api_url) from error
+            failure = as_source_error(error, self._api_url)
+            if isinstance(failure, SourceUnavailable):
+                self._note(str(failure))
+            raise failure from error
         finally:
             if sending.has_left:
                 self._tell(request, sending, status)
+        self._note(f"it answered {reply.status}" if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR else None)
         return reply
 
     def pause(self, wait: timedelta) -> None:
@@ -143,6 +151,14 @@ class Exchange:
             with suppress(OSError):  # it was closed already
                 socket.socket.shutdown(stream.get_extra_info("socket"), socket.SHUT_RDWR)
         self._http.close()
+
+    def _note(self, failure: str | None) -> None:
+        if self._lookout is None:
+            return
+        if failure is None:
+            self._lookout.answered()
+        else:
+            self._lookout.failed(failure)
 
     def _stop_if_closed(self) -> None:
         if self._closed.is_set():

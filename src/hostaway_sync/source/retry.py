@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from hostaway_sync.errors import RateLimited, SourceUnavailable
+from hostaway_sync.errors import RateLimited, SourceAway, SourceUnavailable
 
 DEFAULT_WINDOW: Final = timedelta(seconds=10)
 _MOST_DOUBLINGS: Final = 20
@@ -48,7 +48,7 @@ def wait_for(
     if isinstance(error, RateLimited):
         window = error.retry_in or DEFAULT_WINDOW
         return window if limited_for + window <= patience.longest_limited else None
-    if not isinstance(error, SourceUnavailable) or attempt >= patience.attempts:
+    if isinstance(error, SourceAway) or not isinstance(error, SourceUnavailable) or attempt >= patience.attempts:
         return None
     doublings = min(attempt - 1, _MOST_DOUBLINGS)
     return luck * min(patience.backoff * (1 << doublings), patience.longest_backoff)

@@ -11,10 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 from hostaway_sync.store.tables import job_attempts
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
     from uuid import UUID
 
-    from hostaway_sync.store.engine import Database
     from hostaway_sync.store.jobs import Job
 
 _MAX_ERROR = 2_000
@@ -74,15 +73,3 @@ def history(connection: sa.Connection, key: str, *, since: datetime) -> list[dic
         }
         for row in connection.execute(query)
     ]
-
-
-def prune(database: Database, *, keep: timedelta, limit: int = 5_000) -> int:
-    """Delete attempts that ended longer than `keep` ago, at most `limit`; give how many."""
-    old = (
-        sa.select(job_attempts.c.attempt_id)
-        .where(job_attempts.c.finished_at < sa.func.now() - keep)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    statement = sa.delete(job_attempts).where(job_attempts.c.attempt_id.in_(old))
-    return database.transaction(lambda connection: connection.execute(statement).rowcount)

@@ -36,7 +36,7 @@ OLDEST_SERVER = 15
 _FIRST_PATIENCE = 5.0
 # What another try may cure, though the connection itself is well.
 _TRANSIENT = {"40001", "40P01", "55P03"}
-_REFUSALS = {"28000", "28P01", "3D000", "42501"}
+_REFUSALS = {"25006", "28000", "28P01", "3D000", "42501"}
 _WORDS_OF_REFUSAL = (
     "authentication failed",
     "no password supplied",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from hostaway_sync.records import Counts, Mark, Mode, Resource, RunState
+    from hostaway_sync.store.outage import Outage
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,9 +259,38 @@ class AccountFacts:
 class Overview:
     """All accounts by id, and the request limit that they share, at one moment of the database's clock.
 
-    `address` is None when there are no accounts.
+    `address` is None when there are no accounts; `outage` is None while the source is not away.
     """
 
     now: datetime
     accounts: tuple[AccountFacts, ...]
     address: BucketUse | None = None
+    outage: Outage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The database itself, beside what is in it.
+
+    Attributes:
+        version: of the server, as `170004`.
+        revision: of the schema; None: nothing was migrated yet.
+        wanted: the revision that this program needs.
+        is_read_only: it is a replica, or was made so.
+        lacking: what we may not do, as `table: right, right`.
+        connections: of all its clients, in all databases.
+        most_connections: that it takes.
+    """
+
+    version: int
+    revision: str | None
+    wanted: str
+    is_read_only: bool
+    lacking: tuple[str, ...]
+    connections: int
+    most_connections: int
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the tables are those that this program knows."""
+        return self.revision == self.wanted

@@ -183,6 +183,7 @@ WITHOUT_WORDS: Final = frozenset(
         "redactions",
         "request_budget",
         "secrets_store",
+        "source_outages",
         "verifications",
         "walk_pages",
         "walks",

@@ -192,18 +192,6 @@ def enqueue_forgotten(database: Database, *, limit: int = 1_000) -> int:
     return database.transaction(write)
 
 
-def prune(database: Database, *, keep: timedelta, limit: int = 5_000) -> int:
-    """Delete deliveries that were settled longer than `keep` ago, at most `limit`; give how many."""
-    old = (
-        sa.select(webhook_log.c.id)
-        .where(webhook_log.c.processed_at < sa.func.now() - keep)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    statement = sa.delete(webhook_log).where(webhook_log.c.id.in_(old))
-    return database.transaction(lambda connection: connection.execute(statement).rowcount)
-
-
 def oldest_waiting(connection: sa.Connection) -> timedelta | None:
     """Give the age of the oldest delivery that nobody has tried to work off yet; None when there is none."""
     age = sa.func.clock_timestamp() - sa.func.min(webhook_log.c.created_at)

@@ -95,7 +95,7 @@ def overview(
         now = connection.scalars(sa.select(sa.func.now())).one()
         shared = [pair[0] for pair in buckets.values()][:1]
         address = [uses.get(bucket.key, BucketUse(bucket.key, 0, bucket.limit, bucket.window)) for bucket in shared]
-        return Overview(now, tuple(facts), *address)
+        return Overview(now, tuple(facts), next(iter(address), None))
 
     return database.transaction(read)
 

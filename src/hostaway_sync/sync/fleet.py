@@ -6,6 +6,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
@@ -30,13 +31,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AccountOutcome:
-    """How one account of a fleet ended; `report` is None where there was no run, and then `error` says why."""
+    """How one account of a fleet ended; `report` is None where there was no run, and then `error` says why.
+
+    `away` says, as a sentence, that the source was away.
+    """
 
     account_id: int
     state: RunState
     report: RunReport | None
     error: str | None
     can_recover: bool = False
+    away: str | None = None
 
     @property
     def is_held(self) -> bool:
@@ -101,28 +106,36 @@ def sync_fleet(
 
     Returns:
         One outcome an account, by id. An account that another run works on, or has mirrored meanwhile, is skipped,
-        which is no failure.
+        which is no failure. Once the source is known to be away, those that have not begun fail without a run.
 
     Raises:
         ConfigurationError: it would be the same for every account.
     """
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="account")
     futures: list[Future[AccountOutcome]] = []
+    outcomes: dict[int, AccountOutcome] = {}
 
-    def tried(those: Iterable[int], outcomes: dict[int, AccountOutcome]) -> None:
+    def first(account_id: int) -> AccountOutcome:
+        away = next((outcome.away for outcome in tuple(outcomes.values()) if outcome.away), None)
+        if away is not None:
+            return AccountOutcome(account_id, RunState.FAILED, None, away, away=away)
+        return _tried(account_id, attempt)
+
+    def tried(those: Iterable[int], once: Callable[[int], AccountOutcome]) -> None:
         futures.clear()
         for account_id in those:
-            futures.append(pool.submit(_tried, account_id, attempt))  # noqa: PERF401  (a signal may come in between)
+            futures.append(pool.submit(once, account_id))  # noqa: PERF401  (a signal may come in between)
         for future in as_completed(futures):
             outcome = future.result()
             outcomes[outcome.account_id] = outcome
             if progress is not None:
                 progress.ended(outcome.account_id, len(outcomes), len(account_ids))
 
-    outcomes: dict[int, AccountOutcome] = {}
     try:
-        tried(account_ids, outcomes)
-        tried([account_id for account_id in account_ids if outcomes[account_id].can_recover], outcomes)
+        tried(account_ids, first)
+        # Those have a run that waits for its end, be the source away or not.
+        again = [account_id for account_id in account_ids if outcomes[account_id].can_recover]
+        tried(again, partial(_tried, attempt=attempt))
     except BaseException as error:
         pool.shutdown(wait=False, cancel_futures=True)
         stop(str(error) if isinstance(error, HostawaySyncError) else BY_SIGNAL)
@@ -146,4 +159,4 @@ def _tried(account_id: int, attempt: Callable[[int], RunReport]) -> AccountOutco
     except Exception:
         log.exception("account %d: this is a bug of hostaway-sync", account_id)
         return AccountOutcome(account_id, RunState.FAILED, None, "an unexpected error; the log has its traceback")
-    return AccountOutcome(account_id, report.state, report, report.error, report.can_recover)
+    return AccountOutcome(account_id, report.state, report, report.error, report.can_recover, report.away)

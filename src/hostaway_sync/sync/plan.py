@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from hostaway_sync.errors import Advice, CredentialsRejected
+from hostaway_sync.errors import Advice, CredentialsRejected, SourceAway
 from hostaway_sync.records import Mode, Resource, RunState
 
 if TYPE_CHECKING:
@@ -105,13 +105,13 @@ def watermark(first: Page, signpost: datetime) -> datetime | None:
 
 
 def can_recover(error: HostawaySyncError) -> bool:
-    """Say whether another attempt may do better."""
-    return error.advice in {Advice.RETRY, Advice.SNOOZE}
+    """Say whether another attempt may do better; while the source is away, none does."""
+    return not isinstance(error, SourceAway) and error.advice in {Advice.RETRY, Advice.SNOOZE}
 
 
 def ends_the_run(error: SourceError) -> bool:
     """Say whether an error of one resource makes it pointless to ask for the next one."""
-    return can_recover(error) or isinstance(error, CredentialsRejected)
+    return can_recover(error) or isinstance(error, (CredentialsRejected, SourceAway))
 
 
 def is_sudden(unlisted: int, live: int) -> bool:

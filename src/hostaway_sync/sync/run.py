@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hostaway_sync.circumstances import add, circumstances
-from hostaway_sync.errors import HostawaySyncError, LeaseHeld, SourceError
+from hostaway_sync.errors import HostawaySyncError, LeaseHeld, SourceAway, SourceError
 from hostaway_sync.records import Mark, Mode, Resource, ResourceReport, RunReport, RunState
 from hostaway_sync.store import accounts, leases, runs, walks
 from hostaway_sync.store.records import Owner
@@ -164,9 +164,10 @@ class Run:
                 if self._stopped_by is not None:
                     raise SystemExit(self._stopped_by) from failure
                 error = failure
-                report = ResourceReport(
-                    RunState.FAILED, *recorder.counts(resource), str(error), can_recover=plan.can_recover(error)
-                )
+                away = str(error) if isinstance(error, SourceAway) else None
+                counts = recorder.counts(resource)
+                recovers = plan.can_recover(error)
+                report = ResourceReport(RunState.FAILED, *counts, str(error), can_recover=recovers, away=away)
             reports[resource] = report
             recorder.close(resource, report, is_cut=error is not None)
             if error is not None and plan.ends_the_run(error):

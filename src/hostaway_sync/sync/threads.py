@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from hostaway_sync.circumstances import carried
-from hostaway_sync.errors import Forbidden, NotFound, RequestRejected, SourceUnavailable
+from hostaway_sync.errors import Forbidden, NotFound, RequestRejected, SourceAway, SourceUnavailable
 from hostaway_sync.records import Resource, ResourceReport, RunState
 from hostaway_sync.sync import plan, reasons
 from hostaway_sync.sync.walk import workers
@@ -96,7 +96,7 @@ def mirror_parts(
         first_failure = first_failure or failure
         in_a_row = in_a_row + 1 if failure else 0
         progress.advance(account_id, resource, done, total)
-        if failure and in_a_row == plan.FAILED_THREADS:
+        if failure and (in_a_row == plan.FAILED_THREADS or isinstance(failure, SourceAway)):
             raise failure
         if plan.inbox_is_closed(counted[Outcome.FORBIDDEN], done - counted[Outcome.FORBIDDEN]):
             break

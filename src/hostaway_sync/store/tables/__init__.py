@@ -31,6 +31,7 @@ from hostaway_sync.store.tables.reading import guard_rows, reader_bindings
 from hostaway_sync.store.tables.running import (
     leases,
     request_budget,
+    source_outages,
     sync_run_resources,
     sync_runs,
     verifications,
@@ -62,6 +63,7 @@ __all__ = [
     "reservations",
     "secrets_store",
     "sent_messages",
+    "source_outages",
     "sync_run_resources",
     "sync_runs",
     "verifications",

@@ -150,6 +150,22 @@ leases = Table(
     account_key(),
 )
 
+source_outages = Table(
+    "source_outages",
+    metadata,
+    Column("egress", Text, nullable=False),
+    Column("api_url", Text, nullable=False),
+    Column("failures", Integer, nullable=False, comment="in a row, of anybody's requests"),
+    Column("failing_since", Timestamp, nullable=False),
+    Column("failed_at", Timestamp, nullable=False),
+    Column("error", Text, nullable=False, comment="of the last one"),
+    Column("away_since", Timestamp, comment="nobody asks but one probe in turn; NULL: everybody may"),
+    Column("probe_at", Timestamp, comment="from then on"),
+    Column("probes", Integer, nullable=False, server_default=text("0"), comment="in vain, or under way"),
+    PrimaryKeyConstraint("egress", "api_url"),
+    comment="failures that no answer followed; without a row all is well",
+)
+
 request_budget = Table(
     "request_budget",
     metadata,

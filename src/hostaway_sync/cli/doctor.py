@@ -1,0 +1,64 @@
+"""`hostaway-sync doctor`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from hostaway_sync.cli import output
+from hostaway_sync.cli.arguments import Json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hostaway_sync.doctor.facts import Finding
+
+_COLOURS = {"ok": "green", "hint": "yellow", "trouble": "red"}
+
+
+def doctor(*, json: Json = False) -> None:
+    """Look at everything a mirror stands on, and say what to do.
+
+    Database, key ring, clocks, tokens, request budget, queue, disk, webhooks, and what starts the runs; some seconds,
+    and one or two API calls an account. Exit 1 when something does not work; a hint is no trouble.
+    """
+    from hostaway_sync.doctor.facts import Grade
+    from hostaway_sync.mirror import examine
+    from hostaway_sync.settings import load_settings
+
+    settings = load_settings()
+    output.configure_logging(settings)
+    found = examine(settings)
+    troubles = sum(finding.grade is Grade.TROUBLE for finding in found)
+    if json:
+        state = "trouble" if troubles else "ok"
+        output.print_json({"state": state, "findings": [asdict(finding) for finding in found]})
+    else:
+        _print(found)
+    if troubles:
+        raise typer.Exit(1)
+
+
+def _print(found: Sequence[Finding]) -> None:
+    """Print a paragraph a finding, and beneath it what to do; plain and unbroken where nobody watches."""
+    from rich.text import Text
+
+    from hostaway_sync.cli.grid import say
+
+    checks = max(len(finding.check) for finding in found)
+    for finding in found:
+        head = Text(f"{finding.grade.value:<8}", style=_COLOURS[finding.grade])
+        line = head + output.plain(f"{finding.check:<{checks}}  {_subject(finding)}{finding.says}")
+        if output.is_terminal():
+            say(line)
+        else:
+            typer.echo(line.plain)
+        if finding.advice is not None:
+            say(f"{'':<8}{'':<{checks}}  → {finding.advice}")
+
+
+def _subject(finding: Finding) -> str:
+    subject = f"account {finding.account_id}"
+    return "" if finding.account_id is None or finding.says.startswith(subject) else f"{subject}: "

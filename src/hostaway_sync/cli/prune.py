@@ -1,0 +1,39 @@
+"""`hostaway-sync prune`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from hostaway_sync.cli import output
+from hostaway_sync.cli.arguments import Json
+from hostaway_sync.cli.opening import open_mirror
+
+
+def prune(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would go, and delete nothing.")] = False,
+    audit_log: Annotated[
+        int | None,
+        typer.Option("--audit-log", min=1, metavar="DAYS", help="Also changes of accounts older than that."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Delete history that is old: runs, deliveries, attempts, resolved dead letters.
+
+    HOSTAWAY_SYNC_KEEP_RUNS_DAYS and _KEEP_DELIVERIES_DAYS say how old. Every sync does a little of it by itself.
+    Mirrored rows, the newest run of each kind, and what waits for a person always stay.
+    """
+    with open_mirror() as mirror:
+        audit = timedelta(days=audit_log) if audit_log is not None else None
+        counts = mirror.upkeep.prune(dry_run=dry_run, audit=audit)
+    if json:
+        output.print_json({"dry_run": dry_run, "rows": counts})
+    elif output.is_terminal() or dry_run:
+        found = [[table, f"{rows:,}"] for table, rows in counts.items() if rows]
+        if found:
+            output.print_rows(["table", "rows"], found)
+        else:
+            typer.echo("Nothing is old enough to go.")

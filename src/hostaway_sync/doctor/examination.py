@@ -1,0 +1,231 @@
+"""Gathers the facts, each for some seconds at most, and what can wait at the same time; has them judged."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from hostaway_sync.doctor import judging, machine
+from hostaway_sync.doctor.asking import Question, ask_each
+from hostaway_sync.doctor.facts import Finding, Keys, Proof, Proofs, Pulse
+from hostaway_sync.errors import HostawaySyncError, RateLimited, SecretError, SourceAway
+from hostaway_sync.source.pulse import NoBudget, feel
+from hostaway_sync.store import hooks, sealing
+from hostaway_sync.store.budget import DatabaseBudget
+from hostaway_sync.store.condition import condition
+from hostaway_sync.webhooks.addresses import delivery_url
+from hostaway_sync.webhooks.knocking import knock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hostaway_sync.calls import Budget
+    from hostaway_sync.doctor.facts import Premises
+    from hostaway_sync.secrets import KeyRing
+    from hostaway_sync.source.budget import Rate
+    from hostaway_sync.store.facts import Overview, Server
+    from hostaway_sync.store.hooks import StoredHook
+    from hostaway_sync.wiring import Wiring
+
+T = TypeVar("T")
+# A question that the database or the source answers takes milliseconds; an embedded server takes a second to start.
+PATIENCE: Final = timedelta(seconds=8)
+# Of the questions that are asked about every account, some at once: fifteen minutes of 500 accounts become one.
+PATIENCE_PER_ACCOUNT: Final = timedelta(seconds=0.15)
+
+
+class Examination:
+    """One look at everything.
+
+    Args:
+        premises: where the mirror lives.
+        address: requests per window of our address, and its name.
+        open_wiring: opens the database; may raise `HostawaySyncError`.
+        find_keys: gives the key ring, without the database.
+        platform: a piece of the path of deliveries.
+        patience: for one question.
+    """
+
+    def __init__(
+        self,
+        premises: Premises,
+        *,
+        address: tuple[str, Rate],
+        open_wiring: Callable[[], Wiring],
+        find_keys: Callable[[], KeyRing],
+        platform: str,
+        patience: timedelta = PATIENCE,
+    ) -> None:
+        self._premises = premises
+        self._egress, self._limit = address
+        self._open_wiring = open_wiring
+        self._find_keys = find_keys
+        self._platform = platform
+        self._patience = patience
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Look at everything, and give what was found, the worst first."""
+        directory = Path(self._premises.data_dir)
+        space = Question(partial(machine.space, directory))
+        schedule = Question(partial(machine.schedule, home=_home()))
+        ring = Question(self._find_keys)
+        found: list[Finding] = []
+        wiring = self._opened(found)
+        if wiring is None:
+            found += self._without_database(ring)
+        else:
+            with closing(wiring):
+                found += self._with_database(wiring, ring)
+        found += self._judged("disk", space, partial(judging.of_space, premises=self._premises))
+        found += self._judged("schedule", schedule, judging.of_schedule)
+        return judging.worst_first(found)
+
+    def _opened(self, found: list[Finding]) -> Wiring | None:
+        """Give the wiring of a database that can be worked with; else None, and why among the findings."""
+        opening = Question(self._open_wiring)
+        try:
+            wiring = opening.answer(self._until())
+        except (HostawaySyncError, TimeoutError) as error:
+            found.append(_trouble("database", error, "nothing works without it: is its server running?"))
+            return None
+        server = Question(partial(condition, wiring.database))
+        advice = "nothing works without it: check HOSTAWAY_SYNC_DATABASE_URL, and that its server runs"
+        found += self._judged("database", server, partial(judging.of_database, premises=self._premises), advice)
+        if self._is_usable(server):
+            return wiring
+        wiring.close()
+        return None
+
+    def _is_usable(self, server: Question[Server]) -> bool:
+        try:
+            found = server.answer(time.monotonic())
+        except (HostawaySyncError, TimeoutError):
+            return False
+        return found.is_current and not found.lacking
+
+    def _without_database(self, ring: Question[KeyRing]) -> Iterator[Finding]:
+        # Whoever asks the source has a slot from the database first: while that is away, nobody but us asks.
+        pulse = Question(partial(self._pulse, NoBudget(), is_shared=False))
+        yield from self._judged("key ring", ring, lambda found: judging.of_keys(_keys(found)))
+        yield from self._judged("source", pulse, partial(judging.of_pulse, premises=self._premises))
+        yield judging.left_out("tables", "tokens, budget, queue, runs and webhooks need the database")
+
+    def _with_database(self, wiring: Wiring, ring: Question[KeyRing]) -> Iterator[Finding]:
+        pulse = Question(partial(self._pulse, DatabaseBudget(wiring.database), is_shared=True))
+        known = Question(wiring.overview)
+        keys = Question(lambda: self._keys(wiring, ring))
+        yield from self._judged("key ring", keys, judging.of_keys)
+        yield from self._judged("source", pulse, partial(judging.of_pulse, premises=self._premises))
+        yield from self._judged("runs", known, judging.of_overview)
+        accounts = _active(known, self._until())
+        if _has_failed(pulse):
+            yield judging.left_out("token", "the source cannot be reached")
+        else:
+            prove = partial(_proved, wiring)
+            yield from judging.of_tokens(self._each(accounts, prove))
+        registered = Question(lambda: _registered(wiring))
+        yield from self._judged("webhooks", registered, partial(self._knocked, wiring))
+
+    def _keys(self, wiring: Wiring, ring: Question[KeyRing]) -> Keys:
+        try:
+            return _keys(ring.answer(self._until()), wiring)
+        except SecretError as error:
+            if wiring.database.transaction(sealing.has_sealed_values):
+                raise
+            return Keys(str(error), 0)
+
+    def _pulse(self, budget: Budget, *, is_shared: bool) -> Pulse:
+        beat = feel(
+            self._premises.api_url, budget, egress=self._egress, address=self._limit, patience=self._patience / 2
+        )
+        if beat.named is None:
+            return Pulse(beat.status, beat.seconds)
+        by_database = beat.observed_at - beat.named if is_shared else None
+        return Pulse(beat.status, beat.seconds, beat.own - beat.named, by_database)
+
+    def _knocked(self, wiring: Wiring, registered: list[StoredHook]) -> Iterator[Finding]:
+        by_account = {hook.account_id: hook for hook in registered}
+
+        def ask(account_id: int) -> Proof:
+            try:
+                credentials = by_account[account_id].open(wiring.key_ring(may_create=False))[0]
+            except HostawaySyncError as error:
+                return Proof(account_id, str(error))
+            secret = credentials.path_secret.get_secret_value()
+            url = delivery_url(by_account[account_id].url or "", self._platform, account_id, secret)
+            trouble = knock(url, credentials)
+            return Proof(account_id, trouble and f"account {account_id}'s receiver is not reached: {trouble}")
+
+        yield from judging.of_round_trips(self._each(list(by_account), ask))
+
+    def _each(self, accounts: list[int], ask: Callable[[int], Proof]) -> Proofs:
+        until = self._until() + (PATIENCE_PER_ACCOUNT * len(accounts)).total_seconds()
+        asked = sorted(ask_each(accounts, ask, until=until), key=lambda proof: proof.account_id)
+        return Proofs(tuple(asked), len(accounts) - len(asked))
+
+    def _judged(
+        self, check: str, question: Question[T], judge: Callable[[T], Iterator[Finding]], advice: str | None = None
+    ) -> list[Finding]:
+        try:
+            return list(judge(question.answer(self._until())))
+        except (HostawaySyncError, OSError) as error:
+            return [_trouble(check, error, advice)]
+
+    def _until(self) -> float:
+        return time.monotonic() + self._patience.total_seconds()
+
+
+def _trouble(check: str, error: Exception, advice: str | None) -> Finding:
+    says = "no answer within seconds" if isinstance(error, TimeoutError) else str(error)
+    return judging.failed(check, says, advice)
+
+
+def _home() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def _keys(ring: KeyRing, wiring: Wiring | None = None) -> Keys:
+    if wiring is None:
+        return Keys(ring.source.name, len(ring.ids))
+    counts = wiring.database.transaction(sealing.values_by_key)
+    lost = sum(number for key, number in counts.items() if key is not None and key not in ring.ids)
+    plain = counts.pop(None, 0)
+    return Keys(ring.source.name, len(ring.ids), counts.total(), lost, plain)
+
+
+def _active(known: Question[Overview], until: float) -> list[int]:
+    try:
+        return [facts.account_id for facts in known.answer(until).accounts if facts.is_active]
+    except (HostawaySyncError, TimeoutError):
+        return []
+
+
+def _has_failed(question: Question[Pulse]) -> bool:
+    try:
+        question.answer(time.monotonic())
+    except (HostawaySyncError, TimeoutError):
+        return True
+    return False
+
+
+def _proved(wiring: Wiring, account_id: int) -> Proof:
+    try:
+        with wiring.source(account_id) as source:
+            source.check()
+    except HostawaySyncError as error:
+        return Proof(
+            account_id, f"account {account_id}: {error}", is_for_now=isinstance(error, (RateLimited, SourceAway))
+        )
+    return Proof(account_id)
+
+
+def _registered(wiring: Wiring) -> list[StoredHook]:
+    stored = wiring.database.transaction(hooks.stored_hooks)
+    return [hook for hook in stored.values() if hook.is_active and hook.url is not None and hook.login is not None]

@@ -1,0 +1,62 @@
+"""How the database itself is: its version and revision, what we may do in it, how full its house is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from hostaway_sync.store import schema
+from hostaway_sync.store.facts import Server
+
+if TYPE_CHECKING:
+    from hostaway_sync.store.engine import Database
+
+# Only written by migrations; only added to.
+_READ_ONLY: Final = ("alembic_version",)
+_GROWING: Final = ("audit_log",)
+_RIGHTS: Final = """
+SELECT c.relname || ': ' || string_agg(lower(wanted.name), ', ' ORDER BY wanted.name)
+FROM pg_class c
+CROSS JOIN (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE')) AS wanted (name)
+WHERE c.relnamespace = to_regnamespace(:schema) AND c.relkind IN ('r', 'p')
+  AND NOT (c.relname = ANY (:read_only) AND wanted.name <> 'SELECT')
+  AND NOT (c.relname = ANY (:growing) AND wanted.name IN ('UPDATE', 'DELETE'))
+  AND NOT has_table_privilege(c.oid, wanted.name)
+GROUP BY c.relname ORDER BY c.relname
+"""
+_SERVER: Final = """
+SELECT current_setting('server_version_num')::int AS version,
+       current_setting('max_connections')::int AS most_connections,
+       (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections,
+       current_setting('transaction_read_only') = 'on' AS is_read_only,
+       coalesce(has_schema_privilege(to_regnamespace(:schema)::oid, 'USAGE'), true) AS may_enter
+"""
+
+
+def condition(database: Database) -> Server:
+    """Look at the database.
+
+    Raises:
+        StoreError, ConfigurationError: it cannot be reached, or refuses us.
+    """
+    name = {"schema": database.schema}
+    rights = sa.text(_RIGHTS).bindparams(**name, read_only=list(_READ_ONLY), growing=list(_GROWING))
+
+    def read(connection: sa.Connection) -> tuple[sa.Row[tuple[int, int, int, bool, bool]], tuple[str, ...]]:
+        server = connection.execute(sa.text(_SERVER), name).one()
+        if not server.may_enter:
+            return server, (f"schema {database.schema}: usage",)
+        return server, tuple(connection.scalars(rights))
+
+    server, lacking = database.transaction(read)
+    return Server(
+        version=server.version,
+        # Whoever may not enter the schema cannot ask for its revision either.
+        revision=schema.current(database) if server.may_enter else None,
+        wanted=schema.head(),
+        is_read_only=server.is_read_only,
+        lacking=lacking,
+        connections=server.connections,
+        most_connections=server.most_connections,
+    )

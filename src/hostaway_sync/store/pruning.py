@@ -1,0 +1,151 @@
+"""Deletes what is settled and old: never a mirrored row, never what waits for a person, never the newest of anything.
+
+Each batch is one statement; two at once do each other no harm.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from hostaway_sync.errors import HostawaySyncError
+from hostaway_sync.store.tables import (
+    audit_log,
+    dead_letters,
+    job_attempts,
+    polled_changes,
+    sync_run_resources,
+    sync_runs,
+    verifications,
+    walk_pages,
+    walks,
+    webhook_log,
+)
+
+if TYPE_CHECKING:
+    from hostaway_sync.store.engine import Database
+
+log = logging.getLogger(__name__)
+
+BATCH: Final = 5_000
+_BATCHES: Final = 20
+# After a run nobody waits for this: so many rows of a table, and as long in all.
+_BESIDE: Final = 1_000
+_SECONDS_BESIDE: Final = 0.1
+_ANNOUNCED_WITHIN: Final = timedelta(days=7)
+_CUT_FOR: Final = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long what is settled is kept.
+
+    Attributes:
+        runs: runs that are over, and verifications; the newest of each kind always.
+        deliveries: deliveries that were worked off, attempts that failed, dead letters that were resolved.
+        audit: what is known of changes of accounts; None: for ever.
+    """
+
+    runs: timedelta
+    deliveries: timedelta
+    audit: timedelta | None = None
+
+
+def prune(database: Database, keep: Keep) -> dict[str, int]:
+    """Delete all that is old; give how many rows, by table."""
+    counts = {}
+    for table, old in _old(keep):
+        counts[table.name] = 0
+        while rows := database.transaction(partial(_delete, table=table, old=old, limit=BATCH)):
+            counts[table.name] += rows
+    return counts
+
+
+def prune_settled(database: Database, keep: timedelta) -> None:
+    """Delete what the queue settled longer than `keep` ago, a bounded number of batches at a time."""
+    for table, old in _settled(keep):
+        for _ in range(_BATCHES):
+            if not database.transaction(partial(_delete, table=table, old=old, limit=BATCH)):
+                break
+
+
+def count(database: Database, keep: Keep) -> dict[str, int]:
+    """Give how many rows `prune` would delete, by table."""
+
+    def read(connection: sa.Connection) -> dict[str, int]:
+        asked = {table.name: sa.select(sa.func.count()).select_from(table).where(old) for table, old in _old(keep)}
+        return {name: connection.execute(query).scalar_one() for name, query in asked.items()}
+
+    return database.transaction(read)
+
+
+def prune_beside(database: Database, keep: Keep) -> int:
+    """Delete a little of what is old, in a tenth of a second, and give how many rows; what goes wrong is no matter."""
+    until, deleted = time.monotonic() + _SECONDS_BESIDE, 0
+    for table, old in _old(keep):
+        if time.monotonic() > until:
+            break
+        try:
+            deleted += database.attempt(partial(_delete, table=table, old=old, limit=_BESIDE, is_hasty=True))
+        except (HostawaySyncError, sa.exc.SQLAlchemyError) as error:
+            log.info("pruning is put off: %s", error)
+            break
+    return deleted
+
+
+def _old(keep: Keep) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
+    """Give each table with the condition for what may go; parts before what they belong to."""
+    runs = sa.func.now() - keep.runs
+    newer_run, newer_proof, run = sync_runs.alias(), verifications.alias(), sync_runs.alias()
+    has_newer_run = sa.exists().where(
+        *(newer_run.c[name] == sync_runs.c[name] for name in ("account_id", "mode", "state")),
+        newer_run.c.triggered_at > sync_runs.c.triggered_at,
+    )
+    has_newer_proof = sa.exists().where(
+        *(newer_proof.c[name] == verifications.c[name] for name in ("account_id", "is_equal")),
+        newer_proof.c.verified_at > verifications.c.verified_at,
+    )
+    is_open = sa.or_(run.c.finished_at.is_(None), run.c.finished_at > sa.func.now() - _CUT_FOR)
+    # A walk may outlive its run; what neither needs was left by a process that died.
+    is_left = ~sa.exists().where(run.c.run_id == walk_pages.c.run_id, is_open)
+    is_left &= ~sa.exists().where(walks.c.walk_id == walk_pages.c.walk_id)
+    old: list[tuple[sa.Table, sa.ColumnElement[bool]]] = [
+        (walk_pages, is_left),
+        (sync_runs, (sync_runs.c.finished_at < runs) & has_newer_run),
+        (sync_run_resources, ~sa.exists().where(run.c.run_id == sync_run_resources.c.run_id)),
+        (verifications, (verifications.c.finished_at < runs) & has_newer_proof),
+        *_settled(keep.deliveries),
+        (polled_changes, polled_changes.c.found_at < sa.func.now() - _ANNOUNCED_WITHIN),
+    ]
+    if keep.audit is not None:
+        old.append((audit_log, audit_log.c.changed_at < sa.func.now() - keep.audit))
+    return old
+
+
+def _settled(keep: timedelta) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
+    before = sa.func.now() - keep
+    return [
+        (webhook_log, webhook_log.c.processed_at < before),
+        (job_attempts, job_attempts.c.finished_at < before),
+        (dead_letters, dead_letters.c.resolved_at < before),
+    ]
+
+
+def _delete(
+    connection: sa.Connection, table: sa.Table, old: sa.ColumnElement[bool], limit: int, *, is_hasty: bool = False
+) -> int:
+    if is_hasty:
+        milliseconds = f"{_SECONDS_BESIDE * 1000:.0f}"
+        hasty = (sa.func.set_config(name, milliseconds, sa.true()) for name in ("statement_timeout", "lock_timeout"))
+        connection.execute(sa.select(*hasty))
+    # What somebody else works on now is for the next time.
+    place: sa.ColumnElement[Any] = sa.literal_column("ctid")
+    places = sa.select(place).select_from(table).where(old).limit(limit).with_for_update(skip_locked=True, of=table)
+    statement = sa.delete(table).where(place == sa.func.any(sa.func.array(places.scalar_subquery())))
+    return connection.execute(statement).rowcount

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from hostaway_sync.calls import Bucket
+from hostaway_sync.errors import SourceAway
+from hostaway_sync.store.budget import DatabaseBudget
+from hostaway_sync.store.outage import OPENS_AFTER
+from hostaway_sync.store.outages import Lookout
+
+if TYPE_CHECKING:
+    from hostaway_sync.store.engine import Database
+
+BUCKETS = (Bucket("ip:here", 5, timedelta(seconds=10)),)
+
+
+def lookout(database: Database, *, insists: bool = False) -> Lookout:
+    """Give what one process sees."""
+    return Lookout(database, egress="here", api_url="http://127.0.0.1/v1", insists=insists)
+
+
+def break_it(database: Database) -> None:
+    """Have so many requests fail that the source counts as away."""
+    seen = lookout(database)
+    for _ in range(OPENS_AFTER):
+        seen.failed("it answered 503")
+
+
+def reserve(database: Database, seen: Lookout) -> None:
+    """Ask for a slot."""
+    DatabaseBudget(database, seen).reserve(BUCKETS)
+
+
+def let_time_pass(database: Database) -> None:
+    """Make the next probe due."""
+    with database.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE hostaway.source_outages SET probe_at = now()"))
+
+
+def slots(database: Database) -> int:
+    """Give how many slots are taken."""
+    query = sa.text("SELECT coalesce(sum(cardinality(slots)), 0) FROM hostaway.request_budget")
+    return int(database.transaction(lambda connection: connection.execute(query)).scalar_one())
+
+
+def taken(database: Database, seen: Lookout) -> bool:
+    """Say whether a slot is granted."""
+    try:
+        reserve(database, seen)
+    except SourceAway:
+        return False
+    return True
+
+
+def test_source_that_is_away_is_asked_by_one_probe_only(database: Database) -> None:
+    """While it is away nobody gets a slot, nor takes one; when it is time one does, and its answer opens the door."""
+    break_it(database)
+    first, second = lookout(database), lookout(database)
+    with pytest.raises(SourceAway, match=r"has not answered since .* last: it answered 503"):
+        reserve(database, first)
+    assert slots(database) == 0
+    let_time_pass(database)
+    assert [taken(database, seen) for seen in (first, second, first)] == [True, False, True]
+    first.failed("it answered 502")
+    assert [taken(database, seen) for seen in (first, second)] == [False, False]
+    let_time_pass(database)
+    reserve(database, second)
+    second.answered()
+    assert [taken(database, seen) for seen in (first, second)] == [True, True]
+
+
+def test_person_who_insists_asks_once(database: Database) -> None:
+    """Someone at a terminal need not wait for the next probe; when that fails it is as for everybody."""
+    break_it(database)
+    seen = lookout(database, insists=True)
+    reserve(database, seen)
+    seen.failed("it answered 503")
+    assert not taken(database, seen)
+
+
+def test_all_is_well_without_another_statement(database: Database) -> None:
+    """Where nothing failed, a request and its answer cost one statement, which takes the slot."""
+    seen = lookout(database)
+    reserve(database, seen)
+    said: list[str] = []
+    listen = partial(sa.event.listen, database.engine, "before_cursor_execute")
+    listen(lambda *arguments: said.append(arguments[2]))
+    reserve(database, seen)
+    seen.answered()
+    assert len(said) == 1
+    assert "reserve_request" in said[0]
+
+
+def test_single_failures_are_forgotten(database: Database) -> None:
+    """An answer to anybody between the failures begins the row anew."""
+    seen, other = lookout(database), lookout(database)
+    for _ in range(OPENS_AFTER):
+        seen.failed("it answered 503")
+        reserve(database, other)
+        other.answered()
+    assert taken(database, seen)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from hostaway_sync.cli.status_size import human
+from hostaway_sync.store.pruning import Keep, count, prune, prune_beside
+from hostaway_sync.store.size import size
+
+if TYPE_CHECKING:
+    from hostaway_sync.store.engine import Database
+
+KEEP = Keep(runs=timedelta(days=90), deliveries=timedelta(days=30))
+HISTORY = """
+INSERT INTO accounts (account_id, client_secret) VALUES (1, ''), (2, '');
+INSERT INTO sync_runs (account_id, state, mode, triggered_at, finished_at)
+SELECT account, state, 'full', now() - age, now() - age
+FROM (VALUES (1), (2)) AS a (account), (VALUES ('success'), ('failed')) AS s (state),
+     (VALUES (interval '100 days'), (interval '95 days'), (interval '1 day')) AS o (age)
+WHERE account = 1 OR age > interval '9 days';
+INSERT INTO sync_run_resources (run_id, resource, account_id, state)
+SELECT run_id, 'listings', account_id, state FROM sync_runs;
+INSERT INTO sync_runs (account_id, state, mode, triggered_at) VALUES (1, 'running', 'full', now() - interval '1 year');
+INSERT INTO walk_pages (run_id, account_id, resource, record_keys, changes, walk_id)
+SELECT run_id, account_id, 'listings', '{}', '{}', gen_random_uuid() FROM sync_runs;
+INSERT INTO verifications (account_id, verified_at, finished_at, is_equal, is_deep, api_calls, certificate)
+SELECT 1, now() - age, now() - age, true, false, 1, '{}'
+FROM (VALUES (interval '99 days'), (interval '98 days')) AS o (age);
+INSERT INTO audit_log (account_id, changed_at, action, os_user, host)
+VALUES (1, now() - interval '5 years', 'added', 'x', 'y');
+"""
+GOES = {"walk_pages": 8, "sync_runs": 6, "verifications": 1}
+
+
+@pytest.fixture
+def old(database: Database) -> Database:
+    """Give a database with a long history."""
+    with database.engine.begin() as connection:
+        connection.execute(sa.text("SET LOCAL search_path TO hostaway"))
+        for statement in HISTORY.strip().split(";\n"):
+            connection.execute(sa.text(statement))
+    return database
+
+
+def rows(database: Database, table: str) -> int:
+    """Count the rows of a table."""
+    with database.engine.begin() as connection:
+        return int(connection.execute(sa.text(f"SELECT count(*) FROM hostaway.{table}")).scalar_one())
+
+
+def test_newest_of_each_kind_and_what_runs_stay(old: Database) -> None:
+    """Old runs go with their parts, but never the last success, the last failure, or one that is open."""
+    told = count(old, KEEP)
+    done = prune(old, KEEP)
+    assert {name: number for name, number in told.items() if number} == GOES
+    assert {name: number for name, number in done.items() if number} == GOES | {"sync_run_resources": 6}
+    assert (rows(old, "sync_runs"), rows(old, "sync_run_resources"), rows(old, "verifications")) == (5, 4, 1)
+    assert not any(prune(old, KEEP).values())
+
+
+def test_changes_of_accounts_stay_unless_asked_for(old: Database) -> None:
+    """The audit log goes by a word of its own only."""
+    assert "audit_log" not in prune(old, KEEP)
+    assert prune(old, Keep(KEEP.runs, KEEP.deliveries, timedelta(days=365)))["audit_log"] == 1
+
+
+def test_a_little_goes_beside_a_run(old: Database) -> None:
+    """After a run the same rows go, and a lock that somebody holds is no failure."""
+    with old.engine.begin() as connection:
+        connection.execute(sa.text("LOCK TABLE hostaway.walk_pages"))
+        assert prune_beside(old, KEEP) == 0
+    assert prune_beside(old, KEEP) == sum(GOES.values()) + 6
+
+
+def test_size_names_every_table(old: Database) -> None:
+    """The largest table stands first, and the sums are at least their parts."""
+    found = size(old)
+    totals = [table.total for table in found.tables]
+    assert totals == sorted(totals, reverse=True)
+    assert {"accounts", "reservations", "procrastinate_jobs"} <= {table.name for table in found.tables}
+    assert all(table.total >= table.heap + table.indexes + table.toast for table in found.tables)
+    assert found.database > sum(totals)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 kB"), (3 * 1024**3, "3.0 GB"), (1024**5, "1024.0 TB")],
+)
+def test_bytes_are_said_in_their_largest_unit(number: int, words: str) -> None:
+    """Sizes read as people say them."""
+    assert human(number) == words

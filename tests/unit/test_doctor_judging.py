@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from hostaway_sync.doctor import judging
+from hostaway_sync.doctor.facts import Finding, Grade, Keys, Premises, Proof, Proofs, Pulse, Schedule, Space
+from hostaway_sync.store.facts import AccountFacts, BucketUse, Deferred, Overview, Server
+from hostaway_sync.store.outage import Outage
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HERE = Premises("/srv/mirror", is_embedded=False, api_url="https://api.example.org/v1")
+OURS = replace(HERE, is_embedded=True)
+SERVER = Server(170004, "0015", "0015", is_read_only=False, lacking=(), connections=12, most_connections=100)
+WELL = AccountFacts(1, "One", is_active=True, created_at=NOW, last_sync_at=NOW - timedelta(hours=3))
+USE = BucketUse("ip:here", 3, 200, timedelta(seconds=10))
+OK, HINT, TROUBLE = Grade.OK, Grade.HINT, Grade.TROUBLE
+
+
+def grades(found: Any) -> list[Grade]:
+    """Give the grades of findings, in their order."""
+    return [finding.grade for finding in found]
+
+
+def said(found: Any) -> str:
+    """Give everything that findings say and advise."""
+    return "\n".join(f"{finding.says} {finding.advice}" for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("changed", "premises", "expected", "words"),
+    [
+        ({}, HERE, [OK], "PostgreSQL 17, revision 0015, 12 of 100 connections"),
+        ({}, OURS, [OK], "embedded PostgreSQL 17"),
+        ({"revision": None}, HERE, [TROUBLE], "at revision none, this program needs 0015 run `hostaway-sync migrate`"),
+        ({"revision": "0010"}, OURS, [TROUBLE], "any other command brings it there"),
+        ({"revision": "0016"}, OURS, [TROUBLE], "install the newer program"),
+        ({"lacking": ("accounts: delete",)}, HERE, [TROUBLE], "missing on accounts: delete"),
+        ({"is_read_only": True}, HERE, [TROUBLE], "connect to the primary"),
+        ({"connections": 81}, HERE, [HINT], "nearly full: 81 of 100"),
+    ],
+)
+def test_database_is_judged(changed: dict[str, Any], premises: Premises, expected: list[Grade], words: str) -> None:
+    """Rights, revision, a replica and crowding are each named with their cure."""
+    found = list(judging.of_database(replace(SERVER, **changed), premises))
+    assert grades(found) == expected
+    assert words in said(found)
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected", "words"),
+    [
+        (Keys("the file", 1), [OK], "1 key from the file"),
+        (Keys("the file", 1, 3), [OK], "3 sealed values"),
+        (Keys("the file", 2, 3), [HINT], "2 keys"),
+        (Keys("the file", 2, 3, lost=2), [TROUBLE, HINT], "2 sealed values do not open"),
+        (Keys("the file", 1, 3, plain=2), [TROUBLE], "2 secrets are not sealed"),
+        (Keys("none is there", 0), [HINT], "none is there"),
+    ],
+)
+def test_keys_are_judged(keys: Keys, expected: list[Grade], words: str) -> None:
+    """A lost key and an open secret are trouble, keys left over are a hint."""
+    found = list(judging.of_keys(keys))
+    assert grades(found) == expected
+    assert words in said(found)
+
+
+@pytest.mark.parametrize(
+    ("pulse", "expected", "words"),
+    [
+        (Pulse(403, 0.1), [OK, HINT], "answers in 100 ms"),
+        (Pulse(200, 0.1, timedelta(seconds=1)), [OK, OK], "within 1.0 s"),
+        (Pulse(429, 0.1, timedelta(0)), [HINT, OK], "who else uses this address"),
+        (Pulse(503, 0.1, timedelta(0)), [TROUBLE, OK], "but with 503"),
+        (Pulse(403, 0.1, timedelta(seconds=-7), timedelta(0)), [OK, HINT], "this machine's clock is 7 s behind"),
+        (Pulse(403, 0.1, timedelta(0), timedelta(hours=2)), [OK, TROUBLE], "the database's clock is 2 h ahead of"),
+    ],
+)
+def test_pulse_is_judged(pulse: Pulse, expected: list[Grade], words: str) -> None:
+    """An answer of any kind but a failure is well, and its time is held against both clocks."""
+    found = list(judging.of_pulse(pulse, HERE))
+    assert grades(found) == expected
+    assert words in said(found)
+
+
+def test_accounts_that_are_well_are_one_finding() -> None:
+    """Each account that is refused is named with what to type, the others are counted."""
+    proofs = Proofs((Proof(1), Proof(2, "account 2: refused"), Proof(3, "limited", is_for_now=True), Proof(4)), 5)
+    found = list(judging.of_tokens(proofs))
+    assert grades(found) == [TROUBLE, HINT, HINT, OK]
+    assert found[0].account_id == 2
+    assert "account update 2" in said(found)
+    assert "5 accounts could not be asked" in said(found)
+    assert "2 accounts may read" in said(found)
+
+
+def test_nobody_to_ask_is_no_trouble() -> None:
+    """Without accounts there is no token, and without registrations no webhook to be wrong."""
+    assert said(judging.of_tokens(Proofs(()))) == "no active accounts None"
+    assert grades(judging.of_round_trips(Proofs(()))) == [OK]
+    assert grades(judging.of_tokens(Proofs((Proof(1, "no"),)))) == [TROUBLE]
+
+
+def test_receiver_that_nobody_reaches_is_trouble() -> None:
+    """A round trip that fails is named with its account."""
+    (finding,) = judging.of_round_trips(Proofs((Proof(7, "account 7's receiver is away"),)))
+    assert (finding.grade, finding.account_id) == (TROUBLE, 7)
+    assert "webhooks check 7" in str(finding.advice)
+
+
+def overview(*accounts: AccountFacts, address: BucketUse | None = USE) -> Overview:
+    """Give what the tables know."""
+    return Overview(NOW, accounts, address)
+
+
+@pytest.mark.parametrize(
+    ("known", "expected", "words"),
+    [
+        (overview(WELL), {"budget": OK, "queue": OK, "runs": OK}, "the longest ago 3 h ago"),
+        (overview(address=None), {"queue": OK, "runs": HINT}, "account add"),
+        (overview(WELL, address=replace(USE, used=190)), {"budget": HINT, "queue": OK, "runs": OK}, "requests wait"),
+        (
+            overview(WELL, address=replace(USE, lowered_to=15, lowered_until=NOW + timedelta(hours=5))),
+            {"budget": HINT, "queue": OK, "runs": OK},
+            "lowered to 15 for another 5 h",
+        ),
+        (
+            overview(replace(WELL, limit=replace(USE, silent_until=NOW + timedelta(seconds=9)))),
+            {"budget": HINT, "queue": OK, "runs": OK},
+            "silence for another 9 s",
+        ),
+        (
+            overview(replace(WELL, deferred=Deferred(2, NOW - timedelta(hours=4)))),
+            {"budget": OK, "queue": OK, "runs": OK},
+            "2 deliveries waiting, the oldest for 4 h",
+        ),
+        (
+            overview(replace(WELL, deferred=Deferred(1, NOW, 3, NOW - timedelta(hours=2)))),
+            {"budget": OK, "queue": TROUBLE, "runs": OK},
+            "no worker runs",
+        ),
+        (
+            overview(replace(WELL, deferred=Deferred(1, NOW, 0, NOW - timedelta(hours=2), has_worker=True))),
+            {"budget": OK, "queue": TROUBLE, "runs": OK},
+            "start another",
+        ),
+        (
+            overview(replace(WELL, deferred=Deferred(dead_letters=1))),
+            {"budget": OK, "queue": HINT, "runs": OK},
+            "1 dead letter waiting for you",
+        ),
+        (
+            overview(replace(WELL, last_sync_at=NOW - timedelta(days=3))),
+            {"budget": OK, "queue": OK, "runs": TROUBLE},
+            "no success for 3 d",
+        ),
+        (overview(replace(WELL, is_active=False)), {"budget": OK, "queue": OK, "runs": HINT}, "no active account"),
+    ],
+)
+def test_tables_are_judged(known: Overview, expected: dict[str, Grade], words: str) -> None:
+    """Budget, queue and last successes each have their finding, with the worst of it last in its check."""
+    found = list(judging.of_overview(known))
+    assert {finding.check: finding.grade for finding in found} == expected
+    assert words in said(found)
+
+
+@pytest.mark.parametrize(
+    ("free", "is_writable", "premises", "expected"),
+    [
+        (50, True, OURS, [OK]),
+        (50, None, HERE, [OK]),
+        (1, True, OURS, [HINT]),
+        (1, True, HERE, [OK]),
+        (0.1, True, HERE, [TROUBLE]),
+        (50, False, HERE, [TROUBLE]),
+        (0.1, False, OURS, [TROUBLE, TROUBLE]),
+    ],
+)
+def test_room_is_judged(free: float, is_writable: bool | None, premises: Premises, expected: list[Grade]) -> None:  # noqa: FBT001  (a case)
+    """Little room is a hint where the database is, none is trouble, and so is a directory of somebody else's."""
+    space = Space("/srv/mirror", int(free * judging.GIB), 100 * judging.GIB, is_writable)
+    assert grades(judging.of_space(space, premises)) == expected
+
+
+def test_missing_schedule_is_a_hint() -> None:
+    """Another machine may start the runs, so that a crontab without ours is no trouble."""
+    assert grades(judging.of_schedule(Schedule(("/etc/cron.d/mirror",)))) == [OK]
+    assert grades(judging.of_schedule(Schedule(()))) == [HINT]
+    assert "(not readable: /etc/cron.d/x)" in said(judging.of_schedule(Schedule((), ("/etc/cron.d/x",))))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("*/5 * * * * root hostaway-sync sync-all", True),
+        ("ExecStart=/opt/venv/bin/hostaway-sync sync 70001", True),
+        ("* * * * * python -m hostaway_sync sync-all", True),
+        ("# */5 * * * * hostaway-sync sync-all", False),
+        ("; hostaway-sync sync-all", False),
+        ("* * * * * hostaway-sync worker --drain", False),
+        ("", False),
+    ],
+)
+def test_lines_that_start_runs_are_known(text: str, expected: bool) -> None:  # noqa: FBT001  (a case)
+    """A comment starts nothing, and neither does a command that only works off a queue."""
+    assert judging.starts_runs(text) is expected
+
+
+def test_worst_stands_first() -> None:
+    """Findings are sorted by grade, and otherwise stay in their order."""
+    found = [Finding("a", OK, ""), judging.left_out("b", "c"), judging.failed("d", "e"), Finding("f", OK, "")]
+    assert [finding.check for finding in judging.worst_first(found)] == ["d", "b", "a", "f"]
+
+
+def test_source_that_nobody_asks_is_trouble() -> None:
+    """While the source counts as away runs end at once, and doctor says since when; single failures are nothing."""
+    failing = Outage(3, NOW, NOW, "it answered 503")
+    away = replace(failing, away_since=NOW - timedelta(minutes=9), probe_at=NOW)
+    assert "source" not in [one.check for one in judging.of_overview(replace(overview(WELL), outage=failing))]
+    first, *_ = judging.of_overview(replace(overview(WELL), outage=away))
+    assert (first.check, first.grade) == ("source", TROUBLE)
+    assert "has not answered since 9 min ago: it answered 503" in first.says

@@ -71,6 +71,10 @@ class SecretError(ConfigurationError):
     """A sealed value cannot be opened, or there is no key to seal with."""
 
 
+class KeyMissing(SecretError):
+    """There is no key at all: all is well where nothing was ever sealed, and all is lost where something was."""
+
+
 class SecretGone(SecretError):
     """A store outside the database does not hold a secret that a row names: it was replaced, or deleted by hand."""
 

@@ -92,3 +92,10 @@ def test_size_names_every_table(old: Database) -> None:
 def test_bytes_are_said_in_their_largest_unit(number: int, words: str) -> None:
     """Sizes read as people say them."""
     assert human(number) == words
+
+
+def test_rows_are_told_before_the_server_ever_counted(old: Database) -> None:
+    """A fresh table has as many rows as were written, not none."""
+    with old.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(sa.text("SELECT pg_stat_force_next_flush()"))
+    assert next(table.rows for table in size(old).tables if table.name == "sync_runs") > 0

@@ -38,6 +38,7 @@ def said(found: Any) -> str:
         ({"revision": None}, HERE, [TROUBLE], "at revision none, this program needs 0015 run `hostaway-sync migrate`"),
         ({"revision": "0010"}, OURS, [TROUBLE], "any other command brings it there"),
         ({"revision": "0016"}, OURS, [TROUBLE], "install the newer program"),
+        ({"revision": None}, OURS, [HINT], "`hostaway-sync account add ID` begins"),
         ({"lacking": ("accounts: delete",)}, HERE, [TROUBLE], "missing on accounts: delete"),
         ({"is_read_only": True}, HERE, [TROUBLE], "connect to the primary"),
         ({"connections": 81}, HERE, [HINT], "nearly full: 81 of 100"),
@@ -58,7 +59,7 @@ def test_database_is_judged(changed: dict[str, Any], premises: Premises, expecte
         (Keys("the file", 2, 3), [HINT], "2 keys"),
         (Keys("the file", 2, 3, lost=2), [TROUBLE, HINT], "2 sealed values do not open"),
         (Keys("the file", 1, 3, plain=2), [TROUBLE], "2 secrets are not sealed"),
-        (Keys("none is there", 0), [HINT], "none is there"),
+        (Keys("nowhere", 0), [HINT], "`hostaway-sync account add ID` makes one"),
     ],
 )
 def test_keys_are_judged(keys: Keys, expected: list[Grade], words: str) -> None:

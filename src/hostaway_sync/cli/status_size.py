@@ -11,15 +11,20 @@ if TYPE_CHECKING:
 
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 _STEP: Final = 1024
+# The others are many, and take next to nothing.
+_SHOWN: Final = 12
 
 
 def print_size(size: Size) -> None:
-    """Print a line a table, the largest first, and the sum."""
+    """Print a line for each of the largest tables, one for all others, and the sum."""
     numbers = (Column(name, is_number=True) for name in ("rows, about", "heap", "indexes", "long values", "total"))
     grid = Grid([Column("table"), *numbers])
-    for table in size.tables:
+    for table in size.tables[:_SHOWN]:
         parts = (human(part) for part in (table.heap, table.indexes, table.toast, table.total))
         grid.add([table.name, f"{table.rows:,}", *parts])
+    others = size.tables[_SHOWN:]
+    if others:
+        grid.add([f"{len(others)} others", "", "", "", "", human(sum(table.total for table in others))])
     grid.show()
     say("")
     say(f"{human(sum(table.total for table in size.tables))} of {human(size.database)} in this database are ours")

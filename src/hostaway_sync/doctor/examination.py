@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from hostaway_sync.doctor import judging, machine
 from hostaway_sync.doctor.asking import Question, ask_each
-from hostaway_sync.doctor.facts import Finding, Keys, Proof, Proofs, Pulse
-from hostaway_sync.errors import HostawaySyncError, RateLimited, SecretError, SourceAway
+from hostaway_sync.doctor.facts import Finding, Grade, Keys, Proof, Proofs, Pulse
+from hostaway_sync.errors import HostawaySyncError, KeyMissing, RateLimited, SourceAway
 from hostaway_sync.source.pulse import NoBudget, feel
 from hostaway_sync.store import hooks, sealing
 from hostaway_sync.store.budget import DatabaseBudget
@@ -76,7 +76,8 @@ class Examination:
         found: list[Finding] = []
         wiring = self._opened(found)
         if wiring is None:
-            found += self._without_database(ring)
+            is_new = any(one.check == "database" and one.grade is Grade.HINT for one in found)
+            found += self._without_database(ring, is_new=is_new)
         else:
             with closing(wiring):
                 found += self._with_database(wiring, ring)
@@ -107,17 +108,18 @@ class Examination:
             return False
         return found.is_current and not found.lacking
 
-    def _without_database(self, ring: Question[KeyRing]) -> Iterator[Finding]:
+    def _without_database(self, ring: Question[KeyRing], *, is_new: bool) -> Iterator[Finding]:
         # Whoever asks the source has a slot from the database first: while that is away, nobody but us asks.
         pulse = Question(partial(self._pulse, NoBudget(), is_shared=False))
-        yield from self._judged("key ring", ring, lambda found: judging.of_keys(_keys(found)))
+        keys = Question(lambda: self._keys(ring, is_new=is_new))
+        yield from self._judged("key ring", keys, judging.of_keys)
         yield from self._judged("source", pulse, partial(judging.of_pulse, premises=self._premises))
         yield judging.left_out("tables", "tokens, budget, queue, runs and webhooks need the database")
 
     def _with_database(self, wiring: Wiring, ring: Question[KeyRing]) -> Iterator[Finding]:
         pulse = Question(partial(self._pulse, DatabaseBudget(wiring.database), is_shared=True))
         known = Question(wiring.overview)
-        keys = Question(lambda: self._keys(wiring, ring))
+        keys = Question(lambda: self._keys(ring, wiring))
         yield from self._judged("key ring", keys, judging.of_keys)
         yield from self._judged("source", pulse, partial(judging.of_pulse, premises=self._premises))
         yield from self._judged("runs", known, judging.of_overview)
@@ -130,13 +132,13 @@ class Examination:
         registered = Question(lambda: _registered(wiring))
         yield from self._judged("webhooks", registered, partial(self._knocked, wiring))
 
-    def _keys(self, wiring: Wiring, ring: Question[KeyRing]) -> Keys:
+    def _keys(self, ring: Question[KeyRing], wiring: Wiring | None = None, *, is_new: bool = False) -> Keys:
         try:
             return _keys(ring.answer(self._until()), wiring)
-        except SecretError as error:
-            if wiring.database.transaction(sealing.has_sealed_values):
-                raise
-            return Keys(str(error), 0)
+        except KeyMissing:
+            if is_new or (wiring is not None and not wiring.database.transaction(sealing.has_sealed_values)):
+                return Keys("nowhere", 0)
+            raise
 
     def _pulse(self, budget: Budget, *, is_shared: bool) -> Pulse:
         beat = feel(
@@ -152,7 +154,7 @@ class Examination:
 
         def ask(account_id: int) -> Proof:
             try:
-                credentials = by_account[account_id].open(wiring.key_ring(may_create=False))[0]
+                credentials = by_account[account_id].open(wiring.safe())[0]
             except HostawaySyncError as error:
                 return Proof(account_id, str(error))
             secret = credentials.path_secret.get_secret_value()

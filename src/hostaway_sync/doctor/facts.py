@@ -59,8 +59,8 @@ class Keys:
     """The key ring, and what is sealed.
 
     Attributes:
-        source: where the keys come from, by the name an operator knows; without keys: why there are none.
-        known: keys in the ring; 0: none can be had, and nothing is sealed either.
+        source: where the keys come from, by the name an operator knows.
+        known: keys in the ring; 0: there are none yet, and nothing is sealed either.
         values: sealed values; None: the database could not be asked.
         lost: those of them whose key is not in the ring.
         plain: values that should be sealed and are not.

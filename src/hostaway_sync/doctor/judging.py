@@ -36,6 +36,9 @@ _COMMAND: Final = re.compile(r"hostaway[-_]sync\b.*\b(sync|sync-all)\b")
 def of_database(found: Server, premises: Premises) -> Iterator[Finding]:
     """Judge the database itself."""
     check = "database"
+    if found.revision is None and premises.is_embedded:
+        yield Finding(check, Grade.HINT, "nothing is there yet", "`hostaway-sync account add ID` begins")
+        return
     troubles = list(_troubles_of_database(found, premises))
     yield from (Finding(check, Grade.TROUBLE, says, advice) for says, advice in troubles)
     used = f"{found.connections} of {found.most_connections} connections in use"
@@ -66,7 +69,8 @@ def of_keys(found: Keys) -> Iterator[Finding]:
     """Judge the key ring."""
     check = "key ring"
     if not found.known:
-        yield Finding(check, Grade.HINT, f"no key can be used yet, and nothing is sealed: {found.source}")
+        advice = "`hostaway-sync account add ID` makes one, unless HOSTAWAY_SYNC_MASTER_KEY is set"
+        yield Finding(check, Grade.HINT, "there is none yet, and nothing is sealed", advice)
         return
     if found.lost:
         advice = "restore the missing key from your backup; `hostaway-sync keys status` names it"

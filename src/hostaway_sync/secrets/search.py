@@ -6,7 +6,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.errors import SecretError
+from hostaway_sync.errors import KeyMissing, SecretError
 from hostaway_sync.secrets.key_file import KEY_FILE, KeyFile
 from hostaway_sync.secrets.ring import KeyRing, read_keys
 
@@ -85,7 +85,8 @@ def find_key_ring(
             a person sits and there is no key file: what cron opens must not depend on who looked at it before.
 
     Raises:
-        SecretError: no key, or one that is not what it should be.
+        KeyMissing: there is none.
+        SecretError: one that is not what it should be.
     """
     source = _source(configured, KeyFile(data_dir / KEY_FILE), may_create, configured_file, use_keyring)
     return KeyRing(source.read(), source)
@@ -107,7 +108,7 @@ def _source(
     if use_keyring is None and _is_terminal() and (stored := _asked_kindly()) is not None:
         return Desktop(stored)
     if not may_create:
-        raise SecretError(
+        raise KeyMissing(
             f"there is no key at {key_file.path}, and HOSTAWAY_SYNC_MASTER_KEY is not set: "
             "restore the key from your backup; a new one cannot open what is sealed in this database"
         )

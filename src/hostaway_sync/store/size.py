@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from hostaway_sync.store.engine import Database
 
 _TABLES: Final = """
-SELECT c.relname AS name, greatest(c.reltuples, 0)::bigint AS rows, pg_relation_size(c.oid) AS heap,
+SELECT c.relname AS name,
+       CASE WHEN c.reltuples < 0 THEN pg_stat_get_live_tuples(c.oid) ELSE c.reltuples::bigint END AS rows,
+       pg_relation_size(c.oid) AS heap,
        pg_indexes_size(c.oid) AS indexes, coalesce(pg_total_relation_size(nullif(c.reltoastrelid, 0)), 0) AS toast,
        pg_total_relation_size(c.oid) AS total
 FROM pg_class c
@@ -25,7 +27,7 @@ class TableSize:
     """One table; all but `rows` in bytes.
 
     Attributes:
-        rows: as the server estimated them last; 0 also where it never did.
+        rows: as the server estimated them last, or counted what was written if it never did.
         heap: rows as they are.
         indexes: all of its indexes.
         toast: values too long for a row, payloads above all.

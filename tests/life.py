@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from hostaway_sync.sandbox import World
 
 SWITCHES = st.builds(Switches, **{name: st.sampled_from(allowed) for name, allowed in Switches.choices().items()})
+
+T = TypeVar("T", bound="tuple[int, ...]")
 
 # One database serves all examples, which empty it themselves. Seconds a world are too many to look for a smaller one.
 settings.register_profile(
@@ -47,6 +49,7 @@ class Life:
         self._deletions = DELETIONS
         self._planned: list[tuple[int, int]] = []
         self._promised: list[int] = []
+        self._witnesses: set[int] = set()
         self.gone: list[tuple[Resource, int]] = []
 
     def happen(self, *, cursor: int | None = None) -> None:
@@ -125,9 +128,11 @@ class Life:
             lambda: self._at_once(*(lambda: world.guest_message(chance.choice(spoken)) for _ in range(3))),
         ]
         if world.switches.edits_bump:
-            happenings.append(lambda: world.edit_message(*chance.choice(self._messages(spoken)), "Edited"))
+            happenings.append(
+                lambda: world.edit_message(*self._of_witness(chance.choice(self._messages(spoken))), "Edited")
+            )
         if world.switches.failed_sends_bump:
-            happenings.append(lambda: world.fail_message(chance.choice(spoken)))
+            happenings.append(lambda: world.fail_message(*self._of_witness((chance.choice(spoken),))))
         return happenings
 
     def _silences(self) -> list[Callable[[], Any]]:
@@ -148,7 +153,16 @@ class Life:
             happening()
         self._world.step = step
 
+    def _of_witness(self, thread: T) -> T:
+        """Keep the reservation of a thread, the conversation of which does not move: it alone tells what happened."""
+        reservation_id = self._world.conversation(thread[0]).reservation_id
+        if reservation_id is not None:
+            self._witnesses.add(reservation_id)
+        return thread
+
     def _delete(self, resource: Resource, row_id: int) -> None:
+        if resource is Resource.RESERVATIONS and row_id in self._witnesses:
+            return
         if self._deletions and len(self._ids(resource.value)) > DELETIONS:
             self._deletions -= 1
             self.gone.append((resource, row_id))

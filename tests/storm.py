@@ -78,7 +78,8 @@ class Storm:
             assert certificate.state is Equality.EQUAL or here.sandbox.switches.deleted_object == 403
         # Where Hostaway says 403 of what is deleted, more than one day must pass before that is believed.
         is_proven = here.sandbox.switches.deleted_object == 404
-        assert here.differences(gone_too=is_proven) == {}
+        differences = here.differences(gone_too=is_proven)
+        assert differences == {}, differences
         listed = set(here.truth("conversations"))
         assert not is_proven or not listed & {row[0] for row in here.ask(_THREADS)}
         assert here.ask("SELECT owner FROM leases WHERE owner IS NOT NULL") == []

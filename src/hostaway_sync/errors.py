@@ -4,7 +4,8 @@ HostawaySyncError                what to do   exit code
 ├── UsageError                   permanent    2    an argument that can never be right
 ├── ConfigurationError           permanent    78   settings
 │   ├── SchemaOutdated           permanent    78   run `hostaway-sync migrate`
-│   └── SecretError              permanent    78   key ring: missing key, unknown key id, damaged value
+│   └── SecretError              permanent    78   key ring: unknown key id, damaged value
+│       ├── KeyMissing           permanent    78   there is no key at all
 │       └── SecretGone           permanent    78   the store of secrets does not hold it (any more)
 ├── SourceError
 │   ├── SourceUnavailable        retry        1    network, timeout, 5xx, a body that is not what was asked for

@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 from tests.store.samples import add_account, one
 
+from hostaway_sync.errors import StoreError
 from hostaway_sync.store.query import read_only
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def test_a_question_is_answered_with_names_and_rows(database: Database) -> None:
 def test_a_question_changes_nothing(database: Database) -> None:
     """A statement that would write is refused, and the next question is answered."""
     add_account(database, 7)
-    with pytest.raises(sa.exc.InternalError, match="read-only transaction"):
+    with pytest.raises(StoreError, match="read-only transaction"):
         read_only(database, "DELETE FROM accounts RETURNING account_id")
     assert read_only(database, "SELECT count(*) FROM accounts")[1] == [(1,)]
     assert one(database, "SHOW transaction_read_only").transaction_read_only == "off"

@@ -49,11 +49,13 @@ class Ended:
         output: its JSON document.
         seconds: wall time, start-up included.
         peak_mb: the most memory the process held, in MB.
+        cpu: seconds of processor time.
     """
 
     output: Any
     seconds: float
     peak_mb: float
+    cpu: float
 
 
 @contextmanager
@@ -106,4 +108,5 @@ def play(on: Stage, *arguments: str, json_output: bool = True) -> Ended:
     if process.returncode != 0:
         raise SystemExit(f"{' '.join(arguments)} ended with {process.returncode}")
     kilobytes = usage.ru_maxrss / 1024 if sys.platform == "darwin" else usage.ru_maxrss
-    return Ended(json.loads(output) if json_output else None, seconds, kilobytes / 1024)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Ended(json.loads(output) if json_output else None, seconds, kilobytes / 1024, cpu)

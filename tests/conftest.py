@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from tests.cloud import Cloud
 
 # Nothing of the machine's own settings may reach a test.
-for _name in [name for name in os.environ if name.startswith("HOSTAWAY_SYNC_") and not name.endswith("_TEST_PG_BIN")]:
+for _name in [
+    name for name in os.environ if name.startswith(("HOSTAWAY_SYNC_", "OTEL_")) and not name.endswith("_TEST_PG_BIN")
+]:
     del os.environ[_name]
 
 # What lands must not depend on luck: CI draws the same examples every time, everybody else draws new ones.

@@ -86,6 +86,7 @@ class ApiCall:
         why: what the one who asked wanted to know; the same for all requests of one cause.
         step: which of those requests this is, such as a page or a new attempt; empty for the first of them.
         attempt: counted from 1; another one is made when a request fails for now.
+        failure: class of what kept a whole answer away; None when one came.
     """
 
     granted_at: datetime
@@ -98,6 +99,7 @@ class ApiCall:
     why: str
     step: str
     attempt: int
+    failure: str | None = None
 
     @property
     def route(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from hostaway_sync import metrics
+from hostaway_sync import metrics, tracing
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.meter import Meter
 from hostaway_sync.redaction import parse
@@ -248,6 +248,7 @@ class Wiring:
             self.meter.count(metrics.API_REQUESTS, call.method, call.route, status)
             self.meter.count(metrics.API_WAIT, amount=call.waited)
             self.meter.observe(metrics.API_SECONDS, call.method, call.route, seconds=call.seconds)
+            tracing.ended(call, self.settings.api_url)
             if observe is not None:
                 observe(call)
 

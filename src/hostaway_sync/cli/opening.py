@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from hostaway_sync.cli import output
+from hostaway_sync.cli.discretion import hidden
+from hostaway_sync.tracing.switching import switch_on
 
 if TYPE_CHECKING:
     from hostaway_sync.mirror import Mirror
@@ -12,11 +15,12 @@ if TYPE_CHECKING:
 
 
 def read_settings() -> Settings:
-    """Read the settings, and set up logging as they say."""
+    """Read the settings, set up logging as they say, and spans as OpenTelemetry's own variables do."""
     from hostaway_sync.settings import load_settings
 
     settings = load_settings()
     output.configure_logging(settings)
+    switch_on(os.environ, hidden)
     return settings
 
 

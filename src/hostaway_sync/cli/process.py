@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING
 from hostaway_sync.cli import streams
 from hostaway_sync.cli.signals import Signals, Stopped
 from hostaway_sync.errors import HostawaySyncError, LeaseHeld
+from hostaway_sync.tracing import switch_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# Whoever stops us wants us to be gone.
+_SECONDS_FOR_SPANS = 3.0
+_SECONDS_WHEN_STOPPED = 1.0
 
 
 def run(program: Callable[[], object]) -> None:
@@ -21,6 +26,7 @@ def run(program: Callable[[], object]) -> None:
     signals.install()
     code = _outcome(program)
     signals.restore()
+    switch_off(_SECONDS_FOR_SPANS if signals.code is None else _SECONDS_WHEN_STOPPED)
     unwritten = streams.flush()
     if unwritten is not None and not code:
         code = _refused(unwritten)

@@ -22,6 +22,7 @@ from hostaway_sync.queue import conclusion, upkeep
 from hostaway_sync.queue.conclusion import Failure
 from hostaway_sync.store import jobs
 from hostaway_sync.store.jobs import Job
+from hostaway_sync.tracing import innermost, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -174,7 +175,8 @@ class Session:
 
     async def _attempt(self, kind: str, **arguments: Any) -> None:  # noqa: ANN401  (whatever JSON holds)
         job = Job.from_arguments(arguments)
-        with circumstances(job=job.key, account_id=job.account_id):
+        doing = span(f"job {kind}", kind="consumer", job_kind=kind, attempt=job.attempt)
+        with circumstances(job=job.key, account_id=job.account_id), doing:
             await self._attempt_at(kind, job)
 
     async def _attempt_at(self, kind: str, job: Job) -> None:
@@ -186,16 +188,19 @@ class Session:
             error = await self._in_thread(partial(_tried, self._duty.handlers[kind], job))
         except asyncio.CancelledError:
             # The thread may go on for a while: whatever it writes still, the next attempt finds done.
+            innermost().note(verdict="given back")
             await self._in_thread(partial(conclusion.give_back, self._database, job))
             return
         finally:
             self._attempts.discard(attempt)
         if error is not None:
+            innermost().fail(error)
             failure = Failure(error, timedelta(seconds=time.monotonic() - began))
             luck = random()  # noqa: S311  (spreads load, keeps no secret)
-            await self._in_thread(
+            verdict = await self._in_thread(
                 partial(conclusion.conclude, self._database, job, failure, self._duty.policy, luck=luck)
             )
+            innermost().note(verdict=verdict.action.name.lower() if verdict else "nothing waits")
 
     async def _every(self, seconds: float, chore: Callable[[], None]) -> None:
         while True:

@@ -30,6 +30,7 @@ from hostaway_sync.source.steps import Steps
 from hostaway_sync.source.sweep import walk_at_once, walk_by_offset
 from hostaway_sync.source.trying import Trying
 from hostaway_sync.source.walking import Arrival, follow
+from hostaway_sync.tracing import span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,12 +158,14 @@ class Client:
         def fetch(position: int | None) -> Arrival:
             place = {} if position is None else {spec.paging.value: position}
             try:
-                listing, observed_at = self._asking.list(
-                    path,
-                    {"limit": spec.limit, **spec.params, **place},
-                    self._access,
-                    Cause(why, steps.take(position)),
-                )
+                with span(f"page {resource}", resource=resource) as page:
+                    listing, observed_at = self._asking.list(
+                        path,
+                        {"limit": spec.limit, **spec.params, **place},
+                        self._access,
+                        Cause(why, steps.take(position)),
+                    )
+                    page.note(rows=len(listing.rows))
             except (NotFound, RequestRejected) as refusal:
                 if spec.paging is Paging.OFFSET or position is None:
                     raise
@@ -189,7 +192,8 @@ class Client:
                 raise SourceUnavailable(f"Hostaway answered GET {path} with something that has not this id")
             return record
 
-        record, observed_at = self._asking.object(path, spec.params, self._access, read, Cause(why))
+        with span(f"page {resource}", resource=resource, rows=1):
+            record, observed_at = self._asking.object(path, spec.params, self._access, read, Cause(why))
         return Page(spec.shape, (record,), observed_at)
 
     def _walk(self, spec: Spec, since: datetime | None, bookmark: Bookmark) -> Walk:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import socket
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -219,6 +220,7 @@ class Exchange:
             why=request.cause.why,
             step=request.cause.step,
             attempt=request.cause.attempt,
+            failure=_kept_away_by(sys.exception()),
         )
         with self._observing:
             self._observe(call)
@@ -251,6 +253,10 @@ def _http_client(api_url: str, read_timeout: timedelta, connect_timeout: timedel
         raise ConfigurationError(
             "no connection can be made: SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY or ALL_PROXY cannot be used"
         ) from None
+
+
+def _kept_away_by(error: BaseException | None) -> str | None:
+    return None if error is None else type(error.__cause__ or error).__name__
 
 
 def as_source_error(error: Exception, api_url: str) -> SourceError:

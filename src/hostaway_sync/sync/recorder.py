@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from hostaway_sync.records import Counts, Oddities, Page, Resource, ResourceReport, RunState
 from hostaway_sync.store import due, leases, missing, ownership, polled, records, runs, walks
 from hostaway_sync.sync import plan, reasons
+from hostaway_sync.sync.telling import writing, wrote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -167,7 +168,8 @@ class TableRecorder:
             if after.is_whole and after.walk.position != before.walk.position:
                 walks.stand(connection, self._owner.account_id, resource, after.walk)
 
-        self._write(write)
+        with writing(resource):
+            self._write(write)
         self._under_way[resource] = after
 
     def record(self, page: Page) -> None:
@@ -176,7 +178,8 @@ class TableRecorder:
         Raises:
             LeaseLost: another run took over; nothing of the page was written.
         """
-        self._write(lambda connection: self._write_page(connection, page, self._walk_id))
+        with writing(page.shape.resource):
+            self._write(lambda connection: self._write_page(connection, page, self._walk_id))
 
     def counts(self, resource: Resource) -> tuple[Counts, Oddities]:
         """Count in the database, so that nothing grows here."""
@@ -277,6 +280,7 @@ class TableRecorder:
         changes = records.write_page(connection, ownership.current(connection, account_id), page)
         if watch is not None:
             watch.note(changes)
+        wrote(changes)
         walks.add_page(connection, self._run_id, walk_id, account_id, resource, changes, oddities_of(page))
 
     def _write(self, work: Callable[[Connection], None]) -> None:

@@ -18,6 +18,7 @@ from hostaway_sync.errors import Forbidden, NotFound, SourceUnavailable
 from hostaway_sync.records import Resource
 from hostaway_sync.store import due, ownership, records, sightings
 from hostaway_sync.sync import plan
+from hostaway_sync.sync.telling import writing, wrote
 from hostaway_sync.sync.threads import Outcome, mirror_part
 
 if TYPE_CHECKING:
@@ -119,9 +120,11 @@ class _Reading:
         def write(connection: Connection) -> Change | None:
             changes = records.write_page(connection, ownership.current(connection, account_id), page)
             sightings.seen(connection, account_id, resource, ids, at=page.observed_at)
+            wrote(changes)
             return changes[0][1] if changes else None
 
-        return self._database.transaction(write)
+        with writing(resource):
+            return self._database.transaction(write)
 
     def _mark_gone(self, resource: Resource, record_id: int, asked_at: datetime) -> bool | None:
         return self._database.transaction(

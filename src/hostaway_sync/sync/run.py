@@ -20,9 +20,10 @@ from hostaway_sync.sync.dry import DryRecorder
 from hostaway_sync.sync.lease import held
 from hostaway_sync.sync.missing import mark_missing
 from hostaway_sync.sync.recorder import Recorder, Sweep, TableRecorder
-from hostaway_sync.sync.telling import reason_of, tell
+from hostaway_sync.sync.telling import note, reason_of, tell
 from hostaway_sync.sync.threads import mirror_parts
 from hostaway_sync.sync.walk import mirror_list
+from hostaway_sync.tracing import span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,7 +103,7 @@ class Run:
         self._announcing = None if self._has_looked else announcing
         account_id = self._owner.account_id
         try:
-            with circumstances(account_id=account_id), held(self._database, account_id) as lease:
+            with circumstances(account_id=account_id), held(self._database, account_id) as lease, span("run"):
                 report = self._under_lease(lease, source, progress)
                 tell(report)
                 return report
@@ -158,8 +159,9 @@ class Run:
         for resource in (resource for resource in Resource if resource in self._order.resources):
             error: SourceError | None = None
             try:
-                with circumstances(resource=resource.value):
+                with circumstances(resource=resource.value), span(f"resource {resource}"):
                     report = self._resource(resource, source, recorder, progress, reports)
+                    note(report)
             except SourceError as failure:
                 if self._stopped_by is not None:
                     raise SystemExit(self._stopped_by) from failure

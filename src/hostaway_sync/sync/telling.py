@@ -1,14 +1,22 @@
-"""How the end of a run is told: one line in the log for whoever wants to see that it is well, and why it broke off."""
+"""How the end of a run is told: one line in the log for whoever wants to see that it is well, and why it broke off.
+
+What is said there stands in spans as well, and what became of the rows.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from hostaway_sync.errors import HostawaySyncError
+from hostaway_sync.errors import HostawaySyncError, RunIncomplete
+from hostaway_sync.tracing import innermost, span
 
 if TYPE_CHECKING:
-    from hostaway_sync.records import RunReport
+    from collections.abc import Iterable
+
+    from hostaway_sync.records import Change, Counts, Resource, ResourceReport, RunReport
+    from hostaway_sync.tracing import Span
 
 BY_SIGNAL = "stopped by a signal"
 
@@ -37,6 +45,31 @@ def tell(report: RunReport) -> None:
             "duration_s": report.duration_s,
         },
     )
+    running = innermost()
+    running.note(mode=report.mode.value, state=report.state.value, api_calls=report.api_calls)
+    running.note(rows_seen=seen, rows_changed=changed)
+    if report.error is not None:
+        running.fail(RunIncomplete(report.error))
+
+
+def note(report: ResourceReport) -> None:
+    """Say in its span how a resource ended."""
+    mirroring = innermost()
+    mirroring.note(state=report.state.value, **_rows(report.counts))
+    if report.error is not None:
+        mirroring.fail(RunIncomplete(report.error))
+
+
+def writing(resource: Resource) -> Span:
+    """Begin to write a page, within a span."""
+    return span(f"write {resource}", resource=resource)
+
+
+def wrote(changes: Iterable[tuple[int, Change]]) -> None:
+    """Say in its span what became of the rows of a page."""
+    page = innermost()
+    if page.is_told:
+        page.note(**{f"rows_{change}": number for change, number in Counter(change for _, change in changes).items()})
 
 
 def reason_of(error: BaseException) -> str:
@@ -48,3 +81,8 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
         return BY_SIGNAL
     return f"unexpected {type(error).__name__}"
+
+
+def _rows(counts: Counts) -> dict[str, int]:
+    numbers = {name: getattr(counts, name) for name in counts.__slots__}
+    return {f"rows_{name}": number for name, number in numbers.items() if number or name == "seen"}

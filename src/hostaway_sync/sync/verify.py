@@ -28,6 +28,7 @@ from hostaway_sync.sync.certificate import Certificate, Equality
 from hostaway_sync.sync.comparer import Comparer, Terms
 from hostaway_sync.sync.comparison import Comparison
 from hostaway_sync.sync.lease import held
+from hostaway_sync.tracing import span
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -79,7 +80,7 @@ class Verifier:
         """
         notes = Notes(self._account.account_id), Notes(self._account.account_id)
         account_id = self._account.account_id
-        with circumstances(account_id=account_id), held(self._database, account_id) as lease:
+        with circumstances(account_id=account_id), held(self._database, account_id) as lease, span("verify"):
             try:
                 return self._under_lease(lease, *notes)
             finally:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hostaway_sync.circumstances import add
 from hostaway_sync.errors import AccountError
 from hostaway_sync.store import inbox
+from hostaway_sync.tracing import innermost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,7 @@ def refresh(database: Database, read_again: Callable[[Owner, Target], object], j
     if not waiting.delivery_ids:
         return
     add(request_ids=waiting.request_ids[:_MOST_NAMED])
+    innermost().follows(waiting.delivery_ids)
     if waiting.owner is None:
         inbox.ignored(database, waiting.delivery_ids, reason=_DISABLED)
         return

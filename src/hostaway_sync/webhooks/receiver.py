@@ -23,10 +23,12 @@ from hostaway_sync.circumstances import add, carried
 from hostaway_sync.deliveries import Delivery
 from hostaway_sync.errors import HostawaySyncError
 from hostaway_sync.exposition import CONTENT_TYPE
+from hostaway_sync.tracing import innermost
 from hostaway_sync.webhooks.body import Body, TooLarge, Torn
 from hostaway_sync.webhooks.doorkeeper import Entry
 from hostaway_sync.webhooks.numbering import numbered
 from hostaway_sync.webhooks.tally import Outcome
+from hostaway_sync.webhooks.traced import traced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,7 +115,7 @@ class Receiver:
         path = f"/webhooks/{platform}/{{account_id}}/{{path_secret}}"
         app = Starlette(
             routes=[
-                Route(path, self._deliver, methods=["GET", "POST"]),
+                Route(path, traced(self._deliver, path), methods=["GET", "POST"]),
                 Route("/health", self._health),
                 Route("/ready", self._ready),
                 Route("/metrics", self._metrics),
@@ -146,6 +148,7 @@ class Receiver:
             outcome, sentence = Outcome.NOT_STORED, str(error)
         except Exception as error:  # noqa: BLE001  (whatever it is, the sender must try again)
             outcome, sentence = Outcome.NOT_STORED, f"unexpected {type(error).__name__}"
+        innermost().note(outcome=outcome)
         self._tally.note(outcome, visit.request_id, took=now() - began_at, sentence=f"{visit.origin}: {sentence}")
         if outcome is not Outcome.TOO_SLOW and "expect" not in request.headers:
             await visit.body.discard()
@@ -176,6 +179,7 @@ class Receiver:
 
     def _stored(self, visit: _Visit, account_id: int, body: bytes) -> tuple[Outcome, str]:
         event, payload = self._read_event(body, account_id=account_id)
+        innermost().note(event=event.name)
         if not self._doorkeeper.is_active(account_id):
             event = replace(event, target=None, ignored="account disabled")
         delivery = Delivery(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from hostaway_sync.errors import StoreError
 from hostaway_sync.meter import Meter
 from hostaway_sync.store import inbox, schema
+from hostaway_sync.tracing import span
 from hostaway_sync.webhooks.doorkeeper import Doorkeeper
 from hostaway_sync.webhooks.figures import Figures
 from hostaway_sync.webhooks.keybook import KeyBook
@@ -84,7 +85,8 @@ class Reception:
         redaction = self._redaction()
         if redaction is not None:
             delivery = _covered(delivery, redaction.deliveries)
-        self._database.transaction(partial(inbox.accept, delivery=delivery, platform=platform))
+        with span("write delivery"):
+            self._database.transaction(partial(inbox.accept, delivery=delivery, platform=platform))
 
     def _look(self) -> Readiness:
         try:

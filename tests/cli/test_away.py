@@ -25,7 +25,8 @@ def test_fleet_ends_soon_when_nobody_answers(town: Build, program: Program) -> N
     here.sandbox.faults.add(faults.status(503), route="GET /listings", times=None)
     done = program(here, "sync-all")
     assert done.returncode == 1
-    assert here.sandbox.calls["GET /listings"] <= OPENS_AFTER + 4
+    # Each of the four under way may have had its turn before it knew.
+    assert here.sandbox.calls["GET /listings"] <= OPENS_AFTER + 8
     assert "accounts were not mirrored: the source has not answered since" in done.stderr
     assert done.stderr.count("has not answered") == 1
     assert here.ask("SELECT count(*) FROM sync_runs WHERE state IN ('running', 'retrying')") == [(0,)]

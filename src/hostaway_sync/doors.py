@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from hostaway_sync.guests import Guests
     from hostaway_sync.keys import Keys
     from hostaway_sync.messages import Messages
+    from hostaway_sync.relocation import Relocation
     from hostaway_sync.store.roles import Roles
     from hostaway_sync.upkeep import Upkeep
     from hostaway_sync.wiring import Wiring
@@ -60,3 +61,10 @@ class Doors:
         from hostaway_sync.keys import Keys
 
         return Keys(self._wiring)
+
+    @property
+    def relocation(self) -> Relocation:
+        """The door to another database."""
+        from hostaway_sync.relocation import Relocation
+
+        return Relocation(self._wiring)

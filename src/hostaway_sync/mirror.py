@@ -54,6 +54,7 @@ class Mirror(Doors):
         settings: where the database is, the limits, the key.
         check_schema: refuse an outdated schema at once; only `migrate` may work on one. The embedded database is
             migrated by itself.
+        application: whose connections these are, as the server shows it.
 
     Raises:
         ConfigurationError: the settings describe nothing that runs.
@@ -61,12 +62,12 @@ class Mirror(Doors):
         StoreUnavailable: the database cannot be reached.
     """
 
-    def __init__(self, settings: Settings, *, check_schema: bool = True) -> None:
+    def __init__(self, settings: Settings, *, check_schema: bool = True, application: str = "hostaway-sync") -> None:
         self._settings = settings
-        self._wiring = Wiring(settings, schema=SCHEMA)
+        self._wiring = Wiring(settings, schema=SCHEMA, application=application)
         self._database = self._wiring.database
         try:
-            if self._database.embedded is not None and schema.current(self._database) != schema.head():
+            if self._database.embedded is not None and schema.is_behind(self._database):
                 schema.upgrade(self._database)
             if check_schema:
                 schema.require_current(self._database)
@@ -276,7 +277,7 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
     examination = Examination(
         Premises(str(settings.data_dir), settings.database_url is None, settings.api_url),
         address=(settings.egress, settings.rate_limit_ip),
-        open_wiring=lambda: Wiring(once, schema=SCHEMA),
+        open_wiring=lambda: Wiring(once, schema=SCHEMA, application="hostaway-sync doctor"),
         find_keys=lambda: find_keys(settings),
         platform=SCHEMA,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hostaway_sync import metrics, tracing
 from hostaway_sync.errors import ConfigurationError
@@ -50,6 +50,7 @@ class Wiring:
     Args:
         settings: where the database is, the limits, the key.
         schema: where in the database the tables are.
+        application: whose connections these are, as the server shows it.
 
     Attributes:
         meter: measures what is done with all of it.
@@ -59,10 +60,10 @@ class Wiring:
         StoreUnavailable: the database cannot be reached.
     """
 
-    def __init__(self, settings: Settings, *, schema: str) -> None:
+    def __init__(self, settings: Settings, *, schema: str, application: str = "hostaway-sync") -> None:
         self.settings = settings
         self.meter = Meter()
-        self.database = _open_database(settings, schema, self._note_statement)
+        self.database = _open_database(settings, schema, self._note_statement, application)
         self._ring: KeyRing | None = None
         self._safe: Safe | None = None
         self._is_agreed = False
@@ -284,9 +285,10 @@ def _aws(mirror: str) -> SecretsStore:
     return AwsSecrets(mirror)
 
 
-def _open_database(settings: Settings, schema: str, note: Note) -> Database:
+def _open_database(settings: Settings, schema: str, note: Note, application: str) -> Database:
+    own: dict[str, Any] = {"schema": schema, "pool_size": _POOL_SIZE, "note": note, "application": application}
     if settings.database_url is not None:
-        return Database(settings.database_url.get_secret_value(), schema=schema, pool_size=_POOL_SIZE, note=note)
+        return Database(settings.database_url.get_secret_value(), **own)
     from hostaway_sync.store.embedded import EmbeddedPostgres
 
     try:
@@ -297,4 +299,4 @@ def _open_database(settings: Settings, schema: str, note: Note) -> Database:
         ) from None
     embedded = EmbeddedPostgres(settings.data_dir / "postgresql")
     embedded.start()
-    return Database(embedded.url(), schema=schema, embedded=embedded, pool_size=_POOL_SIZE, note=note)
+    return Database(embedded.url(), embedded=embedded, **own)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json as jsons
-import os
-import stat
 import sys
 import unicodedata
 from collections import Counter
@@ -20,6 +18,7 @@ import typer
 from hostaway_sync.cli import output
 from hostaway_sync.cli.arguments import LARGEST_ID, Json
 from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.cli.private_files import read_private
 from hostaway_sync.errors import AccountError, LeaseHeld, RunIncomplete, SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -131,18 +130,7 @@ def read(content: bytes) -> list[_Line]:
 
 
 def _bytes_of(file: str) -> bytes:
-    if file == "-":
-        content = sys.stdin.buffer.read(LARGEST_FILE + 1)
-    else:
-        # Looked at through what was opened: the name may lead elsewhere a moment later.
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as opened:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise UsageError(f"{file} is not a file: pipe it in, with - in its place")
-            if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
-                raise UsageError(f"{file} must be yours and readable by nobody else: `chmod 600` it")
-            content = opened.read(LARGEST_FILE + 1)
+    content = sys.stdin.buffer.read(LARGEST_FILE + 1) if file == "-" else read_private(file, LARGEST_FILE)
     if len(content) > LARGEST_FILE:
         raise UsageError(f"the file is larger than {LARGEST_FILE // 1024**2} MB: import it in parts")
     return content

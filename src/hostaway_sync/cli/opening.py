@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from hostaway_sync.cli import output
@@ -28,4 +29,6 @@ def open_mirror(*, check_schema: bool = True, settings: Settings | None = None) 
     """Open the mirror that the settings describe; they are read unless they were before."""
     from hostaway_sync.mirror import Mirror
 
-    return Mirror(settings or read_settings(), check_schema=check_schema)
+    # What the server shows of a connection: an operator sees which command holds it.
+    application = " ".join(("hostaway-sync", *sys.argv[1:2]))
+    return Mirror(settings or read_settings(), check_schema=check_schema, application=application)

@@ -8,6 +8,7 @@ import typer
 
 from hostaway_sync.cli import (
     accounts,
+    database,
     dead_letters,
     demo,
     doctor,
@@ -54,6 +55,7 @@ app.add_typer(keys.app, name="keys")
 app.command("forget-guest")(forget_guest.forget_guest)
 app.add_typer(roles.app, name="roles")
 app.command("migrate")(migrate.migrate)
+app.add_typer(database.app, name="database")
 app.command("demo")(demo.demo)
 
 

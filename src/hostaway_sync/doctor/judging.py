@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.doctor.facts import Finding, Grade
+from hostaway_sync.store.standing import SENTENCES, Mark
 from hostaway_sync.sync.health import UNWORKED_AFTER, Condition, age, ago, counted, judge, limit_troubles
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ def _troubles_of_database(found: Server, premises: Premises) -> Iterator[tuple[s
     if found.lacking:
         advice = "grant them to this user, or connect as the one who ran `hostaway-sync migrate`"
         yield f"rights are missing on {'; '.join(found.lacking)}", advice
+    elif mark := Mark.read(found.revision):
+        says, _, cure = SENTENCES[mark.kind].partition(": ")
+        yield says, cure
     elif not found.is_current:
         has, needs = found.revision or "none", found.wanted
         is_newer = found.revision is not None and found.revision > found.wanted

@@ -240,7 +240,7 @@ class Session:
         app = App(
             connector=PsycopgConnector(
                 conninfo=_conninfo(self._database.engine),
-                kwargs={"connect_timeout": 10, "application_name": "hostaway-sync worker"},
+                kwargs={"connect_timeout": 10, "application_name": f"{self._database.application}: queue"},
                 pool_factory=_pool,
                 configure=prepare,
                 min_size=1,

@@ -67,6 +67,7 @@ class Database:
         waits_for_disk: a commit returns when it will outlive the server. Otherwise a crash of the server may undo what
             was committed in its last moments, the latest first: for whoever begins again from what is there.
         note: told how long each statement took.
+        application: whose connections these are, as the server shows it.
     """
 
     def __init__(
@@ -80,8 +81,10 @@ class Database:
         sleep: Callable[[float], None] = time.sleep,
         waits_for_disk: bool = True,
         note: Note | None = None,
+        application: str = "hostaway-sync",
     ) -> None:
         self.schema = schema
+        self.application = application
         self.embedded = embedded
         self._patience = patience
         self._was_reached = False
@@ -94,7 +97,7 @@ class Database:
             max_overflow=2,
             pool_timeout=60,
             hide_parameters=True,
-            connect_args={"connect_timeout": 10, "application_name": "hostaway-sync", "autocommit": False},
+            connect_args={"connect_timeout": 10, "application_name": application, "autocommit": False},
             execution_options={"schema_translate_map": {None: schema}},
         )
         self._committing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -152,6 +155,7 @@ class Database:
             patience=patience,
             note=self._note,
             waits_for_disk=waits_for_disk,
+            application=self.application,
         )
         self._apart.append(database)
         return database

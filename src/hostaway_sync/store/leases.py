@@ -115,6 +115,13 @@ def release(database: Database, lease: Lease) -> None:
     database.transaction(lambda connection: connection.execute(statement))
 
 
+def holders(connection: sa.Connection) -> dict[int, str]:
+    """Give the hosts that work on accounts now, by account."""
+    is_held = sa.and_(leases.c.owner.is_not(None), leases.c.expires_at > sa.func.clock_timestamp())
+    query = sa.select(leases.c.account_id, leases.c.owner).where(is_held).order_by(leases.c.account_id)
+    return {row.account_id: row.owner.split("/")[0] for row in connection.execute(query) if not _owner_died(row.owner)}
+
+
 def _is_ours(lease: Lease) -> tuple[sa.ColumnElement[bool], ...]:
     return (
         leases.c.account_id == lease.account_id,

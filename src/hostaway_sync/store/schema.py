@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from hostaway_sync.errors import SchemaOutdated, StoreError
 from hostaway_sync.store import roles
 from hostaway_sync.store.engine import OLDEST_SERVER, raise_translated
+from hostaway_sync.store.standing import SENTENCES, Mark
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -48,11 +49,19 @@ def current(database: Database) -> str | None:
     return database.transaction(read)
 
 
+def is_behind(database: Database) -> bool:
+    """Say whether there is anything to migrate: a database that was moved, or is newer than we are, is left alone."""
+    found = current(database)
+    return found is None or found < head()
+
+
 def require_current(database: Database) -> None:
     """Raise SchemaOutdated, which says what to type, unless database and program agree."""
     found, wanted = current(database), head()
     if found == wanted:
         return
+    if mark := Mark.read(found):
+        raise SchemaOutdated(SENTENCES[mark.kind])
     if found is not None and found > wanted:
         raise SchemaOutdated(f"the database is at revision {found}, newer than this program's {wanted}: upgrade it")
     raise SchemaOutdated(

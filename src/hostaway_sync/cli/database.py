@@ -1,0 +1,123 @@
+"""`hostaway-sync database …`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from hostaway_sync.cli import output, streams
+from hostaway_sync.cli.arguments import Json
+from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.cli.private_files import read_private
+from hostaway_sync.errors import LeaseHeld, UsageError
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from hostaway_sync.store.relocating import Relocated
+
+LONGEST_URL: Final = 10_000
+
+app = typer.Typer(help="The database itself.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def database() -> None:
+    """The database itself."""
+
+
+@app.command()
+def move(
+    *,
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|URL|-", help="Where to: a file with the URL, yours alone; - is stdin; or a URL, passwordless."
+        ),
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be copied, and change nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Move the whole mirror into another, empty database, from the embedded one to a server above all.
+
+    Stop everything else first; the move takes minutes. Every table is copied,
+    the queue too, and compared. Afterwards this database refuses every
+    program. Killed or cut off, it is run again. Roles are not moved.
+    """
+    url = _url(to)
+    began = time.monotonic()
+    with open_mirror(check_schema=False) as mirror:
+        if dry_run:
+            rows = mirror.relocation.preview(url)
+            _print_rows(rows, dry_run=True, json=json)
+            return
+        try:
+            done = mirror.relocation.move(url, _told)
+        except LeaseHeld as error:
+            # Said to whomever, for once: a person runs this, and must know whom to stop.
+            streams.say(str(error))
+            raise typer.Exit(error.exit_code) from None
+        keys = mirror.relocation.keys
+    seconds = time.monotonic() - began
+    if json:
+        tables = [asdict(table) for table in done.tables]
+        output.print_json({"dry_run": False, "seconds": round(seconds, 1), "tables": tables})
+    else:
+        _print_rows({table.name: table.rows for table in done.tables}, dry_run=False, json=False)
+    _say_what_is_next(done, to, keys, seconds)
+
+
+def _say_what_is_next(done: Relocated, to: str, keys: str | None, seconds: float) -> None:
+    rows = sum(table.rows for table in done.tables)
+    how = "an earlier move had copied them" if done.only_opened else f"{seconds:.1f} s"
+    streams.say(f"moved: {rows:,} rows in {len(done.tables)} tables, equal on both sides ({how})")
+    named = f"HOSTAWAY_SYNC_DATABASE_URL={to}" if "://" in to else f"HOSTAWAY_SYNC_DATABASE_URL_FILE={to}"
+    if to == "-":
+        named = "HOSTAWAY_SYNC_DATABASE_URL to that URL"
+    streams.say(f"now set {named} for every program, and start them again; this database refuses them")
+    if keys:
+        streams.say(f"the master key stays where it is, and opens the moved secrets: {keys}")
+    streams.say("roles belong to a server: if you use them, run `hostaway-sync roles create` with the new setting")
+
+
+def _print_rows(rows: dict[str, int], *, dry_run: bool, json: bool) -> None:
+    if json:
+        output.print_json({"dry_run": dry_run, "tables": [{"name": name, "rows": rows[name]} for name in rows]})
+        return
+    output.print_rows(["table", "rows"], [[name, f"{number:,}"] for name, number in rows.items() if number])
+
+
+def _told(what: str, table: str) -> None:
+    if sys.stderr.isatty():
+        streams.say(f"{what} {table}")
+
+
+def _url(to: str) -> SecretStr:
+    from pydantic import SecretStr
+
+    if "://" in to:
+        if _has_password(to):
+            raise UsageError("everybody on this machine can read a password in a command: put the URL into a file")
+        return SecretStr(to)
+    content = sys.stdin.buffer.read(LONGEST_URL + 1) if to == "-" else read_private(to, LONGEST_URL)
+    try:
+        text = content.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        text = ""
+    if "://" not in text or "\n" in text or len(content) > LONGEST_URL:
+        raise UsageError("there is no URL to move to: one line, such as postgresql://user:password@host/database")
+    return SecretStr(text)
+
+
+def _has_password(url: str) -> bool:
+    from urllib.parse import parse_qs, urlsplit
+
+    try:
+        parts = urlsplit(url)
+        return parts.password is not None or "password" in parse_qs(parts.query, keep_blank_values=True)
+    except ValueError:
+        return True

@@ -1,0 +1,81 @@
+"""The door to another database: moves the whole mirror there, whatever kind either of them is."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from hostaway_sync.errors import ConfigurationError, SecretError
+from hostaway_sync.store import relocating
+from hostaway_sync.store.engine import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pydantic import SecretStr
+
+    from hostaway_sync.store.relocating import Relocated
+    from hostaway_sync.wiring import Wiring
+
+_POOL_SIZE: Final = 2
+_PATIENCE: Final = 10.0
+
+
+class Relocation:
+    """The way of one mirror into another database.
+
+    Args:
+        wiring: names the database that it is in.
+    """
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._database = wiring.database
+
+    @property
+    def keys(self) -> str | None:
+        """Where the keys are that the moved secrets open with; None: there are none."""
+        try:
+            return self._wiring.key_ring(may_create=False).source.name
+        except SecretError:
+            return None
+
+    def preview(self, url: SecretStr) -> dict[str, int]:
+        """Give how many rows of each table a move would bring, and change nothing on either side.
+
+        Raises:
+            StoreError, ConfigurationError: as `move`.
+        """
+        with self._target(url) as target:
+            return relocating.preview(self._database, target)
+
+    def move(self, url: SecretStr, note: Callable[[str, str], object] = lambda _, __: None) -> Relocated:
+        """Bring everything into the database at `url`; programs are refused here from then on.
+
+        `note` is told what is done, with which table. Killed anywhere, it is to be run again.
+
+        Raises:
+            LeaseHeld: somebody is at work here.
+            UsageError: it is this very database, or another move fills it.
+            StoreError: it is not empty, or cannot be used; or this user does not own the tables here.
+            ConfigurationError: the URL is none; or this mirror was moved already.
+        """
+        with self._target(url) as target:
+            return relocating.relocate(self._database, target, note)
+
+    @contextmanager
+    def _target(self, url: SecretStr) -> Iterator[Database]:
+        try:
+            target = Database(
+                url.get_secret_value(),
+                schema=self._database.schema,
+                pool_size=_POOL_SIZE,
+                patience=_PATIENCE,
+                application=self._database.application,
+            )
+        except ConfigurationError as error:
+            raise ConfigurationError(str(error).replace("HOSTAWAY_SYNC_DATABASE_URL", "the URL of --to")) from None
+        try:
+            yield target
+        finally:
+            target.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -16,18 +17,20 @@ from hostaway_sync.cli.private_files import read_private
 from hostaway_sync.errors import LeaseHeld, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from pydantic import SecretStr
 
     from hostaway_sync.store.relocating import Relocated
 
 LONGEST_URL: Final = 10_000
 
-app = typer.Typer(help="The database itself.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="The database as a whole: move it elsewhere.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
 def database() -> None:
-    """The database itself."""
+    """The database as a whole: move it elsewhere."""
 
 
 @app.command()
@@ -56,7 +59,8 @@ def move(
             _print_rows(rows, dry_run=True, json=json)
             return
         try:
-            done = mirror.relocation.move(url, _told)
+            with _watched() as note:
+                done = mirror.relocation.move(url, note)
         except LeaseHeld as error:
             # Said to whomever, for once: a person runs this, and must know whom to stop.
             streams.say(str(error))
@@ -88,12 +92,23 @@ def _print_rows(rows: dict[str, int], *, dry_run: bool, json: bool) -> None:
     if json:
         output.print_json({"dry_run": dry_run, "tables": [{"name": name, "rows": rows[name]} for name in rows]})
         return
-    output.print_rows(["table", "rows"], [[name, f"{number:,}"] for name, number in rows.items() if number])
+    lines = output.table(["table", "rows"], right=["rows"])
+    for name, number in rows.items():
+        if number:
+            lines.add_row(name, f"{number:,}")
+    output.show(lines)
 
 
-def _told(what: str, table: str) -> None:
-    if sys.stderr.isatty():
-        streams.say(f"{what} {table}")
+@contextmanager
+def _watched() -> Iterator[Callable[[str, str], object]]:
+    """Show on one line what is done with which table; nothing if nobody watches."""
+    if not sys.stderr.isatty():
+        yield lambda _, __: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True, highlight=False).status("opening") as line:
+        yield lambda what, table: line.update(f"{what} {table}")
 
 
 def _url(to: str) -> SecretStr:

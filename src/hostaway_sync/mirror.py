@@ -6,7 +6,7 @@ import random
 import time
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from hostaway_sync.doors import Doors
 from hostaway_sync.records import Resource, Unwatched
@@ -54,7 +54,7 @@ class Mirror(Doors):
         settings: where the database is, the limits, the key.
         check_schema: refuse an outdated schema at once; only `migrate` may work on one. The embedded database is
             migrated by itself.
-        application: whose connections these are, as the server shows it.
+        connecting: `application` and `connections`, as `Wiring` takes them.
 
     Raises:
         ConfigurationError: the settings describe nothing that runs.
@@ -62,9 +62,9 @@ class Mirror(Doors):
         StoreUnavailable: the database cannot be reached.
     """
 
-    def __init__(self, settings: Settings, *, check_schema: bool = True, application: str = "hostaway-sync") -> None:
+    def __init__(self, settings: Settings, *, check_schema: bool = True, **connecting: Any) -> None:  # noqa: ANN401  (what Wiring takes)
         self._settings = settings
-        self._wiring = Wiring(settings, schema=SCHEMA, application=application)
+        self._wiring = Wiring(settings, schema=SCHEMA, **connecting)
         self._database = self._wiring.database
         try:
             if self._database.embedded is not None and schema.is_behind(self._database):

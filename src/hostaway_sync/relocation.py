@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.relocating import Relocated
     from hostaway_sync.wiring import Wiring
 
-_POOL_SIZE: Final = 2
+_POOL_SIZE: Final = 3
 _PATIENCE: Final = 10.0
 
 

@@ -8,13 +8,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from hostaway_sync import metrics, tracing
-from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.meter import Meter
 from hostaway_sync.redaction import parse
 from hostaway_sync.secrets import find_key_ring
 from hostaway_sync.store import accounts, placing
 from hostaway_sync.store.budget import DatabaseBudget
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.opening import open_database
 from hostaway_sync.store.outages import Lookout, current
 from hostaway_sync.store.overview import overview
 from hostaway_sync.store.safe import Safe
@@ -33,15 +32,15 @@ if TYPE_CHECKING:
     from hostaway_sync.settings import Settings
     from hostaway_sync.source.budget import Limits
     from hostaway_sync.source.client import Client
+    from hostaway_sync.store.engine import Database
     from hostaway_sync.store.facts import Overview
-    from hostaway_sync.store.timing import Note
     from hostaway_sync.sync.forecast import Terms
     from hostaway_sync.webhooks.receiver import Receiver
     from hostaway_sync.webhooks.registering import Registering
 
-# Threads take a connection for some milliseconds each, and one is made only when all others are in use: a run of one
-# account has three or four. This is the most, for however many accounts at once: PostgreSQL takes 100 of all machines.
-_POOL_SIZE = 18
+# Threads take one for some milliseconds each, and one is made only when all others are in use. PostgreSQL takes 100 of
+# all machines: commands that many run at once take fewer.
+CONNECTIONS = 6
 
 
 class Wiring:
@@ -51,6 +50,7 @@ class Wiring:
         settings: where the database is, the limits, the key.
         schema: where in the database the tables are.
         application: whose connections these are, as the server shows it.
+        connections: how many, at most; those of a receiver and of a queue's engine are beside them.
 
     Attributes:
         meter: measures what is done with all of it.
@@ -60,10 +60,13 @@ class Wiring:
         StoreUnavailable: the database cannot be reached.
     """
 
-    def __init__(self, settings: Settings, *, schema: str, application: str = "hostaway-sync") -> None:
+    def __init__(
+        self, settings: Settings, *, schema: str, application: str = "hostaway-sync", connections: int = CONNECTIONS
+    ) -> None:
         self.settings = settings
         self.meter = Meter()
-        self.database = _open_database(settings, schema, self._note_statement, application)
+        options: dict[str, Any] = {"schema": schema, "note": self._note_statement, "application": application}
+        self.database = open_database(settings.database_url, settings.data_dir, pool_size=connections, **options)
         self._ring: KeyRing | None = None
         self._safe: Safe | None = None
         self._is_agreed = False
@@ -283,20 +286,3 @@ def _aws(mirror: str) -> SecretsStore:
     from hostaway_sync.secrets.aws import AwsSecrets
 
     return AwsSecrets(mirror)
-
-
-def _open_database(settings: Settings, schema: str, note: Note, application: str) -> Database:
-    own: dict[str, Any] = {"schema": schema, "pool_size": _POOL_SIZE, "note": note, "application": application}
-    if settings.database_url is not None:
-        return Database(settings.database_url.get_secret_value(), **own)
-    from hostaway_sync.store.embedded import EmbeddedPostgres
-
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the data directory {settings.data_dir} cannot be made: {error.strerror}; set HOSTAWAY_SYNC_DATA_DIR"
-        ) from None
-    embedded = EmbeddedPostgres(settings.data_dir / "postgresql")
-    embedded.start()
-    return Database(embedded.url(), embedded=embedded, **own)

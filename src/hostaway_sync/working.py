@@ -147,7 +147,7 @@ class Work:
 
         sources = Sources(self._wiring)
         # Whatever a crash of the server undoes, it undoes from the end: then the deliveries wait again, too.
-        quick = self._database.apart(pool_size=concurrency + 2, patience=_PATIENCE, waits_for_disk=False)
+        quick = self._database.quick(patience=_PATIENCE)
         duty = Duty(
             handlers=self._handlers(sources, quick),
             lanes={jobs.REFRESH: concurrency, jobs.SYNC: max(1, concurrency // 2), jobs.SEND: _SENDERS},
@@ -160,7 +160,6 @@ class Work:
                 yield worker
         finally:
             sources.close()
-            quick.engine.dispose()
 
     def _handlers(self, sources: Sources, quick: Database) -> Handlers:
         def read_again(owner: Owner, target: Target) -> None:

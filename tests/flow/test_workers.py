@@ -199,7 +199,7 @@ def test_a_worker_that_does_not_end_is_waited_for_once(box: Database, caplog: py
     """Whoever stops it a second time, as leaving its block does, has not as long to wait again."""
     one(box, "ALTER FUNCTION procrastinate_fetch_job_v2 RENAME TO stopped")
     narrow = Database(box.engine.url.render_as_string(hide_password=False), schema="hostaway", pool_size=1)
-    held = [narrow.engine.connect() for _ in range(3)]
+    held = [narrow.engine.connect()]
     rhythm = replace(QUICK, grace=0.1, last_words=0.1)
     try:
         with worker(narrow, {jobs.REFRESH: settle(box)}, drain=False, rhythm=rhythm) as working:

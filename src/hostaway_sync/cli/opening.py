@@ -25,10 +25,16 @@ def read_settings() -> Settings:
     return settings
 
 
-def open_mirror(*, check_schema: bool = True, settings: Settings | None = None) -> Mirror:
-    """Open the mirror that the settings describe; they are read unless they were before."""
+def open_mirror(
+    *, check_schema: bool = True, settings: Settings | None = None, connections: int | None = None
+) -> Mirror:
+    """Open the mirror that the settings describe; they are read unless they were before.
+
+    `connections` is how many it may take of the database at most, where that is not the usual number.
+    """
     from hostaway_sync.mirror import Mirror
 
     # What the server shows of a connection: an operator sees which command holds it.
     application = " ".join(("hostaway-sync", *sys.argv[1:2]))
-    return Mirror(settings or read_settings(), check_schema=check_schema, application=application)
+    options = {"connections": connections} if connections else {}
+    return Mirror(settings or read_settings(), check_schema=check_schema, application=application, **options)

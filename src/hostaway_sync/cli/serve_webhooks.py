@@ -25,7 +25,7 @@ def serve_webhooks(
     """
     from hostaway_sync.webhooks.serving import listen
 
-    with open_mirror() as mirror, listen(host, port) as listener:
+    with open_mirror(connections=2) as mirror, listen(host, port) as listener:
         if sys.stderr.isatty():
             streams.say(f"listening on {host}, port {listener.getsockname()[1]}; Ctrl+C stops")
         mirror.push.serve_webhooks(listener, with_worker=not no_worker)

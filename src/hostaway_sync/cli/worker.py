@@ -20,5 +20,6 @@ def worker(
     As many may run as you like, on as many machines. One that is stopped finishes what it has in hand or gives it back
     within ten seconds; the work of one that is killed is given back within a minute.
     """
-    with open_mirror() as mirror:
+    # Many workers share what PostgreSQL takes: with the queue's two, each has four.
+    with open_mirror(connections=max(2, concurrency // 2)) as mirror:
         mirror.push.work(concurrency=concurrency, drain=drain)

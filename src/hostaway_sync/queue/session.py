@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 Handlers: TypeAlias = "Mapping[str, Callable[[Job], None]]"
 """What does a job, by its kind; it raises what the policy judges."""
 
+# For all the engine's calls, each of which takes a millisecond or two; it listens through another one beside it.
+_CONNECTIONS = 1
 _HARDLY_EVER = "0 0 29 2 *"
 
 log = logging.getLogger(__name__)
@@ -171,6 +173,8 @@ class Session:
             # What ends well leaves nothing behind; what ends otherwise was not ended by us, and is rescued.
             delete_jobs="successful",
             install_signal_handlers=False,
+            # Whoever changed something waits for it; the other kinds are looked for, and cost no connection each.
+            listen_notify=kind == jobs.REFRESH,
         )
 
     async def _attempt(self, kind: str, **arguments: Any) -> None:  # noqa: ANN401  (whatever JSON holds)
@@ -233,7 +237,8 @@ class Session:
             # Nor does it wait for the disk: a job whose end a crash of the server undoes is done twice.
             await connection.execute(
                 "SELECT set_config('search_path', quote_ident(%s), false),"
-                " set_config('synchronous_commit', 'off', false)",
+                " set_config('synchronous_commit', 'off', false), set_config('lock_timeout', '10s', false),"
+                " set_config('statement_timeout', '1min', false)",
                 (schema,),
             )
 
@@ -243,8 +248,8 @@ class Session:
                 kwargs={"connect_timeout": 10, "application_name": f"{self._database.application}: queue"},
                 pool_factory=_pool,
                 configure=prepare,
-                min_size=1,
-                max_size=2 * len(self._duty.lanes),
+                min_size=_CONNECTIONS,
+                max_size=_CONNECTIONS,
                 timeout=5.0,
             )
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import time
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -22,6 +23,7 @@ from sqlalchemy.exc import (
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from hostaway_sync.errors import ConfigurationError, HostawaySyncError, StoreError, StoreUnavailable
+from hostaway_sync.store.claiming import Claims
 from hostaway_sync.store.timing import timed
 
 if TYPE_CHECKING:
@@ -60,12 +62,10 @@ class Database:
         url: SQLAlchemy or libpq URL of the database.
         schema: where the tables are.
         embedded: the server behind `url` when it is ours to keep running; started again when it dies.
-        pool_size: connections this process may hold at once.
-        patience: seconds after which a server that went away is given up; one that was never reached is given up
-            after a few: its address is wrong more often than it is about to come up.
+        pool_size: connections it may hold at once, two or more: one is for what it claims.
+        patience: seconds after which a server that went away is given up; one that was never reached, sooner:
+            its address is wrong more often than it is about to come up.
         sleep: waits between two attempts.
-        waits_for_disk: a commit returns when it will outlive the server. Otherwise a crash of the server may undo what
-            was committed in its last moments, the latest first: for whoever begins again from what is there.
         note: told how long each statement took.
         application: whose connections these are, as the server shows it.
     """
@@ -79,7 +79,6 @@ class Database:
         pool_size: int = 10,
         patience: float = 60.0,
         sleep: Callable[[float], None] = time.sleep,
-        waits_for_disk: bool = True,
         note: Note | None = None,
         application: str = "hostaway-sync",
     ) -> None:
@@ -91,18 +90,19 @@ class Database:
         self._apart: list[Database] = []
         self._sleep = sleep
         self._note = note
+        self._waits_for_disk = True
         self.engine = sa.create_engine(
             _with_driver(url),
             pool_size=pool_size,
-            max_overflow=2,
+            max_overflow=0,
             pool_timeout=60,
             hide_parameters=True,
             connect_args={"connect_timeout": 10, "application_name": application, "autocommit": False},
             execution_options={"schema_translate_map": {None: schema}},
         )
+        self._claims = Claims(self.engine.connect)
         self._committing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        commit = "on" if waits_for_disk else "off"
-        sa.event.listen(self.engine, "connect", partial(_prepare_session, synchronous_commit=commit))
+        sa.event.listen(self.engine, "connect", _prepare_session)
         if note is not None:
             timed(self.engine, note)
 
@@ -127,6 +127,8 @@ class Database:
         try:
             with (self._committing if is_one_statement else self.engine).begin() as connection:
                 self._was_reached = True
+                if not self._waits_for_disk and not is_one_statement:
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
                 return work(connection)
         except SQLAlchemyError as error:
             raise_translated(error)
@@ -135,17 +137,20 @@ class Database:
     def claim(self, right: str) -> Iterator[bool]:
         """Have a right that one holder of all processes can have, while the block runs; give whether it is ours.
 
-        It ends with the connection that holds it, which is not one of the pool's: whoever works on something long
-        must not keep from others what they need to get on. It holds no transaction open.
+        It ends with the connection that holds it: one of the pool's for all rights together, with no transaction open.
 
         Raises:
             StoreUnavailable, StoreError, ConfigurationError: as `transaction`.
         """
-        connection, is_ours = self._patiently(partial(self._claimed, _name(self.schema, right)))
-        with closing(connection):
+        name = f"{self.schema}: {right}"
+        is_ours = self._patiently(partial(self._claims.take, name))
+        try:
             yield is_ours
+        finally:
+            if is_ours:
+                self._claims.give_back(name)
 
-    def apart(self, *, pool_size: int, patience: float, waits_for_disk: bool = True) -> Database:
+    def apart(self, *, pool_size: int, patience: float) -> Database:
         """Give the same database with connections and a patience of its own; end it with `engine.dispose()`."""
         database = Database(
             self.engine.url.render_as_string(hide_password=False),
@@ -154,11 +159,20 @@ class Database:
             pool_size=pool_size,
             patience=patience,
             note=self._note,
-            waits_for_disk=waits_for_disk,
             application=self.application,
         )
         self._apart.append(database)
         return database
+
+    def quick(self, *, patience: float) -> Database:
+        """Give the same database and connections, with a patience of its own and quick commits.
+
+        A crash of the server may undo what they committed last: for whoever begins again from what is there.
+        """
+        twin = copy(self)
+        twin._patience, twin._apart, twin._waits_for_disk = patience, [], False  # noqa: SLF001  (its own twin)
+        self._apart.append(twin)
+        return twin
 
     def hurry(self) -> None:
         """Give up soon from now on if the server is away: whoever waits wants to be gone."""
@@ -172,18 +186,6 @@ class Database:
         if self.embedded is not None:
             self.embedded.release()
 
-    def _claimed(self, name: sa.ColumnElement[int]) -> tuple[sa.Connection, bool]:
-        with ExitStack() as stack:
-            try:
-                connection = stack.enter_context(closing(self.engine.connect()))
-                connection.detach()
-                is_ours = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(name))))
-                connection.commit()
-            except SQLAlchemyError as error:
-                raise_translated(error)
-            stack.pop_all()
-        return connection, is_ours
-
     def _patiently(self, attempt: Callable[[], T]) -> T:
         retrying = Retrying(
             retry=retry_if_exception_type(StoreUnavailable),
@@ -193,8 +195,7 @@ class Database:
             before_sleep=self._revive,
             reraise=True,
         )
-        result: T = retrying(attempt)
-        return result
+        return retrying(partial(_translating, attempt))
 
     def _revive(self, state: RetryCallState) -> None:
         reason = state.outcome.exception() if state.outcome else None
@@ -243,9 +244,7 @@ def _with_driver(url: str) -> sa.URL:
         ) from None
 
 
-def _prepare_session(
-    connection: psycopg.Connection[tuple[object, ...]], record: object, *, synchronous_commit: str
-) -> None:
+def _prepare_session(connection: psycopg.Connection[tuple[object, ...]], record: object) -> None:
     del record
     # A page of payloads as text array costs four times the client's time: every quote of every row is escaped.
     connection.adapters.register_dumper(list, ListBinaryDumper)
@@ -254,8 +253,7 @@ def _prepare_session(
         "SELECT set_config('TimeZone', 'UTC', false), set_config('lock_timeout', '30s', false),"
         " set_config('statement_timeout', '10min', false),"
         " set_config('idle_in_transaction_session_timeout', '5min', false),"
-        " set_config('synchronous_commit', %s, false)",
-        (synchronous_commit,),
+        " set_config('synchronous_commit', 'on', false)"
     )
     cursor.close()
     connection.commit()
@@ -268,6 +266,13 @@ def raise_translated(error: SQLAlchemyError) -> NoReturn:
         raise error
     # What libpq says of a mistaken URL repeats a piece of it, perhaps of the password.
     raise translated from (None if isinstance(translated, ConfigurationError) else error)
+
+
+def _translating(attempt: Callable[[], T]) -> T:
+    try:
+        return attempt()
+    except SQLAlchemyError as error:
+        raise_translated(error)
 
 
 def _translated(error: SQLAlchemyError) -> HostawaySyncError | None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from hostaway_sync.webhooks.doorkeeper import Keys
 
 THREADS: Final = 8
+# Each delivery takes one for some milliseconds.
+CONNECTIONS: Final = 4
 # The sender waits, and comes again: better tell it soon that the database is away.
 PATIENCE: Final = 1.0
 
@@ -56,7 +58,7 @@ class Reception:
         self._redaction = redaction
         self._meter = meter or Meter()
         self._stored = stored
-        self._database = database.apart(pool_size=THREADS, patience=PATIENCE)
+        self._database = database.apart(pool_size=CONNECTIONS, patience=PATIENCE)
         self._book = KeyBook(self._database, safe)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="receiver")
 

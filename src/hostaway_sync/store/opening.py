@@ -1,0 +1,34 @@
+"""The database that the settings mean: one elsewhere, or the embedded one of the data directory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.store.engine import Database
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import SecretStr
+
+
+def open_database(url: SecretStr | None, data_dir: Path, **options: Any) -> Database:  # noqa: ANN401  (what Database takes)
+    """Open the database at `url`, or start the embedded one and open that.
+
+    Raises:
+        ConfigurationError: the URL is none, or the embedded one cannot run here.
+    """
+    if url is not None:
+        return Database(url.get_secret_value(), **options)
+    from hostaway_sync.store.embedded import EmbeddedPostgres
+
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the data directory {data_dir} cannot be made: {error.strerror}; set HOSTAWAY_SYNC_DATA_DIR"
+        ) from None
+    embedded = EmbeddedPostgres(data_dir / "postgresql")
+    embedded.start()
+    return Database(embedded.url(), embedded=embedded, **options)

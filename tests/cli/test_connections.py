@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from tests.town import Town
 
-    from hostaway_sync.sandbox import Request
-
 # The most that each may hold, as docs/how-to/many-machines.md says.
 MOST = {"worker": 4, "serve-webhooks --port 0": 8, "serve-webhooks --port 0 --no-worker": 6, "sync-all --jobs 4": 6}
 # PostgreSQL takes 100, and keeps three for superusers.
@@ -48,19 +46,17 @@ def test_programs_at_work_hold_no_more_than_they_may(town: Callable[..., Town], 
     lock = threading.Lock()
     engine = sa.create_engine(here.environment()["HOSTAWAY_SYNC_DATABASE_URL"], poolclass=sa.NullPool)
 
-    def look(request: Request | None = None) -> Counter[str]:
-        del request
+    def look() -> Counter[str]:
         with lock, engine.connect() as connection:
-            seen.append(Counter(connection.scalars(sa.text(_SEEN))))
-            return seen[-1]
+            return Counter(connection.scalars(sa.text(_SEEN)))
 
-    here.sandbox.on_request(look)
+    here.sandbox.on_request(lambda _: seen.append(look()))
     command = [sys.executable, "-m", "hostaway_sync", *words.split()]
     process = subprocess.Popen(command, env=here.environment() | COVERAGE, stderr=subprocess.PIPE)
     if "sync-all" in words:
         process.wait(60)
     elif "--no-worker" in words:
-        until(look, "it is there")
+        seen.append(until(look, "it is there"))
     else:
         until(lambda: here.ask("SELECT count(*) FROM procrastinate_jobs") == [(0,)], "all is done")
     process.terminate()

@@ -244,8 +244,7 @@ def _with_driver(url: str) -> sa.URL:
         ) from None
 
 
-def _prepare_session(connection: psycopg.Connection[tuple[object, ...]], record: object) -> None:
-    del record
+def _prepare_session(connection: psycopg.Connection[tuple[object, ...]], _: object) -> None:
     # A page of payloads as text array costs four times the client's time: every quote of every row is escaped.
     connection.adapters.register_dumper(list, ListBinaryDumper)
     cursor = connection.cursor()

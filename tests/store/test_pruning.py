@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -7,10 +8,13 @@ import pytest
 import sqlalchemy as sa
 
 from hostaway_sync.cli.status_size import human
+from hostaway_sync.errors import StoreError
 from hostaway_sync.store.pruning import Keep, count, prune, prune_beside
 from hostaway_sync.store.size import size
 
 if TYPE_CHECKING:
+    from tests.staff import Staff
+
     from hostaway_sync.store.engine import Database
 
 KEEP = Keep(runs=timedelta(days=90), deliveries=timedelta(days=30))
@@ -99,3 +103,13 @@ def test_rows_are_told_before_the_server_ever_counted(old: Database) -> None:
     with old.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(sa.text("SELECT pg_stat_force_next_flush()"))
     assert next(table.rows for table in size(old).tables if table.name == "sync_runs") > 0
+
+
+def test_a_writer_is_told_that_the_audit_log_is_not_its_own(staff: Staff) -> None:
+    """It prunes all else; with the audit log it is refused in one sentence, before anything is deleted."""
+    audit = replace(KEEP, audit=timedelta(days=30))
+    with staff.as_role(staff.hire("clerk", staff.groups.writer)) as writer:
+        assert set(prune(writer, KEEP).values()) == {0}
+        with pytest.raises(StoreError, match="only the owner of the tables may delete from the audit log"):
+            prune(writer, audit)
+    assert prune(staff.database, audit)["audit_log"] == 0

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from hostaway_sync.errors import HostawaySyncError
+from hostaway_sync.errors import HostawaySyncError, StoreError
+from hostaway_sync.store.grants import quoted
 from hostaway_sync.store.tables import (
     audit_log,
     dead_letters,
@@ -58,13 +59,27 @@ class Keep:
 
 
 def prune(database: Database, keep: Keep) -> dict[str, int]:
-    """Delete all that is old; give how many rows, by table."""
+    """Delete all that is old; give how many rows, by table.
+
+    Raises:
+        StoreError: lines of the audit log are to go, and this user may only add some.
+    """
+    if keep.audit is not None and not database.transaction(_may_delete_audits):
+        raise StoreError(
+            "only the owner of the tables may delete from the audit log: run this as whoever ran `migrate`"
+        )
     counts = {}
     for table, old in _old(keep):
         counts[table.name] = 0
         while rows := database.transaction(partial(_delete, table=table, old=old, limit=BATCH)):
             counts[table.name] += rows
     return counts
+
+
+def _may_delete_audits(connection: sa.Connection) -> bool:
+    schema = connection.get_execution_options()["schema_translate_map"][None]
+    place = f"{quoted(schema)}.{audit_log.name}"
+    return bool(connection.scalar(sa.select(sa.func.has_table_privilege(place, "DELETE"))))
 
 
 def prune_settled(database: Database, keep: timedelta) -> None:

@@ -40,16 +40,18 @@ _FIRST_PATIENCE = 5.0
 _TRANSIENT = {"40001", "40P01", "55P03"}
 _REFUSALS = {"25006", "28000", "28P01", "3D000", "42501"}
 _WORDS_OF_REFUSAL = (
-    "authentication failed",
-    "no password supplied",
-    "does not exist",
-    "no pg_hba.conf entry",
-    "not permitted to log in",
-    "permission denied for database",
+    *("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry"),
+    *("not permitted to log in", "permission denied for database"),
 )
 
 # What libpq, psycopg and the server say of an option whose value cannot be right.
 _WRONG_VALUE = re.compile(r'invalid (port number|"?\w+"? value|value for parameter "\w+")|bad value for \w+')
+
+_SESSION = (
+    "SELECT set_config('TimeZone', 'UTC', false), set_config('lock_timeout', '30s', false),"
+    " set_config('statement_timeout', '10min', false), set_config('synchronous_commit', 'on', false),"
+    " set_config('idle_in_transaction_session_timeout', '5min', false)"
+)
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -247,15 +249,12 @@ def _with_driver(url: str) -> sa.URL:
 def _prepare_session(connection: psycopg.Connection[tuple[object, ...]], _: object) -> None:
     # A page of payloads as text array costs four times the client's time: every quote of every row is escaped.
     connection.adapters.register_dumper(list, ListBinaryDumper)
-    cursor = connection.cursor()
-    cursor.execute(
-        "SELECT set_config('TimeZone', 'UTC', false), set_config('lock_timeout', '30s', false),"
-        " set_config('statement_timeout', '10min', false),"
-        " set_config('idle_in_transaction_session_timeout', '5min', false),"
-        " set_config('synchronous_commit', 'on', false)"
-    )
-    cursor.close()
-    connection.commit()
+    try:
+        connection.execute(_SESSION)
+        connection.commit()
+    except BaseException:
+        connection.close()  # nobody knows of it yet
+        raise
 
 
 def raise_translated(error: SQLAlchemyError) -> NoReturn:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 QUICK = Rhythm(poll=0.02, heartbeat=0.1, silent=1.0, rescue=0.1, upkeep=0.2, grace=0.3, last_words=5)
 ONE_RETRY = Policy(ladder=(timedelta(0),), snooze=timedelta(0))
+# For work whose workers die again and again: none of it is given up.
+MANY_RETRIES = Policy(ladder=(timedelta(0),) * 99, snooze=timedelta(0))
 PATIENCE = 60.0
 
 

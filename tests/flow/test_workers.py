@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 from tests.cli.conftest import COVERAGE
-from tests.post import QUICK, deliver, drain, left_alone, until, worker
+from tests.post import MANY_RETRIES, QUICK, deliver, drain, left_alone, until, worker
 from tests.store.samples import add_account, one
 
 from hostaway_sync.errors import StoreUnavailable
@@ -37,7 +37,7 @@ import sys, threading
 from functools import partial
 from hostaway_sync.store.engine import Database
 from hostaway_sync.webhooks import handlers
-from tests.post import worker
+from tests.post import MANY_RETRIES, worker
 
 def hang(account, target):
     print(target.object_id, flush=True)
@@ -45,7 +45,7 @@ def hang(account, target):
 
 database = Database(sys.argv[1], schema="hostaway")
 refresh = partial(handlers.refresh, database, hang)
-with worker(database, {"refresh": refresh, "sync": refresh}, drain=False) as working:
+with worker(database, {"refresh": refresh, "sync": refresh}, policy=MANY_RETRIES, drain=False) as working:
     working.wait()
 """
 
@@ -249,7 +249,7 @@ def settle(database: Database) -> Any:
 
 def drained(database: Database) -> bool:
     """Work until nothing is due, and say whether everything is processed."""
-    drain(database, {jobs.REFRESH: settle(database), jobs.SYNC: lambda _: None})
+    drain(database, {jobs.REFRESH: settle(database), jobs.SYNC: lambda _: None}, policy=MANY_RETRIES)
     return is_processed(database)
 
 

@@ -12,6 +12,7 @@ from hostaway_sync import errors
 from hostaway_sync.errors import HostawaySyncError
 from hostaway_sync.records import RunState
 from hostaway_sync.settings import PREFIX, RateLimit, Settings
+from hostaway_sync.source import events
 from hostaway_sync.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -132,3 +133,19 @@ def test_states_of_a_run_are_drawn_whole() -> None:
     page = (ROOT / "docs" / "explanation.md").read_text(encoding="utf-8")
     drawing = page.partition("## The states of a run")[2].partition("```text")[2].partition("```")[0]
     assert set(RunState) <= set(re.findall(r"\w+", drawing))
+
+
+def test_documented_events_are_the_programs_own() -> None:
+    """The page of events has each, what it is about and where its id may stand; and each reason to ignore one."""
+    shown, reasons = (rows(part) for part in (REFERENCE / "events.md").read_text(encoding="utf-8").split("Every other"))
+    assert [(row[0].strip("`"), row[1], row[2]) for row in shown] == [
+        (
+            name,
+            ", ".join(dict.fromkeys(place.resource.value for place in places)),
+            ", ".join(f"`{place.key}`" for place in places),
+        )
+        for name, places in events.ROUTES.items()
+    ]
+    bodies = (b"", b"[]", b'{"accountId": 2}', b"{}", b'{"event": "x"}', b'{"event": "listing.created"}')
+    found = [events.read_event(body, account_id=1)[0].ignored for body in bodies]
+    assert [row[0].strip("`") for row in reasons] == found

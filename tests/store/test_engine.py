@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from tests.post import until
 from tests.store.samples import one
 
 from hostaway_sync.errors import ConfigurationError, LeaseHeld, StoreError, StoreUnavailable
@@ -261,3 +262,17 @@ def test_the_embedded_server_is_started_again_and_released(server: EmbeddedPostg
     assert (len(attempts), len(waits)) == (2, 1)
     database.close()
     assert mine.release() is False
+
+
+def test_a_closed_database_keeps_no_connection_and_opens_none(database_url: str, database: Database) -> None:
+    """A thread that nobody waited for ends its transaction, its connection is closed then, and it gets no other."""
+    left = Database(database_url, schema="hostaway", application="left")
+    mine = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'left'"
+    with left.claim("a right"), left.engine.begin() as connection:
+        nothing(connection)
+        left.close()
+        nothing(connection)
+        assert one(database, mine)[0] == 2
+    until(lambda: one(database, mine)[0] == 0, "both have gone")
+    with pytest.raises(StoreError, match="was closed"):
+        left.transaction(nothing)

@@ -175,7 +175,7 @@ def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe:
     hasty = database.apart(pool_size=2, patience=0)
     with pytest.raises(StoreUnavailable):
         storing(hasty, safe, 1, never)
-    hasty.engine.dispose()
+    hasty.disconnect()
     assert cloud.number() == 2
     assert len(moving.orphans(database, safe, "aws")) == 1
     assert moving.move(database, safe, "aws").orphans == 1

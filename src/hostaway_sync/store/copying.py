@@ -11,8 +11,8 @@ import psycopg
 import sqlalchemy as sa
 
 from hostaway_sync.errors import StoreError
-from hostaway_sync.store.engine import raise_translated
 from hostaway_sync.store.grants import quoted
+from hostaway_sync.store.refusals import raise_translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from contextlib import contextmanager
 from copy import copy
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 from psycopg.types.array import ListBinaryDumper
-from sqlalchemy.exc import (
-    ArgumentError,
-    DBAPIError,
-    InterfaceError,
-    NoSuchModuleError,
-    OperationalError,
-    SQLAlchemyError,
-)
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from hostaway_sync.errors import ConfigurationError, HostawaySyncError, StoreError, StoreUnavailable
+from hostaway_sync.errors import ConfigurationError, StoreUnavailable
 from hostaway_sync.store.claiming import Claims
+from hostaway_sync.store.refusals import raise_translated
+from hostaway_sync.store.shutting import Shutter
 from hostaway_sync.store.timing import timed
 
 if TYPE_CHECKING:
@@ -36,17 +30,6 @@ if TYPE_CHECKING:
 
 OLDEST_SERVER = 15
 _FIRST_PATIENCE = 5.0
-# What another try may cure, though the connection itself is well.
-_TRANSIENT = {"40001", "40P01", "55P03"}
-_REFUSALS = {"25006", "28000", "28P01", "3D000", "42501"}
-_WORDS_OF_REFUSAL = (
-    *("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry"),
-    *("not permitted to log in", "permission denied for database"),
-)
-
-# What libpq, psycopg and the server say of an option whose value cannot be right.
-_WRONG_VALUE = re.compile(r'invalid (port number|"?\w+"? value|value for parameter "\w+")|bad value for \w+')
-
 _SESSION = (
     "SELECT set_config('TimeZone', 'UTC', false), set_config('lock_timeout', '30s', false),"
     " set_config('statement_timeout', '10min', false), set_config('synchronous_commit', 'on', false),"
@@ -105,6 +88,7 @@ class Database:
         self._claims = Claims(self.engine.connect)
         self._committing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         sa.event.listen(self.engine, "connect", _prepare_session)
+        self._shutter = Shutter(self.engine)
         if note is not None:
             timed(self.engine, note)
 
@@ -153,7 +137,7 @@ class Database:
                 self._claims.give_back(name)
 
     def apart(self, *, pool_size: int, patience: float) -> Database:
-        """Give the same database with connections and a patience of its own; end it with `engine.dispose()`."""
+        """Give the same database with connections and a patience of its own; end it with `disconnect`."""
         database = Database(
             self.engine.url.render_as_string(hide_password=False),
             schema=self.schema,
@@ -182,9 +166,13 @@ class Database:
         for database in self._apart:
             database.hurry()
 
+    def disconnect(self) -> None:
+        """Give back every connection, now or when a thread that has one lets go of it; there will be no other."""
+        self._shutter.shut()
+
     def close(self) -> None:
-        """Give back every connection, and the embedded server if nobody else uses it."""
-        self.engine.dispose()
+        """Disconnect, and give back the embedded server if nobody else uses it."""
+        self.disconnect()
         if self.embedded is not None:
             self.embedded.release()
 
@@ -257,43 +245,8 @@ def _prepare_session(connection: psycopg.Connection[tuple[object, ...]], _: obje
         raise
 
 
-def raise_translated(error: SQLAlchemyError) -> NoReturn:
-    """Raise the error of ours that a driver's error means; what looks like a bug stays what it is."""
-    translated = _translated(error)
-    if translated is None:
-        raise error
-    # What libpq says of a mistaken URL repeats a piece of it, perhaps of the password.
-    raise translated from (None if isinstance(translated, ConfigurationError) else error)
-
-
 def _translating(attempt: Callable[[], T]) -> T:
     try:
         return attempt()
     except SQLAlchemyError as error:
         raise_translated(error)
-
-
-def _translated(error: SQLAlchemyError) -> HostawaySyncError | None:
-    if isinstance(error, sa.exc.TimeoutError):
-        return StoreUnavailable("no database connection became free within a minute")
-    if not isinstance(error, DBAPIError):
-        return None
-    sqlstate = getattr(error.orig, "sqlstate", None) or ""
-    reason = next(iter(str(error.orig).strip().splitlines()), type(error.orig).__name__)
-    unanswered = isinstance(error, (OperationalError, InterfaceError)) and not sqlstate
-    if not sqlstate and (mistake := _mistake_in_url(reason)):
-        return ConfigurationError(f"HOSTAWAY_SYNC_DATABASE_URL {mistake}")
-    # libpq gives no SQLSTATE for a refused log-in, only the server's words.
-    if sqlstate in _REFUSALS or (unanswered and any(words in reason for words in _WORDS_OF_REFUSAL)):
-        return StoreError(f"the database refuses us: {reason}")
-    if error.connection_invalidated or unanswered or sqlstate in _TRANSIENT or sqlstate[:2] in {"08", "53", "57"}:
-        return StoreUnavailable(f"the database is not available: {reason}")
-    return None
-
-
-def _mistake_in_url(reason: str) -> str | None:
-    """Say what no other try will cure, without the value: it may be a piece of a password."""
-    if "invalid connection option" in reason:
-        return "has an option that PostgreSQL's client does not know"
-    wrong = _WRONG_VALUE.search(reason)
-    return f"cannot be used: {wrong[0]}" if wrong else None

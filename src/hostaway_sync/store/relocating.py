@@ -24,8 +24,8 @@ import sqlalchemy as sa
 
 from hostaway_sync.errors import LeaseHeld, SchemaOutdated, StoreError, StoreUnavailable, UsageError
 from hostaway_sync.store import abandoning, copying, leases, schema, standing
-from hostaway_sync.store.engine import raise_translated
 from hostaway_sync.store.grants import quoted
+from hostaway_sync.store.refusals import raise_translated
 from hostaway_sync.store.standing import MOVED, MOVING, Mark
 
 if TYPE_CHECKING:

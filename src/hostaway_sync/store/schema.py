@@ -12,7 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hostaway_sync.errors import SchemaOutdated, StoreError
 from hostaway_sync.store import roles
-from hostaway_sync.store.engine import OLDEST_SERVER, raise_translated
+from hostaway_sync.store.engine import OLDEST_SERVER
+from hostaway_sync.store.refusals import raise_translated
 from hostaway_sync.store.standing import SENTENCES, Mark
 
 if TYPE_CHECKING:

@@ -78,7 +78,7 @@ class Reception:
     def close(self) -> None:
         """Give back threads and connections."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._database.engine.dispose()
+        self._database.disconnect()
 
     async def _keys(self) -> Mapping[int, Keys | None]:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._book.read)

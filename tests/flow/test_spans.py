@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -42,6 +43,16 @@ def switched_on(monkeypatch: pytest.MonkeyPatch, url: str, *, within: float = PA
         yield
     finally:
         switch_off(within)
+
+
+@pytest.fixture(autouse=True)
+def nobody_left() -> Iterator[None]:
+    """Wait for what still tries to reach a collector: what it complains of would be heard in another test."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name in {"spans", "OtelBatchSpanRecordProcessor"}:
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
 
 
 @pytest.fixture

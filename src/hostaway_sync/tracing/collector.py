@@ -53,7 +53,8 @@ class Collector:
         logging.getLogger("urllib3").setLevel(logging.WARNING)  # at its loudest it logs addresses
         session = _Session(self._attempted)
         session.trust_env = self._host not in _THIS_MACHINE  # no proxy stands between this machine and itself
-        self.processor = BatchSpanProcessor(_Exporter(OTLPSpanExporter(session=session), self._lost))
+        self._exporter = _Exporter(OTLPSpanExporter(session=session), self._lost)
+        self.processor = BatchSpanProcessor(self._exporter)
 
     def close(self, shutdown: Callable[[], object], within: float) -> None:
         """Have `shutdown` hand over what is left, and wait no longer than it is any use."""
@@ -69,6 +70,7 @@ class Collector:
         if not self._over.wait(within) or self._failures >= _AWAY:
             self._lost()
         self._said.acquire(blocking=False)  # whoever still tries has nobody left to tell
+        self._exporter.shutdown()
 
     def _attempted(self, failure: str | None) -> None:
         if failure is None:
@@ -91,6 +93,7 @@ class _Exporter(SpanExporter):
     def __init__(self, inner: SpanExporter, lost: Callable[[], None]) -> None:
         self._inner = inner
         self._lost = lost
+        self._is_shut = threading.Event()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         result = self._inner.export(spans)
@@ -99,7 +102,10 @@ class _Exporter(SpanExporter):
         return result
 
     def shutdown(self) -> None:
-        self._inner.shutdown()
+        """Wake whoever waits for another attempt, once: the exporter complains of a second time."""
+        if not self._is_shut.is_set():
+            self._is_shut.set()
+            self._inner.shutdown()
 
 
 class _Session(requests.Session):

@@ -157,7 +157,7 @@ def test_a_key_makes_a_script_safe(town: Build, program: Program) -> None:
 
 
 def test_what_nobody_knows_is_said_and_shown(town: Build, program: Program) -> None:
-    """Exit code 1 with what to do; `status` has it; a person who looked ends it; --purge takes it along."""
+    """Exit code 1 with what to do; `status` has it; a person who looked ends it, and nothing else; --purge deletes it."""
     guest = a_guest(town)
     here = guest.here
     here.sandbox.faults.add(faults.bad_gateway(), route=SEND)
@@ -168,6 +168,10 @@ def test_what_nobody_knows_is_said_and_shown(town: Build, program: Program) -> N
     status = json.loads(program(here, "status", "--json").stdout)["accounts"][0]
     assert {name: count for name, count in status["messages"].items() if count} == {"unsettled": 1}
     assert any("unknown outcome" in words for words in status["wrong"])
+    again = ("send-message", "--i-checked-resend", str(number))
+    for other in (["--dry-run"], ["--again"], ["--now"], ["--quiet-hours", "22-8"], ["--batch", "-"]):
+        refused = program(here, *again, *other)
+        assert (refused.returncode, "stand alone" in refused.stderr, guest.heard) == (2, True, [])
     seen = program(here, "send-message", "--i-checked-sent", str(number))
     assert (seen.returncode, guest.ledger("state, proof")) == (0, [("sent", "person")])
     assert program(here, "send-message", "7", "x", "--resolve", "1").returncode == 2

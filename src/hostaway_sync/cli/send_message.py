@@ -8,7 +8,7 @@ import typer
 
 from hostaway_sync.cli import output, prompts
 from hostaway_sync.cli.arguments import Json, number
-from hostaway_sync.cli.messages import document, waits_for_person
+from hostaway_sync.cli.messages import document
 from hostaway_sync.cli.opening import open_mirror
 from hostaway_sync.errors import HostawaySyncError, MessageRefused, MessageUnsettled, SourceError, UsageError
 from hostaway_sync.intents import IntentState, Way
@@ -69,8 +69,10 @@ def send_message(
     Whatever fails, no text is sent twice: where Hostaway's answer does not tell whether it was sent, it is looked for
     in the thread, and what cannot be found waits for you.
     """
-    if resolve is not None or i_checked_sent is not None or i_checked_resend is not None:
-        if [reservation_id, text].count(None) < 2 or [resolve, i_checked_sent, i_checked_resend].count(None) < 2:  # noqa: PLR2004  (all of them, or all but one)
+    one = (reservation_id, text, channel_type, conversation, account, idempotency_key)
+    written = [number for number in (resolve, i_checked_sent, i_checked_resend) if number is not None]
+    if written:
+        if len(written) > 1 or _any_given(*one, batch, quiet_hours, again, now, dry_run):
             raise UsageError(
                 "--resolve, --i-checked-sent and --i-checked-resend stand alone: each is about one message"
             )
@@ -79,7 +81,7 @@ def send_message(
         _conclude(intent, json=json, is_ours=is_ours)
         return
     if batch is not None:
-        if [reservation_id, text, channel_type, conversation, account, idempotency_key].count(None) < 6:  # noqa: PLR2004  (all of them)
+        if _any_given(*one):
             raise UsageError("--batch has reservation, text, key and where to in its lines: FILE stands alone")
         from hostaway_sync.cli.batch import send_batch
 
@@ -106,6 +108,10 @@ def send_message(
             _print_outlook(draft, json=json)
         else:
             _send(draft, yes=yes, json=json)
+
+
+def _any_given(*options: object) -> bool:
+    return any(option is not None and option is not False for option in options)
 
 
 def _send(draft: Draft, *, yes: bool, json: bool) -> None:
@@ -185,7 +191,7 @@ def _trouble(intent: Intent) -> HostawaySyncError:
     if intent.state is not IntentState.OUTCOME_UNKNOWN:
         return MessageUnsettled(f"message {number} is {intent.state.value}: another process is at it")
     told = f"whether message {number} reached reservation {wish.reservation_id} is not known ({intent.error})"
-    if waits_for_person(intent):
+    if intent.waits_for_person:
         return MessageUnsettled(
             f"{told}, and it is not in its thread: look at conversation {wish.conversation_id} in Hostaway, then say "
             f"--i-checked-sent {number} or --i-checked-resend {number}"

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from tests.staff import Staff
 from tests.town import MASTER_KEY
 
 from hostaway_sync.doctor import machine
@@ -103,6 +104,19 @@ def test_what_is_wrong_with_the_database_is_told(town: Build, empty_database_url
             connection.execute(sa.text("DROP ROLE reader_of_doctor"))
     assert "accounts: delete, insert, update" in troubles[0].says
     assert troubles[1].says.startswith("this machine's clock is ")
+
+
+def test_a_writer_lacks_nothing(town: Build) -> None:
+    """Whoever has no more than the documented rights of a writer is told of no trouble."""
+    here = town()
+    staff = Staff(here.database)
+    staff.open_groups()
+    try:
+        url = staff.url(staff.hire("clerk", staff.groups.writer))
+        found = examine(settings_of(here, database_url=url))
+    finally:
+        staff.leave()
+    assert [one.says for one in found if one.check == "database" and one.grade is not Grade.OK] == []
 
 
 def test_source_that_is_away_takes_the_tokens_along(town: Build) -> None:

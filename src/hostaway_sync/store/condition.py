@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from hostaway_sync.store import schema
+from hostaway_sync.store import grants, schema
 from hostaway_sync.store.facts import Server
 
 if TYPE_CHECKING:
     from hostaway_sync.store.engine import Database
 
-# Only written by migrations; only added to.
-_READ_ONLY: Final = ("alembic_version",)
-_GROWING: Final = ("audit_log",)
+# What a writer needs: no more than `grants` gives it.
 _RIGHTS: Final = """
 SELECT c.relname || ': ' || string_agg(lower(wanted.name), ', ' ORDER BY wanted.name)
 FROM pg_class c
@@ -41,7 +39,7 @@ def condition(database: Database) -> Server:
         StoreError, ConfigurationError: it cannot be reached, or refuses us.
     """
     name = {"schema": database.schema}
-    rights = sa.text(_RIGHTS).bindparams(**name, read_only=list(_READ_ONLY), growing=list(_GROWING))
+    rights = sa.text(_RIGHTS).bindparams(**name, read_only=list(grants.WRITTEN_BY_OWNER), growing=list(grants.ADDED_TO))
 
     def read(connection: sa.Connection) -> tuple[sa.Row[tuple[int, int, int, bool, bool]], tuple[str, ...]]:
         server = connection.execute(sa.text(_SERVER), name).one()

@@ -41,8 +41,8 @@ OF_ACCOUNTS: Final = (
     "removed_at",
 )
 # What a writer reads and never changes: it only adds to the log.
-_WRITTEN_BY_OWNER: Final = ("alembic_version", "reader_bindings", "messages")
-_ADDED_TO: Final = ("audit_log",)
+WRITTEN_BY_OWNER: Final = ("alembic_version", "reader_bindings", "messages")
+ADDED_TO: Final = ("audit_log",)
 
 # The policies that every guarded table has, one for each group.
 POLICIES: Final = ("writers", "analysts", "readers")
@@ -119,9 +119,9 @@ def granting(schema: str, groups: Groups) -> Iterator[str]:
     yield f"GRANT USAGE ON SCHEMA {schema} TO {everyone}"
     yield f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {everyone}"
     yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {groups.writer}"
-    for name in _WRITTEN_BY_OWNER:
+    for name in WRITTEN_BY_OWNER:
         yield f"REVOKE INSERT, UPDATE, DELETE ON {schema}.{name} FROM {groups.writer}"
-    for name in _ADDED_TO:
+    for name in ADDED_TO:
         yield f"REVOKE UPDATE, DELETE ON {schema}.{name} FROM {groups.writer}"
     yield f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {groups.writer}"
     yield f"GRANT SELECT ON {tables} TO {readers}"

@@ -125,6 +125,11 @@ class Intent:
     quiet_hours: str | None = None
     not_before_at: datetime | None = None
 
+    @property
+    def waits_for_person(self) -> bool:
+        """Whether it was looked for often enough in vain."""
+        return self.state is IntentState.OUTCOME_UNKNOWN and self.looks >= LOOKS
+
 
 @dataclass(frozen=True, slots=True)
 class Said:

@@ -17,7 +17,6 @@ from hostaway_sync.sending.decision import (
     decide,
     is_another_look,
     match,
-    waits_for_person,
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -171,8 +170,8 @@ def test_looks_count_half_a_minute_apart() -> None:
 
 def test_two_looks_in_vain_are_for_a_person() -> None:
     """Not one, and not once it was settled."""
-    assert [waits_for_person(row("outcome_unknown", looks=looks)) for looks in range(3)] == [False, False, True]
-    assert not waits_for_person(row("sent", looks=2))
+    assert [row("outcome_unknown", looks=looks).waits_for_person for looks in range(3)] == [False, False, True]
+    assert not row("sent", looks=2).waits_for_person
 
 
 def test_what_waits_for_a_worker_is_left_to_it() -> None:

@@ -10,7 +10,7 @@ from hostaway_sync.cli import output
 from hostaway_sync.cli.arguments import AccountOption, Json, number
 from hostaway_sync.cli.grid import Column, Grid
 from hostaway_sync.cli.opening import open_mirror
-from hostaway_sync.intents import LOOKS, IntentState
+from hostaway_sync.intents import IntentState
 
 if TYPE_CHECKING:
     from hostaway_sync.intents import Intent
@@ -84,15 +84,10 @@ def document(intent: Intent) -> dict[str, Any]:
         "looks": intent.looks,
         "is_queued": intent.is_queued,
         "quiet_hours": intent.quiet_hours,
-        "waits_for_person": waits_for_person(intent),
+        "waits_for_person": intent.waits_for_person,
         "error": intent.error,
         **{name: moment.isoformat() if moment else None for name, moment in times.items()},
     }
-
-
-def waits_for_person(intent: Intent) -> bool:
-    """Say whether it was looked for often enough."""
-    return intent.state is IntentState.OUTCOME_UNKNOWN and intent.looks >= LOOKS
 
 
 def _cells(intent: Intent) -> list[str]:
@@ -110,7 +105,7 @@ def _cells(intent: Intent) -> list[str]:
 
 
 def _note(intent: Intent) -> str:
-    waiting = "waits for you: looked for twice, in vain" if waits_for_person(intent) else ""
+    waiting = "waits for you: looked for twice, in vain" if intent.waits_for_person else ""
     if intent.is_queued and intent.state is IntentState.PENDING:
         until = f" until {intent.not_before_at:%Y-%m-%d %H:%M} UTC" if intent.not_before_at else ""
         waiting = f"waits for a worker{until}"

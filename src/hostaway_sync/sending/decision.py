@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.intents import LOOKS, IntentState, is_same
+from hostaway_sync.intents import IntentState, is_same
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -121,11 +121,6 @@ def is_another_look(intent: Intent, at: datetime, *, apart: timedelta = LOOKS_AP
     if last is not None:
         return at - last >= apart
     return intent.sending_at is not None and at > intent.sending_at
-
-
-def waits_for_person(intent: Intent) -> bool:
-    """Say whether enough was looked for it in vain."""
-    return intent.state is IntentState.OUTCOME_UNKNOWN and intent.looks >= LOOKS
 
 
 def _step(intent: Intent) -> Step:

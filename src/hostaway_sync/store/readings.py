@@ -14,7 +14,7 @@ from hostaway_sync import metrics
 from hostaway_sync.meter import Sample
 from hostaway_sync.records import Counts, Resource, RunState
 from hostaway_sync.store import inbox
-from hostaway_sync.store.jobs import REFRESH, SYNC
+from hostaway_sync.store.jobs import REFRESH, SEND, SYNC
 from hostaway_sync.store.overview import bucket_uses
 from hostaway_sync.store.tables import (
     accounts,
@@ -97,7 +97,7 @@ def _accounts(connection: sa.Connection) -> Iterator[Sample]:
         yield from _account(row, str(row.account_id))
 
 
-def _account(row: Any, account: str) -> Iterator[Sample]:  # noqa: ANN401  (a row)
+def _account(row: sa.Row[Any], account: str) -> Iterator[Sample]:
     yield _sample(metrics.LAST_SUCCESS, _moment(row.last_sync_at), account)
     if row.state is not None:
         yield _sample(metrics.LAST_RUN_SUCCESS, row.state == RunState.SUCCESS.value, account)
@@ -145,7 +145,7 @@ def _queue(connection: sa.Connection) -> Iterator[Sample]:
     oldest = sa.func.extract("epoch", sa.func.now() - sa.func.min(since).filter(since <= sa.func.now()))
     query = sa.select(jobs.c.queue_name, status, sa.func.count(), oldest).group_by(jobs.c.queue_name, status)
     found = {(kind, state): (count, age) for kind, state, count, age in connection.execute(query)}
-    for kind in sorted({REFRESH, SYNC, *(kind for kind, _ in found)}):
+    for kind in sorted({REFRESH, SEND, SYNC, *(kind for kind, _ in found)}):
         for state, name in _STATES.items():
             yield _sample(metrics.QUEUE_JOBS, found.get((kind, state), (0, None))[0], kind, name)
         yield _sample(metrics.QUEUE_AGE, found.get((kind, "todo"), (0, None))[1] or 0, kind)

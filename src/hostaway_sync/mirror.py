@@ -6,7 +6,7 @@ import random
 import time
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from hostaway_sync.doors import Doors
 from hostaway_sync.records import Resource, Unwatched
@@ -54,7 +54,8 @@ class Mirror(Doors):
         settings: where the database is, the limits, the key.
         check_schema: refuse an outdated schema at once; only `migrate` may work on one. The embedded database is
             migrated by itself.
-        connecting: `application` and `connections`, as `Wiring` takes them.
+        application: whose connections these are, as the server shows it.
+        connections: how many it may take of the database at most, where that is not the usual number.
 
     Raises:
         ConfigurationError: the settings describe nothing that runs.
@@ -62,9 +63,16 @@ class Mirror(Doors):
         StoreUnavailable: the database cannot be reached.
     """
 
-    def __init__(self, settings: Settings, *, check_schema: bool = True, **connecting: Any) -> None:  # noqa: ANN401  (what Wiring takes)
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        check_schema: bool = True,
+        application: str = "hostaway-sync",
+        connections: int | None = None,
+    ) -> None:
         self._settings = settings
-        self._wiring = Wiring(settings, schema=SCHEMA, **connecting)
+        self._wiring = Wiring(settings, schema=SCHEMA, application=application, connections=connections)
         self._database = self._wiring.database
         try:
             if self._database.embedded is not None and schema.is_behind(self._database):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hostaway_sync import metrics, tracing
 from hostaway_sync.meter import Meter
@@ -61,12 +61,23 @@ class Wiring:
     """
 
     def __init__(
-        self, settings: Settings, *, schema: str, application: str = "hostaway-sync", connections: int = CONNECTIONS
+        self,
+        settings: Settings,
+        *,
+        schema: str,
+        application: str = "hostaway-sync",
+        connections: int | None = None,
     ) -> None:
         self.settings = settings
         self.meter = Meter()
-        options: dict[str, Any] = {"schema": schema, "note": self._note_statement, "application": application}
-        self.database = open_database(settings.database_url, settings.data_dir, pool_size=connections, **options)
+        self.database = open_database(
+            settings.database_url,
+            settings.data_dir,
+            schema=schema,
+            pool_size=connections or CONNECTIONS,
+            note=self._note_statement,
+            application=application,
+        )
         self._ring: KeyRing | None = None
         self._safe: Safe | None = None
         self._is_agreed = False

@@ -36,5 +36,6 @@ def open_mirror(
 
     # What the server shows of a connection: an operator sees which command holds it.
     application = " ".join(("hostaway-sync", *sys.argv[1:2]))
-    options = {"connections": connections} if connections else {}
-    return Mirror(settings or read_settings(), check_schema=check_schema, application=application, **options)
+    return Mirror(
+        settings or read_settings(), check_schema=check_schema, application=application, connections=connections
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.store.engine import Database
@@ -12,15 +13,20 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from hostaway_sync.store.timing import Note
 
-def open_database(url: SecretStr | None, data_dir: Path, **options: Any) -> Database:  # noqa: ANN401  (what Database takes)
+
+def open_database(
+    url: SecretStr | None, data_dir: Path, *, schema: str, pool_size: int, note: Note | None, application: str
+) -> Database:
     """Open the database at `url`, or start the embedded one and open that.
 
     Raises:
         ConfigurationError: the URL is none, or the embedded one cannot run here.
     """
+    database = partial(Database, schema=schema, pool_size=pool_size, note=note, application=application)
     if url is not None:
-        return Database(url.get_secret_value(), **options)
+        return database(url.get_secret_value())
     from hostaway_sync.store.embedded import EmbeddedPostgres
 
     try:
@@ -31,4 +37,4 @@ def open_database(url: SecretStr | None, data_dir: Path, **options: Any) -> Data
         ) from None
     embedded = EmbeddedPostgres(data_dir / "postgresql")
     embedded.start()
-    return Database(embedded.url(), embedded=embedded, **options)
+    return database(embedded.url(), embedded=embedded)

@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Collection, MutableMapping
 
 HIDDEN: Final = "[hidden]"
 _LONGEST: Final = 100_000
@@ -118,7 +118,7 @@ def hidden(text: str) -> str:
     return _text(text)
 
 
-def _value(name: str, value: Any, depth: int, above: tuple[int, ...]) -> Any:  # noqa: ANN401  (whatever is logged)
+def _value(name: str, value: object, depth: int, above: tuple[int, ...]) -> object:
     if value is None or isinstance(value, bool):
         return value
     if _is_secret(name):
@@ -130,7 +130,7 @@ def _value(name: str, value: Any, depth: int, above: tuple[int, ...]) -> Any:  #
     return _text(_shown(value))
 
 
-def _parts(value: Any, depth: int, above: tuple[int, ...]) -> Any:  # noqa: ANN401  (whatever is logged)
+def _parts(value: Mapping[Any, Any] | Collection[Any], depth: int, above: tuple[int, ...]) -> object:
     if isinstance(value, Mapping):
         return {_text(str(key)): _value(str(key), one, depth, above) for key, one in list(value.items())}
     return [_value("", one, depth, above) for one in list(value)]

@@ -21,6 +21,8 @@ from hostaway_sync.records import Counts, Mode, Resource, RunReport, RunState
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from rich.console import RenderableType
+    from rich.table import Table
     from rich.text import Text
 
     from hostaway_sync.settings import Settings
@@ -36,7 +38,7 @@ def is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def print_json(document: Any) -> None:  # noqa: ANN401  (anything JSON can hold)
+def print_json(document: object) -> None:
     """Print one JSON document on stdout, in ASCII: it is the same document in every encoding."""
     typer.echo(json.dumps(document, default=str))
 
@@ -204,14 +206,14 @@ def _circumstances(logger: object, method: str, event: dict[str, Any]) -> dict[s
     return {**event, **current()}
 
 
-def table(headers: Sequence[str], *, right: Collection[str] = ()) -> Any:  # noqa: ANN401  (rich is imported late)
+def table(headers: Sequence[str], *, right: Collection[str] = ()) -> Table:
     """Make an empty table without lines; the columns in `right` hold numbers."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    made = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
-        table.add_column(plain(header), justify="right" if header in right else "left")
-    return table
+        made.add_column(plain(header), justify="right" if header in right else "left")
+    return made
 
 
 def _are_numbers(cells: Sequence[object]) -> bool:
@@ -223,7 +225,7 @@ def width() -> int:
     return shutil.get_terminal_size().columns if is_terminal() else _WIDE
 
 
-def show(content: Any) -> None:  # noqa: ANN401  (a table or text)
+def show(content: RenderableType) -> None:
     """Print a table or text, as wide as there is room."""
     from rich.console import Console
 

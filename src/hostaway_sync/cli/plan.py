@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hostaway_sync.sync.forecast import Forecast, Need
 
 _MINUTES_A_DAY = 24 * 60
+_TWO_FIGURES = 10
 Every = Annotated[
     int, typer.Option(metavar="MINUTES", min=1, max=_MINUTES_A_DAY, help="Time between two runs of an account.")
 ]
@@ -101,4 +102,4 @@ def _document(forecast: Forecast, every: int) -> dict[str, Any]:
 
 
 def _minutes(minutes: float) -> str:
-    return f"{minutes:,.1f}" if minutes < 10 else f"{minutes:,.0f}"  # noqa: PLR2004  (two figures are enough)
+    return f"{minutes:,.1f}" if minutes < _TWO_FIGURES else f"{minutes:,.0f}"

@@ -264,7 +264,7 @@ def move(
     return None if row is None else as_intent(row)
 
 
-def as_intent(row: Any) -> Intent:  # noqa: ANN401  (a row)
+def as_intent(row: sa.Row[Any]) -> Intent:
     """Give a row as a value."""
     wish = Wish(
         account_id=row.account_id,

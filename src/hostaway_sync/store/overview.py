@@ -269,7 +269,7 @@ def _facts(row: Any, **others: Any) -> AccountFacts:  # noqa: ANN401  (a row, an
     )
 
 
-def _certificate(row: Any) -> Certificate:  # noqa: ANN401  (a row)
+def _certificate(row: sa.Row[Any]) -> Certificate:
     parts = row.certificate["resources"].values()
     return Certificate(
         verified_at=row.verified_at,

@@ -157,7 +157,7 @@ def test_a_key_makes_a_script_safe(town: Build, program: Program) -> None:
 
 
 def test_what_nobody_knows_is_said_and_shown(town: Build, program: Program) -> None:
-    """Exit code 1 with what to do; `status` has it; a person who looked ends it, and nothing else; --purge deletes it."""
+    """Exit code 1 with what to do; `status` has it; a person who looked ends it, and --purge deletes it."""
     guest = a_guest(town)
     here = guest.here
     here.sandbox.faults.add(faults.bad_gateway(), route=SEND)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from tests.listener import Listener
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
+    from tests.listener import Heard
 
 KINDS = {1: "internal", 2: "server", 3: "client", 5: "consumer"}
 
@@ -52,30 +49,21 @@ class Seen:
         return self.own.trace_id, self.own.span_id
 
 
-class Collector(ThreadingHTTPServer):
-    """Takes spans, and answers with `status`, after `release` was set."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Listener)
-        self.status = 200
-        self.release = threading.Event()
-        self.release.set()
-        self.bodies: list[bytes] = []
-        self.headers: list[dict[str, str]] = []
+class Collector(Listener):
+    """Takes spans."""
 
     @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
+    def posts(self) -> list[Heard]:
+        """The requests that brought them."""
+        return [heard for heard in self.heard if heard.path == "/v1/traces"]
 
     @property
     def spans(self) -> list[Seen]:
         """Everything that came, in the order in which it ended."""
         found = []
-        for body in self.bodies:
-            for sender in ExportTraceServiceRequest.FromString(body).resource_spans:
+        for post in self.posts:
+            assert post.headers["content-type"] == "application/x-protobuf"
+            for sender in ExportTraceServiceRequest.FromString(post.body).resource_spans:
                 service = _facts(sender.resource.attributes)
                 found += [Seen(span, service) for scope in sender.scope_spans for span in scope.spans]
         return found
@@ -91,41 +79,6 @@ class Collector(ThreadingHTTPServer):
     def roots(self) -> list[Seen]:
         """Give the spans that are part of none."""
         return [span for span in self.spans if not span.own.parent_span_id]
-
-
-class _Listener(BaseHTTPRequestHandler):
-    server: Collector
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        assert self.headers["Content-Type"] == "application/x-protobuf"
-        if self.path == "/v1/traces":
-            self.server.headers.append(dict(self.headers))
-            self.server.bodies.append(body)
-        self.server.release.wait(60)
-        try:
-            self.send_response(self.server.status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-        except OSError:
-            self.close_connection = True
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def collecting() -> Iterator[Collector]:
-    """Give a collector that listens."""
-    with Collector() as collector:
-        thread = threading.Thread(target=collector.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield collector
-        finally:
-            collector.release.set()
-            collector.shutdown()
-            thread.join()
 
 
 def _facts(attributes: Any) -> dict[str, Any]:

@@ -3,14 +3,13 @@ from __future__ import annotations
 import json
 import logging
 import socket
-import threading
 import time
 from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import SecretStr
+from tests.listener import Listener, listening
 
 from hostaway_sync.cli.reporting import reported
 from hostaway_sync.errors import LeaseHeld, RunIncomplete
@@ -30,65 +29,29 @@ SECRET = "a-uuid-that-is-a-secret"  # noqa: S105  (obviously not one)
 SOON = 0.3
 
 
-class Monitor(ThreadingHTTPServer):
-    """Somebody who is told; answers with `status`, after `release` was set."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Listener)
-        self.heard: list[tuple[str, str]] = []
-        self.status = 200
-        self.release = threading.Event()
-        self.release.set()
+class Monitor(Listener):
+    """Somebody who is told."""
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.server_address[1]}/{SECRET}"
+        return f"{super().url}/{SECRET}"
 
     @property
     def words(self) -> list[str]:
         """What it was told, without the bodies."""
-        return [path.removeprefix(f"/{SECRET}") for path, _ in self.heard]
+        return [heard.path.removeprefix(f"/{SECRET}") for heard in self.heard]
 
-
-class _Listener(BaseHTTPRequestHandler):
-    server: Monitor
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.heard.append((self.path, body.decode()))
-        self.server.release.wait(30)
-        try:
-            self.send_response(self.server.status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-        except OSError:
-            self.close_connection = True
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def listening() -> Iterator[Monitor]:
-    """Give a monitor that listens."""
-    with Monitor() as monitor:
-        thread = threading.Thread(target=monitor.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield monitor
-        finally:
-            monitor.release.set()
-            monitor.shutdown()
-            thread.join()
+    @property
+    def bodies(self) -> list[str]:
+        """What it was told at length."""
+        return [heard.body.decode() for heard in self.heard]
 
 
 @pytest.fixture
 def monitor() -> Iterator[Monitor]:
     """Give a monitor that listens."""
-    with listening() as opened:
+    with listening(Monitor()) as opened:
         yield opened
 
 
@@ -98,8 +61,8 @@ def test_a_run_is_announced_and_its_end_told(town: Build, program: Program, moni
     done = program(here, "sync-all", PING_URL=monitor.url)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert monitor.words == ["/start", ""]
-    assert "1 accounts, 0 skipped: " in monitor.heard[1][1]
-    assert "rows changed" in monitor.heard[1][1]
+    assert "1 accounts, 0 skipped: " in monitor.bodies[1]
+    assert "rows changed" in monitor.bodies[1]
 
 
 def test_a_failure_is_told_with_its_last_lines(town: Build, program: Program, monitor: Monitor) -> None:
@@ -109,9 +72,9 @@ def test_a_failure_is_told_with_its_last_lines(town: Build, program: Program, mo
     done = program(here, "sync", "70001", PING_URL=monitor.url, LOG_LEVEL="DEBUG", RETRY_ATTEMPTS="1")
     assert done.returncode == 1
     assert monitor.words == ["/start", "/fail"]
-    told = monitor.heard[1][1].splitlines()
+    told = monitor.bodies[1].splitlines()
     assert told[-1] == done.stderr.splitlines()[-1]
-    assert "GET /reservations" in monitor.heard[1][1]
+    assert "GET /reservations" in monitor.bodies[1]
     assert SECRET not in done.stderr
 
 
@@ -187,9 +150,9 @@ def test_a_url_keeps_its_query_and_the_body_its_end(monitor: Monitor) -> None:
     pings = Pings(SecretStr(f"{monitor.url}/?create=1"))
     pings.start()
     pings.fail("x" * LONGEST_BODY + "the end")
-    assert [path for path, _ in monitor.heard] == [f"/{SECRET}/start?create=1", f"/{SECRET}/fail?create=1"]
-    assert len(monitor.heard[1][1]) == LONGEST_BODY
-    assert monitor.heard[1][1].endswith("the end")
+    assert [heard.path for heard in monitor.heard] == [f"/{SECRET}/start?create=1", f"/{SECRET}/fail?create=1"]
+    assert len(monitor.bodies[1]) == LONGEST_BODY
+    assert monitor.bodies[1].endswith("the end")
 
 
 def test_metrics_are_written_of_a_run_that_fails_too(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.children import start_program
 from tests.cli.conftest import COVERAGE
-from tests.collector import collecting
+from tests.collector import Collector
+from tests.listener import listening
 from tests.post import until
 
 from hostaway_sync.sandbox import AccountSpec, faults
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.cli.conftest import Program
-    from tests.collector import Collector
     from tests.town import Town
 
     Build = Callable[..., Town]
@@ -32,7 +32,7 @@ SMALL = [AccountSpec(number, reservations=2, listings=1) for number in (70001, 7
 @pytest.fixture
 def collector() -> Iterator[Collector]:
     """Give a collector that listens."""
-    with collecting() as opened:
+    with listening(Collector()) as opened:
         yield opened
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from tests.collector import collecting
+from tests.collector import Collector
+from tests.listener import listening
 from tests.office import event, login_of, office, path_of, renew
 from tests.post import ONE_RETRY, QUICK, deliver
 
@@ -25,7 +26,7 @@ from hostaway_sync.tracing.switching import switch_on
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.collector import Collector, Seen
+    from tests.collector import Seen
     from tests.town import Town
 
     Build = Callable[..., Town]
@@ -58,7 +59,7 @@ def nobody_left() -> Iterator[None]:
 @pytest.fixture
 def collector() -> Iterator[Collector]:
     """Give a collector that listens."""
-    with collecting() as opened:
+    with listening(Collector()) as opened:
         yield opened
 
 
@@ -92,7 +93,7 @@ def private_words(here: Town) -> set[str]:
 
 def require_discreet(collector: Collector, *secrets: str, words: set[str]) -> None:
     """Fail when anything of it stands in any byte that was sent, or a span has an event, as a traceback would be."""
-    sent = b"".join(collector.bodies).decode("utf-8", errors="replace")
+    sent = b"".join(post.body for post in collector.posts).decode("utf-8", errors="replace")
     assert words
     assert [
         word for word in {*words, *secrets, "sandbox-secret", "eyJ", "SELECT", "Traceback", "limit="} if word in sent
@@ -287,7 +288,7 @@ def test_what_opentelemetry_complains_of_is_repeated_without_values(
     with switched_on(monkeypatch, collector.url), span("run"):
         pass
     assert [one.name for one in collector.spans] == ["run"]
-    assert collector.headers[0]["x-key"] == "good"
+    assert collector.posts[0].headers["x-key"] == "good"
     (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert warning.getMessage().startswith("OpenTelemetry: ")
     assert "hunter" not in caplog.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from contextlib import ExitStack
@@ -34,6 +35,8 @@ for _name in [
     name for name in os.environ if name.startswith(("HOSTAWAY_SYNC_", "OTEL_")) and not name.endswith("_TEST_PG_BIN")
 ]:
     del os.environ[_name]
+# Nor may what it ignores: whoever runs the tests under nohup would have every program of theirs ignore it, too.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # What lands must not depend on luck: CI draws the same examples every time, everybody else draws new ones.
 settings.register_profile("repeatable", derandomize=True)

@@ -17,12 +17,15 @@ from hostaway_sync.queue.worker import Worker
 from hostaway_sync.records import Resource
 from hostaway_sync.store import inbox
 from hostaway_sync.store.jobs import REFRESH, SYNC
+from hostaway_sync.webhooks import handlers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
-    from hostaway_sync.queue.session import Handlers
+    from hostaway_sync.queue.batching import Ends, Handler
     from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.jobs import Job
+    from hostaway_sync.store.records import Owner
 
 QUICK = Rhythm(poll=0.02, heartbeat=0.1, silent=1.0, rescue=0.1, upkeep=0.2, grace=0.3, last_words=5)
 ONE_RETRY = Policy(ladder=(timedelta(0),), snooze=timedelta(0))
@@ -55,16 +58,39 @@ def deliver(
 
 
 def worker(
-    database: Database, handlers: Handlers, *, policy: Policy = ONE_RETRY, drain: bool = True, rhythm: Rhythm = QUICK
+    database: Database,
+    handling: Mapping[str, Handler],
+    *,
+    policy: Policy = ONE_RETRY,
+    drain: bool = True,
+    rhythm: Rhythm = QUICK,
+    batch: int = 1,
 ) -> Worker:
     """Make a worker of two refreshes and a sync at once."""
-    duty = Duty(handlers, {REFRESH: 2, SYNC: 1}, timedelta(days=30), policy, rhythm)
+    duty = Duty(handling, {REFRESH: 2, SYNC: 1}, batch, timedelta(days=30), policy, rhythm)
     return Worker(database, duty, drain=drain)
 
 
-def drain(database: Database, handlers: Handlers, *, policy: Policy = ONE_RETRY) -> None:
+def refreshing(database: Database, read: Callable[[int], object]) -> dict[str, Handler]:
+    """Give handlers that do `read` with the id of every object, and sync nothing."""
+
+    def read_again(_: Owner, resource: Resource, object_ids: Sequence[int], done: Callable[[int], None]) -> None:
+        del resource
+        for number in object_ids:
+            read(number)
+            done(number)
+
+    return {REFRESH: partial(handlers.refresh, database, read_again), SYNC: nothing}
+
+
+def nothing(batch: Sequence[Job]) -> Ends:
+    """Do jobs by doing nothing."""
+    return [None for _ in batch]
+
+
+def drain(database: Database, handling: Mapping[str, Handler], *, policy: Policy = ONE_RETRY) -> None:
     """Work until nothing is due."""
-    with worker(database, handlers, policy=policy) as working:
+    with worker(database, handling, policy=policy) as working:
         working.wait()
 
 

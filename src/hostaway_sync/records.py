@@ -122,6 +122,7 @@ class Page:
         total: rows the source says the whole list has now; None when it did not say.
         doubt: why this walk may have missed something, as a short phrase; only its last page carries one.
         position: where the walk of a whole list stands after this page, for `resume`; None: it has to begin again.
+        moments: the same clock for records that were asked for one by one, by their ids.
     """
 
     shape: Shape
@@ -130,6 +131,11 @@ class Page:
     total: int | None = None
     doubt: str | None = None
     position: str | None = None
+    moments: Mapping[int, datetime] = field(default_factory=dict)
+
+    def observed(self, record_id: int | None) -> datetime:
+        """Give when a record was asked for."""
+        return self.observed_at if record_id is None else self.moments.get(record_id, self.observed_at)
 
 
 @dataclass(frozen=True, slots=True)

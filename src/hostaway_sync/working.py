@@ -10,21 +10,23 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hostaway_sync.queue.batching import singly
 from hostaway_sync.queue.policy import Policy
+from hostaway_sync.records import Resource
 from hostaway_sync.sending.queued import send_queued
 from hostaway_sync.sending.settling import settle
 from hostaway_sync.source.writes import read_said
 from hostaway_sync.store import jobs
 from hostaway_sync.sync.queued import sync_queued
-from hostaway_sync.sync.refresh import refresh
+from hostaway_sync.sync.refresh import refresh, refresh_each
 from hostaway_sync.webhooks import handlers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from hostaway_sync.deliveries import Target
     from hostaway_sync.intents import Correspondent
-    from hostaway_sync.queue.session import Handlers, Rhythm
+    from hostaway_sync.queue.batching import Handler
+    from hostaway_sync.queue.session import Rhythm
     from hostaway_sync.queue.worker import Worker
     from hostaway_sync.records import RunReport
     from hostaway_sync.source.client import Client
@@ -37,6 +39,8 @@ _MOST_IDLE = 32
 _PATIENCE = 60.0  # seconds that the database may be away before a job ends with that
 # The source takes one message in two seconds: more at once would wait for each other.
 _SENDERS = 2
+# Bookings of one account that one lane reads in a row and stores in one transaction; more save hardly anything.
+_BATCH = 10
 
 
 @dataclass(slots=True)
@@ -151,6 +155,7 @@ class Work:
         duty = Duty(
             handlers=self._handlers(sources, quick),
             lanes={jobs.REFRESH: concurrency, jobs.SYNC: max(1, concurrency // 2), jobs.SEND: _SENDERS},
+            batch=_BATCH,
             keep=timedelta(days=self._wiring.settings.keep_deliveries_days),
             policy=policy or Policy(),
             rhythm=rhythm or Rhythm(),
@@ -161,11 +166,18 @@ class Work:
         finally:
             sources.close()
 
-    def _handlers(self, sources: Sources, quick: Database) -> Handlers:
-        def read_again(owner: Owner, target: Target) -> None:
+    def _handlers(self, sources: Sources, quick: Database) -> dict[str, Handler]:
+        def read_again(owner: Owner, resource: Resource, ids: Sequence[int], read: Callable[[int], None]) -> None:
+            threads = 0
             with sources.use(owner.account_id) as source:
-                refresh(quick, owner, source, target.resource, target.object_id)
-            settle(self._database, owner.account_id, read_said)
+                if resource is Resource.RESERVATIONS:
+                    threads = refresh_each(quick, owner, source, ids, read)
+                else:
+                    for object_id in ids:
+                        threads += refresh(quick, owner, source, resource, object_id).threads
+                        read(object_id)
+            if threads:
+                settle(self._database, owner.account_id, read_said)
 
         @contextmanager
         def correspondent(account_id: int) -> Iterator[Correspondent]:
@@ -174,6 +186,6 @@ class Work:
 
         return {
             jobs.REFRESH: partial(handlers.refresh, quick, read_again),
-            jobs.SYNC: partial(sync_queued, self._database, self._sync),
-            jobs.SEND: partial(send_queued, self._database, correspondent, read_said),
+            jobs.SYNC: singly(partial(sync_queued, self._database, self._sync)),
+            jobs.SEND: singly(partial(send_queued, self._database, correspondent, read_said)),
         }

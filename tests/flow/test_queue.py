@@ -7,25 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
-from tests.post import ONE_RETRY, deliver, drain, left_alone, until, worker
+from tests.post import ONE_RETRY, deliver, drain, left_alone, nothing, refreshing, until, worker
 from tests.store.samples import add_account, one
 
 from hostaway_sync.errors import CredentialsRejected, HostawaySyncError, LeaseHeld, SourceUnavailable
 from hostaway_sync.queue import upkeep
+from hostaway_sync.queue.batching import singly
 from hostaway_sync.queue.policy import Policy
 from hostaway_sync.store import dead_letters, jobs
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.sync.queued import sync_queued
-from hostaway_sync.webhooks import handlers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hostaway_sync.deliveries import Target
-    from hostaway_sync.queue.session import Handlers
     from hostaway_sync.store.accounts import Account
     from hostaway_sync.store.engine import Database
-    from hostaway_sync.store.records import Owner
 
 PATIENT = Policy()
 AWAY = SourceUnavailable("the source is away")
@@ -36,16 +33,6 @@ def box(database: Database) -> Database:
     """Give a database with account 1."""
     add_account(database)
     return database
-
-
-def reading(database: Database, read: Callable[[int], object]) -> Handlers:
-    """Give handlers that do what `read` does with the id of an object."""
-
-    def read_again(owner: Owner, target: Target) -> object:
-        del owner
-        return read(target.object_id)
-
-    return {jobs.REFRESH: partial(handlers.refresh, database, read_again), jobs.SYNC: lambda _: None}
 
 
 def fail(error: Exception) -> Callable[..., Any]:
@@ -72,12 +59,12 @@ def statuses(database: Database) -> list[str]:
     return [status for (status,) in ask(database, "SELECT status FROM webhook_log ORDER BY created_at")]
 
 
-def test_fifty_waiting_deliveries_are_one_reading(box: Database) -> None:
+def test_fifty_waiting_deliveries_are_one_refreshing(box: Database) -> None:
     """All fifty are processed by it, and nothing stays in the queue."""
     for _ in range(50):
         deliver(box, 1, object_id=7)
     read: list[int] = []
-    drain(box, reading(box, read.append))
+    drain(box, refreshing(box, read.append))
     assert read == [7]
     assert set(statuses(box)) == {"processed"}
     assert ask(box, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
@@ -93,7 +80,7 @@ def test_a_delivery_that_comes_during_the_reading_is_not_settled_by_it(box: Data
             deliver(box, 1, object_id=object_id)
         seen.append(statuses(box))
 
-    drain(box, reading(box, read))
+    drain(box, refreshing(box, read))
     assert seen == [["pending", "pending"], ["processed", "pending"]]
     assert statuses(box) == ["processed", "processed"]
 
@@ -103,7 +90,7 @@ def test_a_job_for_which_nothing_waits_reads_nothing(box: Database) -> None:
     deliver(box, 1, object_id=7)
     one(box, "UPDATE webhook_log SET status = 'processed', processed_at = now()")
     read: list[int] = []
-    drain(box, reading(box, read.append))
+    drain(box, refreshing(box, read.append))
     assert read == []
 
 
@@ -111,14 +98,14 @@ def test_deliveries_of_a_disabled_account_are_ignored(box: Database) -> None:
     """Nothing is read, and the row says why."""
     deliver(box, 1)
     one(box, "UPDATE accounts SET is_active = false")
-    drain(box, reading(box, fail(AssertionError("read"))))
+    drain(box, refreshing(box, fail(AssertionError("read"))))
     assert ask(box, "SELECT status, error FROM webhook_log") == [("ignored", "the account is disabled")]
 
 
 def test_a_failed_attempt_is_written_down_and_planned_again(box: Database) -> None:
     """Attempt, error and time of the next one are in our tables, and a new job waits for that time."""
     deliver(box, 1, object_id=7)
-    drain(box, reading(box, fail(AWAY)), policy=PATIENT)
+    drain(box, refreshing(box, fail(AWAY)), policy=PATIENT)
     assert ask(box, "SELECT status, attempts, error FROM webhook_log") == [("failed", 1, "the source is away")]
     row = one(box, "SELECT *, next_at - finished_at AS wait FROM job_attempts")
     assert (row.account_id, row.job, row.number, row.error) == (1, "refresh:1:reservations:7", 1, "the source is away")
@@ -133,7 +120,7 @@ def test_draining_ends_when_nothing_is_due(box: Database) -> None:
     """A job that waits for its next attempt is left waiting."""
     for number in range(3):
         deliver(box, 1, object_id=number + 1)
-    drain(box, reading(box, fail(AWAY)), policy=PATIENT)
+    drain(box, refreshing(box, fail(AWAY)), policy=PATIENT)
     assert ask(box, "SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY 1") == [("todo", 3)]
 
 
@@ -141,18 +128,18 @@ def test_draining_remembers_what_was_forgotten(box: Database) -> None:
     """Whoever has cron and no worker loses no delivery that has lost its job."""
     deliver(box, 1)
     one(box, "DELETE FROM procrastinate_jobs")
-    drain(box, reading(box, lambda _: None))
+    drain(box, refreshing(box, lambda _: None))
     assert statuses(box) == ["processed"]
 
 
 def test_new_deliveries_do_not_use_up_the_attempts(box: Database) -> None:
     """Each pulls the next attempt forward; those tries are written down, and the attempt keeps number and time."""
     deliver(box, 1, object_id=7)
-    drain(box, reading(box, fail(AWAY)), policy=PATIENT)
+    drain(box, refreshing(box, fail(AWAY)), policy=PATIENT)
     planned = one(box, "SELECT scheduled_at, args->>'attempt' AS number FROM procrastinate_jobs")
     for _ in range(3):
         deliver(box, 1, object_id=7)
-        drain(box, reading(box, fail(AWAY)), policy=PATIENT)
+        drain(box, refreshing(box, fail(AWAY)), policy=PATIENT)
     assert one(box, "SELECT scheduled_at, args->>'attempt' AS number FROM procrastinate_jobs") == planned
     assert ask(box, "SELECT number FROM job_attempts ORDER BY started_at") == [(1,), (2,), (2,), (2,)]
 
@@ -160,7 +147,7 @@ def test_new_deliveries_do_not_use_up_the_attempts(box: Database) -> None:
 def test_what_is_in_the_way_is_no_attempt(box: Database) -> None:
     """A held lease leaves no trace but a job that waits: neither attempt nor failed delivery."""
     deliver(box, 1)
-    drain(box, reading(box, fail(LeaseHeld("held"))), policy=PATIENT)
+    drain(box, refreshing(box, fail(LeaseHeld("held"))), policy=PATIENT)
     assert statuses(box) == ["pending"]
     assert ask(box, "SELECT count(*) FROM job_attempts") == [(0,)]
     assert ask(box, "SELECT args->>'attempt', scheduled_at > now() FROM procrastinate_jobs") == [("1", True)]
@@ -175,7 +162,7 @@ def test_one_failing_job_blocks_no_other(box: Database) -> None:
         if object_id == 13:
             raise ValueError("poison \0 \ud800")
 
-    drain(box, reading(box, read), policy=PATIENT)
+    drain(box, refreshing(box, read), policy=PATIENT)
     assert ask(box, "SELECT object_id, error FROM webhook_log WHERE status <> 'processed'") == [
         (13, "unexpected ValueError: poison \ufffd ?")
     ]
@@ -185,7 +172,7 @@ def test_used_up_attempts_are_a_dead_letter_with_its_story(box: Database) -> Non
     """Payload, headers, traceback and every attempt are in it, and its deliveries are dead."""
     for _ in range(2):
         deliver(box, 1, object_id=7)
-    drain(box, reading(box, fail(AWAY)))
+    drain(box, refreshing(box, fail(AWAY)))
     (letter,) = dead_letters.list_letters(box, account_id=None, resolved_too=False)
     assert (letter.kind, letter.account_id, letter.target_resource, letter.target_id) == (
         "delivery",
@@ -209,7 +196,7 @@ def test_used_up_attempts_are_a_dead_letter_with_its_story(box: Database) -> Non
 def test_a_permanent_error_is_a_dead_letter_at_once(box: Database) -> None:
     """No second attempt is made."""
     deliver(box, 1)
-    drain(box, reading(box, fail(CredentialsRejected("wrong secret"))))
+    drain(box, refreshing(box, fail(CredentialsRejected("wrong secret"))))
     (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
     assert (len(letter.history), statuses(box)) == (1, ["dead"])
 
@@ -217,7 +204,7 @@ def test_a_permanent_error_is_a_dead_letter_at_once(box: Database) -> None:
 def test_a_delivery_that_came_late_has_its_own_attempts(box: Database) -> None:
     """When the attempts of an older one are used up, it is not buried with it."""
     deliver(box, 1, object_id=7)
-    drain(box, reading(box, fail(AWAY)), policy=Policy(ladder=(timedelta(0), timedelta(hours=1))))
+    drain(box, refreshing(box, fail(AWAY)), policy=Policy(ladder=(timedelta(0), timedelta(hours=1))))
     one(box, 'UPDATE procrastinate_jobs SET args = args || \'{"retry_at": "2020-01-01T00:00:00+00:00"}\'')
     deliver(box, 1, object_id=7)
     calls: list[int] = []
@@ -227,22 +214,22 @@ def test_a_delivery_that_came_late_has_its_own_attempts(box: Database) -> None:
         if len(calls) == 1:
             raise AWAY
 
-    drain(box, reading(box, read), policy=Policy(ladder=(timedelta(0), timedelta(0))))
+    drain(box, refreshing(box, read), policy=Policy(ladder=(timedelta(0), timedelta(0))))
     assert statuses(box) == ["dead", "failed"]
     upkeep.remember(box)
-    drain(box, reading(box, read))
+    drain(box, refreshing(box, read))
     assert statuses(box) == ["dead", "processed"]
 
 
 def test_retrying_a_dead_letter_has_the_work_done(box: Database) -> None:
     """Its deliveries wait again, with fresh attempts; the letter stays, resolved."""
     deliver(box, 1, object_id=7)
-    drain(box, reading(box, fail(AWAY)))
+    drain(box, refreshing(box, fail(AWAY)))
     (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
     dead_letters.retry(box, letter.dead_letter_id)
     assert ask(box, "SELECT status, attempts FROM webhook_log") == [("pending", 0)]
     read: list[int] = []
-    drain(box, reading(box, read.append))
+    drain(box, refreshing(box, read.append))
     assert (read, statuses(box)) == ([7], ["processed"])
     resolved = dead_letters.get_letter(box, letter.dead_letter_id)
     assert (resolved.resolution, resolved.resolved_at is not None) == ("retried", True)
@@ -254,10 +241,10 @@ def test_retrying_a_dead_letter_has_the_work_done(box: Database) -> None:
 def test_a_retried_dead_letter_may_die_again(box: Database) -> None:
     """It has all its attempts anew, and then there is a second letter."""
     deliver(box, 1, object_id=7)
-    drain(box, reading(box, fail(AWAY)))
+    drain(box, refreshing(box, fail(AWAY)))
     (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
     dead_letters.retry(box, letter.dead_letter_id)
-    drain(box, reading(box, fail(AWAY)))
+    drain(box, refreshing(box, fail(AWAY)))
     first, second = dead_letters.list_letters(box, account_id=1, resolved_too=True)
     assert (first.resolution, second.resolution) == ("retried", None)
     assert len(second.history) == 2
@@ -266,7 +253,7 @@ def test_a_retried_dead_letter_may_die_again(box: Database) -> None:
 def test_a_discarded_dead_letter_waits_for_nobody(box: Database) -> None:
     """Its deliveries stay dead and may be pruned one day; an unknown number is an error."""
     deliver(box, 1)
-    drain(box, reading(box, fail(AWAY)))
+    drain(box, refreshing(box, fail(AWAY)))
     (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
     upkeep.prune(box, keep=timedelta(days=-1))
     assert statuses(box) == ["dead"]
@@ -288,13 +275,13 @@ def test_a_worker_that_is_stopped_gives_back_what_does_not_end(box: Database) ->
         begun.set()
         go_on.wait()
 
-    with worker(box, reading(box, read), drain=False):
+    with worker(box, refreshing(box, read), drain=False):
         assert begun.wait(60)
     assert ask(box, "SELECT status::text, args->>'attempt' FROM procrastinate_jobs") == [("todo", "1")]
     assert (statuses(box), ask(box, "SELECT count(*) FROM job_attempts")) == (["pending"], [(0,)])
     go_on.set()
     left_alone()
-    drain(box, reading(box, lambda _: None))
+    drain(box, refreshing(box, lambda _: None))
     assert statuses(box) == ["processed"]
 
 
@@ -308,7 +295,7 @@ def test_a_worker_that_is_stopped_lets_end_what_can(box: Database) -> None:
         begun.wait()
         go_on.wait()
 
-    working = worker(box, reading(box, read), drain=False)
+    working = worker(box, refreshing(box, read), drain=False)
     working.start()
     begun.wait()
     stopping = threading.Thread(target=working.stop)
@@ -322,7 +309,7 @@ def test_what_a_worker_dropped_is_rescued(box: Database) -> None:
     """A job that the engine ended without us, as failed, is given back like that of a worker that died."""
     deliver(box, 1, object_id=7)
     one(box, "UPDATE procrastinate_jobs SET status = 'failed'")
-    drain(box, reading(box, lambda _: None))
+    drain(box, refreshing(box, lambda _: None))
     assert statuses(box) == ["processed"]
     assert ask(box, "SELECT number, traceback FROM job_attempts") == [(1, None)]
 
@@ -368,7 +355,7 @@ def test_a_worker_does_what_becomes_due(box: Database) -> None:
             raise AWAY
 
     policy = Policy(ladder=(timedelta(milliseconds=50),) * 3)
-    with worker(box, reading(box, read), policy=policy, drain=False):
+    with worker(box, refreshing(box, read), policy=policy, drain=False):
         deliver(box, 1, object_id=7)
         until(lambda: statuses(box) == ["processed"], "it was tried again")
         deliver(box, 1, object_id=8)
@@ -384,7 +371,7 @@ def test_queued_syncs_are_done_and_die_like_deliveries(box: Database) -> None:
         asked.append((account.account_id, full))
         raise AWAY
 
-    handling: Handlers = {jobs.REFRESH: lambda _: None, jobs.SYNC: partial(sync_queued, box, attempt)}
+    handling = {jobs.REFRESH: nothing, jobs.SYNC: singly(partial(sync_queued, box, attempt))}
     box.transaction(partial(jobs.defer, job=Job(1, full=True)))
     drain(box, handling)
     (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
@@ -400,14 +387,14 @@ def test_a_queued_sync_of_a_disabled_account_is_dropped(box: Database) -> None:
     one(box, "UPDATE accounts SET is_active = false")
     box.transaction(partial(jobs.defer, job=Job(1)))
     syncing = partial(sync_queued, box, fail(AssertionError("synced")))
-    drain(box, {jobs.REFRESH: lambda _: None, jobs.SYNC: syncing})
+    drain(box, {jobs.REFRESH: nothing, jobs.SYNC: singly(syncing)})
     assert ask(box, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
 
 
 def test_a_long_sync_keeps_no_delivery_waiting(box: Database) -> None:
     """Deliveries have workers of their own."""
     go_on = threading.Event()
-    handling: dict[str, Callable[..., Any]] = {**reading(box, lambda _: None), jobs.SYNC: lambda _: go_on.wait()}
+    handling: dict[str, Callable[..., Any]] = {**refreshing(box, lambda _: None), jobs.SYNC: lambda _: go_on.wait()}
     add_account(box, 2)
     add_account(box, 3)
     with worker(box, handling, drain=False):

@@ -8,21 +8,19 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 from tests.cli.conftest import COVERAGE
-from tests.post import MANY_RETRIES, QUICK, deliver, drain, left_alone, until, worker
+from tests.post import MANY_RETRIES, QUICK, deliver, drain, left_alone, refreshing, until, worker
 from tests.store.samples import add_account, one
 
 from hostaway_sync.errors import StoreUnavailable
 from hostaway_sync.queue.session import Rhythm
 from hostaway_sync.store import jobs
 from hostaway_sync.store.engine import Database
-from hostaway_sync.webhooks import handlers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,18 +32,15 @@ ROOT = Path(__file__).resolve().parents[2]
 # A worker whose jobs hang once they have said that they began.
 HANGING = """
 import sys, threading
-from functools import partial
 from hostaway_sync.store.engine import Database
-from hostaway_sync.webhooks import handlers
-from tests.post import MANY_RETRIES, worker
+from tests.post import MANY_RETRIES, refreshing, worker
 
-def hang(account, target):
-    print(target.object_id, flush=True)
+def hang(object_id):
+    print(object_id, flush=True)
     threading.Event().wait()
 
 database = Database(sys.argv[1], schema="hostaway")
-refresh = partial(handlers.refresh, database, hang)
-with worker(database, {"refresh": refresh, "sync": refresh}, policy=MANY_RETRIES, drain=False) as working:
+with worker(database, refreshing(database, hang), policy=MANY_RETRIES, drain=False) as working:
     working.wait()
 """
 
@@ -101,7 +96,7 @@ def test_work_of_a_killed_worker_is_given_back(box: Database) -> None:
     deliver(box, 1, object_id=7)
     killed = start(HANGING, box)
     assert line(killed) == "7"
-    with worker(box, {jobs.REFRESH: settle(box), jobs.SYNC: lambda _: None}, drain=False):
+    with worker(box, settle(box), drain=False):
         assert not is_processed(box)
         end(killed, signal.SIGKILL)
         until(lambda: is_processed(box), "it was given back")
@@ -119,7 +114,7 @@ def test_defaults_give_work_back_within_a_minute() -> None:
 
 def test_a_worker_outlives_its_database(box: Database, server: EmbeddedPostgres) -> None:
     """While the database refuses everyone it waits, and afterwards works on, without anybody's help."""
-    with worker(box, {jobs.REFRESH: settle(box), jobs.SYNC: lambda _: None}, drain=False) as working:
+    with worker(box, settle(box), drain=False) as working:
         deliver(box, 1, object_id=1)
         until(lambda: is_processed(box), "it works")
         with refusing(server, box):
@@ -138,8 +133,7 @@ def test_a_worker_that_was_cut_off_in_a_job_loses_nothing(box: Database, server:
             begun.set()
             go_on.wait()
 
-    refresh = partial(handlers.refresh, box, hang_once)
-    with worker(box, {jobs.REFRESH: refresh, jobs.SYNC: lambda _: None}, drain=False) as working:
+    with worker(box, refreshing(box, hang_once), drain=False) as working:
         assert begun.wait(60)
         with refusing(server, box):
             until(lambda: working.is_waiting, "it has noticed")
@@ -150,7 +144,7 @@ def test_a_worker_that_was_cut_off_in_a_job_loses_nothing(box: Database, server:
 
 def test_a_worker_whose_heartbeat_fails_begins_anew(box: Database) -> None:
     """It never works on without one: others would take it for dead, and its work for theirs."""
-    with worker(box, {jobs.REFRESH: settle(box), jobs.SYNC: lambda _: None}, drain=False):
+    with worker(box, settle(box), drain=False):
         first = until(lambda: one(box, "SELECT max(id) FROM procrastinate_workers")[0], "it has registered")
         one(box, "ALTER FUNCTION procrastinate_update_heartbeat_v1 RENAME TO stopped")
         until(lambda: (one(box, "SELECT min(id) FROM procrastinate_workers")[0] or 0) > first, "it began anew")
@@ -164,7 +158,7 @@ def test_a_worker_reads_the_url_as_everybody_else_does(box: Database) -> None:
     deliver(box, 1, object_id=7)
     url = box.engine.url.set(password="a b%+c").update_query_dict({"options": "-c lock_timeout=5s"})  # noqa: S106  (nobody's)
     spaced = Database(url.render_as_string(hide_password=False), schema="hostaway")
-    drain(spaced, {jobs.REFRESH: settle(spaced), jobs.SYNC: lambda _: None})
+    drain(spaced, settle(spaced))
     spaced.close()
     assert is_processed(box)
 
@@ -175,7 +169,7 @@ def test_draining_ends_when_the_queue_itself_fails(box: Database) -> None:
     rhythm = replace(QUICK, poll=0.2)
     began = time.monotonic()
     failed = pytest.raises(StoreUnavailable, match="the queue cannot be worked off: function procrastinate_fetch_job")
-    with failed, worker(box, {jobs.REFRESH: settle(box), jobs.SYNC: lambda _: None}, rhythm=rhythm) as working:
+    with failed, worker(box, settle(box), rhythm=rhythm) as working:
         working.wait()
     assert time.monotonic() - began >= 2 * rhythm.poll
 
@@ -187,7 +181,7 @@ def test_a_worker_outlives_a_bug(box: Database) -> None:
         box,
         "CREATE FUNCTION procrastinate_register_worker_v1() RETURNS TABLE(nobody bigint) LANGUAGE sql AS 'SELECT 1'",
     )
-    with worker(box, {jobs.REFRESH: settle(box), jobs.SYNC: lambda _: None}, drain=False) as working:
+    with worker(box, settle(box), drain=False) as working:
         until(lambda: working.is_waiting, "it has failed")
         one(box, "DROP FUNCTION procrastinate_register_worker_v1")
         one(box, "ALTER FUNCTION kept RENAME TO procrastinate_register_worker_v1")
@@ -202,7 +196,7 @@ def test_a_worker_that_does_not_end_is_waited_for_once(box: Database, caplog: py
     held = [narrow.engine.connect()]
     rhythm = replace(QUICK, grace=0.1, last_words=0.1)
     try:
-        with worker(narrow, {jobs.REFRESH: settle(box)}, drain=False, rhythm=rhythm) as working:
+        with worker(narrow, {jobs.REFRESH: settle(box)[jobs.REFRESH]}, drain=False, rhythm=rhythm) as working:
             until(lambda: "asyncio_0" in [thread.name for thread in threading.enumerate()], "it waits for the database")
             working.stop()
     finally:
@@ -244,12 +238,12 @@ def test_kills_at_random_lose_no_delivery(box: Database) -> None:
 
 def settle(database: Database) -> Any:
     """Give a handler that reads nothing and settles deliveries."""
-    return partial(handlers.refresh, database, lambda *_: None)
+    return refreshing(database, lambda _: None)
 
 
 def drained(database: Database) -> bool:
     """Work until nothing is due, and say whether everything is processed."""
-    drain(database, {jobs.REFRESH: settle(database), jobs.SYNC: lambda _: None}, policy=MANY_RETRIES)
+    drain(database, settle(database), policy=MANY_RETRIES)
     return is_processed(database)
 
 

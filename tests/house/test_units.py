@@ -88,7 +88,7 @@ def test_units_keep_secrets_out_of_sight(path: Path) -> None:
 def test_units_agree_on_what_they_share() -> None:
     """All services run as one user in one directory, behind the same walls."""
     own = {"Description", "After", "Type", "ExecStart", "SuccessExitStatus", "TimeoutStartSec", "TimeoutStopSec"}
-    own |= {"Restart", "RestartSec", "WatchdogSec", "WantedBy"}
+    own |= {"Nice", "Restart", "RestartSec", "WatchdogSec", "WantedBy"}
     shared = [{name: value for name, value in read(path).items() if name not in own} for path in SERVICES]
     assert all(one == shared[0] for one in shared)
 

@@ -151,7 +151,7 @@ def test_no_worker_starts_a_job_before_the_delivery_is_there_to_be_seen(box: Dat
         assert one(box, fetch).id is None
         receiver.commit()
     assert one(box, fetch).id is not None
-    assert len(inbox.waiting(box, 1, BOOKING).delivery_ids) == 2
+    assert len(inbox.waiting(box, 1, BOOKING.resource, [BOOKING.object_id]).deliveries[BOOKING.object_id]) == 2
 
 
 def test_a_job_that_was_started_makes_room_for_the_next(box: Database) -> None:

@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from tests.store.samples import LISTINGS, OWNER, add_account, at, one, page, record, rows, write
 
 from hostaway_sync.records import Change, Resource, Shape
+from hostaway_sync.store import sightings
 from hostaway_sync.store.records import Owner, compare_page, write_page
 from hostaway_sync.store.tables import MIRRORED, conversation_messages, listings, quarantined_records
 
@@ -118,6 +120,18 @@ def test_older_never_replaces_newer(database: Database, asked: int) -> None:
         assert row.raw_payload == {"v": "new" if newer[number] else "old"}
         assert row.observed_at == at(asked if newer[number] else 2)
         assert row.source_updated_at == (None if stamp is None else at(stamp))
+
+
+def test_records_that_were_asked_for_one_by_one_each_have_their_moment(database: Database) -> None:
+    """Of two that are stored together, one was asked for before another reading of its row, and one after it."""
+    write(database, page(*(record(number, {"v": "run"}) for number in (1, 2)), asked=2))
+    both = page(*(record(number, {"v": "delivery"}) for number in (1, 2, 3)), asked=1)
+    both = replace(both, moments={1: at(1), 2: at(3), 3: at(4)})
+    assert write(database, both) == {1: Change.STALE, 2: Change.UPDATED, 3: Change.INSERTED}
+    assert {number: row.observed_at for number, row in rows(database).items()} == {1: at(2), 2: at(3), 3: at(4)}
+    again = replace(both, moments={1: at(5), 2: at(5), 3: at(2)})
+    database.transaction(partial(sightings.seen, account_id=OWNER.account_id, page=again))
+    assert {number: row.observed_at for number, row in rows(database).items()} == {1: at(5), 2: at(5), 3: at(4)}
 
 
 def test_unchanged_rows_are_never_rewritten(database: Database) -> None:

@@ -15,11 +15,13 @@ from hostaway_sync.store import accounts, attempts, dead_letters, inbox, jobs
 from hostaway_sync.store.attempts import Attempt, storable, storable_traceback
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import sqlalchemy as sa
 
     from hostaway_sync.queue.policy import Policy
     from hostaway_sync.store.engine import Database
-    from hostaway_sync.store.jobs import Job, Stalled
+    from hostaway_sync.store.jobs import Begun, Job, Stalled
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +68,12 @@ def conclude(database: Database, job: Job, failure: Failure, policy: Policy, *, 
     return verdict
 
 
-def give_back(database: Database, job: Job) -> None:
-    """Have a job done by another worker, since this one is told to stop: no attempt is counted.
-
-    Raises:
-        StoreUnavailable: nothing was written; the job must not end.
-    """
-    database.attempt(lambda connection: jobs.defer_again(connection, job))
+def give_back(connection: sa.Connection, begun: Sequence[Begun], *, ending: Sequence[int]) -> None:
+    """Have jobs done another time, perhaps by another worker, and end the rows in `ending`: no attempt is counted."""
+    # In the order of their keys, so that two that do this at once do not wait for each other in turns.
+    for job in sorted((one.job for one in begun), key=lambda job: job.key):
+        jobs.defer_again(connection, job)
+    jobs.end(connection, ending)
 
 
 def rescue(connection: sa.Connection, stalled: Stalled, policy: Policy, *, luck: float) -> None:
@@ -82,7 +83,7 @@ def rescue(connection: sa.Connection, stalled: Stalled, policy: Policy, *, luck:
     verdict = policy.after_death(job.attempt, luck=luck)
     attempt = Attempt(uuid4(), stalled.started_at or finished_at, finished_at, _DIED, None)
     _log(job, _write(connection, job, attempt, verdict), _DIED)
-    jobs.end(connection, stalled.row_id)
+    jobs.end(connection, [stalled.row_id])
 
 
 def _write(connection: sa.Connection, job: Job, attempt: Attempt, verdict: Verdict) -> Verdict | None:

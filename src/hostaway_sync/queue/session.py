@@ -10,35 +10,27 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from random import random
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
-
-from procrastinate import App, PsycopgConnector
-from psycopg.conninfo import make_conninfo
-from psycopg_pool import AsyncConnectionPool
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hostaway_sync.circumstances import carried, circumstances
 from hostaway_sync.errors import HostawaySyncError
 from hostaway_sync.queue import conclusion, upkeep
+from hostaway_sync.queue.batching import NotReached, attempted
 from hostaway_sync.queue.conclusion import Failure
+from hostaway_sync.queue.engine import engine_of
 from hostaway_sync.store import jobs
-from hostaway_sync.store.jobs import Job
+from hostaway_sync.store.jobs import Begun, Job
 from hostaway_sync.tracing import innermost, span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    import sqlalchemy as sa
-    from psycopg import AsyncConnection
+    from procrastinate import App
 
+    from hostaway_sync.queue.batching import Ends, Handler
     from hostaway_sync.queue.policy import Policy
     from hostaway_sync.store.engine import Database
 
-Handlers: TypeAlias = "Mapping[str, Callable[[Job], None]]"
-"""What does a job, by its kind; it raises what the policy judges."""
-
-# For all the engine's calls, each of which takes a millisecond or two; it listens through another one beside it.
-_CONNECTIONS = 1
-_HARDLY_EVER = "0 0 29 2 *"
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -72,15 +64,17 @@ class Duty:
     """What a worker is to do, and how.
 
     Attributes:
-        handlers: what does a job, by its kind.
+        handlers: what does jobs, by their kind.
         lanes: how many jobs of each kind at once; one kind never waits for another.
+        batch: how many that may be done together are begun as one, at most.
         keep: how long settled deliveries are kept.
         policy: how patient it is.
         rhythm: how often it looks.
     """
 
-    handlers: Handlers
+    handlers: Mapping[str, Handler]
     lanes: Mapping[str, int]
+    batch: int
     keep: timedelta
     policy: Policy
     rhythm: Rhythm
@@ -102,7 +96,7 @@ class Session:
         Raises:
             psycopg.Error, procrastinate.exceptions.ConnectorException, StoreUnavailable: the database went away.
         """
-        app = self._app()
+        app = engine_of(self._database, self._duty.lanes, self._attempt)
         try:
             async with app.open_async():
                 if drain:
@@ -177,34 +171,53 @@ class Session:
             listen_notify=kind == jobs.REFRESH,
         )
 
-    async def _attempt(self, kind: str, **arguments: Any) -> None:  # noqa: ANN401  (whatever JSON holds)
-        job = Job.from_arguments(arguments)
+    async def _attempt(self, kind: str, row_id: int, job: Job) -> None:
         doing = span(f"job {kind}", kind="consumer", job_kind=kind, attempt=job.attempt)
         with circumstances(job=job.key, account_id=job.account_id), doing:
-            await self._attempt_at(kind, job)
+            await self._attempt_at(kind, [Begun(row_id, job)])
 
-    async def _attempt_at(self, kind: str, job: Job) -> None:
+    async def _attempt_at(self, kind: str, batch: list[Begun]) -> None:
+        """Do a job, and those that it takes along; the engine ends the row of the first one."""
         attempt = asyncio.current_task()
         assert attempt is not None  # noqa: S101  (the engine runs this as a task)
         began = time.monotonic()
         self._attempts.add(attempt)
         try:
-            error = await self._in_thread(partial(_tried, self._duty.handlers[kind], job))
+            ends = await self._in_thread(partial(self._do, kind, batch))
         except asyncio.CancelledError:
             # The thread may go on for a while: whatever it writes still, the next attempt finds done.
             innermost().note(verdict="given back")
-            await self._in_thread(partial(conclusion.give_back, self._database, job))
+            all_of_it = partial(conclusion.give_back, begun=list(batch), ending=_taken_along(batch))
+            await self._in_thread(partial(self._database.attempt, all_of_it))
             return
         finally:
             self._attempts.discard(attempt)
-        if error is not None:
+        if len(batch) > 1 or ends != [None]:
+            await self._in_thread(partial(self._conclude, batch, ends, timedelta(seconds=time.monotonic() - began)))
+
+    def _do(self, kind: str, batch: list[Begun]) -> Ends:
+        """Do a job together with others, which are added to `batch`."""
+        (leader,) = batch
+        if self._duty.batch > 1 and leader.job.batch_prefix is not None:
+            along = partial(jobs.take_along, leader=leader, most=self._duty.batch - 1, lanes=self._duty.lanes[kind])
+            # Once: whatever it began that we do not hear of is given back when the leader has ended.
+            batch += self._database.attempt(along, is_one_statement=True)
+            innermost().note(jobs=len(batch))
+        return attempted(self._duty.handlers[kind], [one.job for one in batch])
+
+    def _conclude(self, batch: list[Begun], ends: Ends, elapsed: timedelta) -> None:
+        for begun, error in zip(batch, ends, strict=True):
+            if error is None or isinstance(error, NotReached):
+                continue
             innermost().fail(error)
-            failure = Failure(error, timedelta(seconds=time.monotonic() - began))
             luck = random()  # noqa: S311  (spreads load, keeps no secret)
-            verdict = await self._in_thread(
-                partial(conclusion.conclude, self._database, job, failure, self._duty.policy, luck=luck)
-            )
+            failure = Failure(error, elapsed)
+            verdict = conclusion.conclude(self._database, begun.job, failure, self._duty.policy, luck=luck)
             innermost().note(verdict=verdict.action.name.lower() if verdict else "nothing waits")
+        unreached = [begun for begun, error in zip(batch, ends, strict=True) if isinstance(error, NotReached)]
+        if len(batch) > 1:
+            back = partial(conclusion.give_back, begun=unreached, ending=_taken_along(batch))
+            self._database.transaction(back)
 
     async def _every(self, seconds: float, chore: Callable[[], None]) -> None:
         while True:
@@ -227,66 +240,6 @@ class Session:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, carried(work))
 
-    def _app(self) -> App:
-        schema = self._database.schema
 
-        async def prepare(connection: AsyncConnection[Any]) -> None:
-            # Each of the engine's calls is one statement, which needs no transaction around it.
-            await connection.set_autocommit(True)
-            # Not as an option of the connection: a pooler between us and the server may refuse those.
-            # Nor does it wait for the disk: a job whose end a crash of the server undoes is done twice.
-            await connection.execute(
-                "SELECT set_config('search_path', quote_ident(%s), false),"
-                " set_config('synchronous_commit', 'off', false), set_config('lock_timeout', '10s', false),"
-                " set_config('statement_timeout', '1min', false)",
-                (schema,),
-            )
-
-        app = App(
-            connector=PsycopgConnector(
-                conninfo=_conninfo(self._database.engine),
-                kwargs={"connect_timeout": 10, "application_name": f"{self._database.application}: queue"},
-                pool_factory=_pool,
-                configure=prepare,
-                min_size=_CONNECTIONS,
-                max_size=_CONNECTIONS,
-                timeout=5.0,
-            )
-        )
-        for kind in self._duty.lanes:
-            app.task(name=kind, queue=kind)(_named(partial(self._attempt, kind)))
-        # The engine watches over its heartbeat and its listener only until the first of its side tasks returns, and the
-        # one for periodic tasks returns at once where there are none. A worker without a heartbeat counts as dead.
-        app.periodic(cron=_HARDLY_EVER)(app.task(name="nothing", queue=jobs.REFRESH)(_nothing))
-        return app
-
-
-def _conninfo(engine: sa.Engine) -> str:
-    """Write for libpq where the database is; the URL as a text escapes spaces in a way that libpq does not read."""
-    arguments, options = engine.dialect.create_connect_args(engine.url)
-    options.pop("context", None)  # the other connections' adapters
-    return make_conninfo(*arguments, **options)
-
-
-async def _nothing(timestamp: int) -> None:
-    del timestamp
-
-
-def _pool(**options: Any) -> AsyncConnectionPool:  # noqa: ANN401  (whatever the engine sets)
-    """Make a pool that asks no connection whether it lives: one that does not ends the session, as it should."""
-    return AsyncConnectionPool(**(options | {"check": None}))
-
-
-def _named(work: Callable[..., Any]) -> Callable[..., Any]:
-    async def attempt(**arguments: Any) -> None:  # noqa: ANN401  (whatever JSON holds)
-        await work(**arguments)
-
-    return attempt
-
-
-def _tried(handler: Callable[[Job], None], job: Job) -> Exception | None:
-    try:
-        handler(job)
-    except Exception as error:  # noqa: BLE001  (the policy judges it)
-        return error
-    return None
+def _taken_along(batch: Sequence[Begun]) -> list[int]:
+    return [begun.row_id for begun in batch[1:]]

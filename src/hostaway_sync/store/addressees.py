@@ -12,7 +12,6 @@ from hostaway_sync.store.tables import accounts, conversation_messages, conversa
 from hostaway_sync.store.tables import sent_messages as ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import date, datetime
 
     from hostaway_sync.records import Page
@@ -138,8 +137,7 @@ def file(connection: sa.Connection, account_id: int, page: Page) -> None:
         AccountError: the account was disabled or removed.
     """
     records.write_page(connection, ownership.current(connection, account_id), page)
-    ids: Sequence[int] = [record.id for record in page.records if record.id is not None]
-    sightings.seen(connection, account_id, page.shape.resource, ids, at=page.observed_at)
+    sightings.seen(connection, account_id, page)
 
 
 _PAYLOAD: sa.ColumnElement[Any] = sa.cast(conversation_messages.c.raw_payload, sa.Text)

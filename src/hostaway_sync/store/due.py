@@ -12,7 +12,7 @@ Marks carry the moment at which the request was granted that showed the move, so
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
@@ -22,7 +22,7 @@ from hostaway_sync.store.tables import conversation_messages, conversations, lis
 from hostaway_sync.store.tables.metadata import Timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
     from uuid import UUID
 
@@ -189,16 +189,26 @@ class Hanging:
     threads: list[int]
 
 
-def hanging_on(database: Database, account_id: int, reservation_id: int, listing_id: int | None) -> Hanging:
-    """Give what hangs on a reservation, in one question: it is asked for every delivery."""
-    of_it = conversations.c.reservation_id == reservation_id
+def hanging_on(database: Database, account_id: int, listing_ids: Mapping[int, int | None]) -> dict[int, Hanging]:
+    """Give what hangs on reservations, by their ids, in one question: it is asked for every delivery.
+
+    Args:
+        database: with the tables.
+        account_id: whose.
+        listing_ids: the listing of each of the reservations.
+    """
+    ids = [_bigints(listing_ids), _bigints(listing_ids.values())]
+    asked = sa.func.unnest(*ids).table_valued("id", "listing_id", name="asked").render_derived()
+    of_it = conversations.c.reservation_id == asked.c.id
+    is_its_listing = (listings.c.account_id == account_id, listings.c.id == asked.c.listing_id)
     query = sa.select(
-        sa.exists().where(listings.c.account_id == account_id, listings.c.id == listing_id).label("listing_is_known"),
-        _marked(reservations, account_id).where(reservations.c.id == reservation_id).exists().label("is_lookup"),
+        asked.c.id,
+        sa.exists().where(*is_its_listing).correlate(asked).label("listing_is_known"),
+        _marked(reservations, account_id).where(reservations.c.id == asked.c.id).exists().label("is_lookup"),
         sa.func.array(_marked(conversations, account_id).where(of_it).scalar_subquery()).label("threads"),
     )
-    row = database.transaction(lambda connection: connection.execute(query).one(), is_one_statement=True)
-    return Hanging(row.listing_is_known, row.is_lookup, row.threads)
+    rows = database.transaction(lambda connection: connection.execute(query).all(), is_one_statement=True)
+    return {row.id: Hanging(row.listing_is_known, row.is_lookup, row.threads) for row in rows}
 
 
 def threads_of(database: Database, account_id: int, reservation_id: int) -> list[int]:
@@ -249,6 +259,10 @@ def _is_old(whole_after: timedelta) -> sa.ColumnElement[bool]:
     share = _EARLIEST_SHARE + (1 - _EARLIEST_SHARE) * sa.func.mod(sa.func.abs(conversations.c.id), 256) / 256.0
     age = sa.func.extract("epoch", sa.func.now() - conversations.c.thread_read_at)
     return age > whole_after.total_seconds() * share
+
+
+def _bigints(numbers: Iterable[int | None]) -> sa.ColumnElement[Any]:
+    return sa.literal(list(numbers), sa.ARRAY(sa.BigInteger))
 
 
 def _any(ids: Sequence[int]) -> sa.ColumnElement[int]:

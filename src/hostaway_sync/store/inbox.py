@@ -75,40 +75,49 @@ def _leave_out_guests(connection: sa.Connection, delivery: Delivery) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The deliveries that wait for an object, and the requests they came with.
+    """The deliveries that wait for some objects of an account, and the requests they came with.
 
     Attributes:
-        owner: whose object; None when its account is disabled.
-        delivery_ids: theirs.
+        owner: whose objects; None when the account is disabled.
+        deliveries: by the id of their object, which has at least one.
         request_ids: those that their answers carried.
     """
 
     owner: Owner | None
-    delivery_ids: list[UUID]
+    deliveries: dict[int, list[UUID]]
     request_ids: list[str]
 
 
-def waiting(database: Database, account_id: int, target: Target) -> Waiting:
-    """Give the deliveries that wait for an object to be read again."""
+def waiting(database: Database, account_id: int, resource: Resource, object_ids: Sequence[int]) -> Waiting:
+    """Give the deliveries that wait for some of these objects to be read again."""
     query = (
         sa.select(
             webhook_log.c.id,
+            webhook_log.c.object_id,
             webhook_log.c.headers[REQUEST_ID].astext.label("given"),
             accounts.c.customer_id,
             accounts.c.is_active,
         )
         .join(accounts, accounts.c.account_id == webhook_log.c.account_id)
-        .where(*_about(account_id, target), _WAITS)
+        .where(
+            webhook_log.c.account_id == account_id,
+            webhook_log.c.target_resource == resource.value,
+            webhook_log.c.object_id == sa.func.any(sa.literal(list(object_ids), sa.ARRAY(sa.BigInteger))),
+            _WAITS,
+        )
     )
     rows = database.transaction(lambda connection: connection.execute(query).all(), is_one_statement=True)
     is_active = bool(rows) and rows[0].is_active
     owner = Owner(account_id, rows[0].customer_id) if is_active else None
     request_ids = [request_id_in({REQUEST_ID: row.given or ""}) or str(row.id) for row in rows]
-    return Waiting(owner, [row.id for row in rows], request_ids)
+    deliveries: dict[int, list[UUID]] = {}
+    for row in rows:
+        deliveries.setdefault(row.object_id, []).append(row.id)
+    return Waiting(owner, deliveries, request_ids)
 
 
 def processed(database: Database, delivery_ids: Sequence[UUID]) -> None:
-    """Note that the object was read again since these came."""
+    """Note that their objects were read again since these came."""
     _settle(database, delivery_ids, status=PROCESSED, error=None)
 
 

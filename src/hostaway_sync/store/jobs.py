@@ -3,6 +3,9 @@
     todo ──→ doing ──→ gone                  todo: at most one a key, whoever defers
                └─ given back: a new todo
 
+A worker that begins a job may begin others along with it, to do them together: each is `doing` by itself, and is given
+back when the worker dies, or when the job that took it along has ended without it.
+
 The engine has a call for this. Ours is one statement instead of two with a savepoint, and closes a gap: it locks the
 job that waits already, so that no worker can start it before what we commit is there to be seen.
 """
@@ -21,7 +24,7 @@ from hostaway_sync.records import Resource
 from hostaway_sync.store.tables.queue import job_events, jobs, workers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import timedelta
 
     from hostaway_sync.store.engine import Database
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 REFRESH: Final = "refresh"
 SYNC: Final = "sync"
 SEND: Final = "send"
+# So far ahead is looked for what may be taken along; its arguments then name the row of the job that took it.
+_NEAR = 100
+_LED_BY = "led_by"
 # Whoever changed something waits for it; a sync waits for nobody.
 _PRIORITIES: Final = {REFRESH: 10, SEND: 10, SYNC: 0}
 
@@ -78,6 +84,22 @@ class Job:
         if self.target is None:
             return f"{SYNC}:{self.account_id}"
         return f"{REFRESH}:{self.account_id}:{self.target.resource}:{self.target.object_id}"
+
+    @property
+    def batch_prefix(self) -> str | None:
+        """What the keys of jobs begin with that may be done together with this one; None: it is done alone.
+
+        Bookings are stored as well many at once. What has failed before keeps nothing else waiting.
+        """
+        if self.target is None or self.target.resource is not Resource.RESERVATIONS or self.attempt > 1:
+            return None
+        return f"{REFRESH}:{self.account_id}:{self.target.resource}:"
+
+    @property
+    def aim(self) -> Target:
+        """The object of a job that has one."""
+        assert self.target is not None  # noqa: S101  (that is what makes it a job of this kind)
+        return self.target
 
     def arguments(self) -> dict[str, Any]:
         """Give the job as JSON holds it; `from_arguments` reads it."""
@@ -145,9 +167,52 @@ def defer_again(connection: sa.Connection, job: Job, *, at: datetime | None = No
 
 def is_due(database: Database, kinds: Collection[str]) -> bool:
     """Say whether anything could be started now."""
-    due = sa.or_(jobs.c.scheduled_at.is_(None), jobs.c.scheduled_at <= sa.func.clock_timestamp())
-    query = sa.select(sa.exists().where(_TODO, due, jobs.c.queue_name.in_(kinds)))
+    query = sa.select(sa.exists().where(_TODO, _is_due(), jobs.c.queue_name.in_(kinds)))
     return bool(database.transaction(lambda connection: connection.scalar(query)))
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A job that is being done.
+
+    Attributes:
+        row_id: its row, to be given to `end`.
+        job: what is to be done.
+    """
+
+    row_id: int
+    job: Job
+
+
+def take_along(connection: sa.Connection, leader: Begun, *, most: int, lanes: int) -> list[Begun]:
+    """Begin at most so many jobs that may be done together with `leader`, for the worker that has begun that one.
+
+    Of what is near each of the lanes has its share: none does everything while the others do nothing.
+    """
+    near = (
+        sa.select(jobs.c.id, jobs.c.queueing_lock, jobs.c.args)
+        .where(_TODO, jobs.c.queue_name == leader.job.kind, _is_due())
+        .order_by(jobs.c.priority.desc(), jobs.c.id)
+        .limit(_NEAR)
+        .cte("near")
+    )
+    share = sa.select(sa.func.least(most, sa.func.count() // lanes)).select_from(near).scalar_subquery()
+    alike = sa.func.starts_with(near.c.queueing_lock, leader.job.batch_prefix)
+    is_first = near.c.args["attempt"].as_integer() == 1
+    wanted = sa.select(near.c.id).where(alike, is_first).order_by(near.c.id).limit(share)
+    free = sa.select(jobs.c.id).where(jobs.c.id.in_(wanted), _TODO).with_for_update(skip_locked=True)
+    worker = sa.select(jobs.c.worker_id).where(jobs.c.id == leader.row_id).scalar_subquery()
+    statement = (
+        sa.update(jobs)
+        .where(jobs.c.id.in_(free))
+        .values(
+            status=sa.literal_column("'doing'"),
+            worker_id=worker,
+            args=jobs.c.args.op("||")(sa.literal({_LED_BY: leader.row_id}, jobs.c.args.type)),
+        )
+        .returning(jobs.c.id, jobs.c.args)
+    )
+    return [Begun(row.id, Job.from_arguments(row.args)) for row in connection.execute(statement)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +235,12 @@ def take_stalled(connection: sa.Connection, kinds: Collection[str], *, silent_fo
     is_alive = sa.exists().where(
         workers.c.id == jobs.c.worker_id, workers.c.last_heartbeat >= sa.func.clock_timestamp() - silent_for
     )
+    leader = jobs.alias("leader")
+    led_by = jobs.c.args[_LED_BY].astext
+    is_led = sa.or_(led_by.is_(None), sa.exists().where(leader.c.id == sa.cast(led_by, sa.BigInteger)))
     query = (
         sa.select(jobs.c.id, jobs.c.args)
-        .where(sa.or_(sa.and_(_DOING, sa.not_(is_alive)), _DROPPED), jobs.c.task_name.in_(kinds))
+        .where(sa.or_(sa.and_(_DOING, sa.not_(sa.and_(is_alive, is_led))), _DROPPED), jobs.c.task_name.in_(kinds))
         .limit(1)
         .with_for_update(skip_locked=True)
     )
@@ -185,9 +253,11 @@ def take_stalled(connection: sa.Connection, kinds: Collection[str], *, silent_fo
     return Stalled(row.id, Job.from_arguments(row.args), connection.scalar(started))
 
 
-def end(connection: sa.Connection, row_id: int) -> None:
-    """Take a job away; what it leaves to do has been deferred anew."""
-    connection.execute(sa.delete(jobs).where(jobs.c.id == row_id))
+def end(connection: sa.Connection, row_ids: Sequence[int]) -> None:
+    """Take jobs away; what they leave to do has been deferred anew."""
+    connection.execute(
+        sa.delete(jobs).where(jobs.c.id == sa.func.any(sa.literal(list(row_ids), sa.ARRAY(sa.BigInteger))))
+    )
 
 
 def forget(connection: sa.Connection, account_id: int) -> None:
@@ -199,6 +269,10 @@ def forget(connection: sa.Connection, account_id: int) -> None:
 def waiting_keys() -> sa.Select[str]:
     """Give the keys of all jobs that wait or are being worked on, for a query's `IN`."""
     return sa.select(jobs.c.queueing_lock).where(sa.or_(_TODO, _DOING), jobs.c.queueing_lock.is_not(None))
+
+
+def _is_due() -> sa.ColumnElement[bool]:
+    return sa.or_(jobs.c.scheduled_at.is_(None), jobs.c.scheduled_at <= sa.func.clock_timestamp())
 
 
 def _row(job: Job) -> dict[str, Any]:

@@ -147,6 +147,7 @@ def parameters(owner: Owner, page: Page, records: Sequence[Record]) -> Mapping[s
         "of_account": owner.account_id,
         "of_customer": owner.customer_id,
         "asked_at": page.observed_at,
+        "asked_ats": [page.observed(record.id) for record in records],
         "ids": [record.id for record in records],
         "hashes": [record.payload_hash for record in records],
         "stamps": [_believable(record.source_updated_at, page.observed_at) for record in records],
@@ -165,6 +166,7 @@ def received_rows(table: sa.Table, shape: Shape) -> sa.CTE:
     """Turn the parameters, one array a column, into rows."""
     types: dict[str, tuple[str, sa.types.TypeEngine[Any]]] = {
         "id": ("ids", sa.BigInteger()),
+        "asked_at": ("asked_ats", table.c.observed_at.type),
         "payload_hash": ("hashes", sa.LargeBinary()),
         "source_updated_at": ("stamps", table.c.source_updated_at.type),
         "payload": ("payloads", sa.Text()),
@@ -189,7 +191,7 @@ def comparable(payload: sa.ColumnElement[Any], shape: Shape) -> sa.ColumnElement
     return kept
 
 
-def _is_newer(new: Any, old: Any) -> sa.ColumnElement[bool]:  # noqa: ANN401  (two column collections)
+def _is_newer(new: Any, old: Any, asked_at: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:  # noqa: ANN401  (two column collections)
     """Never older over newer: the source's stamp decides, and where it cannot, when we asked.
 
     A row that is gone comes back only with an answer that is newer than the proof.
@@ -199,7 +201,7 @@ def _is_newer(new: Any, old: Any) -> sa.ColumnElement[bool]:  # noqa: ANN401  (t
         new.source_updated_at.is_(None),
         old.source_updated_at.is_(None),
     )
-    was_asked_later = old.observed_at < ASKED_AT
+    was_asked_later = old.observed_at < asked_at
     return sa.or_(
         sa.and_(
             sa.func.coalesce(new.source_updated_at > old.source_updated_at, sa.false()),
@@ -215,7 +217,7 @@ def _verdicts(table: sa.Table, shape: Shape, incoming: sa.CTE, *, locking: bool)
         sa.select(
             table.c.id,
             table.c.missing_since.is_not(None).label("was_missing"),
-            _is_newer(incoming.c, table.c).label("is_newer"),
+            _is_newer(incoming.c, table.c, incoming.c.asked_at).label("is_newer"),
             (comparable(table.c.raw_payload, shape) == comparable(incoming.c.raw_payload, shape)).label("is_same"),
         )
         .join_from(table, incoming, table.c.id == incoming.c.id)
@@ -242,7 +244,7 @@ def _typed(table: sa.Table, shape: Shape) -> tuple[str, ...]:
 
 def _due_again(table: sa.Table, new: Any) -> sa.ColumnElement[Any]:  # noqa: ANN401  (a column collection)
     moved = sa.or_(table.c.activity.is_distinct_from(new.activity), table.c.missing_since.is_not(None))
-    return sa.case((moved, ASKED_AT), else_=table.c.thread_due_at)
+    return sa.case((moved, new.observed_at), else_=table.c.thread_due_at)
 
 
 @lru_cache
@@ -261,9 +263,9 @@ def _upsert(shape: Shape) -> sa.Select[Any]:
     rows = sa.select(
         OF_ACCOUNT,
         _OF_CUSTOMER,
-        ASKED_AT,
+        verdicts.c.asked_at,
         *(verdicts.c[name] for name in filled),
-        *([ASKED_AT] if has_thread else []),
+        *([verdicts.c.asked_at] if has_thread else []),
     ).where(
         verdicts.c.change.in_([sa.literal_column(f"'{Change.INSERTED}'"), sa.literal_column(f"'{Change.UPDATED}'")])
     )
@@ -278,7 +280,7 @@ def _upsert(shape: Shape) -> sa.Select[Any]:
         | {"updated_at": sa.case((is_same, table.c.updated_at), else_=sa.func.now())}
         | {name: _due_again(table, new) for name in marked},
         # Asked again under the row's lock: another writer may have been faster since the verdict.
-        where=_is_newer(new, table.c),
+        where=_is_newer(new, table.c, new.observed_at),
     ).cte("written")
     # The same content in other bytes: the hash is taken over, so that the next reading is recognised at once, and what
     # is read out of the payload, because a newer version of this program may read more.

@@ -14,10 +14,9 @@ from hostaway_sync.store import missing
 from hostaway_sync.store.tables import MIRRORED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
-    from hostaway_sync.records import Resource
+    from hostaway_sync.records import Page, Resource
     from hostaway_sync.store.engine import Database
 
 
@@ -29,12 +28,15 @@ def now(database: Database) -> datetime:
     return moment
 
 
-def seen(connection: sa.Connection, account_id: int, resource: Resource, ids: Sequence[int], *, at: datetime) -> None:
-    """Take down that rows were in an answer to a request granted at `at`, changed or not."""
-    table = MIRRORED[resource]
-    is_one = table.c.id == sa.func.any(sa.literal(list(ids), sa.ARRAY(sa.BigInteger)))
-    of_account = table.c.account_id == account_id
-    connection.execute(sa.update(table).where(of_account, is_one, table.c.observed_at < at).values(observed_at=at))
+def seen(connection: sa.Connection, account_id: int, page: Page) -> None:
+    """Take down that the rows of a page were in the answer to a request, changed or not."""
+    table = MIRRORED[page.shape.resource]
+    ids = [record.id for record in page.records if record.id is not None]
+    moments = [page.observed(number) for number in ids]
+    arrays = (sa.literal(ids, sa.ARRAY(sa.BigInteger)), sa.literal(moments, sa.ARRAY(table.c.observed_at.type)))
+    asked = sa.func.unnest(*arrays).table_valued("id", "at", name="asked").render_derived()
+    is_one = (table.c.account_id == account_id, table.c.id == asked.c.id)
+    connection.execute(sa.update(table).where(*is_one, table.c.observed_at < asked.c.at).values(observed_at=asked.c.at))
 
 
 def is_stored(database: Database, account_id: int, resource: Resource, row_id: int) -> bool:

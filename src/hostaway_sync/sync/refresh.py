@@ -14,20 +14,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from hostaway_sync.errors import Forbidden, NotFound, SourceUnavailable
-from hostaway_sync.records import Resource
+from hostaway_sync.errors import Forbidden, NotFound, SourceError, SourceUnavailable
+from hostaway_sync.records import Page, Resource
 from hostaway_sync.store import due, ownership, records, sightings
 from hostaway_sync.sync import plan
 from hostaway_sync.sync.telling import writing, wrote
 from hostaway_sync.sync.threads import Outcome, mirror_part
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
 
-    from hostaway_sync.records import Change, Page, Record, Source
+    from hostaway_sync.records import Change, Record, Source
     from hostaway_sync.store.engine import Database
 
 
@@ -70,6 +70,26 @@ def refresh(database: Database, owner: records.Owner, source: Source, resource: 
     return _Reading(database, owner, source).again(resource, record_id)
 
 
+def refresh_each(
+    database: Database,
+    owner: records.Owner,
+    source: Source,
+    reservation_ids: Sequence[int],
+    read: Callable[[int], None],
+) -> int:
+    """Read reservations with their due threads, in their order, and tell `read` of each that is done with.
+
+    They are stored together, before what hangs on them is read: that takes a third of the time.
+
+    Returns:
+        How many threads were read whole.
+
+    Raises:
+        As `refresh`; what was read before the error is stored, and told of as far as nothing hangs on it.
+    """
+    return _Reading(database, owner, source).each(reservation_ids, read)
+
+
 class _Reading:
     """One reading; takes the pages of the threads it reads."""
 
@@ -77,6 +97,7 @@ class _Reading:
         self._database = database
         self._owner = owner
         self._source = source
+        self._listings_asked_for: set[int] = set()
 
     def again(self, resource: Resource, record_id: int) -> Refreshed:
         """Read an object and what hangs on it."""
@@ -94,9 +115,29 @@ class _Reading:
             return Refreshed(Finding.THERE, change, self._hanging_on(resource, page.records[0], record_id))
         raise SourceUnavailable(f"the source does not make up its mind whether {resource} {record_id} is there")
 
+    def each(self, reservation_ids: Sequence[int], read: Callable[[int], None]) -> int:
+        """Read reservations, store them together, and go on with what hangs on each."""
+        pages, failure = self._asked_for(reservation_ids)
+        there = {number: page for number, page in pages.items() if page is not None}
+        if there:
+            self._stored(_together(list(there.values())))
+        listing_ids = {number: _id(page.records[0].columns["listing_id"]) for number, page in there.items()}
+        hanging = due.hanging_on(self._database, self._owner.account_id, listing_ids)
+        threads = 0
+        for number in pages:
+            if number in hanging:
+                threads += self._due_threads(number, listing_ids[number], hanging[number])
+            else:
+                threads += self.again(Resource.RESERVATIONS, number).threads
+            read(number)
+        if failure is not None:
+            raise failure
+        return threads
+
     def record(self, page: Page) -> None:
-        """Store a page."""
-        self._stored(page)
+        """Store a page, if there is anything in it."""
+        if page.records:
+            self._stored(page)
 
     def read(self, resource: Resource, parent: int, began_at: datetime, met: Collection[int]) -> None:
         """Take away the mark of a part that was read whole.
@@ -111,15 +152,26 @@ class _Reading:
             else:
                 due.thread_read(connection, account_id, parent, began_at=began_at, met=met)
 
-        self._database.transaction(write)
+        self._database.transaction(write, is_one_statement=True)
+
+    def _asked_for(self, reservation_ids: Sequence[int]) -> tuple[dict[int, Page | None], SourceError | None]:
+        """Give reservations up to the first that cannot be read, and why; None for one that is gone or forbidden."""
+        pages: dict[int, Page | None] = {}
+        for number in reservation_ids:
+            try:
+                pages[number] = self._source.get(Resource.RESERVATIONS, number)
+            except (NotFound, Forbidden):
+                pages[number] = None
+            except SourceError as error:
+                return pages, error
+        return pages, None
 
     def _stored(self, page: Page) -> Change | None:
         account_id, resource = self._owner.account_id, page.shape.resource
-        ids = [record.id for record in page.records if record.id is not None]
 
         def write(connection: Connection) -> Change | None:
             changes = records.write_page(connection, ownership.current(connection, account_id), page)
-            sightings.seen(connection, account_id, resource, ids, at=page.observed_at)
+            sightings.seen(connection, account_id, page)
             wrote(changes)
             return changes[0][1] if changes else None
 
@@ -135,7 +187,9 @@ class _Reading:
 
     def _hanging_on(self, resource: Resource, record: Record, record_id: int) -> int:
         if resource is Resource.RESERVATIONS:
-            return self._due_threads(record_id, _id(record.columns["listing_id"]))
+            listing_id = _id(record.columns["listing_id"])
+            hanging = due.hanging_on(self._database, self._owner.account_id, {record_id: listing_id})
+            return self._due_threads(record_id, listing_id, hanging[record_id])
         if resource is Resource.CONVERSATIONS:
             reservation_id = _id(record.columns["reservation_id"])
             if reservation_id is not None and not self._is_stored(Resource.RESERVATIONS, reservation_id):
@@ -161,10 +215,10 @@ class _Reading:
     def _is_stored(self, resource: Resource, record_id: int) -> bool:
         return sightings.is_stored(self._database, self._owner.account_id, resource, record_id)
 
-    def _due_threads(self, reservation_id: int, listing_id: int | None) -> int:
+    def _due_threads(self, reservation_id: int, listing_id: int | None, hanging: due.Hanging) -> int:
         account_id = self._owner.account_id
-        hanging = due.hanging_on(self._database, account_id, reservation_id, listing_id)
-        if listing_id is not None and not hanging.listing_is_known:
+        if listing_id is not None and not hanging.listing_is_known and listing_id not in self._listings_asked_for:
+            self._listings_asked_for.add(listing_id)
             self._fetch(Resource.LISTINGS, listing_id)
         threads = hanging.threads
         if hanging.is_lookup:
@@ -180,6 +234,13 @@ class _Reading:
         if outcome is Outcome.DOUBTFUL:
             raise SourceUnavailable(f"the {resource} of {parent} were not read whole: they changed again and again")
         return int(outcome is Outcome.READ)
+
+
+def _together(pages: Sequence[Page]) -> Page:
+    """Make one page of several with a record each, which was observed when it was."""
+    records = tuple(record for page in pages for record in page.records)
+    moments = {record.id: page.observed_at for page in pages for record in page.records if record.id is not None}
+    return Page(pages[0].shape, records, min(moments.values()), moments=moments)
 
 
 def _id(value: object) -> int | None:

@@ -2,51 +2,69 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from hostaway_sync.circumstances import add
 from hostaway_sync.errors import AccountError
+from hostaway_sync.queue.batching import NotReached
 from hostaway_sync.store import inbox
 from hostaway_sync.tracing import innermost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from hostaway_sync.deliveries import Target
+    from hostaway_sync.queue.batching import Ends
+    from hostaway_sync.records import Resource
     from hostaway_sync.store.engine import Database
     from hostaway_sync.store.jobs import Job
     from hostaway_sync.store.records import Owner
+
+ReadAgain: TypeAlias = "Callable[[Owner, Resource, Sequence[int], Callable[[int], None]], object]"
+"""Reads objects of an account and stores them, in their order, and tells each that it is done with; or raises.
+
+That one is gone, or forbidden, is for it to handle.
+"""
 
 _DISABLED = "the account is disabled"
 _MOST_NAMED = 20
 
 
-def refresh(database: Database, read_again: Callable[[Owner, Target], object], job: Job) -> None:
-    """Do a job that deliveries made necessary.
+def refresh(database: Database, read_again: ReadAgain, batch: Sequence[Job]) -> Ends:
+    """Do jobs that deliveries made necessary: they are about objects of one kind and one account.
 
-    Only those that were stored before the reading began are settled by it: what they tell of is in what was read. One
-    that comes meanwhile has a job of its own.
+    Only those deliveries that were stored before the reading began are settled by it: what they tell of is in what was
+    read. One that comes meanwhile has a job of its own.
 
     Args:
         database: with the inbox.
-        read_again: reads an object of an account and stores it; that it is gone or forbidden is for it to handle.
-        job: which object.
+        read_again: reads the objects.
+        batch: which objects.
 
-    Raises:
-        Exception: whatever kept the object from being read; the deliveries wait on.
+    Returns:
+        How each ended. The first object that cannot be read ends the reading, and those after it wait on.
     """
-    assert job.target is not None  # noqa: S101  (that is what makes it a job of this kind)
-    waiting = inbox.waiting(database, job.account_id, job.target)
-    if not waiting.delivery_ids:
-        return
+    account_id, resource = batch[0].account_id, batch[0].aim.resource
+    waiting = inbox.waiting(database, account_id, resource, [job.aim.object_id for job in batch])
+    deliveries = [one for of_object in waiting.deliveries.values() for one in of_object]
+    if not deliveries:
+        return [None for _ in batch]
     add(request_ids=waiting.request_ids[:_MOST_NAMED])
-    innermost().follows(waiting.delivery_ids)
+    innermost().follows(deliveries)
     if waiting.owner is None:
-        inbox.ignored(database, waiting.delivery_ids, reason=_DISABLED)
-        return
+        inbox.ignored(database, deliveries, reason=_DISABLED)
+        return [None for _ in batch]
+    wanted = [job.aim.object_id for job in batch if job.aim.object_id in waiting.deliveries]
+    read: list[int] = []
+    failure: Exception | None = None
     try:
-        read_again(waiting.owner, job.target)
-    except AccountError:  # while it was being read
-        inbox.ignored(database, waiting.delivery_ids, reason=_DISABLED)
-        return
-    inbox.processed(database, waiting.delivery_ids)
+        read_again(waiting.owner, resource, wanted, read.append)
+    except Exception as error:  # noqa: BLE001  (the policy judges it)
+        failure = error
+    inbox.processed(database, [one for number in read for one in waiting.deliveries[number]])
+    if isinstance(failure, AccountError):  # while they were being read
+        inbox.ignored(database, deliveries, reason=_DISABLED)
+        return [None for _ in batch]
+    left = wanted[len(read) :]
+    ends: dict[int, Exception | None] = {number: NotReached() for number in left[1:]}
+    ends |= dict.fromkeys(left[:1], failure)
+    return [ends.get(job.aim.object_id) for job in batch]

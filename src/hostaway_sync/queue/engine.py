@@ -1,0 +1,89 @@
+"""The queue's engine, Procrastinate, as we set it up: what it connects with, and what it gives us to do."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from procrastinate import App, PsycopgConnector
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import AsyncConnectionPool
+
+from hostaway_sync.store import jobs
+from hostaway_sync.store.jobs import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    import sqlalchemy as sa
+    from procrastinate import JobContext
+    from psycopg import AsyncConnection
+
+    from hostaway_sync.store.engine import Database
+
+Attempt: TypeAlias = "Callable[[str, int, Job], Awaitable[None]]"
+"""Does a job: its kind, its row, and what it is. When it returns the engine ends the row; an error leaves it behind."""
+
+# For all the engine's calls, each of which takes a millisecond or two; it listens through another one beside it.
+_CONNECTIONS = 1
+_HARDLY_EVER = "0 0 29 2 *"
+
+
+def engine_of(database: Database, lanes: Iterable[str], attempt: Attempt) -> App:
+    """Make the engine that gives the jobs of these kinds to `attempt`; it opens its connections when it is opened."""
+    schema = database.schema
+
+    async def prepare(connection: AsyncConnection[Any]) -> None:
+        # Each of the engine's calls is one statement, which needs no transaction around it.
+        await connection.set_autocommit(True)
+        # Not as an option of the connection: a pooler between us and the server may refuse those.
+        # Nor does it wait for the disk: a job whose end a crash of the server undoes is done twice.
+        await connection.execute(
+            "SELECT set_config('search_path', quote_ident(%s), false),"
+            " set_config('synchronous_commit', 'off', false), set_config('lock_timeout', '10s', false),"
+            " set_config('statement_timeout', '1min', false)",
+            (schema,),
+        )
+
+    app = App(
+        connector=PsycopgConnector(
+            conninfo=_conninfo(database.engine),
+            kwargs={"connect_timeout": 10, "application_name": f"{database.application}: queue"},
+            pool_factory=_pool,
+            configure=prepare,
+            min_size=_CONNECTIONS,
+            max_size=_CONNECTIONS,
+            timeout=5.0,
+        )
+    )
+    for kind in lanes:
+        app.task(name=kind, queue=kind, pass_context=True)(_named(partial(attempt, kind)))
+    # The engine watches over its heartbeat and its listener only until the first of its side tasks returns, and the
+    # one for periodic tasks returns at once where there are none. A worker without a heartbeat counts as dead.
+    app.periodic(cron=_HARDLY_EVER)(app.task(name="nothing", queue=jobs.REFRESH)(_nothing))
+    return app
+
+
+def _conninfo(engine: sa.Engine) -> str:
+    """Write for libpq where the database is; the URL as a text escapes spaces in a way that libpq does not read."""
+    arguments, options = engine.dialect.create_connect_args(engine.url)
+    options.pop("context", None)  # the other connections' adapters
+    return make_conninfo(*arguments, **options)
+
+
+async def _nothing(timestamp: int) -> None:
+    del timestamp
+
+
+def _pool(**options: Any) -> AsyncConnectionPool:  # noqa: ANN401  (whatever the engine sets)
+    """Make a pool that asks no connection whether it lives: one that does not ends the session, as it should."""
+    return AsyncConnectionPool(**(options | {"check": None}))
+
+
+def _named(work: Callable[[int, Job], Awaitable[None]]) -> Callable[..., Any]:
+    async def attempt(context: JobContext, **arguments: Any) -> None:  # noqa: ANN401  (whatever JSON holds)
+        row_id = context.job.id
+        assert row_id is not None  # noqa: S101  (it was fetched)
+        await work(row_id, Job.from_arguments(arguments))
+
+    return attempt

@@ -1,0 +1,336 @@
+"""Jobs that are done together: bookings of one account that wait, each with an end of its own."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.flow.test_workers import end, line, start
+from tests.post import MANY_RETRIES, ONE_RETRY, deliver, drain, left_alone, refreshing, until, worker
+from tests.store.samples import add_account, one
+
+from hostaway_sync.errors import SourceUnavailable
+from hostaway_sync.queue import upkeep
+from hostaway_sync.records import Resource
+from hostaway_sync.sandbox import Switches, faults
+from hostaway_sync.store import jobs
+from hostaway_sync.store.jobs import Begun, Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tests.town import Town
+
+    from hostaway_sync.queue.batching import Ends, Handler
+    from hostaway_sync.queue.worker import Worker
+    from hostaway_sync.store.engine import Database
+
+    Build = Callable[..., Town]
+    Storm = Callable[..., tuple[Town, list[int]]]
+
+BOOKING = "GET /reservations/{id}"
+# One worker that does jobs together, and hangs in the fourth object.
+HANGING = """
+import sys, threading
+from hostaway_sync.store.engine import Database
+from tests.flow.test_batching import together
+from tests.post import MANY_RETRIES, refreshing
+
+def read(object_id):
+    if object_id == 4:
+        print(object_id, flush=True)
+        threading.Event().wait()
+
+database = Database(sys.argv[1], schema="hostaway")
+with together(database, refreshing(database, read), policy=MANY_RETRIES, drain=False) as working:
+    working.wait()
+"""
+
+
+@pytest.fixture
+def box(database: Database) -> Database:
+    """Give a database with accounts 1 and 2."""
+    add_account(database)
+    add_account(database, 2)
+    return database
+
+
+def together(database: Database, handling: dict[str, Handler], **options: Any) -> Worker:
+    """Make a worker that does up to ten jobs together."""
+    return worker(database, handling, batch=10, **options)
+
+
+def watching(handling: dict[str, Handler], batches: list[list[int]]) -> dict[str, Handler]:
+    """Give handlers that note the objects of each batch."""
+
+    def handler(batch: Sequence[Job]) -> Ends:
+        batches.append([job.aim.object_id for job in batch])
+        return handling[jobs.REFRESH](batch)
+
+    return handling | {jobs.REFRESH: handler}
+
+
+def work(database: Database, read: Callable[[int], object], **options: Any) -> list[list[int]]:
+    """Work until nothing is due, and give the objects of each batch."""
+    batches: list[list[int]] = []
+    with together(database, watching(refreshing(database, read), batches), **options) as working:
+        working.wait()
+    return batches
+
+
+def failing(*numbers: int) -> Callable[[int], None]:
+    """Give something that reads all objects but these."""
+
+    def read(number: int) -> None:
+        if number in numbers:
+            raise SourceUnavailable("the source is away")
+
+    return read
+
+
+def rows(database: Database, query: str) -> list[tuple[Any, ...]]:
+    """Give the rows of a query on our tables."""
+
+    def ask(connection: Any) -> list[tuple[Any, ...]]:
+        connection.exec_driver_sql("SET LOCAL search_path TO hostaway")
+        return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+    return database.transaction(ask)
+
+
+def is_done(database: Database) -> bool:
+    """Say whether no delivery waits and no job is left."""
+    return rows(database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") == [] and nobody_waits(database)
+
+
+def nobody_waits(database: Database) -> bool:
+    """Say whether the queue is empty."""
+    return rows(database, "SELECT 1 FROM procrastinate_jobs") == []
+
+
+def attempts(database: Database) -> list[tuple[Any, ...]]:
+    """Give the object and the number of every attempt on record."""
+    return rows(database, "SELECT split_part(job, ':', 4)::bigint, number FROM job_attempts ORDER BY 1, 2")
+
+
+def test_bookings_that_wait_are_done_together(box: Database) -> None:
+    """Each once, several a batch, and no lane takes more than its share."""
+    for number in range(1, 21):
+        deliver(box, 1, object_id=number)
+    batches = work(box, lambda _: None)
+    assert sorted(number for batch in batches for number in batch) == list(range(1, 21))
+    assert max(map(len, batches)) in range(2, 11)
+    assert is_done(box)
+
+
+def test_nothing_is_taken_along_where_every_lane_has_one_job(box: Database) -> None:
+    """Two lanes and two bookings: each has its own."""
+    for number in (1, 2):
+        deliver(box, 1, object_id=number)
+    assert sorted(work(box, lambda _: None)) == [[1], [2]]
+
+
+def test_only_bookings_of_one_account_are_taken_along(box: Database) -> None:
+    """Whatever else waits: another account's, listings, conversations, and syncs."""
+    for number in (1, 2, 3, 4):
+        deliver(box, 1, object_id=number)
+        deliver(box, 2, object_id=10 + number)
+        deliver(box, 1, Resource.LISTINGS, object_id=20 + number)
+        deliver(box, 1, Resource.CONVERSATIONS, object_id=30 + number)
+    box.transaction(partial(jobs.defer, job=Job(1)))
+    batches = work(box, lambda _: None)
+    assert all(len({number // 10 for number in batch}) == 1 for batch in batches)
+    assert max(map(len, batches)) > 1
+    assert {len(batch) for batch in batches if batch[0] > 20} == {1}
+    assert is_done(box)
+
+
+def test_one_that_fails_costs_the_others_no_attempt(box: Database) -> None:
+    """Those before it are done, those after it given back and done; it is tried again by itself."""
+    for number in range(1, 13):
+        deliver(box, 1, object_id=number)
+    read: list[int] = []
+
+    def one_is_away(number: int) -> None:
+        failing(4)(number)
+        read.append(number)
+
+    batches = work(box, one_is_away)
+    assert sorted(read) == [1, 2, 3, *range(5, 13)]
+    assert attempts(box)[0] == (4, 1)
+    assert {number for number, _ in attempts(box)} == {4}
+    assert [batch for batch in batches if 4 in batch][1:] == [[4]] * (len(attempts(box)) - 1)
+
+
+def test_every_attempt_that_is_used_up_is_a_dead_letter_of_one(box: Database) -> None:
+    """The others are processed."""
+    for number in range(1, 13):
+        deliver(box, 1, object_id=number)
+    work(box, failing(2, 3))
+    found = rows(box, "SELECT object_id, status FROM webhook_log WHERE status <> 'processed' ORDER BY 1")
+    assert found == [(2, "dead"), (3, "dead")]
+    assert (attempts(box), nobody_waits(box)) == ([(2, 1), (2, 2), (3, 1), (3, 2)], True)
+
+
+def test_what_comes_during_the_reading_is_not_settled_by_it(box: Database) -> None:
+    """All objects of a batch are read once more, though most had been taken along."""
+    for number in range(1, 7):
+        deliver(box, 1, object_id=number)
+    batches: list[list[int]] = []
+    again: list[int] = []
+    read: list[int] = []
+
+    def interrupted(number: int) -> None:
+        if not again:
+            again.extend(next(batch for batch in batches if number in batch))
+            for other in again:
+                deliver(box, 1, object_id=other)
+        read.append(number)
+
+    with together(box, watching(refreshing(box, interrupted), batches)) as working:
+        working.wait()
+    assert len(again) > 1
+    assert sorted(read) == sorted([*range(1, 7), *again])
+    assert is_done(box)
+
+
+def test_a_disabled_account_has_all_of_them_ignored(box: Database) -> None:
+    """Nothing is read, and nothing stays."""
+    for number in range(1, 7):
+        deliver(box, 1, object_id=number)
+    one(box, "UPDATE accounts SET is_active = false")
+    work(box, lambda _: pytest.fail("it was read"))
+    assert rows(box, "SELECT DISTINCT status FROM webhook_log") == [("ignored",)]
+    assert nobody_waits(box)
+
+
+def test_a_worker_that_is_stopped_gives_all_of_them_back(box: Database) -> None:
+    """Those that were taken along, too; no attempt is counted."""
+    for number in range(1, 13):
+        deliver(box, 1, object_id=number)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def read(_: int) -> None:
+        begun.set()
+        go_on.wait()
+
+    with together(box, refreshing(box, read), drain=False):
+        assert begun.wait(60)
+    waiting = "SELECT status::text, args - 'object_id', count(*) FROM procrastinate_jobs GROUP BY 1, 2"
+    assert (rows(box, waiting), attempts(box)) == (
+        [("todo", Job(1).arguments() | {"resource": "reservations"}, 12)],
+        [],
+    )
+    go_on.set()
+    left_alone()
+    drain(box, refreshing(box, lambda _: None))
+    assert is_done(box)
+
+
+def test_work_of_a_killed_worker_is_given_back_whole(box: Database) -> None:
+    """SIGKILL in the middle of a batch: another worker does all of it, each by itself."""
+    for number in range(1, 13):
+        deliver(box, 1, object_id=number)
+    killed = start(HANGING, box)
+    assert line(killed) == "4"
+    batches: list[list[int]] = []
+    with together(box, watching(refreshing(box, lambda _: None), batches), policy=MANY_RETRIES, drain=False):
+        end(killed, signal.SIGKILL)
+        until(lambda: is_done(box), "they were given back")
+    died = {number for number, _ in attempts(box)}
+    assert 4 in died
+    assert all(len(batch) == 1 for batch in batches if died & set(batch))
+
+
+def test_what_was_taken_along_unheard_is_given_back_with_its_leader(box: Database) -> None:
+    """The answer to the question for company was lost, and the worker lives on: nothing waits for its end."""
+    for number in range(1, 7):
+        deliver(box, 1, object_id=number)
+    one(box, "INSERT INTO procrastinate_workers DEFAULT VALUES")
+    one(
+        box,
+        "UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT max(id) FROM procrastinate_workers)"
+        " WHERE id = (SELECT min(id) FROM procrastinate_jobs)",
+    )
+    ((row_id, arguments),) = rows(box, "SELECT id, args FROM procrastinate_jobs WHERE status = 'doing'")
+    leader = Begun(row_id, Job.from_arguments(arguments))
+    along = box.transaction(partial(jobs.take_along, leader=leader, most=9, lanes=2))
+    assert len(along) == 2
+    rescue = partial(upkeep.rescue_stalled, box, ONE_RETRY, (jobs.REFRESH,), silent_for=timedelta(minutes=1))
+    assert rescue() == 0
+    box.transaction(partial(jobs.end, row_ids=[leader.row_id]))
+    assert rescue() == 2
+
+
+@pytest.fixture
+def storm(town: Build) -> Storm:
+    """Give a function that builds a mirrored town whose bookings have changed, and wait to be read."""
+
+    def build(**options: Any) -> tuple[Town, list[int]]:
+        here = town(**options)
+        here.mirror().sync(here.account_id)
+        moved = sorted(here.truth("reservations"))[:24]
+        for number in moved:
+            here.sandbox.world.update_reservation(number, guestName="Somebody Else")
+            deliver(here.database, here.account_id, object_id=number)
+        here.sandbox.forget()
+        return here, moved
+
+    return build
+
+
+def settle(here: Town) -> None:
+    """Work off what waits, as `worker --drain` does."""
+    with here.mirror(retry_attempts=1).push.worker(drain=True) as working:
+        working.wait()
+
+
+def test_a_storm_of_deliveries_ends_with_every_row_right(storm: Storm) -> None:
+    """One request a booking, and what hangs on it; each delivery is settled."""
+    here, moved = storm(reservations=30)
+    settle(here)
+    assert here.sandbox.calls[BOOKING] == len(moved)
+    assert here.differences() == {}
+    assert is_done(here.database)
+
+
+@pytest.mark.parametrize("status", [404, 403])
+def test_one_that_is_gone_keeps_no_other_back(storm: Storm, status: Any) -> None:
+    """With 404 it is marked as missing; 403 proves nothing."""
+    here, moved = storm(reservations=30, switches=Switches(deleted_object=status))
+    here.sandbox.world.delete_reservation(moved[5])
+    settle(here)
+    gone = here.ask("SELECT id FROM reservations WHERE missing_since IS NOT NULL")
+    assert gone == ([(moved[5],)] if status == 404 else [])
+    assert is_done(here.database)
+
+
+def test_an_unknown_listing_is_read_once_for_all_its_bookings(storm: Storm) -> None:
+    """The mirror has never seen it, and a batch holds several of its bookings."""
+    here, _ = storm(reservations=30, listings=1)
+    with here.database.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM hostaway.listings")
+    settle(here)
+    batches = here.sandbox.calls["GET /listings/{id}"]
+    assert 1 <= batches < 24
+    assert here.differences() == {}
+
+
+def test_a_source_that_fails_in_the_middle_loses_nothing(storm: Storm) -> None:
+    """What was read before is stored; everything else is read by a later attempt."""
+    here, _ = storm(reservations=30)
+    here.sandbox.faults.add(faults.bad_gateway(), route=BOOKING, skip=7)
+    settle(here)
+    until(lambda: _all_read(here), "the one that failed was read")
+    assert here.differences() == {}
+
+
+def _all_read(here: Town) -> bool:
+    with here.database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE hostaway.procrastinate_jobs SET scheduled_at = NULL")
+    settle(here)
+    return is_done(here.database)

@@ -13,8 +13,9 @@ from tests.flow.test_workers import end, line, start
 from tests.post import MANY_RETRIES, ONE_RETRY, deliver, drain, left_alone, refreshing, until, worker
 from tests.store.samples import add_account, one
 
-from hostaway_sync.errors import SourceUnavailable
+from hostaway_sync.errors import LeaseHeld, SourceUnavailable
 from hostaway_sync.queue import upkeep
+from hostaway_sync.queue.policy import Policy
 from hostaway_sync.records import Resource
 from hostaway_sync.sandbox import Switches, faults
 from hostaway_sync.store import jobs
@@ -164,6 +165,22 @@ def test_one_that_fails_costs_the_others_no_attempt(box: Database) -> None:
     assert attempts(box)[0] == (4, 1)
     assert {number for number, _ in attempts(box)} == {4}
     assert [batch for batch in batches if 4 in batch][1:] == [[4]] * (len(attempts(box)) - 1)
+
+
+def test_what_is_in_the_way_of_one_is_in_the_way_of_all(box: Database) -> None:
+    """Each is begun once, and waits as long as the one that failed; none has an attempt."""
+    for number in range(1, 13):
+        deliver(box, 1, object_id=number)
+
+    def away(_: int) -> None:
+        raise LeaseHeld("held")
+
+    batches = work(box, away, policy=Policy())
+    assert sorted(number for batch in batches for number in batch) == list(range(1, 13))
+    waiting = "SELECT count(*), count(DISTINCT scheduled_at) FROM procrastinate_jobs WHERE scheduled_at > now()"
+    ((jobs_waiting, moments),) = rows(box, waiting)
+    assert (jobs_waiting, attempts(box)) == (12, [])
+    assert moments <= 2 * len(batches)
 
 
 def test_every_attempt_that_is_used_up_is_a_dead_letter_of_one(box: Database) -> None:

@@ -68,11 +68,14 @@ def conclude(database: Database, job: Job, failure: Failure, policy: Policy, *, 
     return verdict
 
 
-def give_back(connection: sa.Connection, begun: Sequence[Begun], *, ending: Sequence[int]) -> None:
+def give_back(
+    connection: sa.Connection, begun: Sequence[Begun], *, ending: Sequence[int], after: timedelta | None = None
+) -> None:
     """Have jobs done another time, perhaps by another worker, and end the rows in `ending`: no attempt is counted."""
+    at = jobs.now(connection) + after if after else None
     # In the order of their keys, so that two that do this at once do not wait for each other in turns.
     for job in sorted((one.job for one in begun), key=lambda job: job.key):
-        jobs.defer_again(connection, job)
+        jobs.defer_again(connection, job, at=at)
     jobs.end(connection, ending)
 
 

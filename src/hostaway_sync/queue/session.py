@@ -18,6 +18,7 @@ from hostaway_sync.queue import conclusion, upkeep
 from hostaway_sync.queue.batching import NotReached, attempted
 from hostaway_sync.queue.conclusion import Failure
 from hostaway_sync.queue.engine import engine_of
+from hostaway_sync.queue.policy import Action
 from hostaway_sync.store import jobs
 from hostaway_sync.store.jobs import Begun, Job
 from hostaway_sync.tracing import innermost, span
@@ -206,6 +207,7 @@ class Session:
         return attempted(self._duty.handlers[kind], [one.job for one in batch])
 
     def _conclude(self, batch: list[Begun], ends: Ends, elapsed: timedelta) -> None:
+        delay = None
         for begun, error in zip(batch, ends, strict=True):
             if error is None or isinstance(error, NotReached):
                 continue
@@ -214,9 +216,11 @@ class Session:
             failure = Failure(error, elapsed)
             verdict = conclusion.conclude(self._database, begun.job, failure, self._duty.policy, luck=luck)
             innermost().note(verdict=verdict.action.name.lower() if verdict else "nothing waits")
+            if verdict is not None and verdict.action is Action.SNOOZE:
+                delay = verdict.delay  # what is in the way of one is in the way of all
         unreached = [begun for begun, error in zip(batch, ends, strict=True) if isinstance(error, NotReached)]
         if len(batch) > 1:
-            back = partial(conclusion.give_back, begun=unreached, ending=_taken_along(batch))
+            back = partial(conclusion.give_back, begun=unreached, ending=_taken_along(batch), after=delay)
             self._database.transaction(back)
 
     async def _every(self, seconds: float, chore: Callable[[], None]) -> None:

@@ -122,12 +122,14 @@ class Mirror(Doors):
         accept_missing: bool = False,
         dry_run: bool = False,
         insists: bool = False,
+        comes_again: bool = False,
         progress: Progress | None = None,
         observe: Observer | None = None,
     ) -> RunReport:
         """Mirror one account; `observe` is told of every request to the source, when it ended.
 
-        Where the source is known to be away, a run that `insists` asks whether it is back.
+        Where the source is known to be away, a run that `insists` asks whether it is back. When another run works on the
+        account, one that `comes_again` is not written down as skipped.
 
         Raises:
             AccountError: it is unknown or disabled.
@@ -135,7 +137,8 @@ class Mirror(Doors):
             HostawaySyncError: nothing could be done at all.
         """
         account = accounts.get_account(self._database, account_id)
-        order = replace(self._order(resources, full=full, dry_run=dry_run), accept_missing=accept_missing)
+        order = self._order(resources, full=full, dry_run=dry_run)
+        order = replace(order, accept_missing=accept_missing, comes_again=comes_again)
         run = Run(self._database, account, order)
         with (
             self.messages.settling(account_id, dry_run=dry_run),
@@ -269,7 +272,10 @@ class Mirror(Doors):
         """The door to the push pipe: receiver, queue, dead letters."""
         from hostaway_sync.push import Push
 
-        return Push(self._wiring, lambda account, full: self.sync(account.account_id, full=full), platform=SCHEMA)
+        def sync(account: Account, full: bool) -> RunReport:  # noqa: FBT001  (as the queue hands it in)
+            return self.sync(account.account_id, full=full, comes_again=True)
+
+        return Push(self._wiring, sync, platform=SCHEMA)
 
     def query(self, sql: str) -> tuple[list[str], list[Sequence[object]]]:
         """Give column names and rows of a question in SQL, which can change nothing."""

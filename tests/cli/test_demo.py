@@ -48,12 +48,12 @@ def test_a_demo_that_was_killed_does_not_disturb_the_next(data_dir: Path) -> Non
     """The server it left is stopped, its data is removed, and nothing is said about a key that is thrown away."""
     killed = _demo_that_added_its_account(data_dir)
     killed.kill()
-    killed.communicate(timeout=20)
+    killed.communicate(timeout=60)
     assert _processes_in(data_dir)
     (left,) = (data_dir / "demo").iterdir()
     stopped = _demo_that_added_its_account(data_dir)
     stopped.terminate()
-    assert stopped.communicate(timeout=20)[1] == ""
+    assert stopped.communicate(timeout=60)[1] == ""
     assert stopped.returncode == 143
     (fresh,) = (data_dir / "demo").iterdir()
     assert fresh != left

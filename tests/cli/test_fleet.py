@@ -91,7 +91,7 @@ def test_a_signal_ends_all_accounts_under_way(town: Build, program: Program, num
     process = start(here, "sync-all", "--jobs", "3")
     assert crowd.gathered.wait(30)
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     crowd.open.set()
     assert (process.returncode, out, err) == (code, "", "")
     assert here.ask("SELECT state, error FROM sync_runs") == [("failed", "stopped by a signal")] * 3
@@ -109,7 +109,7 @@ def test_a_signal_ends_the_wait_before_the_first_request(town: Build) -> None:
     while here.ask(connected) == before:
         assert process.poll() is None
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (143, "", "")
     assert here.ask("SELECT count(*) FROM sync_runs") == [(0,)]
 

@@ -48,7 +48,7 @@ def test_a_signal_stops_cleanly(town: Build, program: Program, number: signal.Si
     process = start(here, "sync", "70001")
     barrier.wait()
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     barrier.open.set()
     assert (process.returncode, out) == (code, "")
     assert "Traceback" not in err
@@ -69,7 +69,7 @@ def test_after_sigkill_the_next_run_is_clean(town: Build, program: Program, plac
     process = start(here, "sync", "70001")
     barrier.wait()
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     barrier.open.set()
     assert here.ask("SELECT state FROM sync_runs") == [("running",)]
     done = program(here, "sync", "70001")
@@ -94,7 +94,7 @@ def test_after_sigkill_a_full_run_goes_on_after_its_last_whole_page(town: Build,
     while here.ask(written) != [(number - 1,)]:
         assert process.poll() is None
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     barrier.open.set()
     while here.sandbox.calls["GET /reservations"] < number:
         time.sleep(0.01)  # until the request that nobody waits for any more is counted, too

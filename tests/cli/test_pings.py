@@ -140,8 +140,8 @@ def test_a_slow_monitor_holds_the_work_up_for_so_long_and_no_longer(
     started = time.monotonic()
     pings.success("fine")
     ended = time.monotonic()
-    assert started - began < 10 * SOON
-    assert SOON / 2 <= ended - started < 10 * SOON
+    assert started - began < 100 * SOON
+    assert SOON / 2 <= ended - started < 100 * SOON
     assert any("in time" in message or "cannot be told" in message for message in caplog.messages)
 
 

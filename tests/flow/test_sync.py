@@ -252,6 +252,19 @@ def test_two_runs_of_one_account_never_overlap(town: Build) -> None:
     assert here.mirror().sync(here.account_id).state is RunState.SUCCESS
 
 
+def test_a_queued_run_waits_for_the_lease_and_skips_nothing(town: Build) -> None:
+    """It comes again every half minute: a day of that would be all that the history shows."""
+    here = town()
+    mirror = here.mirror()
+    lease = leases.acquire(here.database, here.account_id, leases.this_process())
+    mirror.push.enqueue_syncs()
+    with mirror.push.worker(drain=True) as working:
+        working.wait()
+    assert here.ask("SELECT state FROM sync_runs") == []
+    assert here.ask("SELECT status::text, args->>'attempt' FROM procrastinate_jobs") == [("todo", "1")]
+    leases.release(here.database, lease)
+
+
 def test_a_run_that_lost_its_lease_writes_nothing_more(town: Build) -> None:
     """When another run takes over in the middle, the old one is stopped by its fencing token."""
     from hostaway_sync.errors import LeaseLost

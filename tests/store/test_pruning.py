@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,8 +77,13 @@ def test_a_little_goes_beside_a_run(old: Database) -> None:
     """After a run the same rows go, and a lock that somebody holds is no failure."""
     with old.engine.begin() as connection:
         connection.execute(sa.text("LOCK TABLE hostaway.walk_pages"))
-        assert prune_beside(old, KEEP) == 0
-    assert prune_beside(old, KEEP) == sum(GOES.values()) + 6
+        assert prune_beside(old, KEEP, seconds=lambda: 0.0) == 0
+    assert prune_beside(old, KEEP, seconds=lambda: 0.0) == sum(GOES.values()) + 6
+
+
+def test_what_takes_long_is_left_for_the_next_run(old: Database) -> None:
+    """After a tenth of a second no other table is begun."""
+    assert prune_beside(old, KEEP, seconds=partial(next, itertools.count(step=0.06))) == GOES["walk_pages"]
 
 
 def test_size_names_every_table(old: Database) -> None:

@@ -30,6 +30,8 @@ from hostaway_sync.store.tables import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hostaway_sync.store.engine import Database
 
 log = logging.getLogger(__name__)
@@ -100,11 +102,11 @@ def count(database: Database, keep: Keep) -> dict[str, int]:
     return database.transaction(read)
 
 
-def prune_beside(database: Database, keep: Keep) -> int:
+def prune_beside(database: Database, keep: Keep, *, seconds: Callable[[], float] = time.monotonic) -> int:
     """Delete a little of what is old, in a tenth of a second, and give how many rows; what goes wrong is no matter."""
-    until, deleted = time.monotonic() + _SECONDS_BESIDE, 0
+    until, deleted = seconds() + _SECONDS_BESIDE, 0
     for table, old in _old(keep):
-        if time.monotonic() > until:
+        if seconds() > until:
             break
         try:
             deleted += database.attempt(partial(_delete, table=table, old=old, limit=_BESIDE, is_hasty=True))

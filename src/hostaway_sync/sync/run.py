@@ -52,6 +52,7 @@ class Order:
         sweep_after: a full run is due when the last whole one started so long ago.
         threads_after: in a full run, a thread is read again when it was not read whole for so long.
         unless_since: another run that began then or later, and was whole, makes this one needless.
+        comes_again: whoever asked will ask again while another run works on the account; nothing was skipped then.
     """
 
     resources: tuple[Resource, ...] = tuple(Resource)
@@ -63,6 +64,7 @@ class Order:
     sweep_after: timedelta = timedelta(hours=20)
     threads_after: timedelta = timedelta(days=30)
     unless_since: datetime | None = None
+    comes_again: bool = False
 
 
 class Run:
@@ -109,7 +111,7 @@ class Run:
                 return report
         except LeaseHeld as error:
             log.info("%s", error)
-            if not self._order.dry_run and self._run_id is None:
+            if not self._order.dry_run and not self._order.comes_again and self._run_id is None:
                 runs.skipped(self._database, account_id, self._mode, error=str(error))
             raise
 

@@ -15,19 +15,15 @@ import json
 import statistics
 import subprocess
 import sys
-import time
 from base64 import b64encode
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
-from uuid import uuid4
 
-import sqlalchemy as sa
+from inbox import fill, number, numbers, run, settings_of, settled
 
-from hostaway_sync.deliveries import Delivery, Event, Target
-from hostaway_sync.records import Resource
 from hostaway_sync.settings import load_settings
-from hostaway_sync.store import hooks, inbox
+from hostaway_sync.store import hooks
 from hostaway_sync.wiring import Wiring
 from stage import play, stage
 
@@ -39,7 +35,6 @@ if TYPE_CHECKING:
 OBJECTS = 300
 DISTINCT = 2_000
 CONNECTIONS = 32
-PATIENCE = 120
 
 
 class Address(NamedTuple):
@@ -54,35 +49,30 @@ def main() -> None:
     """Measure the rate given, and the rate without coalescing."""
     rate, seconds = [int(word) for word in sys.argv[1:]] or [200, 60]
     with stage("--reservations", str(DISTINCT), "--no-conversations", "--rate-limits", "off") as on:
-        wiring = Wiring(load_settings(**_settings(on)), schema="hostaway")
+        wiring = Wiring(load_settings(**settings_of(on)), schema="hostaway")
         ids = _ids(on, wiring)
         print(f"{rate} deliveries a second for {seconds} s over {OBJECTS} objects")
         with _receiver(on, wiring) as address:
-            _fill(wiring, on.account_id, ids[-1:])
-            _settled(wiring, 1)
-            _run(wiring, "DELETE FROM hostaway.webhook_log")
+            fill(wiring, on.account_id, ids[-1:])
+            settled(wiring, 1)
+            run(wiring, "DELETE FROM hostaway.webhook_log")
             waits = asyncio.run(_send(address, on.account_id, ids[:OBJECTS], rate, seconds))
-            _settled(wiring, len(waits))
+            settled(wiring, len(waits))
         _print("acknowledged after", waits)
         _print("in its table after", _ages(wiring))
         print(f"  {len(waits)} deliveries, none lost, in {_readings(wiring)} readings")
-        _fill(wiring, on.account_id, ids)
+        fill(wiring, on.account_id, ids)
         ended = play(on, "worker", "--drain", json_output=False)
-        _settled(wiring, len(waits) + len(ids))
+        settled(wiring, len(waits) + len(ids))
         print(f"without coalescing: {len(ids) / ended.seconds:.0f} objects a second, {ended.peak_mb:.0f} MB")
         wiring.close()
-
-
-def _settings(on: Stage) -> dict[str, str]:
-    names = ("api_url", "data_dir")
-    return {name: on.environment[f"HOSTAWAY_SYNC_{name.upper()}"] for name in names}
 
 
 def _ids(on: Stage, wiring: Wiring) -> list[int]:
     """Learn what there is, and forget the rows: each is to come by a delivery."""
     play(on, "sync", str(on.account_id))
-    ids = _all(wiring, "SELECT id FROM hostaway.reservations ORDER BY id")
-    _run(wiring, "DELETE FROM hostaway.reservations")
+    ids = numbers(wiring, "SELECT id FROM hostaway.reservations ORDER BY id")
+    run(wiring, "DELETE FROM hostaway.reservations")
     return ids
 
 
@@ -150,53 +140,20 @@ def _request(address: Address, account_id: int, number: int) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
-def _fill(wiring: Wiring, account_id: int, ids: list[int]) -> None:
-    """Put one delivery an object into the inbox."""
-
-    def write(connection: sa.Connection) -> None:
-        for number in ids:
-            event = Event("reservation.updated", Target(Resource.RESERVATIONS, number), account_id, None)
-            delivery = Delivery(uuid4(), account_id, event, b"{}", "{}", {}, "here")
-            inbox.accept(connection, delivery, platform="hostaway")
-
-    wiring.database.transaction(write)
-
-
-def _settled(wiring: Wiring, wanted: int) -> None:
-    deadline = time.monotonic() + PATIENCE
-    query = "SELECT count(*) FROM hostaway.webhook_log WHERE status = 'processed'"
-    while (found := _one(wiring, query)) != wanted:
-        if time.monotonic() > deadline:
-            raise SystemExit(f"{wanted - found} deliveries were not processed")
-        time.sleep(0.2)
-
-
 def _ages(wiring: Wiring) -> list[float]:
     ages = "SELECT (extract(epoch FROM processed_at - created_at) * 1000)::bigint FROM hostaway.webhook_log"
-    return [milliseconds / 1000 for milliseconds in _all(wiring, ages)]
+    return [milliseconds / 1000 for milliseconds in numbers(wiring, ages)]
 
 
 def _readings(wiring: Wiring) -> int:
     """Count what one statement settled of one object: that was one reading."""
-    return _one(wiring, "SELECT count(DISTINCT (processed_at, object_id)) FROM hostaway.webhook_log")
+    return number(wiring, "SELECT count(DISTINCT (processed_at, object_id)) FROM hostaway.webhook_log")
 
 
 def _print(what: str, seconds: list[float]) -> None:
     cuts = statistics.quantiles(seconds, n=100)
     p50, p99 = cuts[49] * 1000, cuts[98] * 1000
     print(f"  {what}: p50 {p50:.0f} ms, p99 {p99:.0f} ms, max {max(seconds) * 1000:.0f} ms")
-
-
-def _run(wiring: Wiring, statement: str) -> None:
-    wiring.database.transaction(lambda connection: connection.execute(sa.text(statement)))
-
-
-def _all(wiring: Wiring, query: str) -> list[int]:
-    return wiring.database.transaction(lambda connection: list(connection.scalars(sa.text(query))))
-
-
-def _one(wiring: Wiring, query: str) -> int:
-    return _all(wiring, query)[0]
 
 
 if __name__ == "__main__":

@@ -128,8 +128,8 @@ class Mirror(Doors):
     ) -> RunReport:
         """Mirror one account; `observe` is told of every request to the source, when it ended.
 
-        Where the source is known to be away, a run that `insists` asks whether it is back. When another run works on the
-        account, one that `comes_again` is not written down as skipped.
+        Where the source is known to be away, a run that `insists` asks whether it is back. When another run works on
+        the account, one that `comes_again` is not written down as skipped.
 
         Raises:
             AccountError: it is unknown or disabled.

@@ -1,0 +1,62 @@
+"""The inbox of a stage: deliveries put into it as the receiver does, and what is in the tables."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from hostaway_sync.deliveries import Delivery, Event, Target
+from hostaway_sync.records import Resource
+from hostaway_sync.store import inbox
+
+if TYPE_CHECKING:
+    from hostaway_sync.wiring import Wiring
+    from stage import Stage
+
+PATIENCE = 120
+
+
+def settings_of(on: Stage) -> dict[str, str]:
+    """Give what `load_settings` needs to find sandbox and database."""
+    names = ("api_url", "data_dir")
+    return {name: on.environment[f"HOSTAWAY_SYNC_{name.upper()}"] for name in names}
+
+
+def fill(wiring: Wiring, account_id: int, ids: list[int]) -> None:
+    """Put one delivery an object into the inbox."""
+
+    def write(connection: sa.Connection) -> None:
+        for number in ids:
+            event = Event("reservation.updated", Target(Resource.RESERVATIONS, number), account_id, None)
+            delivery = Delivery(uuid4(), account_id, event, b"{}", "{}", {}, "here")
+            inbox.accept(connection, delivery, platform="hostaway")
+
+    wiring.database.transaction(write)
+
+
+def settled(wiring: Wiring, wanted: int) -> None:
+    """Wait until so many deliveries are processed."""
+    deadline = time.monotonic() + PATIENCE
+    query = "SELECT count(*) FROM hostaway.webhook_log WHERE status = 'processed'"
+    while (found := number(wiring, query)) != wanted:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{wanted - found} deliveries were not processed")
+        time.sleep(0.2)
+
+
+def run(wiring: Wiring, statement: str) -> None:
+    """Run a statement."""
+    wiring.database.transaction(lambda connection: connection.execute(sa.text(statement)))
+
+
+def numbers(wiring: Wiring, query: str) -> list[int]:
+    """Give the first column of an answer."""
+    return wiring.database.transaction(lambda connection: list(connection.scalars(sa.text(query))))
+
+
+def number(wiring: Wiring, query: str) -> int:
+    """Give the first value of an answer."""
+    return numbers(wiring, query)[0]

@@ -1,0 +1,39 @@
+"""Deliveries that wait: 10,000 about 2,000 bookings, worked off by one worker within the limits of Hostaway.
+
+Five wait for each booking and are one request. The stand-in enforces the limits as Hostaway documents them.
+
+    python benchmarks/waiting.py
+"""
+
+from __future__ import annotations
+
+from inbox import fill, numbers, run, settings_of, settled
+
+from hostaway_sync.settings import load_settings
+from hostaway_sync.wiring import Wiring
+from stage import play, stage
+
+BOOKINGS = 2_000
+EACH = 5
+LIMIT = "200/10"
+
+
+def main() -> None:
+    """Let them wait, and work them off."""
+    with stage("--reservations", str(BOOKINGS), "--no-conversations", limits=LIMIT) as on:
+        wiring = Wiring(load_settings(**settings_of(on)), schema="hostaway")
+        play(on, "sync", str(on.account_id))
+        ids = numbers(wiring, "SELECT id FROM hostaway.reservations ORDER BY id")
+        run(wiring, "UPDATE hostaway.reservations SET thread_due_at = NULL")
+        for _ in range(EACH):
+            fill(wiring, on.account_id, ids)
+        ended = play(on, "worker", "--drain", json_output=False)
+        settled(wiring, EACH * len(ids))
+        print(f"{EACH * len(ids)} deliveries about {len(ids)} bookings in {ended.seconds:.1f} s")
+        print(f"{len(ids) / ended.seconds:.1f} readings a second", end="; ")
+        print(f"the limit is {LIMIT} s; {ended.cpu:.0f} s of processor time, {ended.peak_mb:.0f} MB")
+        wiring.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -169,15 +169,22 @@ class Work:
     def _handlers(self, sources: Sources, quick: Database) -> dict[str, Handler]:
         def read_again(owner: Owner, resource: Resource, ids: Sequence[int], read: Callable[[int], None]) -> None:
             threads = 0
-            with sources.use(owner.account_id) as source:
-                if resource is Resource.RESERVATIONS:
-                    threads = refresh_each(quick, owner, source, ids, read)
-                else:
-                    for object_id in ids:
-                        threads += refresh(quick, owner, source, resource, object_id).threads
-                        read(object_id)
-            if threads:
-                settle(self._database, owner.account_id, read_said)
+
+            def done(number: int, whole: int) -> None:
+                nonlocal threads
+                threads += whole
+                read(number)
+
+            try:
+                with sources.use(owner.account_id) as source:
+                    if resource is Resource.RESERVATIONS:
+                        refresh_each(quick, owner, source, ids, done)
+                    else:
+                        for number in ids:
+                            done(number, refresh(quick, owner, source, resource, number).threads)
+            finally:
+                if threads:
+                    settle(self._database, owner.account_id, read_said)
 
         @contextmanager
         def correspondent(account_id: int) -> Iterator[Correspondent]:

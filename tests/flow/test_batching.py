@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import signal
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.flow.test_workers import end, line, start
-from tests.post import MANY_RETRIES, ONE_RETRY, deliver, drain, left_alone, refreshing, until, worker
+from tests.post import MANY_RETRIES, ONE_RETRY, QUICK, deliver, drain, left_alone, nothing, refreshing, until, worker
 from tests.store.samples import add_account, one
 
-from hostaway_sync.errors import LeaseHeld, SourceUnavailable
+from hostaway_sync.errors import LeaseHeld, SourceAway, SourceUnavailable
 from hostaway_sync.queue import upkeep
 from hostaway_sync.queue.policy import Policy
 from hostaway_sync.records import Resource
 from hostaway_sync.sandbox import Switches, faults
 from hostaway_sync.store import jobs
+from hostaway_sync.store.engine import Database
 from hostaway_sync.store.jobs import Begun, Job
+from hostaway_sync.webhooks import handlers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.queue.batching import Ends, Handler
     from hostaway_sync.queue.worker import Worker
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.records import Owner
 
     Build = Callable[..., Town]
     Storm = Callable[..., tuple[Town, list[int]]]
@@ -118,6 +121,18 @@ def attempts(database: Database) -> list[tuple[Any, ...]]:
     return rows(database, "SELECT split_part(job, ':', 4)::bigint, number FROM job_attempts ORDER BY 1, 2")
 
 
+def begun_first(database: Database) -> Begun:
+    """Begin the oldest job, as a worker does that lives."""
+    one(database, "INSERT INTO procrastinate_workers DEFAULT VALUES")
+    one(
+        database,
+        "UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT max(id) FROM procrastinate_workers)"
+        " WHERE id = (SELECT min(id) FROM procrastinate_jobs)",
+    )
+    ((row_id, arguments),) = rows(database, "SELECT id, args FROM procrastinate_jobs WHERE status = 'doing'")
+    return Begun(row_id, Job.from_arguments(arguments))
+
+
 def test_bookings_that_wait_are_done_together(box: Database) -> None:
     """Each once, several a batch, and no lane takes more than its share."""
     for number in range(1, 21):
@@ -167,20 +182,104 @@ def test_one_that_fails_costs_the_others_no_attempt(box: Database) -> None:
     assert [batch for batch in batches if 4 in batch][1:] == [[4]] * (len(attempts(box)) - 1)
 
 
-def test_what_is_in_the_way_of_one_is_in_the_way_of_all(box: Database) -> None:
-    """Each is begun once, and waits as long as the one that failed; none has an attempt."""
+@pytest.mark.parametrize("error", [LeaseHeld("held"), SourceAway("away")], ids=["lease", "source"])
+def test_what_is_in_the_way_of_one_is_in_the_way_of_all(box: Database, error: Exception) -> None:
+    """Each is begun once, and waits as long as the one that failed; no other has an attempt."""
     for number in range(1, 13):
         deliver(box, 1, object_id=number)
 
     def away(_: int) -> None:
-        raise LeaseHeld("held")
+        raise error
 
     batches = work(box, away, policy=Policy())
     assert sorted(number for batch in batches for number in batch) == list(range(1, 13))
     waiting = "SELECT count(*), count(DISTINCT scheduled_at) FROM procrastinate_jobs WHERE scheduled_at > now()"
     ((jobs_waiting, moments),) = rows(box, waiting)
-    assert (jobs_waiting, attempts(box)) == (12, [])
+    assert jobs_waiting == 12
     assert moments <= 2 * len(batches)
+    assert len(attempts(box)) == (len(batches) if isinstance(error, SourceAway) else 0)
+
+
+def test_one_that_came_after_the_leader_began_has_its_own_beginning(database_url: str, box: Database) -> None:
+    """It is taken along and fails: the attempt knows its delivery, and a next one is planned."""
+    for number in range(1, 7):
+        deliver(box, 1, object_id=number)
+    read: list[int] = []
+
+    def seven_is_away(number: int) -> None:
+        read.append(number)
+        failing(7)(number)
+
+    patient = Policy(ladder=(timedelta(hours=1),))
+    narrow = Database(database_url, schema="hostaway", pool_size=1)
+    held = narrow.engine.connect()
+    options = {"policy": patient, "rhythm": replace(QUICK, upkeep=3600), "drain": False}
+    with together(narrow, refreshing(narrow, seven_is_away), **options):
+        begun = "SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'"
+        until(lambda: len(rows(box, begun)) == 2, "both lanes have a leader, and wait for a connection")
+        deliver(box, 1, object_id=7)
+        deliver(box, 1, object_id=8)
+        held.close()
+        until(lambda: attempts(box), "it failed")
+        settled = "SELECT 1 FROM webhook_log WHERE status = 'processed'"
+        until(lambda: len(rows(box, settled)) == 7, "the others are done")
+    assert (attempts(box), read.count(7)) == ([(7, 1)], 1)
+    assert rows(box, "SELECT count(*) FROM procrastinate_jobs WHERE scheduled_at > now()") == [(1,)]
+    narrow.close()
+
+
+def test_what_fails_after_the_last_one_was_read_is_its_own(box: Database) -> None:
+    """Whatever is to be done once all are read is done again with it."""
+    deliver(box, 1, object_id=1)
+    tries: list[int] = []
+
+    def read_again(_: Owner, resource: Resource, ids: Sequence[int], read: Callable[[int], None]) -> None:
+        del resource
+        for number in ids:
+            read(number)
+        tries.append(len(tries))
+        if len(tries) == 1:
+            raise SourceUnavailable("too late")
+
+    with together(box, {jobs.REFRESH: partial(handlers.refresh, box, read_again), jobs.SYNC: nothing}) as working:
+        working.wait()
+    assert (tries, attempts(box), is_done(box)) == ([0, 1], [(1, 1)], True)
+
+
+def test_one_for_which_no_company_can_be_had_is_done_alone(box: Database) -> None:
+    """The database refuses that question only, as one does that has no connection to spare: no attempt is lost."""
+    for number in range(1, 7):
+        deliver(box, 1, object_id=number)
+    with box.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION hostaway.refuse() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '53300'; END$$"
+        )
+        connection.exec_driver_sql(
+            "CREATE TRIGGER refusing BEFORE UPDATE ON hostaway.procrastinate_jobs FOR EACH ROW "
+            "WHEN (NEW.args ? 'led_by') EXECUTE FUNCTION hostaway.refuse()"
+        )
+    batches = work(box, lambda _: None)
+    assert (sorted(batches), attempts(box), is_done(box)) == ([[number] for number in range(1, 7)], [], True)
+
+
+def test_a_leader_does_not_take_itself_along(box: Database) -> None:
+    """A delivery that comes for it when it was just begun has a job of its own, which waits for another turn."""
+    for number in (1, 2, 3):
+        deliver(box, 1, object_id=number)
+    leader = begun_first(box)
+    deliver(box, 1, object_id=1)
+    along = box.transaction(partial(jobs.take_along, leader=leader, most=9, lanes=1))
+    assert {one.job.aim.object_id for one in along} == {2, 3}
+
+
+def test_a_leader_that_was_given_back_takes_nobody_along(box: Database) -> None:
+    """Its thread may still run; nobody would hear of what it began."""
+    for number in (1, 2, 3):
+        deliver(box, 1, object_id=number)
+    leader = begun_first(box)
+    box.transaction(partial(jobs.end, row_ids=[leader.row_id]))
+    assert box.transaction(partial(jobs.take_along, leader=leader, most=9, lanes=1)) == []
 
 
 def test_every_attempt_that_is_used_up_is_a_dead_letter_of_one(box: Database) -> None:
@@ -267,14 +366,7 @@ def test_what_was_taken_along_unheard_is_given_back_with_its_leader(box: Databas
     """The answer to the question for company was lost, and the worker lives on: nothing waits for its end."""
     for number in range(1, 7):
         deliver(box, 1, object_id=number)
-    one(box, "INSERT INTO procrastinate_workers DEFAULT VALUES")
-    one(
-        box,
-        "UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT max(id) FROM procrastinate_workers)"
-        " WHERE id = (SELECT min(id) FROM procrastinate_jobs)",
-    )
-    ((row_id, arguments),) = rows(box, "SELECT id, args FROM procrastinate_jobs WHERE status = 'doing'")
-    leader = Begun(row_id, Job.from_arguments(arguments))
+    leader = begun_first(box)
     along = box.transaction(partial(jobs.take_along, leader=leader, most=9, lanes=2))
     assert len(along) == 2
     rescue = partial(upkeep.rescue_stalled, box, ONE_RETRY, (jobs.REFRESH,), silent_for=timedelta(minutes=1))

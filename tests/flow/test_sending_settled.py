@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.letters import TEXT, THREAD, a_guest
+from tests.post import deliver
 
 from hostaway_sync.errors import MessageRefused, MessageUnsettled
 from hostaway_sync.records import Resource
@@ -107,6 +108,21 @@ def test_what_was_taken_and_not_delivered_is_reported(town: Build, caplog: pytes
     assert guest.mirror.status().accounts[0].letters.undelivered == 1
     assert guest.tell(key="k").step is Step.TAKE_UP
     assert guest.heard == [TEXT, TEXT]
+
+
+def test_a_handler_settles_what_it_read_before_it_failed(town: Build) -> None:
+    """Of two bookings that are read together the second cannot be had; the thread of the first tells all the same."""
+    guest, _ = late(town)
+    here = guest.here
+    other = max(here.truth("reservations"))
+    assert other != guest.reservation_id
+    for number in (guest.reservation_id, other):
+        deliver(here.database, here.account_id, object_id=number)
+    here.sandbox.faults.add(faults.bad_gateway(), path=rf"/reservations/{other}\b", times=None)
+    with here.mirror(retry_attempts=1).push.worker(drain=True, concurrency=1) as working:
+        working.wait()
+    assert guest.ledger("state, proof") == [("sent", "thread")]
+    assert here.ask("SELECT status FROM webhook_log ORDER BY created_at") == [("processed",), ("failed",)]
 
 
 def test_a_handler_that_reads_a_thread_settles_too(town: Build) -> None:

@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.post import until
 from tests.store.samples import LISTINGS, OWNER, add_account, at, one, page, record, rows, write
 
 from hostaway_sync.records import Change, Resource, Shape
@@ -132,6 +133,21 @@ def test_records_that_were_asked_for_one_by_one_each_have_their_moment(database:
     again = replace(both, moments={1: at(5), 2: at(5), 3: at(2)})
     database.transaction(partial(sightings.seen, account_id=OWNER.account_id, page=again))
     assert {number: row.observed_at for number, row in rows(database).items()} == {1: at(5), 2: at(5), 3: at(4)}
+
+
+def test_rows_are_held_in_the_order_of_their_ids(database: Database) -> None:
+    """Whoever waits for a row holds none that stands after it: two who write several never wait in a circle."""
+    write(database, page(*(record(number, {"v": 1}) for number in (1, 2, 3))))
+    with database.engine.begin() as first:
+        first.execute(sa.text("SELECT 1 FROM hostaway.listings WHERE id = 1 FOR UPDATE"))
+        hold = partial(sightings.hold, account_id=OWNER.account_id, resource=Resource.LISTINGS, ids=[3, 2, 1])
+        waiting = threading.Thread(target=database.transaction, args=(hold,))
+        waiting.start()
+        blocked = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        until(lambda: one(database, blocked) is not None, "it waits for the first row")
+        free = "SELECT id FROM hostaway.listings WHERE id > 1 FOR UPDATE NOWAIT"
+        assert len(first.execute(sa.text(free)).all()) == 2
+    waiting.join()
 
 
 def test_unchanged_rows_are_never_rewritten(database: Database) -> None:

@@ -10,13 +10,41 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from hostaway_sync.store.jobs import Job
+    from hostaway_sync.store.jobs import Begun, Job
 
 Ends: TypeAlias = "list[Exception | None]"
 Handler: TypeAlias = "Callable[[Sequence[Job]], Ends]"
 """Does jobs together, one or more, in their order; gives how each ended, or raises what the first one failed of."""
+
+
+class Batch:
+    """A job in hand, and those that it takes along; two threads may look at it.
+
+    Args:
+        leader: the job whose turn it was; the engine ends its row, and we end the others'.
+        since: when it was begun, by `monotonic`.
+    """
+
+    def __init__(self, leader: Begun, *, since: float) -> None:
+        self.leader = leader
+        # Replaced as a whole: whoever looks sees all that were taken along, or none.
+        self._members: tuple[tuple[Begun, float], ...] = ((leader, since),)
+
+    def add(self, followers: Iterable[Begun], *, since: float) -> None:
+        """Take jobs along that were begun after the leader."""
+        self._members = (*self._members, *((follower, since) for follower in followers))
+
+    @property
+    def members(self) -> tuple[tuple[Begun, float], ...]:
+        """Every job and since when it is in hand, the leader first."""
+        return self._members
+
+    @property
+    def begun(self) -> tuple[Begun, ...]:
+        """Every job, the leader first."""
+        return tuple(one for one, _ in self._members)
 
 
 class NotReached(Exception):

@@ -69,14 +69,15 @@ def conclude(database: Database, job: Job, failure: Failure, policy: Policy, *, 
 
 
 def give_back(
-    connection: sa.Connection, begun: Sequence[Begun], *, ending: Sequence[int], after: timedelta | None = None
+    connection: sa.Connection, begun: Sequence[Begun], *, ending: Sequence[Begun], after: timedelta | None = None
 ) -> None:
-    """Have jobs done another time, perhaps by another worker, and end the rows in `ending`: no attempt is counted."""
+    """Have jobs done another time, perhaps by another worker, and end the rows of some: no attempt is counted."""
+    if ending:
+        jobs.end(connection, [one.row_id for one in ending])
     at = jobs.now(connection) + after if after else None
     # In the order of their keys, so that two that do this at once do not wait for each other in turns.
     for job in sorted((one.job for one in begun), key=lambda job: job.key):
         jobs.defer_again(connection, job, at=at)
-    jobs.end(connection, ending)
 
 
 def rescue(connection: sa.Connection, stalled: Stalled, policy: Policy, *, luck: float) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -13,9 +14,9 @@ from random import random
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hostaway_sync.circumstances import carried, circumstances
-from hostaway_sync.errors import HostawaySyncError
+from hostaway_sync.errors import HostawaySyncError, SourceAway, StoreUnavailable
 from hostaway_sync.queue import conclusion, upkeep
-from hostaway_sync.queue.batching import NotReached, attempted
+from hostaway_sync.queue.batching import Batch, NotReached, attempted
 from hostaway_sync.queue.conclusion import Failure
 from hostaway_sync.queue.engine import engine_of
 from hostaway_sync.queue.policy import Action
@@ -24,7 +25,7 @@ from hostaway_sync.store.jobs import Begun, Job
 from hostaway_sync.tracing import innermost, span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from procrastinate import App
 
@@ -175,53 +176,60 @@ class Session:
     async def _attempt(self, kind: str, row_id: int, job: Job) -> None:
         doing = span(f"job {kind}", kind="consumer", job_kind=kind, attempt=job.attempt)
         with circumstances(job=job.key, account_id=job.account_id), doing:
-            await self._attempt_at(kind, [Begun(row_id, job)])
+            await self._attempt_at(kind, Batch(Begun(row_id, job), since=time.monotonic()))
 
-    async def _attempt_at(self, kind: str, batch: list[Begun]) -> None:
-        """Do a job, and those that it takes along; the engine ends the row of the first one."""
+    async def _attempt_at(self, kind: str, batch: Batch) -> None:
+        """Do a job, and those that it takes along."""
         attempt = asyncio.current_task()
         assert attempt is not None  # noqa: S101  (the engine runs this as a task)
-        began = time.monotonic()
         self._attempts.add(attempt)
         try:
             ends = await self._in_thread(partial(self._do, kind, batch))
         except asyncio.CancelledError:
             # The thread may go on for a while: whatever it writes still, the next attempt finds done.
             innermost().note(verdict="given back")
-            all_of_it = partial(conclusion.give_back, begun=list(batch), ending=_taken_along(batch))
-            await self._in_thread(partial(self._database.attempt, all_of_it))
+            in_hand = batch.begun
+            back = partial(conclusion.give_back, begun=in_hand, ending=in_hand[1:])
+            await self._in_thread(partial(self._database.attempt, back))
             return
         finally:
             self._attempts.discard(attempt)
-        if len(batch) > 1 or ends != [None]:
-            await self._in_thread(partial(self._conclude, batch, ends, timedelta(seconds=time.monotonic() - began)))
+        if ends != [None]:
+            await self._in_thread(partial(self._conclude, batch, ends, ended=time.monotonic()))
 
-    def _do(self, kind: str, batch: list[Begun]) -> Ends:
-        """Do a job together with others, which are added to `batch`."""
-        (leader,) = batch
-        if self._duty.batch > 1 and leader.job.batch_prefix is not None:
-            along = partial(jobs.take_along, leader=leader, most=self._duty.batch - 1, lanes=self._duty.lanes[kind])
-            # Once: whatever it began that we do not hear of is given back when the leader has ended.
-            batch += self._database.attempt(along, is_one_statement=True)
-            innermost().note(jobs=len(batch))
-        return attempted(self._duty.handlers[kind], [one.job for one in batch])
+    def _do(self, kind: str, batch: Batch) -> Ends:
+        """Do a job together with others, which are added to its batch."""
+        if self._duty.batch > 1 and batch.leader.job.batch_prefix is not None:
+            lanes = self._duty.lanes[kind]
+            along = partial(jobs.take_along, leader=batch.leader, most=self._duty.batch - 1, lanes=lanes)
+            # Once, and else alone: what it began that we do not hear of is given back when the leader has ended.
+            with suppress(StoreUnavailable):
+                batch.add(self._database.attempt(along, is_one_statement=True), since=time.monotonic())
+            innermost().note(jobs=len(batch.begun))
+        return attempted(self._duty.handlers[kind], [one.job for one in batch.begun])
 
-    def _conclude(self, batch: list[Begun], ends: Ends, elapsed: timedelta) -> None:
-        delay = None
-        for begun, error in zip(batch, ends, strict=True):
-            if error is None or isinstance(error, NotReached):
-                continue
-            innermost().fail(error)
-            luck = random()  # noqa: S311  (spreads load, keeps no secret)
-            failure = Failure(error, elapsed)
-            verdict = conclusion.conclude(self._database, begun.job, failure, self._duty.policy, luck=luck)
-            innermost().note(verdict=verdict.action.name.lower() if verdict else "nothing waits")
-            if verdict is not None and verdict.action is Action.SNOOZE:
-                delay = verdict.delay  # what is in the way of one is in the way of all
-        unreached = [begun for begun, error in zip(batch, ends, strict=True) if isinstance(error, NotReached)]
-        if len(batch) > 1:
-            back = partial(conclusion.give_back, begun=unreached, ending=_taken_along(batch), after=delay)
+    def _conclude(self, batch: Batch, ends: Ends, *, ended: float) -> None:
+        """Write down what failed, and give back what was not reached; what is in the way of one may be of all."""
+        delay: timedelta | None = None
+        unreached: list[Begun] = []
+        for (begun, since), error in zip(batch.members, ends, strict=True):
+            if isinstance(error, NotReached):
+                unreached.append(begun)
+            elif error is not None:
+                delay = self._failed(begun, Failure(error, timedelta(seconds=ended - since)))
+        followers = batch.begun[1:]
+        if followers:
+            back = partial(conclusion.give_back, begun=unreached, ending=followers, after=delay)
             self._database.transaction(back)
+
+    def _failed(self, begun: Begun, failure: Failure) -> timedelta | None:
+        """Write down an attempt that failed; give how long others have to wait for what it failed of."""
+        innermost().fail(failure.error)
+        luck = random()  # noqa: S311  (spreads load, keeps no secret)
+        verdict = conclusion.conclude(self._database, begun.job, failure, self._duty.policy, luck=luck)
+        innermost().note(verdict=verdict.action.name.lower() if verdict else "nothing waits")
+        is_in_the_way = isinstance(failure.error, SourceAway) or (verdict and verdict.action is Action.SNOOZE)
+        return verdict.delay if verdict and is_in_the_way else None
 
     async def _every(self, seconds: float, chore: Callable[[], None]) -> None:
         while True:
@@ -243,7 +251,3 @@ class Session:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, carried(work))
-
-
-def _taken_along(batch: Sequence[Begun]) -> list[int]:
-    return [begun.row_id for begun in batch[1:]]

@@ -187,8 +187,8 @@ def enqueue_forgotten(database: Database, *, limit: int = 1_000) -> int:
     query = (
         sa.select(webhook_log.c.account_id, webhook_log.c.target_resource, webhook_log.c.object_id)
         .where(_WAITS, key.not_in(jobs.waiting_keys()))
-        .distinct()
-        .order_by(webhook_log.c.account_id, webhook_log.c.target_resource, webhook_log.c.object_id)
+        .group_by(webhook_log.c.account_id, webhook_log.c.target_resource, webhook_log.c.object_id)
+        .order_by(sa.collate(key, "C"))
         .limit(limit)
     )
 

@@ -197,14 +197,19 @@ def take_along(connection: sa.Connection, leader: Begun, *, most: int, lanes: in
         .cte("near")
     )
     share = sa.select(sa.func.least(most, sa.func.count() // lanes)).select_from(near).scalar_subquery()
-    alike = sa.func.starts_with(near.c.queueing_lock, leader.job.batch_prefix)
+    is_alike = sa.func.starts_with(near.c.queueing_lock, leader.job.batch_prefix)
     is_first = near.c.args["attempt"].as_integer() == 1
-    wanted = sa.select(near.c.id).where(alike, is_first).order_by(near.c.id).limit(share)
+    # A delivery may have come for the leader's own object: that is read again, but not at once.
+    wanted = sa.select(near.c.id).where(is_alike, is_first, near.c.queueing_lock != leader.job.key)
+    wanted = wanted.order_by(near.c.id).limit(share)
     free = sa.select(jobs.c.id).where(jobs.c.id.in_(wanted), _TODO).with_for_update(skip_locked=True)
-    worker = sa.select(jobs.c.worker_id).where(jobs.c.id == leader.row_id).scalar_subquery()
+    row = jobs.alias("leader")
+    # Whose row has gone was given back: nobody would hear of its followers.
+    is_led = sa.exists().where(row.c.id == leader.row_id, row.c.status == sa.literal_column("'doing'"))
+    worker = sa.select(row.c.worker_id).where(row.c.id == leader.row_id).scalar_subquery()
     statement = (
         sa.update(jobs)
-        .where(jobs.c.id.in_(free))
+        .where(jobs.c.id.in_(free), is_led)
         .values(
             status=sa.literal_column("'doing'"),
             worker_id=worker,
@@ -263,7 +268,10 @@ def end(connection: sa.Connection, row_ids: Sequence[int]) -> None:
 def forget(connection: sa.Connection, account_id: int) -> None:
     """Take away the jobs of an account that nobody works on."""
     of_account = jobs.c.args["account_id"].as_integer() == account_id
-    connection.execute(sa.delete(jobs).where(sa.or_(_TODO, _DROPPED), of_account))
+    idle = sa.select(jobs.c.id).where(sa.or_(_TODO, _DROPPED), of_account)
+    # In the order of their keys, as whoever gives some back.
+    ids = connection.scalars(idle.order_by(sa.collate(jobs.c.queueing_lock, "C"), jobs.c.id).with_for_update()).all()
+    end(connection, ids)
 
 
 def waiting_keys() -> sa.Select[str]:

@@ -259,17 +259,12 @@ def _upsert(shape: Shape) -> sa.Select[Any]:
     table = MIRRORED[shape.resource]
     verdicts = _verdicts(table, shape, received_rows(table, shape), locking=True)
     filled = ["id", "payload_hash", "source_updated_at", *_typed(table, shape), "raw_payload"]
-    has_thread = "thread_due_at" in table.c
-    rows = sa.select(
-        OF_ACCOUNT,
-        _OF_CUSTOMER,
-        verdicts.c.asked_at,
-        *(verdicts.c[name] for name in filled),
-        *([verdicts.c.asked_at] if has_thread else []),
-    ).where(
-        verdicts.c.change.in_([sa.literal_column(f"'{Change.INSERTED}'"), sa.literal_column(f"'{Change.UPDATED}'")])
-    )
-    marked = ["thread_due_at"] if has_thread else []
+    marked = ["thread_due_at"] if "thread_due_at" in table.c else []
+    values = (verdicts.c[name] for name in filled)
+    changed = verdicts.c.change.in_([sa.literal_column(f"'{name}'") for name in (Change.INSERTED, Change.UPDATED)])
+    rows = sa.select(OF_ACCOUNT, _OF_CUSTOMER, verdicts.c.asked_at, *values, *(verdicts.c.asked_at for _ in marked))
+    # In the order of their ids: two who insert the same rows must not wait for each other in a circle.
+    rows = rows.where(changed).order_by(verdicts.c.id)
     statement = insert(table).from_select(["account_id", "customer_id", "observed_at", *filled, *marked], rows)
     new = statement.excluded
     is_same = comparable(table.c.raw_payload, shape) == comparable(new.raw_payload, shape)

@@ -14,6 +14,7 @@ from hostaway_sync.store import missing
 from hostaway_sync.store.tables import MIRRORED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from hostaway_sync.records import Page, Resource
@@ -26,6 +27,15 @@ def now(database: Database) -> datetime:
         lambda connection: connection.execute(_NOW).scalar_one(), is_one_statement=True
     )
     return moment
+
+
+def hold(connection: sa.Connection, account_id: int, resource: Resource, ids: Sequence[int]) -> None:
+    """Lock rows in the order of their ids, as pages do, so that two who write several wait for each other in turns."""
+    table = MIRRORED[resource]
+    is_one = table.c.id == sa.func.any(sa.literal(list(ids), sa.ARRAY(sa.BigInteger)))
+    connection.execute(
+        sa.select(table.c.id).where(table.c.account_id == account_id, is_one).order_by(table.c.id).with_for_update()
+    )
 
 
 def seen(connection: sa.Connection, account_id: int, page: Page) -> None:

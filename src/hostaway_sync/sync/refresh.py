@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from hostaway_sync.errors import Forbidden, NotFound, SourceError, SourceUnavailable
+from hostaway_sync.errors import Forbidden, NotFound, SourceUnavailable
 from hostaway_sync.records import Page, Resource
 from hostaway_sync.store import due, ownership, records, sightings
 from hostaway_sync.sync import plan
@@ -75,19 +75,23 @@ def refresh_each(
     owner: records.Owner,
     source: Source,
     reservation_ids: Sequence[int],
-    read: Callable[[int], None],
-) -> int:
-    """Read reservations with their due threads, in their order, and tell `read` of each that is done with.
+    read: Callable[[int, int], None],
+) -> None:
+    """Read reservations with their due threads, in their order.
 
     They are stored together, before what hangs on them is read: that takes a third of the time.
 
-    Returns:
-        How many threads were read whole.
+    Args:
+        database: with the tables.
+        owner: whose they are.
+        source: where from.
+        reservation_ids: which.
+        read: told the id of each that is done with, and how many of its threads were read whole.
 
     Raises:
-        As `refresh`; what was read before the error is stored, and told of as far as nothing hangs on it.
+        As `refresh`; what was read before the error is stored.
     """
-    return _Reading(database, owner, source).each(reservation_ids, read)
+    _Reading(database, owner, source).each(reservation_ids, read)
 
 
 class _Reading:
@@ -115,7 +119,7 @@ class _Reading:
             return Refreshed(Finding.THERE, change, self._hanging_on(resource, page.records[0], record_id))
         raise SourceUnavailable(f"the source does not make up its mind whether {resource} {record_id} is there")
 
-    def each(self, reservation_ids: Sequence[int], read: Callable[[int], None]) -> int:
+    def each(self, reservation_ids: Sequence[int], read: Callable[[int, int], None]) -> None:
         """Read reservations, store them together, and go on with what hangs on each."""
         pages, failure = self._asked_for(reservation_ids)
         there = {number: page for number, page in pages.items() if page is not None}
@@ -123,16 +127,14 @@ class _Reading:
             self._stored(_together(list(there.values())))
         listing_ids = {number: _id(page.records[0].columns["listing_id"]) for number, page in there.items()}
         hanging = due.hanging_on(self._database, self._owner.account_id, listing_ids)
-        threads = 0
         for number in pages:
             if number in hanging:
-                threads += self._due_threads(number, listing_ids[number], hanging[number])
+                threads = self._due_threads(number, listing_ids[number], hanging[number])
             else:
-                threads += self.again(Resource.RESERVATIONS, number).threads
-            read(number)
+                threads = self.again(Resource.RESERVATIONS, number).threads
+            read(number, threads)
         if failure is not None:
             raise failure
-        return threads
 
     def record(self, page: Page) -> None:
         """Store a page, if there is anything in it."""
@@ -152,9 +154,9 @@ class _Reading:
             else:
                 due.thread_read(connection, account_id, parent, began_at=began_at, met=met)
 
-        self._database.transaction(write, is_one_statement=True)
+        self._database.transaction(write)
 
-    def _asked_for(self, reservation_ids: Sequence[int]) -> tuple[dict[int, Page | None], SourceError | None]:
+    def _asked_for(self, reservation_ids: Sequence[int]) -> tuple[dict[int, Page | None], Exception | None]:
         """Give reservations up to the first that cannot be read, and why; None for one that is gone or forbidden."""
         pages: dict[int, Page | None] = {}
         for number in reservation_ids:
@@ -162,14 +164,17 @@ class _Reading:
                 pages[number] = self._source.get(Resource.RESERVATIONS, number)
             except (NotFound, Forbidden):
                 pages[number] = None
-            except SourceError as error:
+            except Exception as error:  # noqa: BLE001  (raised once what was read is stored)
                 return pages, error
         return pages, None
 
     def _stored(self, page: Page) -> Change | None:
         account_id, resource = self._owner.account_id, page.shape.resource
+        ids = [record.id for record in page.records if record.id is not None]
 
         def write(connection: Connection) -> Change | None:
+            if len(ids) > 1:
+                sightings.hold(connection, account_id, resource, ids)
             changes = records.write_page(connection, ownership.current(connection, account_id), page)
             sightings.seen(connection, account_id, page)
             wrote(changes)
@@ -238,7 +243,7 @@ class _Reading:
 
 def _together(pages: Sequence[Page]) -> Page:
     """Make one page of several with a record each, which was observed when it was."""
-    records = tuple(record for page in pages for record in page.records)
+    records = sorted((record for page in pages for record in page.records), key=lambda record: record.id or 0)
     moments = {record.id: page.observed_at for page in pages for record in page.records if record.id is not None}
     return Page(pages[0].shape, records, min(moments.values()), moments=moments)
 

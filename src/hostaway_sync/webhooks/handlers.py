@@ -60,6 +60,8 @@ def refresh(database: Database, read_again: ReadAgain, batch: Sequence[Job]) -> 
         read_again(waiting.owner, resource, wanted, read.append)
     except Exception as error:  # noqa: BLE001  (the policy judges it)
         failure = error
+    if failure is not None and len(read) == len(wanted):
+        read.pop()  # what went wrong after the last one is its own
     inbox.processed(database, [one for number in read for one in waiting.deliveries[number]])
     if isinstance(failure, AccountError):  # while they were being read
         inbox.ignored(database, deliveries, reason=_DISABLED)

@@ -136,7 +136,7 @@ def postgres(session: nox.Session) -> None:
 def host(session: nox.Session) -> None:
     """Run it under a real cron, and ask systemd and Prometheus about our files; what this machine lacks is skipped.
 
-    Three minutes, as root, with Debian's packages `cron`, `systemd` and `prometheus`.
+    Six minutes, as root, with Debian's packages `cron`, `faketime`, `systemd` and `prometheus`.
     """
     patient = ("-o", "faulthandler_timeout=300")
     session.run(installed(session) / "pytest", "tests/host", "-rs", *patient, *session.posargs, external=True)

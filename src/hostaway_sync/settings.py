@@ -129,7 +129,7 @@ class Settings(BaseSettings):
         threads_after_days: such a run reads again the threads that were not read whole for so long.
         trusted_proxies: addresses and networks whose `X-Forwarded-For` the receiver believes.
         payload_fields: which fields of payloads are left out or hashed before they are stored; see `redaction`.
-        metrics_textfile_dir: where `sync` and `sync-all` leave their metrics; None: nowhere.
+        metrics_textfile_dir: where `sync`, `sync-all` and `worker` leave their metrics; None: nowhere.
         ping_url: a monitor that is told when they begin, and how they end; secret, because it is a password in itself.
         keep_deliveries_days: deliveries that were worked off, attempts, and resolved dead letters are kept so long.
         keep_runs_days: runs that are over, and verifications, are kept so long, the newest of each kind for ever.

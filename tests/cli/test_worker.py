@@ -13,14 +13,19 @@ import sqlalchemy as sa
 from tests.cli.conftest import COVERAGE, SECRETS, Program
 from tests.post import deliver, until
 
+from hostaway_sync.cli.reporting import exported
+from hostaway_sync.exposition import FILE
 from hostaway_sync.records import Resource
 from hostaway_sync.sandbox import AccountSpec, faults
 from hostaway_sync.store import dead_letters
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.town import Town
 
 Build = Callable[..., "Town"]
+ASKED = 'hostaway_sync_api_requests_total{method="GET",route="/reservations/{id}",status="200"}'
 
 
 def start(town: Town, *arguments: str) -> subprocess.Popen[str]:
@@ -168,3 +173,28 @@ def test_a_dead_letter_is_shown_to_a_person(town: Build, program: Program) -> No
     assert "error: red [31m\n" in shown
     assert shown.endswith("attempt 1, 2026-11-22: away\nTrace\nback\n")
     assert not any(secret in shown for secret in SECRETS)
+
+
+def test_a_worker_leaves_its_metrics(town: Build, program: Program, tmp_path: Path) -> None:
+    """What it asked of the source stands in the file when it has ended, and what others asked is not counted twice."""
+    here = town()
+    here.mirror().sync(here.account_id)
+    deliver(here.database, here.account_id, object_id=min(here.truth("reservations")))
+    words = ("worker", "--drain", "--metrics-textfile", str(tmp_path))
+    for _ in range(2):
+        done = program(here, *words)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert f"{ASKED} 1.0" in (tmp_path / FILE).read_text()
+
+
+def test_metrics_are_left_while_work_goes_on(town: Build, tmp_path: Path) -> None:
+    """Again and again, and where no directory is named, nowhere."""
+    mirror = town().mirror()
+    file = tmp_path / FILE
+    with exported(mirror, tmp_path, every=0.01):
+        for _ in range(2):
+            until(file.exists, "it is written")
+            file.unlink()
+    assert file.exists()
+    with exported(mirror, None, every=0.01):
+        pass

@@ -1,8 +1,9 @@
-"""What a run from cron leaves behind for those who watch it: metrics in a file, and pings to a monitor."""
+"""What runs and workers leave behind for those who watch them: metrics in a file, and pings to a monitor."""
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from hostaway_sync.mirror import Mirror
 
 _LINES: Final = 20
+_LAST_WORDS: Final = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,30 @@ def reported(*, textfile: Path | None, pings: bool = True) -> Iterator[Reported]
             _export(mirror, directory)
             raise
         _export(mirror, directory)
+
+
+@contextmanager
+def exported(mirror: Mirror, directory: Path | None, *, every: float = 60.0) -> Iterator[None]:
+    """Write the metrics every so many seconds as long as the block runs, and at its end; without a directory, never."""
+    if directory is None:
+        yield
+        return
+    is_over = threading.Event()
+
+    def export() -> None:
+        while not is_over.wait(every):
+            _export(mirror, directory)
+
+    # A daemon: a database that does not answer must not keep the program from ending.
+    thread = threading.Thread(target=export, name="metrics", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join(_LAST_WORDS)
+        if not thread.is_alive():
+            _export(mirror, directory)
 
 
 @contextmanager

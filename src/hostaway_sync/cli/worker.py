@@ -6,20 +6,28 @@ from typing import Annotated
 
 import typer
 
-from hostaway_sync.cli.arguments import Concurrency
-from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.cli.arguments import Concurrency, Textfile
+from hostaway_sync.cli.opening import open_mirror, read_settings
 
 
 def worker(
     *,
     concurrency: Concurrency = 4,
     drain: Annotated[bool, typer.Option("--drain", help="End as soon as nothing is due: for cron.")] = False,
+    metrics_textfile: Textfile = None,
 ) -> None:
     """Work off deliveries and queued syncs, until it is stopped.
 
     As many may run as you like, on as many machines. One that is stopped finishes what it has in hand or gives it back
-    within ten seconds; the work of one that is killed is given back within a minute.
+    within ten seconds; the work of one that is killed is given back within a minute. Metrics are left once a minute.
     """
+    from hostaway_sync.cli.reporting import exported
+
+    settings = read_settings()
+    directory = metrics_textfile or settings.metrics_textfile_dir
     # Many workers share what PostgreSQL takes: with the queue's two, each has four.
-    with open_mirror(connections=max(2, concurrency // 2)) as mirror:
+    with (
+        open_mirror(settings=settings, connections=max(2, concurrency // 2)) as mirror,
+        exported(mirror, directory),
+    ):
         mirror.push.work(concurrency=concurrency, drain=drain)

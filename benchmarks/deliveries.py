@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 OBJECTS = 300
 DISTINCT = 2_000
+WARM_UP = 100
 CONNECTIONS = 32
 
 
@@ -53,8 +54,8 @@ def main() -> None:
         ids = _ids(on, wiring)
         print(f"{rate} deliveries a second for {seconds} s over {OBJECTS} objects")
         with _receiver(on, wiring) as address:
-            fill(wiring, on.account_id, ids[-1:])
-            settled(wiring, 1)
+            fill(wiring, on.account_id, ids[-WARM_UP:])
+            settled(wiring, WARM_UP)
             run(wiring, "DELETE FROM hostaway.webhook_log")
             waits = asyncio.run(_send(address, on.account_id, ids[:OBJECTS], rate, seconds))
             settled(wiring, len(waits))

@@ -102,6 +102,7 @@ class _Reading:
         self._owner = owner
         self._source = source
         self._listings_asked_for: set[int] = set()
+        self._taken = 0
 
     def again(self, resource: Resource, record_id: int) -> Refreshed:
         """Read an object and what hangs on it."""
@@ -140,6 +141,7 @@ class _Reading:
         """Store a page, if there is anything in it."""
         if page.records:
             self._stored(page)
+            self._taken += len(page.records)
 
     def read(self, resource: Resource, parent: int, began_at: datetime, met: Collection[int]) -> None:
         """Take away the mark of a part that was read whole.
@@ -154,7 +156,7 @@ class _Reading:
             else:
                 due.thread_read(connection, account_id, parent, began_at=began_at, met=met)
 
-        self._database.transaction(write)
+        self._database.transaction(write, is_one_statement=resource is Resource.CONVERSATIONS)
 
     def _asked_for(self, reservation_ids: Sequence[int]) -> tuple[dict[int, Page | None], Exception | None]:
         """Give reservations up to the first that cannot be read, and why; None for one that is gone or forbidden."""
@@ -227,8 +229,9 @@ class _Reading:
             self._fetch(Resource.LISTINGS, listing_id)
         threads = hanging.threads
         if hanging.is_lookup:
+            before = self._taken
             self._part(Resource.CONVERSATIONS, reservation_id)
-            threads = due.threads_of(self._database, account_id, reservation_id)
+            threads = due.threads_of(self._database, account_id, reservation_id) if self._taken > before else []
         return sum(self._part(Resource.MESSAGES, thread) for thread in threads)
 
     def _part(self, resource: Resource, parent: int) -> int:

@@ -13,6 +13,7 @@ from tests.store.samples import add_account, at, one
 
 from hostaway_sync.errors import AccountError, StoreError, UsageError
 from hostaway_sync.store import changing, schema
+from hostaway_sync.store.audit import last_entries
 from hostaway_sync.store.changing import Wishes
 from hostaway_sync.store.engine import Database
 from hostaway_sync.store.grants import OF_ACCOUNTS, POLICIES, READABLE
@@ -136,6 +137,19 @@ def test_whoever_is_bound_sees_its_accounts_only(staff: Staff) -> None:
     assert seen(staff, one_account) == {(1, 3)}
     assert staff.roles.unbind(one_account) == 2
     assert seen(staff, one_account) == {()}
+
+
+@pytest.mark.usefixtures("rows")
+def test_who_may_read_an_account_is_in_its_audit_log(staff: Staff) -> None:
+    """Each account has a line when a reader is bound to it or to its customer, and when that ends; again is no line."""
+    reader = staff.hire("one")
+    for _ in range(2):
+        staff.roles.bind(reader, [3], [BLUE])
+    staff.roles.unbind(reader)
+    bound, unbound = {"reader": {"old": None, "new": reader}}, {"reader": {"old": reader, "new": None}}
+    for account_id in (1, 2, 3):
+        entries = last_entries(staff.database, account_id, limit=5)
+        assert [(entry.action, entry.changes) for entry in entries] == [("updated", unbound), ("updated", bound)]
 
 
 def test_another_customer_takes_the_rows_along(rows: Database, staff: Staff, ring: KeyRing) -> None:

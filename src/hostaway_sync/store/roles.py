@@ -5,23 +5,25 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from hostaway_sync.errors import StoreError, UsageError
+from hostaway_sync.store import audit
 from hostaway_sync.store.accounts import account_unknown
 from hostaway_sync.store.grants import POLICIES, Groups, creating, granting, quoted
 from hostaway_sync.store.tables import accounts, reader_bindings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
     from hostaway_sync.store.engine import Database
 
+_BOUND: Final = (reader_bindings.c.bound_account_id, reader_bindings.c.bound_customer_id)
 _PREFIX: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
 # A migration makes tables, and granting them is the last thing it does: nobody does it at the same time.
 _ALONE: Final = sa.text("SELECT pg_advisory_xact_lock(hashtext('hostaway-sync migrate'))")
@@ -135,15 +137,22 @@ class Roles:
             rows: list[dict[str, object]]
             rows = [{"role_name": role, "bound_account_id": number, "bound_customer_id": None} for number in numbers]
             rows += [{"role_name": role, "bound_account_id": None, "bound_customer_id": one} for one in customers]
-            connection.execute(insert(reader_bindings).on_conflict_do_nothing(), rows)
+            statement = insert(reader_bindings).on_conflict_do_nothing().values(rows).returning(*_BOUND)
+            _write_down(connection, connection.execute(statement).all(), {"old": None, "new": role})
             return None if reads else _joined(connection, groups.reader, role)
 
         return self._database.transaction(write)
 
     def unbind(self, role: str) -> int:
         """Take away all accounts that a reader sees; give how many bindings that were."""
-        statement = sa.delete(reader_bindings).where(reader_bindings.c.role_name == role)
-        return self._database.transaction(lambda connection: connection.execute(statement).rowcount)
+        statement = sa.delete(reader_bindings).where(reader_bindings.c.role_name == role).returning(*_BOUND)
+
+        def write(connection: sa.Connection) -> int:
+            ended = connection.execute(statement).all()
+            _write_down(connection, ended, {"old": role, "new": None})
+            return len(ended)
+
+        return self._database.transaction(write)
 
     def members(self) -> list[Role]:
         """Give the direct members of the groups, and whoever else is bound, by name.
@@ -209,6 +218,18 @@ def _found(connection: sa.Connection, schema: str, *, owned: bool = False) -> Gr
     wanted = {"accounts": f"{quoted(schema)}.accounts", "owned": owned, "names": list(POLICIES)}
     found = {row.polname: row.rolname for row in connection.execute(_POLICIES, wanted)}
     return Groups(*(found[name] for name in POLICIES)) if len(found) == len(POLICIES) else None
+
+
+def _write_down(
+    connection: sa.Connection, bindings: Sequence[sa.Row[Any, Any]], reader: Mapping[str, str | None]
+) -> None:
+    """Put into the audit log of every account that it is read by one reader more, or less."""
+    numbers = [row.bound_account_id for row in bindings if row.bound_account_id is not None]
+    customers = [row.bound_customer_id for row in bindings if row.bound_customer_id is not None]
+    is_meant = accounts.c.account_id.in_(numbers) | accounts.c.customer_id.in_(customers)
+    meant = sa.select(accounts.c.account_id).where(is_meant).order_by(accounts.c.account_id)
+    for account_id in connection.scalars(meant).all():
+        audit.write(connection, account_id, audit.Action.UPDATED, {"reader": reader})
 
 
 def _joined(connection: sa.Connection, group: str, role: str) -> str | None:

@@ -123,6 +123,14 @@ def test_a_retry_meets_a_fresh_job(box: Database) -> None:
     assert Job.from_arguments(found.args) == job
 
 
+def test_what_is_given_back_late_takes_no_attempt_away(box: Database) -> None:
+    """A worker that was thought dead gives its job back at last; the next attempt is the second all the same."""
+    for attempt in (1, 2, 1):
+        box.transaction(partial(jobs.defer_again, job=Job(1, BOOKING, attempt=attempt)))
+    (found,) = waiting_jobs(box)
+    assert Job.from_arguments(found.args).attempt == 2
+
+
 def test_of_two_retries_the_earlier_counts(box: Database) -> None:
     """Whichever comes first, the job is tried at the sooner of the two times."""
     moment = box.transaction(jobs.now) + timedelta(hours=1)

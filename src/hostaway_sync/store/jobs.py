@@ -160,8 +160,10 @@ def defer_again(connection: sa.Connection, job: Job, *, at: datetime | None = No
         (statement.excluded.scheduled_at.is_(None), sa.null()),
         else_=sa.func.least(jobs.c.scheduled_at, statement.excluded.scheduled_at),
     )
-    # A waiting sync that is to be a full one stays one.
-    carried = jobs.c.args.op("||")(statement.excluded.args)
+    # Whichever has had more attempts counts: one may be given back by a worker that was thought dead. Full stays full.
+    ours, theirs = statement.excluded.args, jobs.c.args
+    has_more = theirs["attempt"].as_integer() > ours["attempt"].as_integer()
+    carried = sa.case((has_more, ours.op("||")(theirs)), else_=theirs.op("||")(ours))
     connection.execute(_unless_waiting(statement, {"scheduled_at": sooner, "args": carried}))
 
 

@@ -110,6 +110,15 @@ def processes_below(directory: Path) -> list[psutil.Process]:
     return found
 
 
+def users_below(directory: Path) -> set[int]:
+    """Give whose these processes are; a server's own come and go, and one that has just gone is nobody's."""
+    found = set()
+    for process in processes_below(directory):
+        with suppress(psutil.NoSuchProcess):
+            found.add(process.uids().effective)
+    return found
+
+
 def gone(*processes: psutil.Process) -> None:
     """Wait until these processes are dead; a zombie is, wherever nobody reaps it."""
     for _ in poll(30):

@@ -19,6 +19,7 @@ from tests.store.embedded_clients import (
     processes_below,
     refusal,
     running,
+    users_below,
 )
 
 from hostaway_sync.store.embedded import EmbeddedPostgres, binaries, home
@@ -120,7 +121,7 @@ def test_root_runs_the_server_of_an_ordinary_user_as_that_user(room: Path) -> No
     state.mkdir(mode=0o700)
     os.chown(state, NOBODY, NOBODY)
     with running(state) as postgres:
-        assert {process.uids().effective for process in processes_below(postgres.pgdata)} == {NOBODY}
+        assert users_below(postgres.pgdata) == {NOBODY}
     user = Client(state, uid=NOBODY)
     assert [user.does("start"), user.does("release")] == ["None", "True"]
     user.end()
@@ -152,7 +153,7 @@ def test_ordinary_user_owns_everything(room: Path) -> None:
     user = Client(room / "state", uid=NOBODY)
     assert user.does("start") == "None"
     family = processes_below(room)
-    assert {process.uids().effective for process in family} == {NOBODY}
+    assert users_below(room) == {NOBODY}
     assert (room / "state").stat().st_uid == NOBODY
     assert stat.S_IMODE((room / "state").stat().st_mode) == 0o700
     assert user.does("release") == "True"

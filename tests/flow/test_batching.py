@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.flow.test_queue import ask
 from tests.flow.test_workers import end, line, start
 from tests.post import MANY_RETRIES, ONE_RETRY, QUICK, deliver, drain, left_alone, nothing, refreshing, until, worker
 from tests.store.samples import add_account, one
@@ -19,7 +20,7 @@ from hostaway_sync.queue import upkeep
 from hostaway_sync.queue.policy import Policy
 from hostaway_sync.records import Resource
 from hostaway_sync.sandbox import Switches, faults
-from hostaway_sync.store import jobs
+from hostaway_sync.store import jobs, ownership
 from hostaway_sync.store.engine import Database
 from hostaway_sync.store.jobs import Begun, Job
 from hostaway_sync.webhooks import handlers
@@ -96,29 +97,19 @@ def failing(*numbers: int) -> Callable[[int], None]:
     return read
 
 
-def rows(database: Database, query: str) -> list[tuple[Any, ...]]:
-    """Give the rows of a query on our tables."""
-
-    def ask(connection: Any) -> list[tuple[Any, ...]]:
-        connection.exec_driver_sql("SET LOCAL search_path TO hostaway")
-        return [tuple(row) for row in connection.exec_driver_sql(query)]
-
-    return database.transaction(ask)
-
-
 def is_done(database: Database) -> bool:
     """Say whether no delivery waits and no job is left."""
-    return rows(database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") == [] and nobody_waits(database)
+    return ask(database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") == [] and nobody_waits(database)
 
 
 def nobody_waits(database: Database) -> bool:
     """Say whether the queue is empty."""
-    return rows(database, "SELECT 1 FROM procrastinate_jobs") == []
+    return ask(database, "SELECT 1 FROM procrastinate_jobs") == []
 
 
 def attempts(database: Database) -> list[tuple[Any, ...]]:
     """Give the object and the number of every attempt on record."""
-    return rows(database, "SELECT split_part(job, ':', 4)::bigint, number FROM job_attempts ORDER BY 1, 2")
+    return ask(database, "SELECT split_part(job, ':', 4)::bigint, number FROM job_attempts ORDER BY 1, 2")
 
 
 def begun_first(database: Database) -> Begun:
@@ -129,7 +120,7 @@ def begun_first(database: Database) -> Begun:
         "UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT max(id) FROM procrastinate_workers)"
         " WHERE id = (SELECT min(id) FROM procrastinate_jobs)",
     )
-    ((row_id, arguments),) = rows(database, "SELECT id, args FROM procrastinate_jobs WHERE status = 'doing'")
+    ((row_id, arguments),) = ask(database, "SELECT id, args FROM procrastinate_jobs WHERE status = 'doing'")
     return Begun(row_id, Job.from_arguments(arguments))
 
 
@@ -194,7 +185,7 @@ def test_what_is_in_the_way_of_one_is_in_the_way_of_all(box: Database, error: Ex
     batches = work(box, away, policy=Policy())
     assert sorted(number for batch in batches for number in batch) == list(range(1, 13))
     waiting = "SELECT count(*), count(DISTINCT scheduled_at) FROM procrastinate_jobs WHERE scheduled_at > now()"
-    ((jobs_waiting, moments),) = rows(box, waiting)
+    ((jobs_waiting, moments),) = ask(box, waiting)
     assert jobs_waiting == 12
     assert moments <= 2 * len(batches)
     assert len(attempts(box)) == (len(batches) if isinstance(error, SourceAway) else 0)
@@ -216,15 +207,15 @@ def test_one_that_came_after_the_leader_began_has_its_own_beginning(database_url
     options = {"policy": patient, "rhythm": replace(QUICK, upkeep=3600), "drain": False}
     with together(narrow, refreshing(narrow, seven_is_away), **options):
         begun = "SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'"
-        until(lambda: len(rows(box, begun)) == 2, "both lanes have a leader, and wait for a connection")
+        until(lambda: len(ask(box, begun)) == 2, "both lanes have a leader, and wait for a connection")
         deliver(box, 1, object_id=7)
         deliver(box, 1, object_id=8)
         held.close()
         until(lambda: attempts(box), "it failed")
         settled = "SELECT 1 FROM webhook_log WHERE status = 'processed'"
-        until(lambda: len(rows(box, settled)) == 7, "the others are done")
+        until(lambda: len(ask(box, settled)) == 7, "the others are done")
     assert (attempts(box), read.count(7)) == ([(7, 1)], 1)
-    assert rows(box, "SELECT count(*) FROM procrastinate_jobs WHERE scheduled_at > now()") == [(1,)]
+    assert ask(box, "SELECT count(*) FROM procrastinate_jobs WHERE scheduled_at > now()") == [(1,)]
     narrow.close()
 
 
@@ -287,7 +278,7 @@ def test_every_attempt_that_is_used_up_is_a_dead_letter_of_one(box: Database) ->
     for number in range(1, 13):
         deliver(box, 1, object_id=number)
     work(box, failing(2, 3))
-    found = rows(box, "SELECT object_id, status FROM webhook_log WHERE status <> 'processed' ORDER BY 1")
+    found = ask(box, "SELECT object_id, status FROM webhook_log WHERE status <> 'processed' ORDER BY 1")
     assert found == [(2, "dead"), (3, "dead")]
     assert (attempts(box), nobody_waits(box)) == ([(2, 1), (2, 2), (3, 1), (3, 2)], True)
 
@@ -320,7 +311,7 @@ def test_a_disabled_account_has_all_of_them_ignored(box: Database) -> None:
         deliver(box, 1, object_id=number)
     one(box, "UPDATE accounts SET is_active = false")
     work(box, lambda _: pytest.fail("it was read"))
-    assert rows(box, "SELECT DISTINCT status FROM webhook_log") == [("ignored",)]
+    assert ask(box, "SELECT DISTINCT status FROM webhook_log") == [("ignored",)]
     assert nobody_waits(box)
 
 
@@ -337,7 +328,7 @@ def test_a_worker_that_is_stopped_gives_all_of_them_back(box: Database) -> None:
     with together(box, refreshing(box, read), drain=False):
         assert begun.wait(60)
     waiting = "SELECT status::text, args - 'object_id', count(*) FROM procrastinate_jobs GROUP BY 1, 2"
-    assert (rows(box, waiting), attempts(box)) == (
+    assert (ask(box, waiting), attempts(box)) == (
         [("todo", Job(1).arguments() | {"resource": "reservations"}, 12)],
         [],
     )
@@ -396,6 +387,21 @@ def settle(here: Town) -> None:
     """Work off what waits, as `worker --drain` does."""
     with here.mirror(retry_attempts=1).push.worker(drain=True) as working:
         working.wait()
+
+
+def test_a_batch_touches_no_row_before_it_knows_whose_they_are(storm: Storm) -> None:
+    """Whoever gives an account to another customer holds its rows alone: a batch waits, and has none in hand."""
+    here, moved = storm(reservations=30)
+    with here.database.engine.begin() as connection:
+        ownership.hold_alone(connection, here.account_id)
+        working = threading.Thread(target=settle, args=(here,))
+        working.start()
+        waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
+        until(lambda: one(here.database, waits) is not None, "a batch waits")
+        free = f"SELECT id FROM hostaway.reservations WHERE id = ANY (ARRAY{moved}) FOR UPDATE NOWAIT"
+        assert len(connection.exec_driver_sql(free).all()) == len(moved)
+    working.join()
+    assert here.differences() == {}
 
 
 def test_a_storm_of_deliveries_ends_with_every_row_right(storm: Storm) -> None:

@@ -175,9 +175,10 @@ class _Reading:
         ids = [record.id for record in page.records if record.id is not None]
 
         def write(connection: Connection) -> Change | None:
+            owner = ownership.current(connection, account_id)
             if len(ids) > 1:
                 sightings.hold(connection, account_id, resource, ids)
-            changes = records.write_page(connection, ownership.current(connection, account_id), page)
+            changes = records.write_page(connection, owner, page)
             sightings.seen(connection, account_id, page)
             wrote(changes)
             return changes[0][1] if changes else None

@@ -272,10 +272,11 @@ class Mirror(Doors):
         """The door to the push pipe: receiver, queue, dead letters."""
         from hostaway_sync.push import Push
 
-        def sync(account: Account, full: bool) -> RunReport:  # noqa: FBT001  (as the queue hands it in)
-            return self.sync(account.account_id, full=full, comes_again=True)
-
-        return Push(self._wiring, sync, platform=SCHEMA)
+        return Push(
+            self._wiring,
+            lambda account, full: self.sync(account.account_id, full=full, comes_again=True),
+            platform=SCHEMA,
+        )
 
     def query(self, sql: str) -> tuple[list[str], list[Sequence[object]]]:
         """Give column names and rows of a question in SQL, which can change nothing."""

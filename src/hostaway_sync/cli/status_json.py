@@ -29,13 +29,12 @@ def overview_document(overview: Overview, verdicts: Sequence[tuple[AccountFacts,
         "accounts": [_account(facts, health) for facts, health in verdicts],
         "budget": [_budget(use) for use in limits if use is not None],
     }
-    shown: dict[str, Any] = _plain(document)
-    return shown
+    return _plain_document(document)
 
 
 def details_document(marks: Mapping[Resource, Mark], history: Sequence[Chapter]) -> dict[str, Any]:
     """Give what the document of one account has besides."""
-    shown: dict[str, Any] = _plain(
+    return _plain_document(
         {
             "watermarks": {resource.value: asdict(mark) for resource, mark in marks.items()},
             "runs": [
@@ -50,7 +49,6 @@ def details_document(marks: Mapping[Resource, Mark], history: Sequence[Chapter])
             ],
         }
     )
-    return shown
 
 
 def _account(facts: AccountFacts, health: Health) -> dict[str, Any]:
@@ -120,7 +118,12 @@ def _budget(use: BucketUse) -> dict[str, Any]:
     return {**document, "window_s": document.pop("window")}
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401  (anything that JSON can hold once its times are text)
+def _plain_document(document: Mapping[str, object]) -> dict[str, Any]:
+    """Write times as text, and spans of time in seconds."""
+    return {name: _plain(value) for name, value in document.items()}
+
+
+def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

@@ -73,7 +73,8 @@ def list_(account_id: OptionalAccountId = None, *, json: Json = False) -> None:
             headers,
             [[str(n), str(h.hook_id), h.address, h.kind, "yes" if h.is_enabled else "no"] for n, h in rows_of],
         )
-    _end(failures)
+    if failures:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -104,7 +105,8 @@ def check(account_id: OptionalAccountId = None, *, json: Json = False) -> None:
         for number, result in found.items():
             verdict = "not well" if result.problems else "all is well"
             typer.echo(f"Account {number}: {verdict}; {_audit_words(result.audit)}.")
-    _end(failures or any(result.problems for result in found.values()))
+    if failures or any(result.problems for result in found.values()):
+        raise typer.Exit(1)
 
 
 def _each(mirror: Mirror, account_id: int | None, ask: Callable[[Registering], T]) -> tuple[dict[int, T], bool]:
@@ -138,8 +140,3 @@ def _audit_words(audit: Audit | None) -> str:
 def _warn(account_id: int, others: Iterable[ListedHook]) -> None:
     for hook in others:
         streams.say(_PLACES[hook.kind].format(account_id, hook.address))
-
-
-def _end(failed: bool) -> None:  # noqa: FBT001  (what it is about)
-    if failed:
-        raise typer.Exit(1)

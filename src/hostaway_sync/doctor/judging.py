@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.doctor.facts import Finding, Grade
@@ -29,7 +30,7 @@ GIB: Final = 1024**3
 # What a mirror of a hundred thousand reservations takes.
 LITTLE_SPACE: Final = 2 * GIB
 NO_SPACE: Final = GIB // 4
-FORBIDDEN: Final = (401, 403)
+FORBIDDEN: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _GRAVE: Final = {Condition.FAILING, Condition.DIFFERS, Condition.LATE, Condition.NEVER}
 _COMMAND: Final = re.compile(r"hostaway[-_]sync\b.*\b(sync|sync-all)\b")
 
@@ -93,9 +94,9 @@ def of_keys(found: Keys) -> Iterator[Finding]:
 def of_pulse(found: Pulse, premises: Premises) -> Iterator[Finding]:
     """Judge the source's answer to someone without a token, and what it says of our clocks."""
     took = f"{premises.api_url} answers in {found.seconds * 1000:.0f} ms"
-    if found.status in FORBIDDEN or found.status < 300:  # noqa: PLR2004  (HTTP's own)
+    if found.status in FORBIDDEN or found.status < HTTPStatus.MULTIPLE_CHOICES:
         yield Finding("source", Grade.OK, took)
-    elif found.status == 429:  # noqa: PLR2004  (HTTP's own)
+    elif found.status == HTTPStatus.TOO_MANY_REQUESTS:
         yield Finding("source", Grade.HINT, f"{took}: too many requests (429)", "who else uses this address?")
     else:
         advice = "check HOSTAWAY_SYNC_API_URL, and the source's status page"

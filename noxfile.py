@@ -30,6 +30,9 @@ ROOT = Path(__file__).resolve().parent
 ENVIRONMENTS = ROOT / ".nox"
 RUNTIME_LOCK = ROOT / "requirements.lock"
 DEV_LOCK = ROOT / "requirements-dev.lock"
+NOX_LOCK = ROOT / "requirements-nox.lock"
+# What Python 3.11.0 brings, the oldest we support.
+OLDEST_PIP = "22.3"
 # Sessions of their own run these.
 ELSEWHERE = ("--ignore=tests/house", "--ignore=tests/migrations", "--ignore=tests/host")
 DEBIAN_POSTGRESQL = Path("/usr/lib/postgresql/15/bin")
@@ -152,7 +155,7 @@ def soak(session: nox.Session) -> None:
 def audit(session: nox.Session) -> None:
     """Ask the network: are our dependencies known to be vulnerable, do the links of our pages lead anywhere?"""
     session.install("pip-audit")
-    for lock in (RUNTIME_LOCK, DEV_LOCK):
+    for lock in (RUNTIME_LOCK, DEV_LOCK, NOX_LOCK):
         session.run("pip-audit", "--strict", "--require-hashes", "--disable-pip", "--requirement", str(lock))
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     links = {link for page in pages for link in re.findall(r"\]\((https?://[^)\s]+)\)", page.read_text())}
@@ -167,21 +170,31 @@ def lock(session: nox.Session) -> None:
     session.install("uv")
     # What runs is what was tested: extras and tools may hold a dependency back, and then it is held back for all.
     as_tested = ("--constraint", DEV_LOCK.name)
-    for path, wanted in ((DEV_LOCK, ("--group", "dev")), (RUNTIME_LOCK, as_tested)):
+    locks = (
+        (DEV_LOCK, ("pyproject.toml", "--group", "dev")),
+        (RUNTIME_LOCK, ("pyproject.toml", *as_tested)),
+        (NOX_LOCK, ("--group", "nox", *as_tested)),
+    )
+    for path, wanted in locks:
         session.run(
-            *(
-                "uv",
-                "pip",
-                "compile",
-                "pyproject.toml",
-                *wanted,
-                "--output-file",
-                path.name,
-                "--quiet",
-                *session.posargs,
-            ),
+            *("uv", "pip", "compile", *wanted, "--output-file", path.name, "--quiet", *session.posargs),
             *("--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--no-header"),
+            "--no-strip-extras",  # an older pip takes a pin without its extras for another package
         )
+
+
+@nox.session(venv_backend="none", default=False)
+def locks(session: nox.Session) -> None:
+    """Have the oldest pip of a supported Python, and the one of this Python, find all that the locks pin (network)."""
+    for pip in (f"pip=={OLDEST_PIP}", None):
+        with tempfile.TemporaryDirectory(prefix="hostaway-sync-locks-") as name:
+            python = Path(name) / "bin" / "python"
+            session.run(sys.executable, "-m", "venv", name, external=True)
+            if pip:
+                session.run(python, "-m", "pip", "install", "--quiet", pip, external=True)
+            for path in (RUNTIME_LOCK, DEV_LOCK, NOX_LOCK):
+                resolve = ("install", "--quiet", "--dry-run", "--require-hashes", "--requirement", str(path))
+                session.run(python, "-m", "pip", *resolve, external=True)
 
 
 def pure_modules() -> list[str]:

@@ -5,9 +5,6 @@ import re
 import tomllib
 from typing import TYPE_CHECKING
 
-import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 from tests.house.paper import PACKAGE, ROOT, own_files
 
 if TYPE_CHECKING:
@@ -119,40 +116,3 @@ def test_nothing_names_a_machine_or_a_registry() -> None:
         if telling.search(line)
     ]
     assert found == []
-
-
-@pytest.mark.parametrize(
-    ("lock", "wanted"),
-    [
-        ("requirements.lock", PROJECT["project"]["dependencies"]),
-        ("requirements-dev.lock", PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"]),
-    ],
-)
-def test_lock_fits_what_the_project_asks_for(lock: str, wanted: list[str]) -> None:
-    """Each dependency is pinned, within the range that pyproject.toml asks for: else `nox -s lock` is due."""
-    text = _text(ROOT / lock)
-    pins = {
-        canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE)
-    }
-    for requirement in map(Requirement, wanted):
-        assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), requirement
-
-
-def test_lock_trusts_nothing_but_hashes() -> None:
-    """Every pin of the lock files has hashes, and none says where it comes from."""
-    for lock in ROOT.glob("*.lock"):
-        text = _text(lock)
-        assert "://" not in text
-        assert "--index" not in text
-        for pin in re.split(r"\n(?=\S)", text.strip()):
-            assert re.match(r"[\w.\[\],-]+==", pin), pin
-            assert "--hash=sha256:" in pin, pin
-
-
-def test_runtime_lock_is_part_of_the_other() -> None:
-    """What operators may install is what the tests ran with."""
-    runtime, everything = (
-        set(re.findall(r"^[\w.\[\],-]+==\S+", _text(ROOT / name), re.MULTILINE))
-        for name in ("requirements.lock", "requirements-dev.lock")
-    )
-    assert runtime <= everything

@@ -3,10 +3,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import sqlalchemy as sa
 from tests.store.samples import add_account, one
 
-from hostaway_sync.errors import StoreError
+from hostaway_sync.errors import StoreError, UsageError
 from hostaway_sync.store.query import read_only
 
 if TYPE_CHECKING:
@@ -34,6 +33,6 @@ def test_a_question_changes_nothing(database: Database) -> None:
 def test_a_question_cannot_end_its_transaction(database: Database) -> None:
     """A second statement behind a COMMIT does not escape from the read-only transaction."""
     add_account(database, 7)
-    with pytest.raises(sa.exc.DBAPIError):
+    with pytest.raises(UsageError, match="the question cannot be answered: "):
         read_only(database, "COMMIT; DELETE FROM accounts")
     assert one(database, "SELECT count(*) FROM accounts").count == 1

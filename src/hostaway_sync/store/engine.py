@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 from psycopg.types.array import ListBinaryDumper
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from hostaway_sync.errors import ConfigurationError, StoreUnavailable
+from hostaway_sync.errors import StoreUnavailable
+from hostaway_sync.store import login_refusal
 from hostaway_sync.store.claiming import Claims
+from hostaway_sync.store.database_url import parse_database_url
 from hostaway_sync.store.refusals import raise_translated
 from hostaway_sync.store.shutting import Shutter
 from hostaway_sync.store.timing import timed
@@ -44,7 +46,7 @@ class Database:
     """PostgreSQL as the rest of the store sees it.
 
     Args:
-        url: SQLAlchemy or libpq URL of the database.
+        url: of the database, in the notation of libpq.
         schema: where the tables are.
         embedded: the server behind `url` when it is ours to keep running; started again when it dies.
         pool_size: connections it may hold at once, two or more: one is for what it claims.
@@ -57,7 +59,7 @@ class Database:
 
     def __init__(
         self,
-        url: str,
+        url: str | sa.URL,
         *,
         schema: str,
         embedded: EmbeddedPostgres | None = None,
@@ -67,6 +69,7 @@ class Database:
         note: Note | None = None,
         application: str = "hostaway-sync",
     ) -> None:
+        self._url = parse_database_url(url) if isinstance(url, str) else url
         self.schema = schema
         self.application = application
         self.embedded = embedded
@@ -77,18 +80,20 @@ class Database:
         self._note = note
         self._waits_for_disk = True
         self.engine = sa.create_engine(
-            _with_driver(url),
+            self._url,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=60,
             hide_parameters=True,
-            connect_args={"connect_timeout": 10, "application_name": application, "autocommit": False},
+            connect_args={"application_name": application, "autocommit": False},
             execution_options={"schema_translate_map": {None: schema}},
         )
         self._claims = Claims(self.engine.connect)
         self._committing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         sa.event.listen(self.engine, "connect", _prepare_session)
         self._shutter = Shutter(self.engine)
+        # The last one asked: it connects.
+        sa.event.listen(self.engine, "do_connect", login_refusal.connect)
         if note is not None:
             timed(self.engine, note)
 
@@ -100,7 +105,6 @@ class Database:
         Raises:
             StoreUnavailable: the server did not come back within `patience`.
             StoreError: the server refuses us (unknown database, wrong password, no permission).
-            ConfigurationError: the URL has an option that does not exist.
         """
         return self._patiently(partial(self.attempt, work, is_one_statement=is_one_statement))
 
@@ -108,7 +112,7 @@ class Database:
         """Run `work` in one transaction, once.
 
         Raises:
-            StoreUnavailable, StoreError, ConfigurationError: as `transaction`.
+            StoreUnavailable, StoreError: as `transaction`.
         """
         try:
             with (self._committing if is_one_statement else self.engine).begin() as connection:
@@ -126,7 +130,7 @@ class Database:
         It ends with the connection that holds it: one of the pool's for all rights together, with no transaction open.
 
         Raises:
-            StoreUnavailable, StoreError, ConfigurationError: as `transaction`.
+            StoreUnavailable, StoreError: as `transaction`.
         """
         name = f"{self.schema}: {right}"
         is_ours = self._patiently(partial(self._claims.take, name))
@@ -139,7 +143,7 @@ class Database:
     def apart(self, *, pool_size: int, patience: float) -> Database:
         """Give the same database with connections and a patience of its own; end it with `disconnect`."""
         database = Database(
-            self.engine.url.render_as_string(hide_password=False),
+            self._url,
             schema=self.schema,
             embedded=self.embedded,
             pool_size=pool_size,
@@ -215,23 +219,6 @@ def _name(schema: str, right: str) -> sa.ColumnElement[int]:
 def _schema(connection: sa.Connection) -> str:
     schema: str = connection.get_execution_options()["schema_translate_map"][None]
     return schema
-
-
-def _with_driver(url: str) -> sa.URL:
-    try:
-        parsed = sa.make_url(url)
-        if parsed.drivername not in {"postgres", "postgresql", "postgresql+psycopg"}:
-            raise ConfigurationError(
-                f"HOSTAWAY_SYNC_DATABASE_URL names {parsed.drivername!r}: only postgresql:// is supported"
-            )
-        if "@" in (parsed.host or ""):
-            # What stands before it is a piece of the password: it must not reach a message about an unknown host.
-            raise ConfigurationError("HOSTAWAY_SYNC_DATABASE_URL has more than one @: write %40 inside a password")
-        return parsed.set(drivername="postgresql+psycopg")
-    except (ArgumentError, NoSuchModuleError, ValueError):
-        raise ConfigurationError(
-            "HOSTAWAY_SYNC_DATABASE_URL is not a database URL: write postgresql://user:password@host/database"
-        ) from None
 
 
 def _prepare_session(connection: psycopg.Connection[tuple[object, ...]], _: object) -> None:

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
+
+from hostaway_sync.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hostaway_sync.store.engine import Database
 
+_DENIED: Final = "42501"
+
 
 def read_only(database: Database, query: str) -> tuple[list[str], list[Sequence[object]]]:
-    """Give column names and rows of `query`, whose unqualified names are the mirror's tables."""
+    """Return column names and rows of `query`, whose unqualified names are the mirror's tables.
+
+    Raises:
+        UsageError: it is no question to these tables.
+        StoreError: it would write, or this user may not ask it.
+    """
 
     def read(connection: sa.Connection) -> tuple[list[str], list[Sequence[object]]]:
         connection.execute(sa.text("SET TRANSACTION READ ONLY"))
         connection.execute(sa.select(sa.func.set_config("search_path", database.schema, True)))  # noqa: FBT003  (it takes no keyword)
-        result = connection.exec_driver_sql(query)
+        try:
+            result = connection.exec_driver_sql(query)
+        except sa.exc.ProgrammingError as error:
+            if getattr(error.orig, "sqlstate", None) == _DENIED:
+                raise
+            raise UsageError(f"the question cannot be answered: {str(error.orig).splitlines()[0]}") from error
         return list(result.keys()), [tuple(row) for row in result]
 
     return database.transaction(read)

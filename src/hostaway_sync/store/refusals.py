@@ -1,25 +1,30 @@
-"""What the errors of the driver mean: a server that is away, one that refuses us, or a mistake in the URL."""
+"""What the errors of the driver mean: a server that is away, one that refuses us, or tables that are not ours.
+
+Judged by SQLSTATE alone: the words are in the language of the server. An error without one is of a connection that
+failed or broke; `login_refusal` gives those their SQLSTATE that a server answered.
+"""
 
 from __future__ import annotations
 
-import re
-from typing import NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
-from hostaway_sync.errors import ConfigurationError, HostawaySyncError, StoreError, StoreUnavailable
+from hostaway_sync.errors import HostawaySyncError, StoreError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import SQLAlchemyError
 
 # What another try may cure, though the connection itself is well.
-_TRANSIENT = {"40001", "40P01", "55P03"}
-_REFUSALS = {"25006", "28000", "28P01", "3D000", "42501"}
-_WORDS_OF_REFUSAL = (
-    *("authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry"),
-    *("not permitted to log in", "permission denied for database"),
-)
-
-# What libpq, psycopg and the server say of an option whose value cannot be right.
-_WRONG_VALUE = re.compile(r'invalid (port number|"?\w+"? value|value for parameter "\w+")|bad value for \w+')
+_TRANSIENT: Final = frozenset({"40001", "40P01", "55P03"})
+# Connection exception, insufficient resources, operator intervention.
+_TRANSIENT_CLASSES: Final = frozenset({"08", "53", "57"})
+# A table, column, function, type, schema or unique index that its revision has.
+_MISSING: Final = frozenset({"42P01", "42703", "42883", "42704", "3F000", "42P10"})
+_DENIED: Final = "42501"
+# Wrong data, a broken constraint, a statement that cannot be read: mistakes of this program.
+_OURS: Final = frozenset({"22", "23", "42"})
 
 
 def raise_translated(error: SQLAlchemyError) -> NoReturn:
@@ -27,8 +32,7 @@ def raise_translated(error: SQLAlchemyError) -> NoReturn:
     translated = _translated(error)
     if translated is None:
         raise error
-    # What libpq says of a mistaken URL repeats a piece of it, perhaps of the password.
-    raise translated from (None if isinstance(translated, ConfigurationError) else error)
+    raise translated from error
 
 
 def _translated(error: SQLAlchemyError) -> HostawaySyncError | None:
@@ -38,20 +42,19 @@ def _translated(error: SQLAlchemyError) -> HostawaySyncError | None:
         return None
     sqlstate = getattr(error.orig, "sqlstate", None) or ""
     reason = next(iter(str(error.orig).strip().splitlines()), type(error.orig).__name__)
-    unanswered = isinstance(error, (OperationalError, InterfaceError)) and not sqlstate
-    if not sqlstate and (mistake := _mistake_in_url(reason)):
-        return ConfigurationError(f"HOSTAWAY_SYNC_DATABASE_URL {mistake}")
-    # libpq gives no SQLSTATE for a refused log-in, only the server's words.
-    if sqlstate in _REFUSALS or (unanswered and any(words in reason for words in _WORDS_OF_REFUSAL)):
-        return StoreError(f"the database refuses us: {reason}")
-    if error.connection_invalidated or unanswered or sqlstate in _TRANSIENT or sqlstate[:2] in {"08", "53", "57"}:
+    if sqlstate:
+        return _answered(sqlstate, reason)
+    is_broken = error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
+    return StoreUnavailable(f"the database is not available: {reason}") if is_broken else None
+
+
+def _answered(sqlstate: str, reason: str) -> HostawaySyncError | None:
+    """Return what an answer of the server means; None: it is a mistake of this program."""
+    if sqlstate in _TRANSIENT or sqlstate[:2] in _TRANSIENT_CLASSES:
         return StoreUnavailable(f"the database is not available: {reason}")
-    return None
-
-
-def _mistake_in_url(reason: str) -> str | None:
-    """Say what no other try will cure, without the value: it may be a piece of a password."""
-    if "invalid connection option" in reason:
-        return "has an option that PostgreSQL's client does not know"
-    wrong = _WRONG_VALUE.search(reason)
-    return f"cannot be used: {wrong[0]}" if wrong else None
+    if sqlstate in _MISSING:
+        advice = "its tables were changed by other means than `hostaway-sync migrate`: restore it from a backup"
+        return StoreError(f"the database lacks what its revision has: {reason}; {advice}")
+    if sqlstate[:2] in _OURS and sqlstate != _DENIED:
+        return None
+    return StoreError(f"the database refuses us: {reason}")

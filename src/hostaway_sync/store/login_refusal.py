@@ -1,0 +1,73 @@
+"""Why a server did not let us in, by the SQLSTATE of its answer: its words are in whatever language it speaks.
+
+libpq keeps the words of an answer to a failed log-in, not its SQLSTATE. So the log-in is tried once more with libpq's
+own trace, where the answer is written down with its code.
+"""
+
+from __future__ import annotations
+
+import re
+import select
+import tempfile
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+
+INVALID_PASSWORD: Final = "28P01"  # noqa: S105  (a SQLSTATE)
+_LONGEST_S: Final = 10.0
+_WAITS_FOR: Final[dict[int, int]] = {
+    pq.PollingStatus.READING: select.POLLIN,
+    pq.PollingStatus.WRITING: select.POLLOUT,
+}
+_ANSWER: Final = re.compile(rb'^B\t\d+\tErrorResponse\t S "[^"\n]*" (?:V "[^"\n]*" )?C "([0-9A-Z]{5})"', re.MULTILINE)
+
+
+def connect(dialect: Dialect, _: object, arguments: list[Any], options: dict[str, Any]) -> DBAPIConnection:
+    """Connect as SQLAlchemy would; the error of a log-in that the server refused has its SQLSTATE."""
+    try:
+        return dialect.connect(*arguments, **options)
+    except psycopg.errors.ConnectionTimeout:
+        raise
+    except psycopg.OperationalError as error:
+        known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+        parameters = {name: value for name, value in options.items() if name in known}
+        error.sqlstate = error.sqlstate or _sqlstate(make_conninfo(*arguments, **parameters))
+        raise
+
+
+def _sqlstate(conninfo: str) -> str | None:
+    """Return what a server answers to this log-in; None: it lets us in now, or none answers."""
+    with tempfile.TemporaryFile() as trace:
+        connection = pq.PGconn.connect_start(conninfo.encode())
+        try:
+            connection.trace(trace.fileno())
+            connection.set_trace_flags(pq.Trace.SUPPRESS_TIMESTAMPS)
+            _finish_login(connection)
+            connection.untrace()
+            needs_password = connection.needs_password
+        finally:
+            connection.finish()
+        trace.seek(0)
+        answers = _ANSWER.findall(trace.read())
+    if answers:
+        return str(answers[-1], "ascii")
+    # The client itself gave up: the server wants a password, and there is none.
+    return INVALID_PASSWORD if needs_password else None
+
+
+def _finish_login(connection: pq.abc.PGconn) -> None:
+    until = time.monotonic() + _LONGEST_S
+    while connection.status != pq.ConnStatus.BAD:
+        waits_for = _WAITS_FOR.get(connection.connect_poll())
+        if waits_for is None:
+            return
+        socket = select.poll()
+        socket.register(connection.socket, waits_for)
+        if not socket.poll(max(0.0, until - time.monotonic()) * 1000):
+            return

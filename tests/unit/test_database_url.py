@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+
+from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.store.database_url import parse_database_url
+
+SECRET = "hunter2"  # noqa: S105  (it must not show up anywhere)
+ENCODED = "p%40%2F%20%25"
+FORM = "is not a database URL: write postgresql://user:password@host/database"
+UNKNOWN = "has an option that PostgreSQL's client does not know"
+CHECKED = (
+    *("sslmode", "target_session_attrs", "gssencmode", "load_balance_hosts", "require_auth", "channel_binding"),
+    *("service", "keepalives", "tcp_user_timeout", "connect_timeout", "port"),
+)
+
+
+def parameters(text: str) -> dict[str, Any]:
+    """Return what the driver connects with."""
+    url = parse_database_url(text)
+    _, options = url.get_dialect()().create_connect_args(url)
+    options.pop("connect_timeout")
+    return dict(options)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("postgresql://u:p@h:5433/d", {"user": "u", "password": "p", "host": "h", "port": 5433, "dbname": "d"}),
+        ("postgres://h/d", {"host": "h", "dbname": "d"}),
+        ("postgresql+psycopg://h/d", {"host": "h", "dbname": "d"}),
+        ("POSTGRESQL://h/d", {"host": "h", "dbname": "d"}),
+        ("postgresql://h/d\n", {"host": "h", "dbname": "d"}),
+        (" \t postgresql://h/d \r\n", {"host": "h", "dbname": "d"}),
+        (f"postgresql://u:{ENCODED}@h/d", {"user": "u", "password": "p@/ %", "host": "h", "dbname": "d"}),
+        ("postgresql://u:a b/c?d%x#é@h/d", {"user": "u", "password": "a b/c?d%x#é", "host": "h", "dbname": "d"}),
+        ("postgresql://[::1]:5/d", {"host": "::1", "port": 5, "dbname": "d"}),
+        ("postgresql://[fe80::1%25eth0]/d", {"host": "fe80::1%eth0", "dbname": "d"}),
+        ("postgresql:///d?host=/run/postgresql", {"host": "/run/postgresql", "dbname": "d"}),
+        ("postgresql://%2Frun%2Fpostgresql:77/d", {"host": "/run/postgresql", "port": "77", "dbname": "d"}),
+        ("postgresql:///d?host=@abstract", {"host": "@abstract", "dbname": "d"}),
+        ("postgresql://u@h", {"user": "u", "host": "h"}),
+        ("postgresql://h:/my%20guests", {"host": "h", "dbname": "my guests"}),
+        ("postgresql://", {}),
+        ("postgresql://h/d?ssl=true", {"host": "h", "dbname": "d", "sslmode": "require"}),
+        (
+            "postgresql://h/d?options=-c+lock_timeout%3D5s",
+            {"host": "h", "dbname": "d", "options": "-c lock_timeout=5s"},
+        ),
+        (
+            "postgresql://u:p@a:5432,b:5433/d?target_session_attrs=read-write",
+            {"user": "u", "password": "p", "host": "a,b", "port": "5432,5433", "dbname": "d"}
+            | {"target_session_attrs": "read-write"},
+        ),
+        ("postgresql://a,b:5433/d", {"host": "a,b", "port": ",5433", "dbname": "d"}),
+        ("postgresql://[::1]:5,b/d", {"host": "::1,b", "port": "5,", "dbname": "d"}),
+        ("postgresql:///d?host=a,/run/pg&port=7", {"host": "a,/run/pg", "port": "7,7", "dbname": "d"}),
+    ],
+)
+def test_a_url_means_what_libpq_reads(text: str, wanted: dict[str, Any]) -> None:
+    """The driver gets each part, and libpq accepts them as they are."""
+    assert parameters(text) == wanted
+    assert pq.PGconn.ping(make_conninfo(**wanted | {"host": "/dev/null", "port": ""}).encode()) != pq.Ping.NO_ATTEMPT
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (f"mysql://u:{SECRET}@h/d", "names 'mysql': only postgresql:// is supported"),
+        (f"sqlite:///{SECRET}", "names 'sqlite': only postgresql:// is supported"),
+        ("", FORM),
+        (" \n", FORM),
+        (SECRET, FORM),
+        (f"host=h password={SECRET}", FORM),
+        (f"jdbc:postgresql://h/d?password={SECRET}", FORM),
+        (f"postgresql://u:{SECRET}%00@h/d", FORM),
+        (f"postgresql://u:{SECRET}@h/d\npostgresql://h/d", FORM),
+        (f"postgresql://u:a@{SECRET}@h/d", "has more than one @: write %40 inside a password"),
+        (f"postgresql://u:{SECRET}@h/d?sslmod=require", f"{UNKNOWN}: sslmod"),
+        (f"postgresql://u:{SECRET}@h/d?pool_size=5", f"{UNKNOWN}: pool_size"),
+        (f"postgresql://u:p@h?{SECRET}=1@h/d", UNKNOWN),
+        (f"postgresql://u@h/d?sslmode=require&sslmode={SECRET}", "has the option sslmode more than once"),
+        (f"postgresql://u@h/d?host=a:1&host={SECRET}", "has the option host more than once"),
+        *((f"postgresql://u@h/d?{name}={SECRET}", f"cannot be used: the value of {name} is none") for name in CHECKED),
+        (f"postgresql://u:{SECRET}@h:99999/d", "cannot be used: the value of port is none"),
+        (f"postgresql://u:{SECRET}@h:0/d", "cannot be used: the value of port is none"),
+        (f"postgresql://u:{SECRET}@h:port/d", "cannot be used: the value of port is none"),
+        (f"postgresql://u:{SECRET}@a,b/d?port=1,2,3", "cannot be used: the value of port is none"),
+        (f"postgresql://u:{SECRET}@a/d?hostaddr=10.0.0.1,10.0.0.2", "cannot be used: the value of host is none"),
+        (f"postgresql://u:{SECRET}@a/d?sslnegotiation=direct&sslmode=prefer", "cannot be used: the value of ssl"),
+    ],
+)
+def test_a_url_that_cannot_be_right_is_one_sentence(text: str, sentence: str) -> None:
+    """It is refused before any server is asked, and repeats nothing but the name of an option."""
+    with pytest.raises(ConfigurationError) as caught:
+        parse_database_url(text)
+    assert str(caught.value).startswith(f"HOSTAWAY_SYNC_DATABASE_URL {sentence}")
+    assert SECRET not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@example("postgresql://u:p@[")
+@example("postgresql://h/d?host=%")
+@given(st.text(max_size=60) | st.text(max_size=60).map("postgresql://u:".__add__))
+def test_any_text_is_a_url_or_a_sentence(text: str) -> None:
+    """Nothing else is raised, and what is accepted reads the same when it is written out again."""
+    try:
+        url = parse_database_url(text)
+    except ConfigurationError:
+        return
+    assert parse_database_url(url.render_as_string(hide_password=False)) == url
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=30))
+def test_any_password_is_understood_percent_encoded(password: str) -> None:
+    """Whatever a generator of passwords draws."""
+    from urllib.parse import quote
+
+    assert parameters(f"postgresql://u:{quote(password, safe='')}@h/d")["password"] == password

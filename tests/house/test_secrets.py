@@ -30,6 +30,7 @@ HARMLESS = {
     "user:password@": "says what is to be put there",
     "user:word@": "an address that is refused because it has a password",
     "hunter2": "the password that the whole world knows",
+    "landed.sha256: hexadecimal key": "what each migration is known by",
     "lamplight-7": "the password of a guest that nobody is",
     "sandbox-secret": "opens the sandbox, where there is nothing",
     '"replaced"': "says in the audit log that a secret was replaced",

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import DDL, BigInteger, CheckConstraint, Column, Table, Text, UniqueConstraint, Uuid, event, func
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Identity,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    event,
+    func,
+)
 
 from hostaway_sync.store.tables.metadata import Timestamp, metadata
 
@@ -14,6 +27,8 @@ reader_bindings = Table(
     Column("bound_account_id", BigInteger, comment="sees this account; NULL: see bound_customer_id"),
     Column("bound_customer_id", Uuid, comment="sees every account of this customer"),
     Column("created_at", Timestamp, nullable=False, server_default=func.now()),
+    Column("binding_id", BigInteger, Identity(always=True), nullable=False),
+    PrimaryKeyConstraint("binding_id"),
     UniqueConstraint(
         "role_name",
         "bound_account_id",

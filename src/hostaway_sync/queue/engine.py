@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from procrastinate import App, PsycopgConnector
+from procrastinate import App
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
+from hostaway_sync.queue.announcements import LenientConnector
 from hostaway_sync.store import jobs
 from hostaway_sync.store.jobs import Job
 
@@ -46,7 +47,7 @@ def engine_of(database: Database, lanes: Iterable[str], attempt: Attempt) -> App
         )
 
     app = App(
-        connector=PsycopgConnector(
+        connector=LenientConnector(
             conninfo=_conninfo(database.engine),
             kwargs={"connect_timeout": 10, "application_name": f"{database.application}: queue"},
             pool_factory=_pool,

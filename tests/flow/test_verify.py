@@ -71,7 +71,7 @@ def test_an_equal_mirror_is_certified_in_the_fewest_calls(town: Build) -> None:
     threads = certificate.resources[Resource.MESSAGES]
     assert (threads.threads_read, threads.threads_trusted) == (0, len(here.truth("conversations")))
     assert here.ask("SELECT id, xmin::text FROM reservations") == before
-    assert here.ask("SELECT count(*) FROM walk_pages") == [(0,)]
+    assert here.ask("SELECT count(*) FROM verification_notes") == [(0,)]
 
 
 def test_a_deep_verification_reads_every_thread(town: Build) -> None:

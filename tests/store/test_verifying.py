@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 RESERVATIONS = Shape(Resource.RESERVATIONS, columns=("listing_id", "status"), volatile=("policy",))
 CONVERSATIONS = Shape(Resource.CONVERSATIONS, columns=("reservation_id", "listing_id"), volatile=("Reservation",))
 MESSAGES = Shape(Resource.MESSAGES, columns=("conversation_id",), signed=("attachments",))
-NOTES = Notes(1)
+NOTES = Notes(1, fencing_token=1)
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def repair(database: Database, given: Page) -> None:
 
 def note(database: Database, resource: Resource, *found: Note, notes: Notes = NOTES) -> None:
     """Note what was found of a page."""
-    database.transaction(lambda connection: verdicts.add(connection, notes, resource, found))
+    database.transaction(lambda connection: verdicts.add(connection, notes, resource, found, page=next(notes.pages)))
 
 
 def test_what_was_written_is_equal_and_what_was_not_is_missing(database: Database) -> None:
@@ -242,7 +242,7 @@ def test_an_object_counts_once_as_it_was_met_last(database: Database) -> None:
         Note(-3, Verdict.MISSING),
     )
     note(database, Resource.LISTINGS, Note(1, Verdict.EQUAL), Note(2, Verdict.DIFFERENT, is_newer=True))
-    note(database, Resource.LISTINGS, Note(9, Verdict.EXTRA), notes=Notes(1))
+    note(database, Resource.LISTINGS, Note(9, Verdict.EXTRA), notes=Notes(1, fencing_token=1))
     note(database, Resource.RESERVATIONS, Note(1, Verdict.UNDECIDED))
     expected = dict.fromkeys(Verdict, 0) | {Verdict.EQUAL: 1, Verdict.DIFFERENT: 1, Verdict.MISSING: 1}
     tally = database.transaction(lambda c: verdicts.tally(c, NOTES, Resource.LISTINGS))
@@ -262,9 +262,9 @@ def test_ids_are_of_one_kind_and_few(database: Database) -> None:
 def test_notes_are_taken_away(database: Database) -> None:
     """Those of others stay."""
     note(database, Resource.LISTINGS, Note(1, Verdict.EQUAL))
-    note(database, Resource.LISTINGS, Note(1, Verdict.EQUAL), notes=Notes(1))
+    note(database, Resource.LISTINGS, Note(1, Verdict.EQUAL), notes=Notes(1, fencing_token=1))
     database.transaction(lambda connection: verdicts.forget(connection, NOTES))
-    assert one(database, "SELECT count(*) FROM walk_pages") == (1,)
+    assert one(database, "SELECT count(*) FROM verification_notes") == (1,)
 
 
 def test_unlisted_rows_are_live_and_were_not_met(database: Database) -> None:
@@ -282,7 +282,9 @@ def test_unlisted_rows_are_live_and_were_not_met(database: Database) -> None:
         )
 
     assert unlisted() == ([2, 3], 2)
-    database.transaction(lambda c: verdicts.add_unlisted(c, NOTES, Resource.LISTINGS, deep=True))
+    number = next(NOTES.pages)
+    added = database.transaction(lambda c: verdicts.add_unlisted(c, NOTES, Resource.LISTINGS, deep=True, page=number))
+    assert added == 2
     assert unlisted() == ([], 0)
     tally = database.transaction(lambda c: verdicts.tally(c, NOTES, Resource.LISTINGS))
     assert (tally.counts[Verdict.EXTRA], tally.counts[Verdict.EQUAL]) == (2, 1)

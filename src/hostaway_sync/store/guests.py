@@ -184,6 +184,7 @@ WITHOUT_WORDS: Final = frozenset(
         "request_budget",
         "secrets_store",
         "source_outages",
+        "verification_notes",
         "verifications",
         "walk_pages",
         "walks",

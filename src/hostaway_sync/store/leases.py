@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.errors import LeaseHeld, LeaseLost
 from hostaway_sync.store.accounts import account_unknown
-from hostaway_sync.store.tables import accounts, leases
+from hostaway_sync.store.tables import accounts, leases, verification_notes
 
 if TYPE_CHECKING:
     from hostaway_sync.store.engine import Database
@@ -58,7 +58,7 @@ def is_dead(owner: str, *, host: str, started: str | None) -> bool:
 
 
 def acquire(database: Database, account_id: int, owner: str) -> Lease:
-    """Take the lease of an account.
+    """Take the lease of an account; what earlier owners compared and left behind goes with them.
 
     Raises:
         LeaseHeld: another run has it.
@@ -82,6 +82,7 @@ def acquire(database: Database, account_id: int, owner: str) -> Lease:
         lease = Lease(account_id, owner, row.fencing_token + 1)
         values = {"owner": owner, "fencing_token": lease.fencing_token, "expires_at": _expiry()}
         connection.execute(sa.update(leases).where(leases.c.account_id == account_id).values(values))
+        connection.execute(sa.delete(verification_notes).where(verification_notes.c.account_id == account_id))
         return lease
 
     return database.transaction(write)
@@ -120,6 +121,18 @@ def holders(connection: sa.Connection) -> dict[int, str]:
     is_held = sa.and_(leases.c.owner.is_not(None), leases.c.expires_at > sa.func.clock_timestamp())
     query = sa.select(leases.c.account_id, leases.c.owner).where(is_held).order_by(leases.c.account_id)
     return {row.account_id: row.owner.split("/")[0] for row in connection.execute(query) if not _owner_died(row.owner)}
+
+
+def is_held(account_id: sa.ColumnElement[int], fencing_token: sa.ColumnElement[int] | None = None) -> sa.Exists:
+    """Return whether an account's lease is held: what its owner has in progress must stay.
+
+    Args:
+        account_id: the column that names the account.
+        fencing_token: the column that names the owner's lease; None: the lease of any owner.
+    """
+    held = (leases.c.account_id == account_id, leases.c.owner.is_not(None))
+    owner = () if fencing_token is None else (leases.c.fencing_token == fencing_token,)
+    return sa.exists().where(*held, *owner, leases.c.expires_at > sa.func.clock_timestamp())
 
 
 def _is_ours(lease: Lease) -> tuple[sa.ColumnElement[bool], ...]:

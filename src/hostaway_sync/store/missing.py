@@ -67,11 +67,16 @@ def live(connection: sa.Connection, account_id: int, resource: Resource) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def note(connection: sa.Connection, walk: Walk, rows: list[Unlisted]) -> None:
-    """Remember since when rows are unlisted, and forget it of those that were met again."""
+def note(
+    connection: sa.Connection, walk: Walk, rows: list[Unlisted], *, met: sa.ColumnElement[bool] | None = None
+) -> None:
+    """Remember since when rows are unlisted, and forget it of those that were met again.
+
+    `met` says which rows those are, where the walk noted none itself.
+    """
     table = MIRRORED[walk.resource]
     of_account = table.c.account_id == walk.account_id
-    again = sa.and_(of_account, table.c.unlisted_since.is_not(None), _was_met(walk, table))
+    again = sa.and_(of_account, table.c.unlisted_since.is_not(None), _was_met(walk, table) if met is None else met)
     connection.execute(sa.update(table).where(again).values(unlisted_since=None))
     first = [row.id for row in rows if row.since is None]
     is_first = table.c.id == sa.func.any(sa.literal(first, sa.ARRAY(sa.BigInteger)))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from hostaway_sync.errors import HostawaySyncError, StoreError
+from hostaway_sync.store import leases
 from hostaway_sync.store.grants import quoted
 from hostaway_sync.store.tables import (
     audit_log,
@@ -23,6 +24,7 @@ from hostaway_sync.store.tables import (
     polled_changes,
     sync_run_resources,
     sync_runs,
+    verification_notes,
     verifications,
     walk_pages,
     walks,
@@ -66,16 +68,20 @@ def prune(database: Database, keep: Keep) -> dict[str, int]:
     Raises:
         StoreError: lines of the audit log are to go, and this user may only add some.
     """
-    if keep.audit is not None and not database.transaction(_may_delete_audits):
-        raise StoreError(
-            "only the owner of the tables may delete from the audit log: run this as whoever ran `migrate`"
-        )
+    _require_right(database, keep)
     counts = {}
     for table, old in _old(keep):
         counts[table.name] = 0
         while rows := database.transaction(partial(_delete, table=table, old=old, limit=BATCH)):
             counts[table.name] += rows
     return counts
+
+
+def _require_right(database: Database, keep: Keep) -> None:
+    if keep.audit is not None and not database.transaction(_may_delete_audits):
+        raise StoreError(
+            "only the owner of the tables may delete from the audit log: run this as whoever ran `migrate`"
+        )
 
 
 def _may_delete_audits(connection: sa.Connection) -> bool:
@@ -93,7 +99,12 @@ def prune_settled(database: Database, keep: timedelta) -> None:
 
 
 def count(database: Database, keep: Keep) -> dict[str, int]:
-    """Give how many rows `prune` would delete, by table."""
+    """Give how many rows `prune` would delete, by table.
+
+    Raises:
+        StoreError: as `prune`.
+    """
+    _require_right(database, keep)
 
     def read(connection: sa.Connection) -> dict[str, int]:
         asked = {table.name: sa.select(sa.func.count()).select_from(table).where(old) for table, old in _old(keep)}
@@ -117,32 +128,63 @@ def prune_beside(database: Database, keep: Keep, *, seconds: Callable[[], float]
 
 
 def _old(keep: Keep) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
-    """Give each table with the condition for what may go; parts before what they belong to."""
-    runs = sa.func.now() - keep.runs
-    newer_run, newer_proof, run = sync_runs.alias(), verifications.alias(), sync_runs.alias()
-    has_newer_run = sa.exists().where(
-        *(newer_run.c[name] == sync_runs.c[name] for name in ("account_id", "mode", "state")),
-        newer_run.c.triggered_at > sync_runs.c.triggered_at,
-    )
+    """Return each table with the condition for what may go.
+
+    No condition depends on what another one deletes, so that counting finds what deleting will.
+    """
+    is_old = _is_old_run(sync_runs, keep)
+    newer_proof, run = verifications.alias(), sync_runs.alias()
     has_newer_proof = sa.exists().where(
-        *(newer_proof.c[name] == verifications.c[name] for name in ("account_id", "is_equal")),
+        *(newer_proof.c[name] == verifications.c[name] for name in ("account_id", "is_equal", "is_deep")),
         newer_proof.c.verified_at > verifications.c.verified_at,
     )
-    is_open = sa.or_(run.c.finished_at.is_(None), run.c.finished_at > sa.func.now() - _CUT_FOR)
-    # A walk may outlive its run; what neither needs was left by a process that died.
-    is_left = ~sa.exists().where(run.c.run_id == walk_pages.c.run_id, is_open)
-    is_left &= ~sa.exists().where(walks.c.walk_id == walk_pages.c.walk_id)
+    stays = sa.exists().where(run.c.run_id == sync_run_resources.c.run_id, ~_is_old_run(run, keep))
     old: list[tuple[sa.Table, sa.ColumnElement[bool]]] = [
-        (walk_pages, is_left),
-        (sync_runs, (sync_runs.c.finished_at < runs) & has_newer_run),
-        (sync_run_resources, ~sa.exists().where(run.c.run_id == sync_run_resources.c.run_id)),
-        (verifications, (verifications.c.finished_at < runs) & has_newer_proof),
+        *_left(),
+        (sync_run_resources, ~stays),
+        (sync_runs, is_old),
+        (verifications, (verifications.c.finished_at < sa.func.now() - keep.runs) & has_newer_proof),
         *_settled(keep.deliveries),
         (polled_changes, polled_changes.c.found_at < sa.func.now() - _ANNOUNCED_WITHIN),
     ]
     if keep.audit is not None:
         old.append((audit_log, audit_log.c.changed_at < sa.func.now() - keep.audit))
     return old
+
+
+def _left() -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
+    """Return what processes that died left of work in progress; what the owner of a lease works on stays.
+
+    A walk may outlive its run, and its pages stay with it.
+    """
+    run, walk = sync_runs.alias(), walks.alias()
+    is_over = walk.c.began_at < sa.func.now() - _CUT_FOR
+    is_resting = ~is_over | leases.is_held(walk.c.account_id)
+    is_open = sa.or_(run.c.finished_at.is_(None), run.c.finished_at > sa.func.now() - _CUT_FOR)
+    pages = walk_pages.c
+    return [
+        (
+            walk_pages,
+            ~leases.is_held(pages.account_id)
+            & ~sa.exists().where(run.c.run_id == pages.run_id, is_open)
+            & ~sa.exists().where(walk.c.walk_id == pages.walk_id, is_resting),
+        ),
+        (walks, (walks.c.began_at < sa.func.now() - _CUT_FOR) & ~leases.is_held(walks.c.account_id)),
+        (
+            verification_notes,
+            ~leases.is_held(verification_notes.c.account_id, verification_notes.c.fencing_token),
+        ),
+    ]
+
+
+def _is_old_run(runs: sa.FromClause, keep: Keep) -> sa.ColumnElement[bool]:
+    """Return whether a run is over for long, and not the newest of its mode and state."""
+    newer = sync_runs.alias()
+    has_newer = sa.exists().where(
+        *(newer.c[name] == runs.c[name] for name in ("account_id", "mode", "state")),
+        newer.c.triggered_at > runs.c.triggered_at,
+    )
+    return sa.func.coalesce(runs.c.finished_at < sa.func.now() - keep.runs, sa.false()) & has_newer
 
 
 def _settled(keep: timedelta) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:

@@ -81,6 +81,7 @@ class Certificate:
         deep: whether every thread was read.
         repaired: rows that were written or marked missing; None where nothing was to be repaired.
         resources: what was found; after a repair, what a second comparison found.
+        lost: readings of which no note was left at the end: what was counted from the notes proves nothing then.
     """
 
     account_id: int
@@ -91,17 +92,25 @@ class Certificate:
     deep: bool
     repaired: Mapping[Resource, int] | None
     resources: Mapping[Resource, Findings]
+    lost: int = 0
 
     @property
     def state(self) -> Equality:
         """What it all comes to."""
+        if self.lost:
+            return Equality.INCOMPLETE
         if any(part.differences for part in self.resources.values()):
             return Equality.DIFFERENT
         return Equality.INCOMPLETE if self.error else Equality.EQUAL
 
     @property
     def error(self) -> str | None:
-        """What could not be compared, one sentence a resource."""
+        """What could not be compared, one sentence a resource; or that nothing is certified."""
+        if self.lost:
+            return (
+                f"not certified: the notes of {self.lost:,} readings are gone from verification_notes, "
+                "and what is left proves nothing; verify again"
+            )
         gaps = [f"{resource}: {part.gap}" for resource, part in self.resources.items() if part.gap]
         return "; ".join(gaps) or None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from hostaway_sync.errors import Forbidden, NotFound
 from hostaway_sync.records import Counts, Oddities, Resource
 from hostaway_sync.store import due, leases, missing, ownership, records, verdicts, verifying
+from hostaway_sync.store.tables import MIRRORED
 from hostaway_sync.store.verdicts import Note
 from hostaway_sync.store.verifying import Verdict
 from hostaway_sync.sync import reasons
@@ -66,6 +67,7 @@ class Comparer:
         self._lock = threading.Lock()
         self._trusted = 0
         self._listed: dict[Resource, int] = {}
+        self._readings: Counter[str] = Counter()
         self.repaired: Counter[Resource] = Counter()
         self.first_asked_at: datetime | None = None
 
@@ -97,20 +99,23 @@ class Comparer:
     def read(self, resource: Resource, parent: int, began_at: datetime, met: Collection[int]) -> None:
         """Note that a thread was read whole."""
         del resource
+        number = next(self._notes.pages)
 
         def write(connection: Connection) -> None:
-            verdicts.add_thread(connection, self._notes, parent)
+            verdicts.add_thread(connection, self._notes, parent, page=number)
             if self._terms.repair:
                 due.thread_read(connection, self._notes.account_id, parent, began_at=began_at, met=met)
 
         self._write(write)
+        self._count_readings(verdicts.THREADS, 1)
 
     def unlisted(self, resource: Resource, *, deep: bool, began_at: datetime) -> list[Unlisted]:
         """Give the live rows that were not met; a repair remembers since when."""
         rows = self._read(lambda connection: verdicts.unlisted(connection, self._notes, resource, deep=deep))
         if self._terms.repair:
             walk = missing.Walk(self._notes.notes_id, self._notes.account_id, resource, began_at)
-            self._write(lambda connection: missing.note(connection, walk, [*rows]))
+            met = verdicts.met(self._notes, resource, MIRRORED[resource].c.id)
+            self._write(lambda connection: missing.note(connection, walk, [*rows], met=met))
         return rows
 
     def count_unlisted(self, resource: Resource, *, deep: bool) -> tuple[int, int]:
@@ -124,23 +129,21 @@ class Comparer:
 
     def all_unlisted_are_extra(self, resource: Resource, *, deep: bool) -> None:
         """Note every live row that was not met as extra, whatever a request for it would say."""
-        self._write(lambda connection: verdicts.add_unlisted(connection, self._notes, resource, deep=deep))
+        number = next(self._notes.pages)
+        rows = self._write(lambda c: verdicts.add_unlisted(c, self._notes, resource, deep=deep, page=number))
+        self._count_readings(resource, rows)
 
     def gone(self, resource: Resource, row_id: int) -> None:
         """Take down that a row is gone at the source: it is extra, unless a repair marks it as missing."""
-
-        def write(connection: Connection) -> None:
-            if self._terms.repair:
-                missing.mark(connection, self._notes.account_id, resource, row_id)
-            else:
-                verdicts.add(connection, self._notes, resource, [Note(row_id, Verdict.EXTRA)])
-
-        self._write(write)
-        self._count_repaired(resource, 1 if self._terms.repair else 0)
+        if self._terms.repair:
+            self._write(lambda connection: missing.mark(connection, self._notes.account_id, resource, row_id))
+            self._count_repaired(resource, 1)
+        else:
+            self._note(resource, [Note(row_id, Verdict.EXTRA)])
 
     def undecided(self, resource: Resource, row_id: int) -> None:
         """Take down that nobody can say whether a row is gone."""
-        self._write(lambda c: verdicts.add(c, self._notes, resource, [Note(row_id, Verdict.UNDECIDED)]))
+        self._note(resource, [Note(row_id, Verdict.UNDECIDED)])
 
     def findings(self, resource: Resource, *, deep: bool) -> Findings:
         """Sum up what was noted; what unlisted rows were found to be was not listed."""
@@ -166,9 +169,15 @@ class Comparer:
 
         return self._read(read)
 
+    def lost(self) -> int:
+        """Count the readings of which no note is left; a thread that was read is one, too."""
+        noted = self._read(lambda connection: verdicts.noted(connection, self._notes))
+        with self._lock:
+            return sum(max(0, number - noted.get(what, 0)) for what, number in self._readings.items())
+
     def _take(self, page: Page, *, final: bool) -> list[Compared]:
         """Compare, and repair; give what was neither noted nor repaired because its row knows later facts."""
-        resource = page.shape.resource
+        resource, number = page.shape.resource, next(self._notes.pages)
 
         def write(connection: Connection) -> tuple[list[Compared], int]:
             repair = self._terms.repair
@@ -182,10 +191,11 @@ class Comparer:
                 verifying.repair_page(connection, owner, replace(page, records=wrong))
                 mended = verifying.compare_page(connection, owner, replace(page, records=wrong))
                 rest = [one for one in rest if not _is_wrong(one)] + mended
-            verdicts.add(connection, self._notes, resource, self._as_notes(resource, rest))
+            verdicts.add(connection, self._notes, resource, self._as_notes(resource, rest), page=number)
             return later, sum(not _is_wrong(one) for one in mended)
 
         later, mended = self._write(write)
+        self._count_readings(resource, len(page.records) - len(later))
         self._count_repaired(resource, mended)
         return later
 
@@ -202,7 +212,7 @@ class Comparer:
         except Forbidden:
             page = None
         if page is None:
-            self._write(lambda c: verdicts.add(c, self._notes, resource, self._as_notes(resource, [one])))
+            self._note(resource, self._as_notes(resource, [one]))
             return
         self._take(page, final=True)
 
@@ -219,6 +229,15 @@ class Comparer:
     def _is_late(self, resource: Resource, record: Record) -> bool:
         stamp, late_from = record.source_updated_at, self._terms.late_from.get(resource)
         return stamp is not None and (late_from is None or stamp > late_from)
+
+    def _note(self, resource: Resource, found: list[Note]) -> None:
+        number = next(self._notes.pages)
+        self._write(lambda connection: verdicts.add(connection, self._notes, resource, found, page=number))
+        self._count_readings(resource, len(found))
+
+    def _count_readings(self, what: str, number: int) -> None:
+        with self._lock:
+            self._readings[what] += number
 
     def _count_repaired(self, resource: Resource, rows: int) -> None:
         with self._lock:

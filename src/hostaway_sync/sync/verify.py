@@ -24,7 +24,7 @@ from hostaway_sync.records import Resource
 from hostaway_sync.store import leases, runs, verdicts
 from hostaway_sync.store.records import Owner
 from hostaway_sync.store.verdicts import Notes
-from hostaway_sync.sync.certificate import Certificate, Equality
+from hostaway_sync.sync.certificate import Certificate, Equality, Findings
 from hostaway_sync.sync.comparer import Comparer, Terms
 from hostaway_sync.sync.comparison import Comparison
 from hostaway_sync.sync.lease import held
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from hostaway_sync.records import Progress, Source
     from hostaway_sync.store.accounts import Account
     from hostaway_sync.store.engine import Database
-    from hostaway_sync.sync.certificate import Findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +66,7 @@ class Verifier:
         self._wanted = wanted
         self._source = source
         self._progress = progress
+        self._comparers: list[Comparer] = []
         self._repaired: Counter[Resource] = Counter()
         self._verified_at: datetime | None = None
 
@@ -78,9 +78,9 @@ class Verifier:
             LeaseLost: another run took over in the middle.
             HostawaySyncError: nothing could be done at all.
         """
-        notes = Notes(self._account.account_id), Notes(self._account.account_id)
         account_id = self._account.account_id
         with circumstances(account_id=account_id), held(self._database, account_id) as lease, span("verify"):
+            notes = Notes(account_id, lease.fencing_token), Notes(account_id, lease.fencing_token)
             try:
                 return self._under_lease(lease, *notes)
             finally:
@@ -96,8 +96,10 @@ class Verifier:
         }
         terms = Terms(deep=self._wanted.deep, repair=self._wanted.repair, late_from=late_from)
         found = self._compare(lease, first, terms, now)
-        if self._wanted.repair and not any(part.error for part in found.values()):
+        if self._wanted.repair and not self._lost() and not any(part.error for part in found.values()):
             found = self._compare(lease, second, replace(terms, earlier=first), now)
+        # Of all comparisons: the second one was told by the notes of the first what to read.
+        lost = self._lost()
         repaired = {resource: self._repaired[resource] for resource in Resource}
         certificate = Certificate(
             account_id=self._account.account_id,
@@ -107,7 +109,9 @@ class Verifier:
             api_calls=self._source.api_calls,
             deep=self._wanted.deep,
             repaired=repaired if self._wanted.repair else None,
-            resources=found,
+            # What was counted from half of the notes is no finding.
+            resources=dict.fromkeys(Resource, Findings()) if lost else found,
+            lost=lost,
         )
         self._keep(lease, certificate)
         return certificate
@@ -115,6 +119,7 @@ class Verifier:
     def _compare(self, lease: leases.Lease, notes: Notes, terms: Terms, now: datetime) -> dict[Resource, Findings]:
         owner = Owner(self._account.account_id, self._account.customer_id)
         comparer = Comparer(self._database, owner, lease, self._source, notes, terms)
+        self._comparers.append(comparer)
         comparison = Comparison(
             self._account.account_id,
             self._source,
@@ -128,6 +133,9 @@ class Verifier:
         self._repaired += comparer.repaired
         self._verified_at = comparer.first_asked_at
         return found
+
+    def _lost(self) -> int:
+        return sum(comparer.lost() for comparer in self._comparers)
 
     def _keep(self, lease: leases.Lease, certificate: Certificate) -> None:
         def write(connection: Connection) -> None:

@@ -107,6 +107,33 @@ walk_pages = Table(
 Index(None, walk_pages.c.run_id, walk_pages.c.resource)
 Index(None, walk_pages.c.walk_id)
 
+verification_notes = Table(
+    "verification_notes",
+    metadata,
+    Column("notes_id", Uuid, nullable=False, comment="the comparison that noted it"),
+    Column("page", BigInteger, nullable=False, comment="ascending in the order of reading"),
+    Column("account_id", BigInteger, nullable=False),
+    Column(
+        "fencing_token",
+        BigInteger,
+        nullable=False,
+        comment="of the lease it is written under: its owner lives while that is held",
+    ),
+    Column("resource", Text, nullable=False, comment="or `threads`: conversations whose thread was read"),
+    Column("record_keys", ARRAY(BigInteger), nullable=False, comment="ids; for a record without one, minus its hash"),
+    Column("verdicts", ARRAY(Text), nullable=False, comment="one a key"),
+    Column(
+        "are_newer",
+        ARRAY(Boolean),
+        nullable=False,
+        comment="one a key: the source changed it after the last whole run",
+    ),
+    PrimaryKeyConstraint("notes_id", "page"),
+    account_key(),
+    comment="what the verifications under way have compared, page by page; emptied at their end",
+)
+Index(None, verification_notes.c.notes_id, verification_notes.c.resource)
+
 walks = Table(
     "walks",
     metadata,

@@ -56,7 +56,7 @@ class Town:
 
     def mirror(self, **settings: Any) -> Mirror:
         """Open a mirror that waits for nothing between two attempts."""
-        wanted = {
+        wanted: dict[str, Any] = {
             "database_url": self.database.engine.url.render_as_string(hide_password=False),
             "api_url": self.sandbox.url,
             "data_dir": self._data_dir,

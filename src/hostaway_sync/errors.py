@@ -4,6 +4,8 @@ HostawaySyncError                what to do   exit code
 ├── UsageError                   permanent    2    an argument that can never be right
 ├── ConfigurationError           permanent    78   settings
 │   ├── SchemaOutdated           permanent    78   run `hostaway-sync migrate`
+│   ├── UnknownSettings          permanent    78   names with our prefix that are no settings: misspelt, most often
+│   ├── UntrustedFile            permanent    78   a file that another user placed, or may change
 │   └── SecretError              permanent    78   key ring: unknown key id, damaged value
 │       ├── KeyMissing           permanent    78   there is no key at all
 │       └── SecretGone           permanent    78   the store of secrets does not hold it (any more)
@@ -33,6 +35,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import timedelta
 
 
@@ -66,6 +69,22 @@ class ConfigurationError(HostawaySyncError):
 
 class SchemaOutdated(ConfigurationError):
     """The database is behind (or ahead of) this program."""
+
+
+class UnknownSettings(ConfigurationError):
+    """Names have the prefix of our settings and are none: most often a known one is misspelt.
+
+    Attributes:
+        names: those names.
+    """
+
+    def __init__(self, message: str, names: Collection[str]) -> None:
+        super().__init__(message)
+        self.names = frozenset(names)
+
+
+class UntrustedFile(ConfigurationError):
+    """A file or directory that another user placed, or may change."""
 
 
 class SecretError(ConfigurationError):

@@ -14,6 +14,8 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
 from hostaway_sync import metrics
+from hostaway_sync.errors import UntrustedFile
+from hostaway_sync.trusted_files import open_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 FILE: Final = "hostaway_sync.prom"
 _READABLE_BY_ALL: Final = 0o644
+_LONGEST: Final = 64 * 1024 * 1024
 _Numbers: TypeAlias = "dict[tuple[str, tuple[tuple[str, str], ...]], float]"
 
 
@@ -109,9 +112,12 @@ def _series(metric: metrics.Metric) -> set[str]:
 def _counted_before(path: Path) -> _Numbers:
     """Read what was measured before; a file that cannot be understood counts for nothing, like one that is gone."""
     found: _Numbers = {}
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, UntrustedFile):
         measured = {name: metric for metric in metrics.ALL if not metric.is_stored for name in _series(metric)}
-        for family in text_string_to_metric_families(path.read_text(encoding="utf-8")):
+        # Others may write into the directory, too, and a link or a pipe there leads anywhere.
+        with os.fdopen(open_plain(path), encoding="utf-8") as file:
+            text = file.read(_LONGEST)
+        for family in text_string_to_metric_families(text):
             for sample in family.samples:
                 metric = measured.get(sample.name)
                 if metric is not None and (labels := _labels(metric, sample.labels)) is not None:

@@ -290,7 +290,7 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
 
     once = settings.model_copy(update={"retry_attempts": 1})
     examination = Examination(
-        Premises(str(settings.data_dir), settings.database_url is None, settings.api_url),
+        Premises(str(settings.data_dir), settings.database_url is None, settings.api_url, settings.files),
         address=(settings.egress, settings.rate_limit_ip),
         open_wiring=lambda: Wiring(once, schema=SCHEMA, application="hostaway-sync doctor"),
         find_keys=lambda: find_keys(settings),

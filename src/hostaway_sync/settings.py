@@ -1,8 +1,4 @@
-"""Environment, .env and *_FILE → one validated, frozen Settings.
-
-Order: environment variable, the file named by `<variable>_FILE`, the same two from `.env` in the current directory,
-systemd's credentials directory. Read by `cli` and `mirror` alone.
-"""
+"""What stands in the environment → one validated, frozen Settings. Read by `cli` and `mirror` alone."""
 
 from __future__ import annotations
 
@@ -11,25 +7,37 @@ import os
 import pwd
 import re
 import socket
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
-from dotenv import dotenv_values
-from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    AnyHttpUrl,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from hostaway_sync.errors import ConfigurationError
+from hostaway_sync import environment as outside
+from hostaway_sync.environment import Environment, read_environment, setting_names
+from hostaway_sync.errors import ConfigurationError, UnknownSettings
 from hostaway_sync.redaction import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection
 
-PREFIX = "HOSTAWAY_SYNC_"
+PREFIX: Final = outside.PREFIX
 SCHEMA: Final = "hostaway"
 """Where in the database our tables are; no setting: other people's queries name it."""
 
-_FILE_FIELDS = ("database_url", "master_key", "client_secret", "ping_url")
+FILE_FIELDS: Final = ("database_url", "master_key", "client_secret", "ping_url")
+"""What may come from a file or a credential as well."""
 
 
 class RateLimit(NamedTuple):
@@ -48,7 +56,7 @@ def _rate_limit(value: object) -> object:
     return RateLimit(int(match[1]), timedelta(seconds=int(match[2])))
 
 
-Limit = Annotated[RateLimit, NoDecode, BeforeValidator(_rate_limit)]
+Limit = Annotated[RateLimit, BeforeValidator(_rate_limit)]
 
 
 def _networks(value: object) -> object:
@@ -72,10 +80,10 @@ def _numbers(value: object) -> object:
     return frozenset(int(word) for word in words)
 
 
-Numbers = Annotated[frozenset[int], NoDecode, BeforeValidator(_numbers)]
+Numbers = Annotated[frozenset[int], BeforeValidator(_numbers)]
 
 
-Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)]
+Networks = Annotated[tuple[str, ...], BeforeValidator(_networks)]
 
 
 def _fields(value: object) -> object:
@@ -136,11 +144,8 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_file=".env",
         frozen=True,
         extra="ignore",
-        env_ignore_empty=True,
         hide_input_in_errors=True,
     )
 
@@ -171,14 +176,17 @@ class Settings(BaseSettings):
     ping_url: SecretStr | None = None
     keep_runs_days: float = Field(default=90, gt=0, le=365 * 10)
 
+    _environment: Environment | None = PrivateAttr(default=None)
+
     @property
     def master_key_file(self) -> Path | None:
         """The file that the master key came from, if any: it may be read again."""
-        named = (variables.get(f"{PREFIX}MASTER_KEY_FILE") for variables in (os.environ, dotenv_values(".env")))
-        for path in (*(Path(path) for path in named if path), *_credential_files("master_key").values()):
-            if self.master_key and path.is_file() and _content(path, "") == self.master_key.get_secret_value():
-                return path
-        return None
+        return self._environment.files.get("master_key") if self._environment else None
+
+    @property
+    def files(self) -> tuple[tuple[str, int], ...]:
+        """The files that were read, and their permissions."""
+        return tuple((str(file.path), file.mode) for file in self._environment.read) if self._environment else ()
 
     @field_validator("api_url")
     @classmethod
@@ -225,62 +233,35 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let a file that `*_FILE` names stand behind the variable beside it, and systemd's credentials last."""
-        del settings_cls, file_secret_settings
-        return (
-            init_settings,
-            env_settings,
-            lambda: _named_files(os.environ),  # type: ignore[return-value]  # a callable is what a source is
-            dotenv_settings,
-            lambda: _named_files(dotenv_values(".env")),
-            _credentials,
-        )
+        """Have `load_settings` hand everything in: it knows where each value came from."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
 
 
-def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401  (whatever a field takes)
-    """Read the settings.
+def known_names() -> frozenset[str]:
+    """Return the names of all variables that are settings of this release."""
+    return setting_names(tuple(Settings.model_fields), FILE_FIELDS)
+
+
+def load_settings(also_known: Collection[str] = (), **overrides: Any) -> Settings:  # noqa: ANN401  (whatever a field takes)
+    """Read the settings; `also_known` are names with our prefix that are no error though no settings.
 
     Raises:
         ConfigurationError: one sentence that names each variable that is wrong, without its value.
+        UnknownSettings: all values are right, and some names are not known.
     """
+    environment = read_environment(os.environ, tuple(Settings.model_fields), FILE_FIELDS)
+    told = {name: path for name, path in environment.files.items() if name not in overrides}
     try:
-        return Settings(**overrides)
+        settings = Settings(**{**environment.values, **overrides})
     except ValidationError as error:
         wrong = "; ".join(
             f"{PREFIX}{str(detail['loc'][0]).upper()} {detail['msg'].removeprefix('Value error, ')}"
             for detail in error.errors(include_input=False, include_url=False)
         )
         raise ConfigurationError(f"settings: {wrong}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"settings: .env cannot be read: {_reason(error)}") from None
-
-
-def _named_files(variables: Mapping[str, str | None]) -> dict[str, str]:
-    return {
-        name: _content(Path(path), f"{PREFIX}{name.upper()}_FILE")
-        for name in _FILE_FIELDS
-        if (path := variables.get(f"{PREFIX}{name.upper()}_FILE"))
-    }
-
-
-def _credentials() -> dict[str, str]:
-    return {name: _content(path, "systemd credential") for name, path in _credential_files().items()}
-
-
-def _credential_files(*names: str) -> dict[str, Path]:
-    directory = os.environ.get("CREDENTIALS_DIRECTORY")
-    if not directory:
-        return {}
-    files = {name: Path(directory) / f"{PREFIX}{name}".lower() for name in names or _FILE_FIELDS}
-    return {name: path for name, path in files.items() if path.is_file()}
-
-
-def _content(path: Path, named_by: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"settings: {named_by} {path} cannot be read: {_reason(error)}") from None
-
-
-def _reason(error: OSError | UnicodeDecodeError) -> str | None:
-    return error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+    settings._environment = replace(environment, files=told)  # noqa: SLF001  (its own module)
+    unknown = [one for one in environment.unknown if one.name not in also_known]
+    if unknown:
+        raise UnknownSettings(f"settings: {'; '.join(map(str, unknown))}", [one.name for one in unknown])
+    return settings

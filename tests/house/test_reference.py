@@ -11,7 +11,7 @@ from tests.house.paper import DOCS, README, REFERENCE, ROOT, rows
 from hostaway_sync import errors
 from hostaway_sync.errors import HostawaySyncError
 from hostaway_sync.records import RunState
-from hostaway_sync.settings import PREFIX, RateLimit, Settings
+from hostaway_sync.settings import PREFIX, RateLimit, Settings, known_names
 from hostaway_sync.source import events
 from hostaway_sync.store.tables import metadata
 
@@ -71,7 +71,13 @@ def test_readme_names_every_table() -> None:
 def test_settings_on_a_page_exist(page: Path) -> None:
     """No page names a setting that the program does not know."""
     named = set(re.findall(rf"{PREFIX}[A-Z_]+", page.read_text(encoding="utf-8")))
-    assert named <= {*SETTINGS, *SECRET_FILES}
+    assert named <= known_names()
+
+
+def test_reference_has_every_name_that_means_something() -> None:
+    """Those of files are no settings of their own."""
+    named = set(re.findall(rf"{PREFIX}[A-Z_]+", (REFERENCE / "settings.md").read_text(encoding="utf-8")))
+    assert named == known_names()
 
 
 @pytest.mark.parametrize("page", [README, ENV_EXAMPLE, REFERENCE / "settings.md"], ids=lambda page: page.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import os
 import shutil
 import tempfile
@@ -17,6 +16,7 @@ import typer
 from hostaway_sync.cli import output
 from hostaway_sync.cli.sync import mirror_one
 from hostaway_sync.errors import ConfigurationError, UsageError
+from hostaway_sync.trusted_files import open_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,18 +117,21 @@ def _changes(mirror: Mirror, sandbox: Sandbox) -> None:
 @contextmanager
 def _own_directory(data_dir: Path) -> Iterator[Path]:
     """Give a fresh directory beside the user's own data; one demo at a time may have one."""
+    from hostaway_sync.store.embedded.locks import held_if_free
+
     demos = data_dir / "demo"
     with ExitStack() as stack:
         try:
             demos.mkdir(parents=True, exist_ok=True, mode=0o711)
-            lock = stack.enter_context((data_dir / "demo.lock").open("w"))
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for old in demos.iterdir():
-                _remove(old)
+            if stack.enter_context(held_if_free(data_dir / "demo.lock")) is None:
+                raise UsageError("another demo is running: let it finish")
+            # All that lies in it is removed: another user must not choose what that is.
+            opened = open_trusted(demos, os.O_RDONLY | os.O_DIRECTORY)
+            stack.callback(os.close, opened)
+            for old in os.listdir(opened):  # noqa: PTH208  (a Path would look the name up again)
+                _remove(demos / old, opened)
             directory = Path(tempfile.mkdtemp(dir=demos))
             directory.chmod(0o711)
-        except BlockingIOError:
-            raise UsageError("another demo is running: let it finish") from None
         except OSError as error:
             raise ConfigurationError(
                 f"the data directory {data_dir} cannot be used: {error.strerror}; set HOSTAWAY_SYNC_DATA_DIR"
@@ -136,7 +139,7 @@ def _own_directory(data_dir: Path) -> Iterator[Path]:
         yield directory
 
 
-def _remove(directory: Path) -> None:
+def _remove(directory: Path, parent: int) -> None:
     """Remove what an earlier demo left, and first stop its server, which outlives a demo that was killed."""
     from hostaway_sync.store.embedded import EmbeddedPostgres
 
@@ -146,8 +149,10 @@ def _remove(directory: Path) -> None:
             server.start()
             server.release()
     # Where the server could not enter this directory, its data is elsewhere.
-    for place in (server.socket_dir, server.pgdata.parents[1], directory):
-        shutil.rmtree(place, ignore_errors=True)
+    for place in (server.socket_dir, server.pgdata.parents[1]):
+        if not place.is_relative_to(directory):
+            shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(directory.name, ignore_errors=True, dir_fd=parent)
 
 
 def _say(words: str) -> None:

@@ -81,6 +81,7 @@ class Examination:
         else:
             with closing(wiring):
                 found += self._with_database(wiring, ring)
+        found += judging.of_files(self._premises)
         found += self._judged("disk", space, partial(judging.of_space, premises=self._premises))
         found += self._judged("schedule", schedule, judging.of_schedule)
         return judging.worst_first(found)

@@ -47,11 +47,13 @@ class Premises:
         data_dir: of the key file, and of the embedded database.
         is_embedded: the database is ours, in `data_dir`.
         api_url: where the source is.
+        files: settings and secrets came from, with their permissions.
     """
 
     data_dir: str
     is_embedded: bool
     api_url: str
+    files: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ GIB: Final = 1024**3
 LITTLE_SPACE: Final = 2 * GIB
 NO_SPACE: Final = GIB // 4
 FORBIDDEN: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_READ_BY_ALL: Final = 0o004
 _GRAVE: Final = {Condition.FAILING, Condition.DIFFERS, Condition.LATE, Condition.NEVER}
 _COMMAND: Final = re.compile(r"hostaway[-_]sync\b.*\b(sync|sync-all)\b")
 
@@ -214,6 +215,14 @@ def _of_successes(found: Overview, active: list[AccountFacts]) -> Iterator[Findi
     if done:
         says = f"{counted(len(done), 'account')} mirrored, the longest ago {ago(min(done), found.now)}"
         yield Finding("runs", Grade.OK, says)
+
+
+def of_files(premises: Premises) -> Iterator[Finding]:
+    """Judge who may read the files that settings and secrets come from."""
+    for path, mode in premises.files:
+        if mode & _READ_BY_ALL:
+            says = f"{path} may be read by every user of this machine (mode {mode:04o})"
+            yield Finding("files", Grade.HINT, says, f"`chmod o-r {path}`, if a secret is in it")
 
 
 def of_space(found: Space, premises: Premises) -> Iterator[Finding]:

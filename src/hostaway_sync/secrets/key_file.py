@@ -10,13 +10,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.errors import SecretError
+from hostaway_sync.errors import SecretError, UntrustedFile
 from hostaway_sync.secrets.ring import KeyRing, new_key, read_keys, written
+from hostaway_sync.trusted_files import open_plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 KEY_FILE: Final = "master.key"
+_LONGEST: Final = 1024 * 1024
 
 
 class KeyFile:
@@ -43,14 +45,22 @@ class KeyFile:
         Raises:
             SecretError: it cannot be read, or others may read it too.
         """
-        with self._usable():
-            status = self.path.stat()
+        # Opened before it is looked at: the name may lead elsewhere a moment later. A link is how its owner keeps the
+        # file elsewhere, and what it leads to must be as private.
+        with self._usable(), os.fdopen(self._opened(), encoding="ascii", errors="replace") as file:
+            status = os.fstat(file.fileno())
             if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
                 raise SecretError(
                     f"{self.path} must belong to you and be readable by nobody else: "
                     f"chown it and `chmod 600 {self.path}`"
                 )
-            return read_keys(self.path.read_text(encoding="ascii", errors="replace"))
+            return read_keys(file.read(_LONGEST))
+
+    def _opened(self) -> int:
+        try:
+            return open_plain(self.path, follow=True)
+        except UntrustedFile as error:
+            raise SecretError(str(error)) from None
 
     def create(self) -> None:
         """Make it with a new key, unless another process is first.

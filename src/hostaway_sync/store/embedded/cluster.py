@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.store.embedded.home import SOCKET_NAME
+from hostaway_sync.trusted_files import open_plain
 
 if TYPE_CHECKING:
     from hostaway_sync.store.embedded.binaries import Binaries
-    from hostaway_sync.store.embedded.home import Home
+    from hostaway_sync.store.embedded.home import Account, Home
 
 # The shell is gone at once: the server is nobody's child, and nobody's zombie when it dies.
 _LAUNCH = '"$@" </dev/null >>"$0" 2>&1 &'
@@ -33,6 +34,7 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+_LONGEST_VERSION = 20
 _BUILTIN_LOCALE_SINCE = 17
 _IO_METHOD_SINCE = 18
 
@@ -81,7 +83,8 @@ def log_since(home: Home, size: int) -> str:
     """The last lines the server logged after its log had `size` bytes, on one line."""
     if not home.log.exists():
         return "it wrote no log"
-    with home.log.open("rb") as log:
+    # Its directory belongs to the server's account: a link there must not make root print a file of its own.
+    with os.fdopen(open_plain(home.log), "rb") as log:
         log.seek(size)
         return _last_lines(log.read().decode(errors="replace"))
 
@@ -101,7 +104,7 @@ def _create(home: Home, binaries: Binaries) -> None:
     said = ""
     for locale in locales:
         fresh = Path(tempfile.mkdtemp(prefix="init-", dir=home.cluster))
-        os.chown(fresh, account.uid, account.gid, follow_symlinks=False)
+        _hand_over(fresh, account)
         made = account.run(binaries.directory / "initdb", *access, "--encoding=UTF8", *locale, "-D", fresh)
         said = made.stdout
         if made.returncode == 0:
@@ -111,8 +114,18 @@ def _create(home: Home, binaries: Binaries) -> None:
     raise ConfigurationError(f"PostgreSQL could not create a cluster in {home.cluster}: {_last_lines(said)}")
 
 
+def _hand_over(directory: Path, account: Account) -> None:
+    """Give a new directory to the server's account; by a descriptor, because that account may rename it meanwhile."""
+    handle = open_plain(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fchown(handle, account.uid, account.gid)
+    finally:
+        os.close(handle)
+
+
 def _check_major(home: Home, binaries: Binaries) -> None:
-    major = (home.data / "PG_VERSION").read_text().strip()
+    with os.fdopen(open_plain(home.data / "PG_VERSION"), encoding="utf-8", errors="replace") as file:
+        major = file.read(_LONGEST_VERSION).strip()
     if major != str(binaries.major):
         raise ConfigurationError(
             f"The cluster in {home.data} was made by PostgreSQL {major} and the binaries in {binaries.directory} are "

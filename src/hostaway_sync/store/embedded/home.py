@@ -18,11 +18,13 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.trusted_files import open_plain, open_trusted
 
 if sys.platform != "win32":
     import fcntl
@@ -37,6 +39,7 @@ SOCKET_NAME = ".s.PGSQL.5432"
 
 # The shortest `sockaddr_un.sun_path` among our platforms is macOS's 104 bytes, with its final zero.
 _LONGEST_SOCKET_PATH = 103
+_LONGEST_LOCATION = 10_000
 # A fixed place: cron and a login shell must come to the same one, so TMPDIR and XDG_RUNTIME_DIR do not count.
 _SHORT_DIRECTORY = Path("/tmp")  # noqa: S108 - the directory made there is private, and its owner and mode are verified
 # The server must not depend on who starts it: PGPORT, PGDATA, TZ or LANG of a login shell would change it.
@@ -147,6 +150,7 @@ def settle(state_dir: Path) -> Home:
     if not state_dir.is_dir():
         state_dir.parent.mkdir(parents=True, exist_ok=True)
         _create(state_dir, 0o711 if as_root else 0o700)
+    os.close(open_trusted(state_dir, os.O_RDONLY | os.O_DIRECTORY, owners=_placers(state_dir)))
     home = find_home(state_dir)
     if as_root and home.account.uid == 0:
         home = _choose_for_root(state_dir, home.directory)
@@ -186,20 +190,39 @@ def _choose_for_root(state_dir: Path, directory: Path) -> Home:
             f"PostgreSQL does not run as root, and user {account.uid} can enter neither {state_dir} nor "
             f"{home.directory}: run `chmod 711 {SYSTEM_DIRECTORY}`, or set HOSTAWAY_SYNC_DATABASE_URL."
         )
-    note = state_dir / f"LOCATION.{os.getpid()}"
-    note.write_text(
-        f"The PostgreSQL cluster of this directory is in {home.directory}, "
-        f"because the system user that runs it cannot enter this one.\n"
-    )
-    note.replace(state_dir / "LOCATION")
+    _write_location(state_dir, home.directory)
     return home
+
+
+def _write_location(state_dir: Path, directory: Path) -> None:
+    # A name that nobody can foresee: the owner of the state directory could have put a link in its place.
+    descriptor, note = tempfile.mkstemp(prefix="LOCATION.", dir=state_dir)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(descriptor, 0o644)
+        file.write(
+            f"The PostgreSQL cluster of this directory is in {directory}, "
+            f"because the system user that runs it cannot enter this one.\n"
+        )
+    Path(note).replace(state_dir / "LOCATION")
+
+
+def _placers(state_dir: Path) -> set[int]:
+    """Return who else may own the state directory: root runs the server of an ordinary user as that user.
+
+    In a directory where others may write, such as /tmp, its owner could be anybody.
+    """
+    parent = state_dir.parent.stat()
+    if parent.st_mode & (stat.S_IWOTH | stat.S_IWGRP):
+        return {parent.st_uid}
+    return {parent.st_uid, state_dir.stat().st_uid}
 
 
 def _moved_to(state_dir: Path) -> Path | None:
     """Where LOCATION points. Only its hash is believed: whoever can write there must not lead root astray."""
     try:
-        said = re.search(r"/elsewhere/([0-9a-f]{16}),", (state_dir / "LOCATION").read_text())
-    except (OSError, ValueError):
+        with os.fdopen(open_plain(state_dir / "LOCATION"), encoding="utf-8") as file:
+            said = re.search(r"/elsewhere/([0-9a-f]{16}),", file.read(_LONGEST_LOCATION))
+    except (OSError, ValueError, ConfigurationError):
         return None
     return SYSTEM_DIRECTORY / "elsewhere" / said[1] if said else None
 

@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.trusted_files import open_trusted
 
 if sys.platform != "win32":
     import fcntl
@@ -35,12 +36,19 @@ def poll(seconds: float) -> Iterator[None]:
 
 
 def open_lock(path: Path) -> int:
-    """Open a lock file, creating it if need be; it belongs to the owner of its directory even if root is the first."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    """Open a lock file, creating it if need be; it belongs to the owner of its directory even if root is the first.
+
+    Raises:
+        UntrustedFile: another user made it, or may write to it.
+        OSError: it cannot be opened.
+    """
+    directory = path.parent.stat()
+    handle = open_trusted(path, os.O_RDWR | os.O_CREAT, owners={directory.st_uid})
     try:
-        if os.geteuid() == 0:
-            owner = path.parent.stat()
-            os.fchown(handle, owner.st_uid, owner.st_gid)
+        found = os.fstat(handle)
+        # A file with a second name may be anything of root's that the directory's owner wants to have.
+        if os.geteuid() == 0 and found.st_uid == 0 and found.st_nlink == 1:
+            os.fchown(handle, directory.st_uid, directory.st_gid)
         # Cron may start us with stdin, stdout and stderr closed: a file with one of their numbers is lost in a child.
         return fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, 3)
     finally:

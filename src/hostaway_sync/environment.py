@@ -1,0 +1,273 @@
+"""Where settings come from: the environment, an environment file, files that variables name, systemd's credentials.
+
+    variable  →  file that <variable>_FILE names  →  the same two of .env  →  systemd credential
+
+The first that has a value counts, and an empty one has none. Nothing is checked here but the names: a name that this
+program does not know is most often a known one misspelt, and its value would be missing elsewhere.
+"""
+
+from __future__ import annotations
+
+import difflib
+import io
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
+
+from dotenv.parser import parse_stream
+
+from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.trusted_files import open_trusted
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+PREFIX: Final = "HOSTAWAY_SYNC_"
+ENV_FILE: Final = f"{PREFIX}ENV_FILE"
+_DOTENV: Final = Path(".env")
+_LONGEST_DOTENV: Final = 1024 * 1024
+# Kubernetes describes every service to every container: one called `hostaway-sync` takes our prefix.
+_OF_KUBERNETES: Final = re.compile(
+    r"HOSTAWAY_SYNC(_\w+)?_(SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_\w+)", re.ASCII | re.IGNORECASE
+)
+# What editors of Windows put before the first line.
+_MARK: Final = "\ufeff"
+_OF_TESTS: Final = f"{PREFIX}TEST_"
+_OUR_LINE: Final = re.compile(rf"^[^\S\n]*(export[^\S\n]+)?{PREFIX}", re.MULTILINE | re.IGNORECASE)
+_ELSEWHERE: Final = f"; or name another file in {ENV_FILE}"
+
+
+class Unknown(NamedTuple):
+    """A name with our prefix that is no setting."""
+
+    name: str
+    where: str
+    nearest: str | None
+
+    def __str__(self) -> str:
+        """Say so, and what was meant."""
+        guess = f"did you mean {self.nearest}?" if self.nearest else "remove it, or see docs/reference/settings.md"
+        return f"{self.name} ({self.where}) is no setting of this program: {guess}"
+
+
+class NamedFile(NamedTuple):
+    """A file with settings or a secret that was read, and how it may be read by others.
+
+    Attributes:
+        path: where it is.
+        mode: its permissions, as they are after links.
+    """
+
+    path: Path
+    mode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What was found outside, as text.
+
+    Attributes:
+        values: by the setting's name in small letters, without the prefix.
+        files: the file that a value was read from, by the same names.
+        read: every file that was read.
+        unknown: names with our prefix that are no setting.
+    """
+
+    values: Mapping[str, str]
+    files: Mapping[str, Path]
+    read: tuple[NamedFile, ...]
+    unknown: tuple[Unknown, ...]
+
+
+def read_environment(variables: Mapping[str, str], settings: Collection[str], in_files: Collection[str]) -> Environment:
+    """Read all places.
+
+    Args:
+        variables: of the process.
+        settings: the names of all settings, in small letters, without the prefix.
+        in_files: those of them that may come from a file or a credential.
+
+    Raises:
+        ConfigurationError: a place cannot be read, or may not be trusted.
+    """
+    reading = _Reading(settings, in_files)
+    own = _ours(variables)
+    dotenv, dotenv_path = reading.dotenv(own.get(ENV_FILE))
+    credentials = _credentials(variables.get("CREDENTIALS_DIRECTORY"))
+    reading.take(own)
+    reading.take(dotenv)
+    reading.take_credentials(credentials)
+    names = reading.names()
+    unknown = (
+        *_unknown(own, {*names, ENV_FILE}, "the environment"),
+        *_unknown(dotenv, names, str(dotenv_path)),
+        *_unknown_credentials(credentials, in_files),
+    )
+    return Environment(reading.values, reading.files, tuple(reading.read), unknown)
+
+
+def setting_names(settings: Collection[str], in_files: Collection[str]) -> frozenset[str]:
+    """Return the name of every variable that means something."""
+    return frozenset(_Reading(settings, in_files).names() | {ENV_FILE})
+
+
+class _Reading:
+    """The values so far; what has one keeps it."""
+
+    def __init__(self, settings: Collection[str], in_files: Collection[str]) -> None:
+        self._settings = settings
+        self._in_files = in_files
+        self.values: dict[str, str] = {}
+        self.files: dict[str, Path] = {}
+        self.read: list[NamedFile] = []
+
+    def names(self) -> set[str]:
+        files = {f"{PREFIX}{name.upper()}_FILE" for name in self._in_files}
+        return {f"{PREFIX}{name.upper()}" for name in self._settings} | files
+
+    def dotenv(self, named: str | None) -> tuple[dict[str, str], Path]:
+        """Read the environment file: the one that was named, else `.env` of the current directory, if it has one."""
+        path = Path(named) if named else _whole(_DOTENV)
+        text = self._content(path, ENV_FILE) if named else self._own_dotenv(path)
+        return ({} if text is None else _parsed(text, path)), path
+
+    def take(self, variables: Mapping[str, str]) -> None:
+        """Take what has no value yet from variables, and from the files that they name."""
+        for name in self._settings:
+            if name not in self.values and (value := variables.get(f"{PREFIX}{name.upper()}")):
+                self.values[name] = value
+        for name in self._in_files:
+            variable = f"{PREFIX}{name.upper()}_FILE"
+            if name not in self.values and (path := variables.get(variable)):
+                self._take_file(name, Path(path), variable)
+
+    def take_credentials(self, files: Mapping[str, Path]) -> None:
+        """Take what has no value yet from credentials."""
+        for name in self._in_files:
+            if name not in self.values and (path := files.get(f"{PREFIX}{name}".lower())):
+                self._take_file(name, path, "systemd credential")
+
+    def _take_file(self, name: str, path: Path, named_by: str) -> None:
+        self.values[name] = self._content(path, named_by).strip()
+        self.files[name] = path
+
+    def _content(self, path: Path, named_by: str) -> str:
+        """Read a file that the operator named: links are followed, because mounts of Kubernetes are links."""
+        try:
+            with path.open("rb") as file:
+                self._note(path, file)
+                return file.read().decode().removeprefix(_MARK)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"settings: {named_by} {path} cannot be read: {_reason(error)}") from None
+
+    def _note(self, path: Path, file: BinaryIO) -> None:
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISREG(mode):
+            self.read.append(NamedFile(path, stat.S_IMODE(mode)))
+
+    def _own_dotenv(self, path: Path) -> str | None:
+        """Read `.env`; None where there is none. It is there for another reason than our asking: it must be trusted."""
+        # By its short name: the directories above may be closed to this user, and the current one open.
+        try:
+            with os.fdopen(open_trusted(_DOTENV, shown=path, advice=_ELSEWHERE), "rb") as file:
+                self._note(path, file)
+                content = file.read(_LONGEST_DOTENV + 1)
+        except (FileNotFoundError, IsADirectoryError):  # some call their virtual environment so
+            return None
+        except OSError as error:
+            if _is_hidden(_DOTENV):
+                return None
+            raise ConfigurationError(f"settings: {path} cannot be read: {_reason(error)}{_ELSEWHERE}") from None
+        if len(content) > _LONGEST_DOTENV:
+            raise ConfigurationError(f"settings: {path} is larger than a file of settings: remove it{_ELSEWHERE}")
+        try:
+            return content.decode().removeprefix(_MARK)
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(f"settings: {_DOTENV} cannot be read: {_reason(error)}") from None
+
+
+def _ours(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return what has our prefix, however it is written; capital letters win."""
+    ours = sorted((name for name in variables if name.upper().startswith(PREFIX)), key=str.isupper)
+    return {name.upper(): variables[name] for name in ours if variables[name]}
+
+
+def _parsed(text: str, path: Path) -> dict[str, str]:
+    """Return our variables of an environment file. `$` has no meaning: a password may hold one.
+
+    Raises:
+        ConfigurationError: a line of ours cannot be understood, or stands inside another variable's quotes.
+    """
+    found: dict[str, str] = {}
+    for binding in parse_stream(io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n"))):
+        statement = binding.original.string.lstrip()
+        line = binding.original.line + binding.original.string.removesuffix(statement).count("\n")
+        own, *swallowed = statement.split("\n")
+        if _OUR_LINE.search("\n".join(swallowed)) or (binding.error and _OUR_LINE.search(own)):
+            raise ConfigurationError(
+                f"settings: {path} cannot be understood from line {line} on: is a quote missing? "
+                "A value with spaces, quotes or # stands in single quotes"
+            )
+        if binding.key is None or not binding.key.upper().startswith(PREFIX):
+            continue
+        if binding.value is None:
+            raise ConfigurationError(f"settings: {path} line {line}: {binding.key} has no value, not even an empty one")
+        found[binding.key] = binding.value
+    return _ours(found)
+
+
+def _credentials(directory: str | None) -> dict[str, Path]:
+    """Return the files with our prefix in the directory of systemd's credentials."""
+    if not directory:
+        return {}
+    try:
+        files = sorted(Path(directory).iterdir())
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ConfigurationError(
+            f"settings: CREDENTIALS_DIRECTORY {directory} cannot be read: {_reason(error)}"
+        ) from None
+    return {path.name: path for path in files if path.name.upper().startswith(PREFIX)}
+
+
+def _unknown(variables: Mapping[str, str], known: Collection[str], where: str) -> Iterator[Unknown]:
+    for name in sorted(set(variables) - set(known)):
+        if not name.startswith(_OF_TESTS) and not _OF_KUBERNETES.fullmatch(name):
+            yield Unknown(name, where, _nearest(name, known))
+
+
+def _unknown_credentials(files: Mapping[str, Path], in_files: Collection[str]) -> Iterator[Unknown]:
+    known = {f"{PREFIX}{name}".lower() for name in in_files}
+    for name in sorted(set(files) - known):
+        yield Unknown(name, "systemd's credentials", _nearest(name.lower(), known))
+
+
+def _nearest(name: str, known: Collection[str]) -> str | None:
+    # Without the prefix, which all have in common.
+    ends = {one[len(PREFIX) :]: one for one in sorted(known)}
+    found = difflib.get_close_matches(name[len(PREFIX) :], ends, n=1, cutoff=0.5)
+    return ends[found[0]] if found else None
+
+
+def _whole(path: Path) -> Path:
+    try:
+        return Path.cwd() / path
+    except OSError:
+        return path
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether even looking at a name is refused: `sudo -u` leaves a user in a directory that is closed to it."""
+    try:
+        path.lstat()
+    except OSError:
+        return True
+    return False
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str | None:
+    return error.strerror if isinstance(error, OSError) else "not UTF-8 text"

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from hostaway_sync.environment import PREFIX, Environment, read_environment
+from hostaway_sync.errors import ConfigurationError, UnknownSettings
+from hostaway_sync.settings import FILE_FIELDS, known_names, load_settings
+
+NAMES = ("database_url", "egress", "master_key", "rate_limit_ip", "requests_in_flight")
+IN_FILES = ("database_url", "master_key")
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Start in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+
+
+def read(dotenv: str | None = None, **variables: str) -> Environment:
+    """Read the environment of these variables, and of a `.env` with this text."""
+    if dotenv is not None:
+        Path(".env").write_text(dotenv, encoding="utf-8", newline="")
+        Path(".env").chmod(0o600)
+    return read_environment(variables, NAMES, IN_FILES)
+
+
+def quoted(secret: str) -> str:
+    """Write a value as docs/reference/settings.md says."""
+    return "'" + secret.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+SECRETS = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), min_size=1, max_size=40
+) | st.text("${}HOME\\'\"# \n=`~!", min_size=1, max_size=20)
+
+
+@given(SECRETS)
+@example("${HOME}")
+@example("$HOME")
+@example("${HOME:-x}")
+@example("a\\nb")
+@example("it's # not")
+@example("\\'")
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_secret_comes_out_of_single_quotes_as_it_went_in(secret: str) -> None:
+    """Nothing is put in place of ${…}, whatever variables there are: a password is not a program."""
+    if re.search(rf"^\s*(export\s+)?{PREFIX}", secret, re.MULTILINE):
+        return
+    assert read(f"{PREFIX}MASTER_KEY={quoted(secret)}\n", HOME="/root").values["master_key"] == secret
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("HOSTAWAY_SYNC_EGRESS=${HOME}/x$y", "${HOME}/x$y"),
+        ('HOSTAWAY_SYNC_EGRESS="${HOME}"', "${HOME}"),
+        ("HOSTAWAY_SYNC_EGRESS='${HOME}'", "${HOME}"),
+        ("export HOSTAWAY_SYNC_EGRESS = office # here", "office"),
+        ("HOSTAWAY_SYNC_EGRESS=a#b", "a#b"),
+        ("hostaway_sync_egress=small", "small"),
+        ("\ufeffHOSTAWAY_SYNC_EGRESS=after a mark of Windows\r\n", "after a mark of Windows"),
+        ("FOO BAR: not understood, and not ours\n\n  HOSTAWAY_SYNC_EGRESS=x", "x"),
+        ("HOSTAWAY_SYNC_EGRESS=first\nHOSTAWAY_SYNC_EGRESS=last", "last"),
+    ],
+)
+def test_lines_of_an_env_file_are_understood(line: str, value: str) -> None:
+    """As other programs write them, but for the dollar sign."""
+    assert read(line, HOME="/root", y="z").values == {"egress": value}
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("A=1\nHOSTAWAY_SYNC_EGRESS='never closed\n", 2),
+        ('\n\nHOSTAWAY_SYNC_EGRESS="never closed\n', 3),
+        ("HOSTAWAY_SYNC_EGRESS: office\n", 1),
+        ("HOSTAWAY_SYNC_EGRESS\n", 1),
+        ("A='swallows\nHOSTAWAY_SYNC_EGRESS=office\nB='\n", 1),
+        ("# fine\nexport HOSTAWAY_SYNC_EGRESS='a' b\n", 2),
+    ],
+)
+def test_a_line_of_ours_that_is_not_understood_is_named(text: str, line: int) -> None:
+    """It is not passed over: the setting would be missing, and the default would count in its place."""
+    with pytest.raises(ConfigurationError, match=rf"\.env .*line {line}\b"):
+        read(text)
+
+
+def near(name: str) -> list[tuple[str, str | None]]:
+    """Give what is unknown in an environment with this variable."""
+    return [(one.name, one.nearest) for one in read(**{name: "x"}).unknown]
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("HOSTAWAY_SYNC_DATABSE_URL", "HOSTAWAY_SYNC_DATABASE_URL"),
+        ("HOSTAWAY_SYNC_DATABASEURL", "HOSTAWAY_SYNC_DATABASE_URL"),
+        ("HOSTAWAY_SYNC_DB_URL", "HOSTAWAY_SYNC_DATABASE_URL"),
+        ("HOSTAWAY_SYNC_DATABASE_URL_FIEL", "HOSTAWAY_SYNC_DATABASE_URL_FILE"),
+        ("HOSTAWAY_SYNC_RATE_LIMIT", "HOSTAWAY_SYNC_RATE_LIMIT_IP"),
+        ("HOSTAWAY_SYNC_EGRES_FILE", None),
+        ("HOSTAWAY_SYNC_ENVFILE", "HOSTAWAY_SYNC_ENV_FILE"),
+        ("HOSTAWAY_SYNC_", None),
+        ("HOSTAWAY_SYNC_QQQQQ", None),
+        ("HOSTAWAY_SYNC_PORTS", None),
+        ("HOSTAWAY_SYNC_PORT_X", None),
+        ("HOSTAWAY_SYNC_TESTING", None),
+    ],
+)
+def test_an_unknown_name_is_found_with_its_nearest(name: str, nearest: str | None) -> None:
+    """One letter is enough to begin a new, empty mirror elsewhere."""
+    ((found, guess),) = near(name)
+    assert found == name
+    assert nearest is None or guess == nearest
+
+
+@pytest.mark.parametrize("name", [f"{PREFIX}{name.upper()}" for name in NAMES])
+def test_every_slip_of_a_finger_is_found(name: str) -> None:
+    """A letter that is left out, doubled, or exchanged with its neighbour: the name that was meant is proposed."""
+    begin = len(PREFIX)
+    for at in range(begin, len(name) - 1):
+        slips = {name[:at] + name[at + 1 :], name[:at] + name[at] + name[at:]}
+        slips.add(name[:at] + name[at + 1] + name[at] + name[at + 2 :])
+        for slip in slips - {name}:
+            assert near(slip) == [(slip, name)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "HOSTAWAY_SYNC_SERVICE_HOST",
+        "HOSTAWAY_SYNC_SERVICE_PORT",
+        "HOSTAWAY_SYNC_SERVICE_PORT_HTTP",
+        "HOSTAWAY_SYNC_PORT",
+        "HOSTAWAY_SYNC_PORT_8080_TCP",
+        "HOSTAWAY_SYNC_PORT_8080_TCP_ADDR",
+        "HOSTAWAY_SYNC_WEBHOOKS_SERVICE_HOST",
+        "HOSTAWAY_SYNC_WEBHOOKS_SERVICE_PORT_HTTPS",
+        "HOSTAWAY_SYNC_WEBHOOKS_PORT",
+        "HOSTAWAY_SYNC_WEBHOOKS_PORT_53_UDP_PROTO",
+        "HOSTAWAY_SYNC_TEST_PG_BIN",
+        "HOSTAWAY_SYNC_MASTER_KEY_FILE",
+        "OTHER_SYNC_DATABSE_URL",
+        "HOSTAWAY_SYNCER",
+    ],
+)
+def test_what_others_set_is_no_error(name: str) -> None:
+    """Kubernetes describes services by our prefix, and tests have names of their own."""
+    file = Path("key")
+    file.write_text("key", encoding="utf-8")
+    assert read(**{name: str(file)}).unknown == ()
+
+
+def test_no_setting_looks_like_a_name_of_kubernetes() -> None:
+    """Or a misspelt one could pass for it."""
+    for name in known_names():
+        assert not re.search("_SERVICE_HOST|_SERVICE_PORT|_PORT$|_PORT_", name)
+
+
+def test_an_unknown_name_is_found_wherever_it_stands(tmp_path: Path) -> None:
+    """In `.env`, by name and not by value, and among the credentials of systemd; an empty one is none."""
+    Path("credentials").mkdir()
+    for name in ("hostaway_sync_database_ur", "hostaway_sync_egress", "other", "HOSTAWAY_SYNC_MASTER_KEY"):
+        (Path("credentials") / name).write_text("hunter2", encoding="utf-8")
+    text = "HOSTAWAY_SYNC_DATABSE_URL=hunter2\nHOSTAWAY_SYNC_EMPTY=\nHOSTAWAY_SYNC_ENV_FILE=x\n"
+    found = read(text, CREDENTIALS_DIRECTORY="credentials", HOSTAWAY_SYNC_NOTHING="")
+    assert [one.name for one in found.unknown] == [
+        "HOSTAWAY_SYNC_DATABSE_URL",
+        "HOSTAWAY_SYNC_ENV_FILE",
+        "HOSTAWAY_SYNC_MASTER_KEY",
+        "hostaway_sync_database_ur",
+        "hostaway_sync_egress",
+    ]
+    assert {one.where for one in found.unknown} == {str(tmp_path / ".env"), "systemd's credentials"}
+    assert "hunter2" not in str(found.unknown)
+
+
+def test_settings_with_an_unknown_name_are_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names it, where it stands and what was meant; who knows more of it gets the rest."""
+    monkeypatch.setenv("HOSTAWAY_SYNC_DATABSE_URL", "postgresql://u:hunter2@h/d")
+    monkeypatch.setenv("HOSTAWAY_SYNC_EGRESS", "office")
+    expected = (
+        r"HOSTAWAY_SYNC_DATABSE_URL \(the environment\) is no setting .*: did you mean HOSTAWAY_SYNC_DATABASE_URL\?"
+    )
+    with pytest.raises(UnknownSettings, match=expected) as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.exit_code == 78
+    assert caught.value.names == {"HOSTAWAY_SYNC_DATABSE_URL"}
+    assert load_settings(also_known=caught.value.names).egress == "office"
+
+
+@pytest.mark.parametrize("name", FILE_FIELDS)
+def test_names_count_in_small_letters_too(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Of variables and of those that name a file; capital letters win."""
+    Path("file").write_text("https://from.file", encoding="utf-8")
+    monkeypatch.setenv(f"hostaway_sync_{name}_file", "file")
+    assert getattr(load_settings(), name).get_secret_value() == "https://from.file"
+    monkeypatch.setenv(f"hostaway_sync_{name}", "https://small")
+    assert getattr(load_settings(), name).get_secret_value() == "https://small"
+    monkeypatch.setenv(f"{PREFIX}{name.upper()}", "https://capital")
+    assert getattr(load_settings(), name).get_secret_value() == "https://capital"
+
+
+def test_a_directory_called_env_holds_no_settings() -> None:
+    """Some call their virtual environment so."""
+    Path(".env").mkdir()
+    assert read().values == {}
+
+
+def test_a_huge_env_file_is_refused() -> None:
+    """It is something else, and would only take memory."""
+    with pytest.raises(ConfigurationError, match="larger than a file of settings"):
+        read("#" * (1024 * 1024 + 1))
+
+
+def test_credentials_that_cannot_be_listed_are_named(tmp_path: Path) -> None:
+    """The sentence blames them, not `.env`."""
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"CREDENTIALS_DIRECTORY .*file cannot be read: Not a directory"):
+        read(CREDENTIALS_DIRECTORY=str(tmp_path / "file"))

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from tests.staff import Staff
 from tests.store.samples import one
 
-from hostaway_sync.errors import SchemaOutdated, StoreError
+from hostaway_sync.errors import ConfigurationError, SchemaOutdated, StoreError
 from hostaway_sync.store import schema
 from hostaway_sync.store.engine import Database
 
@@ -86,10 +86,16 @@ def test_a_database_ahead_says_to_upgrade_the_program(database: Database) -> Non
     assert schema.current(database) == "9999"
 
 
-def test_an_empty_version_table_is_no_revision(database: Database) -> None:
-    """As after a migration that was undone by hand."""
+def test_an_empty_version_table_beside_tables_is_refused(database: Database, empty: Database) -> None:
+    """Which release made them is not known; beside no tables it is a migration that did not come to its end."""
     one(database, "DELETE FROM alembic_version")
-    assert schema.current(database) is None
+    with pytest.raises(ConfigurationError, match="the schema hostaway is in use by another program"):
+        schema.upgrade(database)
+    one(empty, "CREATE SCHEMA hostaway")
+    one(empty, "CREATE TABLE hostaway.alembic_version (version_num varchar(32) NOT NULL)")
+    assert schema.current(empty) is None
+    schema.upgrade(empty)
+    assert schema.current(empty) == schema.head()
 
 
 def test_a_server_that_is_too_old_is_refused(empty: Database) -> None:

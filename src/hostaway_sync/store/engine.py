@@ -85,7 +85,8 @@ class Database:
             max_overflow=0,
             pool_timeout=60,
             hide_parameters=True,
-            connect_args={"application_name": application, "autocommit": False},
+            # A server in SQL_ASCII sends bytes to a client that names no encoding.
+            connect_args={"application_name": application, "client_encoding": "UTF8", "autocommit": False},
             execution_options={"schema_translate_map": {None: schema}},
         )
         self._claims = Claims(self.engine.connect)

@@ -32,13 +32,17 @@ def connect(dialect: Dialect, _: object, arguments: list[Any], options: dict[str
     """Connect as SQLAlchemy would; the error of a log-in that the server refused has its SQLSTATE."""
     try:
         return dialect.connect(*arguments, **options)
-    except psycopg.errors.ConnectionTimeout:
-        raise
     except psycopg.OperationalError as error:
+        explain(error, *arguments, **options)
+        raise
+
+
+def explain(error: psycopg.OperationalError, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  (psycopg's own)
+    """Set the SQLSTATE of an error that `psycopg.connect` raised with these arguments, if a server answered."""
+    if error.sqlstate is None and not isinstance(error, psycopg.errors.ConnectionTimeout):
         known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
         parameters = {name: value for name, value in options.items() if name in known}
-        error.sqlstate = error.sqlstate or _sqlstate(make_conninfo(*arguments, **parameters))
-        raise
+        error.sqlstate = _sqlstate(make_conninfo(*arguments, **parameters))
 
 
 def _sqlstate(conninfo: str) -> str | None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from hostaway_sync.errors import LeaseHeld, SchemaOutdated, StoreError, StoreUnavailable, UsageError
+from hostaway_sync.errors import ConfigurationError, LeaseHeld, SchemaOutdated, StoreError, UsageError
 from hostaway_sync.store import abandoning, copying, leases, schema, standing
 from hostaway_sync.store.grants import quoted
 from hostaway_sync.store.refusals import raise_translated
@@ -239,5 +239,5 @@ def _at_target() -> Iterator[None]:
     """Say of a trouble at which of the two databases it is."""
     try:
         yield
-    except (StoreUnavailable, StoreError, SchemaOutdated) as error:
+    except (StoreError, ConfigurationError) as error:
         raise type(error)(f"the database to move to: {error}") from error

@@ -7,16 +7,17 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from hostaway_sync.errors import SchemaOutdated, StoreError
+from hostaway_sync.errors import ConfigurationError, SchemaOutdated, StoreError
 from hostaway_sync.store import roles
 from hostaway_sync.store.engine import OLDEST_SERVER
 from hostaway_sync.store.refusals import raise_translated
+from hostaway_sync.store.schema_facts import obstacle, read_facts
 from hostaway_sync.store.standing import SENTENCES, Mark
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
     from alembic.config import Config
 
     from hostaway_sync.store.engine import Database
@@ -38,16 +39,15 @@ def head() -> str:
 
 
 def current(database: Database) -> str | None:
-    """Give the database's revision; None where nothing was migrated yet."""
+    """Return the database's revision; None where nothing was migrated yet.
 
-    def read(connection: sa.Connection) -> str | None:
-        name = f"{connection.dialect.identifier_preparer.quote(database.schema)}.alembic_version"
-        if connection.scalar(sa.select(sa.func.to_regclass(name))) is None:
-            return None
-        versions = sa.table("alembic_version", sa.column("version_num", sa.Text), schema=database.schema)
-        return connection.scalar(sa.select(versions.c.version_num))
-
-    return database.transaction(read)
+    Raises:
+        ConfigurationError: no mirror can live there; its encoding, or another program's tables, are in the way.
+    """
+    facts = database.transaction(lambda connection: read_facts(connection, database.schema))
+    if sentence := obstacle(facts):
+        raise ConfigurationError(sentence)
+    return facts.revision
 
 
 def is_behind(database: Database) -> bool:
@@ -77,6 +77,7 @@ def upgrade(database: Database) -> None:
         StoreError: the server is too old, or may not be changed by this user.
         StoreUnavailable: the server went away, or a table was in use for too long; what is done stays done.
         SchemaOutdated: the database is newer than this program.
+        ConfigurationError: no mirror can live in it.
     """
     from alembic import command
 

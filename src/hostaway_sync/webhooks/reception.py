@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.errors import StoreError
+from hostaway_sync.errors import ConfigurationError, StoreError
 from hostaway_sync.meter import Meter
 from hostaway_sync.store import inbox, schema
 from hostaway_sync.tracing import span
@@ -96,6 +96,8 @@ class Reception:
             age = self._database.transaction(inbox.oldest_waiting) if has_schema else None
         except StoreError:
             return Readiness(has_database=False, has_schema=False, waiting_s=None)
+        except ConfigurationError:
+            return Readiness(has_database=True, has_schema=False, waiting_s=None)
         return Readiness(has_database=True, has_schema=has_schema, waiting_s=age.total_seconds() if age else None)
 
 

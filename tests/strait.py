@@ -53,9 +53,14 @@ class Wreck:
 
 
 class Strait:
-    """Hands on what is sent to a source; use as a context manager."""
+    """Hands on what is sent to a source; use as a context manager.
 
-    def __init__(self, api_url: str) -> None:
+    One that `forgets` closes a used connection when a request that changes something comes over it, and drops the
+    request: so does a server whose patience with an idle connection ends at that moment.
+    """
+
+    def __init__(self, api_url: str, *, forgets: bool = False) -> None:
+        self._forgets = forgets
         self._source = urlsplit(api_url)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._lock = Lock()
@@ -107,17 +112,18 @@ class Strait:
         with self._lock:
             self._open |= both
         with suppress(OSError):
-            while self._exchange(ours, theirs):
-                pass
+            is_used = False
+            while self._exchange(ours, theirs, is_used=is_used):
+                is_used = True
         with self._lock:
             self._open -= both
         for each in both:
             each.close()
 
-    def _exchange(self, ours: socket.socket, theirs: socket.socket) -> bool:
+    def _exchange(self, ours: socket.socket, theirs: socket.socket, *, is_used: bool) -> bool:
         """Carry one request and its answer; give whether there may be another one."""
         request, head, _ = _read(ours)
-        if not request:
+        if not request or (self._forgets and is_used and not request.startswith(b"GET ")):
             return False
         wreck = self._take(request)
         if wreck.request is not None:

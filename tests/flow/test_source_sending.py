@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import contextmanager
 from datetime import timedelta
 from threading import Event
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.letters import SEND, TEXT
-from tests.stage import Stage, stage
+from tests.stage import OpenBudget, Stage, stage
+from tests.strait import Strait
 
+from hostaway_sync.calls import Priority
 from hostaway_sync.errors import LeaseLost, StoreUnavailable
 from hostaway_sync.intents import IntentState, Way, Wish
 from hostaway_sync.sandbox import Effect, faults
@@ -18,7 +21,7 @@ from hostaway_sync.sandbox import Effect, faults
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from hostaway_sync.calls import Bucket, Grant, Priority
+    from hostaway_sync.calls import Bucket, Grant
 
 FAILED, UNKNOWN = IntentState.FAILED, IntentState.OUTCOME_UNKNOWN
 BRIEFLY = timedelta(seconds=0.2)
@@ -104,3 +107,39 @@ def test_a_429_is_told_to_the_budget_and_not_waited_for() -> None:
         assert (posted.state, set_up.calls(SEND)) == (FAILED, 1)
         assert [keys for keys, _, _ in set_up.budget.penalties] == [("send:70001",)]
         assert set_up.clock.slept == []
+
+
+def test_what_leaves_once_takes_a_connection_of_its_own() -> None:
+    """The source ends a connection that was kept alive at the moment a message, or a registration, leaves over it."""
+    with a_thread() as (set_up, wish), Strait(set_up.sandbox.url, forgets=True) as strait:
+        client = set_up.client(api_url=strait.url)
+        client.check()
+        posted = client.correspondent.post(wish, leaving=lambda: None)
+        assert (posted.state, posted.error, set_up.calls(SEND)) == (IntentState.SENT, None, 1)
+        client.check()
+        client.registrar.delete(1)
+        assert set_up.calls("DELETE /webhooks/unifiedWebhooks/{id}") == 1
+
+
+def test_a_connection_that_ended_while_the_budget_kept_us_got_nothing() -> None:
+    """The budget grants another moment once the connection is there, and the source hangs up until then."""
+    with a_thread() as (set_up, wish), socket.create_server(("127.0.0.1", 0)) as listener:
+
+        class Slow(OpenBudget):
+            """Grants a second moment only after the source has hung up."""
+
+            def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.USUAL) -> Grant:
+                if self.reserved:
+                    listener.accept()[0].close()
+                return super().reserve(buckets, priority=priority)
+
+        jumps = iter([0.0] * 3 + [5.0] * 1000)
+        client = set_up.client(
+            budget=Slow(set_up.clock),
+            api_url=f"http://127.0.0.1:{listener.getsockname()[1]}/v1",
+            seconds=lambda: next(jumps),
+        )
+        left: list[bool] = []
+        posted = client.correspondent.post(wish, leaving=lambda: left.append(True))
+        assert (posted.state, left) == (FAILED, [])
+        assert "closed the connection before" in (posted.error or "")

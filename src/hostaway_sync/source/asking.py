@@ -149,7 +149,8 @@ class Asking:
         buckets, decode = self._buckets(Call.GENERAL), partial(self._result, asked=f"{method} {path}")
 
         def send(token: Token, why: Cause) -> bytes:
-            wanted = Request(method, path, buckets, why, document=document or None, bearer=token.value)
+            body = document or None
+            wanted = Request(method, path, buckets, why, document=body, bearer=token.value, leaves_once=True)
             return self._tried(wanted, decode, self._once)
 
         return self._allowed(path, access, send, cause)
@@ -176,6 +177,7 @@ class Asking:
             document=document,
             bearer=access.current().token.value,
             leaving=leaving,
+            leaves_once=True,
         )
         return self._decoded(_Attempts(request), decode)
 

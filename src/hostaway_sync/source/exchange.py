@@ -8,6 +8,7 @@ import socket
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ import httpx
 
 from hostaway_sync.calls import ApiCall, Priority
 from hostaway_sync.errors import ConfigurationError, SourceError, SourceUnavailable
+from hostaway_sync.source.connections import is_closed_by_peer
 from hostaway_sync.source.departure import Departure
 from hostaway_sync.source.request import Reply
 
@@ -41,11 +43,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Sending:
-    """What is known of a request under way: when it may leave, how long the budget kept it, whether it left."""
+    """What is known of a request under way: when it may leave, how long the budget kept it, whether it left.
+
+    `stream` is the connection that was set up for it; None: it goes over one that was kept alive.
+    """
 
     departure: Departure
     waited: float
     has_left: bool = False
+    stream: Any = None
 
 
 class Exchange:
@@ -89,7 +95,10 @@ class Exchange:
         self._lock = Lock()
         self._api_calls = 0
         self._streams: WeakSet[Any] = WeakSet()
-        self._http = _http_client(api_url, read_timeout, connect_timeout)
+        open_client = partial(_http_client, api_url, read_timeout, connect_timeout)
+        self._http = open_client(kept_alive=_MOST_CONNECTIONS)
+        self._open_unkept = partial(open_client, kept_alive=0)
+        self._unkept: httpx.Client | None = None
 
     @property
     def api_calls(self) -> int:
@@ -152,6 +161,21 @@ class Exchange:
             with suppress(OSError):  # it was closed already
                 socket.socket.shutdown(stream.get_extra_info("socket"), socket.SHUT_RDWR)
         self._http.close()
+        if self._unkept is not None:
+            self._unkept.close()
+
+    def _client(self, request: Request) -> httpx.Client:
+        """Return the client that a request goes through.
+
+        A server closes a connection that nobody used for a while. When that crosses a request on its way, whether the
+        request arrived is not known: what may leave only once must not meet it.
+        """
+        if not request.leaves_once:
+            return self._http
+        with self._lock:
+            if self._unkept is None:
+                self._unkept = self._open_unkept()
+            return self._unkept
 
     def _note(self, failure: str | None) -> None:
         if self._lookout is None:
@@ -170,14 +194,15 @@ class Exchange:
 
         def watch(event: str, details: dict[str, Any]) -> None:
             if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+                sending.stream = details["return_value"]
                 with self._lock:
-                    self._streams.add(details["return_value"])
+                    self._streams.add(sending.stream)
             elif event == "http11.send_request_headers.started" and details["request"].method != b"CONNECT":
                 self._leave(request, sending)
 
         headers = {} if request.bearer is None else {"Authorization": f"Bearer {request.bearer.get_secret_value()}"}
         secret_params = {name: value.get_secret_value() for name, value in request.secret_params.items()}
-        with self._http.stream(
+        with self._client(request).stream(
             request.method,
             self._api_url + request.path,
             params={**request.params, **secret_params} or None,
@@ -195,6 +220,8 @@ class Exchange:
         ready = self._seconds()
         sending.departure.confirm()
         self._stop_if_closed()
+        if request.leaves_once and is_closed_by_peer(sending.stream):
+            raise SourceUnavailable("Hostaway closed the connection before the request left: nothing was sent")
         if request.leaving is not None:
             # Last of all: whoever dies while it waits has sent nothing, and knows it.
             request.leaving()
@@ -238,14 +265,14 @@ class Exchange:
         return b"".join(chunks)
 
 
-def _http_client(api_url: str, read_timeout: timedelta, connect_timeout: timedelta) -> httpx.Client:
+def _http_client(api_url: str, read_timeout: timedelta, connect_timeout: timedelta, *, kept_alive: int) -> httpx.Client:
     is_here = _THIS_MACHINE.match(api_url) is not None
     try:
         return httpx.Client(
             headers=_HEADERS,
             verify=not (is_here and api_url.startswith("http:")),  # without TLS, certificates are not worth 40 ms
             timeout=httpx.Timeout(read_timeout.total_seconds(), connect=connect_timeout.total_seconds()),
-            limits=httpx.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=_MOST_CONNECTIONS),
+            limits=httpx.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=kept_alive),
             trust_env=not is_here,  # no proxy stands between this machine and itself
         )
     except (OSError, ValueError, ImportError, httpx.InvalidURL):

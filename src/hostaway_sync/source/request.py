@@ -34,6 +34,7 @@ class Request:
     """One request, with everything secret in it kept out of its repr.
 
     `leaving` is called when it has its turn, the instant before its bytes leave; what that raises keeps them here.
+    One that `leaves_once` is not repeated when its outcome is unknown, and takes a connection of its own.
     """
 
     method: str
@@ -46,6 +47,7 @@ class Request:
     secret_params: Mapping[str, SecretStr] = field(default_factory=dict)
     bearer: SecretStr | None = None
     leaving: Callable[[], None] | None = field(default=None, repr=False, compare=False)
+    leaves_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

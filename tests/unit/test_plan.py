@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hostaway_sync import errors
+from hostaway_sync import errors, moments
 from hostaway_sync.records import Counts, Mark, Mode, Oddities, Page, Record, Resource, ResourceReport, RunState, Shape
 from hostaway_sync.sync import plan
 
@@ -78,7 +78,8 @@ def test_each_list_decides_for_itself_whether_it_is_read_whole() -> None:
         (page(None, None), None),
         (page(NOON - HOUR, None, NOON - 2 * HOUR), NOON - HOUR),
         (page(NOON - 2 * HOUR, NOON - HOUR), NOON - HOUR),
-        (page(NOON + HOUR, NOON - HOUR), NOON),
+        (page(NOON + timedelta(minutes=10), NOON - HOUR), NOON),
+        (page(NOON + HOUR, NOON - HOUR), NOON - HOUR),
     ],
 )
 def test_the_watermark_is_the_top_stamp_and_never_beyond_the_signpost(first: Page, mark: datetime | None) -> None:
@@ -151,7 +152,7 @@ def test_a_run_is_incremental_when_all_it_is_asked_for_was_swept(
 
 def test_a_list_is_read_from_a_little_below_its_watermark() -> None:
     """Only in incremental runs, and only where there is one."""
-    assert plan.since(Mark(NOON, NOON), is_whole=False) == NOON - plan.LAG
+    assert plan.since(Mark(NOON, NOON), is_whole=False) == NOON - moments.LAG
     assert plan.since(Mark(None, NOON), is_whole=False) is None
     assert plan.since(None, is_whole=False) is None
     assert plan.since(Mark(NOON, NOON), is_whole=True) is None
@@ -188,3 +189,20 @@ def test_what_could_not_be_stored_as_it_is_never_goes_by_in_silence() -> None:
         "messages: 3 records were cleaned; bytes in quarantined_records",
         "messages: 4 values do not fit their column, which is NULL",
     ]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=16), timedelta(hours=20), timedelta(days=2_000_000)])
+def test_a_stamp_too_far_ahead_sets_no_watermark(ahead: timedelta) -> None:
+    """The next one below it does; one that is ahead by the lag is the source's clock, and cut to the signpost."""
+    asked_at, below = NOON, NOON - timedelta(hours=1)
+    assert plan.watermark(page(moments.later(asked_at, ahead), below), NOON) == below
+    assert plan.watermark(page(moments.later(asked_at, ahead)), NOON) is None
+    assert plan.watermark(page(asked_at + timedelta(minutes=15), below), NOON) == NOON
+
+
+@pytest.mark.parametrize("mark", [moments.EARLIEST, moments.EARLIEST + timedelta(minutes=1), moments.LATEST])
+def test_a_watermark_at_an_end_of_time_can_be_read_from(mark: datetime) -> None:
+    """A stamp of year 1 has nothing before it."""
+    found = plan.since(Mark(mark, None), is_whole=False)
+    assert found is not None
+    assert moments.EARLIEST <= found <= mark

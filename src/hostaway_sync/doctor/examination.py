@@ -14,7 +14,7 @@ from hostaway_sync.doctor.asking import Question, ask_each
 from hostaway_sync.doctor.facts import Finding, Grade, Keys, Proof, Proofs, Pulse
 from hostaway_sync.errors import HostawaySyncError, KeyMissing, RateLimited, SourceAway
 from hostaway_sync.source.pulse import NoBudget, feel
-from hostaway_sync.store import hooks, sealing
+from hostaway_sync.store import hooks, marks, sealing
 from hostaway_sync.store.budget import DatabaseBudget
 from hostaway_sync.store.condition import condition
 from hostaway_sync.webhooks.addresses import delivery_url
@@ -121,9 +121,11 @@ class Examination:
         pulse = Question(partial(self._pulse, DatabaseBudget(wiring.database), is_shared=True))
         known = Question(wiring.overview)
         keys = Question(lambda: self._keys(ring, wiring))
+        future = Question(partial(marks.ahead, wiring.database))
         yield from self._judged("key ring", keys, judging.of_keys)
         yield from self._judged("source", pulse, partial(judging.of_pulse, premises=self._premises))
         yield from self._judged("runs", known, judging.of_overview)
+        yield from self._judged("clock", future, judging.of_marks)
         accounts = _active(known, self._until())
         if _has_failed(pulse):
             yield judging.left_out("token", "the source cannot be reached")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hostaway_sync.doctor.facts import Keys, Premises, Proofs, Pulse, Schedule, Space
+    from hostaway_sync.moments import MarksAhead
     from hostaway_sync.store.facts import AccountFacts, Overview, Server
 
 # More than so many of the connections that the server takes: others, or we, will soon be refused.
@@ -223,6 +224,19 @@ def of_files(premises: Premises) -> Iterator[Finding]:
         if mode & _READ_BY_ALL:
             says = f"{path} may be read by every user of this machine (mode {mode:04o})"
             yield Finding("files", Grade.HINT, says, f"`chmod o-r {path}`, if a secret is in it")
+
+
+def of_marks(found: MarksAhead) -> Iterator[Finding]:
+    """Judge marks about the past that lie in the future; nothing is said where there is none."""
+    check = "clock"
+    if found.found:
+        named = ", ".join(f"{one.column} ({one.marks:,}, up to {age(one.by)})" for one in found.found)
+        says = f"the database's clock was ahead once: marks that it left in the future count as unknown: {named}"
+        advice = "nothing waits for them, and runs write them anew; let its clock be set over the network"
+        yield Finding(check, Grade.HINT, says, advice)
+    if found.unread:
+        says = f"marks from the future were not looked for in {', '.join(found.unread)}: it takes too long"
+        yield Finding(check, Grade.HINT, says)
 
 
 def of_space(found: Space, premises: Premises) -> Iterator[Finding]:

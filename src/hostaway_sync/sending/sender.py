@@ -22,7 +22,7 @@ from hostaway_sync.errors import (
 from hostaway_sync.intents import IntentState, Posted
 from hostaway_sync.sending.decision import REPEAT_WITHIN, Decision, Step, decide
 from hostaway_sync.sending.settling import look, settle
-from hostaway_sync.store import addressees, due, jobs, ledger, outbox, ownership
+from hostaway_sync.store import addressees, due, jobs, ledger, ledger_clock, outbox, ownership
 from hostaway_sync.store.leases import this_process
 
 if TYPE_CHECKING:
@@ -162,6 +162,7 @@ class Sender:
         ledger.hold(connection, wish.account_id)
         ownership.current(connection, wish.account_id)
         ledger.abandon_dead(connection, wish.account_id)
+        ledger_clock.bring_back_of_guest(connection, wish)
         decision = decided(connection, wish, owner, again=again, queued_too=queued_too)
         if decision.step is Step.SEND:
             return replace(decision, intent=ledger.insert(connection, wish, owner))

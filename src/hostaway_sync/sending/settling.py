@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from hostaway_sync.intents import LOOKS, IntentState
 from hostaway_sync.sending.decision import LOOKS_APART, is_another_look, match
-from hostaway_sync.store import addressees, due, ledger
+from hostaway_sync.store import addressees, due, ledger, ledger_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,6 +95,7 @@ def _settle(
 ) -> list[Intent]:
     ledger.hold(connection, account_id)
     ledger.abandon_dead(connection, account_id)
+    ledger_clock.bring_back_open(connection, account_id)
     unknown = [
         intent
         for intent in ledger.unsettled(connection, account_id)

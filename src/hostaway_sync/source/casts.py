@@ -7,8 +7,10 @@ something that the column cannot hold. Types wobble: the same key holds 1, "1", 
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeGuard
+
+from hostaway_sync.moments import clamped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,14 +92,15 @@ def as_date(value: object) -> date | None:
 
 
 def as_timestamp(value: object) -> datetime | None:
-    """Give an aware UTC time of 'YYYY-MM-DD HH:MM:SS' (UTC without saying so) or of ISO 8601 with an offset."""
+    """Give an aware UTC time of 'YYYY-MM-DD HH:MM:SS' (UTC without saying so) or of ISO 8601 with an offset.
+
+    What lies at the ends of time is clamped, so that a lag fits before and after it.
+    """
     text = _time_text(value)
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
-        # As `replace(tzinfo=UTC)`, in a fifth of the time.
-        return datetime.combine(moment, moment.time(), UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return clamped(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         raise Misfit from None
 

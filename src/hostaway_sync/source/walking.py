@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hostaway_sync.circumstances import carried
+from hostaway_sync.moments import is_believable
 from hostaway_sync.records import Page
 from hostaway_sync.source.pages import Answer
 from hostaway_sync.source.resources import Paging, Spec
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.redaction import Veil
     from hostaway_sync.source.bookmark import Bookmark
-    from hostaway_sync.source.pages import Walk
+    from hostaway_sync.source.pages import Row, Walk
     from hostaway_sync.source.protocol import Listing
 
 
@@ -54,7 +55,7 @@ def follow(
             arrival = fetch(wanted[0]) if started is None else started.result()
             listing = arrival.listing
             raws = listing.rows if listing else []
-            rows = [as_row(raw, spec, veil) for raw in raws]
+            rows = [_believed(as_row(raw, spec, veil), arrival.observed_at) for raw in raws]
             page = Page(spec.shape, LateRecords(spec, raws, rows, veil), arrival.observed_at)
             count = listing.count if listing else None
             is_total = spec.is_whole and (spec.paging is Paging.OFFSET or wanted[0] is None)
@@ -70,3 +71,8 @@ def follow(
     finally:
         for future in fetching.values():
             future.cancel()
+
+
+def _believed(row: Row, asked_at: datetime) -> Row:
+    """Leave out a stamp too far ahead of the request: a walk must neither begin nor end with it."""
+    return row if row.stamp is None or is_believable(row.stamp, asked_at) else row._replace(stamp=None)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from hostaway_sync.errors import AccountError, SecretGone
 from hostaway_sync.records import Token
-from hostaway_sync.store import sealing
+from hostaway_sync.store import marks, sealing
 from hostaway_sync.store.safe import opened, storing
 from hostaway_sync.store.tables import accounts
 
@@ -30,7 +30,7 @@ _VISIBLE = (
     accounts.c.name,
     accounts.c.customer_id,
     accounts.c.is_active,
-    accounts.c.last_sync_at,
+    marks.known(accounts.c.last_sync_at).label("last_sync_at"),
     accounts.c.created_at,
     accounts.c.updated_at,
     accounts.c.removed_at,
@@ -193,7 +193,10 @@ class StoredToken:
 
     def _row(self) -> sa.Row[*tuple[Any, ...]] | None:
         query = sa.select(accounts.c.access_token, accounts.c.token_issued_at, accounts.c.token_expires_at).where(
-            accounts.c.account_id == self._account_id, accounts.c.access_token.is_not(None)
+            accounts.c.account_id == self._account_id,
+            accounts.c.access_token.is_not(None),
+            # How much of its life is left of one from the future is not known.
+            marks.is_known(accounts.c.token_issued_at),
         )
         return self._database.transaction(lambda connection: connection.execute(query).one_or_none())
 
@@ -221,7 +224,8 @@ def token_columns(connection: sa.Connection, store: Seals, account_id: int, toke
     """Give what is stored of a token, by column."""
     return {
         "access_token": sealing.seal(connection, store, token.value, accounts.c.access_token, account_id),
-        "token_issued_at": token.issued_at,
+        # The issuer's clock may be ahead of the database's.
+        "token_issued_at": sa.func.least(token.issued_at, sa.func.clock_timestamp()),
         "token_expires_at": token.expires_at,
     }
 

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from hostaway_sync.deliveries import Delivery, Event, Target
 from hostaway_sync.records import Resource
 from hostaway_sync.store import inbox
+from hostaway_sync.store.marks import known
 from hostaway_sync.store.polled import AUDIT
 from hostaway_sync.store.tables import conversation_messages, delivery_audits, webhook_log
 
@@ -30,9 +31,9 @@ _NAMESPACE: Final = UUID("6f1d2c1e-6a53-4d0c-9a7e-3c5f0b8f7a11")
 
 @dataclass(frozen=True, slots=True)
 class PastAudit:
-    """The last audit of an account: when, whether there was a log, and the highest entry in it."""
+    """The last audit of an account: when, if that is known, whether there was a log, and the highest entry in it."""
 
-    audited_at: datetime
+    audited_at: datetime | None
     has_log: bool
     last_entry: int | None
 
@@ -47,7 +48,7 @@ class Lost:
 
 def last_audit(database: Database, account_id: int) -> PastAudit | None:
     """Give the last audit; None when there was none."""
-    kept = (delivery_audits.c.audited_at, delivery_audits.c.has_log, delivery_audits.c.last_entry)
+    kept = (known(delivery_audits.c.audited_at), delivery_audits.c.has_log, delivery_audits.c.last_entry)
     query = sa.select(*kept).where(delivery_audits.c.account_id == account_id)
     row = database.transaction(lambda connection: connection.execute(query).one_or_none())
     return PastAudit(*row) if row else None

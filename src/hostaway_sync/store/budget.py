@@ -63,7 +63,7 @@ class DatabaseBudget:
             statement = sa.select(self._slot(keys, buckets, priority))
             return self._granted(statement)
         one = sa.select(sa.literal(1).label("row")).subquery("one")
-        may_ask = source_outages.c.away_since.is_(None) | sa.literal(lookout.is_probing)
+        may_ask = ~sa.func.coalesce(lookout.is_away, sa.false()) | sa.literal(lookout.is_probing)
         # Without keys the function takes nothing.
         slot = self._slot(sa.case((may_ask, keys), else_=_array([], sa.Text())), buckets, priority).lateral("slot")
         seen = one.outerjoin(source_outages, lookout.is_here).join(slot, sa.true())

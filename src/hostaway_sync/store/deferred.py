@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from hostaway_sync.store.facts import Deferred
 from hostaway_sync.store.inbox import FAILED, PENDING
+from hostaway_sync.store.marks import at_latest_now, is_within
 from hostaway_sync.store.tables import dead_letters, webhook_log
 from hostaway_sync.store.tables.queue import job_events, jobs, workers
 
@@ -23,7 +24,9 @@ _TODO = jobs.c.status == sa.literal_column("'todo'")
 def deferred(connection: sa.Connection, account_id: int | None) -> dict[int, Deferred]:
     """Give what waits, in three statements however many accounts there are; an account without any has no entry."""
     found: dict[int, Deferred] = {}
-    waiting = sa.select(webhook_log.c.account_id, sa.func.count(), sa.func.min(webhook_log.c.created_at)).where(_WAITS)
+    waiting = sa.select(
+        webhook_log.c.account_id, sa.func.count(), sa.func.min(at_latest_now(webhook_log.c.created_at))
+    ).where(_WAITS)
     for number, deliveries, oldest_at in connection.execute(_grouped(waiting, webhook_log.c.account_id, account_id)):
         found[number] = Deferred(deliveries, oldest_at)
     letters = sa.select(dead_letters.c.account_id, sa.func.count()).where(dead_letters.c.resolved_at.is_(None))
@@ -37,9 +40,11 @@ def deferred(connection: sa.Connection, account_id: int | None) -> dict[int, Def
 def _due(account_id: int | None) -> sa.Select[Any]:
     """Ask since when the oldest job waits that could be started; one without a time, since it was deferred."""
     number = sa.cast(jobs.c.args.op("->>")(sa.literal_column("'account_id'")), sa.BigInteger)
-    deferred_at = sa.select(sa.func.min(job_events.c.at)).where(job_events.c.job_id == jobs.c.id).scalar_subquery()
+    deferred_at = (
+        sa.select(sa.func.min(at_latest_now(job_events.c.at))).where(job_events.c.job_id == jobs.c.id).scalar_subquery()
+    )
     since = sa.func.coalesce(jobs.c.scheduled_at, deferred_at)
-    is_alive = workers.c.last_heartbeat >= sa.func.now() - _SILENT_WORKER
+    is_alive = is_within(workers.c.last_heartbeat, _SILENT_WORKER)
     has_worker = sa.select(sa.exists().where(is_alive)).scalar_subquery()
     due = sa.select(number, sa.func.min(since), has_worker).where(_TODO, since <= sa.func.now())
     return _grouped(due, number, account_id)

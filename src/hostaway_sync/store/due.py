@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from hostaway_sync.records import Resource
+from hostaway_sync.store.marks import at_latest_now, known
 from hostaway_sync.store.tables import conversation_messages, conversations, listings, reservations, walk_pages
 from hostaway_sync.store.tables.metadata import Timestamp
 
@@ -45,7 +46,7 @@ def pass_on(connection: sa.Connection, account_id: int, reservation_ids: Sequenc
         reservations.c.id == _any(reservation_ids),
         reservations.c.thread_due_at.is_not(None),
     )
-    later = sa.func.greatest(conversations.c.thread_due_at, reservations.c.thread_due_at)
+    later = sa.func.greatest(at_latest_now(conversations.c.thread_due_at), at_latest_now(reservations.c.thread_due_at))
     connection.execute(sa.update(conversations).where(*of_due).values(thread_due_at=later))
     known = sa.exists().where(
         conversations.c.account_id == account_id, conversations.c.reservation_id == reservations.c.id
@@ -77,7 +78,7 @@ def take_over(connection: sa.Connection, account_id: int, conversation_ids: Sequ
 
 def looked_up(connection: sa.Connection, account_id: int, reservation_id: int | None, *, began_at: datetime) -> None:
     """Take away the mark of a reservation, or of all, whose conversations were listed whole since `began_at`."""
-    wanted = [reservations.c.account_id == account_id, reservations.c.thread_due_at <= began_at]
+    wanted = [reservations.c.account_id == account_id, ~_was_marked_since(reservations, began_at)]
     if reservation_id is not None:
         wanted.append(reservations.c.id == reservation_id)
     connection.execute(sa.update(reservations).where(*wanted).values(thread_due_at=None))
@@ -94,17 +95,17 @@ def thread_read(
         conversation_messages.c.account_id == account_id,
         conversation_messages.c.conversation_id == conversation_id,
         conversation_messages.c.missing_since.is_(None),
-        conversation_messages.c.observed_at < began_at,
+        ~sa.func.coalesce(known(conversation_messages.c.observed_at) >= began_at, sa.false()),
         conversation_messages.c.id != sa.func.all(sa.literal(list(met), sa.ARRAY(sa.BigInteger))),
     )
     again = sa.case(
-        (conversations.c.thread_due_at > began_at, conversations.c.thread_due_at),
+        (_was_marked_since(conversations, began_at), conversations.c.thread_due_at),
         (lost, sa.literal(began_at, Timestamp)),
     )
     connection.execute(
         sa.update(conversations)
         .where(conversations.c.account_id == account_id, conversations.c.id == conversation_id)
-        .values(thread_read_at=sa.func.greatest(conversations.c.thread_read_at, began_at), thread_due_at=again)
+        .values(thread_read_at=sa.func.greatest(known(conversations.c.thread_read_at), began_at), thread_due_at=again)
     )
 
 
@@ -113,7 +114,7 @@ def mark(connection: sa.Connection, account_id: int, conversation_id: int) -> No
     connection.execute(
         sa.update(conversations)
         .where(conversations.c.account_id == account_id, conversations.c.id == conversation_id)
-        .values(thread_due_at=sa.func.greatest(conversations.c.thread_due_at, sa.func.clock_timestamp()))
+        .values(thread_due_at=sa.func.greatest(known(conversations.c.thread_due_at), sa.func.clock_timestamp()))
     )
 
 
@@ -124,7 +125,7 @@ def proven(connection: sa.Connection, account_id: int, conversation_ids: Sequenc
         .where(
             conversations.c.account_id == account_id,
             conversations.c.id == _any(conversation_ids),
-            conversations.c.thread_due_at <= conversations.c.thread_read_at,
+            ~_was_marked_since(conversations, known(conversations.c.thread_read_at)),
         )
         .values(thread_due_at=None)
     )
@@ -138,7 +139,7 @@ def mark_for_sweep(connection: sa.Connection, account_id: int, *, whole_after: t
             conversations.c.account_id == account_id,
             conversations.c.thread_due_at.is_(None),
             conversations.c.missing_since.is_(None),
-            sa.or_(conversations.c.thread_read_at.is_(None), _is_old(whole_after), waits(account_id)),
+            sa.or_(known(conversations.c.thread_read_at).is_(None), _is_old(whole_after), waits(account_id)),
         )
         .values(thread_due_at=sa.func.now())
     )
@@ -237,11 +238,16 @@ def _is_marked(table: sa.Table, account_id: int) -> tuple[sa.ColumnElement[bool]
 
 
 def _why(account_id: int, whole_after: timedelta | None) -> sa.Label[str]:
-    since = sa.func.to_char(sa.func.timezone("UTC", conversations.c.thread_due_at), "YYYY-MM-DD HH24:MI")
-    cases: list[tuple[sa.ColumnElement[bool], str]] = [(conversations.c.thread_read_at.is_(None), _NEVER_READ)]
+    since = sa.func.to_char(sa.func.timezone("UTC", at_latest_now(conversations.c.thread_due_at)), "YYYY-MM-DD HH24:MI")
+    cases: list[tuple[sa.ColumnElement[bool], str]] = [(known(conversations.c.thread_read_at).is_(None), _NEVER_READ)]
     if whole_after is not None:
         cases += [(waits(account_id), _TIME_PASSED), (_is_old(whole_after), _NOT_FOR_LONG)]
     return sa.case(*cases, else_=sa.func.concat(_MOVED, since)).label("why")
+
+
+def _was_marked_since(table: sa.Table, moment: Any) -> sa.ColumnElement[bool]:  # noqa: ANN401  (a time, or a column)
+    """Whether a mark was set after a moment; of one from the future that is not so, or it would never be taken away."""
+    return sa.func.coalesce(known(table.c.thread_due_at) > moment, sa.false())
 
 
 def waits(account_id: int) -> sa.ColumnElement[bool]:
@@ -257,7 +263,7 @@ def waits(account_id: int) -> sa.ColumnElement[bool]:
 
 def _is_old(whole_after: timedelta) -> sa.ColumnElement[bool]:
     share = _EARLIEST_SHARE + (1 - _EARLIEST_SHARE) * sa.func.mod(sa.func.abs(conversations.c.id), 256) / 256.0
-    age = sa.func.extract("epoch", sa.func.now() - conversations.c.thread_read_at)
+    age = sa.func.extract("epoch", sa.func.now() - known(conversations.c.thread_read_at))
     return age > whole_after.total_seconds() * share
 
 

@@ -17,6 +17,7 @@ from hostaway_sync.deliveries import REQUEST_ID, Target, request_id_in
 from hostaway_sync.records import Resource
 from hostaway_sync.store import erasure, forgotten, jobs
 from hostaway_sync.store.jobs import Job
+from hostaway_sync.store.marks import at_latest_now, known
 from hostaway_sync.store.records import Owner
 from hostaway_sync.store.tables import accounts, webhook_log
 
@@ -130,7 +131,7 @@ def note_failure(connection: sa.Connection, account_id: int, target: Target, err
     """Note that an object was read in vain for the deliveries stored until then; give how many still wait for it."""
     statement = (
         sa.update(webhook_log)
-        .where(*_about(account_id, target), _WAITS, webhook_log.c.created_at <= until)
+        .where(*_about(account_id, target), _WAITS, _came_until(until))
         .values(status=FAILED, attempts=webhook_log.c.attempts + 1, error=error)
     )
     return connection.execute(statement).rowcount
@@ -149,7 +150,7 @@ def evidence(connection: sa.Connection, account_id: int, target: Target, *, unti
     """Give what is known of the deliveries stored until then that wait for an object; None when there are none."""
     newest = (
         sa.select(webhook_log.c.payload, webhook_log.c.headers, sa.func.count().over().label("deliveries"))
-        .where(*_about(account_id, target), _WAITS, webhook_log.c.created_at <= until)
+        .where(*_about(account_id, target), _WAITS, _came_until(until))
         .order_by(webhook_log.c.created_at.desc())
         .limit(1)
     )
@@ -161,7 +162,7 @@ def bury(connection: sa.Connection, account_id: int, target: Target, dead_letter
     """Let the deliveries stored until then wait no longer, but for a person."""
     connection.execute(
         sa.update(webhook_log)
-        .where(*_about(account_id, target), _WAITS, webhook_log.c.created_at <= until)
+        .where(*_about(account_id, target), _WAITS, _came_until(until))
         .values(status=DEAD, dead_letter_id=dead_letter_id)
     )
 
@@ -203,7 +204,7 @@ def enqueue_forgotten(database: Database, *, limit: int = 1_000) -> int:
 
 def oldest_waiting(connection: sa.Connection) -> timedelta | None:
     """Give the age of the oldest delivery that nobody has tried to work off yet; None when there is none."""
-    age = sa.func.clock_timestamp() - sa.func.min(webhook_log.c.created_at)
+    age = sa.func.clock_timestamp() - sa.func.min(at_latest_now(webhook_log.c.created_at))
     found: timedelta | None = connection.scalar(
         sa.select(age).where(webhook_log.c.status == sa.literal_column("'pending'"))
     )
@@ -217,6 +218,11 @@ def _settle(database: Database, delivery_ids: Sequence[UUID], *, status: str, er
         .values(status=status, error=error, processed_at=sa.func.now())
     )
     database.transaction(lambda connection: connection.execute(statement), is_one_statement=True)
+
+
+def _came_until(moment: datetime) -> sa.ColumnElement[bool]:
+    """Whether a delivery was stored until a moment; one from the future was, or it would be worked on for ever."""
+    return sa.func.coalesce(known(webhook_log.c.created_at) <= moment, sa.true())
 
 
 def _about(account_id: int, target: Target) -> tuple[sa.ColumnElement[bool], ...]:

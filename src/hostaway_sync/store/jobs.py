@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.deliveries import Target
 from hostaway_sync.records import Resource
+from hostaway_sync.store.marks import is_within
 from hostaway_sync.store.tables.queue import job_events, jobs, workers
 
 if TYPE_CHECKING:
@@ -239,9 +240,7 @@ class Stalled:
 
 def take_stalled(connection: sa.Connection, kinds: Collection[str], *, silent_for: timedelta) -> Stalled | None:
     """Lock one job whose worker has died, or has dropped it; None when there is none that nobody else has locked."""
-    is_alive = sa.exists().where(
-        workers.c.id == jobs.c.worker_id, workers.c.last_heartbeat >= sa.func.clock_timestamp() - silent_for
-    )
+    is_alive = sa.exists().where(workers.c.id == jobs.c.worker_id, is_within(workers.c.last_heartbeat, silent_for))
     leader = jobs.alias("leader")
     led_by = jobs.c.args[_LED_BY].astext
     is_led = sa.or_(led_by.is_(None), sa.exists().where(leader.c.id == sa.cast(led_by, sa.BigInteger)))

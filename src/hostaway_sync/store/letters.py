@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from hostaway_sync.intents import LOOKS, IntentState
 from hostaway_sync.store.facts import Letters
 from hostaway_sync.store.ledger import as_intent
+from hostaway_sync.store.marks import is_within
 from hostaway_sync.store.tables import sent_messages as ledger
 
 if TYPE_CHECKING:
@@ -24,17 +25,18 @@ _DAY: Final = timedelta(days=1)
 
 def letters(connection: sa.Connection, account_id: int | None) -> dict[int, Letters]:
     """Give the numbers, in one statement however many accounts there are; an account without any has no entry."""
-    state, age = ledger.c.state, sa.func.now() - ledger.c.created_at
+    # One that was written down in the future has waited for as long as may be.
+    state, is_old = ledger.c.state, ~is_within(ledger.c.created_at, _STRANDED)
     is_unknown = state == IntentState.OUTCOME_UNKNOWN.value
     is_pending = state == IntentState.PENDING.value
     is_resting = is_pending & (ledger.c.not_before_at > sa.func.now())
     wanted = {
-        "unsettled": is_unknown | ((state == IntentState.SENDING.value) & (age > _STRANDED)),
+        "unsettled": is_unknown | ((state == IntentState.SENDING.value) & is_old),
         "waiting": is_unknown & (ledger.c.looks >= LOOKS),
-        "unsent": is_pending & ~ledger.c.is_queued & (age > _STRANDED),
+        "unsent": is_pending & ~ledger.c.is_queued & is_old,
         "undelivered": (state == IntentState.FAILED.value)
         & ledger.c.message_id.is_not(None)
-        & (ledger.c.settled_at > sa.func.now() - _DAY),
+        & is_within(ledger.c.settled_at, _DAY),
         "queued": is_pending & ledger.c.is_queued,
         "resting": is_resting,
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from hostaway_sync.records import Resource
+from hostaway_sync.store.marks import known
 from hostaway_sync.store.tables import MIRRORED, conversation_messages, conversations, walk_pages
 
 if TYPE_CHECKING:
@@ -45,16 +46,16 @@ def unlisted(connection: sa.Connection, walk: Walk) -> list[Unlisted]:
     table = MIRRORED[walk.resource]
     is_message = walk.resource is Resource.MESSAGES
     parent = table.c.conversation_id if is_message else sa.null()
-    query = sa.select(table.c.id, parent.label("parent"), table.c.unlisted_since).where(
+    query = sa.select(table.c.id, parent.label("parent"), known(table.c.unlisted_since)).where(
         table.c.account_id == walk.account_id,
         table.c.missing_since.is_(None),
         # Somebody read it by itself since this run began: it was there.
-        table.c.observed_at < walk.began_at,
+        sa.func.coalesce(known(table.c.observed_at) < walk.began_at, sa.true()),
         ~_was_met(walk, table),
     )
     if is_message:
         read = sa.select(conversations.c.id).where(
-            conversations.c.account_id == walk.account_id, conversations.c.thread_read_at >= walk.began_at
+            conversations.c.account_id == walk.account_id, known(conversations.c.thread_read_at) >= walk.began_at
         )
         query = query.where(conversation_messages.c.conversation_id.in_(read))
     return [Unlisted(*row) for row in connection.execute(query.order_by(table.c.id))]
@@ -95,7 +96,7 @@ def _mark(connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[bo
     connection.execute(
         sa.update(table)
         .where(table.c.account_id == account_id, table.c.missing_since.is_(None), which)
-        .values(missing_since=sa.func.now(), observed_at=sa.func.greatest(table.c.observed_at, sa.func.now()))
+        .values(missing_since=sa.func.now(), observed_at=sa.func.greatest(known(table.c.observed_at), sa.func.now()))
     )
 
 

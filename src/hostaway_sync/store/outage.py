@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from hostaway_sync.moments import is_known, later
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -22,6 +24,7 @@ FIRST_PROBE: Final = timedelta(seconds=30)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
 # Ten seconds to connect and sixty without a byte, and some more: until then nobody else probes.
 PROBE_LASTS: Final = timedelta(seconds=90)
+LONGEST_PLAN: Final = max(LONGEST_PAUSE, PROBE_LASTS)
 _LONGEST_ERROR: Final = 500
 _MOST_DOUBLINGS: Final = 10
 
@@ -47,6 +50,19 @@ class Outage:
     away_since: datetime | None = None
     probe_at: datetime | None = None
     probes: int = 0
+
+
+def known(outage: Outage, now: datetime) -> Outage | None:
+    """Return an outage; None where it was written down by a clock that was ahead: nothing is known of it then.
+
+    The next probe tells, too: none is planned further ahead than a pause or a probe lasts.
+    """
+    marks = (outage.failing_since, outage.failed_at, outage.away_since or outage.failed_at)
+    if not all(is_known(mark, now) for mark in marks):
+        return None
+    if outage.probe_at is not None and not is_known(outage.probe_at, later(now, LONGEST_PLAN)):
+        return None
+    return outage
 
 
 def after_failure(before: Outage | None, now: datetime, error: str, *, was_probe: bool) -> Outage:

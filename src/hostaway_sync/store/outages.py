@@ -16,11 +16,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.errors import SourceAway
+from hostaway_sync.moments import MAY_BE_AHEAD
 from hostaway_sync.store import outage as decisions
+from hostaway_sync.store.marks import is_known
 from hostaway_sync.store.outage import Outage
 from hostaway_sync.store.tables import source_outages
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from hostaway_sync.store.engine import Database
 
 _COLUMNS = tuple(source_outages.c[name] for name in Outage.__slots__)
@@ -49,6 +53,13 @@ class Lookout:
         return sa.and_(*(source_outages.c[name] == value for name, value in self._key.items()))
 
     @property
+    def is_away(self) -> sa.ColumnElement[bool]:
+        """The condition for a row that says that nobody may ask; `decisions.known` says the same of its value."""
+        marks = (source_outages.c[name] for name in ("failing_since", "failed_at", "away_since"))
+        is_planned = source_outages.c.probe_at <= sa.func.now() + decisions.LONGEST_PLAN + MAY_BE_AHEAD
+        return sa.and_(*map(is_known, marks), sa.or_(source_outages.c.probe_at.is_(None), is_planned))
+
+    @property
     def is_probing(self) -> bool:
         """Whether this thread is the one that may ask a source that is away."""
         return time.monotonic() < getattr(self._probe, "until", 0.0)
@@ -66,10 +77,9 @@ class Lookout:
         insists, self._insists = self._insists, False
 
         def take(connection: sa.Connection) -> Outage | None:
-            found = self._locked(connection)
+            found, now = self._locked(connection)
             if found is None or found.away_since is None:
                 return None
-            now = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
             if not decisions.may_probe(found, now, insists=insists):
                 return found
             self._write(connection, decisions.while_probing(found, now))
@@ -92,15 +102,16 @@ class Lookout:
         was_probe, self._probe.until = self.is_probing, 0.0
 
         def write(connection: sa.Connection) -> None:
-            found = self._locked(connection)
-            now = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+            found, now = self._locked(connection)
             self._write(connection, decisions.after_failure(found, now, error, was_probe=was_probe))
 
         self._database.transaction(write)
 
-    def _locked(self, connection: sa.Connection) -> Outage | None:
+    def _locked(self, connection: sa.Connection) -> tuple[Outage | None, datetime]:
+        """Return what is known of the source, under a lock, and the database's clock."""
         row = connection.execute(sa.select(*_COLUMNS).where(self.is_here).with_for_update()).one_or_none()
-        return _outage(row) if row else None
+        now = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+        return (decisions.known(_outage(row), now) if row else None), now
 
     def _write(self, connection: sa.Connection, outage: Outage) -> None:
         values: dict[str, Any] = asdict(outage)
@@ -111,8 +122,8 @@ class Lookout:
 
 def current(database: Database, *, egress: str, api_url: str) -> Outage | None:
     """Give since when the source is away, as seen from an address; None: it is not."""
-    here = Lookout(database, egress=egress, api_url=api_url).is_here
-    query = sa.select(*_COLUMNS).where(here, source_outages.c.away_since.is_not(None))
+    lookout = Lookout(database, egress=egress, api_url=api_url)
+    query = sa.select(*_COLUMNS).where(lookout.is_here, lookout.is_away)
     row = database.transaction(partial(_one, query=query))
     return _outage(row) if row else None
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from hostaway_sync.records import Mark, Mode, Resource, RunState
 from hostaway_sync.store.facts import Outlook
+from hostaway_sync.store.marks import is_known, known
 from hostaway_sync.store.tables import accounts, sync_runs, watermarks
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def outlooks(database: Database) -> tuple[list[Outlook], datetime]:
             accounts.c.account_id,
             *(_last_calls(mode).label(mode.value) for mode in Mode),
             watermarks.c.resource,
-            watermarks.c.watermark_at,
-            watermarks.c.swept_at,
+            known(watermarks.c.watermark_at),
+            known(watermarks.c.swept_at),
         )
         .select_from(accounts.outerjoin(watermarks, ours))
         .where(accounts.c.is_active)
@@ -52,6 +53,7 @@ def _last_calls(mode: Mode) -> sa.ScalarSelect[int]:
             sync_runs.c.account_id == accounts.c.account_id,
             sync_runs.c.mode == mode.value,
             sync_runs.c.state == RunState.SUCCESS.value,
+            is_known(sync_runs.c.triggered_at),
         )
         .order_by(sync_runs.c.triggered_at.desc())
         .limit(1)

@@ -29,6 +29,7 @@ from hostaway_sync.store.facts import (
     Rows,
 )
 from hostaway_sync.store.letters import letters
+from hostaway_sync.store.marks import at_latest_now, is_known, is_within, known
 from hostaway_sync.store.polled import silences
 from hostaway_sync.store.tables import (
     MIRRORED,
@@ -128,10 +129,11 @@ def _accounts(account_id: int | None) -> sa.Select[Any]:
     runs = sa.select(sync_runs.c.run_id, *_RUN).order_by(sync_runs.c.triggered_at.desc()).limit(1)
     under_way = runs.where(ours, sync_runs.c.state.in_(_OPEN)).lateral("under_way")
     is_over = sync_runs.c.state.not_in((*_OPEN, RunState.SKIPPED.value))
-    ended = runs.where(ours, is_over).lateral("ended")
+    ended = runs.where(ours, is_over, is_known(sync_runs.c.triggered_at)).lateral("ended")
     read = sa.select(sa.func.sum(sa.func.cardinality(walk_pages.c.record_keys)).label("records"))
     read_so_far = read.where(walk_pages.c.run_id == under_way.c.run_id).lateral("read_so_far")
-    newest = sa.select(verifications).where(verifications.c.account_id == accounts.c.account_id)
+    is_ours = verifications.c.account_id == accounts.c.account_id
+    newest = sa.select(verifications).where(is_ours, is_known(verifications.c.verified_at))
     newest = newest.order_by(verifications.c.verified_at.desc()).limit(1)
     certificate = newest.lateral("certificate")
     equal = newest.where(verifications.c.is_equal).lateral("equal")
@@ -142,7 +144,8 @@ def _accounts(account_id: int | None) -> sa.Select[Any]:
         tables = tables.outerjoin(lateral, sa.true())
     query = (
         sa.select(
-            *(accounts.c[name] for name in ("account_id", "name", "is_active", "created_at", "last_sync_at")),
+            *(accounts.c[name] for name in ("account_id", "name", "is_active", "created_at")),
+            known(accounts.c.last_sync_at).label("last_sync_at"),
             leases.c.owner,
             leases.c.expires_at,
             *(column.label(f"open_{column.key}") for column in under_way.c if column.key != "run_id"),
@@ -162,7 +165,7 @@ def _accounts(account_id: int | None) -> sa.Select[Any]:
 
 def _recent(ours: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """Ask what the runs of the last seven days cost."""
-    today = sync_runs.c.triggered_at > sa.func.now() - _DAY
+    today = is_within(sync_runs.c.triggered_at, _DAY)
     is_whole = sync_runs.c.state == RunState.SUCCESS.value
     calls = sync_runs.c.api_calls
     is_full = is_whole & (sync_runs.c.mode == Mode.FULL.value) & (calls > 0)
@@ -173,7 +176,7 @@ def _recent(ours: sa.ColumnElement[bool]) -> sa.Select[Any]:
         sa.func.count().filter(today & (sync_runs.c.state == RunState.ABANDONED.value)).label("abandoned"),
         sa.func.avg(calls).filter(is_whole & (sync_runs.c.mode == Mode.INCREMENTAL.value)).label("incremental_calls"),
         seconds.label("seconds_per_call"),
-    ).where(ours, sync_runs.c.triggered_at > sa.func.now() - _WEEK)
+    ).where(ours, is_within(sync_runs.c.triggered_at, _WEEK))
 
 
 def _rows(connection: sa.Connection, account_id: int | None) -> dict[int, dict[Resource, Rows]]:
@@ -192,11 +195,14 @@ def _due(connection: sa.Connection, account_id: int | None) -> dict[int, dict[Re
     """Count marks: those of conversations, and of reservations whose conversation is not known yet."""
     found: dict[int, dict[Resource, Due]] = {}
     for resource, table in {Resource.RESERVATIONS: reservations, Resource.CONVERSATIONS: conversations}.items():
-        query = sa.select(table.c.account_id, sa.func.count(), sa.func.min(table.c.thread_due_at)).where(
+        since = sa.func.min(at_latest_now(table.c.thread_due_at))
+        query = sa.select(table.c.account_id, sa.func.count(), since).where(
             table.c.thread_due_at.is_not(None), table.c.missing_since.is_(None)
         )
-        for number, threads, since in connection.execute(_only(query.group_by(table.c.account_id), table, account_id)):
-            found.setdefault(number, {})[resource] = Due(threads, since)
+        for number, threads, marked_at in connection.execute(
+            _only(query.group_by(table.c.account_id), table, account_id)
+        ):
+            found.setdefault(number, {})[resource] = Due(threads, marked_at)
     return found
 
 
@@ -206,7 +212,7 @@ def _only(query: sa.Select[Any], table: sa.Table, account_id: int | None) -> sa.
 
 def _quarantined(account_id: int | None) -> sa.Select[Any]:
     has_row = quarantined_records.c.record_id.is_not(None)
-    is_fresh = quarantined_records.c.last_seen_at > sa.func.now() - _STILL_BROKEN
+    is_fresh = is_within(quarantined_records.c.last_seen_at, _STILL_BROKEN)
     query = sa.select(
         quarantined_records.c.account_id,
         sa.func.count().filter(~has_row & is_fresh).label("rowless"),

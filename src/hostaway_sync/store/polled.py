@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.records import Change, Resource
 from hostaway_sync.store.facts import Silence
+from hostaway_sync.store.marks import is_within, known
 from hostaway_sync.store.tables import accounts, polled_changes, reservations, watermarks, webhook_log
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def announced_since(database: Database, account_id: int) -> datetime | None:
         watermarks.c.resource == Resource.RESERVATIONS.value
     )
     query = (
-        sa.select(sa.func.greatest(accounts.c.webhook_confirmed_at, watermarks.c.watermark_at))
+        sa.select(sa.func.greatest(known(accounts.c.webhook_confirmed_at), known(watermarks.c.watermark_at)))
         .join(watermarks, is_known)
         .where(accounts.c.account_id == account_id, accounts.c.webhook_confirmed_at.is_not(None))
     )
@@ -125,7 +126,7 @@ def silences(connection: sa.Connection, account_id: int | None) -> dict[int, Sil
         .join(accounts, accounts.c.account_id == polled_changes.c.account_id)
         .where(
             # Changes of before the last registration are its predecessor's affair.
-            polled_changes.c.changed_at > accounts.c.webhook_confirmed_at,
+            sa.func.coalesce(polled_changes.c.changed_at > known(accounts.c.webhook_confirmed_at), sa.true()),
             polled_changes.c.found_at.between(sa.func.now() - _DAY, sa.func.now() - _LATEST_DELIVERY),
             ~came,
         )
@@ -138,7 +139,7 @@ def silences(connection: sa.Connection, account_id: int | None) -> dict[int, Sil
         sa.select(sa.func.count(webhook_log.c.object_id.distinct()))
         .where(
             webhook_log.c.account_id == counted.c.account_id,
-            webhook_log.c.created_at > sa.func.now() - _DAY,
+            is_within(webhook_log.c.created_at, _DAY),
             webhook_log.c.target_resource == Resource.RESERVATIONS.value,
             webhook_log.c.platform != AUDIT,
         )

@@ -15,6 +15,7 @@ from hostaway_sync.meter import Sample
 from hostaway_sync.records import Counts, Resource, RunState
 from hostaway_sync.store import inbox
 from hostaway_sync.store.jobs import REFRESH, SEND, SYNC
+from hostaway_sync.store.marks import at_latest_now, is_known, is_within, known
 from hostaway_sync.store.overview import bucket_uses
 from hostaway_sync.store.tables import (
     accounts,
@@ -78,13 +79,16 @@ def _accounts(connection: sa.Connection) -> Iterator[Sample]:
     """Ask for each account with its last run that ended and its last comparison."""
     ours = sync_runs.c.account_id == accounts.c.account_id
     ended = sa.select(sync_runs.c.state, sync_runs.c.started_at, sync_runs.c.finished_at)
-    ended = ended.where(ours, sync_runs.c.state.in_([state.value for state in _ENDED]))
+    ended = ended.where(
+        ours, is_known(sync_runs.c.triggered_at), sync_runs.c.state.in_([state.value for state in _ENDED])
+    )
     run = ended.order_by(sync_runs.c.triggered_at.desc()).limit(1).lateral("run")
     newest = sa.select(verifications.c.verified_at, verifications.c.certificate)
-    newest = newest.where(verifications.c.account_id == accounts.c.account_id)
+    newest = newest.where(verifications.c.account_id == accounts.c.account_id, is_known(verifications.c.verified_at))
+    last_sync_at = known(accounts.c.last_sync_at).label("last_sync_at")
     verified = newest.order_by(verifications.c.verified_at.desc()).limit(1).lateral("verified")
     query = (
-        sa.select(accounts.c.account_id, accounts.c.is_active, accounts.c.last_sync_at, *run.c, *verified.c)
+        sa.select(accounts.c.account_id, accounts.c.is_active, last_sync_at, *run.c, *verified.c)
         .select_from(accounts.outerjoin(run, sa.true()).outerjoin(verified, sa.true()))
         .where(accounts.c.removed_at.is_(None))
         .order_by(accounts.c.account_id)
@@ -117,7 +121,7 @@ def _moment(at: datetime | None) -> float:
 
 def _lately() -> tuple[sa.ColumnElement[bool], ...]:
     """Say which runs are of the last day, by account: there the index is."""
-    return (sync_runs.c.account_id == accounts.c.account_id, sync_runs.c.triggered_at > sa.func.now() - _DAY)
+    return (sync_runs.c.account_id == accounts.c.account_id, is_within(sync_runs.c.triggered_at, _DAY))
 
 
 def _runs(connection: sa.Connection) -> Iterator[Sample]:
@@ -140,7 +144,9 @@ def _rows(connection: sa.Connection) -> Iterator[Sample]:
 
 def _queue(connection: sa.Connection) -> Iterator[Sample]:
     status = sa.cast(jobs.c.status, sa.Text)
-    deferred_at = sa.select(sa.func.min(job_events.c.at)).where(job_events.c.job_id == jobs.c.id).scalar_subquery()
+    deferred_at = (
+        sa.select(sa.func.min(at_latest_now(job_events.c.at))).where(job_events.c.job_id == jobs.c.id).scalar_subquery()
+    )
     since = sa.func.coalesce(jobs.c.scheduled_at, deferred_at)
     oldest = sa.func.extract("epoch", sa.func.now() - sa.func.min(since).filter(since <= sa.func.now()))
     query = sa.select(jobs.c.queue_name, status, sa.func.count(), oldest).group_by(jobs.c.queue_name, status)

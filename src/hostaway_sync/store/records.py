@@ -17,6 +17,7 @@ from sqlalchemy.exc import DataError
 
 from hostaway_sync.records import Change, Resource, Shape
 from hostaway_sync.store import due, forgotten
+from hostaway_sync.store.marks import known
 from hostaway_sync.store.tables import MIRRORED, quarantined_records
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def _is_newer(new: Any, old: Any, asked_at: sa.ColumnElement[Any]) -> sa.ColumnE
         new.source_updated_at.is_(None),
         old.source_updated_at.is_(None),
     )
-    was_asked_later = old.observed_at < asked_at
+    was_asked_later = sa.func.coalesce(known(old.observed_at) < asked_at, sa.true())
     return sa.or_(
         sa.and_(
             sa.func.coalesce(new.source_updated_at > old.source_updated_at, sa.false()),

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.errors import LeaseLost
 from hostaway_sync.records import Mark, Mode, Resource, ResourceReport, RunState
+from hostaway_sync.store.marks import known
 from hostaway_sync.store.tables import accounts, sync_run_resources, sync_runs, watermarks
 
 if TYPE_CHECKING:
@@ -149,8 +150,8 @@ def move_watermark(
     )
     new = statement.excluded
     values = {
-        "watermark_at": sa.func.greatest(watermarks.c.watermark_at, new.watermark_at),
-        "swept_at": sa.func.coalesce(new.swept_at, watermarks.c.swept_at),
+        "watermark_at": sa.func.greatest(known(watermarks.c.watermark_at), new.watermark_at),
+        "swept_at": sa.func.coalesce(new.swept_at, known(watermarks.c.swept_at)),
         "updated_at": sa.func.now(),
     }
     connection.execute(statement.on_conflict_do_update(index_elements=["account_id", "resource"], set_=values))
@@ -158,14 +159,13 @@ def move_watermark(
 
 def marks(database: Database, account_id: int) -> tuple[dict[Resource, Mark], datetime]:
     """Give the watermark of each resource that has one, and the database's time."""
-    query = sa.select(watermarks.c.resource, watermarks.c.watermark_at, watermarks.c.swept_at).where(
-        watermarks.c.account_id == account_id
-    )
+    moments = (known(watermarks.c.watermark_at), known(watermarks.c.swept_at))
+    query = sa.select(watermarks.c.resource, *moments).where(watermarks.c.account_id == account_id)
 
     def read(connection: sa.Connection) -> tuple[dict[Resource, Mark], datetime]:
         rows = connection.execute(query).all()
         now = connection.scalars(sa.select(sa.func.now())).one()
-        return {Resource(row.resource): Mark(row.watermark_at, row.swept_at) for row in rows}, now
+        return {Resource(resource): Mark(*moments) for resource, *moments in rows}, now
 
     return database.transaction(read)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from hostaway_sync.store import missing
+from hostaway_sync.store.marks import known
 from hostaway_sync.store.tables import MIRRORED
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def seen(connection: sa.Connection, account_id: int, page: Page) -> None:
     arrays = (sa.literal(ids, sa.ARRAY(sa.BigInteger)), sa.literal(moments, sa.ARRAY(table.c.observed_at.type)))
     asked = sa.func.unnest(*arrays).table_valued("id", "at", name="asked").render_derived()
     is_one = (table.c.account_id == account_id, table.c.id == asked.c.id)
-    connection.execute(sa.update(table).where(*is_one, table.c.observed_at < asked.c.at).values(observed_at=asked.c.at))
+    is_older = sa.func.coalesce(known(table.c.observed_at) < asked.c.at, sa.true())
+    connection.execute(sa.update(table).where(*is_one, is_older).values(observed_at=asked.c.at))
 
 
 def is_stored(database: Database, account_id: int, resource: Resource, row_id: int) -> bool:
@@ -65,13 +67,13 @@ def mark_gone(
         Whether it is marked now: False when somebody has seen it since `asked_at`; None when there is no such row.
     """
     table = MIRRORED[resource]
-    query = sa.select(table.c.missing_since, table.c.observed_at).where(
+    query = sa.select(table.c.missing_since, known(table.c.observed_at).label("observed_at")).where(
         table.c.account_id == account_id, table.c.id == row_id
     )
     row = connection.execute(query.with_for_update()).one_or_none()
     if row is None:
         return None
-    if row.missing_since is None and row.observed_at >= asked_at:
+    if row.missing_since is None and row.observed_at is not None and row.observed_at >= asked_at:
         return False
     missing.mark(connection, account_id, resource, row_id)
     return True

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DataError
 
 from hostaway_sync.records import Resource, Shape
 from hostaway_sync.store import forgotten
+from hostaway_sync.store.marks import known
 from hostaway_sync.store.records import (
     ASKED_AT,
     CLOCKS_DIFFER,
@@ -116,7 +117,7 @@ def _comparison(shape: Shape, *, locking: bool) -> sa.Select[Any]:
         sa.select(
             table.c.id,
             table.c.missing_since.is_(None).label("is_live"),
-            (table.c.observed_at > ASKED_AT).label("is_later"),
+            (known(table.c.observed_at) > ASKED_AT).label("is_later"),
             _is_same(table, received, shape).label("is_same"),
         )
         .join_from(table, received, table.c.id == received.c.id)

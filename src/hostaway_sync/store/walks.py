@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.records import Change, Counts, Oddities
+from hostaway_sync.store.marks import is_known, is_within, known
 from hostaway_sync.store.tables import walk_pages, walks
 
 if TYPE_CHECKING:
@@ -114,8 +115,9 @@ def stand(connection: sa.Connection, account_id: int, resource: Resource, walk: 
 
 def cut(connection: sa.Connection, account_id: int, resource: Resource) -> Walk | None:
     """Give the walk of a list that was cut and can be taken up."""
-    columns = (walks.c.walk_id, walks.c.began_at, walks.c.watermark_at, walks.c.position)
-    row = connection.execute(sa.select(*columns).where(*_of(account_id, resource))).one_or_none()
+    columns = (walks.c.walk_id, walks.c.began_at, known(walks.c.watermark_at), walks.c.position)
+    query = sa.select(*columns).where(*_of(account_id, resource), is_known(walks.c.began_at))
+    row = connection.execute(query).one_or_none()
     return None if row is None else Walk(*row)
 
 
@@ -135,7 +137,7 @@ def forget_others(connection: sa.Connection, account_id: int, run_id: UUID, *, o
 
     A run that was stopped by a signal, too: its threads may note a page after it was over.
     """
-    is_old = walks.c.began_at <= sa.func.now() - older_than
+    is_old = ~is_within(walks.c.began_at, older_than)
     connection.execute(sa.delete(walks).where(walks.c.account_id == account_id, is_old))
     of_others = (walk_pages.c.account_id == account_id, walk_pages.c.run_id != run_id)
     connection.execute(sa.delete(walk_pages).where(*of_others, _belongs_to_no_walk()))

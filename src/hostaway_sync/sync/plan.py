@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import Advice, CredentialsRejected, SourceAway
+from hostaway_sync.moments import LAG, earlier, is_believable
 from hostaway_sync.records import Mode, Resource, RunState
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from hostaway_sync.records import Mark, Page, ResourceReport
 
 MAX_WALKS = 3
-# Read again below the watermark: stamps of the same moment may become visible one after the other.
-LAG = timedelta(minutes=15)
 # So many threads refused one after the other, and none readable: the account has no right to its inbox.
 FORBIDDEN_THREADS = 10
 # More rows than this, and more than this share of them, are not believed to vanish at once; nor are all, if so many.
@@ -66,7 +65,7 @@ def since(mark: Mark | None, *, is_whole: bool) -> datetime | None:
     """Give the stamp from which a list is read; None: from its beginning."""
     if is_whole or mark is None or mark.watermark_at is None:
         return None
-    return mark.watermark_at - LAG
+    return earlier(mark.watermark_at, LAG)
 
 
 def doubt(last: Page | None, distinct: int | None) -> str | None:
@@ -99,8 +98,12 @@ def doubt_after_cut(last: Page | None, distinct: int) -> str | None:
 
 
 def watermark(first: Page, signpost: datetime) -> datetime | None:
-    """Give the new watermark of a whole walk: the top stamp of its first page, never beyond the signpost."""
-    stamps = [record.source_updated_at for record in first.records if record.source_updated_at]
+    """Give the new watermark of a whole walk: the top stamp of its first page, never beyond the signpost.
+
+    A stamp too far ahead of its request is none.
+    """
+    found = (record.source_updated_at for record in first.records)
+    stamps = [stamp for stamp in found if stamp is not None and is_believable(stamp, first.observed_at)]
     return min(max(stamps), signpost) if stamps else None
 
 

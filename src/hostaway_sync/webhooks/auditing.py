@@ -47,7 +47,8 @@ def audit(database: Database, registrar: Registrar, stored: StoredHook, prefix: 
         audits.write(database, account_id, found, last_entry=last_entry, lost=(), here="")
         return found
     entries = newest(log.entries, stored.hook_id, prefix, after=last_entry)
-    came = None if before is None or is_first else audits.came(database, account_id, since=before.audited_at)
+    since = None if before is None or is_first else before.audited_at
+    came = None if since is None else audits.came(database, account_id, since=since)
     messages = {target.object_id for target in entries if target.resource is Resource.MESSAGES}
     known = audits.stored_messages(database, account_id, messages)
     missed = [entry for entry in entries.values() if is_lost(entry, came, known)]

@@ -10,11 +10,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from hostaway_sync.store.tables.metadata import Timestamp
 
-_engine = MetaData()
+engine_metadata = MetaData()
 
 jobs = Table(
     "procrastinate_jobs",
-    _engine,
+    engine_metadata,
     Column("id", BigInteger, primary_key=True),
     Column("queue_name", Text),
     Column("task_name", Text),
@@ -27,14 +27,14 @@ jobs = Table(
 )
 job_events = Table(
     "procrastinate_events",
-    _engine,
+    engine_metadata,
     Column("job_id", BigInteger),
     Column("type", Text),
     Column("at", Timestamp),
 )
 workers = Table(
     "procrastinate_workers",
-    _engine,
+    engine_metadata,
     Column("id", BigInteger, primary_key=True),
     Column("last_heartbeat", Timestamp),
 )

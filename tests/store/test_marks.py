@@ -1,0 +1,99 @@
+"""Marks about the past: every column with a time is one, or said not to be; what lies ahead counts as unknown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hostaway_sync import moments
+from hostaway_sync.store import marks
+from hostaway_sync.store.tables import metadata
+from hostaway_sync.store.tables.metadata import Timestamp
+from hostaway_sync.store.tables.queue import engine_metadata
+
+if TYPE_CHECKING:
+    from hostaway_sync.store.engine import Database
+
+KINDS = {"mark": marks.MARKS, "plan": marks.PLANS, "moved along": marks.MOVED_ALONG, "stamp": marks.STAMPS}
+TABLES = {**metadata.tables, **engine_metadata.tables}
+SPANS = st.timedeltas(timedelta(0), timedelta(days=3_000_000))
+
+
+def is_time(column: sa.Column[object]) -> bool:
+    """Whether a column holds a time, or several."""
+    kind = column.type.item_type if isinstance(column.type, sa.ARRAY) else column.type
+    return isinstance(kind, sa.DateTime)
+
+
+@pytest.mark.parametrize("table", sorted(TABLES))
+def test_every_column_with_a_time_is_said_to_be_a_mark_or_none(table: str) -> None:
+    """A new one must be added to one of the lists in `store.marks`, and be read as what it is."""
+    times = sorted(column.name for column in TABLES[table].c if is_time(column))
+    assert sorted(name for kind in KINDS.values() for name in kind.get(table, ())) == times
+
+
+def test_the_database_knows_no_other_column_with_a_time(database: Database) -> None:
+    """The queue's engine has tables of its own, of which we read three."""
+    query = sa.text(
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'hostaway'"
+        " AND data_type LIKE 'timestamp%' AND table_name NOT LIKE 'procrastinate%' AND table_name <> 'messages'"
+    )
+    found = {(table, name) for table, name in database.transaction(lambda connection: connection.execute(query).all())}
+    listed = {(table, name) for kind in KINDS.values() for table, names in kind.items() for name in names}
+    assert found - listed == set()
+
+
+@pytest.mark.parametrize(
+    ("mark", "is_known"),
+    [
+        ("now()", True),
+        ("now() - interval '10 years'", True),
+        ("now() + interval '4 minutes'", True),
+        ("now() + interval '6 minutes'", False),
+        ("now() + interval '3 days'", False),
+        ("'infinity'", False),
+        ("'-infinity'", False),
+        ("'4713-01-01 BC'", False),
+        ("'294276-01-01'", False),
+        ("NULL", False),
+    ],
+)
+def test_what_lies_ahead_or_at_the_ends_of_time_is_unknown(database: Database, mark: str, *, is_known: bool) -> None:
+    """In SQL, so that Python, whose time is shorter, never meets it."""
+    moment = sa.cast(sa.literal_column(mark), Timestamp)
+    query = sa.select(
+        marks.known(moment),
+        sa.func.coalesce(marks.is_known(moment), sa.false()),
+        sa.func.coalesce(marks.is_within(moment, timedelta(days=36500)), sa.false()),
+    )
+    found = database.transaction(lambda connection: connection.execute(query).one())
+    assert ((found[0] is not None), *found[1:]) == (is_known, is_known, is_known)
+
+
+@given(st.datetimes(), SPANS, st.timedeltas(timedelta(hours=-23), timedelta(hours=23)))
+def test_no_moment_is_too_early_or_too_late_to_reckon_with(moment: datetime, span: timedelta, zone: timedelta) -> None:
+    """Both ends of time are clamped, in whichever zone a stamp came."""
+    from datetime import timezone
+
+    try:
+        held = moments.clamped(moment.replace(tzinfo=timezone(zone)))
+    except OverflowError:  # it is none in UTC
+        return
+    assert moments.EARLIEST <= held <= moments.LATEST
+    assert moments.EARLIEST <= moments.earlier(held, span) <= held <= moments.later(held, span) <= moments.LATEST
+    if moments.EARLIEST + span <= held <= moments.LATEST - span:
+        assert (moments.earlier(held, span), moments.later(held, span)) == (held - span, held + span)
+
+
+@given(st.timedeltas(timedelta(days=-400), timedelta(days=400)))
+def test_a_mark_is_known_until_five_minutes_ahead(by: timedelta) -> None:
+    """And a source's stamp is believed until fifteen."""
+    now = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    assert moments.is_known(now + by, now) is (by <= timedelta(minutes=5))
+    assert moments.is_believable(now + by, now) is (by <= timedelta(minutes=15))
+    assert not moments.is_known(None, now)

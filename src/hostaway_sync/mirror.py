@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from hostaway_sync.doors import Doors
 from hostaway_sync.records import Resource, Unwatched
 from hostaway_sync.settings import SCHEMA
-from hostaway_sync.store import accounts, schema
+from hostaway_sync.store import accounts, restoring, schema
 from hostaway_sync.store.outlook import outlooks
 from hostaway_sync.store.overview import history
 from hostaway_sync.store.query import read_only
@@ -103,6 +103,7 @@ class Mirror(Doors):
         """
         before = schema.current(self._database)
         schema.upgrade(self._database)
+        self._database.transaction(restoring.recognise)
         return before, schema.head()
 
     def revisions(self) -> tuple[str | None, str]:

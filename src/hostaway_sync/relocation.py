@@ -1,4 +1,4 @@
-"""The door to another database: moves the whole mirror there, whatever kind either of them is."""
+"""The door to the database as a whole: moves the mirror to another one, and takes note that it was restored."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.errors import ConfigurationError, SecretError
-from hostaway_sync.store import relocating
+from hostaway_sync.store import relocating, restoring
 from hostaway_sync.store.engine import Database
 
 if TYPE_CHECKING:
@@ -62,6 +62,14 @@ class Relocation:
         """
         with self._target(url) as target:
             return relocating.relocate(self._database, target, note)
+
+    def declare_restored(self) -> int:
+        """Believe a person that this database was restored; return how many messages are looked for before any is sent.
+
+        Raises:
+            StoreError: the database refuses us.
+        """
+        return restoring.declare(self._database)
 
     @contextmanager
     def _target(self, url: SecretStr) -> Iterator[Database]:

@@ -11,7 +11,7 @@ from hostaway_sync import metrics, tracing
 from hostaway_sync.meter import Meter
 from hostaway_sync.redaction import parse
 from hostaway_sync.secrets import find_key_ring
-from hostaway_sync.store import accounts, placing
+from hostaway_sync.store import accounts, placing, restoring
 from hostaway_sync.store.budget import DatabaseBudget
 from hostaway_sync.store.opening import open_database
 from hostaway_sync.store.outages import Lookout, current
@@ -112,6 +112,7 @@ class Wiring:
         if not wherever and not self._is_agreed:
             placement = placing.agreed(self.database, self.settings.secrets_store)
             self._safe.store(placement.store)
+            self.database.transaction(restoring.recognise)  # before anything is read: later it would see less
             self._is_agreed = True
         return self._safe
 

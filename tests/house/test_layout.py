@@ -29,6 +29,7 @@ NOT_PURE = {
     "access",
     "asking",
     "client",
+    "connections",
     "correspondence",
     "departure",
     "exchange",

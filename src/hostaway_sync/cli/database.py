@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 LONGEST_URL: Final = 10_000
 
-app = typer.Typer(help="The database as a whole: move it elsewhere.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="The database as a whole: move it, note a restore.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
 def database() -> None:
-    """The database as a whole: move it elsewhere."""
+    """The database as a whole: move it, note a restore."""
 
 
 @app.command()
@@ -73,6 +73,32 @@ def move(
     else:
         _print_rows({table.name: table.rows for table in done.tables}, dry_run=False, json=False)
     _say_what_is_next(done, to, keys, seconds)
+
+
+@app.command()
+def restored(*, json: Json = False) -> None:
+    """Say that this database was restored from a snapshot of its disk, before anything else runs on it.
+
+    One that pg_restore filled, or that was recovered to a moment, notices that
+    by itself. Messages that were pending are not sent: each is looked for in
+    its thread, and waits for you where it is not found. Safe to run again.
+    """
+    with open_mirror() as mirror:
+        number = mirror.relocation.declare_restored()
+    if json:
+        output.print_json({"looked_for": number})
+        return
+    typer.echo("Noted: no message was pending." if not number else f"Noted: {_looked_for(number)}")
+
+
+def _looked_for(number: int) -> str:
+    messages, them = (
+        ("1 message that was pending is", "it") if number == 1 else (f"{number:,} pending messages are", "them")
+    )
+    return (
+        f"{messages} looked for by the next sync or worker, which sends none of {them}; "
+        "see `hostaway-sync messages list --state outcome_unknown`"
+    )
 
 
 def _say_what_is_next(done: Relocated, to: str, keys: str | None, seconds: float) -> None:

@@ -24,7 +24,7 @@ from hostaway_sync.sending.decision import Decision, Step
 from hostaway_sync.sending.quiet import quiet_until, read_hours
 from hostaway_sync.sending.sender import Sender, decided
 from hostaway_sync.sending.settling import look, settle
-from hostaway_sync.store import accounts, jobs, ledger, ledger_clock, outbox, ownership
+from hostaway_sync.store import accounts, jobs, ledger, ledger_clock, outbox, ownership, restoring
 from hostaway_sync.store.leases import this_process
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def enqueue(
     def write(connection: Connection) -> Decision:
         ledger.hold(connection, wish.account_id)
         ownership.current(connection, wish.account_id)
+        restoring.recognise(connection)
         ledger_clock.bring_back_of_guest(connection, wish)
         decision = decided(connection, wish, this_process(), again=again)
         known = decision.intent

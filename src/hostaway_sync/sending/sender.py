@@ -22,7 +22,7 @@ from hostaway_sync.errors import (
 from hostaway_sync.intents import IntentState, Posted
 from hostaway_sync.sending.decision import REPEAT_WITHIN, Decision, Step, decide
 from hostaway_sync.sending.settling import look, settle
-from hostaway_sync.store import addressees, due, jobs, ledger, ledger_clock, outbox, ownership
+from hostaway_sync.store import addressees, due, jobs, ledger, ledger_clock, outbox, ownership, restoring
 from hostaway_sync.store.leases import this_process
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ class Sender:
         def take(connection: Connection) -> tuple[Step, Intent | None]:
             ledger.hold(connection, intent.wish.account_id)
             ownership.current(connection, intent.wish.account_id)
+            restoring.recognise(connection)
             known = ledger.get(connection, intent.intent_id)
             if known is None or not known.is_queued or known.state is not IntentState.PENDING:
                 return Step.ENDED, known
@@ -161,6 +162,7 @@ class Sender:
         """Decide under the account's lock, and write the intent down."""
         ledger.hold(connection, wish.account_id)
         ownership.current(connection, wish.account_id)
+        restoring.recognise(connection)
         ledger.abandon_dead(connection, wish.account_id)
         ledger_clock.bring_back_of_guest(connection, wish)
         decision = decided(connection, wish, owner, again=again, queued_too=queued_too)

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 REVISION_TABLE: Final = "alembic_version"
+# Each database has its own revision, and is where it is.
+_STAYING: Final = (REVISION_TABLE, "database_identity")
 
 _TABLES: Final = """
 SELECT c.relname AS name, array_agg(a.attname::text ORDER BY a.attnum) AS columns
 FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
-WHERE c.relnamespace = to_regnamespace(:schema) AND c.relkind = 'r' AND c.relname <> :revision_table
+WHERE c.relnamespace = to_regnamespace(:schema) AND c.relkind = 'r' AND c.relname <> ALL (:staying)
     AND a.attnum > 0 AND NOT a.attisdropped
 GROUP BY c.oid ORDER BY c.relname
 """
@@ -71,8 +73,8 @@ class Copied:
 
 
 def tables(connection: sa.Connection, schema: str) -> list[Table]:
-    """Give all tables but the one with the revision; what a foreign key leads to comes before what has it."""
-    wanted = {"schema": quoted(schema), "revision_table": REVISION_TABLE}
+    """Give all tables but those about a database itself; what a foreign key leads to comes before what has it."""
+    wanted = {"schema": quoted(schema), "staying": list(_STAYING)}
     found = {row.name: Table(row.name, tuple(row.columns)) for row in connection.execute(sa.text(_TABLES), wanted)}
     order: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(found, ()))
     for row in connection.execute(sa.text(_KEYS), {"schema": quoted(schema)}):

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from hostaway_sync.errors import LeaseLost
 from hostaway_sync.intents import Intent, IntentState, Proof, Way, Wish
-from hostaway_sync.store import engine
+from hostaway_sync.store import engine, restoring
 from hostaway_sync.store.audit import os_user
 from hostaway_sync.store.tables import conversation_messages
 from hostaway_sync.store.tables import sent_messages as ledger
@@ -129,6 +129,7 @@ def leave(database: Database, intent: Intent, *, after: int) -> Intent:
 
     def write(connection: sa.Connection) -> Intent:
         connection.execute(_SURELY)
+        restoring.recognise(connection)
         # Sending already: the answer to our own commit was lost.
         states = [IntentState.PENDING, IntentState.SENDING]
         row = move(connection, intent.intent_id, states, values, ledger.c.owner == intent.owner)

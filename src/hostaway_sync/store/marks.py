@@ -32,6 +32,7 @@ MARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "audit_log": ("changed_at",),
     "conversation_messages": _MIRRORED,
     "conversations": (*_MIRRORED, "thread_due_at", "thread_read_at"),
+    "database_identity": ("noted_at",),
     "dead_letters": ("created_at", "resolved_at"),
     "delivery_audits": ("audited_at",),
     "forgotten_guests": ("forgotten_at", "erased_at"),

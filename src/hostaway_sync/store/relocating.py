@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from hostaway_sync.errors import ConfigurationError, LeaseHeld, SchemaOutdated, StoreError, UsageError
-from hostaway_sync.store import abandoning, copying, leases, schema, standing
+from hostaway_sync.store import abandoning, copying, leases, restoring, schema, standing
 from hostaway_sync.store.grants import quoted
 from hostaway_sync.store.refusals import raise_translated
 from hostaway_sync.store.standing import MOVED, MOVING, Mark
@@ -98,6 +98,8 @@ def relocate(source: Database, target: Database, note: Callable[[str, str], obje
                 return _opened(source, target, mark, note)
             schema.require_current(source)
             source.transaction(_require_ours)
+            # What is not known here to be restored would not be known there.
+            source.transaction(restoring.recognise)
             _await_nobody(source)
             mark = Mark(MOVED, schema.head(), secrets.token_hex(_TOKEN_BYTES))
             with _at_target():

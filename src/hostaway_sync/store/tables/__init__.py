@@ -8,6 +8,7 @@ wrong delete must not cascade.
 from __future__ import annotations
 
 from hostaway_sync.store.tables.auditing import audit_log
+from hostaway_sync.store.tables.identity import database_identity
 from hostaway_sync.store.tables.inbox import (
     dead_letters,
     delivery_audits,
@@ -49,6 +50,7 @@ __all__ = [
     "audit_log",
     "conversation_messages",
     "conversations",
+    "database_identity",
     "dead_letters",
     "delivery_audits",
     "forgotten_guests",

@@ -71,6 +71,7 @@ QUEUE_JOBS = _stored(
 QUEUE_AGE = _stored(
     "queue_oldest_due_seconds", "For how long the oldest job that could be started waits; 0: none.", "kind"
 )
+WORKERS = _stored("workers", "Workers that said within the last minute that they live.")
 WAITING_DELIVERIES = _stored("waiting_deliveries", "Deliveries whose object was not read again yet.")
 OLDEST_WAITING = _stored(
     "oldest_waiting_delivery_seconds", "Age of the oldest delivery that nobody has tried to work yet; 0: none."

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hostaway_sync.store import accounts, dead_letters, jobs
+from hostaway_sync.store.deferred import living_workers
 from hostaway_sync.supervision import Supervisor
 from hostaway_sync.working import Work
 
@@ -49,6 +50,11 @@ class Push:
             job = jobs.Job(account_id, full=full)
             self._database.transaction(partial(jobs.defer, job=job))
         return active
+
+    def has_worker(self) -> bool:
+        """Whether a worker said lately that it lives; what is deferred waits for one."""
+        found = self._database.transaction(lambda connection: connection.execute(living_workers()).scalar_one())
+        return found > 0
 
     def worker(
         self,

@@ -102,3 +102,23 @@ def test_what_waits_is_shown_and_taken_back(town: Build, program: Program) -> No
     assert (guest.ledger("state, error"), guest.heard) == ([("failed", "cancelled by a person")], [])
     assert program(guest.here, "messages", "cancel", str(number)).returncode == 1
     assert program(guest.here, *words[:4], "--quiet-hours", "8").returncode == 2
+
+
+def test_that_no_worker_lives_is_said_at_once(town: Build, program: Program) -> None:
+    """By whoever queues a message, by status and by doctor; a worker that is there quiets all of them."""
+    guest = a_guest(town)
+    given = ("send-message", "--batch", "-", "--yes")
+    queued = program(guest.here, *given, stdin=batch(guest, "one"))
+    assert (queued.returncode, queued.stderr.count("no worker runs")) == (0, 1)
+    (account,) = json.loads(program(guest.here, "status", "--json").stdout)["accounts"]
+    assert [one for one in account["wrong"] if "none runs" in one]
+    findings = json.loads(program(guest.here, "doctor", "--json").stdout)["findings"]
+    assert [one["grade"] for one in findings if one["check"] == "queue"] == ["trouble"]
+    process = start_program(guest.here.environment(), "worker")
+    try:
+        until(lambda: guest.ledger() == ["sent"], "the worker sends it")
+        assert "no worker" not in program(guest.here, *given, stdin=batch(guest, "two")).stderr
+        (account,) = json.loads(program(guest.here, "status", "--json").stdout)["accounts"]
+        assert account["wrong"] == []
+    finally:
+        kill(process)

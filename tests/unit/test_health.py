@@ -240,3 +240,29 @@ def test_webhooks_that_seem_silent_are_said() -> None:
 def test_silence_is_many_changes_and_more_than_half(unannounced: int, announced: int, silent: bool) -> None:  # noqa: FBT001
     """A few are an accident, and so is a small share."""
     assert is_silent(unannounced, announced) is silent
+
+
+@pytest.mark.parametrize(
+    ("queued", "resting", "has_worker", "is_told"),
+    [
+        (1, 0, False, True),
+        (2, 1, False, True),
+        (1, 1, False, False),
+        (0, 0, False, False),
+        (1, 0, True, False),
+    ],
+)
+def test_a_message_without_a_worker_is_told_at_once(
+    queued: int, resting: int, *, has_worker: bool, is_told: bool
+) -> None:
+    """Nobody waits ten minutes for that; one that rests until morning, or has a worker, is well."""
+    deferred = Deferred(due_since=NOON - timedelta(seconds=1), has_worker=has_worker)
+    condition, wrong = words(letters=Letters(queued=queued, resting=resting), deferred=deferred)
+    told = "1 message to guests waits for a worker, and none runs: `hostaway-sync worker` sends them"
+    assert (condition, wrong) == ((Condition.CHECK, (told,)) if is_told else (Condition.OK, ()))
+
+
+def test_what_waits_for_long_is_told_once() -> None:
+    """One cause is one sentence."""
+    deferred = Deferred(due_since=NOON - HOUR, has_worker=False)
+    assert len(words(letters=Letters(queued=1), deferred=deferred)[1]) == 1

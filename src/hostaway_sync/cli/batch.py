@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from hostaway_sync.cli import output, prompts
+from hostaway_sync.cli import output, prompts, streams
 from hostaway_sync.cli.messages import document
 from hostaway_sync.cli.opening import open_mirror
 from hostaway_sync.errors import MessageRefused, UsageError
@@ -44,6 +44,8 @@ def send_batch(
                 documents.append(_document(outcome))
             else:
                 typer.echo(_told(outcome, dry_run=dry_run), err=outcome.placed is Placed.REFUSED)
+        if counts[Placed.QUEUED] and not dry_run and not mirror.push.has_worker():
+            streams.say(streams.NO_WORKER)
     if json:
         output.print_json({**{placed.value: count for placed, count in counts.items()}, "lines": documents})
     else:

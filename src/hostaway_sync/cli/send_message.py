@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hostaway_sync.cli import output, prompts
+from hostaway_sync.cli import output, prompts, streams
 from hostaway_sync.cli.arguments import Json, number
 from hostaway_sync.cli.messages import document
 from hostaway_sync.cli.opening import open_mirror
@@ -107,14 +107,17 @@ def send_message(
         if dry_run:
             _print_outlook(draft, json=json)
         else:
-            _send(draft, yes=yes, json=json)
+            is_queued = _send(draft, yes=yes, json=json)
+            if is_queued and not mirror.push.has_worker():
+                streams.say(streams.NO_WORKER)
 
 
 def _any_given(*options: object) -> bool:
     return any(option is not None and option is not False for option in options)
 
 
-def _send(draft: Draft, *, yes: bool, json: bool) -> None:
+def _send(draft: Draft, *, yes: bool, json: bool) -> bool:
+    """Send a message, or have a worker do it; return whether it waits for one."""
     if draft.concerns:
         prompts.confirm(f"Reservation {draft.wish.reservation_id}: {'; '.join(draft.concerns)}.", yes=yes)
     sending = draft.send()
@@ -123,10 +126,10 @@ def _send(draft: Draft, *, yes: bool, json: bool) -> None:
     refusal = _refusal(sending.step, sending.intent)
     if refusal is None and sending.is_ours and sending.intent.state is IntentState.PENDING:
         _tell_waiting(sending.intent, json=json)
-        return
+        return True
     if refusal is None:
         _conclude(sending.intent, json=json, is_ours=sending.is_ours)
-        return
+        return False
     if json:
         output.print_json({**document(sending.intent), "sent_now": False})
     raise refusal

@@ -7,8 +7,11 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 _MODES = {"stdin": "r", "stdout": "w", "stderr": "w"}
+
+NO_WORKER: Final = "no worker runs: what is queued waits until `hostaway-sync worker` is started"
 
 
 def prepare() -> None:

@@ -136,7 +136,8 @@ def _enqueue_all(mirror: Mirror, *, full: bool, json: bool) -> str:
     if json:
         output.print_json({"enqueued": enqueued})
     elif output.is_terminal():
-        typer.echo(f"{len(enqueued)} accounts wait to be synced by `hostaway-sync worker`.")
+        none_runs = "" if mirror.push.has_worker() else ", and no worker runs now"
+        typer.echo(f"{len(enqueued)} accounts wait to be synced by `hostaway-sync worker`{none_runs}.")
     return f"{len(enqueued)} accounts were put into the queue"
 
 

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.doctor.facts import Finding, Grade
 from hostaway_sync.store.standing import SENTENCES, Mark
-from hostaway_sync.sync.health import UNWORKED_AFTER, Condition, age, ago, counted, judge, limit_troubles
+from hostaway_sync.sync.health import (
+    UNWORKED_AFTER,
+    Condition,
+    age,
+    ago,
+    counted,
+    judge,
+    limit_troubles,
+    unattended,
+    waiting_letters,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,6 +203,8 @@ def _of_queue(found: Overview, active: list[AccountFacts]) -> Iterator[Finding]:
         why = "more is deferred than workers get done" if has_worker else "no worker runs"
         advice = "start another `hostaway-sync worker`" if has_worker else "start `hostaway-sync worker`"
         yield Finding("queue", Grade.TROUBLE, f"work has been due for {age(found.now - min(due))}: {why}", advice)
+    elif unsent := sum(unattended(facts, found.now) for facts in active):
+        yield Finding("queue", Grade.TROUBLE, waiting_letters(unsent), "start `hostaway-sync worker`")
     elif not letters:
         oldest = [one.oldest_at for one in deferred if one.oldest_at is not None]
         since = f", the oldest for {age(found.now - min(oldest))}" if oldest else ""

@@ -14,6 +14,7 @@ from hostaway_sync import metrics
 from hostaway_sync.meter import Sample
 from hostaway_sync.records import Counts, Resource, RunState
 from hostaway_sync.store import inbox
+from hostaway_sync.store.deferred import living_workers
 from hostaway_sync.store.jobs import REFRESH, SEND, SYNC
 from hostaway_sync.store.marks import at_latest_now, is_known, is_within, known
 from hostaway_sync.store.overview import bucket_uses
@@ -155,6 +156,7 @@ def _queue(connection: sa.Connection) -> Iterator[Sample]:
         for state, name in _STATES.items():
             yield _sample(metrics.QUEUE_JOBS, found.get((kind, state), (0, None))[0], kind, name)
         yield _sample(metrics.QUEUE_AGE, found.get((kind, "todo"), (0, None))[1] or 0, kind)
+    yield _sample(metrics.WORKERS, connection.execute(living_workers()).scalar_one())
 
 
 def _waiting(connection: sa.Connection) -> Iterator[Sample]:

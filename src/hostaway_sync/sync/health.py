@@ -129,6 +129,22 @@ def _slight(facts: AccountFacts, now: datetime) -> Iterator[str]:
         yield f"{counted(facts.recent.abandoned, 'run')} died in the last 24 h"
 
 
+def unattended(facts: AccountFacts, now: datetime) -> int:
+    """Return how many messages to guests could leave now and have no worker that lives; for these nobody waits.
+
+    Once other work has waited for long, too, that says it.
+    """
+    deferred, letters = facts.deferred, facts.letters
+    if deferred.due_since is None or deferred.has_worker or now - deferred.due_since > UNWORKED_AFTER:
+        return 0
+    return letters.queued - letters.resting
+
+
+def waiting_letters(number: int) -> str:
+    """Say that messages wait and no worker runs."""
+    return f"{counted(number, 'message')} to guests {'waits' if number == 1 else 'wait'} for a worker, and none runs"
+
+
 def is_silent(unannounced: int, announced: int) -> bool:
     """Say whether so many changes were found by runs alone that announcements must be getting lost."""
     return unannounced >= SILENT_CHANGES and unannounced > (unannounced + announced) * SILENT_SHARE
@@ -155,7 +171,9 @@ def _of_deliveries(facts: AccountFacts, now: datetime) -> Iterator[str]:
     if deferred.dead_letters:
         letters = counted(deferred.dead_letters, "dead letter")
         yield f"{letters} waiting for you: `hostaway-sync dead-letters list --account {facts.account_id}`"
-    if deferred.due_since is not None and now - deferred.due_since > UNWORKED_AFTER:
+    if unsent := unattended(facts, now):
+        yield f"{waiting_letters(unsent)}: `hostaway-sync worker` sends them"
+    elif deferred.due_since is not None and now - deferred.due_since > UNWORKED_AFTER:
         waits = age(now - deferred.due_since)
         why = "more is deferred than workers get done" if deferred.has_worker else "no worker runs"
         yield f"deferred work has been due for {waits}: {why}, see `hostaway-sync worker`"

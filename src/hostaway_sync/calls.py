@@ -55,7 +55,7 @@ class Budget(Protocol):
         ...
 
     def penalize(self, buckets: Sequence[Bucket], *, retry_in: timedelta, limit: int | None) -> None:
-        """Grant nothing in these buckets for `retry_in`; `limit` below a bucket's own lowers it for a day."""
+        """Grant nothing in these buckets for `retry_in`; `limit` below a bucket's own lowers it for a while."""
         ...
 
 

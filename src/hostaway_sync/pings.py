@@ -75,8 +75,12 @@ class Pings:
         content = body.encode(errors="replace")[-LONGEST_BODY:]
         try:
             is_near = self._url.host in _THIS_MACHINE  # no proxy stands between this machine and itself
-            with httpx.Client(headers=_HEADERS, timeout=self._within, trust_env=not is_near) as client:
-                status = client.post(url, content=content).status_code
+            with (
+                httpx.Client(headers=_HEADERS, timeout=self._within, trust_env=not is_near) as client,
+                # Its body says nothing that we want to know, and may have no end.
+                client.stream("POST", url, content=content) as answer,
+            ):
+                status = answer.status_code
         except Exception as error:  # noqa: BLE001  (whatever it is: the work goes on)
             log.info("the monitor at %s cannot be told: %s", self._url.host, type(error).__name__)
             return

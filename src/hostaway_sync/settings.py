@@ -27,6 +27,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from hostaway_sync import environment as outside
 from hostaway_sync.environment import Environment, read_environment, setting_names
 from hostaway_sync.errors import ConfigurationError, UnknownSettings
+from hostaway_sync.ids import read_id
 from hostaway_sync.redaction import parse
 
 if TYPE_CHECKING:
@@ -74,10 +75,10 @@ def _networks(value: object) -> object:
 def _numbers(value: object) -> object:
     if not isinstance(value, str):
         return value
-    words = value.replace(",", " ").split()
-    if not all(word.isascii() and word.isdigit() for word in words):
+    ids = frozenset(read_id(word) for word in value.replace(",", " ").split())
+    if None in ids:
         raise ValueError("must be reservation ids, separated by commas, for example 41200077,41200078")
-    return frozenset(int(word) for word in words)
+    return ids
 
 
 Numbers = Annotated[frozenset[int], BeforeValidator(_numbers)]
@@ -140,6 +141,7 @@ class Settings(BaseSettings):
         metrics_textfile_dir: where `sync`, `sync-all` and `worker` leave their metrics; None: nowhere.
         ping_url: a monitor that is told when they begin, and how they end; secret, because it is a password in itself.
         keep_deliveries_days: deliveries that were worked off, attempts, and resolved dead letters are kept so long.
+        keep_messages_days: messages to guests whose outcome is known are kept so long, and their idempotency keys.
         keep_runs_days: runs that are over, and verifications, are kept so long, the newest of each kind for ever.
     """
 
@@ -175,6 +177,7 @@ class Settings(BaseSettings):
     metrics_textfile_dir: Path | None = None
     ping_url: SecretStr | None = None
     keep_runs_days: float = Field(default=90, gt=0, le=365 * 10)
+    keep_messages_days: float = Field(default=730, ge=30, le=365 * 10)
 
     _environment: Environment | None = PrivateAttr(default=None)
 

@@ -39,5 +39,9 @@ class Upkeep:
 
     def _keep(self, audit: timedelta | None = None) -> pruning.Keep:
         settings = self._wiring.settings
-        runs, deliveries = timedelta(days=settings.keep_runs_days), timedelta(days=settings.keep_deliveries_days)
-        return pruning.Keep(runs, deliveries, audit)
+        return pruning.Keep(
+            runs=timedelta(days=settings.keep_runs_days),
+            deliveries=timedelta(days=settings.keep_deliveries_days),
+            messages=timedelta(days=settings.keep_messages_days),
+            audit=audit,
+        )

@@ -13,6 +13,7 @@ from hostaway_sync.redaction import parse
 from hostaway_sync.secrets import find_key_ring
 from hostaway_sync.store import accounts, placing, restoring
 from hostaway_sync.store.budget import DatabaseBudget
+from hostaway_sync.store.clock_watch import ClockWatch
 from hostaway_sync.store.opening import open_database
 from hostaway_sync.store.outages import Lookout, current
 from hostaway_sync.store.overview import overview
@@ -82,6 +83,7 @@ class Wiring:
         self._safe: Safe | None = None
         self._is_agreed = False
         self._vaults: dict[int, accounts.StoredToken] = {}
+        self._clock_watch = ClockWatch()
         self._redaction: tuple[Redaction | None] | None = None
         self._is_rewritten = False
 
@@ -209,14 +211,12 @@ class Wiring:
         """
         from hostaway_sync.store.readings import readings
 
-        nobody = 0  # the address's limit is the same for every account
-        return readings(database or self.database, self.buckets(nobody)[0])
+        return readings(database or self.database, self.buckets(0)[0])  # the address's limit is every account's
 
     def overview(self, account_id: int | None = None) -> Overview:
         """Give what the tables know of every account, or of one, and of the source as it is seen from here."""
         found = overview(self.database, self.buckets, account_id=account_id)
-        away = current(self.database, egress=self.settings.egress, api_url=self.settings.api_url)
-        return replace(found, outage=away)
+        return replace(found, outage=current(self.database, egress=self.settings.egress, api_url=self.settings.api_url))
 
     def buckets(self, account_id: int) -> tuple[Bucket, ...]:
         """Give the limits that a request of this account counts against: the address's, then its own."""
@@ -245,7 +245,7 @@ class Wiring:
             account_id=account_id,
             client_secret=client_secret,
             api_url=settings.api_url,
-            budget=DatabaseBudget(self.database, lookout),
+            budget=DatabaseBudget(self.database, lookout, clock=self._clock_watch),
             vault=vault,
             limits=self._limits(),
             egress=settings.egress,

@@ -132,6 +132,7 @@ def test_a_file_that_is_no_import_is_refused_without_repeating_it(content: bytes
         ("hidden,70001,,", "the account id is no number"),
         ("-1,hidden,,", "the account id is no number"),
         ("9223372036854775808,hidden,,", "the account id is no number"),
+        pytest.param(f"{'9' * 5_000},hidden,,", "the account id is no number", id="5,000 digits"),
         ("70001,hidden,,hidden", "the customer id is no UUID"),
         (f"70001,hidden,{'x' * 201},", "the name is longer than 200"),
         ("70001,hidden,a\tb,", "the name is no plain text"),
@@ -159,6 +160,8 @@ def test_a_line_that_is_wrong_says_why_without_repeating_it(row: str, reason: st
         '{"account_id": 1, "client_secret": 2}',
         '{"account_id": 1, "client_secret": "x", "other": 1}',
         '{"account_id": 1, "client_secret": "\\ud800"}',
+        pytest.param(f'{{"account_id": {"9" * 5_000}, "client_secret": "x"}}', id="5,000 digits"),
+        pytest.param(f'{{"account_id": "{"9" * 5_000}", "client_secret": "x"}}', id="5,000 digits as text"),
     ],
 )
 def test_an_object_that_is_wrong_fails_alone(line: str) -> None:

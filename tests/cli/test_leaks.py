@@ -130,7 +130,7 @@ def live(witness: Witness, town: Town, key_file: Path) -> None:
     run("account", "add", "70001", "--secret-stdin", stdin="wrong\n", code=1)
     run("account", "add", "70001", "--secret-stdin", stdin=CLIENT_SECRET)
     run("account", "list", "--json")
-    with served(town, worker=True, **LOUD) as receiver:
+    with served(town, worker=True, open_files=None, **LOUD) as receiver:
         for _ in range(2):
             run("webhooks", "register", "70001", "--url", receiver.base)
             hook = hook_of(town)

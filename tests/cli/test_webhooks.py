@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from base64 import b64encode
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -48,10 +50,14 @@ class Served:
 
 
 @contextmanager
-def served(town: Town, *, worker: bool = False, **settings: str) -> Iterator[Served]:
-    """Run `serve-webhooks` on a free port."""
+def served(town: Town, *, worker: bool = False, open_files: int | None = None, **settings: str) -> Iterator[Served]:
+    """Run `serve-webhooks` on a free port; with `open_files` it may have so many open, and allow itself no more."""
+    command = [sys.executable, "-m", "hostaway_sync", "serve-webhooks", "--port", "0"]
+    command += [] if worker else ["--no-worker"]
+    if open_files:
+        command = ["/bin/sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh", *command]
     process = subprocess.Popen(
-        [sys.executable, "-m", "hostaway_sync", "serve-webhooks", "--port", "0", *([] if worker else ["--no-worker"])],
+        command,
         env=town.environment(**{"LOG_LEVEL": "INFO", "LOG_FORMAT": "json"} | settings) | COVERAGE,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -233,6 +239,60 @@ def test_a_second_signal_does_not_wait(town: Build, program: Program) -> None:
             os.kill(receiver.process.pid, signal.SIGTERM)
             assert receiver.process.wait(PATIENCE) in {143, -15}
     assert here.ask("SELECT count(*) FROM webhook_log") == [(0,)]
+
+
+def _flood(receiver: Served, number: int) -> list[socket.socket]:
+    """Open connections and say nothing on them; those that are not taken at once stay on their way."""
+    flood = []
+    for _ in range(number):
+        connection = socket.socket()
+        connection.settimeout(0)
+        connection.connect_ex(receiver.address)
+        flood.append(connection)
+    return flood
+
+
+def test_idle_connections_keep_no_delivery_out(town: Build, program: Program) -> None:
+    """A new one takes the place of the one that is idle for the longest, at a line a second."""
+    here = town()
+    with served(here, open_files=160) as receiver:
+        program(here, "webhooks", "register", "70001", "--url", receiver.base)
+        start, body = _delivery(here)
+        began = time.monotonic()
+        flood = _flood(receiver, 300)
+        for _ in range(3):
+            with receiver.connect() as connection:
+                connection.sendall(start + body)
+                assert read_answer(connection).status == 200
+            flood += _flood(receiver, 100)
+        for connection in flood:
+            connection.close()
+        _, printed = receiver.end()
+    lines = [line for line in printed.splitlines() if "idle for the longest" in line]
+    assert 1 <= len(lines) <= time.monotonic() - began + 2, printed
+    assert "Too many open files" not in printed
+    assert here.ask("SELECT count(*) FROM webhook_log") == [(3,)]
+
+
+def test_a_flood_without_descriptors_makes_a_line_a_second(town: Build) -> None:
+    """The receiver says that it can take no connection, goes on, and fills no disk."""
+    here = town()
+    with served(here) as receiver:
+        _ask_health(receiver)
+        began = time.monotonic()
+        soft, hard = resource.prlimit(receiver.process.pid, resource.RLIMIT_NOFILE)
+        is_open = len(list(Path(f"/proc/{receiver.process.pid}/fd").iterdir()))
+        resource.prlimit(receiver.process.pid, resource.RLIMIT_NOFILE, (is_open + 3, hard))
+        flood = _flood(receiver, 200)
+        assert receiver.process.stdout is not None
+        assert any("no connection can be taken now" in line for line in receiver.process.stdout)
+        resource.prlimit(receiver.process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        for connection in flood:
+            connection.close()
+        _ask_health(receiver)
+        _, printed = receiver.end()
+    assert len(printed) < 2_000 * (time.monotonic() - began + 2)
+    assert "Traceback" not in printed
 
 
 def _delivery(town: Town) -> tuple[bytes, bytes]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from base64 import b64encode
+from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from tests.office import (
     store_account,
 )
 
+from hostaway_sync.errors import SecretsUnavailable
 from hostaway_sync.secrets import KEY_FILE, KeyRing, find_key_ring
 from hostaway_sync.store import hooks
 from hostaway_sync.webhooks.keybook import KeyBook
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from pydantic import SecretStr
+
+    from hostaway_sync.secrets import Place
     from hostaway_sync.store.engine import Database
     from hostaway_sync.store.hooks import Credentials
 
@@ -375,15 +380,59 @@ def test_many_at_once_are_all_stored(here: Office, credentials: Credentials) -> 
 def test_a_key_that_is_restored_opens_the_door_again(
     database: Database, credentials: Credentials, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing is restarted for it, and one line of the log complained."""
+    """Nothing is restarted for it, half a minute is the longest that it takes, and one line of the log complained."""
     ring = find_key_ring(None, tmp_path, may_create=True)
-    book = KeyBook(database, lambda: ring)
-    for _ in range(3):
+    now = [0.0]
+    book = KeyBook(database, lambda: ring, seconds=lambda: now[0])
+    for minute in range(3):
+        now[0] = minute * 60
         assert book.read() == {ACCOUNT: None}
     assert len([line for line in caplog.records if line.levelno >= logging.ERROR]) == 1
     (tmp_path / KEY_FILE).write_text(b64encode(b"m" * 32).decode(), encoding="ascii")
+    now[0] += 30
     assert book.read()[ACCOUNT] is not None
     assert credentials.login
+
+
+class _Failing:
+    """A store of secrets that fails, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def open(self, kept: bytes, place: Place) -> SecretStr:
+        """Fail."""
+        del kept, place
+        self.asked += 1
+        raise SecretsUnavailable("it does not answer")
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["it does not open", "it cannot be used at all"])
+def test_guesses_do_not_hammer_a_store_of_secrets_that_fails(
+    database: Database, credentials: Credentials, *, is_there: bool
+) -> None:
+    """Readings that guesses set in motion ask it after pauses that grow; what was replaced is asked for at once."""
+    store, now, opened = _Failing(), [0.0], [0]
+
+    def safe() -> _Failing:
+        opened[0] += 1
+        if not is_there:
+            raise SecretsUnavailable("it does not answer")
+        return store
+
+    book = KeyBook(database, safe, seconds=lambda: now[0])
+    for _ in range(4 * 60 * 2):  # two minutes of guesses, a reading each quarter of a second
+        with nullcontext() if is_there else pytest.raises(SecretsUnavailable):
+            assert book.read() == {ACCOUNT: None}
+        now[0] += 0.25
+    assert 5 <= (store.asked if is_there else opened[0]) <= 20
+    assert credentials.login
+    if is_there:
+        before = store.asked
+        database.transaction(partial(hooks.confirm, account_id=ACCOUNT, hook_id=1, old_ones_for=timedelta(hours=1)))
+        renew(database)
+        assert book.read() == {ACCOUNT: None}
+        assert store.asked > before
 
 
 def test_a_key_ring_that_does_not_open_is_no_reason_for_401(database: Database, credentials: Credentials) -> None:

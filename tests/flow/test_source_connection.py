@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import socket
+import tracemalloc
+import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from threading import Event
 from typing import TYPE_CHECKING
@@ -17,11 +21,12 @@ from hostaway_sync.calls import Grant, Priority
 from hostaway_sync.errors import SourceError, SourceUnavailable
 from hostaway_sync.records import Resource
 from hostaway_sync.sandbox import Switches, faults
+from hostaway_sync.sandbox.exchange import Reply
 from hostaway_sync.source import exchange as module
 from hostaway_sync.source.exchange import HTTPX_ERRORS, as_source_error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from hostaway_sync.calls import Bucket
 
@@ -53,6 +58,85 @@ def test_a_body_that_is_too_large_is_given_up_on(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(module, "LARGEST_BODY", 10_000)
         with pytest.raises(SourceUnavailable, match="larger than"):
             list(set_up.client().walk(Resource.RESERVATIONS))
+
+
+def _gzip_of_zeros(size: int, *, times: int) -> bytes:
+    body = b"0" * size
+    for _ in range(times):
+        body = gzip.compress(body)
+    return body
+
+
+@pytest.mark.parametrize(
+    ("encoding", "times", "sentence"),
+    [
+        ("gzip", 1, "larger than"),
+        ("deflate", 1, "larger than"),
+        ("gzip, gzip", 2, "not asked for"),
+        ("gzip,gzip,gzip", 3, "not asked for"),
+        ("deflate, gzip", 2, "not asked for"),
+        ("br", 1, "not asked for"),
+        ("zstd", 1, "not asked for"),
+        ("GZIP , identity", 1, "larger than"),
+    ],
+)
+def test_a_small_answer_never_fills_the_memory(encoding: str, times: int, sentence: str) -> None:
+    """However it is packed: 100 MB in 100 KB, or in less than 1 KB when packed twice."""
+    with stage(reservations=1) as set_up:
+        client = set_up.client(attempts=1)
+        client.check()
+        bomb = faults.status(200, _gzip_of_zeros(100_000_000, times=times), headers={"Content-Encoding": encoding})
+        set_up.sandbox.faults.add(bomb, route="GET /reservations")
+        tracemalloc.start()
+        try:
+            with pytest.raises(SourceUnavailable, match=sentence):
+                list(client.walk(Resource.RESERVATIONS))
+            assert tracemalloc.get_traced_memory()[1] < 1.2 * module.LARGEST_BODY
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("identity", bytes),
+        ("", bytes),
+    ],
+)
+def test_answers_that_are_packed_once_are_read(encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    """Proxies pack and unpack as they like."""
+    with stage(reservations=3) as set_up:
+        client = set_up.client()
+        client.check()
+        effect = faults.Effect(
+            lambda _, reply: (
+                replace(reply, body=pack(reply.body), headers={"Content-Encoding": encoding}) if reply else Reply()
+            ),
+            runs_route=True,
+        )
+        set_up.sandbox.faults.add(effect, route="GET /reservations", times=None)
+        assert len(ids_of(list(client.walk(Resource.RESERVATIONS)))) == 3
+
+
+@pytest.mark.parametrize("change", [lambda body: body[:-12], lambda body: body[:10], lambda _: b"no gzip at all"])
+def test_a_torn_gzip_is_asked_for_again(change: Callable[[bytes], bytes]) -> None:
+    """Half of an answer is none."""
+    with stage(reservations=3) as set_up:
+        client = set_up.client()
+        client.check()
+        effect = faults.Effect(
+            lambda _, reply: replace(
+                reply or Reply(),
+                body=change(gzip.compress(reply.body if reply else b"")),
+                headers={"Content-Encoding": "gzip"},
+            ),
+            runs_route=True,
+        )
+        set_up.sandbox.faults.add(effect, route="GET /reservations", times=1)
+        assert len(ids_of(list(client.walk(Resource.RESERVATIONS)))) == 3
 
 
 def test_closing_ends_a_request_that_waits_for_its_answer() -> None:

@@ -8,18 +8,38 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
 from tests.store.samples import one
 
 from hostaway_sync.calls import Bucket, Grant, Priority
 from hostaway_sync.store.budget import DatabaseBudget, margin
 
 if TYPE_CHECKING:
+    import pytest
+
     from hostaway_sync.store.engine import Database
 
 SECOND = timedelta(seconds=1)
 ADDRESS = Bucket("ip:here", 200, 10 * SECOND)
 ACCOUNT = Bucket("account:1", 200, 10 * SECOND)
 SEND = Bucket("send:1", 30, 60 * SECOND)
+
+
+ASKED = "keys text[], limits integer[], windows interval[], margins interval[], priority text"
+AN_HOUR_AHEAD = (
+    f"ALTER FUNCTION reserve_request({ASKED}) RENAME TO reserve_by_the_old_clock",
+    f"""
+    CREATE FUNCTION reserve_request({ASKED}, OUT granted_at timestamptz, OUT wait interval)
+    LANGUAGE sql SET search_path FROM CURRENT AS $$
+        SELECT slot.granted_at + interval '1 h', slot.wait
+        FROM reserve_by_the_old_clock(keys, limits, windows, margins, priority) AS slot
+    $$
+    """,
+    """
+    UPDATE request_budget
+    SET asked_at = asked_at - interval '1 h', slots = ARRAY(SELECT slot - interval '1 h' FROM unnest(slots) AS slot)
+    """,
+)
 
 
 def fullest_window(granted: list[datetime], bucket: Bucket) -> int:
@@ -130,16 +150,62 @@ def test_slots_that_are_over_are_forgotten(database: Database) -> None:
     assert one(database, "SELECT cardinality(slots) AS held FROM request_budget").held == 1
 
 
-def test_a_lower_limit_holds_for_a_day(database: Database) -> None:
-    """What the source says it allows is kept to, and tried again after a day."""
+def lowered(database: Database) -> tuple[int, timedelta]:
+    """Give the lower limit of the only bucket, and for how much longer it holds."""
+    row = one(database, "SELECT lowered_to, lowered_until - clock_timestamp() AS held_for FROM request_budget")
+    return row.lowered_to, row.held_for
+
+
+def test_a_lower_limit_is_kept_to_and_tried_again(database: Database) -> None:
+    """What the source says it allows holds for a minute: one odd answer slows nothing for long."""
     budget = DatabaseBudget(database)
     budget.penalize([ACCOUNT], retry_in=timedelta(), limit=15)
     assert fullest_window(reserve_many(database, 60, ACCOUNT), ACCOUNT) == 15
-    row = one(database, "SELECT lowered_to, lowered_until - clock_timestamp() AS held_for FROM request_budget")
-    assert row.lowered_to == 15
-    assert timedelta(hours=23) < row.held_for <= timedelta(days=1)
+    limit, held_for = lowered(database)
+    assert (limit, held_for <= 60 * SECOND, held_for > 0 * SECOND) == (15, True, True)
     one(database, "UPDATE request_budget SET lowered_until = clock_timestamp(), slots = '{}'")
     assert max(reserve_many(database, 199, ACCOUNT)) <= one(database, "SELECT clock_timestamp() AS at").at
+
+
+def test_a_lower_limit_that_is_met_again_holds_for_longer(database: Database) -> None:
+    """Six times as long each time, a day at most; after a day without it, all begins anew."""
+    budget = DatabaseBudget(database)
+    minute, met = 60 * SECOND, []
+    for _ in range(6):
+        budget.penalize([ACCOUNT], retry_in=timedelta(), limit=15)
+        met.append(one(database, "SELECT lowered_for AS it FROM request_budget").it)
+        one(database, "UPDATE request_budget SET lowered_until = clock_timestamp() - interval '23 h'")
+    assert met == [minute, 6 * minute, 36 * minute, 216 * minute, 1296 * minute, timedelta(days=1)]
+    one(database, "UPDATE request_budget SET lowered_until = clock_timestamp() - interval '25 h'")
+    budget.penalize([ACCOUNT], retry_in=timedelta(), limit=15)
+    assert lowered(database)[1] <= minute
+
+
+def test_requests_that_are_refused_together_are_one_refusal(database: Database) -> None:
+    """The lowest of their limits holds, and for no longer."""
+    budget = DatabaseBudget(database)
+    for limit in (50, 15, 20):
+        budget.penalize([ACCOUNT], retry_in=timedelta(), limit=limit)
+    limit, held_for = lowered(database)
+    assert (limit, held_for <= 60 * SECOND) == (15, True)
+
+
+def test_a_clock_that_is_put_forward_makes_no_window_overfull(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was granted before seems long over then: nothing is granted until it is."""
+    budget = DatabaseBudget(database)
+    for _ in range(190):
+        budget.reserve([ADDRESS, ACCOUNT])
+    # A server's clock cannot be put forward in a test; but what it says can be, and what it said before be made older.
+    with database.engine.begin() as connection:
+        connection.execute(sa.text("SET LOCAL search_path TO hostaway"))
+        for statement in AN_HOUR_AHEAD:
+            connection.execute(sa.text(statement))
+    assert budget.reserve([ADDRESS, ACCOUNT]).wait > 20 * SECOND
+    assert "put forward by 1:00:00" in caplog.text or "put forward by 0:59:59" in caplog.text
+    assert budget.reserve([ADDRESS, ACCOUNT]).wait > 15 * SECOND
+    assert len(caplog.records) == 1
 
 
 def test_limits_that_are_no_lower_are_not_taken_over(database: Database) -> None:

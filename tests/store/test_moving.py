@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 from tests.store.test_safe import TOKEN, add, agree, safe_of, token_of
 
 from hostaway_sync.errors import SecretError, SecretsUnavailable
@@ -44,6 +45,19 @@ def test_a_move_begins_only_where_all_may_be_done(database: Database, cloud: Clo
         moving.move(database, safe_of(database, lambda: ring), "aws")
     assert database.transaction(placing.read).store == "database"
     assert sealing.check(database, ring).troubles == ()
+    assert [*safe_of(database, lambda: ring).store("aws").listed()] == []
+
+
+def test_a_move_takes_away_the_trial_that_a_killed_one_left(database: Database, cloud: Cloud) -> None:
+    """Also where it is refused afterwards."""
+    ring = KeyRing([b"k" * 32])
+    add(database, ring)
+    database.transaction(placing.name_mirror)
+    safe = safe_of(database, lambda: ring)
+    safe.store("aws").seal(SecretStr("a trial"), sealing.place_of(accounts.c.client_secret, 0))
+    with cloud.refusing("CreateSecret", "AccessDeniedException"), pytest.raises(SecretError, match="policy"):
+        moving.move(database, safe, "aws")
+    assert [*safe.store("aws").listed()] == []
 
 
 def test_a_move_that_loses_aws_half_way_goes_on_later(database: Database, cloud: Cloud) -> None:

@@ -15,13 +15,14 @@ from hostaway_sync.cli.status_size import human
 from hostaway_sync.errors import StoreError
 from hostaway_sync.store.pruning import Keep, count, prune, prune_beside
 from hostaway_sync.store.size import size
+from hostaway_sync.store.tables import metadata
 
 if TYPE_CHECKING:
     from tests.staff import Staff
 
     from hostaway_sync.store.engine import Database
 
-KEEP = Keep(runs=timedelta(days=90), deliveries=timedelta(days=30))
+KEEP = Keep(runs=timedelta(days=90), deliveries=timedelta(days=30), messages=timedelta(days=365))
 HISTORY = """
 INSERT INTO accounts (account_id, client_secret) VALUES (1, ''), (2, '');
 INSERT INTO sync_runs (account_id, state, mode, triggered_at, finished_at)
@@ -41,6 +42,28 @@ INSERT INTO audit_log (account_id, changed_at, action, os_user, host)
 VALUES (1, now() - interval '5 years', 'added', 'x', 'y');
 """
 GOES = {"walk_pages": 8, "sync_run_resources": 6, "sync_runs": 6, "verifications": 1}
+KEPT_FOR_NOW = """
+INSERT INTO accounts (account_id, client_secret) VALUES (1, '');
+INSERT INTO sent_messages (account_id, reservation_id, conversation_id, channel_type, body, body_hash, os_user, host,
+                           state, sending_at, proof, settled_at, created_at)
+SELECT 1, 1, 1, 'email', body, '', 'x', 'y', state, now() - age, CASE WHEN final THEN 'answer' END,
+       CASE WHEN final THEN now() - age END, now() - age
+FROM (VALUES ('new', 'sent', true, interval '300 days'), ('old', 'sent', true, interval '400 days'),
+             ('old and failed', 'failed', true, interval '400 days'),
+             ('old but pending', 'pending', false, interval '400 days'),
+             ('old but unknown', 'outcome_unknown', false, interval '400 days')) AS m (body, state, final, age);
+INSERT INTO request_budget (key, asked_at, not_before, lowered_until)
+VALUES ('used', now(), NULL, NULL), ('idle', now() - interval '3 days', NULL, NULL), ('never', NULL, 'epoch', NULL),
+       ('silent', now() - interval '3 days', now() + interval '1 minute', NULL),
+       ('lowered', now() - interval '3 days', NULL, now() + interval '1 hour');
+INSERT INTO listings (account_id, id, raw_payload, payload_hash, observed_at) VALUES (1, 7, '{}', '\\x07', now());
+INSERT INTO quarantined_records (account_id, resource, record_id, reason, payload_hash, exact, last_seen_at)
+SELECT 1, resource, id, reason, hash, '', now() - age
+FROM (VALUES ('listings', 7, 'of a row', '\\x07'::bytea, interval '400 days'),
+             ('listings', 7, 'of a row that changed', '\\x06', interval '400 days'),
+             ('reservations', 7, 'of no row', '\\x07', interval '400 days'),
+             ('reservations', NULL, 'seen lately', '\\x08', interval '5 days')) AS q (resource, id, reason, hash, age)
+"""
 # Of each of two accounts: pages of a run that is over for long, a walk that is, and notes of the lease number 7.
 IN_PROGRESS = """
 INSERT INTO accounts (account_id, client_secret) VALUES (1, ''), (2, '');
@@ -68,6 +91,41 @@ def old(database: Database) -> Database:
     return database
 
 
+# Why a table needs no pruning: it has one row of each of these.
+BOUNDED = {
+    **dict.fromkeys(("listings", "reservations", "conversations", "conversation_messages"), "object of the source"),
+    **dict.fromkeys(("accounts", "leases", "delivery_audits"), "account"),
+    "watermarks": "account and resource",
+    "forgotten_guests": "reservation or conversation of a guest who was forgotten",
+    "reader_bindings": "account and reader",
+    **dict.fromkeys(("redactions", "secrets_store"), "database"),
+    "source_outages": "address that the API is asked from and at",
+    "audit_log": "change of an account that a person made; goes by a word of its own",
+}
+
+
+def test_no_table_grows_for_ever(database: Database) -> None:
+    """Each is pruned, or has a reason to stay as small as it is."""
+    pruned = {*count(database, replace(KEEP, audit=timedelta(days=1)))}
+    assert pruned - {"audit_log"} | BOUNDED.keys() == {table.name for table in metadata.sorted_tables}
+    assert not (pruned - {"audit_log"}) & BOUNDED.keys()
+
+
+def test_what_is_settled_and_old_goes_and_nothing_else(database: Database) -> None:
+    """Of the ledger, of the request budget, and of quarantine."""
+    execute(database, KEPT_FOR_NOW)
+    gone = {name: number for name, number in prune(database, KEEP).items() if number}
+    assert gone == {"sent_messages": 2, "request_budget": 2, "quarantined_records": 2}
+    with database.engine.begin() as connection:
+        connection.execute(sa.text("SET LOCAL search_path TO hostaway"))
+        bodies = connection.scalars(sa.text("SELECT body FROM sent_messages ORDER BY body")).all()
+        keys = connection.scalars(sa.text("SELECT key FROM request_budget ORDER BY key")).all()
+        kept = connection.scalars(sa.text("SELECT reason FROM quarantined_records ORDER BY reason")).all()
+    assert bodies == ["new", "old but pending", "old but unknown"]
+    assert keys == ["lowered", "silent", "used"]
+    assert kept == ["of a row", "seen lately"]
+
+
 def rows(database: Database, table: str) -> int:
     """Count the rows of a table."""
     with database.engine.begin() as connection:
@@ -87,7 +145,7 @@ def test_newest_of_each_kind_and_what_runs_stay(old: Database) -> None:
 def test_changes_of_accounts_stay_unless_asked_for(old: Database) -> None:
     """The audit log goes by a word of its own only."""
     assert "audit_log" not in prune(old, KEEP)
-    assert prune(old, Keep(KEEP.runs, KEEP.deliveries, timedelta(days=365)))["audit_log"] == 1
+    assert prune(old, replace(KEEP, audit=timedelta(days=365)))["audit_log"] == 1
 
 
 def test_a_little_goes_beside_a_run(old: Database) -> None:
@@ -163,7 +221,7 @@ def test_a_dry_run_counts_what_a_real_run_deletes(
         columns = "account_id, verified_at, finished_at, is_equal, is_deep, api_calls, certificate"
         values = f"1, {at}, {at}, {is_equal}, {is_deep}, 1, '{{}}'"
         execute(database, f"INSERT INTO verifications ({columns}) VALUES ({values})")
-    keep = Keep(runs=timedelta(days=days), deliveries=timedelta(days=30))
+    keep = replace(KEEP, runs=timedelta(days=days))
     before = {name: rows(database, name) for name in count(database, keep)}
     told, done = count(database, keep), prune(database, keep)
     assert told == done

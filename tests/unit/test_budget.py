@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from hostaway_sync.calls import Bucket
-from hostaway_sync.source.budget import Call, Limits, buckets, exhausted
+from hostaway_sync.source.budget import Call, Limits, buckets, exhausted, lowered
 
 TEN = timedelta(seconds=10)
 LIMITS = Limits(address=(15, TEN), account=(20, TEN), send=(30, timedelta(seconds=60)))
@@ -33,3 +33,11 @@ def test_a_guest_message_has_a_limit_of_its_own() -> None:
 def test_a_429_is_about_the_limit_it_names(scope: str | None, hit: tuple[Bucket, ...]) -> None:
     """Or about all of them when it names none that was asked."""
     assert exhausted((ADDRESS, ACCOUNT), scope) == hit
+
+
+@pytest.mark.parametrize(
+    ("scope", "slower"), [("ip", (ADDRESS,)), ("account", (ACCOUNT,)), ("provider", (ACCOUNT,)), (None, (ACCOUNT,))]
+)
+def test_a_lower_limit_without_a_name_slows_no_other_account(scope: str | None, slower: tuple[Bucket, ...]) -> None:
+    """Only an answer that names the address slows all that goes through it."""
+    assert lowered((ADDRESS, ACCOUNT), scope) == slower

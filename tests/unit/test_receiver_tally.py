@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hostaway_sync.meter import Meter
-from hostaway_sync.webhooks.tally import BETWEEN_LINES, Outcome, Tally
+from hostaway_sync.webhooks.sparse_log import BETWEEN_LINES
+from hostaway_sync.webhooks.tally import Outcome, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,26 +7,27 @@ from typing import Annotated
 
 import typer
 
-LARGEST_ID = 2**63 - 1
-_TOO_LONG = 20
+from hostaway_sync.ids import read_id
+
+_LONGEST_SHOWN = 40
 
 
 def positive_number(text: str) -> int:
     """Read an account id."""
-    if _is_id(text):
-        return int(text)
-    raise typer.BadParameter(f"{text!r} is no account id: Hostaway's are numbers, such as 70001")
+    if account_id := read_id(text):
+        return account_id
+    raise typer.BadParameter(f"{_shown(text)} is no account id: Hostaway's are numbers, such as 70001")
 
 
 def number(text: str) -> int:
     """Read an id of Hostaway's, or a number of ours."""
-    if _is_id(text):
-        return int(text)
-    raise typer.BadParameter(f"{text!r} is no id: ids are whole numbers, such as 41200077")
+    if some_id := read_id(text):
+        return some_id
+    raise typer.BadParameter(f"{_shown(text)} is no id: ids are whole numbers, such as 41200077")
 
 
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < _TOO_LONG and 0 < int(text) <= LARGEST_ID
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…")
 
 
 AccountId = Annotated[int, typer.Argument(metavar="ID", parser=positive_number, help="Hostaway account id, a number.")]

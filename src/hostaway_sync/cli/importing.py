@@ -16,10 +16,11 @@ from uuid import UUID
 import typer
 
 from hostaway_sync.cli import output
-from hostaway_sync.cli.arguments import LARGEST_ID, Json
+from hostaway_sync.cli.arguments import Json
 from hostaway_sync.cli.opening import open_mirror
 from hostaway_sync.cli.private_files import read_private
 from hostaway_sync.errors import AccountError, LeaseHeld, RunIncomplete, SourceError, UsageError
+from hostaway_sync.ids import read_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -185,9 +186,10 @@ def _line(number: int, row: dict[str, Any] | None, seen: Collection[int | None])
 
 def _account_id(value: object) -> int:
     text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= LARGEST_ID):
+    account_id = read_id(text)
+    if account_id is None:
         raise _Wrong("the account id is no number, such as 70001")
-    return int(text)
+    return account_id
 
 
 def _text(value: object, what: str) -> str:

@@ -21,10 +21,10 @@ def prune(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Delete history that is old: runs, deliveries, attempts, resolved dead letters.
+    """Delete history that is old: runs, deliveries, attempts, settled messages.
 
-    HOSTAWAY_SYNC_KEEP_RUNS_DAYS and _KEEP_DELIVERIES_DAYS say how old. Every sync does a little of it by itself.
-    Mirrored rows, the newest run of each kind, and what waits for a person always stay.
+    HOSTAWAY_SYNC_KEEP_RUNS_DAYS, _KEEP_DELIVERIES_DAYS and _KEEP_MESSAGES_DAYS say how old. Every sync does a little of
+    it by itself. Mirrored rows, the newest run of each kind, and what waits for a person always stay.
     """
     with open_mirror() as mirror:
         audit = timedelta(days=audit_log) if audit_log is not None else None

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from hostaway_sync.errors import CredentialsRejected, Forbidden, NotFound, RateLimited, TokenRejected
 from hostaway_sync.source import protocol
-from hostaway_sync.source.budget import Call, buckets, exhausted
+from hostaway_sync.source.budget import Call, buckets, exhausted, lowered
 from hostaway_sync.source.request import Cause, Request
 from hostaway_sync.source.retry import DEFAULT_WINDOW
 
@@ -280,11 +280,12 @@ class Asking:
         try:
             return decode(reply)
         except RateLimited as limited:
-            self._budget.penalize(
-                exhausted(request.buckets, limited.scope),
-                retry_in=limited.retry_in or DEFAULT_WINDOW,
-                limit=limited.limit,
-            )
+            silence = limited.retry_in or DEFAULT_WINDOW
+            silent = exhausted(request.buckets, limited.scope)
+            slower = silent if limited.limit is None else lowered(request.buckets, limited.scope)
+            self._budget.penalize(slower, retry_in=silence, limit=limited.limit)
+            if rest := [bucket for bucket in silent if bucket not in slower]:
+                self._budget.penalize(rest, retry_in=silence, limit=None)
             raise
 
     def _buckets(self, call: Call) -> tuple[Bucket, ...]:

@@ -45,5 +45,16 @@ def buckets(call: Call, *, account_id: int, egress: str, limits: Limits) -> tupl
 
 def exhausted(asked: Sequence[Bucket], scope: str | None) -> tuple[Bucket, ...]:
     """Give those of the buckets asked that a 429 with this scope speaks of; all of them when it does not say."""
-    hit = tuple(bucket for bucket in asked if scope and bucket.key.startswith(f"{scope}:"))
-    return hit or tuple(asked)
+    return _named(asked, scope) or tuple(asked)
+
+
+def lowered(asked: Sequence[Bucket], scope: str | None) -> tuple[Bucket, ...]:
+    """Return the buckets that the limit in a 429 holds for.
+
+    Where the answer does not say which limit was hit, that is the narrowest alone: no account is slowed for another's.
+    """
+    return _named(asked, scope) or tuple(asked[-1:])
+
+
+def _named(asked: Sequence[Bucket], scope: str | None) -> tuple[Bucket, ...]:
+    return tuple(bucket for bucket in asked if scope and bucket.key.startswith(f"{scope}:"))

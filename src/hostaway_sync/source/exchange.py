@@ -20,6 +20,7 @@ from hostaway_sync.calls import ApiCall, Priority
 from hostaway_sync.errors import ConfigurationError, SourceError, SourceUnavailable
 from hostaway_sync.source.connections import is_closed_by_peer
 from hostaway_sync.source.departure import Departure
+from hostaway_sync.source.encoding import ACCEPTED, decoded
 from hostaway_sync.source.request import Reply
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 LARGEST_BODY: Final = 64 * 1024 * 1024
 _SLOWEST_BODY: Final = 5
 _MOST_CONNECTIONS: Final = 32
-_HEADERS: Final = {"User-Agent": "hostaway-sync", "Accept": "application/json", "Cache-Control": "no-cache"}
+_HEADERS: Final = ACCEPTED | {"User-Agent": "hostaway-sync", "Accept": "application/json", "Cache-Control": "no-cache"}
 _THIS_MACHINE: Final = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])(?![^:/])")
 _WRONG_ADDRESS: Final = (httpx.InvalidURL, httpx.UnsupportedProtocol)
 HTTPX_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError)
@@ -255,7 +256,7 @@ class Exchange:
     def _body(self, response: httpx.Response, left_at: float) -> bytes:
         chunks: list[bytes] = []
         size = 0
-        for chunk in response.iter_bytes():
+        for chunk in decoded(response.iter_raw(), response.headers.get("content-encoding", "")):
             chunks.append(chunk)
             size += len(chunk)
             if size > LARGEST_BODY:

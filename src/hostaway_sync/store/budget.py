@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.calls import Bucket, Grant, Priority
+from hostaway_sync.store.clock_watch import ClockWatch
 from hostaway_sync.store.tables import request_budget, source_outages
 
 if TYPE_CHECKING:
@@ -20,11 +22,20 @@ if TYPE_CHECKING:
 # Kept free after each window for the way to the source, which differs from request to request; a message to a guest
 # writes its intent to the disk on that way. Two per cent leave 98 % of the limit usable.
 _MARGIN_SHARE = 0.02
-_LOWERED_FOR = timedelta(days=1)
+# One odd answer must not slow everything for a day: a lower limit is believed for a minute, and each time that it is
+# met again soon after, six times as long.
+_LOWERED_FIRST = timedelta(minutes=1)
+_LOWERED_LONGEST = timedelta(days=1)
+_LOWERED_GROWTH = 6.0
+# Of requests that were granted by a clock that was put forward since, the last may leave up to a window later.
+_WINDOWS_AFTER_A_STEP = 2
 _SLOT: tuple[sa.ColumnClause[Any], ...] = (
     sa.column("granted_at", sa.DateTime(timezone=True)),
     sa.column("wait", sa.Interval()),
 )
+
+
+log = logging.getLogger(__name__)
 
 
 def margin(bucket: Bucket) -> timedelta:
@@ -38,11 +49,13 @@ class DatabaseBudget:
     Args:
         database: that all who share the budget use.
         lookout: knows whether the source is away, and nothing is granted then; None: nobody looks.
+        clock: notices that the database's clock was put forward; one for all budgets of a process.
     """
 
-    def __init__(self, database: Database, lookout: Lookout | None = None) -> None:
+    def __init__(self, database: Database, lookout: Lookout | None = None, *, clock: ClockWatch | None = None) -> None:
         self._database = database
         self._lookout = lookout
+        self._clock = clock or ClockWatch()
 
     def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.USUAL) -> Grant:
         """Take the earliest slot of all `buckets` at once, perhaps before one that was granted for later.
@@ -51,9 +64,23 @@ class DatabaseBudget:
             StoreUnavailable: the database did not come back within a minute.
             SourceAway: the source is away, and it is not our turn to look whether it is back.
         """
-        row = self._taken(buckets, priority)
+        row = self._noticed(buckets, priority)
+        while row is None:
+            row = self._noticed(buckets, priority)
         slack = min(margin(bucket) for bucket in buckets) / 2
         return Grant(granted_at=row.granted_at, wait=max(row.wait, timedelta()), slack=slack)
+
+    def _noticed(self, buckets: Sequence[Bucket], priority: Priority) -> sa.Row[Any] | None:
+        """Take a slot; None where the clock was put forward, and with it what was granted seems older than it is."""
+        asked_at = self._clock.seconds()
+        row = self._taken(buckets, priority)
+        step = self._clock.step(row.granted_at - row.wait, asked_at=asked_at)
+        if not step:
+            return row
+        pause = max(bucket.window + margin(bucket) for bucket in buckets) * _WINDOWS_AFTER_A_STEP
+        log.warning("the database's clock was put forward by %s: requests wait for %s", step, pause)
+        self.penalize(buckets, retry_in=pause, limit=None)
+        return None
 
     def _taken(self, buckets: Sequence[Bucket], priority: Priority) -> sa.Row[Any]:
         """Take a slot, and see in the same statement whether the source is away: then none is taken."""
@@ -91,22 +118,33 @@ class DatabaseBudget:
         return slot
 
     def penalize(self, buckets: Sequence[Bucket], *, retry_in: timedelta, limit: int | None) -> None:
-        """Keep silent in `buckets` for `retry_in`; a `limit` below a bucket's own holds for a day."""
+        """Keep silent in `buckets` for `retry_in`; a `limit` below a bucket's own holds from a minute to a day."""
         pause = sa.func.clock_timestamp() + retry_in
 
         def write(connection: sa.Connection) -> None:
             for bucket in sorted(buckets, key=lambda bucket: bucket.key):
-                lowered = limit is not None and 0 < limit < bucket.limit
-                values = {"not_before": pause} | (
-                    {"lowered_to": limit, "lowered_until": sa.func.clock_timestamp() + _LOWERED_FOR} if lowered else {}
-                )
-                statement = insert(request_budget).values(key=bucket.key, **values)
+                statement = insert(request_budget).values(key=bucket.key, not_before=pause)
                 later = sa.func.greatest(request_budget.c.not_before, statement.excluded.not_before)
-                connection.execute(
-                    statement.on_conflict_do_update(index_elements=["key"], set_=values | {"not_before": later})
-                )
+                connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"not_before": later}))
+                if limit is not None and 0 < limit < bucket.limit:
+                    connection.execute(_lowered(bucket.key, limit))
 
         self._database.transaction(write)
+
+
+def _lowered(key: str, limit: int) -> sa.Update:
+    """Have a lower limit hold; for longer when one held until a moment ago, as long as before when one holds still."""
+    known, now = request_budget.c, sa.func.clock_timestamp()
+    holds = known.lowered_until > now
+    longer = sa.func.least(sa.func.interval_mul(known.lowered_for, _LOWERED_GROWTH), _LOWERED_LONGEST)
+    lowered_for = sa.case((known.lowered_until > now - _LOWERED_LONGEST, longer), else_=_LOWERED_FIRST)
+    # Requests that were under way together are refused together: that is one refusal.
+    values = {
+        "lowered_to": sa.case((holds, sa.func.least(known.lowered_to, limit)), else_=limit),
+        "lowered_for": sa.case((holds, known.lowered_for), else_=lowered_for),
+        "lowered_until": sa.case((holds, known.lowered_until), else_=now + lowered_for),
+    }
+    return sa.update(request_budget).where(known.key == key).values(values)
 
 
 def _array(values: Sequence[object], kind: sa.types.TypeEngine[Any]) -> sa.Cast[Sequence[Any]]:

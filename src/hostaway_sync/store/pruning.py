@@ -18,10 +18,14 @@ from hostaway_sync.errors import HostawaySyncError, StoreError
 from hostaway_sync.store import leases
 from hostaway_sync.store.grants import quoted
 from hostaway_sync.store.tables import (
+    MIRRORED,
     audit_log,
     dead_letters,
     job_attempts,
     polled_changes,
+    quarantined_records,
+    request_budget,
+    sent_messages,
     sync_run_resources,
     sync_runs,
     verification_notes,
@@ -45,6 +49,10 @@ _BESIDE: Final = 1_000
 _SECONDS_BESIDE: Final = 0.1
 _ANNOUNCED_WITHIN: Final = timedelta(days=7)
 _CUT_FOR: Final = timedelta(days=2)
+# A day is longer than any window of the budget, and than any limit of the source is believed.
+_IDLE_BUDGET: Final = timedelta(days=2)
+# Two sweeps at least: a record without a row that is still listed has been seen again by then.
+_LISTED_WITHIN: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +62,13 @@ class Keep:
     Attributes:
         runs: runs that are over, and verifications; the newest of each kind always.
         deliveries: deliveries that were worked off, attempts that failed, dead letters that were resolved.
+        messages: messages to guests whose outcome is known, and with them their idempotency keys.
         audit: what is known of changes of accounts; None: for ever.
     """
 
     runs: timedelta
     deliveries: timedelta
+    messages: timedelta
     audit: timedelta | None = None
 
 
@@ -146,6 +156,9 @@ def _old(keep: Keep) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
         (verifications, (verifications.c.finished_at < sa.func.now() - keep.runs) & has_newer_proof),
         *_settled(keep.deliveries),
         (polled_changes, polled_changes.c.found_at < sa.func.now() - _ANNOUNCED_WITHIN),
+        (quarantined_records, _is_of_no_row(keep.runs)),
+        (request_budget, _is_idle()),
+        (sent_messages, sent_messages.c.settled_at < sa.func.now() - keep.messages),
     ]
     if keep.audit is not None:
         old.append((audit_log, audit_log.c.changed_at < sa.func.now() - keep.audit))
@@ -185,6 +198,31 @@ def _is_old_run(runs: sa.FromClause, keep: Keep) -> sa.ColumnElement[bool]:
         newer.c.triggered_at > runs.c.triggered_at,
     )
     return sa.func.coalesce(runs.c.finished_at < sa.func.now() - keep.runs, sa.false()) & has_newer
+
+
+def _is_of_no_row(keep: timedelta) -> sa.ColumnElement[bool]:
+    """Whether bytes in quarantine were not listed for long, and no row is made of them."""
+    kept = quarantined_records
+    is_of_a_row = sa.or_(
+        *(
+            sa.and_(
+                kept.c.resource == resource.value,
+                sa.exists().where(
+                    table.c.account_id == kept.c.account_id,
+                    table.c.id == kept.c.record_id,
+                    table.c.payload_hash == kept.c.payload_hash,
+                ),
+            )
+            for resource, table in MIRRORED.items()
+        )
+    )
+    return (kept.c.last_seen_at < sa.func.now() - max(keep, _LISTED_WITHIN)) & ~is_of_a_row
+
+
+def _is_idle() -> sa.ColumnElement[bool]:
+    """Whether a key of the request budget holds nothing that the next request must know."""
+    known = (request_budget.c[name] for name in ("asked_at", "not_before", "lowered_until", "pressed_at"))
+    return sa.func.greatest(*known) < sa.func.now() - _IDLE_BUDGET
 
 
 def _settled(keep: timedelta) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:

@@ -23,6 +23,7 @@ from hostaway_sync.circumstances import add, carried
 from hostaway_sync.deliveries import Delivery
 from hostaway_sync.errors import HostawaySyncError
 from hostaway_sync.exposition import CONTENT_TYPE
+from hostaway_sync.ids import read_id
 from hostaway_sync.tracing import innermost
 from hostaway_sync.webhooks.body import Body, TooLarge, Torn
 from hostaway_sync.webhooks.doorkeeper import Entry
@@ -48,7 +49,6 @@ LONGEST_PROBE: Final = 4096
 ANSWER_WITHIN: Final = 8.0
 PROBE: Final = {"data": "test"}
 READY_FOR: Final = 1.0
-_LARGEST_ID: Final = 2**63 - 1
 _MOST_HEADERS: Final = 50
 _LONGEST_HEADER: Final = 500
 _SECRET_HEADERS: Final = ("auth", "cookie", "secret", "token", "key", "password")
@@ -252,9 +252,7 @@ class _Visit:
         self.delivery_id: UUID = request.scope["delivery_id"]
         self.path_secret: str = request.path_params["path_secret"]
         self.authorization = request.headers.get("authorization")
-        number: str = request.path_params["account_id"]
-        is_number = number.isascii() and number.isdigit() and len(number) <= len(str(_LARGEST_ID))
-        self.account_id = int(number) if is_number and int(number) <= _LARGEST_ID else None
+        self.account_id = read_id(request.path_params["account_id"])
 
     @property
     def origin(self) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import resource
 import signal
 import socket
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
-from hostaway_sync.webhooks.connection import PatientProtocol
+from hostaway_sync.webhooks.connection import PatientProtocol, most_connections
+from hostaway_sync.webhooks.sparse_log import SparseLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -23,11 +26,12 @@ if TYPE_CHECKING:
     from hostaway_sync.supervision import Supervisor
 
 FINISH_WITHIN: Final = 9
-MOST_CONNECTIONS: Final = 256
 # Longer than proxies keep an idle connection, so that it is never us who close one under a delivery.
 _KEEP_ALIVE: Final = 75
 _LONGEST_HEAD: Final = 16 * 1024
 _BACKLOG: Final = 1024
+_OPEN_FILES: Final = 1024
+_NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +68,7 @@ def serve(
         stop: stops the server when it is set, for whoever gets no signals.
         supervisor: is told when requests are answered, that they still are, and when they no longer will be.
     """
+    most = most_connections(_open_files())
     config = uvicorn.Config(
         app,
         http=PatientProtocol,
@@ -76,8 +81,8 @@ def serve(
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=list(trusted_proxies),
         server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
-        backlog=_BACKLOG,
+        limit_concurrency=most,
+        backlog=most,  # so many are accepted before the limit is looked at
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=FINISH_WITHIN,
         h11_max_incomplete_event_size=_LONGEST_HEAD,
@@ -85,6 +90,15 @@ def serve(
     address = listener.getsockname()
     log.info("listening on %s port %d", address[0], address[1])
     asyncio.run(_Server(config, on_stop, stop, supervisor).serve(sockets=[listener]))
+
+
+def _open_files() -> int:
+    """Return how many files this process may have open, after allowing it enough where that is ours to allow."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted
 
 
 class _Server(uvicorn.Server):
@@ -103,7 +117,10 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer, and say so."""
+        asyncio.get_running_loop().set_exception_handler(_LoopErrors())
         await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(_BACKLOG)  # the kernel may hold more than are accepted at once
         if self._supervisor:
             self._supervisor.ready()
 
@@ -154,3 +171,19 @@ class _Server(uvicorn.Server):
             restore()
         for number in caught:
             signal.raise_signal(number)
+
+
+class _LoopErrors:
+    """What the event loop complains of, once a second: strangers who open connections can make it complain."""
+
+    def __init__(self) -> None:
+        self._sparse = SparseLog()
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error, kind = context.get("exception"), str(context.get("message"))
+        if not self._sparse.is_due(kind):
+            return
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            log.error("no connection can be taken now: %s%s", error.strerror, self._sparse.more(kind))
+        else:
+            loop.default_exception_handler(context)

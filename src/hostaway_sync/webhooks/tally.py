@@ -8,13 +8,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync import metrics
+from hostaway_sync.webhooks.sparse_log import SparseLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hostaway_sync.meter import Meter
-
-BETWEEN_LINES: Final = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -64,12 +63,10 @@ class Tally:
     """
 
     def __init__(self, meter: Meter, *, seconds: Callable[[], float] = time.monotonic) -> None:
-        self._seconds = seconds
+        self._sparse = SparseLog(seconds=seconds)
         self._meter = meter
         for outcome in Outcome:
             meter.count(metrics.DELIVERIES, outcome, amount=0)
-        self._written: dict[Outcome, float] = {}
-        self._unwritten: dict[Outcome, int] = {}
 
     def note(self, outcome: Outcome, request_id: str, *, took: float, sentence: str) -> None:
         """Count one request and write a line: of stored deliveries each, of everything else one a second.
@@ -79,9 +76,8 @@ class Tally:
         self._meter.count(metrics.DELIVERIES, outcome)
         if outcome in (Outcome.STORED, Outcome.IGNORED):
             self._meter.observe(metrics.DELIVERY_SECONDS, seconds=took)
-        elif self._is_too_soon(outcome):
+        elif not self._sparse.is_due(outcome):
             return
-        more = self._unwritten.pop(outcome, 0)
         log.log(
             _LEVELS.get(outcome, logging.WARNING),
             "%s: %s (%d in %.0f ms, request %s)%s",
@@ -90,13 +86,5 @@ class Tally:
             outcome.status,
             took * 1000,
             request_id,
-            f"; and {more} more like it" if more else "",
+            self._sparse.more(outcome),
         )
-
-    def _is_too_soon(self, outcome: Outcome) -> bool:
-        now = self._seconds()
-        if now - self._written.get(outcome, float("-inf")) < BETWEEN_LINES:
-            self._unwritten[outcome] = self._unwritten.get(outcome, 0) + 1
-            return True
-        self._written[outcome] = now
-        return False

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    Interval,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -203,6 +204,7 @@ request_budget = Table(
     Column("lowered_to", Integer, comment="the source named a lower limit than ours"),
     Column("lowered_until", Timestamp),
     Column("pressed_at", Timestamp, comment="when someone last asked who is not patient"),
+    Column("lowered_for", Interval, comment="how long it is believed; longer each time that it is met again"),
     PrimaryKeyConstraint("key"),
     postgresql_with={"fillfactor": 25},
 )

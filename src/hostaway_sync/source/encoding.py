@@ -1,0 +1,54 @@
+"""Undoes the content encoding of an answer piece by piece: a small answer must never become a large one in one step."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Final
+
+from hostaway_sync.errors import SourceUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+ACCEPTED: Final = {"Accept-Encoding": "gzip"}
+_PIECE: Final = 64 * 1024
+# Reads the heads of gzip and of zlib.
+_EITHER_HEAD: Final = zlib.MAX_WBITS | 32
+
+
+def decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Return the content of an answer in pieces of at most 64 KiB, as they arrive.
+
+    Args:
+        chunks: the bytes as they came.
+        encoding: the header `Content-Encoding`.
+
+    Raises:
+        SourceUnavailable: the answer is encoded in a way that was not asked for, twice for example, or is torn.
+    """
+    # Proxies write identity, or nothing between two commas, where nothing was encoded.
+    names = [name for name in (part.strip().lower() for part in encoding.split(",")) if name not in ("", "identity")]
+    if not names:
+        yield from chunks
+    elif names in (["gzip"], ["x-gzip"], ["deflate"]):
+        yield from _inflated(chunks)
+    else:
+        raise SourceUnavailable("Hostaway's answer is encoded in a way that was not asked for")
+
+
+def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    inflating = zlib.decompressobj(_EITHER_HEAD)
+    is_empty = True
+    try:
+        for chunk in chunks:
+            rest, is_empty = chunk, False
+            while rest and not inflating.eof:
+                yield inflating.decompress(rest, _PIECE)
+                rest = inflating.unconsumed_tail
+        # What it still holds back is less than a piece was: nothing is left of the input.
+        while not inflating.eof and (piece := inflating.decompress(b"", _PIECE)):
+            yield piece
+    except zlib.error:
+        raise SourceUnavailable("Hostaway's answer is not the gzip that its head promises") from None
+    if not inflating.eof and not is_empty:
+        raise SourceUnavailable("Hostaway's answer ended in the middle")

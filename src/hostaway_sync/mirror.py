@@ -166,13 +166,13 @@ class Mirror(Doors):
         First it waits up to `jitter`. An account that another run has mirrored since the wait began is skipped.
 
         Raises:
-            ConfigurationError: the settings fit no account.
+            ConfigurationError: the settings fit no account, or there is none.
         """
         known, now = outlooks(self._database)
         sleep(random.uniform(0, jitter.total_seconds()))  # noqa: S311  (no secret)
         order = self._order(tuple(Resource), full=full, dry_run=dry_run, max_retries=1)
         order = replace(order, unless_since=None if dry_run else now)
-        active = {account.account_id: account for account in accounts.list_accounts(self._database, only_active=True)}
+        active = {account.account_id: account for account in accounts.fleet(self._database)}
         ranked = shortest_first(known, now, full=full, sweep_after=order.sweep_after)
         runs = {number: Run(self._database, active[number], order) for number in ranked if number in active}
         underway = Underway()

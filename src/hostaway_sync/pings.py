@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
+from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.route import proxy_for, trusted
+
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
 WITHIN: Final = 10.0
 LONGEST_BODY: Final = 10_000
 _HEADERS: Final = {"User-Agent": "hostaway-sync", "Content-Type": "text/plain; charset=utf-8"}
-_THIS_MACHINE: Final = {"127.0.0.1", "localhost", "::1"}
 
 log = logging.getLogger(__name__)
 
@@ -74,16 +76,31 @@ class Pings:
         url = self._url.copy_with(path="/".join(filter(None, (self._url.path.rstrip("/"), word))))
         content = body.encode(errors="replace")[-LONGEST_BODY:]
         try:
-            is_near = self._url.host in _THIS_MACHINE  # no proxy stands between this machine and itself
             with (
-                httpx.Client(headers=_HEADERS, timeout=self._within, trust_env=not is_near) as client,
+                self._client() as client,
                 # Its body says nothing that we want to know, and may have no end.
                 client.stream("POST", url, content=content) as answer,
             ):
                 status = answer.status_code
+        except ConfigurationError as error:
+            log.warning("the monitor at %s cannot be told: %s", self._url.host, error)
+            return
         except Exception as error:  # noqa: BLE001  (whatever it is: the work goes on)
             log.info("the monitor at %s cannot be told: %s", self._url.host, type(error).__name__)
             return
+        self._judge(status)
+
+    def _client(self) -> httpx.Client:
+        proxy = proxy_for(str(self._url))
+        return httpx.Client(
+            headers=_HEADERS,
+            timeout=self._within,
+            verify=trusted(str(self._url)),
+            proxy=proxy.url if proxy else None,
+            trust_env=False,  # what the environment says of the way was read already
+        )
+
+    def _judge(self, status: int) -> None:
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log.info("the monitor at %s answered %d", self._url.host, status)
         elif status >= HTTPStatus.MULTIPLE_CHOICES:

@@ -44,8 +44,12 @@ class Push:
         self._platform = platform
 
     def enqueue_syncs(self, *, full: bool = False) -> list[int]:
-        """Put a sync of every active account into the queue, where any worker finds it; give their ids."""
-        active = [account.account_id for account in accounts.list_accounts(self._database, only_active=True)]
+        """Put a sync of every active account into the queue, where any worker finds it; give their ids.
+
+        Raises:
+            ConfigurationError: there is no account at all.
+        """
+        active = [account.account_id for account in accounts.fleet(self._database)]
         for account_id in active:
             job = jobs.Job(account_id, full=full)
             self._database.transaction(partial(jobs.defer, job=job))

@@ -114,6 +114,21 @@ def test_a_signal_ends_the_wait_before_the_first_request(town: Build) -> None:
     assert here.ask("SELECT count(*) FROM sync_runs") == [(0,)]
 
 
+@pytest.mark.parametrize("words", [(), ("--enqueue",), ("--dry-run",), ("--json",), ("--full", "--json")])
+def test_a_mirror_without_any_account_is_a_mistake(town: Build, program: Program, words: tuple[str, ...]) -> None:
+    """Most often another database than was meant: exit 78; where all accounts are disabled nothing is to be done."""
+    here = town(store=False)
+    done = program(here, "sync-all", *words)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "add one with `hostaway-sync account add ID`" in done.stderr
+    here.store_account()
+    here.ask("UPDATE accounts SET is_active = false RETURNING 1")
+    done = program(here, "sync-all", *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    here.ask("UPDATE accounts SET removed_at = now() RETURNING 1")
+    assert program(here, "sync-all", *words).returncode == 78
+
+
 @pytest.mark.parametrize("words", [("--jobs", "0"), ("--jobs", "33"), ("--jitter", "-1"), ("--jitter", "3601")])
 def test_numbers_that_make_no_sense_are_refused(town: Build, program: Program, words: tuple[str, str]) -> None:
     """Exit 2, before anything is opened."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from keyring.backends import chainer, fail, null
 from pydantic import SecretStr
 
-from hostaway_sync.errors import SecretError
+from hostaway_sync.errors import KeyMissing, SecretError
 from hostaway_sync.secrets import KEY_FILE, KEYRING_ENTRY, KeyFile, KeyRing, Place, find_key_ring, plain_text, search
 
 if TYPE_CHECKING:
@@ -315,6 +315,20 @@ def test_back_ends_that_lose_or_expose_are_not_used(
     for use_keyring in (None, True):
         found = find_key_ring(None, tmp_path, may_create=True, use_keyring=use_keyring)
         assert (found.source.kind, found.source.name) == ("key_file", str(tmp_path / KEY_FILE))
+
+
+@pytest.mark.parametrize("back_end", [null.Keyring, fail.Keyring])
+def test_a_keyring_that_is_not_there_is_no_lost_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, back_end: Callable[[], object]
+) -> None:
+    """Without D-Bus the key is where it was: the sentence says what is missing, and sends nobody to a backup."""
+    sit_at(monkeypatch, back_end(), None)
+    with pytest.raises(KeyMissing, match="KEYRING is on, but this process has no keyring that can be used") as caught:
+        find_key_ring(None, tmp_path, may_create=False, use_keyring=True)
+    assert "backup" not in str(caught.value)
+    sit_at(monkeypatch, Desktop(None), None)
+    with pytest.raises(KeyMissing, match="restore the key from your backup"):
+        find_key_ring(None, tmp_path, may_create=False, use_keyring=True)
 
 
 def test_a_chain_of_keyrings_is_asked_member_by_member(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

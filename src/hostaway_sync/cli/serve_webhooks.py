@@ -13,7 +13,7 @@ from hostaway_sync.cli.opening import open_mirror
 
 def serve_webhooks(
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; :: is all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8080,
     no_worker: Annotated[
         bool, typer.Option("--no-worker", help="Only take deliveries; workers elsewhere work them.")

@@ -105,7 +105,7 @@ def _print_outcomes(outcomes: Sequence[AccountOutcome], *, json: bool, shown: bo
     elif outcomes and (output.is_terminal() or shown):
         output.print_outcomes(outcomes)
     elif output.is_terminal():
-        typer.echo("No accounts yet: add one with `hostaway-sync account add ID`.")
+        typer.echo("Every account is disabled: nothing was mirrored.")
 
 
 def _failed(outcomes: Sequence[AccountOutcome]) -> list[AccountOutcome]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.errors import KeyMissing, SecretError
@@ -22,6 +23,13 @@ KEYRING_ENTRY: Final = ("hostaway-sync", "master-key")
 KEYRING_PATIENCE: Final = 5.0
 # What keyring itself does not recommend: back ends that hold nothing, lose what they are given, or ask at a prompt.
 _LEAST_PRIORITY: Final = 1
+
+
+class _Nothing(Enum):
+    """Why a keyring gave no key."""
+
+    ENTRY = "it holds none"
+    KEYRING = "there is none that can be used"
 
 
 class Configured:
@@ -101,12 +109,19 @@ def _source(
 ) -> KeySource:
     if configured is not None:
         return Configured(configured, configured_file)
-    if use_keyring and (stored := _asked_in_time()) is not None:
-        return Desktop(stored)
+    answer = _asked_in_time() if use_keyring else _Nothing.ENTRY
+    if isinstance(answer, str):
+        return Desktop(answer)
     if key_file.exists():
         return key_file
     if use_keyring is None and _is_terminal() and (stored := _asked_kindly()) is not None:
         return Desktop(stored)
+    if not may_create and answer is _Nothing.KEYRING:
+        raise KeyMissing(
+            "HOSTAWAY_SYNC_KEYRING is on, but this process has no keyring that can be used (outside a desktop's "
+            f"session there is no D-Bus), and there is no key at {key_file.path}: run it in that session, or set "
+            "HOSTAWAY_SYNC_MASTER_KEY or HOSTAWAY_SYNC_MASTER_KEY_FILE"
+        )
     if not may_create:
         raise KeyMissing(
             f"there is no key at {key_file.path}, and HOSTAWAY_SYNC_MASTER_KEY is not set: "
@@ -123,18 +138,19 @@ def _is_terminal() -> bool:
 def _asked_kindly() -> str | None:
     """Ask where a person sits, who may be prompted; a keyring that is broken holds nothing."""
     try:
-        return _from_keyring()
+        stored = _from_keyring()
     except Exception:  # noqa: BLE001  (back ends raise anything; the key file is the answer then)
         return None
+    return stored if isinstance(stored, str) else None
 
 
-def _asked_in_time() -> str | None:
+def _asked_in_time() -> str | _Nothing:
     """Ask a keyring that the settings name: it answers soon, or not at all.
 
     Raises:
         SecretError: it did not answer.
     """
-    answer: list[str | None] = []
+    answer: list[str | _Nothing] = []
     failure: list[str] = ["it did not answer within seconds: is it locked?"]
 
     def ask() -> None:
@@ -155,11 +171,12 @@ def _asked_in_time() -> str | None:
     return answer[0]
 
 
-def _from_keyring() -> str | None:
+def _from_keyring() -> str | _Nothing:
     import keyring
 
     chosen = keyring.get_keyring()
-    for backend in getattr(chosen, "backends", (chosen,)):
-        if backend.priority >= _LEAST_PRIORITY and (stored := backend.get_password(*KEYRING_ENTRY)) is not None:
+    usable = [back_end for back_end in getattr(chosen, "backends", (chosen,)) if back_end.priority >= _LEAST_PRIORITY]
+    for back_end in usable:
+        if (stored := back_end.get_password(*KEYRING_ENTRY)) is not None:
             return str(stored)
-    return None
+    return _Nothing.ENTRY if usable else _Nothing.KEYRING

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import socket
 import sys
 from contextlib import suppress
@@ -18,6 +17,7 @@ import httpx
 
 from hostaway_sync.calls import ApiCall, Priority
 from hostaway_sync.errors import ConfigurationError, SourceError, SourceUnavailable
+from hostaway_sync.route import proxy_for, trusted
 from hostaway_sync.source.connections import is_closed_by_peer
 from hostaway_sync.source.departure import Departure
 from hostaway_sync.source.encoding import ACCEPTED, decoded
@@ -34,7 +34,6 @@ LARGEST_BODY: Final = 64 * 1024 * 1024
 _SLOWEST_BODY: Final = 5
 _MOST_CONNECTIONS: Final = 32
 _HEADERS: Final = ACCEPTED | {"User-Agent": "hostaway-sync", "Accept": "application/json", "Cache-Control": "no-cache"}
-_THIS_MACHINE: Final = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\])(?![^:/])")
 _WRONG_ADDRESS: Final = (httpx.InvalidURL, httpx.UnsupportedProtocol)
 HTTPX_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError)
 _CLOSED_UNDER_A_THREAD: Final = (OSError, RuntimeError)
@@ -267,20 +266,22 @@ class Exchange:
 
 
 def _http_client(api_url: str, read_timeout: timedelta, connect_timeout: timedelta, *, kept_alive: int) -> httpx.Client:
-    is_here = _THIS_MACHINE.match(api_url) is not None
+    proxy = proxy_for(api_url)
     try:
         return httpx.Client(
             headers=_HEADERS,
-            verify=not (is_here and api_url.startswith("http:")),  # without TLS, certificates are not worth 40 ms
+            verify=trusted(api_url),
             timeout=httpx.Timeout(read_timeout.total_seconds(), connect=connect_timeout.total_seconds()),
             limits=httpx.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=kept_alive),
-            trust_env=not is_here,  # no proxy stands between this machine and itself
+            trust_env=False,  # what the environment says of the way was read already
+            proxy=proxy.url if proxy else None,
         )
-    except (OSError, ValueError, ImportError, httpx.InvalidURL):
+    except OSError as error:
+        # All that it still reads of the environment: where to write down the keys of its connections.
+        raise ConfigurationError(f"SSLKEYLOGFILE cannot be used: {error.strerror}") from None
+    except (ValueError, ImportError, httpx.InvalidURL):
         # The proxy's address may hold a password: it is not repeated.
-        raise ConfigurationError(
-            "no connection can be made: SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY or ALL_PROXY cannot be used"
-        ) from None
+        raise ConfigurationError(f"{proxy.variable if proxy else 'a proxy'} cannot be used") from None
 
 
 def _kept_away_by(error: BaseException | None) -> str | None:

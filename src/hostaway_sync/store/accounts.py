@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from hostaway_sync.errors import AccountError, SecretGone
+from hostaway_sync.errors import AccountError, ConfigurationError, SecretGone
 from hostaway_sync.records import Token
 from hostaway_sync.store import marks, sealing
 from hostaway_sync.store.safe import opened, storing
@@ -74,6 +74,18 @@ def list_accounts(database: Database, *, only_active: bool = False) -> list[Acco
     if only_active:
         query = query.where(accounts.c.is_active)
     return database.transaction(lambda connection: [Account(**row._asdict()) for row in connection.execute(query)])
+
+
+def fleet(database: Database) -> list[Account]:
+    """Return the accounts that are mirrored: the active ones, by id.
+
+    Raises:
+        ConfigurationError: there is no account at all, not even a disabled one: a mirror without any is a mistake.
+    """
+    active = list_accounts(database, only_active=True)
+    if not active and all(account.removed_at for account in list_accounts(database)):
+        raise ConfigurationError("there is no account in this database: add one with `hostaway-sync account add ID`")
+    return active
 
 
 def find_account(database: Database, account_id: int) -> Account | None:

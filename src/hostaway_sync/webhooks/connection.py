@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,15 @@ def most_connections(open_files: int) -> int:
     return max(1, min(MOST_CONNECTIONS, (open_files - _OTHER_FILES) // 3))
 
 
+def plain_address(host: str) -> str:
+    """Return an address of IPv4 as itself, also where a socket of both kinds writes it as one of IPv6."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return str(getattr(address, "ipv4_mapped", None) or host)
+
+
 class PatientProtocol(H11Protocol):
     """The server's own protocol, with a limit for heads that trickle; it has one for idle connections only.
 
@@ -44,6 +54,8 @@ class PatientProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the server's own
         """Make room, and wait for the first head."""
         super().connection_made(transport)
+        if self.client is not None:
+            self.client = (plain_address(self.client[0]), self.client[1])
         self._idle_since = self.loop.time()
         self._make_room()
         self._expect_head()

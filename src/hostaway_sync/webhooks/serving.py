@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import logging
 import resource
 import signal
@@ -37,16 +38,28 @@ log = logging.getLogger(__name__)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take a port; 0 takes any free one.
+    """Take a port; 0 takes any free one. `::` is every address of this machine, those of IPv4 too.
 
     Raises:
         OSError: it is taken, or not ours to take.
     """
+    address = host.removeprefix("[").removesuffix("]")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    is_both = family == socket.AF_INET6 and _is_every_address(address)
+    if is_both and not socket.has_dualstack_ipv6():
+        log.warning("%s takes IPv6 alone on this system: 0.0.0.0 takes IPv4", host)
+        is_both = False
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        return socket.create_server((address, port), family=family, backlog=_BACKLOG, dualstack_ipv6=is_both)
     except OSError as error:
         raise type(error)(error.errno, error.strerror or str(error), f"{host}:{port}") from None
+
+
+def _is_every_address(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def serve(

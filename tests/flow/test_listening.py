@@ -1,0 +1,73 @@
+"""On which addresses the receiver listens, and whom it takes its callers for."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hostaway_sync.webhooks.connection import plain_address
+from hostaway_sync.webhooks.serving import listen, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+needs_both = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+
+
+async def say_caller(scope: dict[str, Any], _: object, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    """Answer with the caller's address."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": scope["client"][0].encode()})
+
+
+@needs_both
+@pytest.mark.parametrize("host", ["::", "[::]", "0::0", "0:0:0:0:0:0:0:0"])
+def test_every_address_is_of_both_kinds(host: str) -> None:
+    """Who asks for all addresses is not asked over IPv6 alone, as a proxy's `127.0.0.1` would find out."""
+    with listen(host, 0) as listener:
+        port = listener.getsockname()[1]
+        for address in ("127.0.0.1", "::1"):
+            socket.create_connection((address, port), timeout=10).close()
+
+
+@needs_both
+def test_one_address_is_that_address() -> None:
+    """And nothing else."""
+    with listen("::1", 0) as listener, pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", listener.getsockname()[1]), timeout=10)
+
+
+@needs_both
+@pytest.mark.parametrize(("address", "caller"), [("127.0.0.1", "203.0.113.9"), ("::1", "::1")])
+def test_a_trusted_proxy_is_known_on_a_socket_of_both_kinds(address: str, caller: str) -> None:
+    """There IPv4 is written as IPv6, which no network of the setting would match."""
+    stop = threading.Event()
+    with listen("::", 0) as listener:
+        port = listener.getsockname()[1]
+        thread = threading.Thread(
+            target=serve,
+            args=(say_caller,),
+            kwargs={"listener": listener, "trusted_proxies": ("127.0.0.1",), "stop": stop},
+        )
+        thread.start()
+        try:
+            connection = http.client.HTTPConnection(address, port, timeout=30)
+            connection.request("GET", "/", headers={"X-Forwarded-For": "203.0.113.9"})
+            assert connection.getresponse().read().decode() == caller
+            connection.close()
+        finally:
+            stop.set()
+            thread.join(30)
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [("::ffff:10.1.2.3", "10.1.2.3"), ("10.1.2.3", "10.1.2.3"), ("fd00::1", "fd00::1"), ("socket", "socket")],
+)
+def test_an_address_of_ipv4_is_written_as_one(written: str, plain: str) -> None:
+    """Whatever kind of socket it came in by."""
+    assert plain_address(written) == plain

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import certifi
+import httpx
+import pytest
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.route import certificates, is_this_machine, proxy_for
+from hostaway_sync.source.exchange import _http_client
+
+API = "https://api.hostaway.com/v1"
+PROXY = "http://proxy.example:3128"
+VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+SECONDS = timedelta(seconds=1)
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start without proxies and certificates of the machine's own."""
+    for name in [*VARIABLES, *map(str.lower, VARIABLES), "SSLKEYLOGFILE"]:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "url", "is_excepted"),
+    [
+        ("", API, False),
+        ("fe80::/10", API, False),
+        ("[::1]", API, False),
+        ("[::1]:8080,fe80::/10,[fd00::]/8,::1", API, False),
+        ("localhost,127.0.0.1,*", API, True),
+        ("*.hostaway.com", API, True),
+        ("*.hostaway.com", "https://hostaway.com", False),
+        (".hostaway.com", API, True),
+        (".hostaway.com", "https://hostaway.com", False),
+        ("hostaway.com", API, True),
+        ("HOSTAWAY.com.", API, True),
+        ("away.com", API, False),
+        ("api.hostaway.com:443", API, True),
+        ("api.hostaway.com:8443", API, False),
+        ("api.hostaway.com:8443", "https://api.hostaway.com:8443/v1", True),
+        ("https://api.hostaway.com", API, True),
+        ("all://api.hostaway.com", API, True),
+        ("http://api.hostaway.com", API, False),
+        ("other.example api.hostaway.com", API, True),
+        ("10.0.0.0/8", "https://10.1.2.3/v1", True),
+        ("10.0.0.1/8", "https://10.1.2.3/v1", True),
+        ("10.0.0.0/8", "https://11.1.2.3/v1", False),
+        ("10.1.2.3", "https://10.1.2.3/v1", True),
+        ("10.1.2.3:8443", "https://10.1.2.3/v1", False),
+        ("2.3", "https://10.1.2.3/v1", False),
+        ("fd00::/8", "https://[fd12::1]/v1", True),
+        ("[fd00::]/8", "https://[fd12::1]/v1", True),
+        ("[fd12::1]", "https://[fd12:0::1]/v1", True),
+        ("fd12::1", "https://[fd12::1]/v1", True),
+        ("[fd12::1]:443", "https://[fd12::1]/v1", True),
+        ("fe80::1%eth0", "https://[fe80::1]/v1", True),
+        ("[", API, False),
+        ("://,/,:,:::,[]:,]/8,%,\t", API, False),
+    ],
+)
+def test_exceptions_are_understood_as_elsewhere(exceptions: str, url: str, is_excepted: bool) -> None:  # noqa: FBT001
+    """Names and what is below them, ports, addresses and networks, with brackets and without; the rest is no error."""
+    found = proxy_for(url, {"https": PROXY, "no": exceptions})
+    assert (found is None) == is_excepted
+
+
+@pytest.mark.parametrize(
+    ("proxies", "url", "proxy"),
+    [
+        ({"https": PROXY, "all": "http://other"}, API, (PROXY, "HTTPS_PROXY")),
+        ({"all": PROXY}, API, (PROXY, "ALL_PROXY")),
+        ({"http": PROXY}, API, None),
+        ({"http": PROXY}, "http://monitor.example", (PROXY, "HTTP_PROXY")),
+        ({"https": " proxy.example:3128\n"}, API, (PROXY, "HTTPS_PROXY")),
+        ({"https": "http://someone:hunter2@[fd00::1]:1"}, API, ("http://someone:hunter2@[fd00::1]:1", "HTTPS_PROXY")),
+        ({"all": PROXY}, "http://127.0.0.1:80/v1", None),
+        ({"all": PROXY}, "https://[::1]/v1", None),
+        ({"all": PROXY}, "https://127.0.0.1.example/v1", (PROXY, "ALL_PROXY")),
+    ],
+)
+def test_a_proxy_is_found_with_the_variable_that_names_it(
+    proxies: dict[str, str], url: str, proxy: tuple[str, str] | None
+) -> None:
+    """The one of the scheme goes before the one of all; none stands before this machine."""
+    assert proxy_for(url, proxies) == proxy
+    if proxy:
+        httpx.Proxy(proxy[0])
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["http://", "://", "ftp://h", "socks5://h:1080", "h:99999", "http://h:hunter2", "http://a b", "http://[::1", "h:0"],
+)
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "all_proxy"])
+def test_what_is_no_proxy_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """And by nothing else: it may hold a password."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=f"^{name.upper()} ") as caught:
+        proxy_for(API)
+    assert "hunter2" not in str(caught.value)
+
+
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30) | st.text(
+    "htps:/@[]%.*,0123456789afx -\n#?\\", max_size=25
+)
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+@given(value=TEXTS)
+@example(value="fe80::/10")
+@example(value="[::1]")
+@example(value="http://[::1]:8080")
+@example(value="/")
+@example(value="/dev/null")
+@example(value="http://proxy\u3002example")
+@example(value="http://xn--a")
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+def test_any_value_gives_a_client_or_blames_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """Never a traceback, and never another variable's name."""
+    with monkeypatch.context() as changed:
+        if name == "NO_PROXY":
+            changed.setenv("HTTPS_PROXY", PROXY)
+        changed.setenv(name, value)
+        assert _blamed() in {None, None if name == "NO_PROXY" else name}
+
+
+def _blamed() -> str | None:
+    """Give the first word of the sentence that refuses a client; None: there is one."""
+    try:
+        _http_client(API, SECONDS, SECONDS, kept_alive=1).close()
+    except ConfigurationError as error:
+        return str(error).partition(" ")[0]
+    return None
+
+
+def test_certificates_come_from_a_file_or_else_a_directory(tmp_path: Path) -> None:
+    """As OpenSSL names them; without either, the program's own count."""
+    assert certificates({}) is None
+    assert certificates({"SSL_CERT_FILE": "", "SSL_CERT_DIR": ""}) is None
+    found = certificates({"SSL_CERT_FILE": certifi.where(), "SSL_CERT_DIR": "/nonexistent"})
+    assert found is not None
+    assert found.cert_store_stats()["x509"] > 10
+    assert found.check_hostname
+    known = Path(certifi.where()).read_text(encoding="utf-8")
+    (tmp_path / "ca.pem").write_text(known, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"SSL_CERT_DIR .* holds no certificates that can be found"):
+        certificates({"SSL_CERT_DIR": str(tmp_path)})
+    one = known.partition("-----END CERTIFICATE-----")
+    (tmp_path / "ca.pem").write_text(one[0] + one[1] + "\n", encoding="utf-8")
+    subprocess.run(["openssl", "rehash", str(tmp_path)], check=True, capture_output=True)  # noqa: S607
+    assert certificates({"SSL_CERT_DIR": f"/nonexistent{os.pathsep}{tmp_path}"}) is not None
+
+
+@pytest.mark.parametrize("content", [None, b"", b"hunter2", b"-----BEGIN CERTIFICATE-----\nhunter2\n"])
+def test_a_file_without_certificates_is_named(tmp_path: Path, content: bytes | None) -> None:
+    """Missing, empty, or something else."""
+    if content is not None:
+        (tmp_path / "ca.pem").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"^SSL_CERT_FILE .*ca\.pem' ") as caught:
+        certificates({"SSL_CERT_FILE": str(tmp_path / "ca.pem")})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_file_for_keys_that_cannot_be_written_is_blamed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Python writes the keys of connections where SSLKEYLOGFILE says; that is no fault of certificates."""
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "none" / "keys"))
+    with pytest.raises(ConfigurationError, match=r"^SSLKEYLOGFILE cannot be used: No such file"):
+        _http_client(API, SECONDS, SECONDS, kept_alive=1)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_here"),
+    [
+        ("http://localhost:1/v1", True),
+        ("http://LOCALHOST/v1", True),
+        ("https://[::1]/v1", True),
+        ("http://127.0.0.1.example/", False),
+        ("http://localhost@example/", False),
+        ("http://[", False),
+    ],
+)
+def test_this_machine_is_known_by_its_loopback_names(url: str, is_here: bool) -> None:  # noqa: FBT001
+    """A name may only look local."""
+    assert is_this_machine(url) is is_here

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from hostaway_sync.guests import Guests
     from hostaway_sync.keys import Keys
     from hostaway_sync.messages import Messages
+    from hostaway_sync.payload_fields import PayloadFields
     from hostaway_sync.relocation import Relocation
     from hostaway_sync.store.roles import Roles
     from hostaway_sync.upkeep import Upkeep
@@ -68,3 +69,10 @@ class Doors:
         from hostaway_sync.relocation import Relocation
 
         return Relocation(self._wiring)
+
+    @property
+    def payload_fields(self) -> PayloadFields:
+        """The door to which fields of payloads this database has hidden."""
+        from hostaway_sync.payload_fields import PayloadFields
+
+        return PayloadFields(self._wiring)

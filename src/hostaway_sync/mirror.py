@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from hostaway_sync.doors import Doors
 from hostaway_sync.records import Resource, Unwatched
 from hostaway_sync.settings import SCHEMA
-from hostaway_sync.store import accounts, restoring, schema
+from hostaway_sync.store import accounts, payload_rule, restoring, schema
 from hostaway_sync.store.outlook import outlooks
 from hostaway_sync.store.overview import history
 from hostaway_sync.store.query import read_only
@@ -96,11 +96,7 @@ class Mirror(Doors):
         self._wiring.close()
 
     def migrate(self) -> tuple[str | None, str]:
-        """Bring the schema to this program's revision.
-
-        Returns:
-            The revision before and after.
-        """
+        """Bring the schema to this program's revision; return the revision before and after."""
         before = schema.current(self._database)
         schema.upgrade(self._database)
         self._database.transaction(restoring.recognise)
@@ -239,6 +235,7 @@ class Mirror(Doors):
         return forecast(self.status().accounts, self._wiring.terms(every))
 
     def _order(self, resources: tuple[Resource, ...], *, full: bool, dry_run: bool, max_retries: int = 0) -> Order:
+        payload_rule.require_setting(self._database, self._settings.payload_fields)
         return Order(
             resources=resources,
             full=full,

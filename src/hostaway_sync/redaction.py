@@ -41,6 +41,7 @@ _NEEDED: Final[Mapping[str, frozenset[str]]] = {
 _COPIES: Final = {"reservations": "Reservation", "messages": "conversationMessages"}
 # Where the object of a delivery may be (API notes, 6.2).
 _IN_DELIVERIES: Final = ((), ("data",), ("payload",), ("payload", "data"))
+_DELIVERIES: Final = "deliveries"
 _RULE: Final = re.compile(r"(\*|[a-z]+)\.([A-Za-z_][\w]*(?:\.[A-Za-z_][\w]*){0,7})=(drop|hash)")
 _OBJECTS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LISTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -93,14 +94,16 @@ class _Tree(dict[str, "_Tree | bool"]):
             tree.add(rest, is_hashed=is_hashed)
             self[first] = tree
 
+    def hides(self, other: _Tree) -> bool:
+        """Whether nothing that `other` hides is seen any more; a hash tells which values are equal, and hides less."""
+        return all(_hides(self.get(key), below) for key, below in other.items())
+
 
 class Veil:
     """Hides fields of the payloads of one resource, or of deliveries."""
 
     def __init__(self, paths: Iterable[tuple[tuple[str, ...], bool]], mark: bytes, secret: bytes) -> None:
-        self._tree = _Tree()
-        for path, is_hashed in paths:
-            self._tree.add(path, is_hashed=is_hashed)
+        self._tree = _tree(paths)
         self._mark = mark
         self._secret = secret
 
@@ -160,27 +163,54 @@ class Veil:
             return _hashed(self._secret, bytes(value))
 
 
+def hides_at_least(rules: Iterable[Rule], others: Iterable[Rule]) -> bool:
+    """Whether rules hide in every payload at least what others hide: those find nothing more to hide in what is left.
+
+    It is an order, and no line: of two rules neither may hide at least what the other one does.
+    """
+    ours, theirs = _paths(tuple(rules)), _paths(tuple(others))
+    return all(_tree(ours[place]).hides(_tree(theirs[place])) for place in theirs)
+
+
+def hidden_in(rules: Iterable[Rule]) -> frozenset[str]:
+    """Return the resources whose payloads lose anything; conversations have copies of others."""
+    return frozenset(place for place, paths in _paths(tuple(rules)).items() if paths)
+
+
+def written(rules: Iterable[Rule]) -> str:
+    """Return rules as the setting would name them, in one order, each once."""
+    kept: dict[tuple[str, str], set[str]] = {}
+    for rule in rules:
+        kept.setdefault((".".join(rule.path), "hash" if rule.is_hashed else "drop"), set()).add(rule.resource)
+    words = [
+        f"{resource}.{path}={how}"
+        for (path, how), resources in kept.items()
+        for resource in (["*"] if resources == set(_RESOURCES) else resources)
+    ]
+    return ",".join(sorted(words))
+
+
 class Redaction:
     """How payloads are hidden.
 
     Args:
         rules: which fields.
         secret: 32 bytes; hashes of one secret are alike, whichever process makes them.
+
+    Attributes:
+        mark: how the hash of a payload begins that follows these rules.
+        rules: which fields.
     """
 
     def __init__(self, rules: Iterable[Rule], secret: bytes) -> None:
         rules = tuple(rules)
-        written = sorted(f"{rule.resource} {'.'.join(rule.path)} {rule.is_hashed}" for rule in rules)
-        fingerprint = hmac.new(secret, "\n".join(written).encode(), sha256).digest()
+        named = sorted(f"{rule.resource} {'.'.join(rule.path)} {rule.is_hashed}" for rule in rules)
+        fingerprint = hmac.new(secret, "\n".join(named).encode(), sha256).digest()
         self.mark = HASH_RULE + fingerprint[: MARK_BYTES - len(HASH_RULE)]
-        own = {name: [(rule.path, rule.is_hashed) for rule in rules if rule.resource == name] for name in _RESOURCES}
-        copies = [((key, *path), is_hashed) for name, key in _COPIES.items() for path, is_hashed in own[name]]
-        self._veils = {
-            name: Veil([*paths, *(copies if name == "conversations" else [])], self.mark, secret)
-            for name, paths in own.items()
-        }
-        everywhere = [((*place, *rule.path), rule.is_hashed) for place in _IN_DELIVERIES for rule in rules]
-        self.deliveries = Veil(everywhere, self.mark, secret)
+        self.rules = rules
+        paths = _paths(rules)
+        self._veils = {name: Veil(paths[name], self.mark, secret) for name in _RESOURCES}
+        self.deliveries = Veil(paths[_DELIVERIES], self.mark, secret)
 
     def of(self, resource: str) -> Veil | None:
         """Give what hides fields of a resource; None: nothing is hidden of it."""
@@ -189,6 +219,30 @@ class Redaction:
     def hashed(self, value: str) -> str:
         """Give what stands in place of a text that is hashed."""
         return self.deliveries.hashed(value)
+
+
+def _hides(ours: _Tree | bool | None, theirs: _Tree | bool) -> bool:  # noqa: FBT001  (what a tree holds)
+    """Whether what is done at one place hides what would be done there otherwise; None: nothing is."""
+    if ours is None:
+        return False
+    if isinstance(ours, _Tree):
+        return isinstance(theirs, _Tree) and ours.hides(theirs)
+    return not ours or theirs is not False
+
+
+def _paths(rules: tuple[Rule, ...]) -> dict[str, list[tuple[tuple[str, ...], bool]]]:
+    """Return where each kind of payload has what is hidden, copies of other objects in it included."""
+    own = {name: [(rule.path, rule.is_hashed) for rule in rules if rule.resource == name] for name in _RESOURCES}
+    copies = [((key, *path), is_hashed) for name, key in _COPIES.items() for path, is_hashed in own[name]]
+    everywhere = [((*place, *rule.path), rule.is_hashed) for place in _IN_DELIVERIES for rule in rules]
+    return own | {"conversations": own["conversations"] + copies, _DELIVERIES: everywhere}
+
+
+def _tree(paths: Iterable[tuple[tuple[str, ...], bool]]) -> _Tree:
+    tree = _Tree()
+    for path, is_hashed in paths:
+        tree.add(path, is_hashed=is_hashed)
+    return tree
 
 
 def _hashed(secret: bytes, value: bytes) -> str:

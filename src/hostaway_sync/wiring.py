@@ -122,7 +122,7 @@ class Wiring:
         """Give how payloads are hidden; None: they are stored as they come.
 
         Raises:
-            SecretError: the secret that fields are hashed with does not open.
+            ConfigurationError: the settings hide less than this database does, or the secret does not open.
         """
         if self._redaction is None:
             from hostaway_sync.store import redacting

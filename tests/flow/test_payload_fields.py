@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from tests.barrier import PATIENCE, Barrier
 from tests.flow.test_forgotten import dump, settle, visit
 from tests.office import event, office, renew, store_account
+from tests.town import MASTER_KEY
 
-from hostaway_sync.records import Resource
+from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.records import Resource, RunState
 from hostaway_sync.redaction import Redaction, parse
+from hostaway_sync.secrets import KeyRing
 from hostaway_sync.store import redacting
 
 if TYPE_CHECKING:
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
 
     from tests.town import Town
 
+    from hostaway_sync.mirror import Mirror
     from hostaway_sync.store.engine import Database
 
     Build = Callable[..., Town]
@@ -48,9 +55,9 @@ def test_hidden_fields_are_nowhere(town: Build) -> None:
     a_guest(here, told=False)
     mirror.sync(here.account_id, full=True)
     assert stored_words(here) == []
-    versions = here.ask("SELECT id, xmin::text FROM reservations")
+    versions = here.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
     mirror.sync(here.account_id, full=True)
-    assert here.ask("SELECT id, xmin::text FROM reservations") == versions
+    assert here.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
     certificate = mirror.verify(here.account_id, deep=True, repair=True)
     assert (certificate.state, sum((certificate.repaired or {}).values())) == ("equal", 0)
     mirror.refresh(here.account_id, Resource.RESERVATIONS, min(here.truth("reservations")))
@@ -74,20 +81,113 @@ def test_a_changed_setting_rewrites_what_is_stored(town: Build, monkeypatch: pyt
     assert kept["guestName"].startswith("hmac-sha256:")
     certificate = here.mirror(payload_fields=SETTING).verify(here.account_id, deep=True)
     assert certificate.state == "equal", certificate.document()
-    versions = here.ask("SELECT id, xmin::text FROM reservations")
+    versions = here.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
     here.mirror(payload_fields=SETTING).sync(here.account_id, full=True)
-    assert here.ask("SELECT id, xmin::text FROM reservations") == versions
+    assert here.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
 
 
-def test_fields_come_back_with_the_next_whole_reading(town: Build) -> None:
-    """Without the setting a full sync has them again; set once more, they are hidden again."""
+def test_fields_come_back_when_the_rule_is_loosened(town: Build) -> None:
+    """With the next full sync; set once more, they are hidden again."""
     here = town(reservations=6)
     here.mirror(payload_fields="reservations.guestName=drop").sync(here.account_id)
     assert not any("guestName" in row for row in here.rows("reservations").values())
+    assert here.mirror().payload_fields.set("") == ""
     here.mirror().sync(here.account_id, full=True)
     assert here.differences() == {}
     here.mirror(payload_fields="reservations.guestName=drop").sync(here.account_id)
     assert not any("guestName" in row for row in here.rows("reservations").values())
+
+
+def test_the_stricter_setting_is_the_rule_from_then_on(town: Build) -> None:
+    """However it is written; what hides less, or something else, is refused, and the rule says what it is."""
+    here = town(reservations=3)
+    begun = here.mirror(payload_fields="reservations.guestName=hash")
+    rules = [begun.payload_fields.rule]
+    begun.sync(here.account_id)
+    rules.append(begun.payload_fields.rule)
+    here.mirror(payload_fields="reservations.guestName=hash reservations.guestName=hash").sync(here.account_id)
+    assert [*rules, begun.payload_fields.rule] == [None, *["reservations.guestName=hash"] * 2]
+    stricter = here.mirror(payload_fields="*.guestEmail=drop, reservations.guestName=drop")
+    stricter.sync(here.account_id)
+    assert stricter.payload_fields.rule == "*.guestEmail=drop,reservations.guestName=drop"
+    assert not any("guestName" in row or "guestEmail" in row for row in here.rows("reservations").values())
+    before = dump(here)
+    for setting in ("", "reservations.guestName=drop", "*.guestEmail=drop", "*.guestEmail=drop,*.guestName=hash"):
+        with pytest.raises(
+            ConfigurationError, match=r"hides less than the rule of this database, \*\.guestEmail=drop,"
+        ):
+            here.mirror(payload_fields=setting).sync(here.account_id, full=True)
+    assert dump(here) == before
+
+
+def test_a_database_of_an_earlier_release_takes_the_first_setting(town: Build) -> None:
+    """Its rows follow a setting that it does not name: a process without any is refused, and one with any adopted."""
+    here = town(reservations=3)
+    here.mirror(payload_fields="reservations.guestName=drop").sync(here.account_id)
+    with here.database.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE hostaway.redactions SET rule = NULL, rule_mark = NULL"))
+    with pytest.raises(ConfigurationError, match="this database hides fields of payloads"):
+        here.mirror().sync(here.account_id)
+    versions = here.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
+    mirror = here.mirror(payload_fields="reservations.guestName=drop")
+    mirror.sync(here.account_id, full=True)
+    assert mirror.payload_fields.rule == "reservations.guestName=drop"
+    assert here.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
+
+
+def test_a_run_under_way_stores_nothing_that_a_new_rule_hides(town: Build) -> None:
+    """It was begun before the rule: its next page is refused, whatever its setting was."""
+    here = town(reservations=6)
+    a_guest(here)
+    lax = here.mirror()
+    with Barrier(here.sandbox, "GET /reservations", answered=True) as barrier, ThreadPoolExecutor(1) as pool:
+        run = pool.submit(lax.sync, here.account_id, full=True)
+        barrier.wait()
+        here.mirror().payload_fields.set(SETTING)
+        barrier.open.set()
+        with pytest.raises(ConfigurationError, match="the rule of this database for payloads is"):
+            run.result()
+    assert here.ask("SELECT state FROM sync_runs") == [(RunState.FAILED,)]
+    assert here.rows("reservations") == {}
+    with pytest.raises(ConfigurationError):
+        lax.refresh(here.account_id, Resource.RESERVATIONS, min(here.truth("reservations")))
+    here.mirror(payload_fields=SETTING).sync(here.account_id)
+    assert stored_words(here) == []
+
+
+def test_two_processes_begin_a_rule_at_once(town: Build) -> None:
+    """One of two settings that do not fit each other is the rule, and the other one's process is refused."""
+    here = town(reservations=3)
+    settings = ("reservations.guestName=drop", "reservations.phone=drop")
+    mirrors = [here.mirror(payload_fields=setting) for setting in settings]
+    begin = Event()
+
+    def open_redaction(mirror: Mirror) -> str | None:
+        begin.wait(PATIENCE)
+        try:
+            mirror._wiring.redaction()  # noqa: SLF001  (what every process opens before it stores anything)
+        except ConfigurationError as error:
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor(2) as pool:
+        ends = [pool.submit(open_redaction, mirror) for mirror in mirrors]
+        begin.set()
+        said = [end.result() for end in ends]
+    assert sorted(words is None for words in said) == [False, True]
+    assert mirrors[0].payload_fields.rule == settings[said.index(None)]
+
+
+def test_a_receiver_under_way_takes_nothing_that_a_new_rule_hides(town: Build) -> None:
+    """The delivery comes again to one that hides it; nothing is lost, nothing is stored."""
+    here = town(reservations=3)
+    credentials = renew(here.database, here.account_id)
+    with office(here.database, ring=KeyRing([MASTER_KEY])) as receiver:
+        assert receiver.deliver(credentials, event(id=7, guestName="Ann")).status == 200
+        here.mirror().payload_fields.set("*.guestName=drop")
+        answer = receiver.deliver(credentials, event("reservation.created", id=8, guestName=NAME))
+    assert answer.status == 503
+    assert "Berg" not in dump(here)
 
 
 def test_a_hashed_address_still_finds_its_guest(town: Build) -> None:

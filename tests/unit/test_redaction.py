@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.records import Resource
-from hostaway_sync.redaction import MARK_BYTES, Redaction, parse
+from hostaway_sync.redaction import MARK_BYTES, Redaction, hides_at_least, parse, written
 from hostaway_sync.settings import load_settings
 from hostaway_sync.source.resources import SPECS, as_record
 from hostaway_sync.store import erasure
@@ -148,3 +148,78 @@ def test_only_nights_and_money_stay_of_a_forgotten_guest() -> None:
     assert erasure.remains(Resource.RESERVATIONS, stays) == stays
     assert erasure.remains(Resource.MESSAGES, '{"body": "Ida", "id": 1}') == '{"body":"","id":1}'
     assert erasure.remains(Resource.CONVERSATIONS, "[]") == "{}"
+
+
+KEYS = st.sampled_from("abc")
+PATHS = st.lists(KEYS, min_size=1, max_size=3).map(".".join)
+RULES = st.builds("{}.{}={}".format, st.sampled_from(["*", *SPECS]), PATHS, st.sampled_from(["drop", "hash"]))
+SETTINGS = st.lists(RULES, max_size=5).map(",".join)
+LEAF = "leaf"
+
+
+def whole() -> Any:
+    """Return a payload in which each path of the strategies leads somewhere, in each place where a copy may be."""
+    inside: Any = LEAF
+    for _ in range(4):
+        inside = dict.fromkeys("abc", inside)
+    inside = inside | dict.fromkeys(("Reservation", "conversationMessages"), inside)
+    return inside | {"data": inside, "payload": inside | {"data": inside}}
+
+
+def left(setting: str, payload: Any) -> list[Any]:
+    """Return what is left of a payload as each resource, and as a delivery."""
+    redaction = Redaction(parse(setting), SECRET)
+    veils = [*(redaction.of(resource) for resource in SPECS), redaction.deliveries]
+    text = json.dumps(payload)
+    return [json.loads(veil.over(text)) if veil else payload for veil in veils]
+
+
+def finds_nothing_more(setting: str, other: str, payload: Any) -> bool:
+    """Whether another setting hides nothing of what one has left."""
+    kept = left(setting, payload)
+    return all(left(other, one)[place] == one for place, one in enumerate(kept))
+
+
+@given(SETTINGS, SETTINGS, VALUES)
+def test_what_hides_more_leaves_nothing_to_hide(setting: str, other: str, payload: Any) -> None:
+    """If a setting hides at least what another does, the other one finds nothing in any payload that it left."""
+    if hides_at_least(parse(setting), parse(other)):
+        assert finds_nothing_more(setting, other, payload)
+
+
+@given(SETTINGS, SETTINGS)
+def test_what_hides_less_shows_it_somewhere(setting: str, other: str) -> None:
+    """If it does not, there is a payload in which the other one hides something that it shows."""
+    assert hides_at_least(parse(setting), parse(other)) is finds_nothing_more(setting, other, whole())
+
+
+@given(SETTINGS, SETTINGS, SETTINGS)
+def test_settings_are_ordered_by_what_they_hide(one: str, two: str, three: str) -> None:
+    """Each hides what it hides, what two hide alike is alike for a third, and nothing is less than any."""
+    first, second, third = parse(one), parse(two), parse(three)
+    assert hides_at_least(first, first)
+    assert hides_at_least(first, ())
+    assert hides_at_least((), first) is (not first)
+    if hides_at_least(first, second) and hides_at_least(second, third):
+        assert hides_at_least(first, third)
+    assert hides_at_least(parse(written(first)), first)
+    assert hides_at_least(first, parse(written(first)))
+    assert written(parse(written(first))) == written(first)
+
+
+@pytest.mark.parametrize(
+    ("setting", "other", "expected"),
+    [
+        ("reservations.phone=drop", "reservations.phone=hash", True),
+        ("reservations.phone=hash", "reservations.phone=drop", False),
+        ("reservations.a=drop", "reservations.a.b=hash", True),
+        ("reservations.a.b=drop", "reservations.a=hash", False),
+        ("*.phone=drop", "reservations.phone=drop", True),
+        ("reservations.phone=drop", "*.phone=drop", False),
+        ("listings.phone=drop", "reservations.phone=drop", False),
+        ("*.phone=drop,listings.name=hash", "*.phone=hash", True),
+    ],
+)
+def test_more_and_less(setting: str, other: str, expected: bool) -> None:  # noqa: FBT001  (a table)
+    """What an operator would say."""
+    assert hides_at_least(parse(setting), parse(other)) is expected

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from hostaway_sync.cli import output, streams
+from hostaway_sync.cli import output, payload_fields, streams
 from hostaway_sync.cli.arguments import Json
 from hostaway_sync.cli.opening import open_mirror
 from hostaway_sync.cli.private_files import read_private
@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 
 LONGEST_URL: Final = 10_000
 
-app = typer.Typer(help="The database as a whole: move it, note a restore.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="The database as a whole: move, hide, note a restore.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(payload_fields.app, name="payload-fields")
 
 
 @app.callback()
 def database() -> None:
-    """The database as a whole: move it, note a restore."""
+    """The database as a whole: move, hide, note a restore."""
 
 
 @app.command()

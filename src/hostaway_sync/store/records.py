@@ -18,6 +18,7 @@ from sqlalchemy.exc import DataError
 from hostaway_sync.records import Change, Resource, Shape
 from hostaway_sync.store import due, forgotten
 from hostaway_sync.store.marks import known
+from hostaway_sync.store.payload_rule import guard_records
 from hostaway_sync.store.tables import MIRRORED, quarantined_records
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def write_page(connection: sa.Connection, owner: Owner, page: Page) -> list[tupl
     Returns:
         One (key, change) a record; the key is its id, or for a record without a row minus its hash.
     """
+    guard_records(connection, page.shape.resource, (record.payload_hash for record in page.records))
     page = forgotten.without_guests(connection, owner.account_id, page, writing=True)
     changes, homeless = _apply(connection, owner, page, _upsert(page.shape))
     written = [key for key, change in changes if change in {Change.INSERTED, Change.UPDATED}]

@@ -1,6 +1,6 @@
 """The secret that fields are hashed with, and rows that were stored under another setting, rewritten.
 
-A row says by the beginning of its hash which setting it follows, so a rewriting that was killed goes on, and takes each
+A row says by the beginning of its hash which rule it follows, so a rewriting that was killed goes on, and takes each
 row once. Only what is hidden can be done so: what is no longer hidden comes with the next whole reading.
 """
 
@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.dialects.postgresql import insert
 
-from hostaway_sync.redaction import MARK_BYTES, Redaction
-from hostaway_sync.store import erasure, sealing
+from hostaway_sync.redaction import MARK_BYTES
+from hostaway_sync.store import erasure, payload_rule, sealing
 from hostaway_sync.store.safe import opened as safe_opened
 from hostaway_sync.store.safe import storing
 from hostaway_sync.store.tables import MIRRORED, dead_letters, quarantined_records, redactions, webhook_log
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from hostaway_sync.records import Resource
-    from hostaway_sync.redaction import Rule, Veil
+    from hostaway_sync.redaction import Redaction, Rule, Veil
     from hostaway_sync.secrets import Opens, Seals
     from hostaway_sync.store.engine import Database
     from hostaway_sync.store.safe import Safe
@@ -40,20 +40,26 @@ log = logging.getLogger(__name__)
 
 
 def opened(database: Database, safe: Callable[[], Safe], rules: Iterable[Rule]) -> Redaction | None:
-    """Give how payloads are hidden, with the database's own secret, made on first use; without rules, None.
+    """Return how payloads are hidden, with the database's own secret, made on first use; without rules, None.
 
     Raises:
+        ConfigurationError: the rules hide less than the database's.
         SecretError: the secret does not open.
         SecretsUnavailable: the store it lies in is away.
     """
     rules = tuple(rules)
-    if not rules:
-        # Rows stored from now on follow no setting: the next one has to look at all of them again.
-        nobody = sa.update(redactions).where(redactions.c.applied.is_not(None)).values(applied=None)
-        database.transaction(lambda connection: connection.execute(nobody), is_one_statement=True)
-        return None
-    secret = _stored(database, safe()) or storing(database, safe(), _ONE, _made, table=redactions)
-    return Redaction(rules, bytes.fromhex(secret.get_secret_value()))
+    payload_rule.require(payload_rule.read(database), rules)
+    return payload_rule.agree(database, rules, secret_of(database, safe())) if rules else None
+
+
+def secret_of(database: Database, safe: Safe) -> bytes:
+    """Return what fields are hashed with; made on first use.
+
+    Raises:
+        SecretError, SecretsUnavailable: as `opened`.
+    """
+    secret = _stored(database, safe) or storing(database, safe, _ONE, _made, table=redactions)
+    return bytes.fromhex(secret.get_secret_value())
 
 
 def rewrite(database: Database, redaction: Redaction) -> int:

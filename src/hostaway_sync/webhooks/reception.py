@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from hostaway_sync.errors import ConfigurationError, StoreError
 from hostaway_sync.meter import Meter
 from hostaway_sync.store import inbox, schema
+from hostaway_sync.store.payload_rule import guard_payloads
 from hostaway_sync.tracing import span
 from hostaway_sync.webhooks.doorkeeper import Doorkeeper
 from hostaway_sync.webhooks.figures import Figures
@@ -20,6 +21,8 @@ from hostaway_sync.webhooks.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    import sqlalchemy as sa
 
     from hostaway_sync.deliveries import Delivery, ReadEvent
     from hostaway_sync.meter import Sample
@@ -87,8 +90,13 @@ class Reception:
         redaction = self._redaction()
         if redaction is not None:
             delivery = _covered(delivery, redaction.deliveries)
+
+        def write(connection: sa.Connection) -> None:
+            guard_payloads(connection, redaction.mark if redaction else None)
+            inbox.accept(connection, delivery, platform=platform)
+
         with span("write delivery"):
-            self._database.transaction(partial(inbox.accept, delivery=delivery, platform=platform))
+            self._database.transaction(write)
 
     def _look(self) -> Readiness:
         try:

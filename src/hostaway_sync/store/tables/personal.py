@@ -40,6 +40,8 @@ redactions = Table(
     Column("secret", LargeBinary, nullable=False, comment="sealed; what fields are hashed with"),
     Column("applied", LargeBinary, comment="mark of the setting that all rows follow; NULL: not known"),
     Column("updated_at", Timestamp, nullable=False, server_default=func.now()),
+    Column("rule", Text, comment="the least that is hidden, as the setting names it; NULL: none was set yet"),
+    Column("rule_mark", LargeBinary, comment="how the hash of a payload begins that follows the rule"),
     PrimaryKeyConstraint("redaction_id"),
     CheckConstraint("redaction_id = 1", name="only_one"),
     comment="how fields of payloads are hidden; empty while HOSTAWAY_SYNC_PAYLOAD_FIELDS never was set",

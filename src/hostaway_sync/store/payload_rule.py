@@ -1,0 +1,157 @@
+"""Which fields of payloads this database has hidden, whatever a process is told: the rule, and who may change it.
+
+A process that hides more makes its setting the rule. One that hides less is refused at its start; one that was started
+before the rule began, or began to hide more, is refused in the transaction in which it would write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.redaction import MARK_BYTES, Redaction, hidden_in, hides_at_least, parse, written
+from hostaway_sync.store.tables import redactions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hostaway_sync.records import Resource
+    from hostaway_sync.redaction import Rule
+    from hostaway_sync.store.engine import Database
+
+SETTING: Final = "HOSTAWAY_SYNC_PAYLOAD_FIELDS"
+LOOSEN: Final = "`hostaway-sync database payload-fields set`"
+# Whoever writes payloads has read the rule in the same transaction: this waits for each of them, and they for it.
+_ALONE: Final = "LOCK TABLE {}.redactions IN ACCESS EXCLUSIVE MODE"
+_PATIENCE: Final = "SET LOCAL lock_timeout TO '5s'"
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadRule:
+    """What the database remembers.
+
+    Attributes:
+        text: the rule, as the setting would have it; empty: nothing is hidden. None: no process has set one yet.
+        mark: how the hash of a payload begins that follows it; None: nothing is hidden, or no process has set one.
+        applied: the mark that all stored rows follow; None: not known.
+    """
+
+    text: str | None = None
+    mark: bytes | None = None
+    applied: bytes | None = None
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The fields."""
+        return parse(self.text or "")
+
+
+def read(database: Database) -> PayloadRule:
+    """Return the rule."""
+    return database.transaction(_read, is_one_statement=True)
+
+
+def require_setting(database: Database, setting: str) -> None:
+    """Raise ConfigurationError if a process with this setting would show what the database hides."""
+    require(read(database), parse(setting))
+
+
+def require(rule: PayloadRule, own: tuple[Rule, ...]) -> None:
+    """Raise ConfigurationError if a process with rules of its own would show what the database hides."""
+    if rule.text is None and rule.applied is not None and not own:
+        raise ConfigurationError(
+            f"this database hides fields of payloads, but {SETTING} is not set: set it as elsewhere"
+        )
+    if not hides_at_least(own, rule.rules):
+        raise ConfigurationError(
+            f"{SETTING} hides less than the rule of this database, {rule.text}: set it to that,"
+            f" or loosen the rule with {LOOSEN}"
+        )
+
+
+def agree(database: Database, own: tuple[Rule, ...], secret: bytes) -> Redaction:
+    """Return how payloads are hidden, by the rule of the database or by a process's own, which hides more.
+
+    What hides more is the rule from then on. The database has its row already.
+
+    Raises:
+        ConfigurationError: the rule hides what these do not.
+    """
+
+    def decide(rule: PayloadRule) -> tuple[Rule, ...]:
+        require(rule, own)
+        is_known = rule.text is not None and hides_at_least(rule.rules, own)
+        return rule.rules if is_known else own
+
+    def tighten(connection: sa.Connection) -> Redaction:
+        _wait_for_writers(connection)
+        redaction = Redaction(decide(_read(connection)), secret)
+        _write(connection, redaction)
+        return redaction
+
+    rule = read(database)
+    redaction = Redaction(decide(rule), secret)
+    return redaction if redaction.mark == rule.mark else database.transaction(tighten)
+
+
+def replace(database: Database, redaction: Redaction | None) -> None:
+    """Make a rule that of the database, whatever it shows; None: nothing is hidden."""
+
+    def write(connection: sa.Connection) -> None:
+        _wait_for_writers(connection)
+        _write(connection, redaction)
+
+    database.transaction(write)
+
+
+def guard_payloads(connection: sa.Connection, mark: bytes | None) -> None:
+    """Make sure that payloads which follow the rule of a mark may be written until the transaction ends.
+
+    Raises:
+        ConfigurationError: the database has another rule by now.
+    """
+    rule = _read(connection)
+    if rule.mark is not None and rule.mark != mark:
+        raise _another(rule)
+
+
+def guard_records(connection: sa.Connection, resource: Resource, hashes: Iterable[bytes]) -> None:
+    """Make sure that records with these hashes, which begin with a mark, may be written: as `guard_payloads`."""
+    rule = _read(connection)
+    if rule.mark is None or resource.value not in hidden_in(rule.rules):
+        return
+    if any(digest[:MARK_BYTES] != rule.mark for digest in hashes):
+        raise _another(rule)
+
+
+def _another(rule: PayloadRule) -> ConfigurationError:
+    return ConfigurationError(
+        f"the rule of this database for payloads is {rule.text} by now: set {SETTING} to that,"
+        " and start this process again"
+    )
+
+
+def _read(connection: sa.Connection) -> PayloadRule:
+    columns = (redactions.c.rule, redactions.c.rule_mark, redactions.c.applied)
+    row = connection.execute(sa.select(*columns)).one_or_none()
+    return PayloadRule(*row) if row else PayloadRule()
+
+
+def _wait_for_writers(connection: sa.Connection) -> None:
+    schema = connection.get_execution_options()["schema_translate_map"][None]
+    connection.exec_driver_sql(_PATIENCE)
+    connection.exec_driver_sql(_ALONE.format(connection.dialect.identifier_preparer.quote(schema)))
+
+
+def _write(connection: sa.Connection, redaction: Redaction | None) -> None:
+    values = {
+        "rule": written(redaction.rules) if redaction else "",
+        "rule_mark": redaction.mark if redaction else None,
+        "updated_at": sa.func.now(),
+    }
+    # Rows that are stored from now on follow no rule: the next one has to look at all of them again.
+    forgets = {} if redaction else {"applied": None}
+    connection.execute(sa.update(redactions).values(**values, **forgets))

@@ -207,8 +207,9 @@ class StoredToken:
         query = sa.select(accounts.c.access_token, accounts.c.token_issued_at, accounts.c.token_expires_at).where(
             accounts.c.account_id == self._account_id,
             accounts.c.access_token.is_not(None),
-            # How much of its life is left of one from the future is not known.
-            marks.is_known(accounts.c.token_issued_at),
+            # How much of its life is left of one from the future is not known. One without a time was put there by
+            # another hand: it must not be passed over in silence.
+            sa.or_(accounts.c.token_issued_at.is_(None), marks.is_known(accounts.c.token_issued_at)),
         )
         return self._database.transaction(lambda connection: connection.execute(query).one_or_none())
 

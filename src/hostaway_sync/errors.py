@@ -34,6 +34,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
+from hostaway_sync.sentences import hidden
+
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import timedelta
@@ -49,10 +51,16 @@ class Advice(StrEnum):
 
 
 class HostawaySyncError(Exception):
-    """Root of the tree. The message is one sentence an operator can act on; it never holds a secret."""
+    """Root of the tree. The message is one sentence an operator can act on; it never holds a secret.
+
+    Whatever it is made of passes `sentences.hidden`, so that it is the same wherever it is said, stored or sent.
+    """
 
     advice: ClassVar[Advice] = Advice.PERMANENT
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, *words: object) -> None:
+        super().__init__(*(hidden(word) if isinstance(word, str) else word for word in words))
 
 
 class UsageError(HostawaySyncError):

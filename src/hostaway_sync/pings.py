@@ -20,6 +20,7 @@ import httpx
 
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.route import proxy_for, trusted
+from hostaway_sync.sentences import hidden
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -73,8 +74,10 @@ class Pings:
         return thread
 
     def _send(self, word: str, body: str) -> None:
-        url = self._url.copy_with(path="/".join(filter(None, (self._url.path.rstrip("/"), word))))
-        content = body.encode(errors="replace")[-LONGEST_BODY:]
+        url = self._url.copy_with(
+            path="/".join(("", *filter(None, (*self._url.path.strip("/").split("/"), word)))) or "/"
+        )
+        content = hidden(body).encode(errors="replace")[-LONGEST_BODY:]
         try:
             with (
                 self._client() as client,

@@ -181,3 +181,16 @@ def _as_a_command(*, pings: bool) -> Iterator[Any]:
             yield run
     finally:
         root.handlers[:], root.level = handlers, level
+
+
+@pytest.mark.parametrize("path", ["", "/", "/a", "/a/", "/a/b"])
+def test_a_monitor_may_have_any_path_or_none(path: str) -> None:
+    """The end goes to the URL itself, start and failure below it."""
+    with listening(Listener()) as told:
+        pings = Pings(SecretStr(told.url + path))
+        pings.start()
+        pings.fail("mail from ida@guests.example")
+        pings.success("all is well")
+    plain = path.rstrip("/")
+    assert [heard.path for heard in told.heard] == [f"{plain}/start", f"{plain}/fail", plain or "/"]
+    assert told.heard[1].body == b"mail from [hidden]"

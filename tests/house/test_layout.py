@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from tests.house.paper import PACKAGE, ROOT, own_files
 
+from hostaway_sync.store.tables import metadata
+from hostaway_sync.store.tables.metadata import Sentence
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -56,6 +59,20 @@ def test_every_module_says_what_it_is_for() -> None:
 def test_modules_stay_small() -> None:
     """No module has more than 300 lines."""
     assert [_name(path) for path in MODULES if len(_text(path).splitlines()) > 300] == []
+
+
+def test_what_is_printed_passes_the_gate() -> None:
+    """Only `output.echo` prints lines, without what a terminal obeys; and the version, which has nothing of others."""
+    printing = [_name(path) for path in MODULES if "typer.echo(" in _text(path)]
+    assert printing == ["src/hostaway_sync/cli/output.py", "src/hostaway_sync/cli/program.py"]
+
+
+def test_what_says_why_something_failed_is_a_sentence() -> None:
+    """Whichever table has a column for it: what is written there passes the gate."""
+    columns = [column for table in metadata.tables.values() for column in table.c]
+    saying = {str(column) for column in columns if re.search("error|traceback|why", column.name)}
+    assert saying == {str(column) for column in columns if isinstance(column.type, Sentence)}
+    assert len(saying) > 8
 
 
 def test_vendor_stays_in_its_rooms() -> None:

@@ -40,7 +40,7 @@ def add(
     with open_mirror() as mirror:
         mirror.roster.add(account_id, client_secret, name=name, customer_id=customer_id)
         if output.is_terminal():
-            typer.echo(f"Account {account_id} added.")
+            output.echo(f"Account {account_id} added.")
         if not no_sync:
             mirror_one(mirror, account_id)
 
@@ -55,7 +55,7 @@ def list_(*, json: Json = False) -> None:
     elif accounts:
         output.print_accounts(accounts)
     elif output.is_terminal():
-        typer.echo("No accounts yet: add one with `hostaway-sync account add ID`.")
+        output.echo("No accounts yet: add one with `hostaway-sync account add ID`.")
 
 
 @app.command()
@@ -115,7 +115,7 @@ def update(
     if json:
         output.print_json(output.account_document(account) | {"changed": list(changed)})
     elif output.is_terminal():
-        typer.echo(f"Account {account_id}: {' and '.join(changed).replace('_', ' ') or 'nothing'} changed.")
+        output.echo(f"Account {account_id}: {' and '.join(changed).replace('_', ' ') or 'nothing'} changed.")
 
 
 @app.command()
@@ -158,7 +158,7 @@ def _say_state(account_id: int, state: str, *, changed: bool, json: bool) -> Non
     if json:
         output.print_json({"account_id": account_id, "is_active": state == "enabled", "changed": changed})
     elif output.is_terminal():
-        typer.echo(f"Account {account_id} {'is' if changed else 'was'} {state}{'' if changed else ' already'}.")
+        output.echo(f"Account {account_id} {'is' if changed else 'was'} {state}{'' if changed else ' already'}.")
 
 
 def _entry_document(entry: AuditEntry) -> dict[str, object]:

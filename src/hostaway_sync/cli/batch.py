@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from hostaway_sync.cli import output, prompts, streams
 from hostaway_sync.cli.messages import document
 from hostaway_sync.cli.opening import open_mirror
@@ -30,7 +28,7 @@ def send_batch(
 
     lines, bad = read_lines(_content(file))
     for one in bad:
-        typer.echo(f"line {one.number}: {one.why}", err=True)
+        output.echo(f"line {one.number}: {one.why}", err=True)
     if bad:
         raise UsageError(f"{_lines(len(bad))} of {'stdin' if file == '-' else file} cannot be read: nothing was queued")
     counts = dict.fromkeys(Placed, 0)
@@ -43,14 +41,14 @@ def send_batch(
             if json:
                 documents.append(_document(outcome))
             else:
-                typer.echo(_told(outcome, dry_run=dry_run), err=outcome.placed is Placed.REFUSED)
+                output.echo(_told(outcome, dry_run=dry_run), err=outcome.placed is Placed.REFUSED)
         if counts[Placed.QUEUED] and not dry_run and not mirror.push.has_worker():
             streams.say(streams.NO_WORKER)
     if json:
         output.print_json({**{placed.value: count for placed, count in counts.items()}, "lines": documents})
     else:
         queued = "would be queued" if dry_run else "queued for the workers"
-        typer.echo(
+        output.echo(
             f"{counts[Placed.QUEUED]:,} {queued}, {counts[Placed.KNOWN]:,} already there, "
             f"{counts[Placed.REFUSED]:,} refused"
         )

@@ -91,7 +91,7 @@ def restored(*, json: Json = False) -> None:
     if json:
         output.print_json({"looked_for": number})
         return
-    typer.echo("Noted: no message was pending." if not number else f"Noted: {_looked_for(number)}")
+    output.echo("Noted: no message was pending." if not number else f"Noted: {_looked_for(number)}")
 
 
 def _looked_for(number: int) -> str:

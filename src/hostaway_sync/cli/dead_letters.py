@@ -42,7 +42,7 @@ def list_(
         headers = ["id", "account", "what", "deliveries", "since (UTC)", "resolved", "error"]
         output.print_rows(headers, [_row(letter) for letter in letters])
     elif output.is_terminal():
-        typer.echo("No dead letters.")
+        output.echo("No dead letters.")
 
 
 @app.command()
@@ -55,11 +55,11 @@ def show(dead_letter_id: Number, *, json: Json = False) -> None:
         return
     for name, value in _document(letter, without=("history", "traceback")).items():
         if value is not None:
-            typer.echo(_harmless(f"{name}: {value}"))
+            output.echo(f"{name}: {value}")
     for attempt in letter.history:
-        typer.echo(_harmless(f"attempt {attempt['number']}, {attempt['started_at']}: {attempt['error']}"))
+        output.echo(f"attempt {attempt['number']}, {attempt['started_at']}: {attempt['error']}")
     if letter.traceback:
-        typer.echo(_harmless(letter.traceback.rstrip()))
+        output.echo(letter.traceback.rstrip())
 
 
 @app.command()
@@ -119,7 +119,7 @@ def _resolve(
     if json:
         output.print_json({done: numbers})
     elif output.is_terminal():
-        typer.echo(f"{len(numbers)} {done}.")
+        output.echo(f"{len(numbers)} {done}.")
 
 
 def _is_resolved_by_us(resolve: Callable[[int], None], number: int) -> bool:
@@ -143,11 +143,6 @@ def _row(letter: DeadLetter) -> list[object]:
         letter.resolution,
         letter.error,
     ]
-
-
-def _harmless(text: str) -> str:
-    """Leave out what moves a terminal's cursor."""
-    return "".join(letter for letter in text if letter == "\n" or letter.isprintable())
 
 
 def _document(letter: DeadLetter, *, without: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -58,14 +58,14 @@ def demo() -> None:
     settings = load_settings()
     output.configure_logging(settings)
     with _own_directory(settings.data_dir) as directory, _sandbox() as sandbox:
-        typer.echo(f"A stand-in for Hostaway listens on {sandbox.url}; the demo's database is in {directory}.")
+        output.echo(f"A stand-in for Hostaway listens on {sandbox.url}; the demo's database is in {directory}.")
         key = base64.b64encode(os.urandom(32)).decode()
         settings = load_settings(api_url=sandbox.url, data_dir=directory, database_url=None, master_key=key)
         with Mirror(settings) as mirror:
             _first_minutes(mirror, sandbox)
             _questions(mirror)
             _changes(mirror, sandbox)
-    typer.echo(_WHAT_NEXT)
+    output.echo(_WHAT_NEXT)
 
 
 def _sandbox() -> Sandbox:
@@ -82,7 +82,7 @@ def _first_minutes(mirror: Mirror, sandbox: Sandbox) -> None:
     _say("Add an account. The secret is checked with Hostaway first, then stored sealed.")
     _show(f"hostaway-sync account add {account_id} --name 'Harbour Stays'   # and the secret at a hidden prompt")
     mirror.roster.add(account_id, SecretStr(sandbox.client_secret), name="Harbour Stays", customer_id=None)
-    typer.echo(f"Account {account_id} added.")
+    output.echo(f"Account {account_id} added.")
     _say("Mirror everything it has.")
     _show(f"hostaway-sync sync {account_id} --full")
     mirror_one(mirror, account_id, shown=True)
@@ -98,7 +98,7 @@ def _questions(mirror: Mirror) -> None:
         ("What does each month earn?", _REVENUE_BY_MONTH),
     ):
         _say(f"Ask the database: {words[0].lower()}{words[1:]}")
-        typer.echo("\n".join(f"  {line}" for line in query.splitlines()) + ";\n")
+        output.echo("\n".join(f"  {line}" for line in query.splitlines()) + ";\n")
         output.print_rows(*mirror.query(query))
 
 

@@ -54,7 +54,7 @@ def _print(found: Sequence[Finding]) -> None:
         if output.is_terminal():
             say(line)
         else:
-            typer.echo(line.plain)
+            output.echo(line.plain)
         if finding.advice is not None:
             say(f"{'':<8}{'':<{checks}}  → {finding.advice}")
 

@@ -7,8 +7,6 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import typer
-
 from hostaway_sync.cli import output
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ class Explanation:
         """Take one request that ended."""
         self._calls.append(call)
         if self._says:
-            typer.echo(self._line(call))
+            output.echo(self._line(call))
 
     def document(self) -> list[dict[str, Any]]:
         """Give the requests in the order in which they ended, times in ISO 8601."""

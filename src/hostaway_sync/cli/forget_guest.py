@@ -66,11 +66,11 @@ def _print(account_id: int, done: Erasure, *, dry_run: bool) -> None:
     if done.rows:
         output.print_rows(["table", "rows"], sorted(done.rows.items()))
     if not done.reservations and not done.conversations:
-        typer.echo(f"account {account_id}: nobody was found, nothing was erased")
+        output.echo(f"account {account_id}: nobody was found, nothing was erased")
         return
     if not done.rows:
-        typer.echo(f"account {account_id}: nothing of the guest was left; nothing will come back")
+        output.echo(f"account {account_id}: nothing of the guest was left; nothing will come back")
         return
     would = "would be erased" if dry_run else "is erased"
     ids = ", ".join(map(str, done.reservations))
-    typer.echo(f"account {account_id}: {_words(done)} {would}; nights and money stay (reservations: {ids or 'none'})")
+    output.echo(f"account {account_id}: {_words(done)} {would}; nights and money stay (reservations: {ids or 'none'})")

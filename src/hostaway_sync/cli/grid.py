@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import typer
-
 from hostaway_sync.cli import output
 
 if TYPE_CHECKING:
@@ -119,4 +117,4 @@ def say(words: Text | str) -> None:
     if output.is_terminal():
         output.show(words if not isinstance(words, str) else output.plain(words))
     else:
-        typer.echo(words)
+        output.echo(str(words))

@@ -94,7 +94,7 @@ def import_(
         for one in _all_imported(mirror, lines):
             imported.append(one)
             if not json:
-                typer.echo("".join(letter for letter in one.sentence() if letter.isprintable()))
+                output.echo(one.sentence())
     counts = Counter(one.outcome for one in imported)
     if json:
         document = {outcome: counts[outcome] for outcome in ("added", "updated", "unchanged", "failed")}

@@ -42,9 +42,9 @@ def status(*, json: Json = False) -> None:
         output.print_json(asdict(found))
         return
     if found.kind is None:
-        typer.echo(f"{found.outside} secrets lie in {found.source}; no key of ours seals them.")
+        output.echo(f"{found.outside} secrets lie in {found.source}; no key of ours seals them.")
         return
-    typer.echo(f"The keys come from {found.source}.")
+    output.echo(f"The keys come from {found.source}.")
     rows = [[key.key, key.values, _role(seals=key.seals, is_known=key.is_known)] for key in found.keys]
     output.print_rows(["key", "values", "role"], rows)
 
@@ -68,7 +68,7 @@ def check(*, json: Json = False) -> None:
         document = {"values": passed.seen, "orphans": checked.orphans, "troubles": _documents(passed.troubles)}
         output.print_json(document)
     elif output.is_terminal() and not passed.troubles:
-        typer.echo(f"All {passed.seen} secrets open.")
+        output.echo(f"All {passed.seen} secrets open.")
     if passed.troubles:
         raise typer.Exit(1)
 
@@ -95,7 +95,7 @@ def move(
         output.print_json({**asdict(done), "troubles": _documents(done.troubles)})
     elif output.is_terminal():
         swept = f", and {done.orphans} deleted that nothing named" if done.orphans else ""
-        typer.echo(f"{done.moved} secrets moved to {to}{swept}.")
+        output.echo(f"{done.moved} secrets moved to {to}{swept}.")
     if setting != to:
         streams.say(f"from now on set {SETTING}={to}, for every program that works on this database")
     if done.troubles:
@@ -124,11 +124,11 @@ def rotate(
     if json:
         output.print_json({**asdict(done), "troubles": _documents(done.troubles)})
     elif output.is_terminal():
-        typer.echo(f"{done.resealed} values sealed anew; key {done.seals} seals all.")
+        output.echo(f"{done.resealed} values sealed anew; key {done.seals} seals all.")
         if done.retired:
-            typer.echo(f"Taken out of the key file: {', '.join(done.retired)}.")
+            output.echo(f"Taken out of the key file: {', '.join(done.retired)}.")
         if done.unused:
-            typer.echo(f"No longer needed, but for backups of the database: {', '.join(done.unused)}.")
+            output.echo(f"No longer needed, but for backups of the database: {', '.join(done.unused)}.")
     if done.troubles:
         raise typer.Exit(1)
 

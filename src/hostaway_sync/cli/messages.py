@@ -47,7 +47,7 @@ def list_(
             grid.add(_cells(intent), _note(intent))
         grid.show()
     elif output.is_terminal():
-        typer.echo("No messages.")
+        output.echo("No messages.")
 
 
 @app.command()
@@ -62,7 +62,7 @@ def cancel(
     if json:
         output.print_json(document(intent))
     else:
-        typer.echo(f"Cancelled: message {number} to reservation {intent.wish.reservation_id} is not sent")
+        output.echo(f"Cancelled: message {number} to reservation {intent.wish.reservation_id} is not sent")
 
 
 def document(intent: Intent) -> dict[str, Any]:

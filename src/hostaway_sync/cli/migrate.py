@@ -24,18 +24,18 @@ def migrate(
     if sql:
         from hostaway_sync.scripts import migration_sql
 
-        typer.echo(migration_sql(), nl=False)
+        output.echo(migration_sql().removesuffix("\n"))
         return
     with open_mirror(check_schema=False) as mirror:
         if check:
             found, wanted = mirror.revisions()
             if output.is_terminal() or found != wanted:
-                typer.echo(f"database: {found or 'none'}, program: {wanted}")
+                output.echo(f"database: {found or 'none'}, program: {wanted}")
             if found != wanted:
                 raise typer.Exit(1)
             return
         before, after = mirror.migrate()
     if output.is_terminal():
-        typer.echo(
+        output.echo(
             f"The schema is at revision {after}" + (" already." if before == after else f" (was {before or 'none'}).")
         )

@@ -6,7 +6,6 @@ import json
 import logging
 import shutil
 import sys
-import unicodedata
 from contextlib import contextmanager
 from dataclasses import asdict
 from decimal import Decimal
@@ -16,7 +15,9 @@ import typer
 
 from hostaway_sync.circumstances import current
 from hostaway_sync.cli.discretion import Discretion
+from hostaway_sync.failures import traceback_of
 from hostaway_sync.records import Counts, Mode, Resource, RunReport, RunState
+from hostaway_sync.sentences import visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -38,9 +39,14 @@ def is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def echo(text: str = "", *, err: bool = False) -> None:
+    """Print lines as they are, without what a terminal obeys."""
+    typer.echo(visible(text), err=err)
+
+
 def print_json(document: object) -> None:
     """Print one JSON document on stdout, in ASCII: it is the same document in every encoding."""
-    typer.echo(json.dumps(document, default=str))
+    echo(json.dumps(document, default=str))
 
 
 def report_document(report: RunReport) -> dict[str, Any]:
@@ -185,7 +191,8 @@ class _Lines(logging.Formatter):
         if self._formatter is None:
             import structlog
 
-            # Tracebacks as Python writes them: structlog's own show what is in variables, secrets among them.
+            # Tracebacks of ours: structlog's own show what is in variables, Python's the words of every exception.
+            told = structlog.processors.ExceptionRenderer(lambda info: traceback_of(info[1]).rstrip())
             rendered: Any = structlog.processors.JSONRenderer()
             if self._is_console:
                 plainly = structlog.dev.plain_traceback
@@ -195,7 +202,7 @@ class _Lines(logging.Formatter):
             shared: list[Any] = [structlog.stdlib.add_log_level, structlog.processors.TimeStamper("iso")]
             shared = [_circumstances, structlog.stdlib.ExtraAdder(), *shared]
             without_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-            final = [without_meta, structlog.processors.format_exc_info, Discretion(), rendered]
+            final = [without_meta, told, Discretion(), rendered]
             self._formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=final)
         return self._formatter.format(record)
 
@@ -233,10 +240,10 @@ def show(content: RenderableType) -> None:
 
 
 def plain(text: str) -> Text:
-    """Give a text as it was typed: no markup, no emoji codes, and nothing that moves a terminal's cursor."""
+    """Give a text as it was typed, in one line: no markup, no emoji codes, and nothing that a terminal obeys."""
     from rich.text import Text
 
-    return Text("".join(letter for letter in text if unicodedata.category(letter) != "Cc"))
+    return Text(visible(text).replace("\n", "").replace("\t", ""))
 
 
 def styled(state: RunState) -> Text:

@@ -23,9 +23,9 @@ def show(*, json: Json = False) -> None:
     if json:
         output.print_json({"rule": rule})
     elif output.is_terminal() and not rule:
-        typer.echo("No field is hidden.")
+        output.echo("No field is hidden.")
     else:
-        typer.echo(rule or "")
+        output.echo(rule or "")
 
 
 @app.command("set")

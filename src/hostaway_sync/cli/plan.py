@@ -36,7 +36,7 @@ def plan(*, every: Every = 60, json: Json = False) -> None:
     elif forecast.needs:
         _print_forecast(forecast, every)
     else:
-        typer.echo("No active accounts yet: add one with `hostaway-sync account add ID`.")
+        output.echo("No active accounts yet: add one with `hostaway-sync account add ID`.")
 
 
 def _print_forecast(forecast: Forecast, every: int) -> None:

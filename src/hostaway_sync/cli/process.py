@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from hostaway_sync.cli import streams
@@ -22,6 +23,7 @@ _SECONDS_WHEN_STOPPED = 1.0
 def run(program: Callable[[], object]) -> None:
     """Run the program and end the process with the exit code that its outcome has."""
     streams.prepare()
+    threading.excepthook = lambda end: _tell(end.exc_value)
     signals = Signals()
     signals.install()
     code = _outcome(program)
@@ -53,7 +55,18 @@ def _outcome(program: Callable[[], object]) -> int | str | None:
         return end.code
     except OSError as error:
         return _refused(error)
+    except Exception as error:  # noqa: BLE001  (a mistake of ours, told as Python would)
+        _tell(error)
+        return 1
     return None
+
+
+def _tell(error: BaseException | None) -> None:
+    """Write a traceback to stderr; what an exception quotes may be a guest's."""
+    from hostaway_sync.failures import traceback_of
+
+    if error is not None:
+        sys.stderr.write(traceback_of(error))
 
 
 def _refused(error: OSError) -> int:

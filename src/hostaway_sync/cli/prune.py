@@ -36,4 +36,4 @@ def prune(
         if found:
             output.print_rows(["table", "rows"], found)
         else:
-            typer.echo("Nothing is old enough to go.")
+            output.echo("Nothing is old enough to go.")

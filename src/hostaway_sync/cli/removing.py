@@ -43,7 +43,7 @@ def remove(
         )
     elif output.is_terminal():
         rows = f"{sum(removal.rows_deleted.values()):,} rows deleted" if purge else "its rows stay"
-        typer.echo(f"Account {account_id} removed; {rows}.")
+        output.echo(f"Account {account_id} removed; {rows}.")
 
 
 class Count:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from hostaway_sync.cli import output
 from hostaway_sync.cli.opening import open_mirror, read_settings
 from hostaway_sync.errors import HostawaySyncError, LeaseHeld
+from hostaway_sync.failures import sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,8 +104,7 @@ def _pinged(url: SecretStr | None, outcome: list[Reported]) -> Iterator[None]:
     except LeaseHeld:
         raise
     except Exception as error:
-        sentence = str(error) if isinstance(error, HostawaySyncError) else f"unexpected {type(error).__name__}"
-        pings.fail("\n".join([*tail.lines, f"hostaway-sync: {sentence}"]))
+        pings.fail("\n".join([*tail.lines, f"hostaway-sync: {sentence_of(error)}"]))
         raise
     else:
         pings.success(outcome[0].summary)

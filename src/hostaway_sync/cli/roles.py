@@ -43,12 +43,12 @@ def create(
     if sql:
         from hostaway_sync.scripts import roles_sql
 
-        typer.echo(roles_sql(prefix), nl=False)
+        output.echo(roles_sql(prefix).removesuffix("\n"))
         return
     with open_mirror() as mirror:
         groups = mirror.roles.create(prefix)
     if output.is_terminal():
-        typer.echo(f"The groups are {', '.join(groups.names)}. Put a role into one: GRANT {groups.writer} TO …")
+        output.echo(f"The groups are {', '.join(groups.names)}. Put a role into one: GRANT {groups.writer} TO …")
 
 
 @app.command("list")

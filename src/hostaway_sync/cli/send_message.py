@@ -140,7 +140,7 @@ def _tell_waiting(intent: Intent, *, json: bool) -> None:
         output.print_json({**document(intent), "sent_now": False})
         return
     until = f"until {intent.not_before_at:%Y-%m-%d %H:%M} UTC" if intent.not_before_at else "for a worker"
-    typer.echo(
+    output.echo(
         f"Waits {until}: message {intent.intent_id} to reservation {intent.wish.reservation_id}, quiet hours "
         f"{intent.quiet_hours}; a worker sends it then (`messages cancel {intent.intent_id}` takes it back)"
     )
@@ -170,7 +170,7 @@ def _conclude(intent: Intent, *, json: bool, is_ours: bool) -> None:
         output.print_json({**document(intent), "sent_now": is_ours and intent.state is IntentState.SENT})
     if intent.state is IntentState.SENT:
         if not json:
-            typer.echo(_told(intent, is_ours=is_ours))
+            output.echo(_told(intent, is_ours=is_ours))
         return
     raise _trouble(intent)
 
@@ -249,11 +249,11 @@ def _print_outlook(draft: Draft, *, json: bool) -> None:
         }
         output.print_json(shown)
         return
-    typer.echo(f"to     reservation {wish.reservation_id} of account {wish.account_id}")
-    typer.echo(f"in     conversation {wish.conversation_id}, by {wish.way.value}")
+    output.echo(f"to     reservation {wish.reservation_id} of account {wish.account_id}")
+    output.echo(f"in     conversation {wish.conversation_id}, by {wish.way.value}")
     for concern in draft.concerns:
-        typer.echo(f"mind   {concern}")
+        output.echo(f"mind   {concern}")
     would = f"would wait until {draft.until:%Y-%m-%d %H:%M} UTC" if draft.until else "would be sent"
-    typer.echo(f"now    {would if would_send else f'would not be sent: {why}'}")
-    typer.echo("")
-    typer.echo(wish.body)
+    output.echo(f"now    {would if would_send else f'would not be sent: {why}'}")
+    output.echo("")
+    output.echo(wish.body)

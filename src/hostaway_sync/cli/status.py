@@ -59,7 +59,7 @@ def status(
     elif verdicts:
         print_overview(overview, verdicts)
     else:
-        typer.echo("No accounts yet: add one with `hostaway-sync account add ID`.")
+        output.echo("No accounts yet: add one with `hostaway-sync account add ID`.")
 
 
 def print_overview(overview: Overview, verdicts: Sequence[tuple[AccountFacts, Health]]) -> None:

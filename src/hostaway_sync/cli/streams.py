@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from hostaway_sync.sentences import visible
+
 _MODES = {"stdin": "r", "stdout": "w", "stderr": "w"}
 
 NO_WORKER: Final = "no worker runs: what is queued waits until `hostaway-sync worker` is started"
@@ -37,7 +39,7 @@ def prepare() -> None:
 def say(sentence: str) -> None:
     """Write one line to stderr, wherever that leads."""
     with suppress(OSError):
-        sys.stderr.write(f"hostaway-sync: {sentence}\n")
+        sys.stderr.write(f"hostaway-sync: {visible(sentence)}\n")
 
 
 def flush() -> OSError | None:

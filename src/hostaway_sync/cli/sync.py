@@ -105,7 +105,7 @@ def _print_outcomes(outcomes: Sequence[AccountOutcome], *, json: bool, shown: bo
     elif outcomes and (output.is_terminal() or shown):
         output.print_outcomes(outcomes)
     elif output.is_terminal():
-        typer.echo("Every account is disabled: nothing was mirrored.")
+        output.echo("Every account is disabled: nothing was mirrored.")
 
 
 def _failed(outcomes: Sequence[AccountOutcome]) -> list[AccountOutcome]:
@@ -137,7 +137,7 @@ def _enqueue_all(mirror: Mirror, *, full: bool, json: bool) -> str:
         output.print_json({"enqueued": enqueued})
     elif output.is_terminal():
         none_runs = "" if mirror.push.has_worker() else ", and no worker runs now"
-        typer.echo(f"{len(enqueued)} accounts wait to be synced by `hostaway-sync worker`{none_runs}.")
+        output.echo(f"{len(enqueued)} accounts wait to be synced by `hostaway-sync worker`{none_runs}.")
     return f"{len(enqueued)} accounts were put into the queue"
 
 

@@ -55,7 +55,7 @@ def register(
     if json:
         output.print_json({"account_id": account_id, **asdict(done)})
     elif output.is_terminal():
-        typer.echo(f"Account {account_id}: webhook {done.hook_id} {'registered' if done.is_new else 'updated'}.")
+        output.echo(f"Account {account_id}: webhook {done.hook_id} {'registered' if done.is_new else 'updated'}.")
 
 
 @app.command("list")
@@ -83,7 +83,7 @@ def unregister(account_id: AccountId) -> None:
     with open_mirror() as mirror, mirror.push.webhook(account_id) as webhook:
         removed = webhook.unregister()
     if output.is_terminal():
-        typer.echo(f"Account {account_id}: {removed or 'no'} webhook{'' if removed == 1 else 's'} removed.")
+        output.echo(f"Account {account_id}: {removed or 'no'} webhook{'' if removed == 1 else 's'} removed.")
 
 
 @app.command()
@@ -104,7 +104,7 @@ def check(account_id: OptionalAccountId = None, *, json: Json = False) -> None:
     elif output.is_terminal():
         for number, result in found.items():
             verdict = "not well" if result.problems else "all is well"
-            typer.echo(f"Account {number}: {verdict}; {_audit_words(result.audit)}.")
+            output.echo(f"Account {number}: {verdict}; {_audit_words(result.audit)}.")
     if failures or any(result.problems for result in found.values()):
         raise typer.Exit(1)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from hostaway_sync.errors import HostawaySyncError
+from hostaway_sync.failures import sentence_of, traceback_of
 from hostaway_sync.queue.policy import Action, Verdict
 from hostaway_sync.store import accounts, attempts, dead_letters, inbox, jobs
 from hostaway_sync.store.attempts import Attempt, storable, storable_traceback
@@ -58,13 +57,13 @@ def conclude(database: Database, job: Job, failure: Failure, policy: Policy, *, 
             failure.attempt_id,
             finished_at - failure.elapsed,
             finished_at,
-            _sentence(failure.error),
-            storable_traceback("".join(traceback.format_exception(failure.error))),
+            storable(sentence_of(failure.error)),
+            storable_traceback(traceback_of(failure.error)),
         )
         return _write(connection, job, attempt, verdict)
 
     verdict = database.transaction(write)
-    _log(job, verdict, _sentence(failure.error))
+    _log(job, verdict, storable(sentence_of(failure.error)))
     return verdict
 
 
@@ -108,12 +107,6 @@ def _write(connection: sa.Connection, job: Job, attempt: Attempt, verdict: Verdi
     following = replace(job, attempt=job.attempt + verdict.is_counted, retry_at=next_at, began_at=began_at)
     jobs.defer_again(connection, following, at=next_at)
     return verdict
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, HostawaySyncError):
-        return storable(str(error))
-    return storable(f"unexpected {type(error).__name__}: {error}")
 
 
 def _log(job: Job, verdict: Verdict | None, error: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ import httpx
 from hostaway_sync.calls import ApiCall, Priority
 from hostaway_sync.errors import ConfigurationError, SourceError, SourceUnavailable
 from hostaway_sync.route import proxy_for, trusted
+from hostaway_sync.sentences import quoted
 from hostaway_sync.source.connections import is_closed_by_peer
 from hostaway_sync.source.departure import Departure
 from hostaway_sync.source.encoding import ACCEPTED, decoded
@@ -126,21 +126,27 @@ class Exchange:
             seconds=self._seconds,
         )
         sending = _Sending(departure, self._seconds() - began)
-        status: int | None = None
+        outcome: Reply | SourceError
+        status = kind = None
         try:
-            reply = self._answered(request, sending)
-            status = reply.status
+            outcome = self._answered(request, sending)
+            status = outcome.status
         except (*HTTPX_ERRORS, *_CLOSED_UNDER_A_THREAD) as error:
-            self._stop_if_closed()
-            failure = as_source_error(error, self._api_url)
-            if isinstance(failure, SourceUnavailable):
-                self._note(str(failure))
-            raise failure from error
+            outcome, kind = as_source_error(error, self._api_url), type(error).__name__
+        except BaseException as error:
+            kind = type(error).__name__
+            raise
         finally:
             if sending.has_left:
-                self._tell(request, sending, status)
-        self._note(f"it answered {reply.status}" if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR else None)
-        return reply
+                self._tell(request, sending, status, kind)
+        if isinstance(outcome, SourceError):
+            # Out here it has no chain: what a library says of an answer may be a piece of it.
+            self._stop_if_closed()
+            if isinstance(outcome, SourceUnavailable):
+                self._note(str(outcome))
+            raise outcome
+        self._note(f"it answered {outcome.status}" if outcome.status >= HTTPStatus.INTERNAL_SERVER_ERROR else None)
+        return outcome
 
     def pause(self, wait: timedelta) -> None:
         """Wait so long.
@@ -178,11 +184,9 @@ class Exchange:
             return self._unkept
 
     def _note(self, failure: str | None) -> None:
-        if self._lookout is None:
-            return
-        if failure is None:
+        if self._lookout is not None and failure is None:
             self._lookout.answered()
-        else:
+        elif self._lookout is not None and failure:
             self._lookout.failed(failure)
 
     def _stop_if_closed(self) -> None:
@@ -230,7 +234,7 @@ class Exchange:
         with self._lock:
             self._api_calls += 1
 
-    def _tell(self, request: Request, sending: _Sending, status: int | None) -> None:
+    def _tell(self, request: Request, sending: _Sending, status: int | None, failed: str | None) -> None:
         took = self._seconds() - sending.departure.left_at
         answer = "no whole answer" if status is None else status
         logger.debug("%s %s: %s, %.3f s", request.method, request.path, answer, took)
@@ -247,7 +251,7 @@ class Exchange:
             why=request.cause.why,
             step=request.cause.step,
             attempt=request.cause.attempt,
-            failure=_kept_away_by(sys.exception()),
+            failure=failed,
         )
         with self._observing:
             self._observe(call)
@@ -284,10 +288,6 @@ def _http_client(api_url: str, read_timeout: timedelta, connect_timeout: timedel
         raise ConfigurationError(f"{proxy.variable if proxy else 'a proxy'} cannot be used") from None
 
 
-def _kept_away_by(error: BaseException | None) -> str | None:
-    return None if error is None else type(error.__cause__ or error).__name__
-
-
 def as_source_error(error: Exception, api_url: str) -> SourceError:
     """Give what an exception of httpx means: a sentence without the request, whose headers are secret."""
     if isinstance(error, _WRONG_ADDRESS):
@@ -295,5 +295,6 @@ def as_source_error(error: Exception, api_url: str) -> SourceError:
     if isinstance(error, httpx.TimeoutException):
         return SourceUnavailable("Hostaway did not answer in time")
     if isinstance(error, httpx.ConnectError | httpx.ProxyError):
-        return SourceUnavailable(f"Hostaway cannot be reached at {api_url}: {error}")
+        why = quoted(str(error)) or type(error).__name__
+        return SourceUnavailable(f"Hostaway cannot be reached at {api_url}: {why}")
     return SourceUnavailable(f"The connection to Hostaway broke: {type(error).__name__}")

@@ -35,6 +35,7 @@ from hostaway_sync.errors import (
     TokenRejected,
 )
 from hostaway_sync.records import Token
+from hostaway_sync.sentences import quoted
 from hostaway_sync.source import payloads
 from hostaway_sync.source.casts import Misfit, as_integer
 from hostaway_sync.source.headers import header, retry_in, seconds_of
@@ -45,13 +46,10 @@ if TYPE_CHECKING:
 
 UNKNOWN_LIFETIME: Final = timedelta(days=1)
 LONGEST_LIFETIME: Final = timedelta(days=3653)
-_LONGEST_MESSAGE: Final = 200
 _LONGEST_SCOPE: Final = 20
 _RETRYABLE: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 _REFUSED_TOKEN: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _USABLE_TOKEN: Final = re.compile(r"[!-~]+")
-_SECRET_LIKE: Final = re.compile(r"[\w.+/=~-]{24,}")
-_UNPRINTABLE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,26 +218,14 @@ def _count(value: object) -> int | None:
 
 
 def _quoted(body: bytes) -> str:
-    """What Hostaway says about a failure, wherever it says so; without anything that could be a secret."""
+    """Return what the answer says of a failure in words meant to be read; all else in it may be a guest."""
     answer = _plain(body)
-    for key in ("message", "result", "error_description", "error"):
-        words = " ".join(_words(answer.get(key)))
+    for key in ("message", "error_description", "result"):
+        value = answer.get(key)
+        words = quoted(value) if isinstance(value, str) else ""
         if words:
-            safe = _UNPRINTABLE.sub(" ", _SECRET_LIKE.sub("…", words)).strip()
-            return f": {safe[:_LONGEST_MESSAGE]}"
+            return f": {words}"
     return ""
-
-
-def _words(value: object) -> list[str]:
-    match value:
-        case str():
-            return [value] if value.strip() else []
-        case list():
-            return [word for item in value for word in _words(item)]
-        case dict():
-            return [word for item in value.values() for word in _words(item)]
-        case _:
-            return []
 
 
 def _looks_like(body: bytes) -> str:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from hostaway_sync.store.tables.metadata import Timestamp, account_key, metadata
+from hostaway_sync.store.tables.metadata import Sentence, Timestamp, account_key, metadata
 
 _WAITING = "status IN ('pending','failed')"
 
@@ -41,7 +41,7 @@ webhook_log = Table(
     Column("received_by", Text, nullable=False, comment="the host that received it"),
     Column("status", Text, nullable=False, server_default=text("'pending'")),
     Column("attempts", Integer, nullable=False, server_default=text("0"), comment="readings of its object that failed"),
-    Column("error", Text, comment="why it was ignored, or what the last attempt met"),
+    Column("error", Sentence, comment="why it was ignored, or what the last attempt met"),
     Column("dead_letter_id", BigInteger, comment="the last dead letter it was part of"),
     Column("created_at", Timestamp, nullable=False, server_default=func.now()),
     Column("processed_at", Timestamp, comment="when it was settled; NULL: it still matters"),
@@ -69,8 +69,8 @@ job_attempts = Table(
     Column("number", Integer, nullable=False, comment="1 is the first; an early try repeats the number it had"),
     Column("started_at", Timestamp, nullable=False),
     Column("finished_at", Timestamp, nullable=False),
-    Column("error", Text, nullable=False),
-    Column("traceback", Text, comment="NULL: the worker died"),
+    Column("error", Sentence, nullable=False),
+    Column("traceback", Sentence, comment="NULL: the worker died"),
     Column("next_at", Timestamp, comment="when it is tried again; NULL: never"),
     PrimaryKeyConstraint("attempt_id"),
     account_key(),
@@ -92,8 +92,8 @@ dead_letters = Table(
     Column("deliveries", Integer, nullable=False, comment="how many deliveries it holds up"),
     Column("payload", JSONB, comment="of the newest of them; of a sync: what was asked for"),
     Column("headers", JSONB, comment="of the newest of them"),
-    Column("error", Text, nullable=False),
-    Column("traceback", Text),
+    Column("error", Sentence, nullable=False),
+    Column("traceback", Sentence),
     Column("history", JSONB, nullable=False, comment="every attempt, oldest first"),
     Column("created_at", Timestamp, nullable=False, server_default=func.now()),
     Column("resolved_at", Timestamp, comment="NULL: it waits for a person"),

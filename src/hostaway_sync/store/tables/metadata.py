@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import DateTime, ForeignKeyConstraint, MetaData
+from typing import TYPE_CHECKING
+
+from sqlalchemy import DateTime, ForeignKeyConstraint, MetaData, Text
+from sqlalchemy.types import TypeDecorator
+
+from hostaway_sync.sentences import hidden
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
 
 metadata = MetaData(
     naming_convention={
@@ -15,6 +23,18 @@ metadata = MetaData(
 )
 
 Timestamp = DateTime(timezone=True)
+
+
+class Sentence(TypeDecorator[str]):
+    """Text that says what went wrong; whoever writes it, it passes `sentences.hidden` before it is stored."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return what is stored."""
+        del dialect
+        return None if value is None else hidden(value)
 
 
 def account_key() -> ForeignKeyConstraint:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from hostaway_sync.store.tables.metadata import Timestamp, account_key, metadata
+from hostaway_sync.store.tables.metadata import Sentence, Timestamp, account_key, metadata
 
 _RUN_STATES = "('triggered','running','retrying','success','partial','failed','abandoned','skipped')"
 
@@ -39,7 +39,7 @@ sync_runs = Table(
     Column("retry_count", Integer, nullable=False, server_default=text("0")),
     Column("max_retries", Integer, nullable=False, server_default=text("0")),
     Column("api_calls", BigInteger, nullable=False, server_default=text("0")),
-    Column("error", Text),
+    Column("error", Sentence),
     PrimaryKeyConstraint("run_id"),
     account_key(),
     CheckConstraint(f"state IN {_RUN_STATES}", name="state_known"),
@@ -71,7 +71,7 @@ sync_run_resources = Table(
     ),
     Column("cleaned", BigInteger, nullable=False, server_default=text("0"), comment="stored cleaned, bytes kept"),
     Column("misfits", BigInteger, nullable=False, server_default=text("0"), comment="typed columns left NULL"),
-    Column("error", Text),
+    Column("error", Sentence),
     PrimaryKeyConstraint("run_id", "resource"),
     account_key(),
     CheckConstraint("seen = inserted + updated + unchanged + stale + quarantined", name="counts_add_up"),
@@ -186,7 +186,7 @@ source_outages = Table(
     Column("failures", Integer, nullable=False, comment="in a row, of anybody's requests"),
     Column("failing_since", Timestamp, nullable=False),
     Column("failed_at", Timestamp, nullable=False),
-    Column("error", Text, nullable=False, comment="of the last one"),
+    Column("error", Sentence, nullable=False, comment="of the last one"),
     Column("away_since", Timestamp, comment="nobody asks but one probe in turn; NULL: everybody may"),
     Column("probe_at", Timestamp, comment="from then on"),
     Column("probes", Integer, nullable=False, server_default=text("0"), comment="in vain, or under way"),

@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-from hostaway_sync.store.tables.metadata import Timestamp, account_key, metadata
+from hostaway_sync.store.tables.metadata import Sentence, Timestamp, account_key, metadata
 
 sent_messages = Table(
     "sent_messages",
@@ -42,7 +42,7 @@ sent_messages = Table(
     Column("proof", Text, comment="what says how it ended: the answer, the thread, a person; NULL: it has not"),
     Column("looks", Integer, nullable=False, server_default=text("0"), comment="readings of the thread, in vain"),
     Column("looked_at", Timestamp, comment="the last of them that counts"),
-    Column("error", Text, comment="why it failed, or why its outcome is not known"),
+    Column("error", Sentence, comment="why it failed, or why its outcome is not known"),
     Column("created_at", Timestamp, nullable=False, server_default=func.now()),
     Column("sending_at", Timestamp, comment="when its last request left"),
     Column("settled_at", Timestamp, comment="when its end was known"),

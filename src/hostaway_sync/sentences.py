@@ -1,0 +1,222 @@
+"""What a sentence may say that leaves the program: on a screen, in a log, a table, a ping or a span.
+
+    visible   no character that moves a cursor, turns the direction of text, or cannot be seen
+    hidden    visible, and without what is known to be private: by the name before it, or by how it looks
+    quoted    words of others, of which nothing is known: what may be anybody's goes, and plain words stay
+
+`hidden` is for sentences of ours, which name no guest; a name alone is no pattern. `quoted` is for every word that a
+source, a driver or a library chose: the part of an answer that is meant to be read, or the text of an exception.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+from typing import Final
+
+HIDDEN: Final = "[hidden]"
+LONGEST_QUOTE: Final = 200
+LONGEST: Final = 100_000
+_LEFT_OUT: Final = "…"
+
+# The source's names (API notes, 7.2, 7.3, 9.2, 9.3), in small letters and without underscores.
+_PERSONAL: Final = (
+    "ccname",
+    "ccnumber",
+    "confirmationcode",
+    "customfieldvalues",
+    "customericalname",
+    "cvc",
+    "doorcode",
+    "doorsecuritycode",
+    "guestaddress",
+    "guestauthhash",
+    "guestcity",
+    "guestemail",
+    "guestexternalaccountid",
+    "guestfirstname",
+    "guestlastname",
+    "guestname",
+    "guestnote",
+    "guestphone",
+    "guestpicture",
+    "guestportalrevampurl",
+    "guestportalurl",
+    "guestzipcode",
+    "hostemail",
+    "hostnote",
+    "hostproxyemail",
+    "phone",
+    "recipientemail",
+    "recipientname",
+    "recipientpicture",
+    "stripeguestid",
+    "wifipassword",
+    "wifiusername",
+)
+# Words that sentences have as well: a field, or in text a name only where its value is in quotes or behind "=".
+_WORDS: Final = (
+    "token",
+    "accesstoken",
+    "refreshtoken",
+    "credentials",
+    "email",
+    "username",
+    "body",
+    "messagebody",
+    "comment",
+)
+_WHOLE: Final = ("payload", "rawpayload", "exact", "dsn", "databaseurl")
+_SECRET: Final = ("password", "passwd", "passphrase", "secret", "authorization", "apikey", "masterkey", "cookie")
+_FIELDS: Final = frozenset((*_PERSONAL, *_WORDS, *_WHOLE))
+
+
+def _in_text(*names: str) -> str:
+    """Write names as they may stand in text: an underscore or a hyphen may be between any two letters."""
+    return "|".join("[_-]?".join(name) for name in sorted(names, key=len, reverse=True))
+
+
+# How deeply text is quoted in text is bounded, or a line of backslashes alone would take minutes.
+_MARK: Final = r"(?P<mark>\\{0,7}[\"']?)"
+_QUOTED: Final = r"""[ub]?\\{0,7}(?:"(?:\\.|[^"\\])*+(?:"|\Z)?|'(?:\\.|[^'\\])*+(?:'|\Z)?)"""
+_BARE: Final = r"(?!\[hidden\])[^,;&})\]\n]{1,200}"
+# Patterns are compiled when the first sentence needs them: most commands say nothing.
+_PERSONAL_IN_TEXT: Final = (
+    rf"(?is)(?P<name>(?<![a-z]){_MARK}(?:{_in_text(*_PERSONAL)})(?P=mark)\s{{0,3}}[=:]\s{{0,3}})(?:{_QUOTED}|{_BARE})"
+)
+_SECRET_IN_TEXT: Final = (
+    rf"(?is)(?P<name>{_MARK}(?:{_in_text(*_SECRET, *_WORDS)})(?P=mark)\s{{0,3}})"
+    rf"(?:[=:]\s{{0,3}}{_QUOTED}|=\s{{0,3}}{_BARE})"
+)
+_PATTERNS: Final = (
+    (_PERSONAL_IN_TEXT, rf"\g<name>{HIDDEN}"),
+    (_SECRET_IN_TEXT, rf"\g<name>={HIDDEN}"),
+    (r"(?i)\b(Bearer|Basic)\s+[\w~+/.=-]{4,}", rf"\1 {HIDDEN}"),
+    (r"\beyJ[\w-]{5,}\.[\w-]{2,}(?:\.[\w-]*)?", HIDDEN),
+    (r"(?<![\w+/])[A-Za-z0-9+/]{43}=(?![\w=])", HIDDEN),
+    (r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b", HIDDEN),
+    # What stands before the host may be a password; behind it stand portals, signed links and path secrets, or only
+    # the version of an API. Ours is the example of how to write one.
+    (r"(?i)\b([a-z][a-z0-9+.-]{0,20})://(?!user:password@)[^\s/@\"'<>]{0,200}@", rf"\1://{HIDDEN}@"),
+    (r"(?i)\b(https?://[^\s/?#\"'<>\\@]{1,200})(?!/v\d{1,2}(?![\w/?#]))[/?#][^\s\"'<>\\]+", rf"\1/{HIDDEN}"),
+    (r"(/webhooks/\w{1,30}/\d{1,19}/)[^\s\"'<>?\\]+", rf"\1{HIDDEN}"),
+    (r"[\w.!#$%&*+/=?^`{|}~-]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}", HIDDEN),
+    # A number alone may be an id: only a country's prefix makes it somebody's.
+    (r"(?<![\w+])(?:\+|\b00(?=[1-9]\d?[ ()/-]))\d[\d ()/-]{6,20}\d(?![\w])", HIDDEN),
+)
+
+# Letters and marks that take no room, beside those of the category "format" (Unicode: Default_Ignorable_Code_Point).
+_INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2065\u2800\u3164\uffa0")
+_JOINER: Final = "\u200d"
+_JOINED_EMOJI: Final = "(?<=[\ufe0f\u2600-\u27bf\U0001f000-\U0001faff])\u200d(?=[\u2600-\u27bf\U0001f000-\U0001faff])"
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Co"})
+_STAYING: Final = {"\n": "\n", "\t": "\t", "\0": "\ufffd"}
+_BREAKS: Final = frozenset({"Zl", "Zp"})
+
+# Where a sentence ends and something else begins: JSON, HTML, escapes, assignments, words that are quoted in turn.
+_STRUCTURE: Final = (
+    r"[{}\[\]<>\\|=`^~\"\u201c-\u201f\u00ab\u00bb\u2039\u203a\u300c-\u300f]|(?<!\w)['\u2018-\u201b]"
+    r"|%[0-9A-Fa-f]{2}|&#?\w{1,32};"
+)
+_NAMED_FIELD: Final = r"([\"'`])([a-z]{2,20}(?:(?:[A-Z]|_[a-z])[a-z]{1,20}){1,6})\1"
+# Digits that belong together, whatever stands between them: telephone numbers, dates, ids, codes of doors.
+_LONG_NUMBER: Final = r"\d(?:[^\w…]{0,3}\d){3,}"
+_SHORT_NUMBER: Final = r"\d{1,3}"
+_ENDS: Final = (".", "!", "?")
+_LONGEST_WORD: Final = 23
+_LONGEST_READ: Final = 10_000
+_FIELD: Final = r"[a-z]{2,20}(?:[A-Z][a-z]{1,20}){1,6}"
+_SOFTWARE: Final = frozenset(
+    ("API", "GET", "HTTP", "HTTPS", "ID", "IP", "JSON", "OAuth", "POST", "PUT", "SMS", "SQL", "URL", "UTC")
+)
+
+
+def visible(text: str) -> str:
+    """Return the text without characters that move a cursor, turn its direction or cannot be seen; lines stay lines."""
+    if text.isascii() and text.isprintable():
+        return text
+    # A joiner between two emoji makes one of them, and hides nothing.
+    return _JOINER.join("".join(map(_shown, part)) for part in re.split(_JOINED_EMOJI, text))
+
+
+def hidden(text: str) -> str:
+    """Return the visible text without what is known to be private; the end of a very long one is left out."""
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}... ({len(text)} characters)"
+    text = visible(text)
+    for pattern, instead in _PATTERNS:
+        text = re.sub(pattern, instead, text)
+    return text
+
+
+def quoted(text: str) -> str:
+    """Return what may be repeated of words that somebody else chose; empty: nothing of them.
+
+    Plain words, names of fields and short numbers stay. "…" stands for what may name a person or open a door: capital
+    letters within a sentence, letters of scripts that have none, longer numbers, codes, addresses and links. Everything
+    from the first bracket, assignment or quotation mark on goes as well.
+    """
+    text = hidden(unicodedata.normalize("NFKC", text[:_LONGEST_READ])).replace(HIDDEN, _LEFT_OUT)
+    text = re.sub(_NAMED_FIELD, r"\2", text)
+    text, *rest = re.split(_STRUCTURE, text, maxsplit=1)
+    words = re.sub(_LONG_NUMBER, _LEFT_OUT, text).split() + [_LEFT_OUT] * bool(rest)
+    said: list[str] = []
+    for word in _without_names(words):
+        if word != _LEFT_OUT or said[-1:] != [_LEFT_OUT]:
+            said.append(word)
+    return " ".join(said)[:LONGEST_QUOTE] if set(said) - {_LEFT_OUT} else ""
+
+
+def is_private(name: str) -> bool:
+    """Say whether a field of this name holds what must not be said."""
+    bare = name.lower().replace("_", "").replace("-", "")
+    return bare in _FIELDS or any(word in bare for word in _SECRET)
+
+
+def _shown(letter: str) -> str:
+    if letter in _STAYING:
+        return _STAYING[letter]
+    category = unicodedata.category(letter)
+    if category in _BREAKS:
+        return " "
+    if category == "Cs":
+        return "?"
+    return "" if category in _UNSEEN or letter in _INVISIBLE else letter
+
+
+@cache
+def _no_names() -> frozenset[str]:
+    """Return words with capital letters that name no person: those of software, and of HTTP's own sentences."""
+    from http import HTTPStatus
+
+    return _SOFTWARE | {word for one in HTTPStatus for word in re.findall(r"\w+", one.phrase)}
+
+
+def _without_names(words: list[str]) -> list[str]:
+    """Replace words that may name a person; the first of a sentence may have a capital letter, if the next has none."""
+    bare = [re.sub(r"^[\W_]+|[\W_]+$", "", word) for word in words]
+    may_name = [_may_name(word) for word in bare]
+    told: list[str] = []
+    for place, word in enumerate(words):
+        begins = place == 0 or words[place - 1].endswith(_ENDS)
+        is_followed = place + 1 < len(words) and may_name[place + 1]
+        is_name = may_name[place] and (not begins or is_followed)
+        told.append(_LEFT_OUT if is_name or not word.isprintable() or not _is_plain(bare[place]) else word)
+    return told
+
+
+def _may_name(word: str) -> bool:
+    """Whether a word has a capital letter that is not of software or HTTP."""
+    return (
+        any(letter != letter.lower() for letter in word) and word not in _no_names() and not re.fullmatch(_FIELD, word)
+    )
+
+
+def _is_plain(word: str) -> bool:
+    """Whether a word is made of letters that can be capital ones, or is a short number."""
+    if len(word) > _LONGEST_WORD or "@" in word or "://" in word or word.startswith("www."):
+        return False
+    if any(letter.isdigit() for letter in word):
+        return re.fullmatch(_SHORT_NUMBER, word) is not None
+    return not any(unicodedata.category(letter) in ("Lo", "Nl", "No") for letter in word)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hostaway_sync.store import accounts, forgetting
+from hostaway_sync.errors import UsageError
+from hostaway_sync.store import accounts, forgetting, mailboxes
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -31,13 +32,18 @@ class Guests:
 
         Raises:
             AccountError: the account is unknown.
+            UsageError: an address is none.
             SecretError: addresses are stored as hashes, and the secret of these does not open.
         """
         if accounts.find_account(self._database, account_id) is None:
             raise accounts.account_unknown(account_id)
-        addresses = [email.strip().lower() for email in emails]
-        redaction = self._wiring.redaction() if addresses else None
-        if redaction is not None:
-            addresses += [redaction.hashed(email) for email in emails]
+        sought = [mailboxes.addresses_in(email) for email in emails]
+        if not all(sought):
+            raise UsageError("a mail address has a name, an @ and a host: one that was given has not")
+        redaction = self._wiring.redaction() if sought else None
+        addresses = {
+            address: [redaction.hashed(one) for one in mailboxes.spellings(address)] if redaction else []
+            for address in frozenset().union(*sought)
+        }
         wanted = forgetting.Wanted(reservations, addresses)
         return (forgetting.rehearse if dry_run else forgetting.forget)(self._database, account_id, wanted)

@@ -123,6 +123,7 @@ class Page:
         doubt: why this walk may have missed something, as a short phrase; only its last page carries one.
         position: where the walk of a whole list stands after this page, for `resume`; None: it has to begin again.
         moments: the same clock for records that were asked for one by one, by their ids.
+        parent: the object that the list belongs to, where it belongs to one, whatever its records say.
     """
 
     shape: Shape
@@ -132,6 +133,7 @@ class Page:
     doubt: str | None = None
     position: str | None = None
     moments: Mapping[int, datetime] = field(default_factory=dict)
+    parent: int | None = None
 
     def observed(self, record_id: int | None) -> datetime:
         """Give when a record was asked for."""

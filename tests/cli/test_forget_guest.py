@@ -53,3 +53,32 @@ def test_who_is_to_be_forgotten_must_be_said(town: Callable[..., Town], program:
     assert refused.returncode == 2
     assert "say --yes" in refused.stderr
     assert here.ask("SELECT count(*) FROM forgotten_guests") == [(0,)]
+
+
+def test_whoever_is_nowhere_is_not_silently_forgotten(town: Callable[..., Town], program: Program) -> None:
+    """Exit 1 and one sentence, without the address; also beside one who is found, and once a guest has no address."""
+    here = town(reservations=6)
+    number, other, *_ = sorted(here.truth("reservations"))
+    here.sandbox.account(here.account_id).update_reservation(number, guestEmail=f" {MAIL.title()}. ")
+    here.mirror().sync(here.account_id)
+
+    def forget(*words: str) -> tuple[int, str, list[int]]:
+        done = program(here, "forget-guest", "--account", str(here.account_id), "--yes", "--json", *words)
+        assert MAIL not in done.stderr
+        return done.returncode, done.stderr, json.loads(done.stdout)["reservations"]
+
+    code, said, found = forget("--email", "nobody@guests.example", "--dry-run")
+    assert (code, found) == (1, [])
+    assert "nothing is here of 1 of the addresses" in said
+    code, said, found = forget("--email", "nobody@guests.example", "--email", MAIL)
+    assert (code, found) == (1, [number])
+    assert "nothing is here of 1 of the addresses" in said
+    code, said, found = forget("--email", MAIL)
+    assert (code, found) == (1, [])
+    assert "unless the guest was erased before" in said
+    assert forget("--reservation", str(number)) == (0, "", [number])
+    assert forget("--reservation", str(other)) == (0, "", [other])
+    code, said, found = forget("--reservation", "3")
+    assert (code, found) == (1, [3])
+    assert "nothing is here of reservation 3" in said
+    assert forget("--reservation", "3")[0] == 0

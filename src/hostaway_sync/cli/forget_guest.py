@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hostaway_sync.cli import output, prompts
+from hostaway_sync.cli import output, prompts, streams
 from hostaway_sync.cli.arguments import Json, OneAccountOption, Reservations
 from hostaway_sync.cli.opening import open_mirror
-from hostaway_sync.errors import UsageError
+from hostaway_sync.errors import RunIncomplete, UsageError
 
 if TYPE_CHECKING:
     from hostaway_sync.store.forgetting import Erasure
@@ -32,7 +32,7 @@ def forget_guest(
     """Erase a guest: names, addresses, codes and the text of every message; nights and money stay.
 
     The reservations are remembered, so that no sync, webhook or repair brings the guest back. It cannot be undone.
-    Hostaway keeps the guest: ask there, too. Killed in between, run it again.
+    Hostaway keeps the guest: ask there, too. Killed in between, run it again. Exit 1: what was asked for is nowhere.
     """
     if not reservation and not email:
         raise UsageError("who is to be forgotten? Say --reservation or --email")
@@ -51,10 +51,30 @@ def forget_guest(
                 "reservations": list(done.reservations),
                 "conversations": list(done.conversations),
                 "rows": dict(done.rows),
+                "unknown_reservations": list(done.unknown),
+                "unknown_addresses": done.unknown_addresses,
             }
         )
     elif output.is_terminal():
         _print(account_id, done, dry_run=dry_run)
+    _require_found(account_id, done)
+
+
+def _require_found(account_id: int, done: Erasure) -> None:
+    """Say what was asked for and is nowhere: who reads nothing takes the guest for erased.
+
+    Raises:
+        RunIncomplete: it is nowhere, and this call did not end an earlier one that was cut.
+    """
+    missed = [f"reservation {number}" for number in done.unknown]
+    if done.unknown_addresses:
+        missed.append(f"{done.unknown_addresses} of the addresses, unless the guest was erased before")
+    if not missed:
+        return
+    sentence = f"account {account_id}: nothing is here of {'; '.join(missed)}: check the id and the spelling"
+    if not done.is_resumed:
+        raise RunIncomplete(sentence)
+    streams.say(f"{sentence}; what an earlier call left behind is erased")
 
 
 def _words(done: Erasure) -> str:

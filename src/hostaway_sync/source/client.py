@@ -175,7 +175,7 @@ class Client:
 
         bookmark = Bookmark(resume)
         walk = steps.of(self._walk(spec, since, bookmark))
-        return follow(walk, spec, fetch, self._ahead, bookmark, self._veil(resource))
+        return follow(walk, spec, fetch, self._ahead, bookmark, self._veil(resource), parent=parent)
 
     def get(self, resource: Resource, record_id: int, *, parent: int | None = None, why: str = "") -> Page:
         """Read one object, as a page of one record; see `Source.get`.
@@ -194,7 +194,7 @@ class Client:
 
         with span(f"page {resource}", resource=resource, rows=1):
             record, observed_at = self._asking.object(path, spec.params, self._access, read, Cause(why))
-        return Page(spec.shape, (record,), observed_at)
+        return Page(spec.shape, (record,), observed_at, parent=parent)
 
     def _walk(self, spec: Spec, since: datetime | None, bookmark: Bookmark) -> Walk:
         if not spec.is_paged:

@@ -41,7 +41,7 @@ class Correspondence:
             # What comes next rests on the highest id: a message of last year must not pass for one of today.
             raise SourceUnavailable(f"Hostaway answered GET {path} with none of the {listing.count} messages it counts")
         records = {record.id: record for record in (as_record(row, spec) for row in listing.rows) if record.id}
-        return Page(spec.shape, tuple(records.values()), observed_at)
+        return Page(spec.shape, tuple(records.values()), observed_at, parent=conversation_id)
 
     def post(self, wish: Wish, *, leaving: Callable[[], None]) -> Posted:
         """Ask Hostaway once to send a message; see `Correspondent`."""

@@ -236,8 +236,7 @@ class Exchange:
 
     def _tell(self, request: Request, sending: _Sending, status: int | None, failed: str | None) -> None:
         took = self._seconds() - sending.departure.left_at
-        answer = "no whole answer" if status is None else status
-        logger.debug("%s %s: %s, %.3f s", request.method, request.path, answer, took)
+        logger.debug("%s %s: %s, %.3f s", request.method, request.path, status or "no whole answer", took)
         if self._observe is None:
             return
         call = ApiCall(

@@ -38,11 +38,14 @@ def follow(
     ahead: Executor,
     bookmark: Bookmark,
     veil: Veil | None = None,
+    *,
+    parent: int | None = None,
 ) -> Iterator[Page]:
     """Yield a page for each position, with where `walk` moved the bookmark to, the last with the walk's outcome.
 
     Positions that the walk names in advance are fetched on `ahead`; those it no longer wants are forgotten. What
-    `fetch` raises is raised when the walk gets to that position. `veil` hides fields of the records.
+    `fetch` raises is raised when the walk gets to that position. `veil` hides fields of the records; `parent` is
+    the object whose list it is.
     """
     fetching: dict[int | None, Future[Arrival]] = {}
     wanted = next(walk)
@@ -56,7 +59,7 @@ def follow(
             listing = arrival.listing
             raws = listing.rows if listing else []
             rows = [_believed(as_row(raw, spec, veil), arrival.observed_at) for raw in raws]
-            page = Page(spec.shape, LateRecords(spec, raws, rows, veil), arrival.observed_at)
+            page = Page(spec.shape, LateRecords(spec, raws, rows, veil), arrival.observed_at, parent=parent)
             count = listing.count if listing else None
             is_total = spec.is_whole and (spec.paging is Paging.OFFSET or wanted[0] is None)
             try:

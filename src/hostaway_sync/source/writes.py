@@ -77,7 +77,7 @@ def read_answer(
     is_ours = said is not None and said.conversation_id in {None, wish.conversation_id} and not said.is_incoming
     if not is_ours:
         raise SourceUnavailable(f"Hostaway answered {asked} with a success and something that is not the message")
-    return Page(THREAD.shape, (record,), observed_at)
+    return Page(THREAD.shape, (record,), observed_at, parent=wish.conversation_id)
 
 
 def read_said(payload: bytes | str) -> Said | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 HASH_RULE: Final = b"\x03"
 """First byte of the hash of a payload whose guest is forgotten: it is taken over what stays of it."""
 _DIGEST_BYTES: Final = 16
-GONE: Final = b"erased with a guest: "
+ERASED: Final = "erased with a guest"
+GONE: Final = f"{ERASED}: ".encode()
 """How bytes begin of which only their number is kept."""
 
 _NUMBER: Final = re.compile(rb'-?\d{1,18}(\.\d{1,18})?([eE][+-]?\d{1,3})?|"-?\d{1,12}(\.\d{1,6})?"|true|false|null')
@@ -66,7 +67,32 @@ _KEPT: Final[Mapping[Resource, Mapping[str, re.Pattern[bytes]]]] = {
 _EMPTIED: Final[Mapping[Resource, Mapping[str, msgspec.Raw]]] = {
     Resource.MESSAGES: {"body": msgspec.Raw(b'""')},
 }
+_STAMP: Final = '(null|"[0-9TZ :.+-]{0,40}")?'
+FORMS: Final = {"status": "[A-Za-z_]{0,40}", "activity": rf"{_STAMP}([|]{_STAMP})*"}
+"""What typed columns may keep that are text: one word, and stamps; as PostgreSQL reads patterns, too."""
 _OBJECTS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class _Copies(msgspec.Struct):
+    reservation: Any = msgspec.field(default=None, name="Reservation")
+    messages: Any = msgspec.field(default=None, name="conversationMessages")
+
+
+_COPIED: Final = msgspec.json.Decoder(_Copies)
+
+
+def owners_of_copies(payload: str) -> tuple[object, ...] | None:
+    """Return what the copies inside a conversation say of whose they are; None: they cannot be read."""
+    try:
+        copies = _COPIED.decode(payload)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    messages = copies.messages if isinstance(copies.messages, list) else [copies.messages]
+    said = [copies.reservation.get("id")] if isinstance(copies.reservation, dict) else []
+    for one in messages:
+        if isinstance(one, dict):
+            said += [one.get("reservationId"), one.get("conversationId")]
+    return tuple(said)
 
 
 def remains(resource: Resource, payload: str) -> str:
@@ -84,9 +110,17 @@ def remains(resource: Resource, payload: str) -> str:
 def erased(resource: Resource, record: Record) -> Record:
     """Give a record without its guest; again it gives the same."""
     payload = remains(resource, record.payload)
-    if record.id is not None:
-        return replace(record, payload=payload, payload_hash=digest_of(payload), exact=None, reason=None)
-    return replace(record, payload=payload, exact=gone(record.exact or b""))
+    if record.id is None:
+        return replace(record, payload=payload, exact=gone(record.exact or b""))
+    columns = {name: _as_formed(name, value) for name, value in record.columns.items()}
+    activity = _as_formed("activity", record.activity)
+    kept = replace(record, payload=payload, payload_hash=digest_of(payload), columns=columns, activity=activity)
+    return replace(kept, exact=None, reason=None)
+
+
+def _as_formed(column: str, value: Any) -> Any:  # noqa: ANN401  (whatever a column holds)
+    is_free = isinstance(value, str) and not re.fullmatch(FORMS.get(column, ""), value)
+    return None if is_free else value
 
 
 def digest_of(payload: str) -> bytes:

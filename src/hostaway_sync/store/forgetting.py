@@ -8,14 +8,14 @@ Killed in between, nothing comes in any more, and the next call for the account 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from hostaway_sync.records import Resource
-from hostaway_sync.store import audit, forgotten, guests, ownership
+from hostaway_sync.store import audit, belongings, erased_keys, forgotten, guests, ownership
 from hostaway_sync.store.audit import Action
 from hostaway_sync.store.forgotten import Forgotten
 from hostaway_sync.store.guests import Guest
@@ -23,10 +23,8 @@ from hostaway_sync.store.tables import (
     MIRRORED,
     accounts,
     conversation_messages,
-    conversations,
     forgotten_guests,
     quarantined_records,
-    reservations,
 )
 
 if TYPE_CHECKING:
@@ -34,26 +32,56 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.engine import Database
 
-# Where an address may stand (API notes, 7.2 and 9.2), as paths into payloads.
-_OF_RESERVATION: Final = (("guestEmail",),)
-_OF_CONVERSATION: Final = (("guestEmail",), ("recipientEmail",), ("Reservation", "guestEmail"))
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Who is to be forgotten: whoever has these reservations, or any of these addresses, in small letters."""
+    """Who is to be forgotten: whoever has these reservations, or any of these addresses.
+
+    Attributes:
+        reservations: their ids.
+        addresses: each in its one form (see `mailboxes`), with the hashes that may stand in its place.
+    """
 
     reservations: Collection[int] = ()
-    emails: Collection[str] = ()
+    addresses: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What forgetting did: whose objects, and by table in how many rows the guest was; tables without are left out."""
+    """What forgetting did.
+
+    Attributes:
+        reservations: whose guests are forgotten.
+        conversations: the same.
+        rows: by table, in how many rows the guest was; tables without are left out.
+        unknown: reservations that were asked for, that no row is about and that were not forgotten before.
+        unknown_addresses: how many of the addresses are nowhere; a guest who was erased before has none any more.
+        is_resumed: it also erased what an earlier call that was cut left behind.
+    """
 
     reservations: tuple[int, ...]
     conversations: tuple[int, ...]
     rows: Mapping[str, int] = field(default_factory=dict)
+    unknown: tuple[int, ...] = ()
+    unknown_addresses: int = 0
+    is_resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """Whom a call is about, and what of it is nowhere."""
+
+    reservations: frozenset[int]
+    conversations: frozenset[int]
+    unknown: tuple[int, ...]
+    unknown_addresses: int
+
+    def noted(self, erasure: Erasure) -> Erasure:
+        """Return what was done, with what was not found."""
+        is_resumed = not (
+            self.reservations.issuperset(erasure.reservations) and self.conversations.issuperset(erasure.conversations)
+        )
+        return replace(erasure, unknown=self.unknown, unknown_addresses=self.unknown_addresses, is_resumed=is_resumed)
 
 
 class _Undone(Exception):
@@ -67,16 +95,16 @@ def forget(database: Database, account_id: int, wanted: Wanted) -> Erasure:
 
     The account may be disabled or removed, but its row must be there.
     """
-    database.transaction(partial(_remember, account_id=account_id, wanted=wanted))
-    return database.transaction(partial(_erase, account_id=account_id))
+    sought = database.transaction(partial(_remember, account_id=account_id, wanted=wanted))
+    return sought.noted(database.transaction(partial(_erase, account_id=account_id)))
 
 
 def rehearse(database: Database, account_id: int, wanted: Wanted) -> Erasure:
     """Say what `forget` would do; whatever it does is undone."""
 
     def undone(connection: sa.Connection) -> None:
-        _remember(connection, account_id, wanted)
-        raise _Undone(_erase(connection, account_id))
+        sought = _remember(connection, account_id, wanted)
+        raise _Undone(sought.noted(_erase(connection, account_id)))
 
     try:
         database.transaction(undone)
@@ -85,43 +113,22 @@ def rehearse(database: Database, account_id: int, wanted: Wanted) -> Erasure:
     raise AssertionError  # pragma: no cover  (it always ends so)
 
 
-def _remember(connection: sa.Connection, account_id: int, wanted: Wanted) -> None:
+def _remember(connection: sa.Connection, account_id: int, wanted: Wanted) -> _Sought:
     ownership.hold_alone(connection, account_id)
     # A delivery is stored with a key that refers to this row: those under way end, later ones see what is remembered.
     itself = accounts.c.account_id == account_id
     connection.execute(sa.select(accounts.c.account_id).where(itself).with_for_update())
     ids, talks = set(wanted.reservations), set[int]()
-    if wanted.emails:
-        ask = partial(_with_address, connection, account_id, emails=wanted.emails)
-        ids |= ask(reservations, "id", _OF_RESERVATION) | ask(conversations, "reservation_id", _OF_CONVERSATION)
-        talks |= ask(conversations, "id", _OF_CONVERSATION)
-    talks |= _talks(connection, account_id, ids)
+    unknown = tuple(sorted(ids - belongings.known(connection, account_id, ids)))
+    owners = belongings.by_address(connection, account_id, wanted.addresses) if wanted.addresses else {}
+    for found in owners.values():
+        ids |= found[Resource.RESERVATIONS]
+        talks |= found[Resource.CONVERSATIONS]
+    talks |= belongings.conversations_of(connection, account_id, ids)
     forgotten.remember(connection, account_id, Resource.RESERVATIONS, ids)
     forgotten.remember(connection, account_id, Resource.CONVERSATIONS, talks)
-
-
-def _talks(connection: sa.Connection, account_id: int, ids: Collection[int]) -> set[int]:
-    """Give the conversations of reservations, those too of which only messages are known."""
-    found: set[int] = set()
-    for table, number in ((conversations, "id"), (conversation_messages, "conversation_id")):
-        of_them = table.c.reservation_id == sa.func.any(sa.literal(sorted(ids), sa.ARRAY(sa.BigInteger)))
-        query = sa.select(table.c[number]).where(table.c.account_id == account_id, of_them)
-        found |= set(connection.scalars(query.where(table.c[number].is_not(None))))
-    return found
-
-
-def _with_address(
-    connection: sa.Connection,
-    account_id: int,
-    table: sa.Table,
-    number: str,
-    paths: Collection[tuple[str, ...]],
-    *,
-    emails: Collection[str],
-) -> set[int]:
-    has_it = [sa.func.lower(table.c.raw_payload[path].as_string()).in_(list(emails)) for path in paths]
-    query = sa.select(table.c[number]).where(table.c.account_id == account_id, sa.or_(*has_it))
-    return set(connection.scalars(query.where(table.c[number].is_not(None))))
+    nowhere = sum(not any(found.values()) for found in owners.values())
+    return _Sought(frozenset(ids), frozenset(talks), unknown, nowhere)
 
 
 def _erase(connection: sa.Connection, account_id: int) -> Erasure:
@@ -151,6 +158,7 @@ def _erase_everywhere(connection: sa.Connection, guest: Guest) -> dict[str, int]
     table = conversation_messages
     mine = (table.c.account_id == guest.account_id, guests.theirs(Resource.MESSAGES, guest))
     messages = list(connection.scalars(sa.select(table.c.id).where(*mine)))
+    erased_keys.erase(connection, guest.account_id, guest.objects)
     for words in guests.WORDS:
         note(words.table, words.erase(connection, guest))
     note(quarantined_records, guests.erase_quarantine(connection, guest, messages))

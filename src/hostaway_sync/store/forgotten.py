@@ -6,24 +6,50 @@ flight can bring a guest back. Deliveries are stored after their account's row w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from hostaway_sync.deliveries import REQUEST_ID
 from hostaway_sync.records import Resource
 from hostaway_sync.store import erasure
-from hostaway_sync.store.tables import forgotten_guests, webhook_log
+from hostaway_sync.store.tables import conversation_messages, forgotten_guests, webhook_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from hostaway_sync.records import Page, Record
 
-_MOST_NESTED = 6
+# Columns that say whose a record is.
+_OWNERS: Final = frozenset({"reservation_id", "conversation_id"})
+_DIGITS: Final = re.compile(r"(?<![0-9])[0-9]{1,19}(?![0-9])")
+
+
+def counted(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """Say of bytes only how many there were; of what says so already, the same."""
+    beginning = sa.literal(erasure.GONE, sa.LargeBinary)
+    size = sa.func.convert_to(sa.cast(sa.func.length(column), sa.Text) + " bytes", "UTF8")
+    is_gone = sa.func.substring(column, 1, len(erasure.GONE)) == beginning
+    return sa.case((is_gone, column), else_=beginning.op("||")(size))
+
+
+_EVENT: Final = webhook_log.c.event
+_REQUEST: Final = webhook_log.c.headers[REQUEST_ID].astext
+UNDELIVERED: Final[Mapping[str, Any]] = {
+    "payload": sa.null(),
+    "body": counted(webhook_log.c.body),
+    "event": sa.case((_EVENT.regexp_match("^[A-Za-z_.]{0,60}$"), _EVENT), else_=erasure.ERASED),
+    "headers": sa.case(
+        (_REQUEST.regexp_match("^[0-9a-f-]{36}$"), sa.func.jsonb_build_object(REQUEST_ID, _REQUEST)),
+        else_=sa.literal_column("'{}'::jsonb"),
+    ),
+    "signature": None,
+}
+"""What stands in a delivery of which nothing may stay but what it was about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +63,51 @@ class Forgotten:
         """Say whether there is any."""
         return bool(self.reservations or self.conversations)
 
-    def has(self, resource: Resource, record: Record) -> bool:
-        """Say whether a record is of a forgotten guest, or of whom nobody can say whose it is."""
+    def has(self, resource: Resource, record: Record, parent: int | None = None) -> bool:
+        """Say whether a record is of a forgotten guest, or of whom nobody can say whose it is.
+
+        Args:
+            resource: its kind.
+            record: as received, or as the source may have damaged it.
+            parent: whose list it stood in; that counts whatever the record says.
+        """
         if resource is Resource.LISTINGS:
             return False
-        if record.id is None:
+        if record.id is None or self._are_owners(resource, parent):
             return True
-        reservation = record.id if resource is Resource.RESERVATIONS else record.columns.get("reservation_id")
-        conversation = record.id if resource is Resource.CONVERSATIONS else record.columns.get("conversation_id")
-        return reservation in self.reservations or conversation in self.conversations
+        if resource is Resource.RESERVATIONS:
+            return record.id in self.reservations
+        columns = record.columns
+        conversation = record.id if resource is Resource.CONVERSATIONS else columns.get("conversation_id")
+        if columns.get("reservation_id") in self.reservations or conversation in self.conversations:
+            return True
+        is_nobodys = conversation is None and columns.get("reservation_id") is None
+        is_unclear = parent is None and (is_nobodys or not _OWNERS.isdisjoint(record.misfits))
+        return is_unclear or self._are_copied_in(resource, record.payload)
+
+    def _are_owners(self, resource: Resource, parent: int | None) -> bool:
+        """Whether a list belongs to one of these: of conversations to a reservation, of messages to a conversation."""
+        return parent in (self.reservations if resource is Resource.CONVERSATIONS else self.conversations)
+
+    def _are_copied_in(self, resource: Resource, payload: str) -> bool:
+        """Whether a conversation holds copies of these objects, though it says that it is another reservation's."""
+        if resource is not Resource.CONVERSATIONS:
+            return False
+        owners = erasure.owners_of_copies(payload)
+        return owners is None or not self._all.isdisjoint(_numbers(list(owners)))
+
+    @property
+    def _all(self) -> frozenset[int]:
+        return self.reservations | self.conversations
 
     def are_named_in(self, payload: str | None) -> bool:
         """Say whether JSON text names one of these objects, or nobody can say what it names."""
         if payload is None:
             return True
         try:
-            numbers = set(_numbers(msgspec.json.decode(payload)))
+            return not self._all.isdisjoint(_numbers(msgspec.json.decode(payload)))
         except (msgspec.MsgspecError, RecursionError):
             return True
-        return not numbers.isdisjoint(self.reservations | self.conversations)
 
 
 def of_account(connection: sa.Connection, account_id: int) -> Forgotten:
@@ -86,13 +138,36 @@ def without_guests(connection: sa.Connection, account_id: int, page: Page, *, wr
     known = of_account(connection, account_id)
     if not known:
         return page
-    theirs = [known.has(resource, record) for record in page.records]
+    before = _stored(connection, account_id, page, known)
+    theirs = [record.id in before or known.has(resource, record, page.parent) for record in page.records]
     if writing and resource is Resource.CONVERSATIONS:
         ids = {record.id for record, is_theirs in zip(page.records, theirs, strict=True) if is_theirs and record.id}
         _remember_later(connection, account_id, ids - known.conversations)
     pairs = zip(page.records, theirs, strict=True)
-    records = [erasure.erased(resource, record) if is_theirs else record for record, is_theirs in pairs]
+    records = [_owned(erasure.erased(resource, record), before) if is_theirs else record for record, is_theirs in pairs]
     return replace(page, records=tuple(records))
+
+
+def _stored(connection: sa.Connection, account_id: int, page: Page, known: Forgotten) -> dict[int, dict[str, Any]]:
+    """Return the owners of those messages of a page that are stored as a forgotten guest's, whatever they say now."""
+    if page.shape.resource is not Resource.MESSAGES:
+        return {}
+    table, array = conversation_messages, sa.ARRAY(sa.BigInteger)
+    owners = (table.c.reservation_id, table.c.conversation_id)
+    of_one = [
+        column == sa.func.any(sa.literal(sorted(ids), array))
+        for column, ids in zip(owners, (known.reservations, known.conversations), strict=True)
+    ]
+    ids = [record.id for record in page.records if record.id is not None]
+    is_one = (table.c.account_id == account_id, table.c.id == sa.func.any(sa.literal(ids, array)))
+    rows = connection.execute(sa.select(table.c.id, *owners).where(*is_one, sa.or_(*of_one)))
+    return {row.id: {"reservation_id": row.reservation_id, "conversation_id": row.conversation_id} for row in rows}
+
+
+def _owned(record: Record, before: Mapping[int, dict[str, Any]]) -> Record:
+    """Return a message with the owners that it had, or nobody would know it again."""
+    owners = before.get(record.id) if record.id is not None else None
+    return record if owners is None else replace(record, columns={**record.columns, **owners})
 
 
 def _remember_later(connection: sa.Connection, account_id: int, ids: set[int]) -> None:
@@ -105,18 +180,19 @@ def _remember_later(connection: sa.Connection, account_id: int, ids: set[int]) -
         webhook_log.c.target_resource == Resource.CONVERSATIONS.value,
         webhook_log.c.object_id == sa.func.any(sa.literal(sorted(ids), sa.ARRAY(sa.BigInteger))),
     )
-    empty = {"payload": sa.null(), "body": erasure.GONE}
-    connection.execute(sa.update(webhook_log).where(*about).values(empty))
+    connection.execute(sa.update(webhook_log).where(*about).values(UNDELIVERED))
 
 
-def _numbers(value: Any, depth: int = 0) -> Iterable[int]:  # noqa: ANN401  (whatever JSON can hold)
-    if isinstance(value, int):
-        yield value
-    elif isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:  # noqa: PLR2004  (an id)
-        yield int(value)
-    elif depth < _MOST_NESTED and isinstance(value, dict):
-        for part in value.values():
-            yield from _numbers(part, depth + 1)
-    elif depth < _MOST_NESTED and isinstance(value, Sequence) and not isinstance(value, str):
-        for part in value:
-            yield from _numbers(part, depth + 1)
+def _numbers(document: object) -> Iterator[int]:
+    """Return every number in JSON that may be an id, those within texts and keys, too; however deep it lies."""
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield from (int(digits) for digits in _DIGITS.findall(value))
+        elif isinstance(value, dict):
+            waiting += [*value, *value.values()]
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+            yield int(value)

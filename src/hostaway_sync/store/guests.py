@@ -6,15 +6,15 @@ table in one of them.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
 from hostaway_sync.deliveries import Target
 from hostaway_sync.records import Resource
-from hostaway_sync.store import erasure
+from hostaway_sync.store import erasure, forgotten, traces
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.tables import (
     MIRRORED,
@@ -24,6 +24,7 @@ from hostaway_sync.store.tables import (
     sent_messages,
     sync_run_resources,
     sync_runs,
+    verifications,
     webhook_log,
 )
 
@@ -34,27 +35,8 @@ if TYPE_CHECKING:
 
     Whose = Callable[["Guest"], sa.ColumnElement[bool]]
 
-ERASED: Final = "erased with a guest"
-_SHORTEST_TRACE: Final = 5
-# What names one person, wherever it turns up; a first name alone names many (API notes, 7.2 and 9.2).
-_NAMING: Final = (
-    "guestName",
-    "guestEmail",
-    "phone",
-    "guestAuthHash",
-    "guestPortalUrl",
-    "guestPortalRevampUrl",
-    "guestExternalAccountId",
-    "guestAddress",
-    "guestPicture",
-    "hostProxyEmail",
-    "channelReservationId",
-    "confirmationCode",
-    "recipientEmail",
-    "recipientName",
-    "hostEmail",
-    "ccNumber",
-)
+ERASED: Final = erasure.ERASED
+_BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +53,11 @@ class Guest:
         ids = self.objects.reservations if is_reservation else self.objects.conversations
         return sa.literal(sorted(ids), sa.ARRAY(sa.BigInteger))
 
+    def is_named_in(self, words: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+        """Tell texts in which the id of one of these objects stands."""
+        ids = "|".join(map(str, sorted(self.objects.reservations | self.objects.conversations)))
+        return words.regexp_match(rf"\m({ids})\M") if ids else sa.false()
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -79,8 +66,8 @@ class Words:
     Attributes:
         table: with `account_id`.
         instead: by column, what stands there afterwards.
-        whose: which rows are about the guest; None: only a trace tells.
-        searched: columns in which a trace tells, and only those rows lose what `instead` names.
+        whose: which rows are about the guest; None: only what is searched tells.
+        searched: columns in which a trace or an id tells, and only those rows lose what `instead` names.
     """
 
     table: sa.Table
@@ -91,7 +78,9 @@ class Words:
     def erase(self, connection: sa.Connection, guest: Guest) -> int:
         """Take a guest out; give from how many rows."""
         found = [self.whose(guest)] if self.whose else []
-        found += [_has_trace(self.table.c[name], guest.traces) for name in self.searched]
+        for name in self.searched:
+            words = sa.cast(self.table.c[name], sa.Text)
+            found += [_has_trace(words, guest.traces), guest.is_named_in(words)]
         differs = [self.table.c[name].is_distinct_from(value) for name, value in self.instead.items()]
         statement = sa.update(self.table).where(
             self.table.c.account_id == guest.account_id, sa.or_(sa.false(), *found), sa.or_(*differs)
@@ -113,20 +102,10 @@ def by_columns(reservation: sa.Column[Any], conversation: sa.Column[Any]) -> Who
     )
 
 
-def counted(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """Say of bytes only how many there were; of what says so already, the same."""
-    beginning = sa.literal(erasure.GONE, sa.LargeBinary)
-    size = sa.func.convert_to(sa.cast(sa.func.length(column), sa.Text) + " bytes", "UTF8")
-    is_gone = sa.func.substring(column, 1, len(erasure.GONE)) == beginning
-    return sa.case((is_gone, column), else_=beginning.op("||")(size))
-
-
 def _in_inbox(guest: Guest) -> sa.ColumnElement[bool]:
-    """Tell deliveries by their object, by an id anywhere in them, or because nobody can say what is in them."""
+    """Tell deliveries by their object, or because nobody can say what is in them."""
     target = by_target(webhook_log.c.target_resource, webhook_log.c.object_id)(guest)
-    ids = "|".join(map(str, sorted(guest.objects.reservations | guest.objects.conversations)))
-    named = sa.cast(webhook_log.c.payload, sa.Text).regexp_match(rf"\m({ids})\M")
-    return sa.or_(target, webhook_log.c.payload.is_(None), webhook_log.c.object_id.is_(None), named)
+    return sa.or_(target, webhook_log.c.payload.is_(None), webhook_log.c.object_id.is_(None))
 
 
 def _in_jobs(guest: Guest) -> sa.ColumnElement[bool]:
@@ -140,6 +119,11 @@ def _in_letters(guest: Guest) -> sa.ColumnElement[bool]:
     return sa.and_(dead_letters.c.kind == "delivery", target)
 
 
+def _untold(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """Say of a sentence that it is erased; where there was none, there is none."""
+    return sa.case((column.is_not(None), sa.literal(ERASED)), else_=column)
+
+
 _UNTOLD: Final[Mapping[str, Any]] = {
     "error": ERASED,
     "traceback": None,
@@ -149,27 +133,36 @@ _UNSENT = sent_messages.c.state == sa.literal_column("'pending'")
 _UNSAID: Final[Mapping[str, Any]] = {
     "body": ERASED,
     "body_hash": b"",
+    "error": _untold(sent_messages.c.error),
     # What waits to be sent must not be: it has no words any more, and nobody to hear them.
     "state": sa.case((_UNSENT, sa.literal_column("'failed'")), else_=sent_messages.c.state),
     "proof": sa.case((_UNSENT, sa.literal_column("'person'")), else_=sent_messages.c.proof),
     "settled_at": sa.case((_UNSENT, sa.func.now()), else_=sent_messages.c.settled_at),
 }
+_UNDELIVERED: Final = {**forgotten.UNDELIVERED, "error": _untold(webhook_log.c.error)}
+_LETTER: Final[Mapping[str, Any]] = {"payload": sa.null(), "headers": sa.null()}
+# A certificate says of each resource what went wrong.
+_CERTIFIED: Final = sa.cast(
+    sa.func.regexp_replace(
+        sa.cast(verifications.c.certificate, sa.Text),
+        r'"(error|note)": "(?:[^"\\]|\\.)*"',
+        rf'"\1": "{ERASED}"',
+        "g",
+    ),
+    verifications.c.certificate.type,
+)
 WORDS: Final = (
     Words(sent_messages, _UNSAID, by_columns(sent_messages.c.reservation_id, sent_messages.c.conversation_id)),
-    Words(
-        webhook_log,
-        {"payload": sa.null(), "body": counted(webhook_log.c.body)},
-        _in_inbox,
-        searched=("payload",),
-    ),
-    Words(dead_letters, {"payload": sa.null(), **_UNTOLD}, _in_letters),
-    Words(dead_letters, {"payload": sa.null()}, searched=("payload",)),
+    Words(webhook_log, _UNDELIVERED, _in_inbox, searched=("payload", "error", "headers", "event")),
+    Words(dead_letters, {**_LETTER, **_UNTOLD}, _in_letters),
+    Words(dead_letters, _LETTER, searched=("payload", "headers")),
     Words(dead_letters, _UNTOLD, searched=("error", "traceback", "history")),
     Words(job_attempts, {"error": ERASED, "traceback": None}, _in_jobs, searched=("error", "traceback")),
     Words(sync_runs, {"error": ERASED}, searched=("error",)),
     Words(sync_run_resources, {"error": ERASED}, searched=("error",)),
+    Words(verifications, {"certificate": _CERTIFIED}, searched=("certificate",)),
 )
-# Numbers, marks and times; of `verifications` and `audit_log`, ids and counts. `accounts` has people, but no guests.
+# Numbers, marks and times; of `audit_log`, ids and counts. `accounts` has people, but no guests.
 WITHOUT_WORDS: Final = frozenset(
     {
         "accounts",
@@ -185,7 +178,6 @@ WITHOUT_WORDS: Final = frozenset(
         "secrets_store",
         "source_outages",
         "verification_notes",
-        "verifications",
         "walk_pages",
         "walks",
         "watermarks",
@@ -216,8 +208,14 @@ def erase_payloads(connection: sa.Connection, resource: Resource, guest: Guest) 
             table.c.account_id == guest.account_id, table.c.id == row.id, table.c.raw_payload != new
         )
         values = {"raw_payload": new, "payload_hash": erasure.digest_of(staying), "updated_at": sa.func.now()}
+        values |= {name: _fitting(table.c[name], form) for name, form in erasure.FORMS.items() if name in table.c}
         touched += connection.execute(statement.values(values)).rowcount
     return touched
+
+
+def _fitting(column: sa.Column[Any], form: str) -> sa.ColumnElement[Any]:
+    """Leave a typed column as it is where it has no room for a person."""
+    return sa.case((column.regexp_match(f"^({form})$"), column), else_=sa.null())
 
 
 def erase_quarantine(connection: sa.Connection, guest: Guest, messages: list[int]) -> int:
@@ -231,7 +229,7 @@ def erase_quarantine(connection: sa.Connection, guest: Guest, messages: list[int
     )
     deleted = connection.execute(sa.delete(table).where(in_account, beside)).rowcount
     nameless = sa.and_(table.c.record_id.is_(None), table.c.resource != Resource.LISTINGS.value)
-    emptied = counted(table.c.exact)
+    emptied = forgotten.counted(table.c.exact)
     statement = sa.update(table).where(in_account, nameless, table.c.exact != emptied).values(exact=emptied)
     return deleted + connection.execute(statement).rowcount
 
@@ -241,15 +239,14 @@ def traces_of(connection: sa.Connection, guest: Guest) -> tuple[str, ...]:
     found: set[str] = set()
     for resource in (Resource.RESERVATIONS, Resource.CONVERSATIONS):
         table = MIRRORED[resource]
-        columns = [table.c.raw_payload[key].as_string() for key in _NAMING]
-        query = sa.select(*columns).where(table.c.account_id == guest.account_id, theirs(resource, guest))
-        for row in connection.execute(query):
-            found.update(value for value in row if value and len(value) >= _SHORTEST_TRACE)
+        query = sa.select(sa.cast(table.c.raw_payload, sa.Text))
+        mine = query.where(table.c.account_id == guest.account_id, theirs(resource, guest))
+        for payload in connection.scalars(mine.execution_options(yield_per=_BATCH)):
+            found |= traces.of_payload(payload)
     return tuple(sorted(found))
 
 
-def _has_trace(column: sa.Column[Any], traces: tuple[str, ...]) -> sa.ColumnElement[bool]:
-    words = sa.cast(column, sa.Text)
-    written = {json.dumps(trace, ensure_ascii=is_ascii)[1:-1] for trace in traces for is_ascii in (True, False)}
-    forms = sorted({*traces, *written})
-    return sa.or_(sa.false(), *(sa.func.strpos(words, form) > 0 for form in forms))
+def _has_trace(words: sa.ColumnElement[str], known: tuple[str, ...]) -> sa.ColumnElement[bool]:
+    # Small letters of ASCII alone: others depend on the locale of the database.
+    lowered = sa.func.translate(words, ascii_uppercase, ascii_lowercase)
+    return sa.or_(sa.false(), *(sa.func.strpos(lowered, form) > 0 for form in sorted(traces.spellings(known))))

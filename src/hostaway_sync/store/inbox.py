@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.deliveries import REQUEST_ID, Target, request_id_in
 from hostaway_sync.records import Resource
-from hostaway_sync.store import erasure, forgotten, jobs
+from hostaway_sync.store import forgotten, jobs
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.marks import at_latest_now, known
 from hostaway_sync.store.records import Owner
@@ -70,8 +70,8 @@ def _leave_out_guests(connection: sa.Connection, delivery: Delivery) -> None:
     """Keep of a delivery about a forgotten guest what it is about; only now, because the account's row is held."""
     known = forgotten.of_account(connection, delivery.account_id)
     if known and (delivery.event.target is None or known.are_named_in(delivery.payload)):
-        empty = {"payload": sa.null(), "body": erasure.gone(delivery.body)}
-        connection.execute(sa.update(webhook_log).where(webhook_log.c.id == delivery.delivery_id).values(empty))
+        mine = webhook_log.c.id == delivery.delivery_id
+        connection.execute(sa.update(webhook_log).where(mine).values(forgotten.UNDELIVERED))
 
 
 @dataclass(frozen=True, slots=True)

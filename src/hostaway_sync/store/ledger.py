@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from hostaway_sync.errors import LeaseLost
 from hostaway_sync.intents import Intent, IntentState, Proof, Way, Wish
-from hostaway_sync.store import engine, restoring
+from hostaway_sync.store import engine, erased_keys, restoring
 from hostaway_sync.store.audit import os_user
 from hostaway_sync.store.tables import conversation_messages
 from hostaway_sync.store.tables import sent_messages as ledger
@@ -66,9 +66,9 @@ def is_dead(connection: sa.Connection, intent: Intent) -> bool:
 
 
 def of_key(connection: sa.Connection, account_id: int, key: str) -> Intent | None:
-    """Give what a key stands for."""
-    found = _read(connection, ledger.c.account_id == account_id, ledger.c.idempotency_key == key)
-    return found[0] if found else None
+    """Give what a key stands for, or stood for before its guest was forgotten."""
+    is_it = ledger.c.idempotency_key.in_(erased_keys.forms(connection, account_id, key))
+    return next(iter(_read(connection, ledger.c.account_id == account_id, is_it)), None)
 
 
 def alike(connection: sa.Connection, wish: Wish, *, within: timedelta) -> list[Intent]:

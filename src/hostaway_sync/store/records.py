@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import DataError
 
 from hostaway_sync.records import Change, Resource, Shape
+from hostaway_sync.sentences import quoted
 from hostaway_sync.store import due, forgotten
 from hostaway_sync.store.marks import known
 from hostaway_sync.store.payload_rule import guard_records
@@ -102,7 +103,7 @@ def _execute(
 
 
 def _refused(record: Record, error: DataError) -> Record:
-    reason = str(error.orig).splitlines()[0]
+    reason = quoted(str(error.orig).splitlines()[0])
     exact = record.exact or record.payload.encode()
     return replace(record, exact=exact, reason=f"PostgreSQL refused it: {reason}")
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection, text
 
-LOCK = "SELECT pg_advisory_lock(hashtext('hostaway-sync migrate'))"
-UNLOCK = "SELECT pg_advisory_unlock(hashtext('hostaway-sync migrate'))"
+from hostaway_sync.store import old_locks
+
+# As long as another migrator may need; programs since revision 0021 wait for each other before they come here.
+PATIENCE_S = 600.0
 TIMEOUTS = ("SET lock_timeout = '10s'", "SET statement_timeout = '15min'")
 
 
@@ -14,9 +16,8 @@ def migrate(connection: Connection, schema: str) -> None:
     """Run what is missing, with `schema` as the place of every unqualified name."""
     quoted = connection.dialect.identifier_preparer.quote(schema)
     exists = text("SELECT 1 FROM pg_namespace WHERE nspname = :schema").bindparams(schema=schema)
-    # Waiting for another migrator is fine and has no limit; waiting for a table that is in use is not.
-    connection.execute(text("SET lock_timeout = 0"))
-    connection.execute(text(LOCK))
+    lock = old_locks.migrate(schema)
+    is_locked = old_locks.hold_for_session(connection, lock, PATIENCE_S)
     # Asked first, because IF NOT EXISTS wants the right to create even where there is nothing to do.
     if connection.scalar(exists) is None:
         connection.execute(text(f"CREATE SCHEMA {quoted}"))
@@ -31,7 +32,8 @@ def migrate(connection: Connection, schema: str) -> None:
             context.run_migrations()
     finally:
         connection.rollback()
-        connection.execute(text(UNLOCK))
+        if is_locked:
+            old_locks.release(connection, lock)
         connection.commit()
 
 

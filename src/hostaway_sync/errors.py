@@ -19,7 +19,8 @@ HostawaySyncError                what to do   exit code
 │   ├── NotFound                 skip         1    404
 │   └── RequestRejected          permanent    1    any other 4xx
 ├── StoreError
-│   └── StoreUnavailable         retry        1    connection lost, server restarting, serialization
+│   ├── StoreUnavailable         retry        1    connection lost, server restarting, serialization
+│   └── StoreBusy                retry        1    another program holds a lock, and did not give it back in time
 ├── SecretsUnavailable           retry        1    the store of secrets is away or wants less asked of it
 ├── AccountError                 permanent    1    exists already, is unknown, disabled or removed
 ├── MessageRefused               permanent    1    a guard rail keeps a message from a guest
@@ -173,6 +174,12 @@ class StoreError(HostawaySyncError):
 
 class StoreUnavailable(StoreError):
     """PostgreSQL is away, restarting, or asks to try again."""
+
+    advice = Advice.RETRY
+
+
+class StoreBusy(StoreError):
+    """Another program holds a lock of the database: it was waited for as long as is worth it."""
 
     advice = Advice.RETRY
 

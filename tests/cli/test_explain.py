@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from hostaway_sync.sandbox import faults
-from hostaway_sync.store import leases
+from hostaway_sync.store import leases, process_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ def test_a_token_is_no_secret_s_way_out(town: Build, program: Program) -> None:
 def test_a_run_that_could_not_begin_made_no_requests(town: Build, program: Program) -> None:
     """The document says so in the same key."""
     here = town()
-    leases.acquire(here.database, 70001, leases.this_process())
+    leases.acquire(here.database, 70001, process_names.this_process())
     done = program(here, "sync", "70001", "--explain", "--json")
     assert done.returncode == 75
     assert json.loads(done.stdout)["calls"] == []

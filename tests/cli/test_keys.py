@@ -304,7 +304,7 @@ def many_accounts(town: Town) -> None:
 # Where a rotation is killed, and how much is under a new key then.
 POINTS = {
     "before the new key is made": (
-        "SELECT pg_advisory_xact_lock_shared(hashtextextended('hostaway: the keys that seal', 0))",
+        f"INSERT INTO hostaway.rights VALUES ('{sealing.RIGHT}') ON CONFLICT (name) DO UPDATE SET name = excluded.name",
         1,
         0,
     ),
@@ -353,7 +353,7 @@ def test_two_rotations_at_once_make_one_key(town: Build, key_file: Path) -> None
     many_accounts(here)
     with held(here, POINTS["before the new key is made"][0]):
         processes = [start_program(here.environment(MASTER_KEY=""), "keys", "rotate") for _ in range(2)]
-        query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
         until(lambda: here.ask(query) == [(2,)], "both wait")
     for process in processes:
         process.join(PATIENCE)

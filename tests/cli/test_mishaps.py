@@ -102,7 +102,9 @@ class Deaths:
                 yield lambda _process: barrier.wait()
 
     def _stands_before_lock(self, process: BaseProcess) -> None:
-        query = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'")
+        query = sa.text(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
         while self._here.database.transaction(lambda connection: connection.scalar(query)) == 0:
             process.join(0.02)
             assert process.exitcode is None, printed(self._environment)

@@ -10,7 +10,7 @@ import pytest
 from hostaway_sync.cli import output
 from hostaway_sync.records import Mode, RunReport, RunState
 from hostaway_sync.settings import load_settings
-from hostaway_sync.store import leases
+from hostaway_sync.store import leases, process_names
 from hostaway_sync.store.accounts import Account
 from hostaway_sync.sync.fleet import AccountOutcome
 
@@ -97,7 +97,7 @@ def test_a_dry_run_of_all_prints_its_table_to_a_pipe(town: Build, program: Progr
 def test_another_run_at_work_is_a_document_for_scripts(town: Build, program: Program) -> None:
     """Exit 75 and silence on stderr, while --json says what was skipped."""
     here = town()
-    leases.acquire(here.database, 70001, leases.this_process())
+    leases.acquire(here.database, 70001, process_names.this_process())
     done = program(here, "sync", "70001", "--json")
     assert (done.returncode, done.stderr) == (75, "")
     document = json.loads(done.stdout)

@@ -15,7 +15,7 @@ from hostaway_sync.cli.reporting import reported
 from hostaway_sync.errors import LeaseHeld, RunIncomplete
 from hostaway_sync.pings import LONGEST_BODY, Pings
 from hostaway_sync.sandbox import faults
-from hostaway_sync.store import leases
+from hostaway_sync.store import leases, process_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,7 +91,7 @@ def test_another_run_at_work_is_no_failure(town: Build, monitor: Monitor, monkey
     here = town()
     for name, value in here.environment(PING_URL=monitor.url).items():
         monkeypatch.setenv(name, value)
-    leases.acquire(here.database, 70001, leases.this_process())
+    leases.acquire(here.database, 70001, process_names.this_process())
     with pytest.raises(LeaseHeld), _as_a_command(pings=True) as run:
         run.mirror.sync(70001)
     with _as_a_command(pings=False):

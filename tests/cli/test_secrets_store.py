@@ -202,7 +202,8 @@ def some_of(points: Iterable[str]) -> list[Any]:
 
 
 LOCKS = {
-    "lock": "SELECT pg_advisory_xact_lock_shared(hashtextextended('hostaway: the keys that seal', 0))",
+    "lock": "INSERT INTO hostaway.rights (name) VALUES ('the keys that seal')"
+    " ON CONFLICT (name) DO UPDATE SET name = excluded.name",
     "row": "SELECT 1 FROM hostaway.accounts WHERE account_id = 70002 FOR UPDATE",
 }
 

@@ -13,7 +13,7 @@ from tests.post import deliver
 
 from hostaway_sync.records import Mode, RunState
 from hostaway_sync.sandbox import AccountSpec
-from hostaway_sync.store import leases, runs
+from hostaway_sync.store import leases, process_names, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,7 +155,7 @@ def test_a_run_at_work_is_told_with_what_it_has_read(town: Build, program: Progr
     """Its mode, since when, how many records; a lease without a run is some other command."""
     here = town()
     here.mirror().sync(70001)
-    leases.acquire(here.database, 70001, leases.this_process())
+    leases.acquire(here.database, 70001, process_names.this_process())
     assert "another command works on it" in program(here, "status").stdout
     run_id = runs.trigger(here.database, 70001, Mode.FULL, max_retries=0)
     runs.start(here.database, run_id, 70001)

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from hostaway_sync.sandbox import AccountSpec, faults
-from hostaway_sync.store import leases
+from hostaway_sync.store import leases, process_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ def test_a_failing_source_is_named_with_what_it_broke(town: Build, program: Prog
 def test_another_run_at_work_is_silence_and_75(town: Build, program: Program) -> None:
     """Overlapping cron runs send no mail."""
     here = town()
-    leases.acquire(here.database, 70001, leases.this_process())
+    leases.acquire(here.database, 70001, process_names.this_process())
     done = program(here, "sync", "70001")
     assert (done.returncode, done.stdout, done.stderr) == (75, "", "")
     done = program(here, "sync-all")

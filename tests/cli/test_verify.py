@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 from hostaway_sync.sandbox import faults
-from hostaway_sync.store import leases
+from hostaway_sync.store import leases, process_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,7 +139,7 @@ def test_trusted_threads_are_said(town: Build, program: Program) -> None:
 def test_a_run_at_work_is_silence_and_75(town: Build, program: Program) -> None:
     """As for a sync."""
     here = town()
-    leases.acquire(here.database, 70001, leases.this_process())
+    leases.acquire(here.database, 70001, process_names.this_process())
     done = program(here, "verify", "70001")
     assert (done.returncode, done.stdout, done.stderr) == (75, "", "")
 

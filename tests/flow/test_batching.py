@@ -396,7 +396,7 @@ def test_a_batch_touches_no_row_before_it_knows_whose_they_are(storm: Storm) -> 
         ownership.hold_alone(connection, here.account_id)
         working = threading.Thread(target=settle, args=(here,))
         working.start()
-        waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
+        waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         until(lambda: one(here.database, waits) is not None, "a batch waits")
         free = f"SELECT id FROM hostaway.reservations WHERE id = ANY (ARRAY{moved}) FOR UPDATE NOWAIT"
         assert len(connection.exec_driver_sql(free).all()) == len(moved)

@@ -111,22 +111,6 @@ def test_a_right_has_one_holder(database: Database, database_url: str) -> None:
     elsewhere.close()
 
 
-def test_a_right_may_be_lost_with_its_connection(database: Database, database_url: str) -> None:
-    """A server that restarts meanwhile makes it free for others, and is no error for whoever had it."""
-    other = Database(database_url, schema="hostaway")
-    holders = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
-    with database.claim("token of account 1") as is_ours:
-        assert is_ours
-        other.transaction(lambda connection: connection.exec_driver_sql(holders).all())
-
-        def is_free() -> bool:
-            with other.claim("token of account 1") as found:
-                return found
-
-        assert until(is_free, "it is free")
-    other.close()
-
-
 def test_holders_of_rights_keep_no_connection_from_others(database_url: str) -> None:
     """However many renew at once, each still reaches the database."""
     small = Database(database_url, schema="hostaway", pool_size=2)

@@ -8,7 +8,7 @@ import pytest
 from hostaway_sync.errors import AccountError, CredentialsRejected, LeaseHeld
 from hostaway_sync.records import Resource, RunState
 from hostaway_sync.sandbox import AccountSpec, Request, faults
-from hostaway_sync.store import leases
+from hostaway_sync.store import leases, process_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -244,7 +244,7 @@ def test_an_account_without_inbox_rights_keeps_the_rest(
 def test_two_runs_of_one_account_never_overlap(town: Build) -> None:
     """The second run is told who holds the lease, and is written down as skipped."""
     here = town()
-    lease = leases.acquire(here.database, here.account_id, leases.this_process())
+    lease = leases.acquire(here.database, here.account_id, process_names.this_process())
     with pytest.raises(LeaseHeld):
         here.mirror().sync(here.account_id)
     assert here.ask("SELECT state FROM sync_runs") == [("skipped",)]
@@ -256,7 +256,7 @@ def test_a_queued_run_waits_for_the_lease_and_skips_nothing(town: Build) -> None
     """It comes again every half minute: a day of that would be all that the history shows."""
     here = town()
     mirror = here.mirror()
-    lease = leases.acquire(here.database, here.account_id, leases.this_process())
+    lease = leases.acquire(here.database, here.account_id, process_names.this_process())
     mirror.push.enqueue_syncs()
     with mirror.push.worker(drain=True) as working:
         working.wait()

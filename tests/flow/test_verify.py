@@ -9,7 +9,7 @@ import pytest
 from hostaway_sync.errors import AccountError, LeaseHeld
 from hostaway_sync.records import Resource
 from hostaway_sync.sandbox import Switches, faults
-from hostaway_sync.store import leases
+from hostaway_sync.store import leases, process_names
 from hostaway_sync.sync.certificate import Equality
 
 if TYPE_CHECKING:
@@ -409,7 +409,7 @@ def test_every_verification_is_kept(town: Build) -> None:
 def test_a_run_at_work_is_not_disturbed(town: Build) -> None:
     """The lease is held by another: nothing is asked, nothing is kept."""
     here = a_mirrored_town(town)
-    leases.acquire(here.database, here.account_id, leases.this_process())
+    leases.acquire(here.database, here.account_id, process_names.this_process())
     with pytest.raises(LeaseHeld):
         verify(here)
     assert here.sandbox.calls.total() == 0

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from procrastinate.schema import SchemaManager
 from tests.store.samples import at, one
 
-from hostaway_sync.errors import StoreError, StoreUnavailable
+from hostaway_sync.errors import StoreBusy, StoreError
 from hostaway_sync.settings import SCHEMA
 from hostaway_sync.store import schema
 from hostaway_sync.store.engine import Database
@@ -194,7 +194,8 @@ def test_a_lock_that_does_not_come_is_an_error_and_not_a_wait(
     one(empty, f"CREATE SCHEMA {SCHEMA}")
     with empty.engine.connect() as holder:
         holder.execute(sa.text(f"CREATE TABLE {SCHEMA}.sync_runs (id integer)"))
-        with pytest.raises(StoreUnavailable, match="canceling statement due to lock timeout"):
+        pid = holder.scalar(sa.text("SELECT pg_backend_pid()"))
+        with pytest.raises(StoreBusy, match=rf"session {pid} of role .*`SELECT pg_terminate_backend\({pid}\)`"):
             schema.upgrade(empty)
     assert schema.current(empty) is None
     assert catalog(empty, {"tables": "SELECT 1 FROM pg_tables WHERE schemaname = 'hostaway'"}) == {"tables": []}

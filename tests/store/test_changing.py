@@ -47,7 +47,8 @@ def test_a_page_in_flight_and_a_new_customer_wait_for_each_other(database: Datab
     with database.engine.begin() as connection:
         owner = ownership.current(connection, 1)
         thread.start()
-        while one(database, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") is None:
+        waits = "wait_event_type = 'Lock' AND datname = current_database()"
+        while one(database, f"SELECT 1 FROM pg_stat_activity WHERE {waits}") is None:
             pass
         assert not changed.is_set()
         write_page(connection, owner, page(record(1, {"v": 1})))

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from tests.store.samples import add_account, one
 
 from hostaway_sync.errors import LeaseHeld, LeaseLost
-from hostaway_sync.store import leases
+from hostaway_sync.store import leases, process_names
 from hostaway_sync.store.tables import leases as leases_table
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ ELSEWHERE = "far/boot/pid:[1]/77/123"
 
 ACQUIRE_AND_WAIT = """
 import sys
-from hostaway_sync.store import leases
+from hostaway_sync.store import leases, process_names
 from hostaway_sync.store.engine import Database
-lease = leases.acquire(Database(sys.argv[1], schema="hostaway"), 1, leases.this_process())
+lease = leases.acquire(Database(sys.argv[1], schema="hostaway"), 1, process_names.this_process())
 print(lease.fencing_token, lease.owner, flush=True)
 sys.stdin.read()
 """
@@ -65,7 +65,7 @@ def fence(database: Database, lease: Lease) -> None:
 
 def test_a_free_lease_is_taken_with_a_token_that_grows(database: Database) -> None:
     """Released and taken again, a lease has a higher token every time."""
-    mine = leases.this_process()
+    mine = process_names.this_process()
     first = leases.acquire(database, 1, mine)
     assert (first.account_id, first.owner, first.fencing_token) == (1, mine, 1)
     left = one(database, "SELECT expires_at - clock_timestamp() AS left FROM leases").left
@@ -77,17 +77,17 @@ def test_a_free_lease_is_taken_with_a_token_that_grows(database: Database) -> No
 def test_a_held_lease_is_refused(database: Database) -> None:
     """Nobody else gets it, not even another run of the same process; the message names the host alone."""
     leases.acquire(database, 1, ELSEWHERE)
-    for owner in (leases.this_process(), f"{ELSEWHERE}#again"):
+    for owner in (process_names.this_process(), f"{ELSEWHERE}#again"):
         with pytest.raises(LeaseHeld, match=r"^account 1 is being synced by another run \(far\)$"):
             leases.acquire(database, 1, owner)
 
 
 def test_a_lease_taken_by_a_commit_whose_answer_was_lost_is_ones_own(database: Database) -> None:
     """Every run names itself anew: whoever meets its own name has it already."""
-    owner = leases.this_process()
+    owner = process_names.this_process()
     leases.acquire(database, 1, owner)
     assert leases.acquire(database, 1, owner).fencing_token == 2
-    assert leases.this_process() != owner
+    assert process_names.this_process() != owner
 
 
 def test_leases_of_two_accounts_do_not_meet(database: Database) -> None:
@@ -101,7 +101,7 @@ def test_an_expired_lease_is_taken_over_and_the_old_owner_fenced_off(database: D
     """After a takeover the old owner can neither write nor renew, and its release does not harm the new one."""
     old = leases.acquire(database, 1, ELSEWHERE)
     expire(database)
-    new = leases.acquire(database, 1, leases.this_process())
+    new = leases.acquire(database, 1, process_names.this_process())
     assert new.fencing_token == old.fencing_token + 1
     sentence = "account 1 was taken over by another run; nothing more was written"
     with pytest.raises(LeaseLost, match=sentence):
@@ -127,7 +127,7 @@ def test_a_lease_that_expired_but_was_not_taken_can_be_renewed(database: Databas
     expire(database)
     leases.renew(database, lease)
     with pytest.raises(LeaseHeld):
-        leases.acquire(database, 1, leases.this_process())
+        leases.acquire(database, 1, process_names.this_process())
 
 
 def test_a_killed_process_of_this_host_loses_its_lease_at_once(
@@ -135,17 +135,17 @@ def test_a_killed_process_of_this_host_loses_its_lease_at_once(
 ) -> None:
     """While it lives the lease is held; once killed, its zombie included, nobody waits for the time to run out."""
     with pytest.raises(LeaseHeld):
-        leases.acquire(database, 1, leases.this_process())
+        leases.acquire(database, 1, process_names.this_process())
     holder.send_signal(signal.SIGKILL)
     os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
-    assert leases.acquire(database, 1, leases.this_process()).fencing_token == 2
+    assert leases.acquire(database, 1, process_names.this_process()).fencing_token == 2
 
 
 def test_a_process_that_was_reaped_is_dead_too(database: Database, holder: subprocess.Popen[str]) -> None:
     """Nothing is left of its number."""
     holder.kill()
     holder.wait()
-    assert leases.acquire(database, 1, leases.this_process()).fencing_token == 2
+    assert leases.acquire(database, 1, process_names.this_process()).fencing_token == 2
 
 
 def test_a_process_that_may_not_be_looked_at_lives(
@@ -160,12 +160,12 @@ def test_a_process_that_may_not_be_looked_at_lives(
         raise ProcessLookupError(process, sent)
 
     monkeypatch.setattr(os, "kill", refuse)
-    assert leases._is_hidden(2**22 + 1)  # noqa: SLF001  (above the largest process number there is)
-    assert not leases._is_hidden(holder.pid)  # noqa: SLF001  (no public way to see it)
+    assert process_names.is_hidden(2**22 + 1)
+    assert not process_names.is_hidden(holder.pid)
     with pytest.raises(LeaseHeld):
-        leases.acquire(database, 1, leases.this_process())
+        leases.acquire(database, 1, process_names.this_process())
     monkeypatch.setattr(os, "kill", vanish)
-    assert not leases._is_hidden(holder.pid)  # noqa: SLF001  (no public way to see it)
+    assert not process_names.is_hidden(holder.pid)
     monkeypatch.undo()
 
 
@@ -174,29 +174,29 @@ def test_an_owner_of_another_make_is_only_out_with_time(database: Database, owne
     """A name that says nothing about a process is taken as alive."""
     leases.acquire(database, 1, owner)
     with pytest.raises(LeaseHeld):
-        leases.acquire(database, 1, leases.this_process())
+        leases.acquire(database, 1, process_names.this_process())
 
 
 def test_whether_an_owner_died_is_said_of_our_host_only() -> None:
     """Dead is who is gone from our host, or whose number now belongs to a process that started otherwise."""
     owner = "here/boot/pid:[1]/42/1000"
-    assert leases.is_dead(owner, host="here/boot/pid:[1]", started=None)
-    assert leases.is_dead(owner, host="here/boot/pid:[1]", started="2000")
-    assert not leases.is_dead(owner, host="here/boot/pid:[1]", started="1000")
-    assert not leases.is_dead(owner, host="here/rebooted/pid:[1]", started=None)
-    assert not leases.is_dead("1000", host="", started=None)
+    assert process_names.is_dead(owner, host="here/boot/pid:[1]", started=None)
+    assert process_names.is_dead(owner, host="here/boot/pid:[1]", started="2000")
+    assert not process_names.is_dead(owner, host="here/boot/pid:[1]", started="1000")
+    assert not process_names.is_dead(owner, host="here/rebooted/pid:[1]", started=None)
+    assert not process_names.is_dead("1000", host="", started=None)
 
 
 def test_the_start_of_a_process_can_be_told_without_proc() -> None:
     """Where there is no /proc, a living process has a start and a number that nobody has does not."""
-    assert leases._started_without_proc(os.getpid()) is not None  # noqa: SLF001  (no public way to see it)
-    assert leases._started_without_proc(2**22 + 1) is None  # noqa: SLF001  (no public way to see it)
+    assert process_names._started_without_proc(os.getpid()) is not None  # noqa: SLF001  (no public way to see it)
+    assert process_names._started_without_proc(2**22 + 1) is None  # noqa: SLF001  (no public way to see it)
 
 
 def test_a_host_without_proc_has_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Boot and process numbering are added only where they can be read."""
-    monkeypatch.setattr(leases, "Path", lambda name: Path(f"{tmp_path}{name}"))
-    assert "/" not in leases._host()  # noqa: SLF001  (no public way to see it)
+    monkeypatch.setattr(process_names, "Path", lambda name: Path(f"{tmp_path}{name}"))
+    assert "/" not in process_names._host()  # noqa: SLF001  (no public way to see it)
 
 
 def test_one_of_two_racing_acquirers_wins(database: Database) -> None:
@@ -230,4 +230,4 @@ def test_a_takeover_waits_for_the_page_that_is_being_written(database: Database)
         with database.engine.begin() as other:
             free = sa.select(leases_table.c.account_id).with_for_update(skip_locked=True)
             assert other.scalars(free).all() == []
-    assert leases.acquire(database, 1, leases.this_process()).fencing_token == 2
+    assert leases.acquire(database, 1, process_names.this_process()).fencing_token == 2

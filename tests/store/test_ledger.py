@@ -10,7 +10,7 @@ from tests.letters import TEXT
 
 from hostaway_sync.errors import LeaseLost
 from hostaway_sync.intents import Intent, IntentState, Way, Wish
-from hostaway_sync.store import ledger
+from hostaway_sync.store import ledger, senders
 from hostaway_sync.store.letters import letters
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def test_a_commit_that_was_not_heard_of_may_be_repeated(store: Database) -> None
 def test_who_lives_is_told_by_the_right_it_claims(store: Database) -> None:
     """While its process has the right the row is its own; from then on the outcome is unknown."""
     intent = left(store, begun(store))
-    with store.claim(ledger.right_of("one")):
+    with store.claim(senders.right_of("one")):
         store.transaction(partial(ledger.abandon_dead, account_id=70001))
         assert now_of(store, intent).state is IntentState.SENDING
     store.transaction(partial(ledger.abandon_dead, account_id=70001))

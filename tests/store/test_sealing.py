@@ -195,7 +195,8 @@ def test_keys_change_only_between_transactions_that_seal(database: Database) -> 
     threads[0].start()
     assert sealing_now.wait(30)
     threads[1].start()
-    query = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    waits = "wait_event_type = 'Lock' AND datname = current_database()"
+    query = sa.text(f"SELECT count(*) FROM pg_stat_activity WHERE {waits}")
     until(lambda: database.transaction(lambda connection: connection.scalar(query)), "the change waits")
     may_end.set()
     for thread in threads:

@@ -25,7 +25,7 @@ from hostaway_sync.sending.quiet import quiet_until, read_hours
 from hostaway_sync.sending.sender import Sender, decided
 from hostaway_sync.sending.settling import look, settle
 from hostaway_sync.store import accounts, jobs, ledger, ledger_clock, outbox, ownership, restoring
-from hostaway_sync.store.leases import this_process
+from hostaway_sync.store.process_names import this_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable

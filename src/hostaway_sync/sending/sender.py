@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,14 +18,16 @@ from hostaway_sync.errors import (
     NotFound,
     RequestRejected,
     SourceError,
+    SourceUnavailable,
     StoreError,
     TokenRejected,
 )
 from hostaway_sync.intents import IntentState, Posted
 from hostaway_sync.sending.decision import REPEAT_WITHIN, Decision, Step, decide
 from hostaway_sync.sending.settling import look, settle
-from hostaway_sync.store import addressees, due, jobs, ledger, ledger_clock, outbox, ownership, restoring
-from hostaway_sync.store.leases import this_process
+from hostaway_sync.store import addressees, due, jobs, ledger, ledger_clock, outbox, ownership, restoring, senders
+from hostaway_sync.store.liveness import is_too_late
+from hostaway_sync.store.process_names import this_process
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -91,7 +95,7 @@ class Sender:
         """
         self._settle_first(wish)
         owner = this_process()  # a new name each time: two threads with one draft must not take each other's row
-        with self._database.claim(ledger.right_of(owner)):
+        with self._database.claim(senders.right_of(owner)):
             begin = partial(self._begun, wish=wish, owner=owner, again=again, queued_too=queued_too)
             decision = self._database.transaction(begin)
             if decision.step not in _SENDS or decision.intent is None:
@@ -115,11 +119,11 @@ class Sender:
             known = ledger.get(connection, intent.intent_id)
             if known is None or not known.is_queued or known.state is not IntentState.PENDING:
                 return Step.ENDED, known
-            if known.owner != owner and not ledger.is_dead(connection, known):
+            if known.owner != owner and not senders.is_gone(connection, known):
                 return Step.UNDER_WAY, known
             return Step.TAKE_UP, ledger.take(connection, known, known.wish, owner, is_queued=True)
 
-        with self._database.claim(ledger.right_of(owner)):
+        with self._database.claim(senders.right_of(owner)):
             step, taken = self._database.transaction(take)
             return Sending(step, taken) if taken is None or step not in _SENDS else self._gone(step, taken)
 
@@ -145,7 +149,7 @@ class Sender:
                 return known
             return ledger.take(connection, intent, intent.wish, owner)
 
-        with self._database.claim(ledger.right_of(owner)):
+        with self._database.claim(senders.right_of(owner)):
             return self._gone(Step.TAKE_UP, self._database.transaction(take))
 
     def _settle_first(self, wish: Wish) -> None:
@@ -197,15 +201,25 @@ class Sender:
         self._database.transaction(partial(addressees.file, account_id=wish.account_id, page=page))
         fence = max((record.id for record in page.records if record.id is not None), default=0)
         left: list[Intent] = []
-        posted = self._correspondent.post(
-            wish, leaving=lambda: left.append(ledger.leave(self._database, intent, after=fence))
-        )
+        posted = self._correspondent.post(wish, leaving=lambda: left.append(self._leave(intent, fence)))
         # A success that names a message which was there before is none of this one.
         created = {record.id for record in posted.page.records} if posted.page else set()
         known_before = left[0].after_message_id if left else None
         if any(number is None or number <= (known_before or 0) for number in created):
             return Posted(IntentState.OUTCOME_UNKNOWN, "the source answered with a message that was there before")
         return posted
+
+    def _leave(self, intent: Intent, fence: int) -> Intent:
+        """Mark a row as leaving, this instant.
+
+        Raises:
+            SourceUnavailable: the mark took so long that others may know the row as that of a process that died.
+        """
+        began = _seconds_awake_or_not()
+        left = ledger.leave(self._database, intent, after=fence)
+        if is_too_late(timedelta(seconds=_seconds_awake_or_not() - began)):
+            raise SourceUnavailable("this process was held up just before the message left: nothing was sent")
+        return left
 
     def _concluded(self, intent: Intent, posted: Posted) -> Intent:
         concluded = self._database.transaction(partial(self._written, intent=intent, posted=posted))
@@ -243,9 +257,14 @@ def decided(connection: Connection, wish: Wish, owner: str, *, again: bool, queu
     of_key = ledger.of_key(connection, wish.account_id, wish.key) if wish.key is not None else None
     alike = ledger.alike(connection, wish, within=REPEAT_WITHIN)
     pending = {one.intent_id: one for one in (*alike, *((of_key,) if of_key else ()))}.values()
-    dead = {one.intent_id for one in pending if one.state is IntentState.PENDING and ledger.is_dead(connection, one)}
+    dead = {one.intent_id for one in pending if one.state is IntentState.PENDING and senders.is_gone(connection, one)}
     now = jobs.now(connection)
     return decide(wish, of_key, alike, owner=owner, dead=dead, now=now, again=again, queued_too=queued_too)
+
+
+def _seconds_awake_or_not() -> float:
+    """Return the seconds of a clock that goes on while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _is_passing(fault: HostawaySyncError | None) -> bool:

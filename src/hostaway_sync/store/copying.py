@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 REVISION_TABLE: Final = "alembic_version"
-# Each database has its own revision, and is where it is.
-_STAYING: Final = (REVISION_TABLE, "database_identity")
+# Each database has its own revision, is where it is, and has processes of its own at work.
+_STAYING: Final = (REVISION_TABLE, "database_identity", "rights")
 
 _TABLES: Final = """
 SELECT c.relname AS name, array_agg(a.attname::text ORDER BY a.attnum) AS columns

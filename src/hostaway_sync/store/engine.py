@@ -18,6 +18,7 @@ from hostaway_sync.errors import StoreUnavailable
 from hostaway_sync.store import login_refusal
 from hostaway_sync.store.claiming import Claims
 from hostaway_sync.store.database_url import parse_database_url
+from hostaway_sync.store.process_names import this_process
 from hostaway_sync.store.refusals import raise_translated
 from hostaway_sync.store.shutting import Shutter
 from hostaway_sync.store.timing import timed
@@ -89,7 +90,7 @@ class Database:
             connect_args={"application_name": application, "client_encoding": "UTF8", "autocommit": False},
             execution_options={"schema_translate_map": {None: schema}},
         )
-        self._claims = Claims(self.engine.connect)
+        self._claims = Claims(self.engine, schema)
         self._committing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         sa.event.listen(self.engine, "connect", _prepare_session)
         self._shutter = Shutter(self.engine)
@@ -128,18 +129,17 @@ class Database:
     def claim(self, right: str) -> Iterator[bool]:
         """Have a right that one holder of all processes can have, while the block runs; give whether it is ours.
 
-        It ends with the connection that holds it: one of the pool's for all rights together, with no transaction open.
+        It outlives every connection, and ends by itself when this process dies. No transaction is open meanwhile.
 
         Raises:
             StoreUnavailable, StoreError: as `transaction`.
         """
-        name = f"{self.schema}: {right}"
-        is_ours = self._patiently(partial(self._claims.take, name))
+        is_ours = self._patiently(partial(self._claims.take, right, this_process()))
         try:
             yield is_ours
         finally:
             if is_ours:
-                self._claims.give_back(name)
+                self._claims.give_back(right)
 
     def apart(self, *, pool_size: int, patience: float) -> Database:
         """Give the same database with connections and a patience of its own; end it with `disconnect`."""
@@ -197,29 +197,6 @@ class Database:
         log.info("the database is away, trying again: %s", reason)
         if self.embedded is not None:
             self.embedded.start()
-
-
-def hold(connection: sa.Connection, right: str) -> None:
-    """Have a right until the transaction of `connection` ends; waits for whoever has it."""
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_name(_schema(connection), right))))
-
-
-def is_unclaimed(connection: sa.Connection, right: str) -> bool:
-    """Say whether nobody has claimed a right: whoever did has ended, or lost the server.
-
-    The transaction of `connection` has it then; asked by two at once, it looks claimed to one of them.
-    """
-    query = sa.select(sa.func.pg_try_advisory_xact_lock(_name(_schema(connection), right)))
-    return bool(connection.scalar(query))
-
-
-def _name(schema: str, right: str) -> sa.ColumnElement[int]:
-    return sa.func.hashtextextended(f"{schema}: {right}", 0)
-
-
-def _schema(connection: sa.Connection) -> str:
-    schema: str = connection.get_execution_options()["schema_translate_map"][None]
-    return schema
 
 
 def _prepare_session(connection: psycopg.Connection[tuple[object, ...]], _: object) -> None:

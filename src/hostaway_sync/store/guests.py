@@ -175,6 +175,7 @@ WITHOUT_WORDS: Final = frozenset(
         "reader_bindings",
         "redactions",
         "request_budget",
+        "rights",
         "secrets_store",
         "source_outages",
         "verification_notes",

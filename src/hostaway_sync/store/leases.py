@@ -6,19 +6,16 @@ process of this host that has died. Every new owner gets a higher fencing token;
 
 from __future__ import annotations
 
-import os
-import socket
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.errors import LeaseHeld, LeaseLost
 from hostaway_sync.store.accounts import account_unknown
+from hostaway_sync.store.process_names import has_died
 from hostaway_sync.store.tables import accounts, leases, verification_notes
 
 if TYPE_CHECKING:
@@ -34,27 +31,6 @@ class Lease:
     account_id: int
     owner: str
     fencing_token: int
-
-
-def this_process() -> str:
-    """Name this process so that another one on the same host can tell whether it still lives.
-
-    Every name is a new one, so that a lease which was taken but whose confirmation was lost is known for one's own.
-    """
-    return f"{_host()}/{os.getpid()}/{_started(os.getpid())}#{uuid4().hex[:8]}"
-
-
-def is_dead(owner: str, *, host: str, started: str | None) -> bool:
-    """Say whether an owner surely died: on our host, with its process gone or its number given to another.
-
-    Args:
-        owner: as `this_process` named it.
-        host: our own host, as `this_process` names it.
-        started: when the process with the owner's number started; None where there is none.
-    """
-    process, _, owner_started = owner.partition("#")[0].rpartition("/")
-    owner_host, _, number = process.rpartition("/")
-    return bool(number) and owner_host == host and owner_started != started
 
 
 def acquire(database: Database, account_id: int, owner: str) -> Lease:
@@ -77,7 +53,7 @@ def acquire(database: Database, account_id: int, owner: str) -> Lease:
         row = connection.execute(query.where(leases.c.account_id == account_id).with_for_update()).one_or_none()
         if row is None:
             raise account_unknown(account_id)
-        if row.owner not in {None, owner} and not row.is_expired and not _owner_died(row.owner):
+        if row.owner not in {None, owner} and not row.is_expired and not has_died(row.owner):
             raise LeaseHeld(f"account {account_id} is being synced by another run ({row.owner.split('/')[0]})")
         lease = Lease(account_id, owner, row.fencing_token + 1)
         values = {"owner": owner, "fencing_token": lease.fencing_token, "expires_at": _expiry()}
@@ -120,7 +96,7 @@ def holders(connection: sa.Connection) -> dict[int, str]:
     """Give the hosts that work on accounts now, by account."""
     is_held = sa.and_(leases.c.owner.is_not(None), leases.c.expires_at > sa.func.clock_timestamp())
     query = sa.select(leases.c.account_id, leases.c.owner).where(is_held).order_by(leases.c.account_id)
-    return {row.account_id: row.owner.split("/")[0] for row in connection.execute(query) if not _owner_died(row.owner)}
+    return {row.account_id: row.owner.split("/")[0] for row in connection.execute(query) if not has_died(row.owner)}
 
 
 def is_held(account_id: sa.ColumnElement[int], fencing_token: sa.ColumnElement[int] | None = None) -> sa.Exists:
@@ -149,49 +125,3 @@ def _expiry() -> sa.ColumnElement[object]:
 
 def _lost(lease: Lease) -> LeaseLost:
     return LeaseLost(f"account {lease.account_id} was taken over by another run; nothing more was written")
-
-
-def _owner_died(owner: str) -> bool:
-    process = owner.rpartition("/")[0].rpartition("/")[2]
-    if not process.isdecimal() or _is_hidden(int(process)):
-        return False
-    return is_dead(owner, host=_host(), started=_started(int(process)))
-
-
-def _is_hidden(process: int) -> bool:
-    """Say whether a process lives that we may not look at: another user's, where /proc is mounted with `hidepid`."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return not Path(f"/proc/{process}").exists()
-    return False
-
-
-def _host() -> str:
-    """Name the host and, where containers share its name, the boot and the process numbering we live in."""
-    boot, numbering = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
-    try:
-        return f"{socket.gethostname()}/{boot.read_text(encoding='ascii').strip()}/{numbering.readlink()}"
-    except OSError:
-        return socket.gethostname()
-
-
-def _started(process: int) -> str | None:
-    """Give what tells two processes with one number apart; None when there is no such process."""
-    try:
-        state, *fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
-    except OSError:
-        return None if Path("/proc/self/stat").exists() else _started_without_proc(process)
-    return None if state in "ZX" else fields[18]
-
-
-def _started_without_proc(process: int) -> str | None:
-    import psutil
-
-    try:
-        # Whole minutes: the clock this is computed from may be corrected meanwhile.
-        return f"{psutil.Process(process).create_time() // 60:.0f}"
-    except psutil.NoSuchProcess:
-        return None

@@ -11,7 +11,7 @@ outcome_unknown ──→ sent      found in its thread, or a person says so
 sent ←──→ failed              what the source says later of the message itself
 
 Whoever decides or settles has the account's messages for itself, by a lock. A row belongs to the process that its
-`owner` names; that one claims a right of that name for as long as it lives.
+`owner` names; that one claims a right of that name until its request is over. `senders` says when it counts as dead.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from hostaway_sync.errors import LeaseLost
 from hostaway_sync.intents import Intent, IntentState, Proof, Way, Wish
-from hostaway_sync.store import engine, erased_keys, restoring
+from hostaway_sync.store import erased_keys, restoring, rights, senders
 from hostaway_sync.store.audit import os_user
 from hostaway_sync.store.tables import conversation_messages
 from hostaway_sync.store.tables import sent_messages as ledger
@@ -42,27 +42,22 @@ _SURELY: Final = sa.select(sa.func.set_config("synchronous_commit", "on", True))
 )
 
 
-def right_of(owner: str) -> str:
-    """Name the right that a sending process claims for as long as it lives."""
-    return f"sender {owner}"
+def right_to(account_id: int) -> str:
+    """Name the right to the messages of an account."""
+    return f"messages of account {account_id}"
 
 
 def hold(connection: sa.Connection, account_id: int) -> None:
     """Have the messages of an account for oneself until the transaction of `connection` ends."""
-    engine.hold(connection, f"messages of account {account_id}")
+    rights.hold(connection, right_to(account_id))
 
 
 def abandon_dead(connection: sa.Connection, account_id: int) -> None:
     """Move sending → outcome_unknown where the process has died; under the account's lock."""
     for intent in _read(connection, ledger.c.account_id == account_id, _is(IntentState.SENDING)):
-        if is_dead(connection, intent):
+        if senders.is_gone(connection, intent):
             values = {"state": IntentState.OUTCOME_UNKNOWN.value, "error": DIED}
             move(connection, intent.intent_id, [IntentState.SENDING], values)
-
-
-def is_dead(connection: sa.Connection, intent: Intent) -> bool:
-    """Say whether nobody works on a row that is under way."""
-    return intent.owner is None or engine.is_unclaimed(connection, right_of(intent.owner))
 
 
 def of_key(connection: sa.Connection, account_id: int, key: str) -> Intent | None:

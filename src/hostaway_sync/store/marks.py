@@ -60,6 +60,7 @@ PLANS: Final[Mapping[str, tuple[str, ...]]] = {
     "leases": ("expires_at",),
     "procrastinate_jobs": ("scheduled_at",),
     "request_budget": ("not_before", "lowered_until"),
+    "rights": ("expires_at",),
     "sent_messages": ("not_before_at",),
     "source_outages": ("probe_at",),
 }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
+from hostaway_sync.store import rights
 from hostaway_sync.store.accounts import account_disabled
 from hostaway_sync.store.records import Owner
 from hostaway_sync.store.tables import accounts, metadata
@@ -28,7 +29,7 @@ def current(connection: sa.Connection, account_id: int) -> Owner:
     Raises:
         AccountError: the account was disabled or removed.
     """
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_key(connection, account_id))))
+    rights.hold(connection, right_of(account_id), shared=True)
     query = sa.select(accounts.c.customer_id, accounts.c.is_active).where(accounts.c.account_id == account_id)
     row = connection.execute(query).one_or_none()
     if row is None or not row.is_active:
@@ -38,7 +39,7 @@ def current(connection: sa.Connection, account_id: int) -> Owner:
 
 def hold_alone(connection: sa.Connection, account_id: int) -> None:
     """Let nobody write rows of an account until the transaction of `connection` ends, once those who do have ended."""
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_key(connection, account_id))))
+    rights.hold(connection, right_of(account_id))
 
 
 def rewrite_customer(connection: sa.Connection, account_id: int, customer_id: UUID | None) -> None:
@@ -49,6 +50,6 @@ def rewrite_customer(connection: sa.Connection, account_id: int, customer_id: UU
         connection.execute(statement.values(customer_id=customer_id))
 
 
-def _key(connection: sa.Connection, account_id: int) -> sa.ColumnElement[int]:
-    schema = connection.get_execution_options()["schema_translate_map"][None]
-    return sa.func.hashtextextended(f"{schema}: rows of account {account_id}", 0)
+def right_of(account_id: int) -> str:
+    """Name the right to write rows of an account."""
+    return f"rows of account {account_id}"

@@ -25,6 +25,7 @@ from hostaway_sync.store.tables import (
     polled_changes,
     quarantined_records,
     request_budget,
+    rights,
     sent_messages,
     sync_run_resources,
     sync_runs,
@@ -159,6 +160,8 @@ def _old(keep: Keep) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
         (quarantined_records, _is_of_no_row(keep.runs)),
         (request_budget, _is_idle()),
         (sent_messages, sent_messages.c.settled_at < sa.func.now() - keep.messages),
+        # A right that its owner did not give back, because it died.
+        (rights, rights.c.expires_at < sa.func.now() - _CUT_FOR),
     ]
     if keep.audit is not None:
         old.append((audit_log, audit_log.c.changed_at < sa.func.now() - keep.audit))

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from hostaway_sync.errors import StoreError, UsageError
-from hostaway_sync.store import audit
+from hostaway_sync.store import audit, old_locks
 from hostaway_sync.store.accounts import account_unknown
 from hostaway_sync.store.grants import POLICIES, Groups, creating, granting, quoted
 from hostaway_sync.store.tables import accounts, reader_bindings
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 _BOUND: Final = (reader_bindings.c.bound_account_id, reader_bindings.c.bound_customer_id)
 _PREFIX: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
-# A migration makes tables, and granting them is the last thing it does: nobody does it at the same time.
-_ALONE: Final = sa.text("SELECT pg_advisory_xact_lock(hashtext('hostaway-sync migrate'))")
 # The policies say which groups are this schema's. Whoever does not own the tables has nothing to give.
 _POLICIES: Final = sa.text(
     "SELECT p.polname, r.rolname FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid"
@@ -93,7 +91,7 @@ class Roles:
         groups = _named(prefix)
 
         def write(connection: sa.Connection) -> None:
-            connection.execute(_ALONE)
+            _be_alone(connection, self._database.schema)
             found = _found(connection, self._database.schema)
             if found not in {None, groups}:
                 raise UsageError(f"the groups of this database are {', '.join(found.names)} already")
@@ -192,12 +190,17 @@ def keep(database: Database) -> None:
     """
 
     def write(connection: sa.Connection) -> None:
-        connection.execute(_ALONE)
+        _be_alone(connection, database.schema)
         groups = _found(connection, database.schema, owned=True)
         if groups is not None:
             _run(connection, granting(database.schema, groups))
 
     database.transaction(write)
+
+
+def _be_alone(connection: sa.Connection, schema: str) -> None:
+    """Wait for migrators: a migration makes tables, and granting them is the last thing it does."""
+    old_locks.hold(connection, old_locks.migrate(schema))
 
 
 def _named(prefix: str) -> Groups:

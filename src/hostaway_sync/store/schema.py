@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from hostaway_sync.errors import ConfigurationError, SchemaOutdated, StoreError
-from hostaway_sync.store import roles
+from hostaway_sync.errors import ConfigurationError, SchemaOutdated, StoreBusy, StoreError
+from hostaway_sync.store import rights, roles
+from hostaway_sync.store.embedded.locks import poll
 from hostaway_sync.store.engine import OLDEST_SERVER
+from hostaway_sync.store.grants import quoted
 from hostaway_sync.store.refusals import raise_translated
 from hostaway_sync.store.schema_facts import obstacle, read_facts
 from hostaway_sync.store.standing import SENTENCES, Mark
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
+    from collections.abc import Iterator
+
     from alembic.config import Config
 
     from hostaway_sync.store.engine import Database
 
+# Seconds to wait for another migrator.
+PATIENCE_S: Final = 600.0
+_RIGHT: Final = "migrate"
+_LOCK_TIMEOUT: Final = "55P03"
+# A table that a transaction has made and not committed has no row in pg_class yet.
+_USERS: Final = """
+SELECT DISTINCT l.pid, a.usename AS role
+FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid LEFT JOIN pg_class AS c ON c.oid = l.relation
+WHERE l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND l.relation IS NOT NULL AND (c.oid IS NULL OR c.relnamespace = to_regnamespace(:schema))
+    AND l.pid <> pg_backend_pid()
+ORDER BY l.pid LIMIT 5
+"""
 _REVISION_FILE = re.compile(r"(\d{4})_\w+\.py")
 
 
@@ -75,35 +94,43 @@ def upgrade(database: Database) -> None:
 
     Raises:
         StoreError: the server is too old, or may not be changed by this user.
-        StoreUnavailable: the server went away, or a table was in use for too long; what is done stays done.
+        StoreUnavailable: the server went away; what is done stays done.
+        StoreBusy: a table was in use for too long, or another migrator is at work; what is done stays done.
         SchemaOutdated: the database is newer than this program.
         ConfigurationError: no mirror can live in it.
     """
-    from alembic import command
-
     found = current(database)
     if found is not None and found > head():
         require_current(database)
+    with _alone(database):
+        _run_missing(database)
+        # What was made just now must be open to those who work with it.
+        roles.keep(database)
 
-    def run(connection: sa.Connection) -> None:
-        version = connection.dialect.server_version_info
-        if version is not None and int(version[0]) < OLDEST_SERVER:
-            raise StoreError(f"PostgreSQL {version[0]} is too old: {OLDEST_SERVER} or newer is needed")
-        connection.commit()
-        config = _config(database.schema)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
 
+def _run_missing(database: Database) -> None:
     # A connection of its own: migrations change the session's search_path and timeouts.
     with database.engine.connect() as connection:
         try:
-            run(connection)
+            _run(connection, database.schema)
         except SQLAlchemyError as error:
+            if getattr(getattr(error, "orig", None), "sqlstate", None) == _LOCK_TIMEOUT:
+                raise _in_use(database) from error
             raise_translated(error)
         finally:
             connection.invalidate()
-    # What was made just now must be open to those who work with it.
-    roles.keep(database)
+
+
+def _run(connection: sa.Connection, place: str) -> None:
+    from alembic import command
+
+    version = connection.dialect.server_version_info
+    if version is not None and int(version[0]) < OLDEST_SERVER:
+        raise StoreError(f"PostgreSQL {version[0]} is too old: {OLDEST_SERVER} or newer is needed")
+    connection.commit()
+    config = _config(place)
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def upgrade_sql(database_schema: str) -> str:
@@ -114,6 +141,36 @@ def upgrade_sql(database_schema: str) -> str:
     config.output_buffer = buffer = io.StringIO()
     command.upgrade(config, "head", sql=True)
     return buffer.getvalue()
+
+
+def _in_use(database: Database) -> StoreBusy:
+    """Name the sessions that have a table of ours; those that waited with us have gone on by now."""
+    wanted = {"schema": quoted(database.schema)}
+    found = database.transaction(lambda connection: connection.execute(sa.text(_USERS), wanted).all())
+    sessions = (
+        ", ".join(f"session {row.pid} of role {row.role!r}" for row in found) or "a session that has ended just now"
+    )
+    ends = "; ".join(f"SELECT pg_terminate_backend({row.pid})" for row in found)
+    way_out = f", or end it with `{ends}`" if ends else ""
+    return StoreBusy(
+        f"a table that a migration changes is in use by {sessions}: wait until that ends{way_out},"
+        " then run `hostaway-sync migrate` again; what is done stays done"
+    )
+
+
+@contextmanager
+def _alone(database: Database) -> Iterator[None]:
+    """Be the only migrator; a database that has no table of rights yet knows no more than the lock in `env.py`."""
+    for _ in poll(PATIENCE_S):
+        with database.claim(_RIGHT) as is_ours:
+            if is_ours:
+                yield
+                return
+    found = database.transaction(partial(rights.standing, right=_RIGHT))
+    owner = found.owner if found else "a process that has ended just now"
+    raise StoreBusy(
+        f"another `hostaway-sync migrate` has been at work for {PATIENCE_S:.0f} seconds ({owner}): look there"
+    )
 
 
 def _config(schema: str) -> Config:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from hostaway_sync.errors import SecretError
 from hostaway_sync.secrets import DATABASE, LEAST_BYTES, VERSION, Place, key_id_of, plain_text, store_of
+from hostaway_sync.store import rights
 from hostaway_sync.store.tables import accounts, redactions
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ SEALED: Final = (
     redactions.c.secret,
 )
 BATCH: Final = 100
-_KEYS: Final = "the keys that seal"
+RIGHT: Final = "the keys that seal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +106,12 @@ def seal(connection: sa.Connection, store: Seals, value: SecretStr, column: Colu
 
 def hold_keys(connection: sa.Connection) -> None:
     """Let nobody change the keys until the transaction ends, in which something is sealed after this."""
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_key_of_lock(connection))))
+    rights.hold(connection, RIGHT, shared=True)
 
 
 def hold_keys_alone(connection: sa.Connection) -> None:
     """Wait for everybody who seals now, and let nobody else until the transaction ends."""
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_key_of_lock(connection))))
+    rights.hold(connection, RIGHT)
 
 
 def has_sealed_values(connection: sa.Connection) -> bool:
@@ -253,8 +254,3 @@ def key_of(table: sa.FromClause) -> sa.ColumnElement[int]:
     """Give the primary key of a table with sealed columns."""
     (key,) = table.primary_key
     return key
-
-
-def _key_of_lock(connection: sa.Connection) -> sa.ColumnElement[int]:
-    schema = connection.get_execution_options()["schema_translate_map"][None]
-    return sa.func.hashtextextended(f"{schema}: {_KEYS}", 0)

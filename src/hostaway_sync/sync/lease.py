@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.circumstances import carried
 from hostaway_sync.errors import HostawaySyncError, LeaseLost, StoreUnavailable
-from hostaway_sync.store import leases
+from hostaway_sync.store import leases, process_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def held(database: Database, account_id: int) -> Iterator[leases.Lease]:
     Raises:
         LeaseHeld: another run has it.
     """
-    lease = leases.acquire(database, account_id, leases.this_process())
+    lease = leases.acquire(database, account_id, process_names.this_process())
     try:
         with _heartbeat(database, lease):
             yield lease

@@ -29,6 +29,7 @@ from hostaway_sync.store.tables.mirrored import (
 from hostaway_sync.store.tables.personal import forgotten_guests, redactions
 from hostaway_sync.store.tables.placing import secrets_store
 from hostaway_sync.store.tables.reading import guard_rows, reader_bindings
+from hostaway_sync.store.tables.rights import rights
 from hostaway_sync.store.tables.running import (
     leases,
     request_budget,
@@ -64,6 +65,7 @@ __all__ = [
     "redactions",
     "request_budget",
     "reservations",
+    "rights",
     "secrets_store",
     "sent_messages",
     "source_outages",

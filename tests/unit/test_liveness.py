@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hostaway_sync.intents import IntentState
+from hostaway_sync.store.liveness import LEAVES_WITHIN, LONGEST_REQUEST, has_ended, is_too_late
+
+SENDING, PENDING = IntentState.SENDING, IntentState.PENDING
+LATE = LONGEST_REQUEST + timedelta(seconds=1)
+SOON = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("state", "is_claimed", "is_expired", "has_died", "since_mark", "ended"),
+    [
+        (PENDING, True, False, False, None, False),
+        (SENDING, True, False, False, SOON, False),
+        (SENDING, True, False, False, LATE, False),
+        (PENDING, True, True, False, None, True),
+        (SENDING, True, True, False, SOON, False),
+        (SENDING, True, True, False, LATE, True),
+        (PENDING, True, False, True, None, True),
+        (SENDING, True, False, True, SOON, True),
+        (PENDING, False, False, False, None, True),
+        (SENDING, False, False, False, SOON, True),
+    ],
+)
+def test_when_a_sender_has_ended(
+    state: IntentState,
+    is_claimed: bool,  # noqa: FBT001  (a column of the table above)
+    is_expired: bool,  # noqa: FBT001
+    has_died: bool,  # noqa: FBT001
+    since_mark: timedelta | None,
+    ended: bool,  # noqa: FBT001
+) -> None:
+    """By its right, by its death, and for what may be under way by the time that a request can take at most."""
+    found = has_ended(state, is_claimed=is_claimed, is_expired=is_expired, has_died=has_died, since_mark=since_mark)
+    assert found is ended
+
+
+@given(expired=st.booleans(), since=st.timedeltas(timedelta(0), LONGEST_REQUEST))
+def test_no_request_under_way_is_given_up(*, expired: bool, since: timedelta) -> None:
+    """Whatever became of its connection: a process that may live and marked its row just now is left alone."""
+    assert not has_ended(SENDING, is_claimed=True, is_expired=expired, has_died=False, since_mark=since)
+
+
+def test_the_ends_fit_together() -> None:
+    """A request that leaves as late as it may is over before its row is given up: writing, waiting, reading it all."""
+    assert LEAVES_WITHIN + timedelta(seconds=60 + 60 + 5 * 60) < LONGEST_REQUEST
+    assert is_too_late(LEAVES_WITHIN + timedelta(microseconds=1))
+    assert not is_too_late(LEAVES_WITHIN)

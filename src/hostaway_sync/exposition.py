@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hostaway_sync import metrics
 from hostaway_sync.errors import UntrustedFile
+from hostaway_sync.store.embedded.locks import await_alone
 from hostaway_sync.trusted_files import open_plain
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 FILE: Final = "hostaway_sync.prom"
+# Seconds to wait for another command that writes.
+PATIENCE_S: Final = 10.0
 _READABLE_BY_ALL: Final = 0o644
 _LONGEST: Final = 64 * 1024 * 1024
 _Numbers: TypeAlias = "dict[tuple[str, tuple[tuple[str, str], ...]], float]"
@@ -43,6 +45,7 @@ def write_textfile(directory: Path, measured: Iterable[Sample], stored: Iterable
 
     Raises:
         OSError: that could not be done; the file is as it was.
+        ConfigurationError: another process keeps the directory locked, which every user may do who can read it.
     """
     path = directory / FILE
     with _alone(directory):
@@ -65,7 +68,7 @@ def write_textfile(directory: Path, measured: Iterable[Sample], stored: Iterable
 def _alone(directory: Path) -> Iterator[None]:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        await_alone(descriptor, directory, PATIENCE_S)
         yield
     finally:
         os.close(descriptor)

@@ -121,7 +121,7 @@ def _export(mirror: Mirror, directory: Path | None) -> None:
     except OSError as error:
         log.warning("the metrics cannot be written into %s: %s", directory, error.strerror)
     except HostawaySyncError as error:
-        log.warning("the metrics cannot be read: %s", error)
+        log.warning("the metrics cannot be written: %s", error)
 
 
 class _Tail(logging.Handler):

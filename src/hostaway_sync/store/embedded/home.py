@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.store.embedded.locks import await_alone
 from hostaway_sync.trusted_files import open_plain, open_trusted
 
 if sys.platform != "win32":
-    import fcntl
     import pwd
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 SYSTEM_DIRECTORY = Path("/var/lib/hostaway-sync")
 SYSTEM_USER = "hostaway-pg"
+# Seconds to wait for another of root's first starts.
+PATIENCE_S = 60.0
 SOCKET_NAME = ".s.PGSQL.5432"
 
 # The shortest `sockaddr_un.sun_path` among our platforms is macOS's 104 bytes, with its final zero.
@@ -166,11 +168,15 @@ def settle(state_dir: Path) -> Home:
 
 @contextlib.contextmanager
 def alone_in_system_directory() -> Iterator[None]:
-    """Root only: create `/var/lib/hostaway-sync` if need be, verify that it is root's, and be alone in it."""
+    """Root only: create `/var/lib/hostaway-sync` if need be, verify that it is root's, and be alone in it.
+
+    Raises:
+        ConfigurationError: it is not root's; or another process is in it, and hangs.
+    """
     _keep_roots(SYSTEM_DIRECTORY)
     handle = os.open(SYSTEM_DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        await_alone(handle, SYSTEM_DIRECTORY, PATIENCE_S)
         yield
     finally:
         os.close(handle)

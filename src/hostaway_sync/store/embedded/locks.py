@@ -10,7 +10,8 @@ import contextlib
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.trusted_files import open_trusted
@@ -20,7 +21,8 @@ if sys.platform != "win32":
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+_LOCKS: Final = Path("/proc/locks")
 
 
 def poll(seconds: float) -> Iterator[None]:
@@ -101,9 +103,38 @@ def _take(path: Path, how: int, patience: float) -> int:
             if _try(handle, how):
                 unless_taken.pop_all()
                 return handle
-    raise ConfigurationError(
-        f"Another process has held {path} for {patience:.0f} seconds: find it with `fuser`, and end it if it hangs."
-    )
+        raise ConfigurationError(_held_by_another(path, handle, patience))
+
+
+def await_alone(handle: int, path: Path, patience: float) -> None:
+    """Wait for a lock on an open file or directory and hold it alone; closing `handle` leaves it.
+
+    Raises:
+        ConfigurationError: another process has held it for `patience` seconds.
+    """
+    for _ in poll(patience):
+        if _try(handle, fcntl.LOCK_EX):
+            return
+    raise ConfigurationError(_held_by_another(path, handle, patience))
+
+
+def _held_by_another(path: Path, handle: int, patience: float) -> str:
+    holders = _holders(os.fstat(handle))
+    who = f"process {holders[0]}" if holders else "another process, which cannot be seen from here,"
+    find = f"`ps -fp {holders[0]}` shows it" if holders else "find it with `fuser`"
+    return f"{who} has held {path} for {patience:.0f} seconds: {find}; end it if it hangs"
+
+
+def _holders(file: os.stat_result) -> list[int]:
+    """Return the processes that have a file locked, as far as Linux tells us; it numbers those of others as 0 or -1."""
+    try:
+        lines = _LOCKS.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return []
+    wanted = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+    # "1: FLOCK  ADVISORY  WRITE 5165 fe:00:2433539 0 EOF"; one that waits has an arrow after its number.
+    locks = [line.split() for line in lines if " FLOCK " in line and "->" not in line]
+    return [int(words[4]) for words in locks if words[5] == wanted and words[4].isdecimal() and words[4] != "0"]
 
 
 def _try(handle: int, how: int) -> bool:

@@ -48,7 +48,7 @@ def acquire(database: Database, account_id: int, owner: str) -> Lease:
 
     def write(connection: sa.Connection) -> Lease:
         connection.execute(first)
-        is_expired = (leases.c.expires_at <= sa.func.clock_timestamp()).label("is_expired")
+        is_expired = (~is_running()).label("is_expired")
         query = sa.select(leases.c.owner, leases.c.fencing_token, leases.c.expires_at, is_expired)
         row = connection.execute(query.where(leases.c.account_id == account_id).with_for_update()).one_or_none()
         if row is None:
@@ -94,7 +94,7 @@ def release(database: Database, lease: Lease) -> None:
 
 def holders(connection: sa.Connection) -> dict[int, str]:
     """Give the hosts that work on accounts now, by account."""
-    is_held = sa.and_(leases.c.owner.is_not(None), leases.c.expires_at > sa.func.clock_timestamp())
+    is_held = sa.and_(leases.c.owner.is_not(None), is_running())
     query = sa.select(leases.c.account_id, leases.c.owner).where(is_held).order_by(leases.c.account_id)
     return {row.account_id: row.owner.split("/")[0] for row in connection.execute(query) if not has_died(row.owner)}
 
@@ -108,7 +108,16 @@ def is_held(account_id: sa.ColumnElement[int], fencing_token: sa.ColumnElement[i
     """
     held = (leases.c.account_id == account_id, leases.c.owner.is_not(None))
     owner = () if fencing_token is None else (leases.c.fencing_token == fencing_token,)
-    return sa.exists().where(*held, *owner, leases.c.expires_at > sa.func.clock_timestamp())
+    return sa.exists().where(*held, *owner, is_running())
+
+
+def is_running() -> sa.ColumnElement[bool]:
+    """Return whether a lease has not expired yet.
+
+    No renewal lies two lease times ahead: it was made while the database's clock was ahead, and holds for too long.
+    """
+    now = sa.func.clock_timestamp()
+    return sa.and_(leases.c.expires_at > now, leases.c.expires_at <= now + 2 * LEASE_TIME)
 
 
 def _is_ours(lease: Lease) -> tuple[sa.ColumnElement[bool], ...]:

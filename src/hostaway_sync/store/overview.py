@@ -28,6 +28,7 @@ from hostaway_sync.store.facts import (
     Recent,
     Rows,
 )
+from hostaway_sync.store.leases import is_running
 from hostaway_sync.store.letters import letters
 from hostaway_sync.store.marks import at_latest_now, is_known, is_within, known
 from hostaway_sync.store.polled import silences
@@ -137,7 +138,7 @@ def _accounts(account_id: int | None) -> sa.Select[Any]:
     newest = newest.order_by(verifications.c.verified_at.desc()).limit(1)
     certificate = newest.lateral("certificate")
     equal = newest.where(verifications.c.is_equal).lateral("equal")
-    held = leases.c.owner.is_not(None) & (leases.c.expires_at > sa.func.now())
+    held = leases.c.owner.is_not(None) & is_running()
     recent = _recent(ours).lateral("recent")
     tables: Any = accounts.outerjoin(leases, (leases.c.account_id == accounts.c.account_id) & held)
     for lateral in (under_way, ended, read_so_far, certificate, equal, recent):

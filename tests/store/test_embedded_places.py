@@ -253,9 +253,9 @@ def test_state_directory_that_cannot_be_is_named(room: Path) -> None:
 
 
 def test_broken_environment_of_the_client_library_is_named(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PGSERVICE that leads nowhere would fail every connection."""
-    monkeypatch.setenv("PGSERVICE", "nowhere")
-    assert "PGSERVICE" in refusal(room / "state")
+    """PGSSLMODE of no meaning would fail every connection."""
+    monkeypatch.setenv("PGSSLMODE", "nonsense")
+    assert "PGSSLMODE" in refusal(room / "state")
 
 
 def test_windows_is_told_what_to_do(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 from hostaway_sync.queue.announcements import LenientConnector
-from hostaway_sync.store import jobs
+from hostaway_sync.store import jobs, sessions
+from hostaway_sync.store.grants import quoted
 from hostaway_sync.store.jobs import Job
 
 if TYPE_CHECKING:
@@ -32,24 +33,24 @@ _HARDLY_EVER = "0 0 29 2 *"
 
 def engine_of(database: Database, lanes: Iterable[str], attempt: Attempt) -> App:
     """Make the engine that gives the jobs of these kinds to `attempt`; it opens its connections when it is opened."""
-    schema = database.schema
+    # The engine's statements name its tables without a schema, and none of them takes long.
+    # Nor do they wait for the disk: a job whose end a crash of the server undoes is done twice.
+    own = {
+        "search_path": f"{quoted(database.schema)}, pg_temp",
+        "synchronous_commit": "off",
+        "lock_timeout": "10s",
+        "statement_timeout": "1min",
+    }
 
     async def prepare(connection: AsyncConnection[Any]) -> None:
         # Each of the engine's calls is one statement, which needs no transaction around it.
         await connection.set_autocommit(True)
-        # Not as an option of the connection: a pooler between us and the server may refuse those.
-        # Nor does it wait for the disk: a job whose end a crash of the server undoes is done twice.
-        await connection.execute(
-            "SELECT set_config('search_path', quote_ident(%s), false),"
-            " set_config('synchronous_commit', 'off', false), set_config('lock_timeout', '10s', false),"
-            " set_config('statement_timeout', '1min', false)",
-            (schema,),
-        )
+        await connection.execute(sessions.settled(connection.info.server_version, own))
 
     app = App(
         connector=LenientConnector(
             conninfo=_conninfo(database.engine),
-            kwargs={"connect_timeout": 10, "application_name": f"{database.application}: queue"},
+            kwargs=sessions.connect_options(f"{database.application}: queue"),
             pool_factory=_pool,
             configure=prepare,
             min_size=_CONNECTIONS,

@@ -42,17 +42,8 @@ SELECT count(*) AS rows, md5(concat_ws(',', sum(('x' || left(hash, 16))::bit(64)
     sum(('x' || right(hash, 16))::bit(64)::bigint))) AS checksum
 FROM (SELECT md5(ROW({columns})::text) AS hash FROM {table}) AS hashed
 """
-# What makes the same value the same text, and the same text the same bytes, whatever the servers' settings; and no
-# statement here is too long, nor a transaction idle that waits for the other side.
-_SETTINGS: Final = (
-    "client_encoding TO 'UTF8'",
-    "TimeZone TO 'UTC'",
-    "DateStyle TO 'ISO, YMD'",
-    "bytea_output TO 'hex'",
-    "extra_float_digits TO 1",
-    "statement_timeout TO 0",
-    "idle_in_transaction_session_timeout TO 0",
-)
+# No statement here is too long, nor a transaction idle that waits for the other side.
+_SETTINGS: Final = ("statement_timeout TO 0", "idle_in_transaction_session_timeout TO 0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
-from psycopg.types.array import ListBinaryDumper
 from sqlalchemy.exc import SQLAlchemyError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from hostaway_sync.errors import StoreUnavailable
-from hostaway_sync.store import login_refusal
+from hostaway_sync.store import sessions
 from hostaway_sync.store.claiming import Claims
 from hostaway_sync.store.database_url import parse_database_url
 from hostaway_sync.store.process_names import this_process
@@ -26,18 +25,11 @@ from hostaway_sync.store.timing import timed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import psycopg
-
     from hostaway_sync.store.embedded import EmbeddedPostgres
     from hostaway_sync.store.timing import Note
 
 OLDEST_SERVER = 15
 _FIRST_PATIENCE = 5.0
-_SESSION = (
-    "SELECT set_config('TimeZone', 'UTC', false), set_config('lock_timeout', '30s', false),"
-    " set_config('statement_timeout', '10min', false), set_config('synchronous_commit', 'on', false),"
-    " set_config('idle_in_transaction_session_timeout', '5min', false)"
-)
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -70,6 +62,8 @@ class Database:
         note: Note | None = None,
         application: str = "hostaway-sync",
     ) -> None:
+        # Before libpq judges the URL, and what it lacks.
+        sessions.ignore_environment()
         self._url = parse_database_url(url) if isinstance(url, str) else url
         self.schema = schema
         self.application = application
@@ -86,16 +80,16 @@ class Database:
             max_overflow=0,
             pool_timeout=60,
             hide_parameters=True,
-            # A server in SQL_ASCII sends bytes to a client that names no encoding.
-            connect_args={"application_name": application, "client_encoding": "UTF8", "autocommit": False},
+            # Asking for it would be the first question of a session.
+            use_native_hstore=False,
+            connect_args=sessions.connect_options(application),
             execution_options={"schema_translate_map": {None: schema}},
         )
         self._claims = Claims(self.engine, schema)
         self._committing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        sa.event.listen(self.engine, "connect", _prepare_session)
         self._shutter = Shutter(self.engine)
         # The last one asked: it connects.
-        sa.event.listen(self.engine, "do_connect", login_refusal.connect)
+        sa.event.listen(self.engine, "do_connect", sessions.Sessions().connect)
         if note is not None:
             timed(self.engine, note)
 
@@ -197,17 +191,6 @@ class Database:
         log.info("the database is away, trying again: %s", reason)
         if self.embedded is not None:
             self.embedded.start()
-
-
-def _prepare_session(connection: psycopg.Connection[tuple[object, ...]], _: object) -> None:
-    # A page of payloads as text array costs four times the client's time: every quote of every row is escaped.
-    connection.adapters.register_dumper(list, ListBinaryDumper)
-    try:
-        connection.execute(_SESSION)
-        connection.commit()
-    except BaseException:
-        connection.close()  # nobody knows of it yet
-        raise
 
 
 def _translating(attempt: Callable[[], T]) -> T:

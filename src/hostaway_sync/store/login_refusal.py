@@ -17,7 +17,7 @@ from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+    from sqlalchemy.engine.interfaces import Dialect
 
 INVALID_PASSWORD: Final = "28P01"  # noqa: S105  (a SQLSTATE)
 _LONGEST_S: Final = 10.0
@@ -28,13 +28,14 @@ _WAITS_FOR: Final[dict[int, int]] = {
 _ANSWER: Final = re.compile(rb'^B\t\d+\tErrorResponse\t S "[^"\n]*" (?:V "[^"\n]*" )?C "([0-9A-Z]{5})"', re.MULTILINE)
 
 
-def connect(dialect: Dialect, _: object, arguments: list[Any], options: dict[str, Any]) -> DBAPIConnection:
+def connect(dialect: Dialect, _: object, arguments: list[Any], options: dict[str, Any]) -> psycopg.Connection[Any]:
     """Connect as SQLAlchemy would; the error of a log-in that the server refused has its SQLSTATE."""
     try:
-        return dialect.connect(*arguments, **options)
+        connection: psycopg.Connection[Any] = dialect.connect(*arguments, **options)  # type: ignore[assignment]  # it is psycopg's
     except psycopg.OperationalError as error:
         explain(error, *arguments, **options)
         raise
+    return connection
 
 
 def explain(error: psycopg.OperationalError, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  (psycopg's own)

@@ -67,7 +67,9 @@ def script(schema: str, prefix: str) -> str:
     """
     groups = _named(prefix)
     quietly = "SET LOCAL client_min_messages TO warning"
-    statements = ["BEGIN", quietly, *creating(groups), *granting(schema, groups), "COMMIT"]
+    # An administrator's own session may look for functions where others may make them.
+    safely = "SET LOCAL search_path TO pg_catalog, pg_temp"
+    statements = ["BEGIN", quietly, safely, *creating(groups), *granting(schema, groups), "COMMIT"]
     return "".join(f"{statement};\n" for statement in statements)
 
 

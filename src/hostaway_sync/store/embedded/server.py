@@ -29,6 +29,7 @@ from hostaway_sync.store.embedded.binaries import find_binaries
 from hostaway_sync.store.embedded.home import find_home, settle
 from hostaway_sync.store.embedded.locks import held_alone, held_if_free, poll, take_shared, try_exclusive
 from hostaway_sync.store.embedded.processes import ask_to_stop, find_postmaster, kill_all
+from hostaway_sync.store.sessions import ignore_environment
 
 # Seconds. Crash recovery of a big database takes minutes; backends of a killed server leave as soon as they notice.
 START_PATIENCE = 600.0
@@ -131,6 +132,7 @@ class EmbeddedPostgres:
 
     def _answers(self) -> bool:
         """Whether the server takes connections now: the only proof of life that counts."""
+        ignore_environment()
         target = make_conninfo(
             host=str(self.socket_dir), port=5432, user="postgres", dbname="postgres", connect_timeout=3
         )
@@ -138,7 +140,7 @@ class EmbeddedPostgres:
         if answer == Ping.NO_ATTEMPT:
             raise ConfigurationError(
                 "PostgreSQL's client library refuses to connect: look for a wrong environment variable whose name "
-                "starts with PG, such as PGSERVICE."
+                "starts with PG, such as PGSSLMODE."
             )
         return answer == Ping.OK
 

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import pytest
+
+from hostaway_sync.store.pooling import is_shared
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "shared"),
+    [
+        ([], [1, 2], False),
+        ([1, 2], [1, 2, 3], False),
+        ([], [1, 1], True),
+        ([1, 2], [1, 2, 1], True),
+        ([1, 2], [2, 1, 3], True),
+        ([1, 2], [1, 3, 2], True),
+        ([], [1], False),
+        ([1], [2], True),
+    ],
+)
+def test_a_session_is_whoever_meets_one_process_alone(before: list[int], now: list[int], *, shared: bool) -> None:
+    """Two clients at one process, or one client at two, are what a pooler of transactions makes."""
+    assert is_shared(before, now) is shared

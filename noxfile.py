@@ -126,6 +126,8 @@ def postgres(session: nox.Session) -> None:
             f"there is no PostgreSQL in {oldest}: install Debian's `postgresql-15`, "
             "or name another directory in HOSTAWAY_SYNC_TEST_PG_BIN"
         )
+    if shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin") is None:
+        session.warn("there is no PgBouncer, and its tests are skipped: install Debian's `pgbouncer`")
     database_tests = [f"tests/{room}" for room in ("store", "migrations", "flow") if (ROOT / "tests" / room).is_dir()]
     for binaries in (str(oldest), None):
         version = ("the embedded one",) if binaries is None else (binaries,)

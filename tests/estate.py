@@ -55,6 +55,12 @@ class Estate:
             for statement in statements:
                 connection.execute(statement.encode())
 
+    def dismiss(self, *roles: str) -> None:
+        """Drop roles, where they are, with all that was given to them."""
+        found = {name for (name,) in self.ask("SELECT rolname FROM pg_roles")}
+        for role in found.intersection(roles):
+            self.administer(f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
+
     def ask(self, question: str) -> list[tuple[Any, ...]]:
         """Return the rows that a superuser is answered, by the server's own functions."""
         with psycopg.connect(self._plain, autocommit=True) as connection:

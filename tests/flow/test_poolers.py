@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from tests.estate import Estate, estate
 from tests.pooler import needs_pgbouncer, pgbouncer
 
+from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.sandbox import CLIENT_SECRET
 
 if TYPE_CHECKING:
@@ -85,6 +86,19 @@ def test_a_pooler_that_mixes_sessions_is_refused(
                 assert {name for (name,) in other.execute(LEFT)} <= TRACKED
         examined = owned.attempt("doctor", "--json", DATABASE_URL=url)
         assert "session pooling" in examined.stdout
+
+
+def test_a_pooler_that_begins_to_mix_is_recognised(owned: Estate) -> None:
+    """Statements that another session prepared, or this one never did, say the same."""
+    owned.run("migrate")
+    for statement in ("EXECUTE nothing", "PREPARE twice AS SELECT 1"):
+
+        def work(connection: sa.Connection, statement: str = statement) -> None:
+            for _ in range(2):
+                connection.exec_driver_sql(statement)
+
+        with pytest.raises(ConfigurationError, match="session pooling"):
+            owned.database.attempt(work)
 
 
 def test_a_busy_pooler_that_mixes_sessions_is_refused(owned: Estate, server: EmbeddedPostgres) -> None:

@@ -1,7 +1,14 @@
 from __future__ import annotations
 
+import base64
+import os
+import subprocess
+import tempfile
 import threading
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +23,7 @@ from tests.office import (
     renew,
     store_account,
 )
+from tests.post import until
 
 from hostaway_sync.store import inbox
 from hostaway_sync.webhooks.reception import Reception
@@ -27,6 +35,9 @@ if TYPE_CHECKING:
     from hostaway_sync.store.embedded import EmbeddedPostgres
     from hostaway_sync.store.engine import Database
     from hostaway_sync.store.hooks import Credentials
+
+
+Trouble = Callable[["EmbeddedPostgres", "Database"], AbstractContextManager[None]]
 
 
 @pytest.fixture
@@ -160,3 +171,106 @@ def test_closing_finishes_what_is_in_hand(database: Database, credentials: Crede
     for used in (idle, connection):
         used.close()
     assert count(database) == 1
+
+
+@contextmanager
+def read_only(server: EmbeddedPostgres, database: Database) -> Iterator[None]:
+    """Let new sessions of the database write nothing, as on a standby, while the block runs."""
+    name = database.engine.url.database
+    with administering(server, server.url()) as run:
+        run(f'ALTER DATABASE "{name}" SET default_transaction_read_only TO on')
+        run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        try:
+            yield
+        finally:
+            run(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+            run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+
+@contextmanager
+def full_disk(server: EmbeddedPostgres, database: Database) -> Iterator[None]:
+    """Keep the inbox on a disk of its own that has no room left, while the block runs."""
+    owner = server.socket_dir.stat()
+    room = Path(tempfile.mkdtemp(prefix="hostaway-sync-disk-"))
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(room)], check=False)  # noqa: S607  (the system's)
+    if mounted.returncode:
+        room.rmdir()
+        pytest.skip("this user may not mount a disk of a certain size")
+    os.chown(room, owner.st_uid, owner.st_gid)
+    try:
+        with administering(server, database.engine.url.render_as_string(hide_password=False)) as run:
+            run(f"CREATE TABLESPACE small LOCATION '{room}'")
+            try:
+                run("ALTER TABLE hostaway.webhook_log SET TABLESPACE small")
+                (room / "filler").write_bytes(b"")
+                with suppress(OSError), (room / "filler").open("wb", buffering=0) as filler:
+                    while filler.write(b"x" * 4096):
+                        pass
+                yield
+            finally:
+                (room / "filler").unlink(missing_ok=True)
+                run("ALTER TABLE hostaway.webhook_log SET TABLESPACE pg_default")
+                run("DROP TABLESPACE small")
+    finally:
+        subprocess.run(["umount", "--lazy", str(room)], check=True)  # noqa: S607  (as above)
+        room.rmdir()
+
+
+@contextmanager
+def locked(server: EmbeddedPostgres, database: Database) -> Iterator[None]:
+    """Hold the inbox alone while the block runs."""
+    del server
+    with database.engine.connect() as connection, connection.begin():
+        connection.execute(sa.text("LOCK TABLE hostaway.webhook_log"))
+        yield
+
+
+@contextmanager
+def administering(server: EmbeddedPostgres, url: str) -> Iterator[Callable[[str], None]]:
+    """Give a function that runs a statement outside of any transaction."""
+    del server
+    maintenance = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+
+    def run(statement: str) -> None:
+        with maintenance.connect() as connection:
+            connection.execute(sa.text(statement))
+
+    yield run
+
+
+@pytest.mark.parametrize("trouble", [read_only, full_disk, locked])
+def test_a_receiver_that_stores_nothing_is_not_ready(
+    server: EmbeddedPostgres, database: Database, credentials: Credentials, trouble: Trouble
+) -> None:
+    """What a delivery meets, `/ready` has met before; and when it is over, deliveries come back."""
+    large = event(padding=base64.b64encode(os.urandom(6000)).decode())
+    with office(database) as here:
+        assert here.get("/ready").status == 200
+        with trouble(server, database):
+            until(lambda: here.get("/ready").status == 503, "it is not ready")
+            assert here.get("/ready").document["ready"] is False
+            assert here.deliver(credentials, large).status == 503
+            assert here.get("/health").status == 200
+        until(lambda: here.get("/ready").status == 200, "it is ready again")
+        assert here.deliver(credentials, large).status == 200
+    # One that was answered with 503 may come in late, and comes again: it does no harm.
+    assert count(database) in {1, 2}
+
+
+def test_asking_for_readiness_leaves_nothing_behind(database: Database, credentials: Credentials) -> None:
+    """What is stored to prove it is never seen, and questions that hang are one."""
+    del credentials
+    with office(database) as here:
+        for _ in range(3):
+            assert here.get("/ready").status == 200
+        assert count(database) == 0
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        with database.engine.connect() as other, other.begin():
+            other.execute(sa.text("LOCK TABLE hostaway.webhook_log"))
+            until(lambda: here.get("/ready").status == 503, "it is not ready")
+            with ThreadPoolExecutor() as pool:
+                asked = [pool.submit(here.get, "/ready") for _ in range(3)]
+                assert {answer.result().status for answer in asked} == {503}
+            assert other.scalar(sa.text(waiting)) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -58,6 +60,23 @@ def test_an_owner_that_is_no_superuser_does_it_all(owned: Estate) -> None:
     refused = owned.attempt("roles", "create")
     assert refused.returncode == 1
     assert "this user may not create roles" in refused.stderr
+
+
+def test_an_owner_that_may_create_roles_opens_the_mirror_to_them(owned: Estate) -> None:
+    """It makes the groups, and binds a reader, whose session shows the accounts it is bound to."""
+    prefix = owned.owner.removesuffix("_owner")
+    owned.administer(f"ALTER ROLE {owned.owner} CREATEROLE")
+    owned.live()
+    try:
+        owned.run("roles", "create", "--prefix", prefix)
+        owned.run("migrate")
+        owned.administer(f"CREATE ROLE {prefix}_man LOGIN")
+        owned.run("roles", "bind", f"{prefix}_man", "--account", "70001")
+        (reader,) = json.loads(owned.run("roles", "list", "--json"))
+        assert (reader["role"], reader["kind"], reader["account_ids"]) == (f"{prefix}_man", "reader", [70001])
+        owned.run("roles", "unbind", f"{prefix}_man")
+    finally:
+        owned.dismiss(f"{prefix}_writer", f"{prefix}_analyst", f"{prefix}_reader", f"{prefix}_man")
 
 
 @pytest.mark.parametrize("number", ["min_val", "max_val"])
@@ -133,9 +152,26 @@ def test_a_session_that_waits_is_not_cut(owned: Estate) -> None:
         process.join()
 
 
+@pytest.mark.parametrize(("schema", "grade"), [("public", "hint"), ("hostaway", "trouble")])
+def test_a_schema_open_to_all_is_named(owned: Estate, schema: str, grade: str) -> None:
+    """Where every role may make functions, `doctor` says what to revoke, and is content when it was."""
+    owned.run("migrate")
+    owned.administer(f"GRANT CREATE ON SCHEMA {schema} TO PUBLIC")
+
+    def found() -> list[dict[str, str]]:
+        findings = json.loads(owned.attempt("doctor", "--json").stdout)["findings"]
+        return [one for one in findings if one["check"] == "schemas"]
+
+    (named,) = found()
+    assert named["grade"] == grade
+    owned.administer(named["advice"].partition("`")[2].rstrip("`"))
+    assert found() == []
+
+
 # Overloads of everything in `pg_catalog` that fit what programs send better than the original does.
-OVERLOADS = """
-CREATE SEQUENCE public.sprung; GRANT ALL ON SEQUENCE public.sprung TO PUBLIC;
+OVERLOADS = (
+    "CREATE SEQUENCE public.sprung; GRANT ALL ON SEQUENCE public.sprung TO PUBLIC",
+    """
 DO $$
 DECLARE
     one record;
@@ -167,6 +203,16 @@ BEGIN
         EXECUTE format('CREATE OR REPLACE FUNCTION public.%I(%s) RETURNS text LANGUAGE plpgsql AS %L',
             one.proname, one.types, body);
     END LOOP;
+END $$
+""",
+    """
+DO $$
+DECLARE
+    one record;
+    body CONSTANT text := 'BEGIN PERFORM pg_catalog.nextval(''public.sprung''); RETURN NULL; END';
+BEGIN
+    SET LOCAL check_function_bodies TO off;
+    SET LOCAL search_path TO pg_catalog;
     FOR one IN
         SELECT l.type AS l, r.type AS r, o.sign FROM unnest('{text,varchar,name,int2,int4,int8,numeric,bool,uuid,bytea,
             timestamptz,interval,jsonb,text[],varchar[],int8[],uuid[],oid,regclass}'::text[]) AS l (type)
@@ -180,17 +226,28 @@ BEGIN
             one.sign, one.l, one.r);
     END LOOP;
 END $$
-"""
+""",
+)
 
 
-def test_overloads_of_another_user_are_never_called(owned: Estate) -> None:
+@pytest.fixture
+def hostile(server: EmbeddedPostgres) -> Iterator[str]:
+    """Give a plain role that may log in, and is gone after the database in which it has made things."""
+    role = f"t{uuid.uuid4().hex[:12]}_hostile"
+    with psycopg.connect(server.url().replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN".encode())
+        yield role
+        connection.execute(f"DROP ROLE {role}".encode())
+
+
+def test_overloads_of_another_user_are_never_called(hostile: str, owned: Estate) -> None:
     """A role that may create in `public` offers a better fit for each function and operator; none is ever taken."""
-    hostile = f"{owned.owner}_m"
-    owned.administer(f"CREATE ROLE {hostile} LOGIN", "GRANT CREATE ON SCHEMA public TO PUBLIC")
+    owned.administer("GRANT CREATE ON SCHEMA public TO PUBLIC")
     try:
         url = sa.make_url(owned.url).set(username=hostile, drivername="postgresql")
         with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
-            connection.execute(OVERLOADS.encode())
+            for statement in OVERLOADS:
+                connection.execute(statement.encode())
         assert owned.ask("SELECT count(*) > 5000 FROM pg_proc WHERE pronamespace = 'public'::regnamespace") == [(True,)]
         owned.live()
         # What an administrator runs by hand has a session of its own, with `public` in its path.
@@ -203,5 +260,4 @@ def test_overloads_of_another_user_are_never_called(owned: Estate) -> None:
         assert owned.ask("SELECT is_called FROM public.sprung") == [(True,)]
         owned.administer("DROP SCHEMA other CASCADE")
     finally:
-        for (role,) in owned.ask(f"SELECT rolname FROM pg_roles WHERE starts_with(rolname, '{owned.owner}_')"):
-            owned.administer(f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
+        owned.dismiss(*(f"{owned.owner}_{kind}" for kind in ("writer", "analyst", "reader")))

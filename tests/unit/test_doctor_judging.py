@@ -42,6 +42,8 @@ def said(found: Any) -> str:
         ({"lacking": ("accounts: delete",)}, HERE, [TROUBLE], "missing on accounts: delete"),
         ({"is_read_only": True}, HERE, [TROUBLE], "connect to the primary"),
         ({"connections": 81}, HERE, [HINT], "nearly full: 81 of 100"),
+        ({"open_schemas": ("public",)}, HERE, [HINT, OK], 'REVOKE CREATE ON SCHEMA "public" FROM PUBLIC'),
+        ({"open_schemas": ("hostaway",)}, HERE, [TROUBLE, OK], "in schema hostaway, and the worker would call them"),
     ],
 )
 def test_database_is_judged(changed: dict[str, Any], premises: Premises, expected: list[Grade], words: str) -> None:

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.doctor.facts import Finding, Grade
+from hostaway_sync.doctor.open_schemas import of_open_schemas
 from hostaway_sync.store.standing import SENTENCES, Mark
 from hostaway_sync.sync.health import (
     UNWORKED_AFTER,
@@ -55,6 +56,7 @@ def of_database(found: Server, premises: Premises) -> Iterator[Finding]:
         return
     troubles = list(_troubles_of_database(found, premises))
     yield from (Finding(check, Grade.TROUBLE, says, advice) for says, advice in troubles)
+    yield from of_open_schemas(found)
     used = f"{found.connections} of {found.most_connections} connections in use"
     if found.connections > CROWDED_SHARE * found.most_connections:
         advice = "run fewer workers at once, or raise max_connections (how many each takes: docs, How-to)"
@@ -79,7 +81,10 @@ def _troubles_of_database(found: Server, premises: Premises) -> Iterator[tuple[s
             cure = "any other command brings it there"
         yield f"its schema is at revision {has}, this program needs {needs}", cure
     if found.is_read_only:
-        yield "it is read-only: nothing can be mirrored into it", "connect to the primary server, not to a replica"
+        yield (
+            "it is read-only: nothing can be mirrored into it",
+            "connect to the primary server, or turn default_transaction_read_only off",
+        )
 
 
 def of_keys(found: Keys) -> Iterator[Finding]:

@@ -280,6 +280,7 @@ class Server:
         lacking: what we may not do, as `table: right, right`.
         connections: of all its clients, in all databases.
         most_connections: that it takes.
+        open_schemas: those in which every role may create functions, of ours and `public`.
     """
 
     version: int
@@ -289,6 +290,7 @@ class Server:
     lacking: tuple[str, ...]
     connections: int
     most_connections: int
+    open_schemas: tuple[str, ...] = ()
 
     @property
     def is_current(self) -> bool:

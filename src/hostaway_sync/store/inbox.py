@@ -8,7 +8,9 @@ accepted ──→ pending ──→ processed                          ignored:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import urandom
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.engine import Database
 
 PENDING, PROCESSED, FAILED, DEAD, IGNORED = "pending", "processed", "failed", "dead", "ignored"
+_USUAL_SIZE = 4096  # bytes
 _WAITS = webhook_log.c.status.in_([sa.literal_column(f"'{PENDING}'"), sa.literal_column(f"'{FAILED}'")])
 
 
@@ -72,6 +75,32 @@ def _leave_out_guests(connection: sa.Connection, delivery: Delivery) -> None:
     if known and (delivery.event.target is None or known.are_named_in(delivery.payload)):
         mine = webhook_log.c.id == delivery.delivery_id
         connection.execute(sa.update(webhook_log).where(mine).values(forgotten.UNDELIVERED))
+
+
+def prove(connection: sa.Connection) -> None:
+    """Store a delivery of no event in the transaction of `connection`, and delete it again: nobody else ever sees it.
+
+    What a read-only server, a full disk or a standby that does not answer refuses is refused here as well. Its body is
+    as long as that of a usual delivery and does not compress, so that a full table does not take it for small. Without
+    an account there is nothing to deliver to, and only the right to store is proven.
+    """
+    delivery_id = uuid4()
+    # One that nobody holds: an account that is being removed says nothing of the others.
+    an_account = sa.select(accounts.c.account_id).limit(1).with_for_update(key_share=True, read=True, skip_locked=True)
+    row = an_account.cte("an_account")
+    values = {
+        "id": sa.literal(delivery_id, sa.Uuid),
+        "platform": sa.literal(""),
+        "account_id": row.c.account_id,
+        "event": sa.literal(""),
+        "body": sa.literal(urandom(_USUAL_SIZE), sa.LargeBinary),
+        "headers": sa.literal({}, webhook_log.c.headers.type),
+        "received_by": sa.literal(""),
+        "status": sa.literal(IGNORED),
+        "processed_at": sa.func.now(),
+    }
+    connection.execute(sa.insert(webhook_log).from_select(list(values), sa.select(*values.values())))
+    connection.execute(sa.delete(webhook_log).where(webhook_log.c.id == delivery_id))
 
 
 @dataclass(frozen=True, slots=True)

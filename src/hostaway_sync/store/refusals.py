@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
-from hostaway_sync.errors import HostawaySyncError, StoreError, StoreUnavailable
+from hostaway_sync.errors import ConfigurationError, HostawaySyncError, StoreError, StoreUnavailable
+from hostaway_sync.store import pooling
 
 if TYPE_CHECKING:
     from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +24,8 @@ _TRANSIENT_CLASSES: Final = frozenset({"08", "53", "57"})
 # A table, column, function, type, schema or unique index that its revision has.
 _MISSING: Final = frozenset({"42P01", "42703", "42883", "42704", "3F000", "42P10"})
 _DENIED: Final = "42501"
+# A prepared statement that is not there, or was there before: another session answers than the one that prepared.
+_OF_ANOTHER_SESSION: Final = frozenset({"26000", "42P05"})
 # Wrong data, a broken constraint, a statement that cannot be read: mistakes of this program.
 _OURS: Final = frozenset({"22", "23", "42"})
 
@@ -52,6 +55,8 @@ def _answered(sqlstate: str, reason: str) -> HostawaySyncError | None:
     """Return what an answer of the server means; None: it is a mistake of this program."""
     if sqlstate in _TRANSIENT or sqlstate[:2] in _TRANSIENT_CLASSES:
         return StoreUnavailable(f"the database is not available: {reason}")
+    if sqlstate in _OF_ANOTHER_SESSION:
+        return ConfigurationError(pooling.SENTENCE)
     if sqlstate in _MISSING:
         advice = "its tables were changed by other means than `hostaway-sync migrate`: restore it from a backup"
         return StoreError(f"the database lacks what its revision has: {reason}; {advice}")

@@ -12,7 +12,7 @@ import asyncio
 import json
 import logging
 import socket
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.applications import Starlette
@@ -28,6 +28,7 @@ from hostaway_sync.tracing import innermost
 from hostaway_sync.webhooks.body import Body, TooLarge, Torn
 from hostaway_sync.webhooks.doorkeeper import Entry
 from hostaway_sync.webhooks.numbering import numbered
+from hostaway_sync.webhooks.readiness import ReadinessCheck
 from hostaway_sync.webhooks.tally import Outcome
 from hostaway_sync.webhooks.traced import traced
 
@@ -42,38 +43,18 @@ if TYPE_CHECKING:
     from hostaway_sync.deliveries import ReadEvent
     from hostaway_sync.webhooks.doorkeeper import Doorkeeper
     from hostaway_sync.webhooks.figures import Figures
+    from hostaway_sync.webhooks.readiness import Readiness
     from hostaway_sync.webhooks.tally import Tally
 
 LARGEST_BODY: Final = 1024 * 1024
 LONGEST_PROBE: Final = 4096
 ANSWER_WITHIN: Final = 8.0
 PROBE: Final = {"data": "test"}
-READY_FOR: Final = 1.0
 _MOST_HEADERS: Final = 50
 _LONGEST_HEADER: Final = 500
 _SECRET_HEADERS: Final = ("auth", "cookie", "secret", "token", "key", "password")
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """Whether deliveries can be taken, and how far behind whoever works them is.
-
-    Attributes:
-        has_database: it answers.
-        has_schema: it is at this program's revision.
-        waiting_s: age of the oldest delivery that waits, in seconds; None: not known.
-    """
-
-    has_database: bool
-    has_schema: bool
-    waiting_s: float | None
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether deliveries can be taken."""
-        return self.has_database and self.has_schema
 
 
 class Receiver:
@@ -84,7 +65,7 @@ class Receiver:
         doorkeeper: knows who may deliver.
         read_event: knows what a delivery claims.
         accept: stores a delivery, durably once it returns; blocks.
-        look: says whether everything is there; blocks.
+        look: says whether deliveries could be stored now; blocks.
         tally: counts.
         figures: everything that was counted, and what the database says.
         pool: runs what blocks.
@@ -105,13 +86,11 @@ class Receiver:
         self._doorkeeper = doorkeeper
         self._read_event = read_event
         self._accept = accept
-        self._look = look
+        self._ready_check = ReadinessCheck(look, pool, patience=ANSWER_WITHIN)
         self._tally = tally
         self._figures = figures
         self._pool = pool
         self._host = socket.gethostname()
-        self._looked: tuple[float, Readiness] | None = None
-        self._looking = asyncio.Lock()
         path = f"/webhooks/{platform}/{{account_id}}/{{path_secret}}"
         app = Starlette(
             routes=[
@@ -208,7 +187,7 @@ class Receiver:
 
     async def _ready(self, request: Request) -> Response:
         del request
-        found = await self._readiness()
+        found = await self._ready_check.readiness()
         document = {
             "ready": found.is_ready,
             "database": found.has_database,
@@ -220,19 +199,6 @@ class Receiver:
     async def _metrics(self, request: Request) -> Response:
         del request
         return Response(await self._figures.exposition(), media_type=CONTENT_TYPE)
-
-    async def _readiness(self) -> Readiness:
-        """Look at most once a second: who asks may be anybody."""
-        loop = asyncio.get_running_loop()
-        async with self._looking:
-            if self._looked is None or loop.time() - self._looked[0] > READY_FOR:
-                try:
-                    async with asyncio.timeout(ANSWER_WITHIN):
-                        found = await loop.run_in_executor(self._pool, self._look)
-                except (TimeoutError, HostawaySyncError):
-                    found = Readiness(has_database=False, has_schema=False, waiting_s=None)
-                self._looked = loop.time(), found
-            return self._looked[1]
 
 
 class _Visit:

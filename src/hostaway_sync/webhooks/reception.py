@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.errors import ConfigurationError, StoreError
+from hostaway_sync.errors import ConfigurationError, HostawaySyncError
 from hostaway_sync.meter import Meter
 from hostaway_sync.store import inbox, schema
 from hostaway_sync.store.payload_rule import guard_payloads
@@ -16,7 +16,8 @@ from hostaway_sync.tracing import span
 from hostaway_sync.webhooks.doorkeeper import Doorkeeper
 from hostaway_sync.webhooks.figures import Figures
 from hostaway_sync.webhooks.keybook import KeyBook
-from hostaway_sync.webhooks.receiver import Readiness, Receiver
+from hostaway_sync.webhooks.readiness import Readiness
+from hostaway_sync.webhooks.receiver import Receiver
 from hostaway_sync.webhooks.tally import Tally
 
 if TYPE_CHECKING:
@@ -102,10 +103,13 @@ class Reception:
         try:
             has_schema = schema.current(self._database) == schema.head()
             age = self._database.transaction(inbox.oldest_waiting) if has_schema else None
-        except StoreError:
-            return Readiness(has_database=False, has_schema=False, waiting_s=None)
-        except ConfigurationError:
-            return Readiness(has_database=True, has_schema=False, waiting_s=None)
+            if has_schema:
+                self._database.transaction(inbox.prove)
+        except ConfigurationError as error:
+            return Readiness(has_database=True, has_schema=False, waiting_s=None, trouble=str(error))
+        except Exception as error:  # noqa: BLE001  (whatever the database refuses now, it refuses deliveries)
+            trouble = str(error) if isinstance(error, HostawaySyncError) else f"unexpected {type(error).__name__}"
+            return Readiness(has_database=False, has_schema=False, waiting_s=None, trouble=trouble)
         return Readiness(has_database=True, has_schema=has_schema, waiting_s=age.total_seconds() if age else None)
 
 

@@ -88,6 +88,23 @@ def test_a_pooler_that_mixes_sessions_is_refused(
         assert "session pooling" in examined.stdout
 
 
+def test_a_move_to_a_pooler_that_mixes_sessions_is_refused(
+    owned: Estate, server: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    """The sentence is about the URL of the target, and nothing was moved."""
+    owned.run("migrate")
+    with pgbouncer(server, owned.url, {"pool_mode": "transaction"}) as url:
+        target = tmp_path / "target"
+        target.write_text(url, encoding="ascii")
+        target.chmod(0o600)
+        for options in ((), ("--dry-run",)):
+            done = owned.attempt("database", "move", "--to", str(target), *options)
+            assert done.returncode == 78, done
+            assert done.stderr.count("\n") == 1
+            assert "the URL of --to leads to a pooler" in done.stderr
+    owned.run("account", "list")
+
+
 def test_a_pooler_that_begins_to_mix_is_recognised(owned: Estate) -> None:
     """Statements that another session prepared, or this one never did, say the same."""
     owned.run("migrate")

@@ -10,9 +10,8 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from hostaway_sync.doctor.database_troubles import of_open_schemas, troubles_of_database
 from hostaway_sync.doctor.facts import Finding, Grade
-from hostaway_sync.doctor.open_schemas import of_open_schemas
-from hostaway_sync.store.standing import SENTENCES, Mark
 from hostaway_sync.sync.health import (
     UNWORKED_AFTER,
     Condition,
@@ -54,7 +53,7 @@ def of_database(found: Server, premises: Premises) -> Iterator[Finding]:
     if found.revision is None and premises.is_embedded:
         yield Finding(check, Grade.HINT, "nothing is there yet", "`hostaway-sync account add ID` begins")
         return
-    troubles = list(_troubles_of_database(found, premises))
+    troubles = list(troubles_of_database(found, premises))
     yield from (Finding(check, Grade.TROUBLE, says, advice) for says, advice in troubles)
     yield from of_open_schemas(found)
     used = f"{found.connections} of {found.most_connections} connections in use"
@@ -64,27 +63,6 @@ def of_database(found: Server, premises: Premises) -> Iterator[Finding]:
     elif not troubles:
         where = "embedded PostgreSQL" if premises.is_embedded else "PostgreSQL"
         yield Finding(check, Grade.OK, f"{where} {found.version // 10_000}, revision {found.revision}, {used}")
-
-
-def _troubles_of_database(found: Server, premises: Premises) -> Iterator[tuple[str, str]]:
-    if found.lacking:
-        advice = "grant them to this user, or connect as the one who ran `hostaway-sync migrate`"
-        yield f"rights are missing on {'; '.join(found.lacking)}", advice
-    elif mark := Mark.read(found.revision):
-        says, _, cure = SENTENCES[mark.kind].partition(": ")
-        yield says, cure
-    elif not found.is_current:
-        has, needs = found.revision or "none", found.wanted
-        is_newer = found.revision is not None and found.revision > found.wanted
-        cure = "install the newer program on this machine, too" if is_newer else "run `hostaway-sync migrate`"
-        if premises.is_embedded and not is_newer:
-            cure = "any other command brings it there"
-        yield f"its schema is at revision {has}, this program needs {needs}", cure
-    if found.is_read_only:
-        yield (
-            "it is read-only: nothing can be mirrored into it",
-            "connect to the primary server, or turn default_transaction_read_only off",
-        )
 
 
 def of_keys(found: Keys) -> Iterator[Finding]:

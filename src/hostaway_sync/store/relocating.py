@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from hostaway_sync.errors import ConfigurationError, LeaseHeld, SchemaOutdated, StoreError, UsageError
-from hostaway_sync.store import abandoning, copying, leases, restoring, schema, standing
+from hostaway_sync.store import abandoning, copying, database_url, leases, restoring, schema, standing
 from hostaway_sync.store.grants import quoted
 from hostaway_sync.store.refusals import raise_translated
 from hostaway_sync.store.standing import MOVED, MOVING, Mark
@@ -242,4 +242,5 @@ def _at_target() -> Iterator[None]:
     try:
         yield
     except (StoreError, ConfigurationError) as error:
-        raise type(error)(f"the database to move to: {error}") from error
+        says = str(error).replace(database_url.NAME, "the URL of --to")
+        raise type(error)(f"the database to move to: {says}") from error

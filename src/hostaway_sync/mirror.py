@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from hostaway_sync.doors import Doors
 from hostaway_sync.records import Resource, Unwatched
+from hostaway_sync.remembered_settings import upgrade
 from hostaway_sync.settings import SCHEMA
 from hostaway_sync.store import accounts, payload_rule, restoring, schema
 from hostaway_sync.store.outlook import outlooks
@@ -76,7 +77,7 @@ class Mirror(Doors):
         self._database = self._wiring.database
         try:
             if self._database.embedded is not None and schema.is_behind(self._database):
-                schema.upgrade(self._database)
+                upgrade(self._database)
             if check_schema:
                 schema.require_current(self._database)
         except BaseException:
@@ -98,7 +99,7 @@ class Mirror(Doors):
     def migrate(self) -> tuple[str | None, str]:
         """Bring the schema to this program's revision; return the revision before and after."""
         before = schema.current(self._database)
-        schema.upgrade(self._database)
+        upgrade(self._database)
         self._database.transaction(restoring.recognise)
         return before, schema.head()
 

@@ -191,6 +191,11 @@ class Settings(BaseSettings):
         """The files that were read, and their permissions."""
         return tuple((str(file.path), file.mode) for file in self._environment.read) if self._environment else ()
 
+    @property
+    def passed_over(self) -> frozenset[str]:
+        """Names with our prefix that are no settings, and were no error."""
+        return frozenset(one.name for one in self._environment.unknown) if self._environment else frozenset()
+
     @field_validator("api_url")
     @classmethod
     def _plain_url(cls, value: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from hostaway_sync.cli import output
+from hostaway_sync.cli.opening import known_settings
 from hostaway_sync.cli.sync import mirror_one
 from hostaway_sync.errors import ConfigurationError, UsageError
 from hostaway_sync.trusted_files import open_trusted
@@ -55,12 +56,17 @@ def demo() -> None:
     from hostaway_sync.mirror import Mirror
     from hostaway_sync.settings import load_settings
 
-    settings = load_settings()
-    output.configure_logging(settings)
+    settings = known_settings()
     with _own_directory(settings.data_dir) as directory, _sandbox() as sandbox:
         output.echo(f"A stand-in for Hostaway listens on {sandbox.url}; the demo's database is in {directory}.")
         key = base64.b64encode(os.urandom(32)).decode()
-        settings = load_settings(api_url=sandbox.url, data_dir=directory, database_url=None, master_key=key)
+        settings = load_settings(
+            also_known=settings.passed_over,
+            api_url=sandbox.url,
+            data_dir=directory,
+            database_url=None,
+            master_key=key,
+        )
         with Mirror(settings) as mirror:
             _first_minutes(mirror, sandbox)
             _questions(mirror)

@@ -9,6 +9,7 @@ import typer
 
 from hostaway_sync.cli import output
 from hostaway_sync.cli.arguments import Json
+from hostaway_sync.cli.opening import known_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,11 +27,8 @@ def doctor(*, json: Json = False) -> None:
     """
     from hostaway_sync.doctor.facts import Grade
     from hostaway_sync.mirror import examine
-    from hostaway_sync.settings import load_settings
 
-    settings = load_settings()
-    output.configure_logging(settings)
-    found = examine(settings)
+    found = examine(known_settings())
     troubles = sum(finding.grade is Grade.TROUBLE for finding in found)
     if json:
         state = "trouble" if troubles else "ok"

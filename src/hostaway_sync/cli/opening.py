@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING
 
 from hostaway_sync.cli import output
 from hostaway_sync.cli.discretion import hidden
+from hostaway_sync.errors import UnknownSettings
 from hostaway_sync.tracing.switching import switch_on
 
 if TYPE_CHECKING:
     from hostaway_sync.mirror import Mirror
     from hostaway_sync.settings import Settings
 
+log = logging.getLogger(__name__)
+
+
+def known_settings() -> Settings:
+    """Read the settings, and set up logging as they say; a name that the database knows of a newer release is no error.
+
+    Raises:
+        ConfigurationError: they cannot be right.
+    """
+    from hostaway_sync.settings import load_settings
+
+    try:
+        settings = load_settings()
+    except UnknownSettings as error:
+        from hostaway_sync.remembered_settings import remembered
+
+        output.configure_logging(tolerant := load_settings(also_known=error.names))
+        settings = load_settings(also_known=error.names & remembered(tolerant))
+        log.warning("%s: of a newer release, this one does not know it", ", ".join(sorted(settings.passed_over)))
+    output.configure_logging(settings)
+    return settings
+
 
 def read_settings() -> Settings:
     """Read the settings, set up logging as they say, and spans as OpenTelemetry's own variables do."""
-    from hostaway_sync.settings import load_settings
-
-    settings = load_settings()
-    output.configure_logging(settings)
+    settings = known_settings()
     switch_on(os.environ, hidden)
     return settings
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from hostaway_sync.cli.opening import known_settings
 from hostaway_sync.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,12 +22,10 @@ def client_secret(*, from_stdin: bool) -> SecretStr:
     """
     from pydantic import SecretStr
 
-    from hostaway_sync.settings import load_settings
-
     secret = (
         SecretStr(piped("the client secret").strip())
         if from_stdin
-        else load_settings().client_secret or SecretStr(_prompted())
+        else known_settings().client_secret or SecretStr(_prompted())
     )
     if not secret.get_secret_value():
         raise UsageError("the client secret is empty")

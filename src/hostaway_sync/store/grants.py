@@ -42,7 +42,7 @@ OF_ACCOUNTS: Final = (
 )
 # What a writer reads and never changes: it only adds to the log.
 WRITTEN_BY_OWNER: Final = ("alembic_version", "reader_bindings", "messages")
-ADDED_TO: Final = ("audit_log",)
+ADDED_TO: Final = ("audit_log", "setting_names")
 
 # The policies that every guarded table has, one for each group.
 POLICIES: Final = ("writers", "analysts", "readers")

@@ -177,6 +177,7 @@ WITHOUT_WORDS: Final = frozenset(
         "request_budget",
         "rights",
         "secrets_store",
+        "setting_names",
         "source_outages",
         "verification_notes",
         "walk_pages",

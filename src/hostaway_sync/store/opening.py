@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from hostaway_sync.store.timing import Note
 
 
+def has_embedded(data_dir: Path) -> bool:
+    """Whether the embedded database of a data directory was begun."""
+    from hostaway_sync.store.embedded import EmbeddedPostgres
+
+    return (EmbeddedPostgres(data_dir / "postgresql").pgdata / "PG_VERSION").exists()
+
+
 def open_database(
     url: SecretStr | None, data_dir: Path, *, schema: str, pool_size: int, note: Note | None, application: str
 ) -> Database:

@@ -29,6 +29,7 @@ from hostaway_sync.store.tables.mirrored import (
 from hostaway_sync.store.tables.personal import forgotten_guests, redactions
 from hostaway_sync.store.tables.placing import secrets_store
 from hostaway_sync.store.tables.reading import guard_rows, reader_bindings
+from hostaway_sync.store.tables.remembering import setting_names
 from hostaway_sync.store.tables.rights import rights
 from hostaway_sync.store.tables.running import (
     leases,
@@ -68,6 +69,7 @@ __all__ = [
     "rights",
     "secrets_store",
     "sent_messages",
+    "setting_names",
     "source_outages",
     "sync_run_resources",
     "sync_runs",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import time
@@ -7,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import sqlalchemy as sa
 from tests.staff import Staff
 from tests.town import MASTER_KEY
@@ -179,3 +181,40 @@ def test_questions_have_an_end() -> None:
         except TimeoutError:
             return
     raise AssertionError
+
+
+def troubles_of(found: tuple[Finding, ...]) -> list[str]:
+    """Give the check of each trouble."""
+    return [finding.check for finding in found if finding.grade is Grade.TROUBLE]
+
+
+@pytest.mark.parametrize("broken", ["key", "source", "read-only", "address"])
+def test_one_cause_is_one_trouble(town: Build, broken: str) -> None:
+    """Whatever follows from it for five accounts is not looked at, and says so."""
+    numbers = range(70001, 70006)
+    here = town(accounts=[AccountSpec(number, reservations=1) for number in numbers])
+    changed: dict[str, Any] = {}
+    if broken == "key":
+        changed["master_key"] = base64.b64encode(b"o" * 32).decode()
+    elif broken == "source":
+        here.sandbox.stop()
+    elif broken == "address":
+        changed["api_url"] = "http://127.0.0.1:9/v1"
+    else:
+        name = here.database.engine.url.database
+        here.database.transaction(
+            lambda connection: connection.execute(
+                sa.text(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+            )
+        )
+    try:
+        found = examine(settings_of(here, **changed))
+    finally:
+        if broken == "read-only":
+            with here.database.engine.begin() as connection:
+                connection.execute(sa.text("SET TRANSACTION READ WRITE"))
+                connection.execute(sa.text(f"ALTER DATABASE {name} RESET default_transaction_read_only"))
+    causes = {"key": "key ring", "source": "source", "address": "source", "read-only": "database"}
+    assert troubles_of(found) == [causes[broken]], [finding.says for finding in found]
+    left = {finding.check for finding in found if finding.says.startswith("not looked at: ")}
+    assert left == {"tables"} if broken == "read-only" else {"token", "runs"}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hostaway_sync.doctor import judging
+from hostaway_sync.doctor.causes import left_out
 from hostaway_sync.doctor.facts import Finding, Grade, Keys, Premises, Proof, Proofs, Pulse, Schedule, Space
 from hostaway_sync.store.facts import AccountFacts, BucketUse, Deferred, Overview, Server
 from hostaway_sync.store.outage import Outage
@@ -214,7 +215,7 @@ def test_lines_that_start_runs_are_known(text: str, expected: bool) -> None:  # 
 
 def test_worst_stands_first() -> None:
     """Findings are sorted by grade, and otherwise stay in their order."""
-    found = [Finding("a", OK, ""), judging.left_out("b", "c"), judging.failed("d", "e"), Finding("f", OK, "")]
+    found = [Finding("a", OK, ""), left_out("b", "c"), judging.failed("d", "e"), Finding("f", OK, "")]
     assert [finding.check for finding in judging.worst_first(found)] == ["d", "b", "a", "f"]
 
 
@@ -226,3 +227,12 @@ def test_source_that_nobody_asks_is_trouble() -> None:
     first, *_ = judging.of_overview(replace(overview(WELL), outage=away))
     assert (first.check, first.grade) == ("source", TROUBLE)
     assert "has not answered since 9 min ago: it answered 503" in first.says
+
+
+def test_a_file_that_every_user_may_read_is_a_hint() -> None:
+    """It is read all the same: what is in it may be no secret."""
+    premises = Premises("/data", is_embedded=True, api_url="", files=(("/a/.env", 0o644), ("/b/key", 0o640)))
+    (finding,) = judging.of_files(premises)
+    assert finding.grade is HINT
+    assert "/a/.env" in finding.says
+    assert finding.advice == "`chmod o-r /a/.env`, if a secret is in it"

@@ -8,11 +8,23 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import urlsplit
 
-from hostaway_sync.doctor import judging, machine
+from hostaway_sync.doctor import causes, judging, machine
 from hostaway_sync.doctor.asking import Question, ask_each
 from hostaway_sync.doctor.facts import Finding, Grade, Keys, Proof, Proofs, Pulse
-from hostaway_sync.errors import HostawaySyncError, KeyMissing, RateLimited, SourceAway
+from hostaway_sync.errors import (
+    ConfigurationError,
+    HostawaySyncError,
+    KeyMissing,
+    RateLimited,
+    SecretError,
+    SecretGone,
+    SecretsUnavailable,
+    SourceAway,
+    SourceUnavailable,
+    StoreError,
+)
 from hostaway_sync.source.pulse import NoBudget, feel
 from hostaway_sync.store import hooks, marks, sealing
 from hostaway_sync.store.budget import DatabaseBudget
@@ -82,7 +94,10 @@ class Examination:
             with closing(wiring):
                 found += self._with_database(wiring, ring)
         found += judging.of_files(self._premises)
-        found += self._judged("disk", space, partial(judging.of_space, premises=self._premises))
+        disk = self._judged("disk", space, partial(judging.of_space, premises=self._premises))
+        if self._premises.is_embedded and causes.has_trouble(disk, "disk"):
+            found = causes.explained(found, ["database"], "it cannot work where its disk has that trouble")
+        found += disk
         found += self._judged("schedule", schedule, judging.of_schedule)
         return judging.worst_first(found)
 
@@ -107,7 +122,7 @@ class Examination:
             found = server.answer(time.monotonic())
         except (HostawaySyncError, TimeoutError):
             return False
-        return found.is_current and not found.lacking
+        return found.is_current and not found.lacking and not found.is_read_only
 
     def _without_database(self, ring: Question[KeyRing], *, is_new: bool) -> Iterator[Finding]:
         # Whoever asks the source has a slot from the database first: while that is away, nobody but us asks.
@@ -115,25 +130,35 @@ class Examination:
         keys = Question(lambda: self._keys(ring, is_new=is_new))
         yield from self._judged("key ring", keys, judging.of_keys)
         yield from self._judged("source", pulse, partial(judging.of_pulse, premises=self._premises))
-        yield judging.left_out("tables", "tokens, budget, queue, runs and webhooks need the database")
+        yield causes.left_out("tables", "tokens, budget, queue, runs and webhooks need the database")
 
     def _with_database(self, wiring: Wiring, ring: Question[KeyRing]) -> Iterator[Finding]:
         pulse = Question(partial(self._pulse, DatabaseBudget(wiring.database), is_shared=True))
         known = Question(wiring.overview)
         keys = Question(lambda: self._keys(ring, wiring))
         future = Question(partial(marks.ahead, wiring.database))
-        yield from self._judged("key ring", keys, judging.of_keys)
-        yield from self._judged("source", pulse, partial(judging.of_pulse, premises=self._premises))
-        yield from self._judged("runs", known, judging.of_overview)
+        of_keys = self._judged("key ring", keys, judging.of_keys)
+        of_source = self._judged("source", pulse, partial(judging.of_pulse, premises=self._premises))
+        of_runs = self._judged("runs", known, judging.of_overview)
+        explained = frozenset({causes.KEY_RING} if causes.has_trouble(of_keys, "key ring") else ())
+        is_away = causes.has_trouble(of_source, "source")
+        if is_away:
+            of_runs = causes.explained(of_runs, ["runs"], "no run can end well while the source cannot be reached")
+            of_runs = [one for one in of_runs if not causes.has_trouble([one], "source")]
+        elif causes.has_trouble(of_runs, "source"):
+            of_runs = causes.explained(of_runs, ["runs"], "every run ends at once while the source is away")
+            explained |= {causes.SOURCE_AWAY}
+        if explained:
+            of_runs = causes.explained(of_runs, ["runs"], "no run can end well without the secrets")
+        yield from (*of_keys, *of_source, *of_runs)
         yield from self._judged("clock", future, judging.of_marks)
-        accounts = _active(known, self._until())
-        if _has_failed(pulse):
-            yield judging.left_out("token", "the source cannot be reached")
+        if is_away:
+            yield causes.left_out("token", "the source cannot be reached")
         else:
-            prove = partial(_proved, wiring)
-            yield from judging.of_tokens(self._each(accounts, prove))
+            accounts = _active(known, self._until())
+            yield from judging.of_tokens(self._each(accounts, partial(_proved, wiring)), explained)
         registered = Question(lambda: _registered(wiring))
-        yield from self._judged("webhooks", registered, partial(self._knocked, wiring))
+        yield from self._judged("webhooks", registered, partial(self._knocked, wiring, explained=explained))
 
     def _keys(self, ring: Question[KeyRing], wiring: Wiring | None = None, *, is_new: bool = False) -> Keys:
         try:
@@ -152,20 +177,21 @@ class Examination:
         by_database = beat.observed_at - beat.named if is_shared else None
         return Pulse(beat.status, beat.seconds, beat.own - beat.named, by_database)
 
-    def _knocked(self, wiring: Wiring, registered: list[StoredHook]) -> Iterator[Finding]:
+    def _knocked(self, wiring: Wiring, registered: list[StoredHook], explained: frozenset[str]) -> Iterator[Finding]:
         by_account = {hook.account_id: hook for hook in registered}
 
         def ask(account_id: int) -> Proof:
             try:
                 credentials = by_account[account_id].open(wiring.safe())[0]
             except HostawaySyncError as error:
-                return Proof(account_id, str(error))
+                return Proof(account_id, str(error), cause=_cause(error))
             secret = credentials.path_secret.get_secret_value()
             url = delivery_url(by_account[account_id].url or "", self._platform, account_id, secret)
             trouble = knock(url, credentials)
-            return Proof(account_id, trouble and f"account {account_id}'s receiver is not reached: {trouble}")
+            says = trouble and f"account {account_id}'s receiver is not reached: {trouble}"
+            return Proof(account_id, says, cause=f"{urlsplit(url).netloc}: {trouble}")
 
-        yield from judging.of_round_trips(self._each(list(by_account), ask))
+        yield from judging.of_round_trips(self._each(list(by_account), ask), explained)
 
     def _each(self, accounts: list[int], ask: Callable[[int], Proof]) -> Proofs:
         until = self._until() + (PATIENCE_PER_ACCOUNT * len(accounts)).total_seconds()
@@ -212,23 +238,24 @@ def _active(known: Question[Overview], until: float) -> list[int]:
         return []
 
 
-def _has_failed(question: Question[Pulse]) -> bool:
-    try:
-        question.answer(time.monotonic())
-    except (HostawaySyncError, TimeoutError):
-        return True
-    return False
-
-
 def _proved(wiring: Wiring, account_id: int) -> Proof:
     try:
         with wiring.source(account_id) as source:
             source.check()
     except HostawaySyncError as error:
-        return Proof(
-            account_id, f"account {account_id}: {error}", is_for_now=isinstance(error, (RateLimited, SourceAway))
-        )
+        is_for_now = isinstance(error, (RateLimited, SourceAway))
+        return Proof(account_id, f"account {account_id}: {error}", is_for_now=is_for_now, cause=_cause(error))
     return Proof(account_id)
+
+
+def _cause(error: HostawaySyncError) -> str | None:
+    """Return what is wrong with every account when this is; None: each has a secret and rights of its own."""
+    if isinstance(error, SecretError):
+        return None if isinstance(error, SecretGone) else causes.KEY_RING
+    if isinstance(error, SourceAway):
+        return causes.SOURCE_AWAY
+    shared = (ConfigurationError, RateLimited, SecretsUnavailable, SourceUnavailable, StoreError)
+    return type(error).__name__ if isinstance(error, shared) else None
 
 
 def _registered(wiring: Wiring) -> list[StoredHook]:

@@ -104,11 +104,19 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Whether something of an account works: `trouble` says what is wrong; None: it works."""
+    """Whether something of an account works.
+
+    Attributes:
+        account_id: which account.
+        trouble: what is wrong; None: it works.
+        is_for_now: it passes by itself.
+        cause: what is wrong with other accounts as well, if anything; None: it is wrong with this one alone.
+    """
 
     account_id: int
     trouble: str | None = None
     is_for_now: bool = False
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

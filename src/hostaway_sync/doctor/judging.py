@@ -10,6 +10,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from hostaway_sync.doctor.causes import by_cause, left_out_for
 from hostaway_sync.doctor.database_troubles import of_open_schemas, troubles_of_database
 from hostaway_sync.doctor.facts import Finding, Grade
 from hostaway_sync.sync.health import (
@@ -25,7 +26,7 @@ from hostaway_sync.sync.health import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from hostaway_sync.doctor.facts import Keys, Premises, Proofs, Pulse, Schedule, Space
     from hostaway_sync.moments import MarksAhead
@@ -116,28 +117,34 @@ def _of_clocks(found: Pulse) -> Iterator[Finding]:
         yield Finding("clock", Grade.OK, f"within {most:.1f} s of the source's")
 
 
-def of_tokens(found: Proofs) -> Iterator[Finding]:
-    """Judge whether each account may read."""
+def of_tokens(found: Proofs, explained: Collection[str] = ()) -> Iterator[Finding]:
+    """Judge whether each account may read; causes in `explained` have a finding already."""
     advice = "`hostaway-sync account update ID` takes a new secret; `account disable ID` leaves it out"
-    yield from _of_proofs("token", found, advice, "may read")
+    yield from _of_proofs("token", found, (advice, None), "may read", explained)
 
 
-def of_round_trips(found: Proofs) -> Iterator[Finding]:
+def of_round_trips(found: Proofs, explained: Collection[str] = ()) -> Iterator[Finding]:
     """Judge whether deliveries reach our receiver from outside, with their login."""
     if not found.asked and not found.unasked:
         yield Finding("webhooks", Grade.OK, "none is registered: changes are found by runs alone")
         return
     advice = "is `hostaway-sync serve-webhooks` running, and does the proxy lead to it? `webhooks check ID` says more"
-    yield from _of_proofs("webhooks", found, advice, "reached its receiver")
+    yield from _of_proofs("webhooks", found, (advice, advice), "reached its receiver", explained)
 
 
-def _of_proofs(check: str, found: Proofs, advice: str, did: str) -> Iterator[Finding]:
+def _of_proofs(
+    check: str, found: Proofs, cures: tuple[str, str | None], did: str, explained: Collection[str]
+) -> Iterator[Finding]:
+    """Judge proofs; `cures` are for what is wrong with one account, and for what is wrong with many."""
     good = [proof for proof in found.asked if proof.trouble is None]
-    for proof in found.asked:
-        if proof.trouble is not None:
-            grade = Grade.HINT if proof.is_for_now else Grade.TROUBLE
-            cure = "run this again in a while" if proof.is_for_now else advice.replace("ID", str(proof.account_id))
-            yield Finding(check, grade, proof.trouble, cure, proof.account_id)
+    for group in by_cause(found.asked, explained):
+        first, others = group[0], len(group) - 1
+        lasting = (Grade.TROUBLE, cures[first.cause is not None])
+        grade, cure = (Grade.HINT, "run this again in a while") if first.is_for_now else lasting
+        says = f"{first.trouble}; {counted(others, 'account')} more" if others else first.trouble or ""
+        cure = cure and cure.replace("ID", str(first.account_id))
+        yield Finding(check, grade, says, cure, None if others else first.account_id)
+    yield from left_out_for(check, found.asked, explained)
     if found.unasked:
         yield Finding(check, Grade.HINT, f"{counted(found.unasked, 'account')} could not be asked in time")
     if good or not (found.asked or found.unasked):
@@ -215,10 +222,9 @@ def _of_successes(found: Overview, active: list[AccountFacts]) -> Iterator[Findi
 
 def of_files(premises: Premises) -> Iterator[Finding]:
     """Judge who may read the files that settings and secrets come from."""
-    for path, mode in premises.files:
-        if mode & _READ_BY_ALL:
-            says = f"{path} may be read by every user of this machine (mode {mode:04o})"
-            yield Finding("files", Grade.HINT, says, f"`chmod o-r {path}`, if a secret is in it")
+    for path in (path for path, mode in premises.files if mode & _READ_BY_ALL):
+        says, cure = f"every user of this machine may read {path}", f"`chmod o-r {path}`, if a secret is in it"
+        yield Finding("files", Grade.HINT, says, cure)
 
 
 def of_marks(found: MarksAhead) -> Iterator[Finding]:
@@ -267,13 +273,8 @@ def starts_runs(text: str) -> bool:
 
 
 def failed(check: str, says: str, advice: str | None = None) -> Finding:
-    """Give the finding for something that could not be looked at because it is broken."""
+    """Return the finding for something that could not be looked at because it is broken."""
     return Finding(check, Grade.TROUBLE, says, advice)
-
-
-def left_out(check: str, because: str) -> Finding:
-    """Give the finding for something that could not be looked at because something else is broken."""
-    return Finding(check, Grade.HINT, f"not looked at: {because}")
 
 
 def worst_first(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 # Whoever stops us wants us to be gone.
 _SECONDS_FOR_SPANS = 3.0
 _SECONDS_WHEN_STOPPED = 1.0
+
+log = logging.getLogger(__name__)
 
 
 def run(program: Callable[[], object]) -> None:
@@ -55,8 +58,15 @@ def _outcome(program: Callable[[], object]) -> int | str | None:
         return end.code
     except OSError as error:
         return _refused(error)
-    except Exception as error:  # noqa: BLE001  (a mistake of ours, told as Python would)
-        _tell(error)
+    except Exception as error:
+        from hostaway_sync.store.refusals import unforeseen
+
+        sentence = unforeseen(error)
+        if sentence is None:
+            _tell(error)
+        else:
+            log.debug("the database does not take a statement", exc_info=error)
+            streams.say(sentence)
         return 1
     return None
 

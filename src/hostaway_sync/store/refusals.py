@@ -26,6 +26,7 @@ _MISSING: Final = frozenset({"42P01", "42703", "42883", "42704", "3F000", "42P10
 _DENIED: Final = "42501"
 # A prepared statement that is not there, or was there before: another session answers than the one that prepared.
 _OF_ANOTHER_SESSION: Final = frozenset({"26000", "42P05"})
+_WRONG_VALUE: Final = "22"
 # Wrong data, a broken constraint, a statement that cannot be read: mistakes of this program.
 _OURS: Final = frozenset({"22", "23", "42"})
 
@@ -36,6 +37,19 @@ def raise_translated(error: SQLAlchemyError) -> NoReturn:
     if translated is None:
         raise error
     raise translated from error
+
+
+def unforeseen(error: Exception) -> str | None:
+    """Return what to say where an answer of the database, which stayed what it is, ends a command; None: it is none."""
+    sqlstate = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+    if not isinstance(error, DBAPIError) or sqlstate is None:
+        return None
+    # What is wrong with a value repeats the value, which may be a guest's.
+    reason = "" if sqlstate.startswith(_WRONG_VALUE) else f": {str(error.orig).partition(chr(10))[0]}"
+    return (
+        f"the database does not take what is written (SQLSTATE {sqlstate}){reason}; its tables were changed by other"
+        " means, or this is a bug of hostaway-sync: HOSTAWAY_SYNC_LOG_LEVEL=DEBUG shows where"
+    )
 
 
 def _translated(error: SQLAlchemyError) -> HostawaySyncError | None:

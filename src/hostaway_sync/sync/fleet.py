@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from hostaway_sync.circumstances import circumstances
 from hostaway_sync.errors import ConfigurationError, HostawaySyncError, LeaseHeld
 from hostaway_sync.records import Progress, RunReport, RunState
+from hostaway_sync.store.refusals import unforeseen
 from hostaway_sync.sync.plan import can_recover
 from hostaway_sync.sync.telling import BY_SIGNAL
 
@@ -156,7 +157,10 @@ def _tried(account_id: int, attempt: Callable[[int], RunReport]) -> AccountOutco
         raise
     except HostawaySyncError as error:
         return AccountOutcome(account_id, RunState.FAILED, None, str(error), can_recover(error))
-    except Exception:
+    except Exception as error:
+        if sentence := unforeseen(error):
+            log.debug("account %d: the database does not take a statement", account_id, exc_info=error)
+            return AccountOutcome(account_id, RunState.FAILED, None, sentence)
         log.exception("account %d: this is a bug of hostaway-sync", account_id)
         return AccountOutcome(account_id, RunState.FAILED, None, "an unexpected error; the log has its traceback")
     return AccountOutcome(account_id, report.state, report, report.error, report.can_recover, report.away)

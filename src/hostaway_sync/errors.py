@@ -214,4 +214,12 @@ class LeaseLost(HostawaySyncError):
 
 
 class RunIncomplete(HostawaySyncError):
-    """A run, or one account of many, was not whole."""
+    """A run, or one account of many, was not whole.
+
+    Attributes:
+        news: what of the message must be said to more than a terminal and a monitor; None: nothing, it was said lately.
+    """
+
+    def __init__(self, message: str, *, is_told: bool = False, news: str | None = None) -> None:
+        super().__init__(message)
+        self.news = None if is_told else hidden(news or message)

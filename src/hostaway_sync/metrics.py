@@ -55,7 +55,15 @@ LAST_SUCCESS = _stored(
     "account",
 )
 LAST_RUN_SUCCESS = _stored(
-    "last_run_success", "1 when the last run of an active account that ended was a success, else 0.", "account"
+    "last_run_success",
+    "1 when the last run of an active account that ended was a success and no alarm stands, else 0.",
+    "account",
+)
+ALARMS = _stored(
+    "alarms",
+    "Alarms that stand for an active account, by `kind`: brake, partial or differs; 0: none.",
+    "account",
+    "kind",
 )
 LAST_RUN_SECONDS = _stored("last_run_seconds", "Duration of the last run of an active account that ended.", "account")
 RUNS = _stored("runs_last_day", "Runs asked for in the last 24 hours, by `state`.", "state")
@@ -78,7 +86,11 @@ OLDEST_WAITING = _stored(
 )
 DEAD_LETTERS = _stored("dead_letters", "Work that failed for good and waits for a person, by `kind`.", "kind")
 UNKNOWN_SENDS = _stored("unknown_sends", "Messages to guests of which nobody knows whether they were sent.")
-DRIFT = _stored("drift_objects", "Objects that the last `verify` of an account found different.", "account")
+DRIFT = _stored(
+    "drift_objects",
+    "Objects that the `verify` that counts found different, less those of lists that a whole run has read since.",
+    "account",
+)
 LAST_VERIFIED = _stored(
     "last_verified_timestamp_seconds", "When an account was last compared with its source.", "account"
 )

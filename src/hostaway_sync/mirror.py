@@ -22,7 +22,8 @@ from hostaway_sync.sync.fleet import AccountOutcome, Underway, sync_fleet
 from hostaway_sync.sync.forecast import forecast
 from hostaway_sync.sync.order import shortest_first
 from hostaway_sync.sync.refresh import refresh
-from hostaway_sync.sync.run import Order, Run
+from hostaway_sync.sync.run import Run
+from hostaway_sync.sync.run_order import Order
 from hostaway_sync.sync.verify import Verification, Verifier
 from hostaway_sync.wiring import Wiring, find_keys
 
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from hostaway_sync.roster import Roster
     from hostaway_sync.settings import Settings
     from hostaway_sync.store.accounts import Account
-    from hostaway_sync.store.facts import Chapter, Overview
+    from hostaway_sync.store.chapters import Chapter
+    from hostaway_sync.store.facts import Overview
     from hostaway_sync.sync.certificate import Certificate
     from hostaway_sync.sync.fleet import FleetProgress
     from hostaway_sync.sync.forecast import Forecast
@@ -136,8 +138,7 @@ class Mirror(Doors):
         """
         account = accounts.get_account(self._database, account_id)
         order = self._order(resources, full=full, dry_run=dry_run)
-        order = replace(order, accept_missing=accept_missing, comes_again=comes_again)
-        run = Run(self._database, account, order)
+        run = Run(self._database, account, replace(order, accept_missing=accept_missing, comes_again=comes_again))
         with (
             self.messages.settling(account_id, dry_run=dry_run),
             self._wiring.source(account_id, insists=insists, observe=observe) as source,
@@ -181,8 +182,8 @@ class Mirror(Doors):
                 self._wiring.source(account_id) as source,
                 underway.hold(run, source),
             ):
-                webhook = self._wiring.webhook(source, account_id, platform=SCHEMA)
-                return run.attempt(source, progress or Unwatched(), webhook)
+                told = progress or Unwatched()
+                return run.attempt(source, told, self._wiring.webhook(source, account_id, platform=SCHEMA))
 
         outcomes = sync_fleet(list(runs), attempt, jobs=jobs or FLEET_JOBS, stop=underway.stop, progress=progress)
         if not dry_run:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from hostaway_sync.alarms import Standing
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
@@ -233,12 +235,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Oddities:
-    """What a run met that could not be stored as it is, besides the quarantined.
-
-    Attributes:
-        cleaned: records stored cleaned, their exact bytes kept in quarantine.
-        misfits: values that did not fit their typed column, which is NULL.
-    """
+    """How many records were stored cleaned, and how many values did not fit their column, which is NULL."""
 
     cleaned: int = 0
     misfits: int = 0
@@ -251,6 +248,7 @@ class ResourceReport:
     Attributes:
         can_recover: another attempt may do better.
         away: why nobody asks the source for a while, as a sentence; None: it was there.
+        ids: of a dry run, the ids that a run would insert or update; None: it was none.
     """
 
     state: RunState
@@ -259,6 +257,7 @@ class ResourceReport:
     error: str | None = None
     can_recover: bool = False
     away: str | None = None
+    ids: Mapping[Change, Sequence[int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +271,7 @@ class RunReport:
     duration_s: float
     resources: Mapping[Resource, ResourceReport]
     error: str | None = None
+    standing: Standing = field(default_factory=Standing)
 
     @property
     def can_recover(self) -> bool:

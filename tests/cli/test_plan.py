@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.records import Mode, Resource
+from hostaway_sync.sandbox import AccountSpec, faults
+from hostaway_sync.sync.forecast import ASSUMED_RUN_CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +29,37 @@ def test_a_first_sync_takes_the_requests_that_are_predicted(town: Build, reserva
     assert need is not None
     assert need.first_sync == pytest.approx(first.api_calls, rel=0.01)
     assert (need.run, need.is_assumed) == (second.api_calls, False)
+
+
+@pytest.mark.parametrize("after", [0, 1, 5])
+def test_a_resumed_run_is_no_incremental_run_of_the_plan(town: Build, after: int) -> None:
+    """A first sync that was cut among its threads is finished by a run that sweeps nothing, and costs as much."""
+    here = town(reservations=12)
+    rule = here.sandbox.faults.add(
+        faults.bad_gateway(), route="GET /conversations/{id}/messages", skip=after, times=None
+    )
+    assert here.mirror(retry_attempts=1).sync(70001).error
+    here.sandbox.faults.remove(rule)
+    resumed = here.mirror().sync(70001)
+    assert (resumed.mode, resumed.error) == (Mode.INCREMENTAL, None)
+    ((_, need),) = here.mirror().plan(every=timedelta(hours=1)).needs
+    assert need is not None
+    assert (need.run, need.is_assumed) == (ASSUMED_RUN_CALLS, True)
+    usual = here.mirror().sync(70001)
+    ((_, need),) = here.mirror().plan(every=timedelta(hours=1)).needs
+    assert need is not None
+    assert (need.run, need.is_assumed) == (usual.api_calls, False)
+
+
+def test_a_first_sync_in_parts_is_no_incremental_run_of_the_plan(town: Build) -> None:
+    """Lists that were read one by one leave the threads to the first run of all."""
+    here = town(reservations=12)
+    for resource in (Resource.LISTINGS, Resource.RESERVATIONS, Resource.CONVERSATIONS):
+        assert here.mirror().sync(70001, resources=(resource,)).error is None
+    assert here.mirror().sync(70001).mode is Mode.INCREMENTAL
+    ((_, need),) = here.mirror().plan(every=timedelta(hours=1)).needs
+    assert need is not None
+    assert need.is_assumed
 
 
 def test_the_plan_is_a_table_and_sentences(town: Build, program: Program) -> None:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from hostaway_sync.sandbox import AccountSpec, faults
 from hostaway_sync.store import leases, process_names
 
@@ -40,6 +42,43 @@ def test_the_json_of_a_sync_has_the_keys_that_scripts_rely_on(town: Build, progr
         assert counts.keys() == COUNTS
         parts = COUNTS - {"seen", "missing"}
         assert counts["seen"] == sum(counts[name] for name in parts)
+
+
+@pytest.mark.parametrize("command", [("sync", "70001"), ("sync-all",)])
+def test_a_dry_run_says_that_it_was_one_and_what_a_run_would_write(
+    town: Build, program: Program, command: tuple[str, ...]
+) -> None:
+    """In a pipe and as JSON, by ids; the run that follows writes these rows and no other."""
+    here = town()
+    here.mirror().sync(70001)
+    paid = next(iter(here.truth("reservations")))
+    here.sandbox.world.pay(paid)
+    booked = here.sandbox.world.create_reservation(conversation=False)
+    shown = program(here, *command, "--dry-run")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert f"account 70001: reservations that would be inserted: {booked}\n" in shown.stdout
+    assert f"account 70001: reservations that would be updated: {paid}\n" in shown.stdout
+    assert shown.stdout.endswith("dry run: nothing was written\n")
+    document = json.loads(program(here, *command, "--dry-run", "--json").stdout)
+    document = document if command[0] == "sync" else document["accounts"][0]
+    assert (document["dry_run"], document["ids"].keys()) == (True, RESOURCES)
+    assert document["ids"]["reservations"] == {"inserted": [booked], "updated": [paid]}
+    assert not any(document["ids"]["listings"].values())
+    before = dict(here.ask("SELECT id, updated_at FROM reservations"))
+    done = json.loads(program(here, "sync", "70001", "--json").stdout)
+    after = dict(here.ask("SELECT id, updated_at FROM reservations"))
+    assert {key for key in after if before.get(key) != after[key]} == {booked, paid}
+    assert "dry_run" not in done
+
+
+def test_a_dry_run_shows_few_ids_and_counts_the_others(town: Build, program: Program) -> None:
+    """JSON has them all."""
+    here = town(reservations=25, conversations=False)
+    shown = program(here, "sync", "70001", "--dry-run", "--resource", "reservations").stdout
+    assert " and 5 more\n" in shown
+    assert here.ask("SELECT count(*) FROM reservations") == [(0,)]
+    document = json.loads(program(here, "sync", "70001", "--dry-run", "--json").stdout)
+    assert document["ids"]["reservations"]["inserted"] == sorted(here.truth("reservations"))
 
 
 def test_one_resource_leaves_the_others_at_zero(town: Build, program: Program) -> None:

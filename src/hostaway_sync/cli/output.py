@@ -18,19 +18,22 @@ from hostaway_sync.cli.discretion import Discretion
 from hostaway_sync.failures import traceback_of
 from hostaway_sync.records import Counts, Mode, Resource, RunReport, RunState
 from hostaway_sync.sentences import visible
+from hostaway_sync.sync.outcome import outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from rich.console import RenderableType
     from rich.table import Table
     from rich.text import Text
 
+    from hostaway_sync.alarms import Alarm
     from hostaway_sync.settings import Settings
     from hostaway_sync.store.accounts import Account
     from hostaway_sync.sync.fleet import AccountOutcome, FleetProgress
 
 _WIDE = 200
+_IDS_SHOWN = 20
 _STYLES = {RunState.SUCCESS: "green", RunState.PARTIAL: "yellow", RunState.FAILED: "red", RunState.SKIPPED: "dim"}
 
 
@@ -58,11 +61,37 @@ def report_document(report: RunReport) -> dict[str, Any]:
     return {
         "account_id": report.account_id,
         "mode": report.mode.value,
-        "state": report.state.value,
+        "state": outcome(report).value,
         "api_calls": report.api_calls,
         "duration_s": report.duration_s,
         "resources": counts,
+        **_dry_document(report),
+        **alarms_document(report.standing.alarms),
     }
+
+
+def _dry_document(report: RunReport) -> dict[str, Any]:
+    """Return that a run wrote nothing, and what it would have written; nothing of a run that was no dry one."""
+    ids = {
+        resource.value: {change.value: list(keys) for change, keys in part.ids.items()}
+        for resource, part in report.resources.items()
+        if part.ids is not None
+    }
+    return {"dry_run": True, "ids": ids} if ids else {}
+
+
+def alarms_document(alarms: Sequence[Alarm]) -> dict[str, Any]:
+    """Return the key `alarms` and its value while any stands, else nothing."""
+    listed = [
+        {
+            "kind": alarm.cause.kind.value,
+            "resource": alarm.cause.resource or None,
+            "since": alarm.since.isoformat(),
+            "sentence": alarm.cause.sentence,
+        }
+        for alarm in alarms
+    ]
+    return {"alarms": listed} if listed else {}
 
 
 def empty_report(account_id: int, state: RunState) -> RunReport:
@@ -70,10 +99,10 @@ def empty_report(account_id: int, state: RunState) -> RunReport:
     return RunReport(account_id, Mode.FULL, state, 0, 0.0, {})
 
 
-def outcome_document(outcome: AccountOutcome) -> dict[str, Any]:
+def outcome_document(ended: AccountOutcome) -> dict[str, Any]:
     """Give one account of a fleet, in the keys of a report and `error`."""
-    report = outcome.report or empty_report(outcome.account_id, outcome.state)
-    return {**report_document(report), "error": outcome.error}
+    report = ended.report or empty_report(ended.account_id, ended.state)
+    return {**report_document(report), "error": ended.error}
 
 
 def print_report(report: RunReport) -> None:
@@ -86,26 +115,41 @@ def print_report(report: RunReport) -> None:
         lines.add_row(resource.value, *cells, styled(part.state))
     show(lines)
     took = f"({report.mode}) in {report.duration_s:.1f} s, {report.api_calls} API calls"
-    show(plain(f"account {report.account_id}: ") + styled(report.state) + f" {took}")
+    show(plain(f"account {report.account_id}: ") + styled(outcome(report)) + f" {took}")
+    _show_dry([report])
+
+
+def _show_dry(reports: Iterable[RunReport]) -> None:
+    """Print that runs wrote nothing, and the ids of what they would have written; nothing of others."""
+    parts = [(report, *part) for report in reports for part in report.resources.items() if part[1].ids is not None]
+    for report, resource, part in parts:
+        for change, ids in (part.ids or {}).items():
+            if ids:
+                more = f" and {len(ids) - _IDS_SHOWN:,} more" if len(ids) > _IDS_SHOWN else ""
+                shown = ", ".join(map(str, ids[:_IDS_SHOWN]))
+                show(plain(f"account {report.account_id}: {resource} that would be {change}: {shown}{more}"))
+    if parts:
+        show(plain("dry run: nothing was written"))
 
 
 def print_outcomes(outcomes: Sequence[AccountOutcome]) -> None:
     """Print one line an account, for a person."""
     numbers = ["records", "changed", "API calls", "seconds"]
     lines = table(["account", "state", *numbers, ""], right=numbers)
-    for outcome in outcomes:
-        report = outcome.report
+    for ended in outcomes:
+        report = ended.report
         parts = [part.counts for part in report.resources.values()] if report else []
         lines.add_row(
-            str(outcome.account_id),
-            styled(outcome.state),
+            str(ended.account_id),
+            styled(ended.state),
             f"{sum(part.seen for part in parts):,}",
             f"{sum(part.inserted + part.updated for part in parts):,}",
             f"{report.api_calls if report else 0:,}",
             f"{report.duration_s if report else 0:.1f}",
-            plain(outcome.error or ""),
+            plain(ended.error or ""),
         )
     show(lines)
+    _show_dry(ended.report for ended in outcomes if ended.report)
 
 
 def print_accounts(accounts: Sequence[Account]) -> None:

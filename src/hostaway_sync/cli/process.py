@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.cli import streams
 from hostaway_sync.cli.signals import Signals, Stopped
-from hostaway_sync.errors import HostawaySyncError, LeaseHeld
+from hostaway_sync.errors import HostawaySyncError, LeaseHeld, RunIncomplete
 from hostaway_sync.tracing import switch_off
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ def _outcome(program: Callable[[], object]) -> int | str | None:
     try:
         program()
     except HostawaySyncError as error:
-        # Cron mails whatever is printed; that another run is at work is no news.
-        if not isinstance(error, LeaseHeld) or sys.stderr.isatty():
-            streams.say(str(error))
+        said = str(error) if sys.stderr.isatty() else _news(error)
+        if said is not None:
+            streams.say(said)
         return error.exit_code
     except Stopped:
         return None
@@ -77,6 +77,13 @@ def _tell(error: BaseException | None) -> None:
 
     if error is not None:
         sys.stderr.write(traceback_of(error))
+
+
+def _news(error: HostawaySyncError) -> str | None:
+    """Return what cron is to mail: neither that another run is at work, nor what was told within 24 hours."""
+    if isinstance(error, LeaseHeld):
+        return None
+    return error.news if isinstance(error, RunIncomplete) else str(error)
 
 
 def _refused(error: OSError) -> int:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from hostaway_sync.store.facts import AccountFacts, Chapter
+    from hostaway_sync.store.chapters import Chapter
+    from hostaway_sync.store.facts import AccountFacts
     from hostaway_sync.sync.health import Health
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from hostaway_sync.cli.output import alarms_document
 from hostaway_sync.records import Resource
 from hostaway_sync.store.facts import Rows
 from hostaway_sync.sync.health import LATE_AFTER, is_silent
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hostaway_sync.records import Mark
-    from hostaway_sync.store.facts import AccountFacts, BucketUse, Chapter, Overview, PastRun
+    from hostaway_sync.store.chapters import Chapter
+    from hostaway_sync.store.facts import AccountFacts, BucketUse, Overview, PastRun
     from hostaway_sync.sync.health import Health
 
 
@@ -85,6 +87,7 @@ def _account(facts: AccountFacts, health: Health) -> dict[str, Any]:
         "silence": _silence(facts),
         "quarantined": asdict(facts.quarantine),
         "abandoned_24_h": facts.recent.abandoned,
+        **alarms_document(facts.alarms),
     }
 
 

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hostaway_sync.cli import output
+from hostaway_sync.cli import output, streams
 from hostaway_sync.cli.arguments import AcceptMissing, AccountId, DryRun, Enqueue, Full, Json, Textfile
 from hostaway_sync.cli.explaining import Explanation
 from hostaway_sync.cli.reporting import reported
 from hostaway_sync.errors import LeaseHeld, RunIncomplete, UsageError
 from hostaway_sync.records import Resource, RunState
+from hostaway_sync.sync.outcome import endings, failures, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from hostaway_sync.mirror import Mirror
     from hostaway_sync.records import RunReport
@@ -84,9 +85,8 @@ def sync_all(
                 full=full, dry_run=dry_run, jobs=jobs, jitter=timedelta(seconds=jitter), progress=progress
             )
         _print_outcomes(outcomes, json=json, shown=dry_run)
-        failed = _failed(outcomes)
-        if failed:
-            raise RunIncomplete(_failures(failed))
+        _say_endings(outcome.report for outcome in outcomes)
+        _require_all_whole(_failed(outcomes))
         if _fleet_state(outcomes) is RunState.SKIPPED:
             raise LeaseHeld("every account is being synced by another run")
         reports = [outcome.report for outcome in outcomes if outcome.report]
@@ -112,16 +112,34 @@ def _failed(outcomes: Sequence[AccountOutcome]) -> list[AccountOutcome]:
     return [outcome for outcome in outcomes if outcome.state not in {RunState.SUCCESS, RunState.SKIPPED}]
 
 
-def _failures(failed: Sequence[AccountOutcome]) -> str:
-    """Give a sentence an account, but one for all for which nobody was there to ask."""
+def _require_all_whole(failed: Sequence[AccountOutcome]) -> None:
+    """Fail with a sentence an account, but one for all for which nobody was there to ask."""
+    if not failed:
+        return
     lost = [outcome for outcome in failed if outcome.away]
     if lost:
         accounts = "1 account was" if len(lost) == 1 else f"{len(lost)} accounts were"
         said = [f"{accounts} not mirrored: {lost[-1].away}"]
     else:
         said = []
-    rest = (f"account {outcome.account_id}: {outcome.error}" for outcome in failed if not outcome.away)
-    return "; ".join((*said, *rest))
+    news = [*said]
+    for ended in failed:
+        if not ended.away:
+            wrong = _wrong(ended)
+            said += [f"account {ended.account_id}: {sentence}" for sentence, _ in wrong]
+            news += [f"account {ended.account_id}: {sentence}" for sentence, is_news in wrong if is_news]
+    raise RunIncomplete("; ".join(said), is_told=not news, news="; ".join(news))
+
+
+def _wrong(ended: AccountOutcome) -> list[tuple[str, bool]]:
+    wrong = failures(ended.report) if ended.report else []
+    return wrong or [(str(ended.error), True)]
+
+
+def _say_endings(reports: Iterable[RunReport | None]) -> None:
+    for report in reports:
+        for sentence in endings(report) if report else ():
+            streams.say(sentence)
 
 
 def _sentence(reports: Sequence[RunReport]) -> str:
@@ -182,6 +200,7 @@ def mirror_one(
         if explanation is not None:
             explanation.print_summary()
         output.print_report(report)
+    _say_endings([report])
     _require_whole(report)
     return report
 
@@ -192,8 +211,12 @@ def _print_document(report: RunReport, explanation: Explanation | None) -> None:
 
 
 def _require_whole(report: RunReport) -> None:
-    if report.state is not RunState.SUCCESS:
-        raise RunIncomplete(f"account {report.account_id}: {report.error}")
+    if outcome(report) is RunState.SUCCESS:
+        return
+    wrong = failures(report) or [(str(report.error), True)]
+    account, news = f"account {report.account_id}: ", "; ".join(sentence for sentence, is_news in wrong if is_news)
+    said = account + "; ".join(sentence for sentence, _ in wrong)
+    raise RunIncomplete(said, is_told=not news, news=account + news)
 
 
 def _fleet_state(outcomes: Sequence[AccountOutcome]) -> RunState:

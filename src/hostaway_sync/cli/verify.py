@@ -10,6 +10,7 @@ from hostaway_sync.cli import output
 from hostaway_sync.cli.arguments import AccountId, Json
 from hostaway_sync.cli.opening import open_mirror
 from hostaway_sync.errors import RunIncomplete
+from hostaway_sync.sync.health import differs
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -33,12 +34,16 @@ def verify(
     """
     with open_mirror() as mirror, output.watched() as progress:
         certificate = mirror.verify(account_id, deep=deep, repair=repair, progress=progress)
+        (facts,) = mirror.status(account_id).accounts
     if json:
         output.print_json(certificate.document())
     else:
         _print(certificate)
     if certificate.state != "equal":
         raise RunIncomplete(f"account {account_id}: {_advice(certificate, repair=repair)}")
+    if facts.certificate is not None and facts.certificate.damage:
+        when = f"at {facts.certificate.verified_at:%Y-%m-%d %H:%M} UTC with --deep, which this one does not replace"
+        raise RunIncomplete(f"account {account_id}: {differs(account_id, facts.certificate, when)}")
 
 
 def _print(certificate: Certificate) -> None:
@@ -105,4 +110,7 @@ def _advice(certificate: Certificate, *, repair: bool) -> str:
     differences = sum(part.differences for part in certificate.resources.values())
     if repair:
         return f"still differs from Hostaway in {differences:,} records: run it once more"
+    if certificate.deep:
+        command = f"`hostaway-sync verify {account_id} --deep --repair`"
+        return f"differs from Hostaway in {differences:,} records: run again with --deep --repair: {command}"
     return f"differs from Hostaway in {differences:,} records: run again with --repair"

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime, timedelta
 
-    from hostaway_sync.records import Counts, Mark, Mode, Resource, RunState
+    from hostaway_sync.alarms import Alarm
+    from hostaway_sync.records import Mark, Mode, Resource, RunState
     from hostaway_sync.store.outage import Outage
 
 
@@ -62,23 +63,6 @@ class PastRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What a run did with one resource."""
-
-    state: RunState
-    counts: Counts
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Chapter:
-    """One run with its parts, for whoever reads the history of an account."""
-
-    run: PastRun
-    parts: Mapping[Resource, Part]
-
-
-@dataclass(frozen=True, slots=True)
 class Certificate:
     """One comparison of the mirror with its source.
 
@@ -86,6 +70,9 @@ class Certificate:
         differences: objects that were not what they are at the source.
         late: of those, how many the source changed after the last run that was whole: the next one brings them.
         error: what could not be compared; None when all was.
+        swept: differences that are not late, in lists that a whole run has read since.
+        is_outdated: a whole run has read every list since.
+        is_sudden: suspiciously many rows were gone at once.
     """
 
     verified_at: datetime
@@ -95,6 +82,14 @@ class Certificate:
     differences: int = 0
     late: int = 0
     error: str | None = None
+    swept: int = 0
+    is_outdated: bool = False
+    is_sudden: bool = False
+
+    @property
+    def damage(self) -> int:
+        """Differences that no run brings by itself, and that no sweep has outdated."""
+        return max(0, self.differences - self.late - self.swept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +217,13 @@ class AccountFacts:
         under_way: the run that is open, be its process alive or not.
         records_read: records that this run has met so far.
         ended: the newest run that is over and was not skipped.
-        certificate: the newest comparison with the source.
+        certificate: the comparison with the source that counts: see `store.certificates`.
         equal_at: moment of the newest comparison that found no difference.
         limit: its own request limit; None when it never asked.
         deferred: what the push pipe has not done yet.
         letters: messages to guests that need a look.
         silence: changes that were not announced; None when there were none, or nothing is registered.
+        alarms: what is wrong until its cause was seen to be gone.
     """
 
     account_id: int
@@ -249,6 +245,7 @@ class AccountFacts:
     deferred: Deferred = Deferred()
     letters: Letters = Letters()
     silence: Silence | None = None
+    alarms: tuple[Alarm, ...] = ()
 
     def live(self, resource: Resource) -> int:
         """Give the rows of a resource that the source still has."""

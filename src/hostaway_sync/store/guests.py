@@ -18,6 +18,7 @@ from hostaway_sync.store import erasure, forgotten, traces
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.tables import (
     MIRRORED,
+    alarms,
     dead_letters,
     job_attempts,
     quarantined_records,
@@ -160,6 +161,7 @@ WORDS: Final = (
     Words(job_attempts, {"error": ERASED, "traceback": None}, _in_jobs, searched=("error", "traceback")),
     Words(sync_runs, {"error": ERASED}, searched=("error",)),
     Words(sync_run_resources, {"error": ERASED}, searched=("error",)),
+    Words(alarms, {"sentence": ERASED}, searched=("sentence",)),
     Words(verifications, {"certificate": _CERTIFIED}, searched=("certificate",)),
 )
 # Numbers, marks and times; of `audit_log`, ids and counts. `accounts` has people, but no guests.

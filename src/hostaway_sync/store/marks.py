@@ -29,6 +29,7 @@ _MIRRORED: Final = ("observed_at", "missing_since", "unlisted_since", "created_a
 # Every column with a time stands in one of these lists; a test goes through all tables.
 MARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "accounts": ("token_issued_at", "webhook_confirmed_at", "last_sync_at", "created_at", "updated_at", "removed_at"),
+    "alarms": ("since", "told_at"),
     "audit_log": ("changed_at",),
     "conversation_messages": _MIRRORED,
     "conversations": (*_MIRRORED, "thread_due_at", "thread_read_at"),

@@ -47,6 +47,15 @@ def outlooks(database: Database) -> tuple[list[Outlook], datetime]:
 
 
 def _last_calls(mode: Mode) -> sa.ScalarSelect[int]:
+    """Ask what the last whole run of a mode cost; an incremental one that finished what another began is none."""
+    before = sync_runs.alias()
+    last = sa.select((before.c.mode == Mode.FULL.value) & (before.c.state != RunState.SUCCESS.value)).where(
+        before.c.account_id == sync_runs.c.account_id,
+        before.c.triggered_at < sync_runs.c.triggered_at,
+        before.c.state != RunState.SKIPPED.value,
+    )
+    after_cut = last.order_by(before.c.triggered_at.desc()).limit(1).scalar_subquery()
+    is_usual = ~sa.func.coalesce(after_cut, sa.false())
     return (
         sa.select(sync_runs.c.api_calls)
         .where(
@@ -54,6 +63,7 @@ def _last_calls(mode: Mode) -> sa.ScalarSelect[int]:
             sync_runs.c.mode == mode.value,
             sync_runs.c.state == RunState.SUCCESS.value,
             is_known(sync_runs.c.triggered_at),
+            *([is_usual] if mode is Mode.INCREMENTAL else []),
         )
         .order_by(sync_runs.c.triggered_at.desc())
         .limit(1)

@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from hostaway_sync.records import Counts, Mode, Resource, RunState
+from hostaway_sync.store import alarms, certificates
+from hostaway_sync.store.chapters import Chapter, Part
 from hostaway_sync.store.deferred import deferred
 from hostaway_sync.store.facts import (
     AccountFacts,
     BucketUse,
-    Certificate,
-    Chapter,
     Deferred,
     Due,
     Lease,
     Letters,
     Overview,
-    Part,
     PastRun,
     Quarantine,
     Recent,
@@ -78,7 +77,8 @@ def overview(
         due = _due(connection, account_id)
         broken = {number: Quarantine(*counts) for number, *counts in connection.execute(_quarantined(account_id))}
         waiting, silent = deferred(connection, account_id), silences(connection, account_id)
-        sending = letters(connection, account_id)
+        sending, proofs = letters(connection, account_id), certificates.counting(connection, account_id)
+        wrong = alarms.standing(connection, account_id)
         buckets = {row.account_id: buckets_of(row.account_id) for row in found}
         uses = bucket_uses(connection, {bucket.key: bucket for pair in buckets.values() for bucket in pair})
         facts = (
@@ -91,6 +91,8 @@ def overview(
                 deferred=waiting.get(row.account_id, Deferred()),
                 letters=sending.get(row.account_id, Letters()),
                 silence=silent.get(row.account_id),
+                certificate=proofs.get(row.account_id),
+                alarms=wrong.get(row.account_id, ()),
             )
             for row in found
         )
@@ -125,7 +127,7 @@ def history(database: Database, account_id: int, *, runs: int) -> list[Chapter]:
 
 
 def _accounts(account_id: int | None) -> sa.Select[Any]:
-    """Ask for each account with its lease, its newest runs and its newest certificates."""
+    """Ask for each account with its lease, its newest runs and its newest equal certificate."""
     ours = sync_runs.c.account_id == accounts.c.account_id
     runs = sa.select(sync_runs.c.run_id, *_RUN).order_by(sync_runs.c.triggered_at.desc()).limit(1)
     under_way = runs.where(ours, sync_runs.c.state.in_(_OPEN)).lateral("under_way")
@@ -133,15 +135,13 @@ def _accounts(account_id: int | None) -> sa.Select[Any]:
     ended = runs.where(ours, is_over, is_known(sync_runs.c.triggered_at)).lateral("ended")
     read = sa.select(sa.func.sum(sa.func.cardinality(walk_pages.c.record_keys)).label("records"))
     read_so_far = read.where(walk_pages.c.run_id == under_way.c.run_id).lateral("read_so_far")
-    is_ours = verifications.c.account_id == accounts.c.account_id
-    newest = sa.select(verifications).where(is_ours, is_known(verifications.c.verified_at))
-    newest = newest.order_by(verifications.c.verified_at.desc()).limit(1)
-    certificate = newest.lateral("certificate")
-    equal = newest.where(verifications.c.is_equal).lateral("equal")
+    proven = sa.select(sa.func.max(verifications.c.verified_at).label("verified_at"))
+    of_account = verifications.c.account_id == accounts.c.account_id
+    equal = proven.where(of_account, verifications.c.is_equal, is_known(verifications.c.verified_at)).lateral("equal")
     held = leases.c.owner.is_not(None) & is_running()
     recent = _recent(ours).lateral("recent")
     tables: Any = accounts.outerjoin(leases, (leases.c.account_id == accounts.c.account_id) & held)
-    for lateral in (under_way, ended, read_so_far, certificate, equal, recent):
+    for lateral in (under_way, ended, read_so_far, equal, recent):
         tables = tables.outerjoin(lateral, sa.true())
     query = (
         sa.select(
@@ -152,8 +152,6 @@ def _accounts(account_id: int | None) -> sa.Select[Any]:
             *(column.label(f"open_{column.key}") for column in under_way.c if column.key != "run_id"),
             *(column.label(f"ended_{column.key}") for column in ended.c if column.key != "run_id"),
             sa.func.coalesce(read_so_far.c.records, 0).label("records_read"),
-            *(certificate.c[name] for name in ("verified_at", "is_equal", "is_deep", "certificate")),
-            certificate.c.api_calls.label("certificate_calls"),
             equal.c.verified_at.label("equal_at"),
             *recent.c,
         )
@@ -165,19 +163,39 @@ def _accounts(account_id: int | None) -> sa.Select[Any]:
 
 
 def _recent(ours: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """Ask what the runs of the last seven days cost."""
-    today = is_within(sync_runs.c.triggered_at, _DAY)
-    is_whole = sync_runs.c.state == RunState.SUCCESS.value
-    calls = sync_runs.c.api_calls
-    is_full = is_whole & (sync_runs.c.mode == Mode.FULL.value) & (calls > 0)
-    took = sa.func.extract("epoch", sync_runs.c.finished_at - sync_runs.c.started_at)
+    """Ask what the runs of the last week cost; an incremental one that finishes what a full one began is none."""
+    week, first = _week(ours).lateral("week"), _first_whole(ours).lateral("first_whole")
+    today = is_within(week.c.triggered_at, _DAY)
+    is_whole = week.c.state == RunState.SUCCESS.value
+    calls = week.c.api_calls
+    is_full = is_whole & (week.c.mode == Mode.FULL.value) & (calls > 0)
+    after_cut = (week.c.mode_before == Mode.FULL.value) & (week.c.state_before != RunState.SUCCESS.value)
+    is_usual = is_whole & (week.c.mode == Mode.INCREMENTAL.value) & ~sa.func.coalesce(after_cut, sa.false())
+    took = sa.func.extract("epoch", week.c.finished_at - week.c.started_at)
     seconds = sa.func.sum(took).filter(is_full) / sa.func.sum(calls).filter(is_full)
     return sa.select(
         sa.func.coalesce(sa.func.sum(calls).filter(today), 0).label("calls"),
-        sa.func.count().filter(today & (sync_runs.c.state == RunState.ABANDONED.value)).label("abandoned"),
-        sa.func.avg(calls).filter(is_whole & (sync_runs.c.mode == Mode.INCREMENTAL.value)).label("incremental_calls"),
+        sa.func.count().filter(today & (week.c.state == RunState.ABANDONED.value)).label("abandoned"),
+        sa.func.avg(calls).filter(is_usual & (week.c.triggered_at > first.c.triggered_at)).label("incremental_calls"),
         seconds.label("seconds_per_call"),
-    ).where(ours, is_within(sync_runs.c.triggered_at, _WEEK))
+    ).select_from(week.outerjoin(first, sa.true()))
+
+
+def _week(ours: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Ask for the runs of the last seven days, each with mode and state of the one before it."""
+    when = sync_runs.c.triggered_at
+    before = (sa.func.lag(sync_runs.c[name]).over(order_by=when).label(f"{name}_before") for name in ("mode", "state"))
+    is_run = (is_within(when, _WEEK), sync_runs.c.state != RunState.SKIPPED.value)
+    return sa.select(*_RUN, *before).where(ours, *is_run).correlate(accounts)
+
+
+def _first_whole(ours: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Ask when the first whole run was asked for that also read messages; one without parts on record did."""
+    part = sync_run_resources.alias()
+    of_run = sa.select(part.c.run_id).where(part.c.run_id == sync_runs.c.run_id)
+    read = of_run.where(part.c.resource == Resource.MESSAGES.value).exists() | ~of_run.exists()
+    whole = sa.select(sync_runs.c.triggered_at).where(ours, sync_runs.c.state == RunState.SUCCESS.value, read)
+    return whole.order_by(sync_runs.c.triggered_at).limit(1).correlate(accounts)
 
 
 def _rows(connection: sa.Connection, account_id: int | None) -> dict[int, dict[Resource, Rows]]:
@@ -264,7 +282,6 @@ def _facts(row: Any, **others: Any) -> AccountFacts:  # noqa: ANN401  (a row, an
         under_way=_run([getattr(row, f"open_{column.key}") for column in _RUN]) if row.open_state else None,
         records_read=row.records_read,
         ended=_run([getattr(row, f"ended_{column.key}") for column in _RUN]) if row.ended_state else None,
-        certificate=_certificate(row) if row.verified_at else None,
         equal_at=row.equal_at,
         recent=Recent(
             int(row.calls),
@@ -273,19 +290,6 @@ def _facts(row: Any, **others: Any) -> AccountFacts:  # noqa: ANN401  (a row, an
             None if seconds is None else float(seconds),
         ),
         **others,
-    )
-
-
-def _certificate(row: sa.Row[Any]) -> Certificate:
-    parts = row.certificate["resources"].values()
-    return Certificate(
-        verified_at=row.verified_at,
-        is_equal=row.is_equal,
-        is_deep=row.is_deep,
-        api_calls=row.certificate_calls,
-        differences=sum(part[kind] for part in parts for kind in ("missing", "extra", "different")),
-        late=sum(part["newer_at_source"] or 0 for part in parts),
-        error=row.certificate["error"],
     )
 
 

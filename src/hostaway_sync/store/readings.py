@@ -5,15 +5,17 @@ Nothing is counted over all time: what is pruned would make such a number fall, 
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from hostaway_sync import metrics
+from hostaway_sync.alarms import AlarmKind
 from hostaway_sync.meter import Sample
 from hostaway_sync.records import Counts, Resource, RunState
-from hostaway_sync.store import inbox
+from hostaway_sync.store import alarms, certificates, inbox
 from hostaway_sync.store.deferred import living_workers
 from hostaway_sync.store.jobs import REFRESH, SEND, SYNC
 from hostaway_sync.store.marks import at_latest_now, is_known, is_within, known
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
 _DAY = timedelta(days=1)
 _CHANGES = tuple(name for name in Counts.__slots__ if name != "seen")
 _ENDED = (RunState.SUCCESS, RunState.PARTIAL, RunState.FAILED, RunState.ABANDONED)
-_DIFFERENCES = ("missing", "extra", "different")
 _STATES = {"todo": "waiting", "doing": "running"}
 
 
@@ -84,36 +85,40 @@ def _accounts(connection: sa.Connection) -> Iterator[Sample]:
         ours, is_known(sync_runs.c.triggered_at), sync_runs.c.state.in_([state.value for state in _ENDED])
     )
     run = ended.order_by(sync_runs.c.triggered_at.desc()).limit(1).lateral("run")
-    newest = sa.select(verifications.c.verified_at, verifications.c.certificate)
+    newest = sa.select(sa.func.max(verifications.c.verified_at).label("verified_at"))
     newest = newest.where(verifications.c.account_id == accounts.c.account_id, is_known(verifications.c.verified_at))
     last_sync_at = known(accounts.c.last_sync_at).label("last_sync_at")
-    verified = newest.order_by(verifications.c.verified_at.desc()).limit(1).lateral("verified")
+    verified = newest.lateral("verified")
     query = (
         sa.select(accounts.c.account_id, accounts.c.is_active, last_sync_at, *run.c, *verified.c)
         .select_from(accounts.outerjoin(run, sa.true()).outerjoin(verified, sa.true()))
         .where(accounts.c.removed_at.is_(None))
         .order_by(accounts.c.account_id)
     )
-    found = connection.execute(query).all()
+    found: Any = connection.execute(query).all()
     active = [row for row in found if row.is_active]
     yield _sample(metrics.ACCOUNTS, len(active), "active")
     yield _sample(metrics.ACCOUNTS, len(found) - len(active), "disabled")
+    proofs, standing = certificates.counting(connection), alarms.standing(connection)
     for row in active:
-        yield from _account(row, str(row.account_id))
+        proof, account = proofs.get(row.account_id), str(row.account_id)
+        kinds = Counter(alarm.cause.kind for alarm in standing.get(row.account_id, ()))
+        kinds[AlarmKind.DIFFERS] = int(proof is not None and proof.damage > 0)
+        yield from _account(row, account, has_alarm=kinds.total() > 0)
+        for kind in AlarmKind:
+            yield _sample(metrics.ALARMS, kinds[kind], account, kind.value)
+        if proof is not None:
+            yield _sample(metrics.DRIFT, proof.differences - proof.swept, account)
+            yield _sample(metrics.LAST_VERIFIED, _moment(row.verified_at), account)
 
 
-def _account(row: sa.Row[Any], account: str) -> Iterator[Sample]:
+def _account(row: sa.Row[Any], account: str, *, has_alarm: bool) -> Iterator[Sample]:
     yield _sample(metrics.LAST_SUCCESS, _moment(row.last_sync_at), account)
     if row.state is not None:
-        yield _sample(metrics.LAST_RUN_SUCCESS, row.state == RunState.SUCCESS.value, account)
+        yield _sample(metrics.LAST_RUN_SUCCESS, row.state == RunState.SUCCESS.value and not has_alarm, account)
         if row.started_at is not None:
             took = row.finished_at - row.started_at
             yield _sample(metrics.LAST_RUN_SECONDS, took.total_seconds(), account)
-    if row.verified_at is not None:
-        parts = row.certificate["resources"].values()
-        differences = sum(part[kind] for part in parts for kind in _DIFFERENCES)
-        yield _sample(metrics.DRIFT, differences, account)
-        yield _sample(metrics.LAST_VERIFIED, _moment(row.verified_at), account)
 
 
 def _moment(at: datetime | None) -> float:

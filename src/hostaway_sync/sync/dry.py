@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.engine import Database
     from hostaway_sync.store.missing import Unlisted
 
+_WRITTEN = (Change.INSERTED, Change.UPDATED)
 _STRENGTH = {change: rank for rank, change in enumerate(Change)}
 
 
@@ -59,6 +60,12 @@ class DryRecorder:
             oddities = Oddities(sum(page.cleaned for page in odd), sum(page.misfits for page in odd))
         by_name = {change.value: counted[change] for change in Change}
         return Counts(seen=sum(by_name.values()), **by_name), oddities
+
+    def ids(self, resource: Resource) -> dict[Change, list[int]]:
+        """Return the ids that a run would insert or update; a record without one has none to give."""
+        with self._lock:
+            met = sorted((key, change) for key, change in self._changes[resource].items() if key > 0)
+        return {wanted: [key for key, change in met if change is wanted] for wanted in _WRITTEN}
 
     def met(self, resource: Resource) -> int:
         """Count what was compared so far."""
@@ -107,4 +114,4 @@ class DryRecorder:
     def _changed(self, resource: Resource) -> list[int]:
         with self._lock:
             met = self._changes[resource].items()
-            return [key for key, change in met if change in {Change.INSERTED, Change.UPDATED}]
+            return [key for key, change in met if change in _WRITTEN]

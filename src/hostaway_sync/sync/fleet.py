@@ -14,6 +14,7 @@ from hostaway_sync.circumstances import circumstances
 from hostaway_sync.errors import ConfigurationError, HostawaySyncError, LeaseHeld
 from hostaway_sync.records import Progress, RunReport, RunState
 from hostaway_sync.store.refusals import unforeseen
+from hostaway_sync.sync.outcome import failures, outcome
 from hostaway_sync.sync.plan import can_recover
 from hostaway_sync.sync.telling import BY_SIGNAL
 
@@ -163,4 +164,5 @@ def _tried(account_id: int, attempt: Callable[[int], RunReport]) -> AccountOutco
             return AccountOutcome(account_id, RunState.FAILED, None, sentence)
         log.exception("account %d: this is a bug of hostaway-sync", account_id)
         return AccountOutcome(account_id, RunState.FAILED, None, "an unexpected error; the log has its traceback")
-    return AccountOutcome(account_id, report.state, report, report.error, report.can_recover, report.away)
+    wrong = "; ".join(sentence for sentence, _ in failures(report)) or report.error
+    return AccountOutcome(account_id, outcome(report), report, wrong, report.can_recover, report.away)

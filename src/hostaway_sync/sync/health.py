@@ -7,13 +7,14 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from hostaway_sync.alarms import AlarmKind
 from hostaway_sync.records import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from hostaway_sync.store.facts import AccountFacts, BucketUse
+    from hostaway_sync.store.facts import AccountFacts, BucketUse, Certificate
 
 # A day and two hours: one daily line in a crontab may be slow for once, however often sweeps are due.
 LATE_AFTER = timedelta(hours=26)
@@ -62,13 +63,25 @@ class Health:
 
 def judge(facts: AccountFacts, now: datetime) -> Health:
     """Say how an account does at `now`."""
-    moments = [moment for moment in (facts.last_sync_at, facts.equal_at) if moment is not None]
-    verified_as_of = max(moments, default=None)
+    proven = facts.certificate
+    is_doubted = proven is not None and bool(proven.damage)
+    moments = [facts.last_sync_at, None if is_doubted else facts.equal_at]
+    verified_as_of = max((moment for moment in moments if moment is not None), default=None)
     if not facts.is_active:
         return Health(Condition.DISABLED, (), verified_as_of)
     found = [*_grave(facts, now), *((Condition.CHECK, sentence) for sentence in _slight(facts, now))]
     condition = Condition.RUNNING if facts.lease else next((word for word, _ in found), Condition.OK)
     return Health(condition, tuple(sentence for _, sentence in found), verified_as_of)
+
+
+def differs(account_id: int, certificate: Certificate, when: str) -> str:
+    """Return what a verification found, and the command that mends it: only as deep a one sees that it is mended."""
+    found = f"verify found {counted(certificate.damage, 'difference')} {when}"
+    if certificate.is_sudden:
+        accept = f"`hostaway-sync sync {account_id} --full --accept-missing`"
+        return f"{found}, many rows gone all at once: look at the dashboard; {accept} if they are really gone"
+    depth = "--deep " if certificate.is_deep else ""
+    return f"{found}: `hostaway-sync verify {account_id} {depth}--repair` mends that"
 
 
 def rank(condition: Condition) -> int:
@@ -98,11 +111,13 @@ def _grave(facts: AccountFacts, now: datetime) -> Iterator[tuple[Condition, str]
     if ended is not None and ended.state is not RunState.SUCCESS and not (run and run.state is RunState.RETRYING):
         when = ago(ended.finished_at or ended.triggered_at, now)
         yield Condition.FAILING, f"last run {ended.state} {when}: {ended.error or 'no reason was kept'}"
+    told = ended.error or "" if ended is not None and ended.state is not RunState.SUCCESS else ""
+    for alarm in facts.alarms:
+        if alarm.cause.kind is not AlarmKind.DIFFERS and alarm.cause.sentence not in told:
+            yield Condition.FAILING, f"{alarm.cause.sentence} (first seen {ago(alarm.since, now)})"
     certificate = facts.certificate
-    if certificate is not None and certificate.differences > certificate.late:
-        found = counted(certificate.differences - certificate.late, "difference")
-        repair = f"`hostaway-sync verify {facts.account_id} --repair`"
-        yield Condition.DIFFERS, f"verify found {found} {ago(certificate.verified_at, now)}: {repair} mends that"
+    if certificate is not None and certificate.damage:
+        yield Condition.DIFFERS, differs(facts.account_id, certificate, ago(certificate.verified_at, now))
     if facts.last_sync_at is None:
         yield Condition.NEVER, f"never synced whole: `hostaway-sync sync {facts.account_id}`"
     elif now - facts.last_sync_at > LATE_AFTER:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import AccountError, RunIncomplete, SourceUnavailable
 from hostaway_sync.records import RunState
 from hostaway_sync.store import accounts
+from hostaway_sync.sync.outcome import endings, failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from hostaway_sync.store.accounts import Account
     from hostaway_sync.store.engine import Database
     from hostaway_sync.store.jobs import Job
+
+log = logging.getLogger(__name__)
 
 
 def sync_queued(database: Database, attempt: Callable[[Account, bool], RunReport], job: Job) -> None:
@@ -37,5 +41,7 @@ def sync_queued(database: Database, attempt: Callable[[Account, bool], RunReport
         report = attempt(account, job.full)
     except AccountError:  # meanwhile
         return
+    for sentence in [*(said for said, is_news in failures(report) if is_news), *endings(report)]:
+        log.warning("account %d: %s", account.account_id, sentence)
     if report.state is not RunState.SUCCESS:
         raise (SourceUnavailable if report.can_recover else RunIncomplete)(report.error or "the run was not whole")

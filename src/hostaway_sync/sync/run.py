@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hostaway_sync.circumstances import add, circumstances
@@ -14,7 +13,7 @@ from hostaway_sync.errors import HostawaySyncError, LeaseHeld, SourceAway, Sourc
 from hostaway_sync.records import Mark, Mode, Resource, ResourceReport, RunReport, RunState
 from hostaway_sync.store import accounts, leases, runs, walks
 from hostaway_sync.store.records import Owner
-from hostaway_sync.sync import plan, reasons
+from hostaway_sync.sync import alarms, plan, reasons
 from hostaway_sync.sync.announcing import is_worth_asking, keep_announced
 from hostaway_sync.sync.dry import DryRecorder
 from hostaway_sync.sync.lease import held
@@ -34,37 +33,9 @@ if TYPE_CHECKING:
     from hostaway_sync.records import Progress, Source
     from hostaway_sync.store.accounts import Account
     from hostaway_sync.store.engine import Database
+    from hostaway_sync.sync.run_order import Order
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is asked of a run.
-
-    Attributes:
-        resources: what to mirror; nothing else moves.
-        full: read everything, even if an incremental run would do.
-        accept_missing: believe it when suspiciously many rows are gone at once.
-        dry_run: compare and count, write nothing.
-        in_flight: requests that overlap.
-        max_retries: how often the run may be tried again as a whole.
-        sweep_after: a full run is due when the last whole one started so long ago.
-        threads_after: in a full run, a thread is read again when it was not read whole for so long.
-        unless_since: another run that began then or later, and was whole, makes this one needless.
-        comes_again: whoever asked will ask again while another run works on the account; nothing was skipped then.
-    """
-
-    resources: tuple[Resource, ...] = tuple(Resource)
-    full: bool = False
-    accept_missing: bool = False
-    dry_run: bool = False
-    in_flight: int = 4
-    max_retries: int = 0
-    sweep_after: timedelta = timedelta(hours=20)
-    threads_after: timedelta = timedelta(days=30)
-    unless_since: datetime | None = None
-    comes_again: bool = False
 
 
 class Run:
@@ -85,6 +56,7 @@ class Run:
         self._stopped_by: str | None = None
         self._announcing: Announcing | None = None
         self._has_looked = False
+        self._braked: set[Resource] = set()
 
     def stop(self, why: str) -> None:
         """Have this run, in another thread, end for this reason when its source fails next; whoever asks closes it."""
@@ -119,12 +91,15 @@ class Run:
         self._decide_mode()
         if self._run_id is None and self._is_needless():
             report = self._report({}, source)
-            return replace(report, state=RunState.SKIPPED, error="another run has mirrored it meanwhile")
+            standing = alarms.unchanged(self._database, self._owner.account_id)
+            why = "another run has mirrored it meanwhile"
+            return replace(report, state=RunState.SKIPPED, error=why, standing=standing)
         if self._is_full:
             source.stand_back()
         if self._order.dry_run:
-            recorder: Recorder = DryRecorder(self._database, self._owner)
-            return self._report(self._mirror(source, recorder, progress), source)
+            dry = DryRecorder(self._database, self._owner)
+            parts = self._mirror(source, dry, progress).items()
+            return self._report({resource: replace(part, ids=dry.ids(resource)) for resource, part in parts}, source)
         run_id = self._run_id or runs.trigger(
             self._database, self._owner.account_id, self._mode, max_retries=self._order.max_retries
         )
@@ -151,6 +126,9 @@ class Run:
         report = self._report(reports, source)
         for warning in plan.warnings(report.resources):
             log.warning("account %d: %s", account_id, warning)
+        if not self._comes_again(report.state, can_recover=report.can_recover):
+            found = alarms.seen(reports, self._whole, self._braked)
+            report = replace(report, standing=alarms.settle(self._database, lease, found))
         # The account is as fresh as the least of what was asked for; part of it says nothing about the rest.
         last_sync_at = signpost if set(self._order.resources) == set(Resource) else None
         self._finish(run_id, report.state, source, last_sync_at, report.error, can_recover=report.can_recover)
@@ -214,6 +192,8 @@ class Run:
         marked, error = mark_missing(resource, source, recorder, accept=self._order.accept_missing)
         counts, oddities = recorder.counts(resource)
         state = report.state if error is None else RunState.FAILED
+        if error is not None:
+            self._braked.add(resource)
         return replace(report, state=state, counts=replace(counts, missing=marked), oddities=oddities, error=error)
 
     def _list(self, resource: Resource, source: Source, recorder: Recorder, progress: Progress) -> ResourceReport:
@@ -247,6 +227,7 @@ class Run:
 
     def _decide_mode(self) -> None:
         """Full when asked for, or when a list was never swept, or not for long; decided anew for each attempt."""
+        self._braked.clear()
         self._marks, now = runs.marks(self._database, self._owner.account_id)
         self._decided_at = now
         order = self._order
@@ -266,6 +247,9 @@ class Run:
             error=plan.run_error(reports),
         )
 
+    def _comes_again(self, state: RunState, *, can_recover: bool) -> bool:
+        return can_recover and state is not RunState.SUCCESS and self._attempts <= self._order.max_retries
+
     def _finish(
         self,
         run_id: UUID,
@@ -278,7 +262,7 @@ class Run:
     ) -> None:
         """Close the run, or leave it open for the attempt that will follow."""
         calls, self._api_calls = source.api_calls, self._api_calls + source.api_calls
-        if can_recover and state is not RunState.SUCCESS and self._attempts <= self._order.max_retries:
+        if self._comes_again(state, can_recover=can_recover):
             runs.retry_later(self._database, run_id, error=error or "", api_calls=calls)
             return
         account_id = self._owner.account_id

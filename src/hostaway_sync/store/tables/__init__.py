@@ -32,6 +32,7 @@ from hostaway_sync.store.tables.reading import guard_rows, reader_bindings
 from hostaway_sync.store.tables.remembering import setting_names
 from hostaway_sync.store.tables.rights import rights
 from hostaway_sync.store.tables.running import (
+    alarms,
     leases,
     request_budget,
     source_outages,
@@ -49,6 +50,7 @@ __all__ = [
     "MIRRORED",
     "Timestamp",
     "accounts",
+    "alarms",
     "audit_log",
     "conversation_messages",
     "conversations",

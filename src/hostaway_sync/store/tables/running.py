@@ -1,4 +1,4 @@
-"""What runs leave behind and share: history, marks, walks, certificates, leases, the request budget."""
+"""What runs leave behind and share: history, marks, walks, certificates, alarms, leases, the request budget."""
 
 from __future__ import annotations
 
@@ -166,6 +166,22 @@ verifications = Table(
     comment="every comparison of a mirror with its source",
 )
 Index(None, verifications.c.account_id, verifications.c.verified_at)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("account_id", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False, comment="`brake`, `partial` or `differs`"),
+    Column("resource", Text, nullable=False, comment="empty: all of the account"),
+    Column("sentence", Sentence, nullable=False, comment="what is wrong, and what to do"),
+    Column("since", Timestamp, nullable=False),
+    Column("told_at", Timestamp, comment="when a run last said so"),
+    Column("needs_sweep", Boolean, nullable=False, comment="only a whole list can show that it is gone"),
+    PrimaryKeyConstraint("account_id", "kind", "resource"),
+    account_key(),
+    CheckConstraint("kind IN ('brake','partial','differs')", name="kind_known"),
+    comment="what is wrong with an account until its cause was seen to be gone",
+)
 
 leases = Table(
     "leases",

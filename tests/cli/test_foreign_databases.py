@@ -147,9 +147,8 @@ def test_a_mirror_moves_into_no_such_database(
 
 def test_another_programs_versions_beside_ours_are_left_alone(program: Program, empty_database_url: str) -> None:
     """Its table lies in another schema, on the search path even."""
-    _make(
-        empty_database_url, "CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('x')"
-    )
+    there = "public.alembic_version"
+    _make(empty_database_url, f"CREATE TABLE {there} (version_num text); INSERT INTO {there} VALUES ('x')")
     settings = {"HOSTAWAY_SYNC_DATABASE_URL": empty_database_url}
     assert program(None, "migrate", **settings).returncode == 0
     assert program(None, "migrate", "--check", **settings).returncode == 0

@@ -113,9 +113,7 @@ def test_the_stricter_setting_is_the_rule_from_then_on(town: Build) -> None:
     assert not any("guestName" in row or "guestEmail" in row for row in here.rows("reservations").values())
     before = dump(here)
     for setting in ("", "reservations.guestName=drop", "*.guestEmail=drop", "*.guestEmail=drop,*.guestName=hash"):
-        with pytest.raises(
-            ConfigurationError, match=r"hides less than the rule of this database, \*\.guestEmail=drop,"
-        ):
+        with pytest.raises(ConfigurationError, match="hides less than this database does: set it to what"):
             here.mirror(payload_fields=setting).sync(here.account_id, full=True)
     assert dump(here) == before
 
@@ -145,7 +143,7 @@ def test_a_run_under_way_stores_nothing_that_a_new_rule_hides(town: Build) -> No
         barrier.wait()
         here.mirror().payload_fields.set(SETTING)
         barrier.open.set()
-        with pytest.raises(ConfigurationError, match="the rule of this database for payloads is"):
+        with pytest.raises(ConfigurationError, match="which fields of payloads this database hides was changed"):
             run.result()
     assert here.ask("SELECT state FROM sync_runs") == [(RunState.FAILED,)]
     assert here.rows("reservations") == {}

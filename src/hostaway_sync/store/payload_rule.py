@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from hostaway_sync.store.engine import Database
 
 SETTING: Final = "HOSTAWAY_SYNC_PAYLOAD_FIELDS"
+SHOW: Final = "`hostaway-sync database payload-fields show`"
 LOOSEN: Final = "`hostaway-sync database payload-fields set`"
+# The rule itself would not pass the gate of sentences: to that, it looks like a guest's address.
+_CHANGED: Final = (
+    f"which fields of payloads this database hides was changed: set {SETTING} to what {SHOW} prints, and start this"
+    " process again"
+)
 # Whoever writes payloads has read the rule in the same transaction: this waits for each of them, and they for it.
 _ALONE: Final = "LOCK TABLE {}.redactions IN ACCESS EXCLUSIVE MODE"
 _PATIENCE: Final = "SET LOCAL lock_timeout TO '5s'"
@@ -67,8 +73,7 @@ def require(rule: PayloadRule, own: tuple[Rule, ...]) -> None:
         )
     if not hides_at_least(own, rule.rules):
         raise ConfigurationError(
-            f"{SETTING} hides less than the rule of this database, {rule.text}: set it to that,"
-            f" or loosen the rule with {LOOSEN}"
+            f"{SETTING} hides less than this database does: set it to what {SHOW} prints, or loosen that with {LOOSEN}"
         )
 
 
@@ -115,7 +120,7 @@ def guard_payloads(connection: sa.Connection, mark: bytes | None) -> None:
     """
     rule = _read(connection)
     if rule.mark is not None and rule.mark != mark:
-        raise _another(rule)
+        raise ConfigurationError(_CHANGED)
 
 
 def guard_records(connection: sa.Connection, resource: Resource, hashes: Iterable[bytes]) -> None:
@@ -124,14 +129,7 @@ def guard_records(connection: sa.Connection, resource: Resource, hashes: Iterabl
     if rule.mark is None or resource.value not in hidden_in(rule.rules):
         return
     if any(digest[:MARK_BYTES] != rule.mark for digest in hashes):
-        raise _another(rule)
-
-
-def _another(rule: PayloadRule) -> ConfigurationError:
-    return ConfigurationError(
-        f"the rule of this database for payloads is {rule.text} by now: set {SETTING} to that,"
-        " and start this process again"
-    )
+        raise ConfigurationError(_CHANGED)
 
 
 def _read(connection: sa.Connection) -> PayloadRule:

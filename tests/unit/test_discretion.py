@@ -127,6 +127,9 @@ def test_fields_are_known_by_their_names() -> None:
         "refresh:70001:reservations:41200077 is tried again in 30 s: Hostaway is away",
         "listening on 127.0.0.1 port 8080",
         "account 70001: 2026-11-20T18:44:15.123456+00:00",
+        "hides less than the rule, *.guestEmail=drop,reservations.phone=hash, or `reservations.wifiPassword=drop`",
+        "write postgresql://user:password@host/database",
+        "the source is not reached at http://127.0.0.1:8080/v1",
     ],
 )
 def test_what_an_operator_needs_stays(text: str) -> None:

@@ -10,7 +10,6 @@ from hostaway_sync.alarms import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from pydantic import SecretStr
@@ -39,10 +38,14 @@ class Mark:
     Attributes:
         watermark_at: everything stamped up to here is mirrored; None where nothing has a stamp.
         swept_at: start of the last full walk that was whole; None: there was none.
+        suspected_at: since when a row is suspected to be gone that no such walk has judged yet; None: none is.
+        hurried_at: start of the last full walk that was made because of such a suspicion.
     """
 
     watermark_at: datetime | None
     swept_at: datetime | None
+    suspected_at: datetime | None = None
+    hurried_at: datetime | None = None
 
 
 class RunState(StrEnum):
@@ -76,13 +79,19 @@ class Shape:
         resource: whose payloads these are.
         columns: the typed columns that every record of this resource fills.
         volatile: top-level keys that say nothing about the object itself and are left out of comparisons.
-        signed: top-level keys that hold signed URLs; the query part of a URL inside them is left out of comparisons.
+        signed: top-level keys with signed URLs, whose query parts are left out of comparisons.
+        is_ordered_by_stamp: the greater of two stamps is of the newer version; otherwise the later request is right.
+        with_parts: top-level keys that move with the object's parts, which runs read without reading the object again.
+        silent: top-level keys that move without any sign.
     """
 
     resource: Resource
     columns: tuple[str, ...] = ()
     volatile: tuple[str, ...] = ()
     signed: tuple[str, ...] = ()
+    is_ordered_by_stamp: bool = True
+    with_parts: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +127,10 @@ class Page:
 
     Attributes:
         shape: how to compare these records.
-        records: at most one per id, the newest where the source repeated itself inside the page; perhaps made only
-            when they are first looked at, by whoever does.
+        records: at most one per id, the newest of those that the source repeated; perhaps made when first looked at.
         observed_at: the database's clock when the budget granted the request.
         total: rows the source says the whole list has now; None when it did not say.
-        doubt: why this walk may have missed something, as a short phrase; only its last page carries one.
+        doubt: why this walk may have missed something, in a phrase; only its last page carries one.
         position: where the walk of a whole list stands after this page, for `resume`; None: it has to begin again.
         moments: the same clock for records that were asked for one by one, by their ids.
         parent: the object that the list belongs to, where it belongs to one, whatever its records say.
@@ -149,22 +157,6 @@ class Token:
     value: SecretStr
     issued_at: datetime
     expires_at: datetime
-
-
-class TokenVault(Protocol):
-    """Where one account's token outlives the process."""
-
-    def load(self) -> Token | None:
-        """Give the stored token, or None."""
-        ...
-
-    def save(self, token: Token) -> None:
-        """Keep `token` in place of what was there."""
-        ...
-
-    def renewing(self) -> AbstractContextManager[bool]:
-        """Claim the right to renew the token while the block runs; False: another process has it."""
-        ...
 
 
 class Source(Protocol):
@@ -245,10 +237,8 @@ class Oddities:
 class ResourceReport:
     """What one run did with one resource.
 
-    Attributes:
-        can_recover: another attempt may do better.
-        away: why nobody asks the source for a while, as a sentence; None: it was there.
-        ids: of a dry run, the ids that a run would insert or update; None: it was none.
+    `away`: why no process asks the source for a while, if none does. `ids`: of a dry run, those that a run would insert
+    or update; None: it was none.
     """
 
     state: RunState
@@ -285,7 +275,7 @@ class RunReport:
 
 
 class Progress(Protocol):
-    """Someone who wants to watch a run; called from several threads."""
+    """Watches a run; called from several threads."""
 
     def advance(self, account_id: int, resource: Resource, done: int, total: int | None) -> None:
         """Say that `done` of `total` (None: not known) records of a resource were read."""

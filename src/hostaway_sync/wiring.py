@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     from hostaway_sync.calls import ApiCall, Bucket, Observer
     from hostaway_sync.meter import Sample
-    from hostaway_sync.records import TokenVault
     from hostaway_sync.redaction import Redaction
     from hostaway_sync.secrets import KeyRing, SecretsStore
     from hostaway_sync.settings import Settings
+    from hostaway_sync.source.access import TokenVault
     from hostaway_sync.source.budget import Limits
     from hostaway_sync.source.client import Client
     from hostaway_sync.store.engine import Database

@@ -41,6 +41,8 @@ ACCOUNT_KEYS = {
     "messages",
     "deliveries",
     "silence",
+    "suspected",
+    "set_back",
     "quarantined",
     "abandoned_24_h",
 }

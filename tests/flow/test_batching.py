@@ -415,12 +415,13 @@ def test_a_storm_of_deliveries_ends_with_every_row_right(storm: Storm) -> None:
 
 @pytest.mark.parametrize("status", [404, 403])
 def test_one_that_is_gone_keeps_no_other_back(storm: Storm, status: Any) -> None:
-    """With 404 it is marked as missing; 403 proves nothing."""
+    """With 404 it is suspected to be gone, and not marked; 403 says nothing."""
     here, moved = storm(reservations=30, switches=Switches(deleted_object=status))
     here.sandbox.world.delete_reservation(moved[5])
     settle(here)
-    gone = here.ask("SELECT id FROM reservations WHERE missing_since IS NOT NULL")
-    assert gone == ([(moved[5],)] if status == 404 else [])
+    assert here.ask("SELECT id FROM reservations WHERE missing_since IS NOT NULL") == []
+    suspected = here.ask("SELECT record_id FROM suspicions")
+    assert suspected == ([(moved[5],)] if status == 404 else [])
     assert is_done(here.database)
 
 

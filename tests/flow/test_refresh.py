@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hostaway_sync.errors import AccountError, SourceUnavailable
-from hostaway_sync.records import Change, Resource, RunState
+from hostaway_sync.records import Change, Mode, Resource, RunState
 from hostaway_sync.sandbox import Switches, faults
 from hostaway_sync.sync.refresh import Finding, Refreshed
 
@@ -125,17 +125,21 @@ def test_an_inquiry_has_no_reservation_to_fetch(town: Build) -> None:
 
 
 @pytest.mark.parametrize("resource", [LISTINGS, RESERVATIONS, CONVERSATIONS])
-def test_what_is_gone_is_marked(town: Build, resource: Resource) -> None:
-    """A GET said 404; the row stays, a conversation takes its messages along, and a second reading changes nothing."""
+def test_what_is_gone_is_suspected_and_the_next_run_judges(town: Build, resource: Resource) -> None:
+    """One 404 marks nothing, be it said twice; the next run sweeps that list alone, and marks the row."""
     here = a_mirrored_town(town, switches=Switches(deleted_reservation_keeps_threads=True))
     gone = next(iter(here.truth(resource)))
     getattr(here.sandbox.world, f"delete_{resource.value.removesuffix('s')}")(gone)
     mirror = here.mirror()
-    assert mirror.refresh(here.account_id, resource, gone) == Refreshed(Finding.GONE)
+    for _ in range(2):
+        assert mirror.refresh(here.account_id, resource, gone) == Refreshed(Finding.GONE)
+    assert missing(here, resource) == []
+    here.sandbox.forget()
+    report = mirror.sync(here.account_id)
+    assert (report.state, report.mode) == (RunState.SUCCESS, Mode.FULL)
     assert missing(here, resource) == [gone]
+    assert here.sandbox.calls[f"GET /{resource.value}/{{id}}"] == 1
     assert here.differences() == {}
-    assert mirror.refresh(here.account_id, resource, gone) == Refreshed(Finding.GONE)
-    assert missing(here, resource) == [gone]
 
 
 def test_what_was_never_known_and_is_gone_leaves_nothing(town: Build) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from tests.barrier import PATIENCE, Barrier
 from hostaway_sync.errors import SourceUnavailable
 from hostaway_sync.records import Change, Resource, RunState
 from hostaway_sync.sandbox import Switches, faults
+from hostaway_sync.store import missing
 from hostaway_sync.sync.refresh import Finding
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from tests.town import Town
 
     from hostaway_sync.records import RunReport
-    from hostaway_sync.sandbox import Reply, Request
 
     Build = Callable[..., Town]
 
@@ -63,8 +64,8 @@ def end(run: Future[RunReport]) -> RunReport:
     return report
 
 
-def test_a_page_from_before_does_not_bring_back_what_is_gone(town: Build, beside: ThreadPoolExecutor) -> None:
-    """It shows a newer version than the stored one, and still it is older than the proof."""
+def test_a_page_from_before_a_suspicion_does_not_settle_it(town: Build, beside: ThreadPoolExecutor) -> None:
+    """It shows the object, and was asked for before the object was gone: the next run judges, and marks the row."""
     here = a_mirrored_town(town)
     gone = next(iter(here.truth("reservations")))
     here.sandbox.world.pay(gone)
@@ -73,8 +74,44 @@ def test_a_page_from_before_does_not_bring_back_what_is_gone(town: Build, beside
         page.wait()
         here.sandbox.world.delete_reservation(gone)
         assert here.mirror().refresh(here.account_id, RESERVATIONS, gone).finding is Finding.GONE
+    end(run)
+    assert gone in here.rows("reservations")
+    here.mirror().sync(here.account_id)
+    assert gone not in here.rows("reservations")
+
+
+def test_a_page_from_before_does_not_bring_back_what_is_gone(town: Build, beside: ThreadPoolExecutor) -> None:
+    """It shows a newer version than the stored one, and still it is older than the proof."""
+    here = a_mirrored_town(town)
+    gone = next(iter(here.truth("reservations")))
+    here.sandbox.world.pay(gone)
+    with Barrier(here.sandbox, "GET /reservations", answered=True) as page:
+        run = a_run(here, beside, full=True)
+        page.wait()
+        here.database.transaction(lambda c: missing.mark(c, here.account_id, RESERVATIONS, gone))
     assert end(run).resources[RESERVATIONS].counts.stale == 1
     assert gone not in here.rows("reservations")
+
+
+@pytest.mark.parametrize("resource", [RESERVATIONS, CONVERSATIONS])
+def test_a_page_that_found_nothing_new_outweighs_an_answer_from_before(
+    town: Build, beside: ThreadPoolExecutor, resource: Resource
+) -> None:
+    """A run read the row after a delivery had asked for it: what the delivery brings afterwards is older."""
+    here = a_mirrored_town(town)
+    world = here.sandbox.world
+    conversation_id, reservation_id = a_thread(here)
+    row_id = conversation_id if resource is CONVERSATIONS else reservation_id
+    true = here.truth(resource)[row_id]
+    world.corrupt(resource.value, row_id, json.dumps(true | {"hostEmail": "for a moment"}).encode())
+    with Barrier(here.sandbox, f"GET /{resource.value}/{{id}}", answered=True) as answer:
+        reading = beside.submit(here.mirror().refresh, here.account_id, resource, row_id)
+        answer.wait()
+        world.heal(resource.value, row_id)
+        here.mirror().sync(here.account_id, full=True)
+    assert reading.result(PATIENCE).change is Change.STALE
+    assert here.rows(resource)[row_id].get("hostEmail") == true.get("hostEmail")
+    assert here.differences() == {}
 
 
 @pytest.mark.parametrize("unread", [True, False])
@@ -179,7 +216,7 @@ def test_one_reservation_may_be_read_by_many(town: Build, beside: ThreadPoolExec
 
 
 def test_what_came_back_meanwhile_is_not_marked(town: Build, beside: ThreadPoolExecutor) -> None:
-    """The 404 is older than what a run has stored since: the object is asked for again."""
+    """A delivery was told 404 and a run has read the row since: nothing is marked, and it is no loss either."""
     here = a_mirrored_town(town)
     listing_id = next(iter(here.truth("listings")))
     here.sandbox.world.delete_listing(listing_id)
@@ -188,21 +225,6 @@ def test_what_came_back_meanwhile_is_not_marked(town: Build, beside: ThreadPoolE
         answer.wait()
         here.sandbox.world.create_listing(listing_id, name="Restored")
         here.mirror().sync(here.account_id, full=True)
-    assert reading.result(PATIENCE).finding is Finding.THERE
-    assert here.differences() == {}
-
-
-def test_what_comes_and_goes_is_an_error_in_the_end(town: Build) -> None:
-    """Each 404 is contradicted by a later sighting: nothing is marked, and nobody waits forever."""
-    here = a_mirrored_town(town)
-    listing_id = next(iter(here.truth("listings")))
-
-    def see(request: Request, reply: Reply) -> None:
-        if request.route == "GET /listings/{id}" and reply.status == 404:
-            here.ask("UPDATE listings SET observed_at = clock_timestamp() RETURNING 1")
-
-    here.sandbox.faults.add(faults.status(404), route="GET /listings/{id}", times=None)
-    here.sandbox.after_request(see)
-    with pytest.raises(SourceUnavailable, match="make up its mind"):
-        here.mirror().refresh(here.account_id, LISTINGS, listing_id)
+    assert reading.result(PATIENCE).finding is Finding.GONE
+    assert here.mirror().sync(here.account_id).state is RunState.SUCCESS
     assert here.differences() == {}

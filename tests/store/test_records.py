@@ -36,6 +36,7 @@ MESSAGES = Shape(
     Resource.MESSAGES,
     columns=("conversation_id", "reservation_id", "is_incoming", "status", "sent_at"),
     signed=("attachments", "imagesUrls"),
+    is_ordered_by_stamp=False,
 )
 
 
@@ -378,6 +379,27 @@ def versions(*, stamped: bool) -> st.SearchStrategy[list[Version]]:
     return drawn.flatmap(
         lambda some: st.lists(st.sampled_from(some), max_size=3).map(lambda more: some + more)
     ).flatmap(st.permutations)
+
+
+readings = st.dictionaries(st.integers(0, 9), st.sampled_from("ABC"), min_size=1).flatmap(
+    lambda truth: st.lists(st.sampled_from(sorted(truth.items())), min_size=1, max_size=8)
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(arrivals=readings, are_listed=st.lists(st.booleans(), min_size=8, max_size=8))
+@pytest.mark.parametrize("shape", [CONVERSATIONS, MESSAGES], ids=lambda shape: str(shape.resource))
+def test_the_latest_reading_stays_although_it_found_nothing_new(
+    database: Database, shape: Shape, arrivals: list[tuple[int, str]], are_listed: list[bool]
+) -> None:
+    """A row that was read again and was the same is as new as that reading, from a list or by itself."""
+    one(database, f"DELETE FROM {MIRRORED[shape.resource].name}")
+    for (asked, content), is_listed in zip(arrivals, are_listed, strict=False):
+        # A message's stamps can go back without any mistake.
+        stamp = -asked if shape is MESSAGES else None
+        received = page(record(1, {"v": content}, stamp=stamp), asked=asked, shape=shape)
+        database.transaction(partial(write_page, owner=OWNER, page=received, is_listed=is_listed))
+    assert rows(database, shape.resource)[1].raw_payload == {"v": max(arrivals)[1]}
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hostaway_sync.records import Mode, Resource, RunState
+from hostaway_sync.store.doubts import Doubt, Doubts
 from hostaway_sync.store.facts import (
     AccountFacts,
     BucketUse,
@@ -266,3 +267,12 @@ def test_what_waits_for_long_is_told_once() -> None:
     """One cause is one sentence."""
     deferred = Deferred(due_since=NOON - HOUR, has_worker=False)
     assert len(words(letters=Letters(queued=1), deferred=deferred)[1]) == 1
+
+
+def test_rows_in_doubt_are_said() -> None:
+    """Which, how many, since when, and what settles it; the mirror is complete nevertheless."""
+    doubts = Doubts({Resource.RESERVATIONS: Doubt(2, NOON - 3 * HOUR)}, {Resource.LISTINGS: Doubt(1, NOON - HOUR)})
+    condition, (suspected, set_back) = words(doubts=doubts)
+    assert condition is Condition.CHECK
+    assert suspected.startswith("reservations: 2 rows not found when asked for, first 3 h ago: the next sweep judges")
+    assert set_back.startswith("listings: 1 row with a stamp that went back at the source, first 60 min ago")

@@ -206,3 +206,56 @@ def test_a_watermark_at_an_end_of_time_can_be_read_from(mark: datetime) -> None:
     found = plan.since(Mark(mark, None), is_whole=False)
     assert found is not None
     assert moments.EARLIEST <= found <= mark
+
+
+@pytest.mark.parametrize(
+    ("swept", "suspected", "hurried", "is_due"),
+    [
+        (None, None, None, True),
+        (20, None, None, True),
+        (19, None, None, False),
+        (1, 0, None, True),
+        (1, 0, 1, False),
+        (5, 0, 4, True),
+        (20, 0, 1, True),
+        (5, None, 4, False),
+    ],
+)
+def test_a_suspicion_brings_one_sweep_forward(
+    swept: float | None, suspected: float | None, hurried: float | None, *, is_due: bool
+) -> None:
+    """At once, but not again within a fifth of the usual time, however many are raised."""
+    moments = [None if hours is None else NOON - hours * HOUR for hours in (swept, suspected, hurried)]
+    mark = Mark(None, *moments)
+    assert plan.is_sweep_due(mark, NOON, sweep_after=20 * HOUR) is is_due
+    assert (
+        Resource.LISTINGS
+        in plan.whole_lists(Resource, {Resource.LISTINGS: mark}, NOON, full=False, sweep_after=20 * HOUR)
+    ) is is_due
+
+
+@pytest.mark.parametrize(
+    ("unlisted", "live", "marked", "is_sudden"),
+    [
+        (0, 5, 100, False),
+        (10, 100, 0, False),
+        (11, 100, 0, True),
+        (1, 100, 10, False),
+        (2, 100, 10, True),
+        (6, 94, 6, True),
+        (1, 1, 2, True),
+        (1, 1, 1, False),
+        (1, 1_000, 50, False),
+    ],
+)
+def test_what_was_marked_lately_counts_as_gone_at_once(
+    unlisted: int, live: int, marked: int, *, is_sudden: bool
+) -> None:
+    """Many small steps are one large one; without anything new there is nothing to stop."""
+    assert plan.is_sudden(unlisted, live, marked) is is_sudden
+
+
+def test_rows_whose_stamp_went_back_are_said() -> None:
+    """The run was whole, and yet these rows are not what the source says."""
+    [said] = plan.warnings({}, {Resource.RESERVATIONS: 3})
+    assert said.startswith("reservations: 3 rows stay as they were")

@@ -27,6 +27,12 @@ SWEPT = Mark(NOW, NOW - timedelta(hours=21))
         (None, None, False, "reservations: everything, for the first time"),
         (None, Mark(NOW, None), False, "reservations: everything, for the first time"),
         (None, SWEPT, False, "reservations: everything, as from time to time; last 21 h ago"),
+        (
+            None,
+            Mark(NOW, NOW, suspected_at=NOW),
+            False,
+            "reservations: everything, because rows are suspected to be gone since 2026-11-22 02:00",
+        ),
     ],
 )
 def test_a_list_is_read_for_a_reason(since: datetime | None, mark: Mark | None, asked: bool, words: str) -> None:  # noqa: FBT001  (an example, not a switch)

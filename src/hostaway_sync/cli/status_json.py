@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.records import Mark
     from hostaway_sync.store.chapters import Chapter
+    from hostaway_sync.store.doubts import Doubt
     from hostaway_sync.store.facts import AccountFacts, BucketUse, Overview, PastRun
     from hostaway_sync.sync.health import Health
 
@@ -38,7 +39,10 @@ def details_document(marks: Mapping[Resource, Mark], history: Sequence[Chapter])
     """Give what the document of one account has besides."""
     return _plain_document(
         {
-            "watermarks": {resource.value: asdict(mark) for resource, mark in marks.items()},
+            "watermarks": {
+                resource.value: {"watermark_at": mark.watermark_at, "swept_at": mark.swept_at}
+                for resource, mark in marks.items()
+            },
             "runs": [
                 {
                     **_run(chapter.run),
@@ -85,10 +89,16 @@ def _account(facts: AccountFacts, health: Health) -> dict[str, Any]:
         "deliveries": asdict(facts.deferred),
         "messages": asdict(facts.letters),
         "silence": _silence(facts),
+        "suspected": _doubted(facts.doubts.suspected),
+        "set_back": _doubted(facts.doubts.set_back),
         "quarantined": asdict(facts.quarantine),
         "abandoned_24_h": facts.recent.abandoned,
         **alarms_document(facts.alarms),
     }
+
+
+def _doubted(doubts: Mapping[Resource, Doubt]) -> dict[str, Any]:
+    return {resource.value: {"rows": doubt.rows, "since": doubt.since} for resource, doubt in doubts.items()}
 
 
 def _silence(facts: AccountFacts) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from hostaway_sync.cli import output
 from hostaway_sync.cli.arguments import AccountId, Json
 from hostaway_sync.cli.opening import open_mirror
 from hostaway_sync.errors import RunIncomplete
+from hostaway_sync.records import Resource
 from hostaway_sync.sync.health import differs
 
 if TYPE_CHECKING:
@@ -73,8 +74,14 @@ def _remarks(certificate: Certificate) -> list[str]:
                 f"{resource}: {part.threads_read:,} threads read, {part.threads_trusted:,} not read: their "
                 "conversation's stamps did not move since their last whole reading (--deep reads them)"
             )
-    if any(part.newer_at_source for part in certificate.resources.values()):
+    behind = certificate.resources[Resource.CONVERSATIONS].newer_at_source
+    if any(part.newer_at_source for name, part in certificate.resources.items() if name is not Resource.CONVERSATIONS):
         lines.append("newer: changed at Hostaway after the last sync; the next one brings it")
+    if behind:
+        lines.append(
+            f"conversations newer: {behind:,} were read or written in since their own last reading; their messages are "
+            "here, and the next sweep brings their stamps and read marks"
+        )
     return lines
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hostaway_sync.errors import Forbidden, MessageRefused, NotFound, UsageError
 from hostaway_sync.intents import Way
 from hostaway_sync.records import Resource
-from hostaway_sync.store import accounts, addressees
+from hostaway_sync.store import accounts, addressees, suspicions
 
 if TYPE_CHECKING:
     from hostaway_sync.records import Source
@@ -96,6 +96,7 @@ def _look_up(database: Database, source: Source, account_id: int, reservation_id
         for page in source.walk(Resource.CONVERSATIONS, parent=reservation_id, why="message: which thread?"):
             database.transaction(partial(addressees.file, account_id=account_id, page=page))
     except NotFound:
+        suspicions.raise_one(database, account_id, Resource.RESERVATIONS, reservation_id)
         raise MessageRefused(f"account {account_id} has no reservation {reservation_id} any more") from None
 
 

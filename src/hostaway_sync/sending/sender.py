@@ -23,9 +23,21 @@ from hostaway_sync.errors import (
     TokenRejected,
 )
 from hostaway_sync.intents import IntentState, Posted
+from hostaway_sync.records import Resource
 from hostaway_sync.sending.decision import REPEAT_WITHIN, Decision, Step, decide
 from hostaway_sync.sending.settling import look, settle
-from hostaway_sync.store import addressees, due, jobs, ledger, ledger_clock, outbox, ownership, restoring, senders
+from hostaway_sync.store import (
+    addressees,
+    due,
+    jobs,
+    ledger,
+    ledger_clock,
+    outbox,
+    ownership,
+    restoring,
+    senders,
+    suspicions,
+)
 from hostaway_sync.store.liveness import is_too_late
 from hostaway_sync.store.process_names import this_process
 
@@ -197,6 +209,8 @@ class Sender:
         try:
             page = self._correspondent.newest(wish.conversation_id, why="message: what is in its thread before it?")
         except SourceError as error:
+            if isinstance(error, NotFound):
+                suspicions.raise_one(self._database, wish.account_id, Resource.CONVERSATIONS, wish.conversation_id)
             return Posted(IntentState.FAILED, str(error), fault=error)
         self._database.transaction(partial(addressees.file, account_id=wish.account_id, page=page))
         fence = max((record.id for record in page.records if record.id is not None), default=0)

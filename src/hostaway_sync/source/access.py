@@ -12,13 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from hostaway_sync.records import Token, TokenVault
+    from hostaway_sync.records import Token
 
 ACTIVATION: Final = timedelta(seconds=1.1)
 USED_SHARE_OF_LIFE: Final = 0.9
@@ -26,6 +27,22 @@ JUST_NOW: Final = timedelta(minutes=1)
 LOOK_AGAIN: Final = timedelta(seconds=0.3)
 # Longer than a renewal takes: better two tokens than none because another process hangs in its own.
 PATIENCE: Final = timedelta(seconds=60)
+
+
+class TokenVault(Protocol):
+    """Where one account's token outlives the process."""
+
+    def load(self) -> Token | None:
+        """Give the stored token, or None."""
+        ...
+
+    def save(self, token: Token) -> None:
+        """Keep `token` in place of what was there."""
+        ...
+
+    def renewing(self) -> AbstractContextManager[bool]:
+        """Claim the right to renew the token while the block runs; False: another process has it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from hostaway_sync.calls import Budget, Lookout, Observer
-    from hostaway_sync.records import Record, Resource, Token, TokenVault
+    from hostaway_sync.records import Record, Resource, Token
     from hostaway_sync.redaction import Redaction, Veil
+    from hostaway_sync.source.access import TokenVault
     from hostaway_sync.source.budget import Limits
     from hostaway_sync.source.pages import Walk
     from hostaway_sync.source.resources import Spec

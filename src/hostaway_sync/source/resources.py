@@ -64,6 +64,9 @@ class Spec:
         signed: see `Shape`.
         is_paged: it comes in pages; otherwise all at once, as far as is known.
         is_whole: all of the list is read; otherwise what is new, and then its length says nothing.
+        is_ordered_by_stamp: see `Shape`; a message's stamps can go back without any mistake.
+        has_parts: what moves `activity` lies in lists of its own, which are read without the object.
+        silent: see `Shape`.
     """
 
     resource: Resource
@@ -78,11 +81,22 @@ class Spec:
     signed: tuple[str, ...] = ()
     is_paged: bool = True
     is_whole: bool = True
+    is_ordered_by_stamp: bool = True
+    has_parts: bool = False
+    silent: tuple[str, ...] = ()
 
     @cached_property
     def shape(self) -> Shape:
         """What the store must know to compare two payloads."""
-        return Shape(self.resource, tuple(self.columns), self.volatile, self.signed)
+        return Shape(
+            self.resource,
+            tuple(self.columns),
+            self.volatile,
+            self.signed,
+            self.is_ordered_by_stamp,
+            with_parts=self.activity if self.has_parts else (),
+            silent=self.silent,
+        )
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -151,6 +165,8 @@ SPECS: Final[Mapping[Resource, Spec]] = {
         columns={"reservation_id": ("reservationId", as_integer), "listing_id": ("listingMapId", as_integer)},
         activity=("messageSentOn", "messageReceivedOn"),
         volatile=("Reservation", "conversationMessages"),
+        has_parts=True,
+        silent=("hasUnreadMessages",),
     ),
     Resource.MESSAGES: Spec(
         resource=Resource.MESSAGES,
@@ -168,6 +184,7 @@ SPECS: Final[Mapping[Resource, Spec]] = {
         },
         params={"includeResources": 1, "includeScheduledMessages": 1},
         signed=("attachments", "imagesUrls"),
+        is_ordered_by_stamp=False,
     ),
 }
 

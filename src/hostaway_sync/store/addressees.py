@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from hostaway_sync.store import ownership, records, sightings
+from hostaway_sync.store import ownership, records
 from hostaway_sync.store.tables import accounts, conversation_messages, conversations, listings, reservations
 from hostaway_sync.store.tables import sent_messages as ledger
 
@@ -136,8 +136,8 @@ def file(connection: sa.Connection, account_id: int, page: Page) -> None:
     Raises:
         AccountError: the account was disabled or removed.
     """
-    records.write_page(connection, ownership.current(connection, account_id), page)
-    sightings.seen(connection, account_id, page)
+    owner = ownership.current(connection, account_id, page.shape.resource)
+    records.write_page(connection, owner, page, is_listed=False)
 
 
 _PAYLOAD: sa.ColumnElement[Any] = sa.cast(conversation_messages.c.raw_payload, sa.Text)

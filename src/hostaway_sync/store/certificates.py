@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from hostaway_sync.records import Resource
 from hostaway_sync.store.facts import Certificate
 from hostaway_sync.store.marks import is_known
 from hostaway_sync.store.tables import verifications, watermarks
@@ -65,6 +66,8 @@ def _is_deep(one: Certificate) -> bool:
 def _certificate(row: Any, swept: Mapping[str, datetime]) -> Certificate:  # noqa: ANN401  (a row)
     parts: Mapping[str, Mapping[str, Any]] = row.certificate["resources"]
     late = {name: part["newer_at_source"] or 0 for name, part in parts.items()}
+    # A conversation that is newer at the source is no difference.
+    late[Resource.CONVERSATIONS.value] = 0
     differences = {name: sum(part[kind] for kind in _KINDS) for name, part in parts.items()}
     since = {name for name in parts if name in swept and swept[name] > row.verified_at}
     return Certificate(

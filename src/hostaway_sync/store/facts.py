@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hostaway_sync.store.doubts import Doubts
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime, timedelta
@@ -119,12 +121,7 @@ class Recent:
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """Records that are not stored as they came.
-
-    Attributes:
-        rowless: those without a row, met in the last two days.
-        cleaned: those whose row is a cleaned copy.
-    """
+    """Records not stored as they came: those of two days that have no row, and those whose row is a cleaned copy."""
 
     rowless: int = 0
     cleaned: int = 0
@@ -224,6 +221,7 @@ class AccountFacts:
         letters: messages to guests that need a look.
         silence: changes that were not announced; None when there were none, or nothing is registered.
         alarms: what is wrong until its cause was seen to be gone.
+        doubts: rows that may be gone, or may not be the newest.
     """
 
     account_id: int
@@ -246,6 +244,7 @@ class AccountFacts:
     letters: Letters = Letters()
     silence: Silence | None = None
     alarms: tuple[Alarm, ...] = ()
+    doubts: Doubts = field(default_factory=Doubts)
 
     def live(self, resource: Resource) -> int:
         """Give the rows of a resource that the source still has."""

@@ -39,6 +39,7 @@ MARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "forgotten_guests": ("forgotten_at", "erased_at"),
     "job_attempts": ("started_at", "finished_at"),
     "listings": _MIRRORED,
+    "observations": ("observed_at", "noted_at"),
     "polled_changes": ("found_at",),
     "procrastinate_events": ("at",),
     "procrastinate_workers": ("last_heartbeat",),
@@ -48,11 +49,13 @@ MARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "reservations": (*_MIRRORED, "thread_due_at"),
     "secrets_store": ("changed_at",),
     "sent_messages": ("looked_at", "created_at", "sending_at", "settled_at"),
+    "setbacks": ("noticed_at", "observed_at", "swept_at"),
     "source_outages": ("failing_since", "failed_at", "away_since"),
+    "suspicions": ("raised_at", "refused_at"),
     "sync_runs": ("triggered_at", "started_at", "finished_at"),
     "verifications": ("verified_at", "finished_at"),
     "walks": ("began_at", "watermark_at", "updated_at"),
-    "watermarks": ("watermark_at", "swept_at", "updated_at"),
+    "watermarks": ("watermark_at", "swept_at", "hurried_at", "accepted_at", "updated_at"),
     "webhook_log": ("created_at", "processed_at"),
 }
 PLANS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -74,6 +77,7 @@ STAMPS: Final[Mapping[str, tuple[str, ...]]] = {
     "listings": ("source_updated_at",),
     "polled_changes": ("changed_at",),
     "reservations": ("source_updated_at",),
+    "setbacks": ("source_updated_at",),
 }
 _TABLES: Final = {**metadata.tables, **engine_metadata.tables}
 _LARGE: Final = ("conversation_messages", "conversations", "reservations", "webhook_log", "audit_log")

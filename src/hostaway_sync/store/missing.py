@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.records import Resource
-from hostaway_sync.store.marks import known
-from hostaway_sync.store.tables import MIRRORED, conversation_messages, conversations, walk_pages
+from hostaway_sync.store.marks import is_within, known
+from hostaway_sync.store.tables import MIRRORED, conversation_messages, conversations, walk_pages, watermarks
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from uuid import UUID
 
 
@@ -66,6 +67,40 @@ def live(connection: sa.Connection, account_id: int, resource: Resource) -> int:
     table = MIRRORED[resource]
     query = sa.select(sa.func.count()).where(table.c.account_id == account_id, table.c.missing_since.is_(None))
     return int(connection.execute(query).scalar_one())
+
+
+def marked_lately(connection: sa.Connection, account_id: int, resource: Resource, *, within: timedelta) -> int:
+    """Count the rows that were marked missing within so long, whatever found them, since a person accepted others.
+
+    Messages that went with their conversation do not count: nobody found them missing.
+    """
+    table = MIRRORED[resource]
+    accepted = sa.select(known(watermarks.c.accepted_at)).where(
+        watermarks.c.account_id == account_id, watermarks.c.resource == resource.value
+    )
+    query = sa.select(sa.func.count()).where(
+        table.c.account_id == account_id,
+        is_within(table.c.missing_since, within),
+        sa.func.coalesce(table.c.missing_since > accepted.scalar_subquery(), sa.true()),
+    )
+    if resource is Resource.MESSAGES:
+        query = query.where(
+            ~sa.exists().where(
+                conversations.c.account_id == account_id,
+                conversations.c.id == conversation_messages.c.conversation_id,
+                conversations.c.missing_since.is_not(None),
+            )
+        )
+    return int(connection.execute(query).scalar_one())
+
+
+def accept(connection: sa.Connection, account_id: int, resource: Resource) -> None:
+    """Take down that a person accepts what was marked missing until now."""
+    statement = insert(watermarks).values(
+        account_id=account_id, resource=resource.value, accepted_at=sa.func.clock_timestamp()
+    )
+    values = {"accepted_at": statement.excluded.accepted_at}
+    connection.execute(statement.on_conflict_do_update(index_elements=["account_id", "resource"], set_=values))
 
 
 def note(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from hostaway_sync.records import Mark, Mode, Resource, RunState
+from hostaway_sync.store import suspicions
 from hostaway_sync.store.facts import Outlook
 from hostaway_sync.store.marks import is_known, known
 from hostaway_sync.store.tables import accounts, sync_runs, watermarks
@@ -27,6 +28,7 @@ def outlooks(database: Database) -> tuple[list[Outlook], datetime]:
             watermarks.c.resource,
             known(watermarks.c.watermark_at),
             known(watermarks.c.swept_at),
+            known(watermarks.c.hurried_at),
         )
         .select_from(accounts.outerjoin(watermarks, ours))
         .where(accounts.c.is_active)
@@ -35,12 +37,15 @@ def outlooks(database: Database) -> tuple[list[Outlook], datetime]:
 
     def read(connection: sa.Connection) -> tuple[list[Outlook], datetime]:
         found: dict[int, Outlook] = {}
-        for account_id, full, incremental, resource, *stamps in connection.execute(query):
+        since = {(row.account_id, row.resource): row.since for row in connection.execute(suspicions.standing())}
+        for account_id, full, incremental, resource, watermark_at, swept_at, hurried_at in connection.execute(query):
             if account_id not in found:
                 calls = {mode: n for mode, n in zip(Mode, (full, incremental), strict=True) if n is not None}
                 found[account_id] = Outlook(account_id, {}, calls)
             if resource is not None:
-                found[account_id].marks[Resource(resource)] = Mark(*stamps)
+                suspected_at = since.get((account_id, resource))
+                mark = Mark(watermark_at, swept_at, suspected_at, hurried_at)
+                found[account_id].marks[Resource(resource)] = mark
         return list(found.values()), connection.scalars(sa.select(sa.func.now())).one()
 
     return database.transaction(read)

@@ -14,6 +14,7 @@ from hostaway_sync.records import Counts, Mode, Resource, RunState
 from hostaway_sync.store import alarms, certificates
 from hostaway_sync.store.chapters import Chapter, Part
 from hostaway_sync.store.deferred import deferred
+from hostaway_sync.store.doubtful_rows import doubts
 from hostaway_sync.store.facts import (
     AccountFacts,
     BucketUse,
@@ -78,7 +79,7 @@ def overview(
         broken = {number: Quarantine(*counts) for number, *counts in connection.execute(_quarantined(account_id))}
         waiting, silent = deferred(connection, account_id), silences(connection, account_id)
         sending, proofs = letters(connection, account_id), certificates.counting(connection, account_id)
-        wrong = alarms.standing(connection, account_id)
+        wrong, doubted = alarms.standing(connection, account_id), doubts(connection, account_id)
         buckets = {row.account_id: buckets_of(row.account_id) for row in found}
         uses = bucket_uses(connection, {bucket.key: bucket for pair in buckets.values() for bucket in pair})
         facts = (
@@ -93,6 +94,7 @@ def overview(
                 silence=silent.get(row.account_id),
                 certificate=proofs.get(row.account_id),
                 alarms=wrong.get(row.account_id, ()),
+                doubts=doubted[row.account_id],
             )
             for row in found
         )

@@ -20,16 +20,25 @@ from hostaway_sync.store.tables import accounts, metadata
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from hostaway_sync.records import Resource
+
 COPIES: Final = tuple(table for table in metadata.sorted_tables if "customer_id" in table.c and table is not accounts)
 
 
-def current(connection: sa.Connection, account_id: int) -> Owner:
+def current(
+    connection: sa.Connection, account_id: int, resource: Resource | None = None, *, is_listed: bool = False
+) -> Owner:
     """Give the owner of rows that the transaction of `connection` writes; to be asked before any row is touched.
+
+    A page of a list (`is_listed`) is written while nobody else writes rows of its resource: it finds rows unchanged
+    without locking them, and an older answer must not be stored in that moment.
 
     Raises:
         AccountError: the account was disabled or removed.
     """
     rights.hold(connection, right_of(account_id), shared=True)
+    if resource is not None:
+        rights.hold(connection, right_of(account_id, resource), shared=not is_listed)
     query = sa.select(accounts.c.customer_id, accounts.c.is_active).where(accounts.c.account_id == account_id)
     row = connection.execute(query).one_or_none()
     if row is None or not row.is_active:
@@ -50,6 +59,7 @@ def rewrite_customer(connection: sa.Connection, account_id: int, customer_id: UU
         connection.execute(statement.values(customer_id=customer_id))
 
 
-def right_of(account_id: int) -> str:
-    """Name the right to write rows of an account."""
-    return f"rows of account {account_id}"
+def right_of(account_id: int, resource: Resource | None = None) -> str:
+    """Name the right to write rows of an account, or those of one resource of it."""
+    which = "" if resource is None else f", {resource.value}"
+    return f"rows of account {account_id}{which}"

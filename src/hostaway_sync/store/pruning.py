@@ -17,11 +17,13 @@ import sqlalchemy as sa
 from hostaway_sync.errors import HostawaySyncError, StoreError
 from hostaway_sync.store import leases
 from hostaway_sync.store.grants import quoted
+from hostaway_sync.store.observations import KEPT_FOR
 from hostaway_sync.store.tables import (
     MIRRORED,
     audit_log,
     dead_letters,
     job_attempts,
+    observations,
     polled_changes,
     quarantined_records,
     request_budget,
@@ -156,6 +158,7 @@ def _old(keep: Keep) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
         (sync_runs, is_old),
         (verifications, (verifications.c.finished_at < sa.func.now() - keep.runs) & has_newer_proof),
         *_settled(keep.deliveries),
+        (observations, observations.c.observed_at < sa.func.now() - KEPT_FOR),
         (polled_changes, polled_changes.c.found_at < sa.func.now() - _ANNOUNCED_WITHIN),
         (quarantined_records, _is_of_no_row(keep.runs)),
         (request_budget, _is_idle()),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from hostaway_sync.records import Resource
 from hostaway_sync.store import audit, jobs, leases, ledger, ownership, rights
 from hostaway_sync.store.audit import Action
 from hostaway_sync.store.tables import MIRRORED, accounts, metadata, walks, watermarks
@@ -102,7 +103,8 @@ def _end(connection: sa.Connection, lease: Lease, counts: dict[str, int]) -> lis
     last = [(table, _delete(connection, table, lease.account_id)) for table in _PURGED]
     _delete(connection, leases_table, lease.account_id)
     connection.execute(sa.delete(accounts).where(itself))
-    rights.forget(connection, [ownership.right_of(lease.account_id), ledger.right_to(lease.account_id)])
+    of_rows = [ownership.right_of(lease.account_id, resource) for resource in (None, *Resource)]
+    rights.forget(connection, [*of_rows, ledger.right_to(lease.account_id)])
     rows: dict[str, Any] = dict(counts)
     for table, number in last:
         rows[table.name] = rows.get(table.name, 0) + number

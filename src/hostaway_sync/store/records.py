@@ -7,34 +7,36 @@ in one `unnest` statement that decides row by row and says what became of each.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DataError
 
-from hostaway_sync.records import Change, Resource, Shape
+from hostaway_sync.records import Change, Resource
 from hostaway_sync.sentences import quoted
-from hostaway_sync.store import due, forgotten
-from hostaway_sync.store.marks import known
+from hostaway_sync.store import due, forgotten, observations, setbacks, sightings
+from hostaway_sync.store.incoming import (
+    OF_ACCOUNT,
+    comparable,
+    is_newer,
+    parameters,
+    received_rows,
+    typed,
+    verdicts,
+    was_asked_later,
+)
 from hostaway_sync.store.payload_rule import guard_records
 from hostaway_sync.store.tables import MIRRORED, quarantined_records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Collection, Iterable, Sequence
     from uuid import UUID
 
-    from hostaway_sync.records import Page, Record
+    from hostaway_sync.records import Page, Record, Shape
 
-# In JSON text: up to the string's end, an escape or a space, so that what is left is still JSON.
-_URL_WITH_QUERY = r'(https?://[^"\\\s?]*)\?[^"\\\s]*'
-CLOCKS_DIFFER = timedelta(days=1)
-OF_ACCOUNT = sa.bindparam("of_account", type_=sa.BigInteger)
 _OF_CUSTOMER = sa.bindparam("of_customer", type_=sa.Uuid)
-ASKED_AT = sa.bindparam("asked_at", type_=sa.DateTime(timezone=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,61 +47,118 @@ class Owner:
     customer_id: UUID | None = None
 
 
-def write_page(connection: sa.Connection, owner: Owner, page: Page) -> list[tuple[int, Change]]:
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """What became of the records of a page.
+
+    Attributes:
+        changes: by id.
+        homeless: records that got no row.
+        went_back: ids of those that would be newer but for their stamp.
+    """
+
+    changes: dict[int, Change]
+    homeless: list[Record]
+    went_back: set[int]
+
+    def by_key(self) -> list[tuple[int, Change]]:
+        """Give the change of every record by its key, see `write_page`."""
+        return [*self.changes.items(), *((key_of(record), Change.QUARANTINED) for record in self.homeless)]
+
+
+def write_page(
+    connection: sa.Connection, owner: Owner, page: Page, *, sweep: setbacks.Sweep | None = None, is_listed: bool = True
+) -> list[tuple[int, Change]]:
     """Store a page and say what became of each of its records.
+
+    Args:
+        connection: its transaction is the page's.
+        owner: whose rows.
+        page: of one resource.
+        sweep: the walk of the whole list that the page belongs to, where it does.
+        is_listed: it is a page of a list, which may find many rows unchanged; else it is a thread, or single objects.
 
     Returns:
         One (key, change) a record; the key is its id, or for a record without a row minus its hash.
     """
     guard_records(connection, page.shape.resource, (record.payload_hash for record in page.records))
     page = forgotten.without_guests(connection, owner.account_id, page, writing=True)
-    changes, homeless = _apply(connection, owner, page, _upsert(page.shape))
+    account_id, resource = owner.account_id, page.shape.resource
+    applied = _apply(connection, owner, page, _upsert(page.shape))
+    if applied.went_back:
+        applied.changes.update(_outweigh(connection, owner, page, applied.went_back, sweep))
+    changes = applied.by_key()
     written = [key for key, change in changes if change in {Change.INSERTED, Change.UPDATED}]
-    if written and page.shape.resource is Resource.RESERVATIONS:
-        due.pass_on(connection, owner.account_id, written)
-    elif written and page.shape.resource is Resource.CONVERSATIONS:
-        due.take_over(connection, owner.account_id, written)
-    refused = {record.id for record in homeless}
+    if written and resource is Resource.RESERVATIONS:
+        due.pass_on(connection, account_id, written)
+    elif written and resource is Resource.CONVERSATIONS:
+        due.take_over(connection, account_id, written)
+    unchanged = [key for key, change in applied.changes.items() if change is Change.UNCHANGED]
+    if not is_listed:
+        sightings.seen(connection, account_id, page)
+    elif unchanged:
+        observations.note(connection, account_id, resource, unchanged, observed_at=page.observed_at)
+    refused = {record.id for record in applied.homeless}
     odd = [record for record in page.records if record.exact is not None and record.id not in {None, *refused}]
-    _quarantine(connection, owner, page.shape, [*odd, *homeless])
+    _quarantine(connection, owner, page.shape, [*odd, *applied.homeless])
     return changes
 
 
 def compare_page(connection: sa.Connection, owner: Owner, page: Page) -> list[tuple[int, Change]]:
     """Say what `write_page` would do, and write nothing."""
     page = forgotten.without_guests(connection, owner.account_id, page)
-    return _apply(connection, owner, page, _comparison(page.shape))[0]
+    return _apply(connection, owner, page, _comparison(page.shape)).by_key()
 
 
-def _apply(
-    connection: sa.Connection, owner: Owner, page: Page, statement: sa.Select[Any]
-) -> tuple[list[tuple[int, Change]], list[Record]]:
-    """Give the change of every record, and the records that got no row."""
-    homeless = [record for record in page.records if record.id is None]
+def _apply(connection: sa.Connection, owner: Owner, page: Page, statement: sa.Select[Any]) -> _Applied:
     storable = [record for record in page.records if record.id is not None]
     known = _unchanged(connection, owner, page.shape, storable)
     rest = [record for record in storable if record.id not in known]
-    changes = dict.fromkeys(known, Change.UNCHANGED)
+    homeless = [record for record in page.records if record.id is None]
+    applied = _Applied(dict.fromkeys(known, Change.UNCHANGED), homeless, set())
     try:
-        changes |= _execute(connection, owner, page, statement, rest)
+        _execute(connection, owner, page, statement, rest, applied)
     except DataError:
         # One row that the server refuses must cost that row, not its page.
         for record in rest:
             try:
-                changes |= _execute(connection, owner, page, statement, [record])
+                _execute(connection, owner, page, statement, [record], applied)
             except DataError as error:
                 homeless.append(_refused(record, error))
-    return [*changes.items(), *((key_of(record), Change.QUARANTINED) for record in homeless)], homeless
+    return applied
 
 
 def _execute(
-    connection: sa.Connection, owner: Owner, page: Page, statement: sa.Select[Any], records: Sequence[Record]
-) -> dict[int, Change]:
+    connection: sa.Connection,
+    owner: Owner,
+    page: Page,
+    statement: sa.Select[Any],
+    records: Sequence[Record],
+    applied: _Applied,
+) -> None:
     if not records:
-        return {}
+        return
     with connection.begin_nested():
-        rows = connection.execute(statement, parameters(owner, page, records))
-        return {row.id: Change(row.change) for row in rows}
+        rows = connection.execute(statement, parameters(owner, page, records)).all()
+    applied.changes.update({row.id: Change(row.change) for row in rows})
+    applied.went_back.update(row.id for row in rows if row.went_back)
+
+
+def _outweigh(
+    connection: sa.Connection, owner: Owner, page: Page, ids: Collection[int], sweep: setbacks.Sweep | None
+) -> dict[int, Change]:
+    """Store those records whose stamp went back that two whole sweeps agree on, and note the others."""
+    account_id, resource = owner.account_id, page.shape.resource
+    behind = [record for record in page.records if record.id in ids]
+    agreed = [] if sweep is None else setbacks.agreed(connection, account_id, resource, behind, sweep)
+    noted = [(record, page.observed(record.id)) for record in behind if record not in agreed]
+    if noted:
+        setbacks.note(connection, account_id, resource, noted, sweep)
+    again = _Applied({}, [], set())
+    if agreed:
+        setbacks.give_way(connection, account_id, resource, agreed)
+        _execute(connection, owner, page, _upsert(page.shape), agreed, again)
+    return again.changes
 
 
 def _refused(record: Record, error: DataError) -> Record:
@@ -145,107 +204,6 @@ def key_of(record: Record) -> int:
     return -(int.from_bytes(record.payload_hash[-8:]) >> 1) - 1
 
 
-def parameters(owner: Owner, page: Page, records: Sequence[Record]) -> Mapping[str, Any]:
-    """Give what `received_rows` turns into rows, and what else a statement about them may ask for."""
-    return {
-        "of_account": owner.account_id,
-        "of_customer": owner.customer_id,
-        "asked_at": page.observed_at,
-        "asked_ats": [page.observed(record.id) for record in records],
-        "ids": [record.id for record in records],
-        "hashes": [record.payload_hash for record in records],
-        "stamps": [_believable(record.source_updated_at, page.observed_at) for record in records],
-        "payloads": [record.payload for record in records],
-        "activitys": [record.activity for record in records],
-        **{f"{name}s": [record.columns.get(name) for record in records] for name in page.shape.columns},
-    }
-
-
-def _believable(stamp: datetime | None, asked_at: datetime) -> datetime | None:
-    """Leave out a stamp from the future: no later change of the row would ever count as newer."""
-    return None if stamp is None or stamp > asked_at + CLOCKS_DIFFER else stamp
-
-
-def received_rows(table: sa.Table, shape: Shape) -> sa.CTE:
-    """Turn the parameters, one array a column, into rows."""
-    types: dict[str, tuple[str, sa.types.TypeEngine[Any]]] = {
-        "id": ("ids", sa.BigInteger()),
-        "asked_at": ("asked_ats", table.c.observed_at.type),
-        "payload_hash": ("hashes", sa.LargeBinary()),
-        "source_updated_at": ("stamps", table.c.source_updated_at.type),
-        "payload": ("payloads", sa.Text()),
-        **{name: (f"{name}s", table.c[name].type) for name in _typed(table, shape)},
-    }
-    arrays = [sa.cast(sa.bindparam(parameter), sa.ARRAY(kind)) for parameter, kind in types.values()]
-    names = [sa.column(name, kind) for name, (_, kind) in types.items()]
-    rows = sa.func.unnest(*arrays).table_valued(*names, name="rows").render_derived()
-    selected = [rows.c[name] for name in types if name != "payload"]
-    raw_payload = sa.cast(rows.c.payload, JSONB).label("raw_payload")
-    return sa.select(*selected, raw_payload).cte("incoming")
-
-
-def comparable(payload: sa.ColumnElement[Any], shape: Shape) -> sa.ColumnElement[Any]:
-    """Leave out of a payload what says nothing about the object: volatile keys, and queries of signed URLs."""
-    hidden = [*shape.volatile, *shape.signed]
-    kept: sa.ColumnElement[Any] = payload.op("-")(sa.cast(hidden, sa.ARRAY(sa.Text))) if hidden else payload
-    for key in shape.signed:
-        value = sa.cast(payload.op("->")(sa.literal_column(f"'{key}'")), sa.Text)
-        unsigned = sa.cast(sa.func.regexp_replace(value, _URL_WITH_QUERY, r"\1", "g"), JSONB)
-        kept = kept.op("||")(sa.func.jsonb_build_object(sa.literal_column(f"'{key}'"), unsigned))
-    return kept
-
-
-def _is_newer(new: Any, old: Any, asked_at: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:  # noqa: ANN401  (two column collections)
-    """Never older over newer: the source's stamp decides, and where it cannot, when we asked.
-
-    A row that is gone comes back only with an answer that is newer than the proof.
-    """
-    undecided = sa.or_(
-        new.source_updated_at == old.source_updated_at,
-        new.source_updated_at.is_(None),
-        old.source_updated_at.is_(None),
-    )
-    was_asked_later = sa.func.coalesce(known(old.observed_at) < asked_at, sa.true())
-    return sa.or_(
-        sa.and_(
-            sa.func.coalesce(new.source_updated_at > old.source_updated_at, sa.false()),
-            sa.or_(old.missing_since.is_(None), was_asked_later),
-        ),
-        sa.and_(undecided, was_asked_later),
-    )
-
-
-def _verdicts(table: sa.Table, shape: Shape, incoming: sa.CTE, *, locking: bool) -> sa.CTE:
-    """Decide row by row, in SQL because the stored payloads are there."""
-    joined = (
-        sa.select(
-            table.c.id,
-            table.c.missing_since.is_not(None).label("was_missing"),
-            _is_newer(incoming.c, table.c, incoming.c.asked_at).label("is_newer"),
-            (comparable(table.c.raw_payload, shape) == comparable(incoming.c.raw_payload, shape)).label("is_same"),
-        )
-        .join_from(table, incoming, table.c.id == incoming.c.id)
-        .where(table.c.account_id == OF_ACCOUNT)
-        .order_by(table.c.id)
-    )
-    old = (joined.with_for_update(of=table) if locking else joined).cte("old")
-    change = sa.case(
-        (old.c.id.is_(None), sa.literal_column(f"'{Change.INSERTED}'")),
-        (sa.and_(old.c.is_same, ~old.c.was_missing), sa.literal_column(f"'{Change.UNCHANGED}'")),
-        (~old.c.is_newer, sa.literal_column(f"'{Change.STALE}'")),
-        else_=sa.literal_column(f"'{Change.UPDATED}'"),
-    )
-    return (
-        sa.select(incoming, change.label("change"), old.c.is_newer)
-        .select_from(incoming.outerjoin(old, old.c.id == incoming.c.id))
-        .cte("verdicts")
-    )
-
-
-def _typed(table: sa.Table, shape: Shape) -> tuple[str, ...]:
-    return (*shape.columns, "activity") if "activity" in table.c else shape.columns
-
-
 def _due_again(table: sa.Table, new: Any) -> sa.ColumnElement[Any]:  # noqa: ANN401  (a column collection)
     moved = sa.or_(table.c.activity.is_distinct_from(new.activity), table.c.missing_since.is_not(None))
     return sa.case((moved, new.observed_at), else_=table.c.thread_due_at)
@@ -254,21 +212,21 @@ def _due_again(table: sa.Table, new: Any) -> sa.ColumnElement[Any]:  # noqa: ANN
 @lru_cache
 def _comparison(shape: Shape) -> sa.Select[Any]:
     table = MIRRORED[shape.resource]
-    verdicts = _verdicts(table, shape, received_rows(table, shape), locking=False)
-    return sa.select(verdicts.c.id, verdicts.c.change)
+    found = verdicts(table, shape, received_rows(table, shape), locking=False)
+    return sa.select(found.c.id, found.c.change, found.c.went_back)
 
 
 @lru_cache
 def _upsert(shape: Shape) -> sa.Select[Any]:
     table = MIRRORED[shape.resource]
-    verdicts = _verdicts(table, shape, received_rows(table, shape), locking=True)
-    filled = ["id", "payload_hash", "source_updated_at", *_typed(table, shape), "raw_payload"]
+    found = verdicts(table, shape, received_rows(table, shape), locking=True)
+    filled = ["id", "payload_hash", "source_updated_at", *typed(table, shape), "raw_payload"]
     marked = ["thread_due_at"] if "thread_due_at" in table.c else []
-    values = (verdicts.c[name] for name in filled)
-    changed = verdicts.c.change.in_([sa.literal_column(f"'{name}'") for name in (Change.INSERTED, Change.UPDATED)])
-    rows = sa.select(OF_ACCOUNT, _OF_CUSTOMER, verdicts.c.asked_at, *values, *(verdicts.c.asked_at for _ in marked))
+    values = (found.c[name] for name in filled)
+    changed = found.c.change.in_([sa.literal_column(f"'{name}'") for name in (Change.INSERTED, Change.UPDATED)])
+    rows = sa.select(OF_ACCOUNT, _OF_CUSTOMER, found.c.asked_at, *values, *(found.c.asked_at for _ in marked))
     # In the order of their ids: two who insert the same rows must not wait for each other in a circle.
-    rows = rows.where(changed).order_by(verdicts.c.id)
+    rows = rows.where(changed).order_by(found.c.id)
     statement = insert(table).from_select(["account_id", "customer_id", "observed_at", *filled, *marked], rows)
     new = statement.excluded
     is_same = comparable(table.c.raw_payload, shape) == comparable(new.raw_payload, shape)
@@ -279,20 +237,20 @@ def _upsert(shape: Shape) -> sa.Select[Any]:
         | {"updated_at": sa.case((is_same, table.c.updated_at), else_=sa.func.now())}
         | {name: _due_again(table, new) for name in marked},
         # Asked again under the row's lock: another writer may have been faster since the verdict.
-        where=_is_newer(new, table.c, new.observed_at),
+        where=is_newer(shape, new, table.c, was_asked_later(table.c, new.observed_at)),
     ).cte("written")
     # The same content in other bytes: the hash is taken over, so that the next reading is recognised at once, and what
     # is read out of the payload, because a newer version of this program may read more.
-    derived = ["payload_hash", "source_updated_at", *_typed(table, shape)]
+    derived = ["payload_hash", "source_updated_at", *typed(table, shape)]
     recognised = (
         sa.update(table)
-        .values({name: verdicts.c[name] for name in derived})
+        .values({name: found.c[name] for name in derived})
         .where(
             table.c.account_id == OF_ACCOUNT,
-            table.c.id == verdicts.c.id,
-            verdicts.c.change == sa.literal_column(f"'{Change.UNCHANGED}'"),
-            verdicts.c.is_newer,
+            table.c.id == found.c.id,
+            found.c.change == sa.literal_column(f"'{Change.UNCHANGED}'"),
+            found.c.is_newer,
         )
         .cte("recognised")
     )
-    return sa.select(verdicts.c.id, verdicts.c.change).add_cte(written, recognised)
+    return sa.select(found.c.id, found.c.change, found.c.went_back).add_cte(written, recognised)

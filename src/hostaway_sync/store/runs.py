@@ -17,8 +17,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.errors import LeaseLost
 from hostaway_sync.records import Mark, Mode, Resource, ResourceReport, RunState
+from hostaway_sync.store import suspicions
 from hostaway_sync.store.marks import known
 from hostaway_sync.store.tables import accounts, sync_run_resources, sync_runs, watermarks
+from hostaway_sync.store.tables import suspicions as suspicions_table
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -158,14 +160,20 @@ def move_watermark(
 
 
 def marks(database: Database, account_id: int) -> tuple[dict[Resource, Mark], datetime]:
-    """Give the watermark of each resource that has one, and the database's time."""
-    moments = (known(watermarks.c.watermark_at), known(watermarks.c.swept_at))
+    """Give how far each resource is mirrored of which anything is, and the database's time."""
+    moments = (known(watermarks.c[name]).label(name) for name in ("watermark_at", "swept_at", "hurried_at"))
     query = sa.select(watermarks.c.resource, *moments).where(watermarks.c.account_id == account_id)
+    doubted = suspicions.standing().where(suspicions_table.c.account_id == account_id)
 
     def read(connection: sa.Connection) -> tuple[dict[Resource, Mark], datetime]:
         rows = connection.execute(query).all()
+        suspected_at = {row.resource: row.since for row in connection.execute(doubted)}
         now = connection.scalars(sa.select(sa.func.now())).one()
-        return {Resource(resource): Mark(*moments) for resource, *moments in rows}, now
+        found = {
+            Resource(row.resource): Mark(row.watermark_at, row.swept_at, suspected_at.get(row.resource), row.hurried_at)
+            for row in rows
+        }
+        return found, now
 
     return database.transaction(read)
 

@@ -10,24 +10,14 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from hostaway_sync.store import missing
 from hostaway_sync.store.marks import known
 from hostaway_sync.store.tables import MIRRORED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from hostaway_sync.records import Page, Resource
     from hostaway_sync.store.engine import Database
-
-
-def now(database: Database) -> datetime:
-    """Give the database's time: the clock by which requests are granted."""
-    moment: datetime = database.transaction(
-        lambda connection: connection.execute(_NOW).scalar_one(), is_one_statement=True
-    )
-    return moment
 
 
 def hold(connection: sa.Connection, account_id: int, resource: Resource, ids: Sequence[int]) -> None:
@@ -56,27 +46,3 @@ def is_stored(database: Database, account_id: int, resource: Resource, row_id: i
     table = MIRRORED[resource]
     query = sa.select(sa.exists().where(table.c.account_id == account_id, table.c.id == row_id))
     return bool(database.transaction(lambda connection: connection.execute(query).scalar_one(), is_one_statement=True))
-
-
-def mark_gone(
-    connection: sa.Connection, account_id: int, resource: Resource, row_id: int, *, asked_at: datetime
-) -> bool | None:
-    """Mark a row as missing, which was asked for after `asked_at` and was not there.
-
-    Returns:
-        Whether it is marked now: False when somebody has seen it since `asked_at`; None when there is no such row.
-    """
-    table = MIRRORED[resource]
-    query = sa.select(table.c.missing_since, known(table.c.observed_at).label("observed_at")).where(
-        table.c.account_id == account_id, table.c.id == row_id
-    )
-    row = connection.execute(query.with_for_update()).one_or_none()
-    if row is None:
-        return None
-    if row.missing_since is None and row.observed_at is not None and row.observed_at >= asked_at:
-        return False
-    missing.mark(connection, account_id, resource, row_id)
-    return True
-
-
-_NOW = sa.select(sa.func.clock_timestamp())

@@ -17,16 +17,9 @@ from sqlalchemy.exc import DataError
 
 from hostaway_sync.records import Resource, Shape
 from hostaway_sync.store import forgotten
+from hostaway_sync.store.incoming import ASKED_AT, CLOCKS_DIFFER, OF_ACCOUNT, comparable, parameters, received_rows
 from hostaway_sync.store.marks import known
-from hostaway_sync.store.records import (
-    ASKED_AT,
-    CLOCKS_DIFFER,
-    OF_ACCOUNT,
-    comparable,
-    parameters,
-    received_rows,
-    write_page,
-)
+from hostaway_sync.store.records import write_page
 from hostaway_sync.store.tables import MIRRORED, quarantined_records
 
 if TYPE_CHECKING:
@@ -45,6 +38,8 @@ class Verdict(StrEnum):
     MISSING = "missing"
     """The source has it, the mirror has no live row of it, or not its exact bytes."""
     DIFFERENT = "different"
+    BEHIND = "behind"
+    """The row equals but for what moves with its parts, which were read after the row: equal if they are."""
     EXTRA = "extra"
     """The mirror has a live row, and the source proves it gone."""
     UNDECIDED = "undecided"
@@ -53,11 +48,17 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One received record; `is_later` says that its row was written with facts from after this page."""
+    """One received record.
+
+    Attributes:
+        is_later: its row was written with facts from after this page.
+        is_behind: it has moved at the source without any sign that a run could have followed.
+    """
 
     record: Record
     verdict: Verdict
     is_later: bool
+    is_behind: bool = False
 
 
 def compare_page(connection: sa.Connection, owner: Owner, page: Page, *, locking: bool = False) -> list[Compared]:
@@ -103,7 +104,7 @@ def _execute(
         )
         found = {row.id: row for row in rows}
     return [
-        Compared(record, Verdict(found[record.id].verdict), found[record.id].is_later)
+        Compared(record, Verdict(found[record.id].verdict), found[record.id].is_later, found[record.id].is_behind)
         for record in records
         if record.id is not None
     ]
@@ -119,6 +120,8 @@ def _comparison(shape: Shape, *, locking: bool) -> sa.Select[Any]:
             table.c.missing_since.is_(None).label("is_live"),
             (known(table.c.observed_at) > ASKED_AT).label("is_later"),
             _is_same(table, received, shape).label("is_same"),
+            _is_silently_behind(table, received, shape).label("is_behind"),
+            _is_behind_its_parts(table, received, shape).label("is_behind_parts"),
         )
         .join_from(table, received, table.c.id == received.c.id)
         .where(table.c.account_id == OF_ACCOUNT)
@@ -127,12 +130,42 @@ def _comparison(shape: Shape, *, locking: bool) -> sa.Select[Any]:
     stored = (joined.with_for_update(of=table) if locking else joined).cte("stored")
     verdict = sa.case(
         (sa.func.coalesce(stored.c.is_live, sa.false()).is_(False), sa.literal_column(f"'{Verdict.MISSING}'")),
-        (stored.c.is_same, sa.literal_column(f"'{Verdict.EQUAL}'")),
+        (sa.or_(stored.c.is_same, stored.c.is_behind), sa.literal_column(f"'{Verdict.EQUAL}'")),
+        (stored.c.is_behind_parts, sa.literal_column(f"'{Verdict.BEHIND}'")),
         else_=sa.literal_column(f"'{Verdict.DIFFERENT}'"),
     )
     is_later = sa.func.coalesce(stored.c.is_later, sa.false())
-    return sa.select(received.c.id, verdict.label("verdict"), is_later.label("is_later")).select_from(
-        received.outerjoin(stored, stored.c.id == received.c.id)
+    is_behind = sa.func.coalesce(stored.c.is_live & ~stored.c.is_same, sa.false())
+    return sa.select(
+        received.c.id,
+        verdict.label("verdict"),
+        is_later.label("is_later"),
+        sa.and_(is_behind, sa.or_(stored.c.is_behind, stored.c.is_behind_parts)).label("is_behind"),
+    ).select_from(received.outerjoin(stored, stored.c.id == received.c.id))
+
+
+def _is_silently_behind(table: sa.Table, received: sa.CTE, shape: Shape) -> sa.ColumnElement[bool]:
+    """Whether a row equals but for what moves without any sign."""
+    if not shape.silent:
+        return sa.false()
+    return _is_same(table, received, replace(shape, volatile=(*shape.volatile, *shape.silent)))
+
+
+def _is_behind_its_parts(table: sa.Table, received: sa.CTE, shape: Shape) -> sa.ColumnElement[bool]:
+    """Whether a row equals but for what moves with its parts, and these were read whole after it.
+
+    What its payload says of them must be what was read out of it once: else it is damaged.
+    """
+    if not shape.with_parts:
+        return sa.false()
+    ignored = (*shape.volatile, *shape.silent, *shape.with_parts)
+    were_read = sa.func.coalesce(known(table.c.thread_read_at) > table.c.observed_at, sa.false())
+    texts = (sa.cast(table.c.raw_payload.op("->")(key), sa.Text) for key in shape.with_parts)
+    said = sa.func.concat_ws("|", *(sa.func.coalesce(sa.func.nullif(text, "null"), "") for text in texts))
+    return sa.and_(
+        _is_same(table, received, replace(shape, volatile=ignored)),
+        were_read,
+        table.c.activity.is_not_distinct_from(said),
     )
 
 
@@ -141,7 +174,9 @@ def _is_same(table: sa.Table, received: sa.CTE, shape: Shape) -> sa.ColumnElemen
         (_is_object(table), comparable(table.c.raw_payload, shape) == comparable(received.c.raw_payload, shape)),
         else_=sa.false(),
     )
-    unbelievable = received.c.source_updated_at > table.c.observed_at + CLOCKS_DIFFER
+    # A later reading that found nothing new has moved `observed_at` since the row was written.
+    written_at = sa.func.least(table.c.observed_at, table.c.updated_at)
+    unbelievable = received.c.source_updated_at > written_at + CLOCKS_DIFFER
     same_stamp = sa.or_(
         table.c.source_updated_at.is_not_distinct_from(received.c.source_updated_at),
         sa.and_(table.c.source_updated_at.is_(None), unbelievable),

@@ -33,7 +33,8 @@ class Findings:
         different: both have it, with other content.
         undecided: the mirror has a live row; the source does not list it, and may not be asked for it.
         newer_at_source: of missing and different, how many the source changed after the last run that was whole: those
-            are late, the others are damage. None where the source gives no stamps to tell.
+            are late, the others are damage. Of conversations, how many equal but for what moves with their messages,
+            or without any sign, and was not read since: they are not different, and the next sweep brings it.
         ids: up to twenty ids by kind.
         threads_read: of messages, how many threads were read whole.
         threads_trusted: of messages, how many were not read, because their conversation's stamps did not move since

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from hostaway_sync.errors import Forbidden, NotFound
 from hostaway_sync.records import Counts, Oddities, Resource
-from hostaway_sync.store import due, leases, missing, ownership, records, verdicts, verifying
+from hostaway_sync.store import due, leases, missing, ownership, records, suspicions, verdicts, verifying
 from hostaway_sync.store.tables import MIRRORED
 from hostaway_sync.store.verdicts import Note
 from hostaway_sync.store.verifying import Verdict
-from hostaway_sync.sync import reasons
+from hostaway_sync.sync import plan, reasons
 from hostaway_sync.sync.certificate import Findings
 
 if TYPE_CHECKING:
@@ -109,6 +109,10 @@ class Comparer:
         self._write(write)
         self._count_readings(verdicts.THREADS, 1)
 
+    def not_found(self, resource: Resource, record_id: int) -> None:
+        """Raise a suspicion; a comparison marks only what its whole list left out."""
+        self._write(lambda connection: suspicions.note(connection, self._notes.account_id, resource, record_id))
+
     def unlisted(self, resource: Resource, *, deep: bool, began_at: datetime) -> list[Unlisted]:
         """Give the live rows that were not met; a repair remembers since when."""
         rows = self._read(lambda connection: verdicts.unlisted(connection, self._notes, resource, deep=deep))
@@ -118,12 +122,14 @@ class Comparer:
             self._write(lambda connection: missing.note(connection, walk, [*rows], met=met))
         return rows
 
-    def count_unlisted(self, resource: Resource, *, deep: bool) -> tuple[int, int]:
-        """Count them, and the live rows of the resource."""
+    def count_unlisted(self, resource: Resource, *, deep: bool) -> tuple[int, int, int]:
+        """Count them, the live rows of the resource, and those that were marked missing lately."""
+        account_id = self._notes.account_id
         return self._read(
             lambda c: (
                 verdicts.count_unlisted(c, self._notes, resource, deep=deep),
-                missing.live(c, self._notes.account_id, resource),
+                missing.live(c, account_id, resource),
+                missing.marked_lately(c, account_id, resource, within=plan.MISSING_WITHIN),
             )
         )
 
@@ -159,7 +165,7 @@ class Comparer:
                 extra=found.counts[Verdict.EXTRA],
                 different=found.counts[Verdict.DIFFERENT],
                 undecided=found.counts[Verdict.UNDECIDED],
-                newer_at_source=None if resource is Resource.CONVERSATIONS else found.newer,
+                newer_at_source=found.newer,
                 ids={
                     kind.value: verdicts.ids(connection, notes, resource, kind, limit=_IDS_SHOWN) for kind in _NOT_EQUAL
                 },
@@ -185,12 +191,11 @@ class Comparer:
             compared = verifying.compare_page(connection, owner, page, locking=repair)
             later = [one for one in compared if _is_wrong(one) and one.is_later and not final]
             rest = [one for one in compared if not (_is_wrong(one) and one.is_later and not final)]
-            wrong = tuple(one.record for one in rest if _is_wrong(one))
             mended: list[Compared] = []
-            if repair and wrong:
-                verifying.repair_page(connection, owner, replace(page, records=wrong))
-                mended = verifying.compare_page(connection, owner, replace(page, records=wrong))
-                rest = [one for one in rest if not _is_wrong(one)] + mended
+            if repair and (wanting := tuple(one.record for one in rest if _is_wanting(one))):
+                verifying.repair_page(connection, owner, replace(page, records=wanting))
+                mended = verifying.compare_page(connection, owner, replace(page, records=wanting))
+                rest = [one for one in rest if not _is_wanting(one)] + mended
             verdicts.add(connection, self._notes, resource, self._as_notes(resource, rest), page=number)
             return later, sum(not _is_wrong(one) for one in mended)
 
@@ -207,7 +212,9 @@ class Comparer:
                 why = reasons.of_later_row(resource)
                 page = self._source.get(resource, record.id, parent=cast("int | None", parent), why=why)
         except NotFound:
-            # Gone since it was listed: what is left of it is an unlisted row.
+            # Gone since it was listed, or a mistake of the source's: a sweep judges.
+            if record.id is not None and resource is not Resource.MESSAGES:
+                self.not_found(resource, record.id)
             return
         except Forbidden:
             page = None
@@ -221,7 +228,7 @@ class Comparer:
             Note(
                 key=one.record.id or records.key_of(one.record),
                 verdict=one.verdict,
-                is_newer=one.verdict is not Verdict.EQUAL and self._is_late(resource, one.record),
+                is_newer=one.is_behind or (_is_wrong(one) and self._is_late(resource, one.record)),
             )
             for one in compared
         ]
@@ -255,4 +262,9 @@ class Comparer:
 
 
 def _is_wrong(one: Compared) -> bool:
-    return one.verdict is not Verdict.EQUAL
+    return one.verdict not in {Verdict.EQUAL, Verdict.BEHIND}
+
+
+def _is_wanting(one: Compared) -> bool:
+    """Whether a repair writes the record; a row that knows later facts is not behind."""
+    return _is_wrong(one) or (one.is_behind and not one.is_later)

@@ -115,14 +115,13 @@ class Comparison:
     def _unlisted(self, resource: Resource) -> str | None:
         """Ask for every live row that no page had; say why not when there are suspiciously many."""
         comparer, deep = self._comparer, self._beyond_threads
-        unlisted, live = comparer.count_unlisted(resource, deep=deep)
-        if plan.is_sudden(unlisted, live):
+        counted = comparer.count_unlisted(resource, deep=deep)
+        if plan.is_sudden(*counted):
             comparer.all_unlisted_are_extra(resource, deep=deep)
             return (
-                f"{unlisted} of {live} rows are no longer listed, all at once: they count as extra, but none was asked "
-                "for and none is marked missing"
+                f"{plan.gone_at_once(*counted)}: they count as extra, but none was asked for and none is marked missing"
             )
-        rows = comparer.unlisted(resource, deep=deep, began_at=self._began_at) if unlisted else []
+        rows = comparer.unlisted(resource, deep=deep, began_at=self._began_at) if counted[0] else []
         for row in rows:
             self._ask_for(resource, row)
         return None

@@ -100,6 +100,17 @@ class DryRecorder:
         del resource
         return 0
 
+    def marked_lately(self, resource: Resource) -> int:
+        """Count nothing: nothing is unlisted."""
+        del resource
+        return 0
+
+    def accept(self, resource: Resource) -> None:
+        """Write nothing."""
+
+    def not_found(self, resource: Resource, record_id: int) -> None:
+        """Write nothing."""
+
     def is_unlisted_for_long(self, row: Unlisted) -> bool:
         """Say no: nothing is unlisted."""
         del row

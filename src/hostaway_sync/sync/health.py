@@ -128,6 +128,7 @@ def _slight(facts: AccountFacts, now: datetime) -> Iterator[str]:
     """Give what an operator should know of an account that is complete nevertheless."""
     if facts.certificate is not None and facts.certificate.error is not None:
         yield f"verify left something open {ago(facts.certificate.verified_at, now)}: {facts.certificate.error}"
+    yield from _of_doubts(facts, now)
     yield from _of_letters(facts)
     yield from _of_deliveries(facts, now)
     if facts.quarantine.rowless:
@@ -158,6 +159,21 @@ def unattended(facts: AccountFacts, now: datetime) -> int:
 def waiting_letters(number: int) -> str:
     """Say that messages wait and no worker runs."""
     return f"{counted(number, 'message')} to guests {'waits' if number == 1 else 'wait'} for a worker, and none runs"
+
+
+def _of_doubts(facts: AccountFacts, now: datetime) -> Iterator[str]:
+    """Say which rows may be gone, or may not be the newest, and when that will be known."""
+    for resource, doubt in facts.doubts.suspected.items():
+        yield (
+            f"{resource}: {counted(doubt.rows, 'row')} not found when asked for, first {ago(doubt.since, now)}: the "
+            f"next sweep judges, or `hostaway-sync sync {facts.account_id} --full`"
+        )
+    for resource, doubt in facts.doubts.set_back.items():
+        yield (
+            f"{resource}: {counted(doubt.rows, 'row')} with a stamp that went back at the source, first "
+            f"{ago(doubt.since, now)}: the older version is taken when two sweeps agree, or by "
+            f"`hostaway-sync verify {facts.account_id} --repair`"
+        )
 
 
 def is_silent(unannounced: int, announced: int) -> bool:

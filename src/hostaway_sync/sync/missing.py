@@ -9,7 +9,7 @@ from hostaway_sync.sync import plan, reasons
 
 if TYPE_CHECKING:
     from hostaway_sync.records import Resource, Source
-    from hostaway_sync.sync.recorder import Recorder
+    from hostaway_sync.sync.protocols import Recorder
 
 
 def mark_missing(resource: Resource, source: Source, recorder: Recorder, *, accept: bool) -> tuple[int, str | None]:
@@ -29,10 +29,11 @@ def mark_missing(resource: Resource, source: Source, recorder: Recorder, *, acce
         LeaseLost: another run took over.
     """
     rows = recorder.unlisted(resource)
-    live = recorder.live(resource) if rows else 0
-    if plan.is_sudden(len(rows), live) and not accept:
+    live, lately = (recorder.live(resource), recorder.marked_lately(resource)) if rows else (0, 0)
+    is_sudden = plan.is_sudden(len(rows), live, lately)
+    if is_sudden and not accept:
         return 0, (
-            f"{len(rows)} of {live} rows are no longer listed, all at once: nothing was marked missing; "
+            f"{plan.gone_at_once(len(rows), live, lately)}: nothing was marked missing; "
             "look at the dashboard, and run again with --accept-missing if they are really gone"
         )
     marked = 0
@@ -51,5 +52,7 @@ def mark_missing(resource: Resource, source: Source, recorder: Recorder, *, acce
                 marked += 1
             else:
                 undecided.add(row.parent)
+    if is_sudden:
+        recorder.accept(resource)
     recorder.proven([row for row in rows if row.parent not in undecided])
     return marked, None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hostaway_sync.errors import HostawaySyncError, SourceError
     from hostaway_sync.records import Mark, Page, ResourceReport
 
+_LISTS = tuple(resource for resource in Resource if resource is not Resource.MESSAGES)
 MAX_WALKS = 3
 # So many threads refused one after the other, and none readable: the account has no right to its inbox.
 FORBIDDEN_THREADS = 10
@@ -24,6 +25,10 @@ FORBIDDEN_THREADS = 10
 MISSING_ROWS = 10
 MISSING_SHARE = 0.1
 MISSING_ALL = 3
+# What was marked missing within so long counts as gone at once with what is found now.
+MISSING_WITHIN = timedelta(hours=20)
+# After a sweep that a suspicion brought forward, the next such one waits for this share of the usual time.
+HURRY_SHARE = 0.2
 # An object that may not be read is gone when whole walks so far apart left it out.
 UNLISTED_FOR = timedelta(hours=20)
 # So many failures one after the other, and it is not this or that conversation that is broken.
@@ -35,16 +40,27 @@ TAKEN_UP_WITHIN = timedelta(hours=24)
 def whole_lists(
     resources: Iterable[Resource], marks: Mapping[Resource, Mark], now: datetime, *, full: bool, sweep_after: timedelta
 ) -> frozenset[Resource]:
-    """Say which lists a run must read whole: each that was not swept whole not long ago, or with `full` all of them.
+    """Say which lists a run must read whole: each whose sweep is due, or with `full` all of them.
 
     Messages have no list of their own: what of them must be read is marked, and stays marked until it is.
     """
+    lists = (resource for resource in resources if resource is not Resource.MESSAGES)
+    return frozenset(
+        resource for resource in lists if full or is_sweep_due(marks.get(resource), now, sweep_after=sweep_after)
+    )
 
-    def is_due(resource: Resource) -> bool:
-        swept_at = marks[resource].swept_at if resource in marks else None
-        return full or swept_at is None or now - swept_at >= sweep_after
 
-    return frozenset(resource for resource in resources if resource is not Resource.MESSAGES and is_due(resource))
+def is_sweep_due(mark: Mark | None, now: datetime, *, sweep_after: timedelta) -> bool:
+    """Say whether a list must be read whole: it was not for long, or a row is suspected to be gone.
+
+    A suspicion brings the next sweep forward to now, but no sweep soon after one that a suspicion brought forward:
+    many of them, one after the other, must not cause sweep after sweep.
+    """
+    if mark is None or mark.swept_at is None or now - mark.swept_at >= sweep_after:
+        return True
+    if mark.suspected_at is None:
+        return False
+    return mark.hurried_at is None or now - mark.hurried_at >= sweep_after * HURRY_SHARE
 
 
 def mode(
@@ -58,7 +74,8 @@ def is_done(marks: Mapping[Resource, Mark], last_sync_at: datetime | None, since
     """Say whether a run that began at `since` or later has mirrored all of an account; with `full`, read all of it."""
     if last_sync_at is None or last_sync_at < since:
         return False
-    return not full or not whole_lists(Resource, marks, since, full=False, sweep_after=timedelta(0))
+    swept = (marks[resource].swept_at if resource in marks else None for resource in _LISTS)
+    return not full or all(swept_at is not None and swept_at > since for swept_at in swept)
 
 
 def since(mark: Mark | None, *, is_whole: bool) -> datetime | None:
@@ -117,9 +134,24 @@ def ends_the_run(error: SourceError) -> bool:
     return can_recover(error) or isinstance(error, (CredentialsRejected, SourceAway))
 
 
-def is_sudden(unlisted: int, live: int) -> bool:
-    """Say whether so many of the live rows are gone at once that the source is to be doubted, not the rows."""
-    return (unlisted > MISSING_ROWS and unlisted > live * MISSING_SHARE) or (unlisted == live >= MISSING_ALL)
+def is_sudden(unlisted: int, live: int, marked: int = 0) -> bool:
+    """Say whether so many of the live rows are gone at once that the source is to be doubted, not the rows.
+
+    Args:
+        unlisted: live rows that a whole walk left out.
+        live: rows that are not missing.
+        marked: rows that were marked missing lately, whatever found them: they count as if it were now.
+    """
+    if not unlisted:
+        return False
+    gone, known = unlisted + marked, live + marked
+    return (gone > MISSING_ROWS and gone > known * MISSING_SHARE) or (gone == known >= MISSING_ALL)
+
+
+def gone_at_once(unlisted: int, live: int, marked: int) -> str:
+    """Say how many rows are gone, where they are suspiciously many; see `is_sudden`."""
+    lately = f", after {marked} that were marked missing lately" if marked else ""
+    return f"{unlisted} of {live} rows are no longer listed, all at once{lately}"
 
 
 def inbox_is_closed(forbidden: int, read: int) -> bool:
@@ -167,9 +199,16 @@ def run_error(reports: Mapping[Resource, ResourceReport]) -> str | None:
     return "; ".join(wrong) or None
 
 
-def warnings(reports: Mapping[Resource, ResourceReport]) -> list[str]:
-    """Give what a run must say although it was whole: what could not be stored as it is never goes by in silence."""
-    said = []
+def warnings(reports: Mapping[Resource, ResourceReport], set_back: Mapping[Resource, int] | None = None) -> list[str]:
+    """Give what a run must say although it was whole: what could not be stored as it is never goes by in silence.
+
+    `set_back` is how many rows stay as they are because the source stamps them older than it did.
+    """
+    said = [
+        f"{resource}: {rows} rows stay as they were: the source says something else, with an older stamp; two whole "
+        "sweeps that agree outweigh it, and `verify --repair` does at once"
+        for resource, rows in (set_back or {}).items()
+    ]
     for resource, report in reports.items():
         if report.counts.quarantined:
             said.append(f"{resource}: {report.counts.quarantined} records got no row; see quarantined_records")

@@ -33,6 +33,9 @@ def of_list(resource: Resource, *, since: datetime | None, mark: Mark | None, no
         return f"{resource}: everything, as asked for"
     if mark is None or mark.swept_at is None or now is None:
         return f"{resource}: everything, for the first time"
+    if mark.suspected_at is not None:
+        suspected = f"{mark.suspected_at.astimezone(UTC):%Y-%m-%d %H:%M}"
+        return f"{resource}: everything, because rows are suspected to be gone since {suspected}"
     hours = (now - mark.swept_at).total_seconds() / 3600
     return f"{resource}: everything, as from time to time; last {hours:.0f} h ago"
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from hostaway_sync.records import Counts, Oddities, Page, Resource, ResourceReport, RunState
-from hostaway_sync.store import due, leases, missing, ownership, polled, records, runs, walks
+from hostaway_sync.store import due, leases, missing, ownership, polled, records, runs, setbacks, suspicions, walks
 from hostaway_sync.sync import plan, reasons
 from hostaway_sync.sync.telling import writing, wrote
 
@@ -19,69 +19,6 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.engine import Database
     from hostaway_sync.store.missing import Unlisted
-
-
-class Recorder(Protocol):
-    """Takes pages, from several threads at once, counts each record once, and knows which threads are due."""
-
-    def begin(self, resource: Resource, *, is_whole: bool) -> str | None:
-        """Begin to walk a list, whole or for what is new; give the position where a whole walk of it was cut."""
-        ...
-
-    def begin_again(self, resource: Resource) -> None:
-        """Begin the walk of a whole list anew: what was met before counts no more."""
-        ...
-
-    def walked(self, page: Page) -> None:
-        """Take one page of a walk that was begun; when this returns, it is safe, and so is where the walk stands."""
-        ...
-
-    def record(self, page: Page) -> None:
-        """Take one page that belongs to no such walk; when this returns, it is safe."""
-        ...
-
-    def counts(self, resource: Resource) -> tuple[Counts, Oddities]:
-        """Give the distinct records so far, and the oddities met."""
-        ...
-
-    def met(self, resource: Resource) -> int:
-        """Count the distinct records that the walk of a list has met, in this run and in those that were cut."""
-        ...
-
-    def due(self, resource: Resource, *, listed: bool) -> dict[str, list[int]]:
-        """Give what is to be read part by part, and why: conversations for messages, reservations for conversations.
-
-        `listed` says that this run has read the list of all conversations.
-        """
-        ...
-
-    def read(self, resource: Resource, parent: int, began_at: datetime, met: Collection[int]) -> None:
-        """Take away the mark of a part that was read whole, beginning at `began_at`; `met` are the ids in it."""
-        ...
-
-    def unlisted(self, resource: Resource) -> list[Unlisted]:
-        """Give the live rows that a whole walk left out."""
-        ...
-
-    def live(self, resource: Resource) -> int:
-        """Count the rows that are not missing."""
-        ...
-
-    def is_unlisted_for_long(self, row: Unlisted) -> bool:
-        """Say whether whole walks far enough apart left a row out."""
-        ...
-
-    def mark_missing(self, resource: Resource, row_id: int) -> None:
-        """Take down that a row is gone."""
-        ...
-
-    def proven(self, rows: Sequence[Unlisted]) -> None:
-        """Take down that all of these unlisted rows are known to be there or gone."""
-        ...
-
-    def close(self, resource: Resource, report: ResourceReport, *, is_cut: bool) -> None:
-        """Write down how a resource ended; when it was cut, its walk may be taken up."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +41,11 @@ class _UnderWay:
     walk: walks.Walk
     is_whole: bool
     asked_at: datetime | None = None
+
+    @property
+    def sweep(self) -> setbacks.Sweep | None:
+        """The walk, if it is one of the whole list."""
+        return setbacks.Sweep(self.walk.walk_id, self.walk.began_at) if self.is_whole else None
 
     def after(self, page: Page) -> _UnderWay:
         """Give the walk as it is when a page was added; the watermark is that of its first page."""
@@ -164,7 +106,7 @@ class TableRecorder:
         after = before.after(page)
 
         def write(connection: Connection) -> None:
-            self._write_page(connection, page, after.walk.walk_id)
+            self._write_page(connection, page, after)
             if after.is_whole and after.walk.position != before.walk.position:
                 walks.stand(connection, self._owner.account_id, resource, after.walk)
 
@@ -179,7 +121,7 @@ class TableRecorder:
             LeaseLost: another run took over; nothing of the page was written.
         """
         with writing(page.shape.resource):
-            self._write(lambda connection: self._write_page(connection, page, self._walk_id))
+            self._write(lambda connection: self._write_page(connection, page, None))
 
     def counts(self, resource: Resource) -> tuple[Counts, Oddities]:
         """Count in the database, so that nothing grows here."""
@@ -222,6 +164,19 @@ class TableRecorder:
         """Count in the database."""
         return self._database.transaction(lambda connection: missing.live(connection, self._owner.account_id, resource))
 
+    def marked_lately(self, resource: Resource) -> int:
+        """Count in the database."""
+        account_id, within = self._owner.account_id, plan.MISSING_WITHIN
+        return self._database.transaction(lambda c: missing.marked_lately(c, account_id, resource, within=within))
+
+    def accept(self, resource: Resource) -> None:
+        """Write down that what is marked missing by now was accepted."""
+        self._write(lambda connection: missing.accept(connection, self._owner.account_id, resource))
+
+    def not_found(self, resource: Resource, record_id: int) -> None:
+        """Raise a suspicion."""
+        self._write(lambda connection: suspicions.note(connection, self._owner.account_id, resource, record_id))
+
     def is_unlisted_for_long(self, row: Unlisted) -> bool:
         """Compare with the start of this run."""
         return row.since is not None and self._signpost - row.since >= plan.UNLISTED_FOR
@@ -249,11 +204,19 @@ class TableRecorder:
             runs.record_resource(connection, self._run_id, account_id, resource, report)
             if under_way is not None and under_way.is_whole and not is_cut:
                 self._end(connection, resource)
+            sweep = None if under_way is None or is_cut else under_way.sweep
             if report.state is not RunState.SUCCESS:
+                if sweep is not None and report.state is RunState.FAILED:
+                    # It was whole and too much was gone: asking again at once would say the same.
+                    suspicions.hurried(connection, account_id, resource, began_at=sweep.began_at)
                 return
             watermark = None if under_way is None else under_way.walk.watermark_at
             runs.move_watermark(connection, account_id, resource, to=watermark, swept_at=swept_at)
             asked_at = None if under_way is None else under_way.asked_at
+            if sweep is not None:
+                setbacks.swept(connection, account_id, resource, sweep)
+                suspicions.hurried(connection, account_id, resource, began_at=sweep.began_at)
+                suspicions.judged(connection, account_id, resource, began_at=sweep.began_at)
             if resource is Resource.CONVERSATIONS and swept_at is not None and asked_at is not None:
                 due.looked_up(connection, account_id, None, began_at=asked_at)
             if self._sweep is not None and resource is Resource.CONVERSATIONS and swept_at is not None:
@@ -274,10 +237,13 @@ class TableRecorder:
         walk_id = self._under_way[resource].walk.walk_id
         walks.end(connection, self._owner.account_id, resource, walk_id, run_id=self._run_id)
 
-    def _write_page(self, connection: Connection, page: Page, walk_id: UUID) -> None:
+    def _write_page(self, connection: Connection, page: Page, walk: _UnderWay | None) -> None:
         account_id, resource = self._owner.account_id, page.shape.resource
+        walk_id, sweep = (self._walk_id, None) if walk is None else (walk.walk.walk_id, walk.sweep)
+        is_listed = walk is not None
         watch = polled.watched(connection, account_id, page, since=self._announced_since)
-        changes = records.write_page(connection, ownership.current(connection, account_id), page)
+        owner = ownership.current(connection, account_id, resource, is_listed=is_listed)
+        changes = records.write_page(connection, owner, page, sweep=sweep, is_listed=is_listed)
         if watch is not None:
             watch.note(changes)
         wrote(changes)

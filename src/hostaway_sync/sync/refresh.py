@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import Forbidden, NotFound, SourceUnavailable
 from hostaway_sync.records import Page, Resource
-from hostaway_sync.store import due, ownership, records, sightings
-from hostaway_sync.sync import plan
+from hostaway_sync.store import due, ownership, records, sightings, suspicions
 from hostaway_sync.sync.telling import writing, wrote
 from hostaway_sync.sync.threads import Outcome, mirror_part
 
@@ -44,7 +43,7 @@ class Refreshed:
     """What one reading found.
 
     Attributes:
-        finding: what the source said; a row of an object that is gone is marked missing, a forbidden one is left alone.
+        finding: what the source said; a row of an object that is gone is suspected, a forbidden one is left alone.
         change: what became of the row; None when there was nothing to store.
         threads: how many threads were read whole.
     """
@@ -106,19 +105,15 @@ class _Reading:
 
     def again(self, resource: Resource, record_id: int) -> Refreshed:
         """Read an object and what hangs on it."""
-        for _ in range(plan.MAX_WALKS):
-            asked_at = sightings.now(self._database)
-            try:
-                page = self._source.get(resource, record_id)
-            except Forbidden:
-                return Refreshed(Finding.FORBIDDEN)
-            except NotFound:
-                if self._mark_gone(resource, record_id, asked_at) is not False:
-                    return Refreshed(Finding.GONE)
-                continue
-            change = self._stored(page)
-            return Refreshed(Finding.THERE, change, self._hanging_on(resource, page.records[0], record_id))
-        raise SourceUnavailable(f"the source does not make up its mind whether {resource} {record_id} is there")
+        try:
+            page = self._source.get(resource, record_id)
+        except Forbidden:
+            return Refreshed(Finding.FORBIDDEN)
+        except NotFound:
+            self.not_found(resource, record_id)
+            return Refreshed(Finding.GONE)
+        change = self._stored(page)
+        return Refreshed(Finding.THERE, change, self._hanging_on(resource, page.records[0], record_id))
 
     def each(self, reservation_ids: Sequence[int], read: Callable[[int, int], None]) -> None:
         """Read reservations, store them together, and go on with what hangs on each."""
@@ -158,6 +153,10 @@ class _Reading:
 
         self._database.transaction(write, is_one_statement=resource is Resource.CONVERSATIONS)
 
+    def not_found(self, resource: Resource, record_id: int) -> None:
+        """Raise a suspicion: one request proves nothing, so that nothing is marked."""
+        suspicions.raise_one(self._database, self._owner.account_id, resource, record_id)
+
     def _asked_for(self, reservation_ids: Sequence[int]) -> tuple[dict[int, Page | None], Exception | None]:
         """Give reservations up to the first that cannot be read, and why; None for one that is gone or forbidden."""
         pages: dict[int, Page | None] = {}
@@ -175,23 +174,15 @@ class _Reading:
         ids = [record.id for record in page.records if record.id is not None]
 
         def write(connection: Connection) -> Change | None:
-            owner = ownership.current(connection, account_id)
+            owner = ownership.current(connection, account_id, resource)
             if len(ids) > 1:
                 sightings.hold(connection, account_id, resource, ids)
-            changes = records.write_page(connection, owner, page)
-            sightings.seen(connection, account_id, page)
+            changes = records.write_page(connection, owner, page, is_listed=False)
             wrote(changes)
             return changes[0][1] if changes else None
 
         with writing(resource):
             return self._database.transaction(write)
-
-    def _mark_gone(self, resource: Resource, record_id: int, asked_at: datetime) -> bool | None:
-        return self._database.transaction(
-            lambda connection: sightings.mark_gone(
-                connection, self._owner.account_id, resource, record_id, asked_at=asked_at
-            )
-        )
 
     def _hanging_on(self, resource: Resource, record: Record, record_id: int) -> int:
         if resource is Resource.RESERVATIONS:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from hostaway_sync.circumstances import add, circumstances
 from hostaway_sync.errors import HostawaySyncError, LeaseHeld, SourceAway, SourceError
 from hostaway_sync.records import Mark, Mode, Resource, ResourceReport, RunReport, RunState
-from hostaway_sync.store import accounts, leases, runs, walks
+from hostaway_sync.store import accounts, leases, runs, setbacks, walks
 from hostaway_sync.store.records import Owner
 from hostaway_sync.sync import alarms, plan, reasons
 from hostaway_sync.sync.announcing import is_worth_asking, keep_announced
 from hostaway_sync.sync.dry import DryRecorder
 from hostaway_sync.sync.lease import held
 from hostaway_sync.sync.missing import mark_missing
-from hostaway_sync.sync.recorder import Recorder, Sweep, TableRecorder
+from hostaway_sync.sync.recorder import Sweep, TableRecorder
 from hostaway_sync.sync.telling import note, reason_of, tell
 from hostaway_sync.sync.threads import mirror_parts
 from hostaway_sync.sync.walk import mirror_list
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hostaway_sync.records import Progress, Source
     from hostaway_sync.store.accounts import Account
     from hostaway_sync.store.engine import Database
+    from hostaway_sync.sync.protocols import Recorder
     from hostaway_sync.sync.run_order import Order
 
 log = logging.getLogger(__name__)
@@ -124,7 +125,8 @@ class Run:
         reports = self._mirror(source, recorder, progress)
         self._keep_announced(reports)
         report = self._report(reports, source)
-        for warning in plan.warnings(report.resources):
+        set_back = setbacks.met_since(self._database, account_id, signpost)
+        for warning in plan.warnings(report.resources, set_back):
             log.warning("account %d: %s", account_id, warning)
         if not self._comes_again(report.state, can_recover=report.can_recover):
             found = alarms.seen(reports, self._whole, self._braked)

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from hostaway_sync.records import Counts, Oddities, Page, Progress, Source
 
 
+PARENTS = {Resource.MESSAGES: Resource.CONVERSATIONS, Resource.CONVERSATIONS: Resource.RESERVATIONS}
+"""What the lists belong to, by what is in them."""
+
+
 class Outcome(Enum):
     """How reading one list that belongs to something ended."""
 
@@ -46,6 +50,10 @@ class PartTaker(Protocol):
 
     def read(self, resource: Resource, parent: int, began_at: datetime, met: Collection[int]) -> None:
         """Take away the mark of a part that was read whole, beginning at `began_at`; `met` are the ids in it."""
+        ...
+
+    def not_found(self, resource: Resource, record_id: int) -> None:
+        """Take down that the source said of an object that there is none: a suspicion, which a sweep judges."""
         ...
 
 
@@ -147,7 +155,8 @@ def mirror_part(parent: int, resource: Resource, source: Source, recorder: PartT
         except Forbidden:
             return Outcome.FORBIDDEN, None
         except NotFound:
-            # Deleted since it was marked: nothing of it is left to read.
+            # Its parent was deleted since it was marked, or the source is mistaken.
+            recorder.not_found(PARENTS[resource], parent)
             return Outcome.GONE, None
         except (SourceUnavailable, RequestRejected) as error:
             # One broken conversation must not keep the others from theirs; it stays due.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hostaway_sync.records import Progress, Source
-    from hostaway_sync.sync.recorder import Recorder
+    from hostaway_sync.sync.protocols import Recorder
 
 log = logging.getLogger(__name__)
 

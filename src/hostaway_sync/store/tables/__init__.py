@@ -8,6 +8,7 @@ wrong delete must not cascade.
 from __future__ import annotations
 
 from hostaway_sync.store.tables.auditing import audit_log
+from hostaway_sync.store.tables.findings import observations, setbacks, suspicions
 from hostaway_sync.store.tables.identity import database_identity
 from hostaway_sync.store.tables.inbox import (
     dead_letters,
@@ -62,6 +63,7 @@ __all__ = [
     "leases",
     "listings",
     "metadata",
+    "observations",
     "polled_changes",
     "quarantined_records",
     "reader_bindings",
@@ -71,8 +73,10 @@ __all__ = [
     "rights",
     "secrets_store",
     "sent_messages",
+    "setbacks",
     "setting_names",
     "source_outages",
+    "suspicions",
     "sync_run_resources",
     "sync_runs",
     "verification_notes",

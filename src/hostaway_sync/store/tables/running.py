@@ -84,6 +84,8 @@ watermarks = Table(
     Column("resource", Text, nullable=False),
     Column("watermark_at", Timestamp, comment="everything stamped up to here is mirrored; NULL: no stamps"),
     Column("swept_at", Timestamp, comment="start of the last full walk that was whole"),
+    Column("hurried_at", Timestamp, comment="start of the last full walk that a suspicion brought forward"),
+    Column("accepted_at", Timestamp, comment="when a person last accepted that many rows are gone at once"),
     Column("updated_at", Timestamp, nullable=False, server_default=func.now()),
     PrimaryKeyConstraint("account_id", "resource"),
     account_key(),

@@ -70,12 +70,12 @@ class Holder:
 
 def named(schema: str, right: str) -> OldLock:
     """Return the lock that stood for a right of this schema."""
-    return OldLock(schema, f"{schema}: {right}", "hashtextextended(:name, 0)")
+    return OldLock(schema, f"{schema}: {right}", "hashtextextended(CAST(:name AS text), CAST(0 AS bigint))")
 
 
 def migrate(schema: str) -> OldLock:
     """Return the lock that migrators of one database have in turn."""
-    return OldLock(schema, "hostaway-sync migrate", "CAST(hashtext(:name) AS bigint)")
+    return OldLock(schema, "hostaway-sync migrate", "CAST(hashtext(CAST(:name AS text)) AS bigint)")
 
 
 def hold(connection: sa.Connection, lock: OldLock, *, shared: bool = False) -> None:

@@ -130,9 +130,7 @@ def test_what_cannot_be_used_is_one_sentence(build: Build, program: Program, clo
     assert "bring them to database with `hostaway-sync keys move --to database`" in said
     assert "change those there" in sentence(program, here, "keys", "rotate", code=2)
     with cloud.refusing("GetSecretValue", "AccessDeniedException"):
-        assert "will not give accounts.client_secret of 70001" in sentence(
-            program, here, "sync", "70001", code=78, **AWS
-        )
+        assert "will not give accounts.client_secret of 70001" in sentence(program, here, "sync", "70001", code=78)
     with cloud.refusing("*", "ServiceUnavailable", 503):
         assert "try again later" in sentence(program, here, "sync", "70001", code=1)
         assert "try again later" in sentence(program, here, "keys", "check", code=1)

@@ -35,7 +35,7 @@ NAME, LAST, MAIL, PHONE, DOOR = (
     "22 33 44 77",
     "4817#",
 )
-CANARIES = (NAME, LAST, MAIL, f"+47 {PHONE}", PHONE, "22334477", "4817", "lamplight-7")
+CANARIES = (NAME, LAST, MAIL, f"+47 {PHONE}", PHONE, "22334477", DOOR, "lamplight-7")
 GUEST: dict[str, Any] = {
     "guestName": NAME,
     "guestLastName": LAST,

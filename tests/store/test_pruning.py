@@ -94,11 +94,14 @@ def old(database: Database) -> Database:
 # Why a table needs no pruning: it has one row of each of these.
 BOUNDED = {
     **dict.fromkeys(("listings", "reservations", "conversations", "conversation_messages"), "object of the source"),
+    **dict.fromkeys(("setbacks", "suspicions"), "object of the source, until a sweep judges it"),
     **dict.fromkeys(("accounts", "leases", "delivery_audits"), "account"),
     "watermarks": "account and resource",
+    "alarms": "account, kind and resource",
+    "setting_names": "setting",
     "forgotten_guests": "reservation or conversation of a guest who was forgotten",
     "reader_bindings": "account and reader",
-    **dict.fromkeys(("redactions", "secrets_store"), "database"),
+    **dict.fromkeys(("database_identity", "redactions", "secrets_store"), "database"),
     "source_outages": "address that the API is asked from and at",
     "audit_log": "change of an account that a person made; goes by a word of its own",
 }

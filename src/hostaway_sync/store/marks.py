@@ -52,6 +52,7 @@ MARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "setbacks": ("noticed_at", "observed_at", "swept_at"),
     "source_outages": ("failing_since", "failed_at", "away_since"),
     "suspicions": ("raised_at", "refused_at"),
+    "setting_names": ("noted_at",),
     "sync_runs": ("triggered_at", "started_at", "finished_at"),
     "verifications": ("verified_at", "finished_at"),
     "walks": ("began_at", "watermark_at", "updated_at"),

@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hostaway_sync.store import accounts, dead_letters, jobs, payload_rule
+from hostaway_sync.store import accounts, alarms, dead_letters, jobs, payload_rule
 from hostaway_sync.store.deferred import living_workers
 from hostaway_sync.supervision import Supervisor
 from hostaway_sync.working import Work
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from socket import socket
 
+    from hostaway_sync.alarms import Alarm
     from hostaway_sync.queue.policy import Policy
     from hostaway_sync.queue.session import Rhythm
     from hostaway_sync.queue.worker import Worker
@@ -54,6 +55,10 @@ class Push:
             job = jobs.Job(account_id, full=full)
             self._database.transaction(partial(jobs.defer, job=job))
         return active
+
+    def alarms(self) -> dict[int, tuple[Alarm, ...]]:
+        """Return the alarms that stand, by account."""
+        return self._database.transaction(alarms.standing)
 
     def has_worker(self) -> bool:
         """Whether a worker said lately that it lives; what is deferred waits for one."""

@@ -127,6 +127,30 @@ def test_status_json_metrics_and_pings_hold_the_alarm(town: Build, program: Prog
     assert state_of(here, program)["state"] == "ok"
 
 
+def test_what_is_queued_hides_no_alarm(town: Build, program: Program) -> None:
+    """Who leaves the work to workers hears of it all the same: exit 1 and a failing ping, without a mail an hour."""
+    here, _ = braked(town)
+    assert program(here, "sync", "70001", "--full").returncode == 1
+    with listening(Listener()) as monitor:
+        done = program(here, "sync-all", "--enqueue", PING_URL=f"{monitor.url}/check")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    assert [heard.path for heard in monitor.heard] == ["/check/start", "/check/fail"]
+    assert BRAKE.encode() in monitor.heard[-1].body
+    assert here.ask("SELECT count(*) FROM procrastinate_jobs") == [(1,)]
+
+
+def test_nothing_counts_as_verified_while_an_alarm_stands(town: Build, program: Program) -> None:
+    """The runs that follow are well in themselves, and say nothing of rows that are known to be wrong."""
+    here, mend = braked(town)
+    before = state_of(here, program)["verified_as_of"]
+    assert program(here, "sync", "70001", "--full").returncode == 1
+    assert program(here, "sync", "70001").returncode == 1
+    assert state_of(here, program)["verified_as_of"] == before
+    mend()
+    assert program(here, "sync", "70001", "--full").returncode == 0
+    assert state_of(here, program)["verified_as_of"] > before
+
+
 def test_one_accounts_alarm_is_not_anothers(town: Build, program: Program) -> None:
     """A fleet names the account that has it, and the others are well."""
     here = town(

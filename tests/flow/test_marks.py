@@ -163,6 +163,17 @@ def test_a_planned_time_is_no_mark(town: Build) -> None:
     assert guest.mirror.status().accounts[0].letters.resting == 1
 
 
+def test_a_full_run_ends_what_lies_ahead_in_the_mirror(town: Build) -> None:
+    """Also in rows that nothing changes: doctor does not speak of them for ever."""
+    here = a_mirrored_town(town)
+    mirrored = [(table, "observed_at") for table in ("listings", "reservations", "conversations")]
+    put_ahead(here, *mirrored, ("conversation_messages", "observed_at"))
+    here.mirror().sync(here.account_id, full=True)
+    columns = {ahead.column for ahead in marks.ahead(here.database).found}
+    assert not columns & {f"{table}.observed_at" for table, _ in mirrored}
+    assert "conversation_messages.observed_at" not in columns
+
+
 def test_doctor_names_every_mark_from_the_future(town: Build) -> None:
     """Every column that holds one, and what becomes of them, in one finding."""
     here = a_mirrored_town(town)

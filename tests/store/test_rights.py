@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -54,12 +55,29 @@ def other(database_url: str) -> Iterator[Database]:
         yield database
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_right_that_is_new_needs_no_second_connection(database_url: str, *, shared: bool) -> None:
+    """As many transactions as a pool has connections want it at once: each gets it in turn."""
+    threads = 2
+    with closing(Database(database_url, schema="hostaway", pool_size=threads)) as small:
+        both_begun = threading.Barrier(threads)
+
+        def have(connection: sa.Connection) -> None:
+            both_begun.wait(PATIENCE)
+            rights.hold(connection, RIGHT, shared=shared)
+
+        with ThreadPoolExecutor(threads) as pool:
+            for ended in [pool.submit(small.attempt, have) for _ in range(threads)]:
+                ended.result(PATIENCE / 2)
+
+
 @pytest.mark.parametrize(
     ("first", "second", "waits"), [(False, False, True), (True, False, True), (False, True, True), (True, True, False)]
 )
 def test_who_waits_for_whom(database: Database, other: Database, *, first: bool, second: bool, waits: bool) -> None:
     """Whoever wants it alone waits for everybody, and everybody for whoever has it alone; the rest share it."""
     had = threading.Event()
+    database.transaction(lambda connection: rights.hold(connection, RIGHT))
 
     def have(connection: sa.Connection) -> None:
         rights.hold(connection, RIGHT, shared=second)

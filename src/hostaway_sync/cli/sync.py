@@ -156,6 +156,11 @@ def _enqueue_all(mirror: Mirror, *, full: bool, json: bool) -> str:
     elif output.is_terminal():
         none_runs = "" if mirror.push.has_worker() else ", and no worker runs now"
         output.echo(f"{len(enqueued)} accounts wait to be synced by `hostaway-sync worker`{none_runs}.")
+    standing = {number: alarms for number, alarms in mirror.push.alarms().items() if number in enqueued}
+    if standing:
+        said = [f"account {number}: {alarm.cause.sentence}" for number in standing for alarm in standing[number]]
+        # The worker that ran into it has told it; a monitor and an exit code say it as long as it stands.
+        raise RunIncomplete("; ".join(said), is_told=True)
     return f"{len(enqueued)} accounts were put into the queue"
 
 

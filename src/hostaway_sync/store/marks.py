@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from hostaway_sync.errors import StoreError, StoreUnavailable
 from hostaway_sync.moments import EARLIEST, LATEST, MAY_BE_AHEAD, Ahead, MarksAhead
-from hostaway_sync.store.tables import metadata
+from hostaway_sync.store.tables import MIRRORED, metadata
 from hostaway_sync.store.tables.metadata import Timestamp
 from hostaway_sync.store.tables.queue import engine_metadata
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime, timedelta
 
+    from hostaway_sync.records import Resource
     from hostaway_sync.store.engine import Database
 
 _MIRRORED: Final = ("observed_at", "missing_since", "unlisted_since", "created_at", "updated_at")
@@ -112,6 +113,12 @@ def bring_back(connection: sa.Connection, table: sa.Table, *wanted: sa.ColumnEle
     is_ahead = sa.or_(*(mark > _latest() for mark in marks))
     values = {mark: sa.func.least(mark, sa.func.clock_timestamp()) for mark in marks}
     connection.execute(sa.update(table).where(*wanted, is_ahead).values(values))
+
+
+def bring_back_mirrored(connection: sa.Connection, account_id: int, resource: Resource) -> None:
+    """Set what lies ahead among the marks of an account's rows of a resource to now."""
+    table = MIRRORED[resource]
+    bring_back(connection, table, table.c.account_id == account_id)
 
 
 def ahead(database: Database) -> MarksAhead:

@@ -108,7 +108,7 @@ def overview(
 
 def history(database: Database, account_id: int, *, runs: int) -> list[Chapter]:
     """Give an account's last runs, newest first."""
-    newest = sync_runs.c.triggered_at.desc()
+    newest = known(sync_runs.c.triggered_at).desc().nulls_last()
     query = sa.select(sync_runs.c.run_id, *_RUN).where(sync_runs.c.account_id == account_id)
     query = query.order_by(newest, sync_runs.c.run_id).limit(runs)
 

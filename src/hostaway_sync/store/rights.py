@@ -63,10 +63,9 @@ def hold(connection: sa.Connection, right: str, *, shared: bool = False) -> None
     """
     itself = sa.select(rights.c.name).where(rights.c.name == right).with_for_update(read=shared)
     while connection.scalar(itself) is None:
-        # Only the first time. On a connection of its own, which commits: those that share a right from its first
-        # moment on must not wait for the one that was first.
-        with connection.engine.begin() as apart:
-            apart.execute(insert(rights).values(name=right).on_conflict_do_nothing())
+        # Only the first time, and then those that share it wait, too. On this connection: another one of the pool would
+        # never be free where all others are in transactions that want one as well.
+        connection.execute(insert(rights).values(name=right).on_conflict_do_nothing())
     old_locks.hold(connection, old_locks.named(schema_of(connection), right), shared=shared)
 
 

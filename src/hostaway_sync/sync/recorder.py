@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from hostaway_sync.records import Counts, Oddities, Page, Resource, ResourceReport, RunState
-from hostaway_sync.store import due, leases, missing, ownership, polled, records, runs, setbacks, suspicions, walks
+from hostaway_sync.store import (
+    due,
+    leases,
+    marks,
+    missing,
+    ownership,
+    polled,
+    records,
+    runs,
+    setbacks,
+    suspicions,
+    walks,
+)
 from hostaway_sync.sync import plan, reasons
 from hostaway_sync.sync.telling import writing, wrote
 
@@ -213,6 +225,9 @@ class TableRecorder:
             watermark = None if under_way is None else under_way.walk.watermark_at
             runs.move_watermark(connection, account_id, resource, to=watermark, swept_at=swept_at)
             asked_at = None if under_way is None else under_way.asked_at
+            if swept_at is not None:
+                # What is left from a time when the database's clock was ahead; a run that reads all ends that.
+                marks.bring_back_mirrored(connection, account_id, resource)
             if sweep is not None:
                 setbacks.swept(connection, account_id, resource, sweep)
                 suspicions.hurried(connection, account_id, resource, began_at=sweep.began_at)

@@ -131,8 +131,10 @@ class Run:
         if not self._comes_again(report.state, can_recover=report.can_recover):
             found = alarms.seen(reports, self._whole, self._braked)
             report = replace(report, standing=alarms.settle(self._database, lease, found))
-        # The account is as fresh as the least of what was asked for; part of it says nothing about the rest.
-        last_sync_at = signpost if set(self._order.resources) == set(Resource) else None
+        # The account is as fresh as the least of what was asked for; part of it says nothing about the rest. While an
+        # alarm stands, it is known to be wrong.
+        is_all = set(self._order.resources) == set(Resource) and not report.standing.alarms
+        last_sync_at = signpost if is_all else None
         self._finish(run_id, report.state, source, last_sync_at, report.error, can_recover=report.can_recover)
         return report
 

@@ -198,10 +198,10 @@ def test_a_signal_in_the_middle_of_a_body_waits_for_the_rest(town: Build, progra
     here = town()
     with served(here) as receiver:
         program(here, "webhooks", "register", "70001", "--url", receiver.base)
-        start, body = _delivery(here)
+        start, body = delivery_of(here)
         with receiver.connect() as connection, receiver.connect() as idle:
             connection.sendall(start + body[:9])
-            _ask_health(receiver)
+            ask_health(receiver)
             receiver.process.send_signal(number)
             assert idle.recv(1) == b""
             connection.sendall(body[9:])
@@ -230,10 +230,10 @@ def test_a_second_signal_does_not_wait(town: Build, program: Program) -> None:
     here = town()
     with served(here) as receiver:
         program(here, "webhooks", "register", "70001", "--url", receiver.base)
-        start, body = _delivery(here)
+        start, body = delivery_of(here)
         with receiver.connect() as connection, receiver.connect() as idle:
             connection.sendall(start + body[:9])
-            _ask_health(receiver)
+            ask_health(receiver)
             os.kill(receiver.process.pid, signal.SIGTERM)
             assert idle.recv(1) == b""
             os.kill(receiver.process.pid, signal.SIGTERM)
@@ -257,7 +257,7 @@ def test_idle_connections_keep_no_delivery_out(town: Build, program: Program) ->
     here = town()
     with served(here, open_files=160) as receiver:
         program(here, "webhooks", "register", "70001", "--url", receiver.base)
-        start, body = _delivery(here)
+        start, body = delivery_of(here)
         began = time.monotonic()
         flood = _flood(receiver, 300)
         for _ in range(3):
@@ -278,7 +278,7 @@ def test_a_flood_without_descriptors_makes_a_line_a_second(town: Build) -> None:
     """The receiver says that it can take no connection, goes on, and fills no disk."""
     here = town()
     with served(here) as receiver:
-        _ask_health(receiver)
+        ask_health(receiver)
         began = time.monotonic()
         soft, hard = resource.prlimit(receiver.process.pid, resource.RLIMIT_NOFILE)
         is_open = len(list(Path(f"/proc/{receiver.process.pid}/fd").iterdir()))
@@ -289,13 +289,13 @@ def test_a_flood_without_descriptors_makes_a_line_a_second(town: Build) -> None:
         resource.prlimit(receiver.process.pid, resource.RLIMIT_NOFILE, (soft, hard))
         for connection in flood:
             connection.close()
-        _ask_health(receiver)
+        ask_health(receiver)
         _, printed = receiver.end()
     assert len(printed) < 2_000 * (time.monotonic() - began + 2)
     assert "Traceback" not in printed
 
 
-def _delivery(town: Town) -> tuple[bytes, bytes]:
+def delivery_of(town: Town) -> tuple[bytes, bytes]:
     """Give head and body of a delivery to the registered address."""
     hook, body = hook_of(town), event()
     login = b64encode(f"{hook['login']}:{hook['password']}".encode()).decode()
@@ -303,7 +303,8 @@ def _delivery(town: Town) -> tuple[bytes, bytes]:
     return head("POST", path, login=f"Basic {login}", Content_Length=str(len(body))), body
 
 
-def _ask_health(receiver: Served) -> None:
+def ask_health(receiver: Served) -> None:
+    """Make sure that it answers."""
     with receiver.connect() as connection:
         connection.sendall(head("GET", "/health"))
         assert read_answer(connection).status == 200

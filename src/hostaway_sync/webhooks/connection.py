@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import h11
@@ -68,6 +69,19 @@ class PatientProtocol(H11Protocol):
             self._stop_waiting()
         elif self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
             self._expect_head()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, and close. An application that works on the request is told that its sender left.
+
+        Its head may have been good, so that an answer is on its way, or was given already: that one stays.
+        """
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            with suppress(h11.LocalProtocolError):  # an answer to HEAD takes no words
+                super().send_400_response(msg)
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         """Wait for the rest of a head that began to come before the last answer was given."""

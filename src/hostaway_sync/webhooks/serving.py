@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 
 from hostaway_sync.webhooks.connection import PatientProtocol, most_connections
-from hostaway_sync.webhooks.sparse_log import SparseLog
+from hostaway_sync.webhooks.sparse_log import SENDERS_FAULTS, SparseFilter, SparseLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -32,6 +32,8 @@ _KEEP_ALIVE: Final = 75
 _LONGEST_HEAD: Final = 16 * 1024
 _BACKLOG: Final = 1024
 _OPEN_FILES: Final = 1024
+# Libraries that write of requests, past what this program decides to say of them.
+_LOGGERS: Final = ("uvicorn.error", "asyncio")
 _NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 log = logging.getLogger(__name__)
@@ -102,7 +104,21 @@ def serve(
     )
     address = listener.getsockname()
     log.info("listening on %s port %d", address[0], address[1])
-    asyncio.run(_Server(config, on_stop, stop, supervisor).serve(sockets=[listener]))
+    with _sparse_libraries():
+        asyncio.run(_Server(config, on_stop, stop, supervisor).serve(sockets=[listener]))
+
+
+@contextmanager
+def _sparse_libraries() -> Generator[None, None, None]:
+    """Have libraries write no more lines than this program may of what strangers send."""
+    sparse = SparseFilter()
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(sparse)
+    try:
+        yield
+    finally:
+        for name in _LOGGERS:
+            logging.getLogger(name).removeFilter(sparse)
 
 
 def _open_files() -> int:
@@ -198,5 +214,7 @@ class _LoopErrors:
             return
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
             log.error("no connection can be taken now: %s%s", error.strerror, self._sparse.more(kind))
+        elif isinstance(error, SENDERS_FAULTS):
+            log.warning("a connection broke: %s%s", type(error).__name__, self._sparse.more(kind))
         else:
             loop.default_exception_handler(context)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Final
+
+import h11
+from starlette.requests import ClientDisconnect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 BETWEEN_LINES: Final = 1.0
+# What libraries raise where a sender breaks the rules of HTTP, or leaves: no fault of this program.
+SENDERS_FAULTS: Final = (h11.ProtocolError, ClientDisconnect, ConnectionError)
 
 
 class SparseLog:
@@ -36,3 +42,23 @@ class SparseLog:
         """Return the words for the lines that were left out since the last one, and forget them."""
         left_out = self._left_out.pop(kind, 0)
         return f"; and {left_out} more like it" if left_out else ""
+
+
+class SparseFilter(logging.Filter):
+    """Lets a library write one line a second of each kind; a fault of a sender gets no traceback."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sparse = SparseLog()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written; one that is says how many it stands for."""
+        error = record.exc_info[1] if record.exc_info else None
+        kind = f"{record.msg} {type(error).__name__}"
+        if not self._sparse.is_due(kind):
+            return False
+        words = record.getMessage().strip()
+        if isinstance(error, SENDERS_FAULTS):
+            words, record.exc_info = f"a request was not whole or no HTTP: {type(error).__name__}", None
+        record.msg, record.args = f"{words}{self._sparse.more(kind)}", ()
+        return True

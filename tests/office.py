@@ -16,8 +16,9 @@ from pydantic import SecretStr
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.source.events import read_event
 from hostaway_sync.store import changing, hooks
+from hostaway_sync.webhooks.listening import listen
 from hostaway_sync.webhooks.reception import Reception
-from hostaway_sync.webhooks.serving import listen, serve
+from hostaway_sync.webhooks.serving import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -73,3 +73,12 @@ def _send(receiver: Served, *pieces: bytes) -> None:
                 connection.recv(65536)
         with suppress(OSError):
             connection.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("host", ["", "127.0.0.1:80", "http://127.0.0.1", "[::]bad", "\udcff"])
+def test_a_host_that_can_be_no_address_is_a_usage_error(program: Program, host: str) -> None:
+    """Before anything is opened: an empty one would listen everywhere."""
+    done = program(None, "serve-webhooks", "--host", host, "--port", "0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"hostaway-sync: --host {host!r} is no address to listen on: write ")
+    assert done.stderr.count("\n") == 1

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from hostaway_sync.errors import UsageError
 from hostaway_sync.webhooks.connection import plain_address
-from hostaway_sync.webhooks.serving import listen, serve
+from hostaway_sync.webhooks.listening import listen, listening_address
+from hostaway_sync.webhooks.serving import serve
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -71,3 +76,71 @@ def test_a_trusted_proxy_is_known_on_a_socket_of_both_kinds(address: str, caller
 def test_an_address_of_ipv4_is_written_as_one(written: str, plain: str) -> None:
     """Whatever kind of socket it came in by."""
     assert plain_address(written) == plain
+
+
+WRONG = [
+    "",
+    " ",
+    "127.0.0.1:80",
+    "[::1]:80",
+    "localhost:8080",
+    "http://127.0.0.1",
+    "//localhost",
+    "[::]bad",
+    "[::",
+    "::]",
+    "[[::]]",
+    "[127.0.0.1]",
+    "[localhost]",
+    ":::",
+    "1.2.3",
+    "0",
+    "256.1.1.1",
+    "*",
+    "a..b",
+    ".local",
+    "-a",
+    "a" * 64,
+    "a b",
+    "a\nb",
+    "\udcff",
+    "\0",
+    "höst",
+    "$HOST",
+]
+
+
+@pytest.mark.parametrize("host", WRONG)
+def test_what_can_be_no_address_is_a_usage_error(host: str) -> None:
+    """An empty one above all, which the system takes for every address."""
+    with pytest.raises(UsageError, match=r"--host .* is no address to listen on: write .* --port") as caught:
+        listen(host, 0)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@given(st.text(max_size=30))
+def test_any_host_is_taken_or_refused_in_a_sentence(host: str) -> None:
+    """Nothing but ASCII is taken, and never nothing."""
+    try:
+        assert listening_address(host).isascii()
+    except UsageError:
+        return
+    assert host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "fe80::1%lo", "localhost", "my_host-1.internal.", "10.example"])
+def test_addresses_and_names_are_taken(host: str) -> None:
+    """With brackets, where IPv6 has them."""
+    assert listening_address(host) == host.strip("[]")
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"), [("192.0.2.1", "192.0.2.1:0"), ("no-such.invalid", "--host no-such.invalid")]
+)
+def test_an_address_that_the_system_refuses_is_named_once(host: str, shown: str) -> None:
+    """Without Python's own way to write it."""
+    with pytest.raises(OSError, match=re.escape(shown)) as caught:
+        listen(host, 0)
+    assert caught.value.filename == shown
+    assert "attempting" not in str(caught.value)
+    assert "(" not in (caught.value.strerror or "")

@@ -23,8 +23,9 @@ def serve_webhooks(
 
     Put a proxy with TLS before it, and tell Hostaway with `hostaway-sync webhooks register`.
     """
-    from hostaway_sync.webhooks.serving import listen
+    from hostaway_sync.webhooks.listening import listen, listening_address
 
+    listening_address(host)  # before anything is opened for nothing
     with open_mirror(connections=2) as mirror, listen(host, port) as listener:
         if sys.stderr.isatty():
             streams.say(f"listening on {host}, port {listener.getsockname()[1]}; Ctrl+C stops")

@@ -107,7 +107,7 @@ class Examination:
         try:
             wiring = opening.answer(self._until())
         except (HostawaySyncError, TimeoutError) as error:
-            found.append(_trouble("database", error, "nothing works without it: is its server running?"))
+            found.append(judging.failed("database", error, "nothing works without it: is its server running?"))
             return None
         server = Question(partial(condition, wiring.database))
         advice = "nothing works without it: check HOSTAWAY_SYNC_DATABASE_URL, and that its server runs"
@@ -204,15 +204,10 @@ class Examination:
         try:
             return list(judge(question.answer(self._until())))
         except (HostawaySyncError, OSError) as error:
-            return [_trouble(check, error, advice)]
+            return [judging.failed(check, error, advice)]
 
     def _until(self) -> float:
         return time.monotonic() + self._patience.total_seconds()
-
-
-def _trouble(check: str, error: Exception, advice: str | None) -> Finding:
-    says = "no answer within seconds" if isinstance(error, TimeoutError) else str(error)
-    return judging.failed(check, says, advice)
 
 
 def _home() -> Path | None:

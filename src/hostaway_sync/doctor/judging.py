@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from hostaway_sync.doctor.causes import by_cause, left_out_for
 from hostaway_sync.doctor.database_troubles import of_open_schemas, troubles_of_database
 from hostaway_sync.doctor.facts import Finding, Grade
+from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.sync.health import (
     UNWORKED_AFTER,
     Condition,
@@ -79,7 +80,7 @@ def of_keys(found: Keys) -> Iterator[Finding]:
     if found.plain:
         advice = "`hostaway-sync keys rotate` seals them"
         yield Finding(check, Grade.TROUBLE, f"{found.plain} secrets are not sealed", advice)
-    if found.known > 1:
+    if found.known > 1 and not found.lost:  # while a value does not open, no key is one too many
         advice = "when `hostaway-sync keys rotate` is done, take the old ones away"
         yield Finding(check, Grade.HINT, f"{found.known} keys from {found.source}", advice)
     elif not found.lost and not found.plain:
@@ -272,9 +273,16 @@ def starts_runs(text: str) -> bool:
     return any(_COMMAND.search(line) for line in lines if not line.startswith(("#", ";")))
 
 
-def failed(check: str, says: str, advice: str | None = None) -> Finding:
-    """Return the finding for something that could not be looked at because it is broken."""
-    return Finding(check, Grade.TROUBLE, says, advice)
+def failed(check: str, error: Exception, advice: str | None = None) -> Finding:
+    """Return the finding for something that could not be looked at because it is broken.
+
+    Args:
+        check: what was looked at.
+        error: how it is broken; one about settings says itself what to do.
+        advice: for every other one.
+    """
+    says = "no answer within seconds" if isinstance(error, TimeoutError) else str(error)
+    return Finding(check, Grade.TROUBLE, says, None if isinstance(error, ConfigurationError) else advice)
 
 
 def worst_first(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import logging
 import resource
 import signal
-import socket
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -16,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 
 from hostaway_sync.webhooks.connection import PatientProtocol, most_connections
+from hostaway_sync.webhooks.listening import BACKLOG
 from hostaway_sync.webhooks.sparse_log import SENDERS_FAULTS, SparseFilter, SparseLog
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Generator, Sequence
     from types import FrameType
 
@@ -30,38 +30,12 @@ FINISH_WITHIN: Final = 9
 # Longer than proxies keep an idle connection, so that it is never us who close one under a delivery.
 _KEEP_ALIVE: Final = 75
 _LONGEST_HEAD: Final = 16 * 1024
-_BACKLOG: Final = 1024
 _OPEN_FILES: Final = 1024
 # Libraries that write of requests, past what this program decides to say of them.
 _LOGGERS: Final = ("uvicorn.error", "asyncio")
 _NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 log = logging.getLogger(__name__)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Take a port; 0 takes any free one. `::` is every address of this machine, those of IPv4 too.
-
-    Raises:
-        OSError: it is taken, or not ours to take.
-    """
-    address = host.removeprefix("[").removesuffix("]")
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    is_both = family == socket.AF_INET6 and _is_every_address(address)
-    if is_both and not socket.has_dualstack_ipv6():
-        log.warning("%s takes IPv6 alone on this system: 0.0.0.0 takes IPv4", host)
-        is_both = False
-    try:
-        return socket.create_server((address, port), family=family, backlog=_BACKLOG, dualstack_ipv6=is_both)
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror or str(error), f"{host}:{port}") from None
-
-
-def _is_every_address(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return False
 
 
 def serve(
@@ -149,7 +123,7 @@ class _Server(uvicorn.Server):
         asyncio.get_running_loop().set_exception_handler(_LoopErrors())
         await super().startup(sockets)
         for listener in sockets or ():
-            listener.listen(_BACKLOG)  # the kernel may hold more than are accepted at once
+            listener.listen(BACKLOG)  # the kernel may hold more than are accepted at once
         if self._supervisor:
             self._supervisor.ready()
 

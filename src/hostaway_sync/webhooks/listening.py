@@ -1,0 +1,79 @@
+"""Where the receiver listens: one address of this machine, or every one."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import re
+import socket
+from typing import Final
+
+from hostaway_sync.errors import UsageError
+
+BACKLOG: Final = 1024
+_LONGEST_NAME: Final = 253
+_PART: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII | re.IGNORECASE)
+
+log = logging.getLogger(__name__)
+
+
+def listening_address(host: str) -> str:
+    """Return the address or name that `--host` means, without the brackets of IPv6.
+
+    Raises:
+        UsageError: it can never be one.
+    """
+    bare = host.removeprefix("[").removesuffix("]")
+    is_bracketed = host != bare
+    if _ip(bare) is not None and host in {bare, f"[{bare}]"} and (":" in bare or not is_bracketed):
+        return bare
+    if not is_bracketed and len(host) <= _LONGEST_NAME and _is_name(host):
+        return host
+    raise UsageError(
+        f"--host {host!r} is no address to listen on: write an address such as 127.0.0.1 or ::1, or a name of this "
+        "machine; its port stands in --port"
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take a port; 0 takes any free one. `::` is every address of this machine, those of IPv4 too.
+
+    Raises:
+        UsageError: the host can never be an address.
+        OSError: it is taken, or not ours to take.
+    """
+    address = listening_address(host)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    is_both = family == socket.AF_INET6 and _is_every_address(address)
+    if is_both and not socket.has_dualstack_ipv6():
+        log.warning("%s takes IPv6 alone on this system: 0.0.0.0 takes IPv4", host)
+        is_both = False
+    try:
+        found = socket.getaddrinfo(address, port, family, socket.SOCK_STREAM)[0][4]
+    except socket.gaierror as error:
+        raise OSError(error.errno, error.strerror, f"--host {host}") from None
+    try:
+        return socket.create_server(found, family=family, backlog=BACKLOG, dualstack_ipv6=is_both)
+    except OSError as error:
+        # Its own words name the address once more, as Python writes it.
+        says = os.strerror(error.errno) if error.errno else str(error)
+        raise type(error)(error.errno, says, f"{host}:{port}") from None
+
+
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _is_name(host: str) -> bool:
+    """Whether this may be the name of a machine: its last part is no number, or it would be an address."""
+    parts = host.removesuffix(".").split(".")
+    return all(_PART.fullmatch(part) for part in parts) and not parts[-1].isdigit()
+
+
+def _is_every_address(address: str) -> bool:
+    found = _ip(address)
+    return found is not None and found.is_unspecified

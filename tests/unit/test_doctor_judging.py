@@ -9,8 +9,10 @@ import pytest
 from hostaway_sync.doctor import judging
 from hostaway_sync.doctor.causes import left_out
 from hostaway_sync.doctor.facts import Finding, Grade, Keys, Premises, Proof, Proofs, Pulse, Schedule, Space
+from hostaway_sync.errors import ConfigurationError, SchemaOutdated, StoreUnavailable
 from hostaway_sync.store.facts import AccountFacts, BucketUse, Deferred, Overview, Server
 from hostaway_sync.store.outage import Outage
+from hostaway_sync.store.pooling import SENTENCE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HERE = Premises("/srv/mirror", is_embedded=False, api_url="https://api.example.org/v1")
@@ -215,9 +217,23 @@ def test_lines_that_start_runs_are_known(text: str, expected: bool) -> None:  # 
     assert judging.starts_runs(text) is expected
 
 
+@pytest.mark.parametrize(
+    ("error", "says", "advice"),
+    [
+        (TimeoutError(), "no answer within seconds", "start it"),
+        (StoreUnavailable("the database is not available"), "the database is not available", "start it"),
+        (ConfigurationError(SENTENCE), SENTENCE, None),
+        (SchemaOutdated("run `hostaway-sync migrate`"), "run `hostaway-sync migrate`", None),
+    ],
+)
+def test_what_says_itself_what_to_do_gets_no_other_advice(error: Exception, says: str, advice: str | None) -> None:
+    """A pooler that mixes sessions runs well: to look whether it runs would lead away from its setting."""
+    assert judging.failed("database", error, "start it") == Finding("database", TROUBLE, says, advice)
+
+
 def test_worst_stands_first() -> None:
     """Findings are sorted by grade, and otherwise stay in their order."""
-    found = [Finding("a", OK, ""), left_out("b", "c"), judging.failed("d", "e"), Finding("f", OK, "")]
+    found = [Finding("a", OK, ""), left_out("b", "c"), judging.failed("d", OSError("e")), Finding("f", OK, "")]
     assert [finding.check for finding in judging.worst_first(found)] == ["d", "b", "a", "f"]
 
 

@@ -35,7 +35,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from hostaway_sync.sentences import hidden
+from hostaway_sync.sentences import hidden, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -54,14 +54,15 @@ class Advice(StrEnum):
 class HostawaySyncError(Exception):
     """Root of the tree. The message is one sentence an operator can act on; it never holds a secret.
 
-    Whatever it is made of passes `sentences.hidden`, so that it is the same wherever it is said, stored or sent.
+    Whatever it is made of passes `one_line` and `hidden` of `sentences`, so that it is the same wherever it is said,
+    stored or sent.
     """
 
     advice: ClassVar[Advice] = Advice.PERMANENT
     exit_code: ClassVar[int] = 1
 
     def __init__(self, *words: object) -> None:
-        super().__init__(*(hidden(word) if isinstance(word, str) else word for word in words))
+        super().__init__(*(hidden(one_line(word)) if isinstance(word, str) else word for word in words))
 
 
 class UsageError(HostawaySyncError):
@@ -222,4 +223,4 @@ class RunIncomplete(HostawaySyncError):
 
     def __init__(self, message: str, *, is_told: bool = False, news: str | None = None) -> None:
         super().__init__(message)
-        self.news = None if is_told else hidden(news or message)
+        self.news = None if is_told else hidden(one_line(news or message))

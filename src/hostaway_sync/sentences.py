@@ -1,5 +1,6 @@
 """What a sentence may say that leaves the program: on a screen, in a log, a table, a ping or a span.
 
+    one_line  a sentence, whatever stands in the names that it repeats: what breaks lines is a space
     visible   no character that moves a cursor, turns the direction of text, or cannot be seen
     hidden    visible, and without what is known to be private: by the name before it, or by how it looks
     quoted    words of others, of which nothing is known: what may be anybody's goes, and plain words stay
@@ -113,6 +114,8 @@ _JOINER: Final = "\u200d"
 _JOINED_EMOJI: Final = "(?<=[\ufe0f\u2600-\u27bf\U0001f000-\U0001faff])\u200d(?=[\u2600-\u27bf\U0001f000-\U0001faff])"
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Co"})
 _STAYING: Final = {"\n": "\n", "\t": "\t", "\0": "\ufffd"}
+# All that any program takes for the end of a line.
+_LINE_BREAKS: Final = r"[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+"
 _BREAKS: Final = frozenset({"Zl", "Zp"})
 
 # Where a sentence ends and something else begins: JSON, HTML, escapes, assignments, words that are quoted in turn.
@@ -131,6 +134,11 @@ _FIELD: Final = r"[a-z]{2,20}(?:[A-Z][a-z]{1,20}){1,6}"
 _SOFTWARE: Final = frozenset(
     ("API", "GET", "HTTP", "HTTPS", "ID", "IP", "JSON", "OAuth", "POST", "PUT", "SMS", "SQL", "URL", "UTC")
 )
+
+
+def one_line(text: str) -> str:
+    """Return the text as one line, so that no name in it can make a line that looks like one of ours."""
+    return re.sub(_LINE_BREAKS, " ", text.strip())
 
 
 def visible(text: str) -> str:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.errors import HostawaySyncError, RateLimited, SourceUnavailable
+from hostaway_sync.errors import HostawaySyncError, RateLimited, RunIncomplete, SourceUnavailable
 from hostaway_sync.failures import sentence_of, traceback_of
-from hostaway_sync.sentences import HIDDEN, LONGEST_QUOTE, hidden, quoted, visible
+from hostaway_sync.sentences import HIDDEN, LONGEST_QUOTE, hidden, one_line, quoted, visible
 
 WHO, TWO = "ida berg", "two of Ida Berg"
 ROW = f"cannot read '{WHO}'\nDETAIL: Failing row contains ({WHO})."
@@ -33,6 +33,21 @@ DIGITS = st.text("0123456789\u0664\u0967\uff17", min_size=4, max_size=15)
 SPACED = st.builds(
     lambda digits, between: between.join(digits), DIGITS, st.sampled_from(["", " ", "-", ".", " - ", "/"])
 )
+
+
+@given(st.text(st.characters() | st.sampled_from("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"), min_size=1))
+def test_every_sentence_is_one_line(name: str) -> None:
+    """Whatever a directory, an account or a database is called."""
+    for kind in (HostawaySyncError, RunIncomplete):
+        for told in (str(kind(f"{name} belongs to {name}")), visible(one_line(f"{name} is {name}"))):
+            assert len(told.splitlines()) == 1
+            assert "\n" not in told
+    assert len((RunIncomplete("it failed", news=f"so did {name}").news or "").splitlines()) == 1
+
+
+def test_a_break_of_lines_is_a_space() -> None:
+    """The words around it stay apart."""
+    assert one_line("a\nb\r\nc\u2028d\ve\n") == "a b c d e"
 
 
 @pytest.mark.parametrize(

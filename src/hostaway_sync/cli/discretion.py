@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Final
 
-from hostaway_sync.sentences import HIDDEN, LONGEST, hidden, is_private
+from hostaway_sync.sentences import HIDDEN, LONGEST, hidden, is_private, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, MutableMapping
@@ -37,7 +37,8 @@ def _value(name: str, value: object, depth: int, above: tuple[int, ...]) -> obje
         return value
     if isinstance(value, (Mapping, list, tuple, AbstractSet)):
         return "..." if depth >= _DEEPEST or id(value) in above else _parts(value, depth + 1, (*above, id(value)))
-    return hidden(_shown(value))
+    # Python's handlers call it "event": the sentence of the line. Other fields may be text of several lines.
+    return hidden(one_line(_shown(value)) if name == "event" and not depth else _shown(value))
 
 
 def _parts(value: Mapping[Any, Any] | Collection[Any], depth: int, above: tuple[int, ...]) -> object:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from hostaway_sync.sentences import visible
+from hostaway_sync.sentences import one_line, visible
 
 _MODES = {"stdin": "r", "stdout": "w", "stderr": "w"}
 
@@ -39,7 +39,7 @@ def prepare() -> None:
 def say(sentence: str) -> None:
     """Write one line to stderr, wherever that leads."""
     with suppress(OSError):
-        sys.stderr.write(f"hostaway-sync: {visible(sentence)}\n")
+        sys.stderr.write(f"hostaway-sync: {visible(one_line(sentence))}\n")
 
 
 def flush() -> OSError | None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import h11
+from starlette.requests import ClientDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from hostaway_sync.webhooks.sparse_log import SparseLog
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 HEAD_WITHIN: Final = 10.0
 MOST_CONNECTIONS: Final = 256
+# What libraries raise where a sender breaks the rules of HTTP, or leaves: no fault of this program.
+SENDERS_FAULTS: Final = (h11.ProtocolError, ClientDisconnect, ConnectionError)
 # What a process of ours has open beside its connections: the database, the log, the event loop, libraries.
 _OTHER_FILES: Final = 100
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
-from hostaway_sync.webhooks.connection import PatientProtocol, most_connections
+from hostaway_sync.webhooks.connection import SENDERS_FAULTS, PatientProtocol, most_connections
 from hostaway_sync.webhooks.listening import BACKLOG
-from hostaway_sync.webhooks.sparse_log import SENDERS_FAULTS, SparseFilter, SparseLog
+from hostaway_sync.webhooks.sparse_log import SparseFilter, SparseLog
 
 if TYPE_CHECKING:
     import socket
@@ -85,7 +85,7 @@ def serve(
 @contextmanager
 def _sparse_libraries() -> Generator[None, None, None]:
     """Have libraries write no more lines than this program may of what strangers send."""
-    sparse = SparseFilter()
+    sparse = SparseFilter(SENDERS_FAULTS)
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(sparse)
     try:

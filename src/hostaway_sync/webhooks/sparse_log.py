@@ -6,15 +6,10 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
-import h11
-from starlette.requests import ClientDisconnect
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 BETWEEN_LINES: Final = 1.0
-# What libraries raise where a sender breaks the rules of HTTP, or leaves: no fault of this program.
-SENDERS_FAULTS: Final = (h11.ProtocolError, ClientDisconnect, ConnectionError)
 
 
 class SparseLog:
@@ -45,11 +40,12 @@ class SparseLog:
 
 
 class SparseFilter(logging.Filter):
-    """Lets a library write one line a second of each kind; a fault of a sender gets no traceback."""
+    """Lets a library write one line a second of each kind; what raises one of `faults` gets no traceback."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: tuple[type[Exception], ...], *, seconds: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
-        self._sparse = SparseLog()
+        self._faults = faults
+        self._sparse = SparseLog(seconds=seconds)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is written; one that is says how many it stands for."""
@@ -58,7 +54,7 @@ class SparseFilter(logging.Filter):
         if not self._sparse.is_due(kind):
             return False
         words = record.getMessage().strip()
-        if isinstance(error, SENDERS_FAULTS):
+        if isinstance(error, self._faults):
             words, record.exc_info = f"a request was not whole or no HTTP: {type(error).__name__}", None
         record.msg, record.args = f"{words}{self._sparse.more(kind)}", ()
         return True

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from dotenv.parser import parse_stream
 
+from hostaway_sync.bounded_files import open_named, read_whole
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.trusted_files import open_trusted
 
@@ -157,9 +158,9 @@ class _Reading:
     def _content(self, path: Path, named_by: str) -> str:
         """Read a file that the operator named: links are followed, because mounts of Kubernetes are links."""
         try:
-            with path.open("rb") as file:
+            with open_named(path) as file:
                 self._note(path, file)
-                return file.read().decode().removeprefix(_MARK)
+                return read_whole(file).decode().removeprefix(_MARK)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"settings: {named_by} {path} cannot be read: {_reason(error)}") from None
 

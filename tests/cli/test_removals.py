@@ -90,7 +90,7 @@ def test_a_removed_account_is_refused_shown_and_added_again(town: Build, program
     assert json.loads(program(here, "account", "show", ID, "--json").stdout)["removed_at"]
     assert json.loads(program(here, "account", "list", "--json").stdout)[0]["removed_at"]
     assert json.loads(program(here, "status", "--json").stdout)["accounts"] == []
-    assert program(here, "sync-all").returncode == 0
+    assert program(here, "sync-all").returncode == 78
     added = program(here, "account", "add", ID, "--secret-stdin", "--customer-id", ONE, stdin=CLIENT_SECRET)
     assert (added.returncode, added.stderr) == (0, "")
     assert here.differences() == {}

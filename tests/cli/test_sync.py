@@ -132,10 +132,11 @@ def test_sync_all_names_the_account_that_failed(town: Build, program: Program) -
     assert here.differences(70001) == {}
 
 
-def test_sync_all_without_accounts_is_well(town: Build, program: Program) -> None:
-    """A fresh installation's cron line does not fail."""
+def test_sync_all_without_accounts_is_a_mistake(town: Build, program: Program) -> None:
+    """Exit 78, and what to do: most often it is the wrong database."""
     done = program(town(store=False), "sync-all")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
+    assert "account add" in done.stderr
 
 
 def test_a_dry_run_prints_what_would_change(town: Build, program: Program) -> None:

@@ -66,7 +66,8 @@ def report_document(report: RunReport) -> dict[str, Any]:
         "duration_s": report.duration_s,
         "resources": counts,
         **_dry_document(report),
-        **alarms_document(report.standing.alarms),
+        # A run that was not whole says so itself.
+        **alarms_document(report.standing.alarms if outcome(report) is not report.state else ()),
     }
 
 

@@ -9,7 +9,6 @@ program does not know is most often a known one misspelt, and its value would be
 from __future__ import annotations
 
 import difflib
-import io
 import os
 import re
 import stat
@@ -17,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
-from dotenv.parser import parse_stream
-
 from hostaway_sync.bounded_files import open_named, read_whole
+from hostaway_sync.environment_file import parse_environment_file
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.trusted_files import open_trusted
 
@@ -37,7 +35,6 @@ _OF_KUBERNETES: Final = re.compile(
 # What editors of Windows put before the first line.
 _MARK: Final = "\ufeff"
 _OF_TESTS: Final = f"{PREFIX}TEST_"
-_OUR_LINE: Final = re.compile(rf"^[^\S\n]*(export[^\S\n]+)?{PREFIX}", re.MULTILINE | re.IGNORECASE)
 _ELSEWHERE: Final = f"; or name another file in {ENV_FILE}"
 
 
@@ -133,7 +130,7 @@ class _Reading:
         """Read the environment file: the one that was named, else `.env` of the current directory, if it has one."""
         path = Path(named) if named else _whole(_DOTENV)
         text = self._content(path, ENV_FILE) if named else self._own_dotenv(path)
-        return ({} if text is None else _parsed(text, path)), path
+        return ({} if text is None else _ours(parse_environment_file(text, path, PREFIX))), path
 
     def take(self, variables: Mapping[str, str]) -> None:
         """Take what has no value yet from variables, and from the files that they name."""
@@ -194,30 +191,6 @@ def _ours(variables: Mapping[str, str]) -> dict[str, str]:
     """Return what has our prefix, however it is written; capital letters win."""
     ours = sorted((name for name in variables if name.upper().startswith(PREFIX)), key=str.isupper)
     return {name.upper(): variables[name] for name in ours if variables[name]}
-
-
-def _parsed(text: str, path: Path) -> dict[str, str]:
-    """Return our variables of an environment file. `$` has no meaning: a password may hold one.
-
-    Raises:
-        ConfigurationError: a line of ours cannot be understood, or stands inside another variable's quotes.
-    """
-    found: dict[str, str] = {}
-    for binding in parse_stream(io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n"))):
-        statement = binding.original.string.lstrip()
-        line = binding.original.line + binding.original.string.removesuffix(statement).count("\n")
-        own, *swallowed = statement.split("\n")
-        if _OUR_LINE.search("\n".join(swallowed)) or (binding.error and _OUR_LINE.search(own)):
-            raise ConfigurationError(
-                f"settings: {path} cannot be understood from line {line} on: is a quote missing? "
-                "A value with spaces, quotes or # stands in single quotes"
-            )
-        if binding.key is None or not binding.key.upper().startswith(PREFIX):
-            continue
-        if binding.value is None:
-            raise ConfigurationError(f"settings: {path} line {line}: {binding.key} has no value, not even an empty one")
-        found[binding.key] = binding.value
-    return _ours(found)
 
 
 def _credentials(directory: str | None) -> dict[str, Path]:

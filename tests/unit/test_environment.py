@@ -51,7 +51,7 @@ SECRETS = st.text(
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_secret_comes_out_of_single_quotes_as_it_went_in(secret: str) -> None:
     """Nothing is put in place of ${…}, whatever variables there are: a password is not a program."""
-    if re.search(rf"^\s*(export\s+)?{PREFIX}", secret, re.MULTILINE):
+    if "HOSTAWAYSYNC" in re.sub(r"[\W_]", "", secret).upper():
         return
     assert read(f"{PREFIX}MASTER_KEY={quoted(secret)}\n", HOME="/root").values["master_key"] == secret
 
@@ -90,6 +90,76 @@ def test_a_line_of_ours_that_is_not_understood_is_named(text: str, line: int) ->
     """It is not passed over: the setting would be missing, and the default would count in its place."""
     with pytest.raises(ConfigurationError, match=rf"\.env .*line {line}\b"):
         read(text)
+
+
+DISGUISED = (
+    *('"{0}X"=x', "set {0}X=x", "declare -x {0}X=x", "setenv {0}X x", '$env:{0}X="x"', "- {0}X=x", "-{0}X=x", "{0}X"),
+    *("A=1; {0}X=x", "A=1 {0}X=x", "A=1;{0}X=x", "A=1 && export {0}X=x", "A=1\v{0}X=x", "A=1\f{0}X=x", "A=1\x85{0}X=x"),
+    *("A=1\u2028{0}X=x", "A=1\u200b{0}X=x", "\u200b{0}X=x", "\ufeff\ufeff{0}X=x", "\u00a0{0}X x=y", "{{{0}X}}=x"),
+    *(
+        "A=1 B=2 {0}X=x",
+        "A='1'; {0}X=x",
+        "A='1' '{0}X'=x",
+        "A={0}Y {0}X = x",
+        "{0}EGRESS=a {0}X=x",
+        "export export {0}X=x",
+        "env {0}X=x",
+    ),
+    *("HOSTAWAY-SYNC_X=x", "HOSTAWAY.SYNC_X=x", "HOSTAWAY SYNC_X=x", "HOSTAWAYSYNC_X=x", "HostawaySyncX=x"),
+    *(
+        "HOSTAWAY__SYNC_X=x",
+        "HOSTAWAY\u00adSYNC_X=x",
+        "HOSTA\u200bWAY_SYNC_X=x",
+        "HOSTAWAY\\_SYNC_X=x",
+        "hostaway-sync.x: x",
+    ),
+    *("\uff28\uff2f\uff33\uff34\uff21\uff37\uff21\uff39_SYNC_X=x", "MY_{0}X=x", "; {0}X=x", "// {0}X=x", "<{0}X>=x"),
+)
+
+
+@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize("line", DISGUISED)
+def test_our_prefix_in_any_disguise_is_not_passed_over(line: str, small: bool) -> None:  # noqa: FBT001  (pytest gives it)
+    """As shells, PowerShell, YAML and slips of a finger write it: the line is named, and its value is not."""
+    name = PREFIX.lower() if small else PREFIX
+    with pytest.raises(ConfigurationError, match=r"/\.env .*\bline 3\b") as caught:
+        read(f"# of others\nB=1\n{line.format(name).replace('=x', '=hunter2')}\nC=2\n")
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.exit_code == 78
+
+
+@given(st.text("'\"$;:-. \t\v\u200b{}()&", max_size=6), st.text("-_. \u200b\u00ad", max_size=3))
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_signs_around_or_within_our_prefix_hide_it(before: str, within: str) -> None:
+    """A line is a setting, an unknown name or an error."""
+    try:
+        found = read(f"A=1\n{before}HOSTAWAY{within}SYNC_EGRESS=x\n")
+    except ConfigurationError:
+        return
+    assert found.values or found.unknown
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# HOSTAWAY_SYNC_EGRESS=x",
+        "  #HOSTAWAY_SYNC_EGRESS=x",
+        "A=1 # HOSTAWAY_SYNC_EGRESS=x",
+        "A='1' # HOSTAWAY_SYNC_EGRESS=x",
+        "A # HOSTAWAY_SYNC_EGRESS=x",
+        "IMAGE=ghcr.io/example/hostaway-sync:0.1.0",
+        "COMPOSE_PROJECT_NAME=hostaway_sync",
+        "A='docker run -e HOSTAWAY_SYNC_EGRESS=x'",
+        "A=https://x.example/?a=1&hostaway_sync=1",
+        "A=postgresql://u@h/hostaway_sync?application_name=hostaway-sync",
+        "HOSTAWAY_ASYNC=1",
+        "A='-----BEGIN\n#\nHOSTAWAY\n_SYNC=\n'",
+    ],
+)
+def test_what_only_speaks_of_us_is_passed_over(line: str) -> None:
+    """Comments, and values of other programs."""
+    found = read(f"{line}\nHOSTAWAY_SYNC_EGRESS='y HOSTAWAY_SYNC_EGRESS=z'\n")
+    assert (found.values, found.unknown) == ({"egress": "y HOSTAWAY_SYNC_EGRESS=z"}, ())
 
 
 def near(name: str) -> list[tuple[str, str | None]]:

@@ -19,6 +19,11 @@ from psycopg.conninfo import make_conninfo
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import Dialect
 
+
+class LoginRefused(psycopg.OperationalError):
+    """A server answered to a log-in, and did not let us in: it has said nothing of tables yet."""
+
+
 INVALID_PASSWORD: Final = "28P01"  # noqa: S105  (a SQLSTATE)
 _LONGEST_S: Final = 10.0
 _WAITS_FOR: Final[dict[int, int]] = {
@@ -34,7 +39,11 @@ def connect(dialect: Dialect, _: object, arguments: list[Any], options: dict[str
         connection: psycopg.Connection[Any] = dialect.connect(*arguments, **options)  # type: ignore[assignment]  # it is psycopg's
     except psycopg.OperationalError as error:
         explain(error, *arguments, **options)
-        raise
+        if error.sqlstate is None:
+            raise
+        refused = LoginRefused(*error.args)
+        refused.sqlstate = error.sqlstate
+        raise refused from error
     return connection
 
 

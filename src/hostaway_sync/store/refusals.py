@@ -12,7 +12,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from hostaway_sync.errors import ConfigurationError, HostawaySyncError, StoreError, StoreUnavailable
-from hostaway_sync.store import pooling
+from hostaway_sync.store import database_url, pooling
+from hostaway_sync.store.login_refusal import LoginRefused
 
 if TYPE_CHECKING:
     from sqlalchemy.exc import SQLAlchemyError
@@ -29,6 +30,8 @@ _OF_ANOTHER_SESSION: Final = frozenset({"26000", "42P05"})
 _WRONG_VALUE: Final = "22"
 # Wrong data, a broken constraint, a statement that cannot be read: mistakes of this program.
 _OURS: Final = frozenset({"22", "23", "42"})
+# What a server says to a log-in whose `options` it does not know, cannot read, or takes from no client.
+_OF_OPTIONS: Final = ("22", "42", "55P02")
 
 
 def raise_translated(error: SQLAlchemyError) -> NoReturn:
@@ -59,6 +62,9 @@ def _translated(error: SQLAlchemyError) -> HostawaySyncError | None:
         return None
     sqlstate = getattr(error.orig, "sqlstate", None) or ""
     reason = next(iter(str(error.orig).strip().splitlines()), type(error.orig).__name__)
+    if isinstance(error.orig, LoginRefused) and sqlstate.startswith(_OF_OPTIONS) and sqlstate != _DENIED:
+        advice = "correct its options, which the server takes for settings of the session"
+        return ConfigurationError(f"{database_url.NAME} cannot be used: {reason}; {advice}")
     if sqlstate:
         return _answered(sqlstate, reason)
     is_broken = error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))

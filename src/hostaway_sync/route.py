@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.host_names import is_host_name
 
 if TYPE_CHECKING:
     import ssl
@@ -141,7 +142,13 @@ def _proxy_url(value: str, variable: str) -> str:
     url = value if "://" in value else f"http://{value}"
     try:
         parts = urlsplit(url)
-        is_good = bool(parts.hostname) and parts.port != 0 and url.isprintable() and " " not in url
+        is_good = (
+            bool(parts.hostname)
+            and is_host_name(parts.hostname or "")
+            and parts.port != 0
+            and url.isprintable()
+            and " " not in url
+        )
     except ValueError:
         is_good = False
     if is_good and _SOCKS.fullmatch(parts.scheme):

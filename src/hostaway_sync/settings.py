@@ -27,11 +27,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from hostaway_sync import environment as outside
 from hostaway_sync.environment import Environment, read_environment, setting_names
 from hostaway_sync.errors import ConfigurationError, UnknownSettings
+from hostaway_sync.host_names import is_host_name
 from hostaway_sync.ids import read_id
 from hostaway_sync.redaction import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 PREFIX: Final = outside.PREFIX
 SCHEMA: Final = "hostaway"
@@ -94,6 +95,13 @@ def _fields(value: object) -> object:
 
 
 Fields = Annotated[str, BeforeValidator(_fields)]
+
+
+def _http_url(text: str) -> AnyHttpUrl:
+    url = TypeAdapter(AnyHttpUrl).validate_python(text)
+    if not is_host_name(url.host or ""):
+        raise ValueError("names a host that cannot be: none of the parts between its dots is empty or over 63 letters")
+    return url
 
 
 def default_data_dir() -> Path:
@@ -199,7 +207,7 @@ class Settings(BaseSettings):
     @field_validator("api_url")
     @classmethod
     def _plain_url(cls, value: str) -> str:
-        url = TypeAdapter(AnyHttpUrl).validate_python(value)
+        url = _http_url(value)
         if url.scheme == "http" and url.host not in {"127.0.0.1", "localhost", "[::1]"}:
             raise ValueError("must be https, because the client secret travels on it")
         if any(part is not None for part in (url.username, url.password, url.query, url.fragment)):
@@ -211,7 +219,7 @@ class Settings(BaseSettings):
     @classmethod
     def _web_address(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            TypeAdapter(AnyHttpUrl).validate_python(value.get_secret_value())
+            _http_url(value.get_secret_value())
         return value
 
     @field_validator("quiet_hours")
@@ -225,7 +233,10 @@ class Settings(BaseSettings):
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+        try:
+            return value.expanduser().absolute()
+        except RuntimeError:
+            raise ValueError("begins with the home directory of a user, and there is none: write it out") from None
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -259,6 +270,7 @@ def load_settings(also_known: Collection[str] = (), **overrides: Any) -> Setting
         UnknownSettings: all values are right, and some names are not known.
     """
     environment = read_environment(os.environ, tuple(Settings.model_fields), FILE_FIELDS)
+    _require_text(environment.values)
     told = {name: path for name, path in environment.files.items() if name not in overrides}
     try:
         settings = Settings(**{**environment.values, **overrides})
@@ -273,3 +285,12 @@ def load_settings(also_known: Collection[str] = (), **overrides: Any) -> Setting
     if unknown:
         raise UnknownSettings(f"settings: {'; '.join(map(str, unknown))}", [one.name for one in unknown])
     return settings
+
+
+def _require_text(values: Mapping[str, str]) -> None:
+    """Raise ConfigurationError for bytes that are no text: they would fail where a value is written or sent."""
+    for name, value in values.items():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ConfigurationError(f"settings: {PREFIX}{name.upper()} is not UTF-8 text") from None

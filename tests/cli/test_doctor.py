@@ -87,6 +87,23 @@ def test_database_that_is_away_leaves_the_rest(town: Build) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql://u:p@db..example.com/mir", "HOSTAWAY_SYNC_DATABASE_URL cannot be used: the value of host"),
+        ("postgresql://u:p%FF@127.0.0.1/mir", "HOSTAWAY_SYNC_DATABASE_URL is not a database URL"),
+        ("{}options=-cfoo%3Dbar", "HOSTAWAY_SYNC_DATABASE_URL cannot be used: "),
+    ],
+)
+def test_a_url_that_is_wrong_leaves_the_rest(town: Build, url: str, says: str) -> None:
+    """However it is found out: before a name is looked up, or by the server."""
+    here = town()
+    own = here.environment()["HOSTAWAY_SYNC_DATABASE_URL"]
+    found = examine(settings_of(here, database_url=url.format(f"{own}{'&' if '?' in own else '?'}")))
+    assert found[0].says.startswith(says)
+    assert by_check(found)["source"] is Grade.OK
+
+
 def test_what_is_wrong_with_the_database_is_told(town: Build, empty_database_url: str) -> None:
     """A schema that was never migrated, missing rights and a wrong clock each have their finding."""
     here = town(clock_skew=-600.0)

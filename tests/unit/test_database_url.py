@@ -19,6 +19,15 @@ CHECKED = (
     *("sslmode", "target_session_attrs", "gssencmode", "load_balance_hosts", "require_auth", "channel_binding"),
     *("service", "keepalives", "tcp_user_timeout", "connect_timeout", "port"),
 )
+NO_HOSTS = ("db..example.com", ".example.com", "..", "a..b", "127.0.0.1,a..b", "xn--ö.invalid", "x" * 64, "x" * 300)
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start without variables of libpq."""
+    for option in pq.Conninfo.get_defaults():
+        if option.envvar:
+            monkeypatch.delenv(option.envvar.decode(), raising=False)
 
 
 def parameters(text: str) -> dict[str, Any]:
@@ -92,7 +101,19 @@ def test_a_url_means_what_libpq_reads(text: str, wanted: dict[str, Any]) -> None
         (f"postgresql://u:{SECRET}@h:0/d", "cannot be used: the value of port is none"),
         (f"postgresql://u:{SECRET}@h:port/d", "cannot be used: the value of port is none"),
         (f"postgresql://u:{SECRET}@a,b/d?port=1,2,3", "cannot be used: the value of port is none"),
-        (f"postgresql://u:{SECRET}@a/d?hostaddr=10.0.0.1,10.0.0.2", "cannot be used: the value of host is none"),
+        (f"postgresql://u:{SECRET}@a/d?hostaddr=10.0.0.1,10.0.0.2", "cannot be used: hostaddr must have as many"),
+        (f"postgresql://u:{SECRET}@a,b/d?hostaddr=10.0.0.1", "cannot be used: hostaddr must have as many"),
+        *((f"postgresql://u:{SECRET}@{host}/d", "cannot be used: the value of host is none") for host in NO_HOSTS),
+        *((f"postgresql:///d?host={host}", "cannot be used: the value of host is none") for host in NO_HOSTS),
+        (f"postgresql://u:{SECRET}%FF@h/d", FORM),
+        (f"postgresql://%FFu:{SECRET}@h/d", FORM),
+        (f"postgresql://u:{SECRET}@h%FF/d", FORM),
+        (f"postgresql://u:{SECRET}@h/%FFd", FORM),
+        (f"postgresql://u:{SECRET}@h/d?application_name=%C3%28", FORM),
+        (f"postgresql:///d?password={SECRET}&host=%FF", FORM),
+        (f"postgresql://u:{SECRET}\udcff@h/d", FORM),
+        (f"postgresql://u:{SECRET}@h/\udcffd", FORM),
+        (f"\udcffpostgresql://u:{SECRET}@h/d", FORM),
         (f"postgresql://u:{SECRET}@a/d?sslnegotiation=direct&sslmode=prefer", "cannot be used: the value of ssl"),
     ],
 )
@@ -105,9 +126,15 @@ def test_a_url_that_cannot_be_right_is_one_sentence(text: str, sentence: str) ->
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
+# With single bytes that are no UTF-8, as Python has them from the environment.
+ANYTHING = st.text(st.characters(exclude_categories=[]), max_size=60) | st.text("ab.%Fö\udcff,@/?=&", max_size=20)
+
+
 @example("postgresql://u:p@[")
 @example("postgresql://h/d?host=%")
-@given(st.text(max_size=60) | st.text(max_size=60).map("postgresql://u:".__add__))
+@example("postgresql://u:p@a..b/d")
+@example("postgresql://u:%FF@h/d")
+@given(ANYTHING | ANYTHING.map("postgresql://u:".__add__) | ANYTHING.map("postgresql://u:p@{}/d".format))
 def test_any_text_is_a_url_or_a_sentence(text: str) -> None:
     """Nothing else is raised, and what is accepted reads the same when it is written out again."""
     try:
@@ -115,6 +142,8 @@ def test_any_text_is_a_url_or_a_sentence(text: str) -> None:
     except ConfigurationError:
         return
     assert parse_database_url(url.render_as_string(hide_password=False)) == url
+    for host in str(url.host or url.query.get("host", "")).split(","):
+        assert host.startswith(("/", "@")) or host.encode("idna") is not None
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=30))
@@ -123,3 +152,47 @@ def test_any_password_is_understood_percent_encoded(password: str) -> None:
     from urllib.parse import quote
 
     assert parameters(f"postgresql://u:{quote(password, safe='')}@h/d")["password"] == password
+
+
+@pytest.mark.parametrize(
+    ("variables", "query", "named"),
+    [
+        ({"PGSSLMODE": "bogus"}, "", "PGSSLMODE"),
+        ({"PGREQUIREAUTH": "bogus"}, "", "PGREQUIREAUTH"),
+        ({"PGSSLMINPROTOCOLVERSION": "TLSv9"}, "", "PGSSLMINPROTOCOLVERSION"),
+        ({"PGSSLMAXPROTOCOLVERSION": "TLSv9"}, "", "PGSSLMAXPROTOCOLVERSION"),
+        ({"PGSSLNEGOTIATION": "direct"}, "", "PGSSLNEGOTIATION"),
+        ({"PGSSLNEGOTIATION": "direct"}, "sslmode=prefer", "PGSSLNEGOTIATION"),
+        ({"PGSSLCERTMODE": "bogus"}, "", "PGSSLCERTMODE"),
+        ({"PGGSSENCMODE": "bogus"}, "", "PGGSSENCMODE"),
+        ({"PGCHANNELBINDING": "bogus"}, "", "PGCHANNELBINDING"),
+        ({"PGSSLMODE": "bogus", "PGSSLROOTCERT": "/some/ca.pem"}, "application_name=x", "PGSSLMODE"),
+        ({"PGSSLMODE": "bogus", "PGREQUIREAUTH": "bogus"}, "", "PGREQUIREAUTH and PGSSLMODE"),
+        (
+            {"PGSSLMINPROTOCOLVERSION": "TLSv1.3", "PGSSLMAXPROTOCOLVERSION": "TLSv1.2"},
+            "",
+            "PGSSLMAXPROTOCOLVERSION and PGSSLMINPROTOCOLVERSION",
+        ),
+    ],
+)
+def test_a_variable_of_libpq_that_cannot_be_is_named(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], query: str, named: str
+) -> None:
+    """The URL is well, and would not be mended by looking at it."""
+    url = f"postgresql://u:{SECRET}@h/d?{query}"
+    assert parse_database_url(url)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        parse_database_url(url)
+    assert str(caught.value).startswith(f"{named} of the environment cannot be used: ")
+    assert caught.value.exit_code == 78
+    assert SECRET not in str(caught.value)
+
+
+def test_a_url_overrules_a_variable_of_libpq(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says itself is not blamed on the environment, and what is wrong in it stays its own."""
+    monkeypatch.setenv("PGSSLMODE", "bogus")
+    assert parse_database_url("postgresql://h/d?sslmode=require")
+    with pytest.raises(ConfigurationError, match=r"^HOSTAWAY_SYNC_DATABASE_URL .* the value of require_auth is none"):
+        parse_database_url("postgresql://h/d?require_auth=bogus")

@@ -162,6 +162,18 @@ def test_certificates_come_from_a_file_or_else_a_directory(tmp_path: Path) -> No
     assert certificates({"SSL_CERT_DIR": f"/nonexistent{os.pathsep}{tmp_path}"}) is not None
 
 
+@pytest.mark.parametrize("host", ["hunter2..b", ".hunter2", "..", "hunter2" * 10, "hunter2:x@a..b", "xn--ö.hunter2"])
+@pytest.mark.parametrize("scheme", ["", "http://", "https://"])
+def test_a_proxy_whose_name_cannot_be_is_blamed(monkeypatch: pytest.MonkeyPatch, scheme: str, host: str) -> None:
+    """It would end a request with an error that the HTTP client does not know."""
+    for variable in ("HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(variable, f"{scheme}{host}:3128")
+        with pytest.raises(ConfigurationError, match=f"^{variable} ") as caught:
+            _http_client(API, SECONDS, SECONDS, kept_alive=1)
+        assert "hunter2" not in str(caught.value)
+        monkeypatch.delenv(variable)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"hunter2", b"-----BEGIN CERTIFICATE-----\nhunter2\n"])
 def test_a_file_without_certificates_is_named(tmp_path: Path, content: bytes | None) -> None:
     """Missing, empty, or something else."""

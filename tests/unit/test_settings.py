@@ -14,6 +14,7 @@ from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.settings import RateLimit, default_data_dir, load_settings
 
 SECRETS = ["DATABASE_URL", "MASTER_KEY", "CLIENT_SECRET"]
+NO_HOSTS = ("api..hunter2", ".hunter2", "hunter2..", f"hunter2{'x' * 64}.example", "xn--ö.hunter2")
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +90,10 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text
         ("API_URL", "https://api.example/v1?key=hunter2"),
         ("API_URL", "https://api.example/v1#hunter2"),
         ("API_URL", "https://api.example/v1?"),
+        *((name, f"https://{host}/v1") for name in ("API_URL", "PING_URL") for host in NO_HOSTS),
+        ("DATA_DIR", "~hunter2/x"),
+        ("DATA_DIR", "~hunter2"),
+        *((name, "hunter2\udcff") for name in ("DATA_DIR", "EGRESS", "MASTER_KEY", "DATABASE_URL", "API_URL")),
         ("API_URL", "hunter2"),
         ("RATE_LIMIT_IP", "hunter2"),
         ("RATE_LIMIT_IP", "0/10"),

@@ -7,6 +7,7 @@ password.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote
@@ -17,6 +18,7 @@ from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.host_names import is_host_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +37,10 @@ _IS_PORT: Final = re.compile(r"\d{1,5}", re.ASCII)
 _HIGHEST_PORT: Final = 65_535
 # libpq makes a Unix socket's path of it, which cannot exist: it judges the options, and asks no server.
 _NOWHERE: Final = "/dev/null"
+# Defaults that libpq does not tell, of options that may not be empty.
+_UNSAID: Final = {b"sslcertmode": b"allow"}
+# How libpq knows a Unix socket among hosts; one that is empty is its default.
+_SOCKETS: Final = ("/", "@")
 _LOGIN_PATIENCE_S: Final = "10"
 
 
@@ -59,7 +65,7 @@ def parse_database_url(text: str) -> sa.URL:
     options = f"?{_escaped(query.replace('+', ' '))}" if query else ""
     try:
         parameters = conninfo_to_dict(f"postgresql://{credentials}{_escaped(place)}{options}")
-    except psycopg.Error:
+    except (psycopg.Error, UnicodeError):  # the latter for bytes that are no UTF-8, in percent or as they are
         raise ConfigurationError(f"{NAME} {_FORM}") from None
     _require_accepted(parameters)
     return _url(parameters)
@@ -85,17 +91,50 @@ def _require_known_options(query: str, *, may_be_named: bool) -> None:
 def _require_accepted(parameters: Mapping[str, Any]) -> None:
     """Raise ConfigurationError if no server could be asked with these parameters."""
     for name, value in parameters.items():
-        if name == "port":
-            is_usable = all(not port or _is_port(port) for port in value.split(","))
-        else:
-            is_usable = name not in _WHOLE_NUMBERS or _IS_WHOLE.fullmatch(value) is not None
-        if not is_usable:
+        if not _is_usable(name, value):
             raise _unusable(name)
-    if not _is_accepted(parameters):
-        # That option is to blame without which all is well.
-        others = ({key: value for key, value in parameters.items() if key != name} for name in parameters)
-        blamed = [name for name, rest in zip(parameters, others, strict=True) if _is_accepted(rest)]
-        raise _unusable(*blamed[:1])
+    hosts, addresses = _list(parameters, "host"), _list(parameters, "hostaddr")
+    if hosts and addresses and len(hosts) != len(addresses):
+        raise ConfigurationError(f"{NAME} cannot be used: hostaddr must have as many addresses as there are hosts")
+    if _is_accepted(parameters):
+        return
+    variables = _variables(parameters)
+    without = {**variables, **parameters}
+    if _is_accepted(without):
+        raise _unusable_variables(parameters, variables)
+    # That option is to blame without which all is well.
+    others = ({key: value for key, value in without.items() if key != name} for name in parameters)
+    blamed = [name for name, rest in zip(parameters, others, strict=True) if _is_accepted(rest)]
+    raise _unusable(*blamed[:1])
+
+
+def _is_usable(name: str, value: str) -> bool:
+    if name == "port":
+        return all(not port or _is_port(port) for port in value.split(","))
+    if name == "host":
+        return all(host.startswith(_SOCKETS) or is_host_name(host) for host in value.split(","))
+    return name not in _WHOLE_NUMBERS or _IS_WHOLE.fullmatch(value) is not None
+
+
+def _variables(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Return what switches off each variable of libpq that is set and not overruled: the option's own default."""
+    return {
+        option.keyword.decode(): (option.compiled or _UNSAID.get(option.keyword, b"")).decode()
+        for option in pq.Conninfo.get_defaults()
+        if option.envvar and os.environ.get(option.envvar.decode()) and option.keyword.decode() not in parameters
+    }
+
+
+def _unusable_variables(parameters: Mapping[str, Any], variables: Mapping[str, str]) -> ConfigurationError:
+    """Return the error of those variables that spoil by themselves what is well without any; else, of all."""
+    names = {option.keyword.decode(): (option.envvar or b"").decode() for option in pq.Conninfo.get_defaults()}
+    others = {one: {key: value for key, value in variables.items() if key != one} for one in variables}
+    blamed = [one for one, rest in others.items() if not _is_accepted({**rest, **parameters})] or list(variables)
+    which = " and ".join(sorted(names[one] for one in blamed))
+    return ConfigurationError(
+        f"{which} of the environment cannot be used: PostgreSQL's client does not take that for this database; "
+        "correct it, or take it out of the environment"
+    )
 
 
 def _is_port(text: str) -> bool:
@@ -103,12 +142,10 @@ def _is_port(text: str) -> bool:
 
 
 def _is_accepted(parameters: Mapping[str, Any]) -> bool:
-    hosts = _list(parameters, "host")
-    addresses = _list(parameters, "hostaddr")
-    if hosts and addresses and len(hosts) != len(addresses):
-        return False
     elsewhere = {key: value for key, value in parameters.items() if key != "hostaddr"}
-    elsewhere["host"] = ",".join([_NOWHERE] * max(len(hosts), len(addresses), 1))
+    elsewhere["host"] = ",".join(
+        [_NOWHERE] * max(len(_list(parameters, "host")), len(_list(parameters, "hostaddr")), 1)
+    )
     return pq.PGconn.ping(make_conninfo(**elsewhere).encode()) != pq.Ping.NO_ATTEMPT
 
 

@@ -7,20 +7,23 @@ before the rule began, or began to hide more, is refused in the transaction in w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import sqlalchemy as sa
 
-from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.errors import ConfigurationError, StoreBusy, StoreUnavailable
 from hostaway_sync.redaction import MARK_BYTES, Redaction, hidden_in, hides_at_least, parse, written
+from hostaway_sync.store import table_users
 from hostaway_sync.store.tables import redactions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from hostaway_sync.records import Resource
     from hostaway_sync.redaction import Rule
     from hostaway_sync.store.engine import Database
+
+T = TypeVar("T")
 
 SETTING: Final = "HOSTAWAY_SYNC_PAYLOAD_FIELDS"
 SHOW: Final = "`hostaway-sync database payload-fields show`"
@@ -30,9 +33,12 @@ _CHANGED: Final = (
     f"which fields of payloads this database hides was changed: set {SETTING} to what {SHOW} prints, and start this"
     " process again"
 )
-# Whoever writes payloads has read the rule in the same transaction: this waits for each of them, and they for it.
-_ALONE: Final = "LOCK TABLE {}.redactions IN ACCESS EXCLUSIVE MODE"
-_PATIENCE: Final = "SET LOCAL lock_timeout TO '5s'"
+# A transaction that stores payloads has the first lock before it reads the rule; one that changes it, the other.
+# A role that may only read can have neither, and what it has conflicts with neither. The first writes nothing anywhere.
+_SHARED: Final = "LOCK TABLE {}.redactions IN ROW SHARE MODE"
+_ALONE: Final = "LOCK TABLE {}.redactions IN EXCLUSIVE MODE"
+_PATIENCE: Final = "SET LOCAL lock_timeout TO '1s'"
+_LOCK_TIMEOUT: Final = "55P03"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,7 @@ def agree(database: Database, own: tuple[Rule, ...], secret: bytes) -> Redaction
 
     rule = read(database)
     redaction = Redaction(decide(rule), secret)
-    return redaction if redaction.mark == rule.mark else database.transaction(tighten)
+    return redaction if redaction.mark == rule.mark else _changing(database, tighten)
 
 
 def replace(database: Database, redaction: Redaction | None) -> None:
@@ -109,7 +115,7 @@ def replace(database: Database, redaction: Redaction | None) -> None:
         _wait_for_writers(connection)
         _write(connection, redaction)
 
-    database.transaction(write)
+    _changing(database, write)
 
 
 def guard_payloads(connection: sa.Connection, mark: bytes | None) -> None:
@@ -118,6 +124,7 @@ def guard_payloads(connection: sa.Connection, mark: bytes | None) -> None:
     Raises:
         ConfigurationError: the database has another rule by now.
     """
+    _lock(connection, _SHARED)
     rule = _read(connection)
     if rule.mark is not None and rule.mark != mark:
         raise ConfigurationError(_CHANGED)
@@ -125,6 +132,7 @@ def guard_payloads(connection: sa.Connection, mark: bytes | None) -> None:
 
 def guard_records(connection: sa.Connection, resource: Resource, hashes: Iterable[bytes]) -> None:
     """Make sure that records with these hashes, which begin with a mark, may be written: as `guard_payloads`."""
+    _lock(connection, _SHARED)
     rule = _read(connection)
     if rule.mark is None or resource.value not in hidden_in(rule.rules):
         return
@@ -138,10 +146,33 @@ def _read(connection: sa.Connection) -> PayloadRule:
     return PayloadRule(*row) if row else PayloadRule()
 
 
+def _changing(database: Database, change: Callable[[sa.Connection], T]) -> T:
+    """Run a transaction that waits for those that store payloads.
+
+    Raises:
+        StoreBusy: one of them does not end.
+    """
+    try:
+        return database.transaction(change)
+    except StoreUnavailable as error:
+        if getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) != _LOCK_TIMEOUT:
+            raise
+        users = table_users.found(database, redactions.name)
+        raise StoreBusy(
+            f"which fields of payloads are hidden cannot be changed while payloads are stored by {users.sessions}:"
+            f" wait until that ends{users.way_out}, then try again; nothing was changed"
+        ) from error
+
+
 def _wait_for_writers(connection: sa.Connection) -> None:
-    schema = connection.get_execution_options()["schema_translate_map"][None]
     connection.exec_driver_sql(_PATIENCE)
-    connection.exec_driver_sql(_ALONE.format(connection.dialect.identifier_preparer.quote(schema)))
+    _lock(connection, _ALONE)
+
+
+def _lock(connection: sa.Connection, statement: str) -> None:
+    """Have a lock until the transaction ends."""
+    schema = connection.get_execution_options()["schema_translate_map"][None]
+    connection.exec_driver_sql(statement.format(connection.dialect.identifier_preparer.quote(schema)))
 
 
 def _write(connection: sa.Connection, redaction: Redaction | None) -> None:

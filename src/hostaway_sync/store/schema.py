@@ -9,14 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from hostaway_sync.errors import ConfigurationError, SchemaOutdated, StoreBusy, StoreError
-from hostaway_sync.store import rights, roles
+from hostaway_sync.store import rights, roles, table_users
 from hostaway_sync.store.embedded.locks import poll
 from hostaway_sync.store.engine import OLDEST_SERVER
-from hostaway_sync.store.grants import quoted
 from hostaway_sync.store.refusals import raise_translated
 from hostaway_sync.store.schema_facts import obstacle, read_facts
 from hostaway_sync.store.standing import SENTENCES, Mark
@@ -24,6 +22,7 @@ from hostaway_sync.store.standing import SENTENCES, Mark
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import sqlalchemy as sa
     from alembic.config import Config
 
     from hostaway_sync.store.engine import Database
@@ -32,15 +31,6 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 600.0
 _RIGHT: Final = "migrate"
 _LOCK_TIMEOUT: Final = "55P03"
-# A table that a transaction has made and not committed has no row in pg_class yet.
-_USERS: Final = """
-SELECT DISTINCT l.pid, a.usename AS role
-FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid LEFT JOIN pg_class AS c ON c.oid = l.relation
-WHERE l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND l.relation IS NOT NULL AND (c.oid IS NULL OR c.relnamespace = to_regnamespace(:schema))
-    AND l.pid <> pg_backend_pid()
-ORDER BY l.pid LIMIT 5
-"""
 _REVISION_FILE = re.compile(r"(\d{4})_\w+\.py")
 
 
@@ -145,15 +135,9 @@ def upgrade_sql(database_schema: str) -> str:
 
 def _in_use(database: Database) -> StoreBusy:
     """Name the sessions that have a table of ours; those that waited with us have gone on by now."""
-    wanted = {"schema": quoted(database.schema)}
-    found = database.transaction(lambda connection: connection.execute(sa.text(_USERS), wanted).all())
-    sessions = (
-        ", ".join(f"session {row.pid} of role {row.role!r}" for row in found) or "a session that has ended just now"
-    )
-    ends = "; ".join(f"SELECT pg_terminate_backend({row.pid})" for row in found)
-    way_out = f", or end it with `{ends}`" if ends else ""
+    users = table_users.found(database)
     return StoreBusy(
-        f"a table that a migration changes is in use by {sessions}: wait until that ends{way_out},"
+        f"a table that a migration changes is in use by {users.sessions}: wait until that ends{users.way_out},"
         " then run `hostaway-sync migrate` again; what is done stays done"
     )
 

@@ -1,12 +1,14 @@
 """Alarms: what is wrong with an account until its cause was seen to be gone. Pure; the time comes as an argument.
 
     cause seen ──→ stands, is told ──→ told again once in 24 hours ──→ cause seen to be gone: is told, ends
+                                  └──→ another cause seen: told at once
 
 A run that does not look at a cause leaves its alarm as it is.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 TOLD_EVERY = timedelta(hours=24)
+# What tells two causes apart, though it has digits: an address, and the status of an answer. Else a word with digits is
+# a figure, a time or an id; the noun after it may be in the plural.
+_FIGURES = re.compile(
+    r"(?P<kept>\w+://\S+|\b(?:with|status) [1-5]\d\d\b|\([1-5]\d\d\))"
+    r"|[\w.:+-]*\d[\w.:+-]*(?: (?P<noun>[a-z]+?)s?\b)?"
+)
 
 
 class AlarmKind(StrEnum):
@@ -46,6 +54,11 @@ class Cause:
     resource: str
     sentence: str
     needs_sweep: bool = False
+
+    @property
+    def gist(self) -> str:
+        """What is wrong, without figures and times: they change while the cause is the same."""
+        return _FIGURES.sub(lambda found: found["kept"] or f"# {found['noun'] or ''}", self.sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +96,7 @@ class Standing:
 
     Attributes:
         alarms: those that stand, oldest first.
-        told: those of them that this run tells: they began, or were not told for 24 hours.
+        told: those of them that this run tells: they began, have another cause, or were not told for 24 hours.
         ended: those whose cause this run saw to be gone.
     """
 
@@ -117,4 +130,6 @@ def _is_gone(alarm: Alarm, seen: Seen) -> bool:
 def _renewed(known: Alarm | None, cause: Cause, now: datetime) -> Alarm:
     if known is None:
         return Alarm(cause, now)
-    return replace(known, cause=replace(cause, needs_sweep=cause.needs_sweep or known.cause.needs_sweep))
+    told_at = known.told_at if cause.gist == known.cause.gist else None
+    needs_sweep = cause.needs_sweep or known.cause.needs_sweep
+    return replace(known, cause=replace(cause, needs_sweep=needs_sweep), told_at=told_at)

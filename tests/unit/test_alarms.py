@@ -46,19 +46,24 @@ def reported(states: Mapping[Resource, tuple[str, bool]]) -> Seen:
 def test_an_alarm_ends_only_by_what_shows_that_its_cause_is_gone(
     runs: list[tuple[dict[Resource, tuple[str, bool]], int]],
 ) -> None:
-    """Whatever runs follow: told when it begins, never twice in 24 hours, never silent for longer, and when it ends."""
-    now, standing, told = NOON, (), dict[object, datetime]()
-    alarms: tuple[Alarm, ...] = standing
+    """Whatever runs follow: told when it begins, and when it ends.
+
+    The same is never told twice in 24 hours, nor kept silent for longer; another cause is told at once.
+    """
+    now, told = NOON, dict[object, tuple[datetime, str]]()
+    alarms: tuple[Alarm, ...] = ()
     for states, hours in runs:
         now += hours * HOUR
         before = {alarm.key: alarm for alarm in alarms}
         result = after(alarms, reported(states), now)
         alarms = result.alarms
         for alarm in result.told:
-            assert alarm.key not in told or now - told[alarm.key] >= TOLD_EVERY
-            told[alarm.key] = now
+            at, sentence = told.get(alarm.key, (NOON, ""))
+            assert sentence != alarm.cause.sentence or now - at >= TOLD_EVERY
+            told[alarm.key] = now, alarm.cause.sentence
         for alarm in alarms:
-            assert now - told[alarm.key] < TOLD_EVERY
+            at, sentence = told[alarm.key]
+            assert (sentence, now - at < TOLD_EVERY) == (alarm.cause.sentence, True)
             if alarm.key in before:
                 assert alarm.since == before[alarm.key].since
         for alarm in result.ended:
@@ -88,6 +93,44 @@ def test_a_doubt_about_a_whole_list_needs_a_whole_list(kind: AlarmKind) -> None:
 def test_a_source_that_is_away_is_no_alarm_of_an_account() -> None:
     """It has a mark of its own, and every run says so."""
     assert reported({Resource.LISTINGS: ("away", True)}).causes == ()
+
+
+REACHED = "listings: Hostaway cannot be reached at http://127.0.0.1:18081/v1: "
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "is_told"),
+    [
+        (f"{REACHED}ConnectError", "listings: The connection to Hostaway broke: ReadError", True),
+        (f"{REACHED}Connection refused", f"{REACHED}certificate verify failed", True),
+        (f"{REACHED}Connection refused", f"{REACHED.replace('18081', '18080')}Connection refused", True),
+        ("Hostaway answered GET /listings with 500", "Hostaway answered GET /listings with 404", True),
+        ("does not know account 7 with this secret (401)", "does not know account 7 with this secret (403)", True),
+        ("Hostaway answered GET /listings with 500", "Hostaway answered GET /listings with 500: try later", True),
+        ("verify found 2 differences at noon", "verify found 2 differences at noon, many rows gone", True),
+        (f"{REACHED}ConnectError", f"{REACHED}ConnectError", False),
+        ("15 of 40 rows are no longer listed, all at once", "16 of 41 rows are no longer listed, all at once", False),
+        (
+            "verify found 1 difference at 2026-03-01 12:00 UTC",
+            "verify found 3 differences at 2026-03-02 09:30 UTC",
+            False,
+        ),
+        ("answered GET /conversations/41/messages with 500", "answered GET /conversations/7/messages with 500", False),
+        (
+            "refused: request 0f3a-77c1, 12.5 s, 2026-03-01T12:00:00.5Z",
+            "refused: request 9ab2-11, 3 s, 1999-01-01Z",
+            False,
+        ),
+    ],
+)
+def test_another_cause_is_told_at_once(first: str, then: str, *, is_told: bool) -> None:
+    """Other figures, times and ids are the same cause; another error, address or status is not."""
+    begun = after((), Seen((Cause(AlarmKind.PARTIAL, "listings", first),)), NOON)
+    later = after(begun.alarms, Seen((Cause(AlarmKind.PARTIAL, "listings", then),)), NOON + HOUR)
+    assert [alarm.since for alarm in later.alarms] == [NOON]
+    assert [alarm.cause.sentence for alarm in later.told] == ([then] if is_told else [])
+    again = after(later.alarms, Seen((Cause(AlarmKind.PARTIAL, "listings", then),)), NOON + 2 * HOUR)
+    assert again.told == ()
 
 
 def report(state: RunState, error: str | None, told_at: datetime | None) -> RunReport:

@@ -56,6 +56,18 @@ def test_odd_paths_can_be_connected_to(room: Path, name: str) -> None:
                 postgres.socket_dir.rmdir()
 
 
+def test_a_path_in_another_encoding_is_stopped_like_others(room: Path) -> None:
+    """No part of it is text to us: neither on the way to the server nor in the file that names its process."""
+    state = Path(os.fsdecode(os.fsencode(room) + b"/e\xff\xe9"))
+    with running(state) as postgres:
+        with connect(postgres) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        server = postmaster(postgres)
+        assert postgres.release()
+        gone(server)
+        postgres.socket_dir.rmdir()
+
+
 def test_long_path_puts_the_socket_into_a_private_directory(room: Path) -> None:
     """A socket path has 107 bytes; a longer one moves to /tmp, and whoever squats there is refused."""
     state = room / ("x" * 100)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def find_postmaster(data: Path) -> psutil.Process | None:
     """The living process that `postmaster.pid` names, if it really is the server of this data directory."""
     try:
-        pid = int((data / "postmaster.pid").read_text().splitlines()[0])
+        # In bytes: another line of it names the directory, which may be in any encoding.
+        pid = int((data / "postmaster.pid").read_bytes().splitlines()[0])
     except (OSError, ValueError, IndexError):
         return None
 

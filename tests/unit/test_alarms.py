@@ -46,10 +46,7 @@ def reported(states: Mapping[Resource, tuple[str, bool]]) -> Seen:
 def test_an_alarm_ends_only_by_what_shows_that_its_cause_is_gone(
     runs: list[tuple[dict[Resource, tuple[str, bool]], int]],
 ) -> None:
-    """Whatever runs follow: told when it begins, and when it ends.
-
-    The same is never told twice in 24 hours, nor kept silent for longer; another cause is told at once.
-    """
+    """Whatever runs follow: told when it begins, has another cause, or was not told for 24 hours; and when it ends."""
     now, told = NOON, dict[object, tuple[datetime, str]]()
     alarms: tuple[Alarm, ...] = ()
     for states, hours in runs:

@@ -43,6 +43,12 @@ def said(found: Any) -> str:
         ({"revision": "0016"}, OURS, [TROUBLE], "install the newer program"),
         ({"revision": None}, OURS, [HINT], "`hostaway-sync account add ID` begins"),
         ({"lacking": ("accounts: delete",)}, HERE, [TROUBLE], "missing on accounts: delete"),
+        (
+            {"lacking": ("accounts: delete",), "works_as": "other"},
+            HERE,
+            [TROUBLE],
+            "to role 'other', which a setting `role`",
+        ),
         ({"is_read_only": True}, HERE, [TROUBLE], "connect to the primary"),
         ({"connections": 81}, HERE, [HINT], "nearly full: 81 of 100"),
         ({"open_schemas": ("public",)}, HERE, [HINT, OK], 'REVOKE CREATE ON SCHEMA "public" FROM PUBLIC'),

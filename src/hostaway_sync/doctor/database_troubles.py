@@ -18,6 +18,11 @@ def troubles_of_database(found: Server, premises: Premises) -> Iterator[tuple[st
     """Return what keeps programs from working, each with what to do."""
     if found.lacking:
         advice = "grant them to this user, or connect as the one who ran `hostaway-sync migrate`"
+        if found.works_as is not None:
+            advice = (
+                f"grant them to role {found.works_as!r}, which a setting `role` puts in place of this user, or take"
+                " that setting away: `ALTER DATABASE ... RESET role`, `ALTER ROLE ... RESET role`"
+            )
         yield f"rights are missing on {'; '.join(found.lacking)}", advice
     elif mark := Mark.read(found.revision):
         says, _, cure = SENTENCES[mark.kind].partition(": ")

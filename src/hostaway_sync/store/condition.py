@@ -28,6 +28,7 @@ SELECT current_setting('server_version_num')::int AS version,
        current_setting('max_connections')::int AS most_connections,
        (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections,
        current_setting('transaction_read_only') = 'on' AS is_read_only,
+       nullif(current_user::text, session_user::text) AS works_as,
        coalesce(has_schema_privilege(to_regnamespace(:schema)::oid, 'USAGE'), true) AS may_enter,
        ARRAY(SELECT n.nspname::text FROM pg_namespace AS n WHERE n.nspname IN (:name, 'public', 'pg_catalog')
              AND has_schema_privilege('public', n.oid, 'CREATE') ORDER BY 1) AS open_schemas
@@ -43,7 +44,9 @@ def condition(database: Database) -> Server:
     name = {"schema": database.schema}
     rights = sa.text(_RIGHTS).bindparams(**name, read_only=list(grants.WRITTEN_BY_OWNER), growing=list(grants.ADDED_TO))
 
-    def read(connection: sa.Connection) -> tuple[sa.Row[tuple[int, int, int, bool, bool, list[str]]], tuple[str, ...]]:
+    def read(
+        connection: sa.Connection,
+    ) -> tuple[sa.Row[tuple[int, int, int, bool, str | None, bool, list[str]]], tuple[str, ...]]:
         server = connection.execute(sa.text(_SERVER), name | {"name": database.schema}).one()
         if not server.may_enter:
             return server, (f"schema {database.schema}: usage",)
@@ -60,4 +63,5 @@ def condition(database: Database) -> Server:
         connections=server.connections,
         most_connections=server.most_connections,
         open_schemas=tuple(server.open_schemas),
+        works_as=server.works_as,
     )

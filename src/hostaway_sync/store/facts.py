@@ -277,6 +277,7 @@ class Server:
         connections: of all its clients, in all databases.
         most_connections: that it takes.
         open_schemas: those in which every role may create functions, of ours and `public`.
+        works_as: the role that a setting `role` puts in place of the one that logs in; None: there is none.
     """
 
     version: int
@@ -287,6 +288,7 @@ class Server:
     connections: int
     most_connections: int
     open_schemas: tuple[str, ...] = ()
+    works_as: str | None = None
 
     @property
     def is_current(self) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from hostaway_sync.errors import UsageError
+from hostaway_sync.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.engine import Database
 
 _DENIED: Final = "42501"
+_WOULD_WRITE: Final = "25006"
 
 
 def read_only(database: Database, query: str) -> tuple[list[str], list[Sequence[object]]]:
@@ -33,6 +34,12 @@ def read_only(database: Database, query: str) -> tuple[list[str], list[Sequence[
             if getattr(error.orig, "sqlstate", None) == _DENIED:
                 raise
             raise UsageError(f"the question cannot be answered: {str(error.orig).splitlines()[0]}") from error
+        except sa.exc.InternalError as error:
+            if getattr(error.orig, "sqlstate", None) != _WOULD_WRITE:
+                raise
+            raise StoreError(
+                f"the question would write, and may only read: {str(error.orig).splitlines()[0]}"
+            ) from error
         return list(result.keys()), [tuple(row) for row in result]
 
     return database.transaction(read)

@@ -25,6 +25,13 @@ _TRANSIENT_CLASSES: Final = frozenset({"08", "53", "57"})
 # A table, column, function, type, schema or unique index that its revision has.
 _MISSING: Final = frozenset({"42P01", "42703", "42883", "42704", "3F000", "42P10"})
 _DENIED: Final = "42501"
+# What to do where the server says only what it will not do.
+_WAYS_OUT: Final = {
+    "25006": "it can only be read: connect to the primary server if this is a standby, else turn"
+    " default_transaction_read_only off, which the server, the database or the role has set",
+    _DENIED: "grant that to the role, or connect as the one who ran `hostaway-sync migrate`; a setting `role` of ALTER"
+    " DATABASE or ALTER ROLE takes the place of the one that logs in: `hostaway-sync doctor` names what is missing",
+}
 # A prepared statement that is not there, or was there before: another session answers than the one that prepared.
 _OF_ANOTHER_SESSION: Final = frozenset({"26000", "42P05"})
 _WRONG_VALUE: Final = "22"
@@ -82,4 +89,5 @@ def _answered(sqlstate: str, reason: str) -> HostawaySyncError | None:
         return StoreError(f"the database lacks what its revision has: {reason}; {advice}")
     if sqlstate[:2] in _OURS and sqlstate != _DENIED:
         return None
-    return StoreError(f"the database refuses us: {reason}")
+    way_out = f"; {_WAYS_OUT[sqlstate]}" if sqlstate in _WAYS_OUT else ""
+    return StoreError(f"the database refuses us: {reason}{way_out}")

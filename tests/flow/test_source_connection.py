@@ -23,7 +23,8 @@ from hostaway_sync.records import Resource
 from hostaway_sync.sandbox import Switches, faults
 from hostaway_sync.sandbox.exchange import Reply
 from hostaway_sync.source import exchange as module
-from hostaway_sync.source.exchange import HTTPX_ERRORS, as_source_error
+from hostaway_sync.source.exchange import HTTPX_ERRORS
+from hostaway_sync.source.unreached import as_source_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

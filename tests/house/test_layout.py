@@ -40,6 +40,7 @@ NOT_PURE = {
     "registration",
     "trying",
     "walking",
+    "unreached",
 }
 
 

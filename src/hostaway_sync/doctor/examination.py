@@ -48,6 +48,9 @@ T = TypeVar("T")
 PATIENCE: Final = timedelta(seconds=8)
 # Of the questions that are asked about every account, some at once: fifteen minutes of 500 accounts become one.
 PATIENCE_PER_ACCOUNT: Final = timedelta(seconds=0.15)
+_WAY: Final = (
+    "check HOSTAWAY_SYNC_API_URL, and the way there: DNS, firewall, and the proxy if the environment names one"
+)
 
 
 class Examination:
@@ -129,7 +132,7 @@ class Examination:
         pulse = Question(partial(self._pulse, NoBudget(), is_shared=False))
         keys = Question(lambda: self._keys(ring, is_new=is_new))
         yield from self._judged("key ring", keys, judging.of_keys)
-        yield from self._judged("source", pulse, partial(judging.of_pulse, premises=self._premises))
+        yield from self._judged("source", pulse, partial(judging.of_pulse, premises=self._premises), _WAY)
         yield causes.left_out("tables", "tokens, budget, queue, runs and webhooks need the database")
 
     def _with_database(self, wiring: Wiring, ring: Question[KeyRing]) -> Iterator[Finding]:
@@ -138,7 +141,7 @@ class Examination:
         keys = Question(lambda: self._keys(ring, wiring))
         future = Question(partial(marks.ahead, wiring.database))
         of_keys = self._judged("key ring", keys, judging.of_keys)
-        of_source = self._judged("source", pulse, partial(judging.of_pulse, premises=self._premises))
+        of_source = self._judged("source", pulse, partial(judging.of_pulse, premises=self._premises), _WAY)
         of_runs = self._judged("runs", known, judging.of_overview)
         explained = frozenset({causes.KEY_RING} if causes.has_trouble(of_keys, "key ring") else ())
         is_away = causes.has_trouble(of_source, "source")

@@ -17,11 +17,11 @@ import httpx
 from hostaway_sync.calls import ApiCall, Priority
 from hostaway_sync.errors import ConfigurationError, SourceError, SourceUnavailable
 from hostaway_sync.route import proxy_for, trusted
-from hostaway_sync.sentences import quoted
 from hostaway_sync.source.connections import is_closed_by_peer
 from hostaway_sync.source.departure import Departure
 from hostaway_sync.source.encoding import ACCEPTED, decoded
 from hostaway_sync.source.request import Reply
+from hostaway_sync.source.unreached import as_source_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,6 @@ LARGEST_BODY: Final = 64 * 1024 * 1024
 _SLOWEST_BODY: Final = 5
 _MOST_CONNECTIONS: Final = 32
 _HEADERS: Final = ACCEPTED | {"User-Agent": "hostaway-sync", "Accept": "application/json", "Cache-Control": "no-cache"}
-_WRONG_ADDRESS: Final = (httpx.InvalidURL, httpx.UnsupportedProtocol)
 HTTPX_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError)
 _CLOSED_UNDER_A_THREAD: Final = (OSError, RuntimeError)
 
@@ -95,6 +94,7 @@ class Exchange:
         self._lock = Lock()
         self._api_calls = 0
         self._streams: WeakSet[Any] = WeakSet()
+        self._proxy = proxy_for(api_url)
         open_client = partial(_http_client, api_url, read_timeout, connect_timeout)
         self._http = open_client(kept_alive=_MOST_CONNECTIONS)
         self._open_unkept = partial(open_client, kept_alive=0)
@@ -132,7 +132,8 @@ class Exchange:
             outcome = self._answered(request, sending)
             status = outcome.status
         except (*HTTPX_ERRORS, *_CLOSED_UNDER_A_THREAD) as error:
-            outcome, kind = as_source_error(error, self._api_url), type(error).__name__
+            named = self._proxy.variable if self._proxy else None
+            outcome, kind = as_source_error(error, self._api_url, proxy=named), type(error).__name__
         except BaseException as error:
             kind = type(error).__name__
             raise
@@ -285,15 +286,3 @@ def _http_client(api_url: str, read_timeout: timedelta, connect_timeout: timedel
     except (ValueError, ImportError, httpx.InvalidURL):
         # The proxy's address may hold a password: it is not repeated.
         raise ConfigurationError(f"{proxy.variable if proxy else 'a proxy'} cannot be used") from None
-
-
-def as_source_error(error: Exception, api_url: str) -> SourceError:
-    """Give what an exception of httpx means: a sentence without the request, whose headers are secret."""
-    if isinstance(error, _WRONG_ADDRESS):
-        return SourceError(f"{api_url!r} is not an address that Hostaway could have: check the API's address")
-    if isinstance(error, httpx.TimeoutException):
-        return SourceUnavailable("Hostaway did not answer in time")
-    if isinstance(error, httpx.ConnectError | httpx.ProxyError):
-        why = quoted(str(error)) or type(error).__name__
-        return SourceUnavailable(f"Hostaway cannot be reached at {api_url}: {why}")
-    return SourceUnavailable(f"The connection to Hostaway broke: {type(error).__name__}")

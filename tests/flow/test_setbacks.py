@@ -93,6 +93,7 @@ def test_a_sweep_that_met_a_still_older_version_does_not_agree(town: Build) -> N
     mirror.sync(here.account_id, full=True)
     older = stamped(here, Resource.RESERVATIONS, row_id, timedelta(hours=-3)) | {"note": "older"}
     serve(here, Resource.RESERVATIONS, older)
+    mirror.refresh(here.account_id, Resource.RESERVATIONS, row_id)
     mirror.sync(here.account_id, full=True)
     assert "note" not in here.rows("reservations")[row_id]
     mirror.sync(here.account_id, full=True)

@@ -287,7 +287,7 @@ def test_a_row_with_later_facts_is_asked_for_itself(town: Build) -> None:
     """The list was older than what a webhook had brought: no false difference, and no older over newer."""
     here = a_mirrored_town(town, conversations=False)
     row_id = first_of(here, "reservations")
-    here.ask(f"UPDATE reservations SET observed_at = now() + interval '1 h' WHERE id = {row_id} RETURNING 1")
+    here.ask(f"UPDATE reservations SET observed_at = now() + interval '4 minutes' WHERE id = {row_id} RETURNING 1")
     here.sandbox.faults.add(
         faults.change_rows(lambda rows: [row | {"guestName": "Older"} if row["id"] == row_id else row for row in rows]),
         route="GET /reservations",
@@ -304,7 +304,7 @@ def test_a_later_row_that_differs_even_from_the_object_is_different(town: Build)
     here = a_mirrored_town(town, conversations=False)
     row_id = first_of(here, "reservations")
     here.ask(
-        "UPDATE reservations SET observed_at = now() + interval '1 h', raw_payload = '{}'"
+        "UPDATE reservations SET observed_at = now() + interval '4 minutes', raw_payload = '{}'"
         f" WHERE id = {row_id} RETURNING 1"
     )
     assert numbers(verify(here).resources[Resource.RESERVATIONS]) == (0, 0, 1, 0)
@@ -318,7 +318,7 @@ def test_a_later_row_that_cannot_be_asked_for_is_what_the_list_said(town: Build,
     here = a_mirrored_town(town, conversations=False, switches=Switches(reservations_count="absent"))
     row_id = first_of(here, "reservations")
     here.ask(
-        "UPDATE reservations SET observed_at = now() + interval '1 h', raw_payload = '{}'"
+        "UPDATE reservations SET observed_at = now() + interval '4 minutes', raw_payload = '{}'"
         f" WHERE id = {row_id} RETURNING 1"
     )
     answer = faults.denied(status) if status == 403 else faults.status(404, b'{"status": "fail"}')

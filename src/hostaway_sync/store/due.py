@@ -78,7 +78,9 @@ def take_over(connection: sa.Connection, account_id: int, conversation_ids: Sequ
 
 def looked_up(connection: sa.Connection, account_id: int, reservation_id: int | None, *, began_at: datetime) -> None:
     """Take away the mark of a reservation, or of all, whose conversations were listed whole since `began_at`."""
-    wanted = [reservations.c.account_id == account_id, ~_was_marked_since(reservations, began_at)]
+    # Only rows that have a mark: any other would be rewritten for nothing, and there may be a million.
+    is_marked = reservations.c.thread_due_at.is_not(None)
+    wanted = [reservations.c.account_id == account_id, is_marked, ~_was_marked_since(reservations, began_at)]
     if reservation_id is not None:
         wanted.append(reservations.c.id == reservation_id)
     connection.execute(sa.update(reservations).where(*wanted).values(thread_due_at=None))

@@ -169,6 +169,7 @@ WITHOUT_WORDS: Final = frozenset(
     {
         "accounts",
         "audit_log",
+        "database_identity",
         "delivery_audits",
         "forgotten_guests",
         "leases",

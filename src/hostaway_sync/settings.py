@@ -160,7 +160,7 @@ class Settings(BaseSettings):
     )
 
     database_url: SecretStr | None = None
-    data_dir: Path = Field(default_factory=default_data_dir)
+    data_dir: Path = Field(default_factory=default_data_dir, validate_default=True)
     api_url: str = "https://api.hostaway.com/v1"
     master_key: SecretStr | None = None
     keyring: bool | None = None
@@ -234,9 +234,13 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         try:
-            return value.expanduser().absolute()
+            path = value.expanduser().absolute()
+            str(path).encode()
         except RuntimeError:
             raise ValueError("begins with the home directory of a user, and there is none: write it out") from None
+        except UnicodeEncodeError:
+            raise ValueError("is in a directory whose name is not UTF-8 text: name another") from None
+        return path
 
     @field_validator("log_level", mode="before")
     @classmethod

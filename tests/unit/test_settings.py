@@ -128,6 +128,19 @@ def test_a_wrong_value_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPatch
     assert caught.value.__suppress_context__
 
 
+@pytest.mark.parametrize("name", ["HOSTAWAY_SYNC_DATA_DIR", "XDG_DATA_HOME"])
+def test_a_data_directory_has_a_name_that_is_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    """Also where its name comes from the current directory, or from that of the user's data."""
+    odd = tmp_path / "hunter2\udcff"
+    odd.mkdir()
+    monkeypatch.chdir(odd)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv(name, "data" if name.startswith("HOST") else str(odd))
+    with pytest.raises(ConfigurationError, match=r"^settings: HOSTAWAY_SYNC_DATA_DIR is in a directory") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
 def test_all_wrong_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody mends one to meet the next."""
     setting(monkeypatch, "RETRY_ATTEMPTS", "0")

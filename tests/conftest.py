@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from tests import leaks
 from tests.staff import Staff
 from tests.sweeping import sweep
@@ -38,10 +38,12 @@ for _name in [
 # Nor may what it ignores: whoever runs the tests under nohup would have every program of theirs ignore it, too.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# What lands must not depend on luck: CI draws the same examples every time, everybody else draws new ones.
-settings.register_profile("repeatable", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("repeatable")
+# What lands must depend neither on the machine's speed nor on luck: no example has a deadline, and CI draws the same
+# ones every time, everybody else new ones.
+_any_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("any machine", _any_machine)
+settings.register_profile("repeatable", _any_machine, derandomize=True)
+settings.load_profile("repeatable" if os.environ.get("CI") else "any machine")
 
 
 @pytest.hookimpl(wrapper=True)

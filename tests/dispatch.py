@@ -170,6 +170,13 @@ class Dispatch:
             )
         )
 
+    def _requests_are_over(self) -> None:
+        """Let so much time pass that no sender that lost the database can have a request under way any more."""
+        passed = "sending_at = sending_at - interval '15 minutes'"
+        with self.here.database.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE hostaway.rights SET expires_at = now() WHERE owner IS NOT NULL")
+            connection.exec_driver_sql(f"UPDATE hostaway.sent_messages SET {passed} WHERE state = 'sending'")
+
     def _arm(self, mishap: Mishap | None) -> None:
         faults = self.here.sandbox.faults
         faults.clear()
@@ -241,6 +248,7 @@ class Dispatch:
         """Let quiet return: what arrived is found, the rest waits for a person, and then everybody has everything."""
         self._arm(None)
         self._restart()
+        self._requests_are_over()
         for _ in range(LOOKS):
             for account_id in self.here.sandbox.accounts:
                 self._mirror.sync(account_id)

@@ -268,6 +268,7 @@ def test_an_intruder_keeps_nobody_out(
 def test_an_intruder_that_waits_is_not_waited_for(database: Database, staff: Staff) -> None:
     """It stands in the queue of the lock: those that share it go past."""
     reader = staff.hire("tenant", staff.groups.reader)
+    database.transaction(partial(rights.hold, right=RIGHT))
     with connect(database, reader) as intruder, database.engine.begin() as first:
         rights.hold(first, RIGHT, shared=True)
         thread = threading.Thread(target=lock, args=(intruder, OLD))

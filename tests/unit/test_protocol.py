@@ -156,7 +156,7 @@ def test_every_status_means_one_error(status: int, error: type[SourceError]) -> 
         ({"message": "", "result": "no such\n thing"}, ": no such thing"),
         ({"result": ["a", {"b": "c"}, 5, None]}, ""),
         ({"error": "invalid", "error_description": "described"}, ": described"),
-        ({"message": "x" * 15 + " y" * 300}, ": " + ("x" * 15 + " y" * 300)[:200]),
+        ({"message": "x" * 15 + " y" * 300}, ": " + ("x" * 15 + " y" * 300)[:199]),
         ({"message": "token eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiI3MDAwMSJ9 is bad"}, ": token … is bad"),
         ({"message": 5}, ""),
         ([], ""),

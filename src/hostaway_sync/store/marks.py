@@ -19,7 +19,7 @@ from hostaway_sync.store.tables.metadata import Timestamp
 from hostaway_sync.store.tables.queue import engine_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
 
     from hostaway_sync.records import Resource
@@ -107,18 +107,28 @@ def is_within(mark: Any, span: timedelta) -> sa.ColumnElement[bool]:  # noqa: AN
     return sa.and_(mark > sa.func.now() - span, mark <= _latest())
 
 
-def bring_back(connection: sa.Connection, table: sa.Table, *wanted: sa.ColumnElement[bool]) -> None:
-    """Set what lies ahead among the marks of these rows to now, from when on they are as old as they look."""
-    marks = [table.c[name] for name in MARKS[table.name]]
+def bring_back(
+    connection: sa.Connection,
+    table: sa.Table,
+    *wanted: sa.ColumnElement[bool],
+    marks: Sequence[sa.ColumnElement[Any]] | None = None,
+) -> None:
+    """Set what lies ahead among the marks of these rows, or among some of them, to now; unset ones stay so."""
+    marks = marks or [table.c[name] for name in MARKS[table.name]]
     is_ahead = sa.or_(*(mark > _latest() for mark in marks))
-    values = {mark: sa.func.least(mark, sa.func.clock_timestamp()) for mark in marks}
+    # Not LEAST, which takes an unset mark for the smaller of the two.
+    values = {mark: sa.case((mark > _latest(), sa.func.clock_timestamp()), else_=mark) for mark in marks}
     connection.execute(sa.update(table).where(*wanted, is_ahead).values(values))
 
 
 def bring_back_mirrored(connection: sa.Connection, account_id: int, resource: Resource) -> None:
-    """Set what lies ahead among the marks of an account's rows of a resource to now."""
+    """Set what lies ahead of when an account's rows of a resource were read, made and changed to now.
+
+    The other marks decide what is read next: what is not known of them must stay unknown.
+    """
     table = MIRRORED[resource]
-    bring_back(connection, table, table.c.account_id == account_id)
+    names = ("observed_at", "created_at", "updated_at")
+    bring_back(connection, table, table.c.account_id == account_id, marks=[table.c[name] for name in names])
 
 
 def ahead(database: Database) -> MarksAhead:

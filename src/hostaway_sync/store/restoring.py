@@ -59,9 +59,10 @@ def recognise(connection: sa.Connection) -> int | None:
     if noted and all(_is_same(row._mapping, here) for row in noted):  # noqa: SLF001  (SQLAlchemy's public name)
         return None
     was_elsewhere = connection.execute(sa.delete(database_identity)).rowcount > 0
+    if noted and not was_elsewhere:
+        return None  # another process noticed a moment ago, and has seen to all of it
     connection.execute(sa.insert(database_identity).values(here))
-    # Noted by nobody, it is new; and what somebody else has taken away meanwhile, that one has seen to.
-    return _look_for_pending(connection) if noted and was_elsewhere else None
+    return _look_for_pending(connection) if noted else None
 
 
 def declare(database: Database) -> int:

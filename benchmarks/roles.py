@@ -23,11 +23,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from hostaway_sync.records import Page, Record, Resource, Shape
+from hostaway_sync.records import Owner, Page, Record, Resource, Shape
 from hostaway_sync.store import schema
 from hostaway_sync.store.embedded import EmbeddedPostgres
 from hostaway_sync.store.engine import Database
-from hostaway_sync.store.records import Owner, write_page
+from hostaway_sync.store.records import write_page
 from hostaway_sync.store.roles import Roles
 
 if TYPE_CHECKING:

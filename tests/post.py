@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hostaway_sync.queue.batching import Ends, Handler
+    from hostaway_sync.records import Owner
     from hostaway_sync.store.engine import Database
     from hostaway_sync.store.jobs import Job
-    from hostaway_sync.store.records import Owner
 
 QUICK = Rhythm(poll=0.02, heartbeat=0.1, silent=1.0, rescue=0.1, upkeep=0.2, grace=0.3, last_words=5)
 ONE_RETRY = Policy(ladder=(timedelta(0),), snooze=timedelta(0))

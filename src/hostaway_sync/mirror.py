@@ -9,14 +9,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from hostaway_sync.doors import Doors
-from hostaway_sync.records import Resource, Unwatched
+from hostaway_sync.records import Owner, Resource, Unwatched
 from hostaway_sync.remembered_settings import upgrade
 from hostaway_sync.settings import SCHEMA
 from hostaway_sync.store import accounts, payload_rule, restoring, schema
 from hostaway_sync.store.outlook import outlooks
 from hostaway_sync.store.overview import history
 from hostaway_sync.store.query import read_only
-from hostaway_sync.store.records import Owner
 from hostaway_sync.store.runs import marks
 from hostaway_sync.sync.fleet import AccountOutcome, Underway, sync_fleet
 from hostaway_sync.sync.forecast import forecast

@@ -11,6 +11,7 @@ from hostaway_sync.alarms import Standing
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from pydantic import SecretStr
 
@@ -148,6 +149,14 @@ class Page:
     def observed(self, record_id: int | None) -> datetime:
         """Give when a record was asked for."""
         return self.observed_at if record_id is None else self.moments.get(record_id, self.observed_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose rows are written: the account, and the customer whose id every row repeats."""
+
+    account_id: int
+    customer_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

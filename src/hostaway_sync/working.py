@@ -28,11 +28,10 @@ if TYPE_CHECKING:
     from hostaway_sync.queue.batching import Handler
     from hostaway_sync.queue.session import Rhythm
     from hostaway_sync.queue.worker import Worker
-    from hostaway_sync.records import RunReport
+    from hostaway_sync.records import Owner, RunReport
     from hostaway_sync.source.client import Client
     from hostaway_sync.store.accounts import Account
     from hostaway_sync.store.engine import Database
-    from hostaway_sync.store.records import Owner
     from hostaway_sync.wiring import Wiring
 
 _MOST_IDLE = 32

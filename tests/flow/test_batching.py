@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.queue.batching import Ends, Handler
     from hostaway_sync.queue.worker import Worker
-    from hostaway_sync.store.records import Owner
+    from hostaway_sync.records import Owner
 
     Build = Callable[..., Town]
     Storm = Callable[..., tuple[Town, list[int]]]

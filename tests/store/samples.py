@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from hostaway_sync.records import Page, Record, Resource, Shape
-from hostaway_sync.store.records import Owner, write_page
+from hostaway_sync.records import Owner, Page, Record, Resource, Shape
+from hostaway_sync.store.records import write_page
 from hostaway_sync.store.tables import MIRRORED, accounts
 
 if TYPE_CHECKING:

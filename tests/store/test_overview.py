@@ -9,12 +9,11 @@ import sqlalchemy as sa
 from tests.store.samples import add_account, at, one, page, record, write
 
 from hostaway_sync.calls import Bucket
-from hostaway_sync.records import Counts, Mode, Resource, ResourceReport, RunState
+from hostaway_sync.records import Counts, Mode, Owner, Resource, ResourceReport, RunState
 from hostaway_sync.store import leases, runs
 from hostaway_sync.store.budget import DatabaseBudget
 from hostaway_sync.store.facts import BucketUse, Certificate, Due, Quarantine, Recent, Rows
 from hostaway_sync.store.overview import history, overview
-from hostaway_sync.store.records import Owner
 from hostaway_sync.store.tables import conversations, reservations, sync_runs, verifications, walk_pages
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from tests.post import until
 from tests.store.samples import LISTINGS, OWNER, add_account, at, one, page, record, rows, write
 
-from hostaway_sync.records import Change, Resource, Shape
+from hostaway_sync.records import Change, Owner, Resource, Shape
 from hostaway_sync.store import sightings
-from hostaway_sync.store.records import Owner, compare_page, write_page
+from hostaway_sync.store.records import compare_page, write_page
 from hostaway_sync.store.tables import MIRRORED, conversation_messages, listings, quarantined_records
 
 if TYPE_CHECKING:

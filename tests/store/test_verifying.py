@@ -9,9 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.store.samples import LISTINGS, OWNER, add_account, at, one, page, record, rows, write
 
-from hostaway_sync.records import Resource, Shape
+from hostaway_sync.records import Owner, Resource, Shape
 from hostaway_sync.store import verdicts
-from hostaway_sync.store.records import Owner
 from hostaway_sync.store.verdicts import Note, Notes, Tally
 from hostaway_sync.store.verifying import Verdict, compare_page, repair_page
 

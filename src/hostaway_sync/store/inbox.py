@@ -16,11 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.deliveries import REQUEST_ID, Target, request_id_in
-from hostaway_sync.records import Resource
+from hostaway_sync.records import Owner, Resource
 from hostaway_sync.store import forgotten, jobs
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.marks import at_latest_now, known
-from hostaway_sync.store.records import Owner
 from hostaway_sync.store.tables import accounts, webhook_log
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from hostaway_sync.records import Page, Record, Shape
-    from hostaway_sync.store.records import Owner
+    from hostaway_sync.records import Owner, Page, Record, Shape
 
 # In JSON text: up to the string's end, an escape or a space, so that what is left is still JSON.
 _URL_WITH_QUERY = r'(https?://[^"\\\s?]*)\?[^"\\\s]*'

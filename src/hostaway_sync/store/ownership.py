@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
+from hostaway_sync.records import Owner
 from hostaway_sync.store import rights
 from hostaway_sync.store.accounts import account_disabled
-from hostaway_sync.store.records import Owner
 from hostaway_sync.store.tables import accounts, metadata
 
 if TYPE_CHECKING:

@@ -32,19 +32,10 @@ from hostaway_sync.store.tables import MIRRORED, quarantined_records
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
-    from uuid import UUID
 
-    from hostaway_sync.records import Page, Record, Shape
+    from hostaway_sync.records import Owner, Page, Record, Shape
 
 _OF_CUSTOMER = sa.bindparam("of_customer", type_=sa.Uuid)
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Whose rows are written: the account, and the customer whose id every row repeats."""
-
-    account_id: int
-    customer_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

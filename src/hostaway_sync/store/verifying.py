@@ -25,8 +25,7 @@ from hostaway_sync.store.tables import MIRRORED, quarantined_records
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hostaway_sync.records import Page, Record
-    from hostaway_sync.store.records import Owner
+    from hostaway_sync.records import Owner, Page, Record
 
 _A_MOMENT = timedelta(microseconds=1)
 

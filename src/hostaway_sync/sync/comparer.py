@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from hostaway_sync.records import Page, Record, Source
+    from hostaway_sync.records import Owner, Page, Record, Source
     from hostaway_sync.store.engine import Database
     from hostaway_sync.store.verdicts import Notes, Unlisted
     from hostaway_sync.store.verifying import Compared
@@ -56,7 +56,7 @@ class Comparer:
     """
 
     def __init__(
-        self, database: Database, owner: records.Owner, lease: leases.Lease, source: Source, notes: Notes, terms: Terms
+        self, database: Database, owner: Owner, lease: leases.Lease, source: Source, notes: Notes, terms: Terms
     ) -> None:
         self._database = database
         self._owner = owner

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
 
+    from hostaway_sync.records import Owner
     from hostaway_sync.store.engine import Database
     from hostaway_sync.store.missing import Unlisted
 
@@ -26,7 +27,7 @@ _STRENGTH = {change: rank for rank, change in enumerate(Change)}
 class DryRecorder:
     """Compares every page with what is stored, and writes nothing. Its memory grows with the account."""
 
-    def __init__(self, database: Database, owner: records.Owner) -> None:
+    def __init__(self, database: Database, owner: Owner) -> None:
         self._database = database
         self._owner = owner
         self._changes: dict[Resource, dict[int, Change]] = {resource: {} for resource in Resource}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from hostaway_sync.records import Owner
     from hostaway_sync.store.engine import Database
     from hostaway_sync.store.missing import Unlisted
 
@@ -74,7 +75,7 @@ class TableRecorder:
     def __init__(
         self,
         database: Database,
-        owner: records.Owner,
+        owner: Owner,
         lease: leases.Lease,
         run_id: UUID,
         signpost: datetime,

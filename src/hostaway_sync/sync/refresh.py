@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from hostaway_sync.records import Change, Record, Source
+    from hostaway_sync.records import Change, Owner, Record, Source
     from hostaway_sync.store.engine import Database
 
 
@@ -53,7 +53,7 @@ class Refreshed:
     threads: int = 0
 
 
-def refresh(database: Database, owner: records.Owner, source: Source, resource: Resource, record_id: int) -> Refreshed:
+def refresh(database: Database, owner: Owner, source: Source, resource: Resource, record_id: int) -> Refreshed:
     """Read a listing, a reservation with its due threads, or a conversation with its thread.
 
     What was stored before an error stays, and so do the marks of the threads that were not read.
@@ -71,7 +71,7 @@ def refresh(database: Database, owner: records.Owner, source: Source, resource: 
 
 def refresh_each(
     database: Database,
-    owner: records.Owner,
+    owner: Owner,
     source: Source,
     reservation_ids: Sequence[int],
     read: Callable[[int, int], None],
@@ -96,7 +96,7 @@ def refresh_each(
 class _Reading:
     """One reading; takes the pages of the threads it reads."""
 
-    def __init__(self, database: Database, owner: records.Owner, source: Source) -> None:
+    def __init__(self, database: Database, owner: Owner, source: Source) -> None:
         self._database = database
         self._owner = owner
         self._source = source

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.circumstances import add, circumstances
 from hostaway_sync.errors import HostawaySyncError, LeaseHeld, SourceAway, SourceError
-from hostaway_sync.records import Mark, Mode, Resource, ResourceReport, RunReport, RunState
+from hostaway_sync.records import Mark, Mode, Owner, Resource, ResourceReport, RunReport, RunState
 from hostaway_sync.store import accounts, leases, runs, setbacks, walks
-from hostaway_sync.store.records import Owner
 from hostaway_sync.sync import alarms, plan, reasons
 from hostaway_sync.sync.announcing import is_worth_asking, keep_announced
 from hostaway_sync.sync.dry import DryRecorder

@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.circumstances import circumstances
 from hostaway_sync.errors import StoreUnavailable
-from hostaway_sync.records import Resource
+from hostaway_sync.records import Owner, Resource
 from hostaway_sync.store import leases, runs, verdicts
-from hostaway_sync.store.records import Owner
 from hostaway_sync.store.verdicts import Notes
 from hostaway_sync.sync.certificate import Certificate, Equality, Findings
 from hostaway_sync.sync.comparer import Comparer, Terms

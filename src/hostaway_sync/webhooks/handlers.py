@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hostaway_sync.queue.batching import Ends
-    from hostaway_sync.records import Resource
+    from hostaway_sync.records import Owner, Resource
     from hostaway_sync.store.engine import Database
     from hostaway_sync.store.jobs import Job
-    from hostaway_sync.store.records import Owner
 
 ReadAgain: TypeAlias = "Callable[[Owner, Resource, Sequence[int], Callable[[int], None]], object]"
 """Reads objects of an account and stores them, in their order, and tells each that it is done with; or raises.

@@ -33,7 +33,7 @@ HostawaySyncError                what to do   exit code
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from hostaway_sync.sentences import hidden, one_line
 
@@ -193,6 +193,30 @@ class SecretsUnavailable(HostawaySyncError):
 
 class AccountError(HostawaySyncError):
     """The account exists already, is unknown, disabled or removed."""
+
+    @classmethod
+    def exists(cls, account_id: int) -> Self:
+        """Return the error for an account that is to be added a second time."""
+        return cls(f"account {account_id} exists already: `hostaway-sync sync {account_id}` brings it up to date")
+
+    @classmethod
+    def unknown(cls, account_id: int) -> Self:
+        """Return the error for an account that is to be used and was never added."""
+        return cls(f"account {account_id} is not known here: add it with `hostaway-sync account add {account_id}`")
+
+    @classmethod
+    def removed(cls, account_id: int) -> Self:
+        """Return the error for an account that is to be used and was removed."""
+        return cls(
+            f"account {account_id} was removed: `hostaway-sync account add {account_id}` brings it back, with its rows"
+        )
+
+    @classmethod
+    def disabled(cls, account_id: int) -> Self:
+        """Return the error for an account that is to be worked on and is disabled."""
+        return cls(
+            f"account {account_id} is disabled: `hostaway-sync account enable {account_id}` has it worked on again"
+        )
 
 
 class MessageRefused(HostawaySyncError):

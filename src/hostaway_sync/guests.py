@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hostaway_sync.errors import UsageError
+from hostaway_sync.errors import AccountError, UsageError
 from hostaway_sync.store import accounts, forgetting, mailboxes
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Guests:
             SecretError: addresses are stored as hashes, and the secret of these does not open.
         """
         if accounts.find_account(self._database, account_id) is None:
-            raise accounts.account_unknown(account_id)
+            raise AccountError.unknown(account_id)
         sought = [mailboxes.addresses_in(email) for email in emails]
         if not all(sought):
             raise UsageError("a mail address has a name, an @ and a host: one that was given has not")

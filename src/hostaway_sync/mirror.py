@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from hostaway_sync.doors import Doors
+from hostaway_sync.errors import AccountError
 from hostaway_sync.records import Owner, Resource, Unwatched
 from hostaway_sync.remembered_settings import upgrade
 from hostaway_sync.settings import SCHEMA
@@ -224,7 +225,7 @@ class Mirror(Doors):
         """
         found = self._wiring.overview(account_id)
         if account_id is not None and not found.accounts:
-            raise accounts.account_unknown(account_id)
+            raise AccountError.unknown(account_id)
         return found
 
     def history(self, account_id: int, *, runs: int) -> tuple[dict[Resource, Mark], list[Chapter]]:

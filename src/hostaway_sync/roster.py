@@ -98,7 +98,7 @@ class Roster:
         payload_rule.require_setting(self._database, self._wiring.settings.payload_fields)
         known = accounts.find_account(self._database, account_id)
         if known is not None and known.removed_at is None:
-            raise accounts.account_exists(account_id)
+            raise AccountError.exists(account_id)
         token = self._checked(account_id, client_secret)
         with ExitStack() as stack:
             if known is not None:
@@ -127,7 +127,7 @@ class Roster:
             SourceError: the source cannot be asked.
         """
         if self._known(account_id).removed_at is not None:
-            raise accounts.account_removed(account_id)
+            raise AccountError.removed(account_id)
         token = self._checked(account_id, client_secret) if client_secret is not None else None
         wishes = Wishes(fields, client_secret, token)
         return changing.change_account(self._database, self._wiring.safe(), account_id, wishes)
@@ -232,7 +232,7 @@ class Roster:
     def _known(self, account_id: int) -> Account:
         account = accounts.find_account(self._database, account_id)
         if account is None:
-            raise accounts.account_unknown(account_id)
+            raise AccountError.unknown(account_id)
         return account
 
     def _has(self, account_id: int, client_secret: SecretStr) -> bool:

@@ -103,36 +103,12 @@ def get_account(database: Database, account_id: int) -> Account:
     """
     account = find_account(database, account_id)
     if account is None:
-        raise account_unknown(account_id)
+        raise AccountError.unknown(account_id)
     if account.removed_at is not None:
-        raise account_removed(account_id)
+        raise AccountError.removed(account_id)
     if not account.is_active:
-        raise account_disabled(account_id)
+        raise AccountError.disabled(account_id)
     return account
-
-
-def account_exists(account_id: int) -> AccountError:
-    """Give the error for an account that is to be added a second time."""
-    return AccountError(f"account {account_id} exists already: `hostaway-sync sync {account_id}` brings it up to date")
-
-
-def account_unknown(account_id: int) -> AccountError:
-    """Give the error for an account that is to be used and was never added."""
-    return AccountError(f"account {account_id} is not known here: add it with `hostaway-sync account add {account_id}`")
-
-
-def account_removed(account_id: int) -> AccountError:
-    """Give the error for an account that is to be used and was removed."""
-    return AccountError(
-        f"account {account_id} was removed: `hostaway-sync account add {account_id}` brings it back, with its rows"
-    )
-
-
-def account_disabled(account_id: int) -> AccountError:
-    """Give the error for an account that is to be worked on and is disabled."""
-    return AccountError(
-        f"account {account_id} is disabled: `hostaway-sync account enable {account_id}` has it worked on again"
-    )
 
 
 def open_client_secret(database: Database, safe: Opens, account_id: int) -> SecretStr:
@@ -151,7 +127,7 @@ def open_client_secret(database: Database, safe: Opens, account_id: int) -> Secr
 
     secret = opened(safe, read, sealing.place_of(accounts.c.client_secret, account_id))
     if secret is None:
-        raise account_removed(account_id)
+        raise AccountError.removed(account_id)
     return secret
 
 

@@ -14,9 +14,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from hostaway_sync.errors import SecretError
+from hostaway_sync.errors import AccountError, SecretError
 from hostaway_sync.store import audit, ownership, sealing
-from hostaway_sync.store.accounts import account_exists, account_removed, account_unknown, token_columns
+from hostaway_sync.store.accounts import token_columns
 from hostaway_sync.store.audit import Action
 from hostaway_sync.store.safe import storing
 from hostaway_sync.store.tables import accounts
@@ -99,7 +99,7 @@ def insert_account(
         return bool(connection.scalar(ours))
 
     if not storing(database, safe, account_id, write):
-        raise account_exists(account_id)
+        raise AccountError.exists(account_id)
 
 
 def change_account(database: Database, safe: Safe | Seals, account_id: int, wishes: Wishes) -> tuple[str, ...]:
@@ -187,9 +187,9 @@ def _locked(connection: sa.Connection, account_id: int) -> sa.Row[Any]:
     query = sa.select(*columns).where(accounts.c.account_id == account_id).with_for_update(key_share=True)
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise account_unknown(account_id)
+        raise AccountError.unknown(account_id)
     if row.removed_at is not None:
-        raise account_removed(account_id)
+        raise AccountError.removed(account_id)
     return row
 
 

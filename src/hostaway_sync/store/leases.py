@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from hostaway_sync.errors import LeaseHeld, LeaseLost
-from hostaway_sync.store.accounts import account_unknown
+from hostaway_sync.errors import AccountError, LeaseHeld, LeaseLost
 from hostaway_sync.store.process_names import has_died
 from hostaway_sync.store.tables import accounts, leases, verification_notes
 
@@ -52,7 +51,7 @@ def acquire(database: Database, account_id: int, owner: str) -> Lease:
         query = sa.select(leases.c.owner, leases.c.fencing_token, leases.c.expires_at, is_expired)
         row = connection.execute(query.where(leases.c.account_id == account_id).with_for_update()).one_or_none()
         if row is None:
-            raise account_unknown(account_id)
+            raise AccountError.unknown(account_id)
         if row.owner not in {None, owner} and not row.is_expired and not has_died(row.owner):
             raise LeaseHeld(f"account {account_id} is being synced by another run ({row.owner.split('/')[0]})")
         lease = Lease(account_id, owner, row.fencing_token + 1)

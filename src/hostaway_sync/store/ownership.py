@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
+from hostaway_sync.errors import AccountError
 from hostaway_sync.records import Owner
 from hostaway_sync.store import rights
-from hostaway_sync.store.accounts import account_disabled
 from hostaway_sync.store.tables import accounts, metadata
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def current(
     query = sa.select(accounts.c.customer_id, accounts.c.is_active).where(accounts.c.account_id == account_id)
     row = connection.execute(query).one_or_none()
     if row is None or not row.is_active:
-        raise account_disabled(account_id)
+        raise AccountError.disabled(account_id)
     return Owner(account_id, row.customer_id)
 
 

@@ -11,9 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
-from hostaway_sync.errors import StoreError, UsageError
+from hostaway_sync.errors import AccountError, StoreError, UsageError
 from hostaway_sync.store import audit, old_locks
-from hostaway_sync.store.accounts import account_unknown
 from hostaway_sync.store.grants import POLICIES, Groups, creating, granting, quoted
 from hostaway_sync.store.tables import accounts, reader_bindings
 
@@ -133,7 +132,7 @@ class Roles:
                 raise StoreError(f"{role} is in {whole} and sees every account: binding it would change nothing")
             for number in numbers:
                 if not connection.scalar(sa.select(sa.exists().where(accounts.c.account_id == number))):
-                    raise account_unknown(number)
+                    raise AccountError.unknown(number)
             rows: list[dict[str, object]]
             rows = [{"role_name": role, "bound_account_id": number, "bound_customer_id": None} for number in numbers]
             rows += [{"role_name": role, "bound_account_id": None, "bound_customer_id": one} for one in customers]

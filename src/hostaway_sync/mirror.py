@@ -25,7 +25,7 @@ from hostaway_sync.sync.refresh import refresh
 from hostaway_sync.sync.run import Run
 from hostaway_sync.sync.run_order import Order
 from hostaway_sync.sync.verify import Verification, Verifier
-from hostaway_sync.wiring import Wiring, find_keys
+from hostaway_sync.wiring import Wiring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from hostaway_sync.calls import Observer
-    from hostaway_sync.doctor.facts import Finding
     from hostaway_sync.push import Push
     from hostaway_sync.records import Mark, Progress, RunReport
     from hostaway_sync.roster import Roster
@@ -281,19 +280,3 @@ class Mirror(Doors):
     def query(self, sql: str) -> tuple[list[str], list[Sequence[object]]]:
         """Give column names and rows of a question in SQL, which can change nothing."""
         return read_only(self._database, sql)
-
-
-def examine(settings: Settings) -> tuple[Finding, ...]:
-    """Look at everything that a mirror with these settings stands on, be it broken or not; within some seconds."""
-    from hostaway_sync.doctor.examination import Examination
-    from hostaway_sync.doctor.facts import Premises
-
-    once = settings.model_copy(update={"retry_attempts": 1})
-    examination = Examination(
-        Premises(str(settings.data_dir), settings.database_url is None, settings.api_url, settings.files),
-        address=(settings.egress, settings.rate_limit_ip),
-        open_wiring=lambda: Wiring(once, schema=SCHEMA, application="hostaway-sync doctor"),
-        find_keys=lambda: find_keys(settings),
-        platform=SCHEMA,
-    )
-    return examination.findings()

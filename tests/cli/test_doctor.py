@@ -13,10 +13,9 @@ import sqlalchemy as sa
 from tests.staff import Staff
 from tests.town import MASTER_KEY
 
-from hostaway_sync.doctor import machine
+from hostaway_sync.doctor import examine, machine
 from hostaway_sync.doctor.asking import Question, ask_each
 from hostaway_sync.doctor.facts import Finding, Grade
-from hostaway_sync.mirror import examine
 from hostaway_sync.sandbox import AccountSpec
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.settings import Settings, load_settings

@@ -10,7 +10,7 @@ from tests.flow.test_incremental import a_mirrored_town, conversation_of_its_own
 from tests.letters import TEXT, a_guest
 from tests.post import deliver
 
-from hostaway_sync.mirror import examine
+from hostaway_sync.doctor import examine
 from hostaway_sync.records import Mode, Resource, RunState
 from hostaway_sync.settings import load_settings
 from hostaway_sync.store import marks

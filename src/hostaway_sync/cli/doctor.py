@@ -25,8 +25,8 @@ def doctor(*, json: Json = False) -> None:
     Database, key ring, clocks, tokens, request budget, queue, disk, webhooks, and what starts the runs; some seconds,
     and one or two API calls an account. Exit 1 when something does not work; a hint is no trouble.
     """
+    from hostaway_sync.doctor import examine
     from hostaway_sync.doctor.facts import Grade
-    from hostaway_sync.mirror import examine
 
     found = examine(known_settings())
     troubles = sum(finding.grade is Grade.TROUBLE for finding in found)

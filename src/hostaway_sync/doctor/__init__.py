@@ -4,3 +4,29 @@ the machine ─┐
 the database ┼─ examination → facts ──→ judging → findings
 the source  ─┘  I/O, bounded            pure
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hostaway_sync.doctor.facts import Finding
+    from hostaway_sync.settings import Settings
+
+
+def examine(settings: Settings) -> tuple[Finding, ...]:
+    """Look at everything that a mirror with these settings stands on, be it broken or not; within some seconds."""
+    from hostaway_sync.doctor.examination import Examination
+    from hostaway_sync.doctor.facts import Premises
+    from hostaway_sync.settings import SCHEMA
+    from hostaway_sync.wiring import Wiring, find_keys
+
+    once = settings.model_copy(update={"retry_attempts": 1})
+    examination = Examination(
+        Premises(str(settings.data_dir), settings.database_url is None, settings.api_url, settings.files),
+        address=(settings.egress, settings.rate_limit_ip),
+        open_wiring=lambda: Wiring(once, schema=SCHEMA, application="hostaway-sync doctor"),
+        find_keys=lambda: find_keys(settings),
+        platform=SCHEMA,
+    )
+    return examination.findings()

@@ -11,7 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from hostaway_sync.queue.announcements import LenientConnector
 from hostaway_sync.store import jobs, sessions
-from hostaway_sync.store.grants import quoted
+from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.jobs import Job
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def engine_of(database: Database, lanes: Iterable[str], attempt: Attempt) -> App
     # The engine's statements name its tables without a schema, and none of them takes long.
     # Nor do they wait for the disk: a job whose end a crash of the server undoes is done twice.
     own = {
-        "search_path": f"{quoted(database.schema)}, pg_temp",
+        "search_path": f"{quote_identifier(database.schema)}, pg_temp",
         "synchronous_commit": "off",
         "lock_timeout": "10s",
         "statement_timeout": "1min",

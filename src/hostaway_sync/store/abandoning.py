@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from hostaway_sync.store.grants import quoted
+from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.standing import MOVED, SENTENCES
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def write(connection: sa.Connection, version: Mark | str) -> None:
 
 def abandon(connection: sa.Connection, schema: str, tables: Iterable[str], mark: Mark) -> None:
     """Have every table refuse whoever writes, and the database whoever looks at its revision."""
-    place = quoted(schema)
+    place = quote_identifier(schema)
     connection.exec_driver_sql(_GUARD.format(schema=place, sentence=SENTENCES[MOVED]))
     for table in tables:
-        connection.exec_driver_sql(_ON_EACH.format(schema=place, table=f"{place}.{quoted(table)}"))
+        connection.exec_driver_sql(_ON_EACH.format(schema=place, table=f"{place}.{quote_identifier(table)}"))
     write(connection, mark)

@@ -11,7 +11,7 @@ import psycopg
 import sqlalchemy as sa
 
 from hostaway_sync.errors import StoreError
-from hostaway_sync.store.grants import quoted
+from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.refusals import raise_translated
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ class Copied:
 
 def tables(connection: sa.Connection, schema: str) -> list[Table]:
     """Give all tables but those about a database itself; what a foreign key leads to comes before what has it."""
-    wanted = {"schema": quoted(schema), "staying": list(_STAYING)}
+    wanted = {"schema": quote_identifier(schema), "staying": list(_STAYING)}
     found = {row.name: Table(row.name, tuple(row.columns)) for row in connection.execute(sa.text(_TABLES), wanted)}
     order: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(found, ()))
-    for row in connection.execute(sa.text(_KEYS), {"schema": quoted(schema)}):
+    for row in connection.execute(sa.text(_KEYS), {"schema": quote_identifier(schema)}):
         order.add(row.name, row.needs)
     return [found[name] for name in order.static_order()]
 
@@ -91,7 +91,7 @@ def has_rows(connection: sa.Connection, schema: str, table: Table) -> bool:
 
 def proof(connection: sa.Connection, schema: str, table: Table) -> Copied:
     """Give what a table holds."""
-    columns = ", ".join(map(quoted, table.columns))
+    columns = ", ".join(map(quote_identifier, table.columns))
     row = connection.exec_driver_sql(_PROOF.format(columns=columns, table=_place(schema, table))).one()
     return Copied(table.name, row.rows, row.checksum)
 
@@ -136,7 +136,7 @@ def compared(
 
 
 def _copy(source: sa.Connection, target: sa.Connection, schema: str, table: Table) -> None:
-    what = f"{_place(schema, table)} ({', '.join(map(quoted, table.columns))})"
+    what = f"{_place(schema, table)} ({', '.join(map(quote_identifier, table.columns))})"
     with (
         _translated(),
         _driver(source).cursor() as out,
@@ -149,8 +149,8 @@ def _copy(source: sa.Connection, target: sa.Connection, schema: str, table: Tabl
 
 
 def _advance(source: sa.Connection, target: sa.Connection, schema: str) -> None:
-    for name in source.execute(sa.text(_SEQUENCES), {"schema": quoted(schema)}).scalars().all():
-        place = f"{quoted(schema)}.{quoted(name)}"
+    for name in source.execute(sa.text(_SEQUENCES), {"schema": quote_identifier(schema)}).scalars().all():
+        place = f"{quote_identifier(schema)}.{quote_identifier(name)}"
         sequence = sa.table(name, sa.column("last_value"), sa.column("is_called"), schema=schema)
         last, is_called = source.execute(sa.select(sequence.c.last_value, sequence.c.is_called)).one()
         values = {"place": place, "last": last, "is_called": is_called}
@@ -158,7 +158,7 @@ def _advance(source: sa.Connection, target: sa.Connection, schema: str) -> None:
 
 
 def _place(schema: str, table: Table) -> str:
-    return f"{quoted(schema)}.{quoted(table.name)}"
+    return f"{quote_identifier(schema)}.{quote_identifier(table.name)}"
 
 
 def _selectable(schema: str, table: Table) -> sa.TableClause:

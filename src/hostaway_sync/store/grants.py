@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from hostaway_sync.store.identifiers import quote_identifier, quote_literal
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -113,7 +115,7 @@ def creating(groups: Groups) -> Iterator[str]:
 
 def granting(schema: str, groups: Groups) -> Iterator[str]:
     """Give the statements that leave each group with its rights and no others; they are the owner's to run, at once."""
-    schema = quoted(schema)
+    schema = quote_identifier(schema)
     everyone, readers = ", ".join(groups.names), f"{groups.analyst}, {groups.reader}"
     tables = ", ".join(f"{schema}.{name}" for name in READABLE)
     yield f"GRANT USAGE ON SCHEMA {schema} TO {everyone}"
@@ -128,16 +130,7 @@ def granting(schema: str, groups: Groups) -> Iterator[str]:
     yield f"GRANT SELECT ({', '.join(OF_ACCOUNTS)}) ON {schema}.accounts TO {readers}"
     yield f"GRANT SELECT ON {schema}.reader_bindings TO {groups.reader}"
     texts = {"is_bound": _IS_BOUND, "is_mine": _IS_MINE, "sees_account": _SEES_ACCOUNT, "namespace": "{schema}"}
-    literals = {name: _literal(text.format(schema=schema)) for name, text in texts.items()}
+    literals = {name: quote_literal(text.format(schema=schema)) for name, text in texts.items()}
     literals["policies"] = f"{{{','.join(POLICIES)}}}"
     writer, analyst, reader = groups.names
     yield _ROWS.format(writer=writer, analyst=analyst, reader=reader, **literals)
-
-
-def quoted(schema: str) -> str:
-    """Give a schema's name as SQL has it."""
-    return '"' + schema.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

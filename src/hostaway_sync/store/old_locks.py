@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from hostaway_sync.errors import StoreBusy
 from hostaway_sync.store.embedded.locks import poll
-from hostaway_sync.store.grants import quoted
+from hostaway_sync.store.identifiers import quote_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,8 +145,8 @@ def _tried(connection: sa.Connection, lock: OldLock, function: str) -> bool:
 
 def _others(connection: sa.Connection, lock: OldLock, modes: Sequence[str]) -> list[Holder]:
     """Return whose sessions have a lock in these modes, or wait for it: it is given to them next."""
-    wanted = {"name": lock.name, "modes": list(modes), "schema": quoted(lock.schema)}
-    wanted["accounts"] = f"{quoted(lock.schema)}.accounts"
+    wanted = {"name": lock.name, "modes": list(modes), "schema": quote_identifier(lock.schema)}
+    wanted["accounts"] = f"{quote_identifier(lock.schema)}.accounts"
     rows = connection.execute(sa.text(_OTHERS + lock.number), wanted)
     return [Holder(row.pid, row.role, row.may_write) for row in rows]
 

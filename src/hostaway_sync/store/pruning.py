@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from hostaway_sync.errors import HostawaySyncError, StoreError
 from hostaway_sync.store import leases
-from hostaway_sync.store.grants import quoted
+from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.observations import KEPT_FOR
 from hostaway_sync.store.tables import (
     MIRRORED,
@@ -99,7 +99,7 @@ def _require_right(database: Database, keep: Keep) -> None:
 
 def _may_delete_audits(connection: sa.Connection) -> bool:
     schema = connection.get_execution_options()["schema_translate_map"][None]
-    place = f"{quoted(schema)}.{audit_log.name}"
+    place = f"{quote_identifier(schema)}.{audit_log.name}"
     return bool(connection.scalar(sa.select(sa.func.has_table_privilege(place, "DELETE"))))
 
 

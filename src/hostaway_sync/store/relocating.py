@@ -24,7 +24,7 @@ import sqlalchemy as sa
 
 from hostaway_sync.errors import ConfigurationError, LeaseHeld, SchemaOutdated, StoreError, UsageError
 from hostaway_sync.store import abandoning, copying, database_url, leases, restoring, schema, standing
-from hostaway_sync.store.grants import quoted
+from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.refusals import raise_translated
 from hostaway_sync.store.standing import MOVED, MOVING, Mark
 
@@ -169,7 +169,7 @@ def _require_empty(target: Database) -> None:
 
 def _require_ours(connection: sa.Connection) -> None:
     place = connection.get_execution_options()["schema_translate_map"][None]
-    table = f"{quoted(place)}.{copying.REVISION_TABLE}"
+    table = f"{quote_identifier(place)}.{copying.REVISION_TABLE}"
     if not connection.scalar(sa.text(_IS_OWNER), {"table": table}):
         raise StoreError("only the owner of its tables may move a mirror: connect as whoever ran `migrate`")
 
@@ -203,7 +203,7 @@ def _alone(source: Database, wanted: list[Table]) -> Iterator[sa.Connection]:
     """Give a transaction with a snapshot of everything, beside which nobody writes."""
     with _session(source) as connection:
         connection.exec_driver_sql(_LOCK_PATIENCE)
-        places = [f"{quoted(source.schema)}.{quoted(table.name)}" for table in wanted]
+        places = [f"{quote_identifier(source.schema)}.{quote_identifier(table.name)}" for table in wanted]
         try:
             connection.exec_driver_sql(_LOCK.format(", ".join(places)))
         except sa.exc.OperationalError as error:

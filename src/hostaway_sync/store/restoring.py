@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hostaway_sync.intents import IntentState
 from hostaway_sync.store import jobs
-from hostaway_sync.store.grants import quoted
+from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.marks import known
 from hostaway_sync.store.tables import conversation_messages, conversations, database_identity
@@ -79,7 +79,7 @@ def declare(database: Database) -> int:
 def _here(connection: sa.Connection) -> dict[str, int | None]:
     """Return where this database is, as far as its server tells."""
     schema = connection.get_execution_options()["schema_translate_map"][None]
-    place = connection.execute(sa.text(_PLACE), {"ledger": f"{quoted(schema)}.sent_messages"}).one()
+    place = connection.execute(sa.text(_PLACE), {"ledger": f"{quote_identifier(schema)}.sent_messages"}).one()
     here: dict[str, int | None] = {**dict.fromkeys(_PARTS), **place._asdict()}
     try:
         with connection.begin_nested():

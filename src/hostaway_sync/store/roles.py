@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 
 from hostaway_sync.errors import AccountError, StoreError, UsageError
 from hostaway_sync.store import audit, old_locks
-from hostaway_sync.store.grants import POLICIES, Groups, creating, granting, quoted
+from hostaway_sync.store.grants import POLICIES, Groups, creating, granting
+from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.tables import accounts, reader_bindings
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ def _groups(connection: sa.Connection, schema: str) -> Groups:
 
 def _found(connection: sa.Connection, schema: str, *, owned: bool = False) -> Groups | None:
     """Give the groups that the policies name, which thus are this schema's; with `owned` only to who may grant."""
-    wanted = {"accounts": f"{quoted(schema)}.accounts", "owned": owned, "names": list(POLICIES)}
+    wanted = {"accounts": f"{quote_identifier(schema)}.accounts", "owned": owned, "names": list(POLICIES)}
     found = {row.polname: row.rolname for row in connection.execute(_POLICIES, wanted)}
     return Groups(*(found[name] for name in POLICIES)) if len(found) == len(POLICIES) else None
 

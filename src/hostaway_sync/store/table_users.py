@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from hostaway_sync.store.grants import quoted
+from hostaway_sync.store.identifiers import quote_identifier
 
 if TYPE_CHECKING:
     from hostaway_sync.store.engine import Database
@@ -45,7 +45,7 @@ class TableUsers:
 
 def found(database: Database, table: str | None = None) -> TableUsers:
     """Return who has any table of ours in any way, or one table in more than reading."""
-    schema = quoted(database.schema)
+    schema = quote_identifier(database.schema)
     wanted = {"schema": schema} if table is None else {"table": f"{schema}.{table}"}
     query = sa.text(_OF_ANY if table is None else _OF_ONE_TO_WRITE)
     rows = database.transaction(lambda connection: connection.execute(query, wanted).all())

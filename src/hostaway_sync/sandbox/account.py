@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from hostaway_sync.sandbox.hooks import Hooks
+from hostaway_sync.sandbox.views import Views
 
 if TYPE_CHECKING:
     from hostaway_sync.sandbox.switches import Switches
@@ -52,6 +53,10 @@ class Account:
     spec: AccountSpec
     world: World
     hooks: Hooks = field(default_factory=Hooks)
+    views: Views = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.views = Views(self.world)
 
     def opens(self, secret: str) -> bool:
         """Say whether a client secret is right."""

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from hostaway_sync.sandbox.layout import FirstIds
     from hostaway_sync.sandbox.order import Entry
     from hostaway_sync.sandbox.switches import Switches
-    from hostaway_sync.sandbox.views import Fixed
 
 Payload = dict[str, Any]
 _REMEMBERED = 5_000
@@ -76,7 +75,6 @@ class Content:
         self._changed_listings: dict[int, Payload] = {}
         self._changed_conversations: dict[int, Conversation] = {}
         self._later_threads: dict[int, list[int]] = {}
-        self.kept_view: tuple[tuple[object, ...], Fixed] | None = None
         self._listed: OrderedDict[int, int | None] = OrderedDict()
         self._raw: dict[str, dict[int, bytes]] = {resource: {} for resource in RESOURCES}
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hostaway_sync.sandbox.exchange import MISSING, Reply, Request, failure, success
-from hostaway_sync.sandbox.views import Order, listing_view, reservation_view
+from hostaway_sync.sandbox.views import listing_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hostaway_sync.sandbox.switches import Presence, Switches
+    from hostaway_sync.sandbox.views import Order, Views
     from hostaway_sync.sandbox.world import World
 
 DEFAULT_LIMIT = 100
@@ -32,10 +33,11 @@ def wants_resources(request: Request, switches: Switches) -> bool:
     return flag == "1"
 
 
-def reservations(world: World, request: Request) -> Reply:
+def reservations(views: Views, request: Request) -> Reply:
     """List reservations, newest `updatedOn` first; `afterId` beats `offset`."""
+    world = views.world
     limit = _limit(request, world.switches)
-    order = reservation_view(world, request)
+    order = views.reservations(request)
     start = _start(world, order, request)
     if isinstance(start, Reply):
         return start

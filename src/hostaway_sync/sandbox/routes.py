@@ -198,7 +198,7 @@ ROUTES = (
     Route("GET", "/listings/{id}", _listing),
     Route("DELETE", "/listings/{id}", _delete_listing),
     Route("GET", "/listings/{id}/calendar", _calendar),
-    Route("GET", "/reservations", lambda account, request: lists.reservations(account.world, request)),
+    Route("GET", "/reservations", lambda account, request: lists.reservations(account.views, request)),
     Route("GET", "/reservations/{id}", _reservation),
     Route("DELETE", "/reservations/{id}", _delete_reservation),
     Route("GET", "/reservations/{id}/conversations", _conversations_of, needs_inbox="conversations"),

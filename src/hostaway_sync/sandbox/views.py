@@ -79,18 +79,29 @@ _LISTING_SORTS: Final = {
 }
 
 
-def reservation_view(world: World, request: Request) -> Order:
-    """Give the reservations a request asks for, in the order it asks for."""
-    tests = _tests(request, equal=_EQUAL, starts=_FROM, ends=_UNTIL, activity=world.switches.activity_filter == "days")
-    sort, down = _sort(request, "Desc")
-    if sort not in _RESERVATION_SORTS or world.switches.sort_parameters == "ignored":
-        sort = ""
-    if not tests and not sort:
-        return world.reservation_order
-    key = (world.revision, sort, down, *sorted(tests))
-    if world.kept_view is None or world.kept_view[0] != key:
-        world.kept_view = (key, Fixed(_read_reservations(world, tests, sort, down=down)))
-    return world.kept_view[1]
+class Views:
+    """The lists of one account's world; the last filtered one is kept until something happens there.
+
+    Take the world's `lock` around a call.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._kept: tuple[tuple[object, ...], Fixed] | None = None
+
+    def reservations(self, request: Request) -> Order:
+        """Return the reservations a request asks for, in the order it asks for."""
+        world, by_days = self.world, self.world.switches.activity_filter == "days"
+        tests = _tests(request, equal=_EQUAL, starts=_FROM, ends=_UNTIL, activity=by_days)
+        sort, down = _sort(request, "Desc")
+        if sort not in _RESERVATION_SORTS or world.switches.sort_parameters == "ignored":
+            sort = ""
+        if not tests and not sort:
+            return world.reservation_order
+        key = (world.revision, sort, down, *sorted(tests))
+        if self._kept is None or self._kept[0] != key:
+            self._kept = (key, Fixed(_read_reservations(world, tests, sort, down=down)))
+        return self._kept[1]
 
 
 def _read_reservations(world: World, tests: list[Test], sort: str, *, down: bool) -> list[Entry]:

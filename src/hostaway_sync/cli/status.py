@@ -10,6 +10,7 @@ import typer
 from hostaway_sync.cli import output
 from hostaway_sync.cli.arguments import AnyAccountId, Json
 from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.cli.status_words import budget_words, run_words, since, styled, waiting_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from hostaway_sync.store.facts import AccountFacts, BucketUse, Overview
-    from hostaway_sync.sync.health import Condition, Health
+    from hostaway_sync.store.facts import AccountFacts, Overview
+    from hostaway_sync.sync.health import Health
 
 _RUNS = 20
 
@@ -114,56 +115,6 @@ def note(facts: AccountFacts, health: Health, now: datetime) -> str:
     wrong = f"{worst} (and {len(more)} more)" if more else worst
     waiting = waiting_words(facts, now) if facts.deferred.deliveries else ""
     return "; ".join(words for words in (run_words(facts, now), waiting, wrong) if words)
-
-
-def run_words(facts: AccountFacts, now: datetime) -> str:
-    """Say what works on the account now; empty when nothing does."""
-    from hostaway_sync.sync.health import age
-
-    run = facts.under_way
-    if facts.lease is None:
-        return ""
-    if run is None:
-        return "another command works on it"
-    lasting = age(now - (run.started_at or run.triggered_at))
-    return f"{run.mode} run for {lasting}, {facts.records_read:,} records so far"
-
-
-def waiting_words(facts: AccountFacts, now: datetime) -> str:
-    """Say how many deliveries wait for their object to be read again, and for how long."""
-    from hostaway_sync.sync.health import age
-
-    waiting = facts.deferred
-    oldest = f", the oldest for {age(now - waiting.oldest_at)}" if waiting.oldest_at else ""
-    return f"{waiting.deliveries:,} deliver{'y' if waiting.deliveries == 1 else 'ies'} waiting{oldest}"
-
-
-def since(moment: datetime | None, now: datetime) -> str:
-    """Say how long ago something was; `never` when it was not."""
-    from hostaway_sync.sync.health import ago
-
-    return ago(moment, now) if moment else "never"
-
-
-def styled(condition: Condition) -> Text:
-    """Give a condition in its colour."""
-    from rich.text import Text
-
-    colours = {"failing": "red", "differs": "red", "late": "yellow", "never": "yellow", "check": "yellow"}
-    return Text(
-        condition.value,
-        style={"ok": "green", "running": "cyan", "disabled": "dim"}.get(condition, colours.get(condition, "")),
-    )
-
-
-def budget_words(use: BucketUse, now: datetime) -> str:
-    """Say how much of the address's request limit is used."""
-    from hostaway_sync.sync.health import limit_troubles
-
-    used = (
-        f"budget of this address: {use.used:,} of {use.limit:,} requests in the last {use.window.total_seconds():g} s"
-    )
-    return "; ".join((used, *limit_troubles(use, now)))
 
 
 def _sums(verdicts: Sequence[Health]) -> str:

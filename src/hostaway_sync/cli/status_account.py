@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.cli import output
 from hostaway_sync.cli.grid import Column, Grid, say
-from hostaway_sync.cli.status import run_words, styled, waiting_words
+from hostaway_sync.cli.status_words import run_words, styled, waiting_words
 from hostaway_sync.records import Mark, Resource
 from hostaway_sync.store.facts import Rows
 from hostaway_sync.sync.health import age, ago, counted

@@ -1,7 +1,7 @@
 """Alarms: what is wrong with an account until its cause was seen to be gone. Pure; the time comes as an argument.
 
     cause seen ──→ stands, is told ──→ told again once in 24 hours ──→ cause seen to be gone: is told, ends
-                                  └──→ another cause seen: told at once
+                                  └──→ another cause seen: told at once, unless it was told in the last 24 hours
 
 A run that does not look at a cause leaves its alarm as it is.
 """
@@ -9,15 +9,16 @@ A run that does not look at a cause leaves its alarm as it is.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from hostaway_sync.moments import is_known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 TOLD_EVERY = timedelta(hours=24)
 # What tells two causes apart, though it has digits: an address, and the status of an answer. Else a word with digits is
@@ -60,14 +61,27 @@ class Cause:
         """What is wrong, without figures and times: they change while the cause is the same."""
         return _FIGURES.sub(lambda found: found["kept"] or f"# {found['noun'] or ''}", self.sentence)
 
+    @property
+    def digest(self) -> str:
+        """The gist without its words, which may be a guest's."""
+        return sha256(self.gist.encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A cause that stands; `told_at` is when a run last said so, None where none did."""
+    """A cause that stands.
+
+    Attributes:
+        cause: what is wrong.
+        since: when it was first seen.
+        told_at: when a run last said so; None where none did in the last 24 hours.
+        others: by digest, when a run last told the other causes that this alarm had in the last 24 hours.
+    """
 
     cause: Cause
     since: datetime
     told_at: datetime | None = None
+    others: Mapping[str, datetime] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[AlarmKind, str]:
@@ -96,7 +110,7 @@ class Standing:
 
     Attributes:
         alarms: those that stand, oldest first.
-        told: those of them that this run tells: they began, have another cause, or were not told for 24 hours.
+        told: those of them that this run tells: their cause was not told in the last 24 hours.
         ended: those whose cause this run saw to be gone.
     """
 
@@ -119,8 +133,11 @@ def after(before: Iterable[Alarm], seen: Seen, now: datetime) -> Standing:
 
 def is_to_be_told(alarm: Alarm, now: datetime) -> bool:
     """Return whether an alarm is to be told at `now`."""
-    at = alarm.told_at
-    return at is None or now - at >= TOLD_EVERY or not is_known(at, now)
+    return not _is_lately(alarm.told_at, now)
+
+
+def _is_lately(told_at: datetime | None, now: datetime) -> bool:
+    return told_at is not None and now - told_at < TOLD_EVERY and is_known(told_at, now)
 
 
 def _is_gone(alarm: Alarm, seen: Seen) -> bool:
@@ -130,6 +147,8 @@ def _is_gone(alarm: Alarm, seen: Seen) -> bool:
 def _renewed(known: Alarm | None, cause: Cause, now: datetime) -> Alarm:
     if known is None:
         return Alarm(cause, now)
-    told_at = known.told_at if cause.gist == known.cause.gist else None
+    told = {**known.others} if known.told_at is None else {**known.others, known.cause.digest: known.told_at}
+    lately = {digest: at for digest, at in told.items() if _is_lately(at, now)}
+    told_at = lately.pop(cause.digest, None)
     needs_sweep = cause.needs_sweep or known.cause.needs_sweep
-    return replace(known, cause=replace(cause, needs_sweep=needs_sweep), told_at=told_at)
+    return replace(known, cause=replace(cause, needs_sweep=needs_sweep), told_at=told_at, others=lately)

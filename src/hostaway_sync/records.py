@@ -247,7 +247,7 @@ class ResourceReport:
     """What one run did with one resource.
 
     `away`: why no process asks the source for a while, if none does. `ids`: of a dry run, those that a run would insert
-    or update; None: it was none.
+    or update; None: it was none. `follows`: the resource that was not whole, where that alone is what is wrong here.
     """
 
     state: RunState
@@ -257,6 +257,7 @@ class ResourceReport:
     can_recover: bool = False
     away: str | None = None
     ids: Mapping[Change, Sequence[int]] | None = None
+    follows: Resource | None = None
 
 
 @dataclass(frozen=True, slots=True)

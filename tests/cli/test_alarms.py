@@ -90,6 +90,45 @@ def test_an_alarm_is_told_once_a_day(town: Build, program: Program) -> None:
         assert (done.returncode, BRAKE in done.stderr) == (1, is_told)
 
 
+def test_causes_in_turns_are_told_once_a_day_each(town: Build, program: Program) -> None:
+    """Processes share what was told: two errors that take turns are two sentences a day, not one an hour."""
+    here = mirrored(town, conversations=False)
+    for hour in range(6):
+        fault = faults.status(404) if hour % 2 else faults.status(403)
+        rule = here.sandbox.faults.add(fault, route="GET /reservations", times=None)
+        done = program(here, "sync", "70001")
+        assert (done.returncode, bool(done.stderr)) == (1, hour < 2)
+        here.sandbox.faults.remove(rule)
+
+
+def test_a_braked_sweep_of_conversations_is_one_alarm(town: Build, program: Program) -> None:
+    """The messages, whose list it is, raise none of their own, and end none when the next run reads them."""
+    here = mirrored(town, reservations=40)
+    for row_id in list(here.truth("conversations"))[:15]:
+        here.sandbox.world.delete_conversation(row_id)
+    begun = program(here, "sync", "70001", "--full")
+    assert (begun.returncode, "conversations: 15 of" in begun.stderr, "messages:" in begun.stderr) == (1, True, False)
+    assert here.ask("SELECT kind, resource FROM alarms") == [("brake", "conversations")]
+    for more in ((), ("--full",), ()):
+        done = program(here, "sync", "70001", *more)
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    over = program(here, "sync", "70001", "--full", "--accept-missing")
+    assert (over.returncode, over.stderr.count("over, after it began")) == (0, 1)
+
+
+def test_a_dry_run_says_what_stands(town: Build, program: Program) -> None:
+    """Whenever it was told before: a person asks; and neither the alarm nor when it was told changes."""
+    here, _ = braked(town)
+    assert program(here, "sync", "70001", "--full").returncode == 1
+    before = here.ask("SELECT * FROM alarms")
+    for command in (("sync", "70001"), ("sync-all",)):
+        done = program(here, *command, "--dry-run")
+        assert (done.returncode, BRAKE in done.stderr) == (1, True)
+    document = json.loads(program(here, "sync", "70001", "--dry-run", "--json").stdout)
+    assert (document["state"], document["alarms"][0]["kind"]) == ("partial", "brake")
+    assert here.ask("SELECT * FROM alarms") == before
+
+
 def test_a_word_from_a_person_ends_the_brake(town: Build, program: Program) -> None:
     """Rows that are really gone are no alarm any more."""
     here = mirrored(town, reservations=40, conversations=False)

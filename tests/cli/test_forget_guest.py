@@ -82,3 +82,21 @@ def test_whoever_is_nowhere_is_not_silently_forgotten(town: Callable[..., Town],
     assert (code, found) == (1, [3])
     assert "nothing is here of reservation 3" in said
     assert forget("--reservation", "3")[0] == 0
+
+
+def test_an_alarm_goes_on_saying_what_to_do(town: Callable[..., Town], program: Program) -> None:
+    """Its words are erased where they name the guest; that something is wrong, and which command tells what, is not."""
+    here = town(reservations=6, conversations=False)
+    number = min(here.truth("reservations"))
+    here.mirror().sync(here.account_id)
+    for resource, needs_sweep in (("listings", True), ("messages", False)):
+        here.ask(
+            "INSERT INTO alarms (account_id, kind, resource, sentence, since, needs_sweep) VALUES"
+            f" (70001, 'partial', '{resource}', 'no answer about {number}', now(), {needs_sweep}) RETURNING 1"
+        )
+    assert program(here, "forget-guest", "--account", "70001", "--reservation", str(number), "--yes").returncode == 0
+    done = program(here, "sync", "70001", "--resource", "reservations")
+    erased = "what is wrong was erased with a guest; `hostaway-sync sync 70001"
+    assert (done.returncode, done.stderr.count(erased)) == (1, 2)
+    assert f"listings: {erased} --full` says it anew" in done.stderr
+    assert f"messages: {erased}` says it anew" in done.stderr

@@ -74,6 +74,16 @@ def test_a_run_that_was_cut_goes_on_after_its_last_page(
     assert report.resources[Resource.RESERVATIONS].counts.inserted == SIZE - met
 
 
+def test_a_first_sync_that_was_cut_in_its_threads_is_full_to_the_end(town: Build) -> None:
+    """All lists are read, and yet what goes on is no run of what changed; the run after it is one."""
+    here = town(reservations=40)
+    cut(here, after=3, route="GET /conversations/{id}/messages", full=False)
+    assert go_on(here, full=False).mode is Mode.FULL
+    assert here.ask("SELECT DISTINCT mode FROM sync_runs") == [("full",)]
+    assert here.mirror().sync(here.account_id).mode is Mode.INCREMENTAL
+    assert here.differences() == {}
+
+
 def test_a_walk_may_be_cut_again_and_again(town: Build) -> None:
     """Each run reads a page; the counts of the runs add up to the list."""
     here = a_town(town)

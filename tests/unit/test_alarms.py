@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,7 +48,7 @@ def test_an_alarm_ends_only_by_what_shows_that_its_cause_is_gone(
     runs: list[tuple[dict[Resource, tuple[str, bool]], int]],
 ) -> None:
     """Whatever runs follow: told when it begins, has another cause, or was not told for 24 hours; and when it ends."""
-    now, told = NOON, dict[object, tuple[datetime, str]]()
+    now, told = NOON, dict[object, dict[str, datetime]]()
     alarms: tuple[Alarm, ...] = ()
     for states, hours in runs:
         now += hours * HOUR
@@ -55,12 +56,11 @@ def test_an_alarm_ends_only_by_what_shows_that_its_cause_is_gone(
         result = after(alarms, reported(states), now)
         alarms = result.alarms
         for alarm in result.told:
-            at, sentence = told.get(alarm.key, (NOON, ""))
-            assert sentence != alarm.cause.sentence or now - at >= TOLD_EVERY
-            told[alarm.key] = now, alarm.cause.sentence
+            said = told.setdefault(alarm.key, {})
+            assert now - said.get(alarm.cause.sentence, NOON - TOLD_EVERY) >= TOLD_EVERY
+            said[alarm.cause.sentence] = now
         for alarm in alarms:
-            at, sentence = told[alarm.key]
-            assert (sentence, now - at < TOLD_EVERY) == (alarm.cause.sentence, True)
+            assert now - told[alarm.key][alarm.cause.sentence] < TOLD_EVERY
             if alarm.key in before:
                 assert alarm.since == before[alarm.key].since
         for alarm in result.ended:
@@ -128,6 +128,39 @@ def test_another_cause_is_told_at_once(first: str, then: str, *, is_told: bool) 
     assert [alarm.cause.sentence for alarm in later.told] == ([then] if is_told else [])
     again = after(later.alarms, Seen((Cause(AlarmKind.PARTIAL, "listings", then),)), NOON + 2 * HOUR)
     assert again.told == ()
+
+
+def causes_told(sentences: list[str]) -> list[list[str]]:
+    """Return what each run of an account tells whose hourly runs see these causes, one after the other."""
+    told: list[list[str]] = []
+    alarms: tuple[Alarm, ...] = ()
+    for hour, sentence in enumerate(sentences):
+        result = after(alarms, Seen((Cause(AlarmKind.PARTIAL, "listings", sentence),)), NOON + hour * HOUR)
+        alarms = result.alarms
+        told.append([alarm.cause.sentence for alarm in result.told])
+    return told
+
+
+@pytest.mark.parametrize("causes", [("refused", "torn"), ("refused", "torn", "late")])
+def test_causes_that_come_in_turns_are_each_told_once_a_day(causes: tuple[str, ...]) -> None:
+    """An hourly line in a crontab does not mail each hour because another cause comes back."""
+    turns = [causes[hour % len(causes)] for hour in range(48)]
+    told = causes_told(turns)
+    for day in (0, 24):
+        assert sorted(chain.from_iterable(told[day : day + 24])) == sorted(causes)
+    assert told[: len(causes)] == [[cause] for cause in causes]
+
+
+def test_what_follows_from_another_resource_is_no_alarm_of_its_own() -> None:
+    """Where only the list of conversations was not whole, that one says so."""
+    braked = ResourceReport(RunState.FAILED, Counts(), error="15 of 40 rows are gone")
+    following = ResourceReport(RunState.FAILED, Counts(), error="not listed", follows=Resource.CONVERSATIONS)
+    parts = {Resource.CONVERSATIONS: braked, Resource.MESSAGES: following}
+    found = seen(parts, LISTS, {Resource.CONVERSATIONS})
+    assert [(cause.kind, cause.resource) for cause in found.causes] == [(AlarmKind.BRAKE, "conversations")]
+    assert (AlarmKind.PARTIAL, "messages") not in found.gone | found.swept
+    told = RunReport(7, Mode.FULL, RunState.FAILED, 0, 0.0, parts, "x", standing=after((), found, NOON))
+    assert failures(told) == [("conversations: 15 of 40 rows are gone", True)]
 
 
 def report(state: RunState, error: str | None, told_at: datetime | None) -> RunReport:

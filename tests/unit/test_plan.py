@@ -114,7 +114,10 @@ def test_the_inbox_is_closed_after_enough_refusals_in_a_row() -> None:
 @pytest.mark.parametrize(
     ("parts", "listed_whole", "said"),
     [
-        (plan.Parts(forbidden=3, doubtful=1), False, "the list of conversations was not read whole"),
+        (plan.Parts(read=3), False, plan.NOT_LISTED),
+        (plan.Parts(), False, plan.NOT_LISTED),
+        (plan.Parts(read=9, failed=2, first_failure="502"), False, "2 conversations could not be read: 502"),
+        (plan.Parts(forbidden=3, doubtful=1), False, "the account may not read its inbox (403 on every conversation)"),
         (plan.Parts(read=9, failed=2, first_failure="502"), True, "2 conversations could not be read: 502"),
         (plan.Parts(forbidden=3, doubtful=1), True, "the account may not read its inbox (403 on every conversation)"),
         (plan.Parts(read=1, forbidden=3, doubtful=1), True, "3 conversations may not be read (403)"),

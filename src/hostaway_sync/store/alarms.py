@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -22,7 +23,8 @@ def standing(connection: sa.Connection, account_id: int | None = None) -> dict[i
     found: dict[int, tuple[Alarm, ...]] = {}
     for row in connection.execute(query):
         cause = Cause(AlarmKind(row.kind), row.resource, row.sentence, row.needs_sweep)
-        found[row.account_id] = (*found.get(row.account_id, ()), Alarm(cause, row.since, row.told_at))
+        others = {digest: datetime.fromisoformat(at) for digest, at in row.others_told.items()}
+        found[row.account_id] = (*found.get(row.account_id, ()), Alarm(cause, row.since, row.told_at, others))
     return found
 
 
@@ -35,6 +37,7 @@ def store(connection: sa.Connection, account_id: int, after: Standing) -> None:
             "sentence": alarm.cause.sentence,
             "since": alarm.since,
             "told_at": alarm.told_at,
+            "others_told": {digest: at.isoformat() for digest, at in alarm.others.items()},
             "needs_sweep": alarm.cause.needs_sweep,
         }
         statement = insert(alarms).values(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from hostaway_sync.alarms import AlarmKind
 from hostaway_sync.deliveries import Target
 from hostaway_sync.records import Resource
 from hostaway_sync.store import erasure, forgotten, traces
@@ -152,6 +153,15 @@ _CERTIFIED: Final = sa.cast(
     ),
     verifications.c.certificate.type,
 )
+# An alarm goes on standing, and must go on saying what to do.
+_STILL_WRONG: Final = sa.func.format(
+    sa.literal_column("'%s: what is wrong was %s; `hostaway-sync %s %s%s` says it anew'"),
+    sa.func.coalesce(sa.func.nullif(alarms.c.resource, ""), "verify"),
+    ERASED,
+    sa.case((alarms.c.kind == AlarmKind.DIFFERS.value, "verify"), else_="sync"),
+    alarms.c.account_id,
+    sa.case((alarms.c.needs_sweep, " --full"), else_=""),
+)
 WORDS: Final = (
     Words(sent_messages, _UNSAID, by_columns(sent_messages.c.reservation_id, sent_messages.c.conversation_id)),
     Words(webhook_log, _UNDELIVERED, _in_inbox, searched=("payload", "error", "headers", "event")),
@@ -161,7 +171,7 @@ WORDS: Final = (
     Words(job_attempts, {"error": ERASED, "traceback": None}, _in_jobs, searched=("error", "traceback")),
     Words(sync_runs, {"error": ERASED}, searched=("error",)),
     Words(sync_run_resources, {"error": ERASED}, searched=("error",)),
-    Words(alarms, {"sentence": ERASED}, searched=("sentence",)),
+    Words(alarms, {"sentence": _STILL_WRONG}, searched=("sentence",)),
     Words(verifications, {"certificate": _CERTIFIED}, searched=("certificate",)),
 )
 # Numbers, marks and times; of `audit_log`, ids and counts. `accounts` has people, but no guests.

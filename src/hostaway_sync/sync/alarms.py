@@ -26,6 +26,7 @@ def seen(reports: Mapping[Resource, ResourceReport], whole: Collection[Resource]
     """Return what a run saw.
 
     A list that was read whole is a sweep of it, and so is any reading of messages: all threads that are due are read.
+    What is wrong only because another resource was not whole is told of that one alone.
 
     Args:
         reports: how each resource ended.
@@ -45,7 +46,7 @@ def seen(reports: Mapping[Resource, ResourceReport], whole: Collection[Resource]
         elif report.state is RunState.SUCCESS:
             gone |= {partial, brake}
             swept |= {partial, brake} if is_sweep else set()
-        elif report.away is None:
+        elif report.away is None and report.follows is None:
             is_doubt = report.state is RunState.PARTIAL and resource in whole
             causes.append(Cause(AlarmKind.PARTIAL, resource.value, sentence, needs_sweep=is_doubt))
     return Seen(tuple(causes), frozenset(gone), frozenset(swept))
@@ -69,9 +70,10 @@ def settle(database: Database, lease: Lease, found: Seen) -> Standing:
     return database.transaction(write)
 
 
-def unchanged(database: Database, account_id: int) -> Standing:
-    """Return the alarms of an account as they stand, for a run that looks at nothing."""
-    return Standing(database.transaction(lambda c: alarms.standing(c, account_id)).get(account_id, ()))
+def unchanged(database: Database, account_id: int, *, tells: bool = False) -> Standing:
+    """Return the alarms of an account as they stand, for a run that looks at nothing; with `tells`, it tells them."""
+    standing = database.transaction(lambda c: alarms.standing(c, account_id)).get(account_id, ())
+    return Standing(standing, told=standing if tells else ())
 
 
 def _with_certificate(connection: sa.Connection, account_id: int, found: Seen) -> Seen:

@@ -23,7 +23,11 @@ def failures(report: RunReport) -> list[tuple[str, bool]]:
     An alarm that was told lately is not, nor is the failure of this run that it stands for.
     """
     quiet = {alarm.cause.sentence for alarm in report.standing.alarms if alarm not in report.standing.told}
-    said = [f"{resource}: {part.error}" for resource, part in report.resources.items() if part.error]
+    said = [
+        f"{resource}: {part.error}"
+        for resource, part in report.resources.items()
+        if part.error and part.follows not in report.resources
+    ]
     said += [sentence for sentence in map(_sentence, report.standing.alarms) if sentence not in said]
     return [(sentence, sentence not in quiet) for sentence in said]
 

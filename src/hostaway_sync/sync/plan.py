@@ -35,6 +35,8 @@ UNLISTED_FOR = timedelta(hours=20)
 FAILED_THREADS = 5
 # The walk of a whole list that was cut is taken up if it began within so long.
 TAKEN_UP_WITHIN = timedelta(hours=24)
+# What is wrong with messages where nothing is but the list of their conversations.
+NOT_LISTED = "the list of conversations was not read whole"
 
 
 def whole_lists(
@@ -171,9 +173,7 @@ class Parts:
 
 
 def parts_error(parts: Parts, *, listed_whole: bool) -> str | None:
-    """Give the one sentence about lists that were not read whole; None when all were."""
-    if not listed_whole:
-        return "the list of conversations was not read whole"
+    """Give the one sentence about lists that were not read whole, what is wrong with them first; None when all were."""
     if parts.failed:
         return f"{parts.failed} conversations could not be read: {parts.first_failure}"
     if parts.forbidden and not parts.read:
@@ -182,7 +182,7 @@ def parts_error(parts: Parts, *, listed_whole: bool) -> str | None:
         return f"{parts.forbidden} conversations may not be read (403)"
     if parts.doubtful:
         return f"{parts.doubtful} conversations were not read whole"
-    return None
+    return None if listed_whole else NOT_LISTED
 
 
 def final_state(reports: Iterable[ResourceReport]) -> RunState:

@@ -50,6 +50,8 @@ class Run:
         self._api_calls = 0
         self._began = time.monotonic()
         self._mode = Mode.FULL
+        self._is_full = True
+        self._is_first = account.last_sync_at is None
         self._whole: frozenset[Resource] = frozenset()
         self._marks: dict[Resource, Mark] = {}
         self._decided_at: datetime | None = None
@@ -99,7 +101,10 @@ class Run:
         if self._order.dry_run:
             dry = DryRecorder(self._database, self._owner)
             parts = self._mirror(source, dry, progress).items()
-            return self._report({resource: replace(part, ids=dry.ids(resource)) for resource, part in parts}, source)
+            report = self._report({resource: replace(part, ids=dry.ids(resource)) for resource, part in parts}, source)
+            # A person asks for it, who is to hear what stands however lately that was told.
+            standing = alarms.unchanged(self._database, self._owner.account_id, tells=True)
+            return replace(report, standing=standing)
         run_id = self._run_id or runs.trigger(
             self._database, self._owner.account_id, self._mode, max_retries=self._order.max_retries
         )
@@ -216,10 +221,6 @@ class Run:
         in_flight = self._order.in_flight
         return mirror_parts(self._owner.account_id, resource, source, recorder, progress, in_flight, listed=listed)
 
-    @property
-    def _is_full(self) -> bool:
-        return self._mode is Mode.FULL
-
     def _is_needless(self) -> bool:
         since = self._order.unless_since
         if since is None:
@@ -237,7 +238,10 @@ class Run:
         self._whole = plan.whole_lists(
             order.resources, self._marks, now, full=order.full, sweep_after=order.sweep_after
         )
-        self._mode = Mode.FULL if order.full or self._whole else Mode.INCREMENTAL
+        self._is_full = order.full or bool(self._whole)
+        # What goes on where a first sync was cut ends that: it is no run of what changed since the last one.
+        is_first = self._is_first and set(order.resources) == set(Resource)
+        self._mode = Mode.FULL if self._is_full or is_first else Mode.INCREMENTAL
 
     def _report(self, reports: dict[Resource, ResourceReport], source: Source) -> RunReport:
         return RunReport(

@@ -120,7 +120,9 @@ def mirror_parts(
     if error is None:
         return ResourceReport(RunState.SUCCESS, counts, oddities)
     state = RunState.PARTIAL if parts.read else RunState.FAILED
-    return ResourceReport(state, counts, oddities, error, can_recover=bool(parts.failed or parts.doubtful))
+    follows = Resource.CONVERSATIONS if error == plan.NOT_LISTED else None
+    can_recover = bool(parts.failed or parts.doubtful)
+    return ResourceReport(state, counts, oddities, error, can_recover=can_recover, follows=follows)
 
 
 def _read_all(

@@ -178,6 +178,13 @@ alarms = Table(
     Column("sentence", Sentence, nullable=False, comment="what is wrong, and what to do"),
     Column("since", Timestamp, nullable=False),
     Column("told_at", Timestamp, comment="when a run last said so"),
+    Column(
+        "others_told",
+        JSONB,
+        nullable=False,
+        server_default=text("'{}'"),
+        comment="when a run last told other causes of the last 24 hours, by SHA-256",
+    ),
     Column("needs_sweep", Boolean, nullable=False, comment="only a whole list can show that it is gone"),
     PrimaryKeyConstraint("account_id", "kind", "resource"),
     account_key(),

@@ -19,7 +19,8 @@ def worker(
     """Work off deliveries and queued syncs, until it is stopped.
 
     As many may run as you like, on as many machines. One that is stopped finishes what it has in hand or gives it back
-    within ten seconds; the work of one that is killed is given back within a minute. Metrics are left once a minute.
+    within ten seconds; the work of one that is killed is taken over within seconds by a worker of the same host, and
+    within a minute by any other one. Metrics are left once a minute.
     """
     from hostaway_sync.cli.reporting import exported
 

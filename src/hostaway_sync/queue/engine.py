@@ -6,19 +6,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from procrastinate import App
+from procrastinate.manager import JobManager
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 from hostaway_sync.queue.announcements import LenientConnector
-from hostaway_sync.store import jobs, sessions
+from hostaway_sync.store import jobs, rights, sessions, workers
 from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.jobs import Job
+from hostaway_sync.store.process_names import this_process
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     import sqlalchemy as sa
     from procrastinate import JobContext
+    from procrastinate.connector import BaseConnector
     from psycopg import AsyncConnection
 
     from hostaway_sync.store.engine import Database
@@ -58,12 +61,48 @@ def engine_of(database: Database, lanes: Iterable[str], attempt: Attempt) -> App
             timeout=5.0,
         )
     )
+    app.job_manager = _ProvenWorkers(app.connector, this_process())
     for kind in lanes:
         app.task(name=kind, queue=kind, pass_context=True)(_named(partial(attempt, kind)))
     # The engine watches over its heartbeat and its listener only until the first of its side tasks returns, and the
     # one for periodic tasks returns at once where there are none. A worker without a heartbeat counts as dead.
     app.periodic(cron=_HARDLY_EVER)(app.task(name="nothing", queue=jobs.REFRESH)(_nothing))
     return app
+
+
+class _ProvenWorkers(JobManager):
+    """The engine's statements, with the right of each worker to prove that its process lives; see `store.workers`.
+
+    Args:
+        connector: of the engine.
+        process: this process, as `this_process` names it.
+    """
+
+    def __init__(self, connector: BaseConnector, process: str) -> None:
+        super().__init__(connector)
+        self._process = process
+
+    async def register_worker(self) -> int:
+        """Register a worker, and claim its right before it begins any job."""
+        worker_id = await super().register_worker()
+        await self._claim(worker_id)
+        return worker_id
+
+    async def update_heartbeat(self, worker_id: int) -> None:
+        """Say that a worker lives, and renew its right."""
+        await super().update_heartbeat(worker_id)
+        await self._claim(worker_id)
+
+    async def unregister_worker(self, worker_id: int) -> None:
+        """Unregister a worker that ended, and give back its right."""
+        await super().unregister_worker(worker_id)
+        right = workers.right_of(worker_id)
+        await self.connector.execute_query_async(query=workers.GIVE_BACK, right=right, owner=self._process)
+
+    async def _claim(self, worker_id: int) -> None:
+        right = workers.right_of(worker_id)
+        arguments = {"right": right, "owner": self._process, "life": rights.LIFE}
+        await self.connector.execute_query_async(query=workers.CLAIM, **arguments)
 
 
 def _conninfo(engine: sa.Engine) -> str:

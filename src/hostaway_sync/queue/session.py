@@ -45,8 +45,8 @@ class Rhythm:
     Attributes:
         poll: looks for jobs although nobody announced one: some became due.
         heartbeat: says that it lives.
-        silent: who has not said so for as long is taken for dead.
-        rescue: looks for jobs of the dead.
+        silent: a worker that has not said so for as long is taken for dead, whether or not its process can be seen.
+        rescue: looks for jobs of workers that died.
         upkeep: looks for forgotten deliveries, and prunes.
         grace: what is in hand when it is told to stop has as long to end by itself.
         last_words: and then as long to be given back.
@@ -55,7 +55,7 @@ class Rhythm:
     poll: float = 1.0
     heartbeat: float = 10.0
     silent: float = 30.0
-    rescue: float = 10.0
+    rescue: float = 5.0
     upkeep: float = 60.0
     grace: float = 6.0
     last_words: float = 3.0

@@ -5,11 +5,12 @@ Every worker does it; two at once do each other no harm.
 
 from __future__ import annotations
 
+import logging
 from random import random
 from typing import TYPE_CHECKING
 
 from hostaway_sync.queue import conclusion
-from hostaway_sync.store import inbox, jobs, pruning
+from hostaway_sync.store import inbox, jobs, pruning, workers
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -20,9 +21,13 @@ if TYPE_CHECKING:
     from hostaway_sync.queue.policy import Policy
     from hostaway_sync.store.engine import Database
 
+log = logging.getLogger(__name__)
+
 
 def rescue_stalled(database: Database, policy: Policy, kinds: Collection[str], *, silent_for: timedelta) -> int:
-    """Defer anew what workers had begun that have been silent for so long; give how many jobs that were."""
+    """Defer anew what workers had begun that died, or were silent for so long; return how many jobs that were."""
+    for worker_id in database.transaction(workers.remove_dead):
+        log.info("worker %d: its process has died: what it had in hand is taken over at once", worker_id)
 
     def rescue_one(connection: sa.Connection) -> bool:
         stalled = jobs.take_stalled(connection, kinds, silent_for=silent_for)

@@ -138,6 +138,7 @@ class Drafts:
         now = self._database.transaction(jobs.now)
         concerns = guards.concerns(
             status=found.stay.status,
+            off=self._wiring.words.off,
             departure_date=found.stay.departure_date,
             is_gone=found.stay.is_gone,
             today=now.date(),
@@ -154,7 +155,7 @@ class Drafts:
         hours = asked.quiet_hours or self._wiring.settings.quiet_hours
         if asked.at_once or hours is None:
             return None
-        zone = addressees.zone(self._database, account_id, asked.reservation_id)
+        zone = addressees.zone(self._database, account_id, asked.reservation_id, self._wiring.words)
         return quiet_hours(hours, zone, asked.reservation_id)
 
     def _source(self, account_id: int) -> Client:

@@ -46,4 +46,6 @@ class Guests:
             for address in frozenset().union(*sought)
         }
         wanted = forgetting.Wanted(reservations, addresses)
-        return (forgetting.rehearse if dry_run else forgetting.forget)(self._database, account_id, wanted)
+        return (forgetting.rehearse if dry_run else forgetting.forget)(
+            self._database, account_id, wanted, self._wiring.words
+        )

@@ -13,7 +13,7 @@ from hostaway_sync.errors import AccountError
 from hostaway_sync.records import Owner, Resource, Unwatched
 from hostaway_sync.remembered_settings import upgrade
 from hostaway_sync.settings import SCHEMA
-from hostaway_sync.store import accounts, payload_rule, restoring, schema
+from hostaway_sync.store import accounts, restoring, schema
 from hostaway_sync.store.outlook import outlooks
 from hostaway_sync.store.overview import history
 from hostaway_sync.store.query import read_only
@@ -236,7 +236,7 @@ class Mirror(Doors):
         return forecast(self.status().accounts, self._wiring.terms(every))
 
     def _order(self, resources: tuple[Resource, ...], *, full: bool, dry_run: bool, max_retries: int = 0) -> Order:
-        payload_rule.require_setting(self._database, self._settings.payload_fields)
+        self._wiring.require_payload_rule()
         return Order(
             resources=resources,
             full=full,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import UsageError
-from hostaway_sync.redaction import Redaction, parse
+from hostaway_sync.redaction import Redaction, parse, require_needed
 from hostaway_sync.store import payload_rule, redacting
 
 if TYPE_CHECKING:
@@ -36,9 +36,12 @@ class PayloadFields:
         """
         try:
             rules = parse(rule)
+            require_needed(rules, self._wiring.words)
         except ValueError as error:
             raise UsageError(f"the rule {error}") from None
         database = self._wiring.database
-        new = Redaction(rules, redacting.secret_of(database, self._wiring.safe())) if rules else None
+        new = (
+            Redaction(rules, redacting.secret_of(database, self._wiring.safe()), self._wiring.words) if rules else None
+        )
         payload_rule.replace(database, new)
         return self.rule or ""

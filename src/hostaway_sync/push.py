@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hostaway_sync.store import accounts, alarms, dead_letters, jobs, payload_rule
+from hostaway_sync.store import accounts, alarms, dead_letters, jobs
 from hostaway_sync.store.deferred import living_workers
 from hostaway_sync.supervision import Supervisor
 from hostaway_sync.working import Work
@@ -80,7 +80,7 @@ class Push:
 
     def work(self, *, concurrency: int = WORKER_CONCURRENCY, drain: bool = False) -> None:
         """Do deferred work until a signal comes; with `drain`, until nothing is due."""
-        payload_rule.require_setting(self._database, self._wiring.settings.payload_fields)
+        self._wiring.require_payload_rule()
         supervisor = Supervisor()
         with self.worker(concurrency=concurrency, drain=drain, beat=supervisor.part()) as working:
             supervisor.ready()
@@ -116,7 +116,7 @@ class Push:
         """Take deliveries at `listener` until a signal comes, and work them meanwhile if a worker is wanted."""
         from hostaway_sync.webhooks.serving import serve
 
-        payload_rule.require_setting(self._database, self._wiring.settings.payload_fields)
+        self._wiring.require_payload_rule()
         supervisor = Supervisor()
         worker = self.worker(beat=supervisor.part()) if with_worker else nullcontext()
         trusted = self._wiring.settings.trusted_proxies

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from hostaway_sync.alarms import Standing
+from hostaway_sync.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -84,6 +85,7 @@ class Shape:
         is_ordered_by_stamp: the greater of two stamps is of the newer version; otherwise the later request is right.
         with_parts: top-level keys that move with the object's parts, which runs read without reading the object again.
         silent: top-level keys that move without any sign.
+        words: what the platform calls the fields of a payload; says nothing about how two are compared.
     """
 
     resource: Resource
@@ -93,6 +95,7 @@ class Shape:
     is_ordered_by_stamp: bool = True
     with_parts: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
+    words: Vocabulary = field(default_factory=Vocabulary, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +177,9 @@ class Source(Protocol):
     @property
     def api_calls(self) -> int:
         """Requests sent so far, token requests included."""
-        ...
 
     def stand_back(self) -> None:
         """Let others go first from now on: what is asked for next is much, and nobody waits for it."""
-        ...
 
     def walk(
         self,
@@ -204,7 +205,6 @@ class Source(Protocol):
             NotFound: the parent is gone.
             SourceError: anything else, after the retries it deserves.
         """
-        ...
 
     def get(self, resource: Resource, record_id: int, *, parent: int | None = None, why: str = "") -> Page:
         """Read one object, as a page of one record; `parent` is the conversation of a message.
@@ -214,11 +214,9 @@ class Source(Protocol):
             Forbidden: the account may not read it; the token itself works.
             SourceError: anything else, after the retries it deserves.
         """
-        ...
 
     def close(self) -> None:
         """Give back connections; may be called from another thread to end requests that wait."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Which fields of payloads are hidden before they are stored, and how: left out, or replaced by a keyed hash.
 
-    reservations.guestEmail=drop          one key of a resource; its copies in conversations, too
-    *.phone=hash                          of every resource
-    reservations.customFieldValues.value=drop   a path; of a list, every item is meant
+    reservations.phone=drop          one key of a resource; its copies in conversations, too
+    *.phone=hash                     of every resource
+    reservations.fields.value=drop   a path; of a list, every item is meant
 
 A hash is the same for the same value, whatever its capital letters, so that rows can still be told apart and joined.
 """
@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
+
+    from hostaway_sync.vocabulary import Vocabulary
 
 HASH_RULE: Final = b"\x02"
 """First byte of the hash of a payload of which fields are hidden; four bytes for the setting follow."""
@@ -28,19 +30,6 @@ _HASHED: Final = "hmac-sha256:"
 _UNREAD: Final = b"not kept: "
 _IS_HASHED: Final = re.compile(rb'"hmac-sha256:[0-9a-f]{32}"')
 _RESOURCES: Final = ("listings", "reservations", "conversations", "messages")
-# Whatever an object is known, dated and joined by stays, or the mirror would not work.
-_NEEDED: Final[Mapping[str, frozenset[str]]] = {
-    "listings": frozenset({"id", "latestActivityOn"}),
-    "reservations": frozenset(
-        ["id", "updatedOn", "latestActivityOn", "listingMapId", "channelId", "status", "arrivalDate", "departureDate"]
-    ),
-    "conversations": frozenset({"id", "reservationId", "listingMapId", "messageSentOn", "messageReceivedOn"}),
-    "messages": frozenset(["id", "updatedOn", "conversationId", "reservationId", "isIncoming", "status", "date"]),
-}
-# Copies of other objects inside a conversation (API notes, 7.2).
-_COPIES: Final = {"reservations": "Reservation", "messages": "conversationMessages"}
-# Where the object of a delivery may be (API notes, 6.2).
-_IN_DELIVERIES: Final = ((), ("data",), ("payload",), ("payload", "data"))
 _DELIVERIES: Final = "deliveries"
 _RULE: Final = re.compile(r"(\*|[a-z]+)\.([A-Za-z_][\w]*(?:\.[A-Za-z_][\w]*){0,7})=(drop|hash)")
 _OBJECTS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -63,7 +52,7 @@ def parse(text: str) -> tuple[Rule, ...]:
     """Read the setting.
 
     Raises:
-        ValueError: it has not this form, names an unknown resource, or a key that the mirror needs.
+        ValueError: it has not this form, or names an unknown resource.
     """
     rules: list[Rule] = []
     for word in text.replace(",", " ").split():
@@ -73,11 +62,16 @@ def parse(text: str) -> tuple[Rule, ...]:
         wanted, path = found[1], tuple(found[2].split("."))
         if wanted != "*" and wanted not in _RESOURCES:
             raise ValueError(f"names {wanted}, but only {', '.join(_RESOURCES)} and * have payloads")
-        for resource in _RESOURCES if wanted == "*" else (wanted,):
-            if path[0] in _NEEDED[resource]:
-                raise ValueError(f"hides {resource}.{path[0]}, which the mirror itself needs")
-            rules.append(Rule(resource, path, found[3] == "hash"))
+        named = _RESOURCES if wanted == "*" else (wanted,)
+        rules += [Rule(resource, path, found[3] == "hash") for resource in named]
     return tuple(rules)
+
+
+def require_needed(rules: Iterable[Rule], words: Vocabulary) -> None:
+    """Raise ValueError if rules hide a key that the mirror itself needs."""
+    for rule in rules:
+        if rule.path[0] in words.needed.get(rule.resource, ()):
+            raise ValueError(f"hides {rule.resource}.{rule.path[0]}, which the mirror itself needs")
 
 
 class _Tree(dict[str, "_Tree | bool"]):
@@ -163,18 +157,18 @@ class Veil:
             return _hashed(self._secret, bytes(value))
 
 
-def hides_at_least(rules: Iterable[Rule], others: Iterable[Rule]) -> bool:
+def hides_at_least(rules: Iterable[Rule], others: Iterable[Rule], words: Vocabulary) -> bool:
     """Whether rules hide in every payload at least what others hide: those find nothing more to hide in what is left.
 
     It is an order, and no line: of two rules neither may hide at least what the other one does.
     """
-    ours, theirs = _paths(tuple(rules)), _paths(tuple(others))
+    ours, theirs = _paths(tuple(rules), words), _paths(tuple(others), words)
     return all(_tree(ours[place]).hides(_tree(theirs[place])) for place in theirs)
 
 
-def hidden_in(rules: Iterable[Rule]) -> frozenset[str]:
+def hidden_in(rules: Iterable[Rule], words: Vocabulary) -> frozenset[str]:
     """Return the resources whose payloads lose anything; conversations have copies of others."""
-    return frozenset(place for place, paths in _paths(tuple(rules)).items() if paths)
+    return frozenset(place for place, paths in _paths(tuple(rules), words).items() if paths)
 
 
 def written(rules: Iterable[Rule]) -> str:
@@ -196,19 +190,20 @@ class Redaction:
     Args:
         rules: which fields.
         secret: 32 bytes; hashes of one secret are alike, whichever process makes them.
+        words: say where copies of other objects are, and the objects of deliveries.
 
     Attributes:
         mark: how the hash of a payload begins that follows these rules.
         rules: which fields.
     """
 
-    def __init__(self, rules: Iterable[Rule], secret: bytes) -> None:
+    def __init__(self, rules: Iterable[Rule], secret: bytes, words: Vocabulary) -> None:
         rules = tuple(rules)
         named = sorted(f"{rule.resource} {'.'.join(rule.path)} {rule.is_hashed}" for rule in rules)
         fingerprint = hmac.new(secret, "\n".join(named).encode(), sha256).digest()
         self.mark = HASH_RULE + fingerprint[: MARK_BYTES - len(HASH_RULE)]
         self.rules = rules
-        paths = _paths(rules)
+        paths = _paths(rules, words)
         self._veils = {name: Veil(paths[name], self.mark, secret) for name in _RESOURCES}
         self.deliveries = Veil(paths[_DELIVERIES], self.mark, secret)
 
@@ -230,11 +225,11 @@ def _hides(ours: _Tree | bool | None, theirs: _Tree | bool) -> bool:  # noqa: FB
     return not ours or theirs is not False
 
 
-def _paths(rules: tuple[Rule, ...]) -> dict[str, list[tuple[tuple[str, ...], bool]]]:
+def _paths(rules: tuple[Rule, ...], words: Vocabulary) -> dict[str, list[tuple[tuple[str, ...], bool]]]:
     """Return where each kind of payload has what is hidden, copies of other objects in it included."""
     own = {name: [(rule.path, rule.is_hashed) for rule in rules if rule.resource == name] for name in _RESOURCES}
-    copies = [((key, *path), is_hashed) for name, key in _COPIES.items() for path, is_hashed in own[name]]
-    everywhere = [((*place, *rule.path), rule.is_hashed) for place in _IN_DELIVERIES for rule in rules]
+    copies = [((key, *path), is_hashed) for name, key in words.copies.items() for path, is_hashed in own[name]]
+    everywhere = [((*place, *rule.path), rule.is_hashed) for place in words.in_deliveries for rule in rules]
     return own | {"conversations": own["conversations"] + copies, _DELIVERIES: everywhere}
 
 

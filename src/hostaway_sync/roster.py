@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.errors import AccountError, LeaseHeld, SecretError, SecretsUnavailable, SourceError
-from hostaway_sync.store import accounts, audit, changing, hooks, payload_rule, purging
+from hostaway_sync.store import accounts, audit, changing, hooks, purging
 from hostaway_sync.store.changing import Wishes
 from hostaway_sync.sync.lease import held
 
@@ -95,7 +95,7 @@ class Roster:
             LeaseHeld: its rows are being purged.
             ConfigurationError: the settings hide less of payloads than this database does.
         """
-        payload_rule.require_setting(self._database, self._wiring.settings.payload_fields)
+        self._wiring.require_payload_rule()
         known = accounts.find_account(self._database, account_id)
         if known is not None and known.removed_at is None:
             raise AccountError.exists(account_id)

@@ -81,7 +81,7 @@ def _in_text(*names: str) -> str:
 # How deeply text is quoted in text is bounded, or a line of backslashes alone would take minutes.
 _MARK: Final = r"(?P<mark>\\{0,7}[\"']?)"
 _QUOTED: Final = r"""[ub]?\\{0,7}(?:"(?:\\.|[^"\\])*+(?:"|\Z)?|'(?:\\.|[^'\\])*+(?:'|\Z)?)"""
-# What a rule says of a field (`guestEmail=drop`) is no value of it.
+# What a rule says of a field (`phone=drop`) is no value of it.
 _BARE: Final = r"(?!\[hidden\]|(?:drop|hash)(?:[,`\n]|\Z))[^,;&})\]\n]{1,200}"
 # Patterns are compiled when the first sentence needs them: most commands say nothing.
 _PERSONAL_IN_TEXT: Final = (

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync import metrics, tracing
 from hostaway_sync.meter import Meter
-from hostaway_sync.redaction import parse
 from hostaway_sync.secrets import find_key_ring
-from hostaway_sync.store import accounts, placing, restoring
+from hostaway_sync.source.personal_data import VOCABULARY
+from hostaway_sync.store import accounts, payload_rule, placing, restoring
 from hostaway_sync.store.budget import DatabaseBudget
 from hostaway_sync.store.clock_watch import ClockWatch
 from hostaway_sync.store.opening import open_database
@@ -55,6 +55,7 @@ class Wiring:
 
     Attributes:
         meter: measures what is done with all of it.
+        words: what the source's payloads call things.
 
     Raises:
         ConfigurationError: the settings describe nothing that runs.
@@ -70,6 +71,8 @@ class Wiring:
         connections: int | None = None,
     ) -> None:
         self.settings = settings
+        self.words = VOCABULARY
+        self._rules = payload_rule.rules_of(settings.payload_fields, VOCABULARY)
         self.meter = Meter()
         self.database = open_database(
             settings.database_url,
@@ -127,9 +130,12 @@ class Wiring:
         if self._redaction is None:
             from hostaway_sync.store import redacting
 
-            rules = parse(self.settings.payload_fields)
-            self._redaction = (redacting.opened(self.database, self.safe, rules),)
+            self._redaction = (redacting.opened(self.database, self.safe, self._rules, self.words),)
         return self._redaction[0]
+
+    def require_payload_rule(self) -> None:
+        """Raise ConfigurationError if the settings hide less than this database does."""
+        payload_rule.require(payload_rule.read(self.database), self._rules, self.words)
 
     def terms(self, every: timedelta) -> Terms:
         """Give what a forecast of requests rests on, when each account is synced so often."""
@@ -148,11 +154,7 @@ class Wiring:
 
     @contextmanager
     def registering(self, account_id: int, *, platform: str) -> Iterator[Registering]:
-        """Open what registers the webhook of a stored account; closed with the block.
-
-        Raises:
-            SecretError: its client secret cannot be opened.
-        """
+        """Open what registers the webhook of a stored account; closed with the block."""
         with self.source(account_id) as client:
             yield self.webhook(client, account_id, platform=platform)
 
@@ -280,11 +282,7 @@ class Wiring:
 
 
 def find_keys(settings: Settings, *, may_create: bool = False) -> KeyRing:
-    """Give the keys that the settings lead to, whatever the database is like.
-
-    Raises:
-        SecretError: there is none, or it may not be used.
-    """
+    """Give the keys that the settings lead to, whatever the database is like; SecretError: there are none."""
     return find_key_ring(
         settings.master_key,
         settings.data_dir,

@@ -15,6 +15,7 @@ from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.records import Resource, RunState
 from hostaway_sync.redaction import Redaction, parse
 from hostaway_sync.secrets import KeyRing
+from hostaway_sync.source.personal_data import VOCABULARY
 from hostaway_sync.store import redacting
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def test_deliveries_are_stored_hidden(database: Database) -> None:
     """A receiver stores neither the payload nor the bytes of a hidden field; what cannot be read is only counted."""
     store_account(database)
     credentials = renew(database)
-    redaction = Redaction(parse("*.guestName=drop,messages.body=hash"), b"s" * 32)
+    redaction = Redaction(parse("*.guestName=drop,messages.body=hash"), b"s" * 32, VOCABULARY)
     with office(database, redaction=redaction) as here:
         bodies = [event(id=7, guestName=NAME), event("message.received", conversationId=8, body=NAME), NAME.encode()]
         assert {here.deliver(credentials, body).status for body in bodies} == {200}

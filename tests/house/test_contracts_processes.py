@@ -20,6 +20,7 @@ from hostaway_sync.secrets import KeyRing, Place
 from hostaway_sync.secrets.stores import pointer, store_of, version_of
 from hostaway_sync.source.bookmark import Bookmark
 from hostaway_sync.source.descent import walk_by_cursor
+from hostaway_sync.source.personal_data import VOCABULARY
 from hostaway_sync.source.resources import digest_of
 from hostaway_sync.store import jobs, old_locks
 from hostaway_sync.store.jobs import Begun, Job
@@ -197,7 +198,7 @@ def test_position_of_a_walk() -> None:
 
 def test_hashes_of_payloads() -> None:
     """Rule bytes before the digest: all of a payload, or with hidden fields and the mark of which ones."""
-    redaction = Redaction(parse("reservations.phone=hash,*.guestName=drop"), b"s" * 32)
+    redaction = Redaction(parse("reservations.phone=hash,*.guestName=drop"), b"s" * 32, VOCABULARY)
     assert digest_of(b'{"id":1}').hex() == "016dbc2ea685505a5de3248e0c8a59ab5c"
     hidden = digest_of(b'{"id":1}', redaction.of("reservations")).hex()
     assert hidden == "021480094a4e9ad340c70e6e745ebd5702ba1c523b"

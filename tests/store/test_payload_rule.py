@@ -14,6 +14,8 @@ from tests.store.samples import one
 from hostaway_sync.errors import ConfigurationError, StoreBusy
 from hostaway_sync.records import Resource
 from hostaway_sync.redaction import Redaction, parse
+from hostaway_sync.source.personal_data import VOCABULARY
+from hostaway_sync.source.resources import SPECS
 from hostaway_sync.store import payload_rule
 from hostaway_sync.store.tables import redactions
 
@@ -23,20 +25,21 @@ if TYPE_CHECKING:
     from hostaway_sync.store.engine import Database
 
 SECRET = b"s" * 32
+SHAPE = SPECS[Resource.RESERVATIONS].shape
 EMAIL, MORE = "reservations.guestEmail=drop", "reservations.guestEmail=drop,reservations.guestName=hash"
 STORING: dict[str, Callable[[sa.Connection], object]] = {
     "a delivery": partial(payload_rule.guard_payloads, mark=None),
-    "records": lambda connection: payload_rule.guard_records(connection, Resource.RESERVATIONS, [b"\x01 hash"]),
+    "records": lambda connection: payload_rule.guard_records(connection, SHAPE, [b"\x01 hash"]),
 }
 
 
 def ruled(rule: str) -> Redaction:
     """Return how payloads are hidden by a rule."""
-    return Redaction(parse(rule), SECRET)
+    return Redaction(parse(rule), SECRET, VOCABULARY)
 
 
 CHANGES: dict[str, Callable[[Database], object]] = {
-    "a setting that hides more": lambda database: payload_rule.agree(database, parse(EMAIL), SECRET),
+    "a setting that hides more": lambda database: payload_rule.agree(database, parse(EMAIL), SECRET, VOCABULARY),
     "another rule": lambda database: payload_rule.replace(database, ruled(MORE)),
     "no rule": lambda database: payload_rule.replace(database, None),
 }

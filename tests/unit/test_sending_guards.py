@@ -8,6 +8,7 @@ import pytest
 
 from hostaway_sync.errors import MessageRefused, UsageError
 from hostaway_sync.sending import guards
+from hostaway_sync.source.statuses import OFF
 
 TODAY = date(2026, 3, 1)
 DAY = timedelta(days=1)
@@ -48,13 +49,15 @@ def test_a_list_of_the_allowed_allows_no_other() -> None:
 def test_a_stay_that_is_on_is_no_concern(days: int) -> None:
     """Until its last day is over everywhere on earth; a status that is not known is none either."""
     for status in ("new", "somethingNew", None):
-        assert guards.concerns(status=status, departure_date=TODAY - days * DAY, is_gone=False, today=TODAY) == ()
-    assert guards.concerns(status="inquiry", departure_date=None, is_gone=False, today=TODAY) == ()
+        assert (
+            guards.concerns(off=OFF, status=status, departure_date=TODAY - days * DAY, is_gone=False, today=TODAY) == ()
+        )
+    assert guards.concerns(off=OFF, status="inquiry", departure_date=None, is_gone=False, today=TODAY) == ()
 
 
 def test_whatever_is_odd_is_said() -> None:
     """Gone, off and over, in this order."""
-    found = guards.concerns(status="cancelled", departure_date=TODAY - 2 * DAY, is_gone=True, today=TODAY)
+    found = guards.concerns(off=OFF, status="cancelled", departure_date=TODAY - 2 * DAY, is_gone=True, today=TODAY)
     assert found == (
         "it is not listed any more",
         "its status is cancelled",

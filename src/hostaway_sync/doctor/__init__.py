@@ -15,12 +15,19 @@ if TYPE_CHECKING:
 
 
 def examine(settings: Settings) -> tuple[Finding, ...]:
-    """Look at everything that a mirror with these settings stands on, be it broken or not; within some seconds."""
+    """Look at everything that a mirror with these settings stands on, be it broken or not; within some seconds.
+
+    Raises:
+        ConfigurationError: the settings hide what the mirror itself needs.
+    """
     from hostaway_sync.doctor.examination import Examination
     from hostaway_sync.doctor.facts import Premises
     from hostaway_sync.settings import SCHEMA
+    from hostaway_sync.source.personal_data import VOCABULARY
+    from hostaway_sync.store.payload_rule import rules_of
     from hostaway_sync.wiring import Wiring, find_keys
 
+    rules_of(settings.payload_fields, VOCABULARY)
     once = settings.model_copy(update={"retry_attempts": 1})
     examination = Examination(
         Premises(str(settings.data_dir), settings.database_url is None, settings.api_url, settings.files),

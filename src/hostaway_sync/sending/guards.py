@@ -14,18 +14,6 @@ if TYPE_CHECKING:
 # No limit is documented; a text that is longer than this is a file that was piped in by mistake.
 LONGEST_TEXT: Final = 10_000
 LONGEST_KEY: Final = 200
-# Stays that never come about; statuses are an open set, and one that is not known here is no reason to ask.
-_OFF: Final = frozenset(
-    {
-        "cancelled",
-        "declined",
-        "expired",
-        "inquiryDenied",
-        "inquiryTimedout",
-        "inquiryTimeout",
-        "inquiryNotPossible",
-    }
-)
 
 
 def require_text(text: str) -> None:
@@ -62,15 +50,18 @@ def require_allowed(reservation_id: int, allowed: Collection[int] | None) -> Non
         raise MessageRefused(f"reservation {reservation_id} is not in HOSTAWAY_SYNC_SEND_ALLOWLIST: nothing was sent")
 
 
-def concerns(*, status: str | None, departure_date: date | None, is_gone: bool, today: date) -> tuple[str, ...]:
-    """Give what a person should know before this guest is written to; empty when nothing is odd.
+def concerns(
+    *, status: str | None, off: Collection[str], departure_date: date | None, is_gone: bool, today: date
+) -> tuple[str, ...]:
+    """Return what a person should know before this guest is written to; empty when nothing is odd.
 
-    `today` is the day in UTC: a stay whose last day is today somewhere is not over.
+    `off` are the statuses of stays that never come about. `today` is the day in UTC: a stay whose last day is today
+    somewhere is not over.
     """
     found = []
     if is_gone:
         found.append("it is not listed any more")
-    if status in _OFF:
+    if status in off:
         found.append(f"its status is {status}")
     if departure_date is not None and (today - departure_date).days > 1:
         found.append(f"its guest left on {departure_date}")

@@ -27,6 +27,7 @@ from hostaway_sync.source.casts import (
     as_text,
     as_timestamp,
 )
+from hostaway_sync.source.personal_data import VOCABULARY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,6 +97,7 @@ class Spec:
             self.is_ordered_by_stamp,
             with_parts=self.activity if self.has_parts else (),
             silent=self.silent,
+            words=VOCABULARY,
         )
 
     @cached_property
@@ -218,11 +220,7 @@ def list_of(resource: Resource, *, of_parent: bool, newest: bool) -> Spec:
 
 
 def object_path(resource: Resource, record_id: int, parent: int | None) -> str:
-    """Give where one object is, which is below the list that it is in.
-
-    Raises:
-        ValueError: this list belongs to a parent, and there is none.
-    """
+    """Return where one object is: below the list that it is in, which `list_of` names."""
     spec = list_of(resource, of_parent=False, newest=False) if parent is None else SPECS[resource]
     return f"{spec.path.format(parent=parent)}/{record_id}"
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.records import Page
     from hostaway_sync.store.engine import Database
+    from hostaway_sync.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,10 @@ def threads(database: Database, account_id: int, reservation_id: int) -> list[in
     return database.transaction(lambda connection: list(connection.scalars(query)))
 
 
-def zone(database: Database, account_id: int, reservation_id: int) -> str | None:
-    """Give the time zone of a reservation's listing, in the source's words; None where that is not known."""
+def zone(database: Database, account_id: int, reservation_id: int, words: Vocabulary) -> str | None:
+    """Return the time zone of a reservation's listing, in the source's words; None where that is not known."""
     query = (
-        sa.select(listings.c.raw_payload["timeZoneName"].as_string())
+        sa.select(listings.c.raw_payload[words.time_zone].as_string())
         .join_from(
             reservations,
             listings,

@@ -22,13 +22,10 @@ from hostaway_sync.store.tables import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from hostaway_sync.vocabulary import Vocabulary
+
     Owners = Mapping[Resource, set[int]]
 
-# Where an address may stand (API notes, 6.2, 7.2 and 9.2), as paths into payloads.
-_OF_RESERVATION: Final = (("guestEmail",),)
-_OF_CONVERSATION: Final = (("guestEmail",), ("recipientEmail",), ("Reservation", "guestEmail"))
-_IN_DELIVERIES: Final = ((), ("data",), ("payload",), ("payload", "data"))
-_OF_DELIVERY: Final = tuple((*place, *path) for place in _IN_DELIVERIES for path in _OF_CONVERSATION)
 _BATCH: Final = 1000
 
 
@@ -63,7 +60,7 @@ def conversations_of(connection: sa.Connection, account_id: int, ids: Collection
 
 
 def by_address(
-    connection: sa.Connection, account_id: int, addresses: Mapping[str, Collection[str]]
+    connection: sa.Connection, account_id: int, addresses: Mapping[str, Collection[str]], words: Vocabulary
 ) -> dict[str, Owners]:
     """Return the reservations and conversations that have each address.
 
@@ -73,10 +70,11 @@ def by_address(
         connection: reads.
         account_id: whose guests.
         addresses: in their one form, each with the hashes that may stand in its place.
+        words: say where in payloads an address may stand.
     """
     forms = {form: address for address, others in addresses.items() for form in (address, *others)}
     found: dict[str, Owners] = {one: {r: set() for r in Resource} for one in addresses}
-    for query in _having_addresses(account_id):
+    for query in _having_addresses(account_id, words):
         for row in connection.execute(query.execution_options(yield_per=_BATCH)):
             written = set(row.texts).union(*map(addresses_in, row.texts))
             for address in {forms[form] for form in written & forms.keys()}:
@@ -85,22 +83,24 @@ def by_address(
     return found
 
 
-def _having_addresses(account_id: int) -> list[sa.Select[Any]]:
+def _having_addresses(account_id: int, words: Vocabulary) -> list[sa.Select[Any]]:
     """Return what reads the addresses in each table that has any, and whose they are."""
     none, number = sa.cast(sa.null(), sa.BigInteger), webhook_log.c.object_id
     is_about = webhook_log.c.target_resource
+    of_reservation, of_conversation = words.addresses[Resource.RESERVATIONS], words.addresses[Resource.CONVERSATIONS]
+    of_delivery = [(*place, *path) for place in words.in_deliveries for path in of_conversation]
     booked = sa.case((is_about == Resource.RESERVATIONS.value, number))
     talked = sa.case((is_about == Resource.CONVERSATIONS.value, number))
     return [
-        _texts(account_id, reservations.c.raw_payload, _OF_RESERVATION, reservations.c.id, none),
+        _texts(account_id, reservations.c.raw_payload, of_reservation, reservations.c.id, none),
         _texts(
             account_id,
             conversations.c.raw_payload,
-            _OF_CONVERSATION,
+            of_conversation,
             conversations.c.reservation_id,
             conversations.c.id,
         ),
-        _texts(account_id, webhook_log.c.payload, _OF_DELIVERY, booked, talked),
+        _texts(account_id, webhook_log.c.payload, of_delivery, booked, talked),
     ]
 
 

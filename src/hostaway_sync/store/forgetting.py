@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from hostaway_sync.store.engine import Database
+    from hostaway_sync.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +91,21 @@ class _Undone(Exception):
         self.erasure = erasure
 
 
-def forget(database: Database, account_id: int, wanted: Wanted) -> Erasure:
+def forget(database: Database, account_id: int, wanted: Wanted, words: Vocabulary) -> Erasure:
     """Forget guests, and whoever an earlier call that was cut left behind; again it finds nothing.
 
     The account may be disabled or removed, but its row must be there.
     """
-    sought = database.transaction(partial(_remember, account_id=account_id, wanted=wanted))
-    return sought.noted(database.transaction(partial(_erase, account_id=account_id)))
+    sought = database.transaction(partial(_remember, account_id=account_id, wanted=wanted, words=words))
+    return sought.noted(database.transaction(partial(_erase, account_id=account_id, words=words)))
 
 
-def rehearse(database: Database, account_id: int, wanted: Wanted) -> Erasure:
+def rehearse(database: Database, account_id: int, wanted: Wanted, words: Vocabulary) -> Erasure:
     """Say what `forget` would do; whatever it does is undone."""
 
     def undone(connection: sa.Connection) -> None:
-        sought = _remember(connection, account_id, wanted)
-        raise _Undone(sought.noted(_erase(connection, account_id)))
+        sought = _remember(connection, account_id, wanted, words)
+        raise _Undone(sought.noted(_erase(connection, account_id, words)))
 
     try:
         database.transaction(undone)
@@ -113,14 +114,14 @@ def rehearse(database: Database, account_id: int, wanted: Wanted) -> Erasure:
     raise AssertionError  # pragma: no cover  (it always ends so)
 
 
-def _remember(connection: sa.Connection, account_id: int, wanted: Wanted) -> _Sought:
+def _remember(connection: sa.Connection, account_id: int, wanted: Wanted, words: Vocabulary) -> _Sought:
     ownership.hold_alone(connection, account_id)
     # A delivery is stored with a key that refers to this row: those under way end, later ones see what is remembered.
     itself = accounts.c.account_id == account_id
     connection.execute(sa.select(accounts.c.account_id).where(itself).with_for_update())
     ids, talks = set(wanted.reservations), set[int]()
     unknown = tuple(sorted(ids - belongings.known(connection, account_id, ids)))
-    owners = belongings.by_address(connection, account_id, wanted.addresses) if wanted.addresses else {}
+    owners = belongings.by_address(connection, account_id, wanted.addresses, words) if wanted.addresses else {}
     for found in owners.values():
         ids |= found[Resource.RESERVATIONS]
         talks |= found[Resource.CONVERSATIONS]
@@ -131,15 +132,15 @@ def _remember(connection: sa.Connection, account_id: int, wanted: Wanted) -> _So
     return _Sought(frozenset(ids), frozenset(talks), unknown, nowhere)
 
 
-def _erase(connection: sa.Connection, account_id: int) -> Erasure:
+def _erase(connection: sa.Connection, account_id: int, words: Vocabulary) -> Erasure:
     unfinished = (forgotten_guests.c.account_id == account_id, forgotten_guests.c.erased_at.is_(None))
     query = sa.select(forgotten_guests.c.resource, forgotten_guests.c.object_id).where(*unfinished).with_for_update()
     found = connection.execute(query).all()
     if not found:
         return Erasure((), ())
     ids = {r: frozenset(row.object_id for row in found if row.resource == r) for r in Resource}
-    guest = Guest(account_id, Forgotten(ids[Resource.RESERVATIONS], ids[Resource.CONVERSATIONS]))
-    guest = Guest(account_id, guest.objects, guests.traces_of(connection, guest))
+    guest = Guest(account_id, Forgotten(ids[Resource.RESERVATIONS], ids[Resource.CONVERSATIONS]), words)
+    guest = replace(guest, traces=guests.traces_of(connection, guest))
     rows = _erase_everywhere(connection, guest)
     connection.execute(sa.update(forgotten_guests).where(*unfinished).values(erased_at=sa.func.now()))
     erasure = Erasure(tuple(sorted(guest.objects.reservations)), tuple(sorted(guest.objects.conversations)), rows)

@@ -22,7 +22,7 @@ from hostaway_sync.store.tables import conversation_messages, forgotten_guests, 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from hostaway_sync.records import Page, Record
+    from hostaway_sync.records import Page, Record, Shape
 
 # Columns that say whose a record is.
 _OWNERS: Final = frozenset({"reservation_id", "conversation_id"})
@@ -63,14 +63,15 @@ class Forgotten:
         """Say whether there is any."""
         return bool(self.reservations or self.conversations)
 
-    def has(self, resource: Resource, record: Record, parent: int | None = None) -> bool:
+    def has(self, record: Record, shape: Shape, parent: int | None = None) -> bool:
         """Say whether a record is of a forgotten guest, or of whom nobody can say whose it is.
 
         Args:
-            resource: its kind.
             record: as received, or as the source may have damaged it.
+            shape: of its payload.
             parent: whose list it stood in; that counts whatever the record says.
         """
+        resource = shape.resource
         if resource is Resource.LISTINGS:
             return False
         if record.id is None or self._are_owners(resource, parent):
@@ -83,17 +84,17 @@ class Forgotten:
             return True
         is_nobodys = conversation is None and columns.get("reservation_id") is None
         is_unclear = parent is None and (is_nobodys or not _OWNERS.isdisjoint(record.misfits))
-        return is_unclear or self._are_copied_in(resource, record.payload)
+        return is_unclear or self._are_copied_in(record.payload, shape)
 
     def _are_owners(self, resource: Resource, parent: int | None) -> bool:
         """Whether a list belongs to one of these: of conversations to a reservation, of messages to a conversation."""
         return parent in (self.reservations if resource is Resource.CONVERSATIONS else self.conversations)
 
-    def _are_copied_in(self, resource: Resource, payload: str) -> bool:
+    def _are_copied_in(self, payload: str, shape: Shape) -> bool:
         """Whether a conversation holds copies of these objects, though it says that it is another reservation's."""
-        if resource is not Resource.CONVERSATIONS:
+        if shape.resource is not Resource.CONVERSATIONS:
             return False
-        owners = erasure.owners_of_copies(payload)
+        owners = erasure.owners_of_copies(payload, shape.words)
         return owners is None or not self._all.isdisjoint(_numbers(list(owners)))
 
     @property
@@ -139,12 +140,14 @@ def without_guests(connection: sa.Connection, account_id: int, page: Page, *, wr
     if not known:
         return page
     before = _stored(connection, account_id, page, known)
-    theirs = [record.id in before or known.has(resource, record, page.parent) for record in page.records]
+    theirs = [record.id in before or known.has(record, page.shape, page.parent) for record in page.records]
     if writing and resource is Resource.CONVERSATIONS:
         ids = {record.id for record, is_theirs in zip(page.records, theirs, strict=True) if is_theirs and record.id}
         _remember_later(connection, account_id, ids - known.conversations)
     pairs = zip(page.records, theirs, strict=True)
-    records = [_owned(erasure.erased(resource, record), before) if is_theirs else record for record, is_theirs in pairs]
+    records = [
+        _owned(erasure.erased(record, page.shape), before) if is_theirs else record for record, is_theirs in pairs
+    ]
     return replace(page, records=tuple(records))
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hostaway_sync.store.forgotten import Forgotten
+    from hostaway_sync.vocabulary import Vocabulary
 
     Whose = Callable[["Guest"], sa.ColumnElement[bool]]
 
@@ -47,6 +48,7 @@ class Guest:
 
     account_id: int
     objects: Forgotten
+    words: Vocabulary
     traces: tuple[str, ...] = ()
 
     def ids(self, resource: Resource) -> sa.ColumnElement[Any]:
@@ -220,7 +222,7 @@ def erase_payloads(connection: sa.Connection, resource: Resource, guest: Guest) 
     rows = connection.execute(sa.select(table.c.id, payload).where(*mine).with_for_update()).all()
     touched = 0
     for row in rows:
-        staying = erasure.remains(resource, row.payload)
+        staying = erasure.remains(resource, row.payload, guest.words)
         new = sa.cast(sa.literal(staying, sa.Text), table.c.raw_payload.type)
         statement = sa.update(table).where(
             table.c.account_id == guest.account_id, table.c.id == row.id, table.c.raw_payload != new
@@ -260,7 +262,7 @@ def traces_of(connection: sa.Connection, guest: Guest) -> tuple[str, ...]:
         query = sa.select(sa.cast(table.c.raw_payload, sa.Text))
         mine = query.where(table.c.account_id == guest.account_id, theirs(resource, guest))
         for payload in connection.scalars(mine.execution_options(yield_per=_BATCH)):
-            found |= traces.of_payload(payload)
+            found |= traces.of_payload(payload, guest.words)
     return tuple(sorted(found))
 
 

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import sqlalchemy as sa
 
 from hostaway_sync.errors import ConfigurationError, StoreBusy, StoreUnavailable
-from hostaway_sync.redaction import MARK_BYTES, Redaction, hidden_in, hides_at_least, parse, written
+from hostaway_sync.redaction import MARK_BYTES, Redaction, hidden_in, hides_at_least, parse, require_needed, written
 from hostaway_sync.store import table_users
 from hostaway_sync.store.tables import redactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from hostaway_sync.records import Resource
+    from hostaway_sync.records import Shape
     from hostaway_sync.redaction import Rule
     from hostaway_sync.store.engine import Database
+    from hostaway_sync.vocabulary import Vocabulary
 
 T = TypeVar("T")
 
@@ -66,24 +67,33 @@ def read(database: Database) -> PayloadRule:
     return database.transaction(_read, is_one_statement=True)
 
 
-def require_setting(database: Database, setting: str) -> None:
-    """Raise ConfigurationError if a process with this setting would show what the database hides."""
-    require(read(database), parse(setting))
+def rules_of(setting: str, words: Vocabulary) -> tuple[Rule, ...]:
+    """Return the rules of a process's own.
+
+    Raises:
+        ConfigurationError: they hide what the mirror itself needs.
+    """
+    rules = parse(setting)
+    try:
+        require_needed(rules, words)
+    except ValueError as error:
+        raise ConfigurationError(f"settings: {SETTING} {error}") from None
+    return rules
 
 
-def require(rule: PayloadRule, own: tuple[Rule, ...]) -> None:
+def require(rule: PayloadRule, own: tuple[Rule, ...], words: Vocabulary) -> None:
     """Raise ConfigurationError if a process with rules of its own would show what the database hides."""
     if rule.text is None and rule.applied is not None and not own:
         raise ConfigurationError(
             f"this database hides fields of payloads, but {SETTING} is not set: set it as elsewhere"
         )
-    if not hides_at_least(own, rule.rules):
+    if not hides_at_least(own, rule.rules, words):
         raise ConfigurationError(
             f"{SETTING} hides less than this database does: set it to what {SHOW} prints, or loosen that with {LOOSEN}"
         )
 
 
-def agree(database: Database, own: tuple[Rule, ...], secret: bytes) -> Redaction:
+def agree(database: Database, own: tuple[Rule, ...], secret: bytes, words: Vocabulary) -> Redaction:
     """Return how payloads are hidden, by the rule of the database or by a process's own, which hides more.
 
     What hides more is the rule from then on. The database has its row already.
@@ -93,18 +103,18 @@ def agree(database: Database, own: tuple[Rule, ...], secret: bytes) -> Redaction
     """
 
     def decide(rule: PayloadRule) -> tuple[Rule, ...]:
-        require(rule, own)
-        is_known = rule.text is not None and hides_at_least(rule.rules, own)
+        require(rule, own, words)
+        is_known = rule.text is not None and hides_at_least(rule.rules, own, words)
         return rule.rules if is_known else own
 
     def tighten(connection: sa.Connection) -> Redaction:
         _wait_for_writers(connection)
-        redaction = Redaction(decide(_read(connection)), secret)
+        redaction = Redaction(decide(_read(connection)), secret, words)
         _write(connection, redaction)
         return redaction
 
     rule = read(database)
-    redaction = Redaction(decide(rule), secret)
+    redaction = Redaction(decide(rule), secret, words)
     return redaction if redaction.mark == rule.mark else _changing(database, tighten)
 
 
@@ -130,11 +140,11 @@ def guard_payloads(connection: sa.Connection, mark: bytes | None) -> None:
         raise ConfigurationError(_CHANGED)
 
 
-def guard_records(connection: sa.Connection, resource: Resource, hashes: Iterable[bytes]) -> None:
+def guard_records(connection: sa.Connection, shape: Shape, hashes: Iterable[bytes]) -> None:
     """Make sure that records with these hashes, which begin with a mark, may be written: as `guard_payloads`."""
     _lock(connection, _SHARED)
     rule = _read(connection)
-    if rule.mark is None or resource.value not in hidden_in(rule.rules):
+    if rule.mark is None or shape.resource.value not in hidden_in(rule.rules, shape.words):
         return
     if any(digest[:MARK_BYTES] != rule.mark for digest in hashes):
         raise ConfigurationError(_CHANGED)

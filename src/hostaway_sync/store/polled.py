@@ -34,7 +34,6 @@ AUDIT: Final = "audit"
 """`webhook_log.platform` of what never came and was put there because the source's log names it."""
 
 _BOOKED: Final = ("status", "listing_id", "channel_id", "arrival_date", "departure_date")
-_INQUIRY: Final = "inquiry"
 _KEPT_FOR: Final = timedelta(days=7)
 _DAY: Final = timedelta(days=1)
 _LATEST_DELIVERY: Final = timedelta(hours=1)
@@ -71,7 +70,7 @@ class Watch:
     def __init__(self, connection: sa.Connection, account_id: int, page: Page, *, since: datetime) -> None:
         self._connection = connection
         self._account_id = account_id
-        self._records = {record.id: record for record in page.records if _is_announced(record, since)}
+        self._records = {record.id: record for record in page.records if _is_announced(record, page, since)}
         self._before = self._booked() if self._records else {}
 
     def note(self, changes: Iterable[tuple[int, Change]]) -> None:
@@ -149,8 +148,8 @@ def silences(connection: sa.Connection, account_id: int | None) -> dict[int, Sil
     return {number: Silence(unannounced, heard) for number, unannounced, heard in rows}
 
 
-def _is_announced(record: Record, since: datetime) -> bool:
+def _is_announced(record: Record, page: Page, since: datetime) -> bool:
     status = record.columns.get("status")
-    is_inquiry = isinstance(status, str) and status.startswith(_INQUIRY)
+    is_inquiry = isinstance(status, str) and status.startswith(page.shape.words.unannounced)
     stamp = record.source_updated_at
     return record.id is not None and stamp is not None and stamp > since and not is_inquiry

@@ -72,7 +72,7 @@ def write_page(
     Returns:
         One (key, change) a record; the key is its id, or for a record without a row minus its hash.
     """
-    guard_records(connection, page.shape.resource, (record.payload_hash for record in page.records))
+    guard_records(connection, page.shape, (record.payload_hash for record in page.records))
     page = forgotten.without_guests(connection, owner.account_id, page, writing=True)
     account_id, resource = owner.account_id, page.shape.resource
     applied = _apply(connection, owner, page, _upsert(page.shape))

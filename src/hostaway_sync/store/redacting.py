@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hostaway_sync.secrets import Opens, Seals
     from hostaway_sync.store.engine import Database
     from hostaway_sync.store.safe import Safe
+    from hostaway_sync.vocabulary import Vocabulary
 
     Step = Callable[..., tuple[int, Any]]
 
@@ -39,7 +40,7 @@ _AS_RECEIVED: Final = b"\x01"
 log = logging.getLogger(__name__)
 
 
-def opened(database: Database, safe: Callable[[], Safe], rules: Iterable[Rule]) -> Redaction | None:
+def opened(database: Database, safe: Callable[[], Safe], rules: Iterable[Rule], words: Vocabulary) -> Redaction | None:
     """Return how payloads are hidden, with the database's own secret, made on first use; without rules, None.
 
     Raises:
@@ -48,8 +49,8 @@ def opened(database: Database, safe: Callable[[], Safe], rules: Iterable[Rule]) 
         SecretsUnavailable: the store it lies in is away.
     """
     rules = tuple(rules)
-    payload_rule.require(payload_rule.read(database), rules)
-    return payload_rule.agree(database, rules, secret_of(database, safe())) if rules else None
+    payload_rule.require(payload_rule.read(database), rules, words)
+    return payload_rule.agree(database, rules, secret_of(database, safe()), words) if rules else None
 
 
 def secret_of(database: Database, safe: Safe) -> bytes:

@@ -12,43 +12,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from hostaway_sync.records import Resource
 from hostaway_sync.sentences import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hostaway_sync.vocabulary import Vocabulary
+
 _SHORTEST: Final = 5
 _SHORTEST_NUMBER: Final = 7
-# What names one person, wherever it turns up; a first name alone names many (API notes, 7.2 and 9.2).
-_NAMING: Final = (
-    "guestName",
-    "guestFirstName guestLastName",
-    "guestLastName guestFirstName",
-    "guestEmail",
-    "phone",
-    "guestAuthHash",
-    "guestPortalUrl",
-    "guestPortalRevampUrl",
-    "guestExternalAccountId",
-    "guestAddress",
-    "guestPicture",
-    "hostProxyEmail",
-    "channelReservationId",
-    "confirmationCode",
-    "recipientEmail",
-    "recipientName",
-    "hostEmail",
-    "ccNumber",
-)
-_COPY: Final = "Reservation"
 _SMALL: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
-def of_payload(payload: str) -> set[str]:
-    """Return the texts that name one person in a reservation or a conversation, and in what it copies."""
+def of_payload(payload: str, words: Vocabulary) -> set[str]:
+    """Return the texts that name one person in a reservation or a conversation, and in its copy of a reservation."""
     document = msgspec.json.decode(payload)
-    places = [document, document.get(_COPY)] if isinstance(document, dict) else []
-    found = {_joined(place, names) for place in places if isinstance(place, dict) for names in _NAMING}
+    copy = words.copies.get(Resource.RESERVATIONS)
+    places = [document, document.get(copy)] if isinstance(document, dict) else []
+    found = {_joined(place, names) for place in places if isinstance(place, dict) for names in words.naming}
     found |= {re.sub(r"[^0-9]", "", one) for one in found if re.fullmatch(r"[0-9 ()/.+-]*", one)}
     return {one for one in found if len(one) >= (_SHORTEST_NUMBER if one.isdecimal() else _SHORTEST)}
 

@@ -98,8 +98,9 @@ def known(mark: Any) -> sa.ColumnElement[datetime | None]:  # noqa: ANN401  (as 
 
 
 def at_latest_now(mark: Any) -> sa.ColumnElement[datetime]:  # noqa: ANN401  (as above)
-    """Return a mark, or now where it is from the future: a mark about the past is no later than that."""
-    return sa.func.least(mark, sa.func.now())
+    """Return a mark, or now where it is from the future: a mark about the past is no later than that; NULL stays so."""
+    # LEAST alone takes now for the smaller of it and a mark that is not set.
+    return sa.case((mark.is_not(None), sa.func.least(mark, sa.func.now())))
 
 
 def is_within(mark: Any, span: timedelta) -> sa.ColumnElement[bool]:  # noqa: ANN401  (as above)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,6 +128,51 @@ def test_the_same_owner_with_an_older_token_is_fenced_off(database: Database) ->
     leases.acquire(database, 1, ELSEWHERE)
     with pytest.raises(LeaseLost):
         fence(database, old)
+
+
+def test_a_lease_that_was_given_back_is_nobodys(database: Database) -> None:
+    """Its token is still the highest one, and yet its owner neither writes under it nor takes it up by renewing it."""
+    lease = leases.acquire(database, 1, ELSEWHERE)
+    leases.release(database, lease)
+    for attempt in (fence, leases.renew):
+        with pytest.raises(LeaseLost):
+            attempt(database, lease)
+    assert leases.acquire(database, 1, process_names.this_process()).fencing_token == 2
+
+
+def test_a_token_without_its_owner_gives_no_right(database: Database) -> None:
+    """Another process that knows the token of a lease does not hold it, and cannot give it back."""
+    held = leases.acquire(database, 1, ELSEWHERE)
+    stranger = replace(held, owner=f"{ELSEWHERE}#again")
+    for attempt in (fence, leases.renew):
+        with pytest.raises(LeaseLost):
+            attempt(database, stranger)
+    leases.release(database, stranger)
+    fence(database, held)
+
+
+def test_only_a_lease_that_runs_has_a_holder(database: Database) -> None:
+    """A lease that ran out, or was renewed by a clock that was ahead, is free for all: nobody works under it."""
+    lease = leases.acquire(database, 1, ELSEWHERE)
+    for expires, shown in (
+        ("expires_at", {1: "far"}),
+        ("clock_timestamp() - interval '1 ms'", {}),
+        ("clock_timestamp() - interval '1 day'", {}),
+        ("clock_timestamp() + interval '6 h'", {}),
+    ):
+        one(database, f"UPDATE leases SET expires_at = {expires}")
+        assert database.transaction(leases.holders) == shown, expires
+        leases.renew(database, lease)
+    leases.release(database, lease)
+    assert database.transaction(leases.holders) == {}
+
+
+def test_a_process_that_died_holds_no_lease(database: Database, holder: subprocess.Popen[str]) -> None:
+    """Its lease has not run out; its number is gone from this host."""
+    assert list(database.transaction(leases.holders)) == [1]
+    holder.kill()
+    holder.wait()
+    assert database.transaction(leases.holders) == {}
 
 
 def test_a_lease_that_expired_but_was_not_taken_can_be_renewed(database: Database) -> None:

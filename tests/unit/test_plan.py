@@ -3,6 +3,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hostaway_sync import errors, moments
 from hostaway_sync.records import Counts, Mark, Mode, Oddities, Page, Record, Resource, ResourceReport, RunState, Shape
@@ -256,6 +258,24 @@ def test_what_was_marked_lately_counts_as_gone_at_once(
 ) -> None:
     """Many small steps are one large one; without anything new there is nothing to stop."""
     assert plan.is_sudden(unlisted, live, marked) is is_sudden
+
+
+@given(gone=st.integers(11, 1_000_000))
+def test_a_tenth_may_be_gone_at_once_and_not_one_row_more(gone: int) -> None:
+    """A tenth itself is believed; whether it is found now or was marked lately does not matter."""
+    for marked in (0, gone - 1):
+        assert not plan.is_sudden(gone - marked, 10 * gone - marked, marked)
+        assert plan.is_sudden(gone - marked, 10 * gone - 1 - marked, marked)
+
+
+@pytest.mark.parametrize(
+    ("gone", "known", "is_sudden"),
+    [(10, 11, False), (11, 12, True), (9, 10, False), (2, 2, False), (3, 3, True), (3, 4, False), (10, 10, True)],
+)
+@pytest.mark.parametrize("marked", [0, 1])
+def test_few_rows_may_be_gone_whatever_their_share(gone: int, known: int, marked: int, *, is_sudden: bool) -> None:
+    """Ten of eleven are believed and eleven of twelve are not; of all rows, two are."""
+    assert plan.is_sudden(gone - marked, known - marked, marked) is is_sudden
 
 
 def test_rows_whose_stamp_went_back_are_said() -> None:

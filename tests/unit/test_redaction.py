@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -219,6 +220,26 @@ def test_what_hides_more_leaves_nothing_to_hide(setting: str, other: str, payloa
 def test_what_hides_less_shows_it_somewhere(setting: str, other: str) -> None:
     """If it does not, there is a payload in which the other one hides something that it shows."""
     assert hides_more(parse(setting), parse(other)) is finds_nothing_more(setting, other, whole())
+
+
+@given(st.lists(RULES, max_size=5).flatmap(lambda rules: st.tuples(st.just(rules), st.permutations(rules))))
+def test_the_order_of_rules_does_not_matter(orders: tuple[list[str], list[str]]) -> None:
+    """What is hidden is said by all rules together, not by the one that comes last."""
+    first, second = orders
+    assert left(",".join(first), whole()) == left(",".join(second), whole())
+
+
+@given(PATHS, PATHS, st.sampled_from(["drop", "hash"]))
+def test_what_is_left_out_is_never_hashed_instead(path: str, other: str, how: str) -> None:
+    """Of two rules for one value the one that shows less holds, also where one of them says all resources."""
+    for resource in ("reservations", "*"):
+        rules = [f"reservations.{path}=drop", f"{resource}.{path}=hash", f"reservations.{other}={how}"]
+        for order in permutations(rules):
+            stored: Any = covered(",".join(order), whole())
+            *parents, last = path.split(".")
+            for key in parents:
+                stored = stored.get(key, {}) if isinstance(stored, dict) else {}
+            assert not isinstance(stored, dict) or last not in stored
 
 
 @given(SETTINGS, SETTINGS, SETTINGS)

@@ -14,6 +14,7 @@ from hostaway_sync.errors import (
     NotFound,
     RateLimited,
     RequestRejected,
+    SourceAway,
     SourceUnavailable,
     TokenRejected,
 )
@@ -53,6 +54,15 @@ def test_jitter_spreads_over_the_whole_wait(attempt: int, luck: float) -> None:
 def test_what_will_not_pass_is_not_tried_again(error: BaseException) -> None:
     """A refusal is an answer."""
     assert wait(error) is None
+
+
+@given(attempt=st.integers(1, 999), luck=st.floats(0, 1, exclude_max=True), waited=st.integers(0, 600))
+def test_a_source_that_is_away_is_not_asked_again_by_the_same_call(attempt: int, luck: float, waited: int) -> None:
+    """Whoever would wait for it holds up all other work; when to look again is decided elsewhere, for all together."""
+    assert isinstance(SourceAway(), SourceUnavailable)
+    patience = Patience(attempts=1000)
+    limited_for = timedelta(seconds=waited)
+    assert wait_for(SourceAway(), attempt=attempt, limited_for=limited_for, luck=luck, patience=patience) is None
 
 
 def test_a_429_waits_for_its_window_whatever_the_attempt() -> None:

@@ -95,6 +95,25 @@ def test_the_same_words_are_not_said_twice_in_ten_minutes(key: str | None, other
     assert step(row("sent", key=others), key=key, again=True) is Step.SEND
 
 
+@pytest.mark.parametrize("key", [None, "new"])
+@given(written=st.integers(0, 100_000), waited=st.integers(0, 100_000))
+def test_the_ten_minutes_begin_when_the_request_left(key: str | None, written: int, waited: int) -> None:
+    """Only where no request is known to have left, the moment counts at which the message was asked for."""
+    # It may have waited for a worker, or for the morning: the guest reads it when it is sent.
+    asked = NOON - timedelta(seconds=written)
+    left = min(asked + timedelta(seconds=waited), NOON)
+    for moment, sent in (
+        (left, row("sent", created_at=asked, sending_at=left)),
+        (asked, row("sent", created_at=asked, sending_at=None)),
+    ):
+        assert step(sent, key=key) is (Step.REPEATED if NOON - moment < 10 * MINUTE else Step.SEND)
+
+
+def test_words_that_waited_for_the_morning_are_not_said_twice() -> None:
+    """Asked for last night, sent a minute ago: the same words now are a repetition."""
+    assert step(row("sent", created_at=NOON - timedelta(hours=12), sending_at=NOON - MINUTE)) is Step.REPEATED
+
+
 @pytest.mark.parametrize(("state", "found"), [("sending", Step.UNDER_WAY), ("outcome_unknown", Step.UNSETTLED)])
 def test_what_is_open_is_in_the_way_for_good(state: str, found: Step) -> None:
     """Nobody knows whether the guest has these words: a day changes nothing."""

@@ -262,6 +262,39 @@ def test_a_count_smaller_than_the_page_is_not_believed() -> None:
     assert len(source.read) == 9
 
 
+@pytest.mark.parametrize("by", ["cursor", "offset"])
+@given(size=st.integers(5, 30), limit=st.integers(4, 10), data=st.data())
+def test_a_count_that_is_no_total_makes_no_empty_page_believed(
+    by: str, size: int, limit: int, data: st.DataObject
+) -> None:
+    """A source that counts fewer rows than it gave counts something else: an empty page proves no end then."""
+    source = quiet(size, min(limit, size - 1))
+    counted = data.draw(st.integers(0, source.limit - 1))
+    empty = data.draw(st.integers(2, 8))
+    read: set[int | bytes] = set()
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_cursor(position) if by == "cursor" else source.by_offset(position)
+        rows = () if len(source.calls) == empty else page.rows
+        read.update(found.name for found in rows)
+        return Answer(rows, counted)
+
+    outcome = run(walk_by_cursor() if by == "cursor" else walk_by_offset(3), answer)
+    assert outcome.doubt is not None or read == {found.name for found in source.rows}
+
+
+@given(size=st.integers(5, 30), limit=st.integers(4, 10), data=st.data())
+def test_a_quiet_list_whose_count_is_no_total_is_read_to_its_end_by_offset(
+    size: int, limit: int, data: st.DataObject
+) -> None:
+    """Without a doubt: that its end is not counted is no reason to believe that something was missed."""
+    source = quiet(size, min(limit, size - 1))
+    counted = data.draw(st.integers(0, source.limit - 1))
+    outcome = run(walk_by_offset(3), lambda at: Answer(source.by_offset(at).rows, counted))
+    assert outcome.doubt is None
+    assert source.read == {found.name for found in source.rows}
+
+
 def test_a_list_that_never_rests_raises_a_doubt() -> None:
     """When the top moves by more than a page in every round, somebody must know."""
     source = quiet(12, 3)

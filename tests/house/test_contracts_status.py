@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from tests.house.outline import COUNTS, EACH, REPORT, keys_of, outline
 
 from hostaway_sync.alarms import Alarm, AlarmKind, Cause, Standing
-from hostaway_sync.cli.output import outcome_document, print_json, report_document
-from hostaway_sync.cli.status_json import details_document, overview_document
+from hostaway_sync.cli.output import print_json
+from hostaway_sync.documents.runs import outcome_document, report_document
+from hostaway_sync.documents.status import details_document, overview_document
 from hostaway_sync.records import Counts, Mark, Mode, Resource, RunReport, RunState
 from hostaway_sync.store.chapters import Chapter, Part
 from hostaway_sync.store.doubts import Doubt, Doubts

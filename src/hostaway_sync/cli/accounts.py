@@ -11,6 +11,13 @@ from hostaway_sync.cli import importing, output, prompts, removing
 from hostaway_sync.cli.arguments import AccountId, Json
 from hostaway_sync.cli.opening import open_mirror
 from hostaway_sync.cli.sync import mirror_one
+from hostaway_sync.documents.accounts import (
+    account_details_document,
+    account_document,
+    account_state_document,
+    audit_document,
+    changed_account_document,
+)
 from hostaway_sync.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +58,7 @@ def list_(*, json: Json = False) -> None:
     with open_mirror() as mirror:
         accounts = mirror.accounts()
     if json:
-        output.print_json([output.account_document(account) for account in accounts])
+        output.print_json([account_document(account) for account in accounts])
     elif accounts:
         output.print_accounts(accounts)
     elif output.is_terminal():
@@ -63,13 +70,9 @@ def show(account_id: AccountId, *, json: Json = False) -> None:
     """Show an account, and who changed what of it lately. Secrets are never shown."""
     with open_mirror() as mirror:
         account, entries = mirror.roster.show(account_id)
-    document = output.account_document(account) | {
-        "updated_at": account.updated_at.isoformat(),
-        "token_expires_at": account.token_expires_at.isoformat() if account.token_expires_at else None,
-        "webhook_url": account.webhook_url,
-    }
+    document = account_details_document(account)
     if json:
-        output.print_json(document | {"audit": [_entry_document(entry) for entry in entries]})
+        output.print_json(document | audit_document(entries))
         return
     for name, value in document.items():
         if value is not None:
@@ -113,7 +116,7 @@ def update(
         changed = mirror.roster.update(account_id, fields, new_secret)
         account, _ = mirror.roster.show(account_id, entries=0)
     if json:
-        output.print_json(output.account_document(account) | {"changed": list(changed)})
+        output.print_json(changed_account_document(account, changed))
     elif output.is_terminal():
         output.echo(f"Account {account_id}: {' and '.join(changed).replace('_', ' ') or 'nothing'} changed.")
 
@@ -156,19 +159,9 @@ def customer(text: str) -> UUID | None:
 
 def _say_state(account_id: int, state: str, *, changed: bool, json: bool) -> None:
     if json:
-        output.print_json({"account_id": account_id, "is_active": state == "enabled", "changed": changed})
+        output.print_json(account_state_document(account_id, is_active=state == "enabled", changed=changed))
     elif output.is_terminal():
         output.echo(f"Account {account_id} {'is' if changed else 'was'} {state}{'' if changed else ' already'}.")
-
-
-def _entry_document(entry: AuditEntry) -> dict[str, object]:
-    return {
-        "changed_at": entry.changed_at.isoformat(),
-        "action": entry.action.value,
-        "os_user": entry.os_user,
-        "host": entry.host,
-        "changes": entry.changes,
-    }
 
 
 def _who(entry: AuditEntry) -> str:

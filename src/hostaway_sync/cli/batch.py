@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hostaway_sync.cli import output, prompts, streams
-from hostaway_sync.cli.messages import document
 from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.documents.messages import batch_document, batch_line_document
 from hostaway_sync.errors import MessageRefused, UsageError
 
 if TYPE_CHECKING:
@@ -39,13 +39,20 @@ def send_batch(
         ):
             counts[outcome.placed] += 1
             if json:
-                documents.append(_document(outcome))
+                documents.append(batch_line_document(outcome))
             else:
                 output.echo(_told(outcome, dry_run=dry_run), err=outcome.placed is Placed.REFUSED)
         if counts[Placed.QUEUED] and not dry_run and not mirror.push.has_worker():
             streams.say(streams.NO_WORKER)
     if json:
-        output.print_json({**{placed.value: count for placed, count in counts.items()}, "lines": documents})
+        output.print_json(
+            batch_document(
+                queued=counts[Placed.QUEUED],
+                known=counts[Placed.KNOWN],
+                refused=counts[Placed.REFUSED],
+                lines=documents,
+            )
+        )
     else:
         queued = "would be queued" if dry_run else "queued for the workers"
         output.echo(
@@ -82,19 +89,6 @@ def _told(outcome: Outcome, *, dry_run: bool) -> str:
         return f"{where}: already there, {intent.state.value}{number}{error}"
     until = f", waits until {outcome.until:%Y-%m-%d %H:%M} UTC" if outcome.until else ""
     return f"{where}: {'would be queued' if dry_run else 'queued'}{number}{until}"
-
-
-def _document(outcome: Outcome) -> dict[str, Any]:
-    line, until = outcome.line, outcome.until
-    return {
-        "line": line.number,
-        "reservation_id": line.reservation_id,
-        "idempotency_key": line.key,
-        "placed": outcome.placed.value,
-        "why_not": outcome.why,
-        "waits_until": until.isoformat() if until else None,
-        "message": document(outcome.intent) if outcome.intent else None,
-    }
 
 
 def _lines(count: int) -> str:

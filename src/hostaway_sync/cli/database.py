@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -14,6 +13,7 @@ from hostaway_sync.cli import output, payload_fields, streams
 from hostaway_sync.cli.arguments import Json
 from hostaway_sync.cli.opening import open_mirror
 from hostaway_sync.cli.private_files import read_private
+from hostaway_sync.documents.database import move_preview_document, moved_database_document, restored_document
 from hostaway_sync.errors import LeaseHeld, UsageError
 
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ def move(
     with open_mirror(check_schema=False) as mirror:
         if dry_run:
             rows = mirror.relocation.preview(url)
-            _print_rows(rows, dry_run=True, json=json)
+            if json:
+                output.print_json(move_preview_document(rows))
+            else:
+                _print_rows(rows)
             return
         try:
             with _watched() as note:
@@ -71,10 +74,9 @@ def move(
         keys = mirror.relocation.keys
     seconds = time.monotonic() - began
     if json:
-        tables = [asdict(table) for table in done.tables]
-        output.print_json({"dry_run": False, "seconds": round(seconds, 1), "tables": tables})
+        output.print_json(moved_database_document(done, seconds=seconds))
     else:
-        _print_rows({table.name: table.rows for table in done.tables}, dry_run=False, json=False)
+        _print_rows({table.name: table.rows for table in done.tables})
     _say_what_is_next(done, to, keys, seconds)
 
 
@@ -89,7 +91,7 @@ def restored(*, json: Json = False) -> None:
     with open_mirror() as mirror:
         number = mirror.relocation.declare_restored()
     if json:
-        output.print_json({"looked_for": number})
+        output.print_json(restored_document(number))
         return
     output.echo("Noted: no message was pending." if not number else f"Noted: {_looked_for(number)}")
 
@@ -117,10 +119,7 @@ def _say_what_is_next(done: Relocated, to: str, keys: str | None, seconds: float
     streams.say("roles belong to a server: if you use them, run `hostaway-sync roles create` with the new setting")
 
 
-def _print_rows(rows: dict[str, int], *, dry_run: bool, json: bool) -> None:
-    if json:
-        output.print_json({"dry_run": dry_run, "tables": [{"name": name, "rows": rows[name]} for name in rows]})
-        return
+def _print_rows(rows: dict[str, int]) -> None:
     lines = output.table(["table", "rows"], right=["rows"])
     for name, number in rows.items():
         if number:

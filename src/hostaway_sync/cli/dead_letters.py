@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from hostaway_sync.cli import output
 from hostaway_sync.cli.arguments import AccountOption, Json
 from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.documents.messages import dead_letter_details_document, dead_letter_document, resolved_document
 from hostaway_sync.errors import HostawaySyncError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ app = typer.Typer(help="What failed for good, and waits for a person.", no_args_
 _NUMBER = typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="Number of the dead letter, as `list` shows it.")
 Number = Annotated[int, _NUMBER]
 NumberOrNone = Annotated[int | None, _NUMBER]
-_TOLD_IN_FULL = ("payload", "headers", "history", "traceback")
+_SHOWN_LAST = ("history", "traceback")
 
 
 @app.command("list")
@@ -37,7 +37,7 @@ def list_(
     with open_mirror() as mirror:
         letters = mirror.push.dead_letters(account_id=account, resolved_too=all_)
     if json:
-        output.print_json([_document(letter, without=_TOLD_IN_FULL) for letter in letters])
+        output.print_json([dead_letter_document(letter) for letter in letters])
     elif letters:
         headers = ["id", "account", "what", "deliveries", "since (UTC)", "resolved", "error"]
         output.print_rows(headers, [_row(letter) for letter in letters])
@@ -50,11 +50,12 @@ def show(dead_letter_id: Number, *, json: Json = False) -> None:
     """Show one with its whole story: payload, headers, every attempt, the last traceback."""
     with open_mirror() as mirror:
         letter = mirror.push.dead_letter(dead_letter_id)
+    document = dead_letter_details_document(letter)
     if json:
-        output.print_json(_document(letter))
+        output.print_json(document)
         return
-    for name, value in _document(letter, without=("history", "traceback")).items():
-        if value is not None:
+    for name, value in document.items():
+        if value is not None and name not in _SHOWN_LAST:
             output.echo(f"{name}: {value}")
     for attempt in letter.history:
         output.echo(f"attempt {attempt['number']}, {attempt['started_at']}: {attempt['error']}")
@@ -105,7 +106,7 @@ def _resolve(
     account_id: int | None,
     *,
     every: bool,
-    done: str,
+    done: Literal["retried", "discarded"],
     json: bool,
 ) -> None:
     if (dead_letter_id is None) is not every or (account_id is not None and not every):
@@ -117,7 +118,7 @@ def _resolve(
         waiting = [letter.dead_letter_id for letter in push.dead_letters(account_id=account_id)]
         numbers = [number for number in waiting if _is_resolved_by_us(resolve, number)]
     if json:
-        output.print_json({done: numbers})
+        output.print_json(resolved_document(done, numbers))
     elif output.is_terminal():
         output.echo(f"{len(numbers)} {done}.")
 
@@ -143,11 +144,3 @@ def _row(letter: DeadLetter) -> list[object]:
         letter.resolution,
         letter.error,
     ]
-
-
-def _document(letter: DeadLetter, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Give the columns of its table, times in ISO 8601."""
-    document = {name: value for name, value in asdict(letter).items() if name not in without}
-    for name in ("created_at", "resolved_at"):
-        document[name] = document[name].isoformat() if document[name] else None
-    return document

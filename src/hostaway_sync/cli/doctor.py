@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from hostaway_sync.cli import output
 from hostaway_sync.cli.arguments import Json
 from hostaway_sync.cli.opening import known_settings
+from hostaway_sync.doctor.documents import examination_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ def doctor(*, json: Json = False) -> None:
     troubles = sum(finding.grade is Grade.TROUBLE for finding in found)
     if json:
         state = "trouble" if troubles else "ok"
-        output.print_json({"state": state, "findings": [asdict(finding) for finding in found]})
+        output.print_json(examination_document(found, state=state))
     else:
         _print(found)
     if troubles:

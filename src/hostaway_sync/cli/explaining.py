@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from hostaway_sync.cli import output
+from hostaway_sync.documents.runs import api_call_document
 
 if TYPE_CHECKING:
     from hostaway_sync.calls import ApiCall
@@ -35,7 +36,7 @@ class Explanation:
 
     def document(self) -> list[dict[str, Any]]:
         """Give the requests in the order in which they ended, times in ISO 8601."""
-        return [_entry(call) for call in self._calls]
+        return [api_call_document(call) for call in self._calls]
 
     def print_summary(self) -> None:
         """Print how many requests each reason took, the most first."""
@@ -58,18 +59,3 @@ class Explanation:
         why = f"{call.why} ({call.step})" if call.step else call.why
         moment = f"{call.granted_at.astimezone(UTC):%H:%M:%S}"
         return f"{moment} {status:>3} {call.seconds:6.2f} s  {request:<{self._width}} - {why}"
-
-
-def _entry(call: ApiCall) -> dict[str, Any]:
-    return {
-        "granted_at": call.granted_at.astimezone(UTC).isoformat(),
-        "method": call.method,
-        "path": call.path,
-        "params": dict(call.params),
-        "status": call.status,
-        "seconds": call.seconds,
-        "waited": call.waited,
-        "attempt": call.attempt,
-        "why": call.why,
-        "step": call.step,
-    }

@@ -9,6 +9,7 @@ import typer
 from hostaway_sync.cli import output, prompts, streams
 from hostaway_sync.cli.arguments import Json, OneAccountOption, Reservations
 from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.documents.database import erasure_document
 from hostaway_sync.errors import RunIncomplete, UsageError
 
 if TYPE_CHECKING:
@@ -44,17 +45,7 @@ def forget_guest(
             prompts.confirm_by_id(account_id, question=f"This erases {_words(found)}.", yes=yes)
         done = mirror.guests.forget(account_id, reservation or (), email or (), dry_run=dry_run)
     if json:
-        output.print_json(
-            {
-                "account_id": account_id,
-                "dry_run": dry_run,
-                "reservations": list(done.reservations),
-                "conversations": list(done.conversations),
-                "rows": dict(done.rows),
-                "unknown_reservations": list(done.unknown),
-                "unknown_addresses": done.unknown_addresses,
-            }
-        )
+        output.print_json(erasure_document(account_id, done, dry_run=dry_run))
     elif output.is_terminal():
         _print(account_id, done, dry_run=dry_run)
     _require_found(account_id, done)

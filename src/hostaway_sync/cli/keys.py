@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
 from hostaway_sync.cli import output, streams
 from hostaway_sync.cli.arguments import Json
 from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.documents.secrets import (
+    checked_secrets_document,
+    key_status_document,
+    moved_secrets_document,
+    rotation_document,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +44,7 @@ def status(*, json: Json = False) -> None:
         again = "keys rotate" if found.store == DATABASE else f"keys move --to {found.store}"
         streams.say(f"{found.plain} values are not sealed: `hostaway-sync {again}` seals them")
     if json:
-        output.print_json(asdict(found))
+        output.print_json(key_status_document(found))
         return
     if found.kind is None:
         output.echo(f"{found.outside} secrets lie in {found.source}; no key of ours seals them.")
@@ -65,8 +70,7 @@ def check(*, json: Json = False) -> None:
             "`hostaway-sync keys move --to` where they lie deletes them"
         )
     if json:
-        document = {"values": passed.seen, "orphans": checked.orphans, "troubles": _documents(passed.troubles)}
-        output.print_json(document)
+        output.print_json(checked_secrets_document(checked))
     elif output.is_terminal() and not passed.troubles:
         output.echo(f"All {passed.seen} secrets open.")
     if passed.troubles:
@@ -92,7 +96,7 @@ def move(
         setting = mirror.keys.wanted_store
     _tell(done.troubles)
     if json:
-        output.print_json({**asdict(done), "troubles": _documents(done.troubles)})
+        output.print_json(moved_secrets_document(done))
     elif output.is_terminal():
         swept = f", and {done.orphans} deleted that nothing named" if done.orphans else ""
         output.echo(f"{done.moved} secrets moved to {to}{swept}.")
@@ -122,7 +126,7 @@ def rotate(
         done = mirror.keys.rotate(retire=retire)
     _tell(done.troubles)
     if json:
-        output.print_json({**asdict(done), "troubles": _documents(done.troubles)})
+        output.print_json(rotation_document(done))
     elif output.is_terminal():
         output.echo(f"{done.resealed} values sealed anew; key {done.seals} seals all.")
         if done.retired:
@@ -142,8 +146,3 @@ def _role(*, seals: bool, is_known: bool) -> str:
 def _tell(troubles: Iterable[Trouble]) -> None:
     for trouble in troubles:
         streams.say(trouble.reason)
-
-
-def _documents(troubles: Iterable[Trouble]) -> list[dict[str, Any]]:
-    """Give the keys that scripts rely on; never a value."""
-    return [{**asdict(one.place), "is_plain": one.is_plain, "reason": one.reason} for one in troubles]

@@ -1,8 +1,8 @@
-"""`hostaway-sync messages …`, and how a row of the ledger is shown."""
+"""`hostaway-sync messages …`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,7 @@ from hostaway_sync.cli import output
 from hostaway_sync.cli.arguments import AccountOption, Json, number
 from hostaway_sync.cli.grid import Column, Grid
 from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.documents.messages import message_document, message_text_document
 from hostaway_sync.intents import IntentState
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def list_(
     with open_mirror() as mirror:
         intents = mirror.messages.ledger(states=state or (), account_id=account)
     if json:
-        output.print_json([{**document(intent), "text": intent.wish.body} for intent in intents])
+        output.print_json([message_text_document(intent) for intent in intents])
     elif intents:
         grid = Grid(_COLUMNS, is_brief=False)
         for intent in intents:
@@ -60,34 +61,9 @@ def cancel(
     with open_mirror() as mirror:
         intent = mirror.messages.cancel(number)
     if json:
-        output.print_json(document(intent))
+        output.print_json(message_document(intent))
     else:
         output.echo(f"Cancelled: message {number} to reservation {intent.wish.reservation_id} is not sent")
-
-
-def document(intent: Intent) -> dict[str, Any]:
-    """Give a row of the ledger without its text, times in ISO 8601."""
-    wish = intent.wish
-    names = ("created_at", "not_before_at", "sending_at", "settled_at", "looked_at")
-    times = {name: getattr(intent, name) for name in names}
-    return {
-        "intent_id": intent.intent_id,
-        "account_id": wish.account_id,
-        "reservation_id": wish.reservation_id,
-        "conversation_id": wish.conversation_id,
-        "channel_type": wish.way.value,
-        "idempotency_key": wish.key,
-        "state": intent.state.value,
-        "message_id": intent.message_id,
-        "proof": intent.proof.value if intent.proof else None,
-        "attempt": intent.attempt,
-        "looks": intent.looks,
-        "is_queued": intent.is_queued,
-        "quiet_hours": intent.quiet_hours,
-        "waits_for_person": intent.waits_for_person,
-        "error": intent.error,
-        **{name: moment.isoformat() if moment else None for name, moment in times.items()},
-    }
 
 
 def _cells(intent: Intent) -> list[str]:

@@ -7,7 +7,6 @@ import logging
 import shutil
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,9 @@ import typer
 
 from hostaway_sync.circumstances import current
 from hostaway_sync.cli.discretion import Discretion
+from hostaway_sync.documents.runs import counts_document
 from hostaway_sync.failures import traceback_of
-from hostaway_sync.records import Counts, Mode, Resource, RunReport, RunState
+from hostaway_sync.records import RunReport, RunState
 from hostaway_sync.sentences import visible
 from hostaway_sync.sync.outcome import outcome
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from hostaway_sync.alarms import Alarm
     from hostaway_sync.settings import Settings
     from hostaway_sync.store.accounts import Account
     from hostaway_sync.sync.fleet import AccountOutcome, FleetProgress
@@ -52,66 +51,12 @@ def print_json(document: object) -> None:
     echo(json.dumps(document, default=str))
 
 
-def report_document(report: RunReport) -> dict[str, Any]:
-    """Give a report with the keys that scripts rely on; every resource is there, asked for or not."""
-    counts = {
-        resource.value: asdict(report.resources[resource].counts if resource in report.resources else Counts())
-        for resource in Resource
-    }
-    return {
-        "account_id": report.account_id,
-        "mode": report.mode.value,
-        "state": outcome(report).value,
-        "api_calls": report.api_calls,
-        "duration_s": report.duration_s,
-        "resources": counts,
-        **_dry_document(report),
-        # A run that was not whole says so itself.
-        **alarms_document(report.standing.alarms if outcome(report) is not report.state else ()),
-    }
-
-
-def _dry_document(report: RunReport) -> dict[str, Any]:
-    """Return that a run wrote nothing, and what it would have written; nothing of a run that was no dry one."""
-    ids = {
-        resource.value: {change.value: list(keys) for change, keys in part.ids.items()}
-        for resource, part in report.resources.items()
-        if part.ids is not None
-    }
-    return {"dry_run": True, "ids": ids} if ids else {}
-
-
-def alarms_document(alarms: Sequence[Alarm]) -> dict[str, Any]:
-    """Return the key `alarms` and its value while any stands, else nothing."""
-    listed = [
-        {
-            "kind": alarm.cause.kind.value,
-            "resource": alarm.cause.resource or None,
-            "since": alarm.since.isoformat(),
-            "sentence": alarm.cause.sentence,
-        }
-        for alarm in alarms
-    ]
-    return {"alarms": listed} if listed else {}
-
-
-def empty_report(account_id: int, state: RunState) -> RunReport:
-    """Give the report of an account for which there was no run."""
-    return RunReport(account_id, Mode.FULL, state, 0, 0.0, {})
-
-
-def outcome_document(ended: AccountOutcome) -> dict[str, Any]:
-    """Give one account of a fleet, in the keys of a report and `error`."""
-    report = ended.report or empty_report(ended.account_id, ended.state)
-    return {**report_document(report), "error": ended.error}
-
-
 def print_report(report: RunReport) -> None:
     """Print what a run did, for a person."""
     names = ["seen", "inserted", "updated", "unchanged", "stale", "quarantined", "missing"]
     lines = table(["", *names, ""], right=names)
     for resource, part in report.resources.items():
-        numbers = asdict(part.counts)
+        numbers = counts_document(part.counts)
         cells = [f"{numbers[name]:,}" for name in names]
         lines.add_row(resource.value, *cells, styled(part.state))
     show(lines)
@@ -165,19 +110,6 @@ def print_accounts(accounts: Sequence[Account]) -> None:
             f"{account.last_sync_at:%Y-%m-%d %H:%M}" if account.last_sync_at else "never",
         )
     show(lines)
-
-
-def account_document(account: Account) -> dict[str, Any]:
-    """Give what may be shown of an account, times in ISO 8601."""
-    return {
-        "account_id": account.account_id,
-        "name": account.name,
-        "customer_id": str(account.customer_id) if account.customer_id else None,
-        "is_active": account.is_active,
-        "last_sync_at": account.last_sync_at.isoformat() if account.last_sync_at else None,
-        "created_at": account.created_at.isoformat(),
-        "removed_at": account.removed_at.isoformat() if account.removed_at else None,
-    }
 
 
 def print_rows(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

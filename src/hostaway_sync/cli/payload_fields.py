@@ -9,6 +9,7 @@ import typer
 from hostaway_sync.cli import output, streams
 from hostaway_sync.cli.arguments import Json
 from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.documents.database import payload_rule_document
 
 app = typer.Typer(
     help="Which fields of payloads are hidden before they are stored.", no_args_is_help=True, rich_markup_mode=None
@@ -21,7 +22,7 @@ def show(*, json: Json = False) -> None:
     with open_mirror() as mirror:
         rule = mirror.payload_fields.rule
     if json:
-        output.print_json({"rule": rule})
+        output.print_json(payload_rule_document(rule))
     elif output.is_terminal() and not rule:
         output.echo("No field is hidden.")
     else:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hostaway_sync.cli import output
 from hostaway_sync.cli.arguments import Json
 from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.documents.forecast import forecast_document
 from hostaway_sync.records import Resource
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def plan(*, every: Every = 60, json: Json = False) -> None:
     with open_mirror() as mirror:
         forecast = mirror.plan(every=timedelta(minutes=every))
     if json:
-        output.print_json(_document(forecast, every))
+        output.print_json(forecast_document(forecast, every_minutes=every))
     elif forecast.needs:
         _print_forecast(forecast, every)
     else:
@@ -82,23 +82,6 @@ def _sentences(forecast: Forecast, every: int) -> list[str]:
 def _unknown(facts: AccountFacts) -> str:
     read = sum(rows.total for rows in facts.rows.values())
     return f"unknown until its first sync is whole{f', {read:,} rows so far' if read else ''}"
-
-
-def _document(forecast: Forecast, every: int) -> dict[str, Any]:
-    load = forecast.load
-    return {
-        "every_minutes": every,
-        "accounts": [
-            {
-                "account_id": facts.account_id,
-                "name": facts.name,
-                "rows": {resource.value: facts.live(resource) for resource in Resource},
-                "need": {**asdict(need), "a_day": need.a_day} if need else None,
-            }
-            for facts, need in forecast.needs
-        ],
-        "address": {**asdict(load), "share": load.share},
-    }
 
 
 def _minutes(minutes: float) -> str:

@@ -10,6 +10,7 @@ import typer
 from hostaway_sync.cli import output
 from hostaway_sync.cli.arguments import Json
 from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.documents.database import pruned_document
 
 
 def prune(
@@ -30,7 +31,7 @@ def prune(
         audit = timedelta(days=audit_log) if audit_log is not None else None
         counts = mirror.upkeep.prune(dry_run=dry_run, audit=audit)
     if json:
-        output.print_json({"dry_run": dry_run, "rows": counts})
+        output.print_json(pruned_document(counts, dry_run=dry_run))
     elif output.is_terminal() or dry_run:
         found = [[table, f"{rows:,}"] for table, rows in counts.items() if rows]
         if found:

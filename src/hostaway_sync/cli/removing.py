@@ -10,6 +10,7 @@ import typer
 from hostaway_sync.cli import output, prompts, streams
 from hostaway_sync.cli.arguments import AccountId, Json
 from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.documents.accounts import removal_document
 
 
 def remove(
@@ -31,16 +32,7 @@ def remove(
     for trouble in removal.troubles:
         streams.say(trouble)
     if json:
-        output.print_json(
-            {
-                "account_id": account_id,
-                "purged": purge,
-                "webhooks_removed": removal.webhooks_removed,
-                "token_revoked": removal.token_revoked,
-                "rows_deleted": dict(removal.rows_deleted),
-                "troubles": list(removal.troubles),
-            }
-        )
+        output.print_json(removal_document(removal, purged=purge))
     elif output.is_terminal():
         rows = f"{sum(removal.rows_deleted.values()):,} rows deleted" if purge else "its rows stay"
         output.echo(f"Account {account_id} removed; {rows}.")

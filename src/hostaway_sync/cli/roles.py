@@ -10,6 +10,7 @@ import typer
 from hostaway_sync.cli import output, streams
 from hostaway_sync.cli.arguments import Json, positive_number
 from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.documents.database import role_document
 from hostaway_sync.errors import UsageError
 
 app = typer.Typer(help="Who may do what with the database.", no_args_is_help=True, rich_markup_mode=None)
@@ -57,17 +58,7 @@ def list_roles(*, json: Json = False) -> None:
     with open_mirror() as mirror:
         found = mirror.roles.members()
     if json:
-        output.print_json(
-            [
-                {
-                    "role": role.name,
-                    "kind": role.kind,
-                    "account_ids": role.account_ids,
-                    "customer_ids": [str(customer) for customer in role.customer_ids],
-                }
-                for role in found
-            ]
-        )
+        output.print_json([role_document(role) for role in found])
         return
     rows = []
     for role in found:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hostaway_sync.cli import output, prompts, streams
 from hostaway_sync.cli.arguments import Json, number
-from hostaway_sync.cli.messages import document
 from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.documents.messages import outlook_document, sent_message_document
 from hostaway_sync.errors import HostawaySyncError, MessageRefused, MessageUnsettled, SourceError, UsageError
 from hostaway_sync.intents import IntentState, Way
 
@@ -131,13 +131,13 @@ def _send(draft: Draft, *, yes: bool, json: bool) -> bool:
         _conclude(sending.intent, json=json, is_ours=sending.is_ours)
         return False
     if json:
-        output.print_json({**document(sending.intent), "sent_now": False})
+        output.print_json(sent_message_document(sending.intent, sent_now=False))
     raise refusal
 
 
 def _tell_waiting(intent: Intent, *, json: bool) -> None:
     if json:
-        output.print_json({**document(intent), "sent_now": False})
+        output.print_json(sent_message_document(intent, sent_now=False))
         return
     until = f"until {intent.not_before_at:%Y-%m-%d %H:%M} UTC" if intent.not_before_at else "for a worker"
     output.echo(
@@ -167,7 +167,8 @@ def _conclude(intent: Intent, *, json: bool, is_ours: bool) -> None:
         HostawaySyncError: it was not sent, or that is not known.
     """
     if json:
-        output.print_json({**document(intent), "sent_now": is_ours and intent.state is IntentState.SENT})
+        sent_now = is_ours and intent.state is IntentState.SENT
+        output.print_json(sent_message_document(intent, sent_now=sent_now))
     if intent.state is IntentState.SENT:
         if not json:
             output.echo(_told(intent, is_ours=is_ours))
@@ -235,19 +236,7 @@ def _print_outlook(draft: Draft, *, json: bool) -> None:
     if not would_send and refusal is None and decision.intent is not None:
         why = _told(decision.intent, is_ours=False).replace("Sent", "it was sent", 1)
     if json:
-        shown: dict[str, Any] = {
-            "account_id": wish.account_id,
-            "reservation_id": wish.reservation_id,
-            "conversation_id": wish.conversation_id,
-            "channel_type": wish.way.value,
-            "idempotency_key": wish.key,
-            "text": wish.body,
-            "concerns": list(draft.concerns),
-            "would_send": would_send,
-            "waits_until": draft.until.isoformat() if draft.until else None,
-            "why_not": why,
-        }
-        output.print_json(shown)
+        output.print_json(outlook_document(draft, would_send=would_send, why_not=why))
         return
     output.echo(f"to     reservation {wish.reservation_id} of account {wish.account_id}")
     output.echo(f"in     conversation {wish.conversation_id}, by {wish.way.value}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,14 +33,16 @@ def status(
 
     With ID: all about one account. It is late when its last success began more than 26 hours ago.
     """
-    from hostaway_sync.cli import status_account, status_json, status_size
+    from hostaway_sync.cli import status_account, status_size
+    from hostaway_sync.documents.database import size_document
+    from hostaway_sync.documents.status import details_document, overview_document
     from hostaway_sync.sync.health import judge
 
     if size:
         with open_mirror() as mirror:
             found = mirror.upkeep.size()
         if json:
-            output.print_json(asdict(found))
+            output.print_json(size_document(found))
         else:
             status_size.print_size(found)
         return
@@ -50,9 +51,9 @@ def status(
         marks, history = mirror.history(account_id, runs=_RUNS) if account_id is not None else ({}, [])
     verdicts = [(facts, judge(facts, overview.now)) for facts in overview.accounts]
     if json:
-        document = status_json.overview_document(overview, verdicts)
+        document = overview_document(overview, verdicts)
         if account_id is not None:
-            document["accounts"][0] |= status_json.details_document(marks, history)
+            document["accounts"][0] |= details_document(marks, history)
         output.print_json(document)
     elif account_id is not None:
         status_account.print_account(*verdicts[0], overview.now, marks, history)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,12 @@ from hostaway_sync.cli import output, streams
 from hostaway_sync.cli.arguments import AcceptMissing, AccountId, DryRun, Enqueue, Full, Json, Textfile
 from hostaway_sync.cli.explaining import Explanation
 from hostaway_sync.cli.reporting import reported
+from hostaway_sync.documents.runs import (
+    enqueued_document,
+    fleet_document,
+    report_document,
+    skipped_report_document,
+)
 from hostaway_sync.errors import LeaseHeld, RunIncomplete, UsageError
 from hostaway_sync.records import Resource, RunState
 from hostaway_sync.sync.outcome import endings, failures, outcome
@@ -95,13 +101,7 @@ def sync_all(
 
 def _print_outcomes(outcomes: Sequence[AccountOutcome], *, json: bool, shown: bool) -> None:
     if json:
-        output.print_json(
-            {
-                "state": _fleet_state(outcomes).value,
-                "failed": [outcome.account_id for outcome in _failed(outcomes)],
-                "accounts": [output.outcome_document(outcome) for outcome in outcomes],
-            }
-        )
+        output.print_json(fleet_document(_fleet_state(outcomes), _failed(outcomes), outcomes))
     elif outcomes and (output.is_terminal() or shown):
         output.print_outcomes(outcomes)
     elif output.is_terminal():
@@ -152,7 +152,7 @@ def _sentence(reports: Sequence[RunReport]) -> str:
 def _enqueue_all(mirror: Mirror, *, full: bool, json: bool) -> str:
     enqueued = mirror.push.enqueue_syncs(full=full)
     if json:
-        output.print_json({"enqueued": enqueued})
+        output.print_json(enqueued_document(enqueued))
     elif output.is_terminal():
         none_runs = "" if mirror.push.has_worker() else ", and no worker runs now"
         output.echo(f"{len(enqueued)} accounts wait to be synced by `hostaway-sync worker`{none_runs}.")
@@ -197,10 +197,10 @@ def mirror_one(
             )
     except LeaseHeld:
         if json:
-            _print_document(output.empty_report(account_id, RunState.SKIPPED), explanation)
+            _print_document(skipped_report_document(account_id), explanation)
         raise
     if json:
-        _print_document(report, explanation)
+        _print_document(report_document(report), explanation)
     elif output.is_terminal() or dry_run or shown or explanation is not None:
         if explanation is not None:
             explanation.print_summary()
@@ -210,9 +210,9 @@ def mirror_one(
     return report
 
 
-def _print_document(report: RunReport, explanation: Explanation | None) -> None:
+def _print_document(report: dict[str, Any], explanation: Explanation | None) -> None:
     calls = {} if explanation is None else {"calls": explanation.document()}
-    output.print_json({**output.report_document(report), **calls})
+    output.print_json({**report, **calls})
 
 
 def _require_whole(report: RunReport) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from hostaway_sync.cli import output, streams
 from hostaway_sync.cli.arguments import AccountId, Json, OptionalAccountId
 from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.documents.webhooks import hook_check_document, hook_document, registered_document
 from hostaway_sync.errors import HostawaySyncError, SourceError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def register(
             raise error from None
     _warn(account_id, done.others)
     if json:
-        output.print_json({"account_id": account_id, **asdict(done)})
+        output.print_json(registered_document(account_id, done))
     elif output.is_terminal():
         output.echo(f"Account {account_id}: webhook {done.hook_id} {'registered' if done.is_new else 'updated'}.")
 
@@ -64,8 +64,7 @@ def list_(account_id: OptionalAccountId = None, *, json: Json = False) -> None:
     with open_mirror() as mirror:
         found, failures = _each(mirror, account_id, lambda webhook: webhook.listed())
     if json:
-        rows = [{"account_id": number, **asdict(hook)} for number, hooks in found.items() for hook in hooks]
-        output.print_json(rows)
+        output.print_json([hook_document(number, hook) for number, hooks in found.items() for hook in hooks])
     elif any(found.values()):
         headers = ["account", "webhook", "address", "kind", "enabled"]
         rows_of = ((number, hook) for number, hooks in found.items() for hook in hooks)
@@ -100,7 +99,7 @@ def check(account_id: OptionalAccountId = None, *, json: Json = False) -> None:
             streams.say(problem)
         _warn(number, result.others)
     if json:
-        output.print_json([asdict(result) for result in found.values()])
+        output.print_json([hook_check_document(result) for result in found.values()])
     elif output.is_terminal():
         for number, result in found.items():
             verdict = "not well" if result.problems else "all is well"

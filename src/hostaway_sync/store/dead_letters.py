@@ -47,7 +47,24 @@ class DeadLetter:
     resolution: str | None
 
 
-_COLUMNS = tuple(dead_letters.c[name] for name in DeadLetter.__slots__)
+# In the order of the fields of `DeadLetter`.
+_COLUMNS: Final[tuple[sa.ColumnElement[Any], ...]] = (
+    dead_letters.c.dead_letter_id,
+    dead_letters.c.kind,
+    dead_letters.c.account_id,
+    dead_letters.c.target_resource,
+    dead_letters.c.target_id,
+    dead_letters.c.job,
+    dead_letters.c.deliveries,
+    dead_letters.c.payload,
+    dead_letters.c.headers,
+    dead_letters.c.error,
+    dead_letters.c.traceback,
+    dead_letters.c.history,
+    dead_letters.c.created_at,
+    dead_letters.c.resolved_at,
+    dead_letters.c.resolution,
+)
 
 
 def write(connection: sa.Connection, job: Job, attempt: Attempt, *, until: datetime) -> int | None:

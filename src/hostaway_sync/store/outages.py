@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -27,7 +26,16 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.engine import Database
 
-_COLUMNS = tuple(source_outages.c[name] for name in Outage.__slots__)
+# In the order of the fields of `Outage`.
+_COLUMNS: Final[tuple[sa.ColumnElement[Any], ...]] = (
+    source_outages.c.failures,
+    source_outages.c.failing_since,
+    source_outages.c.failed_at,
+    source_outages.c.error,
+    source_outages.c.away_since,
+    source_outages.c.probe_at,
+    source_outages.c.probes,
+)
 
 
 class Lookout:
@@ -114,7 +122,15 @@ class Lookout:
         return (decisions.known(_outage(row), now) if row else None), now
 
     def _write(self, connection: sa.Connection, outage: Outage) -> None:
-        values: dict[str, Any] = asdict(outage)
+        values = {
+            "failures": outage.failures,
+            "failing_since": outage.failing_since,
+            "failed_at": outage.failed_at,
+            "error": outage.error,
+            "away_since": outage.away_since,
+            "probe_at": outage.probe_at,
+            "probes": outage.probes,
+        }
         statement = insert(source_outages).values(**self._key, **values)
         # Two whose failures are the first meet here: one of the two is not counted.
         connection.execute(statement.on_conflict_do_update(index_elements=list(self._key), set_=values))
@@ -135,8 +151,8 @@ def words(outage: Outage) -> str:
     return f"the source has not answered since {since}, and is not asked again before {then}; last: {outage.error}"
 
 
-def _outage(row: sa.Row[Any]) -> Outage:
-    return Outage(**row._asdict())
+def _outage(row: sa.Row[*tuple[Any, ...]]) -> Outage:
+    return Outage(*row)
 
 
 def _one(connection: sa.Connection, query: sa.Select[Any]) -> sa.Row[Any] | None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from hostaway_sync.records import Counts, Mode, Resource, RunState
+from hostaway_sync.records import Mode, Resource, RunState
 from hostaway_sync.store import alarms, certificates
 from hostaway_sync.store.chapters import Chapter, Part
+from hostaway_sync.store.count_columns import from_columns
 from hostaway_sync.store.deferred import deferred
 from hostaway_sync.store.doubtful_rows import doubts
 from hostaway_sync.store.facts import (
@@ -117,13 +118,10 @@ def history(database: Database, account_id: int, *, runs: int) -> list[Chapter]:
         parts: dict[Any, dict[Resource, Part]] = {row.run_id: {} for row in found}
         wanted = sa.select(sync_run_resources).where(sync_run_resources.c.run_id.in_(list(parts)))
         for row in connection.execute(wanted).mappings():
-            counts = Counts(**{name: row[name] for name in Counts.__slots__})
-            parts[row["run_id"]][Resource(row["resource"])] = Part(RunState(row["state"]), counts, row["error"])
-        ordered = {resource: number for number, resource in enumerate(Resource)}
-        return [
-            Chapter(_run(row[1:]), dict(sorted(parts[row.run_id].items(), key=lambda item: ordered[item[0]])))
-            for row in found
-        ]
+            part = Part(RunState(row["state"]), from_columns(row), row["error"])
+            parts[row["run_id"]][Resource(row["resource"])] = part
+        in_order = [{name: of_run[name] for name in Resource if name in of_run} for of_run in parts.values()]
+        return [Chapter(_run(row[1:]), of_run) for row, of_run in zip(found, in_order, strict=True)]
 
     return database.transaction(read)
 

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from hostaway_sync import metrics
 from hostaway_sync.alarms import AlarmKind
 from hostaway_sync.meter import Sample
-from hostaway_sync.records import Counts, Resource, RunState
+from hostaway_sync.records import Resource, RunState
 from hostaway_sync.store import alarms, certificates, inbox
+from hostaway_sync.store.count_columns import CHANGES
 from hostaway_sync.store.deferred import living_workers
 from hostaway_sync.store.jobs import REFRESH, SEND, SYNC
 from hostaway_sync.store.marks import at_latest_now, is_known, is_within, known
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from hostaway_sync.store.engine import Database
 
 _DAY = timedelta(days=1)
-_CHANGES = tuple(name for name in Counts.__slots__ if name != "seen")
 _ENDED = (RunState.SUCCESS, RunState.PARTIAL, RunState.FAILED, RunState.ABANDONED)
 _STATES = {"todo": "waiting", "doing": "running"}
 
@@ -137,13 +137,13 @@ def _runs(connection: sa.Connection) -> Iterator[Sample]:
 
 
 def _rows(connection: sa.Connection) -> Iterator[Sample]:
-    sums = [sa.func.coalesce(sa.func.sum(sync_run_resources.c[change]), 0).label(change) for change in _CHANGES]
+    sums = [sa.func.coalesce(sa.func.sum(sync_run_resources.c[change]), 0).label(change) for change in CHANGES]
     query = sa.select(sync_run_resources.c.resource, *sums).where(
         *_lately(), sync_run_resources.c.run_id == sync_runs.c.run_id
     )
     found = {row.resource: row for row in connection.execute(query.group_by(sync_run_resources.c.resource))}
     for resource in Resource:
-        for change in _CHANGES:
+        for change in CHANGES:
             value = int(getattr(found[resource.value], change)) if resource.value in found else 0
             yield _sample(metrics.ROWS, value, resource.value, change)
 

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from hostaway_sync.errors import LeaseLost
 from hostaway_sync.records import Mark, Mode, Resource, ResourceReport, RunState
 from hostaway_sync.store import suspicions
+from hostaway_sync.store.count_columns import to_columns
 from hostaway_sync.store.marks import known
 from hostaway_sync.store.tables import accounts, sync_run_resources, sync_runs, watermarks
 from hostaway_sync.store.tables import suspicions as suspicions_table
@@ -128,8 +129,8 @@ def record_resource(
     connection: sa.Connection, run_id: UUID, account_id: int, resource: Resource, report: ResourceReport
 ) -> None:
     """Write the one row of a resource of a run; a second attempt replaces it."""
-    counts = report.counts
-    values = {name: getattr(counts, name) for name in counts.__slots__} | {
+    values = {
+        **to_columns(report.counts),
         "account_id": account_id,
         "state": report.state.value,
         "cleaned": report.oddities.cleaned,

@@ -108,7 +108,13 @@ def stand(connection: sa.Connection, account_id: int, resource: Resource, walk: 
     if walk.position is None:
         connection.execute(sa.delete(walks).where(*_of(account_id, resource)))
         return
-    values = {name: getattr(walk, name) for name in walk.__slots__} | {"updated_at": sa.func.now()}
+    values = {
+        "walk_id": walk.walk_id,
+        "began_at": walk.began_at,
+        "watermark_at": walk.watermark_at,
+        "position": walk.position,
+        "updated_at": sa.func.now(),
+    }
     statement = insert(walks).values(account_id=account_id, resource=resource.value, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["account_id", "resource"], set_=values))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,23 @@ class Findings:
             return f"{self.undecided} rows are not listed and may not be read (403): nothing proves them gone yet"
         return self.error
 
+    def document(self) -> dict[str, Any]:
+        """Give it with the keys that scripts rely on."""
+        return {
+            "source": self.source,
+            "mirror": self.mirror,
+            "missing": self.missing,
+            "extra": self.extra,
+            "different": self.different,
+            "undecided": self.undecided,
+            "newer_at_source": self.newer_at_source,
+            "ids": {kind: list(ids) for kind, ids in self.ids.items()},
+            "threads_read": self.threads_read,
+            "threads_trusted": self.threads_trusted,
+            "note": self.note,
+            "error": self.error,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
@@ -126,6 +143,6 @@ class Certificate:
             "api_calls": self.api_calls,
             "deep": self.deep,
             "repaired": None if self.repaired is None else {key.value: rows for key, rows in self.repaired.items()},
-            "resources": {resource.value: asdict(part) for resource, part in self.resources.items()},
+            "resources": {resource.value: part.document() for resource, part in self.resources.items()},
             "error": self.error,
         }

@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import HostawaySyncError, RunIncomplete
+from hostaway_sync.store.count_columns import to_columns
 from hostaway_sync.tracing import innermost, span
 
 if TYPE_CHECKING:
@@ -84,5 +85,4 @@ def reason_of(error: BaseException) -> str:
 
 
 def _rows(counts: Counts) -> dict[str, int]:
-    numbers = {name: getattr(counts, name) for name in counts.__slots__}
-    return {f"rows_{name}": number for name, number in numbers.items() if number or name == "seen"}
+    return {f"rows_{name}": number for name, number in to_columns(counts).items() if number or name == "seen"}

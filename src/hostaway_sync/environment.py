@@ -26,12 +26,18 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "HOSTAWAY_SYNC_"
 ENV_FILE: Final = f"{PREFIX}ENV_FILE"
+_WORDS: Final = PREFIX.rstrip("_").split("_")
 _DOTENV: Final = Path(".env")
 _LONGEST_DOTENV: Final = 1024 * 1024
 # Kubernetes describes every service to every container: one called `hostaway-sync` takes our prefix.
 _OF_KUBERNETES: Final = re.compile(
-    r"HOSTAWAY_SYNC(_\w+)?_(SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_\w+)", re.ASCII | re.IGNORECASE
+    "_?".join(_WORDS) + r"(_\w+)?_(SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_\w+)", re.ASCII | re.IGNORECASE
 )
+# Our prefix in disguise, without its `_` or with other signs, and signs in place of `_`.
+_LETTERS_OF_PREFIX: Final = re.compile(r"[\W_]*" + r"[\W_]*".join(_WORDS) + "(?=.)", re.IGNORECASE)
+# How alike a name must be to a setting, where its prefix alone does not make it ours.
+_ALIKE: Final = 0.8
+_SIGNS: Final = re.compile(r"[\W_]+")
 # What editors of Windows put before the first line.
 _MARK: Final = "\ufeff"
 _OF_TESTS: Final = f"{PREFIX}TEST_"
@@ -101,6 +107,7 @@ def read_environment(variables: Mapping[str, str], settings: Collection[str], in
     names = reading.names()
     unknown = (
         *_unknown(own, {*names, ENV_FILE}, "the environment"),
+        *_disguised(variables, {*names, ENV_FILE}),
         *_unknown(dotenv, names, str(dotenv_path)),
         *_unknown_credentials(credentials, in_files),
     )
@@ -214,16 +221,27 @@ def _unknown(variables: Mapping[str, str], known: Collection[str], where: str) -
             yield Unknown(name, where, _nearest(name, known))
 
 
+def _disguised(variables: Mapping[str, str], known: Collection[str]) -> Iterator[Unknown]:
+    """Give the names that would be a setting, or nearly, if the signs in our prefix were right."""
+    for name in sorted(variables):
+        letters = _LETTERS_OF_PREFIX.match(name)
+        if letters is None or name.upper().startswith(PREFIX) or _OF_KUBERNETES.fullmatch(name):
+            continue
+        meant = f"{PREFIX}{_SIGNS.sub('_', name[letters.end() :]).strip('_').upper()}"
+        if nearest := _nearest(meant, known, at_least=_ALIKE):
+            yield Unknown(name, "the environment", nearest)
+
+
 def _unknown_credentials(files: Mapping[str, Path], in_files: Collection[str]) -> Iterator[Unknown]:
     known = {f"{PREFIX}{name}".lower() for name in in_files}
     for name in sorted(set(files) - known):
         yield Unknown(name, "systemd's credentials", _nearest(name.lower(), known))
 
 
-def _nearest(name: str, known: Collection[str]) -> str | None:
+def _nearest(name: str, known: Collection[str], *, at_least: float = 0.5) -> str | None:
     # Without the prefix, which all have in common.
     ends = {one[len(PREFIX) :]: one for one in sorted(known)}
-    found = difflib.get_close_matches(name[len(PREFIX) :], ends, n=1, cutoff=0.5)
+    found = difflib.get_close_matches(name[len(PREFIX) :], ends, n=1, cutoff=at_least)
     return ends[found[0]] if found else None
 
 

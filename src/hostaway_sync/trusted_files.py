@@ -177,4 +177,14 @@ def _user(uid: int) -> str:
 
 
 def _quoted(path: Path) -> str:
-    return shlex.quote(str(path))
+    """Return a name as a shell takes it; signs that a terminal would not show, and a sentence loses, as escapes."""
+    name = str(path)
+    if name.isprintable():
+        return shlex.quote(name)
+    return "$'" + "".join(map(_escaped, name)) + "'"
+
+
+def _escaped(sign: str) -> str:
+    if sign.isprintable():
+        return f"\\{sign}" if sign in "'\\" else sign
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(sign))

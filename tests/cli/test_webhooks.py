@@ -165,6 +165,16 @@ def test_one_account_that_fails_keeps_no_other_from_its_answer(town: Build, prog
     assert [row["account_id"] for row in json.loads(done.stdout)] == [70002]
 
 
+@pytest.mark.parametrize("command", ["list", "check"])
+def test_what_is_wrong_with_the_settings_is_no_account_s_fault(town: Build, program: Program, command: str) -> None:
+    """Exit 78 and one sentence, as everywhere: a rule that hides less than the database does."""
+    here = town(accounts=[AccountSpec(id=number, reservations=3, listings=1) for number in (70001, 70002)])
+    here.mirror(payload_fields="*.guestEmail=drop").sync(70001)
+    done = program(here, "webhooks", command)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
+    assert "account 70001" not in done.stderr
+
+
 def test_an_unknown_account_has_no_webhook(town: Build, program: Program) -> None:
     """Exit 1 and what to type."""
     done = program(town(store=False), "webhooks", "check", "70001")

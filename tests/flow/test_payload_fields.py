@@ -3,6 +3,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -11,12 +12,15 @@ from tests.flow.test_forgotten import dump, settle, visit
 from tests.office import event, office, renew, store_account
 from tests.town import MASTER_KEY
 
-from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.deliveries import Target
+from hostaway_sync.errors import ConfigurationError, StoreBusy
 from hostaway_sync.records import Resource, RunState
 from hostaway_sync.redaction import Redaction, parse
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.source.personal_data import VOCABULARY
-from hostaway_sync.store import redacting
+from hostaway_sync.store import dead_letters, jobs, payload_rule, redacting
+from hostaway_sync.store.attempts import Attempt
+from hostaway_sync.store.jobs import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,6 +155,30 @@ def test_a_run_under_way_stores_nothing_that_a_new_rule_hides(town: Build) -> No
     with pytest.raises(ConfigurationError):
         lax.refresh(here.account_id, Resource.RESERVATIONS, min(here.truth("reservations")))
     here.mirror(payload_fields=SETTING).sync(here.account_id)
+    assert stored_words(here) == []
+
+
+def test_a_dead_letter_written_meanwhile_is_hidden(town: Build) -> None:
+    """Its transaction copies a delivery as it was before: the rewriting is not done before that ends, and sees it."""
+    here = town(reservations=3)
+    number = a_guest(here)
+    redaction = here.mirror(payload_fields=SETTING)._wiring.redaction()  # noqa: SLF001  (the rule begins here)
+    assert redaction is not None
+    with here.database.engine.begin() as writing:
+        now = jobs.now(writing)
+        job = Job(here.account_id, Target(Resource.RESERVATIONS, number))
+        assert dead_letters.write(writing, job, Attempt(uuid4(), now, now, "no answer", None), until=now) is not None
+        held = sa.text(
+            "SELECT mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation = 'hostaway.redactions'::regclass"
+        )
+        assert "RowShareLock" in writing.scalars(held).all()
+    with here.database.engine.begin() as copying:
+        payload_rule.copying(copying)
+        with pytest.raises(StoreBusy, match="wait until that ends"):
+            redacting.rewrite(here.database, redaction)
+    redacting.rewrite(here.database, redaction)
+    here.mirror(payload_fields=SETTING).sync(here.account_id, full=True)
+    assert here.ask("SELECT count(*) FROM dead_letters WHERE payload IS NOT NULL") == [(1,)]
     assert stored_words(here) == []
 
 

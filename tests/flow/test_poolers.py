@@ -57,6 +57,20 @@ def test_one_session_is_enough_to_look(owned: Estate, server: EmbeddedPostgres) 
         assert owned.run("account", "list", "--json", DATABASE_URL=url).strip() == "[]"
 
 
+@pytest.mark.parametrize("options", ["-c%20jit%3Doff", "--jit%3Doff", "off"])
+def test_options_that_a_pooler_does_not_take_are_no_outage(
+    owned: Estate, server: EmbeddedPostgres, options: str
+) -> None:
+    """Exit 78 and what to do: waiting would change nothing."""
+    owned.run("migrate")
+    with pgbouncer(server, owned.url, {"pool_mode": "session"}) as url:
+        joined = f"{url}{'&' if '?' in url else '?'}options={options}"
+        done = owned.attempt("account", "list", DATABASE_URL=joined)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
+    assert "HOSTAWAY_SYNC_DATABASE_URL cannot be used: " in done.stderr
+    assert "`ignore_startup_parameters`" in done.stderr
+
+
 @pytest.mark.parametrize("mode", ["transaction", "statement"])
 @pytest.mark.parametrize(
     "options",

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from procrastinate.schema import SchemaManager
 from tests.store.samples import at, one
 
-from hostaway_sync.errors import StoreBusy, StoreError
+from hostaway_sync.errors import ConfigurationError, StoreBusy
 from hostaway_sync.settings import SCHEMA
 from hostaway_sync.store import schema
 from hostaway_sync.store.engine import Database
@@ -209,10 +209,27 @@ def test_a_user_without_rights_gets_a_sentence(empty: Database) -> None:
         visitor = Database(
             empty.engine.url.set(username="visitor").render_as_string(hide_password=False), schema="hostaway"
         )
-        with pytest.raises(StoreError, match="the database refuses us: permission denied for database"):
+        with pytest.raises(ConfigurationError, match="the database refuses us: permission denied for database"):
             schema.upgrade(visitor)
         visitor.close()
     finally:
+        one(empty, "DROP ROLE visitor")
+
+
+def test_a_schema_of_another_role_is_the_operator_s_to_open(empty: Database) -> None:
+    """To look into it or to create in it is not allowed: settings or grants are wrong, and no other try helps."""
+    one(empty, "CREATE ROLE visitor LOGIN")
+    try:
+        one(empty, f"CREATE SCHEMA {SCHEMA}")
+        url = empty.engine.url.set(username="visitor").render_as_string(hide_password=False)
+        for grant in ("SELECT", f"GRANT USAGE ON SCHEMA {SCHEMA} TO visitor"):
+            one(empty, grant)
+            with closing(Database(url, schema="hostaway")) as visitor:
+                with pytest.raises(ConfigurationError, match="the database refuses us: permission denied") as caught:
+                    schema.upgrade(visitor)
+                assert caught.value.exit_code == 78
+    finally:
+        one(empty, "DROP OWNED BY visitor")
         one(empty, "DROP ROLE visitor")
 
 

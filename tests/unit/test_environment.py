@@ -128,6 +128,30 @@ def test_our_prefix_in_any_disguise_is_not_passed_over(line: str, small: bool) -
     assert caught.value.exit_code == 78
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "HOSTAWAYSYNC_EGRESS",
+        "HOSTAWAY-SYNC_EGRES",
+        "hostaway.sync.egress",
+        "HostawaySyncEgress",
+        "_HOSTAWAY_SYNC_EGRESS",
+    ],
+)
+def test_a_variable_with_our_prefix_in_disguise_is_an_unknown_name(name: str) -> None:
+    """As in `.env`: its value would count nowhere, and a default in its place."""
+    (found,) = read(**{name: "x"}).unknown
+    assert (found.name, found.nearest) == (name, f"{PREFIX}EGRESS")
+
+
+@pytest.mark.parametrize(
+    "name", ["HOSTAWAYSYNC", "HOSTAWAY_SYNC", "HOSTAWAYSYNC_SERVICE_HOST", "HOSTAWAYSYNC_PORT_80_TCP", "HOSTAWAY_URL"]
+)
+def test_what_is_no_disguise_is_another_s(name: str) -> None:
+    """The name alone, services of Kubernetes, and settings of other programs."""
+    assert read(**{name: "x"}).unknown == ()
+
+
 @given(st.text("'\"$;:-. \t\v\u200b{}()&", max_size=6), st.text("-_. \u200b\u00ad", max_size=3))
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_signs_around_or_within_our_prefix_hide_it(before: str, within: str) -> None:

@@ -5,6 +5,7 @@ import os
 import pwd
 import stat
 import struct
+import subprocess
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import pytest
 from tests.users import NOBODY, only_root, open_room, run_as
 
 from hostaway_sync.errors import UntrustedFile
+from hostaway_sync.sentences import hidden
 from hostaway_sync.trusted_files import open_plain, open_trusted
 
 if TYPE_CHECKING:
@@ -133,6 +135,32 @@ def test_an_access_list_that_lets_others_write_is_refused(tmp_path: Path) -> Non
         open_trusted(path)
     path.chmod(0o644)
     os.close(open_trusted(path))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b",
+        "it's",
+        "esc\x1b[31m",
+        "line\nbreak",
+        "bidi\u202ex",
+        "no\udcffutf8",
+        "back\\\x07slash'",
+        "\x01f",
+        "é\u200bü",
+    ],
+)
+def test_the_command_that_mends_names_the_file_itself(tmp_path: Path, name: str) -> None:
+    """Also where a sentence, which shows no sign that steers a terminal, cannot hold its name."""
+    path = tmp_path / name
+    path.write_text("")
+    path.chmod(0o666)
+    with pytest.raises(UntrustedFile) as caught:
+        open_trusted(path)
+    command = hidden(str(caught.value)).split("`")[1]
+    subprocess.run(["/bin/bash", "-c", command], check=True)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
 def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hostaway_sync.cli import output, streams
 from hostaway_sync.cli.arguments import AccountId, Json, OptionalAccountId
 from hostaway_sync.cli.opening import open_mirror
 from hostaway_sync.documents.webhooks import hook_check_document, hook_document, registered_document
-from hostaway_sync.errors import HostawaySyncError, SourceError
+from hostaway_sync.errors import ConfigurationError, HostawaySyncError, SecretError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -121,6 +121,9 @@ def _each(mirror: Mirror, account_id: int | None, ask: Callable[[Registering], T
                 with mirror.push.webhook(account.account_id) as webhook:
                     found[account.account_id] = ask(webhook)
             except HostawaySyncError as error:
+                if isinstance(error, ConfigurationError) and not isinstance(error, SecretError):
+                    # It is the same for every account.
+                    raise
                 streams.say(f"account {account.account_id}: {error}")
                 failed = True
     return found, failed

@@ -76,10 +76,13 @@ def of_keys(found: Keys) -> Iterator[Finding]:
         return
     if found.lost:
         advice = "restore the missing key from your backup; `hostaway-sync keys status` names it"
-        yield Finding(check, Grade.TROUBLE, f"{found.lost} sealed values do not open with the keys there are", advice)
+        values, do = counted(found.lost, "sealed value"), "does" if found.lost == 1 else "do"
+        says = f"{values} {do} not open with the keys there are"
+        yield Finding(check, Grade.TROUBLE, says, advice)
     if found.plain:
         advice = "`hostaway-sync keys rotate` seals them"
-        yield Finding(check, Grade.TROUBLE, f"{found.plain} secrets are not sealed", advice)
+        are = "is" if found.plain == 1 else "are"
+        yield Finding(check, Grade.TROUBLE, f"{counted(found.plain, 'secret')} {are} not sealed", advice)
     if found.known > 1 and not found.lost:  # while a value does not open, no key is one too many
         advice = "when `hostaway-sync keys rotate` is done, take the old ones away"
         yield Finding(check, Grade.HINT, f"{found.known} keys from {found.source}", advice)

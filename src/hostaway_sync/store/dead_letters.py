@@ -12,7 +12,7 @@ from hostaway_sync.deliveries import Target
 from hostaway_sync.errors import HostawaySyncError
 from hostaway_sync.intents import Proof
 from hostaway_sync.records import Resource
-from hostaway_sync.store import attempts, inbox, jobs, outbox
+from hostaway_sync.store import attempts, inbox, jobs, outbox, payload_rule
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.tables import dead_letters
 
@@ -81,6 +81,7 @@ def write(connection: sa.Connection, job: Job, attempt: Attempt, *, until: datet
     """
     found = inbox.Evidence(0, job.arguments(), None)
     if job.target is not None:
+        payload_rule.copying(connection)
         waiting = inbox.evidence(connection, job.account_id, job.target, until=until)
         if waiting is None:
             return None

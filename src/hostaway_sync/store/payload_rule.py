@@ -128,6 +128,20 @@ def replace(database: Database, redaction: Redaction | None) -> None:
     _changing(database, write)
 
 
+def copying(connection: sa.Connection) -> None:
+    """Have a rewriting of payloads wait until the transaction, which copies stored ones as they are, ends."""
+    _lock(connection, _SHARED)
+
+
+def wait_for_copies(database: Database) -> None:
+    """Wait until no transaction is open that may have read payloads as they were before a rewriting.
+
+    Raises:
+        StoreBusy: one of them does not end.
+    """
+    _changing(database, _wait_for_writers)
+
+
 def guard_payloads(connection: sa.Connection, mark: bytes | None) -> None:
     """Make sure that payloads which follow the rule of a mark may be written until the transaction ends.
 

@@ -75,6 +75,9 @@ def rewrite(database: Database, redaction: Redaction) -> int:
         if not is_ours:
             return 0
         rows = sum(_whole(database, step) for step in _steps(redaction))
+        # A dead letter is a copy of deliveries. From here on there are none but rewritten ones to copy.
+        payload_rule.wait_for_copies(database)
+        rows += _whole(database, partial(_letters, veil=redaction.deliveries))
         done = sa.update(redactions).values(applied=redaction.mark, updated_at=sa.func.now())
         database.transaction(lambda connection: connection.execute(done))
     log.info("%d stored rows follow HOSTAWAY_SYNC_PAYLOAD_FIELDS now", rows)
@@ -116,7 +119,6 @@ def _steps(redaction: Redaction) -> list[Step]:
             steps.append(partial(_rows, resource=resource, veil=veil, mark=redaction.mark))
             steps.append(partial(_quarantine, resource=resource, veil=veil, mark=redaction.mark))
     steps.append(partial(_deliveries, veil=redaction.deliveries))
-    steps.append(partial(_letters, veil=redaction.deliveries))
     return steps
 
 

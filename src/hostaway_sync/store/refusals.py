@@ -39,6 +39,9 @@ _WRONG_VALUE: Final = "22"
 _OURS: Final = frozenset({"22", "23", "42"})
 # What a server says to a log-in whose `options` it does not know, cannot read, or takes from no client.
 _OF_OPTIONS: Final = ("22", "42", "55P02")
+# PgBouncer has one SQLSTATE for many things that it does not take, and speaks no language but English.
+_OF_POOLER: Final = "08P01"
+_PARAMETER: Final = "startup parameter"
 
 
 def raise_translated(error: SQLAlchemyError) -> NoReturn:
@@ -71,6 +74,9 @@ def _translated(error: SQLAlchemyError) -> HostawaySyncError | None:
     reason = next(iter(str(error.orig).strip().splitlines()), type(error.orig).__name__)
     if isinstance(error.orig, LoginRefused) and sqlstate.startswith(_OF_OPTIONS) and sqlstate != _DENIED:
         advice = "correct its options, which the server takes for settings of the session"
+        return ConfigurationError(f"{database_url.NAME} cannot be used: {reason}; {advice}")
+    if isinstance(error.orig, LoginRefused) and sqlstate == _OF_POOLER and _PARAMETER in reason:
+        advice = "take its options away, or name them in `ignore_startup_parameters` of the pooler"
         return ConfigurationError(f"{database_url.NAME} cannot be used: {reason}; {advice}")
     if sqlstate:
         return _answered(sqlstate, reason)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 600.0
 _RIGHT: Final = "migrate"
 _LOCK_TIMEOUT: Final = "55P03"
+_DENIED: Final = "42501"
 _REVISION_FILE = re.compile(r"(\d{4})_\w+\.py")
 
 
@@ -83,19 +84,25 @@ def upgrade(database: Database) -> None:
     """Bring the database to the newest revision; safe when several do it at once.
 
     Raises:
-        StoreError: the server is too old, or may not be changed by this user.
+        StoreError: the server is too old, or refuses what is asked.
         StoreUnavailable: the server went away; what is done stays done.
         StoreBusy: a table was in use for too long, or another migrator is at work; what is done stays done.
         SchemaOutdated: the database is newer than this program.
-        ConfigurationError: no mirror can live in it.
+        ConfigurationError: no mirror can live in it, or this user may not change it.
     """
-    found = current(database)
-    if found is not None and found > head():
-        require_current(database)
-    with _alone(database):
-        _run_missing(database)
-        # What was made just now must be open to those who work with it.
-        roles.keep(database)
+    try:
+        found = current(database)
+        if found is not None and found > head():
+            require_current(database)
+        with _alone(database):
+            _run_missing(database)
+            # What was made just now must be open to those who work with it.
+            roles.keep(database)
+    except StoreError as error:
+        if getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) == _DENIED:
+            # Another schema, tablespace, role or grant is needed: to try again changes nothing.
+            raise ConfigurationError(str(error)) from error
+        raise
 
 
 def _run_missing(database: Database) -> None:

@@ -14,48 +14,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HIDDEN: Final = "[hidden]"
 LONGEST_QUOTE: Final = 200
 LONGEST: Final = 100_000
 _LEFT_OUT: Final = "…"
 
-# The source's names (API notes, 7.2, 7.3, 9.2, 9.3), in small letters and without underscores.
-_PERSONAL: Final = (
-    "ccname",
-    "ccnumber",
-    "confirmationcode",
-    "customfieldvalues",
-    "customericalname",
-    "cvc",
-    "doorcode",
-    "doorsecuritycode",
-    "guestaddress",
-    "guestauthhash",
-    "guestcity",
-    "guestemail",
-    "guestexternalaccountid",
-    "guestfirstname",
-    "guestlastname",
-    "guestname",
-    "guestnote",
-    "guestphone",
-    "guestpicture",
-    "guestportalrevampurl",
-    "guestportalurl",
-    "guestzipcode",
-    "hostemail",
-    "hostnote",
-    "hostproxyemail",
-    "phone",
-    "recipientemail",
-    "recipientname",
-    "recipientpicture",
-    "stripeguestid",
-    "wifipassword",
-    "wifiusername",
-)
 # Words that sentences have as well: a field, or in text a name only where its value is in quotes or behind "=".
 _WORDS: Final = (
     "token",
@@ -70,7 +38,9 @@ _WORDS: Final = (
 )
 _WHOLE: Final = ("payload", "rawpayload", "exact", "dsn", "databaseurl")
 _SECRET: Final = ("password", "passwd", "passphrase", "secret", "authorization", "apikey", "masterkey", "cookie")
-_FIELDS: Final = frozenset((*_PERSONAL, *_WORDS, *_WHOLE))
+_FIELDS: Final = frozenset((*_WORDS, *_WHOLE))
+# What the source calls fields that are personal, in small letters: whoever opens a source says so before it is asked.
+_personal: frozenset[str] = frozenset()
 
 
 def _in_text(*names: str) -> str:
@@ -84,15 +54,11 @@ _QUOTED: Final = r"""[ub]?\\{0,7}(?:"(?:\\.|[^"\\])*+(?:"|\Z)?|'(?:\\.|[^'\\])*+
 # What a rule says of a field (`phone=drop`) is no value of it.
 _BARE: Final = r"(?!\[hidden\]|(?:drop|hash)(?:[,`\n]|\Z))[^,;&})\]\n]{1,200}"
 # Patterns are compiled when the first sentence needs them: most commands say nothing.
-_PERSONAL_IN_TEXT: Final = (
-    rf"(?is)(?P<name>(?<![a-z]){_MARK}(?:{_in_text(*_PERSONAL)})(?P=mark)\s{{0,3}}[=:]\s{{0,3}})(?:{_QUOTED}|{_BARE})"
-)
 _SECRET_IN_TEXT: Final = (
     rf"(?is)(?P<name>{_MARK}(?:{_in_text(*_SECRET, *_WORDS)})(?P=mark)\s{{0,3}})"
     rf"(?:[=:]\s{{0,3}}{_QUOTED}|=\s{{0,3}}{_BARE})"
 )
 _PATTERNS: Final = (
-    (_PERSONAL_IN_TEXT, rf"\g<name>{HIDDEN}"),
     (_SECRET_IN_TEXT, rf"\g<name>={HIDDEN}"),
     (r"(?i)\b(Bearer|Basic)\s+[\w~+/.=-]{4,}", rf"\1 {HIDDEN}"),
     (r"\beyJ[\w-]{5,}\.[\w-]{2,}(?:\.[\w-]*)?", HIDDEN),
@@ -154,7 +120,7 @@ def hidden(text: str) -> str:
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}... ({len(text)} characters)"
     text = visible(text)
-    for pattern, instead in _PATTERNS:
+    for pattern, instead in (*_personal_in_text(_personal), *_PATTERNS):
         text = re.sub(pattern, instead, text)
     return text
 
@@ -177,10 +143,28 @@ def quoted(text: str) -> str:
     return " ".join(said)[:LONGEST_QUOTE] if set(said) - {_LEFT_OUT} else ""
 
 
+def hide_fields(names: Iterable[str]) -> None:
+    """Have the values of these fields hidden from now on, wherever their names stand in a sentence or a log line."""
+    global _personal  # noqa: PLW0603  (errors hide what they say when they are made: nothing can be handed to each)
+    _personal |= {_bare(name) for name in names}
+
+
 def is_private(name: str) -> bool:
     """Say whether a field of this name holds what must not be said."""
-    bare = name.lower().replace("_", "").replace("-", "")
-    return bare in _FIELDS or any(word in bare for word in _SECRET)
+    bare = _bare(name)
+    return bare in _personal or bare in _FIELDS or any(word in bare for word in _SECRET)
+
+
+def _bare(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+@cache
+def _personal_in_text(names: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    if not names:
+        return ()
+    field = rf"(?P<name>(?<![a-z]){_MARK}(?:{_in_text(*names)})(?P=mark)\s{{0,3}}[=:]\s{{0,3}})"
+    return ((rf"(?is){field}(?:{_QUOTED}|{_BARE})", rf"\g<name>{HIDDEN}"),)
 
 
 def _shown(letter: str) -> str:

@@ -1,6 +1,6 @@
 """What a platform's payloads call things: keys of fields that are personal or needed, and statuses. Data alone.
 
-The platform makes it; `redaction`, `store` and `sending` are handed it, and know no key of their own.
+The platform makes it; `redaction`, `sentences`, `store` and `sending` are handed it, and know no key of their own.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Vocabulary:
         remains: by resource, what may stay of it once its guest is forgotten; of others nothing may.
         addresses: by resource, paths to where a guest's mail address may stand.
         naming: keys that name one person, wherever their values turn up; several at once are joined by a space.
+        private: keys whose values stand in no log line, error or span.
         time_zone: the key of a listing's time zone.
         off: statuses of stays that never come about; another word is no reason to ask.
         unannounced: how statuses begin of reservations whose changes are not announced for certain.
@@ -55,6 +56,7 @@ class Vocabulary:
     remains: Mapping[str, Remains] = field(default_factory=dict)
     addresses: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     naming: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
     time_zone: str = ""
     off: frozenset[str] = frozenset()
     unannounced: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hostaway_sync import metrics, tracing
 from hostaway_sync.meter import Meter
 from hostaway_sync.secrets import find_key_ring
+from hostaway_sync.sentences import hide_fields
 from hostaway_sync.source.personal_data import VOCABULARY
 from hostaway_sync.store import accounts, payload_rule, placing, restoring
 from hostaway_sync.store.budget import DatabaseBudget
@@ -72,6 +73,7 @@ class Wiring:
     ) -> None:
         self.settings = settings
         self.words = VOCABULARY
+        hide_fields(VOCABULARY.private)
         self._rules = payload_rule.rules_of(settings.payload_fields, VOCABULARY)
         self.meter = Meter()
         self.database = open_database(

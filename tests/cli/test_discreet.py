@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -194,3 +196,20 @@ def test_no_exit_of_the_program_says_who_the_guest_is(town: Build, program: Prog
     assert "Hostaway answered GET /reservations with 500" in said["pings"]
     assert said["spans"].count("Hostaway answered GET /reservations with 500")
     assert found_in(said | dump(here.database), CANARIES) == []
+
+
+_OPENED = """\
+import sys
+from hostaway_sync.errors import HostawaySyncError
+from hostaway_sync.mirror import Mirror
+from hostaway_sync.settings import load_settings
+with Mirror(load_settings(database_url=sys.argv[1], data_dir=sys.argv[2])):
+    print(HostawaySyncError("doorCode: lamplight, wifi_username: harbour"))
+"""
+
+
+def test_a_mirror_hides_what_its_source_calls_private(database_url: str, tmp_path: Path) -> None:
+    """From when it is open, in a process that did nothing else."""
+    command = [sys.executable, "-c", _OPENED, database_url, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == "doorCode: [hidden], wifi_username: [hidden]\n"

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from hostaway_sync.cli import output
 from hostaway_sync.cli.discretion import HIDDEN, Discretion, hidden
+from hostaway_sync.sentences import hide_fields, is_private
 from hostaway_sync.settings import load_settings
+from hostaway_sync.source.personal_data import VOCABULARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +31,20 @@ PAYLOAD = {
 }
 ODD: list[Any] = [[]]
 ODD[0].append(ODD)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _source_that_was_opened() -> None:
+    """Tell the names of its fields, as whoever opens a source does first."""
+    hide_fields(VOCABULARY.private)
+
+
+@pytest.mark.parametrize("key", VOCABULARY.private)
+def test_every_private_field_is_hidden_by_its_name(key: str) -> None:
+    """In small letters, with underscores or as it is; in a log line's fields and in text."""
+    for name in (key, key.lower(), "".join(f"_{sign.lower()}" if sign.isupper() else sign for sign in key)):
+        assert is_private(name)
+        assert hidden(f"{name}='48 17', {name}: 48217766") == f"{name}={HIDDEN}, {name}: {HIDDEN}"
 
 
 class Unshowable:

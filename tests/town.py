@@ -17,6 +17,7 @@ from hostaway_sync.store import changing
 from hostaway_sync.store.tables import MIRRORED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import ExitStack
     from pathlib import Path
 
@@ -128,3 +129,20 @@ def _settled(payload: Any) -> Any:
     if isinstance(payload, dict):
         return {key: value for key, value in payload.items() if key not in _VOLATILE}
     return payload
+
+
+def a_mirrored_town(build: Callable[..., Town], **options: Any) -> Town:
+    """Give a town that was mirrored in full."""
+    here = build(**options)
+    here.mirror().sync(here.account_id)
+    here.sandbox.forget()
+    return here
+
+
+def a_thread(here: Town) -> tuple[int, int]:
+    """Give a conversation and its reservation, of which it is the only one."""
+    world = here.sandbox.world
+    for conversation_id, payload in world.truth("conversations"):
+        if len(world.conversations_of(payload["reservationId"])) == 1:
+            return conversation_id, payload["reservationId"]
+    raise AssertionError

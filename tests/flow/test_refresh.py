@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.town import a_mirrored_town, a_thread
 
 from hostaway_sync.errors import AccountError, SourceUnavailable
 from hostaway_sync.records import Change, Mode, Resource, RunState
@@ -23,23 +24,6 @@ DUE = (
     "SELECT (SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL)"
     " + (SELECT count(*) FROM reservations WHERE thread_due_at IS NOT NULL)"
 )
-
-
-def a_mirrored_town(town: Build, **options: Any) -> Town:
-    """Give a town that was mirrored in full."""
-    here = town(**options)
-    here.mirror().sync(here.account_id)
-    here.sandbox.forget()
-    return here
-
-
-def a_thread(here: Town) -> tuple[int, int]:
-    """Give a conversation and its reservation, of which it is the only one."""
-    world = here.sandbox.world
-    for conversation_id, payload in world.truth("conversations"):
-        if len(world.conversations_of(payload["reservationId"])) == 1:
-            return conversation_id, payload["reservationId"]
-    raise AssertionError
 
 
 def missing(here: Town, resource: Resource) -> list[int]:

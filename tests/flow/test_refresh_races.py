@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.barrier import PATIENCE, Barrier
+from tests.town import a_mirrored_town, a_thread
 
 from hostaway_sync.errors import SourceUnavailable
 from hostaway_sync.records import Change, Resource, RunState
@@ -33,23 +34,6 @@ def beside() -> Iterator[ThreadPoolExecutor]:
     """Give threads for what happens at the same time."""
     with ThreadPoolExecutor(4) as pool:
         yield pool
-
-
-def a_mirrored_town(town: Build, **options: Any) -> Town:
-    """Give a town that was mirrored in full."""
-    here = town(**options)
-    here.mirror().sync(here.account_id)
-    here.sandbox.forget()
-    return here
-
-
-def a_thread(here: Town) -> tuple[int, int]:
-    """Give a conversation and its reservation, of which it is the only one."""
-    world = here.sandbox.world
-    for conversation_id, payload in world.truth("conversations"):
-        if len(world.conversations_of(payload["reservationId"])) == 1:
-            return conversation_id, payload["reservationId"]
-    raise AssertionError
 
 
 def a_run(here: Town, beside: ThreadPoolExecutor, **options: Any) -> Future[RunReport]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.town import a_mirrored_town, a_thread
 
 from hostaway_sync.errors import MessageRefused
 from hostaway_sync.records import Mode, Resource, RunState
@@ -22,23 +23,6 @@ if TYPE_CHECKING:
 LISTINGS, RESERVATIONS, CONVERSATIONS = Resource.LISTINGS, Resource.RESERVATIONS, Resource.CONVERSATIONS
 MISSING = "SELECT count(*) FROM {} WHERE missing_since IS NOT NULL"
 SUSPECTED = "SELECT resource, record_id FROM suspicions ORDER BY record_id"
-
-
-def a_mirrored_town(town: Build, **options: Any) -> Town:
-    """Give a town that was mirrored in full."""
-    here = town(**options)
-    here.mirror().sync(here.account_id)
-    here.sandbox.forget()
-    return here
-
-
-def a_thread(here: Town) -> tuple[int, int]:
-    """Give a conversation and its reservation, of which it is the only one."""
-    world = here.sandbox.world
-    for conversation_id, payload in world.truth("conversations"):
-        if len(world.conversations_of(payload["reservationId"])) == 1:
-            return conversation_id, payload["reservationId"]
-    raise AssertionError
 
 
 def wrong(here: Town) -> str:

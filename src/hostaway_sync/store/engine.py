@@ -17,6 +17,7 @@ from hostaway_sync.errors import StoreUnavailable
 from hostaway_sync.store import sessions
 from hostaway_sync.store.claiming import Claims
 from hostaway_sync.store.database_url import parse_database_url
+from hostaway_sync.store.libpq_environment import ignore_environment
 from hostaway_sync.store.process_names import this_process
 from hostaway_sync.store.refusals import raise_translated
 from hostaway_sync.store.shutting import Shutter
@@ -63,7 +64,7 @@ class Database:
         application: str = "hostaway-sync",
     ) -> None:
         # Before libpq judges the URL, and what it lacks.
-        sessions.ignore_environment()
+        ignore_environment()
         self._url = parse_database_url(url) if isinstance(url, str) else url
         self.schema = schema
         self.application = application

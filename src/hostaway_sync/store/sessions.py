@@ -6,11 +6,9 @@ Names mean what `pg_catalog` says, values are written in one way, and no timeout
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from psycopg.pq import Conninfo
 from psycopg.types.array import ListBinaryDumper
 
 from hostaway_sync.store import login_refusal, pooling
@@ -52,11 +50,6 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "exit_on_error": "off",
 }
 _ENDLESS_TRANSACTIONS: Final[Mapping[str, str]] = {"transaction_timeout": "0"}
-
-# Options whose variables stay in force: they prove who we are, and make sure of the server and of the way to it.
-_PROOFS: Final = (b"ssl", b"gss", b"krb", b"pass", b"require", b"channel_binding")
-# The client library sends these to the server, and has no option for them.
-_SENT_TO_SERVER: Final = ("PGDATESTYLE", "PGTZ", "PGGEQO")
 
 
 class Sessions:
@@ -114,20 +107,6 @@ def settled(server_version: int, own: Mapping[str, str] | None = None, *, of_pro
     if of_process is None:
         return f"SELECT {calls}".encode()
     return f"SELECT {calls} WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) {of_process:d}".encode()
-
-
-def ignore_environment() -> None:
-    """Take the variables out of this process that say where a server is, or how a session is, in the URL's place.
-
-    libpq reads them at every connection, and has no other way to be told not to. Those that authenticate stay.
-    """
-    for name in _ignored_variables():
-        os.environ.pop(name, None)
-
-
-def _ignored_variables() -> list[str]:
-    known = [option.envvar for option in Conninfo.get_defaults() if not option.keyword.startswith(_PROOFS)]
-    return [*(name.decode() for name in known if name is not None), *_SENT_TO_SERVER]
 
 
 def _text(value: str) -> str:

@@ -29,7 +29,7 @@ from hostaway_sync.store.embedded.binaries import find_binaries
 from hostaway_sync.store.embedded.home import find_home, settle
 from hostaway_sync.store.embedded.locks import held_alone, held_if_free, poll, take_shared, try_exclusive
 from hostaway_sync.store.embedded.processes import ask_to_stop, find_postmaster, kill_all
-from hostaway_sync.store.sessions import ignore_environment
+from hostaway_sync.store.libpq_environment import ignore_environment
 
 # Seconds. Crash recovery of a big database takes minutes; backends of a killed server leave as soon as they notice.
 START_PATIENCE = 600.0

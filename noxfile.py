@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import tomllib
@@ -33,6 +34,8 @@ DEV_LOCK = ROOT / "requirements-dev.lock"
 NOX_LOCK = ROOT / "requirements-nox.lock"
 # What Python 3.11.0 brings, the oldest we support.
 OLDEST_PIP = "22.3"
+# What the classifiers name, and the newest one that `requires-python` lets in.
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 # Sessions of their own run these.
 ELSEWHERE = ("--ignore=tests/house", "--ignore=tests/migrations", "--ignore=tests/host")
 DEBIAN_POSTGRESQL = Path("/usr/lib/postgresql/15/bin")
@@ -103,6 +106,23 @@ def tests(session: nox.Session) -> None:
     # Twice the processors: many a test waits for a process or a database.
     everything = ("-n", "4", "-m", "not soak", *ELSEWHERE)
     session.run(installed(session) / "pytest", *(session.posargs or everything), external=True)
+
+
+@nox.session(venv_backend="none", default=False)
+def pythons(session: nox.Session) -> None:
+    """Run all tests but the long ones on every supported Python that is found. Words after -- go to pytest."""
+    found = {version: python for version in PYTHONS if (python := interpreter(version))}
+    missing = [version for version in PYTHONS if version not in found]
+    if missing:
+        session.warn(f"not found, and not tried: Python {', '.join(missing)}")
+    if not set(found) - {"{}.{}".format(*sys.version_info)}:
+        session.log("no other Python was found: `nox -s tests` runs the tests on this one")
+        return
+    everything = ("-n", "4", "-m", "not soak", *ELSEWHERE)
+    for version, python in found.items():
+        session.log("Python %s: %s", version, python)
+        tools = installed(session, f"python{version}", python)
+        session.run(tools / "pytest", *(session.posargs or everything), external=True)
 
 
 @nox.session(venv_backend="none", default=False)
@@ -206,9 +226,23 @@ def pure_modules() -> list[str]:
     return list(modules)
 
 
-def installed(session: nox.Session) -> Path:
-    """Give the directory of the programs of the shared environment, with the checkout installed in it."""
-    programs = environment(session, "shared", DEV_LOCK)
+def interpreter(version: str) -> str | None:
+    """Return the CPython of this version that the PATH leads to, and None where there is none that starts."""
+    program = shutil.which(f"python{version}")
+    if program is None:
+        return None
+    # A program of pyenv on the PATH starts nothing until a version is chosen; any other takes no notice.
+    environment = {**os.environ, "PYENV_VERSION": version}
+    question = "import sys; print(sys.implementation.name, sys.executable)"
+    command = [program, "-c", question]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603  (a Python)
+    name, _, executable = answer.stdout.strip().partition(" ")
+    return executable if name == "cpython" else None
+
+
+def installed(session: nox.Session, name: str = "shared", python: str = sys.executable) -> Path:
+    """Give the directory of the programs of an environment with the tools, and the checkout installed in it."""
+    programs = environment(session, name, DEV_LOCK, python)
     stamp = programs.parent / "checkout"
     wanted = _digest(ROOT / "pyproject.toml") + str(ROOT)
     if not stamp.exists() or stamp.read_text() != wanted:
@@ -218,19 +252,26 @@ def installed(session: nox.Session) -> Path:
     return programs
 
 
-def environment(session: nox.Session, name: str, locked: Path) -> Path:
+def environment(session: nox.Session, name: str, locked: Path, python: str = sys.executable) -> Path:
     """Give the directory of the programs of a virtual environment that holds exactly what `locked` says."""
     directory = ENVIRONMENTS / name
     programs = directory / "bin"
     stamp = directory / "installed"
-    wanted = f"{_digest(locked)} {sys.version}"
+    wanted = f"{_digest(locked)} {_version(python)}"
     if not stamp.exists() or stamp.read_text() != wanted:
         shutil.rmtree(directory, ignore_errors=True)
-        session.run(sys.executable, "-m", "venv", str(directory), external=True)
+        session.run(python, "-m", "venv", str(directory), external=True)
         packages = ("--require-hashes", "--quiet", "--requirement", str(locked))
         session.run(programs / "python", "-m", "pip", "install", *packages, external=True)
         stamp.write_text(wanted)
     return programs
+
+
+def _version(python: str) -> str:
+    if python == sys.executable:
+        return sys.version
+    question = [python, "-c", "import sys; print(sys.version)"]
+    return subprocess.run(question, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603  (a Python)
 
 
 def _digest(path: Path) -> str:

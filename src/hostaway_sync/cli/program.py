@@ -61,7 +61,7 @@ app.command("demo")(demo.demo)
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  (a callback of typer)
     if wanted:
-        from hostaway_sync import __version__
+        from hostaway_sync.version import __version__
 
         typer.echo(f"hostaway-sync {__version__}")
         raise typer.Exit

@@ -11,10 +11,10 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
-from hostaway_sync import __version__
 from hostaway_sync.circumstances import current
 from hostaway_sync.errors import Advice, ConfigurationError, HostawaySyncError
 from hostaway_sync.tracing import Span
+from hostaway_sync.version import __version__
 
 try:
     from opentelemetry import context, trace

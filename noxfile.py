@@ -36,6 +36,8 @@ NOX_LOCK = ROOT / "requirements-nox.lock"
 OLDEST_PIP = "22.3"
 # What the classifiers name, and the newest one that `requires-python` lets in.
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+# Forks from one process that has imported everything, and names every Python that we support among its own.
+MUTATION_TOOL = "mutmut==3.8.1"
 # Sessions of their own run these.
 ELSEWHERE = ("--ignore=tests/house", "--ignore=tests/migrations", "--ignore=tests/host")
 DEBIAN_POSTGRESQL = Path("/usr/lib/postgresql/15/bin")
@@ -184,6 +186,16 @@ def audit(session: nox.Session) -> None:
     dead = [f"{link}: {why}" for link in sorted(links) if (why := _fault(link))]
     if dead:
         session.error("dead links:\n" + "\n".join(dead))
+
+
+@nox.session(default=False)
+def mutation(session: nox.Session) -> None:
+    """Change the pure modules line by line, and fail where no unit test notices. Words after -- are modules."""
+    session.install("--require-hashes", "--requirement", str(DEV_LOCK))
+    session.install("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    session.install(MUTATION_TOOL)
+    modules = [f"src/{module.replace('.', '/')}.py" for module in session.posargs or pure_modules()]
+    session.run("python", "tests/mutants.py", *modules)
 
 
 @nox.session(default=False)

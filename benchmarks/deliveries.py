@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from inbox import fill, number, numbers, run, settings_of, settled
 
+from hostaway_sync.app.container import Wiring
 from hostaway_sync.settings import load_settings
-from hostaway_sync.store import hooks
-from hostaway_sync.wiring import Wiring
+from hostaway_sync.store.webhooks import credentials as webhook_credentials
 from stage import play, stage
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ def _ids(on: Stage, wiring: Wiring) -> list[int]:
 
 @contextmanager
 def _receiver(on: Stage, wiring: Wiring) -> Iterator[Address]:
-    made = partial(hooks.renew, safe=wiring.key_ring(), account_id=on.account_id, url="https://sync.example.org")
+    made = partial(
+        webhook_credentials.renew, safe=wiring.key_ring(), account_id=on.account_id, url="https://sync.example.org"
+    )
     credentials = wiring.database.transaction(made)
     pair = f"{credentials.login}:{credentials.password.get_secret_value()}"
     path = f"/webhooks/hostaway/{on.account_id}/{credentials.path_secret.get_secret_value()}"

@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from hostaway_sync.deliveries import Delivery, Event, Target
-from hostaway_sync.records import Resource
-from hostaway_sync.store import inbox
+from hostaway_sync.model.deliveries import Delivery, Event, Target
+from hostaway_sync.model.records import Resource
+from hostaway_sync.store.webhooks import inbox
 
 if TYPE_CHECKING:
-    from hostaway_sync.wiring import Wiring
+    from hostaway_sync.app.container import Wiring
     from stage import Stage
 
 PATIENCE = 120

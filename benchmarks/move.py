@@ -18,9 +18,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from hostaway_sync.store import schema
 from hostaway_sync.store.embedded import EmbeddedPostgres
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.postgres.database import Database
+from hostaway_sync.store.schema import revisions
 from stage import Stage, play
 
 ACCOUNTS = 20
@@ -73,7 +73,7 @@ def started(stack: ExitStack, directory: Path) -> str:
 def fill(url: str, rows: int) -> None:
     """Make a mirror of so many reservations."""
     with closing(Database(url, schema="hostaway")) as database:
-        schema.upgrade(database)
+        revisions.upgrade(database)
         with database.engine.begin() as connection:
             for statement in FILL:
                 wanted = {"accounts": ACCOUNTS, "rows": rows}

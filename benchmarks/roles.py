@@ -23,12 +23,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from hostaway_sync.records import Owner, Page, Record, Resource, Shape
-from hostaway_sync.store import schema
+from hostaway_sync.model.records import Owner, Page, Record, Resource, Shape
 from hostaway_sync.store.embedded import EmbeddedPostgres
-from hostaway_sync.store.engine import Database
-from hostaway_sync.store.records import write_page
-from hostaway_sync.store.roles import Roles
+from hostaway_sync.store.postgres.database import Database
+from hostaway_sync.store.records.upsert import write_page
+from hostaway_sync.store.schema import revisions
+from hostaway_sync.store.schema.roles import Roles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,7 +70,7 @@ def main() -> None:
 def measure(server: EmbeddedPostgres, rows: int, stack: ExitStack) -> None:
     """Make the roles, let them write, and let them ask."""
     owner = stack.enter_context(closing(Database(server.url(), schema="hostaway")))
-    schema.upgrade(owner)
+    revisions.upgrade(owner)
     Roles(owner).create("hostaway")
     accounts = (
         "INSERT INTO hostaway.accounts (account_id, customer_id) SELECT n, :customer FROM generate_series(1, :n) n"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NO_LIMIT = "1000000/1"
 _KEEP = """
 import sys
-from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.cli.process.open_app import open_mirror
 mirror = open_mirror()
 print(flush=True)
 sys.stdin.read()

@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from hostaway_sync.store.embedded import EmbeddedPostgres
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.postgres.database import Database
 from stage import Stage, play, stage
 
 ACCOUNTS = 500

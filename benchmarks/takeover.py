@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from inbox import PATIENCE, fill, number, numbers, settings_of
 
+from hostaway_sync.app.container import Wiring
 from hostaway_sync.settings import load_settings
-from hostaway_sync.wiring import Wiring
 from stage import play, stage
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from inbox import fill, numbers, run, settings_of, settled
 
+from hostaway_sync.app.container import Wiring
 from hostaway_sync.settings import load_settings
-from hostaway_sync.wiring import Wiring
 from stage import play, stage
 
 BOOKINGS = 2_000

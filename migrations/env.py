@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection, text
 
-from hostaway_sync.store import old_locks
+from hostaway_sync.store.processes import last_release_locks
 
 # As long as another migrator may need; programs since revision 0021 wait for each other before they come here.
 PATIENCE_S = 600.0
@@ -16,8 +16,8 @@ def migrate(connection: Connection, schema: str) -> None:
     """Run what is missing, with `schema` as the place of every unqualified name."""
     quoted = connection.dialect.identifier_preparer.quote(schema)
     exists = text("SELECT 1 FROM pg_namespace WHERE nspname = :schema").bindparams(schema=schema)
-    lock = old_locks.migrate(schema)
-    is_locked = old_locks.hold_for_session(connection, lock, PATIENCE_S)
+    lock = last_release_locks.migrate(schema)
+    is_locked = last_release_locks.hold_for_session(connection, lock, PATIENCE_S)
     # Asked first, because IF NOT EXISTS wants the right to create even where there is nothing to do.
     if connection.scalar(exists) is None:
         connection.execute(text(f"CREATE SCHEMA {quoted}"))
@@ -33,7 +33,7 @@ def migrate(connection: Connection, schema: str) -> None:
     finally:
         connection.rollback()
         if is_locked:
-            old_locks.release(connection, lock)
+            last_release_locks.release(connection, lock)
         connection.commit()
 
 

@@ -17,9 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hostaway_sync.app.mirror import Mirror
 from hostaway_sync.errors import SourceError
-from hostaway_sync.mirror import Mirror
-from hostaway_sync.records import Resource
+from hostaway_sync.model.records import Resource
 from hostaway_sync.settings import load_settings
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from tests.town import Town
 
 from hostaway_sync.sandbox import Sandbox
 from hostaway_sync.secrets import KeyRing
-from hostaway_sync.store import schema
 from hostaway_sync.store.embedded import EmbeddedPostgres
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.postgres.database import Database
+from hostaway_sync.store.schema import revisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -77,7 +77,7 @@ def template(server: EmbeddedPostgres) -> str:
     name = "template_of_tests"
     _execute(server, f"CREATE DATABASE {name}")
     database = Database(server.url(name), schema="hostaway")
-    schema.upgrade(database)
+    revisions.upgrade(database)
     database.close()
     return name
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.letters import SEND
 from tests.mishaps import Darkness
 
+from hostaway_sync.app.container import Wiring
+from hostaway_sync.app.messages import Messages
 from hostaway_sync.errors import HostawaySyncError, LeaseHeld, MessageUnsettled, SourceError, StoreError
-from hostaway_sync.intents import LOOKS, IntentState, is_same
-from hostaway_sync.messages import Messages
-from hostaway_sync.records import Resource
+from hostaway_sync.model.messages import LOOKS, IntentState, is_same
+from hostaway_sync.model.records import Resource
 from hostaway_sync.settings import SCHEMA, load_settings
-from hostaway_sync.store.engine import Database
-from hostaway_sync.wiring import Wiring
+from hostaway_sync.store.postgres.database import Database
 
 if TYPE_CHECKING:
     import random

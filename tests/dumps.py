@@ -12,7 +12,7 @@ import sqlalchemy as sa
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 _TABLES = """
 SELECT format('%I.%I', table_schema, table_name), column_name, data_type = 'bytea'

@@ -14,9 +14,9 @@ from tests.children import run_program
 from tests.post import deliver
 from tests.town import MASTER_KEY, Town
 
-from hostaway_sync.records import Resource
+from hostaway_sync.model.records import Resource
 from hostaway_sync.sandbox import CLIENT_SECRET, Sandbox
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.postgres.database import Database
 
 if TYPE_CHECKING:
     import subprocess

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
     from tests.town import Town
 
-    from hostaway_sync.mirror import Mirror
+    from hostaway_sync.app.mirror import Mirror
+    from hostaway_sync.messages.sender import Sending
     from hostaway_sync.sandbox import Effect
-    from hostaway_sync.sending.sender import Sending
 
 SEND = "POST /conversations/{id}/messages"
 THREAD = "GET /conversations/{id}/messages"

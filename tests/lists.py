@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hostaway_sync.source.pages import Answer, Outcome, Row
+from hostaway_sync.platforms.hostaway.paging.walk import Answer, Outcome, Row
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from hostaway_sync.source.pages import Walk
+    from hostaway_sync.platforms.hostaway.paging.walk import Walk
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
 

@@ -11,12 +11,14 @@ import psycopg
 import sqlalchemy as sa
 from tests.strait import PLACES, Wreck
 
-from hostaway_sync.sandbox import Effect, faults
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.town import Town
+
+    from hostaway_sync.sandbox import Effect
 
 MOMENTS: Final = ("statement", "commit", "answer")
 TRANSITIONS: Final = ("pending", "sending", "end")

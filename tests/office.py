@@ -13,21 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from hostaway_sync.platforms.hostaway.webhooks.events import read_event
 from hostaway_sync.secrets import KeyRing
-from hostaway_sync.source.events import read_event
-from hostaway_sync.store import changing, hooks
-from hostaway_sync.webhooks.listening import listen
-from hostaway_sync.webhooks.reception import Reception
-from hostaway_sync.webhooks.serving import serve
+from hostaway_sync.store.accounts import changes as account_changes
+from hostaway_sync.store.webhooks import credentials as webhook_credentials
+from hostaway_sync.webhooks.server.listen_address import listen
+from hostaway_sync.webhooks.server.run import serve
+from hostaway_sync.webhooks.server.runtime import Reception
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hostaway_sync.meter import Sample
-    from hostaway_sync.redaction import Redaction
-    from hostaway_sync.store.engine import Database
-    from hostaway_sync.store.hooks import Credentials
-    from hostaway_sync.wiring import Wiring
+    from hostaway_sync.app.container import Wiring
+    from hostaway_sync.model.redaction import Redaction
+    from hostaway_sync.observability.meter import Sample
+    from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.store.webhooks.credentials import Credentials
 
 ACCOUNT = 70001
 RING = KeyRing([b"m" * 32])
@@ -111,12 +112,12 @@ def office(
 def store_account(database: Database, account_id: int = ACCOUNT) -> None:
     """Store an account that is not registered."""
     secret = SecretStr("sandbox-secret")
-    changing.insert_account(database, RING, account_id, secret, None, name=None, customer_id=None)
+    account_changes.insert_account(database, RING, account_id, secret, None, name=None, customer_id=None)
 
 
 def renew(database: Database, account_id: int = ACCOUNT) -> Credentials:
     """Give an account new credentials, or again those that were never confirmed."""
-    return database.transaction(partial(hooks.renew, safe=RING, account_id=account_id, url=BASE))
+    return database.transaction(partial(webhook_credentials.renew, safe=RING, account_id=account_id, url=BASE))
 
 
 def path_of(credentials: Credentials, account_id: int = ACCOUNT) -> str:

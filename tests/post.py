@@ -10,22 +10,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from hostaway_sync.deliveries import Delivery, Event, Target
-from hostaway_sync.queue.policy import Policy
-from hostaway_sync.queue.session import Duty, Rhythm
+from hostaway_sync.model.deliveries import Delivery, Event, Target
+from hostaway_sync.model.records import Resource
+from hostaway_sync.queue.fetch_loop import Duty, Rhythm
+from hostaway_sync.queue.retry_policy import Policy
 from hostaway_sync.queue.worker import Worker
-from hostaway_sync.records import Resource
-from hostaway_sync.store import inbox
 from hostaway_sync.store.jobs import REFRESH, SYNC
-from hostaway_sync.webhooks import handlers
+from hostaway_sync.store.webhooks import inbox
+from hostaway_sync.webhooks import refresh_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from hostaway_sync.model.records import Owner
     from hostaway_sync.queue.batching import Ends, Handler
-    from hostaway_sync.records import Owner
-    from hostaway_sync.store.engine import Database
     from hostaway_sync.store.jobs import Job
+    from hostaway_sync.store.postgres.database import Database
 
 QUICK = Rhythm(poll=0.02, heartbeat=0.1, silent=1.0, rescue=0.1, upkeep=0.2, grace=0.3, last_words=5)
 ONE_RETRY = Policy(ladder=(timedelta(0),), snooze=timedelta(0))
@@ -80,7 +80,7 @@ def refreshing(database: Database, read: Callable[[int], object]) -> dict[str, H
             read(number)
             done(number)
 
-    return {REFRESH: partial(handlers.refresh, database, read_again), SYNC: nothing}
+    return {REFRESH: partial(refresh_job.refresh, database, read_again), SYNC: nothing}
 
 
 def nothing(batch: Sequence[Job]) -> Ends:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from hostaway_sync.store.engine import Database
-from hostaway_sync.store.grants import Groups
-from hostaway_sync.store.roles import Roles
+from hostaway_sync.store.postgres.database import Database
+from hostaway_sync.store.schema.grants import Groups
+from hostaway_sync.store.schema.roles import Roles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

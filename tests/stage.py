@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from hostaway_sync.calls import Grant, Priority
-from hostaway_sync.records import Resource, Token
+from hostaway_sync.model.api_calls import Grant, Priority
+from hostaway_sync.model.records import Resource, Token
+from hostaway_sync.platforms.hostaway.client import Client
+from hostaway_sync.platforms.hostaway.http.limits import Limits
 from hostaway_sync.sandbox import Sandbox
-from hostaway_sync.source.budget import Limits
-from hostaway_sync.source.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from hostaway_sync.calls import Bucket
-    from hostaway_sync.records import Page
+    from hostaway_sync.model.api_calls import Bucket
+    from hostaway_sync.model.records import Page
 
 START = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 TEN = timedelta(seconds=10)

@@ -11,8 +11,8 @@ from tests.children import printed, start_program, start_refresh
 from tests.life import Life
 
 from hostaway_sync.errors import SourceError
-from hostaway_sync.records import Resource, RunState
-from hostaway_sync.sync.certificate import Equality
+from hostaway_sync.model.records import Resource, RunState
+from hostaway_sync.sync.verify.certificate import Equality
 
 if TYPE_CHECKING:
     import random

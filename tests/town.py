@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from hostaway_sync.mirror import Mirror
-from hostaway_sync.records import Resource, Token
+from hostaway_sync.app.mirror import Mirror
+from hostaway_sync.model.records import Resource, Token
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.settings import RateLimit, load_settings
-from hostaway_sync.store import changing
+from hostaway_sync.store.accounts import changes as account_changes
 from hostaway_sync.store.tables import MIRRORED
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hostaway_sync.sandbox import Sandbox
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 MASTER_KEY = b"m" * 32
 UNLIMITED = RateLimit(1_000_000, timedelta(seconds=1))
@@ -76,7 +76,7 @@ class Town:
         issued = self.sandbox.tokens.issue(number, self.sandbox.clock() - 60, 1e9)
         token = Token(SecretStr(issued), now, now + timedelta(days=700))
         secret = SecretStr(self.sandbox.accounts[number].spec.secret)
-        changing.insert_account(
+        account_changes.insert_account(
             self.database, KeyRing([MASTER_KEY]), number, secret, token, name=None, customer_id=None
         )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hostaway_sync.version import __version__
 
 if TYPE_CHECKING:
-    from hostaway_sync.mirror import Mirror
+    from hostaway_sync.app.mirror import Mirror
 
 __all__ = ["Mirror", "__version__"]
 
@@ -22,7 +22,7 @@ def __getattr__(name: str) -> object:
     """Import the library when it is asked for: most commands start without the half of it."""
     if name != "Mirror":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from hostaway_sync.mirror import Mirror
+    from hostaway_sync.app.mirror import Mirror
 
     return Mirror
 

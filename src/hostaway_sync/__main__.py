@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hostaway_sync.cli.process import run
+from hostaway_sync.cli.process.process import run
 
 
 def main() -> None:
@@ -12,7 +12,7 @@ def main() -> None:
 
 def _program() -> None:
     # Imported when signals are handled already: this takes longer than many a command.
-    from hostaway_sync.cli.program import app
+    from hostaway_sync.cli.main import app
 
     app(prog_name="hostaway-sync")
 

@@ -35,7 +35,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from hostaway_sync.sentences import hidden, one_line
+from hostaway_sync.safe_text import hidden, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -24,12 +24,12 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from hostaway_sync import environment as outside
-from hostaway_sync.environment import Environment, read_environment, setting_names
+from hostaway_sync.environment import variables as outside
+from hostaway_sync.environment.host_names import is_host_name
+from hostaway_sync.environment.variables import Environment, read_environment, setting_names
 from hostaway_sync.errors import ConfigurationError, UnknownSettings
-from hostaway_sync.host_names import is_host_name
-from hostaway_sync.ids import read_id
-from hostaway_sync.redaction import parse
+from hostaway_sync.model.ids import read_id
+from hostaway_sync.model.redaction import parse
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.listener import Listener, listening
 
-from hostaway_sync.sandbox import AccountSpec, Switches, faults
+from hostaway_sync.sandbox import AccountSpec, Switches
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable

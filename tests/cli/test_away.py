@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hostaway_sync.errors import SourceAway
-from hostaway_sync.records import Resource, RunState
-from hostaway_sync.sandbox import AccountSpec, faults
-from hostaway_sync.store.outage import OPENS_AFTER
+from hostaway_sync.model.circuit_breaker import OPENS_AFTER
+from hostaway_sync.model.records import Resource, RunState
+from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable

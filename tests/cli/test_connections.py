@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from tests.cli.conftest import COVERAGE
 from tests.post import deliver, until
 
-from hostaway_sync.records import Resource
+from hostaway_sync.model.records import Resource
 from hostaway_sync.sandbox import AccountSpec
 
 if TYPE_CHECKING:

@@ -13,13 +13,15 @@ from tests.letters import a_guest
 from tests.post import ONE_RETRY, deliver
 
 from hostaway_sync.errors import LeaseHeld, StoreError
-from hostaway_sync.records import Mode, RunState
-from hostaway_sync.sandbox import Switches, faults
-from hostaway_sync.store import leases, schema
-from hostaway_sync.store.engine import Database
-from hostaway_sync.store.relocating import relocate
-from hostaway_sync.store.standing import SENTENCES
-from hostaway_sync.sync.certificate import Equality
+from hostaway_sync.model.records import Mode, RunState
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.store.database_move.relocate import relocate
+from hostaway_sync.store.postgres.database import Database
+from hostaway_sync.store.runs import leases
+from hostaway_sync.store.schema import revisions
+from hostaway_sync.store.schema.move_mark import SENTENCES
+from hostaway_sync.sync.verify.certificate import Equality
 
 if TYPE_CHECKING:
     import subprocess
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from tests.staff import Staff
     from tests.town import Town
 
-    from hostaway_sync.mirror import Mirror
+    from hostaway_sync.app.mirror import Mirror
 
     Build = Callable[..., Town]
 
@@ -88,7 +90,7 @@ def test_all_is_there_after_a_move_and_goes_on(town: Build, elsewhere: Elsewhere
     wanted = {"procrastinate_jobs": 1, "dead_letters": 1, "webhook_log": 2, "sent_messages": 1}
     assert {name: rows[name] for name in wanted} == wanted
     assert rows["procrastinate_events"] == here.ask("SELECT count(*) FROM procrastinate_events")[0][0]
-    assert elsewhere.revision() == schema.head()
+    assert elsewhere.revision() == revisions.head()
 
     mirror = here.mirror(database_url=elsewhere.url)
     assert mirror.keys.check().passed.troubles == ()
@@ -137,7 +139,7 @@ def test_a_move_may_die_anywhere(town: Build, elsewhere: Elsewhere, program: Pro
     else:
         assert program(here, "sync", str(here.account_id)).returncode == 0
     _moved(here, elsewhere, program)
-    assert elsewhere.revision() == schema.head()
+    assert elsewhere.revision() == revisions.head()
     assert here.mirror(database_url=elsewhere.url).verify(here.account_id).state is Equality.EQUAL
 
 
@@ -151,7 +153,7 @@ def test_a_dry_run_counts_and_changes_nothing(town: Build, elsewhere: Elsewhere,
     rows = dict(line.split() for line in shown.stdout.splitlines())
     assert rows["reservations"] == str(len(here.truth("reservations")))
     assert elsewhere.ask("SELECT count(*) FROM pg_tables WHERE schemaname = 'hostaway'") == [0]
-    assert here.ask("SELECT version_num FROM alembic_version") == [(schema.head(),)]
+    assert here.ask("SELECT version_num FROM alembic_version") == [(revisions.head(),)]
 
 
 def test_a_move_says_no(town: Build, elsewhere: Elsewhere, program: Program) -> None:
@@ -178,7 +180,7 @@ def test_a_move_says_no(town: Build, elsewhere: Elsewhere, program: Program) -> 
 
     _upgraded(elsewhere, _STRANGER)
     assert "there are rows in its table hostaway.accounts" in refused(1, str(elsewhere.file))
-    assert here.ask("SELECT version_num FROM alembic_version") == [(schema.head(),)]
+    assert here.ask("SELECT version_num FROM alembic_version") == [(revisions.head(),)]
 
 
 def test_nobody_may_be_at_work(town: Build, elsewhere: Elsewhere) -> None:
@@ -270,7 +272,7 @@ def _standing_still(here: Town, elsewhere: Elsewhere, moment: str) -> Iterator[B
 def _upgraded(elsewhere: Elsewhere, *statements: str) -> None:
     there = Database(elsewhere.url, schema="hostaway")
     with closing(there):
-        schema.upgrade(there)
+        revisions.upgrade(there)
         for statement in statements:
             there.transaction(lambda connection, one=statement: connection.exec_driver_sql(one))  # type: ignore[misc]
 

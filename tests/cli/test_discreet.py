@@ -18,7 +18,7 @@ from tests.listener import Listener, listening
 from tests.post import ONE_RETRY, QUICK, deliver
 
 from hostaway_sync.errors import HostawaySyncError
-from hostaway_sync.sandbox import faults
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -201,7 +201,7 @@ def test_no_exit_of_the_program_says_who_the_guest_is(town: Build, program: Prog
 _OPENED = """\
 import sys
 from hostaway_sync.errors import HostawaySyncError
-from hostaway_sync.mirror import Mirror
+from hostaway_sync.app.mirror import Mirror
 from hostaway_sync.settings import load_settings
 with Mirror(load_settings(database_url=sys.argv[1], data_dir=sys.argv[2])):
     print(HostawaySyncError("doorCode: lamplight, wifi_username: harbour"))

@@ -13,13 +13,13 @@ import sqlalchemy as sa
 from tests.staff import Staff
 from tests.town import MASTER_KEY
 
-from hostaway_sync.doctor import examine, machine
-from hostaway_sync.doctor.asking import Question, ask_each
-from hostaway_sync.doctor.facts import Finding, Grade
+from hostaway_sync.doctor import examine, host
+from hostaway_sync.doctor.findings import Finding, Grade
+from hostaway_sync.doctor.timeouts import Question, ask_each
 from hostaway_sync.sandbox import AccountSpec
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.settings import Settings, load_settings
-from hostaway_sync.store import hooks
+from hostaway_sync.store.webhooks import credentials as webhook_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +152,7 @@ def test_receiver_that_is_away_is_found(town: Build) -> None:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         register = partial(
-            hooks.renew,
+            webhook_credentials.renew,
             safe=KeyRing([MASTER_KEY]),
             account_id=here.account_id,
             url=f"http://127.0.0.1:{port}",
@@ -174,7 +174,7 @@ def test_crontabs_and_timers_are_found(tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    places = [place for place in machine.schedule(tmp_path, tmp_path / "home").places if place != "your crontab"]
+    places = [place for place in host.schedule(tmp_path, tmp_path / "home").places if place != "your crontab"]
     assert places == [str(tmp_path / "etc/cron.d/mirror"), str(tmp_path / "etc/systemd/system/mirror.timer")]
 
 

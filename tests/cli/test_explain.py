@@ -10,8 +10,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from hostaway_sync.sandbox import faults
-from hostaway_sync.store import leases, process_names
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.store.processes import names as process_names
+from hostaway_sync.store.runs import leases
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 from tests.store.samples import one
 
-from hostaway_sync.store.engine import Database
-from hostaway_sync.store.schema import head
+from hostaway_sync.store.postgres.database import Database
+from hostaway_sync.store.schema.revisions import head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

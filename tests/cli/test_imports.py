@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hostaway_sync.cli.importing import LARGEST_FILE, MOST_ACCOUNTS, read
+from hostaway_sync.cli.accounts.account_import import LARGEST_FILE, MOST_ACCOUNTS, read
 from hostaway_sync.errors import UsageError
 from hostaway_sync.sandbox import AccountSpec
 

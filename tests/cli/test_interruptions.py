@@ -10,9 +10,9 @@ import pytest
 from tests.barrier import Barrier
 from tests.cli.conftest import COVERAGE
 
-from hostaway_sync.records import RunState
+from hostaway_sync.model.records import RunState
 from hostaway_sync.sandbox import Switches
-from hostaway_sync.store import runs
+from hostaway_sync.store.runs import states as run_states
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ def test_after_sigkill_the_next_run_is_clean(town: Build, program: Program, plac
     done = program(here, "sync", "70001")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert here.ask("SELECT state, error FROM sync_runs ORDER BY triggered_at") == [
-        ("abandoned", runs.ABANDONED),
+        ("abandoned", run_states.ABANDONED),
         ("success", None),
     ]
     assert here.differences() == {}

@@ -19,7 +19,7 @@ from tests.town import MASTER_KEY
 
 from hostaway_sync.sandbox import CLIENT_SECRET
 from hostaway_sync.secrets import KEY_FILE, KeyRing, find_key_ring
-from hostaway_sync.store import sealing
+from hostaway_sync.store.secrets import sealing
 from hostaway_sync.store.tables import accounts
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from tests.children import start_program, start_refresh
 from tests.life import SWITCHES, WORLDS
 from tests.storm import Storm
 
-from hostaway_sync.records import Resource, RunState
+from hostaway_sync.model.records import Resource, RunState
 from hostaway_sync.sandbox import Switches
-from hostaway_sync.store import runs
+from hostaway_sync.store.runs import states as run_states
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,7 +96,7 @@ def test_a_run_may_die_anywhere(town: Build, point: str) -> None:
     assert here.ask("SELECT state FROM sync_runs") == [("running",)]
     assert here.mirror().sync(here.account_id, full=True).state is RunState.SUCCESS
     assert here.ask("SELECT state, error FROM sync_runs ORDER BY triggered_at") == [
-        ("abandoned", runs.ABANDONED),
+        ("abandoned", run_states.ABANDONED),
         ("success", None),
     ]
     assert here.differences() == {}

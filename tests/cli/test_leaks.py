@@ -18,10 +18,11 @@ from tests.cli.test_webhooks import hook_of, served
 from tests.office import event
 from tests.post import until
 
+from hostaway_sync.app.mirror import Mirror
 from hostaway_sync.errors import HostawaySyncError
-from hostaway_sync.mirror import Mirror
-from hostaway_sync.sandbox import CLIENT_SECRET, faults
-from hostaway_sync.sandbox.hooks import send
+from hostaway_sync.sandbox import CLIENT_SECRET
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.sandbox.server.webhooks import send
 from hostaway_sync.secrets import KEY_FILE, KeyFile
 from hostaway_sync.settings import load_settings
 

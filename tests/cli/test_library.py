@@ -12,7 +12,7 @@ from tests.cli.conftest import COVERAGE
 from tests.house.paper import blocks
 
 import hostaway_sync
-from hostaway_sync.mirror import Mirror
+from hostaway_sync.app.mirror import Mirror
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

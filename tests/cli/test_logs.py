@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.office import event, office, renew
 
-from hostaway_sync.circumstances import circumstances
-from hostaway_sync.cli import output
-from hostaway_sync.sandbox import AccountSpec, faults
+from hostaway_sync.cli.ui import output
+from hostaway_sync.observability.log_context import circumstances
+from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

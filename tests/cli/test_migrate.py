@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from hostaway_sync.store.schema import head
+from hostaway_sync.store.schema.revisions import head
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Program

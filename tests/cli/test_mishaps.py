@@ -16,7 +16,7 @@ from tests.letters import SEND, THREAD
 from tests.strait import PLACES, Strait, Wreck
 
 from hostaway_sync.sandbox import AccountSpec
-from hostaway_sync.store import ledger
+from hostaway_sync.store.messages import ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hostaway_sync.cli import output
-from hostaway_sync.records import Mode, RunReport, RunState
+from hostaway_sync.cli.ui import output
+from hostaway_sync.model.records import Mode, RunReport, RunState
 from hostaway_sync.settings import load_settings
-from hostaway_sync.store import leases, process_names
-from hostaway_sync.store.accounts import Account
+from hostaway_sync.store.accounts.queries import Account
+from hostaway_sync.store.processes import names as process_names
+from hostaway_sync.store.runs import leases
 from hostaway_sync.sync.fleet import AccountOutcome
 
 if TYPE_CHECKING:

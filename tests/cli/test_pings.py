@@ -11,11 +11,12 @@ import pytest
 from pydantic import SecretStr
 from tests.listener import Listener, listening
 
-from hostaway_sync.cli.reporting import reported
+from hostaway_sync.cli.process.monitoring import reported
 from hostaway_sync.errors import LeaseHeld, RunIncomplete
-from hostaway_sync.pings import LONGEST_BODY, Pings
-from hostaway_sync.sandbox import faults
-from hostaway_sync.store import leases, process_names
+from hostaway_sync.observability.monitor_pings import LONGEST_BODY, Pings
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.store.processes import names as process_names
+from hostaway_sync.store.runs import leases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hostaway_sync.records import Mode, Resource
-from hostaway_sync.sandbox import AccountSpec, faults
-from hostaway_sync.sync.forecast import ASSUMED_RUN_CALLS
+from hostaway_sync.model.capacity import ASSUMED_RUN_CALLS
+from hostaway_sync.model.records import Mode, Resource
+from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,9 +14,9 @@ from tests.barrier import PATIENCE, Barrier
 from tests.children import start_program
 from tests.cli.test_webhooks import served
 
-from hostaway_sync.records import RunState
+from hostaway_sync.model.records import RunState
 from hostaway_sync.sandbox import CLIENT_SECRET, AccountSpec
-from hostaway_sync.sandbox.faults import bad_gateway
+from hostaway_sync.sandbox.server.faults import bad_gateway
 from hostaway_sync.store.tables import metadata
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import psycopg
 from tests.house.paper import blocks
 from tests.staff import Staff
 
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.postgres.database import Database
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Program

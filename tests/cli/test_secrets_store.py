@@ -19,7 +19,7 @@ from tests.town import MASTER_KEY
 
 from hostaway_sync.sandbox import CLIENT_SECRET, AccountSpec
 from hostaway_sync.secrets import KeyRing
-from hostaway_sync.store import sealing
+from hostaway_sync.store.secrets import sealing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

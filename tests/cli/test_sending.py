@@ -11,8 +11,8 @@ from tests.cli.test_kills import Gate
 from tests.cli.test_removals import rows_of
 from tests.letters import SEND, TEXT, THREAD, a_guest
 
-from hostaway_sync.sandbox import faults
-from hostaway_sync.sending.decision import Step
+from hostaway_sync.messages.decision import Step
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from tests.flow.test_sending_queue import night
 from tests.letters import SEND, TEXT, a_guest
 from tests.post import QUICK, until
 
-from hostaway_sync.intents import LOOKS
+from hostaway_sync.model.messages import LOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from tests.cli.conftest import COVERAGE
 # A program that a signal meets in a place of the test's choice; what follows it is bounded, should the signal be lost.
 HEAD = """
 import os, signal, sys, time
-from hostaway_sync.cli.process import run
+from hostaway_sync.cli.process.process import run
 
 def strike(number):
     os.kill(os.getpid(), number)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.post import deliver
 
-from hostaway_sync.records import Mode, RunState
+from hostaway_sync.model.records import Mode, RunState
 from hostaway_sync.sandbox import AccountSpec
-from hostaway_sync.store import leases, process_names, runs
+from hostaway_sync.store.processes import names as process_names
+from hostaway_sync.store.runs import leases
+from hostaway_sync.store.runs import states as run_states
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,9 +53,9 @@ ERROR = "reservations: the source answered 503 five times, and nobody knows why 
 
 def fail_a_run(here: Town, account_id: int = 70001) -> None:
     """Write a run that failed into the history."""
-    run_id = runs.trigger(here.database, account_id, Mode.FULL, max_retries=0)
-    runs.start(here.database, run_id, account_id)
-    runs.finish(
+    run_id = run_states.trigger(here.database, account_id, Mode.FULL, max_retries=0)
+    run_states.start(here.database, run_id, account_id)
+    run_states.finish(
         here.database, run_id, RunState.FAILED, account_id=account_id, last_sync_at=None, error=ERROR, api_calls=7
     )
 
@@ -159,8 +161,8 @@ def test_a_run_at_work_is_told_with_what_it_has_read(town: Build, program: Progr
     here.mirror().sync(70001)
     leases.acquire(here.database, 70001, process_names.this_process())
     assert "another command works on it" in program(here, "status").stdout
-    run_id = runs.trigger(here.database, 70001, Mode.FULL, max_retries=0)
-    runs.start(here.database, run_id, 70001)
+    run_id = run_states.trigger(here.database, 70001, Mode.FULL, max_retries=0)
+    run_states.start(here.database, run_id, 70001)
     shown = program(here, "status").stdout
     assert re.search(r"running .*full run for \d+ s, 0 records so far", shown)
     assert "1 account: 0 ok, 1 running" in shown

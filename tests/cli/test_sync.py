@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hostaway_sync.sandbox import AccountSpec, faults
-from hostaway_sync.store import leases, process_names
+from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.store.processes import names as process_names
+from hostaway_sync.store.runs import leases
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,8 @@ from tests.collector import Collector
 from tests.listener import listening
 from tests.post import until
 
-from hostaway_sync.sandbox import AccountSpec, faults
+from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

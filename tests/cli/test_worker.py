@@ -13,10 +13,11 @@ import sqlalchemy as sa
 from tests.cli.conftest import COVERAGE, SECRETS, Program
 from tests.post import deliver, until
 
-from hostaway_sync.cli.reporting import exported
-from hostaway_sync.exposition import FILE
-from hostaway_sync.records import Resource
-from hostaway_sync.sandbox import AccountSpec, faults
+from hostaway_sync.cli.process.monitoring import exported
+from hostaway_sync.model.records import Resource
+from hostaway_sync.observability.prometheus import FILE
+from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.sandbox.server import faults
 from hostaway_sync.store import dead_letters
 
 if TYPE_CHECKING:

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.office import Office, office
 
-from hostaway_sync.records import Mode, Resource, RunState
-from hostaway_sync.sandbox import Switches, faults
+from hostaway_sync.model.records import Mode, Resource, RunState
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.town import Town
 
-    from hostaway_sync.records import RunReport
-    from hostaway_sync.store.facts import Silence
-    from hostaway_sync.webhooks.registering import HookCheck
+    from hostaway_sync.model.records import RunReport
+    from hostaway_sync.model.status import Silence
+    from hostaway_sync.webhooks.registration.registrar import HookCheck
 
 HOOKS = "GET /webhooks/unifiedWebhooks"
 LOGS = "GET /unifiedWebhookLogs"

@@ -13,14 +13,14 @@ import pytest
 from tests.post import QUICK, deliver, refreshing, until, worker
 from tests.store.samples import add_account, one
 
-from hostaway_sync.queue.announcements import PAUSE_S, Announcements
+from hostaway_sync.queue.notifications import PAUSE_S, Announcements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.staff import Staff
 
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 CHANNELS = ("procrastinate_any_queue_v1", "procrastinate_queue_v1#refresh", "procrastinate_queue_v1#sync", "other")
 GARBAGE = (

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hostaway_sync.records import Resource, RunReport, RunState
-from hostaway_sync.sandbox import Effect, Switches, faults
+from hostaway_sync.model.records import Resource, RunReport, RunState
+from hostaway_sync.sandbox import Effect, Switches
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable

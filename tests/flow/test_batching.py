@@ -16,23 +16,25 @@ from tests.post import MANY_RETRIES, ONE_RETRY, QUICK, deliver, drain, left_alon
 from tests.store.samples import add_account, one
 
 from hostaway_sync.errors import LeaseHeld, SourceAway, SourceUnavailable
-from hostaway_sync.queue import upkeep
-from hostaway_sync.queue.policy import Policy
-from hostaway_sync.records import Resource
-from hostaway_sync.sandbox import Switches, faults
-from hostaway_sync.store import jobs, ownership
-from hostaway_sync.store.engine import Database
+from hostaway_sync.model.records import Resource
+from hostaway_sync.queue import maintenance
+from hostaway_sync.queue.retry_policy import Policy
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.store import jobs
+from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.jobs import Begun, Job
-from hostaway_sync.webhooks import handlers
+from hostaway_sync.store.postgres.database import Database
+from hostaway_sync.webhooks import refresh_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tests.town import Town
 
+    from hostaway_sync.model.records import Owner
     from hostaway_sync.queue.batching import Ends, Handler
     from hostaway_sync.queue.worker import Worker
-    from hostaway_sync.records import Owner
 
     Build = Callable[..., Town]
     Storm = Callable[..., tuple[Town, list[int]]]
@@ -41,7 +43,7 @@ BOOKING = "GET /reservations/{id}"
 # One worker that does jobs together, and hangs in the fourth object.
 HANGING = """
 import sys, threading
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.postgres.database import Database
 from tests.flow.test_batching import together
 from tests.post import MANY_RETRIES, refreshing
 
@@ -232,7 +234,7 @@ def test_what_fails_after_the_last_one_was_read_is_its_own(box: Database) -> Non
         if len(tries) == 1:
             raise SourceUnavailable("too late")
 
-    with together(box, {jobs.REFRESH: partial(handlers.refresh, box, read_again), jobs.SYNC: nothing}) as working:
+    with together(box, {jobs.REFRESH: partial(refresh_job.refresh, box, read_again), jobs.SYNC: nothing}) as working:
         working.wait()
     assert (tries, attempts(box), is_done(box)) == ([0, 1], [(1, 1)], True)
 
@@ -360,7 +362,7 @@ def test_what_was_taken_along_unheard_is_given_back_with_its_leader(box: Databas
     leader = begun_first(box)
     along = box.transaction(partial(jobs.take_along, leader=leader, most=9, lanes=2))
     assert len(along) == 2
-    rescue = partial(upkeep.rescue_stalled, box, ONE_RETRY, (jobs.REFRESH,), silent_for=timedelta(minutes=1))
+    rescue = partial(maintenance.rescue_stalled, box, ONE_RETRY, (jobs.REFRESH,), silent_for=timedelta(minutes=1))
     assert rescue() == 0
     box.transaction(partial(jobs.end, row_ids=[leader.row_id]))
     assert rescue() == 2
@@ -393,7 +395,7 @@ def test_a_batch_touches_no_row_before_it_knows_whose_they_are(storm: Storm) -> 
     """Whoever gives an account to another customer holds its rows alone: a batch waits, and has none in hand."""
     here, moved = storm(reservations=30)
     with here.database.engine.begin() as connection:
-        ownership.hold_alone(connection, here.account_id)
+        account_owner.hold_alone(connection, here.account_id)
         working = threading.Thread(target=settle, args=(here,))
         working.start()
         waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

@@ -7,15 +7,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.post import ONE_RETRY, QUICK, deliver
 
-from hostaway_sync.records import Resource
-from hostaway_sync.sandbox import AccountSpec, Switches, faults
+from hostaway_sync.model.records import Resource
+from hostaway_sync.sandbox import AccountSpec, Switches
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.town import Town
 
-    from hostaway_sync.mirror import Mirror
+    from hostaway_sync.app.mirror import Mirror
 
 # A single reservation has what its list has, so that the two can be compared.
 PLAIN = Switches(single_extra_keys=False)

@@ -13,8 +13,8 @@ from tests.letters import SEND, a_guest
 from tests.post import ONE_RETRY, QUICK
 
 from hostaway_sync.errors import HostawaySyncError, UsageError
-from hostaway_sync.sandbox import faults
-from hostaway_sync.store.mailboxes import addresses_in
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.store.privacy.mail_addresses import addresses_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable

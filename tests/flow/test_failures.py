@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hostaway_sync.errors import ConfigurationError, LeaseLost
-from hostaway_sync.records import Mode, Resource, RunReport, RunState
-from hostaway_sync.sandbox import AccountSpec, Effect, faults
+from hostaway_sync.model.records import Mode, Resource, RunReport, RunState
+from hostaway_sync.sandbox import AccountSpec, Effect
+from hostaway_sync.sandbox.server import faults
 from hostaway_sync.sync.fleet import sync_fleet
 
 if TYPE_CHECKING:

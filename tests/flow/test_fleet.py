@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.stage import stage
 
-from hostaway_sync.calls import Priority
 from hostaway_sync.errors import ConfigurationError
-from hostaway_sync.records import Mode, RunReport, RunState
+from hostaway_sync.model.api_calls import Priority
+from hostaway_sync.model.records import Mode, RunReport, RunState
 from hostaway_sync.sandbox import AccountSpec
-from hostaway_sync.store import leases
-from hostaway_sync.store.outlook import outlooks
+from hostaway_sync.store.runs import leases
+from hostaway_sync.store.runs.estimates import outlooks
 from hostaway_sync.sync.fleet import sync_fleet
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.post import ONE_RETRY, QUICK
 
-from hostaway_sync.deliveries import Delivery
-from hostaway_sync.records import Resource
-from hostaway_sync.source.events import read_event
-from hostaway_sync.store import inbox
-from hostaway_sync.store.guests import ERASED, WITHOUT_WORDS, WORDS
+from hostaway_sync.model.deliveries import Delivery
+from hostaway_sync.model.records import Resource
+from hostaway_sync.platforms.hostaway.webhooks.events import read_event
+from hostaway_sync.store.privacy.guest_tables import ERASED, WITHOUT_WORDS, WORDS
 from hostaway_sync.store.tables import MIRRORED, metadata
+from hostaway_sync.store.webhooks import inbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable

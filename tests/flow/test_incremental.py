@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hostaway_sync.records import Mode, Resource, RunState
-from hostaway_sync.sandbox import Switches, faults
+from hostaway_sync.model.records import Mode, Resource, RunState
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,7 +133,7 @@ def test_a_thread_that_could_not_be_read_stays_due(town: Build) -> None:
 
 def test_a_message_that_comes_while_its_thread_is_read_is_due_again(town: Build) -> None:
     """The mark that was set after a reading began outlives that reading."""
-    from hostaway_sync.store import due
+    from hostaway_sync.store.records import due_threads
 
     here = a_mirrored_town(town)
     conversation_id, _ = conversation_of_its_own(here)
@@ -144,7 +145,9 @@ def test_a_message_that_comes_while_its_thread_is_read_is_due_again(town: Build)
 
     def read(at: datetime) -> None:
         here.database.transaction(
-            lambda connection: due.thread_read(connection, here.account_id, conversation_id, began_at=at, met=messages)
+            lambda connection: due_threads.thread_read(
+                connection, here.account_id, conversation_id, began_at=at, met=messages
+            )
         )
 
     read(began_at)

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.errors import UsageError
-from hostaway_sync.webhooks.connection import plain_address
-from hostaway_sync.webhooks.listening import listen, listening_address
-from hostaway_sync.webhooks.serving import serve
+from hostaway_sync.webhooks.server.connection_limits import plain_address
+from hostaway_sync.webhooks.server.listen_address import listen, listening_address
+from hostaway_sync.webhooks.server.run import serve
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -11,10 +11,10 @@ from tests.letters import TEXT, a_guest
 from tests.post import deliver
 
 from hostaway_sync.doctor import examine
-from hostaway_sync.records import Mode, Resource, RunState
+from hostaway_sync.model.health import Condition, judge
+from hostaway_sync.model.records import Mode, Resource, RunState
 from hostaway_sync.settings import load_settings
-from hostaway_sync.store import marks
-from hostaway_sync.sync.health import Condition, judge
+from hostaway_sync.store import time_marks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Build = Callable[..., Town]
 
-MARKS = [(table, name) for table, names in marks.MARKS.items() for name in names]
+MARKS = [(table, name) for table, names in time_marks.MARKS.items() for name in names]
 DECISIVE = [
     *(("watermarks", name) for name in ("watermark_at", "swept_at")),
     *(("conversations", name) for name in ("thread_due_at", "thread_read_at", "observed_at")),
@@ -169,7 +169,7 @@ def test_a_full_run_ends_what_lies_ahead_in_the_mirror(town: Build) -> None:
     mirrored = [(table, "observed_at") for table in ("listings", "reservations", "conversations")]
     put_ahead(here, *mirrored, ("conversation_messages", "observed_at"))
     here.mirror().sync(here.account_id, full=True)
-    columns = {ahead.column for ahead in marks.ahead(here.database).found}
+    columns = {ahead.column for ahead in time_marks.ahead(here.database).found}
     assert not columns & {f"{table}.observed_at" for table, _ in mirrored}
     assert "conversation_messages.observed_at" not in columns
 

@@ -7,9 +7,10 @@ import sqlalchemy as sa
 from tests.office import event, office, renew
 from tests.unit.test_exposition import Numbers, numbers
 
-from hostaway_sync import metrics
-from hostaway_sync.exposition import FILE
-from hostaway_sync.sandbox import AccountSpec, faults
+from hostaway_sync.observability import metric_catalog
+from hostaway_sync.observability.prometheus import FILE
+from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     Build = Callable[..., Town]
 
 # Those are other numbers a few seconds later.
-PASSING = {metrics.QUEUE_AGE.name, metrics.OLDEST_WAITING.name, metrics.BUDGET_USED.name}
-MEASURED = tuple(metric.name for metric in metrics.ALL if not metric.is_stored)
+PASSING = {metric_catalog.QUEUE_AGE.name, metric_catalog.OLDEST_WAITING.name, metric_catalog.BUDGET_USED.name}
+MEASURED = tuple(metric.name for metric in metric_catalog.ALL if not metric.is_stored)
 
 
 def stored(found: Numbers) -> Numbers:
@@ -46,7 +47,7 @@ def test_both_ways_say_the_same(town: Build, tmp_path: Path) -> None:
     assert stored(written).keys() == stored(scraped).keys()
     for key, number in stored(written).items():
         assert scraped[key] == (pytest.approx(number, abs=60) if key[0] in PASSING else number), key
-    assert {name for name, _ in stored(written)} == {metric.name for metric in metrics.ALL if metric.is_stored}
+    assert {name for name, _ in stored(written)} == {metric.name for metric in metric_catalog.ALL if metric.is_stored}
 
 
 def test_numbers_are_what_happened(town: Build, tmp_path: Path) -> None:
@@ -59,21 +60,23 @@ def test_numbers_are_what_happened(town: Build, tmp_path: Path) -> None:
     mirror.write_metrics(tmp_path)
     found = numbers((tmp_path / FILE).read_text())
 
-    def number(metric: metrics.Metric, **labels: str) -> float:
+    def number(metric: metric_catalog.Metric, **labels: str) -> float:
         return found[metric.name, frozenset(labels.items())]
 
-    assert number(metrics.ACCOUNTS, state="active") == 2
-    assert number(metrics.RUNS, state="success") == 1
-    assert number(metrics.ROWS, resource="listings", change="inserted") == 1
-    assert number(metrics.LAST_RUN_SUCCESS, account="70001") == 1
-    assert number(metrics.LAST_RUN_SUCCESS, account="70002") == 0
-    assert number(metrics.LAST_SUCCESS, account="70001") > 1e9
-    assert number(metrics.LAST_SUCCESS, account="70002") == 0
-    waiting = {kind: number(metrics.QUEUE_JOBS, kind=kind, state="waiting") for kind in ("refresh", "send", "sync")}
+    assert number(metric_catalog.ACCOUNTS, state="active") == 2
+    assert number(metric_catalog.RUNS, state="success") == 1
+    assert number(metric_catalog.ROWS, resource="listings", change="inserted") == 1
+    assert number(metric_catalog.LAST_RUN_SUCCESS, account="70001") == 1
+    assert number(metric_catalog.LAST_RUN_SUCCESS, account="70002") == 0
+    assert number(metric_catalog.LAST_SUCCESS, account="70001") > 1e9
+    assert number(metric_catalog.LAST_SUCCESS, account="70002") == 0
+    waiting = {
+        kind: number(metric_catalog.QUEUE_JOBS, kind=kind, state="waiting") for kind in ("refresh", "send", "sync")
+    }
     assert waiting == {"refresh": 0, "send": 0, "sync": 2}
-    asked = {key: value for key, value in found.items() if key[0] == metrics.API_REQUESTS.name}
+    asked = {key: value for key, value in found.items() if key[0] == metric_catalog.API_REQUESTS.name}
     assert sum(asked.values()) == sum(here.sandbox.calls.values())
-    assert number(metrics.API_REQUESTS, method="GET", route="/listings", status="502") >= 1
+    assert number(metric_catalog.API_REQUESTS, method="GET", route="/listings", status="502") >= 1
     routes = {dict(labels)["route"] for _, labels in asked}
     assert "/conversations/{id}/messages" in routes
     assert not any(character.isdigit() for route in routes for character in route)
@@ -93,5 +96,5 @@ def test_tables_that_cannot_be_read_are_a_number(town: Build) -> None:
         found = numbers(receiver.get("/metrics").body.decode())
         with here.database.engine.begin() as connection:
             connection.execute(sa.text("ALTER TABLE hostaway.elsewhere RENAME TO verifications"))
-    assert found[metrics.DATABASE_UP.name, frozenset()] == 0
-    assert found[metrics.DELIVERIES.name, frozenset({("outcome", "stored")})] == 0
+    assert found[metric_catalog.DATABASE_UP.name, frozenset()] == 0
+    assert found[metric_catalog.DELIVERIES.name, frozenset({("outcome", "stored")})] == 0

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hostaway_sync.records import Resource, RunState
-from hostaway_sync.sandbox import Switches, faults
+from hostaway_sync.model.records import Resource, RunState
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from tests.barrier import PATIENCE, Barrier
 from tests.children import printed, start_refresh
 from tests.post import until
 
-from hostaway_sync.records import Resource
-from hostaway_sync.sandbox import faults
-from hostaway_sync.store.engine import Database
+from hostaway_sync.model.records import Resource
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.store.postgres.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import Callable

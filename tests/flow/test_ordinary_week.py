@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.life import WORLDS
 
-from hostaway_sync.records import Mode, Resource, RunState
+from hostaway_sync.model.records import Mode, Resource, RunState
 from hostaway_sync.sandbox import Switches
-from hostaway_sync.sync.certificate import Equality
+from hostaway_sync.sync.verify.certificate import Equality
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.town import Town
 
     from hostaway_sync.sandbox import World
-    from hostaway_sync.sync.certificate import Certificate
+    from hostaway_sync.sync.verify.certificate import Certificate
 
     Build = Callable[..., Town]
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from hostaway_sync.calls import Bucket
 from hostaway_sync.errors import SourceAway
-from hostaway_sync.store.budget import DatabaseBudget
-from hostaway_sync.store.outage import OPENS_AFTER
-from hostaway_sync.store.outages import Lookout
+from hostaway_sync.model.api_calls import Bucket
+from hostaway_sync.model.circuit_breaker import OPENS_AFTER
+from hostaway_sync.store.circuit_breaker import Lookout
+from hostaway_sync.store.request_budget import DatabaseBudget
 
 if TYPE_CHECKING:
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 BUCKETS = (Bucket("ip:here", 5, timedelta(seconds=10)),)
 

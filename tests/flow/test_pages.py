@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.town import Town
 
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 NUMBER = 12345
 HOW_TO = ROOT / "docs" / "how-to"

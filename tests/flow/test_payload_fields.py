@@ -12,23 +12,24 @@ from tests.flow.test_forgotten import dump, settle, visit
 from tests.office import event, office, renew, store_account
 from tests.town import MASTER_KEY
 
-from hostaway_sync.deliveries import Target
 from hostaway_sync.errors import ConfigurationError, StoreBusy
-from hostaway_sync.records import Resource, RunState
-from hostaway_sync.redaction import Redaction, parse
+from hostaway_sync.model.deliveries import Target
+from hostaway_sync.model.records import Resource, RunState
+from hostaway_sync.model.redaction import Redaction, parse
+from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 from hostaway_sync.secrets import KeyRing
-from hostaway_sync.source.personal_data import VOCABULARY
-from hostaway_sync.store import dead_letters, jobs, payload_rule, redacting
-from hostaway_sync.store.attempts import Attempt
+from hostaway_sync.store import dead_letters, jobs
+from hostaway_sync.store.job_attempts import Attempt
 from hostaway_sync.store.jobs import Job
+from hostaway_sync.store.privacy import payload_rewrite, payload_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.town import Town
 
-    from hostaway_sync.mirror import Mirror
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.app.mirror import Mirror
+    from hostaway_sync.store.postgres.database import Database
 
     Build = Callable[..., Town]
 
@@ -75,9 +76,9 @@ def test_a_changed_setting_rewrites_what_is_stored(town: Build, monkeypatch: pyt
     number = a_guest(here)
     settle(here)
     assert stored_words(here)
-    monkeypatch.setattr(redacting, "BATCH", 2)
+    monkeypatch.setattr(payload_rewrite, "BATCH", 2)
     with monkeypatch.context() as patch:
-        patch.setattr(redacting, "_quarantine", lambda *_, **__: pytest.fail("killed"))
+        patch.setattr(payload_rewrite, "_quarantine", lambda *_, **__: pytest.fail("killed"))
         with pytest.raises(pytest.fail.Exception):
             here.mirror(payload_fields=SETTING).sync(here.account_id)
     here.mirror(payload_fields=SETTING).sync(here.account_id, full=True)
@@ -175,8 +176,8 @@ def test_a_dead_letter_written_meanwhile_is_hidden(town: Build) -> None:
     with here.database.engine.begin() as copying:
         payload_rule.copying(copying)
         with pytest.raises(StoreBusy, match="wait until that ends"):
-            redacting.rewrite(here.database, redaction)
-    redacting.rewrite(here.database, redaction)
+            payload_rewrite.rewrite(here.database, redaction)
+    payload_rewrite.rewrite(here.database, redaction)
     here.mirror(payload_fields=SETTING).sync(here.account_id, full=True)
     assert here.ask("SELECT count(*) FROM dead_letters WHERE payload IS NOT NULL") == [(1,)]
     assert stored_words(here) == []

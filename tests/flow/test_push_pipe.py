@@ -19,14 +19,14 @@ from tests.town import MASTER_KEY
 
 from hostaway_sync.sandbox import Switches
 from hostaway_sync.secrets import KeyRing
-from hostaway_sync.store import hooks
+from hostaway_sync.store.webhooks import credentials as webhook_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.town import Town
 
-    from hostaway_sync.store.hooks import Credentials
+    from hostaway_sync.store.webhooks.credentials import Credentials
 
 
 class Served:
@@ -92,7 +92,12 @@ def play(town: Town, kills: int) -> None:
 
 def renew_keys(town: Town) -> Credentials:
     """Give the town's account credentials, sealed with the town's key."""
-    made = partial(hooks.renew, safe=KeyRing([MASTER_KEY]), account_id=town.account_id, url="https://sync.example.org")
+    made = partial(
+        webhook_credentials.renew,
+        safe=KeyRing([MASTER_KEY]),
+        account_id=town.account_id,
+        url="https://sync.example.org",
+    )
     return town.database.transaction(made)
 
 

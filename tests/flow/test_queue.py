@@ -11,18 +11,18 @@ from tests.post import ONE_RETRY, deliver, drain, left_alone, nothing, refreshin
 from tests.store.samples import add_account, one
 
 from hostaway_sync.errors import CredentialsRejected, HostawaySyncError, LeaseHeld, SourceUnavailable
-from hostaway_sync.queue import upkeep
+from hostaway_sync.queue import maintenance
 from hostaway_sync.queue.batching import singly
-from hostaway_sync.queue.policy import Policy
+from hostaway_sync.queue.retry_policy import Policy
 from hostaway_sync.store import dead_letters, jobs
 from hostaway_sync.store.jobs import Job
-from hostaway_sync.sync.queued import sync_queued
+from hostaway_sync.sync.sync_job import sync_queued
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hostaway_sync.store.accounts import Account
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.accounts.queries import Account
+    from hostaway_sync.store.postgres.database import Database
 
 PATIENT = Policy()
 AWAY = SourceUnavailable("the source is away")
@@ -216,7 +216,7 @@ def test_a_delivery_that_came_late_has_its_own_attempts(box: Database) -> None:
 
     drain(box, refreshing(box, read), policy=Policy(ladder=(timedelta(0), timedelta(0))))
     assert statuses(box) == ["dead", "failed"]
-    upkeep.remember(box)
+    maintenance.remember(box)
     drain(box, refreshing(box, read))
     assert statuses(box) == ["dead", "processed"]
 
@@ -255,12 +255,12 @@ def test_a_discarded_dead_letter_waits_for_nobody(box: Database) -> None:
     deliver(box, 1)
     drain(box, refreshing(box, fail(AWAY)))
     (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
-    upkeep.prune(box, keep=timedelta(days=-1))
+    maintenance.prune(box, keep=timedelta(days=-1))
     assert statuses(box) == ["dead"]
     dead_letters.discard(box, letter.dead_letter_id)
     assert dead_letters.get_letter(box, letter.dead_letter_id).resolution == "discarded"
     assert (statuses(box), ask(box, "SELECT count(*) FROM procrastinate_jobs")) == (["dead"], [(0,)])
-    upkeep.prune(box, keep=timedelta(days=-1))
+    maintenance.prune(box, keep=timedelta(days=-1))
     assert statuses(box) == []
     with pytest.raises(HostawaySyncError, match="there is no dead letter 99"):
         dead_letters.discard(box, 99)
@@ -323,7 +323,7 @@ def test_rescuers_at_once_rescue_once(box: Database) -> None:
     kinds = (jobs.REFRESH,)
 
     def rescue() -> None:
-        rescued.append(upkeep.rescue_stalled(box, ONE_RETRY, kinds, silent_for=timedelta(seconds=1)))
+        rescued.append(maintenance.rescue_stalled(box, ONE_RETRY, kinds, silent_for=timedelta(seconds=1)))
 
     rescuers = [threading.Thread(target=rescue) for _ in range(3)]
     for rescuer in rescuers:
@@ -340,7 +340,7 @@ def test_work_that_kills_its_workers_ends_as_a_dead_letter(box: Database) -> Non
     deliver(box, 1, object_id=7)
     for _ in range(2):
         one(box, "UPDATE procrastinate_jobs SET status = 'doing'")
-        upkeep.rescue_stalled(box, ONE_RETRY, (jobs.REFRESH,), silent_for=timedelta(seconds=1))
+        maintenance.rescue_stalled(box, ONE_RETRY, (jobs.REFRESH,), silent_for=timedelta(seconds=1))
     (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
     assert (letter.traceback, statuses(box)) == (None, ["dead"])
 

@@ -12,9 +12,11 @@ from tests.post import deliver, drain, refreshing
 from tests.store.samples import one
 
 from hostaway_sync.secrets import KeyRing
-from hostaway_sync.store import ownership, schema, sealing
-from hostaway_sync.store.grants import READABLE
-from hostaway_sync.store.process_names import this_process
+from hostaway_sync.store.accounts import owner as account_owner
+from hostaway_sync.store.processes.names import this_process
+from hostaway_sync.store.schema import revisions
+from hostaway_sync.store.schema.grants import READABLE
+from hostaway_sync.store.secrets import sealing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,8 +113,8 @@ def test_no_lock_of_a_reader_stops_anything(town: Build, staff: Staff, function:
         assert one(here.database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") is None
         sealing.reseal(here.database, KeyRing([b"n" * 32, b"m" * 32]))
         here.database.transaction(sealing.hold_keys_alone)
-        here.database.transaction(lambda connection: ownership.hold_alone(connection, here.account_id))
-        schema.upgrade(here.database)
+        here.database.transaction(lambda connection: account_owner.hold_alone(connection, here.account_id))
+        revisions.upgrade(here.database)
 
 
 def test_a_reader_cannot_make_the_dead_live(town: Build, staff: Staff) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from hostaway_sync.records import Resource
-from hostaway_sync.sandbox import faults
+from hostaway_sync.model.records import Resource
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.town import Town
 
-    from hostaway_sync.calls import ApiCall
-    from hostaway_sync.records import RunReport
+    from hostaway_sync.model.api_calls import ApiCall
+    from hostaway_sync.model.records import RunReport
 
     Build = Callable[..., Town]
 

@@ -24,9 +24,9 @@ from tests.office import (
 
 from hostaway_sync.errors import SecretsUnavailable
 from hostaway_sync.secrets import KEY_FILE, KeyRing, find_key_ring
-from hostaway_sync.store import hooks
-from hostaway_sync.webhooks.keybook import KeyBook
-from hostaway_sync.webhooks.receiver import LARGEST_BODY
+from hostaway_sync.store.webhooks import credentials as webhook_credentials
+from hostaway_sync.webhooks.server.app import LARGEST_BODY
+from hostaway_sync.webhooks.server.credentials_cache import KeyBook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from hostaway_sync.secrets import Place
-    from hostaway_sync.store.engine import Database
-    from hostaway_sync.store.hooks import Credentials
+    from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.store.webhooks.credentials import Credentials
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def test_a_body_that_does_not_come_in_time_gets_503(
 ) -> None:
     """The sender may try again; the connection is closed."""
     assert here.get(path_of(credentials)).status == 200
-    monkeypatch.setattr("hostaway_sync.webhooks.receiver.ANSWER_WITHIN", 0.5)
+    monkeypatch.setattr("hostaway_sync.webhooks.server.app.ANSWER_WITHIN", 0.5)
     start = head("POST", path_of(credentials), login=login_of(credentials), Content_Length="500")
     answer = here.exchange(start + b"{")
     assert (answer.status, answer.document["outcome"]) == (503, "too_slow")
@@ -238,7 +238,7 @@ def test_a_body_that_does_not_come_in_time_gets_503(
 
 def test_a_head_that_does_not_come_in_time_is_not_waited_for(here: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the first one nor a later one on the same connection may trickle for ever."""
-    monkeypatch.setattr("hostaway_sync.webhooks.connection.HEAD_WITHIN", 0.2)
+    monkeypatch.setattr("hostaway_sync.webhooks.server.connection_limits.HEAD_WITHIN", 0.2)
     for start in (b"", b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ", head("GET", "/health") + b"GET /he"):
         with here.connect() as connection:
             connection.sendall(start)
@@ -267,7 +267,7 @@ def test_a_sender_who_waits_for_permission_gets_it(here: Office, credentials: Cr
 
 def test_old_credentials_are_good_until_the_new_ones_are_confirmed(here: Office, credentials: Credentials) -> None:
     """While the source may be using either, both open the door."""
-    confirm = partial(hooks.confirm, account_id=ACCOUNT, hook_id=1, old_ones_for=timedelta(hours=1))
+    confirm = partial(webhook_credentials.confirm, account_id=ACCOUNT, hook_id=1, old_ones_for=timedelta(hours=1))
     here.database.transaction(confirm)
     new = renew(here.database)
     assert new != credentials
@@ -429,7 +429,9 @@ def test_guesses_do_not_hammer_a_store_of_secrets_that_fails(
     assert credentials.login
     if is_there:
         before = store.asked
-        database.transaction(partial(hooks.confirm, account_id=ACCOUNT, hook_id=1, old_ones_for=timedelta(hours=1)))
+        database.transaction(
+            partial(webhook_credentials.confirm, account_id=ACCOUNT, hook_id=1, old_ones_for=timedelta(hours=1))
+        )
         renew(database)
         assert book.read() == {ACCOUNT: None}
         assert store.asked > before

@@ -25,16 +25,16 @@ from tests.office import (
 )
 from tests.post import until
 
-from hostaway_sync.store import inbox
-from hostaway_sync.webhooks.reception import Reception
+from hostaway_sync.store.webhooks import inbox
+from hostaway_sync.webhooks.server.runtime import Reception
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hostaway_sync.deliveries import Delivery
+    from hostaway_sync.model.deliveries import Delivery
     from hostaway_sync.store.embedded import EmbeddedPostgres
-    from hostaway_sync.store.engine import Database
-    from hostaway_sync.store.hooks import Credentials
+    from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.store.webhooks.credentials import Credentials
 
 
 Trouble = Callable[["EmbeddedPostgres", "Database"], AbstractContextManager[None]]
@@ -105,7 +105,7 @@ def test_a_database_that_does_not_answer_gets_503_in_time(
     database: Database, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sender waits ten seconds at least; a lock may take longer."""
-    monkeypatch.setattr("hostaway_sync.webhooks.receiver.ANSWER_WITHIN", 0.5)
+    monkeypatch.setattr("hostaway_sync.webhooks.server.app.ANSWER_WITHIN", 0.5)
     with office(database) as here:
         assert here.get(path_of(credentials)).status == 200
         with database.engine.begin() as connection:

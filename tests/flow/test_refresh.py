@@ -7,8 +7,9 @@ import pytest
 from tests.town import a_mirrored_town, a_thread
 
 from hostaway_sync.errors import AccountError, SourceUnavailable
-from hostaway_sync.records import Change, Mode, Resource, RunState
-from hostaway_sync.sandbox import Switches, faults
+from hostaway_sync.model.records import Change, Mode, Resource, RunState
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sandbox.server import faults
 from hostaway_sync.sync.refresh import Finding, Refreshed
 
 if TYPE_CHECKING:

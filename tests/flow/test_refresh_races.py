@@ -9,9 +9,10 @@ from tests.barrier import PATIENCE, Barrier
 from tests.town import a_mirrored_town, a_thread
 
 from hostaway_sync.errors import SourceUnavailable
-from hostaway_sync.records import Change, Resource, RunState
-from hostaway_sync.sandbox import Switches, faults
-from hostaway_sync.store import missing
+from hostaway_sync.model.records import Change, Resource, RunState
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.store.records import missing
 from hostaway_sync.sync.refresh import Finding
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.town import Town
 
-    from hostaway_sync.records import RunReport
+    from hostaway_sync.model.records import RunReport
 
     Build = Callable[..., Town]
 

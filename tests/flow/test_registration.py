@@ -9,18 +9,19 @@ from pydantic import SecretStr
 from tests.office import ACCOUNT, RING, Office, event, office, store_account
 from tests.stage import Stage, stage
 
-from hostaway_sync.deliveries import HookWish
 from hostaway_sync.errors import AccountError, NotFound, RequestRejected, SourceUnavailable, UsageError
-from hostaway_sync.sandbox import Switches, faults
-from hostaway_sync.store import hooks as store
-from hostaway_sync.webhooks.addresses import public_base, shown
-from hostaway_sync.webhooks.registering import Registering
+from hostaway_sync.model.deliveries import HookWish
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.store.webhooks import credentials as store
+from hostaway_sync.webhooks.registration.public_url import public_base, shown
+from hostaway_sync.webhooks.registration.registrar import Registering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hostaway_sync.sandbox import Effect
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 HOOKS = "/webhooks/unifiedWebhooks"
 

@@ -18,10 +18,10 @@ import sqlalchemy as sa
 from tests.letters import TEXT, a_guest
 from tests.post import QUICK
 
-from hostaway_sync.mirror import Mirror
+from hostaway_sync.app.mirror import Mirror
 from hostaway_sync.settings import PREFIX, load_settings
-from hostaway_sync.store import restoring
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.messages import restored as restored_database
+from hostaway_sync.store.postgres.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -169,7 +169,7 @@ def test_what_was_not_sent_waits_for_a_person_in_the_open(backup: Backup) -> Non
         restored.mirror.sync(restored.here.account_id)
         restored.a_minute_passes()
     (intent,) = restored.mirror.messages.ledger()
-    assert (intent.state.value, intent.error, restored.heard) == ("outcome_unknown", restoring.RESTORED, [])
+    assert (intent.state.value, intent.error, restored.heard) == ("outcome_unknown", restored_database.RESTORED, [])
     assert restored.mirror.status().accounts[0].letters.unsettled == 1
     restored.mirror.messages.checked_resend(intent.intent_id)
     assert restored.heard == [TEXT]
@@ -238,25 +238,25 @@ def test_a_part_that_is_not_told_is_not_compared(town: Build) -> None:
 
 def test_a_writer_who_may_not_ask_the_server_goes_without(staff: Staff, database: Database) -> None:
     """Every role may, until somebody takes that away; a failed question spoils no transaction."""
-    assert database.transaction(restoring.recognise) is None
+    assert database.transaction(restored_database.recognise) is None
     name = staff.hire("clerk", staff.groups.writer)
     with staff.as_role(name) as writer:
-        assert writer.transaction(restoring.recognise) is None
+        assert writer.transaction(restored_database.recognise) is None
         for function in ("pg_control_system()", "pg_current_wal_lsn()"):
             staff.run(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
-            assert writer.transaction(restoring.recognise) is None
+            assert writer.transaction(restored_database.recognise) is None
             staff.run(f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC")
 
 
 def test_two_who_notice_at_once_do_it_once(database: Database) -> None:
     """The second one finds nothing left to do, and goes on with what the first has done."""
-    database.transaction(restoring.recognise)
+    database.transaction(restored_database.recognise)
     database.transaction(lambda c: c.exec_driver_sql("UPDATE hostaway.database_identity SET timeline = 4711"))
     both = Barrier(2)
 
     def notice(_: int) -> int | None:
         both.wait(30)
-        return database.transaction(restoring.recognise)
+        return database.transaction(restored_database.recognise)
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(notice, range(2)), key=str) == [0, None]

@@ -11,15 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.life import WORLDS, Life
 
-from hostaway_sync.records import Mode, Resource, RunState
-from hostaway_sync.sandbox import AccountSpec, Switches, faults
+from hostaway_sync.model.records import Mode, Resource, RunState
+from hostaway_sync.sandbox import AccountSpec, Switches
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.town import Town
 
-    from hostaway_sync.records import RunReport
+    from hostaway_sync.model.records import RunReport
 
     Build = Callable[..., Town]
 
@@ -64,7 +65,7 @@ def test_a_run_that_was_cut_goes_on_after_its_last_page(
     """The next run makes the requests that were left, says so in one line, and the mirror is the source."""
     here = a_town(town)
     cut(here, after=after)
-    with caplog.at_level(logging.INFO, "hostaway_sync.sync.walk"):
+    with caplog.at_level(logging.INFO, "hostaway_sync.sync.lists"):
         report = go_on(here, full=full)
     assert here.sandbox.calls[ROUTE] == max(0, PAGES - after) + END_AND_TOP
     met = min(after * 100, SIZE)
@@ -129,7 +130,7 @@ def test_a_row_deleted_between_is_noticed(
     cut(here, after=2)
     gone = nth(here, number)
     here.sandbox.world.delete_reservation(gone)
-    with caplog.at_level(logging.INFO, "hostaway_sync.sync.walk"):
+    with caplog.at_level(logging.INFO, "hostaway_sync.sync.lists"):
         report = go_on(here)
     assert "the walk begins again: 450 records were read, before and since, where the source counts 449" in caplog.text
     assert report.resources[Resource.RESERVATIONS].counts.missing == 1

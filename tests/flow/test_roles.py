@@ -14,7 +14,7 @@ from tests.town import MASTER_KEY
 
 from hostaway_sync.errors import StoreError
 from hostaway_sync.secrets import KeyRing
-from hostaway_sync.store import hooks
+from hostaway_sync.store.webhooks import credentials as webhook_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,9 @@ def test_writer_does_all_but_migrate(town: Build, staff: Staff) -> None:
     here.sandbox.account(here.account_id).update_reservation(number, guestName="Another")
     with staff.as_role(writer) as opened:
         ring = KeyRing([MASTER_KEY])
-        renew = partial(hooks.renew, safe=ring, account_id=here.account_id, url="https://sync.example.org")
+        renew = partial(
+            webhook_credentials.renew, safe=ring, account_id=here.account_id, url="https://sync.example.org"
+        )
         credentials = opened.transaction(renew)
         with office(opened, ring=ring) as receiver:
             assert receiver.deliver(credentials, event(id=number)).status == 200

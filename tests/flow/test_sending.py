@@ -8,9 +8,10 @@ from tests.barrier import Barrier
 from tests.letters import SEND, TEXT, THREAD, a_guest
 
 from hostaway_sync.errors import AccountError, MessageRefused, UsageError
-from hostaway_sync.intents import Way
-from hostaway_sync.sandbox import AccountSpec, Effect, Switches, faults
-from hostaway_sync.sending.decision import Step
+from hostaway_sync.messages.decision import Step
+from hostaway_sync.model.messages import Way
+from hostaway_sync.sandbox import AccountSpec, Effect, Switches
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,9 @@ import pytest
 from tests.letters import SEND, TEXT, THREAD, a_guest
 
 from hostaway_sync.errors import UsageError
-from hostaway_sync.sandbox import Switches, faults
-from hostaway_sync.sending.decision import Step
+from hostaway_sync.messages.decision import Step
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable

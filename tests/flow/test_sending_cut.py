@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from tests.barrier import PATIENCE, Barrier
 from tests.letters import SEND, TEXT, THREAD, Guest, a_guest
 
-from hostaway_sync.sandbox import faults
-from hostaway_sync.sending.decision import Step
-from hostaway_sync.store import liveness
+from hostaway_sync.messages.decision import Step
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.store.messages import liveness
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,13 +11,14 @@ from tests.barrier import Barrier
 from tests.letters import SEND, TEXT, THREAD, a_guest
 from tests.post import QUICK, until
 
-from hostaway_sync.batches import Placed
+from hostaway_sync.app.message_batches import Placed
 from hostaway_sync.errors import MessageRefused
-from hostaway_sync.queue.policy import Policy
-from hostaway_sync.sandbox import AccountSpec, faults
-from hostaway_sync.sending.batch import Line
-from hostaway_sync.sending.decision import Step
-from hostaway_sync.sending.queued import LOOKED_FOR_AFTER
+from hostaway_sync.messages.batch_file import Line
+from hostaway_sync.messages.decision import Step
+from hostaway_sync.messages.send_job import LOOKED_FOR_AFTER
+from hostaway_sync.queue.retry_policy import Policy
+from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.sandbox.server import faults
 from hostaway_sync.settings import RateLimit
 from hostaway_sync.store import dead_letters, jobs
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from tests.letters import Guest
     from tests.town import Town
 
-    from hostaway_sync.batches import Outcome
+    from hostaway_sync.app.message_batches import Outcome
 
     Build = Callable[..., Town]
 

@@ -7,9 +7,9 @@ from tests.letters import TEXT, THREAD, a_guest
 from tests.post import deliver
 
 from hostaway_sync.errors import MessageRefused, MessageUnsettled
-from hostaway_sync.records import Resource
-from hostaway_sync.sandbox import faults
-from hostaway_sync.sending.decision import Step
+from hostaway_sync.messages.decision import Step
+from hostaway_sync.model.records import Resource
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable

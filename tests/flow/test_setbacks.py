@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hostaway_sync.records import Resource, RunState
-from hostaway_sync.sync.health import judge
+from hostaway_sync.model.health import judge
+from hostaway_sync.model.records import Resource, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

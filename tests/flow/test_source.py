@@ -10,11 +10,12 @@ import pytest
 from tests.stage import LISTED, START, TEN, ids_of, stage, truth
 
 from hostaway_sync.errors import NotFound, RateLimited, RequestRejected, SourceUnavailable
-from hostaway_sync.records import Resource
-from hostaway_sync.sandbox import Switches, faults
+from hostaway_sync.model.records import Resource
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
-    from hostaway_sync.records import Source
+    from hostaway_sync.model.records import Source
     from hostaway_sync.sandbox import Effect, Reply, Request
 
 

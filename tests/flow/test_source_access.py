@@ -11,8 +11,9 @@ from pydantic import SecretStr
 from tests.stage import START, ids_of, stage, truth
 
 from hostaway_sync.errors import CredentialsRejected, Forbidden
-from hostaway_sync.records import Resource, Token
-from hostaway_sync.sandbox import AccountSpec, Switches, faults
+from hostaway_sync.model.records import Resource, Token
+from hostaway_sync.sandbox import AccountSpec, Switches
+from hostaway_sync.sandbox.server import faults
 
 
 def test_a_token_is_used_again_by_the_next_run() -> None:

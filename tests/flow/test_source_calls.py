@@ -13,12 +13,13 @@ import pytest
 from tests.stage import START, Stage, stage, truth
 
 from hostaway_sync.errors import Forbidden, NotFound, SourceUnavailable
-from hostaway_sync.records import Resource
-from hostaway_sync.sandbox import AccountSpec, Switches, faults
+from hostaway_sync.model.records import Resource
+from hostaway_sync.sandbox import AccountSpec, Switches
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
-    from hostaway_sync.calls import ApiCall
-    from hostaway_sync.source.client import Client
+    from hostaway_sync.model.api_calls import ApiCall
+    from hostaway_sync.platforms.hostaway.client import Client
 
 WHY = "because a test wants it"
 

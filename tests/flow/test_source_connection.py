@@ -17,19 +17,20 @@ import httpx
 import pytest
 from tests.stage import OpenBudget, ids_of, stage, truth
 
-from hostaway_sync.calls import Grant, Priority
 from hostaway_sync.errors import SourceError, SourceUnavailable
-from hostaway_sync.records import Resource
-from hostaway_sync.sandbox import Switches, faults
-from hostaway_sync.sandbox.exchange import Reply
-from hostaway_sync.source import exchange as module
-from hostaway_sync.source.exchange import HTTPX_ERRORS
-from hostaway_sync.source.unreached import as_source_error
+from hostaway_sync.model.api_calls import Grant, Priority
+from hostaway_sync.model.records import Resource
+from hostaway_sync.platforms.hostaway.http import transport as module
+from hostaway_sync.platforms.hostaway.http.transport import HTTPX_ERRORS
+from hostaway_sync.platforms.hostaway.http.transport_errors import as_source_error
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.sandbox.server.request import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hostaway_sync.calls import Bucket
+    from hostaway_sync.model.api_calls import Bucket
 
 
 def test_a_server_that_says_nothing_is_given_up_on() -> None:

@@ -9,11 +9,12 @@ import pytest
 from tests.stage import Stage, stage
 
 from hostaway_sync.errors import CredentialsRejected, Forbidden, NotFound, RequestRejected, SourceUnavailable
-from hostaway_sync.records import Resource
-from hostaway_sync.sandbox import Switches, faults
+from hostaway_sync.model.records import Resource
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
-    from hostaway_sync.records import Page, Record, Shape, Source
+    from hostaway_sync.model.records import Page, Record, Shape, Source
     from hostaway_sync.sandbox import Effect
 
 ROUTES = {

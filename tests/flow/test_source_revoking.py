@@ -9,11 +9,11 @@ import pytest
 from tests.stage import Stage, stage
 
 from hostaway_sync.errors import SourceUnavailable
-from hostaway_sync.sandbox import faults
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
-    from hostaway_sync.calls import ApiCall
-    from hostaway_sync.records import Token
+    from hostaway_sync.model.api_calls import ApiCall
+    from hostaway_sync.model.records import Token
 
 ROUTE = "DELETE /accessTokens"
 

@@ -13,15 +13,16 @@ from tests.letters import SEND, TEXT
 from tests.stage import OpenBudget, Stage, stage
 from tests.strait import Strait
 
-from hostaway_sync.calls import Priority
 from hostaway_sync.errors import LeaseLost, StoreUnavailable
-from hostaway_sync.intents import IntentState, Way, Wish
-from hostaway_sync.sandbox import Effect, faults
+from hostaway_sync.model.api_calls import Priority
+from hostaway_sync.model.messages import IntentState, Way, Wish
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from hostaway_sync.calls import Bucket, Grant
+    from hostaway_sync.model.api_calls import Bucket, Grant
+    from hostaway_sync.sandbox import Effect
 
 FAILED, UNKNOWN = IntentState.FAILED, IntentState.OUTCOME_UNKNOWN
 BRIEFLY = timedelta(seconds=0.2)

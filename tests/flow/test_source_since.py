@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from tests.stage import START, Stage, ids_of, stage, truth
 
 from hostaway_sync.errors import NotFound
-from hostaway_sync.records import Resource
+from hostaway_sync.model.records import Resource
 from hostaway_sync.sandbox import Switches
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from hostaway_sync.records import Page, Record
+    from hostaway_sync.model.records import Page, Record
     from hostaway_sync.sandbox import Request
 
 LAG = timedelta(minutes=15)

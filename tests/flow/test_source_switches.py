@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.stage import LISTED, ids_of, stage, truth
 
-from hostaway_sync.records import Resource
+from hostaway_sync.model.records import Resource
 from hostaway_sync.sandbox import Switches
 
 if TYPE_CHECKING:

@@ -15,13 +15,14 @@ from tests.listener import listening
 from tests.office import event, login_of, office, path_of, renew
 from tests.post import ONE_RETRY, QUICK, deliver
 
-from hostaway_sync.circumstances import carried
-from hostaway_sync.cli.discretion import hidden
 from hostaway_sync.errors import ConfigurationError, SourceUnavailable
-from hostaway_sync.records import Resource
-from hostaway_sync.sandbox import AccountSpec, faults
-from hostaway_sync.tracing import innermost, span, switch, switch_off
-from hostaway_sync.tracing.switching import switch_on
+from hostaway_sync.model.records import Resource
+from hostaway_sync.observability.log_context import carried
+from hostaway_sync.observability.log_redaction import hidden
+from hostaway_sync.observability.tracing import innermost, span, switch, switch_off
+from hostaway_sync.observability.tracing.setup import switch_on
+from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

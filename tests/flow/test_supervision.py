@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hostaway_sync.supervision import Supervisor
+from hostaway_sync.observability.systemd import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,10 @@ import pytest
 from tests.town import a_mirrored_town, a_thread
 
 from hostaway_sync.errors import MessageRefused
-from hostaway_sync.records import Mode, Resource, RunState
-from hostaway_sync.sandbox import Switches, faults
-from hostaway_sync.sync.health import judge
+from hostaway_sync.model.health import judge
+from hostaway_sync.model.records import Mode, Resource, RunState
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable

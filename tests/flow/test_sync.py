@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from hostaway_sync.errors import AccountError, CredentialsRejected, LeaseHeld
-from hostaway_sync.records import Resource, RunState
-from hostaway_sync.sandbox import AccountSpec, Request, faults
-from hostaway_sync.store import leases, process_names
+from hostaway_sync.model.records import Resource, RunState
+from hostaway_sync.sandbox import AccountSpec, Request
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.store.processes import names as process_names
+from hostaway_sync.store.runs import leases
 
 if TYPE_CHECKING:
     from collections.abc import Callable

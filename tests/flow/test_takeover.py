@@ -21,18 +21,19 @@ from tests.flow.test_workers import end, is_processed, line, settle, start
 from tests.post import MANY_RETRIES, QUICK, deliver, refreshing, until, worker
 from tests.store.samples import add_account, one
 
-from hostaway_sync.queue import upkeep
-from hostaway_sync.records import Resource
-from hostaway_sync.sandbox import faults
-from hostaway_sync.store import jobs, rights, workers
-from hostaway_sync.store.process_names import this_process
+from hostaway_sync.model.records import Resource
+from hostaway_sync.queue import maintenance
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.store import jobs
+from hostaway_sync.store.processes import rights, workers
+from hostaway_sync.store.processes.names import this_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.town import Town
 
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
     Build = Callable[..., Town]
 
@@ -44,7 +45,7 @@ ELSEWHERE = "far/boot/pid:[1]/77/123"
 HANGING = """
 import sys
 from dataclasses import replace
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.postgres.database import Database
 from tests.post import MANY_RETRIES, QUICK, refreshing, worker
 
 def hang(object_id):
@@ -162,7 +163,7 @@ def test_whose_job_is_taken_over(box: Database, owner: str | None, beat_ago: tim
     names = {"killed": a_dead_process(), "here": this_process(), "elsewhere": ELSEWHERE}
     number = registered(box, owner and names[owner], beat_ago)
     begin(box, number)
-    taken = upkeep.rescue_stalled(box, MANY_RETRIES, [jobs.REFRESH], silent_for=DAY)
+    taken = maintenance.rescue_stalled(box, MANY_RETRIES, [jobs.REFRESH], silent_for=DAY)
     assert taken == is_taken
     assert one(box, "SELECT count(*) FROM procrastinate_workers")[0] == (owner != "killed")
 
@@ -228,7 +229,7 @@ def program(town: Town, *words: str) -> subprocess.Popen[bytes]:
 
 def a_dead_process() -> str:
     """Give the name of a process of this host that has ended."""
-    naming = "from hostaway_sync.store.process_names import this_process; print(this_process())"
+    naming = "from hostaway_sync.store.processes.names import this_process; print(this_process())"
     return subprocess.run([sys.executable, "-c", naming], check=True, capture_output=True, text=True).stdout.strip()
 
 

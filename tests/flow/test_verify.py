@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hostaway_sync.errors import AccountError, LeaseHeld
-from hostaway_sync.records import Resource
-from hostaway_sync.sandbox import Switches, faults
-from hostaway_sync.store import leases, process_names
-from hostaway_sync.sync.certificate import Equality
+from hostaway_sync.model.records import Resource
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.store.processes import names as process_names
+from hostaway_sync.store.runs import leases
+from hostaway_sync.sync.verify.certificate import Equality
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.town import Town
 
-    from hostaway_sync.sync.certificate import Certificate, Findings
+    from hostaway_sync.sync.verify.certificate import Certificate, Findings
 
     Build = Callable[..., Town]
 

@@ -10,9 +10,9 @@ import pytest
 from tests.barrier import Barrier
 from tests.children import run_program, start_program
 
-from hostaway_sync.records import Resource
+from hostaway_sync.model.records import Resource
 from hostaway_sync.sandbox import AccountSpec
-from hostaway_sync.sync.certificate import Equality
+from hostaway_sync.sync.verify.certificate import Equality
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hostaway_sync.store.hooks import generate
-from hostaway_sync.webhooks.knocking import knock
+from hostaway_sync.store.webhooks.credentials import generate
+from hostaway_sync.webhooks.registration.self_test import knock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

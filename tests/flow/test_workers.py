@@ -18,9 +18,9 @@ from tests.post import MANY_RETRIES, QUICK, deliver, drain, left_alone, refreshi
 from tests.store.samples import add_account, one
 
 from hostaway_sync.errors import StoreUnavailable
-from hostaway_sync.queue.session import Rhythm
+from hostaway_sync.queue.fetch_loop import Rhythm
 from hostaway_sync.store import jobs
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.postgres.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # A worker whose jobs hang once they have said that they began.
 HANGING = """
 import sys, threading
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.postgres.database import Database
 from tests.post import MANY_RETRIES, refreshing, worker
 
 def hang(object_id):
@@ -49,7 +49,7 @@ ENQUEUING = """
 import sys
 from functools import partial
 from hostaway_sync.store import jobs
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.postgres.database import Database
 database = Database(sys.argv[1], schema="hostaway")
 print("ready", flush=True)
 sys.stdin.readline()

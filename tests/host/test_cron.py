@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from hostaway_sync.sandbox import AccountSpec, faults
+from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable

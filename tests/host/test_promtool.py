@@ -6,9 +6,9 @@ import subprocess
 import pytest
 from tests.house.paper import ROOT
 
-from hostaway_sync.exposition import exposition
-from hostaway_sync.meter import Meter
-from hostaway_sync.webhooks.tally import Tally
+from hostaway_sync.observability.meter import Meter
+from hostaway_sync.observability.prometheus import exposition
+from hostaway_sync.webhooks.server.outcomes import Tally
 
 RULES = sorted(path for path in (ROOT / "deploy").rglob("*.y*ml") if "groups:\n" in path.read_text(encoding="utf-8"))
 

@@ -20,7 +20,7 @@ NAME = "hostaway-sync"
 _PARSE = """
 import json, sys
 from typer.main import get_command
-from hostaway_sync.cli.program import app
+from hostaway_sync.cli.main import app
 
 def refusal(words):
     command, name = get_command(app), "hostaway-sync"

@@ -12,8 +12,9 @@ from tests.house.outline import EACH, REPORT, a_reservation, keys_of
 from tests.office import office
 from tests.post import deliver
 
-from hostaway_sync.records import Resource
-from hostaway_sync.sandbox import CLIENT_SECRET, faults
+from hostaway_sync.model.records import Resource
+from hostaway_sync.sandbox import CLIENT_SECRET
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable

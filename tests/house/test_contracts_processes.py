@@ -13,19 +13,20 @@ from tests.house.outline import a_reservation
 from tests.lists import Source, row
 from tests.post import deliver
 
-from hostaway_sync.records import Resource
-from hostaway_sync.redaction import Redaction, parse
+from hostaway_sync.model.records import Resource
+from hostaway_sync.model.redaction import Redaction, parse
+from hostaway_sync.platforms.hostaway.paging.cursor_state import Bookmark
+from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
+from hostaway_sync.platforms.hostaway.parsing.resources import digest_of
+from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 from hostaway_sync.sandbox import CLIENT_SECRET
 from hostaway_sync.secrets import KeyRing, Place
-from hostaway_sync.secrets.stores import pointer, store_of, version_of
-from hostaway_sync.source.bookmark import Bookmark
-from hostaway_sync.source.descent import walk_by_cursor
-from hostaway_sync.source.personal_data import VOCABULARY
-from hostaway_sync.source.resources import digest_of
-from hostaway_sync.store import jobs, old_locks
+from hostaway_sync.secrets.protocols import pointer, store_of, version_of
+from hostaway_sync.store import jobs
 from hostaway_sync.store.jobs import Begun, Job
-from hostaway_sync.store.process_names import has_died
-from hostaway_sync.store.standing import Mark
+from hostaway_sync.store.processes import last_release_locks
+from hostaway_sync.store.processes.names import has_died
+from hostaway_sync.store.schema.move_mark import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from tests.staff import Staff
     from tests.town import Town
 
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
     Build = Callable[..., Town]
 
@@ -123,7 +124,7 @@ def test_numbers_of_advisory_locks(database: Database) -> None:
         assert is_ours
         assert _asked(database, _HELD) == [right]
     with database.engine.begin() as connection:
-        old_locks.hold(connection, old_locks.migrate("hostaway"))
+        last_release_locks.hold(connection, last_release_locks.migrate("hostaway"))
         assert _asked(database, _HELD) == [migrate & (2**64 - 1) if migrate > 0 else migrate]
 
 

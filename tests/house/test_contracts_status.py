@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 from tests.house.outline import COUNTS, EACH, REPORT, keys_of, outline
 
-from hostaway_sync.alarms import Alarm, AlarmKind, Cause, Standing
-from hostaway_sync.cli.output import print_json
-from hostaway_sync.documents.runs import outcome_document, report_document
-from hostaway_sync.documents.status import details_document, overview_document
-from hostaway_sync.records import Counts, Mark, Mode, Resource, RunReport, RunState
-from hostaway_sync.store.chapters import Chapter, Part
-from hostaway_sync.store.doubts import Doubt, Doubts
-from hostaway_sync.store.facts import (
+from hostaway_sync.app.documents.runs import outcome_document, report_document
+from hostaway_sync.app.documents.status import details_document, overview_document
+from hostaway_sync.cli.ui.output import print_json
+from hostaway_sync.model.alarms import Alarm, AlarmKind, Cause, Standing
+from hostaway_sync.model.circuit_breaker import Outage
+from hostaway_sync.model.doubts import Doubt, Doubts
+from hostaway_sync.model.health import judge
+from hostaway_sync.model.records import Counts, Mark, Mode, Resource, RunReport, RunState
+from hostaway_sync.model.run_history import Chapter, Part
+from hostaway_sync.model.status import (
     AccountFacts,
     BucketUse,
     Certificate,
@@ -29,9 +31,7 @@ from hostaway_sync.store.facts import (
     Quarantine,
     Silence,
 )
-from hostaway_sync.store.outage import Outage
 from hostaway_sync.sync.fleet import AccountOutcome
-from hostaway_sync.sync.health import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,15 +9,15 @@ from tests.children import run_program
 from tests.house.outline import outline
 from tests.office import event, office, renew, store_account
 
-from hostaway_sync import metrics
-from hostaway_sync.webhooks.tally import Outcome
+from hostaway_sync.observability import metric_catalog
+from hostaway_sync.webhooks.server.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.town import Town
 
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
     Build = Callable[..., Town]
 
@@ -81,7 +81,7 @@ def test_outcomes_of_deliveries() -> None:
 
 def test_names_and_labels_of_metrics() -> None:
     """Dashboards and alerts of others name them."""
-    assert [" ".join([metric.name, *metric.labels]) for metric in metrics.ALL] == METRICS.splitlines()
+    assert [" ".join([metric.name, *metric.labels]) for metric in metric_catalog.ALL] == METRICS.splitlines()
 
 
 def test_fields_of_log_lines(town: Build) -> None:

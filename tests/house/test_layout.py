@@ -17,30 +17,31 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 TEST_FILES = sorted((ROOT / "tests").rglob("test_*.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
-# Where Hostaway may be spoken of: these rooms are about it.
-OF_THE_VENDOR = {"source", "cli", "sandbox", "mirror.py", "settings.py"}
-# Where its name stands for something of ours instead.
+# Where Hostaway may be spoken of: these folders and files are about it.
+OF_THE_VENDOR = {"platforms", "cli", "sandbox", "settings.py"}
+# Where its name stands for something of ours instead, or for the platform that is opened.
 OUR_OWN_NAMES = {
     "__init__.py": "Mirror Hostaway accounts|Hostaway API →",  # says what the package is
-    "doctor/judging.py": r"hostaway\[-_\]sync",  # looks for our command in crontabs
-    "store/embedded/home.py": "hostaway-pg",  # the system user that runs root's embedded server
+    "app": r"platforms\.hostaway|Hostaway",  # opens the platform, and speaks to operators
+    "doctor": r"platforms\.hostaway",  # asks whether the platform answers
+    "doctor/checks.py": r"hostaway\[-_\]sync",  # looks for our command in crontabs
+    "store/embedded/location.py": "hostaway-pg",  # the system user that runs root's embedded server
 }
 NOTHING = r"(?!)"
-# What of the source is not pure: it sends, or waits, or shares something between threads.
+# What of a platform is not pure: it sends, or waits, or shares something between threads.
 NOT_PURE = {
-    "__init__",
-    "access",
-    "asking",
     "client",
-    "connections",
-    "correspondence",
-    "departure",
-    "exchange",
-    "pulse",
-    "registration",
-    "trying",
-    "walking",
-    "unreached",
+    "http.api",
+    "http.connection_state",
+    "http.pacing",
+    "http.probe",
+    "http.retrying",
+    "http.token",
+    "http.transport",
+    "http.transport_errors",
+    "messages.sending",
+    "paging.page_stream",
+    "webhooks.registration",
 }
 
 
@@ -65,7 +66,7 @@ def test_modules_stay_small() -> None:
 def test_what_is_printed_passes_the_gate() -> None:
     """Only `output.echo` prints lines, without what a terminal obeys; and the version, which has nothing of others."""
     printing = [_name(path) for path in MODULES if "typer.echo(" in _text(path)]
-    assert printing == ["src/hostaway_sync/cli/output.py", "src/hostaway_sync/cli/program.py"]
+    assert printing == ["src/hostaway_sync/cli/main.py", "src/hostaway_sync/cli/ui/output.py"]
 
 
 def test_what_says_why_something_failed_is_a_sentence() -> None:
@@ -83,7 +84,7 @@ def test_vendor_stays_in_its_rooms() -> None:
         place = path.relative_to(PACKAGE)
         if place.parts[0] in OF_THE_VENDOR:
             continue
-        allowed = OUR_OWN_NAMES.get(place.as_posix(), NOTHING)
+        allowed = OUR_OWN_NAMES.get(place.as_posix()) or OUR_OWN_NAMES.get(place.parts[0], NOTHING)
         ours = re.compile(rf"hostaway[-_]sync|HostawaySyncError|{allowed}", re.IGNORECASE)
         found += [f"{place}: {line}" for line in _text(path).splitlines() if "hostaway" in ours.sub("", line).lower()]
     assert found == []
@@ -101,12 +102,15 @@ def test_every_test_is_one_sentence() -> None:
     assert found == []
 
 
-def test_new_modules_of_the_source_are_declared_pure_or_not() -> None:
-    """Each module of `source` is in the contract of pure modules, which nox tests to the last branch, or named here."""
+def test_new_modules_of_a_platform_are_declared_pure_or_not() -> None:
+    """Each module of the platform is in the contract of pure modules, tested to the last branch, or named here."""
     contracts = PROJECT["tool"]["importlinter"]["contracts"]
     (pure,) = (contract["source_modules"] for contract in contracts if contract["name"].startswith("Pure modules"))
-    declared = {name.rpartition(".")[2] for name in pure if name.startswith("hostaway_sync.source.")}
-    assert declared | NOT_PURE == {path.stem for path in (PACKAGE / "source").glob("*.py")}
+    root = "hostaway_sync.platforms.hostaway."
+    declared = {name.removeprefix(root) for name in pure if name.startswith(root)}
+    home = PACKAGE / "platforms" / "hostaway"
+    modules = {path.relative_to(home).with_suffix("").as_posix().replace("/", ".") for path in home.rglob("*.py")}
+    assert declared | NOT_PURE == {name for name in modules if not name.endswith("__init__")}
     assert not declared & NOT_PURE
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.house.paper import REFERENCE, ROOT, rows
 
-from hostaway_sync import metrics
-from hostaway_sync.metrics import Kind, Metric
+from hostaway_sync.observability import metric_catalog
+from hostaway_sync.observability.metric_catalog import Kind, Metric
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ DASHBOARD = ROOT / "deploy" / "grafana" / "hostaway-sync.json"
 ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yaml"
 SERIES = {
     metric.name + suffix: metric
-    for metric in metrics.ALL
+    for metric in metric_catalog.ALL
     for suffix in (("_bucket", "_sum", "_count") if metric.kind is Kind.HISTOGRAM else ("",))
 }
 
@@ -30,9 +30,9 @@ def _row(metric: Metric) -> list[str]:
 
 def test_metrics_are_named_as_prometheus_names_them() -> None:
     """One prefix, counters end in `_total`, units are seconds, and every metric says what it is in a sentence."""
-    names = [metric.name for metric in metrics.ALL]
+    names = [metric.name for metric in metric_catalog.ALL]
     assert len(set(names)) == len(names)
-    for metric in metrics.ALL:
+    for metric in metric_catalog.ALL:
         assert re.fullmatch(r"hostaway_sync_[a-z_]+", metric.name)
         assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
         assert bool(metric.buckets) == (metric.kind is Kind.HISTOGRAM)
@@ -44,7 +44,7 @@ def test_metrics_are_named_as_prometheus_names_them() -> None:
 def test_documented_metrics_are_the_modules_own(is_stored: bool) -> None:  # noqa: FBT001  (pytest gives it)
     """The page has each metric in order, with its kind, its labels and its sentence, and no other."""
     stored, _, measured = PAGE.read_text(encoding="utf-8").partition("## Measured")
-    expected = [_row(metric) for metric in metrics.ALL if metric.is_stored is is_stored]
+    expected = [_row(metric) for metric in metric_catalog.ALL if metric.is_stored is is_stored]
     assert rows(stored if is_stored else measured) == expected
 
 
@@ -63,7 +63,7 @@ def test_what_is_watched_exists(path: Path) -> None:
 def test_every_metric_is_on_the_dashboard() -> None:
     """What is not worth a look is not worth a metric."""
     text = DASHBOARD.read_text(encoding="utf-8")
-    assert [metric.name for metric in metrics.ALL if metric.name not in text] == []
+    assert [metric.name for metric in metric_catalog.ALL if metric.name not in text] == []
 
 
 def test_the_dashboard_can_be_imported() -> None:

@@ -10,9 +10,9 @@ from tests.house.paper import DOCS, README, REFERENCE, ROOT, rows
 
 from hostaway_sync import errors
 from hostaway_sync.errors import HostawaySyncError
-from hostaway_sync.records import RunState
+from hostaway_sync.model.records import RunState
+from hostaway_sync.platforms.hostaway.webhooks import events
 from hostaway_sync.settings import PREFIX, RateLimit, Settings, known_names
-from hostaway_sync.source import events
 from hostaway_sync.store.tables import metadata
 
 if TYPE_CHECKING:

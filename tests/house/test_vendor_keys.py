@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.house.paper import PACKAGE
 
-from hostaway_sync.source.personal_data import VOCABULARY
-from hostaway_sync.source.resources import SPECS
+from hostaway_sync.platforms.hostaway.parsing.resources import SPECS
+from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 # The demo shows questions in SQL about the payloads of its stand-in for the source.
-ABOUT_THE_SOURCE = {"source", "sandbox", "cli/demo.py"}
+ABOUT_THE_SOURCE = {"platforms", "sandbox", "cli/operations/demo.py"}
 
 
 def words_in(value: object) -> Iterator[str]:

@@ -12,8 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from tests.store.samples import one
 
 from hostaway_sync.settings import SCHEMA
-from hostaway_sync.store import schema
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.postgres.database import Database
+from hostaway_sync.store.schema import revisions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,7 +53,7 @@ def faults(landed: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 def test_what_landed_was_not_edited() -> None:
     """Neither a version, nor a file of SQL that one loads; a new one is pinned with the command that is printed."""
-    assert faults(pinned(), found(schema.scripts())) == []
+    assert faults(pinned(), found(revisions.scripts())) == []
 
 
 @pytest.mark.parametrize("path", sorted(pinned()))
@@ -74,14 +74,14 @@ def test_a_new_migration_is_told_how_to_be_pinned() -> None:
 @pytest.fixture
 def before(empty_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Database]:
     """Give a database at revision 0015."""
-    older = Path(shutil.copytree(schema.scripts(), tmp_path / "migrations"))
+    older = Path(shutil.copytree(revisions.scripts(), tmp_path / "migrations"))
     for path in (older / "versions").glob("*.py"):
         if path.name > "0016":
             path.unlink()
     database = Database(empty_database_url, schema=SCHEMA)
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "scripts", lambda: older)
-        schema.upgrade(database)
+        patch.setattr(revisions, "scripts", lambda: older)
+        revisions.upgrade(database)
     yield database
     database.close()
 
@@ -93,7 +93,7 @@ def test_bindings_get_a_key_and_lose_doubles(before: Database) -> None:
     rows = ["'a', 1, NULL", "'a', 1, NULL", "'a', 2, NULL", "'b', 1, NULL", *[f"'b', NULL, {customer}"] * 3]
     values = ", ".join(f"({row})" for row in rows)
     one(before, f"INSERT INTO reader_bindings (role_name, bound_account_id, bound_customer_id) VALUES {values}")
-    schema.upgrade(before)
+    revisions.upgrade(before)
     found = one(before, "SELECT count(*), count(DISTINCT binding_id) AS numbers FROM reader_bindings")
     assert tuple(found) == (4, 4)
     with pytest.raises(IntegrityError, match="reader_bindings_pkey"):
@@ -107,7 +107,7 @@ def test_a_ledger_of_the_first_0014_gets_its_columns(before: Database) -> None:
     rule = "dead_letters_kind_known_check"
     one(before, f"ALTER TABLE dead_letters DROP CONSTRAINT {rule}")
     one(before, f"ALTER TABLE dead_letters ADD CONSTRAINT {rule} CHECK (kind IN ('delivery','sync'))")
-    schema.upgrade(before)
+    revisions.upgrade(before)
     one(before, "SELECT is_queued, quiet_hours, not_before_at FROM sent_messages")
     kept = one(before, f"SELECT pg_get_constraintdef(oid) AS rule FROM pg_constraint WHERE conname = '{rule}'")
     assert "send" in kept.rule

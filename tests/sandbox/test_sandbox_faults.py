@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from hostaway_sync.sandbox import faults
+from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import OpenSandbox

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hostaway_sync.sandbox import World
-from hostaway_sync.sandbox.layout import FirstIds, Layout
-from hostaway_sync.sandbox.order import LiveOrder
-from hostaway_sync.sandbox.seeds import Shuffle
+from hostaway_sync.sandbox.seed.layout import FirstIds, Layout
+from hostaway_sync.sandbox.seed.live_order import LiveOrder
+from hostaway_sync.sandbox.seed.prng import Shuffle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

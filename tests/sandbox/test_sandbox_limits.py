@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hostaway_sync.sandbox import Switches
-from hostaway_sync.sandbox.limits import Limit, SlidingWindows
+from hostaway_sync.sandbox.server.rate_limits import Limit, SlidingWindows
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import OpenSandbox

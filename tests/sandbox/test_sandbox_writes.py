@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import httpx
 import pytest
 
-from hostaway_sync.sandbox import Sandbox, Switches, faults
+from hostaway_sync.sandbox import Sandbox, Switches
 from hostaway_sync.sandbox.__main__ import main
-from hostaway_sync.sandbox.hooks import send
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.sandbox.server.webhooks import send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,9 +17,9 @@ import psutil
 import psycopg
 import pytest
 
+from hostaway_sync.environment.file_locks import poll
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.store.embedded import EmbeddedPostgres
-from hostaway_sync.store.embedded.locks import poll
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

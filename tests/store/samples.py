@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from hostaway_sync.records import Owner, Page, Record, Resource, Shape
-from hostaway_sync.store.records import write_page
+from hostaway_sync.model.records import Owner, Page, Record, Resource, Shape
+from hostaway_sync.store.records.upsert import write_page
 from hostaway_sync.store.tables import MIRRORED, accounts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
-    from hostaway_sync.records import Change
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.model.records import Change
+    from hostaway_sync.store.postgres.database import Database
 
 LISTINGS = Shape(Resource.LISTINGS)
 OWNER = Owner(1)

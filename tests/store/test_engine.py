@@ -11,7 +11,7 @@ from tests.store.samples import one
 
 from hostaway_sync.errors import ConfigurationError, LeaseHeld, StoreError, StoreUnavailable
 from hostaway_sync.store.embedded import EmbeddedPostgres
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.postgres.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.users import only_root
 
-from hostaway_sync import exposition
+from hostaway_sync.environment import file_locks
 from hostaway_sync.errors import ConfigurationError
-from hostaway_sync.store.embedded import home, locks
+from hostaway_sync.observability import prometheus
+from hostaway_sync.store.embedded import location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,18 +45,18 @@ def locked(path: Path) -> Iterator[int]:
 
 def alone(path: Path) -> None:
     """Have a file alone, as the embedded server does while it starts."""
-    with locks.held_alone(path, 0):
+    with file_locks.held_alone(path, 0):
         pass
 
 
 def shared(path: Path) -> None:
     """Share a file, as all users of the embedded server do."""
-    os.close(locks.take_shared(path, 0))
+    os.close(file_locks.take_shared(path, 0))
 
 
 def metrics(path: Path) -> None:
     """Write metrics into a directory, which others must be able to read."""
-    exposition.write_textfile(path, [], [])
+    prometheus.write_textfile(path, [], [])
 
 
 WAITS: dict[str, tuple[Callable[[Path], None], bool]] = {
@@ -68,13 +69,13 @@ WAITS: dict[str, tuple[Callable[[Path], None], bool]] = {
 @pytest.mark.parametrize("wait", WAITS)
 def test_every_wait_ends_and_names_file_and_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: str) -> None:
     """And once the other one has let go, it is had."""
-    monkeypatch.setattr(exposition, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(prometheus, "PATIENCE_S", 0.0)
     use, is_directory = WAITS[wait]
     path = tmp_path / "locked"
     if is_directory:
         path.mkdir()
     else:
-        os.close(locks.open_lock(path))
+        os.close(file_locks.open_lock(path))
     with locked(path) as number:
         with pytest.raises(ConfigurationError) as caught:
             use(path)
@@ -86,22 +87,22 @@ def test_every_wait_ends_and_names_file_and_process(tmp_path: Path, monkeypatch:
 @only_root
 def test_roots_first_start_waits_no_longer_than_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The directory of the system may be open to others for reading: whoever locks it is named."""
-    monkeypatch.setattr(home, "SYSTEM_DIRECTORY", tmp_path / "system")
-    monkeypatch.setattr(home, "PATIENCE_S", 0.0)
-    with home.alone_in_system_directory():
+    monkeypatch.setattr(location, "SYSTEM_DIRECTORY", tmp_path / "system")
+    monkeypatch.setattr(location, "PATIENCE_S", 0.0)
+    with location.alone_in_system_directory():
         pass
     with (
         locked(tmp_path / "system") as number,
         pytest.raises(ConfigurationError, match=f"process {number} has held .*system"),
-        home.alone_in_system_directory(),
+        location.alone_in_system_directory(),
     ):
         pass
 
 
 def test_a_process_that_cannot_be_seen_is_said_to_be_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the system does not tell, as on macOS, the sentence says how to find it."""
-    monkeypatch.setattr(locks, "_LOCKS", tmp_path / "nothing")
+    monkeypatch.setattr(file_locks, "_LOCKS", tmp_path / "nothing")
     path = tmp_path / "locked"
-    os.close(locks.open_lock(path))
+    os.close(file_locks.open_lock(path))
     with locked(path), pytest.raises(ConfigurationError, match=rf"another process, .*{path}.*`fuser`"):
         alone(path)

@@ -12,7 +12,7 @@ from psycopg import sql
 from hostaway_sync.store.identifiers import quote_identifier, quote_literal
 
 if TYPE_CHECKING:
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 # PostgreSQL holds no zero byte and cuts names after 63 bytes; four bytes is the longest sign.
 SIGNS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])

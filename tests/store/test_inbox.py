@@ -12,14 +12,15 @@ import sqlalchemy as sa
 from tests.post import deliver
 from tests.store.samples import add_account, one
 
-from hostaway_sync.deliveries import Delivery, Event, Target
-from hostaway_sync.queue import upkeep
-from hostaway_sync.records import Resource
-from hostaway_sync.store import inbox, jobs
+from hostaway_sync.model.deliveries import Delivery, Event, Target
+from hostaway_sync.model.records import Resource
+from hostaway_sync.queue import maintenance
+from hostaway_sync.store import jobs
 from hostaway_sync.store.jobs import Job
+from hostaway_sync.store.webhooks import inbox
 
 if TYPE_CHECKING:
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 BOOKING = Target(Resource.RESERVATIONS, 7)
 
@@ -206,9 +207,9 @@ def test_pruning_takes_what_is_settled_and_old(box: Database) -> None:
             f"UPDATE hostaway.webhook_log SET status = '{status}', created_at = now() - interval '9 years',"
             f" processed_at = {settled} WHERE id = '{delivery_id}'",
         )
-    upkeep.prune(box, keep=timedelta(days=32))
+    maintenance.prune(box, keep=timedelta(days=32))
     assert len(statuses(box)) == 5
-    upkeep.prune(box, keep=timedelta(days=30))
+    maintenance.prune(box, keep=timedelta(days=30))
     assert sorted(statuses(box)) == ["dead", "failed", "pending"]
 
 

@@ -15,21 +15,22 @@ import sqlalchemy as sa
 from tests.store.samples import add_account, one
 
 from hostaway_sync.errors import LeaseHeld, LeaseLost
-from hostaway_sync.store import leases, process_names
+from hostaway_sync.store.processes import names as process_names
+from hostaway_sync.store.runs import leases
 from hostaway_sync.store.tables import leases as leases_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hostaway_sync.store.engine import Database
-    from hostaway_sync.store.leases import Lease
+    from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.store.runs.leases import Lease
 
 ELSEWHERE = "far/boot/pid:[1]/77/123"
 
 ACQUIRE_AND_WAIT = """
 import sys
 from hostaway_sync.store import leases, process_names
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.postgres.database import Database
 lease = leases.acquire(Database(sys.argv[1], schema="hostaway"), 1, process_names.this_process())
 print(lease.fencing_token, lease.owner, flush=True)
 sys.stdin.read()

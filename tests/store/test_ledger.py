@@ -9,16 +9,16 @@ from sqlalchemy.exc import IntegrityError
 from tests.letters import TEXT
 
 from hostaway_sync.errors import LeaseLost
-from hostaway_sync.intents import Intent, IntentState, Way, Wish
-from hostaway_sync.store import ledger, senders
-from hostaway_sync.store.letters import letters
+from hostaway_sync.model.messages import Intent, IntentState, Way, Wish
+from hostaway_sync.store.messages import ledger, senders
+from hostaway_sync.store.messages.listing import letters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import sqlalchemy as sa
 
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 WISH = Wish(70001, 41, 51, Way.EMAIL, TEXT)
 

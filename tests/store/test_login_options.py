@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from hostaway_sync.errors import ConfigurationError
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.postgres.database import Database
 
 if TYPE_CHECKING:
     from hostaway_sync.store.embedded import EmbeddedPostgres

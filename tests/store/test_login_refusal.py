@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from tests.post import until
 
 from hostaway_sync.errors import StoreError, StoreUnavailable
-from hostaway_sync.store.embedded import EmbeddedPostgres, home
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.embedded import EmbeddedPostgres, location
+from hostaway_sync.store.postgres.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ def german() -> Iterator[EmbeddedPostgres]:
     if not (directory / LOCALE).exists():
         pytest.skip(f"no German locale can be made: {made.stderr.decode(errors='replace')}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(home._SERVER_ENVIRONMENT, "LOCPATH", str(directory))  # noqa: SLF001  (the server's own surroundings)
+        patch.setitem(location._SERVER_ENVIRONMENT, "LOCPATH", str(directory))  # noqa: SLF001  (the server's own surroundings)
         postgres = EmbeddedPostgres(directory / "pg", bin_dir=binaries)
         postgres.start()
     with _connected(postgres) as connection:

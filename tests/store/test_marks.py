@@ -10,16 +10,21 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync import moments
-from hostaway_sync.store import marks
+from hostaway_sync.model import timestamps
+from hostaway_sync.store import time_marks
 from hostaway_sync.store.tables import metadata
 from hostaway_sync.store.tables.metadata import Timestamp
 from hostaway_sync.store.tables.queue import engine_metadata
 
 if TYPE_CHECKING:
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
-KINDS = {"mark": marks.MARKS, "plan": marks.PLANS, "moved along": marks.MOVED_ALONG, "stamp": marks.STAMPS}
+KINDS = {
+    "mark": time_marks.MARKS,
+    "plan": time_marks.PLANS,
+    "moved along": time_marks.MOVED_ALONG,
+    "stamp": time_marks.STAMPS,
+}
 TABLES = {**metadata.tables, **engine_metadata.tables}
 SPANS = st.timedeltas(timedelta(0), timedelta(days=3_000_000))
 
@@ -67,9 +72,9 @@ def test_what_lies_ahead_or_at_the_ends_of_time_is_unknown(database: Database, m
     """In SQL, so that Python, whose time is shorter, never meets it."""
     moment = sa.cast(sa.literal_column(mark), Timestamp)
     query = sa.select(
-        marks.known(moment),
-        sa.func.coalesce(marks.is_known(moment), sa.false()),
-        sa.func.coalesce(marks.is_within(moment, timedelta(days=36500)), sa.false()),
+        time_marks.known(moment),
+        sa.func.coalesce(time_marks.is_known(moment), sa.false()),
+        sa.func.coalesce(time_marks.is_within(moment, timedelta(days=36500)), sa.false()),
     )
     found = database.transaction(lambda connection: connection.execute(query).one())
     assert ((found[0] is not None), *found[1:]) == (is_known, is_known, is_known)
@@ -81,19 +86,25 @@ def test_no_moment_is_too_early_or_too_late_to_reckon_with(moment: datetime, spa
     from datetime import timezone
 
     try:
-        held = moments.clamped(moment.replace(tzinfo=timezone(zone)))
+        held = timestamps.clamped(moment.replace(tzinfo=timezone(zone)))
     except OverflowError:  # it is none in UTC
         return
-    assert moments.EARLIEST <= held <= moments.LATEST
-    assert moments.EARLIEST <= moments.earlier(held, span) <= held <= moments.later(held, span) <= moments.LATEST
-    if moments.EARLIEST + span <= held <= moments.LATEST - span:
-        assert (moments.earlier(held, span), moments.later(held, span)) == (held - span, held + span)
+    assert timestamps.EARLIEST <= held <= timestamps.LATEST
+    assert (
+        timestamps.EARLIEST
+        <= timestamps.earlier(held, span)
+        <= held
+        <= timestamps.later(held, span)
+        <= timestamps.LATEST
+    )
+    if timestamps.EARLIEST + span <= held <= timestamps.LATEST - span:
+        assert (timestamps.earlier(held, span), timestamps.later(held, span)) == (held - span, held + span)
 
 
 @given(st.timedeltas(timedelta(days=-400), timedelta(days=400)))
 def test_a_mark_is_known_until_five_minutes_ahead(by: timedelta) -> None:
     """And a source's stamp is believed until fifteen."""
     now = datetime(2026, 11, 30, 12, tzinfo=UTC)
-    assert moments.is_known(now + by, now) is (by <= timedelta(minutes=5))
-    assert moments.is_believable(now + by, now) is (by <= timedelta(minutes=15))
-    assert not moments.is_known(None, now)
+    assert timestamps.is_known(now + by, now) is (by <= timedelta(minutes=5))
+    assert timestamps.is_believable(now + by, now) is (by <= timedelta(minutes=15))
+    assert not timestamps.is_known(None, now)

@@ -8,19 +8,20 @@ import pytest
 import sqlalchemy as sa
 from tests.store.samples import add_account, at, one, page, record, write
 
-from hostaway_sync.calls import Bucket
-from hostaway_sync.records import Counts, Mode, Owner, Resource, ResourceReport, RunState
-from hostaway_sync.store import leases, runs
-from hostaway_sync.store.budget import DatabaseBudget
-from hostaway_sync.store.facts import BucketUse, Certificate, Due, Quarantine, Recent, Rows
-from hostaway_sync.store.overview import history, overview
+from hostaway_sync.model.api_calls import Bucket
+from hostaway_sync.model.records import Counts, Mode, Owner, Resource, ResourceReport, RunState
+from hostaway_sync.model.status import BucketUse, Certificate, Due, Quarantine, Recent, Rows
+from hostaway_sync.store.request_budget import DatabaseBudget
+from hostaway_sync.store.runs import leases
+from hostaway_sync.store.runs import states as run_states
+from hostaway_sync.store.status.overview import history, overview
 from hostaway_sync.store.tables import conversations, reservations, sync_runs, verifications, walk_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hostaway_sync.store.engine import Database
-    from hostaway_sync.store.facts import AccountFacts
+    from hostaway_sync.model.status import AccountFacts
+    from hostaway_sync.store.postgres.database import Database
 
 WINDOW = timedelta(seconds=10)
 HOUR = timedelta(hours=1)
@@ -209,7 +210,7 @@ def test_history_is_newest_first_with_what_each_run_did(database: Database) -> N
         for resource in (Resource.RESERVATIONS, Resource.LISTINGS):
             report = ResourceReport(RunState.SUCCESS, Counts(seen=hours, inserted=hours), error="why")
             with database.engine.begin() as connection:
-                runs.record_resource(connection, run_id, 1, resource, report)
+                run_states.record_resource(connection, run_id, 1, resource, report)
     newest, second = history(database, 1, runs=2)
     assert [newest.run.api_calls, second.run.api_calls] == [2, 3]
     assert list(newest.parts) == [Resource.LISTINGS, Resource.RESERVATIONS]

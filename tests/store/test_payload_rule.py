@@ -12,17 +12,17 @@ import sqlalchemy as sa
 from tests.store.samples import one
 
 from hostaway_sync.errors import ConfigurationError, StoreBusy
-from hostaway_sync.records import Resource
-from hostaway_sync.redaction import Redaction, parse
-from hostaway_sync.source.personal_data import VOCABULARY
-from hostaway_sync.source.resources import SPECS
-from hostaway_sync.store import payload_rule
+from hostaway_sync.model.records import Resource
+from hostaway_sync.model.redaction import Redaction, parse
+from hostaway_sync.platforms.hostaway.parsing.resources import SPECS
+from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
+from hostaway_sync.store.privacy import payload_rule
 from hostaway_sync.store.tables import redactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 SECRET = b"s" * 32
 SHAPE = SPECS[Resource.RESERVATIONS].shape

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from tests.store.samples import one
 from tests.store.test_budget import ACCOUNT, ADDRESS, SECOND, fullest_window, reserve_many
 
-from hostaway_sync.calls import Bucket, Priority
-from hostaway_sync.store.budget import DatabaseBudget, margin
+from hostaway_sync.model.api_calls import Bucket, Priority
+from hostaway_sync.store.request_budget import DatabaseBudget, margin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 URGENT, USUAL, PATIENT = Priority.URGENT, Priority.USUAL, Priority.PATIENT
 BLINK = timedelta(microseconds=1)

@@ -11,16 +11,16 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hostaway_sync.cli.status_size import human
+from hostaway_sync.cli.status.size import human
 from hostaway_sync.errors import StoreError
 from hostaway_sync.store.pruning import Keep, count, prune, prune_beside
-from hostaway_sync.store.size import size
+from hostaway_sync.store.status.size import size
 from hostaway_sync.store.tables import metadata
 
 if TYPE_CHECKING:
     from tests.staff import Staff
 
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 KEEP = Keep(runs=timedelta(days=90), deliveries=timedelta(days=30), messages=timedelta(days=365))
 HISTORY = """

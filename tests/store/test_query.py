@@ -6,10 +6,10 @@ import pytest
 from tests.store.samples import add_account, one
 
 from hostaway_sync.errors import StoreError, UsageError
-from hostaway_sync.store.query import read_only
+from hostaway_sync.store.postgres.read_only import read_only
 
 if TYPE_CHECKING:
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 
 def test_a_question_is_answered_with_names_and_rows(database: Database) -> None:

@@ -12,13 +12,14 @@ from tests.staff import Staff
 from tests.store.samples import add_account, at, one
 
 from hostaway_sync.errors import AccountError, StoreError, UsageError
-from hostaway_sync.store import changing, schema
-from hostaway_sync.store.audit import last_entries
-from hostaway_sync.store.changing import Wishes
-from hostaway_sync.store.engine import Database
-from hostaway_sync.store.grants import OF_ACCOUNTS, POLICIES, READABLE
-from hostaway_sync.store.roles import Roles, keep, script
-from hostaway_sync.store.sealing import SEALED
+from hostaway_sync.store.accounts import changes as account_changes
+from hostaway_sync.store.accounts.changes import Wishes
+from hostaway_sync.store.audit_log import last_entries
+from hostaway_sync.store.postgres.database import Database
+from hostaway_sync.store.schema import revisions
+from hostaway_sync.store.schema.grants import OF_ACCOUNTS, POLICIES, READABLE
+from hostaway_sync.store.schema.roles import Roles, keep, script
+from hostaway_sync.store.secrets.sealing import SEALED
 from hostaway_sync.store.tables import MIRRORED, conversation_messages, metadata
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def test_another_customer_takes_the_rows_along(rows: Database, staff: Staff, rin
     blue, red = staff.hire("blue"), staff.hire("red")
     staff.roles.bind(blue, [], [BLUE])
     staff.roles.bind(red, [], [RED])
-    changing.change_account(rows, ring, 2, Wishes({"customer_id": RED}))
+    account_changes.change_account(rows, ring, 2, Wishes({"customer_id": RED}))
     assert (seen(staff, blue), seen(staff, red)) == ({(1,)}, {(2, 3)})
     assert staff.ask(red, "SELECT DISTINCT customer_id FROM reservations") == [(RED,)]
 
@@ -262,7 +263,7 @@ def test_owner_needs_no_superuser_and_a_migration_locks_nobody_out(empty_databas
         owner = staff.hire("owner", options="CREATEROLE")
         staff.run(f"CREATE SCHEMA hostaway AUTHORIZATION {owner}")
         with staff.as_role(owner) as opened:
-            schema.upgrade(opened)
+            revisions.upgrade(opened)
             groups = Roles(opened).create(staff.prefix)
             writer, reader = staff.hire("sync", groups.writer), staff.hire("one")
             staff.ask(writer, "INSERT INTO accounts (account_id) VALUES (1), (2)")
@@ -272,7 +273,7 @@ def test_owner_needs_no_superuser_and_a_migration_locks_nobody_out(empty_databas
             staff.ask(owner, "CREATE TABLE later (account_id bigint); ALTER TABLE later ENABLE ROW LEVEL SECURITY")
             with pytest.raises(sa.exc.ProgrammingError, match="permission denied for table later"):
                 staff.ask(writer, "INSERT INTO later VALUES (1)")
-            schema.upgrade(opened)
+            revisions.upgrade(opened)
         staff.ask(writer, "INSERT INTO later VALUES (1), (2)")
         staff.ask(owner, f"GRANT SELECT ON later TO {reader}")
         assert staff.ask(reader, "SELECT account_id FROM later") == [(1,)]
@@ -285,7 +286,7 @@ def test_owner_needs_no_superuser_and_a_migration_locks_nobody_out(empty_databas
 def test_printed_script_does_what_the_command_does(empty_database_url: str) -> None:
     """An administrator runs it with any client, twice; a user who may not create roles is told to ask for that."""
     above = Database(empty_database_url, schema="hostaway")
-    schema.upgrade(above)
+    revisions.upgrade(above)
     staff = Staff(above)
     try:
         plain = staff.hire("plain")

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from tests.store.samples import one
 
 from hostaway_sync.errors import StoreError
-from hostaway_sync.store.condition import condition
+from hostaway_sync.store.status.server import condition
 
 if TYPE_CHECKING:
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 STANDBY, GRANT = "connect to the primary server if", "connect as the one who ran `hostaway-sync migrate`"
 

@@ -17,8 +17,8 @@ from tests.post import until
 from tests.store.samples import one
 
 from hostaway_sync.errors import StoreBusy
-from hostaway_sync.store import old_locks, rights
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.postgres.database import Database
+from hostaway_sync.store.processes import last_release_locks, rights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wai
 """
 CLAIMING = """
 import sys
-from hostaway_sync.store.engine import Database
+from hostaway_sync.store.postgres.database import Database
 database = Database(sys.argv[1], schema="hostaway")
 with database.claim("a right") as is_ours:
     print(is_ours, flush=True)
@@ -149,7 +149,7 @@ def test_claims_are_renewed_while_they_are_held(
     database: Database, other: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long a block takes, even when the connections are cut again and again."""
-    monkeypatch.setattr("hostaway_sync.store.claiming._BEATS_IN_A_LIFE", 3000)
+    monkeypatch.setattr("hostaway_sync.store.processes.held_rights._BEATS_IN_A_LIFE", 3000)
     query = "SELECT expires_at FROM rights WHERE name = 'a right'"
     with database.claim("a right"):
         for _ in range(3):
@@ -194,7 +194,7 @@ def test_the_last_release_keeps_this_one_out(
     database: Database, staff: Staff, monkeypatch: pytest.MonkeyPatch, *, shared: bool
 ) -> None:
     """A program of it that has the lock is waited for; at the end of the wait a sentence says which, and what to do."""
-    monkeypatch.setattr(old_locks, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(last_release_locks, "PATIENCE_S", 0.3)
     writer = staff.hire("sync", staff.groups.writer)
     hold = partial(rights.hold, right=RIGHT, shared=shared)
     with connect(database, writer) as old:

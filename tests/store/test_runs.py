@@ -8,13 +8,21 @@ from sqlalchemy.exc import IntegrityError
 from tests.store.samples import add_account, at, one
 
 from hostaway_sync.errors import LeaseLost
-from hostaway_sync.records import Counts, Mark, Mode, Oddities, Resource, ResourceReport, RunState
-from hostaway_sync.store import runs
+from hostaway_sync.model.records import (
+    Counts,
+    Mark,
+    Mode,
+    Oddities,
+    Resource,
+    ResourceReport,
+    RunState,
+)
+from hostaway_sync.store.runs import states as run_states
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +33,7 @@ def account(database: Database) -> None:
 
 def triggered(database: Database, *, max_retries: int = 0) -> uuid.UUID:
     """Trigger a full run."""
-    return runs.trigger(database, 1, Mode.FULL, max_retries=max_retries)
+    return run_states.trigger(database, 1, Mode.FULL, max_retries=max_retries)
 
 
 def run(database: Database, run_id: uuid.UUID) -> Any:
@@ -35,7 +43,7 @@ def run(database: Database, run_id: uuid.UUID) -> Any:
 
 def finish(database: Database, run_id: uuid.UUID, state: RunState, error: str | None = None) -> bool:
     """Close a run that made five calls."""
-    return runs.finish(database, run_id, state, account_id=1, last_sync_at=at(5), error=error, api_calls=5)
+    return run_states.finish(database, run_id, state, account_id=1, last_sync_at=at(5), error=error, api_calls=5)
 
 
 @pytest.mark.parametrize("state", [RunState.SUCCESS, RunState.PARTIAL, RunState.FAILED])
@@ -50,7 +58,7 @@ def test_a_run_goes_from_triggered_to_its_end(database: Database, state: RunStat
         None,
         None,
     )
-    signpost = runs.start(database, run_id, 1)
+    signpost = run_states.start(database, run_id, 1)
     row = run(database, run_id)
     assert (row.state, row.started_at, row.retry_count) == ("running", signpost, 0)
     assert finish(database, run_id, state, "why")
@@ -64,11 +72,11 @@ def test_a_run_goes_from_triggered_to_its_end(database: Database, state: RunStat
 def test_a_second_attempt_adds_to_the_first(database: Database) -> None:
     """A retried run keeps its start, counts its attempts and adds up its calls."""
     run_id = triggered(database, max_retries=1)
-    first = runs.start(database, run_id, 1)
-    runs.retry_later(database, run_id, error="away", api_calls=2)
+    first = run_states.start(database, run_id, 1)
+    run_states.retry_later(database, run_id, error="away", api_calls=2)
     row = run(database, run_id)
     assert (row.state, row.error, row.api_calls, row.finished_at) == ("retrying", "away", 2, None)
-    second = runs.start(database, run_id, 1)
+    second = run_states.start(database, run_id, 1)
     row = run(database, run_id)
     assert second > first == row.started_at
     assert (row.state, row.error, row.retry_count, row.max_retries) == ("running", None, 1, 1)
@@ -80,16 +88,16 @@ def test_a_second_attempt_adds_to_the_first(database: Database) -> None:
 def test_what_a_dead_process_left_open_is_abandoned(database: Database, left: RunState) -> None:
     """Whoever starts under the lease closes the open runs of the account, and no other account's."""
     add_account(database, 2)
-    foreign = runs.trigger(database, 2, Mode.FULL, max_retries=0)
-    runs.start(database, foreign, 2)
+    foreign = run_states.trigger(database, 2, Mode.FULL, max_retries=0)
+    run_states.start(database, foreign, 2)
     orphan = triggered(database)
     if left is not RunState.TRIGGERED:
-        runs.start(database, orphan, 1)
+        run_states.start(database, orphan, 1)
     if left is RunState.RETRYING:
-        runs.retry_later(database, orphan, error="away", api_calls=1)
-    runs.start(database, triggered(database), 1)
+        run_states.retry_later(database, orphan, error="away", api_calls=1)
+    run_states.start(database, triggered(database), 1)
     row = run(database, orphan)
-    assert (row.state, row.error) == ("abandoned", runs.ABANDONED)
+    assert (row.state, row.error) == ("abandoned", run_states.ABANDONED)
     assert row.finished_at is not None
     assert run(database, foreign).state == "running"
 
@@ -97,12 +105,12 @@ def test_what_a_dead_process_left_open_is_abandoned(database: Database, left: Ru
 def test_an_abandoned_run_does_not_come_back(database: Database) -> None:
     """Its process may still live: it can neither start again, nor retry, nor end as a success."""
     orphan = triggered(database)
-    runs.start(database, orphan, 1)
-    runs.start(database, triggered(database), 1)
+    run_states.start(database, orphan, 1)
+    run_states.start(database, triggered(database), 1)
     assert not finish(database, orphan, RunState.SUCCESS)
-    runs.retry_later(database, orphan, error="away", api_calls=1)
+    run_states.retry_later(database, orphan, error="away", api_calls=1)
     with pytest.raises(LeaseLost, match=f"run {orphan} was given up by another process"):
-        runs.start(database, orphan, 1)
+        run_states.start(database, orphan, 1)
     row = run(database, orphan)
     assert (row.state, row.api_calls) == ("abandoned", 0)
     assert one(database, "SELECT last_sync_at FROM accounts").last_sync_at is None
@@ -111,15 +119,15 @@ def test_an_abandoned_run_does_not_come_back(database: Database) -> None:
 def test_a_start_that_fails_abandons_nobody(database: Database) -> None:
     """The one that runs meanwhile is not closed by a start that comes to nothing."""
     running = triggered(database)
-    runs.start(database, running, 1)
+    run_states.start(database, running, 1)
     with pytest.raises(LeaseLost):
-        runs.start(database, uuid.uuid4(), 1)
+        run_states.start(database, uuid.uuid4(), 1)
     assert run(database, running).state == "running"
 
 
 def test_a_skipped_run_is_written_down(database: Database) -> None:
     """A run that met another one's lease leaves one closed row."""
-    runs.skipped(database, 1, Mode.INCREMENTAL, error="held")
+    run_states.skipped(database, 1, Mode.INCREMENTAL, error="held")
     row = one(database, "SELECT * FROM sync_runs")
     assert (row.state, row.mode, row.error, row.started_at) == ("skipped", "incremental", "held", None)
     assert row.finished_at is not None
@@ -127,7 +135,7 @@ def test_a_skipped_run_is_written_down(database: Database) -> None:
 
 def test_two_runs_under_way_are_impossible(database: Database) -> None:
     """The index proves what the lease decides."""
-    runs.start(database, triggered(database), 1)
+    run_states.start(database, triggered(database), 1)
     second = triggered(database)
     with pytest.raises(IntegrityError, match="sync_runs_one_open_idx"):
         one(database, "UPDATE sync_runs SET state = 'running' WHERE run_id = :run_id", run_id=second)
@@ -138,7 +146,7 @@ def test_a_resource_has_one_row_a_run(database: Database) -> None:
     run_id = triggered(database)
 
     def note(report: ResourceReport) -> None:
-        database.transaction(lambda c: runs.record_resource(c, run_id, 1, Resource.LISTINGS, report))
+        database.transaction(lambda c: run_states.record_resource(c, run_id, 1, Resource.LISTINGS, report))
 
     note(ResourceReport(RunState.FAILED, Counts(), error="away"))
     counts = Counts(seen=15, inserted=1, updated=2, unchanged=3, stale=4, quarantined=5, missing=6)
@@ -156,7 +164,7 @@ def test_a_watermark_is_one_row_a_resource(database: Database) -> None:
 
     def move(resource: Resource, to: float | None, swept: float | None) -> None:
         mark, swept_at = (None if moment is None else at(moment) for moment in (to, swept))
-        database.transaction(lambda c: runs.move_watermark(c, 1, resource, to=mark, swept_at=swept_at))
+        database.transaction(lambda c: run_states.move_watermark(c, 1, resource, to=mark, swept_at=swept_at))
 
     move(Resource.LISTINGS, 1, 2)
     move(Resource.RESERVATIONS, 3, 4)
@@ -168,6 +176,6 @@ def test_a_watermark_is_one_row_a_resource(database: Database) -> None:
     assert one(database, marks, resource="reservations") == (at(3), at(8))
     move(Resource.RESERVATIONS, 2, None)
     assert one(database, marks, resource="reservations") == (at(3), at(8))
-    found, now = runs.marks(database, 1)
+    found, now = run_states.marks(database, 1)
     assert found == {Resource.LISTINGS: Mark(at(5), at(6)), Resource.RESERVATIONS: Mark(at(3), at(8))}
     assert now > at(8)

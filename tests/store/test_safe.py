@@ -16,15 +16,25 @@ from hostaway_sync.errors import (
     SecretGone,
     StoreUnavailable,
 )
-from hostaway_sync.records import Token
+from hostaway_sync.model.records import Token
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.secrets.aws import AwsSecrets
-from hostaway_sync.secrets.stores import pointer
-from hostaway_sync.store import accounts as stored
-from hostaway_sync.store import changing, hooks, moving, placing, sealing
-from hostaway_sync.store.changing import Wishes
-from hostaway_sync.store.safe import Safe, storing
+from hostaway_sync.secrets.protocols import pointer
+from hostaway_sync.store.accounts import changes as account_changes
+from hostaway_sync.store.accounts import queries as stored
+from hostaway_sync.store.accounts.changes import Wishes
+from hostaway_sync.store.secrets import (
+    placement as secret_placement,
+)
+from hostaway_sync.store.secrets import (
+    sealing,
+)
+from hostaway_sync.store.secrets import (
+    transfer as secret_transfer,
+)
+from hostaway_sync.store.secrets.vault import Safe, storing
 from hostaway_sync.store.tables import accounts
+from hostaway_sync.store.webhooks import credentials as webhook_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +42,7 @@ if TYPE_CHECKING:
     from tests.cloud import Call, Cloud
 
     from hostaway_sync.secrets import Seals
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 SECRET = SecretStr("hunter2-secret")
 NOW = datetime.now(UTC)
@@ -55,20 +65,22 @@ def safe_of(database: Database, ring: Callable[[], KeyRing] = no_ring) -> Safe:
 def safe(database: Database, cloud: Cloud) -> Safe:
     """Give a safe of an empty database whose secrets are to lie in AWS."""
     del cloud
-    placing.agreed(database, "aws")
+    secret_placement.agreed(database, "aws")
     return safe_of(database)
 
 
 def add(database: Database, safe: Safe | KeyRing, number: int = 1, token: Token | None = TOKEN) -> None:
     """Store an account."""
-    changing.insert_account(database, safe, number, SECRET, token, name=None, customer_id=None)
+    account_changes.insert_account(database, safe, number, SECRET, token, name=None, customer_id=None)
 
 
-def register(database: Database, safe: Safe, number: int = 1) -> hooks.Credentials:
+def register(database: Database, safe: Safe, number: int = 1) -> webhook_credentials.Credentials:
     """Register a webhook, as far as it is stored."""
-    renew = partial(hooks.renew, account_id=number, url=BASE)
+    renew = partial(webhook_credentials.renew, account_id=number, url=BASE)
     wanted = storing(database, safe, number, renew)
-    database.transaction(partial(hooks.confirm, account_id=number, hook_id=1, old_ones_for=timedelta(hours=1)))
+    database.transaction(
+        partial(webhook_credentials.confirm, account_id=number, hook_id=1, old_ones_for=timedelta(hours=1))
+    )
     return wanted
 
 
@@ -97,14 +109,14 @@ def test_nothing_but_pointers_enters_the_database(database: Database, safe: Safe
         register(database, safe)
         agree(database, cloud)
     assert cloud.number() == 5
-    changing.change_account(database, safe, 1, Wishes(client_secret=SecretStr("another"), token=TOKEN))
+    account_changes.change_account(database, safe, 1, Wishes(client_secret=SecretStr("another"), token=TOKEN))
     stored.StoredToken(database, safe, 1).save(Token(SecretStr("newer"), NOW, TOKEN.expires_at))
     agree(database, cloud)
     assert token_of(cloud) == "newer"
     assert database.transaction(sealing.values_by_store) == {"aws": 5}
-    storing(database, safe, 1, partial(hooks.retire, account_id=1, good_for=timedelta(hours=1)))
+    storing(database, safe, 1, partial(webhook_credentials.retire, account_id=1, good_for=timedelta(hours=1)))
     assert cloud.number() == 3
-    changing.erase(database, safe, 1)
+    account_changes.erase(database, safe, 1)
     assert cloud.number() == 0
     add(database, safe)
     agree(database, cloud)
@@ -133,9 +145,9 @@ def test_what_is_refused_leaves_nothing_outside(database: Database, safe: Safe, 
     with pytest.raises(AccountError, match="exists already"):
         add(database, safe)
     with pytest.raises(AccountError, match="not known"):
-        changing.change_account(database, safe, 2, Wishes(client_secret=SECRET, token=TOKEN))
+        account_changes.change_account(database, safe, 2, Wishes(client_secret=SECRET, token=TOKEN))
     agree(database, cloud)
-    changing.erase(database, safe, 1)
+    account_changes.erase(database, safe, 1)
     stored.StoredToken(database, safe, 1).save(TOKEN)
     assert cloud.number() == 0
 
@@ -177,8 +189,8 @@ def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe:
         storing(hasty, safe, 1, never)
     hasty.disconnect()
     assert cloud.number() == 2
-    assert len(moving.orphans(database, safe, "aws")) == 1
-    assert moving.move(database, safe, "aws").orphans == 1
+    assert len(secret_transfer.orphans(database, safe, "aws")) == 1
+    assert secret_transfer.move(database, safe, "aws").orphans == 1
     agree(database, cloud)
 
 
@@ -191,7 +203,7 @@ def test_a_secret_that_cannot_be_deleted_is_an_orphan(
         stored.StoredToken(database, safe, 1).save(Token(SecretStr("newer"), NOW, TOKEN.expires_at))
     assert "`hostaway-sync keys check` counts such as orphans" in caplog.text
     assert cloud.number() == 3
-    assert moving.move(database, safe, "aws") == moving.Moved("aws", 0, 1, is_whole=True)
+    assert secret_transfer.move(database, safe, "aws") == secret_transfer.Moved("aws", 0, 1, is_whole=True)
     agree(database, cloud)
 
 
@@ -206,7 +218,7 @@ def test_a_lost_token_can_be_had_again_and_a_lost_secret_not(database: Database,
         stored.open_client_secret(database, other, 1)
     vault.save(TOKEN)
     assert vault.load() == TOKEN
-    assert changing.change_account(database, other, 1, Wishes(client_secret=SECRET)) == ("client_secret",)
+    assert account_changes.change_account(database, other, 1, Wishes(client_secret=SECRET)) == ("client_secret",)
     assert stored.open_client_secret(database, other, 1) == SECRET
 
 
@@ -217,7 +229,7 @@ def test_a_secret_replaced_between_row_and_store_is_found(database: Database, sa
     both = Wishes(client_secret=SecretStr("another"), token=newer)
     exchanges: list[Callable[[], object]] = [
         lambda: stored.StoredToken(database, safe, 1).save(newer),
-        lambda: changing.change_account(database, safe, 1, both),
+        lambda: account_changes.change_account(database, safe, 1, both),
     ]
 
     def exchange(call: Call) -> None:
@@ -232,17 +244,17 @@ def test_a_secret_replaced_between_row_and_store_is_found(database: Database, sa
 
 def test_the_settings_decide_where_nothing_is_stored_yet(database: Database, cloud: Cloud) -> None:
     """Afterwards the database does, and settings that say something else are refused with both ways out."""
-    assert placing.agreed(database, "database") == placing.Placement()
-    first = placing.agreed(database, "aws")
+    assert secret_placement.agreed(database, "database") == secret_placement.Placement()
+    first = secret_placement.agreed(database, "aws")
     assert (first.store, first.leaving) == ("aws", None)
-    assert placing.agreed(database, "database").store == "database"
-    assert placing.agreed(database, "aws").mirror == first.mirror
+    assert secret_placement.agreed(database, "database").store == "database"
+    assert secret_placement.agreed(database, "aws").mirror == first.mirror
     safe = safe_of(database)
     add(database, safe)
     with pytest.raises(ConfigurationError, match=r"lie in aws, but HOSTAWAY_SYNC_SECRETS_STORE is database: set it to"):
-        placing.agreed(database, "database")
-    changing.erase(database, safe, 1)
-    assert placing.agreed(database, "database").store == "database"
+        secret_placement.agreed(database, "database")
+    account_changes.erase(database, safe, 1)
+    assert secret_placement.agreed(database, "database").store == "database"
     assert not cloud.number()
 
 
@@ -253,11 +265,11 @@ def test_whoever_runs_already_follows_a_move(database: Database, cloud: Cloud) -
     add(database, running)
     vault = stored.StoredToken(database, running, 1)
     assert vault.load() == TOKEN
-    assert moving.move(database, safe_of(database, lambda: ring), "aws").moved == 2
+    assert secret_transfer.move(database, safe_of(database, lambda: ring), "aws").moved == 2
     assert (vault.load(), stored.open_client_secret(database, running, 1)) == (TOKEN, SECRET)
     vault.save(Token(SecretStr("newer"), NOW, TOKEN.expires_at))
     assert token_of(cloud) == "newer"
-    assert moving.move(database, safe_of(database, lambda: ring), "database") == moving.Moved(
+    assert secret_transfer.move(database, safe_of(database, lambda: ring), "database") == secret_transfer.Moved(
         "database", 2, 0, is_whole=True
     )
     assert cloud.number() == 0

@@ -14,12 +14,13 @@ from tests.store.samples import one
 
 from hostaway_sync.errors import SecretError
 from hostaway_sync.secrets import KeyRing, key_id_of
-from hostaway_sync.store import hooks, sealing
-from hostaway_sync.store.sealing import SEALED as DECLARED
+from hostaway_sync.store.secrets import sealing
+from hostaway_sync.store.secrets.sealing import SEALED as DECLARED
 from hostaway_sync.store.tables import accounts, metadata
+from hostaway_sync.store.webhooks import credentials as webhook_credentials
 
 if TYPE_CHECKING:
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 OLD, NEW = b"o" * 32, b"n" * 32
 BEFORE, BETWEEN = KeyRing([OLD]), KeyRing([NEW, OLD])
@@ -240,14 +241,14 @@ def test_no_order_of_events_loses_a_value(database: Database, steps: list[str]) 
 def test_old_webhook_credentials_move_to_the_new_key_too(database: Database) -> None:
     """Both those of today and those that are still accepted for a while."""
     one(database, "INSERT INTO accounts (account_id) VALUES (1)")
-    renew = partial(hooks.renew, safe=BEFORE, account_id=1, url="https://sync.example.org")
+    renew = partial(webhook_credentials.renew, safe=BEFORE, account_id=1, url="https://sync.example.org")
     first = database.transaction(renew)
     database.transaction(
         lambda connection: connection.execute(sa.text("UPDATE hostaway.accounts SET webhook_confirmed_at = now()"))
     )
     second = database.transaction(renew)
     sealing.reseal(database, BETWEEN)
-    stored = database.transaction(hooks.stored_hooks)[1]
+    stored = database.transaction(webhook_credentials.stored_hooks)[1]
     assert stored.open(KeyRing([NEW])) == (second, first)
     with pytest.raises(SecretError):
         stored.open(BEFORE)

@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.store.samples import LISTINGS, OWNER, add_account, at, one, page, record, rows, write
 
-from hostaway_sync.records import Owner, Resource, Shape
-from hostaway_sync.store import verdicts
-from hostaway_sync.store.verdicts import Note, Notes, Tally
-from hostaway_sync.store.verifying import Verdict, compare_page, repair_page
+from hostaway_sync.model.records import Owner, Resource, Shape
+from hostaway_sync.store.records import findings as verify_findings
+from hostaway_sync.store.records.compare import Verdict, compare_page, repair_page
+from hostaway_sync.store.records.findings import Note, Notes, Tally
 
 if TYPE_CHECKING:
-    from hostaway_sync.records import Page
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.model.records import Page
+    from hostaway_sync.store.postgres.database import Database
 
 RESERVATIONS = Shape(Resource.RESERVATIONS, columns=("listing_id", "status"), volatile=("policy",))
 CONVERSATIONS = Shape(Resource.CONVERSATIONS, columns=("reservation_id", "listing_id"), volatile=("Reservation",))
@@ -44,7 +44,9 @@ def repair(database: Database, given: Page) -> None:
 
 def note(database: Database, resource: Resource, *found: Note, notes: Notes = NOTES) -> None:
     """Note what was found of a page."""
-    database.transaction(lambda connection: verdicts.add(connection, notes, resource, found, page=next(notes.pages)))
+    database.transaction(
+        lambda connection: verify_findings.add(connection, notes, resource, found, page=next(notes.pages))
+    )
 
 
 def test_what_was_written_is_equal_and_what_was_not_is_missing(database: Database) -> None:
@@ -244,7 +246,7 @@ def test_an_object_counts_once_as_it_was_met_last(database: Database) -> None:
     note(database, Resource.LISTINGS, Note(9, Verdict.EXTRA), notes=Notes(1, fencing_token=1))
     note(database, Resource.RESERVATIONS, Note(1, Verdict.UNDECIDED))
     expected = dict.fromkeys(Verdict, 0) | {Verdict.EQUAL: 1, Verdict.DIFFERENT: 1, Verdict.MISSING: 1}
-    tally = database.transaction(lambda c: verdicts.tally(c, NOTES, Resource.LISTINGS))
+    tally = database.transaction(lambda c: verify_findings.tally(c, NOTES, Resource.LISTINGS))
     assert tally == Tally(expected, newer=1)
 
 
@@ -253,7 +255,9 @@ def test_ids_are_of_one_kind_and_few(database: Database) -> None:
     note(database, Resource.LISTINGS, *(Note(key, Verdict.MISSING) for key in (5, 3, -7, 4)), Note(1, Verdict.EQUAL))
 
     def ids(limit: int) -> list[int]:
-        return database.transaction(lambda c: verdicts.ids(c, NOTES, Resource.LISTINGS, Verdict.MISSING, limit=limit))
+        return database.transaction(
+            lambda c: verify_findings.ids(c, NOTES, Resource.LISTINGS, Verdict.MISSING, limit=limit)
+        )
 
     assert (ids(2), ids(20)) == ([3, 4], [3, 4, 5])
 
@@ -262,7 +266,7 @@ def test_notes_are_taken_away(database: Database) -> None:
     """Those of others stay."""
     note(database, Resource.LISTINGS, Note(1, Verdict.EQUAL))
     note(database, Resource.LISTINGS, Note(1, Verdict.EQUAL), notes=Notes(1, fencing_token=1))
-    database.transaction(lambda connection: verdicts.forget(connection, NOTES))
+    database.transaction(lambda connection: verify_findings.forget(connection, NOTES))
     assert one(database, "SELECT count(*) FROM verification_notes") == (1,)
 
 
@@ -275,17 +279,19 @@ def test_unlisted_rows_are_live_and_were_not_met(database: Database) -> None:
     def unlisted() -> tuple[list[int], int]:
         return database.transaction(
             lambda c: (
-                [row.id for row in verdicts.unlisted(c, NOTES, Resource.LISTINGS, deep=True)],
-                verdicts.count_unlisted(c, NOTES, Resource.LISTINGS, deep=True),
+                [row.id for row in verify_findings.unlisted(c, NOTES, Resource.LISTINGS, deep=True)],
+                verify_findings.count_unlisted(c, NOTES, Resource.LISTINGS, deep=True),
             )
         )
 
     assert unlisted() == ([2, 3], 2)
     number = next(NOTES.pages)
-    added = database.transaction(lambda c: verdicts.add_unlisted(c, NOTES, Resource.LISTINGS, deep=True, page=number))
+    added = database.transaction(
+        lambda c: verify_findings.add_unlisted(c, NOTES, Resource.LISTINGS, deep=True, page=number)
+    )
     assert added == 2
     assert unlisted() == ([], 0)
-    tally = database.transaction(lambda c: verdicts.tally(c, NOTES, Resource.LISTINGS))
+    tally = database.transaction(lambda c: verify_findings.tally(c, NOTES, Resource.LISTINGS))
     assert (tally.counts[Verdict.EXTRA], tally.counts[Verdict.EQUAL]) == (2, 1)
 
 

@@ -8,12 +8,12 @@ import pytest
 import sqlalchemy as sa
 from tests.store.samples import add_account, at, one
 
-from hostaway_sync.records import Change, Counts, Oddities, Resource
-from hostaway_sync.store import walks
+from hostaway_sync.model.records import Change, Counts, Oddities, Resource
+from hostaway_sync.store.records import walks
 from hostaway_sync.store.tables import walk_pages
 
 if TYPE_CHECKING:
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 RUN, LATER_RUN = uuid.UUID(int=1), uuid.UUID(int=2)
 WALK, OTHER_WALK = uuid.UUID(int=101), uuid.UUID(int=102)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from hostaway_sync.calls import Bucket, Grant, Priority
 from hostaway_sync.errors import SourceError
-from hostaway_sync.records import Token
-from hostaway_sync.source.access import Access, Pass
-from hostaway_sync.source.departure import Departure
+from hostaway_sync.model.api_calls import Bucket, Grant, Priority
+from hostaway_sync.model.records import Token
+from hostaway_sync.platforms.hostaway.http.pacing import Departure
+from hostaway_sync.platforms.hostaway.http.token import Access, Pass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

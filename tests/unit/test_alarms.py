@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.alarms import TOLD_EVERY, Alarm, AlarmKind, Cause, Seen, after
-from hostaway_sync.records import Counts, Mode, Resource, ResourceReport, RunReport, RunState
-from hostaway_sync.store.certificates import weightiest
-from hostaway_sync.store.facts import Certificate
-from hostaway_sync.sync.alarms import seen
-from hostaway_sync.sync.outcome import endings, failures, outcome
+from hostaway_sync.model.alarms import TOLD_EVERY, Alarm, AlarmKind, Cause, Seen, after
+from hostaway_sync.model.records import Counts, Mode, Resource, ResourceReport, RunReport, RunState
+from hostaway_sync.model.status import Certificate
+from hostaway_sync.store.runs.certificates import weightiest
+from hostaway_sync.sync.reporting.alarms import seen
+from hostaway_sync.sync.reporting.outcome import endings, failures, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

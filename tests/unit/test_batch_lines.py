@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hostaway_sync.intents import Way
-from hostaway_sync.sending.batch import Line, read_lines
+from hostaway_sync.messages.batch_file import Line, read_lines
+from hostaway_sync.model.messages import Way
 
 GOOD: dict[str, Any] = {"reservation_id": 41, "text": "Hello\n\n🗝️", "key": "a"}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hostaway_sync import bounded_files
-from hostaway_sync.environment import Environment, read_environment
+from hostaway_sync.environment import bounded_files
+from hostaway_sync.environment.variables import Environment, read_environment
 from hostaway_sync.errors import ConfigurationError
 
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from hostaway_sync.calls import Bucket
-from hostaway_sync.source.budget import Call, Limits, buckets, exhausted, lowered
+from hostaway_sync.model.api_calls import Bucket
+from hostaway_sync.platforms.hostaway.http.limits import Call, Limits, buckets, exhausted, lowered
 
 TEN = timedelta(seconds=10)
 LIMITS = Limits(address=(15, TEN), account=(20, TEN), send=(30, timedelta(seconds=60)))

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hostaway_sync.circumstances import add, carried, circumstances, current
-from hostaway_sync.deliveries import REQUEST_ID, request_id_in
+from hostaway_sync.model.deliveries import REQUEST_ID, request_id_in
+from hostaway_sync.observability.log_context import add, carried, circumstances, current
 
 
 def test_blocks_add_up_and_end() -> None:

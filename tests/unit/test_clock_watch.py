@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.store.clock_watch import ClockWatch
+from hostaway_sync.store.postgres.clock_watch import ClockWatch
 
 START = datetime(2026, 11, 30, 12, tzinfo=UTC)
 SECONDS = st.floats(0, 3600)

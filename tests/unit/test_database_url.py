@@ -9,7 +9,7 @@ from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
 from hostaway_sync.errors import ConfigurationError
-from hostaway_sync.store.database_url import parse_database_url
+from hostaway_sync.store.connection.database_url import parse_database_url
 
 SECRET = "hunter2"  # noqa: S105  (it must not show up anywhere)
 ENCODED = "p%40%2F%20%25"

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hostaway_sync.deliveries import LogEntry, Target
-from hostaway_sync.records import Resource
-from hostaway_sync.source.delivery_log import LIMIT, MAX_PAGES, read_log
-from hostaway_sync.source.protocol import Listing
-from hostaway_sync.webhooks.auditing import is_lost, newest
+from hostaway_sync.model.deliveries import LogEntry, Target
+from hostaway_sync.model.records import Resource
+from hostaway_sync.platforms.hostaway.http.protocol import Listing
+from hostaway_sync.platforms.hostaway.webhooks.delivery_log import LIMIT, MAX_PAGES, read_log
+from hostaway_sync.webhooks.registration.delivery_audit import is_lost, newest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.cli import output
-from hostaway_sync.cli.discretion import HIDDEN, Discretion, hidden
-from hostaway_sync.sentences import hide_fields, is_private
+from hostaway_sync.cli.ui import output
+from hostaway_sync.observability.log_redaction import HIDDEN, Discretion, hidden
+from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
+from hostaway_sync.safe_text import hide_fields, is_private
 from hostaway_sync.settings import load_settings
-from hostaway_sync.source.personal_data import VOCABULARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +103,7 @@ def test_no_line_names_a_guest(lines: io.StringIO) -> None:
     assert said.count("41200077") == 5
     assert "account 70001 failed at 2026-11-20 18:44:15" in said
     assert "RuntimeError" in said
-    assert "test_discretion.py" in said
+    assert "test_log_redaction.py" in said
 
 
 def test_fields_are_known_by_their_names() -> None:

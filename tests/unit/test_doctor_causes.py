@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-from hostaway_sync.doctor import judging
+from hostaway_sync.doctor import checks
 from hostaway_sync.doctor.causes import KEY_RING, by_cause, explained, has_trouble, left_out
-from hostaway_sync.doctor.facts import Finding, Grade, Proof, Proofs
+from hostaway_sync.doctor.findings import Finding, Grade, Proof, Proofs
 
 
 def test_what_has_one_cause_is_one_finding() -> None:
     """Fifty accounts whose secrets do not open are one trouble, and a new secret is no cure for it."""
     proofs = [Proof(number, f"account {number}: the key is not there", cause=KEY_RING) for number in range(50)]
-    (finding,) = judging.of_tokens(Proofs(tuple(proofs)))
+    (finding,) = checks.of_tokens(Proofs(tuple(proofs)))
     assert (finding.grade, finding.advice, finding.account_id) == (Grade.TROUBLE, None, None)
     assert finding.says == "account 0: the key is not there; 49 accounts more"
 
@@ -22,7 +22,7 @@ def test_what_was_found_already_is_not_looked_at() -> None:
         Proof(4, "account 4: refused"),
         Proof(5),
     )
-    findings = list(judging.of_tokens(Proofs(found), {KEY_RING}))
+    findings = list(checks.of_tokens(Proofs(found), {KEY_RING}))
     assert [one.grade for one in findings] == [Grade.TROUBLE, Grade.TROUBLE, Grade.HINT, Grade.OK]
     assert findings[2] == left_out("token", "2 accounts, because of the key ring")
     assert [one.account_id for one in findings[:2]] == [2, 4]
@@ -30,7 +30,7 @@ def test_what_was_found_already_is_not_looked_at() -> None:
 
 def test_a_receiver_that_is_away_is_one_trouble() -> None:
     """All accounts share it, and what to do is the same."""
-    (finding,) = judging.of_round_trips(
+    (finding,) = checks.of_round_trips(
         Proofs(tuple(Proof(number, f"account {number}'s receiver: no", cause="host: no") for number in (7, 8)))
     )
     assert finding.advice is not None

@@ -6,13 +6,23 @@ from typing import Any
 
 import pytest
 
-from hostaway_sync.doctor import judging
+from hostaway_sync.doctor import checks
 from hostaway_sync.doctor.causes import left_out
-from hostaway_sync.doctor.facts import Finding, Grade, Keys, Premises, Proof, Proofs, Pulse, Schedule, Space
+from hostaway_sync.doctor.findings import (
+    Finding,
+    Grade,
+    Keys,
+    Premises,
+    Proof,
+    Proofs,
+    Pulse,
+    Schedule,
+    Space,
+)
 from hostaway_sync.errors import ConfigurationError, SchemaOutdated, StoreUnavailable
-from hostaway_sync.store.facts import AccountFacts, BucketUse, Deferred, Overview, Server
-from hostaway_sync.store.outage import Outage
-from hostaway_sync.store.pooling import SENTENCE
+from hostaway_sync.model.circuit_breaker import Outage
+from hostaway_sync.model.status import AccountFacts, BucketUse, Deferred, Overview, Server
+from hostaway_sync.store.connection.pooler import SENTENCE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HERE = Premises("/srv/mirror", is_embedded=False, api_url="https://api.example.org/v1")
@@ -57,7 +67,7 @@ def said(found: Any) -> str:
 )
 def test_database_is_judged(changed: dict[str, Any], premises: Premises, expected: list[Grade], words: str) -> None:
     """Rights, revision, a replica and crowding are each named with their cure."""
-    found = list(judging.of_database(replace(SERVER, **changed), premises))
+    found = list(checks.of_database(replace(SERVER, **changed), premises))
     assert grades(found) == expected
     assert words in said(found)
 
@@ -77,7 +87,7 @@ def test_database_is_judged(changed: dict[str, Any], premises: Premises, expecte
 )
 def test_keys_are_judged(keys: Keys, expected: list[Grade], words: str) -> None:
     """A lost key and an open secret are trouble, keys left over are a hint."""
-    found = list(judging.of_keys(keys))
+    found = list(checks.of_keys(keys))
     assert grades(found) == expected
     assert words in said(found)
 
@@ -95,7 +105,7 @@ def test_keys_are_judged(keys: Keys, expected: list[Grade], words: str) -> None:
 )
 def test_pulse_is_judged(pulse: Pulse, expected: list[Grade], words: str) -> None:
     """An answer of any kind but a failure is well, and its time is held against both clocks."""
-    found = list(judging.of_pulse(pulse, HERE))
+    found = list(checks.of_pulse(pulse, HERE))
     assert grades(found) == expected
     assert words in said(found)
 
@@ -103,7 +113,7 @@ def test_pulse_is_judged(pulse: Pulse, expected: list[Grade], words: str) -> Non
 def test_accounts_that_are_well_are_one_finding() -> None:
     """Each account that is refused is named with what to type, the others are counted."""
     proofs = Proofs((Proof(1), Proof(2, "account 2: refused"), Proof(3, "limited", is_for_now=True), Proof(4)), 5)
-    found = list(judging.of_tokens(proofs))
+    found = list(checks.of_tokens(proofs))
     assert grades(found) == [TROUBLE, HINT, HINT, OK]
     assert found[0].account_id == 2
     assert "account update 2" in said(found)
@@ -113,14 +123,14 @@ def test_accounts_that_are_well_are_one_finding() -> None:
 
 def test_nobody_to_ask_is_no_trouble() -> None:
     """Without accounts there is no token, and without registrations no webhook to be wrong."""
-    assert said(judging.of_tokens(Proofs(()))) == "no active accounts None"
-    assert grades(judging.of_round_trips(Proofs(()))) == [OK]
-    assert grades(judging.of_tokens(Proofs((Proof(1, "no"),)))) == [TROUBLE]
+    assert said(checks.of_tokens(Proofs(()))) == "no active accounts None"
+    assert grades(checks.of_round_trips(Proofs(()))) == [OK]
+    assert grades(checks.of_tokens(Proofs((Proof(1, "no"),)))) == [TROUBLE]
 
 
 def test_receiver_that_nobody_reaches_is_trouble() -> None:
     """A round trip that fails is named with its account."""
-    (finding,) = judging.of_round_trips(Proofs((Proof(7, "account 7's receiver is away"),)))
+    (finding,) = checks.of_round_trips(Proofs((Proof(7, "account 7's receiver is away"),)))
     assert (finding.grade, finding.account_id) == (TROUBLE, 7)
     assert "webhooks check 7" in str(finding.advice)
 
@@ -176,7 +186,7 @@ def overview(*accounts: AccountFacts, address: BucketUse | None = USE) -> Overvi
 )
 def test_tables_are_judged(known: Overview, expected: dict[str, Grade], words: str) -> None:
     """Budget, queue and last successes each have their finding, with the worst of it last in its check."""
-    found = list(judging.of_overview(known))
+    found = list(checks.of_overview(known))
     assert {finding.check: finding.grade for finding in found} == expected
     assert words in said(found)
 
@@ -195,15 +205,15 @@ def test_tables_are_judged(known: Overview, expected: dict[str, Grade], words: s
 )
 def test_room_is_judged(free: float, is_writable: bool | None, premises: Premises, expected: list[Grade]) -> None:  # noqa: FBT001  (a case)
     """Little room is a hint where the database is, none is trouble, and so is a directory of somebody else's."""
-    space = Space("/srv/mirror", int(free * judging.GIB), 100 * judging.GIB, is_writable)
-    assert grades(judging.of_space(space, premises)) == expected
+    space = Space("/srv/mirror", int(free * checks.GIB), 100 * checks.GIB, is_writable)
+    assert grades(checks.of_space(space, premises)) == expected
 
 
 def test_missing_schedule_is_a_hint() -> None:
     """Another machine may start the runs, so that a crontab without ours is no trouble."""
-    assert grades(judging.of_schedule(Schedule(("/etc/cron.d/mirror",)))) == [OK]
-    assert grades(judging.of_schedule(Schedule(()))) == [HINT]
-    assert "(not readable: /etc/cron.d/x)" in said(judging.of_schedule(Schedule((), ("/etc/cron.d/x",))))
+    assert grades(checks.of_schedule(Schedule(("/etc/cron.d/mirror",)))) == [OK]
+    assert grades(checks.of_schedule(Schedule(()))) == [HINT]
+    assert "(not readable: /etc/cron.d/x)" in said(checks.of_schedule(Schedule((), ("/etc/cron.d/x",))))
 
 
 @pytest.mark.parametrize(
@@ -220,7 +230,7 @@ def test_missing_schedule_is_a_hint() -> None:
 )
 def test_lines_that_start_runs_are_known(text: str, expected: bool) -> None:  # noqa: FBT001  (a case)
     """A comment starts nothing, and neither does a command that only works off a queue."""
-    assert judging.starts_runs(text) is expected
+    assert checks.starts_runs(text) is expected
 
 
 @pytest.mark.parametrize(
@@ -234,21 +244,21 @@ def test_lines_that_start_runs_are_known(text: str, expected: bool) -> None:  # 
 )
 def test_what_says_itself_what_to_do_gets_no_other_advice(error: Exception, says: str, advice: str | None) -> None:
     """A pooler that mixes sessions runs well: to look whether it runs would lead away from its setting."""
-    assert judging.failed("database", error, "start it") == Finding("database", TROUBLE, says, advice)
+    assert checks.failed("database", error, "start it") == Finding("database", TROUBLE, says, advice)
 
 
 def test_worst_stands_first() -> None:
     """Findings are sorted by grade, and otherwise stay in their order."""
-    found = [Finding("a", OK, ""), left_out("b", "c"), judging.failed("d", OSError("e")), Finding("f", OK, "")]
-    assert [finding.check for finding in judging.worst_first(found)] == ["d", "b", "a", "f"]
+    found = [Finding("a", OK, ""), left_out("b", "c"), checks.failed("d", OSError("e")), Finding("f", OK, "")]
+    assert [finding.check for finding in checks.worst_first(found)] == ["d", "b", "a", "f"]
 
 
 def test_source_that_nobody_asks_is_trouble() -> None:
     """While the source counts as away runs end at once, and doctor says since when; single failures are nothing."""
     failing = Outage(3, NOW, NOW, "it answered 503")
     away = replace(failing, away_since=NOW - timedelta(minutes=9), probe_at=NOW)
-    assert "source" not in [one.check for one in judging.of_overview(replace(overview(WELL), outage=failing))]
-    first, *_ = judging.of_overview(replace(overview(WELL), outage=away))
+    assert "source" not in [one.check for one in checks.of_overview(replace(overview(WELL), outage=failing))]
+    first, *_ = checks.of_overview(replace(overview(WELL), outage=away))
     assert (first.check, first.grade) == ("source", TROUBLE)
     assert "has not answered since 9 min ago: it answered 503" in first.says
 
@@ -256,7 +266,7 @@ def test_source_that_nobody_asks_is_trouble() -> None:
 def test_a_file_that_every_user_may_read_is_a_hint() -> None:
     """It is read all the same: what is in it may be no secret."""
     premises = Premises("/data", is_embedded=True, api_url="", files=(("/a/.env", 0o644), ("/b/key", 0o640)))
-    (finding,) = judging.of_files(premises)
+    (finding,) = checks.of_files(premises)
     assert finding.grade is HINT
     assert "/a/.env" in finding.says
     assert finding.advice == "`chmod o-r /a/.env`, if a secret is in it"

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from hostaway_sync.environment import PREFIX, Environment, read_environment
+from hostaway_sync.environment.variables import PREFIX, Environment, read_environment
 from hostaway_sync.errors import ConfigurationError, UnknownSettings
 from hostaway_sync.settings import FILE_FIELDS, known_names, load_settings
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from hostaway_sync.deliveries import Target
-from hostaway_sync.records import Resource
-from hostaway_sync.source.events import LONGEST_NAME, ROUTES, read_event
+from hostaway_sync.model.deliveries import Target
+from hostaway_sync.model.records import Resource
+from hostaway_sync.platforms.hostaway.webhooks.events import LONGEST_NAME, ROUTES, read_event
 
 ACCOUNT = 70001
 RESERVATION = Target(Resource.RESERVATIONS, 41200077)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from hostaway_sync import metrics
-from hostaway_sync.exposition import FILE, exposition, write_textfile
-from hostaway_sync.meter import Meter, Sample
+from hostaway_sync.observability import metric_catalog
+from hostaway_sync.observability.meter import Meter, Sample
+from hostaway_sync.observability.prometheus import FILE, exposition, write_textfile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,12 +28,12 @@ def numbers(text: str) -> Numbers:
 def one_run(seconds: float = 0.3) -> Meter:
     """Give what one run measures."""
     meter = Meter()
-    meter.count(metrics.API_REQUESTS, "GET", "/reservations/{id}", "200")
-    meter.observe(metrics.DATABASE_SECONDS, "select", seconds=seconds)
+    meter.count(metric_catalog.API_REQUESTS, "GET", "/reservations/{id}", "200")
+    meter.observe(metric_catalog.DATABASE_SECONDS, "select", seconds=seconds)
     return meter
 
 
-def value(found: Numbers, metric: metrics.Metric, suffix: str = "", **labels: str) -> float | None:
+def value(found: Numbers, metric: metric_catalog.Metric, suffix: str = "", **labels: str) -> float | None:
     """Give one number; None when it is not there."""
     return found.get((metric.name + suffix, frozenset(labels.items())))
 
@@ -42,26 +42,27 @@ def test_a_histogram_adds_up() -> None:
     """A duration is in every bucket that it fits into, a bound included."""
     meter = Meter()
     for seconds in (0.001, 0.002, 0.0025, 99.0):
-        meter.observe(metrics.DELIVERY_SECONDS, seconds=seconds)
+        meter.observe(metric_catalog.DELIVERY_SECONDS, seconds=seconds)
     found = numbers(exposition(meter.samples()).decode())
     buckets = {
-        bound: value(found, metrics.DELIVERY_SECONDS, "_bucket", le=bound) for bound in ("0.001", "0.0025", "+Inf")
+        bound: value(found, metric_catalog.DELIVERY_SECONDS, "_bucket", le=bound)
+        for bound in ("0.001", "0.0025", "+Inf")
     }
     assert buckets == {"0.001": 1, "0.0025": 3, "+Inf": 4}
-    assert value(found, metrics.DELIVERY_SECONDS, "_count") == 4
-    assert value(found, metrics.DELIVERY_SECONDS, "_sum") == pytest.approx(99.0055)
+    assert value(found, metric_catalog.DELIVERY_SECONDS, "_count") == 4
+    assert value(found, metric_catalog.DELIVERY_SECONDS, "_sum") == pytest.approx(99.0055)
 
 
 def test_runs_add_to_what_was_measured_before(tmp_path: Path) -> None:
     """Counters grow from run to run, as a standing process's would; what is stored is as the last one found it."""
     for accounts in (3.0, 2.0):
-        write_textfile(tmp_path, one_run().samples(), [Sample(metrics.ACCOUNTS, ("active",), accounts)])
+        write_textfile(tmp_path, one_run().samples(), [Sample(metric_catalog.ACCOUNTS, ("active",), accounts)])
     found = numbers((tmp_path / FILE).read_text())
     request = {"method": "GET", "route": "/reservations/{id}", "status": "200"}
-    assert value(found, metrics.API_REQUESTS, **request) == 2
-    assert value(found, metrics.DATABASE_SECONDS, "_bucket", operation="select", le="0.5") == 2
-    assert value(found, metrics.DATABASE_SECONDS, "_sum", operation="select") == pytest.approx(0.6)
-    assert value(found, metrics.ACCOUNTS, state="active") == 2
+    assert value(found, metric_catalog.API_REQUESTS, **request) == 2
+    assert value(found, metric_catalog.DATABASE_SECONDS, "_bucket", operation="select", le="0.5") == 2
+    assert value(found, metric_catalog.DATABASE_SECONDS, "_sum", operation="select") == pytest.approx(0.6)
+    assert value(found, metric_catalog.ACCOUNTS, state="active") == 2
 
 
 def test_the_file_is_replaced_whole_and_may_be_read_by_all(tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_runs_that_end_together_lose_no_count(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     found = numbers((tmp_path / FILE).read_text())
-    assert value(found, metrics.DATABASE_SECONDS, "_count", operation="select") == 8
+    assert value(found, metric_catalog.DATABASE_SECONDS, "_count", operation="select") == 8
 
 
 @pytest.mark.parametrize(

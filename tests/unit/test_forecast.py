@@ -7,9 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.records import Resource
-from hostaway_sync.store.facts import AccountFacts, Recent, Rows
-from hostaway_sync.sync.forecast import Terms, forecast, list_calls, load, need, runs_a_day, threads_a_sweep
+from hostaway_sync.model.capacity import (
+    Terms,
+    forecast,
+    list_calls,
+    load,
+    need,
+    runs_a_day,
+    threads_a_sweep,
+)
+from hostaway_sync.model.records import Resource
+from hostaway_sync.model.status import AccountFacts, Recent, Rows
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -6,9 +6,19 @@ from typing import Any
 
 import pytest
 
-from hostaway_sync.records import Mode, Resource, RunState
-from hostaway_sync.store.doubts import Doubt, Doubts
-from hostaway_sync.store.facts import (
+from hostaway_sync.model.doubts import Doubt, Doubts
+from hostaway_sync.model.health import (
+    LATE_AFTER,
+    UNWORKED_AFTER,
+    Condition,
+    age,
+    ago,
+    is_silent,
+    judge,
+    rank,
+)
+from hostaway_sync.model.records import Mode, Resource, RunState
+from hostaway_sync.model.status import (
     AccountFacts,
     BucketUse,
     Certificate,
@@ -21,7 +31,6 @@ from hostaway_sync.store.facts import (
     Recent,
     Silence,
 )
-from hostaway_sync.sync.health import LATE_AFTER, UNWORKED_AFTER, Condition, age, ago, is_silent, judge, rank
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

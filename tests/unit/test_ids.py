@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.ids import LARGEST_ID, read_id
+from hostaway_sync.model.ids import LARGEST_ID, read_id
 
 
 @given(st.integers(1, LARGEST_ID))

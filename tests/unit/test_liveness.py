@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.intents import IntentState
-from hostaway_sync.store.liveness import LEAVES_WITHIN, LONGEST_REQUEST, has_ended, is_too_late
+from hostaway_sync.model.messages import IntentState
+from hostaway_sync.store.messages.liveness import (
+    LEAVES_WITHIN,
+    LONGEST_REQUEST,
+    has_ended,
+    is_too_late,
+)
 
 SENDING, PENDING = IntentState.SENDING, IntentState.PENDING
 LATE = LONGEST_REQUEST + timedelta(seconds=1)

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hostaway_sync.records import Mark, Mode, Resource
-from hostaway_sync.store.facts import Outlook
+from hostaway_sync.model.records import Mark, Mode, Resource
+from hostaway_sync.model.status import Outlook
 from hostaway_sync.sync import plan
-from hostaway_sync.sync.order import shortest_first
+from hostaway_sync.sync.account_order import shortest_first
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from hostaway_sync.store.outage import (
+from hostaway_sync.model.circuit_breaker import (
     FIRST_PROBE,
     IN_A_ROW,
     LONGEST_PAUSE,

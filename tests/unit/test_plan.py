@@ -6,8 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync import errors, moments
-from hostaway_sync.records import Counts, Mark, Mode, Oddities, Page, Record, Resource, ResourceReport, RunState, Shape
+from hostaway_sync import errors
+from hostaway_sync.model import timestamps
+from hostaway_sync.model.records import (
+    Counts,
+    Mark,
+    Mode,
+    Oddities,
+    Page,
+    Record,
+    Resource,
+    ResourceReport,
+    RunState,
+    Shape,
+)
 from hostaway_sync.sync import plan
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -157,7 +169,7 @@ def test_a_run_is_incremental_when_all_it_is_asked_for_was_swept(
 
 def test_a_list_is_read_from_a_little_below_its_watermark() -> None:
     """Only in incremental runs, and only where there is one."""
-    assert plan.since(Mark(NOON, NOON), is_whole=False) == NOON - moments.LAG
+    assert plan.since(Mark(NOON, NOON), is_whole=False) == NOON - timestamps.LAG
     assert plan.since(Mark(None, NOON), is_whole=False) is None
     assert plan.since(None, is_whole=False) is None
     assert plan.since(Mark(NOON, NOON), is_whole=True) is None
@@ -200,17 +212,17 @@ def test_what_could_not_be_stored_as_it_is_never_goes_by_in_silence() -> None:
 def test_a_stamp_too_far_ahead_sets_no_watermark(ahead: timedelta) -> None:
     """The next one below it does; one that is ahead by the lag is the source's clock, and cut to the signpost."""
     asked_at, below = NOON, NOON - timedelta(hours=1)
-    assert plan.watermark(page(moments.later(asked_at, ahead), below), NOON) == below
-    assert plan.watermark(page(moments.later(asked_at, ahead)), NOON) is None
+    assert plan.watermark(page(timestamps.later(asked_at, ahead), below), NOON) == below
+    assert plan.watermark(page(timestamps.later(asked_at, ahead)), NOON) is None
     assert plan.watermark(page(asked_at + timedelta(minutes=15), below), NOON) == NOON
 
 
-@pytest.mark.parametrize("mark", [moments.EARLIEST, moments.EARLIEST + timedelta(minutes=1), moments.LATEST])
+@pytest.mark.parametrize("mark", [timestamps.EARLIEST, timestamps.EARLIEST + timedelta(minutes=1), timestamps.LATEST])
 def test_a_watermark_at_an_end_of_time_can_be_read_from(mark: datetime) -> None:
     """A stamp of year 1 has nothing before it."""
     found = plan.since(Mark(mark, None), is_whole=False)
     assert found is not None
-    assert moments.EARLIEST <= found <= mark
+    assert timestamps.EARLIEST <= found <= mark
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hostaway_sync.store.pooling import is_shared
+from hostaway_sync.store.connection.pooler import is_shared
 
 
 @pytest.mark.parametrize(

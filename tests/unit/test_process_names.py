@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.store.process_names import has_died, is_dead, this_process
+from hostaway_sync.store.processes.names import has_died, is_dead, this_process
 
 HERE = "near/boot/pid:[1]"
 WORDS = st.text("abc:[]-.0123456789", min_size=1, max_size=12)

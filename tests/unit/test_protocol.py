@@ -20,12 +20,12 @@ from hostaway_sync.errors import (
     SourceUnavailable,
     TokenRejected,
 )
-from hostaway_sync.source.protocol import Listing, decode_list, decode_token
+from hostaway_sync.platforms.hostaway.http.protocol import Listing, decode_list, decode_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hostaway_sync.records import Token
+    from hostaway_sync.model.records import Token
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 PAGE = b'{"status":"success","result":[{"id":1}, {"id":2}],"count":7,"limit":2,"offset":0}'

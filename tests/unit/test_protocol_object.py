@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from hostaway_sync.errors import NotFound, RequestRejected, SourceUnavailable, TokenRejected
-from hostaway_sync.source.protocol import decode_object, decode_result
+from hostaway_sync.platforms.hostaway.http.protocol import decode_object, decode_result
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync import errors
-from hostaway_sync.deliveries import Target
-from hostaway_sync.queue.policy import Action, Policy, Verdict
-from hostaway_sync.records import Resource
+from hostaway_sync.model.deliveries import Target
+from hostaway_sync.model.records import Resource
+from hostaway_sync.queue.retry_policy import Action, Policy, Verdict
 from hostaway_sync.store.jobs import Job
 
 NOTHING = timedelta(0)

@@ -10,7 +10,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from hostaway_sync.errors import UsageError
-from hostaway_sync.sending.quiet import QuietHours, quiet_until, read_hours
+from hostaway_sync.messages.quiet_hours import QuietHours, quiet_until, read_hours
 
 ZONES = sorted(available_timezones() - {"localtime"})
 HOURS = st.tuples(st.integers(0, 23), st.integers(0, 23)).filter(lambda pair: pair[0] != pair[1])

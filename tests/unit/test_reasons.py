@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from hostaway_sync.records import Mark, Resource
-from hostaway_sync.sync import reasons
+from hostaway_sync.model.records import Mark, Resource
+from hostaway_sync.sync.reporting import reasons
 
 NOW = datetime(2026, 11, 22, 2, tzinfo=UTC)
 SWEPT = Mark(NOW, NOW - timedelta(hours=21))

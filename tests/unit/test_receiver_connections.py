@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.webhooks.connection import MOST_CONNECTIONS, most_connections
+from hostaway_sync.webhooks.server.connection_limits import MOST_CONNECTIONS, most_connections
 
 
 @given(st.integers(1, 2**20))

@@ -8,13 +8,13 @@ import pytest
 from pydantic import SecretStr
 
 from hostaway_sync.errors import SecretError, StoreUnavailable
-from hostaway_sync.store.hooks import Credentials
-from hostaway_sync.webhooks.doorkeeper import BELIEVED_FOR, DISTANCE, Doorkeeper, Entry, keys_of
+from hostaway_sync.store.webhooks.credentials import Credentials
+from hostaway_sync.webhooks.server.auth import BELIEVED_FOR, DISTANCE, Doorkeeper, Entry, keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hostaway_sync.webhooks.doorkeeper import Keys
+    from hostaway_sync.webhooks.server.auth import Keys
 
 ACCOUNT = 70001
 

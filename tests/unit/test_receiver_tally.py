@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hostaway_sync.meter import Meter
-from hostaway_sync.webhooks.sparse_log import BETWEEN_LINES
-from hostaway_sync.webhooks.tally import Outcome, Tally
+from hostaway_sync.observability.meter import Meter
+from hostaway_sync.webhooks.server.outcomes import Outcome, Tally
+from hostaway_sync.webhooks.server.sparse_log import BETWEEN_LINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,16 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hostaway_sync.app.mirror import Mirror
 from hostaway_sync.doctor import examine
 from hostaway_sync.errors import ConfigurationError
-from hostaway_sync.mirror import Mirror
-from hostaway_sync.records import Resource
-from hostaway_sync.redaction import MARK_BYTES, Redaction, Rule, parse, require_needed, written
-from hostaway_sync.redaction import hides_at_least as hides
+from hostaway_sync.model.records import Resource
+from hostaway_sync.model.redaction import (
+    MARK_BYTES,
+    Redaction,
+    Rule,
+    parse,
+    require_needed,
+    written,
+)
+from hostaway_sync.model.redaction import hides_at_least as hides
+from hostaway_sync.platforms.hostaway.parsing.resources import SPECS, as_record
+from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 from hostaway_sync.settings import Settings, load_settings
-from hostaway_sync.source.personal_data import VOCABULARY
-from hostaway_sync.source.resources import SPECS, as_record
-from hostaway_sync.store import erasure
+from hostaway_sync.store.privacy import erasure_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,12 +178,12 @@ def test_only_nights_and_money_stay_of_a_forgotten_guest() -> None:
         "taxAmount": {"paid by": "Ida"},
         "tomorrow": "Ida",
     }
-    stays = erasure.remains(Resource.RESERVATIONS, json.dumps(payload), VOCABULARY)
+    stays = erasure_rules.remains(Resource.RESERVATIONS, json.dumps(payload), VOCABULARY)
     kept = ("id", "arrivalDate", "status", "totalPrice", "cleaningFee")
     assert json.loads(stays) == {key: payload[key] for key in kept}
-    assert erasure.remains(Resource.RESERVATIONS, stays, VOCABULARY) == stays
-    assert erasure.remains(Resource.MESSAGES, '{"body": "Ida", "id": 1}', VOCABULARY) == '{"body":"","id":1}'
-    assert erasure.remains(Resource.CONVERSATIONS, "[]", VOCABULARY) == "{}"
+    assert erasure_rules.remains(Resource.RESERVATIONS, stays, VOCABULARY) == stays
+    assert erasure_rules.remains(Resource.MESSAGES, '{"body": "Ida", "id": 1}', VOCABULARY) == '{"body":"","id":1}'
+    assert erasure_rules.remains(Resource.CONVERSATIONS, "[]", VOCABULARY) == "{}"
 
 
 KEYS = st.sampled_from("abc")

@@ -10,9 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.records import Record, Resource
-from hostaway_sync.source.resources import SPECS, as_record, list_of, object_path
-from hostaway_sync.source.rows import LateRecords, as_row
+from hostaway_sync.model.records import Record, Resource
+from hostaway_sync.platforms.hostaway.paging.rows import LateRecords, as_row
+from hostaway_sync.platforms.hostaway.parsing.resources import (
+    SPECS,
+    as_record,
+    list_of,
+    object_path,
+)
 
 RESERVATION = SPECS[Resource.RESERVATIONS]
 MESSAGE = SPECS[Resource.MESSAGES]

@@ -18,7 +18,7 @@ from hostaway_sync.errors import (
     SourceUnavailable,
     TokenRejected,
 )
-from hostaway_sync.source.retry import Patience, wait_for
+from hostaway_sync.platforms.hostaway.http.retry_policy import Patience, wait_for
 
 ZERO = timedelta(0)
 

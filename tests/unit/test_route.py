@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from hostaway_sync.environment.proxy_route import certificates, is_this_machine, proxy_for
 from hostaway_sync.errors import ConfigurationError
-from hostaway_sync.route import certificates, is_this_machine, proxy_for
-from hostaway_sync.source.exchange import _http_client
+from hostaway_sync.platforms.hostaway.http.transport import _http_client
 
 API = "https://api.hostaway.com/v1"
 PROXY = "http://proxy.example:3128"

@@ -16,7 +16,16 @@ from keyring.backends import chainer, fail, null
 from pydantic import SecretStr
 
 from hostaway_sync.errors import KeyMissing, SecretError
-from hostaway_sync.secrets import KEY_FILE, KEYRING_ENTRY, KeyFile, KeyRing, Place, find_key_ring, plain_text, search
+from hostaway_sync.secrets import (
+    KEY_FILE,
+    KEYRING_ENTRY,
+    KeyFile,
+    KeyRing,
+    Place,
+    find_key_ring,
+    find_keys,
+    plain_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -374,7 +383,7 @@ def test_a_keyring_that_prompts_hangs_nobody(monkeypatch: pytest.MonkeyPatch, tm
     """Under cron nobody types the password it waits for."""
     desktop = Prompting()
     sit_at(monkeypatch, desktop, None)
-    monkeypatch.setattr(search, "KEYRING_PATIENCE", 0.01)
+    monkeypatch.setattr(find_keys, "KEYRING_PATIENCE", 0.01)
     with pytest.raises(SecretError, match="it did not answer within seconds: is it locked"):
         find_key_ring(None, tmp_path, may_create=True, use_keyring=True)
     desktop.typed.set()

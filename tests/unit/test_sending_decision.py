@@ -10,14 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.intents import Intent, IntentState, Said, Way, Wish
-from hostaway_sync.sending.decision import (
-    Decision,
-    Step,
-    decide,
-    is_another_look,
-    match,
-)
+from hostaway_sync.messages.decision import Decision, Step, decide, is_another_look, match
+from hostaway_sync.model.messages import Intent, IntentState, Said, Way, Wish
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)

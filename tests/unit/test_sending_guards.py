@@ -7,8 +7,8 @@ from datetime import date, timedelta
 import pytest
 
 from hostaway_sync.errors import MessageRefused, UsageError
-from hostaway_sync.sending import guards
-from hostaway_sync.source.statuses import OFF
+from hostaway_sync.messages import guards
+from hostaway_sync.platforms.hostaway.statuses import OFF
 
 TODAY = date(2026, 3, 1)
 DAY = timedelta(days=1)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.errors import HostawaySyncError, RateLimited, RunIncomplete, SourceUnavailable
-from hostaway_sync.failures import sentence_of, traceback_of
-from hostaway_sync.sentences import HIDDEN, LONGEST_QUOTE, hidden, one_line, quoted, visible
+from hostaway_sync.observability.exception_text import sentence_of, traceback_of
+from hostaway_sync.safe_text import HIDDEN, LONGEST_QUOTE, hidden, one_line, quoted, visible
 
 WHO, TWO = "ida berg", "two of Ida Berg"
 ROW = f"cannot read '{WHO}'\nDETAIL: Failing row contains ({WHO})."
@@ -159,7 +159,7 @@ def test_an_exception_of_others_is_told_without_its_words() -> None:
         "ValueError: invalid literal for int() with base 10: …",
         "KeyError",
         "SourceUnavailable: the answer was torn",
-        "test_sentences.py",
+        "test_safe_text.py",
     ):
         assert words in told
     assert sentence_of(ValueError("no 'ida berg'\nida")) == "unexpected ValueError: no …"

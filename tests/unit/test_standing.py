@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hostaway_sync.store.standing import MOVED, MOVING, SENTENCES, Mark
+from hostaway_sync.store.schema.move_mark import MOVED, MOVING, SENTENCES, Mark
 
 
 @pytest.mark.parametrize("kind", [MOVED, MOVING])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hostaway_sync.source.pages import Answer, Outcome, Positions, Row, Walk
-from hostaway_sync.source.steps import Steps
+from hostaway_sync.platforms.hostaway.paging.request_labels import Steps
+from hostaway_sync.platforms.hostaway.paging.walk import Answer, Outcome, Positions, Row, Walk
 
 
 def walk(*plan: Positions) -> Walk:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.users import NOBODY, only_root, open_room, run_as
 
+from hostaway_sync.environment.trusted_files import open_plain, open_trusted
 from hostaway_sync.errors import UntrustedFile
-from hostaway_sync.sentences import hidden
-from hostaway_sync.trusted_files import open_plain, open_trusted
+from hostaway_sync.safe_text import hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ SOMEBODY = 12345
 
 TRIED = """
 from pathlib import Path
-from hostaway_sync.trusted_files import open_trusted
+from hostaway_sync.environment.trusted_files import open_trusted
 from hostaway_sync.errors import ConfigurationError
 def tried(path, flags):
     try:

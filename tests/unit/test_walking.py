@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hostaway_sync.errors import SourceUnavailable
-from hostaway_sync.records import Resource
-from hostaway_sync.source.bookmark import Bookmark
-from hostaway_sync.source.pages import Answer, Outcome, Positions, Row
-from hostaway_sync.source.protocol import Listing
-from hostaway_sync.source.resources import NEWEST_FIRST, SPECS
-from hostaway_sync.source.walking import Arrival, follow
+from hostaway_sync.model.records import Resource
+from hostaway_sync.platforms.hostaway.http.protocol import Listing
+from hostaway_sync.platforms.hostaway.paging.cursor_state import Bookmark
+from hostaway_sync.platforms.hostaway.paging.page_stream import Arrival, follow
+from hostaway_sync.platforms.hostaway.paging.walk import Answer, Outcome, Positions, Row
+from hostaway_sync.platforms.hostaway.parsing.resources import NEWEST_FIRST, SPECS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from hostaway_sync.records import Page
-    from hostaway_sync.source.pages import Walk
+    from hostaway_sync.model.records import Page
+    from hostaway_sync.platforms.hostaway.paging.walk import Walk
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LISTINGS, RESERVATIONS = SPECS[Resource.LISTINGS], SPECS[Resource.RESERVATIONS]

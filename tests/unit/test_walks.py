@@ -11,15 +11,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.lists import START, Source, nameless, quiet, row, run, run_ahead
 
-from hostaway_sync.source import pages
-from hostaway_sync.source.descent import walk_by_cursor
-from hostaway_sync.source.pages import Answer, Outcome
-from hostaway_sync.source.sweep import walk_by_offset
+from hostaway_sync.platforms.hostaway.paging import walk as paging_walk
+from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
+from hostaway_sync.platforms.hostaway.paging.offset_walk import walk_by_offset
+from hostaway_sync.platforms.hostaway.paging.walk import Answer, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hostaway_sync.source.pages import Walk
+    from hostaway_sync.platforms.hostaway.paging.walk import Walk
 
 CHANGES = st.lists(st.tuples(st.sampled_from(["insert", "touch", "touch", "delete"]), st.floats(0, 0.999)), max_size=4)
 SIZES = st.integers(0, 40)
@@ -164,7 +164,7 @@ def test_an_empty_first_page_is_believed_when_the_count_says_so(walk: Callable[[
 def test_an_empty_first_page_of_a_list_with_rows_is_asked_for_again(walk: Callable[[], Walk]) -> None:
     """A glitch is forgiven once."""
     assert run(walk(), script_of(Answer((), 1), Answer((row(1),), 1))) == Outcome(None, 1)
-    assert run(walk(), script_of(Answer((), 1), Answer((), 1))) == Outcome(pages.ENDED_EARLY, 1)
+    assert run(walk(), script_of(Answer((), 1), Answer((), 1))) == Outcome(paging_walk.ENDED_EARLY, 1)
     assert run(walk(), script_of(Answer(), Answer())) == Outcome(None, None)
 
 
@@ -185,14 +185,14 @@ def test_a_source_that_stays_empty_below_a_cursor_raises_a_doubt() -> None:
     """Steps back are few; then somebody must know that rows may be missing."""
     source = quiet(30, 10)
     outcome = run(walk_by_cursor(), lambda at: source.by_cursor(at) if at is None else Answer((), 30))
-    assert outcome == Outcome(pages.ENDED_EARLY, 30)
+    assert outcome == Outcome(paging_walk.ENDED_EARLY, 30)
 
 
 def test_a_source_that_refuses_every_cursor_raises_a_doubt() -> None:
     """A refusal of one cursor is no error of the walk, but of all it is a doubt."""
     source = quiet(30, 10)
     outcome = run(walk_by_cursor(), lambda at: source.by_cursor(at) if at is None else Answer(refused=True))
-    assert outcome == Outcome(pages.CURSOR_LOST, 30)
+    assert outcome == Outcome(paging_walk.CURSOR_LOST, 30)
 
 
 @pytest.mark.parametrize("stamps", [True, False])
@@ -205,7 +205,7 @@ def test_a_source_that_ignores_the_cursor_raises_a_doubt(stamps: bool) -> None: 
         calls.append(position)
         return Answer(first, 30)
 
-    assert run(walk_by_cursor(), answer) == Outcome(pages.NOTHING_NEW, 30)
+    assert run(walk_by_cursor(), answer) == Outcome(paging_walk.NOTHING_NEW, 30)
     assert len(calls) < 10
 
 
@@ -227,7 +227,7 @@ def test_a_list_in_an_unknown_order_that_changed_raises_a_doubt() -> None:
             source.change("touch", 0.9)
         return page
 
-    assert run(walk_by_cursor(), answer).doubt == pages.ORDER_UNKNOWN
+    assert run(walk_by_cursor(), answer).doubt == paging_walk.ORDER_UNKNOWN
 
 
 def test_rows_without_a_stamp_neither_end_nor_order_a_walk() -> None:
@@ -306,7 +306,7 @@ def test_a_list_that_never_rests_raises_a_doubt() -> None:
                 source.change("insert", 0)
         return page
 
-    assert run(walk_by_cursor(), answer).doubt == pages.CHANGES_TOO_FAST
+    assert run(walk_by_cursor(), answer).doubt == paging_walk.CHANGES_TOO_FAST
 
 
 def test_offsets_are_named_ahead_as_far_as_pages_may_overlap_in_time() -> None:
@@ -350,14 +350,14 @@ def test_pages_that_never_overlap_raise_a_doubt_and_are_read_on() -> None:
         page = source.by_offset(position)
         return page if len(source.calls) < 5 else Answer(tuple(row(next(others)) for _ in page.rows), 50)
 
-    assert run(walk_by_offset(1), answer) == Outcome(pages.NO_OVERLAP, 50)
+    assert run(walk_by_offset(1), answer) == Outcome(paging_walk.NO_OVERLAP, 50)
     assert source.calls[4:8] == [28, 18, 8, 15]
 
 
 def test_a_source_that_ignores_the_offset_raises_a_doubt() -> None:
     """The same page twice more ends the walk."""
     first = tuple(row(index) for index in range(1, 11))
-    assert run(walk_by_offset(4), lambda _: Answer(first, 300)) == Outcome(pages.NOTHING_NEW, 300)
+    assert run(walk_by_offset(4), lambda _: Answer(first, 300)) == Outcome(paging_walk.NOTHING_NEW, 300)
 
 
 def test_rows_that_were_lifted_over_the_walk_are_found_at_the_top() -> None:
@@ -379,11 +379,11 @@ def test_rows_that_are_counted_but_never_listed_raise_a_doubt() -> None:
     """After two looks at the top the count is a doubt."""
     source = quiet(12, 10)
     source.rows[11] = source.rows[2]
-    assert run(walk_by_offset(1), source.by_offset) == Outcome(pages.ENDED_EARLY, 12)
+    assert run(walk_by_offset(1), source.by_offset) == Outcome(paging_walk.ENDED_EARLY, 12)
 
 
 def test_pages_of_one_row_cannot_overlap_and_raise_a_doubt() -> None:
     """They are read, and nothing vouches for what lay between them."""
     source = quiet(5, 1)
-    assert run(walk_by_offset(4), source.by_offset) == Outcome(pages.NO_OVERLAP, 5)
+    assert run(walk_by_offset(4), source.by_offset) == Outcome(paging_walk.NO_OVERLAP, 5)
     assert len(source.read) == 5

@@ -10,10 +10,10 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 from tests.lists import START, Source, nameless, quiet, row
 
-from hostaway_sync.source import pages
-from hostaway_sync.source.bookmark import Bookmark
-from hostaway_sync.source.descent import walk_by_cursor
-from hostaway_sync.source.pages import Outcome, Row
+from hostaway_sync.platforms.hostaway.paging import walk as paging_walk
+from hostaway_sync.platforms.hostaway.paging.cursor_state import Bookmark
+from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
+from hostaway_sync.platforms.hostaway.paging.walk import Outcome, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,7 +161,7 @@ def test_a_walk_whose_cursors_are_all_gone_raises_a_doubt() -> None:
     reader.read(2)
     for _ in range(5):
         source.change("delete", 15.5 / len(source.rows))
-    assert reader.read() == Outcome(pages.NOTHING_NEW, 30)
+    assert reader.read() == Outcome(paging_walk.NOTHING_NEW, 30)
 
 
 def test_a_row_deleted_while_a_walk_rested_is_one_too_many() -> None:
@@ -210,7 +210,7 @@ def test_an_order_that_is_lost_after_the_cut_raises_a_doubt() -> None:
     source = Source([row(index + 1, minute) for index, minute in enumerate([9, 8, 7, 6, 1, 5, 3, 4])], 3)
     reader = Reader(source)
     reader.read(1)
-    assert reader.read() == Outcome(pages.ORDER_UNKNOWN, 8)
+    assert reader.read() == Outcome(paging_walk.ORDER_UNKNOWN, 8)
 
 
 @pytest.mark.parametrize("position", ["", "null", "{}", '{"version":2}', "not JSON", '{"version":1,"trail":"x"}'])

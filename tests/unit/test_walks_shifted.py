@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.lists import Source, quiet, run
 
-from hostaway_sync.source import pages
-from hostaway_sync.source.pages import Answer, Outcome
-from hostaway_sync.source.sweep import walk_by_offset
+from hostaway_sync.platforms.hostaway.paging import walk
+from hostaway_sync.platforms.hostaway.paging.offset_walk import walk_by_offset
+from hostaway_sync.platforms.hostaway.paging.walk import Answer, Outcome
 
 
 def pushed(source: Source, after: dict[int, int], short: dict[int, int] | None = None) -> Outcome:
@@ -37,7 +37,7 @@ def test_pages_without_news_end_a_walk_only_when_they_follow_each_other(at: tupl
 def test_two_pages_without_news_in_a_row_end_a_walk(times: int) -> None:
     """A list that grows as fast as it is read is not read to its end."""
     source = quiet(60, 10)
-    assert pushed(source, dict.fromkeys(range(2, 2 + times), 7)).doubt == pages.NOTHING_NEW
+    assert pushed(source, dict.fromkeys(range(2, 2 + times), 7)).doubt == walk.NOTHING_NEW
 
 
 @pytest.mark.parametrize("came", [11, 12, 13])
@@ -75,5 +75,5 @@ def test_no_look_at_the_top_asks_for_a_place_above_it(limit: int) -> None:
     """Pages may be shorter than the overlap."""
     source = quiet(12, limit)
     source.rows[11] = source.rows[2]
-    assert run(walk_by_offset(1), source.by_offset) == Outcome(pages.ENDED_EARLY, 12)
+    assert run(walk_by_offset(1), source.by_offset) == Outcome(walk.ENDED_EARLY, 12)
     assert source.calls[-2:] == [0, max(0, limit - 3)]

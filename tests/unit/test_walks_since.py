@@ -11,10 +11,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.lists import START, Source, nameless, quiet, row, run, run_ahead
 
-from hostaway_sync.source import pages
-from hostaway_sync.source.descent import walk_by_cursor
-from hostaway_sync.source.pages import Answer, Outcome
-from hostaway_sync.source.sweep import walk_at_once, walk_by_offset
+from hostaway_sync.platforms.hostaway.paging import walk as paging_walk
+from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
+from hostaway_sync.platforms.hostaway.paging.offset_walk import walk_at_once, walk_by_offset
+from hostaway_sync.platforms.hostaway.paging.walk import Answer, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,7 +151,7 @@ def test_a_quiet_list_is_swept_down_to_the_moment_in_the_expected_calls(
 
 
 @pytest.mark.parametrize("walk", [walk_by_cursor, lambda since: walk_by_offset(4, since)], ids=["cursor", "offset"])
-def test_nothing_new_takes_one_request(walk: Callable[[datetime], pages.Walk]) -> None:
+def test_nothing_new_takes_one_request(walk: Callable[[datetime], paging_walk.Walk]) -> None:
     """As does a list that fits its first page, in whatever order."""
     for source in (
         listed(size=40, limit=10),
@@ -192,7 +192,7 @@ def test_a_lost_cursor_on_the_way_down_raises_a_doubt() -> None:
     source = quiet(30, 10)
     refuse = Answer(refused=True)
     outcome = run(walk_by_cursor(minute(0)), lambda at: source.by_cursor(at) if at is None else refuse)
-    assert outcome == Outcome(pages.CURSOR_LOST, None)
+    assert outcome == Outcome(paging_walk.CURSOR_LOST, None)
 
 
 @pytest.mark.parametrize("order", ["id", "id_desc"])
@@ -243,7 +243,7 @@ def test_a_source_that_turns_empty_on_the_way_to_a_moment_raises_a_doubt() -> No
         page = source.by_offset(position)
         return page if len(source.calls) < 4 else Answer((), 40)
 
-    assert run(walk_by_offset(1, minute(0)), answer).doubt == pages.NO_OVERLAP
+    assert run(walk_by_offset(1, minute(0)), answer).doubt == paging_walk.NO_OVERLAP
     assert min(position or 0 for position in source.calls) == 0
 
 
@@ -256,7 +256,7 @@ def test_pages_that_lost_touch_on_the_way_to_a_moment_raise_a_doubt() -> None:
         page = source.by_offset(position)
         return page if len(source.calls) < 4 else Answer(strangers, 40)
 
-    assert run(walk_by_offset(1, minute(945)), answer) == Outcome(pages.NO_OVERLAP, None)
+    assert run(walk_by_offset(1, minute(945)), answer) == Outcome(paging_walk.NO_OVERLAP, None)
 
 
 ONE, TWO = row(1, 1), row(2, 2)
@@ -270,9 +270,9 @@ ONE, TWO = row(1, 1), row(2, 2)
         ([Answer((), 0)], Outcome(None, 0)),
         ([Answer(), Answer()], Outcome(None, 0)),
         ([Answer(), Answer([ONE])], Outcome(None, 1)),
-        ([Answer((), 1), Answer((), 1), Answer((), 1)], Outcome(pages.ENDED_EARLY, 1)),
+        ([Answer((), 1), Answer((), 1), Answer((), 1)], Outcome(paging_walk.ENDED_EARLY, 1)),
         ([Answer((), 1), Answer([ONE], 1)], Outcome(None, 1)),
-        ([Answer([ONE, TWO, row(3)])] * 4, Outcome(pages.NOTHING_NEW, None)),
+        ([Answer([ONE, TWO, row(3)])] * 4, Outcome(paging_walk.NOTHING_NEW, None)),
     ],
 )
 def test_a_list_that_comes_at_once_takes_one_request(answers: list[Answer], outcome: Outcome) -> None:

@@ -11,8 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.errors import RequestRejected, SourceError, SourceUnavailable
-from hostaway_sync.intents import IntentState, Said, Way, Wish, forms, is_same
-from hostaway_sync.source.writes import certainty, document, read_answer, read_said, thread_path
+from hostaway_sync.model.messages import IntentState, Said, Way, Wish, forms, is_same
+from hostaway_sync.platforms.hostaway.messages.protocol import (
+    certainty,
+    document,
+    read_answer,
+    read_said,
+    thread_path,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WISH = Wish(70001, 41, 51, Way.SMS, "Hello")

@@ -1,4 +1,4 @@
-"""The command line: parses and prints, nothing else.
+"""Commands: parse the arguments, call `app`, print.
 
 Heavy imports stand inside the commands, so that --help is quick.
 """

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hostaway_sync.cli import streams
-from hostaway_sync.cli.opening import open_mirror
+from hostaway_sync.cli.process import streams
+from hostaway_sync.cli.process.open_app import open_mirror
 
 
 def serve_webhooks(
@@ -23,7 +23,7 @@ def serve_webhooks(
 
     Put a proxy with TLS before it, and tell Hostaway with `hostaway-sync webhooks register`.
     """
-    from hostaway_sync.webhooks.listening import listen, listening_address
+    from hostaway_sync.webhooks.server.listen_address import listen, listening_address
 
     listening_address(host)  # before anything is opened for nothing
     with open_mirror(connections=2) as mirror, listen(host, port) as listener:

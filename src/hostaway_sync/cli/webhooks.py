@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from hostaway_sync.cli import output, streams
-from hostaway_sync.cli.arguments import AccountId, Json, OptionalAccountId
-from hostaway_sync.cli.opening import open_mirror
-from hostaway_sync.documents.webhooks import hook_check_document, hook_document, registered_document
+from hostaway_sync.app.documents.webhooks import (
+    hook_check_document,
+    hook_document,
+    registered_document,
+)
+from hostaway_sync.cli.process import streams
+from hostaway_sync.cli.process.open_app import open_mirror
+from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui.options import AccountId, Json, OptionalAccountId
 from hostaway_sync.errors import ConfigurationError, HostawaySyncError, SecretError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from hostaway_sync.deliveries import Audit
-    from hostaway_sync.mirror import Mirror
-    from hostaway_sync.webhooks.registering import ListedHook, Registering
+    from hostaway_sync.app.mirror import Mirror
+    from hostaway_sync.model.deliveries import Audit
+    from hostaway_sync.webhooks.registration.registrar import ListedHook, Registering
 
 app = typer.Typer(help="Tell Hostaway where its webhooks go.", no_args_is_help=True, rich_markup_mode=None)
 T = TypeVar("T")
@@ -41,7 +46,7 @@ def register(
     The receiver must be running: Hostaway asks it at once. Run it again to exchange the credentials; the old ones
     stay good for a day.
     """
-    from hostaway_sync.webhooks.addresses import public_base
+    from hostaway_sync.webhooks.registration.public_url import public_base
 
     base = public_base(url)
     with open_mirror() as mirror:

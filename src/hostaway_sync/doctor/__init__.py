@@ -1,4 +1,4 @@
-"""Looks at everything a mirror stands on, and says what is wrong and what to do about it.
+"""Checks of an installation: gather facts, judge them, report findings.
 
 the machine ─┐
 the database ┼─ examination → facts ──→ judging → findings
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hostaway_sync.doctor.facts import Finding
+    from hostaway_sync.doctor.findings import Finding
     from hostaway_sync.settings import Settings
 
 
@@ -20,12 +20,12 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
     Raises:
         ConfigurationError: the settings hide what the mirror itself needs.
     """
+    from hostaway_sync.app.container import Wiring, find_keys
     from hostaway_sync.doctor.examination import Examination
-    from hostaway_sync.doctor.facts import Premises
+    from hostaway_sync.doctor.findings import Premises
+    from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
     from hostaway_sync.settings import SCHEMA
-    from hostaway_sync.source.personal_data import VOCABULARY
-    from hostaway_sync.store.payload_rule import rules_of
-    from hostaway_sync.wiring import Wiring, find_keys
+    from hostaway_sync.store.privacy.payload_rule import rules_of
 
     rules_of(settings.payload_fields, VOCABULARY)
     once = settings.model_copy(update={"retry_attempts": 1})

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from hostaway_sync.doctor.facts import Finding, Grade
-from hostaway_sync.sync.health import counted
+from hostaway_sync.doctor.findings import Finding, Grade
+from hostaway_sync.model.health import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from hostaway_sync.doctor.facts import Proof
+    from hostaway_sync.doctor.findings import Proof
 
 KEY_RING = "key ring"
 """The cause of all accounts whose secrets do not open."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hostaway_sync.doctor.facts import Finding
+    from hostaway_sync.doctor.findings import Finding
 
 
 def examination_document(findings: Iterable[Finding], *, state: str) -> dict[str, Any]:

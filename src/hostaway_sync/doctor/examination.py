@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
-from hostaway_sync.doctor import causes, judging, machine
-from hostaway_sync.doctor.asking import Question, ask_each
-from hostaway_sync.doctor.facts import Finding, Grade, Keys, Proof, Proofs, Pulse
+from hostaway_sync.doctor import causes, checks, host
+from hostaway_sync.doctor.findings import Finding, Grade, Keys, Proof, Proofs, Pulse
+from hostaway_sync.doctor.timeouts import Question, ask_each
 from hostaway_sync.errors import (
     ConfigurationError,
     HostawaySyncError,
@@ -25,23 +25,25 @@ from hostaway_sync.errors import (
     SourceUnavailable,
     StoreError,
 )
-from hostaway_sync.source.pulse import NoBudget, feel
-from hostaway_sync.store import hooks, marks, sealing
-from hostaway_sync.store.budget import DatabaseBudget
-from hostaway_sync.store.condition import condition
-from hostaway_sync.webhooks.addresses import delivery_url
-from hostaway_sync.webhooks.knocking import knock
+from hostaway_sync.platforms.hostaway.http.probe import NoBudget, feel
+from hostaway_sync.store import time_marks
+from hostaway_sync.store.request_budget import DatabaseBudget
+from hostaway_sync.store.secrets import sealing
+from hostaway_sync.store.status.server import condition
+from hostaway_sync.store.webhooks import credentials as webhook_credentials
+from hostaway_sync.webhooks.registration.public_url import delivery_url
+from hostaway_sync.webhooks.registration.self_test import knock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hostaway_sync.calls import Budget
-    from hostaway_sync.doctor.facts import Premises
+    from hostaway_sync.app.container import Wiring
+    from hostaway_sync.doctor.findings import Premises
+    from hostaway_sync.model.api_calls import Budget
+    from hostaway_sync.model.status import Overview, Server
+    from hostaway_sync.platforms.hostaway.http.limits import Rate
     from hostaway_sync.secrets import KeyRing
-    from hostaway_sync.source.budget import Rate
-    from hostaway_sync.store.facts import Overview, Server
-    from hostaway_sync.store.hooks import StoredHook
-    from hostaway_sync.wiring import Wiring
+    from hostaway_sync.store.webhooks.credentials import StoredHook
 
 T = TypeVar("T")
 # A question that the database or the source answers takes milliseconds; an embedded server takes a second to start.
@@ -85,8 +87,8 @@ class Examination:
     def findings(self) -> tuple[Finding, ...]:
         """Look at everything, and give what was found, the worst first."""
         directory = Path(self._premises.data_dir)
-        space = Question(partial(machine.space, directory))
-        schedule = Question(partial(machine.schedule, home=_home()))
+        space = Question(partial(host.space, directory))
+        schedule = Question(partial(host.schedule, home=_home()))
         ring = Question(self._find_keys)
         found: list[Finding] = []
         wiring = self._opened(found)
@@ -96,13 +98,13 @@ class Examination:
         else:
             with closing(wiring):
                 found += self._with_database(wiring, ring)
-        found += judging.of_files(self._premises)
-        disk = self._judged("disk", space, partial(judging.of_space, premises=self._premises))
+        found += checks.of_files(self._premises)
+        disk = self._judged("disk", space, partial(checks.of_space, premises=self._premises))
         if self._premises.is_embedded and causes.has_trouble(disk, "disk"):
             found = causes.explained(found, ["database"], "it cannot work where its disk has that trouble")
         found += disk
-        found += self._judged("schedule", schedule, judging.of_schedule)
-        return judging.worst_first(found)
+        found += self._judged("schedule", schedule, checks.of_schedule)
+        return checks.worst_first(found)
 
     def _opened(self, found: list[Finding]) -> Wiring | None:
         """Give the wiring of a database that can be worked with; else None, and why among the findings."""
@@ -110,11 +112,11 @@ class Examination:
         try:
             wiring = opening.answer(self._until())
         except (HostawaySyncError, TimeoutError) as error:
-            found.append(judging.failed("database", error, "nothing works without it: is its server running?"))
+            found.append(checks.failed("database", error, "nothing works without it: is its server running?"))
             return None
         server = Question(partial(condition, wiring.database))
         advice = "nothing works without it: check HOSTAWAY_SYNC_DATABASE_URL, and that its server runs"
-        found += self._judged("database", server, partial(judging.of_database, premises=self._premises), advice)
+        found += self._judged("database", server, partial(checks.of_database, premises=self._premises), advice)
         if self._is_usable(server):
             return wiring
         wiring.close()
@@ -131,18 +133,18 @@ class Examination:
         # Whoever asks the source has a slot from the database first: while that is away, nobody but us asks.
         pulse = Question(partial(self._pulse, NoBudget(), is_shared=False))
         keys = Question(lambda: self._keys(ring, is_new=is_new))
-        yield from self._judged("key ring", keys, judging.of_keys)
-        yield from self._judged("source", pulse, partial(judging.of_pulse, premises=self._premises), _WAY)
+        yield from self._judged("key ring", keys, checks.of_keys)
+        yield from self._judged("source", pulse, partial(checks.of_pulse, premises=self._premises), _WAY)
         yield causes.left_out("tables", "tokens, budget, queue, runs and webhooks need the database")
 
     def _with_database(self, wiring: Wiring, ring: Question[KeyRing]) -> Iterator[Finding]:
         pulse = Question(partial(self._pulse, DatabaseBudget(wiring.database), is_shared=True))
         known = Question(wiring.overview)
         keys = Question(lambda: self._keys(ring, wiring))
-        future = Question(partial(marks.ahead, wiring.database))
-        of_keys = self._judged("key ring", keys, judging.of_keys)
-        of_source = self._judged("source", pulse, partial(judging.of_pulse, premises=self._premises), _WAY)
-        of_runs = self._judged("runs", known, judging.of_overview)
+        future = Question(partial(time_marks.ahead, wiring.database))
+        of_keys = self._judged("key ring", keys, checks.of_keys)
+        of_source = self._judged("source", pulse, partial(checks.of_pulse, premises=self._premises), _WAY)
+        of_runs = self._judged("runs", known, checks.of_overview)
         explained = frozenset({causes.KEY_RING} if causes.has_trouble(of_keys, "key ring") else ())
         is_away = causes.has_trouble(of_source, "source")
         if is_away:
@@ -154,12 +156,12 @@ class Examination:
         if explained:
             of_runs = causes.explained(of_runs, ["runs"], "no run can end well without the secrets")
         yield from (*of_keys, *of_source, *of_runs)
-        yield from self._judged("clock", future, judging.of_marks)
+        yield from self._judged("clock", future, checks.of_marks)
         if is_away:
             yield causes.left_out("token", "the source cannot be reached")
         else:
             accounts = _active(known, self._until())
-            yield from judging.of_tokens(self._each(accounts, partial(_proved, wiring)), explained)
+            yield from checks.of_tokens(self._each(accounts, partial(_proved, wiring)), explained)
         registered = Question(lambda: _registered(wiring))
         yield from self._judged("webhooks", registered, partial(self._knocked, wiring, explained=explained))
 
@@ -194,7 +196,7 @@ class Examination:
             says = trouble and f"account {account_id}'s receiver is not reached: {trouble}"
             return Proof(account_id, says, cause=f"{urlsplit(url).netloc}: {trouble}")
 
-        yield from judging.of_round_trips(self._each(list(by_account), ask), explained)
+        yield from checks.of_round_trips(self._each(list(by_account), ask), explained)
 
     def _each(self, accounts: list[int], ask: Callable[[int], Proof]) -> Proofs:
         until = self._until() + (PATIENCE_PER_ACCOUNT * len(accounts)).total_seconds()
@@ -207,7 +209,7 @@ class Examination:
         try:
             return list(judge(question.answer(self._until())))
         except (HostawaySyncError, OSError) as error:
-            return [judging.failed(check, error, advice)]
+            return [checks.failed(check, error, advice)]
 
     def _until(self) -> float:
         return time.monotonic() + self._patience.total_seconds()
@@ -257,5 +259,5 @@ def _cause(error: HostawaySyncError) -> str | None:
 
 
 def _registered(wiring: Wiring) -> list[StoredHook]:
-    stored = wiring.database.transaction(hooks.stored_hooks)
+    stored = wiring.database.transaction(webhook_credentials.stored_hooks)
     return [hook for hook in stored.values() if hook.is_active and hook.url is not None and hook.login is not None]

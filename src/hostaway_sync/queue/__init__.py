@@ -1,4 +1,4 @@
-"""Work that survives a crash: whoever defers it commits it, some worker does it, and what fails is tried again.
+"""Background jobs on Procrastinate: deferred in a transaction, attempted, retried, or kept as dead letters.
 
     deferred ──→ waits ──→ worker: attempt ──→ verdict ─┬─ done
                    ↑                                    ├─ retry at     written down, a new job waits

@@ -14,14 +14,14 @@ import sqlalchemy as sa
 from procrastinate.exceptions import ConnectorException
 
 from hostaway_sync.errors import StoreUnavailable
-from hostaway_sync.queue.session import Session
+from hostaway_sync.queue.fetch_loop import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from hostaway_sync.queue.session import Duty
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.queue.fetch_loop import Duty
+    from hostaway_sync.store.postgres.database import Database
 
 log = logging.getLogger(__name__)
 

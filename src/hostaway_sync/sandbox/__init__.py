@@ -1,4 +1,4 @@
-"""A stand-in for Hostaway: a real HTTP server on 127.0.0.1 that behaves as the API notes say the real one does.
+"""A fake Hostaway: a real HTTP server on 127.0.0.1 that behaves as the API notes say.
 
     seed → layout → rendering → content → lists → routes → server → your client
                                    ↑          ↑         ↑
@@ -26,13 +26,13 @@ retries. Rate limits count each process of the sandbox for itself.
 
 from __future__ import annotations
 
-from hostaway_sync.sandbox.account import ACCOUNT_ID, CLIENT_SECRET, AccountSpec
-from hostaway_sync.sandbox.content import RESOURCES
-from hostaway_sync.sandbox.exchange import Reply, Request
-from hostaway_sync.sandbox.faults import Effect, Faults, Rule
-from hostaway_sync.sandbox.server import Logged, Sandbox
+from hostaway_sync.sandbox.server.account import ACCOUNT_ID, CLIENT_SECRET, AccountSpec
+from hostaway_sync.sandbox.server.faults import Effect, Faults, Rule
+from hostaway_sync.sandbox.server.request import Reply, Request
+from hostaway_sync.sandbox.server.server import Logged, Sandbox
 from hostaway_sync.sandbox.switches import Switches
-from hostaway_sync.sandbox.world import World
+from hostaway_sync.sandbox.world.state import RESOURCES
+from hostaway_sync.sandbox.world.world import World
 
 __all__ = [
     "ACCOUNT_ID",

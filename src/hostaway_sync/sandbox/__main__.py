@@ -11,8 +11,8 @@ from threading import Event
 from typing import TYPE_CHECKING, get_args
 
 from hostaway_sync.sandbox import AccountSpec, Sandbox
-from hostaway_sync.sandbox.happenings import START
-from hostaway_sync.sandbox.limits import Profile
+from hostaway_sync.sandbox.server.rate_limits import Profile
+from hostaway_sync.sandbox.world.changes import START
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import SecretStr
 
 from hostaway_sync.errors import ConfigurationError, SecretError, SecretGone, SecretsUnavailable
-from hostaway_sync.secrets.stores import new_version, path_of, pointer, read_path, version_of
+from hostaway_sync.secrets.protocols import new_version, path_of, pointer, read_path, version_of
 
 try:
     import boto3
@@ -28,7 +28,7 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hostaway_sync.secrets.stores import Place
+    from hostaway_sync.secrets.protocols import Place
 
 KIND: Final = "aws"
 _ROOT: Final = "hostaway-sync"

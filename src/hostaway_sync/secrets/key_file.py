@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hostaway_sync.environment.trusted_files import open_plain
 from hostaway_sync.errors import SecretError, UntrustedFile
-from hostaway_sync.secrets.ring import KeyRing, new_key, read_keys, written
-from hostaway_sync.trusted_files import open_plain
+from hostaway_sync.secrets.key_ring import KeyRing, new_key, read_keys, written
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -1,1 +1,1 @@
-"""PostgreSQL and only PostgreSQL: every statement of the program is in this package."""
+"""PostgreSQL: every SQL statement of the program is in this package."""

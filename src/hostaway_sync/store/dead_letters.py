@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from hostaway_sync.deliveries import Target
 from hostaway_sync.errors import HostawaySyncError
-from hostaway_sync.intents import Proof
-from hostaway_sync.records import Resource
-from hostaway_sync.store import attempts, inbox, jobs, outbox, payload_rule
+from hostaway_sync.model.deliveries import Target
+from hostaway_sync.model.messages import Proof
+from hostaway_sync.model.records import Resource
+from hostaway_sync.store import job_attempts, jobs
 from hostaway_sync.store.jobs import Job
+from hostaway_sync.store.messages import outbox
+from hostaway_sync.store.privacy import payload_rule
 from hostaway_sync.store.tables import dead_letters
+from hostaway_sync.store.webhooks import inbox
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from hostaway_sync.store.attempts import Attempt
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.job_attempts import Attempt
+    from hostaway_sync.store.postgres.database import Database
 
 DELIVERY: Final = "delivery"
 _RETRIED, _DISCARDED = "retried", "discarded"
@@ -98,7 +101,7 @@ def write(connection: sa.Connection, job: Job, attempt: Attempt, *, until: datet
         "headers": sa.null() if found.headers is None else found.headers,
         "error": attempt.error,
         "traceback": attempt.traceback,
-        "history": attempts.history(connection, job.key, since=job.began_at or attempt.started_at),
+        "history": job_attempts.history(connection, job.key, since=job.began_at or attempt.started_at),
     }
     statement = insert(dead_letters).values(values).on_conflict_do_nothing().returning(dead_letters.c.dead_letter_id)
     number: int | None = connection.scalar(statement)

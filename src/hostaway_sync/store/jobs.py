@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from hostaway_sync.deliveries import Target
-from hostaway_sync.records import Resource
-from hostaway_sync.store.marks import is_within
+from hostaway_sync.model.deliveries import Target
+from hostaway_sync.model.records import Resource
 from hostaway_sync.store.tables.queue import job_events, jobs, workers
+from hostaway_sync.store.time_marks import is_within
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import timedelta
 
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 REFRESH: Final = "refresh"
 SYNC: Final = "sync"

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from hostaway_sync.errors import HostawaySyncError, StoreError
-from hostaway_sync.store import leases
 from hostaway_sync.store.identifiers import quote_identifier
-from hostaway_sync.store.observations import KEPT_FOR
+from hostaway_sync.store.records.observations import KEPT_FOR
+from hostaway_sync.store.runs import leases
 from hostaway_sync.store.tables import (
     MIRRORED,
     audit_log,
@@ -41,7 +41,7 @@ from hostaway_sync.store.tables import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The pull pipe.
+"""The pull pipeline: API → pages → records → PostgreSQL.
 
     for each resource:
         source.walk(resource)            pages, as they arrive

@@ -10,19 +10,19 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
-from hostaway_sync.circumstances import circumstances
 from hostaway_sync.errors import ConfigurationError, HostawaySyncError, LeaseHeld
-from hostaway_sync.records import Progress, RunReport, RunState
-from hostaway_sync.store.refusals import unforeseen
-from hostaway_sync.sync.outcome import failures, outcome
+from hostaway_sync.model.records import Progress, RunReport, RunState
+from hostaway_sync.observability.log_context import circumstances
+from hostaway_sync.store.postgres.driver_errors import unforeseen
 from hostaway_sync.sync.plan import can_recover
-from hostaway_sync.sync.telling import BY_SIGNAL
+from hostaway_sync.sync.reporting.outcome import failures, outcome
+from hostaway_sync.sync.reporting.run_log import BY_SIGNAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
-    from hostaway_sync.records import Source
+    from hostaway_sync.model.records import Source
     from hostaway_sync.sync.run import Run
 
 # Runs that are told to stop need a moment to be marked and to give back their leases; whoever waits wants to be gone.

@@ -7,14 +7,15 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from hostaway_sync.circumstances import carried
 from hostaway_sync.errors import HostawaySyncError, LeaseLost, StoreUnavailable
-from hostaway_sync.store import leases, process_names
+from hostaway_sync.observability.log_context import carried
+from hostaway_sync.store.processes import names as process_names
+from hostaway_sync.store.runs import leases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.store.postgres.database import Database
 
 log = logging.getLogger(__name__)
 

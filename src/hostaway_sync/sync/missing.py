@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import Forbidden, NotFound
-from hostaway_sync.sync import plan, reasons
+from hostaway_sync.sync import plan
+from hostaway_sync.sync.reporting import reasons
 
 if TYPE_CHECKING:
-    from hostaway_sync.records import Resource, Source
-    from hostaway_sync.sync.protocols import Recorder
+    from hostaway_sync.model.records import Resource, Source
+    from hostaway_sync.sync.recording.protocols import Recorder
 
 
 def mark_missing(resource: Resource, source: Source, recorder: Recorder, *, accept: bool) -> tuple[int, str | None]:

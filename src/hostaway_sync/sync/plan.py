@@ -7,15 +7,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import Advice, CredentialsRejected, SourceAway
-from hostaway_sync.moments import LAG, earlier, is_believable
-from hostaway_sync.records import Mode, Resource, RunState
+from hostaway_sync.model.records import Mode, Resource, RunState
+from hostaway_sync.model.timestamps import LAG, earlier, is_believable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from hostaway_sync.errors import HostawaySyncError, SourceError
-    from hostaway_sync.records import Mark, Page, ResourceReport
+    from hostaway_sync.model.records import Mark, Page, ResourceReport
 
 _LISTS = tuple(resource for resource in Resource if resource is not Resource.MESSAGES)
 MAX_WALKS = 3

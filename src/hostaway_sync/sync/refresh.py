@@ -15,9 +15,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import Forbidden, NotFound, SourceUnavailable
-from hostaway_sync.records import Page, Resource
-from hostaway_sync.store import due, ownership, records, sightings, suspicions
-from hostaway_sync.sync.telling import writing, wrote
+from hostaway_sync.model.records import Page, Resource
+from hostaway_sync.store.accounts import owner as account_owner
+from hostaway_sync.store.records import due_threads, single_reads, suspicions, upsert
+from hostaway_sync.sync.reporting.run_log import writing, wrote
 from hostaway_sync.sync.threads import Outcome, mirror_part
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from hostaway_sync.records import Change, Owner, Record, Source
-    from hostaway_sync.store.engine import Database
+    from hostaway_sync.model.records import Change, Owner, Record, Source
+    from hostaway_sync.store.postgres.database import Database
 
 
 class Finding(StrEnum):
@@ -122,7 +123,7 @@ class _Reading:
         if there:
             self._stored(_together(list(there.values())))
         listing_ids = {number: _id(page.records[0].columns["listing_id"]) for number, page in there.items()}
-        hanging = due.hanging_on(self._database, self._owner.account_id, listing_ids)
+        hanging = due_threads.hanging_on(self._database, self._owner.account_id, listing_ids)
         for number in pages:
             if number in hanging:
                 threads = self._due_threads(number, listing_ids[number], hanging[number])
@@ -147,9 +148,9 @@ class _Reading:
 
         def write(connection: Connection) -> None:
             if resource is Resource.CONVERSATIONS:
-                due.looked_up(connection, account_id, parent, began_at=began_at)
+                due_threads.looked_up(connection, account_id, parent, began_at=began_at)
             else:
-                due.thread_read(connection, account_id, parent, began_at=began_at, met=met)
+                due_threads.thread_read(connection, account_id, parent, began_at=began_at, met=met)
 
         self._database.transaction(write, is_one_statement=resource is Resource.CONVERSATIONS)
 
@@ -174,10 +175,10 @@ class _Reading:
         ids = [record.id for record in page.records if record.id is not None]
 
         def write(connection: Connection) -> Change | None:
-            owner = ownership.current(connection, account_id, resource)
+            owner = account_owner.current(connection, account_id, resource)
             if len(ids) > 1:
-                sightings.hold(connection, account_id, resource, ids)
-            changes = records.write_page(connection, owner, page, is_listed=False)
+                single_reads.hold(connection, account_id, resource, ids)
+            changes = upsert.write_page(connection, owner, page, is_listed=False)
             wrote(changes)
             return changes[0][1] if changes else None
 
@@ -187,7 +188,7 @@ class _Reading:
     def _hanging_on(self, resource: Resource, record: Record, record_id: int) -> int:
         if resource is Resource.RESERVATIONS:
             listing_id = _id(record.columns["listing_id"])
-            hanging = due.hanging_on(self._database, self._owner.account_id, {record_id: listing_id})
+            hanging = due_threads.hanging_on(self._database, self._owner.account_id, {record_id: listing_id})
             return self._due_threads(record_id, listing_id, hanging[record_id])
         if resource is Resource.CONVERSATIONS:
             reservation_id = _id(record.columns["reservation_id"])
@@ -212,9 +213,9 @@ class _Reading:
         return page
 
     def _is_stored(self, resource: Resource, record_id: int) -> bool:
-        return sightings.is_stored(self._database, self._owner.account_id, resource, record_id)
+        return single_reads.is_stored(self._database, self._owner.account_id, resource, record_id)
 
-    def _due_threads(self, reservation_id: int, listing_id: int | None, hanging: due.Hanging) -> int:
+    def _due_threads(self, reservation_id: int, listing_id: int | None, hanging: due_threads.Hanging) -> int:
         account_id = self._owner.account_id
         if listing_id is not None and not hanging.listing_is_known and listing_id not in self._listings_asked_for:
             self._listings_asked_for.add(listing_id)
@@ -223,7 +224,7 @@ class _Reading:
         if hanging.is_lookup:
             before = self._taken
             self._part(Resource.CONVERSATIONS, reservation_id)
-            threads = due.threads_of(self._database, account_id, reservation_id) if self._taken > before else []
+            threads = due_threads.threads_of(self._database, account_id, reservation_id) if self._taken > before else []
         return sum(self._part(Resource.MESSAGES, thread) for thread in threads)
 
     def _part(self, resource: Resource, parent: int) -> int:

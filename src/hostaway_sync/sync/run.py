@@ -8,32 +8,44 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hostaway_sync.circumstances import add, circumstances
 from hostaway_sync.errors import HostawaySyncError, LeaseHeld, SourceAway, SourceError
-from hostaway_sync.records import Mark, Mode, Owner, Resource, ResourceReport, RunReport, RunState
-from hostaway_sync.store import accounts, leases, runs, setbacks, walks
-from hostaway_sync.sync import alarms, plan, reasons
-from hostaway_sync.sync.announcing import is_worth_asking, keep_announced
-from hostaway_sync.sync.dry import DryRecorder
+from hostaway_sync.model.records import (
+    Mark,
+    Mode,
+    Owner,
+    Resource,
+    ResourceReport,
+    RunReport,
+    RunState,
+)
+from hostaway_sync.observability.log_context import add, circumstances
+from hostaway_sync.observability.tracing import span
+from hostaway_sync.store.accounts import queries as account_queries
+from hostaway_sync.store.records import setbacks, walks
+from hostaway_sync.store.runs import leases
+from hostaway_sync.store.runs import states as run_states
+from hostaway_sync.sync import plan
 from hostaway_sync.sync.lease import held
+from hostaway_sync.sync.lists import mirror_list
 from hostaway_sync.sync.missing import mark_missing
-from hostaway_sync.sync.recorder import Sweep, TableRecorder
-from hostaway_sync.sync.telling import note, reason_of, tell
+from hostaway_sync.sync.recording.dry_run import DryRecorder
+from hostaway_sync.sync.recording.recorder import Sweep, TableRecorder
+from hostaway_sync.sync.reporting import alarms, reasons
+from hostaway_sync.sync.reporting.run_log import note, reason_of, tell
 from hostaway_sync.sync.threads import mirror_parts
-from hostaway_sync.sync.walk import mirror_list
-from hostaway_sync.tracing import span
+from hostaway_sync.sync.webhook_check import is_worth_asking, keep_announced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
-    from hostaway_sync.deliveries import Announcing
-    from hostaway_sync.records import Progress, Source
-    from hostaway_sync.store.accounts import Account
-    from hostaway_sync.store.engine import Database
-    from hostaway_sync.sync.protocols import Recorder
-    from hostaway_sync.sync.run_order import Order
+    from hostaway_sync.model.deliveries import Announcing
+    from hostaway_sync.model.records import Progress, Source
+    from hostaway_sync.store.accounts.queries import Account
+    from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.sync.recording.protocols import Recorder
+    from hostaway_sync.sync.run_options import Order
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +98,7 @@ class Run:
         except LeaseHeld as error:
             log.info("%s", error)
             if not self._order.dry_run and not self._order.comes_again and self._run_id is None:
-                runs.skipped(self._database, account_id, self._mode, error=str(error))
+                run_states.skipped(self._database, account_id, self._mode, error=str(error))
             raise
 
     def _under_lease(self, lease: leases.Lease, source: Source, progress: Progress) -> RunReport:
@@ -105,7 +117,7 @@ class Run:
             # A person asks for it, who is to hear what stands however lately that was told.
             standing = alarms.unchanged(self._database, self._owner.account_id, tells=True)
             return replace(report, standing=standing)
-        run_id = self._run_id or runs.trigger(
+        run_id = self._run_id or run_states.trigger(
             self._database, self._owner.account_id, self._mode, max_retries=self._order.max_retries
         )
         self._run_id = run_id
@@ -123,7 +135,7 @@ class Run:
 
     def _written(self, run_id: UUID, lease: leases.Lease, source: Source, progress: Progress) -> RunReport:
         account_id = self._owner.account_id
-        signpost = runs.start(self._database, run_id, account_id)
+        signpost = run_states.start(self._database, run_id, account_id)
         sweep = Sweep(self._whole, self._order.threads_after) if self._is_full else None
         recorder = TableRecorder(self._database, self._owner, lease, run_id, signpost, sweep)
         reports = self._mirror(source, recorder, progress)
@@ -225,14 +237,14 @@ class Run:
         since = self._order.unless_since
         if since is None:
             return False
-        account = accounts.find_account(self._database, self._owner.account_id)
+        account = account_queries.find_account(self._database, self._owner.account_id)
         last_sync_at = account.last_sync_at if account else None
         return plan.is_done(self._marks, last_sync_at, since, full=self._order.full)
 
     def _decide_mode(self) -> None:
         """Full when asked for, or when a list was never swept, or not for long; decided anew for each attempt."""
         self._braked.clear()
-        self._marks, now = runs.marks(self._database, self._owner.account_id)
+        self._marks, now = run_states.marks(self._database, self._owner.account_id)
         self._decided_at = now
         order = self._order
         self._whole = plan.whole_lists(
@@ -270,10 +282,10 @@ class Run:
         """Close the run, or leave it open for the attempt that will follow."""
         calls, self._api_calls = source.api_calls, self._api_calls + source.api_calls
         if self._comes_again(state, can_recover=can_recover):
-            runs.retry_later(self._database, run_id, error=error or "", api_calls=calls)
+            run_states.retry_later(self._database, run_id, error=error or "", api_calls=calls)
             return
         account_id = self._owner.account_id
-        runs.finish(
+        run_states.finish(
             self._database,
             run_id,
             state,

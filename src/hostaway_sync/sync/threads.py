@@ -9,11 +9,12 @@ from collections import Counter, deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from hostaway_sync.circumstances import carried
 from hostaway_sync.errors import Forbidden, NotFound, RequestRejected, SourceAway, SourceUnavailable
-from hostaway_sync.records import Resource, ResourceReport, RunState
-from hostaway_sync.sync import plan, reasons
-from hostaway_sync.sync.walk import workers
+from hostaway_sync.model.records import Resource, ResourceReport, RunState
+from hostaway_sync.observability.log_context import carried
+from hostaway_sync.sync import plan
+from hostaway_sync.sync.lists import workers
+from hostaway_sync.sync.reporting import reasons
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hostaway_sync.errors import SourceError
-    from hostaway_sync.records import Counts, Oddities, Page, Progress, Source
+    from hostaway_sync.model.records import Counts, Oddities, Page, Progress, Source
 
 
 PARENTS = {Resource.MESSAGES: Resource.CONVERSATIONS, Resource.CONVERSATIONS: Resource.RESERVATIONS}

@@ -1,4 +1,4 @@
-"""The push pipe.
+"""The push pipeline: delivery → inbox → job → refresh.
 
     receiver                       one HTTP request
       | doorkeeper.admits(...)     path secret and Basic auth, those of this account

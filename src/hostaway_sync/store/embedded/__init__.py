@@ -1,4 +1,4 @@
-"""PostgreSQL of our own, for whoever has none: started in the data directory by its first user, stopped by its last.
+"""A PostgreSQL server of our own: started by its first user, stopped by its last.
 
 start → join the users → does it answer? ── yes ─────────────────────────────────→ attached (a few ms)
                               └─ no → start alone → home → binaries → cluster → started (0.1 s; 0.5 s from nothing)

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import ConfigurationError
-from hostaway_sync.store.embedded.home import SYSTEM_DIRECTORY, alone_in_system_directory
+from hostaway_sync.store.embedded.location import SYSTEM_DIRECTORY, alone_in_system_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hostaway_sync.store.embedded.home import Account
+    from hostaway_sync.store.embedded.location import Account
 
 OLDEST_MAJOR = 15
 

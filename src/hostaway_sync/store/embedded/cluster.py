@@ -8,13 +8,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hostaway_sync.environment.trusted_files import open_plain
 from hostaway_sync.errors import ConfigurationError
-from hostaway_sync.store.embedded.home import SOCKET_NAME
-from hostaway_sync.trusted_files import open_plain
+from hostaway_sync.store.embedded.location import SOCKET_NAME
 
 if TYPE_CHECKING:
     from hostaway_sync.store.embedded.binaries import Binaries
-    from hostaway_sync.store.embedded.home import Account, Home
+    from hostaway_sync.store.embedded.location import Account, Home
 
 # The shell is gone at once: the server is nobody's child, and nobody's zombie when it dies.
 _LAUNCH = '"$@" </dev/null >>"$0" 2>&1 &'

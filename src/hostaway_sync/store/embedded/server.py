@@ -23,13 +23,19 @@ from urllib.parse import quote
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import PGconn, Ping
 
+from hostaway_sync.environment.file_locks import (
+    held_alone,
+    held_if_free,
+    poll,
+    take_shared,
+    try_exclusive,
+)
 from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.store.connection.libpq_environment import ignore_environment
 from hostaway_sync.store.embedded import cluster
 from hostaway_sync.store.embedded.binaries import find_binaries
-from hostaway_sync.store.embedded.home import find_home, settle
-from hostaway_sync.store.embedded.locks import held_alone, held_if_free, poll, take_shared, try_exclusive
+from hostaway_sync.store.embedded.location import find_home, settle
 from hostaway_sync.store.embedded.processes import ask_to_stop, find_postmaster, kill_all
-from hostaway_sync.store.libpq_environment import ignore_environment
 
 # Seconds. Crash recovery of a big database takes minutes; backends of a killed server leave as soon as they notice.
 START_PATIENCE = 600.0

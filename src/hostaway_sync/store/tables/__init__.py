@@ -1,4 +1,4 @@
-"""The tables, as migrations leave them; a test holds the two equal.
+"""The table definitions, as the migrations leave them; a test holds the two equal.
 
 Tables carry no schema name: the engine translates it. Every mirrored table has the primary key (account_id, id), so
 that an account can never touch another's row. Foreign keys go to `accounts` only: records arrive out of order, and a
@@ -7,16 +7,10 @@ wrong delete must not cascade.
 
 from __future__ import annotations
 
-from hostaway_sync.store.tables.auditing import audit_log
+from hostaway_sync.store.tables.audit_log import audit_log
+from hostaway_sync.store.tables.database_identity import database_identity
 from hostaway_sync.store.tables.findings import observations, setbacks, suspicions
-from hostaway_sync.store.tables.identity import database_identity
-from hostaway_sync.store.tables.inbox import (
-    dead_letters,
-    delivery_audits,
-    job_attempts,
-    polled_changes,
-    webhook_log,
-)
+from hostaway_sync.store.tables.messages import sent_messages
 from hostaway_sync.store.tables.metadata import Timestamp, metadata
 from hostaway_sync.store.tables.mirrored import (
     MIRRORED,
@@ -27,12 +21,10 @@ from hostaway_sync.store.tables.mirrored import (
     quarantined_records,
     reservations,
 )
-from hostaway_sync.store.tables.personal import forgotten_guests, redactions
-from hostaway_sync.store.tables.placing import secrets_store
-from hostaway_sync.store.tables.reading import guard_rows, reader_bindings
-from hostaway_sync.store.tables.remembering import setting_names
+from hostaway_sync.store.tables.privacy import forgotten_guests, redactions
+from hostaway_sync.store.tables.readers import guard_rows, reader_bindings
 from hostaway_sync.store.tables.rights import rights
-from hostaway_sync.store.tables.running import (
+from hostaway_sync.store.tables.runs import (
     alarms,
     leases,
     request_budget,
@@ -45,7 +37,15 @@ from hostaway_sync.store.tables.running import (
     walks,
     watermarks,
 )
-from hostaway_sync.store.tables.sending import sent_messages
+from hostaway_sync.store.tables.secrets import secrets_store
+from hostaway_sync.store.tables.setting_names import setting_names
+from hostaway_sync.store.tables.webhooks import (
+    dead_letters,
+    delivery_audits,
+    job_attempts,
+    polled_changes,
+    webhook_log,
+)
 
 __all__ = [
     "MIRRORED",

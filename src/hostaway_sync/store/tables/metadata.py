@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import DateTime, ForeignKeyConstraint, MetaData, Text
 from sqlalchemy.types import TypeDecorator
 
-from hostaway_sync.sentences import hidden
+from hostaway_sync.safe_text import hidden
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect

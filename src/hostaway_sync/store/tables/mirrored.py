@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from hostaway_sync.records import Resource
+from hostaway_sync.model.records import Resource
 from hostaway_sync.store.tables.metadata import Timestamp, account_key, metadata
 
 

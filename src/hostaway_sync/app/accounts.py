@@ -1,0 +1,272 @@
+"""The roster: which accounts are mirrored, with which secret, and how one comes, changes and leaves.
+
+add, bring    the source is asked first; nothing is stored that does not work
+update        likewise; the old secret stays until the new one has worked
+enable        from then on it is worked on
+disable       from then on no record of it is stored; a run under way ends with its next page
+remove        disabled, run awaited, webhook and token ended at the source, secrets erased, rows kept or purged
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from hostaway_sync.errors import AccountError, LeaseHeld, SecretError, SecretsUnavailable, SourceError
+from hostaway_sync.store import account_purge, audit_log
+from hostaway_sync.store.accounts import changes as account_changes
+from hostaway_sync.store.accounts import queries as account_queries
+from hostaway_sync.store.accounts.changes import Wishes
+from hostaway_sync.store.webhooks import credentials as webhook_credentials
+from hostaway_sync.sync.lease import held
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from uuid import UUID
+
+    from pydantic import SecretStr
+
+    from hostaway_sync.app.container import Wiring
+    from hostaway_sync.model.records import Token
+    from hostaway_sync.store.accounts.queries import Account
+    from hostaway_sync.store.audit_log import AuditEntry
+    from hostaway_sync.store.runs.leases import Lease
+
+# Longer than the lease of a run that was killed on another machine.
+_UNTIL_FREE: Final = 120.0
+_LOOKS: Final = 0.25
+
+
+class Outcome(StrEnum):
+    """What became of an account that was to be there."""
+
+    ADDED = "added"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What removing an account did.
+
+    Attributes:
+        account_id: which.
+        webhooks_removed: how many of our webhooks ended at the source; None: that could not be done.
+        token_revoked: whether its token is refused from now on, or there was none.
+        rows_deleted: by table; empty where rows were kept.
+        troubles: what could not be done at the source, as sentences; a person may do it there.
+    """
+
+    account_id: int
+    webhooks_removed: int | None = 0
+    token_revoked: bool = True
+    rows_deleted: Mapping[str, int] = field(default_factory=dict)
+    troubles: tuple[str, ...] = ()
+
+
+class Roster:
+    """The accounts of one mirror.
+
+    Args:
+        wiring: opens sources and secrets; names the database.
+        platform: whose deliveries the webhooks of these accounts announce.
+    """
+
+    def __init__(self, wiring: Wiring, *, platform: str) -> None:
+        self._wiring = wiring
+        self._database = wiring.database
+        self._platform = platform
+
+    def show(self, account_id: int, *, entries: int = 10) -> tuple[Account, list[AuditEntry]]:
+        """Give what may be shown of an account, removed or not, and the last changes of it, newest first.
+
+        Raises:
+            AccountError: it is unknown.
+        """
+        return self._known(account_id), audit_log.last_entries(self._database, account_id, limit=entries)
+
+    def add(self, account_id: int, client_secret: SecretStr, *, name: str | None, customer_id: UUID | None) -> None:
+        """Check the credentials with the source, and only then store the account; a removed one comes back.
+
+        Raises:
+            AccountError: it exists already.
+            CredentialsRejected: the id or the secret is wrong.
+            SourceError: the source cannot be asked.
+            LeaseHeld: its rows are being purged.
+            ConfigurationError: the settings hide less of payloads than this database does.
+        """
+        self._wiring.require_payload_rule()
+        known = account_queries.find_account(self._database, account_id)
+        if known is not None and known.removed_at is None:
+            raise AccountError.exists(account_id)
+        token = self._checked(account_id, client_secret)
+        with ExitStack() as stack:
+            if known is not None:
+                stack.enter_context(held(self._database, account_id))
+            account_changes.insert_account(
+                self._database,
+                self._wiring.safe(),
+                account_id,
+                client_secret,
+                token,
+                name=name,
+                customer_id=customer_id,
+            )
+
+    def update(
+        self, account_id: int, fields: Mapping[str, str | UUID | None], client_secret: SecretStr | None = None
+    ) -> tuple[str, ...]:
+        """Change `name`, `customer_id` and the secret of an account, as far as they are given and differ.
+
+        Returns:
+            The names of what changed.
+
+        Raises:
+            AccountError: it is unknown, or was removed.
+            CredentialsRejected: the new secret does not work; the old one stays.
+            SourceError: the source cannot be asked.
+        """
+        if self._known(account_id).removed_at is not None:
+            raise AccountError.removed(account_id)
+        token = self._checked(account_id, client_secret) if client_secret is not None else None
+        wishes = Wishes(fields, client_secret, token)
+        return account_changes.change_account(self._database, self._wiring.safe(), account_id, wishes)
+
+    def bring(
+        self, account_id: int, client_secret: SecretStr, fields: Mapping[str, str | UUID | None]
+    ) -> tuple[Outcome, tuple[str, ...]]:
+        """Have an account there with this secret and these fields, whatever it was before; the source is asked first.
+
+        Returns:
+            What became of it, and the names of what changed.
+
+        Raises:
+            HostawaySyncError: it stays as it was.
+        """
+        known = account_queries.find_account(self._database, account_id)
+        if known is None or known.removed_at is not None:
+            wanted = {"name": None, "customer_id": None, **fields}
+            self.add(account_id, client_secret, **wanted)  # type: ignore[arg-type]  # the values of each are its own
+            return Outcome.ADDED, (
+                *(name for name, value in wanted.items() if value is not None),
+                account_changes.SECRET,
+            )
+        if self._has(account_id, client_secret):
+            # Its token is good for that, and no new one is made each time.
+            with self._wiring.source(account_id) as source:
+                source.check()
+            changed = self.update(account_id, fields)
+        else:
+            changed = self.update(account_id, fields, client_secret)
+        return Outcome.UPDATED if changed else Outcome.UNCHANGED, changed
+
+    def enable(self, account_id: int) -> bool:
+        """Have an account worked on; False: it is already. Raises AccountError when it is unknown or was removed."""
+        return account_changes.set_active(self._database, account_id, active=True)
+
+    def disable(self, account_id: int) -> bool:
+        """Have no sync, delivery or message of an account worked any more; False: that is so already.
+
+        Raises:
+            AccountError: it is unknown, or was removed.
+        """
+        return account_changes.set_active(self._database, account_id, active=False)
+
+    def remove(
+        self, account_id: int, *, purge: bool = False, tell: Callable[[str, int], object] | None = None
+    ) -> Removal:
+        """End an account: at the source, and with us. With `purge` its rows go too, and any of an earlier removal.
+
+        What cannot be done at the source is reported, and keeps nothing from being done here.
+
+        Args:
+            account_id: which.
+            purge: delete every row of it, and the account; killed in between, to be asked for again.
+            tell: told of each batch of rows that were deleted, and their table.
+
+        Raises:
+            AccountError: it is unknown, or was removed and is not to be purged, or a run of it does not end.
+        """
+        account = self._known(account_id)
+        if account.removed_at is not None and not purge:
+            raise AccountError(f"account {account_id} was removed before: --purge deletes its rows")
+        if account.removed_at is None:
+            self.disable(account_id)
+        with ExitStack() as stack:
+            lease = self._awaited(account_id, stack)
+            removal = Removal(account_id)
+            if account.removed_at is None:
+                removal = self._ended_at_the_source(account_id)
+                account_changes.erase(self._database, self._wiring.safe(), account_id)
+            if not purge:
+                return removal
+            rows = account_purge.purge(self._database, lease, tell or _say_nothing)
+        return Removal(account_id, removal.webhooks_removed, removal.token_revoked, rows, removal.troubles)
+
+    def _ended_at_the_source(self, account_id: int) -> Removal:
+        troubles: list[str] = []
+        webhooks: int | None = None
+        revoked = False
+        try:
+            webhooks = self._unregistered(account_id)
+        except (SourceError, SecretError, SecretsUnavailable) as error:
+            troubles.append(f"the webhook of account {account_id} may still be registered: {error}")
+        try:
+            self._revoked(account_id)
+            revoked = True
+        except (SourceError, SecretError, SecretsUnavailable) as error:
+            troubles.append(f"the token of account {account_id} may still be good: {error}")
+        return Removal(account_id, webhooks, revoked, troubles=tuple(troubles))
+
+    def _unregistered(self, account_id: int) -> int:
+        stored = self._database.transaction(lambda connection: webhook_credentials.stored_hooks(connection, account_id))
+        hook = stored[account_id]
+        if hook.login is None and hook.hook_id is None:
+            return 0
+        with self._wiring.registering(account_id, platform=self._platform) as registering:
+            return registering.unregister()
+
+    def _revoked(self, account_id: int) -> None:
+        token = account_queries.StoredToken(self._database, self._wiring.safe(), account_id).load()
+        if token is not None:
+            with self._wiring.source(account_id) as source:
+                source.revoke(token)
+
+    def _known(self, account_id: int) -> Account:
+        account = account_queries.find_account(self._database, account_id)
+        if account is None:
+            raise AccountError.unknown(account_id)
+        return account
+
+    def _has(self, account_id: int, client_secret: SecretStr) -> bool:
+        try:
+            return account_queries.open_client_secret(self._database, self._wiring.safe(), account_id) == client_secret
+        except SecretError:
+            return False
+
+    def _checked(self, account_id: int, client_secret: SecretStr) -> Token | None:
+        vault = account_queries.TokenInHand()
+        with closing(self._wiring.client(account_id, client_secret, vault, insists=True)) as client:
+            client.check()
+        return vault.token
+
+    def _awaited(self, account_id: int, stack: ExitStack) -> Lease:
+        """Take the lease of an account that is disabled: whoever has it will not keep it for long."""
+        until = time.monotonic() + _UNTIL_FREE
+        while True:
+            try:
+                return stack.enter_context(held(self._database, account_id))
+            except LeaseHeld as error:
+                if time.monotonic() > until:
+                    raise AccountError(
+                        f"account {account_id} is disabled now, but another command works on it and does not end: "
+                        f"try again when it has ({error})"
+                    ) from None
+            time.sleep(_LOOKS)
+
+
+def _say_nothing(table: str, rows: int) -> None:
+    del table, rows

@@ -1,0 +1,165 @@
+"""From what somebody asks to be said to a message that has found its guest, and was not sent yet."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from hostaway_sync.messages import guards, recipients
+from hostaway_sync.messages.decision import Step
+from hostaway_sync.messages.send_job import enqueue, quiet_hours, waits_until
+from hostaway_sync.messages.sender import Sender, Sending
+from hostaway_sync.model.messages import Wish
+from hostaway_sync.platforms.hostaway.messages.protocol import read_said
+from hostaway_sync.store import jobs
+from hostaway_sync.store.messages import recipients as message_recipients
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from types import TracebackType
+
+    from hostaway_sync.app.container import Wiring
+    from hostaway_sync.messages.decision import Decision
+    from hostaway_sync.model.messages import Way
+    from hostaway_sync.platforms.hostaway.client import Client
+    from hostaway_sync.store.postgres.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody wants to have said.
+
+    Attributes:
+        reservation_id: whose guest.
+        text: what is to be said.
+        account_id: which account's reservation, where several have it or none is known to.
+        conversation_id: which thread; None: the one in which something was said last.
+        way: how it reaches the guest; None: the way the guest wrote last.
+        key: whatever has the same key is the same message.
+        again: the same words may be said twice within ten minutes.
+        quiet_hours: in which it waits, as `22-8`; None: those of the settings.
+        at_once: in no quiet hours, and before a worker where one is to send it.
+    """
+
+    reservation_id: int
+    text: str = field(repr=False)
+    account_id: int | None = None
+    conversation_id: int | None = None
+    way: Way | None = None
+    key: str | None = None
+    again: bool = False
+    quiet_hours: str | None = None
+    at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message that has found its guest, and was not sent yet.
+
+    Attributes:
+        asked: what was asked for.
+        wish: what is to be said, and where.
+        concerns: what a person should know before; empty when nothing is odd, or it was sent before.
+        quiet_hours: hours in which it waits, with their time zone.
+        until: their end, where they are on now.
+    """
+
+    asked: Asked
+    wish: Wish
+    concerns: tuple[str, ...]
+    quiet_hours: str | None
+    until: datetime | None
+    _sender: Sender
+    _database: Database
+
+    def outlook(self) -> Decision:
+        """Say what `send` would do now."""
+        return self._sender.outlook(self.wish, again=self.asked.again, queued_too=self.asked.at_once)
+
+    def send(self) -> Sending:
+        """Send it, or have a worker do so when quiet hours end, unless the ledger says that it must not be."""
+        if self.until is not None:
+            return self.queue(is_repeated=False)
+        return self._sender.send(self.wish, again=self.asked.again, queued_too=self.asked.at_once)
+
+    def queue(self, *, is_repeated: bool = True, dry_run: bool = False) -> Sending:
+        """Have a worker send it, unless the ledger says that it must not be; see `enqueue`."""
+        again, quiet = self.asked.again, self.quiet_hours
+        decision = enqueue(
+            self._database, self.wish, again=again, quiet=quiet, is_repeated=is_repeated, dry_run=dry_run
+        )
+        return Sending(decision.step, decision.intent)
+
+
+class Drafts:
+    """Finds the guests of one message or many; keeps a source an account open while its block runs.
+
+    Args:
+        wiring: opens them; names the database.
+    """
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._database = wiring.database
+        self._stack = ExitStack()
+        self._sources: dict[int, Client] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def draft(self, asked: Asked) -> Draft:
+        """Find the guest.
+
+        Raises:
+            UsageError: the text, the key or the hours can never be right, or the account must be named.
+            MessageRefused: there is no such guest, or the settings forbid it.
+            AccountError: the account is unknown, removed or disabled.
+            SourceError: the source had to be asked where the guest is, and did not answer.
+        """
+        guards.require_text(asked.text)
+        guards.require_key(asked.key)
+        guards.require_allowed(asked.reservation_id, self._wiring.settings.send_allowlist)
+        number = recipients.account_of(self._database, asked.reservation_id, asked.account_id)
+        source = self._source(number)
+        found = recipients.address(
+            self._database,
+            source,
+            read_said,
+            number,
+            asked.reservation_id,
+            conversation_id=asked.conversation_id,
+            way=asked.way,
+        )
+        now = self._database.transaction(jobs.now)
+        concerns = guards.concerns(
+            status=found.stay.status,
+            off=self._wiring.words.off,
+            departure_date=found.stay.departure_date,
+            is_gone=found.stay.is_gone,
+            today=now.date(),
+        )
+        wish = Wish(number, asked.reservation_id, found.conversation_id, found.way, asked.text, asked.key)
+        sender = Sender(self._database, source.correspondent, read_said)
+        if sender.outlook(wish, again=asked.again).step is Step.EARLIER:
+            # Who asks for the outcome of what was sent before is not asked anything.
+            return Draft(asked, wish, (), None, None, sender, self._database)
+        quiet = self._quiet_hours(asked, number)
+        return Draft(asked, wish, concerns, quiet, waits_until(quiet, now), sender, self._database)
+
+    def _quiet_hours(self, asked: Asked, account_id: int) -> str | None:
+        hours = asked.quiet_hours or self._wiring.settings.quiet_hours
+        if asked.at_once or hours is None:
+            return None
+        zone = message_recipients.zone(self._database, account_id, asked.reservation_id, self._wiring.words)
+        return quiet_hours(hours, zone, asked.reservation_id)
+
+    def _source(self, account_id: int) -> Client:
+        if account_id not in self._sources:
+            self._sources[account_id] = self._stack.enter_context(self._wiring.source(account_id, urgent=True))
+        return self._sources[account_id]

@@ -1,0 +1,298 @@
+"""What the library stands on, opened as the settings say: database, key ring, and a source an account."""
+
+from __future__ import annotations
+
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from hostaway_sync.observability import metric_catalog, tracing
+from hostaway_sync.observability.meter import Meter
+from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
+from hostaway_sync.safe_text import hide_fields
+from hostaway_sync.secrets import find_key_ring
+from hostaway_sync.store.accounts import queries as account_queries
+from hostaway_sync.store.circuit_breaker import Lookout, current
+from hostaway_sync.store.messages import restored
+from hostaway_sync.store.postgres.clock_watch import ClockWatch
+from hostaway_sync.store.postgres.open_database import open_database
+from hostaway_sync.store.privacy import payload_rule
+from hostaway_sync.store.request_budget import DatabaseBudget
+from hostaway_sync.store.secrets import placement as secret_placement
+from hostaway_sync.store.secrets.sealing import has_sealed_values
+from hostaway_sync.store.secrets.vault import Safe
+from hostaway_sync.store.status.overview import overview
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import SecretStr
+
+    from hostaway_sync.model.api_calls import ApiCall, Bucket, Observer
+    from hostaway_sync.model.capacity import Terms
+    from hostaway_sync.model.redaction import Redaction
+    from hostaway_sync.model.status import Overview
+    from hostaway_sync.observability.meter import Sample
+    from hostaway_sync.platforms.hostaway.client import Client
+    from hostaway_sync.platforms.hostaway.http.limits import Limits
+    from hostaway_sync.platforms.hostaway.http.token import TokenVault
+    from hostaway_sync.secrets import KeyRing, SecretsStore
+    from hostaway_sync.settings import Settings
+    from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.webhooks.registration.registrar import Registering
+    from hostaway_sync.webhooks.server.app import Receiver
+
+# Threads take one for some milliseconds each, and one is made only when all others are in use. PostgreSQL takes 100 of
+# all machines: commands that many run at once take fewer.
+CONNECTIONS = 6
+
+
+class Wiring:
+    """One database and everything that is opened over it.
+
+    Args:
+        settings: where the database is, the limits, the key.
+        schema: where in the database the tables are.
+        application: whose connections these are, as the server shows it.
+        connections: how many, at most; those of a receiver and of a queue's engine are beside them.
+
+    Attributes:
+        meter: measures what is done with all of it.
+        words: what the source's payloads call things.
+
+    Raises:
+        ConfigurationError: the settings describe nothing that runs.
+        StoreUnavailable: the database cannot be reached.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        schema: str,
+        application: str = "hostaway-sync",
+        connections: int | None = None,
+    ) -> None:
+        self.settings = settings
+        self.words = VOCABULARY
+        hide_fields(VOCABULARY.private)
+        self._rules = payload_rule.rules_of(settings.payload_fields, VOCABULARY)
+        self.meter = Meter()
+        self.database = open_database(
+            settings.database_url,
+            settings.data_dir,
+            schema=schema,
+            pool_size=connections or CONNECTIONS,
+            note=lambda kind, seconds: self.meter.observe(metric_catalog.DATABASE_SECONDS, kind, seconds=seconds),
+            application=application,
+        )
+        self._ring: KeyRing | None = None
+        self._safe: Safe | None = None
+        self._is_agreed = False
+        self._vaults: dict[int, account_queries.StoredToken] = {}
+        self._clock_watch = ClockWatch()
+        self._redaction: tuple[Redaction | None] | None = None
+        self._is_rewritten = False
+
+    def close(self) -> None:
+        """Give back connections, and stop the embedded database if nobody else uses it."""
+        self.database.close()
+
+    def key_ring(self, *, may_create: bool = True) -> KeyRing:
+        """Give the keys that stored secrets are sealed with; made on first use, while nothing is sealed yet.
+
+        Raises:
+            SecretError: there is none, or it may not be used.
+        """
+        if self._ring is None:
+            may_create = may_create and not self.database.transaction(has_sealed_values)
+            self._ring = find_keys(self.settings, may_create=may_create)
+        return self._ring
+
+    def safe(self, *, wherever: bool = False) -> Safe:
+        """Give what secrets are put into and taken from; `wherever`: even if the settings are not those to work with.
+
+        Raises:
+            ConfigurationError: secrets lie elsewhere than the settings say.
+            SecretError: there is no key for those in the database, or it may not be used.
+        """
+        if self._safe is None:
+            self._safe = Safe(self.database, self.key_ring, {"aws": _aws})
+        if not wherever and not self._is_agreed:
+            self._safe.store(secret_placement.agreed(self.database, self.settings.secrets_store).store)
+            self.database.transaction(restored.recognise)  # before anything is read: later it would see less
+            self._is_agreed = True
+        return self._safe
+
+    def redaction(self) -> Redaction | None:
+        """Give how payloads are hidden; None: they are stored as they come.
+
+        Raises:
+            ConfigurationError: the settings hide less than this database does, or the secret does not open.
+        """
+        if self._redaction is None:
+            from hostaway_sync.store.privacy import payload_rewrite
+
+            self._redaction = (payload_rewrite.opened(self.database, self.safe, self._rules, self.words),)
+        return self._redaction[0]
+
+    def require_payload_rule(self) -> None:
+        """Raise ConfigurationError if the settings hide less than this database does."""
+        payload_rule.require(payload_rule.read(self.database), self._rules, self.words)
+
+    def terms(self, every: timedelta) -> Terms:
+        """Give what a forecast of requests rests on, when each account is synced so often."""
+        from hostaway_sync.model.capacity import Terms
+        from hostaway_sync.platforms.hostaway.parsing.resources import SPECS
+
+        settings = self.settings
+        return Terms(
+            every=every,
+            page_sizes={resource: spec.limit for resource, spec in SPECS.items()},
+            address=settings.rate_limit_ip.requests / settings.rate_limit_ip.window.total_seconds(),
+            account=settings.rate_limit_account.requests / settings.rate_limit_account.window.total_seconds(),
+            sweep_after=timedelta(hours=settings.sweep_after_hours),
+            threads_after=timedelta(days=settings.threads_after_days),
+        )
+
+    @contextmanager
+    def registering(self, account_id: int, *, platform: str) -> Iterator[Registering]:
+        """Open what registers the webhook of a stored account; closed with the block."""
+        with self.source(account_id) as client:
+            yield self.webhook(client, account_id, platform=platform)
+
+    def webhook(self, client: Client, account_id: int, *, platform: str) -> Registering:
+        """Make what looks after the webhook of a stored account, with requests of an open source."""
+        from hostaway_sync.webhooks.registration.registrar import Registering
+
+        return Registering(self.database, self.safe(), client.registrar, account_id, platform=platform)
+
+    @contextmanager
+    def receiver(self, *, platform: str) -> Iterator[Receiver]:
+        """Make what answers deliveries, with connections and threads of its own; given back with the block."""
+        from hostaway_sync.platforms.hostaway.webhooks.events import read_event
+        from hostaway_sync.webhooks.server.runtime import Reception
+
+        reception = Reception(self.database, self.safe, self.redaction, meter=self.meter, stored=self.readings)
+        with closing(reception):
+            yield reception.receiver(platform, read_event)
+
+    @contextmanager
+    def source(
+        self, account_id: int, *, urgent: bool = False, insists: bool = False, observe: Observer | None = None
+    ) -> Iterator[Client]:
+        """Open the source of a stored account; closed with the block. Urgent requests go before those of others.
+
+        One that `insists` asks once, even where the source is known to be away.
+
+        Raises:
+            SecretError: its client secret cannot be opened.
+        """
+        safe = self.safe()
+        client_secret = account_queries.open_client_secret(self.database, safe, account_id)
+        vault = self._vaults.setdefault(account_id, account_queries.StoredToken(self.database, safe, account_id))
+        redaction = self._applied_redaction()
+        client = self.client(
+            account_id, client_secret, vault, urgent=urgent, insists=insists, observe=observe, redaction=redaction
+        )
+        with closing(client):
+            yield client
+
+    def _applied_redaction(self) -> Redaction | None:
+        """Give how payloads are hidden, once it is so of those that are stored."""
+        redaction = self.redaction()
+        if redaction is not None and not self._is_rewritten:
+            from hostaway_sync.store.privacy import payload_rewrite as rewrite
+
+            rewrite.rewrite(self.database, redaction)
+            self._is_rewritten = True
+        return redaction
+
+    def readings(self, database: Database | None = None) -> list[Sample]:
+        """Give the metrics that are stored, asked for on other connections to the same database if any are given.
+
+        Raises:
+            StoreUnavailable, StoreError: the database cannot be asked.
+        """
+        from hostaway_sync.store.status.metrics import readings
+
+        return readings(database or self.database, self.buckets(0)[0])  # the address's limit is every account's
+
+    def overview(self, account_id: int | None = None) -> Overview:
+        """Give what the tables know of every account, or of one, and of the source as it is seen from here."""
+        found = overview(self.database, self.buckets, account_id=account_id)
+        return replace(found, outage=current(self.database, egress=self.settings.egress, api_url=self.settings.api_url))
+
+    def buckets(self, account_id: int) -> tuple[Bucket, ...]:
+        """Give the limits that a request of this account counts against: the address's, then its own."""
+        from hostaway_sync.platforms.hostaway.http.limits import Call, buckets
+
+        return buckets(Call.GENERAL, account_id=account_id, egress=self.settings.egress, limits=self._limits())
+
+    def client(
+        self,
+        account_id: int,
+        client_secret: SecretStr,
+        vault: TokenVault,
+        *,
+        urgent: bool = False,
+        insists: bool = False,
+        observe: Observer | None = None,
+        redaction: Redaction | None = None,
+    ) -> Client:
+        """Make the client of any account, stored or not; whoever asks closes it."""
+        from hostaway_sync.platforms.hostaway.client import Client
+
+        settings = self.settings
+        lookout = Lookout(self.database, egress=settings.egress, api_url=settings.api_url, insists=insists)
+        return Client(
+            account_id=account_id,
+            client_secret=client_secret,
+            api_url=settings.api_url,
+            budget=DatabaseBudget(self.database, lookout, clock=self._clock_watch),
+            vault=vault,
+            limits=self._limits(),
+            egress=settings.egress,
+            attempts=settings.retry_attempts,
+            backoff=timedelta(seconds=settings.retry_backoff),
+            in_flight=settings.requests_in_flight,
+            urgent=urgent,
+            observe=self._counted(observe),
+            redaction=redaction,
+            lookout=lookout,
+        )
+
+    def _counted(self, observe: Observer | None) -> Observer:
+        def note(call: ApiCall) -> None:
+            status = "none" if call.status is None else str(call.status)
+            self.meter.count(metric_catalog.API_REQUESTS, call.method, call.route, status)
+            self.meter.count(metric_catalog.API_WAIT, amount=call.waited)
+            self.meter.observe(metric_catalog.API_SECONDS, call.method, call.route, seconds=call.seconds)
+            tracing.ended(call, self.settings.api_url)
+            if observe is not None:
+                observe(call)
+
+        return note
+
+    def _limits(self) -> Limits:
+        from hostaway_sync.platforms.hostaway.http.limits import Limits
+
+        return Limits(self.settings.rate_limit_ip, self.settings.rate_limit_account, self.settings.rate_limit_send)
+
+
+def find_keys(settings: Settings, *, may_create: bool = False) -> KeyRing:
+    """Give the keys that the settings lead to, whatever the database is like; SecretError: there are none."""
+    return find_key_ring(
+        settings.master_key,
+        settings.data_dir,
+        may_create=may_create,
+        configured_file=settings.master_key_file,
+        use_keyring=settings.keyring,
+    )
+
+
+def _aws(mirror: str) -> SecretsStore:
+    from hostaway_sync.secrets.aws import AwsSecrets
+
+    return AwsSecrets(mirror)

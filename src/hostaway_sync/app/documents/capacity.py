@@ -1,0 +1,51 @@
+"""The document of `plan`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hostaway_sync.model.records import Resource
+
+if TYPE_CHECKING:
+    from hostaway_sync.model.capacity import Forecast, Load, Need
+
+
+def forecast_document(forecast: Forecast, *, every_minutes: int) -> dict[str, Any]:
+    """Return how many requests accounts need."""
+    return {
+        "every_minutes": every_minutes,
+        "accounts": [
+            {
+                "account_id": facts.account_id,
+                "name": facts.name,
+                "rows": {resource.value: facts.live(resource) for resource in Resource},
+                "need": _need(need) if need else None,
+            }
+            for facts, need in forecast.needs
+        ],
+        "address": _load(forecast.load),
+    }
+
+
+def _need(need: Need) -> dict[str, Any]:
+    return {
+        "first_sync": need.first_sync,
+        "first_sync_minutes": need.first_sync_minutes,
+        "sweep": need.sweep,
+        "run": need.run,
+        "is_assumed": need.is_assumed,
+        "runs_a_day": need.runs_a_day,
+        "sweeps_a_day": need.sweeps_a_day,
+        "a_day": need.a_day,
+    }
+
+
+def _load(load: Load) -> dict[str, Any]:
+    return {
+        "accounts": load.accounts,
+        "a_day": load.a_day,
+        "a_day_at_most": load.a_day_at_most,
+        "fitting": load.fitting,
+        "sweeps_minutes": load.sweeps_minutes,
+        "share": load.share,
+    }

@@ -1,0 +1,212 @@
+"""The document of `status`: everything its tables show and more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hostaway_sync.app.documents.runs import alarms_document, counts_document
+from hostaway_sync.app.documents.times import iso
+from hostaway_sync.model.health import LATE_AFTER, is_silent
+from hostaway_sync.model.records import Resource
+from hostaway_sync.model.status import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hostaway_sync.model.circuit_breaker import Outage
+    from hostaway_sync.model.doubts import Doubt
+    from hostaway_sync.model.health import Health
+    from hostaway_sync.model.records import Mark
+    from hostaway_sync.model.run_history import Chapter
+    from hostaway_sync.model.status import (
+        AccountFacts,
+        BucketUse,
+        Certificate,
+        Deferred,
+        Letters,
+        Overview,
+        PastRun,
+        Silence,
+    )
+
+
+def overview_document(overview: Overview, verdicts: Sequence[tuple[AccountFacts, Health]]) -> dict[str, Any]:
+    """Return how all accounts do, or one."""
+    limits = [overview.address, *(facts.limit for facts in overview.accounts)]
+    return {
+        "state": "look" if any(health.needs_a_look for _, health in verdicts) else "ok",
+        "now": overview.now.isoformat(),
+        "late_after_s": LATE_AFTER.total_seconds(),
+        "outage": _outage(overview.outage) if overview.outage else None,
+        "accounts": [_account(facts, health) for facts, health in verdicts],
+        "budget": [_budget(use) for use in limits if use is not None],
+    }
+
+
+def details_document(marks: Mapping[Resource, Mark], history: Sequence[Chapter]) -> dict[str, Any]:
+    """Return what the document of one account has besides."""
+    return {
+        "watermarks": {
+            resource.value: {"watermark_at": iso(mark.watermark_at), "swept_at": iso(mark.swept_at)}
+            for resource, mark in marks.items()
+        },
+        "runs": [
+            {
+                **_run(chapter.run),
+                "resources": {
+                    resource.value: {
+                        "state": part.state.value,
+                        **counts_document(part.counts),
+                        "error": part.error,
+                    }
+                    for resource, part in chapter.parts.items()
+                },
+            }
+            for chapter in history
+        ],
+    }
+
+
+def _account(facts: AccountFacts, health: Health) -> dict[str, Any]:
+    due = facts.due.values()
+    return {
+        "account_id": facts.account_id,
+        "name": facts.name,
+        "is_active": facts.is_active,
+        "state": health.condition.value,
+        "wrong": list(health.wrong),
+        "last_success_at": iso(facts.last_sync_at),
+        "verified_as_of": iso(health.verified_as_of),
+        "rows": _rows({resource: facts.rows.get(resource, Rows()) for resource in Resource}),
+        "calls": {"last_run": facts.ended.api_calls if facts.ended else None, "last_24_h": facts.recent.calls},
+        "running": _running(facts),
+        "last_run": _run(facts.ended) if facts.ended else None,
+        "certificate": _certificate(facts.certificate) if facts.certificate else None,
+        "equal_at": iso(facts.equal_at),
+        "due": {
+            "threads": sum(mark.threads for mark in due),
+            "since": iso(min((mark.since for mark in due), default=None)),
+        },
+        "deliveries": _deliveries(facts.deferred),
+        "messages": _messages(facts.letters),
+        "silence": _silence(facts.silence) if facts.silence else None,
+        "suspected": _doubted(facts.doubts.suspected),
+        "set_back": _doubted(facts.doubts.set_back),
+        "quarantined": {"rowless": facts.quarantine.rowless, "cleaned": facts.quarantine.cleaned},
+        "abandoned_24_h": facts.recent.abandoned,
+        **alarms_document(facts.alarms),
+    }
+
+
+def _rows(rows: Mapping[Resource, Rows]) -> dict[str, Any]:
+    return {
+        "live": sum(counted.live for counted in rows.values()),
+        "missing": sum(counted.missing for counted in rows.values()),
+        "total": sum(counted.total for counted in rows.values()),
+        "resources": {
+            resource.value: {"live": counted.live, "missing": counted.missing, "total": counted.total}
+            for resource, counted in rows.items()
+        },
+    }
+
+
+def _running(facts: AccountFacts) -> dict[str, Any] | None:
+    run = facts.under_way
+    if facts.lease is None:
+        return None
+    return {
+        "host": facts.lease.host,
+        "lease_expires_at": iso(facts.lease.expires_at),
+        "mode": run.mode.value if run else None,
+        "since": iso(run.started_at or run.triggered_at) if run else None,
+        "records": facts.records_read,
+    }
+
+
+def _run(run: PastRun) -> dict[str, Any]:
+    begun = run.started_at or run.triggered_at
+    return {
+        "mode": run.mode.value,
+        "state": run.state.value,
+        "triggered_at": iso(run.triggered_at),
+        "started_at": iso(run.started_at),
+        "finished_at": iso(run.finished_at),
+        "api_calls": run.api_calls,
+        "error": run.error,
+        "duration_s": (run.finished_at - begun).total_seconds() if run.finished_at else None,
+    }
+
+
+def _certificate(certificate: Certificate) -> dict[str, Any]:
+    return {
+        "verified_at": iso(certificate.verified_at),
+        "is_equal": certificate.is_equal,
+        "is_deep": certificate.is_deep,
+        "api_calls": certificate.api_calls,
+        "differences": certificate.differences,
+        "late": certificate.late,
+        "error": certificate.error,
+        "swept": certificate.swept,
+        "is_outdated": certificate.is_outdated,
+        "is_sudden": certificate.is_sudden,
+    }
+
+
+def _deliveries(deferred: Deferred) -> dict[str, Any]:
+    return {
+        "deliveries": deferred.deliveries,
+        "oldest_at": iso(deferred.oldest_at),
+        "dead_letters": deferred.dead_letters,
+        "due_since": iso(deferred.due_since),
+        "has_worker": deferred.has_worker,
+    }
+
+
+def _messages(letters: Letters) -> dict[str, Any]:
+    return {
+        "unsettled": letters.unsettled,
+        "waiting": letters.waiting,
+        "unsent": letters.unsent,
+        "undelivered": letters.undelivered,
+        "queued": letters.queued,
+        "resting": letters.resting,
+        "resting_until": iso(letters.resting_until),
+    }
+
+
+def _silence(silence: Silence) -> dict[str, Any]:
+    return {
+        "unannounced": silence.unannounced,
+        "announced": silence.announced,
+        "is_silent": is_silent(silence.unannounced, silence.announced),
+    }
+
+
+def _doubted(doubts: Mapping[Resource, Doubt]) -> dict[str, Any]:
+    return {resource.value: {"rows": doubt.rows, "since": iso(doubt.since)} for resource, doubt in doubts.items()}
+
+
+def _outage(outage: Outage) -> dict[str, Any]:
+    return {
+        "failures": outage.failures,
+        "failing_since": iso(outage.failing_since),
+        "failed_at": iso(outage.failed_at),
+        "error": outage.error,
+        "away_since": iso(outage.away_since),
+        "probe_at": iso(outage.probe_at),
+        "probes": outage.probes,
+    }
+
+
+def _budget(use: BucketUse) -> dict[str, Any]:
+    return {
+        "key": use.key,
+        "used": use.used,
+        "limit": use.limit,
+        # Older than the rule that a key names its unit; scripts read it.
+        "window": use.window.total_seconds(),
+        "lowered_to": use.lowered_to,
+        "lowered_until": iso(use.lowered_until),
+        "silent_until": iso(use.silent_until),
+        "window_s": use.window.total_seconds(),
+    }

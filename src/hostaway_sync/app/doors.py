@@ -1,0 +1,78 @@
+"""The doors of a mirror to all but mirroring, one a subject; each is imported when somebody goes through it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hostaway_sync.app.container import Wiring
+    from hostaway_sync.app.database import Relocation
+    from hostaway_sync.app.maintenance import Upkeep
+    from hostaway_sync.app.message_batches import Batches
+    from hostaway_sync.app.messages import Messages
+    from hostaway_sync.app.payload_fields import PayloadFields
+    from hostaway_sync.app.privacy import Guests
+    from hostaway_sync.app.secrets import Keys
+    from hostaway_sync.store.schema.roles import Roles
+
+
+class Doors:
+    """What else can be done with the accounts and the database of a mirror."""
+
+    _wiring: Wiring
+
+    @property
+    def roles(self) -> Roles:
+        """The door to who may use the database."""
+        from hostaway_sync.store.schema.roles import Roles
+
+        return Roles(self._wiring.database)
+
+    @property
+    def guests(self) -> Guests:
+        """The door to guests who are to be forgotten."""
+        from hostaway_sync.app.privacy import Guests
+
+        return Guests(self._wiring)
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """The door to what the mirror's own history takes."""
+        from hostaway_sync.app.maintenance import Upkeep
+
+        return Upkeep(self._wiring)
+
+    @property
+    def messages(self) -> Messages:
+        """The door to what is said to guests."""
+        from hostaway_sync.app.messages import Messages
+
+        return Messages(self._wiring)
+
+    @property
+    def batches(self) -> Batches:
+        """The door to many messages at once."""
+        from hostaway_sync.app.message_batches import Batches
+
+        return Batches(self._wiring)
+
+    @property
+    def keys(self) -> Keys:
+        """The door to what the stored secrets are sealed with."""
+        from hostaway_sync.app.secrets import Keys
+
+        return Keys(self._wiring)
+
+    @property
+    def relocation(self) -> Relocation:
+        """The door to another database."""
+        from hostaway_sync.app.database import Relocation
+
+        return Relocation(self._wiring)
+
+    @property
+    def payload_fields(self) -> PayloadFields:
+        """The door to which fields of payloads this database has hidden."""
+        from hostaway_sync.app.payload_fields import PayloadFields
+
+        return PayloadFields(self._wiring)

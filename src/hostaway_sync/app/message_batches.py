@@ -1,0 +1,124 @@
+"""The door to many messages at once: each is written down for a worker, or is said why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from hostaway_sync.app.compose import Asked, Drafts
+from hostaway_sync.errors import AccountError, MessageRefused, SourceError, UsageError
+from hostaway_sync.messages.decision import Step
+from hostaway_sync.messages.quiet_hours import read_hours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from hostaway_sync.app.compose import Draft
+    from hostaway_sync.app.container import Wiring
+    from hostaway_sync.messages.batch_file import Line
+    from hostaway_sync.model.messages import Intent
+
+_QUEUES: Final = {Step.SEND, Step.TAKE_UP}
+
+
+class Placed(StrEnum):
+    """What became of a line."""
+
+    QUEUED = "queued"
+    """A worker sends it."""
+    KNOWN = "known"
+    """Its key was there already, with this text: nothing new is sent."""
+    REFUSED = "refused"
+    """Nothing was written down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one line.
+
+    Attributes:
+        line: which.
+        placed: that.
+        intent: its row in the ledger; of a line that was refused, the row in its way; None where there is none.
+        why: it was refused.
+        until: it is to wait until then.
+    """
+
+    line: Line
+    placed: Placed
+    intent: Intent | None = None
+    why: str | None = None
+    until: datetime | None = None
+
+
+class Batches:
+    """Many messages, of one mirror.
+
+    Args:
+        wiring: opens sources; names the database.
+    """
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+
+    def queue(
+        self,
+        lines: Sequence[Line],
+        *,
+        again: bool = False,
+        quiet_hours: str | None = None,
+        at_once: bool = False,
+        yes: bool = False,
+        dry_run: bool = False,
+    ) -> Iterator[Outcome]:
+        """Write each line down for a worker, in a transaction of its own, and give what became of it.
+
+        Args:
+            lines: what is to be said; each key makes one message, however often this is called.
+            again: the same words may be said twice within ten minutes.
+            quiet_hours: in which they wait, as `22-8`; None: those of the settings.
+            at_once: in no quiet hours.
+            yes: though stays are over or off.
+            dry_run: write nothing.
+
+        Raises:
+            UsageError: the hours are none.
+            StoreError: the database is away; what was written down stays, and is known the next time.
+        """
+        if quiet_hours is not None:
+            read_hours(quiet_hours)
+        with Drafts(self._wiring) as drafts:
+            for line in lines:
+                asked = Asked(
+                    line.reservation_id,
+                    line.text,
+                    line.account_id,
+                    line.conversation_id,
+                    line.way,
+                    line.key,
+                    again,
+                    quiet_hours,
+                    at_once,
+                )
+                try:
+                    yield _placed(line, drafts.draft(asked), yes=yes, dry_run=dry_run)
+                except (AccountError, MessageRefused, SourceError, UsageError) as error:
+                    yield Outcome(line, Placed.REFUSED, why=str(error))
+
+
+def _placed(line: Line, draft: Draft, *, yes: bool, dry_run: bool) -> Outcome:
+    outlook = draft.queue(dry_run=True) if draft.concerns and not yes else None
+    if outlook is not None and outlook.step in _QUEUES:
+        return Outcome(line, Placed.REFUSED, why=f"{'; '.join(draft.concerns)}: say --yes")
+    queued = draft.queue(dry_run=dry_run)
+    intent = queued.intent
+    if queued.step in _QUEUES:
+        return Outcome(line, Placed.QUEUED, intent, until=draft.until)
+    if queued.step is Step.OTHER_TEXT:
+        return Outcome(line, Placed.REFUSED, intent, f"key {line.key!r} stands for another message: choose another key")
+    if intent is not None and intent.wish.key != line.key:
+        told = f"reservation {line.reservation_id} is told the same by message {intent.intent_id}, {intent.state.value}"
+        return Outcome(line, Placed.REFUSED, intent, f"{told}: --again sends it once more")
+    return Outcome(line, Placed.KNOWN, intent)

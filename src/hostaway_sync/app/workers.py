@@ -1,0 +1,197 @@
+"""Deferred work, wired: what does it, with which sources, and how much of it at once."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hostaway_sync.messages.send_job import send_queued
+from hostaway_sync.messages.settlement import settle
+from hostaway_sync.model.records import Resource
+from hostaway_sync.platforms.hostaway.messages.protocol import read_said
+from hostaway_sync.queue.batching import singly
+from hostaway_sync.queue.retry_policy import Policy
+from hostaway_sync.store import jobs
+from hostaway_sync.sync.refresh import refresh, refresh_each
+from hostaway_sync.sync.sync_job import sync_queued
+from hostaway_sync.webhooks import refresh_job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from hostaway_sync.app.container import Wiring
+    from hostaway_sync.model.messages import Correspondent
+    from hostaway_sync.model.records import Owner, RunReport
+    from hostaway_sync.platforms.hostaway.client import Client
+    from hostaway_sync.queue.batching import Handler
+    from hostaway_sync.queue.fetch_loop import Rhythm
+    from hostaway_sync.queue.worker import Worker
+    from hostaway_sync.store.accounts.queries import Account
+    from hostaway_sync.store.postgres.database import Database
+
+_MOST_IDLE = 32
+_PATIENCE = 60.0  # seconds that the database may be away before a job ends with that
+# The source takes one message in two seconds: more at once would wait for each other.
+_SENDERS = 2
+# Bookings of one account that one lane reads in a row and stores in one transaction; more save hardly anything.
+_BATCH = 10
+
+
+@dataclass(slots=True)
+class _Kept:
+    source: Client
+    stack: ExitStack
+    users: int = 0
+
+
+class Sources:
+    """Sources kept open from one object to the next, one an account; safe to use from several threads.
+
+    Args:
+        wiring: opens them.
+    """
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[int, _Kept] = OrderedDict()
+
+    @contextmanager
+    def use(self, account_id: int) -> Iterator[Client]:
+        """Give the source of an account; after an error it is opened anew, because its secret may have been changed.
+
+        Raises:
+            SecretError: its client secret cannot be opened.
+        """
+        kept = self._take(account_id)
+        try:
+            yield kept.source
+        except BaseException:
+            with self._lock:
+                if self._kept.get(account_id) is kept:
+                    del self._kept[account_id]
+            raise
+        finally:
+            self._give_back(account_id, kept)
+
+    def close(self) -> None:
+        """End every request that is under way."""
+        with self._lock:
+            kept = list(self._kept.values())
+            self._kept.clear()
+        for one in kept:
+            one.stack.close()
+
+    def _take(self, account_id: int) -> _Kept:
+        with self._lock:
+            kept = self._kept.get(account_id)
+            if kept is None:
+                stack = ExitStack()
+                kept = _Kept(stack.enter_context(self._wiring.source(account_id, urgent=True)), stack)
+                self._kept[account_id] = kept
+            kept.users += 1
+            self._kept.move_to_end(account_id)
+            return kept
+
+    def _give_back(self, account_id: int, kept: _Kept) -> None:
+        with self._lock:
+            kept.users -= 1
+            unused: list[_Kept] = []
+            if self._kept.get(account_id) is not kept and not kept.users:
+                unused.append(kept)
+            while len(self._kept) > _MOST_IDLE:
+                idle = next((number for number, one in self._kept.items() if not one.users), None)
+                if idle is None:
+                    break
+                unused.append(self._kept.pop(idle))
+        for one in unused:
+            one.stack.close()
+
+
+class Work:
+    """Deferred work of one mirror.
+
+    Args:
+        wiring: opens sources; names the database.
+        sync: syncs an account, in full or as is due.
+    """
+
+    def __init__(self, wiring: Wiring, sync: Callable[[Account, bool], RunReport]) -> None:
+        self._wiring = wiring
+        self._database = wiring.database
+        self._sync = sync
+
+    @contextmanager
+    def worker(
+        self,
+        *,
+        concurrency: int,
+        drain: bool,
+        beat: Callable[[], None] | None = None,
+        policy: Policy | None = None,
+        rhythm: Rhythm | None = None,
+    ) -> Iterator[Worker]:
+        """Run a worker while the block runs; what it has in hand then may take ten seconds more.
+
+        Args:
+            concurrency: objects read at once; half as many accounts are synced beside it, and messages sent.
+            drain: it ends by itself when nothing is due.
+            beat: called twice a second as long as it gives out work.
+            policy: other than the usual one.
+            rhythm: other than the usual one.
+        """
+        from hostaway_sync.queue.fetch_loop import Duty, Rhythm
+        from hostaway_sync.queue.worker import Worker
+
+        sources = Sources(self._wiring)
+        # Whatever a crash of the server undoes, it undoes from the end: then the deliveries wait again, too.
+        quick = self._database.quick(patience=_PATIENCE)
+        duty = Duty(
+            handlers=self._handlers(sources, quick),
+            lanes={jobs.REFRESH: concurrency, jobs.SYNC: max(1, concurrency // 2), jobs.SEND: _SENDERS},
+            batch=_BATCH,
+            keep=timedelta(days=self._wiring.settings.keep_deliveries_days),
+            policy=policy or Policy(),
+            rhythm=rhythm or Rhythm(),
+        )
+        try:
+            with Worker(self._database, duty, drain=drain, beat=beat) as worker:
+                yield worker
+        finally:
+            sources.close()
+
+    def _handlers(self, sources: Sources, quick: Database) -> dict[str, Handler]:
+        def read_again(owner: Owner, resource: Resource, ids: Sequence[int], read: Callable[[int], None]) -> None:
+            threads = 0
+
+            def done(number: int, whole: int) -> None:
+                nonlocal threads
+                threads += whole
+                read(number)
+
+            try:
+                with sources.use(owner.account_id) as source:
+                    if resource is Resource.RESERVATIONS:
+                        refresh_each(quick, owner, source, ids, done)
+                    else:
+                        for number in ids:
+                            done(number, refresh(quick, owner, source, resource, number).threads)
+            finally:
+                if threads:
+                    settle(self._database, owner.account_id, read_said)
+
+        @contextmanager
+        def correspondent(account_id: int) -> Iterator[Correspondent]:
+            with sources.use(account_id) as source:
+                yield source.correspondent
+
+        return {
+            jobs.REFRESH: partial(refresh_job.refresh, quick, read_again),
+            jobs.SYNC: singly(partial(sync_queued, self._database, self._sync)),
+            jobs.SEND: singly(partial(send_queued, self._database, correspondent, read_said)),
+        }

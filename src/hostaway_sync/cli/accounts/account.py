@@ -1,0 +1,180 @@
+"""`hostaway-sync account …`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from hostaway_sync.app.documents.accounts import (
+    account_details_document,
+    account_document,
+    account_state_document,
+    audit_document,
+    changed_account_document,
+)
+from hostaway_sync.cli.accounts import account_import, account_remove
+from hostaway_sync.cli.process import prompts
+from hostaway_sync.cli.process.open_app import open_mirror
+from hostaway_sync.cli.sync.sync import mirror_one
+from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui.options import AccountId, Json
+from hostaway_sync.errors import UsageError
+
+if TYPE_CHECKING:
+    from hostaway_sync.store.audit_log import AuditEntry
+
+app = typer.Typer(help="Add, change and remove accounts.", no_args_is_help=True, rich_markup_mode=None)
+
+_NO_CUSTOMER = "none"
+
+
+@app.command()
+def add(
+    account_id: AccountId,
+    *,
+    secret_stdin: Annotated[bool, typer.Option("--secret-stdin", help="Read the client secret from stdin.")] = False,
+    name: Annotated[str | None, typer.Option(help="A name for your own eyes.")] = None,
+    customer_id: Annotated[UUID | None, typer.Option(help="Id of the customer the account belongs to.")] = None,
+    no_sync: Annotated[bool, typer.Option("--no-sync", help="Store the account, do not sync it yet.")] = False,
+) -> None:
+    """Check an account's credentials with Hostaway, store them sealed, and mirror it in full.
+
+    The secret comes from --secret-stdin, HOSTAWAY_SYNC_CLIENT_SECRET, or a hidden prompt. An account that was removed
+    comes back, with the rows that were kept.
+    """
+    client_secret = prompts.client_secret(from_stdin=secret_stdin)
+    prompts.require_text(name or "", "the name")
+    with open_mirror() as mirror:
+        mirror.roster.add(account_id, client_secret, name=name, customer_id=customer_id)
+        if output.is_terminal():
+            output.echo(f"Account {account_id} added.")
+        if not no_sync:
+            mirror_one(mirror, account_id)
+
+
+@app.command("list")
+def list_(*, json: Json = False) -> None:
+    """List the accounts; those that were removed too, as long as rows of theirs may be there."""
+    with open_mirror() as mirror:
+        accounts = mirror.accounts()
+    if json:
+        output.print_json([account_document(account) for account in accounts])
+    elif accounts:
+        output.print_accounts(accounts)
+    elif output.is_terminal():
+        output.echo("No accounts yet: add one with `hostaway-sync account add ID`.")
+
+
+@app.command()
+def show(account_id: AccountId, *, json: Json = False) -> None:
+    """Show an account, and who changed what of it lately. Secrets are never shown."""
+    with open_mirror() as mirror:
+        account, entries = mirror.roster.show(account_id)
+    document = account_details_document(account)
+    if json:
+        output.print_json(document | audit_document(entries))
+        return
+    for name, value in document.items():
+        if value is not None:
+            output.show(
+                output.plain(f"{name.replace('_', ' '):18}{str(value).lower() if isinstance(value, bool) else value}")
+            )
+    if entries:
+        rows = [[f"{one.changed_at:%Y-%m-%d %H:%M}", one.action.value, _who(one), _what(one)] for one in entries]
+        output.print_rows(["changed at (UTC)", "action", "by", "what"], rows)
+
+
+@app.command()
+def update(
+    account_id: AccountId,
+    *,
+    name: Annotated[str | None, typer.Option(help="A name for your own eyes; '' takes it away.")] = None,
+    customer_id: Annotated[
+        str | None, typer.Option(metavar="UUID|none", help="Id of the customer, written into every row as well.")
+    ] = None,
+    secret_stdin: Annotated[bool, typer.Option("--secret-stdin", help="Read a new client secret from stdin.")] = False,
+    secret: Annotated[
+        bool, typer.Option("--secret", help="A new one from HOSTAWAY_SYNC_CLIENT_SECRET, or a hidden prompt.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Change an account: its name, its customer, its client secret.
+
+    A new secret is checked with Hostaway before it replaces the old one. The customer is changed in every mirrored row
+    at once; a run under way waits for that, and goes on with the new one.
+    """
+    fields: dict[str, str | UUID | None] = {}
+    if name is not None:
+        prompts.require_text(name, "the name")
+        fields["name"] = name or None
+    if customer_id is not None:
+        fields["customer_id"] = customer(customer_id)
+    if not fields and not secret and not secret_stdin:
+        raise UsageError("nothing to change: give --name, --customer-id, --secret or --secret-stdin")
+    new_secret = prompts.client_secret(from_stdin=secret_stdin) if secret or secret_stdin else None
+    with open_mirror() as mirror:
+        changed = mirror.roster.update(account_id, fields, new_secret)
+        account, _ = mirror.roster.show(account_id, entries=0)
+    if json:
+        output.print_json(changed_account_document(account, changed))
+    elif output.is_terminal():
+        output.echo(f"Account {account_id}: {' and '.join(changed).replace('_', ' ') or 'nothing'} changed.")
+
+
+@app.command()
+def enable(account_id: AccountId, *, json: Json = False) -> None:
+    """Have an account synced again, and its webhooks and messages worked."""
+    with open_mirror() as mirror:
+        changed = mirror.roster.enable(account_id)
+    _say_state(account_id, "enabled", changed=changed, json=json)
+
+
+@app.command()
+def disable(account_id: AccountId, *, json: Json = False) -> None:
+    """Have nothing of an account worked any more: no sync, no webhook, no message.
+
+    It holds at once: a run under way ends with its next page, and what it has stored stays. Webhooks are still taken,
+    and stored as ignored.
+    """
+    with open_mirror() as mirror:
+        changed = mirror.roster.disable(account_id)
+    _say_state(account_id, "disabled", changed=changed, json=json)
+
+
+app.command("remove")(account_remove.remove)
+app.command("import")(account_import.import_)
+
+
+def customer(text: str) -> UUID | None:
+    """Read a customer's id, or that there is none.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    try:
+        return None if text.lower() == _NO_CUSTOMER else UUID(text)
+    except ValueError:
+        raise UsageError(f"the customer id must be a UUID, or {_NO_CUSTOMER}") from None
+
+
+def _say_state(account_id: int, state: str, *, changed: bool, json: bool) -> None:
+    if json:
+        output.print_json(account_state_document(account_id, is_active=state == "enabled", changed=changed))
+    elif output.is_terminal():
+        output.echo(f"Account {account_id} {'is' if changed else 'was'} {state}{'' if changed else ' already'}.")
+
+
+def _who(entry: AuditEntry) -> str:
+    return f"{entry.os_user}@{entry.host}"
+
+
+def _what(entry: AuditEntry) -> str:
+    return ", ".join(
+        f"{name}: {change['old'] or 'none'} → {change['new'] or 'none'}"
+        if isinstance(change, dict) and change.keys() == {"old", "new"}
+        else f"{name}: {change}"
+        for name, change in entry.changes.items()
+        if change is not None
+    )

@@ -1,0 +1,64 @@
+"""The program: its commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hostaway_sync.cli import serve_webhooks, webhooks
+from hostaway_sync.cli.accounts import account
+from hostaway_sync.cli.data import database, forget_guest, migrate, prune, roles
+from hostaway_sync.cli.messages import messages, send_message
+from hostaway_sync.cli.operations import dead_letters, demo, doctor, keys, worker
+from hostaway_sync.cli.status import command
+from hostaway_sync.cli.sync import plan, sync, verify
+
+app = typer.Typer(
+    name="hostaway-sync",
+    help="Mirror Hostaway accounts into PostgreSQL.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(account.app, name="account")
+app.command("sync")(sync.sync)
+app.command("sync-all")(sync.sync_all)
+app.command("status")(command.status)
+app.command("doctor")(doctor.doctor)
+app.command("prune")(prune.prune)
+app.command("plan")(plan.plan)
+app.command("verify")(verify.verify)
+app.command("send-message")(send_message.send_message)
+app.add_typer(messages.app, name="messages")
+app.command("serve-webhooks")(serve_webhooks.serve_webhooks)
+app.add_typer(webhooks.app, name="webhooks")
+app.command("worker")(worker.worker)
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(keys.app, name="keys")
+app.command("forget-guest")(forget_guest.forget_guest)
+app.add_typer(roles.app, name="roles")
+app.command("migrate")(migrate.migrate)
+app.add_typer(database.app, name="database")
+app.command("demo")(demo.demo)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  (a callback of typer)
+    if wanted:
+        from hostaway_sync.version import __version__
+
+        typer.echo(f"hostaway-sync {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Mirror Hostaway accounts into PostgreSQL."""
+    del version

@@ -1,0 +1,3 @@
+"""Commands about messages to guests."""
+
+from __future__ import annotations

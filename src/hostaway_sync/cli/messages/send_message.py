@@ -1,0 +1,249 @@
+"""`hostaway-sync send-message`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hostaway_sync.app.documents.messages import outlook_document, sent_message_document
+from hostaway_sync.cli.process import prompts, streams
+from hostaway_sync.cli.process.open_app import open_mirror
+from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui.options import Json, number
+from hostaway_sync.errors import HostawaySyncError, MessageRefused, MessageUnsettled, SourceError, UsageError
+from hostaway_sync.model.messages import IntentState, Way
+
+if TYPE_CHECKING:
+    from hostaway_sync.app.compose import Draft
+    from hostaway_sync.app.messages import Messages
+    from hostaway_sync.messages.decision import Step
+    from hostaway_sync.model.messages import Intent
+
+
+def send_message(
+    reservation_id: Annotated[
+        int | None, typer.Argument(metavar="RESERVATION_ID", parser=number, help="Whose guest.")
+    ] = None,
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="What to say; - reads it from stdin.")] = None,
+    *,
+    channel_type: Annotated[
+        Way | None, typer.Option(help="How it reaches the guest; otherwise as they wrote last.", show_default=False)
+    ] = None,
+    conversation: Annotated[
+        int | None, typer.Option(metavar="ID", parser=number, help="Which thread; otherwise the newest.")
+    ] = None,
+    account: Annotated[
+        int | None,
+        typer.Option(metavar="ID", parser=number, help="Whose reservation, if not known or of several accounts."),
+    ] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="A name for this message: under it, it is sent once.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="The same words once more within ten minutes.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, though the stay is over or off.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be sent where, and send nothing.")
+    ] = False,
+    quiet_hours: Annotated[
+        str | None,
+        typer.Option(metavar="22-8", help="Wait while it is that late, or early, at the listing.", show_default=False),
+    ] = None,
+    now: Annotated[bool, typer.Option("--now", help="Whatever the hour, and before a worker would.")] = False,
+    batch: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Queue many: JSON lines with reservation_id, text and key.")
+    ] = None,
+    resolve: Annotated[
+        int | None,
+        typer.Option(metavar="ID", parser=number, help="Look for a message whose outcome is unknown, twice."),
+    ] = None,
+    i_checked_sent: Annotated[
+        int | None, typer.Option(metavar="ID", parser=number, help="You saw it in the thread: it was sent.")
+    ] = None,
+    i_checked_resend: Annotated[
+        int | None, typer.Option(metavar="ID", parser=number, help="You looked, it is not there: send it again.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Send a guest a message, at most once.
+
+    Whatever fails, no text is sent twice: where Hostaway's answer does not tell whether it was sent, it is looked for
+    in the thread, and what cannot be found waits for you.
+    """
+    one = (reservation_id, text, channel_type, conversation, account, idempotency_key)
+    written = [number for number in (resolve, i_checked_sent, i_checked_resend) if number is not None]
+    if written:
+        if len(written) > 1 or _any_given(*one, batch, quiet_hours, again, now, dry_run):
+            raise UsageError(
+                "--resolve, --i-checked-sent and --i-checked-resend stand alone: each is about one message"
+            )
+        with open_mirror() as mirror:
+            intent, is_ours = _resolved(mirror.messages, resolve, i_checked_sent, i_checked_resend)
+        _conclude(intent, json=json, is_ours=is_ours)
+        return
+    if batch is not None:
+        if _any_given(*one):
+            raise UsageError("--batch has reservation, text, key and where to in its lines: FILE stands alone")
+        from hostaway_sync.cli.messages.send_batch import send_batch
+
+        send_batch(batch, again=again, yes=yes, quiet_hours=quiet_hours, at_once=now, dry_run=dry_run, json=json)
+        return
+    if reservation_id is None or text is None:
+        raise UsageError("say to whose guest, and what: RESERVATION_ID TEXT")
+    words = prompts.piped("the text").removesuffix("\n") if text == "-" else text
+    with (
+        open_mirror() as mirror,
+        mirror.messages.draft(
+            reservation_id,
+            words,
+            account_id=account,
+            conversation_id=conversation,
+            way=channel_type,
+            key=idempotency_key,
+            again=again,
+            quiet_hours=quiet_hours,
+            at_once=now,
+        ) as draft,
+    ):
+        if dry_run:
+            _print_outlook(draft, json=json)
+        else:
+            is_queued = _send(draft, yes=yes, json=json)
+            if is_queued and not mirror.push.has_worker():
+                streams.say(streams.NO_WORKER)
+
+
+def _any_given(*options: object) -> bool:
+    return any(option is not None and option is not False for option in options)
+
+
+def _send(draft: Draft, *, yes: bool, json: bool) -> bool:
+    """Send a message, or have a worker do it; return whether it waits for one."""
+    if draft.concerns:
+        prompts.confirm(f"Reservation {draft.wish.reservation_id}: {'; '.join(draft.concerns)}.", yes=yes)
+    sending = draft.send()
+    if sending.intent is None:
+        raise MessageUnsettled("its row in the ledger is gone: the account was purged meanwhile")
+    refusal = _refusal(sending.step, sending.intent)
+    if refusal is None and sending.is_ours and sending.intent.state is IntentState.PENDING:
+        _tell_waiting(sending.intent, json=json)
+        return True
+    if refusal is None:
+        _conclude(sending.intent, json=json, is_ours=sending.is_ours)
+        return False
+    if json:
+        output.print_json(sent_message_document(sending.intent, sent_now=False))
+    raise refusal
+
+
+def _tell_waiting(intent: Intent, *, json: bool) -> None:
+    if json:
+        output.print_json(sent_message_document(intent, sent_now=False))
+        return
+    until = f"until {intent.not_before_at:%Y-%m-%d %H:%M} UTC" if intent.not_before_at else "for a worker"
+    output.echo(
+        f"Waits {until}: message {intent.intent_id} to reservation {intent.wish.reservation_id}, quiet hours "
+        f"{intent.quiet_hours}; a worker sends it then (`messages cancel {intent.intent_id}` takes it back)"
+    )
+
+
+def _resolved(
+    messages: Messages, resolve: int | None, checked_sent: int | None, checked_resend: int | None
+) -> tuple[Intent, bool]:
+    """Give the message as it stands now, and whether it was sent by this."""
+    if resolve is not None:
+        return messages.resolve(resolve), False
+    if checked_sent is not None:
+        return messages.checked_sent(checked_sent), False
+    sending = messages.checked_resend(checked_resend or 0)
+    if sending.intent is None:
+        raise MessageUnsettled("its row is gone: nothing was sent")
+    return sending.intent, sending.is_ours
+
+
+def _conclude(intent: Intent, *, json: bool, is_ours: bool) -> None:
+    """Print how a message stands, or say what is to be done.
+
+    Raises:
+        HostawaySyncError: it was not sent, or that is not known.
+    """
+    if json:
+        sent_now = is_ours and intent.state is IntentState.SENT
+        output.print_json(sent_message_document(intent, sent_now=sent_now))
+    if intent.state is IntentState.SENT:
+        if not json:
+            output.echo(_told(intent, is_ours=is_ours))
+        return
+    raise _trouble(intent)
+
+
+def _told(intent: Intent, *, is_ours: bool) -> str:
+    wish = intent.wish
+    which = f"message {intent.message_id}" if intent.message_id is not None else "as you have seen"
+    where = f"to reservation {wish.reservation_id} by {wish.way.value}: {which} in conversation {wish.conversation_id}"
+    if is_ours:
+        return f"Sent {where} (account {wish.account_id}, number {intent.intent_id})"
+    when = f", {intent.sending_at:%Y-%m-%d %H:%M} UTC" if intent.sending_at else ""
+    return f"Sent before {where} (account {wish.account_id}, number {intent.intent_id}{when})"
+
+
+def _trouble(intent: Intent) -> HostawaySyncError:
+    number, wish = intent.intent_id, intent.wish
+    if intent.state is IntentState.FAILED:
+        if intent.message_id is not None:
+            return SourceError(f"message {number} was taken by Hostaway and not delivered: {intent.error}")
+        return SourceError(f"message {number} was not sent, and may be sent again: {intent.error}")
+    if intent.state is not IntentState.OUTCOME_UNKNOWN:
+        return MessageUnsettled(f"message {number} is {intent.state.value}: another process is at it")
+    told = f"whether message {number} reached reservation {wish.reservation_id} is not known ({intent.error})"
+    if intent.waits_for_person:
+        return MessageUnsettled(
+            f"{told}, and it is not in its thread: look at conversation {wish.conversation_id} in Hostaway, then say "
+            f"--i-checked-sent {number} or --i-checked-resend {number}"
+        )
+    return MessageUnsettled(
+        f"{told}: nothing is sent again; the next sync looks for it, or `hostaway-sync send-message --resolve {number}`"
+    )
+
+
+def _refusal(step: Step, intent: Intent | None) -> HostawaySyncError | None:
+    """Give why nothing is sent; None where it is, or was before."""
+    if intent is None or step.value in {"send", "take_up", "earlier"}:
+        return None
+    number, wish = intent.intent_id, intent.wish
+    if step.value == "other_text":
+        return UsageError(f"key {wish.key!r} stands for another message already, number {number}: choose another key")
+    if step.value == "repeated":
+        when = f"{intent.sending_at:%H:%M:%S} UTC" if intent.sending_at else "just now"
+        return MessageRefused(
+            f"reservation {wish.reservation_id} was told the same at {when} (number {number}): "
+            "nothing was sent; --again sends it once more"
+        )
+    if step.value == "queued":
+        when = f" until {intent.not_before_at:%Y-%m-%d %H:%M} UTC" if intent.not_before_at else ""
+        return MessageRefused(
+            f"this message is queued (number {number}) and waits{when} for a worker: --now sends it at once"
+        )
+    if step.value == "under_way":
+        return MessageRefused(f"another process is sending this message (number {number}): nothing was sent")
+    return _trouble(intent)
+
+
+def _print_outlook(draft: Draft, *, json: bool) -> None:
+    wish, decision = draft.wish, draft.outlook()
+    refusal = _refusal(decision.step, decision.intent)
+    would_send = decision.step.value in {"send", "take_up"}
+    why = str(refusal) if refusal else None
+    if not would_send and refusal is None and decision.intent is not None:
+        why = _told(decision.intent, is_ours=False).replace("Sent", "it was sent", 1)
+    if json:
+        output.print_json(outlook_document(draft, would_send=would_send, why_not=why))
+        return
+    output.echo(f"to     reservation {wish.reservation_id} of account {wish.account_id}")
+    output.echo(f"in     conversation {wish.conversation_id}, by {wish.way.value}")
+    for concern in draft.concerns:
+        output.echo(f"mind   {concern}")
+    would = f"would wait until {draft.until:%Y-%m-%d %H:%M} UTC" if draft.until else "would be sent"
+    output.echo(f"now    {would if would_send else f'would not be sent: {why}'}")
+    output.echo("")
+    output.echo(wish.body)

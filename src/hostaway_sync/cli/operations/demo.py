@@ -1,0 +1,177 @@
+"""`hostaway-sync demo`: what an operator does in the first ten minutes, on a stand-in for Hostaway, in seconds."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import tempfile
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from hostaway_sync.cli.process.open_app import known_settings
+from hostaway_sync.cli.sync.sync import mirror_one
+from hostaway_sync.cli.ui import output
+from hostaway_sync.environment.trusted_files import open_trusted
+from hostaway_sync.errors import ConfigurationError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hostaway_sync.app.mirror import Mirror
+    from hostaway_sync.sandbox import Sandbox
+
+_SEED = 7
+_RESERVATIONS = 70
+
+_NEXT_ARRIVALS = """\
+SELECT r.arrival_date AS arrival, r.departure_date AS departure, r.raw_payload->>'guestName' AS guest,
+       l.raw_payload->>'name' AS listing, r.raw_payload->>'channelName' AS channel
+FROM reservations r JOIN listings l ON l.account_id = r.account_id AND l.id = r.listing_id
+WHERE r.arrival_date >= current_date AND r.status IN ('new', 'modified')
+ORDER BY r.arrival_date, r.id LIMIT 5"""
+
+_UNANSWERED_GUESTS = """\
+SELECT to_char(sent_at, 'YYYY-MM-DD HH24:MI') AS waiting_since, r.raw_payload->>'guestName' AS guest,
+       left(regexp_replace(last.raw_payload->>'body', '\\s+', ' ', 'g'), 40) AS last_words
+FROM (SELECT DISTINCT ON (conversation_id) * FROM conversation_messages WHERE status = 'sent'
+      ORDER BY conversation_id, sent_at DESC, id DESC) last
+JOIN reservations r ON r.account_id = last.account_id AND r.id = last.reservation_id
+WHERE last.is_incoming ORDER BY sent_at DESC LIMIT 5"""
+
+_REVENUE_BY_MONTH = """\
+SELECT to_char(arrival_date, 'YYYY-MM') AS month, count(*) AS stays,
+       sum((raw_payload->>'totalPrice')::numeric) AS revenue, raw_payload->>'currency' AS currency
+FROM reservations WHERE status IN ('new', 'modified')
+  AND date_trunc('month', arrival_date) <= date_trunc('month', current_date)
+GROUP BY month, currency ORDER BY month DESC, revenue DESC LIMIT 6"""
+
+
+def demo() -> None:
+    """Show the whole thing on a stand-in for Hostaway: no account needed, nothing leaves this machine."""
+    from hostaway_sync.app.mirror import Mirror
+    from hostaway_sync.settings import load_settings
+
+    settings = known_settings()
+    with _own_directory(settings.data_dir) as directory, _sandbox() as sandbox:
+        output.echo(f"A stand-in for Hostaway listens on {sandbox.url}; the demo's database is in {directory}.")
+        key = base64.b64encode(os.urandom(32)).decode()
+        settings = load_settings(
+            also_known=settings.passed_over,
+            api_url=sandbox.url,
+            data_dir=directory,
+            database_url=None,
+            master_key=key,
+        )
+        with Mirror(settings) as mirror:
+            _first_minutes(mirror, sandbox)
+            _questions(mirror)
+            _changes(mirror, sandbox)
+    output.echo(_WHAT_NEXT)
+
+
+def _sandbox() -> Sandbox:
+    """Make a stand-in whose today is today, and which refuses whoever asks too often."""
+    from hostaway_sync.sandbox import Sandbox
+
+    return Sandbox(seed=_SEED, reservations=_RESERVATIONS, rate_limits="new", now=datetime.now(UTC))
+
+
+def _first_minutes(mirror: Mirror, sandbox: Sandbox) -> None:
+    from pydantic import SecretStr
+
+    account_id = sandbox.account_id
+    _say("Add an account. The secret is checked with Hostaway first, then stored sealed.")
+    _show(f"hostaway-sync account add {account_id} --name 'Harbour Stays'   # and the secret at a hidden prompt")
+    mirror.roster.add(account_id, SecretStr(sandbox.client_secret), name="Harbour Stays", customer_id=None)
+    output.echo(f"Account {account_id} added.")
+    _say("Mirror everything it has.")
+    _show(f"hostaway-sync sync {account_id} --full")
+    mirror_one(mirror, account_id, shown=True)
+    _say("See where you are.")
+    _show("hostaway-sync account list")
+    output.print_accounts(mirror.accounts())
+
+
+def _questions(mirror: Mirror) -> None:
+    for words, query in (
+        ("Who arrives next?", _NEXT_ARRIVALS),
+        ("Which guests wait for an answer?", _UNANSWERED_GUESTS),
+        ("What does each month earn?", _REVENUE_BY_MONTH),
+    ):
+        _say(f"Ask the database: {words[0].lower()}{words[1:]}")
+        output.echo("\n".join(f"  {line}" for line in query.splitlines()) + ";\n")
+        output.print_rows(*mirror.query(query))
+
+
+def _changes(mirror: Mirror, sandbox: Sandbox) -> None:
+    world = sandbox.world
+    conversation_id = next(conversation_id for conversation_id, _ in world.truth("conversations"))
+    upcoming = [row_id for row_id, row in world.truth("reservations") if row["status"] == "new"]
+    _say("Meanwhile a guest writes, another one cancels, and somebody books.")
+    world.guest_message(conversation_id, "Hello! Is early check-in possible? 😊")
+    world.cancel_reservation(upcoming[0])
+    world.create_reservation()
+    _show(f"hostaway-sync sync {sandbox.account_id}")
+    mirror_one(mirror, sandbox.account_id, shown=True)
+
+
+@contextmanager
+def _own_directory(data_dir: Path) -> Iterator[Path]:
+    """Give a fresh directory beside the user's own data; one demo at a time may have one."""
+    from hostaway_sync.environment.file_locks import held_if_free
+
+    demos = data_dir / "demo"
+    with ExitStack() as stack:
+        try:
+            demos.mkdir(parents=True, exist_ok=True, mode=0o711)
+            if stack.enter_context(held_if_free(data_dir / "demo.lock")) is None:
+                raise UsageError("another demo is running: let it finish")
+            # All that lies in it is removed: another user must not choose what that is.
+            opened = open_trusted(demos, os.O_RDONLY | os.O_DIRECTORY)
+            stack.callback(os.close, opened)
+            for old in os.listdir(opened):  # noqa: PTH208  (a Path would look the name up again)
+                _remove(demos / old, opened)
+            directory = Path(tempfile.mkdtemp(dir=demos))
+            directory.chmod(0o711)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the data directory {data_dir} cannot be used: {error.strerror}; set HOSTAWAY_SYNC_DATA_DIR"
+            ) from None
+        yield directory
+
+
+def _remove(directory: Path, parent: int) -> None:
+    """Remove what an earlier demo left, and first stop its server, which outlives a demo that was killed."""
+    from hostaway_sync.store.embedded import EmbeddedPostgres
+
+    server = EmbeddedPostgres(directory / "postgresql")
+    if (server.pgdata / "postmaster.pid").exists():
+        with suppress(ConfigurationError):
+            server.start()
+            server.release()
+    # Where the server could not enter this directory, its data is elsewhere.
+    for place in (server.socket_dir, server.pgdata.parents[1]):
+        if not place.is_relative_to(directory):
+            shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(directory.name, ignore_errors=True, dir_fd=parent)
+
+
+def _say(words: str) -> None:
+    typer.secho(f"\n# {words}", fg=typer.colors.CYAN)
+
+
+def _show(command: str) -> None:
+    typer.secho(f"$ {command}", bold=True)
+
+
+_WHAT_NEXT = """
+Nothing of the demo runs any more. With your own account:
+
+  hostaway-sync account add ID        ID and secret: Hostaway dashboard, Settings, Hostaway API
+  hostaway-sync sync-all              the line for cron, see crontab.example
+  export HOSTAWAY_SYNC_DATABASE_URL=postgresql://…   your own PostgreSQL instead of the embedded one"""

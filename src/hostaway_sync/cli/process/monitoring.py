@@ -1,0 +1,136 @@
+"""What runs and workers leave behind for those who watch them: metrics in a file, and pings to a monitor."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from hostaway_sync.cli.process.open_app import open_mirror, read_settings
+from hostaway_sync.cli.ui import output
+from hostaway_sync.errors import HostawaySyncError, LeaseHeld
+from hostaway_sync.observability.exception_text import sentence_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pydantic import SecretStr
+
+    from hostaway_sync.app.mirror import Mirror
+
+_LINES: Final = 20
+_LAST_WORDS: Final = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class Reported:
+    """A run that is reported on.
+
+    Attributes:
+        mirror: whose run it is.
+        summary: what came of it, for whoever gets the ping.
+    """
+
+    def __init__(self, mirror: Mirror) -> None:
+        self.mirror = mirror
+        self.summary = ""
+
+
+@contextmanager
+def reported(*, textfile: Path | None, pings: bool = True) -> Iterator[Reported]:
+    """Open the mirror, and report on what the block does with it.
+
+    The monitor is told of everything but two ends: that another run is at work is no failure, and whoever sends a
+    signal wants us to be gone.
+
+    Args:
+        textfile: directory for the metrics; None: the one that the settings name, if any.
+        pings: tell the monitor that the settings name, if any.
+    """
+    settings = read_settings()
+    directory = textfile or settings.metrics_textfile_dir
+    outcome: list[Reported] = []
+    with _pinged(settings.ping_url if pings else None, outcome), open_mirror(settings=settings) as mirror:
+        outcome.append(Reported(mirror))
+        try:
+            yield outcome[0]
+        except Exception:
+            _export(mirror, directory)
+            raise
+        _export(mirror, directory)
+
+
+@contextmanager
+def exported(mirror: Mirror, directory: Path | None, *, every: float = 60.0) -> Iterator[None]:
+    """Write the metrics every so many seconds as long as the block runs, and at its end; without a directory, never."""
+    if directory is None:
+        yield
+        return
+    is_over = threading.Event()
+
+    def export() -> None:
+        while not is_over.wait(every):
+            _export(mirror, directory)
+
+    # A daemon: a database that does not answer must not keep the program from ending.
+    thread = threading.Thread(target=export, name="metrics", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join(_LAST_WORDS)
+        if not thread.is_alive():
+            _export(mirror, directory)
+
+
+@contextmanager
+def _pinged(url: SecretStr | None, outcome: list[Reported]) -> Iterator[None]:
+    if url is None:
+        yield
+        return
+    from hostaway_sync.observability.monitor_pings import Pings
+
+    pings = Pings(url)
+    tail = _Tail()
+    logging.getLogger().addHandler(tail)
+    try:
+        pings.start()
+        yield
+    except LeaseHeld:
+        raise
+    except Exception as error:
+        pings.fail("\n".join([*tail.lines, f"hostaway-sync: {sentence_of(error)}"]))
+        raise
+    else:
+        pings.success(outcome[0].summary)
+    finally:
+        logging.getLogger().removeHandler(tail)
+
+
+def _export(mirror: Mirror, directory: Path | None) -> None:
+    """Write the metrics, which must not make a good run a bad one."""
+    if directory is None:
+        return
+    try:
+        mirror.write_metrics(directory)
+    except OSError as error:
+        log.warning("the metrics cannot be written into %s: %s", directory, error.strerror)
+    except HostawaySyncError as error:
+        log.warning("the metrics cannot be written: %s", error)
+
+
+class _Tail(logging.Handler):
+    """Keeps the last lines of the log, as they read on a terminal without colours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(output.plain_formatter())
+        self.lines: deque[str] = deque(maxlen=_LINES)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))

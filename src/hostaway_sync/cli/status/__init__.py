@@ -1,0 +1,3 @@
+"""`hostaway-sync status`."""
+
+from __future__ import annotations

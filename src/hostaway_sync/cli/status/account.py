@@ -1,0 +1,119 @@
+"""What `status ID` shows: one account in detail, its resources, its last runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hostaway_sync.cli.status.words import run_words, styled, waiting_words
+from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui.tables import Column, Grid, say
+from hostaway_sync.model.health import age, ago, counted
+from hostaway_sync.model.records import Mark, Resource
+from hostaway_sync.model.status import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from hostaway_sync.model.health import Health
+    from hostaway_sync.model.run_history import Chapter
+    from hostaway_sync.model.status import AccountFacts
+
+
+def print_account(
+    facts: AccountFacts, health: Health, now: datetime, marks: Mapping[Resource, Mark], history: Sequence[Chapter]
+) -> None:
+    """Print everything about one account."""
+    say(output.plain(f"account {facts.account_id} {facts.name or ''}".rstrip() + ": ") + styled(health.condition))
+    for words in health.wrong:
+        say(f"  {words}")
+    say("")
+    for name, words in _lines(facts, health, now):
+        say(f"{name:<16}{words}")
+    say("")
+    _print_resources(facts, marks)
+    if history:
+        say("")
+        _print_history(history)
+
+
+def _lines(facts: AccountFacts, health: Health, now: datetime) -> list[tuple[str, str]]:
+    certificate, lease, quarantine, limit = facts.certificate, facts.lease, facts.quarantine, facts.limit
+    deferred = facts.deferred
+    lines = [
+        ("last success", _moment(facts.last_sync_at, now)),
+        ("verified as of", _moment(health.verified_as_of, now)),
+        ("last verify", "never"),
+        ("calls", f"{facts.ended.api_calls if facts.ended else 0:,} in the last run, {facts.recent.calls:,} in 24 h"),
+    ]
+    if certificate is not None:
+        found = (
+            "equal"
+            if certificate.is_equal
+            else f"{certificate.differences:,} differences, {certificate.late:,} of them late"
+        )
+        deep = ", every thread read" if certificate.is_deep else ""
+        lines[2] = ("last verify", f"{_moment(certificate.verified_at, now)}: {found}{deep}")
+    if lease is not None:
+        held = f"lease until {lease.expires_at:%H:%M:%S} UTC"
+        lines.append(("running", f"{run_words(facts, now)}; on {lease.host}, {held}"))
+    if deferred.deliveries or deferred.dead_letters:
+        lines.append(("deliveries", f"{waiting_words(facts, now)}; {counted(deferred.dead_letters, 'dead letter')}"))
+    if (letters := facts.letters).queued:
+        until = (
+            f", {letters.resting:,} until {letters.resting_until:%Y-%m-%d %H:%M} UTC" if letters.resting_until else ""
+        )
+        lines.append(("messages", f"{letters.queued:,} waiting for a worker{until}"))
+    if quarantine.rowless or quarantine.cleaned:
+        lines.append(("quarantined", f"{quarantine.rowless:,} without a row, {quarantine.cleaned:,} stored cleaned"))
+    if limit is not None:
+        window = f"{limit.window.total_seconds():g} s"
+        lines.append(("budget", f"{limit.used:,} of {limit.limit:,} requests in the last {window}"))
+    return lines
+
+
+def _print_resources(facts: AccountFacts, marks: Mapping[Resource, Mark]) -> None:
+    numbers = [Column(name, is_number=True) for name in ("live", "missing", "all")]
+    ends = [Column("watermark (UTC)"), Column("swept (UTC)"), Column("threads due", is_number=True)]
+    grid = Grid([Column("resource"), *numbers, *ends])
+    for resource in Resource:
+        rows, mark = facts.rows.get(resource, Rows()), marks.get(resource, Mark(None, None))
+        due = facts.due.get(resource)
+        counts = (f"{number:,}" for number in (rows.live, rows.missing, rows.total))
+        grid.add(
+            [
+                resource.value,
+                *counts,
+                *map(_stamp, (mark.watermark_at, mark.swept_at)),
+                f"{due.threads:,}" if due else "",
+            ]
+        )
+    grid.show()
+
+
+def _print_history(history: Sequence[Chapter]) -> None:
+    numbers = [Column(name, is_number=True) for name in ("took", "calls", "inserted", "updated", "missing")]
+    grid = Grid([Column("run (UTC)"), Column("mode"), Column("state"), *numbers], is_brief=False)
+    for run, parts in ((chapter.run, chapter.parts.values()) for chapter in history):
+        begun = run.started_at or run.triggered_at
+        sums = (sum(getattr(part.counts, name) for part in parts) for name in ("inserted", "updated", "missing"))
+        grid.add(
+            [
+                f"{begun:%Y-%m-%d %H:%M}",
+                run.mode.value,
+                output.styled(run.state),
+                age(run.finished_at - begun) if run.finished_at else "",
+                f"{run.api_calls:,}",
+                *(f"{number:,}" for number in sums),
+            ],
+            run.error or "",
+        )
+    grid.show()
+
+
+def _stamp(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}" if moment else ""
+
+
+def _moment(moment: datetime | None, now: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC, {ago(moment, now)}" if moment else "never"

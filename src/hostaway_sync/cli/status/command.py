@@ -1,0 +1,130 @@
+"""`hostaway-sync status`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hostaway_sync.cli.process.open_app import open_mirror
+from hostaway_sync.cli.status.words import budget_words, run_words, since, styled, waiting_words
+from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui.options import AnyAccountId, Json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from rich.text import Text
+
+    from hostaway_sync.model.health import Health
+    from hostaway_sync.model.status import AccountFacts, Overview
+
+_RUNS = 20
+
+
+def status(
+    account_id: AnyAccountId = None,
+    *,
+    size: Annotated[bool, typer.Option("--size", help="Show what takes space in the database instead.")] = False,
+    json: Json = False,
+) -> None:
+    """Show how each account does, and what is wrong.
+
+    With ID: all about one account. It is late when its last success began more than 26 hours ago.
+    """
+    from hostaway_sync.app.documents.database import size_document
+    from hostaway_sync.app.documents.status import details_document, overview_document
+    from hostaway_sync.cli.status import account as status_account
+    from hostaway_sync.cli.status import size as status_size
+    from hostaway_sync.model.health import judge
+
+    if size:
+        with open_mirror() as mirror:
+            found = mirror.upkeep.size()
+        if json:
+            output.print_json(size_document(found))
+        else:
+            status_size.print_size(found)
+        return
+    with open_mirror() as mirror:
+        overview = mirror.status(account_id)
+        marks, history = mirror.history(account_id, runs=_RUNS) if account_id is not None else ({}, [])
+    verdicts = [(facts, judge(facts, overview.now)) for facts in overview.accounts]
+    if json:
+        document = overview_document(overview, verdicts)
+        if account_id is not None:
+            document["accounts"][0] |= details_document(marks, history)
+        output.print_json(document)
+    elif account_id is not None:
+        status_account.print_account(*verdicts[0], overview.now, marks, history)
+        say_outage(overview)
+    elif verdicts:
+        print_overview(overview, verdicts)
+    else:
+        output.echo("No accounts yet: add one with `hostaway-sync account add ID`.")
+
+
+def print_overview(overview: Overview, verdicts: Sequence[tuple[AccountFacts, Health]]) -> None:
+    """Print a line an account, and the sums of all."""
+    from hostaway_sync.cli.ui.tables import Column, Grid, say
+    from hostaway_sync.model.health import rank
+
+    ends = [
+        Column(name, is_number=True, is_spare=name in {"rows", "calls"}) for name in ("live", "rows", "calls", "24 h")
+    ]
+    names = [Column("account"), Column("name", least=6, most=20)]
+    grid = Grid([*names, *(Column(name) for name in ("state", "success", "verified")), *ends])
+    for facts, health in verdicts:
+        grid.add(_cells(facts, health, overview.now), note(facts, health, overview.now), rank(health.condition))
+    grid.show()
+    say("")
+    say_outage(overview)
+    say(_sums([health for _, health in verdicts]))
+    if overview.address is not None:
+        say(budget_words(overview.address, overview.now))
+
+
+def say_outage(overview: Overview) -> None:
+    """Print since when Hostaway is away; nothing when it is not."""
+    from hostaway_sync.cli.ui.tables import say
+
+    outage = overview.outage
+    if outage is None or outage.away_since is None:
+        return
+    when = f"{outage.away_since:%Y-%m-%d %H:%M} UTC, {since(outage.away_since, overview.now)}"
+    say(f"Hostaway has not answered since {when}; runs end at once until it does; last: {outage.error}")
+
+
+def _cells(facts: AccountFacts, health: Health, now: datetime) -> list[Text | str]:
+    live, total = sum(rows.live for rows in facts.rows.values()), sum(rows.total for rows in facts.rows.values())
+    return [
+        str(facts.account_id),
+        facts.name or "",
+        styled(health.condition),
+        since(facts.last_sync_at, now),
+        since(health.verified_as_of, now),
+        f"{live:,}",
+        f"{total:,}",
+        f"{facts.ended.api_calls:,}" if facts.ended else "",
+        f"{facts.recent.calls:,}",
+    ]
+
+
+def note(facts: AccountFacts, health: Health, now: datetime) -> str:
+    """Give what is going on, or the worst of what is wrong and how much more there is."""
+    worst, *more = health.wrong or ("",)
+    wrong = f"{worst} (and {len(more)} more)" if more else worst
+    waiting = waiting_words(facts, now) if facts.deferred.deliveries else ""
+    return "; ".join(words for words in (run_words(facts, now), waiting, wrong) if words)
+
+
+def _sums(verdicts: Sequence[Health]) -> str:
+    looks = sum(health.needs_a_look for health in verdicts)
+    fine = [health.condition.value for health in verdicts if not health.needs_a_look]
+    counted = {word: fine.count(word) for word in ("ok", "running", "disabled")}
+    parts = [f"{number} {word}" for word, number in counted.items() if number or word == "ok"]
+    if looks:
+        parts.append(f"{looks} need{'s' if looks == 1 else ''} a look (`status ID` says more)")
+    accounts = f"{len(verdicts)} account{'' if len(verdicts) == 1 else 's'}"
+    return f"{accounts}: {', '.join(parts)}"

@@ -1,0 +1,63 @@
+"""Words and colours that the overview of all accounts and the page of one account share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rich.text import Text
+
+    from hostaway_sync.model.health import Condition
+    from hostaway_sync.model.status import AccountFacts, BucketUse
+
+
+def run_words(facts: AccountFacts, now: datetime) -> str:
+    """Return what works on the account now; empty when nothing does."""
+    from hostaway_sync.model.health import age
+
+    run = facts.under_way
+    if facts.lease is None:
+        return ""
+    if run is None:
+        return "another command works on it"
+    lasting = age(now - (run.started_at or run.triggered_at))
+    return f"{run.mode} run for {lasting}, {facts.records_read:,} records so far"
+
+
+def waiting_words(facts: AccountFacts, now: datetime) -> str:
+    """Return how many deliveries wait for their object to be read again, and for how long."""
+    from hostaway_sync.model.health import age
+
+    waiting = facts.deferred
+    oldest = f", the oldest for {age(now - waiting.oldest_at)}" if waiting.oldest_at else ""
+    return f"{waiting.deliveries:,} deliver{'y' if waiting.deliveries == 1 else 'ies'} waiting{oldest}"
+
+
+def since(moment: datetime | None, now: datetime) -> str:
+    """Return how long ago something was; `never` when it was not."""
+    from hostaway_sync.model.health import ago
+
+    return ago(moment, now) if moment else "never"
+
+
+def styled(condition: Condition) -> Text:
+    """Return a condition in its colour."""
+    from rich.text import Text
+
+    colours = {"failing": "red", "differs": "red", "late": "yellow", "never": "yellow", "check": "yellow"}
+    return Text(
+        condition.value,
+        style={"ok": "green", "running": "cyan", "disabled": "dim"}.get(condition, colours.get(condition, "")),
+    )
+
+
+def budget_words(use: BucketUse, now: datetime) -> str:
+    """Return how much of the address's request limit is used."""
+    from hostaway_sync.model.health import limit_troubles
+
+    used = (
+        f"budget of this address: {use.used:,} of {use.limit:,} requests in the last {use.window.total_seconds():g} s"
+    )
+    return "; ".join((used, *limit_troubles(use, now)))

@@ -1,0 +1,88 @@
+"""`hostaway-sync plan`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hostaway_sync.app.documents.capacity import forecast_document
+from hostaway_sync.cli.process.open_app import open_mirror
+from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui.options import Json
+from hostaway_sync.model.records import Resource
+
+if TYPE_CHECKING:
+    from hostaway_sync.model.capacity import Forecast, Need
+    from hostaway_sync.model.status import AccountFacts
+
+_MINUTES_A_DAY = 24 * 60
+_TWO_FIGURES = 10
+Every = Annotated[
+    int, typer.Option(metavar="MINUTES", min=1, max=_MINUTES_A_DAY, help="Time between two runs of an account.")
+]
+
+
+def plan(*, every: Every = 60, json: Json = False) -> None:
+    """Predict API calls, and how many accounts fit one address.
+
+    Asks Hostaway nothing: it reckons with the mirrored rows, the runs on record, and the limits in the settings.
+    """
+    with open_mirror() as mirror:
+        forecast = mirror.plan(every=timedelta(minutes=every))
+    if json:
+        output.print_json(forecast_document(forecast, every_minutes=every))
+    elif forecast.needs:
+        _print_forecast(forecast, every)
+    else:
+        output.echo("No active accounts yet: add one with `hostaway-sync account add ID`.")
+
+
+def _print_forecast(forecast: Forecast, every: int) -> None:
+    from hostaway_sync.cli.ui.tables import Column, Grid, say
+
+    sizes = [Column(name, is_number=True, is_spare=True) for name in ("listings", "reservations", "threads")]
+    numbers = [Column(name, is_number=True) for name in ("first sync", "minutes", "sweep", "run", "a day")]
+    grid = Grid([Column("account"), Column("name", least=6, most=20), *sizes, *numbers])
+    for facts, need in forecast.needs:
+        known = (f"{facts.live(resource):,}" for resource in list(Resource)[:3])
+        cells = _cells(need) if need else ["?"] * len(numbers)
+        grid.add([str(facts.account_id), facts.name or "", *known, *cells], "" if need else _unknown(facts))
+    grid.show()
+    say("")
+    for words in _sentences(forecast, every):
+        say(words)
+
+
+def _cells(need: Need) -> list[str]:
+    run = f"{need.run:,.1f}{'*' if need.is_assumed else ''}"
+    return [f"{need.first_sync:,}", _minutes(need.first_sync_minutes), f"{need.sweep:,}", run, f"{need.a_day:,.0f}"]
+
+
+def _sentences(forecast: Forecast, every: int) -> list[str]:
+    load, needs = forecast.load, [need for _, need in forecast.needs if need is not None]
+    said = ["All figures but the minutes are API calls."]
+    if any(need.is_assumed for need in needs):
+        said[0] += " * no incremental run in the last 7 days: assumed."
+    if needs:
+        runs, sweeps = needs[0].runs_a_day, needs[0].sweeps_a_day
+        said += [
+            f"Every {every} min: {runs:.1f} incremental runs and {sweeps:.1f} sweeps of each account a day.",
+            f"Together {load.a_day:,.0f} calls a day: {load.share:.2%} of an address's {load.a_day_at_most:,.0f}.",
+            f"About {load.fitting:,} accounts like these fit one address.",
+            f"The busiest hour, when all sweeps fall together: {_minutes(load.sweeps_minutes)} min of calls.",
+        ]
+    unknown = len(forecast.needs) - len(needs)
+    if unknown:
+        said.append(f"Not in the sums: {unknown} account{'' if unknown == 1 else 's'} never synced whole.")
+    return said
+
+
+def _unknown(facts: AccountFacts) -> str:
+    read = sum(rows.total for rows in facts.rows.values())
+    return f"unknown until its first sync is whole{f', {read:,} rows so far' if read else ''}"
+
+
+def _minutes(minutes: float) -> str:
+    return f"{minutes:,.1f}" if minutes < _TWO_FIGURES else f"{minutes:,.0f}"

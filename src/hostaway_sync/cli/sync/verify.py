@@ -1,0 +1,123 @@
+"""`hostaway-sync verify`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hostaway_sync.cli.process.open_app import open_mirror
+from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui.options import AccountId, Json
+from hostaway_sync.errors import RunIncomplete
+from hostaway_sync.model.health import differs
+from hostaway_sync.model.records import Resource
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from hostaway_sync.sync.verify.certificate import Certificate
+
+_KINDS = ("missing", "extra", "different", "undecided")
+_STYLES = {"equal": "green", "different": "red", "incomplete": "yellow"}
+
+
+def verify(
+    account_id: AccountId,
+    *,
+    repair: Annotated[bool, typer.Option("--repair", help="Write what differs, then compare once more.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every thread, not only those that moved.")] = False,
+    json: Json = False,
+) -> None:
+    """Prove that a mirror equals Hostaway, payload by payload.
+
+    Prints what is missing, extra or different; exit code 1 if anything is.
+    """
+    with open_mirror() as mirror, output.watched() as progress:
+        certificate = mirror.verify(account_id, deep=deep, repair=repair, progress=progress)
+        (facts,) = mirror.status(account_id).accounts
+    if json:
+        output.print_json(certificate.document())
+    else:
+        _print(certificate)
+    if certificate.state != "equal":
+        raise RunIncomplete(f"account {account_id}: {_advice(certificate, repair=repair)}")
+    if facts.certificate is not None and facts.certificate.damage:
+        when = f"at {facts.certificate.verified_at:%Y-%m-%d %H:%M} UTC with --deep, which this one does not replace"
+        raise RunIncomplete(f"account {account_id}: {differs(account_id, facts.certificate, when)}")
+
+
+def _print(certificate: Certificate) -> None:
+    columns = ["source", "mirror", *_KINDS, "newer"]
+    table = output.table(["", *columns], right=columns)
+    for resource, part in certificate.resources.items():
+        newer = "" if part.newer_at_source is None else f"{part.newer_at_source:,}"
+        cells = [part.source, part.mirror, *(getattr(part, kind) for kind in _KINDS)]
+        table.add_row(resource.value, *(f"{cell:,}" for cell in cells), newer)
+    output.show(table)
+    for line in _remarks(certificate):
+        output.show(output.plain(line))
+    output.show(_closing(certificate))
+
+
+def _remarks(certificate: Certificate) -> list[str]:
+    lines = []
+    for resource, part in certificate.resources.items():
+        for kind in _KINDS:
+            shown, number = part.ids.get(kind, []), getattr(part, kind)
+            if shown:
+                more = f" and {number - len(shown):,} more" if number > len(shown) else ""
+                lines.append(f"{resource} {kind}: {', '.join(map(str, shown))}{more}")
+        lines += [f"{resource}: {said}" for said in (part.note, part.gap) if said]
+        if part.threads_trusted:
+            lines.append(
+                f"{resource}: {part.threads_read:,} threads read, {part.threads_trusted:,} not read: their "
+                "conversation's stamps did not move since their last whole reading (--deep reads them)"
+            )
+    behind = certificate.resources[Resource.CONVERSATIONS].newer_at_source
+    if any(part.newer_at_source for name, part in certificate.resources.items() if name is not Resource.CONVERSATIONS):
+        lines.append("newer: changed at Hostaway after the last sync; the next one brings it")
+    if behind:
+        lines.append(
+            f"conversations newer: {behind:,} were read or written in since their own last reading; their messages are "
+            "here, and the next sweep brings their stamps and read marks"
+        )
+    return lines
+
+
+def _closing(certificate: Certificate) -> Text:
+    parts = certificate.resources.items()
+    threads = sum(part.threads_read or 0 for _, part in parts)
+    said = {
+        "equal": ", ".join(f"{part.source:,} {resource}" for resource, part in parts) + f" in {threads:,} threads",
+        "different": ", ".join(
+            f"{sum(getattr(part, kind) for _, part in parts):,} {kind}" for kind in ("missing", "extra", "different")
+        ),
+        "incomplete": "no difference in what could be compared",
+    }[certificate.state]
+    repaired = sum((certificate.repaired or {}).values())
+    mended = f"; repaired {repaired:,}" if certificate.repaired is not None else ""
+    when = f"verified {certificate.verified_at:%Y-%m-%d %H:%M:%S} UTC in {certificate.duration_s:.1f} s"
+    state = output.plain(certificate.state)
+    state.stylize(_STYLES[certificate.state])
+    ending = f": {said}{mended}; {when}, {certificate.api_calls:,} API calls"
+    return output.plain(f"account {certificate.account_id}: ") + state + ending
+
+
+def _advice(certificate: Certificate, *, repair: bool) -> str:
+    """Say what to do about a mirror that was not found equal."""
+    account_id = certificate.account_id
+    if certificate.state == "incomplete":
+        return f"could not be compared whole: {certificate.error}"
+    if any(part.note for part in certificate.resources.values()):
+        return (
+            "many rows are gone at Hostaway all at once; look at the dashboard, and if they are really gone run "
+            f"`hostaway-sync sync {account_id} --full --accept-missing`"
+        )
+    differences = sum(part.differences for part in certificate.resources.values())
+    if repair:
+        return f"still differs from Hostaway in {differences:,} records: run it once more"
+    if certificate.deep:
+        command = f"`hostaway-sync verify {account_id} --deep --repair`"
+        return f"differs from Hostaway in {differences:,} records: run again with --deep --repair: {command}"
+    return f"differs from Hostaway in {differences:,} records: run again with --repair"

@@ -1,0 +1,3 @@
+"""What a person sees: tables, progress, prompts, options, `--explain`."""
+
+from __future__ import annotations

@@ -1,0 +1,61 @@
+"""`--explain`: every request to Hostaway and why it was made, as it happens and added up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from hostaway_sync.app.documents.runs import api_call_document
+from hostaway_sync.cli.ui import output
+
+if TYPE_CHECKING:
+    from hostaway_sync.model.api_calls import ApiCall
+
+_NARROWEST = 48
+
+
+class Explanation:
+    """Who watches the requests of a run.
+
+    Args:
+        says: print a line for each when it ended; otherwise they are only kept.
+    """
+
+    def __init__(self, *, says: bool) -> None:
+        self._says = says
+        self._calls: list[ApiCall] = []
+        self._width = _NARROWEST
+
+    def __call__(self, call: ApiCall) -> None:
+        """Take one request that ended."""
+        self._calls.append(call)
+        if self._says:
+            output.echo(self._line(call))
+
+    def document(self) -> list[dict[str, Any]]:
+        """Give the requests in the order in which they ended, times in ISO 8601."""
+        return [api_call_document(call) for call in self._calls]
+
+    def print_summary(self) -> None:
+        """Print how many requests each reason took, the most first."""
+        numbers = Counter(call.why for call in self._calls)
+        right = ["calls", "seconds", "waited"]
+        lines = output.table([*right, "why"], right=right)
+        for why, number in numbers.most_common():
+            of_it = [call for call in self._calls if call.why == why]
+            seconds = sum(call.seconds for call in of_it)
+            waited = sum(call.waited for call in of_it)
+            lines.add_row(f"{number:,}", f"{seconds:.1f}", f"{waited:.1f}", output.plain(why))
+        output.show(lines)
+
+    def _line(self, call: ApiCall) -> str:
+        query = f"?{urlencode(call.params)}" if call.params else ""
+        request = f"{call.method} {call.path}{query}"
+        # A column that only grows stays straight without knowing what comes.
+        self._width = max(self._width, len(request))
+        status = "-" if call.status is None else call.status
+        why = f"{call.why} ({call.step})" if call.step else call.why
+        moment = f"{call.granted_at.astimezone(UTC):%H:%M:%S}"
+        return f"{moment} {status:>3} {call.seconds:6.2f} s  {request:<{self._width}} - {why}"

@@ -1,0 +1,53 @@
+"""What is wrong with a database itself: rights, revision, and what other users may do in it. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hostaway_sync.doctor.findings import Finding, Grade
+from hostaway_sync.store.schema.move_mark import SENTENCES, Mark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hostaway_sync.doctor.findings import Premises
+    from hostaway_sync.model.status import Server
+
+
+def troubles_of_database(found: Server, premises: Premises) -> Iterator[tuple[str, str]]:
+    """Return what keeps programs from working, each with what to do."""
+    if found.lacking:
+        advice = "grant them to this user, or connect as the one who ran `hostaway-sync migrate`"
+        if found.works_as is not None:
+            advice = (
+                f"grant them to role {found.works_as!r}, which a setting `role` puts in place of this user, or take"
+                " that setting away: `ALTER DATABASE ... RESET role`, `ALTER ROLE ... RESET role`"
+            )
+        yield f"rights are missing on {'; '.join(found.lacking)}", advice
+    elif mark := Mark.read(found.revision):
+        says, _, cure = SENTENCES[mark.kind].partition(": ")
+        yield says, cure
+    elif not found.is_current:
+        has, needs = found.revision or "none", found.wanted
+        is_newer = found.revision is not None and found.revision > found.wanted
+        cure = "install the newer program on this machine, too" if is_newer else "run `hostaway-sync migrate`"
+        if premises.is_embedded and not is_newer:
+            cure = "any other command brings it there"
+        yield f"its schema is at revision {has}, this program needs {needs}", cure
+    if found.is_read_only:
+        yield (
+            "it is read-only: nothing can be mirrored into it",
+            "connect to the primary server, or turn default_transaction_read_only off",
+        )
+
+
+def of_open_schemas(found: Server) -> Iterator[Finding]:
+    """Judge where every role may make functions that take the place of the server's, or of ours."""
+    for name in found.open_schemas:
+        advice = f'have its owner run `REVOKE CREATE ON SCHEMA "{name}" FROM PUBLIC`'
+        if name == "public":
+            says = "every role may create functions in schema public: programs never look there, sessions of psql do"
+            yield Finding("schemas", Grade.HINT, says, advice)
+        else:
+            says = f"every role may create functions in schema {name}, and the worker would call them"
+            yield Finding("schemas", Grade.TROUBLE, says, advice)

@@ -1,0 +1,265 @@
+"""Where settings come from: the environment, an environment file, files that variables name, systemd's credentials.
+
+    variable  →  file that <variable>_FILE names  →  the same two of .env  →  systemd credential
+
+The first that has a value counts, and an empty one has none. Nothing is checked here but the names: a name that this
+program does not know is most often a known one misspelt, and its value would be missing elsewhere.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
+
+from hostaway_sync.environment.bounded_files import open_named, read_whole
+from hostaway_sync.environment.env_file import parse_environment_file
+from hostaway_sync.environment.trusted_files import open_trusted
+from hostaway_sync.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+PREFIX: Final = "HOSTAWAY_SYNC_"
+ENV_FILE: Final = f"{PREFIX}ENV_FILE"
+_WORDS: Final = PREFIX.rstrip("_").split("_")
+_DOTENV: Final = Path(".env")
+_LONGEST_DOTENV: Final = 1024 * 1024
+# Kubernetes describes every service to every container: one called `hostaway-sync` takes our prefix.
+_OF_KUBERNETES: Final = re.compile(
+    "_?".join(_WORDS) + r"(_\w+)?_(SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_\w+)", re.ASCII | re.IGNORECASE
+)
+# Our prefix in disguise, without its `_` or with other signs, and signs in place of `_`.
+_LETTERS_OF_PREFIX: Final = re.compile(r"[\W_]*" + r"[\W_]*".join(_WORDS) + "(?=.)", re.IGNORECASE)
+# How alike a name must be to a setting, where its prefix alone does not make it ours.
+_ALIKE: Final = 0.8
+_SIGNS: Final = re.compile(r"[\W_]+")
+# What editors of Windows put before the first line.
+_MARK: Final = "\ufeff"
+_OF_TESTS: Final = f"{PREFIX}TEST_"
+_ELSEWHERE: Final = f"; or name another file in {ENV_FILE}"
+
+
+class Unknown(NamedTuple):
+    """A name with our prefix that is no setting."""
+
+    name: str
+    where: str
+    nearest: str | None
+
+    def __str__(self) -> str:
+        """Say so, and what was meant."""
+        guess = f"did you mean {self.nearest}?" if self.nearest else "remove it, or see docs/reference/settings.md"
+        return f"{self.name} ({self.where}) is no setting of this program: {guess}"
+
+
+class NamedFile(NamedTuple):
+    """A file with settings or a secret that was read, and how it may be read by others.
+
+    Attributes:
+        path: where it is.
+        mode: its permissions, as they are after links.
+    """
+
+    path: Path
+    mode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What was found outside, as text.
+
+    Attributes:
+        values: by the setting's name in small letters, without the prefix.
+        files: the file that a value was read from, by the same names.
+        read: every file that was read.
+        unknown: names with our prefix that are no setting.
+    """
+
+    values: Mapping[str, str]
+    files: Mapping[str, Path]
+    read: tuple[NamedFile, ...]
+    unknown: tuple[Unknown, ...]
+
+
+def read_environment(variables: Mapping[str, str], settings: Collection[str], in_files: Collection[str]) -> Environment:
+    """Read all places.
+
+    Args:
+        variables: of the process.
+        settings: the names of all settings, in small letters, without the prefix.
+        in_files: those of them that may come from a file or a credential.
+
+    Raises:
+        ConfigurationError: a place cannot be read, or may not be trusted.
+    """
+    reading = _Reading(settings, in_files)
+    own = _ours(variables)
+    dotenv, dotenv_path = reading.dotenv(own.get(ENV_FILE))
+    credentials = _credentials(variables.get("CREDENTIALS_DIRECTORY"))
+    reading.take(own)
+    reading.take(dotenv)
+    reading.take_credentials(credentials)
+    names = reading.names()
+    unknown = (
+        *_unknown(own, {*names, ENV_FILE}, "the environment"),
+        *_disguised(variables, {*names, ENV_FILE}),
+        *_unknown(dotenv, names, str(dotenv_path)),
+        *_unknown_credentials(credentials, in_files),
+    )
+    return Environment(reading.values, reading.files, tuple(reading.read), unknown)
+
+
+def setting_names(settings: Collection[str], in_files: Collection[str]) -> frozenset[str]:
+    """Return the name of every variable that means something."""
+    return frozenset(_Reading(settings, in_files).names() | {ENV_FILE})
+
+
+class _Reading:
+    """The values so far; what has one keeps it."""
+
+    def __init__(self, settings: Collection[str], in_files: Collection[str]) -> None:
+        self._settings = settings
+        self._in_files = in_files
+        self.values: dict[str, str] = {}
+        self.files: dict[str, Path] = {}
+        self.read: list[NamedFile] = []
+
+    def names(self) -> set[str]:
+        files = {f"{PREFIX}{name.upper()}_FILE" for name in self._in_files}
+        return {f"{PREFIX}{name.upper()}" for name in self._settings} | files
+
+    def dotenv(self, named: str | None) -> tuple[dict[str, str], Path]:
+        """Read the environment file: the one that was named, else `.env` of the current directory, if it has one."""
+        path = Path(named) if named else _whole(_DOTENV)
+        text = self._content(path, ENV_FILE) if named else self._own_dotenv(path)
+        return ({} if text is None else _ours(parse_environment_file(text, path, PREFIX))), path
+
+    def take(self, variables: Mapping[str, str]) -> None:
+        """Take what has no value yet from variables, and from the files that they name."""
+        for name in self._settings:
+            if name not in self.values and (value := variables.get(f"{PREFIX}{name.upper()}")):
+                self.values[name] = value
+        for name in self._in_files:
+            variable = f"{PREFIX}{name.upper()}_FILE"
+            if name not in self.values and (path := variables.get(variable)):
+                self._take_file(name, Path(path), variable)
+
+    def take_credentials(self, files: Mapping[str, Path]) -> None:
+        """Take what has no value yet from credentials."""
+        for name in self._in_files:
+            if name not in self.values and (path := files.get(f"{PREFIX}{name}".lower())):
+                self._take_file(name, path, "systemd credential")
+
+    def _take_file(self, name: str, path: Path, named_by: str) -> None:
+        self.values[name] = self._content(path, named_by).strip()
+        self.files[name] = path
+
+    def _content(self, path: Path, named_by: str) -> str:
+        """Read a file that the operator named: links are followed, because mounts of Kubernetes are links."""
+        try:
+            with open_named(path) as file:
+                self._note(path, file)
+                return read_whole(file).decode().removeprefix(_MARK)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"settings: {named_by} {path} cannot be read: {_reason(error)}") from None
+
+    def _note(self, path: Path, file: BinaryIO) -> None:
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISREG(mode):
+            self.read.append(NamedFile(path, stat.S_IMODE(mode)))
+
+    def _own_dotenv(self, path: Path) -> str | None:
+        """Read `.env`; None where there is none. It is there for another reason than our asking: it must be trusted."""
+        # By its short name: the directories above may be closed to this user, and the current one open.
+        try:
+            with os.fdopen(open_trusted(_DOTENV, shown=path, advice=_ELSEWHERE), "rb") as file:
+                self._note(path, file)
+                content = file.read(_LONGEST_DOTENV + 1)
+        except (FileNotFoundError, IsADirectoryError):  # some call their virtual environment so
+            return None
+        except OSError as error:
+            if _is_hidden(_DOTENV):
+                return None
+            raise ConfigurationError(f"settings: {path} cannot be read: {_reason(error)}{_ELSEWHERE}") from None
+        if len(content) > _LONGEST_DOTENV:
+            raise ConfigurationError(f"settings: {path} is larger than a file of settings: remove it{_ELSEWHERE}")
+        try:
+            return content.decode().removeprefix(_MARK)
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(f"settings: {_DOTENV} cannot be read: {_reason(error)}") from None
+
+
+def _ours(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return what has our prefix, however it is written; capital letters win."""
+    ours = sorted((name for name in variables if name.upper().startswith(PREFIX)), key=str.isupper)
+    return {name.upper(): variables[name] for name in ours if variables[name]}
+
+
+def _credentials(directory: str | None) -> dict[str, Path]:
+    """Return the files with our prefix in the directory of systemd's credentials."""
+    if not directory:
+        return {}
+    try:
+        files = sorted(Path(directory).iterdir())
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ConfigurationError(
+            f"settings: CREDENTIALS_DIRECTORY {directory} cannot be read: {_reason(error)}"
+        ) from None
+    return {path.name: path for path in files if path.name.upper().startswith(PREFIX)}
+
+
+def _unknown(variables: Mapping[str, str], known: Collection[str], where: str) -> Iterator[Unknown]:
+    for name in sorted(set(variables) - set(known)):
+        if not name.startswith(_OF_TESTS) and not _OF_KUBERNETES.fullmatch(name):
+            yield Unknown(name, where, _nearest(name, known))
+
+
+def _disguised(variables: Mapping[str, str], known: Collection[str]) -> Iterator[Unknown]:
+    """Give the names that would be a setting, or nearly, if the signs in our prefix were right."""
+    for name in sorted(variables):
+        letters = _LETTERS_OF_PREFIX.match(name)
+        if letters is None or name.upper().startswith(PREFIX) or _OF_KUBERNETES.fullmatch(name):
+            continue
+        meant = f"{PREFIX}{_SIGNS.sub('_', name[letters.end() :]).strip('_').upper()}"
+        if nearest := _nearest(meant, known, at_least=_ALIKE):
+            yield Unknown(name, "the environment", nearest)
+
+
+def _unknown_credentials(files: Mapping[str, Path], in_files: Collection[str]) -> Iterator[Unknown]:
+    known = {f"{PREFIX}{name}".lower() for name in in_files}
+    for name in sorted(set(files) - known):
+        yield Unknown(name, "systemd's credentials", _nearest(name.lower(), known))
+
+
+def _nearest(name: str, known: Collection[str], *, at_least: float = 0.5) -> str | None:
+    # Without the prefix, which all have in common.
+    ends = {one[len(PREFIX) :]: one for one in sorted(known)}
+    found = difflib.get_close_matches(name[len(PREFIX) :], ends, n=1, cutoff=at_least)
+    return ends[found[0]] if found else None
+
+
+def _whole(path: Path) -> Path:
+    try:
+        return Path.cwd() / path
+    except OSError:
+        return path
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether even looking at a name is refused: `sudo -u` leaves a user in a directory that is closed to it."""
+    try:
+        path.lstat()
+    except OSError:
+        return True
+    return False
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str | None:
+    return error.strerror if isinstance(error, OSError) else "not UTF-8 text"

@@ -1,0 +1,76 @@
+"""Many messages from one file: a JSON object a line, each checked before anything is done. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+
+from hostaway_sync.errors import UsageError
+from hostaway_sync.messages import guards
+from hostaway_sync.model.messages import Way  # noqa: TC001  (msgspec reads the annotations)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+_LONGEST_LINE: Final = 100_000
+
+
+class _Row(msgspec.Struct, forbid_unknown_fields=True):
+    reservation_id: _Id
+    text: str
+    key: str
+    account: _Id | None = None
+    channel_type: Way | None = None
+    conversation: _Id | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line; `number` counts from 1, `key` makes it one message however often the file is handed in."""
+
+    number: int
+    reservation_id: int
+    text: str = field(repr=False)
+    key: str
+    account_id: int | None
+    way: Way | None
+    conversation_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """One line that is no message, and why."""
+
+    number: int
+    why: str
+
+
+def read_lines(content: str) -> tuple[list[Line], list[BadLine]]:
+    """Give the messages of a file, and the lines that are none; empty lines do not count."""
+    lines, bad = [], []
+    known: dict[str, int] = {}
+    for number, written in enumerate(content.removeprefix("\ufeff").split("\n"), start=1):
+        if not written.strip():
+            continue
+        try:
+            line = _line(number, written, known)
+        except (UsageError, msgspec.DecodeError) as error:
+            bad.append(BadLine(number, str(error)))
+        else:
+            known[line.key] = number
+            lines.append(line)
+    return lines, bad
+
+
+def _line(number: int, written: str, known: Mapping[str, int]) -> Line:
+    if len(written) > _LONGEST_LINE:
+        raise UsageError(f"it is longer than {_LONGEST_LINE:,} letters")
+    row = msgspec.json.decode(written, type=_Row)
+    guards.require_text(row.text)
+    guards.require_key(row.key)
+    if row.key in known:
+        raise UsageError(f"its key {row.key!r} is that of line {known[row.key]}, too")
+    return Line(number, row.reservation_id, row.text, row.key, row.account, row.channel_type, row.conversation)

@@ -1,0 +1,144 @@
+"""What is to be done about a wish, by what the ledger says; and which message is whose. Pure: time is an argument."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from hostaway_sync.model.messages import IntentState, is_same
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from datetime import datetime
+
+    from hostaway_sync.model.messages import Intent, Said, Wish
+
+REPEAT_WITHIN: Final = timedelta(minutes=10)
+LOOKS_APART: Final = timedelta(seconds=30)
+
+
+class Step(StrEnum):
+    """What is to be done."""
+
+    SEND = "send"
+    TAKE_UP = "take_up"
+    """Send, on the row of an attempt that surely sent nothing."""
+    EARLIER = "earlier"
+    """Nothing: it was sent under this key."""
+    REPEATED = "repeated"
+    """Nothing: the guest got these words just now."""
+    QUEUED = "queued"
+    """Nothing: it waits for a worker."""
+    UNDER_WAY = "under_way"
+    """Nothing: another process is at it."""
+    UNSETTLED = "unsettled"
+    """Nothing: whether the guest got it is not known."""
+    OTHER_TEXT = "other_text"
+    """Nothing: the key stands for something else."""
+    ENDED = "ended"
+    """Nothing: it was withdrawn, or taken and not delivered; only a person asks for it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be done, and the row that says so; None where there is none."""
+
+    step: Step
+    intent: Intent | None = None
+
+
+def decide(
+    wish: Wish,
+    of_key: Intent | None,
+    alike: Sequence[Intent],
+    *,
+    owner: str,
+    dead: Collection[int],
+    now: datetime,
+    again: bool,
+    queued_too: bool = False,
+) -> Decision:
+    """Say what is to be done about a wish.
+
+    Args:
+        wish: what is to be said.
+        of_key: the row of its key.
+        alike: rows that say the same to the same guest.
+        owner: the name of this process: a row of its own is one whose commit it did not hear of.
+        dead: rows that nobody works on any more.
+        now: the moment.
+        again: the same words may be said twice.
+        queued_too: what waits for a worker may be taken from it.
+    """
+
+    def is_free(intent: Intent) -> bool:
+        if intent.state is IntentState.PENDING:
+            if intent.is_queued and not queued_too:
+                return False
+            return intent.owner == owner or intent.intent_id in dead
+        return intent.state is IntentState.FAILED
+
+    if of_key is not None:
+        if (of_key.body_hash, of_key.wish.reservation_id) != (wish.body_hash, wish.reservation_id):
+            return Decision(Step.OTHER_TEXT, of_key)
+        if not is_free(of_key):
+            return Decision(_step(of_key), of_key)
+    others = [intent for intent in alike if of_key is None or intent.intent_id != of_key.intent_id]
+    if not again:
+        for intent in others:
+            if not is_free(intent) and _counts(intent, now):
+                step = _step(intent)
+                return Decision(Step.REPEATED if step is Step.EARLIER else step, intent)
+    keyless = (intent for intent in others if wish.key is None and intent.wish.key is None and is_free(intent))
+    free = of_key or next(keyless, None)
+    return Decision(Step.SEND) if free is None else Decision(Step.TAKE_UP, free)
+
+
+def match(unsettled: Iterable[Intent], said: Iterable[Said], claimed: Collection[int]) -> dict[int, Said]:
+    """Say which message each intent of a thread became; one that is in none of them is left out.
+
+    Args:
+        unsettled: whose outcome is not known, oldest first: where two have the same words, the older goes first.
+        said: what is in the thread.
+        claimed: messages that are some intent's already.
+    """
+    free = sorted((one for one in said if one.message_id not in claimed), key=lambda one: one.message_id)
+    found: dict[int, Said] = {}
+    for intent in unsettled:
+        for one in free:
+            if _is_it(intent, one):
+                found[intent.intent_id] = one
+                free.remove(one)
+                break
+    return found
+
+
+def is_another_look(intent: Intent, at: datetime, *, apart: timedelta = LOOKS_APART) -> bool:
+    """Say whether a reading at this moment counts: after the request left, and long enough after the last one."""
+    last = intent.looked_at
+    if last is not None:
+        return at - last >= apart
+    return intent.sending_at is not None and at > intent.sending_at
+
+
+def _step(intent: Intent) -> Step:
+    if intent.state is IntentState.SENT:
+        return Step.EARLIER
+    if intent.is_queued and intent.state is IntentState.PENDING:
+        return Step.QUEUED
+    return Step.UNSETTLED if intent.state is IntentState.OUTCOME_UNKNOWN else Step.UNDER_WAY
+
+
+def _counts(intent: Intent, now: datetime) -> bool:
+    """Say whether it keeps others from the same words: what is open does always, what was sent for a while."""
+    moment = intent.sending_at or intent.created_at
+    return intent.state is not IntentState.SENT or now - moment < REPEAT_WITHIN
+
+
+def _is_it(intent: Intent, said: Said) -> bool:
+    is_later = intent.after_message_id is not None and said.message_id > intent.after_message_id
+    # An automation may say the very same at the very same moment: what it said is not what we were asked to say.
+    is_ours = said.is_incoming is False and not said.is_automatic
+    return is_later and is_ours and is_same(intent.wish.body, said.text or "")

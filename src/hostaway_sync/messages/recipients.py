@@ -1,0 +1,109 @@
+"""Finds the guest: account, stay, thread and way, from what is stored, and from the source where nothing is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hostaway_sync.errors import Forbidden, MessageRefused, NotFound, UsageError
+from hostaway_sync.model.messages import Way
+from hostaway_sync.model.records import Resource
+from hostaway_sync.store.accounts import queries as account_queries
+from hostaway_sync.store.messages import recipients as message_recipients
+from hostaway_sync.store.records import suspicions
+
+if TYPE_CHECKING:
+    from hostaway_sync.messages.settlement import Reader
+    from hostaway_sync.model.records import Source
+    from hostaway_sync.store.messages.recipients import Stay
+    from hostaway_sync.store.postgres.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a message goes."""
+
+    stay: Stay
+    conversation_id: int
+    way: Way
+
+
+def account_of(database: Database, reservation_id: int, account_id: int | None) -> int:
+    """Give the account that a reservation is of; the one named, where one is.
+
+    Raises:
+        AccountError: the account is unknown, removed or disabled.
+        UsageError: several accounts have such a reservation.
+        MessageRefused: none has.
+    """
+    if account_id is None:
+        found = [stay.account_id for stay in message_recipients.stays(database, reservation_id)]
+        if len(found) > 1:
+            raise UsageError(
+                f"accounts {', '.join(map(str, found))} have a reservation {reservation_id}: say --account"
+            )
+        if not found:
+            raise MessageRefused(
+                f"no account has a reservation {reservation_id} here: sync first, or say --account to ask the source"
+            )
+        account_id = found[0]
+    return account_queries.get_account(database, account_id).account_id
+
+
+def address(
+    database: Database,
+    source: Source,
+    read: Reader,
+    account_id: int,
+    reservation_id: int,
+    *,
+    conversation_id: int | None,
+    way: Way | None,
+) -> Address:
+    """Find where a message to the guest of a reservation goes.
+
+    Raises:
+        MessageRefused: there is no such reservation, or it has no such conversation.
+        SourceError: the source had to be asked, and did not answer.
+    """
+    stay = _stay(database, source, account_id, reservation_id)
+    threads = message_recipients.threads(database, account_id, reservation_id)
+    if not threads or (conversation_id is not None and conversation_id not in threads):
+        _look_up(database, source, account_id, reservation_id)
+        threads = message_recipients.threads(database, account_id, reservation_id)
+    if not threads:
+        raise MessageRefused(f"reservation {reservation_id} has no conversation: its guest cannot be written to")
+    if conversation_id is not None and conversation_id not in threads:
+        known = ", ".join(map(str, threads))
+        raise MessageRefused(f"reservation {reservation_id} has no conversation {conversation_id}; it has {known}")
+    chosen = conversation_id or threads[0]
+    return Address(stay, chosen, way or _guests_own(database, read, account_id, chosen))
+
+
+def _stay(database: Database, source: Source, account_id: int, reservation_id: int) -> Stay:
+    found = message_recipients.stays(database, reservation_id, account_id)
+    if not found:
+        try:
+            page = source.get(Resource.RESERVATIONS, reservation_id, why="message: whose stay is it?")
+        except (NotFound, Forbidden):
+            raise MessageRefused(f"account {account_id} has no reservation {reservation_id}") from None
+        database.transaction(partial(message_recipients.file, account_id=account_id, page=page))
+        found = message_recipients.stays(database, reservation_id, account_id)
+    return found[0]
+
+
+def _look_up(database: Database, source: Source, account_id: int, reservation_id: int) -> None:
+    try:
+        for page in source.walk(Resource.CONVERSATIONS, parent=reservation_id, why="message: which thread?"):
+            database.transaction(partial(message_recipients.file, account_id=account_id, page=page))
+    except NotFound:
+        suspicions.raise_one(database, account_id, Resource.RESERVATIONS, reservation_id)
+        raise MessageRefused(f"account {account_id} has no reservation {reservation_id} any more") from None
+
+
+def _guests_own(database: Database, read: Reader, account_id: int, conversation_id: int) -> Way:
+    """Give the way the guest last wrote; by e-mail where that says nothing."""
+    payload = message_recipients.last_from_guest(database, account_id, conversation_id)
+    said = read(payload) if payload is not None else None
+    return Way(said.way) if said is not None and said.way in {way.value for way in Way} else Way.EMAIL

@@ -1,0 +1,211 @@
+"""What a worker sends: put into the queue under the same decision, and done on the same row, by the same sender.
+
+    job ──→ pending      sent; what keeps it here and goes by itself has it wait again, as the queue's policy says
+        ──→ sending      another process is at it, or has died: never a second request, it is looked for
+        ──→ unknown      looked for after half a minute, two, ten; then it waits for a person
+        ──→ sent, failed nothing is left to do
+
+A job names a row and nothing else, so that doing it twice, or again by hand, is the same as doing it once.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from hostaway_sync.errors import AccountError, Advice, LeaseHeld, MessageRefused, SourceError, SourceUnavailable
+from hostaway_sync.messages.decision import Decision, Step
+from hostaway_sync.messages.quiet_hours import quiet_until, read_hours
+from hostaway_sync.messages.sender import Sender, decided
+from hostaway_sync.messages.settlement import look, settle
+from hostaway_sync.model.messages import IntentState, Proof
+from hostaway_sync.store import jobs
+from hostaway_sync.store.accounts import owner as account_owner
+from hostaway_sync.store.accounts import queries as account_queries
+from hostaway_sync.store.messages import ledger, ledger_clock, outbox, restored
+from hostaway_sync.store.processes.names import this_process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from hostaway_sync.messages.settlement import Reader
+    from hostaway_sync.model.messages import Correspondent, Intent, Wish
+    from hostaway_sync.store.jobs import Job
+    from hostaway_sync.store.postgres.database import Database
+
+LOOKED_FOR_AFTER: Final = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
+
+log = logging.getLogger(__name__)
+
+
+def quiet_hours(hours: str, zone: str | None, reservation_id: int) -> str:
+    """Give quiet hours with the time zone of a listing, as a row of the ledger keeps them.
+
+    Raises:
+        UsageError: they are no hours.
+        MessageRefused: nobody knows what time it is there.
+    """
+    written = str(read_hours(hours))
+    try:
+        return f"{written} {ZoneInfo(zone or '').key}"
+    except (ValueError, OSError, KeyError):
+        told = f"is unknown ({zone})" if zone else "is not mirrored"
+        raise MessageRefused(
+            f"reservation {reservation_id}: the time zone of its listing {told}, so nobody knows when it is quiet "
+            "there: sync first, or say --now"
+        ) from None
+
+
+def waits_until(quiet: str | None, now: datetime) -> datetime | None:
+    """Give the end of quiet hours that are on, as `quiet_hours` gave them; None: it may leave."""
+    if quiet is None:
+        return None
+    hours, _, zone = quiet.partition(" ")
+    return quiet_until(read_hours(hours), ZoneInfo(zone), now)
+
+
+def enqueue(
+    database: Database,
+    wish: Wish,
+    *,
+    again: bool,
+    quiet: str | None,
+    is_repeated: bool,
+    dry_run: bool = False,
+) -> Decision:
+    """Write an intent down for a worker, unless the ledger says that it must not be sent; give what was decided.
+
+    Args:
+        database: with the ledger.
+        wish: what is to be said.
+        again: the same words may be said twice.
+        quiet: hours in which it waits, as `quiet_hours` gives them.
+        is_repeated: nobody asks for this one message: what a person withdrew, or the source has, stays as it is.
+        dry_run: decide, and write nothing.
+
+    Raises:
+        AccountError: the account is disabled.
+    """
+
+    def write(connection: Connection) -> Decision:
+        ledger.hold(connection, wish.account_id)
+        account_owner.current(connection, wish.account_id)
+        restored.recognise(connection)
+        ledger_clock.bring_back_of_guest(connection, wish)
+        decision = decided(connection, wish, this_process(), again=again)
+        known = decision.intent
+        is_over = known is not None and (known.proof is Proof.PERSON or known.message_id is not None)
+        if decision.step is Step.TAKE_UP and is_repeated and is_over:
+            return replace(decision, step=Step.ENDED)
+        if dry_run or decision.step not in {Step.SEND, Step.TAKE_UP}:
+            return decision
+        until = waits_until(quiet, jobs.now(connection))
+        if known is None:
+            return replace(decision, intent=outbox.insert(connection, wish, quiet_hours=quiet, not_before_at=until))
+        queued = outbox.queue(connection, known, wish, quiet_hours=quiet, not_before_at=until)
+        return replace(decision, intent=queued or known)
+
+    return database.transaction(write)
+
+
+def send_queued(
+    database: Database, use: Callable[[int], AbstractContextManager[Correspondent]], read: Reader, job: Job
+) -> None:
+    """Do a job of the ledger.
+
+    Args:
+        database: with the ledger.
+        use: opens what carries messages to the guests of an account.
+        read: reads the payload of a message.
+        job: which row.
+
+    Raises:
+        LeaseHeld: another process is at it.
+        SourceError: nothing was sent, and another try may do better.
+        StoreError: the database is away.
+    """
+    account = account_queries.find_account(database, job.account_id)
+    if account is None or not account.is_active:
+        _withdraw(database, job, f"account {job.account_id} is disabled")
+        return
+    settle(database, job.account_id, read)
+    intent = _row(database, job)
+    if intent is not None and intent.state is IntentState.PENDING and intent.is_queued:
+        intent = _sent(database, use, read, job, intent)
+    if intent is not None and intent.state is IntentState.SENDING:
+        raise LeaseHeld(f"another process is sending message {intent.intent_id}")
+    if intent is not None and intent.state is IntentState.OUTCOME_UNKNOWN:
+        _look(database, use, read, job, intent)
+
+
+def _sent(
+    database: Database,
+    use: Callable[[int], AbstractContextManager[Correspondent]],
+    read: Reader,
+    job: Job,
+    intent: Intent,
+) -> Intent | None:
+    """Send a row, unless it is to wait; give it as it stands then, None where nothing is left to do."""
+    now = database.transaction(jobs.now)
+    until = waits_until(intent.quiet_hours, now)
+    if until is not None:
+        database.transaction(partial(outbox.postpone, intent=intent, job=job, at=until))
+        return None
+    try:
+        with use(job.account_id) as correspondent:
+            sending = Sender(database, correspondent, read).send_queued(intent)
+    except AccountError as error:  # while it was being sent
+        _withdraw(database, job, str(error))
+        return None
+    if sending.step is Step.UNDER_WAY:
+        raise LeaseHeld(f"another process is sending message {intent.intent_id}")
+    if sending.fault is not None:
+        if sending.fault.advice in {Advice.RETRY, Advice.SNOOZE}:
+            raise sending.fault
+        raise SourceUnavailable(str(sending.fault)) from sending.fault
+    return sending.intent
+
+
+def _look(
+    database: Database,
+    use: Callable[[int], AbstractContextManager[Correspondent]],
+    read: Reader,
+    job: Job,
+    intent: Intent,
+) -> None:
+    """Look for what may have been sent, and have it looked for again while that is worth it."""
+    if intent.looked_at is None or job.looks:
+        with suppress(SourceError), use(job.account_id) as correspondent:
+            look(database, correspondent, [intent], read)
+        found = _row(database, job)
+        if found is None or found.state is not IntentState.OUTCOME_UNKNOWN:
+            return
+    if job.looks == len(LOOKED_FOR_AFTER):
+        log.warning("message %d waits for a person: it was looked for in vain", intent.intent_id)
+        return
+
+    def defer(connection: Connection) -> None:
+        at = jobs.now(connection) + LOOKED_FOR_AFTER[job.looks]
+        following = replace(outbox.job_of(intent), looks=job.looks + 1)
+        jobs.defer_again(connection, following, at=at)
+
+    database.transaction(defer)
+
+
+def _row(database: Database, job: Job) -> Intent | None:
+    number = job.intent_id or 0
+    return database.transaction(lambda connection: ledger.get(connection, number))
+
+
+def _withdraw(database: Database, job: Job, why: str) -> None:
+    number = job.intent_id or 0
+    database.transaction(lambda connection: outbox.withdraw(connection, number, why, proof=Proof.ANSWER))

@@ -1,0 +1,286 @@
+"""Sends one message: decided under a lock, written down before it leaves, and asked for once."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hostaway_sync.errors import (
+    AccountError,
+    CredentialsRejected,
+    Forbidden,
+    HostawaySyncError,
+    MessageUnsettled,
+    NotFound,
+    RequestRejected,
+    SourceError,
+    SourceUnavailable,
+    StoreError,
+    TokenRejected,
+)
+from hostaway_sync.messages.decision import REPEAT_WITHIN, Decision, Step, decide
+from hostaway_sync.messages.settlement import look, settle
+from hostaway_sync.model.messages import IntentState, Posted
+from hostaway_sync.model.records import Resource
+from hostaway_sync.store import jobs
+from hostaway_sync.store.accounts import owner as account_owner
+from hostaway_sync.store.messages import (
+    ledger,
+    ledger_clock,
+    outbox,
+    restored,
+    senders,
+)
+from hostaway_sync.store.messages import (
+    recipients as message_recipients,
+)
+from hostaway_sync.store.messages.liveness import is_too_late
+from hostaway_sync.store.processes.names import this_process
+from hostaway_sync.store.records import due_threads, suspicions
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from hostaway_sync.messages.settlement import Reader
+    from hostaway_sync.model.messages import Correspondent, Intent, Wish
+    from hostaway_sync.store.postgres.database import Database
+
+_SENDS = {Step.SEND, Step.TAKE_UP}
+# What will be the same the next time. All else passes: a source or a database that is away, a limit, a worker that is
+# told to stop.
+_FINAL = (CredentialsRejected, TokenRejected, Forbidden, NotFound, RequestRejected)
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What came of a wish.
+
+    Attributes:
+        step: what was decided.
+        intent: the row that says how it stands; None only where nothing was written down.
+        fault: why a row that a worker took up waits again; None: it does not.
+    """
+
+    step: Step
+    intent: Intent | None
+    fault: HostawaySyncError | None = None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this call has sent, or tried to."""
+        return self.step in _SENDS
+
+
+class Sender:
+    """Sends the messages of one account.
+
+    Args:
+        database: with the ledger.
+        correspondent: carries them.
+        read: reads the payload of a message.
+    """
+
+    def __init__(self, database: Database, correspondent: Correspondent, read: Reader) -> None:
+        self._database = database
+        self._correspondent = correspondent
+        self._read = read
+
+    def outlook(self, wish: Wish, *, again: bool, queued_too: bool = False) -> Decision:
+        """Say what `send` would do now; writes nothing, and settles nothing."""
+
+        def read(connection: Connection) -> Decision:
+            # Two that ask at once whether a process lives would see each other.
+            ledger.hold(connection, wish.account_id)
+            return decided(connection, wish, this_process(), again=again, queued_too=queued_too)
+
+        return self._database.transaction(read)
+
+    def send(self, wish: Wish, *, again: bool, queued_too: bool = False) -> Sending:
+        """Send a message, unless the ledger says that it must not be; with `queued_too` before a worker does.
+
+        Raises:
+            AccountError: the account was disabled meanwhile.
+            StoreError: the database is away; what left is settled later.
+        """
+        self._settle_first(wish)
+        owner = this_process()  # a new name each time: two threads with one draft must not take each other's row
+        with self._database.claim(senders.right_of(owner)):
+            begin = partial(self._begun, wish=wish, owner=owner, again=again, queued_too=queued_too)
+            decision = self._database.transaction(begin)
+            if decision.step not in _SENDS or decision.intent is None:
+                return Sending(decision.step, decision.intent)
+            return self._gone(decision.step, decision.intent)
+
+    def send_queued(self, intent: Intent) -> Sending:
+        """Send what waits for a worker, on its own row; nothing when somebody else is at it, or it waits no more.
+
+        Raises:
+            AccountError: the account was disabled meanwhile.
+            StoreError: the database is away; what left is settled later.
+        """
+        self._settle_first(intent.wish)
+        owner = this_process()
+
+        def take(connection: Connection) -> tuple[Step, Intent | None]:
+            ledger.hold(connection, intent.wish.account_id)
+            account_owner.current(connection, intent.wish.account_id)
+            restored.recognise(connection)
+            known = ledger.get(connection, intent.intent_id)
+            if known is None or not known.is_queued or known.state is not IntentState.PENDING:
+                return Step.ENDED, known
+            if known.owner != owner and not senders.is_gone(connection, known):
+                return Step.UNDER_WAY, known
+            return Step.TAKE_UP, ledger.take(connection, known, known.wish, owner, is_queued=True)
+
+        with self._database.claim(senders.right_of(owner)):
+            step, taken = self._database.transaction(take)
+            return Sending(step, taken) if taken is None or step not in _SENDS else self._gone(step, taken)
+
+    def send_again(self, intent: Intent) -> Sending:
+        """Send what a person did not find, on its own row; when the source has it after all, nothing is sent.
+
+        Raises:
+            MessageUnsettled: its outcome is not unknown any more, and it was not sent.
+            SourceError: its thread could not be read once more.
+        """
+        changed = {one.intent_id: one for one in look(self._database, self._correspondent, [intent], self._read)}
+        if (settled := changed.get(intent.intent_id)) is not None:
+            return Sending(Step.EARLIER, settled)
+
+        owner = this_process()
+
+        def take(connection: Connection) -> Intent:
+            ledger.hold(connection, intent.wish.account_id)
+            if ledger.vouch(connection, intent.intent_id, was_sent=False) is None:
+                known = ledger.get(connection, intent.intent_id)
+                if known is None or known.owner != owner:
+                    raise MessageUnsettled(f"message {intent.intent_id} was settled meanwhile: nothing was sent")
+                return known
+            return ledger.take(connection, intent, intent.wish, owner)
+
+        with self._database.claim(senders.right_of(owner)):
+            return self._gone(Step.TAKE_UP, self._database.transaction(take))
+
+    def _settle_first(self, wish: Wish) -> None:
+        """Look for what is open with this guest; that it cannot be had is no reason: the ledger says enough."""
+        settle(self._database, wish.account_id, self._read)
+        find = partial(ledger.unsettled, account_id=wish.account_id, reservation_id=wish.reservation_id)
+        unsettled = [
+            intent for intent in self._database.transaction(find) if intent.state is IntentState.OUTCOME_UNKNOWN
+        ]
+        with suppress(SourceError):
+            look(self._database, self._correspondent, unsettled, self._read)
+
+    def _begun(self, connection: Connection, wish: Wish, owner: str, *, again: bool, queued_too: bool) -> Decision:
+        """Decide under the account's lock, and write the intent down."""
+        ledger.hold(connection, wish.account_id)
+        account_owner.current(connection, wish.account_id)
+        restored.recognise(connection)
+        ledger.abandon_dead(connection, wish.account_id)
+        ledger_clock.bring_back_of_guest(connection, wish)
+        decision = decided(connection, wish, owner, again=again, queued_too=queued_too)
+        if decision.step is Step.SEND:
+            return replace(decision, intent=ledger.insert(connection, wish, owner))
+        if decision.step is Step.TAKE_UP and decision.intent is not None:
+            return replace(decision, intent=ledger.take(connection, decision.intent, wish, owner))
+        return decision
+
+    def _gone(self, step: Step, intent: Intent) -> Sending:
+        try:
+            posted = self._posted(intent)
+            concluded = self._concluded(intent, posted)
+            return Sending(step, concluded, posted.fault if concluded.state is IntentState.PENDING else None)
+        except StoreError:
+            raise
+        except BaseException as error:
+            # Such as a signal, or an account that was disabled: how far it came is known now, and not later.
+            if not isinstance(error, Exception):
+                self._database.hurry()
+            why = str(error) if isinstance(error, HostawaySyncError) else "stopped by a signal"
+            with suppress(HostawaySyncError):
+                self._database.transaction(lambda connection: ledger.give_up(connection, intent, why))
+            raise
+
+    def _posted(self, intent: Intent) -> Posted:
+        wish = intent.wish
+        try:
+            page = self._correspondent.newest(wish.conversation_id, why="message: what is in its thread before it?")
+        except SourceError as error:
+            if isinstance(error, NotFound):
+                suspicions.raise_one(self._database, wish.account_id, Resource.CONVERSATIONS, wish.conversation_id)
+            return Posted(IntentState.FAILED, str(error), fault=error)
+        self._database.transaction(partial(message_recipients.file, account_id=wish.account_id, page=page))
+        fence = max((record.id for record in page.records if record.id is not None), default=0)
+        left: list[Intent] = []
+        posted = self._correspondent.post(wish, leaving=lambda: left.append(self._leave(intent, fence)))
+        # A success that names a message which was there before is none of this one.
+        created = {record.id for record in posted.page.records} if posted.page else set()
+        known_before = left[0].after_message_id if left else None
+        if any(number is None or number <= (known_before or 0) for number in created):
+            return Posted(IntentState.OUTCOME_UNKNOWN, "the source answered with a message that was there before")
+        return posted
+
+    def _leave(self, intent: Intent, fence: int) -> Intent:
+        """Mark a row as leaving, this instant.
+
+        Raises:
+            SourceUnavailable: the mark took so long that others may know the row as that of a process that died.
+        """
+        began = _seconds_awake_or_not()
+        left = ledger.leave(self._database, intent, after=fence)
+        if is_too_late(timedelta(seconds=_seconds_awake_or_not() - began)):
+            raise SourceUnavailable("this process was held up just before the message left: nothing was sent")
+        return left
+
+    def _concluded(self, intent: Intent, posted: Posted) -> Intent:
+        concluded = self._database.transaction(partial(self._written, intent=intent, posted=posted))
+        if concluded.state is IntentState.OUTCOME_UNKNOWN:
+            with suppress(SourceError, AccountError):
+                changed = look(self._database, self._correspondent, [concluded], self._read)
+                return next(iter(changed), concluded)
+        return concluded
+
+    def _written(self, connection: Connection, intent: Intent, posted: Posted) -> Intent:
+        """Write down how it ended, and the message where it belongs, in one transaction."""
+        wish, message_id, failure = intent.wish, None, posted.error
+        state, is_of_thread = posted.state, False
+        ledger.hold(connection, wish.account_id)
+        for record in posted.page.records if posted.page else ():
+            said = self._read(record.payload)
+            message_id, failure = record.id, said.failure if said else None
+            is_of_thread = said is not None and said.conversation_id == wish.conversation_id
+            state = IntentState.SENT if failure is None else IntentState.FAILED
+        if intent.is_queued and posted.state is IntentState.FAILED and _is_passing(posted.fault):
+            written = outbox.put_back(connection, intent, posted.error)
+        else:
+            written = ledger.answered(connection, intent, state, message_id=message_id, error=failure)
+        if posted.page is not None and is_of_thread:  # else the next run, for which the thread is due, reads it there
+            with suppress(AccountError):  # disabled meanwhile: nothing of it is stored, and the ledger is none of it
+                message_recipients.file(connection, wish.account_id, posted.page)
+        if state is not IntentState.FAILED:
+            due_threads.mark(connection, wish.account_id, wish.conversation_id)
+        known = written or ledger.get(connection, intent.intent_id)
+        return intent if known is None else known
+
+
+def decided(connection: Connection, wish: Wish, owner: str, *, again: bool, queued_too: bool = False) -> Decision:
+    """Decide by the ledger, under the account's lock; see `decision.decide`."""
+    of_key = ledger.of_key(connection, wish.account_id, wish.key) if wish.key is not None else None
+    alike = ledger.alike(connection, wish, within=REPEAT_WITHIN)
+    pending = {one.intent_id: one for one in (*alike, *((of_key,) if of_key else ()))}.values()
+    dead = {one.intent_id for one in pending if one.state is IntentState.PENDING and senders.is_gone(connection, one)}
+    now = jobs.now(connection)
+    return decide(wish, of_key, alike, owner=owner, dead=dead, now=now, again=again, queued_too=queued_too)
+
+
+def _seconds_awake_or_not() -> float:
+    """Return the seconds of a clock that goes on while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def _is_passing(fault: HostawaySyncError | None) -> bool:
+    return isinstance(fault, SourceError | StoreError) and not isinstance(fault, _FINAL)

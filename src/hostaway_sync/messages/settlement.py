@@ -1,0 +1,154 @@
+"""Goes over what is open in the ledger, with what is stored of the threads: without a request, unless a look is wanted.
+
+Whoever has read threads calls `settle`. An account with nothing open costs two statements.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, TypeAlias
+
+from hostaway_sync.messages.decision import LOOKS_APART, is_another_look, match
+from hostaway_sync.model.messages import LOOKS, IntentState
+from hostaway_sync.store.messages import ledger, ledger_clock
+from hostaway_sync.store.messages import recipients as message_recipients
+from hostaway_sync.store.records import due_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime, timedelta
+
+    from sqlalchemy import Connection
+
+    from hostaway_sync.model.messages import Correspondent, Intent, Said
+    from hostaway_sync.store.postgres.database import Database
+
+Reader: TypeAlias = "Callable[[str], Said | None]"
+"""Reads the payload of a message."""
+
+log = logging.getLogger(__name__)
+
+
+def settle(
+    database: Database,
+    account_id: int,
+    read: Reader,
+    *,
+    apart: timedelta = LOOKS_APART,
+) -> list[Intent]:
+    """Settle what is open, as far as the stored threads prove it, and follow what was sent; give what changed.
+
+    Args:
+        database: with the ledger.
+        account_id: whose.
+        read: reads the payload of a message.
+        apart: from one look that counts to the next.
+    """
+    is_open = database.transaction(lambda connection: bool(ledger.unsettled(connection, account_id)))
+    changed: list[Intent] = []
+    if is_open:
+        changed = database.transaction(partial(_settle, account_id=account_id, read=read, seen_at=None, apart=apart))
+    changed += database.transaction(partial(_follow, account_id=account_id, read=read))
+    for intent in changed:
+        _tell(intent)
+    return changed
+
+
+def look(
+    database: Database,
+    correspondent: Correspondent,
+    intents: Sequence[Intent],
+    read: Reader,
+    *,
+    apart: timedelta = LOOKS_APART,
+) -> list[Intent]:
+    """Read the threads of open intents of one account at the source, a request each, and settle; give what changed.
+
+    Raises:
+        SourceError: a thread could not be read.
+        AccountError: the account was disabled meanwhile.
+    """
+    if not intents:
+        return []
+    account_id = intents[0].wish.account_id
+    moments = []
+    for conversation_id in sorted({intent.wish.conversation_id for intent in intents}):
+        page = correspondent.newest(conversation_id, why="message: did it arrive?")
+        database.transaction(partial(message_recipients.file, account_id=account_id, page=page))
+        moments.append(page.observed_at)
+    wanted = {intent.intent_id for intent in intents}
+    changed = database.transaction(
+        partial(_settle, account_id=account_id, read=read, seen_at=min(moments), apart=apart, only=wanted)
+    )
+    for intent in changed:
+        _tell(intent)
+    return changed
+
+
+def _settle(
+    connection: Connection,
+    account_id: int,
+    read: Reader,
+    seen_at: datetime | None,
+    apart: timedelta,
+    only: set[int] | None = None,
+) -> list[Intent]:
+    ledger.hold(connection, account_id)
+    ledger.abandon_dead(connection, account_id)
+    ledger_clock.bring_back_open(connection, account_id)
+    unknown = [
+        intent
+        for intent in ledger.unsettled(connection, account_id)
+        if intent.state is IntentState.OUTCOME_UNKNOWN and (only is None or intent.intent_id in only)
+    ]
+    changed: list[Intent] = []
+    for conversation_id, of_thread in groupby(sorted(unknown, key=_thread), key=_thread):
+        waiting = list(of_thread)
+        since = min(intent.after_message_id or 0 for intent in waiting)
+        payloads = message_recipients.said_after(connection, account_id, conversation_id, since)
+        said = [one for one in map(read, payloads) if one is not None]
+        found = match(waiting, said, ledger.claimed(connection, account_id, conversation_id))
+        at = seen_at or message_recipients.read_at(connection, account_id, conversation_id)
+        for intent in waiting:
+            if (one := found.get(intent.intent_id)) is not None:
+                settled = ledger.found(connection, intent, one.message_id, one.failure)
+                changed += [settled] if settled is not None else []
+            else:
+                _look(connection, intent, at, apart)
+    return changed
+
+
+def _look(connection: Connection, intent: Intent, at: datetime | None, apart: timedelta) -> None:
+    """Count a reading in vain; while there were too few, the thread stays due, so that the next run reads it."""
+    counts = at is not None and is_another_look(intent, at, apart=apart)
+    if at is not None and counts:
+        ledger.looked(connection, intent, at=at)
+    if intent.looks + counts < LOOKS:
+        due_threads.mark(connection, intent.wish.account_id, intent.wish.conversation_id)
+
+
+def _follow(connection: Connection, account_id: int, read: Reader) -> list[Intent]:
+    """Have the ledger say what became of messages that the source took and did not deliver, or did after all."""
+    changed = []
+    for intent_id, payload in message_recipients.turned(connection, account_id):
+        said, intent = read(payload), ledger.get(connection, intent_id)
+        if said is None or intent is None or (said.failure is None) == (intent.state is IntentState.SENT):
+            continue
+        followed = ledger.followed(connection, intent, said.failure)
+        changed += [followed] if followed is not None else []
+    return changed
+
+
+def _thread(intent: Intent) -> int:
+    return intent.wish.conversation_id
+
+
+def _tell(intent: Intent) -> None:
+    wish = intent.wish
+    where = f"account {wish.account_id}: message {intent.intent_id} to reservation {wish.reservation_id}"
+    if intent.state is IntentState.FAILED:
+        log.warning("%s was taken, and not delivered: %s", where, intent.error)
+    else:
+        log.info("%s was sent: it is in its thread", where)

@@ -1,0 +1,209 @@
+"""The values of what is said to guests: Wish → Intent → Posted → Said; and who carries a message.
+
+Those of the two pipes are in `records` and `deliveries`.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from hostaway_sync.errors import HostawaySyncError
+    from hostaway_sync.model.records import Page
+
+# Readings of a thread after which a message that is not in it waits for a person.
+LOOKS: Final = 2
+
+_BREAK: Final = re.compile(r"<br\s*/?>|</(?:p|div)\s*>", re.IGNORECASE)
+_MARKUP: Final = re.compile(r"</?(?:p|div|span)(?:\s[^<>]*)?>", re.IGNORECASE)
+
+
+class IntentState(StrEnum):
+    """What is known of a message that is to be sent; the arrows are in `store.ledger`."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+
+
+class Way(StrEnum):
+    """How a message reaches the guest."""
+
+    EMAIL = "email"
+    CHANNEL = "channel"
+    SMS = "sms"
+    WHATSAPP = "whatsapp"
+
+
+class Proof(StrEnum):
+    """What says how an intent ended."""
+
+    ANSWER = "answer"
+    """The source's answer to the request, or that there was no request."""
+    THREAD = "thread"
+    """The message itself, found in its thread."""
+    PERSON = "person"
+    """Somebody has looked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be said.
+
+    Attributes:
+        account_id: on whose behalf.
+        reservation_id: to whose guest.
+        conversation_id: in which thread.
+        way: how it reaches the guest.
+        body: the words.
+        key: two wishes with one key are one message; None: only the words tell.
+    """
+
+    account_id: int
+    reservation_id: int
+    conversation_id: int
+    way: Way
+    body: str = field(repr=False)
+    key: str | None = None
+
+    @property
+    def body_hash(self) -> bytes:
+        """What two texts of the same words share."""
+        return sha256(squeezed(self.body).encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One row of the ledger.
+
+    Attributes:
+        wish: what is to be said.
+        body_hash: of the words when they were written down.
+        state: what is known of it.
+        attempt: how often it was taken up; 1 is the first.
+        owner: the process that sends it, or did so last.
+        after_message_id: the highest id that its thread had before the request; None: there was no request yet.
+        message_id: the message it became, which no other intent can be.
+        proof: what says how it ended; None while it has not.
+        looks: how often its thread was read in vain, each time half a minute after the last.
+        looked_at: the last of these readings.
+        error: why it failed, or why its outcome is not known.
+        sending_at: when its last request left.
+        settled_at: when its end was known.
+        is_queued: a worker is to send it.
+        quiet_hours: local hours in which a worker does not, with their time zone, as `22-8 Europe/Oslo`.
+        not_before_at: it waits until then.
+    """
+
+    intent_id: int
+    wish: Wish
+    body_hash: bytes
+    state: IntentState
+    attempt: int
+    owner: str | None
+    after_message_id: int | None
+    message_id: int | None
+    proof: Proof | None
+    looks: int
+    looked_at: datetime | None
+    error: str | None
+    created_at: datetime
+    sending_at: datetime | None
+    settled_at: datetime | None
+    is_queued: bool = False
+    quiet_hours: str | None = None
+    not_before_at: datetime | None = None
+
+    @property
+    def waits_for_person(self) -> bool:
+        """Whether it was looked for often enough in vain."""
+        return self.state is IntentState.OUTCOME_UNKNOWN and self.looks >= LOOKS
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is known of one message in a thread; None of what the source does not say.
+
+    Attributes:
+        message_id: the source's id.
+        conversation_id: its thread.
+        is_incoming: the guest wrote it.
+        text: the words, as the source keeps them.
+        way: how it reached, or reaches, its reader, in the source's own word.
+        failure: why it never reached its reader; None: it did, or is on its way.
+        is_automatic: the source wrote it by itself, by a plan.
+    """
+
+    message_id: int
+    conversation_id: int | None = None
+    is_incoming: bool | None = None
+    text: str | None = field(default=None, repr=False)
+    way: str | None = None
+    failure: str | None = None
+    is_automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What one request to send a message came to.
+
+    Attributes:
+        state: `sent`, `failed` (it surely was not sent) or `outcome_unknown`.
+        error: why it is not `sent`.
+        page: the message as the source made it, a page of one record; only when it is `sent`.
+        fault: what it met where it is not `sent`.
+    """
+
+    state: IntentState
+    error: str | None = None
+    page: Page | None = None
+    fault: HostawaySyncError | None = None
+
+
+class Correspondent(Protocol):
+    """Carries messages to the guests of one account."""
+
+    def newest(self, conversation_id: int, *, why: str) -> Page:
+        """Read the newest page of a thread, in one request.
+
+        Raises:
+            SourceError: it could not be had, after the retries it deserves.
+        """
+        ...
+
+    def post(self, wish: Wish, *, leaving: Callable[[], None]) -> Posted:
+        """Ask the source once to send a message; nothing is tried again.
+
+        `leaving` is called the instant before the request leaves; what that raises keeps it here.
+        """
+        ...
+
+
+def squeezed(text: str) -> str:
+    """Give the words of a text: composed letters, one space between words, whatever stood there."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def forms(text: str) -> frozenset[str]:
+    """Give the words of a text as it stands, and as they are read where it is HTML.
+
+    A source may break lines anew, wrap a text in paragraphs and escape it: nothing else counts as the same.
+    """
+    plain = html.unescape(_MARKUP.sub("", _BREAK.sub("\n", text)))
+    return frozenset({squeezed(text), squeezed(plain)}) - {""}
+
+
+def is_same(ours: str, theirs: str) -> bool:
+    """Say whether two texts have the same words."""
+    return not forms(ours).isdisjoint(forms(theirs))

@@ -1,0 +1,244 @@
+"""Which fields of payloads are hidden before they are stored, and how: left out, or replaced by a keyed hash.
+
+    reservations.phone=drop          one key of a resource; its copies in conversations, too
+    *.phone=hash                     of every resource
+    reservations.fields.value=drop   a path; of a list, every item is meant
+
+A hash is the same for the same value, whatever its capital letters, so that rows can still be told apart and joined.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hostaway_sync.model.vocabulary import Vocabulary
+
+HASH_RULE: Final = b"\x02"
+"""First byte of the hash of a payload of which fields are hidden; four bytes for the setting follow."""
+MARK_BYTES: Final = 5
+_DIGEST_BYTES: Final = 16
+_HASHED: Final = "hmac-sha256:"
+_UNREAD: Final = b"not kept: "
+_IS_HASHED: Final = re.compile(rb'"hmac-sha256:[0-9a-f]{32}"')
+_RESOURCES: Final = ("listings", "reservations", "conversations", "messages")
+_DELIVERIES: Final = "deliveries"
+_RULE: Final = re.compile(r"(\*|[a-z]+)\.([A-Za-z_][\w]*(?:\.[A-Za-z_][\w]*){0,7})=(drop|hash)")
+_OBJECTS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_LISTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_FORM: Final = (
+    "must be resource.key=drop or resource.key=hash, separated by commas, for example reservations.phone=hash"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is done to one field: `path` leads to it, through objects and lists."""
+
+    resource: str
+    path: tuple[str, ...]
+    is_hashed: bool
+
+
+def parse(text: str) -> tuple[Rule, ...]:
+    """Read the setting.
+
+    Raises:
+        ValueError: it has not this form, or names an unknown resource.
+    """
+    rules: list[Rule] = []
+    for word in text.replace(",", " ").split():
+        found = _RULE.fullmatch(word)
+        if found is None:
+            raise ValueError(_FORM)
+        wanted, path = found[1], tuple(found[2].split("."))
+        if wanted != "*" and wanted not in _RESOURCES:
+            raise ValueError(f"names {wanted}, but only {', '.join(_RESOURCES)} and * have payloads")
+        named = _RESOURCES if wanted == "*" else (wanted,)
+        rules += [Rule(resource, path, found[3] == "hash") for resource in named]
+    return tuple(rules)
+
+
+def require_needed(rules: Iterable[Rule], words: Vocabulary) -> None:
+    """Raise ValueError if rules hide a key that the mirror itself needs."""
+    for rule in rules:
+        if rule.path[0] in words.needed.get(rule.resource, ()):
+            raise ValueError(f"hides {rule.resource}.{rule.path[0]}, which the mirror itself needs")
+
+
+class _Tree(dict[str, "_Tree | bool"]):
+    """Keys → what is done below them; at the end, whether the value is hashed."""
+
+    def add(self, path: tuple[str, ...], *, is_hashed: bool) -> None:
+        """Add a path; what is left out wins over what is hashed, and a whole over a part."""
+        first, rest = path[0], path[1:]
+        known = self.get(first)
+        if not rest:
+            self[first] = is_hashed and known is not False
+        elif not isinstance(known, bool):
+            tree = known or _Tree()
+            tree.add(rest, is_hashed=is_hashed)
+            self[first] = tree
+
+    def hides(self, other: _Tree) -> bool:
+        """Whether nothing that `other` hides is seen any more; a hash tells which values are equal, and hides less."""
+        return all(_hides(self.get(key), below) for key, below in other.items())
+
+
+class Veil:
+    """Hides fields of the payloads of one resource, or of deliveries."""
+
+    def __init__(self, paths: Iterable[tuple[tuple[str, ...], bool]], mark: bytes, secret: bytes) -> None:
+        self._tree = _tree(paths)
+        self._mark = mark
+        self._secret = secret
+
+    def __bool__(self) -> bool:
+        """Say whether anything is hidden."""
+        return bool(self._tree)
+
+    def digest(self, raw: bytes) -> bytes:
+        """Give the hash of an object's exact bytes, which nobody without the secret can compare guesses with."""
+        return self._mark + blake2b(raw, digest_size=_DIGEST_BYTES, key=self._secret).digest()
+
+    def over(self, payload: str) -> str:
+        """Give JSON text without what is hidden; what is hidden already stays as it is."""
+        return bytes(self._over(msgspec.Raw(payload.encode()), self._tree)).decode()
+
+    def exactly(self, raw: bytes, payload: str | None) -> bytes:
+        """Give what is kept of exact bytes: themselves where they can be read, else `payload`, else their size."""
+        for text in (raw, (payload or "").encode()):
+            try:
+                _OBJECTS.decode(text)
+            except msgspec.MsgspecError:
+                continue
+            return bytes(self._over(msgspec.Raw(text), self._tree))
+        if raw.startswith(_UNREAD):
+            return raw
+        return _UNREAD + f"{len(raw)} bytes, blake2b {self.digest(raw)[MARK_BYTES:].hex()}".encode()
+
+    def hashed(self, value: str) -> str:
+        """Give what stands in place of a text."""
+        return _hashed(self._secret, value.strip().casefold().encode())
+
+    def _over(self, raw: msgspec.Raw, tree: _Tree) -> msgspec.Raw:
+        try:
+            members = _OBJECTS.decode(raw)
+        except msgspec.MsgspecError:
+            try:
+                items = _LISTS.decode(raw)
+            except msgspec.MsgspecError:
+                return raw
+            return msgspec.Raw(msgspec.json.encode([self._over(item, tree) for item in items]))
+        for key, below in tree.items():
+            value = members.get(key)
+            if value is None:
+                continue
+            if isinstance(below, _Tree):
+                members[key] = self._over(value, below)
+            elif not below:
+                del members[key]
+            elif value != msgspec.Raw(b"null") and not _IS_HASHED.fullmatch(bytes(value)):
+                members[key] = msgspec.Raw(msgspec.json.encode(self._hash_of(value)))
+        return msgspec.Raw(msgspec.json.encode(members))
+
+    def _hash_of(self, value: msgspec.Raw) -> str:
+        try:
+            return self.hashed(msgspec.json.decode(value, type=str))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return _hashed(self._secret, bytes(value))
+
+
+def hides_at_least(rules: Iterable[Rule], others: Iterable[Rule], words: Vocabulary) -> bool:
+    """Whether rules hide in every payload at least what others hide: those find nothing more to hide in what is left.
+
+    It is an order, and no line: of two rules neither may hide at least what the other one does.
+    """
+    ours, theirs = _paths(tuple(rules), words), _paths(tuple(others), words)
+    return all(_tree(ours[place]).hides(_tree(theirs[place])) for place in theirs)
+
+
+def hidden_in(rules: Iterable[Rule], words: Vocabulary) -> frozenset[str]:
+    """Return the resources whose payloads lose anything; conversations have copies of others."""
+    return frozenset(place for place, paths in _paths(tuple(rules), words).items() if paths)
+
+
+def written(rules: Iterable[Rule]) -> str:
+    """Return rules as the setting would name them, in one order, each once."""
+    kept: dict[tuple[str, str], set[str]] = {}
+    for rule in rules:
+        kept.setdefault((".".join(rule.path), "hash" if rule.is_hashed else "drop"), set()).add(rule.resource)
+    words = [
+        f"{resource}.{path}={how}"
+        for (path, how), resources in kept.items()
+        for resource in (["*"] if resources == set(_RESOURCES) else resources)
+    ]
+    return ",".join(sorted(words))
+
+
+class Redaction:
+    """How payloads are hidden.
+
+    Args:
+        rules: which fields.
+        secret: 32 bytes; hashes of one secret are alike, whichever process makes them.
+        words: say where copies of other objects are, and the objects of deliveries.
+
+    Attributes:
+        mark: how the hash of a payload begins that follows these rules.
+        rules: which fields.
+    """
+
+    def __init__(self, rules: Iterable[Rule], secret: bytes, words: Vocabulary) -> None:
+        rules = tuple(rules)
+        named = sorted(f"{rule.resource} {'.'.join(rule.path)} {rule.is_hashed}" for rule in rules)
+        fingerprint = hmac.new(secret, "\n".join(named).encode(), sha256).digest()
+        self.mark = HASH_RULE + fingerprint[: MARK_BYTES - len(HASH_RULE)]
+        self.rules = rules
+        paths = _paths(rules, words)
+        self._veils = {name: Veil(paths[name], self.mark, secret) for name in _RESOURCES}
+        self.deliveries = Veil(paths[_DELIVERIES], self.mark, secret)
+
+    def of(self, resource: str) -> Veil | None:
+        """Give what hides fields of a resource; None: nothing is hidden of it."""
+        return self._veils[resource] or None
+
+    def hashed(self, value: str) -> str:
+        """Give what stands in place of a text that is hashed."""
+        return self.deliveries.hashed(value)
+
+
+def _hides(ours: _Tree | bool | None, theirs: _Tree | bool) -> bool:  # noqa: FBT001  (what a tree holds)
+    """Whether what is done at one place hides what would be done there otherwise; None: nothing is."""
+    if ours is None:
+        return False
+    if isinstance(ours, _Tree):
+        return isinstance(theirs, _Tree) and ours.hides(theirs)
+    return not ours or theirs is not False
+
+
+def _paths(rules: tuple[Rule, ...], words: Vocabulary) -> dict[str, list[tuple[tuple[str, ...], bool]]]:
+    """Return where each kind of payload has what is hidden, copies of other objects in it included."""
+    own = {name: [(rule.path, rule.is_hashed) for rule in rules if rule.resource == name] for name in _RESOURCES}
+    copies = [((key, *path), is_hashed) for name, key in words.copies.items() for path, is_hashed in own[name]]
+    everywhere = [((*place, *rule.path), rule.is_hashed) for place in words.in_deliveries for rule in rules]
+    return own | {"conversations": own["conversations"] + copies, _DELIVERIES: everywhere}
+
+
+def _tree(paths: Iterable[tuple[tuple[str, ...], bool]]) -> _Tree:
+    tree = _Tree()
+    for path, is_hashed in paths:
+        tree.add(path, is_hashed=is_hashed)
+    return tree
+
+
+def _hashed(secret: bytes, value: bytes) -> str:
+    return _HASHED + hmac.new(secret, value, sha256).hexdigest()[:32]

@@ -1,0 +1,29 @@
+"""The history of an account's runs: plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hostaway_sync.model.records import Counts, Resource, RunState
+    from hostaway_sync.model.status import PastRun
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a run did with one resource."""
+
+    state: RunState
+    counts: Counts
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One run with its parts, for whoever reads the history of an account."""
+
+    run: PastRun
+    parts: Mapping[Resource, Part]

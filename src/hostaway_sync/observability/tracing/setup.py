@@ -1,0 +1,68 @@
+"""Switches spans on, where the variables say so that OpenTelemetry has for it; else imports nothing of it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING, Final
+
+from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.observability.tracing import switch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_EXPORTERS: Final = "OTEL_TRACES_EXPORTER"
+_DISABLED: Final = "OTEL_SDK_DISABLED"
+_ADDRESS: Final = re.compile(r"https?://[^\s/?#]+[^\s]*", re.IGNORECASE)
+
+log = logging.getLogger(__name__)
+
+
+def switch_on(environment: Mapping[str, str], hidden: Callable[[str], str]) -> None:
+    """Have spans made from now on, if the environment names a collector; `hidden` takes out of a text what is private.
+
+    Raises:
+        ConfigurationError: it does, but nothing can be sent there.
+    """
+    endpoint = _endpoint(environment)
+    if endpoint is None or switch.tracer is not None:
+        return
+    from hostaway_sync.observability.tracing.otel import OpenTelemetry
+
+    try:
+        switch.tracer = OpenTelemetry(endpoint, hidden)
+    except ValueError as error:
+        raise ConfigurationError(f"OpenTelemetry refuses one of its variables: {hidden(str(error))}") from None
+
+
+def _endpoint(environment: Mapping[str, str]) -> str | None:
+    """Give where spans go; None: nowhere. An empty variable counts as unset."""
+    name = _first(environment, ENDPOINTS)
+    if name is None or environment.get(_DISABLED, "").strip().lower() == "true":
+        return None
+    exporters = {word.strip().lower() for word in environment.get(_EXPORTERS, "").split(",")} - {""}
+    if exporters == {"none"}:
+        return None
+    protocol = _first(environment, _PROTOCOLS)
+    if exporters and "otlp" not in exporters:
+        _say_unmade(_EXPORTERS, "otlp")
+        return None
+    if protocol is not None and environment[protocol].strip().lower() != "http/protobuf":
+        _say_unmade(protocol, "http/protobuf")
+        return None
+    endpoint = environment[name].strip()
+    if not _ADDRESS.fullmatch(endpoint):
+        raise ConfigurationError(f"{name} is no address of a collector: write http://host:4318 or https://host")
+    return endpoint
+
+
+def _first(environment: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    return next((name for name in names if environment.get(name, "").strip()), None)
+
+
+def _say_unmade(name: str, known: str) -> None:
+    """Say that there will be no spans; the variable may be meant for every program of a machine."""
+    log.warning("no spans are sent: of %s only %s is known here", name, known)

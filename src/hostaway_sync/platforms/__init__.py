@@ -1,0 +1,3 @@
+"""Every system that can be mirrored, one directory each."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Hostaway's API for messages to guests."""
+
+from __future__ import annotations

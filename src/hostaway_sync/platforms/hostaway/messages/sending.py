@@ -1,0 +1,82 @@
+"""Carries messages to the guests of one account of Hostaway: one request a message, which nothing follows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hostaway_sync.errors import HostawaySyncError, SourceUnavailable
+from hostaway_sync.model.messages import IntentState, Posted
+from hostaway_sync.model.records import Page
+from hostaway_sync.platforms.hostaway.http.request import Cause
+from hostaway_sync.platforms.hostaway.messages import protocol as message_protocol
+from hostaway_sync.platforms.hostaway.parsing.resources import as_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hostaway_sync.model.messages import Wish
+    from hostaway_sync.platforms.hostaway.http.api import Asking
+    from hostaway_sync.platforms.hostaway.http.request import Reply
+    from hostaway_sync.platforms.hostaway.http.token import Access
+
+
+class Correspondence:
+    """The `Correspondent` of one account.
+
+    Args:
+        asking: sends its requests.
+        access: gives the token.
+    """
+
+    def __init__(self, asking: Asking, access: Access) -> None:
+        self._asking = asking
+        self._access = access
+
+    def newest(self, conversation_id: int, *, why: str) -> Page:
+        """Read the newest page of a thread; see `Correspondent`."""
+        path, spec = message_protocol.thread_path(conversation_id), message_protocol.THREAD
+        params = {"limit": spec.limit, **spec.params}
+        listing, observed_at = self._asking.list(path, params, self._access, Cause(why))
+        if listing.count and not listing.rows:
+            # What comes next rests on the highest id: a message of last year must not pass for one of today.
+            raise SourceUnavailable(f"Hostaway answered GET {path} with none of the {listing.count} messages it counts")
+        records = {record.id: record for record in (as_record(row, spec) for row in listing.rows) if record.id}
+        return Page(spec.shape, tuple(records.values()), observed_at, parent=conversation_id)
+
+    def post(self, wish: Wish, *, leaving: Callable[[], None]) -> Posted:
+        """Ask Hostaway once to send a message; see `Correspondent`."""
+        path, cause = message_protocol.thread_path(wish.conversation_id), Cause("message: send it")
+        seen = _Seen(leaving)
+        try:
+            page = self._asking.once(
+                path,
+                message_protocol.document(wish),
+                self._access,
+                lambda reply: seen.read(reply, wish, f"POST {path}"),
+                cause,
+                seen.leave,
+            )
+        except HostawaySyncError as error:
+            return Posted(message_protocol.certainty(seen.status, has_left=seen.has_left), str(error), fault=error)
+        return Posted(IntentState.SENT, page=page)
+
+
+class _Seen:
+    """How far one request came."""
+
+    def __init__(self, leaving: Callable[[], None]) -> None:
+        self._leaving = leaving
+        self.has_left = False
+        self.status: int | None = None
+
+    def leave(self) -> None:
+        """Note that it leaves, once whoever must know has been told."""
+        self._leaving()
+        self.has_left = True
+
+    def read(self, reply: Reply, wish: Wish, asked: str) -> Page:
+        """Give the message that it became."""
+        self.status = reply.status
+        return message_protocol.read_answer(
+            reply.status, reply.headers, reply.body, wish, reply.observed_at, asked=asked
+        )

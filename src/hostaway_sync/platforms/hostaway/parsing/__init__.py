@@ -1,0 +1,3 @@
+"""Bytes from Hostaway → records. Pure."""
+
+from __future__ import annotations

@@ -1,0 +1,298 @@
+"""The four kinds of object, each as one row of data, and how their bytes become records.
+
+A new column, limit or parameter is a change of a value in `SPECS`. Limits stay below what the source serves quickly
+(API notes, 4.1 and 9.1); resources are always asked for with everything in them (API notes, 4.6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from hostaway_sync.model.records import Record, Resource, Shape
+from hostaway_sync.platforms.hostaway.parsing import json_repair
+from hostaway_sync.platforms.hostaway.parsing.casts import (
+    Cast,
+    Misfit,
+    as_boolean,
+    as_date,
+    as_final,
+    as_id,
+    as_integer,
+    as_text,
+    as_timestamp,
+)
+from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hostaway_sync.model.redaction import Veil
+
+HASH_RULE: Final = b"\x01"
+_DIGEST_BYTES: Final = 16
+REFUSALS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_UNREADABLE: Final = object()
+_NULL: Final = msgspec.Raw(b"null")
+
+
+class Paging(StrEnum):
+    """How a list is walked."""
+
+    CURSOR = "afterId"
+    OFFSET = "offset"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One kind of object.
+
+    Attributes:
+        resource: whose row this is.
+        path: below the API's address; `{parent}` stands for the id of the object that the list belongs to.
+        paging: how its list is walked.
+        limit: rows asked for in one page.
+        stamp: the key of the source's own time of change; None where it has none.
+        columns: column → key and cast.
+        activity: keys that move when messages may have come or gone (API notes, 5).
+        params: sent with every request.
+        volatile: see `Shape`; also the keys that a single object has and its row in a list has not.
+        signed: see `Shape`.
+        is_paged: it comes in pages; otherwise all at once, as far as is known.
+        is_whole: all of the list is read; otherwise what is new, and then its length says nothing.
+        is_ordered_by_stamp: see `Shape`; a message's stamps can go back without any mistake.
+        has_parts: what moves `activity` lies in lists of its own, which are read without the object.
+        silent: see `Shape`.
+    """
+
+    resource: Resource
+    path: str
+    paging: Paging
+    limit: int
+    stamp: str | None = None
+    columns: Mapping[str, tuple[str, Cast]] = field(default_factory=dict)
+    activity: tuple[str, ...] = ()
+    params: Mapping[str, int | str] = field(default_factory=lambda: {"includeResources": 1})
+    volatile: tuple[str, ...] = ()
+    signed: tuple[str, ...] = ()
+    is_paged: bool = True
+    is_whole: bool = True
+    is_ordered_by_stamp: bool = True
+    has_parts: bool = False
+    silent: tuple[str, ...] = ()
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What the store must know to compare two payloads."""
+        return Shape(
+            self.resource,
+            tuple(self.columns),
+            self.volatile,
+            self.signed,
+            self.is_ordered_by_stamp,
+            with_parts=self.activity if self.has_parts else (),
+            silent=self.silent,
+            words=VOCABULARY,
+        )
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The keys whose values are read: id, stamp where there is one, then those of the columns."""
+        stamps = () if self.stamp is None else (self.stamp,)
+        return tuple(dict.fromkeys(("id", *stamps, *(key for key, _ in self.columns.values()))))
+
+    @cached_property
+    def casts(self) -> tuple[tuple[str, Cast, int], ...]:
+        """Column, cast and where in `keys` its value is; a stamp is read as `source_updated_at`."""
+        stamps = () if self.stamp is None else (("source_updated_at", as_timestamp, 1),)
+        places = {key: place for place, key in enumerate(self.keys)}
+        return (*stamps, *((column, cast, places[key]) for column, (key, cast) in self.columns.items()))
+
+    @cached_property
+    def values(self) -> msgspec.json.Decoder[Any]:
+        """Reads `keys`, and `activity` as bytes, and skips everything else."""
+        return msgspec.json.Decoder(self._struct(Any, None))
+
+    @cached_property
+    def head(self) -> msgspec.json.Decoder[Any]:
+        """Reads id and stamp, and skips everything else."""
+        read = [("id", Any, None), *([] if self.stamp is None else [(self.stamp, Any, None)])]
+        return msgspec.json.Decoder(msgspec.defstruct("Head", read, gc=False))
+
+    @cached_property
+    def spans(self) -> msgspec.json.Decoder[Any]:
+        """Reads all of them as bytes, so that one unreadable value does not hide the others."""
+        return msgspec.json.Decoder(self._struct(msgspec.Raw, _NULL))
+
+    def _struct(self, kind: Any, absent: object) -> type[msgspec.Struct]:  # noqa: ANN401 - a type form
+        read = [(key, kind, absent) for key in self.keys]
+        kept = [(key, msgspec.Raw, _NULL) for key in self.activity]
+        return msgspec.defstruct(self.resource.name.title(), [*read, *kept], gc=False)
+
+
+SPECS: Final[Mapping[Resource, Spec]] = {
+    Resource.LISTINGS: Spec(
+        resource=Resource.LISTINGS,
+        path="/listings",
+        paging=Paging.OFFSET,
+        limit=50,
+        stamp="latestActivityOn",
+    ),
+    Resource.RESERVATIONS: Spec(
+        resource=Resource.RESERVATIONS,
+        path="/reservations",
+        paging=Paging.CURSOR,
+        limit=500,
+        stamp="updatedOn",
+        columns={
+            "listing_id": ("listingMapId", as_integer),
+            "channel_id": ("channelId", as_integer),
+            "status": ("status", as_text),
+            "arrival_date": ("arrivalDate", as_date),
+            "departure_date": ("departureDate", as_date),
+        },
+        activity=("latestActivityOn",),
+        volatile=("cancellationPolicyDetails", "channelCancellationPolicyCode"),
+    ),
+    Resource.CONVERSATIONS: Spec(
+        resource=Resource.CONVERSATIONS,
+        path="/conversations",
+        paging=Paging.OFFSET,
+        limit=100,
+        columns={"reservation_id": ("reservationId", as_integer), "listing_id": ("listingMapId", as_integer)},
+        activity=("messageSentOn", "messageReceivedOn"),
+        volatile=("Reservation", "conversationMessages"),
+        has_parts=True,
+        silent=("hasUnreadMessages",),
+    ),
+    Resource.MESSAGES: Spec(
+        resource=Resource.MESSAGES,
+        path="/conversations/{parent}/messages",
+        paging=Paging.OFFSET,
+        limit=500,
+        stamp="updatedOn",
+        columns={
+            "conversation_id": ("conversationId", as_integer),
+            "reservation_id": ("reservationId", as_integer),
+            "is_incoming": ("isIncoming", as_boolean),
+            "status": ("status", as_text),
+            "is_final": ("status", as_final),
+            "sent_at": ("date", as_timestamp),
+        },
+        params={"includeResources": 1, "includeScheduledMessages": 1},
+        signed=("attachments", "imagesUrls"),
+        is_ordered_by_stamp=False,
+    ),
+}
+
+
+OF_A_PARENT: Final[Mapping[Resource, Spec]] = {
+    Resource.CONVERSATIONS: replace(
+        SPECS[Resource.CONVERSATIONS], path="/reservations/{parent}/conversations", is_paged=False
+    ),
+}
+
+NEWEST_FIRST: Final[Mapping[Resource, Spec]] = {
+    Resource.LISTINGS: replace(
+        SPECS[Resource.LISTINGS], params={"includeResources": 1, "sortOrder": "latestActivityDesc"}, is_whole=False
+    ),
+    Resource.RESERVATIONS: replace(SPECS[Resource.RESERVATIONS], limit=100, is_whole=False),
+}
+
+
+def list_of(resource: Resource, *, of_parent: bool, newest: bool) -> Spec:
+    """Give the list to read: of one parent where there is such a list, only what is new where that can be asked for.
+
+    Raises:
+        ValueError: this list belongs to a parent, and there is none.
+    """
+    if of_parent:
+        return OF_A_PARENT.get(resource, SPECS[resource])
+    spec = NEWEST_FIRST.get(resource, SPECS[resource]) if newest else SPECS[resource]
+    if "{parent}" in spec.path:
+        raise ValueError(f"{resource} are read from a parent")
+    return spec
+
+
+def object_path(resource: Resource, record_id: int, parent: int | None) -> str:
+    """Return where one object is: below the list that it is in, which `list_of` names."""
+    spec = list_of(resource, of_parent=False, newest=False) if parent is None else SPECS[resource]
+    return f"{spec.path.format(parent=parent)}/{record_id}"
+
+
+def as_record(raw: bytes, spec: Spec, digest: bytes | None = None, veil: Veil | None = None) -> Record:
+    """Give one object as it will be stored; whatever its bytes are, this does not raise.
+
+    `digest` is its hash where that is known already; `veil` hides fields of it.
+    """
+    record = _as_received(raw, spec, digest or digest_of(raw, veil))
+    if veil is None:
+        return record
+    exact = None if record.exact is None else veil.exactly(raw, record.payload)
+    return replace(record, payload=veil.over(record.payload), exact=exact)
+
+
+def _as_received(raw: bytes, spec: Spec, digest: bytes) -> Record:
+    if not json_repair.is_suspect(raw):
+        try:
+            values = msgspec.structs.astuple(spec.values.decode(raw))
+            return _record(raw, spec, values, raw.decode(), digest)
+        except REFUSALS:
+            pass
+    return _cleaned_record(raw, spec, digest)
+
+
+def digest_of(raw: bytes, veil: Veil | None = None) -> bytes:
+    """Give the hash of an object's exact bytes; see `Record`."""
+    if veil is not None:
+        return veil.digest(raw)
+    return HASH_RULE + blake2b(raw, digest_size=_DIGEST_BYTES).digest()
+
+
+def _cleaned_record(raw: bytes, spec: Spec, digest: bytes) -> Record:
+    try:
+        payload, changes = json_repair.clean(raw)
+    except json_repair.NotJson:
+        return Record(None, "null", digest, None, exact=raw, reason="not JSON")
+    try:
+        spans = msgspec.structs.astuple(spec.spans.decode(payload))
+    except msgspec.MsgspecError:
+        return Record(None, payload, digest, None, exact=raw, reason="not an object")
+    read = len(spec.keys)
+    return _record(raw, spec, (*map(_value, spans[:read]), *spans[read:]), payload, digest, changes)
+
+
+def _value(span: msgspec.Raw) -> object:
+    try:
+        return msgspec.json.decode(span)
+    except msgspec.MsgspecError:
+        return _UNREADABLE
+
+
+def _record(
+    raw: bytes, spec: Spec, values: tuple[object, ...], payload: str, digest: bytes, changes: str | None = None
+) -> Record:
+    record_id = as_id(values[0])
+    columns: dict[str, Any] = {}
+    misfits: list[str] = []
+    for column, cast, place in spec.casts:
+        try:
+            columns[column] = cast(values[place])
+        except Misfit:
+            columns[column] = None
+            misfits.append(column)
+    stamp = columns.pop("source_updated_at", None)
+    reason = changes if record_id is not None else "no usable id"
+    exact = None if reason is None else raw
+    activity = _joined(values[len(spec.keys) :]) if spec.activity else None
+    return Record(record_id, payload, digest, stamp, columns, exact, reason, tuple(misfits), activity)
+
+
+def _joined(spans: Sequence[Any]) -> str:
+    """Write values as they were received; JSON text holds nothing that PostgreSQL could not store."""
+    return "|".join("" if span == _NULL else str(span, "utf-8") for span in spans)

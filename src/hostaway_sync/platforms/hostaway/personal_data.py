@@ -1,0 +1,132 @@
+"""Which fields of Hostaway's payloads are personal, and which the mirror needs: the words that the others are handed.
+
+A field that Hostaway adds is one more word here, and in no other module.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hostaway_sync.model.vocabulary import Remains, Vocabulary
+from hostaway_sync.platforms.hostaway import statuses
+
+# Whatever an object is known, dated and joined by.
+_NEEDED: Final = {
+    "listings": frozenset({"id", "latestActivityOn"}),
+    "reservations": frozenset(
+        ["id", "updatedOn", "latestActivityOn", "listingMapId", "channelId", "status", "arrivalDate", "departureDate"]
+    ),
+    "conversations": frozenset({"id", "reservationId", "listingMapId", "messageSentOn", "messageReceivedOn"}),
+    "messages": frozenset(["id", "updatedOn", "conversationId", "reservationId", "isIncoming", "status", "date"]),
+}
+# Where the object of a delivery may be (API notes, 6.2).
+_IN_DELIVERIES: Final = ((), ("data",), ("payload",), ("payload", "data"))
+# Sums have many names, and more with every channel (API notes, 9.2).
+_SUMS: Final = r"\w*([pP]rice|[aA]mount|Fee|[bB]alance|Commission|commission|[pP]ayout|[dD]eposit|[tT]axes|[dD]iscount)"
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_REMAINS: Final = {
+    "reservations": Remains(
+        numbers=_words(
+            "id accountId listingMapId channelId numberOfGuests adults children infants pets nights "
+            "checkInTime checkOutTime isDatesUnspecified isInstantBooked isArchived isPaid cancellationPolicyId"
+        ),
+        moments=_words(
+            "arrivalDate departureDate previousArrivalDate previousDepartureDate reservationDate pendingExpireDate "
+            "cancellationDate insertedOn updatedOn latestActivityOn"
+        ),
+        words=_words(
+            "status channelName currency paymentStatus cancelledBy reservationAgreement airbnbCancellationPolicy"
+        ),
+        sums=_SUMS,
+    ),
+    "conversations": Remains(
+        numbers=_words("id accountId listingMapId reservationId channelId hasUnreadMessages isArchived"),
+        moments=_words("messageSentOn messageReceivedOn insertedOn updatedOn"),
+    ),
+    "messages": Remains(
+        numbers=_words("id accountId listingMapId reservationId conversationId channelId isIncoming isSeen"),
+        moments=_words("date insertedOn updatedOn sentToChannelDate sentChannelDate"),
+        words=_words("status communicationType"),
+        emptied=_words("body"),
+    ),
+}
+# What names one person, wherever it turns up; a first name alone names many (API notes, 7.2 and 9.2).
+_NAMING: Final = (
+    "guestName",
+    "guestFirstName guestLastName",
+    "guestLastName guestFirstName",
+    "guestEmail",
+    "phone",
+    "guestAuthHash",
+    "guestPortalUrl",
+    "guestPortalRevampUrl",
+    "guestExternalAccountId",
+    "guestAddress",
+    "guestPicture",
+    "hostProxyEmail",
+    "channelReservationId",
+    "confirmationCode",
+    "recipientEmail",
+    "recipientName",
+    "hostEmail",
+    "ccNumber",
+)
+# What no sentence says: who a guest is, codes of doors and networks (API notes, 7.2, 7.3, 9.2 and 9.3).
+_PRIVATE: Final = (
+    "ccName",
+    "ccNumber",
+    "confirmationCode",
+    "customFieldValues",
+    "customerIcalName",
+    "cvc",
+    "doorCode",
+    "doorSecurityCode",
+    "guestAddress",
+    "guestAuthHash",
+    "guestCity",
+    "guestEmail",
+    "guestExternalAccountId",
+    "guestFirstName",
+    "guestLastName",
+    "guestName",
+    "guestNote",
+    "guestPhone",
+    "guestPicture",
+    "guestPortalRevampUrl",
+    "guestPortalUrl",
+    "guestZipCode",
+    "hostEmail",
+    "hostNote",
+    "hostProxyEmail",
+    "phone",
+    "recipientEmail",
+    "recipientName",
+    "recipientPicture",
+    "stripeGuestId",
+    "wifiPassword",
+    "wifiUsername",
+)
+
+VOCABULARY: Final = Vocabulary(
+    needed=_NEEDED,
+    # Copies of other objects inside a conversation (API notes, 7.2).
+    copies={"reservations": "Reservation", "messages": "conversationMessages"},
+    owners={"reservations": ("id",), "messages": ("reservationId", "conversationId")},
+    in_deliveries=_IN_DELIVERIES,
+    remains=_REMAINS,
+    # API notes, 6.2, 7.2 and 9.2.
+    addresses={
+        "reservations": (("guestEmail",),),
+        "conversations": (("guestEmail",), ("recipientEmail",), ("Reservation", "guestEmail")),
+    },
+    naming=_NAMING,
+    private=_PRIVATE,
+    time_zone="timeZoneName",
+    off=statuses.OFF,
+    unannounced=statuses.UNANNOUNCED,
+)

@@ -1,0 +1,3 @@
+"""Hostaway's webhooks: their registration, events and delivery log."""
+
+from __future__ import annotations

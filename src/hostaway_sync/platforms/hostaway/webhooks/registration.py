@@ -1,0 +1,126 @@
+"""Hostaway's unified webhooks of one account: list, create, update, delete (API notes, 6.1).
+
+Hostaway asks the URL before it agrees to a new one, so a create or update may take as long as it waits for us. Neither
+is sent twice: where the outcome is not known, the list tells.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from hostaway_sync.errors import Forbidden, NotFound, RequestRejected, SourceUnavailable
+from hostaway_sync.model.deliveries import Hook
+from hostaway_sync.platforms.hostaway.http.request import Cause
+from hostaway_sync.platforms.hostaway.parsing.casts import Misfit, as_boolean, as_id
+from hostaway_sync.platforms.hostaway.webhooks.delivery_log import LOGS, read_log
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hostaway_sync.model.deliveries import DeliveryLog, HookWish
+    from hostaway_sync.platforms.hostaway.http.api import Asking
+    from hostaway_sync.platforms.hostaway.http.protocol import Listing
+    from hostaway_sync.platforms.hostaway.http.token import Access
+
+HOOKS: Final = "/webhooks/unifiedWebhooks"
+LEGACY: Final = ("/webhooks/reservations", "/webhooks/conversationMessages")
+_WHICH: Final = "webhook: which are registered?"
+_GONE: Final = (NotFound, Forbidden, RequestRejected)
+
+
+class Registration:
+    """The `Registrar` of one account.
+
+    Args:
+        asking: sends its requests.
+        access: gives the token.
+    """
+
+    def __init__(self, asking: Asking, access: Access) -> None:
+        self._asking = asking
+        self._access = access
+
+    def hooks(self, *, why: str = _WHICH) -> list[Hook]:
+        """Give all registrations; see `Registrar`."""
+        return self._listed(HOOKS, Cause(why), is_legacy=False)
+
+    def legacy_hooks(self) -> list[Hook]:
+        """Give those of the deprecated interface; see `Registrar`."""
+        found = []
+        for path in LEGACY:
+            with suppress(*_GONE):
+                found += self._listed(path, Cause(_WHICH), is_legacy=True)
+        return found
+
+    def create(self, wish: HookWish) -> Hook:
+        """Add a registration; see `Registrar`."""
+        return self._changed("POST", HOOKS, wish)
+
+    def update(self, hook_id: int, wish: HookWish) -> Hook:
+        """Change a registration; see `Registrar`."""
+        return self._changed("PUT", f"{HOOKS}/{hook_id}", wish)
+
+    def delete(self, hook_id: int) -> None:
+        """Remove a registration; see `Registrar`."""
+        with suppress(NotFound):
+            self._asking.change("DELETE", f"{HOOKS}/{hook_id}", {}, self._access, Cause("webhook: remove it"))
+
+    def delivery_log(self, hook_id: int | None, *, after: int | None) -> DeliveryLog | None:
+        """Give what was delivered; see `Registrar`."""
+
+        def fetch(path: str, params: Mapping[str, int | str], step: str) -> Listing:
+            cause = Cause("webhook: what was delivered, and what was not?", step)
+            return self._asking.list(path, params, self._access, cause)[0]
+
+        for path in LOGS:
+            with suppress(*_GONE):
+                return read_log(partial(fetch, path), hook_id, after=after)
+        return None
+
+    def _listed(self, path: str, cause: Cause, *, is_legacy: bool) -> list[Hook]:
+        listing, _ = self._asking.list(path, {}, self._access, cause)
+        hooks = (_hook(row, is_legacy=is_legacy) for row in listing.rows)
+        return [hook for hook in hooks if hook is not None]
+
+    def _changed(self, method: str, path: str, wish: HookWish) -> Hook:
+        document: dict[str, int | str] = {
+            "isEnabled": int(wish.is_enabled),
+            "url": wish.url,
+            "login": wish.login,
+            "password": wish.password.get_secret_value(),
+        }
+        cause = Cause("webhook: register it" if method == "POST" else "webhook: change it")
+        hook = _hook(self._asking.change(method, path, document, self._access, cause), is_legacy=False)
+        # A write can succeed without effect (quirk 60).
+        if hook is None or hook.url != wish.url or hook.is_enabled != wish.is_enabled:
+            raise SourceUnavailable(f"Hostaway answered {method} {path} with something else than was asked for")
+        return hook
+
+
+def _hook(raw: bytes, *, is_legacy: bool) -> Hook | None:
+    try:
+        row: Any = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+        return None
+    number = as_id(row.get("id")) if isinstance(row, dict) else None
+    if number is None:
+        return None
+    url, login = row.get("url"), row.get("login")
+    return Hook(
+        hook_id=number,
+        url=url if isinstance(url, str) else "",
+        is_enabled=_is_enabled(row.get("isEnabled")),
+        login=login if isinstance(login, str) and login else None,
+        is_legacy=is_legacy,
+    )
+
+
+def _is_enabled(value: object) -> bool:
+    try:
+        return as_boolean(value) is not False
+    except Misfit:
+        return True

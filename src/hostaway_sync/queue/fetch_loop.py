@@ -1,0 +1,253 @@
+"""One stay of the engine in the database: it fetches jobs, threads do them, and it ends when the database goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from random import random
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hostaway_sync.errors import HostawaySyncError, SourceAway, StoreUnavailable
+from hostaway_sync.observability.log_context import carried, circumstances
+from hostaway_sync.observability.tracing import innermost, span
+from hostaway_sync.queue import maintenance, outcomes
+from hostaway_sync.queue.batching import Batch, NotReached, attempted
+from hostaway_sync.queue.outcomes import Failure
+from hostaway_sync.queue.procrastinate_app import engine_of
+from hostaway_sync.queue.retry_policy import Action
+from hostaway_sync.store import jobs
+from hostaway_sync.store.jobs import Begun, Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from procrastinate import App
+
+    from hostaway_sync.queue.batching import Ends, Handler
+    from hostaway_sync.queue.retry_policy import Policy
+    from hostaway_sync.store.postgres.database import Database
+
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often a worker does what nobody asks for; all in seconds.
+
+    Attributes:
+        poll: looks for jobs although nobody announced one: some became due.
+        heartbeat: says that it lives.
+        silent: a worker that has not said so for as long is taken for dead, whether or not its process can be seen.
+        rescue: looks for jobs of workers that died.
+        upkeep: looks for forgotten deliveries, and prunes.
+        grace: what is in hand when it is told to stop has as long to end by itself.
+        last_words: and then as long to be given back.
+    """
+
+    poll: float = 1.0
+    heartbeat: float = 10.0
+    silent: float = 30.0
+    rescue: float = 5.0
+    upkeep: float = 60.0
+    grace: float = 6.0
+    last_words: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What a worker is to do, and how.
+
+    Attributes:
+        handlers: what does jobs, by their kind.
+        lanes: how many jobs of each kind at once; one kind never waits for another.
+        batch: how many that may be done together are begun as one, at most.
+        keep: how long settled deliveries are kept.
+        policy: how patient it is.
+        rhythm: how often it looks.
+    """
+
+    handlers: Mapping[str, Handler]
+    lanes: Mapping[str, int]
+    batch: int
+    keep: timedelta
+    policy: Policy
+    rhythm: Rhythm
+
+
+class Session:
+    """See the module; used once."""
+
+    def __init__(self, database: Database, duty: Duty) -> None:
+        self._database = database
+        self._duty = duty
+        # Some to spare for what is written down while every other thread is at work.
+        self._threads = ThreadPoolExecutor(2 * sum(duty.lanes.values()) + 1, thread_name_prefix="job")
+        self._attempts: set[asyncio.Task[Any]] = set()
+
+    async def run(self, stop: asyncio.Event, *, drain: bool) -> None:
+        """Work until told to stop; with `drain`, until nothing is due.
+
+        Raises:
+            psycopg.Error, procrastinate.exceptions.ConnectorException, StoreUnavailable: the database went away.
+        """
+        app = engine_of(self._database, self._duty.lanes, self._attempt)
+        try:
+            async with app.open_async():
+                if drain:
+                    await self._drain(app, stop)
+                else:
+                    await self._work(app, stop)
+        finally:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _drain(self, app: App, stop: asyncio.Event) -> None:
+        await self._in_thread(self._rescue)
+        await self._in_thread(self._remember_and_prune)
+        while not stop.is_set():
+            await self._fetch(app, stop, wait=False)
+            if not await self._in_thread(partial(jobs.is_due, self._database, self._duty.lanes)):
+                return
+
+    async def _work(self, app: App, stop: asyncio.Event) -> None:
+        rhythm = self._duty.rhythm
+        chores = [
+            asyncio.create_task(self._every(rhythm.rescue, self._rescue)),
+            asyncio.create_task(self._every(rhythm.upkeep, self._remember_and_prune)),
+        ]
+        try:
+            await self._fetch(app, stop, wait=True)
+        finally:
+            for chore in chores:
+                chore.cancel()
+            await asyncio.wait(chores)
+
+    async def _fetch(self, app: App, stop: asyncio.Event, *, wait: bool) -> None:
+        """Let the engine work, a lane a kind, until it is told to stop, or one of them ends that should not."""
+        lanes = [asyncio.create_task(self._lane(app, kind, wait=wait)) for kind in self._duty.lanes]
+        stopped = asyncio.create_task(stop.wait())
+        pending: set[asyncio.Task[Any]] = {*lanes}
+        while pending and not stop.is_set():
+            done, _ = await asyncio.wait({*pending, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            pending -= done
+            if wait or any(lane.exception() for lane in done - {stopped}):
+                break
+        stopped.cancel()
+        await self._close(lanes)
+        for lane in lanes:
+            # One that has not ended even now waits for the database, which is about to be closed under it.
+            if lane.done() and not lane.cancelled() and (error := lane.exception()) is not None:
+                raise error
+
+    async def _close(self, lanes: list[asyncio.Task[None]]) -> None:
+        """End lanes: what is in hand may finish, and what does not is given back."""
+        for lane in lanes:
+            lane.cancel()
+        _, busy = await asyncio.wait(lanes, timeout=self._duty.rhythm.grace)
+        for attempt in self._attempts:
+            attempt.cancel()
+        if busy:
+            await asyncio.wait(busy, timeout=self._duty.rhythm.last_words)
+
+    async def _lane(self, app: App, kind: str, *, wait: bool) -> None:
+        rhythm = self._duty.rhythm
+        await app.run_worker_async(
+            queues=[kind],
+            name=kind,
+            concurrency=self._duty.lanes[kind],
+            wait=wait,
+            fetch_job_polling_interval=rhythm.poll,
+            update_heartbeat_interval=rhythm.heartbeat,
+            stalled_worker_timeout=rhythm.silent,
+            # What ends well leaves nothing behind; what ends otherwise was not ended by us, and is rescued.
+            delete_jobs="successful",
+            install_signal_handlers=False,
+            # Whoever changed something waits for it; the other kinds are looked for, and cost no connection each.
+            listen_notify=kind == jobs.REFRESH,
+        )
+
+    async def _attempt(self, kind: str, row_id: int, job: Job) -> None:
+        doing = span(f"job {kind}", kind="consumer", job_kind=kind, attempt=job.attempt)
+        with circumstances(job=job.key, account_id=job.account_id), doing:
+            await self._attempt_at(kind, Batch(Begun(row_id, job), since=time.monotonic()))
+
+    async def _attempt_at(self, kind: str, batch: Batch) -> None:
+        """Do a job, and those that it takes along."""
+        attempt = asyncio.current_task()
+        assert attempt is not None  # noqa: S101  (the engine runs this as a task)
+        self._attempts.add(attempt)
+        try:
+            ends = await self._in_thread(partial(self._do, kind, batch))
+        except asyncio.CancelledError:
+            # The thread may go on for a while: whatever it writes still, the next attempt finds done.
+            innermost().note(verdict="given back")
+            in_hand = batch.begun
+            back = partial(outcomes.give_back, begun=in_hand, ending=in_hand[1:])
+            await self._in_thread(partial(self._database.attempt, back))
+            return
+        finally:
+            self._attempts.discard(attempt)
+        if ends != [None]:
+            await self._in_thread(partial(self._conclude, batch, ends, ended=time.monotonic()))
+
+    def _do(self, kind: str, batch: Batch) -> Ends:
+        """Do a job together with others, which are added to its batch."""
+        if self._duty.batch > 1 and batch.leader.job.batch_prefix is not None:
+            lanes = self._duty.lanes[kind]
+            along = partial(jobs.take_along, leader=batch.leader, most=self._duty.batch - 1, lanes=lanes)
+            # Once, and else alone: what it began that we do not hear of is given back when the leader has ended.
+            with suppress(StoreUnavailable):
+                batch.add(self._database.attempt(along, is_one_statement=True), since=time.monotonic())
+            innermost().note(jobs=len(batch.begun))
+        return attempted(self._duty.handlers[kind], [one.job for one in batch.begun])
+
+    def _conclude(self, batch: Batch, ends: Ends, *, ended: float) -> None:
+        """Write down what failed, and give back what was not reached; what is in the way of one may be of all."""
+        delay: timedelta | None = None
+        unreached: list[Begun] = []
+        for (begun, since), error in zip(batch.members, ends, strict=True):
+            if isinstance(error, NotReached):
+                unreached.append(begun)
+            elif error is not None:
+                delay = self._failed(begun, Failure(error, timedelta(seconds=ended - since)))
+        followers = batch.begun[1:]
+        if followers:
+            back = partial(outcomes.give_back, begun=unreached, ending=followers, after=delay)
+            self._database.transaction(back)
+
+    def _failed(self, begun: Begun, failure: Failure) -> timedelta | None:
+        """Write down an attempt that failed; give how long others have to wait for what it failed of."""
+        innermost().fail(failure.error)
+        luck = random()  # noqa: S311  (spreads load, keeps no secret)
+        verdict = outcomes.conclude(self._database, begun.job, failure, self._duty.policy, luck=luck)
+        innermost().note(verdict=verdict.action.name.lower() if verdict else "nothing waits")
+        is_in_the_way = isinstance(failure.error, SourceAway) or (verdict and verdict.action is Action.SNOOZE)
+        return verdict.delay if verdict and is_in_the_way else None
+
+    async def _every(self, seconds: float, chore: Callable[[], None]) -> None:
+        while True:
+            try:
+                await self._in_thread(chore)
+            except HostawaySyncError as error:
+                log.info("upkeep of the queue is put off: %s", error)
+            except Exception:
+                log.exception("upkeep of the queue failed: this is a bug of hostaway-sync")
+            await asyncio.sleep(seconds)
+
+    def _rescue(self) -> None:
+        silent_for = timedelta(seconds=self._duty.rhythm.silent)
+        maintenance.rescue_stalled(self._database, self._duty.policy, self._duty.lanes, silent_for=silent_for)
+
+    def _remember_and_prune(self) -> None:
+        maintenance.remember(self._database)
+        maintenance.prune(self._database, keep=self._duty.keep)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, carried(work))

@@ -1,0 +1,54 @@
+"""What somebody must do once in a while: give back the work of the dead, remember what was forgotten, prune.
+
+Every worker does it; two at once do each other no harm.
+"""
+
+from __future__ import annotations
+
+import logging
+from random import random
+from typing import TYPE_CHECKING
+
+from hostaway_sync.queue import outcomes
+from hostaway_sync.store import jobs, pruning
+from hostaway_sync.store.processes import workers
+from hostaway_sync.store.webhooks import inbox
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import timedelta
+
+    import sqlalchemy as sa
+
+    from hostaway_sync.queue.retry_policy import Policy
+    from hostaway_sync.store.postgres.database import Database
+
+log = logging.getLogger(__name__)
+
+
+def rescue_stalled(database: Database, policy: Policy, kinds: Collection[str], *, silent_for: timedelta) -> int:
+    """Defer anew what workers had begun that died, or were silent for so long; return how many jobs that were."""
+    for worker_id in database.transaction(workers.remove_dead):
+        log.info("worker %d: its process has died: what it had in hand is taken over at once", worker_id)
+
+    def rescue_one(connection: sa.Connection) -> bool:
+        stalled = jobs.take_stalled(connection, kinds, silent_for=silent_for)
+        if stalled is not None:
+            outcomes.rescue(connection, stalled, policy, luck=random())  # noqa: S311  (spreads load, keeps no secret)
+        return stalled is not None
+
+    rescued = 0
+    while database.transaction(rescue_one):
+        rescued += 1
+    return rescued
+
+
+def remember(database: Database) -> None:
+    """Defer a job for every object that deliveries wait for without one."""
+    while inbox.enqueue_forgotten(database):
+        pass
+
+
+def prune(database: Database, *, keep: timedelta) -> None:
+    """Delete what was settled longer than `keep` ago, a bounded number of batches at a time."""
+    pruning.prune_settled(database, keep)

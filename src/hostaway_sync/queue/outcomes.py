@@ -1,0 +1,120 @@
+"""How an attempt that failed is written down: itself, its deliveries, and what comes next, in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from hostaway_sync.observability.exception_text import sentence_of, traceback_of
+from hostaway_sync.queue.retry_policy import Action, Verdict
+from hostaway_sync.store import dead_letters, job_attempts, jobs
+from hostaway_sync.store.accounts import queries as account_queries
+from hostaway_sync.store.job_attempts import Attempt, storable, storable_traceback
+from hostaway_sync.store.webhooks import inbox
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import sqlalchemy as sa
+
+    from hostaway_sync.queue.retry_policy import Policy
+    from hostaway_sync.store.jobs import Begun, Job, Stalled
+    from hostaway_sync.store.postgres.database import Database
+
+log = logging.getLogger(__name__)
+
+_DIED = "the worker died, or lost the database, in the middle of it"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What an attempt raised, and how long it had taken by then."""
+
+    error: Exception
+    elapsed: timedelta
+    attempt_id: UUID = field(default_factory=uuid4)
+
+
+def conclude(database: Database, job: Job, failure: Failure, policy: Policy, *, luck: float) -> Verdict | None:
+    """Write down that an attempt failed, and defer the next one.
+
+    Returns:
+        What was decided; None when nothing waits for this job any more.
+
+    Raises:
+        StoreUnavailable: nothing was written; the job must not end.
+    """
+
+    def write(connection: sa.Connection) -> Verdict | None:
+        finished_at = jobs.now(connection)
+        early = job.retry_at - finished_at if job.retry_at else timedelta(0)
+        verdict = policy.after(failure.error, job.attempt, early=early, luck=luck)
+        if verdict.action is Action.SNOOZE:
+            jobs.defer_again(connection, job, at=finished_at + verdict.delay)
+            return verdict
+        attempt = Attempt(
+            failure.attempt_id,
+            finished_at - failure.elapsed,
+            finished_at,
+            storable(sentence_of(failure.error)),
+            storable_traceback(traceback_of(failure.error)),
+        )
+        return _write(connection, job, attempt, verdict)
+
+    verdict = database.transaction(write)
+    _log(job, verdict, storable(sentence_of(failure.error)))
+    return verdict
+
+
+def give_back(
+    connection: sa.Connection, begun: Sequence[Begun], *, ending: Sequence[Begun], after: timedelta | None = None
+) -> None:
+    """Have jobs done another time, perhaps by another worker, and end the rows of some: no attempt is counted."""
+    if ending:
+        jobs.end(connection, [one.row_id for one in ending])
+    at = jobs.now(connection) + after if after else None
+    # In the order of their keys, so that two that do this at once do not wait for each other in turns.
+    for job in sorted((one.job for one in begun), key=lambda job: job.key):
+        jobs.defer_again(connection, job, at=at)
+
+
+def rescue(connection: sa.Connection, stalled: Stalled, policy: Policy, *, luck: float) -> None:
+    """End a job whose worker died, as if it had written down itself that its attempt failed."""
+    finished_at = jobs.now(connection)
+    job = stalled.job
+    verdict = policy.after_death(job.attempt, luck=luck)
+    attempt = Attempt(uuid4(), stalled.started_at or finished_at, finished_at, _DIED, None)
+    _log(job, _write(connection, job, attempt, verdict), _DIED)
+    jobs.end(connection, [stalled.row_id])
+
+
+def _write(connection: sa.Connection, job: Job, attempt: Attempt, verdict: Verdict) -> Verdict | None:
+    if not account_queries.is_known(connection, job.account_id):
+        return None
+    if job.target is not None:
+        waiting = inbox.note_failure(connection, job.account_id, job.target, attempt.error, until=attempt.started_at)
+        if not waiting:
+            return None
+    began_at = job.began_at or attempt.started_at
+    next_at = attempt.finished_at + verdict.delay if verdict.action is Action.RETRY else None
+    job_attempts.write(connection, job, attempt, next_at=next_at)
+    if verdict.action is Action.DEAD:
+        # Deliveries that came since the first attempt have not had them all.
+        until = began_at if verdict.is_exhausted else attempt.started_at
+        dead_letters.write(connection, replace(job, began_at=began_at), attempt, until=until)
+        return verdict
+    following = replace(job, attempt=job.attempt + verdict.is_counted, retry_at=next_at, began_at=began_at)
+    jobs.defer_again(connection, following, at=next_at)
+    return verdict
+
+
+def _log(job: Job, verdict: Verdict | None, error: str) -> None:
+    if verdict is None:
+        return
+    if verdict.action is Action.DEAD:
+        log.error("%s is a dead letter after %d attempts: %s", job.key, job.attempt, error)
+    else:
+        log.info("%s is tried again in %.0f s: %s", job.key, verdict.delay.total_seconds(), error)

@@ -1,0 +1,154 @@
+"""Pages of the four lists: envelope, limits, offsets and cursors over the live order (API notes, 2.1 and 4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hostaway_sync.sandbox.server.filters import listing_view
+from hostaway_sync.sandbox.server.request import MISSING, Reply, Request, failure, success
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hostaway_sync.sandbox.server.filters import Order, Views
+    from hostaway_sync.sandbox.switches import Presence, Switches
+    from hostaway_sync.sandbox.world.world import World
+
+DEFAULT_LIMIT = 100
+
+
+def joined(texts: Iterable[str | bytes]) -> bytes:
+    """Write rows as a JSON array."""
+    parts = list(texts)
+    if any(isinstance(part, bytes) for part in parts):
+        return b"[" + b",".join(part if isinstance(part, bytes) else part.encode() for part in parts) + b"]"
+    return ("[" + ",".join(str(part) for part in parts) + "]").encode()
+
+
+def wants_resources(request: Request, switches: Switches) -> bool:
+    """Say whether sub-objects are filled (API notes, 4.6)."""
+    flag = request.query.get("includeResources")
+    if switches.include_resources == "ignored" or flag not in ("0", "1"):
+        return switches.resources_by_default
+    return flag == "1"
+
+
+def reservations(views: Views, request: Request) -> Reply:
+    """List reservations, newest `updatedOn` first; `afterId` beats `offset`."""
+    world = views.world
+    limit = _limit(request, world.switches)
+    order = views.reservations(request)
+    start = _start(world, order, request)
+    if isinstance(start, Reply):
+        return start
+    if limit is None:
+        return failure(400, "limit is not valid", world.switches)
+    resources = wants_resources(request, world.switches)
+    entries = order.slice(start, limit + world.switches.overlong_pages)
+    world.remember_listed(entries)
+    rows = joined([world.reservation_text(position, number, resources=resources) for position, number in entries])
+    rest = world.switches.cursor_count == "rest" and _cursor(request) is not None
+    count = len(order) - start if rest else len(order)
+    return success(rows, rest=_short(count, limit, _offset(request), world.switches.reservations_count))
+
+
+def listings(world: World, request: Request) -> Reply:
+    """List listings by id."""
+    limit = _limit(request, world.switches)
+    if limit is None:
+        return failure(400, "limit is not valid", world.switches)
+    numbers = listing_view(world, request)
+    offset = _offset(request)
+    resources = wants_resources(request, world.switches)
+    chosen = numbers[offset : offset + limit + world.switches.overlong_pages]
+    rows = joined(world.listing_text(number, resources=resources) for number in chosen)
+    return success(rows, rest=_short(len(numbers), limit, offset, world.switches.listings_count))
+
+
+def conversations(world: World, request: Request) -> Reply:
+    """List conversations, newest `messageSentOn` first, those without one last; only `reservationId` filters."""
+    limit = _limit(request, world.switches)
+    if limit is None:
+        return failure(400, "limit is not valid", world.switches)
+    offset = _offset(request)
+    wanted = request.number("reservationId")
+    size = limit + world.switches.overlong_pages
+    if wanted is None or wanted < 1:
+        numbers = [number for _, number in world.conversation_order.slice(offset, size)]
+        count = len(world.conversation_order)
+    else:
+        found = world.conversations_of(wanted)
+        numbers, count = found[offset : offset + size], len(found)
+    rows = joined(world.conversation_text(number) for number in numbers)
+    return success(rows, rest=_long(count, limit, offset, world.switches.conversations_count, world.switches))
+
+
+def messages(world: World, request: Request) -> Reply:
+    """List a thread, newest first; only `sent` ones unless `includeScheduledMessages=1`."""
+    limit = _limit(request, world.switches)
+    if limit is None:
+        return failure(400, "limit is not valid", world.switches)
+    conversation = world.conversation(request.ids[0])
+    offset = _offset(request)
+    entries = world.threads.listed(conversation, scheduled=request.query.get("includeScheduledMessages") == "1")
+    chosen = entries[offset : offset + limit + world.switches.overlong_pages]
+    rows = joined(world.threads.text(conversation, entry) for entry in chosen)
+    return success(rows, rest=_long(len(entries), limit, offset, world.switches.messages_count, world.switches))
+
+
+def _limit(request: Request, switches: Switches) -> int | None:
+    """Give the rows a page may hold; None when `limit` is refused."""
+    limit = request.number("limit")
+    if limit is None or limit < 1:
+        refused = "limit" in request.query and switches.bad_limit == "bad_request"
+        return None if refused else min(DEFAULT_LIMIT, switches.max_limit)
+    return min(limit, switches.max_limit)
+
+
+def _offset(request: Request) -> int:
+    return max(request.number("offset") or 0, 0)
+
+
+def _cursor(request: Request) -> int | None:
+    cursor = request.number("afterId")
+    return cursor if cursor is not None and cursor > 0 else None
+
+
+def _start(world: World, order: Order, request: Request) -> int | Reply:
+    """Give the offset a page of reservations starts at, or the refusal of a cursor that moved or is gone."""
+    cursor = _cursor(request)
+    if cursor is None:
+        return _offset(request)
+    below = order.after(cursor)
+    if cursor in order:
+        manner: str = world.switches.moved_cursor if world.moved_since_listed(cursor) else "continue"
+        top = below or 0
+    else:
+        manner = world.switches.deleted_cursor
+        top = 0
+    if manner == "continue":
+        return below or 0
+    if manner == "restart":
+        return top
+    if manner == "empty":
+        return len(order)
+    if manner == "not_found":
+        return failure(404, MISSING, world.switches)
+    return failure(400, "afterId is not valid", world.switches)
+
+
+def _count(count: int, presence: Presence) -> str:
+    return {"present": f'"count":{count},', "null": '"count":null,', "absent": ""}[presence]
+
+
+def _short(count: int, limit: int, offset: int, presence: Presence) -> str:
+    return f',{_count(count, presence)}"limit":{limit},"offset":{offset}'
+
+
+def _long(count: int, limit: int, offset: int, presence: Presence, switches: Switches) -> str:
+    pages = {
+        "present": f',"page":{offset // limit + 1},"totalPages":{-(-count // limit)}',
+        "null": ',"page":null,"totalPages":null',
+        "absent": "",
+    }[switches.page_keys]
+    return f',"limit":{limit},"offset":{offset},{_count(count, presence)}'.rstrip(",") + pages

@@ -1,0 +1,3 @@
+"""What an account of the sandbox holds now, and what can happen to it."""
+
+from __future__ import annotations

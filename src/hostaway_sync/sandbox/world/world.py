@@ -1,0 +1,201 @@
+"""One account as tests and the demo handle it: what guests and hosts write, and rows that are spoilt on purpose."""
+
+from __future__ import annotations
+
+from bisect import insort
+from dataclasses import replace
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
+
+from hostaway_sync.sandbox.rows.messages import Line
+from hostaway_sync.sandbox.seed.prng import mix
+from hostaway_sync.sandbox.seed.timestamps import stamp_text
+from hostaway_sync.sandbox.world.changes import Happenings
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from hostaway_sync.sandbox.rows.conversations import Conversation
+
+Via = Literal["dashboard", "ota", "automation"]
+_LAG = 11
+_VIA: dict[Via, dict[str, Any]] = {
+    "dashboard": {"messageSource": "Dashboard", "sentUsingHostaway": 1, "userId": 7_001},
+    "ota": {"messageSource": "airbnbOfficial", "sentUsingHostaway": 0, "userId": None, "originatedBy": "system"},
+    "automation": {
+        "messageSource": "pre-generated",
+        "sentUsingHostaway": 1,
+        "userId": None,
+        "originatedBy": "Automation #7",
+    },
+}
+
+
+class World(Happenings):
+    """One account; see `Happenings` for bookings and `Content` for what it holds."""
+
+    _next_raw = -1
+
+    # Messages
+
+    def guest_message(self, conversation_id: int, body: str | None = None, *, lag: int = _LAG) -> int:
+        """Let the guest write: moves the reservation's stamps and `messageReceivedOn`.
+
+        `lag` is by how many seconds the message's `date` lies before the moment Hostaway got it. Returns its id.
+        """
+        with self.lock:
+            moment = self._tick()
+            conversation = self.conversation(conversation_id)
+            number = self._say(conversation, moment, moment - lag, body, incoming=True)
+            self._put_conversation(replace(conversation, received=moment, unread=True))
+            self._bump_reservation_of(conversation, moment)
+            self.outbox.append(("message.received", number, conversation_id))
+            return number
+
+    def host_reply(
+        self, conversation_id: int, body: str | None = None, *, via: Via = "dashboard", at: datetime | None = None
+    ) -> int:
+        """Let the host write: moves the reservation's stamps and `messageSentOn`; no webhook tells of it.
+
+        `at` is the message's `date` when that is not now (an automation's planned time, say). Returns its id.
+        """
+        with self.lock:
+            moment = self._tick()
+            conversation = self.conversation(conversation_id)
+            date = moment if at is None else int(at.timestamp())
+            number = self._say(conversation, moment, date, body, **_VIA[via])
+            self._sent(conversation, date)
+            self._bump_reservation_of(conversation, moment)
+            return number
+
+    def post_message(self, conversation_id: int, body: str, communication_type: str) -> int:
+        """Accept what the API was asked to send; the status is a switch's. Returns the message's id."""
+        with self.lock:
+            self.accepted.append((conversation_id, body))
+            number = self.host_reply(conversation_id, _kept(body, self.switches.sent_body))
+            changes = {"status": self.switches.sent_status, "communicationType": communication_type}
+            conversation = self.conversation(conversation_id)
+            self.threads.put(conversation_id, number, self.threads.get(conversation, number) | changes)
+            return number
+
+    def bounce(self, conversation_id: int, message_id: int, reason: str = "The e-mail bounced") -> None:
+        """Let a message that was taken fail later; a switch says whether that moves the reservation."""
+        changes = {"status": "failed", "reasonFailed": "550 mailbox", "readableReasonFailed": reason}
+        self.edit_message(conversation_id, message_id, **changes)
+
+    def schedule_message(self, conversation_id: int, planned: datetime, body: str | None = None) -> int:
+        """Create an automation that waits (`awaiting`); moves no stamp of anything else. Returns its id."""
+        with self.lock:
+            conversation = self.conversation(conversation_id)
+            date = int(planned.timestamp())
+            return self._say(conversation, self._tick(), date, body, status="awaiting", **_VIA["automation"])
+
+    def send_scheduled(self, conversation_id: int, message_id: int) -> None:
+        """Flip a waiting message to `sent` under the same id, `date` and `insertedOn`; moves stamps as a reply does."""
+        with self.lock:
+            moment = self._tick()
+            conversation = self.conversation(conversation_id)
+            payload = self.threads.get(conversation, message_id)
+            changes = {"status": "sent", "updatedOn": stamp_text(moment), self.switches.sent_key: stamp_text(moment)}
+            self._put_message(conversation_id, message_id, payload | changes)
+            entry = next(entry for entry in self.threads.entries(conversation) if entry.id == message_id)
+            self._sent(conversation, entry.date)
+            self._bump_reservation_of(conversation, moment)
+
+    def fail_message(self, conversation_id: int, body: str | None = None) -> int:
+        """Let a send fail; a switch says whether that moves the reservation. Returns the message's id."""
+        with self.lock:
+            moment = self._tick()
+            conversation = self.conversation(conversation_id)
+            reasons: dict[str, Any] = {"reasonFailed": "550 mailbox", "readableReasonFailed": "The e-mail bounced"}
+            number = self._say(conversation, moment, moment, body, status="failed", **reasons, **_VIA["dashboard"])
+            if self.switches.failed_sends_bump:
+                self._bump_reservation_of(conversation, moment)
+            return number
+
+    def edit_message(self, conversation_id: int, message_id: int, body: str | None = None, **fields: Any) -> None:  # noqa: ANN401  (whatever the API takes)
+        """Change a message's text or payload keys and its `updatedOn`; a switch says if that moves the reservation."""
+        with self.lock:
+            moment = self._tick()
+            conversation = self.conversation(conversation_id)
+            payload = self.threads.get(conversation, message_id) | {"updatedOn": stamp_text(moment)} | fields
+            if body is not None:
+                payload["body"] = body
+            self._put_message(conversation_id, message_id, payload)
+            if self.switches.edits_bump:
+                self._bump_reservation_of(conversation, moment)
+
+    def delete_message(self, conversation_id: int, message_id: int) -> None:
+        """Take a message out of its thread; moves no stamp."""
+        with self.lock:
+            self.threads.get(self.conversation(conversation_id), message_id)
+            self.revision += 1
+            self.threads.delete(message_id)
+
+    def _say(
+        self,
+        conversation: Conversation,
+        moment: int,
+        date: int,
+        body: str | None,
+        *,
+        incoming: bool = False,
+        **fields: Any,  # noqa: ANN401  (whatever the API takes)
+    ) -> int:
+        number = self._next_message
+        self._next_message += 1
+        line = Line(number, incoming, False, "sent", date, moment, moment, mix(number))  # noqa: FBT003  (a row of values, in order)
+        payload = self.threads.compose(conversation, line) | fields
+        if body is not None:
+            payload["body"] = body
+        self._put_message(conversation.id, number, payload)
+        return number
+
+    def _put_message(self, conversation_id: int, message_id: int, payload: dict[str, Any]) -> None:
+        self.revision += 1
+        self.threads.put(conversation_id, message_id, payload)
+
+    def _sent(self, conversation: Conversation, date: int) -> None:
+        self._put_conversation(replace(conversation, sent=max(date, conversation.sent or 0), answered=True))
+
+    # Spoilt rows
+
+    def corrupt(self, resource: str, row_id: int, raw: bytes) -> None:
+        """Let lists and single GETs give exactly `raw` for a row, which keeps its place; nothing else changes."""
+        with self.lock:
+            self.revision += 1
+            (self.threads.raw if resource == "messages" else self._raw[resource])[row_id] = raw
+
+    def heal(self, resource: str, row_id: int) -> None:
+        """Undo `corrupt`."""
+        with self.lock:
+            self.revision += 1
+            del (self.threads.raw if resource == "messages" else self._raw[resource])[row_id]
+
+    def append_raw(self, resource: str, raw: bytes, *, conversation_id: int = 0, at: datetime | None = None) -> None:
+        """Put a row of exactly these bytes into a list, at the clock's present or at `at`.
+
+        `conversation_id` says which thread a message is put into. Listings have it first, threads last.
+        """
+        with self.lock:
+            self.revision += 1
+            number = self._next_raw
+            self._next_raw -= 1
+            moment = self._clock if at is None else int(at.timestamp())
+            if resource == "messages":
+                self.threads.put(conversation_id, number, raw)
+                return
+            self._raw[resource][number] = raw
+            if resource == "listings":
+                insort(self.listing_ids, number)
+            else:
+                order = self.reservation_order if resource == "reservations" else self.conversation_order
+                order.place(number, moment)
+
+
+def _kept(body: str, manner: str) -> str:
+    """Write a text that was sent as this Hostaway keeps it."""
+    if manner == "plain":
+        return body
+    paragraphs = "".join(f"<p>{escape(line) or '&nbsp;'}</p>\r\n" for line in body.split("\n"))
+    return paragraphs.replace("  ", " &nbsp;")

@@ -1,0 +1,120 @@
+"""Deletes every row of an account, in batches that each are a transaction of their own.
+
+    begin    what says how far the account is mirrored goes first: were it added again half-way, it is read anew
+    batches  table by table; killed in between, another purge goes on where this one ended
+    end      whatever came meanwhile, and the account itself, with nobody able to add more
+
+Every transaction is one that only the holder of the account's lease can commit. The audit log stays.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from hostaway_sync.model.records import Resource
+from hostaway_sync.store import audit_log, jobs
+from hostaway_sync.store.accounts import owner as account_owner
+from hostaway_sync.store.audit_log import Action
+from hostaway_sync.store.messages import ledger
+from hostaway_sync.store.processes import rights
+from hostaway_sync.store.runs import leases
+from hostaway_sync.store.tables import MIRRORED, accounts, metadata, walks, watermarks
+from hostaway_sync.store.tables import audit_log as kept
+from hostaway_sync.store.tables import leases as leases_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.store.runs.leases import Lease
+
+BATCH: Final = 5_000
+_PURGED: Final = tuple(
+    table for table in metadata.sorted_tables if "account_id" in table.c and table not in (accounts, kept, leases_table)
+)
+
+
+def purge(database: Database, lease: Lease, tell: Callable[[str, int], object]) -> dict[str, int]:
+    """Delete all rows of a removed account, and the account.
+
+    Args:
+        database: with the rows.
+        lease: the account's.
+        tell: told of each batch: the table, and how many rows.
+
+    Returns:
+        How many rows were deleted by this purge, by table; tables without any are left out.
+
+    Raises:
+        LeaseLost: somebody else took over.
+    """
+    counts: dict[str, int] = {}
+
+    def note(table: sa.Table, rows: int) -> None:
+        if rows:
+            counts[table.name] = counts.get(table.name, 0) + rows
+            tell(table.name, rows)
+
+    for table, rows in database.transaction(partial(_begin, lease=lease)):
+        note(table, rows)
+    for table in _PURGED:
+        after: int | None = 0
+        while after is not None:
+            rows, after = database.transaction(partial(_batch, lease=lease, table=table, after=after))
+            note(table, rows)
+    for table, rows in database.transaction(partial(_end, lease=lease, counts=counts)):
+        note(table, rows)
+    return counts
+
+
+def _begin(connection: sa.Connection, lease: Lease) -> list[tuple[sa.Table, int]]:
+    leases.fence(connection, lease)
+    audit_log.write(connection, lease.account_id, Action.PURGING)
+    jobs.forget(connection, lease.account_id)
+    return [(table, _delete(connection, table, lease.account_id)) for table in (watermarks, walks)]
+
+
+def _batch(connection: sa.Connection, lease: Lease, table: sa.Table, after: int) -> tuple[int, int | None]:
+    """Delete some rows; give how many, and after which the next ones come, None where there are no more.
+
+    Rows of the mirror are taken by id, because there may be millions: looked for from the beginning each time, all
+    those that are gone already would be looked at again.
+    """
+    leases.fence(connection, lease)
+    of_account = table.c.account_id == lease.account_id
+    if table in MIRRORED.values():
+        some = sa.select(table.c.id).where(of_account, table.c.id > after).order_by(table.c.id).limit(BATCH)
+        ids = connection.scalars(some).all()
+        wanted = table.c.id == sa.func.any(sa.literal(ids, sa.ARRAY(sa.BigInteger)))
+        rows = connection.execute(sa.delete(table).where(of_account, wanted)).rowcount
+        return rows, ids[-1] if ids else None
+    place: sa.ColumnElement[Any] = sa.literal_column("ctid")
+    places = sa.select(place).select_from(table).where(of_account).limit(BATCH)
+    statement = sa.delete(table).where(place == sa.func.any(sa.func.array(places.scalar_subquery())))
+    rows = connection.execute(statement).rowcount
+    return rows, after if rows else None
+
+
+def _end(connection: sa.Connection, lease: Lease, counts: dict[str, int]) -> list[tuple[sa.Table, int]]:
+    leases.fence(connection, lease)
+    account_owner.hold_alone(connection, lease.account_id)
+    # Nobody can refer to it from here on: what is deleted now is all there will ever be.
+    itself = accounts.c.account_id == lease.account_id
+    connection.execute(sa.select(accounts.c.account_id).where(itself).with_for_update())
+    last = [(table, _delete(connection, table, lease.account_id)) for table in _PURGED]
+    _delete(connection, leases_table, lease.account_id)
+    connection.execute(sa.delete(accounts).where(itself))
+    of_rows = [account_owner.right_of(lease.account_id, resource) for resource in (None, *Resource)]
+    rights.forget(connection, [*of_rows, ledger.right_to(lease.account_id)])
+    rows: dict[str, Any] = dict(counts)
+    for table, number in last:
+        rows[table.name] = rows.get(table.name, 0) + number
+    audit_log.write(connection, lease.account_id, Action.PURGED, {"rows": {name: n for name, n in rows.items() if n}})
+    return last
+
+
+def _delete(connection: sa.Connection, table: sa.Table, account_id: int) -> int:
+    return connection.execute(sa.delete(table).where(table.c.account_id == account_id)).rowcount

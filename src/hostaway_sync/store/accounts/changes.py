@@ -1,0 +1,216 @@
+"""What changes of an account, each in one transaction with its line in the audit log.
+
+nothing ──insert──► active ◄──set_active──► disabled ──erase──► removed ──purge──► nothing
+                       ▲                                           │
+                       └──────────────────insert──────────────────┘
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from hostaway_sync.errors import AccountError, SecretError
+from hostaway_sync.store import audit_log
+from hostaway_sync.store.accounts import owner as account_owner
+from hostaway_sync.store.accounts.queries import token_columns
+from hostaway_sync.store.audit_log import Action
+from hostaway_sync.store.secrets import sealing
+from hostaway_sync.store.secrets.vault import storing
+from hostaway_sync.store.tables import accounts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import SecretStr
+
+    from hostaway_sync.model.records import Token
+    from hostaway_sync.secrets import Opens, Seals
+    from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.store.secrets.vault import Safe
+
+SECRET: Final = "client_secret"  # noqa: S105  (a column)
+# All that opens anything, and what is of no use without it.
+_ERASED: Final = (
+    SECRET,
+    "access_token",
+    "token_issued_at",
+    "token_expires_at",
+    "webhook_login",
+    "webhook_password",
+    "webhook_path_secret",
+    "webhook_previous",
+    "webhook_previous_until",
+    "webhook_confirmed_at",
+    "webhook_id",
+    "webhook_url",
+)
+_SHOWN: Final = ("name", "customer_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is to change of an account; what is not named stays.
+
+    Attributes:
+        fields: `name` and `customer_id`, as they are to be.
+        client_secret: one that the source was asked about; None: the stored one stays.
+        token: one issued for it.
+    """
+
+    fields: Mapping[str, str | UUID | None] = field(default_factory=dict)
+    client_secret: SecretStr | None = None
+    token: Token | None = None
+
+
+def insert_account(
+    database: Database,
+    safe: Safe | Seals,
+    account_id: int,
+    client_secret: SecretStr,
+    token: Token | None,
+    *,
+    name: str | None,
+    customer_id: UUID | None,
+) -> None:
+    """Store an account with its secret and, when one was already issued, its token; one that was removed comes back.
+
+    Raises:
+        AccountError: it exists already.
+    """
+    fields: dict[str, Any] = {"name": name, "customer_id": customer_id}
+    attempts: list[bytes] = []
+
+    def write(connection: sa.Connection, store: Seals) -> bool:
+        account_owner.hold_alone(connection, account_id)
+        attempts.append(sealing.seal(connection, store, client_secret, accounts.c.client_secret, account_id))
+        values = fields | {SECRET: attempts[-1]}
+        values |= token_columns(connection, store, account_id, token) if token else {}
+        if connection.scalar(_inserted(account_id, values)) is not None:
+            account_owner.rewrite_customer(connection, account_id, customer_id)
+            given = {name: value for name, value in fields.items() if value is not None}
+            changes = {name: {"old": None, "new": _shown(value)} for name, value in given.items()}
+            audit_log.write(connection, account_id, Action.ADDED, changes)
+            return True
+        # No two secrets are kept alike: one like ours is ours, from a commit whose answer was lost.
+        ours = sa.select(accounts.c.client_secret.in_(attempts)).where(accounts.c.account_id == account_id)
+        return bool(connection.scalar(ours))
+
+    if not storing(database, safe, account_id, write):
+        raise AccountError.exists(account_id)
+
+
+def change_account(database: Database, safe: Safe | Seals, account_id: int, wishes: Wishes) -> tuple[str, ...]:
+    """Change what differs from what is stored, all of it at once for whoever reads.
+
+    Another customer is written into every row of the account, which may take a while where there are many; pages of
+    runs under way wait for it, readers do not.
+
+    Returns:
+        The names of the fields that changed.
+
+    Raises:
+        AccountError: it is unknown, or was removed.
+    """
+
+    def write(connection: sa.Connection, store: Seals) -> tuple[str, ...]:
+        if "customer_id" in wishes.fields:
+            account_owner.hold_alone(connection, account_id)
+        stored = _locked(connection, account_id)
+        values: dict[str, Any] = {name: new for name, new in wishes.fields.items() if new != getattr(stored, name)}
+        changes: dict[str, Any] = {
+            name: {"old": _shown(getattr(stored, name)), "new": _shown(new)} for name, new in values.items()
+        }
+        secret = wishes.client_secret
+        if secret is not None and not _is_stored(store, account_id, secret, stored.client_secret):
+            values[SECRET] = sealing.seal(connection, store, secret, accounts.c.client_secret, account_id)
+            # A token of the old secret is good for nothing once that is deleted at the source.
+            values |= dict.fromkeys(("access_token", "token_issued_at", "token_expires_at"))
+            values |= token_columns(connection, store, account_id, wishes.token) if wishes.token else {}
+            changes[SECRET] = audit_log.REPLACED
+        if changes:
+            values["updated_at"] = sa.func.now()
+            connection.execute(sa.update(accounts).where(accounts.c.account_id == account_id).values(**values))
+            audit_log.write(connection, account_id, Action.UPDATED, changes)
+        if "customer_id" in values:
+            account_owner.rewrite_customer(connection, account_id, values["customer_id"])
+        return tuple(changes)
+
+    return storing(database, safe, account_id, write)
+
+
+def set_active(database: Database, account_id: int, *, active: bool) -> bool:
+    """Have an account worked on, or not any more: then no record of it is stored once this has returned.
+
+    Returns:
+        Whether that is a change.
+
+    Raises:
+        AccountError: it is unknown, or was removed.
+    """
+
+    def write(connection: sa.Connection) -> bool:
+        account_owner.hold_alone(connection, account_id)
+        if _locked(connection, account_id).is_active is active:
+            return False
+        statement = sa.update(accounts).where(accounts.c.account_id == account_id)
+        connection.execute(statement.values(is_active=active, updated_at=sa.func.now()))
+        audit_log.write(connection, account_id, Action.ENABLED if active else Action.DISABLED)
+        return True
+
+    return database.transaction(write)
+
+
+def erase(database: Database, safe: Safe | Seals, account_id: int) -> None:
+    """Take away all secrets of a disabled account; its rows stay, and it is known as removed from now on.
+
+    Raises:
+        AccountError: it is unknown, or was removed before.
+    """
+
+    def write(connection: sa.Connection, store: Seals) -> None:
+        del store
+        stored = _locked(connection, account_id)
+        values: dict[str, Any] = dict.fromkeys(_ERASED)
+        values |= {"is_active": False, "removed_at": sa.func.now(), "updated_at": sa.func.now()}
+        connection.execute(sa.update(accounts).where(accounts.c.account_id == account_id).values(**values))
+        audit_log.write(
+            connection, account_id, Action.REMOVED, {name: _shown(getattr(stored, name)) for name in _SHOWN}
+        )
+
+    storing(database, safe, account_id, write)
+
+
+def _locked(connection: sa.Connection, account_id: int) -> sa.Row[Any]:
+    """Give the row of an account, which nobody else changes until the transaction ends; it may be referred to."""
+    columns = (accounts.c[name] for name in (*_SHOWN, SECRET, "is_active", "removed_at"))
+    query = sa.select(*columns).where(accounts.c.account_id == account_id).with_for_update(key_share=True)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise AccountError.unknown(account_id)
+    if row.removed_at is not None:
+        raise AccountError.removed(account_id)
+    return row
+
+
+def _is_stored(safe: Opens, account_id: int, secret: SecretStr, sealed: bytes) -> bool:
+    try:
+        return safe.open(bytes(sealed), sealing.place_of(accounts.c.client_secret, account_id)) == secret
+    except SecretError:
+        return False  # the key was lost: giving the secret once more is the way out
+
+
+def _inserted(account_id: int, values: Mapping[str, Any]) -> Any:  # noqa: ANN401  (SQLAlchemy's insert)
+    statement = insert(accounts).values(account_id=account_id, **values)
+    again = {**values, "is_active": True, "removed_at": None, "updated_at": sa.func.now()}
+    was_removed = accounts.c.removed_at.is_not(None)
+    back = statement.on_conflict_do_update(index_elements=[accounts.c.account_id], set_=again, where=was_removed)
+    return back.returning(accounts.c.account_id)
+
+
+def _shown(value: str | UUID | None) -> str | None:
+    return str(value) if isinstance(value, UUID) else value

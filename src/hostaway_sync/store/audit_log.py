@@ -1,0 +1,69 @@
+"""The audit log: every change of an account, with whoever made it, in the transaction that makes it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from hostaway_sync.store.tables import audit_log
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from hostaway_sync.store.postgres.database import Database
+
+REPLACED = "replaced"
+"""What is written of a secret that was changed, in place of old and new."""
+
+
+class Action(StrEnum):
+    """What was done to an account."""
+
+    ADDED = "added"
+    UPDATED = "updated"
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+    REMOVED = "removed"
+    PURGING = "purging"
+    PURGED = "purged"
+    FORGOTTEN = "forgotten"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One change; `changes` has old and new by field, and of a secret only that it was replaced."""
+
+    changed_at: datetime
+    action: Action
+    os_user: str
+    host: str
+    changes: Mapping[str, Any]
+
+
+def write(connection: sa.Connection, account_id: int, action: Action, changes: Mapping[str, Any] | None = None) -> None:
+    """Write down what the transaction of `connection` does to an account."""
+    values = {"account_id": account_id, "action": action.value, "changes": dict(changes or {})}
+    connection.execute(sa.insert(audit_log).values(**values, os_user=os_user(), host=socket.gethostname()))
+
+
+def last_entries(database: Database, account_id: int, *, limit: int) -> list[AuditEntry]:
+    """Give the last changes of an account, newest first."""
+    columns = (audit_log.c[name] for name in ("changed_at", "action", "os_user", "host", "changes"))
+    query = sa.select(*columns).where(audit_log.c.account_id == account_id).order_by(audit_log.c.audit_id.desc())
+    rows = database.transaction(lambda connection: connection.execute(query.limit(limit)).all())
+    return [AuditEntry(row.changed_at, Action(row.action), row.os_user, row.host, row.changes) for row in rows]
+
+
+def os_user() -> str:
+    """Name who runs us, not who the environment says it is."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

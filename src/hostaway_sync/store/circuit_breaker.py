@@ -1,0 +1,159 @@
+"""Whether the source is away, known to every process that asks it from one address.
+
+A row is there only while requests fail. `DatabaseBudget` looks at it in the statement that takes a slot, so that asking
+costs nothing more while all is well; only failures, and the first answer after one, take a transaction of their own.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from hostaway_sync.errors import SourceAway
+from hostaway_sync.model import circuit_breaker as decisions
+from hostaway_sync.model.circuit_breaker import Outage
+from hostaway_sync.model.timestamps import MAY_BE_AHEAD
+from hostaway_sync.store.tables import source_outages
+from hostaway_sync.store.time_marks import is_known
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from hostaway_sync.store.postgres.database import Database
+
+# In the order of the fields of `Outage`.
+_COLUMNS: Final[tuple[sa.ColumnElement[Any], ...]] = (
+    source_outages.c.failures,
+    source_outages.c.failing_since,
+    source_outages.c.failed_at,
+    source_outages.c.error,
+    source_outages.c.away_since,
+    source_outages.c.probe_at,
+    source_outages.c.probes,
+)
+
+
+class Lookout:
+    """What one client of the source sees and tells of it; for use by several threads.
+
+    Args:
+        database: where all clients meet.
+        egress: name of the address that requests leave through.
+        api_url: of the source.
+        insists: a person waits: the first request may leave although the source is away.
+    """
+
+    def __init__(self, database: Database, *, egress: str, api_url: str, insists: bool = False) -> None:
+        self._database = database
+        self._key = {"egress": egress, "api_url": api_url}
+        self._insists = insists
+        self._is_failing = False
+        self._probe = threading.local()
+
+    @property
+    def is_here(self) -> sa.ColumnElement[bool]:
+        """The condition for the row that this is about."""
+        return sa.and_(*(source_outages.c[name] == value for name, value in self._key.items()))
+
+    @property
+    def is_away(self) -> sa.ColumnElement[bool]:
+        """The condition for a row that says that nobody may ask; `decisions.known` says the same of its value."""
+        marks = (source_outages.c[name] for name in ("failing_since", "failed_at", "away_since"))
+        is_planned = source_outages.c.probe_at <= sa.func.now() + decisions.LONGEST_PLAN + MAY_BE_AHEAD
+        return sa.and_(*map(is_known, marks), sa.or_(source_outages.c.probe_at.is_(None), is_planned))
+
+    @property
+    def is_probing(self) -> bool:
+        """Whether this thread is the one that may ask a source that is away."""
+        return time.monotonic() < getattr(self._probe, "until", 0.0)
+
+    def saw(self, *, failures: int | None) -> None:
+        """Remember what was seen when a slot was taken: after failures, an answer is news."""
+        self._is_failing = failures is not None
+
+    def take_probe(self) -> None:
+        """Take the right to ask a source that is away.
+
+        Raises:
+            SourceAway: somebody else has it, or it is too early.
+        """
+        insists, self._insists = self._insists, False
+
+        def take(connection: sa.Connection) -> Outage | None:
+            found, now = self._locked(connection)
+            if found is None or found.away_since is None:
+                return None
+            if not decisions.may_probe(found, now, insists=insists):
+                return found
+            self._write(connection, decisions.while_probing(found, now))
+            return None
+
+        if (found := self._database.transaction(take)) is not None:
+            raise SourceAway(words(found))
+        self._probe.until = time.monotonic() + decisions.PROBE_LASTS.total_seconds()
+
+    def answered(self) -> None:
+        """Note that the source answered, whatever it said."""
+        self._probe.until = 0.0
+        if self._is_failing:
+            self._is_failing = False
+            statement = sa.delete(source_outages).where(self.is_here)
+            self._database.transaction(lambda connection: connection.execute(statement))
+
+    def failed(self, error: str) -> None:
+        """Note that a request had no answer, or one that says it is the source's fault."""
+        was_probe, self._probe.until = self.is_probing, 0.0
+
+        def write(connection: sa.Connection) -> None:
+            found, now = self._locked(connection)
+            self._write(connection, decisions.after_failure(found, now, error, was_probe=was_probe))
+
+        self._database.transaction(write)
+
+    def _locked(self, connection: sa.Connection) -> tuple[Outage | None, datetime]:
+        """Return what is known of the source, under a lock, and the database's clock."""
+        row = connection.execute(sa.select(*_COLUMNS).where(self.is_here).with_for_update()).one_or_none()
+        now = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+        return (decisions.known(_outage(row), now) if row else None), now
+
+    def _write(self, connection: sa.Connection, outage: Outage) -> None:
+        values = {
+            "failures": outage.failures,
+            "failing_since": outage.failing_since,
+            "failed_at": outage.failed_at,
+            "error": outage.error,
+            "away_since": outage.away_since,
+            "probe_at": outage.probe_at,
+            "probes": outage.probes,
+        }
+        statement = insert(source_outages).values(**self._key, **values)
+        # Two whose failures are the first meet here: one of the two is not counted.
+        connection.execute(statement.on_conflict_do_update(index_elements=list(self._key), set_=values))
+
+
+def current(database: Database, *, egress: str, api_url: str) -> Outage | None:
+    """Give since when the source is away, as seen from an address; None: it is not."""
+    lookout = Lookout(database, egress=egress, api_url=api_url)
+    query = sa.select(*_COLUMNS).where(lookout.is_here, lookout.is_away)
+    row = database.transaction(partial(_one, query=query))
+    return _outage(row) if row else None
+
+
+def words(outage: Outage) -> str:
+    """Say that the source is away."""
+    since = f"{outage.away_since:%Y-%m-%d %H:%M} UTC" if outage.away_since else "now"
+    then = f"{outage.probe_at:%H:%M:%S} UTC" if outage.probe_at else "once"
+    return f"the source has not answered since {since}, and is not asked again before {then}; last: {outage.error}"
+
+
+def _outage(row: sa.Row[*tuple[Any, ...]]) -> Outage:
+    return Outage(*row)
+
+
+def _one(connection: sa.Connection, query: sa.Select[Any]) -> sa.Row[Any] | None:
+    return connection.execute(query).one_or_none()

@@ -1,0 +1,3 @@
+"""Moving a whole mirror to another database."""
+
+from __future__ import annotations

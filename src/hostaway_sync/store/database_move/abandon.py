@@ -1,0 +1,43 @@
+"""Leaves a database that was moved, so that no program takes it for the mirror any more, running ones included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from hostaway_sync.store.identifiers import quote_identifier
+from hostaway_sync.store.schema.move_mark import MOVED, SENTENCES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hostaway_sync.store.schema.move_mark import Mark
+
+# 25006: what PostgreSQL says itself of writes where nothing may be written.
+_GUARD: Final = """\
+CREATE FUNCTION {schema}.moved() RETURNS trigger LANGUAGE plpgsql AS $moved$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = '25006', MESSAGE = '{sentence}';
+END
+$moved$"""
+_ON_EACH: Final = (
+    "CREATE TRIGGER moved BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table}"
+    " FOR EACH STATEMENT EXECUTE FUNCTION {schema}.moved()"
+)
+
+
+def write(connection: sa.Connection, version: Mark | str) -> None:
+    """Put a mark, or a revision, where the revision stands."""
+    schema = connection.get_execution_options()["schema_translate_map"][None]
+    versions = sa.table("alembic_version", sa.column("version_num", sa.Text), schema=schema)
+    connection.execute(sa.update(versions).values(version_num=str(version)))
+
+
+def abandon(connection: sa.Connection, schema: str, tables: Iterable[str], mark: Mark) -> None:
+    """Have every table refuse whoever writes, and the database whoever looks at its revision."""
+    place = quote_identifier(schema)
+    connection.exec_driver_sql(_GUARD.format(schema=place, sentence=SENTENCES[MOVED]))
+    for table in tables:
+        connection.exec_driver_sql(_ON_EACH.format(schema=place, table=f"{place}.{quote_identifier(table)}"))
+    write(connection, mark)

@@ -1,0 +1,297 @@
+"""The intent ledger: what is to be said to guests, written down before it is, as a machine of conditional updates.
+
+pending ──→ sending ──→ sent | failed          by what the source answers
+   │           └──────→ outcome_unknown        no answer tells, or the process died after the request left
+   └──→ failed                                 nothing left: it may be taken up again, on its own row
+
+sending ──→ pending           surely not sent, and a worker tries again: see `outbox`
+
+outcome_unknown ──→ sent      found in its thread, or a person says so
+                └─→ failed    a person says so; or found there, and never delivered
+sent ←──→ failed              what the source says later of the message itself
+
+Whoever decides or settles has the account's messages for itself, by a lock. A row belongs to the process that its
+`owner` names; that one claims a right of that name until its request is over. `senders` says when it counts as dead.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from hostaway_sync.errors import LeaseLost
+from hostaway_sync.model.messages import Intent, IntentState, Proof, Way, Wish
+from hostaway_sync.store.audit_log import os_user
+from hostaway_sync.store.messages import restored, senders
+from hostaway_sync.store.privacy import erased_keys
+from hostaway_sync.store.processes import rights
+from hostaway_sync.store.tables import conversation_messages
+from hostaway_sync.store.tables import sent_messages as ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from hostaway_sync.store.postgres.database import Database
+
+DIED: Final = "its process died while it was sending"
+_NOW: Final = sa.func.clock_timestamp()
+# A server that forgets this commit in a crash would have the same message sent again.
+_SURELY: Final = sa.select(sa.func.set_config("synchronous_commit", "on", True)).where(  # noqa: FBT003  (SQL's)
+    sa.func.current_setting("synchronous_commit") == "off"
+)
+
+
+def right_to(account_id: int) -> str:
+    """Name the right to the messages of an account."""
+    return f"messages of account {account_id}"
+
+
+def hold(connection: sa.Connection, account_id: int) -> None:
+    """Have the messages of an account for oneself until the transaction of `connection` ends."""
+    rights.hold(connection, right_to(account_id))
+
+
+def abandon_dead(connection: sa.Connection, account_id: int) -> None:
+    """Move sending → outcome_unknown where the process has died; under the account's lock."""
+    for intent in _read(connection, ledger.c.account_id == account_id, _is(IntentState.SENDING)):
+        if senders.is_gone(connection, intent):
+            values = {"state": IntentState.OUTCOME_UNKNOWN.value, "error": DIED}
+            move(connection, intent.intent_id, [IntentState.SENDING], values)
+
+
+def of_key(connection: sa.Connection, account_id: int, key: str) -> Intent | None:
+    """Give what a key stands for, or stood for before its guest was forgotten."""
+    is_it = ledger.c.idempotency_key.in_(erased_keys.forms(connection, account_id, key))
+    return next(iter(_read(connection, ledger.c.account_id == account_id, is_it)), None)
+
+
+def alike(connection: sa.Connection, wish: Wish, *, within: timedelta) -> list[Intent]:
+    """Give what says the same to the same guest: what is open, and of the rest what ended lately; oldest first."""
+    moved_at = sa.func.coalesce(ledger.c.sending_at, ledger.c.created_at)
+    is_recent = sa.or_(moved_at > _NOW - within, ledger.c.settled_at.is_(None))
+    of_guest = ledger.c.account_id == wish.account_id, ledger.c.reservation_id == wish.reservation_id
+    return _read(connection, *of_guest, ledger.c.body_hash == wish.body_hash, is_recent)
+
+
+def insert(connection: sa.Connection, wish: Wish, owner: str) -> Intent:
+    """Write an intent down."""
+    statement = sa.insert(ledger).values(
+        **said(wish), idempotency_key=wish.key, owner=owner, os_user=os_user(), host=socket.gethostname()
+    )
+    row = connection.execute(statement.returning(ledger)).one()
+    return as_intent(row)
+
+
+def take(connection: sa.Connection, intent: Intent, wish: Wish, owner: str, *, is_queued: bool = False) -> Intent:
+    """Move pending | failed → pending: another attempt, perhaps by another way, on the intent's own row.
+
+    With `is_queued` a worker takes it, and may put it back.
+    """
+    values = {**said(wish), **afresh(), "owner": owner, "is_queued": is_queued}
+    if intent.owner != owner:
+        values["attempt"] = ledger.c.attempt + 1
+    row = move(connection, intent.intent_id, [IntentState.PENDING, IntentState.FAILED], values)
+    if row is None:
+        raise _taken(intent.intent_id)
+    return row
+
+
+def afresh() -> dict[str, Any]:
+    """Give the values of a row that is to be sent, whatever became of it before."""
+    fresh = ("message_id", "proof", "looked_at", "error", "settled_at", "after_message_id", "sending_at")
+    return {
+        **dict.fromkeys((*fresh, "not_before_at")),
+        "looks": 0,
+        "state": IntentState.PENDING.value,
+        "os_user": os_user(),
+        "host": socket.gethostname(),
+    }
+
+
+def leave(database: Database, intent: Intent, *, after: int) -> Intent:
+    """Move pending → sending: from here on nobody knows that it was not sent. `after` is the highest id seen.
+
+    Raises:
+        LeaseLost: it is not this process's any more.
+    """
+    stored = sa.select(sa.func.max(conversation_messages.c.id)).where(
+        conversation_messages.c.account_id == intent.wish.account_id,
+        conversation_messages.c.conversation_id == intent.wish.conversation_id,
+    )
+    fence = sa.func.greatest(sa.literal(after, sa.BigInteger), stored.scalar_subquery())
+    values = {"state": IntentState.SENDING.value, "after_message_id": fence, "sending_at": _NOW}
+
+    def write(connection: sa.Connection) -> Intent:
+        connection.execute(_SURELY)
+        restored.recognise(connection)
+        # Sending already: the answer to our own commit was lost.
+        states = [IntentState.PENDING, IntentState.SENDING]
+        row = move(connection, intent.intent_id, states, values, ledger.c.owner == intent.owner)
+        if row is None:
+            raise _taken(intent.intent_id)
+        return row
+
+    return database.transaction(write)
+
+
+def answered(
+    connection: sa.Connection, intent: Intent, state: IntentState, *, message_id: int | None = None, error: str | None
+) -> Intent | None:
+    """Move pending | sending | outcome_unknown → what the answer says; None when somebody else has settled it."""
+    if message_id is not None:
+        _unclaim(connection, intent, message_id)
+    states = [IntentState.PENDING, IntentState.SENDING, IntentState.OUTCOME_UNKNOWN]
+    values = {"message_id": message_id, **_ended(state, Proof.ANSWER, error)}
+    return move(connection, intent.intent_id, states, values, ledger.c.owner == intent.owner)
+
+
+def give_up(connection: sa.Connection, intent: Intent, error: str) -> Intent | None:
+    """Move pending → failed, or sending → outcome_unknown: whoever sends is stopped."""
+    ours = ledger.c.owner == intent.owner
+    failed = move(
+        connection, intent.intent_id, [IntentState.PENDING], _ended(IntentState.FAILED, Proof.ANSWER, error), ours
+    )
+    unknown = {"state": IntentState.OUTCOME_UNKNOWN.value, "error": error}
+    return failed or move(connection, intent.intent_id, [IntentState.SENDING], unknown, ours)
+
+
+def unsettled(connection: sa.Connection, account_id: int, reservation_id: int | None = None) -> list[Intent]:
+    """Give what left and whose outcome is not known, oldest first; what is being sent by a living process too."""
+    wanted = [ledger.c.account_id == account_id, _is(IntentState.SENDING, IntentState.OUTCOME_UNKNOWN)]
+    if reservation_id is not None:
+        wanted.append(ledger.c.reservation_id == reservation_id)
+    return _read(connection, *wanted)
+
+
+def claimed(connection: sa.Connection, account_id: int, conversation_id: int) -> set[int]:
+    """Give the messages of a thread that are some intent's."""
+    query = sa.select(ledger.c.message_id).where(
+        ledger.c.account_id == account_id,
+        ledger.c.conversation_id == conversation_id,
+        ledger.c.message_id.is_not(None),
+    )
+    return set(connection.scalars(query))
+
+
+def found(connection: sa.Connection, intent: Intent, message_id: int, failure: str | None) -> Intent | None:
+    """Move outcome_unknown → sent, or failed where the message never reached the guest: it is in its thread."""
+    state = IntentState.SENT if failure is None else IntentState.FAILED
+    values = {"message_id": message_id, **_ended(state, Proof.THREAD, failure)}
+    return move(connection, intent.intent_id, [IntentState.OUTCOME_UNKNOWN], values)
+
+
+def looked(connection: sa.Connection, intent: Intent, *, at: datetime) -> None:
+    """Note that its thread was read, and it was not in it: that settles nothing."""
+    values = {"looks": ledger.c.looks + 1, "looked_at": at}
+    move(connection, intent.intent_id, [IntentState.OUTCOME_UNKNOWN], values)
+
+
+def vouch(connection: sa.Connection, intent_id: int, *, was_sent: bool) -> Intent | None:
+    """Move outcome_unknown → sent | failed: a person has looked."""
+    state = IntentState.SENT if was_sent else IntentState.FAILED
+    error = None if was_sent else "a person has looked: it was not sent"
+    return move(connection, intent_id, [IntentState.OUTCOME_UNKNOWN], _ended(state, Proof.PERSON, error))
+
+
+def followed(connection: sa.Connection, intent: Intent, failure: str | None) -> Intent | None:
+    """Move sent → failed, or back: what became of its message later."""
+    state = IntentState.SENT if failure is None else IntentState.FAILED
+    values = _ended(state, Proof.THREAD, failure)
+    return move(connection, intent.intent_id, [IntentState.SENT, IntentState.FAILED], values)
+
+
+def get(connection: sa.Connection, intent_id: int) -> Intent | None:
+    """Give one row."""
+    rows = _read(connection, ledger.c.intent_id == intent_id)
+    return rows[0] if rows else None
+
+
+def _unclaim(connection: sa.Connection, intent: Intent, message_id: int) -> None:
+    """Take a message from whom it was given by its text alone: the answer says whose it is."""
+    mistaken = (
+        ledger.c.account_id == intent.wish.account_id,
+        ledger.c.conversation_id == intent.wish.conversation_id,
+        ledger.c.message_id == message_id,
+        ledger.c.intent_id != intent.intent_id,
+    )
+    values = {"state": IntentState.OUTCOME_UNKNOWN.value, "message_id": None, "proof": None, "settled_at": None}
+    connection.execute(sa.update(ledger).where(*mistaken).values(values))
+
+
+def _ended(state: IntentState, proof: Proof, error: str | None) -> dict[str, Any]:
+    if state is IntentState.OUTCOME_UNKNOWN:
+        return {"state": state.value, "error": error}
+    return {"state": state.value, "error": error, "proof": proof.value, "settled_at": _NOW}
+
+
+def said(wish: Wish) -> dict[str, Any]:
+    """Give what a wish is, as columns."""
+    return {
+        "account_id": wish.account_id,
+        "reservation_id": wish.reservation_id,
+        "conversation_id": wish.conversation_id,
+        "channel_type": wish.way.value,
+        "body": wish.body,
+        "body_hash": wish.body_hash,
+    }
+
+
+def _is(*states: IntentState) -> sa.ColumnElement[bool]:
+    # As constants, not parameters: only so does the planner see that an index of few rows has them all.
+    return ledger.c.state.in_([sa.literal_column(f"'{state.value}'") for state in states])
+
+
+def _read(connection: sa.Connection, *wanted: sa.ColumnElement[bool]) -> list[Intent]:
+    rows = connection.execute(sa.select(ledger).where(*wanted).order_by(ledger.c.intent_id))
+    return [as_intent(row) for row in rows]
+
+
+def move(
+    connection: sa.Connection,
+    intent_id: int,
+    states: Sequence[IntentState],
+    values: dict[str, Any],
+    *wanted: sa.ColumnElement[bool],
+) -> Intent | None:
+    """Move a row that is in one of these states; None when it is not."""
+    statement = sa.update(ledger).where(ledger.c.intent_id == intent_id, _is(*states), *wanted).values(values)
+    row = connection.execute(statement.returning(ledger)).one_or_none()
+    return None if row is None else as_intent(row)
+
+
+def as_intent(row: sa.Row[Any]) -> Intent:
+    """Give a row as a value."""
+    wish = Wish(
+        account_id=row.account_id,
+        reservation_id=row.reservation_id,
+        conversation_id=row.conversation_id,
+        way=Way(row.channel_type),
+        body=row.body,
+        key=row.idempotency_key,
+    )
+    kept: tuple[str, ...] = (
+        "attempt",
+        "owner",
+        "after_message_id",
+        "message_id",
+        "looks",
+        "looked_at",
+        "error",
+        "created_at",
+    )
+    kept += ("sending_at", "settled_at", "is_queued", "quiet_hours", "not_before_at")
+    return Intent(
+        intent_id=row.intent_id,
+        wish=wish,
+        body_hash=bytes(row.body_hash),
+        state=IntentState(row.state),
+        proof=None if row.proof is None else Proof(row.proof),
+        **{name: getattr(row, name) for name in kept},
+    )
+
+
+def _taken(intent_id: int) -> LeaseLost:
+    return LeaseLost(f"message {intent_id} was taken up by another process; this one sent nothing")

@@ -1,0 +1,153 @@
+"""What the tables know of a guest who is to be written to: the stay, its threads, and what is said in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from hostaway_sync.store.accounts import owner as account_owner
+from hostaway_sync.store.records import upsert
+from hostaway_sync.store.tables import accounts, conversation_messages, conversations, listings, reservations
+from hostaway_sync.store.tables import sent_messages as ledger
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from hostaway_sync.model.records import Page
+    from hostaway_sync.model.vocabulary import Vocabulary
+    from hostaway_sync.store.postgres.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """What is known of a reservation; `is_gone`: the source has it no longer."""
+
+    account_id: int
+    reservation_id: int
+    status: str | None
+    departure_date: date | None
+    is_gone: bool
+
+
+def stays(database: Database, reservation_id: int, account_id: int | None = None) -> list[Stay]:
+    """Give the reservations of this number, of all accounts that were not removed or of one."""
+    query = (
+        sa.select(
+            reservations.c.account_id,
+            reservations.c.id,
+            reservations.c.status,
+            reservations.c.departure_date,
+            reservations.c.missing_since.is_not(None),
+        )
+        .join_from(reservations, accounts, accounts.c.account_id == reservations.c.account_id)
+        .where(reservations.c.id == reservation_id, accounts.c.removed_at.is_(None))
+        .order_by(reservations.c.account_id)
+    )
+    if account_id is not None:
+        query = query.where(reservations.c.account_id == account_id)
+    return database.transaction(lambda connection: [Stay(*row) for row in connection.execute(query)])
+
+
+def threads(database: Database, account_id: int, reservation_id: int) -> list[int]:
+    """Give the conversations of a reservation, the one in which something was said last first."""
+    said_at = (
+        sa.select(sa.func.max(conversation_messages.c.sent_at))
+        .where(
+            conversation_messages.c.account_id == account_id,
+            conversation_messages.c.conversation_id == conversations.c.id,
+            conversation_messages.c.is_final,
+            conversation_messages.c.missing_since.is_(None),
+        )
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(conversations.c.id)
+        .where(
+            conversations.c.account_id == account_id,
+            conversations.c.reservation_id == reservation_id,
+            conversations.c.missing_since.is_(None),
+        )
+        .order_by(said_at.desc().nulls_last(), conversations.c.id.desc())
+    )
+    return database.transaction(lambda connection: list(connection.scalars(query)))
+
+
+def zone(database: Database, account_id: int, reservation_id: int, words: Vocabulary) -> str | None:
+    """Return the time zone of a reservation's listing, in the source's words; None where that is not known."""
+    query = (
+        sa.select(listings.c.raw_payload[words.time_zone].as_string())
+        .join_from(
+            reservations,
+            listings,
+            sa.and_(listings.c.account_id == reservations.c.account_id, listings.c.id == reservations.c.listing_id),
+        )
+        .where(reservations.c.account_id == account_id, reservations.c.id == reservation_id)
+    )
+    return database.transaction(lambda connection: connection.scalar(query))
+
+
+def last_from_guest(database: Database, account_id: int, conversation_id: int) -> str | None:
+    """Give the payload of what the guest wrote last in a thread; None: nothing yet."""
+    query = (
+        sa.select(_PAYLOAD)
+        .where(*_in_thread(account_id, conversation_id), conversation_messages.c.is_incoming)
+        .order_by(conversation_messages.c.sent_at.desc().nulls_last(), conversation_messages.c.id.desc())
+        .limit(1)
+    )
+    return database.transaction(lambda connection: connection.scalar(query))
+
+
+def said_after(connection: sa.Connection, account_id: int, conversation_id: int, after: int) -> list[str]:
+    """Give the payloads of what is in a thread with a higher id than this, by id."""
+    wanted = *_in_thread(account_id, conversation_id), conversation_messages.c.id > after
+    return list(connection.scalars(sa.select(_PAYLOAD).where(*wanted).order_by(conversation_messages.c.id)))
+
+
+def read_at(connection: sa.Connection, account_id: int, conversation_id: int) -> datetime | None:
+    """Give when the last whole reading of a thread began."""
+    query = sa.select(conversations.c.thread_read_at).where(
+        conversations.c.account_id == account_id, conversations.c.id == conversation_id
+    )
+    return connection.scalar(query)
+
+
+def turned(connection: sa.Connection, account_id: int) -> list[tuple[int, str]]:
+    """Give intents whose message is not as they say any more, with its payload: it waits, failed, or was sent."""
+    is_sent = conversation_messages.c.status == sa.literal_column("'sent'")
+    query = (
+        sa.select(ledger.c.intent_id, _PAYLOAD)
+        .join_from(
+            ledger,
+            conversation_messages,
+            sa.and_(
+                conversation_messages.c.account_id == ledger.c.account_id,
+                conversation_messages.c.id == ledger.c.message_id,
+            ),
+        )
+        .where(ledger.c.account_id == account_id, (ledger.c.state == sa.literal_column("'sent'")) != is_sent)
+        .order_by(ledger.c.intent_id)
+    )
+    return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def file(connection: sa.Connection, account_id: int, page: Page) -> None:
+    """Store a page that was read beside any run.
+
+    Raises:
+        AccountError: the account was disabled or removed.
+    """
+    owner = account_owner.current(connection, account_id, page.shape.resource)
+    upsert.write_page(connection, owner, page, is_listed=False)
+
+
+_PAYLOAD: sa.ColumnElement[Any] = sa.cast(conversation_messages.c.raw_payload, sa.Text)
+
+
+def _in_thread(account_id: int, conversation_id: int) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        conversation_messages.c.account_id == account_id,
+        conversation_messages.c.conversation_id == conversation_id,
+        conversation_messages.c.missing_since.is_(None),
+    )

@@ -1,0 +1,3 @@
+"""The way to PostgreSQL: connections, transactions, and what the driver's errors mean."""
+
+from __future__ import annotations

@@ -1,0 +1,57 @@
+"""Which sessions have a table of ours, for the sentence of a command that waited for it in vain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from hostaway_sync.store.identifiers import quote_identifier
+
+if TYPE_CHECKING:
+    from hostaway_sync.store.postgres.database import Database
+
+# A table that a transaction has made and not committed has no row in pg_class yet.
+_OF_ANY: Final = """
+SELECT DISTINCT l.pid, a.usename AS role
+FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid LEFT JOIN pg_class AS c ON c.oid = l.relation
+WHERE l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND l.relation IS NOT NULL AND (c.oid IS NULL OR c.relnamespace = to_regnamespace(:schema))
+    AND l.pid <> pg_backend_pid()
+ORDER BY l.pid LIMIT 5
+"""
+_OF_ONE_TO_WRITE: Final = """
+SELECT DISTINCT l.pid, a.usename AS role
+FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
+WHERE l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND l.relation = to_regclass(:table) AND l.mode <> 'AccessShareLock' AND l.pid <> pg_backend_pid()
+ORDER BY l.pid LIMIT 5
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TableUsers:
+    """Sessions, in words.
+
+    Attributes:
+        sessions: which they are.
+        way_out: how to end them, to be put after "wait until that ends".
+    """
+
+    sessions: str
+    way_out: str
+
+
+def found(database: Database, table: str | None = None) -> TableUsers:
+    """Return who has any table of ours in any way, or one table in more than reading."""
+    schema = quote_identifier(database.schema)
+    wanted = {"schema": schema} if table is None else {"table": f"{schema}.{table}"}
+    query = sa.text(_OF_ANY if table is None else _OF_ONE_TO_WRITE)
+    rows = database.transaction(lambda connection: connection.execute(query, wanted).all())
+    sessions = ", ".join(f"session {row.pid} of role {row.role!r}" for row in rows)
+    ends = "; ".join(f"SELECT pg_terminate_backend({row.pid})" for row in rows)
+    return TableUsers(
+        sessions or "a session that has ended just now",
+        f", or end it with `{ends}`" if ends else "",
+    )

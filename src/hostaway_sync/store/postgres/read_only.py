@@ -1,0 +1,45 @@
+"""Questions to the mirror in plain SQL, answered without the means to change anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from hostaway_sync.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hostaway_sync.store.postgres.database import Database
+
+_DENIED: Final = "42501"
+_WOULD_WRITE: Final = "25006"
+
+
+def read_only(database: Database, query: str) -> tuple[list[str], list[Sequence[object]]]:
+    """Return column names and rows of `query`, whose unqualified names are the mirror's tables.
+
+    Raises:
+        UsageError: it is no question to these tables.
+        StoreError: it would write, or this user may not ask it.
+    """
+
+    def read(connection: sa.Connection) -> tuple[list[str], list[Sequence[object]]]:
+        connection.execute(sa.text("SET TRANSACTION READ ONLY"))
+        connection.execute(sa.select(sa.func.set_config("search_path", database.schema, True)))  # noqa: FBT003  (it takes no keyword)
+        try:
+            result = connection.exec_driver_sql(query)
+        except sa.exc.ProgrammingError as error:
+            if getattr(error.orig, "sqlstate", None) == _DENIED:
+                raise
+            raise UsageError(f"the question cannot be answered: {str(error.orig).splitlines()[0]}") from error
+        except sa.exc.InternalError as error:
+            if getattr(error.orig, "sqlstate", None) != _WOULD_WRITE:
+                raise
+            raise StoreError(
+                f"the question would write, and may only read: {str(error.orig).splitlines()[0]}"
+            ) from error
+        return list(result.keys()), [tuple(row) for row in result]
+
+    return database.transaction(read)

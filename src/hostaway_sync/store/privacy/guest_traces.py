@@ -1,0 +1,50 @@
+"""By which texts a guest can be known where no id is, and how these may be written.
+
+A first name alone names many; so does a town. What names one person is told by the names of fields.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from string import ascii_lowercase, ascii_uppercase
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from hostaway_sync.model.records import Resource
+from hostaway_sync.safe_text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hostaway_sync.model.vocabulary import Vocabulary
+
+_SHORTEST: Final = 5
+_SHORTEST_NUMBER: Final = 7
+_SMALL: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
+
+
+def of_payload(payload: str, words: Vocabulary) -> set[str]:
+    """Return the texts that name one person in a reservation or a conversation, and in its copy of a reservation."""
+    document = msgspec.json.decode(payload)
+    copy = words.copies.get(Resource.RESERVATIONS)
+    places = [document, document.get(copy)] if isinstance(document, dict) else []
+    found = {_joined(place, names) for place in places if isinstance(place, dict) for names in words.naming}
+    found |= {re.sub(r"[^0-9]", "", one) for one in found if re.fullmatch(r"[0-9 ()/.+-]*", one)}
+    return {one for one in found if len(one) >= (_SHORTEST_NUMBER if one.isdecimal() else _SHORTEST)}
+
+
+def spellings(texts: Iterable[str]) -> set[str]:
+    """Return how texts may stand in a column, in small letters of ASCII: in JSON, in other letters, as seen."""
+    forms: set[str] = set()
+    for text in texts:
+        for one in (text, text.strip(), visible(text), text.lower(), text.upper(), text.title()):
+            forms |= {one, *(json.dumps(one, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False))}
+    return {one.translate(_SMALL) for one in forms if len(one) >= _SHORTEST}
+
+
+def _joined(place: dict[str, Any], names: str) -> str:
+    values = [place.get(name) for name in names.split()]
+    whole = all(isinstance(value, str | int) and value for value in values)
+    return " ".join(str(value).strip() for value in values) if whole else ""

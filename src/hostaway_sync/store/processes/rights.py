@@ -1,0 +1,118 @@
+"""Rights that one process of all has at a time: rows of a table that no reader of the database may lock.
+
+PostgreSQL lets every role that may log in take any advisory lock, and shows the names of all. A row can be locked only
+by a role that may change it, and these rows only by the writer. A right is had in one of two ways:
+
+`hold`     until the end of a transaction: the row is locked
+`claim`    until it is given back: the row names its owner, who renews it; it ends by itself when that owner dies
+
+For one release `old_locks` excludes programs of the last one, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from hostaway_sync.store.processes import last_release_locks
+from hostaway_sync.store.processes.names import has_died
+from hostaway_sync.store.tables import rights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+# How long a claim is good for without being renewed, as long as a lease.
+LIFE: Final = timedelta(seconds=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claimed right.
+
+    Attributes:
+        owner: the process that has it, as `this_process` named it.
+        expires_at: until then, unless it is renewed.
+        is_expired: whether that moment has passed.
+    """
+
+    owner: str
+    expires_at: datetime
+    is_expired: bool
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether another process may have the right: its owner surely died, or has not renewed it in time."""
+        return self.is_expired or has_died(self.owner)
+
+
+def hold(connection: sa.Connection, right: str, *, shared: bool = False) -> None:
+    """Have a right until the transaction of `connection` ends; waits for the process that has it.
+
+    Args:
+        connection: in a transaction, whose `lock_timeout` ends the wait.
+        right: its name.
+        shared: several may have it at once, and exclude those that want it alone.
+
+    Raises:
+        StoreBusy: a program of the last release has it, and did not give it back in time.
+    """
+    itself = sa.select(rights.c.name).where(rights.c.name == right).with_for_update(read=shared)
+    while connection.scalar(itself) is None:
+        # Only the first time, and then those that share it wait, too. On this connection: another one of the pool would
+        # never be free where all others are in transactions that want one as well.
+        connection.execute(insert(rights).values(name=right).on_conflict_do_nothing())
+    last_release_locks.hold(connection, last_release_locks.named(schema_of(connection), right), shared=shared)
+
+
+def claim(connection: sa.Connection, right: str, owner: str) -> bool:
+    """Have `owner` own a right, unless a living process does; say whether it does."""
+    found = standing(connection, right)
+    if found is not None and found.owner != owner and not found.has_ended:
+        return False
+    values = {"owner": owner, "expires_at": sa.func.clock_timestamp() + LIFE}
+    # As it was seen, or not at all: another process may be faster.
+    is_as_seen = sa.and_(
+        rights.c.owner.is_not_distinct_from(found and found.owner),
+        rights.c.expires_at.is_not_distinct_from(found and found.expires_at),
+    )
+    statement = insert(rights).values(name=right, **values)
+    statement = statement.on_conflict_do_update(index_elements=[rights.c.name], set_=values, where=is_as_seen)
+    return connection.scalar(statement.returning(rights.c.name)) is not None
+
+
+def renew(connection: sa.Connection, claimed: Mapping[str, str]) -> None:
+    """Let claims live on, by their names and owners; one that another process took over stays that one's."""
+    for right, owner in claimed.items():
+        statement = sa.update(rights).where(rights.c.name == right, rights.c.owner == owner)
+        connection.execute(statement.values(expires_at=sa.func.clock_timestamp() + LIFE))
+
+
+def give_back(connection: sa.Connection, right: str, owner: str) -> None:
+    """End a claim, if it is still `owner`'s."""
+    connection.execute(sa.delete(rights).where(rights.c.name == right, rights.c.owner == owner))
+
+
+def forget(connection: sa.Connection, names: Iterable[str]) -> None:
+    """Delete the rows of rights to what is no more."""
+    connection.execute(sa.delete(rights).where(rights.c.name.in_(list(names)), rights.c.owner.is_(None)))
+
+
+def standing(connection: sa.Connection, right: str) -> Claim | None:
+    """Return who claims a right; None: no process does."""
+    now = sa.func.clock_timestamp()
+    # No renewal lies so far ahead: it was made while the database's clock was ahead, and would be good for too long.
+    is_expired = sa.or_(rights.c.expires_at <= now, rights.c.expires_at > now + 2 * LIFE).label("is_expired")
+    query = sa.select(rights.c.owner, rights.c.expires_at, is_expired).where(rights.c.name == right)
+    row = connection.execute(query.where(rights.c.owner.is_not(None))).one_or_none()
+    return None if row is None else Claim(row.owner, row.expires_at, row.is_expired)
+
+
+def schema_of(connection: sa.Connection) -> str:
+    """Return where the tables of a connection are."""
+    schema: str = connection.get_execution_options()["schema_translate_map"][None]
+    return schema

@@ -1,0 +1,32 @@
+"""Counts the rows that are doubted, for whoever looks at all accounts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from hostaway_sync.model.doubts import Doubt, Doubts
+from hostaway_sync.model.records import Resource
+from hostaway_sync.store.records import setbacks, suspicions
+from hostaway_sync.store.tables import setbacks as setbacks_table
+from hostaway_sync.store.tables import suspicions as suspicions_table
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+
+def doubts(connection: sa.Connection, account_id: int | None) -> defaultdict[int, Doubts]:
+    """Give the doubts of each account, or of one; of an account without any there are none."""
+    suspected = suspicions.standing(), suspicions_table
+    set_back = setbacks.standing(), setbacks_table
+    found: list[dict[int, dict[Resource, Doubt]]] = []
+    for query, table in (suspected, set_back):
+        by_account: dict[int, dict[Resource, Doubt]] = {}
+        wanted = query if account_id is None else query.where(table.c.account_id == account_id)
+        for row in connection.execute(wanted):
+            by_account.setdefault(row.account_id, {})[Resource(row.resource)] = Doubt(row.rows, row.since)
+        found.append(by_account)
+    accounts = {*found[0], *found[1]}
+    return defaultdict(
+        Doubts, {number: Doubts(found[0].get(number, {}), found[1].get(number, {})) for number in accounts}
+    )

@@ -1,0 +1,277 @@
+"""Which threads must be read, written down where a crash, a second process or another day finds it.
+
+    reservation moved ──→ its conversations are due            (none known yet: it is due itself, to be looked up)
+    conversation moved or new ──→ due
+    sweep: never read whole, not for long, or a message whose time has passed ──→ due
+    read whole ──→ no longer due, unless it was marked again since that reading began, or has lost messages
+    these proven to be gone, or to be there ──→ no longer due
+
+Marks carry the moment at which the request was granted that showed the move, so that "since" has one clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+
+from hostaway_sync.model.records import Resource
+from hostaway_sync.store.tables import conversation_messages, conversations, listings, reservations, walk_pages
+from hostaway_sync.store.tables.metadata import Timestamp
+from hostaway_sync.store.time_marks import at_latest_now, known
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+    from hostaway_sync.store.postgres.database import Database
+
+# Threads that were read on one day do not all come up again on one other day.
+_EARLIEST_SHARE = 0.75
+_NEVER_READ = "messages: thread never read whole"
+_TIME_PASSED = "messages: thread with one that waited for a time which has passed"
+_NOT_FOR_LONG = "messages: thread not read whole for long"
+_MOVED = "messages: thread due, something moved at "
+
+
+def pass_on(connection: sa.Connection, account_id: int, reservation_ids: Sequence[int]) -> None:
+    """Mark the known conversations of reservations that are due; those without any stay due themselves."""
+    of_due = (
+        conversations.c.account_id == account_id,
+        conversations.c.reservation_id == reservations.c.id,
+        reservations.c.account_id == account_id,
+        reservations.c.id == _any(reservation_ids),
+        reservations.c.thread_due_at.is_not(None),
+    )
+    later = sa.func.greatest(at_latest_now(conversations.c.thread_due_at), at_latest_now(reservations.c.thread_due_at))
+    connection.execute(sa.update(conversations).where(*of_due).values(thread_due_at=later))
+    known = sa.exists().where(
+        conversations.c.account_id == account_id, conversations.c.reservation_id == reservations.c.id
+    )
+    connection.execute(
+        sa.update(reservations)
+        .where(
+            reservations.c.account_id == account_id,
+            reservations.c.id == _any(reservation_ids),
+            reservations.c.thread_due_at.is_not(None),
+            known,
+        )
+        .values(thread_due_at=None)
+    )
+
+
+def take_over(connection: sa.Connection, account_id: int, conversation_ids: Sequence[int]) -> None:
+    """Let conversations that were stored carry the mark of their reservation."""
+    of_them = sa.select(conversations.c.reservation_id).where(
+        conversations.c.account_id == account_id, conversations.c.id == _any(conversation_ids)
+    )
+    due = sa.select(reservations.c.id).where(
+        reservations.c.account_id == account_id,
+        reservations.c.thread_due_at.is_not(None),
+        reservations.c.id.in_(of_them),
+    )
+    pass_on(connection, account_id, connection.scalars(due).all())
+
+
+def looked_up(connection: sa.Connection, account_id: int, reservation_id: int | None, *, began_at: datetime) -> None:
+    """Take away the mark of a reservation, or of all, whose conversations were listed whole since `began_at`."""
+    # Only rows that have a mark: any other would be rewritten for nothing, and there may be a million.
+    is_marked = reservations.c.thread_due_at.is_not(None)
+    wanted = [reservations.c.account_id == account_id, is_marked, ~_was_marked_since(reservations, began_at)]
+    if reservation_id is not None:
+        wanted.append(reservations.c.id == reservation_id)
+    connection.execute(sa.update(reservations).where(*wanted).values(thread_due_at=None))
+
+
+def thread_read(
+    connection: sa.Connection, account_id: int, conversation_id: int, *, began_at: datetime, met: Collection[int]
+) -> None:
+    """Take away the mark of a thread that was read whole, unless it was set again since that reading began.
+
+    A thread that has lost messages, which were not `met` then, stays due until they are proven to be gone.
+    """
+    lost = sa.exists().where(
+        conversation_messages.c.account_id == account_id,
+        conversation_messages.c.conversation_id == conversation_id,
+        conversation_messages.c.missing_since.is_(None),
+        ~sa.func.coalesce(known(conversation_messages.c.observed_at) >= began_at, sa.false()),
+        conversation_messages.c.id != sa.func.all(sa.literal(list(met), sa.ARRAY(sa.BigInteger))),
+    )
+    again = sa.case(
+        (_was_marked_since(conversations, began_at), conversations.c.thread_due_at),
+        (lost, sa.literal(began_at, Timestamp)),
+    )
+    connection.execute(
+        sa.update(conversations)
+        .where(conversations.c.account_id == account_id, conversations.c.id == conversation_id)
+        .values(thread_read_at=sa.func.greatest(known(conversations.c.thread_read_at), began_at), thread_due_at=again)
+    )
+
+
+def mark(connection: sa.Connection, account_id: int, conversation_id: int) -> None:
+    """Mark a thread as due now: what was said in it by us must be seen there."""
+    connection.execute(
+        sa.update(conversations)
+        .where(conversations.c.account_id == account_id, conversations.c.id == conversation_id)
+        .values(thread_due_at=sa.func.greatest(known(conversations.c.thread_due_at), sa.func.clock_timestamp()))
+    )
+
+
+def proven(connection: sa.Connection, account_id: int, conversation_ids: Sequence[int]) -> None:
+    """Take away the marks of threads which stayed due only until the messages they had lost were asked for."""
+    connection.execute(
+        sa.update(conversations)
+        .where(
+            conversations.c.account_id == account_id,
+            conversations.c.id == _any(conversation_ids),
+            ~_was_marked_since(conversations, known(conversations.c.thread_read_at)),
+        )
+        .values(thread_due_at=None)
+    )
+
+
+def mark_for_sweep(connection: sa.Connection, account_id: int, *, whole_after: timedelta) -> None:
+    """Mark what no stamp tells of: threads not read whole for long, and those with a message whose time has passed."""
+    connection.execute(
+        sa.update(conversations)
+        .where(
+            conversations.c.account_id == account_id,
+            conversations.c.thread_due_at.is_(None),
+            conversations.c.missing_since.is_(None),
+            sa.or_(known(conversations.c.thread_read_at).is_(None), _is_old(whole_after), waits(account_id)),
+        )
+        .values(thread_due_at=sa.func.now())
+    )
+
+
+def threads(
+    database: Database, account_id: int, listed_by: UUID | None, *, whole_after: timedelta | None
+) -> dict[str, list[int]]:
+    """Give the conversations that are due, by the reason why; with `listed_by` only those that this run has listed.
+
+    A conversation that a whole list left out is gone, and what its thread answers then is not known. The reasons are
+    what holds now: a mark does not say who made it. With `whole_after` those of a sweep are among them.
+    """
+    why = _why(account_id, whole_after)
+    ids = sa.func.array_agg(aggregate_order_by(conversations.c.id, conversations.c.id))
+    query = sa.select(why, ids.label("ids"))
+    query = query.where(*_is_marked(conversations, account_id)).group_by(why).order_by(why)
+    if listed_by is not None:
+        listed = sa.func.unnest(walk_pages.c.record_keys).table_valued("id", name="listed").render_derived()
+        query = query.where(
+            conversations.c.id.in_(
+                sa.select(listed.c.id)
+                .select_from(walk_pages.join(listed, sa.true()))
+                .where(walk_pages.c.run_id == listed_by, walk_pages.c.resource == Resource.CONVERSATIONS.value)
+            )
+        )
+    return database.transaction(lambda connection: {row.why: row.ids for row in connection.execute(query)})
+
+
+def lookups(database: Database, account_id: int) -> list[int]:
+    """Give the reservations that are due and of which no conversation is known."""
+    query = _marked(reservations, account_id)
+    return database.transaction(lambda connection: list(connection.scalars(query)))
+
+
+@dataclass(frozen=True, slots=True)
+class Hanging:
+    """What hangs on a reservation.
+
+    Attributes:
+        listing_is_known: whether there is a row of its listing, be it missing at the source.
+        is_lookup: it is due, and none of its conversations is known.
+        threads: its conversations that are due.
+    """
+
+    listing_is_known: bool
+    is_lookup: bool
+    threads: list[int]
+
+
+def hanging_on(database: Database, account_id: int, listing_ids: Mapping[int, int | None]) -> dict[int, Hanging]:
+    """Give what hangs on reservations, by their ids, in one question: it is asked for every delivery.
+
+    Args:
+        database: with the tables.
+        account_id: whose.
+        listing_ids: the listing of each of the reservations.
+    """
+    ids = [_bigints(listing_ids), _bigints(listing_ids.values())]
+    asked = sa.func.unnest(*ids).table_valued("id", "listing_id", name="asked").render_derived()
+    of_it = conversations.c.reservation_id == asked.c.id
+    is_its_listing = (listings.c.account_id == account_id, listings.c.id == asked.c.listing_id)
+    query = sa.select(
+        asked.c.id,
+        sa.exists().where(*is_its_listing).correlate(asked).label("listing_is_known"),
+        _marked(reservations, account_id).where(reservations.c.id == asked.c.id).exists().label("is_lookup"),
+        sa.func.array(_marked(conversations, account_id).where(of_it).scalar_subquery()).label("threads"),
+    )
+    rows = database.transaction(lambda connection: connection.execute(query).all(), is_one_statement=True)
+    return {row.id: Hanging(row.listing_is_known, row.is_lookup, row.threads) for row in rows}
+
+
+def threads_of(database: Database, account_id: int, reservation_id: int) -> list[int]:
+    """Give the conversations of a reservation that are due."""
+    query = _marked(conversations, account_id).where(conversations.c.reservation_id == reservation_id)
+    return database.transaction(lambda connection: list(connection.scalars(query)), is_one_statement=True)
+
+
+def conversations_of(database: Database, account_id: int, reservation_ids: Sequence[int]) -> dict[int, list[int]]:
+    """Give the known conversations of each of these reservations that has one."""
+    query = sa.select(conversations.c.reservation_id, conversations.c.id).where(
+        conversations.c.account_id == account_id, conversations.c.reservation_id == _any(reservation_ids)
+    )
+    found: dict[int, list[int]] = {}
+    for row in database.transaction(lambda connection: connection.execute(query).all()):
+        found.setdefault(row.reservation_id, []).append(row.id)
+    return found
+
+
+def _marked(table: sa.Table, account_id: int) -> sa.Select[int]:
+    return sa.select(table.c.id).where(*_is_marked(table, account_id)).order_by(table.c.id)
+
+
+def _is_marked(table: sa.Table, account_id: int) -> tuple[sa.ColumnElement[bool], ...]:
+    return table.c.account_id == account_id, table.c.thread_due_at.is_not(None), table.c.missing_since.is_(None)
+
+
+def _why(account_id: int, whole_after: timedelta | None) -> sa.Label[str]:
+    since = sa.func.to_char(sa.func.timezone("UTC", at_latest_now(conversations.c.thread_due_at)), "YYYY-MM-DD HH24:MI")
+    cases: list[tuple[sa.ColumnElement[bool], str]] = [(known(conversations.c.thread_read_at).is_(None), _NEVER_READ)]
+    if whole_after is not None:
+        cases += [(waits(account_id), _TIME_PASSED), (_is_old(whole_after), _NOT_FOR_LONG)]
+    return sa.case(*cases, else_=sa.func.concat(_MOVED, since)).label("why")
+
+
+def _was_marked_since(table: sa.Table, moment: Any) -> sa.ColumnElement[bool]:  # noqa: ANN401  (a time, or a column)
+    """Whether a mark was set after a moment; of one from the future that is not so, or it would never be taken away."""
+    return sa.func.coalesce(known(table.c.thread_due_at) > moment, sa.false())
+
+
+def waits(account_id: int) -> sa.ColumnElement[bool]:
+    """Say of a conversation whether it holds an unsent message whose time has passed."""
+    return sa.exists().where(
+        conversation_messages.c.account_id == account_id,
+        conversation_messages.c.conversation_id == conversations.c.id,
+        conversation_messages.c.is_final.is_(False),
+        conversation_messages.c.missing_since.is_(None),
+        sa.or_(conversation_messages.c.sent_at.is_(None), conversation_messages.c.sent_at < sa.func.now()),
+    )
+
+
+def _is_old(whole_after: timedelta) -> sa.ColumnElement[bool]:
+    share = _EARLIEST_SHARE + (1 - _EARLIEST_SHARE) * sa.func.mod(sa.func.abs(conversations.c.id), 256) / 256.0
+    age = sa.func.extract("epoch", sa.func.now() - known(conversations.c.thread_read_at))
+    return age > whole_after.total_seconds() * share
+
+
+def _bigints(numbers: Iterable[int | None]) -> sa.ColumnElement[Any]:
+    return sa.literal(list(numbers), sa.ARRAY(sa.BigInteger))
+
+
+def _any(ids: Sequence[int]) -> sa.ColumnElement[int]:
+    return sa.func.any(sa.literal(list(ids), sa.ARRAY(sa.BigInteger)))

@@ -1,0 +1,147 @@
+"""Received records as rows of a statement, and which of a received and a stored one is newer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from hostaway_sync.model.records import Change
+from hostaway_sync.model.timestamps import LAG, is_believable
+from hostaway_sync.store.records import observations
+from hostaway_sync.store.tables import Timestamp
+from hostaway_sync.store.time_marks import known
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from hostaway_sync.model.records import Owner, Page, Record, Shape
+
+# In JSON text: up to the string's end, an escape or a space, so that what is left is still JSON.
+_URL_WITH_QUERY = r'(https?://[^"\\\s?]*)\?[^"\\\s]*'
+# A stamp from further ahead says nothing about the order of two readings: no later change of the row would ever count
+# as newer.
+CLOCKS_DIFFER = LAG
+OF_ACCOUNT = sa.bindparam("of_account", type_=sa.BigInteger)
+ASKED_AT = sa.bindparam("asked_at", type_=Timestamp)
+
+
+def parameters(owner: Owner, page: Page, records: Sequence[Record]) -> Mapping[str, Any]:
+    """Give what `received_rows` turns into rows, and what else a statement about them may ask for."""
+    return {
+        "of_account": owner.account_id,
+        "of_customer": owner.customer_id,
+        "asked_at": page.observed_at,
+        "asked_ats": [page.observed(record.id) for record in records],
+        "ids": [record.id for record in records],
+        "hashes": [record.payload_hash for record in records],
+        "stamps": [_believable(record.source_updated_at, page.observed_at) for record in records],
+        "payloads": [record.payload for record in records],
+        "activitys": [record.activity for record in records],
+        **{f"{name}s": [record.columns.get(name) for record in records] for name in page.shape.columns},
+    }
+
+
+def _believable(stamp: datetime | None, asked_at: datetime) -> datetime | None:
+    """Leave out a stamp from the future."""
+    return None if stamp is None or not is_believable(stamp, asked_at) else stamp
+
+
+def received_rows(table: sa.Table, shape: Shape) -> sa.CTE:
+    """Turn the parameters, one array a column, into rows."""
+    types: dict[str, tuple[str, sa.types.TypeEngine[Any]]] = {
+        "id": ("ids", sa.BigInteger()),
+        "asked_at": ("asked_ats", table.c.observed_at.type),
+        "payload_hash": ("hashes", sa.LargeBinary()),
+        "source_updated_at": ("stamps", table.c.source_updated_at.type),
+        "payload": ("payloads", sa.Text()),
+        **{name: (f"{name}s", table.c[name].type) for name in typed(table, shape)},
+    }
+    arrays = [sa.cast(sa.bindparam(parameter), sa.ARRAY(kind)) for parameter, kind in types.values()]
+    names = [sa.column(name, kind) for name, (_, kind) in types.items()]
+    rows = sa.func.unnest(*arrays).table_valued(*names, name="rows").render_derived()
+    selected = [rows.c[name] for name in types if name != "payload"]
+    raw_payload = sa.cast(rows.c.payload, JSONB).label("raw_payload")
+    return sa.select(*selected, raw_payload).cte("incoming")
+
+
+def comparable(payload: sa.ColumnElement[Any], shape: Shape) -> sa.ColumnElement[Any]:
+    """Leave out of a payload what says nothing about the object: volatile keys, and queries of signed URLs."""
+    hidden = [*shape.volatile, *shape.signed]
+    kept: sa.ColumnElement[Any] = payload.op("-")(sa.cast(hidden, sa.ARRAY(sa.Text))) if hidden else payload
+    for key in shape.signed:
+        value = sa.cast(payload.op("->")(sa.literal_column(f"'{key}'")), sa.Text)
+        unsigned = sa.cast(sa.func.regexp_replace(value, _URL_WITH_QUERY, r"\1", "g"), JSONB)
+        kept = kept.op("||")(sa.func.jsonb_build_object(sa.literal_column(f"'{key}'"), unsigned))
+    return kept
+
+
+def was_asked_later(old: Any, asked_at: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:  # noqa: ANN401  (a column collection)
+    """Whether an answer was asked for after the row's own; a moment from the future is none."""
+    return sa.func.coalesce(known(old.observed_at) < asked_at, sa.true())
+
+
+def is_newer(shape: Shape, new: Any, old: Any, asked_later: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:  # noqa: ANN401  (two column collections)
+    """Whether a received record may replace its row.
+
+    The source's stamp decides; where it cannot, the later request does. A row that is gone comes back with any answer
+    that is newer than the proof: the source has it again, whatever its stamp says.
+    """
+    if not shape.is_ordered_by_stamp:
+        return asked_later
+    undecided = sa.or_(
+        new.source_updated_at == old.source_updated_at,
+        new.source_updated_at.is_(None),
+        old.source_updated_at.is_(None),
+        old.missing_since.is_not(None),
+    )
+    return sa.case(
+        (undecided, asked_later),
+        else_=sa.func.coalesce(new.source_updated_at > old.source_updated_at, sa.false()),
+    )
+
+
+def verdicts(table: sa.Table, shape: Shape, incoming: sa.CTE, *, locking: bool) -> sa.CTE:
+    """Decide row by row what becomes of received records."""
+    asked_later = sa.and_(
+        was_asked_later(table.c, incoming.c.asked_at),
+        ~observations.was_seen_after(table, shape.resource, OF_ACCOUNT, incoming.c.asked_at),
+    )
+    joined = (
+        sa.select(
+            table.c.id,
+            table.c.missing_since.is_not(None).label("was_missing"),
+            asked_later.label("was_asked_later"),
+            is_newer(shape, incoming.c, table.c, asked_later).label("is_newer"),
+            (comparable(table.c.raw_payload, shape) == comparable(incoming.c.raw_payload, shape)).label("is_same"),
+        )
+        .join_from(table, incoming, table.c.id == incoming.c.id)
+        .where(table.c.account_id == OF_ACCOUNT)
+        .order_by(table.c.id)
+    )
+    old = (joined.with_for_update(of=table) if locking else joined).cte("old")
+    change = sa.case(
+        (old.c.id.is_(None), sa.literal_column(f"'{Change.INSERTED}'")),
+        (sa.and_(old.c.is_same, ~old.c.was_missing), sa.literal_column(f"'{Change.UNCHANGED}'")),
+        (~old.c.is_newer, sa.literal_column(f"'{Change.STALE}'")),
+        else_=sa.literal_column(f"'{Change.UPDATED}'"),
+    )
+    # It was asked for later, and only its stamp makes it older.
+    went_back = sa.and_(~old.c.is_same, ~old.c.is_newer, old.c.was_asked_later)
+    return (
+        sa.select(
+            incoming,
+            change.label("change"),
+            old.c.is_newer,
+            sa.func.coalesce(went_back, sa.false()).label("went_back"),
+        )
+        .select_from(incoming.outerjoin(old, old.c.id == incoming.c.id))
+        .cte("verdicts")
+    )
+
+
+def typed(table: sa.Table, shape: Shape) -> tuple[str, ...]:
+    """Give the columns that are read out of a record's payload."""
+    return (*shape.columns, "activity") if "activity" in table.c else shape.columns

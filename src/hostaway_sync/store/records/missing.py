@@ -1,0 +1,146 @@
+"""Rows that the source no longer lists: found by a whole walk, marked only once their absence is proven."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from hostaway_sync.model.records import Resource
+from hostaway_sync.store.tables import MIRRORED, conversation_messages, conversations, walk_pages, watermarks
+from hostaway_sync.store.time_marks import is_within, known
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Unlisted:
+    """A row that a whole walk left out.
+
+    Attributes:
+        id: the row's id.
+        parent: the conversation of a message.
+        since: start of the first whole walk that left it out; None when this one is the first.
+    """
+
+    id: int
+    parent: int | None
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What a walk has met of a resource, and when the run began that finished it."""
+
+    walk_id: UUID
+    account_id: int
+    resource: Resource
+    began_at: datetime
+
+
+def unlisted(connection: sa.Connection, walk: Walk) -> list[Unlisted]:
+    """Give the live rows that nobody met since a whole walk began; of messages, those in threads it read whole."""
+    table = MIRRORED[walk.resource]
+    is_message = walk.resource is Resource.MESSAGES
+    parent = table.c.conversation_id if is_message else sa.null()
+    query = sa.select(table.c.id, parent.label("parent"), known(table.c.unlisted_since)).where(
+        table.c.account_id == walk.account_id,
+        table.c.missing_since.is_(None),
+        # Somebody read it by itself since this run began: it was there.
+        sa.func.coalesce(known(table.c.observed_at) < walk.began_at, sa.true()),
+        ~_was_met(walk, table),
+    )
+    if is_message:
+        read = sa.select(conversations.c.id).where(
+            conversations.c.account_id == walk.account_id, known(conversations.c.thread_read_at) >= walk.began_at
+        )
+        query = query.where(conversation_messages.c.conversation_id.in_(read))
+    return [Unlisted(*row) for row in connection.execute(query.order_by(table.c.id))]
+
+
+def live(connection: sa.Connection, account_id: int, resource: Resource) -> int:
+    """Count the rows that are not missing."""
+    table = MIRRORED[resource]
+    query = sa.select(sa.func.count()).where(table.c.account_id == account_id, table.c.missing_since.is_(None))
+    return int(connection.execute(query).scalar_one())
+
+
+def marked_lately(connection: sa.Connection, account_id: int, resource: Resource, *, within: timedelta) -> int:
+    """Count the rows that were marked missing within so long, whatever found them, since a person accepted others.
+
+    Messages that went with their conversation do not count: nobody found them missing.
+    """
+    table = MIRRORED[resource]
+    accepted = sa.select(known(watermarks.c.accepted_at)).where(
+        watermarks.c.account_id == account_id, watermarks.c.resource == resource.value
+    )
+    query = sa.select(sa.func.count()).where(
+        table.c.account_id == account_id,
+        is_within(table.c.missing_since, within),
+        sa.func.coalesce(table.c.missing_since > accepted.scalar_subquery(), sa.true()),
+    )
+    if resource is Resource.MESSAGES:
+        query = query.where(
+            ~sa.exists().where(
+                conversations.c.account_id == account_id,
+                conversations.c.id == conversation_messages.c.conversation_id,
+                conversations.c.missing_since.is_not(None),
+            )
+        )
+    return int(connection.execute(query).scalar_one())
+
+
+def accept(connection: sa.Connection, account_id: int, resource: Resource) -> None:
+    """Take down that a person accepts what was marked missing until now."""
+    statement = insert(watermarks).values(
+        account_id=account_id, resource=resource.value, accepted_at=sa.func.clock_timestamp()
+    )
+    values = {"accepted_at": statement.excluded.accepted_at}
+    connection.execute(statement.on_conflict_do_update(index_elements=["account_id", "resource"], set_=values))
+
+
+def note(
+    connection: sa.Connection, walk: Walk, rows: list[Unlisted], *, met: sa.ColumnElement[bool] | None = None
+) -> None:
+    """Remember since when rows are unlisted, and forget it of those that were met again.
+
+    `met` says which rows those are, where the walk noted none itself.
+    """
+    table = MIRRORED[walk.resource]
+    of_account = table.c.account_id == walk.account_id
+    again = sa.and_(of_account, table.c.unlisted_since.is_not(None), _was_met(walk, table) if met is None else met)
+    connection.execute(sa.update(table).where(again).values(unlisted_since=None))
+    first = [row.id for row in rows if row.since is None]
+    is_first = table.c.id == sa.func.any(sa.literal(first, sa.ARRAY(sa.BigInteger)))
+    connection.execute(sa.update(table).where(of_account, is_first).values(unlisted_since=walk.began_at))
+
+
+def mark(connection: sa.Connection, account_id: int, resource: Resource, row_id: int) -> None:
+    """Mark a row as missing since now; with a conversation go its messages, which nobody lists any more."""
+    _mark(connection, MIRRORED[resource], MIRRORED[resource].c.id == row_id, account_id)
+    if resource is Resource.CONVERSATIONS:
+        _mark(connection, conversation_messages, conversation_messages.c.conversation_id == row_id, account_id)
+
+
+def _mark(connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[bool], account_id: int) -> None:
+    # What was asked for before this moment and is written later must not bring the row back.
+    connection.execute(
+        sa.update(table)
+        .where(table.c.account_id == account_id, table.c.missing_since.is_(None), which)
+        .values(missing_since=sa.func.now(), observed_at=sa.func.greatest(known(table.c.observed_at), sa.func.now()))
+    )
+
+
+def _was_met(walk: Walk, table: sa.Table) -> sa.ColumnElement[bool]:
+    """Say whether the walk met a row; as EXISTS, which is joined by hash however many rows there are."""
+    keys = sa.func.unnest(walk_pages.c.record_keys).table_valued("id", name="met").render_derived()
+    met = (
+        sa.select(keys.c.id)
+        .select_from(walk_pages.join(keys, sa.true()))
+        .where(walk_pages.c.walk_id == walk.walk_id, walk_pages.c.resource == walk.resource.value)
+    )
+    return met.where(keys.c.id == table.c.id).correlate(table).exists()

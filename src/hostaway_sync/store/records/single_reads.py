@@ -1,0 +1,48 @@
+"""That a row was there, and when: what a reading outside of runs leaves behind, since no walk has met it.
+
+A run notes the pages it met; a single object that is read beside it is in none of them. Its `observed_at` tells the
+run that the row was there after the run began, and tells whoever still holds an older answer that it is older.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from hostaway_sync.store.tables import MIRRORED
+from hostaway_sync.store.time_marks import known
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hostaway_sync.model.records import Page, Resource
+    from hostaway_sync.store.postgres.database import Database
+
+
+def hold(connection: sa.Connection, account_id: int, resource: Resource, ids: Sequence[int]) -> None:
+    """Lock rows in the order of their ids, as pages do, so that two who write several wait for each other in turns."""
+    table = MIRRORED[resource]
+    is_one = table.c.id == sa.func.any(sa.literal(list(ids), sa.ARRAY(sa.BigInteger)))
+    connection.execute(
+        sa.select(table.c.id).where(table.c.account_id == account_id, is_one).order_by(table.c.id).with_for_update()
+    )
+
+
+def seen(connection: sa.Connection, account_id: int, page: Page) -> None:
+    """Take down that the rows of a page were in the answer to a request, changed or not."""
+    table = MIRRORED[page.shape.resource]
+    ids = [record.id for record in page.records if record.id is not None]
+    moments = [page.observed(number) for number in ids]
+    arrays = (sa.literal(ids, sa.ARRAY(sa.BigInteger)), sa.literal(moments, sa.ARRAY(table.c.observed_at.type)))
+    asked = sa.func.unnest(*arrays).table_valued("id", "at", name="asked").render_derived()
+    is_one = (table.c.account_id == account_id, table.c.id == asked.c.id)
+    is_older = sa.func.coalesce(known(table.c.observed_at) < asked.c.at, sa.true())
+    connection.execute(sa.update(table).where(*is_one, is_older).values(observed_at=asked.c.at))
+
+
+def is_stored(database: Database, account_id: int, resource: Resource, row_id: int) -> bool:
+    """Say whether there is such a row, be it missing at the source."""
+    table = MIRRORED[resource]
+    query = sa.select(sa.exists().where(table.c.account_id == account_id, table.c.id == row_id))
+    return bool(database.transaction(lambda connection: connection.execute(query).scalar_one(), is_one_statement=True))

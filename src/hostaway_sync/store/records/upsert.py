@@ -1,0 +1,248 @@
+"""Pages of records → rows: never older over newer, real change only, and nothing dropped.
+
+Rows whose hash is the one received never travel: their ids and hashes are compared first. The rest goes to the server
+in one `unnest` statement that decides row by row and says what became of each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DataError
+
+from hostaway_sync.model.records import Change, Resource
+from hostaway_sync.safe_text import quoted
+from hostaway_sync.store.privacy import forgotten
+from hostaway_sync.store.privacy.payload_rule import guard_records
+from hostaway_sync.store.records import due_threads, observations, setbacks, single_reads
+from hostaway_sync.store.records.incoming import (
+    OF_ACCOUNT,
+    comparable,
+    is_newer,
+    parameters,
+    received_rows,
+    typed,
+    verdicts,
+    was_asked_later,
+)
+from hostaway_sync.store.tables import MIRRORED, quarantined_records
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from hostaway_sync.model.records import Owner, Page, Record, Shape
+
+_OF_CUSTOMER = sa.bindparam("of_customer", type_=sa.Uuid)
+
+
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """What became of the records of a page.
+
+    Attributes:
+        changes: by id.
+        homeless: records that got no row.
+        went_back: ids of those that would be newer but for their stamp.
+    """
+
+    changes: dict[int, Change]
+    homeless: list[Record]
+    went_back: set[int]
+
+    def by_key(self) -> list[tuple[int, Change]]:
+        """Give the change of every record by its key, see `write_page`."""
+        return [*self.changes.items(), *((key_of(record), Change.QUARANTINED) for record in self.homeless)]
+
+
+def write_page(
+    connection: sa.Connection, owner: Owner, page: Page, *, sweep: setbacks.Sweep | None = None, is_listed: bool = True
+) -> list[tuple[int, Change]]:
+    """Store a page and say what became of each of its records.
+
+    Args:
+        connection: its transaction is the page's.
+        owner: whose rows.
+        page: of one resource.
+        sweep: the walk of the whole list that the page belongs to, where it does.
+        is_listed: it is a page of a list, which may find many rows unchanged; else it is a thread, or single objects.
+
+    Returns:
+        One (key, change) a record; the key is its id, or for a record without a row minus its hash.
+    """
+    guard_records(connection, page.shape, (record.payload_hash for record in page.records))
+    page = forgotten.without_guests(connection, owner.account_id, page, writing=True)
+    account_id, resource = owner.account_id, page.shape.resource
+    applied = _apply(connection, owner, page, _upsert(page.shape))
+    if applied.went_back:
+        applied.changes.update(_outweigh(connection, owner, page, applied.went_back, sweep))
+    changes = applied.by_key()
+    written = [key for key, change in changes if change in {Change.INSERTED, Change.UPDATED}]
+    if written and resource is Resource.RESERVATIONS:
+        due_threads.pass_on(connection, account_id, written)
+    elif written and resource is Resource.CONVERSATIONS:
+        due_threads.take_over(connection, account_id, written)
+    unchanged = [key for key, change in applied.changes.items() if change is Change.UNCHANGED]
+    if not is_listed:
+        single_reads.seen(connection, account_id, page)
+    elif unchanged:
+        observations.note(connection, account_id, resource, unchanged, observed_at=page.observed_at)
+    refused = {record.id for record in applied.homeless}
+    odd = [record for record in page.records if record.exact is not None and record.id not in {None, *refused}]
+    _quarantine(connection, owner, page.shape, [*odd, *applied.homeless])
+    return changes
+
+
+def compare_page(connection: sa.Connection, owner: Owner, page: Page) -> list[tuple[int, Change]]:
+    """Say what `write_page` would do, and write nothing."""
+    page = forgotten.without_guests(connection, owner.account_id, page)
+    return _apply(connection, owner, page, _comparison(page.shape)).by_key()
+
+
+def _apply(connection: sa.Connection, owner: Owner, page: Page, statement: sa.Select[Any]) -> _Applied:
+    storable = [record for record in page.records if record.id is not None]
+    known = _unchanged(connection, owner, page.shape, storable)
+    rest = [record for record in storable if record.id not in known]
+    homeless = [record for record in page.records if record.id is None]
+    applied = _Applied(dict.fromkeys(known, Change.UNCHANGED), homeless, set())
+    try:
+        _execute(connection, owner, page, statement, rest, applied)
+    except DataError:
+        # One row that the server refuses must cost that row, not its page.
+        for record in rest:
+            try:
+                _execute(connection, owner, page, statement, [record], applied)
+            except DataError as error:
+                homeless.append(_refused(record, error))
+    return applied
+
+
+def _execute(
+    connection: sa.Connection,
+    owner: Owner,
+    page: Page,
+    statement: sa.Select[Any],
+    records: Sequence[Record],
+    applied: _Applied,
+) -> None:
+    if not records:
+        return
+    with connection.begin_nested():
+        rows = connection.execute(statement, parameters(owner, page, records)).all()
+    applied.changes.update({row.id: Change(row.change) for row in rows})
+    applied.went_back.update(row.id for row in rows if row.went_back)
+
+
+def _outweigh(
+    connection: sa.Connection, owner: Owner, page: Page, ids: Collection[int], sweep: setbacks.Sweep | None
+) -> dict[int, Change]:
+    """Store those records whose stamp went back that two whole sweeps agree on, and note the others."""
+    account_id, resource = owner.account_id, page.shape.resource
+    behind = [record for record in page.records if record.id in ids]
+    agreed = [] if sweep is None else setbacks.agreed(connection, account_id, resource, behind, sweep)
+    noted = [(record, page.observed(record.id)) for record in behind if record not in agreed]
+    if noted:
+        setbacks.note(connection, account_id, resource, noted, sweep)
+    again = _Applied({}, [], set())
+    if agreed:
+        setbacks.give_way(connection, account_id, resource, agreed)
+        _execute(connection, owner, page, _upsert(page.shape), agreed, again)
+    return again.changes
+
+
+def _refused(record: Record, error: DataError) -> Record:
+    reason = quoted(str(error.orig).splitlines()[0])
+    exact = record.exact or record.payload.encode()
+    return replace(record, exact=exact, reason=f"PostgreSQL refused it: {reason}")
+
+
+def _unchanged(connection: sa.Connection, owner: Owner, shape: Shape, records: Sequence[Record]) -> set[int]:
+    table = MIRRORED[shape.resource]
+    stored = connection.execute(
+        sa.select(table.c.id, table.c.payload_hash).where(
+            table.c.account_id == owner.account_id,
+            table.c.id == sa.func.any(sa.bindparam("ids", [record.id for record in records], sa.ARRAY(sa.BigInteger))),
+            table.c.missing_since.is_(None),
+        )
+    )
+    hashes = {row.id: bytes(row.payload_hash) for row in stored}
+    return {record.id for record in records if record.id is not None and hashes.get(record.id) == record.payload_hash}
+
+
+def _quarantine(connection: sa.Connection, owner: Owner, shape: Shape, records: Iterable[Record]) -> None:
+    for record in records:
+        statement = insert(quarantined_records).values(
+            account_id=owner.account_id,
+            resource=shape.resource.value,
+            record_id=record.id,
+            reason=record.reason or "it cannot be stored as it is",
+            payload_hash=record.payload_hash,
+            exact=record.exact,
+        )
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["account_id", "resource", "payload_hash"],
+                # Of the same bytes less may be kept than before, or more.
+                set_={"last_seen_at": sa.func.now(), "exact": statement.excluded.exact},
+            )
+        )
+
+
+def key_of(record: Record) -> int:
+    """Give the key of a record without a row: minus its hash."""
+    return -(int.from_bytes(record.payload_hash[-8:]) >> 1) - 1
+
+
+def _due_again(table: sa.Table, new: Any) -> sa.ColumnElement[Any]:  # noqa: ANN401  (a column collection)
+    moved = sa.or_(table.c.activity.is_distinct_from(new.activity), table.c.missing_since.is_not(None))
+    return sa.case((moved, new.observed_at), else_=table.c.thread_due_at)
+
+
+@lru_cache
+def _comparison(shape: Shape) -> sa.Select[Any]:
+    table = MIRRORED[shape.resource]
+    found = verdicts(table, shape, received_rows(table, shape), locking=False)
+    return sa.select(found.c.id, found.c.change, found.c.went_back)
+
+
+@lru_cache
+def _upsert(shape: Shape) -> sa.Select[Any]:
+    table = MIRRORED[shape.resource]
+    found = verdicts(table, shape, received_rows(table, shape), locking=True)
+    filled = ["id", "payload_hash", "source_updated_at", *typed(table, shape), "raw_payload"]
+    marked = ["thread_due_at"] if "thread_due_at" in table.c else []
+    values = (found.c[name] for name in filled)
+    changed = found.c.change.in_([sa.literal_column(f"'{name}'") for name in (Change.INSERTED, Change.UPDATED)])
+    rows = sa.select(OF_ACCOUNT, _OF_CUSTOMER, found.c.asked_at, *values, *(found.c.asked_at for _ in marked))
+    # In the order of their ids: two who insert the same rows must not wait for each other in a circle.
+    rows = rows.where(changed).order_by(found.c.id)
+    statement = insert(table).from_select(["account_id", "customer_id", "observed_at", *filled, *marked], rows)
+    new = statement.excluded
+    is_same = comparable(table.c.raw_payload, shape) == comparable(new.raw_payload, shape)
+    written = statement.on_conflict_do_update(
+        index_elements=["account_id", "id"],
+        set_={name: new[name] for name in ["customer_id", "observed_at", *filled] if name != "id"}
+        | {"missing_since": sa.null(), "unlisted_since": sa.null()}
+        | {"updated_at": sa.case((is_same, table.c.updated_at), else_=sa.func.now())}
+        | {name: _due_again(table, new) for name in marked},
+        # Asked again under the row's lock: another writer may have been faster since the verdict.
+        where=is_newer(shape, new, table.c, was_asked_later(table.c, new.observed_at)),
+    ).cte("written")
+    # The same content in other bytes: the hash is taken over, so that the next reading is recognised at once, and what
+    # is read out of the payload, because a newer version of this program may read more.
+    derived = ["payload_hash", "source_updated_at", *typed(table, shape)]
+    recognised = (
+        sa.update(table)
+        .values({name: found.c[name] for name in derived})
+        .where(
+            table.c.account_id == OF_ACCOUNT,
+            table.c.id == found.c.id,
+            found.c.change == sa.literal_column(f"'{Change.UNCHANGED}'"),
+            found.c.is_newer,
+        )
+        .cte("recognised")
+    )
+    return sa.select(found.c.id, found.c.change, found.c.went_back).add_cte(written, recognised)

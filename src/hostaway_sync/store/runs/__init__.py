@@ -1,0 +1,3 @@
+"""Runs: their history, leases, certificates, alarms and estimates."""
+
+from __future__ import annotations

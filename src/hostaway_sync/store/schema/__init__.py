@@ -1,0 +1,3 @@
+"""The schema: its revisions, roles and grants."""
+
+from __future__ import annotations

@@ -1,0 +1,175 @@
+"""Which revision the database is at, and how it gets to ours. Alembic is imported only where it is needed."""
+
+from __future__ import annotations
+
+import io
+import re
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from hostaway_sync.environment.file_locks import poll
+from hostaway_sync.errors import ConfigurationError, SchemaOutdated, StoreBusy, StoreError
+from hostaway_sync.store.postgres import blocking_sessions
+from hostaway_sync.store.postgres.database import OLDEST_SERVER
+from hostaway_sync.store.postgres.driver_errors import raise_translated
+from hostaway_sync.store.processes import rights
+from hostaway_sync.store.schema import roles
+from hostaway_sync.store.schema.inspection import obstacle, read_facts
+from hostaway_sync.store.schema.move_mark import SENTENCES, Mark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import sqlalchemy as sa
+    from alembic.config import Config
+
+    from hostaway_sync.store.postgres.database import Database
+
+# Seconds to wait for another migrator.
+PATIENCE_S: Final = 600.0
+_RIGHT: Final = "migrate"
+_LOCK_TIMEOUT: Final = "55P03"
+_DENIED: Final = "42501"
+_REVISION_FILE = re.compile(r"(\d{4})_\w+\.py")
+
+
+def scripts() -> Path:
+    """Give the directory of the migrations: inside an installed package, or beside `src` in a checkout."""
+    package = Path(__file__).resolve().parents[2]
+    installed = package / "migrations"
+    return installed if installed.is_dir() else package.parents[1] / "migrations"
+
+
+def head() -> str:
+    """Give the newest revision this program knows, from the file names alone."""
+    names = (_REVISION_FILE.fullmatch(path.name) for path in (scripts() / "versions").iterdir())
+    return max(match[1] for match in names if match)
+
+
+def current(database: Database) -> str | None:
+    """Return the database's revision; None where nothing was migrated yet.
+
+    Raises:
+        ConfigurationError: no mirror can live there; its encoding, or another program's tables, are in the way.
+    """
+    facts = database.transaction(lambda connection: read_facts(connection, database.schema))
+    if sentence := obstacle(facts):
+        raise ConfigurationError(sentence)
+    return facts.revision
+
+
+def is_behind(database: Database) -> bool:
+    """Say whether there is anything to migrate: a database that was moved, or is newer than we are, is left alone."""
+    found = current(database)
+    return found is None or found < head()
+
+
+def require_current(database: Database) -> None:
+    """Raise SchemaOutdated, which says what to type, unless database and program agree."""
+    found, wanted = current(database), head()
+    if found == wanted:
+        return
+    if mark := Mark.read(found):
+        raise SchemaOutdated(SENTENCES[mark.kind])
+    if found is not None and found > wanted:
+        raise SchemaOutdated(f"the database is at revision {found}, newer than this program's {wanted}: upgrade it")
+    raise SchemaOutdated(
+        f"the database is at revision {found or 'none'}, this program needs {wanted}: run `hostaway-sync migrate`"
+    )
+
+
+def upgrade(database: Database) -> None:
+    """Bring the database to the newest revision; safe when several do it at once.
+
+    Raises:
+        StoreError: the server is too old, or refuses what is asked.
+        StoreUnavailable: the server went away; what is done stays done.
+        StoreBusy: a table was in use for too long, or another migrator is at work; what is done stays done.
+        SchemaOutdated: the database is newer than this program.
+        ConfigurationError: no mirror can live in it, or this user may not change it.
+    """
+    try:
+        found = current(database)
+        if found is not None and found > head():
+            require_current(database)
+        with _alone(database):
+            _run_missing(database)
+            # What was made just now must be open to those who work with it.
+            roles.keep(database)
+    except StoreError as error:
+        if getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) == _DENIED:
+            # Another schema, tablespace, role or grant is needed: to try again changes nothing.
+            raise ConfigurationError(str(error)) from error
+        raise
+
+
+def _run_missing(database: Database) -> None:
+    # A connection of its own: migrations change the session's search_path and timeouts.
+    with database.engine.connect() as connection:
+        try:
+            _run(connection, database.schema)
+        except SQLAlchemyError as error:
+            if getattr(getattr(error, "orig", None), "sqlstate", None) == _LOCK_TIMEOUT:
+                raise _in_use(database) from error
+            raise_translated(error)
+        finally:
+            connection.invalidate()
+
+
+def _run(connection: sa.Connection, place: str) -> None:
+    from alembic import command
+
+    version = connection.dialect.server_version_info
+    if version is not None and int(version[0]) < OLDEST_SERVER:
+        raise StoreError(f"PostgreSQL {version[0]} is too old: {OLDEST_SERVER} or newer is needed")
+    connection.commit()
+    config = _config(place)
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def upgrade_sql(database_schema: str) -> str:
+    """Give the SQL that `upgrade` runs on an empty database."""
+    from alembic import command
+
+    config = _config(database_schema)
+    config.output_buffer = buffer = io.StringIO()
+    command.upgrade(config, "head", sql=True)
+    return buffer.getvalue()
+
+
+def _in_use(database: Database) -> StoreBusy:
+    """Name the sessions that have a table of ours; those that waited with us have gone on by now."""
+    users = blocking_sessions.found(database)
+    return StoreBusy(
+        f"a table that a migration changes is in use by {users.sessions}: wait until that ends{users.way_out},"
+        " then run `hostaway-sync migrate` again; what is done stays done"
+    )
+
+
+@contextmanager
+def _alone(database: Database) -> Iterator[None]:
+    """Be the only migrator; a database that has no table of rights yet knows no more than the lock in `env.py`."""
+    for _ in poll(PATIENCE_S):
+        with database.claim(_RIGHT) as is_ours:
+            if is_ours:
+                yield
+                return
+    found = database.transaction(partial(rights.standing, right=_RIGHT))
+    owner = found.owner if found else "a process that has ended just now"
+    raise StoreBusy(
+        f"another `hostaway-sync migrate` has been at work for {PATIENCE_S:.0f} seconds ({owner}): look there"
+    )
+
+
+def _config(schema: str) -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(scripts()).replace("%", "%%"))
+    config.attributes["schema"] = schema
+    return config

@@ -1,0 +1,260 @@
+"""The database's roles: makes the groups, keeps their rights after migrations, and binds readers to accounts."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+
+from hostaway_sync.errors import AccountError, StoreError, UsageError
+from hostaway_sync.store import audit_log
+from hostaway_sync.store.identifiers import quote_identifier
+from hostaway_sync.store.processes import last_release_locks
+from hostaway_sync.store.schema.grants import POLICIES, Groups, creating, granting
+from hostaway_sync.store.tables import accounts, reader_bindings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from uuid import UUID
+
+    from hostaway_sync.store.postgres.database import Database
+
+_BOUND: Final = (reader_bindings.c.bound_account_id, reader_bindings.c.bound_customer_id)
+_PREFIX: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
+# The policies say which groups are this schema's. Whoever does not own the tables has nothing to give.
+_POLICIES: Final = sa.text(
+    "SELECT p.polname, r.rolname FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid"
+    " JOIN pg_roles AS r ON r.oid = p.polroles[1]"
+    " WHERE c.oid = to_regclass(:accounts) AND p.polname = ANY (:names)"
+    " AND (NOT :owned OR pg_has_role(c.relowner, 'USAGE'))"
+)
+_MEMBERS: Final = sa.text(
+    "SELECT m.rolname AS role, g.rolname AS group_name FROM pg_auth_members AS a"
+    " JOIN pg_roles AS g ON g.oid = a.roleid JOIN pg_roles AS m ON m.oid = a.member"
+    " WHERE g.rolname = ANY (:groups) AND pg_has_role(m.oid, g.oid, 'USAGE') ORDER BY 1, 2"
+)
+_EXISTS: Final = sa.text("SELECT 1 FROM pg_roles WHERE rolname = :role")
+_MAY: Final = sa.text("SELECT pg_has_role(:role, g, 'USAGE') FROM unnest(CAST(:groups AS text[])) AS g")
+_DENIED: Final = "42501"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Whoever may use the database.
+
+    Attributes:
+        name: of the role.
+        kind: `writer`, `analyst` or `reader`; None: bound, but in none of the groups, or there is no such role.
+        account_ids: it is bound to.
+        customer_ids: it is bound to.
+    """
+
+    name: str
+    kind: str | None
+    account_ids: tuple[int, ...] = ()
+    customer_ids: tuple[UUID, ...] = ()
+
+
+def script(schema: str, prefix: str) -> str:
+    """Give what `create` runs, for whoever may create roles and owns the tables to run by hand.
+
+    Raises:
+        UsageError: no names can begin like this.
+    """
+    groups = _named(prefix)
+    quietly = "SET LOCAL client_min_messages TO warning"
+    # An administrator's own session may look for functions where others may make them.
+    safely = "SET LOCAL search_path TO pg_catalog, pg_temp"
+    statements = ["BEGIN", quietly, safely, *creating(groups), *granting(schema, groups), "COMMIT"]
+    return "".join(f"{statement};\n" for statement in statements)
+
+
+class Roles:
+    """The groups of one database, and who is in them.
+
+    Args:
+        database: with the tables.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, prefix: str) -> Groups:
+        """Make the groups where they are not there, and leave each with its rights and no others.
+
+        Raises:
+            UsageError: no names can begin like this; or there are groups with other names already.
+            StoreError: this user may not create roles, or does not own the tables.
+        """
+        groups = _named(prefix)
+
+        def write(connection: sa.Connection) -> None:
+            _be_alone(connection, self._database.schema)
+            found = _found(connection, self._database.schema)
+            if found not in {None, groups}:
+                raise UsageError(f"the groups of this database are {', '.join(found.names)} already")
+            _run(connection, creating(groups))
+            _run(connection, granting(self._database.schema, groups))
+
+        try:
+            self._database.transaction(write)
+        except StoreError as error:
+            if "permission denied to create role" not in str(error):
+                raise
+            commands = "; ".join(f"CREATE ROLE {name} NOLOGIN" for name in groups.names)
+            raise StoreError(
+                f"this user may not create roles: have an administrator run `{commands}`, then again"
+            ) from None
+        return groups
+
+    def bind(self, role: str, account_ids: Iterable[int], customer_ids: Iterable[UUID]) -> str | None:
+        """Let a reader see these accounts, and those of these customers, besides what it sees already.
+
+        Returns:
+            What an administrator must still run for it to take effect; None: nothing.
+
+        Raises:
+            AccountError: an account is unknown.
+            StoreError: there is no such role, or no group; this user may not bind; or the role sees all anyway.
+        """
+        numbers, customers = list(account_ids), list(customer_ids)
+
+        def write(connection: sa.Connection) -> str | None:
+            groups = _groups(connection, self._database.schema)
+            if connection.scalar(_EXISTS, {"role": role}) is None:
+                raise StoreError(f"there is no role {role}: an administrator makes it with `CREATE ROLE … LOGIN`")
+            writes, reads_all, reads = connection.scalars(_MAY, {"role": role, "groups": list(groups.names)}).all()
+            if writes or reads_all:
+                whole = groups.writer if writes else groups.analyst
+                raise StoreError(f"{role} is in {whole} and sees every account: binding it would change nothing")
+            for number in numbers:
+                if not connection.scalar(sa.select(sa.exists().where(accounts.c.account_id == number))):
+                    raise AccountError.unknown(number)
+            rows: list[dict[str, object]]
+            rows = [{"role_name": role, "bound_account_id": number, "bound_customer_id": None} for number in numbers]
+            rows += [{"role_name": role, "bound_account_id": None, "bound_customer_id": one} for one in customers]
+            statement = insert(reader_bindings).on_conflict_do_nothing().values(rows).returning(*_BOUND)
+            _write_down(connection, connection.execute(statement).all(), {"old": None, "new": role})
+            return None if reads else _joined(connection, groups.reader, role)
+
+        return self._database.transaction(write)
+
+    def unbind(self, role: str) -> int:
+        """Take away all accounts that a reader sees; give how many bindings that were."""
+        statement = sa.delete(reader_bindings).where(reader_bindings.c.role_name == role).returning(*_BOUND)
+
+        def write(connection: sa.Connection) -> int:
+            ended = connection.execute(statement).all()
+            _write_down(connection, ended, {"old": role, "new": None})
+            return len(ended)
+
+        return self._database.transaction(write)
+
+    def members(self) -> list[Role]:
+        """Give the direct members of the groups, and whoever else is bound, by name.
+
+        Raises:
+            StoreError: there are no groups yet, or this user may not see who is bound.
+        """
+
+        def read(connection: sa.Connection) -> list[Role]:
+            groups = _groups(connection, self._database.schema)
+            kinds = dict(zip(groups.names, ("writer", "analyst", "reader"), strict=True))
+            numbers: dict[str, list[int]] = defaultdict(list)
+            customers: dict[str, list[UUID]] = defaultdict(list)
+            for row in connection.execute(sa.select(reader_bindings)):
+                if row.bound_account_id is not None:
+                    numbers[row.role_name].append(row.bound_account_id)
+                else:
+                    customers[row.role_name].append(row.bound_customer_id)
+            found: list[tuple[str, str | None]] = [
+                (row.role, kinds[row.group_name]) for row in connection.execute(_MEMBERS, {"groups": [*kinds]})
+            ]
+            found += [(name, None) for name in (numbers.keys() | customers.keys()) - {name for name, _ in found}]
+            found.sort(key=lambda one: (one[0], one[1] or ""))
+            return [
+                Role(name, kind, tuple(sorted(numbers.get(name, ()))), tuple(sorted(customers.get(name, ()))))
+                for name, kind in found
+            ]
+
+        return self._database.transaction(read)
+
+
+def keep(database: Database) -> None:
+    """Give the groups, if there are any, their rights to whatever a migration has made; nothing if they are not ours.
+
+    Raises:
+        StoreError: the server refuses it.
+    """
+
+    def write(connection: sa.Connection) -> None:
+        _be_alone(connection, database.schema)
+        groups = _found(connection, database.schema, owned=True)
+        if groups is not None:
+            _run(connection, granting(database.schema, groups))
+
+    database.transaction(write)
+
+
+def _be_alone(connection: sa.Connection, schema: str) -> None:
+    """Wait for migrators: a migration makes tables, and granting them is the last thing it does."""
+    last_release_locks.hold(connection, last_release_locks.migrate(schema))
+
+
+def _named(prefix: str) -> Groups:
+    if not _PREFIX.fullmatch(prefix):
+        raise UsageError(f"no role can begin with {prefix!r}: use small letters, digits and _")
+    return Groups.named(prefix)
+
+
+def _groups(connection: sa.Connection, schema: str) -> Groups:
+    groups = _found(connection, schema)
+    if groups is None:
+        raise StoreError("there are no groups of roles yet: run `hostaway-sync roles create`")
+    return groups
+
+
+def _found(connection: sa.Connection, schema: str, *, owned: bool = False) -> Groups | None:
+    """Give the groups that the policies name, which thus are this schema's; with `owned` only to who may grant."""
+    wanted = {"accounts": f"{quote_identifier(schema)}.accounts", "owned": owned, "names": list(POLICIES)}
+    found = {row.polname: row.rolname for row in connection.execute(_POLICIES, wanted)}
+    return Groups(*(found[name] for name in POLICIES)) if len(found) == len(POLICIES) else None
+
+
+def _write_down(
+    connection: sa.Connection, bindings: Sequence[sa.Row[Any, Any]], reader: Mapping[str, str | None]
+) -> None:
+    """Put into the audit log of every account that it is read by one reader more, or less."""
+    numbers = [row.bound_account_id for row in bindings if row.bound_account_id is not None]
+    customers = [row.bound_customer_id for row in bindings if row.bound_customer_id is not None]
+    is_meant = accounts.c.account_id.in_(numbers) | accounts.c.customer_id.in_(customers)
+    meant = sa.select(accounts.c.account_id).where(is_meant).order_by(accounts.c.account_id)
+    for account_id in connection.scalars(meant).all():
+        audit_log.write(connection, account_id, audit_log.Action.UPDATED, {"reader": reader})
+
+
+def _joined(connection: sa.Connection, group: str, role: str) -> str | None:
+    statement = f"GRANT {group} TO {connection.dialect.identifier_preparer.quote(role)}"
+    try:
+        with connection.begin_nested():
+            connection.execute(_verbatim(statement))
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _DENIED:
+            raise
+        return statement
+    return None
+
+
+def _run(connection: sa.Connection, statements: Iterable[str]) -> None:
+    for statement in statements:
+        connection.execute(_verbatim(statement))
+
+
+def _verbatim(statement: str) -> sa.TextClause:
+    """Give a statement in which nothing is a parameter."""
+    return sa.text(statement.replace(":", r"\:"))

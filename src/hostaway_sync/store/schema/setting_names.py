@@ -1,0 +1,36 @@
+"""The names of settings that programs which migrated this database knew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from hostaway_sync.store.tables import setting_names
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from hostaway_sync.store.postgres.database import Database
+
+
+def remember(database: Database, names: Collection[str]) -> None:
+    """Store names beside those that are there: an older release that migrates, too, takes none of a newer one away."""
+    missing = frozenset(names) - remembered(database)
+    if missing:
+        statement = insert(setting_names).on_conflict_do_nothing()
+        rows = [{"name": name} for name in sorted(missing)]
+        database.transaction(lambda connection: connection.execute(statement, rows))
+
+
+def remembered(database: Database) -> frozenset[str]:
+    """Return all names; none where the database has no place for them yet."""
+
+    def read(connection: sa.Connection) -> frozenset[str]:
+        place = f"{connection.dialect.identifier_preparer.quote(database.schema)}.setting_names"
+        if connection.scalar(sa.select(sa.func.to_regclass(place))) is None:
+            return frozenset()
+        return frozenset(connection.scalars(sa.select(setting_names.c.name)))
+
+    return database.transaction(read)

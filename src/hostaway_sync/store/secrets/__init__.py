@@ -1,0 +1,3 @@
+"""Secrets of accounts: sealed, opened, placed, moved."""
+
+from __future__ import annotations

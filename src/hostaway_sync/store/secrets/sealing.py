@@ -1,0 +1,256 @@
+"""Which columns hold secrets, and how those that are sealed move from one key to the next while everything runs.
+
+Whoever seals holds the keys until its transaction ends, and whoever changes the keys waits for that. So once keys were
+changed, whatever is stored from then on is sealed with the new ones.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from hostaway_sync.errors import SecretError
+from hostaway_sync.secrets import DATABASE, LEAST_BYTES, VERSION, Place, key_id_of, plain_text, store_of
+from hostaway_sync.store.processes import rights
+from hostaway_sync.store.tables import accounts, redactions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pydantic import SecretStr
+
+    from hostaway_sync.secrets import KeyRing, Opens, Seals
+    from hostaway_sync.store.postgres.database import Database
+
+    Column = sa.Column[Any]
+
+# Every sealed column there is, table by table; each table's primary key is one number.
+SEALED: Final = (
+    accounts.c.client_secret,
+    accounts.c.access_token,
+    accounts.c.webhook_password,
+    accounts.c.webhook_path_secret,
+    accounts.c.webhook_previous,
+    redactions.c.secret,
+)
+BATCH: Final = 100
+RIGHT: Final = "the keys that seal"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A value that does not open, and why, as a sentence without the value; `is_plain`: it lies there unsealed."""
+
+    place: Place
+    reason: str
+    is_plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What one pass over every sealed value did.
+
+    Attributes:
+        seen: values there are.
+        resealed: of them, those that have another key now.
+        overtaken: of them, those that somebody else changed meanwhile.
+        troubles: those that do not open.
+    """
+
+    seen: int = 0
+    resealed: int = 0
+    overtaken: int = 0
+    troubles: tuple[Trouble, ...] = ()
+
+    def __add__(self, other: Passed) -> Passed:
+        """Give both together."""
+        return Passed(
+            self.seen + other.seen,
+            self.resealed + other.resealed,
+            self.overtaken + other.overtaken,
+            self.troubles + other.troubles,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What one row keeps of a secret."""
+
+    column: Column
+    place: Place
+    value: bytes = field(repr=False)
+
+
+def place_of(column: Column, primary_key: int) -> Place:
+    """Give the place of a value in a sealed column."""
+    if column not in SEALED:
+        raise ValueError(f"{column} is not declared as sealed")
+    return Place(column.table.name, column.name, primary_key)
+
+
+def seal(connection: sa.Connection, store: Seals, value: SecretStr, column: Column, primary_key: int) -> bytes:
+    """Keep a value, and give what its row keeps of it, stored in the same transaction.
+
+    Raises:
+        SecretError: the keys cannot be read any more; a store outside refuses us.
+        SecretsUnavailable: a store outside is away.
+    """
+    hold_keys(connection)
+    return store.seal(value, place_of(column, primary_key))
+
+
+def hold_keys(connection: sa.Connection) -> None:
+    """Let nobody change the keys until the transaction ends, in which something is sealed after this."""
+    rights.hold(connection, RIGHT, shared=True)
+
+
+def hold_keys_alone(connection: sa.Connection) -> None:
+    """Wait for everybody who seals now, and let nobody else until the transaction ends."""
+    rights.hold(connection, RIGHT)
+
+
+def has_sealed_values(connection: sa.Connection) -> bool:
+    """Say whether anything in the database is sealed, so that a lost key is never replaced by a new one."""
+    first_byte = sa.literal(VERSION, sa.LargeBinary)
+    begin_so = (sa.exists().where(sa.func.substring(column, 1, 1) == first_byte) for column in SEALED)
+    return bool(connection.scalar(sa.select(sa.or_(*begin_so))))
+
+
+def values_by_key(connection: sa.Connection) -> Counter[str | None]:
+    """Count what lies in sealed columns by the short id of its key; None: it is not sealed."""
+    return Counter(key_id_of(value) for value in _beginnings(connection) if store_of(value) == DATABASE)
+
+
+def values_by_store(connection: sa.Connection) -> Counter[str]:
+    """Count secrets by the store that they lie in."""
+    return Counter(map(store_of, _beginnings(connection)))
+
+
+def everything(connection: sa.Connection) -> set[tuple[Place, bytes]]:
+    """Give what every row keeps of every secret."""
+    found: set[tuple[Place, bytes]] = set()
+    for column in SEALED:
+        rows = connection.execute(sa.select(key_of(column.table), column).where(column.is_not(None)))
+        found |= {(place_of(column, key), bytes(value)) for key, value in rows}
+    return found
+
+
+def batches(database: Database) -> Iterator[list[Kept]]:
+    """Give what rows keep, some rows at a time, each read in a transaction of its own."""
+    for table, columns in groupby(SEALED, key=lambda column: column.table):
+        read = partial(_batch, table=table, columns=tuple(columns))
+        after: int | None = 0
+        while after is not None:
+            found, after = database.transaction(partial(read, after=after))
+            yield found
+
+
+def is_kept(connection: sa.Connection, one: Kept) -> bool:
+    """Say whether a row keeps still what was read of it; nobody else changes it until the transaction ends."""
+    key = key_of(one.column.table)
+    itself = sa.select(key).where(key == one.place.primary_key, one.column == one.value)
+    return connection.scalar(itself.with_for_update(key_share=True)) is not None
+
+
+def replaced(connection: sa.Connection, one: Kept, value: bytes) -> bool:
+    """Have a row keep another value, unless somebody else changed it since it was read; say whether it does."""
+    table = one.column.table
+    itself = sa.update(table).where(key_of(table) == one.place.primary_key, one.column == one.value)
+    return connection.execute(itself.values({one.column: value})).rowcount == 1
+
+
+def check(database: Database, safe: Opens) -> Passed:
+    """Open every sealed value, change nothing, and name those that do not open."""
+    return _walk(database, partial(_check, safe=safe))
+
+
+def reseal(database: Database, ring: KeyRing) -> Passed:
+    """Seal with the first key whatever is sealed with another or not at all; each batch is one transaction.
+
+    A value is replaced only where it is still the one that was read: what somebody else stores meanwhile stays.
+    """
+    return _walk(database, partial(_reseal, ring=ring))
+
+
+def _walk(database: Database, work: Callable[[sa.Connection, list[Kept]], Passed]) -> Passed:
+    passed = Passed()
+    for table, columns in groupby(SEALED, key=lambda column: column.table):
+        read = partial(_batch, table=table, columns=tuple(columns))
+        after: int | None = 0
+        while after is not None:
+            part, after = database.transaction(partial(_step, work=work, read=partial(read, after=after)))
+            passed += part
+    return passed
+
+
+def _step(
+    connection: sa.Connection,
+    *,
+    work: Callable[[sa.Connection, list[Kept]], Passed],
+    read: Callable[[sa.Connection], tuple[list[Kept], int | None]],
+) -> tuple[Passed, int | None]:
+    found, last = read(connection)
+    return replace(work(connection, found), seen=len(found)), last
+
+
+def _batch(
+    connection: sa.Connection, *, table: sa.Table, columns: tuple[Column, ...], after: int
+) -> tuple[list[Kept], int | None]:
+    """Give the sealed values of the next rows, and the last row's key; None: there are no more."""
+    key = key_of(table)
+    rows = connection.execute(sa.select(key, *columns).where(key > after).order_by(key).limit(BATCH)).all()
+    found = [
+        Kept(column, place_of(column, row[0]), bytes(value))
+        for row in rows
+        for column, value in zip(columns, row[1:], strict=True)
+        if value is not None
+    ]
+    return found, rows[-1][0] if rows else None
+
+
+def _check(connection: sa.Connection, found: list[Kept], *, safe: Opens) -> Passed:
+    del connection
+    return Passed(troubles=tuple(trouble for one in found if (trouble := _trouble(safe, one)) is not None))
+
+
+def _reseal(connection: sa.Connection, found: list[Kept], *, ring: KeyRing) -> Passed:
+    passed = Passed()
+    for one in found:
+        if key_id_of(one.value) == ring.ids[0] or store_of(one.value) != DATABASE:
+            continue
+        value = plain_text(one.value)
+        try:
+            value = value or ring.open(one.value, one.place)
+        except SecretError as error:
+            passed += Passed(troubles=(Trouble(one.place, str(error)),))
+            continue
+        is_done = replaced(connection, one, seal(connection, ring, value, one.column, one.place.primary_key))
+        passed += Passed(resealed=int(is_done), overtaken=int(not is_done))
+    return passed
+
+
+def _beginnings(connection: sa.Connection) -> Iterator[bytes]:
+    """Give what tells where a secret lies and what it is sealed with: nothing more of it needs to travel."""
+    beginnings = (sa.select(sa.func.substring(c, 1, LEAST_BYTES)).where(c.is_not(None)) for c in SEALED)
+    return (bytes(value) for value in connection.scalars(sa.union_all(*beginnings)))
+
+
+def _trouble(safe: Opens, one: Kept) -> Trouble | None:
+    if plain_text(one.value) is not None:
+        return Trouble(one.place, f"{one.place} is not sealed: `hostaway-sync keys rotate` seals it", is_plain=True)
+    try:
+        safe.open(one.value, one.place)
+    except SecretError as error:
+        return Trouble(one.place, str(error))
+    return None
+
+
+def key_of(table: sa.FromClause) -> sa.ColumnElement[int]:
+    """Give the primary key of a table with sealed columns."""
+    (key,) = table.primary_key
+    return key

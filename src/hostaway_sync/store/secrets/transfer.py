@@ -1,0 +1,157 @@
+"""Moves secrets from one store to another while everything runs, and finds what no row names.
+
+    begin     whatever is put goes to the new store from now on
+    one by one  put there, read back, named by its row, deleted where it lay: each a transaction of its own
+    sweep     what no row names is deleted from the stores outside
+    end       nothing lies in the old one any more
+
+Killed anywhere, every row says where its secret lies, and another move goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from pydantic import SecretStr
+
+from hostaway_sync.errors import LeaseHeld, SecretError
+from hostaway_sync.secrets import DATABASE, key_id_of, plain_text, store_of
+from hostaway_sync.secrets.protocols import new_version, pointer
+from hostaway_sync.store.secrets import placement as secret_placement
+from hostaway_sync.store.secrets import sealing
+from hostaway_sync.store.secrets.sealing import Trouble
+from hostaway_sync.store.secrets.vault import storing
+from hostaway_sync.store.tables import accounts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import sqlalchemy as sa
+
+    from hostaway_sync.secrets import Place, Seals, SecretsStore
+    from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.store.secrets.sealing import Kept
+    from hostaway_sync.store.secrets.vault import Safe
+
+
+_UNTIL_GONE_S: Final = 3.0
+_LOOKS_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a move did.
+
+    Attributes:
+        store: where secrets belong now.
+        moved: how many this one brought there.
+        orphans: how many that no row named it deleted outside.
+        is_whole: nothing lies elsewhere any more.
+        troubles: those that could not be opened, and lie where they lay.
+    """
+
+    store: str
+    moved: int
+    orphans: int
+    is_whole: bool
+    troubles: tuple[Trouble, ...] = ()
+
+
+def move(database: Database, safe: Safe, target: str) -> Moved:
+    """Bring all secrets to a store, those put meanwhile too; what is there already stays.
+
+    Raises:
+        LeaseHeld: another move is at work.
+        ConfigurationError: one of the stores cannot be used from here.
+        SecretsUnavailable: one of them is away; what was moved until then stays there.
+    """
+    with _alone(database):
+        if target != DATABASE:
+            database.transaction(secret_placement.name_mirror)
+            _prove(safe.store(target))
+        placement = database.transaction(partial(secret_placement.begin, target=target))
+        moved = 0
+        while True:
+            number, troubles, overtaken = _pass(database, safe, target)
+            moved += number
+            if number or overtaken:
+                continue
+            outside = {placement.store, placement.leaving} - {DATABASE, None}
+            swept = sum(safe.discard(orphans(database, safe, kind)) for kind in sorted(filter(None, outside)))
+            is_whole = not troubles and database.transaction(secret_placement.end)
+            if is_whole or troubles:
+                return Moved(target, moved, swept, is_whole, troubles)
+
+
+@contextmanager
+def _alone(database: Database) -> Iterator[None]:
+    until = time.monotonic() + _UNTIL_GONE_S
+    while True:
+        with database.claim("moving secrets") as is_ours:
+            if is_ours:
+                yield
+                return
+        # PostgreSQL takes a moment to notice that a process was killed.
+        if time.monotonic() > until:
+            raise LeaseHeld("another `hostaway-sync keys move` is at work: it brings everything there")
+        time.sleep(_LOOKS_S)
+
+
+def orphans(database: Database, safe: Safe, kind: str) -> set[tuple[Place, bytes]]:
+    """Give what lies in a store outside and is named by no row."""
+    # Who puts a secret holds the keys until its row is committed: of what was there before, whatever is not named now
+    # never will be.
+    listed = set(safe.store(kind).listed())
+
+    def unnamed(connection: sa.Connection) -> set[tuple[Place, bytes]]:
+        sealing.hold_keys_alone(connection)
+        return listed - sealing.everything(connection)
+
+    return database.transaction(unnamed)
+
+
+def _prove(store: SecretsStore) -> None:
+    """Do once all that will be done there: nothing is to change where something of it may not be done.
+
+    Deleting comes first: a trial that may be made but not deleted would stay. One that a killed move left goes here.
+    """
+    nowhere = sealing.place_of(accounts.c.client_secret, 0)
+    left = [kept for place, kept in store.listed() if place == nowhere]
+    for kept in (*left, pointer(store.kind, new_version())):
+        store.discard(kept, nowhere)
+    kept = store.seal(SecretStr("a trial of what we may do"), nowhere)
+    try:
+        store.open(kept, nowhere)
+    finally:
+        store.discard(kept, nowhere)
+
+
+def _pass(database: Database, safe: Safe, target: str) -> tuple[int, tuple[Trouble, ...], int]:
+    moved = overtaken = 0
+    troubles: list[Trouble] = []
+    for batch in sealing.batches(database):
+        for one in batch:
+            if store_of(one.value) == target and (target != DATABASE or key_id_of(one.value) is not None):
+                continue
+            try:
+                work = partial(_move, safe=safe, one=one)
+                is_done = storing(database, safe, one.place.primary_key, work, table=one.column.table)
+            except SecretError as error:
+                troubles.append(Trouble(one.place, str(error)))
+                continue
+            moved, overtaken = moved + is_done, overtaken + (not is_done)
+    return moved, tuple(troubles), overtaken
+
+
+def _move(connection: sa.Connection, store: Seals, *, safe: Safe, one: Kept) -> bool:
+    if not sealing.is_kept(connection, one):
+        return False
+    value = plain_text(one.value) or safe.open(one.value, one.place)
+    kept = sealing.seal(connection, store, value, one.column, one.place.primary_key)
+    if safe.store(store_of(kept), connection).open(kept, one.place) != value:
+        raise SecretError(f"{one.place} does not come back as it was put into {store_of(kept)}")
+    return sealing.replaced(connection, one, kept)

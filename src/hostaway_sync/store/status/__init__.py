@@ -1,0 +1,3 @@
+"""What the tables tell about the whole mirror: overview, metrics, size, server."""
+
+from __future__ import annotations

@@ -1,0 +1,192 @@
+"""The metrics that the tables hold, in a handful of small statements: somebody asks every few seconds.
+
+Nothing is counted over all time: what is pruned would make such a number fall, and look like a new beginning.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from hostaway_sync.model.alarms import AlarmKind
+from hostaway_sync.model.records import Resource, RunState
+from hostaway_sync.observability import metric_catalog
+from hostaway_sync.observability.meter import Sample
+from hostaway_sync.store.jobs import REFRESH, SEND, SYNC
+from hostaway_sync.store.runs import alarms, certificates
+from hostaway_sync.store.status.overview import bucket_uses
+from hostaway_sync.store.tables import (
+    accounts,
+    dead_letters,
+    sent_messages,
+    sync_run_resources,
+    sync_runs,
+    verifications,
+    webhook_log,
+)
+from hostaway_sync.store.tables.count_columns import CHANGES
+from hostaway_sync.store.tables.queue import job_events, jobs
+from hostaway_sync.store.time_marks import at_latest_now, is_known, is_within, known
+from hostaway_sync.store.webhooks import inbox
+from hostaway_sync.store.webhooks.backlog import living_workers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from hostaway_sync.model.api_calls import Bucket
+    from hostaway_sync.observability.metric_catalog import Metric
+    from hostaway_sync.store.postgres.database import Database
+
+_DAY = timedelta(days=1)
+_ENDED = (RunState.SUCCESS, RunState.PARTIAL, RunState.FAILED, RunState.ABANDONED)
+_STATES = {"todo": "waiting", "doing": "running"}
+
+
+def readings(database: Database, address: Bucket) -> list[Sample]:
+    """Give the stored metrics as they are at one moment.
+
+    Args:
+        database: asked once.
+        address: the limit of the address that requests leave through.
+
+    Raises:
+        StoreUnavailable, StoreError: the database cannot be asked.
+    """
+
+    def read(connection: sa.Connection) -> list[Sample]:
+        connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        found = [_sample(metric_catalog.DATABASE_UP, 1)]
+        for reading in (_accounts, _runs, _rows, _queue, _waiting, _dead_letters, _unknown_sends):
+            found += reading(connection)
+        use = bucket_uses(connection, {address.key: address}).get(address.key)
+        limit = use.lowered_to if use and use.lowered_to else address.limit
+        return [
+            *found,
+            _sample(metric_catalog.BUDGET_USED, use.used if use else 0),
+            _sample(metric_catalog.BUDGET_LIMIT, limit),
+        ]
+
+    return database.transaction(read)
+
+
+def unreadable() -> list[Sample]:
+    """Give what is known of the stored metrics while the database is away."""
+    return [_sample(metric_catalog.DATABASE_UP, 0)]
+
+
+def _sample(metric: Metric, value: float, *values: str) -> Sample:
+    return Sample(metric, values, float(value))
+
+
+def _accounts(connection: sa.Connection) -> Iterator[Sample]:
+    """Ask for each account with its last run that ended and its last comparison."""
+    ours = sync_runs.c.account_id == accounts.c.account_id
+    ended = sa.select(sync_runs.c.state, sync_runs.c.started_at, sync_runs.c.finished_at)
+    ended = ended.where(
+        ours, is_known(sync_runs.c.triggered_at), sync_runs.c.state.in_([state.value for state in _ENDED])
+    )
+    run = ended.order_by(sync_runs.c.triggered_at.desc()).limit(1).lateral("run")
+    newest = sa.select(sa.func.max(verifications.c.verified_at).label("verified_at"))
+    newest = newest.where(verifications.c.account_id == accounts.c.account_id, is_known(verifications.c.verified_at))
+    last_sync_at = known(accounts.c.last_sync_at).label("last_sync_at")
+    verified = newest.lateral("verified")
+    query = (
+        sa.select(accounts.c.account_id, accounts.c.is_active, last_sync_at, *run.c, *verified.c)
+        .select_from(accounts.outerjoin(run, sa.true()).outerjoin(verified, sa.true()))
+        .where(accounts.c.removed_at.is_(None))
+        .order_by(accounts.c.account_id)
+    )
+    found: Any = connection.execute(query).all()
+    active = [row for row in found if row.is_active]
+    yield _sample(metric_catalog.ACCOUNTS, len(active), "active")
+    yield _sample(metric_catalog.ACCOUNTS, len(found) - len(active), "disabled")
+    proofs, standing = certificates.counting(connection), alarms.standing(connection)
+    for row in active:
+        proof, account = proofs.get(row.account_id), str(row.account_id)
+        kinds = Counter(alarm.cause.kind for alarm in standing.get(row.account_id, ()))
+        kinds[AlarmKind.DIFFERS] = int(proof is not None and proof.damage > 0)
+        yield from _account(row, account, has_alarm=kinds.total() > 0)
+        for kind in AlarmKind:
+            yield _sample(metric_catalog.ALARMS, kinds[kind], account, kind.value)
+        if proof is not None:
+            yield _sample(metric_catalog.DRIFT, proof.differences - proof.swept, account)
+            yield _sample(metric_catalog.LAST_VERIFIED, _moment(row.verified_at), account)
+
+
+def _account(row: sa.Row[Any], account: str, *, has_alarm: bool) -> Iterator[Sample]:
+    yield _sample(metric_catalog.LAST_SUCCESS, _moment(row.last_sync_at), account)
+    if row.state is not None:
+        yield _sample(metric_catalog.LAST_RUN_SUCCESS, row.state == RunState.SUCCESS.value and not has_alarm, account)
+        if row.started_at is not None:
+            took = row.finished_at - row.started_at
+            yield _sample(metric_catalog.LAST_RUN_SECONDS, took.total_seconds(), account)
+
+
+def _moment(at: datetime | None) -> float:
+    return at.timestamp() if at else 0.0
+
+
+def _lately() -> tuple[sa.ColumnElement[bool], ...]:
+    """Say which runs are of the last day, by account: there the index is."""
+    return (sync_runs.c.account_id == accounts.c.account_id, is_within(sync_runs.c.triggered_at, _DAY))
+
+
+def _runs(connection: sa.Connection) -> Iterator[Sample]:
+    query = sa.select(sync_runs.c.state, sa.func.count()).where(*_lately()).group_by(sync_runs.c.state)
+    found: dict[str, int] = {state: count for state, count in connection.execute(query)}  # noqa: C416  (dict() does not know a row's type)
+    return (_sample(metric_catalog.RUNS, found.get(state.value, 0), state.value) for state in RunState)
+
+
+def _rows(connection: sa.Connection) -> Iterator[Sample]:
+    sums = [sa.func.coalesce(sa.func.sum(sync_run_resources.c[change]), 0).label(change) for change in CHANGES]
+    query = sa.select(sync_run_resources.c.resource, *sums).where(
+        *_lately(), sync_run_resources.c.run_id == sync_runs.c.run_id
+    )
+    found = {row.resource: row for row in connection.execute(query.group_by(sync_run_resources.c.resource))}
+    for resource in Resource:
+        for change in CHANGES:
+            value = int(getattr(found[resource.value], change)) if resource.value in found else 0
+            yield _sample(metric_catalog.ROWS, value, resource.value, change)
+
+
+def _queue(connection: sa.Connection) -> Iterator[Sample]:
+    status = sa.cast(jobs.c.status, sa.Text)
+    deferred_at = (
+        sa.select(sa.func.min(at_latest_now(job_events.c.at))).where(job_events.c.job_id == jobs.c.id).scalar_subquery()
+    )
+    since = sa.func.coalesce(jobs.c.scheduled_at, deferred_at)
+    oldest = sa.func.extract("epoch", sa.func.now() - sa.func.min(since).filter(since <= sa.func.now()))
+    query = sa.select(jobs.c.queue_name, status, sa.func.count(), oldest).group_by(jobs.c.queue_name, status)
+    found = {(kind, state): (count, age) for kind, state, count, age in connection.execute(query)}
+    for kind in sorted({REFRESH, SEND, SYNC, *(kind for kind, _ in found)}):
+        for state, name in _STATES.items():
+            yield _sample(metric_catalog.QUEUE_JOBS, found.get((kind, state), (0, None))[0], kind, name)
+        yield _sample(metric_catalog.QUEUE_AGE, found.get((kind, "todo"), (0, None))[1] or 0, kind)
+    yield _sample(metric_catalog.WORKERS, connection.execute(living_workers()).scalar_one())
+
+
+def _waiting(connection: sa.Connection) -> Iterator[Sample]:
+    waits = webhook_log.c.status.in_([sa.literal_column(f"'{status}'") for status in (inbox.PENDING, inbox.FAILED)])
+    count = connection.scalar(sa.select(sa.func.count()).select_from(webhook_log).where(waits))
+    age = inbox.oldest_waiting(connection)
+    yield _sample(metric_catalog.WAITING_DELIVERIES, count or 0)
+    yield _sample(metric_catalog.OLDEST_WAITING, age.total_seconds() if age else 0)
+
+
+def _dead_letters(connection: sa.Connection) -> Iterator[Sample]:
+    query = sa.select(dead_letters.c.kind, sa.func.count()).where(dead_letters.c.resolved_at.is_(None))
+    found: dict[str, int] = {kind: count for kind, count in connection.execute(query.group_by(dead_letters.c.kind))}  # noqa: C416  (as above)
+    return (
+        _sample(metric_catalog.DEAD_LETTERS, found.get(kind, 0), kind)
+        for kind in sorted({"delivery", "send", "sync", *found})
+    )
+
+
+def _unknown_sends(connection: sa.Connection) -> Iterator[Sample]:
+    is_unknown = sent_messages.c.state == sa.literal_column("'outcome_unknown'")
+    number = connection.scalar(sa.select(sa.func.count()).select_from(sent_messages).where(is_unknown))
+    yield _sample(metric_catalog.UNKNOWN_SENDS, number or 0)

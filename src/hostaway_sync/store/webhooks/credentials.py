@@ -1,0 +1,201 @@
+"""What deliveries to an account authenticate with: secrets, and while they are exchanged, the old ones beside the new.
+
+    nothing ──renew──► unconfirmed ──confirm──► confirmed ──renew──► unconfirmed, and the old ones still good
+                           │ ▲                      │
+                           └─┘ renew gives          └─retire──► nothing, and the old ones good for a while
+                               the same ones
+
+The old ones are good without limit until the source confirmed the new ones: until then it may be using either.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from hostaway_sync.store import audit_log
+from hostaway_sync.store.audit_log import Action
+from hostaway_sync.store.secrets.sealing import place_of, seal
+from hostaway_sync.store.tables import accounts
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from hostaway_sync.secrets import Opens, Seals
+
+_SECRET_BYTES: Final = 32
+_LOGIN_BYTES: Final = 6
+_KEPT: Final = (
+    accounts.c.account_id,
+    accounts.c.is_active,
+    accounts.c.webhook_login,
+    accounts.c.webhook_password,
+    accounts.c.webhook_path_secret,
+    accounts.c.webhook_id,
+    accounts.c.webhook_url,
+    accounts.c.webhook_confirmed_at,
+    accounts.c.webhook_previous,
+    accounts.c.webhook_previous_until,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What one delivery proves itself with: the last piece of the path, and Basic auth."""
+
+    path_secret: SecretStr
+    login: str
+    password: SecretStr
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHook:
+    """What is stored of an account's registration, sealed as it is.
+
+    Attributes:
+        account_id: whose.
+        is_active: whether deliveries are worked.
+        hook_id: the source's id of the registration; None: not known.
+        url: public address of the receiver, without the path secret; None: never registered.
+        is_confirmed: the source took these credentials.
+        login: the login; None: there are no credentials.
+        sealed: path secret and password.
+        previous: the credentials before these; None: there are none, or they are not good any more.
+    """
+
+    account_id: int
+    is_active: bool
+    hook_id: int | None
+    url: str | None
+    is_confirmed: bool
+    login: str | None
+    sealed: tuple[bytes, bytes] | None
+    previous: bytes | None
+
+    def open(self, safe: Opens) -> tuple[Credentials, ...]:
+        """Unseal every credential that is good now: the current one first, if there is one.
+
+        Raises:
+            SecretError: they cannot be opened.
+            SecretsUnavailable: they lie outside, where nobody answers.
+        """
+        found = []
+        if self.login is not None and self.sealed is not None:
+            path_secret = safe.open(self.sealed[0], place_of(accounts.c.webhook_path_secret, self.account_id))
+            password = safe.open(self.sealed[1], place_of(accounts.c.webhook_password, self.account_id))
+            found.append(Credentials(path_secret, self.login, password))
+        if self.previous is not None:
+            written = safe.open(self.previous, place_of(accounts.c.webhook_previous, self.account_id))
+            path, login, word = json.loads(written.get_secret_value())
+            found.append(Credentials(SecretStr(path), login, SecretStr(word)))
+        return tuple(found)
+
+
+def generate() -> Credentials:
+    """Draw new credentials, of letters that no URL and no header must escape."""
+    return Credentials(
+        path_secret=SecretStr(secrets.token_urlsafe(_SECRET_BYTES)),
+        login=f"hook-{secrets.token_hex(_LOGIN_BYTES)}",
+        password=SecretStr(secrets.token_urlsafe(_SECRET_BYTES)),
+    )
+
+
+def stored_hooks(connection: sa.Connection, account_id: int | None = None) -> dict[int, StoredHook]:
+    """Give what is stored, by account: of one, or of all."""
+    still_good = accounts.c.webhook_previous_until.is_(None) | (accounts.c.webhook_previous_until > sa.func.now())
+    query = sa.select(*_KEPT, still_good.label("still_good"))
+    if account_id is not None:
+        query = query.where(accounts.c.account_id == account_id)
+    return {row.account_id: _stored(row) for row in connection.execute(query)}
+
+
+def renew(connection: sa.Connection, safe: Seals, account_id: int, url: str) -> Credentials:
+    """Give the credentials to register with now, committed with the caller's transaction.
+
+    Those that the source never confirmed are given again: the last attempt may have reached it.
+    """
+    connection.execute(_locked(account_id))
+    stored = stored_hooks(connection, account_id)[account_id]
+    values: dict[str, object] = {"webhook_url": url}
+    if stored.login is not None and not stored.is_confirmed:
+        wanted = stored.open(safe)[0]
+    else:
+        wanted = generate()
+        values |= _sealed(connection, safe, account_id, wanted) | {"webhook_confirmed_at": None}
+        if stored.login is not None:
+            values |= {
+                "webhook_previous": _as_previous(connection, safe, account_id, stored.open(safe)[0]),
+                "webhook_previous_until": None,
+            }
+    connection.execute(sa.update(accounts).where(accounts.c.account_id == account_id).values(**values))
+    return wanted
+
+
+def confirm(connection: sa.Connection, account_id: int, hook_id: int, *, old_ones_for: timedelta) -> None:
+    """Note that the source took the current credentials; those before them are good a while longer."""
+    is_new = accounts.c.account_id == account_id, accounts.c.webhook_confirmed_at.is_(None)
+    if connection.scalar(sa.select(sa.exists().where(*is_new))):
+        audit_log.write(connection, account_id, Action.UPDATED, {"webhook": "registered"})
+    statement = (
+        sa.update(accounts)
+        .where(accounts.c.account_id == account_id)
+        .values(
+            webhook_id=hook_id,
+            webhook_confirmed_at=sa.func.coalesce(accounts.c.webhook_confirmed_at, sa.func.now()),
+            webhook_previous_until=sa.func.coalesce(accounts.c.webhook_previous_until, sa.func.now() + old_ones_for),
+        )
+    )
+    connection.execute(statement)
+
+
+def retire(connection: sa.Connection, safe: Seals, account_id: int, *, good_for: timedelta) -> None:
+    """Note that there is no registration any more; what is on its way is accepted a while longer."""
+    connection.execute(_locked(account_id))
+    stored = stored_hooks(connection, account_id)[account_id]
+    values: dict[str, object] = dict.fromkeys(
+        ("webhook_id", "webhook_login", "webhook_password", "webhook_path_secret", "webhook_confirmed_at")
+    )
+    if stored.login is not None:
+        audit_log.write(connection, account_id, Action.UPDATED, {"webhook": "unregistered"})
+        values["webhook_previous"] = _as_previous(connection, safe, account_id, stored.open(safe)[0])
+        values["webhook_previous_until"] = sa.func.now() + good_for
+    connection.execute(sa.update(accounts).where(accounts.c.account_id == account_id).values(**values))
+
+
+def _locked(account_id: int) -> sa.Select[tuple[int]]:
+    return sa.select(accounts.c.account_id).where(accounts.c.account_id == account_id).with_for_update(key_share=True)
+
+
+def _stored(row: sa.Row[*tuple[Any, ...]]) -> StoredHook:
+    sealed = row.webhook_path_secret, row.webhook_password
+    return StoredHook(
+        account_id=row.account_id,
+        is_active=row.is_active,
+        hook_id=row.webhook_id,
+        url=row.webhook_url,
+        is_confirmed=row.webhook_confirmed_at is not None,
+        login=row.webhook_login,
+        sealed=None if None in sealed else (bytes(sealed[0]), bytes(sealed[1])),
+        previous=bytes(row.webhook_previous) if row.webhook_previous is not None and row.still_good else None,
+    )
+
+
+def _sealed(connection: sa.Connection, safe: Seals, account_id: int, credentials: Credentials) -> dict[str, object]:
+    password, path_secret = accounts.c.webhook_password, accounts.c.webhook_path_secret
+    return {
+        "webhook_login": credentials.login,
+        "webhook_password": seal(connection, safe, credentials.password, password, account_id),
+        "webhook_path_secret": seal(connection, safe, credentials.path_secret, path_secret, account_id),
+    }
+
+
+def _as_previous(connection: sa.Connection, safe: Seals, account_id: int, credentials: Credentials) -> bytes:
+    written = json.dumps(
+        [credentials.path_secret.get_secret_value(), credentials.login, credentials.password.get_secret_value()]
+    )
+    return seal(connection, safe, SecretStr(written), accounts.c.webhook_previous, account_id)

@@ -1,0 +1,122 @@
+"""What the source says it delivered, held against what came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+from uuid import UUID, uuid5
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from hostaway_sync.model.deliveries import Delivery, Event, Target
+from hostaway_sync.model.records import Resource
+from hostaway_sync.store.tables import conversation_messages, delivery_audits, webhook_log
+from hostaway_sync.store.time_marks import known
+from hostaway_sync.store.webhooks import inbox
+from hostaway_sync.store.webhooks.unannounced import AUDIT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from datetime import datetime
+
+    from hostaway_sync.model.deliveries import Audit
+    from hostaway_sync.store.postgres.database import Database
+
+# An entry may be written some time after its delivery came.
+_WRITTEN_WITHIN: Final = timedelta(hours=1)
+_NAMESPACE: Final = UUID("6f1d2c1e-6a53-4d0c-9a7e-3c5f0b8f7a11")
+
+
+@dataclass(frozen=True, slots=True)
+class PastAudit:
+    """The last audit of an account: when, if that is known, whether there was a log, and the highest entry in it."""
+
+    audited_at: datetime | None
+    has_log: bool
+    last_entry: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A delivery that did not come: the entry of the source's log that names it, and what it was about."""
+
+    entry_id: int
+    target: Target
+
+
+def last_audit(database: Database, account_id: int) -> PastAudit | None:
+    """Give the last audit; None when there was none."""
+    kept = (known(delivery_audits.c.audited_at), delivery_audits.c.has_log, delivery_audits.c.last_entry)
+    query = sa.select(*kept).where(delivery_audits.c.account_id == account_id)
+    row = database.transaction(lambda connection: connection.execute(query).one_or_none())
+    return PastAudit(*row) if row else None
+
+
+def came(database: Database, account_id: int, *, since: datetime) -> set[Target]:
+    """Give what deliveries were about that came since then, or somewhat earlier."""
+    query = (
+        sa.select(webhook_log.c.target_resource, webhook_log.c.object_id)
+        .where(
+            webhook_log.c.account_id == account_id,
+            webhook_log.c.created_at >= since - _WRITTEN_WITHIN,
+            webhook_log.c.object_id.is_not(None),
+            webhook_log.c.platform != AUDIT,
+        )
+        .distinct()
+    )
+    rows = database.transaction(lambda connection: connection.execute(query).all())
+    return {Target(Resource(row.target_resource), row.object_id) for row in rows}
+
+
+def stored_messages(database: Database, account_id: int, message_ids: Collection[int]) -> set[int]:
+    """Give those of the messages that are mirrored."""
+    query = sa.select(conversation_messages.c.id).where(
+        conversation_messages.c.account_id == account_id,
+        conversation_messages.c.id == sa.func.any(sa.literal(list(message_ids), sa.ARRAY(sa.BigInteger))),
+    )
+    return set(database.transaction(lambda connection: connection.scalars(query).all()))
+
+
+def write(
+    database: Database, account_id: int, audit: Audit, *, last_entry: int | None, lost: Iterable[Lost], here: str
+) -> None:
+    """Keep an audit in place of the last one, and have the objects of lost deliveries read again, or neither.
+
+    Args:
+        database: with the inbox.
+        account_id: whose.
+        audit: what was found.
+        last_entry: the highest entry that was looked at.
+        lost: objects that can be read again.
+        here: this host, for `webhook_log.received_by`.
+    """
+    values = {
+        "audited_at": sa.func.now(),
+        "has_log": audit.has_log,
+        "last_entry": last_entry,
+        "announced": audit.announced,
+        "lost": audit.lost,
+    }
+
+    def write_all(connection: sa.Connection) -> None:
+        for one in lost:
+            inbox.accept(connection, _as_delivery(account_id, one, here), platform=AUDIT)
+        statement = insert(delivery_audits).values(account_id=account_id, **values)
+        connection.execute(statement.on_conflict_do_update(index_elements=["account_id"], set_=values))
+
+    database.transaction(write_all)
+
+
+def _as_delivery(account_id: int, lost: Lost, here: str) -> Delivery:
+    return Delivery(
+        # The same for the same entry, so that two audits at once ask for its object once.
+        delivery_id=uuid5(_NAMESPACE, f"{account_id}:{lost.entry_id}"),
+        account_id=account_id,
+        event=Event("lost delivery", lost.target, None, None),
+        body=b"",
+        payload=None,
+        headers={},
+        received_by=here,
+    )

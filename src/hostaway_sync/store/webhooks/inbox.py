@@ -1,0 +1,262 @@
+"""The inbox: every delivery as it came, until the object it is about was read again.
+
+accepted ──→ pending ──→ processed                          ignored: nothing to read again
+                └─ read in vain ──→ failed ──→ processed
+                                       └─ attempts used up ──→ dead ── retried by a person ──→ pending
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from os import urandom
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from hostaway_sync.model.deliveries import REQUEST_ID, Target, request_id_in
+from hostaway_sync.model.records import Owner, Resource
+from hostaway_sync.store import jobs
+from hostaway_sync.store.jobs import Job
+from hostaway_sync.store.privacy import forgotten
+from hostaway_sync.store.tables import accounts, webhook_log
+from hostaway_sync.store.time_marks import at_latest_now, known
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+    from hostaway_sync.model.deliveries import Delivery
+    from hostaway_sync.store.postgres.database import Database
+
+PENDING, PROCESSED, FAILED, DEAD, IGNORED = "pending", "processed", "failed", "dead", "ignored"
+_USUAL_SIZE = 4096  # bytes
+_WAITS = webhook_log.c.status.in_([sa.literal_column(f"'{PENDING}'"), sa.literal_column(f"'{FAILED}'")])
+
+
+def accept(connection: sa.Connection, delivery: Delivery, *, platform: str) -> None:
+    """Store a delivery, and have its object read again, in the transaction of `connection`; again does no harm.
+
+    Args:
+        connection: commits both, or neither.
+        delivery: one that was authenticated; nothing to read again, or `ignored`: it is stored, and that is all.
+        platform: who sent it, as `webhook_log.platform` names it.
+    """
+    event = delivery.event
+    target = None if event.ignored is not None else event.target
+    reason = event.ignored or (None if target else "nothing to read again")
+    values: dict[str, Any] = {
+        "id": delivery.delivery_id,
+        "platform": platform,
+        "account_id": delivery.account_id,
+        "event": event.name,
+        "target_resource": event.target.resource.value if event.target else None,
+        "object_id": event.target.object_id if event.target else None,
+        # The text itself: parsed and written anew, its numbers would not be the same.
+        "payload": sa.cast(sa.literal(delivery.payload, sa.Text), webhook_log.c.payload.type),
+        "body": delivery.body,
+        "headers": dict(delivery.headers),
+        "received_by": delivery.received_by,
+        "status": PENDING if target else IGNORED,
+        "error": reason,
+        "processed_at": None if target else sa.func.now(),
+    }
+    connection.execute(insert(webhook_log).values(values).on_conflict_do_nothing())
+    _leave_out_guests(connection, delivery)
+    if target is not None:
+        jobs.defer(connection, Job(delivery.account_id, target))
+
+
+def _leave_out_guests(connection: sa.Connection, delivery: Delivery) -> None:
+    """Keep of a delivery about a forgotten guest what it is about; only now, because the account's row is held."""
+    known = forgotten.of_account(connection, delivery.account_id)
+    if known and (delivery.event.target is None or known.are_named_in(delivery.payload)):
+        mine = webhook_log.c.id == delivery.delivery_id
+        connection.execute(sa.update(webhook_log).where(mine).values(forgotten.UNDELIVERED))
+
+
+def prove(connection: sa.Connection) -> None:
+    """Store a delivery of no event in the transaction of `connection`, and delete it again: nobody else ever sees it.
+
+    What a read-only server, a full disk or a standby that does not answer refuses is refused here as well. Its body is
+    as long as that of a usual delivery and does not compress, so that a full table does not take it for small. Without
+    an account there is nothing to deliver to, and only the right to store is proven.
+    """
+    delivery_id = uuid4()
+    # One that nobody holds: an account that is being removed says nothing of the others.
+    an_account = sa.select(accounts.c.account_id).limit(1).with_for_update(key_share=True, read=True, skip_locked=True)
+    row = an_account.cte("an_account")
+    values = {
+        "id": sa.literal(delivery_id, sa.Uuid),
+        "platform": sa.literal(""),
+        "account_id": row.c.account_id,
+        "event": sa.literal(""),
+        "body": sa.literal(urandom(_USUAL_SIZE), sa.LargeBinary),
+        "headers": sa.literal({}, webhook_log.c.headers.type),
+        "received_by": sa.literal(""),
+        "status": sa.literal(IGNORED),
+        "processed_at": sa.func.now(),
+    }
+    connection.execute(sa.insert(webhook_log).from_select(list(values), sa.select(*values.values())))
+    connection.execute(sa.delete(webhook_log).where(webhook_log.c.id == delivery_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The deliveries that wait for some objects of an account, and the requests they came with.
+
+    Attributes:
+        owner: whose objects; None when the account is disabled.
+        deliveries: by the id of their object, which has at least one.
+        request_ids: those that their answers carried.
+    """
+
+    owner: Owner | None
+    deliveries: dict[int, list[UUID]]
+    request_ids: list[str]
+
+
+def waiting(database: Database, account_id: int, resource: Resource, object_ids: Sequence[int]) -> Waiting:
+    """Give the deliveries that wait for some of these objects to be read again."""
+    query = (
+        sa.select(
+            webhook_log.c.id,
+            webhook_log.c.object_id,
+            webhook_log.c.headers[REQUEST_ID].astext.label("given"),
+            accounts.c.customer_id,
+            accounts.c.is_active,
+        )
+        .join(accounts, accounts.c.account_id == webhook_log.c.account_id)
+        .where(
+            webhook_log.c.account_id == account_id,
+            webhook_log.c.target_resource == resource.value,
+            webhook_log.c.object_id == sa.func.any(sa.literal(list(object_ids), sa.ARRAY(sa.BigInteger))),
+            _WAITS,
+        )
+    )
+    rows = database.transaction(lambda connection: connection.execute(query).all(), is_one_statement=True)
+    is_active = bool(rows) and rows[0].is_active
+    owner = Owner(account_id, rows[0].customer_id) if is_active else None
+    request_ids = [request_id_in({REQUEST_ID: row.given or ""}) or str(row.id) for row in rows]
+    deliveries: dict[int, list[UUID]] = {}
+    for row in rows:
+        deliveries.setdefault(row.object_id, []).append(row.id)
+    return Waiting(owner, deliveries, request_ids)
+
+
+def processed(database: Database, delivery_ids: Sequence[UUID]) -> None:
+    """Note that their objects were read again since these came."""
+    _settle(database, delivery_ids, status=PROCESSED, error=None)
+
+
+def ignored(database: Database, delivery_ids: Sequence[UUID], *, reason: str) -> None:
+    """Note that nothing will be done about these."""
+    _settle(database, delivery_ids, status=IGNORED, error=reason)
+
+
+def note_failure(connection: sa.Connection, account_id: int, target: Target, error: str, *, until: datetime) -> int:
+    """Note that an object was read in vain for the deliveries stored until then; give how many still wait for it."""
+    statement = (
+        sa.update(webhook_log)
+        .where(*_about(account_id, target), _WAITS, _came_until(until))
+        .values(status=FAILED, attempts=webhook_log.c.attempts + 1, error=error)
+    )
+    return connection.execute(statement).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Of the deliveries that are held up: how many there are, and what the newest of them brought."""
+
+    deliveries: int
+    payload: Any
+    headers: Any
+
+
+def evidence(connection: sa.Connection, account_id: int, target: Target, *, until: datetime) -> Evidence | None:
+    """Give what is known of the deliveries stored until then that wait for an object; None when there are none."""
+    newest = (
+        sa.select(webhook_log.c.payload, webhook_log.c.headers, sa.func.count().over().label("deliveries"))
+        .where(*_about(account_id, target), _WAITS, _came_until(until))
+        .order_by(webhook_log.c.created_at.desc())
+        .limit(1)
+    )
+    row = connection.execute(newest).one_or_none()
+    return Evidence(row.deliveries, row.payload, row.headers) if row else None
+
+
+def bury(connection: sa.Connection, account_id: int, target: Target, dead_letter_id: int, *, until: datetime) -> None:
+    """Let the deliveries stored until then wait no longer, but for a person."""
+    connection.execute(
+        sa.update(webhook_log)
+        .where(*_about(account_id, target), _WAITS, _came_until(until))
+        .values(status=DEAD, dead_letter_id=dead_letter_id)
+    )
+
+
+def reopen(connection: sa.Connection, dead_letter_id: int) -> None:
+    """Let the deliveries of a dead letter wait again, with fresh attempts."""
+    of_it = (webhook_log.c.dead_letter_id == dead_letter_id, webhook_log.c.status == DEAD)
+    connection.execute(sa.update(webhook_log).where(*of_it).values(status=PENDING, attempts=0))
+
+
+def abandon(connection: sa.Connection, dead_letter_id: int) -> None:
+    """Leave the deliveries of a dead letter dead, and settled."""
+    of_it = (webhook_log.c.dead_letter_id == dead_letter_id, webhook_log.c.status == DEAD)
+    connection.execute(sa.update(webhook_log).where(*of_it).values(processed_at=sa.func.now()))
+
+
+def enqueue_forgotten(database: Database, *, limit: int = 1_000) -> int:
+    """Defer a job for objects that deliveries wait for without one; give for how many, at most `limit`."""
+    key = sa.func.concat_ws(
+        ":", jobs.REFRESH, webhook_log.c.account_id, webhook_log.c.target_resource, webhook_log.c.object_id
+    )
+    # In the order of their keys, so that two that do this at once do not wait for each other in turns.
+    query = (
+        sa.select(webhook_log.c.account_id, webhook_log.c.target_resource, webhook_log.c.object_id)
+        .where(_WAITS, key.not_in(jobs.waiting_keys()))
+        .group_by(webhook_log.c.account_id, webhook_log.c.target_resource, webhook_log.c.object_id)
+        .order_by(sa.collate(key, "C"))
+        .limit(limit)
+    )
+
+    def write(connection: sa.Connection) -> int:
+        forgotten = connection.execute(query).all()
+        for row in forgotten:
+            jobs.defer(connection, Job(row.account_id, Target(Resource(row.target_resource), row.object_id)))
+        return len(forgotten)
+
+    return database.transaction(write)
+
+
+def oldest_waiting(connection: sa.Connection) -> timedelta | None:
+    """Give the age of the oldest delivery that nobody has tried to work off yet; None when there is none."""
+    age = sa.func.clock_timestamp() - sa.func.min(at_latest_now(webhook_log.c.created_at))
+    found: timedelta | None = connection.scalar(
+        sa.select(age).where(webhook_log.c.status == sa.literal_column("'pending'"))
+    )
+    return found
+
+
+def _settle(database: Database, delivery_ids: Sequence[UUID], *, status: str, error: str | None) -> None:
+    statement = (
+        sa.update(webhook_log)
+        .where(webhook_log.c.id == sa.func.any(sa.literal(list(delivery_ids), sa.ARRAY(sa.Uuid))), _WAITS)
+        .values(status=status, error=error, processed_at=sa.func.now())
+    )
+    database.transaction(lambda connection: connection.execute(statement), is_one_statement=True)
+
+
+def _came_until(moment: datetime) -> sa.ColumnElement[bool]:
+    """Whether a delivery was stored until a moment; one from the future was, or it would be worked on for ever."""
+    return sa.func.coalesce(known(webhook_log.c.created_at) <= moment, sa.true())
+
+
+def _about(account_id: int, target: Target) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        webhook_log.c.account_id == account_id,
+        webhook_log.c.target_resource == target.resource.value,
+        webhook_log.c.object_id == target.object_id,
+    )

@@ -1,0 +1,29 @@
+"""In which order a fleet is mirrored: pure, time comes in as an argument."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hostaway_sync.model.records import Mode, Resource
+from hostaway_sync.sync import plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime, timedelta
+
+    from hostaway_sync.model.status import Outlook
+
+
+def shortest_first(outlooks: Iterable[Outlook], now: datetime, *, full: bool, sweep_after: timedelta) -> list[int]:
+    """Give the accounts, those with short runs first: a large first sync must not keep forty small accounts waiting.
+
+    Incremental runs come before full ones, and first syncs, whose size nobody knows, last; among equals, the fewer
+    requests the last such run needed, the earlier.
+    """
+
+    def rank(outlook: Outlook) -> tuple[bool, bool, int, int]:
+        is_full = bool(plan.whole_lists(Resource, outlook.marks, now, full=full, sweep_after=sweep_after))
+        calls = outlook.calls.get(Mode.FULL if is_full else Mode.INCREMENTAL)
+        return is_full, is_full and calls is None, calls or 0, outlook.account_id
+
+    return [outlook.account_id for outlook in sorted(outlooks, key=rank)]

@@ -1,0 +1,85 @@
+"""What a run saw of the causes of alarms, and which of them stand after it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from hostaway_sync.model.alarms import AlarmKind, Cause, Seen, Standing, after
+from hostaway_sync.model.health import differs
+from hostaway_sync.model.records import Resource, RunState
+from hostaway_sync.store.runs import alarms, certificates, leases
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
+
+    from hostaway_sync.model.records import ResourceReport
+    from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.store.runs.leases import Lease
+
+Key = tuple[AlarmKind, str]
+
+
+def seen(reports: Mapping[Resource, ResourceReport], whole: Collection[Resource], braked: Collection[Resource]) -> Seen:
+    """Return what a run saw.
+
+    A list that was read whole is a sweep of it, and so is any reading of messages: all threads that are due are read.
+    What is wrong only because another resource was not whole is told of that one alone.
+
+    Args:
+        reports: how each resource ended.
+        whole: lists that the run was to read whole.
+        braked: resources of which suspiciously many rows were gone.
+    """
+    causes: list[Cause] = []
+    gone: set[Key] = set()
+    swept: set[Key] = set()
+    for resource, report in reports.items():
+        is_sweep = resource in whole or resource is Resource.MESSAGES
+        partial, brake = (AlarmKind.PARTIAL, resource.value), (AlarmKind.BRAKE, resource.value)
+        sentence = f"{resource}: {report.error}"
+        if resource in braked:
+            causes.append(Cause(AlarmKind.BRAKE, resource.value, sentence, needs_sweep=True))
+            swept.add(partial)
+        elif report.state is RunState.SUCCESS:
+            gone |= {partial, brake}
+            swept |= {partial, brake} if is_sweep else set()
+        elif report.away is None and report.follows is None:
+            is_doubt = report.state is RunState.PARTIAL and resource in whole
+            causes.append(Cause(AlarmKind.PARTIAL, resource.value, sentence, needs_sweep=is_doubt))
+    return Seen(tuple(causes), frozenset(gone), frozenset(swept))
+
+
+def settle(database: Database, lease: Lease, found: Seen) -> Standing:
+    """Store which alarms of an account stand after a run, and return them.
+
+    Raises:
+        LeaseLost: another run took over.
+    """
+
+    def write(connection: sa.Connection) -> Standing:
+        leases.fence(connection, lease)
+        now: datetime = connection.scalars(sa.select(sa.func.now())).one()
+        before = alarms.standing(connection, lease.account_id).get(lease.account_id, ())
+        standing = after(before, _with_certificate(connection, lease.account_id, found), now)
+        alarms.store(connection, lease.account_id, standing)
+        return standing
+
+    return database.transaction(write)
+
+
+def unchanged(database: Database, account_id: int, *, tells: bool = False) -> Standing:
+    """Return the alarms of an account as they stand, for a run that looks at nothing; with `tells`, it tells them."""
+    standing = database.transaction(lambda c: alarms.standing(c, account_id)).get(account_id, ())
+    return Standing(standing, told=standing if tells else ())
+
+
+def _with_certificate(connection: sa.Connection, account_id: int, found: Seen) -> Seen:
+    certificate = certificates.counting(connection, account_id).get(account_id)
+    if certificate is None or not certificate.damage:
+        return Seen(found.causes, found.gone, found.swept | {(AlarmKind.DIFFERS, "")})
+    when = f"at {certificate.verified_at:%Y-%m-%d %H:%M} UTC"
+    cause = Cause(AlarmKind.DIFFERS, "", differs(account_id, certificate, when))
+    return Seen((*found.causes, cause), found.gone, found.swept)

@@ -1,0 +1,88 @@
+"""How the end of a run is told: one line in the log for whoever wants to see that it is well, and why it broke off.
+
+What is said there stands in spans as well, and what became of the rows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from hostaway_sync.errors import HostawaySyncError, RunIncomplete
+from hostaway_sync.observability.tracing import innermost, span
+from hostaway_sync.store.tables.count_columns import to_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hostaway_sync.model.records import Change, Counts, Resource, ResourceReport, RunReport
+    from hostaway_sync.observability.tracing import Span
+
+BY_SIGNAL = "stopped by a signal"
+
+log = logging.getLogger(__name__)
+
+
+def tell(report: RunReport) -> None:
+    """Say how a run ended; what must be done about one that failed is said by whoever asked for it."""
+    parts = [part.counts for part in report.resources.values()]
+    seen, changed = sum(part.seen for part in parts), sum(part.inserted + part.updated for part in parts)
+    log.info(
+        "account %d: %s, %s: %d of %d records changed, %d API calls, %.1f s",
+        report.account_id,
+        report.state,
+        report.mode,
+        changed,
+        seen,
+        report.api_calls,
+        report.duration_s,
+        extra={
+            "state": report.state.value,
+            "mode": report.mode.value,
+            "seen": seen,
+            "changed": changed,
+            "api_calls": report.api_calls,
+            "duration_s": report.duration_s,
+        },
+    )
+    running = innermost()
+    running.note(mode=report.mode.value, state=report.state.value, api_calls=report.api_calls)
+    running.note(rows_seen=seen, rows_changed=changed)
+    if report.error is not None:
+        running.fail(RunIncomplete(report.error))
+
+
+def note(report: ResourceReport) -> None:
+    """Say in its span how a resource ended."""
+    mirroring = innermost()
+    mirroring.note(state=report.state.value, **_rows(report.counts))
+    if report.error is not None:
+        mirroring.fail(RunIncomplete(report.error))
+
+
+def writing(resource: Resource) -> Span:
+    """Begin to write a page, within a span."""
+    return span(f"write {resource}", resource=resource)
+
+
+def wrote(changes: Iterable[tuple[int, Change]]) -> None:
+    """Say in its span what became of the rows of a page."""
+    page = innermost()
+    if page.is_told:
+        page.note(**{f"rows_{change}": number for change, number in Counter(change for _, change in changes).items()})
+
+
+def reason_of(error: BaseException) -> str:
+    """Give why a run broke off, for its history."""
+    if isinstance(error, HostawaySyncError):
+        return str(error)
+    if isinstance(error, SystemExit) and isinstance(error.code, str):
+        return error.code
+    if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        return BY_SIGNAL
+    return f"unexpected {type(error).__name__}"
+
+
+def _rows(counts: Counts) -> dict[str, int]:
+    return {f"rows_{name}": number for name, number in to_columns(counts).items() if number or name == "seen"}

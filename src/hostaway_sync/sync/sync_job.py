@@ -1,0 +1,47 @@
+"""A sync that was put into the queue: the same run, and what its outcome means for the queue."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from hostaway_sync.errors import AccountError, RunIncomplete, SourceUnavailable
+from hostaway_sync.model.records import RunState
+from hostaway_sync.store.accounts import queries as account_queries
+from hostaway_sync.sync.reporting.outcome import endings, failures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hostaway_sync.model.records import RunReport
+    from hostaway_sync.store.accounts.queries import Account
+    from hostaway_sync.store.jobs import Job
+    from hostaway_sync.store.postgres.database import Database
+
+log = logging.getLogger(__name__)
+
+
+def sync_queued(database: Database, attempt: Callable[[Account, bool], RunReport], job: Job) -> None:
+    """Sync an account, unless it was disabled meanwhile.
+
+    Args:
+        database: with the accounts.
+        attempt: syncs an account, in full or as is due.
+        job: which account.
+
+    Raises:
+        SourceUnavailable: the run was not whole; another one may be.
+        RunIncomplete: it was not whole, and no other will be.
+        HostawaySyncError: nothing could be done at all.
+    """
+    account = account_queries.find_account(database, job.account_id)
+    if account is None or not account.is_active:
+        return
+    try:
+        report = attempt(account, job.full)
+    except AccountError:  # meanwhile
+        return
+    for sentence in [*(said for said, is_news in failures(report) if is_news), *endings(report)]:
+        log.warning("account %d: %s", account.account_id, sentence)
+    if report.state is not RunState.SUCCESS:
+        raise (SourceUnavailable if report.can_recover else RunIncomplete)(report.error or "the run was not whole")

@@ -1,0 +1,144 @@
+"""One comparison of everything a source lists with everything that is stored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hostaway_sync.errors import Forbidden, NotFound, SourceError
+from hostaway_sync.model.records import Counts, Page, Resource, ResourceReport, RunState
+from hostaway_sync.sync import plan
+from hostaway_sync.sync.reporting import reasons
+from hostaway_sync.sync.threads import mirror_parts
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from hostaway_sync.model.records import Progress, Source
+    from hostaway_sync.store.records.findings import Unlisted
+    from hostaway_sync.sync.verify.certificate import Findings
+    from hostaway_sync.sync.verify.recorder import Comparer
+
+
+class Comparison:
+    """One comparison of an account, resource after resource.
+
+    Args:
+        account_id: whose.
+        source: what the mirror is held against.
+        comparer: who takes the pages.
+        progress: told how far it is.
+        in_flight: how many threads are read at once.
+        deep: whether every thread is read.
+        began_at: now, by the database's clock.
+    """
+
+    def __init__(
+        self,
+        account_id: int,
+        source: Source,
+        comparer: Comparer,
+        progress: Progress,
+        *,
+        in_flight: int,
+        deep: bool,
+        began_at: datetime,
+    ) -> None:
+        self._account_id = account_id
+        self._source = source
+        self._comparer = comparer
+        self._progress = progress
+        self._in_flight = in_flight
+        self._deep = deep
+        self._began_at = began_at
+        self._conversations: Findings | None = None
+        # A message of no thread that the source has is compared only when all of its threads were read.
+        self._beyond_threads = False
+
+    def run(self) -> dict[Resource, Findings]:
+        """Compare one resource after the other; what could not be compared whole says so."""
+        found: dict[Resource, Findings] = {}
+        broken: SourceError | None = None
+        for resource in Resource:
+            note, error = None, str(broken) if broken else None
+            if broken is None:
+                try:
+                    note, error = self._compare(resource)
+                except SourceError as failure:
+                    error = str(failure)
+                    broken = failure if plan.ends_the_run(failure) else None
+            findings = self._comparer.findings(resource, deep=self._beyond_threads)
+            found[resource] = replace(findings, note=note, error=error)
+            self._conversations = found.get(Resource.CONVERSATIONS)
+        return found
+
+    def _compare(self, resource: Resource) -> tuple[str | None, str | None]:
+        """Compare what is listed and then what is not; say what must be noted, and why it was not whole."""
+        note = None
+        error = self._threads() if resource is Resource.MESSAGES else self._list(resource)
+        # The threads that were read whole were so whatever became of the others.
+        if error is None or resource is Resource.MESSAGES:
+            note = self._unlisted(resource)
+        return note, error
+
+    def _list(self, resource: Resource) -> str | None:
+        doubt: str | None = None
+        why = reasons.of_comparison(resource)
+        for _ in range(plan.MAX_WALKS):
+            last: Page | None = None
+            done = 0
+            for page in self._source.walk(resource, why=reasons.again(why, doubt) if doubt else why):
+                self._comparer.record(page)
+                last = page
+                done += len(page.records)
+                self._progress.advance(self._account_id, resource, done, page.total)
+            doubt = plan.doubt(last, self._comparer.met(resource))
+            if doubt is None:
+                return None
+        return f"not read whole: {doubt}"
+
+    def _threads(self) -> str | None:
+        listed = self._conversations
+        is_whole = listed is not None and listed.error is None
+        report = mirror_parts(
+            self._account_id,
+            Resource.MESSAGES,
+            self._source,
+            self._comparer,
+            self._progress,
+            self._in_flight,
+            listed=ResourceReport(RunState.SUCCESS if is_whole else RunState.PARTIAL, Counts()),
+        )
+        is_known = is_whole and listed is not None and listed.note is None
+        self._beyond_threads = self._deep and is_known and report.error is None
+        return report.error
+
+    def _unlisted(self, resource: Resource) -> str | None:
+        """Ask for every live row that no page had; say why not when there are suspiciously many."""
+        comparer, deep = self._comparer, self._beyond_threads
+        counted = comparer.count_unlisted(resource, deep=deep)
+        if plan.is_sudden(*counted):
+            comparer.all_unlisted_are_extra(resource, deep=deep)
+            return (
+                f"{plan.gone_at_once(*counted)}: they count as extra, but none was asked for and none is marked missing"
+            )
+        rows = comparer.unlisted(resource, deep=deep, began_at=self._began_at) if counted[0] else []
+        for row in rows:
+            self._ask_for(resource, row)
+        return None
+
+    def _ask_for(self, resource: Resource, row: Unlisted) -> None:
+        if row.is_orphan:
+            self._comparer.gone(resource, row.id)
+            return
+        try:
+            why = reasons.of_unlisted(resource)
+            self._comparer.record(self._source.get(resource, row.id, parent=row.parent, why=why))
+        except NotFound:
+            self._comparer.gone(resource, row.id)
+        except Forbidden:
+            # It may also be an object that is not ours to read; time tells.
+            if row.since is not None and self._began_at - row.since >= plan.UNLISTED_FOR:
+                self._comparer.gone(resource, row.id)
+            else:
+                self._comparer.undecided(resource, row.id)

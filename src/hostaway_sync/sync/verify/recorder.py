@@ -1,0 +1,283 @@
+"""Where the pages of a verification go: against the rows, and with a repair into them."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from hostaway_sync.errors import Forbidden, NotFound
+from hostaway_sync.model.records import Counts, Oddities, Resource
+from hostaway_sync.store.accounts import owner as account_owner
+from hostaway_sync.store.records import (
+    compare,
+    due_threads,
+    missing,
+    suspicions,
+    upsert,
+)
+from hostaway_sync.store.records import (
+    findings as verify_findings,
+)
+from hostaway_sync.store.records.compare import Verdict
+from hostaway_sync.store.records.findings import Note
+from hostaway_sync.store.runs import leases
+from hostaway_sync.store.tables import MIRRORED
+from hostaway_sync.sync import plan
+from hostaway_sync.sync.reporting import reasons
+from hostaway_sync.sync.verify.certificate import Findings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from hostaway_sync.model.records import Owner, Page, Record, Source
+    from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.store.records.compare import Compared
+    from hostaway_sync.store.records.findings import Notes, Unlisted
+
+T = TypeVar("T")
+_IDS_SHOWN = 20
+_NOT_EQUAL = (Verdict.MISSING, Verdict.EXTRA, Verdict.DIFFERENT, Verdict.UNDECIDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms pages are compared.
+
+    Attributes:
+        deep: every thread is read.
+        repair: what differs is written.
+        late_from: per resource, stamps after this moment are newer than the last run that was whole; None: all are.
+        earlier: what a comparison before this one noted; the threads it read are read again.
+    """
+
+    deep: bool
+    repair: bool
+    late_from: Mapping[Resource, datetime | None]
+    earlier: Notes | None = None
+
+
+class Comparer:
+    """Compares every page with the rows in a transaction of its own, which only the holder of the lease can commit.
+
+    With a repair the same transaction writes what differs and compares again: what is noted is what is there then.
+    """
+
+    def __init__(
+        self, database: Database, owner: Owner, lease: leases.Lease, source: Source, notes: Notes, terms: Terms
+    ) -> None:
+        self._database = database
+        self._owner = owner
+        self._lease = lease
+        self._source = source
+        self._notes = notes
+        self._terms = terms
+        self._lock = threading.Lock()
+        self._trusted = 0
+        self._listed: dict[Resource, int] = {}
+        self._readings: Counter[str] = Counter()
+        self.repaired: Counter[Resource] = Counter()
+        self.first_asked_at: datetime | None = None
+
+    def record(self, page: Page) -> None:
+        """Compare one page; a row that differs but was written with later facts is compared with the object itself."""
+        with self._lock:
+            self.first_asked_at = self.first_asked_at or page.observed_at
+        for one in self._take(page, final=False):
+            self._ask_again(page.shape.resource, one)
+
+    def met(self, resource: Resource) -> int:
+        """Count the distinct records met; the findings say so many were listed."""
+        met = sum(self._read(lambda c: verify_findings.tally(c, self._notes, resource)).counts.values())
+        self._listed[resource] = met
+        return met
+
+    def counts(self, resource: Resource) -> tuple[Counts, Oddities]:
+        """Give the distinct records met; what became of them is in the findings."""
+        return Counts(seen=self.met(resource)), Oddities()
+
+    def due(self, resource: Resource, *, listed: bool) -> dict[str, list[int]]:
+        """Give the threads to be read, and why."""
+        del listed
+        wanted, self._trusted = self._read(
+            lambda c: verify_findings.threads(c, self._notes, self._terms.earlier, deep=self._terms.deep)
+        )
+        return {reasons.of_comparison(resource): wanted}
+
+    def read(self, resource: Resource, parent: int, began_at: datetime, met: Collection[int]) -> None:
+        """Note that a thread was read whole."""
+        del resource
+        number = next(self._notes.pages)
+
+        def write(connection: Connection) -> None:
+            verify_findings.add_thread(connection, self._notes, parent, page=number)
+            if self._terms.repair:
+                due_threads.thread_read(connection, self._notes.account_id, parent, began_at=began_at, met=met)
+
+        self._write(write)
+        self._count_readings(verify_findings.THREADS, 1)
+
+    def not_found(self, resource: Resource, record_id: int) -> None:
+        """Raise a suspicion; a comparison marks only what its whole list left out."""
+        self._write(lambda connection: suspicions.note(connection, self._notes.account_id, resource, record_id))
+
+    def unlisted(self, resource: Resource, *, deep: bool, began_at: datetime) -> list[Unlisted]:
+        """Give the live rows that were not met; a repair remembers since when."""
+        rows = self._read(lambda connection: verify_findings.unlisted(connection, self._notes, resource, deep=deep))
+        if self._terms.repair:
+            walk = missing.Walk(self._notes.notes_id, self._notes.account_id, resource, began_at)
+            met = verify_findings.met(self._notes, resource, MIRRORED[resource].c.id)
+            self._write(lambda connection: missing.note(connection, walk, [*rows], met=met))
+        return rows
+
+    def count_unlisted(self, resource: Resource, *, deep: bool) -> tuple[int, int, int]:
+        """Count them, the live rows of the resource, and those that were marked missing lately."""
+        account_id = self._notes.account_id
+        return self._read(
+            lambda c: (
+                verify_findings.count_unlisted(c, self._notes, resource, deep=deep),
+                missing.live(c, account_id, resource),
+                missing.marked_lately(c, account_id, resource, within=plan.MISSING_WITHIN),
+            )
+        )
+
+    def all_unlisted_are_extra(self, resource: Resource, *, deep: bool) -> None:
+        """Note every live row that was not met as extra, whatever a request for it would say."""
+        number = next(self._notes.pages)
+        rows = self._write(lambda c: verify_findings.add_unlisted(c, self._notes, resource, deep=deep, page=number))
+        self._count_readings(resource, rows)
+
+    def gone(self, resource: Resource, row_id: int) -> None:
+        """Take down that a row is gone at the source: it is extra, unless a repair marks it as missing."""
+        if self._terms.repair:
+            self._write(lambda connection: missing.mark(connection, self._notes.account_id, resource, row_id))
+            self._count_repaired(resource, 1)
+        else:
+            self._note(resource, [Note(row_id, Verdict.EXTRA)])
+
+    def undecided(self, resource: Resource, row_id: int) -> None:
+        """Take down that nobody can say whether a row is gone."""
+        self._note(resource, [Note(row_id, Verdict.UNDECIDED)])
+
+    def findings(self, resource: Resource, *, deep: bool) -> Findings:
+        """Sum up what was noted; what unlisted rows were found to be was not listed."""
+        notes, is_messages = self._notes, resource is Resource.MESSAGES
+        source = self._listed[resource] if resource in self._listed else self.met(resource)
+
+        def read(connection: Connection) -> Findings:
+            found = verify_findings.tally(connection, notes, resource)
+            return Findings(
+                source=source,
+                mirror=verify_findings.live(connection, notes, resource, deep=deep),
+                missing=found.counts[Verdict.MISSING],
+                extra=found.counts[Verdict.EXTRA],
+                different=found.counts[Verdict.DIFFERENT],
+                undecided=found.counts[Verdict.UNDECIDED],
+                newer_at_source=found.newer,
+                ids={
+                    kind.value: verify_findings.ids(connection, notes, resource, kind, limit=_IDS_SHOWN)
+                    for kind in _NOT_EQUAL
+                },
+                threads_read=verify_findings.threads_read(connection, notes) if is_messages else None,
+                threads_trusted=self._trusted if is_messages else None,
+            )
+
+        return self._read(read)
+
+    def lost(self) -> int:
+        """Count the readings of which no note is left; a thread that was read is one, too."""
+        noted = self._read(lambda connection: verify_findings.noted(connection, self._notes))
+        with self._lock:
+            return sum(max(0, number - noted.get(what, 0)) for what, number in self._readings.items())
+
+    def _take(self, page: Page, *, final: bool) -> list[Compared]:
+        """Compare, and repair; give what was neither noted nor repaired because its row knows later facts."""
+        resource, number = page.shape.resource, next(self._notes.pages)
+
+        def write(connection: Connection) -> tuple[list[Compared], int]:
+            repair = self._terms.repair
+            owner = account_owner.current(connection, self._owner.account_id) if repair else self._owner
+            compared = compare.compare_page(connection, owner, page, locking=repair)
+            later = [one for one in compared if _is_wrong(one) and one.is_later and not final]
+            rest = [one for one in compared if not (_is_wrong(one) and one.is_later and not final)]
+            mended: list[Compared] = []
+            if repair and (wanting := tuple(one.record for one in rest if _is_wanting(one))):
+                compare.repair_page(connection, owner, replace(page, records=wanting))
+                mended = compare.compare_page(connection, owner, replace(page, records=wanting))
+                rest = [one for one in rest if not _is_wanting(one)] + mended
+            verify_findings.add(connection, self._notes, resource, self._as_notes(resource, rest), page=number)
+            return later, sum(not _is_wrong(one) for one in mended)
+
+        later, mended = self._write(write)
+        self._count_readings(resource, len(page.records) - len(later))
+        self._count_repaired(resource, mended)
+        return later
+
+    def _ask_again(self, resource: Resource, one: Compared) -> None:
+        record, parent = one.record, one.record.columns.get("conversation_id")
+        page: Page | None = None
+        try:
+            if record.id is not None and (isinstance(parent, int) or resource is not Resource.MESSAGES):
+                why = reasons.of_later_row(resource)
+                page = self._source.get(resource, record.id, parent=cast("int | None", parent), why=why)
+        except NotFound:
+            # Gone since it was listed, or a mistake of the source's: a sweep judges.
+            if record.id is not None and resource is not Resource.MESSAGES:
+                self.not_found(resource, record.id)
+            return
+        except Forbidden:
+            page = None
+        if page is None:
+            self._note(resource, self._as_notes(resource, [one]))
+            return
+        self._take(page, final=True)
+
+    def _as_notes(self, resource: Resource, compared: Sequence[Compared]) -> list[Note]:
+        return [
+            Note(
+                key=one.record.id or upsert.key_of(one.record),
+                verdict=one.verdict,
+                is_newer=one.is_behind or (_is_wrong(one) and self._is_late(resource, one.record)),
+            )
+            for one in compared
+        ]
+
+    def _is_late(self, resource: Resource, record: Record) -> bool:
+        stamp, late_from = record.source_updated_at, self._terms.late_from.get(resource)
+        return stamp is not None and (late_from is None or stamp > late_from)
+
+    def _note(self, resource: Resource, found: list[Note]) -> None:
+        number = next(self._notes.pages)
+        self._write(lambda connection: verify_findings.add(connection, self._notes, resource, found, page=number))
+        self._count_readings(resource, len(found))
+
+    def _count_readings(self, what: str, number: int) -> None:
+        with self._lock:
+            self._readings[what] += number
+
+    def _count_repaired(self, resource: Resource, rows: int) -> None:
+        with self._lock:
+            self.repaired[resource] += rows
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        return self._database.transaction(work)
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        def fenced(connection: Connection) -> T:
+            leases.fence(connection, self._lease)
+            return work(connection)
+
+        return self._database.transaction(fenced)
+
+
+def _is_wrong(one: Compared) -> bool:
+    return one.verdict not in {Verdict.EQUAL, Verdict.BEHIND}
+
+
+def _is_wanting(one: Compared) -> bool:
+    """Whether a repair writes the record; a row that knows later facts is not behind."""
+    return _is_wrong(one) or (one.is_behind and not one.is_later)

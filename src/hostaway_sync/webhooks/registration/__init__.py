@@ -1,0 +1,3 @@
+"""Telling the platform where deliveries go, and checking that they arrive."""
+
+from __future__ import annotations

@@ -1,0 +1,101 @@
+"""Holds what the source says it delivered against what came, and has the objects of the difference read again.
+
+The log of the source is a hint like any delivery. An object counts as lost when the newest entry about it says that
+nobody took the delivery; or when it says that somebody did, and yet nothing about the object came since the last audit.
+The first audit, which has no such past, believes what the log says of itself.
+
+A message is announced by its own id, by which it cannot be read; what counts is whether it is mirrored. If it is not,
+the next run reads its thread, because its reservation has moved.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from hostaway_sync.model.deliveries import Audit
+from hostaway_sync.model.records import Resource
+from hostaway_sync.store.webhooks import delivery_audits
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from hostaway_sync.model.deliveries import LogEntry, Registrar, Target
+    from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.store.webhooks.credentials import StoredHook
+
+
+def audit(database: Database, registrar: Registrar, stored: StoredHook, prefix: str) -> Audit:
+    """Audit the deliveries to an account.
+
+    Args:
+        database: with the inbox.
+        registrar: of the account.
+        stored: its registration.
+        prefix: what every URL begins with that we ever gave for it.
+
+    Raises:
+        SourceError: the log cannot be read now.
+    """
+    account_id = stored.account_id
+    before = delivery_audits.last_audit(database, account_id)
+    last_entry = before.last_entry if before else None
+    log = registrar.delivery_log(stored.hook_id, after=last_entry)
+    is_first = before is None or before.has_log is not (log is not None)
+    if log is None:
+        found = Audit(has_log=False, is_first=is_first)
+        delivery_audits.write(database, account_id, found, last_entry=last_entry, lost=(), here="")
+        return found
+    entries = newest(log.entries, stored.hook_id, prefix, after=last_entry)
+    since = None if before is None or is_first else before.audited_at
+    came = None if since is None else delivery_audits.came(database, account_id, since=since)
+    messages = {target.object_id for target in entries if target.resource is Resource.MESSAGES}
+    known = delivery_audits.stored_messages(database, account_id, messages)
+    missed = [entry for entry in entries.values() if is_lost(entry, came, known)]
+    found = Audit(has_log=True, announced=len(entries), lost=len(missed), is_whole=log.is_whole, is_first=is_first)
+    delivery_audits.write(
+        database,
+        account_id,
+        found,
+        last_entry=max([entry.entry_id for entry in log.entries] + [last_entry or 0]) or None,
+        lost=[
+            delivery_audits.Lost(entry.entry_id, entry.target)
+            for entry in missed
+            if entry.target is not None and entry.target.resource is not Resource.MESSAGES
+        ],
+        here=socket.gethostname(),
+    )
+    return found
+
+
+def newest(
+    entries: Iterable[LogEntry], hook_id: int | None, prefix: str, *, after: int | None
+) -> dict[Target, LogEntry]:
+    """Give the last entry about each object, of those that are ours and came after the entry `after`."""
+    found: dict[Target, LogEntry] = {}
+    for entry in sorted(entries, key=lambda entry: entry.entry_id):
+        is_new = after is None or entry.entry_id > after
+        if entry.target is not None and is_new and _is_ours(entry, hook_id, prefix):
+            found[entry.target] = entry
+    return found
+
+
+def is_lost(entry: LogEntry, came: Collection[Target] | None, known: Collection[int]) -> bool:
+    """Say whether a delivery was lost.
+
+    Args:
+        entry: the newest about its object.
+        came: what deliveries were about that came; None when nobody knows since when to look.
+        known: messages that are mirrored.
+    """
+    if entry.target is None:
+        return False
+    if entry.target.resource is Resource.MESSAGES:
+        return entry.was_taken is False and entry.target.object_id not in known
+    return entry.was_taken is False or (came is not None and entry.target not in came)
+
+
+def _is_ours(entry: LogEntry, hook_id: int | None, prefix: str) -> bool:
+    if not entry.url and entry.hook_id is None:
+        return True
+    return entry.url.startswith(prefix) or (entry.hook_id is not None and entry.hook_id == hook_id)

@@ -1,0 +1,3 @@
+"""The HTTP receiver of deliveries."""
+
+from __future__ import annotations

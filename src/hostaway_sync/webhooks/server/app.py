@@ -1,0 +1,256 @@
+"""What the receiver answers: deliveries, the sender's probes, and questions about its own health.
+
+401   the credentials are not those of this account; nothing is stored
+413   the body is larger than a megabyte
+503   it could not be stored: the sender tries again (API notes of the source: any other 4xx is final)
+200   it is stored, whatever it says
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from hostaway_sync.errors import HostawaySyncError
+from hostaway_sync.model.deliveries import Delivery
+from hostaway_sync.model.ids import read_id
+from hostaway_sync.observability.log_context import add, carried
+from hostaway_sync.observability.prometheus import CONTENT_TYPE
+from hostaway_sync.observability.tracing import innermost
+from hostaway_sync.webhooks.server.auth import Entry
+from hostaway_sync.webhooks.server.body import Body, TooLarge, Torn
+from hostaway_sync.webhooks.server.outcomes import Outcome
+from hostaway_sync.webhooks.server.readiness import ReadinessCheck
+from hostaway_sync.webhooks.server.request_id import numbered
+from hostaway_sync.webhooks.server.request_span import traced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+    from uuid import UUID
+
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+    from hostaway_sync.model.deliveries import ReadEvent
+    from hostaway_sync.webhooks.server.auth import Doorkeeper
+    from hostaway_sync.webhooks.server.metrics_page import Figures
+    from hostaway_sync.webhooks.server.outcomes import Tally
+    from hostaway_sync.webhooks.server.readiness import Readiness
+
+LARGEST_BODY: Final = 1024 * 1024
+LONGEST_PROBE: Final = 4096
+ANSWER_WITHIN: Final = 8.0
+PROBE: Final = {"data": "test"}
+_MOST_HEADERS: Final = 50
+_LONGEST_HEADER: Final = 500
+_SECRET_HEADERS: Final = ("auth", "cookie", "secret", "token", "key", "password")
+
+log = logging.getLogger(__name__)
+
+
+class Receiver:
+    """An ASGI application.
+
+    Args:
+        platform: whose deliveries these are: a piece of the path.
+        doorkeeper: knows who may deliver.
+        read_event: knows what a delivery claims.
+        accept: stores a delivery, durably once it returns; blocks.
+        look: says whether deliveries could be stored now; blocks.
+        tally: counts.
+        figures: everything that was counted, and what the database says.
+        pool: runs what blocks.
+    """
+
+    def __init__(
+        self,
+        *,
+        platform: str,
+        doorkeeper: Doorkeeper,
+        read_event: ReadEvent,
+        accept: Callable[[Delivery], None],
+        look: Callable[[], Readiness],
+        tally: Tally,
+        figures: Figures,
+        pool: Executor,
+    ) -> None:
+        self._doorkeeper = doorkeeper
+        self._read_event = read_event
+        self._accept = accept
+        self._ready_check = ReadinessCheck(look, pool, patience=ANSWER_WITHIN)
+        self._tally = tally
+        self._figures = figures
+        self._pool = pool
+        self._host = socket.gethostname()
+        path = f"/webhooks/{platform}/{{account_id}}/{{path_secret}}"
+        app = Starlette(
+            routes=[
+                Route(path, traced(self._deliver, path), methods=["GET", "POST"]),
+                Route("/health", self._health),
+                Route("/ready", self._ready),
+                Route("/metrics", self._metrics),
+            ]
+        )
+        # A redirect would repeat the path, and with it the secret.
+        app.router.redirect_slashes = False
+        self._app = numbered(app)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await self._app(scope, receive, send)
+
+    async def _deliver(self, request: Request) -> Response:
+        now = asyncio.get_running_loop().time
+        began_at = now()
+        visit = _Visit(request)
+        add(account_id=visit.account_id)
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                outcome, sentence = await self._received(visit)
+        except TooLarge:
+            outcome, sentence = Outcome.TOO_LARGE, f"more than {LARGEST_BODY} bytes"
+        except Torn:
+            outcome, sentence = Outcome.TORN, "the sender hung up"
+        except TimeoutError:
+            outcome = Outcome.TOO_SLOW if visit.waits_for_body else Outcome.NOT_STORED
+            sentence = f"{'the body' if visit.waits_for_body else 'the database'} did not come in time"
+        except HostawaySyncError as error:
+            outcome, sentence = Outcome.NOT_STORED, str(error)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the sender must try again)
+            outcome, sentence = Outcome.NOT_STORED, f"unexpected {type(error).__name__}"
+        innermost().note(outcome=outcome)
+        self._tally.note(outcome, visit.request_id, took=now() - began_at, sentence=f"{visit.origin}: {sentence}")
+        if outcome is not Outcome.TOO_SLOW and "expect" not in request.headers:
+            await visit.body.discard()
+        return _answer(outcome, visit)
+
+    async def _received(self, visit: _Visit) -> tuple[Outcome, str]:
+        entry = await self._doorkeeper.admits(visit.account_id, visit.path_secret, visit.authorization)
+        if entry is Entry.NOTHING or visit.account_id is None:
+            return Outcome.REFUSED, "wrong credentials"
+        if visit.request.method != "POST":
+            return Outcome.PROBE, "a probe"
+        is_trusted = entry is Entry.EVERYTHING
+        visit.has_login = is_trusted
+        visit.waits_for_body = True
+        try:
+            body = await visit.body.read(LARGEST_BODY if is_trusted else LONGEST_PROBE)
+        except TooLarge:
+            if is_trusted:
+                raise
+            return Outcome.REFUSED, "no credentials"
+        visit.waits_for_body = False
+        if _is_probe(body):
+            return Outcome.PROBE, "a probe"
+        if not is_trusted:
+            return Outcome.REFUSED, "no credentials"
+        run = asyncio.get_running_loop().run_in_executor
+        return await run(self._pool, carried(self._stored), visit, visit.account_id, body)
+
+    def _stored(self, visit: _Visit, account_id: int, body: bytes) -> tuple[Outcome, str]:
+        event, payload = self._read_event(body, account_id=account_id)
+        innermost().note(event=event.name)
+        if not self._doorkeeper.is_active(account_id):
+            event = replace(event, target=None, ignored="account disabled")
+        delivery = Delivery(
+            delivery_id=visit.delivery_id,
+            account_id=account_id,
+            event=event,
+            body=body,
+            payload=payload,
+            headers=visit.kept_headers(),
+            received_by=self._host,
+        )
+        try:
+            self._accept(delivery)
+        except HostawaySyncError:
+            raise
+        except Exception as error:  # noqa: BLE001  (whatever a database refuses of it, the bytes it can hold)
+            log.warning("delivery %s is stored without payload: %s", delivery.delivery_id, type(error).__name__)
+            self._accept(replace(delivery, payload=None, headers={}))
+        if event.ignored:
+            return Outcome.IGNORED, f"{event.name!r}, {event.ignored}"
+        return Outcome.STORED, f"{event.name!r}"
+
+    async def _health(self, request: Request) -> Response:
+        del request
+        return JSONResponse({"ok": True})
+
+    async def _ready(self, request: Request) -> Response:
+        del request
+        found = await self._ready_check.readiness()
+        document = {
+            "ready": found.is_ready,
+            "database": found.has_database,
+            "schema": found.has_schema,
+            "oldest_waiting_s": found.waiting_s,
+        }
+        return JSONResponse(document, 200 if found.is_ready else 503)
+
+    async def _metrics(self, request: Request) -> Response:
+        del request
+        return Response(await self._figures.exposition(), media_type=CONTENT_TYPE)
+
+
+class _Visit:
+    """One request to the delivery path, as far as its head tells.
+
+    Attributes:
+        has_login: its login and password are right, and not only its path.
+        waits_for_body: that is what it waits for now.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self.has_login = False
+        self.waits_for_body = False
+        self.request = request
+        self.body = Body(request.receive)
+        self.request_id: str = request.scope["request_id"]
+        self.delivery_id: UUID = request.scope["delivery_id"]
+        self.path_secret: str = request.path_params["path_secret"]
+        self.authorization = request.headers.get("authorization")
+        self.account_id = read_id(request.path_params["account_id"])
+
+    @property
+    def origin(self) -> str:
+        """Which account was asked for, and from where."""
+        client = self.request.client.host if self.request.client else "?"
+        return f"account {self.account_id or '?'} from {client}"
+
+    def kept_headers(self) -> dict[str, str]:
+        """Give the headers that may be kept: no secret by its name, nor a path that a proxy copied into one."""
+        kept: dict[str, str] = {}
+        for name, value in self.request.headers.items():
+            if any(word in name for word in _SECRET_HEADERS) or self.path_secret in value:
+                continue
+            if len(kept) < _MOST_HEADERS or name in kept:
+                joined = f"{kept[name]}, {value}" if name in kept else value
+                kept[name[:_LONGEST_HEADER]] = joined.replace("\0", "\ufffd")[:_LONGEST_HEADER]
+        return kept
+
+
+def _is_probe(body: bytes) -> bool:
+    if len(body) > LONGEST_PROBE:
+        return False
+    try:
+        content: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return bool(content == PROBE)
+
+
+def _answer(outcome: Outcome, visit: _Visit) -> Response:
+    headers = {} if visit.body.is_whole else {"Connection": "close"}
+    if outcome is Outcome.REFUSED:
+        headers["WWW-Authenticate"] = 'Basic realm="webhooks"'
+    document = {"ok": outcome.status < 400, "outcome": outcome, "login": visit.has_login}  # noqa: PLR2004  (HTTP statuses)
+    return JSONResponse(document, outcome.status, headers)

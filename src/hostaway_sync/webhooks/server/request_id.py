@@ -1,0 +1,37 @@
+"""Gives every request an id, which its answer carries, and every line about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from hostaway_sync.model.deliveries import REQUEST_ID, request_id_in
+from hostaway_sync.observability.log_context import circumstances
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+def numbered(app: ASGIApp) -> ASGIApp:
+    """Give an application whose scopes have a `request_id` and, a UUID of ours, a `delivery_id`.
+
+    They are the same, unless a proxy before us has named the request already. A delivery is never stored under a name
+    that somebody else chose: the second one of that name would count as stored before.
+    """
+    header = REQUEST_ID.encode()
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        own = uuid4()
+        given = [value.decode("latin-1") for name, value in scope["headers"] if name == header]
+        request_id = request_id_in({REQUEST_ID: ", ".join(given)}) or str(own)
+        scope.update(delivery_id=own, request_id=request_id)
+
+        async def send_numbered(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (header, request_id.encode())]
+            await send(message)
+
+        with circumstances(request_id=request_id):
+            await app(scope, receive, send_numbered)
+
+    return answer

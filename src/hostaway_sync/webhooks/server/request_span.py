@@ -1,0 +1,25 @@
+"""Gives the answer to each delivery a span."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hostaway_sync.observability.tracing import delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+
+def traced(answer: Callable[[Request], Awaitable[Response]], route: str) -> Callable[[Request], Awaitable[Response]]:
+    """Give what answers deliveries at this route, each within a span."""
+
+    async def answer_traced(request: Request) -> Response:
+        with delivery(request.scope["delivery_id"], request.method, route) as span:
+            response = await answer(request)
+            span.answered(response.status_code)
+            return response
+
+    return answer_traced

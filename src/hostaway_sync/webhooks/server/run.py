@@ -1,0 +1,198 @@
+"""Serves an application over HTTP until a signal comes, and then finishes what is in hand."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import resource
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+
+from hostaway_sync.webhooks.server.connection_limits import (
+    SENDERS_FAULTS,
+    PatientProtocol,
+    most_connections,
+)
+from hostaway_sync.webhooks.server.listen_address import BACKLOG
+from hostaway_sync.webhooks.server.sparse_log import SparseFilter, SparseLog
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Generator, Sequence
+    from types import FrameType
+
+    from starlette.types import ASGIApp
+
+    from hostaway_sync.observability.systemd import Supervisor
+
+FINISH_WITHIN: Final = 9
+# Longer than proxies keep an idle connection, so that it is never us who close one under a delivery.
+_KEEP_ALIVE: Final = 75
+_LONGEST_HEAD: Final = 16 * 1024
+_OPEN_FILES: Final = 1024
+# Libraries that write of requests, past what this program decides to say of them.
+_LOGGERS: Final = ("uvicorn.error", "asyncio")
+_NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+log = logging.getLogger(__name__)
+
+
+def serve(
+    app: ASGIApp,
+    *,
+    listener: socket.socket,
+    trusted_proxies: Sequence[str],
+    on_stop: Callable[[], None] | None = None,
+    stop: threading.Event | None = None,
+    supervisor: Supervisor | None = None,
+) -> None:
+    """Answer requests until a signal that the process handles comes, and let that signal have its way afterwards.
+
+    Args:
+        app: answers them.
+        listener: where they come; closed at the end.
+        trusted_proxies: addresses whose `X-Forwarded-For` is believed.
+        on_stop: called in a thread as soon as it is time to stop, to stop something else meanwhile.
+        stop: stops the server when it is set, for whoever gets no signals.
+        supervisor: is told when requests are answered, that they still are, and when they no longer will be.
+    """
+    most = most_connections(_open_files())
+    config = uvicorn.Config(
+        app,
+        http=PatientProtocol,
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        log_level="error",  # anybody can make it warn
+        access_log=False,  # it would write paths, and a path is a secret
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
+        server_header=False,
+        limit_concurrency=most,
+        backlog=most,  # so many are accepted before the limit is looked at
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=FINISH_WITHIN,
+        h11_max_incomplete_event_size=_LONGEST_HEAD,
+    )
+    address = listener.getsockname()
+    log.info("listening on %s port %d", address[0], address[1])
+    with _sparse_libraries():
+        asyncio.run(_Server(config, on_stop, stop, supervisor).serve(sockets=[listener]))
+
+
+@contextmanager
+def _sparse_libraries() -> Generator[None, None, None]:
+    """Have libraries write no more lines than this program may of what strangers send."""
+    sparse = SparseFilter(SENDERS_FAULTS)
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(sparse)
+    try:
+        yield
+    finally:
+        for name in _LOGGERS:
+            logging.getLogger(name).removeFilter(sparse)
+
+
+def _open_files() -> int:
+    """Return how many files this process may have open, after allowing it enough where that is ours to allow."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted
+
+
+class _Server(uvicorn.Server):
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        on_stop: Callable[[], None] | None,
+        stop: threading.Event | None,
+        supervisor: Supervisor | None,
+    ) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+        self._stop = stop
+        self._supervisor = supervisor
+        self._beat = supervisor.part() if supervisor else None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, and say so."""
+        asyncio.get_running_loop().set_exception_handler(_LoopErrors())
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)  # the kernel may hold more than are accepted at once
+        if self._supervisor:
+            self._supervisor.ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look ten times a second whether to stop; whoever can look can answer."""
+        if self._beat:
+            self._beat()
+        return await super().on_tick(counter) or (self._stop is not None and self._stop.is_set())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish what is in hand, and have everything else stop at the same time."""
+        if self._supervisor:
+            self._supervisor.stopping()
+        if self._on_stop is None:
+            await super().shutdown(sockets)
+        else:
+            await asyncio.gather(super().shutdown(sockets), asyncio.to_thread(self._on_stop))
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Turn the first signal into an orderly end; a second one does what it did before.
+
+        The server's own way knows no SIGHUP, and lets nobody be impatient.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = [signal.SIGHUP, signal.SIGINT, signal.SIGTERM]
+        before = {number: signal.getsignal(number) for number in numbers}
+        caught: list[int] = []
+
+        def restore() -> None:
+            for handled, handler in before.items():
+                signal.signal(handled, handler)
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            del frame
+            restore()
+            caught.append(number)
+            self.should_exit = True
+
+        for handled, handler in before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(handled, stop)
+        try:
+            yield
+        finally:
+            restore()
+        for number in caught:
+            signal.raise_signal(number)
+
+
+class _LoopErrors:
+    """What the event loop complains of, once a second: strangers who open connections can make it complain."""
+
+    def __init__(self) -> None:
+        self._sparse = SparseLog()
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error, kind = context.get("exception"), str(context.get("message"))
+        if not self._sparse.is_due(kind):
+            return
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            log.error("no connection can be taken now: %s%s", error.strerror, self._sparse.more(kind))
+        elif isinstance(error, SENDERS_FAULTS):
+            log.warning("a connection broke: %s%s", type(error).__name__, self._sparse.more(kind))
+        else:
+            loop.default_exception_handler(context)

@@ -1,0 +1,120 @@
+"""What a receiver stands on: connections and threads that nothing else may keep busy."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from hostaway_sync.errors import ConfigurationError, HostawaySyncError
+from hostaway_sync.observability.meter import Meter
+from hostaway_sync.observability.tracing import span
+from hostaway_sync.store.privacy.payload_rule import guard_payloads
+from hostaway_sync.store.schema import revisions
+from hostaway_sync.store.webhooks import inbox
+from hostaway_sync.webhooks.server.app import Receiver
+from hostaway_sync.webhooks.server.auth import Doorkeeper
+from hostaway_sync.webhooks.server.credentials_cache import KeyBook
+from hostaway_sync.webhooks.server.metrics_page import Figures
+from hostaway_sync.webhooks.server.outcomes import Tally
+from hostaway_sync.webhooks.server.readiness import Readiness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import sqlalchemy as sa
+
+    from hostaway_sync.model.deliveries import Delivery, ReadEvent
+    from hostaway_sync.model.redaction import Redaction, Veil
+    from hostaway_sync.observability.meter import Sample
+    from hostaway_sync.secrets import Opens
+    from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.webhooks.server.auth import Keys
+
+THREADS: Final = 8
+# Each delivery takes one for some milliseconds.
+CONNECTIONS: Final = 4
+# The sender waits, and comes again: better tell it soon that the database is away.
+PATIENCE: Final = 1.0
+
+
+class Reception:
+    """Opens what a receiver needs.
+
+    Args:
+        database: where deliveries and keys are; the receiver gets connections of its own to it.
+        safe: gives what opens the keys.
+        redaction: gives how payloads are hidden.
+        meter: keeps what this process measures.
+        stored: reads the metrics that a database holds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        safe: Callable[[], Opens],
+        redaction: Callable[[], Redaction | None] = lambda: None,
+        *,
+        meter: Meter | None = None,
+        stored: Callable[[Database], list[Sample]] = lambda _: [],
+    ) -> None:
+        self._redaction = redaction
+        self._meter = meter or Meter()
+        self._stored = stored
+        self._database = database.apart(pool_size=CONNECTIONS, patience=PATIENCE)
+        self._book = KeyBook(self._database, safe)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="receiver")
+
+    def receiver(self, platform: str, read_event: ReadEvent) -> Receiver:
+        """Make a receiver of one platform's deliveries."""
+        return Receiver(
+            platform=platform,
+            doorkeeper=Doorkeeper(self._keys),
+            read_event=read_event,
+            accept=partial(self._accept, platform),
+            look=self._look,
+            tally=Tally(self._meter),
+            figures=Figures(self._meter, partial(self._stored, self._database), self._pool),
+            pool=self._pool,
+        )
+
+    def close(self) -> None:
+        """Give back threads and connections."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._database.disconnect()
+
+    async def _keys(self) -> Mapping[int, Keys | None]:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._book.read)
+
+    def _accept(self, platform: str, delivery: Delivery) -> None:
+        redaction = self._redaction()
+        if redaction is not None:
+            delivery = _covered(delivery, redaction.deliveries)
+
+        def write(connection: sa.Connection) -> None:
+            guard_payloads(connection, redaction.mark if redaction else None)
+            inbox.accept(connection, delivery, platform=platform)
+
+        with span("write delivery"):
+            self._database.transaction(write)
+
+    def _look(self) -> Readiness:
+        try:
+            has_schema = revisions.current(self._database) == revisions.head()
+            age = self._database.transaction(inbox.oldest_waiting) if has_schema else None
+            if has_schema:
+                self._database.transaction(inbox.prove)
+        except ConfigurationError as error:
+            return Readiness(has_database=True, has_schema=False, waiting_s=None, trouble=str(error))
+        except Exception as error:  # noqa: BLE001  (whatever the database refuses now, it refuses deliveries)
+            trouble = str(error) if isinstance(error, HostawaySyncError) else f"unexpected {type(error).__name__}"
+            return Readiness(has_database=False, has_schema=False, waiting_s=None, trouble=trouble)
+        return Readiness(has_database=True, has_schema=has_schema, waiting_s=age.total_seconds() if age else None)
+
+
+def _covered(delivery: Delivery, veil: Veil) -> Delivery:
+    """Hide fields in both forms of a delivery: what it is about was read from it before."""
+    payload = None if delivery.payload is None else veil.over(delivery.payload)
+    return replace(delivery, payload=payload, body=veil.exactly(delivery.body, delivery.payload))

@@ -39,7 +39,7 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 # Forks from one process that has imported everything, and names every Python that we support among its own.
 MUTATION_TOOL = "mutmut==3.8.1"
 # Sessions of their own run these.
-ELSEWHERE = ("--ignore=tests/house", "--ignore=tests/migrations", "--ignore=tests/host")
+ELSEWHERE = ("--ignore=tests/project", "--ignore=tests/migrations", "--ignore=tests/system")
 DEBIAN_POSTGRESQL = Path("/usr/lib/postgresql/15/bin")
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -93,7 +93,7 @@ def docs(session: nox.Session) -> None:
     """Build the site, hold README, docs, examples and layout against the program, look for secrets in every file."""
     tools = installed(session)
     session.run(tools / "zensical", "build", "--strict", external=True)
-    session.run(tools / "pytest", "tests/house", "-n", "2", external=True)
+    session.run(tools / "pytest", "tests/project", "-n", "2", external=True)
 
 
 @nox.session(venv_backend="none")
@@ -150,7 +150,9 @@ def postgres(session: nox.Session) -> None:
         )
     if shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin") is None:
         session.warn("there is no PgBouncer, and its tests are skipped: install Debian's `pgbouncer`")
-    database_tests = [f"tests/{room}" for room in ("store", "migrations", "flow") if (ROOT / "tests" / room).is_dir()]
+    database_tests = [
+        f"tests/{room}" for room in ("store", "migrations", "integration") if (ROOT / "tests" / room).is_dir()
+    ]
     for binaries in (str(oldest), None):
         version = ("the embedded one",) if binaries is None else (binaries,)
         session.log("PostgreSQL: %s", *version)
@@ -166,7 +168,7 @@ def host(session: nox.Session) -> None:
     Six minutes, as root, with Debian's packages `cron`, `faketime`, `systemd` and `prometheus`.
     """
     patient = ("-o", "faulthandler_timeout=300")
-    session.run(installed(session) / "pytest", "tests/host", "-rs", *patient, *session.posargs, external=True)
+    session.run(installed(session) / "pytest", "tests/system", "-rs", *patient, *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none", default=False)

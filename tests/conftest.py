@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
-from tests import leaks
-from tests.staff import Staff
-from tests.sweeping import sweep
-from tests.town import Town
+from tests.support import secret_scan
+from tests.support.database_reset import sweep
+from tests.support.db_roles import Staff
+from tests.support.sync_env import Town
 
 from hostaway_sync.sandbox import Sandbox
 from hostaway_sync.secrets import KeyRing
@@ -28,7 +28,7 @@ from hostaway_sync.store.schema import revisions
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from tests.cloud import Cloud
+    from tests.support.servers.fake_aws import Cloud
 
 # Nothing of the machine's own settings may reach a test.
 for _name in [
@@ -50,7 +50,7 @@ settings.load_profile("repeatable" if os.environ.get("CI") else "any machine")
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Fail whatever test lets a secret out."""
     report = yield
-    leaks.refuse(report)
+    secret_scan.refuse(report)
     return report
 
 
@@ -138,7 +138,7 @@ def ring() -> KeyRing:
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """Give an AWS of this test, to which this process is led as well."""
-    from tests.cloud import clouded
+    from tests.support.servers.fake_aws import clouded
 
     with clouded() as cloud:
         for name, value in cloud.environment.items():

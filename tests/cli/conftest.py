@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.children import run_program
+from tests.support.processes import run_program
 
 if TYPE_CHECKING:
-    from tests.town import Town
+    from tests.support.sync_env import Town
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy.exc import IntegrityError
-from tests.store.samples import one
+from tests.support.records import one
 
 from hostaway_sync.settings import SCHEMA
 from hostaway_sync.store.postgres.database import Database

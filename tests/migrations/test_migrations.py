@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from procrastinate.schema import SchemaManager
-from tests.store.samples import at, one
+from tests.support.records import at, one
 
 from hostaway_sync.errors import ConfigurationError, StoreBusy
 from hostaway_sync.settings import SCHEMA

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hostaway_sync.sandbox import CLIENT_SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Program
+    from tests.support.sync_env import Town
+
+    Build = Callable[..., Town]
+
+
+def test_a_wrong_secret_is_one_sentence_and_stores_nothing(town: Build, program: Program) -> None:
+    """Exit 1, nothing on stdout, no account."""
+    here = town(store=False)
+    done = program(here, "account", "add", "70001", "--secret-stdin", stdin="wrong\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert "check the id and the key" in done.stderr
+    assert here.ask("SELECT count(*) FROM accounts") == [(0,)]
+
+
+def test_an_unreachable_api_is_one_sentence_and_stores_nothing(town: Build, program: Program) -> None:
+    """Exit 1 and the address that could not be reached."""
+    here = town(store=False)
+    address = here.sandbox.url
+    here.sandbox.stop()
+    done = program(here, "account", "add", "70001", "--secret-stdin", stdin=CLIENT_SECRET)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert address in done.stderr
+    assert here.ask("SELECT count(*) FROM accounts") == [(0,)]
+
+
+@pytest.mark.parametrize("account_id", ["abc", "0", "-7", "1.5", "9223372036854775808", "\u0667"])
+def test_an_id_that_is_no_number_is_a_usage_error(program: Program, account_id: str) -> None:
+    """Exit 2, before anything is opened."""
+    done = program(None, "account", "add", "--secret-stdin", "--", account_id, stdin="x")
+    assert done.returncode == 2
+    assert "numbers, such as 70001" in done.stderr
+
+
+def test_an_account_that_exists_is_not_added_again(town: Build, program: Program) -> None:
+    """Exit 1, and the sentence says what to type instead."""
+    here = town()
+    done = program(here, "account", "add", "70001", "--secret-stdin", stdin=CLIENT_SECRET)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "hostaway-sync sync 70001" in done.stderr
+
+
+def test_adding_an_account_mirrors_it_in_silence(town: Build, program: Program) -> None:
+    """Not on a terminal and all is well: nothing is printed, everything is there."""
+    here = town(store=False)
+    done = program(here, "account", "add", "70001", "--secret-stdin", "--name", "Harbour", stdin=f"{CLIENT_SECRET}\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert here.differences() == {}
+
+
+def test_no_sync_stores_the_account_only(town: Build, program: Program) -> None:
+    """--no-sync leaves the first sync to later; the secret may come from the environment."""
+    here = town(store=False)
+    customer = "0b9fdf4c-1d0a-4f0e-9c43-0a6f1f1c9a11"
+    done = program(here, "account", "add", "70001", "--no-sync", "--customer-id", customer, CLIENT_SECRET=CLIENT_SECRET)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert here.ask("SELECT customer_id::text FROM accounts") == [(customer,)]
+    assert here.rows("listings") == {}
+
+
+def test_the_secret_may_be_in_a_file(town: Build, program: Program, tmp_path: Path) -> None:
+    """HOSTAWAY_SYNC_CLIENT_SECRET_FILE keeps it out of the environment."""
+    file = tmp_path / "secret"
+    file.write_text(f"{CLIENT_SECRET}\n")
+    done = program(town(store=False), "account", "add", "70001", "--no-sync", CLIENT_SECRET_FILE=str(file))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("arguments", [["--secret-stdin"], []])
+def test_without_a_secret_nothing_is_asked(town: Build, program: Program, arguments: list[str]) -> None:
+    """An empty stdin, or none and no terminal, is a usage error and no hanging prompt."""
+    done = program(town(store=False), "account", "add", "70001", *arguments)
+    assert done.returncode == 2
+    assert "secret" in done.stderr
+
+
+def test_on_a_terminal_the_secret_is_asked_for_and_not_shown(town: Build) -> None:
+    """The prompt hides what is typed."""
+    here = town(store=False)
+    main, side = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hostaway_sync", "account", "add", "70001", "--no-sync"],
+        env=here.environment(),
+        stdin=side,
+        stdout=side,
+        stderr=side,
+        start_new_session=True,
+    )
+    os.close(side)
+    shown = _read_until(main, b"Client secret: ")
+    os.write(main, f"{CLIENT_SECRET}\n".encode())
+    shown += _read_until(main, b"added.")
+    assert process.wait(timeout=30) == 0
+    assert CLIENT_SECRET.encode() not in shown
+    os.close(main)
+
+
+def test_the_list_of_accounts_is_a_table_or_json(town: Build, program: Program) -> None:
+    """`account list` shows each account; --json gives one document without secrets."""
+    here = town()
+    table = program(here, "account", "list")
+    assert table.returncode == 0
+    assert "70001" in table.stdout
+    assert "never" in table.stdout
+    (document,) = json.loads(program(here, "account", "list", "--json").stdout)
+    keys = {"account_id", "name", "customer_id", "is_active", "last_sync_at", "created_at", "removed_at"}
+    assert document.keys() == keys
+    assert document["account_id"] == 70001
+
+
+def test_an_empty_list_of_accounts_is_empty(town: Build, program: Program) -> None:
+    """Nothing to show is nothing printed, and an empty document."""
+    here = town(store=False)
+    assert program(here, "account", "list").stdout == ""
+    assert json.loads(program(here, "account", "list", "--json").stdout) == []
+
+
+def test_secrets_are_sealed_in_the_database(town: Build, program: Program) -> None:
+    """Neither secret nor token stands in any column in clear."""
+    here = town(store=False)
+    program(here, "account", "add", "70001", "--no-sync", "--secret-stdin", stdin=CLIENT_SECRET)
+    ((row,),) = here.ask("SELECT accounts::text FROM accounts")
+    assert CLIENT_SECRET.encode().hex() not in row
+    assert here.ask("SELECT access_token IS NOT NULL FROM accounts") == [(True,)]
+
+
+def _read_until(descriptor: int, words: bytes) -> bytes:
+    seen = b""
+    while words not in seen:
+        chunk = os.read(descriptor, 4096)
+        assert chunk, seen
+        seen += chunk
+    return seen

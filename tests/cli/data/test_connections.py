@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from tests.cli.conftest import COVERAGE
+from tests.support.deliveries import deliver, until
+
+from hostaway_sync.model.records import Resource
+from hostaway_sync.sandbox import AccountSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.sync_env import Town
+
+# The most that each may hold, as docs/how-to/many-machines.md says.
+MOST = {"worker": 4, "serve-webhooks --port 0": 8, "serve-webhooks --port 0 --no-worker": 6, "sync-all --jobs 4": 6}
+# PostgreSQL takes 100, and keeps three for superusers.
+TAKEN = 97
+_SEEN = """
+SELECT application_name FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND application_name LIKE 'hostaway-sync %'
+"""
+
+
+def test_twenty_workers_a_receiver_and_cron_fit_one_server() -> None:
+    """In the worst case, when all of them hold all that they may."""
+    assert 20 * MOST["worker"] + MOST["serve-webhooks --port 0 --no-worker"] + MOST["sync-all --jobs 4"] < TAKEN
+
+
+@pytest.mark.parametrize("words", MOST)
+def test_programs_at_work_hold_no_more_than_they_may(town: Callable[..., Town], words: str) -> None:
+    """However much there is to do at once; and the server shows which command holds them."""
+    accounts = [AccountSpec(id=70001 + number, reservations=12) for number in range(4)]
+    here = town(accounts=accounts)
+    for account_id in here.sandbox.accounts:
+        for number in sorted(here.truth("reservations", account_id))[:6]:
+            deliver(here.database, account_id, Resource.RESERVATIONS, number)
+    seen: list[Counter[str]] = []
+    lock = threading.Lock()
+    engine = sa.create_engine(here.environment()["HOSTAWAY_SYNC_DATABASE_URL"], poolclass=sa.NullPool)
+
+    def look() -> Counter[str]:
+        with lock, engine.connect() as connection:
+            return Counter(connection.scalars(sa.text(_SEEN)))
+
+    here.sandbox.on_request(lambda _: seen.append(look()))
+    command = [sys.executable, "-m", "hostaway_sync", *words.split()]
+    process = subprocess.Popen(command, env=here.environment() | COVERAGE, stderr=subprocess.PIPE)
+    if "sync-all" in words:
+        process.wait(60)
+    elif "--no-worker" in words:
+        seen.append(until(look, "it is there"))
+    else:
+        until(lambda: here.ask("SELECT count(*) FROM procrastinate_jobs") == [(0,)], "all is done")
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert said == b""
+    assert seen
+    assert max(count.total() for count in seen) <= MOST[words]
+    name = f"hostaway-sync {words.split(maxsplit=1)[0]}"
+    assert {place for count in seen for place in count} <= {name, f"{name}: queue"}

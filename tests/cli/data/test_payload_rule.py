@@ -1,0 +1,87 @@
+"""A process that hides less of payloads than its database: refused, whichever command it is."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.integration.privacy.test_forgotten import dump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Program
+    from tests.support.sync_env import Town
+
+    Build = Callable[..., Town]
+
+RULE = "*.guestEmail=drop,reservations.guestName=hash"
+COMMANDS = (
+    ("sync", "{account}"),
+    ("sync", "{account}", "--full", "--dry-run"),
+    ("sync-all",),
+    ("verify", "{account}"),
+    ("verify", "{account}", "--deep", "--repair"),
+    ("worker", "--drain"),
+    ("serve-webhooks", "--port", "0"),
+    ("account", "add", "70002", "--secret-stdin"),
+)
+
+
+@pytest.mark.parametrize("setting", ["", "reservations.guestName=drop"])
+def test_each_command_that_stores_payloads_is_refused(town: Build, program: Program, setting: str) -> None:
+    """Exit 78, one sentence that says what to do, no request, and nothing written."""
+    here = town(reservations=3)
+    assert program(here, "sync", str(here.account_id), PAYLOAD_FIELDS=RULE).returncode == 0
+    before, calls = dump(here), here.sandbox.calls.total()
+    for command in COMMANDS:
+        words = [word.format(account=here.account_id) for word in command]
+        done = program(here, *words, stdin="sandbox", PAYLOAD_FIELDS=setting)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1), (words, done)
+        assert (
+            "hides less than this database does: set it to what `hostaway-sync database payload-fields" in done.stderr
+        )
+    assert (dump(here), here.sandbox.calls.total()) == (before, calls)
+    assert program(here, "status", PAYLOAD_FIELDS=setting).returncode == 0
+    assert program(here, "sync", str(here.account_id), "--full", PAYLOAD_FIELDS=RULE).returncode == 0
+
+
+def test_the_rule_is_shown_and_loosened_by_one_command_alone(town: Build, program: Program) -> None:
+    """What it says is what the setting then is to be; nonsense is a usage error and changes nothing."""
+    here = town(reservations=3)
+
+    def rule() -> str | None:
+        shown = program(here, "database", "payload-fields", "show", "--json")
+        return json.loads(shown.stdout)["rule"]  # type: ignore[no-any-return]  # text or null
+
+    assert rule() is None
+    assert program(here, "sync", str(here.account_id), PAYLOAD_FIELDS=RULE).returncode == 0
+    assert rule() == RULE
+    assert program(here, "database", "payload-fields", "show").stdout == f"{RULE}\n"
+    for nonsense in ("guestName", "reservations.id=drop", "owners.name=drop"):
+        done = program(here, "database", "payload-fields", "set", nonsense)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert rule() == RULE
+    less = "reservations.guestName=hash"
+    done = program(here, "database", "payload-fields", "set", less)
+    assert done.returncode == 0
+    assert f"the rule is {less}: set HOSTAWAY_SYNC_PAYLOAD_FIELDS so for every process" in done.stderr
+    assert program(here, "sync", str(here.account_id), "--full", PAYLOAD_FIELDS=less).returncode == 0
+    assert all("guestEmail" in row for row in here.rows("reservations").values())
+    assert program(here, "sync", str(here.account_id)).returncode == 78
+    assert program(here, "database", "payload-fields", "set", "").returncode == 0
+    assert rule() == ""
+    assert program(here, "sync", str(here.account_id), "--full").returncode == 0
+    assert here.differences() == {}
+
+
+def test_a_move_carries_the_rule(town: Build, program: Program, empty_database_url: str) -> None:
+    """In the new database a process without the setting is refused as in the old one."""
+    here = town(reservations=3)
+    assert program(here, "sync", str(here.account_id), PAYLOAD_FIELDS=RULE).returncode == 0
+    here.database.engine.dispose()
+    moved = program(here, "database", "move", "--to", "-", stdin=empty_database_url)
+    assert moved.returncode == 0, moved
+    assert program(here, "sync-all", DATABASE_URL=empty_database_url).returncode == 78
+    assert program(here, "sync-all", DATABASE_URL=empty_database_url, PAYLOAD_FIELDS=RULE).returncode == 0

@@ -1,0 +1,144 @@
+"""The program is killed at each point of a message's way, in any order: the guest hears it once."""
+
+from __future__ import annotations
+
+import random
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from tests.cli.process.test_kills import Gate
+from tests.support.barrier import PATIENCE, Barrier
+from tests.support.chaos.send_chaos import MARK, Dispatch
+from tests.support.messages import SEND, THREAD
+from tests.support.processes import printed, start_program
+from tests.support.servers.tcp_proxy import PLACES, Strait, Wreck
+
+from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.store.messages import ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from multiprocessing.process import BaseProcess
+
+    from tests.support.chaos.send_chaos import Letter
+    from tests.support.sync_env import Town
+
+    Build = Callable[..., Town]
+
+SOAK = 100
+# Each is a place at which the program is held and then killed.
+POINTS = (
+    "before the intent",
+    "while the thread is read",
+    "before it is marked as leaving",
+    "while the request leaves",
+    "before the source acts",
+    "before the source answers",
+    "while the answer comes",
+    "before the answer is written down",
+)
+
+
+class Deaths:
+    """Starts the program for one letter after the other, and kills it at a point."""
+
+    def __init__(self, here: Town, chance: random.Random, strait: Strait) -> None:
+        self.dispatch = Dispatch(here, chance, strait)
+        self._here = here
+        self._chance = chance
+        self._strait = strait
+        self._environment = here.environment(API_URL=strait.url)
+
+    def die(self, point: str) -> None:
+        """Send one letter by a program that is killed there, and go on as anybody might."""
+        letter = self.dispatch.write()
+        with self._held(point, letter) as reached:
+            process = self._start(letter)
+            reached(process)
+            process.kill()
+            process.join(PATIENCE)
+            assert process.exitcode == -9
+        self.dispatch.check()
+        self.dispatch.follow(letter)
+
+    def _start(self, letter: Letter) -> BaseProcess:
+        key = ("--idempotency-key", letter.key) if letter.key else ()
+        where = ("--account", str(letter.account_id))
+        return start_program(
+            self._environment, "send-message", str(letter.reservation_id), letter.text, *where, *key, "--yes"
+        )
+
+    @contextmanager
+    def _held(self, point: str, letter: Letter) -> Iterator[Callable[[BaseProcess], None]]:
+        """Have the program stopped at a point; give what waits until it is there."""
+        sandbox = self._here.sandbox
+        with ExitStack() as stack:
+            if point == "before the intent":
+                connection = stack.enter_context(self._here.database.engine.connect())
+                ledger.hold(connection, letter.account_id)
+                yield self._stands_before_lock
+            elif point in ("before it is marked as leaving", "before the answer is written down"):
+                gate = Gate(self._here, THREAD if "leaving" in point else SEND, 1, "sent_messages")
+                stack.callback(gate.open)
+                yield gate.wait
+            elif point in ("while the request leaves", "while the answer comes"):
+                place = self._chance.choice(sorted(PLACES))
+                barrier = stack.enter_context(Barrier(sandbox, "nothing"))
+
+                def hold() -> None:
+                    barrier.reached.set()
+                    barrier.open.wait(PATIENCE)
+
+                is_request = point == "while the request leaves"
+                wreck = Wreck(request=place, then=hold) if is_request else Wreck(answer=place, then=hold)
+                self._strait.arm(wreck)
+                yield lambda _process: barrier.wait()
+            else:
+                route = THREAD if point == "while the thread is read" else SEND
+                barrier = Barrier(sandbox, route, answered=point == "before the source answers")
+                stack.enter_context(barrier)
+                yield lambda _process: barrier.wait()
+
+    def _stands_before_lock(self, process: BaseProcess) -> None:
+        query = sa.text(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        while self._here.database.transaction(lambda connection: connection.scalar(query)) == 0:
+            process.join(0.02)
+            assert process.exitcode is None, printed(self._environment)
+
+
+def go_through(town: Build, seed: int) -> None:
+    """Have the program die once at each point, in an order of chance."""
+    chance = random.Random(seed)  # noqa: S311  (a test that can be repeated)
+    accounts = [AccountSpec(reservations=8), AccountSpec(id=70002, reservations=8)]
+    here = town(accounts=accounts, seed=seed, store=False)
+    here.forget()
+    for spec in accounts:
+        here.store_account(spec.id)
+    with Strait(here.sandbox.url) as strait:
+        deaths = Deaths(here, chance, strait)
+        for point in chance.sample(POINTS, len(POINTS)):
+            try:
+                deaths.die(point)
+            except BaseException as error:
+                error.add_note(f"seed {seed}, {point}")
+                raise
+        deaths.dispatch.end()
+    assert MARK not in printed(here.environment())
+    here.sandbox.stop()
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_each_death_in_any_order(town: Build, turn: int) -> None:
+    """No text arrives twice for one intent, each ends as it truly went or waits for a person, none is forgotten."""
+    go_through(town, random.randrange(1 << 30) + turn)  # noqa: S311  (pytest-randomly seeds it)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("turn", range(SOAK))
+def test_each_death_a_hundred_times(town: Build, turn: int) -> None:
+    """The same, for as long as it takes."""
+    go_through(town, turn)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cli.conftest import COVERAGE
+from tests.cli.webhooks.test_webhooks import served
+from tests.support.deliveries import until
+from tests.support.project import images
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.sync_env import Town
+
+EVERY = images.DEPLOY / "every.py"
+
+
+def contained(town: Town, tmp_path: Path) -> dict[str, str]:
+    """Give the environment of a container: what the image sets, and two files."""
+    for name, key in (("database-url", "DATABASE_URL"), ("master-key", "MASTER_KEY")):
+        (tmp_path / name).write_text(town.environment()[f"HOSTAWAY_SYNC_{key}"] + "\n")
+    files = {
+        "HOSTAWAY_SYNC_DATABASE_URL_FILE": str(tmp_path / "database-url"),
+        "HOSTAWAY_SYNC_MASTER_KEY_FILE": str(tmp_path / "master-key"),
+        "HOSTAWAY_SYNC_API_URL": town.sandbox.url,
+    }
+    return images.environment() | files | COVERAGE
+
+
+def test_commands_of_containers_work_with_what_containers_have(town: Callable[..., Town], tmp_path: Path) -> None:
+    """What comes to an end by itself does so well, with nothing but the image's environment and files as secrets."""
+    here = town()
+    ending = [words for words in images.commands() if words[1] in {"migrate", "sync-all"}]
+    unlike = {tuple(words) for words in ending}
+    assert len(unlike) == 4
+    for words in sorted(unlike):
+        done = subprocess.run(
+            [sys.executable, "-m", "hostaway_sync", *words[1:]],
+            env=contained(here, tmp_path),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), words
+    assert here.differences() == {}
+
+
+def test_receiver_is_asked_whether_it_is_ready(town: Callable[..., Town]) -> None:
+    """The check of compose.yaml passes while the receiver answers, and fails when nothing does."""
+    with served(town()) as receiver:
+        interpreter, option, code = images.receiver_check()
+        assert (interpreter, option) == ("python", "-c")
+        asking = [sys.executable, "-c", code.replace("8080", str(receiver.address[1]))]
+        assert subprocess.run(asking, check=False, timeout=60).returncode == 0
+        receiver.end()
+    assert subprocess.run(asking, check=False, timeout=60, stderr=subprocess.DEVNULL).returncode != 0
+
+
+def test_a_command_is_run_again_and_again(tmp_path: Path) -> None:
+    """The scheduler starts at once and goes on whether or not a run fails, until it is told to stop."""
+    paper = tmp_path / "runs"
+    command = [sys.executable, "-c", f"open({str(paper)!r}, 'a').write('x'); raise SystemExit(1)"]
+    with subprocess.Popen([sys.executable, EVERY, "0.05", *command]) as every:
+        until(lambda: paper.exists() and len(paper.read_text()) >= 3, "it runs three times")
+        every.send_signal(signal.SIGTERM)
+        assert every.wait(60) == 143
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopping_the_scheduler_stops_the_run(tmp_path: Path, number: signal.Signals) -> None:
+    """A signal reaches the run that is under way, whose end is waited for."""
+    began, ended = tmp_path / "began", tmp_path / "ended"
+    code = (
+        "import pathlib, signal, sys;"
+        f"signal.signal(15, lambda *_: sys.exit(pathlib.Path({str(ended)!r}).touch()));"
+        f"pathlib.Path({str(began)!r}).touch(); signal.pause()"
+    )
+    with subprocess.Popen([sys.executable, EVERY, "3600", sys.executable, "-c", code]) as every:
+        until(began.exists, "the run begins")
+        every.send_signal(number)
+        assert every.wait(60) == 128 + number
+    assert ended.exists()

@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import time
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+from tests.support.db_roles import Staff
+from tests.support.sync_env import MASTER_KEY
+
+from hostaway_sync.doctor import examine, host
+from hostaway_sync.doctor.findings import Finding, Grade
+from hostaway_sync.doctor.timeouts import Question, ask_each
+from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.secrets import KeyRing
+from hostaway_sync.settings import Settings, load_settings
+from hostaway_sync.store.webhooks import credentials as webhook_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Program
+    from tests.support.sync_env import Town
+
+    Build = Callable[..., Town]
+
+
+def settings_of(here: Town, **changed: Any) -> Settings:
+    """Give the settings of a program that mirrors a town."""
+    prefix = "HOSTAWAY_SYNC_"
+    return load_settings(**{k.removeprefix(prefix).lower(): v for k, v in here.environment().items()} | changed)
+
+
+def by_check(found: tuple[Finding, ...]) -> dict[str, Grade]:
+    """Give the worst grade of each check."""
+    return {finding.check: finding.grade for finding in reversed(found)}
+
+
+def test_all_is_well_after_a_sync(town: Build, program: Program) -> None:
+    """On a mirror that works every check has a line, a missing crontab is a hint, and the end is 0."""
+    here = town()
+    here.mirror().sync(here.account_id)
+    done = program(here, "doctor", "--json")
+    document = json.loads(done.stdout)
+    grades = {finding["check"]: finding["grade"] for finding in document["findings"]}
+    schedule = grades.pop("schedule")
+    assert (done.returncode, document["state"], done.stderr) == (0, "ok", "")
+    assert schedule in {"ok", "hint"}
+    checks = {"database", "key ring", "source", "clock", "token", "budget", "queue", "runs", "webhooks", "disk"}
+    assert grades == dict.fromkeys(checks, "ok")
+
+
+def test_each_trouble_is_named_with_its_cure(town: Build, program: Program) -> None:
+    """A refused key and an account that was never mirrored are printed first, with what to type; the end is 1."""
+    here = town(accounts=[AccountSpec(70001, reservations=1), AccountSpec(70002, reservations=1)])
+    here.mirror().sync(70001)
+    here.sandbox.reconfigure(70002, client_secret="sandbox-secret-other")  # noqa: S106  (obviously not one)
+    here.sandbox.revoke_tokens(70002)
+    done = program(here, "doctor")
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1
+    assert lines[0].startswith("trouble runs      account 70002: never synced whole")
+    assert lines[2].startswith("trouble token     account 70002: Hostaway does not know")
+    assert lines[3].strip().startswith("→ `hostaway-sync account update 70002`")
+    assert sum(line.startswith("ok") for line in lines) >= 8
+
+
+def test_database_that_is_away_leaves_the_rest(town: Build) -> None:
+    """Without a database the source, the keys and the machine are looked at all the same, without a slot."""
+    here = town()
+    found = by_check(examine(settings_of(here, database_url="postgresql://nobody@127.0.0.1:9/nothing")))
+    assert found.pop("schedule") in {Grade.OK, Grade.HINT}
+    assert found == {
+        "database": Grade.TROUBLE,
+        "tables": Grade.HINT,
+        "key ring": Grade.OK,
+        "source": Grade.OK,
+        "clock": Grade.OK,
+        "disk": Grade.OK,
+    }
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql://u:p@db..example.com/mir", "HOSTAWAY_SYNC_DATABASE_URL cannot be used: the value of host"),
+        (f"postgresql://u:{'p%FF'}@127.0.0.1/mir", "HOSTAWAY_SYNC_DATABASE_URL is not a database URL"),
+        ("{}options=-cfoo%3Dbar", "HOSTAWAY_SYNC_DATABASE_URL cannot be used: "),
+    ],
+)
+def test_a_url_that_is_wrong_leaves_the_rest(town: Build, url: str, says: str) -> None:
+    """However it is found out: before a name is looked up, or by the server."""
+    here = town()
+    own = here.environment()["HOSTAWAY_SYNC_DATABASE_URL"]
+    found = examine(settings_of(here, database_url=url.format(f"{own}{'&' if '?' in own else '?'}")))
+    assert found[0].says.startswith(says)
+    assert by_check(found)["source"] is Grade.OK
+
+
+def test_what_is_wrong_with_the_database_is_told(town: Build, empty_database_url: str) -> None:
+    """A schema that was never migrated, missing rights and a wrong clock each have their finding."""
+    here = town(clock_skew=-600.0)
+    found = examine(settings_of(here, database_url=empty_database_url))
+    assert found[0].says.startswith("its schema is at revision none")
+    with here.database.engine.begin() as connection:
+        connection.execute(sa.text("DROP ROLE IF EXISTS reader_of_doctor"))
+        connection.execute(sa.text("CREATE ROLE reader_of_doctor LOGIN"))
+        connection.execute(sa.text("GRANT USAGE ON SCHEMA hostaway TO reader_of_doctor"))
+        connection.execute(sa.text("GRANT SELECT ON ALL TABLES IN SCHEMA hostaway TO reader_of_doctor"))
+    try:
+        url = here.database.engine.url.set(username="reader_of_doctor").render_as_string(hide_password=False)
+        troubles = [one for one in examine(settings_of(here, database_url=url)) if one.grade is Grade.TROUBLE]
+    finally:
+        with here.database.engine.begin() as connection:
+            connection.execute(sa.text("DROP OWNED BY reader_of_doctor"))
+            connection.execute(sa.text("DROP ROLE reader_of_doctor"))
+    assert "accounts: delete, insert, update" in troubles[0].says
+    assert troubles[1].says.startswith("this machine's clock is ")
+
+
+def test_a_writer_lacks_nothing(town: Build) -> None:
+    """Whoever has no more than the documented rights of a writer is told of no trouble."""
+    here = town()
+    staff = Staff(here.database)
+    staff.open_groups()
+    try:
+        url = staff.url(staff.hire("clerk", staff.groups.writer))
+        found = examine(settings_of(here, database_url=url))
+    finally:
+        staff.leave()
+    assert [one.says for one in found if one.check == "database" and one.grade is not Grade.OK] == []
+
+
+def test_source_that_is_away_takes_the_tokens_along(town: Build) -> None:
+    """When nobody answers, that is one trouble, and the tokens are left out."""
+    here = town()
+    here.sandbox.stop()
+    found = by_check(examine(settings_of(here)))
+    assert (found["source"], found["token"], found["database"]) == (Grade.TROUBLE, Grade.HINT, Grade.OK)
+
+
+def test_receiver_that_is_away_is_found(town: Build) -> None:
+    """Where a webhook is registered its receiver is asked, the way the source does."""
+    here = town()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        register = partial(
+            webhook_credentials.renew,
+            safe=KeyRing([MASTER_KEY]),
+            account_id=here.account_id,
+            url=f"http://127.0.0.1:{port}",
+        )
+        here.database.transaction(register)
+        found = by_check(examine(settings_of(here)))
+    assert found["webhooks"] is Grade.TROUBLE
+
+
+def test_crontabs_and_timers_are_found(tmp_path: Path) -> None:
+    """A line in /etc/cron.d counts, a unit only with its timer, and what may not be read is named."""
+    for name, text in {
+        "etc/cron.d/mirror": "*/5 * * * * sync hostaway-sync sync-all\n",
+        "etc/cron.d/other": "* * * * * root true\n",
+        "etc/systemd/system/mirror.service": "ExecStart=/usr/bin/hostaway-sync sync-all\n",
+        "etc/systemd/system/mirror.timer": "",
+        "etc/systemd/system/untimed.service": "ExecStart=/usr/bin/hostaway-sync sync-all\n",
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    places = [place for place in host.schedule(tmp_path, tmp_path / "home").places if place != "your crontab"]
+    assert places == [str(tmp_path / "etc/cron.d/mirror"), str(tmp_path / "etc/systemd/system/mirror.timer")]
+
+
+def test_questions_have_an_end() -> None:
+    """What does not answer in time is left out, and the others are not kept waiting for it."""
+    began = time.monotonic()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+
+        def ask(number: int) -> int:
+            if number == 2:
+                with suppress(OSError), socket.create_connection(silent.getsockname()) as connection:
+                    connection.recv(1)
+            return number
+
+        assert sorted(ask_each([1, 2, 3], ask, until=began + 2)) == [1, 3]
+        try:
+            Question(lambda: ask(2)).answer(time.monotonic())
+        except TimeoutError:
+            return
+    raise AssertionError
+
+
+def troubles_of(found: tuple[Finding, ...]) -> list[str]:
+    """Give the check of each trouble."""
+    return [finding.check for finding in found if finding.grade is Grade.TROUBLE]
+
+
+@pytest.mark.parametrize("broken", ["key", "source", "read-only", "address"])
+def test_one_cause_is_one_trouble(town: Build, broken: str) -> None:
+    """Whatever follows from it for five accounts is not looked at, and says so."""
+    numbers = range(70001, 70006)
+    here = town(accounts=[AccountSpec(number, reservations=1) for number in numbers])
+    changed: dict[str, Any] = {}
+    if broken == "key":
+        changed["master_key"] = base64.b64encode(b"o" * 32).decode()
+    elif broken == "source":
+        here.sandbox.stop()
+    elif broken == "address":
+        changed["api_url"] = "http://127.0.0.1:9/v1"
+    else:
+        name = here.database.engine.url.database
+        here.database.transaction(
+            lambda connection: connection.execute(
+                sa.text(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+            )
+        )
+    try:
+        found = examine(settings_of(here, **changed))
+    finally:
+        if broken == "read-only":
+            with here.database.engine.begin() as connection:
+                connection.execute(sa.text("SET TRANSACTION READ WRITE"))
+                connection.execute(sa.text(f"ALTER DATABASE {name} RESET default_transaction_read_only"))
+    causes = {"key": "key ring", "source": "source", "address": "source", "read-only": "database"}
+    assert troubles_of(found) == [causes[broken]], [finding.says for finding in found]
+    left = {finding.check for finding in found if finding.says.startswith("not looked at: ")}
+    assert left == {"tables"} if broken == "read-only" else {"token", "runs"}

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cli.conftest import COVERAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.sync_env import Town
+
+RECEIVER = ["serve-webhooks", "--port", "0"]
+
+
+@pytest.mark.parametrize("words", [["worker"], RECEIVER, [*RECEIVER, "--no-worker"]], ids=" ".join)
+def test_what_stands_tells_systemd_how_it_does(town: Callable[..., Town], tmp_path: Path, words: list[str]) -> None:
+    """A service says when it is ready, that it lives as often as asked, and at the signal that it ends."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(str(tmp_path / "n"))
+        ear.settimeout(60)
+        asked = {"NOTIFY_SOCKET": ear.getsockname(), "WATCHDOG_USEC": "400000"}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hostaway_sync", *words],
+            env=town().environment() | asked | COVERAGE,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            said = [ear.recv(100)]
+            while said.count(b"WATCHDOG=1") < 3 or b"READY=1" not in said:
+                said.append(ear.recv(100))
+            process.send_signal(signal.SIGTERM)
+            while said[-1] != b"STOPPING=1":
+                said.append(ear.recv(100))
+            assert process.communicate(timeout=60)[1] == b""
+        finally:
+            process.kill()
+            process.wait()
+    assert process.returncode == 143
+    assert set(said) == {b"READY=1", b"WATCHDOG=1", b"STOPPING=1"}

@@ -1,0 +1,215 @@
+"""What a source says when it fails, and may be full of guests: searched for in everything that leaves the program."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.cli.process.test_leaks import told
+from tests.cli.process.test_logs import Written
+from tests.support.database_dump import dump, found_in
+from tests.support.deliveries import ONE_RETRY, QUICK, deliver
+from tests.support.messages import SEND, THREAD, a_guest
+from tests.support.servers.otlp_collector import Collector
+from tests.support.servers.recording_server import Listener, listening
+
+from hostaway_sync.errors import HostawaySyncError
+from hostaway_sync.sandbox.server import faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.cli.conftest import Program
+    from tests.support.messages import Guest
+    from tests.support.sync_env import Town
+
+    Build = Callable[..., Town]
+
+NAME, LAST, MAIL, PHONE, DOOR = (
+    "Ydalinn Bergströmsen",
+    "Bergströmsen",
+    "yd.berg@x-guests.example",
+    "22 33 44 77",
+    "4817#",
+)
+CANARIES = (NAME, LAST, MAIL, f"+47 {PHONE}", PHONE, "22334477", DOOR, "lamplight-7")
+GUEST: dict[str, Any] = {
+    "guestName": NAME,
+    "guestLastName": LAST,
+    "guestEmail": MAIL,
+    "phone": f"+47 {PHONE}",
+    "doorCode": DOOR,
+    "wifiPassword": "lamplight-7",
+    "count": 22334477,
+}
+WRITTEN = json.dumps(GUEST, ensure_ascii=False)
+PROSE = f"The guest {NAME} ({MAIL}, +47 {PHONE}) has no door code {DOOR} and no 'lamplight-7'"
+HTML = f"<html><title>{NAME}</title><body>{PROSE}</body></html>".encode()
+
+
+def fail(**members: Any) -> bytes:
+    """Give an envelope that says that something failed."""
+    return json.dumps({"status": "fail", **members}, ensure_ascii=False).encode()
+
+
+def success(result: Any, **members: Any) -> bytes:
+    """Give an envelope that says that all is well."""
+    return json.dumps({"status": "success", "result": result, **members}, ensure_ascii=False).encode()
+
+
+BODIES: dict[str, bytes] = {
+    "an object in result": fail(result=GUEST),
+    "a list in result": fail(result=[NAME, [GUEST, {"deep": [PROSE]}]]),
+    "a string in result": fail(result=PROSE),
+    "an object in message": fail(message=GUEST),
+    "a list in message": fail(message=[PROSE, GUEST]),
+    "JSON in message": fail(message=f"cannot store {WRITTEN}"),
+    "JSON in JSON in message": fail(message=json.dumps(WRITTEN)),
+    "prose in message": fail(message=PROSE),
+    "prose in error_description": fail(error_description=PROSE, error=PROSE),
+    "other languages": fail(message=f"Gast {LAST} hat Türcode {DOOR}. 客人 {NAME}. Гость {NAME} {MAIL}"),
+    "escapes in message": fail(message=f"no \\u0022{NAME}\\u0022 \x1b[31m{LAST}\u202e{MAIL}\u200b{DOOR}"),
+    "a link in message": fail(message=f"see https://portal.example/{MAIL}?name={LAST}&door={DOOR}"),
+    "an object in error": fail(error=GUEST, errors=[GUEST], detail=PROSE),
+    "an object by itself": WRITTEN.encode(),
+    "a list by itself": json.dumps([GUEST, PROSE], ensure_ascii=False).encode(),
+    "a string by itself": json.dumps(PROSE, ensure_ascii=False).encode(),
+    "HTML": HTML,
+    "text": PROSE.encode(),
+    "torn JSON": fail(result=GUEST)[:-9],
+    "other bytes": b"\xff\xfe\x00" + WRITTEN.encode("utf-16"),
+    "very long": fail(message="x " * 40_000 + PROSE, result=[PROSE] * 5_000),
+    "deep": b'{"status":"fail","message":' + b"[" * 5_000 + WRITTEN.encode() + b"]" * 5_000 + b"}",
+    "a success of another kind": success(PROSE),
+    "a success with a failure": success(None, message=PROSE, errors=[GUEST]),
+}
+STATUSES = (200, 203, 206, 302, 400, 401, 403, 404, 409, 422, 500, 503, 599)
+# Each body comes with two of the statuses, and each status with several bodies.
+ANSWERS = [
+    (STATUSES[(place + shift) % len(STATUSES)], body)
+    for place, body in enumerate(BODIES.values())
+    for shift in (0, len(STATUSES) // 2)
+]
+PARTS = 4
+
+
+@pytest.fixture
+def written() -> Iterator[Written]:
+    """Give every line that is written meanwhile, as the program writes it; it keeps libraries at warnings."""
+    ours, root, handler = logging.getLogger("hostaway_sync"), logging.getLogger(), Written()
+    level = ours.level
+    root.addHandler(handler)
+    ours.setLevel(logging.DEBUG)
+    yield handler
+    root.removeHandler(handler)
+    ours.setLevel(level)
+
+
+def act(guest: Guest, said: dict[str, str]) -> None:
+    """Do all that asks the source, and keep what comes of it."""
+    here, mirror = guest.here, guest.here.mirror(retry_attempts=1)
+    number = guest.reservation_id
+    deliver(here.database, here.account_id, object_id=number)
+    doings: dict[str, Callable[[], object]] = {
+        "sync": lambda: mirror.sync(here.account_id, full=True),
+        "sync-all": mirror.sync_all,
+        "verify": lambda: mirror.verify(here.account_id),
+        "send": lambda: guest.tell(f"hello {len(said)}"),
+    }
+    for name, do in doings.items():
+        try:
+            said[name] = said.get(name, "") + repr(do())
+        except HostawaySyncError as error:
+            said[name] = said.get(name, "") + told(error)
+    with mirror.push.worker(drain=True, policy=ONE_RETRY, rhythm=QUICK) as working:
+        working.wait()
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_answer_brings_a_guest_out(town: Build, written: Written, part: int) -> None:
+    """Whatever body comes with a status: no error, report, log line or row says who is in it."""
+    guest = a_guest(town)
+    said: dict[str, str] = {}
+    for status, body in ANSWERS[part::PARTS]:
+        guest.here.sandbox.faults.clear()
+        guest.here.sandbox.faults.add(faults.status(status, body), times=None)
+        act(guest, said)
+    said["log"] = json.dumps(written.lines, ensure_ascii=False)
+    rows = dump(guest.here.database)
+    for column in ("sync_runs.error", "job_attempts.traceback", "dead_letters.error"):
+        assert rows[f"hostaway.{column}"]
+    assert found_in(said | rows, CANARIES) == []
+
+
+def test_no_page_of_rubbish_brings_a_guest_out(town: Build, written: Written) -> None:
+    """A row that is none stays in quarantine, and nothing else repeats it."""
+    guest = a_guest(town)
+    said: dict[str, str] = {}
+    odd = [GUEST, PROSE, [GUEST], {"id": PROSE, "updatedOn": PROSE, **GUEST}, {"id": -1, "status": GUEST, **GUEST}]
+    guest.here.sandbox.faults.add(faults.change_rows(lambda rows: rows + odd), method="GET", times=None)
+    act(guest, said)
+    said["log"] = json.dumps(written.lines, ensure_ascii=False)
+    rows = dump(guest.here.database)
+    kept = ("quarantined_records.exact", "raw_payload")
+    assert found_in(rows, [LAST])
+    assert found_in(said | {place: text for place, text in rows.items() if not place.endswith(kept)}, CANARIES) == []
+
+
+@pytest.mark.parametrize("name", ["a list in result", "prose in message", "HTML"])
+def test_no_exit_of_the_program_says_who_the_guest_is(town: Build, program: Program, tmp_path: Path, name: str) -> None:
+    """At its loudest: neither stdout nor stderr, nor pings, spans, metrics or any row."""
+    guest = a_guest(town)
+    here = guest.here
+    for status, route in ((500, "GET /reservations"), (400, "GET /conversations"), (409, THREAD), (422, SEND)):
+        here.sandbox.faults.add(faults.status(status, BODIES[name]), route=route, times=None)
+    here.sandbox.faults.add(faults.status(400, BODIES[name]), route="GET /reservations/{id}", times=None)
+    deliver(here.database, here.account_id, object_id=guest.reservation_id)
+    here.ask("UPDATE conversations SET raw_payload = raw_payload || '{\"x\": 1}' RETURNING 1")
+    here.ask("UPDATE listings SET raw_payload = '{}' RETURNING 1")
+    said: dict[str, str] = {}
+    with listening(Listener()) as monitor, listening(Collector()) as collector:
+        loud = {"LOG_LEVEL": "DEBUG", "PING_URL": monitor.url, "METRICS_TEXTFILE_DIR": str(tmp_path)}
+        here.surroundings["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
+        account = str(here.account_id)
+        for words, code in (
+            (("sync", account, "--full"), 1),
+            (("sync-all", "--json"), 1),
+            (("verify", account, "--json"), 1),
+            (("send-message", str(guest.reservation_id), "hello", "--yes"), 1),
+            (("worker", "--drain"), 0),
+            (("dead-letters", "list"), 0),
+            (("messages", "list"), 0),
+            (("status", account), None),
+        ):
+            done = program(here, *words, **loud)
+            said[" ".join(words)] = done.stdout + done.stderr
+            assert code in (done.returncode, None), (words, done.stdout, done.stderr)
+        said["pings"] = "\n".join(heard.body.decode() for heard in monitor.heard)
+        said["spans"] = b"".join(post.body for post in collector.posts).decode("utf-8", "replace")
+    said["metrics"] = "\n".join(path.read_text(encoding="utf-8") for path in tmp_path.iterdir() if path.is_file())
+    assert "hostaway_sync" in said["metrics"]
+    assert "Hostaway answered GET /reservations with 500" in said["pings"]
+    assert said["spans"].count("Hostaway answered GET /reservations with 500")
+    assert found_in(said | dump(here.database), CANARIES) == []
+
+
+_OPENED = """\
+import sys
+from hostaway_sync.errors import HostawaySyncError
+from hostaway_sync.app.mirror import Mirror
+from hostaway_sync.settings import load_settings
+with Mirror(load_settings(database_url=sys.argv[1], data_dir=sys.argv[2])):
+    print(HostawaySyncError("doorCode: lamplight, wifi_username: harbour"))
+"""
+
+
+def test_a_mirror_hides_what_its_source_calls_private(database_url: str, tmp_path: Path) -> None:
+    """From when it is open, in a process that did nothing else."""
+    command = [sys.executable, "-c", _OPENED, database_url, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == "doorCode: [hidden], wifi_username: [hidden]\n"

@@ -1,0 +1,56 @@
+"""The library's door, and the code of its page."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cli.conftest import COVERAGE
+from tests.support.project.pages import blocks
+
+import hostaway_sync
+from hostaway_sync.app.mirror import Mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tests.support.sync_env import Town
+
+    Build = Callable[..., Town]
+
+ONE_OF_OURS = "sorted(name for name in sys.modules if name.partition('.')[0] == 'hostaway_sync')"
+HEAVY = "sqlalchemy", "psycopg", "httpx", "pydantic", "alembic", "cryptography"
+
+
+def run(code: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run code in an interpreter of its own."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_code_of_the_page_runs(town: Build) -> None:
+    """To the letter: it migrates, adds the account, mirrors it, asks, and closes."""
+    here = town(store=False, reservations=12)
+    (page,) = (block for block in blocks("python") if block.page.name == "library.md")
+    done = run(page.text, here.environment() | COVERAGE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"success ['bookings'] [({len(here.truth('reservations'))},)]\n"
+    assert here.differences() == {}
+
+
+def test_the_door_is_imported_when_it_is_asked_for() -> None:
+    """The bare package loads its version, no other module of ours, and nothing heavy."""
+    code = f"import sys, hostaway_sync; print({ONE_OF_OURS}, [name for name in {HEAVY} if name in sys.modules])"
+    done = run(code, dict(os.environ))
+    assert (done.stdout, done.stderr) == ("['hostaway_sync', 'hostaway_sync.version'] []\n", "")
+
+
+def test_the_package_names_what_is_public() -> None:
+    """Its door and its version; any other name is refused as every module refuses it."""
+    assert hostaway_sync.Mirror is Mirror
+    assert dir(hostaway_sync) == ["Mirror", "__version__"]
+    with pytest.raises(AttributeError, match="module 'hostaway_sync' has no attribute 'Mirrors'"):
+        _ = hostaway_sync.Mirrors

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support.servers.receiver import event, office, renew
+
+from hostaway_sync.cli.ui import output
+from hostaway_sync.observability.log_context import circumstances
+from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.sandbox.server import faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.cli.conftest import Program
+    from tests.support.sync_env import Town
+
+    Build = Callable[..., Town]
+
+UUID = "0b9fdf4c-1d0a-4f0e-9c43-0a6f1f1c9a11"
+
+
+class Written(logging.Handler):
+    """Keeps every line as the program writes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(output._Lines("json"))  # noqa: SLF001  (the format is what is tested)
+        self.lines: list[dict[str, Any]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one."""
+        self.lines.append(json.loads(self.format(record)))
+
+    def about(self, words: str) -> list[dict[str, Any]]:
+        """Give the lines in which these words stand."""
+        return [line for line in self.lines if words in line["event"]]
+
+
+@pytest.fixture
+def written() -> Iterator[Written]:
+    """Give every line of ours that is written meanwhile."""
+    ours = logging.getLogger("hostaway_sync")
+    level = ours.level
+    handler = Written()
+    ours.addHandler(handler)
+    ours.setLevel(logging.DEBUG)
+    yield handler
+    ours.removeHandler(handler)
+    ours.setLevel(level)
+
+
+def test_every_line_of_a_run_says_which_one(town: Build, written: Written) -> None:
+    """Run, account and resource are on each line, whichever of its threads writes it."""
+    here = town(accounts=[AccountSpec(number, reservations=9, listings=2) for number in (70001, 70002)])
+    here.mirror().sync_all()
+    runs = {str(run_id): account_id for run_id, account_id in here.ask("SELECT run_id, account_id FROM sync_runs")}
+    requests = [line for line in written.about("GET /") if "webhooks" not in line["event"]]
+    assert len(requests) > 20
+    for line in requests:
+        assert runs[line["run_id"]] == line["account_id"]
+    for path, resource in {"/listings": "listings", "/reservations": "reservations", "/messages": "messages"}.items():
+        assert {line["resource"] for line in requests if line["event"].split(":")[0].endswith(path)} == {resource}
+    ends = written.about("success")
+    assert sorted(line["account_id"] for line in ends) == [70001, 70002]
+    assert all(runs[line["run_id"]] == line["account_id"] for line in ends)
+
+
+def test_a_healthy_fleet_is_one_line_an_account_for_whoever_asks(town: Build, program: Program) -> None:
+    """At INFO, in JSON, with the figures as fields; cron, which did not ask, gets none."""
+    here = town(accounts=[AccountSpec(number, reservations=1, listings=1) for number in (70001, 70002)])
+    done = program(here, "sync-all", LOG_LEVEL="INFO")
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert sorted(line["account_id"] for line in lines) == [70001, 70002]
+    for line in lines:
+        assert (line["level"], line["state"], line["mode"]) == ("info", "success", "full")
+        assert line["seen"] == line["changed"] > 0
+        assert line.keys() >= {"run_id", "api_calls", "duration_s", "timestamp", "event"}
+    done = program(here, "sync-all")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("given", [None, UUID, "not well formed"])
+def test_a_request_is_followed_from_its_answer_to_its_handler(town: Build, written: Written, given: str | None) -> None:
+    """One id in the answer, in the receiver's line, and in those of the attempts that failed on its object."""
+    here = town()
+    here.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations/{id}", times=None)
+    mirror = here.mirror(retry_attempts=1)
+    with office(here.database, wiring=mirror._wiring) as receiver:  # noqa: SLF001  (as `serve-webhooks` has it)
+        credentials = renew(here.database)
+        headers: dict[str, Any] = {} if given is None else {"X_Request_ID": given}
+        answer = receiver.deliver(credentials, event(), **headers)
+    request_id = answer.headers["x-request-id"]
+    ((delivery_id,),) = here.ask("SELECT id FROM webhook_log")
+    assert request_id == (given if given == UUID else str(delivery_id))
+    with mirror.push.worker(drain=True) as worker:
+        worker.wait()
+    (stored,) = written.about("stored: account 70001")
+    assert (stored["request_id"], stored["account_id"]) == (request_id, 70001)
+    asked = written.about("GET /reservations/41200077")
+    (again,) = written.about("is tried again")
+    for line in (*asked, again):
+        assert line["request_ids"] == [request_id]
+        assert (line["account_id"], line["job"]) == (70001, "refresh:70001:reservations:41200077")
+
+
+def test_a_name_that_was_used_before_loses_no_delivery(town: Build) -> None:
+    """A proxy that names two requests alike: both are stored."""
+    here = town()
+    with office(here.database) as receiver:
+        credentials = renew(here.database)
+        answers = [receiver.deliver(credentials, event(id=number), X_Request_ID=UUID) for number in (1, 2)]
+    assert [answer.headers["x-request-id"] for answer in answers] == [UUID, UUID]
+    assert here.ask("SELECT count(*) FROM webhook_log") == [(2,)]
+
+
+def test_what_a_line_is_about_stands_in_it_as_a_person_reads_it_too() -> None:
+    """The console's form names it behind the sentence; a line outside of any run has nothing to name."""
+    line = logging.LogRecord("hostaway_sync", logging.WARNING, __file__, 1, "so it is", None, None)
+    assert "account_id" not in output.plain_formatter().format(line)
+    with circumstances(account_id=70001):
+        assert "so it is account_id=70001" in output.plain_formatter().format(line)

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cli.conftest import COVERAGE, SECRETS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.sync_env import Town
+
+    Build = Callable[..., Town]
+
+
+def run(streams: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the program with its streams redirected as a shell writes it."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "hostaway_sync", *arguments],
+        env=environment | COVERAGE,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="latin-1",
+        timeout=60,
+        check=False,
+    )
+    assert not any(word in done.stdout + done.stderr for word in (*SECRETS, "Traceback", "ignored")), done
+    return done
+
+
+def test_a_healthy_run_needs_no_streams_at_all(town: Build) -> None:
+    """With all three closed the database's connection is no stream, and everything is mirrored."""
+    here = town()
+    assert run(">&- 2>&- <&-", "sync", "70001", **here.environment()).returncode == 0
+    assert here.differences() == {}
+
+
+@pytest.mark.parametrize("streams", [">&-", "2>&-", "2>/dev/full"])
+def test_a_stream_that_takes_nothing_is_no_failure(streams: str) -> None:
+    """Where nobody listens, or nothing is said, nothing fails."""
+    done = run(streams, "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_full_disk_is_one_sentence() -> None:
+    """Output that is lost is a failure."""
+    done = run(">/dev/full", "--version")
+    assert (done.returncode, done.stderr) == (1, "hostaway-sync: the system refuses: No space left on device\n")
+
+
+def test_a_reader_that_left_is_no_news() -> None:
+    """As with `head`: exit 1 in silence."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "hostaway_sync", "migrate", "--sql"],
+        env=COVERAGE,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize("streams", ["<&-", "0>/dev/null"])
+def test_a_secret_from_a_closed_stdin_is_a_usage_error(streams: str) -> None:
+    """Nothing was piped in."""
+    done = run(streams, "account", "add", "70001", "--secret-stdin")
+    assert done.returncode == 2
+    assert done.stderr.startswith("hostaway-sync: the client secret ")
+
+
+@pytest.mark.parametrize(("name", "secret"), [("\udcff", "s"), ("n", "\udcff")])
+def test_words_that_are_no_text_are_a_usage_error(name: str, secret: str) -> None:
+    """Bytes that are not UTF-8 are refused before anything is opened."""
+    done = run("", "account", "add", "70001", "--name", name, HOSTAWAY_SYNC_CLIENT_SECRET=secret)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "is not UTF-8 text" in done.stderr
+
+
+def test_an_encoding_that_lacks_letters_is_no_failure(town: Build) -> None:
+    """A table shows escapes for what it cannot show, and JSON stays the same document."""
+    here = town()
+    here.ask("UPDATE accounts SET name = 'Café 😊' RETURNING 1")
+    latin = here.environment() | {"PYTHONIOENCODING": "latin-1"}
+    table = run("", "account", "list", **latin)
+    assert table.returncode == 0
+    assert "Café \\U0001f60a" in table.stdout
+    (document,) = json.loads(run("", "account", "list", "--json", **latin).stdout)
+    assert document["name"] == "Café 😊"
+
+
+def test_a_data_directory_that_cannot_be_made_is_a_matter_of_settings() -> None:
+    """The demo says so in one sentence, as every command does."""
+    done = run("", "demo", HOSTAWAY_SYNC_DATA_DIR="/proc/x")
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.count("\n") == 1
+    assert "HOSTAWAY_SYNC_DATA_DIR" in done.stderr
+
+
+def test_certificates_that_are_not_there_are_a_matter_of_settings(town: Build, tmp_path: Path) -> None:
+    """One sentence names the variable."""
+    environment = town().environment(API_URL="https://127.0.0.2/v1") | {"SSL_CERT_FILE": str(tmp_path / "nowhere")}
+    done = run("", "sync", "70001", **environment)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.count("\n") == 1
+    assert "SSL_CERT_FILE" in done.stderr

@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.deliveries import deliver
+
+from hostaway_sync.model.records import Mode, RunState
+from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.store.processes import names as process_names
+from hostaway_sync.store.runs import leases
+from hostaway_sync.store.runs import states as run_states
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Program
+    from tests.support.sync_env import Town
+
+    Build = Callable[..., Town]
+
+ACCOUNT_KEYS = {
+    "account_id",
+    "name",
+    "is_active",
+    "state",
+    "wrong",
+    "last_success_at",
+    "verified_as_of",
+    "rows",
+    "calls",
+    "running",
+    "last_run",
+    "certificate",
+    "equal_at",
+    "due",
+    "messages",
+    "deliveries",
+    "silence",
+    "suspected",
+    "set_back",
+    "quarantined",
+    "abandoned_24_h",
+}
+ERROR = "reservations: the source answered 503 five times, and nobody knows why it should have done so"
+
+
+def fail_a_run(here: Town, account_id: int = 70001) -> None:
+    """Write a run that failed into the history."""
+    run_id = run_states.trigger(here.database, account_id, Mode.FULL, max_retries=0)
+    run_states.start(here.database, run_id, account_id)
+    run_states.finish(
+        here.database, run_id, RunState.FAILED, account_id=account_id, last_sync_at=None, error=ERROR, api_calls=7
+    )
+
+
+def on_a_terminal(here: Town, *arguments: str, columns: int) -> list[str]:
+    """Give the lines that a person sees on a terminal so wide, without their colours."""
+    main, side = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hostaway_sync", *arguments],
+        env=here.environment() | {"TERM": "xterm", "COLUMNS": str(columns)},
+        stdin=side,
+        stdout=side,
+        stderr=side,
+    )
+    os.close(side)
+    seen = b""
+    while True:
+        try:
+            chunk = os.read(main, 65536)
+        except OSError:  # the other side was closed
+            break
+        if not chunk:
+            break
+        seen += chunk
+    os.close(main)
+    assert process.wait(timeout=30) == 0
+    assert b"\x1b[" in seen
+    return re.sub(r"\x1b\[[0-9;]*m", "", seen.decode()).replace("\r", "").splitlines()
+
+
+def test_without_accounts_it_says_how_to_add_one(town: Build, program: Program) -> None:
+    """It was asked for, so that it speaks in a pipe, too; scripts get an empty document."""
+    here = town(store=False)
+    done = program(here, "status")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "hostaway-sync account add ID" in done.stdout
+    document = json.loads(program(here, "status", "--json").stdout)
+    assert (document["state"], document["accounts"], document["budget"]) == ("ok", [], [])
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_an_unknown_account_is_one_sentence(town: Build, program: Program, options: list[str]) -> None:
+    """Exit 1, nothing on stdout."""
+    done = program(town(), "status", "4711", *options)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "account 4711 is not known here" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_healthy_account_is_ok(town: Build, program: Program) -> None:
+    """A line with its state, ages, rows and requests, and the sums below."""
+    here = town()
+    calls = here.mirror().sync(70001).api_calls
+    lines = program(here, "status").stdout.splitlines()
+    assert re.split(r"\s{2,}", lines[0].strip()) == [
+        *("account", "state", "success", "verified", "live", "rows", "calls", "24 h"),
+    ]
+    total = sum(len(here.rows(resource)) for resource in ("listings", "reservations", "conversations", "messages"))
+    cells = re.split(r"\s{2,}", lines[1].strip())
+    assert cells[:2] == ["70001", "ok"]
+    assert all(re.fullmatch(r"\d+ s ago", cell) for cell in cells[2:4])
+    assert cells[4:] == [f"{total:,}", f"{total:,}", str(calls), str(calls)]
+    assert lines[3] == "1 account: 1 ok"
+    assert re.fullmatch(r"budget of this address: [\d,]+ of 1,000,000 requests in the last 1 s", lines[4])
+
+
+def test_a_broken_mirror_is_a_fact_and_no_failure(town: Build, program: Program) -> None:
+    """Exit 0; the last error is there in full where nobody watches."""
+    here = town()
+    fail_a_run(here)
+    done = program(here, "status")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "failing" in done.stdout
+    assert ERROR in done.stdout
+    assert "1 account: 0 ok, 1 needs a look" in done.stdout
+
+
+def test_the_document_has_all_that_the_table_shows(town: Build, program: Program) -> None:
+    """Its keys, times in ISO 8601, and the state that a script asks first."""
+    here = town()
+    here.mirror().sync(70001)
+    document = json.loads(program(here, "status", "--json").stdout)
+    assert document.keys() == {"state", "now", "late_after_s", "outage", "accounts", "budget"}
+    (account,) = document["accounts"]
+    assert account.keys() == ACCOUNT_KEYS
+    assert (document["state"], document["late_after_s"]) == ("ok", 26 * 3600)
+    assert (account["state"], account["wrong"], account["running"]) == ("ok", [], None)
+    assert account["verified_as_of"] == account["last_success_at"]
+    assert account["last_success_at"][10] == "T"
+    assert account["last_run"]["duration_s"] >= 0
+    assert account["rows"]["resources"]["reservations"] == {"live": 12, "missing": 0, "total": 12}
+    assert [use["limit"] for use in document["budget"]] == [1_000_000, 1_000_000]
+    assert all(use["window_s"] == 1 for use in document["budget"])
+    fail_a_run(here)
+    document = json.loads(program(here, "status", "--json").stdout)
+    assert (document["state"], document["accounts"][0]["state"]) == ("look", "failing")
+    assert ERROR in document["accounts"][0]["wrong"][0]
+
+
+def test_a_run_at_work_is_told_with_what_it_has_read(town: Build, program: Program) -> None:
+    """Its mode, since when, how many records; a lease without a run is some other command."""
+    here = town()
+    here.mirror().sync(70001)
+    leases.acquire(here.database, 70001, process_names.this_process())
+    assert "another command works on it" in program(here, "status").stdout
+    run_id = run_states.trigger(here.database, 70001, Mode.FULL, max_retries=0)
+    run_states.start(here.database, run_id, 70001)
+    shown = program(here, "status").stdout
+    assert re.search(r"running .*full run for \d+ s, 0 records so far", shown)
+    assert "1 account: 0 ok, 1 running" in shown
+    account = json.loads(program(here, "status", "--json").stdout)["accounts"][0]
+    assert account["running"].keys() == {"host", "lease_expires_at", "mode", "since", "records"}
+    assert (account["state"], account["running"]["mode"]) == ("running", "full")
+    assert re.search(r"running +full run for .*lease until [\d:]+ UTC", program(here, "status", "70001").stdout)
+
+
+def test_one_account_is_told_in_detail(town: Build, program: Program) -> None:
+    """Its resources with watermarks, and its last runs, newest first, with their errors."""
+    here = town()
+    here.mirror().sync(70001)
+    fail_a_run(here)
+    done = program(here, "status", "70001")
+    assert (done.returncode, done.stderr) == (0, "")
+    head, resources, history = re.split(r"\n\n(?=resource|run )", done.stdout)
+    assert head.startswith("account 70001: failing\n  last run failed")
+    assert "last verify     never" in head
+    assert [line.split()[0] for line in resources.splitlines()] == [
+        *("resource", "listings", "reservations", "conversations", "messages")
+    ]
+    runs_shown = history.splitlines()
+    assert [line.split()[3] for line in runs_shown[1:3]] == ["failed", "success"]
+    assert runs_shown[1].rstrip().endswith(ERROR)
+
+
+def test_one_accounts_document_has_its_history(town: Build, program: Program) -> None:
+    """What the document of all has of it, and watermarks and runs besides."""
+    here = town()
+    here.mirror().sync(70001)
+    (account,) = json.loads(program(here, "status", "70001", "--json").stdout)["accounts"]
+    assert account.keys() == ACCOUNT_KEYS | {"watermarks", "runs"}
+    assert set(account["watermarks"]) == {"listings", "reservations", "conversations", "messages"}
+    assert account["watermarks"]["reservations"].keys() == {"watermark_at", "swept_at"}
+    (run,) = account["runs"]
+    assert (run["mode"], run["state"]) == ("full", "success")
+    assert run["resources"]["reservations"]["inserted"] == 12
+
+
+def test_what_a_certificate_and_quarantine_say_is_told_in_detail(town: Build, program: Program) -> None:
+    """The last verification, what could not be stored, and what is due."""
+    here = town()
+    here.mirror().sync(70001)
+    with here.database.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO hostaway.verifications (account_id, verified_at, is_equal, is_deep, api_calls, certificate)"
+            """ VALUES (70001, now(), false, true, 4, '{"error": null, "resources": {"listings":"""
+            """ {"missing": 1, "extra": 0, "different": 2, "newer_at_source": 1}}}')"""
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO hostaway.quarantined_records (account_id, resource, reason, payload_hash, exact)"
+            " VALUES (70001, 'reservations', 'no usable id', '', '')"
+        )
+        connection.exec_driver_sql(
+            "UPDATE hostaway.conversations SET thread_due_at = '2020-01-01'"
+            " WHERE id = (SELECT min(id) FROM hostaway.conversations)"
+        )
+    shown = program(here, "status", "70001").stdout
+    assert "account 70001: differs" in shown
+    assert re.search(r"last verify .*: 3 differences, 1 of them late, every thread read", shown)
+    assert "1 record could not be stored" in shown
+    assert "1 without a row, 0 stored cleaned" in shown
+    assert "1 thread not read yet" in shown
+    assert re.search(r"^conversations .* 1$", shown, re.MULTILINE)
+    assert "(and 2 more)" in program(here, "status").stdout
+
+
+def test_what_the_push_pipe_owes_is_told(town: Build, program: Program) -> None:
+    """Deliveries that wait and since when, dead letters, and that no worker runs."""
+    here = town()
+    here.mirror().sync(70001)
+    deliver(here.database, 70001)
+    with here.database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE hostaway.webhook_log SET created_at = now() - interval '3 hours'")
+        connection.exec_driver_sql("UPDATE hostaway.procrastinate_events SET at = now() - interval '3 hours'")
+        connection.exec_driver_sql(
+            "INSERT INTO hostaway.dead_letters (attempt_id, kind, account_id, job, deliveries, error, history)"
+            " VALUES (gen_random_uuid(), 'sync', 70001, 'sync:70001', 0, 'away', '[]')"
+        )
+    shown = program(here, "status").stdout
+    assert "1 delivery waiting, the oldest for 3 h" in shown
+    assert "1 dead letter waiting for you" in shown
+    detail = program(here, "status", "70001").stdout
+    assert re.search(r"^deliveries +1 delivery waiting, the oldest for 3 h; 1 dead letter$", detail, re.MULTILINE)
+    assert "deferred work has been due for 3 h: no worker runs" in detail
+    (account,) = json.loads(program(here, "status", "--json").stdout)["accounts"]
+    assert (account["deliveries"]["deliveries"], account["deliveries"]["dead_letters"]) == (1, 1)
+    assert (account["deliveries"]["has_worker"], account["silence"]) == (False, None)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 140, 200])
+def test_on_a_terminal_each_account_is_one_line(town: Build, columns: int) -> None:
+    """However narrow it is no line is broken; what is wrong stands beside or beneath, the worst first."""
+    here = town(accounts=[AccountSpec(70000 + number, reservations=1, listings=1) for number in range(1, 6)])
+    with here.database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE hostaway.accounts SET name = repeat('Seaside Villas ', 5), is_active = true")
+        connection.exec_driver_sql("UPDATE hostaway.accounts SET is_active = false WHERE account_id = 70004")
+        connection.exec_driver_sql("UPDATE hostaway.accounts SET last_sync_at = now() WHERE account_id <> 70001")
+    fail_a_run(here, 70005)
+    lines = on_a_terminal(here, "status", columns=columns)
+    assert max(map(len, lines)) <= columns
+    rows = lines[1:6]
+    assert [line.split()[0] for line in rows] == ["70001", "70002", "70003", "70004", "70005"]
+    assert [re.split(r"\s{2,}", line)[2] for line in rows] == ["never", "ok", "ok", "disabled", "failing"]
+    told = [line for line in lines if "last run failed" in line or "never synced" in line]
+    assert [line.split(":")[0][:5] for line in told] == (["70005", "70001"] if columns < 140 else ["70001", "70005"])
+    assert any("5 accounts: 2 ok, 1 disabled, 2 need a look" in line for line in lines)
+
+
+def test_on_a_terminal_the_errors_of_one_account_are_whole(town: Build) -> None:
+    """Who asks for one account wants to read all of it."""
+    here = town()
+    fail_a_run(here)
+    shown = " ".join(on_a_terminal(here, "status", "70001", columns=80))
+    assert re.sub(r"\s+", " ", shown).count(ERROR) == 2

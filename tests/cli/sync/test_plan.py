@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hostaway_sync.model.capacity import ASSUMED_RUN_CALLS
+from hostaway_sync.model.records import Mode, Resource
+from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.sandbox.server import faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Program
+    from tests.support.sync_env import Town
+
+    Build = Callable[..., Town]
+
+
+@pytest.mark.parametrize("reservations", [12, 620])
+def test_a_first_sync_takes_the_requests_that_are_predicted(town: Build, reservations: int) -> None:
+    """To one in a hundred, as pages may overlap; and an idle run takes what is on record."""
+    here = town(reservations=reservations)
+    mirror = here.mirror()
+    first, second = mirror.sync(70001), mirror.sync(70001)
+    ((_, need),) = mirror.plan(every=timedelta(hours=1)).needs
+    assert need is not None
+    assert need.first_sync == pytest.approx(first.api_calls, rel=0.01)
+    assert (need.run, need.is_assumed) == (second.api_calls, False)
+
+
+@pytest.mark.parametrize("after", [0, 1, 5])
+def test_a_resumed_run_is_no_incremental_run_of_the_plan(town: Build, after: int) -> None:
+    """A first sync that was cut among its threads is finished by a run that sweeps nothing, and costs as much."""
+    here = town(reservations=12)
+    rule = here.sandbox.faults.add(
+        faults.bad_gateway(), route="GET /conversations/{id}/messages", skip=after, times=None
+    )
+    assert here.mirror(retry_attempts=1).sync(70001).error
+    here.sandbox.faults.remove(rule)
+    resumed = here.mirror().sync(70001)
+    assert (resumed.mode, resumed.error) == (Mode.INCREMENTAL, None)
+    ((_, need),) = here.mirror().plan(every=timedelta(hours=1)).needs
+    assert need is not None
+    assert (need.run, need.is_assumed) == (ASSUMED_RUN_CALLS, True)
+    usual = here.mirror().sync(70001)
+    ((_, need),) = here.mirror().plan(every=timedelta(hours=1)).needs
+    assert need is not None
+    assert (need.run, need.is_assumed) == (usual.api_calls, False)
+
+
+def test_a_first_sync_in_parts_is_no_incremental_run_of_the_plan(town: Build) -> None:
+    """Lists that were read one by one leave the threads to the first run of all."""
+    here = town(reservations=12)
+    for resource in (Resource.LISTINGS, Resource.RESERVATIONS, Resource.CONVERSATIONS):
+        assert here.mirror().sync(70001, resources=(resource,)).error is None
+    assert here.mirror().sync(70001).mode is Mode.INCREMENTAL
+    ((_, need),) = here.mirror().plan(every=timedelta(hours=1)).needs
+    assert need is not None
+    assert need.is_assumed
+
+
+def test_the_plan_is_a_table_and_sentences(town: Build, program: Program) -> None:
+    """An account never synced is unknown, shown as such, and not in the sums."""
+    here = town(
+        accounts=[AccountSpec(70001, reservations=5, listings=1), AccountSpec(70002, reservations=5, listings=1)]
+    )
+    here.mirror().sync(70001)
+    done = program(here, "plan")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    known, unknown = lines[1].split(), lines[2].split()
+    assert known[:3] == ["70001", "1", "5"]
+    assert known[-2] == "3.0*"
+    assert unknown[:9] == ["70002", "0", "0", "0", "?", "?", "?", "?", "?"]
+    assert "unknown until its first sync is whole" in lines[2]
+    assert "Every 60 min: 22.8 incremental runs and 1.2 sweeps" in done.stdout
+    assert "accounts like these fit one address" in done.stdout
+    assert "Not in the sums: 1 account never synced whole." in done.stdout
+
+
+def test_the_document_of_a_plan_has_needs_and_address(town: Build, program: Program) -> None:
+    """Requests by account, null where nobody knows, and what the address has to bear."""
+    here = town(
+        accounts=[AccountSpec(70001, reservations=5, listings=1), AccountSpec(70002, reservations=5, listings=1)]
+    )
+    here.mirror().sync(70001)
+    document = json.loads(program(here, "plan", "--every", "1440", "--json", RATE_LIMIT_IP="200/10").stdout)
+    assert document.keys() == {"every_minutes", "accounts", "address"}
+    known, unknown = document["accounts"]
+    assert known.keys() == {"account_id", "name", "rows", "need"}
+    assert known["need"].keys() == {
+        *("first_sync", "first_sync_minutes", "sweep", "run", "is_assumed", "runs_a_day", "sweeps_a_day", "a_day")
+    }
+    assert (known["need"]["runs_a_day"], known["need"]["sweeps_a_day"]) == (0, 1)
+    assert unknown["need"] is None
+    assert document["address"].keys() == {*("accounts", "a_day", "a_day_at_most", "fitting", "sweeps_minutes", "share")}
+    assert document["address"]["accounts"] == 1
+    assert document["address"]["a_day_at_most"] == pytest.approx(20 * 0.975 * 86_400)
+
+
+def test_without_a_known_account_nothing_is_promised(town: Build, program: Program) -> None:
+    """No account at all, or none that was synced."""
+    done = program(town(store=False), "plan")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "hostaway-sync account add ID" in done.stdout
+    done = program(town(), "plan")
+    assert "unknown until its first sync is whole" in done.stdout
+    assert "fit one address" not in done.stdout
+
+
+@pytest.mark.parametrize("minutes", ["0", "1441", "often"])
+def test_an_interval_that_cannot_be_is_a_usage_error(program: Program, minutes: str) -> None:
+    """Exit 2, before anything is opened."""
+    assert program(None, "plan", "--every", minutes).returncode == 2

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.store.processes import names as process_names
+from hostaway_sync.store.runs import leases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Program
+    from tests.support.sync_env import Town
+
+    Build = Callable[..., Town]
+
+KEYS = {
+    "account_id",
+    "state",
+    "verified_at",
+    "finished_at",
+    "duration_s",
+    "api_calls",
+    "deep",
+    "repaired",
+    "resources",
+    "error",
+}
+PART = {
+    "source",
+    "mirror",
+    "missing",
+    "extra",
+    "different",
+    "undecided",
+    "newer_at_source",
+    "ids",
+    "threads_read",
+    "threads_trusted",
+    "note",
+    "error",
+}
+DAMAGE = "UPDATE reservations SET raw_payload = '{}' WHERE id = (SELECT min(id) FROM reservations) RETURNING id"
+
+
+def a_mirrored_town(town: Build) -> Town:
+    """Give a town without conversations that was mirrored in full."""
+    here = town(conversations=False)
+    here.mirror().sync(here.account_id)
+    return here
+
+
+def test_a_certificate_is_printed_to_a_pipe_too(town: Build, program: Program) -> None:
+    """It was asked for: a table, and one closing sentence."""
+    done = program(a_mirrored_town(town), "verify", "70001")
+    assert (done.returncode, done.stderr) == (0, "")
+    *table, closing = done.stdout.splitlines()
+    assert [line.split()[0] for line in table] == ["source", "listings", "reservations", "conversations", "messages"]
+    assert closing.startswith("account 70001: equal: 3 listings, 12 reservations, 0 conversations, 0 messages in 0 ")
+    assert closing.endswith(" 3 API calls")
+
+
+def test_the_json_of_a_certificate_has_the_keys_that_scripts_rely_on(town: Build, program: Program) -> None:
+    """One document, the keys of the contract, and numbers that add up."""
+    here = a_mirrored_town(town)
+    done = program(here, "verify", "70001", "--deep", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    document = json.loads(done.stdout)
+    assert document.keys() == KEYS
+    assert (document["account_id"], document["state"], document["deep"]) == (70001, "equal", True)
+    assert (document["repaired"], document["error"]) == (None, None)
+    assert document["resources"].keys() == {"listings", "reservations", "conversations", "messages"}
+    for part in document["resources"].values():
+        assert part.keys() == PART
+        assert part["source"] - part["missing"] + part["extra"] + part["undecided"] == part["mirror"]
+        assert part["ids"] == {"missing": [], "extra": [], "different": [], "undecided": []}
+
+
+def test_a_difference_is_exit_1_and_says_what_to_do(town: Build, program: Program) -> None:
+    """The ids are on stdout, the advice on stderr; after --repair both commands are content."""
+    here = a_mirrored_town(town)
+    ((damaged,),) = here.ask(DAMAGE)
+    done = program(here, "verify", "70001")
+    assert done.returncode == 1
+    assert f"reservations different: {damaged}" in done.stdout
+    assert "account 70001: different: 0 missing, 0 extra, 1 different; verified" in done.stdout
+    assert done.stderr == (
+        "hostaway-sync: account 70001: differs from Hostaway in 1 records: run again with --repair\n"
+    )
+    done = program(here, "verify", "70001", "--repair")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "; repaired 1; verified" in done.stdout
+    document = json.loads(program(here, "verify", "70001", "--repair", "--json").stdout)
+    assert document["repaired"] == {"listings": 0, "reservations": 0, "conversations": 0, "messages": 0}
+
+
+def test_rows_that_vanish_all_at_once_need_a_word_from_a_person(town: Build, program: Program) -> None:
+    """The advice is to look, and what to type then; no more ids are shown than can be read."""
+    here = town(reservations=60, conversations=False)
+    here.mirror().sync(here.account_id)
+    for row_id in list(here.truth("reservations"))[:25]:
+        here.sandbox.world.delete_reservation(row_id)
+    done = program(here, "verify", "70001", "--repair")
+    assert done.returncode == 1
+    assert "and 5 more" in done.stdout
+    assert "25 of 60 rows are no longer listed" in done.stdout
+    assert "`hostaway-sync sync 70001 --full --accept-missing`" in done.stderr
+
+
+def test_what_could_not_be_compared_is_named(town: Build, program: Program) -> None:
+    """Exit 1, the certificate, and one line that names the resource."""
+    here = a_mirrored_town(town)
+    here.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
+    done = program(here, "verify", "70001")
+    assert done.returncode == 1
+    assert "account 70001: incomplete: no difference in what could be compared; verified" in done.stdout
+    assert done.stderr.startswith("hostaway-sync: account 70001: could not be compared whole: reservations: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_change_since_the_last_sync_is_told_from_damage(town: Build, program: Program) -> None:
+    """A person sees that the next sync brings it."""
+    here = a_mirrored_town(town)
+    here.sandbox.world.create_reservation(conversation=False)
+    done = program(here, "verify", "70001")
+    assert done.returncode == 1
+    assert "newer: changed at Hostaway after the last sync" in done.stdout
+
+
+def test_trusted_threads_are_said(town: Build, program: Program) -> None:
+    """Who was not asked is not hidden, and how to ask is beside it."""
+    here = town()
+    here.mirror().sync(here.account_id)
+    done = program(here, "verify", "70001")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "their conversation's stamps did not move since their last whole reading (--deep reads them)" in done.stdout
+
+
+def test_a_run_at_work_is_silence_and_75(town: Build, program: Program) -> None:
+    """As for a sync."""
+    here = town()
+    leases.acquire(here.database, 70001, process_names.this_process())
+    done = program(here, "verify", "70001")
+    assert (done.returncode, done.stdout, done.stderr) == (75, "", "")
+
+
+def test_an_unknown_account_is_one_sentence(town: Build, program: Program) -> None:
+    """Exit 1, and what to type."""
+    done = program(town(store=False), "verify", "70001", "--json")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "hostaway-sync account add 70001" in done.stderr

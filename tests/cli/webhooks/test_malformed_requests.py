@@ -1,0 +1,84 @@
+"""What a stranger without credentials can have the receiver write: little, and never a traceback."""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from tests.cli.webhooks.test_webhooks import ask_health, delivery_of, hook_of, served
+from tests.support.servers.receiver import read_answer
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Program
+    from tests.cli.webhooks.test_webhooks import Build, Served
+
+CHUNKED = b"Host: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+PATHS = ("/", "/health", "/ready", "/metrics", "/webhooks/hostaway/70001/wrong", "/webhooks/70001/x", "*")
+TIMES = 2
+# The rest of a request after its first line, in pieces that are sent one after the other.
+KINDS: dict[str, tuple[bytes, ...]] = {
+    "a chunk of endless size": (CHUNKED + b"F" * 30 + b"\r\nx",),
+    "a chunk without size": (CHUNKED + b"ZZ\r\n",),
+    "a chunk that is longer than it says": (CHUNKED + b"1\r\nxyz\r\n0\r\n\r\n",),
+    "a bad chunk behind the answer": (CHUNKED + b"1\r\nx\r\n", b"ZZ\r\n"),
+    "a bad trailer": (CHUNKED + b"0\r\n\0: x\r\n\r\n",),
+    "two lengths": (b"Host: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",),
+    "a length that is no number": (b"Host: x\r\nContent-Length: -1\r\n\r\n",),
+    "a body that stops": (b"Host: x\r\nContent-Length: 100\r\n\r\n{",),
+    "no host": (b"\r\n",),
+    "a bad header": (b"Host: x\r\n\xff\0: y\r\n\r\n",),
+    "another protocol": (b"Host: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n\0\0\0",),
+    "waits to go on": (b"Host: x\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",),
+    "a bad request behind a good one": (b"Host: x\r\n\r\n\x16\x03\x01\x02\r\n\r\n",),
+    "two good ones and a bad one": (b"Host: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\nBAD\r\n\r\n",),
+}
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "HEAD", "CONNECT"])
+def test_malformed_requests_write_little_and_no_traceback(town: Build, program: Program, method: str) -> None:
+    """Hundreds of each kind to every path: a line a second of a kind, and deliveries are still taken."""
+    here = town()
+    with served(here) as receiver:
+        program(here, "webhooks", "register", "70001", "--url", receiver.base)
+        path = urlsplit(hook_of(here)["url"]).path
+        began = time.monotonic()
+        for first in (f"{method} {one} HTTP/1.1\r\n".encode() for one in (*PATHS, path)):
+            for pieces in KINDS.values():
+                for _ in range(TIMES):
+                    _send(receiver, first + pieces[0], *pieces[1:])
+        ask_health(receiver)
+        with receiver.connect() as connection:
+            connection.sendall(b"".join(delivery_of(here)))
+            assert read_answer(connection).status == 200
+        took = time.monotonic() - began
+        code, printed = receiver.end()
+    assert code == 143
+    assert "Traceback" not in printed
+    assert "ASGI" not in printed
+    assert len(printed) < 2_000 * (took + 2)
+
+
+def _send(receiver: Served, *pieces: bytes) -> None:
+    """Send the pieces, each when the one before it was answered or some time passed, and leave."""
+    with receiver.connect() as connection:
+        connection.settimeout(0.02)
+        for piece in pieces:
+            with suppress(ConnectionError):
+                connection.sendall(piece)
+            with suppress(ConnectionError, TimeoutError):
+                connection.recv(65536)
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("host", ["", "127.0.0.1:80", "http://127.0.0.1", "[::]bad", "\udcff"])
+def test_a_host_that_can_be_no_address_is_a_usage_error(program: Program, host: str) -> None:
+    """Before anything is opened: an empty one would listen everywhere."""
+    done = program(None, "serve-webhooks", "--host", host, "--port", "0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"hostaway-sync: --host {host!r} is no address to listen on: write ")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from base64 import b64encode
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+import sqlalchemy as sa
+from tests.cli.conftest import COVERAGE
+from tests.support.servers.receiver import PATIENCE, event, head, read_answer
+
+from hostaway_sync.sandbox import AccountSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.cli.conftest import Program
+    from tests.support.sync_env import Town
+
+    Build = Callable[..., Town]
+
+
+class Served:
+    """A receiver as systemd runs it, and all it logged."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self.process = process
+        self.address = "127.0.0.1", port
+        self.base = f"http://127.0.0.1:{port}"
+
+    def connect(self) -> socket.socket:
+        """Open a connection."""
+        return socket.create_connection(self.address, timeout=PATIENCE)
+
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Stop it and give its exit code and what else it printed."""
+        self.process.send_signal(number)
+        printed, _ = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, printed
+
+
+@contextmanager
+def served(town: Town, *, worker: bool = False, open_files: int | None = None, **settings: str) -> Iterator[Served]:
+    """Run `serve-webhooks` on a free port; with `open_files` it may have so many open, and allow itself no more."""
+    command = [sys.executable, "-m", "hostaway_sync", "serve-webhooks", "--port", "0"]
+    command += [] if worker else ["--no-worker"]
+    if open_files:
+        command = ["/bin/sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh", *command]
+    process = subprocess.Popen(
+        command,
+        env=town.environment(**{"LOG_LEVEL": "INFO", "LOG_FORMAT": "json"} | settings) | COVERAGE,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        words = ""
+        while "listening" not in words:
+            line = process.stdout.readline()
+            assert line, process.wait()
+            words = json.loads(line)["event"]
+        yield Served(process, int(words.split()[-1]))
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def hook_of(town: Town) -> dict[str, Any]:
+    """Give the webhook that the source has."""
+    (hook,) = town.sandbox.accounts[town.account_id].hooks.all()
+    return hook
+
+
+def test_a_webhook_is_registered_checked_listed_and_removed(town: Build, program: Program) -> None:
+    """Silent where nothing was asked for; documents with --json; never a secret."""
+    here = town()
+    with served(here) as receiver:
+        done = program(here, "webhooks", "register", "70001", "--url", receiver.base)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        hook = hook_of(here)
+        secret = hook["url"].rpartition("/")[2]
+        here.sandbox.world.create_reservation()
+        assert set(here.sandbox.deliver()) == {200}
+        checked = program(here, "webhooks", "check", "70001", "--json")
+        assert (checked.returncode, checked.stderr) == (0, "")
+        assert json.loads(checked.stdout) == [
+            {
+                "account_id": 70001,
+                "is_registered": True,
+                "is_enabled": True,
+                "problems": [],
+                "others": [],
+                "audit": {"has_log": True, "announced": 1, "lost": 0, "is_whole": True, "is_first": True},
+            }
+        ]
+        listed = program(here, "webhooks", "list", "--json")
+        (row,) = json.loads(listed.stdout)
+        assert row["address"] == receiver.base + "/…"
+        assert (row["account_id"], row["hook_id"], row["kind"], row["is_enabled"]) == (70001, 4711, "ours", True)
+        assert "ours" in program(here, "webhooks", "list", "70001").stdout
+        again = program(here, "webhooks", "register", "70001", "--url", receiver.base, "--json")
+        assert json.loads(again.stdout)["is_new"] is False
+        gone = program(here, "webhooks", "unregister", "70001")
+        assert (gone.returncode, gone.stdout, gone.stderr) == (0, "", "")
+        code, printed = receiver.end()
+    assert code == 143
+    assert "reservation.created" in printed
+    for output in (printed, checked.stdout, listed.stdout, again.stdout):
+        assert secret not in output
+        assert hook["password"] not in output
+    assert here.ask("SELECT DISTINCT event FROM webhook_log") == [("reservation.created",)]
+    told = here.ask("SELECT changes ->> 'webhook' FROM audit_log WHERE action = 'updated' ORDER BY audit_id")
+    assert told == [("registered",), ("registered",), ("unregistered",)]
+
+
+def test_a_receiver_that_is_not_reached_is_two_sentences(town: Build, program: Program) -> None:
+    """What Hostaway said, and what to look at."""
+    here = town()
+    done = program(here, "webhooks", "register", "70001", "--url", "https://nobody.example")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "serve-webhooks" in done.stderr
+    assert done.stderr.count("\n") == 2
+
+
+@pytest.mark.parametrize("url", ["http://sync.example.org", "sync.example.org", ""])
+def test_an_address_that_cannot_be_right_is_a_usage_error(program: Program, url: str) -> None:
+    """Exit 2, before anything is opened."""
+    assert program(None, "webhooks", "register", "70001", "--url", url).returncode == 2
+
+
+def test_a_check_that_finds_something_says_so_and_exits_with_1(town: Build, program: Program) -> None:
+    """The webhooks of others are named as well."""
+    here = town()
+    hooks = here.sandbox.accounts[here.account_id].hooks
+    hooks.create({"url": "https://other.example/path"})
+    done = program(here, "webhooks", "check")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "has no webhook" in done.stderr
+    assert "https://other.example/…" in done.stderr
+
+
+def test_one_account_that_fails_keeps_no_other_from_its_answer(town: Build, program: Program) -> None:
+    """Exit 1, and the others are listed."""
+    specs = [AccountSpec(id=number, reservations=3, listings=1) for number in (70001, 70002)]
+    here = town(accounts=specs)
+    here.sandbox.accounts[70002].hooks.create({"url": "https://other.example/path"})
+    here.sandbox.revoke_tokens(70001)
+    here.sandbox.reconfigure(70001, secret_deleted=True)
+    done = program(here, "webhooks", "list", "--json")
+    assert done.returncode == 1
+    assert "account 70001" in done.stderr
+    assert [row["account_id"] for row in json.loads(done.stdout)] == [70002]
+
+
+@pytest.mark.parametrize("command", ["list", "check"])
+def test_what_is_wrong_with_the_settings_is_no_account_s_fault(town: Build, program: Program, command: str) -> None:
+    """Exit 78 and one sentence, as everywhere: a rule that hides less than the database does."""
+    here = town(accounts=[AccountSpec(id=number, reservations=3, listings=1) for number in (70001, 70002)])
+    here.mirror(payload_fields="*.guestEmail=drop").sync(70001)
+    done = program(here, "webhooks", command)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
+    assert "account 70001" not in done.stderr
+
+
+def test_an_unknown_account_has_no_webhook(town: Build, program: Program) -> None:
+    """Exit 1 and what to type."""
+    done = program(town(store=False), "webhooks", "check", "70001")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "account add 70001" in done.stderr
+
+
+def test_an_outdated_schema_ends_the_receiver_at_the_start(town: Build, program: Program) -> None:
+    """Exit 78: nothing could be stored."""
+    here = town()
+    with here.database.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE hostaway.alembic_version SET version_num = '0001'"))
+    done = program(here, "serve-webhooks", "--port", "0", "--no-worker")
+    assert done.returncode == 78
+    assert "migrate" in done.stderr
+
+
+def test_a_port_that_is_taken_is_one_sentence(town: Build, program: Program) -> None:
+    """Exit 1, and which port it is."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = program(town(), "serve-webhooks", "--port", str(port), "--no-worker")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert f"127.0.0.1:{port}" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_in_the_middle_of_a_body_waits_for_the_rest(town: Build, program: Program, number: int) -> None:
+    """The delivery is stored and acknowledged, nothing new is taken, and the exit code names the signal."""
+    here = town()
+    with served(here) as receiver:
+        program(here, "webhooks", "register", "70001", "--url", receiver.base)
+        start, body = delivery_of(here)
+        with receiver.connect() as connection, receiver.connect() as idle:
+            connection.sendall(start + body[:9])
+            ask_health(receiver)
+            receiver.process.send_signal(number)
+            assert idle.recv(1) == b""
+            connection.sendall(body[9:])
+            assert read_answer(connection).status == 200
+        assert receiver.process.wait(PATIENCE) == 128 + number
+    assert here.ask("SELECT count(*) FROM webhook_log") == [(1,)]
+
+
+def test_what_is_received_is_worked_in_the_same_process(town: Build, program: Program) -> None:
+    """The object that a delivery is about is read again and stored; then both parts stop at one signal."""
+    here = town()
+    with served(here, worker=True) as receiver:
+        program(here, "webhooks", "register", "70001", "--url", receiver.base)
+        number = here.sandbox.world.create_reservation()
+        assert set(here.sandbox.deliver()) == {200}
+        deadline = time.monotonic() + PATIENCE
+        while here.ask("SELECT 1 FROM webhook_log WHERE processed_at IS NULL") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert number in here.rows("reservations")
+        code, _ = receiver.end()
+    assert code == 143
+
+
+def test_a_second_signal_does_not_wait(town: Build, program: Program) -> None:
+    """Whoever is impatient need not wait for a body that never comes."""
+    here = town()
+    with served(here) as receiver:
+        program(here, "webhooks", "register", "70001", "--url", receiver.base)
+        start, body = delivery_of(here)
+        with receiver.connect() as connection, receiver.connect() as idle:
+            connection.sendall(start + body[:9])
+            ask_health(receiver)
+            os.kill(receiver.process.pid, signal.SIGTERM)
+            assert idle.recv(1) == b""
+            os.kill(receiver.process.pid, signal.SIGTERM)
+            assert receiver.process.wait(PATIENCE) in {143, -15}
+    assert here.ask("SELECT count(*) FROM webhook_log") == [(0,)]
+
+
+def _flood(receiver: Served, number: int) -> list[socket.socket]:
+    """Open connections and say nothing on them; those that are not taken at once stay on their way."""
+    flood = []
+    for _ in range(number):
+        connection = socket.socket()
+        connection.settimeout(0)
+        connection.connect_ex(receiver.address)
+        flood.append(connection)
+    return flood
+
+
+def test_idle_connections_keep_no_delivery_out(town: Build, program: Program) -> None:
+    """A new one takes the place of the one that is idle for the longest, at a line a second."""
+    here = town()
+    with served(here, open_files=160) as receiver:
+        program(here, "webhooks", "register", "70001", "--url", receiver.base)
+        start, body = delivery_of(here)
+        began = time.monotonic()
+        flood = _flood(receiver, 300)
+        for _ in range(3):
+            with receiver.connect() as connection:
+                connection.sendall(start + body)
+                assert read_answer(connection).status == 200
+            flood += _flood(receiver, 100)
+        for connection in flood:
+            connection.close()
+        _, printed = receiver.end()
+    lines = [line for line in printed.splitlines() if "idle for the longest" in line]
+    assert 1 <= len(lines) <= time.monotonic() - began + 2, printed
+    assert "Too many open files" not in printed
+    assert here.ask("SELECT count(*) FROM webhook_log") == [(3,)]
+
+
+def test_a_flood_without_descriptors_makes_a_line_a_second(town: Build) -> None:
+    """The receiver says that it can take no connection, goes on, and fills no disk."""
+    here = town()
+    with served(here) as receiver:
+        ask_health(receiver)
+        began = time.monotonic()
+        soft, hard = resource.prlimit(receiver.process.pid, resource.RLIMIT_NOFILE)
+        is_open = len(list(Path(f"/proc/{receiver.process.pid}/fd").iterdir()))
+        resource.prlimit(receiver.process.pid, resource.RLIMIT_NOFILE, (is_open + 3, hard))
+        flood = _flood(receiver, 200)
+        assert receiver.process.stdout is not None
+        assert any("no connection can be taken now" in line for line in receiver.process.stdout)
+        resource.prlimit(receiver.process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        for connection in flood:
+            connection.close()
+        ask_health(receiver)
+        _, printed = receiver.end()
+    assert len(printed) < 2_000 * (time.monotonic() - began + 2)
+    assert "Traceback" not in printed
+
+
+def delivery_of(town: Town) -> tuple[bytes, bytes]:
+    """Give head and body of a delivery to the registered address."""
+    hook, body = hook_of(town), event()
+    login = b64encode(f"{hook['login']}:{hook['password']}".encode()).decode()
+    path = urlsplit(hook["url"]).path
+    return head("POST", path, login=f"Basic {login}", Content_Length=str(len(body))), body
+
+
+def ask_health(receiver: Served) -> None:
+    """Make sure that it answers."""
+    with receiver.connect() as connection:
+        connection.sendall(head("GET", "/health"))
+        assert read_answer(connection).status == 200

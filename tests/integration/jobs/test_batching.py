@@ -1,0 +1,465 @@
+"""Jobs that are done together: bookings of one account that wait, each with an end of its own."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.integration.jobs.test_queue import ask
+from tests.integration.jobs.test_workers import end, line, start
+from tests.support.deliveries import (
+    MANY_RETRIES,
+    ONE_RETRY,
+    QUICK,
+    deliver,
+    drain,
+    left_alone,
+    nothing,
+    refreshing,
+    until,
+    worker,
+)
+from tests.support.records import add_account, one
+
+from hostaway_sync.errors import LeaseHeld, SourceAway, SourceUnavailable
+from hostaway_sync.model.records import Resource
+from hostaway_sync.queue import maintenance
+from hostaway_sync.queue.retry_policy import Policy
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.store import jobs
+from hostaway_sync.store.accounts import owner as account_owner
+from hostaway_sync.store.jobs import Begun, Job
+from hostaway_sync.store.postgres.database import Database
+from hostaway_sync.webhooks import refresh_job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tests.support.sync_env import Town
+
+    from hostaway_sync.model.records import Owner
+    from hostaway_sync.queue.batching import Ends, Handler
+    from hostaway_sync.queue.worker import Worker
+
+    Build = Callable[..., Town]
+    Storm = Callable[..., tuple[Town, list[int]]]
+
+BOOKING = "GET /reservations/{id}"
+# One worker that does jobs together, and hangs in the fourth object.
+HANGING = """
+import sys, threading
+from hostaway_sync.store.postgres.database import Database
+from tests.integration.jobs.test_batching import together
+from tests.support.deliveries import MANY_RETRIES, refreshing
+
+def read(object_id):
+    if object_id == 4:
+        print(object_id, flush=True)
+        threading.Event().wait()
+
+database = Database(sys.argv[1], schema="hostaway")
+with together(database, refreshing(database, read), policy=MANY_RETRIES, drain=False) as working:
+    working.wait()
+"""
+
+
+@pytest.fixture
+def box(database: Database) -> Database:
+    """Give a database with accounts 1 and 2."""
+    add_account(database)
+    add_account(database, 2)
+    return database
+
+
+def together(database: Database, handling: dict[str, Handler], **options: Any) -> Worker:
+    """Make a worker that does up to ten jobs together."""
+    return worker(database, handling, batch=10, **options)
+
+
+def watching(handling: dict[str, Handler], batches: list[list[int]]) -> dict[str, Handler]:
+    """Give handlers that note the objects of each batch."""
+
+    def handler(batch: Sequence[Job]) -> Ends:
+        batches.append([job.aim.object_id for job in batch])
+        return handling[jobs.REFRESH](batch)
+
+    return handling | {jobs.REFRESH: handler}
+
+
+def work(database: Database, read: Callable[[int], object], **options: Any) -> list[list[int]]:
+    """Work until nothing is due, and give the objects of each batch."""
+    batches: list[list[int]] = []
+    with together(database, watching(refreshing(database, read), batches), **options) as working:
+        working.wait()
+    return batches
+
+
+def failing(*numbers: int) -> Callable[[int], None]:
+    """Give something that reads all objects but these."""
+
+    def read(number: int) -> None:
+        if number in numbers:
+            raise SourceUnavailable("the source is away")
+
+    return read
+
+
+def is_done(database: Database) -> bool:
+    """Say whether no delivery waits and no job is left."""
+    return ask(database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") == [] and nobody_waits(database)
+
+
+def nobody_waits(database: Database) -> bool:
+    """Say whether the queue is empty."""
+    return ask(database, "SELECT 1 FROM procrastinate_jobs") == []
+
+
+def attempts(database: Database) -> list[tuple[Any, ...]]:
+    """Give the object and the number of every attempt on record."""
+    return ask(database, "SELECT split_part(job, ':', 4)::bigint, number FROM job_attempts ORDER BY 1, 2")
+
+
+def begun_first(database: Database) -> Begun:
+    """Begin the oldest job, as a worker does that lives."""
+    one(database, "INSERT INTO procrastinate_workers DEFAULT VALUES")
+    one(
+        database,
+        "UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT max(id) FROM procrastinate_workers)"
+        " WHERE id = (SELECT min(id) FROM procrastinate_jobs)",
+    )
+    ((row_id, arguments),) = ask(database, "SELECT id, args FROM procrastinate_jobs WHERE status = 'doing'")
+    return Begun(row_id, Job.from_arguments(arguments))
+
+
+def test_bookings_that_wait_are_done_together(box: Database) -> None:
+    """Each once, several a batch, and no lane takes more than its share."""
+    for number in range(1, 21):
+        deliver(box, 1, object_id=number)
+    batches = work(box, lambda _: None)
+    assert sorted(number for batch in batches for number in batch) == list(range(1, 21))
+    assert max(map(len, batches)) in range(2, 11)
+    assert is_done(box)
+
+
+def test_nothing_is_taken_along_where_every_lane_has_one_job(box: Database) -> None:
+    """Two lanes and two bookings: each has its own."""
+    for number in (1, 2):
+        deliver(box, 1, object_id=number)
+    assert sorted(work(box, lambda _: None)) == [[1], [2]]
+
+
+def test_only_bookings_of_one_account_are_taken_along(box: Database) -> None:
+    """Whatever else waits: another account's, listings, conversations, and syncs."""
+    for number in (1, 2, 3, 4):
+        deliver(box, 1, object_id=number)
+        deliver(box, 2, object_id=10 + number)
+        deliver(box, 1, Resource.LISTINGS, object_id=20 + number)
+        deliver(box, 1, Resource.CONVERSATIONS, object_id=30 + number)
+    box.transaction(partial(jobs.defer, job=Job(1)))
+    batches = work(box, lambda _: None)
+    assert all(len({number // 10 for number in batch}) == 1 for batch in batches)
+    assert max(map(len, batches)) > 1
+    assert {len(batch) for batch in batches if batch[0] > 20} == {1}
+    assert is_done(box)
+
+
+def test_one_that_fails_costs_the_others_no_attempt(box: Database) -> None:
+    """Those before it are done, those after it given back and done; it is tried again by itself."""
+    for number in range(1, 13):
+        deliver(box, 1, object_id=number)
+    read: list[int] = []
+
+    def one_is_away(number: int) -> None:
+        failing(4)(number)
+        read.append(number)
+
+    batches = work(box, one_is_away)
+    assert sorted(read) == [1, 2, 3, *range(5, 13)]
+    assert attempts(box)[0] == (4, 1)
+    assert {number for number, _ in attempts(box)} == {4}
+    assert [batch for batch in batches if 4 in batch][1:] == [[4]] * (len(attempts(box)) - 1)
+
+
+@pytest.mark.parametrize("error", [LeaseHeld("held"), SourceAway("away")], ids=["lease", "source"])
+def test_what_is_in_the_way_of_one_is_in_the_way_of_all(box: Database, error: Exception) -> None:
+    """Each is begun once, and waits as long as the one that failed; no other has an attempt."""
+    for number in range(1, 13):
+        deliver(box, 1, object_id=number)
+
+    def away(_: int) -> None:
+        raise error
+
+    batches = work(box, away, policy=Policy())
+    assert sorted(number for batch in batches for number in batch) == list(range(1, 13))
+    waiting = "SELECT count(*), count(DISTINCT scheduled_at) FROM procrastinate_jobs WHERE scheduled_at > now()"
+    ((jobs_waiting, moments),) = ask(box, waiting)
+    assert jobs_waiting == 12
+    assert moments <= 2 * len(batches)
+    assert len(attempts(box)) == (len(batches) if isinstance(error, SourceAway) else 0)
+
+
+def test_one_that_came_after_the_leader_began_has_its_own_beginning(database_url: str, box: Database) -> None:
+    """It is taken along and fails: the attempt knows its delivery, and a next one is planned."""
+    for number in range(1, 7):
+        deliver(box, 1, object_id=number)
+    read: list[int] = []
+
+    def seven_is_away(number: int) -> None:
+        read.append(number)
+        failing(7)(number)
+
+    patient = Policy(ladder=(timedelta(hours=1),))
+    narrow = Database(database_url, schema="hostaway", pool_size=1)
+    held = narrow.engine.connect()
+    options = {"policy": patient, "rhythm": replace(QUICK, upkeep=3600), "drain": False}
+    with together(narrow, refreshing(narrow, seven_is_away), **options):
+        begun = "SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'"
+        until(lambda: len(ask(box, begun)) == 2, "both lanes have a leader, and wait for a connection")
+        deliver(box, 1, object_id=7)
+        deliver(box, 1, object_id=8)
+        held.close()
+        until(lambda: attempts(box), "it failed")
+        settled = "SELECT 1 FROM webhook_log WHERE status = 'processed'"
+        until(lambda: len(ask(box, settled)) == 7, "the others are done")
+    assert (attempts(box), read.count(7)) == ([(7, 1)], 1)
+    assert ask(box, "SELECT count(*) FROM procrastinate_jobs WHERE scheduled_at > now()") == [(1,)]
+    narrow.close()
+
+
+def test_what_fails_after_the_last_one_was_read_is_its_own(box: Database) -> None:
+    """Whatever is to be done once all are read is done again with it."""
+    deliver(box, 1, object_id=1)
+    tries: list[int] = []
+
+    def read_again(_: Owner, resource: Resource, ids: Sequence[int], read: Callable[[int], None]) -> None:
+        del resource
+        for number in ids:
+            read(number)
+        tries.append(len(tries))
+        if len(tries) == 1:
+            raise SourceUnavailable("too late")
+
+    with together(box, {jobs.REFRESH: partial(refresh_job.refresh, box, read_again), jobs.SYNC: nothing}) as working:
+        working.wait()
+    assert (tries, attempts(box), is_done(box)) == ([0, 1], [(1, 1)], True)
+
+
+def test_one_for_which_no_company_can_be_had_is_done_alone(box: Database) -> None:
+    """The database refuses that question only, as one does that has no connection to spare: no attempt is lost."""
+    for number in range(1, 7):
+        deliver(box, 1, object_id=number)
+    with box.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION hostaway.refuse() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '53300'; END$$"
+        )
+        connection.exec_driver_sql(
+            "CREATE TRIGGER refusing BEFORE UPDATE ON hostaway.procrastinate_jobs FOR EACH ROW "
+            "WHEN (NEW.args ? 'led_by') EXECUTE FUNCTION hostaway.refuse()"
+        )
+    batches = work(box, lambda _: None)
+    assert (sorted(batches), attempts(box), is_done(box)) == ([[number] for number in range(1, 7)], [], True)
+
+
+def test_a_leader_does_not_take_itself_along(box: Database) -> None:
+    """A delivery that comes for it when it was just begun has a job of its own, which waits for another turn."""
+    for number in (1, 2, 3):
+        deliver(box, 1, object_id=number)
+    leader = begun_first(box)
+    deliver(box, 1, object_id=1)
+    along = box.transaction(partial(jobs.take_along, leader=leader, most=9, lanes=1))
+    assert {one.job.aim.object_id for one in along} == {2, 3}
+
+
+def test_a_leader_that_was_given_back_takes_nobody_along(box: Database) -> None:
+    """Its thread may still run; nobody would hear of what it began."""
+    for number in (1, 2, 3):
+        deliver(box, 1, object_id=number)
+    leader = begun_first(box)
+    box.transaction(partial(jobs.end, row_ids=[leader.row_id]))
+    assert box.transaction(partial(jobs.take_along, leader=leader, most=9, lanes=1)) == []
+
+
+def test_every_attempt_that_is_used_up_is_a_dead_letter_of_one(box: Database) -> None:
+    """The others are processed."""
+    for number in range(1, 13):
+        deliver(box, 1, object_id=number)
+    work(box, failing(2, 3))
+    found = ask(box, "SELECT object_id, status FROM webhook_log WHERE status <> 'processed' ORDER BY 1")
+    assert found == [(2, "dead"), (3, "dead")]
+    assert (attempts(box), nobody_waits(box)) == ([(2, 1), (2, 2), (3, 1), (3, 2)], True)
+
+
+def test_what_comes_during_the_reading_is_not_settled_by_it(box: Database) -> None:
+    """All objects of a batch are read once more, though most had been taken along."""
+    for number in range(1, 7):
+        deliver(box, 1, object_id=number)
+    batches: list[list[int]] = []
+    again: list[int] = []
+    read: list[int] = []
+
+    def interrupted(number: int) -> None:
+        if not again:
+            again.extend(next(batch for batch in batches if number in batch))
+            for other in again:
+                deliver(box, 1, object_id=other)
+        read.append(number)
+
+    with together(box, watching(refreshing(box, interrupted), batches)) as working:
+        working.wait()
+    assert len(again) > 1
+    assert sorted(read) == sorted([*range(1, 7), *again])
+    assert is_done(box)
+
+
+def test_a_disabled_account_has_all_of_them_ignored(box: Database) -> None:
+    """Nothing is read, and nothing stays."""
+    for number in range(1, 7):
+        deliver(box, 1, object_id=number)
+    one(box, "UPDATE accounts SET is_active = false")
+    work(box, lambda _: pytest.fail("it was read"))
+    assert ask(box, "SELECT DISTINCT status FROM webhook_log") == [("ignored",)]
+    assert nobody_waits(box)
+
+
+def test_a_worker_that_is_stopped_gives_all_of_them_back(box: Database) -> None:
+    """Those that were taken along, too; no attempt is counted."""
+    for number in range(1, 13):
+        deliver(box, 1, object_id=number)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def read(_: int) -> None:
+        begun.set()
+        go_on.wait()
+
+    with together(box, refreshing(box, read), drain=False):
+        assert begun.wait(60)
+    waiting = "SELECT status::text, args - 'object_id', count(*) FROM procrastinate_jobs GROUP BY 1, 2"
+    assert (ask(box, waiting), attempts(box)) == (
+        [("todo", Job(1).arguments() | {"resource": "reservations"}, 12)],
+        [],
+    )
+    go_on.set()
+    left_alone()
+    drain(box, refreshing(box, lambda _: None))
+    assert is_done(box)
+
+
+def test_work_of_a_killed_worker_is_given_back_whole(box: Database) -> None:
+    """SIGKILL in the middle of a batch: another worker does all of it, each by itself."""
+    for number in range(1, 13):
+        deliver(box, 1, object_id=number)
+    killed = start(HANGING, box)
+    assert line(killed) == "4"
+    batches: list[list[int]] = []
+    with together(box, watching(refreshing(box, lambda _: None), batches), policy=MANY_RETRIES, drain=False):
+        end(killed, signal.SIGKILL)
+        until(lambda: is_done(box), "they were given back")
+    died = {number for number, _ in attempts(box)}
+    assert 4 in died
+    assert all(len(batch) == 1 for batch in batches if died & set(batch))
+
+
+def test_what_was_taken_along_unheard_is_given_back_with_its_leader(box: Database) -> None:
+    """The answer to the question for company was lost, and the worker lives on: nothing waits for its end."""
+    for number in range(1, 7):
+        deliver(box, 1, object_id=number)
+    leader = begun_first(box)
+    along = box.transaction(partial(jobs.take_along, leader=leader, most=9, lanes=2))
+    assert len(along) == 2
+    rescue = partial(maintenance.rescue_stalled, box, ONE_RETRY, (jobs.REFRESH,), silent_for=timedelta(minutes=1))
+    assert rescue() == 0
+    box.transaction(partial(jobs.end, row_ids=[leader.row_id]))
+    assert rescue() == 2
+
+
+@pytest.fixture
+def storm(town: Build) -> Storm:
+    """Give a function that builds a mirrored town whose bookings have changed, and wait to be read."""
+
+    def build(**options: Any) -> tuple[Town, list[int]]:
+        here = town(**options)
+        here.mirror().sync(here.account_id)
+        moved = sorted(here.truth("reservations"))[:24]
+        for number in moved:
+            here.sandbox.world.update_reservation(number, guestName="Somebody Else")
+            deliver(here.database, here.account_id, object_id=number)
+        here.sandbox.forget()
+        return here, moved
+
+    return build
+
+
+def settle(here: Town) -> None:
+    """Work off what waits, as `worker --drain` does."""
+    with here.mirror(retry_attempts=1).push.worker(drain=True) as working:
+        working.wait()
+
+
+def test_a_batch_touches_no_row_before_it_knows_whose_they_are(storm: Storm) -> None:
+    """Whoever gives an account to another customer holds its rows alone: a batch waits, and has none in hand."""
+    here, moved = storm(reservations=30)
+    with here.database.engine.begin() as connection:
+        account_owner.hold_alone(connection, here.account_id)
+        working = threading.Thread(target=settle, args=(here,))
+        working.start()
+        waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        until(lambda: one(here.database, waits) is not None, "a batch waits")
+        free = f"SELECT id FROM hostaway.reservations WHERE id = ANY (ARRAY{moved}) FOR UPDATE NOWAIT"
+        assert len(connection.exec_driver_sql(free).all()) == len(moved)
+    working.join()
+    assert here.differences() == {}
+
+
+def test_a_storm_of_deliveries_ends_with_every_row_right(storm: Storm) -> None:
+    """One request a booking, and what hangs on it; each delivery is settled."""
+    here, moved = storm(reservations=30)
+    settle(here)
+    assert here.sandbox.calls[BOOKING] == len(moved)
+    assert here.differences() == {}
+    assert is_done(here.database)
+
+
+@pytest.mark.parametrize("status", [404, 403])
+def test_one_that_is_gone_keeps_no_other_back(storm: Storm, status: Any) -> None:
+    """With 404 it is suspected to be gone, and not marked; 403 says nothing."""
+    here, moved = storm(reservations=30, switches=Switches(deleted_object=status))
+    here.sandbox.world.delete_reservation(moved[5])
+    settle(here)
+    assert here.ask("SELECT id FROM reservations WHERE missing_since IS NOT NULL") == []
+    suspected = here.ask("SELECT record_id FROM suspicions")
+    assert suspected == ([(moved[5],)] if status == 404 else [])
+    assert is_done(here.database)
+
+
+def test_an_unknown_listing_is_read_once_for_all_its_bookings(storm: Storm) -> None:
+    """The mirror has never seen it, and a batch holds several of its bookings."""
+    here, _ = storm(reservations=30, listings=1)
+    with here.database.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM hostaway.listings")
+    settle(here)
+    batches = here.sandbox.calls["GET /listings/{id}"]
+    assert 1 <= batches < 24
+    assert here.differences() == {}
+
+
+def test_a_source_that_fails_in_the_middle_loses_nothing(storm: Storm) -> None:
+    """What was read before is stored; everything else is read by a later attempt."""
+    here, _ = storm(reservations=30)
+    here.sandbox.faults.add(faults.bad_gateway(), route=BOOKING, skip=7)
+    settle(here)
+    until(lambda: _all_read(here), "the one that failed was read")
+    assert here.differences() == {}
+
+
+def _all_read(here: Town) -> bool:
+    with here.database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE hostaway.procrastinate_jobs SET scheduled_at = NULL")
+    settle(here)
+    return is_done(here.database)

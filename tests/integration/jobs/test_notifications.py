@@ -1,0 +1,167 @@
+"""Whatever any role notifies, on whichever channel: the worker works on, and does what the tables say."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from tests.support.deliveries import QUICK, deliver, refreshing, until, worker
+from tests.support.records import add_account, one
+
+from hostaway_sync.queue.notifications import PAUSE_S, Announcements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.db_roles import Staff
+
+    from hostaway_sync.store.postgres.database import Database
+
+CHANNELS = ("procrastinate_any_queue_v1", "procrastinate_queue_v1#refresh", "procrastinate_queue_v1#sync", "other")
+GARBAGE = (
+    "",
+    "x",
+    "null",
+    "7",
+    "[]",
+    "{}",
+    "{" * 3000,
+    "[" * 7900,
+    '{"type": "job_inserted"}',
+    '{"type": ["job_inserted"], "job_id": 1}',
+    '{"type": "abort_job_requested"}',
+    '{"type": "abort_job_requested", "job_id": "x"}',
+    '{"type": "stop_worker", "job_id": 1}',
+    "\u202e\x1b[2J",
+    "9" * 7999,
+)
+
+
+@pytest.fixture
+def stranger(staff: Staff) -> Iterator[psycopg.Connection[Any]]:
+    """Give a connection of a role that may do nothing but log in."""
+    url = staff.database.engine.url.set(drivername="postgresql", username=staff.hire("stranger"))
+    with closing(psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)) as connection:
+        yield connection
+
+
+def notify(connection: psycopg.Connection[Any], payload: str) -> None:
+    """Send a payload to each channel."""
+    for channel in CHANNELS:
+        connection.execute("SELECT pg_notify(%s, %s)", (channel, payload))
+
+
+def worker_rows(database: Database) -> set[int]:
+    """Give which engines are registered: one that begins anew gets another number."""
+    query = "SELECT array_agg(id) AS ids FROM procrastinate_workers"
+    return set(one(database, query).ids or ())
+
+
+def is_processed(database: Database) -> bool:
+    """Say whether no delivery waits."""
+    return one(database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") is None
+
+
+def test_no_notification_ends_a_worker(
+    database: Database, stranger: psycopg.Connection[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each payload goes to each channel; the same engines go on, say so once, and do the next job."""
+
+    def is_said() -> bool:
+        notify(stranger, GARBAGE[0])
+        return "notifications that are none of ours" in caplog.text
+
+    add_account(database)
+    with caplog.at_level(logging.INFO), worker(database, refreshing(database, lambda _: None), drain=False):
+        engines = until(lambda: len(found := worker_rows(database)) == 2 and found, "both lanes work")
+        for payload in GARBAGE:
+            notify(stranger, payload)
+        deliver(database, 1, object_id=1)
+        until(lambda: is_processed(database), "it still works")
+        # The listener passes on what it heard in the order in which it came: it has heard all of the above.
+        # What was said before a worker listened, it did not hear: so it is said again.
+        until(is_said, "it says so")
+        assert worker_rows(database) == engines
+    assert caplog.text.count("notifications that are none of ours") == 1
+    assert "lost the database" not in caplog.text
+    assert "failed" not in caplog.text
+
+
+def test_no_notification_aborts_a_job(
+    database: Database, stranger: psycopg.Connection[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stranger that names the job in hand does not end it: only its row could."""
+    add_account(database)
+    begun, may_end, reads = threading.Event(), threading.Event(), []
+
+    def read(number: int) -> None:
+        reads.append(number)
+        begun.set()
+        may_end.wait(30)
+
+    with worker(database, refreshing(database, read), drain=False):
+        deliver(database, 1, object_id=1)
+        assert begun.wait(30)
+        job = one(database, "SELECT id FROM procrastinate_jobs WHERE status = 'doing'").id
+        notify(stranger, f'{{"type": "abort_job_requested", "job_id": {job}}}')
+        # Another delivery is done after that notification was heard, by the other place of the same lane.
+        deliver(database, 1, object_id=2)
+        until(lambda: 2 in reads, "it hears")
+        may_end.set()
+        until(lambda: is_processed(database), "both end")
+    assert sorted(reads) == [1, 2]
+    assert one(database, "SELECT count(*) FROM job_attempts").count == 0
+    assert "none of ours" not in caplog.text  # neither what our own triggers write, nor what looks like it
+
+
+def test_a_flood_of_notifications_starves_no_job(database: Database, stranger: psycopg.Connection[Any]) -> None:
+    """While one session notifies without a pause, deliveries are worked off, and the worker lives."""
+    add_account(database)
+    enough = threading.Event()
+
+    def flood() -> None:
+        while not enough.is_set():
+            with stranger.transaction():
+                stranger.execute(
+                    "SELECT pg_notify(%s, repeat(i::text, 500)) FROM generate_series(1, 500) AS i", CHANNELS[:1]
+                )
+
+    thread = threading.Thread(target=flood)
+    with worker(database, refreshing(database, lambda _: None), drain=False, rhythm=QUICK):
+        engines = until(lambda: len(found := worker_rows(database)) == 2 and found, "both lanes work")
+        thread.start()
+        try:
+            for number in range(30):
+                deliver(database, 1, object_id=number)
+            until(lambda: is_processed(database), "all are done")
+        finally:
+            enough.set()
+            thread.join(30)
+        assert worker_rows(database) == engines
+
+
+def test_announcements_are_passed_on_together_and_none_is_lost() -> None:
+    """Ten thousand in one go are two looks: one at once, and one for all that came after it began."""
+
+    async def count() -> int:
+        looks = 0
+
+        async def wake(*, channel: str, payload: str) -> None:
+            nonlocal looks
+            del channel, payload
+            looks += 1
+
+        announcements = Announcements(wake)
+        await announcements("here", "first")
+        await asyncio.sleep(0)
+        for _ in range(10_000):
+            await announcements("here", "more")
+        await asyncio.sleep(3 * PAUSE_S)
+        return looks
+
+    assert asyncio.run(count()) == 2

@@ -1,0 +1,416 @@
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+from tests.support.deliveries import (
+    ONE_RETRY,
+    deliver,
+    drain,
+    left_alone,
+    nothing,
+    refreshing,
+    until,
+    worker,
+)
+from tests.support.records import add_account, one
+
+from hostaway_sync.errors import CredentialsRejected, HostawaySyncError, LeaseHeld, SourceUnavailable
+from hostaway_sync.queue import maintenance
+from hostaway_sync.queue.batching import singly
+from hostaway_sync.queue.retry_policy import Policy
+from hostaway_sync.store import dead_letters, jobs
+from hostaway_sync.store.jobs import Job
+from hostaway_sync.sync.sync_job import sync_queued
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hostaway_sync.store.accounts.queries import Account
+    from hostaway_sync.store.postgres.database import Database
+
+PATIENT = Policy()
+AWAY = SourceUnavailable("the source is away")
+
+
+@pytest.fixture
+def box(database: Database) -> Database:
+    """Give a database with account 1."""
+    add_account(database)
+    return database
+
+
+def fail(error: Exception) -> Callable[..., Any]:
+    """Give something that raises."""
+
+    def raise_it(*_: Any) -> Any:
+        raise error
+
+    return raise_it
+
+
+def ask(database: Database, query: str) -> list[tuple[Any, ...]]:
+    """Give the rows of a query on our tables."""
+
+    def read(connection: sa.Connection) -> list[tuple[Any, ...]]:
+        connection.execute(sa.text("SET LOCAL search_path TO hostaway"))
+        return [tuple(row) for row in connection.execute(sa.text(query))]
+
+    return database.transaction(read)
+
+
+def statuses(database: Database) -> list[str]:
+    """Give the status of every delivery, oldest first."""
+    return [status for (status,) in ask(database, "SELECT status FROM webhook_log ORDER BY created_at")]
+
+
+def test_fifty_waiting_deliveries_are_one_refreshing(box: Database) -> None:
+    """All fifty are processed by it, and nothing stays in the queue."""
+    for _ in range(50):
+        deliver(box, 1, object_id=7)
+    read: list[int] = []
+    drain(box, refreshing(box, read.append))
+    assert read == [7]
+    assert set(statuses(box)) == {"processed"}
+    assert ask(box, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
+
+
+def test_a_delivery_that_comes_during_the_reading_is_not_settled_by_it(box: Database) -> None:
+    """It waits for a reading of its own, which follows."""
+    deliver(box, 1, object_id=7)
+    seen: list[list[str]] = []
+
+    def read(object_id: int) -> None:
+        if not seen:
+            deliver(box, 1, object_id=object_id)
+        seen.append(statuses(box))
+
+    drain(box, refreshing(box, read))
+    assert seen == [["pending", "pending"], ["processed", "pending"]]
+    assert statuses(box) == ["processed", "processed"]
+
+
+def test_a_job_for_which_nothing_waits_reads_nothing(box: Database) -> None:
+    """Its deliveries were settled by another one: no request is spent."""
+    deliver(box, 1, object_id=7)
+    one(box, "UPDATE webhook_log SET status = 'processed', processed_at = now()")
+    read: list[int] = []
+    drain(box, refreshing(box, read.append))
+    assert read == []
+
+
+def test_deliveries_of_a_disabled_account_are_ignored(box: Database) -> None:
+    """Nothing is read, and the row says why."""
+    deliver(box, 1)
+    one(box, "UPDATE accounts SET is_active = false")
+    drain(box, refreshing(box, fail(AssertionError("read"))))
+    assert ask(box, "SELECT status, error FROM webhook_log") == [("ignored", "the account is disabled")]
+
+
+def test_a_failed_attempt_is_written_down_and_planned_again(box: Database) -> None:
+    """Attempt, error and time of the next one are in our tables, and a new job waits for that time."""
+    deliver(box, 1, object_id=7)
+    drain(box, refreshing(box, fail(AWAY)), policy=PATIENT)
+    assert ask(box, "SELECT status, attempts, error FROM webhook_log") == [("failed", 1, "the source is away")]
+    row = one(box, "SELECT *, next_at - finished_at AS wait FROM job_attempts")
+    assert (row.account_id, row.job, row.number, row.error) == (1, "refresh:1:reservations:7", 1, "the source is away")
+    assert "SourceUnavailable" in row.traceback
+    assert timedelta(seconds=24) <= row.wait <= timedelta(seconds=36)
+    job = one(box, "SELECT status::text, scheduled_at, args FROM procrastinate_jobs")
+    assert (job.status, job.scheduled_at) == ("todo", row.next_at)
+    assert Job.from_arguments(job.args).attempt == 2
+
+
+def test_draining_ends_when_nothing_is_due(box: Database) -> None:
+    """A job that waits for its next attempt is left waiting."""
+    for number in range(3):
+        deliver(box, 1, object_id=number + 1)
+    drain(box, refreshing(box, fail(AWAY)), policy=PATIENT)
+    assert ask(box, "SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY 1") == [("todo", 3)]
+
+
+def test_draining_remembers_what_was_forgotten(box: Database) -> None:
+    """Whoever has cron and no worker loses no delivery that has lost its job."""
+    deliver(box, 1)
+    one(box, "DELETE FROM procrastinate_jobs")
+    drain(box, refreshing(box, lambda _: None))
+    assert statuses(box) == ["processed"]
+
+
+def test_new_deliveries_do_not_use_up_the_attempts(box: Database) -> None:
+    """Each pulls the next attempt forward; those tries are written down, and the attempt keeps number and time."""
+    deliver(box, 1, object_id=7)
+    drain(box, refreshing(box, fail(AWAY)), policy=PATIENT)
+    planned = one(box, "SELECT scheduled_at, args->>'attempt' AS number FROM procrastinate_jobs")
+    for _ in range(3):
+        deliver(box, 1, object_id=7)
+        drain(box, refreshing(box, fail(AWAY)), policy=PATIENT)
+    assert one(box, "SELECT scheduled_at, args->>'attempt' AS number FROM procrastinate_jobs") == planned
+    assert ask(box, "SELECT number FROM job_attempts ORDER BY started_at") == [(1,), (2,), (2,), (2,)]
+
+
+def test_what_is_in_the_way_is_no_attempt(box: Database) -> None:
+    """A held lease leaves no trace but a job that waits: neither attempt nor failed delivery."""
+    deliver(box, 1)
+    drain(box, refreshing(box, fail(LeaseHeld("held"))), policy=PATIENT)
+    assert statuses(box) == ["pending"]
+    assert ask(box, "SELECT count(*) FROM job_attempts") == [(0,)]
+    assert ask(box, "SELECT args->>'attempt', scheduled_at > now() FROM procrastinate_jobs") == [("1", True)]
+
+
+def test_one_failing_job_blocks_no_other(box: Database) -> None:
+    """Poison fails by itself; everything else of the same account is processed."""
+    for number in range(1, 21):
+        deliver(box, 1, object_id=number)
+
+    def read(object_id: int) -> None:
+        if object_id == 13:
+            raise ValueError("poison \0 \ud800")
+
+    drain(box, refreshing(box, read), policy=PATIENT)
+    assert ask(box, "SELECT object_id, error FROM webhook_log WHERE status <> 'processed'") == [
+        (13, "unexpected ValueError: poison \ufffd ?")
+    ]
+
+
+def test_used_up_attempts_are_a_dead_letter_with_its_story(box: Database) -> None:
+    """Payload, headers, traceback and every attempt are in it, and its deliveries are dead."""
+    for _ in range(2):
+        deliver(box, 1, object_id=7)
+    drain(box, refreshing(box, fail(AWAY)))
+    (letter,) = dead_letters.list_letters(box, account_id=None, resolved_too=False)
+    assert (letter.kind, letter.account_id, letter.target_resource, letter.target_id) == (
+        "delivery",
+        1,
+        "reservations",
+        7,
+    )
+    assert (letter.deliveries, letter.error) == (2, "the source is away")
+    assert letter.payload["data"] == {"id": 7}
+    assert letter.headers == {"user-agent": "sender"}
+    assert "SourceUnavailable" in (letter.traceback or "")
+    assert [(attempt["number"], attempt["error"]) for attempt in letter.history] == [
+        (1, letter.error),
+        (2, letter.error),
+    ]
+    assert statuses(box) == ["dead", "dead"]
+    assert ask(box, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
+    assert ask(box, "SELECT number, next_at IS NULL FROM job_attempts ORDER BY number") == [(1, False), (2, True)]
+
+
+def test_a_permanent_error_is_a_dead_letter_at_once(box: Database) -> None:
+    """No second attempt is made."""
+    deliver(box, 1)
+    drain(box, refreshing(box, fail(CredentialsRejected("wrong secret"))))
+    (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
+    assert (len(letter.history), statuses(box)) == (1, ["dead"])
+
+
+def test_a_delivery_that_came_late_has_its_own_attempts(box: Database) -> None:
+    """When the attempts of an older one are used up, it is not buried with it."""
+    deliver(box, 1, object_id=7)
+    drain(box, refreshing(box, fail(AWAY)), policy=Policy(ladder=(timedelta(0), timedelta(hours=1))))
+    one(box, 'UPDATE procrastinate_jobs SET args = args || \'{"retry_at": "2020-01-01T00:00:00+00:00"}\'')
+    deliver(box, 1, object_id=7)
+    calls: list[int] = []
+
+    def read(object_id: int) -> None:
+        calls.append(object_id)
+        if len(calls) == 1:
+            raise AWAY
+
+    drain(box, refreshing(box, read), policy=Policy(ladder=(timedelta(0), timedelta(0))))
+    assert statuses(box) == ["dead", "failed"]
+    maintenance.remember(box)
+    drain(box, refreshing(box, read))
+    assert statuses(box) == ["dead", "processed"]
+
+
+def test_retrying_a_dead_letter_has_the_work_done(box: Database) -> None:
+    """Its deliveries wait again, with fresh attempts; the letter stays, resolved."""
+    deliver(box, 1, object_id=7)
+    drain(box, refreshing(box, fail(AWAY)))
+    (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
+    dead_letters.retry(box, letter.dead_letter_id)
+    assert ask(box, "SELECT status, attempts FROM webhook_log") == [("pending", 0)]
+    read: list[int] = []
+    drain(box, refreshing(box, read.append))
+    assert (read, statuses(box)) == ([7], ["processed"])
+    resolved = dead_letters.get_letter(box, letter.dead_letter_id)
+    assert (resolved.resolution, resolved.resolved_at is not None) == ("retried", True)
+    assert dead_letters.list_letters(box, account_id=1, resolved_too=False) == []
+    with pytest.raises(HostawaySyncError, match=f"dead letter {letter.dead_letter_id} was retried already"):
+        dead_letters.retry(box, letter.dead_letter_id)
+
+
+def test_a_retried_dead_letter_may_die_again(box: Database) -> None:
+    """It has all its attempts anew, and then there is a second letter."""
+    deliver(box, 1, object_id=7)
+    drain(box, refreshing(box, fail(AWAY)))
+    (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
+    dead_letters.retry(box, letter.dead_letter_id)
+    drain(box, refreshing(box, fail(AWAY)))
+    first, second = dead_letters.list_letters(box, account_id=1, resolved_too=True)
+    assert (first.resolution, second.resolution) == ("retried", None)
+    assert len(second.history) == 2
+
+
+def test_a_discarded_dead_letter_waits_for_nobody(box: Database) -> None:
+    """Its deliveries stay dead and may be pruned one day; an unknown number is an error."""
+    deliver(box, 1)
+    drain(box, refreshing(box, fail(AWAY)))
+    (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
+    maintenance.prune(box, keep=timedelta(days=-1))
+    assert statuses(box) == ["dead"]
+    dead_letters.discard(box, letter.dead_letter_id)
+    assert dead_letters.get_letter(box, letter.dead_letter_id).resolution == "discarded"
+    assert (statuses(box), ask(box, "SELECT count(*) FROM procrastinate_jobs")) == (["dead"], [(0,)])
+    maintenance.prune(box, keep=timedelta(days=-1))
+    assert statuses(box) == []
+    with pytest.raises(HostawaySyncError, match="there is no dead letter 99"):
+        dead_letters.discard(box, 99)
+
+
+def test_a_worker_that_is_stopped_gives_back_what_does_not_end(box: Database) -> None:
+    """The job waits again, as the attempt that it was, and whatever its thread still does is no harm."""
+    deliver(box, 1, object_id=7)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def read(_: int) -> None:
+        begun.set()
+        go_on.wait()
+
+    with worker(box, refreshing(box, read), drain=False):
+        assert begun.wait(60)
+    assert ask(box, "SELECT status::text, args->>'attempt' FROM procrastinate_jobs") == [("todo", "1")]
+    assert (statuses(box), ask(box, "SELECT count(*) FROM job_attempts")) == (["pending"], [(0,)])
+    go_on.set()
+    left_alone()
+    drain(box, refreshing(box, lambda _: None))
+    assert statuses(box) == ["processed"]
+
+
+def test_a_worker_that_is_stopped_lets_end_what_can(box: Database) -> None:
+    """A job that ends within the grace is finished, and nothing new is begun."""
+    for number in (1, 2, 3, 4, 5):
+        deliver(box, 1, object_id=number)
+    begun, go_on = threading.Barrier(3), threading.Event()
+
+    def read(_: int) -> None:
+        begun.wait()
+        go_on.wait()
+
+    working = worker(box, refreshing(box, read), drain=False)
+    working.start()
+    begun.wait()
+    stopping = threading.Thread(target=working.stop)
+    stopping.start()
+    go_on.set()
+    stopping.join()
+    assert statuses(box).count("processed") == 2
+
+
+def test_what_a_worker_dropped_is_rescued(box: Database) -> None:
+    """A job that the engine ended without us, as failed, is given back like that of a worker that died."""
+    deliver(box, 1, object_id=7)
+    one(box, "UPDATE procrastinate_jobs SET status = 'failed'")
+    drain(box, refreshing(box, lambda _: None))
+    assert statuses(box) == ["processed"]
+    assert ask(box, "SELECT number, traceback FROM job_attempts") == [(1, None)]
+
+
+def test_rescuers_at_once_rescue_once(box: Database) -> None:
+    """Each stalled job is given back by one of them: one attempt, one new job."""
+    for number in range(1, 9):
+        deliver(box, 1, object_id=number)
+    one(box, "UPDATE procrastinate_jobs SET status = 'doing'")
+    rescued: list[int] = []
+    kinds = (jobs.REFRESH,)
+
+    def rescue() -> None:
+        rescued.append(maintenance.rescue_stalled(box, ONE_RETRY, kinds, silent_for=timedelta(seconds=1)))
+
+    rescuers = [threading.Thread(target=rescue) for _ in range(3)]
+    for rescuer in rescuers:
+        rescuer.start()
+    for rescuer in rescuers:
+        rescuer.join()
+    assert sum(rescued) == 8
+    assert ask(box, "SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY 1") == [("todo", 8)]
+    assert ask(box, "SELECT count(*) FROM job_attempts") == [(8,)]
+
+
+def test_work_that_kills_its_workers_ends_as_a_dead_letter(box: Database) -> None:
+    """However often it is rescued, its attempts are counted."""
+    deliver(box, 1, object_id=7)
+    for _ in range(2):
+        one(box, "UPDATE procrastinate_jobs SET status = 'doing'")
+        maintenance.rescue_stalled(box, ONE_RETRY, (jobs.REFRESH,), silent_for=timedelta(seconds=1))
+    (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
+    assert (letter.traceback, statuses(box)) == (None, ["dead"])
+
+
+def test_a_worker_does_what_becomes_due(box: Database) -> None:
+    """Failed work is tried again by the same worker, and forgotten deliveries are found, without anybody's help."""
+    calls: list[int] = []
+
+    def read(object_id: int) -> None:
+        calls.append(object_id)
+        if calls.count(object_id) < 3:
+            raise AWAY
+
+    policy = Policy(ladder=(timedelta(milliseconds=50),) * 3)
+    with worker(box, refreshing(box, read), policy=policy, drain=False):
+        deliver(box, 1, object_id=7)
+        until(lambda: statuses(box) == ["processed"], "it was tried again")
+        deliver(box, 1, object_id=8)
+        one(box, "DELETE FROM procrastinate_jobs")
+        until(lambda: statuses(box) == ["processed"] * 2, "it was remembered")
+
+
+def test_queued_syncs_are_done_and_die_like_deliveries(box: Database) -> None:
+    """One that fails for good is a dead letter of its own kind; retried, it is asked for as it was."""
+    asked: list[tuple[int, bool]] = []
+
+    def attempt(account: Account, full: bool) -> Any:  # noqa: FBT001  (as handed in)
+        asked.append((account.account_id, full))
+        raise AWAY
+
+    handling = {jobs.REFRESH: nothing, jobs.SYNC: singly(partial(sync_queued, box, attempt))}
+    box.transaction(partial(jobs.defer, job=Job(1, full=True)))
+    drain(box, handling)
+    (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
+    assert (letter.kind, letter.target_resource, letter.deliveries, len(letter.history)) == ("sync", None, 0, 2)
+    dead_letters.retry(box, letter.dead_letter_id)
+    drain(box, handling)
+    assert asked == [(1, True)] * 4
+    assert len(dead_letters.list_letters(box, account_id=1, resolved_too=False)) == 1
+
+
+def test_a_queued_sync_of_a_disabled_account_is_dropped(box: Database) -> None:
+    """Nobody wants it any more."""
+    one(box, "UPDATE accounts SET is_active = false")
+    box.transaction(partial(jobs.defer, job=Job(1)))
+    syncing = partial(sync_queued, box, fail(AssertionError("synced")))
+    drain(box, {jobs.REFRESH: nothing, jobs.SYNC: singly(syncing)})
+    assert ask(box, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
+
+
+def test_a_long_sync_keeps_no_delivery_waiting(box: Database) -> None:
+    """Deliveries have workers of their own."""
+    go_on = threading.Event()
+    handling: dict[str, Callable[..., Any]] = {**refreshing(box, lambda _: None), jobs.SYNC: lambda _: go_on.wait()}
+    add_account(box, 2)
+    add_account(box, 3)
+    with worker(box, handling, drain=False):
+        for account_id in (1, 2, 3):
+            box.transaction(partial(jobs.defer, job=Job(account_id)))
+        until(lambda: ask(box, "SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'"), "a sync has begun")
+        deliver(box, 1)
+        until(lambda: statuses(box) == ["processed"], "the delivery did not wait")
+        go_on.set()
+    left_alone()

@@ -1,0 +1,264 @@
+"""What a killed worker had in hand is taken over at once, and no living worker loses anything by that.
+
+Silence proves a worker dead after a day here. Whatever is taken over sooner, its process was seen to be gone.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+from tests.cli.conftest import COVERAGE
+from tests.integration.jobs.test_workers import end, is_processed, line, settle, start
+from tests.support.deliveries import MANY_RETRIES, QUICK, deliver, refreshing, until, worker
+from tests.support.records import add_account, one
+
+from hostaway_sync.model.records import Resource
+from hostaway_sync.queue import maintenance
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.store import jobs
+from hostaway_sync.store.processes import rights, workers
+from hostaway_sync.store.processes.names import this_process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.support.sync_env import Town
+
+    from hostaway_sync.store.postgres.database import Database
+
+    Build = Callable[..., Town]
+
+DAY = timedelta(days=1)
+PATIENT = replace(QUICK, silent=DAY.total_seconds())
+ELSEWHERE = "far/boot/pid:[1]/77/123"
+
+# A worker whose first job hangs until a line comes; silence proves nothing to it.
+HANGING = """
+import sys
+from dataclasses import replace
+from hostaway_sync.store.postgres.database import Database
+from tests.support.deliveries import MANY_RETRIES, QUICK, refreshing, worker
+
+def hang(object_id):
+    print(object_id, flush=True)
+    sys.stdin.readline()
+
+database = Database(sys.argv[1], schema="hostaway")
+rhythm = replace(QUICK, silent=86400.0)
+with worker(database, refreshing(database, hang), policy=MANY_RETRIES, drain=False, rhythm=rhythm) as working:
+    working.wait()
+"""
+
+# Every session of a process that listens, or fetches jobs, but none of those that do them.
+OF_THE_QUEUE = "FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '%: queue'"
+SESSIONS = f"SELECT count(*) {OF_THE_QUEUE}"
+CUT = f"SELECT count(pg_terminate_backend(pid, 10000)) {OF_THE_QUEUE}"
+
+
+@pytest.fixture
+def box(database: Database) -> Database:
+    """Give a database with account 1."""
+    add_account(database)
+    return database
+
+
+@pytest.fixture
+def hanging(box: Database) -> Iterator[subprocess.Popen[str]]:
+    """Give a worker in a process of its own that hangs in a job for object 7."""
+    deliver(box, 1, object_id=7)
+    process = start(HANGING, box)
+    try:
+        assert line(process) == "7"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("drain", [False, True])
+def test_a_successor_takes_over_what_a_killed_worker_had_in_hand(
+    box: Database, hanging: subprocess.Popen[str], *, drain: bool
+) -> None:
+    """It works until it is stopped, or until nothing is due: the job is done, and the attempt that died is told."""
+    end(hanging, signal.SIGKILL)
+    with worker(box, settle(box), drain=drain, rhythm=PATIENT) as working:
+        if drain:
+            working.wait()
+        until(lambda: is_processed(box), "it was taken over")
+    attempt = one(box, "SELECT number, error FROM job_attempts")
+    assert (attempt.number, attempt.error) == (1, "the worker died, or lost the database, in the middle of it")
+    assert one(box, "SELECT count(*) FROM procrastinate_jobs") == (0,)
+
+
+def test_a_worker_that_runs_already_takes_over(box: Database, hanging: subprocess.Popen[str]) -> None:
+    """It looks for the dead by itself, and finds none before the other one is killed."""
+    with worker(box, settle(box), drain=False, rhythm=PATIENT):
+        assert not is_processed(box)
+        end(hanging, signal.SIGKILL)
+        until(lambda: is_processed(box), "it was taken over")
+
+
+def test_a_paused_worker_keeps_its_job(box: Database, hanging: subprocess.Popen[str]) -> None:
+    """A process that stands still for long lives: what a killed one had is taken over, its job is not."""
+    hanging.send_signal(signal.SIGSTOP)
+    deliver(box, 1, object_id=8)
+    killed = start(HANGING, box)
+    assert line(killed) == "8"
+    end(killed, signal.SIGKILL)
+    done: list[int] = []
+    with worker(box, refreshing(box, done.append), drain=False, rhythm=PATIENT):
+        until(lambda: done == [8], "the job of the killed worker was taken over")
+        deliver(box, 1, object_id=9)
+        until(lambda: done == [8, 9], "it goes on")
+        hanging.send_signal(signal.SIGCONT)
+        assert hanging.stdin is not None
+        hanging.stdin.write("go on\n")
+        hanging.stdin.flush()
+        until(lambda: is_processed(box), "the paused worker has done its own job")
+    assert done == [8, 9]
+    assert [row.number for row in rows(box, "SELECT number FROM job_attempts")] == [1]
+
+
+def test_a_worker_whose_connections_broke_is_not_dead(box: Database, hanging: subprocess.Popen[str]) -> None:
+    """It comes back with other connections, and does its work; at no moment between is it taken for dead."""
+    assert one(box, CUT)[0] > 0
+    removed: list[int] = []
+
+    def came_back() -> bool:
+        removed.extend(box.transaction(workers.remove_dead))
+        return bool(one(box, SESSIONS)[0])
+
+    until(came_back, "it came back")
+    assert hanging.stdin is not None
+    hanging.stdin.write("go on\n" * 99)
+    hanging.stdin.flush()
+    until(lambda: came_back() and is_processed(box), "it has done its job")
+    assert removed == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "beat_ago", "is_taken"),
+    [
+        ("killed", timedelta(0), True),
+        ("killed", 2 * DAY, True),
+        ("here", timedelta(0), False),
+        ("here", 2 * DAY, True),
+        ("elsewhere", timedelta(0), False),
+        ("elsewhere", 2 * DAY, True),
+        (None, timedelta(0), False),  # a program of the last release
+        (None, 2 * DAY, True),
+    ],
+)
+def test_whose_job_is_taken_over(box: Database, owner: str | None, beat_ago: timedelta, *, is_taken: bool) -> None:
+    """A dead process of this host loses it at once, every other one by its silence alone."""
+    names = {"killed": a_dead_process(), "here": this_process(), "elsewhere": ELSEWHERE}
+    number = registered(box, owner and names[owner], beat_ago)
+    begin(box, number)
+    taken = maintenance.rescue_stalled(box, MANY_RETRIES, [jobs.REFRESH], silent_for=DAY)
+    assert taken == is_taken
+    assert one(box, "SELECT count(*) FROM procrastinate_workers")[0] == (owner != "killed")
+
+
+def test_only_the_dead_are_removed(box: Database) -> None:
+    """With their rights, and what else was claimed stays; a worker that is being removed elsewhere is left to that."""
+    names = [a_dead_process(), this_process(), ELSEWHERE, a_dead_process()]
+    numbers = [registered(box, name, timedelta(0)) for name in names]
+    box.transaction(partial(rights.claim, right="sender of something", owner=ELSEWHERE))
+    with box.engine.begin() as other:
+        query = sa.text("SELECT 1 FROM hostaway.procrastinate_workers WHERE id = :id FOR UPDATE")
+        other.execute(query, {"id": numbers[3]})
+        assert box.transaction(workers.remove_dead) == numbers[:1]
+    assert box.transaction(workers.remove_dead) == numbers[3:]
+    assert box.transaction(workers.remove_dead) == []
+    left = {row.name for row in rows(box, "SELECT name FROM rights WHERE owner IS NOT NULL")}
+    assert left == {"sender of something", *(workers.right_of(number) for number in numbers[1:3])}
+
+
+def test_a_worker_claims_its_right_as_long_as_it_is_registered(box: Database) -> None:
+    """It is renewed with each heartbeat, and given back at the end."""
+    claims = "SELECT name, expires_at FROM rights WHERE name LIKE 'worker %' ORDER BY name"
+    registered_ones = "SELECT 'worker ' || id AS name FROM procrastinate_workers ORDER BY name"
+    with worker(box, settle(box), drain=False, rhythm=PATIENT):
+        first = until(lambda: claimed if len(claimed := rows(box, claims)) == 2 else None, "both lanes claim")
+        assert [row.name for row in first] == [row.name for row in rows(box, registered_ones)]
+        ends = [row.expires_at for row in first]
+        until(lambda: all(row.expires_at > end for row, end in zip(rows(box, claims), ends, strict=True)), "renewed")
+    assert rows(box, claims) == []
+
+
+@pytest.mark.parametrize("words", [("worker",), ("serve-webhooks", "--port", "0")])
+def test_a_killed_program_loses_its_job_to_its_successor(town: Build, words: tuple[str, ...]) -> None:
+    """The worker and the receiver: each was heard a moment ago when it was killed, and is no reason to wait."""
+    here = town()
+    asked, gate = threading.Event(), threading.Event()
+    here.sandbox.on_request(lambda _: asked.set())
+    here.sandbox.faults.add(faults.silence(gate))
+    deliver(here.database, here.account_id, Resource.LISTINGS, min(here.truth("listings")))
+    first = program(here, *words)
+    try:
+        assert asked.wait(60)
+    finally:
+        first.kill()
+        first.wait()
+    # As if it had been heard four minutes later than now: by silence alone, none takes over for so long.
+    one(here.database, "UPDATE procrastinate_workers SET last_heartbeat = now() + interval '4 min'")
+    successor = program(here, *words)
+    try:
+        until(lambda: is_processed(here.database), "it was taken over")
+    finally:
+        successor.kill()
+        successor.wait()
+        gate.set()
+
+
+def program(town: Town, *words: str) -> subprocess.Popen[bytes]:
+    """Start the program."""
+    command = [sys.executable, "-m", "hostaway_sync", *words]
+    environment, silence = town.environment() | COVERAGE, subprocess.DEVNULL
+    return subprocess.Popen(command, env=environment, stdout=silence, stderr=silence)
+
+
+def a_dead_process() -> str:
+    """Give the name of a process of this host that has ended."""
+    naming = "from hostaway_sync.store.processes.names import this_process; print(this_process())"
+    return subprocess.run([sys.executable, "-c", naming], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def registered(database: Database, owner: str | None, beat_ago: timedelta) -> int:
+    """Register a worker that was last heard so long ago; give its number."""
+
+    def register(connection: sa.Connection) -> int:
+        insert = sa.text(
+            "INSERT INTO hostaway.procrastinate_workers (last_heartbeat) VALUES (now() - :ago) RETURNING id"
+        )
+        number: int = connection.execute(insert, {"ago": beat_ago}).scalar_one()
+        if owner is not None:
+            rights.claim(connection, workers.right_of(number), owner)
+        return number
+
+    return database.transaction(register)
+
+
+def begin(database: Database, worker_id: int) -> None:
+    """Put a job into the hands of a worker."""
+    deliver(database, 1, object_id=7)
+    one(database, f"UPDATE procrastinate_jobs SET status = 'doing', worker_id = {worker_id}")
+
+
+def rows(database: Database, query: str) -> list[Any]:
+    """Give the rows of a query on our tables."""
+
+    def read(connection: sa.Connection) -> list[Any]:
+        connection.execute(sa.text("SET LOCAL search_path TO hostaway"))
+        return list(connection.execute(sa.text(query)))
+
+    return database.transaction(read)

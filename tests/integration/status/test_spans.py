@@ -1,0 +1,346 @@
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from tests.support.deliveries import ONE_RETRY, QUICK, deliver
+from tests.support.servers.otlp_collector import Collector
+from tests.support.servers.receiver import event, login_of, office, path_of, renew
+from tests.support.servers.recording_server import listening
+
+from hostaway_sync.errors import ConfigurationError, SourceUnavailable
+from hostaway_sync.model.records import Resource
+from hostaway_sync.observability.log_context import carried
+from hostaway_sync.observability.log_redaction import hidden
+from hostaway_sync.observability.tracing import innermost, span, switch, switch_off
+from hostaway_sync.observability.tracing.setup import switch_on
+from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.sandbox.server import faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.support.servers.otlp_collector import Seen
+    from tests.support.sync_env import Town
+
+    Build = Callable[..., Town]
+
+PATIENCE = 30.0
+ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+
+
+@contextmanager
+def switched_on(monkeypatch: pytest.MonkeyPatch, url: str, *, within: float = PATIENCE) -> Iterator[None]:
+    """Make spans while the block runs, and hand them over at its end."""
+    monkeypatch.setenv(ENDPOINT, url)
+    switch_on(os.environ, hidden)
+    try:
+        yield
+    finally:
+        switch_off(within)
+
+
+@pytest.fixture(autouse=True)
+def nobody_left() -> Iterator[None]:
+    """Wait for what still tries to reach a collector: what it complains of would be heard in another test."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name in {"spans", "OtelBatchSpanRecordProcessor"}:
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """Give a collector that listens."""
+    with listening(Collector()) as opened:
+        yield opened
+
+
+def requests_of(here: Town) -> Counter[str]:
+    """Give how many requests the source has had, by method and route."""
+    return Counter({route: number for route, number in here.sandbox.calls.items() if number})
+
+
+def private_words(here: Town) -> set[str]:
+    """Give what guests are called, write and are reached at, by everything that the source holds."""
+    found: set[str] = set()
+
+    def look(value: Any, name: str) -> None:
+        if isinstance(value, dict):
+            for key, one in value.items():
+                look(one, key)
+        elif isinstance(value, list):
+            for one in value:
+                look(one, name)
+        elif (
+            isinstance(value, str)
+            and len(value) > 3
+            and ("guest" in name or name in {"body", "phone", "recipientName"})
+        ):
+            found.add(value)
+
+    for resource in Resource:
+        look(list(here.truth(resource).values()), "")
+    return found
+
+
+def require_discreet(collector: Collector, *secrets: str, words: set[str]) -> None:
+    """Fail when anything of it stands in any byte that was sent, or a span has an event, as a traceback would be."""
+    sent = b"".join(post.body for post in collector.posts).decode("utf-8", errors="replace")
+    assert words
+    assert [
+        word for word in {*words, *secrets, "sandbox-secret", "eyJ", "SELECT", "Traceback", "limit="} if word in sent
+    ] == []
+    assert not any(one.own.events for one in collector.spans)
+
+
+def rows(one: Seen) -> dict[str, int]:
+    """Give the rows of a span by what became of them."""
+    return {name.removeprefix("rows_"): fact for name, fact in one.facts.items() if name.startswith("rows_") and fact}
+
+
+def test_a_sync_is_a_tree_of_spans(town: Build, collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run has resources, those have pages and writes, and a page its requests, whichever threads did it."""
+    here = town(reservations=9, listings=2)
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "mirror of ours")
+    with switched_on(monkeypatch, collector.url):
+        report = here.mirror().sync(70001)
+    (run,) = collector.roots()
+    ((run_id,),) = here.ask("SELECT run_id FROM sync_runs")
+    assert (run.name, run.kind, run.failure) == ("run", "internal", None)
+    assert (run.service["service.name"], run.service["service.version"]) == ("mirror of ours", "0.1.0")
+    assert run.facts.items() >= {"account_id": 70001, "mode": "full", "state": "success", "run_id": str(run_id)}.items()
+    assert run.facts["api_calls"] == report.api_calls
+    assert {one.own.trace_id for one in collector.spans} == {run.own.trace_id}
+    parts = {one.facts["resource"]: one for one in collector.below(run) if one.name.startswith("resource ")}
+    assert set(parts) == set(Resource)
+    for name, part in parts.items():
+        assert part.name == f"resource {name}"
+        assert part.facts["run_id"] == str(run_id)
+        counts = report.resources[Resource(name)].counts
+        assert rows(part) == {"seen": counts.seen, "inserted": counts.inserted}
+        below = Counter(one.name for one in collector.below(part))
+        assert set(below) == {f"page {name}", f"write {name}"}
+        written = [one for one in collector.below(part) if one.name == f"write {name}"]
+        assert sum(one.facts.get("rows_inserted", 0) for one in written) == counts.inserted
+    pages = {one.place for one in collector.spans if one.name.startswith("page ")}
+    sent = [one for one in collector.spans if one.kind == "client"]
+    # The webhook is looked after by the run itself.
+    assert {one.name for one in sent if (one.own.trace_id, one.own.parent_span_id) not in pages} <= {
+        "GET /webhooks/unifiedWebhooks"
+    }
+    assert Counter(one.name for one in sent) == requests_of(here)
+    for one in sent:
+        assert one.facts["http.request.method"] in {"GET", "POST"}
+        assert one.name == f"{one.facts['http.request.method']} {one.facts['url.template']}"
+        assert one.facts["http.response.status_code"] == 200
+        assert here.sandbox.url.startswith(f"http://{one.facts['server.address']}:{one.facts['server.port']}/")
+        assert one.own.end_time_unix_nano >= one.own.start_time_unix_nano
+    require_discreet(collector, words=private_words(here))
+
+
+def test_a_delivery_and_its_job_are_linked(town: Build, collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The receiver's span is a trace of its own, which the job names that reads the object again."""
+    here = town(reservations=3, listings=1)
+    mirror = here.mirror()
+    number = min(here.truth("reservations"))
+    with switched_on(monkeypatch, collector.url):
+        with office(here.database, wiring=mirror._wiring) as receiver:  # noqa: SLF001  (as `serve-webhooks` has it)
+            credentials = renew(here.database)
+            body = event(id=number, guestName="Wilhelmina Placeholder")
+            assert receiver.deliver(credentials, body).status == 200
+            assert receiver.deliver(credentials, event("called from +49 170 1234567")).status == 200
+            assert receiver.post(path_of(credentials), b"{}", login="Basic wrong").status == 401
+        with mirror.push.worker(drain=True, rhythm=QUICK) as worker:
+            worker.wait()
+    ((delivery_id,),) = here.ask("SELECT id FROM webhook_log WHERE status = 'processed'")
+    stored, strange, refused = collector.named("POST /webhooks/hostaway/{account_id}/{path_secret}")
+    assert stored.kind == "server"
+    assert (
+        stored.facts.items()
+        >= {
+            "account_id": 70001,
+            "delivery_id": str(delivery_id),
+            "event": "reservation.updated",
+            "outcome": "stored",
+            "http.request.method": "POST",
+            "http.route": "/webhooks/hostaway/{account_id}/{path_secret}",
+            "http.response.status_code": 200,
+        }.items()
+    )
+    assert (strange.facts["outcome"], strange.facts["event"]) == ("ignored", "called from [hidden]")
+    assert [one.name for one in collector.below(stored)] == ["write delivery"]
+    assert (refused.facts["outcome"], refused.facts["http.response.status_code"], refused.failure) == (
+        "refused",
+        401,
+        None,
+    )
+    (job,) = collector.named("job refresh")
+    assert (job.kind, job.facts["attempt"], job.failure) == ("consumer", 1, None)
+    assert job.facts["job"] == f"refresh:70001:reservations:{number}"
+    assert job.facts["delivery_ids"] == [str(delivery_id)]
+    assert [(link.trace_id, link.span_id) for link in job.own.links] == [stored.place]
+    assert {"page reservations", "write reservations"} <= {one.name for one in collector.below(job)}
+    read = next(one for one in collector.below(job) if one.name == "page reservations")
+    assert [one.name for one in collector.below(read)] == ["GET /reservations/{id}"]
+    secrets = (credentials.path_secret.get_secret_value(), login_of(credentials).split()[1], "Wilhelmina")
+    require_discreet(collector, *secrets, "1234567", words=private_words(here))
+
+
+def test_what_fails_says_what_and_why(town: Build, collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request its status, the page the class and our sentence, and resource and run that they were not whole."""
+    here = town(accounts=[AccountSpec(70001, reservations=2, listings=1)])
+    here.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
+    here.sandbox.faults.add(faults.torn_connection(), route="GET /listings", times=1)
+    with switched_on(monkeypatch, collector.url):
+        report = here.mirror(retry_attempts=2).sync(70001)
+        with span("run"):
+            innermost().fail(SourceUnavailable("guest@example.org is away"))
+        with pytest.raises(ZeroDivisionError), span("run"):
+            raise ZeroDivisionError("a guest of ours")
+    run, said, unexpected = collector.named("run")
+    assert report.error is not None
+    assert (run.facts["state"], run.failure, run.facts["error.type"]) == ("partial", report.error, "RunIncomplete")
+    (part,) = collector.named("resource reservations")
+    (page,) = collector.named("page reservations")
+    assert part.failure == page.failure == report.resources[Resource.RESERVATIONS].error
+    assert page.facts["error.type"] == part.facts["error.type"] == "SourceUnavailable"
+    tries = collector.below(page)
+    assert [one.facts["http.response.status_code"] for one in tries] == [502, 502]
+    assert [one.facts.get("http.request.resend_count") for one in tries] == [None, 1]
+    assert all(one.facts["error.type"] == "502" and one.failure == "" for one in tries)
+    torn = collector.named("GET /listings")[0]
+    assert (torn.failure, torn.facts["error.type"]) == ("no whole answer", "RemoteProtocolError")
+    assert "http.response.status_code" not in torn.facts
+    assert (unexpected.failure, unexpected.facts["error.type"]) == ("unexpected ZeroDivisionError", "ZeroDivisionError")
+    assert said.failure == "[hidden] is away"
+    require_discreet(collector, "a guest of ours", "guest@example.org", words=private_words(here))
+
+
+def test_a_job_tells_each_attempt_and_a_verification_is_a_trace(
+    town: Build, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why it failed, and what comes of it."""
+    here = town(reservations=2, listings=1)
+    mirror = here.mirror(retry_attempts=1)
+    here.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations/{id}", times=None)
+    deliver(here.database, 70001, object_id=min(here.truth("reservations")))
+    mirror.push.enqueue_syncs()
+    with switched_on(monkeypatch, collector.url):
+        with mirror.push.worker(drain=True, rhythm=QUICK, policy=ONE_RETRY) as worker:
+            worker.wait()
+        mirror.verify(70001)
+    first, last = collector.named("job refresh")
+    assert [one.facts["attempt"] for one in (first, last)] == [1, 2]
+    assert [one.facts["verdict"] for one in (first, last)] == ["retry", "dead"]
+    assert first.failure == last.failure != ""
+    assert first.facts["error.type"] == "SourceUnavailable"
+    (sync,) = collector.named("job sync")
+    assert [one.name for one in collector.below(sync) if one.kind == "internal"] == ["run"]
+    (verify,) = collector.named("verify")
+    assert {"page listings", "page reservations"} <= {one.name for one in collector.below(verify)}
+    assert {one.name for one in collector.roots()} == {"job refresh", "job sync", "verify"}
+
+
+@pytest.mark.parametrize("trouble", ["away", "slow", "broken", "busy"])
+def test_a_collector_in_trouble_costs_one_warning(
+    town: Build,
+    collector: Collector,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    trouble: str,
+) -> None:
+    """The run is whole, nothing is raised, and its end waits for silence as long as is said, and not for refusals."""
+    here = town(reservations=2, listings=1)
+    within = 0.5 if trouble == "slow" else 2 * PATIENCE
+    if trouble == "slow":
+        collector.release.clear()
+    collector.status = {"broken": 500, "busy": 503}.get(trouble, 200)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "60")
+    with switched_on(monkeypatch, "http://127.0.0.1:1" if trouble == "away" else collector.url, within=within):
+        assert here.mirror().sync(70001).error is None
+        began = time.monotonic()
+    assert time.monotonic() - began < PATIENCE
+    (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    why = {
+        "away": "it cannot be reached (ConnectionError)",
+        "slow": "it does not answer in time",
+        "broken": "it answered 500",
+        "busy": "it answered 503",
+    }
+    assert warning.getMessage() == f"spans are lost: the collector at 127.0.0.1 does not take them: {why[trouble]}"
+    assert warning.name.startswith("hostaway_sync")
+
+
+def test_what_opentelemetry_complains_of_is_repeated_without_values(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A header may be a key for the collector; one that is right reaches it."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=good,hunter-two-is-a-key")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "unknown")
+    with switched_on(monkeypatch, collector.url), span("run"):
+        pass
+    assert [one.name for one in collector.spans] == ["run"]
+    assert collector.posts[0].headers["x-key"] == "good"
+    (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warning.getMessage().startswith("OpenTelemetry: ")
+    assert "hunter" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("environment", "warned"),
+    [
+        ({}, False),
+        ({ENDPOINT: " "}, False),
+        ({"OTEL_SERVICE_NAME": "x", "OTEL_TRACES_EXPORTER": "otlp"}, False),
+        ({ENDPOINT: "http://127.0.0.1:4318", "OTEL_SDK_DISABLED": "True"}, False),
+        ({ENDPOINT: "http://127.0.0.1:4318", "OTEL_TRACES_EXPORTER": "none"}, False),
+        ({ENDPOINT: "http://127.0.0.1:4318", "OTEL_TRACES_EXPORTER": "console"}, True),
+        ({ENDPOINT: "http://127.0.0.1:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, True),
+    ],
+)
+def test_spans_are_off(environment: dict[str, str], warned: bool, caplog: pytest.LogCaptureFixture) -> None:  # noqa: FBT001  (pytest gives it)
+    """Without an endpoint, when they are disabled, or are to go a way that is not known here, which is worth a line."""
+    switch_on(environment, hidden)
+    assert switch.tracer is None
+    assert len(caplog.records) == warned
+    assert not innermost().is_told
+
+
+@pytest.mark.parametrize("address", ["collector:4318", "127.0.0.1:4318", "grpc://collector", "http://", "http:///v1"])
+def test_an_address_that_can_never_be_right_is_one_sentence(address: str) -> None:
+    """It names the variable, and not what is in it."""
+    with pytest.raises(ConfigurationError, match=f"{ENDPOINT} is no address") as refusal:
+        switch_on({ENDPOINT: address}, hidden)
+    assert address not in str(refusal.value).replace("write http://host:4318", "")
+
+
+def test_what_opentelemetry_refuses_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own words, and no traceback."""
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "10")
+    with pytest.raises(ConfigurationError, match="refuses one of its variables: max_export_batch_size must"):
+        switch_on({ENDPOINT: "http://127.0.0.1:1"}, hidden)
+    assert switch.tracer is None
+
+
+def test_a_thread_that_nobody_waits_for_complains_of_nothing(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it has to say of a span that has ended is left out."""
+    with switched_on(monkeypatch, collector.url):
+        with span("job refresh"):
+            late = carried(innermost)
+        ended = late()
+        ended.note(attempt=1)
+        ended.fail(SourceUnavailable("it is away"))
+        ended.follows([uuid4()])
+    (job,) = collector.spans
+    assert (job.facts, job.failure, caplog.records) == ({}, None, [])

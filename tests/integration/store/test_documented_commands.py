@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from tests.support.processes import printed, start_program
+from tests.support.project.pages import ROOT, Block, blocks
+
+from hostaway_sync.sandbox import AccountSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.sync_env import Town
+
+    from hostaway_sync.store.postgres.database import Database
+
+NUMBER = 12345
+HOW_TO = ROOT / "docs" / "how-to"
+# What comes to an end by itself and needs nothing but the database, Hostaway and the account.
+ALONE = {"account", "keys", "migrate", "plan", "status", "sync", "sync-all", "verify", "worker"}
+NOT_ALONE = {"account import", "account remove", "keys rotate"}
+# What makes roles is typed by an administrator: tests/cli/data/test_roles.py.
+QUERIES = [block for block in blocks("sql") if block.page.name != "roles.md"]
+
+
+def typed(page: str) -> list[list[str]]:
+    """Give the commands of a page that can be run, in order, as words."""
+    lines = [line for block in blocks("sh") if block.page.name == page for line in block.text.splitlines()]
+    commands = [shlex.split(command) for line in lines for command in line.split("&&")]
+    return [
+        words[1:]
+        for words in commands
+        if words[:1] == ["hostaway-sync"]
+        and words[1] in ALONE
+        and " ".join(words[1:3]) not in NOT_ALONE
+        and "<" not in words
+    ]
+
+
+@pytest.mark.parametrize("page", ["getting-started.md", "runs.md"])
+def test_what_a_page_tells_to_type_works(town: Callable[..., Town], page: str) -> None:
+    """Every command of the page that can be run alone ends well, one after the other, as the reader types them."""
+    here = town(accounts=[AccountSpec(id=NUMBER, reservations=3)], store=False)
+    secret = here.sandbox.accounts[NUMBER].spec.secret
+    environment = here.environment(CLIENT_SECRET=secret)
+    commands = typed(page)
+    if ["account", "add"] not in [words[:2] for words in commands]:
+        commands.insert(0, ["account", "add", str(NUMBER)])
+    assert len(commands) >= 3
+    for words in commands:
+        process = start_program(environment, *words)
+        process.join(60)
+        assert process.exitcode == 0, (words, printed(environment))
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda block: f"{block.page.stem}: {block.text.splitlines()[0]}")
+def test_query_on_a_page_is_one_that_the_database_answers(database: Database, query: Block) -> None:
+    """Every statement that a page shows is run on the tables as they are."""
+    with database.engine.connect() as connection, connection.begin() as transaction:
+        for statement in query.text.split(";\n"):
+            if statement.strip():
+                connection.execute(sa.text(statement))
+        transaction.rollback()

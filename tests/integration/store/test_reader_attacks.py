@@ -1,0 +1,153 @@
+"""A role that may log in and read one account does all that PostgreSQL lets it: nobody else waits for it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from tests.support.deliveries import deliver, drain, refreshing
+from tests.support.messages import TEXT, a_guest
+from tests.support.records import one
+
+from hostaway_sync.secrets import KeyRing
+from hostaway_sync.store.accounts import owner as account_owner
+from hostaway_sync.store.processes.names import this_process
+from hostaway_sync.store.schema import revisions
+from hostaway_sync.store.schema.grants import READABLE
+from hostaway_sync.store.secrets import sealing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.support.db_roles import Staff
+    from tests.support.sync_env import Town
+
+    Build = Callable[..., Town]
+
+MODES = (
+    "ACCESS SHARE",
+    "ROW SHARE",
+    "ROW EXCLUSIVE",
+    "SHARE UPDATE EXCLUSIVE",
+    "SHARE",
+    "SHARE ROW EXCLUSIVE",
+    "EXCLUSIVE",
+    "ACCESS EXCLUSIVE",
+)
+# All that anything of ours was ever called, for the accounts of a town.
+RIGHTS = (
+    *(f"{kind} of account {number}" for kind in ("rows", "messages", "token") for number in (70001, 70002)),
+    "the keys that seal",
+    "moving this mirror",
+    "moving secrets",
+    "rewriting of payloads",
+    "migrate",
+)
+
+
+class Reader:
+    """Sessions of a reader: one for each lock, because one that is refused ends a transaction."""
+
+    def __init__(self, staff: Staff, stack: ExitStack) -> None:
+        role = staff.hire("tenant", staff.groups.reader)
+        url = staff.database.engine.url.set(drivername="postgresql", username=role)
+        self._url = url.render_as_string(hide_password=False)
+        self._stack = stack
+
+    def session(self) -> psycopg.Connection[Any]:
+        """Open a session; it lasts as long as the attack."""
+        return self._stack.enter_context(psycopg.connect(self._url, autocommit=True))
+
+    def take_every_name(self, function: str) -> None:
+        """Take the advisory lock of each name, as it was and as it is without the schema."""
+        session = self.session()
+        for right in RIGHTS:
+            for name in (f"hostaway: {right}", right):
+                session.execute(f"SELECT {function}(hashtextextended(%s, 0))", (name,))
+        session.execute(f"SELECT {function}(hashtext('hostaway-sync migrate'))")
+
+    def lock_tables(self, tables: list[str]) -> set[tuple[str, str]]:
+        """Lock each table in each mode that is granted, and stay in that transaction; give what was."""
+        taken = set()
+        session = self.session()
+        session.execute("BEGIN")
+        for table in tables:
+            for mode in MODES:
+                session.execute("SAVEPOINT before")
+                try:
+                    session.execute(f"LOCK TABLE hostaway.{table} IN {mode} MODE NOWAIT")
+                    taken.add((table, mode))
+                except psycopg.errors.InsufficientPrivilege:
+                    session.execute("ROLLBACK TO before")
+        return taken
+
+
+@contextmanager
+def attack(staff: Staff, function: str) -> Iterator[Reader]:
+    """Have a reader lock what it can for as long as the block runs."""
+    with ExitStack() as stack:
+        reader = Reader(staff, stack)
+        reader.take_every_name(function)
+        query = "SELECT array_agg(tablename::text) AS names FROM pg_tables WHERE schemaname = 'hostaway'"
+        taken = reader.lock_tables(one(staff.database, query).names)
+        # PostgreSQL gives who may read a table the lock that every reading takes, and no other.
+        assert {mode for _, mode in taken} == {"ACCESS SHARE"}
+        assert {table for table, _ in taken} == {*READABLE, "reader_bindings"} - {"messages"}
+        yield reader
+
+
+@pytest.mark.parametrize("function", ["pg_advisory_lock", "pg_advisory_lock_shared"])
+def test_no_lock_of_a_reader_stops_anything(town: Build, staff: Staff, function: str) -> None:
+    """With all its locks in place: a full sync, a message, a worker, a token, a key rotation, a change, a migration."""
+    guest = a_guest(town)
+    here = guest.here
+    with attack(staff, function):
+        here.sandbox.revoke_tokens()
+        guest.mirror.sync(here.account_id, full=True)
+        guest.tell()
+        assert guest.heard == [TEXT]
+        deliver(here.database, here.account_id, object_id=1)
+        drain(here.database, refreshing(here.database, lambda _: None))
+        assert one(here.database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") is None
+        sealing.reseal(here.database, KeyRing([b"n" * 32, b"m" * 32]))
+        here.database.transaction(sealing.hold_keys_alone)
+        here.database.transaction(lambda connection: account_owner.hold_alone(connection, here.account_id))
+        revisions.upgrade(here.database)
+
+
+def test_a_reader_cannot_make_the_dead_live(town: Build, staff: Staff) -> None:
+    """It waits for the lock of a sender of the last release, and has it when that one died: the row is given up."""
+    guest = a_guest(town)
+    with ExitStack() as stack:
+        reader = Reader(staff, stack)
+        guest.tell()
+        owner = this_process().replace("#", "x#")
+        guest.here.ask(
+            "UPDATE sent_messages SET state = 'sending', proof = NULL, settled_at = NULL, message_id = NULL,"
+            f" owner = '{owner}' RETURNING 1"
+        )
+        reader.session().execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (f"hostaway: sender {owner}",))
+        guest.mirror.sync(guest.here.account_id)
+        assert guest.ledger() != ["sending"]
+
+
+def test_reader_sees_of_others_what_the_threat_model_says(town: Build, staff: Staff) -> None:
+    """Which sessions and locks there are, and no statement, row, or estimate of a table that it may not read."""
+    here = a_guest(town).here
+    with ExitStack() as stack:
+        session = Reader(staff, stack).session()
+        seen = session.execute(
+            "SELECT count(*) FILTER (WHERE query <> '<insufficient privilege>'), count(*) FROM pg_stat_activity"
+            " WHERE usename <> current_user AND datname = current_database()"
+        ).fetchone()
+        assert seen is not None
+        assert seen[0] == 0
+        assert seen[1] > 0
+        for table in ("sent_messages", "rights", "webhook_log"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                session.execute(f"EXPLAIN SELECT * FROM hostaway.{table}")
+        stats = session.execute("SELECT count(*) FROM pg_stats WHERE schemaname = 'hostaway'").fetchone()
+        assert stats == (0,)
+    assert here

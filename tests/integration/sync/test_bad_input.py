@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hostaway_sync.model.records import Resource, RunReport, RunState
+from hostaway_sync.sandbox import Effect, Switches
+from hostaway_sync.sandbox.server import faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.sync_env import Town
+
+    Build = Callable[..., Town]
+
+
+def one_more(resource: Resource, raw: bytes, town: Town) -> RunReport:
+    """Let the source list one more record, as raw as it is given, and sync."""
+    world = town.sandbox.world
+    thread = next(iter(town.truth("conversations"))) if resource is Resource.MESSAGES else 0
+    world.append_raw(resource, raw, conversation_id=thread)
+    return town.mirror().sync(town.account_id)
+
+
+def message(**fields: Any) -> dict[str, Any]:
+    """Give a message as a guest could have sent it."""
+    return {"id": 999_001, "body": "hello", "isIncoming": 1, "status": "sent", "date": "2026-11-20 10:00:00"} | fields
+
+
+@pytest.mark.parametrize(
+    ("raw", "stored"),
+    [
+        (rb'{"id": 999001, "body": "a\u0000b", "status": "sent"}', "a\ufffdb"),
+        (rb'{"id": 999001, "body": "half a pair \ud83d", "status": "sent"}', "half a pair \ufffd"),
+        (rb'{"id": 999001, "body": "other half \ude00", "status": "sent"}', "other half \ufffd"),
+        (b'{"id": 999001, "body": "not UTF-8 \xff", "status": "sent"}', "not UTF-8 \ufffd"),
+    ],
+)
+def test_text_that_jsonb_refuses_is_stored_cleaned_and_kept_exactly(town: Build, raw: bytes, stored: str) -> None:
+    """U+0000, lone surrogates and broken UTF-8 in a guest's message lose nothing: the bytes are in quarantine."""
+    here = town()
+    report = one_more(Resource.MESSAGES, raw, here)
+    assert report.state is RunState.SUCCESS
+    assert here.rows("messages")[999_001]["body"] == stored
+    assert here.ask("SELECT exact, record_id FROM quarantined_records") == [(raw, 999_001)]
+    assert report.resources[Resource.MESSAGES].counts.quarantined == 0
+    assert report.resources[Resource.MESSAGES].oddities.cleaned == 1
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b'{"guestName": "no id"}', b'{"id": null}', b'{"id": "abc"}', b'{"id": 0}', b'{"id": 1.5}', b"[1, 2]", b'"text"'],
+)
+def test_a_record_without_a_usable_id_is_quarantined_and_counted(town: Build, raw: bytes) -> None:
+    """It gets no row, its bytes are kept, and the counts still add up."""
+    here = town()
+    counts = one_more(Resource.RESERVATIONS, raw, here).resources[Resource.RESERVATIONS].counts
+    assert counts.quarantined == 1
+    assert counts.seen == counts.inserted + 1
+    assert here.ask("SELECT exact, record_id FROM quarantined_records") == [(raw, None)]
+
+
+def test_a_quarantined_record_is_kept_once_however_often_it_is_met(town: Build) -> None:
+    """Every run counts it; the table does not grow."""
+    here = town()
+    one_more(Resource.RESERVATIONS, b'{"guestName": "no id"}', here)
+    assert here.mirror().sync(here.account_id).resources[Resource.RESERVATIONS].counts.quarantined == 1
+    assert here.ask("SELECT count(*), max(last_seen_at) > min(created_at) FROM quarantined_records") == [(1, True)]
+
+
+def test_an_id_in_quotes_is_an_id(town: Build) -> None:
+    """A decimal string is as good as a number."""
+    here = town()
+    one_more(Resource.RESERVATIONS, b'{"id": "999001", "status": "new"}', here)
+    assert here.ask("SELECT status FROM reservations WHERE id = 999001") == [("new",)]
+
+
+@pytest.mark.parametrize(("value", "misfits"), [('{"a": 1}', 5), ('"2026-13-45"', 4), ("1e400", 5), ("true", 5)])
+def test_a_wrong_type_in_a_column_is_null_and_counted(town: Build, value: str, misfits: int) -> None:
+    """The row is stored whole; only the typed columns stay empty, but for text where text belongs."""
+    here = town(reservations=3, conversations=False)
+    keys = ["listingMapId", "channelId", "status", "arrivalDate", "departureDate"]
+    fields = ", ".join(f'"{key}": {value}' for key in keys)
+    raw = f'{{"id": 999001, {fields}}}'.encode()
+    report = one_more(Resource.RESERVATIONS, raw, here)
+    assert report.state is RunState.SUCCESS
+    part = report.resources[Resource.RESERVATIONS]
+    assert (part.oddities.misfits, part.counts.quarantined) == (misfits, 0)
+    assert here.ask("SELECT listing_id, channel_id, arrival_date FROM reservations WHERE id = 999001") == [
+        (None, None, None)
+    ]
+    assert 999_001 in here.rows("reservations")
+
+
+def test_a_status_nobody_knows_is_stored_as_it_is(town: Build) -> None:
+    """Statuses are an open set."""
+    here = town()
+    one_more(Resource.RESERVATIONS, b'{"id": 999001, "status": "somethingNew"}', here)
+    assert here.ask("SELECT status FROM reservations WHERE id = 999001") == [("somethingNew",)]
+
+
+def test_the_same_id_on_two_pages_counts_once(town: Build) -> None:
+    """A row that moved while it was read is one record in the counts."""
+    here = town(reservations=250, switches=Switches(max_limit=100))
+    first = next(iter(here.truth("reservations")))
+    touched: list[int] = []
+
+    def touch(request: Any) -> None:
+        if request.route == "GET /reservations" and "afterId" in request.query and not touched:
+            touched.append(first)
+            here.sandbox.world.pay(first)
+
+    here.sandbox.on_request(touch)
+    counts = here.mirror().sync(here.account_id).resources[Resource.RESERVATIONS].counts
+    assert touched
+    assert (counts.seen, counts.inserted) == (250, 250)
+    assert here.differences() == {}
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        faults.bad_gateway(),
+        faults.status(500),
+        faults.status(200, b""),
+        faults.status(200, b"<html>", content_type="text/html"),
+        faults.fail_with_200(),
+        faults.null_result(),
+        faults.torn_json(),
+        faults.torn_connection(),
+        faults.connection_reset(),
+        faults.rate_limited(retry_at=1.0),
+        faults.denied(403),
+        faults.denied(401),
+    ],
+    ids=[
+        "502", "500", "empty", "html", "200-fail", "null-result", "torn-json", "torn-connection",
+        "reset", "429", "403", "401",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("route", ["GET /reservations", "GET /conversations/{id}/messages"])
+def test_one_fault_anywhere_costs_a_retry_and_no_row(town: Build, route: str, effect: Effect) -> None:
+    """Whatever breaks once is asked for again, and the mirror is whole."""
+    here = town()
+    here.sandbox.faults.add(effect, route=route)
+    report = here.mirror().sync(here.account_id)
+    assert report.state is RunState.SUCCESS, report.error
+    assert here.differences() == {}
+
+
+def test_an_early_empty_page_is_not_believed(town: Build) -> None:
+    """A page that is empty too early looks like the end; the walk steps back and finds the rest."""
+    here = town(reservations=250, switches=Switches(max_limit=100))
+    here.sandbox.faults.add(faults.early_empty_page(), route="GET /reservations", skip=1)
+    assert here.mirror().sync(here.account_id).state is RunState.SUCCESS
+    assert here.differences() == {}
+
+
+def test_pages_that_stay_empty_make_the_run_partial(town: Build) -> None:
+    """When the source keeps hiding rows, no watermark moves and the sentence says how many are missing."""
+    here = town(reservations=250, switches=Switches(max_limit=100))
+    here.sandbox.faults.add(faults.early_empty_page(), path="afterId", times=None)
+    report = here.mirror().sync(here.account_id)
+    assert report.state is RunState.PARTIAL
+    assert report.resources[Resource.RESERVATIONS].state is RunState.PARTIAL
+    assert here.ask("SELECT count(*) FROM watermarks WHERE resource = 'reservations'") == [(0,)]
+    assert here.ask("SELECT last_sync_at FROM accounts") == [(None,)]
+
+
+def test_a_limit_that_the_server_clamps_reads_everything(town: Build) -> None:
+    """Pages smaller than asked for are no end."""
+    here = town(reservations=90, listings=45, switches=Switches(max_limit=20))
+    assert here.mirror().sync(here.account_id).state is RunState.SUCCESS
+    assert here.differences() == {}
+
+
+def test_a_message_edited_to_nothing_but_a_new_signature_is_unchanged(town: Build) -> None:
+    """A signed URL that was signed again is no change of the message."""
+    here = town()
+    first = message(attachments=[{"url": "https://files.example/a.jpg?signature=1"}])
+    one_more(Resource.MESSAGES, json.dumps(first).encode(), here)
+    before = here.ask("SELECT updated_at FROM conversation_messages WHERE id = 999001")
+    signed_again = json.dumps(message(attachments=[{"url": "https://files.example/a.jpg?signature=2"}])).encode()
+    here.sandbox.faults.add(
+        faults.rewrite(lambda body: body.replace(json.dumps(first).encode(), signed_again)),
+        route="GET /conversations/{id}/messages",
+        times=None,
+    )
+    report = here.mirror().sync(here.account_id)
+    assert report.resources[Resource.MESSAGES].counts.updated == 0
+    assert here.ask("SELECT updated_at FROM conversation_messages WHERE id = 999001") == before

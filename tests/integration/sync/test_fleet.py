@@ -1,0 +1,214 @@
+"""Many accounts: several at once, in which order, and shared with others."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.client_env import stage
+
+from hostaway_sync.errors import ConfigurationError
+from hostaway_sync.model.api_calls import Priority
+from hostaway_sync.model.records import Mode, RunReport, RunState
+from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.store.runs import leases
+from hostaway_sync.store.runs.estimates import outlooks
+from hostaway_sync.sync.fleet import sync_fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.sync_env import Town
+
+    from hostaway_sync.sandbox import Request
+
+    Build = Callable[..., Town]
+
+THREE = (70001, 70002, 70003)
+
+
+def specs(*numbers: int) -> list[AccountSpec]:
+    """Give small accounts with these ids."""
+    return [AccountSpec(id=number, reservations=5) for number in numbers]
+
+
+class Watcher:
+    """Someone who watches a fleet, and writes down who ended."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[int, int, int]] = []
+
+    def advance(self, account_id: int, resource: object, done: int, total: int | None) -> None:
+        """Hear it."""
+
+    def ended(self, account_id: int, done: int, total: int) -> None:
+        """Write it down."""
+        self.heard.append((account_id, done, total))
+
+
+def test_accounts_are_mirrored_at_the_same_time(town: Build) -> None:
+    """With three jobs three accounts are under way at once, and the outcomes come by id."""
+    here = town(accounts=specs(*THREE))
+    all_there = threading.Barrier(len(THREE))
+    met: set[int | None] = set()
+
+    def meet(request: Request) -> None:
+        if request.account_id not in met:
+            met.add(request.account_id)
+            all_there.wait(30)
+
+    here.sandbox.on_request(meet)
+    watcher = Watcher()
+    outcomes = here.mirror().sync_all(jobs=3, progress=watcher)
+    assert [(outcome.account_id, outcome.state) for outcome in outcomes] == [
+        (number, RunState.SUCCESS) for number in THREE
+    ]
+    assert sorted(number for number, _, _ in watcher.heard) == list(THREE)
+    assert [(done, total) for _, done, total in watcher.heard] == [(1, 3), (2, 3), (3, 3)]
+    assert all(here.differences(number) == {} for number in THREE)
+
+
+def test_short_runs_come_first_and_first_syncs_last(town: Build) -> None:
+    """An account that was synced before does not wait for one that never was."""
+    here = town(accounts=specs(*THREE), store=False)
+    here.store_account(70003)
+    here.mirror().sync_all()
+    here.store_account(70001)
+    here.store_account(70002)
+    order: list[int | None] = []
+    here.sandbox.on_request(lambda request: order.append(request.account_id))
+    here.mirror().sync_all(jobs=1)
+    assert list(dict.fromkeys(order)) == [70003, 70001, 70002]
+
+
+def test_what_is_known_before_a_run_is_the_last_whole_one_of_each_mode(town: Build) -> None:
+    """Marks and requests, active accounts only, also such as were never synced."""
+    here = town(accounts=specs(*THREE))
+    mirror = here.mirror()
+    full, later = mirror.sync(70001), mirror.sync(70001)
+    here.ask("UPDATE accounts SET is_active = false WHERE account_id = 70003 RETURNING 1")
+    (known, new), _ = outlooks(here.database)
+    assert known.calls == {Mode.FULL: full.api_calls, Mode.INCREMENTAL: later.api_calls}
+    assert all(mark.swept_at for mark in known.marks.values())
+    assert (new.account_id, new.marks, new.calls) == (70002, {}, {})
+
+
+def test_what_another_run_has_mirrored_meanwhile_is_not_done_again(town: Build) -> None:
+    """The account that somebody else mirrors after sync-all began is skipped, says so, and gets no run."""
+    here = town(accounts=specs(70001, 70002))
+    other = here.mirror()
+
+    def overtake(request: Request) -> None:
+        if request.account_id == 70001 and here.ask("SELECT 1 FROM sync_runs WHERE account_id = 70002") == []:
+            other.sync(70002)
+
+    here.sandbox.on_request(overtake)
+    first, second = here.mirror().sync_all(jobs=1)
+    assert first.state is RunState.SUCCESS
+    assert (second.state, second.error, second.is_held) == (
+        RunState.SKIPPED,
+        "another run has mirrored it meanwhile",
+        False,
+    )
+    assert here.ask("SELECT state FROM sync_runs WHERE account_id = 70002") == [("success",)]
+
+
+@pytest.mark.parametrize(
+    ("urgent", "expected"),
+    [(False, [Priority.USUAL, Priority.PATIENT]), (True, [Priority.URGENT, Priority.URGENT])],
+)
+def test_a_client_stands_back_unless_it_is_urgent(*, urgent: bool, expected: list[Priority]) -> None:
+    """The budget is told who asks: what nobody waits for goes last from then on, what a person waits for first."""
+    with stage(reservations=3) as set_up:
+        client = set_up.client(urgent=urgent)
+        client.check()
+        before = len(set_up.budget.priorities)
+        client.stand_back()
+        client.check()
+        assert [set_up.budget.priorities[0], *set_up.budget.priorities[before:]] == expected
+
+
+def test_full_runs_stand_back_and_incremental_ones_do_not(town: Build) -> None:
+    """Only runs that read everything leave no mark that somebody is in a hurry."""
+    here = town()
+    pressed = "SELECT DISTINCT pressed_at IS NOT NULL FROM request_budget"
+    here.mirror().sync(here.account_id)
+    assert here.ask(pressed) == [(False,)]
+    here.mirror().sync(here.account_id)
+    assert here.ask(pressed) == [(True,)]
+
+
+@pytest.mark.parametrize(("is_full", "state"), [(False, RunState.SUCCESS), (True, RunState.SKIPPED)])
+def test_a_full_run_is_made_needless_by_a_full_one_only(town: Build, state: RunState, *, is_full: bool) -> None:
+    """`--full` asks for everything: what another run brought up to date is read again, unless that one read it all."""
+    here = town(accounts=specs(70001, 70002))
+    other = here.mirror()
+    other.sync_all()
+    overtaken: list[Request] = []
+
+    def overtake(request: Request) -> None:
+        if request.account_id == 70001 and not overtaken:
+            overtaken.append(request)
+            other.sync(70002, full=is_full)
+
+    here.sandbox.on_request(overtake)
+    _, second = here.mirror().sync_all(full=True, jobs=1)
+    assert second.state is state
+
+
+def test_a_part_of_an_account_makes_no_run_needless(town: Build) -> None:
+    """Nor does a run that was over before sync-all began."""
+    here = town()
+    here.mirror().sync(here.account_id)
+    (outcome,) = here.mirror().sync_all()
+    assert (outcome.state, outcome.report is not None) == (RunState.SUCCESS, True)
+
+
+def test_an_account_under_way_elsewhere_is_held(town: Build) -> None:
+    """It is skipped, and nobody can say yet how it ends."""
+    here = town()
+    leases.acquire(here.database, here.account_id, "elsewhere/x/1/1")
+    (outcome,) = here.mirror().sync_all()
+    assert (outcome.state, outcome.is_held) == (RunState.SKIPPED, True)
+
+
+def test_settings_that_are_wrong_end_what_is_under_way() -> None:
+    """The first error that would be the same for all ends the others, and no more begin."""
+    told = threading.Event()
+    tried: list[int] = []
+
+    def attempt(account_id: int) -> RunReport:
+        tried.append(account_id)
+        if account_id == 1:
+            raise ConfigurationError("no key")
+        assert told.wait(30)
+        return RunReport(account_id, Mode.FULL, RunState.SUCCESS, 0, 0.0, {})
+
+    reasons: list[str] = []
+
+    def stop(why: str) -> None:
+        reasons.append(why)
+        told.set()
+
+    with pytest.raises(ConfigurationError, match="no key"):
+        sync_fleet([2, 1, *range(3, 9)], attempt, jobs=2, stop=stop)
+    assert reasons == ["no key"]
+    assert len(tried) < 8
+
+
+def test_jitter_waits_before_anything_is_asked(town: Build) -> None:
+    """The wait is drawn between nothing and what is allowed, and what others do meanwhile is not done again."""
+    here = town()
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        assert sum(here.sandbox.calls.values()) == 0
+        here.mirror().sync(here.account_id)
+
+    (outcome,) = here.mirror().sync_all(jitter=timedelta(seconds=60), sleep=wait)
+    assert outcome.state is RunState.SKIPPED
+    assert len(waits) == 1
+    assert 0 <= waits[0] <= 60

@@ -1,0 +1,206 @@
+"""An ordinary week: whatever guests, hosts and nightly jobs do, a mirror that was just brought up to date is equal."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.support.chaos.random_changes import WORLDS
+
+from hostaway_sync.model.records import Mode, Resource, RunState
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sync.verify.certificate import Equality
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.sync_env import Town
+
+    from hostaway_sync.sandbox import World
+    from hostaway_sync.sync.verify.certificate import Certificate
+
+    Build = Callable[..., Town]
+
+CONVERSATIONS, MESSAGES = Resource.CONVERSATIONS, Resource.MESSAGES
+
+
+class Day:
+    """What happens to an account on an ordinary day; all of it moves a stamp that an incremental run sees.
+
+    But for read marks, which move none: nothing but a reading of the conversation itself tells of them.
+    """
+
+    def __init__(self, world: World, chance: random.Random) -> None:
+        self._world = world
+        self._chance = chance
+        self._planned: list[tuple[int, int]] = []
+
+    def happen(self) -> None:
+        """Let one thing happen."""
+        world, chance = self._world, self._chance
+        booked = [row_id for row_id, _ in world.truth("reservations")]
+        threads = [row_id for row_id, row in world.truth("conversations") if row["reservationId"] in set(booked)]
+        listings = [row_id for row_id, _ in world.truth("listings")]
+        earlier = world.now - timedelta(minutes=25)
+        happenings: list[Callable[[], Any]] = [
+            lambda: world.guest_message(chance.choice(threads)),
+            lambda: world.guest_message(chance.choice(threads), lag=3_000),
+            lambda: world.host_reply(chance.choice(threads)),
+            lambda: world.host_reply(chance.choice(threads), via="ota"),
+            lambda: world.host_reply(chance.choice(threads), via="automation", at=earlier),
+            lambda: world.mark_conversation(chance.choice(threads), unread=chance.random() < 0.3),
+            lambda: self._plan(chance.choice(threads)),
+            self._send,
+            lambda: world.pay(chance.choice(booked)),
+            lambda: world.cancel_reservation(chance.choice(booked)),
+            lambda: world.touch(chance.sample(booked, 5)),
+            lambda: world.update_reservation(chance.choice(booked), guestName="Somebody else"),
+            lambda: world.guest_message(world.conversations_of(world.create_reservation())[0]),
+            lambda: world.edit_listing(chance.choice(listings), name="New"),
+        ]
+        chance.choice(happenings)()
+
+    def _plan(self, conversation_id: int) -> None:
+        """Plan a message, together with something that moves its reservation, as a booking or a reply does."""
+        planned = self._world.schedule_message(conversation_id, self._world.now + timedelta(hours=1))
+        self._planned.append((conversation_id, planned))
+        self._world.host_reply(conversation_id)
+
+    def _send(self) -> None:
+        if self._planned:
+            self._world.send_scheduled(*self._planned.pop())
+
+
+def brought_up_to_date(here: Town) -> Certificate:
+    """Run once, when nothing happens any more, and compare."""
+    report = here.mirror().sync(here.account_id)
+    assert (report.state, report.mode) == (RunState.SUCCESS, Mode.INCREMENTAL)
+    return here.mirror().verify(here.account_id)
+
+
+def live_through(here: Town, seed: int, *, days: int) -> None:
+    """Let days go by, and have the mirror equal after each."""
+    here.forget()
+    here.store_account()
+    here.mirror().sync(here.account_id)
+    chance = random.Random(seed)  # noqa: S311  (a test that can be repeated)
+    day = Day(here.sandbox.world, chance)
+    for _ in range(days):
+        for _ in range(chance.randint(1, 8)):
+            day.happen()
+        certificate = brought_up_to_date(here)
+        assert certificate.state is Equality.EQUAL, certificate.document()
+
+
+@settings(WORLDS, max_examples=3)
+@given(seed=st.integers(0, 1_000_000), read_marks_bump=st.booleans())
+def test_verify_is_equal_after_every_quiet_run(town: Build, seed: int, *, read_marks_bump: bool) -> None:
+    """Each run reads what moved, and no conversation again: what it lags behind by is no difference."""
+    switches = Switches(read_marks_bump=read_marks_bump)
+    live_through(town(store=False, reservations=12, switches=switches), seed, days=3)
+
+
+@pytest.mark.soak
+@settings(WORLDS, max_examples=30)
+@given(seed=st.integers(0, 1_000_000), read_marks_bump=st.booleans())
+def test_verify_is_equal_all_week(town: Build, seed: int, *, read_marks_bump: bool) -> None:
+    """The same for many weeks of a larger account."""
+    switches = Switches(read_marks_bump=read_marks_bump)
+    live_through(town(store=False, reservations=40, switches=switches), seed, days=7)
+
+
+def a_mirrored_town(town: Build, **options: Any) -> Town:
+    """Give a town that was mirrored in full."""
+    here = town(**options)
+    here.mirror().sync(here.account_id)
+    return here
+
+
+def a_thread(here: Town) -> int:
+    """Give a conversation that is the only one of its reservation."""
+    world = here.sandbox.world
+    return next(
+        number
+        for number, payload in world.truth("conversations")
+        if len(world.conversations_of(payload["reservationId"])) == 1
+    )
+
+
+@pytest.mark.parametrize("how", ["sweep", "repair"])
+def test_a_conversation_behind_its_thread_is_newer_until_it_is_read(town: Build, how: str) -> None:
+    """It is counted, its thread is read to be sure, and the run makes no call more than before."""
+    here = a_mirrored_town(town)
+    conversation_id = a_thread(here)
+    here.sandbox.world.guest_message(conversation_id)
+    here.sandbox.forget()
+    report = here.mirror().sync(here.account_id)
+    assert report.api_calls == 3
+    certificate = here.mirror().verify(here.account_id)
+    assert certificate.state is Equality.EQUAL
+    assert certificate.resources[CONVERSATIONS].newer_at_source == 1
+    assert certificate.resources[MESSAGES].threads_read == 1
+    if how == "sweep":
+        here.mirror().sync(here.account_id, full=True)
+    else:
+        here.mirror().verify(here.account_id, repair=True)
+    assert here.mirror().verify(here.account_id).resources[CONVERSATIONS].newer_at_source == 0
+    assert here.differences() == {}
+
+
+def test_a_read_mark_alone_is_newer_and_costs_no_thread(town: Build) -> None:
+    """It moves without any sign, and says nothing about messages."""
+    here = a_mirrored_town(town)
+    conversation_id = a_thread(here)
+    unread = here.truth("conversations")[conversation_id]["hasUnreadMessages"]
+    here.sandbox.world.mark_conversation(conversation_id, unread=not unread)
+    certificate = here.mirror().verify(here.account_id)
+    assert certificate.state is Equality.EQUAL
+    assert certificate.resources[CONVERSATIONS].newer_at_source == 1
+    assert certificate.resources[MESSAGES].threads_read == 0
+
+
+def test_a_message_that_no_run_has_read_is_a_difference(town: Build) -> None:
+    """The conversation's stamps moved after its thread was read: the thread is compared, and lacks the message."""
+    here = a_mirrored_town(town)
+    conversation_id = a_thread(here)
+    here.sandbox.world.guest_message(conversation_id)
+    here.mirror().sync(here.account_id)
+    here.sandbox.world.guest_message(conversation_id)
+    certificate = here.mirror().verify(here.account_id)
+    assert certificate.state is Equality.DIFFERENT
+    assert certificate.resources[MESSAGES].missing == 1
+
+
+@pytest.mark.parametrize("damage", [{"messageReceivedOn": "2020-01-01 00:00:00"}, {"hostEmail": "x"}, {"type": None}])
+def test_damage_to_a_conversation_is_found(town: Build, damage: dict[str, Any]) -> None:
+    """The row does not say what was read out of it, or the key moves with no message: nothing excuses that."""
+    here = a_mirrored_town(town)
+    conversation_id = a_thread(here)
+    here.ask(
+        f"UPDATE conversations SET raw_payload = raw_payload || '{json.dumps(damage)}' WHERE id = {conversation_id}"
+        " RETURNING 1"
+    )
+    certificate = here.mirror().verify(here.account_id)
+    assert certificate.resources[CONVERSATIONS].different == 1
+    assert here.mirror().verify(here.account_id, repair=True).state is Equality.EQUAL
+    assert here.differences() == {}
+
+
+def test_a_conversation_that_is_behind_hides_no_damage_from_status(town: Build) -> None:
+    """What is newer there is not late among the differences."""
+    here = a_mirrored_town(town)
+    here.sandbox.world.guest_message(a_thread(here))
+    here.mirror().sync(here.account_id)
+    here.ask(
+        'UPDATE listings SET raw_payload = raw_payload || \'{"name": "damaged"}\''
+        " WHERE id = (SELECT min(id) FROM listings) RETURNING 1"
+    )
+    here.mirror().verify(here.account_id)
+    [facts] = here.mirror().status(here.account_id).accounts
+    assert facts.certificate is not None
+    assert (facts.certificate.differences, facts.certificate.late) == (1, 0)

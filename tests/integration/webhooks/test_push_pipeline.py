@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cli.conftest import COVERAGE
+from tests.support.deliveries import ONE_RETRY, QUICK, until
+from tests.support.servers.receiver import Office, event
+from tests.support.sync_env import MASTER_KEY
+
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.secrets import KeyRing
+from hostaway_sync.store.webhooks import credentials as webhook_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.sync_env import Town
+
+    from hostaway_sync.store.webhooks.credentials import Credentials
+
+
+class Served:
+    """Receiver and worker in one process."""
+
+    def __init__(self, town: Town) -> None:
+        environment = town.environment(LOG_LEVEL="INFO", LOG_FORMAT="json") | COVERAGE
+        command = [sys.executable, "-m", "hostaway_sync", "serve-webhooks", "--port", "0"]
+        self._process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        assert self._process.stderr is not None
+        line = next(line for line in self._process.stderr if "listening on" in line)
+        port = int(json.loads(line)["event"].rpartition(" ")[2])
+        self.office = Office(town.database, "127.0.0.1", port)
+        self._reader = threading.Thread(target=self._process.stderr.read, daemon=True)
+        self._reader.start()
+
+    def end(self, number: signal.Signals) -> None:
+        """Send a signal and wait for the end."""
+        self._process.send_signal(number)
+        self._process.wait()
+        self._reader.join()
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+
+
+def send(office: Office, credentials: Credentials, number: int) -> bool:
+    """Send one delivery, and say whether it was acknowledged."""
+    with suppress(OSError):
+        return office.deliver(credentials, event(id=number)).status == HTTPStatus.OK
+    return False
+
+
+def play(town: Town, kills: int) -> None:
+    """Kill receiver and worker again and again while deliveries come; hold that what was acknowledged is not lost."""
+    town.mirror().sync(town.account_id)
+    credentials = renew_keys(town)
+    lots = random.Random(7)  # noqa: S311  (draws the same each time)
+    world = town.sandbox.account(town.account_id)
+    numbers = sorted(town.truth("reservations"))
+    acknowledged = 0
+    refused: list[int] = []
+    for kill in range(kills):
+        served = Served(town)
+        for count in range(10):
+            number = lots.choice(numbers)
+            world.update_reservation(number, guestName=f"Guest {kill} {count}")
+            if send(served.office, credentials, number):
+                acknowledged += 1
+            else:
+                refused.append(number)
+            if count == 7:
+                served.end(signal.SIGKILL)
+    # As the source does with what was not taken.
+    served = Served(town)
+    assert all(send(served.office, credentials, number) for number in refused)
+    served.end(signal.SIGTERM)
+    ((stored,),) = town.ask("SELECT count(*) FROM webhook_log")
+    assert stored >= acknowledged + len(refused) == 10 * kills
+    with town.mirror().push.worker(policy=ONE_RETRY, rhythm=QUICK):
+        until(lambda: not town.ask("SELECT 1 FROM webhook_log WHERE status <> 'processed'"), "all were worked off")
+    assert town.differences() == {}
+
+
+def renew_keys(town: Town) -> Credentials:
+    """Give the town's account credentials, sealed with the town's key."""
+    made = partial(
+        webhook_credentials.renew,
+        safe=KeyRing([MASTER_KEY]),
+        account_id=town.account_id,
+        url="https://sync.example.org",
+    )
+    return town.database.transaction(made)
+
+
+def test_no_acknowledged_delivery_is_lost_to_kills(town: Callable[..., Town]) -> None:
+    """Receiver and worker are killed twice in the middle: what was acknowledged is worked off."""
+    play(town(reservations=6, conversations=False, switches=Switches(single_extra_keys=False)), kills=2)
+
+
+@pytest.mark.soak
+def test_no_acknowledged_delivery_is_lost_to_many_kills(town: Callable[..., Town]) -> None:
+    """The same, forty times."""
+    play(town(reservations=30, conversations=False, switches=Switches(single_extra_keys=False)), kills=40)

@@ -1,0 +1,444 @@
+from __future__ import annotations
+
+import logging
+from base64 import b64encode
+from contextlib import nullcontext
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+from tests.support.servers.receiver import (
+    ACCOUNT,
+    Office,
+    event,
+    head,
+    login_of,
+    office,
+    path_of,
+    read_answer,
+    renew,
+    store_account,
+)
+
+from hostaway_sync.errors import SecretsUnavailable
+from hostaway_sync.secrets import KEY_FILE, KeyRing, find_key_ring
+from hostaway_sync.store.webhooks import credentials as webhook_credentials
+from hostaway_sync.webhooks.server.app import LARGEST_BODY
+from hostaway_sync.webhooks.server.credentials_cache import KeyBook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pydantic import SecretStr
+
+    from hostaway_sync.secrets import Place
+    from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.store.webhooks.credentials import Credentials
+
+
+@pytest.fixture
+def credentials(database: Database) -> Credentials:
+    """Give what opens the door of an account."""
+    store_account(database)
+    return renew(database)
+
+
+@pytest.fixture
+def here(database: Database, credentials: Credentials) -> Iterator[Office]:
+    """Give a receiver."""
+    del credentials
+    with office(database) as opened:
+        yield opened
+
+
+def inbox(database: Database) -> list[Any]:
+    """Give the rows of the inbox, oldest first."""
+    query = sa.text("SELECT * FROM hostaway.webhook_log ORDER BY created_at")
+    return database.transaction(lambda connection: list(connection.execute(query)))
+
+
+def test_a_delivery_is_in_the_inbox_when_it_is_acknowledged(here: Office, credentials: Credentials) -> None:
+    """200 and a row with the exact bytes, what they claim, and the id that the answer carries."""
+    body = event() + b"\n "
+    answer = here.deliver(credentials, body)
+    assert (answer.status, answer.document) == (200, {"ok": True, "outcome": "stored", "login": True})
+    (row,) = inbox(here.database)
+    assert bytes(row.body) == body
+    assert (row.account_id, row.event, row.target_resource, row.object_id, row.status, row.platform) == (
+        ACCOUNT,
+        "reservation.updated",
+        "reservations",
+        41200077,
+        "pending",
+        "hostaway",
+    )
+    assert row.payload["data"] == {"id": 41200077}
+    assert str(row.id) == answer.headers["x-request-id"]
+
+
+def test_probes_need_the_path_only(here: Office, credentials: Credentials) -> None:
+    """GET and POST of the test body without login are answered, and nothing is stored."""
+    path = path_of(credentials)
+    answers = [here.get(path), here.post(path, b'{"data":"test"}'), here.post(path, b' {"data" : "test"}\n')]
+    assert [(answer.status, answer.document["outcome"], answer.document["login"]) for answer in answers] == [
+        (200, "probe", False)
+    ] * 3
+    assert here.post(path, b'{"data":"test"}', login=login_of(credentials)).document["login"] is True
+    assert inbox(here.database) == []
+
+
+@pytest.mark.parametrize(
+    "login",
+    [None, "", "Basic", "Basic ", "Basic !!!", "Basic Og==", "Bearer abc", "Basic " + "A" * 8000, "basic \u00e9"],
+    ids=repr,
+)
+def test_credentials_that_are_missing_wrong_or_malformed_get_401(
+    here: Office, credentials: Credentials, login: str | None
+) -> None:
+    """Whatever the login is, nothing is stored, and the answer does not say what was wrong."""
+    answer = here.post(path_of(credentials), event(), login=login)
+    assert (answer.status, answer.document) == (401, {"ok": False, "outcome": "refused", "login": False})
+    assert inbox(here.database) == []
+
+
+@pytest.mark.parametrize("account", ["70001", "70002", "0", "-1", "abc", "9" * 30, "%FF", "%D9%A7"])
+def test_a_wrong_path_gets_401(here: Office, credentials: Credentials, account: str) -> None:
+    """Wrong secret, unknown account, or none: the same answer, with a good login as well."""
+    path = f"/webhooks/hostaway/{account}/wrong"
+    for login in (None, login_of(credentials)):
+        assert here.post(path, event(), login=login).status == 401
+        assert here.post(path, b'{"data":"test"}', login=login).status == 401
+    assert inbox(here.database) == []
+
+
+def test_the_credentials_of_one_account_do_not_open_another(here: Office, credentials: Credentials) -> None:
+    """Path, login and account belong together."""
+    store_account(here.database, 70002)
+    others = renew(here.database, 70002)
+    assert here.deliver(others, event(account_id=70002), 70002).status == 200
+    assert here.deliver(others, event()).status == 401
+    assert here.post(path_of(credentials), event(), login=login_of(others)).status == 401
+    assert here.post(path_of(others, 70002), event(), login=login_of(credentials)).status == 401
+
+
+def test_an_account_that_was_added_a_moment_ago_is_known(here: Office, credentials: Credentials) -> None:
+    """What the receiver remembers is not believed before a refusal."""
+    assert here.deliver(credentials, event()).status == 200
+    store_account(here.database, 70002)
+    assert here.deliver(renew(here.database, 70002), event(account_id=70002), 70002).status == 200
+
+
+def test_a_forged_account_id_is_stored_and_ignored(here: Office, credentials: Credentials) -> None:
+    """The path says whose it is; a body that says otherwise is kept and not worked."""
+    answer = here.deliver(credentials, event(account_id=70002))
+    assert (answer.status, answer.document["outcome"]) == (200, "ignored")
+    (row,) = inbox(here.database)
+    assert (row.account_id, row.status, row.error) == (ACCOUNT, "ignored", "another account")
+
+
+def test_deliveries_to_a_disabled_account_are_stored_and_ignored(here: Office, credentials: Credentials) -> None:
+    """They are its own, but nobody works them."""
+    with here.database.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE hostaway.accounts SET is_active = false"))
+    assert here.deliver(credentials, event()).document["outcome"] == "ignored"
+    (row,) = inbox(here.database)
+    assert (row.status, row.error) == ("ignored", "account disabled")
+
+
+ODD_BODIES = {
+    "empty": b"",
+    "no JSON": b"hello",
+    "torn": b'{"event":"reservation.updated"',
+    "a list": b"[1,2,3]",
+    "a bomb": b"[" * 400_000 + b"]" * 400_000,
+    "deep objects": b'{"data":' * 5_000 + b"1" + b"}" * 5_000,
+    "NaN": b'{"event":"reservation.updated","accountId":70001,"data":{"id":5,"x":NaN,"y":-Infinity}}',
+    "U+0000": b'{"event":"reservation.updated","accountId":70001,"data":{"id":5,"x":"a\\u0000b","\\u0000":1}}',
+    "invalid UTF-8": b'{"event":"reservation.updated","accountId":70001,"data":{"id":5,"x":"\xff\xfe"}}',
+    "half a pair": b'{"event":"reservation.updated","accountId":70001,"data":{"id":5,"x":"\\ud83d"}}',
+    "a huge number": b'{"event":"reservation.updated","accountId":70001,"data":{"id":5,"x":1e999999999,"y":'
+    + b"9" * 9000
+    + b"}}",
+    "an unknown event": b'{"event":"task.created","accountId":70001,"data":{"id":5}}',
+}
+
+
+@pytest.mark.parametrize("name", ODD_BODIES)
+def test_content_is_never_a_reason_to_refuse(here: Office, credentials: Credentials, name: str) -> None:
+    """Whatever an authenticated body holds, its exact bytes are stored and the answer is 200."""
+    body = ODD_BODIES[name]
+    assert here.deliver(credentials, body).status == 200
+    # Not its payload: Python's own reader of JSON refuses integers of so many digits.
+    ((stored, status),) = here.database.transaction(
+        lambda connection: list(connection.execute(sa.text("SELECT body, status FROM hostaway.webhook_log")))
+    )
+    assert bytes(stored) == body
+    assert status == ("pending" if b'"id":5' in body and b"task" not in body else "ignored")
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "", "application/json; charset=utf-16"]
+)
+def test_the_content_type_does_not_matter(here: Office, credentials: Credentials, kind: str) -> None:
+    """The bytes are read as what they are."""
+    headers = {"Content_Type": kind} if kind else {}
+    answer = here.post(path_of(credentials), event(), login=login_of(credentials), **headers)
+    assert answer.document["outcome"] == "stored"
+
+
+def test_a_megabyte_is_taken_and_one_byte_more_is_not(here: Office, credentials: Credentials) -> None:
+    """413, whether the length was announced or not, and nothing is stored of it."""
+    largest = event().ljust(LARGEST_BODY)
+    assert here.deliver(credentials, largest).status == 200
+    answer = here.deliver(credentials, largest + b" ")
+    assert (answer.status, answer.document["outcome"]) == (413, "too_large")
+    chunked = head("POST", path_of(credentials), login=login_of(credentials), Transfer_Encoding="chunked")
+    chunk = b"20000\r\n" + b" " * 0x20000 + b"\r\n"
+    assert here.exchange(chunked, *[chunk] * 9, b"0\r\n\r\n").status == 413
+    assert len(inbox(here.database)) == 1
+
+
+def test_a_chunked_body_is_a_body(here: Office, credentials: Credentials) -> None:
+    """Pieces are put together."""
+    body = event()
+    pieces = [b"%x\r\n%b\r\n" % (1, body[place : place + 1]) for place in range(len(body))]
+    chunked = head("POST", path_of(credentials), login=login_of(credentials), Transfer_Encoding="chunked")
+    assert here.exchange(chunked, *pieces, b"0\r\n\r\n").status == 200
+    assert bytes(inbox(here.database)[0].body) == body
+
+
+def test_a_body_that_stops_is_not_stored(here: Office, credentials: Credentials) -> None:
+    """Who hangs up in the middle gets nothing, and the next one is served."""
+    login = login_of(credentials)
+    for start in (
+        head("POST", path_of(credentials), login=login, Transfer_Encoding="chunked") + b'5\r\n{"a"',
+        head("POST", path_of(credentials), login=login, Content_Length="500") + b"{",
+    ):
+        with here.connect() as connection:
+            connection.sendall(start)
+    assert here.deliver(credentials, event()).status == 200
+    assert len(inbox(here.database)) == 1
+
+
+def test_a_body_that_does_not_come_in_time_gets_503(
+    here: Office, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sender may try again; the connection is closed."""
+    assert here.get(path_of(credentials)).status == 200
+    monkeypatch.setattr("hostaway_sync.webhooks.server.app.ANSWER_WITHIN", 0.5)
+    start = head("POST", path_of(credentials), login=login_of(credentials), Content_Length="500")
+    answer = here.exchange(start + b"{")
+    assert (answer.status, answer.document["outcome"]) == (503, "too_slow")
+    assert answer.headers["connection"] == "close"
+    assert inbox(here.database) == []
+
+
+def test_a_head_that_does_not_come_in_time_is_not_waited_for(here: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the first one nor a later one on the same connection may trickle for ever."""
+    monkeypatch.setattr("hostaway_sync.webhooks.server.connection_limits.HEAD_WITHIN", 0.2)
+    for start in (b"", b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ", head("GET", "/health") + b"GET /he"):
+        with here.connect() as connection:
+            connection.sendall(start)
+            if b"\r\n\r\n" in start:
+                assert read_answer(connection).status == 200
+            assert connection.recv(1) == b""
+
+
+def test_a_head_that_is_too_long_is_refused(here: Office) -> None:
+    """Sixteen kilobytes are enough for any head."""
+    assert here.exchange(b"GET /health HTTP/1.1\r\nX-Long: " + b"a" * 40_000).status == 400
+
+
+def test_a_sender_who_waits_for_permission_gets_it(here: Office, credentials: Credentials) -> None:
+    """`Expect: 100-continue` is answered with it when the credentials are right, and with 401 at once when not."""
+    body = event()
+    path, login = path_of(credentials), login_of(credentials)
+    with here.connect() as connection:
+        connection.sendall(head("POST", path, login=login, Expect="100-continue", Content_Length=str(len(body))))
+        assert read_answer(connection).status == 100
+        connection.sendall(body)
+        assert read_answer(connection).status == 200
+    refused = head("POST", path, login="Basic no", Expect="100-continue", Content_Length=str(len(body)))
+    assert here.exchange(refused).status == 401
+
+
+def test_old_credentials_are_good_until_the_new_ones_are_confirmed(here: Office, credentials: Credentials) -> None:
+    """While the source may be using either, both open the door."""
+    confirm = partial(webhook_credentials.confirm, account_id=ACCOUNT, hook_id=1, old_ones_for=timedelta(hours=1))
+    here.database.transaction(confirm)
+    new = renew(here.database)
+    assert new != credentials
+    assert here.deliver(new, event()).status == here.deliver(credentials, event()).status == 200
+    here.database.transaction(confirm)
+    assert here.deliver(new, event()).status == here.deliver(credentials, event()).status == 200
+    with here.database.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE hostaway.accounts SET webhook_previous_until = now()"))
+    with office(here.database) as another:
+        assert another.deliver(new, event()).status == 200
+        assert another.deliver(credentials, event()).status == 401
+
+
+def test_two_receivers_share_one_inbox(here: Office, credentials: Credentials) -> None:
+    """Behind one address it does not matter which of them a delivery meets."""
+    with office(here.database) as another:
+        assert another.deliver(credentials, event()).status == here.deliver(credentials, event()).status == 200
+    assert len(inbox(here.database)) == 2
+
+
+def test_no_header_that_could_hold_a_secret_is_kept(here: Office, credentials: Credentials) -> None:
+    """Neither those that authenticate, nor the path where a proxy copied it."""
+    path = path_of(credentials)
+    headers = {
+        "Cookie": "session=1",
+        "X_Api_Key": "k",
+        "X_Auth_Token": "t",
+        "X_Original_URI": path,
+        "User_Agent": "sender",
+        "X_Long": "a" * 2000,
+    }
+    here.post(path, event(), login=login_of(credentials), **headers)
+    kept = inbox(here.database)[0].headers
+    assert kept.keys() == {"host", "content-length", "user-agent", "x-long"}
+    assert len(kept["x-long"]) == 500
+
+
+def test_nothing_secret_is_logged(here: Office, credentials: Credentials, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither what was right nor what was tried stands in any line."""
+    caplog.set_level(logging.DEBUG)
+    path = path_of(credentials)
+    here.deliver(credentials, event())
+    here.get(path)
+    here.get(path + "/")
+    here.post(path, event(), login="Basic c2VjcmV0OnNlY3JldA==")
+    here.post("/webhooks/hostaway/70001/guessed-secret", event())
+    here.exchange(b"GET " + path.encode() + b" HTTP/1.1\r\nBroken\r\n\r\n")
+    here.exchange(head("GET", path, Connection="Upgrade", Upgrade="websocket"))
+    lines = caplog.text
+    assert "reservation.updated" in lines
+    for secret in (
+        credentials.path_secret.get_secret_value(),
+        credentials.password.get_secret_value(),
+        "guessed",
+        "c2Vj",
+    ):
+        assert secret not in lines
+
+
+def test_health_needs_nothing(here: Office) -> None:
+    """The process lives, and every answer has an id of its own."""
+    answers = [here.get("/health"), here.get("/health"), here.get("/nothing"), here.get("/webhooks/hostaway/70001/x/")]
+    assert [answer.status for answer in answers] == [200, 200, 404, 404]
+    assert len({answer.headers["x-request-id"] for answer in answers}) == 4
+    assert here.exchange(head("DELETE", "/webhooks/hostaway/70001/x")).status == 405
+
+
+def test_readiness_names_database_schema_and_age(here: Office, credentials: Credentials) -> None:
+    """All is there, and the oldest delivery that waits has an age."""
+    here.deliver(credentials, event())
+    answer = here.get("/ready")
+    assert answer.status == 200
+    assert answer.document.keys() == {"ready", "database", "schema", "oldest_waiting_s"}
+    assert (answer.document["ready"], answer.document["database"], answer.document["schema"]) == (True, True, True)
+    assert answer.document["oldest_waiting_s"] >= 0
+
+
+def test_an_outdated_schema_is_not_ready(here: Office) -> None:
+    """Somebody took the database back."""
+    with here.database.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE hostaway.alembic_version SET version_num = '0001'"))
+    answer = here.get("/ready")
+    assert (answer.status, answer.document["database"], answer.document["schema"]) == (503, True, False)
+
+
+def test_metrics_count_by_outcome(here: Office, credentials: Credentials) -> None:
+    """In Prometheus' text format, without any label that somebody could make up."""
+    here.deliver(credentials, event())
+    here.deliver(credentials, event("task.created"))
+    here.get("/webhooks/hostaway/70001/wrong")
+    text = here.get("/metrics").body.decode()
+    for outcome, count in {"stored": 1, "ignored": 1, "refused": 1, "probe": 0}.items():
+        assert f'hostaway_sync_deliveries_total{{outcome="{outcome}"}} {count}.0' in text
+    assert "hostaway_sync_delivery_seconds_count 2.0" in text
+
+
+def test_many_at_once_are_all_stored(here: Office, credentials: Credentials) -> None:
+    """Deliveries that come together wait for each other, and none is lost."""
+    connections = [here.connect() for _ in range(60)]
+    for number, connection in enumerate(connections):
+        body = event(id=number + 1)
+        path, login = path_of(credentials), login_of(credentials)
+        connection.sendall(head("POST", path, login=login, Content_Length=str(len(body))) + body)
+    assert {read_answer(connection).status for connection in connections} == {200}
+    for connection in connections:
+        connection.close()
+    assert {row.object_id for row in inbox(here.database)} == set(range(1, 61))
+
+
+def test_a_key_that_is_restored_opens_the_door_again(
+    database: Database, credentials: Credentials, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is restarted for it, half a minute is the longest that it takes, and one line of the log complained."""
+    ring = find_key_ring(None, tmp_path, may_create=True)
+    now = [0.0]
+    book = KeyBook(database, lambda: ring, seconds=lambda: now[0])
+    for minute in range(3):
+        now[0] = minute * 60
+        assert book.read() == {ACCOUNT: None}
+    assert len([line for line in caplog.records if line.levelno >= logging.ERROR]) == 1
+    (tmp_path / KEY_FILE).write_text(b64encode(b"m" * 32).decode(), encoding="ascii")
+    now[0] += 30
+    assert book.read()[ACCOUNT] is not None
+    assert credentials.login
+
+
+class _Failing:
+    """A store of secrets that fails, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def open(self, kept: bytes, place: Place) -> SecretStr:
+        """Fail."""
+        del kept, place
+        self.asked += 1
+        raise SecretsUnavailable("it does not answer")
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["it does not open", "it cannot be used at all"])
+def test_guesses_do_not_hammer_a_store_of_secrets_that_fails(
+    database: Database, credentials: Credentials, *, is_there: bool
+) -> None:
+    """Readings that guesses set in motion ask it after pauses that grow; what was replaced is asked for at once."""
+    store, now, opened = _Failing(), [0.0], [0]
+
+    def safe() -> _Failing:
+        opened[0] += 1
+        if not is_there:
+            raise SecretsUnavailable("it does not answer")
+        return store
+
+    book = KeyBook(database, safe, seconds=lambda: now[0])
+    for _ in range(4 * 60 * 2):  # two minutes of guesses, a reading each quarter of a second
+        with nullcontext() if is_there else pytest.raises(SecretsUnavailable):
+            assert book.read() == {ACCOUNT: None}
+        now[0] += 0.25
+    assert 5 <= (store.asked if is_there else opened[0]) <= 20
+    assert credentials.login
+    if is_there:
+        before = store.asked
+        database.transaction(
+            partial(webhook_credentials.confirm, account_id=ACCOUNT, hook_id=1, old_ones_for=timedelta(hours=1))
+        )
+        renew(database)
+        assert book.read() == {ACCOUNT: None}
+        assert store.asked > before
+
+
+def test_a_key_ring_that_does_not_open_is_no_reason_for_401(database: Database, credentials: Credentials) -> None:
+    """503: the sender comes again, and by then somebody has restored the key."""
+    with office(database, ring=KeyRing([b"x" * 32])) as here:
+        assert here.deliver(credentials, event()).status == 503
+        assert here.get(path_of(credentials)).status == 503

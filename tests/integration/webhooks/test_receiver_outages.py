@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+from tests.support.deliveries import until
+from tests.support.servers.receiver import (
+    event,
+    head,
+    login_of,
+    office,
+    path_of,
+    read_answer,
+    renew,
+    store_account,
+)
+
+from hostaway_sync.store.webhooks import inbox
+from hostaway_sync.webhooks.server.runtime import Reception
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hostaway_sync.model.deliveries import Delivery
+    from hostaway_sync.store.embedded import EmbeddedPostgres
+    from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.store.webhooks.credentials import Credentials
+
+
+Trouble = Callable[["EmbeddedPostgres", "Database"], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def credentials(database: Database) -> Credentials:
+    """Give what opens the door of an account."""
+    store_account(database)
+    return renew(database)
+
+
+@contextmanager
+def away(server: EmbeddedPostgres, database: Database) -> Iterator[None]:
+    """Let the database accept nobody while the block runs."""
+    name = database.engine.url.database
+    maintenance = sa.create_engine(server.url(), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+
+    def run(statement: str) -> None:
+        with maintenance.connect() as connection:
+            connection.execute(sa.text(statement))
+
+    run(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+    run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    try:
+        yield
+    finally:
+        run(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+
+def count(database: Database) -> Any:
+    """Count the rows of the inbox."""
+    return database.transaction(
+        lambda connection: connection.scalar(sa.text("SELECT count(*) FROM hostaway.webhook_log"))
+    )
+
+
+def test_a_database_that_is_away_gets_503_and_nothing_is_lost_when_it_is_back(
+    server: EmbeddedPostgres, database: Database, credentials: Credentials
+) -> None:
+    """Good and bad credentials alike: the sender must come again, whoever it is."""
+    with office(database) as here:
+        assert here.deliver(credentials, event()).status == 200
+        with away(server, database):
+            answer = here.deliver(credentials, event())
+            assert (answer.status, answer.document["outcome"]) == (503, "not_stored")
+            assert here.post(path_of(credentials), event(), login="Basic d3Jvbmc6").status == 503
+            assert here.deliver(credentials, event(), 70009).status == 503
+            assert here.get("/ready").document["database"] is False
+            assert here.get("/health").status == 200
+        assert here.deliver(credentials, event()).status == 200
+        assert here.post(path_of(credentials), event(), login="Basic d3Jvbmc6").status == 401
+    assert count(database) == 2
+
+
+def test_a_connection_that_died_in_the_pool_is_no_failure(
+    server: EmbeddedPostgres, database: Database, credentials: Credentials
+) -> None:
+    """The server was restarted between two deliveries."""
+    with office(database) as here:
+        assert here.deliver(credentials, event()).status == 200
+        with away(server, database):
+            pass
+        assert here.deliver(credentials, event()).status == 200
+
+
+def test_a_database_that_does_not_answer_gets_503_in_time(
+    database: Database, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sender waits ten seconds at least; a lock may take longer."""
+    monkeypatch.setattr("hostaway_sync.webhooks.server.app.ANSWER_WITHIN", 0.5)
+    with office(database) as here:
+        assert here.get(path_of(credentials)).status == 200
+        with database.engine.begin() as connection:
+            connection.execute(sa.text("LOCK TABLE hostaway.webhook_log"))
+            answer = here.deliver(credentials, event())
+            assert (answer.status, answer.document["outcome"]) == (503, "not_stored")
+        monkeypatch.undo()
+        assert here.deliver(credentials, event()).status == 200
+
+
+def test_what_the_database_refuses_of_a_delivery_is_left_out(
+    database: Database, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A payload that passed every check and is refused all the same costs the payload, never the delivery."""
+
+    def accept(self: Reception, platform: str, delivery: Delivery) -> None:
+        if delivery.payload is not None:
+            raise ValueError("poison")
+        self._database.transaction(lambda connection: inbox.accept(connection, delivery, platform=platform))
+
+    monkeypatch.setattr(Reception, "_accept", accept)
+    with office(database) as here:
+        assert here.deliver(credentials, event()).document["outcome"] == "stored"
+    row = database.transaction(
+        lambda c: c.execute(sa.text("SELECT payload, body, object_id FROM hostaway.webhook_log")).one()
+    )
+    assert (row.payload, bytes(row.body), row.object_id) == (None, event(), 41200077)
+
+
+def test_an_unexpected_failure_is_503(
+    database: Database, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever happens, the sender comes again; what happened is named without its words, which may quote a guest."""
+
+    def accept(self: Reception, platform: str, delivery: Delivery) -> None:
+        del self, platform, delivery
+        raise RuntimeError("guest@example.org")
+
+    monkeypatch.setattr(Reception, "_accept", accept)
+    with office(database) as here:
+        assert here.deliver(credentials, event()).status == 503
+
+
+def test_closing_finishes_what_is_in_hand(database: Database, credentials: Credentials) -> None:
+    """A delivery whose second half comes after the order to stop is stored and acknowledged; a new one is not taken."""
+    body = event()
+    with office(database) as here:
+        idle = here.connect()
+        connection = here.connect()
+        connection.sendall(
+            head("POST", path_of(credentials), login=login_of(credentials), Content_Length=str(len(body))) + body[:9]
+        )
+        assert here.get("/health").status == 200
+
+        def send_the_rest() -> None:
+            assert idle.recv(1) == b""  # the receiver began to stop
+            connection.sendall(body[9:])
+
+        half = threading.Thread(target=send_the_rest)
+        half.start()
+    assert read_answer(connection).status == 200
+    half.join()
+    for used in (idle, connection):
+        used.close()
+    assert count(database) == 1
+
+
+@contextmanager
+def read_only(server: EmbeddedPostgres, database: Database) -> Iterator[None]:
+    """Let new sessions of the database write nothing, as on a standby, while the block runs."""
+    name = database.engine.url.database
+    with administering(server, server.url()) as run:
+        run(f'ALTER DATABASE "{name}" SET default_transaction_read_only TO on')
+        run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        try:
+            yield
+        finally:
+            run(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+            run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+
+@contextmanager
+def full_disk(server: EmbeddedPostgres, database: Database) -> Iterator[None]:
+    """Keep the inbox on a disk of its own that has no room left, while the block runs."""
+    owner = server.socket_dir.stat()
+    room = Path(tempfile.mkdtemp(prefix="hostaway-sync-disk-"))
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(room)], check=False)  # noqa: S607  (the system's)
+    if mounted.returncode:
+        room.rmdir()
+        pytest.skip("this user may not mount a disk of a certain size")
+    os.chown(room, owner.st_uid, owner.st_gid)
+    try:
+        with administering(server, database.engine.url.render_as_string(hide_password=False)) as run:
+            run(f"CREATE TABLESPACE small LOCATION '{room}'")
+            try:
+                run("ALTER TABLE hostaway.webhook_log SET TABLESPACE small")
+                (room / "filler").write_bytes(b"")
+                with suppress(OSError), (room / "filler").open("wb", buffering=0) as filler:
+                    while filler.write(b"x" * 4096):
+                        pass
+                yield
+            finally:
+                (room / "filler").unlink(missing_ok=True)
+                run("ALTER TABLE hostaway.webhook_log SET TABLESPACE pg_default")
+                run("DROP TABLESPACE small")
+    finally:
+        subprocess.run(["umount", "--lazy", str(room)], check=True)  # noqa: S607  (as above)
+        room.rmdir()
+
+
+@contextmanager
+def locked(server: EmbeddedPostgres, database: Database) -> Iterator[None]:
+    """Hold the inbox alone while the block runs."""
+    del server
+    with database.engine.connect() as connection, connection.begin():
+        connection.execute(sa.text("LOCK TABLE hostaway.webhook_log"))
+        yield
+
+
+@contextmanager
+def administering(server: EmbeddedPostgres, url: str) -> Iterator[Callable[[str], None]]:
+    """Give a function that runs a statement outside of any transaction."""
+    del server
+    maintenance = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+
+    def run(statement: str) -> None:
+        with maintenance.connect() as connection:
+            connection.execute(sa.text(statement))
+
+    yield run
+
+
+@pytest.mark.parametrize("trouble", [read_only, full_disk, locked])
+def test_a_receiver_that_stores_nothing_is_not_ready(
+    server: EmbeddedPostgres, database: Database, credentials: Credentials, trouble: Trouble
+) -> None:
+    """What a delivery meets, `/ready` has met before; and when it is over, deliveries come back."""
+    large = event(padding=base64.b64encode(os.urandom(6000)).decode())
+    with office(database) as here:
+        assert here.get("/ready").status == 200
+        with trouble(server, database):
+            until(lambda: here.get("/ready").status == 503, "it is not ready")
+            assert here.get("/ready").document["ready"] is False
+            assert here.deliver(credentials, large).status == 503
+            assert here.get("/health").status == 200
+        until(lambda: here.get("/ready").status == 200, "it is ready again")
+        assert here.deliver(credentials, large).status == 200
+    # One that was answered with 503 may come in late, and comes again: it does no harm.
+    assert count(database) in {1, 2}
+
+
+def test_asking_for_readiness_leaves_nothing_behind(database: Database, credentials: Credentials) -> None:
+    """What is stored to prove it is never seen, and questions that hang are one."""
+    del credentials
+    with office(database) as here:
+        for _ in range(3):
+            assert here.get("/ready").status == 200
+        assert count(database) == 0
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        with database.engine.connect() as other, other.begin():
+            other.execute(sa.text("LOCK TABLE hostaway.webhook_log"))
+            until(lambda: here.get("/ready").status == 503, "it is not ready")
+            with ThreadPoolExecutor() as pool:
+                asked = [pool.submit(here.get, "/ready") for _ in range(3)]
+                assert {answer.result().status for answer in asked} == {503}
+            assert other.scalar(sa.text(waiting)) == 1

@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+from base64 import b64encode
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import SecretStr
+from tests.support.client_env import Stage, stage
+from tests.support.servers.receiver import ACCOUNT, RING, Office, event, office, store_account
+
+from hostaway_sync.errors import AccountError, NotFound, RequestRejected, SourceUnavailable, UsageError
+from hostaway_sync.model.deliveries import HookWish
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sandbox.server import faults
+from hostaway_sync.store.webhooks import credentials as store
+from hostaway_sync.webhooks.registration.public_url import public_base, shown
+from hostaway_sync.webhooks.registration.registrar import Registering
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hostaway_sync.sandbox import Effect
+    from hostaway_sync.store.postgres.database import Database
+
+HOOKS = "/webhooks/unifiedWebhooks"
+
+
+class Place:
+    """A source, a receiver, and what registers the one with the other."""
+
+    def __init__(self, set_up: Stage, here: Office) -> None:
+        self.set_up = set_up
+        self.office = here
+        self.sandbox = set_up.sandbox
+        self.hooks = set_up.sandbox.accounts[ACCOUNT].hooks
+        self.registrar = set_up.client(attempts=2).registrar
+        self.registering = Registering(here.database, RING, self.registrar, ACCOUNT, platform="hostaway")
+
+    def calls(self, method: str) -> int:
+        """Count requests to the list of webhooks or one of them."""
+        return sum(count for route, count in self.sandbox.calls.items() if route.startswith(f"{method} {HOOKS}"))
+
+    def urls(self) -> list[str]:
+        """Give where the source sends to."""
+        return [hook["url"] for hook in self.hooks.all()]
+
+    def stored(self) -> store.StoredHook:
+        """Give what is stored."""
+        return self.office.database.transaction(store.stored_hooks)[ACCOUNT]
+
+
+@pytest.fixture
+def place(database: Database) -> Iterator[Callable[..., Place]]:
+    """Give a function that builds a place."""
+    store_account(database)
+    with ExitStack() as stack:
+
+        @contextmanager
+        def opened(**options: Any) -> Iterator[Place]:
+            with stage(reservations=3, listings=1, token_delay=0.0, **options) as set_up, office(database) as here:
+                yield Place(set_up, here)
+
+        yield lambda **options: stack.enter_context(opened(**options))
+
+
+def test_registering_lets_deliveries_in(place: Callable[..., Place]) -> None:
+    """The probes are answered during the call, and what happens afterwards is announced."""
+    here = place()
+    done = here.registering.register(here.office.base)
+    assert (done.is_new, done.others) == (True, ())
+    assert here.urls()[0].startswith(f"{here.office.base}/webhooks/hostaway/{ACCOUNT}/")
+    assert done.hook_id == here.stored().hook_id == 4711
+    assert here.stored().is_confirmed
+    here.sandbox.world.create_reservation()
+    assert set(here.sandbox.deliver(ACCOUNT)) == {200}
+    assert here.registering.check().problems == ()
+
+
+def test_registering_again_exchanges_the_credentials_of_the_same_webhook(place: Callable[..., Place]) -> None:
+    """No second webhook appears, and what was sent with the old ones is still accepted."""
+    here = place()
+    here.registering.register(here.office.base)
+    old = here.hooks.get(4711) | {}
+    done = here.registering.register(here.office.base)
+    assert (done.is_new, done.hook_id, len(here.urls())) == (False, 4711, 1)
+    new = here.hooks.get(4711)
+    assert new["url"] != old["url"]
+    assert new["password"] != old["password"]
+    for hook in (old, new):
+        login = b64encode(f"{hook['login']}:{hook['password']}".encode()).decode()
+        path = hook["url"].removeprefix(here.office.base)
+        assert here.office.post(path, event(), login=f"Basic {login}").status == 200
+
+
+def test_our_own_webhook_is_known_by_its_id_its_secret_or_its_address(place: Callable[..., Place]) -> None:
+    """Whatever was forgotten, nothing is delivered twice."""
+    here = place()
+    here.registering.register(here.office.base)
+    with here.office.database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE hostaway.accounts SET webhook_id = NULL")
+    assert not here.registering.register(here.office.base).is_new
+    with here.office.database.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE hostaway.accounts SET webhook_id = NULL, webhook_login = NULL, webhook_previous = NULL"
+        )
+    assert not here.registering.register(here.office.base).is_new
+    assert len(here.urls()) == 1
+
+
+def test_the_webhooks_of_others_are_left_alone_and_named(place: Callable[..., Place]) -> None:
+    """Foreign and legacy ones are told of, without the path that may be their secret."""
+    here = place()
+    here.hooks.create({"url": "https://other.example/secret?k=1"})
+    here.hooks.legacy["reservations"].append({"id": 5, "isEnabled": 1, "url": "https://old.example:8443/x"})
+    done = here.registering.register(here.office.base)
+    assert [(hook.kind, hook.address) for hook in done.others] == [
+        ("foreign", "https://other.example/…"),
+        ("legacy", "https://old.example:8443/…"),
+    ]
+    assert [hook.kind for hook in here.registering.listed()] == ["ours", "foreign", "legacy"]
+    assert here.registering.unregister() == 1
+    assert here.urls() == ["https://other.example/secret?k=1"]
+    assert here.registering.unregister() == 0
+
+
+def test_legacy_lists_that_are_gone_are_empty(place: Callable[..., Place]) -> None:
+    """An interface that Hostaway took away is no failure."""
+    here = place(switches=Switches(legacy_webhooks="gone"))
+    assert here.registrar.legacy_hooks() == []
+
+
+def test_a_receiver_that_is_not_reached_is_refused_and_nothing_is_lost(place: Callable[..., Place]) -> None:
+    """What was registered before stays good, and trying again later gives one webhook."""
+    here = place()
+    here.registering.register(here.office.base)
+    before = here.hooks.get(4711) | {}
+    with pytest.raises(RequestRejected):
+        here.registering.register("https://nobody.example")
+    assert here.hooks.get(4711) == before
+    here.sandbox.world.create_reservation()
+    assert set(here.sandbox.deliver(ACCOUNT)) == {200}
+    assert "did not come to an end" in here.registering.check().problems[0]
+    assert here.registering.register(here.office.base).hook_id == 4711
+    assert here.registering.check().problems == ()
+    assert set(here.sandbox.deliver(ACCOUNT)) <= {200}
+
+
+LOST = {
+    "html 502": faults.accepted_then(faults.bad_gateway()),
+    "reset": faults.accepted_then(faults.connection_reset()),
+    "torn": faults.accepted_then(faults.torn_json()),
+    "null": faults.null_result(),
+}
+
+
+@pytest.mark.parametrize("effect", LOST.values(), ids=LOST)
+def test_a_creation_whose_answer_is_lost_is_not_repeated(place: Callable[..., Place], effect: Effect) -> None:
+    """The list says that it happened; a second one would have everything delivered twice."""
+    here = place()
+    here.sandbox.faults.add(effect, route=f"POST {HOOKS}")
+    done = here.registering.register(here.office.base)
+    assert (done.hook_id, len(here.urls()), here.calls("POST")) == (4711, 1, 1)
+    assert here.registering.check().problems == ()
+
+
+def test_a_creation_that_never_happened_is_told_and_may_be_tried_again(place: Callable[..., Place]) -> None:
+    """Nothing is sent a second time by itself; whoever tries again registers the same credentials."""
+    here = place()
+    here.sandbox.faults.add(faults.bad_gateway(), route=f"POST {HOOKS}")
+    with pytest.raises(SourceUnavailable):
+        here.registering.register(here.office.base)
+    assert (here.urls(), here.calls("POST")) == ([], 1)
+    assert here.registering.register(here.office.base).is_new
+
+
+def test_what_was_certainly_not_done_is_sent_again(place: Callable[..., Place]) -> None:
+    """A 429 waits for its window, and a refused token is renewed."""
+    here = place()
+    here.sandbox.faults.add(faults.rate_limited(), route=f"POST {HOOKS}")
+    here.sandbox.faults.add(faults.denied(), route=f"POST {HOOKS}")
+    assert here.registering.register(here.office.base).is_new
+    assert (here.calls("POST"), len(here.urls())) == (3, 1)
+
+
+def test_a_failure_with_200_is_a_refusal(place: Callable[..., Place]) -> None:
+    """Hostaway says so for some writes."""
+    here = place()
+    here.sandbox.faults.add(faults.fail_with_200("no such luck"), route=f"POST {HOOKS}")
+    with pytest.raises(RequestRejected, match="no such luck"):
+        here.registering.register(here.office.base)
+
+
+def test_unregistering_lets_what_is_on_its_way_in(place: Callable[..., Place]) -> None:
+    """For a day; and registering anew works."""
+    here = place()
+    here.registering.register(here.office.base)
+    old = here.hooks.get(4711) | {}
+    here.registering.unregister()
+    assert here.urls() == []
+    assert here.office.get(old["url"].removeprefix(here.office.base)).status == 200
+    assert here.registering.register(here.office.base).is_new
+
+
+def test_two_webhooks_that_lead_here_become_one(place: Callable[..., Place]) -> None:
+    """As after a creation whose outcome was never known."""
+    here = place()
+    here.registering.register(here.office.base)
+    here.hooks.create({"url": here.urls()[0]})
+    assert "2 webhooks that lead here" in here.registering.check().problems[0]
+    here.registering.register(here.office.base)
+    assert len(here.urls()) == 1
+
+
+def test_a_disabled_webhook_is_enabled_again_in_passing(place: Callable[..., Place]) -> None:
+    """One call where all is well; where not, it says what it did."""
+    here = place()
+    assert here.registering.keep_enabled() is None
+    assert here.calls("GET") == 0
+    here.registering.register(here.office.base)
+    before = here.calls("GET")
+    assert here.registering.keep_enabled() is None
+    assert here.calls("GET") == before + 1
+    here.hooks.update(4711, {"isEnabled": 0})
+    assert here.registering.check().is_enabled is False
+    assert "enabled again" in (here.registering.keep_enabled() or "")
+    assert here.hooks.get(4711)["isEnabled"] == 1
+    assert here.registering.keep_enabled() is None
+
+
+def test_what_cannot_be_mended_in_passing_is_said(place: Callable[..., Place]) -> None:
+    """A webhook that is gone, or that somebody led elsewhere, is left to a person."""
+    here = place()
+    here.registering.register(here.office.base)
+    here.hooks.update(4711, {"url": "https://elsewhere.example/", "isEnabled": 0})
+    assert "leads elsewhere" in (here.registering.keep_enabled() or "")
+    here.hooks.delete(4711)
+    assert "gone at the source" in (here.registering.keep_enabled() or "")
+    assert "gone at the source" in here.registering.check().problems[0]
+    assert here.calls("PUT") == 0
+
+
+def test_a_check_knocks_at_the_public_address(place: Callable[..., Place]) -> None:
+    """It proves that login and password arrive, not only the path."""
+    here = place()
+    assert "has no webhook" in here.registering.check().problems[0]
+    here.registering.register(here.office.base)
+    with here.office.database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE hostaway.accounts SET webhook_url = 'http://127.0.0.1:9'")
+    here.hooks.update(4711, {"url": here.urls()[0].replace(here.office.base, "http://127.0.0.1:9")})
+    assert "nobody answers" in here.registering.check().problems[0]
+
+
+def test_an_unknown_account_cannot_be_registered(place: Callable[..., Place]) -> None:
+    """It was removed a moment ago."""
+    here = place()
+    registering = Registering(here.office.database, RING, here.registrar, 70009, platform="hostaway")
+    with pytest.raises(AccountError):
+        registering.listed()
+
+
+def test_changes_of_what_is_not_there(place: Callable[..., Place]) -> None:
+    """An update says so, a deletion is content."""
+    here = place()
+    with pytest.raises(NotFound):
+        here.registrar.update(5, HookWish("https://sync.example.org/x", "login", SecretStr("word")))
+    here.registrar.delete(5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sync.example.org",
+        "http://sync.example.org",
+        "https://",
+        "https://user:word@sync.example.org",
+        "https://sync.example.org/?a=1",
+        "https://sync.example.org/#a",
+        "https://sync.example.org:port",
+        "https://sync example.org",
+        "ftp://127.0.0.1",
+        "https://[::1",
+        "",
+    ],
+)
+def test_an_address_that_hostaway_cannot_use_is_a_usage_error(text: str) -> None:
+    """Before anything is asked or changed."""
+    with pytest.raises(UsageError):
+        public_base(text)
+
+
+def test_an_address_is_kept_without_its_last_slash() -> None:
+    """Host, port and path stay; on this machine http will do."""
+    assert public_base(" https://sync.example.org/ ") == "https://sync.example.org"
+    assert public_base("https://sync.example.org:8443/a/b//") == "https://sync.example.org:8443/a/b"
+    assert public_base("http://127.0.0.1:8080") == "http://127.0.0.1:8080"
+    assert [shown("https://[broken"), shown("nonsense")] == ["?", "://?/…"]
+
+
+def test_rows_that_are_no_webhooks_are_passed_over(place: Callable[..., Place]) -> None:
+    """What has no id is none; a state that nobody knows counts as enabled."""
+    here = place()
+    here.hooks.create({"url": None, "isEnabled": "perhaps", "login": ""})
+
+    def add(rows: list[Any]) -> list[Any]:
+        return [*rows, 5, {"id": 0}, {"url": "https://other.example"}]
+
+    here.sandbox.faults.add(faults.change_rows(add), route=f"GET {HOOKS}")
+    (hook,) = here.registrar.hooks()
+    assert (hook.hook_id, hook.url, hook.is_enabled, hook.login) == (4711, "", True, None)

@@ -1,0 +1,129 @@
+"""The keys of documents that need trouble to be whole: of `status`, and of runs while an alarm stands."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from tests.support.project.json_outline import COUNTS, EACH, REPORT, keys_of, outline
+
+from hostaway_sync.app.documents.runs import outcome_document, report_document
+from hostaway_sync.app.documents.status import details_document, overview_document
+from hostaway_sync.cli.ui.output import print_json
+from hostaway_sync.model.alarms import Alarm, AlarmKind, Cause, Standing
+from hostaway_sync.model.circuit_breaker import Outage
+from hostaway_sync.model.doubts import Doubt, Doubts
+from hostaway_sync.model.health import judge
+from hostaway_sync.model.records import Counts, Mark, Mode, Resource, RunReport, RunState
+from hostaway_sync.model.run_history import Chapter, Part
+from hostaway_sync.model.status import (
+    AccountFacts,
+    BucketUse,
+    Certificate,
+    Deferred,
+    Due,
+    Lease,
+    Letters,
+    Overview,
+    PastRun,
+    Quarantine,
+    Silence,
+)
+from hostaway_sync.sync.fleet import AccountOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+    from tests.support.sync_env import Town
+
+    Build = Callable[..., Town]
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+RUN = PastRun(Mode.FULL, RunState.SUCCESS, NOON, NOON, NOON + MINUTE, 3, "why")
+ALARM = Alarm(Cause(AlarmKind.BRAKE, "reservations", "many rows are gone"), NOON)
+LIMIT = BucketUse("account:7", 1, 200, timedelta(seconds=10), 50, NOON + MINUTE, NOON + MINUTE)
+FACTS = AccountFacts(
+    7,
+    "Harbour",
+    is_active=True,
+    created_at=NOON,
+    last_sync_at=NOON,
+    due={Resource.CONVERSATIONS: Due(2, NOON)},
+    lease=Lease("dock", NOON + MINUTE),
+    under_way=replace(RUN, state=RunState.RUNNING, finished_at=None),
+    records_read=5,
+    ended=RUN,
+    certificate=Certificate(NOON, is_equal=False, is_deep=False, api_calls=4, differences=3, late=1, error="why"),
+    equal_at=NOON,
+    quarantine=Quarantine(1, 2),
+    limit=LIMIT,
+    deferred=Deferred(1, NOON, 2, NOON, has_worker=True),
+    letters=Letters(1, 1, 1, 1, 1, 1, NOON),
+    silence=Silence(3, 4),
+    alarms=(ALARM,),
+    doubts=Doubts({Resource.LISTINGS: Doubt(1, NOON)}, {Resource.RESERVATIONS: Doubt(2, NOON)}),
+)
+OUTAGE = Outage(20, NOON, NOON, "no answer", NOON, NOON + MINUTE, 2)
+OVERVIEW = Overview(NOON + MINUTE, (FACTS,), replace(LIMIT, key="address"), OUTAGE)
+
+PAST = "mode state triggered_at started_at finished_at api_calls error duration_s"
+BUDGET = "budget[key used limit window lowered_to lowered_until silent_until window_s]"
+HEAD = "state now late_after_s"
+UNTIL_RUNS = (
+    "account_id name is_active state wrong[] last_success_at verified_as_of "
+    f"rows{{live missing total resources{{{EACH.format('live missing total')}}}}} calls{{last_run last_24_h}}"
+)
+PROOF = "certificate{verified_at is_equal is_deep api_calls differences late error swept is_outdated is_sudden}"
+WAITING = (
+    "equal_at due{threads since} deliveries{deliveries oldest_at dead_letters due_since has_worker} "
+    "messages{unsettled waiting unsent undelivered queued resting resting_until}"
+)
+ALARMS = "alarms[kind resource since sentence]"
+DETAILS = (
+    f"watermarks{{{EACH.format('watermark_at swept_at')}}} "
+    f"runs[{PAST} resources{{{EACH.format(f'state {COUNTS} error')}}}]"
+)
+
+
+def test_keys_of_status_when_nothing_is_wrong(town: Build) -> None:
+    """Of all accounts, and of one with its history."""
+    here = town()
+    here.mirror().sync(here.account_id)
+    account = (
+        f"{UNTIL_RUNS} running last_run{{{PAST}}} certificate {WAITING} silence suspected{{}} set_back{{}} "
+        "quarantined{rowless cleaned} abandoned_24_h"
+    )
+    assert keys_of(here, "status") == f"{HEAD} outage accounts[{account}] {BUDGET}"
+    assert keys_of(here, "status", "70001") == f"{HEAD} outage accounts[{account} {DETAILS}] {BUDGET}"
+
+
+def test_keys_of_status_when_everything_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    """What stands there only when there is something to say."""
+    print_json(overview_document(OVERVIEW, [(FACTS, judge(FACTS, NOON))]))
+    outage = "outage{failures failing_since failed_at error away_since probe_at probes}"
+    account = (
+        f"{UNTIL_RUNS} running{{host lease_expires_at mode since records}} last_run{{{PAST}}} {PROOF} {WAITING} "
+        "silence{unannounced announced is_silent} suspected{listings{rows since}} set_back{reservations{rows since}} "
+        f"quarantined{{rowless cleaned}} abandoned_24_h {ALARMS}"
+    )
+    assert outline(json.loads(capsys.readouterr().out)) == f"{HEAD} {outage} accounts[{account}] {BUDGET}"
+
+
+def test_keys_of_the_history_of_an_account(capsys: pytest.CaptureFixture[str]) -> None:
+    """Marks without what only the program needs, and runs by resource."""
+    part = Part(RunState.PARTIAL, Counts(1, 1), "why")
+    marks = dict.fromkeys(Resource, Mark(NOON, NOON, NOON, NOON))
+    print_json(details_document(marks, [Chapter(RUN, dict.fromkeys(Resource, part))]))
+    assert outline(json.loads(capsys.readouterr().out)) == DETAILS
+
+
+def test_keys_of_a_run_while_an_alarm_stands() -> None:
+    """A run that was not whole says so itself, alone and as one of many."""
+    report = RunReport(7, Mode.FULL, RunState.SUCCESS, 3, 1.0, {}, standing=Standing((ALARM,), (ALARM,)))
+    assert outline(report_document(report)) == f"{REPORT} {ALARMS}"
+    assert outline(outcome_document(AccountOutcome(7, RunState.FAILED, report, "why"))) == f"{REPORT} {ALARMS} error"
+    assert outline(outcome_document(AccountOutcome(7, RunState.SKIPPED, None, "why"))) == f"{REPORT} error"

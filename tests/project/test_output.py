@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+import pytest
+from tests.support import secret_scan
+
+from hostaway_sync.sandbox import CLIENT_SECRET
+
+
+@pytest.mark.parametrize(("text", "outcome"), [("all is well", "passed"), (f"tried {CLIENT_SECRET}", "failed")])
+def test_test_that_lets_a_secret_out_fails(text: str, outcome: str) -> None:
+    """Whatever it printed or logged, and whatever it asserted."""
+    sections = [("Captured stderr call", text)]
+    report = pytest.TestReport("a test", ("a file", 1, "a test"), {}, "passed", None, "call", sections)
+    secret_scan.refuse(report)
+    assert report.outcome == outcome

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+from pydantic import SecretStr
+from tests.support.barrier import PATIENCE
+from tests.support.records import add_account, at, one, page, record, rows
+
+from hostaway_sync.errors import AccountError, SourceUnavailable
+from hostaway_sync.model.deliveries import Target
+from hostaway_sync.model.records import Resource, Token
+from hostaway_sync.queue import outcomes
+from hostaway_sync.queue.outcomes import Failure
+from hostaway_sync.queue.retry_policy import Policy
+from hostaway_sync.secrets import KeyRing
+from hostaway_sync.store import audit_log
+from hostaway_sync.store.accounts import (
+    changes as account_changes,
+)
+from hostaway_sync.store.accounts import (
+    owner as account_owner,
+)
+from hostaway_sync.store.accounts import (
+    queries as account_queries,
+)
+from hostaway_sync.store.accounts.changes import Wishes
+from hostaway_sync.store.jobs import Job
+from hostaway_sync.store.records.upsert import write_page
+from hostaway_sync.store.runs import leases
+
+if TYPE_CHECKING:
+    from hostaway_sync.store.postgres.database import Database
+
+OLD, NEW = UUID(int=1), UUID(int=2)
+SECRET = SecretStr("hunter2-secret")
+
+
+def insert(database: Database, ring: KeyRing) -> None:
+    """Store an account."""
+    account_changes.insert_account(database, ring, 1, SECRET, None, name="Sea View", customer_id=OLD)
+
+
+def test_a_page_in_flight_and_a_new_customer_wait_for_each_other(database: Database, ring: KeyRing) -> None:
+    """The page is written with the old one, and rewritten with all others before anyone sees the new one."""
+    insert(database, ring)
+    changed = threading.Event()
+
+    def change() -> None:
+        account_changes.change_account(database, ring, 1, Wishes({"customer_id": NEW}))
+        changed.set()
+
+    thread = threading.Thread(target=change)
+    with database.engine.begin() as connection:
+        owner = account_owner.current(connection, 1)
+        thread.start()
+        waits = "wait_event_type = 'Lock' AND datname = current_database()"
+        while one(database, f"SELECT 1 FROM pg_stat_activity WHERE {waits}") is None:
+            pass
+        assert not changed.is_set()
+        write_page(connection, owner, page(record(1, {"v": 1})))
+    thread.join(PATIENCE)
+    assert owner.customer_id == OLD
+    assert rows(database)[1].customer_id == NEW
+
+
+def test_a_delivery_does_not_wait_for_a_new_customer(database: Database, ring: KeyRing) -> None:
+    """While rows are held alone, the account may still be referred to, and its token be renewed."""
+    insert(database, ring)
+    with database.engine.begin() as connection:
+        account_owner.hold_alone(connection, 1)
+        leases.acquire(database, 1, "somebody")
+        account_queries.StoredToken(database, ring, 1).save(Token(SecretStr("t"), at(0), at(1)))
+
+
+def test_nothing_is_written_for_who_is_not_worked_on(database: Database, ring: KeyRing) -> None:
+    """A disabled account and one that is gone have no owner."""
+    insert(database, ring)
+    account_changes.set_active(database, 1, active=False)
+    for account_id in (1, 2):
+        with pytest.raises(AccountError, match=f"account {account_id} is disabled"):
+            database.transaction(lambda connection, number=account_id: account_owner.current(connection, number))  # type: ignore[misc]
+
+
+def test_a_lease_is_for_an_account_that_is_there(database: Database) -> None:
+    """One that was purged a moment ago is unknown, and no error of the database."""
+    with pytest.raises(AccountError, match="account 7 is not known"):
+        leases.acquire(database, 7, "somebody")
+
+
+@pytest.mark.parametrize("job", [Job(7), Job(7, Target(Resource.LISTINGS, 1))])
+def test_work_of_an_account_that_is_gone_leaves_nothing(database: Database, job: Job) -> None:
+    """Neither an attempt nor another job: there is nobody to keep it for."""
+    failure = Failure(SourceUnavailable("down"), timedelta(seconds=1))
+    assert outcomes.conclude(database, job, failure, Policy(), luck=0.5) is None
+    assert one(database, "SELECT 1 FROM procrastinate_jobs") is None
+
+
+def test_a_removed_account_gets_no_token(database: Database, ring: KeyRing) -> None:
+    """A process that renews one meanwhile does not bring it back."""
+    insert(database, ring)
+    account_changes.set_active(database, 1, active=False)
+    account_changes.erase(database, ring, 1)
+    account_queries.StoredToken(database, ring, 1).save(Token(SecretStr("t"), at(0), at(1)))
+    assert one(database, "SELECT access_token FROM accounts").access_token is None
+    with pytest.raises(AccountError, match="account 1 was removed"):
+        account_changes.erase(database, ring, 1)
+
+
+def test_a_secret_that_does_not_open_is_replaced(database: Database, ring: KeyRing) -> None:
+    """Whoever lost the key gives the secret again, with another key."""
+    insert(database, ring)
+    other = KeyRing([b"x" * 32])
+    assert account_changes.change_account(database, other, 1, Wishes(client_secret=SECRET)) == ("client_secret",)
+    assert account_queries.open_client_secret(database, other, 1) == SECRET
+
+
+def test_a_change_that_is_none_is_not_written_down(database: Database, ring: KeyRing) -> None:
+    """The same values again: no entry, and no new stamp."""
+    insert(database, ring)
+    before = one(database, "SELECT * FROM accounts")
+    wishes = Wishes({"name": "Sea View", "customer_id": OLD}, SECRET)
+    assert account_changes.change_account(database, ring, 1, wishes) == ()
+    assert one(database, "SELECT * FROM accounts") == before
+    assert [entry.action for entry in audit_log.last_entries(database, 1, limit=9)] == ["added"]
+
+
+def test_the_log_knows_who_it_was(database: Database, ring: KeyRing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's name of the user, whatever the environment says; its number where it has no name."""
+    monkeypatch.setenv("USER", "somebody-else")
+    monkeypatch.setenv("LOGNAME", "somebody-else")
+    insert(database, ring)
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000)
+    account_changes.set_active(database, 1, active=False)
+    newest, oldest = audit_log.last_entries(database, 1, limit=9)
+    assert newest.os_user == "4000000"
+    assert oldest.os_user not in ("somebody-else", "4000000")
+
+
+def test_another_account_keeps_its_customer(database: Database, ring: KeyRing) -> None:
+    """Only rows of the account itself are rewritten."""
+    insert(database, ring)
+    add_account(database, 2, OLD)
+    with database.engine.begin() as connection:
+        write_page(connection, account_owner.current(connection, 2), page(record(1, {"v": 1})))
+    account_changes.change_account(database, ring, 1, Wishes({"customer_id": NEW}))
+    assert rows(database)[1].customer_id == OLD

@@ -1,0 +1,56 @@
+"""Settings of a database that forbid us to work: what is said about them."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from tests.support.records import one
+
+from hostaway_sync.errors import StoreError
+from hostaway_sync.store.status.server import condition
+
+if TYPE_CHECKING:
+    from hostaway_sync.store.postgres.database import Database
+
+STANDBY, GRANT = "connect to the primary server if", "connect as the one who ran `hostaway-sync migrate`"
+
+
+@pytest.mark.parametrize(
+    ("setting", "statement", "sentence", "way_out"),
+    [
+        ("default_transaction_read_only = on", "CREATE TABLE hostaway.more ()", "read-only", STANDBY),
+        ("role = pg_monitor", "SELECT FROM hostaway.accounts", "permission denied for schema hostaway", GRANT),
+        ("role = pg_monitor", "CREATE SCHEMA more", "permission denied for database", GRANT),
+    ],
+)
+def test_a_setting_of_the_database_that_forbids_is_named(
+    database: Database, setting: str, statement: str, sentence: str, way_out: str
+) -> None:
+    """What the server says, and what to do about it."""
+    name = database.engine.url.database
+    one(database, f"ALTER DATABASE {name} SET {setting}")
+    apart = database.apart(pool_size=2, patience=0)
+    try:
+        with pytest.raises(StoreError, match=f"^the database refuses us: .*{sentence}") as caught:
+            apart.transaction(lambda connection: connection.execute(sa.text(statement)))
+        assert way_out in str(caught.value)
+        assert setting.partition(" ")[0] in str(caught.value)
+    finally:
+        apart.close()
+        one(database, f"ALTER DATABASE {name} RESET ALL")
+
+
+def test_the_role_that_a_setting_puts_in_place_is_known(database: Database) -> None:
+    """It explains to `doctor` whose rights are missing; without the setting there is none."""
+    assert condition(database).works_as is None
+    name = database.engine.url.database
+    one(database, f"ALTER DATABASE {name} SET role = pg_monitor")
+    try:
+        with closing(database.apart(pool_size=2, patience=0)) as apart:
+            found = condition(apart)
+        assert (found.works_as, found.lacking) == ("pg_monitor", ("schema hostaway: usage",))
+    finally:
+        one(database, f"ALTER DATABASE {name} RESET ALL")

@@ -1,0 +1,308 @@
+"""Rights between processes of this release, between this one and the last, and against roles that have none."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from tests.support.deliveries import until
+from tests.support.records import one
+
+from hostaway_sync.errors import StoreBusy
+from hostaway_sync.store.postgres.database import Database
+from hostaway_sync.store.processes import last_release_locks, rights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import sqlalchemy as sa
+    from tests.support.db_roles import Staff
+
+PATIENCE = 60
+RIGHT = "messages of account 1"
+# The name under which programs of the last release know it.
+OLD = "hostaway: messages of account 1"
+CUT = """
+SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+WAITS = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+    AND query LIKE '%rights%'
+"""
+CLAIMING = """
+import sys
+from hostaway_sync.store.postgres.database import Database
+database = Database(sys.argv[1], schema="hostaway")
+with database.claim("a right") as is_ours:
+    print(is_ours, flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def other(database_url: str) -> Iterator[Database]:
+    """Give the same database, as another process has it."""
+    with closing(Database(database_url, schema="hostaway")) as database:
+        yield database
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_right_that_is_new_needs_no_second_connection(database_url: str, *, shared: bool) -> None:
+    """As many transactions as a pool has connections want it at once: each gets it in turn."""
+    threads = 2
+    with closing(Database(database_url, schema="hostaway", pool_size=threads)) as small:
+        both_begun = threading.Barrier(threads)
+
+        def have(connection: sa.Connection) -> None:
+            both_begun.wait(PATIENCE)
+            rights.hold(connection, RIGHT, shared=shared)
+
+        with ThreadPoolExecutor(threads) as pool:
+            for ended in [pool.submit(small.attempt, have) for _ in range(threads)]:
+                ended.result(PATIENCE / 2)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "waits"), [(False, False, True), (True, False, True), (False, True, True), (True, True, False)]
+)
+def test_who_waits_for_whom(database: Database, other: Database, *, first: bool, second: bool, waits: bool) -> None:
+    """Whoever wants it alone waits for everybody, and everybody for whoever has it alone; the rest share it."""
+    had = threading.Event()
+    database.transaction(lambda connection: rights.hold(connection, RIGHT))
+
+    def have(connection: sa.Connection) -> None:
+        rights.hold(connection, RIGHT, shared=second)
+        had.set()
+
+    with database.engine.begin() as connection:
+        rights.hold(connection, RIGHT, shared=first)
+        thread = threading.Thread(target=other.transaction, args=(have,))
+        thread.start()
+        if waits:
+            until(lambda: one(database, WAITS).count, "the second one waits")
+            assert not had.is_set()
+        else:
+            assert had.wait(PATIENCE)
+    thread.join(PATIENCE)
+    assert had.is_set()
+
+
+def test_a_cut_connection_takes_no_right_away(database: Database, other: Database) -> None:
+    """All connections are cut: it is still claimed, and is free when it is given back."""
+    with database.claim("a right") as is_ours:
+        assert is_ours
+        assert one(other, CUT)[0] > 0
+        with other.claim("a right") as found:
+            assert not found
+    with other.claim("a right") as found:
+        assert found
+
+
+def test_a_claim_that_is_not_renewed_ends(database: Database, other: Database) -> None:
+    """Another process may have it then, and the first one giving it back takes nothing from that one."""
+    with ExitStack() as stack:
+        assert stack.enter_context(database.claim("a right"))
+        # A process of the last release may not be told apart by the row: it is told by its lock, which was cut.
+        one(database, "SELECT 1")
+        database._claims._old.give_back("a right")  # noqa: SLF001  (as when its session was cut)
+        one(other, "UPDATE rights SET expires_at = now() - interval '1 second' WHERE owner IS NOT NULL")
+        with other.claim("a right") as found:
+            assert found
+            stack.close()
+            assert one(other, "SELECT count(*) FROM rights WHERE owner IS NOT NULL").count == 1
+
+
+@pytest.mark.parametrize(("ends_in", "is_expired"), [("-1 s", True), ("0 s", True), ("89 s", False), ("1 day", True)])
+def test_a_claim_is_good_for_as_long_as_one_renewal(database: Database, ends_in: str, *, is_expired: bool) -> None:
+    """One that ends far ahead was renewed by a clock that was ahead: it binds nobody for a day."""
+    database.transaction(partial(rights.claim, right="a right", owner="elsewhere/1/2#3"))
+    one(database, f"UPDATE rights SET expires_at = now() + interval '{ends_in}' WHERE name = 'a right'")
+    claim = database.transaction(partial(rights.standing, right="a right"))
+    assert claim is not None
+    assert claim.has_ended is is_expired
+
+
+def test_renewing_moves_the_end_of_what_is_ours(database: Database) -> None:
+    """And of nothing else."""
+    for owner in ("us", "them"):
+        assert database.transaction(partial(rights.claim, right=f"right of {owner}", owner=owner))
+    one(database, "UPDATE rights SET expires_at = now() WHERE owner IS NOT NULL")
+    claimed = {"right of us": "us", "right of them": "us"}
+    database.transaction(partial(rights.renew, claimed=claimed))
+    standing = {name: database.transaction(partial(rights.standing, right=name)) for name in claimed}
+    assert {name: claim is not None and claim.is_expired for name, claim in standing.items()} == {
+        "right of us": False,
+        "right of them": True,
+    }
+
+
+def test_claims_are_renewed_while_they_are_held(
+    database: Database, other: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a block takes, even when the connections are cut again and again."""
+    monkeypatch.setattr("hostaway_sync.store.processes.held_rights._BEATS_IN_A_LIFE", 3000)
+    query = "SELECT expires_at FROM rights WHERE name = 'a right'"
+    with database.claim("a right"):
+        for _ in range(3):
+            before = one(other, query).expires_at
+            until(lambda: one(other, query).expires_at > before, "it is renewed")  # noqa: B023  (called at once)
+            one(other, CUT)
+    assert one(other, query) is None
+
+
+def test_a_claim_ends_with_its_process(database: Database) -> None:
+    """Killed, it keeps nobody of its host waiting."""
+    url = database.engine.url.render_as_string(hide_password=False)
+    killed = subprocess.Popen([sys.executable, "-c", CLAIMING, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert killed.stdout is not None
+    assert killed.stdout.readline() == b"True\n"
+    with database.claim("a right") as found:
+        assert not found
+    killed.kill()
+    killed.communicate(timeout=PATIENCE)
+
+    def is_free() -> bool:
+        with database.claim("a right") as found:
+            return found
+
+    assert until(is_free, "it is free")
+
+
+def connect(database: Database, role: str) -> psycopg.Connection[Any]:
+    """Open a session of a role that is none of ours."""
+    url = database.engine.url.set(drivername="postgresql", username=role)
+    return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
+
+
+def lock(connection: psycopg.Connection[Any], name: str, *, function: str = "pg_advisory_lock") -> object:
+    """Take an advisory lock, as the last release did, for as long as the session lasts."""
+    row = connection.execute(f"SELECT {function}(hashtextextended(%s, 0))", (name,)).fetchone()
+    return row and row[0]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_last_release_keeps_this_one_out(
+    database: Database, staff: Staff, monkeypatch: pytest.MonkeyPatch, *, shared: bool
+) -> None:
+    """A program of it that has the lock is waited for; at the end of the wait a sentence says which, and what to do."""
+    monkeypatch.setattr(last_release_locks, "PATIENCE_S", 0.3)
+    writer = staff.hire("sync", staff.groups.writer)
+    hold = partial(rights.hold, right=RIGHT, shared=shared)
+    with connect(database, writer) as old:
+        lock(old, OLD)
+        with pytest.raises(StoreBusy) as caught:
+            database.transaction(hold)
+        assert f"session {old.info.backend_pid} of role '{writer}'" in str(caught.value)
+        assert f"pg_terminate_backend({old.info.backend_pid})" in str(caught.value)
+        with database.claim(RIGHT) as is_ours:
+            assert not is_ours
+    until(lambda: one(database, f"SELECT 1 FROM pg_stat_activity WHERE usename = '{writer}'") is None, "it ended")
+    database.transaction(hold)
+
+
+def test_the_last_release_is_waited_for(database: Database, staff: Staff) -> None:
+    """Until it gives the lock back."""
+    had = threading.Event()
+
+    def have(connection: sa.Connection) -> None:
+        rights.hold(connection, RIGHT)
+        had.set()
+
+    with connect(database, staff.hire("sync", staff.groups.writer)) as old:
+        lock(old, OLD)
+        thread = threading.Thread(target=database.transaction, args=(have,))
+        thread.start()
+        asking = "query ~ 'pg_try_advisory_xact_lock' AND pid <> pg_backend_pid()"
+        until(lambda: one(database, f"SELECT 1 FROM pg_stat_activity WHERE {asking}"), "it asks")
+        assert not had.is_set()
+    thread.join(PATIENCE)
+    assert had.is_set()
+
+
+def test_this_release_keeps_the_last_one_out(database: Database, staff: Staff) -> None:
+    """Whatever this one holds or claims, a program of the last one does not get its lock."""
+    with connect(database, staff.hire("sync", staff.groups.writer)) as old:
+        tried = partial(lock, old, OLD, function="pg_try_advisory_lock")
+        shared = partial(lock, old, OLD, function="pg_try_advisory_lock_shared")
+        with database.engine.begin() as connection:
+            rights.hold(connection, RIGHT)
+            assert (tried(), shared()) == (False, False)
+        with database.engine.begin() as connection:
+            rights.hold(connection, RIGHT, shared=True)
+            assert (tried(), shared()) == (False, True)
+            lock(old, OLD, function="pg_advisory_unlock_shared")
+        with database.claim(RIGHT):
+            assert (tried(), shared()) == (False, False)
+        assert tried()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("held", ["pg_advisory_lock", "pg_advisory_lock_shared"])
+def test_an_intruder_keeps_nobody_out(
+    database: Database, staff: Staff, caplog: pytest.LogCaptureFixture, held: str, *, shared: bool
+) -> None:
+    """A role that may not write has the lock: nobody waits for it, and a warning says once whose session it is."""
+    reader = staff.hire("tenant", staff.groups.reader)
+    with connect(database, reader) as intruder, caplog.at_level(logging.WARNING):
+        lock(intruder, OLD, function=held)
+        for _ in range(2):
+            database.transaction(partial(rights.hold, right=RIGHT, shared=shared))
+            with database.claim(RIGHT) as is_ours:
+                assert is_ours
+        pid = intruder.info.backend_pid
+    told = [record.message for record in caplog.records if str(pid) in record.message]
+    assert len(told) == 1
+    assert f"session {pid} of role '{reader}'" in told[0]
+    assert f"pg_terminate_backend({pid})" in told[0]
+
+
+def test_an_intruder_that_waits_is_not_waited_for(database: Database, staff: Staff) -> None:
+    """It stands in the queue of the lock: those that share it go past."""
+    reader = staff.hire("tenant", staff.groups.reader)
+    database.transaction(partial(rights.hold, right=RIGHT))
+    with connect(database, reader) as intruder, database.engine.begin() as first:
+        rights.hold(first, RIGHT, shared=True)
+        thread = threading.Thread(target=lock, args=(intruder, OLD))
+        thread.start()
+        query = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        until(lambda: one(database, query), "it waits")
+        database.transaction(partial(rights.hold, right=RIGHT, shared=True))
+        first.rollback()
+        thread.join(PATIENCE)
+        database.transaction(partial(rights.hold, right=RIGHT))
+
+
+def test_a_role_is_believed_for_what_it_may_become(database: Database, staff: Staff) -> None:
+    """A program that logs in as a role without rights of its own, and takes up the writer's, is one of ours."""
+    staff.run(f"CREATE ROLE {staff.prefix}_app LOGIN NOINHERIT")
+    role = f"{staff.prefix}_app"
+    staff.made.append(role)
+    staff.run(f"GRANT {staff.groups.writer} TO {role}")
+    with connect(database, role) as old:
+        lock(old, OLD)
+        with database.claim(RIGHT) as is_ours:
+            assert not is_ours
+
+
+LOCKING = ["FOR UPDATE", "FOR NO KEY UPDATE", "FOR SHARE", "FOR KEY SHARE"]
+
+
+@pytest.mark.parametrize("how", LOCKING)
+def test_no_reader_locks_a_right(database: Database, staff: Staff, how: str) -> None:
+    """Neither the rows of rights, nor those of any table that it may read."""
+    database.transaction(partial(rights.hold, right=RIGHT))
+    for group in (staff.groups.reader, staff.groups.analyst):
+        role = staff.hire(how.replace(" ", "_").lower() + group[-7:], group)
+        with connect(database, role) as reader:
+            for table in ("rights", "accounts", "listings", "sync_runs", "watermarks", "reader_bindings", "leases"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    reader.execute(f"SELECT 1 FROM hostaway.{table} {how}")

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from tests.support.records import add_account, at, one
+
+from hostaway_sync.model.records import Change, Counts, Oddities, Resource
+from hostaway_sync.store.records import walks
+from hostaway_sync.store.tables import walk_pages
+
+if TYPE_CHECKING:
+    from hostaway_sync.store.postgres.database import Database
+
+RUN, LATER_RUN = uuid.UUID(int=1), uuid.UUID(int=2)
+WALK, OTHER_WALK = uuid.UUID(int=101), uuid.UUID(int=102)
+DAY = timedelta(hours=24)
+NOTHING_ODD = Oddities()
+
+
+@pytest.fixture(autouse=True)
+def account(database: Database) -> None:
+    """Store the account that is walked."""
+    add_account(database)
+
+
+def note(
+    database: Database,
+    *changes: tuple[int, Change],
+    run_id: uuid.UUID = RUN,
+    walk_id: uuid.UUID = WALK,
+    account_id: int = 1,
+    resource: Resource = Resource.LISTINGS,
+    oddities: Oddities = NOTHING_ODD,
+) -> None:
+    """Note a page of a run and a walk."""
+    database.transaction(lambda c: walks.add_page(c, run_id, walk_id, account_id, resource, changes, oddities))
+
+
+def stand(
+    database: Database, walk_id: uuid.UUID = WALK, position: str | None = "here", began_at: datetime | None = None
+) -> walks.Walk:
+    """Write down where the walk of the reservations stands."""
+    walk = walks.Walk(walk_id, began_at or datetime.now(UTC), at(0), position)
+    database.transaction(lambda c: walks.stand(c, 1, Resource.RESERVATIONS, walk))
+    return walk
+
+
+def cut(database: Database, account_id: int = 1, resource: Resource = Resource.RESERVATIONS) -> walks.Walk | None:
+    """Give the walk that can be taken up."""
+    return database.transaction(lambda c: walks.cut(c, account_id, resource))
+
+
+def runs_with_pages(database: Database) -> list[uuid.UUID]:
+    """Name the runs of which a page is noted."""
+    with database.engine.connect() as connection:
+        return list(connection.scalars(sa.select(walk_pages.c.run_id).order_by(walk_pages.c.page_id)))
+
+
+def tally(
+    database: Database, run_id: uuid.UUID = RUN, resource: Resource = Resource.LISTINGS
+) -> tuple[Counts, Oddities]:
+    """Count what a run has met."""
+    return database.transaction(lambda c: walks.tally(c, run_id, resource))
+
+
+def test_a_run_that_met_nothing_counts_nothing(database: Database) -> None:
+    """No page and an empty page are both zero."""
+    assert tally(database) == (Counts(), Oddities())
+    note(database)
+    assert tally(database) == (Counts(), Oddities())
+
+
+def test_a_record_counts_once_with_its_strongest_change(database: Database) -> None:
+    """Pages overlap; whichever order they come in, inserted beats updated beats unchanged beats stale."""
+    note(database, (1, Change.INSERTED), (2, Change.UNCHANGED), (3, Change.STALE), (-4, Change.QUARANTINED))
+    note(database, (1, Change.UNCHANGED), (2, Change.UPDATED), (3, Change.UNCHANGED), (-4, Change.QUARANTINED))
+    note(database, (3, Change.STALE), (5, Change.STALE))
+    counts, _ = tally(database)
+    assert counts == Counts(seen=5, inserted=1, updated=1, unchanged=1, stale=1, quarantined=1)
+
+
+def test_runs_and_resources_are_counted_apart(database: Database) -> None:
+    """A tally sees the pages of one resource of one run."""
+    note(database, (1, Change.INSERTED), oddities=Oddities(cleaned=1))
+    note(database, (1, Change.UPDATED), run_id=uuid.UUID(int=2))
+    note(database, (1, Change.STALE), resource=Resource.RESERVATIONS)
+    assert tally(database) == (Counts(seen=1, inserted=1), Oddities(cleaned=1))
+
+
+def test_oddities_of_all_pages_add_up(database: Database) -> None:
+    """What was cleaned or did not fit is the sum over the pages."""
+    note(database, (1, Change.INSERTED), oddities=Oddities(cleaned=1, misfits=2))
+    note(database, (2, Change.INSERTED), oddities=Oddities(cleaned=3, misfits=4))
+    assert tally(database)[1] == Oddities(cleaned=4, misfits=6)
+
+
+def test_a_walk_counts_what_all_its_runs_met(database: Database) -> None:
+    """Twice met is once counted; other walks of the same run, and other resources, are not of it."""
+    note(database, (1, Change.INSERTED), (2, Change.INSERTED))
+    note(database, (2, Change.UNCHANGED), (3, Change.INSERTED), run_id=LATER_RUN)
+    note(database, (4, Change.INSERTED), walk_id=OTHER_WALK)
+    note(database, (5, Change.INSERTED), resource=Resource.RESERVATIONS)
+    assert database.transaction(lambda c: walks.met(c, WALK, Resource.LISTINGS)) == 3
+
+
+def test_where_a_walk_stands_is_what_the_last_page_said(database: Database) -> None:
+    """One row a list; another account or list has none."""
+    add_account(database, 2)
+    assert cut(database) is None
+    stand(database, OTHER_WALK, "there")
+    walk = stand(database, WALK, "here")
+    assert cut(database) == walk
+    assert cut(database, account_id=2) is None
+    assert cut(database, resource=Resource.LISTINGS) is None
+
+
+def test_a_walk_that_lost_its_position_cannot_be_taken_up(database: Database) -> None:
+    """It can only begin again."""
+    stand(database)
+    stand(database, position=None)
+    assert cut(database) is None
+
+
+def test_with_a_walk_that_is_over_goes_what_earlier_runs_noted_for_it(database: Database) -> None:
+    """What the run itself noted is counted until the run is over, too."""
+    stand(database)
+    note(database, (1, Change.INSERTED))
+    note(database, (2, Change.INSERTED), run_id=LATER_RUN)
+    note(database, (3, Change.INSERTED), run_id=uuid.UUID(int=3), walk_id=OTHER_WALK)
+    database.transaction(lambda c: walks.end(c, 1, Resource.RESERVATIONS, WALK, run_id=LATER_RUN))
+    assert cut(database) is None
+    assert runs_with_pages(database) == [LATER_RUN, uuid.UUID(int=3)]
+
+
+def test_what_a_run_noted_is_forgotten(database: Database) -> None:
+    """At the end of a run its own notes go, and nobody else's: another run may be at work since."""
+    note(database, (1, Change.INSERTED))
+    note(database, (1, Change.INSERTED), run_id=LATER_RUN)
+    database.transaction(lambda connection: walks.forget(connection, RUN))
+    assert runs_with_pages(database) == [LATER_RUN]
+
+
+def test_a_run_that_was_cut_leaves_its_walk(database: Database) -> None:
+    """Only what belongs to no walk that can be taken up goes with the run, or when the next one begins."""
+    stand(database)
+    note(database, (1, Change.INSERTED))
+    note(database, (2, Change.INSERTED), walk_id=OTHER_WALK)
+    database.transaction(lambda connection: walks.forget(connection, RUN))
+    database.transaction(lambda connection: walks.forget_others(connection, 1, LATER_RUN, older_than=DAY))
+    assert one(database, "SELECT record_keys FROM walk_pages") == ([1],)
+    assert cut(database) is not None
+
+
+def test_what_dead_runs_noted_is_forgotten(database: Database) -> None:
+    """When a run begins, the notes of the account's other runs go; its own earlier attempt and other accounts stay."""
+    add_account(database, 2)
+    note(database, (1, Change.INSERTED))
+    note(database, (1, Change.INSERTED), run_id=LATER_RUN)
+    note(database, (1, Change.INSERTED), run_id=uuid.UUID(int=3), account_id=2)
+    database.transaction(lambda connection: walks.forget_others(connection, 1, RUN, older_than=DAY))
+    assert runs_with_pages(database) == [RUN, uuid.UUID(int=3)]
+
+
+def test_a_walk_that_is_too_old_is_forgotten_with_its_pages(database: Database) -> None:
+    """By the database's clock; too much may have changed to tell."""
+    stand(database, began_at=datetime.now(UTC) - timedelta(hours=25))
+    note(database, (1, Change.INSERTED))
+    database.transaction(lambda connection: walks.forget_others(connection, 1, LATER_RUN, older_than=DAY))
+    assert cut(database) is None
+    assert runs_with_pages(database) == []

@@ -1,0 +1,144 @@
+"""Who goes first when requests wait for one budget; the clock is played by setting what the budget remembers back."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.store.requests.test_request_budget import (
+    ACCOUNT,
+    ADDRESS,
+    SECOND,
+    fullest_window,
+    reserve_many,
+)
+from tests.support.records import one
+
+from hostaway_sync.model.api_calls import Bucket, Priority
+from hostaway_sync.store.request_budget import DatabaseBudget, margin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hostaway_sync.store.postgres.database import Database
+
+URGENT, USUAL, PATIENT = Priority.URGENT, Priority.USUAL, Priority.PATIENT
+BLINK = timedelta(microseconds=1)
+# An hour is longer than any test takes: only what `pass_time` plays goes by.
+HOUR = timedelta(hours=1)
+
+
+def pass_time(database: Database, time: timedelta) -> None:
+    """Make everything that the budget remembers so much older."""
+    seconds = time.total_seconds()
+    one(
+        database,
+        f"UPDATE request_budget SET asked_at = asked_at - make_interval(secs => {seconds}),"
+        f" pressed_at = pressed_at - make_interval(secs => {seconds}),"
+        f" slots = ARRAY(SELECT slot - make_interval(secs => {seconds}) FROM unnest(slots) AS slot ORDER BY slot)",
+    )
+
+
+def earliest(held: Sequence[datetime], bucket: Bucket, now: datetime) -> datetime:
+    """Give the first moment from `now` on that no window of the bucket's full limit objects to, by trying them all."""
+    span = bucket.window + margin(bucket)
+    candidates = sorted({now, *(slot + span for slot in held if slot + span > now)})
+    for moment in candidates:
+        slots = sorted([*held, moment])
+        full = [later - first < span for first, later in zip(slots, slots[bucket.limit :], strict=False)]
+        around = bisect_left(slots, moment)
+        if not any(is_full and first <= around <= first + bucket.limit for first, is_full in enumerate(full)):
+            return moment
+    raise AssertionError("after the last slot there is always room")
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(Priority), st.integers(1, 9), st.sampled_from([0, 0, 0, 60, 900, 3300, 3700])),
+    min_size=1,
+    max_size=25,
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS, limits=st.tuples(st.integers(1, 25), st.integers(1, 25)))
+def test_no_window_overflows_and_nobody_urgent_waits_for_others(
+    database: Database, steps: list[tuple[Priority, int, int]], limits: tuple[int, int]
+) -> None:
+    """Whatever is asked in whatever order, no window gets more than its limit, and the urgent the first free moment."""
+    budget = DatabaseBudget(database)
+    one(database, "TRUNCATE request_budget")
+    wide, narrow = Bucket("ip:here", limits[0], HOUR), Bucket("account:1", limits[1], HOUR / 4)
+    granted: list[datetime] = []
+    for priority, number, seconds in steps:
+        pass_time(database, timedelta(seconds=seconds))
+        granted = [moment - timedelta(seconds=seconds) for moment in granted]
+        for _ in range(number):
+            grant = budget.reserve([wide, narrow], priority=priority)
+            asked_at = grant.granted_at - grant.wait
+            if priority is URGENT:
+                expected = asked_at
+                for bucket in (wide, narrow, wide, narrow) * len(granted):
+                    expected = earliest(granted, bucket, expected)
+                assert abs(grant.granted_at - expected) <= BLINK
+            granted.append(grant.granted_at)
+    assert fullest_window(granted, wide) <= wide.limit
+    assert fullest_window(granted, narrow) <= narrow.limit
+
+
+@pytest.mark.parametrize("priority", [USUAL, PATIENT])
+def test_the_urgent_pass_those_who_wait(database: Database, priority: Priority) -> None:
+    """When a thousand requests wait for a minute, an urgent one in each window goes at once."""
+    reserve_many(database, 1000, ADDRESS, ACCOUNT, priority=priority)
+    urgent = reserve_many(database, 2, ADDRESS, ACCOUNT, threads=1, priority=URGENT)
+    now = one(database, "SELECT clock_timestamp() AS at").at
+    assert urgent[0] <= now
+    assert max(urgent) <= now + ADDRESS.window + margin(ADDRESS)
+    slots = one(database, "SELECT slots FROM request_budget WHERE key = 'ip:here'").slots
+    assert slots == sorted(slots)
+    assert fullest_window(slots, ADDRESS) <= 200
+
+
+@pytest.mark.parametrize("priority", Priority)
+def test_equals_are_served_in_the_order_they_came(database: Database, priority: Priority) -> None:
+    """Whoever asks later is never granted an earlier moment."""
+    granted = reserve_many(database, 300, ADDRESS, ACCOUNT, threads=1, priority=priority)
+    assert granted == sorted(granted)
+
+
+def test_an_account_that_waits_for_itself_keeps_no_other_waiting(database: Database) -> None:
+    """The slots that one account's own limit pushed into the future leave the address free until then."""
+    narrow = Bucket("account:2", 5, 10 * SECOND)
+    reserve_many(database, 20, ADDRESS, narrow)
+    assert DatabaseBudget(database).reserve([ADDRESS, ACCOUNT]).wait == timedelta()
+
+
+def test_the_patient_take_all_that_is_there_but_evenly(database: Database) -> None:
+    """Half a window at once, the rest bit by bit: later there is always room soon, and little is lost."""
+    granted = sorted(reserve_many(database, 1000, ADDRESS, ACCOUNT, priority=PATIENT))
+    gaps = [later - earlier for earlier, later in pairwise(granted[199:])]
+    assert min(gaps) > 0.04 * SECOND
+    assert max(gaps) < 1.5 * SECOND
+    whole = granted[-1] - granted[0]
+    assert len(granted) / (whole / ADDRESS.window * ADDRESS.limit) > 0.96
+
+
+def test_the_patient_stand_back_while_others_ask(database: Database) -> None:
+    """They take three quarters of a window in which somebody else asked, and all of it when nobody does any more."""
+    usual = reserve_many(database, 10, ADDRESS, ACCOUNT)
+    patient = reserve_many(database, 190, ADDRESS, ACCOUNT, priority=PATIENT)
+    assert fullest_window(usual + patient, ADDRESS) <= 149
+    assert max(reserve_many(database, 40, ADDRESS, ACCOUNT)) <= one(database, "SELECT clock_timestamp() AS at").at
+    pass_time(database, 60 * SECOND)
+    later = reserve_many(database, 400, ADDRESS, ACCOUNT, priority=PATIENT)
+    assert fullest_window(later, ADDRESS) == 199
+
+
+def test_a_small_limit_has_nothing_to_spare(database: Database) -> None:
+    """Under twenty requests a window nothing is kept for the urgent."""
+    small = Bucket("account:1", 15, 10 * SECOND)
+    assert fullest_window(reserve_many(database, 60, small), small) == 15

@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from bisect import bisect_left
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from tests.support.records import one
+
+from hostaway_sync.model.api_calls import Bucket, Grant, Priority
+from hostaway_sync.store.request_budget import DatabaseBudget, margin
+
+if TYPE_CHECKING:
+    import pytest
+
+    from hostaway_sync.store.postgres.database import Database
+
+SECOND = timedelta(seconds=1)
+ADDRESS = Bucket("ip:here", 200, 10 * SECOND)
+ACCOUNT = Bucket("account:1", 200, 10 * SECOND)
+SEND = Bucket("send:1", 30, 60 * SECOND)
+
+
+ASKED = "keys text[], limits integer[], windows interval[], margins interval[], priority text"
+AN_HOUR_AHEAD = (
+    f"ALTER FUNCTION reserve_request({ASKED}) RENAME TO reserve_by_the_old_clock",
+    f"""
+    CREATE FUNCTION reserve_request({ASKED}, OUT granted_at timestamptz, OUT wait interval)
+    LANGUAGE sql SET search_path FROM CURRENT AS $$
+        SELECT slot.granted_at + interval '1 h', slot.wait
+        FROM reserve_by_the_old_clock(keys, limits, windows, margins, priority) AS slot
+    $$
+    """,
+    """
+    UPDATE request_budget
+    SET asked_at = asked_at - interval '1 h', slots = ARRAY(SELECT slot - interval '1 h' FROM unnest(slots) AS slot)
+    """,
+)
+
+
+def fullest_window(granted: list[datetime], bucket: Bucket) -> int:
+    """Give the most grants that any window of the bucket's length holds, both its ends included."""
+    slots = sorted(granted)
+    return max(bisect_left(slots, slot + bucket.window + timedelta.resolution) - i for i, slot in enumerate(slots))
+
+
+def share_used(granted: list[datetime], bucket: Bucket) -> float:
+    """Give the share of the bucket's limit that was used, from the first slot to the last one that repeats it."""
+    slots = sorted(granted)
+    fullest = fullest_window(granted, bucket)
+    last = (len(slots) - 1) // fullest * fullest
+    return last / ((slots[last] - slots[0]) / bucket.window * bucket.limit)
+
+
+def reserve_many(
+    database: Database, number: int, *buckets: Bucket, threads: int = 4, priority: Priority = Priority.USUAL
+) -> list[datetime]:
+    """Reserve so many slots from several threads at once; nobody waits for them."""
+    budget = DatabaseBudget(database)
+    with ThreadPoolExecutor(threads) as pool:
+        grants = pool.map(lambda _: budget.reserve(buckets, priority=priority), range(number))
+        return [grant.granted_at for grant in grants]
+
+
+RESERVE_IN_A_PROCESS = """
+import sys
+from datetime import timedelta
+from hostaway_sync.model.api_calls import Bucket
+from hostaway_sync.store.request_budget import DatabaseBudget
+from hostaway_sync.store.postgres.database import Database
+database = Database(sys.argv[1], schema="hostaway")
+buckets = [Bucket("account:1", 200, timedelta(seconds=10)), Bucket("ip:here", 200, timedelta(seconds=10))]
+for _ in range(int(sys.argv[2])):
+    print(DatabaseBudget(database).reserve(buckets).granted_at.isoformat())
+database.close()
+"""
+
+
+def test_no_window_is_ever_too_full_and_nearly_all_of_it_is_used(database: Database) -> None:
+    """2,000 requests of threads and another process: 199 in any 10 seconds at most, and at least 97 % of 200."""
+    url = database.engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", RESERVE_IN_A_PROCESS, url, "400"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        granted = reserve_many(database, 1600, ADDRESS, ACCOUNT)
+        output, _ = process.communicate(timeout=60)
+    granted += [datetime.fromisoformat(line) for line in output.split()]
+    assert len(granted) == 2000
+    assert fullest_window(granted, ADDRESS) == 199
+    assert share_used(granted, ADDRESS) >= 0.97
+
+
+def test_the_margin_stays_free_after_every_window(database: Database) -> None:
+    """A slot lies at least window and margin after the slot that it had to wait for."""
+    slots = sorted(reserve_many(database, 450, ADDRESS))
+    gaps = [later - earlier for earlier, later in zip(slots, slots[199:], strict=False)]
+    assert min(gaps) >= ADDRESS.window + margin(ADDRESS)
+
+
+def test_margins_follow_the_window() -> None:
+    """A margin is two per cent of its window, so that a message has time to be written down before it leaves."""
+    assert margin(Bucket("k", 15, SECOND)) == 0.02 * SECOND
+    assert margin(SEND) == 1.2 * SECOND
+
+
+def test_guest_messages_have_a_queue_that_is_never_forgotten(database: Database) -> None:
+    """However far ahead the slots lie, hours included, no window gets more than its limit."""
+    granted = reserve_many(database, 720, SEND, priority=Priority.URGENT)
+    assert fullest_window(granted, SEND) == 30
+    assert share_used(granted, SEND) >= 0.97
+
+
+def test_the_address_limits_accounts_together_and_each_account_by_itself(database: Database) -> None:
+    """Two buckets are decided at once: neither is exceeded, whichever of them is the narrow one."""
+    one_account, other = Bucket("account:1", 15, 10 * SECOND), Bucket("account:2", 60, 10 * SECOND)
+    address = Bucket("ip:here", 50, 10 * SECOND)
+    first = reserve_many(database, 60, address, one_account)
+    second = reserve_many(database, 60, address, other)
+    assert fullest_window(first, one_account) <= 15
+    assert fullest_window(second, other) <= 60
+    assert fullest_window(first + second, address) <= 50
+
+
+def test_buckets_of_other_names_do_not_disturb(database: Database) -> None:
+    """An exhausted bucket makes nobody wait who does not ask for it."""
+    reserve_many(database, 199, ADDRESS, ACCOUNT)
+    assert DatabaseBudget(database).reserve([ADDRESS]).wait > timedelta()
+    elsewhere = DatabaseBudget(database).reserve([Bucket("ip:there", 200, 10 * SECOND)])
+    message = DatabaseBudget(database).reserve([SEND])
+    assert elsewhere.wait == message.wait == timedelta()
+
+
+def test_a_free_slot_is_now(database: Database) -> None:
+    """The first grant needs no waiting, and may leave late by half the margin."""
+    before = one(database, "SELECT clock_timestamp() AS at").at
+    grant = DatabaseBudget(database).reserve([SEND, Bucket("narrow", 1, SECOND)])
+    after = one(database, "SELECT clock_timestamp() AS at").at
+    assert before <= grant.granted_at <= after
+    assert grant == Grant(grant.granted_at, timedelta(), 0.01 * SECOND)
+
+
+def test_slots_that_are_over_are_forgotten(database: Database) -> None:
+    """A bucket's row does not grow: what no window can see any more is dropped."""
+    reserve_many(database, 5, ACCOUNT)
+    one(database, "UPDATE request_budget SET slots = ARRAY(SELECT s - interval '10.2 s' FROM unnest(slots) AS s)")
+    assert DatabaseBudget(database).reserve([ACCOUNT]).wait == timedelta()
+    assert one(database, "SELECT cardinality(slots) AS held FROM request_budget").held == 1
+
+
+def lowered(database: Database) -> tuple[int, timedelta]:
+    """Give the lower limit of the only bucket, and for how much longer it holds."""
+    row = one(database, "SELECT lowered_to, lowered_until - clock_timestamp() AS held_for FROM request_budget")
+    return row.lowered_to, row.held_for
+
+
+def test_a_lower_limit_is_kept_to_and_tried_again(database: Database) -> None:
+    """What the source says it allows holds for a minute: one odd answer slows nothing for long."""
+    budget = DatabaseBudget(database)
+    budget.penalize([ACCOUNT], retry_in=timedelta(), limit=15)
+    assert fullest_window(reserve_many(database, 60, ACCOUNT), ACCOUNT) == 15
+    limit, held_for = lowered(database)
+    assert (limit, held_for <= 60 * SECOND, held_for > 0 * SECOND) == (15, True, True)
+    one(database, "UPDATE request_budget SET lowered_until = clock_timestamp(), slots = '{}'")
+    assert max(reserve_many(database, 199, ACCOUNT)) <= one(database, "SELECT clock_timestamp() AS at").at
+
+
+def test_a_lower_limit_that_is_met_again_holds_for_longer(database: Database) -> None:
+    """Six times as long each time, a day at most; after a day without it, all begins anew."""
+    budget = DatabaseBudget(database)
+    minute, met = 60 * SECOND, []
+    for _ in range(6):
+        budget.penalize([ACCOUNT], retry_in=timedelta(), limit=15)
+        met.append(one(database, "SELECT lowered_for AS it FROM request_budget").it)
+        one(database, "UPDATE request_budget SET lowered_until = clock_timestamp() - interval '23 h'")
+    assert met == [minute, 6 * minute, 36 * minute, 216 * minute, 1296 * minute, timedelta(days=1)]
+    one(database, "UPDATE request_budget SET lowered_until = clock_timestamp() - interval '25 h'")
+    budget.penalize([ACCOUNT], retry_in=timedelta(), limit=15)
+    assert lowered(database)[1] <= minute
+
+
+def test_requests_that_are_refused_together_are_one_refusal(database: Database) -> None:
+    """The lowest of their limits holds, and for no longer."""
+    budget = DatabaseBudget(database)
+    for limit in (50, 15, 20):
+        budget.penalize([ACCOUNT], retry_in=timedelta(), limit=limit)
+    limit, held_for = lowered(database)
+    assert (limit, held_for <= 60 * SECOND) == (15, True)
+
+
+def test_a_clock_that_is_put_forward_makes_no_window_overfull(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was granted before seems long over then: nothing is granted until it is."""
+    budget = DatabaseBudget(database)
+    for _ in range(190):
+        budget.reserve([ADDRESS, ACCOUNT])
+    # A server's clock cannot be put forward in a test; but what it says can be, and what it said before be made older.
+    with database.engine.begin() as connection:
+        connection.execute(sa.text("SET LOCAL search_path TO hostaway"))
+        for statement in AN_HOUR_AHEAD:
+            connection.execute(sa.text(statement))
+    assert budget.reserve([ADDRESS, ACCOUNT]).wait > 20 * SECOND
+    assert "put forward by 1:00:00" in caplog.text or "put forward by 0:59:59" in caplog.text
+    assert budget.reserve([ADDRESS, ACCOUNT]).wait > 15 * SECOND
+    assert len(caplog.records) == 1
+
+
+def test_limits_that_are_no_lower_are_not_taken_over(database: Database) -> None:
+    """A limit equal to ours, greater, or absurd changes nothing; nor does one that the source does not say."""
+    budget = DatabaseBudget(database)
+    for limit in (200, 300, 0, -1, None):
+        budget.penalize([ACCOUNT], retry_in=timedelta(), limit=limit)
+        assert one(database, "SELECT lowered_to, lowered_until FROM request_budget") == (None, None)
+
+
+def test_a_pause_keeps_everyone_silent(database: Database) -> None:
+    """After a 429 no slot is granted before the pause is over, and then no more than the limit."""
+    budget = DatabaseBudget(database)
+    budget.penalize([ADDRESS, ACCOUNT], retry_in=900 * SECOND, limit=None)
+    pause = one(database, "SELECT min(not_before) AS ends FROM request_budget").ends
+    granted = reserve_many(database, 450, ADDRESS, ACCOUNT)
+    assert min(granted) >= pause
+    assert fullest_window(granted, ADDRESS) == 199
+
+
+def test_the_later_pause_wins(database: Database) -> None:
+    """A second 429 with a shorter pause does not shorten the first one."""
+    budget = DatabaseBudget(database)
+    budget.penalize([ACCOUNT], retry_in=60 * SECOND, limit=None)
+    budget.penalize([ACCOUNT], retry_in=1 * SECOND, limit=None)
+    assert budget.reserve([ACCOUNT]).wait > 50 * SECOND
+
+
+def test_a_clock_that_was_set_back_does_not_stop_everything(database: Database) -> None:
+    """Slots and pauses of the old time move along with the clock: nobody waits for hours, no window overflows."""
+    budget = DatabaseBudget(database)
+    reserve_many(database, 190, ACCOUNT)
+    budget.penalize([ACCOUNT], retry_in=30 * SECOND, limit=None)
+    one(
+        database,
+        "UPDATE request_budget SET asked_at = asked_at + interval '3 h', not_before = not_before + interval '3 h',"
+        " slots = ARRAY(SELECT slot + interval '3 h' FROM unnest(slots) AS slot)",
+    )
+    waits = [budget.reserve([ACCOUNT]).wait for _ in range(11)]
+    assert max(waits) < 60 * SECOND
+    slots = one(database, "SELECT slots FROM request_budget").slots
+    assert len(slots) == 201
+    assert fullest_window(slots, ACCOUNT) <= 200
+
+
+def test_opposite_orders_do_not_lock_each_other(database: Database) -> None:
+    """Callers that name the same new buckets in opposite orders, and penalties in between, never meet head-on."""
+    budget = DatabaseBudget(database)
+    buckets = [Bucket(f"{kind}:{number}", 200, 10 * SECOND) for number in range(10) for kind in ("ip", "Ä", "account")]
+    barrier = threading.Barrier(3)
+
+    def reserve(order: list[Bucket]) -> None:
+        barrier.wait(30)
+        for first in range(0, len(order), 3):
+            budget.reserve(order[first : first + 3])
+            budget.reserve(order)
+
+    def penalize() -> None:
+        barrier.wait(30)
+        for _ in range(10):
+            budget.penalize(buckets, retry_in=timedelta(), limit=None)
+
+    with ThreadPoolExecutor(3) as threads:
+        futures = [threads.submit(reserve, buckets), threads.submit(reserve, buckets[::-1]), threads.submit(penalize)]
+        for future in futures:
+            future.result(60)
+    deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    one(database, "SELECT pg_stat_force_next_flush()")
+    assert one(database, deadlocks).deadlocks == 0

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+from tests.support.records import add_account, at, one
+
+from hostaway_sync.errors import LeaseLost
+from hostaway_sync.model.records import (
+    Counts,
+    Mark,
+    Mode,
+    Oddities,
+    Resource,
+    ResourceReport,
+    RunState,
+)
+from hostaway_sync.store.runs import states as run_states
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from hostaway_sync.store.postgres.database import Database
+
+
+@pytest.fixture(autouse=True)
+def account(database: Database) -> None:
+    """Store the account whose runs these are."""
+    add_account(database)
+
+
+def triggered(database: Database, *, max_retries: int = 0) -> uuid.UUID:
+    """Trigger a full run."""
+    return run_states.trigger(database, 1, Mode.FULL, max_retries=max_retries)
+
+
+def run(database: Database, run_id: uuid.UUID) -> Any:
+    """Give the row of a run."""
+    return one(database, "SELECT * FROM sync_runs WHERE run_id = :run_id", run_id=run_id)
+
+
+def finish(database: Database, run_id: uuid.UUID, state: RunState, error: str | None = None) -> bool:
+    """Close a run that made five calls."""
+    return run_states.finish(database, run_id, state, account_id=1, last_sync_at=at(5), error=error, api_calls=5)
+
+
+@pytest.mark.parametrize("state", [RunState.SUCCESS, RunState.PARTIAL, RunState.FAILED])
+def test_a_run_goes_from_triggered_to_its_end(database: Database, state: RunState) -> None:
+    """Every arrow leaves its time; only a success moves the account's last sync."""
+    run_id = triggered(database)
+    row = run(database, run_id)
+    assert (row.account_id, row.state, row.mode, row.started_at, row.finished_at) == (
+        1,
+        "triggered",
+        "full",
+        None,
+        None,
+    )
+    signpost = run_states.start(database, run_id, 1)
+    row = run(database, run_id)
+    assert (row.state, row.started_at, row.retry_count) == ("running", signpost, 0)
+    assert finish(database, run_id, state, "why")
+    row = run(database, run_id)
+    assert (row.state, row.error, row.api_calls) == (state.value, "why", 5)
+    assert row.triggered_at <= row.started_at <= row.finished_at
+    last_sync_at = one(database, "SELECT last_sync_at FROM accounts").last_sync_at
+    assert last_sync_at == (at(5) if state is RunState.SUCCESS else None)
+
+
+def test_a_second_attempt_adds_to_the_first(database: Database) -> None:
+    """A retried run keeps its start, counts its attempts and adds up its calls."""
+    run_id = triggered(database, max_retries=1)
+    first = run_states.start(database, run_id, 1)
+    run_states.retry_later(database, run_id, error="away", api_calls=2)
+    row = run(database, run_id)
+    assert (row.state, row.error, row.api_calls, row.finished_at) == ("retrying", "away", 2, None)
+    second = run_states.start(database, run_id, 1)
+    row = run(database, run_id)
+    assert second > first == row.started_at
+    assert (row.state, row.error, row.retry_count, row.max_retries) == ("running", None, 1, 1)
+    assert finish(database, run_id, RunState.SUCCESS)
+    assert run(database, run_id).api_calls == 7
+
+
+@pytest.mark.parametrize("left", [RunState.TRIGGERED, RunState.RUNNING, RunState.RETRYING])
+def test_what_a_dead_process_left_open_is_abandoned(database: Database, left: RunState) -> None:
+    """Whoever starts under the lease closes the open runs of the account, and no other account's."""
+    add_account(database, 2)
+    foreign = run_states.trigger(database, 2, Mode.FULL, max_retries=0)
+    run_states.start(database, foreign, 2)
+    orphan = triggered(database)
+    if left is not RunState.TRIGGERED:
+        run_states.start(database, orphan, 1)
+    if left is RunState.RETRYING:
+        run_states.retry_later(database, orphan, error="away", api_calls=1)
+    run_states.start(database, triggered(database), 1)
+    row = run(database, orphan)
+    assert (row.state, row.error) == ("abandoned", run_states.ABANDONED)
+    assert row.finished_at is not None
+    assert run(database, foreign).state == "running"
+
+
+def test_an_abandoned_run_does_not_come_back(database: Database) -> None:
+    """Its process may still live: it can neither start again, nor retry, nor end as a success."""
+    orphan = triggered(database)
+    run_states.start(database, orphan, 1)
+    run_states.start(database, triggered(database), 1)
+    assert not finish(database, orphan, RunState.SUCCESS)
+    run_states.retry_later(database, orphan, error="away", api_calls=1)
+    with pytest.raises(LeaseLost, match=f"run {orphan} was given up by another process"):
+        run_states.start(database, orphan, 1)
+    row = run(database, orphan)
+    assert (row.state, row.api_calls) == ("abandoned", 0)
+    assert one(database, "SELECT last_sync_at FROM accounts").last_sync_at is None
+
+
+def test_a_start_that_fails_abandons_nobody(database: Database) -> None:
+    """The one that runs meanwhile is not closed by a start that comes to nothing."""
+    running = triggered(database)
+    run_states.start(database, running, 1)
+    with pytest.raises(LeaseLost):
+        run_states.start(database, uuid.uuid4(), 1)
+    assert run(database, running).state == "running"
+
+
+def test_a_skipped_run_is_written_down(database: Database) -> None:
+    """A run that met another one's lease leaves one closed row."""
+    run_states.skipped(database, 1, Mode.INCREMENTAL, error="held")
+    row = one(database, "SELECT * FROM sync_runs")
+    assert (row.state, row.mode, row.error, row.started_at) == ("skipped", "incremental", "held", None)
+    assert row.finished_at is not None
+
+
+def test_two_runs_under_way_are_impossible(database: Database) -> None:
+    """The index proves what the lease decides."""
+    run_states.start(database, triggered(database), 1)
+    second = triggered(database)
+    with pytest.raises(IntegrityError, match="sync_runs_one_open_idx"):
+        one(database, "UPDATE sync_runs SET state = 'running' WHERE run_id = :run_id", run_id=second)
+
+
+def test_a_resource_has_one_row_a_run(database: Database) -> None:
+    """A second attempt replaces the row; the counts add up or are refused."""
+    run_id = triggered(database)
+
+    def note(report: ResourceReport) -> None:
+        database.transaction(lambda c: run_states.record_resource(c, run_id, 1, Resource.LISTINGS, report))
+
+    note(ResourceReport(RunState.FAILED, Counts(), error="away"))
+    counts = Counts(seen=15, inserted=1, updated=2, unchanged=3, stale=4, quarantined=5, missing=6)
+    note(ResourceReport(RunState.SUCCESS, counts, Oddities(cleaned=7, misfits=8)))
+    row = one(database, "SELECT count(*) OVER () AS entries, * FROM sync_run_resources")
+    assert (row.entries, row.run_id, row.resource, row.account_id) == (1, run_id, "listings", 1)
+    assert (row.state, row.error, row.cleaned, row.misfits) == ("success", None, 7, 8)
+    assert all(getattr(row, name) == getattr(counts, name) for name in Counts.__slots__)
+    with pytest.raises(IntegrityError, match="counts_add_up"):
+        note(ResourceReport(RunState.SUCCESS, Counts(seen=2, inserted=1)))
+
+
+def test_a_watermark_is_one_row_a_resource(database: Database) -> None:
+    """It moves forward only; an incremental run leaves the sweep's own mark alone."""
+
+    def move(resource: Resource, to: float | None, swept: float | None) -> None:
+        mark, swept_at = (None if moment is None else at(moment) for moment in (to, swept))
+        database.transaction(lambda c: run_states.move_watermark(c, 1, resource, to=mark, swept_at=swept_at))
+
+    move(Resource.LISTINGS, 1, 2)
+    move(Resource.RESERVATIONS, 3, 4)
+    move(Resource.LISTINGS, 5, 6)
+    marks = "SELECT watermark_at, swept_at FROM watermarks WHERE resource = :resource"
+    assert one(database, marks, resource="listings") == (at(5), at(6))
+    assert one(database, marks, resource="reservations") == (at(3), at(4))
+    move(Resource.RESERVATIONS, None, 8)
+    assert one(database, marks, resource="reservations") == (at(3), at(8))
+    move(Resource.RESERVATIONS, 2, None)
+    assert one(database, marks, resource="reservations") == (at(3), at(8))
+    found, now = run_states.marks(database, 1)
+    assert found == {Resource.LISTINGS: Mark(at(5), at(6)), Resource.RESERVATIONS: Mark(at(3), at(8))}
+    assert now > at(8)

@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from tests.support.db_roles import Staff
+from tests.support.records import add_account, at, one
+
+from hostaway_sync.errors import AccountError, StoreError, UsageError
+from hostaway_sync.store.accounts import changes as account_changes
+from hostaway_sync.store.accounts.changes import Wishes
+from hostaway_sync.store.audit_log import last_entries
+from hostaway_sync.store.postgres.database import Database
+from hostaway_sync.store.schema import revisions
+from hostaway_sync.store.schema.grants import OF_ACCOUNTS, POLICIES, READABLE
+from hostaway_sync.store.schema.roles import Roles, keep, script
+from hostaway_sync.store.secrets.sealing import SEALED
+from hostaway_sync.store.tables import MIRRORED, conversation_messages, metadata
+
+if TYPE_CHECKING:
+    from hostaway_sync.secrets import KeyRing
+
+BLUE, RED = UUID(int=1), UUID(int=2)
+# Of every table that has accounts' rows, and of the bindings: whether it guards them, and for whom it has policies.
+GUARDED = """
+    SELECT c.relname, c.relrowsecurity,
+        ARRAY(SELECT polname::text FROM pg_policy WHERE polrelid = c.oid ORDER BY polname) AS policies
+    FROM pg_class AS c WHERE c.relnamespace = 'hostaway'::regnamespace AND c.relkind IN ('r', 'p')
+        AND (c.relname = 'reader_bindings'
+            OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'account_id'))
+"""
+# What a role may select, column by column, in all of the database.
+VISIBLE = """
+    SELECT c.relname, a.attname FROM pg_class AS c
+    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE c.relnamespace = 'hostaway'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
+        AND has_column_privilege('{role}', c.oid, a.attnum, 'SELECT')
+"""
+CHANGEABLE = """
+    SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = 'hostaway'::regnamespace
+        AND (c.relkind = 'S' AND has_sequence_privilege('{role}', c.oid, 'USAGE, SELECT, UPDATE') OR c.relkind <> 'S'
+            AND c.relkind <> 'i' AND has_table_privilege('{role}', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER'))
+"""
+
+
+REFUSED = r"permission denied|must be owner|row-level security policy"
+# All that rights consist of.
+RIGHTS = """
+    SELECT c.relname, c.relacl::text, (SELECT string_agg(attname || attacl::text, ' ' ORDER BY attname)
+        FROM pg_attribute WHERE attrelid = c.oid) AS columns,
+        (SELECT string_agg(concat_ws(' ', polname, polroles::text, polcmd, pg_get_expr(polqual, polrelid),
+            pg_get_expr(polwithcheck, polrelid)), '; ' ORDER BY polname)
+            FROM pg_policy WHERE polrelid = c.oid) AS policies
+    FROM pg_class AS c WHERE c.relnamespace = 'hostaway'::regnamespace AND c.relkind <> 'i' ORDER BY 1
+"""
+
+
+@pytest.fixture
+def rows(database: Database) -> Database:
+    """Give a database with three accounts, two of them of one customer, and a row of each in each mirrored table."""
+    for account_id, customer in ((1, BLUE), (2, BLUE), (3, RED)):
+        add_account(database, account_id, customer)
+        payload = {"observed_at": at(0), "payload_hash": b"", "raw_payload": {"of": account_id}}
+        for table in MIRRORED.values():
+            values = payload | {"account_id": account_id, "id": 10, "customer_id": customer}
+            values |= {"conversation_id": 10} if table is conversation_messages else {}
+            database.transaction(lambda c, t=table, v=values: c.execute(sa.insert(t).values(v)))  # type: ignore[misc]
+    return database
+
+
+def rights(database: Database) -> list[tuple[str, ...]]:
+    """Give who may do what with which table."""
+    with database.engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(sa.text(RIGHTS))]
+
+
+def seen(staff: Staff, role: str) -> set[tuple[int, ...]]:
+    """Give whose rows a role sees, by table; what every table agrees on is one entry."""
+    names = ("accounts", "messages", *(table.name for table in MIRRORED.values()))
+    return {
+        tuple(number for (number,) in staff.ask(role, f"SELECT account_id FROM {name} ORDER BY 1")) for name in names
+    }
+
+
+@pytest.mark.usefixtures("staff")
+def test_every_table_with_rows_of_accounts_guards_them(database: Database) -> None:
+    """By the catalog, not by what we remember to list: each has row security and a policy for each group."""
+    with database.engine.connect() as connection:
+        found = {row.relname: row for row in connection.execute(sa.text(GUARDED))}
+    assert found.keys() == {t.name for t in metadata.tables.values() if "account_id" in t.c} | {"reader_bindings"}
+    assert {name for name, row in found.items() if not row.relrowsecurity} == set()
+    assert {name for name, row in found.items() if row.policies != sorted(POLICIES)} == set()
+
+
+def test_readers_may_select_what_is_mirrored_and_no_more(database: Database, staff: Staff) -> None:
+    """No sealed column, no inbox, no queue, no log: what readers may select is a short list, and they write nothing."""
+    tables = {name: {column.name for column in metadata.tables[name].c} for name in READABLE if name != "messages"}
+    for group, more in ((staff.groups.analyst, set()), (staff.groups.reader, {"reader_bindings"})):
+        with database.engine.connect() as connection:
+            visible: dict[str, set[str]] = {}
+            for name, column in connection.execute(sa.text(VISIBLE.format(role=group))):
+                visible.setdefault(name, set()).add(column)
+            assert connection.execute(sa.text(CHANGEABLE.format(role=group))).all() == []
+        assert visible.keys() == {*READABLE, "accounts"} | more
+        assert visible["accounts"] == set(OF_ACCOUNTS)
+        assert all(visible[name] == columns for name, columns in tables.items())
+        assert not [column for column in SEALED if column.name in visible.get(column.table.name, set())]
+
+
+def test_what_is_not_for_readers_is_refused(staff: Staff) -> None:
+    """Not even the bytes of a sealed column; and the inbox, the queue and the log are the program's."""
+    roles = staff.hire("ann", staff.groups.analyst), staff.hire("rob", staff.groups.reader)
+    wanted = [(column.name, column.table.name) for column in SEALED]
+    wanted += [("1", name) for name in ("webhook_log", "procrastinate_jobs", "audit_log", "dead_letters")]
+    for role in roles:
+        for column, table in wanted:
+            with pytest.raises(sa.exc.ProgrammingError, match=f"permission denied for table {table}"):
+                staff.ask(role, f"SELECT {column} FROM {table}")
+
+
+@pytest.mark.usefixtures("rows")
+def test_whoever_is_bound_sees_its_accounts_only(staff: Staff) -> None:
+    """In each table and in the view; a customer's reader sees those of the customer, an analyst all there are."""
+    one_account, customer = staff.hire("one"), staff.hire("blue")
+    analyst, idle = staff.hire("ann", staff.groups.analyst), staff.hire("idle", staff.groups.reader)
+    assert staff.roles.bind(one_account, [3], []) is None
+    assert staff.roles.bind(customer, [], [BLUE]) is None
+    assert seen(staff, one_account) == {(3,)}
+    assert seen(staff, customer) == {(1, 2)}
+    assert seen(staff, analyst) == {(1, 2, 3)}
+    assert seen(staff, idle) == {()}
+    staff.roles.bind(one_account, [1, 3], [])
+    assert seen(staff, one_account) == {(1, 3)}
+    assert staff.roles.unbind(one_account) == 2
+    assert seen(staff, one_account) == {()}
+
+
+@pytest.mark.usefixtures("rows")
+def test_who_may_read_an_account_is_in_its_audit_log(staff: Staff) -> None:
+    """Each account has a line when a reader is bound to it or to its customer, and when that ends; again is no line."""
+    reader = staff.hire("one")
+    for _ in range(2):
+        staff.roles.bind(reader, [3], [BLUE])
+    staff.roles.unbind(reader)
+    bound, unbound = {"reader": {"old": None, "new": reader}}, {"reader": {"old": reader, "new": None}}
+    for account_id in (1, 2, 3):
+        entries = last_entries(staff.database, account_id, limit=5)
+        assert [(entry.action, entry.changes) for entry in entries] == [("updated", unbound), ("updated", bound)]
+
+
+def test_another_customer_takes_the_rows_along(rows: Database, staff: Staff, ring: KeyRing) -> None:
+    """An account that changes hands is seen by its new customer from that moment, and no more by the old one."""
+    blue, red = staff.hire("blue"), staff.hire("red")
+    staff.roles.bind(blue, [], [BLUE])
+    staff.roles.bind(red, [], [RED])
+    account_changes.change_account(rows, ring, 2, Wishes({"customer_id": RED}))
+    assert (seen(staff, blue), seen(staff, red)) == ({(1,)}, {(2, 3)})
+    assert staff.ask(red, "SELECT DISTINCT customer_id FROM reservations") == [(RED,)]
+
+
+@pytest.mark.usefixtures("rows")
+def test_a_group_is_bound_with_its_members(staff: Staff) -> None:
+    """Whoever joins a bound group sees what it sees, and what it is bound to itself."""
+    group = staff.hire("team")
+    staff.roles.bind(group, [1], [])
+    member = staff.hire("kim", group)
+    assert seen(staff, member) == {(1,)}
+    staff.roles.bind(member, [3], [])
+    assert seen(staff, member) == {(1, 3)}
+    assert seen(staff, group) == {(1,)}
+
+
+@pytest.mark.usefixtures("rows")
+def test_a_reader_cannot_widen_itself(staff: Staff) -> None:
+    """Neither by a setting, nor by a binding, another role, a view or a function; and it sees nobody else's binding."""
+    reader, other = staff.hire("one"), staff.hire("other")
+    staff.roles.bind(reader, [3], [])
+    staff.roles.bind(other, [1], [])
+    assert staff.ask(reader, "SELECT role_name, bound_account_id FROM reader_bindings") == [(reader, 3)]
+    for attempt in (
+        f"INSERT INTO reader_bindings (role_name, bound_account_id) VALUES ('{reader}', 1)",
+        "UPDATE reader_bindings SET bound_account_id = 1",
+        "ALTER TABLE reservations DISABLE ROW LEVEL SECURITY",
+        f"SET ROLE {other}",
+        f"SET SESSION AUTHORIZATION {other}",
+        "SET row_security = off; SELECT account_id FROM reservations",
+        "CREATE VIEW hostaway.wide AS SELECT * FROM hostaway.reservations",
+        "UPDATE reservations SET account_id = 3",
+    ):
+        with pytest.raises(sa.exc.ProgrammingError, match=REFUSED):
+            staff.ask(reader, attempt)
+    leak = "CREATE FUNCTION pg_temp.tell(bigint) RETURNS boolean COST 0.0001 LANGUAGE plpgsql AS"
+    leak += " $$ BEGIN RAISE WARNING 'account %', $1; RETURN true; END $$;"
+    look = "SELECT account_id FROM reservations WHERE pg_temp.tell(account_id)"
+    heard: list[str] = []
+    with staff.as_role(reader) as opened, opened.engine.begin() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.add_notice_handler(lambda notice: heard.append(notice.message_primary))
+        driver.execute("SET LOCAL search_path TO hostaway")
+        driver.execute(leak)
+        assert driver.execute(look).fetchall() == [(3,)]
+    assert heard == ["account 3"]
+
+
+@pytest.mark.usefixtures("rows")
+def test_condition_of_a_reader_is_evaluated_once_a_question(staff: Staff) -> None:
+    """What it may see is looked up first, and then found by the index: it costs no row of another account a look."""
+    reader = staff.hire("one")
+    staff.roles.bind(reader, [3], [])
+    with staff.as_role(reader) as opened, opened.engine.begin() as connection:
+        connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
+        plan = "\n".join(connection.scalars(sa.text("EXPLAIN SELECT count(*) FROM hostaway.reservations")))
+    assert re.search(r"Index Cond: \(account_id = ANY \(\(?(\$\d|InitPlan)", plan), plan
+
+
+def test_binding_says_what_is_wrong(rows: Database, staff: Staff) -> None:
+    """An unknown role or account, and a role that sees every account anyway, are sentences, and nothing is stored."""
+    reader = staff.hire("one")
+    with pytest.raises(StoreError, match="there is no role nobody"):
+        staff.roles.bind("nobody", [1], [])
+    with pytest.raises(AccountError, match="99"):
+        staff.roles.bind(reader, [1, 99], [])
+    for name, group in (("ann", staff.groups.analyst), ("sync", staff.groups.writer)):
+        with pytest.raises(StoreError, match=f"is in {group} and sees every account"):
+            staff.roles.bind(staff.hire(name, group), [1], [])
+    with pytest.raises(UsageError, match="already"):
+        staff.roles.create("another")
+    with pytest.raises(UsageError, match="no role can begin with"):
+        staff.roles.create('"; DROP')
+    assert one(rows, "SELECT count(*) FROM reader_bindings").count == 0
+
+
+@pytest.mark.usefixtures("rows")
+def test_members_are_listed_with_what_they_see(staff: Staff) -> None:
+    """By name; one that was dropped and is still bound stands there without a kind, and harms nobody."""
+    analyst, reader, gone = staff.hire("ann", staff.groups.analyst), staff.hire("one"), staff.hire("zed")
+    staff.roles.bind(reader, [3, 1], [RED])
+    staff.roles.bind(gone, [2], [])
+    staff.run(f"DROP ROLE {gone}")
+    listed = [(role.name, role.kind, role.account_ids, role.customer_ids) for role in staff.roles.members()]
+    assert listed == [(analyst, "analyst", (), ()), (reader, "reader", (1, 3), (RED,)), (gone, None, (2,), ())]
+    assert seen(staff, reader) == {(1, 3)}
+
+
+def test_without_groups_there_is_nothing_to_list(database: Database) -> None:
+    """A database of one user, as the embedded one is, works without any role, and says which command makes them."""
+    with pytest.raises(StoreError, match="run `hostaway-sync roles create`"):
+        Roles(database).members()
+    keep(database)
+
+
+def test_owner_needs_no_superuser_and_a_migration_locks_nobody_out(empty_database_url: str) -> None:
+    """A plain role migrates and makes the groups; what a later migration makes is the writer's too, and guarded."""
+    above = Database(empty_database_url, schema="hostaway")
+    staff = Staff(above)
+    try:
+        owner = staff.hire("owner", options="CREATEROLE")
+        staff.run(f"CREATE SCHEMA hostaway AUTHORIZATION {owner}")
+        with staff.as_role(owner) as opened:
+            revisions.upgrade(opened)
+            groups = Roles(opened).create(staff.prefix)
+            writer, reader = staff.hire("sync", groups.writer), staff.hire("one")
+            staff.ask(writer, "INSERT INTO accounts (account_id) VALUES (1), (2)")
+            left = Roles(opened).bind(reader, [1], [])
+            if left is not None:
+                staff.run(left)
+            staff.ask(owner, "CREATE TABLE later (account_id bigint); ALTER TABLE later ENABLE ROW LEVEL SECURITY")
+            with pytest.raises(sa.exc.ProgrammingError, match="permission denied for table later"):
+                staff.ask(writer, "INSERT INTO later VALUES (1)")
+            revisions.upgrade(opened)
+        staff.ask(writer, "INSERT INTO later VALUES (1), (2)")
+        staff.ask(owner, f"GRANT SELECT ON later TO {reader}")
+        assert staff.ask(reader, "SELECT account_id FROM later") == [(1,)]
+        assert staff.ask(owner, "SELECT account_id FROM later ORDER BY 1") == [(1,), (2,)]
+    finally:
+        staff.leave()
+        above.close()
+
+
+def test_printed_script_does_what_the_command_does(empty_database_url: str) -> None:
+    """An administrator runs it with any client, twice; a user who may not create roles is told to ask for that."""
+    above = Database(empty_database_url, schema="hostaway")
+    revisions.upgrade(above)
+    staff = Staff(above)
+    try:
+        plain = staff.hire("plain")
+        staff.run(f"GRANT USAGE ON SCHEMA hostaway TO {plain}")
+        with staff.as_role(plain) as opened, pytest.raises(StoreError, match="CREATE ROLE mine_writer NOLOGIN"):
+            Roles(opened).create("mine")
+        with closing(
+            psycopg.connect(above.engine.url.set(drivername="postgresql").render_as_string(), autocommit=True)
+        ) as connection:
+            for _ in range(2):
+                connection.execute(script("hostaway", staff.prefix).encode())
+        by_script = rights(above)
+        staff.open_groups()
+        assert rights(above) == by_script
+    finally:
+        staff.leave()
+        above.close()

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from tests.support.db_roles import Staff
+from tests.support.records import one
+
+from hostaway_sync.errors import ConfigurationError, SchemaOutdated, StoreError
+from hostaway_sync.store.postgres.database import Database
+from hostaway_sync.store.schema import revisions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def empty(empty_database_url: str) -> Iterator[Database]:
+    """Give a database in which nothing was migrated yet."""
+    database = Database(empty_database_url, schema="hostaway")
+    yield database
+    database.close()
+
+
+def set_revision(database: Database, revision: str) -> None:
+    """Pretend that the database is at another revision."""
+    one(database, "UPDATE alembic_version SET version_num = :revision", revision=revision)
+
+
+def test_the_newest_revision_is_known_without_alembic() -> None:
+    """File names alone give the revision that Alembic would upgrade to."""
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(revisions.scripts()))
+    assert revisions.head() == ScriptDirectory.from_config(config).get_current_head()
+
+
+def test_an_installed_package_has_its_migrations_inside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In a checkout they lie beside `src`; a wheel carries them in the package."""
+    assert (revisions.scripts() / "env.py").is_file()
+    inside = tmp_path / "src" / "package" / "migrations"
+    monkeypatch.setattr(revisions, "__file__", str(inside.parent / "store" / "schema" / "revisions.py"))
+    assert revisions.scripts() == tmp_path / "migrations"
+    inside.mkdir(parents=True)
+    assert revisions.scripts() == inside
+
+
+def test_an_empty_database_has_no_revision(empty: Database) -> None:
+    """The sentence says what to type."""
+    assert revisions.current(empty) is None
+    sentence = rf"the database is at revision none, this program needs {revisions.head()}: run `hostaway-sync migrate`"
+    with pytest.raises(SchemaOutdated, match=sentence):
+        revisions.require_current(empty)
+
+
+def test_a_migrated_database_is_current(database: Database) -> None:
+    """Nothing is raised, and migrating again does nothing."""
+    assert revisions.current(database) == revisions.head()
+    revisions.require_current(database)
+    before = one(database, "SELECT xmin::text, version_num FROM alembic_version")
+    revisions.upgrade(database)
+    assert one(database, "SELECT xmin::text, version_num FROM alembic_version") == before
+
+
+def test_a_database_behind_says_to_migrate(database: Database) -> None:
+    """An older revision is named beside the one that is needed."""
+    set_revision(database, "0000")
+    with pytest.raises(
+        SchemaOutdated, match=r"is at revision 0000, this program needs .*: run `hostaway-sync migrate`"
+    ):
+        revisions.require_current(database)
+
+
+def test_a_database_ahead_says_to_upgrade_the_program(database: Database) -> None:
+    """A newer revision is not touched, not even by `migrate`."""
+    set_revision(database, "9999")
+    sentence = "the database is at revision 9999, newer than this program's"
+    with pytest.raises(SchemaOutdated, match=sentence):
+        revisions.require_current(database)
+    with pytest.raises(SchemaOutdated, match=sentence):
+        revisions.upgrade(database)
+    assert revisions.current(database) == "9999"
+
+
+def test_an_empty_version_table_beside_tables_is_refused(database: Database, empty: Database) -> None:
+    """Which release made them is not known; beside no tables it is a migration that did not come to its end."""
+    one(database, "DELETE FROM alembic_version")
+    with pytest.raises(ConfigurationError, match="the schema hostaway is in use by another program"):
+        revisions.upgrade(database)
+    one(empty, "CREATE SCHEMA hostaway")
+    one(empty, "CREATE TABLE hostaway.alembic_version (version_num varchar(32) NOT NULL)")
+    assert revisions.current(empty) is None
+    revisions.upgrade(empty)
+    assert revisions.current(empty) == revisions.head()
+
+
+def test_a_server_that_is_too_old_is_refused(empty: Database) -> None:
+    """The sentence names both versions; nothing is created."""
+    empty.transaction(lambda connection: connection.scalar(sa.text("SELECT 1")))
+    empty.engine.dialect.server_version_info = (14, 9)
+    with pytest.raises(StoreError, match="PostgreSQL 14 is too old: 15 or newer is needed"):
+        revisions.upgrade(empty)
+    assert revisions.current(empty) is None
+
+
+def test_other_schemas_work_too(empty_database_url: str) -> None:
+    """The schema's name is handed in, and may be one that must be quoted, roles included."""
+    database = Database(empty_database_url, schema="Guest House")
+    revisions.upgrade(database)
+    staff = Staff(database)
+    staff.open_groups()
+    revisions.upgrade(database)
+    staff.leave()
+    assert revisions.current(database) == revisions.head()
+    found = (
+        "SELECT count(*) FROM pg_class WHERE relnamespace = '\"Guest House\"'::regnamespace AND relname = 'accounts'"
+    )
+    assert database.transaction(lambda connection: connection.scalar(sa.text(found))) == 1
+    database.close()

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import logging
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+
+from hostaway_sync.errors import SecretError, SecretGone, SecretsUnavailable
+from hostaway_sync.secrets.aws import AwsSecrets
+from hostaway_sync.secrets.protocols import Place, store_of
+
+if TYPE_CHECKING:
+    from tests.support.servers.fake_aws import Cloud
+
+PLACE = Place("accounts", "client_secret", 70001)
+SECRET = SecretStr('hunter2 "ü"')
+
+
+def test_a_secret_comes_back_and_goes(cloud: Cloud) -> None:
+    """Each is a version of its own, told by place and version; deleting one twice is no error."""
+    store = AwsSecrets("a1")
+    first, second = store.seal(SECRET, PLACE), store.seal(SecretStr("another"), PLACE)
+    assert store_of(first) == "aws"
+    assert first != second
+    assert (store.open(first, PLACE), store.open(second, PLACE)) == (SECRET, SecretStr("another"))
+    assert set(store.listed()) == {(PLACE, first), (PLACE, second)}
+    for _ in range(2):
+        store.discard(first, PLACE)
+    assert set(store.listed()) == {(PLACE, second)}
+    assert cloud.number() == 1
+    assert store.name == "AWS Secrets Manager in eu-central-1, below hostaway-sync/a1/"
+
+
+def test_a_pointer_moved_to_another_place_opens_nothing(cloud: Cloud) -> None:
+    """As a sealed value would not: its place is a piece of its name. It is looked for a moment longer."""
+    store = AwsSecrets("a1")
+    kept = store.seal(SECRET, PLACE)
+    for other in (Place("accounts", "client_secret", 70002), Place("accounts", "access_token", 70001)):
+        with pytest.raises(SecretGone, match=rf"cannot give {other}: it is not there"):
+            store.open(kept, other)
+    with pytest.raises(SecretGone):
+        AwsSecrets("b2").open(kept, PLACE)
+    assert cloud.calls["GetSecretValue"] == 9
+
+
+@pytest.mark.usefixtures("cloud")
+def test_mirrors_and_strangers_do_not_see_each_other() -> None:
+    """Neither secrets of another mirror are listed, nor what somebody else put below our names."""
+    store = AwsSecrets("a1")
+    AwsSecrets("a12").seal(SECRET, PLACE)
+    for name in ("hostaway-sync/a1/notes", "hostaway-sync/a1/accounts/x/client_secret/1", "elsewhere/a1/1/2/3"):
+        store._client.create_secret(Name=name, SecretString="theirs")  # noqa: SLF001  (as a stranger would)
+    assert list(store.listed()) == []
+    store._client.create_secret(  # noqa: SLF001  (as above)
+        Name="hostaway-sync/a1/accounts/70001/client_secret/v", SecretBinary=b"theirs"
+    )
+    ((place, kept),) = store.listed()
+    with pytest.raises(SecretError, match="is no text in AWS"):
+        store.open(kept, place)
+
+
+def test_more_secrets_than_a_page_has_are_listed(cloud: Cloud) -> None:
+    """A hundred a request."""
+    store = AwsSecrets("a1")
+    kept = {
+        (Place("accounts", "client_secret", n), store.seal(SECRET, Place("accounts", "client_secret", n)))
+        for n in range(1, 112)
+    }
+    assert set(store.listed()) == kept
+    assert cloud.calls["ListSecrets"] == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error", "words", "calls"),
+    [
+        ("AccessDeniedException", 400, SecretError, "will not take accounts.client_secret of 70001: Access", 1),
+        ("UnrecognizedClientException", 400, SecretError, "has the policy that is needed", 1),
+        ("InternalServiceError", 500, SecretsUnavailable, "does not take .* now: Internal.*; try again later", 3),
+        ("ThrottlingException", 400, SecretsUnavailable, "does not take .* now: Throttling", 3),
+        ("ServiceUnavailable", 503, SecretsUnavailable, "does not take .* now", 3),
+    ],
+)
+def test_what_aws_refuses_is_a_sentence(
+    cloud: Cloud, code: str, status: int, error: type[Exception], words: str, calls: int
+) -> None:
+    """What passes is tried three times; what will not is said once, with where the policy is."""
+    store = AwsSecrets("a1")
+    with cloud.refusing("*", code, status), pytest.raises(error, match=words) as caught:
+        store.seal(SECRET, PLACE)
+    assert "hunter2" not in repr(caught.value)
+    assert cloud.calls["CreateSecret"] == calls
+
+
+@pytest.mark.usefixtures("cloud")
+def test_an_aws_that_is_away_is_told_from_a_region_that_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one passes, the other must be set right."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", f"http://127.0.0.1:{free.getsockname()[1]}")
+        with pytest.raises(SecretsUnavailable, match=r"is not reached \(EndpointConnectionError\): try again later"):
+            AwsSecrets("a1").seal(SECRET, PLACE)
+    monkeypatch.delenv("AWS_ENDPOINT_URL_SECRETS_MANAGER")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-nowhere-1")
+    # Whether names resolve here or not, nobody answers: the proxy is not there.
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    with pytest.raises(SecretError, match="no region eu-nowhere-1 with a Secrets Manager: set AWS_DEFAULT_REGION"):
+        AwsSecrets("a1").seal(SECRET, PLACE)
+
+
+@pytest.mark.parametrize(
+    ("without", "words"),
+    [
+        (("AWS_DEFAULT_REGION",), "set AWS_DEFAULT_REGION, for example to eu-central-1"),
+        (("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "finds no usable AWS credentials"),
+        (("AWS_SECRET_ACCESS_KEY",), r"finds no usable AWS credentials \(PartialCredentialsError\)"),
+    ],
+)
+def test_what_boto3_does_not_find_is_named(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, without: tuple[str, ...], words: str
+) -> None:
+    """Settings, exit 78."""
+    for name in without:
+        monkeypatch.delenv(name)
+    with pytest.raises(SecretError, match=words):
+        AwsSecrets("a1").seal(SECRET, PLACE)
+    assert not cloud.calls
+
+
+def test_nothing_of_a_request_is_logged(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
+    """boto3 at its loudest would log the body, and so the secret."""
+    with caplog.at_level(logging.DEBUG):
+        store = AwsSecrets("a1")
+        store.open(store.seal(SECRET, PLACE), PLACE)
+    assert cloud.calls.total() == 2
+    assert "hunter2" not in caplog.text

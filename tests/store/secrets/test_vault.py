@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from hostaway_sync.errors import (
+    AccountError,
+    ConfigurationError,
+    SecretError,
+    SecretGone,
+    StoreUnavailable,
+)
+from hostaway_sync.model.records import Token
+from hostaway_sync.secrets import KeyRing
+from hostaway_sync.secrets.aws import AwsSecrets
+from hostaway_sync.secrets.protocols import pointer
+from hostaway_sync.store.accounts import changes as account_changes
+from hostaway_sync.store.accounts import queries as stored
+from hostaway_sync.store.accounts.changes import Wishes
+from hostaway_sync.store.secrets import (
+    placement as secret_placement,
+)
+from hostaway_sync.store.secrets import (
+    sealing,
+)
+from hostaway_sync.store.secrets import (
+    transfer as secret_transfer,
+)
+from hostaway_sync.store.secrets.vault import Safe, storing
+from hostaway_sync.store.tables import accounts
+from hostaway_sync.store.webhooks import credentials as webhook_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.servers.fake_aws import Call, Cloud
+
+    from hostaway_sync.secrets import Seals
+    from hostaway_sync.store.postgres.database import Database
+
+SECRET = SecretStr("hunter2-secret")
+NOW = datetime.now(UTC)
+TOKEN = Token(SecretStr("hunter2-token"), NOW, NOW + timedelta(days=700))
+PLACE = sealing.place_of(accounts.c.client_secret, 1)
+BASE = "https://sync.example.org"
+
+
+def no_ring() -> KeyRing:
+    """Stand for a machine without a key."""
+    raise SecretError("there is no key here")
+
+
+def safe_of(database: Database, ring: Callable[[], KeyRing] = no_ring) -> Safe:
+    """Make a safe of a process of its own."""
+    return Safe(database, ring, {"aws": AwsSecrets})
+
+
+@pytest.fixture
+def safe(database: Database, cloud: Cloud) -> Safe:
+    """Give a safe of an empty database whose secrets are to lie in AWS."""
+    del cloud
+    secret_placement.agreed(database, "aws")
+    return safe_of(database)
+
+
+def add(database: Database, safe: Safe | KeyRing, number: int = 1, token: Token | None = TOKEN) -> None:
+    """Store an account."""
+    account_changes.insert_account(database, safe, number, SECRET, token, name=None, customer_id=None)
+
+
+def register(database: Database, safe: Safe, number: int = 1) -> webhook_credentials.Credentials:
+    """Register a webhook, as far as it is stored."""
+    renew = partial(webhook_credentials.renew, account_id=number, url=BASE)
+    wanted = storing(database, safe, number, renew)
+    database.transaction(
+        partial(webhook_credentials.confirm, account_id=number, hook_id=1, old_ones_for=timedelta(hours=1))
+    )
+    return wanted
+
+
+def token_of(cloud: Cloud) -> str:
+    """Give the one account's token as AWS has it."""
+    return cloud.held()["accounts/1/access_token"]
+
+
+def agree(database: Database, cloud: Cloud) -> None:
+    """Hold that the rows name all there is outside, and nothing else."""
+    named = database.transaction(sealing.everything)
+    assert len(named) == cloud.number()
+    opener = safe_of(database)
+    for place, kept in named:
+        opener.open(kept, place)
+
+
+def test_nothing_but_pointers_enters_the_database(database: Database, safe: Safe, cloud: Cloud) -> None:
+    """Through a whole life, each secret replaced is deleted, and an account that is removed leaves nothing."""
+    add(database, safe)
+    assert cloud.held() == {
+        "accounts/1/client_secret": SECRET.get_secret_value(),
+        "accounts/1/access_token": TOKEN.value.get_secret_value(),
+    }
+    for _ in range(3):
+        register(database, safe)
+        agree(database, cloud)
+    assert cloud.number() == 5
+    account_changes.change_account(database, safe, 1, Wishes(client_secret=SecretStr("another"), token=TOKEN))
+    stored.StoredToken(database, safe, 1).save(Token(SecretStr("newer"), NOW, TOKEN.expires_at))
+    agree(database, cloud)
+    assert token_of(cloud) == "newer"
+    assert database.transaction(sealing.values_by_store) == {"aws": 5}
+    storing(database, safe, 1, partial(webhook_credentials.retire, account_id=1, good_for=timedelta(hours=1)))
+    assert cloud.number() == 3
+    account_changes.erase(database, safe, 1)
+    assert cloud.number() == 0
+    add(database, safe)
+    agree(database, cloud)
+
+
+def test_each_is_read_once_a_process(database: Database, safe: Safe, cloud: Cloud) -> None:
+    """However often it is asked for; and another process sees by the row that there is a newer one."""
+    add(database, safe)
+    other = safe_of(database)
+    vaults = [stored.StoredToken(database, one, 1) for one in (other, other, safe_of(database))]
+    for _ in range(5):
+        assert [vault.load() for vault in vaults] == [TOKEN] * 3
+        assert stored.open_client_secret(database, other, 1) == SECRET
+    assert cloud.calls["GetSecretValue"] == 3
+    newer = Token(SecretStr("newer"), NOW, TOKEN.expires_at)
+    vaults[0].save(newer)
+    for _ in range(5):
+        assert [vault.load() for vault in vaults] == [newer] * 3
+    assert cloud.calls["GetSecretValue"] == 5
+    assert cloud.calls["DeleteSecret"] == 1
+
+
+def test_what_is_refused_leaves_nothing_outside(database: Database, safe: Safe, cloud: Cloud) -> None:
+    """An account that exists, one that was removed, one that is unknown: what was put before is taken away again."""
+    add(database, safe)
+    with pytest.raises(AccountError, match="exists already"):
+        add(database, safe)
+    with pytest.raises(AccountError, match="not known"):
+        account_changes.change_account(database, safe, 2, Wishes(client_secret=SECRET, token=TOKEN))
+    agree(database, cloud)
+    account_changes.erase(database, safe, 1)
+    stored.StoredToken(database, safe, 1).save(TOKEN)
+    assert cloud.number() == 0
+
+    def refuse(connection: sa.Connection, store: Seals) -> None:
+        sealing.seal(connection, store, SECRET, accounts.c.client_secret, 1)
+        raise AccountError("no")
+
+    with pytest.raises(AccountError, match="no"):
+        storing(database, safe, 1, refuse)
+    assert cloud.number() == 0
+    assert cloud.calls["CreateSecret"] == cloud.calls["DeleteSecret"]
+
+
+def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe: Safe, cloud: Cloud) -> None:
+    """Committed or not, what the row may name stays; repeated work puts nothing twice, and finds its own account."""
+    add(database, safe, token=None)
+    tries = []
+
+    def work(connection: sa.Connection, store: Seals) -> None:
+        kept = sealing.seal(connection, store, SecretStr("newer"), accounts.c.client_secret, 1)
+        connection.execute(sa.update(accounts).values(client_secret=kept))
+        tries.append(kept)
+        if len(tries) == 1:
+            connection.commit()  # and then the server goes away
+            raise StoreUnavailable("the answer is lost")
+
+    storing(database, safe, 1, work)
+    assert len(tries) == 2
+    assert len(set(tries)) == 1
+    agree(database, cloud)
+    assert cloud.held() == {"accounts/1/client_secret": "newer"}
+
+    def never(connection: sa.Connection, store: Seals) -> None:
+        work(connection, store)
+        raise sa.exc.OperationalError("", {}, Exception("server closed the connection unexpectedly"))
+
+    hasty = database.apart(pool_size=2, patience=0)
+    with pytest.raises(StoreUnavailable):
+        storing(hasty, safe, 1, never)
+    hasty.disconnect()
+    assert cloud.number() == 2
+    assert len(secret_transfer.orphans(database, safe, "aws")) == 1
+    assert secret_transfer.move(database, safe, "aws").orphans == 1
+    agree(database, cloud)
+
+
+def test_a_secret_that_cannot_be_deleted_is_an_orphan(
+    database: Database, safe: Safe, cloud: Cloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was asked for is done all the same; a warning says what counts them, and a move ends them."""
+    add(database, safe)
+    with caplog.at_level(logging.WARNING), cloud.refusing("DeleteSecret", "AccessDeniedException"):
+        stored.StoredToken(database, safe, 1).save(Token(SecretStr("newer"), NOW, TOKEN.expires_at))
+    assert "`hostaway-sync keys check` counts such as orphans" in caplog.text
+    assert cloud.number() == 3
+    assert secret_transfer.move(database, safe, "aws") == secret_transfer.Moved("aws", 0, 1, is_whole=True)
+    agree(database, cloud)
+
+
+def test_a_lost_token_can_be_had_again_and_a_lost_secret_not(database: Database, safe: Safe, cloud: Cloud) -> None:
+    """Somebody deleted them, or an old backup was restored."""
+    add(database, safe)
+    cloud.lose()
+    other = safe_of(database)
+    vault = stored.StoredToken(database, other, 1)
+    assert vault.load() is None
+    with pytest.raises(SecretGone, match=r"cannot give accounts.client_secret of 1: it is not there"):
+        stored.open_client_secret(database, other, 1)
+    vault.save(TOKEN)
+    assert vault.load() == TOKEN
+    assert account_changes.change_account(database, other, 1, Wishes(client_secret=SECRET)) == ("client_secret",)
+    assert stored.open_client_secret(database, other, 1) == SECRET
+
+
+def test_a_secret_replaced_between_row_and_store_is_found(database: Database, safe: Safe, cloud: Cloud) -> None:
+    """Whoever read the row before the exchange reads it again, instead of failing."""
+    add(database, safe)
+    newer = Token(SecretStr("newer"), NOW, TOKEN.expires_at)
+    both = Wishes(client_secret=SecretStr("another"), token=newer)
+    exchanges: list[Callable[[], object]] = [
+        lambda: stored.StoredToken(database, safe, 1).save(newer),
+        lambda: account_changes.change_account(database, safe, 1, both),
+    ]
+
+    def exchange(call: Call) -> None:
+        if call.route == "GetSecretValue" and exchanges:
+            exchanges.pop(0)()
+
+    cloud.on_request(exchange)
+    other = safe_of(database)
+    assert stored.StoredToken(database, other, 1).load() == newer
+    assert stored.open_client_secret(database, other, 1) == SecretStr("another")
+
+
+def test_the_settings_decide_where_nothing_is_stored_yet(database: Database, cloud: Cloud) -> None:
+    """Afterwards the database does, and settings that say something else are refused with both ways out."""
+    assert secret_placement.agreed(database, "database") == secret_placement.Placement()
+    first = secret_placement.agreed(database, "aws")
+    assert (first.store, first.leaving) == ("aws", None)
+    assert secret_placement.agreed(database, "database").store == "database"
+    assert secret_placement.agreed(database, "aws").mirror == first.mirror
+    safe = safe_of(database)
+    add(database, safe)
+    with pytest.raises(ConfigurationError, match=r"lie in aws, but HOSTAWAY_SYNC_SECRETS_STORE is database: set it to"):
+        secret_placement.agreed(database, "database")
+    account_changes.erase(database, safe, 1)
+    assert secret_placement.agreed(database, "database").store == "database"
+    assert not cloud.number()
+
+
+def test_whoever_runs_already_follows_a_move(database: Database, cloud: Cloud) -> None:
+    """It opens what lies elsewhere now, and puts what is new where it belongs now."""
+    ring = KeyRing([b"k" * 32])
+    running = safe_of(database, lambda: ring)
+    add(database, running)
+    vault = stored.StoredToken(database, running, 1)
+    assert vault.load() == TOKEN
+    assert secret_transfer.move(database, safe_of(database, lambda: ring), "aws").moved == 2
+    assert (vault.load(), stored.open_client_secret(database, running, 1)) == (TOKEN, SECRET)
+    vault.save(Token(SecretStr("newer"), NOW, TOKEN.expires_at))
+    assert token_of(cloud) == "newer"
+    assert secret_transfer.move(database, safe_of(database, lambda: ring), "database") == secret_transfer.Moved(
+        "database", 2, 0, is_whole=True
+    )
+    assert cloud.number() == 0
+    assert sealing.check(database, ring).troubles == ()
+    assert stored.open_client_secret(database, running, 1) == SECRET
+
+
+def test_a_store_that_this_version_does_not_know_is_a_sentence(database: Database, safe: Safe) -> None:
+    """A newer program put it there; and a database without its mirror's name says what to restore."""
+    add(database, safe)
+    with pytest.raises(SecretError, match="lie in vault, which this version of hostaway-sync does not know"):
+        safe.open(pointer("vault", "1"), PLACE)
+    database.transaction(lambda connection: connection.execute(sa.text("DELETE FROM hostaway.secrets_store")))
+    with pytest.raises(SecretError, match="restore `secrets_store`"):
+        safe_of(database).open(pointer("aws", "1"), PLACE)

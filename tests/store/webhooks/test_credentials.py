@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from tests.support.servers.receiver import ACCOUNT, BASE, RING, renew, store_account
+
+from hostaway_sync.errors import SecretError
+from hostaway_sync.secrets import KeyRing
+from hostaway_sync.store.webhooks import credentials as webhook_credentials
+
+if TYPE_CHECKING:
+    from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.store.webhooks.credentials import Credentials, StoredHook
+
+HOUR = timedelta(hours=1)
+
+
+def stored(database: Database, account_id: int = ACCOUNT) -> StoredHook:
+    """Give what is stored of an account."""
+    return database.transaction(webhook_credentials.stored_hooks)[account_id]
+
+
+def opened(database: Database) -> tuple[Credentials, ...]:
+    """Give every credential that is good."""
+    return stored(database).open(RING)
+
+
+def confirm(database: Database, hook_id: int = 4711) -> None:
+    """Let the source have taken the current ones."""
+    database.transaction(partial(webhook_credentials.confirm, account_id=ACCOUNT, hook_id=hook_id, old_ones_for=HOUR))
+
+
+@pytest.fixture(autouse=True)
+def account(database: Database) -> None:
+    """Store an account."""
+    store_account(database)
+
+
+def test_an_account_begins_without(database: Database) -> None:
+    """Nothing opens its door."""
+    assert opened(database) == ()
+    assert (stored(database).url, stored(database).hook_id, stored(database).is_active) == (None, None, True)
+
+
+def test_new_credentials_are_sealed_and_of_safe_letters(database: Database) -> None:
+    """No column shows them, no two are alike, and a path or header needs to escape nothing."""
+    first = renew(database)
+    assert opened(database) == (first,)
+    for word in (first.path_secret.get_secret_value(), first.password.get_secret_value()):
+        assert len(word) >= 40
+        assert word.replace("-", "").replace("_", "").isalnum()
+    assert webhook_credentials.generate() != webhook_credentials.generate()
+    row = database.transaction(lambda connection: connection.scalar(sa.text("SELECT a::text FROM hostaway.accounts a")))
+    assert first.password.get_secret_value() not in str(row)
+    assert stored(database).url == BASE
+
+
+def test_credentials_that_were_never_confirmed_are_given_again(database: Database) -> None:
+    """The last attempt may have reached the source, so that nothing else would be accepted from it."""
+    first = renew(database)
+    assert renew(database) == first
+    assert not stored(database).is_confirmed
+    confirm(database)
+    assert stored(database).is_confirmed
+    assert stored(database).hook_id == 4711
+
+
+def test_old_credentials_have_no_end_until_the_new_ones_are_confirmed(database: Database) -> None:
+    """Then they have an hour; a second confirmation does not move it."""
+    first = renew(database)
+    confirm(database)
+    second = renew(database)
+    assert opened(database) == (second, first)
+    until = sa.text("SELECT webhook_previous_until - now() FROM hostaway.accounts")
+    assert database.transaction(lambda connection: connection.scalar(until)) is None
+    confirm(database)
+    confirm(database)
+    assert database.transaction(lambda connection: connection.scalar(until)) <= HOUR
+    with database.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE hostaway.accounts SET webhook_previous_until = now()"))
+    assert opened(database) == (second,)
+
+
+def test_of_three_generations_two_are_good(database: Database) -> None:
+    """Exchanging again drops the oldest."""
+    renew(database)
+    confirm(database)
+    second = renew(database)
+    confirm(database)
+    third = renew(database)
+    assert opened(database) == (third, second)
+
+
+def test_a_failed_exchange_does_not_lose_what_is_in_use(database: Database) -> None:
+    """However often the registration fails, what the source uses stays good."""
+    first = renew(database)
+    confirm(database)
+    second = renew(database)
+    assert renew(database) == renew(database) == second
+    assert opened(database) == (second, first)
+
+
+def test_retired_credentials_are_good_for_a_while(database: Database) -> None:
+    """What is on its way still comes in; there is no current credential any more."""
+    first = renew(database)
+    confirm(database)
+    retire = partial(webhook_credentials.retire, safe=RING, account_id=ACCOUNT, good_for=HOUR)
+    database.transaction(retire)
+    assert opened(database) == (first,)
+    assert (stored(database).login, stored(database).hook_id, stored(database).is_confirmed) == (None, None, False)
+    database.transaction(retire)
+    assert opened(database) == (first,)
+    second = renew(database)
+    assert opened(database) == (second, first)
+
+
+def test_credentials_open_in_their_own_row_only(database: Database) -> None:
+    """Moved to another account they are useless, and so they are to another key ring."""
+    renew(database)
+    store_account(database, 70002)
+    with database.engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "UPDATE hostaway.accounts b SET webhook_login = a.webhook_login, webhook_password = a.webhook_password,"
+                " webhook_path_secret = a.webhook_path_secret FROM hostaway.accounts a"
+                " WHERE a.account_id = 70001 AND b.account_id = 70002"
+            )
+        )
+    with pytest.raises(SecretError):
+        stored(database, 70002).open(RING)
+    with pytest.raises(SecretError):
+        stored(database).open(KeyRing([b"x" * 32]))

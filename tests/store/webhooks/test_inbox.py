@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from tests.support.deliveries import deliver
+from tests.support.records import add_account, one
+
+from hostaway_sync.model.deliveries import Delivery, Event, Target
+from hostaway_sync.model.records import Resource
+from hostaway_sync.queue import maintenance
+from hostaway_sync.store import jobs
+from hostaway_sync.store.jobs import Job
+from hostaway_sync.store.webhooks import inbox
+
+if TYPE_CHECKING:
+    from hostaway_sync.store.postgres.database import Database
+
+BOOKING = Target(Resource.RESERVATIONS, 7)
+
+
+@pytest.fixture
+def box(database: Database) -> Database:
+    """Give a database with account 1."""
+    add_account(database)
+    return database
+
+
+def waiting_jobs(database: Database) -> list[Any]:
+    """Give key, arguments and time of the jobs that wait."""
+    query = (
+        "SELECT queueing_lock, args, scheduled_at, scheduled_at > now() AS is_later, id"
+        " FROM hostaway.procrastinate_jobs WHERE status = 'todo' ORDER BY id"
+    )
+    return list(database.transaction(lambda connection: connection.execute(sa.text(query)).all()))
+
+
+def statuses(database: Database) -> list[str]:
+    """Give the status of every delivery, oldest first."""
+    query = sa.text("SELECT status FROM hostaway.webhook_log ORDER BY created_at")
+    return list(database.transaction(lambda connection: connection.scalars(query).all()))
+
+
+def test_fifty_deliveries_for_one_object_are_one_job(box: Database) -> None:
+    """All are in the inbox, one job waits; another object, and the same id of another kind, have theirs."""
+    for _ in range(50):
+        deliver(box, 1, object_id=7)
+    deliver(box, 1, object_id=8)
+    deliver(box, 1, Resource.LISTINGS, 7)
+    assert statuses(box) == ["pending"] * 52
+    keys = [job.queueing_lock for job in waiting_jobs(box)]
+    assert keys == ["refresh:1:reservations:7", "refresh:1:reservations:8", "refresh:1:listings:7"]
+
+
+def test_delivery_and_job_are_stored_together_or_not_at_all(box: Database) -> None:
+    """A transaction that is rolled back leaves neither."""
+    with box.engine.connect() as connection:
+        inbox.accept(connection, made(), platform="hostaway")
+        connection.rollback()
+    assert (statuses(box), waiting_jobs(box)) == ([], [])
+
+
+def test_accepting_again_adds_nothing(box: Database) -> None:
+    """A transaction whose commit was not confirmed may be run once more."""
+    delivery = made()
+    for _ in range(2):
+        box.transaction(partial(inbox.accept, delivery=delivery, platform="hostaway"))
+    assert (len(statuses(box)), len(waiting_jobs(box))) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("target", "ignored", "error"), [(BOOKING, "disabled", "disabled"), (None, None, "nothing to read again")]
+)
+def test_what_is_not_worked_is_stored_and_settled(
+    box: Database, target: Target | None, ignored: str | None, error: str
+) -> None:
+    """It has its row with the reason, and no job."""
+    box.transaction(partial(inbox.accept, delivery=made(target=target, ignored=ignored), platform="hostaway"))
+    row = one(box, "SELECT status, error, processed_at IS NOT NULL AS settled FROM hostaway.webhook_log")
+    assert tuple(row) == ("ignored", error, True)
+    assert waiting_jobs(box) == []
+
+
+def test_row_holds_what_came(box: Database) -> None:
+    """The bytes are kept as they are, the payload's numbers too, and whatever else is known."""
+    body = b'{"data": {"price": 1.10, "id": 7}}\xff'
+    delivery = made(body=body, payload='{"data": {"price": 1.10, "id": 7}}')
+    box.transaction(partial(inbox.accept, delivery=delivery, platform="hostaway"))
+    columns = "id, platform, account_id, event, target_resource, object_id, body, payload::text, headers, received_by"
+    row = one(box, f"SELECT {columns} FROM hostaway.webhook_log")
+    assert (row.id, row.platform, row.account_id, row.event) == (delivery.delivery_id, "hostaway", 1, "changed")
+    assert (row.target_resource, row.object_id, row.received_by) == ("reservations", 7, "here")
+    assert (bytes(row.body), row.headers) == (body, {"user-agent": "sender"})
+    assert "1.10" in row.payload
+
+
+def test_a_new_delivery_pulls_a_waiting_attempt_forward(box: Database) -> None:
+    """It is due at once, and still the attempt that it was, with its planned time."""
+    moment = box.transaction(jobs.now) + timedelta(hours=1)
+    job = Job(1, BOOKING, attempt=3, retry_at=moment, began_at=moment)
+    box.transaction(lambda connection: jobs.defer_again(connection, job, at=moment))
+    (before,) = waiting_jobs(box)
+    assert before.is_later
+    deliver(box, 1, object_id=7)
+    (after,) = waiting_jobs(box)
+    assert (after.id, after.scheduled_at) == (before.id, None)
+    assert Job.from_arguments(after.args) == job
+
+
+def test_a_retry_meets_a_fresh_job(box: Database) -> None:
+    """The fresh one keeps its time, which is now, and takes over the attempts so far."""
+    deliver(box, 1, object_id=7)
+    moment = box.transaction(jobs.now) + timedelta(hours=1)
+    job = Job(1, BOOKING, attempt=3, retry_at=moment, began_at=moment)
+    box.transaction(lambda connection: jobs.defer_again(connection, job, at=moment))
+    (found,) = waiting_jobs(box)
+    assert found.scheduled_at is None
+    assert Job.from_arguments(found.args) == job
+
+
+def test_what_is_given_back_late_takes_no_attempt_away(box: Database) -> None:
+    """A worker that was thought dead gives its job back at last; the next attempt is the second all the same."""
+    for attempt in (1, 2, 1):
+        box.transaction(partial(jobs.defer_again, job=Job(1, BOOKING, attempt=attempt)))
+    (found,) = waiting_jobs(box)
+    assert Job.from_arguments(found.args).attempt == 2
+
+
+def test_of_two_retries_the_earlier_counts(box: Database) -> None:
+    """Whichever comes first, the job is tried at the sooner of the two times."""
+    moment = box.transaction(jobs.now) + timedelta(hours=1)
+    for hours in (1, 0, 2):
+        at = moment + timedelta(hours=hours)
+        box.transaction(partial(jobs.defer_again, job=Job(1, BOOKING), at=at))
+    (found,) = waiting_jobs(box)
+    assert found.scheduled_at == moment
+
+
+def test_a_sync_that_waits_becomes_a_full_one(box: Database) -> None:
+    """What was asked for in full stays so, whatever is asked for later."""
+    for full in (False, True, False):
+        box.transaction(partial(jobs.defer, job=Job(1, full=full)))
+    box.transaction(partial(jobs.defer_again, job=Job(1)))
+    (found,) = waiting_jobs(box)
+    assert (found.queueing_lock, found.args["full"]) == ("sync:1", True)
+
+
+def test_no_worker_starts_a_job_before_the_delivery_is_there_to_be_seen(box: Database) -> None:
+    """While a delivery that met a waiting job is not committed, that job cannot be fetched: no wake-up is lost."""
+    deliver(box, 1, object_id=7)
+    fetch = "SELECT (hostaway.procrastinate_fetch_job_v2(NULL, NULL)).id"
+    with box.engine.connect() as receiver:
+        inbox.accept(receiver, made(), platform="hostaway")
+        assert one(box, fetch).id is None
+        receiver.commit()
+    assert one(box, fetch).id is not None
+    assert len(inbox.waiting(box, 1, BOOKING.resource, [BOOKING.object_id]).deliveries[BOOKING.object_id]) == 2
+
+
+def test_a_job_that_was_started_makes_room_for_the_next(box: Database) -> None:
+    """A delivery that comes while its object is being read has a job of its own."""
+    deliver(box, 1, object_id=7)
+    one(box, "SELECT (hostaway.procrastinate_fetch_job_v2(NULL, NULL)).id")
+    deliver(box, 1, object_id=7)
+    assert len(waiting_jobs(box)) == 1
+
+
+def test_two_receivers_at_once_make_one_job(box: Database) -> None:
+    """Deliveries for the same objects from several connections never fail, and never wait for each other in turns."""
+
+    def receive(numbers: range) -> None:
+        for number in numbers:
+            deliver(box, 1, object_id=number)
+
+    receivers = [threading.Thread(target=receive, args=(numbers,)) for numbers in (range(1, 40), range(39, 0, -1))]
+    for receiver in receivers:
+        receiver.start()
+    for receiver in receivers:
+        receiver.join()
+    assert (len(statuses(box)), len(waiting_jobs(box))) == (78, 39)
+
+
+def test_forgotten_deliveries_are_remembered(box: Database) -> None:
+    """A pending row without a job gets one; one that has a job, or is settled, gets none."""
+    for number in (1, 2, 3):
+        deliver(box, 1, object_id=number)
+    one(box, "DELETE FROM hostaway.procrastinate_jobs WHERE queueing_lock <> 'refresh:1:reservations:1'")
+    one(box, "UPDATE hostaway.webhook_log SET status = 'processed', processed_at = now() WHERE object_id = 3")
+    assert inbox.enqueue_forgotten(box) == 1
+    assert [job.queueing_lock for job in waiting_jobs(box)] == ["refresh:1:reservations:1", "refresh:1:reservations:2"]
+    assert inbox.enqueue_forgotten(box) == 0
+
+
+def test_pruning_takes_what_is_settled_and_old(box: Database) -> None:
+    """What waits stays however old it is, what is dead stays until it is resolved."""
+    for status in ("pending", "failed", "dead", "processed", "ignored"):
+        delivery_id = deliver(box, 1)
+        settled = "now() - interval '31 days'" if status in {"processed", "ignored"} else "NULL"
+        one(
+            box,
+            f"UPDATE hostaway.webhook_log SET status = '{status}', created_at = now() - interval '9 years',"
+            f" processed_at = {settled} WHERE id = '{delivery_id}'",
+        )
+    maintenance.prune(box, keep=timedelta(days=32))
+    assert len(statuses(box)) == 5
+    maintenance.prune(box, keep=timedelta(days=30))
+    assert sorted(statuses(box)) == ["dead", "failed", "pending"]
+
+
+def test_age_of_the_inbox_is_that_of_its_oldest_pending_delivery(box: Database) -> None:
+    """None where nothing waits; what failed and waits for its next attempt does not count."""
+    assert box.transaction(inbox.oldest_waiting) is None
+    deliver(box, 1)
+    one(box, "UPDATE hostaway.webhook_log SET created_at = now() - interval '1 hour'")
+    deliver(box, 1)
+    age = box.transaction(inbox.oldest_waiting)
+    assert age is not None
+    assert age >= timedelta(hours=1)
+    one(box, "UPDATE hostaway.webhook_log SET status = 'failed'")
+    assert box.transaction(inbox.oldest_waiting) is None
+
+
+def test_engine_needs_no_search_path(box: Database) -> None:
+    """Whoever touches a job by hand, in a session that knows no schema of ours, sets off triggers that work."""
+    deliver(box, 1)
+    url = box.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url) as session:
+        session.execute("UPDATE hostaway.procrastinate_jobs SET status = 'doing'")
+        session.execute("DELETE FROM hostaway.procrastinate_jobs")
+    assert waiting_jobs(box) == []
+
+
+def made(
+    *,
+    target: Target | None = BOOKING,
+    ignored: str | None = None,
+    body: bytes = b"{}",
+    payload: str | None = "{}",
+) -> Delivery:
+    """Make a delivery to account 1."""
+    event = Event("changed", target, 1, ignored)
+    return Delivery(uuid4(), 1, event, body, payload, {"user-agent": "sender"}, "here")

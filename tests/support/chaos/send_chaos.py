@@ -1,0 +1,283 @@
+"""Messages to many guests while everything goes wrong, and what must hold whatever happened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.support.chaos.send_faults import Darkness
+from tests.support.messages import SEND
+
+from hostaway_sync.app.container import Wiring
+from hostaway_sync.app.messages import Messages
+from hostaway_sync.errors import HostawaySyncError, LeaseHeld, MessageUnsettled, SourceError, StoreError
+from hostaway_sync.model.messages import LOOKS, IntentState, is_same
+from hostaway_sync.model.records import Resource
+from hostaway_sync.settings import SCHEMA, load_settings
+from hostaway_sync.store.postgres.database import Database
+
+if TYPE_CHECKING:
+    import random
+
+    from tests.support.chaos.send_faults import Mishap
+    from tests.support.servers.tcp_proxy import Strait
+    from tests.support.sync_env import Town
+
+# Every text holds it, and nothing that is logged may.
+MARK: Final = "zanzibar"
+_TEXTS: Final = (
+    "{} {}: the key is under the mat 🗝️\n\nSee you soon & welcome",
+    "{} {}\r\nTwo  spaces, <b>no</b> markup, and  a tab\t.",
+    "{} {} - Grüße, ¿qué tal?, 你好, e\u0301",
+    '{} {} "quoted" \\ and %s and {{}}',
+    "{} {} " + "long " * 900,
+)
+_ROWS: Final = (
+    "SELECT intent_id, account_id, reservation_id, conversation_id, body, idempotency_key, state, message_id, proof,"
+    " looks, owner FROM sent_messages ORDER BY intent_id"
+)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What is to be said to whom."""
+
+    account_id: int
+    reservation_id: int
+    text: str
+    key: str | None = None
+    again: bool = False
+
+
+class Dispatch:
+    """Sends letters from one town, through a strait, with a database that may go away."""
+
+    def __init__(self, here: Town, chance: random.Random, strait: Strait) -> None:
+        self.here = here
+        self.letters: list[Letter] = []
+        self._chance = chance
+        self._strait = strait
+        self._mirror = here.mirror(api_url=strait.url, retry_attempts=2)
+        self._written = 0
+        self._wiring: Wiring | None = None
+        self._seen: set[tuple[int, int]] = set()
+        self._guests: list[tuple[int, int]] = []
+        for account_id in here.sandbox.accounts:
+            self._mirror.sync(account_id)
+            talks = here.truth("conversations", account_id).values()
+            self._guests += [(account_id, talk["reservationId"]) for talk in talks if talk["reservationId"]][:3]
+        self._restart()
+
+    # What happens
+
+    def go_wrong(self, mishap: Mishap) -> None:
+        """Send something new, or the same again, while this happens; then anything may follow."""
+        if self._chance.random() < 0.5:
+            self._restart()
+        letter = self._something()
+        self._arm(mishap)
+        self._tell(letter)
+        self._arm(None)
+        self.check()
+        self.follow(letter)
+
+    def follow(self, letter: Letter) -> None:
+        """Let anything follow, or nothing."""
+        for _ in range(self._chance.choice((0, 0, 1, 2))):
+            follower = self._chance.choice((self._repeat, self._repeat, self._look, self._sync, self._work, self._turn))
+            follower(letter)
+            self.check()
+
+    def write(self) -> Letter:
+        """Give something that was not said yet."""
+        self._written += 1
+        text = self._chance.choice(_TEXTS).format(MARK, self._written)
+        key = f"key {self._written}" if self._chance.random() < 0.5 else None
+        letter = Letter(*self._chance.choice(self._guests), text, key)
+        self.letters.append(letter)
+        return letter
+
+    def _something(self) -> Letter:
+        letter, luck = self.write(), self._chance.random()
+        if luck < 0.7 or len(self.letters) < 2:
+            return letter
+        self.letters.pop()
+        old = self._chance.choice(self.letters)
+        if luck < 0.8:
+            return old
+        account_id, reservation_id = self._chance.choice(self._guests)
+        changed = replace(old, key=letter.key)
+        if luck < 0.9:
+            changed = replace(changed, account_id=account_id, reservation_id=reservation_id)
+        changed = replace(changed, again=True)
+        self.letters.append(changed)
+        return changed
+
+    def _tell(self, letter: Letter) -> None:
+        with suppress(SourceError, StoreError):
+            self.tell(letter)
+
+    def tell(self, letter: Letter) -> Any:
+        """Send a letter in this process."""
+        with self._messages.draft(
+            letter.reservation_id, letter.text, account_id=letter.account_id, key=letter.key, again=letter.again
+        ) as draft:
+            return draft.send()
+
+    def _repeat(self, letter: Letter) -> None:
+        self._restart()
+        self._tell(replace(letter, again=False))
+
+    def _look(self, letter: Letter) -> None:
+        with suppress(SourceError, HostawaySyncError):
+            for intent in self._messages.ledger(states=[IntentState.OUTCOME_UNKNOWN], account_id=letter.account_id):
+                self._messages.resolve(intent.intent_id, sleep=lambda _: self.a_minute_passes())
+                break
+
+    def _sync(self, letter: Letter) -> None:
+        with suppress(LeaseHeld):
+            self._mirror.sync(letter.account_id)
+
+    def _work(self, letter: Letter) -> None:
+        (thread,) = self.here.ask(
+            f"SELECT min(id) FROM conversations WHERE account_id = {letter.account_id}"
+            f" AND reservation_id = {letter.reservation_id}"
+        )[0]
+        self._mirror.refresh(letter.account_id, Resource.CONVERSATIONS, thread)
+        self._messages.settle(letter.account_id)
+
+    def _turn(self, letter: Letter) -> None:
+        """Let the others say something: a guest who repeats our words, an automation, a colleague."""
+        world = self.here.sandbox.account(letter.account_id)
+        thread = world.conversations_of(letter.reservation_id)[0]
+        self._chance.choice(
+            (
+                lambda: world.guest_message(thread, letter.text),
+                lambda: world.host_reply(thread, letter.text, via="automation"),
+                lambda: world.host_reply(thread),
+                lambda: world.schedule_message(thread, world.now),
+            )
+        )()
+
+    def a_minute_passes(self) -> None:
+        """Let what was looked at have been looked at a minute ago."""
+        self.here.database.transaction(
+            lambda connection: connection.exec_driver_sql(
+                "UPDATE hostaway.sent_messages SET sending_at = sending_at - interval '1 minute',"
+                " looked_at = looked_at - interval '1 minute'"
+            )
+        )
+
+    def _requests_are_over(self) -> None:
+        """Let so much time pass that no sender that lost the database can have a request under way any more."""
+        passed = "sending_at = sending_at - interval '15 minutes'"
+        with self.here.database.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE hostaway.rights SET expires_at = now() WHERE owner IS NOT NULL")
+            connection.exec_driver_sql(f"UPDATE hostaway.sent_messages SET {passed} WHERE state = 'sending'")
+
+    def _arm(self, mishap: Mishap | None) -> None:
+        faults = self.here.sandbox.faults
+        faults.clear()
+        self.here.database.transaction(lambda c: c.exec_driver_sql("DELETE FROM hostaway.request_budget"))
+        if mishap is not None and mishap.effect is not None:
+            faults.add(mishap.effect, route=SEND)
+        self._strait.arm(mishap.wreck if mishap else None)
+        self._darkness.arm(mishap.blackout if mishap else None)
+
+    def _restart(self) -> None:
+        """Go on as another process does: nothing is remembered but what is in the database."""
+        if self._wiring is not None:
+            self._wiring.close()
+        self._wiring = Wiring(self._settings(), schema=SCHEMA)
+        self._wiring.database.close()
+        url = self.here.database.engine.url.render_as_string(hide_password=False)
+        self._wiring.database = Database(url, schema=SCHEMA, patience=0.1, sleep=lambda _: None)
+        self._darkness = Darkness(self.here, self._wiring.database.engine)
+        self._messages = Messages(self._wiring)
+
+    def _settings(self) -> Any:
+        names = {name.removeprefix("HOSTAWAY_SYNC_").lower(): value for name, value in self.here.environment().items()}
+        return load_settings(**names | {"api_url": self._strait.url})
+
+    # What must hold
+
+    def check(self) -> None:
+        """Compare the ledger with what the sandbox took, message by message."""
+        rows = [_named(row) for row in self.here.ask(_ROWS)]
+        accepted = self.accepted()
+        sent, is_open = Counter[Any](), Counter[Any]()
+        for row in rows:
+            what = row["account_id"], row["conversation_id"], row["body"]
+            sent[what] += row["state"] == "sent"
+            is_open[what] += row["state"] in ("sending", "outcome_unknown")
+        for what in sent | accepted:
+            assert sent[what] <= accepted[what] <= sent[what] + is_open[what], (what[:2], what[2][:30])
+        claimed = [(row["account_id"], row["message_id"]) for row in rows if row["message_id"] is not None]
+        assert len(claimed) == len(set(claimed)), "one message is of one intent"
+        for row in rows:
+            if (
+                row["state"] == "sent"
+                and row["proof"] != "person"
+                and (row["intent_id"], row["message_id"]) not in self._seen
+            ):
+                self._is_there(row)
+                self._seen.add((row["intent_id"], row["message_id"]))
+
+    def _is_there(self, row: dict[str, Any]) -> None:
+        world = self.here.sandbox.account(row["account_id"])
+        said = world.threads.get(world.conversation(row["conversation_id"]), row["message_id"])
+        assert is_same(row["body"], said["body"])
+        assert said["isIncoming"] == 0
+        thread = f"id = {row['conversation_id']} AND account_id = {row['account_id']} AND thread_due_at IS NOT NULL"
+        message = f"id = {row['message_id']} AND account_id = {row['account_id']}"
+        stored = self.here.ask(f"SELECT conversation_id FROM conversation_messages WHERE {message}")
+        is_due = self.here.ask(f"SELECT 1 FROM conversations WHERE {thread}")
+        assert stored == [(row["conversation_id"],)] or is_due, "what was sent is in the thread, or will be read there"
+
+    def accepted(self) -> Counter[Any]:
+        """Give how often the source took each text, by account and thread."""
+        return Counter(
+            (account_id, thread, text)
+            for account_id in self.here.sandbox.accounts
+            for thread, text in self.here.sandbox.account(account_id).accepted
+        )
+
+    def end(self) -> None:
+        """Let quiet return: what arrived is found, the rest waits for a person, and then everybody has everything."""
+        self._arm(None)
+        self._restart()
+        self._requests_are_over()
+        for _ in range(LOOKS):
+            for account_id in self.here.sandbox.accounts:
+                self._mirror.sync(account_id)
+            self.a_minute_passes()
+            self.check()
+        rows = [_named(row) for row in self.here.ask(_ROWS)]
+        assert not [row for row in rows if row["state"] == "sending"]
+        waiting = [row for row in rows if row["state"] == "outcome_unknown"]
+        assert all(row["looks"] >= LOOKS for row in waiting)
+        sent = Counter(
+            (row["account_id"], row["conversation_id"], row["body"]) for row in rows if row["state"] == "sent"
+        )
+        assert sent == self.accepted(), "all that arrived was found, and nothing else"
+        for row in waiting:
+            with suppress(MessageUnsettled):
+                self._messages.checked_resend(row["intent_id"])
+        for row in rows:
+            if row["state"] in ("failed", "pending"):
+                self.tell(
+                    Letter(row["account_id"], row["reservation_id"], row["body"], row["idempotency_key"], again=True)
+                )
+        self.check()
+        wanted = Counter((row["account_id"], row["conversation_id"], row["body"]) for row in rows)
+        assert self.accepted() == wanted, "every message has arrived once"
+        assert {row["state"] for row in map(_named, self.here.ask(_ROWS))} == {"sent"}
+        if self._wiring is not None:
+            self._wiring.close()
+
+
+def _named(row: tuple[Any, ...]) -> dict[str, Any]:
+    names = _ROWS.removeprefix("SELECT ").partition(" FROM")[0].split(",")
+    return dict(zip((name.strip() for name in names), row, strict=True))

@@ -1,0 +1,116 @@
+"""The real program in processes of its own; forked from one that has imported everything already.
+
+A process starts in some milliseconds so, and not in a second, of which it would import for most. Tests of what a bare
+interpreter does start one.
+"""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hostaway_sync.app.mirror import Mirror
+from hostaway_sync.errors import SourceError
+from hostaway_sync.model.records import Resource
+from hostaway_sync.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from multiprocessing.process import BaseProcess
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["tests.support.preload"])
+_STREAMS = ("in", "out", "err")
+
+
+def start_program(environment: Mapping[str, str], *arguments: str) -> BaseProcess:
+    """Start `hostaway-sync` with these arguments."""
+    return _started(_program, dict(environment), arguments)
+
+
+def run_program(
+    environment: Mapping[str, str], *arguments: str, stdin: str = "", patience: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run `hostaway-sync` to its end, with these arguments and nothing but this environment."""
+    with tempfile.TemporaryDirectory() as room:
+        files = [Path(room, name) for name in _STREAMS]
+        files[0].write_text(stdin, encoding="utf-8")
+        process = _started(_alone, dict(environment), (room, *arguments))
+        process.join(patience)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise subprocess.TimeoutExpired(arguments, patience, *(file.read_bytes() for file in files[1:]))
+        printed = [file.read_text(encoding="utf-8") for file in files[1:]]
+    return subprocess.CompletedProcess(arguments, process.exitcode, *printed)
+
+
+def start_refresh(environment: Mapping[str, str], account_id: int, resource: Resource, record_id: int) -> BaseProcess:
+    """Start a process that reads one object again."""
+    return _started(_refresh, dict(environment), (str(account_id), resource.value, str(record_id)))
+
+
+def printed(environment: Mapping[str, str]) -> str:
+    """Give all that the processes of an environment have printed."""
+    paper = _paper(environment)
+    return paper.read_text(encoding="utf-8") if paper.exists() else ""
+
+
+def _started(target: object, environment: dict[str, str], arguments: tuple[str, ...]) -> BaseProcess:
+    process = _CONTEXT.Process(target=target, args=(environment, arguments), daemon=True)  # type: ignore[arg-type]  # a function
+    process.start()
+    return process
+
+
+def _program(environment: dict[str, str], arguments: tuple[str, ...]) -> None:
+    from hostaway_sync.__main__ import main
+
+    _live_in(environment)
+    sys.argv = ["hostaway-sync", *arguments]
+    main()
+
+
+def _alone(environment: dict[str, str], arguments: tuple[str, ...]) -> None:
+    from hostaway_sync.__main__ import main
+
+    room, *words = arguments
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    for number, name in enumerate(_STREAMS):
+        path = Path(room, name)
+        os.dup2(os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), number)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  (for the life of the process)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  (as above)
+    sys.stderr = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115  (as above)
+    sys.argv = ["hostaway-sync", *words]
+    try:
+        main()
+    finally:
+        atexit._run_exitfuncs()  # noqa: SLF001  (a forked process leaves them out, and there is no other way)
+
+
+def _refresh(environment: dict[str, str], arguments: tuple[str, ...]) -> None:
+    _live_in(environment)
+    account_id, resource, record_id = arguments
+    with Mirror(load_settings()) as mirror, suppress(SourceError):
+        mirror.refresh(int(account_id), Resource(resource), int(record_id))
+
+
+def _live_in(environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    paper = os.open(_paper(environment), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(paper, stream)
+
+
+def _paper(environment: Mapping[str, str]) -> Path:
+    return Path(environment["HOSTAWAY_SYNC_DATA_DIR"], "printed")

@@ -1,0 +1,35 @@
+"""Searches what tests print and log for secrets; every report of every test comes by here."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import TYPE_CHECKING
+
+from tests.support.sync_env import MASTER_KEY
+
+if TYPE_CHECKING:
+    import pytest
+
+# What opens something in a test: the sandbox's client secrets and tokens, the master key, Basic auth, and the password
+# that tests use. What only names one, such as `Bearer` alone, opens nothing.
+SECRETS = re.compile(
+    "|".join(
+        (
+            r"sandbox-secret-\d+",
+            r"eyJ[\w-]{20,}\.[\w-]{20,}",
+            re.escape(base64.b64encode(MASTER_KEY).decode()),
+            MASTER_KEY.hex(),
+            r"Basic [A-Za-z0-9+/]{12,}",
+            r"hunter2",
+        )
+    )
+)
+
+
+def refuse(report: pytest.TestReport) -> None:
+    """Make a report a failure if its test let a secret out, on stdout, on stderr or into a log."""
+    found = [f"{title}: {match[0]}" for title, text in report.sections for match in SECRETS.finditer(text)]
+    if found and report.passed:
+        report.outcome = "failed"
+        report.longrepr = "secrets came out:\n" + "\n".join(found)

@@ -1,0 +1,96 @@
+"""A collector of spans: a real server that takes OTLP over HTTP, and reads what was sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from tests.support.servers.recording_server import Listener
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
+    from tests.support.servers.recording_server import Heard
+
+KINDS = {1: "internal", 2: "server", 3: "client", 5: "consumer"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One span as it was sent; ids are bytes."""
+
+    own: Span
+    service: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.own.name
+
+    @property
+    def kind(self) -> str:
+        """Its kind."""
+        return KINDS[self.own.kind]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Its attributes, ours without what all of ours begin with."""
+        return {name.removeprefix("hostaway_sync."): fact for name, fact in _facts(self.own.attributes).items()}
+
+    @property
+    def failure(self) -> str | None:
+        """What is said of its failure; None when it did not fail."""
+        return self.own.status.message if self.own.status.code == 2 else None
+
+    @property
+    def place(self) -> tuple[bytes, bytes]:
+        """Its trace and its id."""
+        return self.own.trace_id, self.own.span_id
+
+
+class Collector(Listener):
+    """Takes spans."""
+
+    @property
+    def posts(self) -> list[Heard]:
+        """The requests that brought them."""
+        return [heard for heard in self.heard if heard.path == "/v1/traces"]
+
+    @property
+    def spans(self) -> list[Seen]:
+        """Everything that came, in the order in which it ended."""
+        found = []
+        for post in self.posts:
+            assert post.headers["content-type"] == "application/x-protobuf"
+            for sender in ExportTraceServiceRequest.FromString(post.body).resource_spans:
+                service = _facts(sender.resource.attributes)
+                found += [Seen(span, service) for scope in sender.scope_spans for span in scope.spans]
+        return found
+
+    def named(self, name: str) -> list[Seen]:
+        """Give the spans of this name."""
+        return [span for span in self.spans if span.name == name]
+
+    def below(self, parent: Seen) -> list[Seen]:
+        """Give the spans that are part of another one, at once."""
+        return [span for span in self.spans if (span.own.trace_id, span.own.parent_span_id) == parent.place]
+
+    def roots(self) -> list[Seen]:
+        """Give the spans that are part of none."""
+        return [span for span in self.spans if not span.own.parent_span_id]
+
+
+def _facts(attributes: Any) -> dict[str, Any]:
+    return {pair.key: _value(pair.value) for pair in _pairs(attributes)}
+
+
+def _pairs(attributes: Any) -> list[KeyValue]:
+    return list(attributes)
+
+
+def _value(value: AnyValue) -> Any:
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return [_value(one) for one in value.array_value.values]
+    return getattr(value, kind) if kind else None

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hostaway_sync.sandbox import AccountSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.sync_env import Town
+    from tests.system.conftest import Host
+
+ACCOUNT = 70001
+FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("cron") is None, reason="there is no cron here: install Debian's `cron`"),
+    pytest.mark.skipif(FAKETIME is None, reason="no clock can be played here: install Debian's `faketime`"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root may give cron a crontab that nobody else sees"),
+]
+
+
+def test_a_clock_that_is_changed_is_no_trouble(town: Callable[..., Town], host: Host) -> None:
+    """An hour ahead, and two back, under cron and program: not a word, no failure, and nothing is missed."""
+    here = town(accounts=[AccountSpec(id=ACCOUNT, reservations=6)])
+    clock = host.directory / "clock"
+    clock.write_text("+0\n")
+    played = {
+        "LD_PRELOAD": str(FAKETIME),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    dated = f"date +\\%s >> {host.directory}/dates; hostaway-sync sync {ACCOUNT}"
+    host.start(here.environment() | played, [host.line(dated, ACCOUNT)], **played)
+    for done, offset in enumerate(["+0", "+3600", "-3600"]):
+        for reservation_id in sorted(here.truth("reservations")):
+            here.sandbox.world.update_reservation(reservation_id, guestName=f"Guest {done}")
+        clock.write_text(f"{offset}\n")
+        host.wait_for_run(ACCOUNT, done + 1)
+        assert here.differences() == {}, offset
+    assert set(host.codes(ACCOUNT)) == {0}
+    assert host.mails(ACCOUNT) == []
+    first, ahead, behind = [int(line) for line in (host.directory / "dates").read_text().split()][:3]
+    assert ahead - first >= 3600
+    assert ahead - behind >= 7000

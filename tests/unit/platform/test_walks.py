@@ -1,0 +1,389 @@
+"""The two walks, against a list that changes between any two requests."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from tests.support.chaos.changing_list import START, Source, nameless, quiet, row, run, run_ahead
+
+from hostaway_sync.platforms.hostaway.paging import walk as paging_walk
+from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
+from hostaway_sync.platforms.hostaway.paging.offset_walk import walk_by_offset
+from hostaway_sync.platforms.hostaway.paging.walk import Answer, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hostaway_sync.platforms.hostaway.paging.walk import Walk
+
+CHANGES = st.lists(st.tuples(st.sampled_from(["insert", "touch", "touch", "delete"]), st.floats(0, 0.999)), max_size=4)
+SIZES = st.integers(0, 40)
+LIMITS = st.integers(1, 12)
+COUNTS = st.sampled_from(["total", "rest", "none"])
+
+
+def expected_calls(size: int, limit: int, count: str) -> int:
+    """Say how many requests a quiet list should take by cursor."""
+    if size == 0:
+        return 2 if count == "none" else 1
+    if size <= limit and count != "none":
+        return 1
+    confirming = 1 if count == "none" else 0
+    return -(-size // limit) + 1 + confirming + 1
+
+
+@given(size=SIZES, limit=st.integers(2, 12), count=COUNTS)
+def test_a_quiet_list_is_read_whole_by_cursor_in_the_expected_calls(size: int, limit: int, count: str) -> None:
+    """Nothing changes: every row comes, without doubt, and no request is wasted."""
+    assume(size != 1 or count != "none")
+    source = quiet(size, limit, count=count)
+    outcome = run(walk_by_cursor(), source.by_cursor)
+    assert outcome == Outcome(None, None if count == "none" else size)
+    assert source.read == {found.name for found in source.rows}
+    assert len(source.calls) == expected_calls(size, limit, count)
+
+
+@settings(max_examples=400)
+@given(
+    size=SIZES,
+    limit=LIMITS,
+    count=COUNTS,
+    moved=st.sampled_from(["restart", "empty", "refused"]),
+    deleted=st.sampled_from(["restart", "empty", "refused", "continue"]),
+    script=st.lists(CHANGES, max_size=12),
+    ties=st.booleans(),
+)
+def test_no_untouched_row_is_missed_by_cursor_without_a_doubt(
+    size: int,
+    limit: int,
+    count: str,
+    moved: str,
+    deleted: str,
+    script: list[list[tuple[str, float]]],
+    ties: bool,  # noqa: FBT001  (a value drawn for the test)
+) -> None:
+    """Whatever changes between pages and however the source answers then: all untouched rows, or a doubt."""
+    source = quiet(size, limit, count=count, moved=moved, deleted=deleted)
+    if ties:
+        source.rows = [found._replace(stamp=START + timedelta(minutes=(found.id or 0) // 4)) for found in source.rows]
+    untouched = {found.id for found in source.rows}
+    changes = iter(script)
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_cursor(position)
+        for kind, where in next(changes, []):
+            source.change(kind, where)
+        return page
+
+    outcome = run(walk_by_cursor(), answer)
+    assert outcome.doubt is not None or untouched - source.touched <= source.read
+
+
+@given(size=SIZES, limit=st.integers(2, 12), count=st.sampled_from(["total", "none"]), ahead=st.integers(1, 5))
+def test_a_quiet_list_is_read_whole_by_offset_in_the_expected_calls(
+    size: int, limit: int, count: str, ahead: int
+) -> None:
+    """Nothing changes: every row comes, without doubt, and the count saves the last request."""
+    source = quiet(size, limit, count=count)
+    outcome = run(walk_by_offset(ahead), source.by_offset)
+    assert source.read == {found.name for found in source.rows}
+    assert outcome == Outcome(None, None if count == "none" else size)
+    if count == "total":
+        overlap = min(3, limit - 1)
+        further = max(0, size - limit)
+        assert len(source.calls) == 1 + -(-further // (limit - overlap))
+
+
+@settings(max_examples=400)
+@given(
+    size=SIZES,
+    limit=LIMITS,
+    script=st.lists(CHANGES, max_size=12),
+    count=st.sampled_from(["total", "none"]),
+    ahead=st.integers(1, 4),
+    seed=st.integers(0, 99),
+)
+def test_no_untouched_row_is_missed_by_offset_without_a_doubt(
+    size: int, limit: int, script: list[list[tuple[str, float]]], count: str, ahead: int, seed: int
+) -> None:
+    """Whatever changes between pages, fetched ahead or not: all untouched rows, or a doubt."""
+    assume(limit > 1 or count != "none")  # a page of one row, without a count, may be the whole list
+    source = quiet(size, limit, count=count)
+    untouched = {found.id for found in source.rows}
+    changes = iter(script)
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_offset(position)
+        for kind, where in next(changes, []):
+            source.change(kind, where)
+        return page
+
+    outcome, read = run_ahead(walk_by_offset(ahead), answer, random.Random(seed))  # noqa: S311 - repeatable
+    assert outcome.doubt is not None or untouched - source.touched <= read
+
+
+def script_of(*answers: Answer) -> Callable[[int | None], Answer]:
+    """Answer request after request with these, whatever is asked."""
+    left = iter(answers)
+    return lambda _: next(left)
+
+
+def test_a_list_that_fits_its_first_page_takes_one_request() -> None:
+    """One answer is one moment: nothing can have moved."""
+    source = quiet(5, 10)
+    assert run(walk_by_cursor(), source.by_cursor) == Outcome(None, 5)
+    assert source.calls == [None]
+
+
+def test_the_total_is_that_of_the_last_look_at_the_top() -> None:
+    """A row that came during the walk is met by the catch-up, whose count is reported."""
+    source = quiet(10, 4)
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_cursor(position)
+        if len(source.calls) == 2:
+            source.change("insert", 0)
+        return page
+
+    assert run(walk_by_cursor(), answer) == Outcome(None, 11)
+    assert source.clock in source.read
+
+
+@pytest.mark.parametrize("walk", [walk_by_cursor, lambda: walk_by_offset(4)], ids=["cursor", "offset"])
+def test_an_empty_first_page_is_believed_when_the_count_says_so(walk: Callable[[], Walk]) -> None:
+    """An account without rows takes one request."""
+    assert run(walk(), script_of(Answer((), 0))) == Outcome(None, 0)
+
+
+@pytest.mark.parametrize("walk", [walk_by_cursor, lambda: walk_by_offset(4)], ids=["cursor", "offset"])
+def test_an_empty_first_page_of_a_list_with_rows_is_asked_for_again(walk: Callable[[], Walk]) -> None:
+    """A glitch is forgiven once."""
+    assert run(walk(), script_of(Answer((), 1), Answer((row(1),), 1))) == Outcome(None, 1)
+    assert run(walk(), script_of(Answer((), 1), Answer((), 1))) == Outcome(paging_walk.ENDED_EARLY, 1)
+    assert run(walk(), script_of(Answer(), Answer())) == Outcome(None, None)
+
+
+def test_an_early_empty_page_is_overcome_by_a_step_back() -> None:
+    """The page after the glitch shows where the list really goes on."""
+    source = quiet(12, 4)
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_cursor(position)
+        return Answer((), 12) if len(source.calls) == 2 else page
+
+    assert run(walk_by_cursor(), answer) == Outcome(None, 12)
+    assert source.calls[:4] == [None, 997, 998, 994]
+    assert len(source.read) == 12
+
+
+def test_a_source_that_stays_empty_below_a_cursor_raises_a_doubt() -> None:
+    """Steps back are few; then somebody must know that rows may be missing."""
+    source = quiet(30, 10)
+    outcome = run(walk_by_cursor(), lambda at: source.by_cursor(at) if at is None else Answer((), 30))
+    assert outcome == Outcome(paging_walk.ENDED_EARLY, 30)
+
+
+def test_a_source_that_refuses_every_cursor_raises_a_doubt() -> None:
+    """A refusal of one cursor is no error of the walk, but of all it is a doubt."""
+    source = quiet(30, 10)
+    outcome = run(walk_by_cursor(), lambda at: source.by_cursor(at) if at is None else Answer(refused=True))
+    assert outcome == Outcome(paging_walk.CURSOR_LOST, 30)
+
+
+@pytest.mark.parametrize("stamps", [True, False])
+def test_a_source_that_ignores_the_cursor_raises_a_doubt(stamps: bool) -> None:  # noqa: FBT001  (a value drawn for the test)
+    """The same page again and again ends the walk, with and without an order to go by."""
+    first = tuple(row(100 - index, 100 - index if stamps else None) for index in range(10))
+    calls: list[int | None] = []
+
+    def answer(position: int | None) -> Answer:
+        calls.append(position)
+        return Answer(first, 30)
+
+    assert run(walk_by_cursor(), answer) == Outcome(paging_walk.NOTHING_NEW, 30)
+    assert len(calls) < 10
+
+
+@pytest.mark.parametrize("minutes", [[1, 5, 3, 9, 2, 4, 8, 7], [None] * 8], ids=["rising", "unreadable"])
+def test_a_list_in_an_unknown_order_is_read_to_its_end(minutes: list[int | None]) -> None:
+    """Without an order every page is read, and its end is confirmed from a step back."""
+    source = Source([row(index + 1, minute) for index, minute in enumerate(minutes)], 3)
+    assert run(walk_by_cursor(), source.by_cursor) == Outcome(None, 8)
+    assert len(source.read) == 8
+
+
+def test_a_list_in_an_unknown_order_that_changed_raises_a_doubt() -> None:
+    """Where a row moved to cannot be told without an order."""
+    source = Source([row(index + 1, minute) for index, minute in enumerate([1, 5, 3, 9, 2, 4, 8, 7])], 3)
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_cursor(position)
+        if len(source.calls) == 2:
+            source.change("touch", 0.9)
+        return page
+
+    assert run(walk_by_cursor(), answer).doubt == paging_walk.ORDER_UNKNOWN
+
+
+def test_rows_without_a_stamp_neither_end_nor_order_a_walk() -> None:
+    """A row whose stamp cannot be read is passed over when the order is judged."""
+    minutes = [9, None, 8, 7, None, 6, 5, None]
+    source = Source([row(index + 1, minute) for index, minute in enumerate(minutes)], 3)
+    assert run(walk_by_cursor(), source.by_cursor) == Outcome(None, 8)
+    assert len(source.calls) == 5
+
+
+def test_rows_of_one_second_in_any_order_of_ids_are_read_whole() -> None:
+    """That ids fall within a second is used where it holds, and not relied on."""
+    source = Source([row(number, 7) for number in (3, 9, 1, 7, 2, 8, 4, 6)], 3)
+    assert run(walk_by_cursor(), source.by_cursor) == Outcome(None, 8)
+    assert len(source.read) == 8
+
+
+def test_rows_without_ids_are_read_and_never_used_as_cursors() -> None:
+    """The last row that has an id is the cursor."""
+    rows = [row(9, 9), nameless("a", 8), row(7, 7), nameless("b", 6), row(5, 5), nameless("c"), nameless("d", 3)]
+    source = Source(rows, 2)
+    outcome = run(walk_by_cursor(), source.by_cursor)
+    assert source.read == {found.name for found in rows}
+    assert outcome.total == 7
+
+
+def test_a_count_smaller_than_the_page_is_not_believed() -> None:
+    """A source whose count is no total is read to the end."""
+    source = quiet(9, 4)
+    outcome = run(walk_by_cursor(), lambda at: Answer(source.by_cursor(at).rows, 2))
+    assert outcome.doubt is None
+    assert len(source.read) == 9
+
+
+@pytest.mark.parametrize("by", ["cursor", "offset"])
+@given(size=st.integers(5, 30), limit=st.integers(4, 10), data=st.data())
+def test_a_count_that_is_no_total_makes_no_empty_page_believed(
+    by: str, size: int, limit: int, data: st.DataObject
+) -> None:
+    """A source that counts fewer rows than it gave counts something else: an empty page proves no end then."""
+    source = quiet(size, min(limit, size - 1))
+    counted = data.draw(st.integers(0, source.limit - 1))
+    empty = data.draw(st.integers(2, 8))
+    read: set[int | bytes] = set()
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_cursor(position) if by == "cursor" else source.by_offset(position)
+        rows = () if len(source.calls) == empty else page.rows
+        read.update(found.name for found in rows)
+        return Answer(rows, counted)
+
+    outcome = run(walk_by_cursor() if by == "cursor" else walk_by_offset(3), answer)
+    assert outcome.doubt is not None or read == {found.name for found in source.rows}
+
+
+@given(size=st.integers(5, 30), limit=st.integers(4, 10), data=st.data())
+def test_a_quiet_list_whose_count_is_no_total_is_read_to_its_end_by_offset(
+    size: int, limit: int, data: st.DataObject
+) -> None:
+    """Without a doubt: that its end is not counted is no reason to believe that something was missed."""
+    source = quiet(size, min(limit, size - 1))
+    counted = data.draw(st.integers(0, source.limit - 1))
+    outcome = run(walk_by_offset(3), lambda at: Answer(source.by_offset(at).rows, counted))
+    assert outcome.doubt is None
+    assert source.read == {found.name for found in source.rows}
+
+
+def test_a_list_that_never_rests_raises_a_doubt() -> None:
+    """When the top moves by more than a page in every round, somebody must know."""
+    source = quiet(12, 3)
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_cursor(position)
+        if position is None:
+            for _ in range(4):
+                source.change("insert", 0)
+        return page
+
+    assert run(walk_by_cursor(), answer).doubt == paging_walk.CHANGES_TOO_FAST
+
+
+def test_offsets_are_named_ahead_as_far_as_pages_may_overlap_in_time() -> None:
+    """Once the count is known, the next pages are known; each overlaps the one before by three rows."""
+    source = quiet(40, 10)
+    walk = walk_by_offset(3)
+    assert next(walk) == (0,)
+    assert walk.send(source.by_offset(0)) == (7, 14, 21)
+    assert walk.send(source.by_offset(7)) == (14, 21, 28)
+
+
+def test_a_limit_that_the_source_cuts_changes_the_step() -> None:
+    """The step is what came, not what was asked for."""
+    source = quiet(15, 5)
+    assert run(walk_by_offset(1), source.by_offset) == Outcome(None, 15)
+    assert source.calls == [0, 2, 4, 6, 8, 10]
+
+
+def test_pages_that_do_not_overlap_are_asked_for_again_further_up() -> None:
+    """Rows that vanished above would hide as many below."""
+    source = quiet(40, 10)
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_offset(position)
+        if len(source.calls) == 2:
+            del source.rows[:9]
+        return page
+
+    outcome = run(walk_by_offset(1), answer)
+    assert outcome.doubt is None
+    assert {found.name for found in source.rows} <= source.read
+    assert source.calls[2:4] == [14, 4]
+
+
+def test_pages_that_never_overlap_raise_a_doubt_and_are_read_on() -> None:
+    """What can be read is read, and the doubt is kept."""
+    source = quiet(50, 10)
+    others = iter(range(5000, 9000))
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_offset(position)
+        return page if len(source.calls) < 5 else Answer(tuple(row(next(others)) for _ in page.rows), 50)
+
+    assert run(walk_by_offset(1), answer) == Outcome(paging_walk.NO_OVERLAP, 50)
+    assert source.calls[4:8] == [28, 18, 8, 15]
+
+
+def test_a_source_that_ignores_the_offset_raises_a_doubt() -> None:
+    """The same page twice more ends the walk."""
+    first = tuple(row(index) for index in range(1, 11))
+    assert run(walk_by_offset(4), lambda _: Answer(first, 300)) == Outcome(paging_walk.NOTHING_NEW, 300)
+
+
+def test_rows_that_were_lifted_over_the_walk_are_found_at_the_top() -> None:
+    """Fewer rows than the count say that some moved to the top, so the top is read again."""
+    source = quiet(30, 10)
+
+    def answer(position: int | None) -> Answer:
+        page = source.by_offset(position)
+        if len(source.calls) == 1:
+            source.change("touch", 0.9)
+        return page
+
+    assert run(walk_by_offset(1), answer) == Outcome(None, 30)
+    assert source.calls[-1] == 0
+    assert source.read == {found.name for found in source.rows}
+
+
+def test_rows_that_are_counted_but_never_listed_raise_a_doubt() -> None:
+    """After two looks at the top the count is a doubt."""
+    source = quiet(12, 10)
+    source.rows[11] = source.rows[2]
+    assert run(walk_by_offset(1), source.by_offset) == Outcome(paging_walk.ENDED_EARLY, 12)
+
+
+def test_pages_of_one_row_cannot_overlap_and_raise_a_doubt() -> None:
+    """They are read, and nothing vouches for what lay between them."""
+    source = quiet(5, 1)
+    assert run(walk_by_offset(4), source.by_offset) == Outcome(paging_walk.NO_OVERLAP, 5)
+    assert len(source.read) == 5

@@ -1,0 +1,266 @@
+"""Walks by cursor that were cut and go on later, against a list that changed meanwhile."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import assume, event, given, settings
+from hypothesis import strategies as st
+from tests.support.chaos.changing_list import START, Source, nameless, quiet, row
+
+from hostaway_sync.platforms.hostaway.paging import walk as paging_walk
+from hostaway_sync.platforms.hostaway.paging.cursor_state import Bookmark
+from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
+from hostaway_sync.platforms.hostaway.paging.walk import Outcome, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CHANGES = st.lists(st.tuples(st.sampled_from(["insert", "touch", "touch", "delete"]), st.floats(0, 0.999)), max_size=4)
+LISTS = st.fixed_dictionaries(
+    {
+        "size": st.integers(0, 40),
+        "limit": st.integers(2, 12),
+        "count": st.sampled_from(["total", "rest"]),
+        "moved": st.sampled_from(["restart", "empty", "refused"]),
+        "deleted": st.sampled_from(["restart", "empty", "refused", "continue"]),
+    }
+)
+
+
+class Reader:
+    """Reads a list over several attempts, remembering what a mirror would: the rows met, and the last position."""
+
+    def __init__(self, source: Source, between_pages: Callable[[], None] = lambda: None) -> None:
+        self.source = source
+        self.met: dict[int | bytes, Row] = {}
+        self.position: str | None = None
+        self.at_the_top: list[Row] = []
+        self._between_pages = between_pages
+
+    def read(self, most: int = 400) -> Outcome | None:
+        """Go on with the walk for so many answers; None when it was not over by then."""
+        bookmark = Bookmark(self.position)
+        walk = walk_by_cursor(None, bookmark)
+        wanted = next(walk)
+        for _ in range(most):
+            if wanted[0] is None:
+                self.at_the_top = list(self.source.rows)
+            answer = self.source.by_cursor(wanted[0])
+            self.met |= {found.name: found for found in answer.rows}
+            self._between_pages()
+            try:
+                wanted = walk.send(answer)
+            except StopIteration as end:
+                outcome: Outcome = end.value
+                return outcome
+            finally:
+                self.position = bookmark.position
+        return None
+
+    def is_believed(self, outcome: Outcome) -> bool:
+        """Say what a run says of it: no doubt, and exactly as many rows as the source counts."""
+        return outcome.doubt is None and len(self.met) == outcome.total
+
+
+@settings(max_examples=600)
+@given(
+    switches=LISTS,
+    cuts=st.lists(st.tuples(st.integers(1, 8), CHANGES), min_size=1, max_size=3),
+    script=st.lists(CHANGES, max_size=12),
+    ties=st.booleans(),
+    blanks=st.sets(st.integers(960, 1000), max_size=6),
+)
+def test_what_is_believed_after_cuts_is_exactly_what_the_source_has(
+    switches: dict[str, Any],
+    cuts: list[tuple[int, list[tuple[str, float]]]],
+    script: list[list[tuple[str, float]]],
+    ties: bool,  # noqa: FBT001  (a value drawn for the test)
+    blanks: set[int],
+) -> None:
+    """Cut anywhere, changed at rest and between pages: if it is believed, every row was read as it is, and no other."""
+    source = quiet(**switches)
+    if ties:
+        source.rows = [found._replace(stamp=START + timedelta(minutes=(found.id or 0) // 4)) for found in source.rows]
+    source.blank = frozenset(blanks)
+    changes = iter(script)
+
+    def change() -> None:
+        for kind, where in next(changes, []):
+            source.change(kind, where)
+
+    reader = Reader(source, change)
+    outcome = None
+    resumed = 0
+    for most, meanwhile in [*cuts, (400, [])]:
+        resumed += reader.position is not None
+        if reader.position is None:
+            reader.met.clear()
+        outcome = reader.read(most)
+        if outcome is not None:
+            break
+        for kind, where in meanwhile:
+            source.change(kind, where)
+    assert outcome is not None
+    believed = resumed > 0 and reader.is_believed(outcome)
+    event(f"resumed: {resumed > 0}, believed: {believed}")
+    if believed:
+        there = {found.name: found.stamp for found in reader.at_the_top}
+        assert reader.met.keys() == there.keys()
+        stamps = {name: found.stamp for name, found in reader.met.items()}
+        assert {name for name in there if stamps[name] is not None and stamps[name] != there[name]} == set()
+
+
+@given(size=st.integers(13, 40), limit=st.integers(2, 6), read=st.integers(1, 7))
+def test_a_quiet_list_is_read_on_with_the_requests_that_were_left(size: int, limit: int, read: int) -> None:
+    """Nothing of what was read is asked for again: the pages below, the end, and one look at the top."""
+    source = quiet(size, limit)
+    assume(read <= -(-size // limit))
+    reader = Reader(source)
+    assert reader.read(read) is None
+    source.calls.clear()
+    assert reader.read() == Outcome(None, size)
+    assert len(source.calls) == -(-size // limit) - read + 2
+    assert len(reader.met) == size
+
+
+def test_what_moved_while_a_walk_rested_is_met_at_the_top() -> None:
+    """New rows and touched ones, read before or not, are read down to where the first page began."""
+    source = quiet(12, 3)
+    reader = Reader(source)
+    reader.read(2)
+    for kind, where in [("touch", 0.1), ("insert", 0.0), ("touch", 0.99), ("insert", 0.0), ("insert", 0.0)]:
+        source.change(kind, where)
+    outcome = reader.read()
+    assert outcome == Outcome(None, 15)
+    assert reader.met == {found.name: found for found in source.rows}
+
+
+@pytest.mark.parametrize("kind", ["touch", "delete"])
+@pytest.mark.parametrize("switch", ["restart", "empty", "refused"])
+def test_a_cursor_that_moved_or_vanished_is_stepped_back_over(kind: str, switch: str) -> None:
+    """The row above it is a cursor, too; only what was deleted is one too many."""
+    source = quiet(20, 5, moved=switch, deleted=switch)
+    reader = Reader(source)
+    reader.read(2)
+    source.change(kind, 9 / 20)
+    source.calls.clear()
+    outcome = reader.read()
+    assert source.calls[:2] == [991, 992]
+    assert outcome == Outcome(None, len(source.rows))
+    assert {found.name for found in source.rows} <= reader.met.keys()
+    assert reader.is_believed(outcome) is (kind == "touch")
+
+
+def test_a_walk_whose_cursors_are_all_gone_raises_a_doubt() -> None:
+    """So few are kept; then the list has to be read from its beginning."""
+    source = quiet(30, 10)
+    reader = Reader(source)
+    reader.read(2)
+    for _ in range(5):
+        source.change("delete", 15.5 / len(source.rows))
+    assert reader.read() == Outcome(paging_walk.NOTHING_NEW, 30)
+
+
+def test_a_row_deleted_while_a_walk_rested_is_one_too_many() -> None:
+    """And a row that came makes up for it only in the source's count, not among the rows met."""
+    source = quiet(12, 3)
+    reader = Reader(source)
+    reader.read(2)
+    source.change("delete", 0.0)
+    source.change("insert", 0.0)
+    outcome = reader.read()
+    assert outcome == Outcome(None, 12)
+    assert len(reader.met) == 13
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        quiet(5, 10),
+        quiet(0, 10),
+        Source([row(index + 1, minute) for index, minute in enumerate([1, 5, 3, 9, 2])], 2),
+        Source([row(index + 1, None) for index in range(5)], 2),
+        Source([nameless(text, 9) for text in "abcde"], 2),
+    ],
+    ids=["one page", "empty", "unordered", "no stamps", "no ids"],
+)
+def test_a_list_that_cannot_be_read_on_has_no_position(source: Source) -> None:
+    """One answer is the whole list, or there is no order or no cursor to go on by."""
+    reader = Reader(source)
+    reader.position = "left by another walk"
+    reader.read(1)
+    assert reader.position is None
+
+
+def test_a_position_is_taken_back_when_the_order_is_lost() -> None:
+    """What moved while such a walk rests could not be told."""
+    source = Source([row(index + 1, minute) for index, minute in enumerate([9, 8, 7, 6, 1, 5, 3, 4])], 3)
+    reader = Reader(source)
+    reader.read(1)
+    assert reader.position is not None
+    reader.read(1)
+    assert reader.position is None
+
+
+def test_an_order_that_is_lost_after_the_cut_raises_a_doubt() -> None:
+    """Whether the first page is still what it was is not known any more."""
+    source = Source([row(index + 1, minute) for index, minute in enumerate([9, 8, 7, 6, 1, 5, 3, 4])], 3)
+    reader = Reader(source)
+    reader.read(1)
+    assert reader.read() == Outcome(paging_walk.ORDER_UNKNOWN, 8)
+
+
+@pytest.mark.parametrize("position", ["", "null", "{}", '{"version":2}', "not JSON", '{"version":1,"trail":"x"}'])
+def test_a_position_that_cannot_be_read_begins_the_walk_again(position: str) -> None:
+    """Another version wrote it, or nobody did."""
+    source = quiet(12, 5)
+    reader = Reader(source)
+    reader.position = position
+    assert reader.read() == Outcome(None, 12)
+    assert source.calls[0] is None
+
+
+def test_rows_without_id_or_stamp_survive_a_cut() -> None:
+    """They are told from the rows below by their names, which the position keeps."""
+    rows = [
+        row(20, 20),
+        row(19, 19),
+        nameless("a", 18),
+        row(17, None),
+        nameless("b"),
+        row(16, 16),
+        row(15, 16),
+        row(14),
+    ]
+    source = Source(rows, 3)
+    for read in (1, 2, 3):
+        reader = Reader(source)
+        reader.read(read)
+        outcome = reader.read()
+        assert outcome is not None
+        assert reader.met.keys() == {found.name for found in rows}
+
+
+def test_rows_of_one_second_in_any_order_of_ids_survive_a_cut() -> None:
+    """That ids do not fall is remembered, and so are the names that tell the rows of a page from those below."""
+    source = Source([row(number, 7) for number in (3, 9, 1, 8, 7, 2, 6, 5, 4)], 3, count="none")
+    reader = Reader(source)
+    reader.read(1)
+    reader.read(2)
+    assert len(reader.met) == 9
+    source.calls.clear()
+    assert reader.read() == Outcome(None, None)
+    assert source.calls[:3] == [4, 5, None]
+
+
+def test_a_position_is_short_however_much_was_read() -> None:
+    """It grows with neither the list nor the page, but with the rows of one second at its end."""
+    reader = Reader(quiet(2000, 500))
+    reader.read(3)
+    assert len(reader.position or "") < 400
+    alike = Reader(Source([row(10**9 + index, 7) for index in range(1200)], 500))
+    alike.read(1)
+    assert len(alike.position or "") < 8000

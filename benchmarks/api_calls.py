@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from hostaway_sync.sandbox import Sandbox
 from stage import play, stage
+
+from hostaway_sync.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from stage import Stage

@@ -13,8 +13,9 @@ import json
 import subprocess
 import sys
 
-from hostaway_sync.sandbox import AccountSpec, Sandbox
 from stage import stage
+
+from hostaway_sync.sandbox import AccountSpec, Sandbox
 
 LIMIT = 200
 WINDOW_SECONDS = 10

@@ -21,11 +21,11 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from inbox import fill, number, numbers, run, settings_of, settled
+from stage import play, stage
 
-from hostaway_sync.app.container import Wiring
+from hostaway_sync.app.container import Container
 from hostaway_sync.settings import load_settings
 from hostaway_sync.store.webhooks import credentials as webhook_credentials
-from stage import play, stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,39 +50,39 @@ def main() -> None:
     """Measure the rate given, and the rate without coalescing."""
     rate, seconds = [int(word) for word in sys.argv[1:]] or [200, 60]
     with stage("--reservations", str(DISTINCT), "--no-conversations", "--rate-limits", "off") as on:
-        wiring = Wiring(load_settings(**settings_of(on)), schema="hostaway")
-        ids = _ids(on, wiring)
+        container = Container(load_settings(**settings_of(on)), schema="hostaway")
+        ids = _ids(on, container)
         print(f"{rate} deliveries a second for {seconds} s over {OBJECTS} objects")
-        with _receiver(on, wiring) as address:
-            fill(wiring, on.account_id, ids[-WARM_UP:])
-            settled(wiring, WARM_UP)
-            run(wiring, "DELETE FROM hostaway.webhook_log")
+        with _receiver(on, container) as address:
+            fill(container, on.account_id, ids[-WARM_UP:])
+            settled(container, WARM_UP)
+            run(container, "DELETE FROM hostaway.webhook_log")
             waits = asyncio.run(_send(address, on.account_id, ids[:OBJECTS], rate, seconds))
-            settled(wiring, len(waits))
+            settled(container, len(waits))
         _print("acknowledged after", waits)
-        _print("in its table after", _ages(wiring))
-        print(f"  {len(waits)} deliveries, none lost, in {_readings(wiring)} readings")
-        fill(wiring, on.account_id, ids)
+        _print("in its table after", _ages(container))
+        print(f"  {len(waits)} deliveries, none lost, in {_readings(container)} readings")
+        fill(container, on.account_id, ids)
         ended = play(on, "worker", "--drain", json_output=False)
-        settled(wiring, len(waits) + len(ids))
+        settled(container, len(waits) + len(ids))
         print(f"without coalescing: {len(ids) / ended.seconds:.0f} objects a second, {ended.peak_mb:.0f} MB")
-        wiring.close()
+        container.close()
 
 
-def _ids(on: Stage, wiring: Wiring) -> list[int]:
+def _ids(on: Stage, container: Container) -> list[int]:
     """Learn what there is, and forget the rows: each is to come by a delivery."""
     play(on, "sync", str(on.account_id))
-    ids = numbers(wiring, "SELECT id FROM hostaway.reservations ORDER BY id")
-    run(wiring, "DELETE FROM hostaway.reservations")
+    ids = numbers(container, "SELECT id FROM hostaway.reservations ORDER BY id")
+    run(container, "DELETE FROM hostaway.reservations")
     return ids
 
 
 @contextmanager
-def _receiver(on: Stage, wiring: Wiring) -> Iterator[Address]:
+def _receiver(on: Stage, container: Container) -> Iterator[Address]:
     made = partial(
-        webhook_credentials.renew, safe=wiring.key_ring(), account_id=on.account_id, url="https://sync.example.org"
+        webhook_credentials.renew, safe=container.key_ring(), account_id=on.account_id, url="https://sync.example.org"
     )
-    credentials = wiring.database.transaction(made)
+    credentials = container.database.transaction(made)
     pair = f"{credentials.login}:{credentials.password.get_secret_value()}"
     path = f"/webhooks/hostaway/{on.account_id}/{credentials.path_secret.get_secret_value()}"
     program = [sys.executable, "-m", "hostaway_sync"]
@@ -143,14 +143,14 @@ def _request(address: Address, account_id: int, number: int) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
-def _ages(wiring: Wiring) -> list[float]:
+def _ages(container: Container) -> list[float]:
     ages = "SELECT (extract(epoch FROM processed_at - created_at) * 1000)::bigint FROM hostaway.webhook_log"
-    return [milliseconds / 1000 for milliseconds in numbers(wiring, ages)]
+    return [milliseconds / 1000 for milliseconds in numbers(container, ages)]
 
 
-def _readings(wiring: Wiring) -> int:
+def _readings(container: Container) -> int:
     """Count what one statement settled of one object: that was one reading."""
-    return number(wiring, "SELECT count(DISTINCT (processed_at, object_id)) FROM hostaway.webhook_log")
+    return number(container, "SELECT count(DISTINCT (processed_at, object_id)) FROM hostaway.webhook_log")
 
 
 def _print(what: str, seconds: list[float]) -> None:

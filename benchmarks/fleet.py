@@ -14,8 +14,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from hostaway_sync.sandbox import AccountSpec, Sandbox
 from stage import Stage, play, stage
+
+from hostaway_sync.sandbox import AccountSpec, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

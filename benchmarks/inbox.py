@@ -13,8 +13,9 @@ from hostaway_sync.model.records import Resource
 from hostaway_sync.store.webhooks import inbox
 
 if TYPE_CHECKING:
-    from hostaway_sync.app.container import Wiring
     from stage import Stage
+
+    from hostaway_sync.app.container import Container
 
 PATIENCE = 120
 
@@ -25,7 +26,7 @@ def settings_of(on: Stage) -> dict[str, str]:
     return {name: on.environment[f"HOSTAWAY_SYNC_{name.upper()}"] for name in names}
 
 
-def fill(wiring: Wiring, account_id: int, ids: list[int]) -> None:
+def fill(container: Container, account_id: int, ids: list[int]) -> None:
     """Put one delivery an object into the inbox."""
 
     def write(connection: sa.Connection) -> None:
@@ -34,29 +35,29 @@ def fill(wiring: Wiring, account_id: int, ids: list[int]) -> None:
             delivery = Delivery(uuid4(), account_id, event, b"{}", "{}", {}, "here")
             inbox.accept(connection, delivery, platform="hostaway")
 
-    wiring.database.transaction(write)
+    container.database.transaction(write)
 
 
-def settled(wiring: Wiring, wanted: int) -> None:
+def settled(container: Container, wanted: int) -> None:
     """Wait until so many deliveries are processed."""
     deadline = time.monotonic() + PATIENCE
     query = "SELECT count(*) FROM hostaway.webhook_log WHERE status = 'processed'"
-    while (found := number(wiring, query)) != wanted:
+    while (found := number(container, query)) != wanted:
         if time.monotonic() > deadline:
             raise SystemExit(f"{wanted - found} deliveries were not processed")
         time.sleep(0.2)
 
 
-def run(wiring: Wiring, statement: str) -> None:
+def run(container: Container, statement: str) -> None:
     """Run a statement."""
-    wiring.database.transaction(lambda connection: connection.execute(sa.text(statement)))
+    container.database.transaction(lambda connection: connection.execute(sa.text(statement)))
 
 
-def numbers(wiring: Wiring, query: str) -> list[int]:
+def numbers(container: Container, query: str) -> list[int]:
     """Give the first column of an answer."""
-    return wiring.database.transaction(lambda connection: list(connection.scalars(sa.text(query))))
+    return container.database.transaction(lambda connection: list(connection.scalars(sa.text(query))))
 
 
-def number(wiring: Wiring, query: str) -> int:
+def number(container: Container, query: str) -> int:
     """Give the first value of an answer."""
-    return numbers(wiring, query)[0]
+    return numbers(container, query)[0]

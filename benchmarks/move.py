@@ -17,11 +17,11 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import sqlalchemy as sa
+from stage import Stage, play
 
 from hostaway_sync.store.embedded import EmbeddedPostgres
 from hostaway_sync.store.postgres.database import Database
 from hostaway_sync.store.schema import revisions
-from stage import Stage, play
 
 ACCOUNTS = 20
 FILL = (

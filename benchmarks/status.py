@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import sqlalchemy as sa
+from stage import Stage, play, stage
 
 from hostaway_sync.store.embedded import EmbeddedPostgres
 from hostaway_sync.store.postgres.database import Database
-from stage import Stage, play, stage
 
 ACCOUNTS = 500
 ROWS = 1_000_000

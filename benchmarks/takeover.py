@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from inbox import PATIENCE, fill, number, numbers, settings_of
-
-from hostaway_sync.app.container import Wiring
-from hostaway_sync.settings import load_settings
 from stage import play, stage
+
+from hostaway_sync.app.container import Container
+from hostaway_sync.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,49 +35,51 @@ _WAITING = "SELECT count(*) FROM hostaway.webhook_log WHERE status <> 'processed
 def main() -> None:
     """Measure both programs, each with a successor and with another worker that runs already."""
     with stage("--reservations", "20", "--no-conversations", "--rate-limits", "off") as on:
-        wiring = Wiring(load_settings(**settings_of(on)), schema="hostaway")
+        container = Container(load_settings(**settings_of(on)), schema="hostaway")
         play(on, "sync", str(on.account_id))
-        (booking, *_) = numbers(wiring, "SELECT id FROM hostaway.reservations ORDER BY id")
+        (booking, *_) = numbers(container, "SELECT id FROM hostaway.reservations ORDER BY id")
         for name, words in PROGRAMS.items():
             for what, measure in MEASURES.items():
-                _print(f"killed {name}, {what}", [measure(on, wiring, booking, words) for _ in range(TIMES)])
-        wiring.close()
+                _print(f"killed {name}, {what}", [measure(on, container, booking, words) for _ in range(TIMES)])
+        container.close()
 
 
-def _by_successor(on: Stage, wiring: Wiring, booking: int, words: tuple[str, ...]) -> float:
-    with _in_hand(on, wiring, booking, words) as killed:
+def _by_successor(on: Stage, container: Container, booking: int, words: tuple[str, ...]) -> float:
+    with _in_hand(on, container, booking, words) as killed:
         killed.kill()
         killed.wait()
     began = time.perf_counter()
     successor = _start(on, words)
-    _until_none(wiring, _WAITING)
+    _until_none(container, _WAITING)
     seconds = time.perf_counter() - began
     _stop(successor)
     return seconds
 
 
-def _by_another(on: Stage, wiring: Wiring, booking: int, words: tuple[str, ...]) -> float:
-    with _in_hand(on, wiring, booking, words) as killed:
-        registered = number(wiring, _LANES)
+def _by_another(on: Stage, container: Container, booking: int, words: tuple[str, ...]) -> float:
+    with _in_hand(on, container, booking, words) as killed:
+        registered = number(container, _LANES)
         another = _start(on, ("worker",))
-        _until(wiring, _LANES, more_than=registered)
+        _until(container, _LANES, more_than=registered)
         killed.kill()
         killed.wait()
     began = time.perf_counter()
-    _until_none(wiring, _WAITING)
+    _until_none(container, _WAITING)
     seconds = time.perf_counter() - began
     _stop(another)
     return seconds
 
 
 @contextmanager
-def _in_hand(on: Stage, wiring: Wiring, booking: int, words: tuple[str, ...]) -> Iterator[subprocess.Popen[bytes]]:
+def _in_hand(
+    on: Stage, container: Container, booking: int, words: tuple[str, ...]
+) -> Iterator[subprocess.Popen[bytes]]:
     """Start a program, and give it when it has the job of a delivery in hand; the job can end after the block."""
-    with wiring.database.engine.connect() as connection:
+    with container.database.engine.connect() as connection:
         connection.execute(sa.text("LOCK TABLE hostaway.reservations IN EXCLUSIVE MODE"))
         process = _start(on, words)
-        fill(wiring, on.account_id, [booking])
-        _until(wiring, _IN_HAND, more_than=0)
+        fill(container, on.account_id, [booking])
+        _until(container, _IN_HAND, more_than=0)
         yield process
 
 
@@ -90,15 +92,15 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _until_none(wiring: Wiring, query: str) -> None:
+def _until_none(container: Container, query: str) -> None:
     deadline = time.monotonic() + PATIENCE
-    while number(wiring, query):
+    while number(container, query):
         _give_up_after(deadline)
 
 
-def _until(wiring: Wiring, query: str, *, more_than: int) -> None:
+def _until(container: Container, query: str, *, more_than: int) -> None:
     deadline = time.monotonic() + PATIENCE
-    while number(wiring, query) <= more_than:
+    while number(container, query) <= more_than:
         _give_up_after(deadline)
 
 

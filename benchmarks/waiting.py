@@ -8,10 +8,10 @@ Five wait for each booking and are one request. The stand-in enforces the limits
 from __future__ import annotations
 
 from inbox import fill, numbers, run, settings_of, settled
-
-from hostaway_sync.app.container import Wiring
-from hostaway_sync.settings import load_settings
 from stage import play, stage
+
+from hostaway_sync.app.container import Container
+from hostaway_sync.settings import load_settings
 
 BOOKINGS = 2_000
 EACH = 5
@@ -21,18 +21,18 @@ LIMIT = "200/10"
 def main() -> None:
     """Let them wait, and work them off."""
     with stage("--reservations", str(BOOKINGS), "--no-conversations", limits=LIMIT) as on:
-        wiring = Wiring(load_settings(**settings_of(on)), schema="hostaway")
+        container = Container(load_settings(**settings_of(on)), schema="hostaway")
         play(on, "sync", str(on.account_id))
-        ids = numbers(wiring, "SELECT id FROM hostaway.reservations ORDER BY id")
-        run(wiring, "UPDATE hostaway.reservations SET thread_due_at = NULL")
+        ids = numbers(container, "SELECT id FROM hostaway.reservations ORDER BY id")
+        run(container, "UPDATE hostaway.reservations SET thread_due_at = NULL")
         for _ in range(EACH):
-            fill(wiring, on.account_id, ids)
+            fill(container, on.account_id, ids)
         ended = play(on, "worker", "--drain", json_output=False)
-        settled(wiring, EACH * len(ids))
+        settled(container, EACH * len(ids))
         print(f"{EACH * len(ids)} deliveries about {len(ids)} bookings in {ended.seconds:.1f} s")
         print(f"{len(ids) / ended.seconds:.1f} readings a second", end="; ")
         print(f"the limit is {LIMIT} s; {ended.cpu:.0f} s of processor time, {ended.peak_mb:.0f} MB")
-        wiring.close()
+        container.close()
 
 
 if __name__ == "__main__":

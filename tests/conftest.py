@@ -38,7 +38,7 @@ for _name in [
 # Nor may what it ignores: whoever runs the tests under nohup would have every program of theirs ignore it, too.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# What lands must depend neither on the machine's speed nor on luck: no example has a deadline, and CI draws the same
+# What lands must depend neither on the machine's speed nor on jitter: no example has a deadline, and CI draws the same
 # ones every time, everybody else new ones.
 _any_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("any machine", _any_machine)

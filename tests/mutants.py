@@ -73,7 +73,7 @@ def main(modules: list[str]) -> int:
 
 def _try_all(room: Path) -> bool:
     """Run mutmut for so long at most; return whether it came to its end."""
-    # The same examples every time: whether a mutant dies must not be luck.
+    # The same examples every time: whether a mutant dies must not be jitter.
     environment = os.environ | {"CI": "1"}
     command = [sys.executable, "-m", "mutmut", "run"]
     process = subprocess.Popen(command, cwd=room, env=environment, start_new_session=True)

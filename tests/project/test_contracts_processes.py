@@ -15,7 +15,7 @@ from tests.support.project.json_outline import a_reservation
 
 from hostaway_sync.model.records import Resource
 from hostaway_sync.model.redaction import Redaction, parse
-from hostaway_sync.platforms.hostaway.paging.cursor_state import Bookmark
+from hostaway_sync.platforms.hostaway.paging.cursor_state import CursorState
 from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
 from hostaway_sync.platforms.hostaway.parsing.resources import digest_of
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
@@ -185,14 +185,14 @@ def test_a_job_that_was_taken_along_names_its_leader(database: Database) -> None
 
 def test_position_of_a_walk() -> None:
     """The JSON of `walks.position`, as it is written after a page, and as another process reads it."""
-    bookmark = Bookmark()
+    bookmark = CursorState()
     walk = walk_by_cursor(None, bookmark)
     source = Source([row(number, number - 1) for number in range(5, 0, -1)], limit=2)
     wanted = next(walk)
     for _ in range(2):
         wanted = walk.send(source.by_cursor(wanted[0]))
     assert bookmark.position == POSITION
-    standing = Bookmark(POSITION).standing()
+    standing = CursorState(POSITION).standing()
     assert standing is not None
     assert standing.text() == POSITION
 

@@ -17,7 +17,7 @@ from hostaway_sync.model.circuit_breaker import Outage
 from hostaway_sync.model.doubts import Doubt, Doubts
 from hostaway_sync.model.health import judge
 from hostaway_sync.model.records import Counts, Mark, Mode, Resource, RunReport, RunState
-from hostaway_sync.model.run_history import Chapter, Part
+from hostaway_sync.model.run_history import ResourceSummary, RunDetail
 from hostaway_sync.model.status import (
     AccountFacts,
     BucketUse,
@@ -27,8 +27,8 @@ from hostaway_sync.model.status import (
     Lease,
     Letters,
     Overview,
-    PastRun,
     Quarantine,
+    RunSummary,
     Silence,
 )
 from hostaway_sync.sync.fleet import AccountOutcome
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-RUN = PastRun(Mode.FULL, RunState.SUCCESS, NOON, NOON, NOON + MINUTE, 3, "why")
+RUN = RunSummary(Mode.FULL, RunState.SUCCESS, NOON, NOON, NOON + MINUTE, 3, "why")
 ALARM = Alarm(Cause(AlarmKind.BRAKE, "reservations", "many rows are gone"), NOON)
 LIMIT = BucketUse("account:7", 1, 200, timedelta(seconds=10), 50, NOON + MINUTE, NOON + MINUTE)
 FACTS = AccountFacts(
@@ -115,9 +115,9 @@ def test_keys_of_status_when_everything_is_wrong(capsys: pytest.CaptureFixture[s
 
 def test_keys_of_the_history_of_an_account(capsys: pytest.CaptureFixture[str]) -> None:
     """Marks without what only the program needs, and runs by resource."""
-    part = Part(RunState.PARTIAL, Counts(1, 1), "why")
+    part = ResourceSummary(RunState.PARTIAL, Counts(1, 1), "why")
     marks = dict.fromkeys(Resource, Mark(NOON, NOON, NOON, NOON))
-    print_json(details_document(marks, [Chapter(RUN, dict.fromkeys(Resource, part))]))
+    print_json(details_document(marks, [RunDetail(RUN, dict.fromkeys(Resource, part))]))
     assert outline(json.loads(capsys.readouterr().out)) == DETAILS
 
 

@@ -10,7 +10,7 @@ from tests.support.project.json_outline import outline
 from tests.support.servers.receiver import event, office, renew, store_account
 
 from hostaway_sync.observability import metric_catalog
-from hostaway_sync.webhooks.server.outcomes import Outcome
+from hostaway_sync.webhooks.server.outcomes import RequestOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,7 @@ def test_keys_of_what_the_receiver_answers(database: Database) -> None:
 
 def test_outcomes_of_deliveries() -> None:
     """Each with the status that it is answered with."""
-    assert [(outcome.value, outcome.status) for outcome in Outcome] == OUTCOMES
+    assert [(outcome.value, outcome.status) for outcome in RequestOutcome] == OUTCOMES
 
 
 def test_names_and_labels_of_metrics() -> None:

@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 
 from hostaway_sync.model.deliveries import Delivery, Event, Target
 from hostaway_sync.model.records import Resource
-from hostaway_sync.queue.fetch_loop import Duty, Rhythm
-from hostaway_sync.queue.retry_policy import Policy
+from hostaway_sync.queue.fetch_loop import WorkerConfig, WorkerTimings
+from hostaway_sync.queue.retry_policy import JobRetryPolicy
 from hostaway_sync.queue.worker import Worker
 from hostaway_sync.store.jobs import REFRESH, SYNC
 from hostaway_sync.store.webhooks import inbox
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from hostaway_sync.store.jobs import Job
     from hostaway_sync.store.postgres.database import Database
 
-QUICK = Rhythm(poll=0.02, heartbeat=0.1, silent=1.0, rescue=0.1, upkeep=0.2, grace=0.3, last_words=5)
-ONE_RETRY = Policy(ladder=(timedelta(0),), snooze=timedelta(0))
+QUICK = WorkerTimings(poll=0.02, heartbeat=0.1, silent=1.0, rescue=0.1, upkeep=0.2, grace=0.3, last_words=5)
+ONE_RETRY = JobRetryPolicy(ladder=(timedelta(0),), snooze=timedelta(0))
 # For work whose workers die again and again: none of it is given up.
-MANY_RETRIES = Policy(ladder=(timedelta(0),) * 99, snooze=timedelta(0))
+MANY_RETRIES = JobRetryPolicy(ladder=(timedelta(0),) * 99, snooze=timedelta(0))
 PATIENCE = 60.0
 
 
@@ -61,13 +61,13 @@ def worker(
     database: Database,
     handling: Mapping[str, Handler],
     *,
-    policy: Policy = ONE_RETRY,
+    policy: JobRetryPolicy = ONE_RETRY,
     drain: bool = True,
-    rhythm: Rhythm = QUICK,
+    rhythm: WorkerTimings = QUICK,
     batch: int = 1,
 ) -> Worker:
     """Make a worker of two refreshes and a sync at once."""
-    duty = Duty(handling, {REFRESH: 2, SYNC: 1}, batch, timedelta(days=30), policy, rhythm)
+    duty = WorkerConfig(handling, {REFRESH: 2, SYNC: 1}, batch, timedelta(days=30), policy, rhythm)
     return Worker(database, duty, drain=drain)
 
 
@@ -88,7 +88,7 @@ def nothing(batch: Sequence[Job]) -> Ends:
     return [None for _ in batch]
 
 
-def drain(database: Database, handling: Mapping[str, Handler], *, policy: Policy = ONE_RETRY) -> None:
+def drain(database: Database, handling: Mapping[str, Handler], *, policy: JobRetryPolicy = ONE_RETRY) -> None:
     """Work until nothing is due."""
     with worker(database, handling, policy=policy) as working:
         working.wait()

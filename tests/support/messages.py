@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.support.sync_env import Town
 
     from hostaway_sync.app.mirror import Mirror
-    from hostaway_sync.messages.sender import Sending
+    from hostaway_sync.messages.sender import SendOutcome
     from hostaway_sync.sandbox import Effect
 
 SEND = "POST /conversations/{id}/messages"
@@ -28,7 +28,7 @@ class Guest:
     reservation_id: int
     conversation_id: int
 
-    def tell(self, text: str = TEXT, **options: Any) -> Sending:
+    def tell(self, text: str = TEXT, **options: Any) -> SendOutcome:
         """Send a message in this process."""
         with self.mirror.messages.draft(self.reservation_id, text, **options) as draft:
             return draft.send()

@@ -8,7 +8,7 @@ from tests.support.project.pages import ROOT
 
 from hostaway_sync.observability.meter import Meter
 from hostaway_sync.observability.prometheus import exposition
-from hostaway_sync.webhooks.server.outcomes import Tally
+from hostaway_sync.webhooks.server.outcomes import OutcomeLog
 
 RULES = sorted(path for path in (ROOT / "deploy").rglob("*.y*ml") if "groups:\n" in path.read_text(encoding="utf-8"))
 
@@ -26,7 +26,7 @@ def promtool(*words: str, text: bytes = b"") -> None:
 def test_metrics_are_what_prometheus_reads() -> None:
     """Prometheus finds no fault with what `/metrics` answers: neither in form nor in names."""
     meter = Meter()
-    Tally(meter)
+    OutcomeLog(meter)
     promtool("check", "metrics", text=exposition(meter.samples()))
 
 

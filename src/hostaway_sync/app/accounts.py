@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from hostaway_sync.app.container import Wiring
+    from hostaway_sync.app.container import Container
     from hostaway_sync.model.records import Token
     from hostaway_sync.store.accounts.queries import Account
     from hostaway_sync.store.audit_log import AuditEntry
@@ -40,7 +40,7 @@ _UNTIL_FREE: Final = 120.0
 _LOOKS: Final = 0.25
 
 
-class Outcome(StrEnum):
+class AddOutcome(StrEnum):
     """What became of an account that was to be there."""
 
     ADDED = "added"
@@ -67,17 +67,17 @@ class Removal:
     troubles: tuple[str, ...] = ()
 
 
-class Roster:
+class Accounts:
     """The accounts of one mirror.
 
     Args:
-        wiring: opens sources and secrets; names the database.
+        container: opens sources and secrets; names the database.
         platform: whose deliveries the webhooks of these accounts announce.
     """
 
-    def __init__(self, wiring: Wiring, *, platform: str) -> None:
-        self._wiring = wiring
-        self._database = wiring.database
+    def __init__(self, container: Container, *, platform: str) -> None:
+        self._container = container
+        self._database = container.database
         self._platform = platform
 
     def show(self, account_id: int, *, entries: int = 10) -> tuple[Account, list[AuditEntry]]:
@@ -98,7 +98,7 @@ class Roster:
             LeaseHeld: its rows are being purged.
             ConfigurationError: the settings hide less of payloads than this database does.
         """
-        self._wiring.require_payload_rule()
+        self._container.require_payload_rule()
         known = account_queries.find_account(self._database, account_id)
         if known is not None and known.removed_at is None:
             raise AccountError.exists(account_id)
@@ -108,7 +108,7 @@ class Roster:
                 stack.enter_context(held(self._database, account_id))
             account_changes.insert_account(
                 self._database,
-                self._wiring.safe(),
+                self._container.safe(),
                 account_id,
                 client_secret,
                 token,
@@ -133,11 +133,11 @@ class Roster:
             raise AccountError.removed(account_id)
         token = self._checked(account_id, client_secret) if client_secret is not None else None
         wishes = Wishes(fields, client_secret, token)
-        return account_changes.change_account(self._database, self._wiring.safe(), account_id, wishes)
+        return account_changes.change_account(self._database, self._container.safe(), account_id, wishes)
 
     def bring(
         self, account_id: int, client_secret: SecretStr, fields: Mapping[str, str | UUID | None]
-    ) -> tuple[Outcome, tuple[str, ...]]:
+    ) -> tuple[AddOutcome, tuple[str, ...]]:
         """Have an account there with this secret and these fields, whatever it was before; the source is asked first.
 
         Returns:
@@ -150,18 +150,18 @@ class Roster:
         if known is None or known.removed_at is not None:
             wanted = {"name": None, "customer_id": None, **fields}
             self.add(account_id, client_secret, **wanted)  # type: ignore[arg-type]  # the values of each are its own
-            return Outcome.ADDED, (
+            return AddOutcome.ADDED, (
                 *(name for name, value in wanted.items() if value is not None),
                 account_changes.SECRET,
             )
         if self._has(account_id, client_secret):
             # Its token is good for that, and no new one is made each time.
-            with self._wiring.source(account_id) as source:
+            with self._container.source(account_id) as source:
                 source.check()
             changed = self.update(account_id, fields)
         else:
             changed = self.update(account_id, fields, client_secret)
-        return Outcome.UPDATED if changed else Outcome.UNCHANGED, changed
+        return AddOutcome.UPDATED if changed else AddOutcome.UNCHANGED, changed
 
     def enable(self, account_id: int) -> bool:
         """Have an account worked on; False: it is already. Raises AccountError when it is unknown or was removed."""
@@ -200,7 +200,7 @@ class Roster:
             removal = Removal(account_id)
             if account.removed_at is None:
                 removal = self._ended_at_the_source(account_id)
-                account_changes.erase(self._database, self._wiring.safe(), account_id)
+                account_changes.erase(self._database, self._container.safe(), account_id)
             if not purge:
                 return removal
             rows = account_purge.purge(self._database, lease, tell or _say_nothing)
@@ -226,13 +226,13 @@ class Roster:
         hook = stored[account_id]
         if hook.login is None and hook.hook_id is None:
             return 0
-        with self._wiring.registering(account_id, platform=self._platform) as registering:
+        with self._container.registering(account_id, platform=self._platform) as registering:
             return registering.unregister()
 
     def _revoked(self, account_id: int) -> None:
-        token = account_queries.StoredToken(self._database, self._wiring.safe(), account_id).load()
+        token = account_queries.StoredToken(self._database, self._container.safe(), account_id).load()
         if token is not None:
-            with self._wiring.source(account_id) as source:
+            with self._container.source(account_id) as source:
                 source.revoke(token)
 
     def _known(self, account_id: int) -> Account:
@@ -243,13 +243,15 @@ class Roster:
 
     def _has(self, account_id: int, client_secret: SecretStr) -> bool:
         try:
-            return account_queries.open_client_secret(self._database, self._wiring.safe(), account_id) == client_secret
+            return (
+                account_queries.open_client_secret(self._database, self._container.safe(), account_id) == client_secret
+            )
         except SecretError:
             return False
 
     def _checked(self, account_id: int, client_secret: SecretStr) -> Token | None:
         vault = account_queries.TokenInHand()
-        with closing(self._wiring.client(account_id, client_secret, vault, insists=True)) as client:
+        with closing(self._container.client(account_id, client_secret, vault, force_probe=True)) as client:
             client.check()
         return vault.token
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Self
 from hostaway_sync.messages import guards, recipients
 from hostaway_sync.messages.decision import Step
 from hostaway_sync.messages.send_job import enqueue, quiet_hours, waits_until
-from hostaway_sync.messages.sender import Sender, Sending
-from hostaway_sync.model.messages import Wish
+from hostaway_sync.messages.sender import Sender, SendOutcome
+from hostaway_sync.model.messages import OutgoingMessage
 from hostaway_sync.platforms.hostaway.messages.protocol import read_said
 from hostaway_sync.store import jobs
 from hostaway_sync.store.messages import recipients as message_recipients
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
-    from hostaway_sync.app.container import Wiring
+    from hostaway_sync.app.container import Container
     from hostaway_sync.messages.decision import Decision
-    from hostaway_sync.model.messages import Way
+    from hostaway_sync.model.messages import CommunicationType
     from hostaway_sync.platforms.hostaway.client import Client
     from hostaway_sync.store.postgres.database import Database
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class MessageRequest:
     """What somebody wants to have said.
 
     Attributes:
@@ -46,7 +46,7 @@ class Asked:
     text: str = field(repr=False)
     account_id: int | None = None
     conversation_id: int | None = None
-    way: Way | None = None
+    way: CommunicationType | None = None
     key: str | None = None
     again: bool = False
     quiet_hours: str | None = None
@@ -54,7 +54,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class PreparedMessage:
     """A message that has found its guest, and was not sent yet.
 
     Attributes:
@@ -65,8 +65,8 @@ class Draft:
         until: their end, where they are on now.
     """
 
-    asked: Asked
-    wish: Wish
+    asked: MessageRequest
+    wish: OutgoingMessage
     concerns: tuple[str, ...]
     quiet_hours: str | None
     until: datetime | None
@@ -77,31 +77,31 @@ class Draft:
         """Say what `send` would do now."""
         return self._sender.outlook(self.wish, again=self.asked.again, queued_too=self.asked.at_once)
 
-    def send(self) -> Sending:
+    def send(self) -> SendOutcome:
         """Send it, or have a worker do so when quiet hours end, unless the ledger says that it must not be."""
         if self.until is not None:
             return self.queue(is_repeated=False)
         return self._sender.send(self.wish, again=self.asked.again, queued_too=self.asked.at_once)
 
-    def queue(self, *, is_repeated: bool = True, dry_run: bool = False) -> Sending:
+    def queue(self, *, is_repeated: bool = True, dry_run: bool = False) -> SendOutcome:
         """Have a worker send it, unless the ledger says that it must not be; see `enqueue`."""
         again, quiet = self.asked.again, self.quiet_hours
         decision = enqueue(
             self._database, self.wish, again=again, quiet=quiet, is_repeated=is_repeated, dry_run=dry_run
         )
-        return Sending(decision.step, decision.intent)
+        return SendOutcome(decision.step, decision.intent)
 
 
-class Drafts:
+class Composer:
     """Finds the guests of one message or many; keeps a source an account open while its block runs.
 
     Args:
-        wiring: opens them; names the database.
+        container: opens them; names the database.
     """
 
-    def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
-        self._database = wiring.database
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self._database = container.database
         self._stack = ExitStack()
         self._sources: dict[int, Client] = {}
 
@@ -113,7 +113,7 @@ class Drafts:
     ) -> None:
         self._stack.close()
 
-    def draft(self, asked: Asked) -> Draft:
+    def draft(self, asked: MessageRequest) -> PreparedMessage:
         """Find the guest.
 
         Raises:
@@ -124,7 +124,7 @@ class Drafts:
         """
         guards.require_text(asked.text)
         guards.require_key(asked.key)
-        guards.require_allowed(asked.reservation_id, self._wiring.settings.send_allowlist)
+        guards.require_allowed(asked.reservation_id, self._container.settings.send_allowlist)
         number = recipients.account_of(self._database, asked.reservation_id, asked.account_id)
         source = self._source(number)
         found = recipients.address(
@@ -139,27 +139,27 @@ class Drafts:
         now = self._database.transaction(jobs.now)
         concerns = guards.concerns(
             status=found.stay.status,
-            off=self._wiring.words.off,
+            off=self._container.words.off,
             departure_date=found.stay.departure_date,
             is_gone=found.stay.is_gone,
             today=now.date(),
         )
-        wish = Wish(number, asked.reservation_id, found.conversation_id, found.way, asked.text, asked.key)
-        sender = Sender(self._database, source.correspondent, read_said)
+        wish = OutgoingMessage(number, asked.reservation_id, found.conversation_id, found.way, asked.text, asked.key)
+        sender = Sender(self._database, source.message_api, read_said)
         if sender.outlook(wish, again=asked.again).step is Step.EARLIER:
             # Who asks for the outcome of what was sent before is not asked anything.
-            return Draft(asked, wish, (), None, None, sender, self._database)
+            return PreparedMessage(asked, wish, (), None, None, sender, self._database)
         quiet = self._quiet_hours(asked, number)
-        return Draft(asked, wish, concerns, quiet, waits_until(quiet, now), sender, self._database)
+        return PreparedMessage(asked, wish, concerns, quiet, waits_until(quiet, now), sender, self._database)
 
-    def _quiet_hours(self, asked: Asked, account_id: int) -> str | None:
-        hours = asked.quiet_hours or self._wiring.settings.quiet_hours
+    def _quiet_hours(self, asked: MessageRequest, account_id: int) -> str | None:
+        hours = asked.quiet_hours or self._container.settings.quiet_hours
         if asked.at_once or hours is None:
             return None
-        zone = message_recipients.zone(self._database, account_id, asked.reservation_id, self._wiring.words)
+        zone = message_recipients.zone(self._database, account_id, asked.reservation_id, self._container.words)
         return quiet_hours(hours, zone, asked.reservation_id)
 
     def _source(self, account_id: int) -> Client:
         if account_id not in self._sources:
-            self._sources[account_id] = self._stack.enter_context(self._wiring.source(account_id, urgent=True))
+            self._sources[account_id] = self._stack.enter_context(self._container.source(account_id, urgent=True))
         return self._sources[account_id]

@@ -8,12 +8,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hostaway_sync.observability import metric_catalog, tracing
-from hostaway_sync.observability.meter import Meter
+from hostaway_sync.observability.meter import Meter, measure_request
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 from hostaway_sync.safe_text import hide_fields
 from hostaway_sync.secrets import find_key_ring
 from hostaway_sync.store.accounts import queries as account_queries
-from hostaway_sync.store.circuit_breaker import Lookout, current
+from hostaway_sync.store.circuit_breaker import StoredCircuitBreaker, current
 from hostaway_sync.store.messages import restored
 from hostaway_sync.store.postgres.clock_watch import ClockWatch
 from hostaway_sync.store.postgres.open_database import open_database
@@ -21,7 +21,7 @@ from hostaway_sync.store.privacy import payload_rule
 from hostaway_sync.store.request_budget import DatabaseBudget
 from hostaway_sync.store.secrets import placement as secret_placement
 from hostaway_sync.store.secrets.sealing import has_sealed_values
-from hostaway_sync.store.secrets.vault import Safe
+from hostaway_sync.store.secrets.vault import Vault
 from hostaway_sync.store.status.overview import overview
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from hostaway_sync.secrets import KeyRing, SecretsStore
     from hostaway_sync.settings import Settings
     from hostaway_sync.store.postgres.database import Database
-    from hostaway_sync.webhooks.registration.registrar import Registering
+    from hostaway_sync.webhooks.registration.registrar import Registrar
     from hostaway_sync.webhooks.server.app import Receiver
 
 # Threads take one for some milliseconds each, and one is made only when all others are in use. PostgreSQL takes 100 of
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 CONNECTIONS = 6
 
 
-class Wiring:
+class Container:
     """One database and everything that is opened over it.
 
     Args:
@@ -67,12 +67,7 @@ class Wiring:
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        *,
-        schema: str,
-        application: str = "hostaway-sync",
-        connections: int | None = None,
+        self, settings: Settings, *, schema: str, application: str = "hostaway-sync", connections: int | None = None
     ) -> None:
         self.settings = settings
         self.words = VOCABULARY
@@ -88,7 +83,7 @@ class Wiring:
             application=application,
         )
         self._ring: KeyRing | None = None
-        self._safe: Safe | None = None
+        self._safe: Vault | None = None
         self._is_agreed = False
         self._vaults: dict[int, account_queries.StoredToken] = {}
         self._clock_watch = ClockWatch()
@@ -110,7 +105,7 @@ class Wiring:
             self._ring = find_keys(self.settings, may_create=may_create)
         return self._ring
 
-    def safe(self, *, wherever: bool = False) -> Safe:
+    def safe(self, *, wherever: bool = False) -> Vault:
         """Give what secrets are put into and taken from; `wherever`: even if the settings are not those to work with.
 
         Raises:
@@ -118,7 +113,7 @@ class Wiring:
             SecretError: there is no key for those in the database, or it may not be used.
         """
         if self._safe is None:
-            self._safe = Safe(self.database, self.key_ring, {"aws": _aws})
+            self._safe = Vault(self.database, self.key_ring, {"aws": _aws})
         if not wherever and not self._is_agreed:
             self._safe.store(secret_placement.agreed(self.database, self.settings.secrets_store).store)
             self.database.transaction(restored.recognise)  # before anything is read: later it would see less
@@ -157,34 +152,34 @@ class Wiring:
         )
 
     @contextmanager
-    def registering(self, account_id: int, *, platform: str) -> Iterator[Registering]:
+    def registering(self, account_id: int, *, platform: str) -> Iterator[Registrar]:
         """Open what registers the webhook of a stored account; closed with the block."""
         with self.source(account_id) as client:
             yield self.webhook(client, account_id, platform=platform)
 
-    def webhook(self, client: Client, account_id: int, *, platform: str) -> Registering:
+    def webhook(self, client: Client, account_id: int, *, platform: str) -> Registrar:
         """Make what looks after the webhook of a stored account, with requests of an open source."""
-        from hostaway_sync.webhooks.registration.registrar import Registering
+        from hostaway_sync.webhooks.registration.registrar import Registrar
 
-        return Registering(self.database, self.safe(), client.registrar, account_id, platform=platform)
+        return Registrar(self.database, self.safe(), client.registrar, account_id, platform=platform)
 
     @contextmanager
     def receiver(self, *, platform: str) -> Iterator[Receiver]:
         """Make what answers deliveries, with connections and threads of its own; given back with the block."""
         from hostaway_sync.platforms.hostaway.webhooks.events import read_event
-        from hostaway_sync.webhooks.server.runtime import Reception
+        from hostaway_sync.webhooks.server.runtime import ReceiverRuntime
 
-        reception = Reception(self.database, self.safe, self.redaction, meter=self.meter, stored=self.readings)
+        reception = ReceiverRuntime(self.database, self.safe, self.redaction, meter=self.meter, stored=self.readings)
         with closing(reception):
             yield reception.receiver(platform, read_event)
 
     @contextmanager
     def source(
-        self, account_id: int, *, urgent: bool = False, insists: bool = False, observe: Observer | None = None
+        self, account_id: int, *, urgent: bool = False, force_probe: bool = False, observe: Observer | None = None
     ) -> Iterator[Client]:
         """Open the source of a stored account; closed with the block. Urgent requests go before those of others.
 
-        One that `insists` asks once, even where the source is known to be away.
+        One that `force_probe` asks once, even where the source is known to be away.
 
         Raises:
             SecretError: its client secret cannot be opened.
@@ -194,7 +189,13 @@ class Wiring:
         vault = self._vaults.setdefault(account_id, account_queries.StoredToken(self.database, safe, account_id))
         redaction = self._applied_redaction()
         client = self.client(
-            account_id, client_secret, vault, urgent=urgent, insists=insists, observe=observe, redaction=redaction
+            account_id,
+            client_secret,
+            vault,
+            urgent=urgent,
+            force_probe=force_probe,
+            observe=observe,
+            redaction=redaction,
         )
         with closing(client):
             yield client
@@ -237,7 +238,7 @@ class Wiring:
         vault: TokenVault,
         *,
         urgent: bool = False,
-        insists: bool = False,
+        force_probe: bool = False,
         observe: Observer | None = None,
         redaction: Redaction | None = None,
     ) -> Client:
@@ -245,12 +246,14 @@ class Wiring:
         from hostaway_sync.platforms.hostaway.client import Client
 
         settings = self.settings
-        lookout = Lookout(self.database, egress=settings.egress, api_url=settings.api_url, insists=insists)
+        circuit_breaker = StoredCircuitBreaker(
+            self.database, egress=settings.egress, api_url=settings.api_url, force_probe=force_probe
+        )
         return Client(
             account_id=account_id,
             client_secret=client_secret,
             api_url=settings.api_url,
-            budget=DatabaseBudget(self.database, lookout, clock=self._clock_watch),
+            budget=DatabaseBudget(self.database, circuit_breaker, clock=self._clock_watch),
             vault=vault,
             limits=self._limits(),
             egress=settings.egress,
@@ -260,15 +263,12 @@ class Wiring:
             urgent=urgent,
             observe=self._counted(observe),
             redaction=redaction,
-            lookout=lookout,
+            circuit_breaker=circuit_breaker,
         )
 
     def _counted(self, observe: Observer | None) -> Observer:
         def note(call: ApiCall) -> None:
-            status = "none" if call.status is None else str(call.status)
-            self.meter.count(metric_catalog.API_REQUESTS, call.method, call.route, status)
-            self.meter.count(metric_catalog.API_WAIT, amount=call.waited)
-            self.meter.observe(metric_catalog.API_SECONDS, call.method, call.route, seconds=call.seconds)
+            measure_request(self.meter, call)
             tracing.ended(call, self.settings.api_url)
             if observe is not None:
                 observe(call)

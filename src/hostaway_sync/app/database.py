@@ -17,29 +17,29 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from hostaway_sync.app.container import Wiring
+    from hostaway_sync.app.container import Container
     from hostaway_sync.store.database_move.relocate import Relocated
 
 _POOL_SIZE: Final = 3
 _PATIENCE: Final = 10.0
 
 
-class Relocation:
+class DatabaseOperations:
     """The way of one mirror into another database.
 
     Args:
-        wiring: names the database that it is in.
+        container: names the database that it is in.
     """
 
-    def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
-        self._database = wiring.database
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self._database = container.database
 
     @property
     def keys(self) -> str | None:
         """Where the keys are that the moved secrets open with; None: there are none."""
         try:
-            return self._wiring.key_ring(may_create=False).source.name
+            return self._container.key_ring(may_create=False).source.name
         except SecretError:
             return None
 

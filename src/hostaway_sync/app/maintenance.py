@@ -9,20 +9,20 @@ from hostaway_sync.store import pruning
 from hostaway_sync.store.status.size import size
 
 if TYPE_CHECKING:
-    from hostaway_sync.app.container import Wiring
+    from hostaway_sync.app.container import Container
     from hostaway_sync.store.status.size import Size
 
 
-class Upkeep:
+class Maintenance:
     """What keeps the database of one mirror small.
 
     Args:
-        wiring: names the database, and how long what is settled is kept.
+        container: names the database, and how long what is settled is kept.
     """
 
-    def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
-        self._database = wiring.database
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self._database = container.database
 
     def size(self) -> Size:
         """Give what takes space in the database."""
@@ -38,7 +38,7 @@ class Upkeep:
         pruning.prune_beside(self._database, self._keep())
 
     def _keep(self, audit: timedelta | None = None) -> pruning.Keep:
-        settings = self._wiring.settings
+        settings = self._container.settings
         return pruning.Keep(
             runs=timedelta(days=settings.keep_runs_days),
             deliveries=timedelta(days=settings.keep_deliveries_days),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.app.compose import Asked, Drafts
+from hostaway_sync.app.compose import Composer, MessageRequest
 from hostaway_sync.errors import AccountError, MessageRefused, SourceError, UsageError
 from hostaway_sync.messages.decision import Step
 from hostaway_sync.messages.quiet_hours import read_hours
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from hostaway_sync.app.compose import Draft
-    from hostaway_sync.app.container import Wiring
-    from hostaway_sync.messages.batch_file import Line
+    from hostaway_sync.app.compose import PreparedMessage
+    from hostaway_sync.app.container import Container
+    from hostaway_sync.messages.batch_file import BatchLine
     from hostaway_sync.model.messages import Intent
 
 _QUEUES: Final = {Step.SEND, Step.TAKE_UP}
 
 
-class Placed(StrEnum):
+class PlacedMessage(StrEnum):
     """What became of a line."""
 
     QUEUED = "queued"
@@ -35,7 +35,7 @@ class Placed(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BatchOutcome:
     """What became of one line.
 
     Attributes:
@@ -46,33 +46,33 @@ class Outcome:
         until: it is to wait until then.
     """
 
-    line: Line
-    placed: Placed
+    line: BatchLine
+    placed: PlacedMessage
     intent: Intent | None = None
     why: str | None = None
     until: datetime | None = None
 
 
-class Batches:
+class MessageBatches:
     """Many messages, of one mirror.
 
     Args:
-        wiring: opens sources; names the database.
+        container: opens sources; names the database.
     """
 
-    def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
+    def __init__(self, container: Container) -> None:
+        self._container = container
 
     def queue(
         self,
-        lines: Sequence[Line],
+        lines: Sequence[BatchLine],
         *,
         again: bool = False,
         quiet_hours: str | None = None,
         at_once: bool = False,
         yes: bool = False,
         dry_run: bool = False,
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[BatchOutcome]:
         """Write each line down for a worker, in a transaction of its own, and give what became of it.
 
         Args:
@@ -89,9 +89,9 @@ class Batches:
         """
         if quiet_hours is not None:
             read_hours(quiet_hours)
-        with Drafts(self._wiring) as drafts:
+        with Composer(self._container) as drafts:
             for line in lines:
-                asked = Asked(
+                asked = MessageRequest(
                     line.reservation_id,
                     line.text,
                     line.account_id,
@@ -105,20 +105,22 @@ class Batches:
                 try:
                     yield _placed(line, drafts.draft(asked), yes=yes, dry_run=dry_run)
                 except (AccountError, MessageRefused, SourceError, UsageError) as error:
-                    yield Outcome(line, Placed.REFUSED, why=str(error))
+                    yield BatchOutcome(line, PlacedMessage.REFUSED, why=str(error))
 
 
-def _placed(line: Line, draft: Draft, *, yes: bool, dry_run: bool) -> Outcome:
+def _placed(line: BatchLine, draft: PreparedMessage, *, yes: bool, dry_run: bool) -> BatchOutcome:
     outlook = draft.queue(dry_run=True) if draft.concerns and not yes else None
     if outlook is not None and outlook.step in _QUEUES:
-        return Outcome(line, Placed.REFUSED, why=f"{'; '.join(draft.concerns)}: say --yes")
+        return BatchOutcome(line, PlacedMessage.REFUSED, why=f"{'; '.join(draft.concerns)}: say --yes")
     queued = draft.queue(dry_run=dry_run)
     intent = queued.intent
     if queued.step in _QUEUES:
-        return Outcome(line, Placed.QUEUED, intent, until=draft.until)
+        return BatchOutcome(line, PlacedMessage.QUEUED, intent, until=draft.until)
     if queued.step is Step.OTHER_TEXT:
-        return Outcome(line, Placed.REFUSED, intent, f"key {line.key!r} stands for another message: choose another key")
+        return BatchOutcome(
+            line, PlacedMessage.REFUSED, intent, f"key {line.key!r} stands for another message: choose another key"
+        )
     if intent is not None and intent.wish.key != line.key:
         told = f"reservation {line.reservation_id} is told the same by message {intent.intent_id}, {intent.state.value}"
-        return Outcome(line, Placed.REFUSED, intent, f"{told}: --again sends it once more")
-    return Outcome(line, Placed.KNOWN, intent)
+        return BatchOutcome(line, PlacedMessage.REFUSED, intent, f"{told}: --again sends it once more")
+    return BatchOutcome(line, PlacedMessage.KNOWN, intent)

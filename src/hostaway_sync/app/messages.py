@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hostaway_sync.app.compose import Asked, Drafts
+from hostaway_sync.app.compose import Composer, MessageRequest
 from hostaway_sync.errors import MessageRefused, MessageUnsettled
 from hostaway_sync.messages import guards
 from hostaway_sync.messages.decision import LOOKS_APART
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime, timedelta
 
-    from hostaway_sync.app.compose import Draft
-    from hostaway_sync.app.container import Wiring
-    from hostaway_sync.messages.sender import Sending
-    from hostaway_sync.model.messages import Intent, Way
+    from hostaway_sync.app.compose import PreparedMessage
+    from hostaway_sync.app.container import Container
+    from hostaway_sync.messages.sender import SendOutcome
+    from hostaway_sync.model.messages import CommunicationType, Intent
 
 MOST_LISTED = 200
 
@@ -35,12 +35,12 @@ class Messages:
     """What is said to guests, of one mirror.
 
     Args:
-        wiring: opens sources; names the database.
+        container: opens sources; names the database.
     """
 
-    def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
-        self._database = wiring.database
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self._database = container.database
 
     @contextmanager
     def draft(
@@ -50,18 +50,18 @@ class Messages:
         *,
         account_id: int | None = None,
         conversation_id: int | None = None,
-        way: Way | None = None,
+        way: CommunicationType | None = None,
         key: str | None = None,
         again: bool = False,
         quiet_hours: str | None = None,
         at_once: bool = False,
-    ) -> Iterator[Draft]:
+    ) -> Iterator[PreparedMessage]:
         """Find the guest of a reservation; the draft can be sent while the block runs.
 
-        The arguments are the fields of `Asked`; what this raises, `Drafts.draft` says.
+        The arguments are the fields of `MessageRequest`; what this raises, `Composer.draft` says.
         """
-        asked = Asked(reservation_id, text, account_id, conversation_id, way, key, again, quiet_hours, at_once)
-        with Drafts(self._wiring) as drafts:
+        asked = MessageRequest(reservation_id, text, account_id, conversation_id, way, key, again, quiet_hours, at_once)
+        with Composer(self._container) as drafts:
             yield drafts.draft(asked)
 
     def cancel(self, intent_id: int) -> Intent:
@@ -91,7 +91,7 @@ class Messages:
         intent = self._intent(intent_id)
         account_id = account_queries.get_account(self._database, intent.wish.account_id).account_id
         settle(self._database, account_id, read_said)
-        with self._wiring.source(account_id, urgent=True) as source:
+        with self._container.source(account_id, urgent=True) as source:
             for turn in range(LOOKS):
                 intent = self._intent(intent_id)
                 if intent.state not in {IntentState.SENDING, IntentState.OUTCOME_UNKNOWN}:
@@ -100,7 +100,7 @@ class Messages:
                     break
                 if intent.looked_at is not None and intent.looks < LOOKS:
                     sleep(max(0.0, (intent.looked_at + apart - self._now()).total_seconds()))
-                look(self._database, source.correspondent, [intent], read_said, apart=apart)
+                look(self._database, source.message_api, [intent], read_said, apart=apart)
         return self._intent(intent_id)
 
     def checked_sent(self, intent_id: int) -> Intent:
@@ -116,7 +116,7 @@ class Messages:
             raise _not_unknown(intent)
         return vouched
 
-    def checked_resend(self, intent_id: int) -> Sending:
+    def checked_resend(self, intent_id: int) -> SendOutcome:
         """Believe a person that such a message was not sent, and send it; looks for it once more before.
 
         Raises:
@@ -125,10 +125,10 @@ class Messages:
             SourceError: its thread could not be read.
         """
         intent = self._unknown(intent_id)
-        guards.require_allowed(intent.wish.reservation_id, self._wiring.settings.send_allowlist)
+        guards.require_allowed(intent.wish.reservation_id, self._container.settings.send_allowlist)
         account_id = account_queries.get_account(self._database, intent.wish.account_id).account_id
-        with self._wiring.source(account_id, urgent=True) as source:
-            return Sender(self._database, source.correspondent, read_said).send_again(intent)
+        with self._container.source(account_id, urgent=True) as source:
+            return Sender(self._database, source.message_api, read_said).send_again(intent)
 
     def ledger(
         self, *, states: Sequence[IntentState] = (), account_id: int | None = None, limit: int = MOST_LISTED

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
-from hostaway_sync.app.container import Wiring
+from hostaway_sync.app.container import Container
 from hostaway_sync.app.doors import Doors
 from hostaway_sync.app.remembered_settings import upgrade
 from hostaway_sync.errors import AccountError
@@ -23,10 +23,10 @@ from hostaway_sync.store.runs.states import marks
 from hostaway_sync.store.schema import revisions as schema_revisions
 from hostaway_sync.store.status.overview import history
 from hostaway_sync.sync.account_order import shortest_first
-from hostaway_sync.sync.fleet import AccountOutcome, Underway, sync_fleet
+from hostaway_sync.sync.fleet import AccountOutcome, RunningRuns, sync_fleet
 from hostaway_sync.sync.refresh import refresh
 from hostaway_sync.sync.run import Run
-from hostaway_sync.sync.run_options import Order
+from hostaway_sync.sync.run_options import RunOptions
 from hostaway_sync.sync.verify.verifier import Verification, Verifier
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from hostaway_sync.app.accounts import Roster
-    from hostaway_sync.app.webhooks import Push
+    from hostaway_sync.app.accounts import Accounts
+    from hostaway_sync.app.webhooks import Webhooks
     from hostaway_sync.model.api_calls import Observer
     from hostaway_sync.model.capacity import Forecast
     from hostaway_sync.model.records import Mark, Progress, RunReport
-    from hostaway_sync.model.run_history import Chapter
+    from hostaway_sync.model.run_history import RunDetail
     from hostaway_sync.model.status import Overview
     from hostaway_sync.settings import Settings
     from hostaway_sync.store.accounts.queries import Account
@@ -76,8 +76,8 @@ class Mirror(Doors):
         connections: int | None = None,
     ) -> None:
         self._settings = settings
-        self._wiring = Wiring(settings, schema=SCHEMA, application=application, connections=connections)
-        self._database = self._wiring.database
+        self._container = Container(settings, schema=SCHEMA, application=application, connections=connections)
+        self._database = self._container.database
         try:
             if self._database.embedded is not None and schema_revisions.is_behind(self._database):
                 upgrade(self._database)
@@ -97,7 +97,7 @@ class Mirror(Doors):
 
     def close(self) -> None:
         """Give back connections, and stop the embedded database if nobody else uses it."""
-        self._wiring.close()
+        self._container.close()
 
     def migrate(self) -> tuple[str | None, str]:
         """Bring the schema to this program's revision; return the revision before and after."""
@@ -122,15 +122,15 @@ class Mirror(Doors):
         full: bool = False,
         accept_missing: bool = False,
         dry_run: bool = False,
-        insists: bool = False,
-        comes_again: bool = False,
+        force_probe: bool = False,
+        will_retry: bool = False,
         progress: Progress | None = None,
         observe: Observer | None = None,
     ) -> RunReport:
         """Mirror one account; `observe` is told of every request to the source, when it ended.
 
-        Where the source is known to be away, a run that `insists` asks whether it is back. When another run works on
-        the account, one that `comes_again` is not written down as skipped.
+        Where the source is known to be away, `force_probe` has it asked whether it is back. When another run works on
+        the account, a run that `will_retry` is not written down as skipped.
 
         Raises:
             AccountError: it is unknown or disabled.
@@ -139,12 +139,12 @@ class Mirror(Doors):
         """
         account = account_queries.get_account(self._database, account_id)
         order = self._order(resources, full=full, dry_run=dry_run)
-        run = Run(self._database, account, replace(order, accept_missing=accept_missing, comes_again=comes_again))
+        run = Run(self._database, account, replace(order, accept_missing=accept_missing, will_retry=will_retry))
         with (
             self.messages.settling(account_id, dry_run=dry_run),
-            self._wiring.source(account_id, insists=insists, observe=observe) as source,
+            self._container.source(account_id, force_probe=force_probe, observe=observe) as source,
         ):
-            webhook = self._wiring.webhook(source, account_id, platform=SCHEMA)
+            webhook = self._container.webhook(source, account_id, platform=SCHEMA)
             report = run.attempt(source, progress or Unwatched(), webhook)
         if not dry_run:
             self.upkeep.prune_beside()
@@ -174,17 +174,17 @@ class Mirror(Doors):
         active = {account.account_id: account for account in account_queries.fleet(self._database)}
         ranked = shortest_first(known, now, full=full, sweep_after=order.sweep_after)
         runs = {number: Run(self._database, active[number], order) for number in ranked if number in active}
-        underway = Underway()
+        underway = RunningRuns()
 
         def attempt(account_id: int) -> RunReport:
             run = runs[account_id]
             with (
                 self.messages.settling(account_id, dry_run=dry_run),
-                self._wiring.source(account_id) as source,
+                self._container.source(account_id) as source,
                 underway.hold(run, source),
             ):
                 told = progress or Unwatched()
-                return run.attempt(source, told, self._wiring.webhook(source, account_id, platform=SCHEMA))
+                return run.attempt(source, told, self._container.webhook(source, account_id, platform=SCHEMA))
 
         outcomes = sync_fleet(list(runs), attempt, jobs=jobs or FLEET_JOBS, stop=underway.stop, progress=progress)
         if not dry_run:
@@ -200,7 +200,7 @@ class Mirror(Doors):
             SourceError: something could not be had; what was stored before stays.
         """
         account = account_queries.get_account(self._database, account_id)
-        with self._wiring.source(account_id) as source:
+        with self._container.source(account_id) as source:
             return refresh(self._database, Owner(account_id, account.customer_id), source, resource, record_id)
 
     def verify(
@@ -215,7 +215,7 @@ class Mirror(Doors):
         """
         account = account_queries.get_account(self._database, account_id)
         wanted = Verification(deep=deep, repair=repair, in_flight=self._settings.requests_in_flight)
-        with self._wiring.source(account_id) as source:
+        with self._container.source(account_id) as source:
             return Verifier(self._database, account, wanted, source, progress or Unwatched()).certify()
 
     def status(self, account_id: int | None = None) -> Overview:
@@ -224,22 +224,22 @@ class Mirror(Doors):
         Raises:
             AccountError: the one is unknown.
         """
-        found = self._wiring.overview(account_id)
+        found = self._container.overview(account_id)
         if account_id is not None and not found.accounts:
             raise AccountError.unknown(account_id)
         return found
 
-    def history(self, account_id: int, *, runs: int) -> tuple[dict[Resource, Mark], list[Chapter]]:
+    def history(self, account_id: int, *, runs: int) -> tuple[dict[Resource, Mark], list[RunDetail]]:
         """Give how far each resource of an account is mirrored, and the account's last runs, newest first."""
         return marks(self._database, account_id)[0], history(self._database, account_id, runs=runs)
 
     def plan(self, *, every: timedelta) -> Forecast:
         """Say what the active accounts need of the source, when each is synced so often."""
-        return forecast(self.status().accounts, self._wiring.terms(every))
+        return forecast(self.status().accounts, self._container.terms(every))
 
-    def _order(self, resources: tuple[Resource, ...], *, full: bool, dry_run: bool, max_retries: int = 0) -> Order:
-        self._wiring.require_payload_rule()
-        return Order(
+    def _order(self, resources: tuple[Resource, ...], *, full: bool, dry_run: bool, max_retries: int = 0) -> RunOptions:
+        self._container.require_payload_rule()
+        return RunOptions(
             resources=resources,
             full=full,
             dry_run=dry_run,
@@ -258,24 +258,24 @@ class Mirror(Doors):
         """
         from hostaway_sync.observability.prometheus import write_textfile
 
-        stored = self._wiring.readings()
-        write_textfile(directory, self._wiring.meter.samples(take=True), stored)
+        stored = self._container.readings()
+        write_textfile(directory, self._container.meter.samples(take=True), stored)
 
     @property
-    def roster(self) -> Roster:
+    def roster(self) -> Accounts:
         """The door to what adds, changes and removes accounts."""
-        from hostaway_sync.app.accounts import Roster
+        from hostaway_sync.app.accounts import Accounts
 
-        return Roster(self._wiring, platform=SCHEMA)
+        return Accounts(self._container, platform=SCHEMA)
 
     @property
-    def push(self) -> Push:
+    def push(self) -> Webhooks:
         """The door to the push pipe: receiver, queue, dead letters."""
-        from hostaway_sync.app.webhooks import Push
+        from hostaway_sync.app.webhooks import Webhooks
 
-        return Push(
-            self._wiring,
-            lambda account, full: self.sync(account.account_id, full=full, comes_again=True),
+        return Webhooks(
+            self._container,
+            lambda account, full: self.sync(account.account_id, full=full, will_retry=True),
             platform=SCHEMA,
         )
 

@@ -12,7 +12,7 @@ from hostaway_sync.store.privacy import mail_addresses
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from hostaway_sync.app.container import Wiring
+    from hostaway_sync.app.container import Container
     from hostaway_sync.store.privacy.forget import Erasure
 
 
@@ -20,12 +20,12 @@ class Guests:
     """The guests of one mirror.
 
     Args:
-        wiring: names the database, and knows how addresses are hidden.
+        container: names the database, and knows how addresses are hidden.
     """
 
-    def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
-        self._database = wiring.database
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self._database = container.database
 
     def forget(
         self, account_id: int, reservations: Collection[int], emails: Collection[str], *, dry_run: bool = False
@@ -42,12 +42,12 @@ class Guests:
         sought = [mail_addresses.addresses_in(email) for email in emails]
         if not all(sought):
             raise UsageError("a mail address has a name, an @ and a host: one that was given has not")
-        redaction = self._wiring.redaction() if sought else None
+        redaction = self._container.redaction() if sought else None
         addresses = {
             address: [redaction.hashed(one) for one in mail_addresses.spellings(address)] if redaction else []
             for address in frozenset().union(*sought)
         }
         wanted = forget_guests.Wanted(reservations, addresses)
         return (forget_guests.rehearse if dry_run else forget_guests.forget)(
-            self._database, account_id, wanted, self._wiring.words
+            self._database, account_id, wanted, self._container.words
         )

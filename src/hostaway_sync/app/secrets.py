@@ -21,7 +21,7 @@ from hostaway_sync.store.secrets.sealing import Passed
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from hostaway_sync.app.container import Wiring
+    from hostaway_sync.app.container import Container
     from hostaway_sync.secrets import KeyRing, KeySource
     from hostaway_sync.store.secrets.placement import Placement
     from hostaway_sync.store.secrets.sealing import Trouble
@@ -102,17 +102,17 @@ class Keys:
     """The keys of one mirror.
 
     Args:
-        wiring: finds the key ring; names the database.
+        container: finds the key ring; names the database.
     """
 
-    def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
-        self._database = wiring.database
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self._database = container.database
 
     @property
     def wanted_store(self) -> str:
         """Where the settings say that secrets lie."""
-        return self._wiring.settings.secrets_store
+        return self._container.settings.secrets_store
 
     def status(self) -> KeyStatus:
         """Say which keys there are, where they come from, and how much is sealed with each.
@@ -125,7 +125,7 @@ class Keys:
         outside = stores.total() - stores[DATABASE]
         counts = self._database.transaction(sealing.values_by_key)
         if DATABASE not in (placement.store, placement.leaving):
-            name = self._wiring.safe(wherever=True).store(placement.store).name
+            name = self._container.safe(wherever=True).store(placement.store).name
             return KeyStatus(placement.store, placement.leaving, None, name, (), counts[None], outside)
         ring, source = self._ring(may_create=False)
         unknown = sorted(key for key in counts if key is not None and key not in ring.ids)
@@ -145,7 +145,7 @@ class Keys:
         placement = self._database.transaction(secret_placement.read)
         if placement.store == DATABASE:
             self._ring(may_create=False)
-        safe = self._wiring.safe(wherever=True)
+        safe = self._container.safe(wherever=True)
         orphans = sum(len(secret_transfer.orphans(self._database, safe, kind)) for kind in _outside(placement))
         return Checked(sealing.check(self._database, safe), orphans)
 
@@ -159,7 +159,7 @@ class Keys:
         """
         if target == DATABASE:
             self._ring(may_create=True)
-        return secret_transfer.move(self._database, self._wiring.safe(wherever=True), target)
+        return secret_transfer.move(self._database, self._container.safe(wherever=True), target)
 
     def rotate(self, *, retire: bool = False) -> Rotation:
         """Seal everything with the first key; where that is so already and the key file is used, with a new one.
@@ -200,7 +200,7 @@ class Keys:
         return Rotation(made, ring.ids[0], passed.resealed, retired, unused, passed.troubles)
 
     def _ring(self, *, may_create: bool) -> tuple[KeyRing, KeySource]:
-        ring = self._wiring.key_ring(may_create=may_create)
+        ring = self._container.key_ring(may_create=may_create)
         return ring, ring.source
 
     def _resealed(self, ring: KeyRing) -> Passed:

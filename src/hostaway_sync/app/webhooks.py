@@ -18,31 +18,31 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from socket import socket
 
-    from hostaway_sync.app.container import Wiring
+    from hostaway_sync.app.container import Container
     from hostaway_sync.model.alarms import Alarm
     from hostaway_sync.model.records import RunReport
-    from hostaway_sync.queue.fetch_loop import Rhythm
-    from hostaway_sync.queue.retry_policy import Policy
+    from hostaway_sync.queue.fetch_loop import WorkerTimings
+    from hostaway_sync.queue.retry_policy import JobRetryPolicy
     from hostaway_sync.queue.worker import Worker
     from hostaway_sync.store.accounts.queries import Account
     from hostaway_sync.store.dead_letters import DeadLetter
-    from hostaway_sync.webhooks.registration.registrar import Registering
+    from hostaway_sync.webhooks.registration.registrar import Registrar
 
 WORKER_CONCURRENCY = 4
 
 
-class Push:
+class Webhooks:
     """Whatever is not done at once, of one mirror.
 
     Args:
-        wiring: opens sources; names the database.
+        container: opens sources; names the database.
         sync: syncs an account, in full or as is due.
         platform: whose deliveries these are.
     """
 
-    def __init__(self, wiring: Wiring, sync: Callable[[Account, bool], RunReport], *, platform: str) -> None:
-        self._wiring = wiring
-        self._database = wiring.database
+    def __init__(self, container: Container, sync: Callable[[Account, bool], RunReport], *, platform: str) -> None:
+        self._container = container
+        self._database = container.database
         self._sync = sync
         self._platform = platform
 
@@ -73,16 +73,16 @@ class Push:
         concurrency: int = WORKER_CONCURRENCY,
         drain: bool = False,
         beat: Callable[[], None] | None = None,
-        policy: Policy | None = None,
-        rhythm: Rhythm | None = None,
+        policy: JobRetryPolicy | None = None,
+        rhythm: WorkerTimings | None = None,
     ) -> AbstractContextManager[Worker]:
         """Do deferred work in a thread while the block runs; with `drain`, until nothing is due."""
-        work = Work(self._wiring, self._sync)
+        work = Work(self._container, self._sync)
         return work.worker(concurrency=concurrency, drain=drain, beat=beat, policy=policy, rhythm=rhythm)
 
     def work(self, *, concurrency: int = WORKER_CONCURRENCY, drain: bool = False) -> None:
         """Do deferred work until a signal comes; with `drain`, until nothing is due."""
-        self._wiring.require_payload_rule()
+        self._container.require_payload_rule()
         supervisor = Supervisor()
         with self.worker(concurrency=concurrency, drain=drain, beat=supervisor.part()) as working:
             supervisor.ready()
@@ -108,20 +108,20 @@ class Push:
         dead_letters.discard(self._database, dead_letter_id)
 
     @contextmanager
-    def webhook(self, account_id: int) -> Iterator[Registering]:
+    def webhook(self, account_id: int) -> Iterator[Registrar]:
         """Open what registers an account's webhook at the source; raises AccountError when unknown or disabled."""
         account_queries.get_account(self._database, account_id)
-        with self._wiring.registering(account_id, platform=self._platform) as registering:
+        with self._container.registering(account_id, platform=self._platform) as registering:
             yield registering
 
     def serve_webhooks(self, listener: socket, *, with_worker: bool) -> None:
         """Take deliveries at `listener` until a signal comes, and work them meanwhile if a worker is wanted."""
         from hostaway_sync.webhooks.server.run import serve
 
-        self._wiring.require_payload_rule()
+        self._container.require_payload_rule()
         supervisor = Supervisor()
         worker = self.worker(beat=supervisor.part()) if with_worker else nullcontext()
-        trusted = self._wiring.settings.trusted_proxies
-        with worker as working, self._wiring.receiver(platform=self._platform) as receiver:
+        trusted = self._container.settings.trusted_proxies
+        with worker as working, self._container.receiver(platform=self._platform) as receiver:
             on_stop = working.stop if working else None
             serve(receiver, listener=listener, trusted_proxies=trusted, on_stop=on_stop, supervisor=supervisor)

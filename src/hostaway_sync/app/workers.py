@@ -15,7 +15,7 @@ from hostaway_sync.messages.settlement import settle
 from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.messages.protocol import read_said
 from hostaway_sync.queue.batching import singly
-from hostaway_sync.queue.retry_policy import Policy
+from hostaway_sync.queue.retry_policy import JobRetryPolicy
 from hostaway_sync.store import jobs
 from hostaway_sync.sync.refresh import refresh, refresh_each
 from hostaway_sync.sync.sync_job import sync_queued
@@ -24,12 +24,12 @@ from hostaway_sync.webhooks import refresh_job
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from hostaway_sync.app.container import Wiring
-    from hostaway_sync.model.messages import Correspondent
+    from hostaway_sync.app.container import Container
+    from hostaway_sync.model.messages import MessageApi
     from hostaway_sync.model.records import Owner, RunReport
     from hostaway_sync.platforms.hostaway.client import Client
     from hostaway_sync.queue.batching import Handler
-    from hostaway_sync.queue.fetch_loop import Rhythm
+    from hostaway_sync.queue.fetch_loop import WorkerTimings
     from hostaway_sync.queue.worker import Worker
     from hostaway_sync.store.accounts.queries import Account
     from hostaway_sync.store.postgres.database import Database
@@ -53,11 +53,11 @@ class Sources:
     """Sources kept open from one object to the next, one an account; safe to use from several threads.
 
     Args:
-        wiring: opens them.
+        container: opens them.
     """
 
-    def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
+    def __init__(self, container: Container) -> None:
+        self._container = container
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
 
@@ -92,7 +92,7 @@ class Sources:
             kept = self._kept.get(account_id)
             if kept is None:
                 stack = ExitStack()
-                kept = _Kept(stack.enter_context(self._wiring.source(account_id, urgent=True)), stack)
+                kept = _Kept(stack.enter_context(self._container.source(account_id, urgent=True)), stack)
                 self._kept[account_id] = kept
             kept.users += 1
             self._kept.move_to_end(account_id)
@@ -117,13 +117,13 @@ class Work:
     """Deferred work of one mirror.
 
     Args:
-        wiring: opens sources; names the database.
+        container: opens sources; names the database.
         sync: syncs an account, in full or as is due.
     """
 
-    def __init__(self, wiring: Wiring, sync: Callable[[Account, bool], RunReport]) -> None:
-        self._wiring = wiring
-        self._database = wiring.database
+    def __init__(self, container: Container, sync: Callable[[Account, bool], RunReport]) -> None:
+        self._container = container
+        self._database = container.database
         self._sync = sync
 
     @contextmanager
@@ -133,8 +133,8 @@ class Work:
         concurrency: int,
         drain: bool,
         beat: Callable[[], None] | None = None,
-        policy: Policy | None = None,
-        rhythm: Rhythm | None = None,
+        policy: JobRetryPolicy | None = None,
+        rhythm: WorkerTimings | None = None,
     ) -> Iterator[Worker]:
         """Run a worker while the block runs; what it has in hand then may take ten seconds more.
 
@@ -145,19 +145,19 @@ class Work:
             policy: other than the usual one.
             rhythm: other than the usual one.
         """
-        from hostaway_sync.queue.fetch_loop import Duty, Rhythm
+        from hostaway_sync.queue.fetch_loop import WorkerConfig, WorkerTimings
         from hostaway_sync.queue.worker import Worker
 
-        sources = Sources(self._wiring)
+        sources = Sources(self._container)
         # Whatever a crash of the server undoes, it undoes from the end: then the deliveries wait again, too.
         quick = self._database.quick(patience=_PATIENCE)
-        duty = Duty(
+        duty = WorkerConfig(
             handlers=self._handlers(sources, quick),
             lanes={jobs.REFRESH: concurrency, jobs.SYNC: max(1, concurrency // 2), jobs.SEND: _SENDERS},
             batch=_BATCH,
-            keep=timedelta(days=self._wiring.settings.keep_deliveries_days),
-            policy=policy or Policy(),
-            rhythm=rhythm or Rhythm(),
+            keep=timedelta(days=self._container.settings.keep_deliveries_days),
+            policy=policy or JobRetryPolicy(),
+            rhythm=rhythm or WorkerTimings(),
         )
         try:
             with Worker(self._database, duty, drain=drain, beat=beat) as worker:
@@ -186,12 +186,12 @@ class Work:
                     settle(self._database, owner.account_id, read_said)
 
         @contextmanager
-        def correspondent(account_id: int) -> Iterator[Correspondent]:
+        def message_api(account_id: int) -> Iterator[MessageApi]:
             with sources.use(account_id) as source:
-                yield source.correspondent
+                yield source.message_api
 
         return {
             jobs.REFRESH: partial(refresh_job.refresh, quick, read_again),
             jobs.SYNC: singly(partial(sync_queued, self._database, self._sync)),
-            jobs.SEND: singly(partial(send_queued, self._database, correspondent, read_said)),
+            jobs.SEND: singly(partial(send_queued, self._database, message_api, read_said)),
         }

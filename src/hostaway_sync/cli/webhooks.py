@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.app.mirror import Mirror
     from hostaway_sync.model.deliveries import Audit
-    from hostaway_sync.webhooks.registration.registrar import ListedHook, Registering
+    from hostaway_sync.webhooks.registration.registrar import ListedHook, Registrar
 
 app = typer.Typer(help="Tell Hostaway where its webhooks go.", no_args_is_help=True, rich_markup_mode=None)
 T = TypeVar("T")
@@ -113,7 +113,7 @@ def check(account_id: OptionalAccountId = None, *, json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def _each(mirror: Mirror, account_id: int | None, ask: Callable[[Registering], T]) -> tuple[dict[int, T], bool]:
+def _each(mirror: Mirror, account_id: int | None, ask: Callable[[Registrar], T]) -> tuple[dict[int, T], bool]:
     """Ask for one account, or for each active one and say whether that failed for any."""
     if account_id is not None:
         with mirror.push.webhook(account_id) as webhook:

@@ -20,9 +20,9 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
     Raises:
         ConfigurationError: the settings hide what the mirror itself needs.
     """
-    from hostaway_sync.app.container import Wiring, find_keys
+    from hostaway_sync.app.container import Container, find_keys
     from hostaway_sync.doctor.examination import Examination
-    from hostaway_sync.doctor.findings import Premises
+    from hostaway_sync.doctor.findings import Installation
     from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
     from hostaway_sync.settings import SCHEMA
     from hostaway_sync.store.privacy.payload_rule import rules_of
@@ -30,9 +30,9 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
     rules_of(settings.payload_fields, VOCABULARY)
     once = settings.model_copy(update={"retry_attempts": 1})
     examination = Examination(
-        Premises(str(settings.data_dir), settings.database_url is None, settings.api_url, settings.files),
+        Installation(str(settings.data_dir), settings.database_url is None, settings.api_url, settings.files),
         address=(settings.egress, settings.rate_limit_ip),
-        open_wiring=lambda: Wiring(once, schema=SCHEMA, application="hostaway-sync doctor"),
+        open_wiring=lambda: Container(once, schema=SCHEMA, application="hostaway-sync doctor"),
         find_keys=lambda: find_keys(settings),
         platform=SCHEMA,
     )

@@ -29,7 +29,7 @@ from hostaway_sync.model.health import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from hostaway_sync.doctor.findings import Keys, Premises, Proofs, Pulse, Schedule, Space
+    from hostaway_sync.doctor.findings import Installation, KeyFacts, ProbeFacts, Proofs, Schedule, Space
     from hostaway_sync.model.status import AccountFacts, Overview, Server
     from hostaway_sync.model.timestamps import MarksAhead
 
@@ -49,7 +49,7 @@ _GRAVE: Final = {Condition.FAILING, Condition.DIFFERS, Condition.LATE, Condition
 _COMMAND: Final = re.compile(r"hostaway[-_]sync\b.*\b(sync|sync-all)\b")
 
 
-def of_database(found: Server, premises: Premises) -> Iterator[Finding]:
+def of_database(found: Server, premises: Installation) -> Iterator[Finding]:
     """Judge the database itself."""
     check = "database"
     if found.revision is None and premises.is_embedded:
@@ -67,7 +67,7 @@ def of_database(found: Server, premises: Premises) -> Iterator[Finding]:
         yield Finding(check, Grade.OK, f"{where} {found.version // 10_000}, revision {found.revision}, {used}")
 
 
-def of_keys(found: Keys) -> Iterator[Finding]:
+def of_keys(found: KeyFacts) -> Iterator[Finding]:
     """Judge the key ring."""
     check = "key ring"
     if not found.known:
@@ -91,7 +91,7 @@ def of_keys(found: Keys) -> Iterator[Finding]:
         yield Finding(check, Grade.OK, f"{counted(found.known, 'key')} from {found.source}{opens}")
 
 
-def of_pulse(found: Pulse, premises: Premises) -> Iterator[Finding]:
+def of_pulse(found: ProbeFacts, premises: Installation) -> Iterator[Finding]:
     """Judge the source's answer to someone without a token, and what it says of our clocks."""
     took = f"{premises.api_url} answers in {found.seconds * 1000:.0f} ms"
     if found.status in FORBIDDEN or found.status < HTTPStatus.MULTIPLE_CHOICES:
@@ -104,7 +104,7 @@ def of_pulse(found: Pulse, premises: Premises) -> Iterator[Finding]:
     yield from _of_clocks(found)
 
 
-def _of_clocks(found: Pulse) -> Iterator[Finding]:
+def _of_clocks(found: ProbeFacts) -> Iterator[Finding]:
     ahead = {"this machine's": found.machine_is_ahead, "the database's": found.database_is_ahead}
     known = {whose: by for whose, by in ahead.items() if by is not None}
     if not known:
@@ -224,7 +224,7 @@ def _of_successes(found: Overview, active: list[AccountFacts]) -> Iterator[Findi
         yield Finding("runs", Grade.OK, says)
 
 
-def of_files(premises: Premises) -> Iterator[Finding]:
+def of_files(premises: Installation) -> Iterator[Finding]:
     """Judge who may read the files that settings and secrets come from."""
     for path in (path for path, mode in premises.files if mode & _READ_BY_ALL):
         says, cure = f"every user of this machine may read {path}", f"`chmod o-r {path}`, if a secret is in it"
@@ -244,7 +244,7 @@ def of_marks(found: MarksAhead) -> Iterator[Finding]:
         yield Finding(check, Grade.HINT, says)
 
 
-def of_space(found: Space, premises: Premises) -> Iterator[Finding]:
+def of_space(found: Space, premises: Installation) -> Iterator[Finding]:
     """Judge the room that is left for the data directory."""
     check, room = "disk", f"{found.free / GIB:.1f} of {found.total / GIB:.1f} GiB free"
     needs = "the embedded database and the key file are" if premises.is_embedded else "the key file is"

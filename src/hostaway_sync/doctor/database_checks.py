@@ -10,11 +10,11 @@ from hostaway_sync.store.schema.move_mark import SENTENCES, Mark
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hostaway_sync.doctor.findings import Premises
+    from hostaway_sync.doctor.findings import Installation
     from hostaway_sync.model.status import Server
 
 
-def troubles_of_database(found: Server, premises: Premises) -> Iterator[tuple[str, str]]:
+def troubles_of_database(found: Server, premises: Installation) -> Iterator[tuple[str, str]]:
     """Return what keeps programs from working, each with what to do."""
     if found.lacking:
         advice = "grant them to this user, or connect as the one who ran `hostaway-sync migrate`"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
 from hostaway_sync.doctor import causes, checks, host
-from hostaway_sync.doctor.findings import Finding, Grade, Keys, Proof, Proofs, Pulse
+from hostaway_sync.doctor.findings import Finding, Grade, KeyFacts, ProbeFacts, Proof, Proofs
 from hostaway_sync.doctor.timeouts import Question, ask_each
 from hostaway_sync.errors import (
     ConfigurationError,
@@ -25,20 +25,20 @@ from hostaway_sync.errors import (
     SourceUnavailable,
     StoreError,
 )
-from hostaway_sync.platforms.hostaway.http.probe import NoBudget, feel
+from hostaway_sync.platforms.hostaway.http.probe import NoBudget, probe
 from hostaway_sync.store import time_marks
 from hostaway_sync.store.request_budget import DatabaseBudget
 from hostaway_sync.store.secrets import sealing
 from hostaway_sync.store.status.server import condition
 from hostaway_sync.store.webhooks import credentials as webhook_credentials
 from hostaway_sync.webhooks.registration.public_url import delivery_url
-from hostaway_sync.webhooks.registration.self_test import knock
+from hostaway_sync.webhooks.registration.self_test import self_test
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hostaway_sync.app.container import Wiring
-    from hostaway_sync.doctor.findings import Premises
+    from hostaway_sync.app.container import Container
+    from hostaway_sync.doctor.findings import Installation
     from hostaway_sync.model.api_calls import Budget
     from hostaway_sync.model.status import Overview, Server
     from hostaway_sync.platforms.hostaway.http.limits import Rate
@@ -69,10 +69,10 @@ class Examination:
 
     def __init__(
         self,
-        premises: Premises,
+        premises: Installation,
         *,
         address: tuple[str, Rate],
-        open_wiring: Callable[[], Wiring],
+        open_wiring: Callable[[], Container],
         find_keys: Callable[[], KeyRing],
         platform: str,
         patience: timedelta = PATIENCE,
@@ -91,13 +91,13 @@ class Examination:
         schedule = Question(partial(host.schedule, home=_home()))
         ring = Question(self._find_keys)
         found: list[Finding] = []
-        wiring = self._opened(found)
-        if wiring is None:
+        container = self._opened(found)
+        if container is None:
             is_new = any(one.check == "database" and one.grade is Grade.HINT for one in found)
             found += self._without_database(ring, is_new=is_new)
         else:
-            with closing(wiring):
-                found += self._with_database(wiring, ring)
+            with closing(container):
+                found += self._with_database(container, ring)
         found += checks.of_files(self._premises)
         disk = self._judged("disk", space, partial(checks.of_space, premises=self._premises))
         if self._premises.is_embedded and causes.has_trouble(disk, "disk"):
@@ -106,20 +106,20 @@ class Examination:
         found += self._judged("schedule", schedule, checks.of_schedule)
         return checks.worst_first(found)
 
-    def _opened(self, found: list[Finding]) -> Wiring | None:
-        """Give the wiring of a database that can be worked with; else None, and why among the findings."""
+    def _opened(self, found: list[Finding]) -> Container | None:
+        """Give the container of a database that can be worked with; else None, and why among the findings."""
         opening = Question(self._open_wiring)
         try:
-            wiring = opening.answer(self._until())
+            container = opening.answer(self._until())
         except (HostawaySyncError, TimeoutError) as error:
             found.append(checks.failed("database", error, "nothing works without it: is its server running?"))
             return None
-        server = Question(partial(condition, wiring.database))
+        server = Question(partial(condition, container.database))
         advice = "nothing works without it: check HOSTAWAY_SYNC_DATABASE_URL, and that its server runs"
         found += self._judged("database", server, partial(checks.of_database, premises=self._premises), advice)
         if self._is_usable(server):
-            return wiring
-        wiring.close()
+            return container
+        container.close()
         return None
 
     def _is_usable(self, server: Question[Server]) -> bool:
@@ -137,11 +137,11 @@ class Examination:
         yield from self._judged("source", pulse, partial(checks.of_pulse, premises=self._premises), _WAY)
         yield causes.left_out("tables", "tokens, budget, queue, runs and webhooks need the database")
 
-    def _with_database(self, wiring: Wiring, ring: Question[KeyRing]) -> Iterator[Finding]:
-        pulse = Question(partial(self._pulse, DatabaseBudget(wiring.database), is_shared=True))
-        known = Question(wiring.overview)
-        keys = Question(lambda: self._keys(ring, wiring))
-        future = Question(partial(time_marks.ahead, wiring.database))
+    def _with_database(self, container: Container, ring: Question[KeyRing]) -> Iterator[Finding]:
+        pulse = Question(partial(self._pulse, DatabaseBudget(container.database), is_shared=True))
+        known = Question(container.overview)
+        keys = Question(lambda: self._keys(ring, container))
+        future = Question(partial(time_marks.ahead, container.database))
         of_keys = self._judged("key ring", keys, checks.of_keys)
         of_source = self._judged("source", pulse, partial(checks.of_pulse, premises=self._premises), _WAY)
         of_runs = self._judged("runs", known, checks.of_overview)
@@ -161,38 +161,40 @@ class Examination:
             yield causes.left_out("token", "the source cannot be reached")
         else:
             accounts = _active(known, self._until())
-            yield from checks.of_tokens(self._each(accounts, partial(_proved, wiring)), explained)
-        registered = Question(lambda: _registered(wiring))
-        yield from self._judged("webhooks", registered, partial(self._knocked, wiring, explained=explained))
+            yield from checks.of_tokens(self._each(accounts, partial(_proved, container)), explained)
+        registered = Question(lambda: _registered(container))
+        yield from self._judged("webhooks", registered, partial(self._knocked, container, explained=explained))
 
-    def _keys(self, ring: Question[KeyRing], wiring: Wiring | None = None, *, is_new: bool = False) -> Keys:
+    def _keys(self, ring: Question[KeyRing], container: Container | None = None, *, is_new: bool = False) -> KeyFacts:
         try:
-            return _keys(ring.answer(self._until()), wiring)
+            return _keys(ring.answer(self._until()), container)
         except KeyMissing:
-            if is_new or (wiring is not None and not wiring.database.transaction(sealing.has_sealed_values)):
-                return Keys("nowhere", 0)
+            if is_new or (container is not None and not container.database.transaction(sealing.has_sealed_values)):
+                return KeyFacts("nowhere", 0)
             raise
 
-    def _pulse(self, budget: Budget, *, is_shared: bool) -> Pulse:
-        beat = feel(
+    def _pulse(self, budget: Budget, *, is_shared: bool) -> ProbeFacts:
+        beat = probe(
             self._premises.api_url, budget, egress=self._egress, address=self._limit, patience=self._patience / 2
         )
         if beat.named is None:
-            return Pulse(beat.status, beat.seconds)
+            return ProbeFacts(beat.status, beat.seconds)
         by_database = beat.observed_at - beat.named if is_shared else None
-        return Pulse(beat.status, beat.seconds, beat.own - beat.named, by_database)
+        return ProbeFacts(beat.status, beat.seconds, beat.own - beat.named, by_database)
 
-    def _knocked(self, wiring: Wiring, registered: list[StoredHook], explained: frozenset[str]) -> Iterator[Finding]:
+    def _knocked(
+        self, container: Container, registered: list[StoredHook], explained: frozenset[str]
+    ) -> Iterator[Finding]:
         by_account = {hook.account_id: hook for hook in registered}
 
         def ask(account_id: int) -> Proof:
             try:
-                credentials = by_account[account_id].open(wiring.safe())[0]
+                credentials = by_account[account_id].open(container.safe())[0]
             except HostawaySyncError as error:
                 return Proof(account_id, str(error), cause=_cause(error))
             secret = credentials.path_secret.get_secret_value()
             url = delivery_url(by_account[account_id].url or "", self._platform, account_id, secret)
-            trouble = knock(url, credentials)
+            trouble = self_test(url, credentials)
             says = trouble and f"account {account_id}'s receiver is not reached: {trouble}"
             return Proof(account_id, says, cause=f"{urlsplit(url).netloc}: {trouble}")
 
@@ -222,13 +224,13 @@ def _home() -> Path | None:
         return None
 
 
-def _keys(ring: KeyRing, wiring: Wiring | None = None) -> Keys:
-    if wiring is None:
-        return Keys(ring.source.name, len(ring.ids))
-    counts = wiring.database.transaction(sealing.values_by_key)
+def _keys(ring: KeyRing, container: Container | None = None) -> KeyFacts:
+    if container is None:
+        return KeyFacts(ring.source.name, len(ring.ids))
+    counts = container.database.transaction(sealing.values_by_key)
     lost = sum(number for key, number in counts.items() if key is not None and key not in ring.ids)
     plain = counts.pop(None, 0)
-    return Keys(ring.source.name, len(ring.ids), counts.total(), lost, plain)
+    return KeyFacts(ring.source.name, len(ring.ids), counts.total(), lost, plain)
 
 
 def _active(known: Question[Overview], until: float) -> list[int]:
@@ -238,9 +240,9 @@ def _active(known: Question[Overview], until: float) -> list[int]:
         return []
 
 
-def _proved(wiring: Wiring, account_id: int) -> Proof:
+def _proved(container: Container, account_id: int) -> Proof:
     try:
-        with wiring.source(account_id) as source:
+        with container.source(account_id) as source:
             source.check()
     except HostawaySyncError as error:
         is_for_now = isinstance(error, (RateLimited, SourceAway))
@@ -258,6 +260,6 @@ def _cause(error: HostawaySyncError) -> str | None:
     return type(error).__name__ if isinstance(error, shared) else None
 
 
-def _registered(wiring: Wiring) -> list[StoredHook]:
-    stored = wiring.database.transaction(webhook_credentials.stored_hooks)
+def _registered(container: Container) -> list[StoredHook]:
+    stored = container.database.transaction(webhook_credentials.stored_hooks)
     return [hook for hook in stored.values() if hook.is_active and hook.url is not None and hook.login is not None]

@@ -40,7 +40,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Premises:
+class Installation:
     """Where a mirror lives, as the settings say.
 
     Attributes:
@@ -57,7 +57,7 @@ class Premises:
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class KeyFacts:
     """The key ring, and what is sealed.
 
     Attributes:
@@ -76,7 +76,7 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class ProbeFacts:
     """One answer of the source.
 
     Attributes:

@@ -9,7 +9,7 @@ import msgspec
 
 from hostaway_sync.errors import UsageError
 from hostaway_sync.messages import guards
-from hostaway_sync.model.messages import Way  # noqa: TC001  (msgspec reads the annotations)
+from hostaway_sync.model.messages import CommunicationType  # noqa: TC001  (msgspec reads the annotations)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,12 +23,12 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True):
     text: str
     key: str
     account: _Id | None = None
-    channel_type: Way | None = None
+    channel_type: CommunicationType | None = None
     conversation: _Id | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class BatchLine:
     """One line; `number` counts from 1, `key` makes it one message however often the file is handed in."""
 
     number: int
@@ -36,7 +36,7 @@ class Line:
     text: str = field(repr=False)
     key: str
     account_id: int | None
-    way: Way | None
+    way: CommunicationType | None
     conversation_id: int | None
 
 
@@ -48,7 +48,7 @@ class BadLine:
     why: str
 
 
-def read_lines(content: str) -> tuple[list[Line], list[BadLine]]:
+def read_lines(content: str) -> tuple[list[BatchLine], list[BadLine]]:
     """Give the messages of a file, and the lines that are none; empty lines do not count."""
     lines, bad = [], []
     known: dict[str, int] = {}
@@ -65,7 +65,7 @@ def read_lines(content: str) -> tuple[list[Line], list[BadLine]]:
     return lines, bad
 
 
-def _line(number: int, written: str, known: Mapping[str, int]) -> Line:
+def _line(number: int, written: str, known: Mapping[str, int]) -> BatchLine:
     if len(written) > _LONGEST_LINE:
         raise UsageError(f"it is longer than {_LONGEST_LINE:,} letters")
     row = msgspec.json.decode(written, type=_Row)
@@ -73,4 +73,4 @@ def _line(number: int, written: str, known: Mapping[str, int]) -> Line:
     guards.require_key(row.key)
     if row.key in known:
         raise UsageError(f"its key {row.key!r} is that of line {known[row.key]}, too")
-    return Line(number, row.reservation_id, row.text, row.key, row.account, row.channel_type, row.conversation)
+    return BatchLine(number, row.reservation_id, row.text, row.key, row.account, row.channel_type, row.conversation)

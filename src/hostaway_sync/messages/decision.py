@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
 
-    from hostaway_sync.model.messages import Intent, Said, Wish
+    from hostaway_sync.model.messages import Intent, OutgoingMessage, ThreadMessage
 
 REPEAT_WITHIN: Final = timedelta(minutes=10)
 LOOKS_APART: Final = timedelta(seconds=30)
@@ -50,7 +50,7 @@ class Decision:
 
 
 def decide(
-    wish: Wish,
+    wish: OutgoingMessage,
     of_key: Intent | None,
     alike: Sequence[Intent],
     *,
@@ -96,7 +96,9 @@ def decide(
     return Decision(Step.SEND) if free is None else Decision(Step.TAKE_UP, free)
 
 
-def match(unsettled: Iterable[Intent], said: Iterable[Said], claimed: Collection[int]) -> dict[int, Said]:
+def match(
+    unsettled: Iterable[Intent], said: Iterable[ThreadMessage], claimed: Collection[int]
+) -> dict[int, ThreadMessage]:
     """Say which message each intent of a thread became; one that is in none of them is left out.
 
     Args:
@@ -105,7 +107,7 @@ def match(unsettled: Iterable[Intent], said: Iterable[Said], claimed: Collection
         claimed: messages that are some intent's already.
     """
     free = sorted((one for one in said if one.message_id not in claimed), key=lambda one: one.message_id)
-    found: dict[int, Said] = {}
+    found: dict[int, ThreadMessage] = {}
     for intent in unsettled:
         for one in free:
             if _is_it(intent, one):
@@ -137,7 +139,7 @@ def _counts(intent: Intent, now: datetime) -> bool:
     return intent.state is not IntentState.SENT or now - moment < REPEAT_WITHIN
 
 
-def _is_it(intent: Intent, said: Said) -> bool:
+def _is_it(intent: Intent, said: ThreadMessage) -> bool:
     is_later = intent.after_message_id is not None and said.message_id > intent.after_message_id
     # An automation may say the very same at the very same moment: what it said is not what we were asked to say.
     is_ours = said.is_incoming is False and not said.is_automatic

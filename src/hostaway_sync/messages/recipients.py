@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import Forbidden, MessageRefused, NotFound, UsageError
-from hostaway_sync.model.messages import Way
+from hostaway_sync.model.messages import CommunicationType
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.messages import recipients as message_recipients
@@ -26,7 +26,7 @@ class Address:
 
     stay: Stay
     conversation_id: int
-    way: Way
+    way: CommunicationType
 
 
 def account_of(database: Database, reservation_id: int, account_id: int | None) -> int:
@@ -59,7 +59,7 @@ def address(
     reservation_id: int,
     *,
     conversation_id: int | None,
-    way: Way | None,
+    way: CommunicationType | None,
 ) -> Address:
     """Find where a message to the guest of a reservation goes.
 
@@ -102,8 +102,12 @@ def _look_up(database: Database, source: Source, account_id: int, reservation_id
         raise MessageRefused(f"account {account_id} has no reservation {reservation_id} any more") from None
 
 
-def _guests_own(database: Database, read: Reader, account_id: int, conversation_id: int) -> Way:
+def _guests_own(database: Database, read: Reader, account_id: int, conversation_id: int) -> CommunicationType:
     """Give the way the guest last wrote; by e-mail where that says nothing."""
     payload = message_recipients.last_from_guest(database, account_id, conversation_id)
     said = read(payload) if payload is not None else None
-    return Way(said.way) if said is not None and said.way in {way.value for way in Way} else Way.EMAIL
+    return (
+        CommunicationType(said.way)
+        if said is not None and said.way in {way.value for way in CommunicationType}
+        else CommunicationType.EMAIL
+    )

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from hostaway_sync.messages.settlement import Reader
-    from hostaway_sync.model.messages import Correspondent, Intent, Wish
+    from hostaway_sync.model.messages import Intent, MessageApi, OutgoingMessage
     from hostaway_sync.store.jobs import Job
     from hostaway_sync.store.postgres.database import Database
 
@@ -75,7 +75,7 @@ def waits_until(quiet: str | None, now: datetime) -> datetime | None:
 
 def enqueue(
     database: Database,
-    wish: Wish,
+    wish: OutgoingMessage,
     *,
     again: bool,
     quiet: str | None,
@@ -118,7 +118,7 @@ def enqueue(
 
 
 def send_queued(
-    database: Database, use: Callable[[int], AbstractContextManager[Correspondent]], read: Reader, job: Job
+    database: Database, use: Callable[[int], AbstractContextManager[MessageApi]], read: Reader, job: Job
 ) -> None:
     """Do a job of the ledger.
 
@@ -149,7 +149,7 @@ def send_queued(
 
 def _sent(
     database: Database,
-    use: Callable[[int], AbstractContextManager[Correspondent]],
+    use: Callable[[int], AbstractContextManager[MessageApi]],
     read: Reader,
     job: Job,
     intent: Intent,
@@ -161,8 +161,8 @@ def _sent(
         database.transaction(partial(outbox.postpone, intent=intent, job=job, at=until))
         return None
     try:
-        with use(job.account_id) as correspondent:
-            sending = Sender(database, correspondent, read).send_queued(intent)
+        with use(job.account_id) as message_api:
+            sending = Sender(database, message_api, read).send_queued(intent)
     except AccountError as error:  # while it was being sent
         _withdraw(database, job, str(error))
         return None
@@ -177,15 +177,15 @@ def _sent(
 
 def _look(
     database: Database,
-    use: Callable[[int], AbstractContextManager[Correspondent]],
+    use: Callable[[int], AbstractContextManager[MessageApi]],
     read: Reader,
     job: Job,
     intent: Intent,
 ) -> None:
     """Look for what may have been sent, and have it looked for again while that is worth it."""
     if intent.looked_at is None or job.looks:
-        with suppress(SourceError), use(job.account_id) as correspondent:
-            look(database, correspondent, [intent], read)
+        with suppress(SourceError), use(job.account_id) as message_api:
+            look(database, message_api, [intent], read)
         found = _row(database, job)
         if found is None or found.state is not IntentState.OUTCOME_UNKNOWN:
             return

@@ -24,7 +24,7 @@ from hostaway_sync.errors import (
 )
 from hostaway_sync.messages.decision import REPEAT_WITHIN, Decision, Step, decide
 from hostaway_sync.messages.settlement import look, settle
-from hostaway_sync.model.messages import IntentState, Posted
+from hostaway_sync.model.messages import IntentState, SendResult
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store import jobs
 from hostaway_sync.store.accounts import owner as account_owner
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from hostaway_sync.messages.settlement import Reader
-    from hostaway_sync.model.messages import Correspondent, Intent, Wish
+    from hostaway_sync.model.messages import Intent, MessageApi, OutgoingMessage
     from hostaway_sync.store.postgres.database import Database
 
 _SENDS = {Step.SEND, Step.TAKE_UP}
@@ -56,7 +56,7 @@ _FINAL = (CredentialsRejected, TokenRejected, Forbidden, NotFound, RequestReject
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class SendOutcome:
     """What came of a wish.
 
     Attributes:
@@ -80,16 +80,16 @@ class Sender:
 
     Args:
         database: with the ledger.
-        correspondent: carries them.
+        message_api: carries them.
         read: reads the payload of a message.
     """
 
-    def __init__(self, database: Database, correspondent: Correspondent, read: Reader) -> None:
+    def __init__(self, database: Database, message_api: MessageApi, read: Reader) -> None:
         self._database = database
-        self._correspondent = correspondent
+        self._message_api = message_api
         self._read = read
 
-    def outlook(self, wish: Wish, *, again: bool, queued_too: bool = False) -> Decision:
+    def outlook(self, wish: OutgoingMessage, *, again: bool, queued_too: bool = False) -> Decision:
         """Say what `send` would do now; writes nothing, and settles nothing."""
 
         def read(connection: Connection) -> Decision:
@@ -99,7 +99,7 @@ class Sender:
 
         return self._database.transaction(read)
 
-    def send(self, wish: Wish, *, again: bool, queued_too: bool = False) -> Sending:
+    def send(self, wish: OutgoingMessage, *, again: bool, queued_too: bool = False) -> SendOutcome:
         """Send a message, unless the ledger says that it must not be; with `queued_too` before a worker does.
 
         Raises:
@@ -112,10 +112,10 @@ class Sender:
             begin = partial(self._begun, wish=wish, owner=owner, again=again, queued_too=queued_too)
             decision = self._database.transaction(begin)
             if decision.step not in _SENDS or decision.intent is None:
-                return Sending(decision.step, decision.intent)
+                return SendOutcome(decision.step, decision.intent)
             return self._gone(decision.step, decision.intent)
 
-    def send_queued(self, intent: Intent) -> Sending:
+    def send_queued(self, intent: Intent) -> SendOutcome:
         """Send what waits for a worker, on its own row; nothing when somebody else is at it, or it waits no more.
 
         Raises:
@@ -138,18 +138,18 @@ class Sender:
 
         with self._database.claim(senders.right_of(owner)):
             step, taken = self._database.transaction(take)
-            return Sending(step, taken) if taken is None or step not in _SENDS else self._gone(step, taken)
+            return SendOutcome(step, taken) if taken is None or step not in _SENDS else self._gone(step, taken)
 
-    def send_again(self, intent: Intent) -> Sending:
+    def send_again(self, intent: Intent) -> SendOutcome:
         """Send what a person did not find, on its own row; when the source has it after all, nothing is sent.
 
         Raises:
             MessageUnsettled: its outcome is not unknown any more, and it was not sent.
             SourceError: its thread could not be read once more.
         """
-        changed = {one.intent_id: one for one in look(self._database, self._correspondent, [intent], self._read)}
+        changed = {one.intent_id: one for one in look(self._database, self._message_api, [intent], self._read)}
         if (settled := changed.get(intent.intent_id)) is not None:
-            return Sending(Step.EARLIER, settled)
+            return SendOutcome(Step.EARLIER, settled)
 
         owner = this_process()
 
@@ -165,7 +165,7 @@ class Sender:
         with self._database.claim(senders.right_of(owner)):
             return self._gone(Step.TAKE_UP, self._database.transaction(take))
 
-    def _settle_first(self, wish: Wish) -> None:
+    def _settle_first(self, wish: OutgoingMessage) -> None:
         """Look for what is open with this guest; that it cannot be had is no reason: the ledger says enough."""
         settle(self._database, wish.account_id, self._read)
         find = partial(ledger.unsettled, account_id=wish.account_id, reservation_id=wish.reservation_id)
@@ -173,9 +173,11 @@ class Sender:
             intent for intent in self._database.transaction(find) if intent.state is IntentState.OUTCOME_UNKNOWN
         ]
         with suppress(SourceError):
-            look(self._database, self._correspondent, unsettled, self._read)
+            look(self._database, self._message_api, unsettled, self._read)
 
-    def _begun(self, connection: Connection, wish: Wish, owner: str, *, again: bool, queued_too: bool) -> Decision:
+    def _begun(
+        self, connection: Connection, wish: OutgoingMessage, owner: str, *, again: bool, queued_too: bool
+    ) -> Decision:
         """Decide under the account's lock, and write the intent down."""
         ledger.hold(connection, wish.account_id)
         account_owner.current(connection, wish.account_id)
@@ -189,39 +191,39 @@ class Sender:
             return replace(decision, intent=ledger.take(connection, decision.intent, wish, owner))
         return decision
 
-    def _gone(self, step: Step, intent: Intent) -> Sending:
+    def _gone(self, step: Step, intent: Intent) -> SendOutcome:
         try:
             posted = self._posted(intent)
             concluded = self._concluded(intent, posted)
-            return Sending(step, concluded, posted.fault if concluded.state is IntentState.PENDING else None)
+            return SendOutcome(step, concluded, posted.fault if concluded.state is IntentState.PENDING else None)
         except StoreError:
             raise
         except BaseException as error:
             # Such as a signal, or an account that was disabled: how far it came is known now, and not later.
             if not isinstance(error, Exception):
-                self._database.hurry()
+                self._database.fail_fast()
             why = str(error) if isinstance(error, HostawaySyncError) else "stopped by a signal"
             with suppress(HostawaySyncError):
                 self._database.transaction(lambda connection: ledger.give_up(connection, intent, why))
             raise
 
-    def _posted(self, intent: Intent) -> Posted:
+    def _posted(self, intent: Intent) -> SendResult:
         wish = intent.wish
         try:
-            page = self._correspondent.newest(wish.conversation_id, why="message: what is in its thread before it?")
+            page = self._message_api.newest(wish.conversation_id, why="message: what is in its thread before it?")
         except SourceError as error:
             if isinstance(error, NotFound):
                 suspicions.raise_one(self._database, wish.account_id, Resource.CONVERSATIONS, wish.conversation_id)
-            return Posted(IntentState.FAILED, str(error), fault=error)
+            return SendResult(IntentState.FAILED, str(error), fault=error)
         self._database.transaction(partial(message_recipients.file, account_id=wish.account_id, page=page))
         fence = max((record.id for record in page.records if record.id is not None), default=0)
         left: list[Intent] = []
-        posted = self._correspondent.post(wish, leaving=lambda: left.append(self._leave(intent, fence)))
+        posted = self._message_api.post(wish, leaving=lambda: left.append(self._leave(intent, fence)))
         # A success that names a message which was there before is none of this one.
         created = {record.id for record in posted.page.records} if posted.page else set()
         known_before = left[0].after_message_id if left else None
         if any(number is None or number <= (known_before or 0) for number in created):
-            return Posted(IntentState.OUTCOME_UNKNOWN, "the source answered with a message that was there before")
+            return SendResult(IntentState.OUTCOME_UNKNOWN, "the source answered with a message that was there before")
         return posted
 
     def _leave(self, intent: Intent, fence: int) -> Intent:
@@ -236,15 +238,15 @@ class Sender:
             raise SourceUnavailable("this process was held up just before the message left: nothing was sent")
         return left
 
-    def _concluded(self, intent: Intent, posted: Posted) -> Intent:
+    def _concluded(self, intent: Intent, posted: SendResult) -> Intent:
         concluded = self._database.transaction(partial(self._written, intent=intent, posted=posted))
         if concluded.state is IntentState.OUTCOME_UNKNOWN:
             with suppress(SourceError, AccountError):
-                changed = look(self._database, self._correspondent, [concluded], self._read)
+                changed = look(self._database, self._message_api, [concluded], self._read)
                 return next(iter(changed), concluded)
         return concluded
 
-    def _written(self, connection: Connection, intent: Intent, posted: Posted) -> Intent:
+    def _written(self, connection: Connection, intent: Intent, posted: SendResult) -> Intent:
         """Write down how it ended, and the message where it belongs, in one transaction."""
         wish, message_id, failure = intent.wish, None, posted.error
         state, is_of_thread = posted.state, False
@@ -267,7 +269,9 @@ class Sender:
         return intent if known is None else known
 
 
-def decided(connection: Connection, wish: Wish, owner: str, *, again: bool, queued_too: bool = False) -> Decision:
+def decided(
+    connection: Connection, wish: OutgoingMessage, owner: str, *, again: bool, queued_too: bool = False
+) -> Decision:
     """Decide by the ledger, under the account's lock; see `decision.decide`."""
     of_key = ledger.of_key(connection, wish.account_id, wish.key) if wish.key is not None else None
     alike = ledger.alike(connection, wish, within=REPEAT_WITHIN)

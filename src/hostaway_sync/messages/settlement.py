@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from hostaway_sync.model.messages import Correspondent, Intent, Said
+    from hostaway_sync.model.messages import Intent, MessageApi, ThreadMessage
     from hostaway_sync.store.postgres.database import Database
 
-Reader: TypeAlias = "Callable[[str], Said | None]"
+Reader: TypeAlias = "Callable[[str], ThreadMessage | None]"
 """Reads the payload of a message."""
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def settle(
 
 def look(
     database: Database,
-    correspondent: Correspondent,
+    message_api: MessageApi,
     intents: Sequence[Intent],
     read: Reader,
     *,
@@ -75,7 +75,7 @@ def look(
     account_id = intents[0].wish.account_id
     moments = []
     for conversation_id in sorted({intent.wish.conversation_id for intent in intents}):
-        page = correspondent.newest(conversation_id, why="message: did it arrive?")
+        page = message_api.newest(conversation_id, why="message: did it arrive?")
         database.transaction(partial(message_recipients.file, account_id=account_id, page=page))
         moments.append(page.observed_at)
     wanted = {intent.intent_id for intent in intents}

@@ -59,7 +59,7 @@ class Budget(Protocol):
         ...
 
 
-class Lookout(Protocol):
+class CircuitBreaker(Protocol):
     """Who is told how requests end, so that nobody hammers a source that is away."""
 
     def answered(self) -> None:

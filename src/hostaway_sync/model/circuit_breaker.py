@@ -77,9 +77,9 @@ def after_failure(before: Outage | None, now: datetime, error: str, *, was_probe
     return after
 
 
-def may_probe(outage: Outage, now: datetime, *, insists: bool) -> bool:
-    """Say whether someone may ask a source that is away; a person who `insists` always may."""
-    return insists or outage.probe_at is None or now >= outage.probe_at
+def may_probe(outage: Outage, now: datetime, *, force_probe: bool) -> bool:
+    """Say whether someone may ask a source that is away; a person who `force_probe` always may."""
+    return force_probe or outage.probe_at is None or now >= outage.probe_at
 
 
 def while_probing(outage: Outage, now: datetime) -> Outage:

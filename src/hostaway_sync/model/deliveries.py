@@ -104,7 +104,7 @@ class Hook:
 
 
 @dataclass(frozen=True, slots=True)
-class HookWish:
+class WebhookSettings:
     """What a registration is to be; see `Hook`."""
 
     url: str = field(repr=False)
@@ -159,7 +159,7 @@ class Audit:
     is_first: bool = False
 
 
-class Announcing(Protocol):
+class WebhookCheck(Protocol):
     """What a run does about the announcements of its account, of which it depends on none."""
 
     def keep_enabled(self) -> str | None:
@@ -179,7 +179,7 @@ class Announcing(Protocol):
         ...
 
 
-class Registrar(Protocol):
+class WebhookApi(Protocol):
     """Where one account's registrations are kept.
 
     A change is sent once: where its outcome is not known, it raises `SourceUnavailable`, and whoever asked looks again.
@@ -194,11 +194,11 @@ class Registrar(Protocol):
         """Give those of the source's older interface; none where it has no such interface any more."""
         ...
 
-    def create(self, wish: HookWish) -> Hook:
+    def create(self, wish: WebhookSettings) -> Hook:
         """Add a registration; the source asks its URL before it agrees."""
         ...
 
-    def update(self, hook_id: int, wish: HookWish) -> Hook:
+    def update(self, hook_id: int, wish: WebhookSettings) -> Hook:
         """Change a registration; raises `NotFound` when there is none."""
         ...
 

@@ -37,7 +37,7 @@ class IntentState(StrEnum):
     OUTCOME_UNKNOWN = "outcome_unknown"
 
 
-class Way(StrEnum):
+class CommunicationType(StrEnum):
     """How a message reaches the guest."""
 
     EMAIL = "email"
@@ -58,7 +58,7 @@ class Proof(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class OutgoingMessage:
     """What is to be said.
 
     Attributes:
@@ -73,7 +73,7 @@ class Wish:
     account_id: int
     reservation_id: int
     conversation_id: int
-    way: Way
+    way: CommunicationType
     body: str = field(repr=False)
     key: str | None = None
 
@@ -107,7 +107,7 @@ class Intent:
     """
 
     intent_id: int
-    wish: Wish
+    wish: OutgoingMessage
     body_hash: bytes
     state: IntentState
     attempt: int
@@ -132,7 +132,7 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ThreadMessage:
     """What is known of one message in a thread; None of what the source does not say.
 
     Attributes:
@@ -155,7 +155,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class SendResult:
     """What one request to send a message came to.
 
     Attributes:
@@ -171,7 +171,7 @@ class Posted:
     fault: HostawaySyncError | None = None
 
 
-class Correspondent(Protocol):
+class MessageApi(Protocol):
     """Carries messages to the guests of one account."""
 
     def newest(self, conversation_id: int, *, why: str) -> Page:
@@ -182,7 +182,7 @@ class Correspondent(Protocol):
         """
         ...
 
-    def post(self, wish: Wish, *, leaving: Callable[[], None]) -> Posted:
+    def post(self, wish: OutgoingMessage, *, leaving: Callable[[], None]) -> SendResult:
         """Ask the source once to send a message; nothing is tried again.
 
         `leaving` is called the instant before the request leaves; what that raises keeps it here.

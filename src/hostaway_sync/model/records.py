@@ -178,7 +178,7 @@ class Source(Protocol):
     def api_calls(self) -> int:
         """Requests sent so far, token requests included."""
 
-    def stand_back(self) -> None:
+    def lower_priority(self) -> None:
         """Let others go first from now on: what is asked for next is much, and nobody waits for it."""
 
     def walk(

@@ -93,7 +93,7 @@ class _Tree(dict[str, "_Tree | bool"]):
         return all(_hides(self.get(key), below) for key, below in other.items())
 
 
-class Veil:
+class Redactor:
     """Hides fields of the payloads of one resource, or of deliveries."""
 
     def __init__(self, paths: Iterable[tuple[tuple[str, ...], bool]], mark: bytes, secret: bytes) -> None:
@@ -204,10 +204,10 @@ class Redaction:
         self.mark = HASH_RULE + fingerprint[: MARK_BYTES - len(HASH_RULE)]
         self.rules = rules
         paths = _paths(rules, words)
-        self._veils = {name: Veil(paths[name], self.mark, secret) for name in _RESOURCES}
-        self.deliveries = Veil(paths[_DELIVERIES], self.mark, secret)
+        self._veils = {name: Redactor(paths[name], self.mark, secret) for name in _RESOURCES}
+        self.deliveries = Redactor(paths[_DELIVERIES], self.mark, secret)
 
-    def of(self, resource: str) -> Veil | None:
+    def of(self, resource: str) -> Redactor | None:
         """Give what hides fields of a resource; None: nothing is hidden of it."""
         return self._veils[resource] or None
 

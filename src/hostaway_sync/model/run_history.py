@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hostaway_sync.model.records import Counts, Resource, RunState
-    from hostaway_sync.model.status import PastRun
+    from hostaway_sync.model.status import RunSummary
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ResourceSummary:
     """What a run did with one resource."""
 
     state: RunState
@@ -22,8 +22,8 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Chapter:
+class RunDetail:
     """One run with its parts, for whoever reads the history of an account."""
 
-    run: PastRun
-    parts: Mapping[Resource, Part]
+    run: RunSummary
+    parts: Mapping[Resource, ResourceSummary]

@@ -52,7 +52,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class PastRun:
+class RunSummary:
     """One run, over or under way."""
 
     mode: Mode
@@ -232,9 +232,9 @@ class AccountFacts:
     rows: Mapping[Resource, Rows] = field(default_factory=dict)
     due: Mapping[Resource, Due] = field(default_factory=dict)
     lease: Lease | None = None
-    under_way: PastRun | None = None
+    under_way: RunSummary | None = None
     records_read: int = 0
-    ended: PastRun | None = None
+    ended: RunSummary | None = None
     certificate: Certificate | None = None
     equal_at: datetime | None = None
     recent: Recent = Recent()

@@ -14,12 +14,12 @@ from hostaway_sync.safe_text import HIDDEN, LONGEST, hidden, is_private, one_lin
 if TYPE_CHECKING:
     from collections.abc import Collection, MutableMapping
 
-__all__ = ["HIDDEN", "Discretion", "hidden"]
+__all__ = ["HIDDEN", "LogRedactor", "hidden"]
 
 _DEEPEST: Final = 20
 
 
-class Discretion:
+class LogRedactor:
     """A link of structlog's chain, to stand before whatever renders the line."""
 
     def __call__(self, logger: object, method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,10 @@ from itertools import accumulate
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from hostaway_sync.observability import metric_catalog
+
 if TYPE_CHECKING:
+    from hostaway_sync.model.api_calls import ApiCall
     from hostaway_sync.observability.metric_catalog import Metric
 
 
@@ -73,3 +76,11 @@ class Meter:
             ]
             found += [Sample(metric, values, sum(counts), "_count"), Sample(metric, values, total, "_sum")]
         return found
+
+
+def measure_request(meter: Meter, call: ApiCall) -> None:
+    """Count a request to the source that has ended, its wait for the budget, and how long it took."""
+    status = "none" if call.status is None else str(call.status)
+    meter.count(metric_catalog.API_REQUESTS, call.method, call.route, status)
+    meter.count(metric_catalog.API_WAIT, amount=call.waited)
+    meter.observe(metric_catalog.API_SECONDS, call.method, call.route, seconds=call.seconds)

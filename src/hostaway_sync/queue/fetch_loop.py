@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from procrastinate import App
 
     from hostaway_sync.queue.batching import Ends, Handler
-    from hostaway_sync.queue.retry_policy import Policy
+    from hostaway_sync.queue.retry_policy import JobRetryPolicy
     from hostaway_sync.store.postgres.database import Database
 
 
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class WorkerTimings:
     """How often a worker does what nobody asks for; all in seconds.
 
     Attributes:
@@ -62,7 +62,7 @@ class Rhythm:
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
+class WorkerConfig:
     """What a worker is to do, and how.
 
     Attributes:
@@ -78,14 +78,14 @@ class Duty:
     lanes: Mapping[str, int]
     batch: int
     keep: timedelta
-    policy: Policy
-    rhythm: Rhythm
+    policy: JobRetryPolicy
+    rhythm: WorkerTimings
 
 
-class Session:
+class FetchLoop:
     """See the module; used once."""
 
-    def __init__(self, database: Database, duty: Duty) -> None:
+    def __init__(self, database: Database, duty: WorkerConfig) -> None:
         self._database = database
         self._duty = duty
         # Some to spare for what is written down while every other thread is at work.
@@ -225,8 +225,8 @@ class Session:
     def _failed(self, begun: Begun, failure: Failure) -> timedelta | None:
         """Write down an attempt that failed; give how long others have to wait for what it failed of."""
         innermost().fail(failure.error)
-        luck = random()  # noqa: S311  (spreads load, keeps no secret)
-        verdict = outcomes.conclude(self._database, begun.job, failure, self._duty.policy, luck=luck)
+        jitter = random()  # noqa: S311  (spreads load, keeps no secret)
+        verdict = outcomes.conclude(self._database, begun.job, failure, self._duty.policy, jitter=jitter)
         innermost().note(verdict=verdict.action.name.lower() if verdict else "nothing waits")
         is_in_the_way = isinstance(failure.error, SourceAway) or (verdict and verdict.action is Action.SNOOZE)
         return verdict.delay if verdict and is_in_the_way else None

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from hostaway_sync.queue.retry_policy import Policy
+    from hostaway_sync.queue.retry_policy import JobRetryPolicy
     from hostaway_sync.store.postgres.database import Database
 
 log = logging.getLogger(__name__)
 
 
-def rescue_stalled(database: Database, policy: Policy, kinds: Collection[str], *, silent_for: timedelta) -> int:
+def rescue_stalled(database: Database, policy: JobRetryPolicy, kinds: Collection[str], *, silent_for: timedelta) -> int:
     """Defer anew what workers had begun that died, or were silent for so long; return how many jobs that were."""
     for worker_id in database.transaction(workers.remove_dead):
         log.info("worker %d: its process has died: what it had in hand is taken over at once", worker_id)
@@ -34,7 +34,7 @@ def rescue_stalled(database: Database, policy: Policy, kinds: Collection[str], *
     def rescue_one(connection: sa.Connection) -> bool:
         stalled = jobs.take_stalled(connection, kinds, silent_for=silent_for)
         if stalled is not None:
-            outcomes.rescue(connection, stalled, policy, luck=random())  # noqa: S311  (spreads load, keeps no secret)
+            outcomes.rescue(connection, stalled, policy, jitter=random())  # noqa: S311  (spreads load, keeps no secret)
         return stalled is not None
 
     rescued = 0

@@ -32,11 +32,11 @@ class LenientConnector(PsycopgConnector):
     """The engine's way to the database, which believes no notification."""
 
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
-        """Listen until cancelled; see `Announcements`."""
-        await super().listen_notify(on_notification=Announcements(on_notification), channels=channels)
+        """Listen until cancelled; see `Notifications`."""
+        await super().listen_notify(on_notification=Notifications(on_notification), channels=channels)
 
 
-class Announcements:
+class Notifications:
     """Passes on that there may be a job, at most once in `PAUSE_S`; none that comes meanwhile is forgotten.
 
     Args:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from hostaway_sync.observability.exception_text import sentence_of, traceback_of
-from hostaway_sync.queue.retry_policy import Action, Verdict
+from hostaway_sync.queue.retry_policy import Action, RetryDecision
 from hostaway_sync.store import dead_letters, job_attempts, jobs
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.job_attempts import Attempt, storable, storable_traceback
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from hostaway_sync.queue.retry_policy import Policy
+    from hostaway_sync.queue.retry_policy import JobRetryPolicy
     from hostaway_sync.store.jobs import Begun, Job, Stalled
     from hostaway_sync.store.postgres.database import Database
 
@@ -38,7 +38,9 @@ class Failure:
     attempt_id: UUID = field(default_factory=uuid4)
 
 
-def conclude(database: Database, job: Job, failure: Failure, policy: Policy, *, luck: float) -> Verdict | None:
+def conclude(
+    database: Database, job: Job, failure: Failure, policy: JobRetryPolicy, *, jitter: float
+) -> RetryDecision | None:
     """Write down that an attempt failed, and defer the next one.
 
     Returns:
@@ -48,10 +50,10 @@ def conclude(database: Database, job: Job, failure: Failure, policy: Policy, *, 
         StoreUnavailable: nothing was written; the job must not end.
     """
 
-    def write(connection: sa.Connection) -> Verdict | None:
+    def write(connection: sa.Connection) -> RetryDecision | None:
         finished_at = jobs.now(connection)
         early = job.retry_at - finished_at if job.retry_at else timedelta(0)
-        verdict = policy.after(failure.error, job.attempt, early=early, luck=luck)
+        verdict = policy.after(failure.error, job.attempt, early=early, jitter=jitter)
         if verdict.action is Action.SNOOZE:
             jobs.defer_again(connection, job, at=finished_at + verdict.delay)
             return verdict
@@ -81,17 +83,17 @@ def give_back(
         jobs.defer_again(connection, job, at=at)
 
 
-def rescue(connection: sa.Connection, stalled: Stalled, policy: Policy, *, luck: float) -> None:
+def rescue(connection: sa.Connection, stalled: Stalled, policy: JobRetryPolicy, *, jitter: float) -> None:
     """End a job whose worker died, as if it had written down itself that its attempt failed."""
     finished_at = jobs.now(connection)
     job = stalled.job
-    verdict = policy.after_death(job.attempt, luck=luck)
+    verdict = policy.after_death(job.attempt, jitter=jitter)
     attempt = Attempt(uuid4(), stalled.started_at or finished_at, finished_at, _DIED, None)
     _log(job, _write(connection, job, attempt, verdict), _DIED)
     jobs.end(connection, [stalled.row_id])
 
 
-def _write(connection: sa.Connection, job: Job, attempt: Attempt, verdict: Verdict) -> Verdict | None:
+def _write(connection: sa.Connection, job: Job, attempt: Attempt, verdict: RetryDecision) -> RetryDecision | None:
     if not account_queries.is_known(connection, job.account_id):
         return None
     if job.target is not None:
@@ -111,7 +113,7 @@ def _write(connection: sa.Connection, job: Job, attempt: Attempt, verdict: Verdi
     return verdict
 
 
-def _log(job: Job, verdict: Verdict | None, error: str) -> None:
+def _log(job: Job, verdict: RetryDecision | None, error: str) -> None:
     if verdict is None:
         return
     if verdict.action is Action.DEAD:

@@ -29,7 +29,7 @@ class Action(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RetryDecision:
     """What to do with the work, and after how long.
 
     Attributes:
@@ -46,7 +46,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class JobRetryPolicy:
     """How patient the queue is.
 
     Attributes:
@@ -57,37 +57,37 @@ class Policy:
     ladder: tuple[timedelta, ...] = _LADDER
     snooze: timedelta = timedelta(seconds=30)
 
-    def after(self, error: Exception, attempt: int, *, early: timedelta, luck: float) -> Verdict:
+    def after(self, error: Exception, attempt: int, *, early: timedelta, jitter: float) -> RetryDecision:
         """Judge an attempt that ended with `error`.
 
         Args:
             error: what it raised.
             attempt: its number, from 1.
             early: how long before its planned time it ended, because a new delivery pulled it forward; else nothing.
-            luck: 0 to 1, drawn by the caller.
+            jitter: 0 to 1, drawn by the caller.
         """
         advice = _advice(error)
         if advice is Advice.SNOOZE:
             wanted = error.retry_in if isinstance(error, RateLimited) else None
-            return Verdict(Action.SNOOZE, wanted or self._spread(self.snooze, luck), is_counted=False)
+            return RetryDecision(Action.SNOOZE, wanted or self._spread(self.snooze, jitter), is_counted=False)
         if advice is not Advice.RETRY:
-            return Verdict(Action.DEAD)
+            return RetryDecision(Action.DEAD)
         if early > _NO_TIME:
             # Deliveries that keep coming while the source is down must not use up the attempts in a minute.
-            return Verdict(Action.RETRY, early, is_counted=False)
-        return self._step(attempt, attempt - 1, luck)
+            return RetryDecision(Action.RETRY, early, is_counted=False)
+        return self._step(attempt, attempt - 1, jitter)
 
-    def after_death(self, attempt: int, *, luck: float) -> Verdict:
+    def after_death(self, attempt: int, *, jitter: float) -> RetryDecision:
         """Judge an attempt whose worker died: the first such one is tried again at once, since most are accidents."""
-        return Verdict(Action.RETRY) if attempt == 1 else self._step(attempt, attempt - 2, luck)
+        return RetryDecision(Action.RETRY) if attempt == 1 else self._step(attempt, attempt - 2, jitter)
 
-    def _step(self, attempt: int, step: int, luck: float) -> Verdict:
+    def _step(self, attempt: int, step: int, jitter: float) -> RetryDecision:
         if attempt > len(self.ladder):
-            return Verdict(Action.DEAD, is_exhausted=True)
-        return Verdict(Action.RETRY, self._spread(self.ladder[step], luck))
+            return RetryDecision(Action.DEAD, is_exhausted=True)
+        return RetryDecision(Action.RETRY, self._spread(self.ladder[step], jitter))
 
-    def _spread(self, wait: timedelta, luck: float) -> timedelta:
-        return wait * (1 - _JITTER + 2 * _JITTER * luck)
+    def _spread(self, wait: timedelta, jitter: float) -> timedelta:
+        return wait * (1 - _JITTER + 2 * _JITTER * jitter)
 
 
 def _advice(error: Exception) -> Advice:

@@ -14,13 +14,13 @@ import sqlalchemy as sa
 from procrastinate.exceptions import ConnectorException
 
 from hostaway_sync.errors import StoreUnavailable
-from hostaway_sync.queue.fetch_loop import Session
+from hostaway_sync.queue.fetch_loop import FetchLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from hostaway_sync.queue.fetch_loop import Duty
+    from hostaway_sync.queue.fetch_loop import WorkerConfig
     from hostaway_sync.store.postgres.database import Database
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Worker:
     """
 
     def __init__(
-        self, database: Database, duty: Duty, *, drain: bool = False, beat: Callable[[], None] | None = None
+        self, database: Database, duty: WorkerConfig, *, drain: bool = False, beat: Callable[[], None] | None = None
     ) -> None:
         self._beat = beat
         self._database = database
@@ -81,7 +81,7 @@ class Worker:
         if self._stop_by is None:
             rhythm = self._duty.rhythm
             self._stop_by = time.monotonic() + rhythm.grace + rhythm.last_words + _TOGETHER
-            self._database.hurry()
+            self._database.fail_fast()
             self._loop.call_soon_threadsafe(self._stop.set)
         if not self._ended.wait(max(0.0, self._stop_by - time.monotonic())) and is_first:
             log.warning("the worker did not end in time; what it had in hand is given back in a minute")
@@ -122,7 +122,7 @@ class Worker:
         while not stop.is_set():
             sessions += 1
             try:
-                await Session(self._database, self._duty).run(stop, drain=self._drain)
+                await FetchLoop(self._database, self._duty).run(stop, drain=self._drain)
             except (psycopg.Error, ConnectorException, StoreUnavailable) as error:
                 reason = str(error.__cause__ or error).strip()
                 if self._drain and sessions == _SESSIONS_OF_A_DRAIN:
@@ -151,7 +151,7 @@ class Worker:
         """Wait for the database, which comes back by itself; the embedded one is started again."""
         assert self._stop is not None  # noqa: S101  (made before the first session)
         while not self._stop.is_set():
-            self._database.hurry()  # not a minute at a time: it may be told to stop
+            self._database.fail_fast()  # not a minute at a time: it may be told to stop
             try:
                 await asyncio.to_thread(self._database.transaction, lambda connection: connection.execute(sa.select(1)))
             except StoreUnavailable:

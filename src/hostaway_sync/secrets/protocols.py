@@ -6,7 +6,7 @@ A row keeps bytes in each sealed column, and their beginning says where the secr
     \x02 store:version  in a store outside: which version there; the place makes up the rest of its name
 
 A version is written once and never changed, so a row names what it was committed with or nothing, and what was read
-once needs no second look. Another store is one more file like `aws`, and a line in the wiring.
+once needs no second look. Another store is one more file like `aws`, and a line in the container.
 """
 
 from __future__ import annotations

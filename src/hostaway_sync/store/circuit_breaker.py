@@ -38,20 +38,20 @@ _COLUMNS: Final[tuple[sa.ColumnElement[Any], ...]] = (
 )
 
 
-class Lookout:
+class StoredCircuitBreaker:
     """What one client of the source sees and tells of it; for use by several threads.
 
     Args:
         database: where all clients meet.
         egress: name of the address that requests leave through.
         api_url: of the source.
-        insists: a person waits: the first request may leave although the source is away.
+        force_probe: a person waits: the first request may leave although the source is away.
     """
 
-    def __init__(self, database: Database, *, egress: str, api_url: str, insists: bool = False) -> None:
+    def __init__(self, database: Database, *, egress: str, api_url: str, force_probe: bool = False) -> None:
         self._database = database
         self._key = {"egress": egress, "api_url": api_url}
-        self._insists = insists
+        self._insists = force_probe
         self._is_failing = False
         self._probe = threading.local()
 
@@ -82,13 +82,13 @@ class Lookout:
         Raises:
             SourceAway: somebody else has it, or it is too early.
         """
-        insists, self._insists = self._insists, False
+        force_probe, self._insists = self._insists, False
 
         def take(connection: sa.Connection) -> Outage | None:
             found, now = self._locked(connection)
             if found is None or found.away_since is None:
                 return None
-            if not decisions.may_probe(found, now, insists=insists):
+            if not decisions.may_probe(found, now, force_probe=force_probe):
                 return found
             self._write(connection, decisions.while_probing(found, now))
             return None
@@ -138,8 +138,8 @@ class Lookout:
 
 def current(database: Database, *, egress: str, api_url: str) -> Outage | None:
     """Give since when the source is away, as seen from an address; None: it is not."""
-    lookout = Lookout(database, egress=egress, api_url=api_url)
-    query = sa.select(*_COLUMNS).where(lookout.is_here, lookout.is_away)
+    circuit_breaker = StoredCircuitBreaker(database, egress=egress, api_url=api_url)
+    query = sa.select(*_COLUMNS).where(circuit_breaker.is_here, circuit_breaker.is_away)
     row = database.transaction(partial(_one, query=query))
     return _outage(row) if row else None
 

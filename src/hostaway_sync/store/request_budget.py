@@ -16,7 +16,7 @@ from hostaway_sync.store.tables import request_budget, source_outages
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hostaway_sync.store.circuit_breaker import Lookout
+    from hostaway_sync.store.circuit_breaker import StoredCircuitBreaker
     from hostaway_sync.store.postgres.database import Database
 
 # Kept free after each window for the way to the source, which differs from request to request; a message to a guest
@@ -48,13 +48,19 @@ class DatabaseBudget:
 
     Args:
         database: that all who share the budget use.
-        lookout: knows whether the source is away, and nothing is granted then; None: nobody looks.
+        circuit_breaker: knows whether the source is away, and nothing is granted then; None: nobody looks.
         clock: notices that the database's clock was put forward; one for all budgets of a process.
     """
 
-    def __init__(self, database: Database, lookout: Lookout | None = None, *, clock: ClockWatch | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        circuit_breaker: StoredCircuitBreaker | None = None,
+        *,
+        clock: ClockWatch | None = None,
+    ) -> None:
         self._database = database
-        self._lookout = lookout
+        self._circuit_breaker = circuit_breaker
         self._clock = clock or ClockWatch()
 
     def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.USUAL) -> Grant:
@@ -85,20 +91,20 @@ class DatabaseBudget:
     def _taken(self, buckets: Sequence[Bucket], priority: Priority) -> sa.Row[Any]:
         """Take a slot, and see in the same statement whether the source is away: then none is taken."""
         keys: sa.ColumnElement[Any] = _array([bucket.key for bucket in buckets], sa.Text())
-        lookout = self._lookout
-        if lookout is None:
+        circuit_breaker = self._circuit_breaker
+        if circuit_breaker is None:
             statement = sa.select(self._slot(keys, buckets, priority))
             return self._granted(statement)
         one = sa.select(sa.literal(1).label("row")).subquery("one")
-        may_ask = ~sa.func.coalesce(lookout.is_away, sa.false()) | sa.literal(lookout.is_probing)
+        may_ask = ~sa.func.coalesce(circuit_breaker.is_away, sa.false()) | sa.literal(circuit_breaker.is_probing)
         # Without keys the function takes nothing.
         slot = self._slot(sa.case((may_ask, keys), else_=_array([], sa.Text())), buckets, priority).lateral("slot")
-        seen = one.outerjoin(source_outages, lookout.is_here).join(slot, sa.true())
+        seen = one.outerjoin(source_outages, circuit_breaker.is_here).join(slot, sa.true())
         asked = sa.select(*slot.c, may_ask.label("may_ask"), source_outages.c.failures).select_from(seen)
         row = self._granted(asked)
-        lookout.saw(failures=row.failures)
+        circuit_breaker.saw(failures=row.failures)
         if not row.may_ask:
-            lookout.take_probe()
+            circuit_breaker.take_probe()
             return self._taken(buckets, priority)
         return row
 

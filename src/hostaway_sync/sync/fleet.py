@@ -59,7 +59,7 @@ class FleetProgress(Progress, Protocol):
         ...
 
 
-class Underway:
+class RunningRuns:
     """The runs that are under way in several threads, so that all of them can be ended at once."""
 
     def __init__(self) -> None:

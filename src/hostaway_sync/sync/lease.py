@@ -32,7 +32,7 @@ def held(database: Database, account_id: int) -> Iterator[leases.Lease]:
         with _heartbeat(database, lease):
             yield lease
     except (KeyboardInterrupt, SystemExit):
-        database.hurry()
+        database.fail_fast()
         raise
     finally:
         with suppress(StoreUnavailable):  # it expires by itself

@@ -19,7 +19,7 @@ from hostaway_sync.model.records import Page, Resource
 from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.records import due_threads, single_reads, suspicions, upsert
 from hostaway_sync.sync.reporting.run_log import writing, wrote
-from hostaway_sync.sync.threads import Outcome, mirror_part
+from hostaway_sync.sync.threads import PartsOutcome, mirror_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -232,9 +232,9 @@ class _Reading:
         outcome, failure = mirror_part(parent, resource, self._source, self)
         if failure is not None:
             raise failure
-        if outcome is Outcome.DOUBTFUL:
+        if outcome is PartsOutcome.DOUBTFUL:
             raise SourceUnavailable(f"the {resource} of {parent} were not read whole: they changed again and again")
-        return int(outcome is Outcome.READ)
+        return int(outcome is PartsOutcome.READ)
 
 
 def _together(pages: Sequence[Page]) -> Page:

@@ -40,12 +40,12 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from hostaway_sync.model.deliveries import Announcing
+    from hostaway_sync.model.deliveries import WebhookCheck
     from hostaway_sync.model.records import Progress, Source
     from hostaway_sync.store.accounts.queries import Account
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.sync.recording.protocols import Recorder
-    from hostaway_sync.sync.run_options import Order
+    from hostaway_sync.sync.run_options import RunOptions
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 class Run:
     """One run of an account, over one or more attempts."""
 
-    def __init__(self, database: Database, account: Account, order: Order) -> None:
+    def __init__(self, database: Database, account: Account, order: RunOptions) -> None:
         self._database = database
         self._owner = Owner(account.account_id, account.customer_id)
         self._order = order
@@ -68,7 +68,7 @@ class Run:
         self._marks: dict[Resource, Mark] = {}
         self._decided_at: datetime | None = None
         self._stopped_by: str | None = None
-        self._announcing: Announcing | None = None
+        self._announcing: WebhookCheck | None = None
         self._has_looked = False
         self._braked: set[Resource] = set()
 
@@ -76,7 +76,7 @@ class Run:
         """Have this run, in another thread, end for this reason when its source fails next; whoever asks closes it."""
         self._stopped_by = why
 
-    def attempt(self, source: Source, progress: Progress, announcing: Announcing | None = None) -> RunReport:
+    def attempt(self, source: Source, progress: Progress, announcing: WebhookCheck | None = None) -> RunReport:
         """Mirror the account once; a report that is no success may be followed by another attempt.
 
         It is skipped, and says so, when another run did the same since the order's `unless_since`. What is `announcing`
@@ -97,7 +97,7 @@ class Run:
                 return report
         except LeaseHeld as error:
             log.info("%s", error)
-            if not self._order.dry_run and not self._order.comes_again and self._run_id is None:
+            if not self._order.dry_run and not self._order.will_retry and self._run_id is None:
                 run_states.skipped(self._database, account_id, self._mode, error=str(error))
             raise
 
@@ -109,7 +109,7 @@ class Run:
             why = "another run has mirrored it meanwhile"
             return replace(report, state=RunState.SKIPPED, error=why, standing=standing)
         if self._is_full:
-            source.stand_back()
+            source.lower_priority()
         if self._order.dry_run:
             dry = DryRecorder(self._database, self._owner)
             parts = self._mirror(source, dry, progress).items()
@@ -127,7 +127,7 @@ class Run:
         except BaseException as error:
             # Whatever it is, a signal included: the history must not show a run that still runs.
             if not isinstance(error, Exception):
-                self._database.hurry()
+                self._database.fail_fast()
             with suppress(HostawaySyncError):
                 can_recover = isinstance(error, HostawaySyncError) and plan.can_recover(error)
                 self._finish(run_id, RunState.FAILED, source, None, reason_of(error), can_recover=can_recover)

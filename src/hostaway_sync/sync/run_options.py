@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunOptions:
     """What is asked of a run.
 
     Attributes:
@@ -26,7 +26,7 @@ class Order:
         sweep_after: a full run is due when the last whole one started so long ago.
         threads_after: in a full run, a thread is read again when it was not read whole for so long.
         unless_since: another run that began then or later, and was whole, makes this one needless.
-        comes_again: whoever asked will ask again while another run works on the account; nothing was skipped then.
+        will_retry: whoever asked will ask again while another run works on the account; nothing was skipped then.
     """
 
     resources: tuple[Resource, ...] = tuple(Resource)
@@ -38,4 +38,4 @@ class Order:
     sweep_after: timedelta = timedelta(hours=20)
     threads_after: timedelta = timedelta(days=30)
     unless_since: datetime | None = None
-    comes_again: bool = False
+    will_retry: bool = False

@@ -29,7 +29,7 @@ PARENTS = {Resource.MESSAGES: Resource.CONVERSATIONS, Resource.CONVERSATIONS: Re
 """What the lists belong to, by what is in them."""
 
 
-class Outcome(Enum):
+class PartsOutcome(Enum):
     """How reading one list that belongs to something ended."""
 
     READ = auto()
@@ -39,7 +39,7 @@ class Outcome(Enum):
     FAILED = auto()
 
 
-_Read: TypeAlias = "tuple[Outcome, SourceError | None]"
+_Read: TypeAlias = "tuple[PartsOutcome, SourceError | None]"
 
 
 class PartTaker(Protocol):
@@ -97,7 +97,7 @@ def mirror_parts(
     """
     due = recorder.due(resource, listed=listed is not None)
     total = sum(map(len, due.values()))
-    counted: Counter[Outcome] = Counter()
+    counted: Counter[PartsOutcome] = Counter()
     first_failure: SourceError | None = None
     in_a_row = 0
     for done, (outcome, failure) in enumerate(_read_all(due, resource, source, recorder, in_flight), start=1):
@@ -107,13 +107,13 @@ def mirror_parts(
         progress.advance(account_id, resource, done, total)
         if failure and (in_a_row == plan.FAILED_THREADS or isinstance(failure, SourceAway)):
             raise failure
-        if plan.inbox_is_closed(counted[Outcome.FORBIDDEN], done - counted[Outcome.FORBIDDEN]):
+        if plan.inbox_is_closed(counted[PartsOutcome.FORBIDDEN], done - counted[PartsOutcome.FORBIDDEN]):
             break
     parts = plan.Parts(
-        read=counted[Outcome.READ],
-        forbidden=counted[Outcome.FORBIDDEN],
-        failed=counted[Outcome.FAILED],
-        doubtful=counted[Outcome.DOUBTFUL],
+        read=counted[PartsOutcome.READ],
+        forbidden=counted[PartsOutcome.FORBIDDEN],
+        failed=counted[PartsOutcome.FAILED],
+        doubtful=counted[PartsOutcome.DOUBTFUL],
         first_failure=str(first_failure) if first_failure else None,
     )
     error = plan.parts_error(parts, listed_whole=listed is None or listed.state is RunState.SUCCESS)
@@ -156,16 +156,16 @@ def mirror_part(parent: int, resource: Resource, source: Source, recorder: PartT
                 met.update(record.id for record in page.records if record.id is not None)
                 first, last = first or page, page
         except Forbidden:
-            return Outcome.FORBIDDEN, None
+            return PartsOutcome.FORBIDDEN, None
         except NotFound:
             # Its parent was deleted since it was marked, or the source is mistaken.
             recorder.not_found(PARENTS[resource], parent)
-            return Outcome.GONE, None
+            return PartsOutcome.GONE, None
         except (SourceUnavailable, RequestRejected) as error:
             # One broken conversation must not keep the others from theirs; it stays due.
-            return Outcome.FAILED, error
+            return PartsOutcome.FAILED, error
         if first is not None and last is not None and last.doubt is None:
             recorder.read(resource, parent, first.observed_at, met)
-            return Outcome.READ, None
+            return PartsOutcome.READ, None
         why = reasons.again(why, last.doubt) if last is not None and last.doubt is not None else why
-    return Outcome.DOUBTFUL, None
+    return PartsOutcome.DOUBTFUL, None

@@ -10,7 +10,7 @@ from hostaway_sync.model.records import RunState
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hostaway_sync.model.deliveries import Announcing, Audit
+    from hostaway_sync.model.deliveries import Audit, WebhookCheck
     from hostaway_sync.model.records import ResourceReport
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ def is_worth_asking(reports: Iterable[ResourceReport]) -> bool:
     return not any(report.state is RunState.FAILED and report.can_recover for report in reports)
 
 
-def keep_announced(account_id: int, announcing: Announcing, *, audits: bool) -> None:
+def keep_announced(account_id: int, announcing: WebhookCheck, *, audits: bool) -> None:
     """Have a registration that was disabled enabled again, look for deliveries that did not come, and say so.
 
     Raises:

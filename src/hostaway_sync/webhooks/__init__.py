@@ -1,7 +1,7 @@
 """The push pipeline: delivery → inbox → job → refresh.
 
     receiver                       one HTTP request
-      | doorkeeper.admits(...)     path secret and Basic auth, those of this account
+      | authenticator.admits(...)     path secret and Basic auth, those of this account
       | read_event(body)           what it claims: a hint, and nothing of it is mirrored
       | accept(delivery)           inbox row and job in one transaction; only then 200
     handlers                       reads the object again, and stores that

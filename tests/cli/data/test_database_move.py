@@ -230,7 +230,7 @@ def _synced(here: Town) -> Mirror:
     """Mirror a town, and give a mirror that stays open, without a connection for now."""
     mirror = here.mirror()
     mirror.sync(here.account_id)
-    mirror._wiring.database.engine.dispose()  # noqa: SLF001  (what a quiet minute does to a pool)
+    mirror._container.database.engine.dispose()  # noqa: SLF001  (what a quiet minute does to a pool)
     return mirror
 
 

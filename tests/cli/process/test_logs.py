@@ -89,7 +89,7 @@ def test_a_request_is_followed_from_its_answer_to_its_handler(town: Build, writt
     here = town()
     here.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations/{id}", times=None)
     mirror = here.mirror(retry_attempts=1)
-    with office(here.database, wiring=mirror._wiring) as receiver:  # noqa: SLF001  (as `serve-webhooks` has it)
+    with office(here.database, container=mirror._container) as receiver:  # noqa: SLF001  (as `serve-webhooks` has it)
         credentials = renew(here.database)
         headers: dict[str, Any] = {} if given is None else {"X_Request_ID": given}
         answer = receiver.deliver(credentials, event(), **headers)

@@ -39,5 +39,5 @@ def test_fleet_ends_soon_when_nobody_answers(town: Build, program: Program) -> N
     status = program(here, "status")
     assert "Hostaway has not answered since" in status.stdout
     here.sandbox.faults.clear()
-    assert here.mirror().sync(70030, insists=True).state is RunState.SUCCESS
+    assert here.mirror().sync(70030, force_probe=True).state is RunState.SUCCESS
     assert here.ask("SELECT count(*) FROM source_outages") == [(0,)]

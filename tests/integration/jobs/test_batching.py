@@ -29,7 +29,7 @@ from tests.support.records import add_account, one
 from hostaway_sync.errors import LeaseHeld, SourceAway, SourceUnavailable
 from hostaway_sync.model.records import Resource
 from hostaway_sync.queue import maintenance
-from hostaway_sync.queue.retry_policy import Policy
+from hostaway_sync.queue.retry_policy import JobRetryPolicy
 from hostaway_sync.sandbox import Switches
 from hostaway_sync.sandbox.server import faults
 from hostaway_sync.store import jobs
@@ -195,7 +195,7 @@ def test_what_is_in_the_way_of_one_is_in_the_way_of_all(box: Database, error: Ex
     def away(_: int) -> None:
         raise error
 
-    batches = work(box, away, policy=Policy())
+    batches = work(box, away, policy=JobRetryPolicy())
     assert sorted(number for batch in batches for number in batch) == list(range(1, 13))
     waiting = "SELECT count(*), count(DISTINCT scheduled_at) FROM procrastinate_jobs WHERE scheduled_at > now()"
     ((jobs_waiting, moments),) = ask(box, waiting)
@@ -214,7 +214,7 @@ def test_one_that_came_after_the_leader_began_has_its_own_beginning(database_url
         read.append(number)
         failing(7)(number)
 
-    patient = Policy(ladder=(timedelta(hours=1),))
+    patient = JobRetryPolicy(ladder=(timedelta(hours=1),))
     narrow = Database(database_url, schema="hostaway", pool_size=1)
     held = narrow.engine.connect()
     options = {"policy": patient, "rhythm": replace(QUICK, upkeep=3600), "drain": False}

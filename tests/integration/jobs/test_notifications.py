@@ -13,7 +13,7 @@ import pytest
 from tests.support.deliveries import QUICK, deliver, refreshing, until, worker
 from tests.support.records import add_account, one
 
-from hostaway_sync.queue.notifications import PAUSE_S, Announcements
+from hostaway_sync.queue.notifications import PAUSE_S, Notifications
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,7 +156,7 @@ def test_announcements_are_passed_on_together_and_none_is_lost() -> None:
             del channel, payload
             looks += 1
 
-        announcements = Announcements(wake)
+        announcements = Notifications(wake)
         await announcements("here", "first")
         await asyncio.sleep(0)
         for _ in range(10_000):

@@ -22,7 +22,7 @@ from tests.support.records import add_account, one
 from hostaway_sync.errors import CredentialsRejected, HostawaySyncError, LeaseHeld, SourceUnavailable
 from hostaway_sync.queue import maintenance
 from hostaway_sync.queue.batching import singly
-from hostaway_sync.queue.retry_policy import Policy
+from hostaway_sync.queue.retry_policy import JobRetryPolicy
 from hostaway_sync.store import dead_letters, jobs
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.sync.sync_job import sync_queued
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.accounts.queries import Account
     from hostaway_sync.store.postgres.database import Database
 
-PATIENT = Policy()
+PATIENT = JobRetryPolicy()
 AWAY = SourceUnavailable("the source is away")
 
 
@@ -213,7 +213,7 @@ def test_a_permanent_error_is_a_dead_letter_at_once(box: Database) -> None:
 def test_a_delivery_that_came_late_has_its_own_attempts(box: Database) -> None:
     """When the attempts of an older one are used up, it is not buried with it."""
     deliver(box, 1, object_id=7)
-    drain(box, refreshing(box, fail(AWAY)), policy=Policy(ladder=(timedelta(0), timedelta(hours=1))))
+    drain(box, refreshing(box, fail(AWAY)), policy=JobRetryPolicy(ladder=(timedelta(0), timedelta(hours=1))))
     one(box, 'UPDATE procrastinate_jobs SET args = args || \'{"retry_at": "2020-01-01T00:00:00+00:00"}\'')
     deliver(box, 1, object_id=7)
     calls: list[int] = []
@@ -223,7 +223,7 @@ def test_a_delivery_that_came_late_has_its_own_attempts(box: Database) -> None:
         if len(calls) == 1:
             raise AWAY
 
-    drain(box, refreshing(box, read), policy=Policy(ladder=(timedelta(0), timedelta(0))))
+    drain(box, refreshing(box, read), policy=JobRetryPolicy(ladder=(timedelta(0), timedelta(0))))
     assert statuses(box) == ["dead", "failed"]
     maintenance.remember(box)
     drain(box, refreshing(box, read))
@@ -363,7 +363,7 @@ def test_a_worker_does_what_becomes_due(box: Database) -> None:
         if calls.count(object_id) < 3:
             raise AWAY
 
-    policy = Policy(ladder=(timedelta(milliseconds=50),) * 3)
+    policy = JobRetryPolicy(ladder=(timedelta(milliseconds=50),) * 3)
     with worker(box, refreshing(box, read), policy=policy, drain=False):
         deliver(box, 1, object_id=7)
         until(lambda: statuses(box) == ["processed"], "it was tried again")

@@ -27,7 +27,7 @@ from tests.support.deliveries import (
 from tests.support.records import add_account, one
 
 from hostaway_sync.errors import StoreUnavailable
-from hostaway_sync.queue.fetch_loop import Rhythm
+from hostaway_sync.queue.fetch_loop import WorkerTimings
 from hostaway_sync.store import jobs
 from hostaway_sync.store.postgres.database import Database
 
@@ -115,7 +115,7 @@ def test_work_of_a_killed_worker_is_given_back(box: Database) -> None:
 
 def test_defaults_give_work_back_within_a_minute() -> None:
     """Silence is noticed, and looked for, often enough."""
-    usual = Rhythm()
+    usual = WorkerTimings()
     assert usual.silent + usual.rescue + usual.poll < 60
     assert usual.grace + usual.last_words < 10
     assert usual.heartbeat * 2 < usual.silent

@@ -11,12 +11,12 @@ from tests.support.barrier import Barrier
 from tests.support.deliveries import QUICK, until
 from tests.support.messages import SEND, TEXT, THREAD, a_guest
 
-from hostaway_sync.app.message_batches import Placed
+from hostaway_sync.app.message_batches import PlacedMessage
 from hostaway_sync.errors import MessageRefused
-from hostaway_sync.messages.batch_file import Line
+from hostaway_sync.messages.batch_file import BatchLine
 from hostaway_sync.messages.decision import Step
 from hostaway_sync.messages.send_job import LOOKED_FOR_AFTER
-from hostaway_sync.queue.retry_policy import Policy
+from hostaway_sync.queue.retry_policy import JobRetryPolicy
 from hostaway_sync.sandbox import AccountSpec
 from hostaway_sync.sandbox.server import faults
 from hostaway_sync.settings import RateLimit
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
     from tests.support.messages import Guest
     from tests.support.sync_env import Town
 
-    from hostaway_sync.app.message_batches import Outcome
+    from hostaway_sync.app.message_batches import BatchOutcome
 
     Build = Callable[..., Town]
 
 # An attempt that fails has no other after it: what is due again would be done in the same breath.
-ONE_ATTEMPT = Policy(ladder=(timedelta(hours=1),), snooze=timedelta(hours=1))
+ONE_ATTEMPT = JobRetryPolicy(ladder=(timedelta(hours=1),), snooze=timedelta(hours=1))
 
 
-def line(guest: Guest, text: str = TEXT, key: str = "k", number: int = 1) -> Line:
+def line(guest: Guest, text: str = TEXT, key: str = "k", number: int = 1) -> BatchLine:
     """Give one line of a batch, to this guest."""
-    return Line(number, guest.reservation_id, text, key, None, None, None)
+    return BatchLine(number, guest.reservation_id, text, key, None, None, None)
 
 
-def queue(guest: Guest, *lines: Line, **options: Any) -> list[Outcome]:
+def queue(guest: Guest, *lines: BatchLine, **options: Any) -> list[BatchOutcome]:
     """Queue lines, and give what became of each; guests of the sandbox may have left long ago."""
     wanted: dict[str, Any] = {"yes": True, **options}
     return list(guest.mirror.batches.queue(lines or [line(guest)], **wanted))
 
 
-def placed(outcomes: list[Outcome]) -> list[Placed]:
+def placed(outcomes: list[BatchOutcome]) -> list[PlacedMessage]:
     """Give what became of each line."""
     return [outcome.placed for outcome in outcomes]
 
@@ -67,10 +67,10 @@ def test_a_batch_is_sent_once_however_often_it_is_handed_in(town: Build) -> None
     """Queued with a job each and no text in the queue; handed in again before and after, nothing is sent twice."""
     guest = a_guest(town)
     lines = [line(guest, f"text {number}", f"k{number}", number) for number in range(3)]
-    assert placed(queue(guest, *lines, dry_run=True)) == [Placed.QUEUED] * 3
+    assert placed(queue(guest, *lines, dry_run=True)) == [PlacedMessage.QUEUED] * 3
     assert guest.ledger() == []
-    assert placed(queue(guest, *lines)) == [Placed.QUEUED] * 3
-    assert placed(queue(guest, *lines)) == [Placed.KNOWN] * 3
+    assert placed(queue(guest, *lines)) == [PlacedMessage.QUEUED] * 3
+    assert placed(queue(guest, *lines)) == [PlacedMessage.KNOWN] * 3
     assert guest.ledger("state, is_queued, attempt, owner") == [("pending", True, 0, None)] * 3
     ((arguments, count),) = guest.here.ask(
         "SELECT string_agg(args::text || queueing_lock, ''), count(*) FROM procrastinate_jobs"
@@ -80,7 +80,7 @@ def test_a_batch_is_sent_once_however_often_it_is_handed_in(town: Build) -> None
     guest.works()
     assert sorted(guest.heard) == ["text 0", "text 1", "text 2"]
     assert guest.ledger("state, proof, attempt") == [("sent", "answer", 1)] * 3
-    assert placed(queue(guest, *lines)) == [Placed.KNOWN] * 3
+    assert placed(queue(guest, *lines)) == [PlacedMessage.KNOWN] * 3
     guest.works()
     assert len(guest.heard) == 3
 
@@ -90,16 +90,16 @@ def test_what_cannot_be_queued_is_refused_by_itself(town: Build) -> None:
     guest = a_guest(town)
     guest.here.sandbox.world.cancel_reservation(guest.reservation_id)
     guest.mirror.sync(guest.here.account_id)
-    nobody = Line(4, 7, TEXT, "nobody", None, None, None)
+    nobody = BatchLine(4, 7, TEXT, "nobody", None, None, None)
     (off,) = queue(guest, yes=False)
-    assert (off.placed, "--yes" in (off.why or "")) == (Placed.REFUSED, True)
+    assert (off.placed, "--yes" in (off.why or "")) == (PlacedMessage.REFUSED, True)
     outcomes = queue(guest, line(guest), line(guest, "Other"), line(guest, key="l"), nobody)
-    assert placed(outcomes) == [Placed.QUEUED, *[Placed.REFUSED] * 3]
+    assert placed(outcomes) == [PlacedMessage.QUEUED, *[PlacedMessage.REFUSED] * 3]
     reasons = [outcome.why or "" for outcome in outcomes[1:]]
     for words, reason in zip(("another key", "--again", "no account"), reasons, strict=True):
         assert words in reason
-    assert placed(queue(guest, line(guest, key="l"), again=True)) == [Placed.QUEUED]
-    assert queue(guest, yes=False)[0].placed is Placed.KNOWN
+    assert placed(queue(guest, line(guest, key="l"), again=True)) == [PlacedMessage.QUEUED]
+    assert queue(guest, yes=False)[0].placed is PlacedMessage.KNOWN
     guest.works()
     assert guest.heard == [TEXT, TEXT]
 
@@ -133,10 +133,10 @@ def test_what_is_refused_for_good_stays_failed(town: Build) -> None:
     assert guest.ledger("state, proof") == [("failed", "answer")] * 2
     assert guest.here.ask("SELECT count(*) FROM dead_letters") == [(0,)]
     guest.here.sandbox.faults.clear()
-    assert placed(queue(guest, line(guest), line(guest, "Other", "l", 2))) == [Placed.QUEUED] * 2
+    assert placed(queue(guest, line(guest), line(guest, "Other", "l", 2))) == [PlacedMessage.QUEUED] * 2
     guest.mirror.messages.cancel(guest.ledger("intent_id")[1])
     guest.works()
-    assert placed(queue(guest, line(guest, "Other", "l", 2))) == [Placed.KNOWN]
+    assert placed(queue(guest, line(guest, "Other", "l", 2))) == [PlacedMessage.KNOWN]
     guest.works()
     assert guest.ledger("state, proof") == [("sent", "answer"), ("failed", "person")]
     assert guest.heard == [TEXT]
@@ -152,7 +152,7 @@ def test_an_account_that_was_disabled_sends_nothing_of_its_queue(town: Build) ->
     guest.works()
     assert guest.ledger("state, error") == [("failed", "account 70001 is disabled")]
     guest.mirror.roster.enable(guest.here.account_id)
-    assert placed(queue(guest)) == [Placed.QUEUED]
+    assert placed(queue(guest)) == [PlacedMessage.QUEUED]
     guest.works()
     assert guest.heard == [TEXT]
 
@@ -160,7 +160,7 @@ def test_an_account_that_was_disabled_sends_nothing_of_its_queue(town: Build) ->
 def test_a_dead_letter_is_retried_by_the_ledger(town: Build) -> None:
     """Attempts used up: the row waits with its dead letter; retried it is sent once, discarded it is given up."""
     guest = a_guest(town)
-    never = Policy(ladder=())
+    never = JobRetryPolicy(ladder=())
     away = guest.here.mirror(api_url="http://127.0.0.1:9/v1", retry_attempts=1)
     queue(guest, line(guest), line(guest, "Other", "l", 2))
     with away.push.worker(drain=True, policy=never) as worker:

@@ -9,7 +9,7 @@ from tests.support.messages import SEND, TEXT, THREAD, a_guest
 
 from hostaway_sync.errors import AccountError, MessageRefused, UsageError
 from hostaway_sync.messages.decision import Step
-from hostaway_sync.model.messages import Way
+from hostaway_sync.model.messages import CommunicationType
 from hostaway_sync.sandbox import AccountSpec, Effect, Switches
 from hostaway_sync.sandbox.server import faults
 
@@ -72,7 +72,7 @@ def test_it_goes_the_way_the_guest_wrote_last(town: Build) -> None:
     world.edit_message(guest.conversation_id, written, communicationType="whatsapp")
     guest.mirror.sync(guest.here.account_id)
     guest.tell("one")
-    guest.tell("two", way=Way.SMS)
+    guest.tell("two", way=CommunicationType.SMS)
     guest.here.database.transaction(lambda c: c.exec_driver_sql("DELETE FROM hostaway.conversation_messages"))
     guest.tell("three")
     assert guest.ledger("channel_type") == ["whatsapp", "sms", "email"]

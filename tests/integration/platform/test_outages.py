@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from hostaway_sync.errors import SourceAway
 from hostaway_sync.model.api_calls import Bucket
 from hostaway_sync.model.circuit_breaker import OPENS_AFTER
-from hostaway_sync.store.circuit_breaker import Lookout
+from hostaway_sync.store.circuit_breaker import StoredCircuitBreaker
 from hostaway_sync.store.request_budget import DatabaseBudget
 
 if TYPE_CHECKING:
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 BUCKETS = (Bucket("ip:here", 5, timedelta(seconds=10)),)
 
 
-def lookout(database: Database, *, insists: bool = False) -> Lookout:
+def circuit_breaker(database: Database, *, force_probe: bool = False) -> StoredCircuitBreaker:
     """Give what one process sees."""
-    return Lookout(database, egress="here", api_url="http://127.0.0.1/v1", insists=insists)
+    return StoredCircuitBreaker(database, egress="here", api_url="http://127.0.0.1/v1", force_probe=force_probe)
 
 
 def break_it(database: Database) -> None:
     """Have so many requests fail that the source counts as away."""
-    seen = lookout(database)
+    seen = circuit_breaker(database)
     for _ in range(OPENS_AFTER):
         seen.failed("it answered 503")
 
 
-def reserve(database: Database, seen: Lookout) -> None:
+def reserve(database: Database, seen: StoredCircuitBreaker) -> None:
     """Ask for a slot."""
     DatabaseBudget(database, seen).reserve(BUCKETS)
 
@@ -48,7 +48,7 @@ def slots(database: Database) -> int:
     return int(database.transaction(lambda connection: connection.execute(query)).scalar_one())
 
 
-def taken(database: Database, seen: Lookout) -> bool:
+def taken(database: Database, seen: StoredCircuitBreaker) -> bool:
     """Say whether a slot is granted."""
     try:
         reserve(database, seen)
@@ -60,7 +60,7 @@ def taken(database: Database, seen: Lookout) -> bool:
 def test_source_that_is_away_is_asked_by_one_probe_only(database: Database) -> None:
     """While it is away nobody gets a slot, nor takes one; when it is time one does, and its answer opens the door."""
     break_it(database)
-    first, second = lookout(database), lookout(database)
+    first, second = circuit_breaker(database), circuit_breaker(database)
     with pytest.raises(SourceAway, match=r"has not answered since .* last: it answered 503"):
         reserve(database, first)
     assert slots(database) == 0
@@ -77,7 +77,7 @@ def test_source_that_is_away_is_asked_by_one_probe_only(database: Database) -> N
 def test_person_who_insists_asks_once(database: Database) -> None:
     """Someone at a terminal need not wait for the next probe; when that fails it is as for everybody."""
     break_it(database)
-    seen = lookout(database, insists=True)
+    seen = circuit_breaker(database, force_probe=True)
     reserve(database, seen)
     seen.failed("it answered 503")
     assert not taken(database, seen)
@@ -85,7 +85,7 @@ def test_person_who_insists_asks_once(database: Database) -> None:
 
 def test_all_is_well_without_another_statement(database: Database) -> None:
     """Where nothing failed, a request and its answer cost one statement, which takes the slot."""
-    seen = lookout(database)
+    seen = circuit_breaker(database)
     reserve(database, seen)
     said: list[str] = []
     listen = partial(sa.event.listen, database.engine, "before_cursor_execute")
@@ -98,7 +98,7 @@ def test_all_is_well_without_another_statement(database: Database) -> None:
 
 def test_single_failures_are_forgotten(database: Database) -> None:
     """An answer to anybody between the failures begins the row anew."""
-    seen, other = lookout(database), lookout(database)
+    seen, other = circuit_breaker(database), circuit_breaker(database)
     for _ in range(OPENS_AFTER):
         seen.failed("it answered 503")
         reserve(database, other)

@@ -15,7 +15,7 @@ from tests.support.servers.tcp_proxy import Strait
 
 from hostaway_sync.errors import LeaseLost, StoreUnavailable
 from hostaway_sync.model.api_calls import Priority
-from hostaway_sync.model.messages import IntentState, Way, Wish
+from hostaway_sync.model.messages import CommunicationType, IntentState, OutgoingMessage
 from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
@@ -29,12 +29,17 @@ BRIEFLY = timedelta(seconds=0.2)
 
 
 @contextmanager
-def a_thread() -> Iterator[tuple[Stage, Wish]]:
+def a_thread() -> Iterator[tuple[Stage, OutgoingMessage]]:
     """Give a sandbox, and what is to be said in one of its threads."""
     with stage(reservations=8) as set_up:
         conversation_id, payload = next(iter(set_up.sandbox.world.truth("conversations")))
         set_up.client().check()
-        yield set_up, Wish(set_up.sandbox.account_id, payload["reservationId"], conversation_id, Way.CHANNEL, TEXT)
+        yield (
+            set_up,
+            OutgoingMessage(
+                set_up.sandbox.account_id, payload["reservationId"], conversation_id, CommunicationType.CHANNEL, TEXT
+            ),
+        )
 
 
 @pytest.mark.parametrize(
@@ -51,7 +56,7 @@ def test_without_a_whole_answer_nothing_is_known(effect: Effect, *, is_taken: bo
     """One request, whether the source had taken it or not; the message has a limit of its own, and goes first."""
     with a_thread() as (set_up, wish):
         set_up.sandbox.faults.add(effect, route=SEND)
-        posted = set_up.client(read_timeout=BRIEFLY, urgent=True).correspondent.post(wish, leaving=lambda: None)
+        posted = set_up.client(read_timeout=BRIEFLY, urgent=True).message_api.post(wish, leaving=lambda: None)
         assert (posted.state, posted.page, set_up.calls(SEND)) == (UNKNOWN, None, 1)
         assert set_up.sandbox.world.accepted == [(wish.conversation_id, TEXT)] * is_taken
         assert (set_up.budget.reserved[-1], set_up.budget.priorities[-1].value) == (("send:70001",), "urgent")
@@ -65,14 +70,14 @@ def test_a_source_that_went_away_got_nothing() -> None:
         client.check()
         set_up.sandbox.stop()
         left: list[bool] = []
-        posted = client.correspondent.post(wish, leaving=lambda: left.append(True))
+        posted = client.message_api.post(wish, leaving=lambda: left.append(True))
         assert (posted.state, left) == (FAILED, [])
 
 
 def test_a_host_that_nobody_knows_got_nothing() -> None:
     """A name that cannot be resolved."""
     with a_thread() as (set_up, wish):
-        posted = set_up.client(api_url="https://nowhere.invalid/v1").correspondent.post(wish, leaving=lambda: None)
+        posted = set_up.client(api_url="https://nowhere.invalid/v1").message_api.post(wish, leaving=lambda: None)
         assert posted.state is FAILED
 
 
@@ -83,7 +88,7 @@ def test_whoever_must_know_is_told_before_it_leaves() -> None:
         raise LeaseLost("it is somebody else's")
 
     with a_thread() as (set_up, wish):
-        posted = set_up.client().correspondent.post(wish, leaving=object_)
+        posted = set_up.client().message_api.post(wish, leaving=object_)
         assert (posted.state, posted.error, set_up.calls(SEND)) == (FAILED, "it is somebody else's", 0)
 
 
@@ -95,7 +100,7 @@ def test_a_budget_that_cannot_be_asked_keeps_it_here() -> None:
             def reserve(self, buckets: Sequence[Bucket], *, priority: Priority) -> Grant:
                 raise StoreUnavailable(f"away: {buckets}, {priority}")
 
-        posted = set_up.client(budget=Away()).correspondent.post(wish, leaving=lambda: None)
+        posted = set_up.client(budget=Away()).message_api.post(wish, leaving=lambda: None)
         assert (posted.state, set_up.calls(SEND)) == (FAILED, 0)
 
 
@@ -104,7 +109,7 @@ def test_a_429_is_told_to_the_budget_and_not_waited_for() -> None:
     with a_thread() as (set_up, wish):
         set_up.sandbox.faults.add(faults.rate_limited(), route=SEND)
         set_up.clock.slept.clear()
-        posted = set_up.client().correspondent.post(wish, leaving=lambda: None)
+        posted = set_up.client().message_api.post(wish, leaving=lambda: None)
         assert (posted.state, set_up.calls(SEND)) == (FAILED, 1)
         assert [keys for keys, _, _ in set_up.budget.penalties] == [("send:70001",)]
         assert set_up.clock.slept == []
@@ -115,7 +120,7 @@ def test_what_leaves_once_takes_a_connection_of_its_own() -> None:
     with a_thread() as (set_up, wish), Strait(set_up.sandbox.url, forgets=True) as strait:
         client = set_up.client(api_url=strait.url)
         client.check()
-        posted = client.correspondent.post(wish, leaving=lambda: None)
+        posted = client.message_api.post(wish, leaving=lambda: None)
         assert (posted.state, posted.error, set_up.calls(SEND)) == (IntentState.SENT, None, 1)
         client.check()
         client.registrar.delete(1)
@@ -141,6 +146,6 @@ def test_a_connection_that_ended_while_the_budget_kept_us_got_nothing() -> None:
             seconds=lambda: next(jumps),
         )
         left: list[bool] = []
-        posted = client.correspondent.post(wish, leaving=lambda: left.append(True))
+        posted = client.message_api.post(wish, leaving=lambda: left.append(True))
         assert (posted.state, left) == (FAILED, [])
         assert "closed the connection before" in (posted.error or "")

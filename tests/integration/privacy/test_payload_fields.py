@@ -163,7 +163,7 @@ def test_a_dead_letter_written_meanwhile_is_hidden(town: Build) -> None:
     """Its transaction copies a delivery as it was before: the rewriting is not done before that ends, and sees it."""
     here = town(reservations=3)
     number = a_guest(here)
-    redaction = here.mirror(payload_fields=SETTING)._wiring.redaction()  # noqa: SLF001  (the rule begins here)
+    redaction = here.mirror(payload_fields=SETTING)._container.redaction()  # noqa: SLF001  (the rule begins here)
     assert redaction is not None
     with here.database.engine.begin() as writing:
         now = jobs.now(writing)
@@ -193,7 +193,7 @@ def test_two_processes_begin_a_rule_at_once(town: Build) -> None:
     def open_redaction(mirror: Mirror) -> str | None:
         begin.wait(PATIENCE)
         try:
-            mirror._wiring.redaction()  # noqa: SLF001  (what every process opens before it stores anything)
+            mirror._container.redaction()  # noqa: SLF001  (what every process opens before it stores anything)
         except ConfigurationError as error:
             return str(error)
         return None

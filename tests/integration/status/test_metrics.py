@@ -38,7 +38,7 @@ def test_both_ways_say_the_same(town: Build, tmp_path: Path) -> None:
     mirror.sync_all()
     mirror.verify(70001)
     here.ask("UPDATE accounts SET is_active = false WHERE account_id = 70003 RETURNING 1")
-    with office(here.database, wiring=mirror._wiring) as receiver:  # noqa: SLF001  (as `serve-webhooks` has it)
+    with office(here.database, container=mirror._container) as receiver:  # noqa: SLF001  (as `serve-webhooks` has it)
         assert receiver.deliver(renew(here.database), event(id=1)).status == 200
         mirror.push.enqueue_syncs()
         mirror.write_metrics(tmp_path)
@@ -89,8 +89,8 @@ def test_numbers_are_what_happened(town: Build, tmp_path: Path) -> None:
 def test_tables_that_cannot_be_read_are_a_number(town: Build) -> None:
     """The receiver still answers, with what it measured itself."""
     here = town(store=False)
-    wiring = here.mirror()._wiring  # noqa: SLF001  (as `serve-webhooks` has it)
-    with office(here.database, wiring=wiring) as receiver:
+    container = here.mirror()._container  # noqa: SLF001  (as `serve-webhooks` has it)
+    with office(here.database, container=container) as receiver:
         with here.database.engine.begin() as connection:
             connection.execute(sa.text("ALTER TABLE hostaway.verifications RENAME TO elsewhere"))
         found = numbers(receiver.get("/metrics").body.decode())

@@ -153,7 +153,7 @@ def test_a_delivery_and_its_job_are_linked(town: Build, collector: Collector, mo
     mirror = here.mirror()
     number = min(here.truth("reservations"))
     with switched_on(monkeypatch, collector.url):
-        with office(here.database, wiring=mirror._wiring) as receiver:  # noqa: SLF001  (as `serve-webhooks` has it)
+        with office(here.database, container=mirror._container) as receiver:  # noqa: SLF001  (as `serve-webhooks` has it)
             credentials = renew(here.database)
             body = event(id=number, guestName="Wilhelmina Placeholder")
             assert receiver.deliver(credentials, body).status == 200

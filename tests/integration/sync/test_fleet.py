@@ -125,13 +125,13 @@ def test_a_client_stands_back_unless_it_is_urgent(*, urgent: bool, expected: lis
         client = set_up.client(urgent=urgent)
         client.check()
         before = len(set_up.budget.priorities)
-        client.stand_back()
+        client.lower_priority()
         client.check()
         assert [set_up.budget.priorities[0], *set_up.budget.priorities[before:]] == expected
 
 
 def test_full_runs_stand_back_and_incremental_ones_do_not(town: Build) -> None:
-    """Only runs that read everything leave no mark that somebody is in a hurry."""
+    """Only runs that read everything leave no mark that somebody is in a fail_fast."""
     here = town()
     pressed = "SELECT DISTINCT pressed_at IS NOT NULL FROM request_budget"
     here.mirror().sync(here.account_id)

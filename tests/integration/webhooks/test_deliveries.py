@@ -68,16 +68,16 @@ def test_deliveries_in_any_order_and_number_end_as_the_source_is(town: Callable[
     @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(happenings=HAPPENINGS, seed=st.integers(0, 2**32))
     def hold(happenings: list[tuple[str, int]], seed: int) -> None:
-        luck = random.Random(seed)  # noqa: S311  (no secret)
+        jitter = random.Random(seed)  # noqa: S311  (no secret)
         owed: list[tuple[Resource, int]] = []
         for one in happenings:
             resource, number = happen(here, *one)
             owed.append((resource, number))
             if number in moved:
                 owed.append((Resource.RESERVATIONS, moved[number]))
-        repeated = owed + luck.choices(owed, k=luck.randint(0, 6)) if owed else []
-        shuffled = luck.sample(repeated, len(repeated))
-        pause = luck.randint(0, len(shuffled))
+        repeated = owed + jitter.choices(owed, k=jitter.randint(0, 6)) if owed else []
+        shuffled = jitter.sample(repeated, len(repeated))
+        pause = jitter.randint(0, len(shuffled))
         for resource, number in shuffled[:pause]:
             deliver(here.database, here.account_id, resource, number)
         work_off(mirror)

@@ -26,7 +26,7 @@ from hostaway_sync.errors import SecretsUnavailable
 from hostaway_sync.secrets import KEY_FILE, KeyRing, find_key_ring
 from hostaway_sync.store.webhooks import credentials as webhook_credentials
 from hostaway_sync.webhooks.server.app import LARGEST_BODY
-from hostaway_sync.webhooks.server.credentials_cache import KeyBook
+from hostaway_sync.webhooks.server.credentials_cache import CredentialsCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -383,7 +383,7 @@ def test_a_key_that_is_restored_opens_the_door_again(
     """Nothing is restarted for it, half a minute is the longest that it takes, and one line of the log complained."""
     ring = find_key_ring(None, tmp_path, may_create=True)
     now = [0.0]
-    book = KeyBook(database, lambda: ring, seconds=lambda: now[0])
+    book = CredentialsCache(database, lambda: ring, seconds=lambda: now[0])
     for minute in range(3):
         now[0] = minute * 60
         assert book.read() == {ACCOUNT: None}
@@ -420,7 +420,7 @@ def test_guesses_do_not_hammer_a_store_of_secrets_that_fails(
             raise SecretsUnavailable("it does not answer")
         return store
 
-    book = KeyBook(database, safe, seconds=lambda: now[0])
+    book = CredentialsCache(database, safe, seconds=lambda: now[0])
     for _ in range(4 * 60 * 2):  # two minutes of guesses, a reading each quarter of a second
         with nullcontext() if is_there else pytest.raises(SecretsUnavailable):
             assert book.read() == {ACCOUNT: None}

@@ -26,7 +26,7 @@ from tests.support.servers.receiver import (
 )
 
 from hostaway_sync.store.webhooks import inbox
-from hostaway_sync.webhooks.server.runtime import Reception
+from hostaway_sync.webhooks.server.runtime import ReceiverRuntime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,12 +121,12 @@ def test_what_the_database_refuses_of_a_delivery_is_left_out(
 ) -> None:
     """A payload that passed every check and is refused all the same costs the payload, never the delivery."""
 
-    def accept(self: Reception, platform: str, delivery: Delivery) -> None:
+    def accept(self: ReceiverRuntime, platform: str, delivery: Delivery) -> None:
         if delivery.payload is not None:
             raise ValueError("poison")
         self._database.transaction(lambda connection: inbox.accept(connection, delivery, platform=platform))
 
-    monkeypatch.setattr(Reception, "_accept", accept)
+    monkeypatch.setattr(ReceiverRuntime, "_accept", accept)
     with office(database) as here:
         assert here.deliver(credentials, event()).document["outcome"] == "stored"
     row = database.transaction(
@@ -140,11 +140,11 @@ def test_an_unexpected_failure_is_503(
 ) -> None:
     """Whatever happens, the sender comes again; what happened is named without its words, which may quote a guest."""
 
-    def accept(self: Reception, platform: str, delivery: Delivery) -> None:
+    def accept(self: ReceiverRuntime, platform: str, delivery: Delivery) -> None:
         del self, platform, delivery
         raise RuntimeError("guest@example.org")
 
-    monkeypatch.setattr(Reception, "_accept", accept)
+    monkeypatch.setattr(ReceiverRuntime, "_accept", accept)
     with office(database) as here:
         assert here.deliver(credentials, event()).status == 503
 

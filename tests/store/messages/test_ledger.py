@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from tests.support.messages import TEXT
 
 from hostaway_sync.errors import LeaseLost
-from hostaway_sync.model.messages import Intent, IntentState, Way, Wish
+from hostaway_sync.model.messages import CommunicationType, Intent, IntentState, OutgoingMessage
 from hostaway_sync.store.messages import ledger, senders
 from hostaway_sync.store.messages.listing import letters
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.postgres.database import Database
 
-WISH = Wish(70001, 41, 51, Way.EMAIL, TEXT)
+WISH = OutgoingMessage(70001, 41, 51, CommunicationType.EMAIL, TEXT)
 
 
 @pytest.fixture

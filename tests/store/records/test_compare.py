@@ -11,8 +11,8 @@ from tests.support.records import LISTINGS, OWNER, add_account, at, one, page, r
 
 from hostaway_sync.model.records import Owner, Resource, Shape
 from hostaway_sync.store.records import findings as verify_findings
-from hostaway_sync.store.records.compare import Verdict, compare_page, repair_page
-from hostaway_sync.store.records.findings import Note, Notes, Tally
+from hostaway_sync.store.records.compare import RowComparison, compare_page, repair_page
+from hostaway_sync.store.records.findings import FindingCounts, Note, Notes
 
 if TYPE_CHECKING:
     from hostaway_sync.model.records import Page
@@ -30,7 +30,7 @@ def account(database: Database) -> None:
     add_account(database)
 
 
-def compare(database: Database, given: Page, owner: Owner = OWNER) -> dict[int | None, Verdict]:
+def compare(database: Database, given: Page, owner: Owner = OWNER) -> dict[int | None, RowComparison]:
     """Compare a page, give the verdict of each record, and hold locking to the same result."""
     found = database.transaction(lambda connection: compare_page(connection, owner, given))
     assert found == database.transaction(lambda connection: compare_page(connection, owner, given, locking=True))
@@ -52,9 +52,12 @@ def note(database: Database, resource: Resource, *found: Note, notes: Notes = NO
 def test_what_was_written_is_equal_and_what_was_not_is_missing(database: Database) -> None:
     """Record by record, in one account alone."""
     write(database, page(record(1, {"a": 1})))
-    assert compare(database, page(record(1, {"a": 1}), record(2, {}))) == {1: Verdict.EQUAL, 2: Verdict.MISSING}
+    assert compare(database, page(record(1, {"a": 1}), record(2, {}))) == {
+        1: RowComparison.EQUAL,
+        2: RowComparison.MISSING,
+    }
     add_account(database, 2)
-    assert compare(database, page(record(1, {"a": 1})), Owner(2)) == {1: Verdict.MISSING}
+    assert compare(database, page(record(1, {"a": 1})), Owner(2)) == {1: RowComparison.MISSING}
     assert compare(database, page()) == {}
 
 
@@ -70,7 +73,7 @@ def test_what_was_written_is_equal_and_what_was_not_is_missing(database: Databas
 def test_other_bytes_of_the_same_content_are_equal(database: Database, stored: str, received: str) -> None:
     """Key order, notation and what is volatile say nothing."""
     write(database, page(record(1, stored), shape=RESERVATIONS))
-    assert compare(database, page(record(1, received), shape=RESERVATIONS)) == {1: Verdict.EQUAL}
+    assert compare(database, page(record(1, received), shape=RESERVATIONS)) == {1: RowComparison.EQUAL}
 
 
 def test_a_new_signature_of_a_url_is_no_difference(database: Database) -> None:
@@ -80,8 +83,8 @@ def test_a_new_signature_of_a_url_is_no_difference(database: Database) -> None:
         return page(record(1, {"attachments": [{"url": url}]}), shape=MESSAGES)
 
     write(database, message("https://files/a.jpg?sig=1"))
-    assert compare(database, message("https://files/a.jpg?sig=2")) == {1: Verdict.EQUAL}
-    assert compare(database, message("https://files/b.jpg?sig=1")) == {1: Verdict.DIFFERENT}
+    assert compare(database, message("https://files/a.jpg?sig=2")) == {1: RowComparison.EQUAL}
+    assert compare(database, message("https://files/b.jpg?sig=1")) == {1: RowComparison.DIFFERENT}
 
 
 @pytest.mark.parametrize("damaged", ['{"a": 2}', '{"a": 1, "b": null}', "{}", "null", "[]", '"a"', "1"])
@@ -95,13 +98,13 @@ def test_a_damaged_payload_is_different_though_its_hash_is_right(
     table = {"messages": "conversation_messages"}.get(shape.resource, shape.resource.value)
     one(database, f"UPDATE {table} SET raw_payload = CAST(:damaged AS jsonb)", damaged=damaged)
     before = rows(database, shape.resource)[1]
-    assert compare(database, given) == {1: Verdict.DIFFERENT}
+    assert compare(database, given) == {1: RowComparison.DIFFERENT}
     repair(database, given)
     after = rows(database, shape.resource)[1]
     assert (after.raw_payload, after.source_updated_at, after.observed_at) == ({"a": 1}, at(0), at(0))
     assert bytes(after.payload_hash) == given.records[0].payload_hash
     assert after.updated_at > before.updated_at
-    assert compare(database, given) == {1: Verdict.EQUAL}
+    assert compare(database, given) == {1: RowComparison.EQUAL}
 
 
 @pytest.mark.parametrize("damage", ["status = 'new'", "listing_id = NULL", "source_updated_at = NULL"])
@@ -111,12 +114,12 @@ def test_what_was_read_from_a_payload_counts_too(database: Database, damage: str
     write(database, given)
     before = rows(database, Resource.RESERVATIONS)[1]
     one(database, f"UPDATE reservations SET {damage}")
-    assert compare(database, given) == {1: Verdict.DIFFERENT}
+    assert compare(database, given) == {1: RowComparison.DIFFERENT}
     repair(database, given)
     after = rows(database, Resource.RESERVATIONS)[1]
     assert (after.listing_id, after.status, after.source_updated_at) == (5, "old", at(0))
     assert after.updated_at == before.updated_at
-    assert compare(database, given) == {1: Verdict.EQUAL}
+    assert compare(database, given) == {1: RowComparison.EQUAL}
 
 
 def test_a_stamp_that_was_not_believed_is_not_missed(database: Database) -> None:
@@ -124,7 +127,7 @@ def test_a_stamp_that_was_not_believed_is_not_missed(database: Database) -> None
     far = 60 * 24 * 30
     write(database, page(record(1, {}, stamp=far)))
     assert rows(database)[1].source_updated_at is None
-    assert compare(database, page(record(1, {}, stamp=far), asked=2 * far)) == {1: Verdict.EQUAL}
+    assert compare(database, page(record(1, {}, stamp=far), asked=2 * far)) == {1: RowComparison.EQUAL}
 
 
 def test_a_row_marked_missing_is_none(database: Database) -> None:
@@ -132,11 +135,11 @@ def test_a_row_marked_missing_is_none(database: Database) -> None:
     write(database, page(record(1, {"a": 1}, stamp=9)))
     one(database, "UPDATE listings SET missing_since = now(), observed_at = now()")
     older = page(record(1, {"a": 0}, stamp=0), asked=5)
-    assert compare(database, older) == {1: Verdict.MISSING}
+    assert compare(database, older) == {1: RowComparison.MISSING}
     repair(database, older)
     row = rows(database)[1]
     assert (row.missing_since, row.raw_payload, row.source_updated_at) == (None, {"a": 0}, at(0))
-    assert compare(database, older) == {1: Verdict.EQUAL}
+    assert compare(database, older) == {1: RowComparison.EQUAL}
 
 
 def test_a_row_with_later_facts_says_so(database: Database) -> None:
@@ -144,7 +147,7 @@ def test_a_row_with_later_facts_says_so(database: Database) -> None:
     write(database, page(record(1, {"a": 1}), asked=5))
     for asked, expected in ((4, True), (5, False), (6, False)):
         (found,) = database.transaction(lambda c, a=asked: compare_page(c, OWNER, page(record(1, {}), asked=a)))  # type: ignore[misc]  # bound at once
-        assert (found.verdict, found.is_later) == (Verdict.DIFFERENT, expected)
+        assert (found.verdict, found.is_later) == (RowComparison.DIFFERENT, expected)
 
 
 def test_a_conversation_that_is_repaired_is_due(database: Database) -> None:
@@ -161,11 +164,11 @@ def test_a_record_that_the_server_refuses_must_be_in_quarantine(database: Databa
     refused = record(2, '{"a": "\\u0000"}')
     given = page(record(1, {"a": 1}), refused)
     write(database, given)
-    assert compare(database, given) == {1: Verdict.EQUAL, 2: Verdict.EQUAL}
+    assert compare(database, given) == {1: RowComparison.EQUAL, 2: RowComparison.EQUAL}
     one(database, "DELETE FROM quarantined_records")
-    assert compare(database, given) == {1: Verdict.EQUAL, 2: Verdict.MISSING}
+    assert compare(database, given) == {1: RowComparison.EQUAL, 2: RowComparison.MISSING}
     repair(database, given)
-    assert compare(database, given) == {1: Verdict.EQUAL, 2: Verdict.EQUAL}
+    assert compare(database, given) == {1: RowComparison.EQUAL, 2: RowComparison.EQUAL}
 
 
 def test_a_record_without_id_must_be_in_quarantine(database: Database) -> None:
@@ -173,11 +176,11 @@ def test_a_record_without_id_must_be_in_quarantine(database: Database) -> None:
     nameless = record(None, "null", exact=b'{"id": "abc"}', reason="no usable id")
     given = page(nameless, record(1, {}))
     write(database, given)
-    assert compare(database, given) == {None: Verdict.EQUAL, 1: Verdict.EQUAL}
+    assert compare(database, given) == {None: RowComparison.EQUAL, 1: RowComparison.EQUAL}
     one(database, "UPDATE quarantined_records SET exact = 'x'")
-    assert compare(database, given) == {None: Verdict.MISSING, 1: Verdict.EQUAL}
+    assert compare(database, given) == {None: RowComparison.MISSING, 1: RowComparison.EQUAL}
     repair(database, given)
-    assert compare(database, given) == {None: Verdict.EQUAL, 1: Verdict.EQUAL}
+    assert compare(database, given) == {None: RowComparison.EQUAL, 1: RowComparison.EQUAL}
 
 
 def test_a_cleaned_record_needs_its_row_and_its_bytes(database: Database) -> None:
@@ -189,13 +192,13 @@ def test_a_cleaned_record_needs_its_row_and_its_bytes(database: Database) -> Non
         return page(record(1, payload, exact=exact, reason="U+0000"), shape=MESSAGES)
 
     write(database, cleaned(1))
-    assert compare(database, cleaned(1)) == compare(database, cleaned(2)) == {1: Verdict.EQUAL}
+    assert compare(database, cleaned(1)) == compare(database, cleaned(2)) == {1: RowComparison.EQUAL}
     one(database, "UPDATE conversation_messages SET raw_payload = '{}'")
-    assert compare(database, cleaned(1)) == {1: Verdict.DIFFERENT}
+    assert compare(database, cleaned(1)) == {1: RowComparison.DIFFERENT}
     repair(database, cleaned(2))
-    assert compare(database, cleaned(2)) == {1: Verdict.EQUAL}
+    assert compare(database, cleaned(2)) == {1: RowComparison.EQUAL}
     one(database, "DELETE FROM quarantined_records")
-    assert compare(database, cleaned(2)) == {1: Verdict.MISSING}
+    assert compare(database, cleaned(2)) == {1: RowComparison.MISSING}
 
 
 JSON = st.recursive(
@@ -221,9 +224,9 @@ def test_equal_is_what_json_calls_equal(database: Database, stored: dict[str, An
     write(database, page(record(1, stored), shape=RESERVATIONS))
     given_page = page(record(1, received), shape=RESERVATIONS)
     is_equal = _typed(kept(stored)) == _typed(kept(received))
-    assert compare(database, given_page) == {1: Verdict.EQUAL if is_equal else Verdict.DIFFERENT}
+    assert compare(database, given_page) == {1: RowComparison.EQUAL if is_equal else RowComparison.DIFFERENT}
     repair(database, given_page)
-    assert compare(database, given_page) == {1: Verdict.EQUAL}
+    assert compare(database, given_page) == {1: RowComparison.EQUAL}
 
 
 def _typed(value: Any) -> Any:
@@ -238,25 +241,34 @@ def test_an_object_counts_once_as_it_was_met_last(database: Database) -> None:
     note(
         database,
         Resource.LISTINGS,
-        Note(1, Verdict.DIFFERENT, is_newer=True),
-        Note(2, Verdict.MISSING),
-        Note(-3, Verdict.MISSING),
+        Note(1, RowComparison.DIFFERENT, is_newer=True),
+        Note(2, RowComparison.MISSING),
+        Note(-3, RowComparison.MISSING),
     )
-    note(database, Resource.LISTINGS, Note(1, Verdict.EQUAL), Note(2, Verdict.DIFFERENT, is_newer=True))
-    note(database, Resource.LISTINGS, Note(9, Verdict.EXTRA), notes=Notes(1, fencing_token=1))
-    note(database, Resource.RESERVATIONS, Note(1, Verdict.UNDECIDED))
-    expected = dict.fromkeys(Verdict, 0) | {Verdict.EQUAL: 1, Verdict.DIFFERENT: 1, Verdict.MISSING: 1}
+    note(database, Resource.LISTINGS, Note(1, RowComparison.EQUAL), Note(2, RowComparison.DIFFERENT, is_newer=True))
+    note(database, Resource.LISTINGS, Note(9, RowComparison.EXTRA), notes=Notes(1, fencing_token=1))
+    note(database, Resource.RESERVATIONS, Note(1, RowComparison.UNDECIDED))
+    expected = dict.fromkeys(RowComparison, 0) | {
+        RowComparison.EQUAL: 1,
+        RowComparison.DIFFERENT: 1,
+        RowComparison.MISSING: 1,
+    }
     tally = database.transaction(lambda c: verify_findings.tally(c, NOTES, Resource.LISTINGS))
-    assert tally == Tally(expected, newer=1)
+    assert tally == FindingCounts(expected, newer=1)
 
 
 def test_ids_are_of_one_kind_and_few(database: Database) -> None:
     """What has no usable id has none to give."""
-    note(database, Resource.LISTINGS, *(Note(key, Verdict.MISSING) for key in (5, 3, -7, 4)), Note(1, Verdict.EQUAL))
+    note(
+        database,
+        Resource.LISTINGS,
+        *(Note(key, RowComparison.MISSING) for key in (5, 3, -7, 4)),
+        Note(1, RowComparison.EQUAL),
+    )
 
     def ids(limit: int) -> list[int]:
         return database.transaction(
-            lambda c: verify_findings.ids(c, NOTES, Resource.LISTINGS, Verdict.MISSING, limit=limit)
+            lambda c: verify_findings.ids(c, NOTES, Resource.LISTINGS, RowComparison.MISSING, limit=limit)
         )
 
     assert (ids(2), ids(20)) == ([3, 4], [3, 4, 5])
@@ -264,8 +276,8 @@ def test_ids_are_of_one_kind_and_few(database: Database) -> None:
 
 def test_notes_are_taken_away(database: Database) -> None:
     """Those of others stay."""
-    note(database, Resource.LISTINGS, Note(1, Verdict.EQUAL))
-    note(database, Resource.LISTINGS, Note(1, Verdict.EQUAL), notes=Notes(1, fencing_token=1))
+    note(database, Resource.LISTINGS, Note(1, RowComparison.EQUAL))
+    note(database, Resource.LISTINGS, Note(1, RowComparison.EQUAL), notes=Notes(1, fencing_token=1))
     database.transaction(lambda connection: verify_findings.forget(connection, NOTES))
     assert one(database, "SELECT count(*) FROM verification_notes") == (1,)
 
@@ -274,7 +286,7 @@ def test_unlisted_rows_are_live_and_were_not_met(database: Database) -> None:
     """They can be counted and noted without being fetched."""
     write(database, page(*(record(key, {}) for key in (1, 2, 3, 4))))
     one(database, "UPDATE listings SET missing_since = now() WHERE id = 4")
-    note(database, Resource.LISTINGS, Note(1, Verdict.EQUAL))
+    note(database, Resource.LISTINGS, Note(1, RowComparison.EQUAL))
 
     def unlisted() -> tuple[list[int], int]:
         return database.transaction(
@@ -292,7 +304,7 @@ def test_unlisted_rows_are_live_and_were_not_met(database: Database) -> None:
     assert added == 2
     assert unlisted() == ([], 0)
     tally = database.transaction(lambda c: verify_findings.tally(c, NOTES, Resource.LISTINGS))
-    assert (tally.counts[Verdict.EXTRA], tally.counts[Verdict.EQUAL]) == (2, 1)
+    assert (tally.counts[RowComparison.EXTRA], tally.counts[RowComparison.EQUAL]) == (2, 1)
 
 
 def test_a_repair_of_one_record_leaves_the_others_of_its_account_alone(database: Database) -> None:

@@ -32,7 +32,7 @@ from hostaway_sync.store.secrets import (
 from hostaway_sync.store.secrets import (
     transfer as secret_transfer,
 )
-from hostaway_sync.store.secrets.vault import Safe, storing
+from hostaway_sync.store.secrets.vault import Vault, storing
 from hostaway_sync.store.tables import accounts
 from hostaway_sync.store.webhooks import credentials as webhook_credentials
 
@@ -56,25 +56,25 @@ def no_ring() -> KeyRing:
     raise SecretError("there is no key here")
 
 
-def safe_of(database: Database, ring: Callable[[], KeyRing] = no_ring) -> Safe:
+def safe_of(database: Database, ring: Callable[[], KeyRing] = no_ring) -> Vault:
     """Make a safe of a process of its own."""
-    return Safe(database, ring, {"aws": AwsSecrets})
+    return Vault(database, ring, {"aws": AwsSecrets})
 
 
 @pytest.fixture
-def safe(database: Database, cloud: Cloud) -> Safe:
+def safe(database: Database, cloud: Cloud) -> Vault:
     """Give a safe of an empty database whose secrets are to lie in AWS."""
     del cloud
     secret_placement.agreed(database, "aws")
     return safe_of(database)
 
 
-def add(database: Database, safe: Safe | KeyRing, number: int = 1, token: Token | None = TOKEN) -> None:
+def add(database: Database, safe: Vault | KeyRing, number: int = 1, token: Token | None = TOKEN) -> None:
     """Store an account."""
     account_changes.insert_account(database, safe, number, SECRET, token, name=None, customer_id=None)
 
 
-def register(database: Database, safe: Safe, number: int = 1) -> webhook_credentials.Credentials:
+def register(database: Database, safe: Vault, number: int = 1) -> webhook_credentials.Credentials:
     """Register a webhook, as far as it is stored."""
     renew = partial(webhook_credentials.renew, account_id=number, url=BASE)
     wanted = storing(database, safe, number, renew)
@@ -98,7 +98,7 @@ def agree(database: Database, cloud: Cloud) -> None:
         opener.open(kept, place)
 
 
-def test_nothing_but_pointers_enters_the_database(database: Database, safe: Safe, cloud: Cloud) -> None:
+def test_nothing_but_pointers_enters_the_database(database: Database, safe: Vault, cloud: Cloud) -> None:
     """Through a whole life, each secret replaced is deleted, and an account that is removed leaves nothing."""
     add(database, safe)
     assert cloud.held() == {
@@ -122,7 +122,7 @@ def test_nothing_but_pointers_enters_the_database(database: Database, safe: Safe
     agree(database, cloud)
 
 
-def test_each_is_read_once_a_process(database: Database, safe: Safe, cloud: Cloud) -> None:
+def test_each_is_read_once_a_process(database: Database, safe: Vault, cloud: Cloud) -> None:
     """However often it is asked for; and another process sees by the row that there is a newer one."""
     add(database, safe)
     other = safe_of(database)
@@ -139,7 +139,7 @@ def test_each_is_read_once_a_process(database: Database, safe: Safe, cloud: Clou
     assert cloud.calls["DeleteSecret"] == 1
 
 
-def test_what_is_refused_leaves_nothing_outside(database: Database, safe: Safe, cloud: Cloud) -> None:
+def test_what_is_refused_leaves_nothing_outside(database: Database, safe: Vault, cloud: Cloud) -> None:
     """An account that exists, one that was removed, one that is unknown: what was put before is taken away again."""
     add(database, safe)
     with pytest.raises(AccountError, match="exists already"):
@@ -161,7 +161,7 @@ def test_what_is_refused_leaves_nothing_outside(database: Database, safe: Safe, 
     assert cloud.calls["CreateSecret"] == cloud.calls["DeleteSecret"]
 
 
-def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe: Safe, cloud: Cloud) -> None:
+def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe: Vault, cloud: Cloud) -> None:
     """Committed or not, what the row may name stays; repeated work puts nothing twice, and finds its own account."""
     add(database, safe, token=None)
     tries = []
@@ -195,7 +195,7 @@ def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe:
 
 
 def test_a_secret_that_cannot_be_deleted_is_an_orphan(
-    database: Database, safe: Safe, cloud: Cloud, caplog: pytest.LogCaptureFixture
+    database: Database, safe: Vault, cloud: Cloud, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What was asked for is done all the same; a warning says what counts them, and a move ends them."""
     add(database, safe)
@@ -207,7 +207,7 @@ def test_a_secret_that_cannot_be_deleted_is_an_orphan(
     agree(database, cloud)
 
 
-def test_a_lost_token_can_be_had_again_and_a_lost_secret_not(database: Database, safe: Safe, cloud: Cloud) -> None:
+def test_a_lost_token_can_be_had_again_and_a_lost_secret_not(database: Database, safe: Vault, cloud: Cloud) -> None:
     """Somebody deleted them, or an old backup was restored."""
     add(database, safe)
     cloud.lose()
@@ -222,7 +222,7 @@ def test_a_lost_token_can_be_had_again_and_a_lost_secret_not(database: Database,
     assert stored.open_client_secret(database, other, 1) == SECRET
 
 
-def test_a_secret_replaced_between_row_and_store_is_found(database: Database, safe: Safe, cloud: Cloud) -> None:
+def test_a_secret_replaced_between_row_and_store_is_found(database: Database, safe: Vault, cloud: Cloud) -> None:
     """Whoever read the row before the exchange reads it again, instead of failing."""
     add(database, safe)
     newer = Token(SecretStr("newer"), NOW, TOKEN.expires_at)
@@ -277,7 +277,7 @@ def test_whoever_runs_already_follows_a_move(database: Database, cloud: Cloud) -
     assert stored.open_client_secret(database, running, 1) == SECRET
 
 
-def test_a_store_that_this_version_does_not_know_is_a_sentence(database: Database, safe: Safe) -> None:
+def test_a_store_that_this_version_does_not_know_is_a_sentence(database: Database, safe: Vault) -> None:
     """A newer program put it there; and a database without its mirror's name says what to restore."""
     add(database, safe)
     with pytest.raises(SecretError, match="lie in vault, which this version of hostaway-sync does not know"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hostaway_sync.platforms.hostaway.paging.walk import Answer, Outcome, Row
+from hostaway_sync.platforms.hostaway.paging.walk import Answer, Row, WalkOutcome
 
 if TYPE_CHECKING:
     import random
@@ -105,21 +105,21 @@ def _key(found: Row) -> tuple[datetime, int]:
     return found.stamp or START, found.id or 0
 
 
-def run(walk: Walk, answer: Callable[[int | None], Answer], most: int = 400) -> Outcome:
+def run(walk: Walk, answer: Callable[[int | None], Answer], most: int = 400) -> WalkOutcome:
     """Drive a walk to its end, which must come within so many requests."""
     wanted = next(walk)
     for _ in range(most):
         try:
             wanted = walk.send(answer(wanted[0]))
         except StopIteration as end:
-            outcome: Outcome = end.value
+            outcome: WalkOutcome = end.value
             return outcome
     pytest.fail("the walk does not end")
 
 
 def run_ahead(
     walk: Walk, answer: Callable[[int | None], Answer], chance: random.Random
-) -> tuple[Outcome, set[int | bytes]]:
+) -> tuple[WalkOutcome, set[int | bytes]]:
     """Drive a walk to its end, fetching all that it names at once, in any order; give the names of what it took."""
     taken: set[int | bytes] = set()
     fetched: dict[int | None, Answer] = {}
@@ -134,7 +134,7 @@ def run_ahead(
         try:
             wanted = walk.send(page)
         except StopIteration as end:
-            outcome: Outcome = end.value
+            outcome: WalkOutcome = end.value
             return outcome, taken
         fetched = {position: found for position, found in fetched.items() if position in wanted}
     pytest.fail("the walk does not end")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.support.chaos.send_faults import Darkness
 from tests.support.messages import SEND
 
-from hostaway_sync.app.container import Wiring
+from hostaway_sync.app.container import Container
 from hostaway_sync.app.messages import Messages
 from hostaway_sync.errors import HostawaySyncError, LeaseHeld, MessageUnsettled, SourceError, StoreError
 from hostaway_sync.model.messages import LOOKS, IntentState, is_same
@@ -61,7 +61,7 @@ class Dispatch:
         self._strait = strait
         self._mirror = here.mirror(api_url=strait.url, retry_attempts=2)
         self._written = 0
-        self._wiring: Wiring | None = None
+        self._container: Container | None = None
         self._seen: set[tuple[int, int]] = set()
         self._guests: list[tuple[int, int]] = []
         for account_id in here.sandbox.accounts:
@@ -100,16 +100,16 @@ class Dispatch:
         return letter
 
     def _something(self) -> Letter:
-        letter, luck = self.write(), self._chance.random()
-        if luck < 0.7 or len(self.letters) < 2:
+        letter, jitter = self.write(), self._chance.random()
+        if jitter < 0.7 or len(self.letters) < 2:
             return letter
         self.letters.pop()
         old = self._chance.choice(self.letters)
-        if luck < 0.8:
+        if jitter < 0.8:
             return old
         account_id, reservation_id = self._chance.choice(self._guests)
         changed = replace(old, key=letter.key)
-        if luck < 0.9:
+        if jitter < 0.9:
             changed = replace(changed, account_id=account_id, reservation_id=reservation_id)
         changed = replace(changed, again=True)
         self.letters.append(changed)
@@ -188,14 +188,14 @@ class Dispatch:
 
     def _restart(self) -> None:
         """Go on as another process does: nothing is remembered but what is in the database."""
-        if self._wiring is not None:
-            self._wiring.close()
-        self._wiring = Wiring(self._settings(), schema=SCHEMA)
-        self._wiring.database.close()
+        if self._container is not None:
+            self._container.close()
+        self._container = Container(self._settings(), schema=SCHEMA)
+        self._container.database.close()
         url = self.here.database.engine.url.render_as_string(hide_password=False)
-        self._wiring.database = Database(url, schema=SCHEMA, patience=0.1, sleep=lambda _: None)
-        self._darkness = Darkness(self.here, self._wiring.database.engine)
-        self._messages = Messages(self._wiring)
+        self._container.database = Database(url, schema=SCHEMA, patience=0.1, sleep=lambda _: None)
+        self._darkness = Darkness(self.here, self._container.database.engine)
+        self._messages = Messages(self._container)
 
     def _settings(self) -> Any:
         names = {name.removeprefix("HOSTAWAY_SYNC_").lower(): value for name, value in self.here.environment().items()}
@@ -274,8 +274,8 @@ class Dispatch:
         wanted = Counter((row["account_id"], row["conversation_id"], row["body"]) for row in rows)
         assert self.accepted() == wanted, "every message has arrived once"
         assert {row["state"] for row in map(_named, self.here.ask(_ROWS))} == {"sent"}
-        if self._wiring is not None:
-            self._wiring.close()
+        if self._container is not None:
+            self._container.close()
 
 
 def _named(row: tuple[Any, ...]) -> dict[str, Any]:

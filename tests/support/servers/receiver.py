@@ -19,12 +19,12 @@ from hostaway_sync.store.accounts import changes as account_changes
 from hostaway_sync.store.webhooks import credentials as webhook_credentials
 from hostaway_sync.webhooks.server.listen_address import listen
 from hostaway_sync.webhooks.server.run import serve
-from hostaway_sync.webhooks.server.runtime import Reception
+from hostaway_sync.webhooks.server.runtime import ReceiverRuntime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hostaway_sync.app.container import Wiring
+    from hostaway_sync.app.container import Container
     from hostaway_sync.model.redaction import Redaction
     from hostaway_sync.observability.meter import Sample
     from hostaway_sync.store.postgres.database import Database
@@ -88,13 +88,13 @@ class Office:
 
 @contextmanager
 def office(
-    database: Database, *, ring: KeyRing = RING, redaction: Redaction | None = None, wiring: Wiring | None = None
+    database: Database, *, ring: KeyRing = RING, redaction: Redaction | None = None, container: Container | None = None
 ) -> Iterator[Office]:
-    """Open a receiver and close it in an orderly way; with `wiring` it tells its metrics, too."""
+    """Open a receiver and close it in an orderly way; with `container` it tells its metrics, too."""
     stop = threading.Event()
-    own: Callable[[Database], list[Sample]] = wiring.readings if wiring else lambda _: []
-    meter = wiring.meter if wiring else None
-    reception = Reception(database, lambda: ring, lambda: redaction, meter=meter, stored=own)
+    own: Callable[[Database], list[Sample]] = container.readings if container else lambda _: []
+    meter = container.meter if container else None
+    reception = ReceiverRuntime(database, lambda: ring, lambda: redaction, meter=meter, stored=own)
     with listen("127.0.0.1", 0) as listener:
         receiver = reception.receiver("hostaway", read_event)
         run = partial(serve, receiver, listener=listener, trusted_proxies=("127.0.0.1",), stop=stop)

@@ -11,11 +11,11 @@ from hostaway_sync.doctor.causes import left_out
 from hostaway_sync.doctor.findings import (
     Finding,
     Grade,
-    Keys,
-    Premises,
+    Installation,
+    KeyFacts,
+    ProbeFacts,
     Proof,
     Proofs,
-    Pulse,
     Schedule,
     Space,
 )
@@ -25,7 +25,7 @@ from hostaway_sync.model.status import AccountFacts, BucketUse, Deferred, Overvi
 from hostaway_sync.store.connection.pooler import SENTENCE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-HERE = Premises("/srv/mirror", is_embedded=False, api_url="https://api.example.org/v1")
+HERE = Installation("/srv/mirror", is_embedded=False, api_url="https://api.example.org/v1")
 OURS = replace(HERE, is_embedded=True)
 SERVER = Server(170004, "0015", "0015", is_read_only=False, lacking=(), connections=12, most_connections=100)
 WELL = AccountFacts(1, "One", is_active=True, created_at=NOW, last_sync_at=NOW - timedelta(hours=3))
@@ -65,7 +65,7 @@ def said(found: Any) -> str:
         ({"open_schemas": ("hostaway",)}, HERE, [TROUBLE, OK], "in schema hostaway, and the worker would call them"),
     ],
 )
-def test_database_is_judged(changed: dict[str, Any], premises: Premises, expected: list[Grade], words: str) -> None:
+def test_database_is_judged(changed: dict[str, Any], premises: Installation, expected: list[Grade], words: str) -> None:
     """Rights, revision, a replica and crowding are each named with their cure."""
     found = list(checks.of_database(replace(SERVER, **changed), premises))
     assert grades(found) == expected
@@ -75,17 +75,17 @@ def test_database_is_judged(changed: dict[str, Any], premises: Premises, expecte
 @pytest.mark.parametrize(
     ("keys", "expected", "words"),
     [
-        (Keys("the file", 1), [OK], "1 key from the file"),
-        (Keys("the file", 1, 3), [OK], "3 sealed values"),
-        (Keys("the file", 2, 3), [HINT], "2 keys"),
-        (Keys("the file", 2, 3, lost=2), [TROUBLE], "2 sealed values do not open"),
-        (Keys("the file", 2, 3, lost=2, plain=1), [TROUBLE, TROUBLE], "1 secret is not sealed"),
-        (Keys("the file", 2, 3, plain=1), [TROUBLE, HINT], "1 secret is not sealed"),
-        (Keys("the file", 1, 3, plain=2), [TROUBLE], "2 secrets are not sealed"),
-        (Keys("nowhere", 0), [HINT], "`hostaway-sync account add ID` makes one"),
+        (KeyFacts("the file", 1), [OK], "1 key from the file"),
+        (KeyFacts("the file", 1, 3), [OK], "3 sealed values"),
+        (KeyFacts("the file", 2, 3), [HINT], "2 keys"),
+        (KeyFacts("the file", 2, 3, lost=2), [TROUBLE], "2 sealed values do not open"),
+        (KeyFacts("the file", 2, 3, lost=2, plain=1), [TROUBLE, TROUBLE], "1 secret is not sealed"),
+        (KeyFacts("the file", 2, 3, plain=1), [TROUBLE, HINT], "1 secret is not sealed"),
+        (KeyFacts("the file", 1, 3, plain=2), [TROUBLE], "2 secrets are not sealed"),
+        (KeyFacts("nowhere", 0), [HINT], "`hostaway-sync account add ID` makes one"),
     ],
 )
-def test_keys_are_judged(keys: Keys, expected: list[Grade], words: str) -> None:
+def test_keys_are_judged(keys: KeyFacts, expected: list[Grade], words: str) -> None:
     """A lost key and an open secret are trouble, keys left over are a hint."""
     found = list(checks.of_keys(keys))
     assert grades(found) == expected
@@ -95,15 +95,15 @@ def test_keys_are_judged(keys: Keys, expected: list[Grade], words: str) -> None:
 @pytest.mark.parametrize(
     ("pulse", "expected", "words"),
     [
-        (Pulse(403, 0.1), [OK, HINT], "answers in 100 ms"),
-        (Pulse(200, 0.1, timedelta(seconds=1)), [OK, OK], "within 1.0 s"),
-        (Pulse(429, 0.1, timedelta(0)), [HINT, OK], "who else uses this address"),
-        (Pulse(503, 0.1, timedelta(0)), [TROUBLE, OK], "but with 503"),
-        (Pulse(403, 0.1, timedelta(seconds=-7), timedelta(0)), [OK, HINT], "this machine's clock is 7 s behind"),
-        (Pulse(403, 0.1, timedelta(0), timedelta(hours=2)), [OK, TROUBLE], "the database's clock is 2 h ahead of"),
+        (ProbeFacts(403, 0.1), [OK, HINT], "answers in 100 ms"),
+        (ProbeFacts(200, 0.1, timedelta(seconds=1)), [OK, OK], "within 1.0 s"),
+        (ProbeFacts(429, 0.1, timedelta(0)), [HINT, OK], "who else uses this address"),
+        (ProbeFacts(503, 0.1, timedelta(0)), [TROUBLE, OK], "but with 503"),
+        (ProbeFacts(403, 0.1, timedelta(seconds=-7), timedelta(0)), [OK, HINT], "this machine's clock is 7 s behind"),
+        (ProbeFacts(403, 0.1, timedelta(0), timedelta(hours=2)), [OK, TROUBLE], "the database's clock is 2 h ahead of"),
     ],
 )
-def test_pulse_is_judged(pulse: Pulse, expected: list[Grade], words: str) -> None:
+def test_pulse_is_judged(pulse: ProbeFacts, expected: list[Grade], words: str) -> None:
     """An answer of any kind but a failure is well, and its time is held against both clocks."""
     found = list(checks.of_pulse(pulse, HERE))
     assert grades(found) == expected
@@ -203,7 +203,7 @@ def test_tables_are_judged(known: Overview, expected: dict[str, Grade], words: s
         (0.1, False, OURS, [TROUBLE, TROUBLE]),
     ],
 )
-def test_room_is_judged(free: float, is_writable: bool | None, premises: Premises, expected: list[Grade]) -> None:  # noqa: FBT001  (a case)
+def test_room_is_judged(free: float, is_writable: bool | None, premises: Installation, expected: list[Grade]) -> None:  # noqa: FBT001  (a case)
     """Little room is a hint where the database is, none is trouble, and so is a directory of somebody else's."""
     space = Space("/srv/mirror", int(free * checks.GIB), 100 * checks.GIB, is_writable)
     assert grades(checks.of_space(space, premises)) == expected
@@ -265,7 +265,7 @@ def test_source_that_nobody_asks_is_trouble() -> None:
 
 def test_a_file_that_every_user_may_read_is_a_hint() -> None:
     """It is read all the same: what is in it may be no secret."""
-    premises = Premises("/data", is_embedded=True, api_url="", files=(("/a/.env", 0o644), ("/b/key", 0o640)))
+    premises = Installation("/data", is_embedded=True, api_url="", files=(("/a/.env", 0o644), ("/b/key", 0o640)))
     (finding,) = checks.of_files(premises)
     assert finding.grade is HINT
     assert "/a/.env" in finding.says

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.messages.decision import Decision, Step, decide, is_another_look, match
-from hostaway_sync.model.messages import Intent, IntentState, Said, Way, Wish
+from hostaway_sync.model.messages import CommunicationType, Intent, IntentState, OutgoingMessage, ThreadMessage
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
-WISH = Wish(70001, 41, 51, Way.EMAIL, "The key is under the mat")
+WISH = OutgoingMessage(70001, 41, 51, CommunicationType.EMAIL, "The key is under the mat")
 ME = "dock/1"
 
 
@@ -43,7 +43,7 @@ def row(state: str, *, key: str | None = None, minutes: float = 1, **fields: Any
 
 
 def step(
-    *rows: Intent, key: str | None = None, again: bool = False, dead: tuple[int, ...] = (), wish: Wish = WISH
+    *rows: Intent, key: str | None = None, again: bool = False, dead: tuple[int, ...] = (), wish: OutgoingMessage = WISH
 ) -> Step:
     """Decide about a wish when these rows are known."""
     of_key = next((one for one in rows if key is not None and one.wish.key == key), None)
@@ -130,9 +130,9 @@ def test_what_has_another_key_is_left_alone() -> None:
     assert step(row("failed", key="k"), row("sent", intent_id=2), key="k") is Step.REPEATED
 
 
-def said(number: int, text: str = WISH.body, **fields: Any) -> Said:
+def said(number: int, text: str = WISH.body, **fields: Any) -> ThreadMessage:
     """Give a message of ours."""
-    return replace(Said(number, 51, is_incoming=False, text=text), **fields)
+    return replace(ThreadMessage(number, 51, is_incoming=False, text=text), **fields)
 
 
 @pytest.mark.parametrize(
@@ -142,10 +142,10 @@ def said(number: int, text: str = WISH.body, **fields: Any) -> Said:
         said(101, is_incoming=True),
         said(101, is_incoming=None),
         said(101, "The key is under the ma"),
-        Said(101, is_incoming=False),
+        ThreadMessage(101, is_incoming=False),
     ],
 )
-def test_nothing_but_the_message_itself_settles(other: Said) -> None:
+def test_nothing_but_the_message_itself_settles(other: ThreadMessage) -> None:
     """One that was there before, the guest's, of an unknown side, with other words or none."""
     assert match([row("outcome_unknown")], [other], set()) == {}
     assert match([row("outcome_unknown", after_message_id=None)], [said(101)], set()) == {}

@@ -46,13 +46,13 @@ def test_one_probes_at_a_time() -> None:
     """Before its moment nobody may ask, then one; while that one asks, nobody; but a person always may."""
     outage = failing(OPENS_AFTER)
     assert outage.probe_at is not None
-    assert not may_probe(outage, outage.probe_at - SECOND, insists=False)
-    assert may_probe(outage, outage.probe_at - SECOND, insists=True)
-    assert may_probe(outage, outage.probe_at, insists=False)
-    assert may_probe(failing(1), NOW, insists=False)
+    assert not may_probe(outage, outage.probe_at - SECOND, force_probe=False)
+    assert may_probe(outage, outage.probe_at - SECOND, force_probe=True)
+    assert may_probe(outage, outage.probe_at, force_probe=False)
+    assert may_probe(failing(1), NOW, force_probe=False)
     probing = while_probing(outage, outage.probe_at)
-    assert not may_probe(probing, outage.probe_at + PROBE_LASTS - SECOND, insists=False)
-    assert may_probe(probing, outage.probe_at + PROBE_LASTS, insists=False)
+    assert not may_probe(probing, outage.probe_at + PROBE_LASTS - SECOND, force_probe=False)
+    assert may_probe(probing, outage.probe_at + PROBE_LASTS, force_probe=False)
 
 
 def test_probes_become_rarer() -> None:

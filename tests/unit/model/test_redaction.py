@@ -45,9 +45,9 @@ def hides_more(rules: tuple[Rule, ...], others: tuple[Rule, ...]) -> bool:
 
 def covered(setting: str, payload: Any, resource: str = "reservations", secret: bytes = SECRET) -> Any:
     """Give a payload as it would be stored."""
-    veil = Redaction(parse(setting), secret, VOCABULARY).of(resource)
-    assert veil is not None
-    return json.loads(veil.over(json.dumps(payload)))
+    redactor = Redaction(parse(setting), secret, VOCABULARY).of(resource)
+    assert redactor is not None
+    return json.loads(redactor.over(json.dumps(payload)))
 
 
 def test_fields_are_left_out_or_hashed() -> None:
@@ -84,9 +84,9 @@ def test_copies_in_conversations_and_deliveries_are_hidden_too() -> None:
         "conversationMessages": [{"id": 3}],
         "phone": 4,
     }
-    veil = Redaction(parse(setting), SECRET, VOCABULARY).deliveries
+    redactor = Redaction(parse(setting), SECRET, VOCABULARY).deliveries
     for told in ({"phone": 1}, {"data": {"phone": 1}}, {"payload": {"body": 1}}, {"payload": {"data": {"body": 1}}}):
-        assert "1" not in veil.over(json.dumps(told))
+        assert "1" not in redactor.over(json.dumps(told))
     assert Redaction(parse(setting), SECRET, VOCABULARY).of("listings") is None
 
 
@@ -153,14 +153,14 @@ def test_bytes_that_cannot_be_stored_are_covered_too(raw: bytes) -> None:
     spec = SPECS[Resource.RESERVATIONS]
     for how in ("drop", "hash"):
         redaction = Redaction(parse(f"reservations.phone={how}"), SECRET, VOCABULARY)
-        veil = redaction.of("reservations")
-        record = as_record(raw, spec, veil=veil)
+        redactor = redaction.of("reservations")
+        record = as_record(raw, spec, redactor=redactor)
         assert b"4711" not in (record.exact or b"")
         assert record.exact is None or b"4711" not in record.exact
         assert record.payload_hash.startswith(redaction.mark)
         assert len(record.payload_hash) == MARK_BYTES + 16
-        assert veil is not None
-        assert veil.exactly(record.exact or b"{}", None) == (record.exact or b"{}")
+        assert redactor is not None
+        assert redactor.exactly(record.exact or b"{}", None) == (record.exact or b"{}")
 
 
 def test_only_nights_and_money_stay_of_a_forgotten_guest() -> None:
@@ -207,7 +207,7 @@ def left(setting: str, payload: Any) -> list[Any]:
     redaction = Redaction(parse(setting), SECRET, VOCABULARY)
     veils = [*(redaction.of(resource) for resource in SPECS), redaction.deliveries]
     text = json.dumps(payload)
-    return [json.loads(veil.over(text)) if veil else payload for veil in veils]
+    return [json.loads(redactor.over(text)) if redactor else payload for redactor in veils]
 
 
 def finds_nothing_more(setting: str, other: str, payload: Any) -> bool:

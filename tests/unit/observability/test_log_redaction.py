@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.cli.ui import output
-from hostaway_sync.observability.log_redaction import HIDDEN, Discretion, hidden
+from hostaway_sync.observability.log_redaction import HIDDEN, LogRedactor, hidden
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 from hostaway_sync.safe_text import hide_fields, is_private
 from hostaway_sync.settings import load_settings
@@ -127,7 +127,7 @@ def test_fields_are_known_by_their_names() -> None:
         MAIL: 1,
     }
     before = repr({key: value for key, value in event.items() if key != "odd"})
-    told = Discretion()(None, "warning", event)
+    told = LogRedactor()(None, "warning", event)
     assert clean(json.dumps(told, ensure_ascii=False))
     assert told["row"]["count"] == 3
     assert (told["has_password"], told["token"], told["client-secret"]) == (True, None, HIDDEN)

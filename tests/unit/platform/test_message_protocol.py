@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.errors import RequestRejected, SourceError, SourceUnavailable
-from hostaway_sync.model.messages import IntentState, Said, Way, Wish, forms, is_same
+from hostaway_sync.model.messages import CommunicationType, IntentState, OutgoingMessage, ThreadMessage, forms, is_same
 from hostaway_sync.platforms.hostaway.messages.protocol import (
     certainty,
     document,
@@ -21,7 +21,7 @@ from hostaway_sync.platforms.hostaway.messages.protocol import (
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-WISH = Wish(70001, 41, 51, Way.SMS, "Hello")
+WISH = OutgoingMessage(70001, 41, 51, CommunicationType.SMS, "Hello")
 MESSAGE = {"id": 7, "conversationId": 51, "isIncoming": 0, "body": "Hello", "status": "sent"}
 
 
@@ -94,9 +94,11 @@ def test_a_message_says_whether_it_arrives(status: str, failure: str | None) -> 
     """The reason is the one for people, where there is one; odd values are not known."""
     reason = "bounced" if status == "failed" else None
     row = MESSAGE | {"status": status, "readableReasonFailed": reason, "communicationType": "email"}
-    assert read_said(json.dumps(row)) == Said(7, 51, is_incoming=False, text="Hello", way="email", failure=failure)
-    assert read_said(b'{"id":7,"isIncoming":"maybe"}') == Said(7)
-    assert read_said(b'{"id":7,"status":"failed","reasonFailed":"550"}') == Said(7, failure="550")
+    assert read_said(json.dumps(row)) == ThreadMessage(
+        7, 51, is_incoming=False, text="Hello", way="email", failure=failure
+    )
+    assert read_said(b'{"id":7,"isIncoming":"maybe"}') == ThreadMessage(7)
+    assert read_said(b'{"id":7,"status":"failed","reasonFailed":"550"}') == ThreadMessage(7, failure="550")
 
 
 @pytest.mark.parametrize("payload", [b"", b"[7]", b'{"id":"x"}', b"\xff"])

@@ -11,9 +11,9 @@ import pytest
 from hostaway_sync.errors import SourceUnavailable
 from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.http.protocol import Listing
-from hostaway_sync.platforms.hostaway.paging.cursor_state import Bookmark
+from hostaway_sync.platforms.hostaway.paging.cursor_state import CursorState
 from hostaway_sync.platforms.hostaway.paging.page_stream import Arrival, follow
-from hostaway_sync.platforms.hostaway.paging.walk import Answer, Outcome, Positions, Row
+from hostaway_sync.platforms.hostaway.paging.walk import Answer, Positions, Row, WalkOutcome
 from hostaway_sync.platforms.hostaway.parsing.resources import NEWEST_FIRST, SPECS
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Shelf:
         """Ask for these positions, whatever the answers are."""
         for positions in plan:
             self.answers.append((yield positions))
-        return Outcome("why", 41)
+        return WalkOutcome("why", 41)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def ids(pages: list[Page]) -> list[int | None]:
 def test_pages_come_in_the_order_asked_for(pool: ThreadPoolExecutor) -> None:
     """Each position is fetched once, ahead of its turn where the walk named it."""
     shelf = Shelf()
-    pages = list(follow(shelf.walk((0, 5, 9), (5, 9), (9,)), LISTINGS, shelf.fetch, pool, Bookmark()))
+    pages = list(follow(shelf.walk((0, 5, 9), (5, 9), (9,)), LISTINGS, shelf.fetch, pool, CursorState()))
     assert ids(pages) == [1, 5, 9]
     assert sorted(position or 0 for position in shelf.fetched) == [0, 5, 9]
     assert [(page.total, page.doubt) for page in pages] == [(40, None), (40, None), (41, "why")]
@@ -76,14 +76,14 @@ def test_pages_come_in_the_order_asked_for(pool: ThreadPoolExecutor) -> None:
 def test_what_a_walk_no_longer_wants_is_forgotten(pool: ThreadPoolExecutor) -> None:
     """And fetched again when it is wanted later."""
     shelf = Shelf()
-    pages = list(follow(shelf.walk((0, 5), (7,), (5,)), LISTINGS, shelf.fetch, pool, Bookmark()))
+    pages = list(follow(shelf.walk((0, 5), (7,), (5,)), LISTINGS, shelf.fetch, pool, CursorState()))
     assert ids(pages) == [1, 7, 5]
 
 
 def test_a_count_below_a_cursor_is_no_total(pool: ThreadPoolExecutor) -> None:
     """It may be that of the rest of the list."""
     shelf = Shelf()
-    pages = list(follow(shelf.walk((None,), (5,), (None,)), RESERVATIONS, shelf.fetch, pool, Bookmark()))
+    pages = list(follow(shelf.walk((None,), (5,), (None,)), RESERVATIONS, shelf.fetch, pool, CursorState()))
     assert [page.total for page in pages] == [40, None, 41]
 
 
@@ -91,19 +91,19 @@ def test_the_length_of_a_list_is_no_total_of_what_is_new(pool: ThreadPoolExecuto
     """Only the walk knows whether it read all of it in the end."""
     for spec in NEWEST_FIRST.values():
         shelf = Shelf()
-        pages = list(follow(shelf.walk((None,), (5,)), spec, shelf.fetch, pool, Bookmark()))
+        pages = list(follow(shelf.walk((None,), (5,)), spec, shelf.fetch, pool, CursorState()))
         assert [page.total for page in pages] == [None, 41]
 
 
 def test_each_page_says_where_the_walk_stands_after_it(pool: ThreadPoolExecutor) -> None:
     """The bookmark is read when the walk has had the page's answer."""
-    shelf, bookmark = Shelf(), Bookmark("of an earlier walk")
+    shelf, bookmark = Shelf(), CursorState("of an earlier walk")
 
     def walk() -> Walk:
         for position in (7, 9):
             yield (position,)
             bookmark.position = f"below {position}"
-        return Outcome(None, 2)
+        return WalkOutcome(None, 2)
 
     pages = list(follow(walk(), RESERVATIONS, shelf.fetch, pool, bookmark))
     assert [page.position for page in pages] == ["below 7", "below 9"]
@@ -112,7 +112,7 @@ def test_each_page_says_where_the_walk_stands_after_it(pool: ThreadPoolExecutor)
 def test_a_refused_cursor_makes_no_page_unless_it_is_the_last(pool: ThreadPoolExecutor) -> None:
     """The walk learns of it, and its doubt is always told."""
     shelf = Shelf()
-    pages = list(follow(shelf.walk((None,), (13,), (5,), (13,)), RESERVATIONS, shelf.fetch, pool, Bookmark()))
+    pages = list(follow(shelf.walk((None,), (13,), (5,), (13,)), RESERVATIONS, shelf.fetch, pool, CursorState()))
     assert ids(pages) == [1, 5, None]
     assert [answer.refused for answer in shelf.answers] == [False, True, False, True]
     assert (pages[-1].doubt, pages[-1].observed_at) == ("why", NOON)
@@ -121,17 +121,17 @@ def test_a_refused_cursor_makes_no_page_unless_it_is_the_last(pool: ThreadPoolEx
 def test_an_error_is_raised_when_its_turn_comes(pool: ThreadPoolExecutor) -> None:
     """The pages before it are whole; an error of a page that is not wanted any more is none."""
     shelf = Shelf()
-    pages = follow(shelf.walk((0, 666), (5, 666), (666,)), LISTINGS, shelf.fetch, pool, Bookmark())
+    pages = follow(shelf.walk((0, 666), (5, 666), (666,)), LISTINGS, shelf.fetch, pool, CursorState())
     assert ids([next(pages), next(pages)]) == [1, 5]
     with pytest.raises(SourceUnavailable):
         next(pages)
-    assert ids(list(follow(shelf.walk((0, 666), (5,)), LISTINGS, shelf.fetch, pool, Bookmark()))) == [1, 5]
+    assert ids(list(follow(shelf.walk((0, 666), (5,)), LISTINGS, shelf.fetch, pool, CursorState()))) == [1, 5]
 
 
 def test_a_walk_that_is_left_forgets_what_it_fetched(pool: ThreadPoolExecutor) -> None:
     """Nothing is waited for."""
     shelf = Shelf()
-    pages: Generator[Page] = follow(shelf.walk((0, 5, 9), (5, 9), (9,)), LISTINGS, shelf.fetch, pool, Bookmark())  # type: ignore[assignment]  # a generator is what it is
+    pages: Generator[Page] = follow(shelf.walk((0, 5, 9), (5, 9), (9,)), LISTINGS, shelf.fetch, pool, CursorState())  # type: ignore[assignment]  # a generator is what it is
     next(pages)
     pages.close()
     assert len(shelf.answers) == 1

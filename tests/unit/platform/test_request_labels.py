@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from hostaway_sync.platforms.hostaway.paging.request_labels import Steps
-from hostaway_sync.platforms.hostaway.paging.walk import Answer, Outcome, Positions, Row, Walk
+from hostaway_sync.platforms.hostaway.paging.request_labels import RequestLabels
+from hostaway_sync.platforms.hostaway.paging.walk import Answer, Positions, Row, Walk, WalkOutcome
 
 
 def walk(*plan: Positions) -> Walk:
     """Ask for these positions, whatever the answers are."""
     for positions in plan:
         assert isinstance((yield positions), Answer)
-    return Outcome("why", 41)
+    return WalkOutcome("why", 41)
 
 
-def names(steps: Steps, plan: list[Positions], answers: list[list[int]]) -> list[str]:
+def names(steps: RequestLabels, plan: list[Positions], answers: list[list[int]]) -> list[str]:
     """Give the name of each position when its turn comes, and follow the walk to its end."""
     looked_at = steps.of(walk(*plan))
     pages = [Answer([Row(number, None, b"") for number in ids]) for ids in answers]
@@ -23,28 +23,28 @@ def names(steps: Steps, plan: list[Positions], answers: list[list[int]]) -> list
     found += [steps.take(looked_at.send(page)[0]) for page in pages[:-1]]
     with pytest.raises(StopIteration) as end:
         looked_at.send(pages[-1])
-    assert end.value.value == Outcome("why", 41)
+    assert end.value.value == WalkOutcome("why", 41)
     return found
 
 
 def test_pages_by_cursor_are_counted() -> None:
     """The first needs no name."""
     plan: list[Positions] = [(None,), (7,), (4,)]
-    assert names(Steps(by_cursor=True), plan, [[9, 7], [6, 4], [2]]) == ["", "page 2", "page 3"]
+    assert names(RequestLabels(by_cursor=True), plan, [[9, 7], [6, 4], [2]]) == ["", "page 2", "page 3"]
 
 
 def test_a_cursor_above_the_last_page_is_a_step_back() -> None:
     """Pages are counted on after it."""
     plan: list[Positions] = [(None,), (7,), (9,), (6,)]
     answers = [[9, 7], [], [6], [2]]
-    assert names(Steps(by_cursor=True), plan, answers) == ["", "page 2", "stepped back", "page 3"]
+    assert names(RequestLabels(by_cursor=True), plan, answers) == ["", "page 2", "stepped back", "page 3"]
 
 
 def test_the_top_is_read_again() -> None:
     """As are the pages below it."""
     plan: list[Positions] = [(None,), (7,), (None,), (8,)]
     answers = [[9, 7], [6], [9, 8], [7]]
-    assert names(Steps(by_cursor=True), plan, answers) == [
+    assert names(RequestLabels(by_cursor=True), plan, answers) == [
         "",
         "page 2",
         "again from the top",
@@ -56,12 +56,12 @@ def test_a_walk_that_is_taken_up_says_so() -> None:
     """Its first position is not the top."""
     plan: list[Positions] = [(7,), (4,)]
     cut = "on from where an earlier run was cut"
-    assert names(Steps(by_cursor=True), plan, [[6, 4], [2]]) == [cut, f"{cut}, page 2"]
+    assert names(RequestLabels(by_cursor=True), plan, [[6, 4], [2]]) == [cut, f"{cut}, page 2"]
 
 
 def test_pages_by_offset_keep_their_number_when_fetched_ahead() -> None:
     """Whoever fetches one ahead takes its name, and then it is not named again."""
-    steps = Steps(by_cursor=False)
+    steps = RequestLabels(by_cursor=False)
     looked_at = steps.of(walk((0,), (97, 194, 291), (194, 291), (291,)))
     assert next(looked_at) == (0,)
     assert steps.take(0) == ""
@@ -78,4 +78,4 @@ def test_an_offset_above_the_last_is_a_step_back() -> None:
     """Zero is the top."""
     plan: list[Positions] = [(0,), (97,), (47,), (144,), (0,)]
     expected = ["", "page 2", "stepped back", "page 3", "again from the top"]
-    assert names(Steps(by_cursor=False), plan, [[1]] * 5) == expected
+    assert names(RequestLabels(by_cursor=False), plan, [[1]] * 5) == expected

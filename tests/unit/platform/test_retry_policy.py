@@ -18,14 +18,16 @@ from hostaway_sync.errors import (
     SourceUnavailable,
     TokenRejected,
 )
-from hostaway_sync.platforms.hostaway.http.retry_policy import Patience, wait_for
+from hostaway_sync.platforms.hostaway.http.retry_policy import RetryPolicy, wait_for
 
 ZERO = timedelta(0)
 
 
-def wait(error: BaseException, attempt: int = 1, luck: float = 1.0, limited_for: timedelta = ZERO) -> timedelta | None:
+def wait(
+    error: BaseException, attempt: int = 1, jitter: float = 1.0, limited_for: timedelta = ZERO
+) -> timedelta | None:
     """Decide with the default patience."""
-    return wait_for(error, attempt=attempt, limited_for=limited_for, luck=luck, patience=Patience())
+    return wait_for(error, attempt=attempt, limited_for=limited_for, jitter=jitter, patience=RetryPolicy())
 
 
 def test_waits_double_until_the_last_attempt() -> None:
@@ -36,16 +38,16 @@ def test_waits_double_until_the_last_attempt() -> None:
 
 def test_waits_have_a_ceiling() -> None:
     """Who is told to be very patient waits no longer than 16 s at a time."""
-    patience = Patience(attempts=1000)
+    patience = RetryPolicy(attempts=1000)
     error = SourceUnavailable()
-    waits = [wait_for(error, attempt=n, limited_for=ZERO, luck=1.0, patience=patience) for n in (5, 6, 999)]
+    waits = [wait_for(error, attempt=n, limited_for=ZERO, jitter=1.0, patience=patience) for n in (5, 6, 999)]
     assert waits == [timedelta(seconds=16)] * 3
 
 
-@given(attempt=st.integers(1, 4), luck=st.floats(0, 1, exclude_max=True))
-def test_jitter_spreads_over_the_whole_wait(attempt: int, luck: float) -> None:
+@given(attempt=st.integers(1, 4), jitter=st.floats(0, 1, exclude_max=True))
+def test_jitter_spreads_over_the_whole_wait(attempt: int, jitter: float) -> None:
     """Full jitter: from nothing to the ceiling."""
-    assert wait(SourceUnavailable(), attempt, luck) == luck * timedelta(seconds=2 ** (attempt - 1))
+    assert wait(SourceUnavailable(), attempt, jitter) == jitter * timedelta(seconds=2 ** (attempt - 1))
 
 
 @pytest.mark.parametrize(
@@ -56,18 +58,18 @@ def test_what_will_not_pass_is_not_tried_again(error: BaseException) -> None:
     assert wait(error) is None
 
 
-@given(attempt=st.integers(1, 999), luck=st.floats(0, 1, exclude_max=True), waited=st.integers(0, 600))
-def test_a_source_that_is_away_is_not_asked_again_by_the_same_call(attempt: int, luck: float, waited: int) -> None:
+@given(attempt=st.integers(1, 999), jitter=st.floats(0, 1, exclude_max=True), waited=st.integers(0, 600))
+def test_a_source_that_is_away_is_not_asked_again_by_the_same_call(attempt: int, jitter: float, waited: int) -> None:
     """Whoever would wait for it holds up all other work; when to look again is decided elsewhere, for all together."""
     assert isinstance(SourceAway(), SourceUnavailable)
-    patience = Patience(attempts=1000)
+    patience = RetryPolicy(attempts=1000)
     limited_for = timedelta(seconds=waited)
-    assert wait_for(SourceAway(), attempt=attempt, limited_for=limited_for, luck=luck, patience=patience) is None
+    assert wait_for(SourceAway(), attempt=attempt, limited_for=limited_for, jitter=jitter, patience=patience) is None
 
 
 def test_a_429_waits_for_its_window_whatever_the_attempt() -> None:
     """It is no attempt."""
-    assert wait(RateLimited("", retry_in=timedelta(seconds=7)), attempt=99, luck=0.0) == timedelta(seconds=7)
+    assert wait(RateLimited("", retry_in=timedelta(seconds=7)), attempt=99, jitter=0.0) == timedelta(seconds=7)
     assert wait(RateLimited("")) == timedelta(seconds=10)
 
 

@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from hostaway_sync.errors import SourceError
 from hostaway_sync.model.api_calls import Bucket, Grant, Priority
 from hostaway_sync.model.records import Token
-from hostaway_sync.platforms.hostaway.http.pacing import Departure
-from hostaway_sync.platforms.hostaway.http.token import Access, Pass
+from hostaway_sync.platforms.hostaway.http.pacing import SendSlot
+from hostaway_sync.platforms.hostaway.http.token import IssuedToken, TokenProvider
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ class Desk:
         self.reasons: list[str] = []
         self.others = 0
         self.theirs: Token | None = None
-        self.access = Access(vault=self, issue=self.issue, pause=self.pause, clock=lambda: self.now)
+        self.access = TokenProvider(vault=self, issue=self.issue, pause=self.pause, clock=lambda: self.now)
 
     def load(self) -> Token | None:
         """Give what was kept."""
@@ -72,7 +72,7 @@ class Desk:
             self.kept = self.theirs or self.kept
 
 
-def name_of(held: Pass | None) -> str:
+def name_of(held: IssuedToken | None) -> str:
     """Give the text of a token."""
     assert held is not None
     return held.token.value.get_secret_value()
@@ -125,7 +125,7 @@ def test_whoever_is_not_the_one_to_renew_takes_what_the_other_stores(old: Token 
     """There was none, it was about to end, or it was refused: one request for all processes together."""
     desk = Desk(old)
     desk.others, desk.theirs = 1, token("theirs")
-    if old is not None and name_of(Pass(old, 1)) == "refused":
+    if old is not None and name_of(IssuedToken(old, 1)) == "refused":
         held = desk.access.current()
         assert name_of(desk.access.renewed(held)) == "theirs"
         assert desk.access.renewed(desk.access.current()) is None
@@ -159,7 +159,7 @@ def test_another_that_fails_or_hangs_keeps_nobody_from_a_token() -> None:
 def test_a_failed_renewal_may_be_tried_again() -> None:
     """Only a token that was issued counts."""
     desk = Desk(token("kept"))
-    access = Access(vault=desk, issue=desk.issue, pause=_refuse, clock=lambda: NOW)
+    access = TokenProvider(vault=desk, issue=desk.issue, pause=_refuse, clock=lambda: NOW)
     held = access.current()
     for _ in range(2):
         with pytest.raises(SourceError):
@@ -198,9 +198,9 @@ class Road:
 BUCKETS = (Bucket("ip:office", 1, timedelta(seconds=10)),)
 
 
-def departure(road: Road) -> Departure:
+def departure(road: Road) -> SendSlot:
     """Prepare a request."""
-    return Departure(
+    return SendSlot(
         budget=road, buckets=BUCKETS, priority=Priority.PATIENT, pause=road.pause, seconds=lambda: road.seconds
     )
 

@@ -14,7 +14,7 @@ from tests.support.chaos.changing_list import START, Source, nameless, quiet, ro
 from hostaway_sync.platforms.hostaway.paging import walk as paging_walk
 from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
 from hostaway_sync.platforms.hostaway.paging.offset_walk import walk_by_offset
-from hostaway_sync.platforms.hostaway.paging.walk import Answer, Outcome
+from hostaway_sync.platforms.hostaway.paging.walk import Answer, WalkOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def test_a_quiet_list_is_read_whole_by_cursor_in_the_expected_calls(size: int, l
     assume(size != 1 or count != "none")
     source = quiet(size, limit, count=count)
     outcome = run(walk_by_cursor(), source.by_cursor)
-    assert outcome == Outcome(None, None if count == "none" else size)
+    assert outcome == WalkOutcome(None, None if count == "none" else size)
     assert source.read == {found.name for found in source.rows}
     assert len(source.calls) == expected_calls(size, limit, count)
 
@@ -92,7 +92,7 @@ def test_a_quiet_list_is_read_whole_by_offset_in_the_expected_calls(
     source = quiet(size, limit, count=count)
     outcome = run(walk_by_offset(ahead), source.by_offset)
     assert source.read == {found.name for found in source.rows}
-    assert outcome == Outcome(None, None if count == "none" else size)
+    assert outcome == WalkOutcome(None, None if count == "none" else size)
     if count == "total":
         overlap = min(3, limit - 1)
         further = max(0, size - limit)
@@ -136,7 +136,7 @@ def script_of(*answers: Answer) -> Callable[[int | None], Answer]:
 def test_a_list_that_fits_its_first_page_takes_one_request() -> None:
     """One answer is one moment: nothing can have moved."""
     source = quiet(5, 10)
-    assert run(walk_by_cursor(), source.by_cursor) == Outcome(None, 5)
+    assert run(walk_by_cursor(), source.by_cursor) == WalkOutcome(None, 5)
     assert source.calls == [None]
 
 
@@ -150,22 +150,22 @@ def test_the_total_is_that_of_the_last_look_at_the_top() -> None:
             source.change("insert", 0)
         return page
 
-    assert run(walk_by_cursor(), answer) == Outcome(None, 11)
+    assert run(walk_by_cursor(), answer) == WalkOutcome(None, 11)
     assert source.clock in source.read
 
 
 @pytest.mark.parametrize("walk", [walk_by_cursor, lambda: walk_by_offset(4)], ids=["cursor", "offset"])
 def test_an_empty_first_page_is_believed_when_the_count_says_so(walk: Callable[[], Walk]) -> None:
     """An account without rows takes one request."""
-    assert run(walk(), script_of(Answer((), 0))) == Outcome(None, 0)
+    assert run(walk(), script_of(Answer((), 0))) == WalkOutcome(None, 0)
 
 
 @pytest.mark.parametrize("walk", [walk_by_cursor, lambda: walk_by_offset(4)], ids=["cursor", "offset"])
 def test_an_empty_first_page_of_a_list_with_rows_is_asked_for_again(walk: Callable[[], Walk]) -> None:
     """A glitch is forgiven once."""
-    assert run(walk(), script_of(Answer((), 1), Answer((row(1),), 1))) == Outcome(None, 1)
-    assert run(walk(), script_of(Answer((), 1), Answer((), 1))) == Outcome(paging_walk.ENDED_EARLY, 1)
-    assert run(walk(), script_of(Answer(), Answer())) == Outcome(None, None)
+    assert run(walk(), script_of(Answer((), 1), Answer((row(1),), 1))) == WalkOutcome(None, 1)
+    assert run(walk(), script_of(Answer((), 1), Answer((), 1))) == WalkOutcome(paging_walk.ENDED_EARLY, 1)
+    assert run(walk(), script_of(Answer(), Answer())) == WalkOutcome(None, None)
 
 
 def test_an_early_empty_page_is_overcome_by_a_step_back() -> None:
@@ -176,7 +176,7 @@ def test_an_early_empty_page_is_overcome_by_a_step_back() -> None:
         page = source.by_cursor(position)
         return Answer((), 12) if len(source.calls) == 2 else page
 
-    assert run(walk_by_cursor(), answer) == Outcome(None, 12)
+    assert run(walk_by_cursor(), answer) == WalkOutcome(None, 12)
     assert source.calls[:4] == [None, 997, 998, 994]
     assert len(source.read) == 12
 
@@ -185,14 +185,14 @@ def test_a_source_that_stays_empty_below_a_cursor_raises_a_doubt() -> None:
     """Steps back are few; then somebody must know that rows may be missing."""
     source = quiet(30, 10)
     outcome = run(walk_by_cursor(), lambda at: source.by_cursor(at) if at is None else Answer((), 30))
-    assert outcome == Outcome(paging_walk.ENDED_EARLY, 30)
+    assert outcome == WalkOutcome(paging_walk.ENDED_EARLY, 30)
 
 
 def test_a_source_that_refuses_every_cursor_raises_a_doubt() -> None:
     """A refusal of one cursor is no error of the walk, but of all it is a doubt."""
     source = quiet(30, 10)
     outcome = run(walk_by_cursor(), lambda at: source.by_cursor(at) if at is None else Answer(refused=True))
-    assert outcome == Outcome(paging_walk.CURSOR_LOST, 30)
+    assert outcome == WalkOutcome(paging_walk.CURSOR_LOST, 30)
 
 
 @pytest.mark.parametrize("stamps", [True, False])
@@ -205,7 +205,7 @@ def test_a_source_that_ignores_the_cursor_raises_a_doubt(stamps: bool) -> None: 
         calls.append(position)
         return Answer(first, 30)
 
-    assert run(walk_by_cursor(), answer) == Outcome(paging_walk.NOTHING_NEW, 30)
+    assert run(walk_by_cursor(), answer) == WalkOutcome(paging_walk.NOTHING_NEW, 30)
     assert len(calls) < 10
 
 
@@ -213,7 +213,7 @@ def test_a_source_that_ignores_the_cursor_raises_a_doubt(stamps: bool) -> None: 
 def test_a_list_in_an_unknown_order_is_read_to_its_end(minutes: list[int | None]) -> None:
     """Without an order every page is read, and its end is confirmed from a step back."""
     source = Source([row(index + 1, minute) for index, minute in enumerate(minutes)], 3)
-    assert run(walk_by_cursor(), source.by_cursor) == Outcome(None, 8)
+    assert run(walk_by_cursor(), source.by_cursor) == WalkOutcome(None, 8)
     assert len(source.read) == 8
 
 
@@ -234,14 +234,14 @@ def test_rows_without_a_stamp_neither_end_nor_order_a_walk() -> None:
     """A row whose stamp cannot be read is passed over when the order is judged."""
     minutes = [9, None, 8, 7, None, 6, 5, None]
     source = Source([row(index + 1, minute) for index, minute in enumerate(minutes)], 3)
-    assert run(walk_by_cursor(), source.by_cursor) == Outcome(None, 8)
+    assert run(walk_by_cursor(), source.by_cursor) == WalkOutcome(None, 8)
     assert len(source.calls) == 5
 
 
 def test_rows_of_one_second_in_any_order_of_ids_are_read_whole() -> None:
     """That ids fall within a second is used where it holds, and not relied on."""
     source = Source([row(number, 7) for number in (3, 9, 1, 7, 2, 8, 4, 6)], 3)
-    assert run(walk_by_cursor(), source.by_cursor) == Outcome(None, 8)
+    assert run(walk_by_cursor(), source.by_cursor) == WalkOutcome(None, 8)
     assert len(source.read) == 8
 
 
@@ -321,7 +321,7 @@ def test_offsets_are_named_ahead_as_far_as_pages_may_overlap_in_time() -> None:
 def test_a_limit_that_the_source_cuts_changes_the_step() -> None:
     """The step is what came, not what was asked for."""
     source = quiet(15, 5)
-    assert run(walk_by_offset(1), source.by_offset) == Outcome(None, 15)
+    assert run(walk_by_offset(1), source.by_offset) == WalkOutcome(None, 15)
     assert source.calls == [0, 2, 4, 6, 8, 10]
 
 
@@ -350,14 +350,14 @@ def test_pages_that_never_overlap_raise_a_doubt_and_are_read_on() -> None:
         page = source.by_offset(position)
         return page if len(source.calls) < 5 else Answer(tuple(row(next(others)) for _ in page.rows), 50)
 
-    assert run(walk_by_offset(1), answer) == Outcome(paging_walk.NO_OVERLAP, 50)
+    assert run(walk_by_offset(1), answer) == WalkOutcome(paging_walk.NO_OVERLAP, 50)
     assert source.calls[4:8] == [28, 18, 8, 15]
 
 
 def test_a_source_that_ignores_the_offset_raises_a_doubt() -> None:
     """The same page twice more ends the walk."""
     first = tuple(row(index) for index in range(1, 11))
-    assert run(walk_by_offset(4), lambda _: Answer(first, 300)) == Outcome(paging_walk.NOTHING_NEW, 300)
+    assert run(walk_by_offset(4), lambda _: Answer(first, 300)) == WalkOutcome(paging_walk.NOTHING_NEW, 300)
 
 
 def test_rows_that_were_lifted_over_the_walk_are_found_at_the_top() -> None:
@@ -370,7 +370,7 @@ def test_rows_that_were_lifted_over_the_walk_are_found_at_the_top() -> None:
             source.change("touch", 0.9)
         return page
 
-    assert run(walk_by_offset(1), answer) == Outcome(None, 30)
+    assert run(walk_by_offset(1), answer) == WalkOutcome(None, 30)
     assert source.calls[-1] == 0
     assert source.read == {found.name for found in source.rows}
 
@@ -379,11 +379,11 @@ def test_rows_that_are_counted_but_never_listed_raise_a_doubt() -> None:
     """After two looks at the top the count is a doubt."""
     source = quiet(12, 10)
     source.rows[11] = source.rows[2]
-    assert run(walk_by_offset(1), source.by_offset) == Outcome(paging_walk.ENDED_EARLY, 12)
+    assert run(walk_by_offset(1), source.by_offset) == WalkOutcome(paging_walk.ENDED_EARLY, 12)
 
 
 def test_pages_of_one_row_cannot_overlap_and_raise_a_doubt() -> None:
     """They are read, and nothing vouches for what lay between them."""
     source = quiet(5, 1)
-    assert run(walk_by_offset(4), source.by_offset) == Outcome(paging_walk.NO_OVERLAP, 5)
+    assert run(walk_by_offset(4), source.by_offset) == WalkOutcome(paging_walk.NO_OVERLAP, 5)
     assert len(source.read) == 5

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.support.chaos.changing_list import START, Source, nameless, quiet, row
 
 from hostaway_sync.platforms.hostaway.paging import walk as paging_walk
-from hostaway_sync.platforms.hostaway.paging.cursor_state import Bookmark
+from hostaway_sync.platforms.hostaway.paging.cursor_state import CursorState
 from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
-from hostaway_sync.platforms.hostaway.paging.walk import Outcome, Row
+from hostaway_sync.platforms.hostaway.paging.walk import Row, WalkOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +40,9 @@ class Reader:
         self.at_the_top: list[Row] = []
         self._between_pages = between_pages
 
-    def read(self, most: int = 400) -> Outcome | None:
+    def read(self, most: int = 400) -> WalkOutcome | None:
         """Go on with the walk for so many answers; None when it was not over by then."""
-        bookmark = Bookmark(self.position)
+        bookmark = CursorState(self.position)
         walk = walk_by_cursor(None, bookmark)
         wanted = next(walk)
         for _ in range(most):
@@ -54,13 +54,13 @@ class Reader:
             try:
                 wanted = walk.send(answer)
             except StopIteration as end:
-                outcome: Outcome = end.value
+                outcome: WalkOutcome = end.value
                 return outcome
             finally:
                 self.position = bookmark.position
         return None
 
-    def is_believed(self, outcome: Outcome) -> bool:
+    def is_believed(self, outcome: WalkOutcome) -> bool:
         """Say what a run says of it: no doubt, and exactly as many rows as the source counts."""
         return outcome.doubt is None and len(self.met) == outcome.total
 
@@ -121,7 +121,7 @@ def test_a_quiet_list_is_read_on_with_the_requests_that_were_left(size: int, lim
     reader = Reader(source)
     assert reader.read(read) is None
     source.calls.clear()
-    assert reader.read() == Outcome(None, size)
+    assert reader.read() == WalkOutcome(None, size)
     assert len(source.calls) == -(-size // limit) - read + 2
     assert len(reader.met) == size
 
@@ -134,7 +134,7 @@ def test_what_moved_while_a_walk_rested_is_met_at_the_top() -> None:
     for kind, where in [("touch", 0.1), ("insert", 0.0), ("touch", 0.99), ("insert", 0.0), ("insert", 0.0)]:
         source.change(kind, where)
     outcome = reader.read()
-    assert outcome == Outcome(None, 15)
+    assert outcome == WalkOutcome(None, 15)
     assert reader.met == {found.name: found for found in source.rows}
 
 
@@ -149,7 +149,7 @@ def test_a_cursor_that_moved_or_vanished_is_stepped_back_over(kind: str, switch:
     source.calls.clear()
     outcome = reader.read()
     assert source.calls[:2] == [991, 992]
-    assert outcome == Outcome(None, len(source.rows))
+    assert outcome == WalkOutcome(None, len(source.rows))
     assert {found.name for found in source.rows} <= reader.met.keys()
     assert reader.is_believed(outcome) is (kind == "touch")
 
@@ -161,7 +161,7 @@ def test_a_walk_whose_cursors_are_all_gone_raises_a_doubt() -> None:
     reader.read(2)
     for _ in range(5):
         source.change("delete", 15.5 / len(source.rows))
-    assert reader.read() == Outcome(paging_walk.NOTHING_NEW, 30)
+    assert reader.read() == WalkOutcome(paging_walk.NOTHING_NEW, 30)
 
 
 def test_a_row_deleted_while_a_walk_rested_is_one_too_many() -> None:
@@ -172,7 +172,7 @@ def test_a_row_deleted_while_a_walk_rested_is_one_too_many() -> None:
     source.change("delete", 0.0)
     source.change("insert", 0.0)
     outcome = reader.read()
-    assert outcome == Outcome(None, 12)
+    assert outcome == WalkOutcome(None, 12)
     assert len(reader.met) == 13
 
 
@@ -210,7 +210,7 @@ def test_an_order_that_is_lost_after_the_cut_raises_a_doubt() -> None:
     source = Source([row(index + 1, minute) for index, minute in enumerate([9, 8, 7, 6, 1, 5, 3, 4])], 3)
     reader = Reader(source)
     reader.read(1)
-    assert reader.read() == Outcome(paging_walk.ORDER_UNKNOWN, 8)
+    assert reader.read() == WalkOutcome(paging_walk.ORDER_UNKNOWN, 8)
 
 
 @pytest.mark.parametrize("position", ["", "null", "{}", '{"version":2}', "not JSON", '{"version":1,"trail":"x"}'])
@@ -219,7 +219,7 @@ def test_a_position_that_cannot_be_read_begins_the_walk_again(position: str) -> 
     source = quiet(12, 5)
     reader = Reader(source)
     reader.position = position
-    assert reader.read() == Outcome(None, 12)
+    assert reader.read() == WalkOutcome(None, 12)
     assert source.calls[0] is None
 
 
@@ -252,7 +252,7 @@ def test_rows_of_one_second_in_any_order_of_ids_survive_a_cut() -> None:
     reader.read(2)
     assert len(reader.met) == 9
     source.calls.clear()
-    assert reader.read() == Outcome(None, None)
+    assert reader.read() == WalkOutcome(None, None)
     assert source.calls[:3] == [4, 5, None]
 
 

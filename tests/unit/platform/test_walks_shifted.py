@@ -7,10 +7,10 @@ from tests.support.chaos.changing_list import Source, quiet, run
 
 from hostaway_sync.platforms.hostaway.paging import walk
 from hostaway_sync.platforms.hostaway.paging.offset_walk import walk_by_offset
-from hostaway_sync.platforms.hostaway.paging.walk import Answer, Outcome
+from hostaway_sync.platforms.hostaway.paging.walk import Answer, WalkOutcome
 
 
-def pushed(source: Source, after: dict[int, int], short: dict[int, int] | None = None) -> Outcome:
+def pushed(source: Source, after: dict[int, int], short: dict[int, int] | None = None) -> WalkOutcome:
     """Walk while so many rows come to the top after the first, second … request, some of which hold fewer rows."""
 
     def answer(position: int | None) -> Answer:
@@ -29,7 +29,7 @@ def test_pages_without_news_end_a_walk_only_when_they_follow_each_other(at: tupl
     """As many rows as a step came above: the same page once more. That it happens again later is no standstill."""
     source = quiet(60, 10)
     outcome = pushed(source, dict.fromkeys(at, 7))
-    assert outcome == Outcome(None, 74)
+    assert outcome == WalkOutcome(None, 74)
     assert source.read == {found.name for found in source.rows}
 
 
@@ -46,7 +46,7 @@ def test_a_page_of_known_rows_need_not_touch_the_page_before_it(came: int) -> No
     # The page before it is a short one, so that the rows which came push all of it out of the next page.
     source = quiet(60, 10)
     outcome = pushed(source, {5: came}, short={5: 4})
-    assert outcome == Outcome(None, 60 + came)
+    assert outcome == WalkOutcome(None, 60 + came)
     assert source.read == {found.name for found in source.rows}
     assert source.calls[4:7] == [28, 29, 36]
 
@@ -66,7 +66,7 @@ def test_the_second_look_at_the_top_overlaps_the_first() -> None:
 
     outcome = run(walk_by_offset(1), answer)
     assert source.calls[-2:] == [0, 7]
-    assert outcome == Outcome(None, 29)
+    assert outcome == WalkOutcome(None, 29)
     assert {found.name for found in source.rows} <= source.read
 
 
@@ -75,5 +75,5 @@ def test_no_look_at_the_top_asks_for_a_place_above_it(limit: int) -> None:
     """Pages may be shorter than the overlap."""
     source = quiet(12, limit)
     source.rows[11] = source.rows[2]
-    assert run(walk_by_offset(1), source.by_offset) == Outcome(walk.ENDED_EARLY, 12)
+    assert run(walk_by_offset(1), source.by_offset) == WalkOutcome(walk.ENDED_EARLY, 12)
     assert source.calls[-2:] == [0, max(0, limit - 3)]

@@ -14,7 +14,7 @@ from tests.support.chaos.changing_list import START, Source, nameless, quiet, ro
 from hostaway_sync.platforms.hostaway.paging import walk as paging_walk
 from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
 from hostaway_sync.platforms.hostaway.paging.offset_walk import walk_at_once, walk_by_offset
-from hostaway_sync.platforms.hostaway.paging.walk import Answer, Outcome
+from hostaway_sync.platforms.hostaway.paging.walk import Answer, WalkOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,7 +144,7 @@ def test_a_quiet_list_is_swept_down_to_the_moment_in_the_expected_calls(
     assert new <= source.read
     if size > 3:
         overlap = min(3, limit - 1)
-        assert outcome == Outcome(None, None)
+        assert outcome == WalkOutcome(None, None)
         if count == "total" or len(new) < size:
             last = min(len(new) + 1, size)
             assert len(source.calls) == 1 + max(0, -(-(last - limit) // (limit - overlap)))
@@ -167,7 +167,7 @@ def test_rows_stamped_at_the_very_moment_are_read_on() -> None:
     """A page that ends in the middle of a second does not end the walk, one that ends below it does."""
     source = quiet(30, 5)
     source.rows = [row(100 - index, 9 if index < 2 else 7 if index < 12 else 5) for index in range(30)]
-    assert run(walk_by_cursor(minute(7)), source.by_cursor) == Outcome(None, None)
+    assert run(walk_by_cursor(minute(7)), source.by_cursor) == WalkOutcome(None, None)
     assert source.calls == [None, 96, 91]
 
 
@@ -175,7 +175,7 @@ def test_rows_that_cannot_be_read_do_not_end_a_walk_down() -> None:
     """Neither one without a stamp at the end of a page, nor a whole page of them."""
     minutes = [9, None, 8, None, None, None, 7, None, 3, 2, 1, 0]
     source = Source([row(100 - index, stamp) for index, stamp in enumerate(minutes)], 3)
-    assert run(walk_by_cursor(minute(7)), source.by_cursor) == Outcome(None, None)
+    assert run(walk_by_cursor(minute(7)), source.by_cursor) == WalkOutcome(None, None)
     assert source.calls == [None, 98, 95]
 
 
@@ -183,7 +183,7 @@ def test_a_list_in_an_unknown_order_is_read_whole_by_cursor() -> None:
     """What rises inside a page may hide anything below, and so may a page without any stamp."""
     for minutes in ([9, 3, 2, 8, 1, 7, 6, 5], [None] * 8, [9, 8, 5, 7, 4, 3, 9, 1]):
         source = Source([row(index + 1, stamp) for index, stamp in enumerate(minutes)], 4)
-        assert run(walk_by_cursor(minute(4)), source.by_cursor) == Outcome(None, 8)
+        assert run(walk_by_cursor(minute(4)), source.by_cursor) == WalkOutcome(None, 8)
         assert len(source.read) == 8
 
 
@@ -192,14 +192,14 @@ def test_a_lost_cursor_on_the_way_down_raises_a_doubt() -> None:
     source = quiet(30, 10)
     refuse = Answer(refused=True)
     outcome = run(walk_by_cursor(minute(0)), lambda at: source.by_cursor(at) if at is None else refuse)
-    assert outcome == Outcome(paging_walk.CURSOR_LOST, None)
+    assert outcome == WalkOutcome(paging_walk.CURSOR_LOST, None)
 
 
 @pytest.mark.parametrize("order", ["id", "id_desc"])
 def test_a_list_whose_order_is_not_the_one_asked_for_is_swept_whole(order: str) -> None:
     """A source that ignores the order gives its own; a stamp below the moment ends nothing then."""
     source = listed(size=40, limit=10, order=order)
-    assert run(walk_by_offset(2, minute(990)), source.by_offset) == Outcome(None, 40)
+    assert run(walk_by_offset(2, minute(990)), source.by_offset) == WalkOutcome(None, 40)
     assert len(source.read) == 40
     assert len(source.calls) == 6
 
@@ -207,7 +207,7 @@ def test_a_list_whose_order_is_not_the_one_asked_for_is_swept_whole(order: str) 
 def test_an_order_that_may_be_that_of_ids_proves_nothing() -> None:
     """The newest listing may be the last that was edited, or the order was ignored: all is read."""
     source = quiet(40, 10)
-    assert run(walk_by_offset(1, minute(990)), source.by_offset) == Outcome(None, 40)
+    assert run(walk_by_offset(1, minute(990)), source.by_offset) == WalkOutcome(None, 40)
     assert len(source.read) == 40
 
 
@@ -231,7 +231,7 @@ def test_a_sweep_that_is_new_to_its_end_takes_no_look_at_the_top() -> None:
             source.change("touch", 0.9)
         return page
 
-    assert run(walk_by_offset(1, minute(0)), answer) == Outcome(None, None)
+    assert run(walk_by_offset(1, minute(0)), answer) == WalkOutcome(None, None)
     assert source.calls.count(0) == 1
 
 
@@ -256,7 +256,7 @@ def test_pages_that_lost_touch_on_the_way_to_a_moment_raise_a_doubt() -> None:
         page = source.by_offset(position)
         return page if len(source.calls) < 4 else Answer(strangers, 40)
 
-    assert run(walk_by_offset(1, minute(945)), answer) == Outcome(paging_walk.NO_OVERLAP, None)
+    assert run(walk_by_offset(1, minute(945)), answer) == WalkOutcome(paging_walk.NO_OVERLAP, None)
 
 
 ONE, TWO = row(1, 1), row(2, 2)
@@ -265,17 +265,17 @@ ONE, TWO = row(1, 1), row(2, 2)
 @pytest.mark.parametrize(
     ("answers", "outcome"),
     [
-        ([Answer([ONE])], Outcome(None, 1)),
-        ([Answer([ONE, TWO], 2)], Outcome(None, 2)),
-        ([Answer((), 0)], Outcome(None, 0)),
-        ([Answer(), Answer()], Outcome(None, 0)),
-        ([Answer(), Answer([ONE])], Outcome(None, 1)),
-        ([Answer((), 1), Answer((), 1), Answer((), 1)], Outcome(paging_walk.ENDED_EARLY, 1)),
-        ([Answer((), 1), Answer([ONE], 1)], Outcome(None, 1)),
-        ([Answer([ONE, TWO, row(3)])] * 4, Outcome(paging_walk.NOTHING_NEW, None)),
+        ([Answer([ONE])], WalkOutcome(None, 1)),
+        ([Answer([ONE, TWO], 2)], WalkOutcome(None, 2)),
+        ([Answer((), 0)], WalkOutcome(None, 0)),
+        ([Answer(), Answer()], WalkOutcome(None, 0)),
+        ([Answer(), Answer([ONE])], WalkOutcome(None, 1)),
+        ([Answer((), 1), Answer((), 1), Answer((), 1)], WalkOutcome(paging_walk.ENDED_EARLY, 1)),
+        ([Answer((), 1), Answer([ONE], 1)], WalkOutcome(None, 1)),
+        ([Answer([ONE, TWO, row(3)])] * 4, WalkOutcome(paging_walk.NOTHING_NEW, None)),
     ],
 )
-def test_a_list_that_comes_at_once_takes_one_request(answers: list[Answer], outcome: Outcome) -> None:
+def test_a_list_that_comes_at_once_takes_one_request(answers: list[Answer], outcome: WalkOutcome) -> None:
     """One more when it is empty without a word; by offset when it says that there is more, or may have been cut."""
     left = iter(answers)
     assert run(walk_at_once(3, 4), lambda _: next(left)) == outcome
@@ -285,5 +285,5 @@ def test_a_list_that_comes_at_once_takes_one_request(answers: list[Answer], outc
 def test_a_list_of_a_parent_that_is_longer_than_a_page_is_read_by_offset() -> None:
     """Whatever was documented: its count says that there is more."""
     source = quiet(20, 8)
-    assert run(walk_at_once(10, 1), source.by_offset) == Outcome(None, 20)
+    assert run(walk_at_once(10, 1), source.by_offset) == WalkOutcome(None, 20)
     assert len(source.read) == 20

@@ -9,41 +9,41 @@ from hypothesis import strategies as st
 from hostaway_sync import errors
 from hostaway_sync.model.deliveries import Target
 from hostaway_sync.model.records import Resource
-from hostaway_sync.queue.retry_policy import Action, Policy, Verdict
+from hostaway_sync.queue.retry_policy import Action, JobRetryPolicy, RetryDecision
 from hostaway_sync.store.jobs import Job
 
 NOTHING = timedelta(0)
 MINUTE = timedelta(minutes=1)
 AWAY = errors.SourceUnavailable("away")
-POLICY = Policy()
+POLICY = JobRetryPolicy()
 
 
-def after(error: Exception, attempt: int = 1, *, early: timedelta = NOTHING, luck: float = 0.5) -> Verdict:
+def after(error: Exception, attempt: int = 1, *, early: timedelta = NOTHING, jitter: float = 0.5) -> RetryDecision:
     """Ask the usual policy."""
-    return POLICY.after(error, attempt, early=early, luck=luck)
+    return POLICY.after(error, attempt, early=early, jitter=jitter)
 
 
 def test_waits_grow_as_designed_until_the_work_is_dead() -> None:
     """Half a minute, two, ten, then one hour, four, twelve; the attempt after that is the last."""
     waits = [after(AWAY, attempt).delay for attempt in range(1, 7)]
     assert waits == [timedelta(seconds=seconds) for seconds in (30, 120, 600, 3_600, 14_400, 43_200)]
-    assert after(AWAY, 7) == Verdict(Action.DEAD, is_exhausted=True)
+    assert after(AWAY, 7) == RetryDecision(Action.DEAD, is_exhausted=True)
 
 
-@given(attempt=st.integers(1, 6), luck=st.floats(0, 1))
-def test_jitter_spreads_by_a_fifth(attempt: int, luck: float) -> None:
+@given(attempt=st.integers(1, 6), jitter=st.floats(0, 1))
+def test_jitter_spreads_by_a_fifth(attempt: int, jitter: float) -> None:
     """No wait is more than a fifth shorter or longer than designed."""
     designed = POLICY.ladder[attempt - 1]
-    assert 0.8 * designed <= after(AWAY, attempt, luck=luck).delay <= 1.2 * designed
+    assert 0.8 * designed <= after(AWAY, attempt, jitter=jitter).delay <= 1.2 * designed
 
 
 @pytest.mark.parametrize("attempt", [1, 7, 70])
 def test_what_goes_by_itself_is_waited_for_and_never_counted(attempt: int) -> None:
     """A held lease snoozes for half a minute, a spent budget for as long as the source said, however often."""
     held = after(errors.LeaseHeld("held"), attempt)
-    assert held == Verdict(Action.SNOOZE, timedelta(seconds=30), is_counted=False)
+    assert held == RetryDecision(Action.SNOOZE, timedelta(seconds=30), is_counted=False)
     limited = after(errors.RateLimited("429", retry_in=MINUTE), attempt)
-    assert limited == Verdict(Action.SNOOZE, MINUTE, is_counted=False)
+    assert limited == RetryDecision(Action.SNOOZE, MINUTE, is_counted=False)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_what_goes_by_itself_is_waited_for_and_never_counted(attempt: int) -> No
 )
 def test_what_no_attempt_can_cure_is_dead_at_once(error: Exception) -> None:
     """A permanent error, and one that whoever does the work should have skipped, wait for a person."""
-    assert after(error) == Verdict(Action.DEAD)
+    assert after(error) == RetryDecision(Action.DEAD)
 
 
 @pytest.mark.parametrize(
@@ -73,16 +73,16 @@ def test_faults_of_the_worker_do_not_kill_the_work(error: Exception) -> None:
 
 def test_an_extra_try_costs_no_attempt() -> None:
     """What was pulled forward and failed goes back to its planned time, even when that try would be the last."""
-    assert after(AWAY, 7, early=MINUTE) == Verdict(Action.RETRY, MINUTE, is_counted=False)
+    assert after(AWAY, 7, early=MINUTE) == RetryDecision(Action.RETRY, MINUTE, is_counted=False)
     assert after(AWAY, 7, early=-MINUTE).action is Action.DEAD
 
 
 def test_a_worker_that_died_is_an_accident_once() -> None:
     """The first time the work is given back at once, then with growing waits, and work that kills ends dead."""
-    assert POLICY.after_death(1, luck=0.5) == Verdict(Action.RETRY)
-    assert POLICY.after_death(2, luck=0.5).delay == timedelta(seconds=30)
-    assert POLICY.after_death(6, luck=0.5).delay == timedelta(hours=4)
-    assert POLICY.after_death(7, luck=0.5) == Verdict(Action.DEAD, is_exhausted=True)
+    assert POLICY.after_death(1, jitter=0.5) == RetryDecision(Action.RETRY)
+    assert POLICY.after_death(2, jitter=0.5).delay == timedelta(seconds=30)
+    assert POLICY.after_death(6, jitter=0.5).delay == timedelta(hours=4)
+    assert POLICY.after_death(7, jitter=0.5) == RetryDecision(Action.DEAD, is_exhausted=True)
 
 
 @given(

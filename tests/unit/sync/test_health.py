@@ -26,9 +26,9 @@ from hostaway_sync.model.status import (
     Due,
     Lease,
     Letters,
-    PastRun,
     Quarantine,
     Recent,
+    RunSummary,
     Silence,
 )
 
@@ -37,11 +37,11 @@ HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 
 
-def run(state: RunState = RunState.SUCCESS, *, hours: float = 1, error: str | None = None) -> PastRun:
+def run(state: RunState = RunState.SUCCESS, *, hours: float = 1, error: str | None = None) -> RunSummary:
     """Give a run that began so many hours ago and took a minute."""
     begun = NOON - hours * HOUR
     is_over = state not in {RunState.TRIGGERED, RunState.RUNNING, RunState.RETRYING}
-    return PastRun(Mode.INCREMENTAL, state, begun, begun, begun + MINUTE if is_over else None, 3, error)
+    return RunSummary(Mode.INCREMENTAL, state, begun, begun, begun + MINUTE if is_over else None, 3, error)
 
 
 HEALTHY = AccountFacts(7, "Harbour", is_active=True, created_at=NOON, last_sync_at=NOON - HOUR, ended=run())

@@ -9,27 +9,27 @@ from pydantic import SecretStr
 
 from hostaway_sync.errors import SecretError, StoreUnavailable
 from hostaway_sync.store.webhooks.credentials import Credentials
-from hostaway_sync.webhooks.server.auth import BELIEVED_FOR, DISTANCE, Doorkeeper, Entry, keys_of
+from hostaway_sync.webhooks.server.auth import BELIEVED_FOR, DISTANCE, Authenticator, AuthLevel, keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hostaway_sync.webhooks.server.auth import Keys
+    from hostaway_sync.webhooks.server.auth import AccountCredentials
 
 ACCOUNT = 70001
 
 
 class Desk:
-    """A doorkeeper whose time passes while it sleeps and a little with every look at the clock; what it reads from."""
+    """An authenticator whose time passes while it sleeps and with every look at the clock; what it reads from."""
 
     def __init__(self) -> None:
         self.now = 100.0
         self.readings: list[float] = []
-        self.keys: dict[int, Keys | None] = {}
+        self.keys: dict[int, AccountCredentials | None] = {}
         self.failure: Exception | None = None
-        self.keeper = Doorkeeper(self._read, seconds=self._seconds, sleep=self._sleep)
+        self.keeper = Authenticator(self._read, seconds=self._seconds, sleep=self._sleep)
 
-    async def _read(self) -> Mapping[int, Keys | None]:
+    async def _read(self) -> Mapping[int, AccountCredentials | None]:
         self.readings.append(self.now)
         await asyncio.sleep(0)
         if self.failure is not None:
@@ -44,7 +44,7 @@ class Desk:
         await asyncio.sleep(0)
         self.now += seconds
 
-    def admits(self, path: str, login: str | None = None, account_id: int | None = ACCOUNT) -> Entry:
+    def admits(self, path: str, login: str | None = None, account_id: int | None = ACCOUNT) -> AuthLevel:
         """Ask at the door."""
         return asyncio.run(self.keeper.admits(account_id, path, login))
 
@@ -70,24 +70,24 @@ def desk() -> Desk:
 @pytest.mark.parametrize(
     ("path", "login", "entry"),
     [
-        ("path1", basic("login1:word1"), Entry.EVERYTHING),
-        ("path2", basic("login2:word2"), Entry.EVERYTHING),
-        ("path2", basic("login2:word2").replace("Basic", "bASIC"), Entry.EVERYTHING),
-        ("path1", None, Entry.PATH),
-        ("path1", basic("login2:word2"), Entry.NOTHING),
-        ("path1", basic("login1:word2"), Entry.NOTHING),
-        ("path1", basic("login1"), Entry.NOTHING),
-        ("path1", basic(""), Entry.NOTHING),
-        ("path1", "", Entry.NOTHING),
-        ("path1", "Basic ***", Entry.NOTHING),
-        ("path1", "Digest abc", Entry.NOTHING),
-        ("path3", basic("login1:word1"), Entry.NOTHING),
-        ("path3", None, Entry.NOTHING),
-        ("", None, Entry.NOTHING),
-        ("\udcff", None, Entry.NOTHING),
+        ("path1", basic("login1:word1"), AuthLevel.EVERYTHING),
+        ("path2", basic("login2:word2"), AuthLevel.EVERYTHING),
+        ("path2", basic("login2:word2").replace("Basic", "bASIC"), AuthLevel.EVERYTHING),
+        ("path1", None, AuthLevel.PATH),
+        ("path1", basic("login2:word2"), AuthLevel.NOTHING),
+        ("path1", basic("login1:word2"), AuthLevel.NOTHING),
+        ("path1", basic("login1"), AuthLevel.NOTHING),
+        ("path1", basic(""), AuthLevel.NOTHING),
+        ("path1", "", AuthLevel.NOTHING),
+        ("path1", "Basic ***", AuthLevel.NOTHING),
+        ("path1", "Digest abc", AuthLevel.NOTHING),
+        ("path3", basic("login1:word1"), AuthLevel.NOTHING),
+        ("path3", None, AuthLevel.NOTHING),
+        ("", None, AuthLevel.NOTHING),
+        ("\udcff", None, AuthLevel.NOTHING),
     ],
 )
-def test_path_and_login_must_belong_together(desk: Desk, path: str, login: str | None, entry: Entry) -> None:
+def test_path_and_login_must_belong_together(desk: Desk, path: str, login: str | None, entry: AuthLevel) -> None:
     """With a login everything or nothing is proved; without, the path."""
     assert desk.admits(path, login) is entry
 
@@ -95,7 +95,7 @@ def test_path_and_login_must_belong_together(desk: Desk, path: str, login: str |
 def test_what_was_read_is_believed_for_a_while(desk: Desk) -> None:
     """Good deliveries cost one reading every few seconds."""
     for _ in range(3):
-        assert desk.admits("path1") is Entry.PATH
+        assert desk.admits("path1") is AuthLevel.PATH
     desk.now += BELIEVED_FOR + 0.1
     desk.admits("path1")
     assert len(desk.readings) == 2
@@ -103,13 +103,13 @@ def test_what_was_read_is_believed_for_a_while(desk: Desk) -> None:
 
 def test_a_refusal_is_believed_only_from_a_reading_that_began_after_it_came(desk: Desk) -> None:
     """Credentials that were exchanged since the last reading open the door at once."""
-    assert desk.admits("path1") is Entry.PATH
+    assert desk.admits("path1") is AuthLevel.PATH
     desk.now += 1
     desk.keys[ACCOUNT] = keys_of([credentials(3)], is_active=True)
-    assert desk.admits("path3") is Entry.PATH
+    assert desk.admits("path3") is AuthLevel.PATH
     desk.now += 1
     desk.keys[70002] = keys_of([credentials(4)], is_active=False)
-    assert desk.admits("path4", account_id=70002) is Entry.PATH
+    assert desk.admits("path4", account_id=70002) is AuthLevel.PATH
     assert not desk.keeper.is_active(70002)
     assert desk.keeper.is_active(ACCOUNT)
     assert not desk.keeper.is_active(70003)
@@ -118,7 +118,7 @@ def test_a_refusal_is_believed_only_from_a_reading_that_began_after_it_came(desk
 def test_readings_keep_their_distance(desk: Desk) -> None:
     """However often somebody guesses."""
     for number in range(20):
-        assert desk.admits(f"guess{number}", account_id=number) is Entry.NOTHING
+        assert desk.admits(f"guess{number}", account_id=number) is AuthLevel.NOTHING
     gaps = [later - sooner for sooner, later in zip(desk.readings, desk.readings[1:], strict=False)]
     assert min(gaps) >= DISTANCE - 1e-9
 
@@ -126,10 +126,10 @@ def test_readings_keep_their_distance(desk: Desk) -> None:
 def test_those_who_wait_share_a_reading(desk: Desk) -> None:
     """Fifty guesses at once are one or two questions."""
 
-    async def guess() -> list[Entry]:
+    async def guess() -> list[AuthLevel]:
         return await asyncio.gather(*(desk.keeper.admits(ACCOUNT, f"guess{number}", None) for number in range(50)))
 
-    assert set(asyncio.run(guess())) == {Entry.NOTHING}
+    assert set(asyncio.run(guess())) == {AuthLevel.NOTHING}
     assert len(desk.readings) <= 2
 
 
@@ -137,21 +137,21 @@ def test_those_who_wait_share_a_failure(desk: Desk) -> None:
     """With the database away nobody waits for fifty failures, and once it is back nobody hears of them."""
     desk.failure = StoreUnavailable("away")
 
-    async def ask() -> list[Entry | BaseException]:
+    async def ask() -> list[AuthLevel | BaseException]:
         asked = (desk.keeper.admits(ACCOUNT, "path1", None) for _ in range(50))
         return await asyncio.gather(*asked, return_exceptions=True)
 
     assert {type(outcome) for outcome in asyncio.run(ask())} == {StoreUnavailable}
     assert len(desk.readings) <= 2
     desk.failure = None
-    assert desk.admits("path1") is Entry.PATH
+    assert desk.admits("path1") is AuthLevel.PATH
 
 
 def test_what_was_read_opens_the_door_while_the_database_is_away(desk: Desk) -> None:
     """But a refusal needs a reading, and is not given without one."""
     desk.admits("path1")
     desk.failure = StoreUnavailable("away")
-    assert desk.admits("path1") is Entry.PATH
+    assert desk.admits("path1") is AuthLevel.PATH
     with pytest.raises(StoreUnavailable):
         desk.admits("guess")
 
@@ -161,5 +161,5 @@ def test_an_account_whose_keys_cannot_be_opened_is_not_refused(desk: Desk) -> No
     desk.keys[70002] = None
     with pytest.raises(SecretError):
         desk.admits("path1", account_id=70002)
-    assert desk.admits("path1") is Entry.PATH
-    assert desk.admits("path1", account_id=None) is Entry.NOTHING
+    assert desk.admits("path1") is AuthLevel.PATH
+    assert desk.admits("path1", account_id=None) is AuthLevel.NOTHING

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hostaway_sync.observability.meter import Meter
-from hostaway_sync.webhooks.server.outcomes import Outcome, Tally
+from hostaway_sync.webhooks.server.outcomes import OutcomeLog, RequestOutcome
 from hostaway_sync.webhooks.server.sparse_log import BETWEEN_LINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Note = Callable[[Outcome, float], None]
+    Note = Callable[[RequestOutcome, float], None]
 
 
 @pytest.fixture
@@ -20,9 +20,9 @@ def note(caplog: pytest.LogCaptureFixture) -> Note:
     """Give a function that notes an outcome at a time."""
     caplog.set_level(logging.INFO)
     now = [0.0]
-    tally = Tally(Meter(), seconds=lambda: now[0])
+    tally = OutcomeLog(Meter(), seconds=lambda: now[0])
 
-    def write(outcome: Outcome, at: float) -> None:
+    def write(outcome: RequestOutcome, at: float) -> None:
         now[0] = at
         tally.note(outcome, "an id", took=0.012, sentence="account 70001")
 
@@ -32,8 +32,8 @@ def note(caplog: pytest.LogCaptureFixture) -> Note:
 def test_refusals_make_a_line_a_second(note: Note, caplog: pytest.LogCaptureFixture) -> None:
     """The next one says how many more there were."""
     for number in range(50):
-        note(Outcome.REFUSED, BETWEEN_LINES * number / 100)
-    note(Outcome.REFUSED, BETWEEN_LINES)
+        note(RequestOutcome.REFUSED, BETWEEN_LINES * number / 100)
+    note(RequestOutcome.REFUSED, BETWEEN_LINES)
     assert caplog.messages == [
         "refused: account 70001 (401 in 12 ms, request an id)",
         "refused: account 70001 (401 in 12 ms, request an id); and 49 more like it",
@@ -42,22 +42,22 @@ def test_refusals_make_a_line_a_second(note: Note, caplog: pytest.LogCaptureFixt
 
 def test_every_kind_has_its_own_second(note: Note, caplog: pytest.LogCaptureFixture) -> None:
     """Guesses do not hide that nothing can be stored."""
-    note(Outcome.REFUSED, 0)
-    note(Outcome.NOT_STORED, 0)
+    note(RequestOutcome.REFUSED, 0)
+    note(RequestOutcome.NOT_STORED, 0)
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
 
 
 def test_every_delivery_that_was_stored_has_its_line(note: Note, caplog: pytest.LogCaptureFixture) -> None:
     """Only who knows the credentials can make those."""
     for _ in range(5):
-        note(Outcome.STORED, 0)
-        note(Outcome.IGNORED, 0)
+        note(RequestOutcome.STORED, 0)
+        note(RequestOutcome.IGNORED, 0)
     assert len(caplog.messages) == 10
 
 
 def test_only_wrong_credentials_and_size_are_the_senders_fault() -> None:
     """What was kept, or is nothing to keep, is answered 200; everything else may be sent again, and is 503."""
-    assert {outcome.value: outcome.status for outcome in Outcome} == {
+    assert {outcome.value: outcome.status for outcome in RequestOutcome} == {
         "stored": 200,
         "ignored": 200,
         "probe": 200,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from hostaway_sync.app.documents.times import iso
 
 if TYPE_CHECKING:
-    from hostaway_sync.app.compose import Draft
-    from hostaway_sync.app.message_batches import Outcome
+    from hostaway_sync.app.compose import PreparedMessage
+    from hostaway_sync.app.message_batches import BatchOutcome
     from hostaway_sync.model.messages import Intent
     from hostaway_sync.store.dead_letters import DeadLetter
 
@@ -50,7 +50,7 @@ def sent_message_document(intent: Intent, *, sent_now: bool) -> dict[str, Any]:
     return {**message_document(intent), "sent_now": sent_now}
 
 
-def outlook_document(draft: Draft, *, would_send: bool, why_not: str | None) -> dict[str, Any]:
+def outlook_document(draft: PreparedMessage, *, would_send: bool, why_not: str | None) -> dict[str, Any]:
     """Return what sending a message would do."""
     wish = draft.wish
     return {
@@ -67,7 +67,7 @@ def outlook_document(draft: Draft, *, would_send: bool, why_not: str | None) -> 
     }
 
 
-def batch_line_document(outcome: Outcome) -> dict[str, Any]:
+def batch_line_document(outcome: BatchOutcome) -> dict[str, Any]:
     """Return what became of one line of a batch."""
     return {
         "line": outcome.line.number,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.doubts import Doubt
     from hostaway_sync.model.health import Health
     from hostaway_sync.model.records import Mark
-    from hostaway_sync.model.run_history import Chapter
+    from hostaway_sync.model.run_history import RunDetail
     from hostaway_sync.model.status import (
         AccountFacts,
         BucketUse,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         Deferred,
         Letters,
         Overview,
-        PastRun,
+        RunSummary,
         Silence,
     )
 
@@ -43,7 +43,7 @@ def overview_document(overview: Overview, verdicts: Sequence[tuple[AccountFacts,
     }
 
 
-def details_document(marks: Mapping[Resource, Mark], history: Sequence[Chapter]) -> dict[str, Any]:
+def details_document(marks: Mapping[Resource, Mark], history: Sequence[RunDetail]) -> dict[str, Any]:
     """Return what the document of one account has besides."""
     return {
         "watermarks": {
@@ -123,7 +123,7 @@ def _running(facts: AccountFacts) -> dict[str, Any] | None:
     }
 
 
-def _run(run: PastRun) -> dict[str, Any]:
+def _run(run: RunSummary) -> dict[str, Any]:
     begun = run.started_at or run.triggered_at
     return {
         "mode": run.mode.value,

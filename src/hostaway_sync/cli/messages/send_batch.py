@@ -12,7 +12,7 @@ from hostaway_sync.cli.ui import output
 from hostaway_sync.errors import MessageRefused, UsageError
 
 if TYPE_CHECKING:
-    from hostaway_sync.app.message_batches import Outcome
+    from hostaway_sync.app.message_batches import BatchOutcome
 
 
 def send_batch(
@@ -24,7 +24,7 @@ def send_batch(
         UsageError: a line is no message: nothing of the file was queued.
         MessageRefused: some lines were refused; the others are queued.
     """
-    from hostaway_sync.app.message_batches import Placed
+    from hostaway_sync.app.message_batches import PlacedMessage
     from hostaway_sync.messages.batch_file import read_lines
 
     lines, bad = read_lines(_content(file))
@@ -32,7 +32,7 @@ def send_batch(
         output.echo(f"line {one.number}: {one.why}", err=True)
     if bad:
         raise UsageError(f"{_lines(len(bad))} of {'stdin' if file == '-' else file} cannot be read: nothing was queued")
-    counts = dict.fromkeys(Placed, 0)
+    counts = dict.fromkeys(PlacedMessage, 0)
     documents = []
     with open_mirror() as mirror:
         for outcome in mirror.batches.queue(
@@ -42,27 +42,28 @@ def send_batch(
             if json:
                 documents.append(batch_line_document(outcome))
             else:
-                output.echo(_told(outcome, dry_run=dry_run), err=outcome.placed is Placed.REFUSED)
-        if counts[Placed.QUEUED] and not dry_run and not mirror.push.has_worker():
+                output.echo(_told(outcome, dry_run=dry_run), err=outcome.placed is PlacedMessage.REFUSED)
+        if counts[PlacedMessage.QUEUED] and not dry_run and not mirror.push.has_worker():
             streams.say(streams.NO_WORKER)
     if json:
         output.print_json(
             batch_document(
-                queued=counts[Placed.QUEUED],
-                known=counts[Placed.KNOWN],
-                refused=counts[Placed.REFUSED],
+                queued=counts[PlacedMessage.QUEUED],
+                known=counts[PlacedMessage.KNOWN],
+                refused=counts[PlacedMessage.REFUSED],
                 lines=documents,
             )
         )
     else:
         queued = "would be queued" if dry_run else "queued for the workers"
         output.echo(
-            f"{counts[Placed.QUEUED]:,} {queued}, {counts[Placed.KNOWN]:,} already there, "
-            f"{counts[Placed.REFUSED]:,} refused"
+            f"{counts[PlacedMessage.QUEUED]:,} {queued}, {counts[PlacedMessage.KNOWN]:,} already there, "
+            f"{counts[PlacedMessage.REFUSED]:,} refused"
         )
-    if counts[Placed.REFUSED]:
+    if counts[PlacedMessage.REFUSED]:
         raise MessageRefused(
-            f"{counts[Placed.REFUSED]:,} of {_lines(len(lines))} refused; once mended, the same file may be given again"
+            f"{counts[PlacedMessage.REFUSED]:,} of {_lines(len(lines))} refused; "
+            "once mended, the same file may be given again"
         )
 
 
@@ -77,7 +78,7 @@ def _content(file: str) -> str:
         raise UsageError(f"{file} is no UTF-8 text") from None
 
 
-def _told(outcome: Outcome, *, dry_run: bool) -> str:
+def _told(outcome: BatchOutcome, *, dry_run: bool) -> str:
     line, intent = outcome.line, outcome.intent
     where = f"line {line.number}: reservation {line.reservation_id}"
     if outcome.why is not None:

@@ -12,10 +12,10 @@ from hostaway_sync.cli.process.open_app import open_mirror
 from hostaway_sync.cli.ui import output
 from hostaway_sync.cli.ui.options import Json, number
 from hostaway_sync.errors import HostawaySyncError, MessageRefused, MessageUnsettled, SourceError, UsageError
-from hostaway_sync.model.messages import IntentState, Way
+from hostaway_sync.model.messages import CommunicationType, IntentState
 
 if TYPE_CHECKING:
-    from hostaway_sync.app.compose import Draft
+    from hostaway_sync.app.compose import PreparedMessage
     from hostaway_sync.app.messages import Messages
     from hostaway_sync.messages.decision import Step
     from hostaway_sync.model.messages import Intent
@@ -28,7 +28,8 @@ def send_message(
     text: Annotated[str | None, typer.Argument(metavar="TEXT", help="What to say; - reads it from stdin.")] = None,
     *,
     channel_type: Annotated[
-        Way | None, typer.Option(help="How it reaches the guest; otherwise as they wrote last.", show_default=False)
+        CommunicationType | None,
+        typer.Option(help="How it reaches the guest; otherwise as they wrote last.", show_default=False),
     ] = None,
     conversation: Annotated[
         int | None, typer.Option(metavar="ID", parser=number, help="Which thread; otherwise the newest.")
@@ -117,7 +118,7 @@ def _any_given(*options: object) -> bool:
     return any(option is not None and option is not False for option in options)
 
 
-def _send(draft: Draft, *, yes: bool, json: bool) -> bool:
+def _send(draft: PreparedMessage, *, yes: bool, json: bool) -> bool:
     """Send a message, or have a worker do it; return whether it waits for one."""
     if draft.concerns:
         prompts.confirm(f"Reservation {draft.wish.reservation_id}: {'; '.join(draft.concerns)}.", yes=yes)
@@ -229,7 +230,7 @@ def _refusal(step: Step, intent: Intent | None) -> HostawaySyncError | None:
     return _trouble(intent)
 
 
-def _print_outlook(draft: Draft, *, json: bool) -> None:
+def _print_outlook(draft: PreparedMessage, *, json: bool) -> None:
     wish, decision = draft.wish, draft.outlook()
     refusal = _refusal(decision.step, decision.intent)
     would_send = decision.step.value in {"send", "take_up"}

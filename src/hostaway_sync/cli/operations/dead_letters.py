@@ -19,7 +19,7 @@ from hostaway_sync.errors import HostawaySyncError, StoreError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hostaway_sync.app.webhooks import Push
+    from hostaway_sync.app.webhooks import Webhooks
     from hostaway_sync.store.dead_letters import DeadLetter
 
 app = typer.Typer(help="What failed for good, and waits for a person.", no_args_is_help=True, rich_markup_mode=None)
@@ -104,7 +104,7 @@ def discard(
 
 
 def _resolve(
-    push: Push,
+    push: Webhooks,
     resolve: Callable[[int], None],
     dead_letter_id: int | None,
     account_id: int | None,

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hostaway_sync.model.health import Health
-    from hostaway_sync.model.run_history import Chapter
+    from hostaway_sync.model.run_history import RunDetail
     from hostaway_sync.model.status import AccountFacts
 
 
 def print_account(
-    facts: AccountFacts, health: Health, now: datetime, marks: Mapping[Resource, Mark], history: Sequence[Chapter]
+    facts: AccountFacts, health: Health, now: datetime, marks: Mapping[Resource, Mark], history: Sequence[RunDetail]
 ) -> None:
     """Print everything about one account."""
     say(output.plain(f"account {facts.account_id} {facts.name or ''}".rstrip() + ": ") + styled(health.condition))
@@ -91,7 +91,7 @@ def _print_resources(facts: AccountFacts, marks: Mapping[Resource, Mark]) -> Non
     grid.show()
 
 
-def _print_history(history: Sequence[Chapter]) -> None:
+def _print_history(history: Sequence[RunDetail]) -> None:
     numbers = [Column(name, is_number=True) for name in ("took", "calls", "inserted", "updated", "missing")]
     grid = Grid([Column("run (UTC)"), Column("mode"), Column("state"), *numbers], is_brief=False)
     for run, parts in ((chapter.run, chapter.parts.values()) for chapter in history):

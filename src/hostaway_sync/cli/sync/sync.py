@@ -200,7 +200,7 @@ def mirror_one(
                 full=full,
                 accept_missing=accept_missing,
                 dry_run=dry_run,
-                insists=output.is_terminal(),
+                force_probe=output.is_terminal(),
                 progress=progress,
                 observe=explanation,
             )

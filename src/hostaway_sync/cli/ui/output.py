@@ -16,7 +16,7 @@ from hostaway_sync.app.documents.runs import counts_document
 from hostaway_sync.model.records import RunReport, RunState
 from hostaway_sync.observability.exception_text import traceback_of
 from hostaway_sync.observability.log_context import current
-from hostaway_sync.observability.log_redaction import Discretion
+from hostaway_sync.observability.log_redaction import LogRedactor
 from hostaway_sync.safe_text import visible
 from hostaway_sync.sync.reporting.outcome import outcome
 
@@ -179,7 +179,7 @@ class _Lines(logging.Formatter):
             shared: list[Any] = [structlog.stdlib.add_log_level, structlog.processors.TimeStamper("iso")]
             shared = [_circumstances, structlog.stdlib.ExtraAdder(), *shared]
             without_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-            final = [without_meta, told, Discretion(), rendered]
+            final = [without_meta, told, LogRedactor(), rendered]
             self._formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=final)
         return self._formatter.format(record)
 

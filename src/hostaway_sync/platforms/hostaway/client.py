@@ -11,24 +11,24 @@ import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from random import random as luck
+from random import random as jitter
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import NotFound, RequestRejected, SourceUnavailable
 from hostaway_sync.model.records import Page
 from hostaway_sync.observability.tracing import span
-from hostaway_sync.platforms.hostaway.http.api import Asking
+from hostaway_sync.platforms.hostaway.http.api import HostawayApi
 from hostaway_sync.platforms.hostaway.http.request import Cause
-from hostaway_sync.platforms.hostaway.http.retry_policy import Patience
-from hostaway_sync.platforms.hostaway.http.retrying import Trying
-from hostaway_sync.platforms.hostaway.http.token import Access
-from hostaway_sync.platforms.hostaway.http.transport import Exchange
-from hostaway_sync.platforms.hostaway.messages.sending import Correspondence
-from hostaway_sync.platforms.hostaway.paging.cursor_state import Bookmark
+from hostaway_sync.platforms.hostaway.http.retry_policy import RetryPolicy
+from hostaway_sync.platforms.hostaway.http.retrying import Retrier
+from hostaway_sync.platforms.hostaway.http.token import TokenProvider
+from hostaway_sync.platforms.hostaway.http.transport import Transport
+from hostaway_sync.platforms.hostaway.messages.sending import HostawayMessages
+from hostaway_sync.platforms.hostaway.paging.cursor_state import CursorState
 from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
 from hostaway_sync.platforms.hostaway.paging.offset_walk import walk_at_once, walk_by_offset
 from hostaway_sync.platforms.hostaway.paging.page_stream import Arrival, follow
-from hostaway_sync.platforms.hostaway.paging.request_labels import Steps
+from hostaway_sync.platforms.hostaway.paging.request_labels import RequestLabels
 from hostaway_sync.platforms.hostaway.parsing.resources import (
     SPECS,
     Paging,
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from hostaway_sync.model.api_calls import Budget, Lookout, Observer
+    from hostaway_sync.model.api_calls import Budget, CircuitBreaker, Observer
     from hostaway_sync.model.records import Record, Resource, Token
-    from hostaway_sync.model.redaction import Redaction, Veil
+    from hostaway_sync.model.redaction import Redaction, Redactor
     from hostaway_sync.platforms.hostaway.http.limits import Limits
     from hostaway_sync.platforms.hostaway.http.token import TokenVault
     from hostaway_sync.platforms.hostaway.paging.walk import Walk
@@ -77,7 +77,7 @@ class Client:
         random: a number from 0 up to 1.
         observe: told of every request that was sent, token requests included, when it ended; one call at a time.
         redaction: hides fields of what is read; None: nothing is hidden.
-        lookout: told whether the source is there.
+        circuit_breaker: told whether the source is there.
     """
 
     def __init__(
@@ -99,15 +99,15 @@ class Client:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
-        random: Callable[[], float] = luck,
+        random: Callable[[], float] = jitter,
         observe: Observer | None = None,
         redaction: Redaction | None = None,
-        lookout: Lookout | None = None,
+        circuit_breaker: CircuitBreaker | None = None,
     ) -> None:
         self._in_flight = in_flight
         self._redaction = redaction
         self._clock = clock
-        self._exchange = Exchange(
+        self._exchange = Transport(
             api_url=api_url,
             budget=budget,
             urgent=urgent,
@@ -116,33 +116,33 @@ class Client:
             seconds=seconds,
             sleep=sleep,
             observe=observe,
-            lookout=lookout,
+            circuit_breaker=circuit_breaker,
         )
         pause = self._exchange.pause
         self._ahead = ThreadPoolExecutor(in_flight, thread_name_prefix=f"pages-{account_id}")
-        self._asking = Asking(
+        self._asking = HostawayApi(
             account_id=account_id,
             secret=client_secret,
             send=self._exchange.send,
             budget=budget,
-            trying=Trying(patience=Patience(attempts=attempts, backoff=backoff), pause=pause, random=random),
-            once=Trying(patience=Patience(attempts=1), pause=pause, random=random),
+            trying=Retrier(patience=RetryPolicy(attempts=attempts, backoff=backoff), pause=pause, random=random),
+            once=Retrier(patience=RetryPolicy(attempts=1), pause=pause, random=random),
             limits=limits,
             egress=egress,
             clock=clock,
         )
-        self._access = Access(vault=vault, issue=self._asking.issue, pause=pause, clock=clock)
+        self._access = TokenProvider(vault=vault, issue=self._asking.issue, pause=pause, clock=clock)
         self.registrar = Registration(self._asking, self._access)
-        self.correspondent = Correspondence(self._asking, self._access)
+        self.message_api = HostawayMessages(self._asking, self._access)
 
     @property
     def api_calls(self) -> int:
         """Requests sent so far, token requests included."""
         return self._exchange.api_calls
 
-    def stand_back(self) -> None:
+    def lower_priority(self) -> None:
         """Let others go first from now on, unless requests are urgent."""
-        self._exchange.stand_back()
+        self._exchange.lower_priority()
 
     def walk(
         self,
@@ -160,7 +160,7 @@ class Client:
         """
         spec = list_of(resource, of_parent=parent is not None, newest=since is not None)
         path = spec.path.format(parent=parent)
-        steps = Steps(by_cursor=spec.paging is Paging.CURSOR)
+        steps = RequestLabels(by_cursor=spec.paging is Paging.CURSOR)
 
         def fetch(position: int | None) -> Arrival:
             place = {} if position is None else {spec.paging.value: position}
@@ -180,9 +180,9 @@ class Client:
                 return Arrival(None, self._clock())
             return Arrival(listing, observed_at)
 
-        bookmark = Bookmark(resume)
+        bookmark = CursorState(resume)
         walk = steps.of(self._walk(spec, since, bookmark))
-        return follow(walk, spec, fetch, self._ahead, bookmark, self._veil(resource), parent=parent)
+        return follow(walk, spec, fetch, self._ahead, bookmark, self._redactor(resource), parent=parent)
 
     def get(self, resource: Resource, record_id: int, *, parent: int | None = None, why: str = "") -> Page:
         """Read one object, as a page of one record; see `Source.get`.
@@ -194,7 +194,7 @@ class Client:
         path = object_path(resource, record_id, parent)
 
         def read(raw: bytes) -> Record:
-            record = as_record(raw, spec, veil=self._veil(resource))
+            record = as_record(raw, spec, redactor=self._redactor(resource))
             if record.id != record_id:
                 raise SourceUnavailable(f"Hostaway answered GET {path} with something that has not this id")
             return record
@@ -203,7 +203,7 @@ class Client:
             record, observed_at = self._asking.object(path, spec.params, self._access, read, Cause(why))
         return Page(spec.shape, (record,), observed_at, parent=parent)
 
-    def _walk(self, spec: Spec, since: datetime | None, bookmark: Bookmark) -> Walk:
+    def _walk(self, spec: Spec, since: datetime | None, bookmark: CursorState) -> Walk:
         if not spec.is_paged:
             return walk_at_once(spec.limit, self._in_flight)
         moment = None if spec.is_whole else since
@@ -211,7 +211,7 @@ class Client:
             return walk_by_cursor(moment, bookmark)
         return walk_by_offset(self._in_flight, moment)
 
-    def _veil(self, resource: Resource) -> Veil | None:
+    def _redactor(self, resource: Resource) -> Redactor | None:
         return None if self._redaction is None else self._redaction.of(resource)
 
     def check(self) -> None:

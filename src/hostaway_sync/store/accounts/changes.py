@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.records import Token
     from hostaway_sync.secrets import Opens, Seals
     from hostaway_sync.store.postgres.database import Database
-    from hostaway_sync.store.secrets.vault import Safe
+    from hostaway_sync.store.secrets.vault import Vault
 
 SECRET: Final = "client_secret"  # noqa: S105  (a column)
 # All that opens anything, and what is of no use without it.
@@ -69,7 +69,7 @@ class Wishes:
 
 def insert_account(
     database: Database,
-    safe: Safe | Seals,
+    safe: Vault | Seals,
     account_id: int,
     client_secret: SecretStr,
     token: Token | None,
@@ -104,7 +104,7 @@ def insert_account(
         raise AccountError.exists(account_id)
 
 
-def change_account(database: Database, safe: Safe | Seals, account_id: int, wishes: Wishes) -> tuple[str, ...]:
+def change_account(database: Database, safe: Vault | Seals, account_id: int, wishes: Wishes) -> tuple[str, ...]:
     """Change what differs from what is stored, all of it at once for whoever reads.
 
     Another customer is written into every row of the account, which may take a while where there are many; pages of
@@ -165,7 +165,7 @@ def set_active(database: Database, account_id: int, *, active: bool) -> bool:
     return database.transaction(write)
 
 
-def erase(database: Database, safe: Safe | Seals, account_id: int) -> None:
+def erase(database: Database, safe: Vault | Seals, account_id: int) -> None:
     """Take away all secrets of a disabled account; its rows stay, and it is known as removed from now on.
 
     Raises:

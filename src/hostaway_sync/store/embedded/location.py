@@ -49,14 +49,14 @@ _SERVER_ENVIRONMENT = {"LC_ALL": "C", "PATH": os.defpath}
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class ServerUser:
     """The system account that owns the cluster and runs its server."""
 
     uid: int
     gid: int
 
     @classmethod
-    def ours(cls) -> Account:
+    def ours(cls) -> ServerUser:
         """The account of this process."""
         return cls(os.geteuid(), os.getegid())
 
@@ -100,11 +100,11 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class ClusterLocation:
     """The directory of one cluster: locks on top, everything that is the server's own in `cluster`."""
 
     directory: Path
-    account: Account
+    account: ServerUser
 
     @property
     def cluster(self) -> Path:
@@ -131,17 +131,17 @@ class Home:
         return _SHORT_DIRECTORY / f"hostaway-sync-{self.account.uid}-{_short_hash(self.directory)}"
 
 
-def find_home(state_dir: Path) -> Home:
+def find_home(state_dir: Path) -> ClusterLocation:
     """The home of this state directory as far as it is decided yet; creates nothing and never fails."""
     directory = _moved_to(state_dir) or state_dir
     try:
         owner = (directory / "cluster").lstat()
     except OSError:
-        return Home(directory, Account.ours())
-    return Home(directory, Account(owner.st_uid, owner.st_gid))
+        return ClusterLocation(directory, ServerUser.ours())
+    return ClusterLocation(directory, ServerUser(owner.st_uid, owner.st_gid))
 
 
-def settle(state_dir: Path) -> Home:
+def settle(state_dir: Path) -> ClusterLocation:
     """Find the home of this state directory, or choose and create it.
 
     Raises:
@@ -182,13 +182,13 @@ def alone_in_system_directory() -> Iterator[None]:
         os.close(handle)
 
 
-def _choose_for_root(state_dir: Path, directory: Path) -> Home:
+def _choose_for_root(state_dir: Path, directory: Path) -> ClusterLocation:
     owner = state_dir.stat()
-    account = Account(owner.st_uid, owner.st_gid) if owner.st_uid else _system_account()
+    account = ServerUser(owner.st_uid, owner.st_gid) if owner.st_uid else _system_account()
     if account.can_enter(directory):
-        return Home(directory, account)
+        return ClusterLocation(directory, account)
     elsewhere = SYSTEM_DIRECTORY / "elsewhere"
-    home = Home(elsewhere / _short_hash(state_dir), account)
+    home = ClusterLocation(elsewhere / _short_hash(state_dir), account)
     for ours in (SYSTEM_DIRECTORY, elsewhere, home.directory):
         _keep_roots(ours)
     if not account.can_enter(home.directory):
@@ -233,14 +233,14 @@ def _moved_to(state_dir: Path) -> Path | None:
     return SYSTEM_DIRECTORY / "elsewhere" / said[1] if said else None
 
 
-def _system_account() -> Account:
+def _system_account() -> ServerUser:
     with alone_in_system_directory():
         found = _named(SYSTEM_USER)
         # Cron's PATH has no sbin directories.
         useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
         if not found and useradd:
             hidden = ("--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin")
-            Account.ours().run(useradd, *hidden, SYSTEM_USER)
+            ServerUser.ours().run(useradd, *hidden, SYSTEM_USER)
             found = _named(SYSTEM_USER)
     found = found or _named("nobody")
     if found:
@@ -251,12 +251,12 @@ def _system_account() -> Account:
     )
 
 
-def _named(user: str) -> Account | None:
+def _named(user: str) -> ServerUser | None:
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
         return None
-    return Account(entry.pw_uid, entry.pw_gid)
+    return ServerUser(entry.pw_uid, entry.pw_gid)
 
 
 def _create(directory: Path, mode: int) -> None:
@@ -266,7 +266,7 @@ def _create(directory: Path, mode: int) -> None:
         directory.chmod(mode)
 
 
-def _keep_private(directory: Path, account: Account) -> None:
+def _keep_private(directory: Path, account: ServerUser) -> None:
     """Create a directory for this account alone, or verify that it is one: somebody may have been there first."""
     with contextlib.suppress(FileExistsError):
         directory.mkdir(mode=0o700)

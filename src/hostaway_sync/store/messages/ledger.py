@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from hostaway_sync.errors import LeaseLost
-from hostaway_sync.model.messages import Intent, IntentState, Proof, Way, Wish
+from hostaway_sync.model.messages import CommunicationType, Intent, IntentState, OutgoingMessage, Proof
 from hostaway_sync.store.audit_log import os_user
 from hostaway_sync.store.messages import restored, senders
 from hostaway_sync.store.privacy import erased_keys
@@ -68,7 +68,7 @@ def of_key(connection: sa.Connection, account_id: int, key: str) -> Intent | Non
     return next(iter(_read(connection, ledger.c.account_id == account_id, is_it)), None)
 
 
-def alike(connection: sa.Connection, wish: Wish, *, within: timedelta) -> list[Intent]:
+def alike(connection: sa.Connection, wish: OutgoingMessage, *, within: timedelta) -> list[Intent]:
     """Give what says the same to the same guest: what is open, and of the rest what ended lately; oldest first."""
     moved_at = sa.func.coalesce(ledger.c.sending_at, ledger.c.created_at)
     is_recent = sa.or_(moved_at > _NOW - within, ledger.c.settled_at.is_(None))
@@ -76,7 +76,7 @@ def alike(connection: sa.Connection, wish: Wish, *, within: timedelta) -> list[I
     return _read(connection, *of_guest, ledger.c.body_hash == wish.body_hash, is_recent)
 
 
-def insert(connection: sa.Connection, wish: Wish, owner: str) -> Intent:
+def insert(connection: sa.Connection, wish: OutgoingMessage, owner: str) -> Intent:
     """Write an intent down."""
     statement = sa.insert(ledger).values(
         **said(wish), idempotency_key=wish.key, owner=owner, os_user=os_user(), host=socket.gethostname()
@@ -85,7 +85,9 @@ def insert(connection: sa.Connection, wish: Wish, owner: str) -> Intent:
     return as_intent(row)
 
 
-def take(connection: sa.Connection, intent: Intent, wish: Wish, owner: str, *, is_queued: bool = False) -> Intent:
+def take(
+    connection: sa.Connection, intent: Intent, wish: OutgoingMessage, owner: str, *, is_queued: bool = False
+) -> Intent:
     """Move pending | failed → pending: another attempt, perhaps by another way, on the intent's own row.
 
     With `is_queued` a worker takes it, and may put it back.
@@ -227,7 +229,7 @@ def _ended(state: IntentState, proof: Proof, error: str | None) -> dict[str, Any
     return {"state": state.value, "error": error, "proof": proof.value, "settled_at": _NOW}
 
 
-def said(wish: Wish) -> dict[str, Any]:
+def said(wish: OutgoingMessage) -> dict[str, Any]:
     """Give what a wish is, as columns."""
     return {
         "account_id": wish.account_id,
@@ -264,11 +266,11 @@ def move(
 
 def as_intent(row: sa.Row[Any]) -> Intent:
     """Give a row as a value."""
-    wish = Wish(
+    wish = OutgoingMessage(
         account_id=row.account_id,
         reservation_id=row.reservation_id,
         conversation_id=row.conversation_id,
-        way=Way(row.channel_type),
+        way=CommunicationType(row.channel_type),
         body=row.body,
         key=row.idempotency_key,
     )

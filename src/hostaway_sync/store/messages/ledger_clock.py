@@ -14,12 +14,12 @@ from hostaway_sync.store.tables import sent_messages as ledger
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from hostaway_sync.model.messages import Wish
+    from hostaway_sync.model.messages import OutgoingMessage
 
 _OPEN = ("pending", "sending", "outcome_unknown")
 
 
-def bring_back_of_guest(connection: sa.Connection, wish: Wish) -> None:
+def bring_back_of_guest(connection: sa.Connection, wish: OutgoingMessage) -> None:
     """Set the marks ahead of everything that was to be said to a guest; under the account's lock."""
     of_guest = ledger.c.account_id == wish.account_id, ledger.c.reservation_id == wish.reservation_id
     time_marks.bring_back(connection, ledger, *of_guest)

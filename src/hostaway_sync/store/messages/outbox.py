@@ -22,10 +22,12 @@ from hostaway_sync.store.tables import sent_messages
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from hostaway_sync.model.messages import Intent, Wish
+    from hostaway_sync.model.messages import Intent, OutgoingMessage
 
 
-def insert(connection: sa.Connection, wish: Wish, *, quiet_hours: str | None, not_before_at: datetime | None) -> Intent:
+def insert(
+    connection: sa.Connection, wish: OutgoingMessage, *, quiet_hours: str | None, not_before_at: datetime | None
+) -> Intent:
     """Write an intent down that waits for a worker."""
     values = {**_waiting(quiet_hours, not_before_at), "attempt": 0, "os_user": os_user(), "host": socket.gethostname()}
     statement = sa.insert(sent_messages).values(**ledger.said(wish), idempotency_key=wish.key, **values)
@@ -37,7 +39,7 @@ def insert(connection: sa.Connection, wish: Wish, *, quiet_hours: str | None, no
 def queue(
     connection: sa.Connection,
     intent: Intent,
-    wish: Wish,
+    wish: OutgoingMessage,
     *,
     quiet_hours: str | None,
     not_before_at: datetime | None,

@@ -20,7 +20,7 @@ from hostaway_sync.store.connection.libpq_environment import ignore_environment
 from hostaway_sync.store.postgres.disconnect import Shutter
 from hostaway_sync.store.postgres.driver_errors import raise_translated
 from hostaway_sync.store.postgres.statement_timing import timed
-from hostaway_sync.store.processes.held_rights import Claims
+from hostaway_sync.store.processes.held_rights import HeldRights
 from hostaway_sync.store.processes.names import this_process
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Database:
             connect_args=session_settings.connect_options(application),
             execution_options={"schema_translate_map": {None: schema}},
         )
-        self._claims = Claims(self.engine, schema)
+        self._claims = HeldRights(self.engine, schema)
         self._committing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._shutter = Shutter(self.engine)
         # The last one asked: it connects.
@@ -160,11 +160,11 @@ class Database:
         self._apart.append(twin)
         return twin
 
-    def hurry(self) -> None:
+    def fail_fast(self) -> None:
         """Give up soon from now on if the server is away: whoever waits wants to be gone."""
         self._was_reached = False
         for database in self._apart:
-            database.hurry()
+            database.fail_fast()
 
     def disconnect(self) -> None:
         """Give back every connection, now or when a thread that has one lets go of it; there will be no other."""

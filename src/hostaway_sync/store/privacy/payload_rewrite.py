@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from hostaway_sync.model.records import Resource
-    from hostaway_sync.model.redaction import Redaction, Rule, Veil
+    from hostaway_sync.model.redaction import Redaction, Redactor, Rule
     from hostaway_sync.model.vocabulary import Vocabulary
     from hostaway_sync.secrets import Opens, Seals
     from hostaway_sync.store.postgres.database import Database
-    from hostaway_sync.store.secrets.vault import Safe
+    from hostaway_sync.store.secrets.vault import Vault
 
     Step = Callable[..., tuple[int, Any]]
 
@@ -41,7 +41,7 @@ _AS_RECEIVED: Final = b"\x01"
 log = logging.getLogger(__name__)
 
 
-def opened(database: Database, safe: Callable[[], Safe], rules: Iterable[Rule], words: Vocabulary) -> Redaction | None:
+def opened(database: Database, safe: Callable[[], Vault], rules: Iterable[Rule], words: Vocabulary) -> Redaction | None:
     """Return how payloads are hidden, with the database's own secret, made on first use; without rules, None.
 
     Raises:
@@ -54,7 +54,7 @@ def opened(database: Database, safe: Callable[[], Safe], rules: Iterable[Rule], 
     return payload_rule.agree(database, rules, secret_of(database, safe()), words) if rules else None
 
 
-def secret_of(database: Database, safe: Safe) -> bytes:
+def secret_of(database: Database, safe: Vault) -> bytes:
     """Return what fields are hashed with; made on first use.
 
     Raises:
@@ -78,7 +78,7 @@ def rewrite(database: Database, redaction: Redaction) -> int:
         rows = sum(_whole(database, step) for step in _steps(redaction))
         # A dead letter is a copy of deliveries. From here on there are none but rewritten ones to copy.
         payload_rule.wait_for_copies(database)
-        rows += _whole(database, partial(_letters, veil=redaction.deliveries))
+        rows += _whole(database, partial(_letters, redactor=redaction.deliveries))
         done = sa.update(redactions).values(applied=redaction.mark, updated_at=sa.func.now())
         database.transaction(lambda connection: connection.execute(done))
     log.info("%d stored rows follow HOSTAWAY_SYNC_PAYLOAD_FIELDS now", rows)
@@ -115,16 +115,16 @@ def _whole(database: Database, step: Step) -> int:
 def _steps(redaction: Redaction) -> list[Step]:
     steps: list[Step] = []
     for resource in MIRRORED:
-        veil = redaction.of(resource)
-        if veil is not None:
-            steps.append(partial(_rows, resource=resource, veil=veil, mark=redaction.mark))
-            steps.append(partial(_quarantine, resource=resource, veil=veil, mark=redaction.mark))
-    steps.append(partial(_deliveries, veil=redaction.deliveries))
+        redactor = redaction.of(resource)
+        if redactor is not None:
+            steps.append(partial(_rows, resource=resource, redactor=redactor, mark=redaction.mark))
+            steps.append(partial(_quarantine, resource=resource, redactor=redactor, mark=redaction.mark))
+    steps.append(partial(_deliveries, redactor=redaction.deliveries))
     return steps
 
 
 def _rows(
-    connection: sa.Connection, after: tuple[int, int] | None, *, resource: Resource, veil: Veil, mark: bytes
+    connection: sa.Connection, after: tuple[int, int] | None, *, resource: Resource, redactor: Redactor, mark: bytes
 ) -> tuple[int, tuple[int, int] | None]:
     table = MIRRORED[resource]
     key = sa.tuple_(table.c.account_id, table.c.id)
@@ -137,7 +137,7 @@ def _rows(
     rows = connection.execute(query.order_by(table.c.account_id, table.c.id).limit(BATCH).with_for_update()).all()
     if not rows:
         return 0, None
-    covered = [veil.over(row.payload) for row in rows]
+    covered = [redactor.over(row.payload) for row in rows]
     columns = (
         sa.cast([row.account_id for row in rows], sa.ARRAY(sa.BigInteger)),
         sa.cast([row.id for row in rows], sa.ARRAY(sa.BigInteger)),
@@ -158,7 +158,7 @@ def _rows(
 
 
 def _quarantine(
-    connection: sa.Connection, after: int | None, *, resource: Resource, veil: Veil, mark: bytes
+    connection: sa.Connection, after: int | None, *, resource: Resource, redactor: Redactor, mark: bytes
 ) -> tuple[int, int | None]:
     table = quarantined_records
     number, kept = table.c.quarantine_id, sa.func.substring(table.c.payload_hash, 1, MARK_BYTES)
@@ -170,14 +170,14 @@ def _quarantine(
         received, exact = bytes(row.payload_hash), bytes(row.exact)
         # Of untouched bytes the new hash is known; else they were covered before, and the old one serves to tell them.
         is_received = received[:1] == _AS_RECEIVED and not exact.startswith(erasure_rules.GONE)
-        digest = veil.digest(exact) if is_received else mark + received[-16:]
-        values = {"payload_hash": digest, "exact": _covered(veil, exact)}
+        digest = redactor.digest(exact) if is_received else mark + received[-16:]
+        values = {"payload_hash": digest, "exact": _covered(redactor, exact)}
         connection.execute(sa.delete(table).where(table.c.payload_hash == digest, number != row.quarantine_id))
         connection.execute(sa.update(table).where(number == row.quarantine_id).values(values))
     return len(rows), rows[-1].quarantine_id if rows else None
 
 
-def _deliveries(connection: sa.Connection, after: Any, *, veil: Veil) -> tuple[int, Any]:  # noqa: ANN401  (a key)
+def _deliveries(connection: sa.Connection, after: Any, *, redactor: Redactor) -> tuple[int, Any]:  # noqa: ANN401  (a key)
     table = webhook_log
     query = sa.select(table.c.id, sa.cast(table.c.payload, sa.Text).label("payload"), table.c.body)
     query = query if after is None else query.where(table.c.id > after)
@@ -186,16 +186,16 @@ def _deliveries(connection: sa.Connection, after: Any, *, veil: Veil) -> tuple[i
     for row in rows:
         body = bytes(row.body)
         if row.payload is None:
-            values: dict[str, Any] = {"body": _covered(veil, body)}
+            values: dict[str, Any] = {"body": _covered(redactor, body)}
         else:
-            payload = veil.over(row.payload)
+            payload = redactor.over(row.payload)
             values = {"payload": sa.cast(sa.literal(payload, sa.Text), table.c.payload.type), "body": payload.encode()}
         differs = sa.or_(*(table.c[name].is_distinct_from(value) for name, value in values.items()))
         touched += connection.execute(sa.update(table).where(table.c.id == row.id, differs).values(values)).rowcount
     return touched, rows[-1].id if rows else None
 
 
-def _letters(connection: sa.Connection, after: int | None, *, veil: Veil) -> tuple[int, int | None]:
+def _letters(connection: sa.Connection, after: int | None, *, redactor: Redactor) -> tuple[int, int | None]:
     table = dead_letters
     query = sa.select(table.c.dead_letter_id, sa.cast(table.c.payload, sa.Text).label("payload")).where(
         table.c.dead_letter_id > (after or 0), table.c.payload.is_not(None)
@@ -203,12 +203,12 @@ def _letters(connection: sa.Connection, after: int | None, *, veil: Veil) -> tup
     rows = connection.execute(query.order_by(table.c.dead_letter_id).limit(BATCH).with_for_update()).all()
     touched = 0
     for row in rows:
-        new = sa.cast(sa.literal(veil.over(row.payload), sa.Text), table.c.payload.type)
+        new = sa.cast(sa.literal(redactor.over(row.payload), sa.Text), table.c.payload.type)
         mine = (table.c.dead_letter_id == row.dead_letter_id, table.c.payload != new)
         touched += connection.execute(sa.update(table).where(*mine).values(payload=new)).rowcount
     return touched, rows[-1].dead_letter_id if rows else None
 
 
-def _covered(veil: Veil, exact: bytes) -> bytes:
+def _covered(redactor: Redactor, exact: bytes) -> bytes:
     """Give what is kept of bytes; of what says so already, the same."""
-    return exact if exact.startswith(erasure_rules.GONE) else veil.exactly(exact, None)
+    return exact if exact.startswith(erasure_rules.GONE) else redactor.exactly(exact, None)

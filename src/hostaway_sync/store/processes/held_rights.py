@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Claims:
+class HeldRights:
     """What is claimed through one pool; safe to use from several threads.
 
     Args:

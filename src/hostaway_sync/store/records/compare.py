@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _A_MOMENT = timedelta(microseconds=1)
 
 
-class Verdict(StrEnum):
+class RowComparison(StrEnum):
     """What a comparison says of one object."""
 
     EQUAL = "equal"
@@ -62,7 +62,7 @@ class Compared:
     """
 
     record: Record
-    verdict: Verdict
+    verdict: RowComparison
     is_later: bool
     is_behind: bool = False
 
@@ -84,9 +84,9 @@ def compare_page(connection: sa.Connection, owner: Owner, page: Page, *, locking
                 homeless.append(replace(record, exact=record.exact or record.payload.encode()))
     odd = [one.record for one in compared if one.record.exact is not None]
     kept = _kept(connection, owner, page.shape, [*odd, *homeless])
-    compared = [one if _is_kept(one, kept) else replace(one, verdict=Verdict.MISSING) for one in compared]
+    compared = [one if _is_kept(one, kept) else replace(one, verdict=RowComparison.MISSING) for one in compared]
     return compared + [
-        Compared(record, Verdict.EQUAL if record.payload_hash in kept else Verdict.MISSING, is_later=False)
+        Compared(record, RowComparison.EQUAL if record.payload_hash in kept else RowComparison.MISSING, is_later=False)
         for record in homeless
     ]
 
@@ -110,7 +110,7 @@ def _execute(
         )
         found = {row.id: row for row in rows}
     return [
-        Compared(record, Verdict(found[record.id].verdict), found[record.id].is_later, found[record.id].is_behind)
+        Compared(record, RowComparison(found[record.id].verdict), found[record.id].is_later, found[record.id].is_behind)
         for record in records
         if record.id is not None
     ]
@@ -135,10 +135,10 @@ def _comparison(shape: Shape, *, locking: bool) -> sa.Select[Any]:
     )
     stored = (joined.with_for_update(of=table) if locking else joined).cte("stored")
     verdict = sa.case(
-        (sa.func.coalesce(stored.c.is_live, sa.false()).is_(False), sa.literal_column(f"'{Verdict.MISSING}'")),
-        (sa.or_(stored.c.is_same, stored.c.is_behind), sa.literal_column(f"'{Verdict.EQUAL}'")),
-        (stored.c.is_behind_parts, sa.literal_column(f"'{Verdict.BEHIND}'")),
-        else_=sa.literal_column(f"'{Verdict.DIFFERENT}'"),
+        (sa.func.coalesce(stored.c.is_live, sa.false()).is_(False), sa.literal_column(f"'{RowComparison.MISSING}'")),
+        (sa.or_(stored.c.is_same, stored.c.is_behind), sa.literal_column(f"'{RowComparison.EQUAL}'")),
+        (stored.c.is_behind_parts, sa.literal_column(f"'{RowComparison.BEHIND}'")),
+        else_=sa.literal_column(f"'{RowComparison.DIFFERENT}'"),
     )
     is_later = sa.func.coalesce(stored.c.is_later, sa.false())
     is_behind = sa.func.coalesce(stored.c.is_live & ~stored.c.is_same, sa.false())
@@ -198,7 +198,7 @@ def _is_object(table: sa.Table) -> sa.ColumnElement[bool]:
 
 def _is_kept(one: Compared, kept: set[bytes]) -> bool:
     """Say whether what could not be stored as it is lies in quarantine beside its equal row."""
-    return one.verdict is not Verdict.EQUAL or one.record.exact is None or one.record.payload_hash in kept
+    return one.verdict is not RowComparison.EQUAL or one.record.exact is None or one.record.payload_hash in kept
 
 
 def _kept(connection: sa.Connection, owner: Owner, shape: Shape, records: Sequence[Record]) -> set[bytes]:

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store.records import due_threads, missing
-from hostaway_sync.store.records.compare import Verdict
+from hostaway_sync.store.records.compare import RowComparison
 from hostaway_sync.store.tables import (
     MIRRORED,
     conversation_messages,
@@ -56,15 +56,15 @@ class Note:
     """What was found of one object; `is_newer`: the source changed it after the last run that was whole."""
 
     key: int
-    verdict: Verdict
+    verdict: RowComparison
     is_newer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class FindingCounts:
     """How many objects there are of each verdict, and how many of those the source changed since the last run."""
 
-    counts: Mapping[Verdict, int]
+    counts: Mapping[RowComparison, int]
     newer: int
 
 
@@ -82,7 +82,7 @@ def add(connection: sa.Connection, notes: Notes, resource: Resource, found: Sequ
 
 def add_thread(connection: sa.Connection, notes: Notes, conversation_id: int, *, page: int) -> None:
     """Note that a thread was read whole."""
-    _insert(connection, notes, THREADS, [Note(conversation_id, Verdict.EQUAL)], page)
+    _insert(connection, notes, THREADS, [Note(conversation_id, RowComparison.EQUAL)], page)
 
 
 def noted(connection: sa.Connection, notes: Notes) -> dict[str, int]:
@@ -97,16 +97,18 @@ def forget(connection: sa.Connection, *notes: Notes) -> None:
     connection.execute(sa.delete(verification_notes).where(sa.or_(*map(_of, notes))))
 
 
-def tally(connection: sa.Connection, notes: Notes, resource: Resource) -> Tally:
+def tally(connection: sa.Connection, notes: Notes, resource: Resource) -> FindingCounts:
     """Count the objects by verdict."""
     last = _last(notes, resource.value)
     counted = sa.select(last.c.verdict, last.c.is_newer, sa.func.count().label("objects"))
     rows = connection.execute(counted.group_by(last.c.verdict, last.c.is_newer)).all()
-    counts = {verdict: sum(row.objects for row in rows if row.verdict == verdict.value) for verdict in Verdict}
-    return Tally(counts, sum(row.objects for row in rows if row.is_newer))
+    counts = {verdict: sum(row.objects for row in rows if row.verdict == verdict.value) for verdict in RowComparison}
+    return FindingCounts(counts, sum(row.objects for row in rows if row.is_newer))
 
 
-def ids(connection: sa.Connection, notes: Notes, resource: Resource, verdict: Verdict, *, limit: int) -> list[int]:
+def ids(
+    connection: sa.Connection, notes: Notes, resource: Resource, verdict: RowComparison, *, limit: int
+) -> list[int]:
     """Give the lowest ids of a verdict; objects without a usable id have none to give."""
     last = _last(notes, resource.value)
     is_one = (last.c.verdict == verdict.value, last.c.key > 0)
@@ -122,7 +124,7 @@ def threads(connection: sa.Connection, notes: Notes, earlier: Notes | None, *, d
     listed = _listed(notes)
     stored = sa.and_(conversations.c.account_id == notes.account_id, conversations.c.id == listed.c.key)
     doubtful = sa.or_(
-        listed.c.verdict != Verdict.EQUAL.value,
+        listed.c.verdict != RowComparison.EQUAL.value,
         conversations.c.id.is_(None),
         conversations.c.thread_due_at.is_not(None),
         conversations.c.thread_read_at.is_(None),
@@ -165,7 +167,7 @@ def count_unlisted(connection: sa.Connection, notes: Notes, resource: Resource, 
 def add_unlisted(connection: sa.Connection, notes: Notes, resource: Resource, *, deep: bool, page: int) -> int:
     """Note all of them as extra, without fetching any; return how many."""
     rows = _unlisted(notes, resource, deep=deep).order_by(None).subquery()
-    extra = sa.func.array_agg(sa.cast(Verdict.EXTRA.value, sa.Text))
+    extra = sa.func.array_agg(sa.cast(RowComparison.EXTRA.value, sa.Text))
     newer = sa.func.array_agg(sa.false())
     values = _identity(notes, resource.value, page)
     found = {"record_keys": sa.func.array_agg(rows.c.id), "verdicts": extra, "are_newer": newer}
@@ -234,7 +236,7 @@ def _last(notes: Notes, resource: str) -> sa.Subquery:
 def _listed(notes: Notes) -> sa.Subquery:
     """Give the conversations that the source has, by their verdict."""
     last = _last(notes, Resource.CONVERSATIONS.value)
-    is_there = last.c.verdict.not_in([Verdict.EXTRA.value, Verdict.UNDECIDED.value])
+    is_there = last.c.verdict.not_in([RowComparison.EXTRA.value, RowComparison.UNDECIDED.value])
     return sa.select(last.c.key, last.c.verdict).where(last.c.key > 0, is_there).subquery()
 
 
@@ -248,7 +250,7 @@ def _is_comparable(notes: Notes, resource: Resource, *, deep: bool) -> tuple[sa.
     if not deep:
         return *is_live, in_thread
     met = _last(notes, Resource.CONVERSATIONS.value)
-    in_conversation = sa.exists().where(met.c.key == parent, met.c.verdict != Verdict.EXTRA.value)
+    in_conversation = sa.exists().where(met.c.key == parent, met.c.verdict != RowComparison.EXTRA.value)
     return *is_live, sa.or_(in_thread, ~in_conversation)
 
 
@@ -259,7 +261,7 @@ def _unlisted(notes: Notes, resource: Resource, *, deep: bool) -> sa.Select[Any]
     if resource is Resource.MESSAGES:
         parent = conversation_messages.c.conversation_id
         above = _last(notes, Resource.CONVERSATIONS.value)
-        gone = sa.exists().where(above.c.key == parent, above.c.verdict == Verdict.EXTRA.value)
+        gone = sa.exists().where(above.c.key == parent, above.c.verdict == RowComparison.EXTRA.value)
         is_orphan = sa.or_(parent.is_(None), gone).label("is_orphan")
         query = sa.select(table.c.id, parent, table.c.unlisted_since, is_orphan)
     is_left_out = ~sa.exists().where(met.c.key == table.c.id)

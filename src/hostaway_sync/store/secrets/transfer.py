@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from hostaway_sync.secrets import Place, Seals, SecretsStore
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.store.secrets.sealing import Kept
-    from hostaway_sync.store.secrets.vault import Safe
+    from hostaway_sync.store.secrets.vault import Vault
 
 
 _UNTIL_GONE_S: Final = 3.0
@@ -61,7 +61,7 @@ class Moved:
     troubles: tuple[Trouble, ...] = ()
 
 
-def move(database: Database, safe: Safe, target: str) -> Moved:
+def move(database: Database, safe: Vault, target: str) -> Moved:
     """Bring all secrets to a store, those put meanwhile too; what is there already stays.
 
     Raises:
@@ -101,7 +101,7 @@ def _alone(database: Database) -> Iterator[None]:
         time.sleep(_LOOKS_S)
 
 
-def orphans(database: Database, safe: Safe, kind: str) -> set[tuple[Place, bytes]]:
+def orphans(database: Database, safe: Vault, kind: str) -> set[tuple[Place, bytes]]:
     """Give what lies in a store outside and is named by no row."""
     # Who puts a secret holds the keys until its row is committed: of what was there before, whatever is not named now
     # never will be.
@@ -130,7 +130,7 @@ def _prove(store: SecretsStore) -> None:
         store.discard(kept, nowhere)
 
 
-def _pass(database: Database, safe: Safe, target: str) -> tuple[int, tuple[Trouble, ...], int]:
+def _pass(database: Database, safe: Vault, target: str) -> tuple[int, tuple[Trouble, ...], int]:
     moved = overtaken = 0
     troubles: list[Trouble] = []
     for batch in sealing.batches(database):
@@ -147,7 +147,7 @@ def _pass(database: Database, safe: Safe, target: str) -> tuple[int, tuple[Troub
     return moved, tuple(troubles), overtaken
 
 
-def _move(connection: sa.Connection, store: Seals, *, safe: Safe, one: Kept) -> bool:
+def _move(connection: sa.Connection, store: Seals, *, safe: Vault, one: Kept) -> bool:
     if not sealing.is_kept(connection, one):
         return False
     value = plain_text(one.value) or safe.open(one.value, one.place)

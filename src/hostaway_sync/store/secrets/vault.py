@@ -35,7 +35,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class Safe:
+class Vault:
     """Every store of secrets that this database uses.
 
     Args:
@@ -112,7 +112,7 @@ class Safe:
         return number
 
 
-class Draft:
+class VaultWrite:
     """What one piece of work puts into a safe; repeated, it finds what it put before.
 
     Args:
@@ -121,7 +121,7 @@ class Draft:
         primary_key: the row's.
     """
 
-    def __init__(self, safe: Safe, table: sa.Table, primary_key: int) -> None:
+    def __init__(self, safe: Vault, table: sa.Table, primary_key: int) -> None:
         self._safe = safe
         self._table = table
         self._primary_key = primary_key
@@ -168,7 +168,7 @@ class Draft:
 
 def storing(
     database: Database,
-    safe: Safe | Seals,
+    safe: Vault | Seals,
     primary_key: int,
     work: Callable[[sa.Connection, Seals], T],
     *,
@@ -183,9 +183,9 @@ def storing(
         work: as for `Database.transaction`, and where to put secrets.
         table: that of the row.
     """
-    if not isinstance(safe, Safe):
+    if not isinstance(safe, Vault):
         return database.transaction(lambda connection: work(connection, safe))
-    draft = Draft(safe, table, primary_key)
+    draft = VaultWrite(safe, table, primary_key)
 
     def step(connection: sa.Connection) -> tuple[T, set[tuple[Place, bytes]]]:
         draft.begin(connection)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from hostaway_sync.model.records import Mode, Resource, RunState
-from hostaway_sync.model.run_history import Chapter, Part
+from hostaway_sync.model.run_history import ResourceSummary, RunDetail
 from hostaway_sync.model.status import (
     AccountFacts,
     BucketUse,
@@ -20,10 +20,10 @@ from hostaway_sync.model.status import (
     Lease,
     Letters,
     Overview,
-    PastRun,
     Quarantine,
     Recent,
     Rows,
+    RunSummary,
 )
 from hostaway_sync.store.messages.listing import letters
 from hostaway_sync.store.records.doubtful_rows import doubts
@@ -107,21 +107,21 @@ def overview(
     return database.transaction(read)
 
 
-def history(database: Database, account_id: int, *, runs: int) -> list[Chapter]:
+def history(database: Database, account_id: int, *, runs: int) -> list[RunDetail]:
     """Give an account's last runs, newest first."""
     newest = known(sync_runs.c.triggered_at).desc().nulls_last()
     query = sa.select(sync_runs.c.run_id, *_RUN).where(sync_runs.c.account_id == account_id)
     query = query.order_by(newest, sync_runs.c.run_id).limit(runs)
 
-    def read(connection: sa.Connection) -> list[Chapter]:
+    def read(connection: sa.Connection) -> list[RunDetail]:
         found = connection.execute(query).all()
-        parts: dict[Any, dict[Resource, Part]] = {row.run_id: {} for row in found}
+        parts: dict[Any, dict[Resource, ResourceSummary]] = {row.run_id: {} for row in found}
         wanted = sa.select(sync_run_resources).where(sync_run_resources.c.run_id.in_(list(parts)))
         for row in connection.execute(wanted).mappings():
-            part = Part(RunState(row["state"]), from_columns(row), row["error"])
+            part = ResourceSummary(RunState(row["state"]), from_columns(row), row["error"])
             parts[row["run_id"]][Resource(row["resource"])] = part
         in_order = [{name: of_run[name] for name in Resource if name in of_run} for of_run in parts.values()]
-        return [Chapter(_run(row[1:]), of_run) for row, of_run in zip(found, in_order, strict=True)]
+        return [RunDetail(_run(row[1:]), of_run) for row, of_run in zip(found, in_order, strict=True)]
 
     return database.transaction(read)
 
@@ -293,6 +293,6 @@ def _facts(row: Any, **others: Any) -> AccountFacts:  # noqa: ANN401  (a row, an
     )
 
 
-def _run(values: Sequence[Any]) -> PastRun:
+def _run(values: Sequence[Any]) -> RunSummary:
     mode, state, *rest = values
-    return PastRun(Mode(mode), RunState(state), *rest)
+    return RunSummary(Mode(mode), RunState(state), *rest)

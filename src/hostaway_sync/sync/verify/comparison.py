@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.records import Progress, Source
     from hostaway_sync.store.records.findings import Unlisted
     from hostaway_sync.sync.verify.certificate import Findings
-    from hostaway_sync.sync.verify.recorder import Comparer
+    from hostaway_sync.sync.verify.recorder import VerifyRecorder
 
 
 class Comparison:
@@ -37,7 +37,7 @@ class Comparison:
         self,
         account_id: int,
         source: Source,
-        comparer: Comparer,
+        comparer: VerifyRecorder,
         progress: Progress,
         *,
         in_flight: int,

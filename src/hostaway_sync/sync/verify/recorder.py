@@ -20,7 +20,7 @@ from hostaway_sync.store.records import (
 from hostaway_sync.store.records import (
     findings as verify_findings,
 )
-from hostaway_sync.store.records.compare import Verdict
+from hostaway_sync.store.records.compare import RowComparison
 from hostaway_sync.store.records.findings import Note
 from hostaway_sync.store.runs import leases
 from hostaway_sync.store.tables import MIRRORED
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _IDS_SHOWN = 20
-_NOT_EQUAL = (Verdict.MISSING, Verdict.EXTRA, Verdict.DIFFERENT, Verdict.UNDECIDED)
+_NOT_EQUAL = (RowComparison.MISSING, RowComparison.EXTRA, RowComparison.DIFFERENT, RowComparison.UNDECIDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Terms:
     earlier: Notes | None = None
 
 
-class Comparer:
+class VerifyRecorder:
     """Compares every page with the rows in a transaction of its own, which only the holder of the lease can commit.
 
     With a repair the same transaction writes what differs and compares again: what is noted is what is there then.
@@ -157,11 +157,11 @@ class Comparer:
             self._write(lambda connection: missing.mark(connection, self._notes.account_id, resource, row_id))
             self._count_repaired(resource, 1)
         else:
-            self._note(resource, [Note(row_id, Verdict.EXTRA)])
+            self._note(resource, [Note(row_id, RowComparison.EXTRA)])
 
     def undecided(self, resource: Resource, row_id: int) -> None:
         """Take down that nobody can say whether a row is gone."""
-        self._note(resource, [Note(row_id, Verdict.UNDECIDED)])
+        self._note(resource, [Note(row_id, RowComparison.UNDECIDED)])
 
     def findings(self, resource: Resource, *, deep: bool) -> Findings:
         """Sum up what was noted; what unlisted rows were found to be was not listed."""
@@ -173,10 +173,10 @@ class Comparer:
             return Findings(
                 source=source,
                 mirror=verify_findings.live(connection, notes, resource, deep=deep),
-                missing=found.counts[Verdict.MISSING],
-                extra=found.counts[Verdict.EXTRA],
-                different=found.counts[Verdict.DIFFERENT],
-                undecided=found.counts[Verdict.UNDECIDED],
+                missing=found.counts[RowComparison.MISSING],
+                extra=found.counts[RowComparison.EXTRA],
+                different=found.counts[RowComparison.DIFFERENT],
+                undecided=found.counts[RowComparison.UNDECIDED],
                 newer_at_source=found.newer,
                 ids={
                     kind.value: verify_findings.ids(connection, notes, resource, kind, limit=_IDS_SHOWN)
@@ -275,7 +275,7 @@ class Comparer:
 
 
 def _is_wrong(one: Compared) -> bool:
-    return one.verdict not in {Verdict.EQUAL, Verdict.BEHIND}
+    return one.verdict not in {RowComparison.EQUAL, RowComparison.BEHIND}
 
 
 def _is_wanting(one: Compared) -> bool:

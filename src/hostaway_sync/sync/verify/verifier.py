@@ -29,7 +29,7 @@ from hostaway_sync.store.runs import states as run_states
 from hostaway_sync.sync.lease import held
 from hostaway_sync.sync.verify.certificate import Certificate, Equality, Findings
 from hostaway_sync.sync.verify.comparison import Comparison
-from hostaway_sync.sync.verify.recorder import Comparer, Terms
+from hostaway_sync.sync.verify.recorder import Terms, VerifyRecorder
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -67,7 +67,7 @@ class Verifier:
         self._wanted = wanted
         self._source = source
         self._progress = progress
-        self._comparers: list[Comparer] = []
+        self._comparers: list[VerifyRecorder] = []
         self._repaired: Counter[Resource] = Counter()
         self._verified_at: datetime | None = None
 
@@ -119,7 +119,7 @@ class Verifier:
 
     def _compare(self, lease: leases.Lease, notes: Notes, terms: Terms, now: datetime) -> dict[Resource, Findings]:
         owner = Owner(self._account.account_id, self._account.customer_id)
-        comparer = Comparer(self._database, owner, lease, self._source, notes, terms)
+        comparer = VerifyRecorder(self._database, owner, lease, self._source, notes, terms)
         self._comparers.append(comparer)
         comparison = Comparison(
             self._account.account_id,

@@ -20,12 +20,12 @@ from hostaway_sync.store.webhooks import delivery_audits
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from hostaway_sync.model.deliveries import LogEntry, Registrar, Target
+    from hostaway_sync.model.deliveries import LogEntry, Target, WebhookApi
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.store.webhooks.credentials import StoredHook
 
 
-def audit(database: Database, registrar: Registrar, stored: StoredHook, prefix: str) -> Audit:
+def audit(database: Database, registrar: WebhookApi, stored: StoredHook, prefix: str) -> Audit:
     """Audit the deliveries to an account.
 
     Args:

@@ -14,18 +14,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.errors import AccountError, SourceUnavailable
-from hostaway_sync.model.deliveries import HookWish
+from hostaway_sync.model.deliveries import WebhookSettings
 from hostaway_sync.store.secrets.vault import storing
 from hostaway_sync.store.webhooks import credentials as store
 from hostaway_sync.webhooks.registration import delivery_audit
 from hostaway_sync.webhooks.registration.public_url import delivery_url, own_hooks, shown
-from hostaway_sync.webhooks.registration.self_test import knock
+from hostaway_sync.webhooks.registration.self_test import self_test
 
 if TYPE_CHECKING:
-    from hostaway_sync.model.deliveries import Audit, Hook, Registrar
+    from hostaway_sync.model.deliveries import Audit, Hook, WebhookApi
     from hostaway_sync.secrets import Seals
     from hostaway_sync.store.postgres.database import Database
-    from hostaway_sync.store.secrets.vault import Safe
+    from hostaway_sync.store.secrets.vault import Vault
     from hostaway_sync.store.webhooks.credentials import Credentials, StoredHook
 
 OLD_ONES_FOR: Final = timedelta(hours=24)
@@ -76,7 +76,7 @@ class HookCheck:
     audit: Audit | None
 
 
-class Registering:
+class Registrar:
     """The registration of one account.
 
     Args:
@@ -88,7 +88,7 @@ class Registering:
     """
 
     def __init__(
-        self, database: Database, safe: Safe | Seals, registrar: Registrar, account_id: int, *, platform: str
+        self, database: Database, safe: Vault | Seals, registrar: WebhookApi, account_id: int, *, platform: str
     ) -> None:
         self._database = database
         self._safe = safe
@@ -133,7 +133,7 @@ class Registering:
         problems = list(self._problems(stored, own))
         if not problems and stored.url is not None:
             (current, *_) = stored.open(self._safe)
-            if (trouble := knock(self._url(stored.url, current), current)) is not None:
+            if (trouble := self_test(self._url(stored.url, current), current)) is not None:
                 problems.append(f"the receiver is not reached at {shown(stored.url)}: {trouble}")
         audit, trouble = self._audited()
         problems += [trouble] if trouble is not None else []
@@ -217,7 +217,7 @@ class Registering:
             raise AccountError(f"account {self._account_id} is not known here")
         return stored[self._account_id]
 
-    def _created(self, wish: HookWish) -> Hook:
+    def _created(self, wish: WebhookSettings) -> Hook:
         try:
             return self._registrar.create(wish)
         except SourceUnavailable:
@@ -227,15 +227,15 @@ class Registering:
                     return self._updated(hook, wish)
             raise
 
-    def _updated(self, hook: Hook, wish: HookWish) -> Hook:
+    def _updated(self, hook: Hook, wish: WebhookSettings) -> Hook:
         return self._registrar.update(hook.hook_id, wish)
 
     def _confirm(self, hook: Hook) -> None:
         work = partial(store.confirm, account_id=self._account_id, hook_id=hook.hook_id, old_ones_for=OLD_ONES_FOR)
         self._database.transaction(work)
 
-    def _wish(self, base: str, credentials: Credentials) -> HookWish:
-        return HookWish(self._url(base, credentials), credentials.login, credentials.password)
+    def _wish(self, base: str, credentials: Credentials) -> WebhookSettings:
+        return WebhookSettings(self._url(base, credentials), credentials.login, credentials.password)
 
     def _url(self, base: str, credentials: Credentials) -> str:
         return delivery_url(base, self._platform, self._account_id, credentials.path_secret.get_secret_value())

@@ -25,9 +25,9 @@ from hostaway_sync.model.ids import read_id
 from hostaway_sync.observability.log_context import add, carried
 from hostaway_sync.observability.prometheus import CONTENT_TYPE
 from hostaway_sync.observability.tracing import innermost
-from hostaway_sync.webhooks.server.auth import Entry
+from hostaway_sync.webhooks.server.auth import AuthLevel
 from hostaway_sync.webhooks.server.body import Body, TooLarge, Torn
-from hostaway_sync.webhooks.server.outcomes import Outcome
+from hostaway_sync.webhooks.server.outcomes import RequestOutcome
 from hostaway_sync.webhooks.server.readiness import ReadinessCheck
 from hostaway_sync.webhooks.server.request_id import numbered
 from hostaway_sync.webhooks.server.request_span import traced
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from hostaway_sync.model.deliveries import ReadEvent
-    from hostaway_sync.webhooks.server.auth import Doorkeeper
-    from hostaway_sync.webhooks.server.metrics_page import Figures
-    from hostaway_sync.webhooks.server.outcomes import Tally
+    from hostaway_sync.webhooks.server.auth import Authenticator
+    from hostaway_sync.webhooks.server.metrics_page import MetricsPage
+    from hostaway_sync.webhooks.server.outcomes import OutcomeLog
     from hostaway_sync.webhooks.server.readiness import Readiness
 
 LARGEST_BODY: Final = 1024 * 1024
@@ -62,7 +62,7 @@ class Receiver:
 
     Args:
         platform: whose deliveries these are: a piece of the path.
-        doorkeeper: knows who may deliver.
+        authenticator: knows who may deliver.
         read_event: knows what a delivery claims.
         accept: stores a delivery, durably once it returns; blocks.
         look: says whether deliveries could be stored now; blocks.
@@ -75,15 +75,15 @@ class Receiver:
         self,
         *,
         platform: str,
-        doorkeeper: Doorkeeper,
+        authenticator: Authenticator,
         read_event: ReadEvent,
         accept: Callable[[Delivery], None],
         look: Callable[[], Readiness],
-        tally: Tally,
-        figures: Figures,
+        tally: OutcomeLog,
+        figures: MetricsPage,
         pool: Executor,
     ) -> None:
-        self._doorkeeper = doorkeeper
+        self._authenticator = authenticator
         self._read_event = read_event
         self._accept = accept
         self._ready_check = ReadinessCheck(look, pool, patience=ANSWER_WITHIN)
@@ -117,29 +117,29 @@ class Receiver:
             async with asyncio.timeout(ANSWER_WITHIN):
                 outcome, sentence = await self._received(visit)
         except TooLarge:
-            outcome, sentence = Outcome.TOO_LARGE, f"more than {LARGEST_BODY} bytes"
+            outcome, sentence = RequestOutcome.TOO_LARGE, f"more than {LARGEST_BODY} bytes"
         except Torn:
-            outcome, sentence = Outcome.TORN, "the sender hung up"
+            outcome, sentence = RequestOutcome.TORN, "the sender hung up"
         except TimeoutError:
-            outcome = Outcome.TOO_SLOW if visit.waits_for_body else Outcome.NOT_STORED
+            outcome = RequestOutcome.TOO_SLOW if visit.waits_for_body else RequestOutcome.NOT_STORED
             sentence = f"{'the body' if visit.waits_for_body else 'the database'} did not come in time"
         except HostawaySyncError as error:
-            outcome, sentence = Outcome.NOT_STORED, str(error)
+            outcome, sentence = RequestOutcome.NOT_STORED, str(error)
         except Exception as error:  # noqa: BLE001  (whatever it is, the sender must try again)
-            outcome, sentence = Outcome.NOT_STORED, f"unexpected {type(error).__name__}"
+            outcome, sentence = RequestOutcome.NOT_STORED, f"unexpected {type(error).__name__}"
         innermost().note(outcome=outcome)
         self._tally.note(outcome, visit.request_id, took=now() - began_at, sentence=f"{visit.origin}: {sentence}")
-        if outcome is not Outcome.TOO_SLOW and "expect" not in request.headers:
+        if outcome is not RequestOutcome.TOO_SLOW and "expect" not in request.headers:
             await visit.body.discard()
         return _answer(outcome, visit)
 
-    async def _received(self, visit: _Visit) -> tuple[Outcome, str]:
-        entry = await self._doorkeeper.admits(visit.account_id, visit.path_secret, visit.authorization)
-        if entry is Entry.NOTHING or visit.account_id is None:
-            return Outcome.REFUSED, "wrong credentials"
+    async def _received(self, visit: _Visit) -> tuple[RequestOutcome, str]:
+        entry = await self._authenticator.admits(visit.account_id, visit.path_secret, visit.authorization)
+        if entry is AuthLevel.NOTHING or visit.account_id is None:
+            return RequestOutcome.REFUSED, "wrong credentials"
         if visit.request.method != "POST":
-            return Outcome.PROBE, "a probe"
-        is_trusted = entry is Entry.EVERYTHING
+            return RequestOutcome.PROBE, "a probe"
+        is_trusted = entry is AuthLevel.EVERYTHING
         visit.has_login = is_trusted
         visit.waits_for_body = True
         try:
@@ -147,19 +147,19 @@ class Receiver:
         except TooLarge:
             if is_trusted:
                 raise
-            return Outcome.REFUSED, "no credentials"
+            return RequestOutcome.REFUSED, "no credentials"
         visit.waits_for_body = False
         if _is_probe(body):
-            return Outcome.PROBE, "a probe"
+            return RequestOutcome.PROBE, "a probe"
         if not is_trusted:
-            return Outcome.REFUSED, "no credentials"
+            return RequestOutcome.REFUSED, "no credentials"
         run = asyncio.get_running_loop().run_in_executor
         return await run(self._pool, carried(self._stored), visit, visit.account_id, body)
 
-    def _stored(self, visit: _Visit, account_id: int, body: bytes) -> tuple[Outcome, str]:
+    def _stored(self, visit: _Visit, account_id: int, body: bytes) -> tuple[RequestOutcome, str]:
         event, payload = self._read_event(body, account_id=account_id)
         innermost().note(event=event.name)
-        if not self._doorkeeper.is_active(account_id):
+        if not self._authenticator.is_active(account_id):
             event = replace(event, target=None, ignored="account disabled")
         delivery = Delivery(
             delivery_id=visit.delivery_id,
@@ -178,8 +178,8 @@ class Receiver:
             log.warning("delivery %s is stored without payload: %s", delivery.delivery_id, type(error).__name__)
             self._accept(replace(delivery, payload=None, headers={}))
         if event.ignored:
-            return Outcome.IGNORED, f"{event.name!r}, {event.ignored}"
-        return Outcome.STORED, f"{event.name!r}"
+            return RequestOutcome.IGNORED, f"{event.name!r}, {event.ignored}"
+        return RequestOutcome.STORED, f"{event.name!r}"
 
     async def _health(self, request: Request) -> Response:
         del request
@@ -248,9 +248,9 @@ def _is_probe(body: bytes) -> bool:
     return bool(content == PROBE)
 
 
-def _answer(outcome: Outcome, visit: _Visit) -> Response:
+def _answer(outcome: RequestOutcome, visit: _Visit) -> Response:
     headers = {} if visit.body.is_whole else {"Connection": "close"}
-    if outcome is Outcome.REFUSED:
+    if outcome is RequestOutcome.REFUSED:
         headers["WWW-Authenticate"] = 'Basic realm="webhooks"'
     document = {"ok": outcome.status < 400, "outcome": outcome, "login": visit.has_login}  # noqa: PLR2004  (HTTP statuses)
     return JSONResponse(document, outcome.status, headers)

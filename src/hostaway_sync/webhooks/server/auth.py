@@ -30,7 +30,7 @@ DISTANCE: Final = 0.25
 _NOBODY: Final = (bytes(32), bytes(32))
 
 
-class Entry(Enum):
+class AuthLevel(Enum):
     """What a request proved."""
 
     NOTHING = auto()
@@ -39,7 +39,7 @@ class Entry(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class AccountCredentials:
     """What opens the door of one account, hashed, so that every comparison takes the same time.
 
     Attributes:
@@ -51,12 +51,12 @@ class Keys:
     is_active: bool
 
 
-_NO_KEYS: Final = Keys((), is_active=False)
+_NO_KEYS: Final = AccountCredentials((), is_active=False)
 
 
-def keys_of(credentials: Sequence[Credentials], *, is_active: bool) -> Keys:
+def keys_of(credentials: Sequence[Credentials], *, is_active: bool) -> AccountCredentials:
     """Give the keys that these credentials are."""
-    return Keys(
+    return AccountCredentials(
         tuple(
             (
                 _digest(one.path_secret.get_secret_value().encode()),
@@ -68,7 +68,7 @@ def keys_of(credentials: Sequence[Credentials], *, is_active: bool) -> Keys:
     )
 
 
-class Doorkeeper:
+class Authenticator:
     """Lets requests in; for use in one event loop.
 
     Args:
@@ -79,7 +79,7 @@ class Doorkeeper:
 
     def __init__(
         self,
-        read: Callable[[], Awaitable[Mapping[int, Keys | None]]],
+        read: Callable[[], Awaitable[Mapping[int, AccountCredentials | None]]],
         *,
         seconds: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -87,12 +87,12 @@ class Doorkeeper:
         self._read = read
         self._seconds = seconds
         self._sleep = sleep
-        self._keys: Mapping[int, Keys | None] = {}
+        self._keys: Mapping[int, AccountCredentials | None] = {}
         self._read_at = -math.inf
         self._failed: tuple[float, Exception] = (-math.inf, RuntimeError())
         self._reading = asyncio.Lock()
 
-    async def admits(self, account_id: int | None, path_secret: str, authorization: str | None) -> Entry:
+    async def admits(self, account_id: int | None, path_secret: str, authorization: str | None) -> AuthLevel:
         """Say what a request to this account proved: with `authorization` everything or nothing, else the path.
 
         Raises:
@@ -103,9 +103,9 @@ class Doorkeeper:
         for not_before in (came_at - BELIEVED_FOR, came_at):
             await self._read_since(not_before, came_at)
             entry = self._judged(account_id, offered, with_login=authorization is not None)
-            if entry is not Entry.NOTHING:
+            if entry is not AuthLevel.NOTHING:
                 return entry
-        return Entry.NOTHING
+        return AuthLevel.NOTHING
 
     def is_active(self, account_id: int) -> bool:
         """Say whether an account that was let in is worked on."""
@@ -132,7 +132,7 @@ class Doorkeeper:
                 raise
             self._read_at = began_at
 
-    def _judged(self, account_id: int | None, offered: tuple[bytes, bytes], *, with_login: bool) -> Entry:
+    def _judged(self, account_id: int | None, offered: tuple[bytes, bytes], *, with_login: bool) -> AuthLevel:
         keys = self._keys.get(account_id, _NO_KEYS) if account_id is not None else _NO_KEYS
         if keys is None:
             raise SecretError(f"the webhook's credentials of account {account_id} cannot be opened: run `keys check`")
@@ -143,8 +143,8 @@ class Doorkeeper:
             path_fits |= is_path
             pair_fits |= is_path & is_login
         if with_login:
-            return Entry.EVERYTHING if pair_fits else Entry.NOTHING
-        return Entry.PATH if path_fits else Entry.NOTHING
+            return AuthLevel.EVERYTHING if pair_fits else AuthLevel.NOTHING
+        return AuthLevel.PATH if path_fits else AuthLevel.NOTHING
 
 
 def _digest(value: bytes) -> bytes:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hostaway_sync.secrets import Opens
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.store.webhooks.credentials import StoredHook
-    from hostaway_sync.webhooks.server.auth import Keys
+    from hostaway_sync.webhooks.server.auth import AccountCredentials
 
 # Where keys lie outside the database, each is a request; a receiver that starts has them all to ask for.
 _AT_ONCE: Final = 12
@@ -50,7 +50,7 @@ class _Pauses:
         self._pauses.pop(key, None)
 
 
-class KeyBook:
+class CredentialsCache:
     """Reads keys again and again, and opens only those that changed.
 
     What does not open is tried again after pauses that grow: guesses of strangers set readings in motion, and a store
@@ -68,10 +68,10 @@ class KeyBook:
         self._database = database
         self._safe = safe
         self._pauses = _Pauses(seconds)
-        self._opened: dict[int, tuple[StoredHook, Keys | None]] = {}
+        self._opened: dict[int, tuple[StoredHook, AccountCredentials | None]] = {}
         self._no_safe: SecretError | SecretsUnavailable | None = None
 
-    def read(self) -> Mapping[int, Keys | None]:
+    def read(self) -> Mapping[int, AccountCredentials | None]:
         """Give the keys by account; None where those of an account cannot be opened.
 
         Raises:
@@ -86,7 +86,7 @@ class KeyBook:
                 opened = self._read()
         return {account_id: keys for account_id, (_, keys) in opened.items()}
 
-    def _read(self) -> dict[int, tuple[StoredHook, Keys | None]]:
+    def _read(self) -> dict[int, tuple[StoredHook, AccountCredentials | None]]:
         stored = self._database.transaction(stored_hooks)
         # What did not open is tried again, and complained of once: the key may have been restored meanwhile.
         fresh = [hook for number, hook in stored.items() if self._is_to_open(number, hook)]
@@ -130,7 +130,7 @@ def _has_something(hook: StoredHook) -> bool:
     return hook.login is not None or hook.previous is not None
 
 
-def _opened(hook: StoredHook, safe: Opens | None, *, complain: bool) -> Keys | None:
+def _opened(hook: StoredHook, safe: Opens | None, *, complain: bool) -> AccountCredentials | None:
     if safe is None or not _has_something(hook):
         return keys_of((), is_active=hook.is_active)
     try:

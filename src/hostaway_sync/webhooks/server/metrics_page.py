@@ -18,7 +18,7 @@ BELIEVED_FOR: Final = 5.0
 ANSWER_WITHIN: Final = 8.0
 
 
-class Figures:
+class MetricsPage:
     """For use in one event loop.
 
     Args:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Outcome(StrEnum):
+class RequestOutcome(StrEnum):
     """What became of a request to the delivery path; `status` is what it was answered with."""
 
     STORED = "stored"
@@ -37,24 +37,24 @@ class Outcome(StrEnum):
 
 
 _STATUSES: Final = {
-    Outcome.STORED: 200,
-    Outcome.IGNORED: 200,
-    Outcome.PROBE: 200,
-    Outcome.REFUSED: 401,
-    Outcome.TOO_LARGE: 413,
-    Outcome.TOO_SLOW: 503,
-    Outcome.TORN: 503,
-    Outcome.NOT_STORED: 503,
+    RequestOutcome.STORED: 200,
+    RequestOutcome.IGNORED: 200,
+    RequestOutcome.PROBE: 200,
+    RequestOutcome.REFUSED: 401,
+    RequestOutcome.TOO_LARGE: 413,
+    RequestOutcome.TOO_SLOW: 503,
+    RequestOutcome.TORN: 503,
+    RequestOutcome.NOT_STORED: 503,
 }
 _LEVELS: Final = {
-    Outcome.STORED: logging.INFO,
-    Outcome.IGNORED: logging.INFO,
-    Outcome.PROBE: logging.INFO,
-    Outcome.NOT_STORED: logging.ERROR,
+    RequestOutcome.STORED: logging.INFO,
+    RequestOutcome.IGNORED: logging.INFO,
+    RequestOutcome.PROBE: logging.INFO,
+    RequestOutcome.NOT_STORED: logging.ERROR,
 }
 
 
-class Tally:
+class OutcomeLog:
     """Counts and lines of one receiver.
 
     Args:
@@ -65,16 +65,16 @@ class Tally:
     def __init__(self, meter: Meter, *, seconds: Callable[[], float] = time.monotonic) -> None:
         self._sparse = SparseLog(seconds=seconds)
         self._meter = meter
-        for outcome in Outcome:
+        for outcome in RequestOutcome:
             meter.count(metric_catalog.DELIVERIES, outcome, amount=0)
 
-    def note(self, outcome: Outcome, request_id: str, *, took: float, sentence: str) -> None:
+    def note(self, outcome: RequestOutcome, request_id: str, *, took: float, sentence: str) -> None:
         """Count one request and write a line: of stored deliveries each, of everything else one a second.
 
         Anybody can make us write the latter, so they say how many more there were.
         """
         self._meter.count(metric_catalog.DELIVERIES, outcome)
-        if outcome in (Outcome.STORED, Outcome.IGNORED):
+        if outcome in (RequestOutcome.STORED, RequestOutcome.IGNORED):
             self._meter.observe(metric_catalog.DELIVERY_SECONDS, seconds=took)
         elif not self._sparse.is_due(outcome):
             return

@@ -15,10 +15,10 @@ from hostaway_sync.store.privacy.payload_rule import guard_payloads
 from hostaway_sync.store.schema import revisions
 from hostaway_sync.store.webhooks import inbox
 from hostaway_sync.webhooks.server.app import Receiver
-from hostaway_sync.webhooks.server.auth import Doorkeeper
-from hostaway_sync.webhooks.server.credentials_cache import KeyBook
-from hostaway_sync.webhooks.server.metrics_page import Figures
-from hostaway_sync.webhooks.server.outcomes import Tally
+from hostaway_sync.webhooks.server.auth import Authenticator
+from hostaway_sync.webhooks.server.credentials_cache import CredentialsCache
+from hostaway_sync.webhooks.server.metrics_page import MetricsPage
+from hostaway_sync.webhooks.server.outcomes import OutcomeLog
 from hostaway_sync.webhooks.server.readiness import Readiness
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from hostaway_sync.model.deliveries import Delivery, ReadEvent
-    from hostaway_sync.model.redaction import Redaction, Veil
+    from hostaway_sync.model.redaction import Redaction, Redactor
     from hostaway_sync.observability.meter import Sample
     from hostaway_sync.secrets import Opens
     from hostaway_sync.store.postgres.database import Database
-    from hostaway_sync.webhooks.server.auth import Keys
+    from hostaway_sync.webhooks.server.auth import AccountCredentials
 
 THREADS: Final = 8
 # Each delivery takes one for some milliseconds.
@@ -40,7 +40,7 @@ CONNECTIONS: Final = 4
 PATIENCE: Final = 1.0
 
 
-class Reception:
+class ReceiverRuntime:
     """Opens what a receiver needs.
 
     Args:
@@ -64,19 +64,19 @@ class Reception:
         self._meter = meter or Meter()
         self._stored = stored
         self._database = database.apart(pool_size=CONNECTIONS, patience=PATIENCE)
-        self._book = KeyBook(self._database, safe)
+        self._book = CredentialsCache(self._database, safe)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="receiver")
 
     def receiver(self, platform: str, read_event: ReadEvent) -> Receiver:
         """Make a receiver of one platform's deliveries."""
         return Receiver(
             platform=platform,
-            doorkeeper=Doorkeeper(self._keys),
+            authenticator=Authenticator(self._keys),
             read_event=read_event,
             accept=partial(self._accept, platform),
             look=self._look,
-            tally=Tally(self._meter),
-            figures=Figures(self._meter, partial(self._stored, self._database), self._pool),
+            tally=OutcomeLog(self._meter),
+            figures=MetricsPage(self._meter, partial(self._stored, self._database), self._pool),
             pool=self._pool,
         )
 
@@ -85,7 +85,7 @@ class Reception:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._database.disconnect()
 
-    async def _keys(self) -> Mapping[int, Keys | None]:
+    async def _keys(self) -> Mapping[int, AccountCredentials | None]:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._book.read)
 
     def _accept(self, platform: str, delivery: Delivery) -> None:
@@ -114,7 +114,7 @@ class Reception:
         return Readiness(has_database=True, has_schema=has_schema, waiting_s=age.total_seconds() if age else None)
 
 
-def _covered(delivery: Delivery, veil: Veil) -> Delivery:
+def _covered(delivery: Delivery, redactor: Redactor) -> Delivery:
     """Hide fields in both forms of a delivery: what it is about was read from it before."""
-    payload = None if delivery.payload is None else veil.over(delivery.payload)
-    return replace(delivery, payload=payload, body=veil.exactly(delivery.body, delivery.payload))
+    payload = None if delivery.payload is None else redactor.over(delivery.payload)
+    return replace(delivery, payload=payload, body=redactor.exactly(delivery.body, delivery.payload))

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from hostaway_sync.platforms.hostaway.http.limits import Limits
     from hostaway_sync.platforms.hostaway.http.protocol import Listing
     from hostaway_sync.platforms.hostaway.http.request import Params, Reply
-    from hostaway_sync.platforms.hostaway.http.retrying import Trying
-    from hostaway_sync.platforms.hostaway.http.token import Access
+    from hostaway_sync.platforms.hostaway.http.retrying import Retrier
+    from hostaway_sync.platforms.hostaway.http.token import TokenProvider
 
 PROBE_HOLDS_FOR: Final = timedelta(seconds=60)
 _Value = TypeVar("_Value")
@@ -65,7 +65,7 @@ class _Attempts:
         return replace(self._request, cause=replace(cause, attempt=self._made))
 
 
-class Asking:
+class HostawayApi:
     """The calls of one account, for use by several threads.
 
     Args:
@@ -87,8 +87,8 @@ class Asking:
         secret: SecretStr,
         send: Callable[[Request], Reply],
         budget: Budget,
-        trying: Trying,
-        once: Trying,
+        trying: Retrier,
+        once: Retrier,
         limits: Limits,
         egress: str,
         clock: Callable[[], datetime],
@@ -105,7 +105,7 @@ class Asking:
         self._probing = Lock()
         self._probe: tuple[datetime, bool] | None = None
 
-    def list(self, path: str, params: Params, access: Access, cause: Cause) -> tuple[Listing, datetime]:
+    def list(self, path: str, params: Params, access: TokenProvider, cause: Cause) -> tuple[Listing, datetime]:
         """Give one page of a list, and the moment that it shows.
 
         Raises:
@@ -116,7 +116,7 @@ class Asking:
         return self._allowed(path, access, lambda token, why: self._got(path, params, token, self._listing, why), cause)
 
     def object(
-        self, path: str, params: Params, access: Access, read: Callable[[bytes], _Value], cause: Cause
+        self, path: str, params: Params, access: TokenProvider, read: Callable[[bytes], _Value], cause: Cause
     ) -> tuple[_Value, datetime]:
         """Give what `read` makes of the bytes of one object, and the moment that it shows.
 
@@ -139,7 +139,9 @@ class Asking:
 
         return self._allowed(path, access, lambda token, why: self._got(path, params, token, decode, why), cause)
 
-    def change(self, method: str, path: str, document: Mapping[str, int | str], access: Access, cause: Cause) -> bytes:
+    def change(
+        self, method: str, path: str, document: Mapping[str, int | str], access: TokenProvider, cause: Cause
+    ) -> bytes:
         """Send `document` as JSON with POST, PUT or DELETE, and give the exact bytes of what came back.
 
         Raises:
@@ -159,7 +161,7 @@ class Asking:
         self,
         path: str,
         document: Mapping[str, int | str],
-        access: Access,
+        access: TokenProvider,
         decode: Callable[[Reply], _Value],
         cause: Cause,
         leaving: Callable[[], None],
@@ -181,7 +183,7 @@ class Asking:
         )
         return self._decoded(_Attempts(request), decode)
 
-    def prove(self, access: Access) -> None:
+    def prove(self, access: TokenProvider) -> None:
         """Make the request that any account may make.
 
         Raises:
@@ -233,7 +235,9 @@ class Asking:
                     self._probe = self._clock(), False
             return self._probe[1]
 
-    def _allowed(self, path: str, access: Access, call: Callable[[Token, Cause], _Value], cause: Cause) -> _Value:
+    def _allowed(
+        self, path: str, access: TokenProvider, call: Callable[[Token, Cause], _Value], cause: Cause
+    ) -> _Value:
         held = access.current()
         try:
             return call(held.token, cause)
@@ -269,7 +273,7 @@ class Asking:
     def _result(self, reply: Reply, asked: str) -> bytes:
         return protocol.decode_result(reply.status, reply.headers, reply.body, now=self._clock(), asked=asked)
 
-    def _tried(self, request: Request, decode: Callable[[Reply], _Value], trying: Trying | None = None) -> _Value:
+    def _tried(self, request: Request, decode: Callable[[Reply], _Value], trying: Retrier | None = None) -> _Value:
         attempts = _Attempts(request)
         return (trying or self._trying)(lambda: self._decoded(attempts, decode))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.api_calls import Bucket, Budget, Priority
 
 
-class Departure:
+class SendSlot:
     """The moment of one request.
 
     Args:

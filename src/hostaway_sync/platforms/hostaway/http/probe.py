@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.model.api_calls import Bucket, Grant, Priority
 from hostaway_sync.platforms.hostaway.http.request import Cause, Request
-from hostaway_sync.platforms.hostaway.http.transport import Exchange
+from hostaway_sync.platforms.hostaway.http.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ _CUT_OFF: Final = timedelta(seconds=0.5)
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class ProbeResult:
     """An answer.
 
     Attributes:
@@ -55,13 +55,13 @@ class NoBudget:
         """Forget it."""
 
 
-def feel(api_url: str, budget: Budget, *, egress: str, address: Rate, patience: timedelta) -> Beat:
+def probe(api_url: str, budget: Budget, *, egress: str, address: Rate, patience: timedelta) -> ProbeResult:
     """Ask for something that nobody gets without a token, once.
 
     Raises:
         SourceError: no answer came.
     """
-    exchange = Exchange(
+    exchange = Transport(
         api_url=api_url,
         budget=budget,
         urgent=True,
@@ -77,7 +77,7 @@ def feel(api_url: str, budget: Budget, *, egress: str, address: Rate, patience: 
         reply = exchange.send(Request("GET", _PATH, (bucket,), Cause("is anybody there?"), params={"limit": 1}))
         took = time.monotonic() - began
     named = _moment(reply.headers.get("Date"))
-    return Beat(reply.status, took, named, datetime.now(UTC) - timedelta(seconds=took / 2), reply.observed_at)
+    return ProbeResult(reply.status, took, named, datetime.now(UTC) - timedelta(seconds=took / 2), reply.observed_at)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -1,6 +1,6 @@
 """Whether to try again, and when: a decision without a clock.
 
-Only for calls that may be repeated: GETs and the token route. Time and luck are arguments, so that every decision can
+Only for calls that may be repeated: GETs and the token route. Time and jitter are arguments, so that every decision can
 be printed and tested; `client` sleeps.
 """
 
@@ -17,7 +17,7 @@ _MOST_DOUBLINGS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How long to keep trying.
 
     Attributes:
@@ -34,7 +34,7 @@ class Patience:
 
 
 def wait_for(
-    error: BaseException, *, attempt: int, limited_for: timedelta, luck: float, patience: Patience
+    error: BaseException, *, attempt: int, limited_for: timedelta, jitter: float, patience: RetryPolicy
 ) -> timedelta | None:
     """Give how long to wait before the next attempt, or None to give up.
 
@@ -42,7 +42,7 @@ def wait_for(
         error: what the last attempt ended with.
         attempt: attempts made so far; one that was answered 429 is none.
         limited_for: how long this call has waited for 429 so far.
-        luck: a random number from 0 up to 1, so that many clients do not come back at once (full jitter).
+        jitter: a random number from 0 up to 1, so that many clients do not come back at once (full jitter).
         patience: the bounds.
     """
     if isinstance(error, RateLimited):
@@ -51,4 +51,4 @@ def wait_for(
     if isinstance(error, SourceAway) or not isinstance(error, SourceUnavailable) or attempt >= patience.attempts:
         return None
     doublings = min(attempt - 1, _MOST_DOUBLINGS)
-    return luck * min(patience.backoff * (1 << doublings), patience.longest_backoff)
+    return jitter * min(patience.backoff * (1 << doublings), patience.longest_backoff)

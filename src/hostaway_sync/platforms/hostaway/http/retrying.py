@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import tenacity
 
 from hostaway_sync.errors import RateLimited
-from hostaway_sync.platforms.hostaway.http.retry_policy import Patience, wait_for
+from hostaway_sync.platforms.hostaway.http.retry_policy import RetryPolicy, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ _Result = TypeVar("_Result")
 logger = logging.getLogger(__name__)
 
 
-class Trying:
+class Retrier:
     """Tries calls again that may be repeated.
 
     Args:
@@ -28,7 +28,9 @@ class Trying:
         random: a number from 0 up to 1.
     """
 
-    def __init__(self, *, patience: Patience, pause: Callable[[timedelta], None], random: Callable[[], float]) -> None:
+    def __init__(
+        self, *, patience: RetryPolicy, pause: Callable[[timedelta], None], random: Callable[[], float]
+    ) -> None:
         self._patience = patience
         self._pause = pause
         self._random = random
@@ -46,7 +48,7 @@ class Trying:
 
 
 class _Turn:
-    def __init__(self, patience: Patience, random: Callable[[], float]) -> None:
+    def __init__(self, patience: RetryPolicy, random: Callable[[], float]) -> None:
         self._patience = patience
         self._random = random
         self._attempts = 0
@@ -63,7 +65,7 @@ class _Turn:
             error,
             attempt=self._attempts,
             limited_for=self._limited_for,
-            luck=self._random(),
+            jitter=self._random(),
             patience=self._patience,
         )
         if wait is None:

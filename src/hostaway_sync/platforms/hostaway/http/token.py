@@ -46,14 +46,14 @@ class TokenVault(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class IssuedToken:
     """A token, and the how-manieth it is for this object."""
 
     token: Token
     generation: int
 
 
-class Access:
+class TokenProvider:
     """Gives passes to many threads.
 
     Args:
@@ -76,21 +76,21 @@ class Access:
         self._pause = pause
         self._clock = clock
         self._lock = Lock()
-        self._current: Pass | None = None
+        self._current: IssuedToken | None = None
         self._is_renewed = False
 
-    def current(self) -> Pass:
+    def current(self) -> IssuedToken:
         """Give the token to use now: the kept one, or a new one where there is none that will live on for a while."""
         with self._lock:
             if self._current is None and (kept := self._vault.load()) is not None:
-                self._current = Pass(kept, 1)
+                self._current = IssuedToken(kept, 1)
             if self._current is None:
                 self._current = self._newer(None, "token: none is stored")
             elif not self._is_fresh(self._current.token):
                 self._current = self._newer(self._current, "token: the stored one will end soon")
             return self._current
 
-    def renewed(self, refused: Pass) -> Pass | None:
+    def renewed(self, refused: IssuedToken) -> IssuedToken | None:
         """Give a newer token than the one refused, or None when this one was the last to be had."""
         with self._lock:
             if self._current is not None and self._current.generation > refused.generation:
@@ -101,16 +101,16 @@ class Access:
             self._is_renewed = self._clock() - self._current.token.issued_at < JUST_NOW
             return self._current
 
-    def _newer(self, old: Pass | None, why: str) -> Pass:
+    def _newer(self, old: IssuedToken | None, why: str) -> IssuedToken:
         generation = 1 if old is None else old.generation + 1
         waited = timedelta(0)
         while True:
             with self._vault.renewing() as is_ours:
                 kept = self._vault.load()
                 if kept is not None and self._is_fresh(kept) and (old is None or kept.value != old.token.value):
-                    return Pass(kept, generation)
+                    return IssuedToken(kept, generation)
                 if is_ours or waited >= PATIENCE:
-                    return Pass(self._issued(why), generation)
+                    return IssuedToken(self._issued(why), generation)
             self._pause(LOOK_AGAIN)
             waited += LOOK_AGAIN
 

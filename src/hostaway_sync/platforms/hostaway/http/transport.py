@@ -19,7 +19,7 @@ from hostaway_sync.errors import ConfigurationError, SourceError, SourceUnavaila
 from hostaway_sync.model.api_calls import ApiCall, Priority
 from hostaway_sync.platforms.hostaway.http.connection_state import is_closed_by_peer
 from hostaway_sync.platforms.hostaway.http.content_encoding import ACCEPTED, decoded
-from hostaway_sync.platforms.hostaway.http.pacing import Departure
+from hostaway_sync.platforms.hostaway.http.pacing import SendSlot
 from hostaway_sync.platforms.hostaway.http.request import Reply
 from hostaway_sync.platforms.hostaway.http.transport_errors import as_source_error
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
 
-    from hostaway_sync.model.api_calls import Budget, Lookout, Observer
+    from hostaway_sync.model.api_calls import Budget, CircuitBreaker, Observer
     from hostaway_sync.platforms.hostaway.http.request import Request
 
 LARGEST_BODY: Final = 64 * 1024 * 1024
@@ -47,13 +47,13 @@ class _Sending:
     `stream` is the connection that was set up for it; None: it goes over one that was kept alive.
     """
 
-    departure: Departure
+    departure: SendSlot
     waited: float
     has_left: bool = False
     stream: Any = None
 
 
-class Exchange:
+class Transport:
     """Sends requests for several threads, each at the moment that the budget grants.
 
     Args:
@@ -65,7 +65,7 @@ class Exchange:
         seconds: a clock that never jumps.
         sleep: waits so many seconds; None for a wait that `close` ends.
         observe: told of every request that was sent, when it ended; one call at a time.
-        lookout: told whether the source is there.
+        circuit_breaker: told whether the source is there.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Exchange:
         seconds: Callable[[], float],
         sleep: Callable[[float], object] | None,
         observe: Observer | None,
-        lookout: Lookout | None = None,
+        circuit_breaker: CircuitBreaker | None = None,
     ) -> None:
         self._api_url = api_url.rstrip("/")
         self._budget = budget
@@ -89,7 +89,7 @@ class Exchange:
         self._closed = Event()
         self._sleep = sleep or self._closed.wait
         self._observe = observe
-        self._lookout = lookout
+        self._circuit_breaker = circuit_breaker
         self._observing = Lock()
         self._lock = Lock()
         self._api_calls = 0
@@ -106,7 +106,7 @@ class Exchange:
         with self._lock:
             return self._api_calls
 
-    def stand_back(self) -> None:
+    def lower_priority(self) -> None:
         """Let others go first from now on, unless requests are urgent."""
         if self._priority is Priority.USUAL:
             self._priority = Priority.PATIENT
@@ -118,7 +118,7 @@ class Exchange:
             SourceError: no whole answer came.
         """
         began = self._seconds()
-        departure = Departure(
+        departure = SendSlot(
             budget=self._budget,
             buckets=request.buckets,
             priority=self._priority,
@@ -185,10 +185,10 @@ class Exchange:
             return self._unkept
 
     def _note(self, failure: str | None) -> None:
-        if self._lookout is not None and failure is None:
-            self._lookout.answered()
-        elif self._lookout is not None and failure:
-            self._lookout.failed(failure)
+        if self._circuit_breaker is not None and failure is None:
+            self._circuit_breaker.answered()
+        elif self._circuit_breaker is not None and failure:
+            self._circuit_breaker.failed(failure)
 
     def _stop_if_closed(self) -> None:
         if self._closed.is_set():

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from hostaway_sync.errors import SourceUnavailable
-from hostaway_sync.model.messages import IntentState, Said
+from hostaway_sync.model.messages import IntentState, ThreadMessage
 from hostaway_sync.model.records import Page, Resource
 from hostaway_sync.platforms.hostaway.http import protocol
 from hostaway_sync.platforms.hostaway.parsing.casts import Misfit, as_boolean, as_id
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from hostaway_sync.model.messages import Wish
+    from hostaway_sync.model.messages import OutgoingMessage
 
 THREAD: Final = SPECS[Resource.MESSAGES]
 # Those that never reached the guest, and will not by themselves (API notes, 7.3).
@@ -43,7 +43,7 @@ def thread_path(conversation_id: int) -> str:
     return THREAD.path.format(parent=conversation_id)
 
 
-def document(wish: Wish) -> dict[str, int | str]:
+def document(wish: OutgoingMessage) -> dict[str, int | str]:
     """Give the body of the request; the field is `body`, whatever clients of old say."""
     return {"body": wish.body, "communicationType": wish.way.value}
 
@@ -64,7 +64,7 @@ def certainty(status: int | None, *, has_left: bool) -> IntentState:
 
 
 def read_answer(
-    status: int, headers: Mapping[str, str], body: bytes, wish: Wish, observed_at: datetime, *, asked: str
+    status: int, headers: Mapping[str, str], body: bytes, wish: OutgoingMessage, observed_at: datetime, *, asked: str
 ) -> Page:
     """Give the message that a request became; any 2xx may hold it.
 
@@ -80,7 +80,7 @@ def read_answer(
     return Page(THREAD.shape, (record,), observed_at, parent=wish.conversation_id)
 
 
-def read_said(payload: bytes | str) -> Said | None:
+def read_said(payload: bytes | str) -> ThreadMessage | None:
     """Give what a message says; None where it has no usable id."""
     try:
         row: Any = msgspec.json.decode(payload)
@@ -91,7 +91,7 @@ def read_said(payload: bytes | str) -> Said | None:
         return None
     status, text, way = (_text(row.get(name)) for name in ("status", "body", "communicationType"))
     reason = _text(row.get("readableReasonFailed")) or _text(row.get("reasonFailed"))
-    return Said(
+    return ThreadMessage(
         message_id=number,
         conversation_id=as_id(row.get("conversationId")),
         is_incoming=_is_incoming(row.get("isIncoming")),

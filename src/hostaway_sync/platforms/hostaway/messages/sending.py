@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import HostawaySyncError, SourceUnavailable
-from hostaway_sync.model.messages import IntentState, Posted
+from hostaway_sync.model.messages import IntentState, SendResult
 from hostaway_sync.model.records import Page
 from hostaway_sync.platforms.hostaway.http.request import Cause
 from hostaway_sync.platforms.hostaway.messages import protocol as message_protocol
@@ -14,26 +14,26 @@ from hostaway_sync.platforms.hostaway.parsing.resources import as_record
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hostaway_sync.model.messages import Wish
-    from hostaway_sync.platforms.hostaway.http.api import Asking
+    from hostaway_sync.model.messages import OutgoingMessage
+    from hostaway_sync.platforms.hostaway.http.api import HostawayApi
     from hostaway_sync.platforms.hostaway.http.request import Reply
-    from hostaway_sync.platforms.hostaway.http.token import Access
+    from hostaway_sync.platforms.hostaway.http.token import TokenProvider
 
 
-class Correspondence:
-    """The `Correspondent` of one account.
+class HostawayMessages:
+    """The `MessageApi` of one account.
 
     Args:
         asking: sends its requests.
         access: gives the token.
     """
 
-    def __init__(self, asking: Asking, access: Access) -> None:
+    def __init__(self, asking: HostawayApi, access: TokenProvider) -> None:
         self._asking = asking
         self._access = access
 
     def newest(self, conversation_id: int, *, why: str) -> Page:
-        """Read the newest page of a thread; see `Correspondent`."""
+        """Read the newest page of a thread; see `MessageApi`."""
         path, spec = message_protocol.thread_path(conversation_id), message_protocol.THREAD
         params = {"limit": spec.limit, **spec.params}
         listing, observed_at = self._asking.list(path, params, self._access, Cause(why))
@@ -43,8 +43,8 @@ class Correspondence:
         records = {record.id: record for record in (as_record(row, spec) for row in listing.rows) if record.id}
         return Page(spec.shape, tuple(records.values()), observed_at, parent=conversation_id)
 
-    def post(self, wish: Wish, *, leaving: Callable[[], None]) -> Posted:
-        """Ask Hostaway once to send a message; see `Correspondent`."""
+    def post(self, wish: OutgoingMessage, *, leaving: Callable[[], None]) -> SendResult:
+        """Ask Hostaway once to send a message; see `MessageApi`."""
         path, cause = message_protocol.thread_path(wish.conversation_id), Cause("message: send it")
         seen = _Seen(leaving)
         try:
@@ -57,8 +57,8 @@ class Correspondence:
                 seen.leave,
             )
         except HostawaySyncError as error:
-            return Posted(message_protocol.certainty(seen.status, has_left=seen.has_left), str(error), fault=error)
-        return Posted(IntentState.SENT, page=page)
+            return SendResult(message_protocol.certainty(seen.status, has_left=seen.has_left), str(error), fault=error)
+        return SendResult(IntentState.SENT, page=page)
 
 
 class _Seen:
@@ -74,7 +74,7 @@ class _Seen:
         self._leaving()
         self.has_left = True
 
-    def read(self, reply: Reply, wish: Wish, asked: str) -> Page:
+    def read(self, reply: Reply, wish: OutgoingMessage, asked: str) -> Page:
         """Give the message that it became."""
         self.status = reply.status
         return message_protocol.read_answer(

@@ -10,7 +10,7 @@ import msgspec
 _TEXT: Final = "utf-8"
 
 
-class Standing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class CursorPosition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a way down a list must remember of what is above it; the version is that of these fields.
 
     Attributes:
@@ -39,7 +39,7 @@ class Standing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return str(_ENCODER.encode(self), _TEXT)
 
 
-class Bookmark:
+class CursorState:
     """Carries a position into a walk that goes on from there, and out of it after every answer.
 
     Attributes:
@@ -49,7 +49,7 @@ class Bookmark:
     def __init__(self, position: str | None = None) -> None:
         self.position = position
 
-    def standing(self) -> Standing | None:
+    def standing(self) -> CursorPosition | None:
         """Read the position; None where there is none, or another version wrote it."""
         if self.position is None:
             return None
@@ -60,4 +60,4 @@ class Bookmark:
 
 
 _ENCODER: Final = msgspec.json.Encoder()
-_DECODER: Final = msgspec.json.Decoder(Standing)
+_DECODER: Final = msgspec.json.Decoder(CursorPosition)

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.platforms.hostaway.paging.cursor_state import Bookmark, Standing
+from hostaway_sync.platforms.hostaway.paging.cursor_state import CursorPosition, CursorState
 from hostaway_sync.platforms.hostaway.paging.walk import (
     CHANGES_TOO_FAST,
     CURSOR_LOST,
     ENDED_EARLY,
     NOTHING_NEW,
     ORDER_UNKNOWN,
-    Outcome,
     Row,
+    WalkOutcome,
 )
 
 if TYPE_CHECKING:
@@ -30,54 +30,54 @@ STEPS_BACK: Final = 4
 CATCH_UPS: Final = 5
 
 
-def walk_by_cursor(since: datetime | None = None, bookmark: Bookmark | None = None) -> Walk:
+def walk_by_cursor(since: datetime | None = None, bookmark: CursorState | None = None) -> Walk:
     """Read a list whole, or with `since` only the rows stamped then or later.
 
     Read whole, it goes on where `bookmark` stands, if that can be read, and moves it after every answer.
     """
     outcome = None if since is None else (yield from _walk_down_to(since))
     if outcome is None:
-        outcome = yield from _walk_whole(bookmark or Bookmark())
+        outcome = yield from _walk_whole(bookmark or CursorState())
     return outcome
 
 
-def _walk_down_to(since: datetime) -> Generator[Positions, Answer, Outcome | None]:
+def _walk_down_to(since: datetime) -> Generator[Positions, Answer, WalkOutcome | None]:
     """Read past a moment; None when the list turns out not to be in the order that this takes.
 
     Every row that nobody touched keeps its place among the others, so it is met on the way down. A row that is touched
     meanwhile gets a stamp that the next walk begins with.
     """
-    descent = _Descent(is_whole=False, down_to=since)
+    descent = _CursorWalk(is_whole=False, down_to=since)
     doubt = yield from descent.run()
-    return Outcome(doubt, None) if descent.is_ordered or descent.fits_one_page else None
+    return WalkOutcome(doubt, None) if descent.is_ordered or descent.fits_one_page else None
 
 
-def _walk_whole(bookmark: Bookmark) -> Walk:
+def _walk_whole(bookmark: CursorState) -> Walk:
     """Read a list whole, from its newest row to its oldest, then what moved to its top meanwhile.
 
     Every row that nobody touched keeps its place among the others, so it is met on the way down. Every row that was
     touched is at the top by then, so it is met when the top is read again, down to where the last way down began. That
     ends when it took one page, which is one moment, or when nothing had moved.
     """
-    newest = _Descent(bookmark=bookmark)
+    newest = _CursorWalk(bookmark=bookmark)
     standing = bookmark.standing()
     if standing is None:
         bookmark.position = None
     doubt = yield from (newest.run() if standing is None else newest.run_on(standing))
     if doubt is not None or newest.fits_one_page:
-        return Outcome(doubt, newest.count)
+        return WalkOutcome(doubt, newest.count)
     for _ in range(CATCH_UPS):
-        again = _Descent(is_whole=False, down_to=newest.top_stamp)
+        again = _CursorWalk(is_whole=False, down_to=newest.top_stamp)
         doubt = yield from again.run()
         if doubt is None and not newest.is_ordered and again.first_names != newest.first_names:
             doubt = ORDER_UNKNOWN
         if doubt is not None or again.pages <= 1 or again.top == newest.top:
-            return Outcome(doubt, again.count)
+            return WalkOutcome(doubt, again.count)
         newest = again
-    return Outcome(CHANGES_TOO_FAST, newest.count)
+    return WalkOutcome(CHANGES_TOO_FAST, newest.count)
 
 
-class _Descent:
+class _CursorWalk:
     """One way down a list by cursor; remembers its last page and no more.
 
     Args:
@@ -92,7 +92,7 @@ class _Descent:
     """
 
     def __init__(
-        self, *, is_whole: bool = True, down_to: datetime | None = None, bookmark: Bookmark | None = None
+        self, *, is_whole: bool = True, down_to: datetime | None = None, bookmark: CursorState | None = None
     ) -> None:
         self.count: int | None = None
         self.counted = 0
@@ -131,7 +131,7 @@ class _Descent:
         doubt = yield from self._go_down()
         return doubt
 
-    def run_on(self, standing: Standing) -> Generator[Positions, Answer, str | None]:
+    def run_on(self, standing: CursorPosition) -> Generator[Positions, Answer, str | None]:
         """Walk on from where a walk stood; return a doubt, or None.
 
         The names of its first page are not known: if the order turns out not to be, either, that will be a doubt.
@@ -172,7 +172,7 @@ class _Descent:
         # Without an order, what moved while the walk rested could not be told.
         if top is None or lowest is None or not self.is_ordered or not self._trail or self.fits_one_page:
             return
-        standing = Standing(
+        standing = CursorPosition(
             top=(top.id, top.stamp, top.digest),
             lowest=(lowest.id, lowest.stamp),
             trail=tuple(self._trail),

@@ -9,7 +9,7 @@ from hostaway_sync.platforms.hostaway.paging.walk import (
     ENDED_EARLY,
     NO_OVERLAP,
     NOTHING_NEW,
-    Outcome,
+    WalkOutcome,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def walk_by_offset(ahead: int, since: datetime | None = None) -> Walk:
     is lifted meanwhile gets a stamp that the next walk begins with. Where a page does not show that order, the sweep
     goes on as one that reads the list whole.
     """
-    sweep = _Sweep(ahead, since)
+    sweep = _OffsetWalk(ahead, since)
     outcome = yield from sweep.run()
     return outcome
 
@@ -51,12 +51,12 @@ def walk_at_once(limit: int, ahead: int) -> Walk:
     if not answer.rows and answer.count is None:
         answer = yield (0,)
     if answer.count == len(answer.rows) or (answer.count is None and len(answer.rows) < limit):
-        return Outcome(None, len(answer.rows))
+        return WalkOutcome(None, len(answer.rows))
     outcome = yield from walk_by_offset(ahead)
     return outcome
 
 
-class _Sweep:
+class _OffsetWalk:
     """One way through a list by offset; remembers the names of all rows, so that their number can be compared."""
 
     def __init__(self, ahead: int, since: datetime | None) -> None:
@@ -78,18 +78,18 @@ class _Sweep:
         if not answer.rows and answer.count != 0:
             answer = yield (0,)
         if not answer.rows:
-            return Outcome(ENDED_EARLY if answer.count else None, answer.count)
+            return WalkOutcome(ENDED_EARLY if answer.count else None, answer.count)
         self._accept(0, answer)
         stalls = 0
         while not (self._is_at_end or self._is_past_since):
             is_new = yield from self._next_page()
             stalls = 0 if is_new else stalls + 1
             if stalls == STALLS:
-                return Outcome(self.doubt or NOTHING_NEW, self._count)
+                return WalkOutcome(self.doubt or NOTHING_NEW, self._count)
         if self._since is not None:
-            return Outcome(self.doubt, None)
+            return WalkOutcome(self.doubt, None)
         yield from self._look_at_top()
-        return Outcome(self.doubt, self._count)
+        return WalkOutcome(self.doubt, self._count)
 
     @property
     def _overlap(self) -> int:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
     from datetime import datetime
 
-    from hostaway_sync.model.redaction import Veil
+    from hostaway_sync.model.redaction import Redactor
     from hostaway_sync.platforms.hostaway.http.protocol import Listing
-    from hostaway_sync.platforms.hostaway.paging.cursor_state import Bookmark
+    from hostaway_sync.platforms.hostaway.paging.cursor_state import CursorState
     from hostaway_sync.platforms.hostaway.paging.walk import Row, Walk
 
 
@@ -36,15 +36,15 @@ def follow(
     spec: Spec,
     fetch: Callable[[int | None], Arrival],
     ahead: Executor,
-    bookmark: Bookmark,
-    veil: Veil | None = None,
+    bookmark: CursorState,
+    redactor: Redactor | None = None,
     *,
     parent: int | None = None,
 ) -> Iterator[Page]:
     """Yield a page for each position, with where `walk` moved the bookmark to, the last with the walk's outcome.
 
     Positions that the walk names in advance are fetched on `ahead`; those it no longer wants are forgotten. What
-    `fetch` raises is raised when the walk gets to that position. `veil` hides fields of the records; `parent` is
+    `fetch` raises is raised when the walk gets to that position. `redactor` hides fields of the records; `parent` is
     the object whose list it is.
     """
     fetching: dict[int | None, Future[Arrival]] = {}
@@ -58,8 +58,8 @@ def follow(
             arrival = fetch(wanted[0]) if started is None else started.result()
             listing = arrival.listing
             raws = listing.rows if listing else []
-            rows = [_believed(as_row(raw, spec, veil), arrival.observed_at) for raw in raws]
-            page = Page(spec.shape, LateRecords(spec, raws, rows, veil), arrival.observed_at, parent=parent)
+            rows = [_believed(as_row(raw, spec, redactor), arrival.observed_at) for raw in raws]
+            page = Page(spec.shape, LateRecords(spec, raws, rows, redactor), arrival.observed_at, parent=parent)
             count = listing.count if listing else None
             is_total = spec.is_whole and (spec.paging is Paging.OFFSET or wanted[0] is None)
             try:

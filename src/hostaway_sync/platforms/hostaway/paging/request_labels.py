@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hostaway_sync.platforms.hostaway.paging.walk import Outcome, Positions, Walk
+    from hostaway_sync.platforms.hostaway.paging.walk import Positions, Walk, WalkOutcome
 
 
-class Steps:
+class RequestLabels:
     """Looks on while a walk names its positions, and keeps a name for each until it is asked for.
 
     Args:
@@ -36,7 +36,7 @@ class Steps:
             try:
                 wanted = walk.send(answer)
             except StopIteration as end:
-                outcome: Outcome = end.value
+                outcome: WalkOutcome = end.value
                 return outcome
 
     def take(self, position: int | None) -> str:

@@ -19,13 +19,13 @@ from hostaway_sync.platforms.hostaway.parsing.resources import REFUSALS, as_reco
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hostaway_sync.model.redaction import Veil
+    from hostaway_sync.model.redaction import Redactor
     from hostaway_sync.platforms.hostaway.parsing.resources import Spec
 
 
-def as_row(raw: bytes, spec: Spec, veil: Veil | None = None) -> Row:
+def as_row(raw: bytes, spec: Spec, redactor: Redactor | None = None) -> Row:
     """Give of one object what its record will say of id, stamp and hash, without making the rest of it."""
-    digest = digest_of(raw, veil)
+    digest = digest_of(raw, redactor)
     try:
         number, *stamps = msgspec.structs.astuple(spec.head.decode(raw))
         return Row(as_id(number), as_timestamp(stamps[0]) if stamps else None, digest)
@@ -49,16 +49,18 @@ def newest(rows: Sequence[Row]) -> list[int]:
 class LateRecords(Sequence[Record]):
     """The records of the newest rows of a page, made when the first of them is looked at."""
 
-    def __init__(self, spec: Spec, raws: Sequence[bytes], rows: Sequence[Row], veil: Veil | None = None) -> None:
+    def __init__(
+        self, spec: Spec, raws: Sequence[bytes], rows: Sequence[Row], redactor: Redactor | None = None
+    ) -> None:
         self._spec = spec
-        self._veil = veil
+        self._redactor = redactor
         self._rows = [(raws[place], rows[place].digest) for place in newest(rows)]
         self._made: tuple[Record, ...] | None = None
 
     @property
     def _records(self) -> tuple[Record, ...]:
         if self._made is None:
-            self._made = tuple(as_record(raw, self._spec, digest, self._veil) for raw, digest in self._rows)
+            self._made = tuple(as_record(raw, self._spec, digest, self._redactor) for raw, digest in self._rows)
         return self._made
 
     def __len__(self) -> int:

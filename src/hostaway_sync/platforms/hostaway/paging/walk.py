@@ -1,7 +1,7 @@
 """In what order the pages of a list are asked for, and whether something may have been left out.
 
 A walk is a generator without I/O. It yields positions: the one it needs next, then those it will probably need after
-it, which may be fetched at the same time. It is sent the `Answer` for the first. It returns an `Outcome`.
+it, which may be fetched at the same time. It is sent the `Answer` for the first. It returns an `WalkOutcome`.
 
     reservations   by `afterId`, which is a position in the list as it is now, ordered by `updatedOn`, newest first
                    (API notes, 4.3). A position is the id of a row; None is the top.
@@ -51,7 +51,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WalkOutcome:
     """How a walk ended: why rows may be missing (None: no sign of it), and how many rows the list has in the end."""
 
     doubt: str | None
@@ -59,4 +59,4 @@ class Outcome:
 
 
 Positions: TypeAlias = tuple[int | None, ...]
-Walk: TypeAlias = Generator[Positions, Answer, Outcome]
+Walk: TypeAlias = Generator[Positions, Answer, WalkOutcome]

@@ -32,7 +32,7 @@ from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hostaway_sync.model.redaction import Veil
+    from hostaway_sync.model.redaction import Redactor
 
 HASH_RULE: Final = b"\x01"
 _DIGEST_BYTES: Final = 16
@@ -225,16 +225,16 @@ def object_path(resource: Resource, record_id: int, parent: int | None) -> str:
     return f"{spec.path.format(parent=parent)}/{record_id}"
 
 
-def as_record(raw: bytes, spec: Spec, digest: bytes | None = None, veil: Veil | None = None) -> Record:
+def as_record(raw: bytes, spec: Spec, digest: bytes | None = None, redactor: Redactor | None = None) -> Record:
     """Give one object as it will be stored; whatever its bytes are, this does not raise.
 
-    `digest` is its hash where that is known already; `veil` hides fields of it.
+    `digest` is its hash where that is known already; `redactor` hides fields of it.
     """
-    record = _as_received(raw, spec, digest or digest_of(raw, veil))
-    if veil is None:
+    record = _as_received(raw, spec, digest or digest_of(raw, redactor))
+    if redactor is None:
         return record
-    exact = None if record.exact is None else veil.exactly(raw, record.payload)
-    return replace(record, payload=veil.over(record.payload), exact=exact)
+    exact = None if record.exact is None else redactor.exactly(raw, record.payload)
+    return replace(record, payload=redactor.over(record.payload), exact=exact)
 
 
 def _as_received(raw: bytes, spec: Spec, digest: bytes) -> Record:
@@ -247,10 +247,10 @@ def _as_received(raw: bytes, spec: Spec, digest: bytes) -> Record:
     return _cleaned_record(raw, spec, digest)
 
 
-def digest_of(raw: bytes, veil: Veil | None = None) -> bytes:
+def digest_of(raw: bytes, redactor: Redactor | None = None) -> bytes:
     """Give the hash of an object's exact bytes; see `Record`."""
-    if veil is not None:
-        return veil.digest(raw)
+    if redactor is not None:
+        return redactor.digest(raw)
     return HASH_RULE + blake2b(raw, digest_size=_DIGEST_BYTES).digest()
 
 

@@ -21,10 +21,10 @@ from hostaway_sync.platforms.hostaway.webhooks.delivery_log import LOGS, read_lo
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hostaway_sync.model.deliveries import DeliveryLog, HookWish
-    from hostaway_sync.platforms.hostaway.http.api import Asking
+    from hostaway_sync.model.deliveries import DeliveryLog, WebhookSettings
+    from hostaway_sync.platforms.hostaway.http.api import HostawayApi
     from hostaway_sync.platforms.hostaway.http.protocol import Listing
-    from hostaway_sync.platforms.hostaway.http.token import Access
+    from hostaway_sync.platforms.hostaway.http.token import TokenProvider
 
 HOOKS: Final = "/webhooks/unifiedWebhooks"
 LEGACY: Final = ("/webhooks/reservations", "/webhooks/conversationMessages")
@@ -33,44 +33,44 @@ _GONE: Final = (NotFound, Forbidden, RequestRejected)
 
 
 class Registration:
-    """The `Registrar` of one account.
+    """The `WebhookApi` of one account.
 
     Args:
         asking: sends its requests.
         access: gives the token.
     """
 
-    def __init__(self, asking: Asking, access: Access) -> None:
+    def __init__(self, asking: HostawayApi, access: TokenProvider) -> None:
         self._asking = asking
         self._access = access
 
     def hooks(self, *, why: str = _WHICH) -> list[Hook]:
-        """Give all registrations; see `Registrar`."""
+        """Give all registrations; see `WebhookApi`."""
         return self._listed(HOOKS, Cause(why), is_legacy=False)
 
     def legacy_hooks(self) -> list[Hook]:
-        """Give those of the deprecated interface; see `Registrar`."""
+        """Give those of the deprecated interface; see `WebhookApi`."""
         found = []
         for path in LEGACY:
             with suppress(*_GONE):
                 found += self._listed(path, Cause(_WHICH), is_legacy=True)
         return found
 
-    def create(self, wish: HookWish) -> Hook:
-        """Add a registration; see `Registrar`."""
+    def create(self, wish: WebhookSettings) -> Hook:
+        """Add a registration; see `WebhookApi`."""
         return self._changed("POST", HOOKS, wish)
 
-    def update(self, hook_id: int, wish: HookWish) -> Hook:
-        """Change a registration; see `Registrar`."""
+    def update(self, hook_id: int, wish: WebhookSettings) -> Hook:
+        """Change a registration; see `WebhookApi`."""
         return self._changed("PUT", f"{HOOKS}/{hook_id}", wish)
 
     def delete(self, hook_id: int) -> None:
-        """Remove a registration; see `Registrar`."""
+        """Remove a registration; see `WebhookApi`."""
         with suppress(NotFound):
             self._asking.change("DELETE", f"{HOOKS}/{hook_id}", {}, self._access, Cause("webhook: remove it"))
 
     def delivery_log(self, hook_id: int | None, *, after: int | None) -> DeliveryLog | None:
-        """Give what was delivered; see `Registrar`."""
+        """Give what was delivered; see `WebhookApi`."""
 
         def fetch(path: str, params: Mapping[str, int | str], step: str) -> Listing:
             cause = Cause("webhook: what was delivered, and what was not?", step)
@@ -86,7 +86,7 @@ class Registration:
         hooks = (_hook(row, is_legacy=is_legacy) for row in listing.rows)
         return [hook for hook in hooks if hook is not None]
 
-    def _changed(self, method: str, path: str, wish: HookWish) -> Hook:
+    def _changed(self, method: str, path: str, wish: WebhookSettings) -> Hook:
         document: dict[str, int | str] = {
             "isEnabled": int(wish.is_enabled),
             "url": wish.url,

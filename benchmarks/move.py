@@ -49,12 +49,12 @@ def main() -> None:
     directory.chmod(0o711)
     try:
         with ExitStack() as stack:
-            here, there = (started(stack, directory / name) for name in ("here", "there"))
-            fill(here, rows)
+            env, there = (started(stack, directory / name) for name in ("here", "there"))
+            fill(env, rows)
             target = directory / "url"
             target.touch(mode=0o600)
             target.write_text(there, encoding="utf-8")
-            names = {"HOSTAWAY_SYNC_DATABASE_URL": here, "HOSTAWAY_SYNC_DATA_DIR": str(directory)}
+            names = {"HOSTAWAY_SYNC_DATABASE_URL": env, "HOSTAWAY_SYNC_DATA_DIR": str(directory)}
             ended = play(Stage(1, os.environ | names), "database", "move", "--to", str(target))
     finally:
         shutil.rmtree(directory)

@@ -15,9 +15,9 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from tests.support import secret_scan
-from tests.support.database_reset import sweep
-from tests.support.db_roles import Staff
-from tests.support.sync_env import Town
+from tests.support.database_reset import reset_database
+from tests.support.db_roles import DbRoles
+from tests.support.sync_env import SyncEnv
 
 from hostaway_sync.sandbox import Sandbox
 from hostaway_sync.secrets import KeyRing
@@ -28,7 +28,7 @@ from hostaway_sync.store.schema import revisions
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from tests.support.servers.fake_aws import Cloud
+    from tests.support.servers.fake_aws import FakeAws
 
 # Nothing of the machine's own settings may reach a test.
 for _name in [
@@ -50,7 +50,7 @@ settings.load_profile("repeatable" if os.environ.get("CI") else "any machine")
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Fail whatever test lets a secret out."""
     report = yield
-    secret_scan.refuse(report)
+    secret_scan.fail_on_secrets(report)
     return report
 
 
@@ -106,7 +106,7 @@ def database_url(server: EmbeddedPostgres, template: str, spare: list[str]) -> I
         name = f"test_{uuid.uuid4().hex}"
         _execute(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     yield server.url(name)
-    if sweep(server.url(name), like=server.url(template)):
+    if reset_database(server.url(name), like=server.url(template)):
         spare.append(name)
     else:
         _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
@@ -121,12 +121,12 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def staff(database: Database) -> Iterator[Staff]:
+def db_roles(database: Database) -> Iterator[DbRoles]:
     """Give the roles of a database, with the three groups made."""
-    staff = Staff(database)
-    staff.open_groups()
-    yield staff
-    staff.leave()
+    db_roles = DbRoles(database)
+    db_roles.create_groups()
+    yield db_roles
+    db_roles.drop_all()
 
 
 @pytest.fixture
@@ -136,25 +136,25 @@ def ring() -> KeyRing:
 
 
 @pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+def fake_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
     """Give an AWS of this test, to which this process is led as well."""
-    from tests.support.servers.fake_aws import clouded
+    from tests.support.servers.fake_aws import running_fake_aws
 
-    with clouded() as cloud:
-        for name, value in cloud.environment.items():
+    with running_fake_aws() as fake_aws:
+        for name, value in fake_aws.environment.items():
             monkeypatch.setenv(name, value)
-        yield cloud
+        yield fake_aws
 
 
 @pytest.fixture
-def town(database: Database, tmp_path: Path) -> Iterator[Callable[..., Town]]:
+def sync_env(database: Database, tmp_path: Path) -> Iterator[Callable[..., SyncEnv]]:
     """Give a function that starts a sandbox with the options given and stores its accounts."""
     with ExitStack() as stack:
 
-        def build(*, store: bool = True, **options: Any) -> Town:
+        def build(*, store: bool = True, **options: Any) -> SyncEnv:
             options = {"reservations": 12, "listings": 3, "token_delay": 0.0} | options
             sandbox = stack.enter_context(Sandbox(**options))
-            built = Town(sandbox, database, tmp_path, stack)
+            built = SyncEnv(sandbox, database, tmp_path, stack)
             for account_id in sandbox.accounts if store else ():
                 built.store_account(account_id)
             return built

@@ -12,7 +12,7 @@ import pytest
 from tests.support.processes import run_program
 
 if TYPE_CHECKING:
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -25,8 +25,8 @@ def program() -> Program:
     """Give a function that runs `hostaway-sync` to its end and holds what it prints free of secrets."""
     start = _measured if COVERAGE else _forked
 
-    def run(town: Town | None, *arguments: str, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
-        done = start(town.environment(**settings) if town else settings, arguments, stdin)
+    def run(env: SyncEnv | None, *arguments: str, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
+        done = start(env.environment(**settings) if env else settings, arguments, stdin)
         printed = done.stdout + done.stderr
         assert not any(secret in printed for secret in SECRETS), printed
         assert "Traceback" not in printed, printed

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tests.support.deliveries import deliver
 from tests.support.processes import run_program
 from tests.support.project.json_outline import EACH, REPORT, a_reservation, keys_of
-from tests.support.servers.receiver import office
+from tests.support.servers.receiver import running_receiver
 
 from hostaway_sync.model.records import Resource
 from hostaway_sync.sandbox import CLIENT_SECRET
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.db_roles import Staff
-    from tests.support.sync_env import Town
+    from tests.support.db_roles import DbRoles
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 DRY = f"dry_run ids{{{EACH.format('inserted[] updated[]')}}}"
 CALL = "granted_at method path params{{{}}} status seconds waited attempt why step"
@@ -52,115 +52,117 @@ def certificate(repaired: str) -> str:
     return f"{head} resources{{{EACH.format(FINDINGS)}}} error"
 
 
-def test_documents_about_accounts(town: Build, tmp_path: Path) -> None:
+def test_documents_about_accounts(sync_env: Build, tmp_path: Path) -> None:
     """`account …` and `webhooks …`."""
-    here = town(store=False)
+    env = sync_env(store=False)
     file = tmp_path / "accounts.csv"
     file.write_text(f"account_id,client_secret\n70001,{CLIENT_SECRET}\n", encoding="utf-8")
     file.chmod(0o600)
     line = "line account_id outcome changed[] error"
-    assert keys_of(here, "account", "import", str(file)) == f"added updated unchanged failed accounts[{line}]"
-    assert keys_of(here, "account", "list") == f"[{ACCOUNT}]"
-    assert keys_of(here, "account", "update", "70001", "--name", "Harbour") == f"{ACCOUNT} changed[]"
+    assert keys_of(env, "account", "import", str(file)) == f"added updated unchanged failed accounts[{line}]"
+    assert keys_of(env, "account", "list") == f"[{ACCOUNT}]"
+    assert keys_of(env, "account", "update", "70001", "--name", "Harbour") == f"{ACCOUNT} changed[]"
     entry = "changed_at action os_user host changes"
-    assert keys_of(here, "account", "show", "70001") == (
+    assert keys_of(env, "account", "show", "70001") == (
         f"{ACCOUNT} updated_at token_expires_at webhook_url audit[{entry}{{name{{new old}}}}|{entry}{{}}]"
     )
     for state in ("disable", "enable"):
-        assert keys_of(here, "account", state, "70001") == "account_id is_active changed"
-    here.sandbox.accounts[70001].hooks.create({"isEnabled": 1, "url": "https://example.org/elsewhere"})
-    with office(here.database) as receiver:
+        assert keys_of(env, "account", state, "70001") == "account_id is_active changed"
+    env.sandbox.accounts[70001].hooks.create({"isEnabled": 1, "url": "https://example.org/elsewhere"})
+    with running_receiver(env.database) as receiver:
         register = ("webhooks", "register", "70001", "--url", receiver.base)
-        assert keys_of(here, *register) == f"account_id hook_id address is_new others[{HOOK}]"
-        assert keys_of(here, "webhooks", "list") == f"[account_id {HOOK}]"
+        assert keys_of(env, *register) == f"account_id hook_id address is_new others[{HOOK}]"
+        assert keys_of(env, "webhooks", "list") == f"[account_id {HOOK}]"
         audit = "audit{has_log announced lost is_whole is_first}"
-        assert keys_of(here, "webhooks", "check") == (
+        assert keys_of(env, "webhooks", "check") == (
             f"[account_id is_registered is_enabled problems[] others[{HOOK}] {audit}]"
         )
-    assert keys_of(here, "account", "remove", "70001", "--yes") == (
+    assert keys_of(env, "account", "remove", "70001", "--yes") == (
         "account_id purged webhooks_removed token_revoked rows_deleted{} troubles[]"
     )
 
 
-def test_documents_about_runs(town: Build) -> None:
+def test_documents_about_runs(sync_env: Build) -> None:
     """`sync`, `sync-all`, `verify`, `plan`, `doctor`, `prune` and `status --size`."""
-    here = town()
+    env = sync_env()
     params = ("limit includeResources offset", "limit includeResources")
     calls = [*map(CALL.format, params), CALL.format("limit includeResources includeScheduledMessages offset")]
-    assert keys_of(here, "sync-all", "--enqueue") == "enqueued[]"
-    assert keys_of(here, "sync", "70001", "--explain") == f"{REPORT} calls[{'|'.join(calls)}]"
-    assert keys_of(here, "sync", "70001", "--full", "--dry-run") == f"{REPORT} {DRY}"
-    assert keys_of(here, "sync-all") == f"state failed[] accounts[{REPORT} error]"
-    assert keys_of(here, "sync-all", "--full", "--dry-run") == f"state failed[] accounts[{REPORT} {DRY} error]"
-    assert keys_of(here, "verify", "70001") == certificate("")
-    assert keys_of(here, "verify", "70001", "--repair") == certificate("{listings reservations conversations messages}")
+    assert keys_of(env, "sync-all", "--enqueue") == "enqueued[]"
+    assert keys_of(env, "sync", "70001", "--explain") == f"{REPORT} calls[{'|'.join(calls)}]"
+    assert keys_of(env, "sync", "70001", "--full", "--dry-run") == f"{REPORT} {DRY}"
+    assert keys_of(env, "sync-all") == f"state failed[] accounts[{REPORT} error]"
+    assert keys_of(env, "sync-all", "--full", "--dry-run") == f"state failed[] accounts[{REPORT} {DRY} error]"
+    assert keys_of(env, "verify", "70001") == certificate("")
+    assert keys_of(env, "verify", "70001", "--repair") == certificate("{listings reservations conversations messages}")
     need = "first_sync first_sync_minutes sweep run is_assumed runs_a_day sweeps_a_day a_day"
-    assert keys_of(here, "plan") == (
+    assert keys_of(env, "plan") == (
         "every_minutes accounts[account_id name rows{listings reservations conversations messages} "
         f"need{{{need}}}] address{{accounts a_day a_day_at_most fitting sweeps_minutes share}}"
     )
-    assert keys_of(here, "doctor") == "state findings[check grade says advice account_id]"
-    assert keys_of(here, "prune", "--dry-run") == f"dry_run rows{{{PRUNED}}}"
-    assert keys_of(here, "status", "--size") == "database tables[name rows heap indexes toast total]"
+    assert keys_of(env, "doctor") == "state findings[check grade says advice account_id]"
+    assert keys_of(env, "prune", "--dry-run") == f"dry_run rows{{{PRUNED}}}"
+    assert keys_of(env, "status", "--size") == "database tables[name rows heap indexes toast total]"
 
 
-def test_documents_about_messages(town: Build, tmp_path: Path) -> None:
+def test_documents_about_messages(sync_env: Build, tmp_path: Path) -> None:
     """`send-message`, `messages …`, `dead-letters …` and `forget-guest`."""
-    here = town()
-    here.mirror().sync(70001)
-    reservation = str(a_reservation(here))
-    assert keys_of(here, "send-message", reservation, "Hello", "--dry-run") == (
+    env = sync_env()
+    env.mirror().sync(70001)
+    reservation = str(a_reservation(env))
+    assert keys_of(env, "send-message", reservation, "Hello", "--dry-run") == (
         "account_id reservation_id conversation_id channel_type idempotency_key text concerns[] "
         "would_send waits_until why_not"
     )
-    assert keys_of(here, "send-message", reservation, "Hello", "--yes") == f"{MESSAGE} sent_now"
+    assert keys_of(env, "send-message", reservation, "Hello", "--yes") == f"{MESSAGE} sent_now"
     batch = tmp_path / "batch"
     batch.write_text(json.dumps({"reservation_id": int(reservation), "text": "Hi", "key": "k"}), encoding="utf-8")
-    assert keys_of(here, "send-message", "--batch", str(batch), "--yes") == (
+    assert keys_of(env, "send-message", "--batch", str(batch), "--yes") == (
         "queued known refused lines[line reservation_id idempotency_key placed why_not waits_until "
         f"message{{{MESSAGE}}}]"
     )
-    assert keys_of(here, "messages", "list") == f"[{MESSAGE} text]"
-    assert keys_of(here, "messages", "cancel", "2") == MESSAGE
-    here.sandbox.faults.add(faults.status(400), route="GET /listings/{id}", times=None)
-    deliver(here.database, here.account_id, Resource.LISTINGS, min(here.truth("listings")))
-    assert run_program(here.environment(), "worker", "--drain").returncode == 0
-    assert keys_of(here, "dead-letters", "list") == f"[{DEAD_LETTER} error {RESOLVED}]"
-    assert keys_of(here, "dead-letters", "show", "1") == (
+    assert keys_of(env, "messages", "list") == f"[{MESSAGE} text]"
+    assert keys_of(env, "messages", "cancel", "2") == MESSAGE
+    env.sandbox.faults.add(faults.status(400), route="GET /listings/{id}", times=None)
+    deliver(env.database, env.account_id, Resource.LISTINGS, min(env.truth("listings")))
+    assert run_program(env.environment(), "worker", "--drain").returncode == 0
+    assert keys_of(env, "dead-letters", "list") == f"[{DEAD_LETTER} error {RESOLVED}]"
+    assert keys_of(env, "dead-letters", "show", "1") == (
         f"{DEAD_LETTER} payload{{data{{id}} event}} headers{{user-agent}} error traceback "
         f"history[error number started_at finished_at] {RESOLVED}"
     )
-    assert keys_of(here, "dead-letters", "retry", "1") == "retried[]"
-    assert keys_of(here, "dead-letters", "discard", "--all") == "discarded[]"
+    assert keys_of(env, "dead-letters", "retry", "1") == "retried[]"
+    assert keys_of(env, "dead-letters", "discard", "--all") == "discarded[]"
     forget = ("forget-guest", "--account", "70001", "--reservation", reservation, "--yes")
-    assert keys_of(here, *forget) == (
+    assert keys_of(env, *forget) == (
         "account_id dry_run reservations[] conversations[] "
         "rows{sent_messages reservations conversations conversation_messages} unknown_reservations[] unknown_addresses"
     )
 
 
-def test_documents_about_the_database(town: Build, staff: Staff, empty_database_url: str, tmp_path: Path) -> None:
+def test_documents_about_the_database(
+    sync_env: Build, db_roles: DbRoles, empty_database_url: str, tmp_path: Path
+) -> None:
     """`keys …`, `roles list` and `database …`."""
-    here = town()
-    staff.roles.bind(staff.hire("somebody", staff.groups.reader), [70001], [])
-    assert keys_of(here, "roles", "list") == "[role kind account_ids[] customer_ids[]]"
-    assert keys_of(here, "keys", "status") == "store leaving kind source keys[key values seals is_known] plain outside"
+    env = sync_env()
+    db_roles.roles.bind(db_roles.create_login("somebody", db_roles.groups.reader), [70001], [])
+    assert keys_of(env, "roles", "list") == "[role kind account_ids[] customer_ids[]]"
+    assert keys_of(env, "keys", "status") == "store leaving kind source keys[key values seals is_known] plain outside"
     # A value that opens in its own column alone.
-    staff.run("UPDATE hostaway.accounts SET webhook_password = client_secret")
-    assert keys_of(here, "keys", "check", code=1) == f"values orphans {TROUBLES}"
-    keys = base64.b64encode(b"n" * 32).decode() + "," + here.environment()["HOSTAWAY_SYNC_MASTER_KEY"]
-    assert keys_of(here, "keys", "rotate", code=1, MASTER_KEY=keys) == (
+    db_roles.execute("UPDATE hostaway.accounts SET webhook_password = client_secret")
+    assert keys_of(env, "keys", "check", code=1) == f"values orphans {TROUBLES}"
+    keys = base64.b64encode(b"n" * 32).decode() + "," + env.environment()["HOSTAWAY_SYNC_MASTER_KEY"]
+    assert keys_of(env, "keys", "rotate", code=1, MASTER_KEY=keys) == (
         f"made seals resealed retired[] unused[] {TROUBLES}"
     )
-    assert keys_of(here, "keys", "move", "--to", "database") == "store moved orphans is_whole troubles[]"
-    assert keys_of(here, "database", "payload-fields", "show") == "rule"
-    assert keys_of(here, "database", "restored") == "looked_for"
+    assert keys_of(env, "keys", "move", "--to", "database") == "store moved orphans is_whole troubles[]"
+    assert keys_of(env, "database", "payload-fields", "show") == "rule"
+    assert keys_of(env, "database", "restored") == "looked_for"
     target = tmp_path / "url"
     target.write_text(empty_database_url, encoding="utf-8")
     target.chmod(0o600)
-    here.database.engine.dispose()
+    env.database.engine.dispose()
     move = ("database", "move", "--to", str(target))
-    assert keys_of(here, *move, "--dry-run") == "dry_run tables[name rows]"
-    assert keys_of(here, *move, MASTER_KEY=keys) == "dry_run seconds tables[name rows checksum]"
-    ((mark,),) = here.ask("SELECT version_num FROM alembic_version")
+    assert keys_of(env, *move, "--dry-run") == "dry_run tables[name rows]"
+    assert keys_of(env, *move, MASTER_KEY=keys) == "dry_run seconds tables[name rows checksum]"
+    ((mark,),) = env.ask("SELECT version_num FROM alembic_version")
     assert re.fullmatch("moved [0-9]{4} [0-9a-f]{8}", mark)

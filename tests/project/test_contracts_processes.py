@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import SecretStr
-from tests.support.chaos.changing_list import Source, row
+from tests.support.chaos.changing_list import ChangingList, row
 from tests.support.deliveries import deliver
 from tests.support.processes import run_program
 from tests.support.project.json_outline import a_reservation
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import sqlalchemy as sa
-    from tests.support.db_roles import Staff
-    from tests.support.sync_env import Town
+    from tests.support.db_roles import DbRoles
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.store.postgres.database import Database
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 # host / boot / numbering of processes / process / its start # a new word each time
 OWNER = r"[^/]+/[0-9a-f-]{36}/pid:\[\d+\]/\d+/\d+#[0-9a-f]{8}"
@@ -74,30 +74,32 @@ POSITION = (
 )
 
 
-def test_names_of_the_rights_of_one_process(town: Build, staff: Staff, empty_database_url: str, tmp_path: Path) -> None:
+def test_names_of_the_rights_of_one_process(
+    sync_env: Build, db_roles: DbRoles, empty_database_url: str, tmp_path: Path
+) -> None:
     """A sync, a message, moved secrets, hidden fields, a migration and a move: each right by its name."""
-    here = town(store=False)
-    staff.run(_NOTE_RIGHTS)
-    mirror = here.mirror()
+    env = sync_env(store=False)
+    db_roles.execute(_NOTE_RIGHTS)
+    mirror = env.mirror()
     mirror.roster.add(70001, SecretStr(CLIENT_SECRET), name=None, customer_id=None)
     mirror.sync(70001)
-    with mirror.messages.draft(a_reservation(here), "Hello") as draft:
+    with mirror.messages.draft(a_reservation(env), "Hello") as draft:
         draft.send()
     mirror.keys.move("database")
     mirror.close()
-    staff.run("UPDATE hostaway.accounts SET token_expires_at = now()")
-    hiding = here.mirror(payload_fields="reservations.phone=drop")
+    db_roles.execute("UPDATE hostaway.accounts SET token_expires_at = now()")
+    hiding = env.mirror(payload_fields="reservations.phone=drop")
     hiding.sync(70001)
     hiding.close()
     target = tmp_path / "url"
     target.write_text(empty_database_url, encoding="utf-8")
     target.chmod(0o600)
-    environment = here.environment(PAYLOAD_FIELDS="reservations.phone=drop")
+    environment = env.environment(PAYLOAD_FIELDS="reservations.phone=drop")
     assert run_program(environment, "migrate").returncode == 0
-    here.database.engine.dispose()
+    env.database.engine.dispose()
     moved = run_program(environment, "database", "move", "--to", str(target))
     assert moved.returncode == 0, moved
-    noted = {name for (name,) in here.ask("SELECT name FROM public.noted")}
+    noted = {name for (name,) in env.ask("SELECT name FROM public.noted")}
     (sender,) = (name for name in noted if name.startswith("sender "))
     assert re.fullmatch(f"sender {OWNER}", sender)
     assert noted - {sender} == {
@@ -128,12 +130,12 @@ def test_numbers_of_advisory_locks(database: Database) -> None:
         assert _asked(database, _HELD) == [migrate & (2**64 - 1) if migrate > 0 else migrate]
 
 
-def test_owners_of_leases_are_named_by_host_and_process(town: Build) -> None:
+def test_owners_of_leases_are_named_by_host_and_process(sync_env: Build) -> None:
     """Another process of the host can tell from the name alone whether its owner died."""
-    here = town()
+    env = sync_env()
     owners: set[str] = set()
-    here.sandbox.on_request(lambda _: owners.update(owner for (owner,) in here.ask("SELECT owner FROM leases")))
-    here.mirror().sync(here.account_id)
+    env.sandbox.on_request(lambda _: owners.update(owner for (owner,) in env.ask("SELECT owner FROM leases")))
+    env.mirror().sync(env.account_id)
     (owner,) = owners
     assert re.fullmatch(OWNER, owner)
     place, number, word = re.split(r"/(?=\d+#)|#", owner)
@@ -141,17 +143,17 @@ def test_owners_of_leases_are_named_by_host_and_process(town: Build) -> None:
     assert has_died(f"{place}/{int(number) - 1}#{word}")
 
 
-def test_names_and_arguments_of_jobs(town: Build, tmp_path: Path) -> None:
+def test_names_and_arguments_of_jobs(sync_env: Build, tmp_path: Path) -> None:
     """Queue, task, urgency, key and arguments, as rows that workers of another release read."""
-    here = town()
-    mirror = here.mirror()
-    mirror.sync(here.account_id)
+    env = sync_env()
+    mirror = env.mirror()
+    mirror.sync(env.account_id)
     line = tmp_path / "batch"
-    line.write_text(json.dumps({"reservation_id": a_reservation(here), "text": "Hi", "key": "k"}), encoding="utf-8")
-    assert run_program(here.environment(), "send-message", "--batch", str(line), "--yes").returncode == 0
+    line.write_text(json.dumps({"reservation_id": a_reservation(env), "text": "Hi", "key": "k"}), encoding="utf-8")
+    assert run_program(env.environment(), "send-message", "--batch", str(line), "--yes").returncode == 0
     mirror.push.enqueue_syncs(full=True)
-    deliver(here.database, here.account_id, Resource.LISTINGS, 7)
-    rows = here.ask("SELECT queue_name, task_name, priority, queueing_lock, args FROM procrastinate_jobs ORDER BY 1")
+    deliver(env.database, env.account_id, Resource.LISTINGS, 7)
+    rows = env.ask("SELECT queue_name, task_name, priority, queueing_lock, args FROM procrastinate_jobs ORDER BY 1")
     assert rows == [
         ("refresh", "refresh", 10, "refresh:70001:listings:7", JOBS[2] | {"resource": "listings", "object_id": 7}),
         ("send", "send", 10, "send:70001:1", {"account_id": 70001, "attempt": 1, "intent_id": 1, "looks": 0}),
@@ -187,7 +189,7 @@ def test_position_of_a_walk() -> None:
     """The JSON of `walks.position`, as it is written after a page, and as another process reads it."""
     bookmark = CursorState()
     walk = walk_by_cursor(None, bookmark)
-    source = Source([row(number, number - 1) for number in range(5, 0, -1)], limit=2)
+    source = ChangingList([row(number, number - 1) for number in range(5, 0, -1)], limit=2)
     wanted = next(walk)
     for _ in range(2):
         wanted = walk.send(source.by_cursor(wanted[0]))

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -89,16 +89,16 @@ DETAILS = (
 )
 
 
-def test_keys_of_status_when_nothing_is_wrong(town: Build) -> None:
+def test_keys_of_status_when_nothing_is_wrong(sync_env: Build) -> None:
     """Of all accounts, and of one with its history."""
-    here = town()
-    here.mirror().sync(here.account_id)
+    env = sync_env()
+    env.mirror().sync(env.account_id)
     account = (
         f"{UNTIL_RUNS} running last_run{{{PAST}}} certificate {WAITING} silence suspected{{}} set_back{{}} "
         "quarantined{rowless cleaned} abandoned_24_h"
     )
-    assert keys_of(here, "status") == f"{HEAD} outage accounts[{account}] {BUDGET}"
-    assert keys_of(here, "status", "70001") == f"{HEAD} outage accounts[{account} {DETAILS}] {BUDGET}"
+    assert keys_of(env, "status") == f"{HEAD} outage accounts[{account}] {BUDGET}"
+    assert keys_of(env, "status", "70001") == f"{HEAD} outage accounts[{account} {DETAILS}] {BUDGET}"
 
 
 def test_keys_of_status_when_everything_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.support.processes import run_program
 from tests.support.project.json_outline import outline
-from tests.support.servers.receiver import event, office, renew, store_account
+from tests.support.servers.receiver import event, renew, running_receiver, store_account
 
 from hostaway_sync.observability import metric_catalog
 from hostaway_sync.webhooks.server.outcomes import RequestOutcome
@@ -15,11 +15,11 @@ from hostaway_sync.webhooks.server.outcomes import RequestOutcome
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.store.postgres.database import Database
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 METRICS = """\
 hostaway_sync_database_up
@@ -64,7 +64,7 @@ def test_keys_of_what_the_receiver_answers(database: Database) -> None:
     """To deliveries, to a stranger, and to questions about its health."""
     store_account(database)
     credentials = renew(database)
-    with office(database) as receiver:
+    with running_receiver(database) as receiver:
         delivered = receiver.deliver(credentials, event())
         assert (delivered.status, delivered.document) == (200, {"ok": True, "outcome": "stored", "login": True})
         refused = receiver.post("/webhooks/hostaway/70001/wrong", event())
@@ -84,11 +84,11 @@ def test_names_and_labels_of_metrics() -> None:
     assert [" ".join([metric.name, *metric.labels]) for metric in metric_catalog.ALL] == METRICS.splitlines()
 
 
-def test_fields_of_log_lines(town: Build) -> None:
+def test_fields_of_log_lines(sync_env: Build) -> None:
     """As a collector of logs reads them: of a run and of its requests."""
-    here = town()
+    env = sync_env()
     settings = {"LOG_LEVEL": "DEBUG", "LOG_FORMAT": "json"}
-    said = run_program(here.environment(**settings), "sync", "70001").stderr.splitlines()
+    said = run_program(env.environment(**settings), "sync", "70001").stderr.splitlines()
     request, *_, ending = [outline(line) for line in map(json.loads, said) if "webhooks" not in line["event"]]
     assert request == "event account_id run_id resource level timestamp"
     assert ending == "event account_id run_id state mode seen changed api_calls duration_s level timestamp"

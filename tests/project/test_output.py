@@ -11,5 +11,5 @@ def test_test_that_lets_a_secret_out_fails(text: str, outcome: str) -> None:
     """Whatever it printed or logged, and whatever it asserted."""
     sections = [("Captured stderr call", text)]
     report = pytest.TestReport("a test", ("a file", 1, "a test"), {}, "passed", None, "call", sections)
-    secret_scan.refuse(report)
+    secret_scan.fail_on_secrets(report)
     assert report.outcome == outcome

@@ -64,7 +64,7 @@ class OpenBudget:
         self.penalties.append((tuple(bucket.key for bucket in buckets), retry_in, limit))
 
 
-class Drawer:
+class MemoryVault:
     """A vault in memory."""
 
     def __init__(self) -> None:
@@ -83,14 +83,14 @@ class Drawer:
         return nullcontext(enter_result=True)
 
 
-class Stage:
+class ClientEnv:
     """A sandbox, and clients of it that share a clock, a budget and a vault."""
 
     def __init__(self, sandbox: Sandbox, clock: Clock) -> None:
         self.sandbox = sandbox
         self.clock = clock
         self.budget = OpenBudget(clock)
-        self.vault = Drawer()
+        self.vault = MemoryVault()
         self.clients: list[Client] = []
 
     def client(self, **options: Any) -> Client:
@@ -117,16 +117,16 @@ class Stage:
 
 
 @contextmanager
-def stage(**options: Any) -> Iterator[Stage]:
+def client_env(**options: Any) -> Iterator[ClientEnv]:
     """Start a sandbox on a clock of its own and end it with its clients."""
     clock = Clock()
     defaults: dict[str, Any] = {"reservations": 450, "listings": 60, "clock": clock.time}
     with Sandbox(**defaults | options) as sandbox:
-        set_up = Stage(sandbox, clock)
+        env = ClientEnv(sandbox, clock)
         try:
-            yield set_up
+            yield env
         finally:
-            for made in set_up.clients:
+            for made in env.clients:
                 made.close()
 
 

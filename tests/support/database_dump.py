@@ -21,7 +21,7 @@ WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'informat
 """
 
 
-def dump(database: Database) -> dict[str, str]:
+def dump_columns(database: Database) -> dict[str, str]:
     """Give the values of every column of every table as one text, by `table.column`; bytes as Latin-1."""
     found: dict[str, str] = {}
     with database.engine.connect() as connection:
@@ -32,7 +32,7 @@ def dump(database: Database) -> dict[str, str]:
     return found
 
 
-def writings(text: str) -> set[str]:
+def spellings(text: str) -> set[str]:
     """Give the ways in which a text may be written: itself, in JSON, JSON in JSON, Python, a URL, hex, Base64."""
     raw = text.encode()
     json_once = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
@@ -43,12 +43,12 @@ def writings(text: str) -> set[str]:
     return forms | {one.encode().decode("latin-1") for one in forms}
 
 
-def found_in(places: dict[str, str], texts: Iterable[str]) -> list[tuple[str, str]]:
+def find_texts(places: dict[str, str], texts: Iterable[str]) -> list[tuple[str, str]]:
     """Give where one of these texts stands in any writing and in whichever letters, with the text."""
     searched = {place: said.casefold() for place, said in places.items()}
     return [
         (place, text)
         for text in texts
         for place, said in searched.items()
-        if any(form.casefold() in said for form in writings(text))
+        if any(form.casefold() in said for form in spellings(text))
     ]

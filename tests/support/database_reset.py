@@ -65,7 +65,7 @@ SELECT md5(concat_ws('|',
 """
 
 
-def sweep(url: str, *, like: str) -> bool:
+def reset_database(url: str, *, like: str) -> bool:
     """Empty a database; say whether it is again as the one at `like` was when it was first looked at."""
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Staff:
+class DbRoles:
     """Who works with one database. Names begin alike, so that tests beside this one have others.
 
     Args:
@@ -30,17 +30,17 @@ class Staff:
         self.groups = Groups.named(self.prefix)
         self.made: list[str] = []
 
-    def open_groups(self) -> None:
+    def create_groups(self) -> None:
         """Make the three groups."""
         self.roles.create(self.prefix)
 
-    def hire(self, name: str, *groups: str, options: str = "") -> str:
+    def create_login(self, name: str, *groups: str, options: str = "") -> str:
         """Make a role that may log in, in these groups, and give its full name."""
         role = f"{self.prefix}_{name}"
-        self.run(f"CREATE ROLE {role} LOGIN {options}")
+        self.execute(f"CREATE ROLE {role} LOGIN {options}")
         self.made.append(role)
         for group in groups:
-            self.run(f"GRANT {group} TO {role}")
+            self.execute(f"GRANT {group} TO {role}")
         return role
 
     def url(self, role: str) -> str:
@@ -60,16 +60,16 @@ class Staff:
             result = connection.execute(sa.text(question))
             return [tuple(row) for row in result] if result.returns_rows else []
 
-    def run(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
         """Run a statement as whoever may do anything."""
         with self.database.engine.begin() as connection:
             connection.execute(sa.text(statement))
 
-    def leave(self) -> None:
+    def drop_all(self) -> None:
         """Drop every role, with all that was given to it in this database."""
         query = "SELECT rolname FROM pg_roles WHERE starts_with(rolname, :prefix) OR rolname = ANY (:made)"
         with self.database.engine.connect() as connection:
             found = connection.scalars(sa.text(query), {"prefix": self.prefix, "made": self.made}).all()
         for role in found:
-            self.run(f"DROP OWNED BY {role} CASCADE")
-            self.run(f"DROP ROLE {role}")
+            self.execute(f"DROP OWNED BY {role} CASCADE")
+            self.execute(f"DROP ROLE {role}")

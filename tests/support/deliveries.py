@@ -80,10 +80,10 @@ def refreshing(database: Database, read: Callable[[int], object]) -> dict[str, H
             read(number)
             done(number)
 
-    return {REFRESH: partial(refresh_job.refresh, database, read_again), SYNC: nothing}
+    return {REFRESH: partial(refresh_job.refresh, database, read_again), SYNC: no_op}
 
 
-def nothing(batch: Sequence[Job]) -> Ends:
+def no_op(batch: Sequence[Job]) -> Ends:
     """Do jobs by doing nothing."""
     return [None for _ in batch]
 
@@ -94,7 +94,7 @@ def drain(database: Database, handling: Mapping[str, Handler], *, policy: JobRet
         working.wait()
 
 
-def until(holds: Callable[[], Any], what: str) -> Any:
+def eventually(holds: Callable[[], Any], what: str) -> Any:
     """Look again and again until something holds, and give it; how long that takes is the machine's affair."""
     deadline = time.monotonic() + PATIENCE
     while not (found := holds()):
@@ -103,7 +103,7 @@ def until(holds: Callable[[], Any], what: str) -> Any:
     return found
 
 
-def left_alone() -> None:
+def join_job_threads() -> None:
     """Wait for threads that went on with a job after their worker had ended."""
     for thread in threading.enumerate():
         if thread.name.startswith("job"):

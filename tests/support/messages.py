@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.app.mirror import Mirror
     from hostaway_sync.messages.sender import SendOutcome
@@ -20,45 +20,45 @@ TEXT = "The key is under the mat 🗝️\n\nSee you soon & welcome"
 
 
 @dataclass(frozen=True)
-class Guest:
+class MessageCase:
     """The guest of a reservation with one conversation, who wrote last by `way`."""
 
-    here: Town
+    env: SyncEnv
     mirror: Mirror
     reservation_id: int
     conversation_id: int
 
-    def tell(self, text: str = TEXT, **options: Any) -> SendOutcome:
+    def send(self, text: str = TEXT, **options: Any) -> SendOutcome:
         """Send a message in this process."""
         with self.mirror.messages.draft(self.reservation_id, text, **options) as draft:
             return draft.send()
 
     def ledger(self, columns: str = "state") -> list[Any]:
         """Give the rows of the ledger, a value each where one column is asked for."""
-        rows = self.here.ask(f"SELECT {columns} FROM sent_messages ORDER BY intent_id")
+        rows = self.env.ask(f"SELECT {columns} FROM sent_messages ORDER BY intent_id")
         return [row[0] if len(row) == 1 else row for row in rows]
 
     @property
-    def heard(self) -> list[str]:
+    def accepted(self) -> list[str]:
         """Every text that the source took for this guest, as often as it did."""
-        return [text for thread, text in self.here.sandbox.world.accepted if thread == self.conversation_id]
+        return [text for thread, text in self.env.sandbox.world.accepted if thread == self.conversation_id]
 
-    def meets(self, effect: Effect, **conditions: Any) -> None:
+    def add_send_fault(self, effect: Effect, **conditions: Any) -> None:
         """Let the next request to send a message meet a fault."""
-        self.here.sandbox.faults.add(effect, route=SEND, **conditions)
+        self.env.sandbox.faults.add(effect, route=SEND, **conditions)
 
-    def works(self, **options: Any) -> None:
+    def run_worker(self, **options: Any) -> None:
         """Have a worker do what is due, and end."""
         with self.mirror.push.worker(drain=True, **options) as worker:
             worker.wait()
 
-    def waits_no_more(self) -> None:
+    def make_jobs_due(self) -> None:
         """Let every job be due now."""
-        self.here.ask("UPDATE procrastinate_jobs SET scheduled_at = NULL RETURNING 1")
+        self.env.ask("UPDATE procrastinate_jobs SET scheduled_at = NULL RETURNING 1")
 
-    def a_minute_passes(self) -> None:
+    def let_a_minute_pass(self) -> None:
         """Let what was looked at have been looked at a minute ago."""
-        self.here.database.transaction(
+        self.env.database.transaction(
             lambda connection: connection.exec_driver_sql(
                 "UPDATE hostaway.sent_messages SET sending_at = sending_at - interval '1 minute',"
                 " looked_at = looked_at - interval '1 minute'"
@@ -66,14 +66,14 @@ class Guest:
         )
 
 
-def a_guest(town: Callable[..., Town], **options: Any) -> Guest:
-    """Mirror a town, and give one of its guests."""
-    here = town(**options)
-    mirror = here.mirror()
-    mirror.sync(here.account_id)
-    world = here.sandbox.world
+def message_case(sync_env: Callable[..., SyncEnv], **options: Any) -> MessageCase:
+    """Mirror a sandbox and return one of its guests."""
+    env = sync_env(**options)
+    mirror = env.mirror()
+    mirror.sync(env.account_id)
+    world = env.sandbox.world
     for conversation_id, payload in world.truth("conversations"):
         if payload["reservationId"] and len(world.conversations_of(payload["reservationId"])) == 1:
-            here.sandbox.forget()
-            return Guest(here, mirror, payload["reservationId"], conversation_id)
+            env.sandbox.forget()
+            return MessageCase(env, mirror, payload["reservationId"], conversation_id)
     raise AssertionError

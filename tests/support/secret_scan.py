@@ -27,7 +27,7 @@ SECRETS = re.compile(
 )
 
 
-def refuse(report: pytest.TestReport) -> None:
+def fail_on_secrets(report: pytest.TestReport) -> None:
     """Make a report a failure if its test let a secret out, on stdout, on stderr or into a log."""
     found = [f"{title}: {match[0]}" for title, text in report.sections for match in SECRETS.finditer(text)]
     if found and report.passed:

@@ -28,7 +28,7 @@ MASTER_KEY = b"m" * 32
 UNLIMITED = RateLimit(1_000_000, timedelta(seconds=1))
 
 
-class Town:
+class SyncEnv:
     """One sandbox and the database that mirrors it; opens mirrors on request."""
 
     def __init__(self, sandbox: Sandbox, database: Database, data_dir: Path, stack: ExitStack) -> None:
@@ -41,7 +41,7 @@ class Town:
         self.surroundings: dict[str, str] = {}
 
     def environment(self, **settings: str) -> dict[str, str]:
-        """Give the environment of a program that mirrors this town, as bare as cron's."""
+        """Give the environment of a program that mirrors this sandbox, as bare as cron's."""
         wanted = {
             "DATABASE_URL": self.database.engine.url.render_as_string(hide_password=False),
             "API_URL": self.sandbox.url,
@@ -106,7 +106,7 @@ class Town:
                 wrong[resource] = ids
         return wrong
 
-    def forget(self) -> None:
+    def empty_database(self) -> None:
         """Empty the database."""
         with self.database.engine.begin() as connection:
             connection.execute(sa.text("TRUNCATE hostaway.accounts, hostaway.request_budget CASCADE"))
@@ -131,17 +131,17 @@ def _settled(payload: Any) -> Any:
     return payload
 
 
-def a_mirrored_town(build: Callable[..., Town], **options: Any) -> Town:
-    """Give a town that was mirrored in full."""
-    here = build(**options)
-    here.mirror().sync(here.account_id)
-    here.sandbox.forget()
-    return here
+def mirrored_env(build: Callable[..., SyncEnv], **options: Any) -> SyncEnv:
+    """Return an environment that was mirrored in full."""
+    env = build(**options)
+    env.mirror().sync(env.account_id)
+    env.sandbox.forget()
+    return env
 
 
-def a_thread(here: Town) -> tuple[int, int]:
+def single_thread(env: SyncEnv) -> tuple[int, int]:
     """Give a conversation and its reservation, of which it is the only one."""
-    world = here.sandbox.world
+    world = env.sandbox.world
     for conversation_id, payload in world.truth("conversations"):
         if len(world.conversations_of(payload["reservationId"])) == 1:
             return conversation_id, payload["reservationId"]

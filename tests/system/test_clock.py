@@ -12,7 +12,7 @@ from hostaway_sync.sandbox import AccountSpec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
     from tests.system.conftest import Host
 
 ACCOUNT = 70001
@@ -25,9 +25,9 @@ pytestmark = [
 ]
 
 
-def test_a_clock_that_is_changed_is_no_trouble(town: Callable[..., Town], host: Host) -> None:
+def test_a_clock_that_is_changed_is_no_trouble(sync_env: Callable[..., SyncEnv], host: Host) -> None:
     """An hour ahead, and two back, under cron and program: not a word, no failure, and nothing is missed."""
-    here = town(accounts=[AccountSpec(id=ACCOUNT, reservations=6)])
+    env = sync_env(accounts=[AccountSpec(id=ACCOUNT, reservations=6)])
     clock = host.directory / "clock"
     clock.write_text("+0\n")
     played = {
@@ -37,13 +37,13 @@ def test_a_clock_that_is_changed_is_no_trouble(town: Callable[..., Town], host: 
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
     dated = f"date +\\%s >> {host.directory}/dates; hostaway-sync sync {ACCOUNT}"
-    host.start(here.environment() | played, [host.line(dated, ACCOUNT)], **played)
+    host.start(env.environment() | played, [host.line(dated, ACCOUNT)], **played)
     for done, offset in enumerate(["+0", "+3600", "-3600"]):
-        for reservation_id in sorted(here.truth("reservations")):
-            here.sandbox.world.update_reservation(reservation_id, guestName=f"Guest {done}")
+        for reservation_id in sorted(env.truth("reservations")):
+            env.sandbox.world.update_reservation(reservation_id, guestName=f"Guest {done}")
         clock.write_text(f"{offset}\n")
         host.wait_for_run(ACCOUNT, done + 1)
-        assert here.differences() == {}, offset
+        assert env.differences() == {}, offset
     assert set(host.codes(ACCOUNT)) == {0}
     assert host.mails(ACCOUNT) == []
     first, ahead, behind = [int(line) for line in (host.directory / "dates").read_text().split()][:3]

@@ -16,7 +16,7 @@ from hostaway_sync.sandbox.server import faults
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
     from tests.system.conftest import Host
 
 WELL, HUNG, FAILING = 70001, 70002, 70003
@@ -28,16 +28,16 @@ pytestmark = [
 ]
 
 
-def test_cron_runs_it_and_hears_only_of_trouble(town: Callable[..., Town], host: Host) -> None:
+def test_cron_runs_it_and_hears_only_of_trouble(sync_env: Callable[..., SyncEnv], host: Host) -> None:
     """A real cron: silence when well, one line and a code when not, overlaps left alone, a killed run made good."""
     specs = [AccountSpec(id=number, reservations=3) for number in (WELL, HUNG, FAILING)]
-    here = town(accounts=specs)
+    env = sync_env(accounts=specs)
     gate = threading.Event()
-    hang = here.sandbox.faults.add(faults.silence(gate), account_id=HUNG, times=None)
+    hang = env.sandbox.faults.add(faults.silence(gate), account_id=HUNG, times=None)
     lines = [host.line(f"hostaway-sync sync {number}", number) for number in (WELL, HUNG)]
     lines.append(host.line(f"HOSTAWAY_SYNC_API_URL=http://127.0.0.1:1/v1 hostaway-sync sync {FAILING}", FAILING))
     lines.append(host.line("env; test -t 0 || test -t 1 || test -t 2", "surroundings"))
-    host.start(here.environment(), lines)
+    host.start(env.environment(), lines)
 
     host.until(lambda: host.codes(WELL) and host.codes(FAILING), "the first minute")
     assert host.codes(WELL)[0] == 0
@@ -50,15 +50,15 @@ def test_cron_runs_it_and_hears_only_of_trouble(town: Callable[..., Town], host:
     assert host.mails(HUNG) == []
     (hung,) = host.processes(HUNG)
     hung.send_signal(signal.SIGKILL)
-    here.sandbox.faults.remove(hang)
+    env.sandbox.faults.remove(hang)
     gate.set()
     host.until(lambda: len(host.codes(HUNG)) == 2, "the end of the killed run")
-    _let_90_seconds_pass(here)
+    _let_90_seconds_pass(env)
 
     host.until(lambda: host.codes(HUNG)[-1] == 0, "the run after the killed one")
     assert host.codes(HUNG) == [75, 137, 0]
     assert [mail.strip() for mail in host.mails(HUNG)] == ["Killed"]
-    states = here.ask(f"SELECT state FROM sync_runs WHERE account_id = {HUNG} ORDER BY triggered_at")
+    states = env.ask(f"SELECT state FROM sync_runs WHERE account_id = {HUNG} ORDER BY triggered_at")
     assert ("abandoned",) in states
     assert states[-1] == ("success",)
 
@@ -68,7 +68,7 @@ def test_cron_runs_it_and_hears_only_of_trouble(town: Callable[..., Town], host:
     names = set(re.findall(r"^(\w+)=", host.mails("test -t")[0], re.MULTILINE))
     assert {name for name in names if not name.startswith("HOSTAWAY_SYNC_")} <= WHAT_CRON_SETS
     assert set(host.codes("surroundings")) == {1}, "there is no terminal"
-    assert here.differences(WELL) == here.differences(HUNG) == {}
+    assert env.differences(WELL) == env.differences(HUNG) == {}
 
 
 def _is_one_readable_line(mail: str) -> None:
@@ -77,7 +77,7 @@ def _is_one_readable_line(mail: str) -> None:
     assert "Traceback" not in mail
 
 
-def _let_90_seconds_pass(town: Town) -> None:
+def _let_90_seconds_pass(env: SyncEnv) -> None:
     """Have the lease of the killed run expire, as it does by itself."""
-    with town.database.engine.begin() as connection:
+    with env.database.engine.begin() as connection:
         connection.execute(sa.text(f"UPDATE hostaway.leases SET expires_at = now() WHERE account_id = {HUNG}"))

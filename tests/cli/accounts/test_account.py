@@ -16,31 +16,31 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 
-def test_a_wrong_secret_is_one_sentence_and_stores_nothing(town: Build, program: Program) -> None:
+def test_a_wrong_secret_is_one_sentence_and_stores_nothing(sync_env: Build, program: Program) -> None:
     """Exit 1, nothing on stdout, no account."""
-    here = town(store=False)
-    done = program(here, "account", "add", "70001", "--secret-stdin", stdin="wrong\n")
+    env = sync_env(store=False)
+    done = program(env, "account", "add", "70001", "--secret-stdin", stdin="wrong\n")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
     assert "check the id and the key" in done.stderr
-    assert here.ask("SELECT count(*) FROM accounts") == [(0,)]
+    assert env.ask("SELECT count(*) FROM accounts") == [(0,)]
 
 
-def test_an_unreachable_api_is_one_sentence_and_stores_nothing(town: Build, program: Program) -> None:
+def test_an_unreachable_api_is_one_sentence_and_stores_nothing(sync_env: Build, program: Program) -> None:
     """Exit 1 and the address that could not be reached."""
-    here = town(store=False)
-    address = here.sandbox.url
-    here.sandbox.stop()
-    done = program(here, "account", "add", "70001", "--secret-stdin", stdin=CLIENT_SECRET)
+    env = sync_env(store=False)
+    address = env.sandbox.url
+    env.sandbox.stop()
+    done = program(env, "account", "add", "70001", "--secret-stdin", stdin=CLIENT_SECRET)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
     assert address in done.stderr
-    assert here.ask("SELECT count(*) FROM accounts") == [(0,)]
+    assert env.ask("SELECT count(*) FROM accounts") == [(0,)]
 
 
 @pytest.mark.parametrize("account_id", ["abc", "0", "-7", "1.5", "9223372036854775808", "\u0667"])
@@ -51,55 +51,55 @@ def test_an_id_that_is_no_number_is_a_usage_error(program: Program, account_id: 
     assert "numbers, such as 70001" in done.stderr
 
 
-def test_an_account_that_exists_is_not_added_again(town: Build, program: Program) -> None:
+def test_an_account_that_exists_is_not_added_again(sync_env: Build, program: Program) -> None:
     """Exit 1, and the sentence says what to type instead."""
-    here = town()
-    done = program(here, "account", "add", "70001", "--secret-stdin", stdin=CLIENT_SECRET)
+    env = sync_env()
+    done = program(env, "account", "add", "70001", "--secret-stdin", stdin=CLIENT_SECRET)
     assert (done.returncode, done.stdout) == (1, "")
     assert "hostaway-sync sync 70001" in done.stderr
 
 
-def test_adding_an_account_mirrors_it_in_silence(town: Build, program: Program) -> None:
+def test_adding_an_account_mirrors_it_in_silence(sync_env: Build, program: Program) -> None:
     """Not on a terminal and all is well: nothing is printed, everything is there."""
-    here = town(store=False)
-    done = program(here, "account", "add", "70001", "--secret-stdin", "--name", "Harbour", stdin=f"{CLIENT_SECRET}\n")
+    env = sync_env(store=False)
+    done = program(env, "account", "add", "70001", "--secret-stdin", "--name", "Harbour", stdin=f"{CLIENT_SECRET}\n")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert here.differences() == {}
+    assert env.differences() == {}
 
 
-def test_no_sync_stores_the_account_only(town: Build, program: Program) -> None:
+def test_no_sync_stores_the_account_only(sync_env: Build, program: Program) -> None:
     """--no-sync leaves the first sync to later; the secret may come from the environment."""
-    here = town(store=False)
+    env = sync_env(store=False)
     customer = "0b9fdf4c-1d0a-4f0e-9c43-0a6f1f1c9a11"
-    done = program(here, "account", "add", "70001", "--no-sync", "--customer-id", customer, CLIENT_SECRET=CLIENT_SECRET)
+    done = program(env, "account", "add", "70001", "--no-sync", "--customer-id", customer, CLIENT_SECRET=CLIENT_SECRET)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert here.ask("SELECT customer_id::text FROM accounts") == [(customer,)]
-    assert here.rows("listings") == {}
+    assert env.ask("SELECT customer_id::text FROM accounts") == [(customer,)]
+    assert env.rows("listings") == {}
 
 
-def test_the_secret_may_be_in_a_file(town: Build, program: Program, tmp_path: Path) -> None:
+def test_the_secret_may_be_in_a_file(sync_env: Build, program: Program, tmp_path: Path) -> None:
     """HOSTAWAY_SYNC_CLIENT_SECRET_FILE keeps it out of the environment."""
     file = tmp_path / "secret"
     file.write_text(f"{CLIENT_SECRET}\n")
-    done = program(town(store=False), "account", "add", "70001", "--no-sync", CLIENT_SECRET_FILE=str(file))
+    done = program(sync_env(store=False), "account", "add", "70001", "--no-sync", CLIENT_SECRET_FILE=str(file))
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("arguments", [["--secret-stdin"], []])
-def test_without_a_secret_nothing_is_asked(town: Build, program: Program, arguments: list[str]) -> None:
+def test_without_a_secret_nothing_is_asked(sync_env: Build, program: Program, arguments: list[str]) -> None:
     """An empty stdin, or none and no terminal, is a usage error and no hanging prompt."""
-    done = program(town(store=False), "account", "add", "70001", *arguments)
+    done = program(sync_env(store=False), "account", "add", "70001", *arguments)
     assert done.returncode == 2
     assert "secret" in done.stderr
 
 
-def test_on_a_terminal_the_secret_is_asked_for_and_not_shown(town: Build) -> None:
+def test_on_a_terminal_the_secret_is_asked_for_and_not_shown(sync_env: Build) -> None:
     """The prompt hides what is typed."""
-    here = town(store=False)
+    env = sync_env(store=False)
     main, side = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "hostaway_sync", "account", "add", "70001", "--no-sync"],
-        env=here.environment(),
+        env=env.environment(),
         stdin=side,
         stdout=side,
         stderr=side,
@@ -114,33 +114,33 @@ def test_on_a_terminal_the_secret_is_asked_for_and_not_shown(town: Build) -> Non
     os.close(main)
 
 
-def test_the_list_of_accounts_is_a_table_or_json(town: Build, program: Program) -> None:
+def test_the_list_of_accounts_is_a_table_or_json(sync_env: Build, program: Program) -> None:
     """`account list` shows each account; --json gives one document without secrets."""
-    here = town()
-    table = program(here, "account", "list")
+    env = sync_env()
+    table = program(env, "account", "list")
     assert table.returncode == 0
     assert "70001" in table.stdout
     assert "never" in table.stdout
-    (document,) = json.loads(program(here, "account", "list", "--json").stdout)
+    (document,) = json.loads(program(env, "account", "list", "--json").stdout)
     keys = {"account_id", "name", "customer_id", "is_active", "last_sync_at", "created_at", "removed_at"}
     assert document.keys() == keys
     assert document["account_id"] == 70001
 
 
-def test_an_empty_list_of_accounts_is_empty(town: Build, program: Program) -> None:
+def test_an_empty_list_of_accounts_is_empty(sync_env: Build, program: Program) -> None:
     """Nothing to show is nothing printed, and an empty document."""
-    here = town(store=False)
-    assert program(here, "account", "list").stdout == ""
-    assert json.loads(program(here, "account", "list", "--json").stdout) == []
+    env = sync_env(store=False)
+    assert program(env, "account", "list").stdout == ""
+    assert json.loads(program(env, "account", "list", "--json").stdout) == []
 
 
-def test_secrets_are_sealed_in_the_database(town: Build, program: Program) -> None:
+def test_secrets_are_sealed_in_the_database(sync_env: Build, program: Program) -> None:
     """Neither secret nor token stands in any column in clear."""
-    here = town(store=False)
-    program(here, "account", "add", "70001", "--no-sync", "--secret-stdin", stdin=CLIENT_SECRET)
-    ((row,),) = here.ask("SELECT accounts::text FROM accounts")
+    env = sync_env(store=False)
+    program(env, "account", "add", "70001", "--no-sync", "--secret-stdin", stdin=CLIENT_SECRET)
+    ((row,),) = env.ask("SELECT accounts::text FROM accounts")
     assert CLIENT_SECRET.encode().hex() not in row
-    assert here.ask("SELECT access_token IS NOT NULL FROM accounts") == [(True,)]
+    assert env.ask("SELECT access_token IS NOT NULL FROM accounts") == [(True,)]
 
 
 def _read_until(descriptor: int, words: bytes) -> bytes:

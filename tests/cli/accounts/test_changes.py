@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 ID = "70001"
 ONE, TWO = "0b9fdf4c-1d0a-4f0e-9c43-0a6f1f1c9a11", "0b9fdf4c-1d0a-4f0e-9c43-0a6f1f1c9a22"
@@ -23,35 +23,35 @@ NEW = "sandbox-secret-new"
 COPIES = ("listings", "reservations", "conversations", "conversation_messages")
 
 
-def audit(here: Town) -> list[tuple[Any, ...]]:
+def audit(env: SyncEnv) -> list[tuple[Any, ...]]:
     """Give action and changes, oldest first."""
-    return here.ask("SELECT action, changes FROM audit_log ORDER BY audit_id")
+    return env.ask("SELECT action, changes FROM audit_log ORDER BY audit_id")
 
 
-def customers(here: Town) -> set[str | None]:
+def customers(env: SyncEnv) -> set[str | None]:
     """Give the customers in all rows of the mirror, and in the view."""
     tables = " UNION ".join(f"SELECT customer_id::text FROM {name}" for name in (*COPIES, "messages"))
-    return {row[0] for row in here.ask(tables)}
+    return {row[0] for row in env.ask(tables)}
 
 
-def stored_token(here: Town) -> bytes:
+def stored_token(env: SyncEnv) -> bytes:
     """Give the sealed token."""
-    ((token,),) = here.ask("SELECT access_token FROM accounts")
+    ((token,),) = env.ask("SELECT access_token FROM accounts")
     return bytes(token)
 
 
-def test_name_and_customer_are_changed_everywhere(town: Build, program: Program) -> None:
+def test_name_and_customer_are_changed_everywhere(sync_env: Build, program: Program) -> None:
     """The customer stands in every row and in the view; none takes it away, and an empty name the name."""
-    here = town()
-    here.mirror().sync(here.account_id)
+    env = sync_env()
+    env.mirror().sync(env.account_id)
     for customer, wanted in ((ONE, ONE), (TWO, TWO), ("none", None)):
-        done = program(here, "account", "update", ID, "--customer-id", customer, "--name", "Harbour", "--json")
+        done = program(env, "account", "update", ID, "--customer-id", customer, "--name", "Harbour", "--json")
         assert (done.returncode, done.stderr) == (0, "")
         assert json.loads(done.stdout)["customer_id"] == wanted
-        assert customers(here) == {wanted}
+        assert customers(env) == {wanted}
     assert json.loads(done.stdout)["changed"] == ["customer_id"]
-    assert program(here, "account", "update", ID, "--name", "").stdout == ""
-    assert audit(here)[1:] == [
+    assert program(env, "account", "update", ID, "--name", "").stdout == ""
+    assert audit(env)[1:] == [
         ("updated", {"customer_id": {"old": None, "new": ONE}, "name": {"old": None, "new": "Harbour"}}),
         ("updated", {"customer_id": {"old": ONE, "new": TWO}}),
         ("updated", {"customer_id": {"old": TWO, "new": None}}),
@@ -59,123 +59,125 @@ def test_name_and_customer_are_changed_everywhere(town: Build, program: Program)
     ]
 
 
-def test_a_new_secret_is_asked_about_before_it_replaces_the_old_one(town: Build, program: Program) -> None:
+def test_a_new_secret_is_asked_about_before_it_replaces_the_old_one(sync_env: Build, program: Program) -> None:
     """A wrong one changes nothing; a right one takes secret and token with it, and the log says no more than that."""
-    here = town()
-    before = here.ask("SELECT client_secret, access_token FROM accounts")
-    wrong = program(here, "account", "update", ID, "--secret-stdin", stdin="sandbox-secret-wrong")
+    env = sync_env()
+    before = env.ask("SELECT client_secret, access_token FROM accounts")
+    wrong = program(env, "account", "update", ID, "--secret-stdin", stdin="sandbox-secret-wrong")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
-    assert here.ask("SELECT client_secret, access_token FROM accounts") == before
-    here.sandbox.reconfigure(here.account_id, client_secret=NEW)
-    done = program(here, "account", "update", ID, "--secret", "--json", CLIENT_SECRET=NEW)
+    assert env.ask("SELECT client_secret, access_token FROM accounts") == before
+    env.sandbox.reconfigure(env.account_id, client_secret=NEW)
+    done = program(env, "account", "update", ID, "--secret", "--json", CLIENT_SECRET=NEW)
     assert json.loads(done.stdout)["changed"] == ["client_secret"]
-    assert stored_token(here) != bytes(before[0][1])
-    assert audit(here)[1:] == [("updated", {"client_secret": "replaced"})]
-    here.sandbox.revoke_tokens()
-    assert program(here, "sync", ID).returncode == 0
-    again = program(here, "account", "update", ID, "--secret-stdin", "--json", stdin=NEW)
+    assert stored_token(env) != bytes(before[0][1])
+    assert audit(env)[1:] == [("updated", {"client_secret": "replaced"})]
+    env.sandbox.revoke_tokens()
+    assert program(env, "sync", ID).returncode == 0
+    again = program(env, "account", "update", ID, "--secret-stdin", "--json", stdin=NEW)
     assert json.loads(again.stdout)["changed"] == []
 
 
 @pytest.mark.parametrize("arguments", [[], ["--customer-id", "nobody"], ["--secret"], ["--secret-stdin"]], ids=" ".join)
-def test_an_update_that_cannot_be_right_is_a_usage_error(town: Build, program: Program, arguments: list[str]) -> None:
+def test_an_update_that_cannot_be_right_is_a_usage_error(
+    sync_env: Build, program: Program, arguments: list[str]
+) -> None:
     """Nothing to change, no UUID, no secret: exit 2 and one sentence."""
-    done = program(town(), "account", "update", ID, *arguments)
+    done = program(sync_env(), "account", "update", ID, *arguments)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
 
 
 @pytest.mark.parametrize("command", ["show", "update", "enable", "disable", "remove"])
-def test_an_unknown_account_is_one_sentence(town: Build, program: Program, command: str) -> None:
+def test_an_unknown_account_is_one_sentence(sync_env: Build, program: Program, command: str) -> None:
     """Exit 1, and what to type instead."""
     options = {"update": ["--name", "x"], "remove": ["--yes"]}
-    done = program(town(), "account", command, "7", *options.get(command, []))
+    done = program(sync_env(), "account", command, "7", *options.get(command, []))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "account add 7" in done.stderr
 
 
-def test_a_disabled_account_is_left_alone_until_it_is_enabled(town: Build, program: Program) -> None:
+def test_a_disabled_account_is_left_alone_until_it_is_enabled(sync_env: Build, program: Program) -> None:
     """No sync, alone or with all; its name may still be changed; said twice it changes nothing."""
-    here = town()
-    assert json.loads(program(here, "account", "disable", ID, "--json").stdout) == {
+    env = sync_env()
+    assert json.loads(program(env, "account", "disable", ID, "--json").stdout) == {
         "account_id": 70001,
         "is_active": False,
         "changed": True,
     }
-    assert json.loads(program(here, "account", "disable", ID, "--json").stdout)["changed"] is False
-    refused = program(here, "sync", ID)
+    assert json.loads(program(env, "account", "disable", ID, "--json").stdout)["changed"] is False
+    refused = program(env, "sync", ID)
     assert (refused.returncode, "account enable 70001" in refused.stderr) == (1, True)
-    assert program(here, "sync-all").returncode == 0
-    assert here.rows("listings") == {}
-    assert program(here, "account", "update", ID, "--name", "Quiet").returncode == 0
-    assert program(here, "account", "enable", ID).returncode == 0
-    assert program(here, "sync", ID).returncode == 0
-    assert here.differences() == {}
-    assert [action for action, _ in audit(here)] == ["added", "disabled", "updated", "enabled"]
+    assert program(env, "sync-all").returncode == 0
+    assert env.rows("listings") == {}
+    assert program(env, "account", "update", ID, "--name", "Quiet").returncode == 0
+    assert program(env, "account", "enable", ID).returncode == 0
+    assert program(env, "sync", ID).returncode == 0
+    assert env.differences() == {}
+    assert [action for action, _ in audit(env)] == ["added", "disabled", "updated", "enabled"]
 
 
-def test_a_run_under_way_ends_with_its_next_page(town: Build, program: Program) -> None:
+def test_a_run_under_way_ends_with_its_next_page(sync_env: Build, program: Program) -> None:
     """What it had stored stays, nothing follows, and it says why."""
-    here = town()
-    with Barrier(here.sandbox, "GET /reservations") as barrier:
-        process = start_program(here.environment(), "sync", ID)
+    env = sync_env()
+    with Barrier(env.sandbox, "GET /reservations") as barrier:
+        process = start_program(env.environment(), "sync", ID)
         barrier.wait()
-        assert program(here, "account", "disable", ID).returncode == 0
+        assert program(env, "account", "disable", ID).returncode == 0
     process.join(PATIENCE)
     assert process.exitcode == 1
-    assert here.rows("listings").keys() == here.truth("listings").keys()
-    assert here.rows("reservations") == {}
-    ((state, error),) = here.ask("SELECT state, error FROM sync_runs")
+    assert env.rows("listings").keys() == env.truth("listings").keys()
+    assert env.rows("reservations") == {}
+    ((state, error),) = env.ask("SELECT state, error FROM sync_runs")
     assert (state, "is disabled" in error) == ("failed", True)
 
 
-def test_a_run_under_way_goes_on_with_the_new_customer(town: Build, program: Program) -> None:
+def test_a_run_under_way_goes_on_with_the_new_customer(sync_env: Build, program: Program) -> None:
     """No page of it brings the old one back, whichever was in flight."""
-    here = town()
-    with Barrier(here.sandbox, "GET /reservations", answered=True) as barrier:
-        process = start_program(here.environment(), "sync", ID)
+    env = sync_env()
+    with Barrier(env.sandbox, "GET /reservations", answered=True) as barrier:
+        process = start_program(env.environment(), "sync", ID)
         barrier.wait()
-        assert program(here, "account", "update", ID, "--customer-id", ONE).returncode == 0
+        assert program(env, "account", "update", ID, "--customer-id", ONE).returncode == 0
     process.join(PATIENCE)
     assert process.exitcode == 0
-    assert customers(here) == {ONE}
+    assert customers(env) == {ONE}
 
 
-def test_customers_that_change_all_the_time_never_mix(town: Build) -> None:
+def test_customers_that_change_all_the_time_never_mix(sync_env: Build) -> None:
     """While runs write, every look at the view finds one customer a thread and one in all rows."""
-    here = town(reservations=40)
-    mirror = here.mirror()
-    mirror.sync(here.account_id)
+    env = sync_env(reservations=40)
+    mirror = env.mirror()
+    mirror.sync(env.account_id)
     ended = threading.Event()
-    threads = len(here.ask("SELECT 1 FROM messages"))
-    changed = next(iter(here.truth("reservations")))
+    threads = len(env.ask("SELECT 1 FROM messages"))
+    changed = next(iter(env.truth("reservations")))
 
     def change() -> None:
         for number in range(60):
-            mirror.roster.update(here.account_id, {"customer_id": None if number % 2 else UUID(int=number)})
+            mirror.roster.update(env.account_id, {"customer_id": None if number % 2 else UUID(int=number)})
         ended.set()
 
     changer = threading.Thread(target=change)
     changer.start()
-    runner = here.mirror()
+    runner = env.mirror()
     while not ended.is_set():
-        here.sandbox.world.touch([changed])
-        runner.sync(here.account_id, full=True)
-        assert len(here.ask("SELECT 1 FROM messages")) == threads
-        assert len(customers(here)) == 1
+        env.sandbox.world.touch([changed])
+        runner.sync(env.account_id, full=True)
+        assert len(env.ask("SELECT 1 FROM messages")) == threads
+        assert len(customers(env)) == 1
     changer.join(PATIENCE)
-    assert customers(here) == {None}
+    assert customers(env) == {None}
 
 
-def test_what_is_shown_of_an_account_is_no_secret(town: Build, program: Program) -> None:
+def test_what_is_shown_of_an_account_is_no_secret(sync_env: Build, program: Program) -> None:
     """Fields and the last changes, with who made them; as a table or as JSON."""
-    here = town()
-    program(here, "account", "update", ID, "--name", "Harbour", "--customer-id", ONE)
-    document = json.loads(program(here, "account", "show", ID, "--json").stdout)
+    env = sync_env()
+    program(env, "account", "update", ID, "--name", "Harbour", "--customer-id", ONE)
+    document = json.loads(program(env, "account", "show", ID, "--json").stdout)
     assert document["name"] == "Harbour"
     newest = document["audit"][0]
     assert newest.keys() == {"changed_at", "action", "os_user", "host", "changes"}
     assert newest["os_user"]
-    shown = program(here, "account", "show", ID).stdout
+    shown = program(env, "account", "show", ID).stdout
     assert "Harbour" in shown
     assert "updated" in shown
     assert ONE in shown

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 ONE = "0b9fdf4c-1d0a-4f0e-9c43-0a6f1f1c9a11"
 SPECS = [AccountSpec(number, reservations=1, listings=1) for number in (70001, 70002, 70003)]
@@ -35,13 +35,13 @@ def outcomes(document: dict[str, Any]) -> list[tuple[int, int | None, str]]:
     return [(one["line"], one["account_id"], one["outcome"]) for one in document["accounts"]]
 
 
-def test_each_line_is_checked_and_reported(town: Build, program: Program, tmp_path: Path) -> None:
+def test_each_line_is_checked_and_reported(sync_env: Build, program: Program, tmp_path: Path) -> None:
     """What works is stored, what does not is named with its line and its reason; again, only that is left."""
-    here = town(store=False, accounts=SPECS)
+    env = sync_env(store=False, accounts=SPECS)
     file = tmp_path / "accounts.csv"
     file.touch(0o600)
     file.write_text(CSV)
-    done = program(here, "account", "import", str(file), "--json")
+    done = program(env, "account", "import", str(file), "--json")
     document = json.loads(done.stdout)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert outcomes(document) == [
@@ -53,12 +53,12 @@ def test_each_line_is_checked_and_reported(town: Build, program: Program, tmp_pa
     ]
     assert [one["error"] is None for one in document["accounts"]] == [True, False, False, True, False]
     assert (document["added"], document["updated"], document["unchanged"], document["failed"]) == (2, 0, 0, 3)
-    assert here.ask("SELECT account_id, name, customer_id::text FROM accounts ORDER BY 1") == [
+    assert env.ask("SELECT account_id, name, customer_id::text FROM accounts ORDER BY 1") == [
         (70001, "Harbour, Stays", ONE),
         (70003, None, None),
     ]
     file.write_text(CSV.replace("wrong", "70002").replace("Harbour, Stays", "Harbour"))
-    again = program(here, "account", "import", str(file))
+    again = program(env, "account", "import", str(file))
     assert again.stdout.splitlines() == [
         "line 2: account 70001 updated: name",
         "line 3: account 70002 added: client secret",
@@ -66,20 +66,20 @@ def test_each_line_is_checked_and_reported(town: Build, program: Program, tmp_pa
         "line 5: account 70003 unchanged",
         "line 6: account ? failed: account 70003 stands in a line before",
     ]
-    assert here.sandbox.calls["POST /accessTokens"] == 4
+    assert env.sandbox.calls["POST /accessTokens"] == 4
 
 
-def test_json_lines_come_from_stdin(town: Build, program: Program) -> None:
+def test_json_lines_come_from_stdin(sync_env: Build, program: Program) -> None:
     """One object a line; an account that was removed comes back, and one with a new secret is updated."""
-    here = town(accounts=SPECS[:2])
-    program(here, "account", "remove", "70001", "--yes")
-    here.sandbox.reconfigure(70002, client_secret="sandbox-secret-new")  # noqa: S106  (obviously not one)
-    here.sandbox.revoke_tokens(70002)
+    env = sync_env(accounts=SPECS[:2])
+    program(env, "account", "remove", "70001", "--yes")
+    env.sandbox.reconfigure(70002, client_secret="sandbox-secret-new")  # noqa: S106  (obviously not one)
+    env.sandbox.revoke_tokens(70002)
     lines = [
         {"account_id": 70001, "client_secret": "sandbox-secret-70001", "name": None},
         {"account_id": "70002", "client_secret": "sandbox-secret-new", "customer_id": ONE},
     ]
-    done = program(here, "account", "import", "-", "--json", stdin="\n".join(map(json.dumps, lines)))
+    done = program(env, "account", "import", "-", "--json", stdin="\n".join(map(json.dumps, lines)))
     assert (done.returncode, done.stderr) == (0, "")
     document = json.loads(done.stdout)
     assert outcomes(document) == [(1, 70001, "added"), (2, 70002, "updated")]

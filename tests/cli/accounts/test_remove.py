@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 ID = "70001"
 ONE = "0b9fdf4c-1d0a-4f0e-9c43-0a6f1f1c9a11"
@@ -39,16 +39,16 @@ SECRETS = (
 )
 
 
-def rows_of(here: Town, account_id: int = 70001) -> dict[str, int]:
+def rows_of(env: SyncEnv, account_id: int = 70001) -> dict[str, int]:
     """Count what is left of an account, by table."""
     tables = [table.name for table in metadata.sorted_tables if "account_id" in table.c]
-    counts = {name: here.ask(f"SELECT count(*) FROM {name} WHERE account_id = {account_id}")[0][0] for name in tables}
+    counts = {name: env.ask(f"SELECT count(*) FROM {name} WHERE account_id = {account_id}")[0][0] for name in tables}
     return {name: rows for name, rows in counts.items() if rows}
 
 
-def add_listings(here: Town, rows: int) -> None:
+def add_listings(env: SyncEnv, rows: int) -> None:
     """Store as many listings that the source never had."""
-    with here.database.engine.begin() as connection:
+    with env.database.engine.begin() as connection:
         connection.execute(
             sa.text(
                 "INSERT INTO hostaway.listings (account_id, id, observed_at, payload_hash, raw_payload)"
@@ -57,176 +57,176 @@ def add_listings(here: Town, rows: int) -> None:
         )
 
 
-def test_removing_ends_it_at_the_source_and_keeps_the_rows(town: Build, program: Program) -> None:
+def test_removing_ends_it_at_the_source_and_keeps_the_rows(sync_env: Build, program: Program) -> None:
     """The token is refused, the webhook gone, every secret erased; the rows are all there."""
-    here = town()
-    here.mirror().sync(here.account_id)
-    with served(here) as receiver:
-        program(here, "webhooks", "register", ID, "--url", receiver.base)
-        done = program(here, "account", "remove", ID, "--yes", "--json", LOG_LEVEL="DEBUG")
+    env = sync_env()
+    env.mirror().sync(env.account_id)
+    with served(env) as receiver:
+        program(env, "webhooks", "register", ID, "--url", receiver.base)
+        done = program(env, "account", "remove", ID, "--yes", "--json", LOG_LEVEL="DEBUG")
     document = json.loads(done.stdout)
     assert (done.returncode, document["webhooks_removed"], document["token_revoked"]) == (0, 1, True)
     assert (document["rows_deleted"], document["troubles"]) == ({}, [])
-    assert here.sandbox.accounts[70001].hooks.all() == []
-    (revoked,) = [logged for logged in here.sandbox.requests if logged.route == "DELETE /accessTokens"]
+    assert env.sandbox.accounts[70001].hooks.all() == []
+    (revoked,) = [logged for logged in env.sandbox.requests if logged.route == "DELETE /accessTokens"]
     token = revoked.query["token"]
-    assert not here.sandbox.tokens.good(token, here.sandbox.clock())
+    assert not env.sandbox.tokens.good(token, env.sandbox.clock())
     assert token not in done.stderr + done.stdout
-    assert here.ask(f"SELECT {', '.join(SECRETS)}, is_active FROM accounts") == [(*[None] * len(SECRETS), False)]
-    assert here.differences() == {}
-    told = [action for (action,) in here.ask("SELECT action FROM audit_log ORDER BY audit_id")]
+    assert env.ask(f"SELECT {', '.join(SECRETS)}, is_active FROM accounts") == [(*[None] * len(SECRETS), False)]
+    assert env.differences() == {}
+    told = [action for (action,) in env.ask("SELECT action FROM audit_log ORDER BY audit_id")]
     assert told == ["added", "updated", "disabled", "updated", "removed"]
 
 
-def test_a_removed_account_is_refused_shown_and_added_again(town: Build, program: Program) -> None:
+def test_a_removed_account_is_refused_shown_and_added_again(sync_env: Build, program: Program) -> None:
     """It is in the list but not in the status; adding it brings it back with its rows, for another customer."""
-    here = town()
-    here.mirror().sync(here.account_id)
-    program(here, "account", "remove", ID, "--yes")
+    env = sync_env()
+    env.mirror().sync(env.account_id)
+    program(env, "account", "remove", ID, "--yes")
     for refused in (("sync", ID), ("account", "enable", ID), ("account", "update", ID, "--name", "x")):
-        done = program(here, *refused)
+        done = program(env, *refused)
         assert (done.returncode, "was removed" in done.stderr) == (1, True)
-    assert program(here, "account", "remove", ID, "--yes").returncode == 1
-    assert json.loads(program(here, "account", "show", ID, "--json").stdout)["removed_at"]
-    assert json.loads(program(here, "account", "list", "--json").stdout)[0]["removed_at"]
-    assert json.loads(program(here, "status", "--json").stdout)["accounts"] == []
-    assert program(here, "sync-all").returncode == 78
-    added = program(here, "account", "add", ID, "--secret-stdin", "--customer-id", ONE, stdin=CLIENT_SECRET)
+    assert program(env, "account", "remove", ID, "--yes").returncode == 1
+    assert json.loads(program(env, "account", "show", ID, "--json").stdout)["removed_at"]
+    assert json.loads(program(env, "account", "list", "--json").stdout)[0]["removed_at"]
+    assert json.loads(program(env, "status", "--json").stdout)["accounts"] == []
+    assert program(env, "sync-all").returncode == 78
+    added = program(env, "account", "add", ID, "--secret-stdin", "--customer-id", ONE, stdin=CLIENT_SECRET)
     assert (added.returncode, added.stderr) == (0, "")
-    assert here.differences() == {}
-    assert here.ask("SELECT DISTINCT customer_id::text FROM messages") == [(ONE,)]
-    assert here.ask("SELECT removed_at, is_active FROM accounts") == [(None, True)]
+    assert env.differences() == {}
+    assert env.ask("SELECT DISTINCT customer_id::text FROM messages") == [(ONE,)]
+    assert env.ask("SELECT removed_at, is_active FROM accounts") == [(None, True)]
 
 
-def test_what_the_source_could_not_be_told_is_said(town: Build, program: Program) -> None:
+def test_what_the_source_could_not_be_told_is_said(sync_env: Build, program: Program) -> None:
     """Two sentences, and the account is removed all the same."""
-    here = town()
-    with served(here) as receiver:
-        program(here, "webhooks", "register", ID, "--url", receiver.base)
-    here.sandbox.faults.add(bad_gateway(), times=None)
-    done = program(here, "account", "remove", ID, "--yes", "--json")
+    env = sync_env()
+    with served(env) as receiver:
+        program(env, "webhooks", "register", ID, "--url", receiver.base)
+    env.sandbox.faults.add(bad_gateway(), times=None)
+    done = program(env, "account", "remove", ID, "--yes", "--json")
     assert (done.returncode, done.stderr.count("\n")) == (0, 2)
     document = json.loads(done.stdout)
     assert (document["webhooks_removed"], document["token_revoked"], len(document["troubles"])) == (None, False, 2)
-    assert here.ask("SELECT removed_at IS NOT NULL FROM accounts") == [(True,)]
+    assert env.ask("SELECT removed_at IS NOT NULL FROM accounts") == [(True,)]
 
 
-def test_an_account_whose_key_is_lost_can_be_removed(town: Build, program: Program) -> None:
+def test_an_account_whose_key_is_lost_can_be_removed(sync_env: Build, program: Program) -> None:
     """Nothing of it opens, so the source cannot be told; that is said."""
-    here = town()
+    env = sync_env()
     key = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE="
-    done = program(here, "account", "remove", ID, "--yes", "--purge", MASTER_KEY=key)
+    done = program(env, "account", "remove", ID, "--yes", "--purge", MASTER_KEY=key)
     assert (done.returncode, done.stderr.count("\n")) == (0, 1)
-    assert rows_of(here).keys() == {"audit_log"}
+    assert rows_of(env).keys() == {"audit_log"}
 
 
-def test_purging_leaves_nothing_but_the_audit_log(town: Build, program: Program) -> None:
+def test_purging_leaves_nothing_but_the_audit_log(sync_env: Build, program: Program) -> None:
     """Every row of the account is gone, none of another, and it may be added again."""
-    here = town(accounts=[AccountSpec(70001, reservations=12, listings=3), AccountSpec(70002, reservations=3)])
+    env = sync_env(accounts=[AccountSpec(70001, reservations=12, listings=3), AccountSpec(70002, reservations=3)])
     for account_id in (70001, 70002):
-        here.mirror().sync(account_id)
-        here.mirror().verify(account_id)
-        here.mirror().push.enqueue_syncs()
-    before, other = rows_of(here), rows_of(here, 70002)
-    done = program(here, "account", "remove", ID, "--purge", "--yes", "--json")
+        env.mirror().sync(account_id)
+        env.mirror().verify(account_id)
+        env.mirror().push.enqueue_syncs()
+    before, other = rows_of(env), rows_of(env, 70002)
+    done = program(env, "account", "remove", ID, "--purge", "--yes", "--json")
     deleted = json.loads(done.stdout)["rows_deleted"]
     assert deleted == {name: n for name, n in before.items() if name not in ("accounts", "leases", "audit_log")}
-    assert rows_of(here) == {"audit_log": 5}
-    assert rows_of(here, 70002) == other
-    assert here.ask("SELECT args ->> 'account_id' FROM procrastinate_jobs") == [("70002",)]
-    ((changes,),) = here.ask("SELECT changes FROM audit_log WHERE action = 'purged'")
+    assert rows_of(env) == {"audit_log": 5}
+    assert rows_of(env, 70002) == other
+    assert env.ask("SELECT args ->> 'account_id' FROM procrastinate_jobs") == [("70002",)]
+    ((changes,),) = env.ask("SELECT changes FROM audit_log WHERE action = 'purged'")
     assert changes == {"rows": deleted}
-    assert program(here, "account", "remove", ID, "--purge", "--yes").returncode == 1
-    assert program(here, "account", "add", ID, "--secret-stdin", stdin=CLIENT_SECRET).returncode == 0
-    assert here.differences() == {}
+    assert program(env, "account", "remove", ID, "--purge", "--yes").returncode == 1
+    assert program(env, "account", "add", ID, "--secret-stdin", stdin=CLIENT_SECRET).returncode == 0
+    assert env.differences() == {}
 
 
-def test_a_removed_account_can_be_purged_later(town: Build, program: Program) -> None:
+def test_a_removed_account_can_be_purged_later(sync_env: Build, program: Program) -> None:
     """Its secrets are gone already, and nothing is asked of the source any more."""
-    here = town()
-    here.mirror().sync(here.account_id)
-    program(here, "account", "remove", ID, "--yes")
-    here.sandbox.stop()
-    done = program(here, "account", "remove", ID, "--purge", "--yes")
+    env = sync_env()
+    env.mirror().sync(env.account_id)
+    program(env, "account", "remove", ID, "--yes")
+    env.sandbox.stop()
+    done = program(env, "account", "remove", ID, "--purge", "--yes")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert rows_of(here).keys() == {"audit_log"}
+    assert rows_of(env).keys() == {"audit_log"}
 
 
 @pytest.mark.parametrize("then", ["purged", "added"])
-def test_a_purge_may_die_in_the_middle(town: Build, program: Program, then: str) -> None:
+def test_a_purge_may_die_in_the_middle(sync_env: Build, program: Program, then: str) -> None:
     """What is gone is gone; the next one goes on, and whoever adds the account instead gets a whole mirror."""
-    here = town()
-    here.mirror().sync(here.account_id)
-    add_listings(here, 10_100)
-    with here.database.engine.begin() as connection:
+    env = sync_env()
+    env.mirror().sync(env.account_id)
+    add_listings(env, 10_100)
+    with env.database.engine.begin() as connection:
         last = "SELECT 1 FROM hostaway.listings WHERE id = (SELECT max(id) FROM hostaway.listings) FOR UPDATE"
         connection.execute(sa.text(last))
-        process = start_program(here.environment(), "account", "remove", ID, "--purge", "--yes")
+        process = start_program(env.environment(), "account", "remove", ID, "--purge", "--yes")
         waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        while not here.ask(waits):
+        while not env.ask(waits):
             assert process.is_alive()
         process.kill()
         process.join(PATIENCE)
-    left = rows_of(here)
-    assert left["listings"] == len(here.truth("listings")) + 100
+    left = rows_of(env)
+    assert left["listings"] == len(env.truth("listings")) + 100
     assert "conversation_messages" not in left
     assert "watermarks" not in left
     if then == "purged":
-        done = program(here, "account", "remove", ID, "--purge", "--yes")
+        done = program(env, "account", "remove", ID, "--purge", "--yes")
         assert (done.returncode, done.stderr) == (0, "")
-        assert rows_of(here).keys() == {"audit_log"}
+        assert rows_of(env).keys() == {"audit_log"}
         return
-    done = program(here, "account", "add", ID, "--secret-stdin", "--no-sync", stdin=CLIENT_SECRET)
+    done = program(env, "account", "add", ID, "--secret-stdin", "--no-sync", stdin=CLIENT_SECRET)
     assert (done.returncode, done.stderr) == (0, "")
-    report = here.mirror().sync(here.account_id, accept_missing=True)
+    report = env.mirror().sync(env.account_id, accept_missing=True)
     assert report.state is RunState.SUCCESS
-    assert here.differences() == {}
+    assert env.differences() == {}
 
 
-def test_a_run_under_way_is_awaited(town: Build) -> None:
+def test_a_run_under_way_is_awaited(sync_env: Build) -> None:
     """It ends with its next page; then the account is removed, and no row of it comes back."""
-    here = town()
-    with Barrier(here.sandbox, "GET /reservations") as barrier:
-        run = start_program(here.environment(), "sync", ID)
+    env = sync_env()
+    with Barrier(env.sandbox, "GET /reservations") as barrier:
+        run = start_program(env.environment(), "sync", ID)
         barrier.wait()
-        process = start_program(here.environment(), "account", "remove", ID, "--purge", "--yes")
-        while here.ask("SELECT is_active FROM accounts") == [(True,)]:
+        process = start_program(env.environment(), "account", "remove", ID, "--purge", "--yes")
+        while env.ask("SELECT is_active FROM accounts") == [(True,)]:
             assert process.is_alive()
     for one in (run, process):
         one.join(PATIENCE)
     assert (run.exitcode, process.exitcode) == (1, 0)
-    assert rows_of(here).keys() == {"audit_log"}
+    assert rows_of(env).keys() == {"audit_log"}
 
 
-def test_an_object_that_is_being_read_again_is_not_stored_any_more(town: Build) -> None:
+def test_an_object_that_is_being_read_again_is_not_stored_any_more(sync_env: Build) -> None:
     """A worker that waits for the source while the account is purged writes nothing, and fails nothing."""
-    here = town()
-    mirror = here.mirror()
-    mirror.sync(here.account_id)
+    env = sync_env()
+    mirror = env.mirror()
+    mirror.sync(env.account_id)
     with (
-        Barrier(here.sandbox, "GET /reservations/{id}", answered=True) as barrier,
-        served(here, worker=True) as receiver,
+        Barrier(env.sandbox, "GET /reservations/{id}", answered=True) as barrier,
+        served(env, worker=True) as receiver,
     ):
-        with mirror.push.webhook(here.account_id) as webhook:
+        with mirror.push.webhook(env.account_id) as webhook:
             webhook.register(receiver.base)
-        here.sandbox.world.touch([next(iter(here.truth("reservations")))])
-        assert set(here.sandbox.deliver()) == {200}
+        env.sandbox.world.touch([next(iter(env.truth("reservations")))])
+        assert set(env.sandbox.deliver()) == {200}
         barrier.wait()
-        mirror.roster.remove(here.account_id, purge=True)
+        mirror.roster.remove(env.account_id, purge=True)
         barrier.open.set()
-        while here.ask("SELECT 1 FROM procrastinate_jobs"):
+        while env.ask("SELECT 1 FROM procrastinate_jobs"):
             pass
-    assert rows_of(here).keys() == {"audit_log"}
+    assert rows_of(env).keys() == {"audit_log"}
 
 
 @pytest.mark.parametrize(("typed", "code"), [("70001", 0), ("70002", 2), ("", 2)])
-def test_on_a_terminal_the_id_is_asked_for(town: Build, typed: str, code: int) -> None:
+def test_on_a_terminal_the_id_is_asked_for(sync_env: Build, typed: str, code: int) -> None:
     """Typed once more it goes on; anything else does nothing."""
-    here = town()
+    env = sync_env()
     main, side = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "hostaway_sync", "account", "remove", ID],
-        env=here.environment(),
+        env=env.environment(),
         stdin=side,
         stdout=side,
         stderr=side,
@@ -241,22 +241,22 @@ def test_on_a_terminal_the_id_is_asked_for(town: Build, typed: str, code: int) -
         shown += os.read(main, 4096)
     assert process.wait(timeout=PATIENCE) == code
     os.close(main)
-    assert here.ask("SELECT removed_at IS NOT NULL FROM accounts") == [(code == 0,)]
+    assert env.ask("SELECT removed_at IS NOT NULL FROM accounts") == [(code == 0,)]
 
 
-def test_where_nobody_can_be_asked_it_must_be_said(town: Build, program: Program) -> None:
+def test_where_nobody_can_be_asked_it_must_be_said(sync_env: Build, program: Program) -> None:
     """Without --yes in a script nothing is done."""
-    here = town()
-    done = program(here, "account", "remove", ID)
+    env = sync_env()
+    done = program(env, "account", "remove", ID)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert here.ask("SELECT is_active FROM accounts") == [(True,)]
+    assert env.ask("SELECT is_active FROM accounts") == [(True,)]
 
 
-def test_a_second_hand_is_refused_while_rows_are_purged(town: Build) -> None:
+def test_a_second_hand_is_refused_while_rows_are_purged(sync_env: Build) -> None:
     """An account that is being purged cannot be added in between."""
-    here = town()
-    mirror = here.mirror()
-    mirror.roster.remove(here.account_id)
+    env = sync_env()
+    mirror = env.mirror()
+    mirror.roster.remove(env.account_id)
     told: list[Any] = []
 
     def add(table: str, rows: int) -> None:
@@ -265,6 +265,6 @@ def test_a_second_hand_is_refused_while_rows_are_purged(town: Build) -> None:
             with pytest.raises(Exception, match="is being synced by another run"):
                 mirror.roster.add(70001, SecretStr(CLIENT_SECRET), name=None, customer_id=None)
 
-    add_listings(here, 1)
-    mirror.roster.remove(here.account_id, purge=True, tell=add)
+    add_listings(env, 1)
+    mirror.roster.remove(env.account_id, purge=True, tell=add)
     assert told

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 from tests.cli.conftest import COVERAGE
-from tests.support.deliveries import deliver, until
+from tests.support.deliveries import deliver, eventually
 
 from hostaway_sync.model.records import Resource
 from hostaway_sync.sandbox import AccountSpec
@@ -17,7 +17,7 @@ from hostaway_sync.sandbox import AccountSpec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
 # The most that each may hold, as docs/how-to/many-machines.md says.
 MOST = {"worker": 4, "serve-webhooks --port 0": 8, "serve-webhooks --port 0 --no-worker": 6, "sync-all --jobs 4": 6}
@@ -35,30 +35,30 @@ def test_twenty_workers_a_receiver_and_cron_fit_one_server() -> None:
 
 
 @pytest.mark.parametrize("words", MOST)
-def test_programs_at_work_hold_no_more_than_they_may(town: Callable[..., Town], words: str) -> None:
+def test_programs_at_work_hold_no_more_than_they_may(sync_env: Callable[..., SyncEnv], words: str) -> None:
     """However much there is to do at once; and the server shows which command holds them."""
     accounts = [AccountSpec(id=70001 + number, reservations=12) for number in range(4)]
-    here = town(accounts=accounts)
-    for account_id in here.sandbox.accounts:
-        for number in sorted(here.truth("reservations", account_id))[:6]:
-            deliver(here.database, account_id, Resource.RESERVATIONS, number)
+    env = sync_env(accounts=accounts)
+    for account_id in env.sandbox.accounts:
+        for number in sorted(env.truth("reservations", account_id))[:6]:
+            deliver(env.database, account_id, Resource.RESERVATIONS, number)
     seen: list[Counter[str]] = []
     lock = threading.Lock()
-    engine = sa.create_engine(here.environment()["HOSTAWAY_SYNC_DATABASE_URL"], poolclass=sa.NullPool)
+    engine = sa.create_engine(env.environment()["HOSTAWAY_SYNC_DATABASE_URL"], poolclass=sa.NullPool)
 
     def look() -> Counter[str]:
         with lock, engine.connect() as connection:
             return Counter(connection.scalars(sa.text(_SEEN)))
 
-    here.sandbox.on_request(lambda _: seen.append(look()))
+    env.sandbox.on_request(lambda _: seen.append(look()))
     command = [sys.executable, "-m", "hostaway_sync", *words.split()]
-    process = subprocess.Popen(command, env=here.environment() | COVERAGE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, env=env.environment() | COVERAGE, stderr=subprocess.PIPE)
     if "sync-all" in words:
         process.wait(60)
     elif "--no-worker" in words:
-        seen.append(until(look, "it is there"))
+        seen.append(eventually(look, "it is there"))
     else:
-        until(lambda: here.ask("SELECT count(*) FROM procrastinate_jobs") == [(0,)], "all is done")
+        eventually(lambda: env.ask("SELECT count(*) FROM procrastinate_jobs") == [(0,)], "all is done")
     process.terminate()
     _, said = process.communicate(timeout=60)
     assert said == b""

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from tests.support.barrier import PATIENCE
 from tests.support.deliveries import ONE_RETRY, deliver
-from tests.support.messages import a_guest
+from tests.support.messages import message_case
 from tests.support.processes import start_program
 
 from hostaway_sync.errors import LeaseHeld, StoreError
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Program
-    from tests.support.db_roles import Staff
-    from tests.support.sync_env import Town
+    from tests.support.db_roles import DbRoles
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.app.mirror import Mirror
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 WORKER = "hostaway-sync worker"
 # Rows that come are held back at this table, until whoever has the lock gives it back.
@@ -80,23 +80,23 @@ def elsewhere(empty_database_url: str, tmp_path: Path) -> Iterator[Elsewhere]:
     there.engine.dispose()
 
 
-def test_all_is_there_after_a_move_and_goes_on(town: Build, elsewhere: Elsewhere, program: Program) -> None:
+def test_all_is_there_after_a_move_and_goes_on(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
     """Mirror, secrets, queue, dead letters and ledger arrive; the next sync reads no more than it would have."""
-    here, usual = _lived_in(town)
-    done = _moved(here, elsewhere, program, "--json")
+    env, usual = _lived_in(sync_env)
+    done = _moved(env, elsewhere, program, "--json")
     assert f"HOSTAWAY_SYNC_DATABASE_URL_FILE={elsewhere.file} " in done.stderr
     rows = {table["name"]: table["rows"] for table in json.loads(done.stdout)["tables"]}
-    assert rows["reservations"] == len(here.truth("reservations"))
+    assert rows["reservations"] == len(env.truth("reservations"))
     wanted = {"procrastinate_jobs": 1, "dead_letters": 1, "webhook_log": 2, "sent_messages": 1}
     assert {name: rows[name] for name in wanted} == wanted
-    assert rows["procrastinate_events"] == here.ask("SELECT count(*) FROM procrastinate_events")[0][0]
+    assert rows["procrastinate_events"] == env.ask("SELECT count(*) FROM procrastinate_events")[0][0]
     assert elsewhere.revision() == revisions.head()
 
-    mirror = here.mirror(database_url=elsewhere.url)
+    mirror = env.mirror(database_url=elsewhere.url)
     assert mirror.keys.check().passed.troubles == ()
-    report = mirror.sync(here.account_id)
+    report = mirror.sync(env.account_id)
     assert (report.state, report.mode, report.api_calls) == (RunState.SUCCESS, Mode.INCREMENTAL, usual)
-    assert mirror.verify(here.account_id).state is Equality.EQUAL
+    assert mirror.verify(env.account_id).state is Equality.EQUAL
     [letter] = mirror.push.dead_letters()
     mirror.push.retry_dead_letter(letter.dead_letter_id)
     with mirror.push.worker(drain=True) as worker:
@@ -108,66 +108,66 @@ def test_all_is_there_after_a_move_and_goes_on(town: Build, elsewhere: Elsewhere
         assert elsewhere.ask(f"SELECT nextval({sequence}) > max({column}) FROM hostaway.{table}") == [True]
 
 
-def test_the_database_that_was_left_refuses_everybody(town: Build, elsewhere: Elsewhere, program: Program) -> None:
+def test_the_database_that_was_left_refuses_everybody(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
     """New programs hear one sentence, those that run cannot write, and a second move has nothing to do."""
-    here = town()
-    running = _synced(here)
-    _moved(here, elsewhere, program)
+    env = sync_env()
+    running = _synced(env)
+    _moved(env, elsewhere, program)
     for words in (["sync-all"], ["status"], ["migrate"], elsewhere.words):
-        refused = program(here, *words)
+        refused = program(env, *words)
         assert (refused.returncode, refused.stderr) == (78, f"hostaway-sync: {SENTENCES['moved']}\n")
-    assert "this mirror was moved to another database" in program(here, "doctor").stdout
+    assert "this mirror was moved to another database" in program(env, "doctor").stdout
     with pytest.raises(StoreError, match="moved to another database: set HOSTAWAY_SYNC_DATABASE_URL"):
-        running.sync(here.account_id)
+        running.sync(env.account_id)
     with pytest.raises(StoreError, match="moved to another database"):
-        deliver(here.database, here.account_id)
+        deliver(env.database, env.account_id)
 
 
 @pytest.mark.parametrize("moment", ["while it copies", "when all is copied", "when all is done but for a word"])
-def test_a_move_may_die_anywhere(town: Build, elsewhere: Elsewhere, program: Program, moment: str) -> None:
+def test_a_move_may_die_anywhere(sync_env: Build, elsewhere: Elsewhere, program: Program, moment: str) -> None:
     """SIGKILL: before the mirror is abandoned it works as ever, and run again the move ends right."""
-    here = town()
-    _synced(here)
-    with _standing_still(here, elsewhere, moment) as process:
+    env = sync_env()
+    _synced(env)
+    with _standing_still(env, elsewhere, moment) as process:
         process.kill()
         process.join(PATIENCE)
     assert elsewhere.revision() == "moving"
-    refused = program(here, "status", DATABASE_URL=elsewhere.url)
+    refused = program(env, "status", DATABASE_URL=elsewhere.url)
     assert (refused.returncode, refused.stderr) == (78, f"hostaway-sync: {SENTENCES['moving']}\n")
     if moment == "when all is done but for a word":
-        assert program(here, "sync-all").returncode == 78
+        assert program(env, "sync-all").returncode == 78
     else:
-        assert program(here, "sync", str(here.account_id)).returncode == 0
-    _moved(here, elsewhere, program)
+        assert program(env, "sync", str(env.account_id)).returncode == 0
+    _moved(env, elsewhere, program)
     assert elsewhere.revision() == revisions.head()
-    assert here.mirror(database_url=elsewhere.url).verify(here.account_id).state is Equality.EQUAL
+    assert env.mirror(database_url=elsewhere.url).verify(env.account_id).state is Equality.EQUAL
 
 
-def test_a_dry_run_counts_and_changes_nothing(town: Build, elsewhere: Elsewhere, program: Program) -> None:
+def test_a_dry_run_counts_and_changes_nothing(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
     """It shows what would be copied; neither side is touched, and stdin is as good as a file."""
-    here = town()
-    _synced(here)
+    env = sync_env()
+    _synced(env)
     words = ("database", "move", "--to", "-", "--dry-run")
-    shown = program(here, *words, stdin=elsewhere.url)
+    shown = program(env, *words, stdin=elsewhere.url)
     assert shown.returncode == 0, shown.stderr
     rows = dict(line.split() for line in shown.stdout.splitlines())
-    assert rows["reservations"] == str(len(here.truth("reservations")))
+    assert rows["reservations"] == str(len(env.truth("reservations")))
     assert elsewhere.ask("SELECT count(*) FROM pg_tables WHERE schemaname = 'hostaway'") == [0]
-    assert here.ask("SELECT version_num FROM alembic_version") == [(revisions.head(),)]
+    assert env.ask("SELECT version_num FROM alembic_version") == [(revisions.head(),)]
 
 
-def test_a_move_says_no(town: Build, elsewhere: Elsewhere, program: Program) -> None:
+def test_a_move_says_no(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
     """A full target, itself, a password in the command, an open file, and whoever is at work: each is one sentence."""
-    here = town()
-    itself = here.environment()["HOSTAWAY_SYNC_DATABASE_URL"]
+    env = sync_env()
+    itself = env.environment()["HOSTAWAY_SYNC_DATABASE_URL"]
 
     def refused(code: int, *words: str, stdin: str = "") -> str:
-        done = program(here, "database", "move", "--to", *words, stdin=stdin)
+        done = program(env, "database", "move", "--to", *words, stdin=stdin)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (code, "", 1), done.stderr
         return done.stderr
 
     assert "others work on this database: hostaway-sync (this host)" in refused(75, str(elsewhere.file))
-    here.database.engine.dispose()
+    env.database.engine.dispose()
     assert "this very database" in refused(2, "-", stdin=itself)
     assert "no URL" in refused(2, "-", stdin="hunter2")
     assert "a password in a command" in refused(2, "postgresql://me:hunter2@127.0.0.1/new")
@@ -180,73 +180,73 @@ def test_a_move_says_no(town: Build, elsewhere: Elsewhere, program: Program) -> 
 
     _upgraded(elsewhere, _STRANGER)
     assert "there are rows in its table hostaway.accounts" in refused(1, str(elsewhere.file))
-    assert here.ask("SELECT version_num FROM alembic_version") == [(revisions.head(),)]
+    assert env.ask("SELECT version_num FROM alembic_version") == [(revisions.head(),)]
 
 
-def test_nobody_may_be_at_work(town: Build, elsewhere: Elsewhere) -> None:
+def test_nobody_may_be_at_work(sync_env: Build, elsewhere: Elsewhere) -> None:
     """A run under way, a program that is connected, and another move: whoever moves is told who, and waits."""
-    here = town()
+    env = sync_env()
     url = SecretStr(elsewhere.url)
-    mirror = here.mirror()
-    lease = leases.acquire(here.database, here.account_id, "elsewhere/17/99#00")
-    with pytest.raises(LeaseHeld, match=f"account {here.account_id} is being synced by elsewhere: stop everything"):
+    mirror = env.mirror()
+    lease = leases.acquire(env.database, env.account_id, "elsewhere/17/99#00")
+    with pytest.raises(LeaseHeld, match=f"account {env.account_id} is being synced by elsewhere: stop everything"):
         mirror.relocation.move(url)
-    leases.release(here.database, lease)
-    other = Database(here.environment()["HOSTAWAY_SYNC_DATABASE_URL"], schema="hostaway", application=WORKER)
+    leases.release(env.database, lease)
+    other = Database(env.environment()["HOSTAWAY_SYNC_DATABASE_URL"], schema="hostaway", application=WORKER)
     with closing(other), other.engine.connect() as connection:
         connection.execute(sa.text("SELECT 1"))
         with pytest.raises(LeaseHeld, match=f"others work on this database: {WORKER} \\(this host\\); stop"):
             mirror.relocation.move(url)
-    with here.database.claim("moving this mirror"), pytest.raises(LeaseHeld, match="another `hostaway-sync database"):
+    with env.database.claim("moving this mirror"), pytest.raises(LeaseHeld, match="another `hostaway-sync database"):
         mirror.relocation.move(url)
 
 
-def test_a_writer_may_not_move(staff: Staff, elsewhere: Elsewhere) -> None:
+def test_a_writer_may_not_move(db_roles: DbRoles, elsewhere: Elsewhere) -> None:
     """Whoever does not own the tables could neither read all for sure nor close them."""
     there = Database(elsewhere.url, schema="hostaway")
-    role = staff.hire("clerk", staff.groups.writer)
+    role = db_roles.create_login("clerk", db_roles.groups.writer)
     refused = pytest.raises(StoreError, match="only the owner of its tables may move a mirror")
-    with closing(there), staff.as_role(role) as writer, refused:
+    with closing(there), db_roles.as_role(role) as writer, refused:
         relocate(writer, there, lambda _, __: None)
 
 
-def _lived_in(town: Build) -> tuple[Town, int]:
-    """Mirror a town in which everything has happened; give how many calls its next sync takes, too."""
-    guest = a_guest(town, switches=Switches(single_extra_keys=False))
-    here, mirror = guest.here, guest.mirror
-    guest.tell()
-    here.sandbox.faults.add(faults.status(400, b"{}"), route="GET /reservations/{id}")
-    deliver(here.database, here.account_id, object_id=guest.reservation_id)
+def _lived_in(sync_env: Build) -> tuple[SyncEnv, int]:
+    """Mirror a sandbox in which everything has happened; give how many calls its next sync takes, too."""
+    case = message_case(sync_env, switches=Switches(single_extra_keys=False))
+    env, mirror = case.env, case.mirror
+    case.send()
+    env.sandbox.faults.add(faults.status(400, b"{}"), route="GET /reservations/{id}")
+    deliver(env.database, env.account_id, object_id=case.reservation_id)
     with mirror.push.worker(drain=True, policy=ONE_RETRY) as worker:
         worker.wait()
-    deliver(here.database, here.account_id, object_id=guest.reservation_id)
-    mirror.sync(here.account_id, full=True)
-    usual = mirror.sync(here.account_id).api_calls
+    deliver(env.database, env.account_id, object_id=case.reservation_id)
+    mirror.sync(env.account_id, full=True)
+    usual = mirror.sync(env.account_id).api_calls
     mirror.close()
-    return here, usual
+    return env, usual
 
 
-def _synced(here: Town) -> Mirror:
-    """Mirror a town, and give a mirror that stays open, without a connection for now."""
-    mirror = here.mirror()
-    mirror.sync(here.account_id)
+def _synced(env: SyncEnv) -> Mirror:
+    """Mirror a sandbox, and give a mirror that stays open, without a connection for now."""
+    mirror = env.mirror()
+    mirror.sync(env.account_id)
     mirror._container.database.engine.dispose()  # noqa: SLF001  (what a quiet minute does to a pool)
     return mirror
 
 
-def _moved(here: Town, elsewhere: Elsewhere, program: Program, *options: str) -> subprocess.CompletedProcess[str]:
-    here.database.engine.dispose()
-    done = program(here, *elsewhere.words, *options)
+def _moved(env: SyncEnv, elsewhere: Elsewhere, program: Program, *options: str) -> subprocess.CompletedProcess[str]:
+    env.database.engine.dispose()
+    done = program(env, *elsewhere.words, *options)
     assert done.returncode == 0, done.stderr
     return done
 
 
 @contextmanager
-def _standing_still(here: Town, elsewhere: Elsewhere, moment: str) -> Iterator[BaseProcess]:
+def _standing_still(env: SyncEnv, elsewhere: Elsewhere, moment: str) -> Iterator[BaseProcess]:
     """Start a move, and let the block run when it waits at this moment."""
-    url = here.environment()["HOSTAWAY_SYNC_DATABASE_URL"]
+    url = env.environment()["HOSTAWAY_SYNC_DATABASE_URL"]
     home = sa.create_engine(url, poolclass=sa.NullPool)
-    here.database.engine.dispose()
+    env.database.engine.dispose()
     with ExitStack() as stack:
         if moment == "while it copies":
             _upgraded(elsewhere)
@@ -256,7 +256,7 @@ def _standing_still(here: Town, elsewhere: Elsewhere, moment: str) -> Iterator[B
         else:
             before = stack.enter_context(home.connect())
             before.execute(sa.text("SELECT FROM hostaway.alembic_version FOR UPDATE"))
-        process = start_program(here.environment(), *elsewhere.words)
+        process = start_program(env.environment(), *elsewhere.words)
         _wait_for(process, elsewhere.engine if moment == "while it copies" else home)
         if moment == "when all is done but for a word":
             last = stack.enter_context(sa.create_engine(elsewhere.url, poolclass=sa.NullPool).connect())

@@ -12,58 +12,58 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
 WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'hostaway.sync_run_resources'::regclass"
 MAIL = "ida.berg@guests.example"
 
 
-def test_an_erasure_that_was_killed_goes_on(town: Callable[..., Town], program: Program) -> None:
+def test_an_erasure_that_was_killed_goes_on(sync_env: Callable[..., SyncEnv], program: Program) -> None:
     """After SIGKILL in the middle nothing is erased and nothing comes in; the next call for the account erases all."""
-    here = town(reservations=6)
-    number = min(here.truth("reservations"))
-    here.sandbox.account(here.account_id).update_reservation(number, guestEmail=MAIL)
-    here.mirror().sync(here.account_id)
-    account = ("--account", str(here.account_id))
-    with here.database.engine.connect() as holder:
+    env = sync_env(reservations=6)
+    number = min(env.truth("reservations"))
+    env.sandbox.account(env.account_id).update_reservation(number, guestEmail=MAIL)
+    env.mirror().sync(env.account_id)
+    account = ("--account", str(env.account_id))
+    with env.database.engine.connect() as holder:
         holder.execute(sa.text("LOCK TABLE hostaway.sync_run_resources IN EXCLUSIVE MODE"))
-        process = start_program(here.environment(), "forget-guest", *account, "--reservation", str(number), "--yes")
-        while here.ask(WAITS) == [(0,)]:
+        process = start_program(env.environment(), "forget-guest", *account, "--reservation", str(number), "--yes")
+        while env.ask(WAITS) == [(0,)]:
             process.join(0.02)
             assert process.exitcode is None
         process.kill()
         process.join(PATIENCE)
         holder.rollback()
     assert process.exitcode == -9
-    assert MAIL in dump(here)
-    assert here.ask("SELECT count(*) FROM audit_log WHERE action = 'forgotten'") == [(0,)]
-    done = program(here, "forget-guest", *account, "--email", "nobody@guests.example", "--yes", "--json")
+    assert MAIL in dump(env)
+    assert env.ask("SELECT count(*) FROM audit_log WHERE action = 'forgotten'") == [(0,)]
+    done = program(env, "forget-guest", *account, "--email", "nobody@guests.example", "--yes", "--json")
     found = json.loads(done.stdout)
     assert (done.returncode, found["reservations"], found["dry_run"]) == (0, [number], False)
     assert found["rows"]["reservations"] == 1
-    assert MAIL not in dump(here)
+    assert MAIL not in dump(env)
 
 
-def test_who_is_to_be_forgotten_must_be_said(town: Callable[..., Town], program: Program) -> None:
+def test_who_is_to_be_forgotten_must_be_said(sync_env: Callable[..., SyncEnv], program: Program) -> None:
     """Without a reservation or an address, and without anybody to ask, nothing is done."""
-    here = town(reservations=6)
-    account = ("--account", str(here.account_id))
-    assert program(here, "forget-guest", *account).returncode == 2
-    refused = program(here, "forget-guest", *account, "--reservation", "1")
+    env = sync_env(reservations=6)
+    account = ("--account", str(env.account_id))
+    assert program(env, "forget-guest", *account).returncode == 2
+    refused = program(env, "forget-guest", *account, "--reservation", "1")
     assert refused.returncode == 2
     assert "say --yes" in refused.stderr
-    assert here.ask("SELECT count(*) FROM forgotten_guests") == [(0,)]
+    assert env.ask("SELECT count(*) FROM forgotten_guests") == [(0,)]
 
 
-def test_whoever_is_nowhere_is_not_silently_forgotten(town: Callable[..., Town], program: Program) -> None:
+def test_whoever_is_nowhere_is_not_silently_forgotten(sync_env: Callable[..., SyncEnv], program: Program) -> None:
     """Exit 1 and one sentence, without the address; also beside one who is found, and once a guest has no address."""
-    here = town(reservations=6)
-    number, other, *_ = sorted(here.truth("reservations"))
-    here.sandbox.account(here.account_id).update_reservation(number, guestEmail=f" {MAIL.title()}. ")
-    here.mirror().sync(here.account_id)
+    env = sync_env(reservations=6)
+    number, other, *_ = sorted(env.truth("reservations"))
+    env.sandbox.account(env.account_id).update_reservation(number, guestEmail=f" {MAIL.title()}. ")
+    env.mirror().sync(env.account_id)
 
     def forget(*words: str) -> tuple[int, str, list[int]]:
-        done = program(here, "forget-guest", "--account", str(here.account_id), "--yes", "--json", *words)
+        done = program(env, "forget-guest", "--account", str(env.account_id), "--yes", "--json", *words)
         assert MAIL not in done.stderr
         return done.returncode, done.stderr, json.loads(done.stdout)["reservations"]
 
@@ -84,18 +84,18 @@ def test_whoever_is_nowhere_is_not_silently_forgotten(town: Callable[..., Town],
     assert forget("--reservation", "3")[0] == 0
 
 
-def test_an_alarm_goes_on_saying_what_to_do(town: Callable[..., Town], program: Program) -> None:
+def test_an_alarm_goes_on_saying_what_to_do(sync_env: Callable[..., SyncEnv], program: Program) -> None:
     """Its words are erased where they name the guest; that something is wrong, and which command tells what, is not."""
-    here = town(reservations=6, conversations=False)
-    number = min(here.truth("reservations"))
-    here.mirror().sync(here.account_id)
+    env = sync_env(reservations=6, conversations=False)
+    number = min(env.truth("reservations"))
+    env.mirror().sync(env.account_id)
     for resource, needs_sweep in (("listings", True), ("messages", False)):
-        here.ask(
+        env.ask(
             "INSERT INTO alarms (account_id, kind, resource, sentence, since, needs_sweep) VALUES"
             f" (70001, 'partial', '{resource}', 'no answer about {number}', now(), {needs_sweep}) RETURNING 1"
         )
-    assert program(here, "forget-guest", "--account", "70001", "--reservation", str(number), "--yes").returncode == 0
-    done = program(here, "sync", "70001", "--resource", "reservations")
+    assert program(env, "forget-guest", "--account", "70001", "--reservation", str(number), "--yes").returncode == 0
+    done = program(env, "sync", "70001", "--resource", "reservations")
     erased = "what is wrong was erased with a guest; `hostaway-sync sync 70001"
     assert (done.returncode, done.stderr.count(erased)) == (1, 2)
     assert f"listings: {erased} --full` says it anew" in done.stderr

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 RULE = "*.guestEmail=drop,reservations.guestName=hash"
 COMMANDS = (
@@ -30,58 +30,58 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize("setting", ["", "reservations.guestName=drop"])
-def test_each_command_that_stores_payloads_is_refused(town: Build, program: Program, setting: str) -> None:
+def test_each_command_that_stores_payloads_is_refused(sync_env: Build, program: Program, setting: str) -> None:
     """Exit 78, one sentence that says what to do, no request, and nothing written."""
-    here = town(reservations=3)
-    assert program(here, "sync", str(here.account_id), PAYLOAD_FIELDS=RULE).returncode == 0
-    before, calls = dump(here), here.sandbox.calls.total()
+    env = sync_env(reservations=3)
+    assert program(env, "sync", str(env.account_id), PAYLOAD_FIELDS=RULE).returncode == 0
+    before, calls = dump(env), env.sandbox.calls.total()
     for command in COMMANDS:
-        words = [word.format(account=here.account_id) for word in command]
-        done = program(here, *words, stdin="sandbox", PAYLOAD_FIELDS=setting)
+        words = [word.format(account=env.account_id) for word in command]
+        done = program(env, *words, stdin="sandbox", PAYLOAD_FIELDS=setting)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1), (words, done)
         assert (
             "hides less than this database does: set it to what `hostaway-sync database payload-fields" in done.stderr
         )
-    assert (dump(here), here.sandbox.calls.total()) == (before, calls)
-    assert program(here, "status", PAYLOAD_FIELDS=setting).returncode == 0
-    assert program(here, "sync", str(here.account_id), "--full", PAYLOAD_FIELDS=RULE).returncode == 0
+    assert (dump(env), env.sandbox.calls.total()) == (before, calls)
+    assert program(env, "status", PAYLOAD_FIELDS=setting).returncode == 0
+    assert program(env, "sync", str(env.account_id), "--full", PAYLOAD_FIELDS=RULE).returncode == 0
 
 
-def test_the_rule_is_shown_and_loosened_by_one_command_alone(town: Build, program: Program) -> None:
+def test_the_rule_is_shown_and_loosened_by_one_command_alone(sync_env: Build, program: Program) -> None:
     """What it says is what the setting then is to be; nonsense is a usage error and changes nothing."""
-    here = town(reservations=3)
+    env = sync_env(reservations=3)
 
     def rule() -> str | None:
-        shown = program(here, "database", "payload-fields", "show", "--json")
+        shown = program(env, "database", "payload-fields", "show", "--json")
         return json.loads(shown.stdout)["rule"]  # type: ignore[no-any-return]  # text or null
 
     assert rule() is None
-    assert program(here, "sync", str(here.account_id), PAYLOAD_FIELDS=RULE).returncode == 0
+    assert program(env, "sync", str(env.account_id), PAYLOAD_FIELDS=RULE).returncode == 0
     assert rule() == RULE
-    assert program(here, "database", "payload-fields", "show").stdout == f"{RULE}\n"
+    assert program(env, "database", "payload-fields", "show").stdout == f"{RULE}\n"
     for nonsense in ("guestName", "reservations.id=drop", "owners.name=drop"):
-        done = program(here, "database", "payload-fields", "set", nonsense)
+        done = program(env, "database", "payload-fields", "set", nonsense)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert rule() == RULE
     less = "reservations.guestName=hash"
-    done = program(here, "database", "payload-fields", "set", less)
+    done = program(env, "database", "payload-fields", "set", less)
     assert done.returncode == 0
     assert f"the rule is {less}: set HOSTAWAY_SYNC_PAYLOAD_FIELDS so for every process" in done.stderr
-    assert program(here, "sync", str(here.account_id), "--full", PAYLOAD_FIELDS=less).returncode == 0
-    assert all("guestEmail" in row for row in here.rows("reservations").values())
-    assert program(here, "sync", str(here.account_id)).returncode == 78
-    assert program(here, "database", "payload-fields", "set", "").returncode == 0
+    assert program(env, "sync", str(env.account_id), "--full", PAYLOAD_FIELDS=less).returncode == 0
+    assert all("guestEmail" in row for row in env.rows("reservations").values())
+    assert program(env, "sync", str(env.account_id)).returncode == 78
+    assert program(env, "database", "payload-fields", "set", "").returncode == 0
     assert rule() == ""
-    assert program(here, "sync", str(here.account_id), "--full").returncode == 0
-    assert here.differences() == {}
+    assert program(env, "sync", str(env.account_id), "--full").returncode == 0
+    assert env.differences() == {}
 
 
-def test_a_move_carries_the_rule(town: Build, program: Program, empty_database_url: str) -> None:
+def test_a_move_carries_the_rule(sync_env: Build, program: Program, empty_database_url: str) -> None:
     """In the new database a process without the setting is refused as in the old one."""
-    here = town(reservations=3)
-    assert program(here, "sync", str(here.account_id), PAYLOAD_FIELDS=RULE).returncode == 0
-    here.database.engine.dispose()
-    moved = program(here, "database", "move", "--to", "-", stdin=empty_database_url)
+    env = sync_env(reservations=3)
+    assert program(env, "sync", str(env.account_id), PAYLOAD_FIELDS=RULE).returncode == 0
+    env.database.engine.dispose()
+    moved = program(env, "database", "move", "--to", "-", stdin=empty_database_url)
     assert moved.returncode == 0, moved
-    assert program(here, "sync-all", DATABASE_URL=empty_database_url).returncode == 78
-    assert program(here, "sync-all", DATABASE_URL=empty_database_url, PAYLOAD_FIELDS=RULE).returncode == 0
+    assert program(env, "sync-all", DATABASE_URL=empty_database_url).returncode == 78
+    assert program(env, "sync-all", DATABASE_URL=empty_database_url, PAYLOAD_FIELDS=RULE).returncode == 0

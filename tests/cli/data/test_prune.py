@@ -9,40 +9,40 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 
-def test_what_is_old_is_counted_and_then_deleted(town: Build, program: Program) -> None:
+def test_what_is_old_is_counted_and_then_deleted(sync_env: Build, program: Program) -> None:
     """A dry run counts and deletes nothing; the newest run of each kind stays, and so does what is mirrored."""
-    here = town()
+    env = sync_env()
     for _ in range(3):
-        here.mirror().sync(here.account_id)
-    here.ask("UPDATE sync_runs SET started_at = started_at - interval '91 days' RETURNING 1")
-    here.ask("UPDATE sync_runs SET finished_at = finished_at - interval '91 days' RETURNING 1")
-    counted = json.loads(program(here, "prune", "--dry-run", "--json").stdout)
+        env.mirror().sync(env.account_id)
+    env.ask("UPDATE sync_runs SET started_at = started_at - interval '91 days' RETURNING 1")
+    env.ask("UPDATE sync_runs SET finished_at = finished_at - interval '91 days' RETURNING 1")
+    counted = json.loads(program(env, "prune", "--dry-run", "--json").stdout)
     assert (counted["dry_run"], counted["rows"]["sync_runs"]) == (True, 1)
-    assert here.ask("SELECT count(*) FROM sync_runs") == [(3,)]
-    done = program(here, "prune")
+    assert env.ask("SELECT count(*) FROM sync_runs") == [(3,)]
+    done = program(env, "prune")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert here.ask("SELECT count(*) FROM sync_runs") == [(2,)]
-    assert here.differences() == {}
-    assert program(here, "prune", "--dry-run").stdout == "Nothing is old enough to go.\n"
+    assert env.ask("SELECT count(*) FROM sync_runs") == [(2,)]
+    assert env.differences() == {}
+    assert program(env, "prune", "--dry-run").stdout == "Nothing is old enough to go.\n"
 
 
-def test_size_is_shown(town: Build, program: Program) -> None:
+def test_size_is_shown(sync_env: Build, program: Program) -> None:
     """The largest tables stand by themselves, with their rows; as JSON there are all of them, in bytes."""
-    here = town()
-    here.mirror().sync(here.account_id)
-    with here.database.engine.connect() as connection:
+    env = sync_env()
+    env.mirror().sync(env.account_id)
+    with env.database.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("ANALYZE")
-    shown = program(here, "status", "--size").stdout
-    (count,) = here.ask("SELECT count(*) FROM reservations")[0]
+    shown = program(env, "status", "--size").stdout
+    (count,) = env.ask("SELECT count(*) FROM reservations")[0]
     line = next(line for line in shown.splitlines() if line.startswith("reservations "))
     assert line.split()[1] == f"{count:,}"
     assert "others" in shown
-    document = json.loads(program(here, "status", "--size", "--json").stdout)
+    document = json.loads(program(env, "status", "--size", "--json").stdout)
     tables = {table["name"]: table for table in document["tables"]}
     assert tables["reservations"]["rows"] == count
     assert document["database"] > sum(table["total"] for table in document["tables"])

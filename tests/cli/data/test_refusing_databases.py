@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 REFUSES, LACKS = "the database refuses us: ", "the database lacks what its revision has: "
 MISFIT = "the database does not take what is written (SQLSTATE 2"
@@ -51,9 +51,9 @@ COMMANDS = (
 )
 
 
-def change(here: Town, statements: str) -> None:
+def change(env: SyncEnv, statements: str) -> None:
     """Do something to the database as its superuser."""
-    url = here.database.engine.url
+    url = env.database.engine.url
     with closing(psycopg.connect(url.set(drivername="postgresql").render_as_string(), autocommit=True)) as connection:
         connection.execute("DO $$ BEGIN CREATE ROLE visitor LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
         connection.execute("GRANT USAGE ON SCHEMA hostaway TO visitor")
@@ -64,35 +64,35 @@ def change(here: Town, statements: str) -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_each_command_ends_with_a_sentence(town: Build, program: Program, state: str) -> None:
+def test_each_command_ends_with_a_sentence(sync_env: Build, program: Program, state: str) -> None:
     """Exit 0, 1 or 78; what a run says is the cause, in one line."""
-    here = town(reservations=3)
+    env = sync_env(reservations=3)
     statements, sentence, code = STATES[state]
-    change(here, statements)
+    change(env, statements)
     settings = {}
     if "visitor" in statements:
-        settings["DATABASE_URL"] = here.database.engine.url.set(username="visitor").render_as_string()
-    done = program(here, "sync", str(here.account_id), **settings)
+        settings["DATABASE_URL"] = env.database.engine.url.set(username="visitor").render_as_string()
+    done = program(env, "sync", str(env.account_id), **settings)
     assert done.returncode == code, done
     assert done.stderr.startswith(f"hostaway-sync: {sentence}" if sentence else "")
     assert done.stderr.count("\n") == (1 if sentence else 0), done
     for command in COMMANDS:
-        done = program(here, *(word.format(here.account_id) for word in command), **settings)
+        done = program(env, *(word.format(env.account_id) for word in command), **settings)
         assert done.returncode in {0, 1, 78}, (command, done)
         assert done.stderr.count("\n") <= 1, (command, done)
         assert bool(done.stderr or done.stdout) >= bool(done.returncode), (command, done)
 
 
 @pytest.mark.parametrize("name", ["dropped", "renamed"])
-def test_a_database_that_goes_while_a_run_is_under_way(town: Build, name: str) -> None:
+def test_a_database_that_goes_while_a_run_is_under_way(sync_env: Build, name: str) -> None:
     """The server says that it is not there any more: nobody waits for it."""
-    here = town(reservations=3)
-    url = here.database.engine.url
-    environment = here.environment()
-    with Barrier(here.sandbox, "GET /reservations") as barrier:
-        process = start_program(environment, "sync", str(here.account_id))
+    env = sync_env(reservations=3)
+    url = env.database.engine.url
+    environment = env.environment()
+    with Barrier(env.sandbox, "GET /reservations") as barrier:
+        process = start_program(environment, "sync", str(env.account_id))
         barrier.wait()
-        here.database.disconnect()
+        env.database.disconnect()
         above = url.set(drivername="postgresql", database="postgres").render_as_string()
         with closing(psycopg.connect(above, autocommit=True)) as connection:
             end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{url.database}'"

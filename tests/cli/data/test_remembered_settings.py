@@ -13,32 +13,32 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 
 @pytest.mark.parametrize("words", [("sync-all",), ("account", "list"), ("migrate",), ("status",)])
-def test_a_name_of_a_newer_release_is_a_warning(town: Build, program: Program, words: tuple[str, ...]) -> None:
+def test_a_name_of_a_newer_release_is_a_warning(sync_env: Build, program: Program, words: tuple[str, ...]) -> None:
     """The machines of one mirror are not upgraded at the same instant, and often share one environment."""
-    here = town()
-    here.ask("INSERT INTO setting_names (name) VALUES ('HOSTAWAY_SYNC_FUTURE') RETURNING 1")
-    done = program(here, *words, FUTURE="1")
+    env = sync_env()
+    env.ask("INSERT INTO setting_names (name) VALUES ('HOSTAWAY_SYNC_FUTURE') RETURNING 1")
+    done = program(env, *words, FUTURE="1")
     assert done.returncode == 0, done.stderr
     assert "HOSTAWAY_SYNC_FUTURE" in done.stderr
     assert "newer release" in done.stderr
-    done = program(here, *words, FUTURE="1", FUTUR="2")
+    done = program(env, *words, FUTURE="1", FUTUR="2")
     assert done.returncode == 78
     assert "HOSTAWAY_SYNC_FUTUR " in done.stderr
     assert "HOSTAWAY_SYNC_FUTURE " not in done.stderr
 
 
-def test_a_migration_remembers_the_names_of_its_release(town: Build, program: Program) -> None:
+def test_a_migration_remembers_the_names_of_its_release(sync_env: Build, program: Program) -> None:
     """Beside those of a newer one, which it does not take away."""
-    here = town()
-    here.ask("INSERT INTO setting_names (name) VALUES ('HOSTAWAY_SYNC_FUTURE') RETURNING 1")
-    assert program(here, "migrate").returncode == 0
-    found = {name for (name,) in here.ask("SELECT name FROM setting_names")}
+    env = sync_env()
+    env.ask("INSERT INTO setting_names (name) VALUES ('HOSTAWAY_SYNC_FUTURE') RETURNING 1")
+    assert program(env, "migrate").returncode == 0
+    found = {name for (name,) in env.ask("SELECT name FROM setting_names")}
     assert found == {*known_names(), "HOSTAWAY_SYNC_FUTURE"}
 
 
@@ -53,9 +53,9 @@ def test_a_misspelt_address_begins_no_new_mirror(program: Program, tmp_path: Pat
 
 
 def test_a_database_that_was_never_migrated_remembers_nothing(
-    town: Build, program: Program, empty_database_url: str
+    sync_env: Build, program: Program, empty_database_url: str
 ) -> None:
     """It has no table for names, and an unknown one is an error as ever."""
-    done = program(town(), "account", "list", DATABASE_URL=empty_database_url, FUTURE="1")
+    done = program(sync_env(), "account", "list", DATABASE_URL=empty_database_url, FUTURE="1")
     assert done.returncode == 78
     assert "HOSTAWAY_SYNC_FUTURE (the environment) is no setting" in done.stderr

@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import psycopg
-from tests.support.db_roles import Staff
+from tests.support.db_roles import DbRoles
 from tests.support.project.pages import blocks
 
 from hostaway_sync.store.postgres.database import Database
@@ -23,8 +23,8 @@ def test_commands_of_the_page_do_what_it_says(program: Program, empty_database_u
     steps = [block for block in blocks("sql", "sh") if block.page.name == PAGE]
     assert [step.language for step in steps] == ["sql", "sh", "sql", "sh"]
     above = Database(empty_database_url, schema="hostaway")
-    staff = Staff(above)
-    owner = {"HOSTAWAY_SYNC_DATABASE_URL": staff.url("hostaway_owner")}
+    db_roles = DbRoles(above)
+    owner = {"HOSTAWAY_SYNC_DATABASE_URL": db_roles.url("hostaway_owner")}
     try:
         for step in steps:
             if step.language == "sql":
@@ -35,23 +35,23 @@ def test_commands_of_the_page_do_what_it_says(program: Program, empty_database_u
                 done = program(None, *shlex.split(line)[1:], **owner)
                 assert (done.returncode, done.stderr) == (0, ""), line
                 if line.endswith("migrate"):
-                    staff.run("INSERT INTO hostaway.accounts (account_id) VALUES (12345), (67890)")
+                    db_roles.execute("INSERT INTO hostaway.accounts (account_id) VALUES (12345), (67890)")
         assert [line.split()[:3] for line in done.stdout.splitlines()] == [
             ["role", "kind", "accounts"],
             ["anna", "analyst", "all"],
             ["casa_azul", "reader", "12345,"],
             ["sync", "writer", "all"],
         ]
-        assert staff.ask("casa_azul", "SELECT account_id FROM accounts") == [(12345,)]
-        assert len(staff.ask("anna", "SELECT account_id FROM accounts")) == 2
-        staff.ask("sync", "UPDATE accounts SET name = 'Casa Azul' WHERE account_id = 12345")
+        assert db_roles.ask("casa_azul", "SELECT account_id FROM accounts") == [(12345,)]
+        assert len(db_roles.ask("anna", "SELECT account_id FROM accounts")) == 2
+        db_roles.ask("sync", "UPDATE accounts SET name = 'Casa Azul' WHERE account_id = 12345")
         done = program(None, "roles", "unbind", "casa_azul", **owner)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         listed = json.loads(program(None, "roles", "list", "--json", **owner).stdout)
         assert listed[1] == {"role": "casa_azul", "kind": "reader", "account_ids": [], "customer_ids": []}
     finally:
-        staff.made += NAMES
-        staff.leave()
+        db_roles.made += NAMES
+        db_roles.drop_all()
         above.close()
 
 

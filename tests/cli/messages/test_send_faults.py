@@ -10,10 +10,10 @@ import pytest
 import sqlalchemy as sa
 from tests.cli.process.test_kills import Gate
 from tests.support.barrier import PATIENCE, Barrier
-from tests.support.chaos.send_chaos import MARK, Dispatch
+from tests.support.chaos.send_chaos import MARK, SendChaos
 from tests.support.messages import SEND, THREAD
 from tests.support.processes import printed, start_program
-from tests.support.servers.tcp_proxy import PLACES, Strait, Wreck
+from tests.support.servers.tcp_proxy import PLACES, Cut, TcpProxy
 
 from hostaway_sync.sandbox import AccountSpec
 from hostaway_sync.store.messages import ledger
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from multiprocessing.process import BaseProcess
 
-    from tests.support.chaos.send_chaos import Letter
-    from tests.support.sync_env import Town
+    from tests.support.chaos.send_chaos import ChaosMessage
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 SOAK = 100
 # Each is a place at which the program is held and then killed.
@@ -44,12 +44,12 @@ POINTS = (
 class Deaths:
     """Starts the program for one letter after the other, and kills it at a point."""
 
-    def __init__(self, here: Town, chance: random.Random, strait: Strait) -> None:
-        self.dispatch = Dispatch(here, chance, strait)
-        self._here = here
+    def __init__(self, env: SyncEnv, chance: random.Random, proxy: TcpProxy) -> None:
+        self.dispatch = SendChaos(env, chance, proxy)
+        self._env = env
         self._chance = chance
-        self._strait = strait
-        self._environment = here.environment(API_URL=strait.url)
+        self._proxy = proxy
+        self._environment = env.environment(API_URL=proxy.url)
 
     def die(self, point: str) -> None:
         """Send one letter by a program that is killed there, and go on as anybody might."""
@@ -63,7 +63,7 @@ class Deaths:
         self.dispatch.check()
         self.dispatch.follow(letter)
 
-    def _start(self, letter: Letter) -> BaseProcess:
+    def _start(self, letter: ChaosMessage) -> BaseProcess:
         key = ("--idempotency-key", letter.key) if letter.key else ()
         where = ("--account", str(letter.account_id))
         return start_program(
@@ -71,16 +71,16 @@ class Deaths:
         )
 
     @contextmanager
-    def _held(self, point: str, letter: Letter) -> Iterator[Callable[[BaseProcess], None]]:
+    def _held(self, point: str, letter: ChaosMessage) -> Iterator[Callable[[BaseProcess], None]]:
         """Have the program stopped at a point; give what waits until it is there."""
-        sandbox = self._here.sandbox
+        sandbox = self._env.sandbox
         with ExitStack() as stack:
             if point == "before the intent":
-                connection = stack.enter_context(self._here.database.engine.connect())
+                connection = stack.enter_context(self._env.database.engine.connect())
                 ledger.hold(connection, letter.account_id)
                 yield self._stands_before_lock
             elif point in ("before it is marked as leaving", "before the answer is written down"):
-                gate = Gate(self._here, THREAD if "leaving" in point else SEND, 1, "sent_messages")
+                gate = Gate(self._env, THREAD if "leaving" in point else SEND, 1, "sent_messages")
                 stack.callback(gate.open)
                 yield gate.wait
             elif point in ("while the request leaves", "while the answer comes"):
@@ -92,8 +92,8 @@ class Deaths:
                     barrier.open.wait(PATIENCE)
 
                 is_request = point == "while the request leaves"
-                wreck = Wreck(request=place, then=hold) if is_request else Wreck(answer=place, then=hold)
-                self._strait.arm(wreck)
+                cut = Cut(request=place, then=hold) if is_request else Cut(answer=place, then=hold)
+                self._proxy.arm(cut)
                 yield lambda _process: barrier.wait()
             else:
                 route = THREAD if point == "while the thread is read" else SEND
@@ -105,21 +105,21 @@ class Deaths:
         query = sa.text(
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
         )
-        while self._here.database.transaction(lambda connection: connection.scalar(query)) == 0:
+        while self._env.database.transaction(lambda connection: connection.scalar(query)) == 0:
             process.join(0.02)
             assert process.exitcode is None, printed(self._environment)
 
 
-def go_through(town: Build, seed: int) -> None:
+def go_through(sync_env: Build, seed: int) -> None:
     """Have the program die once at each point, in an order of chance."""
     chance = random.Random(seed)  # noqa: S311  (a test that can be repeated)
     accounts = [AccountSpec(reservations=8), AccountSpec(id=70002, reservations=8)]
-    here = town(accounts=accounts, seed=seed, store=False)
-    here.forget()
+    env = sync_env(accounts=accounts, seed=seed, store=False)
+    env.empty_database()
     for spec in accounts:
-        here.store_account(spec.id)
-    with Strait(here.sandbox.url) as strait:
-        deaths = Deaths(here, chance, strait)
+        env.store_account(spec.id)
+    with TcpProxy(env.sandbox.url) as proxy:
+        deaths = Deaths(env, chance, proxy)
         for point in chance.sample(POINTS, len(POINTS)):
             try:
                 deaths.die(point)
@@ -127,18 +127,18 @@ def go_through(town: Build, seed: int) -> None:
                 error.add_note(f"seed {seed}, {point}")
                 raise
         deaths.dispatch.end()
-    assert MARK not in printed(here.environment())
-    here.sandbox.stop()
+    assert MARK not in printed(env.environment())
+    env.sandbox.stop()
 
 
 @pytest.mark.parametrize("turn", range(3))
-def test_each_death_in_any_order(town: Build, turn: int) -> None:
+def test_each_death_in_any_order(sync_env: Build, turn: int) -> None:
     """No text arrives twice for one intent, each ends as it truly went or waits for a person, none is forgotten."""
-    go_through(town, random.randrange(1 << 30) + turn)  # noqa: S311  (pytest-randomly seeds it)
+    go_through(sync_env, random.randrange(1 << 30) + turn)  # noqa: S311  (pytest-randomly seeds it)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("turn", range(SOAK))
-def test_each_death_a_hundred_times(town: Build, turn: int) -> None:
+def test_each_death_a_hundred_times(sync_env: Build, turn: int) -> None:
     """The same, for as long as it takes."""
-    go_through(town, turn)
+    go_through(sync_env, turn)

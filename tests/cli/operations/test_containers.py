@@ -8,40 +8,42 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.cli.conftest import COVERAGE
 from tests.cli.webhooks.test_webhooks import served
-from tests.support.deliveries import until
+from tests.support.deliveries import eventually
 from tests.support.project import images
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
 EVERY = images.DEPLOY / "every.py"
 
 
-def contained(town: Town, tmp_path: Path) -> dict[str, str]:
+def contained(env: SyncEnv, tmp_path: Path) -> dict[str, str]:
     """Give the environment of a container: what the image sets, and two files."""
     for name, key in (("database-url", "DATABASE_URL"), ("master-key", "MASTER_KEY")):
-        (tmp_path / name).write_text(town.environment()[f"HOSTAWAY_SYNC_{key}"] + "\n")
+        (tmp_path / name).write_text(env.environment()[f"HOSTAWAY_SYNC_{key}"] + "\n")
     files = {
         "HOSTAWAY_SYNC_DATABASE_URL_FILE": str(tmp_path / "database-url"),
         "HOSTAWAY_SYNC_MASTER_KEY_FILE": str(tmp_path / "master-key"),
-        "HOSTAWAY_SYNC_API_URL": town.sandbox.url,
+        "HOSTAWAY_SYNC_API_URL": env.sandbox.url,
     }
     return images.environment() | files | COVERAGE
 
 
-def test_commands_of_containers_work_with_what_containers_have(town: Callable[..., Town], tmp_path: Path) -> None:
+def test_commands_of_containers_work_with_what_containers_have(
+    sync_env: Callable[..., SyncEnv], tmp_path: Path
+) -> None:
     """What comes to an end by itself does so well, with nothing but the image's environment and files as secrets."""
-    here = town()
+    env = sync_env()
     ending = [words for words in images.commands() if words[1] in {"migrate", "sync-all"}]
     unlike = {tuple(words) for words in ending}
     assert len(unlike) == 4
     for words in sorted(unlike):
         done = subprocess.run(
             [sys.executable, "-m", "hostaway_sync", *words[1:]],
-            env=contained(here, tmp_path),
+            env=contained(env, tmp_path),
             cwd="/",
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -50,12 +52,12 @@ def test_commands_of_containers_work_with_what_containers_have(town: Callable[..
             timeout=60,
         )
         assert (done.returncode, done.stderr) == (0, ""), words
-    assert here.differences() == {}
+    assert env.differences() == {}
 
 
-def test_receiver_is_asked_whether_it_is_ready(town: Callable[..., Town]) -> None:
+def test_receiver_is_asked_whether_it_is_ready(sync_env: Callable[..., SyncEnv]) -> None:
     """The check of compose.yaml passes while the receiver answers, and fails when nothing does."""
-    with served(town()) as receiver:
+    with served(sync_env()) as receiver:
         interpreter, option, code = images.receiver_check()
         assert (interpreter, option) == ("python", "-c")
         asking = [sys.executable, "-c", code.replace("8080", str(receiver.address[1]))]
@@ -69,7 +71,7 @@ def test_a_command_is_run_again_and_again(tmp_path: Path) -> None:
     paper = tmp_path / "runs"
     command = [sys.executable, "-c", f"open({str(paper)!r}, 'a').write('x'); raise SystemExit(1)"]
     with subprocess.Popen([sys.executable, EVERY, "0.05", *command]) as every:
-        until(lambda: paper.exists() and len(paper.read_text()) >= 3, "it runs three times")
+        eventually(lambda: paper.exists() and len(paper.read_text()) >= 3, "it runs three times")
         every.send_signal(signal.SIGTERM)
         assert every.wait(60) == 143
 
@@ -84,7 +86,7 @@ def test_stopping_the_scheduler_stops_the_run(tmp_path: Path, number: signal.Sig
         f"pathlib.Path({str(began)!r}).touch(); signal.pause()"
     )
     with subprocess.Popen([sys.executable, EVERY, "3600", sys.executable, "-c", code]) as every:
-        until(began.exists, "the run begins")
+        eventually(began.exists, "the run begins")
         every.send_signal(number)
         assert every.wait(60) == 128 + number
     assert ended.exists()

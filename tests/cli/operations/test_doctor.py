@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
-from tests.support.db_roles import Staff
+from tests.support.db_roles import DbRoles
 from tests.support.sync_env import MASTER_KEY
 
 from hostaway_sync.doctor import examine, host
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 
-def settings_of(here: Town, **changed: Any) -> Settings:
-    """Give the settings of a program that mirrors a town."""
+def settings_of(env: SyncEnv, **changed: Any) -> Settings:
+    """Give the settings of a program that mirrors the sandbox."""
     prefix = "HOSTAWAY_SYNC_"
-    return load_settings(**{k.removeprefix(prefix).lower(): v for k, v in here.environment().items()} | changed)
+    return load_settings(**{k.removeprefix(prefix).lower(): v for k, v in env.environment().items()} | changed)
 
 
 def by_check(found: tuple[Finding, ...]) -> dict[str, Grade]:
@@ -42,11 +42,11 @@ def by_check(found: tuple[Finding, ...]) -> dict[str, Grade]:
     return {finding.check: finding.grade for finding in reversed(found)}
 
 
-def test_all_is_well_after_a_sync(town: Build, program: Program) -> None:
+def test_all_is_well_after_a_sync(sync_env: Build, program: Program) -> None:
     """On a mirror that works every check has a line, a missing crontab is a hint, and the end is 0."""
-    here = town()
-    here.mirror().sync(here.account_id)
-    done = program(here, "doctor", "--json")
+    env = sync_env()
+    env.mirror().sync(env.account_id)
+    done = program(env, "doctor", "--json")
     document = json.loads(done.stdout)
     grades = {finding["check"]: finding["grade"] for finding in document["findings"]}
     schedule = grades.pop("schedule")
@@ -56,13 +56,13 @@ def test_all_is_well_after_a_sync(town: Build, program: Program) -> None:
     assert grades == dict.fromkeys(checks, "ok")
 
 
-def test_each_trouble_is_named_with_its_cure(town: Build, program: Program) -> None:
+def test_each_trouble_is_named_with_its_cure(sync_env: Build, program: Program) -> None:
     """A refused key and an account that was never mirrored are printed first, with what to type; the end is 1."""
-    here = town(accounts=[AccountSpec(70001, reservations=1), AccountSpec(70002, reservations=1)])
-    here.mirror().sync(70001)
-    here.sandbox.reconfigure(70002, client_secret="sandbox-secret-other")  # noqa: S106  (obviously not one)
-    here.sandbox.revoke_tokens(70002)
-    done = program(here, "doctor")
+    env = sync_env(accounts=[AccountSpec(70001, reservations=1), AccountSpec(70002, reservations=1)])
+    env.mirror().sync(70001)
+    env.sandbox.reconfigure(70002, client_secret="sandbox-secret-other")  # noqa: S106  (obviously not one)
+    env.sandbox.revoke_tokens(70002)
+    done = program(env, "doctor")
     lines = done.stdout.splitlines()
     assert done.returncode == 1
     assert lines[0].startswith("trouble runs      account 70002: never synced whole")
@@ -71,10 +71,10 @@ def test_each_trouble_is_named_with_its_cure(town: Build, program: Program) -> N
     assert sum(line.startswith("ok") for line in lines) >= 8
 
 
-def test_database_that_is_away_leaves_the_rest(town: Build) -> None:
+def test_database_that_is_away_leaves_the_rest(sync_env: Build) -> None:
     """Without a database the source, the keys and the machine are looked at all the same, without a slot."""
-    here = town()
-    found = by_check(examine(settings_of(here, database_url="postgresql://nobody@127.0.0.1:9/nothing")))
+    env = sync_env()
+    found = by_check(examine(settings_of(env, database_url="postgresql://nobody@127.0.0.1:9/nothing")))
     assert found.pop("schedule") in {Grade.OK, Grade.HINT}
     assert found == {
         "database": Grade.TROUBLE,
@@ -94,71 +94,71 @@ def test_database_that_is_away_leaves_the_rest(town: Build) -> None:
         ("{}options=-cfoo%3Dbar", "HOSTAWAY_SYNC_DATABASE_URL cannot be used: "),
     ],
 )
-def test_a_url_that_is_wrong_leaves_the_rest(town: Build, url: str, says: str) -> None:
+def test_a_url_that_is_wrong_leaves_the_rest(sync_env: Build, url: str, says: str) -> None:
     """However it is found out: before a name is looked up, or by the server."""
-    here = town()
-    own = here.environment()["HOSTAWAY_SYNC_DATABASE_URL"]
-    found = examine(settings_of(here, database_url=url.format(f"{own}{'&' if '?' in own else '?'}")))
+    env = sync_env()
+    own = env.environment()["HOSTAWAY_SYNC_DATABASE_URL"]
+    found = examine(settings_of(env, database_url=url.format(f"{own}{'&' if '?' in own else '?'}")))
     assert found[0].says.startswith(says)
     assert by_check(found)["source"] is Grade.OK
 
 
-def test_what_is_wrong_with_the_database_is_told(town: Build, empty_database_url: str) -> None:
+def test_what_is_wrong_with_the_database_is_told(sync_env: Build, empty_database_url: str) -> None:
     """A schema that was never migrated, missing rights and a wrong clock each have their finding."""
-    here = town(clock_skew=-600.0)
-    found = examine(settings_of(here, database_url=empty_database_url))
+    env = sync_env(clock_skew=-600.0)
+    found = examine(settings_of(env, database_url=empty_database_url))
     assert found[0].says.startswith("its schema is at revision none")
-    with here.database.engine.begin() as connection:
+    with env.database.engine.begin() as connection:
         connection.execute(sa.text("DROP ROLE IF EXISTS reader_of_doctor"))
         connection.execute(sa.text("CREATE ROLE reader_of_doctor LOGIN"))
         connection.execute(sa.text("GRANT USAGE ON SCHEMA hostaway TO reader_of_doctor"))
         connection.execute(sa.text("GRANT SELECT ON ALL TABLES IN SCHEMA hostaway TO reader_of_doctor"))
     try:
-        url = here.database.engine.url.set(username="reader_of_doctor").render_as_string(hide_password=False)
-        troubles = [one for one in examine(settings_of(here, database_url=url)) if one.grade is Grade.TROUBLE]
+        url = env.database.engine.url.set(username="reader_of_doctor").render_as_string(hide_password=False)
+        troubles = [one for one in examine(settings_of(env, database_url=url)) if one.grade is Grade.TROUBLE]
     finally:
-        with here.database.engine.begin() as connection:
+        with env.database.engine.begin() as connection:
             connection.execute(sa.text("DROP OWNED BY reader_of_doctor"))
             connection.execute(sa.text("DROP ROLE reader_of_doctor"))
     assert "accounts: delete, insert, update" in troubles[0].says
     assert troubles[1].says.startswith("this machine's clock is ")
 
 
-def test_a_writer_lacks_nothing(town: Build) -> None:
+def test_a_writer_lacks_nothing(sync_env: Build) -> None:
     """Whoever has no more than the documented rights of a writer is told of no trouble."""
-    here = town()
-    staff = Staff(here.database)
-    staff.open_groups()
+    env = sync_env()
+    db_roles = DbRoles(env.database)
+    db_roles.create_groups()
     try:
-        url = staff.url(staff.hire("clerk", staff.groups.writer))
-        found = examine(settings_of(here, database_url=url))
+        url = db_roles.url(db_roles.create_login("clerk", db_roles.groups.writer))
+        found = examine(settings_of(env, database_url=url))
     finally:
-        staff.leave()
+        db_roles.drop_all()
     assert [one.says for one in found if one.check == "database" and one.grade is not Grade.OK] == []
 
 
-def test_source_that_is_away_takes_the_tokens_along(town: Build) -> None:
+def test_source_that_is_away_takes_the_tokens_along(sync_env: Build) -> None:
     """When nobody answers, that is one trouble, and the tokens are left out."""
-    here = town()
-    here.sandbox.stop()
-    found = by_check(examine(settings_of(here)))
+    env = sync_env()
+    env.sandbox.stop()
+    found = by_check(examine(settings_of(env)))
     assert (found["source"], found["token"], found["database"]) == (Grade.TROUBLE, Grade.HINT, Grade.OK)
 
 
-def test_receiver_that_is_away_is_found(town: Build) -> None:
+def test_receiver_that_is_away_is_found(sync_env: Build) -> None:
     """Where a webhook is registered its receiver is asked, the way the source does."""
-    here = town()
+    env = sync_env()
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         register = partial(
             webhook_credentials.renew,
             safe=KeyRing([MASTER_KEY]),
-            account_id=here.account_id,
+            account_id=env.account_id,
             url=f"http://127.0.0.1:{port}",
         )
-        here.database.transaction(register)
-        found = by_check(examine(settings_of(here)))
+        env.database.transaction(register)
+        found = by_check(examine(settings_of(env)))
     assert found["webhooks"] is Grade.TROUBLE
 
 
@@ -205,29 +205,29 @@ def troubles_of(found: tuple[Finding, ...]) -> list[str]:
 
 
 @pytest.mark.parametrize("broken", ["key", "source", "read-only", "address"])
-def test_one_cause_is_one_trouble(town: Build, broken: str) -> None:
+def test_one_cause_is_one_trouble(sync_env: Build, broken: str) -> None:
     """Whatever follows from it for five accounts is not looked at, and says so."""
     numbers = range(70001, 70006)
-    here = town(accounts=[AccountSpec(number, reservations=1) for number in numbers])
+    env = sync_env(accounts=[AccountSpec(number, reservations=1) for number in numbers])
     changed: dict[str, Any] = {}
     if broken == "key":
         changed["master_key"] = base64.b64encode(b"o" * 32).decode()
     elif broken == "source":
-        here.sandbox.stop()
+        env.sandbox.stop()
     elif broken == "address":
         changed["api_url"] = "http://127.0.0.1:9/v1"
     else:
-        name = here.database.engine.url.database
-        here.database.transaction(
+        name = env.database.engine.url.database
+        env.database.transaction(
             lambda connection: connection.execute(
                 sa.text(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
             )
         )
     try:
-        found = examine(settings_of(here, **changed))
+        found = examine(settings_of(env, **changed))
     finally:
         if broken == "read-only":
-            with here.database.engine.begin() as connection:
+            with env.database.engine.begin() as connection:
                 connection.execute(sa.text("SET TRANSACTION READ WRITE"))
                 connection.execute(sa.text(f"ALTER DATABASE {name} RESET default_transaction_read_only"))
     causes = {"key": "key ring", "source": "source", "address": "source", "read-only": "database"}

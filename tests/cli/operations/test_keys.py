@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from tests.cli.conftest import COVERAGE
 from tests.cli.webhooks.test_webhooks import served
 from tests.support.barrier import PATIENCE, Barrier
-from tests.support.deliveries import until
+from tests.support.deliveries import eventually
 from tests.support.processes import printed, start_program
 from tests.support.sync_env import MASTER_KEY
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 NEW = b"n" * 32
 MANY = 2 * sealing.BATCH + 10
@@ -47,35 +47,35 @@ def id_of(key: bytes) -> str:
 
 @pytest.fixture
 def key_file(tmp_path: Path) -> Path:
-    """Give the key file that a town's accounts are sealed with, where no setting has the key."""
+    """Give the key file that the accounts are sealed with, where no setting has the key."""
     path = tmp_path / KEY_FILE
     path.touch(mode=0o600)
     path.write_text(text_of(MASTER_KEY), encoding="ascii")
     return path
 
 
-def document(program: Program, town: Town, *arguments: str, code: int = 0, **settings: str) -> Any:
+def document(program: Program, env: SyncEnv, *arguments: str, code: int = 0, **settings: str) -> Any:
     """Run a command of `keys` and give its JSON."""
-    done = program(town, "keys", *arguments, "--json", **settings)
+    done = program(env, "keys", *arguments, "--json", **settings)
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout)
 
 
-def put(town: Town, column: sa.Column[bytes], value: bytes) -> None:
+def put(env: SyncEnv, column: sa.Column[bytes], value: bytes) -> None:
     """Put bytes into a sealed column."""
-    with town.database.engine.begin() as connection:
+    with env.database.engine.begin() as connection:
         connection.execute(sa.update(accounts).values({column: value}))
 
 
-def keys_in_use(town: Town) -> dict[str | None, int]:
+def keys_in_use(env: SyncEnv) -> dict[str | None, int]:
     """Count sealed values by key."""
-    return dict(town.database.transaction(sealing.values_by_key))
+    return dict(env.database.transaction(sealing.values_by_key))
 
 
-def test_status_says_which_keys_there_are(town: Build, program: Program) -> None:
+def test_status_says_which_keys_there_are(sync_env: Build, program: Program) -> None:
     """By short id, with what is sealed with each, and where they come from; silent on stderr when all is well."""
-    here = town()
-    found = document(program, here, "status", MASTER_KEY=text_of(NEW, MASTER_KEY))
+    env = sync_env()
+    found = document(program, env, "status", MASTER_KEY=text_of(NEW, MASTER_KEY))
     assert found == {
         "store": "database",
         "leaving": None,
@@ -88,17 +88,17 @@ def test_status_says_which_keys_there_are(town: Build, program: Program) -> None
         "plain": 0,
         "outside": 0,
     }
-    shown = program(here, "keys", "status")
+    shown = program(env, "keys", "status")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "The keys come from HOSTAWAY_SYNC_MASTER_KEY." in shown.stdout
     assert id_of(MASTER_KEY) in shown.stdout
 
 
-def test_status_names_what_is_missing_or_not_sealed(town: Build, program: Program) -> None:
+def test_status_names_what_is_missing_or_not_sealed(sync_env: Build, program: Program) -> None:
     """A key that is not there, and plain text, are a sentence each."""
-    here = town()
-    put(here, accounts.c.access_token, b"hunter2")
-    done = program(here, "keys", "status", "--json", MASTER_KEY=text_of(NEW))
+    env = sync_env()
+    put(env, accounts.c.access_token, b"hunter2")
+    done = program(env, "keys", "status", "--json", MASTER_KEY=text_of(NEW))
     assert done.returncode == 0
     assert json.loads(done.stdout)["keys"][1] == {
         "key": id_of(MASTER_KEY),
@@ -111,15 +111,15 @@ def test_status_names_what_is_missing_or_not_sealed(town: Build, program: Progra
     assert "hunter2" not in done.stdout + done.stderr
 
 
-def test_check_opens_everything(town: Build, program: Program) -> None:
+def test_check_opens_everything(sync_env: Build, program: Program) -> None:
     """Silent and 0 when all is well; else 1, and each value by its place, never itself."""
-    here = town()
-    quiet = program(here, "keys", "check")
+    env = sync_env()
+    quiet = program(env, "keys", "check")
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
-    assert document(program, here, "check") == {"values": 2, "orphans": 0, "troubles": []}
-    put(here, accounts.c.access_token, b"hunter2")
-    put(here, accounts.c.webhook_password, b"\x01" + bytes(40))
-    done = program(here, "keys", "check", "--json")
+    assert document(program, env, "check") == {"values": 2, "orphans": 0, "troubles": []}
+    put(env, accounts.c.access_token, b"hunter2")
+    put(env, accounts.c.webhook_password, b"\x01" + bytes(40))
+    done = program(env, "keys", "check", "--json")
     assert done.returncode == 1
     first, second = json.loads(done.stdout)["troubles"]
     assert (first["table"], first["column"], first["primary_key"], first["is_plain"]) == (
@@ -133,33 +133,33 @@ def test_check_opens_everything(town: Build, program: Program) -> None:
     assert "hunter2" not in done.stdout + done.stderr
 
 
-def test_a_missing_key_is_one_sentence_and_no_new_key(town: Build, program: Program, tmp_path: Path) -> None:
+def test_a_missing_key_is_one_sentence_and_no_new_key(sync_env: Build, program: Program, tmp_path: Path) -> None:
     """Exit 78 from every command that needs it."""
-    here = town()
+    env = sync_env()
     for arguments in (("keys", "status"), ("keys", "check"), ("keys", "rotate"), ("sync", "70001")):
-        done = program(here, *arguments, MASTER_KEY="")
+        done = program(env, *arguments, MASTER_KEY="")
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
         assert "restore the key from your backup" in done.stderr
     assert not (tmp_path / KEY_FILE).exists()
 
 
-def test_an_unknown_key_is_one_sentence(town: Build, program: Program) -> None:
+def test_an_unknown_key_is_one_sentence(sync_env: Build, program: Program) -> None:
     """Exit 78; it is named by its short id."""
-    done = program(town(), "sync", "70001", MASTER_KEY=text_of(NEW))
+    done = program(sync_env(), "sync", "70001", MASTER_KEY=text_of(NEW))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
     assert f"is sealed with key {id_of(MASTER_KEY)}, which this key ring does not hold" in done.stderr
 
 
-def test_looking_makes_no_key(town: Build, program: Program, tmp_path: Path) -> None:
+def test_looking_makes_no_key(sync_env: Build, program: Program, tmp_path: Path) -> None:
     """Where nothing is sealed yet."""
-    assert program(town(store=False), "keys", "status", MASTER_KEY="").returncode == 78
+    assert program(sync_env(store=False), "keys", "status", MASTER_KEY="").returncode == 78
     assert not (tmp_path / KEY_FILE).exists()
 
 
-def test_a_key_file_gets_a_new_key(town: Build, program: Program, key_file: Path) -> None:
+def test_a_key_file_gets_a_new_key(sync_env: Build, program: Program, key_file: Path) -> None:
     """All is sealed with it; the old one stays, for backups of the database; stderr says to back the file up."""
-    here = town()
-    done = program(here, "keys", "rotate", "--json", MASTER_KEY="")
+    env = sync_env()
+    done = program(env, "keys", "rotate", "--json", MASTER_KEY="")
     assert (done.returncode, done.stderr.count("\n")) == (0, 1)
     assert f"put a new key in front of {key_file}. Back it up" in done.stderr
     ring = find_key_ring(None, key_file.parent, may_create=False)
@@ -172,19 +172,19 @@ def test_a_key_file_gets_a_new_key(town: Build, program: Program, key_file: Path
         "unused": [id_of(MASTER_KEY)],
         "troubles": [],
     }
-    assert keys_in_use(here) == {ring.ids[0]: 2}
-    assert program(here, "sync", "70001", MASTER_KEY="").returncode == 0
+    assert keys_in_use(env) == {ring.ids[0]: 2}
+    assert program(env, "sync", "70001", MASTER_KEY="").returncode == 0
 
 
-def test_old_keys_are_taken_out_on_demand(town: Build, program: Program, key_file: Path) -> None:
+def test_old_keys_are_taken_out_on_demand(sync_env: Build, program: Program, key_file: Path) -> None:
     """Only those that nothing is sealed with."""
-    here = town()
+    env = sync_env()
     ring = KeyRing([b"x" * 32])
     damaged = bytearray(ring.seal(SecretStr("hunter2"), sealing.place_of(accounts.c.webhook_password, 70001)))
     damaged[-1] ^= 1
-    put(here, accounts.c.webhook_password, bytes(damaged))
+    put(env, accounts.c.webhook_password, bytes(damaged))
     key_file.write_text(text_of(MASTER_KEY, b"x" * 32, b"y" * 32), encoding="ascii")
-    done = document(program, here, "rotate", "--retire", code=1, MASTER_KEY="")
+    done = document(program, env, "rotate", "--retire", code=1, MASTER_KEY="")
     left = find_key_ring(None, key_file.parent, may_create=False)
     assert left.ids == (done["made"], ring.ids[0])
     assert set(done["retired"]) == {id_of(MASTER_KEY), id_of(b"y" * 32)}
@@ -192,48 +192,48 @@ def test_old_keys_are_taken_out_on_demand(town: Build, program: Program, key_fil
     assert key_file.stat().st_mode & 0o777 == 0o600
 
 
-def test_keys_of_the_environment_are_changed_there(town: Build, program: Program) -> None:
+def test_keys_of_the_environment_are_changed_there(sync_env: Build, program: Program) -> None:
     """One alone: a sentence says what to do; a new one before it: all is sealed with that, and the old may go."""
-    here = town()
-    done = program(here, "keys", "rotate")
+    env = sync_env()
+    done = program(env, "keys", "rotate")
     assert (done.returncode, done.stdout) == (78, "")
     assert "comes from HOSTAWAY_SYNC_MASTER_KEY: put a new one before it" in done.stderr
     both = text_of(NEW, MASTER_KEY)
-    rotated = document(program, here, "rotate", MASTER_KEY=both)
+    rotated = document(program, env, "rotate", MASTER_KEY=both)
     assert (rotated["made"], rotated["seals"], rotated["resealed"]) == (None, id_of(NEW), 2)
     assert rotated["unused"] == [id_of(MASTER_KEY)]
-    again = program(here, "keys", "rotate", MASTER_KEY=both)
+    again = program(env, "keys", "rotate", MASTER_KEY=both)
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
-    assert program(here, "sync", "70001", MASTER_KEY=text_of(NEW)).returncode == 0
+    assert program(env, "sync", "70001", MASTER_KEY=text_of(NEW)).returncode == 0
 
 
-def test_keys_of_the_environment_are_not_taken_out_by_us(town: Build, program: Program) -> None:
+def test_keys_of_the_environment_are_not_taken_out_by_us(sync_env: Build, program: Program) -> None:
     """Exit 2, and nothing was done."""
-    here = town()
-    done = program(here, "keys", "rotate", "--retire", MASTER_KEY=text_of(NEW, MASTER_KEY))
+    env = sync_env()
+    done = program(env, "keys", "rotate", "--retire", MASTER_KEY=text_of(NEW, MASTER_KEY))
     assert (done.returncode, done.stdout) == (2, "")
     assert "the keys come from HOSTAWAY_SYNC_MASTER_KEY: take it away there" in done.stderr
-    assert keys_in_use(here) == {id_of(MASTER_KEY): 2}
+    assert keys_in_use(env) == {id_of(MASTER_KEY): 2}
 
 
-def test_after_a_key_was_lost_an_account_is_given_its_secret_anew(town: Build, program: Program) -> None:
+def test_after_a_key_was_lost_an_account_is_given_its_secret_anew(sync_env: Build, program: Program) -> None:
     """With a new key in its place that is all there is to do for its syncs."""
-    here = town()
-    lost = program(here, "sync", "70001", MASTER_KEY=text_of(NEW))
+    env = sync_env()
+    lost = program(env, "sync", "70001", MASTER_KEY=text_of(NEW))
     assert lost.returncode == 78
-    done = program(here, "account", "update", "70001", "--secret-stdin", stdin=CLIENT_SECRET, MASTER_KEY=text_of(NEW))
+    done = program(env, "account", "update", "70001", "--secret-stdin", stdin=CLIENT_SECRET, MASTER_KEY=text_of(NEW))
     assert (done.returncode, done.stderr) == (0, "")
-    assert program(here, "sync", "70001", MASTER_KEY=text_of(NEW)).returncode == 0
-    assert keys_in_use(here) == {id_of(NEW): 2}
+    assert program(env, "sync", "70001", MASTER_KEY=text_of(NEW)).returncode == 0
+    assert keys_in_use(env) == {id_of(NEW): 2}
 
 
-def test_plain_text_is_sealed_by_a_rotation(town: Build, program: Program) -> None:
+def test_plain_text_is_sealed_by_a_rotation(sync_env: Build, program: Program) -> None:
     """With the key that is there: that alone is reason enough to run it."""
-    here = town()
-    put(here, accounts.c.client_secret, b"sandbox-secret-70001")
-    assert document(program, here, "rotate")["resealed"] == 1
-    assert document(program, here, "check") == {"values": 2, "orphans": 0, "troubles": []}
-    assert keys_in_use(here) == {id_of(MASTER_KEY): 2}
+    env = sync_env()
+    put(env, accounts.c.client_secret, b"sandbox-secret-70001")
+    assert document(program, env, "rotate")["resealed"] == 1
+    assert document(program, env, "check") == {"values": 2, "orphans": 0, "troubles": []}
+    assert keys_in_use(env) == {id_of(MASTER_KEY): 2}
 
 
 PROMPTING = """
@@ -250,15 +250,15 @@ class Prompting(KeyringBackend):
 
 @pytest.mark.parametrize(("setting", "code"), [("", 0), ("true", 78)])
 def test_a_keyring_that_prompts_hangs_no_cron_run(
-    town: Build, key_file: Path, tmp_path: Path, setting: str, code: int
+    sync_env: Build, key_file: Path, tmp_path: Path, setting: str, code: int
 ) -> None:
     """Without a terminal it is not asked; told to ask it, the program gives up soon, with a sentence."""
     (tmp_path / "prompting.py").write_text(PROMPTING, encoding="utf-8")
-    here = town()
+    env = sync_env()
     found = {"PYTHON_KEYRING_BACKEND": "prompting.Prompting", "PYTHONPATH": f"{tmp_path}:{':'.join(sys.path)}"}
     done = subprocess.run(
         [sys.executable, "-m", "hostaway_sync", "keys", "check"],
-        env=here.environment(MASTER_KEY="", KEYRING=setting) | found | COVERAGE,
+        env=env.environment(MASTER_KEY="", KEYRING=setting) | found | COVERAGE,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -271,20 +271,20 @@ def test_a_keyring_that_prompts_hangs_no_cron_run(
 
 
 @contextmanager
-def held(town: Town, statement: str) -> Iterator[None]:
+def held(env: SyncEnv, statement: str) -> Iterator[None]:
     """Keep a lock while the block runs, and wait inside until somebody stands before it."""
-    with town.database.engine.connect() as connection:
+    with env.database.engine.connect() as connection:
         connection.execute(sa.text(statement))
         yield
 
 
-def await_a_waiter(town: Town) -> None:
+def await_a_waiter(env: SyncEnv) -> None:
     """Wait until somebody stands before a lock."""
     query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    until(lambda: town.ask(query) != [(0,)], "somebody waits")
+    eventually(lambda: env.ask(query) != [(0,)], "somebody waits")
 
 
-def many_accounts(town: Town) -> None:
+def many_accounts(env: SyncEnv) -> None:
     """Store more accounts than three batches hold."""
     ring = KeyRing([MASTER_KEY])
 
@@ -298,7 +298,7 @@ def many_accounts(town: Town) -> None:
         ]
         connection.execute(sa.insert(accounts), rows)
 
-    town.database.transaction(write)
+    env.database.transaction(write)
 
 
 # Where a rotation is killed, and how much is under a new key then.
@@ -323,77 +323,79 @@ POINTS = {
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_rotation_may_die_anywhere(town: Build, program: Program, key_file: Path, point: str) -> None:
+def test_a_rotation_may_die_anywhere(sync_env: Build, program: Program, key_file: Path, point: str) -> None:
     """SIGKILL: everything opens; the next run goes on with the key that is there, and leaves none under the old one."""
-    here = town(store=False)
-    many_accounts(here)
+    env = sync_env(store=False)
+    many_accounts(env)
     statement, keys, done = POINTS[point]
-    with held(here, statement):
-        process = start_program(here.environment(MASTER_KEY=""), "keys", "rotate")
-        await_a_waiter(here)
+    with held(env, statement):
+        process = start_program(env.environment(MASTER_KEY=""), "keys", "rotate")
+        await_a_waiter(env)
         process.kill()
         process.join(PATIENCE)
     assert process.exitcode == -9
     ring = find_key_ring(None, key_file.parent, may_create=False)
     assert len(ring.ids) == keys
-    assert keys_in_use(here).get(id_of(MASTER_KEY)) == MANY - done
-    assert document(program, here, "check", MASTER_KEY="")["troubles"] == []
-    again = document(program, here, "rotate", "--retire", MASTER_KEY="")
+    assert keys_in_use(env).get(id_of(MASTER_KEY)) == MANY - done
+    assert document(program, env, "check", MASTER_KEY="")["troubles"] == []
+    again = document(program, env, "rotate", "--retire", MASTER_KEY="")
     assert (again["made"] is None) is (keys == 2)
-    assert keys_in_use(here) == {again["seals"]: MANY}
+    assert keys_in_use(env) == {again["seals"]: MANY}
     left = find_key_ring(None, key_file.parent, may_create=False)
     assert left.ids == (again["seals"],)
     if keys == 2:
         assert again["seals"] == ring.ids[0]
 
 
-def test_two_rotations_at_once_make_one_key(town: Build, key_file: Path) -> None:
+def test_two_rotations_at_once_make_one_key(sync_env: Build, key_file: Path) -> None:
     """Whoever comes second helps the first."""
-    here = town(store=False)
-    many_accounts(here)
-    with held(here, POINTS["before the new key is made"][0]):
-        processes = [start_program(here.environment(MASTER_KEY=""), "keys", "rotate") for _ in range(2)]
+    env = sync_env(store=False)
+    many_accounts(env)
+    with held(env, POINTS["before the new key is made"][0]):
+        processes = [start_program(env.environment(MASTER_KEY=""), "keys", "rotate") for _ in range(2)]
         query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        until(lambda: here.ask(query) == [(2,)], "both wait")
+        eventually(lambda: env.ask(query) == [(2,)], "both wait")
     for process in processes:
         process.join(PATIENCE)
         assert process.exitcode == 0
     ring = find_key_ring(None, key_file.parent, may_create=False)
-    assert keys_in_use(here) == {ring.ids[0]: MANY}
+    assert keys_in_use(env) == {ring.ids[0]: MANY}
     assert len(ring.ids) == 2
 
 
-def test_a_token_renewed_beside_a_rotation_is_under_the_new_key(town: Build, program: Program, key_file: Path) -> None:
+def test_a_token_renewed_beside_a_rotation_is_under_the_new_key(
+    sync_env: Build, program: Program, key_file: Path
+) -> None:
     """A run that read the old key file goes on to its end, and what it stores is sealed with the new key."""
-    here = town()
-    environment = here.environment(MASTER_KEY="")
-    with Barrier(here.sandbox, "GET /reservations") as barrier:
+    env = sync_env()
+    environment = env.environment(MASTER_KEY="")
+    with Barrier(env.sandbox, "GET /reservations") as barrier:
         process = start_program(environment, "sync", "70001")
         barrier.wait()
-        rotated = document(program, here, "rotate", "--retire", MASTER_KEY="")
-        here.sandbox.revoke_tokens()
+        rotated = document(program, env, "rotate", "--retire", MASTER_KEY="")
+        env.sandbox.revoke_tokens()
     process.join(PATIENCE)
     assert process.exitcode == 0, printed(environment)
-    assert here.sandbox.calls["POST /accessTokens"] == 1
-    assert keys_in_use(here) == {rotated["seals"]: 2}
+    assert env.sandbox.calls["POST /accessTokens"] == 1
+    assert keys_in_use(env) == {rotated["seals"]: 2}
     assert rotated["retired"] == [id_of(MASTER_KEY)]
     assert key_file.read_text(encoding="ascii").count("\n") == 1
 
 
-def test_a_receiver_outlives_a_rotation(town: Build, program: Program, key_file: Path) -> None:
+def test_a_receiver_outlives_a_rotation(sync_env: Build, program: Program, key_file: Path) -> None:
     """Deliveries are taken before and after it, with old credentials and with new ones; nothing is restarted."""
     del key_file
-    here = town()
-    with served(here, MASTER_KEY="") as receiver:
+    env = sync_env()
+    with served(env, MASTER_KEY="") as receiver:
         for _ in range(2):
-            done = program(here, "webhooks", "register", "70001", "--url", receiver.base, MASTER_KEY="")
+            done = program(env, "webhooks", "register", "70001", "--url", receiver.base, MASTER_KEY="")
             assert (done.returncode, done.stderr) == (0, "")
             for _ in range(2):
-                here.sandbox.world.create_reservation()
-                assert set(here.sandbox.deliver()) == {200}
-                assert document(program, here, "rotate", "--retire", MASTER_KEY="")["resealed"] >= 4
-                here.sandbox.world.create_reservation()
-                assert set(here.sandbox.deliver()) == {200}
+                env.sandbox.world.create_reservation()
+                assert set(env.sandbox.deliver()) == {200}
+                assert document(program, env, "rotate", "--retire", MASTER_KEY="")["resealed"] >= 4
+                env.sandbox.world.create_reservation()
+                assert set(env.sandbox.deliver()) == {200}
         code, logged = receiver.end()
     assert code == 143
     assert "(503" not in logged

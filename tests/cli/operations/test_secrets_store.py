@@ -13,7 +13,7 @@ from tests.cli.operations.test_keys import await_a_waiter, held
 from tests.cli.process.test_leaks import Witness
 from tests.cli.webhooks.test_webhooks import hook_of, served
 from tests.support.barrier import PATIENCE, Barrier
-from tests.support.deliveries import until
+from tests.support.deliveries import eventually
 from tests.support.processes import printed, start_program
 from tests.support.sync_env import MASTER_KEY
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Program
-    from tests.support.servers.fake_aws import Cloud
-    from tests.support.sync_env import Town
+    from tests.support.servers.fake_aws import FakeAws
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 AWS = {"HOSTAWAY_SYNC_SECRETS_STORE": "aws", "HOSTAWAY_SYNC_MASTER_KEY": ""}
 ADD = ("account", "add", "70001", "--secret-stdin", "--no-sync")
@@ -37,42 +37,42 @@ ACCOUNTS = range(70001, 70005)
 
 
 @pytest.fixture
-def build(town: Build, cloud: Cloud) -> Build:
-    """Give a function that builds a town whose programs find AWS, and whose secrets lie there with `aws`."""
+def build(sync_env: Build, fake_aws: FakeAws) -> Build:
+    """Give a function that builds an environment whose programs find AWS, and whose secrets lie there with `aws`."""
 
-    def built(*, aws: bool = False, **options: Any) -> Town:
-        here = town(store=not aws, **options)
-        here.surroundings |= cloud.environment | (AWS if aws else {})
-        return here
+    def built(*, aws: bool = False, **options: Any) -> SyncEnv:
+        env = sync_env(store=not aws, **options)
+        env.surroundings |= fake_aws.environment | (AWS if aws else {})
+        return env
 
     return built
 
 
-def document(program: Program, town: Town, *arguments: str, code: int = 0, **settings: str) -> Any:
+def document(program: Program, env: SyncEnv, *arguments: str, code: int = 0, **settings: str) -> Any:
     """Run a command with --json, and give what it printed."""
-    done = program(town, *arguments, "--json", **settings)
+    done = program(env, *arguments, "--json", **settings)
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout)
 
 
-def stores(town: Town) -> dict[str, int]:
+def stores(env: SyncEnv) -> dict[str, int]:
     """Count secrets by where their rows say that they lie."""
-    return dict(town.database.transaction(sealing.values_by_store))
+    return dict(env.database.transaction(sealing.values_by_store))
 
 
-def sentence(program: Program, town: Town, *arguments: str, code: int, **settings: str) -> str:
+def sentence(program: Program, env: SyncEnv, *arguments: str, code: int, **settings: str) -> str:
     """Run a command that says one sentence and nothing else."""
-    done = program(town, *arguments, **settings)
+    done = program(env, *arguments, **settings)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (code, "", 1), done.stderr
     return done.stderr
 
 
-def without_boto3(town: Town, *arguments: str) -> subprocess.CompletedProcess[str]:
+def without_boto3(env: SyncEnv, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command where boto3 cannot be imported."""
     code = "import sys; sys.modules['boto3'] = None; from hostaway_sync.__main__ import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        env=town.environment() | COVERAGE,
+        env=env.environment() | COVERAGE,
         capture_output=True,
         text=True,
         timeout=60,
@@ -80,97 +80,99 @@ def without_boto3(town: Town, *arguments: str) -> subprocess.CompletedProcess[st
     )
 
 
-def test_a_whole_life_with_secrets_in_aws(build: Build, program: Program, cloud: Cloud, tmp_path: Path) -> None:
+def test_a_whole_life_with_secrets_in_aws(build: Build, program: Program, fake_aws: FakeAws, tmp_path: Path) -> None:
     """No key is made or asked for; a dump has no secret, sealed or not; each run asks AWS for two of them, once."""
-    here = build(aws=True)
-    witness = Witness(here)
+    env = build(aws=True)
+    witness = Witness(env)
     witness.run("account", "add", "70001", "--secret-stdin", stdin=CLIENT_SECRET)
-    assert dict(cloud.calls) == {"CreateSecret": 2, "GetSecretValue": 2}
-    cloud.calls.clear()
+    assert dict(fake_aws.calls) == {"CreateSecret": 2, "GetSecretValue": 2}
+    fake_aws.calls.clear()
     witness.run("sync", "70001")
-    assert dict(cloud.calls) == {"GetSecretValue": 2}
-    with served(here, worker=True, LOG_LEVEL="DEBUG") as receiver:
+    assert dict(fake_aws.calls) == {"GetSecretValue": 2}
+    with served(env, worker=True, LOG_LEVEL="DEBUG") as receiver:
         for _ in range(2):
             witness.run("webhooks", "register", "70001", "--url", receiver.base)
-            witness.secrets[f"password {len(witness.secrets)}"] = hook_of(here)["password"]
-            witness.secrets[f"path {len(witness.secrets)}"] = hook_of(here)["url"].rpartition("/")[2]
-            here.sandbox.world.create_reservation()
-            assert set(here.sandbox.deliver()) == {200}
-        until(lambda: here.ask("SELECT count(*) FROM webhook_log WHERE status = 'pending'") == [(0,)], "work")
+            witness.secrets[f"password {len(witness.secrets)}"] = hook_of(env)["password"]
+            witness.secrets[f"path {len(witness.secrets)}"] = hook_of(env)["url"].rpartition("/")[2]
+            env.sandbox.world.create_reservation()
+            assert set(env.sandbox.deliver()) == {200}
+        eventually(lambda: env.ask("SELECT count(*) FROM webhook_log WHERE status = 'pending'") == [(0,)], "work")
         witness.keep("receiver", receiver.end()[1])
-    here.sandbox.revoke_tokens()
+    env.sandbox.revoke_tokens()
     witness.run("sync", "70001", "--full")
-    assert here.sandbox.calls["POST /accessTokens"] == 2
+    assert env.sandbox.calls["POST /accessTokens"] == 2
     witness.dump()
     assert len(witness.secrets) >= 8
     assert witness.found() == []
-    assert stores(here) == {"aws": 5}
-    assert cloud.number() == 5
-    assert not here.ask("SELECT 1 FROM accounts WHERE get_byte(client_secret, 0) = 1")
+    assert stores(env) == {"aws": 5}
+    assert fake_aws.count() == 5
+    assert not env.ask("SELECT 1 FROM accounts WHERE get_byte(client_secret, 0) = 1")
     assert not list(tmp_path.glob("master.key"))
-    assert document(program, here, "keys", "check") == {"values": 5, "orphans": 0, "troubles": []}
-    found = document(program, here, "keys", "status")
+    assert document(program, env, "keys", "check") == {"values": 5, "orphans": 0, "troubles": []}
+    found = document(program, env, "keys", "status")
     assert found.pop("source").startswith("AWS Secrets Manager in eu-central-1, below hostaway-sync/")
     assert found == {"store": "aws", "leaving": None, "kind": None, "keys": [], "plain": 0, "outside": 5}
-    assert "AWS" not in program(here, "account", "show", "70001").stdout
-    removed = program(here, "account", "remove", "70001", "--yes")
+    assert "AWS" not in program(env, "account", "show", "70001").stdout
+    removed = program(env, "account", "remove", "70001", "--yes")
     assert (removed.returncode, removed.stderr) == (0, "")
-    assert cloud.number() == 0
+    assert fake_aws.count() == 0
 
 
-def test_what_cannot_be_used_is_one_sentence(build: Build, program: Program, cloud: Cloud) -> None:
+def test_what_cannot_be_used_is_one_sentence(build: Build, program: Program, fake_aws: FakeAws) -> None:
     """Settings are 78; an AWS that is away for now is 1."""
-    here = build()
-    assert without_boto3(here, "sync", "70001").returncode == 0
-    said = sentence(program, here, "sync", "70001", code=78, SECRETS_STORE="aws")
+    env = build()
+    assert without_boto3(env, "sync", "70001").returncode == 0
+    said = sentence(program, env, "sync", "70001", code=78, SECRETS_STORE="aws")
     assert "secrets lie in database, but HOSTAWAY_SYNC_SECRETS_STORE is aws: set it to database, or" in said
-    assert document(program, here, "keys", "move", "--to", "aws", SECRETS_STORE="aws")["moved"] == 2
-    said = sentence(program, here, "sync", "70001", code=78)
-    here.surroundings |= AWS
+    assert document(program, env, "keys", "move", "--to", "aws", SECRETS_STORE="aws")["moved"] == 2
+    said = sentence(program, env, "sync", "70001", code=78)
+    env.surroundings |= AWS
     assert "bring them to database with `hostaway-sync keys move --to database`" in said
-    assert "change those there" in sentence(program, here, "keys", "rotate", code=2)
-    with cloud.refusing("GetSecretValue", "AccessDeniedException"):
-        assert "will not give accounts.client_secret of 70001" in sentence(program, here, "sync", "70001", code=78)
-    with cloud.refusing("*", "ServiceUnavailable", 503):
-        assert "try again later" in sentence(program, here, "sync", "70001", code=1)
-        assert "try again later" in sentence(program, here, "keys", "check", code=1)
-    del here.surroundings["AWS_DEFAULT_REGION"]
-    assert "set AWS_DEFAULT_REGION" in sentence(program, here, "sync", "70001", code=78)
-    absent = without_boto3(here, "sync", "70001")
+    assert "change those there" in sentence(program, env, "keys", "rotate", code=2)
+    with fake_aws.refusing("GetSecretValue", "AccessDeniedException"):
+        assert "will not give accounts.client_secret of 70001" in sentence(program, env, "sync", "70001", code=78)
+    with fake_aws.refusing("*", "ServiceUnavailable", 503):
+        assert "try again later" in sentence(program, env, "sync", "70001", code=1)
+        assert "try again later" in sentence(program, env, "keys", "check", code=1)
+    del env.surroundings["AWS_DEFAULT_REGION"]
+    assert "set AWS_DEFAULT_REGION" in sentence(program, env, "sync", "70001", code=78)
+    absent = without_boto3(env, "sync", "70001")
     assert (absent.returncode, absent.stderr.count("\n")) == (78, 1), absent.stderr
     assert "pip install 'hostaway-sync[aws]'" in absent.stderr
 
 
-def test_a_receiver_whose_aws_is_away_answers_503(build: Build, program: Program, cloud: Cloud) -> None:
+def test_a_receiver_whose_aws_is_away_answers_503(build: Build, program: Program, fake_aws: FakeAws) -> None:
     """Never 401, so nothing is lost; once it has read the keys it needs AWS no more, and it starts when AWS is back."""
-    here = build(aws=True)
-    assert program(here, *ADD, stdin=CLIENT_SECRET).returncode == 0
-    with served(here) as receiver:
-        assert program(here, "webhooks", "register", "70001", "--url", receiver.base).returncode == 0
-        here.sandbox.world.create_reservation()
-        assert set(here.sandbox.deliver()) == {200}
-        with cloud.refusing("*", "ServiceUnavailable", 503):
-            here.sandbox.world.create_reservation()
-            assert set(here.sandbox.deliver()) == {200}
-    hook = hook_of(here)
-    with cloud.refusing("*", "ServiceUnavailable", 503), served(here) as receiver:
+    env = build(aws=True)
+    assert program(env, *ADD, stdin=CLIENT_SECRET).returncode == 0
+    with served(env) as receiver:
+        assert program(env, "webhooks", "register", "70001", "--url", receiver.base).returncode == 0
+        env.sandbox.world.create_reservation()
+        assert set(env.sandbox.deliver()) == {200}
+        with fake_aws.refusing("*", "ServiceUnavailable", 503):
+            env.sandbox.world.create_reservation()
+            assert set(env.sandbox.deliver()) == {200}
+    hook = hook_of(env)
+    with fake_aws.refusing("*", "ServiceUnavailable", 503), served(env) as receiver:
         hook["url"] = receiver.base + hook["url"][hook["url"].index("/", 8) :]
-        here.sandbox.world.create_reservation()
-        assert set(here.sandbox.deliver()) == {503}
+        env.sandbox.world.create_reservation()
+        assert set(env.sandbox.deliver()) == {503}
 
 
-def test_programs_that_need_a_new_token_at_once_renew_it_once(build: Build, program: Program, cloud: Cloud) -> None:
+def test_programs_that_need_a_new_token_at_once_renew_it_once(
+    build: Build, program: Program, fake_aws: FakeAws
+) -> None:
     """One asks Hostaway and puts it into AWS; the others take it from there."""
-    here = build(aws=True)
-    assert program(here, *ADD, stdin=CLIENT_SECRET).returncode == 0
-    here.sandbox.revoke_tokens()
-    here.sandbox.calls.clear()
-    cloud.calls.clear()
-    processes = [start_program(here.environment(), "verify", "70001") for _ in range(3)]
+    env = build(aws=True)
+    assert program(env, *ADD, stdin=CLIENT_SECRET).returncode == 0
+    env.sandbox.revoke_tokens()
+    env.sandbox.calls.clear()
+    fake_aws.calls.clear()
+    processes = [start_program(env.environment(), "verify", "70001") for _ in range(3)]
     for process in processes:
         process.join(PATIENCE)
-    assert here.sandbox.calls["POST /accessTokens"] == 1, printed(here.environment())
-    assert (cloud.calls["CreateSecret"], cloud.calls["DeleteSecret"], cloud.number()) == (1, 1, 2)
+    assert env.sandbox.calls["POST /accessTokens"] == 1, printed(env.environment())
+    assert (fake_aws.calls["CreateSecret"], fake_aws.calls["DeleteSecret"], fake_aws.count()) == (1, 1, 2)
 
 
 # Where a move is killed: what it asks AWS or PostgreSQL for then, the how-manieth time, and whether that was done.
@@ -206,17 +208,17 @@ LOCKS = {
 }
 
 
-def killed(here: Town, cloud: Cloud, point: tuple[str, int, bool], target: str) -> None:
+def killed(env: SyncEnv, fake_aws: FakeAws, point: tuple[str, int, bool], target: str) -> None:
     """Begin a move, and kill it with SIGKILL at a point."""
-    environment = here.environment(SECRETS_STORE=target)
+    environment = env.environment(SECRETS_STORE=target)
     if point[0] in LOCKS:
-        with held(here, LOCKS[point[0]]):
+        with held(env, LOCKS[point[0]]):
             process = start_program(environment, "keys", "move", "--to", target)
-            await_a_waiter(here)
+            await_a_waiter(env)
             process.kill()
             process.join(PATIENCE)
     else:
-        with Barrier(cloud, point[0], point[1], answered=point[2]) as barrier:
+        with Barrier(fake_aws, point[0], point[1], answered=point[2]) as barrier:
             process = start_program(environment, "keys", "move", "--to", target)
             barrier.wait()
             process.kill()
@@ -224,58 +226,58 @@ def killed(here: Town, cloud: Cloud, point: tuple[str, int, bool], target: str) 
     assert process.exitcode == -9
 
 
-def usable(here: Town) -> None:
+def usable(env: SyncEnv) -> None:
     """Hold that every account works, whatever its environment says as long as a move is not ended."""
-    leaving = here.ask("SELECT store, leaving FROM secrets_store") or [("database", None)]
+    leaving = env.ask("SELECT store, leaving FROM secrets_store") or [("database", None)]
     settings = {name for name in leaving[0] if name is not None}
     for setting in settings:
-        with here.mirror(secrets_store=setting) as mirror:
+        with env.mirror(secrets_store=setting) as mirror:
             assert mirror.keys.check().passed.troubles == ()
             mirror.verify(70001)
 
 
 @pytest.mark.parametrize("point", some_of(POINTS))
-def test_a_move_to_aws_may_die_anywhere(build: Build, cloud: Cloud, point: str) -> None:
+def test_a_move_to_aws_may_die_anywhere(build: Build, fake_aws: FakeAws, point: str) -> None:
     """SIGKILL: every secret opens, wherever it lies; the next move ends it, with nothing left over anywhere."""
-    here = build(accounts=[AccountSpec(id=number, reservations=1) for number in ACCOUNTS])
-    killed(here, cloud, POINTS[point], "aws")
-    usable(here)
-    with here.mirror(secrets_store="aws" if stores(here).get("aws") else "database") as mirror:
+    env = build(accounts=[AccountSpec(id=number, reservations=1) for number in ACCOUNTS])
+    killed(env, fake_aws, POINTS[point], "aws")
+    usable(env)
+    with env.mirror(secrets_store="aws" if stores(env).get("aws") else "database") as mirror:
         done = mirror.keys.move("aws")
-    assert (done.is_whole, stores(here), cloud.number()) == (True, {"aws": 8}, 8)
-    with here.mirror(secrets_store="aws", master_key=None, keyring=False) as mirror:
+    assert (done.is_whole, stores(env), fake_aws.count()) == (True, {"aws": 8}, 8)
+    with env.mirror(secrets_store="aws", master_key=None, keyring=False) as mirror:
         assert (mirror.keys.check().passed.troubles, mirror.keys.check().orphans) == ((), 0)
 
 
 @pytest.mark.parametrize("point", some_of(BACK))
-def test_a_move_back_may_die_anywhere(build: Build, cloud: Cloud, point: str) -> None:
+def test_a_move_back_may_die_anywhere(build: Build, fake_aws: FakeAws, point: str) -> None:
     """SIGKILL: likewise; in the end AWS holds nothing, and the keys open everything."""
-    here = build(accounts=[AccountSpec(id=number, reservations=1) for number in ACCOUNTS])
-    with here.mirror() as mirror:
+    env = build(accounts=[AccountSpec(id=number, reservations=1) for number in ACCOUNTS])
+    with env.mirror() as mirror:
         assert mirror.keys.move("aws").moved == 8
-    cloud.calls.clear()
-    killed(here, cloud, BACK[point], "database")
-    usable(here)
-    with here.mirror() as mirror:
+    fake_aws.calls.clear()
+    killed(env, fake_aws, BACK[point], "database")
+    usable(env)
+    with env.mirror() as mirror:
         done = mirror.keys.move("database")
-    assert (done.is_whole, stores(here), cloud.number()) == (True, {"database": 8}, 0)
-    assert sealing.check(here.database, KeyRing([MASTER_KEY])).troubles == ()
+    assert (done.is_whole, stores(env), fake_aws.count()) == (True, {"database": 8}, 0)
+    assert sealing.check(env.database, KeyRing([MASTER_KEY])).troubles == ()
 
 
-def test_what_is_stored_beside_a_move_lies_where_it_belongs(build: Build, program: Program, cloud: Cloud) -> None:
+def test_what_is_stored_beside_a_move_lies_where_it_belongs(build: Build, program: Program, fake_aws: FakeAws) -> None:
     """A token renewed by a run that began before it; another move meanwhile leaves, as a run that is held does."""
-    here = build()
-    with Barrier(here.sandbox, "GET /reservations") as run:
-        syncing = start_program(here.environment(), "sync", "70001")
+    env = build()
+    with Barrier(env.sandbox, "GET /reservations") as run:
+        syncing = start_program(env.environment(), "sync", "70001")
         run.wait()
-        with Barrier(cloud, "CreateSecret", 2) as barrier:
-            moving = start_program(here.environment(), "keys", "move", "--to", "aws")
+        with Barrier(fake_aws, "CreateSecret", 2) as barrier:
+            moving = start_program(env.environment(), "keys", "move", "--to", "aws")
             barrier.wait()
-            second = program(here, "keys", "move", "--to", "aws")
+            second = program(env, "keys", "move", "--to", "aws")
             assert (second.returncode, second.stdout + second.stderr) == (75, "")
         moving.join(PATIENCE)
-        here.sandbox.revoke_tokens()
+        env.sandbox.revoke_tokens()
     syncing.join(PATIENCE)
-    assert (moving.exitcode, syncing.exitcode) == (0, 0), printed(here.environment())
-    assert here.sandbox.calls["POST /accessTokens"] == 1
-    assert (stores(here), cloud.number()) == ({"aws": 2}, 2)
+    assert (moving.exitcode, syncing.exitcode) == (0, 0), printed(env.environment())
+    assert env.sandbox.calls["POST /accessTokens"] == 1
+    assert (stores(env), fake_aws.count()) == ({"aws": 2}, 2)

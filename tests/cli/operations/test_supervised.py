@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
 RECEIVER = ["serve-webhooks", "--port", "0"]
 
 
 @pytest.mark.parametrize("words", [["worker"], RECEIVER, [*RECEIVER, "--no-worker"]], ids=" ".join)
-def test_what_stands_tells_systemd_how_it_does(town: Callable[..., Town], tmp_path: Path, words: list[str]) -> None:
+def test_what_stands_tells_systemd_how_it_does(
+    sync_env: Callable[..., SyncEnv], tmp_path: Path, words: list[str]
+) -> None:
     """A service says when it is ready, that it lives as often as asked, and at the signal that it ends."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
         ear.bind(str(tmp_path / "n"))
@@ -27,7 +29,7 @@ def test_what_stands_tells_systemd_how_it_does(town: Callable[..., Town], tmp_pa
         asked = {"NOTIFY_SOCKET": ear.getsockname(), "WATCHDOG_USEC": "400000"}
         process = subprocess.Popen(
             [sys.executable, "-m", "hostaway_sync", *words],
-            env=town().environment() | asked | COVERAGE,
+            env=sync_env().environment() | asked | COVERAGE,
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 from tests.cli.conftest import COVERAGE, SECRETS, Program
-from tests.support.deliveries import deliver, until
+from tests.support.deliveries import deliver, eventually
 
 from hostaway_sync.cli.process.monitoring import exported
 from hostaway_sync.model.records import Resource
@@ -23,178 +23,178 @@ from hostaway_sync.store import dead_letters
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-Build = Callable[..., "Town"]
+Build = Callable[..., "SyncEnv"]
 ASKED = 'hostaway_sync_api_requests_total{method="GET",route="/reservations/{id}",status="200"}'
 
 
-def start(town: Town, *arguments: str) -> subprocess.Popen[str]:
+def start(env: SyncEnv, *arguments: str) -> subprocess.Popen[str]:
     """Start the program."""
     command = [sys.executable, "-m", "hostaway_sync", *arguments]
-    environment = town.environment() | COVERAGE
+    environment = env.environment() | COVERAGE
     return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def is_processed(town: Town) -> bool:
+def is_processed(env: SyncEnv) -> bool:
     """Say whether every delivery is."""
-    return town.ask("SELECT DISTINCT status FROM webhook_log") == [("processed",)]
+    return env.ask("SELECT DISTINCT status FROM webhook_log") == [("processed",)]
 
 
-def test_draining_does_what_is_due_and_says_nothing(town: Build, program: Program) -> None:
+def test_draining_does_what_is_due_and_says_nothing(sync_env: Build, program: Program) -> None:
     """Deliveries and queued syncs are worked off, and the command ends well."""
-    here = town()
-    deliver(here.database, here.account_id, Resource.LISTINGS, min(here.truth("listings")))
-    assert program(here, "sync-all", "--enqueue").stdout == ""
-    done = program(here, "worker", "--drain")
+    env = sync_env()
+    deliver(env.database, env.account_id, Resource.LISTINGS, min(env.truth("listings")))
+    assert program(env, "sync-all", "--enqueue").stdout == ""
+    done = program(env, "worker", "--drain")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert is_processed(here)
-    assert here.differences() == {}
+    assert is_processed(env)
+    assert env.differences() == {}
 
 
-def test_enqueuing_says_for_whom(town: Build, program: Program) -> None:
+def test_enqueuing_says_for_whom(sync_env: Build, program: Program) -> None:
     """With --json the ids are printed; asked twice, one job an account waits, and a full sync stays one."""
-    here = town(accounts=[AccountSpec(reservations=2), AccountSpec(id=70002, reservations=2)])
+    env = sync_env(accounts=[AccountSpec(reservations=2), AccountSpec(id=70002, reservations=2)])
     for options in ((), ("--full",), ()):
-        done = program(here, "sync-all", "--enqueue", "--json", *options)
+        done = program(env, "sync-all", "--enqueue", "--json", *options)
         assert json.loads(done.stdout) == {"enqueued": [70001, 70002]}
-    rows = here.ask("SELECT queueing_lock, args->'full' FROM procrastinate_jobs ORDER BY 1")
+    rows = env.ask("SELECT queueing_lock, args->'full' FROM procrastinate_jobs ORDER BY 1")
     assert rows == [("sync:70001", True), ("sync:70002", True)]
     for words in (("--dry-run",), ("--jobs", "4")):
         assert program(None, "sync-all", "--enqueue", *words).returncode == 2
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_worker_works_until_a_signal_comes(town: Build, number: signal.Signals, code: int) -> None:
+def test_a_worker_works_until_a_signal_comes(sync_env: Build, number: signal.Signals, code: int) -> None:
     """It does what comes, and at the signal it ends by itself, silently, with nothing left in hand."""
-    here = town()
-    process = start(here, "worker")
-    deliver(here.database, here.account_id, Resource.LISTINGS, min(here.truth("listings")))
-    until(lambda: is_processed(here), "it works")
+    env = sync_env()
+    process = start(env, "worker")
+    deliver(env.database, env.account_id, Resource.LISTINGS, min(env.truth("listings")))
+    eventually(lambda: is_processed(env), "it works")
     process.send_signal(number)
     printed, said = process.communicate(timeout=60)
     assert (process.returncode, printed, said) == (code, "", "")
-    assert here.ask("SELECT count(*) FROM procrastinate_jobs") == [(0,)]
-    assert here.ask("SELECT count(*) FROM procrastinate_workers") == [(0,)]
+    assert env.ask("SELECT count(*) FROM procrastinate_jobs") == [(0,)]
+    assert env.ask("SELECT count(*) FROM procrastinate_workers") == [(0,)]
 
 
-def test_a_signal_in_the_middle_of_a_job_gives_it_back(town: Build, program: Program) -> None:
+def test_a_signal_in_the_middle_of_a_job_gives_it_back(sync_env: Build, program: Program) -> None:
     """A request that does not end is not waited for: the worker is gone in ten seconds, and the next one does it."""
-    here = town()
-    listing = min(here.truth("listings"))
+    env = sync_env()
+    listing = min(env.truth("listings"))
     asked, gate = threading.Event(), threading.Event()
-    here.sandbox.on_request(lambda _: asked.set())
-    here.sandbox.faults.add(faults.silence(gate))
-    deliver(here.database, here.account_id, Resource.LISTINGS, listing)
-    started = start(here, "worker")
+    env.sandbox.on_request(lambda _: asked.set())
+    env.sandbox.faults.add(faults.silence(gate))
+    deliver(env.database, env.account_id, Resource.LISTINGS, listing)
+    started = start(env, "worker")
     assert asked.wait(60)
     started.send_signal(signal.SIGTERM)
     printed, said = started.communicate(timeout=60)
     gate.set()
     assert (started.returncode, printed, said) == (143, "", "")
-    assert program(here, "worker", "--drain").returncode == 0
-    assert is_processed(here)
-    assert here.ask("SELECT count(*) FROM job_attempts") == [(0,)]
+    assert program(env, "worker", "--drain").returncode == 0
+    assert is_processed(env)
+    assert env.ask("SELECT count(*) FROM job_attempts") == [(0,)]
 
 
-def test_the_life_of_a_dead_letter(town: Build, program: Program) -> None:
+def test_the_life_of_a_dead_letter(sync_env: Build, program: Program) -> None:
     """It is listed and shown without a secret; retried, the work is done; listed with --all, it is resolved."""
-    here = town()
-    listing = min(here.truth("listings"))
-    here.sandbox.faults.add(faults.status(400), route="GET /listings/{id}", times=None)
-    deliver(here.database, here.account_id, Resource.LISTINGS, listing)
-    assert program(here, "worker", "--drain").returncode == 0
-    (listed,) = json.loads(program(here, "dead-letters", "list", "--json", "--account", str(here.account_id)).stdout)
+    env = sync_env()
+    listing = min(env.truth("listings"))
+    env.sandbox.faults.add(faults.status(400), route="GET /listings/{id}", times=None)
+    deliver(env.database, env.account_id, Resource.LISTINGS, listing)
+    assert program(env, "worker", "--drain").returncode == 0
+    (listed,) = json.loads(program(env, "dead-letters", "list", "--json", "--account", str(env.account_id)).stdout)
     number = str(listed["dead_letter_id"])
     assert (listed["kind"], listed["target_id"], listed["resolved_at"]) == ("delivery", listing, None)
-    assert "listings" in program(here, "dead-letters", "list").stdout
-    printed, _ = start(here, "dead-letters", "show", number, "--json").communicate(timeout=60)
+    assert "listings" in program(env, "dead-letters", "list").stdout
+    printed, _ = start(env, "dead-letters", "show", number, "--json").communicate(timeout=60)
     assert not any(secret in printed for secret in SECRETS)
     shown = json.loads(printed)
     assert shown["payload"]["data"] == {"id": listing}
     assert (len(shown["history"]), shown["traceback"][:9]) == (1, "Traceback")
-    here.sandbox.faults.clear()
-    assert json.loads(program(here, "dead-letters", "retry", number, "--json").stdout) == {"retried": [int(number)]}
-    assert program(here, "worker", "--drain").returncode == 0
-    assert is_processed(here)
-    assert program(here, "dead-letters", "list").stdout == ""
-    (resolved,) = json.loads(program(here, "dead-letters", "list", "--all", "--json").stdout)
+    env.sandbox.faults.clear()
+    assert json.loads(program(env, "dead-letters", "retry", number, "--json").stdout) == {"retried": [int(number)]}
+    assert program(env, "worker", "--drain").returncode == 0
+    assert is_processed(env)
+    assert program(env, "dead-letters", "list").stdout == ""
+    (resolved,) = json.loads(program(env, "dead-letters", "list", "--all", "--json").stdout)
     assert resolved["resolution"] == "retried"
 
 
-def test_dead_letters_are_resolved_all_at_once(town: Build, program: Program) -> None:
+def test_dead_letters_are_resolved_all_at_once(sync_env: Build, program: Program) -> None:
     """--all takes each that waits, --account those of one account; what is asked for wrongly changes nothing."""
-    here = town()
+    env = sync_env()
     for number in (1, 2):
-        deliver(here.database, here.account_id, Resource.LISTINGS, number)
-    here.ask("UPDATE accounts SET client_secret = 'x', access_token = NULL RETURNING 1")
-    here.ask("UPDATE procrastinate_jobs SET args = args || '{\"attempt\": 7}' RETURNING 1")
-    assert program(here, "worker", "--drain").returncode == 0
-    assert len(dead_letters.list_letters(here.database, account_id=None, resolved_too=False)) == 2
+        deliver(env.database, env.account_id, Resource.LISTINGS, number)
+    env.ask("UPDATE accounts SET client_secret = 'x', access_token = NULL RETURNING 1")
+    env.ask("UPDATE procrastinate_jobs SET args = args || '{\"attempt\": 7}' RETURNING 1")
+    assert program(env, "worker", "--drain").returncode == 0
+    assert len(dead_letters.list_letters(env.database, account_id=None, resolved_too=False)) == 2
     for wrong, code in (((), 2), (("1", "--all"), 2), (("1", "--account", "9"), 2), (("99",), 1), (("x",), 2)):
-        assert program(here, "dead-letters", "discard", *wrong).returncode == code
-    assert json.loads(program(here, "dead-letters", "discard", "--all", "--account", "9", "--json").stdout) == {
+        assert program(env, "dead-letters", "discard", *wrong).returncode == code
+    assert json.loads(program(env, "dead-letters", "discard", "--all", "--account", "9", "--json").stdout) == {
         "discarded": []
     }
-    assert len(json.loads(program(here, "dead-letters", "discard", "--all", "--json").stdout)["discarded"]) == 2
-    assert dead_letters.list_letters(here.database, account_id=None, resolved_too=False) == []
+    assert len(json.loads(program(env, "dead-letters", "discard", "--all", "--json").stdout)["discarded"]) == 2
+    assert dead_letters.list_letters(env.database, account_id=None, resolved_too=False) == []
 
 
-def test_two_people_who_resolve_all_dead_letters_do_not_stop_each_other(town: Build) -> None:
+def test_two_people_who_resolve_all_dead_letters_do_not_stop_each_other(sync_env: Build) -> None:
     """One that somebody else resolved meanwhile is passed over, and not reported as one's own."""
-    here = town()
-    here.ask(
+    env = sync_env()
+    env.ask(
         "INSERT INTO dead_letters (attempt_id, kind, account_id, job, deliveries, payload, error, history)"
         " SELECT gen_random_uuid(), 'sync', 70001, 'sync:70001', 0,"
         " '{\"account_id\": 70001, \"attempt\": 1}', 'away', '[]' FROM generate_series(1, 3) RETURNING 1"
     )
-    with here.database.engine.begin() as other:
+    with env.database.engine.begin() as other:
         other.execute(
             sa.text(
                 "UPDATE hostaway.dead_letters SET resolved_at = now(), resolution = 'discarded'"
                 " WHERE dead_letter_id = 2"
             )
         )
-        process = start(here, "dead-letters", "retry", "--all", "--json")
-        until(lambda: here.ask("SELECT 1 FROM pg_locks WHERE NOT granted"), "it waits for the other one")
+        process = start(env, "dead-letters", "retry", "--all", "--json")
+        eventually(lambda: env.ask("SELECT 1 FROM pg_locks WHERE NOT granted"), "it waits for the other one")
     printed, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (0, "")
     assert json.loads(printed) == {"retried": [1, 3]}
 
 
-def test_a_dead_letter_is_shown_to_a_person(town: Build, program: Program) -> None:
+def test_a_dead_letter_is_shown_to_a_person(sync_env: Build, program: Program) -> None:
     """Every fact has its line, the attempts and the traceback follow; nothing of it moves the cursor."""
-    here = town()
-    here.ask(
+    env = sync_env()
+    env.ask(
         "INSERT INTO dead_letters (attempt_id, kind, account_id, job, deliveries, error, traceback, history)"
         " VALUES (gen_random_uuid(), 'sync', 70001, 'sync:70001', 0, E'red \\x1b[31m', E'Trace\\nback',"
         ' \'[{"number": 1, "started_at": "2026-11-22", "finished_at": "2026-11-22", "error": "away"}]\') RETURNING 1'
     )
-    shown = program(here, "dead-letters", "show", "1").stdout
+    shown = program(env, "dead-letters", "show", "1").stdout
     assert "error: red [31m\n" in shown
     assert shown.endswith("attempt 1, 2026-11-22: away\nTrace\nback\n")
     assert not any(secret in shown for secret in SECRETS)
 
 
-def test_a_worker_leaves_its_metrics(town: Build, program: Program, tmp_path: Path) -> None:
+def test_a_worker_leaves_its_metrics(sync_env: Build, program: Program, tmp_path: Path) -> None:
     """What it asked of the source stands in the file when it has ended, and what others asked is not counted twice."""
-    here = town()
-    here.mirror().sync(here.account_id)
-    deliver(here.database, here.account_id, object_id=min(here.truth("reservations")))
+    env = sync_env()
+    env.mirror().sync(env.account_id)
+    deliver(env.database, env.account_id, object_id=min(env.truth("reservations")))
     words = ("worker", "--drain", "--metrics-textfile", str(tmp_path))
     for _ in range(2):
-        done = program(here, *words)
+        done = program(env, *words)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert f"{ASKED} 1.0" in (tmp_path / FILE).read_text()
 
 
-def test_metrics_are_left_while_work_goes_on(town: Build, tmp_path: Path) -> None:
+def test_metrics_are_left_while_work_goes_on(sync_env: Build, tmp_path: Path) -> None:
     """Again and again, and where no directory is named, nowhere."""
-    mirror = town().mirror()
+    mirror = sync_env().mirror()
     file = tmp_path / FILE
     with exported(mirror, tmp_path, every=0.01):
         for _ in range(2):
-            until(file.exists, "it is written")
+            eventually(file.exists, "it is written")
             file.unlink()
     assert file.exists()
     with exported(mirror, None, every=0.01):

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.cli.process.test_leaks import told
 from tests.cli.process.test_logs import Written
-from tests.support.database_dump import dump, found_in
+from tests.support.database_dump import dump_columns, find_texts
 from tests.support.deliveries import ONE_RETRY, QUICK, deliver
-from tests.support.messages import SEND, THREAD, a_guest
-from tests.support.servers.otlp_collector import Collector
-from tests.support.servers.recording_server import Listener, listening
+from tests.support.messages import SEND, THREAD, message_case
+from tests.support.servers.otlp_collector import OtlpCollector
+from tests.support.servers.recording_server import RecordingServer, serving
 
 from hostaway_sync.errors import HostawaySyncError
 from hostaway_sync.sandbox.server import faults
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Program
-    from tests.support.messages import Guest
-    from tests.support.sync_env import Town
+    from tests.support.messages import MessageCase
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 NAME, LAST, MAIL, PHONE, DOOR = (
     "Ydalinn Bergströmsen",
@@ -110,16 +110,16 @@ def written() -> Iterator[Written]:
     ours.setLevel(level)
 
 
-def act(guest: Guest, said: dict[str, str]) -> None:
+def act(case: MessageCase, said: dict[str, str]) -> None:
     """Do all that asks the source, and keep what comes of it."""
-    here, mirror = guest.here, guest.here.mirror(retry_attempts=1)
-    number = guest.reservation_id
-    deliver(here.database, here.account_id, object_id=number)
+    env, mirror = case.env, case.env.mirror(retry_attempts=1)
+    number = case.reservation_id
+    deliver(env.database, env.account_id, object_id=number)
     doings: dict[str, Callable[[], object]] = {
-        "sync": lambda: mirror.sync(here.account_id, full=True),
+        "sync": lambda: mirror.sync(env.account_id, full=True),
         "sync-all": mirror.sync_all,
-        "verify": lambda: mirror.verify(here.account_id),
-        "send": lambda: guest.tell(f"hello {len(said)}"),
+        "verify": lambda: mirror.verify(env.account_id),
+        "send": lambda: case.send(f"hello {len(said)}"),
     }
     for name, do in doings.items():
         try:
@@ -131,62 +131,64 @@ def act(guest: Guest, said: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_no_answer_brings_a_guest_out(town: Build, written: Written, part: int) -> None:
+def test_no_answer_brings_a_guest_out(sync_env: Build, written: Written, part: int) -> None:
     """Whatever body comes with a status: no error, report, log line or row says who is in it."""
-    guest = a_guest(town)
+    case = message_case(sync_env)
     said: dict[str, str] = {}
     for status, body in ANSWERS[part::PARTS]:
-        guest.here.sandbox.faults.clear()
-        guest.here.sandbox.faults.add(faults.status(status, body), times=None)
-        act(guest, said)
+        case.env.sandbox.faults.clear()
+        case.env.sandbox.faults.add(faults.status(status, body), times=None)
+        act(case, said)
     said["log"] = json.dumps(written.lines, ensure_ascii=False)
-    rows = dump(guest.here.database)
+    rows = dump_columns(case.env.database)
     for column in ("sync_runs.error", "job_attempts.traceback", "dead_letters.error"):
         assert rows[f"hostaway.{column}"]
-    assert found_in(said | rows, CANARIES) == []
+    assert find_texts(said | rows, CANARIES) == []
 
 
-def test_no_page_of_rubbish_brings_a_guest_out(town: Build, written: Written) -> None:
+def test_no_page_of_rubbish_brings_a_guest_out(sync_env: Build, written: Written) -> None:
     """A row that is none stays in quarantine, and nothing else repeats it."""
-    guest = a_guest(town)
+    case = message_case(sync_env)
     said: dict[str, str] = {}
     odd = [GUEST, PROSE, [GUEST], {"id": PROSE, "updatedOn": PROSE, **GUEST}, {"id": -1, "status": GUEST, **GUEST}]
-    guest.here.sandbox.faults.add(faults.change_rows(lambda rows: rows + odd), method="GET", times=None)
-    act(guest, said)
+    case.env.sandbox.faults.add(faults.change_rows(lambda rows: rows + odd), method="GET", times=None)
+    act(case, said)
     said["log"] = json.dumps(written.lines, ensure_ascii=False)
-    rows = dump(guest.here.database)
+    rows = dump_columns(case.env.database)
     kept = ("quarantined_records.exact", "raw_payload")
-    assert found_in(rows, [LAST])
-    assert found_in(said | {place: text for place, text in rows.items() if not place.endswith(kept)}, CANARIES) == []
+    assert find_texts(rows, [LAST])
+    assert find_texts(said | {place: text for place, text in rows.items() if not place.endswith(kept)}, CANARIES) == []
 
 
 @pytest.mark.parametrize("name", ["a list in result", "prose in message", "HTML"])
-def test_no_exit_of_the_program_says_who_the_guest_is(town: Build, program: Program, tmp_path: Path, name: str) -> None:
+def test_no_exit_of_the_program_says_who_the_guest_is(
+    sync_env: Build, program: Program, tmp_path: Path, name: str
+) -> None:
     """At its loudest: neither stdout nor stderr, nor pings, spans, metrics or any row."""
-    guest = a_guest(town)
-    here = guest.here
+    case = message_case(sync_env)
+    env = case.env
     for status, route in ((500, "GET /reservations"), (400, "GET /conversations"), (409, THREAD), (422, SEND)):
-        here.sandbox.faults.add(faults.status(status, BODIES[name]), route=route, times=None)
-    here.sandbox.faults.add(faults.status(400, BODIES[name]), route="GET /reservations/{id}", times=None)
-    deliver(here.database, here.account_id, object_id=guest.reservation_id)
-    here.ask("UPDATE conversations SET raw_payload = raw_payload || '{\"x\": 1}' RETURNING 1")
-    here.ask("UPDATE listings SET raw_payload = '{}' RETURNING 1")
+        env.sandbox.faults.add(faults.status(status, BODIES[name]), route=route, times=None)
+    env.sandbox.faults.add(faults.status(400, BODIES[name]), route="GET /reservations/{id}", times=None)
+    deliver(env.database, env.account_id, object_id=case.reservation_id)
+    env.ask("UPDATE conversations SET raw_payload = raw_payload || '{\"x\": 1}' RETURNING 1")
+    env.ask("UPDATE listings SET raw_payload = '{}' RETURNING 1")
     said: dict[str, str] = {}
-    with listening(Listener()) as monitor, listening(Collector()) as collector:
+    with serving(RecordingServer()) as monitor, serving(OtlpCollector()) as collector:
         loud = {"LOG_LEVEL": "DEBUG", "PING_URL": monitor.url, "METRICS_TEXTFILE_DIR": str(tmp_path)}
-        here.surroundings["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
-        account = str(here.account_id)
+        env.surroundings["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
+        account = str(env.account_id)
         for words, code in (
             (("sync", account, "--full"), 1),
             (("sync-all", "--json"), 1),
             (("verify", account, "--json"), 1),
-            (("send-message", str(guest.reservation_id), "hello", "--yes"), 1),
+            (("send-message", str(case.reservation_id), "hello", "--yes"), 1),
             (("worker", "--drain"), 0),
             (("dead-letters", "list"), 0),
             (("messages", "list"), 0),
             (("status", account), None),
         ):
-            done = program(here, *words, **loud)
+            done = program(env, *words, **loud)
             said[" ".join(words)] = done.stdout + done.stderr
             assert code in (done.returncode, None), (words, done.stdout, done.stderr)
         said["pings"] = "\n".join(heard.body.decode() for heard in monitor.heard)
@@ -195,7 +197,7 @@ def test_no_exit_of_the_program_says_who_the_guest_is(town: Build, program: Prog
     assert "hostaway_sync" in said["metrics"]
     assert "Hostaway answered GET /reservations with 500" in said["pings"]
     assert said["spans"].count("Hostaway answered GET /reservations with 500")
-    assert found_in(said | dump(here.database), CANARIES) == []
+    assert find_texts(said | dump_columns(env.database), CANARIES) == []
 
 
 _OPENED = """\

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.os_users import NOBODY, only_root, open_room, program_as
-from tests.support.servers.recording_server import Listener, listening
+from tests.support.servers.recording_server import RecordingServer, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
 SETTING = "HOSTAWAY_SYNC_LOG_LEVEL=nonsense\n"
 READ = "HOSTAWAY_SYNC_LOG_LEVEL"
@@ -37,13 +37,13 @@ def dotenv(room: Path, text: str, *, owner: int = 0, mode: int = 0o600) -> Path:
 
 
 @only_root
-def test_another_users_env_file_redirects_nothing(town: Callable[..., Town], room: Path) -> None:
+def test_another_users_env_file_redirects_nothing(sync_env: Callable[..., SyncEnv], room: Path) -> None:
     """Root in a directory of somebody else: no request goes where that user wants it, and a sentence says why."""
-    built = town(store=False)
+    built = sync_env(store=False)
     environment = built.environment()
     del environment["HOSTAWAY_SYNC_API_URL"]
     environment["HOSTAWAY_SYNC_CLIENT_SECRET"] = "taken"  # noqa: S105  (what must not be taken)
-    with listening(Listener()) as listener:
+    with serving(RecordingServer()) as listener:
         path = dotenv(room, f"HOSTAWAY_SYNC_API_URL={listener.url}/v1\n", owner=NOBODY)
         done = program_as(0, "account", "add", "70001", directory=room, environment=environment)
         assert (done.returncode, listener.heard) == (78, []), done.stderr

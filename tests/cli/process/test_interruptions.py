@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.sandbox import Request
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 # Where a run is cut: between two pages of a list, and in the middle of the threads.
 PLACES = {"reservations": ("GET /reservations", 2), "messages": ("GET /conversations/{id}/messages", 20)}
 
 
-def start(town: Town, *arguments: str) -> subprocess.Popen[str]:
+def start(env: SyncEnv, *arguments: str) -> subprocess.Popen[str]:
     """Start the program without waiting for it."""
     return subprocess.Popen(
         [sys.executable, "-m", "hostaway_sync", *arguments],
-        env=town.environment() | COVERAGE,
+        env=env.environment() | COVERAGE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -41,98 +41,102 @@ def start(town: Town, *arguments: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_stops_cleanly(town: Build, program: Program, number: signal.Signals, code: int, place: str) -> None:
+def test_a_signal_stops_cleanly(
+    sync_env: Build, program: Program, number: signal.Signals, code: int, place: str
+) -> None:
     """The exit code names the signal, the run is marked, the lease is free, and the next run is whole."""
-    here = town(reservations=250, switches=Switches(max_limit=100))
-    barrier = Barrier(here.sandbox, *PLACES[place])
-    process = start(here, "sync", "70001")
+    env = sync_env(reservations=250, switches=Switches(max_limit=100))
+    barrier = Barrier(env.sandbox, *PLACES[place])
+    process = start(env, "sync", "70001")
     barrier.wait()
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     barrier.open.set()
     assert (process.returncode, out) == (code, "")
     assert "Traceback" not in err
-    assert here.ask("SELECT state, error, finished_at IS NOT NULL FROM sync_runs") == [
+    assert env.ask("SELECT state, error, finished_at IS NOT NULL FROM sync_runs") == [
         ("failed", "stopped by a signal", True)
     ]
-    assert here.ask("SELECT owner FROM leases") == [(None,)]
-    assert program(here, "sync", "70001").returncode == 0
-    assert here.differences() == {}
-    assert here.ask("SELECT count(*) FROM walk_pages") == [(0,)]
+    assert env.ask("SELECT owner FROM leases") == [(None,)]
+    assert program(env, "sync", "70001").returncode == 0
+    assert env.differences() == {}
+    assert env.ask("SELECT count(*) FROM walk_pages") == [(0,)]
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_after_sigkill_the_next_run_is_clean(town: Build, program: Program, place: str) -> None:
+def test_after_sigkill_the_next_run_is_clean(sync_env: Build, program: Program, place: str) -> None:
     """The dead run's lease is taken at once, the run is abandoned, and nothing is missing afterwards."""
-    here = town(reservations=250, switches=Switches(max_limit=100))
-    barrier = Barrier(here.sandbox, *PLACES[place])
-    process = start(here, "sync", "70001")
+    env = sync_env(reservations=250, switches=Switches(max_limit=100))
+    barrier = Barrier(env.sandbox, *PLACES[place])
+    process = start(env, "sync", "70001")
     barrier.wait()
     process.kill()
     process.communicate(timeout=60)
     barrier.open.set()
-    assert here.ask("SELECT state FROM sync_runs") == [("running",)]
-    done = program(here, "sync", "70001")
+    assert env.ask("SELECT state FROM sync_runs") == [("running",)]
+    done = program(env, "sync", "70001")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert here.ask("SELECT state, error FROM sync_runs ORDER BY triggered_at") == [
+    assert env.ask("SELECT state, error FROM sync_runs ORDER BY triggered_at") == [
         ("abandoned", run_states.ABANDONED),
         ("success", None),
     ]
-    assert here.differences() == {}
-    assert here.ask("SELECT count(*) FROM walk_pages") == [(0,)]
+    assert env.differences() == {}
+    assert env.ask("SELECT count(*) FROM walk_pages") == [(0,)]
 
 
 @pytest.mark.parametrize("number", [3, 6], ids=["in the middle of the list", "at its end"])
-def test_after_sigkill_a_full_run_goes_on_after_its_last_whole_page(town: Build, program: Program, number: int) -> None:
+def test_after_sigkill_a_full_run_goes_on_after_its_last_whole_page(
+    sync_env: Build, program: Program, number: int
+) -> None:
     """Of five pages, the end and a look at the top, only what was left is asked for."""
-    here = town(reservations=450, conversations=False, switches=Switches(max_limit=100))
-    barrier = Barrier(here.sandbox, "GET /reservations", number)
-    process = start(here, "sync", "70001")
+    env = sync_env(reservations=450, conversations=False, switches=Switches(max_limit=100))
+    barrier = Barrier(env.sandbox, "GET /reservations", number)
+    process = start(env, "sync", "70001")
     barrier.wait()
     # One page is written while the next one is on its way.
     written = "SELECT count(*) FROM walk_pages WHERE resource = 'reservations'"
-    while here.ask(written) != [(number - 1,)]:
+    while env.ask(written) != [(number - 1,)]:
         assert process.poll() is None
     process.kill()
     process.communicate(timeout=60)
     barrier.open.set()
-    while here.sandbox.calls["GET /reservations"] < number:
+    while env.sandbox.calls["GET /reservations"] < number:
         time.sleep(0.01)  # until the request that nobody waits for any more is counted, too
-    here.sandbox.forget()
-    done = program(here, "sync", "70001", "--full")
+    env.sandbox.forget()
+    done = program(env, "sync", "70001", "--full")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert here.sandbox.calls["GET /reservations"] == 7 - (number - 1)
-    assert here.differences() == {}
-    assert here.ask("SELECT state FROM sync_runs ORDER BY triggered_at") == [("abandoned",), ("success",)]
-    assert here.ask("SELECT count(*) FROM walk_pages") == here.ask("SELECT count(*) FROM walks") == [(0,)]
+    assert env.sandbox.calls["GET /reservations"] == 7 - (number - 1)
+    assert env.differences() == {}
+    assert env.ask("SELECT state FROM sync_runs ORDER BY triggered_at") == [("abandoned",), ("success",)]
+    assert env.ask("SELECT count(*) FROM walk_pages") == env.ask("SELECT count(*) FROM walks") == [(0,)]
 
 
-def test_a_database_that_restarts_in_the_middle_costs_nothing(town: Build, program: Program) -> None:
+def test_a_database_that_restarts_in_the_middle_costs_nothing(sync_env: Build, program: Program) -> None:
     """Connections cut by an administrator between two pages are made again, and the run is whole."""
-    here = town(reservations=250, switches=Switches(max_limit=100))
+    env = sync_env(reservations=250, switches=Switches(max_limit=100))
     cut = []
 
     def restart(request: Request) -> None:
         if request.route in {"GET /reservations", "GET /conversations"} and request.route not in cut:
             cut.append(request.route)
-            here.ask(
+            env.ask(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
 
-    here.sandbox.on_request(restart)
-    done = program(here, "sync", "70001")
+    env.sandbox.on_request(restart)
+    done = program(env, "sync", "70001")
     assert (done.returncode, done.stderr) == (0, "")
     assert cut
-    assert here.differences() == {}
-    assert here.mirror().sync(70001).state is RunState.SUCCESS
+    assert env.differences() == {}
+    assert env.mirror().sync(70001).state is RunState.SUCCESS
 
 
-def test_a_database_that_is_away_is_one_sentence(town: Build, program: Program) -> None:
+def test_a_database_that_is_away_is_one_sentence(sync_env: Build, program: Program) -> None:
     """A wrong address or name of the database is no traceback and shows no password."""
-    here = town()
+    env = sync_env()
     done = program(
-        here, "account", "list", DATABASE_URL="postgresql://someone:hunter2@127.0.0.1:1/nowhere?connect_timeout=1"
+        env, "account", "list", DATABASE_URL="postgresql://someone:hunter2@127.0.0.1:1/nowhere?connect_timeout=1"
     )
     assert done.returncode == 1
     assert "hunter2" not in done.stderr

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.barrier import PATIENCE, Barrier
 from tests.support.chaos.random_changes import SWITCHES, WORLDS
-from tests.support.chaos.sync_chaos import Storm
+from tests.support.chaos.sync_chaos import SyncChaos
 from tests.support.processes import start_program, start_refresh
 
 from hostaway_sync.model.records import Resource, RunState
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from multiprocessing.process import BaseProcess
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.sandbox import Request
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 MESSAGES = "GET /conversations/{id}/messages"
 
@@ -47,15 +47,15 @@ STEPS = st.lists(st.sampled_from(("change", "sync", "refresh", "kill")), min_siz
 class Gate:
     """Lets nobody write into a table once a request has come, and says when somebody wants to."""
 
-    def __init__(self, town: Town, route: str, number: int, table: str) -> None:
-        self._town = town
+    def __init__(self, env: SyncEnv, route: str, number: int, table: str) -> None:
+        self._env = env
         self._route = route
         self._left = number
         self._table = f"hostaway.{table}"
         self._closed = threading.Event()
         self._lock = threading.Lock()
-        self._connection = town.database.engine.connect()
-        town.sandbox.on_request(self._close)
+        self._connection = env.database.engine.connect()
+        env.sandbox.on_request(self._close)
 
     def wait(self, process: BaseProcess) -> None:
         """Wait until somebody stands before the gate, which only this process can be."""
@@ -64,7 +64,7 @@ class Gate:
             "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '{}'::regclass"
             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
-        while self._town.ask(query.format(self._table)) == [(0,)]:
+        while self._env.ask(query.format(self._table)) == [(0,)]:
             process.join(0.02)
             assert process.exitcode is None
 
@@ -83,69 +83,67 @@ class Gate:
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_run_may_die_anywhere(town: Build, point: str) -> None:
+def test_a_run_may_die_anywhere(sync_env: Build, point: str) -> None:
     """SIGKILL where nothing was written yet or all but the last: one full run later the mirror is equal."""
-    here = town(reservations=60, switches=Switches(max_limit=20))
-    gate = Gate(here, *POINTS[point])
-    process = start_program(here.environment(), "sync", str(here.account_id))
+    env = sync_env(reservations=60, switches=Switches(max_limit=20))
+    gate = Gate(env, *POINTS[point])
+    process = start_program(env.environment(), "sync", str(env.account_id))
     gate.wait(process)
     process.kill()
     process.join(PATIENCE)
     gate.open()
     assert process.exitcode == -9
-    assert here.ask("SELECT state FROM sync_runs") == [("running",)]
-    assert here.mirror().sync(here.account_id, full=True).state is RunState.SUCCESS
-    assert here.ask("SELECT state, error FROM sync_runs ORDER BY triggered_at") == [
+    assert env.ask("SELECT state FROM sync_runs") == [("running",)]
+    assert env.mirror().sync(env.account_id, full=True).state is RunState.SUCCESS
+    assert env.ask("SELECT state, error FROM sync_runs ORDER BY triggered_at") == [
         ("abandoned", run_states.ABANDONED),
         ("success", None),
     ]
-    assert here.differences() == {}
-    assert here.ask("SELECT owner FROM leases") == [(None,)]
-    assert here.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    assert env.differences() == {}
+    assert env.ask("SELECT owner FROM leases") == [(None,)]
+    assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
 @pytest.mark.parametrize("table", ["reservations", "conversation_messages", "conversations"])
-def test_a_reading_of_one_object_may_die_anywhere(town: Build, table: str) -> None:
+def test_a_reading_of_one_object_may_die_anywhere(sync_env: Build, table: str) -> None:
     """What it marked as due stays marked, and the next run, incremental as it is, reads it."""
-    here = town()
-    here.mirror().sync(here.account_id)
-    conversation_id, said, reservation_id = a_message(here)
-    gate = Gate(here, "GET /reservations/{id}" if table == "reservations" else MESSAGES, 1, table)
-    process = start_refresh(here.environment(), here.account_id, Resource.RESERVATIONS, reservation_id)
+    env = sync_env()
+    env.mirror().sync(env.account_id)
+    conversation_id, said, reservation_id = a_message(env)
+    gate = Gate(env, "GET /reservations/{id}" if table == "reservations" else MESSAGES, 1, table)
+    process = start_refresh(env.environment(), env.account_id, Resource.RESERVATIONS, reservation_id)
     gate.wait(process)
     process.kill()
     process.join(PATIENCE)
     gate.open()
-    due = here.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL")
+    due = env.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL")
     assert due == ([] if table == "reservations" else [(conversation_id,)])
-    assert here.mirror().sync(here.account_id).state is RunState.SUCCESS
-    assert said in here.rows("messages")
-    assert here.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    assert env.mirror().sync(env.account_id).state is RunState.SUCCESS
+    assert said in env.rows("messages")
+    assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
-def test_a_message_that_was_lost_is_not_forgotten(town: Build) -> None:
+def test_a_message_that_was_lost_is_not_forgotten(sync_env: Build) -> None:
     """Its thread was read, and before anybody asked for the message itself the run died: the thread is still due."""
-    here = town()
-    mirror = here.mirror()
-    mirror.sync(here.account_id)
-    conversation_id, said, _ = a_message(here)
-    lost = next(
-        i for i, row in here.truth("messages").items() if row["conversationId"] == conversation_id and i != said
-    )
-    here.sandbox.world.delete_message(conversation_id, lost)
-    with Barrier(here.sandbox, MESSAGES + "/{id}") as asking:
-        process = start_program(here.environment(), "sync", str(here.account_id), "--full")
+    env = sync_env()
+    mirror = env.mirror()
+    mirror.sync(env.account_id)
+    conversation_id, said, _ = a_message(env)
+    lost = next(i for i, row in env.truth("messages").items() if row["conversationId"] == conversation_id and i != said)
+    env.sandbox.world.delete_message(conversation_id, lost)
+    with Barrier(env.sandbox, MESSAGES + "/{id}") as asking:
+        process = start_program(env.environment(), "sync", str(env.account_id), "--full")
         asking.wait()
         process.kill()
         process.join(PATIENCE)
-    assert mirror.sync(here.account_id, full=True).resources[Resource.MESSAGES].counts.missing == 1
-    assert here.differences() == {}
-    assert here.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    assert mirror.sync(env.account_id, full=True).resources[Resource.MESSAGES].counts.missing == 1
+    assert env.differences() == {}
+    assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
-def a_message(here: Town) -> tuple[int, int, int]:
+def a_message(env: SyncEnv) -> tuple[int, int, int]:
     """Let the guest of a reservation with one conversation write; give conversation, message and reservation."""
-    world = here.sandbox.world
+    world = env.sandbox.world
     for conversation_id, payload in world.truth("conversations"):
         if len(world.conversations_of(payload["reservationId"])) == 1:
             return conversation_id, world.guest_message(conversation_id), payload["reservationId"]
@@ -155,24 +153,28 @@ def a_message(here: Town) -> tuple[int, int, int]:
 @pytest.mark.no_cover
 @given(switches=SWITCHES, steps=STEPS, seed=st.integers(0, 10_000))
 @settings(WORLDS, max_examples=3)
-def test_a_quiet_run_is_exact_after_any_kill(town: Build, switches: Switches, steps: Sequence[str], seed: int) -> None:
+def test_a_quiet_run_is_exact_after_any_kill(
+    sync_env: Build, switches: Switches, steps: Sequence[str], seed: int
+) -> None:
     """Runs and single readings are killed at any request, in any order, while everything changes."""
-    weather(town, switches, ["kill", *steps], seed)
+    weather(sync_env, switches, ["kill", *steps], seed)
 
 
 @pytest.mark.soak
 @given(switches=SWITCHES, seed=st.integers(0, 1_000_000), silent=st.booleans())
 @settings(WORLDS, max_examples=40)
-def test_many_kills_never_cost_a_row(town: Build, switches: Switches, seed: int, *, silent: bool) -> None:
+def test_many_kills_never_cost_a_row(sync_env: Build, switches: Switches, seed: int, *, silent: bool) -> None:
     """Five kills in each of many worlds, with runs and readings between them."""
-    weather(town, switches, ["kill", "change", "kill", "sync", "kill", "refresh", "kill", "kill"], seed, silent=silent)
+    weather(
+        sync_env, switches, ["kill", "change", "kill", "sync", "kill", "refresh", "kill", "kill"], seed, silent=silent
+    )
 
 
 @pytest.mark.soak
-def test_fifty_kills_in_one_world_never_cost_a_row(town: Build) -> None:
+def test_fifty_kills_in_one_world_never_cost_a_row(sync_env: Build) -> None:
     """One mirror, killed again and again and never read in peace, is exact one quiet full run later."""
-    here = town(reservations=250, switches=Switches(max_limit=100))
-    storm = Storm(here, random.Random(50))  # noqa: S311  (a test that can be repeated)
+    env = sync_env(reservations=250, switches=Switches(max_limit=100))
+    storm = SyncChaos(env, random.Random(50))  # noqa: S311  (a test that can be repeated)
     for _ in range(50):
         storm.step("change")
         storm.step("kill")
@@ -180,13 +182,13 @@ def test_fifty_kills_in_one_world_never_cost_a_row(town: Build) -> None:
     storm.end()
 
 
-def weather(town: Build, switches: Switches, steps: Sequence[str], seed: int, *, silent: bool = False) -> None:
+def weather(sync_env: Build, switches: Switches, steps: Sequence[str], seed: int, *, silent: bool = False) -> None:
     """Go through a storm of these steps, and compare when it is over."""
-    here = town(reservations=60, listings=5, switches=switches, seed=seed, store=False)
-    here.forget()
-    here.store_account()
-    storm = Storm(here, random.Random(seed), silent=silent)  # noqa: S311  (a test that can be repeated)
+    env = sync_env(reservations=60, listings=5, switches=switches, seed=seed, store=False)
+    env.empty_database()
+    env.store_account()
+    storm = SyncChaos(env, random.Random(seed), silent=silent)  # noqa: S311  (a test that can be repeated)
     for step in steps:
         storm.step(step)
     storm.end()
-    here.sandbox.stop()
+    env.sandbox.stop()

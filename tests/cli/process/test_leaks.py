@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 from tests.cli.conftest import COVERAGE
 from tests.cli.webhooks.test_webhooks import hook_of, served
-from tests.support.deliveries import until
+from tests.support.deliveries import eventually
 from tests.support.servers.receiver import event
 
 from hostaway_sync.app.mirror import Mirror
@@ -29,11 +29,11 @@ from hostaway_sync.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.sandbox import Request
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 PASSWORD = "hunter2-of-the-database"  # noqa: S105  (an example)
 LOUD = {"MASTER_KEY": "", "LOG_LEVEL": "DEBUG", "LOG_FORMAT": "json"}
@@ -43,20 +43,20 @@ class Witness:
     """Keeps every secret there was, and every word that came out, by where it came from.
 
     Args:
-        town: whose requests are looked at; at each, what `ps` would show is kept as well.
+        env: whose requests are looked at; at each, what `ps` would show is kept as well.
     """
 
-    def __init__(self, town: Town) -> None:
-        self._town = town
+    def __init__(self, env: SyncEnv) -> None:
+        self._env = env
         self.secrets = {"client secret": CLIENT_SECRET, "database password": PASSWORD}
         self.words: dict[str, str] = {}
-        town.sandbox.on_request(self._see)
+        env.sandbox.on_request(self._see)
 
     def run(self, *arguments: str, code: int = 0, stdin: str = "", **settings: str) -> None:
         """Run a command of the program."""
         done = subprocess.run(
             [sys.executable, "-m", "hostaway_sync", *arguments],
-            env=self._town.environment(**LOUD | settings) | COVERAGE,
+            env=self._env.environment(**LOUD | settings) | COVERAGE,
             input=stdin,
             capture_output=True,
             text=True,
@@ -72,7 +72,7 @@ class Witness:
 
     def dump(self) -> None:
         """Keep every row of every table there is, as a backup holds it; bytes are in hexadecimal."""
-        with self._town.database.engine.connect() as connection:
+        with self._env.database.engine.connect() as connection:
             names = connection.execute(
                 sa.text(
                     "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
@@ -125,39 +125,39 @@ def told(error: BaseException) -> str:
     return "\n".join(lines)
 
 
-def live(witness: Witness, town: Town, key_file: Path) -> None:
+def live(witness: Witness, env: SyncEnv, key_file: Path) -> None:
     """Add, sync, verify, register, deliver, rotate; and all over again with everything that can fail."""
     run = witness.run
     run("account", "add", "70001", "--secret-stdin", stdin="wrong\n", code=1)
     run("account", "add", "70001", "--secret-stdin", stdin=CLIENT_SECRET)
     run("account", "list", "--json")
-    with served(town, worker=True, open_files=None, **LOUD) as receiver:
+    with served(env, worker=True, open_files=None, **LOUD) as receiver:
         for _ in range(2):
             run("webhooks", "register", "70001", "--url", receiver.base)
-            hook = hook_of(town)
+            hook = hook_of(env)
             witness.secrets[f"webhook password {len(witness.secrets)}"] = hook["password"]
             witness.secrets[f"path secret {len(witness.secrets)}"] = urlsplit(hook["url"]).path.rpartition("/")[2]
-            town.sandbox.world.create_reservation()
-            assert set(town.sandbox.deliver()) == {200}
+            env.sandbox.world.create_reservation()
+            assert set(env.sandbox.deliver()) == {200}
         login = base64.b64encode(f"{hook['login']}:wrong".encode()).decode()
         for path, expected in ((hook["url"], 401), (hook["url"] + "x", 401)):
             headers = {"Authorization": f"Basic {login}"}
             assert send(path, method="POST", body=event(), headers=headers) == expected
         run("webhooks", "check", "70001", "--json")
         run("webhooks", "list", "--json")
-        until(lambda: town.ask("SELECT count(*) FROM webhook_log WHERE status = 'pending'") == [(0,)], "work")
+        eventually(lambda: env.ask("SELECT count(*) FROM webhook_log WHERE status = 'pending'") == [(0,)], "work")
         witness.keep("receiver", receiver.end()[1])
     run("sync", "70001", "--explain", "--json")
     run("verify", "70001", "--json")
     run("status", "70001", "--json")
     run("keys", "rotate", "--json")
     run("keys", "status")
-    town.sandbox.revoke_tokens()
+    env.sandbox.revoke_tokens()
     run("sync", "70001", "--full")
-    town.sandbox.faults.add(faults.denied(), method="GET", times=None)
+    env.sandbox.faults.add(faults.denied(), method="GET", times=None)
     run("sync", "70001", code=1)
-    town.sandbox.reconfigure(70001, secret_deleted=True)
-    town.sandbox.revoke_tokens()
+    env.sandbox.reconfigure(70001, secret_deleted=True)
+    env.sandbox.revoke_tokens()
     run("sync-all", code=1)
     run("webhooks", "check", code=1)
     run("status", "--json")
@@ -169,13 +169,13 @@ def live(witness: Witness, town: Town, key_file: Path) -> None:
         witness.secrets[f"master key {number}"] = base64.b64encode(key).decode()
 
 
-def test_no_secret_comes_out_anywhere(town: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_secret_comes_out_anywhere(sync_env: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither output nor logs at their loudest, nor `ps`, nor any table, nor what any error says has one of them."""
-    here = town(store=False)
-    witness = Witness(here)
-    live(witness, here, tmp_path / KEY_FILE)
+    env = sync_env(store=False)
+    witness = Witness(env)
+    live(witness, env, tmp_path / KEY_FILE)
     witness.dump()
-    for name, value in here.environment(**LOUD).items():
+    for name, value in env.environment(**LOUD).items():
         monkeypatch.setenv(name, value)
     failing: list[Callable[[Mirror], object]] = [
         lambda mirror: mirror.sync(70001),
@@ -205,9 +205,9 @@ def test_no_secret_comes_out_anywhere(town: Build, tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("value", ["s3cret-of-any-kind", "with space/and+signs=", 'quote"d'])
-def test_a_secret_is_found_in_whichever_writing(town: Build, value: str) -> None:
+def test_a_secret_is_found_in_whichever_writing(sync_env: Build, value: str) -> None:
     """What searches for leaks finds one: as text, in a URL, in hexadecimal, in Basic auth."""
-    witness = Witness(town(store=False))
+    witness = Witness(sync_env(store=False))
     witness.secrets = {"it": value}
     basic = base64.b64encode(f"login:{value}".encode()).decode()
     for words in (f"x{value}x", f"https://x/{quote(value, safe='')}", value.encode().hex(), basic):

@@ -17,9 +17,9 @@ from hostaway_sync.app.mirror import Mirror
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 ONE_OF_OURS = "sorted(name for name in sys.modules if name.partition('.')[0] == 'hostaway_sync')"
 HEAVY = "sqlalchemy", "psycopg", "httpx", "pydantic", "alembic", "cryptography"
@@ -31,14 +31,14 @@ def run(code: str, environment: Mapping[str, str]) -> subprocess.CompletedProces
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_the_code_of_the_page_runs(town: Build) -> None:
+def test_the_code_of_the_page_runs(sync_env: Build) -> None:
     """To the letter: it migrates, adds the account, mirrors it, asks, and closes."""
-    here = town(store=False, reservations=12)
+    env = sync_env(store=False, reservations=12)
     (page,) = (block for block in blocks("python") if block.page.name == "library.md")
-    done = run(page.text, here.environment() | COVERAGE)
+    done = run(page.text, env.environment() | COVERAGE)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"success ['bookings'] [({len(here.truth('reservations'))},)]\n"
-    assert here.differences() == {}
+    assert done.stdout == f"success ['bookings'] [({len(env.truth('reservations'))},)]\n"
+    assert env.differences() == {}
 
 
 def test_the_door_is_imported_when_it_is_asked_for() -> None:

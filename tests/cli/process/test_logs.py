@@ -5,7 +5,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.servers.receiver import event, office, renew
+from tests.support.servers.receiver import event, renew, running_receiver
 
 from hostaway_sync.cli.ui import output
 from hostaway_sync.observability.log_context import circumstances
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 UUID = "0b9fdf4c-1d0a-4f0e-9c43-0a6f1f1c9a11"
 
@@ -53,11 +53,11 @@ def written() -> Iterator[Written]:
     ours.setLevel(level)
 
 
-def test_every_line_of_a_run_says_which_one(town: Build, written: Written) -> None:
+def test_every_line_of_a_run_says_which_one(sync_env: Build, written: Written) -> None:
     """Run, account and resource are on each line, whichever of its threads writes it."""
-    here = town(accounts=[AccountSpec(number, reservations=9, listings=2) for number in (70001, 70002)])
-    here.mirror().sync_all()
-    runs = {str(run_id): account_id for run_id, account_id in here.ask("SELECT run_id, account_id FROM sync_runs")}
+    env = sync_env(accounts=[AccountSpec(number, reservations=9, listings=2) for number in (70001, 70002)])
+    env.mirror().sync_all()
+    runs = {str(run_id): account_id for run_id, account_id in env.ask("SELECT run_id, account_id FROM sync_runs")}
     requests = [line for line in written.about("GET /") if "webhooks" not in line["event"]]
     assert len(requests) > 20
     for line in requests:
@@ -69,32 +69,34 @@ def test_every_line_of_a_run_says_which_one(town: Build, written: Written) -> No
     assert all(runs[line["run_id"]] == line["account_id"] for line in ends)
 
 
-def test_a_healthy_fleet_is_one_line_an_account_for_whoever_asks(town: Build, program: Program) -> None:
+def test_a_healthy_fleet_is_one_line_an_account_for_whoever_asks(sync_env: Build, program: Program) -> None:
     """At INFO, in JSON, with the figures as fields; cron, which did not ask, gets none."""
-    here = town(accounts=[AccountSpec(number, reservations=1, listings=1) for number in (70001, 70002)])
-    done = program(here, "sync-all", LOG_LEVEL="INFO")
+    env = sync_env(accounts=[AccountSpec(number, reservations=1, listings=1) for number in (70001, 70002)])
+    done = program(env, "sync-all", LOG_LEVEL="INFO")
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert sorted(line["account_id"] for line in lines) == [70001, 70002]
     for line in lines:
         assert (line["level"], line["state"], line["mode"]) == ("info", "success", "full")
         assert line["seen"] == line["changed"] > 0
         assert line.keys() >= {"run_id", "api_calls", "duration_s", "timestamp", "event"}
-    done = program(here, "sync-all")
+    done = program(env, "sync-all")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("given", [None, UUID, "not well formed"])
-def test_a_request_is_followed_from_its_answer_to_its_handler(town: Build, written: Written, given: str | None) -> None:
+def test_a_request_is_followed_from_its_answer_to_its_handler(
+    sync_env: Build, written: Written, given: str | None
+) -> None:
     """One id in the answer, in the receiver's line, and in those of the attempts that failed on its object."""
-    here = town()
-    here.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations/{id}", times=None)
-    mirror = here.mirror(retry_attempts=1)
-    with office(here.database, container=mirror._container) as receiver:  # noqa: SLF001  (as `serve-webhooks` has it)
-        credentials = renew(here.database)
+    env = sync_env()
+    env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations/{id}", times=None)
+    mirror = env.mirror(retry_attempts=1)
+    with running_receiver(env.database, container=mirror._container) as receiver:  # noqa: SLF001  (as `serve-webhooks` has it)
+        credentials = renew(env.database)
         headers: dict[str, Any] = {} if given is None else {"X_Request_ID": given}
         answer = receiver.deliver(credentials, event(), **headers)
     request_id = answer.headers["x-request-id"]
-    ((delivery_id,),) = here.ask("SELECT id FROM webhook_log")
+    ((delivery_id,),) = env.ask("SELECT id FROM webhook_log")
     assert request_id == (given if given == UUID else str(delivery_id))
     with mirror.push.worker(drain=True) as worker:
         worker.wait()
@@ -107,14 +109,14 @@ def test_a_request_is_followed_from_its_answer_to_its_handler(town: Build, writt
         assert (line["account_id"], line["job"]) == (70001, "refresh:70001:reservations:41200077")
 
 
-def test_a_name_that_was_used_before_loses_no_delivery(town: Build) -> None:
+def test_a_name_that_was_used_before_loses_no_delivery(sync_env: Build) -> None:
     """A proxy that names two requests alike: both are stored."""
-    here = town()
-    with office(here.database) as receiver:
-        credentials = renew(here.database)
+    env = sync_env()
+    with running_receiver(env.database) as receiver:
+        credentials = renew(env.database)
         answers = [receiver.deliver(credentials, event(id=number), X_Request_ID=UUID) for number in (1, 2)]
     assert [answer.headers["x-request-id"] for answer in answers] == [UUID, UUID]
-    assert here.ask("SELECT count(*) FROM webhook_log") == [(2,)]
+    assert env.ask("SELECT count(*) FROM webhook_log") == [(2,)]
 
 
 def test_what_a_line_is_about_stands_in_it_as_a_person_reads_it_too() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import SecretStr
-from tests.support.servers.recording_server import Listener, listening
+from tests.support.servers.recording_server import RecordingServer, serving
 
 from hostaway_sync.cli.process.monitoring import reported
 from hostaway_sync.errors import LeaseHeld, RunIncomplete
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 SECRET = "a-uuid-that-is-a-secret"  # noqa: S105  (obviously not one)
 SOON = 0.3
 
 
-class Monitor(Listener):
+class Monitor(RecordingServer):
     """Somebody who is told."""
 
     @property
@@ -52,25 +52,25 @@ class Monitor(Listener):
 @pytest.fixture
 def monitor() -> Iterator[Monitor]:
     """Give a monitor that listens."""
-    with listening(Monitor()) as opened:
+    with serving(Monitor()) as opened:
         yield opened
 
 
-def test_a_run_is_announced_and_its_end_told(town: Build, program: Program, monitor: Monitor) -> None:
+def test_a_run_is_announced_and_its_end_told(sync_env: Build, program: Program, monitor: Monitor) -> None:
     """Start and success with a summary; a run that is well prints nothing all the same."""
-    here = town()
-    done = program(here, "sync-all", PING_URL=monitor.url)
+    env = sync_env()
+    done = program(env, "sync-all", PING_URL=monitor.url)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert monitor.words == ["/start", ""]
     assert "1 accounts, 0 skipped: " in monitor.bodies[1]
     assert "rows changed" in monitor.bodies[1]
 
 
-def test_a_failure_is_told_with_its_last_lines(town: Build, program: Program, monitor: Monitor) -> None:
+def test_a_failure_is_told_with_its_last_lines(sync_env: Build, program: Program, monitor: Monitor) -> None:
     """The body is what a mail from cron would say, and the URL is in no line, however much is logged."""
-    here = town()
-    here.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
-    done = program(here, "sync", "70001", PING_URL=monitor.url, LOG_LEVEL="DEBUG", RETRY_ATTEMPTS="1")
+    env = sync_env()
+    env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
+    done = program(env, "sync", "70001", PING_URL=monitor.url, LOG_LEVEL="DEBUG", RETRY_ATTEMPTS="1")
     assert done.returncode == 1
     assert monitor.words == ["/start", "/fail"]
     told = monitor.bodies[1].splitlines()
@@ -87,12 +87,12 @@ def test_what_cannot_even_begin_is_told(program: Program, monitor: Monitor) -> N
     assert monitor.words == ["/start", "/fail"]
 
 
-def test_another_run_at_work_is_no_failure(town: Build, monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_run_at_work_is_no_failure(sync_env: Build, monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the one that is held up nor a dry run says how it ended; the latter does not even begin."""
-    here = town()
-    for name, value in here.environment(PING_URL=monitor.url).items():
+    env = sync_env()
+    for name, value in env.environment(PING_URL=monitor.url).items():
         monkeypatch.setenv(name, value)
-    leases.acquire(here.database, 70001, process_names.this_process())
+    leases.acquire(env.database, 70001, process_names.this_process())
     with pytest.raises(LeaseHeld), _as_a_command(pings=True) as run:
         run.mirror.sync(70001)
     with _as_a_command(pings=False):
@@ -155,16 +155,16 @@ def test_a_url_keeps_its_query_and_the_body_its_end(monitor: Monitor) -> None:
 
 
 def test_metrics_are_written_of_a_run_that_fails_too(
-    town: Build, program: Program, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    sync_env: Build, program: Program, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And a directory that is not there is a line on stderr, and nothing else."""
-    here = town()
-    for name, value in here.environment(METRICS_TEXTFILE_DIR=str(tmp_path)).items():
+    env = sync_env()
+    for name, value in env.environment(METRICS_TEXTFILE_DIR=str(tmp_path)).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(RunIncomplete), _as_a_command(pings=True):
         raise RunIncomplete("so it is")
     assert "hostaway_sync_accounts" in (tmp_path / "hostaway_sync.prom").read_text()
-    done = program(here, "sync", "70001", "--metrics-textfile", str(tmp_path / "nowhere"))
+    done = program(env, "sync", "70001", "--metrics-textfile", str(tmp_path / "nowhere"))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (0, "", 1)
     line = json.loads(done.stderr)
     assert (line["level"], "nowhere" in line["event"]) == ("warning", True)
@@ -185,7 +185,7 @@ def _as_a_command(*, pings: bool) -> Iterator[Any]:
 @pytest.mark.parametrize("path", ["", "/", "/a", "/a/", "/a/b"])
 def test_a_monitor_may_have_any_path_or_none(path: str) -> None:
     """The end goes to the URL itself, start and failure below it."""
-    with listening(Listener()) as told:
+    with serving(RecordingServer()) as told:
         pings = Pings(SecretStr(told.url + path))
         pings.start()
         pings.fail("mail from ida@guests.example")

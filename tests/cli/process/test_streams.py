@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 
 def run(streams: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -34,11 +34,11 @@ def run(streams: str, *arguments: str, **environment: str) -> subprocess.Complet
     return done
 
 
-def test_a_healthy_run_needs_no_streams_at_all(town: Build) -> None:
+def test_a_healthy_run_needs_no_streams_at_all(sync_env: Build) -> None:
     """With all three closed the database's connection is no stream, and everything is mirrored."""
-    here = town()
-    assert run(">&- 2>&- <&-", "sync", "70001", **here.environment()).returncode == 0
-    assert here.differences() == {}
+    env = sync_env()
+    assert run(">&- 2>&- <&-", "sync", "70001", **env.environment()).returncode == 0
+    assert env.differences() == {}
 
 
 @pytest.mark.parametrize("streams", [">&-", "2>&-", "2>/dev/full"])
@@ -85,11 +85,11 @@ def test_words_that_are_no_text_are_a_usage_error(name: str, secret: str) -> Non
     assert "is not UTF-8 text" in done.stderr
 
 
-def test_an_encoding_that_lacks_letters_is_no_failure(town: Build) -> None:
+def test_an_encoding_that_lacks_letters_is_no_failure(sync_env: Build) -> None:
     """A table shows escapes for what it cannot show, and JSON stays the same document."""
-    here = town()
-    here.ask("UPDATE accounts SET name = 'Café 😊' RETURNING 1")
-    latin = here.environment() | {"PYTHONIOENCODING": "latin-1"}
+    env = sync_env()
+    env.ask("UPDATE accounts SET name = 'Café 😊' RETURNING 1")
+    latin = env.environment() | {"PYTHONIOENCODING": "latin-1"}
     table = run("", "account", "list", **latin)
     assert table.returncode == 0
     assert "Café \\U0001f60a" in table.stdout
@@ -105,9 +105,9 @@ def test_a_data_directory_that_cannot_be_made_is_a_matter_of_settings() -> None:
     assert "HOSTAWAY_SYNC_DATA_DIR" in done.stderr
 
 
-def test_certificates_that_are_not_there_are_a_matter_of_settings(town: Build, tmp_path: Path) -> None:
+def test_certificates_that_are_not_there_are_a_matter_of_settings(sync_env: Build, tmp_path: Path) -> None:
     """One sentence names the variable."""
-    environment = town().environment(API_URL="https://127.0.0.2/v1") | {"SSL_CERT_FILE": str(tmp_path / "nowhere")}
+    environment = sync_env().environment(API_URL="https://127.0.0.2/v1") | {"SSL_CERT_FILE": str(tmp_path / "nowhere")}
     done = run("", "sync", "70001", **environment)
     assert (done.returncode, done.stdout) == (78, "")
     assert done.stderr.count("\n") == 1

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.conftest import COVERAGE
-from tests.support.deliveries import until
+from tests.support.deliveries import eventually
 from tests.support.processes import start_program
-from tests.support.servers.otlp_collector import Collector
-from tests.support.servers.recording_server import listening
+from tests.support.servers.otlp_collector import OtlpCollector
+from tests.support.servers.recording_server import serving
 
 from hostaway_sync.sandbox import AccountSpec
 from hostaway_sync.sandbox.server import faults
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 SMALL = [AccountSpec(number, reservations=2, listings=1) for number in (70001, 70002)]
 
 
 @pytest.fixture
-def collector() -> Iterator[Collector]:
+def collector() -> Iterator[OtlpCollector]:
     """Give a collector that listens."""
-    with listening(Collector()) as opened:
+    with serving(OtlpCollector()) as opened:
         yield opened
 
 
-def bare(town: Town, code: str = "") -> subprocess.CompletedProcess[str]:
+def bare(env: SyncEnv, code: str = "") -> subprocess.CompletedProcess[str]:
     """Run code and then `sync 70001`, in an interpreter of its own; it prints what was imported of OpenTelemetry."""
     script = f"""
 import sys
@@ -50,7 +50,7 @@ finally:
 """
     return subprocess.run(
         [sys.executable, "-c", script, "sync", "70001"],
-        env=town.environment() | COVERAGE,
+        env=env.environment() | COVERAGE,
         capture_output=True,
         text=True,
         timeout=60,
@@ -58,61 +58,61 @@ finally:
     )
 
 
-def test_nothing_of_opentelemetry_is_imported_when_it_is_off(town: Build) -> None:
+def test_nothing_of_opentelemetry_is_imported_when_it_is_off(sync_env: Build) -> None:
     """A whole sync, in a process of its own."""
-    here = town(accounts=SMALL)
-    here.surroundings |= {ENDPOINT: "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"}
-    done = bare(here)
+    env = sync_env(accounts=SMALL)
+    env.surroundings |= {ENDPOINT: "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"}
+    done = bare(env)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "[]", "")
 
 
-def test_without_the_extra_an_endpoint_is_one_sentence(town: Build) -> None:
+def test_without_the_extra_an_endpoint_is_one_sentence(sync_env: Build) -> None:
     """It says what to type, and ends as other settings that cannot be right."""
-    here = town(accounts=SMALL)
-    here.surroundings[ENDPOINT] = "http://127.0.0.1:1"
-    done = bare(here, "sys.modules['opentelemetry'] = None")
+    env = sync_env(accounts=SMALL)
+    env.surroundings[ENDPOINT] = "http://127.0.0.1:1"
+    done = bare(env, "sys.modules['opentelemetry'] = None")
     assert (done.returncode, done.stderr.count("\n")) == (78, 1), done.stderr
     assert "pip install 'hostaway-sync[otel]'" in done.stderr
     assert "OTEL_SDK_DISABLED=true" in done.stderr
 
 
-def test_a_fleet_from_cron_hands_over_what_it_did(town: Build, program: Program, collector: Collector) -> None:
+def test_a_fleet_from_cron_hands_over_what_it_did(sync_env: Build, program: Program, collector: OtlpCollector) -> None:
     """A trace an account, and not a word; whatever fails of it, stderr has the run's own sentence alone."""
-    here = town(accounts=SMALL)
-    here.surroundings[ENDPOINT] = collector.url
-    done = program(here, "sync-all")
+    env = sync_env(accounts=SMALL)
+    env.surroundings[ENDPOINT] = collector.url
+    done = program(env, "sync-all")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert sorted(run.facts["account_id"] for run in collector.roots()) == [70001, 70002]
     assert {run.service["service.name"] for run in collector.roots()} == {"hostaway-sync"}
-    here.sandbox.faults.add(faults.bad_gateway(), route="GET /listings", times=None)
-    done = program(here, "sync", "70001", "--full")
+    env.sandbox.faults.add(faults.bad_gateway(), route="GET /listings", times=None)
+    done = program(env, "sync", "70001", "--full")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert collector.named("run")[-1].failure is not None
 
 
-def test_a_collector_that_is_away_fails_no_run(town: Build, program: Program, collector: Collector) -> None:
+def test_a_collector_that_is_away_fails_no_run(sync_env: Build, program: Program, collector: OtlpCollector) -> None:
     """Cron mails one line; a log of everything has no address and no traceback either."""
-    here = town(accounts=SMALL)
+    env = sync_env(accounts=SMALL)
     collector.status = 500
     for url in (collector.url, "http://127.0.0.1:1"):
-        here.surroundings[ENDPOINT] = url
-        done = program(here, "sync", "70001")
+        env.surroundings[ENDPOINT] = url
+        done = program(env, "sync", "70001")
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (0, "", 1), done.stderr
         assert json.loads(done.stderr)["level"] == "warning"
-    done = program(here, "sync", "70001", LOG_LEVEL="DEBUG")
+    done = program(env, "sync", "70001", LOG_LEVEL="DEBUG")
     assert done.returncode == 0
     assert "/v1/traces" not in done.stderr
     assert sum(json.loads(line)["level"] != "debug" for line in done.stderr.splitlines()) == 2  # one of them its end
 
 
-def test_a_run_that_is_stopped_hands_over_what_it_did(town: Build, collector: Collector) -> None:
+def test_a_run_that_is_stopped_hands_over_what_it_did(sync_env: Build, collector: OtlpCollector) -> None:
     """Its span says so, and the process ends with the signal's code although the collector is there."""
-    here = town(accounts=SMALL)
-    here.surroundings[ENDPOINT] = collector.url
+    env = sync_env(accounts=SMALL)
+    env.surroundings[ENDPOINT] = collector.url
     silent = Event()
-    here.sandbox.faults.add(faults.silence(silent), route="GET /reservations", times=None)
-    process = start_program(here.environment(), "sync", "70001")
-    until(lambda: here.sandbox.calls["GET /reservations"], "a request that hangs")
+    env.sandbox.faults.add(faults.silence(silent), route="GET /reservations", times=None)
+    process = start_program(env.environment(), "sync", "70001")
+    eventually(lambda: env.sandbox.calls["GET /reservations"], "a request that hangs")
     assert process.pid is not None
     os.kill(process.pid, signal.SIGTERM)
     process.join(30)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 ACCOUNT_KEYS = {
     "account_id",
@@ -51,21 +51,21 @@ ACCOUNT_KEYS = {
 ERROR = "reservations: the source answered 503 five times, and nobody knows why it should have done so"
 
 
-def fail_a_run(here: Town, account_id: int = 70001) -> None:
+def fail_a_run(env: SyncEnv, account_id: int = 70001) -> None:
     """Write a run that failed into the history."""
-    run_id = run_states.trigger(here.database, account_id, Mode.FULL, max_retries=0)
-    run_states.start(here.database, run_id, account_id)
+    run_id = run_states.trigger(env.database, account_id, Mode.FULL, max_retries=0)
+    run_states.start(env.database, run_id, account_id)
     run_states.finish(
-        here.database, run_id, RunState.FAILED, account_id=account_id, last_sync_at=None, error=ERROR, api_calls=7
+        env.database, run_id, RunState.FAILED, account_id=account_id, last_sync_at=None, error=ERROR, api_calls=7
     )
 
 
-def on_a_terminal(here: Town, *arguments: str, columns: int) -> list[str]:
+def on_a_terminal(env: SyncEnv, *arguments: str, columns: int) -> list[str]:
     """Give the lines that a person sees on a terminal so wide, without their colours."""
     main, side = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "hostaway_sync", *arguments],
-        env=here.environment() | {"TERM": "xterm", "COLUMNS": str(columns)},
+        env=env.environment() | {"TERM": "xterm", "COLUMNS": str(columns)},
         stdin=side,
         stdout=side,
         stderr=side,
@@ -86,34 +86,34 @@ def on_a_terminal(here: Town, *arguments: str, columns: int) -> list[str]:
     return re.sub(r"\x1b\[[0-9;]*m", "", seen.decode()).replace("\r", "").splitlines()
 
 
-def test_without_accounts_it_says_how_to_add_one(town: Build, program: Program) -> None:
+def test_without_accounts_it_says_how_to_add_one(sync_env: Build, program: Program) -> None:
     """It was asked for, so that it speaks in a pipe, too; scripts get an empty document."""
-    here = town(store=False)
-    done = program(here, "status")
+    env = sync_env(store=False)
+    done = program(env, "status")
     assert (done.returncode, done.stderr) == (0, "")
     assert "hostaway-sync account add ID" in done.stdout
-    document = json.loads(program(here, "status", "--json").stdout)
+    document = json.loads(program(env, "status", "--json").stdout)
     assert (document["state"], document["accounts"], document["budget"]) == ("ok", [], [])
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_an_unknown_account_is_one_sentence(town: Build, program: Program, options: list[str]) -> None:
+def test_an_unknown_account_is_one_sentence(sync_env: Build, program: Program, options: list[str]) -> None:
     """Exit 1, nothing on stdout."""
-    done = program(town(), "status", "4711", *options)
+    done = program(sync_env(), "status", "4711", *options)
     assert (done.returncode, done.stdout) == (1, "")
     assert "account 4711 is not known here" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_a_healthy_account_is_ok(town: Build, program: Program) -> None:
+def test_a_healthy_account_is_ok(sync_env: Build, program: Program) -> None:
     """A line with its state, ages, rows and requests, and the sums below."""
-    here = town()
-    calls = here.mirror().sync(70001).api_calls
-    lines = program(here, "status").stdout.splitlines()
+    env = sync_env()
+    calls = env.mirror().sync(70001).api_calls
+    lines = program(env, "status").stdout.splitlines()
     assert re.split(r"\s{2,}", lines[0].strip()) == [
         *("account", "state", "success", "verified", "live", "rows", "calls", "24 h"),
     ]
-    total = sum(len(here.rows(resource)) for resource in ("listings", "reservations", "conversations", "messages"))
+    total = sum(len(env.rows(resource)) for resource in ("listings", "reservations", "conversations", "messages"))
     cells = re.split(r"\s{2,}", lines[1].strip())
     assert cells[:2] == ["70001", "ok"]
     assert all(re.fullmatch(r"\d+ s ago", cell) for cell in cells[2:4])
@@ -122,22 +122,22 @@ def test_a_healthy_account_is_ok(town: Build, program: Program) -> None:
     assert re.fullmatch(r"budget of this address: [\d,]+ of 1,000,000 requests in the last 1 s", lines[4])
 
 
-def test_a_broken_mirror_is_a_fact_and_no_failure(town: Build, program: Program) -> None:
+def test_a_broken_mirror_is_a_fact_and_no_failure(sync_env: Build, program: Program) -> None:
     """Exit 0; the last error is there in full where nobody watches."""
-    here = town()
-    fail_a_run(here)
-    done = program(here, "status")
+    env = sync_env()
+    fail_a_run(env)
+    done = program(env, "status")
     assert (done.returncode, done.stderr) == (0, "")
     assert "failing" in done.stdout
     assert ERROR in done.stdout
     assert "1 account: 0 ok, 1 needs a look" in done.stdout
 
 
-def test_the_document_has_all_that_the_table_shows(town: Build, program: Program) -> None:
+def test_the_document_has_all_that_the_table_shows(sync_env: Build, program: Program) -> None:
     """Its keys, times in ISO 8601, and the state that a script asks first."""
-    here = town()
-    here.mirror().sync(70001)
-    document = json.loads(program(here, "status", "--json").stdout)
+    env = sync_env()
+    env.mirror().sync(70001)
+    document = json.loads(program(env, "status", "--json").stdout)
     assert document.keys() == {"state", "now", "late_after_s", "outage", "accounts", "budget"}
     (account,) = document["accounts"]
     assert account.keys() == ACCOUNT_KEYS
@@ -149,35 +149,35 @@ def test_the_document_has_all_that_the_table_shows(town: Build, program: Program
     assert account["rows"]["resources"]["reservations"] == {"live": 12, "missing": 0, "total": 12}
     assert [use["limit"] for use in document["budget"]] == [1_000_000, 1_000_000]
     assert all(use["window_s"] == 1 for use in document["budget"])
-    fail_a_run(here)
-    document = json.loads(program(here, "status", "--json").stdout)
+    fail_a_run(env)
+    document = json.loads(program(env, "status", "--json").stdout)
     assert (document["state"], document["accounts"][0]["state"]) == ("look", "failing")
     assert ERROR in document["accounts"][0]["wrong"][0]
 
 
-def test_a_run_at_work_is_told_with_what_it_has_read(town: Build, program: Program) -> None:
+def test_a_run_at_work_is_told_with_what_it_has_read(sync_env: Build, program: Program) -> None:
     """Its mode, since when, how many records; a lease without a run is some other command."""
-    here = town()
-    here.mirror().sync(70001)
-    leases.acquire(here.database, 70001, process_names.this_process())
-    assert "another command works on it" in program(here, "status").stdout
-    run_id = run_states.trigger(here.database, 70001, Mode.FULL, max_retries=0)
-    run_states.start(here.database, run_id, 70001)
-    shown = program(here, "status").stdout
+    env = sync_env()
+    env.mirror().sync(70001)
+    leases.acquire(env.database, 70001, process_names.this_process())
+    assert "another command works on it" in program(env, "status").stdout
+    run_id = run_states.trigger(env.database, 70001, Mode.FULL, max_retries=0)
+    run_states.start(env.database, run_id, 70001)
+    shown = program(env, "status").stdout
     assert re.search(r"running .*full run for \d+ s, 0 records so far", shown)
     assert "1 account: 0 ok, 1 running" in shown
-    account = json.loads(program(here, "status", "--json").stdout)["accounts"][0]
+    account = json.loads(program(env, "status", "--json").stdout)["accounts"][0]
     assert account["running"].keys() == {"host", "lease_expires_at", "mode", "since", "records"}
     assert (account["state"], account["running"]["mode"]) == ("running", "full")
-    assert re.search(r"running +full run for .*lease until [\d:]+ UTC", program(here, "status", "70001").stdout)
+    assert re.search(r"running +full run for .*lease until [\d:]+ UTC", program(env, "status", "70001").stdout)
 
 
-def test_one_account_is_told_in_detail(town: Build, program: Program) -> None:
+def test_one_account_is_told_in_detail(sync_env: Build, program: Program) -> None:
     """Its resources with watermarks, and its last runs, newest first, with their errors."""
-    here = town()
-    here.mirror().sync(70001)
-    fail_a_run(here)
-    done = program(here, "status", "70001")
+    env = sync_env()
+    env.mirror().sync(70001)
+    fail_a_run(env)
+    done = program(env, "status", "70001")
     assert (done.returncode, done.stderr) == (0, "")
     head, resources, history = re.split(r"\n\n(?=resource|run )", done.stdout)
     assert head.startswith("account 70001: failing\n  last run failed")
@@ -190,11 +190,11 @@ def test_one_account_is_told_in_detail(town: Build, program: Program) -> None:
     assert runs_shown[1].rstrip().endswith(ERROR)
 
 
-def test_one_accounts_document_has_its_history(town: Build, program: Program) -> None:
+def test_one_accounts_document_has_its_history(sync_env: Build, program: Program) -> None:
     """What the document of all has of it, and watermarks and runs besides."""
-    here = town()
-    here.mirror().sync(70001)
-    (account,) = json.loads(program(here, "status", "70001", "--json").stdout)["accounts"]
+    env = sync_env()
+    env.mirror().sync(70001)
+    (account,) = json.loads(program(env, "status", "70001", "--json").stdout)["accounts"]
     assert account.keys() == ACCOUNT_KEYS | {"watermarks", "runs"}
     assert set(account["watermarks"]) == {"listings", "reservations", "conversations", "messages"}
     assert account["watermarks"]["reservations"].keys() == {"watermark_at", "swept_at"}
@@ -203,11 +203,11 @@ def test_one_accounts_document_has_its_history(town: Build, program: Program) ->
     assert run["resources"]["reservations"]["inserted"] == 12
 
 
-def test_what_a_certificate_and_quarantine_say_is_told_in_detail(town: Build, program: Program) -> None:
+def test_what_a_certificate_and_quarantine_say_is_told_in_detail(sync_env: Build, program: Program) -> None:
     """The last verification, what could not be stored, and what is due."""
-    here = town()
-    here.mirror().sync(70001)
-    with here.database.engine.begin() as connection:
+    env = sync_env()
+    env.mirror().sync(70001)
+    with env.database.engine.begin() as connection:
         connection.exec_driver_sql(
             "INSERT INTO hostaway.verifications (account_id, verified_at, is_equal, is_deep, api_calls, certificate)"
             """ VALUES (70001, now(), false, true, 4, '{"error": null, "resources": {"listings":"""
@@ -221,49 +221,49 @@ def test_what_a_certificate_and_quarantine_say_is_told_in_detail(town: Build, pr
             "UPDATE hostaway.conversations SET thread_due_at = '2020-01-01'"
             " WHERE id = (SELECT min(id) FROM hostaway.conversations)"
         )
-    shown = program(here, "status", "70001").stdout
+    shown = program(env, "status", "70001").stdout
     assert "account 70001: differs" in shown
     assert re.search(r"last verify .*: 3 differences, 1 of them late, every thread read", shown)
     assert "1 record could not be stored" in shown
     assert "1 without a row, 0 stored cleaned" in shown
     assert "1 thread not read yet" in shown
     assert re.search(r"^conversations .* 1$", shown, re.MULTILINE)
-    assert "(and 2 more)" in program(here, "status").stdout
+    assert "(and 2 more)" in program(env, "status").stdout
 
 
-def test_what_the_push_pipe_owes_is_told(town: Build, program: Program) -> None:
+def test_what_the_push_pipe_owes_is_told(sync_env: Build, program: Program) -> None:
     """Deliveries that wait and since when, dead letters, and that no worker runs."""
-    here = town()
-    here.mirror().sync(70001)
-    deliver(here.database, 70001)
-    with here.database.engine.begin() as connection:
+    env = sync_env()
+    env.mirror().sync(70001)
+    deliver(env.database, 70001)
+    with env.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE hostaway.webhook_log SET created_at = now() - interval '3 hours'")
         connection.exec_driver_sql("UPDATE hostaway.procrastinate_events SET at = now() - interval '3 hours'")
         connection.exec_driver_sql(
             "INSERT INTO hostaway.dead_letters (attempt_id, kind, account_id, job, deliveries, error, history)"
             " VALUES (gen_random_uuid(), 'sync', 70001, 'sync:70001', 0, 'away', '[]')"
         )
-    shown = program(here, "status").stdout
+    shown = program(env, "status").stdout
     assert "1 delivery waiting, the oldest for 3 h" in shown
     assert "1 dead letter waiting for you" in shown
-    detail = program(here, "status", "70001").stdout
+    detail = program(env, "status", "70001").stdout
     assert re.search(r"^deliveries +1 delivery waiting, the oldest for 3 h; 1 dead letter$", detail, re.MULTILINE)
     assert "deferred work has been due for 3 h: no worker runs" in detail
-    (account,) = json.loads(program(here, "status", "--json").stdout)["accounts"]
+    (account,) = json.loads(program(env, "status", "--json").stdout)["accounts"]
     assert (account["deliveries"]["deliveries"], account["deliveries"]["dead_letters"]) == (1, 1)
     assert (account["deliveries"]["has_worker"], account["silence"]) == (False, None)
 
 
 @pytest.mark.parametrize("columns", [60, 80, 140, 200])
-def test_on_a_terminal_each_account_is_one_line(town: Build, columns: int) -> None:
+def test_on_a_terminal_each_account_is_one_line(sync_env: Build, columns: int) -> None:
     """However narrow it is no line is broken; what is wrong stands beside or beneath, the worst first."""
-    here = town(accounts=[AccountSpec(70000 + number, reservations=1, listings=1) for number in range(1, 6)])
-    with here.database.engine.begin() as connection:
+    env = sync_env(accounts=[AccountSpec(70000 + number, reservations=1, listings=1) for number in range(1, 6)])
+    with env.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE hostaway.accounts SET name = repeat('Seaside Villas ', 5), is_active = true")
         connection.exec_driver_sql("UPDATE hostaway.accounts SET is_active = false WHERE account_id = 70004")
         connection.exec_driver_sql("UPDATE hostaway.accounts SET last_sync_at = now() WHERE account_id <> 70001")
-    fail_a_run(here, 70005)
-    lines = on_a_terminal(here, "status", columns=columns)
+    fail_a_run(env, 70005)
+    lines = on_a_terminal(env, "status", columns=columns)
     assert max(map(len, lines)) <= columns
     rows = lines[1:6]
     assert [line.split()[0] for line in rows] == ["70001", "70002", "70003", "70004", "70005"]
@@ -273,9 +273,9 @@ def test_on_a_terminal_each_account_is_one_line(town: Build, columns: int) -> No
     assert any("5 accounts: 2 ok, 1 disabled, 2 need a look" in line for line in lines)
 
 
-def test_on_a_terminal_the_errors_of_one_account_are_whole(town: Build) -> None:
+def test_on_a_terminal_the_errors_of_one_account_are_whole(sync_env: Build) -> None:
     """Who asks for one account wants to read all of it."""
-    here = town()
-    fail_a_run(here)
-    shown = " ".join(on_a_terminal(here, "status", "70001", columns=80))
+    env = sync_env()
+    fail_a_run(env)
+    shown = " ".join(on_a_terminal(env, "status", "70001", columns=80))
     assert re.sub(r"\s+", " ", shown).count(ERROR) == 2

@@ -14,30 +14,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 
-def test_fleet_ends_soon_when_nobody_answers(town: Build, program: Program) -> None:
+def test_fleet_ends_soon_when_nobody_answers(sync_env: Build, program: Program) -> None:
     """Of many accounts the first ones find out, the others are not asked for; one sentence says since when."""
     specs = [AccountSpec(number, reservations=1, listings=1) for number in range(70001, 70031)]
-    here = town(accounts=specs)
-    here.sandbox.faults.add(faults.status(503), route="GET /listings", times=None)
-    done = program(here, "sync-all")
+    env = sync_env(accounts=specs)
+    env.sandbox.faults.add(faults.status(503), route="GET /listings", times=None)
+    done = program(env, "sync-all")
     assert done.returncode == 1
     # Each of the four under way may have had its turn before it knew.
-    assert here.sandbox.calls["GET /listings"] <= OPENS_AFTER + 8
+    assert env.sandbox.calls["GET /listings"] <= OPENS_AFTER + 8
     assert "accounts were not mirrored: the source has not answered since" in done.stderr
     assert done.stderr.count("has not answered") == 1
-    assert here.ask("SELECT count(*) FROM sync_runs WHERE state IN ('running', 'retrying')") == [(0,)]
-    calls = here.sandbox.calls.total()
-    report = here.mirror().sync(70030)
-    assert (report.state, report.away is not None, here.sandbox.calls.total()) == (RunState.FAILED, True, calls)
+    assert env.ask("SELECT count(*) FROM sync_runs WHERE state IN ('running', 'retrying')") == [(0,)]
+    calls = env.sandbox.calls.total()
+    report = env.mirror().sync(70030)
+    assert (report.state, report.away is not None, env.sandbox.calls.total()) == (RunState.FAILED, True, calls)
     with pytest.raises(SourceAway):
-        here.mirror().refresh(70030, Resource.LISTINGS, 1)
-    status = program(here, "status")
+        env.mirror().refresh(70030, Resource.LISTINGS, 1)
+    status = program(env, "status")
     assert "Hostaway has not answered since" in status.stdout
-    here.sandbox.faults.clear()
-    assert here.mirror().sync(70030, force_probe=True).state is RunState.SUCCESS
-    assert here.ask("SELECT count(*) FROM source_outages") == [(0,)]
+    env.sandbox.faults.clear()
+    assert env.mirror().sync(70030, force_probe=True).state is RunState.SUCCESS
+    assert env.ask("SELECT count(*) FROM source_outages") == [(0,)]

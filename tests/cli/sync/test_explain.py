@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 LINE = re.compile(r"\d\d:\d\d:\d\d (?P<status>[ \d]{3}|  -) +\d+\.\d\d s  (?P<request>(GET|POST) /\S+) +- (?P<why>.+)")
 KEYS = {"granted_at", "method", "path", "params", "status", "seconds", "waited", "attempt", "why", "step"}
 
 
-def test_each_request_is_a_line_with_its_reason(town: Build, program: Program) -> None:
+def test_each_request_is_a_line_with_its_reason(sync_env: Build, program: Program) -> None:
     """In a pipe, too, and then the reasons added up and the usual report."""
-    here = town()
-    done = program(here, "sync", "70001", "--explain")
+    env = sync_env()
+    done = program(env, "sync", "70001", "--explain")
     assert done.returncode == 0
     told = [found for line in done.stdout.splitlines() if (found := LINE.fullmatch(line))]
-    assert len(told) == here.sandbox.calls.total()
+    assert len(told) == env.sandbox.calls.total()
     assert told[0]["request"] == "GET /listings?limit=50&includeResources=1&offset=0"
     assert told[0]["why"] == "listings: everything, for the first time"
     assert {found["status"] for found in told} == {"200"}
@@ -43,57 +43,57 @@ def test_each_request_is_a_line_with_its_reason(town: Build, program: Program) -
     assert f"{len(told)} API calls" in rest[-1]
 
 
-def test_json_has_the_requests_only_when_asked_for(town: Build, program: Program) -> None:
+def test_json_has_the_requests_only_when_asked_for(sync_env: Build, program: Program) -> None:
     """As many as `api_calls` says, a failed one among them."""
-    here = town()
-    here.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=1)
-    document = json.loads(program(here, "sync", "70001", "--explain", "--json").stdout)
+    env = sync_env()
+    env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=1)
+    document = json.loads(program(env, "sync", "70001", "--explain", "--json").stdout)
     calls = document["calls"]
-    assert len(calls) == document["api_calls"] == here.sandbox.calls.total()
+    assert len(calls) == document["api_calls"] == env.sandbox.calls.total()
     assert all(call.keys() == KEYS and call["why"] for call in calls)
     assert [(call["status"], call["step"]) for call in calls if call["path"] == "/reservations"][:2] == [
         (502, ""),
         (200, "attempt 2 after 502"),
     ]
-    assert "calls" not in json.loads(program(here, "sync", "70001", "--json").stdout)
+    assert "calls" not in json.loads(program(env, "sync", "70001", "--json").stdout)
 
 
-def test_a_dry_run_is_explained_too(town: Build, program: Program) -> None:
+def test_a_dry_run_is_explained_too(sync_env: Build, program: Program) -> None:
     """What would it cost, without writing a row."""
-    here = town()
-    done = program(here, "sync", "70001", "--explain", "--dry-run")
+    env = sync_env()
+    done = program(env, "sync", "70001", "--explain", "--dry-run")
     assert done.returncode == 0
     assert "messages: this thread would be due now" in done.stdout
-    assert here.rows("reservations") == {}
+    assert env.rows("reservations") == {}
 
 
-def test_a_token_is_no_secret_s_way_out(town: Build, program: Program) -> None:
+def test_a_token_is_no_secret_s_way_out(sync_env: Build, program: Program) -> None:
     """A new token is asked for and explained; the fixture looks for secrets in all output."""
-    here = town()
-    here.sandbox.revoke_tokens()
-    done = program(here, "sync", "70001", "--explain")
+    env = sync_env()
+    env.sandbox.revoke_tokens()
+    done = program(env, "sync", "70001", "--explain")
     assert done.returncode == 0
     assert "POST /accessTokens " in done.stdout
     assert "token: it was refused, and is renewed once" in done.stdout
     assert "(with a renewed token)" in done.stdout
 
 
-def test_a_run_that_could_not_begin_made_no_requests(town: Build, program: Program) -> None:
+def test_a_run_that_could_not_begin_made_no_requests(sync_env: Build, program: Program) -> None:
     """The document says so in the same key."""
-    here = town()
-    leases.acquire(here.database, 70001, process_names.this_process())
-    done = program(here, "sync", "70001", "--explain", "--json")
+    env = sync_env()
+    leases.acquire(env.database, 70001, process_names.this_process())
+    done = program(env, "sync", "70001", "--explain", "--json")
     assert done.returncode == 75
     assert json.loads(done.stdout)["calls"] == []
 
 
-def test_no_bars_are_drawn_over_the_lines(town: Build) -> None:
+def test_no_bars_are_drawn_over_the_lines(sync_env: Build) -> None:
     """On a terminal, every line is whole."""
-    here = town(reservations=20)
+    env = sync_env(reservations=20)
     main, side = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "hostaway_sync", "sync", "70001", "--explain"],
-        env=here.environment() | {"TERM": "xterm", "COLUMNS": "120"},
+        env=env.environment() | {"TERM": "xterm", "COLUMNS": "120"},
         stdin=side,
         stdout=side,
         stderr=side,
@@ -102,7 +102,7 @@ def test_no_bars_are_drawn_over_the_lines(town: Build) -> None:
     shown = _read_all(main)
     assert process.wait(timeout=30) == 0
     told = [line for line in shown.splitlines() if LINE.fullmatch(line)]
-    assert len(told) == here.sandbox.calls.total()
+    assert len(told) == env.sandbox.calls.total()
     assert "left" not in shown
 
 

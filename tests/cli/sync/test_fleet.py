@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.sandbox import Request
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 EIGHT = range(70001, 70009)
 
 
-def start(town: Town, *arguments: str) -> subprocess.Popen[str]:
+def start(env: SyncEnv, *arguments: str) -> subprocess.Popen[str]:
     """Start the program without waiting for it."""
     return subprocess.Popen(
         [sys.executable, "-m", "hostaway_sync", *arguments],
-        env=town.environment() | COVERAGE,
+        env=env.environment() | COVERAGE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -46,13 +46,13 @@ def small(numbers: range) -> list[AccountSpec]:
 class Crowd:
     """Holds back requests until so many accounts have made one."""
 
-    def __init__(self, town: Town, size: int) -> None:
+    def __init__(self, env: SyncEnv, size: int) -> None:
         self.gathered = threading.Event()
         self.open = threading.Event()
         self._size = size
         self._accounts: set[int | None] = set()
         self._lock = threading.Lock()
-        town.sandbox.on_request(self._hold)
+        env.sandbox.on_request(self._hold)
 
     def _hold(self, request: Request) -> None:
         with self._lock:
@@ -62,11 +62,11 @@ class Crowd:
         self.open.wait(30)
 
 
-def test_two_machines_share_the_accounts(town: Build) -> None:
+def test_two_machines_share_the_accounts(sync_env: Build) -> None:
     """Two programs begin at the same time: each account is mirrored once, by one of them, and both are content."""
-    here = town(accounts=small(EIGHT))
-    crowd = Crowd(here, 2)
-    processes = [start(here, "sync-all", "--jobs", "1", "--json") for _ in range(2)]
+    env = sync_env(accounts=small(EIGHT))
+    crowd = Crowd(env, 2)
+    processes = [start(env, "sync-all", "--jobs", "1", "--json") for _ in range(2)]
     # Each has its first account in hand, so that both began before anything was done.
     assert crowd.gathered.wait(30)
     crowd.open.set()
@@ -78,72 +78,74 @@ def test_two_machines_share_the_accounts(town: Build) -> None:
     assert [document["state"] for document in documents] == ["success", "success"]
     done = [account["account_id"] for d in documents for account in d["accounts"] if account["state"] == "success"]
     assert sorted(done) == list(EIGHT)
-    counts = here.ask("SELECT account_id, count(*) FROM sync_runs WHERE state = 'success' GROUP BY 1 ORDER BY 1")
+    counts = env.ask("SELECT account_id, count(*) FROM sync_runs WHERE state = 'success' GROUP BY 1 ORDER BY 1")
     assert counts == [(number, 1) for number in EIGHT]
-    assert all(here.differences(number) == {} for number in EIGHT)
+    assert all(env.differences(number) == {} for number in EIGHT)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_all_accounts_under_way(town: Build, program: Program, number: signal.Signals, code: int) -> None:
+def test_a_signal_ends_all_accounts_under_way(
+    sync_env: Build, program: Program, number: signal.Signals, code: int
+) -> None:
     """Every run is marked, every lease is free, those that had not begun never do, and the next time all are whole."""
-    here = town(accounts=small(EIGHT))
-    crowd = Crowd(here, 3)
-    process = start(here, "sync-all", "--jobs", "3")
+    env = sync_env(accounts=small(EIGHT))
+    crowd = Crowd(env, 3)
+    process = start(env, "sync-all", "--jobs", "3")
     assert crowd.gathered.wait(30)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     crowd.open.set()
     assert (process.returncode, out, err) == (code, "", "")
-    assert here.ask("SELECT state, error FROM sync_runs") == [("failed", "stopped by a signal")] * 3
-    assert here.ask("SELECT DISTINCT owner FROM leases") == [(None,)]
-    assert program(here, "sync-all").returncode == 0
-    assert all(here.differences(account_id) == {} for account_id in EIGHT)
+    assert env.ask("SELECT state, error FROM sync_runs") == [("failed", "stopped by a signal")] * 3
+    assert env.ask("SELECT DISTINCT owner FROM leases") == [(None,)]
+    assert program(env, "sync-all").returncode == 0
+    assert all(env.differences(account_id) == {} for account_id in EIGHT)
 
 
-def test_a_signal_ends_the_wait_before_the_first_request(town: Build) -> None:
+def test_a_signal_ends_the_wait_before_the_first_request(sync_env: Build) -> None:
     """Whoever waits out its jitter has no run to mark, and says nothing."""
-    here = town()
+    env = sync_env()
     connected = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-    before = here.ask(connected)
-    process = start(here, "sync-all", "--jitter", "3600")
-    while here.ask(connected) == before:
+    before = env.ask(connected)
+    process = start(env, "sync-all", "--jitter", "3600")
+    while env.ask(connected) == before:
         assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (143, "", "")
-    assert here.ask("SELECT count(*) FROM sync_runs") == [(0,)]
+    assert env.ask("SELECT count(*) FROM sync_runs") == [(0,)]
 
 
 @pytest.mark.parametrize("words", [(), ("--enqueue",), ("--dry-run",), ("--json",), ("--full", "--json")])
-def test_a_mirror_without_any_account_is_a_mistake(town: Build, program: Program, words: tuple[str, ...]) -> None:
+def test_a_mirror_without_any_account_is_a_mistake(sync_env: Build, program: Program, words: tuple[str, ...]) -> None:
     """Most often another database than was meant: exit 78; where all accounts are disabled nothing is to be done."""
-    here = town(store=False)
-    done = program(here, "sync-all", *words)
+    env = sync_env(store=False)
+    done = program(env, "sync-all", *words)
     assert (done.returncode, done.stdout) == (78, "")
     assert "add one with `hostaway-sync account add ID`" in done.stderr
-    here.store_account()
-    here.ask("UPDATE accounts SET is_active = false RETURNING 1")
-    done = program(here, "sync-all", *words)
+    env.store_account()
+    env.ask("UPDATE accounts SET is_active = false RETURNING 1")
+    done = program(env, "sync-all", *words)
     assert (done.returncode, done.stderr) == (0, "")
-    here.ask("UPDATE accounts SET removed_at = now() RETURNING 1")
-    assert program(here, "sync-all", *words).returncode == 78
+    env.ask("UPDATE accounts SET removed_at = now() RETURNING 1")
+    assert program(env, "sync-all", *words).returncode == 78
 
 
 @pytest.mark.parametrize("words", [("--jobs", "0"), ("--jobs", "33"), ("--jitter", "-1"), ("--jitter", "3601")])
-def test_numbers_that_make_no_sense_are_refused(town: Build, program: Program, words: tuple[str, str]) -> None:
+def test_numbers_that_make_no_sense_are_refused(sync_env: Build, program: Program, words: tuple[str, str]) -> None:
     """Exit 2, before anything is opened."""
-    done = program(town(store=False), "sync-all", *words)
+    done = program(sync_env(store=False), "sync-all", *words)
     assert (done.returncode, done.stdout) == (2, "")
     assert words[0] in done.stderr
 
 
-def test_a_person_sees_one_bar_an_account(town: Build) -> None:
+def test_a_person_sees_one_bar_an_account(sync_env: Build) -> None:
     """Those under way, and how many are done with; the table at the end names them all."""
-    here = town(accounts=[AccountSpec(id=number, reservations=40) for number in (70001, 70002)])
+    env = sync_env(accounts=[AccountSpec(id=number, reservations=40) for number in (70001, 70002)])
     main, side = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "hostaway_sync", "sync-all", "--jobs", "2"],
-        env=here.environment() | {"TERM": "xterm", "COLUMNS": "120"},
+        env=env.environment() | {"TERM": "xterm", "COLUMNS": "120"},
         stdin=side,
         stdout=side,
         stderr=side,

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 
 @pytest.mark.parametrize("reservations", [12, 620])
-def test_a_first_sync_takes_the_requests_that_are_predicted(town: Build, reservations: int) -> None:
+def test_a_first_sync_takes_the_requests_that_are_predicted(sync_env: Build, reservations: int) -> None:
     """To one in a hundred, as pages may overlap; and an idle run takes what is on record."""
-    here = town(reservations=reservations)
-    mirror = here.mirror()
+    env = sync_env(reservations=reservations)
+    mirror = env.mirror()
     first, second = mirror.sync(70001), mirror.sync(70001)
     ((_, need),) = mirror.plan(every=timedelta(hours=1)).needs
     assert need is not None
@@ -33,43 +33,43 @@ def test_a_first_sync_takes_the_requests_that_are_predicted(town: Build, reserva
 
 
 @pytest.mark.parametrize("after", [0, 1, 5])
-def test_a_resumed_run_is_no_incremental_run_of_the_plan(town: Build, after: int) -> None:
+def test_a_resumed_run_is_no_incremental_run_of_the_plan(sync_env: Build, after: int) -> None:
     """A first sync that was cut among its threads is finished by a run that sweeps nothing, and costs as much."""
-    here = town(reservations=12)
-    rule = here.sandbox.faults.add(
+    env = sync_env(reservations=12)
+    rule = env.sandbox.faults.add(
         faults.bad_gateway(), route="GET /conversations/{id}/messages", skip=after, times=None
     )
-    assert here.mirror(retry_attempts=1).sync(70001).error
-    here.sandbox.faults.remove(rule)
-    resumed = here.mirror().sync(70001)
+    assert env.mirror(retry_attempts=1).sync(70001).error
+    env.sandbox.faults.remove(rule)
+    resumed = env.mirror().sync(70001)
     assert (resumed.mode, resumed.error) == (Mode.INCREMENTAL, None)
-    ((_, need),) = here.mirror().plan(every=timedelta(hours=1)).needs
+    ((_, need),) = env.mirror().plan(every=timedelta(hours=1)).needs
     assert need is not None
     assert (need.run, need.is_assumed) == (ASSUMED_RUN_CALLS, True)
-    usual = here.mirror().sync(70001)
-    ((_, need),) = here.mirror().plan(every=timedelta(hours=1)).needs
+    usual = env.mirror().sync(70001)
+    ((_, need),) = env.mirror().plan(every=timedelta(hours=1)).needs
     assert need is not None
     assert (need.run, need.is_assumed) == (usual.api_calls, False)
 
 
-def test_a_first_sync_in_parts_is_no_incremental_run_of_the_plan(town: Build) -> None:
+def test_a_first_sync_in_parts_is_no_incremental_run_of_the_plan(sync_env: Build) -> None:
     """Lists that were read one by one leave the threads to the first run of all."""
-    here = town(reservations=12)
+    env = sync_env(reservations=12)
     for resource in (Resource.LISTINGS, Resource.RESERVATIONS, Resource.CONVERSATIONS):
-        assert here.mirror().sync(70001, resources=(resource,)).error is None
-    assert here.mirror().sync(70001).mode is Mode.INCREMENTAL
-    ((_, need),) = here.mirror().plan(every=timedelta(hours=1)).needs
+        assert env.mirror().sync(70001, resources=(resource,)).error is None
+    assert env.mirror().sync(70001).mode is Mode.INCREMENTAL
+    ((_, need),) = env.mirror().plan(every=timedelta(hours=1)).needs
     assert need is not None
     assert need.is_assumed
 
 
-def test_the_plan_is_a_table_and_sentences(town: Build, program: Program) -> None:
+def test_the_plan_is_a_table_and_sentences(sync_env: Build, program: Program) -> None:
     """An account never synced is unknown, shown as such, and not in the sums."""
-    here = town(
+    env = sync_env(
         accounts=[AccountSpec(70001, reservations=5, listings=1), AccountSpec(70002, reservations=5, listings=1)]
     )
-    here.mirror().sync(70001)
-    done = program(here, "plan")
+    env.mirror().sync(70001)
+    done = program(env, "plan")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     known, unknown = lines[1].split(), lines[2].split()
@@ -82,13 +82,13 @@ def test_the_plan_is_a_table_and_sentences(town: Build, program: Program) -> Non
     assert "Not in the sums: 1 account never synced whole." in done.stdout
 
 
-def test_the_document_of_a_plan_has_needs_and_address(town: Build, program: Program) -> None:
+def test_the_document_of_a_plan_has_needs_and_address(sync_env: Build, program: Program) -> None:
     """Requests by account, null where nobody knows, and what the address has to bear."""
-    here = town(
+    env = sync_env(
         accounts=[AccountSpec(70001, reservations=5, listings=1), AccountSpec(70002, reservations=5, listings=1)]
     )
-    here.mirror().sync(70001)
-    document = json.loads(program(here, "plan", "--every", "1440", "--json", RATE_LIMIT_IP="200/10").stdout)
+    env.mirror().sync(70001)
+    document = json.loads(program(env, "plan", "--every", "1440", "--json", RATE_LIMIT_IP="200/10").stdout)
     assert document.keys() == {"every_minutes", "accounts", "address"}
     known, unknown = document["accounts"]
     assert known.keys() == {"account_id", "name", "rows", "need"}
@@ -102,12 +102,12 @@ def test_the_document_of_a_plan_has_needs_and_address(town: Build, program: Prog
     assert document["address"]["a_day_at_most"] == pytest.approx(20 * 0.975 * 86_400)
 
 
-def test_without_a_known_account_nothing_is_promised(town: Build, program: Program) -> None:
+def test_without_a_known_account_nothing_is_promised(sync_env: Build, program: Program) -> None:
     """No account at all, or none that was synced."""
-    done = program(town(store=False), "plan")
+    done = program(sync_env(store=False), "plan")
     assert (done.returncode, done.stderr) == (0, "")
     assert "hostaway-sync account add ID" in done.stdout
-    done = program(town(), "plan")
+    done = program(sync_env(), "plan")
     assert "unknown until its first sync is whole" in done.stdout
     assert "fit one address" not in done.stdout
 

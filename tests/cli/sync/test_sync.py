@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 COUNTS = {"seen", "inserted", "updated", "unchanged", "stale", "quarantined", "missing"}
 RESOURCES = {"listings", "reservations", "conversations", "messages"}
 
 
-def test_a_healthy_sync_prints_nothing_to_a_pipe(town: Build, program: Program) -> None:
+def test_a_healthy_sync_prints_nothing_to_a_pipe(sync_env: Build, program: Program) -> None:
     """Cron mails whatever is printed: nothing is."""
-    here = town()
-    done = program(here, "sync", "70001", "--full")
+    env = sync_env()
+    done = program(env, "sync", "70001", "--full")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert here.differences() == {}
+    assert env.differences() == {}
 
 
-def test_the_json_of_a_sync_has_the_keys_that_scripts_rely_on(town: Build, program: Program) -> None:
+def test_the_json_of_a_sync_has_the_keys_that_scripts_rely_on(sync_env: Build, program: Program) -> None:
     """One document, the keys of the contract, and counts that add up."""
-    document = json.loads(program(town(), "sync", "70001", "--full", "--json").stdout)
+    document = json.loads(program(sync_env(), "sync", "70001", "--full", "--json").stdout)
     assert document.keys() == {"account_id", "mode", "state", "api_calls", "duration_s", "resources"}
     assert (document["account_id"], document["mode"], document["state"]) == (70001, "full", "success")
     assert document["resources"].keys() == RESOURCES
@@ -48,81 +48,81 @@ def test_the_json_of_a_sync_has_the_keys_that_scripts_rely_on(town: Build, progr
 
 @pytest.mark.parametrize("command", [("sync", "70001"), ("sync-all",)])
 def test_a_dry_run_says_that_it_was_one_and_what_a_run_would_write(
-    town: Build, program: Program, command: tuple[str, ...]
+    sync_env: Build, program: Program, command: tuple[str, ...]
 ) -> None:
     """In a pipe and as JSON, by ids; the run that follows writes these rows and no other."""
-    here = town()
-    here.mirror().sync(70001)
-    paid = next(iter(here.truth("reservations")))
-    here.sandbox.world.pay(paid)
-    booked = here.sandbox.world.create_reservation(conversation=False)
-    shown = program(here, *command, "--dry-run")
+    env = sync_env()
+    env.mirror().sync(70001)
+    paid = next(iter(env.truth("reservations")))
+    env.sandbox.world.pay(paid)
+    booked = env.sandbox.world.create_reservation(conversation=False)
+    shown = program(env, *command, "--dry-run")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert f"account 70001: reservations that would be inserted: {booked}\n" in shown.stdout
     assert f"account 70001: reservations that would be updated: {paid}\n" in shown.stdout
     assert shown.stdout.endswith("dry run: nothing was written\n")
-    document = json.loads(program(here, *command, "--dry-run", "--json").stdout)
+    document = json.loads(program(env, *command, "--dry-run", "--json").stdout)
     document = document if command[0] == "sync" else document["accounts"][0]
     assert (document["dry_run"], document["ids"].keys()) == (True, RESOURCES)
     assert document["ids"]["reservations"] == {"inserted": [booked], "updated": [paid]}
     assert not any(document["ids"]["listings"].values())
-    before = dict(here.ask("SELECT id, updated_at FROM reservations"))
-    done = json.loads(program(here, "sync", "70001", "--json").stdout)
-    after = dict(here.ask("SELECT id, updated_at FROM reservations"))
+    before = dict(env.ask("SELECT id, updated_at FROM reservations"))
+    done = json.loads(program(env, "sync", "70001", "--json").stdout)
+    after = dict(env.ask("SELECT id, updated_at FROM reservations"))
     assert {key for key in after if before.get(key) != after[key]} == {booked, paid}
     assert "dry_run" not in done
 
 
-def test_a_dry_run_shows_few_ids_and_counts_the_others(town: Build, program: Program) -> None:
+def test_a_dry_run_shows_few_ids_and_counts_the_others(sync_env: Build, program: Program) -> None:
     """JSON has them all."""
-    here = town(reservations=25, conversations=False)
-    shown = program(here, "sync", "70001", "--dry-run", "--resource", "reservations").stdout
+    env = sync_env(reservations=25, conversations=False)
+    shown = program(env, "sync", "70001", "--dry-run", "--resource", "reservations").stdout
     assert " and 5 more\n" in shown
-    assert here.ask("SELECT count(*) FROM reservations") == [(0,)]
-    document = json.loads(program(here, "sync", "70001", "--dry-run", "--json").stdout)
-    assert document["ids"]["reservations"]["inserted"] == sorted(here.truth("reservations"))
+    assert env.ask("SELECT count(*) FROM reservations") == [(0,)]
+    document = json.loads(program(env, "sync", "70001", "--dry-run", "--json").stdout)
+    assert document["ids"]["reservations"]["inserted"] == sorted(env.truth("reservations"))
 
 
-def test_one_resource_leaves_the_others_at_zero(town: Build, program: Program) -> None:
+def test_one_resource_leaves_the_others_at_zero(sync_env: Build, program: Program) -> None:
     """--resource may be repeated; the document still names all four."""
     arguments = ["--resource", "listings", "--resource", "reservations"]
-    resources = json.loads(program(town(), "sync", "70001", *arguments, "--json").stdout)["resources"]
+    resources = json.loads(program(sync_env(), "sync", "70001", *arguments, "--json").stdout)["resources"]
     assert {name for name, counts in resources.items() if counts["seen"]} == {"listings", "reservations"}
 
 
-def test_an_unknown_account_is_one_sentence(town: Build, program: Program) -> None:
+def test_an_unknown_account_is_one_sentence(sync_env: Build, program: Program) -> None:
     """Exit 1, and what to type."""
-    done = program(town(store=False), "sync", "70001")
+    done = program(sync_env(store=False), "sync", "70001")
     assert (done.returncode, done.stdout) == (1, "")
     assert "hostaway-sync account add 70001" in done.stderr
 
 
-def test_a_failing_source_is_named_with_what_it_broke(town: Build, program: Program) -> None:
+def test_a_failing_source_is_named_with_what_it_broke(sync_env: Build, program: Program) -> None:
     """Exit 1, one line that names account and resource, and JSON all the same."""
-    here = town()
-    here.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
-    done = program(here, "sync", "70001", "--json")
+    env = sync_env()
+    env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
+    done = program(env, "sync", "70001", "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["state"] == "partial"
     assert done.stderr.startswith("hostaway-sync: account 70001: reservations: ")
     assert done.stderr.count("\n") == 1
 
 
-def test_another_run_at_work_is_silence_and_75(town: Build, program: Program) -> None:
+def test_another_run_at_work_is_silence_and_75(sync_env: Build, program: Program) -> None:
     """Overlapping cron runs send no mail."""
-    here = town()
-    leases.acquire(here.database, 70001, process_names.this_process())
-    done = program(here, "sync", "70001")
+    env = sync_env()
+    leases.acquire(env.database, 70001, process_names.this_process())
+    done = program(env, "sync", "70001")
     assert (done.returncode, done.stdout, done.stderr) == (75, "", "")
-    done = program(here, "sync-all")
+    done = program(env, "sync-all")
     assert (done.returncode, done.stdout, done.stderr) == (75, "", "")
 
 
-def test_sync_all_names_the_account_that_failed(town: Build, program: Program) -> None:
+def test_sync_all_names_the_account_that_failed(sync_env: Build, program: Program) -> None:
     """Exit 1, the others are whole, and the JSON says so account by account."""
-    here = town(accounts=[AccountSpec(id=number, reservations=5) for number in (70001, 70002)])
-    here.sandbox.faults.add(faults.bad_gateway(), account_id=70002, times=None)
-    done = program(here, "sync-all", "--json")
+    env = sync_env(accounts=[AccountSpec(id=number, reservations=5) for number in (70001, 70002)])
+    env.sandbox.faults.add(faults.bad_gateway(), account_id=70002, times=None)
+    done = program(env, "sync-all", "--json")
     assert done.returncode == 1
     assert "account 70002" in done.stderr
     document = json.loads(done.stdout)
@@ -131,42 +131,42 @@ def test_sync_all_names_the_account_that_failed(town: Build, program: Program) -
     for account in document["accounts"]:
         assert account.keys() == {"account_id", "mode", "state", "api_calls", "duration_s", "resources", "error"}
     assert [account["error"] is None for account in document["accounts"]] == [True, False]
-    assert here.differences(70001) == {}
+    assert env.differences(70001) == {}
 
 
-def test_sync_all_without_accounts_is_a_mistake(town: Build, program: Program) -> None:
+def test_sync_all_without_accounts_is_a_mistake(sync_env: Build, program: Program) -> None:
     """Exit 78, and what to do: most often it is the wrong database."""
-    done = program(town(store=False), "sync-all")
+    done = program(sync_env(store=False), "sync-all")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
     assert "account add" in done.stderr
 
 
-def test_a_dry_run_prints_what_would_change(town: Build, program: Program) -> None:
+def test_a_dry_run_prints_what_would_change(sync_env: Build, program: Program) -> None:
     """A dry run is asked for its table, so that it prints it to a pipe, too."""
-    here = town()
-    done = program(here, "sync", "70001", "--dry-run")
+    env = sync_env()
+    done = program(env, "sync", "70001", "--dry-run")
     assert done.returncode == 0
     assert "reservations" in done.stdout
-    assert here.rows("reservations") == {}
+    assert env.rows("reservations") == {}
 
 
-def test_what_could_not_be_stored_as_it_is_is_said(town: Build, program: Program) -> None:
+def test_what_could_not_be_stored_as_it_is_is_said(sync_env: Build, program: Program) -> None:
     """A record without id is kept, counted and reported, and the run is still a success."""
-    here = town()
-    here.sandbox.world.append_raw("reservations", b'{"guestName": "nobody"}')
-    done = program(here, "sync", "70001", "--json", LOG_FORMAT="console")
+    env = sync_env()
+    env.sandbox.world.append_raw("reservations", b'{"guestName": "nobody"}')
+    done = program(env, "sync", "70001", "--json", LOG_FORMAT="console")
     assert done.returncode == 0
     assert json.loads(done.stdout)["resources"]["reservations"]["quarantined"] == 1
     assert "1 records got no row" in done.stderr
 
 
-def test_a_person_sees_progress_and_a_table(town: Build) -> None:
+def test_a_person_sees_progress_and_a_table(sync_env: Build) -> None:
     """On a terminal a sync shows bars with the time left, then what it did."""
-    here = town(reservations=40)
+    env = sync_env(reservations=40)
     main, side = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "hostaway_sync", "sync", "70001"],
-        env=here.environment() | {"TERM": "xterm", "COLUMNS": "120"},
+        env=env.environment() | {"TERM": "xterm", "COLUMNS": "120"},
         stdin=side,
         stdout=side,
         stderr=side,
@@ -180,10 +180,10 @@ def test_a_person_sees_progress_and_a_table(town: Build) -> None:
     assert "API calls" in shown
 
 
-def test_debug_logs_hold_no_secret(town: Build, program: Program) -> None:
+def test_debug_logs_hold_no_secret(sync_env: Build, program: Program) -> None:
     """Even the most talkative log shows neither token nor secret; the fixture looks for them in all output."""
-    here = town()
-    done = program(here, "sync", "70001", LOG_LEVEL="DEBUG", LOG_FORMAT="json")
+    env = sync_env()
+    done = program(env, "sync", "70001", LOG_LEVEL="DEBUG", LOG_FORMAT="json")
     assert done.returncode == 0
     assert all(json.loads(line)["level"] for line in done.stderr.splitlines())
     assert "/reservations" in done.stderr

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 KEYS = {
     "account_id",
@@ -44,16 +44,16 @@ PART = {
 DAMAGE = "UPDATE reservations SET raw_payload = '{}' WHERE id = (SELECT min(id) FROM reservations) RETURNING id"
 
 
-def a_mirrored_town(town: Build) -> Town:
-    """Give a town without conversations that was mirrored in full."""
-    here = town(conversations=False)
-    here.mirror().sync(here.account_id)
-    return here
+def mirrored_env(sync_env: Build) -> SyncEnv:
+    """Return an environment without conversations that was mirrored in full."""
+    env = sync_env(conversations=False)
+    env.mirror().sync(env.account_id)
+    return env
 
 
-def test_a_certificate_is_printed_to_a_pipe_too(town: Build, program: Program) -> None:
+def test_a_certificate_is_printed_to_a_pipe_too(sync_env: Build, program: Program) -> None:
     """It was asked for: a table, and one closing sentence."""
-    done = program(a_mirrored_town(town), "verify", "70001")
+    done = program(mirrored_env(sync_env), "verify", "70001")
     assert (done.returncode, done.stderr) == (0, "")
     *table, closing = done.stdout.splitlines()
     assert [line.split()[0] for line in table] == ["source", "listings", "reservations", "conversations", "messages"]
@@ -61,10 +61,10 @@ def test_a_certificate_is_printed_to_a_pipe_too(town: Build, program: Program) -
     assert closing.endswith(" 3 API calls")
 
 
-def test_the_json_of_a_certificate_has_the_keys_that_scripts_rely_on(town: Build, program: Program) -> None:
+def test_the_json_of_a_certificate_has_the_keys_that_scripts_rely_on(sync_env: Build, program: Program) -> None:
     """One document, the keys of the contract, and numbers that add up."""
-    here = a_mirrored_town(town)
-    done = program(here, "verify", "70001", "--deep", "--json")
+    env = mirrored_env(sync_env)
+    done = program(env, "verify", "70001", "--deep", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     document = json.loads(done.stdout)
     assert document.keys() == KEYS
@@ -77,76 +77,76 @@ def test_the_json_of_a_certificate_has_the_keys_that_scripts_rely_on(town: Build
         assert part["ids"] == {"missing": [], "extra": [], "different": [], "undecided": []}
 
 
-def test_a_difference_is_exit_1_and_says_what_to_do(town: Build, program: Program) -> None:
+def test_a_difference_is_exit_1_and_says_what_to_do(sync_env: Build, program: Program) -> None:
     """The ids are on stdout, the advice on stderr; after --repair both commands are content."""
-    here = a_mirrored_town(town)
-    ((damaged,),) = here.ask(DAMAGE)
-    done = program(here, "verify", "70001")
+    env = mirrored_env(sync_env)
+    ((damaged,),) = env.ask(DAMAGE)
+    done = program(env, "verify", "70001")
     assert done.returncode == 1
     assert f"reservations different: {damaged}" in done.stdout
     assert "account 70001: different: 0 missing, 0 extra, 1 different; verified" in done.stdout
     assert done.stderr == (
         "hostaway-sync: account 70001: differs from Hostaway in 1 records: run again with --repair\n"
     )
-    done = program(here, "verify", "70001", "--repair")
+    done = program(env, "verify", "70001", "--repair")
     assert (done.returncode, done.stderr) == (0, "")
     assert "; repaired 1; verified" in done.stdout
-    document = json.loads(program(here, "verify", "70001", "--repair", "--json").stdout)
+    document = json.loads(program(env, "verify", "70001", "--repair", "--json").stdout)
     assert document["repaired"] == {"listings": 0, "reservations": 0, "conversations": 0, "messages": 0}
 
 
-def test_rows_that_vanish_all_at_once_need_a_word_from_a_person(town: Build, program: Program) -> None:
+def test_rows_that_vanish_all_at_once_need_a_word_from_a_person(sync_env: Build, program: Program) -> None:
     """The advice is to look, and what to type then; no more ids are shown than can be read."""
-    here = town(reservations=60, conversations=False)
-    here.mirror().sync(here.account_id)
-    for row_id in list(here.truth("reservations"))[:25]:
-        here.sandbox.world.delete_reservation(row_id)
-    done = program(here, "verify", "70001", "--repair")
+    env = sync_env(reservations=60, conversations=False)
+    env.mirror().sync(env.account_id)
+    for row_id in list(env.truth("reservations"))[:25]:
+        env.sandbox.world.delete_reservation(row_id)
+    done = program(env, "verify", "70001", "--repair")
     assert done.returncode == 1
     assert "and 5 more" in done.stdout
     assert "25 of 60 rows are no longer listed" in done.stdout
     assert "`hostaway-sync sync 70001 --full --accept-missing`" in done.stderr
 
 
-def test_what_could_not_be_compared_is_named(town: Build, program: Program) -> None:
+def test_what_could_not_be_compared_is_named(sync_env: Build, program: Program) -> None:
     """Exit 1, the certificate, and one line that names the resource."""
-    here = a_mirrored_town(town)
-    here.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
-    done = program(here, "verify", "70001")
+    env = mirrored_env(sync_env)
+    env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
+    done = program(env, "verify", "70001")
     assert done.returncode == 1
     assert "account 70001: incomplete: no difference in what could be compared; verified" in done.stdout
     assert done.stderr.startswith("hostaway-sync: account 70001: could not be compared whole: reservations: ")
     assert done.stderr.count("\n") == 1
 
 
-def test_a_change_since_the_last_sync_is_told_from_damage(town: Build, program: Program) -> None:
+def test_a_change_since_the_last_sync_is_told_from_damage(sync_env: Build, program: Program) -> None:
     """A person sees that the next sync brings it."""
-    here = a_mirrored_town(town)
-    here.sandbox.world.create_reservation(conversation=False)
-    done = program(here, "verify", "70001")
+    env = mirrored_env(sync_env)
+    env.sandbox.world.create_reservation(conversation=False)
+    done = program(env, "verify", "70001")
     assert done.returncode == 1
     assert "newer: changed at Hostaway after the last sync" in done.stdout
 
 
-def test_trusted_threads_are_said(town: Build, program: Program) -> None:
+def test_trusted_threads_are_said(sync_env: Build, program: Program) -> None:
     """Who was not asked is not hidden, and how to ask is beside it."""
-    here = town()
-    here.mirror().sync(here.account_id)
-    done = program(here, "verify", "70001")
+    env = sync_env()
+    env.mirror().sync(env.account_id)
+    done = program(env, "verify", "70001")
     assert (done.returncode, done.stderr) == (0, "")
     assert "their conversation's stamps did not move since their last whole reading (--deep reads them)" in done.stdout
 
 
-def test_a_run_at_work_is_silence_and_75(town: Build, program: Program) -> None:
+def test_a_run_at_work_is_silence_and_75(sync_env: Build, program: Program) -> None:
     """As for a sync."""
-    here = town()
-    leases.acquire(here.database, 70001, process_names.this_process())
-    done = program(here, "verify", "70001")
+    env = sync_env()
+    leases.acquire(env.database, 70001, process_names.this_process())
+    done = program(env, "verify", "70001")
     assert (done.returncode, done.stdout, done.stderr) == (75, "", "")
 
 
-def test_an_unknown_account_is_one_sentence(town: Build, program: Program) -> None:
+def test_an_unknown_account_is_one_sentence(sync_env: Build, program: Program) -> None:
     """Exit 1, and what to type."""
-    done = program(town(store=False), "verify", "70001", "--json")
+    done = program(sync_env(store=False), "verify", "70001", "--json")
     assert (done.returncode, done.stdout) == (1, "")
     assert "hostaway-sync account add 70001" in done.stderr

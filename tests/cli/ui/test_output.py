@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 
 @pytest.fixture
@@ -85,26 +85,26 @@ def test_a_traceback_in_the_log_shows_lines_and_no_variables(capsys: pytest.Capt
     assert held not in said
 
 
-def test_a_dry_run_of_all_prints_its_table_to_a_pipe(town: Build, program: Program) -> None:
+def test_a_dry_run_of_all_prints_its_table_to_a_pipe(sync_env: Build, program: Program) -> None:
     """It is asked for its table, as that of one account is."""
-    here = town()
-    done = program(here, "sync-all", "--dry-run")
+    env = sync_env()
+    done = program(env, "sync-all", "--dry-run")
     assert (done.returncode, done.stderr) == (0, "")
     assert "70001" in done.stdout
     assert "success" in done.stdout
-    assert here.rows("reservations") == {}
+    assert env.rows("reservations") == {}
 
 
-def test_another_run_at_work_is_a_document_for_scripts(town: Build, program: Program) -> None:
+def test_another_run_at_work_is_a_document_for_scripts(sync_env: Build, program: Program) -> None:
     """Exit 75 and silence on stderr, while --json says what was skipped."""
-    here = town()
-    leases.acquire(here.database, 70001, process_names.this_process())
-    done = program(here, "sync", "70001", "--json")
+    env = sync_env()
+    leases.acquire(env.database, 70001, process_names.this_process())
+    done = program(env, "sync", "70001", "--json")
     assert (done.returncode, done.stderr) == (75, "")
     document = json.loads(done.stdout)
     assert (document["state"], document["api_calls"]) == ("skipped", 0)
     assert not any(count for counts in document["resources"].values() for count in counts.values())
-    done = program(here, "sync-all", "--json")
+    done = program(env, "sync-all", "--json")
     assert (done.returncode, done.stderr) == (75, "")
     document = json.loads(done.stdout)
     assert (document["state"], document["failed"]) == ("skipped", [])

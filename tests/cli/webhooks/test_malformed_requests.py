@@ -39,12 +39,12 @@ KINDS: dict[str, tuple[bytes, ...]] = {
 
 
 @pytest.mark.parametrize("method", ["POST", "GET", "HEAD", "CONNECT"])
-def test_malformed_requests_write_little_and_no_traceback(town: Build, program: Program, method: str) -> None:
+def test_malformed_requests_write_little_and_no_traceback(sync_env: Build, program: Program, method: str) -> None:
     """Hundreds of each kind to every path: a line a second of a kind, and deliveries are still taken."""
-    here = town()
-    with served(here) as receiver:
-        program(here, "webhooks", "register", "70001", "--url", receiver.base)
-        path = urlsplit(hook_of(here)["url"]).path
+    env = sync_env()
+    with served(env) as receiver:
+        program(env, "webhooks", "register", "70001", "--url", receiver.base)
+        path = urlsplit(hook_of(env)["url"]).path
         began = time.monotonic()
         for first in (f"{method} {one} HTTP/1.1\r\n".encode() for one in (*PATHS, path)):
             for pieces in KINDS.values():
@@ -52,7 +52,7 @@ def test_malformed_requests_write_little_and_no_traceback(town: Build, program: 
                     _send(receiver, first + pieces[0], *pieces[1:])
         ask_health(receiver)
         with receiver.connect() as connection:
-            connection.sendall(b"".join(delivery_of(here)))
+            connection.sendall(b"".join(delivery_of(env)))
             assert read_answer(connection).status == 200
         took = time.monotonic() - began
         code, printed = receiver.end()

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.cli.conftest import Program
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 
 class Served:
@@ -50,7 +50,7 @@ class Served:
 
 
 @contextmanager
-def served(town: Town, *, worker: bool = False, open_files: int | None = None, **settings: str) -> Iterator[Served]:
+def served(env: SyncEnv, *, worker: bool = False, open_files: int | None = None, **settings: str) -> Iterator[Served]:
     """Run `serve-webhooks` on a free port; with `open_files` it may have so many open, and allow itself no more."""
     command = [sys.executable, "-m", "hostaway_sync", "serve-webhooks", "--port", "0"]
     command += [] if worker else ["--no-worker"]
@@ -58,7 +58,7 @@ def served(town: Town, *, worker: bool = False, open_files: int | None = None, *
         command = ["/bin/sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh", *command]
     process = subprocess.Popen(
         command,
-        env=town.environment(**{"LOG_LEVEL": "INFO", "LOG_FORMAT": "json"} | settings) | COVERAGE,
+        env=env.environment(**{"LOG_LEVEL": "INFO", "LOG_FORMAT": "json"} | settings) | COVERAGE,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -78,23 +78,23 @@ def served(town: Town, *, worker: bool = False, open_files: int | None = None, *
         process.communicate()
 
 
-def hook_of(town: Town) -> dict[str, Any]:
+def hook_of(env: SyncEnv) -> dict[str, Any]:
     """Give the webhook that the source has."""
-    (hook,) = town.sandbox.accounts[town.account_id].hooks.all()
+    (hook,) = env.sandbox.accounts[env.account_id].hooks.all()
     return hook
 
 
-def test_a_webhook_is_registered_checked_listed_and_removed(town: Build, program: Program) -> None:
+def test_a_webhook_is_registered_checked_listed_and_removed(sync_env: Build, program: Program) -> None:
     """Silent where nothing was asked for; documents with --json; never a secret."""
-    here = town()
-    with served(here) as receiver:
-        done = program(here, "webhooks", "register", "70001", "--url", receiver.base)
+    env = sync_env()
+    with served(env) as receiver:
+        done = program(env, "webhooks", "register", "70001", "--url", receiver.base)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-        hook = hook_of(here)
+        hook = hook_of(env)
         secret = hook["url"].rpartition("/")[2]
-        here.sandbox.world.create_reservation()
-        assert set(here.sandbox.deliver()) == {200}
-        checked = program(here, "webhooks", "check", "70001", "--json")
+        env.sandbox.world.create_reservation()
+        assert set(env.sandbox.deliver()) == {200}
+        checked = program(env, "webhooks", "check", "70001", "--json")
         assert (checked.returncode, checked.stderr) == (0, "")
         assert json.loads(checked.stdout) == [
             {
@@ -106,14 +106,14 @@ def test_a_webhook_is_registered_checked_listed_and_removed(town: Build, program
                 "audit": {"has_log": True, "announced": 1, "lost": 0, "is_whole": True, "is_first": True},
             }
         ]
-        listed = program(here, "webhooks", "list", "--json")
+        listed = program(env, "webhooks", "list", "--json")
         (row,) = json.loads(listed.stdout)
         assert row["address"] == receiver.base + "/…"
         assert (row["account_id"], row["hook_id"], row["kind"], row["is_enabled"]) == (70001, 4711, "ours", True)
-        assert "ours" in program(here, "webhooks", "list", "70001").stdout
-        again = program(here, "webhooks", "register", "70001", "--url", receiver.base, "--json")
+        assert "ours" in program(env, "webhooks", "list", "70001").stdout
+        again = program(env, "webhooks", "register", "70001", "--url", receiver.base, "--json")
         assert json.loads(again.stdout)["is_new"] is False
-        gone = program(here, "webhooks", "unregister", "70001")
+        gone = program(env, "webhooks", "unregister", "70001")
         assert (gone.returncode, gone.stdout, gone.stderr) == (0, "", "")
         code, printed = receiver.end()
     assert code == 143
@@ -121,15 +121,15 @@ def test_a_webhook_is_registered_checked_listed_and_removed(town: Build, program
     for output in (printed, checked.stdout, listed.stdout, again.stdout):
         assert secret not in output
         assert hook["password"] not in output
-    assert here.ask("SELECT DISTINCT event FROM webhook_log") == [("reservation.created",)]
-    told = here.ask("SELECT changes ->> 'webhook' FROM audit_log WHERE action = 'updated' ORDER BY audit_id")
+    assert env.ask("SELECT DISTINCT event FROM webhook_log") == [("reservation.created",)]
+    told = env.ask("SELECT changes ->> 'webhook' FROM audit_log WHERE action = 'updated' ORDER BY audit_id")
     assert told == [("registered",), ("registered",), ("unregistered",)]
 
 
-def test_a_receiver_that_is_not_reached_is_two_sentences(town: Build, program: Program) -> None:
+def test_a_receiver_that_is_not_reached_is_two_sentences(sync_env: Build, program: Program) -> None:
     """What Hostaway said, and what to look at."""
-    here = town()
-    done = program(here, "webhooks", "register", "70001", "--url", "https://nobody.example")
+    env = sync_env()
+    done = program(env, "webhooks", "register", "70001", "--url", "https://nobody.example")
     assert (done.returncode, done.stdout) == (1, "")
     assert "serve-webhooks" in done.stderr
     assert done.stderr.count("\n") == 2
@@ -141,74 +141,74 @@ def test_an_address_that_cannot_be_right_is_a_usage_error(program: Program, url:
     assert program(None, "webhooks", "register", "70001", "--url", url).returncode == 2
 
 
-def test_a_check_that_finds_something_says_so_and_exits_with_1(town: Build, program: Program) -> None:
+def test_a_check_that_finds_something_says_so_and_exits_with_1(sync_env: Build, program: Program) -> None:
     """The webhooks of others are named as well."""
-    here = town()
-    hooks = here.sandbox.accounts[here.account_id].hooks
+    env = sync_env()
+    hooks = env.sandbox.accounts[env.account_id].hooks
     hooks.create({"url": "https://other.example/path"})
-    done = program(here, "webhooks", "check")
+    done = program(env, "webhooks", "check")
     assert (done.returncode, done.stdout) == (1, "")
     assert "has no webhook" in done.stderr
     assert "https://other.example/…" in done.stderr
 
 
-def test_one_account_that_fails_keeps_no_other_from_its_answer(town: Build, program: Program) -> None:
+def test_one_account_that_fails_keeps_no_other_from_its_answer(sync_env: Build, program: Program) -> None:
     """Exit 1, and the others are listed."""
     specs = [AccountSpec(id=number, reservations=3, listings=1) for number in (70001, 70002)]
-    here = town(accounts=specs)
-    here.sandbox.accounts[70002].hooks.create({"url": "https://other.example/path"})
-    here.sandbox.revoke_tokens(70001)
-    here.sandbox.reconfigure(70001, secret_deleted=True)
-    done = program(here, "webhooks", "list", "--json")
+    env = sync_env(accounts=specs)
+    env.sandbox.accounts[70002].hooks.create({"url": "https://other.example/path"})
+    env.sandbox.revoke_tokens(70001)
+    env.sandbox.reconfigure(70001, secret_deleted=True)
+    done = program(env, "webhooks", "list", "--json")
     assert done.returncode == 1
     assert "account 70001" in done.stderr
     assert [row["account_id"] for row in json.loads(done.stdout)] == [70002]
 
 
 @pytest.mark.parametrize("command", ["list", "check"])
-def test_what_is_wrong_with_the_settings_is_no_account_s_fault(town: Build, program: Program, command: str) -> None:
+def test_what_is_wrong_with_the_settings_is_no_account_s_fault(sync_env: Build, program: Program, command: str) -> None:
     """Exit 78 and one sentence, as everywhere: a rule that hides less than the database does."""
-    here = town(accounts=[AccountSpec(id=number, reservations=3, listings=1) for number in (70001, 70002)])
-    here.mirror(payload_fields="*.guestEmail=drop").sync(70001)
-    done = program(here, "webhooks", command)
+    env = sync_env(accounts=[AccountSpec(id=number, reservations=3, listings=1) for number in (70001, 70002)])
+    env.mirror(payload_fields="*.guestEmail=drop").sync(70001)
+    done = program(env, "webhooks", command)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
     assert "account 70001" not in done.stderr
 
 
-def test_an_unknown_account_has_no_webhook(town: Build, program: Program) -> None:
+def test_an_unknown_account_has_no_webhook(sync_env: Build, program: Program) -> None:
     """Exit 1 and what to type."""
-    done = program(town(store=False), "webhooks", "check", "70001")
+    done = program(sync_env(store=False), "webhooks", "check", "70001")
     assert (done.returncode, done.stdout) == (1, "")
     assert "account add 70001" in done.stderr
 
 
-def test_an_outdated_schema_ends_the_receiver_at_the_start(town: Build, program: Program) -> None:
+def test_an_outdated_schema_ends_the_receiver_at_the_start(sync_env: Build, program: Program) -> None:
     """Exit 78: nothing could be stored."""
-    here = town()
-    with here.database.engine.begin() as connection:
+    env = sync_env()
+    with env.database.engine.begin() as connection:
         connection.execute(sa.text("UPDATE hostaway.alembic_version SET version_num = '0001'"))
-    done = program(here, "serve-webhooks", "--port", "0", "--no-worker")
+    done = program(env, "serve-webhooks", "--port", "0", "--no-worker")
     assert done.returncode == 78
     assert "migrate" in done.stderr
 
 
-def test_a_port_that_is_taken_is_one_sentence(town: Build, program: Program) -> None:
+def test_a_port_that_is_taken_is_one_sentence(sync_env: Build, program: Program) -> None:
     """Exit 1, and which port it is."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = program(town(), "serve-webhooks", "--port", str(port), "--no-worker")
+        done = program(sync_env(), "serve-webhooks", "--port", str(port), "--no-worker")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
     assert f"127.0.0.1:{port}" in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
-def test_a_signal_in_the_middle_of_a_body_waits_for_the_rest(town: Build, program: Program, number: int) -> None:
+def test_a_signal_in_the_middle_of_a_body_waits_for_the_rest(sync_env: Build, program: Program, number: int) -> None:
     """The delivery is stored and acknowledged, nothing new is taken, and the exit code names the signal."""
-    here = town()
-    with served(here) as receiver:
-        program(here, "webhooks", "register", "70001", "--url", receiver.base)
-        start, body = delivery_of(here)
+    env = sync_env()
+    with served(env) as receiver:
+        program(env, "webhooks", "register", "70001", "--url", receiver.base)
+        start, body = delivery_of(env)
         with receiver.connect() as connection, receiver.connect() as idle:
             connection.sendall(start + body[:9])
             ask_health(receiver)
@@ -217,30 +217,30 @@ def test_a_signal_in_the_middle_of_a_body_waits_for_the_rest(town: Build, progra
             connection.sendall(body[9:])
             assert read_answer(connection).status == 200
         assert receiver.process.wait(PATIENCE) == 128 + number
-    assert here.ask("SELECT count(*) FROM webhook_log") == [(1,)]
+    assert env.ask("SELECT count(*) FROM webhook_log") == [(1,)]
 
 
-def test_what_is_received_is_worked_in_the_same_process(town: Build, program: Program) -> None:
+def test_what_is_received_is_worked_in_the_same_process(sync_env: Build, program: Program) -> None:
     """The object that a delivery is about is read again and stored; then both parts stop at one signal."""
-    here = town()
-    with served(here, worker=True) as receiver:
-        program(here, "webhooks", "register", "70001", "--url", receiver.base)
-        number = here.sandbox.world.create_reservation()
-        assert set(here.sandbox.deliver()) == {200}
+    env = sync_env()
+    with served(env, worker=True) as receiver:
+        program(env, "webhooks", "register", "70001", "--url", receiver.base)
+        number = env.sandbox.world.create_reservation()
+        assert set(env.sandbox.deliver()) == {200}
         deadline = time.monotonic() + PATIENCE
-        while here.ask("SELECT 1 FROM webhook_log WHERE processed_at IS NULL") and time.monotonic() < deadline:
+        while env.ask("SELECT 1 FROM webhook_log WHERE processed_at IS NULL") and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert number in here.rows("reservations")
+        assert number in env.rows("reservations")
         code, _ = receiver.end()
     assert code == 143
 
 
-def test_a_second_signal_does_not_wait(town: Build, program: Program) -> None:
+def test_a_second_signal_does_not_wait(sync_env: Build, program: Program) -> None:
     """Whoever is impatient need not wait for a body that never comes."""
-    here = town()
-    with served(here) as receiver:
-        program(here, "webhooks", "register", "70001", "--url", receiver.base)
-        start, body = delivery_of(here)
+    env = sync_env()
+    with served(env) as receiver:
+        program(env, "webhooks", "register", "70001", "--url", receiver.base)
+        start, body = delivery_of(env)
         with receiver.connect() as connection, receiver.connect() as idle:
             connection.sendall(start + body[:9])
             ask_health(receiver)
@@ -248,7 +248,7 @@ def test_a_second_signal_does_not_wait(town: Build, program: Program) -> None:
             assert idle.recv(1) == b""
             os.kill(receiver.process.pid, signal.SIGTERM)
             assert receiver.process.wait(PATIENCE) in {143, -15}
-    assert here.ask("SELECT count(*) FROM webhook_log") == [(0,)]
+    assert env.ask("SELECT count(*) FROM webhook_log") == [(0,)]
 
 
 def _flood(receiver: Served, number: int) -> list[socket.socket]:
@@ -262,12 +262,12 @@ def _flood(receiver: Served, number: int) -> list[socket.socket]:
     return flood
 
 
-def test_idle_connections_keep_no_delivery_out(town: Build, program: Program) -> None:
+def test_idle_connections_keep_no_delivery_out(sync_env: Build, program: Program) -> None:
     """A new one takes the place of the one that is idle for the longest, at a line a second."""
-    here = town()
-    with served(here, open_files=160) as receiver:
-        program(here, "webhooks", "register", "70001", "--url", receiver.base)
-        start, body = delivery_of(here)
+    env = sync_env()
+    with served(env, open_files=160) as receiver:
+        program(env, "webhooks", "register", "70001", "--url", receiver.base)
+        start, body = delivery_of(env)
         began = time.monotonic()
         flood = _flood(receiver, 300)
         for _ in range(3):
@@ -281,13 +281,13 @@ def test_idle_connections_keep_no_delivery_out(town: Build, program: Program) ->
     lines = [line for line in printed.splitlines() if "idle for the longest" in line]
     assert 1 <= len(lines) <= time.monotonic() - began + 2, printed
     assert "Too many open files" not in printed
-    assert here.ask("SELECT count(*) FROM webhook_log") == [(3,)]
+    assert env.ask("SELECT count(*) FROM webhook_log") == [(3,)]
 
 
-def test_a_flood_without_descriptors_makes_a_line_a_second(town: Build) -> None:
+def test_a_flood_without_descriptors_makes_a_line_a_second(sync_env: Build) -> None:
     """The receiver says that it can take no connection, goes on, and fills no disk."""
-    here = town()
-    with served(here) as receiver:
+    env = sync_env()
+    with served(env) as receiver:
         ask_health(receiver)
         began = time.monotonic()
         soft, hard = resource.prlimit(receiver.process.pid, resource.RLIMIT_NOFILE)
@@ -305,9 +305,9 @@ def test_a_flood_without_descriptors_makes_a_line_a_second(town: Build) -> None:
     assert "Traceback" not in printed
 
 
-def delivery_of(town: Town) -> tuple[bytes, bytes]:
+def delivery_of(env: SyncEnv) -> tuple[bytes, bytes]:
     """Give head and body of a delivery to the registered address."""
-    hook, body = hook_of(town), event()
+    hook, body = hook_of(env), event()
     login = b64encode(f"{hook['login']}:{hook['password']}".encode()).decode()
     path = urlsplit(hook["url"]).path
     return head("POST", path, login=f"Basic {login}", Content_Length=str(len(body))), body

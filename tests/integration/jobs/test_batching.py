@@ -18,10 +18,10 @@ from tests.support.deliveries import (
     QUICK,
     deliver,
     drain,
-    left_alone,
-    nothing,
+    eventually,
+    join_job_threads,
+    no_op,
     refreshing,
-    until,
     worker,
 )
 from tests.support.records import add_account, one
@@ -41,14 +41,14 @@ from hostaway_sync.webhooks import refresh_job
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.model.records import Owner
     from hostaway_sync.queue.batching import Ends, Handler
     from hostaway_sync.queue.worker import Worker
 
-    Build = Callable[..., Town]
-    Storm = Callable[..., tuple[Town, list[int]]]
+    Build = Callable[..., SyncEnv]
+    Storm = Callable[..., tuple[SyncEnv, list[int]]]
 
 BOOKING = "GET /reservations/{id}"
 # One worker that does jobs together, and hangs in the fourth object.
@@ -220,13 +220,13 @@ def test_one_that_came_after_the_leader_began_has_its_own_beginning(database_url
     options = {"policy": patient, "rhythm": replace(QUICK, upkeep=3600), "drain": False}
     with together(narrow, refreshing(narrow, seven_is_away), **options):
         begun = "SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'"
-        until(lambda: len(ask(box, begun)) == 2, "both lanes have a leader, and wait for a connection")
+        eventually(lambda: len(ask(box, begun)) == 2, "both lanes have a leader, and wait for a connection")
         deliver(box, 1, object_id=7)
         deliver(box, 1, object_id=8)
         held.close()
-        until(lambda: attempts(box), "it failed")
+        eventually(lambda: attempts(box), "it failed")
         settled = "SELECT 1 FROM webhook_log WHERE status = 'processed'"
-        until(lambda: len(ask(box, settled)) == 7, "the others are done")
+        eventually(lambda: len(ask(box, settled)) == 7, "the others are done")
     assert (attempts(box), read.count(7)) == ([(7, 1)], 1)
     assert ask(box, "SELECT count(*) FROM procrastinate_jobs WHERE scheduled_at > now()") == [(1,)]
     narrow.close()
@@ -245,7 +245,7 @@ def test_what_fails_after_the_last_one_was_read_is_its_own(box: Database) -> Non
         if len(tries) == 1:
             raise SourceUnavailable("too late")
 
-    with together(box, {jobs.REFRESH: partial(refresh_job.refresh, box, read_again), jobs.SYNC: nothing}) as working:
+    with together(box, {jobs.REFRESH: partial(refresh_job.refresh, box, read_again), jobs.SYNC: no_op}) as working:
         working.wait()
     assert (tries, attempts(box), is_done(box)) == ([0, 1], [(1, 1)], True)
 
@@ -346,7 +346,7 @@ def test_a_worker_that_is_stopped_gives_all_of_them_back(box: Database) -> None:
         [],
     )
     go_on.set()
-    left_alone()
+    join_job_threads()
     drain(box, refreshing(box, lambda _: None))
     assert is_done(box)
 
@@ -360,7 +360,7 @@ def test_work_of_a_killed_worker_is_given_back_whole(box: Database) -> None:
     batches: list[list[int]] = []
     with together(box, watching(refreshing(box, lambda _: None), batches), policy=MANY_RETRIES, drain=False):
         end(killed, signal.SIGKILL)
-        until(lambda: is_done(box), "they were given back")
+        eventually(lambda: is_done(box), "they were given back")
     died = {number for number, _ in attempts(box)}
     assert 4 in died
     assert all(len(batch) == 1 for batch in batches if died & set(batch))
@@ -380,86 +380,86 @@ def test_what_was_taken_along_unheard_is_given_back_with_its_leader(box: Databas
 
 
 @pytest.fixture
-def storm(town: Build) -> Storm:
-    """Give a function that builds a mirrored town whose bookings have changed, and wait to be read."""
+def storm(sync_env: Build) -> Storm:
+    """Give a function that builds a mirrored environment whose bookings have changed, and wait to be read."""
 
-    def build(**options: Any) -> tuple[Town, list[int]]:
-        here = town(**options)
-        here.mirror().sync(here.account_id)
-        moved = sorted(here.truth("reservations"))[:24]
+    def build(**options: Any) -> tuple[SyncEnv, list[int]]:
+        env = sync_env(**options)
+        env.mirror().sync(env.account_id)
+        moved = sorted(env.truth("reservations"))[:24]
         for number in moved:
-            here.sandbox.world.update_reservation(number, guestName="Somebody Else")
-            deliver(here.database, here.account_id, object_id=number)
-        here.sandbox.forget()
-        return here, moved
+            env.sandbox.world.update_reservation(number, guestName="Somebody Else")
+            deliver(env.database, env.account_id, object_id=number)
+        env.sandbox.forget()
+        return env, moved
 
     return build
 
 
-def settle(here: Town) -> None:
+def settle(env: SyncEnv) -> None:
     """Work off what waits, as `worker --drain` does."""
-    with here.mirror(retry_attempts=1).push.worker(drain=True) as working:
+    with env.mirror(retry_attempts=1).push.worker(drain=True) as working:
         working.wait()
 
 
 def test_a_batch_touches_no_row_before_it_knows_whose_they_are(storm: Storm) -> None:
     """Whoever gives an account to another customer holds its rows alone: a batch waits, and has none in hand."""
-    here, moved = storm(reservations=30)
-    with here.database.engine.begin() as connection:
-        account_owner.hold_alone(connection, here.account_id)
-        working = threading.Thread(target=settle, args=(here,))
+    env, moved = storm(reservations=30)
+    with env.database.engine.begin() as connection:
+        account_owner.hold_alone(connection, env.account_id)
+        working = threading.Thread(target=settle, args=(env,))
         working.start()
         waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        until(lambda: one(here.database, waits) is not None, "a batch waits")
+        eventually(lambda: one(env.database, waits) is not None, "a batch waits")
         free = f"SELECT id FROM hostaway.reservations WHERE id = ANY (ARRAY{moved}) FOR UPDATE NOWAIT"
         assert len(connection.exec_driver_sql(free).all()) == len(moved)
     working.join()
-    assert here.differences() == {}
+    assert env.differences() == {}
 
 
 def test_a_storm_of_deliveries_ends_with_every_row_right(storm: Storm) -> None:
     """One request a booking, and what hangs on it; each delivery is settled."""
-    here, moved = storm(reservations=30)
-    settle(here)
-    assert here.sandbox.calls[BOOKING] == len(moved)
-    assert here.differences() == {}
-    assert is_done(here.database)
+    env, moved = storm(reservations=30)
+    settle(env)
+    assert env.sandbox.calls[BOOKING] == len(moved)
+    assert env.differences() == {}
+    assert is_done(env.database)
 
 
 @pytest.mark.parametrize("status", [404, 403])
 def test_one_that_is_gone_keeps_no_other_back(storm: Storm, status: Any) -> None:
     """With 404 it is suspected to be gone, and not marked; 403 says nothing."""
-    here, moved = storm(reservations=30, switches=Switches(deleted_object=status))
-    here.sandbox.world.delete_reservation(moved[5])
-    settle(here)
-    assert here.ask("SELECT id FROM reservations WHERE missing_since IS NOT NULL") == []
-    suspected = here.ask("SELECT record_id FROM suspicions")
+    env, moved = storm(reservations=30, switches=Switches(deleted_object=status))
+    env.sandbox.world.delete_reservation(moved[5])
+    settle(env)
+    assert env.ask("SELECT id FROM reservations WHERE missing_since IS NOT NULL") == []
+    suspected = env.ask("SELECT record_id FROM suspicions")
     assert suspected == ([(moved[5],)] if status == 404 else [])
-    assert is_done(here.database)
+    assert is_done(env.database)
 
 
 def test_an_unknown_listing_is_read_once_for_all_its_bookings(storm: Storm) -> None:
     """The mirror has never seen it, and a batch holds several of its bookings."""
-    here, _ = storm(reservations=30, listings=1)
-    with here.database.engine.begin() as connection:
+    env, _ = storm(reservations=30, listings=1)
+    with env.database.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM hostaway.listings")
-    settle(here)
-    batches = here.sandbox.calls["GET /listings/{id}"]
+    settle(env)
+    batches = env.sandbox.calls["GET /listings/{id}"]
     assert 1 <= batches < 24
-    assert here.differences() == {}
+    assert env.differences() == {}
 
 
 def test_a_source_that_fails_in_the_middle_loses_nothing(storm: Storm) -> None:
     """What was read before is stored; everything else is read by a later attempt."""
-    here, _ = storm(reservations=30)
-    here.sandbox.faults.add(faults.bad_gateway(), route=BOOKING, skip=7)
-    settle(here)
-    until(lambda: _all_read(here), "the one that failed was read")
-    assert here.differences() == {}
+    env, _ = storm(reservations=30)
+    env.sandbox.faults.add(faults.bad_gateway(), route=BOOKING, skip=7)
+    settle(env)
+    eventually(lambda: _all_read(env), "the one that failed was read")
+    assert env.differences() == {}
 
 
-def _all_read(here: Town) -> bool:
-    with here.database.engine.begin() as connection:
+def _all_read(env: SyncEnv) -> bool:
+    with env.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE hostaway.procrastinate_jobs SET scheduled_at = NULL")
-    settle(here)
-    return is_done(here.database)
+    settle(env)
+    return is_done(env.database)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from tests.support.deliveries import QUICK, deliver, refreshing, until, worker
+from tests.support.deliveries import QUICK, deliver, eventually, refreshing, worker
 from tests.support.records import add_account, one
 
 from hostaway_sync.queue.notifications import PAUSE_S, Notifications
@@ -18,7 +18,7 @@ from hostaway_sync.queue.notifications import PAUSE_S, Notifications
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.db_roles import Staff
+    from tests.support.db_roles import DbRoles
 
     from hostaway_sync.store.postgres.database import Database
 
@@ -43,9 +43,9 @@ GARBAGE = (
 
 
 @pytest.fixture
-def stranger(staff: Staff) -> Iterator[psycopg.Connection[Any]]:
+def stranger(db_roles: DbRoles) -> Iterator[psycopg.Connection[Any]]:
     """Give a connection of a role that may do nothing but log in."""
-    url = staff.database.engine.url.set(drivername="postgresql", username=staff.hire("stranger"))
+    url = db_roles.database.engine.url.set(drivername="postgresql", username=db_roles.create_login("stranger"))
     with closing(psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)) as connection:
         yield connection
 
@@ -78,14 +78,14 @@ def test_no_notification_ends_a_worker(
 
     add_account(database)
     with caplog.at_level(logging.INFO), worker(database, refreshing(database, lambda _: None), drain=False):
-        engines = until(lambda: len(found := worker_rows(database)) == 2 and found, "both lanes work")
+        engines = eventually(lambda: len(found := worker_rows(database)) == 2 and found, "both lanes work")
         for payload in GARBAGE:
             notify(stranger, payload)
         deliver(database, 1, object_id=1)
-        until(lambda: is_processed(database), "it still works")
+        eventually(lambda: is_processed(database), "it still works")
         # The listener passes on what it heard in the order in which it came: it has heard all of the above.
         # What was said before a worker listened, it did not hear: so it is said again.
-        until(is_said, "it says so")
+        eventually(is_said, "it says so")
         assert worker_rows(database) == engines
     assert caplog.text.count("notifications that are none of ours") == 1
     assert "lost the database" not in caplog.text
@@ -111,9 +111,9 @@ def test_no_notification_aborts_a_job(
         notify(stranger, f'{{"type": "abort_job_requested", "job_id": {job}}}')
         # Another delivery is done after that notification was heard, by the other place of the same lane.
         deliver(database, 1, object_id=2)
-        until(lambda: 2 in reads, "it hears")
+        eventually(lambda: 2 in reads, "it hears")
         may_end.set()
-        until(lambda: is_processed(database), "both end")
+        eventually(lambda: is_processed(database), "both end")
     assert sorted(reads) == [1, 2]
     assert one(database, "SELECT count(*) FROM job_attempts").count == 0
     assert "none of ours" not in caplog.text  # neither what our own triggers write, nor what looks like it
@@ -133,12 +133,12 @@ def test_a_flood_of_notifications_starves_no_job(database: Database, stranger: p
 
     thread = threading.Thread(target=flood)
     with worker(database, refreshing(database, lambda _: None), drain=False, rhythm=QUICK):
-        engines = until(lambda: len(found := worker_rows(database)) == 2 and found, "both lanes work")
+        engines = eventually(lambda: len(found := worker_rows(database)) == 2 and found, "both lanes work")
         thread.start()
         try:
             for number in range(30):
                 deliver(database, 1, object_id=number)
-            until(lambda: is_processed(database), "all are done")
+            eventually(lambda: is_processed(database), "all are done")
         finally:
             enough.set()
             thread.join(30)

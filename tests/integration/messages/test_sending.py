@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.barrier import Barrier
-from tests.support.messages import SEND, TEXT, THREAD, a_guest
+from tests.support.messages import SEND, TEXT, THREAD, message_case
 
 from hostaway_sync.errors import AccountError, MessageRefused, UsageError
 from hostaway_sync.messages.decision import Step
@@ -16,9 +16,9 @@ from hostaway_sync.sandbox.server import faults
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 # What surely was not sent, and may be sent again.
 REFUSALS: dict[str, Effect] = {
@@ -47,173 +47,175 @@ RIDDLES: dict[str, Effect] = {
 TORN: dict[str, Effect] = {"torn JSON": faults.torn_json(), "torn connection": faults.torn_connection()}
 
 
-def test_a_message_is_sent_once_and_stored_at_once(town: Build) -> None:
+def test_a_message_is_sent_once_and_stored_at_once(sync_env: Build) -> None:
     """Two requests, the text as it is, the answer in the thread, the ledger with its message."""
-    guest = a_guest(town)
-    sent = guest.tell()
-    assert (sent.step, guest.heard) == (Step.SEND, [TEXT])
+    case = message_case(sync_env)
+    sent = case.send()
+    assert (sent.step, case.accepted) == (Step.SEND, [TEXT])
     assert sent.intent is not None
-    assert sent.intent.message_id in guest.here.rows("messages")
-    assert guest.ledger("state, proof, attempt, message_id > after_message_id, error") == [
+    assert sent.intent.message_id in case.env.rows("messages")
+    assert case.ledger("state, proof, attempt, message_id > after_message_id, error") == [
         ("sent", "answer", 1, True, None)
     ]
-    assert dict(guest.here.sandbox.calls) == {THREAD: 1, SEND: 1}
-    assert guest.here.ask("SELECT key FROM request_budget WHERE key LIKE 'send:%'") == [("send:70001",)]
-    guest.mirror.sync(guest.here.account_id, full=True)
-    assert guest.here.differences() == {}
-    assert guest.ledger() == ["sent"]
+    assert dict(case.env.sandbox.calls) == {THREAD: 1, SEND: 1}
+    assert case.env.ask("SELECT key FROM request_budget WHERE key LIKE 'send:%'") == [("send:70001",)]
+    case.mirror.sync(case.env.account_id, full=True)
+    assert case.env.differences() == {}
+    assert case.ledger() == ["sent"]
 
 
-def test_it_goes_the_way_the_guest_wrote_last(town: Build) -> None:
+def test_it_goes_the_way_the_guest_wrote_last(sync_env: Build) -> None:
     """Unless another way is named; by e-mail where the guest has not written yet."""
-    guest = a_guest(town)
-    world = guest.here.sandbox.world
-    written = world.guest_message(guest.conversation_id)
-    world.edit_message(guest.conversation_id, written, communicationType="whatsapp")
-    guest.mirror.sync(guest.here.account_id)
-    guest.tell("one")
-    guest.tell("two", way=CommunicationType.SMS)
-    guest.here.database.transaction(lambda c: c.exec_driver_sql("DELETE FROM hostaway.conversation_messages"))
-    guest.tell("three")
-    assert guest.ledger("channel_type") == ["whatsapp", "sms", "email"]
-    said = guest.here.truth("messages")
-    assert [said[number]["communicationType"] for number in guest.ledger("message_id")] == ["whatsapp", "sms", "email"]
+    case = message_case(sync_env)
+    world = case.env.sandbox.world
+    written = world.guest_message(case.conversation_id)
+    world.edit_message(case.conversation_id, written, communicationType="whatsapp")
+    case.mirror.sync(case.env.account_id)
+    case.send("one")
+    case.send("two", way=CommunicationType.SMS)
+    case.env.database.transaction(lambda c: c.exec_driver_sql("DELETE FROM hostaway.conversation_messages"))
+    case.send("three")
+    assert case.ledger("channel_type") == ["whatsapp", "sms", "email"]
+    said = case.env.truth("messages")
+    assert [said[number]["communicationType"] for number in case.ledger("message_id")] == ["whatsapp", "sms", "email"]
 
 
-def test_what_is_not_mirrored_yet_is_asked_for(town: Build) -> None:
+def test_what_is_not_mirrored_yet_is_asked_for(sync_env: Build) -> None:
     """A reservation and its conversation that no run has met: with the account named, both are found and stored."""
-    here = town()
-    reservation_id = next(iter(here.truth("conversations").values()))["reservationId"]
-    mirror = here.mirror()
+    env = sync_env()
+    reservation_id = next(iter(env.truth("conversations").values()))["reservationId"]
+    mirror = env.mirror()
     with pytest.raises(MessageRefused, match="--account"), mirror.messages.draft(reservation_id, TEXT):
         pass
-    with mirror.messages.draft(reservation_id, TEXT, account_id=here.account_id) as draft:
+    with mirror.messages.draft(reservation_id, TEXT, account_id=env.account_id) as draft:
         draft.send()
-    assert [text for _, text in here.sandbox.world.accepted] == [TEXT]
-    assert list(here.rows("reservations")) == [reservation_id]
+    assert [text for _, text in env.sandbox.world.accepted] == [TEXT]
+    assert list(env.rows("reservations")) == [reservation_id]
     with pytest.raises(MessageRefused, match="has no reservation 5"), mirror.messages.draft(5, TEXT, account_id=70001):
         pass
 
 
-def test_a_guest_is_found_only_where_there_is_one(town: Build) -> None:
+def test_a_guest_is_found_only_where_there_is_one(sync_env: Build) -> None:
     """Two accounts with one number: it must be said which; without a conversation nobody can be written to."""
-    here = town(accounts=[AccountSpec(reservations=12), AccountSpec(id=70002, reservations=12, same_ids_as_first=True)])
-    mirror = here.mirror()
+    env = sync_env(
+        accounts=[AccountSpec(reservations=12), AccountSpec(id=70002, reservations=12, same_ids_as_first=True)]
+    )
+    mirror = env.mirror()
     assert [outcome.error for outcome in mirror.sync_all()] == [None, None]
-    bookings, talks = here.truth("reservations"), here.truth("conversations").values()
+    bookings, talks = env.truth("reservations"), env.truth("conversations").values()
     silent = next(number for number in bookings if number not in {talk["reservationId"] for talk in talks})
     with pytest.raises(UsageError, match="70001, 70002"), mirror.messages.draft(silent, TEXT):
         pass
     with (
         pytest.raises(MessageRefused, match="no conversation"),
-        mirror.messages.draft(silent, TEXT, account_id=here.account_id),
+        mirror.messages.draft(silent, TEXT, account_id=env.account_id),
     ):
         pass
-    here.sandbox.world.delete_reservation(silent)
+    env.sandbox.world.delete_reservation(silent)
     with pytest.raises(MessageRefused, match="any more"), mirror.messages.draft(silent, TEXT, account_id=70001):
         pass
-    assert here.sandbox.world.accepted == []
+    assert env.sandbox.world.accepted == []
 
 
-def test_an_account_that_is_disabled_meanwhile_sends_nothing(town: Build) -> None:
+def test_an_account_that_is_disabled_meanwhile_sends_nothing(sync_env: Build) -> None:
     """It failed before its request left, and says why."""
-    guest = a_guest(town)
-    with Barrier(guest.here.sandbox, THREAD) as reading, ThreadPoolExecutor(1) as pool:
-        telling = pool.submit(guest.tell)
+    case = message_case(sync_env)
+    with Barrier(case.env.sandbox, THREAD) as reading, ThreadPoolExecutor(1) as pool:
+        telling = pool.submit(case.send)
         reading.wait()
-        guest.mirror.roster.disable(guest.here.account_id)
+        case.mirror.roster.disable(case.env.account_id)
         reading.open.set()
         with pytest.raises(AccountError, match="disabled"):
             telling.result(30)
-    ((state, error),) = guest.ledger("state, error")
-    assert (state, guest.heard) == ("failed", [])
+    ((state, error),) = case.ledger("state, error")
+    assert (state, case.accepted) == ("failed", [])
     assert "disabled" in error
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-def test_a_refusal_sends_nothing_and_may_be_repeated(town: Build, refusal: str) -> None:
+def test_a_refusal_sends_nothing_and_may_be_repeated(sync_env: Build, refusal: str) -> None:
     """One request, `failed`; the same again is sent on the same row."""
-    guest = a_guest(town)
-    guest.meets(REFUSALS[refusal])
-    guest.tell(key="k")
-    assert (guest.ledger("state, proof"), guest.heard) == ([("failed", "answer")], [])
-    assert guest.here.sandbox.calls[SEND] == 1
-    assert guest.here.sandbox.calls["POST /accessTokens"] == 0
-    guest.here.database.transaction(lambda c: c.exec_driver_sql("DELETE FROM hostaway.request_budget"))
-    assert guest.tell(key="k").step is Step.TAKE_UP
-    assert (guest.ledger("state, attempt"), guest.heard) == ([("sent", 2)], [TEXT])
+    case = message_case(sync_env)
+    case.add_send_fault(REFUSALS[refusal])
+    case.send(key="k")
+    assert (case.ledger("state, proof"), case.accepted) == ([("failed", "answer")], [])
+    assert case.env.sandbox.calls[SEND] == 1
+    assert case.env.sandbox.calls["POST /accessTokens"] == 0
+    case.env.database.transaction(lambda c: c.exec_driver_sql("DELETE FROM hostaway.request_budget"))
+    assert case.send(key="k").step is Step.TAKE_UP
+    assert (case.ledger("state, attempt"), case.accepted) == ([("sent", 2)], [TEXT])
 
 
-def test_a_source_that_cannot_be_reached_is_a_refusal(town: Build) -> None:
+def test_a_source_that_cannot_be_reached_is_a_refusal(sync_env: Build) -> None:
     """Nothing left this machine; without a key the same words find the same row."""
-    guest = a_guest(town)
-    conversation_id = guest.conversation_id
-    mirror = guest.here.mirror(api_url="http://127.0.0.1:9/v1", retry_attempts=1)
-    with mirror.messages.draft(guest.reservation_id, TEXT) as draft:
+    case = message_case(sync_env)
+    conversation_id = case.conversation_id
+    mirror = case.env.mirror(api_url="http://127.0.0.1:9/v1", retry_attempts=1)
+    with mirror.messages.draft(case.reservation_id, TEXT) as draft:
         failed = draft.send().intent
     assert failed is not None
     assert "cannot be reached" in (failed.error or "")
-    guest.tell()
-    assert (guest.ledger("state, attempt"), guest.heard) == ([("sent", 2)], [TEXT])
+    case.send()
+    assert (case.ledger("state, attempt"), case.accepted) == ([("sent", 2)], [TEXT])
     assert conversation_id == failed.wish.conversation_id
 
 
 @pytest.mark.parametrize("riddle", RIDDLES)
-def test_an_answer_that_proves_nothing_sends_nothing_again(town: Build, riddle: str) -> None:
+def test_an_answer_that_proves_nothing_sends_nothing_again(sync_env: Build, riddle: str) -> None:
     """Unknown it stays, however often it is asked for, looked for and synced: not to be found settles nothing."""
-    guest = a_guest(town)
-    guest.meets(RIDDLES[riddle])
-    guest.tell(key="k")
-    assert guest.ledger() == ["outcome_unknown"]
-    assert guest.tell(key="k").step is Step.UNSETTLED
-    assert guest.tell().step is Step.UNSETTLED
-    guest.a_minute_passes()
-    guest.mirror.sync(guest.here.account_id)
-    assert guest.ledger("state, looks") == [("outcome_unknown", 2)]
-    assert (guest.here.sandbox.calls[SEND], guest.heard) == (1, [])
-    assert guest.mirror.status().accounts[0].letters.waiting == 1
+    case = message_case(sync_env)
+    case.add_send_fault(RIDDLES[riddle])
+    case.send(key="k")
+    assert case.ledger() == ["outcome_unknown"]
+    assert case.send(key="k").step is Step.UNSETTLED
+    assert case.send().step is Step.UNSETTLED
+    case.let_a_minute_pass()
+    case.mirror.sync(case.env.account_id)
+    assert case.ledger("state, looks") == [("outcome_unknown", 2)]
+    assert (case.env.sandbox.calls[SEND], case.accepted) == (1, [])
+    assert case.mirror.status().accounts[0].letters.waiting == 1
 
 
 @pytest.mark.parametrize("answer", ["reset", "500", "200 with a failure", "200 with nothing", *TORN])
-def test_what_was_taken_is_found_in_its_thread(town: Build, answer: str) -> None:
+def test_what_was_taken_is_found_in_its_thread(sync_env: Build, answer: str) -> None:
     """The source took it and then failed: one look settles it, and nobody sends it twice."""
-    guest = a_guest(town, switches=Switches(sent_body="html"))
-    guest.meets(TORN[answer] if answer in TORN else faults.accepted_then(RIDDLES[answer]))
-    guest.tell(key="k")
-    assert guest.ledger("state, proof, message_id > after_message_id") == [("sent", "thread", True)]
-    assert guest.tell(key="k").step is Step.EARLIER
-    assert guest.tell().step is Step.REPEATED
-    assert guest.heard == [TEXT]
+    case = message_case(sync_env, switches=Switches(sent_body="html"))
+    case.add_send_fault(TORN[answer] if answer in TORN else faults.accepted_then(RIDDLES[answer]))
+    case.send(key="k")
+    assert case.ledger("state, proof, message_id > after_message_id") == [("sent", "thread", True)]
+    assert case.send(key="k").step is Step.EARLIER
+    assert case.send().step is Step.REPEATED
+    assert case.accepted == [TEXT]
 
 
-def test_the_same_words_within_ten_minutes_need_a_word(town: Build) -> None:
+def test_the_same_words_within_ten_minutes_need_a_word(sync_env: Build) -> None:
     """Other white space is no other text; with --again it goes out twice; a key stands for one text."""
-    guest = a_guest(town)
-    assert guest.tell(key="k").step is Step.SEND
-    assert guest.tell(f" {TEXT}\n").step is Step.REPEATED
-    assert guest.tell(key="other").step is Step.REPEATED
-    assert guest.tell("Something else", key="k").step is Step.OTHER_TEXT
-    assert guest.tell(again=True).step is Step.SEND
-    assert guest.heard == [TEXT, TEXT]
-    guest.here.database.transaction(
+    case = message_case(sync_env)
+    assert case.send(key="k").step is Step.SEND
+    assert case.send(f" {TEXT}\n").step is Step.REPEATED
+    assert case.send(key="other").step is Step.REPEATED
+    assert case.send("Something else", key="k").step is Step.OTHER_TEXT
+    assert case.send(again=True).step is Step.SEND
+    assert case.accepted == [TEXT, TEXT]
+    case.env.database.transaction(
         lambda c: c.exec_driver_sql("UPDATE hostaway.sent_messages SET sending_at = now() - interval '11 minutes'")
     )
-    assert guest.tell().step is Step.SEND
-    assert guest.tell(key="k").step is Step.EARLIER
+    assert case.send().step is Step.SEND
+    assert case.send(key="k").step is Step.EARLIER
 
 
-def test_guard_rails_stand_before_everything(town: Build) -> None:
+def test_guard_rails_stand_before_everything(sync_env: Build) -> None:
     """No text, too much of it, a guest that may not be written to: nothing is asked and nothing written."""
-    guest = a_guest(town)
+    case = message_case(sync_env)
     for text in ("", " \n\t", "x" * 10_001, "a\0b", "\ud800"):
         with pytest.raises(UsageError):
-            guest.tell(text)
+            case.send(text)
     with pytest.raises(MessageRefused, match="no conversation 5"):
-        guest.tell(conversation_id=5)
-    guarded = guest.here.mirror(send_allowlist=frozenset({1}))
-    with pytest.raises(MessageRefused, match="ALLOWLIST"), guarded.messages.draft(guest.reservation_id, TEXT):
+        case.send(conversation_id=5)
+    guarded = case.env.mirror(send_allowlist=frozenset({1}))
+    with pytest.raises(MessageRefused, match="ALLOWLIST"), guarded.messages.draft(case.reservation_id, TEXT):
         pass
-    guest.mirror.roster.disable(guest.here.account_id)
+    case.mirror.roster.disable(case.env.account_id)
     with pytest.raises(AccountError, match="disabled"):
-        guest.tell()
-    assert (guest.ledger(), guest.here.sandbox.calls[SEND]) == ([], 0)
+        case.send()
+    assert (case.ledger(), case.env.sandbox.calls[SEND]) == ([], 0)

@@ -10,7 +10,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.client_env import START, Stage, stage, truth
+from tests.support.client_env import START, ClientEnv, client_env, truth
 
 from hostaway_sync.errors import Forbidden, NotFound, SourceUnavailable
 from hostaway_sync.model.records import Resource
@@ -42,37 +42,37 @@ class Watcher:
         return [(call.status, call.step) for call in self.calls]
 
 
-def watched(set_up: Stage, **options: Any) -> tuple[Client, Watcher]:
+def watched(env: ClientEnv, **options: Any) -> tuple[Client, Watcher]:
     """Make a client that holds a token already, and who watches it from now on."""
-    set_up.client().check()
-    set_up.sandbox.forget()
+    env.client().check()
+    env.sandbox.forget()
     watcher = Watcher()
-    return set_up.client(observe=watcher, **options), watcher
+    return env.client(observe=watcher, **options), watcher
 
 
 def test_every_request_is_told_once() -> None:
     """From whichever thread it was sent, with what the server saw of it."""
-    with stage(reservations=60) as set_up:
+    with client_env(reservations=60) as env:
         watcher = Watcher()
-        client = set_up.client(observe=watcher)
-        parents = sorted(truth(set_up.sandbox, Resource.CONVERSATIONS))
+        client = env.client(observe=watcher)
+        parents = sorted(truth(env.sandbox, Resource.CONVERSATIONS))
         list(client.walk(Resource.LISTINGS, why=WHY))
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda parent: list(client.walk(Resource.MESSAGES, parent=parent, why=WHY)), parents))
-        seen = Counter(logged.path.removeprefix("/v1") for logged in set_up.sandbox.requests)
+        seen = Counter(logged.path.removeprefix("/v1") for logged in env.sandbox.requests)
         assert Counter(call.path for call in watcher.calls) == seen
         assert len(watcher.calls) == client.api_calls
         assert len(watcher.threads) > 1
         assert {call.status for call in watcher.calls} == {200}
         assert {call.why for call in watcher.calls} == {WHY, "token: none is stored"}
-        assert {call.granted_at for call in watcher.calls} <= {START, set_up.clock.now}
+        assert {call.granted_at for call in watcher.calls} <= {START, env.clock.now}
         assert all(call.seconds >= 0 and call.waited >= 0 and call.attempt == 1 for call in watcher.calls)
 
 
 def test_pages_are_told_apart() -> None:
     """By cursor and by offset, with the parameters that the server got."""
-    with stage(listings=50, switches=Switches(max_limit=20)) as set_up:
-        client, watcher = watched(set_up, in_flight=1)
+    with client_env(listings=50, switches=Switches(max_limit=20)) as env:
+        client, watcher = watched(env, in_flight=1)
         list(client.walk(Resource.LISTINGS, why=WHY))
         assert [call.step for call in watcher.calls] == ["", "page 2", "page 3"]
         assert [call.params["offset"] for call in watcher.calls] == [0, 17, 34]
@@ -86,10 +86,10 @@ def test_pages_are_told_apart() -> None:
 
 def test_attempts_say_what_the_one_before_came_to() -> None:
     """A bad gateway, a torn connection, a useless answer, and too many requests."""
-    with stage(reservations=3) as set_up:
-        client, watcher = watched(set_up)
+    with client_env(reservations=3) as env:
+        client, watcher = watched(env)
         for effect in (faults.bad_gateway(), faults.torn_connection(), faults.fail_with_200(), faults.rate_limited()):
-            set_up.sandbox.faults.add(effect, route="GET /reservations", times=1)
+            env.sandbox.faults.add(effect, route="GET /reservations", times=1)
         list(client.walk(Resource.RESERVATIONS, why=WHY))
         assert watcher.told == [
             (502, ""),
@@ -99,16 +99,16 @@ def test_attempts_say_what_the_one_before_came_to() -> None:
             (200, "attempt 5 after 429"),
         ]
         assert [call.attempt for call in watcher.calls] == [1, 2, 3, 4, 5]
-        assert len(watcher.calls) == client.api_calls == set_up.calls("GET /reservations")
+        assert len(watcher.calls) == client.api_calls == env.calls("GET /reservations")
 
 
 def test_a_request_that_fails_for_good_is_told_too() -> None:
     """Whether refused or never answered."""
-    with stage(reservations=3) as set_up:
-        client, watcher = watched(set_up, attempts=2)
+    with client_env(reservations=3) as env:
+        client, watcher = watched(env, attempts=2)
         with pytest.raises(NotFound):
             client.get(Resource.LISTINGS, 5, why=WHY)
-        set_up.sandbox.faults.add(faults.connection_reset(), route="GET /reservations", times=None)
+        env.sandbox.faults.add(faults.connection_reset(), route="GET /reservations", times=None)
         with pytest.raises(SourceUnavailable):
             list(client.walk(Resource.RESERVATIONS, why=WHY))
         assert [(call.path, call.status) for call in watcher.calls] == [
@@ -120,9 +120,9 @@ def test_a_request_that_fails_for_good_is_told_too() -> None:
 
 def test_a_request_that_was_never_sent_is_not_told() -> None:
     """It does not count either."""
-    with stage(reservations=1) as set_up:
+    with client_env(reservations=1) as env:
         watcher = Watcher()
-        client = set_up.client(api_url="http://127.0.0.1:1/v1", observe=watcher)
+        client = env.client(api_url="http://127.0.0.1:1/v1", observe=watcher)
         with pytest.raises(SourceUnavailable):
             client.check()
         assert (watcher.calls, client.api_calls) == ([], 0)
@@ -130,9 +130,9 @@ def test_a_request_that_was_never_sent_is_not_told() -> None:
 
 def test_a_renewed_token_is_explained() -> None:
     """The refusal, the new token, and the request once more."""
-    with stage(reservations=3) as set_up:
-        client, watcher = watched(set_up)
-        set_up.sandbox.revoke_tokens()
+    with client_env(reservations=3) as env:
+        client, watcher = watched(env)
+        env.sandbox.revoke_tokens()
         list(client.walk(Resource.RESERVATIONS, why=WHY))
         assert [(call.method, call.why, call.step) for call in watcher.calls] == [
             ("GET", WHY, ""),
@@ -143,8 +143,8 @@ def test_a_renewed_token_is_explained() -> None:
 
 def test_the_question_whether_a_token_is_good_for_anything_is_explained() -> None:
     """It is asked when even a new one was refused."""
-    with stage(accounts=[AccountSpec(reservations=3, inbox="closed")]) as set_up:
-        client, watcher = watched(set_up)
+    with client_env(accounts=[AccountSpec(reservations=3, inbox="closed")]) as env:
+        client, watcher = watched(env)
         with pytest.raises(Forbidden):
             list(client.walk(Resource.CONVERSATIONS, why=WHY))
         last = watcher.calls[-1]
@@ -154,17 +154,17 @@ def test_the_question_whether_a_token_is_good_for_anything_is_explained() -> Non
 
 def test_nothing_secret_is_told() -> None:
     """Neither the secret nor a token, in no field, not even in the representation."""
-    with stage(reservations=3) as set_up:
+    with client_env(reservations=3) as env:
         watcher = Watcher()
-        client = set_up.client(observe=watcher)
+        client = env.client(observe=watcher)
         list(client.walk(Resource.LISTINGS, why=WHY))
-        first = set_up.vault.token
-        set_up.sandbox.revoke_tokens()
+        first = env.vault.token
+        env.sandbox.revoke_tokens()
         list(client.walk(Resource.RESERVATIONS, why=WHY))
-        second = set_up.vault.token
+        second = env.vault.token
         assert first is not None
         assert second is not None
         told = repr(watcher.calls) + json.dumps([asdict(call) for call in watcher.calls], default=str)
-        secrets = [set_up.sandbox.client_secret, first.value.get_secret_value(), second.value.get_secret_value()]
+        secrets = [env.sandbox.client_secret, first.value.get_secret_value(), second.value.get_secret_value()]
         assert not [secret for secret in [*secrets, "Bearer", "client_id"] if secret in told]
         assert "/accessTokens" in told

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from tests.support.client_env import OpenBudget, ids_of, stage, truth
+from tests.support.client_env import OpenBudget, client_env, ids_of, truth
 
 from hostaway_sync.errors import SourceError, SourceUnavailable
 from hostaway_sync.model.api_calls import Grant, Priority
@@ -35,31 +35,31 @@ if TYPE_CHECKING:
 
 def test_a_server_that_says_nothing_is_given_up_on() -> None:
     """A silent request ends by its timeout and is made again."""
-    with stage(reservations=3) as set_up:
-        client = set_up.client(read_timeout=timedelta(seconds=0.2))
+    with client_env(reservations=3) as env:
+        client = env.client(read_timeout=timedelta(seconds=0.2))
         client.check()
-        set_up.sandbox.faults.add(faults.silence(Event()), route="GET /reservations", times=1)
-        set_up.sandbox.faults.add(faults.slow(Event()), route="GET /reservations", times=1)
+        env.sandbox.faults.add(faults.silence(Event()), route="GET /reservations", times=1)
+        env.sandbox.faults.add(faults.slow(Event()), route="GET /reservations", times=1)
         assert len(ids_of(list(client.walk(Resource.RESERVATIONS)))) == 3
 
 
 def test_a_body_that_never_ends_is_given_up_on() -> None:
     """However steadily it drips."""
-    with stage(reservations=3) as set_up:
+    with client_env(reservations=3) as env:
         late: list[float] = []
-        client = set_up.client(seconds=lambda: sum(late), attempts=1)
+        client = env.client(seconds=lambda: sum(late), attempts=1)
         client.check()
-        set_up.sandbox.after_request(lambda *_: late.append(1e6))
+        env.sandbox.after_request(lambda *_: late.append(1e6))
         with pytest.raises(SourceUnavailable, match="took longer than 300 s"):
             list(client.walk(Resource.RESERVATIONS))
 
 
 def test_a_body_that_is_too_large_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it fills the memory."""
-    with stage() as set_up:
+    with client_env() as env:
         monkeypatch.setattr(module, "LARGEST_BODY", 10_000)
         with pytest.raises(SourceUnavailable, match="larger than"):
-            list(set_up.client().walk(Resource.RESERVATIONS))
+            list(env.client().walk(Resource.RESERVATIONS))
 
 
 def _gzip_of_zeros(size: int, *, times: int) -> bytes:
@@ -84,11 +84,11 @@ def _gzip_of_zeros(size: int, *, times: int) -> bytes:
 )
 def test_a_small_answer_never_fills_the_memory(encoding: str, times: int, sentence: str) -> None:
     """However it is packed: 100 MB in 100 KB, or in less than 1 KB when packed twice."""
-    with stage(reservations=1) as set_up:
-        client = set_up.client(attempts=1)
+    with client_env(reservations=1) as env:
+        client = env.client(attempts=1)
         client.check()
         bomb = faults.status(200, _gzip_of_zeros(100_000_000, times=times), headers={"Content-Encoding": encoding})
-        set_up.sandbox.faults.add(bomb, route="GET /reservations")
+        env.sandbox.faults.add(bomb, route="GET /reservations")
         tracemalloc.start()
         try:
             with pytest.raises(SourceUnavailable, match=sentence):
@@ -110,8 +110,8 @@ def test_a_small_answer_never_fills_the_memory(encoding: str, times: int, senten
 )
 def test_answers_that_are_packed_once_are_read(encoding: str, pack: Callable[[bytes], bytes]) -> None:
     """Proxies pack and unpack as they like."""
-    with stage(reservations=3) as set_up:
-        client = set_up.client()
+    with client_env(reservations=3) as env:
+        client = env.client()
         client.check()
         effect = faults.Effect(
             lambda _, reply: (
@@ -119,15 +119,15 @@ def test_answers_that_are_packed_once_are_read(encoding: str, pack: Callable[[by
             ),
             runs_route=True,
         )
-        set_up.sandbox.faults.add(effect, route="GET /reservations", times=None)
+        env.sandbox.faults.add(effect, route="GET /reservations", times=None)
         assert len(ids_of(list(client.walk(Resource.RESERVATIONS)))) == 3
 
 
 @pytest.mark.parametrize("change", [lambda body: body[:-12], lambda body: body[:10], lambda _: b"no gzip at all"])
 def test_a_torn_gzip_is_asked_for_again(change: Callable[[bytes], bytes]) -> None:
     """Half of an answer is none."""
-    with stage(reservations=3) as set_up:
-        client = set_up.client()
+    with client_env(reservations=3) as env:
+        client = env.client()
         client.check()
         effect = faults.Effect(
             lambda _, reply: replace(
@@ -137,18 +137,18 @@ def test_a_torn_gzip_is_asked_for_again(change: Callable[[bytes], bytes]) -> Non
             ),
             runs_route=True,
         )
-        set_up.sandbox.faults.add(effect, route="GET /reservations", times=1)
+        env.sandbox.faults.add(effect, route="GET /reservations", times=1)
         assert len(ids_of(list(client.walk(Resource.RESERVATIONS)))) == 3
 
 
 def test_closing_ends_a_request_that_waits_for_its_answer() -> None:
     """From another thread, without waiting for a timeout."""
-    with stage(reservations=3) as set_up:
-        client = set_up.client()
+    with client_env(reservations=3) as env:
+        client = env.client()
         client.check()
         arrived = Event()
-        set_up.sandbox.on_request(lambda _: arrived.set())
-        set_up.sandbox.faults.add(faults.silence(Event()), times=None)
+        env.sandbox.on_request(lambda _: arrived.set())
+        env.sandbox.faults.add(faults.silence(Event()), times=None)
         with ThreadPoolExecutor(1) as pool:
             reading = pool.submit(list, client.walk(Resource.RESERVATIONS))
             assert arrived.wait(30)
@@ -159,7 +159,7 @@ def test_closing_ends_a_request_that_waits_for_its_answer() -> None:
 
 def test_closing_ends_a_wait() -> None:
     """Also the wait for a slot in the budget."""
-    with stage(reservations=3) as set_up:
+    with client_env(reservations=3) as env:
         asked = Event()
 
         class Far(OpenBudget):
@@ -167,7 +167,7 @@ def test_closing_ends_a_wait() -> None:
                 asked.set()
                 return Grant(super().reserve(buckets, priority=priority).granted_at, timedelta(hours=1))
 
-        client = set_up.client(budget=Far(set_up.clock), sleep=None)
+        client = env.client(budget=Far(env.clock), sleep=None)
         with ThreadPoolExecutor(1) as pool:
             checking = pool.submit(client.check)
             assert asked.wait(30)
@@ -179,11 +179,11 @@ def test_closing_ends_a_wait() -> None:
 
 def test_a_request_that_would_leave_late_takes_another_slot() -> None:
     """The page was observed at the moment of the last grant."""
-    with stage(reservations=3) as set_up:
+    with client_env(reservations=3) as env:
         jumps = iter([0.0] * 3 + [5.0] * 1000)
-        client = set_up.client(seconds=lambda: next(jumps))
+        client = env.client(seconds=lambda: next(jumps))
         client.check()
-        assert set_up.budget.reserved.count(("ip:office", "account:70001")) == client.api_calls + 1
+        assert env.budget.reserved.count(("ip:office", "account:70001")) == client.api_calls + 1
 
 
 def test_an_api_that_cannot_be_reached_is_one_clear_sentence() -> None:
@@ -191,13 +191,13 @@ def test_an_api_that_cannot_be_reached_is_one_clear_sentence() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
-        with stage(reservations=1) as set_up:
+        with client_env(reservations=1) as env:
             with pytest.raises(SourceUnavailable, match="cannot be reached at http://127"):
-                set_up.client(api_url=closed).check()
+                env.client(api_url=closed).check()
             for address in ("ftp://127.0.0.1/v1", "http://127.0.0.1:x", "127.0.0.1/v1"):
                 with pytest.raises(SourceError, match="check the API's address"):
-                    set_up.client(api_url=address).check()
-            assert set_up.client().api_calls == 0
+                    env.client(api_url=address).check()
+            assert env.client().api_calls == 0
 
 
 def test_every_exception_of_the_library_means_a_source_error() -> None:
@@ -223,28 +223,28 @@ def test_every_exception_of_the_library_means_a_source_error() -> None:
 def test_secrets_are_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) -> None:
     """At the most talkative level, with renewals and failures."""
     caplog.set_level(logging.DEBUG)
-    with stage(reservations=3) as set_up:
-        client = set_up.client()
+    with client_env(reservations=3) as env:
+        client = env.client()
         client.check()
-        first = set_up.vault.token
-        set_up.sandbox.revoke_tokens()
-        set_up.sandbox.faults.add(faults.bad_gateway(), times=1)
+        first = env.vault.token
+        env.sandbox.revoke_tokens()
+        env.sandbox.faults.add(faults.bad_gateway(), times=1)
         list(client.walk(Resource.RESERVATIONS))
         assert "GET /reservations: 200" in caplog.text
-        for token in (first, set_up.vault.token):
+        for token in (first, env.vault.token):
             assert token is not None
             assert token.value.get_secret_value() not in caplog.text
-        assert set_up.sandbox.client_secret not in caplog.text
+        assert env.sandbox.client_secret not in caplog.text
 
 
 def test_rows_that_are_no_records_do_not_take_their_page_along() -> None:
     """They come as records without an id, with their bytes; a lone surrogate is cleaned."""
-    with stage(reservations=20) as set_up:
-        world = set_up.sandbox.world
-        odd = max(truth(set_up.sandbox, Resource.RESERVATIONS))
+    with client_env(reservations=20) as env:
+        world = env.sandbox.world
+        odd = max(truth(env.sandbox, Resource.RESERVATIONS))
         world.corrupt("reservations", odd, b'{"id":%d,"comment":"\\ud83d"}' % odd)
         world.append_raw("reservations", b'{"id":"none"}')
-        pages = list(set_up.client().walk(Resource.RESERVATIONS))
+        pages = list(env.client().walk(Resource.RESERVATIONS))
         records = {record.id: record for page in pages for record in page.records}
         assert len(records) == 21
         assert records[None].exact == b'{"id":"none"}'
@@ -253,16 +253,16 @@ def test_rows_that_are_no_records_do_not_take_their_page_along() -> None:
 
 def test_a_walk_may_be_left_in_the_middle() -> None:
     """What was fetched ahead is forgotten."""
-    with stage(listings=400, reservations=1) as set_up:
-        walk = set_up.client().walk(Resource.LISTINGS)
+    with client_env(listings=400, reservations=1) as env:
+        walk = env.client().walk(Resource.LISTINGS)
         next(walk)
         walk.close()  # type: ignore[attr-defined]  # a generator has it
-        assert set_up.calls("GET /listings") <= 5
+        assert env.calls("GET /listings") <= 5
 
 
 def test_pages_ahead_are_not_asked_for_twice() -> None:
     """A quiet list takes as many requests as it has pages."""
-    with stage(listings=400, reservations=1, switches=Switches(max_limit=20)) as set_up:
-        pages = list(set_up.client().walk(Resource.LISTINGS))
+    with client_env(listings=400, reservations=1, switches=Switches(max_limit=20)) as env:
+        pages = list(env.client().walk(Resource.LISTINGS))
         assert len(ids_of(pages)) == 400
-        assert set_up.calls("GET /listings") == 1 + -(-380 // 17)
+        assert env.calls("GET /listings") == 1 + -(-380 // 17)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.client_env import LISTED, START, TEN, ids_of, stage, truth
+from tests.support.client_env import LISTED, START, TEN, client_env, ids_of, truth
 
 from hostaway_sync.errors import NotFound, RateLimited, RequestRejected, SourceUnavailable
 from hostaway_sync.model.records import Resource
@@ -21,44 +21,44 @@ if TYPE_CHECKING:
 
 def test_every_list_is_read_whole() -> None:
     """All rows, as they are, with a total and without a doubt; every request is counted."""
-    with stage() as set_up:
-        client = set_up.client()
+    with client_env() as env:
+        client = env.client()
         source: Source = client
         for resource in LISTED:
-            expected = truth(set_up.sandbox, resource)
+            expected = truth(env.sandbox, resource)
             pages = list(source.walk(resource))
             assert ids_of(pages) == expected
             assert (pages[-1].total, pages[-1].doubt) == (len(expected), None)
-            assert all(page.observed_at == set_up.clock.now for page in pages)
+            assert all(page.observed_at == env.clock.now for page in pages)
             assert not [record for page in pages for record in page.records if record.misfits or record.reason]
-        assert client.api_calls == len(set_up.sandbox.requests) == len(set_up.budget.reserved)
-        assert set(set_up.budget.reserved) == {("ip:office", "account:70001")}
+        assert client.api_calls == len(env.sandbox.requests) == len(env.budget.reserved)
+        assert set(env.budget.reserved) == {("ip:office", "account:70001")}
 
 
 def test_every_thread_is_read_whole_at_the_same_time() -> None:
     """Threads of one client do not get in each other's way."""
-    with stage(reservations=30) as set_up:
-        client = set_up.client()
-        parents = sorted(truth(set_up.sandbox, Resource.CONVERSATIONS))
+    with client_env(reservations=30) as env:
+        client = env.client()
+        parents = sorted(truth(env.sandbox, Resource.CONVERSATIONS))
         with ThreadPoolExecutor(8) as pool:
             threads = list(pool.map(lambda parent: list(client.walk(Resource.MESSAGES, parent=parent)), parents))
-        assert {found for pages in threads for found in ids_of(pages)} == truth(set_up.sandbox, Resource.MESSAGES)
+        assert {found for pages in threads for found in ids_of(pages)} == truth(env.sandbox, Resource.MESSAGES)
         assert all(pages[-1].doubt is None for pages in threads)
-        assert set_up.calls("POST /accessTokens") == 1
-        asked = next(logged for logged in set_up.sandbox.requests if logged.path.endswith("/messages"))
+        assert env.calls("POST /accessTokens") == 1
+        asked = next(logged for logged in env.sandbox.requests if logged.path.endswith("/messages"))
         assert (asked.query["includeScheduledMessages"], asked.query["includeResources"]) == ("1", "1")
 
 
 def test_messages_are_read_from_a_parent() -> None:
     """There is no list of all of them."""
-    with stage(reservations=1) as set_up, pytest.raises(ValueError, match="parent"):
-        set_up.client().walk(Resource.MESSAGES)
+    with client_env(reservations=1) as env, pytest.raises(ValueError, match="parent"):
+        env.client().walk(Resource.MESSAGES)
 
 
 def test_a_parent_that_is_gone_is_not_found() -> None:
     """The caller may pass over it."""
-    with stage(reservations=1) as set_up, pytest.raises(NotFound):
-        list(set_up.client().walk(Resource.MESSAGES, parent=5))
+    with client_env(reservations=1) as env, pytest.raises(NotFound):
+        list(env.client().walk(Resource.MESSAGES, parent=5))
 
 
 TRANSIENT = {
@@ -76,48 +76,48 @@ TRANSIENT = {
 @pytest.mark.parametrize("effect", TRANSIENT.values(), ids=TRANSIENT.keys())
 def test_what_passes_is_survived(effect: Effect) -> None:
     """Two bad answers in the middle of a walk cost two calls and two waits."""
-    with stage(switches=Switches(max_limit=250)) as set_up:
-        client = set_up.client()
+    with client_env(switches=Switches(max_limit=250)) as env:
+        client = env.client()
         client.check()
-        set_up.clock.slept.clear()
-        set_up.sandbox.faults.add(effect, route="GET /reservations", skip=1, times=2)
+        env.clock.slept.clear()
+        env.sandbox.faults.add(effect, route="GET /reservations", skip=1, times=2)
         pages = list(client.walk(Resource.RESERVATIONS))
-        assert ids_of(pages) == truth(set_up.sandbox, Resource.RESERVATIONS)
+        assert ids_of(pages) == truth(env.sandbox, Resource.RESERVATIONS)
         assert pages[-1].doubt is None
-        assert set_up.calls("GET /reservations") == 4 + 2
-        assert set_up.clock.slept == [0.5, 1.0]
+        assert env.calls("GET /reservations") == 4 + 2
+        assert env.clock.slept == [0.5, 1.0]
 
 
 @pytest.mark.parametrize("effect", TRANSIENT.values(), ids=TRANSIENT.keys())
 def test_what_does_not_pass_is_an_error_after_five_attempts(effect: Effect) -> None:
     """Never an endless loop, never an empty list."""
-    with stage(reservations=3) as set_up:
-        client = set_up.client()
-        set_up.sandbox.faults.add(effect, route="GET /reservations", times=None)
+    with client_env(reservations=3) as env:
+        client = env.client()
+        env.sandbox.faults.add(effect, route="GET /reservations", times=None)
         with pytest.raises(SourceUnavailable):
             list(client.walk(Resource.RESERVATIONS))
-        assert set_up.calls("GET /reservations") == 5
+        assert env.calls("GET /reservations") == 5
 
 
 def test_the_number_of_attempts_is_a_setting() -> None:
     """As is the first wait."""
-    with stage(reservations=3) as set_up:
-        client = set_up.client(attempts=2, backoff=timedelta(seconds=8))
+    with client_env(reservations=3) as env:
+        client = env.client(attempts=2, backoff=timedelta(seconds=8))
         client.check()
-        set_up.clock.slept.clear()
-        set_up.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
+        env.clock.slept.clear()
+        env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
         with pytest.raises(SourceUnavailable):
             list(client.walk(Resource.RESERVATIONS))
-        assert set_up.clock.slept == [4.0]
+        assert env.clock.slept == [4.0]
 
 
 def test_a_refusal_is_not_tried_again() -> None:
     """400 says no and means it."""
-    with stage(reservations=3) as set_up:
-        set_up.sandbox.faults.add(faults.status(400), route="GET /reservations", times=None)
+    with client_env(reservations=3) as env:
+        env.sandbox.faults.add(faults.status(400), route="GET /reservations", times=None)
         with pytest.raises(RequestRejected):
-            list(set_up.client().walk(Resource.RESERVATIONS))
-        assert set_up.calls("GET /reservations") == 1
+            list(env.client().walk(Resource.RESERVATIONS))
+        assert env.calls("GET /reservations") == 1
 
 
 @pytest.mark.parametrize(
@@ -127,31 +127,31 @@ def test_a_refusal_is_not_tried_again() -> None:
 )
 def test_a_429_waits_for_its_window_and_is_no_attempt(headers: dict[str, Any], wait: float) -> None:
     """Ten of them in a row are survived, and the budget is told of each."""
-    with stage(reservations=3) as set_up:
-        client = set_up.client()
+    with client_env(reservations=3) as env:
+        client = env.client()
         client.check()
-        set_up.clock.slept.clear()
-        set_up.clock.now = now = START + TEN
+        env.clock.slept.clear()
+        env.clock.now = now = START + TEN
 
         def refuse(request: Request, reply: Reply | None) -> Reply:
-            when = {name: set_up.clock.time() + offset for name, offset in headers.items()}
+            when = {name: env.clock.time() + offset for name, offset in headers.items()}
             return faults.rate_limited(**when, limit=15).spoil(request, reply)
 
-        set_up.sandbox.faults.add(faults.Effect(refuse), route="GET /reservations", times=10)
+        env.sandbox.faults.add(faults.Effect(refuse), route="GET /reservations", times=10)
         assert len(ids_of(list(client.walk(Resource.RESERVATIONS)))) == 3
-        assert set_up.clock.slept == [wait] * 10
-        assert set_up.clock.now - now == timedelta(seconds=wait * 10)
+        assert env.clock.slept == [wait] * 10
+        assert env.clock.now - now == timedelta(seconds=wait * 10)
         hit, limit = (("account:70001",), 15) if headers else (("ip:office", "account:70001"), None)
-        assert set_up.budget.penalties == [(hit, timedelta(seconds=wait), limit)] * 10
+        assert env.budget.penalties == [(hit, timedelta(seconds=wait), limit)] * 10
 
 
 def test_a_429_that_does_not_end_is_an_error_after_ten_minutes() -> None:
     """Waited for in whole windows, and not a window longer."""
-    with stage(reservations=3) as set_up:
-        client = set_up.client()
+    with client_env(reservations=3) as env:
+        client = env.client()
         client.check()
-        set_up.clock.slept.clear()
-        set_up.sandbox.faults.add(faults.rate_limited(), route="GET /reservations", times=None)
+        env.clock.slept.clear()
+        env.sandbox.faults.add(faults.rate_limited(), route="GET /reservations", times=None)
         with pytest.raises(RateLimited):
             list(client.walk(Resource.RESERVATIONS))
-        assert sum(set_up.clock.slept) == 600
+        assert sum(env.clock.slept) == 600

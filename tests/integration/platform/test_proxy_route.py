@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.client_env import stage
+from tests.support.client_env import client_env
 
 from hostaway_sync.errors import ConfigurationError, SourceUnavailable
 
@@ -15,20 +15,20 @@ def test_no_proxy_stands_before_this_machine(monkeypatch: pytest.MonkeyPatch) ->
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, PROXY)
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
-    with stage(reservations=1) as set_up:
-        set_up.client().check()
-        set_up.client(api_url=set_up.sandbox.url.replace("127.0.0.1", "localhost")).check()
+    with client_env(reservations=1) as env:
+        env.client().check()
+        env.client(api_url=env.sandbox.url.replace("127.0.0.1", "localhost")).check()
 
 
 def test_a_proxy_stands_before_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stand-in, taken for a proxy, is asked to reach the API, and does not know how; a name may only look local."""
-    with stage(reservations=1) as set_up:
-        monkeypatch.setenv("ALL_PROXY", set_up.sandbox.url.removesuffix("/v1"))
+    with client_env(reservations=1) as env:
+        monkeypatch.setenv("ALL_PROXY", env.sandbox.url.removesuffix("/v1"))
         asked: list[str] = []
-        set_up.sandbox.on_request(lambda request: asked.append(request.path))
+        env.sandbox.on_request(lambda request: asked.append(request.path))
         for address in ("https://api.example/v1", "https://localhost.example/v1"):
             with pytest.raises(SourceUnavailable):
-                set_up.client(api_url=address, attempts=1).check()
+                env.client(api_url=address, attempts=1).check()
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_surroundings_that_cannot_be_used_are_a_matter_of_settings(
 ) -> None:
     """One sentence that names the variable, and nothing of its value."""
     monkeypatch.setenv(name, value)
-    with stage(reservations=1) as set_up, pytest.raises(ConfigurationError, match=name) as caught:
-        set_up.client(api_url="https://api.example/v1")
+    with client_env(reservations=1) as env, pytest.raises(ConfigurationError, match=name) as caught:
+        env.client(api_url="https://api.example/v1")
     assert "hunter2" not in str(caught.value)
     assert caught.value.__suppress_context__

@@ -9,9 +9,9 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.client_env import OpenBudget, Stage, stage
+from tests.support.client_env import ClientEnv, OpenBudget, client_env
 from tests.support.messages import SEND, TEXT
-from tests.support.servers.tcp_proxy import Strait
+from tests.support.servers.tcp_proxy import TcpProxy
 
 from hostaway_sync.errors import LeaseLost, StoreUnavailable
 from hostaway_sync.model.api_calls import Priority
@@ -29,15 +29,15 @@ BRIEFLY = timedelta(seconds=0.2)
 
 
 @contextmanager
-def a_thread() -> Iterator[tuple[Stage, OutgoingMessage]]:
+def a_thread() -> Iterator[tuple[ClientEnv, OutgoingMessage]]:
     """Give a sandbox, and what is to be said in one of its threads."""
-    with stage(reservations=8) as set_up:
-        conversation_id, payload = next(iter(set_up.sandbox.world.truth("conversations")))
-        set_up.client().check()
+    with client_env(reservations=8) as env:
+        conversation_id, payload = next(iter(env.sandbox.world.truth("conversations")))
+        env.client().check()
         yield (
-            set_up,
+            env,
             OutgoingMessage(
-                set_up.sandbox.account_id, payload["reservationId"], conversation_id, CommunicationType.CHANNEL, TEXT
+                env.sandbox.account_id, payload["reservationId"], conversation_id, CommunicationType.CHANNEL, TEXT
             ),
         )
 
@@ -54,21 +54,21 @@ def a_thread() -> Iterator[tuple[Stage, OutgoingMessage]]:
 )
 def test_without_a_whole_answer_nothing_is_known(effect: Effect, *, is_taken: bool) -> None:
     """One request, whether the source had taken it or not; the message has a limit of its own, and goes first."""
-    with a_thread() as (set_up, wish):
-        set_up.sandbox.faults.add(effect, route=SEND)
-        posted = set_up.client(read_timeout=BRIEFLY, urgent=True).message_api.post(wish, leaving=lambda: None)
-        assert (posted.state, posted.page, set_up.calls(SEND)) == (UNKNOWN, None, 1)
-        assert set_up.sandbox.world.accepted == [(wish.conversation_id, TEXT)] * is_taken
-        assert (set_up.budget.reserved[-1], set_up.budget.priorities[-1].value) == (("send:70001",), "urgent")
+    with a_thread() as (env, wish):
+        env.sandbox.faults.add(effect, route=SEND)
+        posted = env.client(read_timeout=BRIEFLY, urgent=True).message_api.post(wish, leaving=lambda: None)
+        assert (posted.state, posted.page, env.calls(SEND)) == (UNKNOWN, None, 1)
+        assert env.sandbox.world.accepted == [(wish.conversation_id, TEXT)] * is_taken
+        assert (env.budget.reserved[-1], env.budget.priorities[-1].value) == (("send:70001",), "urgent")
         assert TEXT not in (posted.error or "")
 
 
 def test_a_source_that_went_away_got_nothing() -> None:
     """Its old connection is closed, and a new one is refused: no byte left, and nobody is told that one did."""
-    with a_thread() as (set_up, wish):
-        client = set_up.client()
+    with a_thread() as (env, wish):
+        client = env.client()
         client.check()
-        set_up.sandbox.stop()
+        env.sandbox.stop()
         left: list[bool] = []
         posted = client.message_api.post(wish, leaving=lambda: left.append(True))
         assert (posted.state, left) == (FAILED, [])
@@ -76,8 +76,8 @@ def test_a_source_that_went_away_got_nothing() -> None:
 
 def test_a_host_that_nobody_knows_got_nothing() -> None:
     """A name that cannot be resolved."""
-    with a_thread() as (set_up, wish):
-        posted = set_up.client(api_url="https://nowhere.invalid/v1").message_api.post(wish, leaving=lambda: None)
+    with a_thread() as (env, wish):
+        posted = env.client(api_url="https://nowhere.invalid/v1").message_api.post(wish, leaving=lambda: None)
         assert posted.state is FAILED
 
 
@@ -87,49 +87,49 @@ def test_whoever_must_know_is_told_before_it_leaves() -> None:
     def object_() -> None:
         raise LeaseLost("it is somebody else's")
 
-    with a_thread() as (set_up, wish):
-        posted = set_up.client().message_api.post(wish, leaving=object_)
-        assert (posted.state, posted.error, set_up.calls(SEND)) == (FAILED, "it is somebody else's", 0)
+    with a_thread() as (env, wish):
+        posted = env.client().message_api.post(wish, leaving=object_)
+        assert (posted.state, posted.error, env.calls(SEND)) == (FAILED, "it is somebody else's", 0)
 
 
 def test_a_budget_that_cannot_be_asked_keeps_it_here() -> None:
     """The database is away: nothing left."""
-    with a_thread() as (set_up, wish):
+    with a_thread() as (env, wish):
 
         class Away:
             def reserve(self, buckets: Sequence[Bucket], *, priority: Priority) -> Grant:
                 raise StoreUnavailable(f"away: {buckets}, {priority}")
 
-        posted = set_up.client(budget=Away()).message_api.post(wish, leaving=lambda: None)
-        assert (posted.state, set_up.calls(SEND)) == (FAILED, 0)
+        posted = env.client(budget=Away()).message_api.post(wish, leaving=lambda: None)
+        assert (posted.state, env.calls(SEND)) == (FAILED, 0)
 
 
 def test_a_429_is_told_to_the_budget_and_not_waited_for() -> None:
     """It failed; whoever comes next waits for the window."""
-    with a_thread() as (set_up, wish):
-        set_up.sandbox.faults.add(faults.rate_limited(), route=SEND)
-        set_up.clock.slept.clear()
-        posted = set_up.client().message_api.post(wish, leaving=lambda: None)
-        assert (posted.state, set_up.calls(SEND)) == (FAILED, 1)
-        assert [keys for keys, _, _ in set_up.budget.penalties] == [("send:70001",)]
-        assert set_up.clock.slept == []
+    with a_thread() as (env, wish):
+        env.sandbox.faults.add(faults.rate_limited(), route=SEND)
+        env.clock.slept.clear()
+        posted = env.client().message_api.post(wish, leaving=lambda: None)
+        assert (posted.state, env.calls(SEND)) == (FAILED, 1)
+        assert [keys for keys, _, _ in env.budget.penalties] == [("send:70001",)]
+        assert env.clock.slept == []
 
 
 def test_what_leaves_once_takes_a_connection_of_its_own() -> None:
     """The source ends a connection that was kept alive at the moment a message, or a registration, leaves over it."""
-    with a_thread() as (set_up, wish), Strait(set_up.sandbox.url, forgets=True) as strait:
-        client = set_up.client(api_url=strait.url)
+    with a_thread() as (env, wish), TcpProxy(env.sandbox.url, forgets=True) as proxy:
+        client = env.client(api_url=proxy.url)
         client.check()
         posted = client.message_api.post(wish, leaving=lambda: None)
-        assert (posted.state, posted.error, set_up.calls(SEND)) == (IntentState.SENT, None, 1)
+        assert (posted.state, posted.error, env.calls(SEND)) == (IntentState.SENT, None, 1)
         client.check()
         client.registrar.delete(1)
-        assert set_up.calls("DELETE /webhooks/unifiedWebhooks/{id}") == 1
+        assert env.calls("DELETE /webhooks/unifiedWebhooks/{id}") == 1
 
 
 def test_a_connection_that_ended_while_the_budget_kept_us_got_nothing() -> None:
     """The budget grants another moment once the connection is there, and the source hangs up until then."""
-    with a_thread() as (set_up, wish), socket.create_server(("127.0.0.1", 0)) as listener:
+    with a_thread() as (env, wish), socket.create_server(("127.0.0.1", 0)) as listener:
 
         class Slow(OpenBudget):
             """Grants a second moment only after the source has hung up."""
@@ -140,8 +140,8 @@ def test_a_connection_that_ended_while_the_budget_kept_us_got_nothing() -> None:
                 return super().reserve(buckets, priority=priority)
 
         jumps = iter([0.0] * 3 + [5.0] * 1000)
-        client = set_up.client(
-            budget=Slow(set_up.clock),
+        client = env.client(
+            budget=Slow(env.clock),
             api_url=f"http://127.0.0.1:{listener.getsockname()[1]}/v1",
             seconds=lambda: next(jumps),
         )

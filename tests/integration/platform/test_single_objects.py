@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.client_env import Stage, stage
+from tests.support.client_env import ClientEnv, client_env
 
 from hostaway_sync.errors import CredentialsRejected, Forbidden, NotFound, RequestRejected, SourceUnavailable
 from hostaway_sync.model.records import Resource
@@ -31,9 +31,9 @@ GONE = {
 }
 
 
-def first(set_up: Stage, resource: Resource) -> tuple[int, int | None]:
+def first(env: ClientEnv, resource: Resource) -> tuple[int, int | None]:
     """Give the id of an object, and the id of its conversation where it is a message."""
-    number, payload = min(set_up.sandbox.world.truth(resource), key=lambda row: row[0])
+    number, payload = min(env.sandbox.world.truth(resource), key=lambda row: row[0])
     return number, payload["conversationId"] if resource is Resource.MESSAGES else None
 
 
@@ -52,9 +52,9 @@ def compared(record: Record, shape: Shape) -> dict[str, Any]:
 @pytest.mark.parametrize("extra", [{}, {"single_extra_keys": False}, {"single_conversation_messages": "all"}], ids=str)
 def test_an_object_is_the_same_alone_and_in_its_list(resource: Resource, extra: dict[str, Any]) -> None:
     """A page of one record; keys that only one of the two has are never compared, and stamps and columns are equal."""
-    with stage(reservations=30, listings=3, switches=Switches(**extra)) as set_up:
-        source: Source = set_up.client()
-        number, parent = first(set_up, resource)
+    with client_env(reservations=30, listings=3, switches=Switches(**extra)) as env:
+        source: Source = env.client()
+        number, parent = first(env, resource)
         page = source.get(resource, number, parent=parent)
         (alone,) = page.records
         row = listed(source, resource, number, parent)
@@ -62,15 +62,15 @@ def test_an_object_is_the_same_alone_and_in_its_list(resource: Resource, extra: 
         assert (alone.id, alone.columns, alone.source_updated_at) == (number, row.columns, row.source_updated_at)
         assert (alone.activity, alone.exact, alone.misfits) == (row.activity, None, ())
         assert (page.shape.resource, page.total, page.doubt) == (resource, None, None)
-        assert page.observed_at == set_up.clock.now
-        assert set_up.calls(ROUTES[resource]) == 1
+        assert page.observed_at == env.clock.now
+        assert env.calls(ROUTES[resource]) == 1
 
 
 def test_a_single_reservation_has_keys_of_its_own() -> None:
     """They are stored, and are no change beside a row without them."""
-    with stage(reservations=3) as set_up:
-        number, _ = first(set_up, Resource.RESERVATIONS)
-        client = set_up.client()
+    with client_env(reservations=3) as env:
+        number, _ = first(env, Resource.RESERVATIONS)
+        client = env.client()
         page = client.get(Resource.RESERVATIONS, number)
         row = listed(client, Resource.RESERVATIONS, number, None)
         extra = json.loads(page.records[0].payload).keys() - json.loads(row.payload).keys()
@@ -81,30 +81,30 @@ def test_a_single_reservation_has_keys_of_its_own() -> None:
 @pytest.mark.parametrize("resource", Resource)
 def test_an_object_is_asked_for_with_everything_in_it(resource: Resource) -> None:
     """As its list is, without a limit or a place."""
-    with stage(reservations=30, listings=3) as set_up:
-        number, parent = first(set_up, resource)
-        set_up.client().get(resource, number, parent=parent)
-        query = set_up.sandbox.requests[-1].query
+    with client_env(reservations=30, listings=3) as env:
+        number, parent = first(env, resource)
+        env.client().get(resource, number, parent=parent)
+        query = env.sandbox.requests[-1].query
         assert query["includeResources"] == "1"
         assert query.keys() <= {"includeResources", "includeScheduledMessages"}
 
 
 def test_a_message_is_read_from_its_conversation() -> None:
     """Without one nothing is asked; any other object needs none."""
-    with stage(reservations=3) as set_up:
-        client = set_up.client()
+    with client_env(reservations=3) as env:
+        client = env.client()
         with pytest.raises(ValueError, match="parent"):
             client.get(Resource.MESSAGES, 5)
         assert client.api_calls == 0
-        number, _ = first(set_up, Resource.CONVERSATIONS)
+        number, _ = first(env, Resource.CONVERSATIONS)
         assert client.get(Resource.CONVERSATIONS, number, parent=7).records[0].id == number
 
 
 @pytest.mark.parametrize(("resource", "gone"), GONE.items(), ids=str)
 def test_an_object_that_is_not_there_is_not_found(resource: Resource, gone: tuple[int, int | None]) -> None:
     """Asked for once."""
-    with stage(reservations=3) as set_up:
-        client = set_up.client()
+    with client_env(reservations=3) as env:
+        client = env.client()
         client.check()
         calls = client.api_calls
         with pytest.raises(NotFound):
@@ -115,38 +115,38 @@ def test_an_object_that_is_not_there_is_not_found(resource: Resource, gone: tupl
 @pytest.mark.parametrize(("status", "error"), [(404, NotFound), (403, Forbidden)])
 def test_a_deleted_object_is_gone_or_refused(status: Any, error: type[Exception]) -> None:
     """Where Hostaway refuses instead, one renewal and one request show that the token is not the reason."""
-    with stage(reservations=5, switches=Switches(deleted_object=status)) as set_up:
-        client = set_up.client()
-        number, _ = first(set_up, Resource.RESERVATIONS)
+    with client_env(reservations=5, switches=Switches(deleted_object=status)) as env:
+        client = env.client()
+        number, _ = first(env, Resource.RESERVATIONS)
         client.get(Resource.RESERVATIONS, number)
-        set_up.sandbox.world.delete_reservation(number)
+        env.sandbox.world.delete_reservation(number)
         for _ in range(3):
             with pytest.raises(error, match=f"/reservations/{number}"):
                 client.get(Resource.RESERVATIONS, number)
         is_refused = status == 403
-        assert set_up.calls("POST /accessTokens") == 1 + is_refused
-        assert set_up.calls("GET /listings") == is_refused
-        assert set_up.calls(ROUTES[Resource.RESERVATIONS]) == 1 + 3 + is_refused
+        assert env.calls("POST /accessTokens") == 1 + is_refused
+        assert env.calls("GET /listings") == is_refused
+        assert env.calls(ROUTES[Resource.RESERVATIONS]) == 1 + 3 + is_refused
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_revoked_token_is_renewed_for_an_object(status: Any) -> None:
     """The object comes with the new one."""
-    with stage(reservations=3, switches=Switches(bad_bearer=status)) as set_up:
-        client = set_up.client()
+    with client_env(reservations=3, switches=Switches(bad_bearer=status)) as env:
+        client = env.client()
         client.check()
-        set_up.sandbox.revoke_tokens()
-        number, _ = first(set_up, Resource.RESERVATIONS)
+        env.sandbox.revoke_tokens()
+        number, _ = first(env, Resource.RESERVATIONS)
         assert client.get(Resource.RESERVATIONS, number).records[0].id == number
-        assert set_up.calls("POST /accessTokens") == 2
+        assert env.calls("POST /accessTokens") == 2
 
 
 def test_an_account_that_is_refused_everywhere_gets_no_object() -> None:
     """Its credentials are bad, not the object's rights."""
-    with stage(reservations=3) as set_up:
-        set_up.sandbox.faults.add(faults.denied(), method="GET", times=None)
+    with client_env(reservations=3) as env:
+        env.sandbox.faults.add(faults.denied(), method="GET", times=None)
         with pytest.raises(CredentialsRejected):
-            set_up.client().get(Resource.RESERVATIONS, 5)
+            env.client().get(Resource.RESERVATIONS, 5)
 
 
 def answer(result: bytes) -> Effect:
@@ -167,39 +167,39 @@ PASSING = {
 }
 
 
-def ask(set_up: Stage, effect: Effect, times: int | None) -> Page:
+def ask(env: ClientEnv, effect: Effect, times: int | None) -> Page:
     """Read a reservation whose first answers are spoiled."""
-    client = set_up.client()
+    client = env.client()
     client.check()
-    number, _ = first(set_up, Resource.RESERVATIONS)
-    set_up.clock.slept.clear()
-    set_up.sandbox.faults.add(effect, route=ROUTES[Resource.RESERVATIONS], times=times)
+    number, _ = first(env, Resource.RESERVATIONS)
+    env.clock.slept.clear()
+    env.sandbox.faults.add(effect, route=ROUTES[Resource.RESERVATIONS], times=times)
     return client.get(Resource.RESERVATIONS, number)
 
 
 @pytest.mark.parametrize("effect", PASSING.values(), ids=PASSING.keys())
 def test_what_is_not_the_object_is_asked_for_again(effect: Effect) -> None:
     """Two bad answers cost two calls and two waits."""
-    with stage(reservations=3) as set_up:
-        assert ask(set_up, effect, 2).records[0].reason is None
-        assert set_up.clock.slept == [0.5, 1.0]
+    with client_env(reservations=3) as env:
+        assert ask(env, effect, 2).records[0].reason is None
+        assert env.clock.slept == [0.5, 1.0]
 
 
 @pytest.mark.parametrize("effect", PASSING.values(), ids=PASSING.keys())
 def test_what_never_is_the_object_is_given_up(effect: Effect) -> None:
     """After as many requests as anything that fails for now."""
-    with stage(reservations=3) as set_up:
+    with client_env(reservations=3) as env:
         with pytest.raises(SourceUnavailable):
-            ask(set_up, effect, None)
-        assert set_up.calls(ROUTES[Resource.RESERVATIONS]) == 5
+            ask(env, effect, None)
+        assert env.calls(ROUTES[Resource.RESERVATIONS]) == 5
 
 
 def test_a_request_that_is_rejected_is_not_repeated() -> None:
     """Hostaway understood it."""
-    with stage(reservations=3) as set_up:
+    with client_env(reservations=3) as env:
         with pytest.raises(RequestRejected):
-            ask(set_up, faults.status(400), None)
-        assert set_up.calls(ROUTES[Resource.RESERVATIONS]) == 1
+            ask(env, faults.status(400), None)
+        assert env.calls(ROUTES[Resource.RESERVATIONS]) == 1
 
 
 @pytest.mark.parametrize(
@@ -213,9 +213,9 @@ def test_a_request_that_is_rejected_is_not_repeated() -> None:
 )
 def test_an_object_that_cannot_be_stored_as_it_is_is_kept_exactly(broken: bytes, reason: str) -> None:
     """Just as a row of a list is."""
-    with stage(reservations=3) as set_up:
-        number, _ = first(set_up, Resource.RESERVATIONS)
+    with client_env(reservations=3) as env:
+        number, _ = first(env, Resource.RESERVATIONS)
         raw = b'{"id":%d,"guestName":"%s"}' % (number, broken)
-        (record,) = ask(set_up, answer(raw), None).records
+        (record,) = ask(env, answer(raw), None).records
         assert record.id == number
         assert (record.exact, record.reason) == (raw, reason)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.client_env import LISTED, ids_of, stage, truth
+from tests.support.client_env import LISTED, client_env, ids_of, truth
 
 from hostaway_sync.model.records import Resource
 from hostaway_sync.sandbox import Switches
@@ -43,17 +43,15 @@ HAPPENINGS = st.lists(
 @given(switches=SWITCHES)
 def test_a_quiet_account_is_read_whole_under_every_switch(switches: dict[str, Any]) -> None:
     """All rows, no doubt, whatever is not known of Hostaway."""
-    with stage(reservations=230, listings=70, switches=Switches(**switches)) as set_up:
-        client = set_up.client()
+    with client_env(reservations=230, listings=70, switches=Switches(**switches)) as env:
+        client = env.client()
         for resource in LISTED:
             pages = list(client.walk(resource))
-            assert ids_of(pages) == truth(set_up.sandbox, resource)
+            assert ids_of(pages) == truth(env.sandbox, resource)
             assert pages[-1].doubt is None
-        thread = min(truth(set_up.sandbox, Resource.CONVERSATIONS))
+        thread = min(truth(env.sandbox, Resource.CONVERSATIONS))
         pages = list(client.walk(Resource.MESSAGES, parent=thread))
-        expected = {
-            row for row, message in set_up.sandbox.world.truth("messages") if message["conversationId"] == thread
-        }
+        expected = {row for row, message in env.sandbox.world.truth("messages") if message["conversationId"] == thread}
         assert ids_of(pages) == expected
         assert pages[-1].doubt is None
 
@@ -64,11 +62,11 @@ def test_a_busy_account_is_read_whole_or_in_doubt_under_every_switch(
     switches: dict[str, Any], happenings: list[list[tuple[str, int]]], resource: Resource
 ) -> None:
     """Every row that nobody touched comes, or the last page says that some may be missing."""
-    with stage(reservations=120, listings=70, switches=Switches(**{**switches, "max_limit": 20})) as set_up:
-        world = set_up.sandbox.world
-        client = set_up.client(in_flight=1)
+    with client_env(reservations=120, listings=70, switches=Switches(**{**switches, "max_limit": 20})) as env:
+        world = env.sandbox.world
+        client = env.client(in_flight=1)
         client.check()
-        expected = truth(set_up.sandbox, resource)
+        expected = truth(env.sandbox, resource)
         touched: set[int] = set()
         script = iter(happenings)
 
@@ -76,7 +74,7 @@ def test_a_busy_account_is_read_whole_or_in_doubt_under_every_switch(
             for kind, number in next(script, []):
                 happen(world, kind, number, touched, request.number("afterId"))
 
-        set_up.sandbox.on_request(change)
+        env.sandbox.on_request(change)
         pages = list(client.walk(resource))
         assert pages[-1].doubt is not None or expected - touched <= ids_of(pages)
 
@@ -107,18 +105,18 @@ CURSORS += [("delete", {"deleted_cursor": value}) for value in Switches.choices(
 @pytest.mark.parametrize(("kind", "switches"), CURSORS, ids=str)
 def test_a_cursor_row_that_moves_or_vanishes_costs_a_step_back(kind: str, switches: dict[str, Any]) -> None:
     """However Hostaway answers then, the walk goes on where it was and is whole."""
-    with stage(switches=Switches(max_limit=250, **switches)) as set_up:
-        world = set_up.sandbox.world
-        expected = truth(set_up.sandbox, Resource.RESERVATIONS)
+    with client_env(switches=Switches(max_limit=250, **switches)) as env:
+        world = env.sandbox.world
+        expected = truth(env.sandbox, Resource.RESERVATIONS)
 
         def change(request: Request) -> None:
             cursor = request.number("afterId")
-            if set_up.calls("GET /reservations") == 2 and cursor is not None:
+            if env.calls("GET /reservations") == 2 and cursor is not None:
                 happen(world, f"{kind} cursor", 0, set(), cursor)
 
-        set_up.sandbox.on_request(change)
-        pages = list(set_up.client().walk(Resource.RESERVATIONS))
+        env.sandbox.on_request(change)
+        pages = list(env.client().walk(Resource.RESERVATIONS))
         assert pages[-1].doubt is None
         assert ids_of(pages) == expected
         assert pages[-1].total == len(expected) - (kind == "delete")
-        assert set_up.calls("GET /reservations") <= 5 + 2
+        assert env.calls("GET /reservations") <= 5 + 2

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from tests.support.client_env import START, ids_of, stage, truth
+from tests.support.client_env import START, client_env, ids_of, truth
 
 from hostaway_sync.errors import CredentialsRejected, Forbidden
 from hostaway_sync.model.records import Resource, Token
@@ -18,70 +18,70 @@ from hostaway_sync.sandbox.server import faults
 
 def test_a_token_is_used_again_by_the_next_run() -> None:
     """One request for it in its whole life, and none before it works."""
-    with stage(reservations=3, token_delay=1.0) as set_up:
+    with client_env(reservations=3, token_delay=1.0) as env:
         for _ in range(3):
-            set_up.client().check()
-        assert set_up.calls("POST /accessTokens") == 1
-        assert set_up.clock.slept == [1.1]
-        assert {logged.status for logged in set_up.sandbox.requests} == {200}
-        assert set_up.vault.token is not None
-        assert set_up.vault.token.expires_at - set_up.vault.token.issued_at == timedelta(seconds=63_072_000)
-        set_up.clock.now += timedelta(days=700)
-        set_up.client().check()
-        assert set_up.calls("POST /accessTokens") == 2
+            env.client().check()
+        assert env.calls("POST /accessTokens") == 1
+        assert env.clock.slept == [1.1]
+        assert {logged.status for logged in env.sandbox.requests} == {200}
+        assert env.vault.token is not None
+        assert env.vault.token.expires_at - env.vault.token.issued_at == timedelta(seconds=63_072_000)
+        env.clock.now += timedelta(days=700)
+        env.client().check()
+        assert env.calls("POST /accessTokens") == 2
 
 
 def test_a_token_that_is_too_young_is_renewed_like_any_other_refused_one() -> None:
     """Whoever kept it did not wait."""
-    with stage(reservations=3, token_delay=1.0) as set_up:
-        set_up.client().check()
-        token = set_up.sandbox.tokens.issue(70001, set_up.clock.time(), 1e6)
-        set_up.vault.token = Token(SecretStr(token), START, START + timedelta(days=9))
-        set_up.client().check()
-        assert set_up.vault.token.value.get_secret_value() != token
+    with client_env(reservations=3, token_delay=1.0) as env:
+        env.client().check()
+        token = env.sandbox.tokens.issue(70001, env.clock.time(), 1e6)
+        env.vault.token = Token(SecretStr(token), START, START + timedelta(days=9))
+        env.client().check()
+        assert env.vault.token.value.get_secret_value() != token
 
 
 def test_failures_of_the_token_route_are_survived() -> None:
     """It may be asked again as a list may."""
-    with stage(reservations=3) as set_up:
-        set_up.sandbox.faults.add(faults.bad_gateway(), route="POST /accessTokens", times=2)
-        set_up.sandbox.faults.add(faults.rate_limited(), route="POST /accessTokens", times=1)
-        set_up.client().check()
-        assert set_up.clock.slept == [0.5, 1.0, 10.0, 1.1]
+    with client_env(reservations=3) as env:
+        env.sandbox.faults.add(faults.bad_gateway(), route="POST /accessTokens", times=2)
+        env.sandbox.faults.add(faults.rate_limited(), route="POST /accessTokens", times=1)
+        env.client().check()
+        assert env.clock.slept == [0.5, 1.0, 10.0, 1.1]
 
 
 @pytest.mark.parametrize("wrong", [{"account_id": 70002}, {"client_secret": SecretStr("hunter2")}])
 def test_wrong_credentials_are_one_clear_sentence(wrong: dict[str, Any]) -> None:
     """Asked once, and nothing is kept."""
-    with stage(reservations=1) as set_up:
-        client = set_up.client(**wrong)
+    with client_env(reservations=1) as env:
+        client = env.client(**wrong)
         with pytest.raises(CredentialsRejected, match=r"does not know account 7000\d with this secret") as caught:
             client.check()
         assert "hunter2" not in str(caught.value)
-        assert (client.api_calls, set_up.vault.token) == (1, None)
+        assert (client.api_calls, env.vault.token) == (1, None)
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_token_revoked_in_the_middle_is_renewed_once(status: int) -> None:
     """The walk goes on where it was."""
-    with stage(switches=Switches(max_limit=250, bad_bearer=status)) as set_up:  # type: ignore[arg-type]  # a plain value where a literal is declared
-        walk = set_up.client().walk(Resource.RESERVATIONS)
+    with client_env(switches=Switches(max_limit=250, bad_bearer=status)) as env:  # type: ignore[arg-type]  # a plain value where a literal is declared
+        walk = env.client().walk(Resource.RESERVATIONS)
         pages = [next(walk)]
-        set_up.sandbox.revoke_tokens()
+        env.sandbox.revoke_tokens()
         pages += walk
-        assert ids_of(pages) == truth(set_up.sandbox, Resource.RESERVATIONS)
-        assert set_up.calls("POST /accessTokens") == 2
-        assert set_up.calls("GET /reservations") == 5
+        assert ids_of(pages) == truth(env.sandbox, Resource.RESERVATIONS)
+        assert env.calls("POST /accessTokens") == 2
+        assert env.calls("GET /reservations") == 5
 
 
 @pytest.mark.parametrize("inbox", ["closed_threads", "closed"])
 def test_an_account_without_inbox_rights_renews_once_for_all_threads(inbox: str) -> None:
     """Every thread is forbidden, one renewal and one request find that out, and other lists are read."""
-    with stage(accounts=[AccountSpec(reservations=30, inbox=inbox)]) as set_up:  # type: ignore[arg-type]  # a plain value where a literal is declared
-        client = set_up.client()
+    with client_env(accounts=[AccountSpec(reservations=30, inbox=inbox)]) as env:  # type: ignore[arg-type]  # a plain value where a literal is declared
+        client = env.client()
         client.check()
-        parents = sorted(truth(set_up.sandbox, Resource.CONVERSATIONS))
-        listings = set_up.calls("GET /listings")
+        parents = sorted(truth(env.sandbox, Resource.CONVERSATIONS))
+        listings = env.calls("GET /listings")
 
         def sentence(parent: int) -> str:
             with pytest.raises(Forbidden) as caught:
@@ -91,27 +91,27 @@ def test_an_account_without_inbox_rights_renews_once_for_all_threads(inbox: str)
         with ThreadPoolExecutor(8) as pool:
             sentences = list(pool.map(sentence, parents))
         assert all("does not let account 70001 read" in found for found in sentences)
-        assert set_up.calls("POST /accessTokens") == 2
-        assert set_up.calls("GET /listings") == listings + 1
-        assert ids_of(list(client.walk(Resource.RESERVATIONS))) == truth(set_up.sandbox, Resource.RESERVATIONS)
+        assert env.calls("POST /accessTokens") == 2
+        assert env.calls("GET /listings") == listings + 1
+        assert ids_of(list(client.walk(Resource.RESERVATIONS))) == truth(env.sandbox, Resource.RESERVATIONS)
 
 
 def test_an_account_that_is_refused_everywhere_has_bad_credentials() -> None:
     """Neither the object nor the age of the token is the reason."""
-    with stage(reservations=3) as set_up:
-        set_up.sandbox.faults.add(faults.denied(), method="GET", times=None)
+    with client_env(reservations=3) as env:
+        env.sandbox.faults.add(faults.denied(), method="GET", times=None)
         with pytest.raises(CredentialsRejected, match="refuses account 70001 even with a new token"):
-            list(set_up.client().walk(Resource.RESERVATIONS))
-        assert set_up.calls("POST /accessTokens") == 2
+            list(env.client().walk(Resource.RESERVATIONS))
+        assert env.calls("POST /accessTokens") == 2
 
 
 def test_a_refusal_is_looked_into_again_after_a_while() -> None:
     """A key that is deleted later in the run is not mistaken for one object's rights."""
-    with stage(accounts=[AccountSpec(reservations=3, inbox="closed")]) as set_up:
-        client = set_up.client()
+    with client_env(accounts=[AccountSpec(reservations=3, inbox="closed")]) as env:
+        client = env.client()
         with pytest.raises(Forbidden):
             list(client.walk(Resource.CONVERSATIONS))
-        set_up.clock.now += timedelta(minutes=2)
-        set_up.sandbox.revoke_tokens()
+        env.clock.now += timedelta(minutes=2)
+        env.sandbox.revoke_tokens()
         with pytest.raises(CredentialsRejected):
             list(client.walk(Resource.RESERVATIONS))

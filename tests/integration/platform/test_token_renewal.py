@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.barrier import PATIENCE, Barrier
-from tests.support.deliveries import until
+from tests.support.deliveries import eventually
 from tests.support.processes import printed, start_refresh
 
 from hostaway_sync.model.records import Resource
@@ -18,83 +18,83 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.process import BaseProcess
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 TOKENS = "POST /accessTokens"
 
 
-def readers(town: Town, count: int) -> list[BaseProcess]:
+def readers(env: SyncEnv, count: int) -> list[BaseProcess]:
     """Start processes that each read one reservation again."""
-    (reservation_id, *_) = sorted(town.truth("reservations"))
+    (reservation_id, *_) = sorted(env.truth("reservations"))
     return [
-        start_refresh(town.environment(), town.account_id, Resource.RESERVATIONS, reservation_id) for _ in range(count)
+        start_refresh(env.environment(), env.account_id, Resource.RESERVATIONS, reservation_id) for _ in range(count)
     ]
 
 
-def end(town: Town, processes: list[BaseProcess]) -> None:
+def end(env: SyncEnv, processes: list[BaseProcess]) -> None:
     """Wait for processes to end well."""
     for process in processes:
         process.join(PATIENCE)
-        assert process.exitcode == 0, printed(town.environment())
+        assert process.exitcode == 0, printed(env.environment())
 
 
-def last_question(town: Town) -> object:
+def last_question(env: SyncEnv) -> object:
     """Give when anybody but us last asked the database anything."""
     query = (
         "SELECT max(query_start) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
     )
-    return town.ask(query)[0][0]
+    return env.ask(query)[0][0]
 
 
 @pytest.mark.parametrize("why", ["none is stored", "it was revoked"])
-def test_processes_that_need_a_token_at_once_ask_for_one(town: Build, why: str) -> None:
+def test_processes_that_need_a_token_at_once_ask_for_one(sync_env: Build, why: str) -> None:
     """While the first one's request is under way the others wait, and then take what it stored."""
-    here = town(token_delay=1.0)
+    env = sync_env(token_delay=1.0)
     if why == "none is stored":
-        here.ask("UPDATE accounts SET access_token = NULL RETURNING 1")
+        env.ask("UPDATE accounts SET access_token = NULL RETURNING 1")
     else:
-        here.sandbox.revoke_tokens()
-    with Barrier(here.sandbox, TOKENS) as barrier:
-        processes = readers(here, 2)
+        env.sandbox.revoke_tokens()
+    with Barrier(env.sandbox, TOKENS) as barrier:
+        processes = readers(env, 2)
         barrier.wait()
         if why == "it was revoked":
-            until(lambda: here.sandbox.calls["GET /reservations/{id}"] == 2, "both were refused")
+            eventually(lambda: env.sandbox.calls["GET /reservations/{id}"] == 2, "both were refused")
         # Whoever waits asks again and again, and nobody else asks anything.
         for _ in range(6):
-            before = last_question(here)
-            until(lambda: last_question(here) != before, "the other one asks")  # noqa: B023  (called at once)
-    end(here, processes)
-    assert here.sandbox.calls[TOKENS] == 1
-    assert here.ask("SELECT count(*) FROM reservations") == [(1,)]
+            before = last_question(env)
+            eventually(lambda: last_question(env) != before, "the other one asks")  # noqa: B023  (called at once)
+    end(env, processes)
+    assert env.sandbox.calls[TOKENS] == 1
+    assert env.ask("SELECT count(*) FROM reservations") == [(1,)]
 
 
-def test_the_right_to_renew_ends_with_the_process_that_had_it(town: Build) -> None:
+def test_the_right_to_renew_ends_with_the_process_that_had_it(sync_env: Build) -> None:
     """Killed in the middle of its request, it keeps nobody from theirs."""
-    here = town()
-    here.sandbox.revoke_tokens()
-    with Barrier(here.sandbox, TOKENS) as barrier:
-        (killed,) = readers(here, 1)
+    env = sync_env()
+    env.sandbox.revoke_tokens()
+    with Barrier(env.sandbox, TOKENS) as barrier:
+        (killed,) = readers(env, 1)
         barrier.wait()
         killed.kill()
         killed.join(PATIENCE)
-        end(here, readers(here, 1))
-    assert here.ask("SELECT count(*) FROM reservations") == [(1,)]
+        end(env, readers(env, 1))
+    assert env.ask("SELECT count(*) FROM reservations") == [(1,)]
 
 
-def test_a_renewal_that_fails_lets_the_next_one_try(town: Build) -> None:
+def test_a_renewal_that_fails_lets_the_next_one_try(sync_env: Build) -> None:
     """The others do not wait for a token that never comes."""
-    here = town()
-    here.sandbox.revoke_tokens()
-    here.sandbox.faults.add(faults.bad_gateway(), route=TOKENS, times=2)
-    with Barrier(here.sandbox, TOKENS) as barrier:
-        processes = readers(here, 2)
+    env = sync_env()
+    env.sandbox.revoke_tokens()
+    env.sandbox.faults.add(faults.bad_gateway(), route=TOKENS, times=2)
+    with Barrier(env.sandbox, TOKENS) as barrier:
+        processes = readers(env, 2)
         barrier.wait()
-    end(here, processes)
-    assert here.sandbox.calls[TOKENS] == 3
-    assert here.ask("SELECT count(*) FROM reservations") == [(1,)]
+    end(env, processes)
+    assert env.sandbox.calls[TOKENS] == 3
+    assert env.ask("SELECT count(*) FROM reservations") == [(1,)]
 
 
 def test_a_right_has_one_holder(database: Database, database_url: str) -> None:

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.client_env import Stage, stage
+from tests.support.client_env import ClientEnv, client_env
 
 from hostaway_sync.errors import SourceUnavailable
 from hostaway_sync.sandbox.server import faults
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 ROUTE = "DELETE /accessTokens"
 
 
-def token_of(set_up: Stage) -> Token:
+def token_of(env: ClientEnv) -> Token:
     """Give a token that works."""
-    set_up.client().check()
-    assert set_up.vault.token is not None
-    return set_up.vault.token
+    env.client().check()
+    assert env.vault.token is not None
+    return env.vault.token
 
 
 def test_a_revoked_token_opens_nothing_and_was_never_shown(caplog: pytest.LogCaptureFixture) -> None:
     """Neither in what an observer is told nor in our own log at its most talkative."""
     calls: list[ApiCall] = []
-    with stage(reservations=3) as set_up, caplog.at_level(logging.DEBUG, logger="hostaway_sync"):
-        token = token_of(set_up)
-        set_up.sandbox.faults.add(faults.bad_gateway(), route=ROUTE, times=1)
-        set_up.client(observe=calls.append).revoke(token)
+    with client_env(reservations=3) as env, caplog.at_level(logging.DEBUG, logger="hostaway_sync"):
+        token = token_of(env)
+        env.sandbox.faults.add(faults.bad_gateway(), route=ROUTE, times=1)
+        env.client(observe=calls.append).revoke(token)
         value = token.value.get_secret_value()
-        assert not set_up.sandbox.tokens.good(value, set_up.clock.time())
+        assert not env.sandbox.tokens.good(value, env.clock.time())
     assert [(call.method, call.path, dict(call.params), call.attempt) for call in calls] == [
         ("DELETE", "/accessTokens", {}, 1),
         ("DELETE", "/accessTokens", {}, 2),
@@ -46,20 +46,20 @@ def test_a_revoked_token_opens_nothing_and_was_never_shown(caplog: pytest.LogCap
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_token_that_is_refused_already_needs_no_revoking(status: int) -> None:
     """No new one is made for it."""
-    with stage(reservations=3) as set_up:
-        token = token_of(set_up)
-        set_up.sandbox.faults.add(faults.status(status, b'{"status":"fail"}'), route=ROUTE, times=None)
-        set_up.client().revoke(token)
-        assert set_up.calls("POST /accessTokens") == 1
+    with client_env(reservations=3) as env:
+        token = token_of(env)
+        env.sandbox.faults.add(faults.status(status, b'{"status":"fail"}'), route=ROUTE, times=None)
+        env.client().revoke(token)
+        assert env.calls("POST /accessTokens") == 1
 
 
 def test_what_is_not_known_is_said_without_the_token() -> None:
     """Even where the source repeats it."""
-    with stage(reservations=3) as set_up:
-        token = token_of(set_up)
+    with client_env(reservations=3) as env:
+        token = token_of(env)
         value = token.value.get_secret_value()
         answer = f'{{"status":"fail","message":"{value} is broken"}}'.encode()
-        set_up.sandbox.faults.add(faults.status(500, answer), route=ROUTE, times=None)
+        env.sandbox.faults.add(faults.status(500, answer), route=ROUTE, times=None)
         with pytest.raises(SourceUnavailable, match="DELETE /accessTokens with 500") as refusal:
-            set_up.client().revoke(token)
+            env.client().revoke(token)
     assert value not in str(refusal.value)

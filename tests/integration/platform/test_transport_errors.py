@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.client_env import stage
+from tests.support.client_env import client_env
 
 from hostaway_sync.errors import SourceUnavailable
 
@@ -59,8 +59,8 @@ def refusing() -> Iterator[int]:
 
 def said(api_url: str) -> str:
     """Return what a client says that does not reach the API."""
-    with stage(reservations=1) as set_up, pytest.raises(SourceUnavailable) as caught:
-        set_up.client(api_url=api_url).check()
+    with client_env(reservations=1) as env, pytest.raises(SourceUnavailable) as caught:
+        env.client(api_url=api_url).check()
     return str(caught.value)
 
 

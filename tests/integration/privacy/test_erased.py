@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.privacy.test_forgotten import announce
-from tests.support.database_dump import dump, found_in
+from tests.support.database_dump import dump_columns, find_texts
 from tests.support.deliveries import ONE_RETRY, QUICK
-from tests.support.messages import SEND, a_guest
+from tests.support.messages import SEND, message_case
 
 from hostaway_sync.errors import HostawaySyncError, UsageError
 from hostaway_sync.sandbox.server import faults
@@ -19,10 +19,10 @@ from hostaway_sync.store.privacy.mail_addresses import addresses_in
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.messages import Guest
-    from tests.support.sync_env import Town
+    from tests.support.messages import MessageCase
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 FIRST, LAST, MAIL = "Ydalinn", "Bergströmsen", "yd.berg@x-guests.example"
 NAME, PHONE, DOOR, NOTE = f"{FIRST} {LAST}", "+47 22 33 44 77", "D-4817-xq", "Lamplight-7"
@@ -41,55 +41,55 @@ PROSE = f"{NAME} ({MAIL}, {PHONE}) has {DOOR}, {NOTE}"
 HEADERS = {"x-from": NAME, "x-request-id": "0b9fdf4c-1d0a-4f0e-9c43-0a6f1f1c9a11"}
 
 
-def try_all(here: Town, *doings: Callable[[], object]) -> None:
+def try_all(env: SyncEnv, *doings: Callable[[], object]) -> None:
     """Do one after the other, whatever fails, and then what deliveries made necessary."""
     for do in doings:
         try:
             do()
         except HostawaySyncError:
             continue
-    with here.mirror(retry_attempts=1).push.worker(drain=True, policy=ONE_RETRY, rhythm=QUICK) as working:
+    with env.mirror(retry_attempts=1).push.worker(drain=True, policy=ONE_RETRY, rhythm=QUICK) as working:
         working.wait()
 
 
-def everywhere(guest: Guest) -> None:
+def everywhere(case: MessageCase) -> None:
     """Put a guest into every table that can hold one: by syncs, deliveries, messages and failures of each."""
-    here, number, thread = guest.here, guest.reservation_id, guest.conversation_id
-    world, mirror = here.sandbox.account(here.account_id), here.mirror(retry_attempts=1)
+    env, number, thread = case.env, case.reservation_id, case.conversation_id
+    world, mirror = env.sandbox.account(env.account_id), env.mirror(retry_attempts=1)
     world.update_reservation(number, **FIELDS)
     world.guest_message(thread, PROSE)
-    mirror.sync(here.account_id, full=True)
-    guest.tell(f"Dear {NAME}, {NOTE}", key=f"welcome {MAIL}")
-    guest.meets(faults.status(422, json.dumps({"status": "fail", "message": f"{NAME}: {PHONE}"}).encode()))
-    try_all(here, lambda: guest.tell(f"Your door: {DOOR}", key=f"door of {NAME}"))
-    announce(here, "reservation.updated", {"id": number, **FIELDS})
-    announce(here, "message.received", {"id": 1, "reservationId": number, "conversationId": thread, "body": PROSE})
-    announce(here, f"of {NAME}", {"guestName": NAME, "deep": [[[[[[[[{"id": number}]]]]]]]]})
-    announce(here, "reservation.updated", {"guestName": NAME})
+    mirror.sync(env.account_id, full=True)
+    case.send(f"Dear {NAME}, {NOTE}", key=f"welcome {MAIL}")
+    case.add_send_fault(faults.status(422, json.dumps({"status": "fail", "message": f"{NAME}: {PHONE}"}).encode()))
+    try_all(env, lambda: case.send(f"Your door: {DOOR}", key=f"door of {NAME}"))
+    announce(env, "reservation.updated", {"id": number, **FIELDS})
+    announce(env, "message.received", {"id": 1, "reservationId": number, "conversationId": thread, "body": PROSE})
+    announce(env, f"of {NAME}", {"guestName": NAME, "deep": [[[[[[[[{"id": number}]]]]]]]]})
+    announce(env, "reservation.updated", {"guestName": NAME})
     broken = faults.status(400, json.dumps({"status": "fail", "result": FIELDS, "message": PROSE}).encode())
-    here.sandbox.faults.add(broken, method="GET", times=None)
-    try_all(here, lambda: mirror.sync(here.account_id, full=True), lambda: mirror.verify(here.account_id))
-    here.sandbox.faults.clear()
-    announce(here, "reservation.updated", {"id": number, **FIELDS})
+    env.sandbox.faults.add(broken, method="GET", times=None)
+    try_all(env, lambda: mirror.sync(env.account_id, full=True), lambda: mirror.verify(env.account_id))
+    env.sandbox.faults.clear()
+    announce(env, "reservation.updated", {"id": number, **FIELDS})
     world.corrupt("reservations", number, json.dumps({"id": number, **FIELDS, "x": "\0"}).encode())
     world.append_raw("reservations", json.dumps({"id": None, **FIELDS}).encode())
     world.append_raw("conversations", json.dumps([FIELDS]).encode())
-    mirror.sync(here.account_id, full=True)
+    mirror.sync(env.account_id, full=True)
     for table in ("sent_messages", "webhook_log", "job_attempts", "dead_letters", "sync_runs", "sync_run_resources"):
         # Written before sentences passed a gate.
-        here.ask(f"UPDATE {table} SET error = 'cannot store {NAME.upper()}, {PHONE}' WHERE error <> '' RETURNING 1")
-    here.ask(f"UPDATE webhook_log SET headers = '{json.dumps(HEADERS)}', signature = '{NAME}' RETURNING 1")
-    here.ask(f'UPDATE verifications SET certificate = certificate || \'{{"error": "{NAME}"}}\' RETURNING 1')
+        env.ask(f"UPDATE {table} SET error = 'cannot store {NAME.upper()}, {PHONE}' WHERE error <> '' RETURNING 1")
+    env.ask(f"UPDATE webhook_log SET headers = '{json.dumps(HEADERS)}', signature = '{NAME}' RETURNING 1")
+    env.ask(f'UPDATE verifications SET certificate = certificate || \'{{"error": "{NAME}"}}\' RETURNING 1')
 
 
-def places(here: Town) -> set[str]:
+def places(env: SyncEnv) -> set[str]:
     """Give the columns that hold anything of the guest."""
-    return {place.removeprefix("hostaway.") for place, _ in found_in(dump(here.database), CANARIES)}
+    return {place.removeprefix("hostaway.") for place, _ in find_texts(dump_columns(env.database), CANARIES)}
 
 
-def lie(guest: Guest, kind: str) -> None:
+def lie(case: MessageCase, kind: str) -> None:
     """Have the source answer about a forgotten guest in a way that hides whose it is."""
-    number, thread = guest.reservation_id, guest.conversation_id
+    number, thread = case.reservation_id, case.conversation_id
     kinds: dict[str, dict[str, Any]] = {
         "other owners": {"reservationId": 7, "conversationId": 8},
         "no owners": {"reservationId": None, "conversationId": None},
@@ -115,7 +115,7 @@ def lie(guest: Guest, kind: str) -> None:
         new = {"id": 990_000_001, "reservationId": None, "body": PROSE, "guestName": NAME}
         return [*hidden(rows), new | {"Reservation": booked, "conversationMessages": said}]
 
-    rules = guest.here.sandbox.faults
+    rules = case.env.sandbox.faults
     rules.add(faults.change_rows(hidden), route="GET /reservations", times=None)
     rules.add(faults.change_rows(copied), route="GET /conversations", times=None)
     rules.add(faults.change_rows(hidden), route="GET /reservations/{id}/conversations", times=None)
@@ -136,12 +136,12 @@ LIES = (
 )
 
 
-def test_no_byte_of_a_forgotten_guest_is_left_or_comes_back(town: Build) -> None:
+def test_no_byte_of_a_forgotten_guest_is_left_or_comes_back(sync_env: Build) -> None:
     """Planted in every table by real work; erased; and then told again in every way that hides whose it is."""
-    guest = a_guest(town)
-    here, number, thread = guest.here, guest.reservation_id, guest.conversation_id
-    everywhere(guest)
-    assert places(here) >= {
+    case = message_case(sync_env)
+    env, number, thread = case.env, case.reservation_id, case.conversation_id
+    everywhere(case)
+    assert places(env) >= {
         "reservations.raw_payload",
         "conversations.raw_payload",
         "conversation_messages.raw_payload",
@@ -152,41 +152,41 @@ def test_no_byte_of_a_forgotten_guest_is_left_or_comes_back(town: Build) -> None
         *(f"{table}.error" for table in ("job_attempts", "sync_runs", "sync_run_resources")),
         "verifications.certificate",
     }
-    here.mirror().guests.forget(here.account_id, [number], [])
-    assert places(here) == set()
-    world, mirror = here.sandbox.account(here.account_id), here.mirror(retry_attempts=1)
+    env.mirror().guests.forget(env.account_id, [number], [])
+    assert places(env) == set()
+    world, mirror = env.sandbox.account(env.account_id), env.mirror(retry_attempts=1)
     for kind in LIES:
         world.guest_message(thread, PROSE)
         world.update_reservation(number, **FIELDS)
-        lie(guest, kind)
+        lie(case, kind)
         for data in (
             {"id": number, **FIELDS},
             {"guestName": NAME},
             {"id": 5, "about": f"reservation {number} of {NAME}"},
             {"id": 5, "guestName": NAME, "deep": [[[[[[[[[[{"is": [float(number)]}]]]]]]]]]]},
         ):
-            announce(here, "reservation.updated", data)
-        announce(here, f"of {NAME}", {"id": number, "event": NAME})
-        sync = partial(mirror.sync, here.account_id)
-        try_all(here, sync, partial(sync, full=True), partial(mirror.verify, here.account_id, deep=True, repair=True))
-        assert (kind, places(here)) == (kind, set())
-        here.sandbox.faults.clear()
-        try_all(here, partial(sync, full=True))
-        assert (kind, places(here)) == (kind, set())
+            announce(env, "reservation.updated", data)
+        announce(env, f"of {NAME}", {"id": number, "event": NAME})
+        sync = partial(mirror.sync, env.account_id)
+        try_all(env, sync, partial(sync, full=True), partial(mirror.verify, env.account_id, deep=True, repair=True))
+        assert (kind, places(env)) == (kind, set())
+        env.sandbox.faults.clear()
+        try_all(env, partial(sync, full=True))
+        assert (kind, places(env)) == (kind, set())
 
 
-def test_a_key_that_was_erased_still_keeps_the_message_from_being_sent_again(town: Build) -> None:
+def test_a_key_that_was_erased_still_keeps_the_message_from_being_sent_again(sync_env: Build) -> None:
     """The same key says nothing to a guest who is forgotten; another key is another matter."""
-    guest = a_guest(town)
-    assert guest.tell("hello", key=f"welcome {NAME}").intent
-    guest.here.mirror().guests.forget(guest.here.account_id, [guest.reservation_id], [])
-    assert found_in(dump(guest.here.database), [NAME]) == []
-    again = guest.tell("hello", key=f"welcome {NAME}")
+    case = message_case(sync_env)
+    assert case.send("hello", key=f"welcome {NAME}").intent
+    case.env.mirror().guests.forget(case.env.account_id, [case.reservation_id], [])
+    assert find_texts(dump_columns(case.env.database), [NAME]) == []
+    again = case.send("hello", key=f"welcome {NAME}")
     assert again.step.value == "other_text"
-    assert guest.here.sandbox.calls[SEND] == 1
-    guest.here.mirror().guests.forget(guest.here.account_id, [guest.reservation_id], [])
-    assert guest.tell("hello", key=f"welcome {NAME}").step.value == "other_text"
-    assert guest.tell("hello", key="another").step.value == "send"
+    assert case.env.sandbox.calls[SEND] == 1
+    case.env.mirror().guests.forget(case.env.account_id, [case.reservation_id], [])
+    assert case.send("hello", key=f"welcome {NAME}").step.value == "other_text"
+    assert case.send("hello", key="another").step.value == "send"
 
 
 @pytest.mark.parametrize(
@@ -218,23 +218,23 @@ def test_what_is_no_address_is_none(words: str) -> None:
 
 
 @pytest.mark.parametrize("hashed", [False, True])
-def test_an_address_is_found_however_it_is_stored(town: Build, *, hashed: bool) -> None:
+def test_an_address_is_found_however_it_is_stored(sync_env: Build, *, hashed: bool) -> None:
     """In bookings, threads and deliveries, where they are hashed, too; another guest's is not."""
-    here = town(reservations=8)
-    mirror = here.mirror(payload_fields="*.guestEmail=hash" if hashed else "")
-    world = here.sandbox.account(here.account_id)
-    theirs = sorted(here.truth("reservations"))[:4]
+    env = sync_env(reservations=8)
+    mirror = env.mirror(payload_fields="*.guestEmail=hash" if hashed else "")
+    world = env.sandbox.account(env.account_id)
+    theirs = sorted(env.truth("reservations"))[:4]
     for number, stored in zip(theirs, (" ÄNA@X.de ", "äna@x.de.", "<Äna@X.DE>", "mailto:äna@x.de"), strict=True):
         world.update_reservation(number, guestEmail=stored)
-    other = sorted(here.truth("reservations"))[4]
+    other = sorted(env.truth("reservations"))[4]
     world.update_reservation(other, guestEmail="x-äna@x.de")
-    mirror.sync(here.account_id)
+    mirror.sync(env.account_id)
     if not hashed:
-        announce(here, "reservation.created", {"id": 990_000_007, "guestEmail": "ÄNA@x.de"})
+        announce(env, "reservation.created", {"id": 990_000_007, "guestEmail": "ÄNA@x.de"})
         theirs.append(990_000_007)
     with pytest.raises(UsageError, match="has a name, an @ and a host"):
-        mirror.guests.forget(here.account_id, [], ["äna"])
-    done = mirror.guests.forget(here.account_id, [], [" äNa@X.dE. "])
+        mirror.guests.forget(env.account_id, [], ["äna"])
+    done = mirror.guests.forget(env.account_id, [], [" äNa@X.dE. "])
     assert (list(done.reservations), done.unknown_addresses) == (theirs, 0)
-    again = mirror.guests.forget(here.account_id, [3], ["äna@x.de", "nobody@x.de"])
+    again = mirror.guests.forget(env.account_id, [3], ["äna@x.de", "nobody@x.de"])
     assert (again.rows, again.unknown, again.unknown_addresses, again.is_resumed) == ({}, (3,), 2, False)

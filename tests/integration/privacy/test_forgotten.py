@@ -19,18 +19,18 @@ from hostaway_sync.store.webhooks import inbox
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 # Letters that JSON escapes, and some that need more than one byte.
 NAMES = st.text(st.sampled_from('aeoßøЖ漢"\\/\n🙂z'), min_size=6, max_size=20)
 
 
-def dump(here: Town) -> str:
+def dump(env: SyncEnv) -> str:
     """Give every row of every table as text; bytes are shown as text as well as they can be."""
-    tables = [row[0] for row in here.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'hostaway'")]
-    return "\n".join(str(value) for table in tables for row in here.ask(f"SELECT * FROM {table}") for value in row)
+    tables = [row[0] for row in env.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'hostaway'")]
+    return "\n".join(str(value) for table in tables for row in env.ask(f"SELECT * FROM {table}") for value in row)
 
 
 def forms(text: str) -> set[str]:
@@ -39,26 +39,26 @@ def forms(text: str) -> set[str]:
     return {text, repr(text)[1:-1], repr(text.encode())[2:-1], *written, *(repr(one)[1:-1] for one in written)}
 
 
-def announce(here: Town, event: str, data: dict[str, Any]) -> None:
+def announce(env: SyncEnv, event: str, data: dict[str, Any]) -> None:
     """Put a delivery into the inbox, as the receiver does."""
-    document = {"object": "reservation", "event": event, "accountId": here.account_id, "data": data}
+    document = {"object": "reservation", "event": event, "accountId": env.account_id, "data": data}
     body = json.dumps(document, ensure_ascii=False).encode()
-    claims, payload = read_event(body, account_id=here.account_id)
-    delivery = Delivery(uuid4(), here.account_id, claims, body, payload, {}, "here")
-    here.database.transaction(partial(inbox.accept, delivery=delivery, platform="hostaway"))
+    claims, payload = read_event(body, account_id=env.account_id)
+    delivery = Delivery(uuid4(), env.account_id, claims, body, payload, {}, "here")
+    env.database.transaction(partial(inbox.accept, delivery=delivery, platform="hostaway"))
 
 
-def settle(here: Town) -> None:
+def settle(env: SyncEnv) -> None:
     """Do what deliveries made necessary, and mirror everything again."""
-    mirror = here.mirror()
+    mirror = env.mirror()
     with mirror.push.worker(drain=True, policy=ONE_RETRY, rhythm=QUICK) as working:
         working.wait()
-    mirror.sync(here.account_id, full=True)
+    mirror.sync(env.account_id, full=True)
 
 
-def visit(here: Town, reservation: int, name: str, *, told: bool = True) -> None:
+def visit(env: SyncEnv, reservation: int, name: str, *, told: bool = True) -> None:
     """Let a guest of this name be everywhere: in the booking, its thread, the inbox, and beside them in quarantine."""
-    world = here.sandbox.account(here.account_id)
+    world = env.sandbox.account(env.account_id)
     fields: dict[str, Any] = {
         "guestName": name,
         "guestEmail": f"{reservation}@guests.example",
@@ -66,22 +66,22 @@ def visit(here: Town, reservation: int, name: str, *, told: bool = True) -> None
     }
     world.update_reservation(reservation, **fields, customFieldValues=[{"id": 1, "value": name}])
     if told:
-        announce(here, "reservation.updated", dict(here.truth("reservations")[reservation]))
+        announce(env, "reservation.updated", dict(env.truth("reservations")[reservation]))
     for thread in world.conversations_of(reservation):
         world.guest_message(thread, f"I am {name}")
         if not told:
             continue
-        newest = max(here.truth("messages").values(), key=lambda message: int(message["id"]))
-        announce(here, "message.received", dict(newest))
-    raw = json.dumps({**here.truth("reservations")[reservation], "comment": f"\0{name}"})
+        newest = max(env.truth("messages").values(), key=lambda message: int(message["id"]))
+        announce(env, "message.received", dict(newest))
+    raw = json.dumps({**env.truth("reservations")[reservation], "comment": f"\0{name}"})
     world.corrupt("reservations", reservation, raw.encode())
 
 
-def test_no_trace_of_a_forgotten_guest_comes_back(town: Build) -> None:
+def test_no_trace_of_a_forgotten_guest_comes_back(sync_env: Build) -> None:
     """After forgetting, a whole sync, deliveries and a repair, the guest is in no row; nights and money are."""
-    here = town(reservations=5, listings=2)
-    ids = iter(sorted(here.truth("reservations")))
-    here.mirror().sync(here.account_id)
+    env = sync_env(reservations=5, listings=2)
+    ids = iter(sorted(env.truth("reservations")))
+    env.mirror().sync(env.account_id)
 
     @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(name=NAMES)
@@ -90,129 +90,129 @@ def test_no_trace_of_a_forgotten_guest_comes_back(town: Build) -> None:
         if reservation is None:
             return
         name = f"Ida{name}Berg"
-        visit(here, reservation, name)
-        settle(here)
-        said = dump(here)
+        visit(env, reservation, name)
+        settle(env)
+        said = dump(env)
         assert any(form in said for form in forms(name))
-        before = here.rows("reservations")[reservation]
-        done = here.mirror().guests.forget(here.account_id, [reservation], [])
+        before = env.rows("reservations")[reservation]
+        done = env.mirror().guests.forget(env.account_id, [reservation], [])
         assert done.rows["reservations"] == 1
-        said = dump(here)
+        said = dump(env)
         assert not [form for form in forms(name) if form in said]
-        here.sandbox.account(here.account_id).heal("reservations", reservation)
-        visit(here, reservation, name)
-        settle(here)
-        after = here.rows("reservations")[reservation]
+        env.sandbox.account(env.account_id).heal("reservations", reservation)
+        visit(env, reservation, name)
+        settle(env)
+        after = env.rows("reservations")[reservation]
         assert {key: after[key] for key in ("arrivalDate", "nights", "totalPrice", "status", "channelId")} == {
             key: before[key] for key in ("arrivalDate", "nights", "totalPrice", "status", "channelId")
         }
-        certificate = here.mirror().verify(here.account_id, deep=True, repair=True)
+        certificate = env.mirror().verify(env.account_id, deep=True, repair=True)
         assert (certificate.state, sum((certificate.repaired or {}).values())) == ("equal", 0)
-        said = dump(here)
+        said = dump(env)
         assert not [form for form in forms(name) if form in said]
-        assert here.mirror().guests.forget(here.account_id, [reservation], []).rows == {}
+        assert env.mirror().guests.forget(env.account_id, [reservation], []).rows == {}
 
     hold()
 
 
-def test_scrubbed_rows_are_unchanged(town: Build) -> None:
+def test_scrubbed_rows_are_unchanged(sync_env: Build) -> None:
     """The next sync finds a forgotten guest's rows as they are, by their hash alone, and so does the one after it."""
-    here = town(reservations=6)
-    here.mirror().sync(here.account_id)
-    number = min(here.truth("reservations"))
-    here.mirror().guests.forget(here.account_id, [number], [])
-    before = here.ask("SELECT id, updated_at FROM reservations")
-    report = here.mirror().sync(here.account_id, full=True)
+    env = sync_env(reservations=6)
+    env.mirror().sync(env.account_id)
+    number = min(env.truth("reservations"))
+    env.mirror().guests.forget(env.account_id, [number], [])
+    before = env.ask("SELECT id, updated_at FROM reservations")
+    report = env.mirror().sync(env.account_id, full=True)
     assert {part.counts.updated for part in report.resources.values()} == {0}
-    versions = here.ask("SELECT id, xmin::text FROM reservations")
-    here.mirror().sync(here.account_id, full=True)
-    assert here.ask("SELECT id, xmin::text FROM reservations") == versions
-    assert here.ask("SELECT id, updated_at FROM reservations") == before
+    versions = env.ask("SELECT id, xmin::text FROM reservations")
+    env.mirror().sync(env.account_id, full=True)
+    assert env.ask("SELECT id, xmin::text FROM reservations") == versions
+    assert env.ask("SELECT id, updated_at FROM reservations") == before
 
 
-def test_an_address_finds_every_reservation_of_a_guest(town: Build) -> None:
+def test_an_address_finds_every_reservation_of_a_guest(sync_env: Build) -> None:
     """Capital letters make no difference; a rehearsal says the same and changes nothing; the log names no guest."""
-    here = town(reservations=6)
-    world = here.sandbox.account(here.account_id)
-    theirs = sorted(here.truth("reservations"))[:2]
+    env = sync_env(reservations=6)
+    world = env.sandbox.account(env.account_id)
+    theirs = sorted(env.truth("reservations"))[:2]
     for number in theirs:
         world.update_reservation(number, guestEmail="Ida.Berg@example.org", guestName="Ida Berg-Hansen")
-    mirror = here.mirror()
-    mirror.sync(here.account_id)
-    before = dump(here)
-    rehearsed = mirror.guests.forget(here.account_id, [], ["ida.berg@EXAMPLE.org"], dry_run=True)
-    assert dump(here) == before
-    done = mirror.guests.forget(here.account_id, [], [" ida.berg@EXAMPLE.org"])
+    mirror = env.mirror()
+    mirror.sync(env.account_id)
+    before = dump(env)
+    rehearsed = mirror.guests.forget(env.account_id, [], ["ida.berg@EXAMPLE.org"], dry_run=True)
+    assert dump(env) == before
+    done = mirror.guests.forget(env.account_id, [], [" ida.berg@EXAMPLE.org"])
     assert (list(done.reservations), done.rows) == (theirs, rehearsed.rows)
-    assert "Hansen" not in dump(here)
-    ((changes,),) = here.ask("SELECT changes FROM audit_log WHERE action = 'forgotten'")
+    assert "Hansen" not in dump(env)
+    ((changes,),) = env.ask("SELECT changes FROM audit_log WHERE action = 'forgotten'")
     assert changes["reservations"] == theirs
 
 
-def test_a_guest_nobody_has_heard_of_stays_out(town: Build) -> None:
+def test_a_guest_nobody_has_heard_of_stays_out(sync_env: Build) -> None:
     """A reservation may be forgotten before it was ever mirrored: neither it nor its thread brings the guest in."""
-    here = town(reservations=6)
-    number = min(here.truth("reservations"))
-    world = here.sandbox.account(here.account_id)
+    env = sync_env(reservations=6)
+    number = min(env.truth("reservations"))
+    world = env.sandbox.account(env.account_id)
     world.update_reservation(number, guestName="Ida Berg-Hansen")
     for thread in world.conversations_of(number):
         world.guest_message(thread, "Best wishes, Ida Berg-Hansen")
-    here.mirror().guests.forget(here.account_id, [number], [])
-    here.mirror().sync(here.account_id)
-    assert "Berg-Hansen" not in dump(here)
-    assert number in here.rows("reservations")
+    env.mirror().guests.forget(env.account_id, [number], [])
+    env.mirror().sync(env.account_id)
+    assert "Berg-Hansen" not in dump(env)
+    assert number in env.rows("reservations")
 
 
-def test_what_nobody_can_tell_apart_is_not_kept(town: Build) -> None:
+def test_what_nobody_can_tell_apart_is_not_kept(sync_env: Build) -> None:
     """Once a guest is forgotten, records without an id and deliveries that name nobody are kept as a size alone."""
-    here = town(reservations=6)
-    number, other, *_ = sorted(here.truth("reservations"))
+    env = sync_env(reservations=6)
+    number, other, *_ = sorted(env.truth("reservations"))
     nameless = json.dumps({"guestName": "Ida Berg-Hansen", "id": None}).encode()
-    here.sandbox.account(here.account_id).append_raw("reservations", nameless)
-    announce(here, "reservation.updated", {"id": other, "guestName": "Bo Lind"})
-    announce(here, "reservation.updated", {"guestName": "Ida Berg-Hansen"})
-    here.mirror().sync(here.account_id)
-    assert "Berg-Hansen" in dump(here)
-    here.mirror().guests.forget(here.account_id, [number], [])
-    announce(here, "reservation.updated", {"guestName": "Ida Berg-Hansen"})
-    announce(here, "message.received", {"reservationId": number, "conversationId": 4711, "body": "Ida Berg-Hansen"})
-    announce(here, "reservation.updated", {"id": other, "guestName": "Bo Lind"})
-    here.mirror().sync(here.account_id, full=True)
-    assert here.mirror().verify(here.account_id).state == "equal"
-    said = dump(here)
+    env.sandbox.account(env.account_id).append_raw("reservations", nameless)
+    announce(env, "reservation.updated", {"id": other, "guestName": "Bo Lind"})
+    announce(env, "reservation.updated", {"guestName": "Ida Berg-Hansen"})
+    env.mirror().sync(env.account_id)
+    assert "Berg-Hansen" in dump(env)
+    env.mirror().guests.forget(env.account_id, [number], [])
+    announce(env, "reservation.updated", {"guestName": "Ida Berg-Hansen"})
+    announce(env, "message.received", {"reservationId": number, "conversationId": 4711, "body": "Ida Berg-Hansen"})
+    announce(env, "reservation.updated", {"id": other, "guestName": "Bo Lind"})
+    env.mirror().sync(env.account_id, full=True)
+    assert env.mirror().verify(env.account_id).state == "equal"
+    said = dump(env)
     assert "Berg-Hansen" not in said
     assert said.count("Bo Lind") == 4
 
 
-def test_failures_lose_the_guest_as_well(town: Build) -> None:
+def test_failures_lose_the_guest_as_well(sync_env: Build) -> None:
     """Dead letters and attempts about a guest's objects, or with words of the guest in an error, say nothing more."""
-    here = town(reservations=6)
-    number = min(here.truth("reservations"))
-    here.sandbox.account(here.account_id).update_reservation(number, guestName="Ida Berg-Hansen")
-    here.mirror().sync(here.account_id)
-    announce(here, "reservation.updated", {"id": number, "guestName": "Ida Berg-Hansen"})
-    deaf = here.mirror(retry_attempts=1, api_url="http://127.0.0.1:9/v1")
+    env = sync_env(reservations=6)
+    number = min(env.truth("reservations"))
+    env.sandbox.account(env.account_id).update_reservation(number, guestName="Ida Berg-Hansen")
+    env.mirror().sync(env.account_id)
+    announce(env, "reservation.updated", {"id": number, "guestName": "Ida Berg-Hansen"})
+    deaf = env.mirror(retry_attempts=1, api_url="http://127.0.0.1:9/v1")
     with deaf.push.worker(drain=True, policy=ONE_RETRY, rhythm=QUICK) as working:
         working.wait()
     words = "'cannot store Ida Berg-Hansen'"
     for table in ("dead_letters", "job_attempts", "sync_runs", "sync_run_resources"):
-        assert here.ask(f"UPDATE {table} SET error = {words} RETURNING 1")
-    done = here.mirror().guests.forget(here.account_id, [number], [])
+        assert env.ask(f"UPDATE {table} SET error = {words} RETURNING 1")
+    done = env.mirror().guests.forget(env.account_id, [number], [])
     assert {"dead_letters", "job_attempts", "sync_runs", "sync_run_resources", "webhook_log"} <= set(done.rows)
-    assert "Berg-Hansen" not in dump(here)
+    assert "Berg-Hansen" not in dump(env)
 
 
-def test_what_was_to_be_said_to_a_guest_is_not_said_any_more(town: Build) -> None:
+def test_what_was_to_be_said_to_a_guest_is_not_said_any_more(sync_env: Build) -> None:
     """What waits in the ledger is given up, and loses its words; what may have been sent says no more than that."""
-    here = town(reservations=6)
-    number = min(here.truth("reservations"))
-    here.ask(
+    env = sync_env(reservations=6)
+    number = min(env.truth("reservations"))
+    env.ask(
         "INSERT INTO sent_messages (account_id, reservation_id, conversation_id, channel_type, body, body_hash,"
-        f" os_user, host, state, sending_at) SELECT {here.account_id}, {number}, 5, 'email', 'Dear Ida', 'x', 'me',"
+        f" os_user, host, state, sending_at) SELECT {env.account_id}, {number}, 5, 'email', 'Dear Ida', 'x', 'me',"
         " 'here', state, now() FROM unnest(ARRAY['pending', 'outcome_unknown']) AS state RETURNING 1"
     )
-    here.mirror().guests.forget(here.account_id, [number], [])
-    left = here.ask("SELECT state, body FROM sent_messages ORDER BY intent_id")
+    env.mirror().guests.forget(env.account_id, [number], [])
+    left = env.ask("SELECT state, body FROM sent_messages ORDER BY intent_id")
     assert [tuple(row) for row in left] == [("failed", ERASED), ("outcome_unknown", ERASED)]
 
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from tests.integration.privacy.test_forgotten import dump, settle, visit
 from tests.support.barrier import PATIENCE, Barrier
-from tests.support.servers.receiver import event, office, renew, store_account
+from tests.support.servers.receiver import event, renew, running_receiver, store_account
 from tests.support.sync_env import MASTER_KEY
 
 from hostaway_sync.errors import ConfigurationError, StoreBusy
@@ -26,12 +26,12 @@ from hostaway_sync.store.privacy import payload_rewrite, payload_rule
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.app.mirror import Mirror
     from hostaway_sync.store.postgres.database import Database
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 NAME = "Ida Bergström-漢"
 MAIL = "ida.berg@example.org"
@@ -41,153 +41,153 @@ SETTING = (
 )
 
 
-def a_guest(here: Town, *, told: bool = True) -> int:
+def a_guest(env: SyncEnv, *, told: bool = True) -> int:
     """Let a guest be everywhere, also in the inbox if it is `told`, and give the reservation."""
-    number = min(here.truth("reservations"))
-    visit(here, number, NAME, told=told)
+    number = min(env.truth("reservations"))
+    visit(env, number, NAME, told=told)
     return number
 
 
-def stored_words(here: Town) -> list[str]:
+def stored_words(env: SyncEnv) -> list[str]:
     """Give the words of the guest that are in a row."""
-    said = dump(here)
+    said = dump(env)
     return [word for word in ("Bergstr", "@guests.example", "\\u6f22") if word in said]
 
 
-def test_hidden_fields_are_nowhere(town: Build) -> None:
+def test_hidden_fields_are_nowhere(sync_env: Build) -> None:
     """Sync, deliveries, quarantine and a repair store them hidden; what did not change is unchanged by its hash."""
-    here = town(reservations=6)
-    mirror = here.mirror(payload_fields=SETTING)
-    a_guest(here, told=False)
-    mirror.sync(here.account_id, full=True)
-    assert stored_words(here) == []
-    versions = here.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
-    mirror.sync(here.account_id, full=True)
-    assert here.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
-    certificate = mirror.verify(here.account_id, deep=True, repair=True)
+    env = sync_env(reservations=6)
+    mirror = env.mirror(payload_fields=SETTING)
+    a_guest(env, told=False)
+    mirror.sync(env.account_id, full=True)
+    assert stored_words(env) == []
+    versions = env.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
+    mirror.sync(env.account_id, full=True)
+    assert env.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
+    certificate = mirror.verify(env.account_id, deep=True, repair=True)
     assert (certificate.state, sum((certificate.repaired or {}).values())) == ("equal", 0)
-    mirror.refresh(here.account_id, Resource.RESERVATIONS, min(here.truth("reservations")))
-    assert stored_words(here) == []
+    mirror.refresh(env.account_id, Resource.RESERVATIONS, min(env.truth("reservations")))
+    assert stored_words(env) == []
 
 
-def test_a_changed_setting_rewrites_what_is_stored(town: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_setting_rewrites_what_is_stored(sync_env: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next sync hides in every row what is hidden now, goes on after a kill, and does nothing a second time."""
-    here = town(reservations=6)
-    number = a_guest(here)
-    settle(here)
-    assert stored_words(here)
+    env = sync_env(reservations=6)
+    number = a_guest(env)
+    settle(env)
+    assert stored_words(env)
     monkeypatch.setattr(payload_rewrite, "BATCH", 2)
     with monkeypatch.context() as patch:
         patch.setattr(payload_rewrite, "_quarantine", lambda *_, **__: pytest.fail("killed"))
         with pytest.raises(pytest.fail.Exception):
-            here.mirror(payload_fields=SETTING).sync(here.account_id)
-    here.mirror(payload_fields=SETTING).sync(here.account_id, full=True)
-    assert stored_words(here) == []
-    kept = here.rows("reservations")[number]
+            env.mirror(payload_fields=SETTING).sync(env.account_id)
+    env.mirror(payload_fields=SETTING).sync(env.account_id, full=True)
+    assert stored_words(env) == []
+    kept = env.rows("reservations")[number]
     assert kept["guestName"].startswith("hmac-sha256:")
-    certificate = here.mirror(payload_fields=SETTING).verify(here.account_id, deep=True)
+    certificate = env.mirror(payload_fields=SETTING).verify(env.account_id, deep=True)
     assert certificate.state == "equal", certificate.document()
-    versions = here.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
-    here.mirror(payload_fields=SETTING).sync(here.account_id, full=True)
-    assert here.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
+    versions = env.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
+    env.mirror(payload_fields=SETTING).sync(env.account_id, full=True)
+    assert env.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
 
 
-def test_fields_come_back_when_the_rule_is_loosened(town: Build) -> None:
+def test_fields_come_back_when_the_rule_is_loosened(sync_env: Build) -> None:
     """With the next full sync; set once more, they are hidden again."""
-    here = town(reservations=6)
-    here.mirror(payload_fields="reservations.guestName=drop").sync(here.account_id)
-    assert not any("guestName" in row for row in here.rows("reservations").values())
-    assert here.mirror().payload_fields.set("") == ""
-    here.mirror().sync(here.account_id, full=True)
-    assert here.differences() == {}
-    here.mirror(payload_fields="reservations.guestName=drop").sync(here.account_id)
-    assert not any("guestName" in row for row in here.rows("reservations").values())
+    env = sync_env(reservations=6)
+    env.mirror(payload_fields="reservations.guestName=drop").sync(env.account_id)
+    assert not any("guestName" in row for row in env.rows("reservations").values())
+    assert env.mirror().payload_fields.set("") == ""
+    env.mirror().sync(env.account_id, full=True)
+    assert env.differences() == {}
+    env.mirror(payload_fields="reservations.guestName=drop").sync(env.account_id)
+    assert not any("guestName" in row for row in env.rows("reservations").values())
 
 
-def test_the_stricter_setting_is_the_rule_from_then_on(town: Build) -> None:
+def test_the_stricter_setting_is_the_rule_from_then_on(sync_env: Build) -> None:
     """However it is written; what hides less, or something else, is refused, and the rule says what it is."""
-    here = town(reservations=3)
-    begun = here.mirror(payload_fields="reservations.guestName=hash")
+    env = sync_env(reservations=3)
+    begun = env.mirror(payload_fields="reservations.guestName=hash")
     rules = [begun.payload_fields.rule]
-    begun.sync(here.account_id)
+    begun.sync(env.account_id)
     rules.append(begun.payload_fields.rule)
-    here.mirror(payload_fields="reservations.guestName=hash reservations.guestName=hash").sync(here.account_id)
+    env.mirror(payload_fields="reservations.guestName=hash reservations.guestName=hash").sync(env.account_id)
     assert [*rules, begun.payload_fields.rule] == [None, *["reservations.guestName=hash"] * 2]
-    stricter = here.mirror(payload_fields="*.guestEmail=drop, reservations.guestName=drop")
-    stricter.sync(here.account_id)
+    stricter = env.mirror(payload_fields="*.guestEmail=drop, reservations.guestName=drop")
+    stricter.sync(env.account_id)
     assert stricter.payload_fields.rule == "*.guestEmail=drop,reservations.guestName=drop"
-    assert not any("guestName" in row or "guestEmail" in row for row in here.rows("reservations").values())
-    before = dump(here)
+    assert not any("guestName" in row or "guestEmail" in row for row in env.rows("reservations").values())
+    before = dump(env)
     for setting in ("", "reservations.guestName=drop", "*.guestEmail=drop", "*.guestEmail=drop,*.guestName=hash"):
         with pytest.raises(ConfigurationError, match="hides less than this database does: set it to what"):
-            here.mirror(payload_fields=setting).sync(here.account_id, full=True)
-    assert dump(here) == before
+            env.mirror(payload_fields=setting).sync(env.account_id, full=True)
+    assert dump(env) == before
 
 
-def test_a_database_of_an_earlier_release_takes_the_first_setting(town: Build) -> None:
+def test_a_database_of_an_earlier_release_takes_the_first_setting(sync_env: Build) -> None:
     """Its rows follow a setting that it does not name: a process without any is refused, and one with any adopted."""
-    here = town(reservations=3)
-    here.mirror(payload_fields="reservations.guestName=drop").sync(here.account_id)
-    with here.database.engine.begin() as connection:
+    env = sync_env(reservations=3)
+    env.mirror(payload_fields="reservations.guestName=drop").sync(env.account_id)
+    with env.database.engine.begin() as connection:
         connection.execute(sa.text("UPDATE hostaway.redactions SET rule = NULL, rule_mark = NULL"))
     with pytest.raises(ConfigurationError, match="this database hides fields of payloads"):
-        here.mirror().sync(here.account_id)
-    versions = here.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
-    mirror = here.mirror(payload_fields="reservations.guestName=drop")
-    mirror.sync(here.account_id, full=True)
+        env.mirror().sync(env.account_id)
+    versions = env.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
+    mirror = env.mirror(payload_fields="reservations.guestName=drop")
+    mirror.sync(env.account_id, full=True)
     assert mirror.payload_fields.rule == "reservations.guestName=drop"
-    assert here.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
+    assert env.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
 
 
-def test_a_run_under_way_stores_nothing_that_a_new_rule_hides(town: Build) -> None:
+def test_a_run_under_way_stores_nothing_that_a_new_rule_hides(sync_env: Build) -> None:
     """It was begun before the rule: its next page is refused, whatever its setting was."""
-    here = town(reservations=6)
-    a_guest(here)
-    lax = here.mirror()
-    with Barrier(here.sandbox, "GET /reservations", answered=True) as barrier, ThreadPoolExecutor(1) as pool:
-        run = pool.submit(lax.sync, here.account_id, full=True)
+    env = sync_env(reservations=6)
+    a_guest(env)
+    lax = env.mirror()
+    with Barrier(env.sandbox, "GET /reservations", answered=True) as barrier, ThreadPoolExecutor(1) as pool:
+        run = pool.submit(lax.sync, env.account_id, full=True)
         barrier.wait()
-        here.mirror().payload_fields.set(SETTING)
+        env.mirror().payload_fields.set(SETTING)
         barrier.open.set()
         with pytest.raises(ConfigurationError, match="which fields of payloads this database hides was changed"):
             run.result()
-    assert here.ask("SELECT state FROM sync_runs") == [(RunState.FAILED,)]
-    assert here.rows("reservations") == {}
+    assert env.ask("SELECT state FROM sync_runs") == [(RunState.FAILED,)]
+    assert env.rows("reservations") == {}
     with pytest.raises(ConfigurationError):
-        lax.refresh(here.account_id, Resource.RESERVATIONS, min(here.truth("reservations")))
-    here.mirror(payload_fields=SETTING).sync(here.account_id)
-    assert stored_words(here) == []
+        lax.refresh(env.account_id, Resource.RESERVATIONS, min(env.truth("reservations")))
+    env.mirror(payload_fields=SETTING).sync(env.account_id)
+    assert stored_words(env) == []
 
 
-def test_a_dead_letter_written_meanwhile_is_hidden(town: Build) -> None:
+def test_a_dead_letter_written_meanwhile_is_hidden(sync_env: Build) -> None:
     """Its transaction copies a delivery as it was before: the rewriting is not done before that ends, and sees it."""
-    here = town(reservations=3)
-    number = a_guest(here)
-    redaction = here.mirror(payload_fields=SETTING)._container.redaction()  # noqa: SLF001  (the rule begins here)
+    env = sync_env(reservations=3)
+    number = a_guest(env)
+    redaction = env.mirror(payload_fields=SETTING)._container.redaction()  # noqa: SLF001  (the rule begins here)
     assert redaction is not None
-    with here.database.engine.begin() as writing:
+    with env.database.engine.begin() as writing:
         now = jobs.now(writing)
-        job = Job(here.account_id, Target(Resource.RESERVATIONS, number))
+        job = Job(env.account_id, Target(Resource.RESERVATIONS, number))
         assert dead_letters.write(writing, job, Attempt(uuid4(), now, now, "no answer", None), until=now) is not None
         held = sa.text(
             "SELECT mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation = 'hostaway.redactions'::regclass"
         )
         assert "RowShareLock" in writing.scalars(held).all()
-    with here.database.engine.begin() as copying:
+    with env.database.engine.begin() as copying:
         payload_rule.copying(copying)
         with pytest.raises(StoreBusy, match="wait until that ends"):
-            payload_rewrite.rewrite(here.database, redaction)
-    payload_rewrite.rewrite(here.database, redaction)
-    here.mirror(payload_fields=SETTING).sync(here.account_id, full=True)
-    assert here.ask("SELECT count(*) FROM dead_letters WHERE payload IS NOT NULL") == [(1,)]
-    assert stored_words(here) == []
+            payload_rewrite.rewrite(env.database, redaction)
+    payload_rewrite.rewrite(env.database, redaction)
+    env.mirror(payload_fields=SETTING).sync(env.account_id, full=True)
+    assert env.ask("SELECT count(*) FROM dead_letters WHERE payload IS NOT NULL") == [(1,)]
+    assert stored_words(env) == []
 
 
-def test_two_processes_begin_a_rule_at_once(town: Build) -> None:
+def test_two_processes_begin_a_rule_at_once(sync_env: Build) -> None:
     """One of two settings that do not fit each other is the rule, and the other one's process is refused."""
-    here = town(reservations=3)
+    env = sync_env(reservations=3)
     settings = ("reservations.guestName=drop", "reservations.phone=drop")
-    mirrors = [here.mirror(payload_fields=setting) for setting in settings]
+    mirrors = [env.mirror(payload_fields=setting) for setting in settings]
     begin = Event()
 
     def open_redaction(mirror: Mirror) -> str | None:
@@ -206,27 +206,27 @@ def test_two_processes_begin_a_rule_at_once(town: Build) -> None:
     assert mirrors[0].payload_fields.rule == settings[said.index(None)]
 
 
-def test_a_receiver_under_way_takes_nothing_that_a_new_rule_hides(town: Build) -> None:
+def test_a_receiver_under_way_takes_nothing_that_a_new_rule_hides(sync_env: Build) -> None:
     """The delivery comes again to one that hides it; nothing is lost, nothing is stored."""
-    here = town(reservations=3)
-    credentials = renew(here.database, here.account_id)
-    with office(here.database, ring=KeyRing([MASTER_KEY])) as receiver:
+    env = sync_env(reservations=3)
+    credentials = renew(env.database, env.account_id)
+    with running_receiver(env.database, ring=KeyRing([MASTER_KEY])) as receiver:
         assert receiver.deliver(credentials, event(id=7, guestName="Ann")).status == 200
-        here.mirror().payload_fields.set("*.guestName=drop")
+        env.mirror().payload_fields.set("*.guestName=drop")
         answer = receiver.deliver(credentials, event("reservation.created", id=8, guestName=NAME))
     assert answer.status == 503
-    assert "Berg" not in dump(here)
+    assert "Berg" not in dump(env)
 
 
-def test_a_hashed_address_still_finds_its_guest(town: Build) -> None:
+def test_a_hashed_address_still_finds_its_guest(sync_env: Build) -> None:
     """Whoever asks for an address by name finds those who are stored under its hash."""
-    here = town(reservations=6)
-    number = min(here.truth("reservations"))
-    here.sandbox.account(here.account_id).update_reservation(number, guestEmail=MAIL)
-    mirror = here.mirror(payload_fields="*.guestEmail=hash")
-    mirror.sync(here.account_id)
-    assert MAIL not in dump(here)
-    assert mirror.guests.forget(here.account_id, [], [MAIL.upper()]).reservations == (number,)
+    env = sync_env(reservations=6)
+    number = min(env.truth("reservations"))
+    env.sandbox.account(env.account_id).update_reservation(number, guestEmail=MAIL)
+    mirror = env.mirror(payload_fields="*.guestEmail=hash")
+    mirror.sync(env.account_id)
+    assert MAIL not in dump(env)
+    assert mirror.guests.forget(env.account_id, [], [MAIL.upper()]).reservations == (number,)
 
 
 def test_deliveries_are_stored_hidden(database: Database) -> None:
@@ -234,9 +234,9 @@ def test_deliveries_are_stored_hidden(database: Database) -> None:
     store_account(database)
     credentials = renew(database)
     redaction = Redaction(parse("*.guestName=drop,messages.body=hash"), b"s" * 32, VOCABULARY)
-    with office(database, redaction=redaction) as here:
+    with running_receiver(database, redaction=redaction) as receiver:
         bodies = [event(id=7, guestName=NAME), event("message.received", conversationId=8, body=NAME), NAME.encode()]
-        assert {here.deliver(credentials, body).status for body in bodies} == {200}
+        assert {receiver.deliver(credentials, body).status for body in bodies} == {200}
     query = sa.text(
         "SELECT object_id, payload::text || convert_from(body, 'UTF8') AS kept, body FROM hostaway.webhook_log"
     )

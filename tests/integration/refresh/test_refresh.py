@@ -4,7 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.sync_env import a_mirrored_town, a_thread
+from tests.support.sync_env import mirrored_env, single_thread
 
 from hostaway_sync.errors import AccountError, SourceUnavailable
 from hostaway_sync.model.records import Change, Mode, Resource, RunState
@@ -15,9 +15,9 @@ from hostaway_sync.sync.refresh import Finding, Refreshed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 LISTINGS, RESERVATIONS, CONVERSATIONS = Resource.LISTINGS, Resource.RESERVATIONS, Resource.CONVERSATIONS
 MESSAGES = "GET /conversations/{id}/messages"
@@ -27,187 +27,187 @@ DUE = (
 )
 
 
-def missing(here: Town, resource: Resource) -> list[int]:
+def missing(env: SyncEnv, resource: Resource) -> list[int]:
     """Give the ids of the rows that are marked."""
     table = "conversation_messages" if resource is Resource.MESSAGES else resource.value
-    return [row[0] for row in here.ask(f"SELECT id FROM {table} WHERE missing_since IS NOT NULL ORDER BY id")]
+    return [row[0] for row in env.ask(f"SELECT id FROM {table} WHERE missing_since IS NOT NULL ORDER BY id")]
 
 
-def test_a_listing_is_read_again(town: Build) -> None:
+def test_a_listing_is_read_again(sync_env: Build) -> None:
     """One call, one row."""
-    here = a_mirrored_town(town)
-    listing_id = next(iter(here.truth("listings")))
-    here.sandbox.world.edit_listing(listing_id, name="Renamed")
-    assert here.mirror().refresh(here.account_id, LISTINGS, listing_id) == Refreshed(Finding.THERE, Change.UPDATED)
-    assert here.sandbox.calls.total() == 1
-    assert here.differences() == {}
+    env = mirrored_env(sync_env)
+    listing_id = next(iter(env.truth("listings")))
+    env.sandbox.world.edit_listing(listing_id, name="Renamed")
+    assert env.mirror().refresh(env.account_id, LISTINGS, listing_id) == Refreshed(Finding.THERE, Change.UPDATED)
+    assert env.sandbox.calls.total() == 1
+    assert env.differences() == {}
 
 
-def test_a_reservation_without_news_costs_one_call(town: Build) -> None:
+def test_a_reservation_without_news_costs_one_call(sync_env: Build) -> None:
     """Nothing is due, so nothing hangs on it."""
-    here = a_mirrored_town(town)
-    _, reservation_id = a_thread(here)
-    here.sandbox.world.pay(reservation_id)
-    done = here.mirror().refresh(here.account_id, RESERVATIONS, reservation_id)
+    env = mirrored_env(sync_env)
+    _, reservation_id = single_thread(env)
+    env.sandbox.world.pay(reservation_id)
+    done = env.mirror().refresh(env.account_id, RESERVATIONS, reservation_id)
     assert done == Refreshed(Finding.THERE, Change.UPDATED)
-    assert here.sandbox.calls.total() == 1
-    assert here.differences() == {}
+    assert env.sandbox.calls.total() == 1
+    assert env.differences() == {}
 
 
-def test_a_reservation_that_moved_brings_its_thread(town: Build) -> None:
+def test_a_reservation_that_moved_brings_its_thread(sync_env: Build) -> None:
     """What was said is stored and no longer due, so that the next run has nothing to do."""
-    here = a_mirrored_town(town)
-    conversation_id, reservation_id = a_thread(here)
-    said = here.sandbox.world.guest_message(conversation_id)
-    assert here.mirror().refresh(here.account_id, RESERVATIONS, reservation_id).threads == 1
-    assert said in here.rows("messages")
-    assert here.ask(DUE) == [(0,)]
-    here.sandbox.forget()
-    assert here.mirror().sync(here.account_id).api_calls == 2
+    env = mirrored_env(sync_env)
+    conversation_id, reservation_id = single_thread(env)
+    said = env.sandbox.world.guest_message(conversation_id)
+    assert env.mirror().refresh(env.account_id, RESERVATIONS, reservation_id).threads == 1
+    assert said in env.rows("messages")
+    assert env.ask(DUE) == [(0,)]
+    env.sandbox.forget()
+    assert env.mirror().sync(env.account_id).api_calls == 2
 
 
-def test_a_new_reservation_brings_its_conversation_and_its_listing(town: Build) -> None:
+def test_a_new_reservation_brings_its_conversation_and_its_listing(sync_env: Build) -> None:
     """Neither was known; both are read at once."""
-    here = a_mirrored_town(town)
-    world = here.sandbox.world
+    env = mirrored_env(sync_env)
+    world = env.sandbox.world
     booked = world.create_reservation(listingMapId=world.create_listing())
     world.guest_message(world.conversations_of(booked)[0])
-    assert here.mirror().refresh(here.account_id, RESERVATIONS, booked) == Refreshed(
+    assert env.mirror().refresh(env.account_id, RESERVATIONS, booked) == Refreshed(
         Finding.THERE, Change.INSERTED, threads=1
     )
-    assert here.differences() == {}
-    assert here.ask(DUE) == [(0,)]
+    assert env.differences() == {}
+    assert env.ask(DUE) == [(0,)]
 
 
-def test_a_listing_that_cannot_be_had_does_not_keep_its_reservation(town: Build) -> None:
+def test_a_listing_that_cannot_be_had_does_not_keep_its_reservation(sync_env: Build) -> None:
     """It is not there yet; the reservation is."""
-    here = a_mirrored_town(town)
-    booked = here.sandbox.world.create_reservation(listingMapId=987_654, conversation=False)
-    assert here.mirror().refresh(here.account_id, RESERVATIONS, booked).change is Change.INSERTED
-    assert here.differences() == {}
-    assert here.ask(DUE) == [(0,)]
+    env = mirrored_env(sync_env)
+    booked = env.sandbox.world.create_reservation(listingMapId=987_654, conversation=False)
+    assert env.mirror().refresh(env.account_id, RESERVATIONS, booked).change is Change.INSERTED
+    assert env.differences() == {}
+    assert env.ask(DUE) == [(0,)]
 
 
-def test_a_conversation_brings_its_thread_reservation_and_listing(town: Build) -> None:
+def test_a_conversation_brings_its_thread_reservation_and_listing(sync_env: Build) -> None:
     """A message of a booking that nobody has seen yet leaves nothing out."""
-    here = a_mirrored_town(town)
-    world = here.sandbox.world
+    env = mirrored_env(sync_env)
+    world = env.sandbox.world
     conversation_id = world.conversations_of(world.create_reservation(listingMapId=world.create_listing()))[0]
     world.guest_message(conversation_id)
-    assert here.mirror().refresh(here.account_id, CONVERSATIONS, conversation_id).threads == 1
-    assert here.differences() == {}
-    assert here.ask(DUE) == [(0,)]
+    assert env.mirror().refresh(env.account_id, CONVERSATIONS, conversation_id).threads == 1
+    assert env.differences() == {}
+    assert env.ask(DUE) == [(0,)]
 
 
-def test_an_inquiry_has_no_reservation_to_fetch(town: Build) -> None:
+def test_an_inquiry_has_no_reservation_to_fetch(sync_env: Build) -> None:
     """Its conversation and thread are all there is."""
-    here = a_mirrored_town(town)
-    inquiry = here.sandbox.world.create_conversation()
-    here.sandbox.world.guest_message(inquiry)
-    assert here.mirror().refresh(here.account_id, CONVERSATIONS, inquiry).threads == 1
-    assert here.sandbox.calls.total() == 2
-    assert here.differences() == {}
+    env = mirrored_env(sync_env)
+    inquiry = env.sandbox.world.create_conversation()
+    env.sandbox.world.guest_message(inquiry)
+    assert env.mirror().refresh(env.account_id, CONVERSATIONS, inquiry).threads == 1
+    assert env.sandbox.calls.total() == 2
+    assert env.differences() == {}
 
 
 @pytest.mark.parametrize("resource", [LISTINGS, RESERVATIONS, CONVERSATIONS])
-def test_what_is_gone_is_suspected_and_the_next_run_judges(town: Build, resource: Resource) -> None:
+def test_what_is_gone_is_suspected_and_the_next_run_judges(sync_env: Build, resource: Resource) -> None:
     """One 404 marks nothing, be it said twice; the next run sweeps that list alone, and marks the row."""
-    here = a_mirrored_town(town, switches=Switches(deleted_reservation_keeps_threads=True))
-    gone = next(iter(here.truth(resource)))
-    getattr(here.sandbox.world, f"delete_{resource.value.removesuffix('s')}")(gone)
-    mirror = here.mirror()
+    env = mirrored_env(sync_env, switches=Switches(deleted_reservation_keeps_threads=True))
+    gone = next(iter(env.truth(resource)))
+    getattr(env.sandbox.world, f"delete_{resource.value.removesuffix('s')}")(gone)
+    mirror = env.mirror()
     for _ in range(2):
-        assert mirror.refresh(here.account_id, resource, gone) == Refreshed(Finding.GONE)
-    assert missing(here, resource) == []
-    here.sandbox.forget()
-    report = mirror.sync(here.account_id)
+        assert mirror.refresh(env.account_id, resource, gone) == Refreshed(Finding.GONE)
+    assert missing(env, resource) == []
+    env.sandbox.forget()
+    report = mirror.sync(env.account_id)
     assert (report.state, report.mode) == (RunState.SUCCESS, Mode.FULL)
-    assert missing(here, resource) == [gone]
-    assert here.sandbox.calls[f"GET /{resource.value}/{{id}}"] == 1
-    assert here.differences() == {}
+    assert missing(env, resource) == [gone]
+    assert env.sandbox.calls[f"GET /{resource.value}/{{id}}"] == 1
+    assert env.differences() == {}
 
 
-def test_what_was_never_known_and_is_gone_leaves_nothing(town: Build) -> None:
+def test_what_was_never_known_and_is_gone_leaves_nothing(sync_env: Build) -> None:
     """Neither row nor error."""
-    here = a_mirrored_town(town)
-    assert here.mirror().refresh(here.account_id, RESERVATIONS, 987_654) == Refreshed(Finding.GONE)
-    assert 987_654 not in here.rows("reservations")
+    env = mirrored_env(sync_env)
+    assert env.mirror().refresh(env.account_id, RESERVATIONS, 987_654) == Refreshed(Finding.GONE)
+    assert 987_654 not in env.rows("reservations")
 
 
-def test_a_forbidden_object_is_left_alone(town: Build) -> None:
+def test_a_forbidden_object_is_left_alone(sync_env: Build) -> None:
     """403 is no proof."""
-    here = a_mirrored_town(town, switches=Switches(deleted_object=403))
-    gone = next(iter(here.truth("reservations")))
-    here.sandbox.world.delete_reservation(gone)
-    assert here.mirror().refresh(here.account_id, RESERVATIONS, gone) == Refreshed(Finding.FORBIDDEN)
-    assert missing(here, RESERVATIONS) == []
+    env = mirrored_env(sync_env, switches=Switches(deleted_object=403))
+    gone = next(iter(env.truth("reservations")))
+    env.sandbox.world.delete_reservation(gone)
+    assert env.mirror().refresh(env.account_id, RESERVATIONS, gone) == Refreshed(Finding.FORBIDDEN)
+    assert missing(env, RESERVATIONS) == []
 
 
-def test_a_closed_inbox_keeps_the_reservation(town: Build) -> None:
+def test_a_closed_inbox_keeps_the_reservation(sync_env: Build) -> None:
     """Its thread may not be read: it stays due, and that is no error."""
-    here = a_mirrored_town(town)
-    conversation_id, reservation_id = a_thread(here)
-    here.sandbox.world.guest_message(conversation_id)
-    here.sandbox.reconfigure(here.account_id, inbox="closed_threads")
-    done = here.mirror().refresh(here.account_id, RESERVATIONS, reservation_id)
+    env = mirrored_env(sync_env)
+    conversation_id, reservation_id = single_thread(env)
+    env.sandbox.world.guest_message(conversation_id)
+    env.sandbox.reconfigure(env.account_id, inbox="closed_threads")
+    done = env.mirror().refresh(env.account_id, RESERVATIONS, reservation_id)
     assert done == Refreshed(Finding.THERE, Change.UPDATED)
-    assert here.ask(DUE) == [(1,)]
+    assert env.ask(DUE) == [(1,)]
 
 
-def test_a_thread_that_could_not_be_read_stays_due(town: Build) -> None:
+def test_a_thread_that_could_not_be_read_stays_due(sync_env: Build) -> None:
     """The reservation was stored, the error is raised, and the next run reads the thread."""
-    here = a_mirrored_town(town)
-    conversation_id, reservation_id = a_thread(here)
-    said = here.sandbox.world.guest_message(conversation_id)
-    here.sandbox.world.pay(reservation_id)
-    rule = here.sandbox.faults.add(faults.bad_gateway(), route=MESSAGES, times=None)
+    env = mirrored_env(sync_env)
+    conversation_id, reservation_id = single_thread(env)
+    said = env.sandbox.world.guest_message(conversation_id)
+    env.sandbox.world.pay(reservation_id)
+    rule = env.sandbox.faults.add(faults.bad_gateway(), route=MESSAGES, times=None)
     with pytest.raises(SourceUnavailable):
-        here.mirror(retry_attempts=2).refresh(here.account_id, RESERVATIONS, reservation_id)
-    assert here.differences().keys() <= {CONVERSATIONS, Resource.MESSAGES}
-    assert here.ask(DUE) == [(1,)]
-    here.sandbox.faults.remove(rule)
-    assert here.mirror().sync(here.account_id).state is RunState.SUCCESS
-    assert said in here.rows("messages")
+        env.mirror(retry_attempts=2).refresh(env.account_id, RESERVATIONS, reservation_id)
+    assert env.differences().keys() <= {CONVERSATIONS, Resource.MESSAGES}
+    assert env.ask(DUE) == [(1,)]
+    env.sandbox.faults.remove(rule)
+    assert env.mirror().sync(env.account_id).state is RunState.SUCCESS
+    assert said in env.rows("messages")
 
 
-def test_a_thread_that_was_not_read_whole_stays_due(town: Build) -> None:
+def test_a_thread_that_was_not_read_whole_stays_due(sync_env: Build) -> None:
     """Hostaway counts more messages than it gives: what it gave is stored, and the error says so."""
-    here = a_mirrored_town(town)
-    conversation_id, _ = a_thread(here)
-    said = here.sandbox.world.guest_message(conversation_id)
+    env = mirrored_env(sync_env)
+    conversation_id, _ = single_thread(env)
+    said = env.sandbox.world.guest_message(conversation_id)
 
     def count_more(body: bytes) -> bytes:
         return re.sub(rb'"count":\s*(\d+)', lambda found: b'"count":%d' % (int(found[1]) + 1), body)
 
-    here.sandbox.faults.add(faults.rewrite(count_more), route=MESSAGES, times=None)
+    env.sandbox.faults.add(faults.rewrite(count_more), route=MESSAGES, times=None)
     with pytest.raises(SourceUnavailable, match="not read whole"):
-        here.mirror().refresh(here.account_id, CONVERSATIONS, conversation_id)
-    assert said in here.rows("messages")
-    assert here.ask(DUE) == [(1,)]
+        env.mirror().refresh(env.account_id, CONVERSATIONS, conversation_id)
+    assert said in env.rows("messages")
+    assert env.ask(DUE) == [(1,)]
 
 
-def test_a_thread_that_lost_a_message_stays_due_until_a_run_proves_it(town: Build) -> None:
+def test_a_thread_that_lost_a_message_stays_due_until_a_run_proves_it(sync_env: Build) -> None:
     """What is new is stored at once; that something is gone is for a run to say."""
-    here = a_mirrored_town(town)
-    conversation_id, _ = a_thread(here)
-    message_id = next(i for i, row in here.truth("messages").items() if row["conversationId"] == conversation_id)
-    here.sandbox.world.delete_message(conversation_id, message_id)
-    said = here.sandbox.world.guest_message(conversation_id)
-    mirror = here.mirror()
-    mirror.refresh(here.account_id, CONVERSATIONS, conversation_id)
-    assert said in here.rows("messages")
-    assert missing(here, Resource.MESSAGES) == []
-    assert here.ask(DUE) == [(1,)]
-    mirror.sync(here.account_id)
-    assert missing(here, Resource.MESSAGES) == [message_id]
-    assert here.ask(DUE) == [(0,)]
-    assert here.differences() == {}
+    env = mirrored_env(sync_env)
+    conversation_id, _ = single_thread(env)
+    message_id = next(i for i, row in env.truth("messages").items() if row["conversationId"] == conversation_id)
+    env.sandbox.world.delete_message(conversation_id, message_id)
+    said = env.sandbox.world.guest_message(conversation_id)
+    mirror = env.mirror()
+    mirror.refresh(env.account_id, CONVERSATIONS, conversation_id)
+    assert said in env.rows("messages")
+    assert missing(env, Resource.MESSAGES) == []
+    assert env.ask(DUE) == [(1,)]
+    mirror.sync(env.account_id)
+    assert missing(env, Resource.MESSAGES) == [message_id]
+    assert env.ask(DUE) == [(0,)]
+    assert env.differences() == {}
 
 
-def test_a_message_alone_is_not_refreshed(town: Build) -> None:
+def test_a_message_alone_is_not_refreshed(sync_env: Build) -> None:
     """It is read as part of its conversation's thread."""
-    here = a_mirrored_town(town)
+    env = mirrored_env(sync_env)
     with pytest.raises(ValueError, match="with their conversation"):
-        here.mirror().refresh(here.account_id, Resource.MESSAGES, 1)
+        env.mirror().refresh(env.account_id, Resource.MESSAGES, 1)
     with pytest.raises(AccountError):
-        here.mirror().refresh(1, LISTINGS, 1)
+        env.mirror().refresh(1, LISTINGS, 1)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from tests.support.servers.receiver import event, office, renew
+from tests.support.servers.receiver import event, renew, running_receiver
 from tests.unit.observability.test_prometheus import Numbers, numbers
 
 from hostaway_sync.observability import metric_catalog
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 # Those are other numbers a few seconds later.
 PASSING = {metric_catalog.QUEUE_AGE.name, metric_catalog.OLDEST_WAITING.name, metric_catalog.BUDGET_USED.name}
@@ -30,16 +30,16 @@ def stored(found: Numbers) -> Numbers:
     return {key: number for key, number in found.items() if not key[0].startswith(MEASURED)}
 
 
-def test_both_ways_say_the_same(town: Build, tmp_path: Path) -> None:
+def test_both_ways_say_the_same(sync_env: Build, tmp_path: Path) -> None:
     """What the tables hold is one and the same in the file and from the receiver; ages grow in between."""
-    here = town(accounts=[AccountSpec(number, reservations=2, listings=1) for number in (70001, 70002, 70003)])
-    mirror = here.mirror()
-    here.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", account_id=70002, times=None)
+    env = sync_env(accounts=[AccountSpec(number, reservations=2, listings=1) for number in (70001, 70002, 70003)])
+    mirror = env.mirror()
+    env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", account_id=70002, times=None)
     mirror.sync_all()
     mirror.verify(70001)
-    here.ask("UPDATE accounts SET is_active = false WHERE account_id = 70003 RETURNING 1")
-    with office(here.database, container=mirror._container) as receiver:  # noqa: SLF001  (as `serve-webhooks` has it)
-        assert receiver.deliver(renew(here.database), event(id=1)).status == 200
+    env.ask("UPDATE accounts SET is_active = false WHERE account_id = 70003 RETURNING 1")
+    with running_receiver(env.database, container=mirror._container) as receiver:  # noqa: SLF001  (as `serve-webhooks` has it)
+        assert receiver.deliver(renew(env.database), event(id=1)).status == 200
         mirror.push.enqueue_syncs()
         mirror.write_metrics(tmp_path)
         scraped = numbers(receiver.get("/metrics").body.decode())
@@ -50,11 +50,11 @@ def test_both_ways_say_the_same(town: Build, tmp_path: Path) -> None:
     assert {name for name, _ in stored(written)} == {metric.name for metric in metric_catalog.ALL if metric.is_stored}
 
 
-def test_numbers_are_what_happened(town: Build, tmp_path: Path) -> None:
+def test_numbers_are_what_happened(sync_env: Build, tmp_path: Path) -> None:
     """Runs, rows, requests, waiting work, and the account that fails, each where one looks for it."""
-    here = town(accounts=[AccountSpec(number, reservations=2, listings=1) for number in (70001, 70002)])
-    mirror = here.mirror(retry_attempts=1)
-    here.sandbox.faults.add(faults.bad_gateway(), route="GET /listings", account_id=70002, times=None)
+    env = sync_env(accounts=[AccountSpec(number, reservations=2, listings=1) for number in (70001, 70002)])
+    mirror = env.mirror(retry_attempts=1)
+    env.sandbox.faults.add(faults.bad_gateway(), route="GET /listings", account_id=70002, times=None)
     mirror.sync_all()
     mirror.push.enqueue_syncs()
     mirror.write_metrics(tmp_path)
@@ -75,7 +75,7 @@ def test_numbers_are_what_happened(town: Build, tmp_path: Path) -> None:
     }
     assert waiting == {"refresh": 0, "send": 0, "sync": 2}
     asked = {key: value for key, value in found.items() if key[0] == metric_catalog.API_REQUESTS.name}
-    assert sum(asked.values()) == sum(here.sandbox.calls.values())
+    assert sum(asked.values()) == sum(env.sandbox.calls.values())
     assert number(metric_catalog.API_REQUESTS, method="GET", route="/listings", status="502") >= 1
     routes = {dict(labels)["route"] for _, labels in asked}
     assert "/conversations/{id}/messages" in routes
@@ -86,15 +86,15 @@ def test_numbers_are_what_happened(town: Build, tmp_path: Path) -> None:
     assert operations >= {"select", "insert", "update"}
 
 
-def test_tables_that_cannot_be_read_are_a_number(town: Build) -> None:
+def test_tables_that_cannot_be_read_are_a_number(sync_env: Build) -> None:
     """The receiver still answers, with what it measured itself."""
-    here = town(store=False)
-    container = here.mirror()._container  # noqa: SLF001  (as `serve-webhooks` has it)
-    with office(here.database, container=container) as receiver:
-        with here.database.engine.begin() as connection:
+    env = sync_env(store=False)
+    container = env.mirror()._container  # noqa: SLF001  (as `serve-webhooks` has it)
+    with running_receiver(env.database, container=container) as receiver:
+        with env.database.engine.begin() as connection:
             connection.execute(sa.text("ALTER TABLE hostaway.verifications RENAME TO elsewhere"))
         found = numbers(receiver.get("/metrics").body.decode())
-        with here.database.engine.begin() as connection:
+        with env.database.engine.begin() as connection:
             connection.execute(sa.text("ALTER TABLE hostaway.elsewhere RENAME TO verifications"))
     assert found[metric_catalog.DATABASE_UP.name, frozenset()] == 0
     assert found[metric_catalog.DELIVERIES.name, frozenset({("outcome", "stored")})] == 0

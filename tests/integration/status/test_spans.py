@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import pytest
 from tests.support.deliveries import ONE_RETRY, QUICK, deliver
-from tests.support.servers.otlp_collector import Collector
-from tests.support.servers.receiver import event, login_of, office, path_of, renew
-from tests.support.servers.recording_server import listening
+from tests.support.servers.otlp_collector import OtlpCollector
+from tests.support.servers.receiver import event, login_of, path_of, renew, running_receiver
+from tests.support.servers.recording_server import serving
 
 from hostaway_sync.errors import ConfigurationError, SourceUnavailable
 from hostaway_sync.model.records import Resource
@@ -27,10 +27,10 @@ from hostaway_sync.sandbox.server import faults
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.support.servers.otlp_collector import Seen
-    from tests.support.sync_env import Town
+    from tests.support.servers.otlp_collector import ReceivedSpan
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 PATIENCE = 30.0
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -58,18 +58,18 @@ def nobody_left() -> Iterator[None]:
 
 
 @pytest.fixture
-def collector() -> Iterator[Collector]:
+def collector() -> Iterator[OtlpCollector]:
     """Give a collector that listens."""
-    with listening(Collector()) as opened:
+    with serving(OtlpCollector()) as opened:
         yield opened
 
 
-def requests_of(here: Town) -> Counter[str]:
+def requests_of(env: SyncEnv) -> Counter[str]:
     """Give how many requests the source has had, by method and route."""
-    return Counter({route: number for route, number in here.sandbox.calls.items() if number})
+    return Counter({route: number for route, number in env.sandbox.calls.items() if number})
 
 
-def private_words(here: Town) -> set[str]:
+def private_words(env: SyncEnv) -> set[str]:
     """Give what guests are called, write and are reached at, by everything that the source holds."""
     found: set[str] = set()
 
@@ -88,11 +88,11 @@ def private_words(here: Town) -> set[str]:
             found.add(value)
 
     for resource in Resource:
-        look(list(here.truth(resource).values()), "")
+        look(list(env.truth(resource).values()), "")
     return found
 
 
-def require_discreet(collector: Collector, *secrets: str, words: set[str]) -> None:
+def require_discreet(collector: OtlpCollector, *secrets: str, words: set[str]) -> None:
     """Fail when anything of it stands in any byte that was sent, or a span has an event, as a traceback would be."""
     sent = b"".join(post.body for post in collector.posts).decode("utf-8", errors="replace")
     assert words
@@ -102,19 +102,19 @@ def require_discreet(collector: Collector, *secrets: str, words: set[str]) -> No
     assert not any(one.own.events for one in collector.spans)
 
 
-def rows(one: Seen) -> dict[str, int]:
+def rows(one: ReceivedSpan) -> dict[str, int]:
     """Give the rows of a span by what became of them."""
     return {name.removeprefix("rows_"): fact for name, fact in one.facts.items() if name.startswith("rows_") and fact}
 
 
-def test_a_sync_is_a_tree_of_spans(town: Build, collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sync_is_a_tree_of_spans(sync_env: Build, collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run has resources, those have pages and writes, and a page its requests, whichever threads did it."""
-    here = town(reservations=9, listings=2)
+    env = sync_env(reservations=9, listings=2)
     monkeypatch.setenv("OTEL_SERVICE_NAME", "mirror of ours")
     with switched_on(monkeypatch, collector.url):
-        report = here.mirror().sync(70001)
+        report = env.mirror().sync(70001)
     (run,) = collector.roots()
-    ((run_id,),) = here.ask("SELECT run_id FROM sync_runs")
+    ((run_id,),) = env.ask("SELECT run_id FROM sync_runs")
     assert (run.name, run.kind, run.failure) == ("run", "internal", None)
     assert (run.service["service.name"], run.service["service.version"]) == ("mirror of ours", "0.1.0")
     assert run.facts.items() >= {"account_id": 70001, "mode": "full", "state": "success", "run_id": str(run_id)}.items()
@@ -137,31 +137,33 @@ def test_a_sync_is_a_tree_of_spans(town: Build, collector: Collector, monkeypatc
     assert {one.name for one in sent if (one.own.trace_id, one.own.parent_span_id) not in pages} <= {
         "GET /webhooks/unifiedWebhooks"
     }
-    assert Counter(one.name for one in sent) == requests_of(here)
+    assert Counter(one.name for one in sent) == requests_of(env)
     for one in sent:
         assert one.facts["http.request.method"] in {"GET", "POST"}
         assert one.name == f"{one.facts['http.request.method']} {one.facts['url.template']}"
         assert one.facts["http.response.status_code"] == 200
-        assert here.sandbox.url.startswith(f"http://{one.facts['server.address']}:{one.facts['server.port']}/")
+        assert env.sandbox.url.startswith(f"http://{one.facts['server.address']}:{one.facts['server.port']}/")
         assert one.own.end_time_unix_nano >= one.own.start_time_unix_nano
-    require_discreet(collector, words=private_words(here))
+    require_discreet(collector, words=private_words(env))
 
 
-def test_a_delivery_and_its_job_are_linked(town: Build, collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_delivery_and_its_job_are_linked(
+    sync_env: Build, collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The receiver's span is a trace of its own, which the job names that reads the object again."""
-    here = town(reservations=3, listings=1)
-    mirror = here.mirror()
-    number = min(here.truth("reservations"))
+    env = sync_env(reservations=3, listings=1)
+    mirror = env.mirror()
+    number = min(env.truth("reservations"))
     with switched_on(monkeypatch, collector.url):
-        with office(here.database, container=mirror._container) as receiver:  # noqa: SLF001  (as `serve-webhooks` has it)
-            credentials = renew(here.database)
+        with running_receiver(env.database, container=mirror._container) as receiver:  # noqa: SLF001  (as `serve-webhooks` has it)
+            credentials = renew(env.database)
             body = event(id=number, guestName="Wilhelmina Placeholder")
             assert receiver.deliver(credentials, body).status == 200
             assert receiver.deliver(credentials, event("called from +49 170 1234567")).status == 200
             assert receiver.post(path_of(credentials), b"{}", login="Basic wrong").status == 401
         with mirror.push.worker(drain=True, rhythm=QUICK) as worker:
             worker.wait()
-    ((delivery_id,),) = here.ask("SELECT id FROM webhook_log WHERE status = 'processed'")
+    ((delivery_id,),) = env.ask("SELECT id FROM webhook_log WHERE status = 'processed'")
     stored, strange, refused = collector.named("POST /webhooks/hostaway/{account_id}/{path_secret}")
     assert stored.kind == "server"
     assert (
@@ -192,16 +194,18 @@ def test_a_delivery_and_its_job_are_linked(town: Build, collector: Collector, mo
     read = next(one for one in collector.below(job) if one.name == "page reservations")
     assert [one.name for one in collector.below(read)] == ["GET /reservations/{id}"]
     secrets = (credentials.path_secret.get_secret_value(), login_of(credentials).split()[1], "Wilhelmina")
-    require_discreet(collector, *secrets, "1234567", words=private_words(here))
+    require_discreet(collector, *secrets, "1234567", words=private_words(env))
 
 
-def test_what_fails_says_what_and_why(town: Build, collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_fails_says_what_and_why(
+    sync_env: Build, collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each request its status, the page the class and our sentence, and resource and run that they were not whole."""
-    here = town(accounts=[AccountSpec(70001, reservations=2, listings=1)])
-    here.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
-    here.sandbox.faults.add(faults.torn_connection(), route="GET /listings", times=1)
+    env = sync_env(accounts=[AccountSpec(70001, reservations=2, listings=1)])
+    env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
+    env.sandbox.faults.add(faults.torn_connection(), route="GET /listings", times=1)
     with switched_on(monkeypatch, collector.url):
-        report = here.mirror(retry_attempts=2).sync(70001)
+        report = env.mirror(retry_attempts=2).sync(70001)
         with span("run"):
             innermost().fail(SourceUnavailable("guest@example.org is away"))
         with pytest.raises(ZeroDivisionError), span("run"):
@@ -222,17 +226,17 @@ def test_what_fails_says_what_and_why(town: Build, collector: Collector, monkeyp
     assert "http.response.status_code" not in torn.facts
     assert (unexpected.failure, unexpected.facts["error.type"]) == ("unexpected ZeroDivisionError", "ZeroDivisionError")
     assert said.failure == "[hidden] is away"
-    require_discreet(collector, "a guest of ours", "guest@example.org", words=private_words(here))
+    require_discreet(collector, "a guest of ours", "guest@example.org", words=private_words(env))
 
 
 def test_a_job_tells_each_attempt_and_a_verification_is_a_trace(
-    town: Build, collector: Collector, monkeypatch: pytest.MonkeyPatch
+    sync_env: Build, collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Why it failed, and what comes of it."""
-    here = town(reservations=2, listings=1)
-    mirror = here.mirror(retry_attempts=1)
-    here.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations/{id}", times=None)
-    deliver(here.database, 70001, object_id=min(here.truth("reservations")))
+    env = sync_env(reservations=2, listings=1)
+    mirror = env.mirror(retry_attempts=1)
+    env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations/{id}", times=None)
+    deliver(env.database, 70001, object_id=min(env.truth("reservations")))
     mirror.push.enqueue_syncs()
     with switched_on(monkeypatch, collector.url):
         with mirror.push.worker(drain=True, rhythm=QUICK, policy=ONE_RETRY) as worker:
@@ -252,21 +256,21 @@ def test_a_job_tells_each_attempt_and_a_verification_is_a_trace(
 
 @pytest.mark.parametrize("trouble", ["away", "slow", "broken", "busy"])
 def test_a_collector_in_trouble_costs_one_warning(
-    town: Build,
-    collector: Collector,
+    sync_env: Build,
+    collector: OtlpCollector,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     trouble: str,
 ) -> None:
     """The run is whole, nothing is raised, and its end waits for silence as long as is said, and not for refusals."""
-    here = town(reservations=2, listings=1)
+    env = sync_env(reservations=2, listings=1)
     within = 0.5 if trouble == "slow" else 2 * PATIENCE
     if trouble == "slow":
         collector.release.clear()
     collector.status = {"broken": 500, "busy": 503}.get(trouble, 200)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "60")
     with switched_on(monkeypatch, "http://127.0.0.1:1" if trouble == "away" else collector.url, within=within):
-        assert here.mirror().sync(70001).error is None
+        assert env.mirror().sync(70001).error is None
         began = time.monotonic()
     assert time.monotonic() - began < PATIENCE
     (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
@@ -281,7 +285,7 @@ def test_a_collector_in_trouble_costs_one_warning(
 
 
 def test_what_opentelemetry_complains_of_is_repeated_without_values(
-    collector: Collector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A header may be a key for the collector; one that is right reaches it."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=good,hunter-two-is-a-key")
@@ -332,7 +336,7 @@ def test_what_opentelemetry_refuses_is_one_sentence(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_thread_that_nobody_waits_for_complains_of_nothing(
-    collector: Collector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What it has to say of a span that has ended is left out."""
     with switched_on(monkeypatch, collector.url):

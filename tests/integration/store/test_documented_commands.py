@@ -13,7 +13,7 @@ from hostaway_sync.sandbox import AccountSpec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.store.postgres.database import Database
 
@@ -41,11 +41,11 @@ def typed(page: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("page", ["getting-started.md", "runs.md"])
-def test_what_a_page_tells_to_type_works(town: Callable[..., Town], page: str) -> None:
+def test_what_a_page_tells_to_type_works(sync_env: Callable[..., SyncEnv], page: str) -> None:
     """Every command of the page that can be run alone ends well, one after the other, as the reader types them."""
-    here = town(accounts=[AccountSpec(id=NUMBER, reservations=3)], store=False)
-    secret = here.sandbox.accounts[NUMBER].spec.secret
-    environment = here.environment(CLIENT_SECRET=secret)
+    env = sync_env(accounts=[AccountSpec(id=NUMBER, reservations=3)], store=False)
+    secret = env.sandbox.accounts[NUMBER].spec.secret
+    environment = env.environment(CLIENT_SECRET=secret)
     commands = typed(page)
     if ["account", "add"] not in [words[:2] for words in commands]:
         commands.insert(0, ["account", "add", str(NUMBER)])

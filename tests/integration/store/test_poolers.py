@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 import sqlalchemy as sa
-from tests.support.plain_owner import Estate, estate
+from tests.support.plain_owner import OwnedDatabase, owned_database
 from tests.support.servers.pgbouncer import needs_pgbouncer, pgbouncer
 
 from hostaway_sync.errors import ConfigurationError
@@ -28,11 +28,11 @@ LEFT = "SELECT name FROM pg_settings WHERE source = 'session'"
 
 
 @pytest.fixture
-def owned(server: EmbeddedPostgres, empty_database_url: str, tmp_path: Path) -> Iterator[Estate]:
+def owned(server: EmbeddedPostgres, empty_database_url: str, tmp_path: Path) -> Iterator[OwnedDatabase]:
     """Give a database whose owner is no superuser."""
     name = sa.make_url(empty_database_url).database
     assert name
-    with ExitStack() as stack, estate(server, name, stack, tmp_path) as made:
+    with ExitStack() as stack, owned_database(server, name, stack, tmp_path) as made:
         yield made
 
 
@@ -43,14 +43,14 @@ def raw(url: str) -> psycopg.Connection[tuple[str, ...]]:
 
 @pytest.mark.parametrize("options", [{}, {"default_pool_size": "8", "min_pool_size": "4"}], ids=["usual", "warm"])
 def test_all_works_where_sessions_are_kept_together(
-    owned: Estate, server: EmbeddedPostgres, options: dict[str, str]
+    owned: OwnedDatabase, server: EmbeddedPostgres, options: dict[str, str]
 ) -> None:
     """Session pooling is like no pooler at all."""
     with pgbouncer(server, owned.url, {"pool_mode": "session"} | options) as url:
-        owned.live(DATABASE_URL=url)
+        owned.use_every_command(DATABASE_URL=url)
 
 
-def test_one_session_is_enough_to_look(owned: Estate, server: EmbeddedPostgres) -> None:
+def test_one_session_is_enough_to_look(owned: OwnedDatabase, server: EmbeddedPostgres) -> None:
     """A pool that has no session left for a second look is not taken for one that mixes them."""
     owned.run("migrate")
     with pgbouncer(server, owned.url, {"pool_mode": "session", "default_pool_size": "1"}) as url:
@@ -59,13 +59,13 @@ def test_one_session_is_enough_to_look(owned: Estate, server: EmbeddedPostgres) 
 
 @pytest.mark.parametrize("options", ["-c%20jit%3Doff", "--jit%3Doff", "off"])
 def test_options_that_a_pooler_does_not_take_are_no_outage(
-    owned: Estate, server: EmbeddedPostgres, options: str
+    owned: OwnedDatabase, server: EmbeddedPostgres, options: str
 ) -> None:
     """Exit 78 and what to do: waiting would change nothing."""
     owned.run("migrate")
     with pgbouncer(server, owned.url, {"pool_mode": "session"}) as url:
         joined = f"{url}{'&' if '?' in url else '?'}options={options}"
-        done = owned.attempt("account", "list", DATABASE_URL=joined)
+        done = owned.run_any("account", "list", DATABASE_URL=joined)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
     assert "HOSTAWAY_SYNC_DATABASE_URL cannot be used: " in done.stderr
     assert "`ignore_startup_parameters`" in done.stderr
@@ -78,7 +78,7 @@ def test_options_that_a_pooler_does_not_take_are_no_outage(
     ids=["usual", "in-turns", "one", "warm-in-turns"],
 )
 def test_a_pooler_that_mixes_sessions_is_refused(
-    owned: Estate, server: EmbeddedPostgres, mode: str, options: dict[str, str]
+    owned: OwnedDatabase, server: EmbeddedPostgres, mode: str, options: dict[str, str]
 ) -> None:
     """Every command ends with 78 and says what to do; what others get next has no setting of ours."""
     owned.run("migrate")
@@ -90,7 +90,7 @@ def test_a_pooler_that_mixes_sessions_is_refused(
             ("worker", "--drain"),
             ("status", "--json"),
         ):
-            done = owned.attempt(*words, stdin=CLIENT_SECRET, DATABASE_URL=url)
+            done = owned.run_any(*words, stdin=CLIENT_SECRET, DATABASE_URL=url)
             assert (done.returncode, done.stdout) == (78, ""), (words, done)
             assert done.stderr.count("\n") == 1
             assert "session pooling" in done.stderr
@@ -98,12 +98,12 @@ def test_a_pooler_that_mixes_sessions_is_refused(
         with ExitStack() as stack:
             for other in [stack.enter_context(raw(url)) for _ in range(5)]:
                 assert {name for (name,) in other.execute(LEFT)} <= TRACKED
-        examined = owned.attempt("doctor", "--json", DATABASE_URL=url)
+        examined = owned.run_any("doctor", "--json", DATABASE_URL=url)
         assert "session pooling" in examined.stdout
 
 
 def test_a_move_to_a_pooler_that_mixes_sessions_is_refused(
-    owned: Estate, server: EmbeddedPostgres, tmp_path: Path
+    owned: OwnedDatabase, server: EmbeddedPostgres, tmp_path: Path
 ) -> None:
     """The sentence is about the URL of the target, and nothing was moved."""
     owned.run("migrate")
@@ -112,14 +112,14 @@ def test_a_move_to_a_pooler_that_mixes_sessions_is_refused(
         target.write_text(url, encoding="ascii")
         target.chmod(0o600)
         for options in ((), ("--dry-run",)):
-            done = owned.attempt("database", "move", "--to", str(target), *options)
+            done = owned.run_any("database", "move", "--to", str(target), *options)
             assert done.returncode == 78, done
             assert done.stderr.count("\n") == 1
             assert "the URL of --to leads to a pooler" in done.stderr
     owned.run("account", "list")
 
 
-def test_a_pooler_that_begins_to_mix_is_recognised(owned: Estate) -> None:
+def test_a_pooler_that_begins_to_mix_is_recognised(owned: OwnedDatabase) -> None:
     """Statements that another session prepared, or this one never did, say the same."""
     owned.run("migrate")
     for statement in ("EXECUTE nothing", "PREPARE twice AS SELECT 1"):
@@ -132,7 +132,7 @@ def test_a_pooler_that_begins_to_mix_is_recognised(owned: Estate) -> None:
             owned.database.attempt(work)
 
 
-def test_a_busy_pooler_that_mixes_sessions_is_refused(owned: Estate, server: EmbeddedPostgres) -> None:
+def test_a_busy_pooler_that_mixes_sessions_is_refused(owned: OwnedDatabase, server: EmbeddedPostgres) -> None:
     """What other clients take in between hides nothing."""
     owned.run("migrate")
     stop = threading.Event()
@@ -148,17 +148,17 @@ def test_a_busy_pooler_that_mixes_sessions_is_refused(owned: Estate, server: Emb
             other.start()
         try:
             for _ in range(5):
-                assert owned.attempt("account", "list", DATABASE_URL=url).returncode == 78
+                assert owned.run_any("account", "list", DATABASE_URL=url).returncode == 78
         finally:
             stop.set()
             for other in others:
                 other.join()
 
 
-def test_a_pooler_of_several_processes_is_refused(owned: Estate, server: EmbeddedPostgres) -> None:
+def test_a_pooler_of_several_processes_is_refused(owned: OwnedDatabase, server: EmbeddedPostgres) -> None:
     """Each process has a pool of its own, and a client meets any of them."""
     owned.run("migrate")
     with pgbouncer(server, owned.url, {"pool_mode": "transaction"}, processes=2) as url:
         for _ in range(5):
-            done = owned.attempt("account", "list", DATABASE_URL=f"{url}&load_balance_hosts=random")
+            done = owned.run_any("account", "list", DATABASE_URL=f"{url}&load_balance_hosts=random")
             assert done.returncode == 78

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from tests.support.deliveries import deliver, drain, refreshing
-from tests.support.messages import TEXT, a_guest
+from tests.support.messages import TEXT, message_case
 from tests.support.records import one
 
 from hostaway_sync.secrets import KeyRing
@@ -21,10 +21,10 @@ from hostaway_sync.store.secrets import sealing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.support.db_roles import Staff
-    from tests.support.sync_env import Town
+    from tests.support.db_roles import DbRoles
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 MODES = (
     "ACCESS SHARE",
@@ -36,7 +36,7 @@ MODES = (
     "EXCLUSIVE",
     "ACCESS EXCLUSIVE",
 )
-# All that anything of ours was ever called, for the accounts of a town.
+# All that anything of ours was ever called, for the accounts of a sandbox.
 RIGHTS = (
     *(f"{kind} of account {number}" for kind in ("rows", "messages", "token") for number in (70001, 70002)),
     "the keys that seal",
@@ -50,9 +50,9 @@ RIGHTS = (
 class Reader:
     """Sessions of a reader: one for each lock, because one that is refused ends a transaction."""
 
-    def __init__(self, staff: Staff, stack: ExitStack) -> None:
-        role = staff.hire("tenant", staff.groups.reader)
-        url = staff.database.engine.url.set(drivername="postgresql", username=role)
+    def __init__(self, db_roles: DbRoles, stack: ExitStack) -> None:
+        role = db_roles.create_login("tenant", db_roles.groups.reader)
+        url = db_roles.database.engine.url.set(drivername="postgresql", username=role)
         self._url = url.render_as_string(hide_password=False)
         self._stack = stack
 
@@ -85,13 +85,13 @@ class Reader:
 
 
 @contextmanager
-def attack(staff: Staff, function: str) -> Iterator[Reader]:
+def attack(db_roles: DbRoles, function: str) -> Iterator[Reader]:
     """Have a reader lock what it can for as long as the block runs."""
     with ExitStack() as stack:
-        reader = Reader(staff, stack)
+        reader = Reader(db_roles, stack)
         reader.take_every_name(function)
         query = "SELECT array_agg(tablename::text) AS names FROM pg_tables WHERE schemaname = 'hostaway'"
-        taken = reader.lock_tables(one(staff.database, query).names)
+        taken = reader.lock_tables(one(db_roles.database, query).names)
         # PostgreSQL gives who may read a table the lock that every reading takes, and no other.
         assert {mode for _, mode in taken} == {"ACCESS SHARE"}
         assert {table for table, _ in taken} == {*READABLE, "reader_bindings"} - {"messages"}
@@ -99,45 +99,45 @@ def attack(staff: Staff, function: str) -> Iterator[Reader]:
 
 
 @pytest.mark.parametrize("function", ["pg_advisory_lock", "pg_advisory_lock_shared"])
-def test_no_lock_of_a_reader_stops_anything(town: Build, staff: Staff, function: str) -> None:
+def test_no_lock_of_a_reader_stops_anything(sync_env: Build, db_roles: DbRoles, function: str) -> None:
     """With all its locks in place: a full sync, a message, a worker, a token, a key rotation, a change, a migration."""
-    guest = a_guest(town)
-    here = guest.here
-    with attack(staff, function):
-        here.sandbox.revoke_tokens()
-        guest.mirror.sync(here.account_id, full=True)
-        guest.tell()
-        assert guest.heard == [TEXT]
-        deliver(here.database, here.account_id, object_id=1)
-        drain(here.database, refreshing(here.database, lambda _: None))
-        assert one(here.database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") is None
-        sealing.reseal(here.database, KeyRing([b"n" * 32, b"m" * 32]))
-        here.database.transaction(sealing.hold_keys_alone)
-        here.database.transaction(lambda connection: account_owner.hold_alone(connection, here.account_id))
-        revisions.upgrade(here.database)
+    case = message_case(sync_env)
+    env = case.env
+    with attack(db_roles, function):
+        env.sandbox.revoke_tokens()
+        case.mirror.sync(env.account_id, full=True)
+        case.send()
+        assert case.accepted == [TEXT]
+        deliver(env.database, env.account_id, object_id=1)
+        drain(env.database, refreshing(env.database, lambda _: None))
+        assert one(env.database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") is None
+        sealing.reseal(env.database, KeyRing([b"n" * 32, b"m" * 32]))
+        env.database.transaction(sealing.hold_keys_alone)
+        env.database.transaction(lambda connection: account_owner.hold_alone(connection, env.account_id))
+        revisions.upgrade(env.database)
 
 
-def test_a_reader_cannot_make_the_dead_live(town: Build, staff: Staff) -> None:
+def test_a_reader_cannot_make_the_dead_live(sync_env: Build, db_roles: DbRoles) -> None:
     """It waits for the lock of a sender of the last release, and has it when that one died: the row is given up."""
-    guest = a_guest(town)
+    case = message_case(sync_env)
     with ExitStack() as stack:
-        reader = Reader(staff, stack)
-        guest.tell()
+        reader = Reader(db_roles, stack)
+        case.send()
         owner = this_process().replace("#", "x#")
-        guest.here.ask(
+        case.env.ask(
             "UPDATE sent_messages SET state = 'sending', proof = NULL, settled_at = NULL, message_id = NULL,"
             f" owner = '{owner}' RETURNING 1"
         )
         reader.session().execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (f"hostaway: sender {owner}",))
-        guest.mirror.sync(guest.here.account_id)
-        assert guest.ledger() != ["sending"]
+        case.mirror.sync(case.env.account_id)
+        assert case.ledger() != ["sending"]
 
 
-def test_reader_sees_of_others_what_the_threat_model_says(town: Build, staff: Staff) -> None:
+def test_reader_sees_of_others_what_the_threat_model_says(sync_env: Build, db_roles: DbRoles) -> None:
     """Which sessions and locks there are, and no statement, row, or estimate of a table that it may not read."""
-    here = a_guest(town).here
+    env = message_case(sync_env).env
     with ExitStack() as stack:
-        session = Reader(staff, stack).session()
+        session = Reader(db_roles, stack).session()
         seen = session.execute(
             "SELECT count(*) FILTER (WHERE query <> '<insufficient privilege>'), count(*) FROM pg_stat_activity"
             " WHERE usename <> current_user AND datname = current_database()"
@@ -150,4 +150,4 @@ def test_reader_sees_of_others_what_the_threat_model_says(town: Build, staff: St
                 session.execute(f"EXPLAIN SELECT * FROM hostaway.{table}")
         stats = session.execute("SELECT count(*) FROM pg_stats WHERE schemaname = 'hostaway'").fetchone()
         assert stats == (0,)
-    assert here
+    assert env

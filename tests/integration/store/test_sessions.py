@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 import sqlalchemy as sa
-from tests.support.deliveries import until
-from tests.support.plain_owner import Estate, estate
+from tests.support.deliveries import eventually
+from tests.support.plain_owner import OwnedDatabase, owned_database
 from tests.support.processes import start_program
 
 from hostaway_sync.sandbox import CLIENT_SECRET
@@ -45,43 +45,43 @@ TEXTS = {
 
 
 @pytest.fixture
-def owned(server: EmbeddedPostgres, empty_database_url: str, tmp_path: Path) -> Iterator[Estate]:
+def owned(server: EmbeddedPostgres, empty_database_url: str, tmp_path: Path) -> Iterator[OwnedDatabase]:
     """Give a database whose owner is no superuser."""
     name = sa.make_url(empty_database_url).database
     assert name
-    with ExitStack() as stack, estate(server, name, stack, tmp_path) as made:
+    with ExitStack() as stack, owned_database(server, name, stack, tmp_path) as made:
         yield made
 
 
-def test_an_owner_that_is_no_superuser_does_it_all(owned: Estate) -> None:
+def test_an_owner_that_is_no_superuser_does_it_all(owned: OwnedDatabase) -> None:
     """Migrations, runs, deliveries, messages and keys ask for no right that the owner of a database lacks."""
     assert owned.ask(f"SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = '{owned.owner}'") == [(False,)]
-    owned.live()
-    refused = owned.attempt("roles", "create")
+    owned.use_every_command()
+    refused = owned.run_any("roles", "create")
     assert refused.returncode == 1
     assert "this user may not create roles" in refused.stderr
 
 
-def test_an_owner_that_may_create_roles_opens_the_mirror_to_them(owned: Estate) -> None:
+def test_an_owner_that_may_create_roles_opens_the_mirror_to_them(owned: OwnedDatabase) -> None:
     """It makes the groups, and binds a reader, whose session shows the accounts it is bound to."""
     prefix = owned.owner.removesuffix("_owner")
-    owned.administer(f"ALTER ROLE {owned.owner} CREATEROLE")
-    owned.live()
+    owned.execute_as_admin(f"ALTER ROLE {owned.owner} CREATEROLE")
+    owned.use_every_command()
     try:
         owned.run("roles", "create", "--prefix", prefix)
         owned.run("migrate")
-        owned.administer(f"CREATE ROLE {prefix}_man LOGIN")
+        owned.execute_as_admin(f"CREATE ROLE {prefix}_man LOGIN")
         owned.run("roles", "bind", f"{prefix}_man", "--account", "70001")
         (reader,) = json.loads(owned.run("roles", "list", "--json"))
         assert (reader["role"], reader["kind"], reader["account_ids"]) == (f"{prefix}_man", "reader", [70001])
         owned.run("roles", "unbind", f"{prefix}_man")
     finally:
-        owned.dismiss(f"{prefix}_writer", f"{prefix}_analyst", f"{prefix}_reader", f"{prefix}_man")
+        owned.drop_roles(f"{prefix}_writer", f"{prefix}_analyst", f"{prefix}_reader", f"{prefix}_man")
 
 
 @pytest.mark.parametrize("number", ["min_val", "max_val"])
 @pytest.mark.parametrize("whose", ["ROLE {owner}", "DATABASE {database}"])
-def test_no_setting_of_a_role_or_database_reaches_us(owned: Estate, whose: str, number: str) -> None:
+def test_no_setting_of_a_role_or_database_reaches_us(owned: OwnedDatabase, whose: str, number: str) -> None:
     """Whatever can be set for those who log in is turned around, and everything works as before."""
     spared = ", ".join(f"'{name}'" for name in (*SPARED, *SPARED_TOO))
     turned: dict[str, str] = dict(owned.ask(TURNED.format(number=number, spared=spared)))
@@ -90,8 +90,8 @@ def test_no_setting_of_a_role_or_database_reaches_us(owned: Estate, whose: str, 
     turned |= dict.fromkeys((name for name in turned if name.endswith("_timeout")), "5s")
     assert {"idle_session_timeout", "IntervalStyle", "row_security", "exit_on_error", "array_nulls"} < turned.keys()
     at = whose.format(owner=owned.owner, database=owned.database.engine.url.database)
-    owned.administer(*(f"ALTER {at} SET {name} TO '{value}'" for name, value in turned.items()))
-    owned.live()
+    owned.execute_as_admin(*(f"ALTER {at} SET {name} TO '{value}'" for name, value in turned.items()))
+    owned.use_every_command()
 
 
 @pytest.mark.parametrize(
@@ -108,18 +108,20 @@ def test_no_setting_of_a_role_or_database_reaches_us(owned: Estate, whose: str, 
     ],
     ids="-".join,
 )
-def test_no_variable_of_the_client_library_leads_elsewhere(owned: Estate, surroundings: dict[str, str]) -> None:
+def test_no_variable_of_the_client_library_leads_elsewhere(owned: OwnedDatabase, surroundings: dict[str, str]) -> None:
     """Where the database is, and how it talks to us, is said by the URL alone."""
-    account = str(owned.town.account_id)
+    account = str(owned.sync_env.account_id)
     owned.run("migrate", surroundings=surroundings)
     owned.run("account", "add", account, "--secret-stdin", stdin=CLIENT_SECRET, surroundings=surroundings)
     owned.run("worker", "--drain", surroundings=surroundings)
-    assert owned.town.differences() == {}
+    assert owned.sync_env.differences() == {}
 
 
-def test_variables_that_authenticate_stay_in_force(owned: Estate, server: EmbeddedPostgres, tmp_path: Path) -> None:
+def test_variables_that_authenticate_stay_in_force(
+    owned: OwnedDatabase, server: EmbeddedPostgres, tmp_path: Path
+) -> None:
     """A password may come from PGPASSWORD or a file that PGPASSFILE names, so that no URL has to hold it."""
-    owned.administer(f"ALTER ROLE {owned.owner} PASSWORD 'hunter2'")
+    owned.execute_as_admin(f"ALTER ROLE {owned.owner} PASSWORD 'hunter2'")
     secrets = tmp_path / "pgpass"
     secrets.write_text(f"*:*:*:{owned.owner}:hunter2\n", encoding="ascii")
     secrets.chmod(0o600)
@@ -127,44 +129,44 @@ def test_variables_that_authenticate_stay_in_force(owned: Estate, server: Embedd
     before = rules.read_text(encoding="ascii")
     try:
         rules.write_text(f"local all {owned.owner} scram-sha-256\n{before}", encoding="ascii")
-        owned.administer("SELECT pg_reload_conf()")
+        owned.execute_as_admin("SELECT pg_reload_conf()")
         owned.run("migrate", surroundings={"PGPASSWORD": "hunter2"})
         owned.run("migrate", "--check", surroundings={"PGPASSFILE": str(secrets)})
-        assert "no password supplied" in owned.attempt("migrate", "--check").stderr
+        assert "no password supplied" in owned.run_any("migrate", "--check").stderr
     finally:
         rules.write_text(before, encoding="ascii")
-        owned.administer("SELECT pg_reload_conf()")
+        owned.execute_as_admin("SELECT pg_reload_conf()")
 
 
-def test_a_session_that_waits_is_not_cut(owned: Estate) -> None:
+def test_a_session_that_waits_is_not_cut(owned: OwnedDatabase) -> None:
     """A worker listens for longer than idle sessions may last; what it waits with stays the same."""
     owned.run("migrate")
-    owned.administer(f"ALTER ROLE {owned.owner} SET idle_session_timeout TO '1s'")
+    owned.execute_as_admin(f"ALTER ROLE {owned.owner} SET idle_session_timeout TO '1s'")
     idle = (
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND starts_with(query, 'LISTEN')"
         " AND state = 'idle' AND clock_timestamp() - state_change > interval '2s'"
     )
-    process = start_program(owned.town.environment(DATABASE_URL=owned.url), "worker")
+    process = start_program(owned.sync_env.environment(DATABASE_URL=owned.url), "worker")
     try:
-        until(lambda: owned.ask(idle), "it listens, and is idle")
+        eventually(lambda: owned.ask(idle), "it listens, and is idle")
     finally:
         process.terminate()
         process.join()
 
 
 @pytest.mark.parametrize(("schema", "grade"), [("public", "hint"), ("hostaway", "trouble")])
-def test_a_schema_open_to_all_is_named(owned: Estate, schema: str, grade: str) -> None:
+def test_a_schema_open_to_all_is_named(owned: OwnedDatabase, schema: str, grade: str) -> None:
     """Where every role may make functions, `doctor` says what to revoke, and is content when it was."""
     owned.run("migrate")
-    owned.administer(f"GRANT CREATE ON SCHEMA {schema} TO PUBLIC")
+    owned.execute_as_admin(f"GRANT CREATE ON SCHEMA {schema} TO PUBLIC")
 
     def found() -> list[dict[str, str]]:
-        findings = json.loads(owned.attempt("doctor", "--json").stdout)["findings"]
+        findings = json.loads(owned.run_any("doctor", "--json").stdout)["findings"]
         return [one for one in findings if one["check"] == "schemas"]
 
     (named,) = found()
     assert named["grade"] == grade
-    owned.administer(named["advice"].partition("`")[2].rstrip("`"))
+    owned.execute_as_admin(named["advice"].partition("`")[2].rstrip("`"))
     assert found() == []
 
 
@@ -240,24 +242,24 @@ def hostile(server: EmbeddedPostgres) -> Iterator[str]:
         connection.execute(f"DROP ROLE {role}".encode())
 
 
-def test_overloads_of_another_user_are_never_called(hostile: str, owned: Estate) -> None:
+def test_overloads_of_another_user_are_never_called(hostile: str, owned: OwnedDatabase) -> None:
     """A role that may create in `public` offers a better fit for each function and operator; none is ever taken."""
-    owned.administer("GRANT CREATE ON SCHEMA public TO PUBLIC")
+    owned.execute_as_admin("GRANT CREATE ON SCHEMA public TO PUBLIC")
     try:
         url = sa.make_url(owned.url).set(username=hostile, drivername="postgresql")
         with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
             for statement in OVERLOADS:
                 connection.execute(statement.encode())
         assert owned.ask("SELECT count(*) > 5000 FROM pg_proc WHERE pronamespace = 'public'::regnamespace") == [(True,)]
-        owned.live()
+        owned.use_every_command()
         # What an administrator runs by hand has a session of its own, with `public` in its path.
-        owned.administer(owned.run("roles", "create", "--sql", "--prefix", owned.owner))
+        owned.execute_as_admin(owned.run("roles", "create", "--sql", "--prefix", owned.owner))
         owned.run("roles", "list")
-        owned.administer("CREATE SCHEMA other", owned.run("migrate", "--sql").replace('"hostaway"', "other"))
+        owned.execute_as_admin("CREATE SCHEMA other", owned.run("migrate", "--sql").replace('"hostaway"', "other"))
         assert owned.ask("SELECT is_called FROM public.sprung") == [(False,)]
         # The trap works: a session of the server's own settings springs it.
-        owned.administer("SELECT hashtextextended(CAST('x' AS varchar), CAST(0 AS integer))")
+        owned.execute_as_admin("SELECT hashtextextended(CAST('x' AS varchar), CAST(0 AS integer))")
         assert owned.ask("SELECT is_called FROM public.sprung") == [(True,)]
-        owned.administer("DROP SCHEMA other CASCADE")
+        owned.execute_as_admin("DROP SCHEMA other CASCADE")
     finally:
-        owned.dismiss(*(f"{owned.owner}_{kind}" for kind in ("writer", "analyst", "reader")))
+        owned.drop_roles(*(f"{owned.owner}_{kind}" for kind in ("writer", "analyst", "reader")))

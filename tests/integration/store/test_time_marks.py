@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.integration.sync.test_incremental import a_mirrored_town, conversation_of_its_own
+from tests.integration.sync.test_incremental import conversation_of_its_own, mirrored_env
 from tests.support.deliveries import deliver
-from tests.support.messages import TEXT, a_guest
+from tests.support.messages import TEXT, message_case
 
 from hostaway_sync.doctor import examine
 from hostaway_sync.model.health import Condition, judge
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import sqlalchemy as sa
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 MARKS = [(table, name) for table, names in time_marks.MARKS.items() for name in names]
 DECISIVE = [
@@ -33,7 +33,7 @@ DECISIVE = [
 ]
 
 
-def put_ahead(here: Town, *columns: tuple[str, str], by: str = "3 days") -> None:
+def put_ahead(env: SyncEnv, *columns: tuple[str, str], by: str = "3 days") -> None:
     """Let marks be of a clock that was ahead; what is not set stays so, but for marks that are due."""
 
     def write(connection: sa.Connection) -> None:
@@ -42,147 +42,147 @@ def put_ahead(here: Town, *columns: tuple[str, str], by: str = "3 days") -> None
             is_due = name in {"thread_due_at", "unlisted_since"}
             connection.exec_driver_sql(ahead if is_due else f"{ahead} WHERE {name} IS NOT NULL")
 
-    here.database.transaction(write)
+    env.database.transaction(write)
 
 
-def put_all_ahead(here: Town) -> None:
+def put_all_ahead(env: SyncEnv) -> None:
     """Let every mark that is set be of a clock that was ahead."""
 
     def write(connection: sa.Connection) -> None:
         for table, name in MARKS:
             connection.exec_driver_sql(f"UPDATE hostaway.{table} SET {name} = {name} + interval '3 days'")
 
-    here.database.transaction(write)
+    env.database.transaction(write)
 
 
-def something_happens(here: Town) -> None:
+def something_happens(env: SyncEnv) -> None:
     """Let a guest write, a message be edited and one deleted, a booking change and another be deleted."""
-    world = here.sandbox.world
-    conversation_id, reservation_id = conversation_of_its_own(here)
+    world = env.sandbox.world
+    conversation_id, reservation_id = conversation_of_its_own(env)
     kept, lost, *_ = sorted(n for n, said in world.truth("messages") if said["conversationId"] == conversation_id)
     world.edit_message(conversation_id, kept, "Not what it said before")
     world.delete_message(conversation_id, lost)
     world.guest_message(conversation_id)
-    other = next(number for number in here.rows("reservations") if number != reservation_id)
+    other = next(number for number in env.rows("reservations") if number != reservation_id)
     world.update_reservation(other, guestName="Somebody Else")
 
 
 @pytest.mark.parametrize(("table", "name"), DECISIVE)
-def test_a_mark_from_the_future_holds_nothing_up(town: Build, table: str, name: str) -> None:
+def test_a_mark_from_the_future_holds_nothing_up(sync_env: Build, table: str, name: str) -> None:
     """After one run the mirror is right, after a second one it is quiet: two calls, and nothing waits."""
-    here = a_mirrored_town(town)
-    something_happens(here)
-    put_ahead(here, (table, name))
-    mirror = here.mirror()
-    first = mirror.sync(here.account_id)
+    env = mirrored_env(sync_env)
+    something_happens(env)
+    put_ahead(env, (table, name))
+    mirror = env.mirror()
+    first = mirror.sync(env.account_id)
     assert first.state is RunState.SUCCESS
-    assert here.differences().keys() <= {Resource.CONVERSATIONS}
-    second = mirror.sync(here.account_id)
+    assert env.differences().keys() <= {Resource.CONVERSATIONS}
+    second = mirror.sync(env.account_id)
     assert (second.mode, second.state, second.api_calls) == (Mode.INCREMENTAL, RunState.SUCCESS, 2)
     facts = mirror.status().accounts[0]
     assert (facts.due, judge(facts, mirror.status().now).condition) == ({}, Condition.OK)
 
 
-def test_a_sweep_from_the_future_is_due(town: Build) -> None:
+def test_a_sweep_from_the_future_is_due(sync_env: Build) -> None:
     """When it was is not known, so it is made now; and what vanished meanwhile is found."""
-    here = a_mirrored_town(town)
-    gone = next(iter(here.rows("reservations")))
-    here.sandbox.world.delete_reservation(gone)
-    put_all_ahead(here)
-    assert here.mirror().sync(here.account_id).mode is Mode.FULL
-    assert gone not in here.rows("reservations")
-    assert here.differences() == {}
+    env = mirrored_env(sync_env)
+    gone = next(iter(env.rows("reservations")))
+    env.sandbox.world.delete_reservation(gone)
+    put_all_ahead(env)
+    assert env.mirror().sync(env.account_id).mode is Mode.FULL
+    assert gone not in env.rows("reservations")
+    assert env.differences() == {}
 
 
-def test_a_success_from_the_future_is_none(town: Build) -> None:
+def test_a_success_from_the_future_is_none(sync_env: Build) -> None:
     """Else nobody would hear for days that there was no other; neither does a run of the future stand for the last."""
-    here = a_mirrored_town(town)
-    mirror = here.mirror()
-    put_ahead(here, ("accounts", "last_sync_at"), ("sync_runs", "triggered_at"), ("verifications", "verified_at"))
+    env = mirrored_env(sync_env)
+    mirror = env.mirror()
+    put_ahead(env, ("accounts", "last_sync_at"), ("sync_runs", "triggered_at"), ("verifications", "verified_at"))
     facts = mirror.status().accounts[0]
     assert (facts.last_sync_at, facts.ended, facts.certificate) == (None, None, None)
     assert judge(facts, mirror.status().now).condition is Condition.NEVER
 
 
-def test_a_delivery_from_the_future_is_worked_once(town: Build) -> None:
+def test_a_delivery_from_the_future_is_worked_once(sync_env: Build) -> None:
     """It counts as stored before its object was read, or it would be read again every minute."""
-    here = a_mirrored_town(town)
-    reservation_id = next(iter(here.rows("reservations")))
-    deliver(here.database, here.account_id, object_id=reservation_id)
-    put_ahead(here, ("webhook_log", "created_at"))
-    with here.mirror().push.worker(drain=True) as worker:
+    env = mirrored_env(sync_env)
+    reservation_id = next(iter(env.rows("reservations")))
+    deliver(env.database, env.account_id, object_id=reservation_id)
+    put_ahead(env, ("webhook_log", "created_at"))
+    with env.mirror().push.worker(drain=True) as worker:
         worker.wait()
-    assert here.ask("SELECT status FROM webhook_log") == [("processed",)]
+    assert env.ask("SELECT status FROM webhook_log") == [("processed",)]
 
 
-def test_what_was_said_in_the_future_was_said_now(town: Build) -> None:
+def test_what_was_said_in_the_future_was_said_now(sync_env: Build) -> None:
     """For ten minutes the guest is not told the same again, and then is."""
-    guest = a_guest(town)
-    guest.tell()
-    put_ahead(guest.here, ("sent_messages", "sending_at"), ("sent_messages", "created_at"))
-    assert guest.tell().step.value == "repeated"
-    guest.here.ask("UPDATE sent_messages SET sending_at = sending_at - interval '11 minutes' RETURNING 1")
-    guest.tell()
-    assert guest.heard == [TEXT, TEXT]
+    case = message_case(sync_env)
+    case.send()
+    put_ahead(case.env, ("sent_messages", "sending_at"), ("sent_messages", "created_at"))
+    assert case.send().step.value == "repeated"
+    case.env.ask("UPDATE sent_messages SET sending_at = sending_at - interval '11 minutes' RETURNING 1")
+    case.send()
+    assert case.accepted == [TEXT, TEXT]
 
 
 @pytest.mark.parametrize("name", ["failing_since", "failed_at", "away_since", "probe_at"])
-def test_an_outage_from_the_future_keeps_nobody_from_asking(town: Build, name: str) -> None:
+def test_an_outage_from_the_future_keeps_nobody_from_asking(sync_env: Build, name: str) -> None:
     """Nothing is known of it; the same outage of a clock that is right does."""
-    here = a_mirrored_town(town)
-    here.ask(
+    env = mirrored_env(sync_env)
+    env.ask(
         "INSERT INTO source_outages SELECT egress, url, 20, now() - interval '1 min', now(), 'it was silent', now(),"
-        f" now() + interval '1 min', 1 FROM (VALUES ('office', '{here.sandbox.url}')) AS here (egress, url) RETURNING 1"
+        f" now() + interval '1 min', 1 FROM (VALUES ('office', '{env.sandbox.url}')) AS here (egress, url) RETURNING 1"
     )
-    mirror = here.mirror(egress="office")
-    report = mirror.sync(here.account_id)
+    mirror = env.mirror(egress="office")
+    report = mirror.sync(env.account_id)
     assert (report.state, report.api_calls) == (RunState.FAILED, 0)
-    put_ahead(here, ("source_outages", name))
-    assert mirror.sync(here.account_id).state is RunState.SUCCESS
+    put_ahead(env, ("source_outages", name))
+    assert mirror.sync(env.account_id).state is RunState.SUCCESS
 
 
-def test_a_token_from_the_future_is_replaced(town: Build) -> None:
+def test_a_token_from_the_future_is_replaced(sync_env: Build) -> None:
     """How much of its life is left is not known; the next run has one that is good."""
-    here = a_mirrored_town(town)
-    put_ahead(here, ("accounts", "token_issued_at"))
-    mirror = here.mirror()
-    assert mirror.sync(here.account_id).state is RunState.SUCCESS
-    assert here.ask("SELECT token_issued_at <= now() FROM accounts") == [(True,)]
-    assert mirror.sync(here.account_id).api_calls == 2
+    env = mirrored_env(sync_env)
+    put_ahead(env, ("accounts", "token_issued_at"))
+    mirror = env.mirror()
+    assert mirror.sync(env.account_id).state is RunState.SUCCESS
+    assert env.ask("SELECT token_issued_at <= now() FROM accounts") == [(True,)]
+    assert mirror.sync(env.account_id).api_calls == 2
 
 
-def test_a_planned_time_is_no_mark(town: Build) -> None:
+def test_a_planned_time_is_no_mark(sync_env: Build) -> None:
     """A lease, and a message that waits for the morning, are kept as long as they say."""
-    guest = a_guest(town)
-    with guest.mirror.messages.draft(guest.reservation_id, TEXT) as draft:
+    case = message_case(sync_env)
+    with case.mirror.messages.draft(case.reservation_id, TEXT) as draft:
         draft.queue()
     for table, name in (("sent_messages", "not_before_at"), ("procrastinate_jobs", "scheduled_at")):
-        guest.here.ask(f"UPDATE {table} SET {name} = now() + interval '3 days' RETURNING 1")
-    guest.works()
-    assert guest.heard == []
-    assert guest.mirror.status().accounts[0].letters.resting == 1
+        case.env.ask(f"UPDATE {table} SET {name} = now() + interval '3 days' RETURNING 1")
+    case.run_worker()
+    assert case.accepted == []
+    assert case.mirror.status().accounts[0].letters.resting == 1
 
 
-def test_a_full_run_ends_what_lies_ahead_in_the_mirror(town: Build) -> None:
+def test_a_full_run_ends_what_lies_ahead_in_the_mirror(sync_env: Build) -> None:
     """Also in rows that nothing changes: doctor does not speak of them for ever."""
-    here = a_mirrored_town(town)
+    env = mirrored_env(sync_env)
     mirrored = [(table, "observed_at") for table in ("listings", "reservations", "conversations")]
-    put_ahead(here, *mirrored, ("conversation_messages", "observed_at"))
-    here.mirror().sync(here.account_id, full=True)
-    columns = {ahead.column for ahead in time_marks.ahead(here.database).found}
+    put_ahead(env, *mirrored, ("conversation_messages", "observed_at"))
+    env.mirror().sync(env.account_id, full=True)
+    columns = {ahead.column for ahead in time_marks.ahead(env.database).found}
     assert not columns & {f"{table}.observed_at" for table, _ in mirrored}
     assert "conversation_messages.observed_at" not in columns
 
 
-def test_doctor_names_every_mark_from_the_future(town: Build) -> None:
+def test_doctor_names_every_mark_from_the_future(sync_env: Build) -> None:
     """Every column that holds one, and what becomes of them, in one finding."""
-    here = a_mirrored_town(town)
-    settings = {k.removeprefix("HOSTAWAY_SYNC_").lower(): v for k, v in here.environment().items()}
-    put_all_ahead(here)
+    env = mirrored_env(sync_env)
+    settings = {k.removeprefix("HOSTAWAY_SYNC_").lower(): v for k, v in env.environment().items()}
+    put_all_ahead(env)
     set_ahead = {
         f"{table}.{name}"
         for table, name in MARKS
-        if here.ask(f"SELECT 1 FROM {table} WHERE {name} > now() + interval '5 min' LIMIT 1")
+        if env.ask(f"SELECT 1 FROM {table} WHERE {name} > now() + interval '5 min' LIMIT 1")
     }
     found = [one for one in examine(load_settings(**settings)) if "count as unknown" in one.says]
     assert len(found) == 1
@@ -191,31 +191,31 @@ def test_doctor_names_every_mark_from_the_future(town: Build) -> None:
 
 
 @pytest.mark.parametrize("stamp", ["0001-01-01 00:00:00", "0001-01-01T00:00:00+10:00", "9999-12-31 23:59:59"])
-def test_stamps_at_the_ends_of_time_break_no_run(town: Build, stamp: str) -> None:
+def test_stamps_at_the_ends_of_time_break_no_run(sync_env: Build, stamp: str) -> None:
     """Of one row, and then of all there are: every run is whole, and what it reckons with stays within time."""
-    here = a_mirrored_town(town)
-    world, mirror = here.sandbox.world, here.mirror()
-    numbers = sorted(here.rows("listings"))
+    env = mirrored_env(sync_env)
+    world, mirror = env.sandbox.world, env.mirror()
+    numbers = sorted(env.rows("listings"))
     for some in (numbers[:1], numbers):
         for number in some:
             world.edit_listing(number, stamp=False, latestActivityOn=stamp)
         for turn in range(2):
             world.edit_listing(some[-1], stamp=False, latestActivityOn=stamp, name=f"Changed {turn}")
-            assert mirror.sync(here.account_id, full=turn == 0).state is RunState.SUCCESS
+            assert mirror.sync(env.account_id, full=turn == 0).state is RunState.SUCCESS
             # A row whose stamp went back is stale; nothing else is.
-            assert here.differences().get(Resource.LISTINGS, set()) <= set(some)
+            assert env.differences().get(Resource.LISTINGS, set()) <= set(some)
 
 
-def test_a_stamp_ahead_neither_sets_a_watermark_nor_hides_what_changes_below_it(town: Build) -> None:
+def test_a_stamp_ahead_neither_sets_a_watermark_nor_hides_what_changes_below_it(sync_env: Build) -> None:
     """A booking stamped twenty hours ahead stays at the top of the list for as long."""
-    here = a_mirrored_town(town, reservations=600)
-    world, mirror = here.sandbox.world, here.mirror()
-    first, *others = sorted(here.rows("reservations"))
+    env = mirrored_env(sync_env, reservations=600)
+    world, mirror = env.sandbox.world, env.mirror()
+    first, *others = sorted(env.rows("reservations"))
     odd = dict(world.truth("reservations"))[first] | {"updatedOn": "2199-01-01 00:00:00"}
     world.corrupt("reservations", first, json.dumps(odd).encode())
     for number, full in zip(others, (True, False, False), strict=False):
         world.update_reservation(number, guestName=f"Changed {number}")
-        report = mirror.sync(here.account_id, full=full)
+        report = mirror.sync(env.account_id, full=full)
         assert report.state is RunState.SUCCESS
-        assert here.rows("reservations")[number]["guestName"] == f"Changed {number}"
-        assert here.ask("SELECT bool_and(watermark_at <= now()) FROM watermarks") == [(True,)]
+        assert env.rows("reservations")[number]["guestName"] == f"Changed {number}"
+        assert env.ask("SELECT bool_and(watermark_at <= now()) FROM watermarks") == [(True,)]

@@ -12,17 +12,17 @@ from hostaway_sync.sandbox.server import faults
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 
-def one_more(resource: Resource, raw: bytes, town: Town) -> RunReport:
+def one_more(resource: Resource, raw: bytes, env: SyncEnv) -> RunReport:
     """Let the source list one more record, as raw as it is given, and sync."""
-    world = town.sandbox.world
-    thread = next(iter(town.truth("conversations"))) if resource is Resource.MESSAGES else 0
+    world = env.sandbox.world
+    thread = next(iter(env.truth("conversations"))) if resource is Resource.MESSAGES else 0
     world.append_raw(resource, raw, conversation_id=thread)
-    return town.mirror().sync(town.account_id)
+    return env.mirror().sync(env.account_id)
 
 
 def message(**fields: Any) -> dict[str, Any]:
@@ -39,13 +39,13 @@ def message(**fields: Any) -> dict[str, Any]:
         (b'{"id": 999001, "body": "not UTF-8 \xff", "status": "sent"}', "not UTF-8 \ufffd"),
     ],
 )
-def test_text_that_jsonb_refuses_is_stored_cleaned_and_kept_exactly(town: Build, raw: bytes, stored: str) -> None:
+def test_text_that_jsonb_refuses_is_stored_cleaned_and_kept_exactly(sync_env: Build, raw: bytes, stored: str) -> None:
     """U+0000, lone surrogates and broken UTF-8 in a guest's message lose nothing: the bytes are in quarantine."""
-    here = town()
-    report = one_more(Resource.MESSAGES, raw, here)
+    env = sync_env()
+    report = one_more(Resource.MESSAGES, raw, env)
     assert report.state is RunState.SUCCESS
-    assert here.rows("messages")[999_001]["body"] == stored
-    assert here.ask("SELECT exact, record_id FROM quarantined_records") == [(raw, 999_001)]
+    assert env.rows("messages")[999_001]["body"] == stored
+    assert env.ask("SELECT exact, record_id FROM quarantined_records") == [(raw, 999_001)]
     assert report.resources[Resource.MESSAGES].counts.quarantined == 0
     assert report.resources[Resource.MESSAGES].oddities.cleaned == 1
 
@@ -54,70 +54,70 @@ def test_text_that_jsonb_refuses_is_stored_cleaned_and_kept_exactly(town: Build,
     "raw",
     [b'{"guestName": "no id"}', b'{"id": null}', b'{"id": "abc"}', b'{"id": 0}', b'{"id": 1.5}', b"[1, 2]", b'"text"'],
 )
-def test_a_record_without_a_usable_id_is_quarantined_and_counted(town: Build, raw: bytes) -> None:
+def test_a_record_without_a_usable_id_is_quarantined_and_counted(sync_env: Build, raw: bytes) -> None:
     """It gets no row, its bytes are kept, and the counts still add up."""
-    here = town()
-    counts = one_more(Resource.RESERVATIONS, raw, here).resources[Resource.RESERVATIONS].counts
+    env = sync_env()
+    counts = one_more(Resource.RESERVATIONS, raw, env).resources[Resource.RESERVATIONS].counts
     assert counts.quarantined == 1
     assert counts.seen == counts.inserted + 1
-    assert here.ask("SELECT exact, record_id FROM quarantined_records") == [(raw, None)]
+    assert env.ask("SELECT exact, record_id FROM quarantined_records") == [(raw, None)]
 
 
-def test_a_quarantined_record_is_kept_once_however_often_it_is_met(town: Build) -> None:
+def test_a_quarantined_record_is_kept_once_however_often_it_is_met(sync_env: Build) -> None:
     """Every run counts it; the table does not grow."""
-    here = town()
-    one_more(Resource.RESERVATIONS, b'{"guestName": "no id"}', here)
-    assert here.mirror().sync(here.account_id).resources[Resource.RESERVATIONS].counts.quarantined == 1
-    assert here.ask("SELECT count(*), max(last_seen_at) > min(created_at) FROM quarantined_records") == [(1, True)]
+    env = sync_env()
+    one_more(Resource.RESERVATIONS, b'{"guestName": "no id"}', env)
+    assert env.mirror().sync(env.account_id).resources[Resource.RESERVATIONS].counts.quarantined == 1
+    assert env.ask("SELECT count(*), max(last_seen_at) > min(created_at) FROM quarantined_records") == [(1, True)]
 
 
-def test_an_id_in_quotes_is_an_id(town: Build) -> None:
+def test_an_id_in_quotes_is_an_id(sync_env: Build) -> None:
     """A decimal string is as good as a number."""
-    here = town()
-    one_more(Resource.RESERVATIONS, b'{"id": "999001", "status": "new"}', here)
-    assert here.ask("SELECT status FROM reservations WHERE id = 999001") == [("new",)]
+    env = sync_env()
+    one_more(Resource.RESERVATIONS, b'{"id": "999001", "status": "new"}', env)
+    assert env.ask("SELECT status FROM reservations WHERE id = 999001") == [("new",)]
 
 
 @pytest.mark.parametrize(("value", "misfits"), [('{"a": 1}', 5), ('"2026-13-45"', 4), ("1e400", 5), ("true", 5)])
-def test_a_wrong_type_in_a_column_is_null_and_counted(town: Build, value: str, misfits: int) -> None:
+def test_a_wrong_type_in_a_column_is_null_and_counted(sync_env: Build, value: str, misfits: int) -> None:
     """The row is stored whole; only the typed columns stay empty, but for text where text belongs."""
-    here = town(reservations=3, conversations=False)
+    env = sync_env(reservations=3, conversations=False)
     keys = ["listingMapId", "channelId", "status", "arrivalDate", "departureDate"]
     fields = ", ".join(f'"{key}": {value}' for key in keys)
     raw = f'{{"id": 999001, {fields}}}'.encode()
-    report = one_more(Resource.RESERVATIONS, raw, here)
+    report = one_more(Resource.RESERVATIONS, raw, env)
     assert report.state is RunState.SUCCESS
     part = report.resources[Resource.RESERVATIONS]
     assert (part.oddities.misfits, part.counts.quarantined) == (misfits, 0)
-    assert here.ask("SELECT listing_id, channel_id, arrival_date FROM reservations WHERE id = 999001") == [
+    assert env.ask("SELECT listing_id, channel_id, arrival_date FROM reservations WHERE id = 999001") == [
         (None, None, None)
     ]
-    assert 999_001 in here.rows("reservations")
+    assert 999_001 in env.rows("reservations")
 
 
-def test_a_status_nobody_knows_is_stored_as_it_is(town: Build) -> None:
+def test_a_status_nobody_knows_is_stored_as_it_is(sync_env: Build) -> None:
     """Statuses are an open set."""
-    here = town()
-    one_more(Resource.RESERVATIONS, b'{"id": 999001, "status": "somethingNew"}', here)
-    assert here.ask("SELECT status FROM reservations WHERE id = 999001") == [("somethingNew",)]
+    env = sync_env()
+    one_more(Resource.RESERVATIONS, b'{"id": 999001, "status": "somethingNew"}', env)
+    assert env.ask("SELECT status FROM reservations WHERE id = 999001") == [("somethingNew",)]
 
 
-def test_the_same_id_on_two_pages_counts_once(town: Build) -> None:
+def test_the_same_id_on_two_pages_counts_once(sync_env: Build) -> None:
     """A row that moved while it was read is one record in the counts."""
-    here = town(reservations=250, switches=Switches(max_limit=100))
-    first = next(iter(here.truth("reservations")))
+    env = sync_env(reservations=250, switches=Switches(max_limit=100))
+    first = next(iter(env.truth("reservations")))
     touched: list[int] = []
 
     def touch(request: Any) -> None:
         if request.route == "GET /reservations" and "afterId" in request.query and not touched:
             touched.append(first)
-            here.sandbox.world.pay(first)
+            env.sandbox.world.pay(first)
 
-    here.sandbox.on_request(touch)
-    counts = here.mirror().sync(here.account_id).resources[Resource.RESERVATIONS].counts
+    env.sandbox.on_request(touch)
+    counts = env.mirror().sync(env.account_id).resources[Resource.RESERVATIONS].counts
     assert touched
     assert (counts.seen, counts.inserted) == (250, 250)
-    assert here.differences() == {}
+    assert env.differences() == {}
 
 
 @pytest.mark.parametrize(
@@ -142,53 +142,53 @@ def test_the_same_id_on_two_pages_counts_once(town: Build) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("route", ["GET /reservations", "GET /conversations/{id}/messages"])
-def test_one_fault_anywhere_costs_a_retry_and_no_row(town: Build, route: str, effect: Effect) -> None:
+def test_one_fault_anywhere_costs_a_retry_and_no_row(sync_env: Build, route: str, effect: Effect) -> None:
     """Whatever breaks once is asked for again, and the mirror is whole."""
-    here = town()
-    here.sandbox.faults.add(effect, route=route)
-    report = here.mirror().sync(here.account_id)
+    env = sync_env()
+    env.sandbox.faults.add(effect, route=route)
+    report = env.mirror().sync(env.account_id)
     assert report.state is RunState.SUCCESS, report.error
-    assert here.differences() == {}
+    assert env.differences() == {}
 
 
-def test_an_early_empty_page_is_not_believed(town: Build) -> None:
+def test_an_early_empty_page_is_not_believed(sync_env: Build) -> None:
     """A page that is empty too early looks like the end; the walk steps back and finds the rest."""
-    here = town(reservations=250, switches=Switches(max_limit=100))
-    here.sandbox.faults.add(faults.early_empty_page(), route="GET /reservations", skip=1)
-    assert here.mirror().sync(here.account_id).state is RunState.SUCCESS
-    assert here.differences() == {}
+    env = sync_env(reservations=250, switches=Switches(max_limit=100))
+    env.sandbox.faults.add(faults.early_empty_page(), route="GET /reservations", skip=1)
+    assert env.mirror().sync(env.account_id).state is RunState.SUCCESS
+    assert env.differences() == {}
 
 
-def test_pages_that_stay_empty_make_the_run_partial(town: Build) -> None:
+def test_pages_that_stay_empty_make_the_run_partial(sync_env: Build) -> None:
     """When the source keeps hiding rows, no watermark moves and the sentence says how many are missing."""
-    here = town(reservations=250, switches=Switches(max_limit=100))
-    here.sandbox.faults.add(faults.early_empty_page(), path="afterId", times=None)
-    report = here.mirror().sync(here.account_id)
+    env = sync_env(reservations=250, switches=Switches(max_limit=100))
+    env.sandbox.faults.add(faults.early_empty_page(), path="afterId", times=None)
+    report = env.mirror().sync(env.account_id)
     assert report.state is RunState.PARTIAL
     assert report.resources[Resource.RESERVATIONS].state is RunState.PARTIAL
-    assert here.ask("SELECT count(*) FROM watermarks WHERE resource = 'reservations'") == [(0,)]
-    assert here.ask("SELECT last_sync_at FROM accounts") == [(None,)]
+    assert env.ask("SELECT count(*) FROM watermarks WHERE resource = 'reservations'") == [(0,)]
+    assert env.ask("SELECT last_sync_at FROM accounts") == [(None,)]
 
 
-def test_a_limit_that_the_server_clamps_reads_everything(town: Build) -> None:
+def test_a_limit_that_the_server_clamps_reads_everything(sync_env: Build) -> None:
     """Pages smaller than asked for are no end."""
-    here = town(reservations=90, listings=45, switches=Switches(max_limit=20))
-    assert here.mirror().sync(here.account_id).state is RunState.SUCCESS
-    assert here.differences() == {}
+    env = sync_env(reservations=90, listings=45, switches=Switches(max_limit=20))
+    assert env.mirror().sync(env.account_id).state is RunState.SUCCESS
+    assert env.differences() == {}
 
 
-def test_a_message_edited_to_nothing_but_a_new_signature_is_unchanged(town: Build) -> None:
+def test_a_message_edited_to_nothing_but_a_new_signature_is_unchanged(sync_env: Build) -> None:
     """A signed URL that was signed again is no change of the message."""
-    here = town()
+    env = sync_env()
     first = message(attachments=[{"url": "https://files.example/a.jpg?signature=1"}])
-    one_more(Resource.MESSAGES, json.dumps(first).encode(), here)
-    before = here.ask("SELECT updated_at FROM conversation_messages WHERE id = 999001")
+    one_more(Resource.MESSAGES, json.dumps(first).encode(), env)
+    before = env.ask("SELECT updated_at FROM conversation_messages WHERE id = 999001")
     signed_again = json.dumps(message(attachments=[{"url": "https://files.example/a.jpg?signature=2"}])).encode()
-    here.sandbox.faults.add(
+    env.sandbox.faults.add(
         faults.rewrite(lambda body: body.replace(json.dumps(first).encode(), signed_again)),
         route="GET /conversations/{id}/messages",
         times=None,
     )
-    report = here.mirror().sync(here.account_id)
+    report = env.mirror().sync(env.account_id)
     assert report.resources[Resource.MESSAGES].counts.updated == 0
-    assert here.ask("SELECT updated_at FROM conversation_messages WHERE id = 999001") == before
+    assert env.ask("SELECT updated_at FROM conversation_messages WHERE id = 999001") == before

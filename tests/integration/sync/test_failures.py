@@ -14,67 +14,67 @@ from hostaway_sync.sync.fleet import sync_fleet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.sandbox import Request
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 MESSAGES = "GET /conversations/{id}/messages"
 
 
-def thread_of(here: Town) -> int:
+def thread_of(env: SyncEnv) -> int:
     """Give a conversation in the middle of them all."""
-    threads = sorted(here.truth("conversations"))
+    threads = sorted(env.truth("conversations"))
     return threads[len(threads) // 2]
 
 
 @pytest.mark.parametrize(
     "effect", [faults.status(400, b"{}"), faults.bad_gateway(), faults.null_result()], ids=["400", "502", "null"]
 )
-def test_one_broken_conversation_costs_itself_alone(town: Build, effect: Effect) -> None:
+def test_one_broken_conversation_costs_itself_alone(sync_env: Build, effect: Effect) -> None:
     """All other threads are read, the run is partial and says so, and the broken one stays due."""
-    here = town(reservations=40)
-    broken = thread_of(here)
-    here.sandbox.faults.add(effect, path=f"/conversations/{broken}/messages", times=None)
-    report = here.mirror(retry_attempts=2).sync(here.account_id)
+    env = sync_env(reservations=40)
+    broken = thread_of(env)
+    env.sandbox.faults.add(effect, path=f"/conversations/{broken}/messages", times=None)
+    report = env.mirror(retry_attempts=2).sync(env.account_id)
     assert report.state is RunState.PARTIAL
     assert "1 conversations could not be read" in (report.error or "")
-    lost = {row_id for row_id, row in here.truth("messages").items() if row["conversationId"] == broken}
-    assert here.differences() == ({Resource.MESSAGES: lost} if lost else {})
-    assert here.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [(broken,)]
+    lost = {row_id for row_id, row in env.truth("messages").items() if row["conversationId"] == broken}
+    assert env.differences() == ({Resource.MESSAGES: lost} if lost else {})
+    assert env.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [(broken,)]
 
 
-def test_a_dead_inbox_ends_the_run_soon(town: Build) -> None:
+def test_a_dead_inbox_ends_the_run_soon(sync_env: Build) -> None:
     """Five failures one after the other are no broken conversation: the rest is not asked for."""
-    here = town(reservations=60)
-    here.sandbox.faults.add(faults.bad_gateway(), route=MESSAGES, times=None)
-    report = here.mirror(retry_attempts=1, requests_in_flight=2).sync(here.account_id)
+    env = sync_env(reservations=60)
+    env.sandbox.faults.add(faults.bad_gateway(), route=MESSAGES, times=None)
+    report = env.mirror(retry_attempts=1, requests_in_flight=2).sync(env.account_id)
     assert report.resources[Resource.MESSAGES].state is RunState.FAILED
-    assert here.sandbox.calls[MESSAGES] < 15
+    assert env.sandbox.calls[MESSAGES] < 15
 
 
-def test_counts_are_those_of_the_table_when_a_thread_fails(town: Build) -> None:
+def test_counts_are_those_of_the_table_when_a_thread_fails(sync_env: Build) -> None:
     """What other threads wrote meanwhile is counted before the run is closed."""
-    here = town(reservations=60)
-    here.sandbox.faults.add(faults.bad_gateway(), route=MESSAGES, skip=20, times=None)
-    report = here.mirror(retry_attempts=1, requests_in_flight=8).sync(here.account_id)
-    assert report.resources[Resource.MESSAGES].counts.inserted == len(here.rows("messages"))
+    env = sync_env(reservations=60)
+    env.sandbox.faults.add(faults.bad_gateway(), route=MESSAGES, skip=20, times=None)
+    report = env.mirror(retry_attempts=1, requests_in_flight=8).sync(env.account_id)
+    assert report.resources[Resource.MESSAGES].counts.inserted == len(env.rows("messages"))
 
 
-def test_the_second_attempt_keeps_what_the_first_inserted(town: Build) -> None:
+def test_the_second_attempt_keeps_what_the_first_inserted(sync_env: Build) -> None:
     """A run over two attempts counts each record once, by its strongest change, in one row a resource."""
-    here = town(reservations=30)
-    here.sandbox.faults.add(faults.bad_gateway(), path=f"/conversations/{thread_of(here)}/messages", times=None)
-    (outcome,) = here.mirror(retry_attempts=1).sync_all()
+    env = sync_env(reservations=30)
+    env.sandbox.faults.add(faults.bad_gateway(), path=f"/conversations/{thread_of(env)}/messages", times=None)
+    (outcome,) = env.mirror(retry_attempts=1).sync_all()
     assert outcome.report is not None
     assert outcome.report.resources[Resource.RESERVATIONS].counts.inserted == 30
-    assert here.ask("SELECT inserted FROM sync_run_resources WHERE resource = 'reservations'") == [(30,)]
+    assert env.ask("SELECT inserted FROM sync_run_resources WHERE resource = 'reservations'") == [(30,)]
 
 
-def test_a_run_that_was_overtaken_leaves_the_other_ones_notes_alone(town: Build) -> None:
+def test_a_run_that_was_overtaken_leaves_the_other_ones_notes_alone(sync_env: Build) -> None:
     """A paused run that wakes after another took over ends by itself and costs the other one no count."""
-    here = town(reservations=30)
+    env = sync_env(reservations=30)
     paused, go_on = threading.Event(), threading.Event()
     lost: list[LeaseLost] = []
 
@@ -85,57 +85,57 @@ def test_a_run_that_was_overtaken_leaves_the_other_ones_notes_alone(town: Build)
 
     def overtaken() -> None:
         try:
-            here.mirror().sync(here.account_id)
+            env.mirror().sync(env.account_id)
         except LeaseLost as error:
             lost.append(error)
 
-    here.sandbox.on_request(pause_the_first)
+    env.sandbox.on_request(pause_the_first)
     first = threading.Thread(target=overtaken)
     first.start()
     assert paused.wait(30)
-    here.ask("UPDATE leases SET expires_at = now() - interval '1 second' RETURNING 1")
+    env.ask("UPDATE leases SET expires_at = now() - interval '1 second' RETURNING 1")
 
     def wake_the_first(request: Request) -> None:
         if request.route == MESSAGES and not go_on.is_set():
             go_on.set()
             first.join(30)
 
-    here.sandbox.on_request(wake_the_first)
-    report = here.mirror().sync(here.account_id)
+    env.sandbox.on_request(wake_the_first)
+    report = env.mirror().sync(env.account_id)
     assert lost
     assert report.state is RunState.SUCCESS
-    counted = here.ask("SELECT sum(seen) FROM sync_run_resources WHERE resource = 'messages'")
-    assert counted == [(len(here.truth("messages")),)]
+    counted = env.ask("SELECT sum(seen) FROM sync_run_resources WHERE resource = 'messages'")
+    assert counted == [(len(env.truth("messages")),)]
 
 
-def test_a_stamp_from_the_future_freezes_no_row(town: Build) -> None:
+def test_a_stamp_from_the_future_freezes_no_row(sync_env: Build) -> None:
     """A stamp that cannot be right is left out, so that later changes still count as newer."""
-    here = town(reservations=5, conversations=False)
-    world = here.sandbox.world
+    env = sync_env(reservations=5, conversations=False)
+    world = env.sandbox.world
     world.append_raw("reservations", b'{"id": 999001, "status": "new", "updatedOn": "9999-12-31 00:00:00"}')
-    mirror = here.mirror()
-    mirror.sync(here.account_id)
+    mirror = env.mirror()
+    mirror.sync(env.account_id)
     wrong, right = b'"new", "updatedOn": "9999-12-31', b'"cancelled", "updatedOn": "2026-11-21'
     corrected = faults.rewrite(lambda body: body.replace(wrong, right))
-    here.sandbox.faults.add(corrected, route="GET /reservations", times=None)
-    mirror.sync(here.account_id, full=True)
-    assert here.ask("SELECT status FROM reservations WHERE id = 999001") == [("cancelled",)]
+    env.sandbox.faults.add(corrected, route="GET /reservations", times=None)
+    mirror.sync(env.account_id, full=True)
+    assert env.ask("SELECT status FROM reservations WHERE id = 999001") == [("cancelled",)]
 
 
-def test_a_part_of_an_account_does_not_make_it_fresh(town: Build) -> None:
+def test_a_part_of_an_account_does_not_make_it_fresh(sync_env: Build) -> None:
     """`--resource listings` leaves last_sync_at as it was."""
-    here = town()
-    here.mirror().sync(here.account_id, resources=(Resource.LISTINGS,))
-    assert here.ask("SELECT last_sync_at FROM accounts") == [(None,)]
+    env = sync_env()
+    env.mirror().sync(env.account_id, resources=(Resource.LISTINGS,))
+    assert env.ask("SELECT last_sync_at FROM accounts") == [(None,)]
 
 
-def test_what_cannot_recover_is_not_tried_again(town: Build) -> None:
+def test_what_cannot_recover_is_not_tried_again(sync_env: Build) -> None:
     """An account without inbox rights is read once, not twice, by every sync-all."""
-    here = town(accounts=[AccountSpec(reservations=20, inbox="closed")])
-    (outcome,) = here.mirror().sync_all()
+    env = sync_env(accounts=[AccountSpec(reservations=20, inbox="closed")])
+    (outcome,) = env.mirror().sync_all()
     assert outcome.state is RunState.PARTIAL
-    assert here.sandbox.calls["GET /reservations"] <= 2
-    assert here.ask("SELECT state, retry_count FROM sync_runs") == [("partial", 0)]
+    assert env.sandbox.calls["GET /reservations"] <= 2
+    assert env.ask("SELECT state, retry_count FROM sync_runs") == [("partial", 0)]
 
 
 def test_settings_that_are_wrong_for_all_end_the_fleet() -> None:
@@ -161,11 +161,11 @@ def test_a_bug_in_one_account_does_not_keep_the_others_from_theirs(caplog: pytes
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_broken_conversation_does_not_make_every_run_a_full_one(town: Build) -> None:
+def test_a_broken_conversation_does_not_make_every_run_a_full_one(sync_env: Build) -> None:
     """Its thread stays due and is asked for again; the lists are not."""
-    here = town(reservations=20)
-    here.sandbox.faults.add(faults.bad_gateway(), path=f"/conversations/{thread_of(here)}/messages", times=None)
-    mirror = here.mirror(retry_attempts=1)
-    mirror.sync(here.account_id)
-    report = mirror.sync(here.account_id)
+    env = sync_env(reservations=20)
+    env.sandbox.faults.add(faults.bad_gateway(), path=f"/conversations/{thread_of(env)}/messages", times=None)
+    mirror = env.mirror(retry_attempts=1)
+    mirror.sync(env.account_id)
+    report = mirror.sync(env.account_id)
     assert (report.mode, report.state, report.api_calls) == (Mode.INCREMENTAL, RunState.PARTIAL, 3)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.client_env import stage
+from tests.support.client_env import client_env
 
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.model.api_calls import Priority
@@ -20,11 +20,11 @@ from hostaway_sync.sync.fleet import sync_fleet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.sandbox import Request
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 THREE = (70001, 70002, 70003)
 
@@ -48,9 +48,9 @@ class Watcher:
         self.heard.append((account_id, done, total))
 
 
-def test_accounts_are_mirrored_at_the_same_time(town: Build) -> None:
+def test_accounts_are_mirrored_at_the_same_time(sync_env: Build) -> None:
     """With three jobs three accounts are under way at once, and the outcomes come by id."""
-    here = town(accounts=specs(*THREE))
+    env = sync_env(accounts=specs(*THREE))
     all_there = threading.Barrier(len(THREE))
     met: set[int | None] = set()
 
@@ -59,60 +59,60 @@ def test_accounts_are_mirrored_at_the_same_time(town: Build) -> None:
             met.add(request.account_id)
             all_there.wait(30)
 
-    here.sandbox.on_request(meet)
+    env.sandbox.on_request(meet)
     watcher = Watcher()
-    outcomes = here.mirror().sync_all(jobs=3, progress=watcher)
+    outcomes = env.mirror().sync_all(jobs=3, progress=watcher)
     assert [(outcome.account_id, outcome.state) for outcome in outcomes] == [
         (number, RunState.SUCCESS) for number in THREE
     ]
     assert sorted(number for number, _, _ in watcher.heard) == list(THREE)
     assert [(done, total) for _, done, total in watcher.heard] == [(1, 3), (2, 3), (3, 3)]
-    assert all(here.differences(number) == {} for number in THREE)
+    assert all(env.differences(number) == {} for number in THREE)
 
 
-def test_short_runs_come_first_and_first_syncs_last(town: Build) -> None:
+def test_short_runs_come_first_and_first_syncs_last(sync_env: Build) -> None:
     """An account that was synced before does not wait for one that never was."""
-    here = town(accounts=specs(*THREE), store=False)
-    here.store_account(70003)
-    here.mirror().sync_all()
-    here.store_account(70001)
-    here.store_account(70002)
+    env = sync_env(accounts=specs(*THREE), store=False)
+    env.store_account(70003)
+    env.mirror().sync_all()
+    env.store_account(70001)
+    env.store_account(70002)
     order: list[int | None] = []
-    here.sandbox.on_request(lambda request: order.append(request.account_id))
-    here.mirror().sync_all(jobs=1)
+    env.sandbox.on_request(lambda request: order.append(request.account_id))
+    env.mirror().sync_all(jobs=1)
     assert list(dict.fromkeys(order)) == [70003, 70001, 70002]
 
 
-def test_what_is_known_before_a_run_is_the_last_whole_one_of_each_mode(town: Build) -> None:
+def test_what_is_known_before_a_run_is_the_last_whole_one_of_each_mode(sync_env: Build) -> None:
     """Marks and requests, active accounts only, also such as were never synced."""
-    here = town(accounts=specs(*THREE))
-    mirror = here.mirror()
+    env = sync_env(accounts=specs(*THREE))
+    mirror = env.mirror()
     full, later = mirror.sync(70001), mirror.sync(70001)
-    here.ask("UPDATE accounts SET is_active = false WHERE account_id = 70003 RETURNING 1")
-    (known, new), _ = outlooks(here.database)
+    env.ask("UPDATE accounts SET is_active = false WHERE account_id = 70003 RETURNING 1")
+    (known, new), _ = outlooks(env.database)
     assert known.calls == {Mode.FULL: full.api_calls, Mode.INCREMENTAL: later.api_calls}
     assert all(mark.swept_at for mark in known.marks.values())
     assert (new.account_id, new.marks, new.calls) == (70002, {}, {})
 
 
-def test_what_another_run_has_mirrored_meanwhile_is_not_done_again(town: Build) -> None:
+def test_what_another_run_has_mirrored_meanwhile_is_not_done_again(sync_env: Build) -> None:
     """The account that somebody else mirrors after sync-all began is skipped, says so, and gets no run."""
-    here = town(accounts=specs(70001, 70002))
-    other = here.mirror()
+    env = sync_env(accounts=specs(70001, 70002))
+    other = env.mirror()
 
     def overtake(request: Request) -> None:
-        if request.account_id == 70001 and here.ask("SELECT 1 FROM sync_runs WHERE account_id = 70002") == []:
+        if request.account_id == 70001 and env.ask("SELECT 1 FROM sync_runs WHERE account_id = 70002") == []:
             other.sync(70002)
 
-    here.sandbox.on_request(overtake)
-    first, second = here.mirror().sync_all(jobs=1)
+    env.sandbox.on_request(overtake)
+    first, second = env.mirror().sync_all(jobs=1)
     assert first.state is RunState.SUCCESS
     assert (second.state, second.error, second.is_held) == (
         RunState.SKIPPED,
         "another run has mirrored it meanwhile",
         False,
     )
-    assert here.ask("SELECT state FROM sync_runs WHERE account_id = 70002") == [("success",)]
+    assert env.ask("SELECT state FROM sync_runs WHERE account_id = 70002") == [("success",)]
 
 
 @pytest.mark.parametrize(
@@ -121,30 +121,30 @@ def test_what_another_run_has_mirrored_meanwhile_is_not_done_again(town: Build) 
 )
 def test_a_client_stands_back_unless_it_is_urgent(*, urgent: bool, expected: list[Priority]) -> None:
     """The budget is told who asks: what nobody waits for goes last from then on, what a person waits for first."""
-    with stage(reservations=3) as set_up:
-        client = set_up.client(urgent=urgent)
+    with client_env(reservations=3) as env:
+        client = env.client(urgent=urgent)
         client.check()
-        before = len(set_up.budget.priorities)
+        before = len(env.budget.priorities)
         client.lower_priority()
         client.check()
-        assert [set_up.budget.priorities[0], *set_up.budget.priorities[before:]] == expected
+        assert [env.budget.priorities[0], *env.budget.priorities[before:]] == expected
 
 
-def test_full_runs_stand_back_and_incremental_ones_do_not(town: Build) -> None:
+def test_full_runs_stand_back_and_incremental_ones_do_not(sync_env: Build) -> None:
     """Only runs that read everything leave no mark that somebody is in a fail_fast."""
-    here = town()
+    env = sync_env()
     pressed = "SELECT DISTINCT pressed_at IS NOT NULL FROM request_budget"
-    here.mirror().sync(here.account_id)
-    assert here.ask(pressed) == [(False,)]
-    here.mirror().sync(here.account_id)
-    assert here.ask(pressed) == [(True,)]
+    env.mirror().sync(env.account_id)
+    assert env.ask(pressed) == [(False,)]
+    env.mirror().sync(env.account_id)
+    assert env.ask(pressed) == [(True,)]
 
 
 @pytest.mark.parametrize(("is_full", "state"), [(False, RunState.SUCCESS), (True, RunState.SKIPPED)])
-def test_a_full_run_is_made_needless_by_a_full_one_only(town: Build, state: RunState, *, is_full: bool) -> None:
+def test_a_full_run_is_made_needless_by_a_full_one_only(sync_env: Build, state: RunState, *, is_full: bool) -> None:
     """`--full` asks for everything: what another run brought up to date is read again, unless that one read it all."""
-    here = town(accounts=specs(70001, 70002))
-    other = here.mirror()
+    env = sync_env(accounts=specs(70001, 70002))
+    other = env.mirror()
     other.sync_all()
     overtaken: list[Request] = []
 
@@ -153,24 +153,24 @@ def test_a_full_run_is_made_needless_by_a_full_one_only(town: Build, state: RunS
             overtaken.append(request)
             other.sync(70002, full=is_full)
 
-    here.sandbox.on_request(overtake)
-    _, second = here.mirror().sync_all(full=True, jobs=1)
+    env.sandbox.on_request(overtake)
+    _, second = env.mirror().sync_all(full=True, jobs=1)
     assert second.state is state
 
 
-def test_a_part_of_an_account_makes_no_run_needless(town: Build) -> None:
+def test_a_part_of_an_account_makes_no_run_needless(sync_env: Build) -> None:
     """Nor does a run that was over before sync-all began."""
-    here = town()
-    here.mirror().sync(here.account_id)
-    (outcome,) = here.mirror().sync_all()
+    env = sync_env()
+    env.mirror().sync(env.account_id)
+    (outcome,) = env.mirror().sync_all()
     assert (outcome.state, outcome.report is not None) == (RunState.SUCCESS, True)
 
 
-def test_an_account_under_way_elsewhere_is_held(town: Build) -> None:
+def test_an_account_under_way_elsewhere_is_held(sync_env: Build) -> None:
     """It is skipped, and nobody can say yet how it ends."""
-    here = town()
-    leases.acquire(here.database, here.account_id, "elsewhere/x/1/1")
-    (outcome,) = here.mirror().sync_all()
+    env = sync_env()
+    leases.acquire(env.database, env.account_id, "elsewhere/x/1/1")
+    (outcome,) = env.mirror().sync_all()
     assert (outcome.state, outcome.is_held) == (RunState.SKIPPED, True)
 
 
@@ -198,17 +198,17 @@ def test_settings_that_are_wrong_end_what_is_under_way() -> None:
     assert len(tried) < 8
 
 
-def test_jitter_waits_before_anything_is_asked(town: Build) -> None:
+def test_jitter_waits_before_anything_is_asked(sync_env: Build) -> None:
     """The wait is drawn between nothing and what is allowed, and what others do meanwhile is not done again."""
-    here = town()
+    env = sync_env()
     waits: list[float] = []
 
     def wait(seconds: float) -> None:
         waits.append(seconds)
-        assert sum(here.sandbox.calls.values()) == 0
-        here.mirror().sync(here.account_id)
+        assert sum(env.sandbox.calls.values()) == 0
+        env.mirror().sync(env.account_id)
 
-    (outcome,) = here.mirror().sync_all(jitter=timedelta(seconds=60), sleep=wait)
+    (outcome,) = env.mirror().sync_all(jitter=timedelta(seconds=60), sleep=wait)
     assert outcome.state is RunState.SKIPPED
     assert len(waits) == 1
     assert 0 <= waits[0] <= 60

@@ -12,49 +12,49 @@ from hostaway_sync.sandbox.server import faults
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 MESSAGES = "GET /conversations/{id}/messages"
 
 
-def a_mirrored_town(town: Build, **options: object) -> Town:
-    """Give a town that was mirrored in full."""
-    here = town(**options)
-    assert here.mirror().sync(here.account_id).mode is Mode.FULL
-    here.sandbox.forget()
-    return here
+def mirrored_env(sync_env: Build, **options: object) -> SyncEnv:
+    """Return an environment that was mirrored in full."""
+    env = sync_env(**options)
+    assert env.mirror().sync(env.account_id).mode is Mode.FULL
+    env.sandbox.forget()
+    return env
 
 
-def conversation_of_its_own(here: Town) -> tuple[int, int]:
+def conversation_of_its_own(env: SyncEnv) -> tuple[int, int]:
     """Give a conversation and its reservation, of which it is the only one."""
-    world = here.sandbox.world
+    world = env.sandbox.world
     for conversation_id, payload in world.truth("conversations"):
         if len(world.conversations_of(payload["reservationId"])) == 1:
             return conversation_id, payload["reservationId"]
     raise AssertionError
 
 
-def test_the_first_run_is_full_and_the_second_incremental(town: Build) -> None:
+def test_the_first_run_is_full_and_the_second_incremental(sync_env: Build) -> None:
     """Nobody has to say so, and sync_runs tells which was which."""
-    here = a_mirrored_town(town)
-    assert here.mirror().sync(here.account_id).mode is Mode.INCREMENTAL
-    assert here.ask("SELECT mode FROM sync_runs ORDER BY triggered_at") == [("full",), ("incremental",)]
+    env = mirrored_env(sync_env)
+    assert env.mirror().sync(env.account_id).mode is Mode.INCREMENTAL
+    assert env.ask("SELECT mode FROM sync_runs ORDER BY triggered_at") == [("full",), ("incremental",)]
 
 
-def test_nothing_changed_costs_two_calls(town: Build) -> None:
+def test_nothing_changed_costs_two_calls(sync_env: Build) -> None:
     """One for listings, one for reservations; no thread is asked for."""
-    here = a_mirrored_town(town, reservations=600)
-    report = here.mirror().sync(here.account_id)
+    env = mirrored_env(sync_env, reservations=600)
+    report = env.mirror().sync(env.account_id)
     assert (report.state, report.api_calls) == (RunState.SUCCESS, 2)
-    assert here.sandbox.calls.total() == 2
+    assert env.sandbox.calls.total() == 2
 
 
-def test_ten_changes_cost_one_call_for_each_reservation_with_activity(town: Build) -> None:
+def test_ten_changes_cost_one_call_for_each_reservation_with_activity(sync_env: Build) -> None:
     """Payments cost nothing more; a message costs its thread."""
-    here = a_mirrored_town(town, reservations=60)
-    world = here.sandbox.world
+    env = mirrored_env(sync_env, reservations=60)
+    world = env.sandbox.world
     with_thread = sorted({row["reservationId"] for _, row in world.truth("conversations") if row["reservationId"]})
     spoken, paid = with_thread[:5], with_thread[5:10]
     for reservation_id in spoken:
@@ -62,184 +62,184 @@ def test_ten_changes_cost_one_call_for_each_reservation_with_activity(town: Buil
     for reservation_id in paid:
         world.pay(reservation_id)
     threads = sum(len(world.conversations_of(reservation_id)) for reservation_id in spoken)
-    report = here.mirror().sync(here.account_id)
+    report = env.mirror().sync(env.account_id)
     assert report.resources[Resource.RESERVATIONS].counts.updated == 10
     assert report.api_calls == 2 + threads
-    assert here.differences().keys() <= {Resource.CONVERSATIONS}
+    assert env.differences().keys() <= {Resource.CONVERSATIONS}
 
 
-def test_a_new_booking_brings_its_conversation(town: Build) -> None:
+def test_a_new_booking_brings_its_conversation(sync_env: Build) -> None:
     """A conversation that is not known yet is looked up by its reservation, then its thread is read."""
-    here = a_mirrored_town(town)
-    here.sandbox.world.create_reservation()
-    report = here.mirror().sync(here.account_id)
+    env = mirrored_env(sync_env)
+    env.sandbox.world.create_reservation()
+    report = env.mirror().sync(env.account_id)
     assert report.state is RunState.SUCCESS
     assert report.resources[Resource.CONVERSATIONS].counts.inserted == 1
-    assert here.differences() == {}
-    assert here.ask("SELECT count(*) FROM reservations WHERE thread_due_at IS NOT NULL") == [(0,)]
-    assert here.mirror().sync(here.account_id).api_calls == 2
+    assert env.differences() == {}
+    assert env.ask("SELECT count(*) FROM reservations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    assert env.mirror().sync(env.account_id).api_calls == 2
 
 
-def test_a_booking_without_conversation_is_looked_up_once(town: Build) -> None:
+def test_a_booking_without_conversation_is_looked_up_once(sync_env: Build) -> None:
     """That there is none is an answer, too."""
-    here = a_mirrored_town(town)
-    here.sandbox.world.create_reservation(conversation=False)
-    here.mirror().sync(here.account_id)
-    assert here.mirror().sync(here.account_id).api_calls == 2
+    env = mirrored_env(sync_env)
+    env.sandbox.world.create_reservation(conversation=False)
+    env.mirror().sync(env.account_id)
+    assert env.mirror().sync(env.account_id).api_calls == 2
 
 
-def test_a_thread_once_due_is_never_forgotten(town: Build) -> None:
+def test_a_thread_once_due_is_never_forgotten(sync_env: Build) -> None:
     """A run of reservations alone sees that something was said; the next run, whatever happened between, reads it."""
-    here = a_mirrored_town(town)
-    conversation_id, _ = conversation_of_its_own(here)
-    said = here.sandbox.world.guest_message(conversation_id)
-    mirror = here.mirror()
-    mirror.sync(here.account_id, resources=(Resource.RESERVATIONS,))
-    assert here.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [(conversation_id,)]
-    here.sandbox.forget()
-    mirror.sync(here.account_id)
-    assert here.sandbox.calls[MESSAGES] == 1
-    assert said in here.rows("messages")
-    assert here.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    env = mirrored_env(sync_env)
+    conversation_id, _ = conversation_of_its_own(env)
+    said = env.sandbox.world.guest_message(conversation_id)
+    mirror = env.mirror()
+    mirror.sync(env.account_id, resources=(Resource.RESERVATIONS,))
+    assert env.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [(conversation_id,)]
+    env.sandbox.forget()
+    mirror.sync(env.account_id)
+    assert env.sandbox.calls[MESSAGES] == 1
+    assert said in env.rows("messages")
+    assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
-def test_a_thread_stays_due_when_its_conversation_changes_otherwise(town: Build) -> None:
+def test_a_thread_stays_due_when_its_conversation_changes_otherwise(sync_env: Build) -> None:
     """A message moved the reservation only; that the conversation is marked as read afterwards is no reading of it."""
-    here = a_mirrored_town(town, switches=Switches(failed_sends_bump=True))
-    conversation_id, _ = conversation_of_its_own(here)
-    failed = here.sandbox.world.fail_message(conversation_id)
-    mirror = here.mirror()
-    mirror.sync(here.account_id, resources=(Resource.RESERVATIONS,))
-    unread = bool(here.truth("conversations")[conversation_id]["hasUnreadMessages"])
-    here.sandbox.world.mark_conversation(conversation_id, unread=not unread)
-    mirror.sync(here.account_id, resources=(Resource.CONVERSATIONS,), full=True)
-    assert here.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [(conversation_id,)]
-    mirror.sync(here.account_id)
-    assert failed in here.rows("messages")
+    env = mirrored_env(sync_env, switches=Switches(failed_sends_bump=True))
+    conversation_id, _ = conversation_of_its_own(env)
+    failed = env.sandbox.world.fail_message(conversation_id)
+    mirror = env.mirror()
+    mirror.sync(env.account_id, resources=(Resource.RESERVATIONS,))
+    unread = bool(env.truth("conversations")[conversation_id]["hasUnreadMessages"])
+    env.sandbox.world.mark_conversation(conversation_id, unread=not unread)
+    mirror.sync(env.account_id, resources=(Resource.CONVERSATIONS,), full=True)
+    assert env.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [(conversation_id,)]
+    mirror.sync(env.account_id)
+    assert failed in env.rows("messages")
 
 
-def test_a_thread_that_could_not_be_read_stays_due(town: Build) -> None:
+def test_a_thread_that_could_not_be_read_stays_due(sync_env: Build) -> None:
     """The run is partial and the next one reads it."""
-    here = a_mirrored_town(town)
-    conversation_id, _ = conversation_of_its_own(here)
-    said = here.sandbox.world.guest_message(conversation_id)
-    here.sandbox.faults.add(faults.bad_gateway(), route=MESSAGES, times=2)
-    mirror = here.mirror(retry_attempts=2)
-    assert mirror.sync(here.account_id).state is RunState.PARTIAL
-    assert said not in here.rows("messages")
-    assert mirror.sync(here.account_id).state is RunState.SUCCESS
-    assert said in here.rows("messages")
+    env = mirrored_env(sync_env)
+    conversation_id, _ = conversation_of_its_own(env)
+    said = env.sandbox.world.guest_message(conversation_id)
+    env.sandbox.faults.add(faults.bad_gateway(), route=MESSAGES, times=2)
+    mirror = env.mirror(retry_attempts=2)
+    assert mirror.sync(env.account_id).state is RunState.PARTIAL
+    assert said not in env.rows("messages")
+    assert mirror.sync(env.account_id).state is RunState.SUCCESS
+    assert said in env.rows("messages")
 
 
-def test_a_message_that_comes_while_its_thread_is_read_is_due_again(town: Build) -> None:
+def test_a_message_that_comes_while_its_thread_is_read_is_due_again(sync_env: Build) -> None:
     """The mark that was set after a reading began outlives that reading."""
     from hostaway_sync.store.records import due_threads
 
-    here = a_mirrored_town(town)
-    conversation_id, _ = conversation_of_its_own(here)
+    env = mirrored_env(sync_env)
+    conversation_id, _ = conversation_of_its_own(env)
     began_at = datetime(2026, 1, 1, tzinfo=UTC)
-    messages = here.rows("messages").keys()
-    here.ask(
+    messages = env.rows("messages").keys()
+    env.ask(
         f"UPDATE conversations SET thread_due_at = '2026-01-01 00:00:01+00' WHERE id = {conversation_id} RETURNING 1"
     )
 
     def read(at: datetime) -> None:
-        here.database.transaction(
+        env.database.transaction(
             lambda connection: due_threads.thread_read(
-                connection, here.account_id, conversation_id, began_at=at, met=messages
+                connection, env.account_id, conversation_id, began_at=at, met=messages
             )
         )
 
     read(began_at)
-    assert here.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [(conversation_id,)]
+    assert env.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [(conversation_id,)]
     read(began_at + timedelta(seconds=2))
-    assert here.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
-def test_a_sweep_comes_by_itself_when_it_is_due(town: Build) -> None:
+def test_a_sweep_comes_by_itself_when_it_is_due(sync_env: Build) -> None:
     """One daily cron line is enough: a run is full when the last one that was is old."""
-    here = a_mirrored_town(town)
-    assert here.mirror(sweep_after_hours=0).sync(here.account_id).mode is Mode.FULL
-    assert here.mirror().sync(here.account_id).mode is Mode.INCREMENTAL
-    assert here.mirror().sync(here.account_id, full=True).mode is Mode.FULL
+    env = mirrored_env(sync_env)
+    assert env.mirror(sweep_after_hours=0).sync(env.account_id).mode is Mode.FULL
+    assert env.mirror().sync(env.account_id).mode is Mode.INCREMENTAL
+    assert env.mirror().sync(env.account_id, full=True).mode is Mode.FULL
 
 
-def test_a_full_run_reads_no_thread_that_is_known_to_be_unchanged(town: Build) -> None:
+def test_a_full_run_reads_no_thread_that_is_known_to_be_unchanged(sync_env: Build) -> None:
     """Only lists are walked again; threads whose stamps did not move are left alone once their messages are final."""
-    here = a_mirrored_town(town, reservations=60)
-    here.mirror().sync(here.account_id, full=True)
+    env = mirrored_env(sync_env, reservations=60)
+    env.mirror().sync(env.account_id, full=True)
     waiting = {
         row["conversationId"]
-        for _, row in here.sandbox.world.truth("messages")
+        for _, row in env.sandbox.world.truth("messages")
         if row["status"] in {"awaiting", "paused"}
     }
-    assert here.sandbox.calls[MESSAGES] <= len(waiting)
+    assert env.sandbox.calls[MESSAGES] <= len(waiting)
 
 
-def test_a_sweep_finds_a_second_conversation(town: Build) -> None:
+def test_a_sweep_finds_a_second_conversation(sync_env: Build) -> None:
     """A known conversation is not looked up again; the list of all of them is what shows another one."""
-    here = a_mirrored_town(town)
-    _, reservation_id = conversation_of_its_own(here)
-    here.sandbox.world.create_conversation(reservation_id)
-    here.mirror().sync(here.account_id, full=True)
-    assert here.differences() == {}
+    env = mirrored_env(sync_env)
+    _, reservation_id = conversation_of_its_own(env)
+    env.sandbox.world.create_conversation(reservation_id)
+    env.mirror().sync(env.account_id, full=True)
+    assert env.differences() == {}
 
 
-def test_threads_that_were_not_read_for_long_are_read_again(town: Build) -> None:
+def test_threads_that_were_not_read_for_long_are_read_again(sync_env: Build) -> None:
     """An edit that moved no stamp is found in the end."""
-    here = a_mirrored_town(town, switches=Switches(edits_bump=False))
+    env = mirrored_env(sync_env, switches=Switches(edits_bump=False))
     message_id, message = next(
-        (row_id, row) for row_id, row in here.truth("messages").items() if row["status"] == "sent"
+        (row_id, row) for row_id, row in env.truth("messages").items() if row["status"] == "sent"
     )
-    here.sandbox.world.edit_message(message["conversationId"], message_id, "edited in silence")
-    here.mirror().sync(here.account_id, full=True)
-    assert here.rows("messages")[message_id]["body"] != "edited in silence"
-    here.mirror(threads_after_days=0).sync(here.account_id, full=True)
-    assert here.rows("messages")[message_id]["body"] == "edited in silence"
+    env.sandbox.world.edit_message(message["conversationId"], message_id, "edited in silence")
+    env.mirror().sync(env.account_id, full=True)
+    assert env.rows("messages")[message_id]["body"] != "edited in silence"
+    env.mirror(threads_after_days=0).sync(env.account_id, full=True)
+    assert env.rows("messages")[message_id]["body"] == "edited in silence"
 
 
-def test_an_automation_that_was_sent_is_found_under_its_old_id(town: Build) -> None:
+def test_an_automation_that_was_sent_is_found_under_its_old_id(sync_env: Build) -> None:
     """Awaiting → sent: the reservation moves, the thread is read, the row is updated."""
-    here = a_mirrored_town(town)
-    conversation_id, _ = conversation_of_its_own(here)
-    world = here.sandbox.world
+    env = mirrored_env(sync_env)
+    conversation_id, _ = conversation_of_its_own(env)
+    world = env.sandbox.world
     planned = world.schedule_message(conversation_id, world.now + timedelta(hours=1))
-    here.mirror(threads_after_days=0).sync(here.account_id, full=True)
-    assert here.ask(f"SELECT status, is_final FROM conversation_messages WHERE id = {planned}") == [("awaiting", False)]
+    env.mirror(threads_after_days=0).sync(env.account_id, full=True)
+    assert env.ask(f"SELECT status, is_final FROM conversation_messages WHERE id = {planned}") == [("awaiting", False)]
     world.send_scheduled(conversation_id, planned)
-    here.mirror().sync(here.account_id)
-    assert here.ask(f"SELECT status, is_final FROM conversation_messages WHERE id = {planned}") == [("sent", True)]
+    env.mirror().sync(env.account_id)
+    assert env.ask(f"SELECT status, is_final FROM conversation_messages WHERE id = {planned}") == [("sent", True)]
 
 
-def test_a_failed_incremental_run_moves_no_watermark(town: Build) -> None:
+def test_a_failed_incremental_run_moves_no_watermark(sync_env: Build) -> None:
     """What it missed is read by the next one."""
-    here = a_mirrored_town(town)
-    before = here.ask("SELECT watermark_at FROM watermarks WHERE resource = 'reservations'")
-    booked = here.sandbox.world.create_reservation()
-    here.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=2)
-    mirror = here.mirror(retry_attempts=2)
-    assert mirror.sync(here.account_id).state is not RunState.SUCCESS
-    assert here.ask("SELECT watermark_at FROM watermarks WHERE resource = 'reservations'") == before
-    mirror.sync(here.account_id)
-    assert booked in here.rows("reservations")
+    env = mirrored_env(sync_env)
+    before = env.ask("SELECT watermark_at FROM watermarks WHERE resource = 'reservations'")
+    booked = env.sandbox.world.create_reservation()
+    env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=2)
+    mirror = env.mirror(retry_attempts=2)
+    assert mirror.sync(env.account_id).state is not RunState.SUCCESS
+    assert env.ask("SELECT watermark_at FROM watermarks WHERE resource = 'reservations'") == before
+    mirror.sync(env.account_id)
+    assert booked in env.rows("reservations")
 
 
-def test_a_dry_run_is_incremental_too(town: Build) -> None:
+def test_a_dry_run_is_incremental_too(sync_env: Build) -> None:
     """It reads the threads that the run would mark, and marks none."""
-    here = a_mirrored_town(town)
-    conversation_id, _ = conversation_of_its_own(here)
-    here.sandbox.world.guest_message(conversation_id)
-    here.sandbox.world.create_reservation()
-    report = here.mirror().sync(here.account_id, dry_run=True)
+    env = mirrored_env(sync_env)
+    conversation_id, _ = conversation_of_its_own(env)
+    env.sandbox.world.guest_message(conversation_id)
+    env.sandbox.world.create_reservation()
+    report = env.mirror().sync(env.account_id, dry_run=True)
     assert report.mode is Mode.INCREMENTAL
     assert report.resources[Resource.MESSAGES].counts.inserted >= 1
-    assert here.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
 @pytest.mark.parametrize("sort", ["honoured", "ignored"])
-def test_an_edited_listing_is_found(town: Build, sort: str) -> None:
+def test_an_edited_listing_is_found(sync_env: Build, sort: str) -> None:
     """Whether Hostaway sorts them as asked or not."""
-    here = a_mirrored_town(town, listings=60, switches=Switches(sort_parameters=sort))  # type: ignore[arg-type]  # a plain value where a literal is declared
-    here.sandbox.world.edit_listing(next(iter(here.truth("listings"))), name="Renamed")
-    here.mirror().sync(here.account_id)
-    assert here.differences() == {}
+    env = mirrored_env(sync_env, listings=60, switches=Switches(sort_parameters=sort))  # type: ignore[arg-type]  # a plain value where a literal is declared
+    env.sandbox.world.edit_listing(next(iter(env.truth("listings"))), name="Renamed")
+    env.mirror().sync(env.account_id)
+    assert env.differences() == {}

@@ -11,143 +11,143 @@ from hostaway_sync.sandbox.server import faults
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 MISSING = "SELECT id FROM reservations WHERE missing_since IS NOT NULL"
 
 
-def a_mirrored_town(town: Build, **options: Any) -> Town:
-    """Give a town that was mirrored in full."""
-    here = town(**options)
-    here.mirror().sync(here.account_id)
-    return here
+def mirrored_env(sync_env: Build, **options: Any) -> SyncEnv:
+    """Return an environment that was mirrored in full."""
+    env = sync_env(**options)
+    env.mirror().sync(env.account_id)
+    return env
 
 
-def first_of(here: Town, resource: str) -> int:
+def first_of(env: SyncEnv, resource: str) -> int:
     """Give the id of one row that the source has."""
-    return int(next(iter(here.truth(resource))))
+    return int(next(iter(env.truth(resource))))
 
 
-def test_a_deleted_reservation_is_marked_and_keeps_its_row(town: Build) -> None:
+def test_a_deleted_reservation_is_marked_and_keeps_its_row(sync_env: Build) -> None:
     """A whole walk left it out and a GET says 404: the row and its last payload stay."""
-    here = a_mirrored_town(town)
-    gone = first_of(here, "reservations")
-    here.sandbox.world.delete_reservation(gone)
-    report = here.mirror().sync(here.account_id, full=True)
+    env = mirrored_env(sync_env)
+    gone = first_of(env, "reservations")
+    env.sandbox.world.delete_reservation(gone)
+    report = env.mirror().sync(env.account_id, full=True)
     assert report.state is RunState.SUCCESS
     assert report.resources[Resource.RESERVATIONS].counts.missing == 1
-    assert here.ask(f"SELECT raw_payload->>'id' FROM reservations WHERE id = {gone} AND missing_since IS NOT NULL") == [
+    assert env.ask(f"SELECT raw_payload->>'id' FROM reservations WHERE id = {gone} AND missing_since IS NOT NULL") == [
         (str(gone),)
     ]
-    assert here.ask("SELECT missing FROM sync_run_resources WHERE resource = 'reservations' ORDER BY missing") == [
+    assert env.ask("SELECT missing FROM sync_run_resources WHERE resource = 'reservations' ORDER BY missing") == [
         (0,),
         (1,),
     ]
-    assert here.differences() == {}
+    assert env.differences() == {}
 
 
-def test_what_is_missing_already_is_not_asked_for_again(town: Build) -> None:
+def test_what_is_missing_already_is_not_asked_for_again(sync_env: Build) -> None:
     """Every sweep costs a request only for what it finds gone itself."""
-    here = a_mirrored_town(town)
-    here.sandbox.world.delete_reservation(first_of(here, "reservations"))
-    mirror = here.mirror()
-    mirror.sync(here.account_id, full=True)
-    here.sandbox.forget()
-    assert mirror.sync(here.account_id, full=True).resources[Resource.RESERVATIONS].counts.missing == 0
-    assert here.sandbox.calls["GET /reservations/{id}"] == 0
+    env = mirrored_env(sync_env)
+    env.sandbox.world.delete_reservation(first_of(env, "reservations"))
+    mirror = env.mirror()
+    mirror.sync(env.account_id, full=True)
+    env.sandbox.forget()
+    assert mirror.sync(env.account_id, full=True).resources[Resource.RESERVATIONS].counts.missing == 0
+    assert env.sandbox.calls["GET /reservations/{id}"] == 0
 
 
-def test_an_incremental_run_marks_nothing(town: Build) -> None:
+def test_an_incremental_run_marks_nothing(sync_env: Build) -> None:
     """It lists only what changed: what it leaves out is not gone."""
-    here = a_mirrored_town(town)
-    here.sandbox.world.delete_reservation(first_of(here, "reservations"))
-    here.mirror().sync(here.account_id)
-    assert here.ask(MISSING) == []
+    env = mirrored_env(sync_env)
+    env.sandbox.world.delete_reservation(first_of(env, "reservations"))
+    env.mirror().sync(env.account_id)
+    assert env.ask(MISSING) == []
 
 
-def test_403_proves_nothing_until_sweeps_far_apart_agree(town: Build) -> None:
+def test_403_proves_nothing_until_sweeps_far_apart_agree(sync_env: Build) -> None:
     """The object may also be one that the key may not read; after twenty hours it is gone."""
-    here = a_mirrored_town(town, switches=Switches(deleted_object=403))
-    gone = first_of(here, "reservations")
-    here.sandbox.world.delete_reservation(gone)
-    mirror = here.mirror()
-    assert mirror.sync(here.account_id, full=True).state is RunState.SUCCESS
-    assert here.ask(MISSING) == []
-    mirror.sync(here.account_id, full=True)
-    assert here.ask(MISSING) == []
-    here.ask("UPDATE reservations SET unlisted_since = unlisted_since - interval '20 hours' RETURNING 1")
-    mirror.sync(here.account_id, full=True)
-    assert here.ask(MISSING) == [(gone,)]
+    env = mirrored_env(sync_env, switches=Switches(deleted_object=403))
+    gone = first_of(env, "reservations")
+    env.sandbox.world.delete_reservation(gone)
+    mirror = env.mirror()
+    assert mirror.sync(env.account_id, full=True).state is RunState.SUCCESS
+    assert env.ask(MISSING) == []
+    mirror.sync(env.account_id, full=True)
+    assert env.ask(MISSING) == []
+    env.ask("UPDATE reservations SET unlisted_since = unlisted_since - interval '20 hours' RETURNING 1")
+    mirror.sync(env.account_id, full=True)
+    assert env.ask(MISSING) == [(gone,)]
 
 
 @pytest.mark.parametrize(("reservations", "deleted"), [(40, 15), (3, 3)])
-def test_sudden_emptiness_is_not_believed(town: Build, reservations: int, deleted: int) -> None:
+def test_sudden_emptiness_is_not_believed(sync_env: Build, reservations: int, deleted: int) -> None:
     """Many at once, or all: nothing is marked, the run fails loudly, and --accept-missing lets it pass."""
-    here = a_mirrored_town(town, reservations=reservations, conversations=False)
-    for row_id in list(here.truth("reservations"))[:deleted]:
-        here.sandbox.world.delete_reservation(row_id)
-    mirror = here.mirror()
-    report = mirror.sync(here.account_id, full=True)
+    env = mirrored_env(sync_env, reservations=reservations, conversations=False)
+    for row_id in list(env.truth("reservations"))[:deleted]:
+        env.sandbox.world.delete_reservation(row_id)
+    mirror = env.mirror()
+    report = mirror.sync(env.account_id, full=True)
     assert report.state is RunState.PARTIAL
     assert f"{deleted} of {reservations} rows are no longer listed" in (report.error or "")
     assert "--accept-missing" in (report.error or "")
-    assert here.ask(MISSING) == []
-    assert here.sandbox.calls["GET /reservations/{id}"] == 0
-    accepted = mirror.sync(here.account_id, full=True, accept_missing=True)
+    assert env.ask(MISSING) == []
+    assert env.sandbox.calls["GET /reservations/{id}"] == 0
+    accepted = mirror.sync(env.account_id, full=True, accept_missing=True)
     assert accepted.state is RunState.SUCCESS
     assert accepted.resources[Resource.RESERVATIONS].counts.missing == deleted
-    assert here.differences() == {}
+    assert env.differences() == {}
 
 
-def test_a_row_that_is_listed_again_loses_the_mark(town: Build) -> None:
+def test_a_row_that_is_listed_again_loses_the_mark(sync_env: Build) -> None:
     """It counts as updated, though its payload did not change."""
-    here = a_mirrored_town(town)
-    back = first_of(here, "reservations")
-    here.ask(f"UPDATE reservations SET missing_since = now() - interval '1 day' WHERE id = {back} RETURNING 1")
-    report = here.mirror().sync(here.account_id, full=True)
-    assert here.ask(MISSING) == []
+    env = mirrored_env(sync_env)
+    back = first_of(env, "reservations")
+    env.ask(f"UPDATE reservations SET missing_since = now() - interval '1 day' WHERE id = {back} RETURNING 1")
+    report = env.mirror().sync(env.account_id, full=True)
+    assert env.ask(MISSING) == []
     assert report.resources[Resource.RESERVATIONS].counts.updated == 1
 
 
-def test_a_row_that_is_there_though_not_listed_stays(town: Build) -> None:
+def test_a_row_that_is_there_though_not_listed_stays(sync_env: Build) -> None:
     """GET says 200: it is brought up to date, and is nothing to worry about."""
-    here = a_mirrored_town(town, conversations=False, switches=Switches(reservations_count="absent"))
-    hidden = first_of(here, "reservations")
-    here.sandbox.faults.add(
+    env = mirrored_env(sync_env, conversations=False, switches=Switches(reservations_count="absent"))
+    hidden = first_of(env, "reservations")
+    env.sandbox.faults.add(
         faults.change_rows(lambda rows: [row for row in rows if row["id"] != hidden]),
         route="GET /reservations",
         times=None,
     )
-    report = here.mirror().sync(here.account_id, full=True)
+    report = env.mirror().sync(env.account_id, full=True)
     assert report.state is RunState.SUCCESS
-    assert here.ask(MISSING) == []
-    assert here.sandbox.calls["GET /reservations/{id}"] == 1
-    assert here.differences() == {}
+    assert env.ask(MISSING) == []
+    assert env.sandbox.calls["GET /reservations/{id}"] == 1
+    assert env.differences() == {}
 
 
-def test_a_deleted_message_is_marked_when_its_thread_is_read_whole(town: Build) -> None:
+def test_a_deleted_message_is_marked_when_its_thread_is_read_whole(sync_env: Build) -> None:
     """For messages the walk is the thread; the `messages` view leaves it out."""
-    here = a_mirrored_town(town)
-    message_id, message = next(iter(here.truth("messages").items()))
-    here.sandbox.world.delete_message(message["conversationId"], message_id)
-    report = here.mirror(threads_after_days=0).sync(here.account_id, full=True)
+    env = mirrored_env(sync_env)
+    message_id, message = next(iter(env.truth("messages").items()))
+    env.sandbox.world.delete_message(message["conversationId"], message_id)
+    report = env.mirror(threads_after_days=0).sync(env.account_id, full=True)
     assert report.resources[Resource.MESSAGES].counts.missing == 1
-    assert here.differences() == {}
-    shown = here.ask("SELECT jsonb_path_query(raw_messages, '$[*].id')::bigint FROM messages")
+    assert env.differences() == {}
+    shown = env.ask("SELECT jsonb_path_query(raw_messages, '$[*].id')::bigint FROM messages")
     assert (message_id,) not in shown
 
 
-def test_with_a_conversation_go_its_messages(town: Build) -> None:
+def test_with_a_conversation_go_its_messages(sync_env: Build) -> None:
     """Nobody lists them any more, and their thread is not asked for again."""
-    here = a_mirrored_town(town)
-    conversation_id = first_of(here, "conversations")
-    here.sandbox.world.delete_conversation(conversation_id)
-    mirror = here.mirror()
-    mirror.sync(here.account_id, full=True)
-    assert here.differences() == {}
-    here.sandbox.forget()
-    mirror.sync(here.account_id, full=True)
-    asked = [request for request in here.sandbox.requests if f"/conversations/{conversation_id}" in request.path]
+    env = mirrored_env(sync_env)
+    conversation_id = first_of(env, "conversations")
+    env.sandbox.world.delete_conversation(conversation_id)
+    mirror = env.mirror()
+    mirror.sync(env.account_id, full=True)
+    assert env.differences() == {}
+    env.sandbox.forget()
+    mirror.sync(env.account_id, full=True)
+    asked = [request for request in env.sandbox.requests if f"/conversations/{conversation_id}" in request.path]
     assert asked == []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.chaos.random_changes import WORLDS, Life
+from tests.support.chaos.random_changes import WORLDS, RandomChanges
 
 from hostaway_sync.model.records import Mode, Resource, RunState
 from hostaway_sync.sandbox import AccountSpec, Switches
@@ -18,268 +18,270 @@ from hostaway_sync.sandbox.server import faults
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.model.records import RunReport
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 ROUTE = "GET /reservations"
 # 450 reservations come in five pages; then the list's end is asked for, and its top once more.
 SIZE, PAGES, END_AND_TOP = 450, 5, 2
 
 
-def a_town(town: Build, **switches: object) -> Town:
-    """Give a town whose reservations come in several pages."""
-    return town(reservations=SIZE, conversations=False, switches=Switches(max_limit=100, **switches))  # type: ignore[arg-type]  # each test names its own
+def env_of_pages(sync_env: Build, **switches: object) -> SyncEnv:
+    """Return an environment whose reservations come in several pages."""
+    return sync_env(reservations=SIZE, conversations=False, switches=Switches(max_limit=100, **switches))  # type: ignore[arg-type]  # each test names its own
 
 
-def cut(here: Town, *, after: int, route: str = ROUTE, full: bool = True) -> RunReport:
+def cut(env: SyncEnv, *, after: int, route: str = ROUTE, full: bool = True) -> RunReport:
     """Run until the source fails after so many answers of a route; forget what was asked for until then."""
-    rule = here.sandbox.faults.add(faults.bad_gateway(), route=route, skip=after, times=None)
-    report = here.mirror(retry_attempts=1).sync(here.account_id, full=full)
+    rule = env.sandbox.faults.add(faults.bad_gateway(), route=route, skip=after, times=None)
+    report = env.mirror(retry_attempts=1).sync(env.account_id, full=full)
     assert report.state is not RunState.SUCCESS
-    here.sandbox.faults.remove(rule)
-    here.sandbox.forget()
+    env.sandbox.faults.remove(rule)
+    env.sandbox.forget()
     return report
 
 
-def go_on(here: Town, *, full: bool = True) -> RunReport:
+def go_on(env: SyncEnv, *, full: bool = True) -> RunReport:
     """Run again, undisturbed; nothing may be left of any walk."""
-    report = here.mirror().sync(here.account_id, full=full)
+    report = env.mirror().sync(env.account_id, full=full)
     assert report.state is RunState.SUCCESS
-    assert here.ask("SELECT count(*) FROM walk_pages") == here.ask("SELECT count(*) FROM walks") == [(0,)]
+    assert env.ask("SELECT count(*) FROM walk_pages") == env.ask("SELECT count(*) FROM walks") == [(0,)]
     return report
 
 
-def nth(here: Town, number: int) -> int:
+def nth(env: SyncEnv, number: int) -> int:
     """Give the id of the n-th reservation, newest first."""
-    return [row_id for row_id, _ in here.sandbox.world.truth("reservations")][number]
+    return [row_id for row_id, _ in env.sandbox.world.truth("reservations")][number]
 
 
 @pytest.mark.parametrize("after", [1, 2, 4, 5, 6])
 @pytest.mark.parametrize("full", [True, False])
 def test_a_run_that_was_cut_goes_on_after_its_last_page(
-    town: Build, caplog: pytest.LogCaptureFixture, *, after: int, full: bool
+    sync_env: Build, caplog: pytest.LogCaptureFixture, *, after: int, full: bool
 ) -> None:
     """The next run makes the requests that were left, says so in one line, and the mirror is the source."""
-    here = a_town(town)
-    cut(here, after=after)
+    env = env_of_pages(sync_env)
+    cut(env, after=after)
     with caplog.at_level(logging.INFO, "hostaway_sync.sync.lists"):
-        report = go_on(here, full=full)
-    assert here.sandbox.calls[ROUTE] == max(0, PAGES - after) + END_AND_TOP
+        report = go_on(env, full=full)
+    assert env.sandbox.calls[ROUTE] == max(0, PAGES - after) + END_AND_TOP
     met = min(after * 100, SIZE)
     assert caplog.messages == [f"account 70001: reservations: the walk that was cut after {met} records is taken up"]
-    assert here.differences() == {}
+    assert env.differences() == {}
     assert report.mode is Mode.FULL
     assert report.resources[Resource.RESERVATIONS].counts.inserted == SIZE - met
 
 
-def test_a_first_sync_that_was_cut_in_its_threads_is_full_to_the_end(town: Build) -> None:
+def test_a_first_sync_that_was_cut_in_its_threads_is_full_to_the_end(sync_env: Build) -> None:
     """All lists are read, and yet what goes on is no run of what changed; the run after it is one."""
-    here = town(reservations=40)
-    cut(here, after=3, route="GET /conversations/{id}/messages", full=False)
-    assert go_on(here, full=False).mode is Mode.FULL
-    assert here.ask("SELECT DISTINCT mode FROM sync_runs") == [("full",)]
-    assert here.mirror().sync(here.account_id).mode is Mode.INCREMENTAL
-    assert here.differences() == {}
+    env = sync_env(reservations=40)
+    cut(env, after=3, route="GET /conversations/{id}/messages", full=False)
+    assert go_on(env, full=False).mode is Mode.FULL
+    assert env.ask("SELECT DISTINCT mode FROM sync_runs") == [("full",)]
+    assert env.mirror().sync(env.account_id).mode is Mode.INCREMENTAL
+    assert env.differences() == {}
 
 
-def test_a_walk_may_be_cut_again_and_again(town: Build) -> None:
+def test_a_walk_may_be_cut_again_and_again(sync_env: Build) -> None:
     """Each run reads a page; the counts of the runs add up to the list."""
-    here = a_town(town)
+    env = env_of_pages(sync_env)
     for _ in range(4):
-        cut(here, after=1)
-    go_on(here)
-    assert here.sandbox.calls[ROUTE] == 1 + END_AND_TOP
-    assert here.ask("SELECT sum(inserted) FROM sync_run_resources WHERE resource = 'reservations'") == [(SIZE,)]
+        cut(env, after=1)
+    go_on(env)
+    assert env.sandbox.calls[ROUTE] == 1 + END_AND_TOP
+    assert env.ask("SELECT sum(inserted) FROM sync_run_resources WHERE resource = 'reservations'") == [(SIZE,)]
 
 
-def test_what_came_and_moved_between_is_met_at_the_top(town: Build) -> None:
+def test_what_came_and_moved_between_is_met_at_the_top(sync_env: Build) -> None:
     """Rows that were read and those that were not, the cursor's among them, and new ones."""
-    here = a_town(town)
-    cut(here, after=2)
-    world = here.sandbox.world
+    env = env_of_pages(sync_env)
+    cut(env, after=2)
+    world = env.sandbox.world
     for number in (3, 150, 199, 300, 449):
-        world.cancel_reservation(nth(here, number))
+        world.cancel_reservation(nth(env, number))
     world.create_reservation(conversation=False)
-    go_on(here)
+    go_on(env)
     # One step back where the cursor is gone, and one at the end, where fewer rows are than there were.
-    assert here.sandbox.calls[ROUTE] == PAGES - 2 + END_AND_TOP + 2
-    assert here.differences() == {}
+    assert env.sandbox.calls[ROUTE] == PAGES - 2 + END_AND_TOP + 2
+    assert env.differences() == {}
 
 
 @pytest.mark.parametrize("moved", ["restart", "empty", "bad_request", "not_found"])
-def test_a_cursor_that_moved_between_is_stepped_back_over(town: Build, moved: str) -> None:
+def test_a_cursor_that_moved_between_is_stepped_back_over(sync_env: Build, moved: str) -> None:
     """However the source answers for it."""
-    here = a_town(town, moved_cursor=moved)
-    cut(here, after=2)
-    here.sandbox.world.cancel_reservation(nth(here, 199))
-    go_on(here)
-    assert here.sandbox.calls[ROUTE] == PAGES - 2 + 1 + END_AND_TOP
-    assert here.differences() == {}
+    env = env_of_pages(sync_env, moved_cursor=moved)
+    cut(env, after=2)
+    env.sandbox.world.cancel_reservation(nth(env, 199))
+    go_on(env)
+    assert env.sandbox.calls[ROUTE] == PAGES - 2 + 1 + END_AND_TOP
+    assert env.differences() == {}
 
 
 @pytest.mark.parametrize("number", [3, 199], ids=["a row that was read", "the cursor"])
 @pytest.mark.parametrize("deleted", ["restart", "continue", "empty", "bad_request", "not_found"])
 def test_a_row_deleted_between_is_noticed(
-    town: Build, caplog: pytest.LogCaptureFixture, number: int, deleted: str
+    sync_env: Build, caplog: pytest.LogCaptureFixture, number: int, deleted: str
 ) -> None:
     """More records than the source counts: the list is read from its beginning, and the row is marked."""
-    here = a_town(town, deleted_cursor=deleted)
-    cut(here, after=2)
-    gone = nth(here, number)
-    here.sandbox.world.delete_reservation(gone)
+    env = env_of_pages(sync_env, deleted_cursor=deleted)
+    cut(env, after=2)
+    gone = nth(env, number)
+    env.sandbox.world.delete_reservation(gone)
     with caplog.at_level(logging.INFO, "hostaway_sync.sync.lists"):
-        report = go_on(here)
+        report = go_on(env)
     assert "the walk begins again: 450 records were read, before and since, where the source counts 449" in caplog.text
     assert report.resources[Resource.RESERVATIONS].counts.missing == 1
-    assert here.differences() == {}
+    assert env.differences() == {}
 
 
-def test_a_row_deleted_between_is_noticed_though_another_one_came(town: Build) -> None:
+def test_a_row_deleted_between_is_noticed_though_another_one_came(sync_env: Build) -> None:
     """The source counts as many as before, but the records are one more."""
-    here = a_town(town)
-    cut(here, after=2)
-    here.sandbox.world.delete_reservation(nth(here, 3))
-    here.sandbox.world.create_reservation(conversation=False)
-    assert go_on(here).resources[Resource.RESERVATIONS].counts.missing == 1
-    assert here.differences() == {}
+    env = env_of_pages(sync_env)
+    cut(env, after=2)
+    env.sandbox.world.delete_reservation(nth(env, 3))
+    env.sandbox.world.create_reservation(conversation=False)
+    assert go_on(env).resources[Resource.RESERVATIONS].counts.missing == 1
+    assert env.differences() == {}
 
 
-def test_a_source_that_does_not_count_is_read_from_its_beginning(town: Build) -> None:
+def test_a_source_that_does_not_count_is_read_from_its_beginning(sync_env: Build) -> None:
     """Nothing would tell of what was deleted meanwhile."""
-    here = a_town(town, reservations_count="absent")
-    cut(here, after=2)
-    gone = nth(here, 3)
-    here.sandbox.world.delete_reservation(gone)
-    assert go_on(here).resources[Resource.RESERVATIONS].counts.missing == 1
-    assert here.differences() == {}
+    env = env_of_pages(sync_env, reservations_count="absent")
+    cut(env, after=2)
+    gone = nth(env, 3)
+    env.sandbox.world.delete_reservation(gone)
+    assert go_on(env).resources[Resource.RESERVATIONS].counts.missing == 1
+    assert env.differences() == {}
 
 
-def test_a_walk_that_began_a_day_ago_begins_anew(town: Build) -> None:
+def test_a_walk_that_began_a_day_ago_begins_anew(sync_env: Build) -> None:
     """By the database's clock; its pages are forgotten."""
-    here = a_town(town)
-    cut(here, after=2)
-    here.ask("UPDATE walks SET began_at = began_at - interval '24 hours' RETURNING 1")
-    go_on(here)
-    assert here.sandbox.calls[ROUTE] == PAGES + END_AND_TOP
+    env = env_of_pages(sync_env)
+    cut(env, after=2)
+    env.ask("UPDATE walks SET began_at = began_at - interval '24 hours' RETURNING 1")
+    go_on(env)
+    assert env.sandbox.calls[ROUTE] == PAGES + END_AND_TOP
 
 
-def test_a_position_of_another_version_begins_the_walk_anew(town: Build) -> None:
+def test_a_position_of_another_version_begins_the_walk_anew(sync_env: Build) -> None:
     """It cannot be read, and that is no error."""
-    here = a_town(town)
-    cut(here, after=2)
-    here.ask("UPDATE walks SET position = 'of another version' RETURNING 1")
-    go_on(here)
-    assert here.sandbox.calls[ROUTE] == PAGES + END_AND_TOP
-    assert here.differences() == {}
+    env = env_of_pages(sync_env)
+    cut(env, after=2)
+    env.ask("UPDATE walks SET position = 'of another version' RETURNING 1")
+    go_on(env)
+    assert env.sandbox.calls[ROUTE] == PAGES + END_AND_TOP
+    assert env.differences() == {}
 
 
-def test_marks_are_those_of_the_run_that_began_the_walk(town: Build) -> None:
+def test_marks_are_those_of_the_run_that_began_the_walk(sync_env: Build) -> None:
     """What changes at the source while the run is whole again must still be read by the next one."""
-    here = a_town(town)
-    cut(here, after=2)
-    begun = here.ask("SELECT began_at, watermark_at FROM walks")
-    here.sandbox.world.create_reservation(conversation=False)
-    go_on(here)
-    assert here.ask("SELECT swept_at, watermark_at FROM watermarks WHERE resource = 'reservations'") == begun
-    assert here.ask("SELECT last_sync_at = max(started_at) FROM accounts, sync_runs GROUP BY last_sync_at") == [(True,)]
+    env = env_of_pages(sync_env)
+    cut(env, after=2)
+    begun = env.ask("SELECT began_at, watermark_at FROM walks")
+    env.sandbox.world.create_reservation(conversation=False)
+    go_on(env)
+    assert env.ask("SELECT swept_at, watermark_at FROM watermarks WHERE resource = 'reservations'") == begun
+    assert env.ask("SELECT last_sync_at = max(started_at) FROM accounts, sync_runs GROUP BY last_sync_at") == [(True,)]
 
 
-def test_the_second_attempt_of_a_run_goes_on_where_the_first_was_cut(town: Build) -> None:
+def test_the_second_attempt_of_a_run_goes_on_where_the_first_was_cut(sync_env: Build) -> None:
     """The account is tried once more at the end of sync-all, and its report counts every record once."""
-    here = town(accounts=[AccountSpec(reservations=SIZE, conversations=False)], switches=Switches(max_limit=100))
-    here.sandbox.faults.add(faults.bad_gateway(), route=ROUTE, skip=3, times=1)
-    (outcome,) = here.mirror(retry_attempts=1).sync_all()
+    env = sync_env(accounts=[AccountSpec(reservations=SIZE, conversations=False)], switches=Switches(max_limit=100))
+    env.sandbox.faults.add(faults.bad_gateway(), route=ROUTE, skip=3, times=1)
+    (outcome,) = env.mirror(retry_attempts=1).sync_all()
     assert outcome.state is RunState.SUCCESS
     assert outcome.report is not None
     assert outcome.report.resources[Resource.RESERVATIONS].counts.inserted == SIZE
-    assert here.sandbox.calls[ROUTE] == PAGES + END_AND_TOP + 1
-    assert here.sandbox.calls["GET /listings"] == 2
-    assert here.differences() == {}
+    assert env.sandbox.calls[ROUTE] == PAGES + END_AND_TOP + 1
+    assert env.sandbox.calls["GET /listings"] == 2
+    assert env.differences() == {}
 
 
-def test_lists_that_were_read_whole_are_not_read_again_when_a_later_one_was_cut(town: Build) -> None:
+def test_lists_that_were_read_whole_are_not_read_again_when_a_later_one_was_cut(sync_env: Build) -> None:
     """Each list decides for itself; the run is full as long as one of them is read whole."""
-    here = town(reservations=80, switches=Switches(max_limit=20))
-    cut(here, after=1, route="GET /conversations", full=False)
-    report = go_on(here, full=False)
+    env = sync_env(reservations=80, switches=Switches(max_limit=20))
+    cut(env, after=1, route="GET /conversations", full=False)
+    report = go_on(env, full=False)
     assert report.mode is Mode.FULL
-    assert (here.sandbox.calls["GET /listings"], here.sandbox.calls[ROUTE]) == (1, 1)
-    assert here.differences() == {}
-    assert here.ask("SELECT count(*) FROM watermarks WHERE swept_at IS NOT NULL") == [(4,)]
-    assert here.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    assert (env.sandbox.calls["GET /listings"], env.sandbox.calls[ROUTE]) == (1, 1)
+    assert env.differences() == {}
+    assert env.ask("SELECT count(*) FROM watermarks WHERE swept_at IS NOT NULL") == [(4,)]
+    assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
-def test_runs_that_read_only_what_is_new_leave_a_walk_that_was_cut_as_it_is(town: Build) -> None:
+def test_runs_that_read_only_what_is_new_leave_a_walk_that_was_cut_as_it_is(sync_env: Build) -> None:
     """So do dry runs and runs of other resources; the next sweep takes it up."""
-    here = a_town(town)
-    go_on(here)
-    cut(here, after=2)
-    stands = here.ask("SELECT walk_id, position FROM walks")
-    mirror = here.mirror()
-    assert mirror.sync(here.account_id).mode is Mode.INCREMENTAL
-    mirror.sync(here.account_id, full=True, dry_run=True)
-    mirror.sync(here.account_id, full=True, resources=(Resource.LISTINGS,))
-    assert here.ask("SELECT walk_id, position FROM walks") == stands
-    here.sandbox.forget()
-    go_on(here)
-    assert here.sandbox.calls[ROUTE] == PAGES - 2 + END_AND_TOP
+    env = env_of_pages(sync_env)
+    go_on(env)
+    cut(env, after=2)
+    stands = env.ask("SELECT walk_id, position FROM walks")
+    mirror = env.mirror()
+    assert mirror.sync(env.account_id).mode is Mode.INCREMENTAL
+    mirror.sync(env.account_id, full=True, dry_run=True)
+    mirror.sync(env.account_id, full=True, resources=(Resource.LISTINGS,))
+    assert env.ask("SELECT walk_id, position FROM walks") == stands
+    env.sandbox.forget()
+    go_on(env)
+    assert env.sandbox.calls[ROUTE] == PAGES - 2 + END_AND_TOP
 
 
-def test_a_list_that_is_suspiciously_short_begins_anew(town: Build) -> None:
+def test_a_list_that_is_suspiciously_short_begins_anew(sync_env: Build) -> None:
     """What is not believed is not gone on with: the source is asked again for all of it."""
-    here = a_town(town)
-    go_on(here)
+    env = env_of_pages(sync_env)
+    go_on(env)
     for number in range(120):
-        here.sandbox.world.delete_reservation(nth(here, 2 * number))
-    report = here.mirror().sync(here.account_id, full=True)
+        env.sandbox.world.delete_reservation(nth(env, 2 * number))
+    report = env.mirror().sync(env.account_id, full=True)
     assert "120 of 450 rows are no longer listed" in (report.error or "")
-    assert here.ask("SELECT count(*) FROM walks") == [(0,)]
+    assert env.ask("SELECT count(*) FROM walks") == [(0,)]
 
 
-def test_a_run_cut_while_it_asks_for_what_is_gone_goes_on_there(town: Build) -> None:
+def test_a_run_cut_while_it_asks_for_what_is_gone_goes_on_there(sync_env: Build) -> None:
     """The list was read to its end: only that is seen once more."""
-    here = a_town(town)
-    go_on(here)
-    gone = nth(here, 3)
-    here.sandbox.world.delete_reservation(gone)
-    cut(here, after=0, route="GET /reservations/{id}")
-    assert go_on(here).resources[Resource.RESERVATIONS].counts.missing == 1
-    assert here.sandbox.calls[ROUTE] == END_AND_TOP
-    assert here.differences() == {}
+    env = env_of_pages(sync_env)
+    go_on(env)
+    gone = nth(env, 3)
+    env.sandbox.world.delete_reservation(gone)
+    cut(env, after=0, route="GET /reservations/{id}")
+    assert go_on(env).resources[Resource.RESERVATIONS].counts.missing == 1
+    assert env.sandbox.calls[ROUTE] == END_AND_TOP
+    assert env.differences() == {}
 
 
-def test_a_list_that_was_not_whole_begins_anew(town: Build) -> None:
+def test_a_list_that_was_not_whole_begins_anew(sync_env: Build) -> None:
     """A walk that ended in doubt was not cut: nothing of it is taken up."""
-    here = a_town(town)
+    env = env_of_pages(sync_env)
     lost = faults.change_rows(lambda rows: rows[:-1])
-    rule = here.sandbox.faults.add(lost, route=ROUTE, times=None)
-    assert here.mirror().sync(here.account_id, full=True).state is not RunState.SUCCESS
-    here.sandbox.faults.remove(rule)
-    assert here.ask("SELECT count(*) FROM walks") == [(0,)]
-    here.sandbox.forget()
-    go_on(here)
-    assert here.sandbox.calls[ROUTE] == PAGES + END_AND_TOP
+    rule = env.sandbox.faults.add(lost, route=ROUTE, times=None)
+    assert env.mirror().sync(env.account_id, full=True).state is not RunState.SUCCESS
+    env.sandbox.faults.remove(rule)
+    assert env.ask("SELECT count(*) FROM walks") == [(0,)]
+    env.sandbox.forget()
+    go_on(env)
+    assert env.sandbox.calls[ROUTE] == PAGES + END_AND_TOP
 
 
 @pytest.mark.no_cover
 @given(seed=st.integers(0, 100_000), moved=st.sampled_from(["restart", "empty"]), after=st.integers(0, 6))
 @settings(WORLDS, max_examples=6)
-def test_whatever_happens_between_one_quiet_full_run_is_exact(town: Build, seed: int, moved: str, after: int) -> None:
+def test_whatever_happens_between_one_quiet_full_run_is_exact(
+    sync_env: Build, seed: int, moved: str, after: int
+) -> None:
     """Cut anywhere, several times, while guests, hosts and nightly jobs go on: then the mirror is the source."""
     chance = random.Random(seed)  # noqa: S311  (a test that can be repeated)
-    here = town(store=False, reservations=80, switches=Switches(max_limit=20, moved_cursor=moved))  # type: ignore[arg-type]  # drawn from the switch's values
-    here.forget()
-    here.store_account()
-    mirror, life = here.mirror(retry_attempts=1), Life(here.sandbox.world, chance)
+    env = sync_env(store=False, reservations=80, switches=Switches(max_limit=20, moved_cursor=moved))  # type: ignore[arg-type]  # drawn from the switch's values
+    env.empty_database()
+    env.store_account()
+    mirror, life = env.mirror(retry_attempts=1), RandomChanges(env.sandbox.world, chance)
     for _ in range(chance.randint(1, 3)):
-        rule = here.sandbox.faults.add(faults.bad_gateway(), route=ROUTE, skip=after, times=None)
-        mirror.sync(here.account_id, full=chance.random() < 0.5)
-        here.sandbox.faults.remove(rule)
+        rule = env.sandbox.faults.add(faults.bad_gateway(), route=ROUTE, skip=after, times=None)
+        mirror.sync(env.account_id, full=chance.random() < 0.5)
+        env.sandbox.faults.remove(rule)
         for _ in range(chance.randint(0, 4)):
             life.happen()
-    assert mirror.sync(here.account_id, full=True).state is RunState.SUCCESS
-    assert here.differences() == {}
-    assert here.ask("SELECT count(*) FROM walk_pages") == here.ask("SELECT count(*) FROM walks") == [(0,)]
+    assert mirror.sync(env.account_id, full=True).state is RunState.SUCCESS
+    assert env.differences() == {}
+    assert env.ask("SELECT count(*) FROM walk_pages") == env.ask("SELECT count(*) FROM walks") == [(0,)]

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.chaos.random_changes import SWITCHES, WORLDS
-from tests.support.chaos.sync_chaos import Storm
+from tests.support.chaos.sync_chaos import SyncChaos
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.sandbox import Switches
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 STEPS = st.lists(st.sampled_from(("change", "sync", "refresh")), min_size=3, max_size=6)
 
@@ -25,39 +25,39 @@ STEPS = st.lists(st.sampled_from(("change", "sync", "refresh")), min_size=3, max
 @given(switches=SWITCHES, steps=STEPS, seed=st.integers(0, 10_000))
 @settings(WORLDS, max_examples=6)
 def test_a_quiet_run_is_exact_under_every_switch(
-    town: Build, switches: Switches, steps: Sequence[str], seed: int
+    sync_env: Build, switches: Switches, steps: Sequence[str], seed: int
 ) -> None:
     """However Hostaway behaves where it is not known, and whatever happened before and between any two requests."""
-    weather(town, switches, steps, seed)
+    weather(sync_env, switches, steps, seed)
 
 
 @pytest.mark.no_cover
 @given(switches=SWITCHES, steps=STEPS, seed=st.integers(0, 10_000))
 @settings(WORLDS, max_examples=3)
 def test_a_deep_repair_finds_what_no_stamp_tells(
-    town: Build, switches: Switches, steps: Sequence[str], seed: int
+    sync_env: Build, switches: Switches, steps: Sequence[str], seed: int
 ) -> None:
     """Messages edited, planned and deleted in silence are among what happens."""
-    weather(town, switches, steps, seed, silent=True)
+    weather(sync_env, switches, steps, seed, silent=True)
 
 
 @pytest.mark.soak
 @given(switches=SWITCHES, steps=STEPS, seed=st.integers(0, 1_000_000), silent=st.booleans())
 @settings(WORLDS, max_examples=80)
 def test_many_quiet_runs_are_exact_under_every_switch(
-    town: Build, switches: Switches, steps: Sequence[str], seed: int, *, silent: bool
+    sync_env: Build, switches: Switches, steps: Sequence[str], seed: int, *, silent: bool
 ) -> None:
     """The same, for minutes."""
-    weather(town, switches, steps, seed, silent=silent)
+    weather(sync_env, switches, steps, seed, silent=silent)
 
 
-def weather(town: Build, switches: Switches, steps: Sequence[str], seed: int, *, silent: bool = False) -> None:
+def weather(sync_env: Build, switches: Switches, steps: Sequence[str], seed: int, *, silent: bool = False) -> None:
     """Go through a storm of these steps, and compare when it is over."""
-    here = town(reservations=60, listings=4, switches=switches, seed=seed, store=False)
-    here.forget()
-    here.store_account()
-    storm = Storm(here, random.Random(seed), silent=silent)  # noqa: S311  (a test that can be repeated)
+    env = sync_env(reservations=60, listings=4, switches=switches, seed=seed, store=False)
+    env.empty_database()
+    env.store_account()
+    storm = SyncChaos(env, random.Random(seed), silent=silent)  # noqa: S311  (a test that can be repeated)
     for step in ("sync", *steps):
         storm.step(step)
     storm.end()
-    here.sandbox.stop()
+    env.sandbox.stop()

@@ -19,12 +19,12 @@ from hostaway_sync.sync.verify.certificate import Equality
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.sandbox import World
     from hostaway_sync.sync.verify.certificate import Certificate
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 CONVERSATIONS, MESSAGES = Resource.CONVERSATIONS, Resource.MESSAGES
 
@@ -76,54 +76,54 @@ class Day:
             self._world.send_scheduled(*self._planned.pop())
 
 
-def brought_up_to_date(here: Town) -> Certificate:
+def brought_up_to_date(env: SyncEnv) -> Certificate:
     """Run once, when nothing happens any more, and compare."""
-    report = here.mirror().sync(here.account_id)
+    report = env.mirror().sync(env.account_id)
     assert (report.state, report.mode) == (RunState.SUCCESS, Mode.INCREMENTAL)
-    return here.mirror().verify(here.account_id)
+    return env.mirror().verify(env.account_id)
 
 
-def live_through(here: Town, seed: int, *, days: int) -> None:
+def live_through(env: SyncEnv, seed: int, *, days: int) -> None:
     """Let days go by, and have the mirror equal after each."""
-    here.forget()
-    here.store_account()
-    here.mirror().sync(here.account_id)
+    env.empty_database()
+    env.store_account()
+    env.mirror().sync(env.account_id)
     chance = random.Random(seed)  # noqa: S311  (a test that can be repeated)
-    day = Day(here.sandbox.world, chance)
+    day = Day(env.sandbox.world, chance)
     for _ in range(days):
         for _ in range(chance.randint(1, 8)):
             day.happen()
-        certificate = brought_up_to_date(here)
+        certificate = brought_up_to_date(env)
         assert certificate.state is Equality.EQUAL, certificate.document()
 
 
 @settings(WORLDS, max_examples=3)
 @given(seed=st.integers(0, 1_000_000), read_marks_bump=st.booleans())
-def test_verify_is_equal_after_every_quiet_run(town: Build, seed: int, *, read_marks_bump: bool) -> None:
+def test_verify_is_equal_after_every_quiet_run(sync_env: Build, seed: int, *, read_marks_bump: bool) -> None:
     """Each run reads what moved, and no conversation again: what it lags behind by is no difference."""
     switches = Switches(read_marks_bump=read_marks_bump)
-    live_through(town(store=False, reservations=12, switches=switches), seed, days=3)
+    live_through(sync_env(store=False, reservations=12, switches=switches), seed, days=3)
 
 
 @pytest.mark.soak
 @settings(WORLDS, max_examples=30)
 @given(seed=st.integers(0, 1_000_000), read_marks_bump=st.booleans())
-def test_verify_is_equal_all_week(town: Build, seed: int, *, read_marks_bump: bool) -> None:
+def test_verify_is_equal_all_week(sync_env: Build, seed: int, *, read_marks_bump: bool) -> None:
     """The same for many weeks of a larger account."""
     switches = Switches(read_marks_bump=read_marks_bump)
-    live_through(town(store=False, reservations=40, switches=switches), seed, days=7)
+    live_through(sync_env(store=False, reservations=40, switches=switches), seed, days=7)
 
 
-def a_mirrored_town(town: Build, **options: Any) -> Town:
-    """Give a town that was mirrored in full."""
-    here = town(**options)
-    here.mirror().sync(here.account_id)
-    return here
+def mirrored_env(sync_env: Build, **options: Any) -> SyncEnv:
+    """Return an environment that was mirrored in full."""
+    env = sync_env(**options)
+    env.mirror().sync(env.account_id)
+    return env
 
 
-def a_thread(here: Town) -> int:
+def a_thread(env: SyncEnv) -> int:
     """Give a conversation that is the only one of its reservation."""
-    world = here.sandbox.world
+    world = env.sandbox.world
     return next(
         number
         for number, payload in world.truth("conversations")
@@ -132,75 +132,75 @@ def a_thread(here: Town) -> int:
 
 
 @pytest.mark.parametrize("how", ["sweep", "repair"])
-def test_a_conversation_behind_its_thread_is_newer_until_it_is_read(town: Build, how: str) -> None:
+def test_a_conversation_behind_its_thread_is_newer_until_it_is_read(sync_env: Build, how: str) -> None:
     """It is counted, its thread is read to be sure, and the run makes no call more than before."""
-    here = a_mirrored_town(town)
-    conversation_id = a_thread(here)
-    here.sandbox.world.guest_message(conversation_id)
-    here.sandbox.forget()
-    report = here.mirror().sync(here.account_id)
+    env = mirrored_env(sync_env)
+    conversation_id = a_thread(env)
+    env.sandbox.world.guest_message(conversation_id)
+    env.sandbox.forget()
+    report = env.mirror().sync(env.account_id)
     assert report.api_calls == 3
-    certificate = here.mirror().verify(here.account_id)
+    certificate = env.mirror().verify(env.account_id)
     assert certificate.state is Equality.EQUAL
     assert certificate.resources[CONVERSATIONS].newer_at_source == 1
     assert certificate.resources[MESSAGES].threads_read == 1
     if how == "sweep":
-        here.mirror().sync(here.account_id, full=True)
+        env.mirror().sync(env.account_id, full=True)
     else:
-        here.mirror().verify(here.account_id, repair=True)
-    assert here.mirror().verify(here.account_id).resources[CONVERSATIONS].newer_at_source == 0
-    assert here.differences() == {}
+        env.mirror().verify(env.account_id, repair=True)
+    assert env.mirror().verify(env.account_id).resources[CONVERSATIONS].newer_at_source == 0
+    assert env.differences() == {}
 
 
-def test_a_read_mark_alone_is_newer_and_costs_no_thread(town: Build) -> None:
+def test_a_read_mark_alone_is_newer_and_costs_no_thread(sync_env: Build) -> None:
     """It moves without any sign, and says nothing about messages."""
-    here = a_mirrored_town(town)
-    conversation_id = a_thread(here)
-    unread = here.truth("conversations")[conversation_id]["hasUnreadMessages"]
-    here.sandbox.world.mark_conversation(conversation_id, unread=not unread)
-    certificate = here.mirror().verify(here.account_id)
+    env = mirrored_env(sync_env)
+    conversation_id = a_thread(env)
+    unread = env.truth("conversations")[conversation_id]["hasUnreadMessages"]
+    env.sandbox.world.mark_conversation(conversation_id, unread=not unread)
+    certificate = env.mirror().verify(env.account_id)
     assert certificate.state is Equality.EQUAL
     assert certificate.resources[CONVERSATIONS].newer_at_source == 1
     assert certificate.resources[MESSAGES].threads_read == 0
 
 
-def test_a_message_that_no_run_has_read_is_a_difference(town: Build) -> None:
+def test_a_message_that_no_run_has_read_is_a_difference(sync_env: Build) -> None:
     """The conversation's stamps moved after its thread was read: the thread is compared, and lacks the message."""
-    here = a_mirrored_town(town)
-    conversation_id = a_thread(here)
-    here.sandbox.world.guest_message(conversation_id)
-    here.mirror().sync(here.account_id)
-    here.sandbox.world.guest_message(conversation_id)
-    certificate = here.mirror().verify(here.account_id)
+    env = mirrored_env(sync_env)
+    conversation_id = a_thread(env)
+    env.sandbox.world.guest_message(conversation_id)
+    env.mirror().sync(env.account_id)
+    env.sandbox.world.guest_message(conversation_id)
+    certificate = env.mirror().verify(env.account_id)
     assert certificate.state is Equality.DIFFERENT
     assert certificate.resources[MESSAGES].missing == 1
 
 
 @pytest.mark.parametrize("damage", [{"messageReceivedOn": "2020-01-01 00:00:00"}, {"hostEmail": "x"}, {"type": None}])
-def test_damage_to_a_conversation_is_found(town: Build, damage: dict[str, Any]) -> None:
+def test_damage_to_a_conversation_is_found(sync_env: Build, damage: dict[str, Any]) -> None:
     """The row does not say what was read out of it, or the key moves with no message: nothing excuses that."""
-    here = a_mirrored_town(town)
-    conversation_id = a_thread(here)
-    here.ask(
+    env = mirrored_env(sync_env)
+    conversation_id = a_thread(env)
+    env.ask(
         f"UPDATE conversations SET raw_payload = raw_payload || '{json.dumps(damage)}' WHERE id = {conversation_id}"
         " RETURNING 1"
     )
-    certificate = here.mirror().verify(here.account_id)
+    certificate = env.mirror().verify(env.account_id)
     assert certificate.resources[CONVERSATIONS].different == 1
-    assert here.mirror().verify(here.account_id, repair=True).state is Equality.EQUAL
-    assert here.differences() == {}
+    assert env.mirror().verify(env.account_id, repair=True).state is Equality.EQUAL
+    assert env.differences() == {}
 
 
-def test_a_conversation_that_is_behind_hides_no_damage_from_status(town: Build) -> None:
+def test_a_conversation_that_is_behind_hides_no_damage_from_status(sync_env: Build) -> None:
     """What is newer there is not late among the differences."""
-    here = a_mirrored_town(town)
-    here.sandbox.world.guest_message(a_thread(here))
-    here.mirror().sync(here.account_id)
-    here.ask(
+    env = mirrored_env(sync_env)
+    env.sandbox.world.guest_message(a_thread(env))
+    env.mirror().sync(env.account_id)
+    env.ask(
         'UPDATE listings SET raw_payload = raw_payload || \'{"name": "damaged"}\''
         " WHERE id = (SELECT min(id) FROM listings) RETURNING 1"
     )
-    here.mirror().verify(here.account_id)
-    [facts] = here.mirror().status(here.account_id).accounts
+    env.mirror().verify(env.account_id)
+    [facts] = env.mirror().status(env.account_id).accounts
     assert facts.certificate is not None
     assert (facts.certificate.differences, facts.certificate.late) == (1, 0)

@@ -17,11 +17,11 @@ from hostaway_sync.sync.verify.certificate import Equality
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.sync.verify.certificate import Certificate, Findings
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 MESSAGES = "GET /conversations/{id}/messages"
 DAMAGES = {
@@ -33,25 +33,25 @@ DAMAGES = {
 }
 
 
-def a_mirrored_town(town: Build, **options: Any) -> Town:
-    """Give a town that was mirrored in full, and in which no message waits for its time."""
-    here = town(**options)
-    for message_id, message in here.truth("messages").items():
+def mirrored_env(sync_env: Build, **options: Any) -> SyncEnv:
+    """Return an environment that was mirrored in full, and in which no message waits for its time."""
+    env = sync_env(**options)
+    for message_id, message in env.truth("messages").items():
         if message["status"] in {"awaiting", "paused"}:
-            here.sandbox.world.send_scheduled(message["conversationId"], message_id)
-    here.mirror().sync(here.account_id)
-    here.sandbox.forget()
-    return here
+            env.sandbox.world.send_scheduled(message["conversationId"], message_id)
+    env.mirror().sync(env.account_id)
+    env.sandbox.forget()
+    return env
 
 
-def verify(here: Town, *, deep: bool = False, repair: bool = False) -> Certificate:
-    """Verify the town's account."""
-    return here.mirror().verify(here.account_id, deep=deep, repair=repair)
+def verify(env: SyncEnv, *, deep: bool = False, repair: bool = False) -> Certificate:
+    """Verify the account."""
+    return env.mirror().verify(env.account_id, deep=deep, repair=repair)
 
 
-def first_of(here: Town, resource: str) -> int:
+def first_of(env: SyncEnv, resource: str) -> int:
     """Give the id of one row that the source has."""
-    return int(next(iter(here.truth(resource))))
+    return int(next(iter(env.truth(resource))))
 
 
 def numbers(part: Findings) -> tuple[int, int, int, int]:
@@ -59,382 +59,382 @@ def numbers(part: Findings) -> tuple[int, int, int, int]:
     return part.missing, part.extra, part.different, part.undecided
 
 
-def test_an_equal_mirror_is_certified_in_the_fewest_calls(town: Build) -> None:
+def test_an_equal_mirror_is_certified_in_the_fewest_calls(sync_env: Build) -> None:
     """The three lists are walked whole, no thread whose stamps stand still is read, and nothing is written."""
-    here = a_mirrored_town(town, reservations=60)
-    before = here.ask("SELECT id, xmin::text FROM reservations")
-    certificate = verify(here)
+    env = mirrored_env(sync_env, reservations=60)
+    before = env.ask("SELECT id, xmin::text FROM reservations")
+    certificate = verify(env)
     assert (certificate.state, certificate.error, certificate.repaired) == (Equality.EQUAL, None, None)
-    assert certificate.api_calls == here.sandbox.calls.total() == 3
+    assert certificate.api_calls == env.sandbox.calls.total() == 3
     for resource in (Resource.LISTINGS, Resource.RESERVATIONS, Resource.CONVERSATIONS):
         part = certificate.resources[resource]
-        assert part.source == part.mirror == len(here.truth(resource))
+        assert part.source == part.mirror == len(env.truth(resource))
         assert numbers(part) == (0, 0, 0, 0)
     threads = certificate.resources[Resource.MESSAGES]
-    assert (threads.threads_read, threads.threads_trusted) == (0, len(here.truth("conversations")))
-    assert here.ask("SELECT id, xmin::text FROM reservations") == before
-    assert here.ask("SELECT count(*) FROM verification_notes") == [(0,)]
+    assert (threads.threads_read, threads.threads_trusted) == (0, len(env.truth("conversations")))
+    assert env.ask("SELECT id, xmin::text FROM reservations") == before
+    assert env.ask("SELECT count(*) FROM verification_notes") == [(0,)]
 
 
-def test_a_deep_verification_reads_every_thread(town: Build) -> None:
+def test_a_deep_verification_reads_every_thread(sync_env: Build) -> None:
     """One call a conversation more, and every message is compared."""
-    here = a_mirrored_town(town)
-    certificate = verify(here, deep=True)
+    env = mirrored_env(sync_env)
+    certificate = verify(env, deep=True)
     assert certificate.state is Equality.EQUAL
-    threads = len(here.truth("conversations"))
+    threads = len(env.truth("conversations"))
     assert certificate.api_calls == 3 + threads
     part = certificate.resources[Resource.MESSAGES]
-    assert part.source == part.mirror == len(here.truth("messages"))
+    assert part.source == part.mirror == len(env.truth("messages"))
     assert (part.threads_read, part.threads_trusted) == (threads, 0)
 
 
 @pytest.mark.parametrize("resource", [Resource.LISTINGS, Resource.RESERVATIONS, Resource.CONVERSATIONS])
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damage_is_found_whatever_the_hash_says_and_repaired(town: Build, resource: Resource, damage: str) -> None:
+def test_damage_is_found_whatever_the_hash_says_and_repaired(sync_env: Build, resource: Resource, damage: str) -> None:
     """A row changed, deleted or marked behind our back is found and named; --repair mends it and proves it."""
-    here = a_mirrored_town(town)
-    row_id = first_of(here, resource)
+    env = mirrored_env(sync_env)
+    row_id = first_of(env, resource)
     statement = DAMAGES[damage].format(table=resource.value, id=row_id)
-    assert here.ask(statement) == [(1,)]
-    certificate = verify(here)
+    assert env.ask(statement) == [(1,)]
+    certificate = verify(env)
     kind = "missing" if damage in {"deleted", "missing"} else "different"
     part = certificate.resources[resource]
     assert certificate.state is Equality.DIFFERENT
     assert (part.missing + part.different, part.extra, part.ids[kind]) == (1, 0, [row_id])
     assert not part.newer_at_source
-    repaired = verify(here, repair=True)
+    repaired = verify(env, repair=True)
     assert (repaired.state, repaired.repaired) == (Equality.EQUAL, {**dict.fromkeys(Resource, 0), resource: 1})
-    assert here.differences() == {}
-    assert verify(here).state is Equality.EQUAL
+    assert env.differences() == {}
+    assert verify(env).state is Equality.EQUAL
 
 
-def test_a_ghost_is_extra_and_is_marked_missing_by_the_repair(town: Build) -> None:
+def test_a_ghost_is_extra_and_is_marked_missing_by_the_repair(sync_env: Build) -> None:
     """A row that the source neither lists nor has is asked for once, and keeps its payload."""
-    here = a_mirrored_town(town)
-    here.ask(
+    env = mirrored_env(sync_env)
+    env.ask(
         "INSERT INTO reservations (account_id, id, observed_at, payload_hash, raw_payload)"
         " VALUES (70001, 77, now(), '', '{\"id\": 77}') RETURNING 1"
     )
-    certificate = verify(here)
+    certificate = verify(env)
     part = certificate.resources[Resource.RESERVATIONS]
     assert (numbers(part), part.ids["extra"]) == ((0, 1, 0, 0), [77])
-    assert here.sandbox.calls["GET /reservations/{id}"] == 1
-    repaired = verify(here, repair=True)
+    assert env.sandbox.calls["GET /reservations/{id}"] == 1
+    repaired = verify(env, repair=True)
     assert repaired.state is Equality.EQUAL
     assert repaired.repaired == {**dict.fromkeys(Resource, 0), Resource.RESERVATIONS: 1}
-    assert here.ask("SELECT raw_payload FROM reservations WHERE missing_since IS NOT NULL") == [({"id": 77},)]
+    assert env.ask("SELECT raw_payload FROM reservations WHERE missing_since IS NOT NULL") == [({"id": 77},)]
 
 
-def test_a_ghost_message_is_found_in_its_thread_and_beside_all_threads(town: Build) -> None:
+def test_a_ghost_message_is_found_in_its_thread_and_beside_all_threads(sync_env: Build) -> None:
     """Deep: also what belongs to a conversation that is gone, or to none."""
-    here = a_mirrored_town(town)
-    thread = first_of(here, "conversations")
+    env = mirrored_env(sync_env)
+    thread = first_of(env, "conversations")
     for row_id, parent in ((71, thread), (72, 73), (74, "NULL")):
-        here.ask(
+        env.ask(
             "INSERT INTO conversation_messages"
             " (account_id, id, conversation_id, observed_at, payload_hash, raw_payload)"
             f" VALUES (70001, {row_id}, {parent}, now(), '', '{{}}') RETURNING 1"
         )
-    assert verify(here).state is Equality.EQUAL
-    certificate = verify(here, deep=True)
+    assert verify(env).state is Equality.EQUAL
+    certificate = verify(env, deep=True)
     part = certificate.resources[Resource.MESSAGES]
     assert (numbers(part), part.ids["extra"]) == ((0, 3, 0, 0), [71, 72, 74])
     assert part.source - part.missing + part.extra == part.mirror
-    assert verify(here, deep=True, repair=True).state is Equality.EQUAL
-    assert here.differences() == {}
+    assert verify(env, deep=True, repair=True).state is Equality.EQUAL
+    assert env.differences() == {}
 
 
-def test_lag_is_told_from_damage(town: Build) -> None:
+def test_lag_is_told_from_damage(sync_env: Build) -> None:
     """What the source changed after the last sync is newer; what was damaged is not."""
-    here = a_mirrored_town(town)
-    paid, damaged = list(here.truth("reservations"))[:2]
-    here.sandbox.world.pay(paid)
-    booked = here.sandbox.world.create_reservation(conversation=False)
-    here.ask(f"UPDATE reservations SET raw_payload = '{{}}' WHERE id = {damaged} RETURNING 1")
-    part = verify(here).resources[Resource.RESERVATIONS]
+    env = mirrored_env(sync_env)
+    paid, damaged = list(env.truth("reservations"))[:2]
+    env.sandbox.world.pay(paid)
+    booked = env.sandbox.world.create_reservation(conversation=False)
+    env.ask(f"UPDATE reservations SET raw_payload = '{{}}' WHERE id = {damaged} RETURNING 1")
+    part = verify(env).resources[Resource.RESERVATIONS]
     assert (numbers(part), part.newer_at_source) == ((1, 0, 2, 0), 2)
     assert part.ids["missing"] == [booked]
     assert set(part.ids["different"]) == {paid, damaged}
 
 
-def test_a_source_restored_from_a_backup_is_repaired(town: Build) -> None:
+def test_a_source_restored_from_a_backup_is_repaired(sync_env: Build) -> None:
     """Only a repair puts older over newer; the next syncs have nothing to object."""
-    here = a_mirrored_town(town)
-    row_id = first_of(here, "reservations")
-    before = here.truth("reservations")[row_id]
-    here.sandbox.world.update_reservation(row_id, guestName="Newer")
-    mirror = here.mirror()
-    mirror.sync(here.account_id)
-    here.sandbox.world.corrupt("reservations", row_id, json.dumps(before).encode())
-    assert mirror.sync(here.account_id, full=True).resources[Resource.RESERVATIONS].counts.stale == 1
-    assert mirror.verify(here.account_id, repair=True).state is Equality.EQUAL
-    assert here.rows("reservations")[row_id] == before
-    assert mirror.sync(here.account_id, full=True).resources[Resource.RESERVATIONS].counts.stale == 0
+    env = mirrored_env(sync_env)
+    row_id = first_of(env, "reservations")
+    before = env.truth("reservations")[row_id]
+    env.sandbox.world.update_reservation(row_id, guestName="Newer")
+    mirror = env.mirror()
+    mirror.sync(env.account_id)
+    env.sandbox.world.corrupt("reservations", row_id, json.dumps(before).encode())
+    assert mirror.sync(env.account_id, full=True).resources[Resource.RESERVATIONS].counts.stale == 1
+    assert mirror.verify(env.account_id, repair=True).state is Equality.EQUAL
+    assert env.rows("reservations")[row_id] == before
+    assert mirror.sync(env.account_id, full=True).resources[Resource.RESERVATIONS].counts.stale == 0
 
 
-def test_a_silent_edit_of_a_message_is_found_by_depth_alone(town: Build) -> None:
+def test_a_silent_edit_of_a_message_is_found_by_depth_alone(sync_env: Build) -> None:
     """A shallow certificate says which threads it trusted; a deep one finds the edit, and repairs it."""
-    here = a_mirrored_town(town, switches=Switches(edits_bump=False))
-    message_id, message = next(iter(here.truth("messages").items()))
-    here.sandbox.world.edit_message(message["conversationId"], message_id, "edited in silence")
-    shallow = verify(here)
+    env = mirrored_env(sync_env, switches=Switches(edits_bump=False))
+    message_id, message = next(iter(env.truth("messages").items()))
+    env.sandbox.world.edit_message(message["conversationId"], message_id, "edited in silence")
+    shallow = verify(env)
     assert shallow.state is Equality.EQUAL
-    assert shallow.resources[Resource.MESSAGES].threads_trusted == len(here.truth("conversations"))
-    part = verify(here, deep=True).resources[Resource.MESSAGES]
+    assert shallow.resources[Resource.MESSAGES].threads_trusted == len(env.truth("conversations"))
+    part = verify(env, deep=True).resources[Resource.MESSAGES]
     assert (numbers(part), part.ids["different"]) == ((0, 0, 1, 0), [message_id])
-    certificate = verify(here, deep=True, repair=True)
+    certificate = verify(env, deep=True, repair=True)
     assert certificate.state is Equality.EQUAL
-    assert here.differences() == {}
+    assert env.differences() == {}
 
 
-def test_silent_edits_everywhere_are_repaired(town: Build) -> None:
+def test_silent_edits_everywhere_are_repaired(sync_env: Build) -> None:
     """Listings, messages and deletions that move no stamp: one deep repair makes all equal."""
-    here = a_mirrored_town(town)
-    world = here.sandbox.world
-    world.edit_listing(first_of(here, "listings"), stamp=False, name="Renamed in silence")
-    (kept, message), (gone, other), *_ = here.truth("messages").items()
+    env = mirrored_env(sync_env)
+    world = env.sandbox.world
+    world.edit_listing(first_of(env, "listings"), stamp=False, name="Renamed in silence")
+    (kept, message), (gone, other), *_ = env.truth("messages").items()
     world.edit_message(message["conversationId"], kept, "edited in silence")
     world.delete_message(other["conversationId"], gone)
-    world.delete_reservation(list(here.truth("reservations"))[-1])
-    certificate = verify(here, deep=True, repair=True)
+    world.delete_reservation(list(env.truth("reservations"))[-1])
+    certificate = verify(env, deep=True, repair=True)
     assert certificate.state is Equality.EQUAL
-    assert here.differences() == {}
+    assert env.differences() == {}
 
 
-def test_only_threads_in_doubt_are_read(town: Build) -> None:
+def test_only_threads_in_doubt_are_read(sync_env: Build) -> None:
     """Those that are due, whose conversation moved or is new, or with a message whose time has passed: a call each."""
-    here = a_mirrored_town(town)
-    due, moved, waiting = list(here.truth("conversations"))[:3]
-    here.ask(f"UPDATE conversations SET thread_due_at = now() WHERE id = {due} RETURNING 1")
-    here.sandbox.world.guest_message(moved)
-    new = here.sandbox.world.create_conversation()
-    said = here.sandbox.world.guest_message(new)
-    here.ask(
+    env = mirrored_env(sync_env)
+    due, moved, waiting = list(env.truth("conversations"))[:3]
+    env.ask(f"UPDATE conversations SET thread_due_at = now() WHERE id = {due} RETURNING 1")
+    env.sandbox.world.guest_message(moved)
+    new = env.sandbox.world.create_conversation()
+    said = env.sandbox.world.guest_message(new)
+    env.ask(
         "UPDATE conversation_messages SET is_final = false, sent_at = now() - interval '1 h' WHERE id ="
         f" (SELECT min(id) FROM conversation_messages WHERE conversation_id = {waiting}) RETURNING 1"
     )
-    certificate = verify(here)
-    read = {request.path.split("/")[-2] for request in here.sandbox.requests if request.route == MESSAGES}
+    certificate = verify(env)
+    read = {request.path.split("/")[-2] for request in env.sandbox.requests if request.route == MESSAGES}
     assert read == {str(thread) for thread in (due, moved, waiting, new)}
     part = certificate.resources[Resource.MESSAGES]
     assert part.threads_read == 4
     assert (part.missing, said in part.ids["missing"]) == (2, True)
     assert certificate.resources[Resource.CONVERSATIONS].missing == 1
-    assert verify(here, repair=True).state is Equality.EQUAL
-    assert here.differences() == {}
-    assert here.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    assert verify(env, repair=True).state is Equality.EQUAL
+    assert env.differences() == {}
+    assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
-def test_a_thread_that_a_repair_has_read_is_read_again_for_the_certificate(town: Build) -> None:
+def test_a_thread_that_a_repair_has_read_is_read_again_for_the_certificate(sync_env: Build) -> None:
     """What was written is compared once more, from the database."""
-    here = a_mirrored_town(town)
-    moved = first_of(here, "conversations")
-    here.sandbox.world.guest_message(moved)
-    assert verify(here, repair=True).resources[Resource.MESSAGES].threads_read == 1
-    assert here.sandbox.calls[MESSAGES] == 2
+    env = mirrored_env(sync_env)
+    moved = first_of(env, "conversations")
+    env.sandbox.world.guest_message(moved)
+    assert verify(env, repair=True).resources[Resource.MESSAGES].threads_read == 1
+    assert env.sandbox.calls[MESSAGES] == 2
 
 
 @pytest.mark.parametrize("deep", [False, True])
-def test_sudden_emptiness_is_not_believed(town: Build, *, deep: bool) -> None:
+def test_sudden_emptiness_is_not_believed(sync_env: Build, *, deep: bool) -> None:
     """All unlisted rows count as extra, none is asked for one by one, and a repair marks none."""
-    here = a_mirrored_town(town, reservations=40)
-    for row_id in list(here.truth("reservations"))[:15]:
-        here.sandbox.world.delete_reservation(row_id)
-    certificate = verify(here, repair=True, deep=deep)
+    env = mirrored_env(sync_env, reservations=40)
+    for row_id in list(env.truth("reservations"))[:15]:
+        env.sandbox.world.delete_reservation(row_id)
+    certificate = verify(env, repair=True, deep=deep)
     assert certificate.state is Equality.DIFFERENT
     part = certificate.resources[Resource.RESERVATIONS]
     assert (part.extra, len(part.ids["extra"])) == (15, 15)
     assert "15 of 40 rows are no longer listed" in (part.note or "")
-    assert here.sandbox.calls["GET /reservations/{id}"] == 0
-    assert here.ask("SELECT count(*) FROM reservations WHERE missing_since IS NOT NULL") == [(0,)]
+    assert env.sandbox.calls["GET /reservations/{id}"] == 0
+    assert env.ask("SELECT count(*) FROM reservations WHERE missing_since IS NOT NULL") == [(0,)]
 
 
-def test_403_is_undecided_until_sweeps_far_apart_agree(town: Build) -> None:
+def test_403_is_undecided_until_sweeps_far_apart_agree(sync_env: Build) -> None:
     """The mirror is not called equal until a whole walk twenty hours later left the row out, too."""
-    here = a_mirrored_town(town, switches=Switches(deleted_object=403))
-    gone = list(here.truth("reservations"))[-1]
-    for thread in here.sandbox.world.conversations_of(gone):
-        here.ask(f"DELETE FROM conversations WHERE id = {thread} RETURNING 1")
-    here.sandbox.world.delete_reservation(gone)
-    certificate = verify(here, repair=True)
+    env = mirrored_env(sync_env, switches=Switches(deleted_object=403))
+    gone = list(env.truth("reservations"))[-1]
+    for thread in env.sandbox.world.conversations_of(gone):
+        env.ask(f"DELETE FROM conversations WHERE id = {thread} RETURNING 1")
+    env.sandbox.world.delete_reservation(gone)
+    certificate = verify(env, repair=True)
     assert (certificate.state, numbers(certificate.resources[Resource.RESERVATIONS])) == (
         Equality.INCOMPLETE,
         (0, 0, 0, 1),
     )
     assert "403" in (certificate.error or "")
-    here.ask("UPDATE reservations SET unlisted_since = unlisted_since - interval '20 hours' RETURNING 1")
-    assert numbers(verify(here).resources[Resource.RESERVATIONS]) == (0, 1, 0, 0)
-    assert verify(here, repair=True).state is Equality.EQUAL
+    env.ask("UPDATE reservations SET unlisted_since = unlisted_since - interval '20 hours' RETURNING 1")
+    assert numbers(verify(env).resources[Resource.RESERVATIONS]) == (0, 1, 0, 0)
+    assert verify(env, repair=True).state is Equality.EQUAL
 
 
 @pytest.mark.parametrize("is_equal", [True, False])
-def test_a_row_that_is_there_though_not_listed_is_compared(town: Build, *, is_equal: bool) -> None:
+def test_a_row_that_is_there_though_not_listed_is_compared(sync_env: Build, *, is_equal: bool) -> None:
     """GET says 200: with equal content it is no difference."""
-    here = a_mirrored_town(town, conversations=False, switches=Switches(reservations_count="absent"))
-    hidden = first_of(here, "reservations")
-    here.sandbox.faults.add(
+    env = mirrored_env(sync_env, conversations=False, switches=Switches(reservations_count="absent"))
+    hidden = first_of(env, "reservations")
+    env.sandbox.faults.add(
         faults.change_rows(lambda rows: [row for row in rows if row["id"] != hidden]),
         route="GET /reservations",
         times=None,
     )
     if not is_equal:
-        here.sandbox.world.pay(hidden)
-    part = verify(here).resources[Resource.RESERVATIONS]
+        env.sandbox.world.pay(hidden)
+    part = verify(env).resources[Resource.RESERVATIONS]
     assert (part.source, numbers(part)) == (11, (0, 0, 0 if is_equal else 1, 0))
-    assert verify(here, repair=True).state is Equality.EQUAL
-    assert here.differences() == {}
+    assert verify(env, repair=True).state is Equality.EQUAL
+    assert env.differences() == {}
 
 
-def test_a_row_with_later_facts_is_asked_for_itself(town: Build) -> None:
+def test_a_row_with_later_facts_is_asked_for_itself(sync_env: Build) -> None:
     """The list was older than what a webhook had brought: no false difference, and no older over newer."""
-    here = a_mirrored_town(town, conversations=False)
-    row_id = first_of(here, "reservations")
-    here.ask(f"UPDATE reservations SET observed_at = now() + interval '4 minutes' WHERE id = {row_id} RETURNING 1")
-    here.sandbox.faults.add(
+    env = mirrored_env(sync_env, conversations=False)
+    row_id = first_of(env, "reservations")
+    env.ask(f"UPDATE reservations SET observed_at = now() + interval '4 minutes' WHERE id = {row_id} RETURNING 1")
+    env.sandbox.faults.add(
         faults.change_rows(lambda rows: [row | {"guestName": "Older"} if row["id"] == row_id else row for row in rows]),
         route="GET /reservations",
         times=None,
     )
-    certificate = verify(here, repair=True)
+    certificate = verify(env, repair=True)
     assert (certificate.state, certificate.repaired) == (Equality.EQUAL, dict.fromkeys(Resource, 0))
-    assert here.sandbox.calls["GET /reservations/{id}"] == 2
-    assert here.differences() == {}
+    assert env.sandbox.calls["GET /reservations/{id}"] == 2
+    assert env.differences() == {}
 
 
-def test_a_later_row_that_differs_even_from_the_object_is_different(town: Build) -> None:
+def test_a_later_row_that_differs_even_from_the_object_is_different(sync_env: Build) -> None:
     """A clock from the future protects no damage; a repair mends it."""
-    here = a_mirrored_town(town, conversations=False)
-    row_id = first_of(here, "reservations")
-    here.ask(
+    env = mirrored_env(sync_env, conversations=False)
+    row_id = first_of(env, "reservations")
+    env.ask(
         "UPDATE reservations SET observed_at = now() + interval '4 minutes', raw_payload = '{}'"
         f" WHERE id = {row_id} RETURNING 1"
     )
-    assert numbers(verify(here).resources[Resource.RESERVATIONS]) == (0, 0, 1, 0)
-    assert verify(here, repair=True).state is Equality.EQUAL
-    assert here.differences() == {}
+    assert numbers(verify(env).resources[Resource.RESERVATIONS]) == (0, 0, 1, 0)
+    assert verify(env, repair=True).state is Equality.EQUAL
+    assert env.differences() == {}
 
 
 @pytest.mark.parametrize("status", [404, 403])
-def test_a_later_row_that_cannot_be_asked_for_is_what_the_list_said(town: Build, status: int) -> None:
+def test_a_later_row_that_cannot_be_asked_for_is_what_the_list_said(sync_env: Build, status: int) -> None:
     """Refused, it counts as different; gone since it was listed, it is an extra row."""
-    here = a_mirrored_town(town, conversations=False, switches=Switches(reservations_count="absent"))
-    row_id = first_of(here, "reservations")
-    here.ask(
+    env = mirrored_env(sync_env, conversations=False, switches=Switches(reservations_count="absent"))
+    row_id = first_of(env, "reservations")
+    env.ask(
         "UPDATE reservations SET observed_at = now() + interval '4 minutes', raw_payload = '{}'"
         f" WHERE id = {row_id} RETURNING 1"
     )
     answer = faults.denied(status) if status == 403 else faults.status(404, b'{"status": "fail"}')
-    here.sandbox.faults.add(answer, route="GET /reservations/{id}", times=None)
-    part = verify(here).resources[Resource.RESERVATIONS]
+    env.sandbox.faults.add(answer, route="GET /reservations/{id}", times=None)
+    part = verify(env).resources[Resource.RESERVATIONS]
     assert numbers(part) == ((0, 0, 1, 0) if status == 403 else (0, 1, 0, 0))
 
 
-def test_what_happens_between_the_two_comparisons_is_no_failure(town: Build) -> None:
+def test_what_happens_between_the_two_comparisons_is_no_failure(sync_env: Build) -> None:
     """A guest books while a repair works: it is brought in, compared, and the mirror is equal."""
-    here = a_mirrored_town(town, conversations=False)
+    env = mirrored_env(sync_env, conversations=False)
     asked: list[str] = []
 
     def book(request: Any) -> None:
         if request.route == "GET /listings":
             asked.append(request.route)
             if len(asked) == 2:
-                here.sandbox.world.create_reservation(conversation=False)
+                env.sandbox.world.create_reservation(conversation=False)
 
-    here.sandbox.on_request(book)
-    certificate = verify(here, repair=True)
+    env.sandbox.on_request(book)
+    certificate = verify(env, repair=True)
     assert (certificate.state, len(asked)) == (Equality.EQUAL, 2)
     assert certificate.repaired == {**dict.fromkeys(Resource, 0), Resource.RESERVATIONS: 1}
-    assert here.differences() == {}
+    assert env.differences() == {}
 
 
 @pytest.mark.parametrize(
     "raw", [rb'{"id": 999001, "body": "a\u0000b"}', rb'{"id": 999001, "body": "half \ud83d"}', b'{"body": "no id"}']
 )
-def test_what_could_not_be_stored_as_it_is_must_have_its_bytes_in_quarantine(town: Build, raw: bytes) -> None:
+def test_what_could_not_be_stored_as_it_is_must_have_its_bytes_in_quarantine(sync_env: Build, raw: bytes) -> None:
     """Cleaned or without an id: equal while the exact bytes are kept, missing when they are not, repaired."""
-    here = town(conversations=False)
-    here.sandbox.world.append_raw("reservations", raw)
-    here.mirror().sync(here.account_id)
-    assert verify(here).state is Equality.EQUAL
+    env = sync_env(conversations=False)
+    env.sandbox.world.append_raw("reservations", raw)
+    env.mirror().sync(env.account_id)
+    assert verify(env).state is Equality.EQUAL
     for damage in ("DELETE FROM quarantined_records", "UPDATE quarantined_records SET exact = 'other'"):
-        here.ask(f"{damage} RETURNING 1")
-        part = verify(here).resources[Resource.RESERVATIONS]
+        env.ask(f"{damage} RETURNING 1")
+        part = verify(env).resources[Resource.RESERVATIONS]
         assert numbers(part) == (1, 0, 0, 0)
-        assert verify(here, repair=True).state is Equality.EQUAL
-        assert here.ask("SELECT exact FROM quarantined_records") == [(raw,)]
+        assert verify(env, repair=True).state is Equality.EQUAL
+        assert env.ask("SELECT exact FROM quarantined_records") == [(raw,)]
 
 
-def test_a_page_that_fails_leaves_the_certificate_incomplete(town: Build) -> None:
+def test_a_page_that_fails_leaves_the_certificate_incomplete(sync_env: Build) -> None:
     """It says which resource could not be compared, and what follows was not; a repair makes no second comparison."""
-    here = a_mirrored_town(town)
-    here.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
-    certificate = here.mirror(retry_attempts=2).verify(here.account_id, repair=True)
+    env = mirrored_env(sync_env)
+    env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
+    certificate = env.mirror(retry_attempts=2).verify(env.account_id, repair=True)
     assert certificate.state is Equality.INCOMPLETE
     assert certificate.resources[Resource.LISTINGS].error is None
     assert all(certificate.resources[part].error for part in list(Resource)[1:])
     assert (certificate.error or "").startswith("reservations: ")
-    assert here.sandbox.calls["GET /listings"] == 1
+    assert env.sandbox.calls["GET /listings"] == 1
 
 
-def test_a_list_that_is_never_whole_is_walked_three_times_and_not_certified(town: Build) -> None:
+def test_a_list_that_is_never_whole_is_walked_three_times_and_not_certified(sync_env: Build) -> None:
     """Where there is doubt no row is called extra."""
-    here = a_mirrored_town(town, conversations=False)
-    here.sandbox.faults.add(faults.change_rows(lambda rows: rows[:-1]), route="GET /listings", times=None)
-    certificate = verify(here)
+    env = mirrored_env(sync_env, conversations=False)
+    env.sandbox.faults.add(faults.change_rows(lambda rows: rows[:-1]), route="GET /listings", times=None)
+    certificate = verify(env)
     part = certificate.resources[Resource.LISTINGS]
     assert (certificate.state, part.extra) == (Equality.INCOMPLETE, 0)
     assert "not read whole" in (part.error or "")
 
 
-def test_a_closed_inbox_is_not_certified(town: Build) -> None:
+def test_a_closed_inbox_is_not_certified(sync_env: Build) -> None:
     """403 on every thread: the messages could not be compared, and all else was."""
-    here = a_mirrored_town(town)
-    here.sandbox.faults.add(faults.denied(403), route=MESSAGES, times=None)
-    certificate = verify(here, deep=True)
+    env = mirrored_env(sync_env)
+    env.sandbox.faults.add(faults.denied(403), route=MESSAGES, times=None)
+    certificate = verify(env, deep=True)
     assert certificate.state is Equality.INCOMPLETE
     assert "inbox" in (certificate.resources[Resource.MESSAGES].error or "")
     assert certificate.resources[Resource.CONVERSATIONS].error is None
 
 
-def test_every_verification_is_kept(town: Build) -> None:
+def test_every_verification_is_kept(sync_env: Build) -> None:
     """The certificate as it was printed, and what is asked of it."""
-    here = a_mirrored_town(town)
-    certificate = verify(here, deep=True)
-    here.ask("DELETE FROM reservations WHERE id = (SELECT min(id) FROM reservations) RETURNING 1")
-    verify(here)
-    rows = here.ask("SELECT is_equal, is_deep, api_calls, certificate FROM verifications ORDER BY verified_at")
+    env = mirrored_env(sync_env)
+    certificate = verify(env, deep=True)
+    env.ask("DELETE FROM reservations WHERE id = (SELECT min(id) FROM reservations) RETURNING 1")
+    verify(env)
+    rows = env.ask("SELECT is_equal, is_deep, api_calls, certificate FROM verifications ORDER BY verified_at")
     assert [row[:2] for row in rows] == [(True, True), (False, False)]
     assert rows[0][2:] == (certificate.api_calls, certificate.document())
     assert certificate.finished_at - certificate.verified_at >= timedelta(0)
 
 
-def test_a_run_at_work_is_not_disturbed(town: Build) -> None:
+def test_a_run_at_work_is_not_disturbed(sync_env: Build) -> None:
     """The lease is held by another: nothing is asked, nothing is kept."""
-    here = a_mirrored_town(town)
-    leases.acquire(here.database, here.account_id, process_names.this_process())
+    env = mirrored_env(sync_env)
+    leases.acquire(env.database, env.account_id, process_names.this_process())
     with pytest.raises(LeaseHeld):
-        verify(here)
-    assert here.sandbox.calls.total() == 0
-    assert here.ask("SELECT count(*) FROM verifications") == [(0,)]
+        verify(env)
+    assert env.sandbox.calls.total() == 0
+    assert env.ask("SELECT count(*) FROM verifications") == [(0,)]
 
 
-def test_the_lease_is_given_back(town: Build) -> None:
+def test_the_lease_is_given_back(sync_env: Build) -> None:
     """A sync may follow at once."""
-    here = a_mirrored_town(town)
-    verify(here)
-    assert here.ask("SELECT owner FROM leases") == [(None,)]
+    env = mirrored_env(sync_env)
+    verify(env)
+    assert env.ask("SELECT owner FROM leases") == [(None,)]
 
 
-def test_an_unknown_account_cannot_be_verified(town: Build) -> None:
+def test_an_unknown_account_cannot_be_verified(sync_env: Build) -> None:
     """It says how to add it."""
     with pytest.raises(AccountError, match="account add 70001"):
-        verify(town(store=False))
+        verify(sync_env(store=False))
 
 
-def test_an_account_that_was_never_synced_is_all_missing(town: Build) -> None:
+def test_an_account_that_was_never_synced_is_all_missing(sync_env: Build) -> None:
     """Everything is newer than the last sync, which there was not; a repair mirrors it whole."""
-    here = town()
-    part = verify(here).resources[Resource.RESERVATIONS]
+    env = sync_env()
+    part = verify(env).resources[Resource.RESERVATIONS]
     assert (part.missing, part.newer_at_source, part.mirror) == (12, 12, 0)
-    assert verify(here, repair=True).state is Equality.EQUAL
-    assert here.differences() == {}
+    assert verify(env, repair=True).state is Equality.EQUAL
+    assert env.differences() == {}

@@ -17,9 +17,9 @@ from hostaway_sync.sync.verify.certificate import Equality
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
-    Build = Callable[..., Town]
+    Build = Callable[..., SyncEnv]
 
 OTHER = 70002
 NOTED = "SELECT notes_id, page FROM verification_notes"
@@ -27,19 +27,19 @@ NOTED = "SELECT notes_id, page FROM verification_notes"
 PLACES = [("GET /conversations", 1), ("GET /conversations/{id}/messages", 1), ("GET /conversations/{id}/messages", 9)]
 
 
-def two_accounts(town: Build) -> Town:
-    """Give a town of two mirrored accounts."""
-    here = town(accounts=[AccountSpec(reservations=12), AccountSpec(id=OTHER, reservations=3)])
-    for account_id in here.sandbox.accounts:
-        here.mirror().sync(account_id)
-    return here
+def two_accounts(sync_env: Build) -> SyncEnv:
+    """Return an environment of two mirrored accounts."""
+    env = sync_env(accounts=[AccountSpec(reservations=12), AccountSpec(id=OTHER, reservations=3)])
+    for account_id in env.sandbox.accounts:
+        env.mirror().sync(account_id)
+    return env
 
 
-def meanwhile(here: Town, route: str, number: int, happens: Callable[[], object], **asked: Any) -> Any:
+def meanwhile(env: SyncEnv, route: str, number: int, happens: Callable[[], object], **asked: Any) -> Any:
     """Verify the first account, and have something happen while one of its requests is held back."""
     found: list[Any] = []
-    with Barrier(here.sandbox, route, number) as barrier:
-        verifying = threading.Thread(target=lambda: found.append(here.mirror().verify(here.account_id, **asked)))
+    with Barrier(env.sandbox, route, number) as barrier:
+        verifying = threading.Thread(target=lambda: found.append(env.mirror().verify(env.account_id, **asked)))
         verifying.start()
         try:
             barrier.wait()
@@ -53,52 +53,52 @@ def meanwhile(here: Town, route: str, number: int, happens: Callable[[], object]
 @pytest.mark.parametrize(("route", "number"), PLACES)
 @pytest.mark.parametrize("is_repair", [False, True])
 def test_what_others_clean_up_is_not_a_living_verifications(
-    town: Build, route: str, number: int, *, is_repair: bool
+    sync_env: Build, route: str, number: int, *, is_repair: bool
 ) -> None:
     """The end of another account's run, and `prune`, leave the notes of a verification under way alone."""
-    here = two_accounts(town)
+    env = two_accounts(sync_env)
 
     def clean() -> None:
-        before = here.ask(NOTED)
-        assert here.mirror().sync(OTHER).error is None
-        here.mirror().upkeep.prune()
+        before = env.ask(NOTED)
+        assert env.mirror().sync(OTHER).error is None
+        env.mirror().upkeep.prune()
         assert before
-        assert set(before) <= set(here.ask(NOTED))
+        assert set(before) <= set(env.ask(NOTED))
 
-    certificate = meanwhile(here, route, number, clean, deep=True, repair=is_repair)
+    certificate = meanwhile(env, route, number, clean, deep=True, repair=is_repair)
     assert (certificate.state, certificate.error) == (Equality.EQUAL, None)
     part = certificate.resources[Resource.MESSAGES]
-    assert part.source == part.mirror == len(here.truth("messages"))
+    assert part.source == part.mirror == len(env.truth("messages"))
 
 
 @pytest.mark.parametrize("which", ["", "WHERE page = 1", "WHERE resource = 'conversations'"])
 @pytest.mark.parametrize(("route", "number"), PLACES[1:])
 @pytest.mark.parametrize("is_repair", [False, True])
 def test_without_its_notes_a_verification_certifies_nothing(
-    town: Build, which: str, route: str, number: int, *, is_repair: bool
+    sync_env: Build, which: str, route: str, number: int, *, is_repair: bool
 ) -> None:
     """Whatever took them away, and however few: neither equal nor different, and no count that rests on the rest."""
-    here = two_accounts(town)
-    here.ask("UPDATE listings SET raw_payload = '{}' WHERE account_id = 70001 RETURNING 1")
+    env = two_accounts(sync_env)
+    env.ask("UPDATE listings SET raw_payload = '{}' WHERE account_id = 70001 RETURNING 1")
     gone = f"DELETE FROM verification_notes {which} RETURNING 1"
-    certificate = meanwhile(here, route, number, lambda: here.ask(gone), deep=True, repair=is_repair)
+    certificate = meanwhile(env, route, number, lambda: env.ask(gone), deep=True, repair=is_repair)
     assert certificate.state is Equality.INCOMPLETE
     assert "not certified: the notes of " in (certificate.error or "")
     assert not any(part.source or part.mirror or part.differences for part in certificate.resources.values())
-    kept = here.ask("SELECT is_equal, certificate->>'state', certificate->>'error' FROM verifications")
+    kept = env.ask("SELECT is_equal, certificate->>'state', certificate->>'error' FROM verifications")
     assert kept == [(False, "incomplete", certificate.error)]
-    assert here.mirror().verify(here.account_id, deep=True, repair=True).state is Equality.EQUAL
+    assert env.mirror().verify(env.account_id, deep=True, repair=True).state is Equality.EQUAL
 
 
-def test_a_verification_without_its_notes_is_exit_1(town: Build) -> None:
+def test_a_verification_without_its_notes_is_exit_1(sync_env: Build) -> None:
     """The sentence says what is wrong, where, and what to do."""
-    here = two_accounts(town)
+    env = two_accounts(sync_env)
     table = "hostaway.verification_notes"
     rule = f"CREATE RULE unnoted AS ON INSERT TO {table} WHERE NEW.resource = 'reservations' DO INSTEAD NOTHING"
-    with here.database.engine.begin() as connection:
+    with env.database.engine.begin() as connection:
         connection.exec_driver_sql(rule)
-    done = run_program(here.environment(), "verify", "70001", "--json")
-    with here.database.engine.begin() as connection:
+    done = run_program(env.environment(), "verify", "70001", "--json")
+    with env.database.engine.begin() as connection:
         connection.exec_driver_sql(f"DROP RULE unnoted ON {table}")
     assert (done.returncode, json.loads(done.stdout)["state"]) == (1, "incomplete")
     # The list was walked three times: what was not noted was not met.
@@ -109,22 +109,22 @@ def test_a_verification_without_its_notes_is_exit_1(town: Build) -> None:
 
 
 @pytest.mark.parametrize("cleaner", ["verify", "sync", "prune"])
-def test_what_a_killed_verification_left_goes_with_its_lease(town: Build, cleaner: str) -> None:
+def test_what_a_killed_verification_left_goes_with_its_lease(sync_env: Build, cleaner: str) -> None:
     """The next owner of the lease empties it; pruning does once the lease has ended, and not before."""
-    here = two_accounts(town)
-    with Barrier(here.sandbox, *PLACES[0]) as barrier:
-        process = start_program(here.environment(), "verify", "70001", "--deep")
+    env = two_accounts(sync_env)
+    with Barrier(env.sandbox, *PLACES[0]) as barrier:
+        process = start_program(env.environment(), "verify", "70001", "--deep")
         barrier.wait()
         process.kill()
         process.join()
-    left = here.ask(NOTED)
+    left = env.ask(NOTED)
     assert left
     if cleaner == "prune":
-        assert here.mirror().upkeep.prune()["verification_notes"] == 0
-        here.ask("UPDATE leases SET expires_at = now() RETURNING 1")
-        assert here.mirror().upkeep.prune()["verification_notes"] == len(left)
+        assert env.mirror().upkeep.prune()["verification_notes"] == 0
+        env.ask("UPDATE leases SET expires_at = now() RETURNING 1")
+        assert env.mirror().upkeep.prune()["verification_notes"] == len(left)
     elif cleaner == "sync":
-        here.mirror().sync(here.account_id)
+        env.mirror().sync(env.account_id)
     else:
-        assert here.mirror().verify(here.account_id).state is Equality.EQUAL
-    assert here.ask(NOTED) == []
+        assert env.mirror().verify(env.account_id).state is Equality.EQUAL
+    assert env.ask(NOTED) == []

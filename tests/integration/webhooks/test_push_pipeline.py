@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.conftest import COVERAGE
-from tests.support.deliveries import ONE_RETRY, QUICK, until
-from tests.support.servers.receiver import Office, event
+from tests.support.deliveries import ONE_RETRY, QUICK, eventually
+from tests.support.servers.receiver import RunningReceiver, event
 from tests.support.sync_env import MASTER_KEY
 
 from hostaway_sync.sandbox import Switches
@@ -24,7 +24,7 @@ from hostaway_sync.store.webhooks import credentials as webhook_credentials
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.store.webhooks.credentials import Credentials
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 class Served:
     """Receiver and worker in one process."""
 
-    def __init__(self, town: Town) -> None:
-        environment = town.environment(LOG_LEVEL="INFO", LOG_FORMAT="json") | COVERAGE
+    def __init__(self, env: SyncEnv) -> None:
+        environment = env.environment(LOG_LEVEL="INFO", LOG_FORMAT="json") | COVERAGE
         command = [sys.executable, "-m", "hostaway_sync", "serve-webhooks", "--port", "0"]
         self._process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None
         line = next(line for line in self._process.stderr if "listening on" in line)
         port = int(json.loads(line)["event"].rpartition(" ")[2])
-        self.office = Office(town.database, "127.0.0.1", port)
+        self.receiver = RunningReceiver(env.database, "127.0.0.1", port)
         self._reader = threading.Thread(target=self._process.stderr.read, daemon=True)
         self._reader.start()
 
@@ -52,61 +52,61 @@ class Served:
         self._process.stderr.close()
 
 
-def send(office: Office, credentials: Credentials, number: int) -> bool:
+def send(receiver: RunningReceiver, credentials: Credentials, number: int) -> bool:
     """Send one delivery, and say whether it was acknowledged."""
     with suppress(OSError):
-        return office.deliver(credentials, event(id=number)).status == HTTPStatus.OK
+        return receiver.deliver(credentials, event(id=number)).status == HTTPStatus.OK
     return False
 
 
-def play(town: Town, kills: int) -> None:
+def play(env: SyncEnv, kills: int) -> None:
     """Kill receiver and worker again and again while deliveries come; hold that what was acknowledged is not lost."""
-    town.mirror().sync(town.account_id)
-    credentials = renew_keys(town)
+    env.mirror().sync(env.account_id)
+    credentials = renew_keys(env)
     lots = random.Random(7)  # noqa: S311  (draws the same each time)
-    world = town.sandbox.account(town.account_id)
-    numbers = sorted(town.truth("reservations"))
+    world = env.sandbox.account(env.account_id)
+    numbers = sorted(env.truth("reservations"))
     acknowledged = 0
     refused: list[int] = []
     for kill in range(kills):
-        served = Served(town)
+        served = Served(env)
         for count in range(10):
             number = lots.choice(numbers)
             world.update_reservation(number, guestName=f"Guest {kill} {count}")
-            if send(served.office, credentials, number):
+            if send(served.receiver, credentials, number):
                 acknowledged += 1
             else:
                 refused.append(number)
             if count == 7:
                 served.end(signal.SIGKILL)
     # As the source does with what was not taken.
-    served = Served(town)
-    assert all(send(served.office, credentials, number) for number in refused)
+    served = Served(env)
+    assert all(send(served.receiver, credentials, number) for number in refused)
     served.end(signal.SIGTERM)
-    ((stored,),) = town.ask("SELECT count(*) FROM webhook_log")
+    ((stored,),) = env.ask("SELECT count(*) FROM webhook_log")
     assert stored >= acknowledged + len(refused) == 10 * kills
-    with town.mirror().push.worker(policy=ONE_RETRY, rhythm=QUICK):
-        until(lambda: not town.ask("SELECT 1 FROM webhook_log WHERE status <> 'processed'"), "all were worked off")
-    assert town.differences() == {}
+    with env.mirror().push.worker(policy=ONE_RETRY, rhythm=QUICK):
+        eventually(lambda: not env.ask("SELECT 1 FROM webhook_log WHERE status <> 'processed'"), "all were worked off")
+    assert env.differences() == {}
 
 
-def renew_keys(town: Town) -> Credentials:
-    """Give the town's account credentials, sealed with the town's key."""
+def renew_keys(env: SyncEnv) -> Credentials:
+    """Return new credentials of the account, sealed with its key."""
     made = partial(
         webhook_credentials.renew,
         safe=KeyRing([MASTER_KEY]),
-        account_id=town.account_id,
+        account_id=env.account_id,
         url="https://sync.example.org",
     )
-    return town.database.transaction(made)
+    return env.database.transaction(made)
 
 
-def test_no_acknowledged_delivery_is_lost_to_kills(town: Callable[..., Town]) -> None:
+def test_no_acknowledged_delivery_is_lost_to_kills(sync_env: Callable[..., SyncEnv]) -> None:
     """Receiver and worker are killed twice in the middle: what was acknowledged is worked off."""
-    play(town(reservations=6, conversations=False, switches=Switches(single_extra_keys=False)), kills=2)
+    play(sync_env(reservations=6, conversations=False, switches=Switches(single_extra_keys=False)), kills=2)
 
 
 @pytest.mark.soak
-def test_no_acknowledged_delivery_is_lost_to_many_kills(town: Callable[..., Town]) -> None:
+def test_no_acknowledged_delivery_is_lost_to_many_kills(sync_env: Callable[..., SyncEnv]) -> None:
     """The same, forty times."""
-    play(town(reservations=30, conversations=False, switches=Switches(single_extra_keys=False)), kills=40)
+    play(sync_env(reservations=30, conversations=False, switches=Switches(single_extra_keys=False)), kills=40)

@@ -11,14 +11,14 @@ import pytest
 import sqlalchemy as sa
 from tests.support.servers.receiver import (
     ACCOUNT,
-    Office,
+    RunningReceiver,
     event,
     head,
     login_of,
-    office,
     path_of,
     read_answer,
     renew,
+    running_receiver,
     store_account,
 )
 
@@ -47,10 +47,10 @@ def credentials(database: Database) -> Credentials:
 
 
 @pytest.fixture
-def here(database: Database, credentials: Credentials) -> Iterator[Office]:
+def env(database: Database, credentials: Credentials) -> Iterator[RunningReceiver]:
     """Give a receiver."""
     del credentials
-    with office(database) as opened:
+    with running_receiver(database) as opened:
         yield opened
 
 
@@ -60,12 +60,14 @@ def inbox(database: Database) -> list[Any]:
     return database.transaction(lambda connection: list(connection.execute(query)))
 
 
-def test_a_delivery_is_in_the_inbox_when_it_is_acknowledged(here: Office, credentials: Credentials) -> None:
+def test_a_delivery_is_in_the_inbox_when_it_is_acknowledged(
+    receiver: RunningReceiver, credentials: Credentials
+) -> None:
     """200 and a row with the exact bytes, what they claim, and the id that the answer carries."""
     body = event() + b"\n "
-    answer = here.deliver(credentials, body)
+    answer = receiver.deliver(credentials, body)
     assert (answer.status, answer.document) == (200, {"ok": True, "outcome": "stored", "login": True})
-    (row,) = inbox(here.database)
+    (row,) = inbox(receiver.database)
     assert bytes(row.body) == body
     assert (row.account_id, row.event, row.target_resource, row.object_id, row.status, row.platform) == (
         ACCOUNT,
@@ -79,15 +81,19 @@ def test_a_delivery_is_in_the_inbox_when_it_is_acknowledged(here: Office, creden
     assert str(row.id) == answer.headers["x-request-id"]
 
 
-def test_probes_need_the_path_only(here: Office, credentials: Credentials) -> None:
+def test_probes_need_the_path_only(receiver: RunningReceiver, credentials: Credentials) -> None:
     """GET and POST of the test body without login are answered, and nothing is stored."""
     path = path_of(credentials)
-    answers = [here.get(path), here.post(path, b'{"data":"test"}'), here.post(path, b' {"data" : "test"}\n')]
+    answers = [
+        receiver.get(path),
+        receiver.post(path, b'{"data":"test"}'),
+        receiver.post(path, b' {"data" : "test"}\n'),
+    ]
     assert [(answer.status, answer.document["outcome"], answer.document["login"]) for answer in answers] == [
         (200, "probe", False)
     ] * 3
-    assert here.post(path, b'{"data":"test"}', login=login_of(credentials)).document["login"] is True
-    assert inbox(here.database) == []
+    assert receiver.post(path, b'{"data":"test"}', login=login_of(credentials)).document["login"] is True
+    assert inbox(receiver.database) == []
 
 
 @pytest.mark.parametrize(
@@ -96,55 +102,59 @@ def test_probes_need_the_path_only(here: Office, credentials: Credentials) -> No
     ids=repr,
 )
 def test_credentials_that_are_missing_wrong_or_malformed_get_401(
-    here: Office, credentials: Credentials, login: str | None
+    receiver: RunningReceiver, credentials: Credentials, login: str | None
 ) -> None:
     """Whatever the login is, nothing is stored, and the answer does not say what was wrong."""
-    answer = here.post(path_of(credentials), event(), login=login)
+    answer = receiver.post(path_of(credentials), event(), login=login)
     assert (answer.status, answer.document) == (401, {"ok": False, "outcome": "refused", "login": False})
-    assert inbox(here.database) == []
+    assert inbox(receiver.database) == []
 
 
 @pytest.mark.parametrize("account", ["70001", "70002", "0", "-1", "abc", "9" * 30, "%FF", "%D9%A7"])
-def test_a_wrong_path_gets_401(here: Office, credentials: Credentials, account: str) -> None:
+def test_a_wrong_path_gets_401(receiver: RunningReceiver, credentials: Credentials, account: str) -> None:
     """Wrong secret, unknown account, or none: the same answer, with a good login as well."""
     path = f"/webhooks/hostaway/{account}/wrong"
     for login in (None, login_of(credentials)):
-        assert here.post(path, event(), login=login).status == 401
-        assert here.post(path, b'{"data":"test"}', login=login).status == 401
-    assert inbox(here.database) == []
+        assert receiver.post(path, event(), login=login).status == 401
+        assert receiver.post(path, b'{"data":"test"}', login=login).status == 401
+    assert inbox(receiver.database) == []
 
 
-def test_the_credentials_of_one_account_do_not_open_another(here: Office, credentials: Credentials) -> None:
+def test_the_credentials_of_one_account_do_not_open_another(
+    receiver: RunningReceiver, credentials: Credentials
+) -> None:
     """Path, login and account belong together."""
-    store_account(here.database, 70002)
-    others = renew(here.database, 70002)
-    assert here.deliver(others, event(account_id=70002), 70002).status == 200
-    assert here.deliver(others, event()).status == 401
-    assert here.post(path_of(credentials), event(), login=login_of(others)).status == 401
-    assert here.post(path_of(others, 70002), event(), login=login_of(credentials)).status == 401
+    store_account(receiver.database, 70002)
+    others = renew(receiver.database, 70002)
+    assert receiver.deliver(others, event(account_id=70002), 70002).status == 200
+    assert receiver.deliver(others, event()).status == 401
+    assert receiver.post(path_of(credentials), event(), login=login_of(others)).status == 401
+    assert receiver.post(path_of(others, 70002), event(), login=login_of(credentials)).status == 401
 
 
-def test_an_account_that_was_added_a_moment_ago_is_known(here: Office, credentials: Credentials) -> None:
+def test_an_account_that_was_added_a_moment_ago_is_known(receiver: RunningReceiver, credentials: Credentials) -> None:
     """What the receiver remembers is not believed before a refusal."""
-    assert here.deliver(credentials, event()).status == 200
-    store_account(here.database, 70002)
-    assert here.deliver(renew(here.database, 70002), event(account_id=70002), 70002).status == 200
+    assert receiver.deliver(credentials, event()).status == 200
+    store_account(receiver.database, 70002)
+    assert receiver.deliver(renew(receiver.database, 70002), event(account_id=70002), 70002).status == 200
 
 
-def test_a_forged_account_id_is_stored_and_ignored(here: Office, credentials: Credentials) -> None:
+def test_a_forged_account_id_is_stored_and_ignored(receiver: RunningReceiver, credentials: Credentials) -> None:
     """The path says whose it is; a body that says otherwise is kept and not worked."""
-    answer = here.deliver(credentials, event(account_id=70002))
+    answer = receiver.deliver(credentials, event(account_id=70002))
     assert (answer.status, answer.document["outcome"]) == (200, "ignored")
-    (row,) = inbox(here.database)
+    (row,) = inbox(receiver.database)
     assert (row.account_id, row.status, row.error) == (ACCOUNT, "ignored", "another account")
 
 
-def test_deliveries_to_a_disabled_account_are_stored_and_ignored(here: Office, credentials: Credentials) -> None:
+def test_deliveries_to_a_disabled_account_are_stored_and_ignored(
+    receiver: RunningReceiver, credentials: Credentials
+) -> None:
     """They are its own, but nobody works them."""
-    with here.database.engine.begin() as connection:
+    with receiver.database.engine.begin() as connection:
         connection.execute(sa.text("UPDATE hostaway.accounts SET is_active = false"))
-    assert here.deliver(credentials, event()).document["outcome"] == "ignored"
-    (row,) = inbox(here.database)
+    assert receiver.deliver(credentials, event()).document["outcome"] == "ignored"
+    (row,) = inbox(receiver.database)
     assert (row.status, row.error) == ("ignored", "account disabled")
 
 
@@ -167,12 +177,12 @@ ODD_BODIES = {
 
 
 @pytest.mark.parametrize("name", ODD_BODIES)
-def test_content_is_never_a_reason_to_refuse(here: Office, credentials: Credentials, name: str) -> None:
+def test_content_is_never_a_reason_to_refuse(receiver: RunningReceiver, credentials: Credentials, name: str) -> None:
     """Whatever an authenticated body holds, its exact bytes are stored and the answer is 200."""
     body = ODD_BODIES[name]
-    assert here.deliver(credentials, body).status == 200
+    assert receiver.deliver(credentials, body).status == 200
     # Not its payload: Python's own reader of JSON refuses integers of so many digits.
-    ((stored, status),) = here.database.transaction(
+    ((stored, status),) = receiver.database.transaction(
         lambda connection: list(connection.execute(sa.text("SELECT body, status FROM hostaway.webhook_log")))
     )
     assert bytes(stored) == body
@@ -182,113 +192,117 @@ def test_content_is_never_a_reason_to_refuse(here: Office, credentials: Credenti
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "", "application/json; charset=utf-16"]
 )
-def test_the_content_type_does_not_matter(here: Office, credentials: Credentials, kind: str) -> None:
+def test_the_content_type_does_not_matter(receiver: RunningReceiver, credentials: Credentials, kind: str) -> None:
     """The bytes are read as what they are."""
     headers = {"Content_Type": kind} if kind else {}
-    answer = here.post(path_of(credentials), event(), login=login_of(credentials), **headers)
+    answer = receiver.post(path_of(credentials), event(), login=login_of(credentials), **headers)
     assert answer.document["outcome"] == "stored"
 
 
-def test_a_megabyte_is_taken_and_one_byte_more_is_not(here: Office, credentials: Credentials) -> None:
+def test_a_megabyte_is_taken_and_one_byte_more_is_not(receiver: RunningReceiver, credentials: Credentials) -> None:
     """413, whether the length was announced or not, and nothing is stored of it."""
     largest = event().ljust(LARGEST_BODY)
-    assert here.deliver(credentials, largest).status == 200
-    answer = here.deliver(credentials, largest + b" ")
+    assert receiver.deliver(credentials, largest).status == 200
+    answer = receiver.deliver(credentials, largest + b" ")
     assert (answer.status, answer.document["outcome"]) == (413, "too_large")
     chunked = head("POST", path_of(credentials), login=login_of(credentials), Transfer_Encoding="chunked")
     chunk = b"20000\r\n" + b" " * 0x20000 + b"\r\n"
-    assert here.exchange(chunked, *[chunk] * 9, b"0\r\n\r\n").status == 413
-    assert len(inbox(here.database)) == 1
+    assert receiver.exchange(chunked, *[chunk] * 9, b"0\r\n\r\n").status == 413
+    assert len(inbox(receiver.database)) == 1
 
 
-def test_a_chunked_body_is_a_body(here: Office, credentials: Credentials) -> None:
+def test_a_chunked_body_is_a_body(receiver: RunningReceiver, credentials: Credentials) -> None:
     """Pieces are put together."""
     body = event()
     pieces = [b"%x\r\n%b\r\n" % (1, body[place : place + 1]) for place in range(len(body))]
     chunked = head("POST", path_of(credentials), login=login_of(credentials), Transfer_Encoding="chunked")
-    assert here.exchange(chunked, *pieces, b"0\r\n\r\n").status == 200
-    assert bytes(inbox(here.database)[0].body) == body
+    assert receiver.exchange(chunked, *pieces, b"0\r\n\r\n").status == 200
+    assert bytes(inbox(receiver.database)[0].body) == body
 
 
-def test_a_body_that_stops_is_not_stored(here: Office, credentials: Credentials) -> None:
+def test_a_body_that_stops_is_not_stored(receiver: RunningReceiver, credentials: Credentials) -> None:
     """Who hangs up in the middle gets nothing, and the next one is served."""
     login = login_of(credentials)
     for start in (
         head("POST", path_of(credentials), login=login, Transfer_Encoding="chunked") + b'5\r\n{"a"',
         head("POST", path_of(credentials), login=login, Content_Length="500") + b"{",
     ):
-        with here.connect() as connection:
+        with receiver.connect() as connection:
             connection.sendall(start)
-    assert here.deliver(credentials, event()).status == 200
-    assert len(inbox(here.database)) == 1
+    assert receiver.deliver(credentials, event()).status == 200
+    assert len(inbox(receiver.database)) == 1
 
 
 def test_a_body_that_does_not_come_in_time_gets_503(
-    here: Office, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+    receiver: RunningReceiver, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sender may try again; the connection is closed."""
-    assert here.get(path_of(credentials)).status == 200
+    assert receiver.get(path_of(credentials)).status == 200
     monkeypatch.setattr("hostaway_sync.webhooks.server.app.ANSWER_WITHIN", 0.5)
     start = head("POST", path_of(credentials), login=login_of(credentials), Content_Length="500")
-    answer = here.exchange(start + b"{")
+    answer = receiver.exchange(start + b"{")
     assert (answer.status, answer.document["outcome"]) == (503, "too_slow")
     assert answer.headers["connection"] == "close"
-    assert inbox(here.database) == []
+    assert inbox(receiver.database) == []
 
 
-def test_a_head_that_does_not_come_in_time_is_not_waited_for(here: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_head_that_does_not_come_in_time_is_not_waited_for(
+    receiver: RunningReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither the first one nor a later one on the same connection may trickle for ever."""
     monkeypatch.setattr("hostaway_sync.webhooks.server.connection_limits.HEAD_WITHIN", 0.2)
     for start in (b"", b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ", head("GET", "/health") + b"GET /he"):
-        with here.connect() as connection:
+        with receiver.connect() as connection:
             connection.sendall(start)
             if b"\r\n\r\n" in start:
                 assert read_answer(connection).status == 200
             assert connection.recv(1) == b""
 
 
-def test_a_head_that_is_too_long_is_refused(here: Office) -> None:
+def test_a_head_that_is_too_long_is_refused(receiver: RunningReceiver) -> None:
     """Sixteen kilobytes are enough for any head."""
-    assert here.exchange(b"GET /health HTTP/1.1\r\nX-Long: " + b"a" * 40_000).status == 400
+    assert receiver.exchange(b"GET /health HTTP/1.1\r\nX-Long: " + b"a" * 40_000).status == 400
 
 
-def test_a_sender_who_waits_for_permission_gets_it(here: Office, credentials: Credentials) -> None:
+def test_a_sender_who_waits_for_permission_gets_it(receiver: RunningReceiver, credentials: Credentials) -> None:
     """`Expect: 100-continue` is answered with it when the credentials are right, and with 401 at once when not."""
     body = event()
     path, login = path_of(credentials), login_of(credentials)
-    with here.connect() as connection:
+    with receiver.connect() as connection:
         connection.sendall(head("POST", path, login=login, Expect="100-continue", Content_Length=str(len(body))))
         assert read_answer(connection).status == 100
         connection.sendall(body)
         assert read_answer(connection).status == 200
     refused = head("POST", path, login="Basic no", Expect="100-continue", Content_Length=str(len(body)))
-    assert here.exchange(refused).status == 401
+    assert receiver.exchange(refused).status == 401
 
 
-def test_old_credentials_are_good_until_the_new_ones_are_confirmed(here: Office, credentials: Credentials) -> None:
+def test_old_credentials_are_good_until_the_new_ones_are_confirmed(
+    receiver: RunningReceiver, credentials: Credentials
+) -> None:
     """While the source may be using either, both open the door."""
     confirm = partial(webhook_credentials.confirm, account_id=ACCOUNT, hook_id=1, old_ones_for=timedelta(hours=1))
-    here.database.transaction(confirm)
-    new = renew(here.database)
+    receiver.database.transaction(confirm)
+    new = renew(receiver.database)
     assert new != credentials
-    assert here.deliver(new, event()).status == here.deliver(credentials, event()).status == 200
-    here.database.transaction(confirm)
-    assert here.deliver(new, event()).status == here.deliver(credentials, event()).status == 200
-    with here.database.engine.begin() as connection:
+    assert receiver.deliver(new, event()).status == receiver.deliver(credentials, event()).status == 200
+    receiver.database.transaction(confirm)
+    assert receiver.deliver(new, event()).status == receiver.deliver(credentials, event()).status == 200
+    with receiver.database.engine.begin() as connection:
         connection.execute(sa.text("UPDATE hostaway.accounts SET webhook_previous_until = now()"))
-    with office(here.database) as another:
+    with running_receiver(receiver.database) as another:
         assert another.deliver(new, event()).status == 200
         assert another.deliver(credentials, event()).status == 401
 
 
-def test_two_receivers_share_one_inbox(here: Office, credentials: Credentials) -> None:
+def test_two_receivers_share_one_inbox(receiver: RunningReceiver, credentials: Credentials) -> None:
     """Behind one address it does not matter which of them a delivery meets."""
-    with office(here.database) as another:
-        assert another.deliver(credentials, event()).status == here.deliver(credentials, event()).status == 200
-    assert len(inbox(here.database)) == 2
+    with running_receiver(receiver.database) as another:
+        assert another.deliver(credentials, event()).status == receiver.deliver(credentials, event()).status == 200
+    assert len(inbox(receiver.database)) == 2
 
 
-def test_no_header_that_could_hold_a_secret_is_kept(here: Office, credentials: Credentials) -> None:
+def test_no_header_that_could_hold_a_secret_is_kept(receiver: RunningReceiver, credentials: Credentials) -> None:
     """Neither those that authenticate, nor the path where a proxy copied it."""
     path = path_of(credentials)
     headers = {
@@ -299,23 +313,25 @@ def test_no_header_that_could_hold_a_secret_is_kept(here: Office, credentials: C
         "User_Agent": "sender",
         "X_Long": "a" * 2000,
     }
-    here.post(path, event(), login=login_of(credentials), **headers)
-    kept = inbox(here.database)[0].headers
+    receiver.post(path, event(), login=login_of(credentials), **headers)
+    kept = inbox(receiver.database)[0].headers
     assert kept.keys() == {"host", "content-length", "user-agent", "x-long"}
     assert len(kept["x-long"]) == 500
 
 
-def test_nothing_secret_is_logged(here: Office, credentials: Credentials, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_secret_is_logged(
+    receiver: RunningReceiver, credentials: Credentials, caplog: pytest.LogCaptureFixture
+) -> None:
     """Neither what was right nor what was tried stands in any line."""
     caplog.set_level(logging.DEBUG)
     path = path_of(credentials)
-    here.deliver(credentials, event())
-    here.get(path)
-    here.get(path + "/")
-    here.post(path, event(), login="Basic c2VjcmV0OnNlY3JldA==")
-    here.post("/webhooks/hostaway/70001/guessed-secret", event())
-    here.exchange(b"GET " + path.encode() + b" HTTP/1.1\r\nBroken\r\n\r\n")
-    here.exchange(head("GET", path, Connection="Upgrade", Upgrade="websocket"))
+    receiver.deliver(credentials, event())
+    receiver.get(path)
+    receiver.get(path + "/")
+    receiver.post(path, event(), login="Basic c2VjcmV0OnNlY3JldA==")
+    receiver.post("/webhooks/hostaway/70001/guessed-secret", event())
+    receiver.exchange(b"GET " + path.encode() + b" HTTP/1.1\r\nBroken\r\n\r\n")
+    receiver.exchange(head("GET", path, Connection="Upgrade", Upgrade="websocket"))
     lines = caplog.text
     assert "reservation.updated" in lines
     for secret in (
@@ -327,46 +343,51 @@ def test_nothing_secret_is_logged(here: Office, credentials: Credentials, caplog
         assert secret not in lines
 
 
-def test_health_needs_nothing(here: Office) -> None:
+def test_health_needs_nothing(receiver: RunningReceiver) -> None:
     """The process lives, and every answer has an id of its own."""
-    answers = [here.get("/health"), here.get("/health"), here.get("/nothing"), here.get("/webhooks/hostaway/70001/x/")]
+    answers = [
+        receiver.get("/health"),
+        receiver.get("/health"),
+        receiver.get("/nothing"),
+        receiver.get("/webhooks/hostaway/70001/x/"),
+    ]
     assert [answer.status for answer in answers] == [200, 200, 404, 404]
     assert len({answer.headers["x-request-id"] for answer in answers}) == 4
-    assert here.exchange(head("DELETE", "/webhooks/hostaway/70001/x")).status == 405
+    assert receiver.exchange(head("DELETE", "/webhooks/hostaway/70001/x")).status == 405
 
 
-def test_readiness_names_database_schema_and_age(here: Office, credentials: Credentials) -> None:
+def test_readiness_names_database_schema_and_age(receiver: RunningReceiver, credentials: Credentials) -> None:
     """All is there, and the oldest delivery that waits has an age."""
-    here.deliver(credentials, event())
-    answer = here.get("/ready")
+    receiver.deliver(credentials, event())
+    answer = receiver.get("/ready")
     assert answer.status == 200
     assert answer.document.keys() == {"ready", "database", "schema", "oldest_waiting_s"}
     assert (answer.document["ready"], answer.document["database"], answer.document["schema"]) == (True, True, True)
     assert answer.document["oldest_waiting_s"] >= 0
 
 
-def test_an_outdated_schema_is_not_ready(here: Office) -> None:
+def test_an_outdated_schema_is_not_ready(receiver: RunningReceiver) -> None:
     """Somebody took the database back."""
-    with here.database.engine.begin() as connection:
+    with receiver.database.engine.begin() as connection:
         connection.execute(sa.text("UPDATE hostaway.alembic_version SET version_num = '0001'"))
-    answer = here.get("/ready")
+    answer = receiver.get("/ready")
     assert (answer.status, answer.document["database"], answer.document["schema"]) == (503, True, False)
 
 
-def test_metrics_count_by_outcome(here: Office, credentials: Credentials) -> None:
+def test_metrics_count_by_outcome(receiver: RunningReceiver, credentials: Credentials) -> None:
     """In Prometheus' text format, without any label that somebody could make up."""
-    here.deliver(credentials, event())
-    here.deliver(credentials, event("task.created"))
-    here.get("/webhooks/hostaway/70001/wrong")
-    text = here.get("/metrics").body.decode()
+    receiver.deliver(credentials, event())
+    receiver.deliver(credentials, event("task.created"))
+    receiver.get("/webhooks/hostaway/70001/wrong")
+    text = receiver.get("/metrics").body.decode()
     for outcome, count in {"stored": 1, "ignored": 1, "refused": 1, "probe": 0}.items():
         assert f'hostaway_sync_deliveries_total{{outcome="{outcome}"}} {count}.0' in text
     assert "hostaway_sync_delivery_seconds_count 2.0" in text
 
 
-def test_many_at_once_are_all_stored(here: Office, credentials: Credentials) -> None:
+def test_many_at_once_are_all_stored(receiver: RunningReceiver, credentials: Credentials) -> None:
     """Deliveries that come together wait for each other, and none is lost."""
-    connections = [here.connect() for _ in range(60)]
+    connections = [receiver.connect() for _ in range(60)]
     for number, connection in enumerate(connections):
         body = event(id=number + 1)
         path, login = path_of(credentials), login_of(credentials)
@@ -374,7 +395,7 @@ def test_many_at_once_are_all_stored(here: Office, credentials: Credentials) -> 
     assert {read_answer(connection).status for connection in connections} == {200}
     for connection in connections:
         connection.close()
-    assert {row.object_id for row in inbox(here.database)} == set(range(1, 61))
+    assert {row.object_id for row in inbox(receiver.database)} == set(range(1, 61))
 
 
 def test_a_key_that_is_restored_opens_the_door_again(
@@ -439,6 +460,6 @@ def test_guesses_do_not_hammer_a_store_of_secrets_that_fails(
 
 def test_a_key_ring_that_does_not_open_is_no_reason_for_401(database: Database, credentials: Credentials) -> None:
     """503: the sender comes again, and by then somebody has restored the key."""
-    with office(database, ring=KeyRing([b"x" * 32])) as here:
-        assert here.deliver(credentials, event()).status == 503
-        assert here.get(path_of(credentials)).status == 503
+    with running_receiver(database, ring=KeyRing([b"x" * 32])) as receiver:
+        assert receiver.deliver(credentials, event()).status == 503
+        assert receiver.get(path_of(credentials)).status == 503

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
-from tests.support.deliveries import until
+from tests.support.deliveries import eventually
 from tests.support.servers.receiver import (
     event,
     head,
     login_of,
-    office,
     path_of,
     read_answer,
     renew,
+    running_receiver,
     store_account,
 )
 
@@ -76,17 +76,17 @@ def test_a_database_that_is_away_gets_503_and_nothing_is_lost_when_it_is_back(
     server: EmbeddedPostgres, database: Database, credentials: Credentials
 ) -> None:
     """Good and bad credentials alike: the sender must come again, whoever it is."""
-    with office(database) as here:
-        assert here.deliver(credentials, event()).status == 200
+    with running_receiver(database) as receiver:
+        assert receiver.deliver(credentials, event()).status == 200
         with away(server, database):
-            answer = here.deliver(credentials, event())
+            answer = receiver.deliver(credentials, event())
             assert (answer.status, answer.document["outcome"]) == (503, "not_stored")
-            assert here.post(path_of(credentials), event(), login="Basic d3Jvbmc6").status == 503
-            assert here.deliver(credentials, event(), 70009).status == 503
-            assert here.get("/ready").document["database"] is False
-            assert here.get("/health").status == 200
-        assert here.deliver(credentials, event()).status == 200
-        assert here.post(path_of(credentials), event(), login="Basic d3Jvbmc6").status == 401
+            assert receiver.post(path_of(credentials), event(), login="Basic d3Jvbmc6").status == 503
+            assert receiver.deliver(credentials, event(), 70009).status == 503
+            assert receiver.get("/ready").document["database"] is False
+            assert receiver.get("/health").status == 200
+        assert receiver.deliver(credentials, event()).status == 200
+        assert receiver.post(path_of(credentials), event(), login="Basic d3Jvbmc6").status == 401
     assert count(database) == 2
 
 
@@ -94,11 +94,11 @@ def test_a_connection_that_died_in_the_pool_is_no_failure(
     server: EmbeddedPostgres, database: Database, credentials: Credentials
 ) -> None:
     """The server was restarted between two deliveries."""
-    with office(database) as here:
-        assert here.deliver(credentials, event()).status == 200
+    with running_receiver(database) as receiver:
+        assert receiver.deliver(credentials, event()).status == 200
         with away(server, database):
             pass
-        assert here.deliver(credentials, event()).status == 200
+        assert receiver.deliver(credentials, event()).status == 200
 
 
 def test_a_database_that_does_not_answer_gets_503_in_time(
@@ -106,14 +106,14 @@ def test_a_database_that_does_not_answer_gets_503_in_time(
 ) -> None:
     """The sender waits ten seconds at least; a lock may take longer."""
     monkeypatch.setattr("hostaway_sync.webhooks.server.app.ANSWER_WITHIN", 0.5)
-    with office(database) as here:
-        assert here.get(path_of(credentials)).status == 200
+    with running_receiver(database) as receiver:
+        assert receiver.get(path_of(credentials)).status == 200
         with database.engine.begin() as connection:
             connection.execute(sa.text("LOCK TABLE hostaway.webhook_log"))
-            answer = here.deliver(credentials, event())
+            answer = receiver.deliver(credentials, event())
             assert (answer.status, answer.document["outcome"]) == (503, "not_stored")
         monkeypatch.undo()
-        assert here.deliver(credentials, event()).status == 200
+        assert receiver.deliver(credentials, event()).status == 200
 
 
 def test_what_the_database_refuses_of_a_delivery_is_left_out(
@@ -127,8 +127,8 @@ def test_what_the_database_refuses_of_a_delivery_is_left_out(
         self._database.transaction(lambda connection: inbox.accept(connection, delivery, platform=platform))
 
     monkeypatch.setattr(ReceiverRuntime, "_accept", accept)
-    with office(database) as here:
-        assert here.deliver(credentials, event()).document["outcome"] == "stored"
+    with running_receiver(database) as receiver:
+        assert receiver.deliver(credentials, event()).document["outcome"] == "stored"
     row = database.transaction(
         lambda c: c.execute(sa.text("SELECT payload, body, object_id FROM hostaway.webhook_log")).one()
     )
@@ -145,20 +145,20 @@ def test_an_unexpected_failure_is_503(
         raise RuntimeError("guest@example.org")
 
     monkeypatch.setattr(ReceiverRuntime, "_accept", accept)
-    with office(database) as here:
-        assert here.deliver(credentials, event()).status == 503
+    with running_receiver(database) as receiver:
+        assert receiver.deliver(credentials, event()).status == 503
 
 
 def test_closing_finishes_what_is_in_hand(database: Database, credentials: Credentials) -> None:
     """A delivery whose second half comes after the order to stop is stored and acknowledged; a new one is not taken."""
     body = event()
-    with office(database) as here:
-        idle = here.connect()
-        connection = here.connect()
+    with running_receiver(database) as receiver:
+        idle = receiver.connect()
+        connection = receiver.connect()
         connection.sendall(
             head("POST", path_of(credentials), login=login_of(credentials), Content_Length=str(len(body))) + body[:9]
         )
-        assert here.get("/health").status == 200
+        assert receiver.get("/health").status == 200
 
         def send_the_rest() -> None:
             assert idle.recv(1) == b""  # the receiver began to stop
@@ -244,15 +244,15 @@ def test_a_receiver_that_stores_nothing_is_not_ready(
 ) -> None:
     """What a delivery meets, `/ready` has met before; and when it is over, deliveries come back."""
     large = event(padding=base64.b64encode(os.urandom(6000)).decode())
-    with office(database) as here:
-        assert here.get("/ready").status == 200
+    with running_receiver(database) as receiver:
+        assert receiver.get("/ready").status == 200
         with trouble(server, database):
-            until(lambda: here.get("/ready").status == 503, "it is not ready")
-            assert here.get("/ready").document["ready"] is False
-            assert here.deliver(credentials, large).status == 503
-            assert here.get("/health").status == 200
-        until(lambda: here.get("/ready").status == 200, "it is ready again")
-        assert here.deliver(credentials, large).status == 200
+            eventually(lambda: receiver.get("/ready").status == 503, "it is not ready")
+            assert receiver.get("/ready").document["ready"] is False
+            assert receiver.deliver(credentials, large).status == 503
+            assert receiver.get("/health").status == 200
+        eventually(lambda: receiver.get("/ready").status == 200, "it is ready again")
+        assert receiver.deliver(credentials, large).status == 200
     # One that was answered with 503 may come in late, and comes again: it does no harm.
     assert count(database) in {1, 2}
 
@@ -260,17 +260,17 @@ def test_a_receiver_that_stores_nothing_is_not_ready(
 def test_asking_for_readiness_leaves_nothing_behind(database: Database, credentials: Credentials) -> None:
     """What is stored to prove it is never seen, and questions that hang are one."""
     del credentials
-    with office(database) as here:
+    with running_receiver(database) as receiver:
         for _ in range(3):
-            assert here.get("/ready").status == 200
+            assert receiver.get("/ready").status == 200
         assert count(database) == 0
         waiting = (
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
         with database.engine.connect() as other, other.begin():
             other.execute(sa.text("LOCK TABLE hostaway.webhook_log"))
-            until(lambda: here.get("/ready").status == 503, "it is not ready")
+            eventually(lambda: receiver.get("/ready").status == 503, "it is not ready")
             with ThreadPoolExecutor() as pool:
-                asked = [pool.submit(here.get, "/ready") for _ in range(3)]
+                asked = [pool.submit(receiver.get, "/ready") for _ in range(3)]
                 assert {answer.result().status for answer in asked} == {503}
             assert other.scalar(sa.text(waiting)) == 1

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import SecretStr
-from tests.support.client_env import Stage, stage
-from tests.support.servers.receiver import ACCOUNT, RING, Office, event, office, store_account
+from tests.support.client_env import ClientEnv, client_env
+from tests.support.servers.receiver import ACCOUNT, RING, RunningReceiver, event, running_receiver, store_account
 
 from hostaway_sync.errors import AccountError, NotFound, RequestRejected, SourceUnavailable, UsageError
 from hostaway_sync.model.deliveries import WebhookSettings
@@ -29,13 +29,13 @@ HOOKS = "/webhooks/unifiedWebhooks"
 class Place:
     """A source, a receiver, and what registers the one with the other."""
 
-    def __init__(self, set_up: Stage, here: Office) -> None:
-        self.set_up = set_up
-        self.office = here
-        self.sandbox = set_up.sandbox
-        self.hooks = set_up.sandbox.accounts[ACCOUNT].hooks
-        self.registrar = set_up.client(attempts=2).registrar
-        self.registering = Registrar(here.database, RING, self.registrar, ACCOUNT, platform="hostaway")
+    def __init__(self, env: ClientEnv, receiver: RunningReceiver) -> None:
+        self.client_env = env
+        self.receiver = receiver
+        self.sandbox = env.sandbox
+        self.hooks = env.sandbox.accounts[ACCOUNT].hooks
+        self.registrar = env.client(attempts=2).registrar
+        self.registering = Registrar(receiver.database, RING, self.registrar, ACCOUNT, platform="hostaway")
 
     def calls(self, method: str) -> int:
         """Count requests to the list of webhooks or one of them."""
@@ -47,7 +47,7 @@ class Place:
 
     def stored(self) -> store.StoredHook:
         """Give what is stored."""
-        return self.office.database.transaction(store.stored_hooks)[ACCOUNT]
+        return self.receiver.database.transaction(store.stored_hooks)[ACCOUNT]
 
 
 @pytest.fixture
@@ -58,92 +58,95 @@ def place(database: Database) -> Iterator[Callable[..., Place]]:
 
         @contextmanager
         def opened(**options: Any) -> Iterator[Place]:
-            with stage(reservations=3, listings=1, token_delay=0.0, **options) as set_up, office(database) as here:
-                yield Place(set_up, here)
+            with (
+                client_env(reservations=3, listings=1, token_delay=0.0, **options) as env,
+                running_receiver(database) as receiver,
+            ):
+                yield Place(env, receiver)
 
         yield lambda **options: stack.enter_context(opened(**options))
 
 
 def test_registering_lets_deliveries_in(place: Callable[..., Place]) -> None:
     """The probes are answered during the call, and what happens afterwards is announced."""
-    here = place()
-    done = here.registering.register(here.office.base)
+    env = place()
+    done = env.registering.register(env.receiver.base)
     assert (done.is_new, done.others) == (True, ())
-    assert here.urls()[0].startswith(f"{here.office.base}/webhooks/hostaway/{ACCOUNT}/")
-    assert done.hook_id == here.stored().hook_id == 4711
-    assert here.stored().is_confirmed
-    here.sandbox.world.create_reservation()
-    assert set(here.sandbox.deliver(ACCOUNT)) == {200}
-    assert here.registering.check().problems == ()
+    assert env.urls()[0].startswith(f"{env.receiver.base}/webhooks/hostaway/{ACCOUNT}/")
+    assert done.hook_id == env.stored().hook_id == 4711
+    assert env.stored().is_confirmed
+    env.sandbox.world.create_reservation()
+    assert set(env.sandbox.deliver(ACCOUNT)) == {200}
+    assert env.registering.check().problems == ()
 
 
 def test_registering_again_exchanges_the_credentials_of_the_same_webhook(place: Callable[..., Place]) -> None:
     """No second webhook appears, and what was sent with the old ones is still accepted."""
-    here = place()
-    here.registering.register(here.office.base)
-    old = here.hooks.get(4711) | {}
-    done = here.registering.register(here.office.base)
-    assert (done.is_new, done.hook_id, len(here.urls())) == (False, 4711, 1)
-    new = here.hooks.get(4711)
+    env = place()
+    env.registering.register(env.receiver.base)
+    old = env.hooks.get(4711) | {}
+    done = env.registering.register(env.receiver.base)
+    assert (done.is_new, done.hook_id, len(env.urls())) == (False, 4711, 1)
+    new = env.hooks.get(4711)
     assert new["url"] != old["url"]
     assert new["password"] != old["password"]
     for hook in (old, new):
         login = b64encode(f"{hook['login']}:{hook['password']}".encode()).decode()
-        path = hook["url"].removeprefix(here.office.base)
-        assert here.office.post(path, event(), login=f"Basic {login}").status == 200
+        path = hook["url"].removeprefix(env.receiver.base)
+        assert env.receiver.post(path, event(), login=f"Basic {login}").status == 200
 
 
 def test_our_own_webhook_is_known_by_its_id_its_secret_or_its_address(place: Callable[..., Place]) -> None:
     """Whatever was forgotten, nothing is delivered twice."""
-    here = place()
-    here.registering.register(here.office.base)
-    with here.office.database.engine.begin() as connection:
+    env = place()
+    env.registering.register(env.receiver.base)
+    with env.receiver.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE hostaway.accounts SET webhook_id = NULL")
-    assert not here.registering.register(here.office.base).is_new
-    with here.office.database.engine.begin() as connection:
+    assert not env.registering.register(env.receiver.base).is_new
+    with env.receiver.database.engine.begin() as connection:
         connection.exec_driver_sql(
             "UPDATE hostaway.accounts SET webhook_id = NULL, webhook_login = NULL, webhook_previous = NULL"
         )
-    assert not here.registering.register(here.office.base).is_new
-    assert len(here.urls()) == 1
+    assert not env.registering.register(env.receiver.base).is_new
+    assert len(env.urls()) == 1
 
 
 def test_the_webhooks_of_others_are_left_alone_and_named(place: Callable[..., Place]) -> None:
     """Foreign and legacy ones are told of, without the path that may be their secret."""
-    here = place()
-    here.hooks.create({"url": "https://other.example/secret?k=1"})
-    here.hooks.legacy["reservations"].append({"id": 5, "isEnabled": 1, "url": "https://old.example:8443/x"})
-    done = here.registering.register(here.office.base)
+    env = place()
+    env.hooks.create({"url": "https://other.example/secret?k=1"})
+    env.hooks.legacy["reservations"].append({"id": 5, "isEnabled": 1, "url": "https://old.example:8443/x"})
+    done = env.registering.register(env.receiver.base)
     assert [(hook.kind, hook.address) for hook in done.others] == [
         ("foreign", "https://other.example/…"),
         ("legacy", "https://old.example:8443/…"),
     ]
-    assert [hook.kind for hook in here.registering.listed()] == ["ours", "foreign", "legacy"]
-    assert here.registering.unregister() == 1
-    assert here.urls() == ["https://other.example/secret?k=1"]
-    assert here.registering.unregister() == 0
+    assert [hook.kind for hook in env.registering.listed()] == ["ours", "foreign", "legacy"]
+    assert env.registering.unregister() == 1
+    assert env.urls() == ["https://other.example/secret?k=1"]
+    assert env.registering.unregister() == 0
 
 
 def test_legacy_lists_that_are_gone_are_empty(place: Callable[..., Place]) -> None:
     """An interface that Hostaway took away is no failure."""
-    here = place(switches=Switches(legacy_webhooks="gone"))
-    assert here.registrar.legacy_hooks() == []
+    env = place(switches=Switches(legacy_webhooks="gone"))
+    assert env.registrar.legacy_hooks() == []
 
 
 def test_a_receiver_that_is_not_reached_is_refused_and_nothing_is_lost(place: Callable[..., Place]) -> None:
     """What was registered before stays good, and trying again later gives one webhook."""
-    here = place()
-    here.registering.register(here.office.base)
-    before = here.hooks.get(4711) | {}
+    env = place()
+    env.registering.register(env.receiver.base)
+    before = env.hooks.get(4711) | {}
     with pytest.raises(RequestRejected):
-        here.registering.register("https://nobody.example")
-    assert here.hooks.get(4711) == before
-    here.sandbox.world.create_reservation()
-    assert set(here.sandbox.deliver(ACCOUNT)) == {200}
-    assert "did not come to an end" in here.registering.check().problems[0]
-    assert here.registering.register(here.office.base).hook_id == 4711
-    assert here.registering.check().problems == ()
-    assert set(here.sandbox.deliver(ACCOUNT)) <= {200}
+        env.registering.register("https://nobody.example")
+    assert env.hooks.get(4711) == before
+    env.sandbox.world.create_reservation()
+    assert set(env.sandbox.deliver(ACCOUNT)) == {200}
+    assert "did not come to an end" in env.registering.check().problems[0]
+    assert env.registering.register(env.receiver.base).hook_id == 4711
+    assert env.registering.check().problems == ()
+    assert set(env.sandbox.deliver(ACCOUNT)) <= {200}
 
 
 LOST = {
@@ -157,114 +160,114 @@ LOST = {
 @pytest.mark.parametrize("effect", LOST.values(), ids=LOST)
 def test_a_creation_whose_answer_is_lost_is_not_repeated(place: Callable[..., Place], effect: Effect) -> None:
     """The list says that it happened; a second one would have everything delivered twice."""
-    here = place()
-    here.sandbox.faults.add(effect, route=f"POST {HOOKS}")
-    done = here.registering.register(here.office.base)
-    assert (done.hook_id, len(here.urls()), here.calls("POST")) == (4711, 1, 1)
-    assert here.registering.check().problems == ()
+    env = place()
+    env.sandbox.faults.add(effect, route=f"POST {HOOKS}")
+    done = env.registering.register(env.receiver.base)
+    assert (done.hook_id, len(env.urls()), env.calls("POST")) == (4711, 1, 1)
+    assert env.registering.check().problems == ()
 
 
 def test_a_creation_that_never_happened_is_told_and_may_be_tried_again(place: Callable[..., Place]) -> None:
     """Nothing is sent a second time by itself; whoever tries again registers the same credentials."""
-    here = place()
-    here.sandbox.faults.add(faults.bad_gateway(), route=f"POST {HOOKS}")
+    env = place()
+    env.sandbox.faults.add(faults.bad_gateway(), route=f"POST {HOOKS}")
     with pytest.raises(SourceUnavailable):
-        here.registering.register(here.office.base)
-    assert (here.urls(), here.calls("POST")) == ([], 1)
-    assert here.registering.register(here.office.base).is_new
+        env.registering.register(env.receiver.base)
+    assert (env.urls(), env.calls("POST")) == ([], 1)
+    assert env.registering.register(env.receiver.base).is_new
 
 
 def test_what_was_certainly_not_done_is_sent_again(place: Callable[..., Place]) -> None:
     """A 429 waits for its window, and a refused token is renewed."""
-    here = place()
-    here.sandbox.faults.add(faults.rate_limited(), route=f"POST {HOOKS}")
-    here.sandbox.faults.add(faults.denied(), route=f"POST {HOOKS}")
-    assert here.registering.register(here.office.base).is_new
-    assert (here.calls("POST"), len(here.urls())) == (3, 1)
+    env = place()
+    env.sandbox.faults.add(faults.rate_limited(), route=f"POST {HOOKS}")
+    env.sandbox.faults.add(faults.denied(), route=f"POST {HOOKS}")
+    assert env.registering.register(env.receiver.base).is_new
+    assert (env.calls("POST"), len(env.urls())) == (3, 1)
 
 
 def test_a_failure_with_200_is_a_refusal(place: Callable[..., Place]) -> None:
     """Hostaway says so for some writes."""
-    here = place()
-    here.sandbox.faults.add(faults.fail_with_200("no such jitter"), route=f"POST {HOOKS}")
+    env = place()
+    env.sandbox.faults.add(faults.fail_with_200("no such jitter"), route=f"POST {HOOKS}")
     with pytest.raises(RequestRejected, match="no such jitter"):
-        here.registering.register(here.office.base)
+        env.registering.register(env.receiver.base)
 
 
 def test_unregistering_lets_what_is_on_its_way_in(place: Callable[..., Place]) -> None:
     """For a day; and registering anew works."""
-    here = place()
-    here.registering.register(here.office.base)
-    old = here.hooks.get(4711) | {}
-    here.registering.unregister()
-    assert here.urls() == []
-    assert here.office.get(old["url"].removeprefix(here.office.base)).status == 200
-    assert here.registering.register(here.office.base).is_new
+    env = place()
+    env.registering.register(env.receiver.base)
+    old = env.hooks.get(4711) | {}
+    env.registering.unregister()
+    assert env.urls() == []
+    assert env.receiver.get(old["url"].removeprefix(env.receiver.base)).status == 200
+    assert env.registering.register(env.receiver.base).is_new
 
 
 def test_two_webhooks_that_lead_here_become_one(place: Callable[..., Place]) -> None:
     """As after a creation whose outcome was never known."""
-    here = place()
-    here.registering.register(here.office.base)
-    here.hooks.create({"url": here.urls()[0]})
-    assert "2 webhooks that lead here" in here.registering.check().problems[0]
-    here.registering.register(here.office.base)
-    assert len(here.urls()) == 1
+    env = place()
+    env.registering.register(env.receiver.base)
+    env.hooks.create({"url": env.urls()[0]})
+    assert "2 webhooks that lead here" in env.registering.check().problems[0]
+    env.registering.register(env.receiver.base)
+    assert len(env.urls()) == 1
 
 
 def test_a_disabled_webhook_is_enabled_again_in_passing(place: Callable[..., Place]) -> None:
     """One call where all is well; where not, it says what it did."""
-    here = place()
-    assert here.registering.keep_enabled() is None
-    assert here.calls("GET") == 0
-    here.registering.register(here.office.base)
-    before = here.calls("GET")
-    assert here.registering.keep_enabled() is None
-    assert here.calls("GET") == before + 1
-    here.hooks.update(4711, {"isEnabled": 0})
-    assert here.registering.check().is_enabled is False
-    assert "enabled again" in (here.registering.keep_enabled() or "")
-    assert here.hooks.get(4711)["isEnabled"] == 1
-    assert here.registering.keep_enabled() is None
+    env = place()
+    assert env.registering.keep_enabled() is None
+    assert env.calls("GET") == 0
+    env.registering.register(env.receiver.base)
+    before = env.calls("GET")
+    assert env.registering.keep_enabled() is None
+    assert env.calls("GET") == before + 1
+    env.hooks.update(4711, {"isEnabled": 0})
+    assert env.registering.check().is_enabled is False
+    assert "enabled again" in (env.registering.keep_enabled() or "")
+    assert env.hooks.get(4711)["isEnabled"] == 1
+    assert env.registering.keep_enabled() is None
 
 
 def test_what_cannot_be_mended_in_passing_is_said(place: Callable[..., Place]) -> None:
     """A webhook that is gone, or that somebody led elsewhere, is left to a person."""
-    here = place()
-    here.registering.register(here.office.base)
-    here.hooks.update(4711, {"url": "https://elsewhere.example/", "isEnabled": 0})
-    assert "leads elsewhere" in (here.registering.keep_enabled() or "")
-    here.hooks.delete(4711)
-    assert "gone at the source" in (here.registering.keep_enabled() or "")
-    assert "gone at the source" in here.registering.check().problems[0]
-    assert here.calls("PUT") == 0
+    env = place()
+    env.registering.register(env.receiver.base)
+    env.hooks.update(4711, {"url": "https://elsewhere.example/", "isEnabled": 0})
+    assert "leads elsewhere" in (env.registering.keep_enabled() or "")
+    env.hooks.delete(4711)
+    assert "gone at the source" in (env.registering.keep_enabled() or "")
+    assert "gone at the source" in env.registering.check().problems[0]
+    assert env.calls("PUT") == 0
 
 
 def test_a_check_knocks_at_the_public_address(place: Callable[..., Place]) -> None:
     """It proves that login and password arrive, not only the path."""
-    here = place()
-    assert "has no webhook" in here.registering.check().problems[0]
-    here.registering.register(here.office.base)
-    with here.office.database.engine.begin() as connection:
+    env = place()
+    assert "has no webhook" in env.registering.check().problems[0]
+    env.registering.register(env.receiver.base)
+    with env.receiver.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE hostaway.accounts SET webhook_url = 'http://127.0.0.1:9'")
-    here.hooks.update(4711, {"url": here.urls()[0].replace(here.office.base, "http://127.0.0.1:9")})
-    assert "nobody answers" in here.registering.check().problems[0]
+    env.hooks.update(4711, {"url": env.urls()[0].replace(env.receiver.base, "http://127.0.0.1:9")})
+    assert "nobody answers" in env.registering.check().problems[0]
 
 
 def test_an_unknown_account_cannot_be_registered(place: Callable[..., Place]) -> None:
     """It was removed a moment ago."""
-    here = place()
-    registering = Registrar(here.office.database, RING, here.registrar, 70009, platform="hostaway")
+    env = place()
+    registering = Registrar(env.receiver.database, RING, env.registrar, 70009, platform="hostaway")
     with pytest.raises(AccountError):
         registering.listed()
 
 
 def test_changes_of_what_is_not_there(place: Callable[..., Place]) -> None:
     """An update says so, a deletion is content."""
-    here = place()
+    env = place()
     with pytest.raises(NotFound):
-        here.registrar.update(5, WebhookSettings("https://sync.example.org/x", "login", SecretStr("word")))
-    here.registrar.delete(5)
+        env.registrar.update(5, WebhookSettings("https://sync.example.org/x", "login", SecretStr("word")))
+    env.registrar.delete(5)
 
 
 @pytest.mark.parametrize(
@@ -299,12 +302,12 @@ def test_an_address_is_kept_without_its_last_slash() -> None:
 
 def test_rows_that_are_no_webhooks_are_passed_over(place: Callable[..., Place]) -> None:
     """What has no id is none; a state that nobody knows counts as enabled."""
-    here = place()
-    here.hooks.create({"url": None, "isEnabled": "perhaps", "login": ""})
+    env = place()
+    env.hooks.create({"url": None, "isEnabled": "perhaps", "login": ""})
 
     def add(rows: list[Any]) -> list[Any]:
         return [*rows, 5, {"id": 0}, {"url": "https://other.example"}]
 
-    here.sandbox.faults.add(faults.change_rows(add), route=f"GET {HOOKS}")
-    (hook,) = here.registrar.hooks()
+    env.sandbox.faults.add(faults.change_rows(add), route=f"GET {HOOKS}")
+    (hook,) = env.registrar.hooks()
     assert (hook.hook_id, hook.url, hook.is_enabled, hook.login) == (4711, "", True, None)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from tests.support.deliveries import until
+from tests.support.deliveries import eventually
 from tests.support.records import one
 
 from hostaway_sync.errors import ConfigurationError, LeaseHeld, StoreError, StoreUnavailable
@@ -300,6 +300,6 @@ def test_a_closed_database_keeps_no_connection_and_opens_none(database_url: str,
         left.close()
         nothing(connection)
         assert one(database, mine)[0] == 2
-    until(lambda: one(database, mine)[0] == 0, "both have gone")
+    eventually(lambda: one(database, mine)[0] == 0, "both have gone")
     with pytest.raises(StoreError, match="was closed"):
         left.transaction(nothing)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 import sqlalchemy as sa
-from tests.support.deliveries import until
+from tests.support.deliveries import eventually
 
 from hostaway_sync.errors import StoreError, StoreUnavailable
 from hostaway_sync.store.embedded import EmbeddedPostgres, location
@@ -77,7 +77,7 @@ def german() -> Iterator[EmbeddedPostgres]:
             "SELECT current_setting('lc_messages') = %s AND EXISTS ("
             "SELECT FROM pg_hba_file_rules WHERE type = 'local' AND 'rejected' = ANY (user_name))"
         )
-        until(lambda: connection.execute(shown, (LOCALE,)).fetchone() == (True,), "German is spoken")
+        eventually(lambda: connection.execute(shown, (LOCALE,)).fetchone() == (True,), "German is spoken")
     yield postgres
     postgres.release()
     shutil.rmtree(directory)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from tests.support.deliveries import until
+from tests.support.deliveries import eventually
 from tests.support.records import one
 
 from hostaway_sync.errors import StoreBusy
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import sqlalchemy as sa
-    from tests.support.db_roles import Staff
+    from tests.support.db_roles import DbRoles
 
 PATIENCE = 60
 RIGHT = "messages of account 1"
@@ -88,7 +88,7 @@ def test_who_waits_for_whom(database: Database, other: Database, *, first: bool,
         thread = threading.Thread(target=other.transaction, args=(have,))
         thread.start()
         if waits:
-            until(lambda: one(database, WAITS).count, "the second one waits")
+            eventually(lambda: one(database, WAITS).count, "the second one waits")
             assert not had.is_set()
         else:
             assert had.wait(PATIENCE)
@@ -154,7 +154,7 @@ def test_claims_are_renewed_while_they_are_held(
     with database.claim("a right"):
         for _ in range(3):
             before = one(other, query).expires_at
-            until(lambda: one(other, query).expires_at > before, "it is renewed")  # noqa: B023  (called at once)
+            eventually(lambda: one(other, query).expires_at > before, "it is renewed")  # noqa: B023  (called at once)
             one(other, CUT)
     assert one(other, query) is None
 
@@ -174,7 +174,7 @@ def test_a_claim_ends_with_its_process(database: Database) -> None:
         with database.claim("a right") as found:
             return found
 
-    assert until(is_free, "it is free")
+    assert eventually(is_free, "it is free")
 
 
 def connect(database: Database, role: str) -> psycopg.Connection[Any]:
@@ -191,11 +191,11 @@ def lock(connection: psycopg.Connection[Any], name: str, *, function: str = "pg_
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_the_last_release_keeps_this_one_out(
-    database: Database, staff: Staff, monkeypatch: pytest.MonkeyPatch, *, shared: bool
+    database: Database, db_roles: DbRoles, monkeypatch: pytest.MonkeyPatch, *, shared: bool
 ) -> None:
     """A program of it that has the lock is waited for; at the end of the wait a sentence says which, and what to do."""
     monkeypatch.setattr(last_release_locks, "PATIENCE_S", 0.3)
-    writer = staff.hire("sync", staff.groups.writer)
+    writer = db_roles.create_login("sync", db_roles.groups.writer)
     hold = partial(rights.hold, right=RIGHT, shared=shared)
     with connect(database, writer) as old:
         lock(old, OLD)
@@ -205,11 +205,11 @@ def test_the_last_release_keeps_this_one_out(
         assert f"pg_terminate_backend({old.info.backend_pid})" in str(caught.value)
         with database.claim(RIGHT) as is_ours:
             assert not is_ours
-    until(lambda: one(database, f"SELECT 1 FROM pg_stat_activity WHERE usename = '{writer}'") is None, "it ended")
+    eventually(lambda: one(database, f"SELECT 1 FROM pg_stat_activity WHERE usename = '{writer}'") is None, "it ended")
     database.transaction(hold)
 
 
-def test_the_last_release_is_waited_for(database: Database, staff: Staff) -> None:
+def test_the_last_release_is_waited_for(database: Database, db_roles: DbRoles) -> None:
     """Until it gives the lock back."""
     had = threading.Event()
 
@@ -217,20 +217,20 @@ def test_the_last_release_is_waited_for(database: Database, staff: Staff) -> Non
         rights.hold(connection, RIGHT)
         had.set()
 
-    with connect(database, staff.hire("sync", staff.groups.writer)) as old:
+    with connect(database, db_roles.create_login("sync", db_roles.groups.writer)) as old:
         lock(old, OLD)
         thread = threading.Thread(target=database.transaction, args=(have,))
         thread.start()
         asking = "query ~ 'pg_try_advisory_xact_lock' AND pid <> pg_backend_pid()"
-        until(lambda: one(database, f"SELECT 1 FROM pg_stat_activity WHERE {asking}"), "it asks")
+        eventually(lambda: one(database, f"SELECT 1 FROM pg_stat_activity WHERE {asking}"), "it asks")
         assert not had.is_set()
     thread.join(PATIENCE)
     assert had.is_set()
 
 
-def test_this_release_keeps_the_last_one_out(database: Database, staff: Staff) -> None:
+def test_this_release_keeps_the_last_one_out(database: Database, db_roles: DbRoles) -> None:
     """Whatever this one holds or claims, a program of the last one does not get its lock."""
-    with connect(database, staff.hire("sync", staff.groups.writer)) as old:
+    with connect(database, db_roles.create_login("sync", db_roles.groups.writer)) as old:
         tried = partial(lock, old, OLD, function="pg_try_advisory_lock")
         shared = partial(lock, old, OLD, function="pg_try_advisory_lock_shared")
         with database.engine.begin() as connection:
@@ -248,10 +248,10 @@ def test_this_release_keeps_the_last_one_out(database: Database, staff: Staff) -
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("held", ["pg_advisory_lock", "pg_advisory_lock_shared"])
 def test_an_intruder_keeps_nobody_out(
-    database: Database, staff: Staff, caplog: pytest.LogCaptureFixture, held: str, *, shared: bool
+    database: Database, db_roles: DbRoles, caplog: pytest.LogCaptureFixture, held: str, *, shared: bool
 ) -> None:
     """A role that may not write has the lock: nobody waits for it, and a warning says once whose session it is."""
-    reader = staff.hire("tenant", staff.groups.reader)
+    reader = db_roles.create_login("tenant", db_roles.groups.reader)
     with connect(database, reader) as intruder, caplog.at_level(logging.WARNING):
         lock(intruder, OLD, function=held)
         for _ in range(2):
@@ -265,28 +265,28 @@ def test_an_intruder_keeps_nobody_out(
     assert f"pg_terminate_backend({pid})" in told[0]
 
 
-def test_an_intruder_that_waits_is_not_waited_for(database: Database, staff: Staff) -> None:
+def test_an_intruder_that_waits_is_not_waited_for(database: Database, db_roles: DbRoles) -> None:
     """It stands in the queue of the lock: those that share it go past."""
-    reader = staff.hire("tenant", staff.groups.reader)
+    reader = db_roles.create_login("tenant", db_roles.groups.reader)
     database.transaction(partial(rights.hold, right=RIGHT))
     with connect(database, reader) as intruder, database.engine.begin() as first:
         rights.hold(first, RIGHT, shared=True)
         thread = threading.Thread(target=lock, args=(intruder, OLD))
         thread.start()
         query = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        until(lambda: one(database, query), "it waits")
+        eventually(lambda: one(database, query), "it waits")
         database.transaction(partial(rights.hold, right=RIGHT, shared=True))
         first.rollback()
         thread.join(PATIENCE)
         database.transaction(partial(rights.hold, right=RIGHT))
 
 
-def test_a_role_is_believed_for_what_it_may_become(database: Database, staff: Staff) -> None:
+def test_a_role_is_believed_for_what_it_may_become(database: Database, db_roles: DbRoles) -> None:
     """A program that logs in as a role without rights of its own, and takes up the writer's, is one of ours."""
-    staff.run(f"CREATE ROLE {staff.prefix}_app LOGIN NOINHERIT")
-    role = f"{staff.prefix}_app"
-    staff.made.append(role)
-    staff.run(f"GRANT {staff.groups.writer} TO {role}")
+    db_roles.execute(f"CREATE ROLE {db_roles.prefix}_app LOGIN NOINHERIT")
+    role = f"{db_roles.prefix}_app"
+    db_roles.made.append(role)
+    db_roles.execute(f"GRANT {db_roles.groups.writer} TO {role}")
     with connect(database, role) as old:
         lock(old, OLD)
         with database.claim(RIGHT) as is_ours:
@@ -297,11 +297,11 @@ LOCKING = ["FOR UPDATE", "FOR NO KEY UPDATE", "FOR SHARE", "FOR KEY SHARE"]
 
 
 @pytest.mark.parametrize("how", LOCKING)
-def test_no_reader_locks_a_right(database: Database, staff: Staff, how: str) -> None:
+def test_no_reader_locks_a_right(database: Database, db_roles: DbRoles, how: str) -> None:
     """Neither the rows of rights, nor those of any table that it may read."""
     database.transaction(partial(rights.hold, right=RIGHT))
-    for group in (staff.groups.reader, staff.groups.analyst):
-        role = staff.hire(how.replace(" ", "_").lower() + group[-7:], group)
+    for group in (db_roles.groups.reader, db_roles.groups.analyst):
+        role = db_roles.create_login(how.replace(" ", "_").lower() + group[-7:], group)
         with connect(database, role) as reader:
             for table in ("rights", "accounts", "listings", "sync_runs", "watermarks", "reader_bindings", "leases"):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):

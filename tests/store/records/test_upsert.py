@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.deliveries import until
+from tests.support.deliveries import eventually
 from tests.support.records import LISTINGS, OWNER, add_account, at, one, page, record, rows, write
 
 from hostaway_sync.model.records import Change, Owner, Resource, Shape
@@ -145,7 +145,7 @@ def test_rows_are_held_in_the_order_of_their_ids(database: Database) -> None:
         waiting = threading.Thread(target=database.transaction, args=(hold,))
         waiting.start()
         blocked = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        until(lambda: one(database, blocked) is not None, "it waits for the first row")
+        eventually(lambda: one(database, blocked) is not None, "it waits for the first row")
         free = "SELECT id FROM hostaway.listings WHERE id > 1 FOR UPDATE NOWAIT"
         assert len(first.execute(sa.text(free)).all()) == 2
     waiting.join()

@@ -8,7 +8,7 @@ from uuid import UUID
 import psycopg
 import pytest
 import sqlalchemy as sa
-from tests.support.db_roles import Staff
+from tests.support.db_roles import DbRoles
 from tests.support.records import add_account, at, one
 
 from hostaway_sync.errors import AccountError, StoreError, UsageError
@@ -79,15 +79,15 @@ def rights(database: Database) -> list[tuple[str, ...]]:
         return [tuple(row) for row in connection.execute(sa.text(RIGHTS))]
 
 
-def seen(staff: Staff, role: str) -> set[tuple[int, ...]]:
+def seen(db_roles: DbRoles, role: str) -> set[tuple[int, ...]]:
     """Give whose rows a role sees, by table; what every table agrees on is one entry."""
     names = ("accounts", "messages", *(table.name for table in MIRRORED.values()))
     return {
-        tuple(number for (number,) in staff.ask(role, f"SELECT account_id FROM {name} ORDER BY 1")) for name in names
+        tuple(number for (number,) in db_roles.ask(role, f"SELECT account_id FROM {name} ORDER BY 1")) for name in names
     }
 
 
-@pytest.mark.usefixtures("staff")
+@pytest.mark.usefixtures("db_roles")
 def test_every_table_with_rows_of_accounts_guards_them(database: Database) -> None:
     """By the catalog, not by what we remember to list: each has row security and a policy for each group."""
     with database.engine.connect() as connection:
@@ -97,10 +97,10 @@ def test_every_table_with_rows_of_accounts_guards_them(database: Database) -> No
     assert {name for name, row in found.items() if row.policies != sorted(POLICIES)} == set()
 
 
-def test_readers_may_select_what_is_mirrored_and_no_more(database: Database, staff: Staff) -> None:
+def test_readers_may_select_what_is_mirrored_and_no_more(database: Database, db_roles: DbRoles) -> None:
     """No sealed column, no inbox, no queue, no log: what readers may select is a short list, and they write nothing."""
     tables = {name: {column.name for column in metadata.tables[name].c} for name in READABLE if name != "messages"}
-    for group, more in ((staff.groups.analyst, set()), (staff.groups.reader, {"reader_bindings"})):
+    for group, more in ((db_roles.groups.analyst, set()), (db_roles.groups.reader, {"reader_bindings"})):
         with database.engine.connect() as connection:
             visible: dict[str, set[str]] = {}
             for name, column in connection.execute(sa.text(VISIBLE.format(role=group))):
@@ -112,76 +112,79 @@ def test_readers_may_select_what_is_mirrored_and_no_more(database: Database, sta
         assert not [column for column in SEALED if column.name in visible.get(column.table.name, set())]
 
 
-def test_what_is_not_for_readers_is_refused(staff: Staff) -> None:
+def test_what_is_not_for_readers_is_refused(db_roles: DbRoles) -> None:
     """Not even the bytes of a sealed column; and the inbox, the queue and the log are the program's."""
-    roles = staff.hire("ann", staff.groups.analyst), staff.hire("rob", staff.groups.reader)
+    roles = db_roles.create_login("ann", db_roles.groups.analyst), db_roles.create_login("rob", db_roles.groups.reader)
     wanted = [(column.name, column.table.name) for column in SEALED]
     wanted += [("1", name) for name in ("webhook_log", "procrastinate_jobs", "audit_log", "dead_letters")]
     for role in roles:
         for column, table in wanted:
             with pytest.raises(sa.exc.ProgrammingError, match=f"permission denied for table {table}"):
-                staff.ask(role, f"SELECT {column} FROM {table}")
+                db_roles.ask(role, f"SELECT {column} FROM {table}")
 
 
 @pytest.mark.usefixtures("rows")
-def test_whoever_is_bound_sees_its_accounts_only(staff: Staff) -> None:
+def test_whoever_is_bound_sees_its_accounts_only(db_roles: DbRoles) -> None:
     """In each table and in the view; a customer's reader sees those of the customer, an analyst all there are."""
-    one_account, customer = staff.hire("one"), staff.hire("blue")
-    analyst, idle = staff.hire("ann", staff.groups.analyst), staff.hire("idle", staff.groups.reader)
-    assert staff.roles.bind(one_account, [3], []) is None
-    assert staff.roles.bind(customer, [], [BLUE]) is None
-    assert seen(staff, one_account) == {(3,)}
-    assert seen(staff, customer) == {(1, 2)}
-    assert seen(staff, analyst) == {(1, 2, 3)}
-    assert seen(staff, idle) == {()}
-    staff.roles.bind(one_account, [1, 3], [])
-    assert seen(staff, one_account) == {(1, 3)}
-    assert staff.roles.unbind(one_account) == 2
-    assert seen(staff, one_account) == {()}
+    one_account, customer = db_roles.create_login("one"), db_roles.create_login("blue")
+    analyst, idle = (
+        db_roles.create_login("ann", db_roles.groups.analyst),
+        db_roles.create_login("idle", db_roles.groups.reader),
+    )
+    assert db_roles.roles.bind(one_account, [3], []) is None
+    assert db_roles.roles.bind(customer, [], [BLUE]) is None
+    assert seen(db_roles, one_account) == {(3,)}
+    assert seen(db_roles, customer) == {(1, 2)}
+    assert seen(db_roles, analyst) == {(1, 2, 3)}
+    assert seen(db_roles, idle) == {()}
+    db_roles.roles.bind(one_account, [1, 3], [])
+    assert seen(db_roles, one_account) == {(1, 3)}
+    assert db_roles.roles.unbind(one_account) == 2
+    assert seen(db_roles, one_account) == {()}
 
 
 @pytest.mark.usefixtures("rows")
-def test_who_may_read_an_account_is_in_its_audit_log(staff: Staff) -> None:
+def test_who_may_read_an_account_is_in_its_audit_log(db_roles: DbRoles) -> None:
     """Each account has a line when a reader is bound to it or to its customer, and when that ends; again is no line."""
-    reader = staff.hire("one")
+    reader = db_roles.create_login("one")
     for _ in range(2):
-        staff.roles.bind(reader, [3], [BLUE])
-    staff.roles.unbind(reader)
+        db_roles.roles.bind(reader, [3], [BLUE])
+    db_roles.roles.unbind(reader)
     bound, unbound = {"reader": {"old": None, "new": reader}}, {"reader": {"old": reader, "new": None}}
     for account_id in (1, 2, 3):
-        entries = last_entries(staff.database, account_id, limit=5)
+        entries = last_entries(db_roles.database, account_id, limit=5)
         assert [(entry.action, entry.changes) for entry in entries] == [("updated", unbound), ("updated", bound)]
 
 
-def test_another_customer_takes_the_rows_along(rows: Database, staff: Staff, ring: KeyRing) -> None:
+def test_another_customer_takes_the_rows_along(rows: Database, db_roles: DbRoles, ring: KeyRing) -> None:
     """An account that changes hands is seen by its new customer from that moment, and no more by the old one."""
-    blue, red = staff.hire("blue"), staff.hire("red")
-    staff.roles.bind(blue, [], [BLUE])
-    staff.roles.bind(red, [], [RED])
+    blue, red = db_roles.create_login("blue"), db_roles.create_login("red")
+    db_roles.roles.bind(blue, [], [BLUE])
+    db_roles.roles.bind(red, [], [RED])
     account_changes.change_account(rows, ring, 2, Wishes({"customer_id": RED}))
-    assert (seen(staff, blue), seen(staff, red)) == ({(1,)}, {(2, 3)})
-    assert staff.ask(red, "SELECT DISTINCT customer_id FROM reservations") == [(RED,)]
+    assert (seen(db_roles, blue), seen(db_roles, red)) == ({(1,)}, {(2, 3)})
+    assert db_roles.ask(red, "SELECT DISTINCT customer_id FROM reservations") == [(RED,)]
 
 
 @pytest.mark.usefixtures("rows")
-def test_a_group_is_bound_with_its_members(staff: Staff) -> None:
+def test_a_group_is_bound_with_its_members(db_roles: DbRoles) -> None:
     """Whoever joins a bound group sees what it sees, and what it is bound to itself."""
-    group = staff.hire("team")
-    staff.roles.bind(group, [1], [])
-    member = staff.hire("kim", group)
-    assert seen(staff, member) == {(1,)}
-    staff.roles.bind(member, [3], [])
-    assert seen(staff, member) == {(1, 3)}
-    assert seen(staff, group) == {(1,)}
+    group = db_roles.create_login("team")
+    db_roles.roles.bind(group, [1], [])
+    member = db_roles.create_login("kim", group)
+    assert seen(db_roles, member) == {(1,)}
+    db_roles.roles.bind(member, [3], [])
+    assert seen(db_roles, member) == {(1, 3)}
+    assert seen(db_roles, group) == {(1,)}
 
 
 @pytest.mark.usefixtures("rows")
-def test_a_reader_cannot_widen_itself(staff: Staff) -> None:
+def test_a_reader_cannot_widen_itself(db_roles: DbRoles) -> None:
     """Neither by a setting, nor by a binding, another role, a view or a function; and it sees nobody else's binding."""
-    reader, other = staff.hire("one"), staff.hire("other")
-    staff.roles.bind(reader, [3], [])
-    staff.roles.bind(other, [1], [])
-    assert staff.ask(reader, "SELECT role_name, bound_account_id FROM reader_bindings") == [(reader, 3)]
+    reader, other = db_roles.create_login("one"), db_roles.create_login("other")
+    db_roles.roles.bind(reader, [3], [])
+    db_roles.roles.bind(other, [1], [])
+    assert db_roles.ask(reader, "SELECT role_name, bound_account_id FROM reader_bindings") == [(reader, 3)]
     for attempt in (
         f"INSERT INTO reader_bindings (role_name, bound_account_id) VALUES ('{reader}', 1)",
         "UPDATE reader_bindings SET bound_account_id = 1",
@@ -193,12 +196,12 @@ def test_a_reader_cannot_widen_itself(staff: Staff) -> None:
         "UPDATE reservations SET account_id = 3",
     ):
         with pytest.raises(sa.exc.ProgrammingError, match=REFUSED):
-            staff.ask(reader, attempt)
+            db_roles.ask(reader, attempt)
     leak = "CREATE FUNCTION pg_temp.tell(bigint) RETURNS boolean COST 0.0001 LANGUAGE plpgsql AS"
     leak += " $$ BEGIN RAISE WARNING 'account %', $1; RETURN true; END $$;"
     look = "SELECT account_id FROM reservations WHERE pg_temp.tell(account_id)"
     heard: list[str] = []
-    with staff.as_role(reader) as opened, opened.engine.begin() as connection:
+    with db_roles.as_role(reader) as opened, opened.engine.begin() as connection:
         driver = connection.connection.driver_connection
         assert driver is not None
         driver.add_notice_handler(lambda notice: heard.append(notice.message_primary))
@@ -209,43 +212,47 @@ def test_a_reader_cannot_widen_itself(staff: Staff) -> None:
 
 
 @pytest.mark.usefixtures("rows")
-def test_condition_of_a_reader_is_evaluated_once_a_question(staff: Staff) -> None:
+def test_condition_of_a_reader_is_evaluated_once_a_question(db_roles: DbRoles) -> None:
     """What it may see is looked up first, and then found by the index: it costs no row of another account a look."""
-    reader = staff.hire("one")
-    staff.roles.bind(reader, [3], [])
-    with staff.as_role(reader) as opened, opened.engine.begin() as connection:
+    reader = db_roles.create_login("one")
+    db_roles.roles.bind(reader, [3], [])
+    with db_roles.as_role(reader) as opened, opened.engine.begin() as connection:
         connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
         plan = "\n".join(connection.scalars(sa.text("EXPLAIN SELECT count(*) FROM hostaway.reservations")))
     assert re.search(r"Index Cond: \(account_id = ANY \(\(?(\$\d|InitPlan)", plan), plan
 
 
-def test_binding_says_what_is_wrong(rows: Database, staff: Staff) -> None:
+def test_binding_says_what_is_wrong(rows: Database, db_roles: DbRoles) -> None:
     """An unknown role or account, and a role that sees every account anyway, are sentences, and nothing is stored."""
-    reader = staff.hire("one")
+    reader = db_roles.create_login("one")
     with pytest.raises(StoreError, match="there is no role nobody"):
-        staff.roles.bind("nobody", [1], [])
+        db_roles.roles.bind("nobody", [1], [])
     with pytest.raises(AccountError, match="99"):
-        staff.roles.bind(reader, [1, 99], [])
-    for name, group in (("ann", staff.groups.analyst), ("sync", staff.groups.writer)):
+        db_roles.roles.bind(reader, [1, 99], [])
+    for name, group in (("ann", db_roles.groups.analyst), ("sync", db_roles.groups.writer)):
         with pytest.raises(StoreError, match=f"is in {group} and sees every account"):
-            staff.roles.bind(staff.hire(name, group), [1], [])
+            db_roles.roles.bind(db_roles.create_login(name, group), [1], [])
     with pytest.raises(UsageError, match="already"):
-        staff.roles.create("another")
+        db_roles.roles.create("another")
     with pytest.raises(UsageError, match="no role can begin with"):
-        staff.roles.create('"; DROP')
+        db_roles.roles.create('"; DROP')
     assert one(rows, "SELECT count(*) FROM reader_bindings").count == 0
 
 
 @pytest.mark.usefixtures("rows")
-def test_members_are_listed_with_what_they_see(staff: Staff) -> None:
+def test_members_are_listed_with_what_they_see(db_roles: DbRoles) -> None:
     """By name; one that was dropped and is still bound stands there without a kind, and harms nobody."""
-    analyst, reader, gone = staff.hire("ann", staff.groups.analyst), staff.hire("one"), staff.hire("zed")
-    staff.roles.bind(reader, [3, 1], [RED])
-    staff.roles.bind(gone, [2], [])
-    staff.run(f"DROP ROLE {gone}")
-    listed = [(role.name, role.kind, role.account_ids, role.customer_ids) for role in staff.roles.members()]
+    analyst, reader, gone = (
+        db_roles.create_login("ann", db_roles.groups.analyst),
+        db_roles.create_login("one"),
+        db_roles.create_login("zed"),
+    )
+    db_roles.roles.bind(reader, [3, 1], [RED])
+    db_roles.roles.bind(gone, [2], [])
+    db_roles.execute(f"DROP ROLE {gone}")
+    listed = [(role.name, role.kind, role.account_ids, role.customer_ids) for role in db_roles.roles.members()]
     assert listed == [(analyst, "analyst", (), ()), (reader, "reader", (1, 3), (RED,)), (gone, None, (2,), ())]
-    assert seen(staff, reader) == {(1, 3)}
+    assert seen(db_roles, reader) == {(1, 3)}
 
 
 def test_without_groups_there_is_nothing_to_list(database: Database) -> None:
@@ -258,28 +265,28 @@ def test_without_groups_there_is_nothing_to_list(database: Database) -> None:
 def test_owner_needs_no_superuser_and_a_migration_locks_nobody_out(empty_database_url: str) -> None:
     """A plain role migrates and makes the groups; what a later migration makes is the writer's too, and guarded."""
     above = Database(empty_database_url, schema="hostaway")
-    staff = Staff(above)
+    db_roles = DbRoles(above)
     try:
-        owner = staff.hire("owner", options="CREATEROLE")
-        staff.run(f"CREATE SCHEMA hostaway AUTHORIZATION {owner}")
-        with staff.as_role(owner) as opened:
+        owner = db_roles.create_login("owner", options="CREATEROLE")
+        db_roles.execute(f"CREATE SCHEMA hostaway AUTHORIZATION {owner}")
+        with db_roles.as_role(owner) as opened:
             revisions.upgrade(opened)
-            groups = Roles(opened).create(staff.prefix)
-            writer, reader = staff.hire("sync", groups.writer), staff.hire("one")
-            staff.ask(writer, "INSERT INTO accounts (account_id) VALUES (1), (2)")
+            groups = Roles(opened).create(db_roles.prefix)
+            writer, reader = db_roles.create_login("sync", groups.writer), db_roles.create_login("one")
+            db_roles.ask(writer, "INSERT INTO accounts (account_id) VALUES (1), (2)")
             left = Roles(opened).bind(reader, [1], [])
             if left is not None:
-                staff.run(left)
-            staff.ask(owner, "CREATE TABLE later (account_id bigint); ALTER TABLE later ENABLE ROW LEVEL SECURITY")
+                db_roles.execute(left)
+            db_roles.ask(owner, "CREATE TABLE later (account_id bigint); ALTER TABLE later ENABLE ROW LEVEL SECURITY")
             with pytest.raises(sa.exc.ProgrammingError, match="permission denied for table later"):
-                staff.ask(writer, "INSERT INTO later VALUES (1)")
+                db_roles.ask(writer, "INSERT INTO later VALUES (1)")
             revisions.upgrade(opened)
-        staff.ask(writer, "INSERT INTO later VALUES (1), (2)")
-        staff.ask(owner, f"GRANT SELECT ON later TO {reader}")
-        assert staff.ask(reader, "SELECT account_id FROM later") == [(1,)]
-        assert staff.ask(owner, "SELECT account_id FROM later ORDER BY 1") == [(1,), (2,)]
+        db_roles.ask(writer, "INSERT INTO later VALUES (1), (2)")
+        db_roles.ask(owner, f"GRANT SELECT ON later TO {reader}")
+        assert db_roles.ask(reader, "SELECT account_id FROM later") == [(1,)]
+        assert db_roles.ask(owner, "SELECT account_id FROM later ORDER BY 1") == [(1,), (2,)]
     finally:
-        staff.leave()
+        db_roles.drop_all()
         above.close()
 
 
@@ -287,20 +294,20 @@ def test_printed_script_does_what_the_command_does(empty_database_url: str) -> N
     """An administrator runs it with any client, twice; a user who may not create roles is told to ask for that."""
     above = Database(empty_database_url, schema="hostaway")
     revisions.upgrade(above)
-    staff = Staff(above)
+    db_roles = DbRoles(above)
     try:
-        plain = staff.hire("plain")
-        staff.run(f"GRANT USAGE ON SCHEMA hostaway TO {plain}")
-        with staff.as_role(plain) as opened, pytest.raises(StoreError, match="CREATE ROLE mine_writer NOLOGIN"):
+        plain = db_roles.create_login("plain")
+        db_roles.execute(f"GRANT USAGE ON SCHEMA hostaway TO {plain}")
+        with db_roles.as_role(plain) as opened, pytest.raises(StoreError, match="CREATE ROLE mine_writer NOLOGIN"):
             Roles(opened).create("mine")
         with closing(
             psycopg.connect(above.engine.url.set(drivername="postgresql").render_as_string(), autocommit=True)
         ) as connection:
             for _ in range(2):
-                connection.execute(script("hostaway", staff.prefix).encode())
+                connection.execute(script("hostaway", db_roles.prefix).encode())
         by_script = rights(above)
-        staff.open_groups()
+        db_roles.create_groups()
         assert rights(above) == by_script
     finally:
-        staff.leave()
+        db_roles.drop_all()
         above.close()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from tests.support.db_roles import Staff
+from tests.support.db_roles import DbRoles
 from tests.support.records import one
 
 from hostaway_sync.errors import ConfigurationError, SchemaOutdated, StoreError
@@ -111,10 +111,10 @@ def test_other_schemas_work_too(empty_database_url: str) -> None:
     """The schema's name is handed in, and may be one that must be quoted, roles included."""
     database = Database(empty_database_url, schema="Guest House")
     revisions.upgrade(database)
-    staff = Staff(database)
-    staff.open_groups()
+    db_roles = DbRoles(database)
+    db_roles.create_groups()
     revisions.upgrade(database)
-    staff.leave()
+    db_roles.drop_all()
     assert revisions.current(database) == revisions.head()
     found = (
         "SELECT count(*) FROM pg_class WHERE relnamespace = '\"Guest House\"'::regnamespace AND relname = 'accounts'"

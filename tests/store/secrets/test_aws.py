@@ -12,13 +12,13 @@ from hostaway_sync.secrets.aws import AwsSecrets
 from hostaway_sync.secrets.protocols import Place, store_of
 
 if TYPE_CHECKING:
-    from tests.support.servers.fake_aws import Cloud
+    from tests.support.servers.fake_aws import FakeAws
 
 PLACE = Place("accounts", "client_secret", 70001)
 SECRET = SecretStr('hunter2 "ü"')
 
 
-def test_a_secret_comes_back_and_goes(cloud: Cloud) -> None:
+def test_a_secret_comes_back_and_goes(fake_aws: FakeAws) -> None:
     """Each is a version of its own, told by place and version; deleting one twice is no error."""
     store = AwsSecrets("a1")
     first, second = store.seal(SECRET, PLACE), store.seal(SecretStr("another"), PLACE)
@@ -29,11 +29,11 @@ def test_a_secret_comes_back_and_goes(cloud: Cloud) -> None:
     for _ in range(2):
         store.discard(first, PLACE)
     assert set(store.listed()) == {(PLACE, second)}
-    assert cloud.number() == 1
+    assert fake_aws.count() == 1
     assert store.name == "AWS Secrets Manager in eu-central-1, below hostaway-sync/a1/"
 
 
-def test_a_pointer_moved_to_another_place_opens_nothing(cloud: Cloud) -> None:
+def test_a_pointer_moved_to_another_place_opens_nothing(fake_aws: FakeAws) -> None:
     """As a sealed value would not: its place is a piece of its name. It is looked for a moment longer."""
     store = AwsSecrets("a1")
     kept = store.seal(SECRET, PLACE)
@@ -42,10 +42,10 @@ def test_a_pointer_moved_to_another_place_opens_nothing(cloud: Cloud) -> None:
             store.open(kept, other)
     with pytest.raises(SecretGone):
         AwsSecrets("b2").open(kept, PLACE)
-    assert cloud.calls["GetSecretValue"] == 9
+    assert fake_aws.calls["GetSecretValue"] == 9
 
 
-@pytest.mark.usefixtures("cloud")
+@pytest.mark.usefixtures("fake_aws")
 def test_mirrors_and_strangers_do_not_see_each_other() -> None:
     """Neither secrets of another mirror are listed, nor what somebody else put below our names."""
     store = AwsSecrets("a1")
@@ -61,7 +61,7 @@ def test_mirrors_and_strangers_do_not_see_each_other() -> None:
         store.open(kept, place)
 
 
-def test_more_secrets_than_a_page_has_are_listed(cloud: Cloud) -> None:
+def test_more_secrets_than_a_page_has_are_listed(fake_aws: FakeAws) -> None:
     """A hundred a request."""
     store = AwsSecrets("a1")
     kept = {
@@ -69,7 +69,7 @@ def test_more_secrets_than_a_page_has_are_listed(cloud: Cloud) -> None:
         for n in range(1, 112)
     }
     assert set(store.listed()) == kept
-    assert cloud.calls["ListSecrets"] == 2
+    assert fake_aws.calls["ListSecrets"] == 2
 
 
 @pytest.mark.parametrize(
@@ -83,17 +83,17 @@ def test_more_secrets_than_a_page_has_are_listed(cloud: Cloud) -> None:
     ],
 )
 def test_what_aws_refuses_is_a_sentence(
-    cloud: Cloud, code: str, status: int, error: type[Exception], words: str, calls: int
+    fake_aws: FakeAws, code: str, status: int, error: type[Exception], words: str, calls: int
 ) -> None:
     """What passes is tried three times; what will not is said once, with where the policy is."""
     store = AwsSecrets("a1")
-    with cloud.refusing("*", code, status), pytest.raises(error, match=words) as caught:
+    with fake_aws.refusing("*", code, status), pytest.raises(error, match=words) as caught:
         store.seal(SECRET, PLACE)
     assert "hunter2" not in repr(caught.value)
-    assert cloud.calls["CreateSecret"] == calls
+    assert fake_aws.calls["CreateSecret"] == calls
 
 
-@pytest.mark.usefixtures("cloud")
+@pytest.mark.usefixtures("fake_aws")
 def test_an_aws_that_is_away_is_told_from_a_region_that_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one passes, the other must be set right."""
     with socket.socket() as free:
@@ -118,20 +118,20 @@ def test_an_aws_that_is_away_is_told_from_a_region_that_there_is_not(monkeypatch
     ],
 )
 def test_what_boto3_does_not_find_is_named(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, without: tuple[str, ...], words: str
+    fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch, without: tuple[str, ...], words: str
 ) -> None:
     """Settings, exit 78."""
     for name in without:
         monkeypatch.delenv(name)
     with pytest.raises(SecretError, match=words):
         AwsSecrets("a1").seal(SECRET, PLACE)
-    assert not cloud.calls
+    assert not fake_aws.calls
 
 
-def test_nothing_of_a_request_is_logged(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_of_a_request_is_logged(fake_aws: FakeAws, caplog: pytest.LogCaptureFixture) -> None:
     """boto3 at its loudest would log the body, and so the secret."""
     with caplog.at_level(logging.DEBUG):
         store = AwsSecrets("a1")
         store.open(store.seal(SECRET, PLACE), PLACE)
-    assert cloud.calls.total() == 2
+    assert fake_aws.calls.total() == 2
     assert "hunter2" not in caplog.text

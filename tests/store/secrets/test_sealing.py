@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
-from tests.support.deliveries import until
+from tests.support.deliveries import eventually
 from tests.support.records import one
 
 from hostaway_sync.errors import SecretError
@@ -198,7 +198,7 @@ def test_keys_change_only_between_transactions_that_seal(database: Database) -> 
     threads[1].start()
     waits = "wait_event_type = 'Lock' AND datname = current_database()"
     query = sa.text(f"SELECT count(*) FROM pg_stat_activity WHERE {waits}")
-    until(lambda: database.transaction(lambda connection: connection.scalar(query)), "the change waits")
+    eventually(lambda: database.transaction(lambda connection: connection.scalar(query)), "the change waits")
     may_end.set()
     for thread in threads:
         thread.join(30)

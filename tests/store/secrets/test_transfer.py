@@ -22,12 +22,12 @@ from hostaway_sync.store.secrets import (
 from hostaway_sync.store.tables import accounts
 
 if TYPE_CHECKING:
-    from tests.support.servers.fake_aws import Call, Cloud
+    from tests.support.servers.fake_aws import AwsCall, FakeAws
 
     from hostaway_sync.store.postgres.database import Database
 
 
-def test_a_move_takes_plain_text_along_and_leaves_what_does_not_open(database: Database, cloud: Cloud) -> None:
+def test_a_move_takes_plain_text_along_and_leaves_what_does_not_open(database: Database, fake_aws: FakeAws) -> None:
     """It is not ended then; with the key restored, another goes on."""
     ring, other = KeyRing([b"k" * 32]), KeyRing([b"o" * 32])
     add(database, ring)
@@ -37,40 +37,40 @@ def test_a_move_takes_plain_text_along_and_leaves_what_does_not_open(database: D
     done = secret_transfer.move(database, safe_of(database, lambda: ring), "aws")
     assert (done.moved, done.is_whole, [one.place.primary_key for one in done.troubles]) == (2, False, [2])
     assert database.transaction(secret_placement.read).leaving == "database"
-    assert token_of(cloud) == TOKEN.value.get_secret_value()
+    assert token_of(fake_aws) == TOKEN.value.get_secret_value()
     assert secret_placement.agreed(database, "database") == secret_placement.agreed(database, "aws")
     both = KeyRing([b"k" * 32, b"o" * 32])
     assert secret_transfer.move(database, safe_of(database, lambda: both), "aws") == secret_transfer.Moved(
         "aws", 1, 0, is_whole=True
     )
-    agree(database, cloud)
+    agree(database, fake_aws)
 
 
 @pytest.mark.parametrize("operation", ["CreateSecret", "GetSecretValue", "ListSecrets", "DeleteSecret"])
-def test_a_move_begins_only_where_all_may_be_done(database: Database, cloud: Cloud, operation: str) -> None:
+def test_a_move_begins_only_where_all_may_be_done(database: Database, fake_aws: FakeAws, operation: str) -> None:
     """A policy that lacks something is found out before anything is changed."""
     ring = KeyRing([b"k" * 32])
     add(database, ring)
-    with cloud.refusing(operation, "AccessDeniedException"), pytest.raises(SecretError, match="policy"):
+    with fake_aws.refusing(operation, "AccessDeniedException"), pytest.raises(SecretError, match="policy"):
         secret_transfer.move(database, safe_of(database, lambda: ring), "aws")
     assert database.transaction(secret_placement.read).store == "database"
     assert sealing.check(database, ring).troubles == ()
     assert [*safe_of(database, lambda: ring).store("aws").listed()] == []
 
 
-def test_a_move_takes_away_the_trial_that_a_killed_one_left(database: Database, cloud: Cloud) -> None:
+def test_a_move_takes_away_the_trial_that_a_killed_one_left(database: Database, fake_aws: FakeAws) -> None:
     """Also where it is refused afterwards."""
     ring = KeyRing([b"k" * 32])
     add(database, ring)
     database.transaction(secret_placement.name_mirror)
     safe = safe_of(database, lambda: ring)
     safe.store("aws").seal(SecretStr("a trial"), sealing.place_of(accounts.c.client_secret, 0))
-    with cloud.refusing("CreateSecret", "AccessDeniedException"), pytest.raises(SecretError, match="policy"):
+    with fake_aws.refusing("CreateSecret", "AccessDeniedException"), pytest.raises(SecretError, match="policy"):
         secret_transfer.move(database, safe, "aws")
     assert [*safe.store("aws").listed()] == []
 
 
-def test_a_move_that_loses_aws_half_way_goes_on_later(database: Database, cloud: Cloud) -> None:
+def test_a_move_that_loses_aws_half_way_goes_on_later(database: Database, fake_aws: FakeAws) -> None:
     """What was moved stays; the next brings the rest."""
     ring = KeyRing([b"k" * 32])
     for number in range(1, 6):
@@ -78,13 +78,13 @@ def test_a_move_that_loses_aws_half_way_goes_on_later(database: Database, cloud:
     safe = safe_of(database, lambda: ring)
     refusing = ExitStack()
 
-    def refuse(call: Call) -> None:
-        if call.route == "CreateSecret" and cloud.calls[call.route] == 5:
-            refusing.enter_context(cloud.refusing("CreateSecret", "InternalServiceError", 500))
+    def refuse(call: AwsCall) -> None:
+        if call.route == "CreateSecret" and fake_aws.calls[call.route] == 5:
+            refusing.enter_context(fake_aws.refusing("CreateSecret", "InternalServiceError", 500))
 
-    cloud.on_request(refuse)
+    fake_aws.on_request(refuse)
     with refusing, pytest.raises(SecretsUnavailable):
         secret_transfer.move(database, safe, "aws")
     assert database.transaction(sealing.values_by_store) == {"aws": 3, "database": 7}
     assert secret_transfer.move(database, safe, "aws").moved == 7
-    agree(database, cloud)
+    agree(database, fake_aws)

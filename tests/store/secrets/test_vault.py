@@ -39,7 +39,7 @@ from hostaway_sync.store.webhooks import credentials as webhook_credentials
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.servers.fake_aws import Call, Cloud
+    from tests.support.servers.fake_aws import AwsCall, FakeAws
 
     from hostaway_sync.secrets import Seals
     from hostaway_sync.store.postgres.database import Database
@@ -62,9 +62,9 @@ def safe_of(database: Database, ring: Callable[[], KeyRing] = no_ring) -> Vault:
 
 
 @pytest.fixture
-def safe(database: Database, cloud: Cloud) -> Vault:
+def safe(database: Database, fake_aws: FakeAws) -> Vault:
     """Give a safe of an empty database whose secrets are to lie in AWS."""
-    del cloud
+    del fake_aws
     secret_placement.agreed(database, "aws")
     return safe_of(database)
 
@@ -84,45 +84,45 @@ def register(database: Database, safe: Vault, number: int = 1) -> webhook_creden
     return wanted
 
 
-def token_of(cloud: Cloud) -> str:
+def token_of(fake_aws: FakeAws) -> str:
     """Give the one account's token as AWS has it."""
-    return cloud.held()["accounts/1/access_token"]
+    return fake_aws.secrets()["accounts/1/access_token"]
 
 
-def agree(database: Database, cloud: Cloud) -> None:
+def agree(database: Database, fake_aws: FakeAws) -> None:
     """Hold that the rows name all there is outside, and nothing else."""
     named = database.transaction(sealing.everything)
-    assert len(named) == cloud.number()
+    assert len(named) == fake_aws.count()
     opener = safe_of(database)
     for place, kept in named:
         opener.open(kept, place)
 
 
-def test_nothing_but_pointers_enters_the_database(database: Database, safe: Vault, cloud: Cloud) -> None:
+def test_nothing_but_pointers_enters_the_database(database: Database, safe: Vault, fake_aws: FakeAws) -> None:
     """Through a whole life, each secret replaced is deleted, and an account that is removed leaves nothing."""
     add(database, safe)
-    assert cloud.held() == {
+    assert fake_aws.secrets() == {
         "accounts/1/client_secret": SECRET.get_secret_value(),
         "accounts/1/access_token": TOKEN.value.get_secret_value(),
     }
     for _ in range(3):
         register(database, safe)
-        agree(database, cloud)
-    assert cloud.number() == 5
+        agree(database, fake_aws)
+    assert fake_aws.count() == 5
     account_changes.change_account(database, safe, 1, Wishes(client_secret=SecretStr("another"), token=TOKEN))
     stored.StoredToken(database, safe, 1).save(Token(SecretStr("newer"), NOW, TOKEN.expires_at))
-    agree(database, cloud)
-    assert token_of(cloud) == "newer"
+    agree(database, fake_aws)
+    assert token_of(fake_aws) == "newer"
     assert database.transaction(sealing.values_by_store) == {"aws": 5}
     storing(database, safe, 1, partial(webhook_credentials.retire, account_id=1, good_for=timedelta(hours=1)))
-    assert cloud.number() == 3
+    assert fake_aws.count() == 3
     account_changes.erase(database, safe, 1)
-    assert cloud.number() == 0
+    assert fake_aws.count() == 0
     add(database, safe)
-    agree(database, cloud)
+    agree(database, fake_aws)
 
 
-def test_each_is_read_once_a_process(database: Database, safe: Vault, cloud: Cloud) -> None:
+def test_each_is_read_once_a_process(database: Database, safe: Vault, fake_aws: FakeAws) -> None:
     """However often it is asked for; and another process sees by the row that there is a newer one."""
     add(database, safe)
     other = safe_of(database)
@@ -130,26 +130,26 @@ def test_each_is_read_once_a_process(database: Database, safe: Vault, cloud: Clo
     for _ in range(5):
         assert [vault.load() for vault in vaults] == [TOKEN] * 3
         assert stored.open_client_secret(database, other, 1) == SECRET
-    assert cloud.calls["GetSecretValue"] == 3
+    assert fake_aws.calls["GetSecretValue"] == 3
     newer = Token(SecretStr("newer"), NOW, TOKEN.expires_at)
     vaults[0].save(newer)
     for _ in range(5):
         assert [vault.load() for vault in vaults] == [newer] * 3
-    assert cloud.calls["GetSecretValue"] == 5
-    assert cloud.calls["DeleteSecret"] == 1
+    assert fake_aws.calls["GetSecretValue"] == 5
+    assert fake_aws.calls["DeleteSecret"] == 1
 
 
-def test_what_is_refused_leaves_nothing_outside(database: Database, safe: Vault, cloud: Cloud) -> None:
+def test_what_is_refused_leaves_nothing_outside(database: Database, safe: Vault, fake_aws: FakeAws) -> None:
     """An account that exists, one that was removed, one that is unknown: what was put before is taken away again."""
     add(database, safe)
     with pytest.raises(AccountError, match="exists already"):
         add(database, safe)
     with pytest.raises(AccountError, match="not known"):
         account_changes.change_account(database, safe, 2, Wishes(client_secret=SECRET, token=TOKEN))
-    agree(database, cloud)
+    agree(database, fake_aws)
     account_changes.erase(database, safe, 1)
     stored.StoredToken(database, safe, 1).save(TOKEN)
-    assert cloud.number() == 0
+    assert fake_aws.count() == 0
 
     def refuse(connection: sa.Connection, store: Seals) -> None:
         sealing.seal(connection, store, SECRET, accounts.c.client_secret, 1)
@@ -157,11 +157,11 @@ def test_what_is_refused_leaves_nothing_outside(database: Database, safe: Vault,
 
     with pytest.raises(AccountError, match="no"):
         storing(database, safe, 1, refuse)
-    assert cloud.number() == 0
-    assert cloud.calls["CreateSecret"] == cloud.calls["DeleteSecret"]
+    assert fake_aws.count() == 0
+    assert fake_aws.calls["CreateSecret"] == fake_aws.calls["DeleteSecret"]
 
 
-def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe: Vault, cloud: Cloud) -> None:
+def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe: Vault, fake_aws: FakeAws) -> None:
     """Committed or not, what the row may name stays; repeated work puts nothing twice, and finds its own account."""
     add(database, safe, token=None)
     tries = []
@@ -177,8 +177,8 @@ def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe:
     storing(database, safe, 1, work)
     assert len(tries) == 2
     assert len(set(tries)) == 1
-    agree(database, cloud)
-    assert cloud.held() == {"accounts/1/client_secret": "newer"}
+    agree(database, fake_aws)
+    assert fake_aws.secrets() == {"accounts/1/client_secret": "newer"}
 
     def never(connection: sa.Connection, store: Seals) -> None:
         work(connection, store)
@@ -188,29 +188,31 @@ def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe:
     with pytest.raises(StoreUnavailable):
         storing(hasty, safe, 1, never)
     hasty.disconnect()
-    assert cloud.number() == 2
+    assert fake_aws.count() == 2
     assert len(secret_transfer.orphans(database, safe, "aws")) == 1
     assert secret_transfer.move(database, safe, "aws").orphans == 1
-    agree(database, cloud)
+    agree(database, fake_aws)
 
 
 def test_a_secret_that_cannot_be_deleted_is_an_orphan(
-    database: Database, safe: Vault, cloud: Cloud, caplog: pytest.LogCaptureFixture
+    database: Database, safe: Vault, fake_aws: FakeAws, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What was asked for is done all the same; a warning says what counts them, and a move ends them."""
     add(database, safe)
-    with caplog.at_level(logging.WARNING), cloud.refusing("DeleteSecret", "AccessDeniedException"):
+    with caplog.at_level(logging.WARNING), fake_aws.refusing("DeleteSecret", "AccessDeniedException"):
         stored.StoredToken(database, safe, 1).save(Token(SecretStr("newer"), NOW, TOKEN.expires_at))
     assert "`hostaway-sync keys check` counts such as orphans" in caplog.text
-    assert cloud.number() == 3
+    assert fake_aws.count() == 3
     assert secret_transfer.move(database, safe, "aws") == secret_transfer.Moved("aws", 0, 1, is_whole=True)
-    agree(database, cloud)
+    agree(database, fake_aws)
 
 
-def test_a_lost_token_can_be_had_again_and_a_lost_secret_not(database: Database, safe: Vault, cloud: Cloud) -> None:
+def test_a_lost_token_can_be_had_again_and_a_lost_secret_not(
+    database: Database, safe: Vault, fake_aws: FakeAws
+) -> None:
     """Somebody deleted them, or an old backup was restored."""
     add(database, safe)
-    cloud.lose()
+    fake_aws.delete_all()
     other = safe_of(database)
     vault = stored.StoredToken(database, other, 1)
     assert vault.load() is None
@@ -222,7 +224,7 @@ def test_a_lost_token_can_be_had_again_and_a_lost_secret_not(database: Database,
     assert stored.open_client_secret(database, other, 1) == SECRET
 
 
-def test_a_secret_replaced_between_row_and_store_is_found(database: Database, safe: Vault, cloud: Cloud) -> None:
+def test_a_secret_replaced_between_row_and_store_is_found(database: Database, safe: Vault, fake_aws: FakeAws) -> None:
     """Whoever read the row before the exchange reads it again, instead of failing."""
     add(database, safe)
     newer = Token(SecretStr("newer"), NOW, TOKEN.expires_at)
@@ -232,17 +234,17 @@ def test_a_secret_replaced_between_row_and_store_is_found(database: Database, sa
         lambda: account_changes.change_account(database, safe, 1, both),
     ]
 
-    def exchange(call: Call) -> None:
+    def exchange(call: AwsCall) -> None:
         if call.route == "GetSecretValue" and exchanges:
             exchanges.pop(0)()
 
-    cloud.on_request(exchange)
+    fake_aws.on_request(exchange)
     other = safe_of(database)
     assert stored.StoredToken(database, other, 1).load() == newer
     assert stored.open_client_secret(database, other, 1) == SecretStr("another")
 
 
-def test_the_settings_decide_where_nothing_is_stored_yet(database: Database, cloud: Cloud) -> None:
+def test_the_settings_decide_where_nothing_is_stored_yet(database: Database, fake_aws: FakeAws) -> None:
     """Afterwards the database does, and settings that say something else are refused with both ways out."""
     assert secret_placement.agreed(database, "database") == secret_placement.Placement()
     first = secret_placement.agreed(database, "aws")
@@ -255,10 +257,10 @@ def test_the_settings_decide_where_nothing_is_stored_yet(database: Database, clo
         secret_placement.agreed(database, "database")
     account_changes.erase(database, safe, 1)
     assert secret_placement.agreed(database, "database").store == "database"
-    assert not cloud.number()
+    assert not fake_aws.count()
 
 
-def test_whoever_runs_already_follows_a_move(database: Database, cloud: Cloud) -> None:
+def test_whoever_runs_already_follows_a_move(database: Database, fake_aws: FakeAws) -> None:
     """It opens what lies elsewhere now, and puts what is new where it belongs now."""
     ring = KeyRing([b"k" * 32])
     running = safe_of(database, lambda: ring)
@@ -268,11 +270,11 @@ def test_whoever_runs_already_follows_a_move(database: Database, cloud: Cloud) -
     assert secret_transfer.move(database, safe_of(database, lambda: ring), "aws").moved == 2
     assert (vault.load(), stored.open_client_secret(database, running, 1)) == (TOKEN, SECRET)
     vault.save(Token(SecretStr("newer"), NOW, TOKEN.expires_at))
-    assert token_of(cloud) == "newer"
+    assert token_of(fake_aws) == "newer"
     assert secret_transfer.move(database, safe_of(database, lambda: ring), "database") == secret_transfer.Moved(
         "database", 2, 0, is_whole=True
     )
-    assert cloud.number() == 0
+    assert fake_aws.count() == 0
     assert sealing.check(database, ring).troubles == ()
     assert stored.open_client_secret(database, running, 1) == SECRET
 

@@ -18,7 +18,7 @@ from hostaway_sync.store.status.size import size
 from hostaway_sync.store.tables import metadata
 
 if TYPE_CHECKING:
-    from tests.support.db_roles import Staff
+    from tests.support.db_roles import DbRoles
 
     from hostaway_sync.store.postgres.database import Database
 
@@ -257,11 +257,11 @@ def test_rows_are_told_before_the_server_ever_counted(old: Database) -> None:
     assert next(table.rows for table in size(old).tables if table.name == "sync_runs") > 0
 
 
-def test_a_writer_is_told_that_the_audit_log_is_not_its_own(staff: Staff) -> None:
+def test_a_writer_is_told_that_the_audit_log_is_not_its_own(db_roles: DbRoles) -> None:
     """It prunes all else; with the audit log it is refused in one sentence, before anything is deleted."""
     audit = replace(KEEP, audit=timedelta(days=30))
-    with staff.as_role(staff.hire("clerk", staff.groups.writer)) as writer:
+    with db_roles.as_role(db_roles.create_login("clerk", db_roles.groups.writer)) as writer:
         assert set(prune(writer, KEEP).values()) == {0}
         with pytest.raises(StoreError, match="only the owner of the tables may delete from the audit log"):
             prune(writer, audit)
-    assert prune(staff.database, audit)["audit_log"] == 0
+    assert prune(db_roles.database, audit)["audit_log"] == 0

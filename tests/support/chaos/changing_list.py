@@ -30,7 +30,7 @@ def nameless(text: str, minute: int | None = None) -> Row:
 
 
 @dataclass
-class Source:
+class ChangingList:
     """A list as the source keeps it, newest first, which answers as each switch says.
 
     By offset it may be given in the order of its ids; stamps of `blank` rows are there and cannot be read.
@@ -77,11 +77,11 @@ class Source:
     def _below(self, position: int | None) -> list[Row] | None:
         if position is None:
             return self.rows
-        here = [index for index, found in enumerate(self.rows) if found.id == position]
-        if here and self.rows[here[0]] == self.listed[position]:
-            return self.rows[here[0] + 1 :]
-        if here:
-            return {"restart": self.rows[here[0] + 1 :], "empty": [], "refused": None}[self.moved]
+        env = [index for index, found in enumerate(self.rows) if found.id == position]
+        if env and self.rows[env[0]] == self.listed[position]:
+            return self.rows[env[0] + 1 :]
+        if env:
+            return {"restart": self.rows[env[0] + 1 :], "empty": [], "refused": None}[self.moved]
         gone = self.graves[position]
         older = [found for found in self.rows if _key(found) < _key(gone)]
         return {"restart": self.rows, "empty": [], "refused": None, "continue": older}[self.deleted]
@@ -140,6 +140,6 @@ def run_ahead(
     pytest.fail("the walk does not end")
 
 
-def quiet(size: int, limit: int, **switches: Any) -> Source:
+def steady_list(size: int, limit: int, **switches: Any) -> ChangingList:
     """Make a list that nobody changes."""
-    return Source([row(1000 - index, 1000 - index) for index in range(size)], limit, **switches)
+    return ChangingList([row(1000 - index, 1000 - index) for index in range(size)], limit, **switches)

@@ -35,7 +35,7 @@ LONG_AGO = timedelta(days=40)
 DELETIONS = 4
 
 
-class Life:
+class RandomChanges:
     """Happenings in one world. Unless it is `silent`, each moves a stamp that a full run sees, or a list.
 
     Silent are those that only a reading of every thread finds: a message edited, deleted, planned or failed without a

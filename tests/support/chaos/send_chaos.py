@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.support.chaos.send_faults import Darkness
+from tests.support.chaos.send_faults import OutageInjector
 from tests.support.messages import SEND
 
 from hostaway_sync.app.container import Container
@@ -21,9 +21,9 @@ from hostaway_sync.store.postgres.database import Database
 if TYPE_CHECKING:
     import random
 
-    from tests.support.chaos.send_faults import Mishap
-    from tests.support.servers.tcp_proxy import Strait
-    from tests.support.sync_env import Town
+    from tests.support.chaos.send_faults import SendFault
+    from tests.support.servers.tcp_proxy import TcpProxy
+    from tests.support.sync_env import SyncEnv
 
 # Every text holds it, and nothing that is logged may.
 MARK: Final = "zanzibar"
@@ -41,7 +41,7 @@ _ROWS: Final = (
 
 
 @dataclass(frozen=True)
-class Letter:
+class ChaosMessage:
     """What is to be said to whom."""
 
     account_id: int
@@ -51,55 +51,55 @@ class Letter:
     again: bool = False
 
 
-class Dispatch:
-    """Sends letters from one town, through a strait, with a database that may go away."""
+class SendChaos:
+    """Sends letters from one sandbox, through a proxy, with a database that may go away."""
 
-    def __init__(self, here: Town, chance: random.Random, strait: Strait) -> None:
-        self.here = here
-        self.letters: list[Letter] = []
+    def __init__(self, env: SyncEnv, chance: random.Random, proxy: TcpProxy) -> None:
+        self.env = env
+        self.letters: list[ChaosMessage] = []
         self._chance = chance
-        self._strait = strait
-        self._mirror = here.mirror(api_url=strait.url, retry_attempts=2)
+        self._proxy = proxy
+        self._mirror = env.mirror(api_url=proxy.url, retry_attempts=2)
         self._written = 0
         self._container: Container | None = None
         self._seen: set[tuple[int, int]] = set()
         self._guests: list[tuple[int, int]] = []
-        for account_id in here.sandbox.accounts:
+        for account_id in env.sandbox.accounts:
             self._mirror.sync(account_id)
-            talks = here.truth("conversations", account_id).values()
+            talks = env.truth("conversations", account_id).values()
             self._guests += [(account_id, talk["reservationId"]) for talk in talks if talk["reservationId"]][:3]
         self._restart()
 
     # What happens
 
-    def go_wrong(self, mishap: Mishap) -> None:
+    def go_wrong(self, fault: SendFault) -> None:
         """Send something new, or the same again, while this happens; then anything may follow."""
         if self._chance.random() < 0.5:
             self._restart()
         letter = self._something()
-        self._arm(mishap)
-        self._tell(letter)
+        self._arm(fault)
+        self._try_to_send(letter)
         self._arm(None)
         self.check()
         self.follow(letter)
 
-    def follow(self, letter: Letter) -> None:
+    def follow(self, letter: ChaosMessage) -> None:
         """Let anything follow, or nothing."""
         for _ in range(self._chance.choice((0, 0, 1, 2))):
             follower = self._chance.choice((self._repeat, self._repeat, self._look, self._sync, self._work, self._turn))
             follower(letter)
             self.check()
 
-    def write(self) -> Letter:
+    def write(self) -> ChaosMessage:
         """Give something that was not said yet."""
         self._written += 1
         text = self._chance.choice(_TEXTS).format(MARK, self._written)
         key = f"key {self._written}" if self._chance.random() < 0.5 else None
-        letter = Letter(*self._chance.choice(self._guests), text, key)
+        letter = ChaosMessage(*self._chance.choice(self._guests), text, key)
         self.letters.append(letter)
         return letter
 
-    def _something(self) -> Letter:
+    def _something(self) -> ChaosMessage:
         letter, jitter = self.write(), self._chance.random()
         if jitter < 0.7 or len(self.letters) < 2:
             return letter
@@ -115,42 +115,42 @@ class Dispatch:
         self.letters.append(changed)
         return changed
 
-    def _tell(self, letter: Letter) -> None:
+    def _try_to_send(self, letter: ChaosMessage) -> None:
         with suppress(SourceError, StoreError):
-            self.tell(letter)
+            self.send(letter)
 
-    def tell(self, letter: Letter) -> Any:
+    def send(self, letter: ChaosMessage) -> Any:
         """Send a letter in this process."""
         with self._messages.draft(
             letter.reservation_id, letter.text, account_id=letter.account_id, key=letter.key, again=letter.again
         ) as draft:
             return draft.send()
 
-    def _repeat(self, letter: Letter) -> None:
+    def _repeat(self, letter: ChaosMessage) -> None:
         self._restart()
-        self._tell(replace(letter, again=False))
+        self._try_to_send(replace(letter, again=False))
 
-    def _look(self, letter: Letter) -> None:
+    def _look(self, letter: ChaosMessage) -> None:
         with suppress(SourceError, HostawaySyncError):
             for intent in self._messages.ledger(states=[IntentState.OUTCOME_UNKNOWN], account_id=letter.account_id):
-                self._messages.resolve(intent.intent_id, sleep=lambda _: self.a_minute_passes())
+                self._messages.resolve(intent.intent_id, sleep=lambda _: self.let_a_minute_pass())
                 break
 
-    def _sync(self, letter: Letter) -> None:
+    def _sync(self, letter: ChaosMessage) -> None:
         with suppress(LeaseHeld):
             self._mirror.sync(letter.account_id)
 
-    def _work(self, letter: Letter) -> None:
-        (thread,) = self.here.ask(
+    def _work(self, letter: ChaosMessage) -> None:
+        (thread,) = self.env.ask(
             f"SELECT min(id) FROM conversations WHERE account_id = {letter.account_id}"
             f" AND reservation_id = {letter.reservation_id}"
         )[0]
         self._mirror.refresh(letter.account_id, Resource.CONVERSATIONS, thread)
         self._messages.settle(letter.account_id)
 
-    def _turn(self, letter: Letter) -> None:
+    def _turn(self, letter: ChaosMessage) -> None:
         """Let the others say something: a guest who repeats our words, an automation, a colleague."""
-        world = self.here.sandbox.account(letter.account_id)
+        world = self.env.sandbox.account(letter.account_id)
         thread = world.conversations_of(letter.reservation_id)[0]
         self._chance.choice(
             (
@@ -161,9 +161,9 @@ class Dispatch:
             )
         )()
 
-    def a_minute_passes(self) -> None:
+    def let_a_minute_pass(self) -> None:
         """Let what was looked at have been looked at a minute ago."""
-        self.here.database.transaction(
+        self.env.database.transaction(
             lambda connection: connection.exec_driver_sql(
                 "UPDATE hostaway.sent_messages SET sending_at = sending_at - interval '1 minute',"
                 " looked_at = looked_at - interval '1 minute'"
@@ -173,18 +173,18 @@ class Dispatch:
     def _requests_are_over(self) -> None:
         """Let so much time pass that no sender that lost the database can have a request under way any more."""
         passed = "sending_at = sending_at - interval '15 minutes'"
-        with self.here.database.engine.begin() as connection:
+        with self.env.database.engine.begin() as connection:
             connection.exec_driver_sql("UPDATE hostaway.rights SET expires_at = now() WHERE owner IS NOT NULL")
             connection.exec_driver_sql(f"UPDATE hostaway.sent_messages SET {passed} WHERE state = 'sending'")
 
-    def _arm(self, mishap: Mishap | None) -> None:
-        faults = self.here.sandbox.faults
+    def _arm(self, fault: SendFault | None) -> None:
+        faults = self.env.sandbox.faults
         faults.clear()
-        self.here.database.transaction(lambda c: c.exec_driver_sql("DELETE FROM hostaway.request_budget"))
-        if mishap is not None and mishap.effect is not None:
-            faults.add(mishap.effect, route=SEND)
-        self._strait.arm(mishap.wreck if mishap else None)
-        self._darkness.arm(mishap.blackout if mishap else None)
+        self.env.database.transaction(lambda c: c.exec_driver_sql("DELETE FROM hostaway.request_budget"))
+        if fault is not None and fault.effect is not None:
+            faults.add(fault.effect, route=SEND)
+        self._proxy.arm(fault.cut if fault else None)
+        self._darkness.arm(fault.outage if fault else None)
 
     def _restart(self) -> None:
         """Go on as another process does: nothing is remembered but what is in the database."""
@@ -192,20 +192,20 @@ class Dispatch:
             self._container.close()
         self._container = Container(self._settings(), schema=SCHEMA)
         self._container.database.close()
-        url = self.here.database.engine.url.render_as_string(hide_password=False)
+        url = self.env.database.engine.url.render_as_string(hide_password=False)
         self._container.database = Database(url, schema=SCHEMA, patience=0.1, sleep=lambda _: None)
-        self._darkness = Darkness(self.here, self._container.database.engine)
+        self._darkness = OutageInjector(self.env, self._container.database.engine)
         self._messages = Messages(self._container)
 
     def _settings(self) -> Any:
-        names = {name.removeprefix("HOSTAWAY_SYNC_").lower(): value for name, value in self.here.environment().items()}
-        return load_settings(**names | {"api_url": self._strait.url})
+        names = {name.removeprefix("HOSTAWAY_SYNC_").lower(): value for name, value in self.env.environment().items()}
+        return load_settings(**names | {"api_url": self._proxy.url})
 
     # What must hold
 
     def check(self) -> None:
         """Compare the ledger with what the sandbox took, message by message."""
-        rows = [_named(row) for row in self.here.ask(_ROWS)]
+        rows = [_named(row) for row in self.env.ask(_ROWS)]
         accepted = self.accepted()
         sent, is_open = Counter[Any](), Counter[Any]()
         for row in rows:
@@ -226,22 +226,22 @@ class Dispatch:
                 self._seen.add((row["intent_id"], row["message_id"]))
 
     def _is_there(self, row: dict[str, Any]) -> None:
-        world = self.here.sandbox.account(row["account_id"])
+        world = self.env.sandbox.account(row["account_id"])
         said = world.threads.get(world.conversation(row["conversation_id"]), row["message_id"])
         assert is_same(row["body"], said["body"])
         assert said["isIncoming"] == 0
         thread = f"id = {row['conversation_id']} AND account_id = {row['account_id']} AND thread_due_at IS NOT NULL"
         message = f"id = {row['message_id']} AND account_id = {row['account_id']}"
-        stored = self.here.ask(f"SELECT conversation_id FROM conversation_messages WHERE {message}")
-        is_due = self.here.ask(f"SELECT 1 FROM conversations WHERE {thread}")
+        stored = self.env.ask(f"SELECT conversation_id FROM conversation_messages WHERE {message}")
+        is_due = self.env.ask(f"SELECT 1 FROM conversations WHERE {thread}")
         assert stored == [(row["conversation_id"],)] or is_due, "what was sent is in the thread, or will be read there"
 
     def accepted(self) -> Counter[Any]:
         """Give how often the source took each text, by account and thread."""
         return Counter(
             (account_id, thread, text)
-            for account_id in self.here.sandbox.accounts
-            for thread, text in self.here.sandbox.account(account_id).accepted
+            for account_id in self.env.sandbox.accounts
+            for thread, text in self.env.sandbox.account(account_id).accepted
         )
 
     def end(self) -> None:
@@ -250,11 +250,11 @@ class Dispatch:
         self._restart()
         self._requests_are_over()
         for _ in range(LOOKS):
-            for account_id in self.here.sandbox.accounts:
+            for account_id in self.env.sandbox.accounts:
                 self._mirror.sync(account_id)
-            self.a_minute_passes()
+            self.let_a_minute_pass()
             self.check()
-        rows = [_named(row) for row in self.here.ask(_ROWS)]
+        rows = [_named(row) for row in self.env.ask(_ROWS)]
         assert not [row for row in rows if row["state"] == "sending"]
         waiting = [row for row in rows if row["state"] == "outcome_unknown"]
         assert all(row["looks"] >= LOOKS for row in waiting)
@@ -267,13 +267,15 @@ class Dispatch:
                 self._messages.checked_resend(row["intent_id"])
         for row in rows:
             if row["state"] in ("failed", "pending"):
-                self.tell(
-                    Letter(row["account_id"], row["reservation_id"], row["body"], row["idempotency_key"], again=True)
+                self.send(
+                    ChaosMessage(
+                        row["account_id"], row["reservation_id"], row["body"], row["idempotency_key"], again=True
+                    )
                 )
         self.check()
         wanted = Counter((row["account_id"], row["conversation_id"], row["body"]) for row in rows)
         assert self.accepted() == wanted, "every message has arrived once"
-        assert {row["state"] for row in map(_named, self.here.ask(_ROWS))} == {"sent"}
+        assert {row["state"] for row in map(_named, self.env.ask(_ROWS))} == {"sent"}
         if self._container is not None:
             self._container.close()
 

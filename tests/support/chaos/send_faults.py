@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 import sqlalchemy as sa
-from tests.support.servers.tcp_proxy import PLACES, Wreck
+from tests.support.servers.tcp_proxy import PLACES, Cut
 
 from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.sandbox import Effect
 
@@ -25,7 +25,7 @@ TRANSITIONS: Final = ("pending", "sending", "end")
 
 
 @dataclass(frozen=True)
-class Blackout:
+class DatabaseOutage:
     """The database goes away while the ledger moves.
 
     Attributes:
@@ -40,13 +40,13 @@ class Blackout:
 
 
 @dataclass(frozen=True)
-class Mishap:
+class SendFault:
     """One of these; what is None does not happen."""
 
     name: str
-    wreck: Wreck | None = None
+    cut: Cut | None = None
     effect: Effect | None = None
-    blackout: Blackout | None = None
+    outage: DatabaseOutage | None = None
 
 
 def _fail(status: int, text: str = "Something went wrong") -> Effect:
@@ -105,71 +105,71 @@ _SPOILT: Final = {
 }
 
 
-def _calm() -> list[Mishap]:
+def _calm() -> list[SendFault]:
     already = Event()
     already.set()
-    return [Mishap("none"), Mishap("a slow answer", effect=faults.slow(already))]
+    return [SendFault("none"), SendFault("a slow answer", effect=faults.slow(already))]
 
 
-def _all() -> dict[str, Mishap]:
+def _all() -> dict[str, SendFault]:
     found = _calm()
-    found.append(Mishap("reset before a byte", Wreck(early=True)))
-    found += [Mishap(f"a request cut after {place}", Wreck(request=place)) for place in PLACES]
+    found.append(SendFault("reset before a byte", Cut(early=True)))
+    found += [SendFault(f"a request cut after {place}", Cut(request=place)) for place in PLACES]
     for place in PLACES:
         found += [
-            Mishap(f"an answer {end} after {place}", Wreck(answer=place, reset=end == "reset"))
+            SendFault(f"an answer {end} after {place}", Cut(answer=place, reset=end == "reset"))
             for end in ("reset", "closed")[: 1 + (place in ("nothing", "the head", "half of the body"))]
         ]
-    found += [Mishap(f"refused: {name}", effect=effect) for name, effect in _REFUSALS.items()]
-    found += [Mishap(f"not taken: {name}", effect=effect) for name, effect in _RIDDLES.items()]
-    found += [Mishap(f"taken: {name}", effect=faults.accepted_then(effect)) for name, effect in _RIDDLES.items()]
-    found += [Mishap(f"taken: {name}", effect=effect) for name, effect in _SPOILT.items()]
+    found += [SendFault(f"refused: {name}", effect=effect) for name, effect in _REFUSALS.items()]
+    found += [SendFault(f"not taken: {name}", effect=effect) for name, effect in _RIDDLES.items()]
+    found += [SendFault(f"taken: {name}", effect=faults.accepted_then(effect)) for name, effect in _RIDDLES.items()]
+    found += [SendFault(f"taken: {name}", effect=effect) for name, effect in _SPOILT.items()]
     found += [
-        Mishap(
+        SendFault(
             f"database away {'for long' if is_long else 'once'}: {transition}, {moment}",
-            blackout=Blackout(transition, moment, is_long),
+            outage=DatabaseOutage(transition, moment, is_long),
         )
         for transition in TRANSITIONS
         for moment in MOMENTS
         for is_long in (False, True)
     ]
-    return {mishap.name: mishap for mishap in found}
+    return {fault.name: fault for fault in found}
 
 
-MISHAPS: Final = _all()
+SEND_FAULTS: Final = _all()
 
 
-class Darkness:
+class OutageInjector:
     """Has the connections of one engine die when the ledger moves, as a blackout says."""
 
-    def __init__(self, here: Town, engine: sa.Engine) -> None:
-        self._here = here
-        self._blackout: Blackout | None = None
+    def __init__(self, env: SyncEnv, engine: sa.Engine) -> None:
+        self._env = env
+        self._outage: DatabaseOutage | None = None
         self._is_dark = False
         self._moved: sa.Connection | None = None
         sa.event.listen(engine, "before_cursor_execute", self._before)
         sa.event.listen(engine, "commit", self._commit)
 
-    def arm(self, blackout: Blackout | None) -> None:
+    def arm(self, outage: DatabaseOutage | None) -> None:
         """Wait for the moment of a blackout; None: there is light."""
-        self._blackout, self._is_dark, self._moved = blackout, False, None
+        self._outage, self._is_dark, self._moved = outage, False, None
 
     def _before(self, connection: sa.Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
         if self._is_dark:
             self._kill(connection)
             return
-        if self._blackout is None or not _moves(statement, parameters, self._blackout.transition):
+        if self._outage is None or not _moves(statement, parameters, self._outage.transition):
             return
-        if self._blackout.moment == "statement":
+        if self._outage.moment == "statement":
             self._strike(connection)
         else:
             self._moved = connection
 
     def _commit(self, connection: sa.Connection) -> None:
-        if connection is not self._moved or self._blackout is None:
+        if connection is not self._moved or self._outage is None:
             return
         self._moved = None
-        if self._blackout.moment == "commit":
+        if self._outage.moment == "commit":
             self._strike(connection)
             return
         connection.connection.dbapi_connection.commit()  # type: ignore[union-attr]  # it is there
@@ -178,13 +178,13 @@ class Darkness:
         raise sa.exc.OperationalError("COMMIT", None, lost, connection_invalidated=True)
 
     def _strike(self, connection: sa.Connection) -> None:
-        self._is_dark = self._blackout is not None and self._blackout.is_long
-        self._blackout = None
+        self._is_dark = self._outage is not None and self._outage.is_long
+        self._outage = None
         self._kill(connection)
 
     def _kill(self, connection: sa.Connection) -> None:
         process = connection.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]  # psycopg's
-        self._here.ask(f"SELECT pg_terminate_backend({process}, 10000)")
+        self._env.ask(f"SELECT pg_terminate_backend({process}, 10000)")
 
 
 def _moves(statement: str, parameters: Any, transition: str) -> bool:

@@ -1,4 +1,4 @@
-"""Runs, single readings, kills and changes in any order, on one town, and what must hold after each."""
+"""Runs, single readings, kills and changes in any order, on one sandbox, and what must hold after each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tests.support.barrier import PATIENCE
-from tests.support.chaos.random_changes import Life
+from tests.support.chaos.random_changes import RandomChanges
 from tests.support.processes import printed, start_program, start_refresh
 
 from hostaway_sync.errors import SourceError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import random
     from multiprocessing.process import BaseProcess
 
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.sandbox import Request
 
@@ -35,56 +35,56 @@ _FORGOTTEN = (
 )
 
 
-class Storm:
-    """One town in which things happen while it is mirrored."""
+class SyncChaos:
+    """One sandbox in which things happen while it is mirrored."""
 
-    def __init__(self, here: Town, chance: random.Random, *, silent: bool = False) -> None:
+    def __init__(self, env: SyncEnv, chance: random.Random, *, silent: bool = False) -> None:
         self.kills = 0
-        self._here = here
+        self._env = env
         self._chance = chance
         self._silent = silent
-        self._life = Life(here.sandbox.world, chance, silent=silent)
-        self._mirror = here.mirror()
+        self._life = RandomChanges(env.sandbox.world, chance, silent=silent)
+        self._mirror = env.mirror()
         self._is_calm = False
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._victim: BaseProcess | None = None
         self._requests_left = 0
         self._mistakes: list[Exception] = []
-        here.sandbox.on_request(self._between)
+        env.sandbox.on_request(self._between)
 
     def step(self, kind: str) -> None:
         """Do one thing, and see that no thread that was due is forgotten."""
-        threads, lookups = self._here.ask(_THREADS), self._here.ask(_LOOKUPS)
+        threads, lookups = self._env.ask(_THREADS), self._env.ask(_LOOKUPS)
         getattr(self, f"_{kind}")()
         assert self._mistakes == []
-        waiting = {row[0] for row in self._here.ask(_LOOKUPS)}
-        lost = [mark for mark in threads if self._here.ask(_FORGOTTEN.format("id", *mark))]
+        waiting = {row[0] for row in self._env.ask(_LOOKUPS)}
+        lost = [mark for mark in threads if self._env.ask(_FORGOTTEN.format("id", *mark))]
         lost += [
             mark
             for mark in lookups
-            if mark[0] not in waiting and self._here.ask(_FORGOTTEN.format("reservation_id", *mark))
+            if mark[0] not in waiting and self._env.ask(_FORGOTTEN.format("reservation_id", *mark))
         ]
         assert lost == [], "due once, neither read nor due now"
 
     def end(self) -> None:
         """Run once in full while nothing happens, and compare."""
         self._is_calm = True
-        here = self._here
-        report = self._mirror.sync(here.account_id, full=True)
+        env = self._env
+        report = self._mirror.sync(env.account_id, full=True)
         assert report.state is RunState.SUCCESS, report.error
         if self._silent:
-            certificate = self._mirror.verify(here.account_id, deep=True, repair=True)
-            assert certificate.state is Equality.EQUAL or here.sandbox.switches.deleted_object == 403
+            certificate = self._mirror.verify(env.account_id, deep=True, repair=True)
+            assert certificate.state is Equality.EQUAL or env.sandbox.switches.deleted_object == 403
         # Where Hostaway says 403 of what is deleted, more than one day must pass before that is believed.
-        is_proven = here.sandbox.switches.deleted_object == 404
-        differences = here.differences(gone_too=is_proven)
+        is_proven = env.sandbox.switches.deleted_object == 404
+        differences = env.differences(gone_too=is_proven)
         assert differences == {}, differences
-        listed = set(here.truth("conversations"))
-        assert not is_proven or not listed & {row[0] for row in here.ask(_THREADS)}
-        assert here.ask("SELECT owner FROM leases WHERE owner IS NOT NULL") == []
-        assert here.ask("SELECT state FROM sync_runs WHERE finished_at IS NULL") == []
-        assert here.ask("SELECT count(*) FROM walk_pages") == here.ask("SELECT count(*) FROM walks") == [(0,)]
+        listed = set(env.truth("conversations"))
+        assert not is_proven or not listed & {row[0] for row in env.ask(_THREADS)}
+        assert env.ask("SELECT owner FROM leases WHERE owner IS NOT NULL") == []
+        assert env.ask("SELECT state FROM sync_runs WHERE finished_at IS NULL") == []
+        assert env.ask("SELECT count(*) FROM walk_pages") == env.ask("SELECT count(*) FROM walks") == [(0,)]
         self._mirror.close()
 
     def _change(self) -> None:
@@ -93,7 +93,7 @@ class Storm:
 
     def _sync(self) -> None:
         parts = self._chance.choice(PARTS)
-        self._mirror.sync(self._here.account_id, resources=parts, full=self._chance.random() < 0.3)
+        self._mirror.sync(self._env.account_id, resources=parts, full=self._chance.random() < 0.3)
 
     def _refresh(self) -> None:
         for _ in range(self._chance.randint(1, 3)):
@@ -101,16 +101,16 @@ class Storm:
 
     def _kill(self) -> None:
         """Start the program, or one reading, and kill it while one of its requests is answered."""
-        environment = self._here.environment(RETRY_ATTEMPTS="5")
+        environment = self._env.environment(RETRY_ATTEMPTS="5")
         is_reading = self._chance.random() < 0.25
         self._requests_left = self._chance.choice(FATAL[: 4 if is_reading else None])
         if is_reading:
-            victim = start_refresh(environment, self._here.account_id, *self._life.someone())
+            victim = start_refresh(environment, self._env.account_id, *self._life.someone())
         else:
             part = [("--resource", resource.value) for resource in self._chance.choice(PARTS)]
             full = ["--full"] if self._chance.random() < 0.5 else []
             arguments = [word for option in part for word in option] if len(part) < len(Resource) else []
-            victim = start_program(environment, "sync", str(self._here.account_id), *full, *arguments)
+            victim = start_program(environment, "sync", str(self._env.account_id), *full, *arguments)
         self._victim = victim
         victim.join(2 * PATIENCE)
         assert victim.exitcode is not None, "the program hangs"
@@ -121,7 +121,7 @@ class Storm:
 
     def _read(self, mirror: Any) -> None:
         with suppress(SourceError):  # its thread changed again and again
-            mirror.refresh(self._here.account_id, *self._life.someone())
+            mirror.refresh(self._env.account_id, *self._life.someone())
 
     def _happen(self, cursor: int | None) -> None:
         try:

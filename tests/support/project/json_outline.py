@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Any
 from tests.support.processes import run_program
 
 if TYPE_CHECKING:
-    from tests.support.sync_env import Town
+    from tests.support.sync_env import SyncEnv
 
 COUNTS = "seen inserted updated unchanged stale quarantined missing"
 EACH = "listings{{{0}}} reservations{{{0}}} conversations{{{0}}} messages{{{0}}}"
 REPORT = f"account_id mode state api_calls duration_s resources{{{EACH.format(COUNTS)}}}"
 
 
-def keys_of(here: Town, *words: str, code: int = 0, **settings: str) -> str:
+def keys_of(env: SyncEnv, *words: str, code: int = 0, **settings: str) -> str:
     """Run a command with `--json` and return the outline of what it prints."""
-    done = run_program(here.environment(**settings), *words, "--json")
+    done = run_program(env.environment(**settings), *words, "--json")
     assert done.returncode == code, done
     return outline(json.loads(done.stdout))
 
 
-def a_reservation(here: Town) -> int:
+def a_reservation(env: SyncEnv) -> int:
     """Return a reservation whose guest has a conversation."""
-    threads = (payload for _, payload in here.sandbox.world.truth("conversations"))
+    threads = (payload for _, payload in env.sandbox.world.truth("conversations"))
     found: int = next(payload["reservationId"] for payload in threads if payload["reservationId"])
     return found
 

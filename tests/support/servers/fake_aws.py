@@ -21,20 +21,20 @@ _ACCOUNT = "123456789012"
 
 
 @dataclass(frozen=True)
-class Call:
+class AwsCall:
     """One request: `route` is its operation, such as `CreateSecret`."""
 
     route: str
 
 
-class Quiet(WSGIRequestHandler):
+class QuietHandler(WSGIRequestHandler):
     """Logs nothing."""
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002  (as it is called there)
         """Say nothing."""
 
 
-class Cloud:
+class FakeAws:
     """One region of one AWS account; use it as a context manager."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Cloud:
         self._after: list[Callable[[Any, Any], None]] = []
         self._refusals: dict[str, tuple[int, str]] = {}
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._server = ThreadedWSGIServer("127.0.0.1", 0, self._answer, handler=Quiet)
+        self._server = ThreadedWSGIServer("127.0.0.1", 0, self._answer, handler=QuietHandler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
@@ -66,7 +66,7 @@ class Cloud:
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
         }
 
-    def held(self) -> dict[str, str]:
+    def secrets(self) -> dict[str, str]:
         """Give every secret by its name, without what all names of a mirror begin with."""
         secrets = secretsmanager_backends[_ACCOUNT][REGION].secrets
         return {
@@ -75,11 +75,11 @@ class Cloud:
             for version in secret.versions.values()
         }
 
-    def number(self) -> int:
+    def count(self) -> int:
         """Count the secrets."""
         return len(secretsmanager_backends[_ACCOUNT][REGION].secrets.values())
 
-    def lose(self) -> None:
+    def delete_all(self) -> None:
         """Delete all secrets behind everybody's back."""
         secretsmanager_backends.reset()
 
@@ -99,7 +99,7 @@ class Cloud:
         del self._refusals[operation]
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        call = Call(environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2])
+        call = AwsCall(environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2])
         self.calls[call.route] += 1
         for look in self._before:
             look(call)
@@ -115,10 +115,10 @@ class Cloud:
 
 
 @contextmanager
-def clouded() -> Iterator[Cloud]:
+def running_fake_aws() -> Iterator[FakeAws]:
     """Run one while the block runs."""
-    cloud = Cloud()
+    fake_aws = FakeAws()
     try:
-        yield cloud
+        yield fake_aws
     finally:
-        cloud.close()
+        fake_aws.close()

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from tests.support.servers.recording_server import Listener
+from tests.support.servers.recording_server import RecordingServer
 
 if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
-    from tests.support.servers.recording_server import Heard
+    from tests.support.servers.recording_server import RecordedRequest
 
 KINDS = {1: "internal", 2: "server", 3: "client", 5: "consumer"}
 
 
 @dataclass(frozen=True)
-class Seen:
+class ReceivedSpan:
     """One span as it was sent; ids are bytes."""
 
     own: Span
@@ -49,34 +49,34 @@ class Seen:
         return self.own.trace_id, self.own.span_id
 
 
-class Collector(Listener):
+class OtlpCollector(RecordingServer):
     """Takes spans."""
 
     @property
-    def posts(self) -> list[Heard]:
+    def posts(self) -> list[RecordedRequest]:
         """The requests that brought them."""
         return [heard for heard in self.heard if heard.path == "/v1/traces"]
 
     @property
-    def spans(self) -> list[Seen]:
+    def spans(self) -> list[ReceivedSpan]:
         """Everything that came, in the order in which it ended."""
         found = []
         for post in self.posts:
             assert post.headers["content-type"] == "application/x-protobuf"
             for sender in ExportTraceServiceRequest.FromString(post.body).resource_spans:
                 service = _facts(sender.resource.attributes)
-                found += [Seen(span, service) for scope in sender.scope_spans for span in scope.spans]
+                found += [ReceivedSpan(span, service) for scope in sender.scope_spans for span in scope.spans]
         return found
 
-    def named(self, name: str) -> list[Seen]:
+    def named(self, name: str) -> list[ReceivedSpan]:
         """Give the spans of this name."""
         return [span for span in self.spans if span.name == name]
 
-    def below(self, parent: Seen) -> list[Seen]:
+    def below(self, parent: ReceivedSpan) -> list[ReceivedSpan]:
         """Give the spans that are part of another one, at once."""
         return [span for span in self.spans if (span.own.trace_id, span.own.parent_span_id) == parent.place]
 
-    def roots(self) -> list[Seen]:
+    def roots(self) -> list[ReceivedSpan]:
         """Give the spans that are part of none."""
         return [span for span in self.spans if not span.own.parent_span_id]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from tests.support.deliveries import until
+from tests.support.deliveries import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,7 +64,7 @@ def pgbouncer(server: EmbeddedPostgres, url: str, settings: Mapping[str, str], *
             )
             stack.callback(process.wait)
             stack.callback(process.kill)
-            until((own / f".s.PGSQL.{PORT}").exists, "it listens")
+            eventually((own / f".s.PGSQL.{PORT}").exists, "it listens")
         places = {"host": ",".join(str(room / str(number)) for number in range(processes))}
         places["port"] = ",".join([str(PORT)] * processes)
         through = direct.set(host=None, port=None, query=places)

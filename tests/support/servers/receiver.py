@@ -50,7 +50,7 @@ class Answer:
         return json.loads(self.body)
 
 
-class Office:
+class RunningReceiver:
     """One receiver."""
 
     def __init__(self, database: Database, host: str, port: int) -> None:
@@ -87,9 +87,9 @@ class Office:
 
 
 @contextmanager
-def office(
+def running_receiver(
     database: Database, *, ring: KeyRing = RING, redaction: Redaction | None = None, container: Container | None = None
-) -> Iterator[Office]:
+) -> Iterator[RunningReceiver]:
     """Open a receiver and close it in an orderly way; with `container` it tells its metrics, too."""
     stop = threading.Event()
     own: Callable[[Database], list[Sample]] = container.readings if container else lambda _: []
@@ -101,7 +101,7 @@ def office(
         thread = threading.Thread(target=run)
         thread.start()
         try:
-            yield Office(database, *listener.getsockname())
+            yield RunningReceiver(database, *listener.getsockname())
         finally:
             stop.set()
             thread.join(PATIENCE)

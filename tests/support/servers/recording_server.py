@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Heard:
+class RecordedRequest:
     """One request as it came, its headers in small letters."""
 
     path: str
@@ -21,14 +21,14 @@ class Heard:
     body: bytes
 
 
-class Listener(ThreadingHTTPServer):
+class RecordingServer(ThreadingHTTPServer):
     """Listens on a free port, and answers with `status`, after `release` was set."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Request)
-        self.heard: list[Heard] = []
+        self.heard: list[RecordedRequest] = []
         self.status = 200
         self.release = threading.Event()
         self.release.set()
@@ -40,12 +40,12 @@ class Listener(ThreadingHTTPServer):
 
 
 class _Request(BaseHTTPRequestHandler):
-    server: Listener
+    server: RecordingServer
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.heard.append(Heard(self.path, headers, body))
+        self.server.heard.append(RecordedRequest(self.path, headers, body))
         self.server.release.wait(60)
         try:
             self.send_response(self.server.status)
@@ -58,11 +58,11 @@ class _Request(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-L = TypeVar("L", bound=Listener)
+L = TypeVar("L", bound=RecordingServer)
 
 
 @contextmanager
-def listening(listener: L) -> Iterator[L]:
+def serving(listener: L) -> Iterator[L]:
     """Let it listen while the block runs."""
     with listener:
         thread = threading.Thread(target=listener.serve_forever, args=(0.01,))

@@ -34,7 +34,7 @@ PLACES: Final[dict[str, Callable[[int, int], int]]] = {
 
 
 @dataclass(frozen=True)
-class Wreck:
+class Cut:
     """What happens to the next request to send a message.
 
     Attributes:
@@ -52,7 +52,7 @@ class Wreck:
     then: Callable[[], None] | None = None
 
 
-class Strait:
+class TcpProxy:
     """Hands on what is sent to a source; use as a context manager.
 
     One that `forgets` closes a used connection when a request that changes something comes over it, and drops the
@@ -65,7 +65,7 @@ class Strait:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._lock = Lock()
         self._open: set[socket.socket] = set()
-        self._wreck: Wreck | None = None
+        self._wreck: Cut | None = None
 
     @property
     def url(self) -> str:
@@ -77,9 +77,9 @@ class Strait:
         """Whether nothing waits to be wrecked."""
         return self._wreck is None
 
-    def arm(self, wreck: Wreck | None) -> None:
+    def arm(self, cut: Cut | None) -> None:
         """Wreck the next request to send a message; None: none."""
-        self._wreck = wreck
+        self._wreck = cut
 
     def __enter__(self) -> Self:
         Thread(target=self._listen, daemon=True).start()
@@ -99,8 +99,8 @@ class Strait:
         with suppress(OSError):
             while True:
                 ours, _ = self._listener.accept()
-                wreck = self._wreck
-                if wreck is not None and wreck.early:
+                cut = self._wreck
+                if cut is not None and cut.early:
                     self._wreck = None
                     _end(ours, reset=True)
                     continue
@@ -125,33 +125,33 @@ class Strait:
         request, head, _ = _read(ours)
         if not request or (self._forgets and is_used and not request.startswith(b"GET ")):
             return False
-        wreck = self._take(request)
-        if wreck.request is not None:
-            theirs.sendall(request[: PLACES[wreck.request](head, len(request))])
+        cut = self._take(request)
+        if cut.request is not None:
+            theirs.sendall(request[: PLACES[cut.request](head, len(request))])
             theirs.shutdown(socket.SHUT_WR)
             _drain(theirs)
-            return self._over(ours, wreck)
+            return self._over(ours, cut)
         theirs.sendall(request)
         answer, head, is_whole = _read(theirs)
-        if wreck.answer is not None:
-            ours.sendall(answer[: PLACES[wreck.answer](head, len(answer))])
-            return self._over(ours, wreck)
+        if cut.answer is not None:
+            ours.sendall(answer[: PLACES[cut.answer](head, len(answer))])
+            return self._over(ours, cut)
         ours.sendall(answer)
         # An early wreck is of the next connection: this one must not be used again.
         return is_whole and (self._wreck is None or not self._wreck.early)
 
-    def _take(self, request: bytes) -> Wreck:
-        wreck = self._wreck
-        if wreck is None or wreck.early or not _LETTER.match(request):
-            return Wreck()
+    def _take(self, request: bytes) -> Cut:
+        cut = self._wreck
+        if cut is None or cut.early or not _LETTER.match(request):
+            return Cut()
         self._wreck = None
-        return wreck
+        return cut
 
     @staticmethod
-    def _over(ours: socket.socket, wreck: Wreck) -> bool:
-        if wreck.then is not None:
-            wreck.then()
-        _end(ours, reset=wreck.reset)
+    def _over(ours: socket.socket, cut: Cut) -> bool:
+        if cut.then is not None:
+            cut.then()
+        _end(ours, reset=cut.reset)
         return False
 
 

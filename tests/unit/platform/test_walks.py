@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tests.support.chaos.changing_list import START, Source, nameless, quiet, row, run, run_ahead
+from tests.support.chaos.changing_list import START, ChangingList, nameless, row, run, run_ahead, steady_list
 
 from hostaway_sync.platforms.hostaway.paging import walk as paging_walk
 from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
@@ -41,7 +41,7 @@ def expected_calls(size: int, limit: int, count: str) -> int:
 def test_a_quiet_list_is_read_whole_by_cursor_in_the_expected_calls(size: int, limit: int, count: str) -> None:
     """Nothing changes: every row comes, without doubt, and no request is wasted."""
     assume(size != 1 or count != "none")
-    source = quiet(size, limit, count=count)
+    source = steady_list(size, limit, count=count)
     outcome = run(walk_by_cursor(), source.by_cursor)
     assert outcome == WalkOutcome(None, None if count == "none" else size)
     assert source.read == {found.name for found in source.rows}
@@ -68,7 +68,7 @@ def test_no_untouched_row_is_missed_by_cursor_without_a_doubt(
     ties: bool,  # noqa: FBT001  (a value drawn for the test)
 ) -> None:
     """Whatever changes between pages and however the source answers then: all untouched rows, or a doubt."""
-    source = quiet(size, limit, count=count, moved=moved, deleted=deleted)
+    source = steady_list(size, limit, count=count, moved=moved, deleted=deleted)
     if ties:
         source.rows = [found._replace(stamp=START + timedelta(minutes=(found.id or 0) // 4)) for found in source.rows]
     untouched = {found.id for found in source.rows}
@@ -89,7 +89,7 @@ def test_a_quiet_list_is_read_whole_by_offset_in_the_expected_calls(
     size: int, limit: int, count: str, ahead: int
 ) -> None:
     """Nothing changes: every row comes, without doubt, and the count saves the last request."""
-    source = quiet(size, limit, count=count)
+    source = steady_list(size, limit, count=count)
     outcome = run(walk_by_offset(ahead), source.by_offset)
     assert source.read == {found.name for found in source.rows}
     assert outcome == WalkOutcome(None, None if count == "none" else size)
@@ -113,7 +113,7 @@ def test_no_untouched_row_is_missed_by_offset_without_a_doubt(
 ) -> None:
     """Whatever changes between pages, fetched ahead or not: all untouched rows, or a doubt."""
     assume(limit > 1 or count != "none")  # a page of one row, without a count, may be the whole list
-    source = quiet(size, limit, count=count)
+    source = steady_list(size, limit, count=count)
     untouched = {found.id for found in source.rows}
     changes = iter(script)
 
@@ -135,14 +135,14 @@ def script_of(*answers: Answer) -> Callable[[int | None], Answer]:
 
 def test_a_list_that_fits_its_first_page_takes_one_request() -> None:
     """One answer is one moment: nothing can have moved."""
-    source = quiet(5, 10)
+    source = steady_list(5, 10)
     assert run(walk_by_cursor(), source.by_cursor) == WalkOutcome(None, 5)
     assert source.calls == [None]
 
 
 def test_the_total_is_that_of_the_last_look_at_the_top() -> None:
     """A row that came during the walk is met by the catch-up, whose count is reported."""
-    source = quiet(10, 4)
+    source = steady_list(10, 4)
 
     def answer(position: int | None) -> Answer:
         page = source.by_cursor(position)
@@ -170,7 +170,7 @@ def test_an_empty_first_page_of_a_list_with_rows_is_asked_for_again(walk: Callab
 
 def test_an_early_empty_page_is_overcome_by_a_step_back() -> None:
     """The page after the glitch shows where the list really goes on."""
-    source = quiet(12, 4)
+    source = steady_list(12, 4)
 
     def answer(position: int | None) -> Answer:
         page = source.by_cursor(position)
@@ -183,14 +183,14 @@ def test_an_early_empty_page_is_overcome_by_a_step_back() -> None:
 
 def test_a_source_that_stays_empty_below_a_cursor_raises_a_doubt() -> None:
     """Steps back are few; then somebody must know that rows may be missing."""
-    source = quiet(30, 10)
+    source = steady_list(30, 10)
     outcome = run(walk_by_cursor(), lambda at: source.by_cursor(at) if at is None else Answer((), 30))
     assert outcome == WalkOutcome(paging_walk.ENDED_EARLY, 30)
 
 
 def test_a_source_that_refuses_every_cursor_raises_a_doubt() -> None:
     """A refusal of one cursor is no error of the walk, but of all it is a doubt."""
-    source = quiet(30, 10)
+    source = steady_list(30, 10)
     outcome = run(walk_by_cursor(), lambda at: source.by_cursor(at) if at is None else Answer(refused=True))
     assert outcome == WalkOutcome(paging_walk.CURSOR_LOST, 30)
 
@@ -212,14 +212,14 @@ def test_a_source_that_ignores_the_cursor_raises_a_doubt(stamps: bool) -> None: 
 @pytest.mark.parametrize("minutes", [[1, 5, 3, 9, 2, 4, 8, 7], [None] * 8], ids=["rising", "unreadable"])
 def test_a_list_in_an_unknown_order_is_read_to_its_end(minutes: list[int | None]) -> None:
     """Without an order every page is read, and its end is confirmed from a step back."""
-    source = Source([row(index + 1, minute) for index, minute in enumerate(minutes)], 3)
+    source = ChangingList([row(index + 1, minute) for index, minute in enumerate(minutes)], 3)
     assert run(walk_by_cursor(), source.by_cursor) == WalkOutcome(None, 8)
     assert len(source.read) == 8
 
 
 def test_a_list_in_an_unknown_order_that_changed_raises_a_doubt() -> None:
     """Where a row moved to cannot be told without an order."""
-    source = Source([row(index + 1, minute) for index, minute in enumerate([1, 5, 3, 9, 2, 4, 8, 7])], 3)
+    source = ChangingList([row(index + 1, minute) for index, minute in enumerate([1, 5, 3, 9, 2, 4, 8, 7])], 3)
 
     def answer(position: int | None) -> Answer:
         page = source.by_cursor(position)
@@ -233,14 +233,14 @@ def test_a_list_in_an_unknown_order_that_changed_raises_a_doubt() -> None:
 def test_rows_without_a_stamp_neither_end_nor_order_a_walk() -> None:
     """A row whose stamp cannot be read is passed over when the order is judged."""
     minutes = [9, None, 8, 7, None, 6, 5, None]
-    source = Source([row(index + 1, minute) for index, minute in enumerate(minutes)], 3)
+    source = ChangingList([row(index + 1, minute) for index, minute in enumerate(minutes)], 3)
     assert run(walk_by_cursor(), source.by_cursor) == WalkOutcome(None, 8)
     assert len(source.calls) == 5
 
 
 def test_rows_of_one_second_in_any_order_of_ids_are_read_whole() -> None:
     """That ids fall within a second is used where it holds, and not relied on."""
-    source = Source([row(number, 7) for number in (3, 9, 1, 7, 2, 8, 4, 6)], 3)
+    source = ChangingList([row(number, 7) for number in (3, 9, 1, 7, 2, 8, 4, 6)], 3)
     assert run(walk_by_cursor(), source.by_cursor) == WalkOutcome(None, 8)
     assert len(source.read) == 8
 
@@ -248,7 +248,7 @@ def test_rows_of_one_second_in_any_order_of_ids_are_read_whole() -> None:
 def test_rows_without_ids_are_read_and_never_used_as_cursors() -> None:
     """The last row that has an id is the cursor."""
     rows = [row(9, 9), nameless("a", 8), row(7, 7), nameless("b", 6), row(5, 5), nameless("c"), nameless("d", 3)]
-    source = Source(rows, 2)
+    source = ChangingList(rows, 2)
     outcome = run(walk_by_cursor(), source.by_cursor)
     assert source.read == {found.name for found in rows}
     assert outcome.total == 7
@@ -256,7 +256,7 @@ def test_rows_without_ids_are_read_and_never_used_as_cursors() -> None:
 
 def test_a_count_smaller_than_the_page_is_not_believed() -> None:
     """A source whose count is no total is read to the end."""
-    source = quiet(9, 4)
+    source = steady_list(9, 4)
     outcome = run(walk_by_cursor(), lambda at: Answer(source.by_cursor(at).rows, 2))
     assert outcome.doubt is None
     assert len(source.read) == 9
@@ -268,7 +268,7 @@ def test_a_count_that_is_no_total_makes_no_empty_page_believed(
     by: str, size: int, limit: int, data: st.DataObject
 ) -> None:
     """A source that counts fewer rows than it gave counts something else: an empty page proves no end then."""
-    source = quiet(size, min(limit, size - 1))
+    source = steady_list(size, min(limit, size - 1))
     counted = data.draw(st.integers(0, source.limit - 1))
     empty = data.draw(st.integers(2, 8))
     read: set[int | bytes] = set()
@@ -288,7 +288,7 @@ def test_a_quiet_list_whose_count_is_no_total_is_read_to_its_end_by_offset(
     size: int, limit: int, data: st.DataObject
 ) -> None:
     """Without a doubt: that its end is not counted is no reason to believe that something was missed."""
-    source = quiet(size, min(limit, size - 1))
+    source = steady_list(size, min(limit, size - 1))
     counted = data.draw(st.integers(0, source.limit - 1))
     outcome = run(walk_by_offset(3), lambda at: Answer(source.by_offset(at).rows, counted))
     assert outcome.doubt is None
@@ -297,7 +297,7 @@ def test_a_quiet_list_whose_count_is_no_total_is_read_to_its_end_by_offset(
 
 def test_a_list_that_never_rests_raises_a_doubt() -> None:
     """When the top moves by more than a page in every round, somebody must know."""
-    source = quiet(12, 3)
+    source = steady_list(12, 3)
 
     def answer(position: int | None) -> Answer:
         page = source.by_cursor(position)
@@ -311,7 +311,7 @@ def test_a_list_that_never_rests_raises_a_doubt() -> None:
 
 def test_offsets_are_named_ahead_as_far_as_pages_may_overlap_in_time() -> None:
     """Once the count is known, the next pages are known; each overlaps the one before by three rows."""
-    source = quiet(40, 10)
+    source = steady_list(40, 10)
     walk = walk_by_offset(3)
     assert next(walk) == (0,)
     assert walk.send(source.by_offset(0)) == (7, 14, 21)
@@ -320,14 +320,14 @@ def test_offsets_are_named_ahead_as_far_as_pages_may_overlap_in_time() -> None:
 
 def test_a_limit_that_the_source_cuts_changes_the_step() -> None:
     """The step is what came, not what was asked for."""
-    source = quiet(15, 5)
+    source = steady_list(15, 5)
     assert run(walk_by_offset(1), source.by_offset) == WalkOutcome(None, 15)
     assert source.calls == [0, 2, 4, 6, 8, 10]
 
 
 def test_pages_that_do_not_overlap_are_asked_for_again_further_up() -> None:
     """Rows that vanished above would hide as many below."""
-    source = quiet(40, 10)
+    source = steady_list(40, 10)
 
     def answer(position: int | None) -> Answer:
         page = source.by_offset(position)
@@ -343,7 +343,7 @@ def test_pages_that_do_not_overlap_are_asked_for_again_further_up() -> None:
 
 def test_pages_that_never_overlap_raise_a_doubt_and_are_read_on() -> None:
     """What can be read is read, and the doubt is kept."""
-    source = quiet(50, 10)
+    source = steady_list(50, 10)
     others = iter(range(5000, 9000))
 
     def answer(position: int | None) -> Answer:
@@ -362,7 +362,7 @@ def test_a_source_that_ignores_the_offset_raises_a_doubt() -> None:
 
 def test_rows_that_were_lifted_over_the_walk_are_found_at_the_top() -> None:
     """Fewer rows than the count say that some moved to the top, so the top is read again."""
-    source = quiet(30, 10)
+    source = steady_list(30, 10)
 
     def answer(position: int | None) -> Answer:
         page = source.by_offset(position)
@@ -377,13 +377,13 @@ def test_rows_that_were_lifted_over_the_walk_are_found_at_the_top() -> None:
 
 def test_rows_that_are_counted_but_never_listed_raise_a_doubt() -> None:
     """After two looks at the top the count is a doubt."""
-    source = quiet(12, 10)
+    source = steady_list(12, 10)
     source.rows[11] = source.rows[2]
     assert run(walk_by_offset(1), source.by_offset) == WalkOutcome(paging_walk.ENDED_EARLY, 12)
 
 
 def test_pages_of_one_row_cannot_overlap_and_raise_a_doubt() -> None:
     """They are read, and nothing vouches for what lay between them."""
-    source = quiet(5, 1)
+    source = steady_list(5, 1)
     assert run(walk_by_offset(4), source.by_offset) == WalkOutcome(paging_walk.NO_OVERLAP, 5)
     assert len(source.read) == 5

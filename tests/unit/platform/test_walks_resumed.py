@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
-from tests.support.chaos.changing_list import START, Source, nameless, quiet, row
+from tests.support.chaos.changing_list import START, ChangingList, nameless, row, steady_list
 
 from hostaway_sync.platforms.hostaway.paging import walk as paging_walk
 from hostaway_sync.platforms.hostaway.paging.cursor_state import CursorState
@@ -33,7 +33,7 @@ LISTS = st.fixed_dictionaries(
 class Reader:
     """Reads a list over several attempts, remembering what a mirror would: the rows met, and the last position."""
 
-    def __init__(self, source: Source, between_pages: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, source: ChangingList, between_pages: Callable[[], None] = lambda: None) -> None:
         self.source = source
         self.met: dict[int | bytes, Row] = {}
         self.position: str | None = None
@@ -81,7 +81,7 @@ def test_what_is_believed_after_cuts_is_exactly_what_the_source_has(
     blanks: set[int],
 ) -> None:
     """Cut anywhere, changed at rest and between pages: if it is believed, every row was read as it is, and no other."""
-    source = quiet(**switches)
+    source = steady_list(**switches)
     if ties:
         source.rows = [found._replace(stamp=START + timedelta(minutes=(found.id or 0) // 4)) for found in source.rows]
     source.blank = frozenset(blanks)
@@ -116,7 +116,7 @@ def test_what_is_believed_after_cuts_is_exactly_what_the_source_has(
 @given(size=st.integers(13, 40), limit=st.integers(2, 6), read=st.integers(1, 7))
 def test_a_quiet_list_is_read_on_with_the_requests_that_were_left(size: int, limit: int, read: int) -> None:
     """Nothing of what was read is asked for again: the pages below, the end, and one look at the top."""
-    source = quiet(size, limit)
+    source = steady_list(size, limit)
     assume(read <= -(-size // limit))
     reader = Reader(source)
     assert reader.read(read) is None
@@ -128,7 +128,7 @@ def test_a_quiet_list_is_read_on_with_the_requests_that_were_left(size: int, lim
 
 def test_what_moved_while_a_walk_rested_is_met_at_the_top() -> None:
     """New rows and touched ones, read before or not, are read down to where the first page began."""
-    source = quiet(12, 3)
+    source = steady_list(12, 3)
     reader = Reader(source)
     reader.read(2)
     for kind, where in [("touch", 0.1), ("insert", 0.0), ("touch", 0.99), ("insert", 0.0), ("insert", 0.0)]:
@@ -142,7 +142,7 @@ def test_what_moved_while_a_walk_rested_is_met_at_the_top() -> None:
 @pytest.mark.parametrize("switch", ["restart", "empty", "refused"])
 def test_a_cursor_that_moved_or_vanished_is_stepped_back_over(kind: str, switch: str) -> None:
     """The row above it is a cursor, too; only what was deleted is one too many."""
-    source = quiet(20, 5, moved=switch, deleted=switch)
+    source = steady_list(20, 5, moved=switch, deleted=switch)
     reader = Reader(source)
     reader.read(2)
     source.change(kind, 9 / 20)
@@ -156,7 +156,7 @@ def test_a_cursor_that_moved_or_vanished_is_stepped_back_over(kind: str, switch:
 
 def test_a_walk_whose_cursors_are_all_gone_raises_a_doubt() -> None:
     """So few are kept; then the list has to be read from its beginning."""
-    source = quiet(30, 10)
+    source = steady_list(30, 10)
     reader = Reader(source)
     reader.read(2)
     for _ in range(5):
@@ -166,7 +166,7 @@ def test_a_walk_whose_cursors_are_all_gone_raises_a_doubt() -> None:
 
 def test_a_row_deleted_while_a_walk_rested_is_one_too_many() -> None:
     """And a row that came makes up for it only in the source's count, not among the rows met."""
-    source = quiet(12, 3)
+    source = steady_list(12, 3)
     reader = Reader(source)
     reader.read(2)
     source.change("delete", 0.0)
@@ -179,15 +179,15 @@ def test_a_row_deleted_while_a_walk_rested_is_one_too_many() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        quiet(5, 10),
-        quiet(0, 10),
-        Source([row(index + 1, minute) for index, minute in enumerate([1, 5, 3, 9, 2])], 2),
-        Source([row(index + 1, None) for index in range(5)], 2),
-        Source([nameless(text, 9) for text in "abcde"], 2),
+        steady_list(5, 10),
+        steady_list(0, 10),
+        ChangingList([row(index + 1, minute) for index, minute in enumerate([1, 5, 3, 9, 2])], 2),
+        ChangingList([row(index + 1, None) for index in range(5)], 2),
+        ChangingList([nameless(text, 9) for text in "abcde"], 2),
     ],
     ids=["one page", "empty", "unordered", "no stamps", "no ids"],
 )
-def test_a_list_that_cannot_be_read_on_has_no_position(source: Source) -> None:
+def test_a_list_that_cannot_be_read_on_has_no_position(source: ChangingList) -> None:
     """One answer is the whole list, or there is no order or no cursor to go on by."""
     reader = Reader(source)
     reader.position = "left by another walk"
@@ -197,7 +197,7 @@ def test_a_list_that_cannot_be_read_on_has_no_position(source: Source) -> None:
 
 def test_a_position_is_taken_back_when_the_order_is_lost() -> None:
     """What moved while such a walk rests could not be told."""
-    source = Source([row(index + 1, minute) for index, minute in enumerate([9, 8, 7, 6, 1, 5, 3, 4])], 3)
+    source = ChangingList([row(index + 1, minute) for index, minute in enumerate([9, 8, 7, 6, 1, 5, 3, 4])], 3)
     reader = Reader(source)
     reader.read(1)
     assert reader.position is not None
@@ -207,7 +207,7 @@ def test_a_position_is_taken_back_when_the_order_is_lost() -> None:
 
 def test_an_order_that_is_lost_after_the_cut_raises_a_doubt() -> None:
     """Whether the first page is still what it was is not known any more."""
-    source = Source([row(index + 1, minute) for index, minute in enumerate([9, 8, 7, 6, 1, 5, 3, 4])], 3)
+    source = ChangingList([row(index + 1, minute) for index, minute in enumerate([9, 8, 7, 6, 1, 5, 3, 4])], 3)
     reader = Reader(source)
     reader.read(1)
     assert reader.read() == WalkOutcome(paging_walk.ORDER_UNKNOWN, 8)
@@ -216,7 +216,7 @@ def test_an_order_that_is_lost_after_the_cut_raises_a_doubt() -> None:
 @pytest.mark.parametrize("position", ["", "null", "{}", '{"version":2}', "not JSON", '{"version":1,"trail":"x"}'])
 def test_a_position_that_cannot_be_read_begins_the_walk_again(position: str) -> None:
     """Another version wrote it, or nobody did."""
-    source = quiet(12, 5)
+    source = steady_list(12, 5)
     reader = Reader(source)
     reader.position = position
     assert reader.read() == WalkOutcome(None, 12)
@@ -235,7 +235,7 @@ def test_rows_without_id_or_stamp_survive_a_cut() -> None:
         row(15, 16),
         row(14),
     ]
-    source = Source(rows, 3)
+    source = ChangingList(rows, 3)
     for read in (1, 2, 3):
         reader = Reader(source)
         reader.read(read)
@@ -246,7 +246,7 @@ def test_rows_without_id_or_stamp_survive_a_cut() -> None:
 
 def test_rows_of_one_second_in_any_order_of_ids_survive_a_cut() -> None:
     """That ids do not fall is remembered, and so are the names that tell the rows of a page from those below."""
-    source = Source([row(number, 7) for number in (3, 9, 1, 8, 7, 2, 6, 5, 4)], 3, count="none")
+    source = ChangingList([row(number, 7) for number in (3, 9, 1, 8, 7, 2, 6, 5, 4)], 3, count="none")
     reader = Reader(source)
     reader.read(1)
     reader.read(2)
@@ -258,9 +258,9 @@ def test_rows_of_one_second_in_any_order_of_ids_survive_a_cut() -> None:
 
 def test_a_position_is_short_however_much_was_read() -> None:
     """It grows with neither the list nor the page, but with the rows of one second at its end."""
-    reader = Reader(quiet(2000, 500))
+    reader = Reader(steady_list(2000, 500))
     reader.read(3)
     assert len(reader.position or "") < 400
-    alike = Reader(Source([row(10**9 + index, 7) for index in range(1200)], 500))
+    alike = Reader(ChangingList([row(10**9 + index, 7) for index in range(1200)], 500))
     alike.read(1)
     assert len(alike.position or "") < 8000

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.chaos.changing_list import Source, quiet, run
+from tests.support.chaos.changing_list import ChangingList, run, steady_list
 
 from hostaway_sync.platforms.hostaway.paging import walk
 from hostaway_sync.platforms.hostaway.paging.offset_walk import walk_by_offset
 from hostaway_sync.platforms.hostaway.paging.walk import Answer, WalkOutcome
 
 
-def pushed(source: Source, after: dict[int, int], short: dict[int, int] | None = None) -> WalkOutcome:
+def pushed(source: ChangingList, after: dict[int, int], short: dict[int, int] | None = None) -> WalkOutcome:
     """Walk while so many rows come to the top after the first, second … request, some of which hold fewer rows."""
 
     def answer(position: int | None) -> Answer:
@@ -27,7 +27,7 @@ def pushed(source: Source, after: dict[int, int], short: dict[int, int] | None =
 @pytest.mark.parametrize("at", [(2, 4), (2, 5), (3, 6)])
 def test_pages_without_news_end_a_walk_only_when_they_follow_each_other(at: tuple[int, int]) -> None:
     """As many rows as a step came above: the same page once more. That it happens again later is no standstill."""
-    source = quiet(60, 10)
+    source = steady_list(60, 10)
     outcome = pushed(source, dict.fromkeys(at, 7))
     assert outcome == WalkOutcome(None, 74)
     assert source.read == {found.name for found in source.rows}
@@ -36,7 +36,7 @@ def test_pages_without_news_end_a_walk_only_when_they_follow_each_other(at: tupl
 @pytest.mark.parametrize("times", [2, 3])
 def test_two_pages_without_news_in_a_row_end_a_walk(times: int) -> None:
     """A list that grows as fast as it is read is not read to its end."""
-    source = quiet(60, 10)
+    source = steady_list(60, 10)
     assert pushed(source, dict.fromkeys(range(2, 2 + times), 7)).doubt == walk.NOTHING_NEW
 
 
@@ -44,7 +44,7 @@ def test_two_pages_without_news_in_a_row_end_a_walk(times: int) -> None:
 def test_a_page_of_known_rows_need_not_touch_the_page_before_it(came: int) -> None:
     """All its rows lie above that page, in what was read: nothing can lie between the two, and no row is missed."""
     # The page before it is a short one, so that the rows which came push all of it out of the next page.
-    source = quiet(60, 10)
+    source = steady_list(60, 10)
     outcome = pushed(source, {5: came}, short={5: 4})
     assert outcome == WalkOutcome(None, 60 + came)
     assert source.read == {found.name for found in source.rows}
@@ -53,7 +53,7 @@ def test_a_page_of_known_rows_need_not_touch_the_page_before_it(came: int) -> No
 
 def test_the_second_look_at_the_top_overlaps_the_first() -> None:
     """A row that is deleted between the two pulls the rest up: what stood just below the first is in the second."""
-    source = quiet(30, 10)
+    source = steady_list(30, 10)
 
     def answer(position: int | None) -> Answer:
         page = source.by_offset(position)
@@ -73,7 +73,7 @@ def test_the_second_look_at_the_top_overlaps_the_first() -> None:
 @pytest.mark.parametrize("limit", [2, 3, 4, 10])
 def test_no_look_at_the_top_asks_for_a_place_above_it(limit: int) -> None:
     """Pages may be shorter than the overlap."""
-    source = quiet(12, limit)
+    source = steady_list(12, limit)
     source.rows[11] = source.rows[2]
     assert run(walk_by_offset(1), source.by_offset) == WalkOutcome(walk.ENDED_EARLY, 12)
     assert source.calls[-2:] == [0, max(0, limit - 3)]

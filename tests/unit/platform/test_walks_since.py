@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tests.support.chaos.changing_list import START, Source, nameless, quiet, row, run, run_ahead
+from tests.support.chaos.changing_list import START, ChangingList, nameless, row, run, run_ahead, steady_list
 
 from hostaway_sync.platforms.hostaway.paging import walk as paging_walk
 from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
@@ -42,9 +42,9 @@ def minute(number: int) -> datetime:
     return START + timedelta(minutes=number)
 
 
-def listed(*, seed: int = 7, ties: bool = False, blanks: bool = False, **switches: Any) -> Source:
+def listed(*, seed: int = 7, ties: bool = False, blanks: bool = False, **switches: Any) -> ChangingList:
     """Make a list whose ids do not follow its stamps, some of which are equal or cannot be read."""
-    source = quiet(**switches)
+    source = steady_list(**switches)
     chance = random.Random(seed)  # noqa: S311 - repeatable
     numbers = chance.sample(range(1, 100), len(source.rows))
     source.rows = [row(number, (found.id or 0)) for number, found in zip(numbers, source.rows, strict=True)]
@@ -56,7 +56,7 @@ def listed(*, seed: int = 7, ties: bool = False, blanks: bool = False, **switche
     return source
 
 
-def due(source: Source, since: datetime) -> set[int | bytes]:
+def due(source: ChangingList, since: datetime) -> set[int | bytes]:
     """Name the rows that a walk has to read, unless they are touched while it goes on."""
     return {
         found.name
@@ -123,7 +123,7 @@ def test_a_quiet_list_is_read_down_to_the_moment_in_the_expected_calls(
     size: int, limit: int, age: int, count: str
 ) -> None:
     """Nothing changes: the pages with new rows and the one that shows that there are no more."""
-    source = quiet(size, limit, count=count)
+    source = steady_list(size, limit, count=count)
     new = due(source, minute(age))
     outcome = run(walk_by_cursor(minute(age)), source.by_cursor)
     assert outcome.total is None
@@ -137,7 +137,7 @@ def test_a_quiet_list_is_swept_down_to_the_moment_in_the_expected_calls(
     size: int, limit: int, age: int, count: str
 ) -> None:
     """Nothing changes: one request when the first page reaches below the moment or is the list."""
-    source = quiet(size, limit, count=count)
+    source = steady_list(size, limit, count=count)
     source.rows = [row(1 + index * 27 % 41, 1000 - index) for index in range(size)]
     new = due(source, minute(age))
     outcome = run(walk_by_offset(4, minute(age)), source.by_offset)
@@ -165,7 +165,7 @@ def test_nothing_new_takes_one_request(walk: Callable[[datetime], paging_walk.Wa
 
 def test_rows_stamped_at_the_very_moment_are_read_on() -> None:
     """A page that ends in the middle of a second does not end the walk, one that ends below it does."""
-    source = quiet(30, 5)
+    source = steady_list(30, 5)
     source.rows = [row(100 - index, 9 if index < 2 else 7 if index < 12 else 5) for index in range(30)]
     assert run(walk_by_cursor(minute(7)), source.by_cursor) == WalkOutcome(None, None)
     assert source.calls == [None, 96, 91]
@@ -174,7 +174,7 @@ def test_rows_stamped_at_the_very_moment_are_read_on() -> None:
 def test_rows_that_cannot_be_read_do_not_end_a_walk_down() -> None:
     """Neither one without a stamp at the end of a page, nor a whole page of them."""
     minutes = [9, None, 8, None, None, None, 7, None, 3, 2, 1, 0]
-    source = Source([row(100 - index, stamp) for index, stamp in enumerate(minutes)], 3)
+    source = ChangingList([row(100 - index, stamp) for index, stamp in enumerate(minutes)], 3)
     assert run(walk_by_cursor(minute(7)), source.by_cursor) == WalkOutcome(None, None)
     assert source.calls == [None, 98, 95]
 
@@ -182,14 +182,14 @@ def test_rows_that_cannot_be_read_do_not_end_a_walk_down() -> None:
 def test_a_list_in_an_unknown_order_is_read_whole_by_cursor() -> None:
     """What rises inside a page may hide anything below, and so may a page without any stamp."""
     for minutes in ([9, 3, 2, 8, 1, 7, 6, 5], [None] * 8, [9, 8, 5, 7, 4, 3, 9, 1]):
-        source = Source([row(index + 1, stamp) for index, stamp in enumerate(minutes)], 4)
+        source = ChangingList([row(index + 1, stamp) for index, stamp in enumerate(minutes)], 4)
         assert run(walk_by_cursor(minute(4)), source.by_cursor) == WalkOutcome(None, 8)
         assert len(source.read) == 8
 
 
 def test_a_lost_cursor_on_the_way_down_raises_a_doubt() -> None:
     """As in a walk of the whole list."""
-    source = quiet(30, 10)
+    source = steady_list(30, 10)
     refuse = Answer(refused=True)
     outcome = run(walk_by_cursor(minute(0)), lambda at: source.by_cursor(at) if at is None else refuse)
     assert outcome == WalkOutcome(paging_walk.CURSOR_LOST, None)
@@ -206,7 +206,7 @@ def test_a_list_whose_order_is_not_the_one_asked_for_is_swept_whole(order: str) 
 
 def test_an_order_that_may_be_that_of_ids_proves_nothing() -> None:
     """The newest listing may be the last that was edited, or the order was ignored: all is read."""
-    source = quiet(40, 10)
+    source = steady_list(40, 10)
     assert run(walk_by_offset(1, minute(990)), source.by_offset) == WalkOutcome(None, 40)
     assert len(source.read) == 40
 
@@ -284,6 +284,6 @@ def test_a_list_that_comes_at_once_takes_one_request(answers: list[Answer], outc
 
 def test_a_list_of_a_parent_that_is_longer_than_a_page_is_read_by_offset() -> None:
     """Whatever was documented: its count says that there is more."""
-    source = quiet(20, 8)
+    source = steady_list(20, 8)
     assert run(walk_at_once(10, 1), source.by_offset) == WalkOutcome(None, 20)
     assert len(source.read) == 20

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hostaway_sync.model.records import Owner
-    from hostaway_sync.queue.batching import Ends, Handler
+    from hostaway_sync.queue.batching import Handler, JobErrors
     from hostaway_sync.store.jobs import Job
     from hostaway_sync.store.postgres.database import Database
 
-QUICK = WorkerTimings(poll=0.02, heartbeat=0.1, silent=1.0, rescue=0.1, upkeep=0.2, grace=0.3, last_words=5)
+QUICK = WorkerTimings(
+    poll_s=0.02, heartbeat_s=0.1, silent_s=1.0, rescue_s=0.1, maintenance_s=0.2, grace_s=0.3, give_back_s=5
+)
 ONE_RETRY = JobRetryPolicy(ladder=(timedelta(0),), snooze=timedelta(0))
 # For work whose workers die again and again: none of it is given up.
 MANY_RETRIES = JobRetryPolicy(ladder=(timedelta(0),) * 99, snooze=timedelta(0))
@@ -63,12 +65,12 @@ def worker(
     *,
     policy: JobRetryPolicy = ONE_RETRY,
     drain: bool = True,
-    rhythm: WorkerTimings = QUICK,
+    timings: WorkerTimings = QUICK,
     batch: int = 1,
 ) -> Worker:
     """Make a worker of two refreshes and a sync at once."""
-    duty = WorkerConfig(handling, {REFRESH: 2, SYNC: 1}, batch, timedelta(days=30), policy, rhythm)
-    return Worker(database, duty, drain=drain)
+    config = WorkerConfig(handling, {REFRESH: 2, SYNC: 1}, batch, timedelta(days=30), policy, timings)
+    return Worker(database, config, drain=drain)
 
 
 def refreshing(database: Database, read: Callable[[int], object]) -> dict[str, Handler]:
@@ -80,10 +82,10 @@ def refreshing(database: Database, read: Callable[[int], object]) -> dict[str, H
             read(number)
             done(number)
 
-    return {REFRESH: partial(refresh_job.refresh, database, read_again), SYNC: no_op}
+    return {REFRESH: partial(refresh_job.run_refresh_job, database, read_again), SYNC: no_op}
 
 
-def no_op(batch: Sequence[Job]) -> Ends:
+def no_op(batch: Sequence[Job]) -> JobErrors:
     """Do jobs by doing nothing."""
     return [None for _ in batch]
 

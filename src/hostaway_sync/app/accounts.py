@@ -21,7 +21,7 @@ from hostaway_sync.store.accounts import changes as account_changes
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.accounts.changes import Wishes
 from hostaway_sync.store.webhooks import credentials as webhook_credentials
-from hostaway_sync.sync.lease import held
+from hostaway_sync.sync.lease import hold_lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,7 +105,7 @@ class Accounts:
         token = self._checked(account_id, client_secret)
         with ExitStack() as stack:
             if known is not None:
-                stack.enter_context(held(self._database, account_id))
+                stack.enter_context(hold_lease(self._database, account_id))
             account_changes.insert_account(
                 self._database,
                 self._container.safe(),
@@ -260,7 +260,7 @@ class Accounts:
         until = time.monotonic() + _UNTIL_FREE
         while True:
             try:
-                return stack.enter_context(held(self._database, account_id))
+                return stack.enter_context(hold_lease(self._database, account_id))
             except LeaseHeld as error:
                 if time.monotonic() > until:
                     raise AccountError(

@@ -169,7 +169,9 @@ class Container:
         from hostaway_sync.platforms.hostaway.webhooks.events import read_event
         from hostaway_sync.webhooks.server.runtime import ReceiverRuntime
 
-        reception = ReceiverRuntime(self.database, self.safe, self.redaction, meter=self.meter, stored=self.readings)
+        reception = ReceiverRuntime(
+            self.database, self.safe, self.redaction, meter=self.meter, read_metrics=self.readings
+        )
         with closing(reception):
             yield reception.receiver(platform, read_event)
 

@@ -22,9 +22,9 @@ from hostaway_sync.store.runs.estimates import outlooks
 from hostaway_sync.store.runs.states import marks
 from hostaway_sync.store.schema import revisions as schema_revisions
 from hostaway_sync.store.status.overview import history
-from hostaway_sync.sync.account_order import shortest_first
+from hostaway_sync.sync.account_order import order_shortest_first
 from hostaway_sync.sync.fleet import AccountOutcome, RunningRuns, sync_fleet
-from hostaway_sync.sync.refresh import refresh
+from hostaway_sync.sync.refresh import refresh_object
 from hostaway_sync.sync.run import Run
 from hostaway_sync.sync.run_options import RunOptions
 from hostaway_sync.sync.verify.verifier import Verification, Verifier
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from hostaway_sync.settings import Settings
     from hostaway_sync.store.accounts.queries import Account
     from hostaway_sync.sync.fleet import FleetProgress
-    from hostaway_sync.sync.refresh import Refreshed
+    from hostaway_sync.sync.refresh import RefreshResult
     from hostaway_sync.sync.verify.certificate import Certificate
 
 # Small accounts are held up by the way to the source, not by its limits: some at once take their turns.
@@ -172,7 +172,7 @@ class Mirror(Doors):
         order = self._order(tuple(Resource), full=full, dry_run=dry_run, max_retries=1)
         order = replace(order, unless_since=None if dry_run else now)
         active = {account.account_id: account for account in account_queries.fleet(self._database)}
-        ranked = shortest_first(known, now, full=full, sweep_after=order.sweep_after)
+        ranked = order_shortest_first(known, now, full=full, sweep_after=order.sweep_after)
         runs = {number: Run(self._database, active[number], order) for number in ranked if number in active}
         underway = RunningRuns()
 
@@ -181,7 +181,7 @@ class Mirror(Doors):
             with (
                 self.messages.settling(account_id, dry_run=dry_run),
                 self._container.source(account_id) as source,
-                underway.hold(run, source),
+                underway.track(run, source),
             ):
                 told = progress or Unwatched()
                 return run.attempt(source, told, self._container.webhook(source, account_id, platform=SCHEMA))
@@ -191,7 +191,7 @@ class Mirror(Doors):
             self.upkeep.prune_beside()
         return outcomes
 
-    def refresh(self, account_id: int, resource: Resource, record_id: int) -> Refreshed:
+    def refresh(self, account_id: int, resource: Resource, record_id: int) -> RefreshResult:
         """Read one object again and what hangs on it, beside whatever run is under way.
 
         Raises:
@@ -201,7 +201,7 @@ class Mirror(Doors):
         """
         account = account_queries.get_account(self._database, account_id)
         with self._container.source(account_id) as source:
-            return refresh(self._database, Owner(account_id, account.customer_id), source, resource, record_id)
+            return refresh_object(self._database, Owner(account_id, account.customer_id), source, resource, record_id)
 
     def verify(
         self, account_id: int, *, deep: bool = False, repair: bool = False, progress: Progress | None = None

@@ -72,19 +72,19 @@ class Webhooks:
         *,
         concurrency: int = WORKER_CONCURRENCY,
         drain: bool = False,
-        beat: Callable[[], None] | None = None,
+        heartbeat: Callable[[], None] | None = None,
         policy: JobRetryPolicy | None = None,
-        rhythm: WorkerTimings | None = None,
+        timings: WorkerTimings | None = None,
     ) -> AbstractContextManager[Worker]:
         """Do deferred work in a thread while the block runs; with `drain`, until nothing is due."""
         work = Work(self._container, self._sync)
-        return work.worker(concurrency=concurrency, drain=drain, beat=beat, policy=policy, rhythm=rhythm)
+        return work.worker(concurrency=concurrency, drain=drain, heartbeat=heartbeat, policy=policy, timings=timings)
 
     def work(self, *, concurrency: int = WORKER_CONCURRENCY, drain: bool = False) -> None:
         """Do deferred work until a signal comes; with `drain`, until nothing is due."""
         self._container.require_payload_rule()
         supervisor = Supervisor()
-        with self.worker(concurrency=concurrency, drain=drain, beat=supervisor.part()) as working:
+        with self.worker(concurrency=concurrency, drain=drain, heartbeat=supervisor.part()) as working:
             supervisor.ready()
             try:
                 working.wait()
@@ -116,12 +116,12 @@ class Webhooks:
 
     def serve_webhooks(self, listener: socket, *, with_worker: bool) -> None:
         """Take deliveries at `listener` until a signal comes, and work them meanwhile if a worker is wanted."""
-        from hostaway_sync.webhooks.server.run import serve
+        from hostaway_sync.webhooks.server.run import serve_http
 
         self._container.require_payload_rule()
         supervisor = Supervisor()
-        worker = self.worker(beat=supervisor.part()) if with_worker else nullcontext()
+        worker = self.worker(heartbeat=supervisor.part()) if with_worker else nullcontext()
         trusted = self._container.settings.trusted_proxies
         with worker as working, self._container.receiver(platform=self._platform) as receiver:
             on_stop = working.stop if working else None
-            serve(receiver, listener=listener, trusted_proxies=trusted, on_stop=on_stop, supervisor=supervisor)
+            serve_http(receiver, listener=listener, trusted_proxies=trusted, on_stop=on_stop, supervisor=supervisor)

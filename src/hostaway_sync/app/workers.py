@@ -14,11 +14,11 @@ from hostaway_sync.messages.send_job import send_queued
 from hostaway_sync.messages.settlement import settle
 from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.messages.protocol import read_said
-from hostaway_sync.queue.batching import singly
+from hostaway_sync.queue.batching import handle_one_by_one
 from hostaway_sync.queue.retry_policy import JobRetryPolicy
 from hostaway_sync.store import jobs
-from hostaway_sync.sync.refresh import refresh, refresh_each
-from hostaway_sync.sync.sync_job import sync_queued
+from hostaway_sync.sync.refresh import refresh_object, refresh_reservations
+from hostaway_sync.sync.sync_job import run_sync_job
 from hostaway_sync.webhooks import refresh_job
 
 if TYPE_CHECKING:
@@ -132,18 +132,18 @@ class Work:
         *,
         concurrency: int,
         drain: bool,
-        beat: Callable[[], None] | None = None,
+        heartbeat: Callable[[], None] | None = None,
         policy: JobRetryPolicy | None = None,
-        rhythm: WorkerTimings | None = None,
+        timings: WorkerTimings | None = None,
     ) -> Iterator[Worker]:
         """Run a worker while the block runs; what it has in hand then may take ten seconds more.
 
         Args:
             concurrency: objects read at once; half as many accounts are synced beside it, and messages sent.
             drain: it ends by itself when nothing is due.
-            beat: called twice a second as long as it gives out work.
+            heartbeat: called twice a second as long as it gives out work.
             policy: other than the usual one.
-            rhythm: other than the usual one.
+            timings: other than the usual one.
         """
         from hostaway_sync.queue.fetch_loop import WorkerConfig, WorkerTimings
         from hostaway_sync.queue.worker import Worker
@@ -151,16 +151,16 @@ class Work:
         sources = Sources(self._container)
         # Whatever a crash of the server undoes, it undoes from the end: then the deliveries wait again, too.
         quick = self._database.quick(patience=_PATIENCE)
-        duty = WorkerConfig(
+        config = WorkerConfig(
             handlers=self._handlers(sources, quick),
             lanes={jobs.REFRESH: concurrency, jobs.SYNC: max(1, concurrency // 2), jobs.SEND: _SENDERS},
             batch=_BATCH,
             keep=timedelta(days=self._container.settings.keep_deliveries_days),
             policy=policy or JobRetryPolicy(),
-            rhythm=rhythm or WorkerTimings(),
+            timings=timings or WorkerTimings(),
         )
         try:
-            with Worker(self._database, duty, drain=drain, beat=beat) as worker:
+            with Worker(self._database, config, drain=drain, heartbeat=heartbeat) as worker:
                 yield worker
         finally:
             sources.close()
@@ -177,10 +177,10 @@ class Work:
             try:
                 with sources.use(owner.account_id) as source:
                     if resource is Resource.RESERVATIONS:
-                        refresh_each(quick, owner, source, ids, done)
+                        refresh_reservations(quick, owner, source, ids, done)
                     else:
                         for number in ids:
-                            done(number, refresh(quick, owner, source, resource, number).threads)
+                            done(number, refresh_object(quick, owner, source, resource, number).threads)
             finally:
                 if threads:
                     settle(self._database, owner.account_id, read_said)
@@ -191,7 +191,7 @@ class Work:
                 yield source.message_api
 
         return {
-            jobs.REFRESH: partial(refresh_job.refresh, quick, read_again),
-            jobs.SYNC: singly(partial(sync_queued, self._database, self._sync)),
-            jobs.SEND: singly(partial(send_queued, self._database, message_api, read_said)),
+            jobs.REFRESH: partial(refresh_job.run_refresh_job, quick, read_again),
+            jobs.SYNC: handle_one_by_one(partial(run_sync_job, self._database, self._sync)),
+            jobs.SEND: handle_one_by_one(partial(send_queued, self._database, message_api, read_said)),
         }

@@ -23,10 +23,10 @@ def serve_webhooks(
 
     Put a proxy with TLS before it, and tell Hostaway with `hostaway-sync webhooks register`.
     """
-    from hostaway_sync.webhooks.server.listen_address import listen, listening_address
+    from hostaway_sync.webhooks.server.listen_address import open_listener, parse_listen_address
 
-    listening_address(host)  # before anything is opened for nothing
-    with open_mirror(connections=2) as mirror, listen(host, port) as listener:
+    parse_listen_address(host)  # before anything is opened for nothing
+    with open_mirror(connections=2) as mirror, open_listener(host, port) as listener:
         if sys.stderr.isatty():
             streams.say(f"listening on {host}, port {listener.getsockname()[1]}; Ctrl+C stops")
         mirror.push.serve_webhooks(listener, with_worker=not no_worker)

@@ -46,9 +46,9 @@ def register(
     The receiver must be running: Hostaway asks it at once. Run it again to exchange the credentials; the old ones
     stay good for a day.
     """
-    from hostaway_sync.webhooks.registration.public_url import public_base
+    from hostaway_sync.webhooks.registration.public_url import parse_public_url
 
-    base = public_base(url)
+    base = parse_public_url(url)
     with open_mirror() as mirror:
         try:
             with mirror.push.webhook(account_id) as webhook:

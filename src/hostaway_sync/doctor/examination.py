@@ -31,8 +31,8 @@ from hostaway_sync.store.request_budget import DatabaseBudget
 from hostaway_sync.store.secrets import sealing
 from hostaway_sync.store.status.server import condition
 from hostaway_sync.store.webhooks import credentials as webhook_credentials
-from hostaway_sync.webhooks.registration.public_url import delivery_url
-from hostaway_sync.webhooks.registration.self_test import self_test
+from hostaway_sync.webhooks.registration.public_url import build_delivery_url
+from hostaway_sync.webhooks.registration.self_test import run_self_test
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -193,8 +193,8 @@ class Examination:
             except HostawaySyncError as error:
                 return Proof(account_id, str(error), cause=_cause(error))
             secret = credentials.path_secret.get_secret_value()
-            url = delivery_url(by_account[account_id].url or "", self._platform, account_id, secret)
-            trouble = self_test(url, credentials)
+            url = build_delivery_url(by_account[account_id].url or "", self._platform, account_id, secret)
+            trouble = run_self_test(url, credentials)
             says = trouble and f"account {account_id}'s receiver is not reached: {trouble}"
             return Proof(account_id, says, cause=f"{urlsplit(url).netloc}: {trouble}")
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.jobs import Begun, Job
 
-Ends: TypeAlias = "list[Exception | None]"
-Handler: TypeAlias = "Callable[[Sequence[Job]], Ends]"
+JobErrors: TypeAlias = "list[Exception | None]"
+Handler: TypeAlias = "Callable[[Sequence[Job]], JobErrors]"
 """Does jobs together, one or more, in their order; gives how each ended, or raises what the first one failed of."""
 
 
@@ -51,10 +51,10 @@ class NotReached(Exception):
     """Nothing was done for this job."""
 
 
-def singly(do: Callable[[Job], None]) -> Handler:
+def handle_one_by_one(do: Callable[[Job], None]) -> Handler:
     """Make a handler of what does one job, and raises what it fails of."""
 
-    def handler(batch: Sequence[Job]) -> Ends:
+    def handler(batch: Sequence[Job]) -> JobErrors:
         (job,) = batch
         do(job)
         return [None]
@@ -62,7 +62,7 @@ def singly(do: Callable[[Job], None]) -> Handler:
     return handler
 
 
-def attempted(handler: Handler, batch: Sequence[Job]) -> Ends:
+def attempt_batch(handler: Handler, batch: Sequence[Job]) -> JobErrors:
     """Have jobs done, and give how each ended, whatever happens."""
     try:
         return handler(batch)

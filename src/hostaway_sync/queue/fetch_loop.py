@@ -17,9 +17,9 @@ from hostaway_sync.errors import HostawaySyncError, SourceAway, StoreUnavailable
 from hostaway_sync.observability.log_context import carried, circumstances
 from hostaway_sync.observability.tracing import innermost, span
 from hostaway_sync.queue import maintenance, outcomes
-from hostaway_sync.queue.batching import Batch, NotReached, attempted
-from hostaway_sync.queue.outcomes import Failure
-from hostaway_sync.queue.procrastinate_app import engine_of
+from hostaway_sync.queue.batching import Batch, NotReached, attempt_batch
+from hostaway_sync.queue.outcomes import FailedAttempt
+from hostaway_sync.queue.procrastinate_app import build_app
 from hostaway_sync.queue.retry_policy import Action
 from hostaway_sync.store import jobs
 from hostaway_sync.store.jobs import Begun, Job
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from procrastinate import App
 
-    from hostaway_sync.queue.batching import Ends, Handler
+    from hostaway_sync.queue.batching import Handler, JobErrors
     from hostaway_sync.queue.retry_policy import JobRetryPolicy
     from hostaway_sync.store.postgres.database import Database
 
@@ -40,25 +40,25 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class WorkerTimings:
-    """How often a worker does what nobody asks for; all in seconds.
+    """How often a worker looks, reports and cleans up, and how long it waits; all in seconds.
 
     Attributes:
-        poll: looks for jobs although nobody announced one: some became due.
-        heartbeat: says that it lives.
-        silent: a worker that has not said so for as long is taken for dead, whether or not its process can be seen.
-        rescue: looks for jobs of workers that died.
-        upkeep: looks for forgotten deliveries, and prunes.
-        grace: what is in hand when it is told to stop has as long to end by itself.
-        last_words: and then as long to be given back.
+        poll_s: between two looks for jobs that became due without a notification.
+        heartbeat_s: between two heartbeats.
+        silent_s: a worker without a heartbeat for as long counts as dead, even if its process cannot be seen.
+        rescue_s: between two searches for jobs of dead workers.
+        maintenance_s: between two searches for forgotten deliveries and rows to prune.
+        grace_s: how long jobs in hand may go on after the worker was told to stop.
+        give_back_s: how long the worker may then take to give back the jobs that did not end.
     """
 
-    poll: float = 1.0
-    heartbeat: float = 10.0
-    silent: float = 30.0
-    rescue: float = 5.0
-    upkeep: float = 60.0
-    grace: float = 6.0
-    last_words: float = 3.0
+    poll_s: float = 1.0
+    heartbeat_s: float = 10.0
+    silent_s: float = 30.0
+    rescue_s: float = 5.0
+    maintenance_s: float = 60.0
+    grace_s: float = 6.0
+    give_back_s: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class WorkerConfig:
         batch: how many that may be done together are begun as one, at most.
         keep: how long settled deliveries are kept.
         policy: how patient it is.
-        rhythm: how often it looks.
+        timings: how often it looks.
     """
 
     handlers: Mapping[str, Handler]
@@ -79,17 +79,17 @@ class WorkerConfig:
     batch: int
     keep: timedelta
     policy: JobRetryPolicy
-    rhythm: WorkerTimings
+    timings: WorkerTimings
 
 
 class FetchLoop:
     """See the module; used once."""
 
-    def __init__(self, database: Database, duty: WorkerConfig) -> None:
+    def __init__(self, database: Database, config: WorkerConfig) -> None:
         self._database = database
-        self._duty = duty
+        self._config = config
         # Some to spare for what is written down while every other thread is at work.
-        self._threads = ThreadPoolExecutor(2 * sum(duty.lanes.values()) + 1, thread_name_prefix="job")
+        self._threads = ThreadPoolExecutor(2 * sum(config.lanes.values()) + 1, thread_name_prefix="job")
         self._attempts: set[asyncio.Task[Any]] = set()
 
     async def run(self, stop: asyncio.Event, *, drain: bool) -> None:
@@ -98,7 +98,7 @@ class FetchLoop:
         Raises:
             psycopg.Error, procrastinate.exceptions.ConnectorException, StoreUnavailable: the database went away.
         """
-        app = engine_of(self._database, self._duty.lanes, self._attempt)
+        app = build_app(self._database, self._config.lanes, self._attempt)
         try:
             async with app.open_async():
                 if drain:
@@ -113,14 +113,14 @@ class FetchLoop:
         await self._in_thread(self._remember_and_prune)
         while not stop.is_set():
             await self._fetch(app, stop, wait=False)
-            if not await self._in_thread(partial(jobs.is_due, self._database, self._duty.lanes)):
+            if not await self._in_thread(partial(jobs.is_due, self._database, self._config.lanes)):
                 return
 
     async def _work(self, app: App, stop: asyncio.Event) -> None:
-        rhythm = self._duty.rhythm
+        timings = self._config.timings
         chores = [
-            asyncio.create_task(self._every(rhythm.rescue, self._rescue)),
-            asyncio.create_task(self._every(rhythm.upkeep, self._remember_and_prune)),
+            asyncio.create_task(self._every(timings.rescue_s, self._rescue)),
+            asyncio.create_task(self._every(timings.maintenance_s, self._remember_and_prune)),
         ]
         try:
             await self._fetch(app, stop, wait=True)
@@ -131,7 +131,7 @@ class FetchLoop:
 
     async def _fetch(self, app: App, stop: asyncio.Event, *, wait: bool) -> None:
         """Let the engine work, a lane a kind, until it is told to stop, or one of them ends that should not."""
-        lanes = [asyncio.create_task(self._lane(app, kind, wait=wait)) for kind in self._duty.lanes]
+        lanes = [asyncio.create_task(self._lane(app, kind, wait=wait)) for kind in self._config.lanes]
         stopped = asyncio.create_task(stop.wait())
         pending: set[asyncio.Task[Any]] = {*lanes}
         while pending and not stop.is_set():
@@ -150,22 +150,22 @@ class FetchLoop:
         """End lanes: what is in hand may finish, and what does not is given back."""
         for lane in lanes:
             lane.cancel()
-        _, busy = await asyncio.wait(lanes, timeout=self._duty.rhythm.grace)
+        _, busy = await asyncio.wait(lanes, timeout=self._config.timings.grace_s)
         for attempt in self._attempts:
             attempt.cancel()
         if busy:
-            await asyncio.wait(busy, timeout=self._duty.rhythm.last_words)
+            await asyncio.wait(busy, timeout=self._config.timings.give_back_s)
 
     async def _lane(self, app: App, kind: str, *, wait: bool) -> None:
-        rhythm = self._duty.rhythm
+        timings = self._config.timings
         await app.run_worker_async(
             queues=[kind],
             name=kind,
-            concurrency=self._duty.lanes[kind],
+            concurrency=self._config.lanes[kind],
             wait=wait,
-            fetch_job_polling_interval=rhythm.poll,
-            update_heartbeat_interval=rhythm.heartbeat,
-            stalled_worker_timeout=rhythm.silent,
+            fetch_job_polling_interval=timings.poll_s,
+            update_heartbeat_interval=timings.heartbeat_s,
+            stalled_worker_timeout=timings.silent_s,
             # What ends well leaves nothing behind; what ends otherwise was not ended by us, and is rescued.
             delete_jobs="successful",
             install_signal_handlers=False,
@@ -189,7 +189,7 @@ class FetchLoop:
             # The thread may go on for a while: whatever it writes still, the next attempt finds done.
             innermost().note(verdict="given back")
             in_hand = batch.begun
-            back = partial(outcomes.give_back, begun=in_hand, ending=in_hand[1:])
+            back = partial(outcomes.give_back_jobs, begun=in_hand, ending=in_hand[1:])
             await self._in_thread(partial(self._database.attempt, back))
             return
         finally:
@@ -197,18 +197,18 @@ class FetchLoop:
         if ends != [None]:
             await self._in_thread(partial(self._conclude, batch, ends, ended=time.monotonic()))
 
-    def _do(self, kind: str, batch: Batch) -> Ends:
+    def _do(self, kind: str, batch: Batch) -> JobErrors:
         """Do a job together with others, which are added to its batch."""
-        if self._duty.batch > 1 and batch.leader.job.batch_prefix is not None:
-            lanes = self._duty.lanes[kind]
-            along = partial(jobs.take_along, leader=batch.leader, most=self._duty.batch - 1, lanes=lanes)
+        if self._config.batch > 1 and batch.leader.job.batch_prefix is not None:
+            lanes = self._config.lanes[kind]
+            along = partial(jobs.take_along, leader=batch.leader, most=self._config.batch - 1, lanes=lanes)
             # Once, and else alone: what it began that we do not hear of is given back when the leader has ended.
             with suppress(StoreUnavailable):
                 batch.add(self._database.attempt(along, is_one_statement=True), since=time.monotonic())
             innermost().note(jobs=len(batch.begun))
-        return attempted(self._duty.handlers[kind], [one.job for one in batch.begun])
+        return attempt_batch(self._config.handlers[kind], [one.job for one in batch.begun])
 
-    def _conclude(self, batch: Batch, ends: Ends, *, ended: float) -> None:
+    def _conclude(self, batch: Batch, ends: JobErrors, *, ended: float) -> None:
         """Write down what failed, and give back what was not reached; what is in the way of one may be of all."""
         delay: timedelta | None = None
         unreached: list[Begun] = []
@@ -216,17 +216,17 @@ class FetchLoop:
             if isinstance(error, NotReached):
                 unreached.append(begun)
             elif error is not None:
-                delay = self._failed(begun, Failure(error, timedelta(seconds=ended - since)))
+                delay = self._failed(begun, FailedAttempt(error, timedelta(seconds=ended - since)))
         followers = batch.begun[1:]
         if followers:
-            back = partial(outcomes.give_back, begun=unreached, ending=followers, after=delay)
+            back = partial(outcomes.give_back_jobs, begun=unreached, ending=followers, after=delay)
             self._database.transaction(back)
 
-    def _failed(self, begun: Begun, failure: Failure) -> timedelta | None:
+    def _failed(self, begun: Begun, failure: FailedAttempt) -> timedelta | None:
         """Write down an attempt that failed; give how long others have to wait for what it failed of."""
         innermost().fail(failure.error)
         jitter = random()  # noqa: S311  (spreads load, keeps no secret)
-        verdict = outcomes.conclude(self._database, begun.job, failure, self._duty.policy, jitter=jitter)
+        verdict = outcomes.record_failure(self._database, begun.job, failure, self._config.policy, jitter=jitter)
         innermost().note(verdict=verdict.action.name.lower() if verdict else "nothing waits")
         is_in_the_way = isinstance(failure.error, SourceAway) or (verdict and verdict.action is Action.SNOOZE)
         return verdict.delay if verdict and is_in_the_way else None
@@ -242,12 +242,12 @@ class FetchLoop:
             await asyncio.sleep(seconds)
 
     def _rescue(self) -> None:
-        silent_for = timedelta(seconds=self._duty.rhythm.silent)
-        maintenance.rescue_stalled(self._database, self._duty.policy, self._duty.lanes, silent_for=silent_for)
+        silent_for = timedelta(seconds=self._config.timings.silent_s)
+        maintenance.rescue_stalled_jobs(self._database, self._config.policy, self._config.lanes, silent_for=silent_for)
 
     def _remember_and_prune(self) -> None:
-        maintenance.remember(self._database)
-        maintenance.prune(self._database, keep=self._duty.keep)
+        maintenance.defer_forgotten_jobs(self._database)
+        maintenance.prune_settled_deliveries(self._database, keep=self._config.keep)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, carried(work))

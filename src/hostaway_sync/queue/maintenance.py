@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def rescue_stalled(database: Database, policy: JobRetryPolicy, kinds: Collection[str], *, silent_for: timedelta) -> int:
+def rescue_stalled_jobs(
+    database: Database, policy: JobRetryPolicy, kinds: Collection[str], *, silent_for: timedelta
+) -> int:
     """Defer anew what workers had begun that died, or were silent for so long; return how many jobs that were."""
     for worker_id in database.transaction(workers.remove_dead):
         log.info("worker %d: its process has died: what it had in hand is taken over at once", worker_id)
@@ -34,7 +36,7 @@ def rescue_stalled(database: Database, policy: JobRetryPolicy, kinds: Collection
     def rescue_one(connection: sa.Connection) -> bool:
         stalled = jobs.take_stalled(connection, kinds, silent_for=silent_for)
         if stalled is not None:
-            outcomes.rescue(connection, stalled, policy, jitter=random())  # noqa: S311  (spreads load, keeps no secret)
+            outcomes.rescue_job(connection, stalled, policy, jitter=random())  # noqa: S311  (spreads load, keeps no secret)
         return stalled is not None
 
     rescued = 0
@@ -43,12 +45,12 @@ def rescue_stalled(database: Database, policy: JobRetryPolicy, kinds: Collection
     return rescued
 
 
-def remember(database: Database) -> None:
+def defer_forgotten_jobs(database: Database) -> None:
     """Defer a job for every object that deliveries wait for without one."""
     while inbox.enqueue_forgotten(database):
         pass
 
 
-def prune(database: Database, *, keep: timedelta) -> None:
+def prune_settled_deliveries(database: Database, *, keep: timedelta) -> None:
     """Delete what was settled longer than `keep` ago, a bounded number of batches at a time."""
     pruning.prune_settled(database, keep)

@@ -30,7 +30,7 @@ _DIED = "the worker died, or lost the database, in the middle of it"
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedAttempt:
     """What an attempt raised, and how long it had taken by then."""
 
     error: Exception
@@ -38,8 +38,8 @@ class Failure:
     attempt_id: UUID = field(default_factory=uuid4)
 
 
-def conclude(
-    database: Database, job: Job, failure: Failure, policy: JobRetryPolicy, *, jitter: float
+def record_failure(
+    database: Database, job: Job, failure: FailedAttempt, policy: JobRetryPolicy, *, jitter: float
 ) -> RetryDecision | None:
     """Write down that an attempt failed, and defer the next one.
 
@@ -71,7 +71,7 @@ def conclude(
     return verdict
 
 
-def give_back(
+def give_back_jobs(
     connection: sa.Connection, begun: Sequence[Begun], *, ending: Sequence[Begun], after: timedelta | None = None
 ) -> None:
     """Have jobs done another time, perhaps by another worker, and end the rows of some: no attempt is counted."""
@@ -83,7 +83,7 @@ def give_back(
         jobs.defer_again(connection, job, at=at)
 
 
-def rescue(connection: sa.Connection, stalled: Stalled, policy: JobRetryPolicy, *, jitter: float) -> None:
+def rescue_job(connection: sa.Connection, stalled: Stalled, policy: JobRetryPolicy, *, jitter: float) -> None:
     """End a job whose worker died, as if it had written down itself that its attempt failed."""
     finished_at = jobs.now(connection)
     job = stalled.job

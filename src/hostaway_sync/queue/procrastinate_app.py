@@ -36,7 +36,7 @@ _CONNECTIONS = 1
 _HARDLY_EVER = "0 0 29 2 *"
 
 
-def engine_of(database: Database, lanes: Iterable[str], attempt: Attempt) -> App:
+def build_app(database: Database, lanes: Iterable[str], attempt: Attempt) -> App:
     """Make the engine that gives the jobs of these kinds to `attempt`; it opens its connections when it is opened."""
     # The engine's statements name its tables without a schema, and none of them takes long.
     # Nor do they wait for the disk: a job whose end a crash of the server undoes is done twice.

@@ -35,20 +35,25 @@ class Worker:
 
     Args:
         database: where the work waits; several workers on several machines may share it.
-        duty: what to do, and how.
+        config: what to do, and how.
         drain: end by itself as soon as nothing is due.
-        beat: called twice a second from where the work is given out; silent when that hangs.
+        heartbeat: called twice a second from where the work is given out; silent when that hangs.
 
     Attributes:
         is_waiting: the database is away, and it waits for it.
     """
 
     def __init__(
-        self, database: Database, duty: WorkerConfig, *, drain: bool = False, beat: Callable[[], None] | None = None
+        self,
+        database: Database,
+        config: WorkerConfig,
+        *,
+        drain: bool = False,
+        heartbeat: Callable[[], None] | None = None,
     ) -> None:
-        self._beat = beat
+        self._heartbeat = heartbeat
         self._database = database
-        self._duty = duty
+        self._config = config
         self._drain = drain
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
         self._begun = threading.Event()
@@ -79,8 +84,8 @@ class Worker:
             return
         is_first = self._stop_by is None
         if self._stop_by is None:
-            rhythm = self._duty.rhythm
-            self._stop_by = time.monotonic() + rhythm.grace + rhythm.last_words + _TOGETHER
+            timings = self._config.timings
+            self._stop_by = time.monotonic() + timings.grace_s + timings.give_back_s + _TOGETHER
             self._database.fail_fast()
             self._loop.call_soon_threadsafe(self._stop.set)
         if not self._ended.wait(max(0.0, self._stop_by - time.monotonic())) and is_first:
@@ -105,16 +110,16 @@ class Worker:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._loop.set_exception_handler(_say)
         self._begun.set()
-        pulse = asyncio.create_task(self._pulse(self._beat)) if self._beat else None
+        pulse = asyncio.create_task(self._pulse(self._heartbeat)) if self._heartbeat else None
         try:
             await self._sessions(self._stop)
         finally:
             if pulse:
                 pulse.cancel()
 
-    async def _pulse(self, beat: Callable[[], None]) -> None:
+    async def _pulse(self, heartbeat: Callable[[], None]) -> None:
         while True:
-            beat()
+            heartbeat()
             await asyncio.sleep(_BEAT)
 
     async def _sessions(self, stop: asyncio.Event) -> None:
@@ -122,7 +127,7 @@ class Worker:
         while not stop.is_set():
             sessions += 1
             try:
-                await FetchLoop(self._database, self._duty).run(stop, drain=self._drain)
+                await FetchLoop(self._database, self._config).run(stop, drain=self._drain)
             except (psycopg.Error, ConnectorException, StoreUnavailable) as error:
                 reason = str(error.__cause__ or error).strip()
                 if self._drain and sessions == _SESSIONS_OF_A_DRAIN:
@@ -145,7 +150,7 @@ class Worker:
         """Wait a moment: what ended a session at once may well end the next one, too."""
         assert self._stop is not None  # noqa: S101  (made before the first session)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), self._duty.rhythm.poll)
+            await asyncio.wait_for(self._stop.wait(), self._config.timings.poll_s)
 
     async def _return_of_the_database(self) -> None:
         """Wait for the database, which comes back by itself; the embedded one is started again."""

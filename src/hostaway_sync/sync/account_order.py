@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from hostaway_sync.model.status import Outlook
 
 
-def shortest_first(outlooks: Iterable[Outlook], now: datetime, *, full: bool, sweep_after: timedelta) -> list[int]:
+def order_shortest_first(
+    outlooks: Iterable[Outlook], now: datetime, *, full: bool, sweep_after: timedelta
+) -> list[int]:
     """Give the accounts, those with short runs first: a large first sync must not keep forty small accounts waiting.
 
     Incremental runs come before full ones, and first syncs, whose size nobody knows, last; among equals, the fewer
@@ -22,7 +24,7 @@ def shortest_first(outlooks: Iterable[Outlook], now: datetime, *, full: bool, sw
     """
 
     def rank(outlook: Outlook) -> tuple[bool, bool, int, int]:
-        is_full = bool(plan.whole_lists(Resource, outlook.marks, now, full=full, sweep_after=sweep_after))
+        is_full = bool(plan.select_whole_lists(Resource, outlook.marks, now, full=full, sweep_after=sweep_after))
         calls = outlook.calls.get(Mode.FULL if is_full else Mode.INCREMENTAL)
         return is_full, is_full and calls is None, calls or 0, outlook.account_id
 

@@ -15,7 +15,7 @@ from hostaway_sync.model.records import Progress, RunReport, RunState
 from hostaway_sync.observability.log_context import circumstances
 from hostaway_sync.store.postgres.driver_errors import unforeseen
 from hostaway_sync.sync.plan import can_recover
-from hostaway_sync.sync.reporting.outcome import failures, outcome
+from hostaway_sync.sync.reporting.outcome import derive_outcome, list_failures
 from hostaway_sync.sync.reporting.run_log import BY_SIGNAL
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class AccountOutcome:
 class FleetProgress(Progress, Protocol):
     """Someone who wants to watch many runs at once."""
 
-    def ended(self, account_id: int, done: int, total: int) -> None:
+    def finish_account(self, account_id: int, done: int, total: int) -> None:
         """Say that an account is done with, as `done` of `total`; one that is tried again is once more."""
         ...
 
@@ -68,7 +68,7 @@ class RunningRuns:
         self._stopped_by: str | None = None
 
     @contextmanager
-    def hold(self, run: Run, source: Source) -> Iterator[None]:
+    def track(self, run: Run, source: Source) -> Iterator[None]:
         """Stand by while the block drives `run`."""
         with self._lock:
             if self._stopped_by is not None:
@@ -131,7 +131,7 @@ def sync_fleet(
             outcome = future.result()
             outcomes[outcome.account_id] = outcome
             if progress is not None:
-                progress.ended(outcome.account_id, len(outcomes), len(account_ids))
+                progress.finish_account(outcome.account_id, len(outcomes), len(account_ids))
 
     try:
         tried(account_ids, first)
@@ -164,5 +164,5 @@ def _tried(account_id: int, attempt: Callable[[int], RunReport]) -> AccountOutco
             return AccountOutcome(account_id, RunState.FAILED, None, sentence)
         log.exception("account %d: this is a bug of hostaway-sync", account_id)
         return AccountOutcome(account_id, RunState.FAILED, None, "an unexpected error; the log has its traceback")
-    wrong = "; ".join(sentence for sentence, _ in failures(report)) or report.error
-    return AccountOutcome(account_id, outcome(report), report, wrong, report.can_recover, report.away)
+    wrong = "; ".join(sentence for sentence, _ in list_failures(report)) or report.error
+    return AccountOutcome(account_id, derive_outcome(report), report, wrong, report.can_recover, report.away)

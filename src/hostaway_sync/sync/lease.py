@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def held(database: Database, account_id: int) -> Iterator[leases.Lease]:
+def hold_lease(database: Database, account_id: int) -> Iterator[leases.Lease]:
     """Take the lease of an account, renew it while the block runs, and give it back.
 
     Raises:

@@ -44,7 +44,7 @@ def mirror_list(
 
     def read(done: int = 0, resume: str | None = None) -> Page | None:
         last: Page | None = None
-        with workers(1) as pool:
+        with reading_threads(1) as pool:
             for page in _ahead(source.walk(resource, since=since, resume=resume, why=why), pool):
                 recorder.walked(page)
                 last = page
@@ -56,23 +56,23 @@ def mirror_list(
     if cut_at is not None:
         met = recorder.met(resource)
         log.info("account %d: %s: the walk that was cut after %d records is taken up", account_id, resource, met)
-        doubt = plan.doubt_after_cut(read(met, cut_at), recorder.met(resource))
+        doubt = plan.find_doubt_after_cut(read(met, cut_at), recorder.met(resource))
         if doubt is None:
             return ResourceReport(RunState.SUCCESS, *recorder.counts(resource))
         log.info("account %d: %s: the walk begins again: %s", account_id, resource, doubt)
-        why = reasons.again(why, doubt)
+        why = reasons.explain_again(why, doubt)
         recorder.begin_again(resource)
     for _ in range(plan.MAX_WALKS):
-        doubt = plan.doubt(read(), recorder.met(resource) if since is None else None)
+        doubt = plan.find_doubt(read(), recorder.met(resource) if since is None else None)
         if doubt is None:
             return ResourceReport(RunState.SUCCESS, *recorder.counts(resource))
-        why = reasons.again(why, doubt)
+        why = reasons.explain_again(why, doubt)
     counts = recorder.counts(resource)
     return ResourceReport(RunState.PARTIAL, *counts, f"not read whole: {doubt}", can_recover=True)
 
 
 @contextmanager
-def workers(number: int) -> Iterator[ThreadPoolExecutor]:
+def reading_threads(number: int) -> Iterator[ThreadPoolExecutor]:
     """Give threads whose work is over when the block is; only a signal does not wait for them."""
     pool = ThreadPoolExecutor(number, thread_name_prefix="source")
     try:

@@ -34,7 +34,7 @@ def mark_missing(resource: Resource, source: Source, recorder: Recorder, *, acce
     is_sudden = plan.is_sudden(len(rows), live, lately)
     if is_sudden and not accept:
         return 0, (
-            f"{plan.gone_at_once(len(rows), live, lately)}: nothing was marked missing; "
+            f"{plan.describe_sudden_loss(len(rows), live, lately)}: nothing was marked missing; "
             "look at the dashboard, and run again with --accept-missing if they are really gone"
         )
     marked = 0
@@ -42,7 +42,7 @@ def mark_missing(resource: Resource, source: Source, recorder: Recorder, *, acce
     for row in rows:
         try:
             # Not listed, yet there: it stays, and is brought up to date.
-            recorder.record(source.get(resource, row.id, parent=row.parent, why=reasons.of_unlisted(resource)))
+            recorder.record(source.get(resource, row.id, parent=row.parent, why=reasons.explain_unlisted(resource)))
         except NotFound:
             recorder.mark_missing(resource, row.id)
             marked += 1

@@ -39,7 +39,7 @@ TAKEN_UP_WITHIN = timedelta(hours=24)
 NOT_LISTED = "the list of conversations was not read whole"
 
 
-def whole_lists(
+def select_whole_lists(
     resources: Iterable[Resource], marks: Mapping[Resource, Mark], now: datetime, *, full: bool, sweep_after: timedelta
 ) -> frozenset[Resource]:
     """Say which lists a run must read whole: each whose sweep is due, or with `full` all of them.
@@ -65,11 +65,15 @@ def is_sweep_due(mark: Mark | None, now: datetime, *, sweep_after: timedelta) ->
     return mark.hurried_at is None or now - mark.hurried_at >= sweep_after * HURRY_SHARE
 
 
-def mode(
+def decide_mode(
     resources: Iterable[Resource], marks: Mapping[Resource, Mark], now: datetime, *, sweep_after: timedelta
 ) -> Mode:
     """Say how much a run must read: it is full when one of its lists is read whole."""
-    return Mode.FULL if whole_lists(resources, marks, now, full=False, sweep_after=sweep_after) else Mode.INCREMENTAL
+    return (
+        Mode.FULL
+        if select_whole_lists(resources, marks, now, full=False, sweep_after=sweep_after)
+        else Mode.INCREMENTAL
+    )
 
 
 def is_done(marks: Mapping[Resource, Mark], last_sync_at: datetime | None, since: datetime, *, full: bool) -> bool:
@@ -80,14 +84,14 @@ def is_done(marks: Mapping[Resource, Mark], last_sync_at: datetime | None, since
     return not full or all(swept_at is not None and swept_at > since for swept_at in swept)
 
 
-def since(mark: Mark | None, *, is_whole: bool) -> datetime | None:
+def choose_since(mark: Mark | None, *, is_whole: bool) -> datetime | None:
     """Give the stamp from which a list is read; None: from its beginning."""
     if is_whole or mark is None or mark.watermark_at is None:
         return None
     return earlier(mark.watermark_at, LAG)
 
 
-def doubt(last: Page | None, distinct: int | None) -> str | None:
+def find_doubt(last: Page | None, distinct: int | None) -> str | None:
     """Say why a walk may have missed something, after its last page.
 
     `distinct` is how many records the run has met; None where the walk was not to meet all of them.
@@ -101,14 +105,14 @@ def doubt(last: Page | None, distinct: int | None) -> str | None:
     return None
 
 
-def doubt_after_cut(last: Page | None, distinct: int) -> str | None:
+def find_doubt_after_cut(last: Page | None, distinct: int) -> str | None:
     """Say why a walk that was cut and taken up is not to be believed, after its last page.
 
     What moved or came while it rested is met at the top. What was deleted meanwhile is not noticed, but counted among
     the `distinct` records: only exactly as many as the source has now prove that they are the same.
     """
     if last is None or last.doubt is not None:
-        return doubt(last, distinct)
+        return find_doubt(last, distinct)
     if last.total is None:
         return "the source does not say how many records there are"
     if distinct != last.total:
@@ -116,7 +120,7 @@ def doubt_after_cut(last: Page | None, distinct: int) -> str | None:
     return None
 
 
-def watermark(first: Page, signpost: datetime) -> datetime | None:
+def compute_watermark(first: Page, signpost: datetime) -> datetime | None:
     """Give the new watermark of a whole walk: the top stamp of its first page, never beyond the signpost.
 
     A stamp too far ahead of its request is none.
@@ -150,7 +154,7 @@ def is_sudden(unlisted: int, live: int, marked: int = 0) -> bool:
     return (gone > MISSING_ROWS and gone > known * MISSING_SHARE) or (gone == known >= MISSING_ALL)
 
 
-def gone_at_once(unlisted: int, live: int, marked: int) -> str:
+def describe_sudden_loss(unlisted: int, live: int, marked: int) -> str:
     """Say how many rows are gone, where they are suspiciously many; see `is_sudden`."""
     lately = f", after {marked} that were marked missing lately" if marked else ""
     return f"{unlisted} of {live} rows are no longer listed, all at once{lately}"
@@ -172,7 +176,7 @@ class Parts:
     first_failure: str | None = None
 
 
-def parts_error(parts: Parts, *, listed_whole: bool) -> str | None:
+def describe_parts_error(parts: Parts, *, listed_whole: bool) -> str | None:
     """Give the one sentence about lists that were not read whole, what is wrong with them first; None when all were."""
     if parts.failed:
         return f"{parts.failed} conversations could not be read: {parts.first_failure}"
@@ -185,7 +189,7 @@ def parts_error(parts: Parts, *, listed_whole: bool) -> str | None:
     return None if listed_whole else NOT_LISTED
 
 
-def final_state(reports: Iterable[ResourceReport]) -> RunState:
+def derive_run_state(reports: Iterable[ResourceReport]) -> RunState:
     """Give a run's state from those of its resources: a run that was not whole is not a success."""
     states = {report.state for report in reports}
     if states <= {RunState.SUCCESS}:
@@ -193,13 +197,15 @@ def final_state(reports: Iterable[ResourceReport]) -> RunState:
     return RunState.PARTIAL if states & {RunState.SUCCESS, RunState.PARTIAL} else RunState.FAILED
 
 
-def run_error(reports: Mapping[Resource, ResourceReport]) -> str | None:
+def describe_run_error(reports: Mapping[Resource, ResourceReport]) -> str | None:
     """Give one sentence a resource that was not whole."""
     wrong = [f"{resource}: {report.error}" for resource, report in reports.items() if report.error]
     return "; ".join(wrong) or None
 
 
-def warnings(reports: Mapping[Resource, ResourceReport], set_back: Mapping[Resource, int] | None = None) -> list[str]:
+def list_warnings(
+    reports: Mapping[Resource, ResourceReport], set_back: Mapping[Resource, int] | None = None
+) -> list[str]:
     """Give what a run must say although it was whole: what could not be stored as it is never goes by in silence.
 
     `set_back` is how many rows stay as they are because the source stamps them older than it did.

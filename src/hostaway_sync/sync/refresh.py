@@ -18,7 +18,7 @@ from hostaway_sync.errors import Forbidden, NotFound, SourceUnavailable
 from hostaway_sync.model.records import Page, Resource
 from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.records import due_threads, single_reads, suspicions, upsert
-from hostaway_sync.sync.reporting.run_log import writing, wrote
+from hostaway_sync.sync.reporting.run_log import note_changes, write_span
 from hostaway_sync.sync.threads import PartsOutcome, mirror_part
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 
-class Finding(StrEnum):
+class RefreshFinding(StrEnum):
     """What the source said of an object."""
 
     THERE = "there"
@@ -40,7 +40,7 @@ class Finding(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Refreshed:
+class RefreshResult:
     """What one reading found.
 
     Attributes:
@@ -49,12 +49,14 @@ class Refreshed:
         threads: how many threads were read whole.
     """
 
-    finding: Finding
+    finding: RefreshFinding
     change: Change | None = None
     threads: int = 0
 
 
-def refresh(database: Database, owner: Owner, source: Source, resource: Resource, record_id: int) -> Refreshed:
+def refresh_object(
+    database: Database, owner: Owner, source: Source, resource: Resource, record_id: int
+) -> RefreshResult:
     """Read a listing, a reservation with its due threads, or a conversation with its thread.
 
     What was stored before an error stays, and so do the marks of the threads that were not read.
@@ -70,7 +72,7 @@ def refresh(database: Database, owner: Owner, source: Source, resource: Resource
     return _Reading(database, owner, source).again(resource, record_id)
 
 
-def refresh_each(
+def refresh_reservations(
     database: Database,
     owner: Owner,
     source: Source,
@@ -89,7 +91,7 @@ def refresh_each(
         read: told the id of each that is done with, and how many of its threads were read whole.
 
     Raises:
-        As `refresh`; what was read before the error is stored.
+        As `refresh_object`; what was read before the error is stored.
     """
     _Reading(database, owner, source).each(reservation_ids, read)
 
@@ -104,17 +106,17 @@ class _Reading:
         self._listings_asked_for: set[int] = set()
         self._taken = 0
 
-    def again(self, resource: Resource, record_id: int) -> Refreshed:
+    def again(self, resource: Resource, record_id: int) -> RefreshResult:
         """Read an object and what hangs on it."""
         try:
             page = self._source.get(resource, record_id)
         except Forbidden:
-            return Refreshed(Finding.FORBIDDEN)
+            return RefreshResult(RefreshFinding.FORBIDDEN)
         except NotFound:
             self.not_found(resource, record_id)
-            return Refreshed(Finding.GONE)
+            return RefreshResult(RefreshFinding.GONE)
         change = self._stored(page)
-        return Refreshed(Finding.THERE, change, self._hanging_on(resource, page.records[0], record_id))
+        return RefreshResult(RefreshFinding.THERE, change, self._hanging_on(resource, page.records[0], record_id))
 
     def each(self, reservation_ids: Sequence[int], read: Callable[[int, int], None]) -> None:
         """Read reservations, store them together, and go on with what hangs on each."""
@@ -179,10 +181,10 @@ class _Reading:
             if len(ids) > 1:
                 single_reads.hold(connection, account_id, resource, ids)
             changes = upsert.write_page(connection, owner, page, is_listed=False)
-            wrote(changes)
+            note_changes(changes)
             return changes[0][1] if changes else None
 
-        with writing(resource):
+        with write_span(resource):
             return self._database.transaction(write)
 
     def _hanging_on(self, resource: Resource, record: Record, record_id: int) -> int:

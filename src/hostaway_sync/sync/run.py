@@ -25,15 +25,15 @@ from hostaway_sync.store.records import setbacks, walks
 from hostaway_sync.store.runs import leases
 from hostaway_sync.store.runs import states as run_states
 from hostaway_sync.sync import plan
-from hostaway_sync.sync.lease import held
+from hostaway_sync.sync.lease import hold_lease
 from hostaway_sync.sync.lists import mirror_list
 from hostaway_sync.sync.missing import mark_missing
 from hostaway_sync.sync.recording.dry_run import DryRecorder
 from hostaway_sync.sync.recording.recorder import Sweep, TableRecorder
 from hostaway_sync.sync.reporting import alarms, reasons
-from hostaway_sync.sync.reporting.run_log import note, reason_of, tell
+from hostaway_sync.sync.reporting.run_log import explain_break, log_run_end, note_resource
 from hostaway_sync.sync.threads import mirror_parts
-from hostaway_sync.sync.webhook_check import is_worth_asking, keep_announced
+from hostaway_sync.sync.webhook_check import check_webhook, is_source_answering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,9 +91,9 @@ class Run:
         self._announcing = None if self._has_looked else announcing
         account_id = self._owner.account_id
         try:
-            with circumstances(account_id=account_id), held(self._database, account_id) as lease, span("run"):
+            with circumstances(account_id=account_id), hold_lease(self._database, account_id) as lease, span("run"):
                 report = self._under_lease(lease, source, progress)
-                tell(report)
+                log_run_end(report)
                 return report
         except LeaseHeld as error:
             log.info("%s", error)
@@ -105,7 +105,7 @@ class Run:
         self._decide_mode()
         if self._run_id is None and self._is_needless():
             report = self._report({}, source)
-            standing = alarms.unchanged(self._database, self._owner.account_id)
+            standing = alarms.read_unchanged_alarms(self._database, self._owner.account_id)
             why = "another run has mirrored it meanwhile"
             return replace(report, state=RunState.SKIPPED, error=why, standing=standing)
         if self._is_full:
@@ -115,7 +115,7 @@ class Run:
             parts = self._mirror(source, dry, progress).items()
             report = self._report({resource: replace(part, ids=dry.ids(resource)) for resource, part in parts}, source)
             # A person asks for it, who is to hear what stands however lately that was told.
-            standing = alarms.unchanged(self._database, self._owner.account_id, tells=True)
+            standing = alarms.read_unchanged_alarms(self._database, self._owner.account_id, tells=True)
             return replace(report, standing=standing)
         run_id = self._run_id or run_states.trigger(
             self._database, self._owner.account_id, self._mode, max_retries=self._order.max_retries
@@ -130,7 +130,7 @@ class Run:
                 self._database.fail_fast()
             with suppress(HostawaySyncError):
                 can_recover = isinstance(error, HostawaySyncError) and plan.can_recover(error)
-                self._finish(run_id, RunState.FAILED, source, None, reason_of(error), can_recover=can_recover)
+                self._finish(run_id, RunState.FAILED, source, None, explain_break(error), can_recover=can_recover)
             raise
 
     def _written(self, run_id: UUID, lease: leases.Lease, source: Source, progress: Progress) -> RunReport:
@@ -142,11 +142,11 @@ class Run:
         self._keep_announced(reports)
         report = self._report(reports, source)
         set_back = setbacks.met_since(self._database, account_id, signpost)
-        for warning in plan.warnings(report.resources, set_back):
+        for warning in plan.list_warnings(report.resources, set_back):
             log.warning("account %d: %s", account_id, warning)
         if not self._comes_again(report.state, can_recover=report.can_recover):
-            found = alarms.seen(reports, self._whole, self._braked)
-            report = replace(report, standing=alarms.settle(self._database, lease, found))
+            found = alarms.find_causes(reports, self._whole, self._braked)
+            report = replace(report, standing=alarms.settle_alarms(self._database, lease, found))
         # The account is as fresh as the least of what was asked for; part of it says nothing about the rest. While an
         # alarm stands, it is known to be wrong.
         is_all = set(self._order.resources) == set(Resource) and not report.standing.alarms
@@ -161,7 +161,7 @@ class Run:
             try:
                 with circumstances(resource=resource.value), span(f"resource {resource}"):
                     report = self._resource(resource, source, recorder, progress, reports)
-                    note(report)
+                    note_resource(report)
             except SourceError as failure:
                 if self._stopped_by is not None:
                     raise SystemExit(self._stopped_by) from failure
@@ -193,11 +193,11 @@ class Run:
 
     def _keep_announced(self, reports: Mapping[Resource, ResourceReport]) -> None:
         """Look after the announcements, once a run; after the lists, which matter more, and find what was lost."""
-        if self._announcing is None or not is_worth_asking(reports.values()):
+        if self._announcing is None or not is_source_answering(reports.values()):
             return
         self._has_looked = True
         try:
-            keep_announced(self._owner.account_id, self._announcing, audits=self._is_full)
+            check_webhook(self._owner.account_id, self._announcing, audits=self._is_full)
         except HostawaySyncError as failure:
             if self._stopped_by is not None:
                 raise SystemExit(self._stopped_by) from failure
@@ -218,8 +218,8 @@ class Run:
 
     def _list(self, resource: Resource, source: Source, recorder: Recorder, progress: Progress) -> ResourceReport:
         mark = self._marks.get(resource)
-        since = plan.since(mark, is_whole=resource in self._whole)
-        why = reasons.of_list(resource, since=since, mark=mark, now=self._decided_at, asked=self._order.full)
+        since = plan.choose_since(mark, is_whole=resource in self._whole)
+        why = reasons.explain_list(resource, since=since, mark=mark, now=self._decided_at, asked=self._order.full)
         return mirror_list(self._owner.account_id, resource, source, recorder, progress, since=since, why=why)
 
     def _parts(
@@ -247,7 +247,7 @@ class Run:
         self._marks, now = run_states.marks(self._database, self._owner.account_id)
         self._decided_at = now
         order = self._order
-        self._whole = plan.whole_lists(
+        self._whole = plan.select_whole_lists(
             order.resources, self._marks, now, full=order.full, sweep_after=order.sweep_after
         )
         self._is_full = order.full or bool(self._whole)
@@ -259,11 +259,11 @@ class Run:
         return RunReport(
             account_id=self._owner.account_id,
             mode=self._mode,
-            state=plan.final_state(reports.values()),
+            state=plan.derive_run_state(reports.values()),
             api_calls=self._api_calls + source.api_calls,
             duration_s=round(time.monotonic() - self._began, 3),
             resources=reports,
-            error=plan.run_error(reports),
+            error=plan.describe_run_error(reports),
         )
 
     def _comes_again(self, state: RunState, *, can_recover: bool) -> bool:

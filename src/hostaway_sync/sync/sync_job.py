@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hostaway_sync.errors import AccountError, RunIncomplete, SourceUnavailable
 from hostaway_sync.model.records import RunState
 from hostaway_sync.store.accounts import queries as account_queries
-from hostaway_sync.sync.reporting.outcome import endings, failures
+from hostaway_sync.sync.reporting.outcome import list_ended_alarms, list_failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def sync_queued(database: Database, attempt: Callable[[Account, bool], RunReport], job: Job) -> None:
+def run_sync_job(database: Database, attempt: Callable[[Account, bool], RunReport], job: Job) -> None:
     """Sync an account, unless it was disabled meanwhile.
 
     Args:
@@ -41,7 +41,7 @@ def sync_queued(database: Database, attempt: Callable[[Account, bool], RunReport
         report = attempt(account, job.full)
     except AccountError:  # meanwhile
         return
-    for sentence in [*(said for said, is_news in failures(report) if is_news), *endings(report)]:
+    for sentence in [*(said for said, is_news in list_failures(report) if is_news), *list_ended_alarms(report)]:
         log.warning("account %d: %s", account.account_id, sentence)
     if report.state is not RunState.SUCCESS:
         raise (SourceUnavailable if report.can_recover else RunIncomplete)(report.error or "the run was not whole")

@@ -13,7 +13,7 @@ from hostaway_sync.errors import Forbidden, NotFound, RequestRejected, SourceAwa
 from hostaway_sync.model.records import Resource, ResourceReport, RunState
 from hostaway_sync.observability.log_context import carried
 from hostaway_sync.sync import plan
-from hostaway_sync.sync.lists import workers
+from hostaway_sync.sync.lists import reading_threads
 from hostaway_sync.sync.reporting import reasons
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def mirror_parts(
         doubtful=counted[PartsOutcome.DOUBTFUL],
         first_failure=str(first_failure) if first_failure else None,
     )
-    error = plan.parts_error(parts, listed_whole=listed is None or listed.state is RunState.SUCCESS)
+    error = plan.describe_parts_error(parts, listed_whole=listed is None or listed.state is RunState.SUCCESS)
     counts, oddities = recorder.counts(resource)
     if error is None:
         return ResourceReport(RunState.SUCCESS, counts, oddities)
@@ -130,7 +130,7 @@ def _read_all(
     due: Mapping[str, Sequence[int]], resource: Resource, source: Source, recorder: PartTaker, in_flight: int
 ) -> Iterator[_Read]:
     """Give the outcome of each list, reading `in_flight` at once and never queueing the whole account."""
-    with workers(in_flight) as pool:
+    with reading_threads(in_flight) as pool:
         waiting: deque[Future[_Read]] = deque()
         for why, parent in ((why, parent) for why, parents in due.items() for parent in parents):
             waiting.append(pool.submit(carried(mirror_part), parent, resource, source, recorder, why=why))
@@ -167,5 +167,5 @@ def mirror_part(parent: int, resource: Resource, source: Source, recorder: PartT
         if first is not None and last is not None and last.doubt is None:
             recorder.read(resource, parent, first.observed_at, met)
             return PartsOutcome.READ, None
-        why = reasons.again(why, last.doubt) if last is not None and last.doubt is not None else why
+        why = reasons.explain_again(why, last.doubt) if last is not None and last.doubt is not None else why
     return PartsOutcome.DOUBTFUL, None

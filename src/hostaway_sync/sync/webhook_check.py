@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def is_worth_asking(reports: Iterable[ResourceReport]) -> bool:
+def is_source_answering(reports: Iterable[ResourceReport]) -> bool:
     """Say whether the source answers, as far as a run has seen: one that fails for now would fail here, too."""
     return not any(report.state is RunState.FAILED and report.can_recover for report in reports)
 
 
-def keep_announced(account_id: int, announcing: WebhookCheck, *, audits: bool) -> None:
+def check_webhook(account_id: int, announcing: WebhookCheck, *, audits: bool) -> None:
     """Have a registration that was disabled enabled again, look for deliveries that did not come, and say so.
 
     Raises:

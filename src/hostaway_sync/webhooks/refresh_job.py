@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hostaway_sync.model.records import Owner, Resource
-    from hostaway_sync.queue.batching import Ends
+    from hostaway_sync.queue.batching import JobErrors
     from hostaway_sync.store.jobs import Job
     from hostaway_sync.store.postgres.database import Database
 
@@ -28,7 +28,7 @@ _DISABLED = "the account is disabled"
 _MOST_NAMED = 20
 
 
-def refresh(database: Database, read_again: ReadAgain, batch: Sequence[Job]) -> Ends:
+def run_refresh_job(database: Database, read_again: ReadAgain, batch: Sequence[Job]) -> JobErrors:
     """Do jobs that deliveries made necessary: they are about objects of one kind and one account.
 
     Only those deliveries that were stored before the reading began are settled by it: what they tell of is in what was

@@ -40,7 +40,7 @@ def test_killed_workers_send_each_message_once(sync_env: Build, program: Program
             held.wait()
             kill(process)
         assert program(case.env, *given, stdin=batch(case, *texts)).returncode == 0
-    with case.mirror.push.worker(rhythm=QUICK):
+    with case.mirror.push.worker(timings=QUICK):
 
         def is_settled() -> bool:
             case.make_jobs_due()

@@ -126,7 +126,7 @@ def act(case: MessageCase, said: dict[str, str]) -> None:
             said[name] = said.get(name, "") + repr(do())
         except HostawaySyncError as error:
             said[name] = said.get(name, "") + told(error)
-    with mirror.push.worker(drain=True, policy=ONE_RETRY, rhythm=QUICK) as working:
+    with mirror.push.worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
         working.wait()
 
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.model.records import Owner
-    from hostaway_sync.queue.batching import Ends, Handler
+    from hostaway_sync.queue.batching import Handler, JobErrors
     from hostaway_sync.queue.worker import Worker
 
     Build = Callable[..., SyncEnv]
@@ -85,7 +85,7 @@ def together(database: Database, handling: dict[str, Handler], **options: Any) -
 def watching(handling: dict[str, Handler], batches: list[list[int]]) -> dict[str, Handler]:
     """Give handlers that note the objects of each batch."""
 
-    def handler(batch: Sequence[Job]) -> Ends:
+    def handler(batch: Sequence[Job]) -> JobErrors:
         batches.append([job.aim.object_id for job in batch])
         return handling[jobs.REFRESH](batch)
 
@@ -217,7 +217,7 @@ def test_one_that_came_after_the_leader_began_has_its_own_beginning(database_url
     patient = JobRetryPolicy(ladder=(timedelta(hours=1),))
     narrow = Database(database_url, schema="hostaway", pool_size=1)
     held = narrow.engine.connect()
-    options = {"policy": patient, "rhythm": replace(QUICK, upkeep=3600), "drain": False}
+    options = {"policy": patient, "timings": replace(QUICK, maintenance_s=3600), "drain": False}
     with together(narrow, refreshing(narrow, seven_is_away), **options):
         begun = "SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'"
         eventually(lambda: len(ask(box, begun)) == 2, "both lanes have a leader, and wait for a connection")
@@ -245,7 +245,9 @@ def test_what_fails_after_the_last_one_was_read_is_its_own(box: Database) -> Non
         if len(tries) == 1:
             raise SourceUnavailable("too late")
 
-    with together(box, {jobs.REFRESH: partial(refresh_job.refresh, box, read_again), jobs.SYNC: no_op}) as working:
+    with together(
+        box, {jobs.REFRESH: partial(refresh_job.run_refresh_job, box, read_again), jobs.SYNC: no_op}
+    ) as working:
         working.wait()
     assert (tries, attempts(box), is_done(box)) == ([0, 1], [(1, 1)], True)
 
@@ -373,7 +375,7 @@ def test_what_was_taken_along_unheard_is_given_back_with_its_leader(box: Databas
     leader = begun_first(box)
     along = box.transaction(partial(jobs.take_along, leader=leader, most=9, lanes=2))
     assert len(along) == 2
-    rescue = partial(maintenance.rescue_stalled, box, ONE_RETRY, (jobs.REFRESH,), silent_for=timedelta(minutes=1))
+    rescue = partial(maintenance.rescue_stalled_jobs, box, ONE_RETRY, (jobs.REFRESH,), silent_for=timedelta(minutes=1))
     assert rescue() == 0
     box.transaction(partial(jobs.end, row_ids=[leader.row_id]))
     assert rescue() == 2

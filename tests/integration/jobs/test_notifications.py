@@ -132,7 +132,7 @@ def test_a_flood_of_notifications_starves_no_job(database: Database, stranger: p
                 )
 
     thread = threading.Thread(target=flood)
-    with worker(database, refreshing(database, lambda _: None), drain=False, rhythm=QUICK):
+    with worker(database, refreshing(database, lambda _: None), drain=False, timings=QUICK):
         engines = eventually(lambda: len(found := worker_rows(database)) == 2 and found, "both lanes work")
         thread.start()
         try:

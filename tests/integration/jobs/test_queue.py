@@ -21,11 +21,11 @@ from tests.support.records import add_account, one
 
 from hostaway_sync.errors import CredentialsRejected, HostawaySyncError, LeaseHeld, SourceUnavailable
 from hostaway_sync.queue import maintenance
-from hostaway_sync.queue.batching import singly
+from hostaway_sync.queue.batching import handle_one_by_one
 from hostaway_sync.queue.retry_policy import JobRetryPolicy
 from hostaway_sync.store import dead_letters, jobs
 from hostaway_sync.store.jobs import Job
-from hostaway_sync.sync.sync_job import sync_queued
+from hostaway_sync.sync.sync_job import run_sync_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,7 +225,7 @@ def test_a_delivery_that_came_late_has_its_own_attempts(box: Database) -> None:
 
     drain(box, refreshing(box, read), policy=JobRetryPolicy(ladder=(timedelta(0), timedelta(0))))
     assert statuses(box) == ["dead", "failed"]
-    maintenance.remember(box)
+    maintenance.defer_forgotten_jobs(box)
     drain(box, refreshing(box, read))
     assert statuses(box) == ["dead", "processed"]
 
@@ -264,12 +264,12 @@ def test_a_discarded_dead_letter_waits_for_nobody(box: Database) -> None:
     deliver(box, 1)
     drain(box, refreshing(box, fail(AWAY)))
     (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
-    maintenance.prune(box, keep=timedelta(days=-1))
+    maintenance.prune_settled_deliveries(box, keep=timedelta(days=-1))
     assert statuses(box) == ["dead"]
     dead_letters.discard(box, letter.dead_letter_id)
     assert dead_letters.get_letter(box, letter.dead_letter_id).resolution == "discarded"
     assert (statuses(box), ask(box, "SELECT count(*) FROM procrastinate_jobs")) == (["dead"], [(0,)])
-    maintenance.prune(box, keep=timedelta(days=-1))
+    maintenance.prune_settled_deliveries(box, keep=timedelta(days=-1))
     assert statuses(box) == []
     with pytest.raises(HostawaySyncError, match="there is no dead letter 99"):
         dead_letters.discard(box, 99)
@@ -332,7 +332,7 @@ def test_rescuers_at_once_rescue_once(box: Database) -> None:
     kinds = (jobs.REFRESH,)
 
     def rescue() -> None:
-        rescued.append(maintenance.rescue_stalled(box, ONE_RETRY, kinds, silent_for=timedelta(seconds=1)))
+        rescued.append(maintenance.rescue_stalled_jobs(box, ONE_RETRY, kinds, silent_for=timedelta(seconds=1)))
 
     rescuers = [threading.Thread(target=rescue) for _ in range(3)]
     for rescuer in rescuers:
@@ -349,7 +349,7 @@ def test_work_that_kills_its_workers_ends_as_a_dead_letter(box: Database) -> Non
     deliver(box, 1, object_id=7)
     for _ in range(2):
         one(box, "UPDATE procrastinate_jobs SET status = 'doing'")
-        maintenance.rescue_stalled(box, ONE_RETRY, (jobs.REFRESH,), silent_for=timedelta(seconds=1))
+        maintenance.rescue_stalled_jobs(box, ONE_RETRY, (jobs.REFRESH,), silent_for=timedelta(seconds=1))
     (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
     assert (letter.traceback, statuses(box)) == (None, ["dead"])
 
@@ -380,7 +380,7 @@ def test_queued_syncs_are_done_and_die_like_deliveries(box: Database) -> None:
         asked.append((account.account_id, full))
         raise AWAY
 
-    handling = {jobs.REFRESH: no_op, jobs.SYNC: singly(partial(sync_queued, box, attempt))}
+    handling = {jobs.REFRESH: no_op, jobs.SYNC: handle_one_by_one(partial(run_sync_job, box, attempt))}
     box.transaction(partial(jobs.defer, job=Job(1, full=True)))
     drain(box, handling)
     (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
@@ -395,8 +395,8 @@ def test_a_queued_sync_of_a_disabled_account_is_dropped(box: Database) -> None:
     """Nobody wants it any more."""
     one(box, "UPDATE accounts SET is_active = false")
     box.transaction(partial(jobs.defer, job=Job(1)))
-    syncing = partial(sync_queued, box, fail(AssertionError("synced")))
-    drain(box, {jobs.REFRESH: no_op, jobs.SYNC: singly(syncing)})
+    syncing = partial(run_sync_job, box, fail(AssertionError("synced")))
+    drain(box, {jobs.REFRESH: no_op, jobs.SYNC: handle_one_by_one(syncing)})
     assert ask(box, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 DAY = timedelta(days=1)
-PATIENT = replace(QUICK, silent=DAY.total_seconds())
+PATIENT = replace(QUICK, silent_s=DAY.total_seconds())
 ELSEWHERE = "far/boot/pid:[1]/77/123"
 
 # A worker whose first job hangs until a line comes; silence proves nothing to it.
@@ -53,8 +53,8 @@ def hang(object_id):
     sys.stdin.readline()
 
 database = Database(sys.argv[1], schema="hostaway")
-rhythm = replace(QUICK, silent=86400.0)
-with worker(database, refreshing(database, hang), policy=MANY_RETRIES, drain=False, rhythm=rhythm) as working:
+timings = replace(QUICK, silent_s=86400.0)
+with worker(database, refreshing(database, hang), policy=MANY_RETRIES, drain=False, timings=timings) as working:
     working.wait()
 """
 
@@ -90,7 +90,7 @@ def test_a_successor_takes_over_what_a_killed_worker_had_in_hand(
 ) -> None:
     """It works until it is stopped, or until nothing is due: the job is done, and the attempt that died is told."""
     end(hanging, signal.SIGKILL)
-    with worker(box, settle(box), drain=drain, rhythm=PATIENT) as working:
+    with worker(box, settle(box), drain=drain, timings=PATIENT) as working:
         if drain:
             working.wait()
         eventually(lambda: is_processed(box), "it was taken over")
@@ -101,7 +101,7 @@ def test_a_successor_takes_over_what_a_killed_worker_had_in_hand(
 
 def test_a_worker_that_runs_already_takes_over(box: Database, hanging: subprocess.Popen[str]) -> None:
     """It looks for the dead by itself, and finds none before the other one is killed."""
-    with worker(box, settle(box), drain=False, rhythm=PATIENT):
+    with worker(box, settle(box), drain=False, timings=PATIENT):
         assert not is_processed(box)
         end(hanging, signal.SIGKILL)
         eventually(lambda: is_processed(box), "it was taken over")
@@ -115,7 +115,7 @@ def test_a_paused_worker_keeps_its_job(box: Database, hanging: subprocess.Popen[
     assert line(killed) == "8"
     end(killed, signal.SIGKILL)
     done: list[int] = []
-    with worker(box, refreshing(box, done.append), drain=False, rhythm=PATIENT):
+    with worker(box, refreshing(box, done.append), drain=False, timings=PATIENT):
         eventually(lambda: done == [8], "the job of the killed worker was taken over")
         deliver(box, 1, object_id=9)
         eventually(lambda: done == [8, 9], "it goes on")
@@ -163,7 +163,7 @@ def test_whose_job_is_taken_over(box: Database, owner: str | None, beat_ago: tim
     names = {"killed": a_dead_process(), "here": this_process(), "elsewhere": ELSEWHERE}
     number = registered(box, owner and names[owner], beat_ago)
     begin(box, number)
-    taken = maintenance.rescue_stalled(box, MANY_RETRIES, [jobs.REFRESH], silent_for=DAY)
+    taken = maintenance.rescue_stalled_jobs(box, MANY_RETRIES, [jobs.REFRESH], silent_for=DAY)
     assert taken == is_taken
     assert one(box, "SELECT count(*) FROM procrastinate_workers")[0] == (owner != "killed")
 
@@ -187,7 +187,7 @@ def test_a_worker_claims_its_right_as_long_as_it_is_registered(box: Database) ->
     """It is renewed with each heartbeat, and given back at the end."""
     claims = "SELECT name, expires_at FROM rights WHERE name LIKE 'worker %' ORDER BY name"
     registered_ones = "SELECT 'worker ' || id AS name FROM procrastinate_workers ORDER BY name"
-    with worker(box, settle(box), drain=False, rhythm=PATIENT):
+    with worker(box, settle(box), drain=False, timings=PATIENT):
         first = eventually(lambda: claimed if len(claimed := rows(box, claims)) == 2 else None, "both lanes claim")
         assert [row.name for row in first] == [row.name for row in rows(box, registered_ones)]
         ends = [row.expires_at for row in first]

@@ -116,9 +116,9 @@ def test_work_of_a_killed_worker_is_given_back(box: Database) -> None:
 def test_defaults_give_work_back_within_a_minute() -> None:
     """Silence is noticed, and looked for, often enough."""
     usual = WorkerTimings()
-    assert usual.silent + usual.rescue + usual.poll < 60
-    assert usual.grace + usual.last_words < 10
-    assert usual.heartbeat * 2 < usual.silent
+    assert usual.silent_s + usual.rescue_s + usual.poll_s < 60
+    assert usual.grace_s + usual.give_back_s < 10
+    assert usual.heartbeat_s * 2 < usual.silent_s
 
 
 def test_a_worker_outlives_its_database(box: Database, server: EmbeddedPostgres) -> None:
@@ -175,12 +175,12 @@ def test_a_worker_reads_the_url_as_everybody_else_does(box: Database) -> None:
 def test_draining_ends_when_the_queue_itself_fails(box: Database) -> None:
     """The database answers and no job can be had: it tries again after a moment, and then says so."""
     one(box, "ALTER FUNCTION procrastinate_fetch_job_v2 RENAME TO stopped")
-    rhythm = replace(QUICK, poll=0.2)
+    timings = replace(QUICK, poll_s=0.2)
     began = time.monotonic()
     failed = pytest.raises(StoreUnavailable, match="the queue cannot be worked off: function procrastinate_fetch_job")
-    with failed, worker(box, settle(box), rhythm=rhythm) as working:
+    with failed, worker(box, settle(box), timings=timings) as working:
         working.wait()
-    assert time.monotonic() - began >= 2 * rhythm.poll
+    assert time.monotonic() - began >= 2 * timings.poll_s
 
 
 def test_a_worker_outlives_a_bug(box: Database) -> None:
@@ -203,9 +203,9 @@ def test_a_worker_that_does_not_end_is_waited_for_once(box: Database, caplog: py
     one(box, "ALTER FUNCTION procrastinate_fetch_job_v2 RENAME TO stopped")
     narrow = Database(box.engine.url.render_as_string(hide_password=False), schema="hostaway", pool_size=1)
     held = [narrow.engine.connect()]
-    rhythm = replace(QUICK, grace=0.1, last_words=0.1)
+    timings = replace(QUICK, grace_s=0.1, give_back_s=0.1)
     try:
-        with worker(narrow, {jobs.REFRESH: settle(box)[jobs.REFRESH]}, drain=False, rhythm=rhythm) as working:
+        with worker(narrow, {jobs.REFRESH: settle(box)[jobs.REFRESH]}, drain=False, timings=timings) as working:
             eventually(
                 lambda: "asyncio_0" in [thread.name for thread in threading.enumerate()], "it waits for the database"
             )

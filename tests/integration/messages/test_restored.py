@@ -146,12 +146,12 @@ def test_what_was_sent_after_the_backup_is_not_sent_again(backup: Backup, way: s
     backup.make("--format=custom")
     if state == "sending":
         case.env.ask(hold.format("pending", ""))
-    case.run_worker(rhythm=QUICK)
+    case.run_worker(timings=QUICK)
     assert case.accepted == [TEXT]
     case.mirror.close()
     restored = opened(backup, WAYS[way](backup))
     restored.make_jobs_due()
-    restored.run_worker(rhythm=QUICK)
+    restored.run_worker(timings=QUICK)
     restored.mirror.sync(restored.env.account_id)
     assert case.accepted == [TEXT]
     assert [intent.state.value for intent in restored.mirror.messages.ledger()] == ["sent"]
@@ -165,7 +165,7 @@ def test_what_was_not_sent_waits_for_a_person_in_the_open(backup: Backup) -> Non
     restored = opened(backup, into_another(backup))
     for _ in range(2):
         restored.make_jobs_due()
-        restored.run_worker(rhythm=QUICK)
+        restored.run_worker(timings=QUICK)
         restored.mirror.sync(restored.env.account_id)
         restored.let_a_minute_pass()
     (intent,) = restored.mirror.messages.ledger()
@@ -185,7 +185,7 @@ def test_a_copy_made_from_a_template_sends_nothing_of_the_original(backup: Backu
     name = case.env.database.engine.url.database
     copied = opened(backup, backup.create(template=str(name)))
     copied.make_jobs_due()
-    copied.run_worker(rhythm=QUICK)
+    copied.run_worker(timings=QUICK)
     assert case.accepted == []
     assert [intent.state.value for intent in copied.mirror.messages.ledger()] == ["outcome_unknown"]
     copied.mirror.close()
@@ -197,7 +197,7 @@ def test_a_snapshot_is_known_once_a_person_says_so(backup: Backup) -> None:
     case = backup.case
     before = "SELECT state, attempt, owner, not_before_at FROM sent_messages"
     kept = case.env.ask(before)
-    case.run_worker(rhythm=QUICK)
+    case.run_worker(timings=QUICK)
     # What a snapshot brings back: the row, and its job.
     case.env.ask(
         "UPDATE sent_messages SET state = 'pending', proof = NULL, settled_at = NULL, message_id = NULL, owner = NULL,"
@@ -206,7 +206,7 @@ def test_a_snapshot_is_known_once_a_person_says_so(backup: Backup) -> None:
     assert case.env.ask(before) == kept
     assert case.mirror.relocation.declare_restored() == 1
     assert case.mirror.relocation.declare_restored() == 0
-    case.run_worker(rhythm=QUICK)
+    case.run_worker(timings=QUICK)
     assert (case.accepted, case.ledger()) == ([TEXT], ["outcome_unknown"])
 
 
@@ -222,7 +222,7 @@ def test_every_part_of_a_place_tells(sync_env: Build, part: str) -> None:
     with case.mirror.messages.draft(case.reservation_id, TEXT) as draft:
         draft.queue()
     case.env.ask(changed(part))
-    case.run_worker(rhythm=QUICK)
+    case.run_worker(timings=QUICK)
     assert (case.accepted, case.ledger()) == ([], ["outcome_unknown"])
 
 
@@ -232,7 +232,7 @@ def test_a_part_that_is_not_told_is_not_compared(sync_env: Build) -> None:
     with case.mirror.messages.draft(case.reservation_id, TEXT) as draft:
         draft.queue()
     case.env.ask("UPDATE database_identity SET system_identifier = NULL, timeline = NULL RETURNING 1")
-    case.run_worker(rhythm=QUICK)
+    case.run_worker(timings=QUICK)
     assert case.accepted == [TEXT]
 
 

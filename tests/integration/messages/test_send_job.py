@@ -202,7 +202,7 @@ def test_a_worker_that_stops_gives_back_what_has_not_left(sync_env: Build) -> No
     case = message_case(sync_env)
     queue(case)
     with Barrier(case.env.sandbox, THREAD) as reading:
-        with case.mirror.push.worker(rhythm=QUICK) as worker:
+        with case.mirror.push.worker(timings=QUICK) as worker:
             reading.wait()
             assert case.mirror.status().accounts[0].letters.queued == 1
             worker.stop()
@@ -260,9 +260,9 @@ def test_workers_together_keep_to_what_the_source_takes(sync_env: Build) -> None
     while (before := len(case.accepted)) < 3:
         mirrors = [case.env.mirror(**limits) for _ in range(3)]
         with (
-            mirrors[0].push.worker(rhythm=QUICK),
-            mirrors[1].push.worker(rhythm=QUICK),
-            mirrors[2].push.worker(rhythm=QUICK),
+            mirrors[0].push.worker(timings=QUICK),
+            mirrors[1].push.worker(timings=QUICK),
+            mirrors[2].push.worker(timings=QUICK),
         ):
             eventually(lambda: (case.env.ask(slots) or [(0,)])[0][0] > 2, "the next ones have asked")
             eventually(lambda: "sending" not in case.ledger(), "the first ones have gone")

@@ -48,7 +48,7 @@ def try_all(env: SyncEnv, *doings: Callable[[], object]) -> None:
             do()
         except HostawaySyncError:
             continue
-    with env.mirror(retry_attempts=1).push.worker(drain=True, policy=ONE_RETRY, rhythm=QUICK) as working:
+    with env.mirror(retry_attempts=1).push.worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
         working.wait()
 
 

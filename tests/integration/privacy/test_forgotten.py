@@ -51,7 +51,7 @@ def announce(env: SyncEnv, event: str, data: dict[str, Any]) -> None:
 def settle(env: SyncEnv) -> None:
     """Do what deliveries made necessary, and mirror everything again."""
     mirror = env.mirror()
-    with mirror.push.worker(drain=True, policy=ONE_RETRY, rhythm=QUICK) as working:
+    with mirror.push.worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
         working.wait()
     mirror.sync(env.account_id, full=True)
 
@@ -192,7 +192,7 @@ def test_failures_lose_the_guest_as_well(sync_env: Build) -> None:
     env.mirror().sync(env.account_id)
     announce(env, "reservation.updated", {"id": number, "guestName": "Ida Berg-Hansen"})
     deaf = env.mirror(retry_attempts=1, api_url="http://127.0.0.1:9/v1")
-    with deaf.push.worker(drain=True, policy=ONE_RETRY, rhythm=QUICK) as working:
+    with deaf.push.worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
         working.wait()
     words = "'cannot store Ida Berg-Hansen'"
     for table in ("dead_letters", "job_attempts", "sync_runs", "sync_run_resources"):

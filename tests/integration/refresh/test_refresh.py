@@ -10,7 +10,7 @@ from hostaway_sync.errors import AccountError, SourceUnavailable
 from hostaway_sync.model.records import Change, Mode, Resource, RunState
 from hostaway_sync.sandbox import Switches
 from hostaway_sync.sandbox.server import faults
-from hostaway_sync.sync.refresh import Finding, Refreshed
+from hostaway_sync.sync.refresh import RefreshFinding, RefreshResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,9 @@ def test_a_listing_is_read_again(sync_env: Build) -> None:
     env = mirrored_env(sync_env)
     listing_id = next(iter(env.truth("listings")))
     env.sandbox.world.edit_listing(listing_id, name="Renamed")
-    assert env.mirror().refresh(env.account_id, LISTINGS, listing_id) == Refreshed(Finding.THERE, Change.UPDATED)
+    assert env.mirror().refresh(env.account_id, LISTINGS, listing_id) == RefreshResult(
+        RefreshFinding.THERE, Change.UPDATED
+    )
     assert env.sandbox.calls.total() == 1
     assert env.differences() == {}
 
@@ -49,7 +51,7 @@ def test_a_reservation_without_news_costs_one_call(sync_env: Build) -> None:
     _, reservation_id = single_thread(env)
     env.sandbox.world.pay(reservation_id)
     done = env.mirror().refresh(env.account_id, RESERVATIONS, reservation_id)
-    assert done == Refreshed(Finding.THERE, Change.UPDATED)
+    assert done == RefreshResult(RefreshFinding.THERE, Change.UPDATED)
     assert env.sandbox.calls.total() == 1
     assert env.differences() == {}
 
@@ -72,8 +74,8 @@ def test_a_new_reservation_brings_its_conversation_and_its_listing(sync_env: Bui
     world = env.sandbox.world
     booked = world.create_reservation(listingMapId=world.create_listing())
     world.guest_message(world.conversations_of(booked)[0])
-    assert env.mirror().refresh(env.account_id, RESERVATIONS, booked) == Refreshed(
-        Finding.THERE, Change.INSERTED, threads=1
+    assert env.mirror().refresh(env.account_id, RESERVATIONS, booked) == RefreshResult(
+        RefreshFinding.THERE, Change.INSERTED, threads=1
     )
     assert env.differences() == {}
     assert env.ask(DUE) == [(0,)]
@@ -117,7 +119,7 @@ def test_what_is_gone_is_suspected_and_the_next_run_judges(sync_env: Build, reso
     getattr(env.sandbox.world, f"delete_{resource.value.removesuffix('s')}")(gone)
     mirror = env.mirror()
     for _ in range(2):
-        assert mirror.refresh(env.account_id, resource, gone) == Refreshed(Finding.GONE)
+        assert mirror.refresh(env.account_id, resource, gone) == RefreshResult(RefreshFinding.GONE)
     assert missing(env, resource) == []
     env.sandbox.forget()
     report = mirror.sync(env.account_id)
@@ -130,7 +132,7 @@ def test_what_is_gone_is_suspected_and_the_next_run_judges(sync_env: Build, reso
 def test_what_was_never_known_and_is_gone_leaves_nothing(sync_env: Build) -> None:
     """Neither row nor error."""
     env = mirrored_env(sync_env)
-    assert env.mirror().refresh(env.account_id, RESERVATIONS, 987_654) == Refreshed(Finding.GONE)
+    assert env.mirror().refresh(env.account_id, RESERVATIONS, 987_654) == RefreshResult(RefreshFinding.GONE)
     assert 987_654 not in env.rows("reservations")
 
 
@@ -139,7 +141,7 @@ def test_a_forbidden_object_is_left_alone(sync_env: Build) -> None:
     env = mirrored_env(sync_env, switches=Switches(deleted_object=403))
     gone = next(iter(env.truth("reservations")))
     env.sandbox.world.delete_reservation(gone)
-    assert env.mirror().refresh(env.account_id, RESERVATIONS, gone) == Refreshed(Finding.FORBIDDEN)
+    assert env.mirror().refresh(env.account_id, RESERVATIONS, gone) == RefreshResult(RefreshFinding.FORBIDDEN)
     assert missing(env, RESERVATIONS) == []
 
 
@@ -150,7 +152,7 @@ def test_a_closed_inbox_keeps_the_reservation(sync_env: Build) -> None:
     env.sandbox.world.guest_message(conversation_id)
     env.sandbox.reconfigure(env.account_id, inbox="closed_threads")
     done = env.mirror().refresh(env.account_id, RESERVATIONS, reservation_id)
-    assert done == Refreshed(Finding.THERE, Change.UPDATED)
+    assert done == RefreshResult(RefreshFinding.THERE, Change.UPDATED)
     assert env.ask(DUE) == [(1,)]
 
 

@@ -13,7 +13,7 @@ from hostaway_sync.model.records import Change, Resource, RunState
 from hostaway_sync.sandbox import Switches
 from hostaway_sync.sandbox.server import faults
 from hostaway_sync.store.records import missing
-from hostaway_sync.sync.refresh import Finding
+from hostaway_sync.sync.refresh import RefreshFinding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +58,7 @@ def test_a_page_from_before_a_suspicion_does_not_settle_it(sync_env: Build, besi
         run = a_run(env, beside, full=True)
         page.wait()
         env.sandbox.world.delete_reservation(gone)
-        assert env.mirror().refresh(env.account_id, RESERVATIONS, gone).finding is Finding.GONE
+        assert env.mirror().refresh(env.account_id, RESERVATIONS, gone).finding is RefreshFinding.GONE
     end(run)
     assert gone in env.rows("reservations")
     env.mirror().sync(env.account_id)
@@ -199,7 +199,7 @@ def test_one_reservation_may_be_read_by_many(sync_env: Build, beside: ThreadPool
     env.sandbox.world.guest_message(env.sandbox.world.conversations_of(booked)[0])
     mirror = env.mirror()
     readings = [beside.submit(mirror.refresh, env.account_id, RESERVATIONS, booked) for _ in range(4)]
-    assert {reading.result(PATIENCE).finding for reading in readings} == {Finding.THERE}
+    assert {reading.result(PATIENCE).finding for reading in readings} == {RefreshFinding.THERE}
     assert env.differences() == {}
     env.sandbox.forget()
     assert env.mirror().sync(env.account_id).state is RunState.SUCCESS
@@ -216,6 +216,6 @@ def test_what_came_back_meanwhile_is_not_marked(sync_env: Build, beside: ThreadP
         answer.wait()
         env.sandbox.world.create_listing(listing_id, name="Restored")
         env.mirror().sync(env.account_id, full=True)
-    assert reading.result(PATIENCE).finding is Finding.GONE
+    assert reading.result(PATIENCE).finding is RefreshFinding.GONE
     assert env.mirror().sync(env.account_id).state is RunState.SUCCESS
     assert env.differences() == {}

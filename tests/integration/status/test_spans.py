@@ -161,7 +161,7 @@ def test_a_delivery_and_its_job_are_linked(
             assert receiver.deliver(credentials, body).status == 200
             assert receiver.deliver(credentials, event("called from +49 170 1234567")).status == 200
             assert receiver.post(path_of(credentials), b"{}", login="Basic wrong").status == 401
-        with mirror.push.worker(drain=True, rhythm=QUICK) as worker:
+        with mirror.push.worker(drain=True, timings=QUICK) as worker:
             worker.wait()
     ((delivery_id,),) = env.ask("SELECT id FROM webhook_log WHERE status = 'processed'")
     stored, strange, refused = collector.named("POST /webhooks/hostaway/{account_id}/{path_secret}")
@@ -239,7 +239,7 @@ def test_a_job_tells_each_attempt_and_a_verification_is_a_trace(
     deliver(env.database, 70001, object_id=min(env.truth("reservations")))
     mirror.push.enqueue_syncs()
     with switched_on(monkeypatch, collector.url):
-        with mirror.push.worker(drain=True, rhythm=QUICK, policy=ONE_RETRY) as worker:
+        with mirror.push.worker(drain=True, timings=QUICK, policy=ONE_RETRY) as worker:
             worker.wait()
         mirror.verify(70001)
     first, last = collector.named("job refresh")

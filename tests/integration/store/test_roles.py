@@ -43,10 +43,10 @@ def test_writer_does_all_but_migrate(sync_env: Build, db_roles: DbRoles) -> None
         credentials = opened.transaction(renew)
         with running_receiver(opened, ring=ring) as receiver:
             assert receiver.deliver(credentials, event(id=number)).status == 200
-    with mirror.push.worker(policy=ONE_RETRY, rhythm=QUICK):
+    with mirror.push.worker(policy=ONE_RETRY, timings=QUICK):
         eventually(lambda: env.ask("SELECT 1 FROM webhook_log WHERE status = 'processed'"), "it was worked off")
     assert mirror.push.enqueue_syncs() == [env.account_id]
-    with mirror.push.worker(policy=ONE_RETRY, rhythm=QUICK, drain=True) as working:
+    with mirror.push.worker(policy=ONE_RETRY, timings=QUICK, drain=True) as working:
         working.wait()
     assert env.differences() == {}
     assert mirror.status(env.account_id).accounts

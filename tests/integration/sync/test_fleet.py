@@ -43,7 +43,7 @@ class Watcher:
     def advance(self, account_id: int, resource: object, done: int, total: int | None) -> None:
         """Hear it."""
 
-    def ended(self, account_id: int, done: int, total: int) -> None:
+    def finish_account(self, account_id: int, done: int, total: int) -> None:
         """Write it down."""
         self.heard.append((account_id, done, total))
 

@@ -49,7 +49,7 @@ def happen(env: SyncEnv, what: str, index: int) -> tuple[Resource, int]:
 
 def work_off(mirror: Mirror) -> None:
     """Work until nothing is due."""
-    with mirror.push.worker(drain=True, policy=ONE_RETRY, rhythm=QUICK) as working:
+    with mirror.push.worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
         working.wait()
 
 

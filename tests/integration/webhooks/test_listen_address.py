@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.errors import UsageError
-from hostaway_sync.webhooks.server.connection_limits import plain_address
-from hostaway_sync.webhooks.server.listen_address import listen, listening_address
-from hostaway_sync.webhooks.server.run import serve
+from hostaway_sync.webhooks.server.connection_limits import unmap_ipv4
+from hostaway_sync.webhooks.server.listen_address import open_listener, parse_listen_address
+from hostaway_sync.webhooks.server.run import serve_http
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,7 +33,7 @@ async def say_caller(scope: dict[str, Any], _: object, send: Callable[[dict[str,
 @pytest.mark.parametrize("host", ["::", "[::]", "0::0", "0:0:0:0:0:0:0:0"])
 def test_every_address_is_of_both_kinds(host: str) -> None:
     """Who asks for all addresses is not asked over IPv6 alone, as a proxy's `127.0.0.1` would find out."""
-    with listen(host, 0) as listener:
+    with open_listener(host, 0) as listener:
         port = listener.getsockname()[1]
         for address in ("127.0.0.1", "::1"):
             socket.create_connection((address, port), timeout=10).close()
@@ -42,7 +42,7 @@ def test_every_address_is_of_both_kinds(host: str) -> None:
 @needs_both
 def test_one_address_is_that_address() -> None:
     """And nothing else."""
-    with listen("::1", 0) as listener, pytest.raises(OSError, match="refused"):
+    with open_listener("::1", 0) as listener, pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", listener.getsockname()[1]), timeout=10)
 
 
@@ -51,10 +51,10 @@ def test_one_address_is_that_address() -> None:
 def test_a_trusted_proxy_is_known_on_a_socket_of_both_kinds(address: str, caller: str) -> None:
     """There IPv4 is written as IPv6, which no network of the setting would match."""
     stop = threading.Event()
-    with listen("::", 0) as listener:
+    with open_listener("::", 0) as listener:
         port = listener.getsockname()[1]
         thread = threading.Thread(
-            target=serve,
+            target=serve_http,
             args=(say_caller,),
             kwargs={"listener": listener, "trusted_proxies": ("127.0.0.1",), "stop": stop},
         )
@@ -75,7 +75,7 @@ def test_a_trusted_proxy_is_known_on_a_socket_of_both_kinds(address: str, caller
 )
 def test_an_address_of_ipv4_is_written_as_one(written: str, plain: str) -> None:
     """Whatever kind of socket it came in by."""
-    assert plain_address(written) == plain
+    assert unmap_ipv4(written) == plain
 
 
 WRONG = [
@@ -114,7 +114,7 @@ WRONG = [
 def test_what_can_be_no_address_is_a_usage_error(host: str) -> None:
     """An empty one above all, which the system takes for every address."""
     with pytest.raises(UsageError, match=r"--host .* is no address to listen on: write .* --port") as caught:
-        listen(host, 0)
+        open_listener(host, 0)
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -122,7 +122,7 @@ def test_what_can_be_no_address_is_a_usage_error(host: str) -> None:
 def test_any_host_is_taken_or_refused_in_a_sentence(host: str) -> None:
     """Nothing but ASCII is taken, and never nothing."""
     try:
-        assert listening_address(host).isascii()
+        assert parse_listen_address(host).isascii()
     except UsageError:
         return
     assert host
@@ -131,7 +131,7 @@ def test_any_host_is_taken_or_refused_in_a_sentence(host: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "fe80::1%lo", "localhost", "my_host-1.internal.", "10.example"])
 def test_addresses_and_names_are_taken(host: str) -> None:
     """With brackets, where IPv6 has them."""
-    assert listening_address(host) == host.strip("[]")
+    assert parse_listen_address(host) == host.strip("[]")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_addresses_and_names_are_taken(host: str) -> None:
 def test_an_address_that_the_system_refuses_is_named_once(host: str, shown: str) -> None:
     """Without Python's own way to write it."""
     with pytest.raises(OSError, match=re.escape(shown)) as caught:
-        listen(host, 0)
+        open_listener(host, 0)
     assert caught.value.filename == shown
     assert "attempting" not in str(caught.value)
     assert "(" not in (caught.value.strerror or "")

@@ -85,7 +85,7 @@ def play(env: SyncEnv, kills: int) -> None:
     served.end(signal.SIGTERM)
     ((stored,),) = env.ask("SELECT count(*) FROM webhook_log")
     assert stored >= acknowledged + len(refused) == 10 * kills
-    with env.mirror().push.worker(policy=ONE_RETRY, rhythm=QUICK):
+    with env.mirror().push.worker(policy=ONE_RETRY, timings=QUICK):
         eventually(lambda: not env.ask("SELECT 1 FROM webhook_log WHERE status <> 'processed'"), "all were worked off")
     assert env.differences() == {}
 

@@ -14,7 +14,7 @@ from hostaway_sync.model.deliveries import WebhookSettings
 from hostaway_sync.sandbox import Switches
 from hostaway_sync.sandbox.server import faults
 from hostaway_sync.store.webhooks import credentials as store
-from hostaway_sync.webhooks.registration.public_url import public_base, shown
+from hostaway_sync.webhooks.registration.public_url import mask_url, parse_public_url
 from hostaway_sync.webhooks.registration.registrar import Registrar
 
 if TYPE_CHECKING:
@@ -289,15 +289,15 @@ def test_changes_of_what_is_not_there(place: Callable[..., Place]) -> None:
 def test_an_address_that_hostaway_cannot_use_is_a_usage_error(text: str) -> None:
     """Before anything is asked or changed."""
     with pytest.raises(UsageError):
-        public_base(text)
+        parse_public_url(text)
 
 
 def test_an_address_is_kept_without_its_last_slash() -> None:
     """Host, port and path stay; on this machine http will do."""
-    assert public_base(" https://sync.example.org/ ") == "https://sync.example.org"
-    assert public_base("https://sync.example.org:8443/a/b//") == "https://sync.example.org:8443/a/b"
-    assert public_base("http://127.0.0.1:8080") == "http://127.0.0.1:8080"
-    assert [shown("https://[broken"), shown("nonsense")] == ["?", "://?/…"]
+    assert parse_public_url(" https://sync.example.org/ ") == "https://sync.example.org"
+    assert parse_public_url("https://sync.example.org:8443/a/b//") == "https://sync.example.org:8443/a/b"
+    assert parse_public_url("http://127.0.0.1:8080") == "http://127.0.0.1:8080"
+    assert [mask_url("https://[broken"), mask_url("nonsense")] == ["?", "://?/…"]
 
 
 def test_rows_that_are_no_webhooks_are_passed_over(place: Callable[..., Place]) -> None:

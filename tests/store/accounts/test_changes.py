@@ -14,7 +14,7 @@ from hostaway_sync.errors import AccountError, SourceUnavailable
 from hostaway_sync.model.deliveries import Target
 from hostaway_sync.model.records import Resource, Token
 from hostaway_sync.queue import outcomes
-from hostaway_sync.queue.outcomes import Failure
+from hostaway_sync.queue.outcomes import FailedAttempt
 from hostaway_sync.queue.retry_policy import JobRetryPolicy
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.store import audit_log
@@ -94,8 +94,8 @@ def test_a_lease_is_for_an_account_that_is_there(database: Database) -> None:
 @pytest.mark.parametrize("job", [Job(7), Job(7, Target(Resource.LISTINGS, 1))])
 def test_work_of_an_account_that_is_gone_leaves_nothing(database: Database, job: Job) -> None:
     """Neither an attempt nor another job: there is nobody to keep it for."""
-    failure = Failure(SourceUnavailable("down"), timedelta(seconds=1))
-    assert outcomes.conclude(database, job, failure, JobRetryPolicy(), jitter=0.5) is None
+    failure = FailedAttempt(SourceUnavailable("down"), timedelta(seconds=1))
+    assert outcomes.record_failure(database, job, failure, JobRetryPolicy(), jitter=0.5) is None
     assert one(database, "SELECT 1 FROM procrastinate_jobs") is None
 
 

@@ -207,9 +207,9 @@ def test_pruning_takes_what_is_settled_and_old(box: Database) -> None:
             f"UPDATE hostaway.webhook_log SET status = '{status}', created_at = now() - interval '9 years',"
             f" processed_at = {settled} WHERE id = '{delivery_id}'",
         )
-    maintenance.prune(box, keep=timedelta(days=32))
+    maintenance.prune_settled_deliveries(box, keep=timedelta(days=32))
     assert len(statuses(box)) == 5
-    maintenance.prune(box, keep=timedelta(days=30))
+    maintenance.prune_settled_deliveries(box, keep=timedelta(days=30))
     assert sorted(statuses(box)) == ["dead", "failed", "pending"]
 
 

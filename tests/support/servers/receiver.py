@@ -17,8 +17,8 @@ from hostaway_sync.platforms.hostaway.webhooks.events import read_event
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.store.accounts import changes as account_changes
 from hostaway_sync.store.webhooks import credentials as webhook_credentials
-from hostaway_sync.webhooks.server.listen_address import listen
-from hostaway_sync.webhooks.server.run import serve
+from hostaway_sync.webhooks.server.listen_address import open_listener
+from hostaway_sync.webhooks.server.run import serve_http
 from hostaway_sync.webhooks.server.runtime import ReceiverRuntime
 
 if TYPE_CHECKING:
@@ -94,10 +94,10 @@ def running_receiver(
     stop = threading.Event()
     own: Callable[[Database], list[Sample]] = container.readings if container else lambda _: []
     meter = container.meter if container else None
-    reception = ReceiverRuntime(database, lambda: ring, lambda: redaction, meter=meter, stored=own)
-    with listen("127.0.0.1", 0) as listener:
+    reception = ReceiverRuntime(database, lambda: ring, lambda: redaction, meter=meter, read_metrics=own)
+    with open_listener("127.0.0.1", 0) as listener:
         receiver = reception.receiver("hostaway", read_event)
-        run = partial(serve, receiver, listener=listener, trusted_proxies=("127.0.0.1",), stop=stop)
+        run = partial(serve_http, receiver, listener=listener, trusted_proxies=("127.0.0.1",), stop=stop)
         thread = threading.Thread(target=run)
         thread.start()
         try:

@@ -9,7 +9,7 @@ from hostaway_sync.model.deliveries import LogEntry, Target
 from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.http.protocol import Listing
 from hostaway_sync.platforms.hostaway.webhooks.delivery_log import LIMIT, MAX_PAGES, read_log
-from hostaway_sync.webhooks.registration.delivery_audit import is_lost, newest
+from hostaway_sync.webhooks.registration.delivery_audit import is_lost, select_newest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -134,15 +134,15 @@ def test_rows_that_are_no_entries_are_passed_over(row: bytes) -> None:
 def test_the_newest_entry_of_an_object_counts() -> None:
     """Hostaway tries again, and what was seen in the last audit is old."""
     failed, taken = LogEntry(4, BOOKING, was_taken=False), LogEntry(5, BOOKING, was_taken=True)
-    assert newest([taken, failed], None, PREFIX, after=None) == {BOOKING: taken}
-    assert newest([taken, failed], None, PREFIX, after=5) == {}
+    assert select_newest([taken, failed], None, PREFIX, after=None) == {BOOKING: taken}
+    assert select_newest([taken, failed], None, PREFIX, after=5) == {}
 
 
 def test_entries_of_other_webhooks_are_not_ours() -> None:
     """By address or by number; one that tells neither may be ours."""
 
     def is_ours(hook_id: int | None, url: str) -> bool:
-        return bool(newest([LogEntry(1, BOOKING, None, hook_id, url)], 5, PREFIX, after=None))
+        return bool(select_newest([LogEntry(1, BOOKING, None, hook_id, url)], 5, PREFIX, after=None))
 
     assert is_ours(None, "")
     assert is_ours(5, "")

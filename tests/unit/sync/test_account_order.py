@@ -7,7 +7,7 @@ import pytest
 from hostaway_sync.model.records import Mark, Mode, Resource
 from hostaway_sync.model.status import Outlook
 from hostaway_sync.sync import plan
-from hostaway_sync.sync.account_order import shortest_first
+from hostaway_sync.sync.account_order import order_shortest_first
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -37,7 +37,7 @@ ACCOUNTS = [
 )
 def test_short_runs_come_first_and_first_syncs_last(*, full: bool, expected: list[int]) -> None:
     """Incremental runs before sweeps, each by the requests that the last such run needed; by id where that is equal."""
-    assert shortest_first(ACCOUNTS, NOON, full=full, sweep_after=20 * HOUR) == expected
+    assert order_shortest_first(ACCOUNTS, NOON, full=full, sweep_after=20 * HOUR) == expected
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from hostaway_sync.model.alarms import TOLD_EVERY, Alarm, AlarmKind, Cause, Seen
 from hostaway_sync.model.records import Counts, Mode, Resource, ResourceReport, RunReport, RunState
 from hostaway_sync.model.status import Certificate
 from hostaway_sync.store.runs.certificates import weightiest
-from hostaway_sync.sync.reporting.alarms import seen
-from hostaway_sync.sync.reporting.outcome import endings, failures, outcome
+from hostaway_sync.sync.reporting.alarms import find_causes
+from hostaway_sync.sync.reporting.outcome import derive_outcome, list_ended_alarms, list_failures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,7 @@ def reported(states: Mapping[Resource, tuple[str, bool]]) -> Seen:
         for resource, (state, _) in states.items()
     }
     whole = {resource for resource, (_, is_whole) in states.items() if is_whole and resource in LISTS}
-    return seen(reports, whole, {resource for resource, (state, _) in states.items() if state == "brake"})
+    return find_causes(reports, whole, {resource for resource, (state, _) in states.items() if state == "brake"})
 
 
 @given(st.lists(st.tuples(REPORTS, st.integers(1, 40)), max_size=8))
@@ -156,11 +156,11 @@ def test_what_follows_from_another_resource_is_no_alarm_of_its_own() -> None:
     braked = ResourceReport(RunState.FAILED, Counts(), error="15 of 40 rows are gone")
     following = ResourceReport(RunState.FAILED, Counts(), error="not listed", follows=Resource.CONVERSATIONS)
     parts = {Resource.CONVERSATIONS: braked, Resource.MESSAGES: following}
-    found = seen(parts, LISTS, {Resource.CONVERSATIONS})
+    found = find_causes(parts, LISTS, {Resource.CONVERSATIONS})
     assert [(cause.kind, cause.resource) for cause in found.causes] == [(AlarmKind.BRAKE, "conversations")]
     assert (AlarmKind.PARTIAL, "messages") not in found.gone | found.swept
     told = RunReport(7, Mode.FULL, RunState.FAILED, 0, 0.0, parts, "x", standing=after((), found, NOON))
-    assert failures(told) == [("conversations: 15 of 40 rows are gone", True)]
+    assert list_failures(told) == [("conversations: 15 of 40 rows are gone", True)]
 
 
 def report(state: RunState, error: str | None, told_at: datetime | None) -> RunReport:
@@ -173,12 +173,15 @@ def report(state: RunState, error: str | None, told_at: datetime | None) -> RunR
 
 def test_only_news_must_be_said() -> None:
     """What a run finds again is not said again; what else went wrong is, and on a terminal all of it."""
-    assert failures(report(RunState.SUCCESS, None, None)) == [("listings: torn", True)]
-    assert failures(report(RunState.FAILED, "torn", NOON)) == [("listings: torn", False)]
-    assert failures(report(RunState.FAILED, "other", NOON)) == [("listings: other", True), ("listings: torn", False)]
-    assert outcome(report(RunState.SUCCESS, None, NOON)) is RunState.PARTIAL
-    assert outcome(report(RunState.FAILED, "torn", NOON)) is RunState.FAILED
-    assert endings(report(RunState.SUCCESS, None, NOON)) == []
+    assert list_failures(report(RunState.SUCCESS, None, None)) == [("listings: torn", True)]
+    assert list_failures(report(RunState.FAILED, "torn", NOON)) == [("listings: torn", False)]
+    assert list_failures(report(RunState.FAILED, "other", NOON)) == [
+        ("listings: other", True),
+        ("listings: torn", False),
+    ]
+    assert derive_outcome(report(RunState.SUCCESS, None, NOON)) is RunState.PARTIAL
+    assert derive_outcome(report(RunState.FAILED, "torn", NOON)) is RunState.FAILED
+    assert list_ended_alarms(report(RunState.SUCCESS, None, NOON)) == []
 
 
 EQUAL = Certificate(NOON, is_equal=True, is_deep=False, api_calls=1)

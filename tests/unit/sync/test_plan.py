@@ -52,7 +52,7 @@ def test_a_walk_is_doubted_when_something_may_be_missing(
     last: Page | None, distinct: int | None, said: str | None
 ) -> None:
     """No page, the page's own doubt, or fewer records than the source counts; more are no reason."""
-    assert plan.doubt(last, distinct) == said
+    assert plan.find_doubt(last, distinct) == said
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_walk_that_was_taken_up_is_believed_only_when_the_records_are_exactly_
     last: Page | None, distinct: int, said: str | None
 ) -> None:
     """More are those that were deleted while it rested; where the source does not count, nobody knows."""
-    assert plan.doubt_after_cut(last, distinct) == said
+    assert plan.find_doubt_after_cut(last, distinct) == said
 
 
 def test_each_list_decides_for_itself_whether_it_is_read_whole() -> None:
@@ -78,7 +78,7 @@ def test_each_list_decides_for_itself_whether_it_is_read_whole() -> None:
     marks = {Resource.LISTINGS: Mark(NOON, NOON - HOUR), Resource.RESERVATIONS: Mark(NOON, NOON - 20 * HOUR)}
 
     def whole(*resources: Resource, full: bool = False) -> set[Resource]:
-        return set(plan.whole_lists(resources, marks, NOON, full=full, sweep_after=20 * HOUR))
+        return set(plan.select_whole_lists(resources, marks, NOON, full=full, sweep_after=20 * HOUR))
 
     assert whole(*Resource) == {Resource.RESERVATIONS, Resource.CONVERSATIONS}
     assert whole(Resource.LISTINGS, Resource.MESSAGES) == set()
@@ -98,7 +98,7 @@ def test_each_list_decides_for_itself_whether_it_is_read_whole() -> None:
 )
 def test_the_watermark_is_the_top_stamp_and_never_beyond_the_signpost(first: Page, mark: datetime | None) -> None:
     """A source whose clock is ahead, and rows without a stamp, do not move it too far."""
-    assert plan.watermark(first, NOON) == mark
+    assert plan.compute_watermark(first, NOON) == mark
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_lists_that_were_not_whole_give_one_sentence(
     parts: plan.Parts, said: str | None, *, listed_whole: bool
 ) -> None:
     """The gravest reason is the one that is said."""
-    sentence = plan.parts_error(parts, listed_whole=listed_whole)
+    sentence = plan.describe_parts_error(parts, listed_whole=listed_whole)
     assert sentence == said if said is None or sentence is None else sentence.startswith(said)
 
 
@@ -164,15 +164,15 @@ def test_a_run_is_incremental_when_all_it_is_asked_for_was_swept(
     """Never swept, or not for long: everything is read. Messages have no list that could be swept."""
     marks = {resource: Mark(NOON, None if age is None else NOON - age) for resource, age in swept.items()}
     asked = (Resource.LISTINGS, Resource.RESERVATIONS, Resource.MESSAGES)
-    assert plan.mode(asked, marks, NOON, sweep_after=20 * HOUR) is mode
+    assert plan.decide_mode(asked, marks, NOON, sweep_after=20 * HOUR) is mode
 
 
 def test_a_list_is_read_from_a_little_below_its_watermark() -> None:
     """Only in incremental runs, and only where there is one."""
-    assert plan.since(Mark(NOON, NOON), is_whole=False) == NOON - timestamps.LAG
-    assert plan.since(Mark(None, NOON), is_whole=False) is None
-    assert plan.since(None, is_whole=False) is None
-    assert plan.since(Mark(NOON, NOON), is_whole=True) is None
+    assert plan.choose_since(Mark(NOON, NOON), is_whole=False) == NOON - timestamps.LAG
+    assert plan.choose_since(Mark(None, NOON), is_whole=False) is None
+    assert plan.choose_since(None, is_whole=False) is None
+    assert plan.choose_since(Mark(NOON, NOON), is_whole=True) is None
 
 
 @pytest.mark.parametrize(
@@ -188,20 +188,20 @@ def test_a_list_is_read_from_a_little_below_its_watermark() -> None:
 )
 def test_a_run_that_was_not_whole_is_no_success(reports: list[ResourceReport], state: RunState) -> None:
     """Success needs all of them; failed means that nothing was gained."""
-    assert plan.final_state(reports) is state
+    assert plan.derive_run_state(reports) is state
 
 
 def test_the_error_of_a_run_names_every_resource_that_was_not_whole() -> None:
     """One part a resource, in the order of the run; None when all is well."""
-    assert plan.run_error({Resource.LISTINGS: WHOLE}) is None
+    assert plan.describe_run_error({Resource.LISTINGS: WHOLE}) is None
     reports = {Resource.LISTINGS: FAILED, Resource.RESERVATIONS: WHOLE, Resource.CONVERSATIONS: PARTIAL}
-    assert plan.run_error(reports) == "listings: away; conversations: one record was left out"
+    assert plan.describe_run_error(reports) == "listings: away; conversations: one record was left out"
 
 
 def test_what_could_not_be_stored_as_it_is_never_goes_by_in_silence() -> None:
     """Quarantined, cleaned and misfitting records are each said; a clean run says nothing."""
     odd = ResourceReport(RunState.SUCCESS, Counts(seen=2, quarantined=2), Oddities(cleaned=3, misfits=4))
-    assert plan.warnings({Resource.LISTINGS: WHOLE, Resource.MESSAGES: odd}) == [
+    assert plan.list_warnings({Resource.LISTINGS: WHOLE, Resource.MESSAGES: odd}) == [
         "messages: 2 records got no row; see quarantined_records",
         "messages: 3 records were cleaned; bytes in quarantined_records",
         "messages: 4 values do not fit their column, which is NULL",
@@ -212,15 +212,15 @@ def test_what_could_not_be_stored_as_it_is_never_goes_by_in_silence() -> None:
 def test_a_stamp_too_far_ahead_sets_no_watermark(ahead: timedelta) -> None:
     """The next one below it does; one that is ahead by the lag is the source's clock, and cut to the signpost."""
     asked_at, below = NOON, NOON - timedelta(hours=1)
-    assert plan.watermark(page(timestamps.later(asked_at, ahead), below), NOON) == below
-    assert plan.watermark(page(timestamps.later(asked_at, ahead)), NOON) is None
-    assert plan.watermark(page(asked_at + timedelta(minutes=15), below), NOON) == NOON
+    assert plan.compute_watermark(page(timestamps.later(asked_at, ahead), below), NOON) == below
+    assert plan.compute_watermark(page(timestamps.later(asked_at, ahead)), NOON) is None
+    assert plan.compute_watermark(page(asked_at + timedelta(minutes=15), below), NOON) == NOON
 
 
 @pytest.mark.parametrize("mark", [timestamps.EARLIEST, timestamps.EARLIEST + timedelta(minutes=1), timestamps.LATEST])
 def test_a_watermark_at_an_end_of_time_can_be_read_from(mark: datetime) -> None:
     """A stamp of year 1 has nothing before it."""
-    found = plan.since(Mark(mark, None), is_whole=False)
+    found = plan.choose_since(Mark(mark, None), is_whole=False)
     assert found is not None
     assert timestamps.EARLIEST <= found <= mark
 
@@ -247,7 +247,7 @@ def test_a_suspicion_brings_one_sweep_forward(
     assert plan.is_sweep_due(mark, NOON, sweep_after=20 * HOUR) is is_due
     assert (
         Resource.LISTINGS
-        in plan.whole_lists(Resource, {Resource.LISTINGS: mark}, NOON, full=False, sweep_after=20 * HOUR)
+        in plan.select_whole_lists(Resource, {Resource.LISTINGS: mark}, NOON, full=False, sweep_after=20 * HOUR)
     ) is is_due
 
 
@@ -292,5 +292,5 @@ def test_few_rows_may_be_gone_whatever_their_share(gone: int, known: int, marked
 
 def test_rows_whose_stamp_went_back_are_said() -> None:
     """The run was whole, and yet these rows are not what the source says."""
-    [said] = plan.warnings({}, {Resource.RESERVATIONS: 3})
+    [said] = plan.list_warnings({}, {Resource.RESERVATIONS: 3})
     assert said.startswith("reservations: 3 rows stay as they were")

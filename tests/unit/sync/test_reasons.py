@@ -37,16 +37,17 @@ SWEPT = Mark(NOW, NOW - timedelta(hours=21))
 )
 def test_a_list_is_read_for_a_reason(since: datetime | None, mark: Mark | None, asked: bool, words: str) -> None:  # noqa: FBT001  (an example, not a switch)
     """What moved, what was asked for, the first time, or the sweep that is due."""
-    assert reasons.of_list(Resource.RESERVATIONS, since=since, mark=mark, now=NOW, asked=asked) == words
+    assert reasons.explain_list(Resource.RESERVATIONS, since=since, mark=mark, now=NOW, asked=asked) == words
 
 
 def test_a_list_is_read_again_for_its_doubt() -> None:
     """Both reasons are said."""
     assert (
-        reasons.again("listings: why", "the pages do not overlap") == "listings: why; again: the pages do not overlap"
+        reasons.explain_again("listings: why", "the pages do not overlap")
+        == "listings: why; again: the pages do not overlap"
     )
 
 
 def test_an_object_is_asked_for_where_a_walk_left_it_out() -> None:
     """It may be gone."""
-    assert reasons.of_unlisted(Resource.MESSAGES) == "messages: is it gone? a whole walk did not list it"
+    assert reasons.explain_unlisted(Resource.MESSAGES) == "messages: is it gone? a whole walk did not list it"

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from hostaway_sync.errors import SecretError, StoreUnavailable
 from hostaway_sync.store.webhooks.credentials import Credentials
-from hostaway_sync.webhooks.server.auth import BELIEVED_FOR, DISTANCE, Authenticator, AuthLevel, keys_of
+from hostaway_sync.webhooks.server.auth import BELIEVED_FOR, DISTANCE, Authenticator, AuthLevel, hash_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +46,7 @@ class Desk:
 
     def admits(self, path: str, login: str | None = None, account_id: int | None = ACCOUNT) -> AuthLevel:
         """Ask at the door."""
-        return asyncio.run(self.keeper.admits(account_id, path, login))
+        return asyncio.run(self.keeper.authenticate(account_id, path, login))
 
 
 def credentials(number: int) -> Credentials:
@@ -63,7 +63,7 @@ def basic(pair: str) -> str:
 def desk() -> Desk:
     """Give a desk that knows one account with two credentials."""
     made = Desk()
-    made.keys[ACCOUNT] = keys_of([credentials(1), credentials(2)], is_active=True)
+    made.keys[ACCOUNT] = hash_credentials([credentials(1), credentials(2)], is_active=True)
     return made
 
 
@@ -105,10 +105,10 @@ def test_a_refusal_is_believed_only_from_a_reading_that_began_after_it_came(desk
     """Credentials that were exchanged since the last reading open the door at once."""
     assert desk.admits("path1") is AuthLevel.PATH
     desk.now += 1
-    desk.keys[ACCOUNT] = keys_of([credentials(3)], is_active=True)
+    desk.keys[ACCOUNT] = hash_credentials([credentials(3)], is_active=True)
     assert desk.admits("path3") is AuthLevel.PATH
     desk.now += 1
-    desk.keys[70002] = keys_of([credentials(4)], is_active=False)
+    desk.keys[70002] = hash_credentials([credentials(4)], is_active=False)
     assert desk.admits("path4", account_id=70002) is AuthLevel.PATH
     assert not desk.keeper.is_active(70002)
     assert desk.keeper.is_active(ACCOUNT)
@@ -127,7 +127,9 @@ def test_those_who_wait_share_a_reading(desk: Desk) -> None:
     """Fifty guesses at once are one or two questions."""
 
     async def guess() -> list[AuthLevel]:
-        return await asyncio.gather(*(desk.keeper.admits(ACCOUNT, f"guess{number}", None) for number in range(50)))
+        return await asyncio.gather(
+            *(desk.keeper.authenticate(ACCOUNT, f"guess{number}", None) for number in range(50))
+        )
 
     assert set(asyncio.run(guess())) == {AuthLevel.NOTHING}
     assert len(desk.readings) <= 2
@@ -138,7 +140,7 @@ def test_those_who_wait_share_a_failure(desk: Desk) -> None:
     desk.failure = StoreUnavailable("away")
 
     async def ask() -> list[AuthLevel | BaseException]:
-        asked = (desk.keeper.admits(ACCOUNT, "path1", None) for _ in range(50))
+        asked = (desk.keeper.authenticate(ACCOUNT, "path1", None) for _ in range(50))
         return await asyncio.gather(*asked, return_exceptions=True)
 
     assert {type(outcome) for outcome in asyncio.run(ask())} == {StoreUnavailable}

@@ -3,17 +3,17 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.webhooks.server.connection_limits import MOST_CONNECTIONS, most_connections
+from hostaway_sync.webhooks.server.connection_limits import MOST_CONNECTIONS, compute_connection_limit
 
 
 @given(st.integers(1, 2**20))
 def test_connections_fit_into_the_files_that_may_be_open(open_files: int) -> None:
     """Three times as many, and room for everything else; but never none."""
-    most = most_connections(open_files)
+    most = compute_connection_limit(open_files)
     assert 1 <= most <= MOST_CONNECTIONS
     assert most == 1 or 3 * most + 100 <= open_files
 
 
 def test_the_usual_limit_of_files_allows_all_of_them() -> None:
     """1,024 files are what most systems allow."""
-    assert most_connections(1024) == MOST_CONNECTIONS
+    assert compute_connection_limit(1024) == MOST_CONNECTIONS

@@ -6,7 +6,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from hostaway_sync.model.records import Counts, Mode, Resource, RunReport, RunState
-from hostaway_sync.sync.reporting.outcome import outcome
+from hostaway_sync.sync.reporting.outcome import derive_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,13 +25,13 @@ def report_document(report: RunReport) -> dict[str, Any]:
     return {
         "account_id": report.account_id,
         "mode": report.mode.value,
-        "state": outcome(report).value,
+        "state": derive_outcome(report).value,
         "api_calls": report.api_calls,
         "duration_s": report.duration_s,
         "resources": counts,
         **_dry_run(report),
         # A run that was not whole says so itself.
-        **alarms_document(report.standing.alarms if outcome(report) is not report.state else ()),
+        **alarms_document(report.standing.alarms if derive_outcome(report) is not report.state else ()),
     }
 
 

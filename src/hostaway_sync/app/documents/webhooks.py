@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hostaway_sync.model.deliveries import Audit
-    from hostaway_sync.webhooks.registration.registrar import HookCheck, ListedHook, Registered
+    from hostaway_sync.webhooks.registration.registrar import HookCheck, ListedHook, RegistrationResult
 
 
-def registered_document(account_id: int, registered: Registered) -> dict[str, Any]:
+def registered_document(account_id: int, registered: RegistrationResult) -> dict[str, Any]:
     """Return what registering a webhook did."""
     return {
         "account_id": account_id,

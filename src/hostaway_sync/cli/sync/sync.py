@@ -29,7 +29,7 @@ from hostaway_sync.cli.ui.options import (
 )
 from hostaway_sync.errors import LeaseHeld, RunIncomplete, UsageError
 from hostaway_sync.model.records import Resource, RunState
-from hostaway_sync.sync.reporting.outcome import endings, failures, outcome
+from hostaway_sync.sync.reporting.outcome import derive_outcome, list_ended_alarms, list_failures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -141,13 +141,13 @@ def _require_all_whole(failed: Sequence[AccountOutcome]) -> None:
 
 
 def _wrong(ended: AccountOutcome) -> list[tuple[str, bool]]:
-    wrong = failures(ended.report) if ended.report else []
+    wrong = list_failures(ended.report) if ended.report else []
     return wrong or [(str(ended.error), True)]
 
 
 def _say_endings(reports: Iterable[RunReport | None]) -> None:
     for report in reports:
-        for sentence in endings(report) if report else ():
+        for sentence in list_ended_alarms(report) if report else ():
             streams.say(sentence)
 
 
@@ -225,9 +225,9 @@ def _print_document(report: dict[str, Any], explanation: Explanation | None) -> 
 
 
 def _require_whole(report: RunReport) -> None:
-    if outcome(report) is RunState.SUCCESS:
+    if derive_outcome(report) is RunState.SUCCESS:
         return
-    wrong = failures(report) or [(str(report.error), True)]
+    wrong = list_failures(report) or [(str(report.error), True)]
     account, news = f"account {report.account_id}: ", "; ".join(sentence for sentence, is_news in wrong if is_news)
     said = account + "; ".join(sentence for sentence, _ in wrong)
     raise RunIncomplete(said, is_told=not news, news=account + news)

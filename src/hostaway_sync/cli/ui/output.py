@@ -18,7 +18,7 @@ from hostaway_sync.observability.exception_text import traceback_of
 from hostaway_sync.observability.log_context import current
 from hostaway_sync.observability.log_redaction import LogRedactor
 from hostaway_sync.safe_text import visible
-from hostaway_sync.sync.reporting.outcome import outcome
+from hostaway_sync.sync.reporting.outcome import derive_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -61,7 +61,7 @@ def print_report(report: RunReport) -> None:
         lines.add_row(resource.value, *cells, styled(part.state))
     show(lines)
     took = f"({report.mode}) in {report.duration_s:.1f} s, {report.api_calls} API calls"
-    show(plain(f"account {report.account_id}: ") + styled(outcome(report)) + f" {took}")
+    show(plain(f"account {report.account_id}: ") + styled(derive_outcome(report)) + f" {took}")
     _show_dry([report])
 
 

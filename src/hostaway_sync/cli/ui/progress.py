@@ -59,7 +59,7 @@ class Bars:
                 self._progress.reset(task.id, description=label, total=total)
             self._progress.update(task.id, completed=done if total is None else min(done, total), total=total)
 
-    def ended(self, account_id: int, done: int, total: int) -> None:
+    def finish_account(self, account_id: int, done: int, total: int) -> None:
         """Take away the bar of an account, and move the one of all accounts."""
         with self._lock:
             if self._all is None:

@@ -15,7 +15,7 @@ from hostaway_sync.store.runs import states as run_states
 from hostaway_sync.store.webhooks import unannounced
 from hostaway_sync.sync import plan
 from hostaway_sync.sync.reporting import reasons
-from hostaway_sync.sync.reporting.run_log import writing, wrote
+from hostaway_sync.sync.reporting.run_log import note_changes, write_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -59,7 +59,7 @@ class _UnderWay:
         walk = replace(self.walk, position=page.position)
         if self.asked_at is not None:
             return replace(self, walk=walk)
-        walk = replace(walk, watermark_at=plan.watermark(page, walk.began_at))
+        walk = replace(walk, watermark_at=plan.compute_watermark(page, walk.began_at))
         return replace(self, walk=walk, asked_at=page.observed_at)
 
 
@@ -117,7 +117,7 @@ class TableRecorder:
             if after.is_whole and after.walk.position != before.walk.position:
                 walks.stand(connection, self._owner.account_id, resource, after.walk)
 
-        with writing(resource):
+        with write_span(resource):
             self._write(write)
         self._under_way[resource] = after
 
@@ -127,7 +127,7 @@ class TableRecorder:
         Raises:
             LeaseLost: another run took over; nothing of the page was written.
         """
-        with writing(page.shape.resource):
+        with write_span(page.shape.resource):
             self._write(lambda connection: self._write_page(connection, page, None))
 
     def counts(self, resource: Resource) -> tuple[Counts, Oddities]:
@@ -260,7 +260,7 @@ class TableRecorder:
         changes = upsert.write_page(connection, owner, page, sweep=sweep, is_listed=is_listed)
         if watch is not None:
             watch.note(changes)
-        wrote(changes)
+        note_changes(changes)
         walks.add_page(connection, self._run_id, walk_id, account_id, resource, changes, oddities_of(page))
 
     def _write(self, work: Callable[[Connection], None]) -> None:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 Key = tuple[AlarmKind, str]
 
 
-def seen(reports: Mapping[Resource, ResourceReport], whole: Collection[Resource], braked: Collection[Resource]) -> Seen:
+def find_causes(
+    reports: Mapping[Resource, ResourceReport], whole: Collection[Resource], braked: Collection[Resource]
+) -> Seen:
     """Return what a run saw.
 
     A list that was read whole is a sweep of it, and so is any reading of messages: all threads that are due are read.
@@ -52,7 +54,7 @@ def seen(reports: Mapping[Resource, ResourceReport], whole: Collection[Resource]
     return Seen(tuple(causes), frozenset(gone), frozenset(swept))
 
 
-def settle(database: Database, lease: Lease, found: Seen) -> Standing:
+def settle_alarms(database: Database, lease: Lease, found: Seen) -> Standing:
     """Store which alarms of an account stand after a run, and return them.
 
     Raises:
@@ -70,7 +72,7 @@ def settle(database: Database, lease: Lease, found: Seen) -> Standing:
     return database.transaction(write)
 
 
-def unchanged(database: Database, account_id: int, *, tells: bool = False) -> Standing:
+def read_unchanged_alarms(database: Database, account_id: int, *, tells: bool = False) -> Standing:
     """Return the alarms of an account as they stand, for a run that looks at nothing; with `tells`, it tells them."""
     standing = database.transaction(lambda c: alarms.standing(c, account_id)).get(account_id, ())
     return Standing(standing, told=standing if tells else ())

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from hostaway_sync.model.records import RunReport
 
 
-def outcome(report: RunReport) -> RunState:
+def derive_outcome(report: RunReport) -> RunState:
     """Return what came of a run, for an exit code: one that was whole is partial while an alarm stands."""
     is_well = report.state in {RunState.SUCCESS, RunState.SKIPPED}
     return RunState.PARTIAL if is_well and report.standing.alarms else report.state
 
 
-def failures(report: RunReport) -> list[tuple[str, bool]]:
+def list_failures(report: RunReport) -> list[tuple[str, bool]]:
     """Return what is wrong after a run, one sentence each, and whether it must be said now.
 
     An alarm that was told lately is not, nor is the failure of this run that it stands for.
@@ -32,7 +32,7 @@ def failures(report: RunReport) -> list[tuple[str, bool]]:
     return [(sentence, sentence not in quiet) for sentence in said]
 
 
-def endings(report: RunReport) -> list[str]:
+def list_ended_alarms(report: RunReport) -> list[str]:
     """Return a sentence for each alarm whose cause a run saw to be gone."""
     return [
         f"account {report.account_id}: over, after it began {alarm.since:%Y-%m-%d %H:%M} UTC: {alarm.cause.sentence}"

@@ -17,7 +17,9 @@ NOT_KNOWN = f"{Resource.CONVERSATIONS}: none is known yet of a reservation that 
 WOULD_BE_DUE = f"{Resource.MESSAGES}: this thread would be due now"
 
 
-def of_list(resource: Resource, *, since: datetime | None, mark: Mark | None, now: datetime | None, asked: bool) -> str:
+def explain_list(
+    resource: Resource, *, since: datetime | None, mark: Mark | None, now: datetime | None, asked: bool
+) -> str:
     """Say why a list is read.
 
     Args:
@@ -40,21 +42,21 @@ def of_list(resource: Resource, *, since: datetime | None, mark: Mark | None, no
     return f"{resource}: everything, as from time to time; last {hours:.0f} h ago"
 
 
-def again(why: str, doubt: str) -> str:
+def explain_again(why: str, doubt: str) -> str:
     """Say why a list is read again in the same run."""
     return f"{why}; again: {doubt}"
 
 
-def of_unlisted(resource: Resource) -> str:
+def explain_unlisted(resource: Resource) -> str:
     """Say why an object is asked for that a whole walk left out."""
     return f"{resource}: is it gone? a whole walk did not list it"
 
 
-def of_comparison(resource: Resource) -> str:
+def explain_comparison(resource: Resource) -> str:
     """Say why a list is read that is to be compared."""
     return f"{resource}: to compare all of it"
 
 
-def of_later_row(resource: Resource) -> str:
+def explain_later_row(resource: Resource) -> str:
     """Say why an object is asked for that was listed already."""
     return f"{resource}: its row knows later facts than the list"

@@ -24,7 +24,7 @@ BY_SIGNAL = "stopped by a signal"
 log = logging.getLogger(__name__)
 
 
-def tell(report: RunReport) -> None:
+def log_run_end(report: RunReport) -> None:
     """Say how a run ended; what must be done about one that failed is said by whoever asked for it."""
     parts = [part.counts for part in report.resources.values()]
     seen, changed = sum(part.seen for part in parts), sum(part.inserted + part.updated for part in parts)
@@ -53,7 +53,7 @@ def tell(report: RunReport) -> None:
         running.fail(RunIncomplete(report.error))
 
 
-def note(report: ResourceReport) -> None:
+def note_resource(report: ResourceReport) -> None:
     """Say in its span how a resource ended."""
     mirroring = innermost()
     mirroring.note(state=report.state.value, **_rows(report.counts))
@@ -61,19 +61,19 @@ def note(report: ResourceReport) -> None:
         mirroring.fail(RunIncomplete(report.error))
 
 
-def writing(resource: Resource) -> Span:
+def write_span(resource: Resource) -> Span:
     """Begin to write a page, within a span."""
     return span(f"write {resource}", resource=resource)
 
 
-def wrote(changes: Iterable[tuple[int, Change]]) -> None:
+def note_changes(changes: Iterable[tuple[int, Change]]) -> None:
     """Say in its span what became of the rows of a page."""
     page = innermost()
     if page.is_told:
         page.note(**{f"rows_{change}": number for change, number in Counter(change for _, change in changes).items()})
 
 
-def reason_of(error: BaseException) -> str:
+def explain_break(error: BaseException) -> str:
     """Give why a run broke off, for its history."""
     if isinstance(error, HostawaySyncError):
         return str(error)

@@ -83,16 +83,16 @@ class Comparison:
 
     def _list(self, resource: Resource) -> str | None:
         doubt: str | None = None
-        why = reasons.of_comparison(resource)
+        why = reasons.explain_comparison(resource)
         for _ in range(plan.MAX_WALKS):
             last: Page | None = None
             done = 0
-            for page in self._source.walk(resource, why=reasons.again(why, doubt) if doubt else why):
+            for page in self._source.walk(resource, why=reasons.explain_again(why, doubt) if doubt else why):
                 self._comparer.record(page)
                 last = page
                 done += len(page.records)
                 self._progress.advance(self._account_id, resource, done, page.total)
-            doubt = plan.doubt(last, self._comparer.met(resource))
+            doubt = plan.find_doubt(last, self._comparer.met(resource))
             if doubt is None:
                 return None
         return f"not read whole: {doubt}"
@@ -119,9 +119,8 @@ class Comparison:
         counted = comparer.count_unlisted(resource, deep=deep)
         if plan.is_sudden(*counted):
             comparer.all_unlisted_are_extra(resource, deep=deep)
-            return (
-                f"{plan.gone_at_once(*counted)}: they count as extra, but none was asked for and none is marked missing"
-            )
+            loss = plan.describe_sudden_loss(*counted)
+            return f"{loss}: they count as extra, but none was asked for and none is marked missing"
         rows = comparer.unlisted(resource, deep=deep, began_at=self._began_at) if counted[0] else []
         for row in rows:
             self._ask_for(resource, row)
@@ -132,7 +131,7 @@ class Comparison:
             self._comparer.gone(resource, row.id)
             return
         try:
-            why = reasons.of_unlisted(resource)
+            why = reasons.explain_unlisted(resource)
             self._comparer.record(self._source.get(resource, row.id, parent=row.parent, why=why))
         except NotFound:
             self._comparer.gone(resource, row.id)

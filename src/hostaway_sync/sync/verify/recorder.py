@@ -106,7 +106,7 @@ class VerifyRecorder:
         wanted, self._trusted = self._read(
             lambda c: verify_findings.threads(c, self._notes, self._terms.earlier, deep=self._terms.deep)
         )
-        return {reasons.of_comparison(resource): wanted}
+        return {reasons.explain_comparison(resource): wanted}
 
     def read(self, resource: Resource, parent: int, began_at: datetime, met: Collection[int]) -> None:
         """Note that a thread was read whole."""
@@ -222,7 +222,7 @@ class VerifyRecorder:
         page: Page | None = None
         try:
             if record.id is not None and (isinstance(parent, int) or resource is not Resource.MESSAGES):
-                why = reasons.of_later_row(resource)
+                why = reasons.explain_later_row(resource)
                 page = self._source.get(resource, record.id, parent=cast("int | None", parent), why=why)
         except NotFound:
             # Gone since it was listed, or a mistake of the source's: a sweep judges.

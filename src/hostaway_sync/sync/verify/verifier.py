@@ -26,7 +26,7 @@ from hostaway_sync.store.records import findings as verify_findings
 from hostaway_sync.store.records.findings import Notes
 from hostaway_sync.store.runs import leases
 from hostaway_sync.store.runs import states as run_states
-from hostaway_sync.sync.lease import held
+from hostaway_sync.sync.lease import hold_lease
 from hostaway_sync.sync.verify.certificate import Certificate, Equality, Findings
 from hostaway_sync.sync.verify.comparison import Comparison
 from hostaway_sync.sync.verify.recorder import Terms, VerifyRecorder
@@ -80,7 +80,7 @@ class Verifier:
             HostawaySyncError: nothing could be done at all.
         """
         account_id = self._account.account_id
-        with circumstances(account_id=account_id), held(self._database, account_id) as lease, span("verify"):
+        with circumstances(account_id=account_id), hold_lease(self._database, account_id) as lease, span("verify"):
             notes = Notes(account_id, lease.fencing_token), Notes(account_id, lease.fencing_token)
             try:
                 return self._under_lease(lease, *notes)

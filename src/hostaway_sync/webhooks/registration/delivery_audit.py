@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.webhooks.credentials import StoredHook
 
 
-def audit(database: Database, registrar: WebhookApi, stored: StoredHook, prefix: str) -> Audit:
+def audit_deliveries(database: Database, registrar: WebhookApi, stored: StoredHook, prefix: str) -> Audit:
     """Audit the deliveries to an account.
 
     Args:
@@ -46,7 +46,7 @@ def audit(database: Database, registrar: WebhookApi, stored: StoredHook, prefix:
         found = Audit(has_log=False, is_first=is_first)
         delivery_audits.write(database, account_id, found, last_entry=last_entry, lost=(), here="")
         return found
-    entries = newest(log.entries, stored.hook_id, prefix, after=last_entry)
+    entries = select_newest(log.entries, stored.hook_id, prefix, after=last_entry)
     since = None if before is None or is_first else before.audited_at
     came = None if since is None else delivery_audits.came(database, account_id, since=since)
     messages = {target.object_id for target in entries if target.resource is Resource.MESSAGES}
@@ -68,7 +68,7 @@ def audit(database: Database, registrar: WebhookApi, stored: StoredHook, prefix:
     return found
 
 
-def newest(
+def select_newest(
     entries: Iterable[LogEntry], hook_id: int | None, prefix: str, *, after: int | None
 ) -> dict[Target, LogEntry]:
     """Give the last entry about each object, of those that are ours and came after the entry `after`."""

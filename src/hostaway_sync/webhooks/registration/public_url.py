@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def public_base(text: str) -> str:
+def parse_public_url(text: str) -> str:
     """Give a public address without a slash at its end.
 
     Raises:
@@ -36,12 +36,12 @@ def public_base(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
-def delivery_url(base: str, platform: str, account_id: int, path_secret: str) -> str:
+def build_delivery_url(base: str, platform: str, account_id: int, path_secret: str) -> str:
     """Give where deliveries to an account go."""
     return f"{base}/webhooks/{platform}/{account_id}/{path_secret}"
 
 
-def shown(url: str) -> str:
+def mask_url(url: str) -> str:
     """Give what may be shown of a URL: its path may be a secret, whoever it belongs to."""
     try:
         parts = urlsplit(url)
@@ -51,7 +51,7 @@ def shown(url: str) -> str:
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}/…"
 
 
-def own_hooks(
+def select_own_hooks(
     hooks: Iterable[Hook], credentials: Collection[Credentials], hook_id: int | None, prefixes: Collection[str]
 ) -> list[Hook]:
     """Give the registrations that are ours, the one we know first.

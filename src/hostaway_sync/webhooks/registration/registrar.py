@@ -18,8 +18,8 @@ from hostaway_sync.model.deliveries import WebhookSettings
 from hostaway_sync.store.secrets.vault import storing
 from hostaway_sync.store.webhooks import credentials as store
 from hostaway_sync.webhooks.registration import delivery_audit
-from hostaway_sync.webhooks.registration.public_url import delivery_url, own_hooks, shown
-from hostaway_sync.webhooks.registration.self_test import self_test
+from hostaway_sync.webhooks.registration.public_url import build_delivery_url, mask_url, select_own_hooks
+from hostaway_sync.webhooks.registration.self_test import run_self_test
 
 if TYPE_CHECKING:
     from hostaway_sync.model.deliveries import Audit, Hook, WebhookApi
@@ -49,7 +49,7 @@ class ListedHook:
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class RegistrationResult:
     """What `register` did: whether a registration was added, and which others there are."""
 
     hook_id: int
@@ -96,7 +96,7 @@ class Registrar:
         self._account_id = account_id
         self._platform = platform
 
-    def register(self, base: str) -> Registered:
+    def register(self, base: str) -> RegistrationResult:
         """Have deliveries sent to the receiver behind the public address `base`, with new credentials.
 
         Raises:
@@ -111,7 +111,7 @@ class Registrar:
         self._confirm(hook)
         for extra in own[1:]:
             self._registrar.delete(extra.hook_id)
-        return Registered(hook.hook_id, shown(hook.url), not own, others)
+        return RegistrationResult(hook.hook_id, mask_url(hook.url), not own, others)
 
     def unregister(self) -> int:
         """Take our registrations away, and say how many there were; deliveries on their way are still accepted."""
@@ -133,8 +133,8 @@ class Registrar:
         problems = list(self._problems(stored, own))
         if not problems and stored.url is not None:
             (current, *_) = stored.open(self._safe)
-            if (trouble := self_test(self._url(stored.url, current), current)) is not None:
-                problems.append(f"the receiver is not reached at {shown(stored.url)}: {trouble}")
+            if (trouble := run_self_test(self._url(stored.url, current), current)) is not None:
+                problems.append(f"the receiver is not reached at {mask_url(stored.url)}: {trouble}")
         audit, trouble = self._audited()
         problems += [trouble] if trouble is not None else []
         is_enabled = bool(own) and own[0].is_enabled
@@ -165,8 +165,8 @@ class Registrar:
         stored = self._stored()
         if stored.login is None or stored.url is None:
             return None
-        prefix = delivery_url(stored.url, self._platform, self._account_id, "")
-        return delivery_audit.audit(self._database, self._registrar, stored, prefix)
+        prefix = build_delivery_url(stored.url, self._platform, self._account_id, "")
+        return delivery_audit.audit_deliveries(self._database, self._registrar, stored, prefix)
 
     def _problems(self, stored: StoredHook, own: list[Hook]) -> tuple[str, ...]:
         again = f"run `hostaway-sync webhooks register {self._account_id} --url …`"
@@ -208,8 +208,8 @@ class Registrar:
         return own, (*foreign, *legacy)
 
     def _own(self, hooks: list[Hook], stored: StoredHook) -> list[Hook]:
-        prefixes = () if stored.url is None else (delivery_url(stored.url, self._platform, self._account_id, ""),)
-        return own_hooks(hooks, stored.open(self._safe), stored.hook_id, prefixes)
+        prefixes = () if stored.url is None else (build_delivery_url(stored.url, self._platform, self._account_id, ""),)
+        return select_own_hooks(hooks, stored.open(self._safe), stored.hook_id, prefixes)
 
     def _stored(self) -> StoredHook:
         stored = self._database.transaction(partial(store.stored_hooks, account_id=self._account_id))
@@ -238,8 +238,8 @@ class Registrar:
         return WebhookSettings(self._url(base, credentials), credentials.login, credentials.password)
 
     def _url(self, base: str, credentials: Credentials) -> str:
-        return delivery_url(base, self._platform, self._account_id, credentials.path_secret.get_secret_value())
+        return build_delivery_url(base, self._platform, self._account_id, credentials.path_secret.get_secret_value())
 
 
 def _listed(hook: Hook, kind: str) -> ListedHook:
-    return ListedHook(hook.hook_id, shown(hook.url), kind, hook.is_enabled)
+    return ListedHook(hook.hook_id, mask_url(hook.url), kind, hook.is_enabled)

@@ -19,7 +19,7 @@ _LONGEST_ANSWER: Final = 4096
 _BROKEN: Final = (OSError, http.client.HTTPException, ValueError)
 
 
-def self_test(url: str, credentials: Credentials) -> str | None:
+def run_self_test(url: str, credentials: Credentials) -> str | None:
     """Send both probes, the second one with login and password; say what is wrong, or None."""
     pair = f"{credentials.login}:{credentials.password.get_secret_value()}"
     headers = {"Content-Type": "application/json", "Authorization": f"Basic {b64encode(pair.encode()).decode()}"}

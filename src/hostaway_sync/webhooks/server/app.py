@@ -26,11 +26,11 @@ from hostaway_sync.observability.log_context import add, carried
 from hostaway_sync.observability.prometheus import CONTENT_TYPE
 from hostaway_sync.observability.tracing import innermost
 from hostaway_sync.webhooks.server.auth import AuthLevel
-from hostaway_sync.webhooks.server.body import Body, TooLarge, Torn
+from hostaway_sync.webhooks.server.body import Body, BodyTooLarge, BodyTorn
 from hostaway_sync.webhooks.server.outcomes import RequestOutcome
 from hostaway_sync.webhooks.server.readiness import ReadinessCheck
-from hostaway_sync.webhooks.server.request_id import numbered
-from hostaway_sync.webhooks.server.request_span import traced
+from hostaway_sync.webhooks.server.request_id import assign_request_ids
+from hostaway_sync.webhooks.server.request_span import trace_deliveries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,7 @@ class Receiver:
         path = f"/webhooks/{platform}/{{account_id}}/{{path_secret}}"
         app = Starlette(
             routes=[
-                Route(path, traced(self._deliver, path), methods=["GET", "POST"]),
+                Route(path, trace_deliveries(self._deliver, path), methods=["GET", "POST"]),
                 Route("/health", self._health),
                 Route("/ready", self._ready),
                 Route("/metrics", self._metrics),
@@ -102,7 +102,7 @@ class Receiver:
         )
         # A redirect would repeat the path, and with it the secret.
         app.router.redirect_slashes = False
-        self._app = numbered(app)
+        self._app = assign_request_ids(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -116,9 +116,9 @@ class Receiver:
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
                 outcome, sentence = await self._received(visit)
-        except TooLarge:
+        except BodyTooLarge:
             outcome, sentence = RequestOutcome.TOO_LARGE, f"more than {LARGEST_BODY} bytes"
-        except Torn:
+        except BodyTorn:
             outcome, sentence = RequestOutcome.TORN, "the sender hung up"
         except TimeoutError:
             outcome = RequestOutcome.TOO_SLOW if visit.waits_for_body else RequestOutcome.NOT_STORED
@@ -134,7 +134,7 @@ class Receiver:
         return _answer(outcome, visit)
 
     async def _received(self, visit: _Visit) -> tuple[RequestOutcome, str]:
-        entry = await self._authenticator.admits(visit.account_id, visit.path_secret, visit.authorization)
+        entry = await self._authenticator.authenticate(visit.account_id, visit.path_secret, visit.authorization)
         if entry is AuthLevel.NOTHING or visit.account_id is None:
             return RequestOutcome.REFUSED, "wrong credentials"
         if visit.request.method != "POST":
@@ -144,7 +144,7 @@ class Receiver:
         visit.waits_for_body = True
         try:
             body = await visit.body.read(LARGEST_BODY if is_trusted else LONGEST_PROBE)
-        except TooLarge:
+        except BodyTooLarge:
             if is_trusted:
                 raise
             return RequestOutcome.REFUSED, "no credentials"

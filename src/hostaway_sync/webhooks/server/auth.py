@@ -54,7 +54,7 @@ class AccountCredentials:
 _NO_KEYS: Final = AccountCredentials((), is_active=False)
 
 
-def keys_of(credentials: Sequence[Credentials], *, is_active: bool) -> AccountCredentials:
+def hash_credentials(credentials: Sequence[Credentials], *, is_active: bool) -> AccountCredentials:
     """Give the keys that these credentials are."""
     return AccountCredentials(
         tuple(
@@ -92,7 +92,7 @@ class Authenticator:
         self._failed: tuple[float, Exception] = (-math.inf, RuntimeError())
         self._reading = asyncio.Lock()
 
-    async def admits(self, account_id: int | None, path_secret: str, authorization: str | None) -> AuthLevel:
+    async def authenticate(self, account_id: int | None, path_secret: str, authorization: str | None) -> AuthLevel:
         """Say what a request to this account proved: with `authorization` everything or nothing, else the path.
 
         Raises:

@@ -12,11 +12,11 @@ _DISCARDED: Final = 2 * 1024 * 1024
 _DISCARDING: Final = 2.0
 
 
-class TooLarge(Exception):
+class BodyTooLarge(Exception):
     """The body is longer than it may be."""
 
 
-class Torn(Exception):
+class BodyTorn(Exception):
     """The sender hung up before its end."""
 
 
@@ -44,7 +44,7 @@ class Body:
             piece = await self._next()
             size += len(piece)
             if size > most:
-                raise TooLarge
+                raise BodyTooLarge
             pieces.append(piece)
         return b"".join(pieces)
 
@@ -55,13 +55,13 @@ class Body:
             async with asyncio.timeout(_DISCARDING):
                 while not self.is_whole and size < _DISCARDED:
                     size += len(await self._next())
-        except (TimeoutError, Torn):
+        except (TimeoutError, BodyTorn):
             pass
 
     async def _next(self) -> bytes:
         message = await self._receive()
         if message["type"] != "http.request":
-            raise Torn
+            raise BodyTorn
         self.is_whole = not message.get("more_body", False)
         piece: bytes = message.get("body", b"")
         return piece

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 _sparse = SparseLog()
 
 
-def most_connections(open_files: int) -> int:
+def compute_connection_limit(open_files: int) -> int:
     """Return how many connections may be open, where a process may have so many files open.
 
     Twice as many may be for a moment, while all of them have a request in hand; and so many again may have been
@@ -36,7 +36,7 @@ def most_connections(open_files: int) -> int:
     return max(1, min(MOST_CONNECTIONS, (open_files - _OTHER_FILES) // 3))
 
 
-def plain_address(host: str) -> str:
+def unmap_ipv4(host: str) -> str:
     """Return an address of IPv4 as itself, also where a socket of both kinds writes it as one of IPv6."""
     try:
         address = ipaddress.ip_address(host)
@@ -59,7 +59,7 @@ class PatientProtocol(H11Protocol):
         """Make room, and wait for the first head."""
         super().connection_made(transport)
         if self.client is not None:
-            self.client = (plain_address(self.client[0]), self.client[1])
+            self.client = (unmap_ipv4(self.client[0]), self.client[1])
         self._idle_since = self.loop.time()
         self._make_room()
         self._expect_head()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.errors import SecretError, SecretsUnavailable
 from hostaway_sync.store.webhooks.credentials import stored_hooks
-from hostaway_sync.webhooks.server.auth import keys_of
+from hostaway_sync.webhooks.server.auth import hash_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -132,9 +132,9 @@ def _has_something(hook: StoredHook) -> bool:
 
 def _opened(hook: StoredHook, safe: Opens | None, *, complain: bool) -> AccountCredentials | None:
     if safe is None or not _has_something(hook):
-        return keys_of((), is_active=hook.is_active)
+        return hash_credentials((), is_active=hook.is_active)
     try:
-        return keys_of(hook.open(safe), is_active=hook.is_active)
+        return hash_credentials(hook.open(safe), is_active=hook.is_active)
     except (SecretError, SecretsUnavailable) as error:
         level = logging.ERROR if complain else logging.DEBUG
         log.log(level, "deliveries to account %d get 503: %s", hook.account_id, error)

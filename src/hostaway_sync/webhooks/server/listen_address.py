@@ -18,7 +18,7 @@ _PART: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII |
 log = logging.getLogger(__name__)
 
 
-def listening_address(host: str) -> str:
+def parse_listen_address(host: str) -> str:
     """Return the address or name that `--host` means, without the brackets of IPv6.
 
     Raises:
@@ -36,14 +36,14 @@ def listening_address(host: str) -> str:
     )
 
 
-def listen(host: str, port: int) -> socket.socket:
+def open_listener(host: str, port: int) -> socket.socket:
     """Take a port; 0 takes any free one. `::` is every address of this machine, those of IPv4 too.
 
     Raises:
         UsageError: the host can never be an address.
         OSError: it is taken, or not ours to take.
     """
-    address = listening_address(host)
+    address = parse_listen_address(host)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     is_both = family == socket.AF_INET6 and _is_every_address(address)
     if is_both and not socket.has_dualstack_ipv6():

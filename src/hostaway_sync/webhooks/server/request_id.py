@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-def numbered(app: ASGIApp) -> ASGIApp:
+def assign_request_ids(app: ASGIApp) -> ASGIApp:
     """Give an application whose scopes have a `request_id` and, a UUID of ours, a `delivery_id`.
 
     They are the same, unless a proxy before us has named the request already. A delivery is never stored under a name

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 
-def traced(answer: Callable[[Request], Awaitable[Response]], route: str) -> Callable[[Request], Awaitable[Response]]:
+def trace_deliveries(
+    answer: Callable[[Request], Awaitable[Response]], route: str
+) -> Callable[[Request], Awaitable[Response]]:
     """Give what answers deliveries at this route, each within a span."""
 
     async def answer_traced(request: Request) -> Response:

@@ -16,7 +16,7 @@ import uvicorn
 from hostaway_sync.webhooks.server.connection_limits import (
     SENDERS_FAULTS,
     PatientProtocol,
-    most_connections,
+    compute_connection_limit,
 )
 from hostaway_sync.webhooks.server.listen_address import BACKLOG
 from hostaway_sync.webhooks.server.sparse_log import SparseFilter, SparseLog
@@ -42,7 +42,7 @@ _NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 log = logging.getLogger(__name__)
 
 
-def serve(
+def serve_http(
     app: ASGIApp,
     *,
     listener: socket.socket,
@@ -61,7 +61,7 @@ def serve(
         stop: stops the server when it is set, for whoever gets no signals.
         supervisor: is told when requests are answered, that they still are, and when they no longer will be.
     """
-    most = most_connections(_open_files())
+    most = compute_connection_limit(_open_files())
     config = uvicorn.Config(
         app,
         http=PatientProtocol,

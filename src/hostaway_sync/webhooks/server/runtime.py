@@ -48,7 +48,7 @@ class ReceiverRuntime:
         safe: gives what opens the keys.
         redaction: gives how payloads are hidden.
         meter: keeps what this process measures.
-        stored: reads the metrics that a database holds.
+        read_metrics: reads the metrics that a database holds.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class ReceiverRuntime:
         redaction: Callable[[], Redaction | None] = lambda: None,
         *,
         meter: Meter | None = None,
-        stored: Callable[[Database], list[Sample]] = lambda _: [],
+        read_metrics: Callable[[Database], list[Sample]] = lambda _: [],
     ) -> None:
         self._redaction = redaction
         self._meter = meter or Meter()
-        self._stored = stored
+        self._read_metrics = read_metrics
         self._database = database.apart(pool_size=CONNECTIONS, patience=PATIENCE)
         self._book = CredentialsCache(self._database, safe)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="receiver")
@@ -76,7 +76,7 @@ class ReceiverRuntime:
             accept=partial(self._accept, platform),
             look=self._look,
             tally=OutcomeLog(self._meter),
-            figures=MetricsPage(self._meter, partial(self._stored, self._database), self._pool),
+            figures=MetricsPage(self._meter, partial(self._read_metrics, self._database), self._pool),
             pool=self._pool,
         )
 

@@ -50,7 +50,7 @@ def main() -> None:
     """Measure the rate given, and the rate without coalescing."""
     rate, seconds = [int(word) for word in sys.argv[1:]] or [200, 60]
     with stage("--reservations", str(DISTINCT), "--no-conversations", "--rate-limits", "off") as on:
-        container = Container(load_settings(**settings_of(on)), schema="hostaway")
+        container = Container(load_settings(**settings_of(on)))
         ids = _ids(on, container)
         print(f"{rate} deliveries a second for {seconds} s over {OBJECTS} objects")
         with _receiver(on, container) as address:

@@ -35,7 +35,7 @@ _WAITING = "SELECT count(*) FROM hostaway.webhook_log WHERE status <> 'processed
 def main() -> None:
     """Measure both programs, each with a successor and with another worker that runs already."""
     with stage("--reservations", "20", "--no-conversations", "--rate-limits", "off") as on:
-        container = Container(load_settings(**settings_of(on)), schema="hostaway")
+        container = Container(load_settings(**settings_of(on)))
         play(on, "sync", str(on.account_id))
         (booking, *_) = numbers(container, "SELECT id FROM hostaway.reservations ORDER BY id")
         for name, words in PROGRAMS.items():

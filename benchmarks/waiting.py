@@ -21,7 +21,7 @@ LIMIT = "200/10"
 def main() -> None:
     """Let them wait, and work them off."""
     with stage("--reservations", str(BOOKINGS), "--no-conversations", limits=LIMIT) as on:
-        container = Container(load_settings(**settings_of(on)), schema="hostaway")
+        container = Container(load_settings(**settings_of(on)))
         play(on, "sync", str(on.account_id))
         ids = numbers(container, "SELECT id FROM hostaway.reservations ORDER BY id")
         run(container, "UPDATE hostaway.reservations SET thread_due_at = NULL")

@@ -107,7 +107,7 @@ def test_documents_about_runs(sync_env: Build) -> None:
 def test_documents_about_messages(sync_env: Build, tmp_path: Path) -> None:
     """`send-message`, `messages …`, `dead-letters …` and `forget-guest`."""
     env = sync_env()
-    env.mirror().sync(70001)
+    env.mirror().sync.run(70001)
     reservation = str(a_reservation(env))
     assert keys_of(env, "send-message", reservation, "Hello", "--dry-run") == (
         "account_id reservation_id conversation_id channel_type idempotency_key text concerns[] "

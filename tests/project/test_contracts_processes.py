@@ -81,15 +81,15 @@ def test_names_of_the_rights_of_one_process(
     env = sync_env(store=False)
     db_roles.execute(_NOTE_RIGHTS)
     mirror = env.mirror()
-    mirror.roster.add(70001, SecretStr(CLIENT_SECRET), name=None, customer_id=None)
-    mirror.sync(70001)
-    with mirror.messages.draft(a_reservation(env), "Hello") as draft:
+    mirror.accounts.add(70001, SecretStr(CLIENT_SECRET), name=None, customer_id=None)
+    mirror.sync.run(70001)
+    with mirror.messages.prepare(a_reservation(env), "Hello") as draft:
         draft.send()
-    mirror.keys.move("database")
+    mirror.secrets.move("database")
     mirror.close()
     db_roles.execute("UPDATE hostaway.accounts SET token_expires_at = now()")
     hiding = env.mirror(payload_fields="reservations.phone=drop")
-    hiding.sync(70001)
+    hiding.sync.run(70001)
     hiding.close()
     target = tmp_path / "url"
     target.write_text(empty_database_url, encoding="utf-8")
@@ -135,7 +135,7 @@ def test_owners_of_leases_are_named_by_host_and_process(sync_env: Build) -> None
     env = sync_env()
     owners: set[str] = set()
     env.sandbox.on_request(lambda _: owners.update(owner for (owner,) in env.ask("SELECT owner FROM leases")))
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     (owner,) = owners
     assert re.fullmatch(OWNER, owner)
     place, number, word = re.split(r"/(?=\d+#)|#", owner)
@@ -147,11 +147,11 @@ def test_names_and_arguments_of_jobs(sync_env: Build, tmp_path: Path) -> None:
     """Queue, task, urgency, key and arguments, as rows that workers of another release read."""
     env = sync_env()
     mirror = env.mirror()
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     line = tmp_path / "batch"
     line.write_text(json.dumps({"reservation_id": a_reservation(env), "text": "Hi", "key": "k"}), encoding="utf-8")
     assert run_program(env.environment(), "send-message", "--batch", str(line), "--yes").returncode == 0
-    mirror.push.enqueue_syncs(full=True)
+    mirror.jobs.enqueue_syncs(full=True)
     deliver(env.database, env.account_id, Resource.LISTINGS, 7)
     rows = env.ask("SELECT queue_name, task_name, priority, queueing_lock, args FROM procrastinate_jobs ORDER BY 1")
     assert rows == [

@@ -30,7 +30,7 @@ class MessageCase:
 
     def send(self, text: str = TEXT, **options: Any) -> SendOutcome:
         """Send a message in this process."""
-        with self.mirror.messages.draft(self.reservation_id, text, **options) as draft:
+        with self.mirror.messages.prepare(self.reservation_id, text, **options) as draft:
             return draft.send()
 
     def ledger(self, columns: str = "state") -> list[Any]:
@@ -49,7 +49,7 @@ class MessageCase:
 
     def run_worker(self, **options: Any) -> None:
         """Have a worker do what is due, and end."""
-        with self.mirror.push.worker(drain=True, **options) as worker:
+        with self.mirror.jobs.start_worker(drain=True, **options) as worker:
             worker.wait()
 
     def make_jobs_due(self) -> None:
@@ -70,7 +70,7 @@ def message_case(sync_env: Callable[..., SyncEnv], **options: Any) -> MessageCas
     """Mirror a sandbox and return one of its guests."""
     env = sync_env(**options)
     mirror = env.mirror()
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     world = env.sandbox.world
     for conversation_id, payload in world.truth("conversations"):
         if payload["reservationId"] and len(world.conversations_of(payload["reservationId"])) == 1:

@@ -102,7 +102,7 @@ def _refresh(environment: dict[str, str], arguments: tuple[str, ...]) -> None:
     _live_in(environment)
     account_id, resource, record_id = arguments
     with Mirror(load_settings()) as mirror, suppress(SourceError):
-        mirror.refresh(int(account_id), Resource(resource), int(record_id))
+        mirror.sync.refresh(int(account_id), Resource(resource), int(record_id))
 
 
 def _live_in(environment: dict[str, str]) -> None:

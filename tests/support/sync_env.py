@@ -134,7 +134,7 @@ def _settled(payload: Any) -> Any:
 def mirrored_env(build: Callable[..., SyncEnv], **options: Any) -> SyncEnv:
     """Return an environment that was mirrored in full."""
     env = build(**options)
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     env.sandbox.forget()
     return env
 

@@ -72,16 +72,18 @@ class Accounts:
 
     Args:
         container: opens sources and secrets; names the database.
-        platform: whose deliveries the webhooks of these accounts announce.
     """
 
-    def __init__(self, container: Container, *, platform: str) -> None:
+    def __init__(self, container: Container) -> None:
         self._container = container
         self._database = container.database
-        self._platform = platform
 
-    def show(self, account_id: int, *, entries: int = 10) -> tuple[Account, list[AuditEntry]]:
-        """Give what may be shown of an account, removed or not, and the last changes of it, newest first.
+    def list_all(self) -> list[Account]:
+        """Return all accounts, by id; a removed one as long as rows of it may be stored."""
+        return account_queries.list_accounts(self._database)
+
+    def read_details(self, account_id: int, *, entries: int = 10) -> tuple[Account, list[AuditEntry]]:
+        """Return what may be shown of an account, removed or not, and the last changes of it, newest first.
 
         Raises:
             AccountError: it is unknown.
@@ -108,7 +110,7 @@ class Accounts:
                 stack.enter_context(hold_lease(self._database, account_id))
             account_changes.insert_account(
                 self._database,
-                self._container.safe(),
+                self._container.vault(),
                 account_id,
                 client_secret,
                 token,
@@ -133,9 +135,9 @@ class Accounts:
             raise AccountError.removed(account_id)
         token = self._checked(account_id, client_secret) if client_secret is not None else None
         wishes = Wishes(fields, client_secret, token)
-        return account_changes.change_account(self._database, self._container.safe(), account_id, wishes)
+        return account_changes.change_account(self._database, self._container.vault(), account_id, wishes)
 
-    def bring(
+    def add_or_update(
         self, account_id: int, client_secret: SecretStr, fields: Mapping[str, str | UUID | None]
     ) -> tuple[AddOutcome, tuple[str, ...]]:
         """Have an account there with this secret and these fields, whatever it was before; the source is asked first.
@@ -176,7 +178,7 @@ class Accounts:
         return account_changes.set_active(self._database, account_id, active=False)
 
     def remove(
-        self, account_id: int, *, purge: bool = False, tell: Callable[[str, int], object] | None = None
+        self, account_id: int, *, purge: bool = False, progress: Callable[[str, int], object] | None = None
     ) -> Removal:
         """End an account: at the source, and with us. With `purge` its rows go too, and any of an earlier removal.
 
@@ -185,7 +187,7 @@ class Accounts:
         Args:
             account_id: which.
             purge: delete every row of it, and the account; killed in between, to be asked for again.
-            tell: told of each batch of rows that were deleted, and their table.
+            progress: called with each table and how many of its rows were deleted, batch by batch.
 
         Raises:
             AccountError: it is unknown, or was removed and is not to be purged, or a run of it does not end.
@@ -200,10 +202,10 @@ class Accounts:
             removal = Removal(account_id)
             if account.removed_at is None:
                 removal = self._ended_at_the_source(account_id)
-                account_changes.erase(self._database, self._container.safe(), account_id)
+                account_changes.erase(self._database, self._container.vault(), account_id)
             if not purge:
                 return removal
-            rows = account_purge.purge(self._database, lease, tell or _say_nothing)
+            rows = account_purge.purge(self._database, lease, progress or _say_nothing)
         return Removal(account_id, removal.webhooks_removed, removal.token_revoked, rows, removal.troubles)
 
     def _ended_at_the_source(self, account_id: int) -> Removal:
@@ -226,11 +228,11 @@ class Accounts:
         hook = stored[account_id]
         if hook.login is None and hook.hook_id is None:
             return 0
-        with self._container.registering(account_id, platform=self._platform) as registering:
-            return registering.unregister()
+        with self._container.source(account_id) as source:
+            return self._container.registrar(source, account_id).unregister()
 
     def _revoked(self, account_id: int) -> None:
-        token = account_queries.StoredToken(self._database, self._container.safe(), account_id).load()
+        token = account_queries.StoredToken(self._database, self._container.vault(), account_id).load()
         if token is not None:
             with self._container.source(account_id) as source:
                 source.revoke(token)
@@ -244,7 +246,7 @@ class Accounts:
     def _has(self, account_id: int, client_secret: SecretStr) -> bool:
         try:
             return (
-                account_queries.open_client_secret(self._database, self._container.safe(), account_id) == client_secret
+                account_queries.open_client_secret(self._database, self._container.vault(), account_id) == client_secret
             )
         except SecretError:
             return False

@@ -113,7 +113,7 @@ class Composer:
     ) -> None:
         self._stack.close()
 
-    def draft(self, asked: MessageRequest) -> PreparedMessage:
+    def prepare(self, asked: MessageRequest) -> PreparedMessage:
         """Find the guest.
 
         Raises:

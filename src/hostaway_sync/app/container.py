@@ -5,13 +5,14 @@ from __future__ import annotations
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.observability import metric_catalog, tracing
 from hostaway_sync.observability.meter import Meter, measure_request
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 from hostaway_sync.safe_text import hide_fields
 from hostaway_sync.secrets import find_key_ring
+from hostaway_sync.settings import SCHEMA
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.circuit_breaker import StoredCircuitBreaker, current
 from hostaway_sync.store.messages import restored
@@ -45,7 +46,9 @@ if TYPE_CHECKING:
 
 # Threads take one for some milliseconds each, and one is made only when all others are in use. PostgreSQL takes 100 of
 # all machines: commands that many run at once take fewer.
-CONNECTIONS = 6
+CONNECTIONS: Final = 6
+# The tables of a platform are in a schema that has its name.
+_PLATFORM: Final = SCHEMA
 
 
 class Container:
@@ -53,7 +56,6 @@ class Container:
 
     Args:
         settings: where the database is, the limits, the key.
-        schema: where in the database the tables are.
         application: whose connections these are, as the server shows it.
         connections: how many, at most; those of a receiver and of a queue's engine are beside them.
 
@@ -67,7 +69,7 @@ class Container:
     """
 
     def __init__(
-        self, settings: Settings, *, schema: str, application: str = "hostaway-sync", connections: int | None = None
+        self, settings: Settings, *, application: str = "hostaway-sync", connections: int | None = None
     ) -> None:
         self.settings = settings
         self.words = VOCABULARY
@@ -77,15 +79,15 @@ class Container:
         self.database = open_database(
             settings.database_url,
             settings.data_dir,
-            schema=schema,
+            schema=SCHEMA,
             pool_size=connections or CONNECTIONS,
             note=lambda kind, seconds: self.meter.observe(metric_catalog.DATABASE_SECONDS, kind, seconds=seconds),
             application=application,
         )
         self._ring: KeyRing | None = None
-        self._safe: Vault | None = None
+        self._vault: Vault | None = None
         self._is_agreed = False
-        self._vaults: dict[int, account_queries.StoredToken] = {}
+        self._tokens: dict[int, account_queries.StoredToken] = {}
         self._clock_watch = ClockWatch()
         self._redaction: tuple[Redaction | None] | None = None
         self._is_rewritten = False
@@ -105,20 +107,23 @@ class Container:
             self._ring = find_keys(self.settings, may_create=may_create)
         return self._ring
 
-    def safe(self, *, wherever: bool = False) -> Vault:
-        """Give what secrets are put into and taken from; `wherever`: even if the settings are not those to work with.
+    def vault(self, *, any_placement: bool = False) -> Vault:
+        """Return what stores and opens secrets.
+
+        Args:
+            any_placement: do so even where secrets lie elsewhere than the settings say.
 
         Raises:
             ConfigurationError: secrets lie elsewhere than the settings say.
             SecretError: there is no key for those in the database, or it may not be used.
         """
-        if self._safe is None:
-            self._safe = Vault(self.database, self.key_ring, {"aws": _aws})
-        if not wherever and not self._is_agreed:
-            self._safe.store(secret_placement.agreed(self.database, self.settings.secrets_store).store)
+        if self._vault is None:
+            self._vault = Vault(self.database, self.key_ring, {"aws": _aws})
+        if not any_placement and not self._is_agreed:
+            self._vault.store(secret_placement.agreed(self.database, self.settings.secrets_store).store)
             self.database.transaction(restored.recognise)  # before anything is read: later it would see less
             self._is_agreed = True
-        return self._safe
+        return self._vault
 
     def redaction(self) -> Redaction | None:
         """Give how payloads are hidden; None: they are stored as they come.
@@ -129,7 +134,7 @@ class Container:
         if self._redaction is None:
             from hostaway_sync.store.privacy import payload_rewrite
 
-            self._redaction = (payload_rewrite.opened(self.database, self.safe, self._rules, self.words),)
+            self._redaction = (payload_rewrite.opened(self.database, self.vault, self._rules, self.words),)
         return self._redaction[0]
 
     def require_payload_rule(self) -> None:
@@ -151,29 +156,23 @@ class Container:
             threads_after=timedelta(days=settings.threads_after_days),
         )
 
-    @contextmanager
-    def registering(self, account_id: int, *, platform: str) -> Iterator[Registrar]:
-        """Open what registers the webhook of a stored account; closed with the block."""
-        with self.source(account_id) as client:
-            yield self.webhook(client, account_id, platform=platform)
-
-    def webhook(self, client: Client, account_id: int, *, platform: str) -> Registrar:
-        """Make what looks after the webhook of a stored account, with requests of an open source."""
+    def registrar(self, client: Client, account_id: int) -> Registrar:
+        """Return what registers and checks the webhook of a stored account, with requests of an open client."""
         from hostaway_sync.webhooks.registration.registrar import Registrar
 
-        return Registrar(self.database, self.safe(), client.registrar, account_id, platform=platform)
+        return Registrar(self.database, self.vault(), client.registrar, account_id, platform=_PLATFORM)
 
     @contextmanager
-    def receiver(self, *, platform: str) -> Iterator[Receiver]:
-        """Make what answers deliveries, with connections and threads of its own; given back with the block."""
+    def receiver(self) -> Iterator[Receiver]:
+        """Open what answers deliveries, with connections and threads of its own; the end of the block closes it."""
         from hostaway_sync.platforms.hostaway.webhooks.events import read_event
         from hostaway_sync.webhooks.server.runtime import ReceiverRuntime
 
-        reception = ReceiverRuntime(
-            self.database, self.safe, self.redaction, meter=self.meter, read_metrics=self.readings
+        runtime = ReceiverRuntime(
+            self.database, self.vault, self.redaction, meter=self.meter, read_metrics=self.readings
         )
-        with closing(reception):
-            yield reception.receiver(platform, read_event)
+        with closing(runtime):
+            yield runtime.receiver(_PLATFORM, read_event)
 
     @contextmanager
     def source(
@@ -186,14 +185,14 @@ class Container:
         Raises:
             SecretError: its client secret cannot be opened.
         """
-        safe = self.safe()
-        client_secret = account_queries.open_client_secret(self.database, safe, account_id)
-        vault = self._vaults.setdefault(account_id, account_queries.StoredToken(self.database, safe, account_id))
+        secrets = self.vault()
+        client_secret = account_queries.open_client_secret(self.database, secrets, account_id)
+        token = self._tokens.setdefault(account_id, account_queries.StoredToken(self.database, secrets, account_id))
         redaction = self._applied_redaction()
         client = self.client(
             account_id,
             client_secret,
-            vault,
+            token,
             urgent=urgent,
             force_probe=force_probe,
             observe=observe,
@@ -237,7 +236,7 @@ class Container:
         self,
         account_id: int,
         client_secret: SecretStr,
-        vault: TokenVault,
+        token: TokenVault,
         *,
         urgent: bool = False,
         force_probe: bool = False,
@@ -256,7 +255,7 @@ class Container:
             client_secret=client_secret,
             api_url=settings.api_url,
             budget=DatabaseBudget(self.database, circuit_breaker, clock=self._clock_watch),
-            vault=vault,
+            vault=token,
             limits=self._limits(),
             egress=settings.egress,
             attempts=settings.retry_attempts,

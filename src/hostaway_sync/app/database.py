@@ -1,23 +1,25 @@
-"""The door to the database as a whole: moves the mirror to another one, and takes note that it was restored."""
+"""The database as a whole: its schema, its move to another server, queries, and what it remembers of settings."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.errors import ConfigurationError, SecretError
-from hostaway_sync.settings import SCHEMA
-from hostaway_sync.store.database_move import relocate
+from hostaway_sync.settings import SCHEMA, known_names
 from hostaway_sync.store.messages import restored
 from hostaway_sync.store.postgres.database import Database
-from hostaway_sync.store.schema import revisions, roles
+from hostaway_sync.store.postgres.open_database import has_embedded, open_database
+from hostaway_sync.store.postgres.read_only import read_only
+from hostaway_sync.store.schema import revisions, setting_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from pydantic import SecretStr
 
     from hostaway_sync.app.container import Container
+    from hostaway_sync.settings import Settings
     from hostaway_sync.store.database_move.relocate import Relocated
 
 _POOL_SIZE: Final = 3
@@ -25,52 +27,73 @@ _PATIENCE: Final = 10.0
 
 
 class DatabaseOperations:
-    """The way of one mirror into another database.
+    """The database of one mirror.
 
     Args:
-        container: names the database that it is in.
+        container: names the database that the mirror is in.
     """
 
     def __init__(self, container: Container) -> None:
         self._container = container
         self._database = container.database
 
+    def query(self, sql: str) -> tuple[list[str], list[Sequence[object]]]:
+        """Return column names and rows of a query that can change nothing.
+
+        Raises:
+            UsageError: the query cannot be answered.
+            StoreError: it would write, or this user may not ask it.
+        """
+        return read_only(self._database, sql)
+
+    def revisions(self) -> tuple[str | None, str]:
+        """Return the schema revision of the database and the one that this program needs."""
+        return revisions.current(self._database), revisions.head()
+
     @property
-    def keys(self) -> str | None:
-        """Where the keys are that the moved secrets open with; None: there are none."""
+    def keys_source(self) -> str | None:
+        """The place of the keys that moved secrets open with; None: there are no keys."""
         try:
             return self._container.key_ring(may_create=False).source.name
         except SecretError:
             return None
 
-    def preview(self, url: SecretStr) -> dict[str, int]:
-        """Give how many rows of each table a move would bring, and change nothing on either side.
+    def preview_move(self, url: SecretStr) -> dict[str, int]:
+        """Return how many rows of each table a move would copy, and change nothing on either side.
 
         Raises:
             StoreError, ConfigurationError: as `move`.
         """
+        from hostaway_sync.store.database_move import relocate
+
         with self._target(url) as target:
             return relocate.preview(self._database, target)
 
     def move(self, url: SecretStr, note: Callable[[str, str], object] = lambda _, __: None) -> Relocated:
-        """Bring everything into the database at `url`; programs are refused here from then on.
+        """Copy everything into the database at `url`; from then on programs are refused here.
 
-        `note` is told what is done, with which table. Killed anywhere, it is to be run again.
+        Run it again after it was killed, wherever that was.
+
+        Args:
+            url: of the new database.
+            note: called with each step and its table.
 
         Raises:
-            LeaseHeld: somebody is at work here.
-            UsageError: it is this very database, or another move fills it.
-            StoreError: it is not empty, or cannot be used; or this user does not own the tables here.
-            ConfigurationError: the URL is none; or this mirror was moved already.
+            LeaseHeld: another program works on this database.
+            UsageError: the URL leads to this very database, or another move fills it.
+            StoreError: the new database is not empty, or cannot be used; or this user does not own the tables here.
+            ConfigurationError: the URL cannot be read; or this mirror was moved already.
         """
+        from hostaway_sync.store.database_move import relocate
+
         with self._target(url) as target:
             return relocate.relocate(self._database, target, note)
 
     def declare_restored(self) -> int:
-        """Believe a person that this database was restored; return how many messages are looked for before any is sent.
+        """Note that this database was restored; return how many messages are looked for before any is sent.
 
         Raises:
-            StoreError: the database refuses us.
+            StoreError: this user may not write it down.
         """
         return restored.declare(self._database)
 
@@ -93,10 +116,45 @@ class DatabaseOperations:
 
 
 def migration_sql() -> str:
-    """Give the SQL that `migrate` runs on an empty database."""
+    """Return the SQL that `migrate` runs on an empty database."""
     return revisions.upgrade_sql(SCHEMA)
 
 
 def roles_sql(prefix: str) -> str:
-    """Give the SQL that makes the groups of roles."""
+    """Return the SQL that creates the group roles."""
+    from hostaway_sync.store.schema import roles
+
     return roles.script(SCHEMA, prefix)
+
+
+def upgrade_schema(database: Database) -> None:
+    """Bring the schema to this program's revision, and have the database remember the settings of this release.
+
+    Raises:
+        HostawaySyncError: as `revisions.upgrade`.
+    """
+    revisions.upgrade(database)
+    setting_names.remember(database, known_names())
+
+
+def remembered_settings(settings: Settings) -> frozenset[str]:
+    """Return the names of settings that the database remembers: those of the newest release that migrated it.
+
+    Machines that are upgraded one after the other often share one environment. A name in it that an older release
+    does not know may be one of the newer release, and is no mistake then.
+
+    Raises:
+        HostawaySyncError: the database cannot be asked.
+    """
+    if settings.database_url is None and not has_embedded(settings.data_dir):
+        return frozenset()  # no embedded database is created because a name is misspelt
+    database = open_database(
+        settings.database_url,
+        settings.data_dir,
+        schema=SCHEMA,
+        pool_size=1,
+        note=None,
+        application="hostaway-sync settings",
+    )
+    with closing(database):
+        return setting_names.remembered(database)

@@ -1,4 +1,4 @@
-"""The door to what the mirror's own history takes: how much there is of it, and how long it is kept."""
+"""What is deleted when it is settled and old, as the settings say."""
 
 from __future__ import annotations
 
@@ -6,35 +6,34 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hostaway_sync.store import pruning
-from hostaway_sync.store.status.size import size
 
 if TYPE_CHECKING:
     from hostaway_sync.app.container import Container
-    from hostaway_sync.store.status.size import Size
 
 
 class Maintenance:
-    """What keeps the database of one mirror small.
+    """Pruning of one mirror.
 
     Args:
-        container: names the database, and how long what is settled is kept.
+        container: names the database, and knows how long settled rows are kept.
     """
 
     def __init__(self, container: Container) -> None:
         self._container = container
         self._database = container.database
 
-    def size(self) -> Size:
-        """Give what takes space in the database."""
-        return size(self._database)
-
     def prune(self, *, dry_run: bool = False, audit: timedelta | None = None) -> dict[str, int]:
-        """Delete what is settled and old, or count it; changes of accounts too where `audit` says how old."""
+        """Delete settled and old rows, or count them; return how many, by table.
+
+        Args:
+            dry_run: count, and delete nothing.
+            audit: delete changes of accounts that are older than this, too.
+        """
         work = pruning.count if dry_run else pruning.prune
         return work(self._database, self._keep(audit))
 
     def prune_beside(self) -> None:
-        """Delete a little of it, if nobody else does; what goes wrong is logged, and fails nobody's run."""
+        """Delete some of these rows unless another process does; an error is logged, and fails no run."""
         pruning.prune_beside(self._database, self._keep())
 
     def _keep(self, audit: timedelta | None = None) -> pruning.Keep:

@@ -89,7 +89,7 @@ class MessageBatches:
         """
         if quiet_hours is not None:
             read_hours(quiet_hours)
-        with Composer(self._container) as drafts:
+        with Composer(self._container) as composer:
             for line in lines:
                 asked = MessageRequest(
                     line.reservation_id,
@@ -103,7 +103,7 @@ class MessageBatches:
                     at_once,
                 )
                 try:
-                    yield _placed(line, drafts.draft(asked), yes=yes, dry_run=dry_run)
+                    yield _placed(line, composer.prepare(asked), yes=yes, dry_run=dry_run)
                 except (AccountError, MessageRefused, SourceError, UsageError) as error:
                     yield BatchOutcome(line, PlacedMessage.REFUSED, why=str(error))
 

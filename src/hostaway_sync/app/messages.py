@@ -43,7 +43,7 @@ class Messages:
         self._database = container.database
 
     @contextmanager
-    def draft(
+    def prepare(
         self,
         reservation_id: int,
         text: str,
@@ -58,11 +58,11 @@ class Messages:
     ) -> Iterator[PreparedMessage]:
         """Find the guest of a reservation; the draft can be sent while the block runs.
 
-        The arguments are the fields of `MessageRequest`; what this raises, `Composer.draft` says.
+        The arguments are the fields of `MessageRequest`; what this raises, `Composer.prepare` says.
         """
         asked = MessageRequest(reservation_id, text, account_id, conversation_id, way, key, again, quiet_hours, at_once)
-        with Composer(self._container) as drafts:
-            yield drafts.draft(asked)
+        with Composer(self._container) as composer:
+            yield composer.prepare(asked)
 
     def cancel(self, intent_id: int) -> Intent:
         """Take back a message that has not left yet; its row stays, as `failed`, and gives up its key to nobody.
@@ -103,7 +103,7 @@ class Messages:
                 look(self._database, source.message_api, [intent], read_said, apart=apart)
         return self._intent(intent_id)
 
-    def checked_sent(self, intent_id: int) -> Intent:
+    def confirm_sent(self, intent_id: int) -> Intent:
         """Believe a person that a message whose outcome is not known was sent.
 
         Raises:
@@ -116,7 +116,7 @@ class Messages:
             raise _not_unknown(intent)
         return vouched
 
-    def checked_resend(self, intent_id: int) -> SendOutcome:
+    def confirm_unsent_and_resend(self, intent_id: int) -> SendOutcome:
         """Believe a person that such a message was not sent, and send it; looks for it once more before.
 
         Raises:
@@ -130,7 +130,7 @@ class Messages:
         with self._container.source(account_id, urgent=True) as source:
             return Sender(self._database, source.message_api, read_said).send_again(intent)
 
-    def ledger(
+    def list_newest(
         self, *, states: Sequence[IntentState] = (), account_id: int | None = None, limit: int = MOST_LISTED
     ) -> list[Intent]:
         """Give the newest rows of the ledger, in the order in which they were written down."""
@@ -143,7 +143,7 @@ class Messages:
         return settle(self._database, account_id, read_said)
 
     @contextmanager
-    def settling(self, account_id: int, *, dry_run: bool) -> Iterator[None]:
+    def settle_around(self, account_id: int, *, dry_run: bool) -> Iterator[None]:
         """Settle by the threads that a run reads in the block; before it, have it read those that are needed."""
         if not dry_run:
             self.settle(account_id)

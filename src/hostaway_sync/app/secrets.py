@@ -7,15 +7,9 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import SecretError, UsageError
 from hostaway_sync.secrets import DATABASE, KeyFile
-from hostaway_sync.store.secrets import (
-    placement as secret_placement,
-)
-from hostaway_sync.store.secrets import (
-    sealing,
-)
-from hostaway_sync.store.secrets import (
-    transfer as secret_transfer,
-)
+from hostaway_sync.store.secrets import placement as secret_placement
+from hostaway_sync.store.secrets import sealing
+from hostaway_sync.store.secrets import transfer as secret_transfer
 from hostaway_sync.store.secrets.sealing import Passed
 
 if TYPE_CHECKING:
@@ -98,8 +92,8 @@ class Rotation:
     troubles: tuple[Trouble, ...]
 
 
-class Keys:
-    """The keys of one mirror.
+class Secrets:
+    """The stored secrets of one mirror, and the keys that seal them.
 
     Args:
         container: finds the key ring; names the database.
@@ -125,7 +119,7 @@ class Keys:
         outside = stores.total() - stores[DATABASE]
         counts = self._database.transaction(sealing.values_by_key)
         if DATABASE not in (placement.store, placement.leaving):
-            name = self._container.safe(wherever=True).store(placement.store).name
+            name = self._container.vault(any_placement=True).store(placement.store).name
             return KeyStatus(placement.store, placement.leaving, None, name, (), counts[None], outside)
         ring, source = self._ring(may_create=False)
         unknown = sorted(key for key in counts if key is not None and key not in ring.ids)
@@ -145,9 +139,9 @@ class Keys:
         placement = self._database.transaction(secret_placement.read)
         if placement.store == DATABASE:
             self._ring(may_create=False)
-        safe = self._container.safe(wherever=True)
-        orphans = sum(len(secret_transfer.orphans(self._database, safe, kind)) for kind in _outside(placement))
-        return Checked(sealing.check(self._database, safe), orphans)
+        vault = self._container.vault(any_placement=True)
+        orphans = sum(len(secret_transfer.orphans(self._database, vault, kind)) for kind in _outside(placement))
+        return Checked(sealing.check(self._database, vault), orphans)
 
     def move(self, target: str) -> Moved:
         """Bring all secrets to `target`, `database` or `aws`, while everything runs; a cut move goes on.
@@ -159,7 +153,7 @@ class Keys:
         """
         if target == DATABASE:
             self._ring(may_create=True)
-        return secret_transfer.move(self._database, self._container.safe(wherever=True), target)
+        return secret_transfer.move(self._database, self._container.vault(any_placement=True), target)
 
     def rotate(self, *, retire: bool = False) -> Rotation:
         """Seal everything with the first key; where that is so already and the key file is used, with a new one.

@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hostaway_sync.app.sync import Sync
 from hostaway_sync.messages.send_job import send_queued
 from hostaway_sync.messages.settlement import settle
 from hostaway_sync.model.records import Resource
@@ -118,16 +119,15 @@ class Work:
 
     Args:
         container: opens sources; names the database.
-        sync: syncs an account, in full or as is due.
     """
 
-    def __init__(self, container: Container, sync: Callable[[Account, bool], RunReport]) -> None:
+    def __init__(self, container: Container) -> None:
         self._container = container
         self._database = container.database
-        self._sync = sync
+        self._sync = Sync(container)
 
     @contextmanager
-    def worker(
+    def start_worker(
         self,
         *,
         concurrency: int,
@@ -165,6 +165,9 @@ class Work:
         finally:
             sources.close()
 
+    def _run_sync(self, account: Account, full: bool) -> RunReport:  # noqa: FBT001  (as `run_sync_job` calls it)
+        return self._sync.run(account.account_id, full=full, will_retry=True)
+
     def _handlers(self, sources: Sources, quick: Database) -> dict[str, Handler]:
         def read_again(owner: Owner, resource: Resource, ids: Sequence[int], read: Callable[[int], None]) -> None:
             threads = 0
@@ -192,6 +195,6 @@ class Work:
 
         return {
             jobs.REFRESH: partial(refresh_job.run_refresh_job, quick, read_again),
-            jobs.SYNC: handle_one_by_one(partial(run_sync_job, self._database, self._sync)),
+            jobs.SYNC: handle_one_by_one(partial(run_sync_job, self._database, self._run_sync)),
             jobs.SEND: handle_one_by_one(partial(send_queued, self._database, message_api, read_said)),
         }

@@ -29,4 +29,4 @@ def serve_webhooks(
     with open_mirror(connections=2) as mirror, open_listener(host, port) as listener:
         if sys.stderr.isatty():
             streams.say(f"listening on {host}, port {listener.getsockname()[1]}; Ctrl+C stops")
-        mirror.push.serve_webhooks(listener, with_worker=not no_worker)
+        mirror.webhooks.serve(listener, with_worker=not no_worker)

@@ -51,7 +51,7 @@ def register(
     base = parse_public_url(url)
     with open_mirror() as mirror:
         try:
-            with mirror.push.webhook(account_id) as webhook:
+            with mirror.webhooks.open_registrar(account_id) as webhook:
                 done = webhook.register(base)
         except SourceError as error:
             streams.say(f"not registered: is `hostaway-sync serve-webhooks` running, and reached at {base}?")
@@ -84,7 +84,7 @@ def list_(account_id: OptionalAccountId = None, *, json: Json = False) -> None:
 @app.command()
 def unregister(account_id: AccountId) -> None:
     """Take the webhook that is ours away from Hostaway; those of others stay."""
-    with open_mirror() as mirror, mirror.push.webhook(account_id) as webhook:
+    with open_mirror() as mirror, mirror.webhooks.open_registrar(account_id) as webhook:
         removed = webhook.unregister()
     if output.is_terminal():
         output.echo(f"Account {account_id}: {removed or 'no'} webhook{'' if removed == 1 else 's'} removed.")
@@ -116,14 +116,14 @@ def check(account_id: OptionalAccountId = None, *, json: Json = False) -> None:
 def _each(mirror: Mirror, account_id: int | None, ask: Callable[[Registrar], T]) -> tuple[dict[int, T], bool]:
     """Ask for one account, or for each active one and say whether that failed for any."""
     if account_id is not None:
-        with mirror.push.webhook(account_id) as webhook:
+        with mirror.webhooks.open_registrar(account_id) as webhook:
             return {account_id: ask(webhook)}, False
     found: dict[int, T] = {}
     failed = False
-    for account in mirror.accounts():
+    for account in mirror.accounts.list_all():
         if account.is_active:
             try:
-                with mirror.push.webhook(account.account_id) as webhook:
+                with mirror.webhooks.open_registrar(account.account_id) as webhook:
                     found[account.account_id] = ask(webhook)
             except HostawaySyncError as error:
                 if isinstance(error, ConfigurationError) and not isinstance(error, SecretError):

@@ -32,7 +32,7 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
     examination = Examination(
         Installation(str(settings.data_dir), settings.database_url is None, settings.api_url, settings.files),
         address=(settings.egress, settings.rate_limit_ip),
-        open_wiring=lambda: Container(once, schema=SCHEMA, application="hostaway-sync doctor"),
+        open_container=lambda: Container(once, application="hostaway-sync doctor"),
         find_keys=lambda: find_keys(settings),
         platform=SCHEMA,
     )

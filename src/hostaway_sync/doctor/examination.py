@@ -61,7 +61,7 @@ class Examination:
     Args:
         premises: where the mirror lives.
         address: requests per window of our address, and its name.
-        open_wiring: opens the database; may raise `HostawaySyncError`.
+        open_container: opens the database; may raise `HostawaySyncError`.
         find_keys: gives the key ring, without the database.
         platform: a piece of the path of deliveries.
         patience: for one question.
@@ -72,14 +72,14 @@ class Examination:
         premises: Installation,
         *,
         address: tuple[str, Rate],
-        open_wiring: Callable[[], Container],
+        open_container: Callable[[], Container],
         find_keys: Callable[[], KeyRing],
         platform: str,
         patience: timedelta = PATIENCE,
     ) -> None:
         self._premises = premises
         self._egress, self._limit = address
-        self._open_wiring = open_wiring
+        self._open_container = open_container
         self._find_keys = find_keys
         self._platform = platform
         self._patience = patience
@@ -108,7 +108,7 @@ class Examination:
 
     def _opened(self, found: list[Finding]) -> Container | None:
         """Give the container of a database that can be worked with; else None, and why among the findings."""
-        opening = Question(self._open_wiring)
+        opening = Question(self._open_container)
         try:
             container = opening.answer(self._until())
         except (HostawaySyncError, TimeoutError) as error:
@@ -189,7 +189,7 @@ class Examination:
 
         def ask(account_id: int) -> Proof:
             try:
-                credentials = by_account[account_id].open(container.safe())[0]
+                credentials = by_account[account_id].open(container.vault())[0]
             except HostawaySyncError as error:
                 return Proof(account_id, str(error), cause=_cause(error))
             secret = credentials.path_secret.get_secret_value()

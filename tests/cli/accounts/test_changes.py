@@ -43,7 +43,7 @@ def stored_token(env: SyncEnv) -> bytes:
 def test_name_and_customer_are_changed_everywhere(sync_env: Build, program: Program) -> None:
     """The customer stands in every row and in the view; none takes it away, and an empty name the name."""
     env = sync_env()
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     for customer, wanted in ((ONE, ONE), (TWO, TWO), ("none", None)):
         done = program(env, "account", "update", ID, "--customer-id", customer, "--name", "Harbour", "--json")
         assert (done.returncode, done.stderr) == (0, "")
@@ -146,14 +146,14 @@ def test_customers_that_change_all_the_time_never_mix(sync_env: Build) -> None:
     """While runs write, every look at the view finds one customer a thread and one in all rows."""
     env = sync_env(reservations=40)
     mirror = env.mirror()
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     ended = threading.Event()
     threads = len(env.ask("SELECT 1 FROM messages"))
     changed = next(iter(env.truth("reservations")))
 
     def change() -> None:
         for number in range(60):
-            mirror.roster.update(env.account_id, {"customer_id": None if number % 2 else UUID(int=number)})
+            mirror.accounts.update(env.account_id, {"customer_id": None if number % 2 else UUID(int=number)})
         ended.set()
 
     changer = threading.Thread(target=change)
@@ -161,7 +161,7 @@ def test_customers_that_change_all_the_time_never_mix(sync_env: Build) -> None:
     runner = env.mirror()
     while not ended.is_set():
         env.sandbox.world.touch([changed])
-        runner.sync(env.account_id, full=True)
+        runner.sync.run(env.account_id, full=True)
         assert len(env.ask("SELECT 1 FROM messages")) == threads
         assert len(customers(env)) == 1
     changer.join(PATIENCE)

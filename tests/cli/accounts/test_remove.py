@@ -60,7 +60,7 @@ def add_listings(env: SyncEnv, rows: int) -> None:
 def test_removing_ends_it_at_the_source_and_keeps_the_rows(sync_env: Build, program: Program) -> None:
     """The token is refused, the webhook gone, every secret erased; the rows are all there."""
     env = sync_env()
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     with served(env) as receiver:
         program(env, "webhooks", "register", ID, "--url", receiver.base)
         done = program(env, "account", "remove", ID, "--yes", "--json", LOG_LEVEL="DEBUG")
@@ -81,7 +81,7 @@ def test_removing_ends_it_at_the_source_and_keeps_the_rows(sync_env: Build, prog
 def test_a_removed_account_is_refused_shown_and_added_again(sync_env: Build, program: Program) -> None:
     """It is in the list but not in the status; adding it brings it back with its rows, for another customer."""
     env = sync_env()
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     program(env, "account", "remove", ID, "--yes")
     for refused in (("sync", ID), ("account", "enable", ID), ("account", "update", ID, "--name", "x")):
         done = program(env, *refused)
@@ -124,9 +124,9 @@ def test_purging_leaves_nothing_but_the_audit_log(sync_env: Build, program: Prog
     """Every row of the account is gone, none of another, and it may be added again."""
     env = sync_env(accounts=[AccountSpec(70001, reservations=12, listings=3), AccountSpec(70002, reservations=3)])
     for account_id in (70001, 70002):
-        env.mirror().sync(account_id)
-        env.mirror().verify(account_id)
-        env.mirror().push.enqueue_syncs()
+        env.mirror().sync.run(account_id)
+        env.mirror().sync.verify(account_id)
+        env.mirror().jobs.enqueue_syncs()
     before, other = rows_of(env), rows_of(env, 70002)
     done = program(env, "account", "remove", ID, "--purge", "--yes", "--json")
     deleted = json.loads(done.stdout)["rows_deleted"]
@@ -144,7 +144,7 @@ def test_purging_leaves_nothing_but_the_audit_log(sync_env: Build, program: Prog
 def test_a_removed_account_can_be_purged_later(sync_env: Build, program: Program) -> None:
     """Its secrets are gone already, and nothing is asked of the source any more."""
     env = sync_env()
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     program(env, "account", "remove", ID, "--yes")
     env.sandbox.stop()
     done = program(env, "account", "remove", ID, "--purge", "--yes")
@@ -156,7 +156,7 @@ def test_a_removed_account_can_be_purged_later(sync_env: Build, program: Program
 def test_a_purge_may_die_in_the_middle(sync_env: Build, program: Program, then: str) -> None:
     """What is gone is gone; the next one goes on, and whoever adds the account instead gets a whole mirror."""
     env = sync_env()
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     add_listings(env, 10_100)
     with env.database.engine.begin() as connection:
         last = "SELECT 1 FROM hostaway.listings WHERE id = (SELECT max(id) FROM hostaway.listings) FOR UPDATE"
@@ -178,7 +178,7 @@ def test_a_purge_may_die_in_the_middle(sync_env: Build, program: Program, then: 
         return
     done = program(env, "account", "add", ID, "--secret-stdin", "--no-sync", stdin=CLIENT_SECRET)
     assert (done.returncode, done.stderr) == (0, "")
-    report = env.mirror().sync(env.account_id, accept_missing=True)
+    report = env.mirror().sync.run(env.account_id, accept_missing=True)
     assert report.state is RunState.SUCCESS
     assert env.differences() == {}
 
@@ -202,17 +202,17 @@ def test_an_object_that_is_being_read_again_is_not_stored_any_more(sync_env: Bui
     """A worker that waits for the source while the account is purged writes nothing, and fails nothing."""
     env = sync_env()
     mirror = env.mirror()
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     with (
         Barrier(env.sandbox, "GET /reservations/{id}", answered=True) as barrier,
         served(env, worker=True) as receiver,
     ):
-        with mirror.push.webhook(env.account_id) as webhook:
+        with mirror.webhooks.open_registrar(env.account_id) as webhook:
             webhook.register(receiver.base)
         env.sandbox.world.touch([next(iter(env.truth("reservations")))])
         assert set(env.sandbox.deliver()) == {200}
         barrier.wait()
-        mirror.roster.remove(env.account_id, purge=True)
+        mirror.accounts.remove(env.account_id, purge=True)
         barrier.open.set()
         while env.ask("SELECT 1 FROM procrastinate_jobs"):
             pass
@@ -256,15 +256,15 @@ def test_a_second_hand_is_refused_while_rows_are_purged(sync_env: Build) -> None
     """An account that is being purged cannot be added in between."""
     env = sync_env()
     mirror = env.mirror()
-    mirror.roster.remove(env.account_id)
+    mirror.accounts.remove(env.account_id)
     told: list[Any] = []
 
     def add(table: str, rows: int) -> None:
         if not told:
             told.append((table, rows))
             with pytest.raises(Exception, match="is being synced by another run"):
-                mirror.roster.add(70001, SecretStr(CLIENT_SECRET), name=None, customer_id=None)
+                mirror.accounts.add(70001, SecretStr(CLIENT_SECRET), name=None, customer_id=None)
 
     add_listings(env, 1)
-    mirror.roster.remove(env.account_id, purge=True, tell=add)
+    mirror.accounts.remove(env.account_id, purge=True, progress=add)
     assert told

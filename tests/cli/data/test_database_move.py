@@ -93,13 +93,13 @@ def test_all_is_there_after_a_move_and_goes_on(sync_env: Build, elsewhere: Elsew
     assert elsewhere.revision() == revisions.head()
 
     mirror = env.mirror(database_url=elsewhere.url)
-    assert mirror.keys.check().passed.troubles == ()
-    report = mirror.sync(env.account_id)
+    assert mirror.secrets.check().passed.troubles == ()
+    report = mirror.sync.run(env.account_id)
     assert (report.state, report.mode, report.api_calls) == (RunState.SUCCESS, Mode.INCREMENTAL, usual)
-    assert mirror.verify(env.account_id).state is Equality.EQUAL
-    [letter] = mirror.push.dead_letters()
-    mirror.push.retry_dead_letter(letter.dead_letter_id)
-    with mirror.push.worker(drain=True) as worker:
+    assert mirror.sync.verify(env.account_id).state is Equality.EQUAL
+    [letter] = mirror.jobs.list_dead_letters()
+    mirror.jobs.retry_dead_letter(letter.dead_letter_id)
+    with mirror.jobs.start_worker(drain=True) as worker:
         worker.wait()
     assert elsewhere.ask("SELECT DISTINCT status FROM hostaway.webhook_log") == ["processed"]
     assert elsewhere.ask("SELECT count(*) FROM hostaway.procrastinate_jobs") == [0]
@@ -118,7 +118,7 @@ def test_the_database_that_was_left_refuses_everybody(sync_env: Build, elsewhere
         assert (refused.returncode, refused.stderr) == (78, f"hostaway-sync: {SENTENCES['moved']}\n")
     assert "this mirror was moved to another database" in program(env, "doctor").stdout
     with pytest.raises(StoreError, match="moved to another database: set HOSTAWAY_SYNC_DATABASE_URL"):
-        running.sync(env.account_id)
+        running.sync.run(env.account_id)
     with pytest.raises(StoreError, match="moved to another database"):
         deliver(env.database, env.account_id)
 
@@ -140,7 +140,7 @@ def test_a_move_may_die_anywhere(sync_env: Build, elsewhere: Elsewhere, program:
         assert program(env, "sync", str(env.account_id)).returncode == 0
     _moved(env, elsewhere, program)
     assert elsewhere.revision() == revisions.head()
-    assert env.mirror(database_url=elsewhere.url).verify(env.account_id).state is Equality.EQUAL
+    assert env.mirror(database_url=elsewhere.url).sync.verify(env.account_id).state is Equality.EQUAL
 
 
 def test_a_dry_run_counts_and_changes_nothing(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
@@ -190,15 +190,15 @@ def test_nobody_may_be_at_work(sync_env: Build, elsewhere: Elsewhere) -> None:
     mirror = env.mirror()
     lease = leases.acquire(env.database, env.account_id, "elsewhere/17/99#00")
     with pytest.raises(LeaseHeld, match=f"account {env.account_id} is being synced by elsewhere: stop everything"):
-        mirror.relocation.move(url)
+        mirror.database.move(url)
     leases.release(env.database, lease)
     other = Database(env.environment()["HOSTAWAY_SYNC_DATABASE_URL"], schema="hostaway", application=WORKER)
     with closing(other), other.engine.connect() as connection:
         connection.execute(sa.text("SELECT 1"))
         with pytest.raises(LeaseHeld, match=f"others work on this database: {WORKER} \\(this host\\); stop"):
-            mirror.relocation.move(url)
+            mirror.database.move(url)
     with env.database.claim("moving this mirror"), pytest.raises(LeaseHeld, match="another `hostaway-sync database"):
-        mirror.relocation.move(url)
+        mirror.database.move(url)
 
 
 def test_a_writer_may_not_move(db_roles: DbRoles, elsewhere: Elsewhere) -> None:
@@ -217,11 +217,11 @@ def _lived_in(sync_env: Build) -> tuple[SyncEnv, int]:
     case.send()
     env.sandbox.faults.add(faults.status(400, b"{}"), route="GET /reservations/{id}")
     deliver(env.database, env.account_id, object_id=case.reservation_id)
-    with mirror.push.worker(drain=True, policy=ONE_RETRY) as worker:
+    with mirror.jobs.start_worker(drain=True, policy=ONE_RETRY) as worker:
         worker.wait()
     deliver(env.database, env.account_id, object_id=case.reservation_id)
-    mirror.sync(env.account_id, full=True)
-    usual = mirror.sync(env.account_id).api_calls
+    mirror.sync.run(env.account_id, full=True)
+    usual = mirror.sync.run(env.account_id).api_calls
     mirror.close()
     return env, usual
 
@@ -229,7 +229,7 @@ def _lived_in(sync_env: Build) -> tuple[SyncEnv, int]:
 def _synced(env: SyncEnv) -> Mirror:
     """Mirror a sandbox, and give a mirror that stays open, without a connection for now."""
     mirror = env.mirror()
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     mirror._container.database.engine.dispose()  # noqa: SLF001  (what a quiet minute does to a pool)
     return mirror
 

@@ -23,7 +23,7 @@ def test_an_erasure_that_was_killed_goes_on(sync_env: Callable[..., SyncEnv], pr
     env = sync_env(reservations=6)
     number = min(env.truth("reservations"))
     env.sandbox.account(env.account_id).update_reservation(number, guestEmail=MAIL)
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     account = ("--account", str(env.account_id))
     with env.database.engine.connect() as holder:
         holder.execute(sa.text("LOCK TABLE hostaway.sync_run_resources IN EXCLUSIVE MODE"))
@@ -60,7 +60,7 @@ def test_whoever_is_nowhere_is_not_silently_forgotten(sync_env: Callable[..., Sy
     env = sync_env(reservations=6)
     number, other, *_ = sorted(env.truth("reservations"))
     env.sandbox.account(env.account_id).update_reservation(number, guestEmail=f" {MAIL.title()}. ")
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
 
     def forget(*words: str) -> tuple[int, str, list[int]]:
         done = program(env, "forget-guest", "--account", str(env.account_id), "--yes", "--json", *words)
@@ -88,7 +88,7 @@ def test_an_alarm_goes_on_saying_what_to_do(sync_env: Callable[..., SyncEnv], pr
     """Its words are erased where they name the guest; that something is wrong, and which command tells what, is not."""
     env = sync_env(reservations=6, conversations=False)
     number = min(env.truth("reservations"))
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     for resource, needs_sweep in (("listings", True), ("messages", False)):
         env.ask(
             "INSERT INTO alarms (account_id, kind, resource, sentence, since, needs_sweep) VALUES"

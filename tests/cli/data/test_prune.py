@@ -18,7 +18,7 @@ def test_what_is_old_is_counted_and_then_deleted(sync_env: Build, program: Progr
     """A dry run counts and deletes nothing; the newest run of each kind stays, and so does what is mirrored."""
     env = sync_env()
     for _ in range(3):
-        env.mirror().sync(env.account_id)
+        env.mirror().sync.run(env.account_id)
     env.ask("UPDATE sync_runs SET started_at = started_at - interval '91 days' RETURNING 1")
     env.ask("UPDATE sync_runs SET finished_at = finished_at - interval '91 days' RETURNING 1")
     counted = json.loads(program(env, "prune", "--dry-run", "--json").stdout)
@@ -34,7 +34,7 @@ def test_what_is_old_is_counted_and_then_deleted(sync_env: Build, program: Progr
 def test_size_is_shown(sync_env: Build, program: Program) -> None:
     """The largest tables stand by themselves, with their rows; as JSON there are all of them, in bytes."""
     env = sync_env()
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     with env.database.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("ANALYZE")
     shown = program(env, "status", "--size").stdout

@@ -40,7 +40,7 @@ def test_killed_workers_send_each_message_once(sync_env: Build, program: Program
             held.wait()
             kill(process)
         assert program(case.env, *given, stdin=batch(case, *texts)).returncode == 0
-    with case.mirror.push.worker(timings=QUICK):
+    with case.mirror.jobs.start_worker(timings=QUICK):
 
         def is_settled() -> bool:
             case.make_jobs_due()
@@ -54,7 +54,7 @@ def test_killed_workers_send_each_message_once(sync_env: Build, program: Program
     assert sorted(case.accepted) == sorted(text for _, state, text in rows if state == "sent")
     for intent_id, state, _ in rows:
         if state != "sent":
-            case.mirror.messages.checked_resend(intent_id)
+            case.mirror.messages.confirm_unsent_and_resend(intent_id)
     assert sorted(case.accepted) == texts
 
 

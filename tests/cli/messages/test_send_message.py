@@ -76,7 +76,7 @@ def test_killed_before_the_source_acts_it_waits(sync_env: Build) -> None:
         assert case.ledger("state, error") == [("outcome_unknown", "its process died while it was sending")]
     while not case.accepted:
         arriving.reached.wait(0.01)
-    case.mirror.sync(case.env.account_id)
+    case.mirror.sync.run(case.env.account_id)
     assert (case.ledger("state, proof"), case.accepted) == ([("sent", "thread")], [TEXT])
 
 
@@ -183,7 +183,7 @@ def test_a_stay_that_is_off_asks(sync_env: Build, program: Program) -> None:
     """Nobody is there to be asked: exit code 2 and nothing is sent; --yes sends."""
     case = message_case(sync_env)
     case.env.sandbox.world.cancel_reservation(case.reservation_id)
-    case.mirror.sync(case.env.account_id)
+    case.mirror.sync.run(case.env.account_id)
     words = ("send-message", str(case.reservation_id), TEXT)
     refused = program(case.env, *words)
     assert (refused.returncode, case.accepted) == (2, [])

@@ -45,7 +45,7 @@ def by_check(found: tuple[Finding, ...]) -> dict[str, Grade]:
 def test_all_is_well_after_a_sync(sync_env: Build, program: Program) -> None:
     """On a mirror that works every check has a line, a missing crontab is a hint, and the end is 0."""
     env = sync_env()
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     done = program(env, "doctor", "--json")
     document = json.loads(done.stdout)
     grades = {finding["check"]: finding["grade"] for finding in document["findings"]}
@@ -59,7 +59,7 @@ def test_all_is_well_after_a_sync(sync_env: Build, program: Program) -> None:
 def test_each_trouble_is_named_with_its_cure(sync_env: Build, program: Program) -> None:
     """A refused key and an account that was never mirrored are printed first, with what to type; the end is 1."""
     env = sync_env(accounts=[AccountSpec(70001, reservations=1), AccountSpec(70002, reservations=1)])
-    env.mirror().sync(70001)
+    env.mirror().sync.run(70001)
     env.sandbox.reconfigure(70002, client_secret="sandbox-secret-other")  # noqa: S106  (obviously not one)
     env.sandbox.revoke_tokens(70002)
     done = program(env, "doctor")

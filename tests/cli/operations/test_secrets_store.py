@@ -232,8 +232,8 @@ def usable(env: SyncEnv) -> None:
     settings = {name for name in leaving[0] if name is not None}
     for setting in settings:
         with env.mirror(secrets_store=setting) as mirror:
-            assert mirror.keys.check().passed.troubles == ()
-            mirror.verify(70001)
+            assert mirror.secrets.check().passed.troubles == ()
+            mirror.sync.verify(70001)
 
 
 @pytest.mark.parametrize("point", some_of(POINTS))
@@ -243,10 +243,10 @@ def test_a_move_to_aws_may_die_anywhere(build: Build, fake_aws: FakeAws, point: 
     killed(env, fake_aws, POINTS[point], "aws")
     usable(env)
     with env.mirror(secrets_store="aws" if stores(env).get("aws") else "database") as mirror:
-        done = mirror.keys.move("aws")
+        done = mirror.secrets.move("aws")
     assert (done.is_whole, stores(env), fake_aws.count()) == (True, {"aws": 8}, 8)
     with env.mirror(secrets_store="aws", master_key=None, keyring=False) as mirror:
-        assert (mirror.keys.check().passed.troubles, mirror.keys.check().orphans) == ((), 0)
+        assert (mirror.secrets.check().passed.troubles, mirror.secrets.check().orphans) == ((), 0)
 
 
 @pytest.mark.parametrize("point", some_of(BACK))
@@ -254,12 +254,12 @@ def test_a_move_back_may_die_anywhere(build: Build, fake_aws: FakeAws, point: st
     """SIGKILL: likewise; in the end AWS holds nothing, and the keys open everything."""
     env = build(accounts=[AccountSpec(id=number, reservations=1) for number in ACCOUNTS])
     with env.mirror() as mirror:
-        assert mirror.keys.move("aws").moved == 8
+        assert mirror.secrets.move("aws").moved == 8
     fake_aws.calls.clear()
     killed(env, fake_aws, BACK[point], "database")
     usable(env)
     with env.mirror() as mirror:
-        done = mirror.keys.move("database")
+        done = mirror.secrets.move("database")
     assert (done.is_whole, stores(env), fake_aws.count()) == (True, {"database": 8}, 0)
     assert sealing.check(env.database, KeyRing([MASTER_KEY])).troubles == ()
 

@@ -179,7 +179,7 @@ def test_a_dead_letter_is_shown_to_a_person(sync_env: Build, program: Program) -
 def test_a_worker_leaves_its_metrics(sync_env: Build, program: Program, tmp_path: Path) -> None:
     """What it asked of the source stands in the file when it has ended, and what others asked is not counted twice."""
     env = sync_env()
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     deliver(env.database, env.account_id, object_id=min(env.truth("reservations")))
     words = ("worker", "--drain", "--metrics-textfile", str(tmp_path))
     for _ in range(2):

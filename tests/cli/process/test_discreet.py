@@ -116,9 +116,9 @@ def act(case: MessageCase, said: dict[str, str]) -> None:
     number = case.reservation_id
     deliver(env.database, env.account_id, object_id=number)
     doings: dict[str, Callable[[], object]] = {
-        "sync": lambda: mirror.sync(env.account_id, full=True),
-        "sync-all": mirror.sync_all,
-        "verify": lambda: mirror.verify(env.account_id),
+        "sync": lambda: mirror.sync.run(env.account_id, full=True),
+        "sync-all": mirror.sync.run_all,
+        "verify": lambda: mirror.sync.verify(env.account_id),
         "send": lambda: case.send(f"hello {len(said)}"),
     }
     for name, do in doings.items():
@@ -126,7 +126,7 @@ def act(case: MessageCase, said: dict[str, str]) -> None:
             said[name] = said.get(name, "") + repr(do())
         except HostawaySyncError as error:
             said[name] = said.get(name, "") + told(error)
-    with mirror.push.worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
+    with mirror.jobs.start_worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
         working.wait()
 
 

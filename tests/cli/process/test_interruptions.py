@@ -129,7 +129,7 @@ def test_a_database_that_restarts_in_the_middle_costs_nothing(sync_env: Build, p
     assert (done.returncode, done.stderr) == (0, "")
     assert cut
     assert env.differences() == {}
-    assert env.mirror().sync(70001).state is RunState.SUCCESS
+    assert env.mirror().sync.run(70001).state is RunState.SUCCESS
 
 
 def test_a_database_that_is_away_is_one_sentence(sync_env: Build, program: Program) -> None:

@@ -94,7 +94,7 @@ def test_a_run_may_die_anywhere(sync_env: Build, point: str) -> None:
     gate.open()
     assert process.exitcode == -9
     assert env.ask("SELECT state FROM sync_runs") == [("running",)]
-    assert env.mirror().sync(env.account_id, full=True).state is RunState.SUCCESS
+    assert env.mirror().sync.run(env.account_id, full=True).state is RunState.SUCCESS
     assert env.ask("SELECT state, error FROM sync_runs ORDER BY triggered_at") == [
         ("abandoned", run_states.ABANDONED),
         ("success", None),
@@ -108,7 +108,7 @@ def test_a_run_may_die_anywhere(sync_env: Build, point: str) -> None:
 def test_a_reading_of_one_object_may_die_anywhere(sync_env: Build, table: str) -> None:
     """What it marked as due stays marked, and the next run, incremental as it is, reads it."""
     env = sync_env()
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     conversation_id, said, reservation_id = a_message(env)
     gate = Gate(env, "GET /reservations/{id}" if table == "reservations" else MESSAGES, 1, table)
     process = start_refresh(env.environment(), env.account_id, Resource.RESERVATIONS, reservation_id)
@@ -118,7 +118,7 @@ def test_a_reading_of_one_object_may_die_anywhere(sync_env: Build, table: str) -
     gate.open()
     due = env.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL")
     assert due == ([] if table == "reservations" else [(conversation_id,)])
-    assert env.mirror().sync(env.account_id).state is RunState.SUCCESS
+    assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
     assert said in env.rows("messages")
     assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
@@ -127,7 +127,7 @@ def test_a_message_that_was_lost_is_not_forgotten(sync_env: Build) -> None:
     """Its thread was read, and before anybody asked for the message itself the run died: the thread is still due."""
     env = sync_env()
     mirror = env.mirror()
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     conversation_id, said, _ = a_message(env)
     lost = next(i for i, row in env.truth("messages").items() if row["conversationId"] == conversation_id and i != said)
     env.sandbox.world.delete_message(conversation_id, lost)
@@ -136,7 +136,7 @@ def test_a_message_that_was_lost_is_not_forgotten(sync_env: Build) -> None:
         asking.wait()
         process.kill()
         process.join(PATIENCE)
-    assert mirror.sync(env.account_id, full=True).resources[Resource.MESSAGES].counts.missing == 1
+    assert mirror.sync.run(env.account_id, full=True).resources[Resource.MESSAGES].counts.missing == 1
     assert env.differences() == {}
     assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 

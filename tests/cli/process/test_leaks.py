@@ -178,10 +178,10 @@ def test_no_secret_comes_out_anywhere(sync_env: Build, tmp_path: Path, monkeypat
     for name, value in env.environment(**LOUD).items():
         monkeypatch.setenv(name, value)
     failing: list[Callable[[Mirror], object]] = [
-        lambda mirror: mirror.sync(70001),
-        lambda mirror: mirror.verify(70001),
-        lambda mirror: mirror.sync_all(),
-        lambda mirror: mirror.query("SELECT * FROM nowhere"),
+        lambda mirror: mirror.sync.run(70001),
+        lambda mirror: mirror.sync.verify(70001),
+        lambda mirror: mirror.sync.run_all(),
+        lambda mirror: mirror.database.query("SELECT * FROM nowhere"),
     ]
     with Mirror(load_settings()) as mirror:
         for act in failing:

@@ -56,7 +56,7 @@ def written() -> Iterator[Written]:
 def test_every_line_of_a_run_says_which_one(sync_env: Build, written: Written) -> None:
     """Run, account and resource are on each line, whichever of its threads writes it."""
     env = sync_env(accounts=[AccountSpec(number, reservations=9, listings=2) for number in (70001, 70002)])
-    env.mirror().sync_all()
+    env.mirror().sync.run_all()
     runs = {str(run_id): account_id for run_id, account_id in env.ask("SELECT run_id, account_id FROM sync_runs")}
     requests = [line for line in written.about("GET /") if "webhooks" not in line["event"]]
     assert len(requests) > 20
@@ -98,7 +98,7 @@ def test_a_request_is_followed_from_its_answer_to_its_handler(
     request_id = answer.headers["x-request-id"]
     ((delivery_id,),) = env.ask("SELECT id FROM webhook_log")
     assert request_id == (given if given == UUID else str(delivery_id))
-    with mirror.push.worker(drain=True) as worker:
+    with mirror.jobs.start_worker(drain=True) as worker:
         worker.wait()
     (stored,) = written.about("stored: account 70001")
     assert (stored["request_id"], stored["account_id"]) == (request_id, 70001)

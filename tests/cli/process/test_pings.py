@@ -94,7 +94,7 @@ def test_another_run_at_work_is_no_failure(sync_env: Build, monitor: Monitor, mo
         monkeypatch.setenv(name, value)
     leases.acquire(env.database, 70001, process_names.this_process())
     with pytest.raises(LeaseHeld), _as_a_command(pings=True) as run:
-        run.mirror.sync(70001)
+        run.mirror.sync.run(70001)
     with _as_a_command(pings=False):
         pass
     monitor.release.set()

@@ -108,7 +108,7 @@ def test_an_unknown_account_is_one_sentence(sync_env: Build, program: Program, o
 def test_a_healthy_account_is_ok(sync_env: Build, program: Program) -> None:
     """A line with its state, ages, rows and requests, and the sums below."""
     env = sync_env()
-    calls = env.mirror().sync(70001).api_calls
+    calls = env.mirror().sync.run(70001).api_calls
     lines = program(env, "status").stdout.splitlines()
     assert re.split(r"\s{2,}", lines[0].strip()) == [
         *("account", "state", "success", "verified", "live", "rows", "calls", "24 h"),
@@ -136,7 +136,7 @@ def test_a_broken_mirror_is_a_fact_and_no_failure(sync_env: Build, program: Prog
 def test_the_document_has_all_that_the_table_shows(sync_env: Build, program: Program) -> None:
     """Its keys, times in ISO 8601, and the state that a script asks first."""
     env = sync_env()
-    env.mirror().sync(70001)
+    env.mirror().sync.run(70001)
     document = json.loads(program(env, "status", "--json").stdout)
     assert document.keys() == {"state", "now", "late_after_s", "outage", "accounts", "budget"}
     (account,) = document["accounts"]
@@ -158,7 +158,7 @@ def test_the_document_has_all_that_the_table_shows(sync_env: Build, program: Pro
 def test_a_run_at_work_is_told_with_what_it_has_read(sync_env: Build, program: Program) -> None:
     """Its mode, since when, how many records; a lease without a run is some other command."""
     env = sync_env()
-    env.mirror().sync(70001)
+    env.mirror().sync.run(70001)
     leases.acquire(env.database, 70001, process_names.this_process())
     assert "another command works on it" in program(env, "status").stdout
     run_id = run_states.trigger(env.database, 70001, Mode.FULL, max_retries=0)
@@ -175,7 +175,7 @@ def test_a_run_at_work_is_told_with_what_it_has_read(sync_env: Build, program: P
 def test_one_account_is_told_in_detail(sync_env: Build, program: Program) -> None:
     """Its resources with watermarks, and its last runs, newest first, with their errors."""
     env = sync_env()
-    env.mirror().sync(70001)
+    env.mirror().sync.run(70001)
     fail_a_run(env)
     done = program(env, "status", "70001")
     assert (done.returncode, done.stderr) == (0, "")
@@ -193,7 +193,7 @@ def test_one_account_is_told_in_detail(sync_env: Build, program: Program) -> Non
 def test_one_accounts_document_has_its_history(sync_env: Build, program: Program) -> None:
     """What the document of all has of it, and watermarks and runs besides."""
     env = sync_env()
-    env.mirror().sync(70001)
+    env.mirror().sync.run(70001)
     (account,) = json.loads(program(env, "status", "70001", "--json").stdout)["accounts"]
     assert account.keys() == ACCOUNT_KEYS | {"watermarks", "runs"}
     assert set(account["watermarks"]) == {"listings", "reservations", "conversations", "messages"}
@@ -206,7 +206,7 @@ def test_one_accounts_document_has_its_history(sync_env: Build, program: Program
 def test_what_a_certificate_and_quarantine_say_is_told_in_detail(sync_env: Build, program: Program) -> None:
     """The last verification, what could not be stored, and what is due."""
     env = sync_env()
-    env.mirror().sync(70001)
+    env.mirror().sync.run(70001)
     with env.database.engine.begin() as connection:
         connection.exec_driver_sql(
             "INSERT INTO hostaway.verifications (account_id, verified_at, is_equal, is_deep, api_calls, certificate)"
@@ -234,7 +234,7 @@ def test_what_a_certificate_and_quarantine_say_is_told_in_detail(sync_env: Build
 def test_what_the_push_pipe_owes_is_told(sync_env: Build, program: Program) -> None:
     """Deliveries that wait and since when, dead letters, and that no worker runs."""
     env = sync_env()
-    env.mirror().sync(70001)
+    env.mirror().sync.run(70001)
     deliver(env.database, 70001)
     with env.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE hostaway.webhook_log SET created_at = now() - interval '3 hours'")

@@ -47,7 +47,7 @@ def partial(sync_env: Build) -> tuple[SyncEnv, Callable[[], object]]:
 def mirrored(sync_env: Build, **options: Any) -> SyncEnv:
     """Return an environment that was mirrored in full, so that no sweep is due."""
     env = sync_env(**options)
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     return env
 
 

@@ -32,12 +32,12 @@ def test_fleet_ends_soon_when_nobody_answers(sync_env: Build, program: Program) 
     assert done.stderr.count("has not answered") == 1
     assert env.ask("SELECT count(*) FROM sync_runs WHERE state IN ('running', 'retrying')") == [(0,)]
     calls = env.sandbox.calls.total()
-    report = env.mirror().sync(70030)
+    report = env.mirror().sync.run(70030)
     assert (report.state, report.away is not None, env.sandbox.calls.total()) == (RunState.FAILED, True, calls)
     with pytest.raises(SourceAway):
-        env.mirror().refresh(70030, Resource.LISTINGS, 1)
+        env.mirror().sync.refresh(70030, Resource.LISTINGS, 1)
     status = program(env, "status")
     assert "Hostaway has not answered since" in status.stdout
     env.sandbox.faults.clear()
-    assert env.mirror().sync(70030, force_probe=True).state is RunState.SUCCESS
+    assert env.mirror().sync.run(70030, force_probe=True).state is RunState.SUCCESS
     assert env.ask("SELECT count(*) FROM source_outages") == [(0,)]

@@ -25,8 +25,8 @@ def test_a_first_sync_takes_the_requests_that_are_predicted(sync_env: Build, res
     """To one in a hundred, as pages may overlap; and an idle run takes what is on record."""
     env = sync_env(reservations=reservations)
     mirror = env.mirror()
-    first, second = mirror.sync(70001), mirror.sync(70001)
-    ((_, need),) = mirror.plan(every=timedelta(hours=1)).needs
+    first, second = mirror.sync.run(70001), mirror.sync.run(70001)
+    ((_, need),) = mirror.status.forecast(every=timedelta(hours=1)).needs
     assert need is not None
     assert need.first_sync == pytest.approx(first.api_calls, rel=0.01)
     assert (need.run, need.is_assumed) == (second.api_calls, False)
@@ -39,15 +39,15 @@ def test_a_resumed_run_is_no_incremental_run_of_the_plan(sync_env: Build, after:
     rule = env.sandbox.faults.add(
         faults.bad_gateway(), route="GET /conversations/{id}/messages", skip=after, times=None
     )
-    assert env.mirror(retry_attempts=1).sync(70001).error
+    assert env.mirror(retry_attempts=1).sync.run(70001).error
     env.sandbox.faults.remove(rule)
-    resumed = env.mirror().sync(70001)
+    resumed = env.mirror().sync.run(70001)
     assert (resumed.mode, resumed.error) == (Mode.INCREMENTAL, None)
-    ((_, need),) = env.mirror().plan(every=timedelta(hours=1)).needs
+    ((_, need),) = env.mirror().status.forecast(every=timedelta(hours=1)).needs
     assert need is not None
     assert (need.run, need.is_assumed) == (ASSUMED_RUN_CALLS, True)
-    usual = env.mirror().sync(70001)
-    ((_, need),) = env.mirror().plan(every=timedelta(hours=1)).needs
+    usual = env.mirror().sync.run(70001)
+    ((_, need),) = env.mirror().status.forecast(every=timedelta(hours=1)).needs
     assert need is not None
     assert (need.run, need.is_assumed) == (usual.api_calls, False)
 
@@ -56,9 +56,9 @@ def test_a_first_sync_in_parts_is_no_incremental_run_of_the_plan(sync_env: Build
     """Lists that were read one by one leave the threads to the first run of all."""
     env = sync_env(reservations=12)
     for resource in (Resource.LISTINGS, Resource.RESERVATIONS, Resource.CONVERSATIONS):
-        assert env.mirror().sync(70001, resources=(resource,)).error is None
-    assert env.mirror().sync(70001).mode is Mode.INCREMENTAL
-    ((_, need),) = env.mirror().plan(every=timedelta(hours=1)).needs
+        assert env.mirror().sync.run(70001, resources=(resource,)).error is None
+    assert env.mirror().sync.run(70001).mode is Mode.INCREMENTAL
+    ((_, need),) = env.mirror().status.forecast(every=timedelta(hours=1)).needs
     assert need is not None
     assert need.is_assumed
 
@@ -68,7 +68,7 @@ def test_the_plan_is_a_table_and_sentences(sync_env: Build, program: Program) ->
     env = sync_env(
         accounts=[AccountSpec(70001, reservations=5, listings=1), AccountSpec(70002, reservations=5, listings=1)]
     )
-    env.mirror().sync(70001)
+    env.mirror().sync.run(70001)
     done = program(env, "plan")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
@@ -87,7 +87,7 @@ def test_the_document_of_a_plan_has_needs_and_address(sync_env: Build, program: 
     env = sync_env(
         accounts=[AccountSpec(70001, reservations=5, listings=1), AccountSpec(70002, reservations=5, listings=1)]
     )
-    env.mirror().sync(70001)
+    env.mirror().sync.run(70001)
     document = json.loads(program(env, "plan", "--every", "1440", "--json", RATE_LIMIT_IP="200/10").stdout)
     assert document.keys() == {"every_minutes", "accounts", "address"}
     known, unknown = document["accounts"]

@@ -52,7 +52,7 @@ def test_a_dry_run_says_that_it_was_one_and_what_a_run_would_write(
 ) -> None:
     """In a pipe and as JSON, by ids; the run that follows writes these rows and no other."""
     env = sync_env()
-    env.mirror().sync(70001)
+    env.mirror().sync.run(70001)
     paid = next(iter(env.truth("reservations")))
     env.sandbox.world.pay(paid)
     booked = env.sandbox.world.create_reservation(conversation=False)

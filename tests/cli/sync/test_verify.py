@@ -47,7 +47,7 @@ DAMAGE = "UPDATE reservations SET raw_payload = '{}' WHERE id = (SELECT min(id) 
 def mirrored_env(sync_env: Build) -> SyncEnv:
     """Return an environment without conversations that was mirrored in full."""
     env = sync_env(conversations=False)
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     return env
 
 
@@ -98,7 +98,7 @@ def test_a_difference_is_exit_1_and_says_what_to_do(sync_env: Build, program: Pr
 def test_rows_that_vanish_all_at_once_need_a_word_from_a_person(sync_env: Build, program: Program) -> None:
     """The advice is to look, and what to type then; no more ids are shown than can be read."""
     env = sync_env(reservations=60, conversations=False)
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     for row_id in list(env.truth("reservations"))[:25]:
         env.sandbox.world.delete_reservation(row_id)
     done = program(env, "verify", "70001", "--repair")
@@ -131,7 +131,7 @@ def test_a_change_since_the_last_sync_is_told_from_damage(sync_env: Build, progr
 def test_trusted_threads_are_said(sync_env: Build, program: Program) -> None:
     """Who was not asked is not hidden, and how to ask is beside it."""
     env = sync_env()
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     done = program(env, "verify", "70001")
     assert (done.returncode, done.stderr) == (0, "")
     assert "their conversation's stamps did not move since their last whole reading (--deep reads them)" in done.stdout

@@ -169,7 +169,7 @@ def test_one_account_that_fails_keeps_no_other_from_its_answer(sync_env: Build, 
 def test_what_is_wrong_with_the_settings_is_no_account_s_fault(sync_env: Build, program: Program, command: str) -> None:
     """Exit 78 and one sentence, as everywhere: a rule that hides less than the database does."""
     env = sync_env(accounts=[AccountSpec(id=number, reservations=3, listings=1) for number in (70001, 70002)])
-    env.mirror(payload_fields="*.guestEmail=drop").sync(70001)
+    env.mirror(payload_fields="*.guestEmail=drop").sync.run(70001)
     done = program(env, "webhooks", command)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
     assert "account 70001" not in done.stderr

@@ -387,7 +387,7 @@ def storm(sync_env: Build) -> Storm:
 
     def build(**options: Any) -> tuple[SyncEnv, list[int]]:
         env = sync_env(**options)
-        env.mirror().sync(env.account_id)
+        env.mirror().sync.run(env.account_id)
         moved = sorted(env.truth("reservations"))[:24]
         for number in moved:
             env.sandbox.world.update_reservation(number, guestName="Somebody Else")
@@ -400,7 +400,7 @@ def storm(sync_env: Build) -> Storm:
 
 def settle(env: SyncEnv) -> None:
     """Work off what waits, as `worker --drain` does."""
-    with env.mirror(retry_attempts=1).push.worker(drain=True) as working:
+    with env.mirror(retry_attempts=1).jobs.start_worker(drain=True) as working:
         working.wait()
 
 

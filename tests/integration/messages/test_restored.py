@@ -83,7 +83,7 @@ def execute(server: EmbeddedPostgres, statement: str) -> None:
 def backup(server: EmbeddedPostgres, sync_env: Build, tmp_path: Path) -> Iterator[Backup]:
     """Give a backup of a mirror with one message that waits for a worker."""
     case = message_case(sync_env)
-    with case.mirror.messages.draft(case.reservation_id, TEXT) as draft:
+    with case.mirror.messages.prepare(case.reservation_id, TEXT) as draft:
         draft.queue()
     made = Backup(server, case, tmp_path / "hostaway.dump", f"restored_{uuid.uuid4().hex}")
     yield made
@@ -152,9 +152,9 @@ def test_what_was_sent_after_the_backup_is_not_sent_again(backup: Backup, way: s
     restored = opened(backup, WAYS[way](backup))
     restored.make_jobs_due()
     restored.run_worker(timings=QUICK)
-    restored.mirror.sync(restored.env.account_id)
+    restored.mirror.sync.run(restored.env.account_id)
     assert case.accepted == [TEXT]
-    assert [intent.state.value for intent in restored.mirror.messages.ledger()] == ["sent"]
+    assert [intent.state.value for intent in restored.mirror.messages.list_newest()] == ["sent"]
     restored.mirror.close()
     restored.env.database.close()
 
@@ -166,12 +166,12 @@ def test_what_was_not_sent_waits_for_a_person_in_the_open(backup: Backup) -> Non
     for _ in range(2):
         restored.make_jobs_due()
         restored.run_worker(timings=QUICK)
-        restored.mirror.sync(restored.env.account_id)
+        restored.mirror.sync.run(restored.env.account_id)
         restored.let_a_minute_pass()
-    (intent,) = restored.mirror.messages.ledger()
+    (intent,) = restored.mirror.messages.list_newest()
     assert (intent.state.value, intent.error, restored.accepted) == ("outcome_unknown", restored_database.RESTORED, [])
-    assert restored.mirror.status().accounts[0].letters.unsettled == 1
-    restored.mirror.messages.checked_resend(intent.intent_id)
+    assert restored.mirror.status.overview().accounts[0].letters.unsettled == 1
+    restored.mirror.messages.confirm_unsent_and_resend(intent.intent_id)
     assert restored.accepted == [TEXT]
     restored.mirror.close()
     restored.env.database.close()
@@ -187,7 +187,7 @@ def test_a_copy_made_from_a_template_sends_nothing_of_the_original(backup: Backu
     copied.make_jobs_due()
     copied.run_worker(timings=QUICK)
     assert case.accepted == []
-    assert [intent.state.value for intent in copied.mirror.messages.ledger()] == ["outcome_unknown"]
+    assert [intent.state.value for intent in copied.mirror.messages.list_newest()] == ["outcome_unknown"]
     copied.mirror.close()
     copied.env.database.close()
 
@@ -204,8 +204,8 @@ def test_a_snapshot_is_known_once_a_person_says_so(backup: Backup) -> None:
         " sending_at = NULL, after_message_id = NULL, attempt = 0, is_queued = true RETURNING 1"
     )
     assert case.env.ask(before) == kept
-    assert case.mirror.relocation.declare_restored() == 1
-    assert case.mirror.relocation.declare_restored() == 0
+    assert case.mirror.database.declare_restored() == 1
+    assert case.mirror.database.declare_restored() == 0
     case.run_worker(timings=QUICK)
     assert (case.accepted, case.ledger()) == ([TEXT], ["outcome_unknown"])
 
@@ -219,7 +219,7 @@ def changed(part: str) -> str:
 def test_every_part_of_a_place_tells(sync_env: Build, part: str) -> None:
     """Another server, a recovery or fail-over, another database, a table made anew."""
     case = message_case(sync_env)
-    with case.mirror.messages.draft(case.reservation_id, TEXT) as draft:
+    with case.mirror.messages.prepare(case.reservation_id, TEXT) as draft:
         draft.queue()
     case.env.ask(changed(part))
     case.run_worker(timings=QUICK)
@@ -229,7 +229,7 @@ def test_every_part_of_a_place_tells(sync_env: Build, part: str) -> None:
 def test_a_part_that_is_not_told_is_not_compared(sync_env: Build) -> None:
     """A hosted server may not say which it is; what it does say still tells."""
     case = message_case(sync_env)
-    with case.mirror.messages.draft(case.reservation_id, TEXT) as draft:
+    with case.mirror.messages.prepare(case.reservation_id, TEXT) as draft:
         draft.queue()
     case.env.ask("UPDATE database_identity SET system_identifier = NULL, timeline = NULL RETURNING 1")
     case.run_worker(timings=QUICK)

@@ -89,7 +89,7 @@ def test_what_cannot_be_queued_is_refused_by_itself(sync_env: Build) -> None:
     """Another text under a key, the same words, a stay that is off, no such guest: the others are queued."""
     case = message_case(sync_env)
     case.env.sandbox.world.cancel_reservation(case.reservation_id)
-    case.mirror.sync(case.env.account_id)
+    case.mirror.sync.run(case.env.account_id)
     nobody = BatchLine(4, 7, TEXT, "nobody", None, None, None)
     (off,) = queue(case, yes=False)
     assert (off.placed, "--yes" in (off.why or "")) == (PlacedMessage.REFUSED, True)
@@ -115,7 +115,7 @@ def test_what_passes_is_tried_again_on_the_same_row(sync_env: Build) -> None:
     case.env.ask("DELETE FROM request_budget RETURNING 1")
     away = case.env.mirror(api_url="http://127.0.0.1:9/v1", retry_attempts=1)
     case.make_jobs_due()
-    with away.push.worker(drain=True, policy=ONE_ATTEMPT) as worker:
+    with away.jobs.start_worker(drain=True, policy=ONE_ATTEMPT) as worker:
         worker.wait()
     assert case.ledger("state, attempt") == [("pending", 2)]
     assert case.env.ask("SELECT number FROM job_attempts") == [(1,)]
@@ -148,10 +148,10 @@ def test_an_account_that_was_disabled_sends_nothing_of_its_queue(sync_env: Build
     """Its rows say why; enabled again, the batch handed in again is sent."""
     case = message_case(sync_env)
     queue(case)
-    case.mirror.roster.disable(case.env.account_id)
+    case.mirror.accounts.disable(case.env.account_id)
     case.run_worker()
     assert case.ledger("state, error") == [("failed", "account 70001 is disabled")]
-    case.mirror.roster.enable(case.env.account_id)
+    case.mirror.accounts.enable(case.env.account_id)
     assert placed(queue(case)) == [PlacedMessage.QUEUED]
     case.run_worker()
     assert case.accepted == [TEXT]
@@ -163,11 +163,11 @@ def test_a_dead_letter_is_retried_by_the_ledger(sync_env: Build) -> None:
     never = JobRetryPolicy(ladder=())
     away = case.env.mirror(api_url="http://127.0.0.1:9/v1", retry_attempts=1)
     queue(case, line(case), line(case, "Other", "l", 2))
-    with away.push.worker(drain=True, policy=never) as worker:
+    with away.jobs.start_worker(drain=True, policy=never) as worker:
         worker.wait()
-    first, second = case.mirror.push.dead_letters()
+    first, second = case.mirror.jobs.list_dead_letters()
     assert (first.kind, case.ledger()) == ("send", ["pending", "pending"])
-    case.mirror.push.discard_dead_letter(second.dead_letter_id)
+    case.mirror.jobs.discard_dead_letter(second.dead_letter_id)
     dead_letters.retry(case.env.database, first.dead_letter_id)
     case.run_worker()
     assert sorted(case.ledger()) == ["failed", "sent"]
@@ -192,7 +192,7 @@ def test_an_unknown_outcome_is_looked_for_and_then_waits(sync_env: Build, *, is_
         case.run_worker()
     assert case.env.ask("SELECT count(*) FROM procrastinate_jobs") == [(0,)]
     assert case.ledger() == ["sent" if is_taken else "outcome_unknown"]
-    assert case.mirror.status().accounts[0].letters.waiting == (not is_taken)
+    assert case.mirror.status.overview().accounts[0].letters.waiting == (not is_taken)
     assert case.env.sandbox.calls[SEND] == 1
     assert len(case.accepted) == is_taken
 
@@ -202,9 +202,9 @@ def test_a_worker_that_stops_gives_back_what_has_not_left(sync_env: Build) -> No
     case = message_case(sync_env)
     queue(case)
     with Barrier(case.env.sandbox, THREAD) as reading:
-        with case.mirror.push.worker(timings=QUICK) as worker:
+        with case.mirror.jobs.start_worker(timings=QUICK) as worker:
             reading.wait()
-            assert case.mirror.status().accounts[0].letters.queued == 1
+            assert case.mirror.status.overview().accounts[0].letters.queued == 1
             worker.stop()
         reading.open.set()
         eventually(lambda: case.ledger("owner") == [None], "it is given back")
@@ -223,7 +223,7 @@ def test_quiet_hours_have_it_wait(sync_env: Build) -> None:
     assert (waits, quiet.startswith(f"{hours} ")) == (True, True)
     assert case.send(quiet_hours=hours).step is Step.QUEUED
     case.env.ask("UPDATE sent_messages SET created_at = created_at - interval '1 hour' RETURNING 1")
-    letters = case.mirror.status().accounts[0].letters
+    letters = case.mirror.status.overview().accounts[0].letters
     assert (letters.queued, letters.resting, letters.unsent, letters.unsettled) == (1, 1, 0, 0)
     case.make_jobs_due()
     case.run_worker()
@@ -232,7 +232,7 @@ def test_quiet_hours_have_it_wait(sync_env: Build) -> None:
     case.make_jobs_due()
     case.run_worker()
     assert case.accepted == [TEXT]
-    assert case.mirror.status().accounts[0].letters.queued == 0
+    assert case.mirror.status.overview().accounts[0].letters.queued == 0
 
 
 def test_whoever_cannot_wait_sends_it_now(sync_env: Build) -> None:
@@ -240,7 +240,7 @@ def test_whoever_cannot_wait_sends_it_now(sync_env: Build) -> None:
     case = message_case(sync_env)
     mirror = case.env.mirror(quiet_hours=night(case))
     for at_once, step in ((False, Step.SEND), (True, Step.TAKE_UP)):
-        with mirror.messages.draft(case.reservation_id, TEXT, key="k", at_once=at_once) as draft:
+        with mirror.messages.prepare(case.reservation_id, TEXT, key="k", at_once=at_once) as draft:
             assert draft.send().step is step
     case.make_jobs_due()
     case.run_worker()
@@ -260,9 +260,9 @@ def test_workers_together_keep_to_what_the_source_takes(sync_env: Build) -> None
     while (before := len(case.accepted)) < 3:
         mirrors = [case.env.mirror(**limits) for _ in range(3)]
         with (
-            mirrors[0].push.worker(timings=QUICK),
-            mirrors[1].push.worker(timings=QUICK),
-            mirrors[2].push.worker(timings=QUICK),
+            mirrors[0].jobs.start_worker(timings=QUICK),
+            mirrors[1].jobs.start_worker(timings=QUICK),
+            mirrors[2].jobs.start_worker(timings=QUICK),
         ):
             eventually(lambda: (case.env.ask(slots) or [(0,)])[0][0] > 2, "the next ones have asked")
             eventually(lambda: "sending" not in case.ledger(), "the first ones have gone")

@@ -59,7 +59,7 @@ def test_a_message_is_sent_once_and_stored_at_once(sync_env: Build) -> None:
     ]
     assert dict(case.env.sandbox.calls) == {THREAD: 1, SEND: 1}
     assert case.env.ask("SELECT key FROM request_budget WHERE key LIKE 'send:%'") == [("send:70001",)]
-    case.mirror.sync(case.env.account_id, full=True)
+    case.mirror.sync.run(case.env.account_id, full=True)
     assert case.env.differences() == {}
     assert case.ledger() == ["sent"]
 
@@ -70,7 +70,7 @@ def test_it_goes_the_way_the_guest_wrote_last(sync_env: Build) -> None:
     world = case.env.sandbox.world
     written = world.guest_message(case.conversation_id)
     world.edit_message(case.conversation_id, written, communicationType="whatsapp")
-    case.mirror.sync(case.env.account_id)
+    case.mirror.sync.run(case.env.account_id)
     case.send("one")
     case.send("two", way=CommunicationType.SMS)
     case.env.database.transaction(lambda c: c.exec_driver_sql("DELETE FROM hostaway.conversation_messages"))
@@ -85,13 +85,16 @@ def test_what_is_not_mirrored_yet_is_asked_for(sync_env: Build) -> None:
     env = sync_env()
     reservation_id = next(iter(env.truth("conversations").values()))["reservationId"]
     mirror = env.mirror()
-    with pytest.raises(MessageRefused, match="--account"), mirror.messages.draft(reservation_id, TEXT):
+    with pytest.raises(MessageRefused, match="--account"), mirror.messages.prepare(reservation_id, TEXT):
         pass
-    with mirror.messages.draft(reservation_id, TEXT, account_id=env.account_id) as draft:
+    with mirror.messages.prepare(reservation_id, TEXT, account_id=env.account_id) as draft:
         draft.send()
     assert [text for _, text in env.sandbox.world.accepted] == [TEXT]
     assert list(env.rows("reservations")) == [reservation_id]
-    with pytest.raises(MessageRefused, match="has no reservation 5"), mirror.messages.draft(5, TEXT, account_id=70001):
+    with (
+        pytest.raises(MessageRefused, match="has no reservation 5"),
+        mirror.messages.prepare(5, TEXT, account_id=70001),
+    ):
         pass
 
 
@@ -101,18 +104,18 @@ def test_a_guest_is_found_only_where_there_is_one(sync_env: Build) -> None:
         accounts=[AccountSpec(reservations=12), AccountSpec(id=70002, reservations=12, same_ids_as_first=True)]
     )
     mirror = env.mirror()
-    assert [outcome.error for outcome in mirror.sync_all()] == [None, None]
+    assert [outcome.error for outcome in mirror.sync.run_all()] == [None, None]
     bookings, talks = env.truth("reservations"), env.truth("conversations").values()
     silent = next(number for number in bookings if number not in {talk["reservationId"] for talk in talks})
-    with pytest.raises(UsageError, match="70001, 70002"), mirror.messages.draft(silent, TEXT):
+    with pytest.raises(UsageError, match="70001, 70002"), mirror.messages.prepare(silent, TEXT):
         pass
     with (
         pytest.raises(MessageRefused, match="no conversation"),
-        mirror.messages.draft(silent, TEXT, account_id=env.account_id),
+        mirror.messages.prepare(silent, TEXT, account_id=env.account_id),
     ):
         pass
     env.sandbox.world.delete_reservation(silent)
-    with pytest.raises(MessageRefused, match="any more"), mirror.messages.draft(silent, TEXT, account_id=70001):
+    with pytest.raises(MessageRefused, match="any more"), mirror.messages.prepare(silent, TEXT, account_id=70001):
         pass
     assert env.sandbox.world.accepted == []
 
@@ -123,7 +126,7 @@ def test_an_account_that_is_disabled_meanwhile_sends_nothing(sync_env: Build) ->
     with Barrier(case.env.sandbox, THREAD) as reading, ThreadPoolExecutor(1) as pool:
         telling = pool.submit(case.send)
         reading.wait()
-        case.mirror.roster.disable(case.env.account_id)
+        case.mirror.accounts.disable(case.env.account_id)
         reading.open.set()
         with pytest.raises(AccountError, match="disabled"):
             telling.result(30)
@@ -151,7 +154,7 @@ def test_a_source_that_cannot_be_reached_is_a_refusal(sync_env: Build) -> None:
     case = message_case(sync_env)
     conversation_id = case.conversation_id
     mirror = case.env.mirror(api_url="http://127.0.0.1:9/v1", retry_attempts=1)
-    with mirror.messages.draft(case.reservation_id, TEXT) as draft:
+    with mirror.messages.prepare(case.reservation_id, TEXT) as draft:
         failed = draft.send().intent
     assert failed is not None
     assert "cannot be reached" in (failed.error or "")
@@ -170,10 +173,10 @@ def test_an_answer_that_proves_nothing_sends_nothing_again(sync_env: Build, ridd
     assert case.send(key="k").step is Step.UNSETTLED
     assert case.send().step is Step.UNSETTLED
     case.let_a_minute_pass()
-    case.mirror.sync(case.env.account_id)
+    case.mirror.sync.run(case.env.account_id)
     assert case.ledger("state, looks") == [("outcome_unknown", 2)]
     assert (case.env.sandbox.calls[SEND], case.accepted) == (1, [])
-    assert case.mirror.status().accounts[0].letters.waiting == 1
+    assert case.mirror.status.overview().accounts[0].letters.waiting == 1
 
 
 @pytest.mark.parametrize("answer", ["reset", "500", "200 with a failure", "200 with nothing", *TORN])
@@ -213,9 +216,9 @@ def test_guard_rails_stand_before_everything(sync_env: Build) -> None:
     with pytest.raises(MessageRefused, match="no conversation 5"):
         case.send(conversation_id=5)
     guarded = case.env.mirror(send_allowlist=frozenset({1}))
-    with pytest.raises(MessageRefused, match="ALLOWLIST"), guarded.messages.draft(case.reservation_id, TEXT):
+    with pytest.raises(MessageRefused, match="ALLOWLIST"), guarded.messages.prepare(case.reservation_id, TEXT):
         pass
-    case.mirror.roster.disable(case.env.account_id)
+    case.mirror.accounts.disable(case.env.account_id)
     with pytest.raises(AccountError, match="disabled"):
         case.send()
     assert (case.ledger(), case.env.sandbox.calls[SEND]) == ([], 0)

@@ -57,7 +57,7 @@ def lose(case: MessageCase, text: str = TEXT, *, is_taken: bool = False) -> None
 def settle(case: MessageCase) -> None:
     """Let two runs read what there is, a minute apart."""
     for _ in range(2):
-        case.mirror.sync(case.env.account_id, full=True)
+        case.mirror.sync.run(case.env.account_id, full=True)
         case.let_a_minute_pass()
 
 
@@ -110,7 +110,7 @@ def test_a_message_beyond_the_newest_page_is_found_by_a_run(sync_env: Build) -> 
     (number,) = case.ledger("intent_id")
     case.mirror.messages.resolve(number, sleep=lambda _: case.let_a_minute_pass())
     assert case.ledger() == ["outcome_unknown"]
-    case.mirror.sync(case.env.account_id)
+    case.mirror.sync.run(case.env.account_id)
     assert case.ledger("state, proof") == [("sent", "thread")]
 
 
@@ -162,14 +162,14 @@ def test_an_answer_without_its_thread_is_sent_and_stored_by_a_run(sync_env: Buil
     assert sent is not None
     assert case.ledger("state, proof") == [("sent", "answer")]
     assert sent.message_id not in case.env.rows("messages")
-    case.mirror.sync(case.env.account_id)
+    case.mirror.sync.run(case.env.account_id)
     assert sent.message_id in case.env.rows("messages")
 
 
 def test_two_threads_with_one_draft_send_once(sync_env: Build) -> None:
     """Each sending has a name of its own: neither takes the row of the other for one it had lost."""
     case = message_case(sync_env)
-    with case.mirror.messages.draft(case.reservation_id, TEXT) as draft, ThreadPoolExecutor(4) as pool:
+    with case.mirror.messages.prepare(case.reservation_id, TEXT) as draft, ThreadPoolExecutor(4) as pool:
         steps = [done.result().step for done in [pool.submit(draft.send) for _ in range(4)]]
     assert steps.count(Step.SEND) == 1
     assert case.accepted == [TEXT]

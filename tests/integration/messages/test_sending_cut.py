@@ -33,8 +33,8 @@ LONG_AGO = "UPDATE sent_messages SET sending_at = sending_at - interval '11 minu
 def others_try(case: MessageCase, **options: Any) -> Step:
     """Have another process of this program try the same message, and settle what is open."""
     mirror = case.env.mirror()
-    mirror.sync(case.env.account_id)
-    with mirror.messages.draft(case.reservation_id, TEXT, **options) as draft:
+    mirror.sync.run(case.env.account_id)
+    with mirror.messages.prepare(case.reservation_id, TEXT, **options) as draft:
         return draft.send().step
 
 
@@ -78,7 +78,7 @@ def test_who_was_taken_for_dead_before_its_mark_sends_nothing(sync_env: Build) -
         barrier.wait()
         assert len(case.env.ask(LATE)) == 1
         mirror = case.env.mirror()
-        with mirror.messages.draft(case.reservation_id, TEXT) as draft:
+        with mirror.messages.prepare(case.reservation_id, TEXT) as draft:
             assert draft.send().step is Step.TAKE_UP
         barrier.open.set()
         sending.result(PATIENCE)

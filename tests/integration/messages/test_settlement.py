@@ -43,11 +43,11 @@ def test_the_next_message_settles_what_is_open_with_the_guest(sync_env: Build) -
 def test_the_next_sync_settles_what_is_open(sync_env: Build) -> None:
     """It reads the thread because it was marked, and asks nothing more; a settled ledger costs no request."""
     guest, _ = late(sync_env)
-    guest.mirror.sync(guest.env.account_id)
+    guest.mirror.sync.run(guest.env.account_id)
     assert guest.ledger("state, proof") == [("sent", "thread")]
-    guest.mirror.sync(guest.env.account_id)
+    guest.mirror.sync.run(guest.env.account_id)
     guest.env.sandbox.forget()
-    assert guest.mirror.sync(guest.env.account_id).api_calls <= 3
+    assert guest.mirror.sync.run(guest.env.account_id).api_calls <= 3
     assert guest.env.sandbox.calls[THREAD] == 0
 
 
@@ -76,20 +76,20 @@ def test_a_person_settles_what_cannot_be_found(sync_env: Build) -> None:
     first, second = (case.send(words).intent for words in ("first", "second"))
     assert first is not None
     assert second is not None
-    assert case.mirror.messages.checked_sent(first.intent_id).state == "sent"
+    assert case.mirror.messages.confirm_sent(first.intent_id).state == "sent"
     with pytest.raises(MessageUnsettled):
-        case.mirror.messages.checked_resend(first.intent_id)
-    assert case.mirror.messages.checked_resend(second.intent_id).step is Step.TAKE_UP
+        case.mirror.messages.confirm_unsent_and_resend(first.intent_id)
+    assert case.mirror.messages.confirm_unsent_and_resend(second.intent_id).step is Step.TAKE_UP
     assert case.ledger("state, proof, attempt") == [("sent", "person", 1), ("sent", "answer", 2)]
     assert case.accepted == ["second"]
     with pytest.raises(MessageRefused, match="there is no message 99"):
-        case.mirror.messages.checked_sent(99)
+        case.mirror.messages.confirm_sent(99)
 
 
 def test_a_person_who_is_mistaken_sends_nothing_twice(sync_env: Build) -> None:
     """They did not see it, and it is there: it is found, and nothing goes out."""
     guest, number = late(sync_env)
-    assert guest.mirror.messages.checked_resend(number).step is Step.EARLIER
+    assert guest.mirror.messages.confirm_unsent_and_resend(number).step is Step.EARLIER
     assert (guest.ledger("state, proof"), guest.accepted) == ([("sent", "thread")], [TEXT])
 
 
@@ -100,12 +100,12 @@ def test_what_was_taken_and_not_delivered_is_reported(sync_env: Build, caplog: p
     assert sent is not None
     assert sent.message_id is not None
     case.env.sandbox.world.bounce(case.conversation_id, sent.message_id)
-    case.mirror.sync(case.env.account_id)
+    case.mirror.sync.run(case.env.account_id)
     assert case.ledger("state, error") == [("failed", "The e-mail bounced")]
     (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert "The e-mail bounced" in warning
     assert "key" not in warning
-    assert case.mirror.status().accounts[0].letters.undelivered == 1
+    assert case.mirror.status.overview().accounts[0].letters.undelivered == 1
     assert case.send(key="k").step is Step.TAKE_UP
     assert case.accepted == [TEXT, TEXT]
 
@@ -119,7 +119,7 @@ def test_a_handler_settles_what_it_read_before_it_failed(sync_env: Build) -> Non
     for number in (guest.reservation_id, other):
         deliver(env.database, env.account_id, object_id=number)
     env.sandbox.faults.add(faults.bad_gateway(), path=rf"/reservations/{other}\b", times=None)
-    with env.mirror(retry_attempts=1).push.worker(drain=True, concurrency=1) as working:
+    with env.mirror(retry_attempts=1).jobs.start_worker(drain=True, concurrency=1) as working:
         working.wait()
     assert guest.ledger("state, proof") == [("sent", "thread")]
     assert env.ask("SELECT status FROM webhook_log ORDER BY created_at") == [("processed",), ("failed",)]
@@ -129,9 +129,9 @@ def test_a_handler_that_reads_a_thread_settles_too(sync_env: Build) -> None:
     """The worker finds what is open when a delivery makes it read the thread."""
     guest, _ = late(sync_env)
     env = guest.env
-    guest.mirror.push.enqueue_syncs()
-    with guest.mirror.push.worker(drain=True) as worker:
+    guest.mirror.jobs.enqueue_syncs()
+    with guest.mirror.jobs.start_worker(drain=True) as worker:
         worker.wait()
     assert guest.ledger() == ["sent"]
     assert env.rows("messages") == env.truth("messages")
-    assert guest.mirror.refresh(env.account_id, Resource.CONVERSATIONS, guest.conversation_id).threads == 1
+    assert guest.mirror.sync.refresh(env.account_id, Resource.CONVERSATIONS, guest.conversation_id).threads == 1

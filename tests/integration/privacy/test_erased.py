@@ -48,7 +48,7 @@ def try_all(env: SyncEnv, *doings: Callable[[], object]) -> None:
             do()
         except HostawaySyncError:
             continue
-    with env.mirror(retry_attempts=1).push.worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
+    with env.mirror(retry_attempts=1).jobs.start_worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
         working.wait()
 
 
@@ -58,7 +58,7 @@ def everywhere(case: MessageCase) -> None:
     world, mirror = env.sandbox.account(env.account_id), env.mirror(retry_attempts=1)
     world.update_reservation(number, **FIELDS)
     world.guest_message(thread, PROSE)
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     case.send(f"Dear {NAME}, {NOTE}", key=f"welcome {MAIL}")
     case.add_send_fault(faults.status(422, json.dumps({"status": "fail", "message": f"{NAME}: {PHONE}"}).encode()))
     try_all(env, lambda: case.send(f"Your door: {DOOR}", key=f"door of {NAME}"))
@@ -68,13 +68,13 @@ def everywhere(case: MessageCase) -> None:
     announce(env, "reservation.updated", {"guestName": NAME})
     broken = faults.status(400, json.dumps({"status": "fail", "result": FIELDS, "message": PROSE}).encode())
     env.sandbox.faults.add(broken, method="GET", times=None)
-    try_all(env, lambda: mirror.sync(env.account_id, full=True), lambda: mirror.verify(env.account_id))
+    try_all(env, lambda: mirror.sync.run(env.account_id, full=True), lambda: mirror.sync.verify(env.account_id))
     env.sandbox.faults.clear()
     announce(env, "reservation.updated", {"id": number, **FIELDS})
     world.corrupt("reservations", number, json.dumps({"id": number, **FIELDS, "x": "\0"}).encode())
     world.append_raw("reservations", json.dumps({"id": None, **FIELDS}).encode())
     world.append_raw("conversations", json.dumps([FIELDS]).encode())
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     for table in ("sent_messages", "webhook_log", "job_attempts", "dead_letters", "sync_runs", "sync_run_resources"):
         # Written before sentences passed a gate.
         env.ask(f"UPDATE {table} SET error = 'cannot store {NAME.upper()}, {PHONE}' WHERE error <> '' RETURNING 1")
@@ -152,7 +152,7 @@ def test_no_byte_of_a_forgotten_guest_is_left_or_comes_back(sync_env: Build) -> 
         *(f"{table}.error" for table in ("job_attempts", "sync_runs", "sync_run_resources")),
         "verifications.certificate",
     }
-    env.mirror().guests.forget(env.account_id, [number], [])
+    env.mirror().privacy.forget_guests(env.account_id, [number], [])
     assert places(env) == set()
     world, mirror = env.sandbox.account(env.account_id), env.mirror(retry_attempts=1)
     for kind in LIES:
@@ -167,8 +167,10 @@ def test_no_byte_of_a_forgotten_guest_is_left_or_comes_back(sync_env: Build) -> 
         ):
             announce(env, "reservation.updated", data)
         announce(env, f"of {NAME}", {"id": number, "event": NAME})
-        sync = partial(mirror.sync, env.account_id)
-        try_all(env, sync, partial(sync, full=True), partial(mirror.verify, env.account_id, deep=True, repair=True))
+        sync = partial(mirror.sync.run, env.account_id)
+        try_all(
+            env, sync, partial(sync, full=True), partial(mirror.sync.verify, env.account_id, deep=True, repair=True)
+        )
         assert (kind, places(env)) == (kind, set())
         env.sandbox.faults.clear()
         try_all(env, partial(sync, full=True))
@@ -179,12 +181,12 @@ def test_a_key_that_was_erased_still_keeps_the_message_from_being_sent_again(syn
     """The same key says nothing to a guest who is forgotten; another key is another matter."""
     case = message_case(sync_env)
     assert case.send("hello", key=f"welcome {NAME}").intent
-    case.env.mirror().guests.forget(case.env.account_id, [case.reservation_id], [])
+    case.env.mirror().privacy.forget_guests(case.env.account_id, [case.reservation_id], [])
     assert find_texts(dump_columns(case.env.database), [NAME]) == []
     again = case.send("hello", key=f"welcome {NAME}")
     assert again.step.value == "other_text"
     assert case.env.sandbox.calls[SEND] == 1
-    case.env.mirror().guests.forget(case.env.account_id, [case.reservation_id], [])
+    case.env.mirror().privacy.forget_guests(case.env.account_id, [case.reservation_id], [])
     assert case.send("hello", key=f"welcome {NAME}").step.value == "other_text"
     assert case.send("hello", key="another").step.value == "send"
 
@@ -228,13 +230,13 @@ def test_an_address_is_found_however_it_is_stored(sync_env: Build, *, hashed: bo
         world.update_reservation(number, guestEmail=stored)
     other = sorted(env.truth("reservations"))[4]
     world.update_reservation(other, guestEmail="x-äna@x.de")
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     if not hashed:
         announce(env, "reservation.created", {"id": 990_000_007, "guestEmail": "ÄNA@x.de"})
         theirs.append(990_000_007)
     with pytest.raises(UsageError, match="has a name, an @ and a host"):
-        mirror.guests.forget(env.account_id, [], ["äna"])
-    done = mirror.guests.forget(env.account_id, [], [" äNa@X.dE. "])
+        mirror.privacy.forget_guests(env.account_id, [], ["äna"])
+    done = mirror.privacy.forget_guests(env.account_id, [], [" äNa@X.dE. "])
     assert (list(done.reservations), done.unknown_addresses) == (theirs, 0)
-    again = mirror.guests.forget(env.account_id, [3], ["äna@x.de", "nobody@x.de"])
+    again = mirror.privacy.forget_guests(env.account_id, [3], ["äna@x.de", "nobody@x.de"])
     assert (again.rows, again.unknown, again.unknown_addresses, again.is_resumed) == ({}, (3,), 2, False)

@@ -51,9 +51,9 @@ def announce(env: SyncEnv, event: str, data: dict[str, Any]) -> None:
 def settle(env: SyncEnv) -> None:
     """Do what deliveries made necessary, and mirror everything again."""
     mirror = env.mirror()
-    with mirror.push.worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
+    with mirror.jobs.start_worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
         working.wait()
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
 
 
 def visit(env: SyncEnv, reservation: int, name: str, *, told: bool = True) -> None:
@@ -81,7 +81,7 @@ def test_no_trace_of_a_forgotten_guest_comes_back(sync_env: Build) -> None:
     """After forgetting, a whole sync, deliveries and a repair, the guest is in no row; nights and money are."""
     env = sync_env(reservations=5, listings=2)
     ids = iter(sorted(env.truth("reservations")))
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
 
     @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(name=NAMES)
@@ -95,7 +95,7 @@ def test_no_trace_of_a_forgotten_guest_comes_back(sync_env: Build) -> None:
         said = dump(env)
         assert any(form in said for form in forms(name))
         before = env.rows("reservations")[reservation]
-        done = env.mirror().guests.forget(env.account_id, [reservation], [])
+        done = env.mirror().privacy.forget_guests(env.account_id, [reservation], [])
         assert done.rows["reservations"] == 1
         said = dump(env)
         assert not [form for form in forms(name) if form in said]
@@ -106,11 +106,11 @@ def test_no_trace_of_a_forgotten_guest_comes_back(sync_env: Build) -> None:
         assert {key: after[key] for key in ("arrivalDate", "nights", "totalPrice", "status", "channelId")} == {
             key: before[key] for key in ("arrivalDate", "nights", "totalPrice", "status", "channelId")
         }
-        certificate = env.mirror().verify(env.account_id, deep=True, repair=True)
+        certificate = env.mirror().sync.verify(env.account_id, deep=True, repair=True)
         assert (certificate.state, sum((certificate.repaired or {}).values())) == ("equal", 0)
         said = dump(env)
         assert not [form for form in forms(name) if form in said]
-        assert env.mirror().guests.forget(env.account_id, [reservation], []).rows == {}
+        assert env.mirror().privacy.forget_guests(env.account_id, [reservation], []).rows == {}
 
     hold()
 
@@ -118,14 +118,14 @@ def test_no_trace_of_a_forgotten_guest_comes_back(sync_env: Build) -> None:
 def test_scrubbed_rows_are_unchanged(sync_env: Build) -> None:
     """The next sync finds a forgotten guest's rows as they are, by their hash alone, and so does the one after it."""
     env = sync_env(reservations=6)
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     number = min(env.truth("reservations"))
-    env.mirror().guests.forget(env.account_id, [number], [])
+    env.mirror().privacy.forget_guests(env.account_id, [number], [])
     before = env.ask("SELECT id, updated_at FROM reservations")
-    report = env.mirror().sync(env.account_id, full=True)
+    report = env.mirror().sync.run(env.account_id, full=True)
     assert {part.counts.updated for part in report.resources.values()} == {0}
     versions = env.ask("SELECT id, xmin::text FROM reservations")
-    env.mirror().sync(env.account_id, full=True)
+    env.mirror().sync.run(env.account_id, full=True)
     assert env.ask("SELECT id, xmin::text FROM reservations") == versions
     assert env.ask("SELECT id, updated_at FROM reservations") == before
 
@@ -138,11 +138,11 @@ def test_an_address_finds_every_reservation_of_a_guest(sync_env: Build) -> None:
     for number in theirs:
         world.update_reservation(number, guestEmail="Ida.Berg@example.org", guestName="Ida Berg-Hansen")
     mirror = env.mirror()
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     before = dump(env)
-    rehearsed = mirror.guests.forget(env.account_id, [], ["ida.berg@EXAMPLE.org"], dry_run=True)
+    rehearsed = mirror.privacy.forget_guests(env.account_id, [], ["ida.berg@EXAMPLE.org"], dry_run=True)
     assert dump(env) == before
-    done = mirror.guests.forget(env.account_id, [], [" ida.berg@EXAMPLE.org"])
+    done = mirror.privacy.forget_guests(env.account_id, [], [" ida.berg@EXAMPLE.org"])
     assert (list(done.reservations), done.rows) == (theirs, rehearsed.rows)
     assert "Hansen" not in dump(env)
     ((changes,),) = env.ask("SELECT changes FROM audit_log WHERE action = 'forgotten'")
@@ -157,8 +157,8 @@ def test_a_guest_nobody_has_heard_of_stays_out(sync_env: Build) -> None:
     world.update_reservation(number, guestName="Ida Berg-Hansen")
     for thread in world.conversations_of(number):
         world.guest_message(thread, "Best wishes, Ida Berg-Hansen")
-    env.mirror().guests.forget(env.account_id, [number], [])
-    env.mirror().sync(env.account_id)
+    env.mirror().privacy.forget_guests(env.account_id, [number], [])
+    env.mirror().sync.run(env.account_id)
     assert "Berg-Hansen" not in dump(env)
     assert number in env.rows("reservations")
 
@@ -171,14 +171,14 @@ def test_what_nobody_can_tell_apart_is_not_kept(sync_env: Build) -> None:
     env.sandbox.account(env.account_id).append_raw("reservations", nameless)
     announce(env, "reservation.updated", {"id": other, "guestName": "Bo Lind"})
     announce(env, "reservation.updated", {"guestName": "Ida Berg-Hansen"})
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     assert "Berg-Hansen" in dump(env)
-    env.mirror().guests.forget(env.account_id, [number], [])
+    env.mirror().privacy.forget_guests(env.account_id, [number], [])
     announce(env, "reservation.updated", {"guestName": "Ida Berg-Hansen"})
     announce(env, "message.received", {"reservationId": number, "conversationId": 4711, "body": "Ida Berg-Hansen"})
     announce(env, "reservation.updated", {"id": other, "guestName": "Bo Lind"})
-    env.mirror().sync(env.account_id, full=True)
-    assert env.mirror().verify(env.account_id).state == "equal"
+    env.mirror().sync.run(env.account_id, full=True)
+    assert env.mirror().sync.verify(env.account_id).state == "equal"
     said = dump(env)
     assert "Berg-Hansen" not in said
     assert said.count("Bo Lind") == 4
@@ -189,15 +189,15 @@ def test_failures_lose_the_guest_as_well(sync_env: Build) -> None:
     env = sync_env(reservations=6)
     number = min(env.truth("reservations"))
     env.sandbox.account(env.account_id).update_reservation(number, guestName="Ida Berg-Hansen")
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     announce(env, "reservation.updated", {"id": number, "guestName": "Ida Berg-Hansen"})
     deaf = env.mirror(retry_attempts=1, api_url="http://127.0.0.1:9/v1")
-    with deaf.push.worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
+    with deaf.jobs.start_worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
         working.wait()
     words = "'cannot store Ida Berg-Hansen'"
     for table in ("dead_letters", "job_attempts", "sync_runs", "sync_run_resources"):
         assert env.ask(f"UPDATE {table} SET error = {words} RETURNING 1")
-    done = env.mirror().guests.forget(env.account_id, [number], [])
+    done = env.mirror().privacy.forget_guests(env.account_id, [number], [])
     assert {"dead_letters", "job_attempts", "sync_runs", "sync_run_resources", "webhook_log"} <= set(done.rows)
     assert "Berg-Hansen" not in dump(env)
 
@@ -211,7 +211,7 @@ def test_what_was_to_be_said_to_a_guest_is_not_said_any_more(sync_env: Build) ->
         f" os_user, host, state, sending_at) SELECT {env.account_id}, {number}, 5, 'email', 'Dear Ida', 'x', 'me',"
         " 'here', state, now() FROM unnest(ARRAY['pending', 'outcome_unknown']) AS state RETURNING 1"
     )
-    env.mirror().guests.forget(env.account_id, [number], [])
+    env.mirror().privacy.forget_guests(env.account_id, [number], [])
     left = env.ask("SELECT state, body FROM sent_messages ORDER BY intent_id")
     assert [tuple(row) for row in left] == [("failed", ERASED), ("outcome_unknown", ERASED)]
 

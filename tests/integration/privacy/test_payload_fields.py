@@ -59,14 +59,14 @@ def test_hidden_fields_are_nowhere(sync_env: Build) -> None:
     env = sync_env(reservations=6)
     mirror = env.mirror(payload_fields=SETTING)
     a_guest(env, told=False)
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     assert stored_words(env) == []
     versions = env.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     assert env.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
-    certificate = mirror.verify(env.account_id, deep=True, repair=True)
+    certificate = mirror.sync.verify(env.account_id, deep=True, repair=True)
     assert (certificate.state, sum((certificate.repaired or {}).values())) == ("equal", 0)
-    mirror.refresh(env.account_id, Resource.RESERVATIONS, min(env.truth("reservations")))
+    mirror.sync.refresh(env.account_id, Resource.RESERVATIONS, min(env.truth("reservations")))
     assert stored_words(env) == []
 
 
@@ -80,27 +80,27 @@ def test_a_changed_setting_rewrites_what_is_stored(sync_env: Build, monkeypatch:
     with monkeypatch.context() as patch:
         patch.setattr(payload_rewrite, "_quarantine", lambda *_, **__: pytest.fail("killed"))
         with pytest.raises(pytest.fail.Exception):
-            env.mirror(payload_fields=SETTING).sync(env.account_id)
-    env.mirror(payload_fields=SETTING).sync(env.account_id, full=True)
+            env.mirror(payload_fields=SETTING).sync.run(env.account_id)
+    env.mirror(payload_fields=SETTING).sync.run(env.account_id, full=True)
     assert stored_words(env) == []
     kept = env.rows("reservations")[number]
     assert kept["guestName"].startswith("hmac-sha256:")
-    certificate = env.mirror(payload_fields=SETTING).verify(env.account_id, deep=True)
+    certificate = env.mirror(payload_fields=SETTING).sync.verify(env.account_id, deep=True)
     assert certificate.state == "equal", certificate.document()
     versions = env.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
-    env.mirror(payload_fields=SETTING).sync(env.account_id, full=True)
+    env.mirror(payload_fields=SETTING).sync.run(env.account_id, full=True)
     assert env.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
 
 
 def test_fields_come_back_when_the_rule_is_loosened(sync_env: Build) -> None:
     """With the next full sync; set once more, they are hidden again."""
     env = sync_env(reservations=6)
-    env.mirror(payload_fields="reservations.guestName=drop").sync(env.account_id)
+    env.mirror(payload_fields="reservations.guestName=drop").sync.run(env.account_id)
     assert not any("guestName" in row for row in env.rows("reservations").values())
-    assert env.mirror().payload_fields.set("") == ""
-    env.mirror().sync(env.account_id, full=True)
+    assert env.mirror().payload_fields.set_rule("") == ""
+    env.mirror().sync.run(env.account_id, full=True)
     assert env.differences() == {}
-    env.mirror(payload_fields="reservations.guestName=drop").sync(env.account_id)
+    env.mirror(payload_fields="reservations.guestName=drop").sync.run(env.account_id)
     assert not any("guestName" in row for row in env.rows("reservations").values())
 
 
@@ -109,32 +109,32 @@ def test_the_stricter_setting_is_the_rule_from_then_on(sync_env: Build) -> None:
     env = sync_env(reservations=3)
     begun = env.mirror(payload_fields="reservations.guestName=hash")
     rules = [begun.payload_fields.rule]
-    begun.sync(env.account_id)
+    begun.sync.run(env.account_id)
     rules.append(begun.payload_fields.rule)
-    env.mirror(payload_fields="reservations.guestName=hash reservations.guestName=hash").sync(env.account_id)
+    env.mirror(payload_fields="reservations.guestName=hash reservations.guestName=hash").sync.run(env.account_id)
     assert [*rules, begun.payload_fields.rule] == [None, *["reservations.guestName=hash"] * 2]
     stricter = env.mirror(payload_fields="*.guestEmail=drop, reservations.guestName=drop")
-    stricter.sync(env.account_id)
+    stricter.sync.run(env.account_id)
     assert stricter.payload_fields.rule == "*.guestEmail=drop,reservations.guestName=drop"
     assert not any("guestName" in row or "guestEmail" in row for row in env.rows("reservations").values())
     before = dump(env)
     for setting in ("", "reservations.guestName=drop", "*.guestEmail=drop", "*.guestEmail=drop,*.guestName=hash"):
         with pytest.raises(ConfigurationError, match="hides less than this database does: set it to what"):
-            env.mirror(payload_fields=setting).sync(env.account_id, full=True)
+            env.mirror(payload_fields=setting).sync.run(env.account_id, full=True)
     assert dump(env) == before
 
 
 def test_a_database_of_an_earlier_release_takes_the_first_setting(sync_env: Build) -> None:
     """Its rows follow a setting that it does not name: a process without any is refused, and one with any adopted."""
     env = sync_env(reservations=3)
-    env.mirror(payload_fields="reservations.guestName=drop").sync(env.account_id)
+    env.mirror(payload_fields="reservations.guestName=drop").sync.run(env.account_id)
     with env.database.engine.begin() as connection:
         connection.execute(sa.text("UPDATE hostaway.redactions SET rule = NULL, rule_mark = NULL"))
     with pytest.raises(ConfigurationError, match="this database hides fields of payloads"):
-        env.mirror().sync(env.account_id)
+        env.mirror().sync.run(env.account_id)
     versions = env.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
     mirror = env.mirror(payload_fields="reservations.guestName=drop")
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     assert mirror.payload_fields.rule == "reservations.guestName=drop"
     assert env.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
 
@@ -145,17 +145,17 @@ def test_a_run_under_way_stores_nothing_that_a_new_rule_hides(sync_env: Build) -
     a_guest(env)
     lax = env.mirror()
     with Barrier(env.sandbox, "GET /reservations", answered=True) as barrier, ThreadPoolExecutor(1) as pool:
-        run = pool.submit(lax.sync, env.account_id, full=True)
+        run = pool.submit(lax.sync.run, env.account_id, full=True)
         barrier.wait()
-        env.mirror().payload_fields.set(SETTING)
+        env.mirror().payload_fields.set_rule(SETTING)
         barrier.open.set()
         with pytest.raises(ConfigurationError, match="which fields of payloads this database hides was changed"):
             run.result()
     assert env.ask("SELECT state FROM sync_runs") == [(RunState.FAILED,)]
     assert env.rows("reservations") == {}
     with pytest.raises(ConfigurationError):
-        lax.refresh(env.account_id, Resource.RESERVATIONS, min(env.truth("reservations")))
-    env.mirror(payload_fields=SETTING).sync(env.account_id)
+        lax.sync.refresh(env.account_id, Resource.RESERVATIONS, min(env.truth("reservations")))
+    env.mirror(payload_fields=SETTING).sync.run(env.account_id)
     assert stored_words(env) == []
 
 
@@ -178,7 +178,7 @@ def test_a_dead_letter_written_meanwhile_is_hidden(sync_env: Build) -> None:
         with pytest.raises(StoreBusy, match="wait until that ends"):
             payload_rewrite.rewrite(env.database, redaction)
     payload_rewrite.rewrite(env.database, redaction)
-    env.mirror(payload_fields=SETTING).sync(env.account_id, full=True)
+    env.mirror(payload_fields=SETTING).sync.run(env.account_id, full=True)
     assert env.ask("SELECT count(*) FROM dead_letters WHERE payload IS NOT NULL") == [(1,)]
     assert stored_words(env) == []
 
@@ -212,7 +212,7 @@ def test_a_receiver_under_way_takes_nothing_that_a_new_rule_hides(sync_env: Buil
     credentials = renew(env.database, env.account_id)
     with running_receiver(env.database, ring=KeyRing([MASTER_KEY])) as receiver:
         assert receiver.deliver(credentials, event(id=7, guestName="Ann")).status == 200
-        env.mirror().payload_fields.set("*.guestName=drop")
+        env.mirror().payload_fields.set_rule("*.guestName=drop")
         answer = receiver.deliver(credentials, event("reservation.created", id=8, guestName=NAME))
     assert answer.status == 503
     assert "Berg" not in dump(env)
@@ -224,9 +224,9 @@ def test_a_hashed_address_still_finds_its_guest(sync_env: Build) -> None:
     number = min(env.truth("reservations"))
     env.sandbox.account(env.account_id).update_reservation(number, guestEmail=MAIL)
     mirror = env.mirror(payload_fields="*.guestEmail=hash")
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     assert MAIL not in dump(env)
-    assert mirror.guests.forget(env.account_id, [], [MAIL.upper()]).reservations == (number,)
+    assert mirror.privacy.forget_guests(env.account_id, [], [MAIL.upper()]).reservations == (number,)
 
 
 def test_deliveries_are_stored_hidden(database: Database) -> None:

@@ -38,7 +38,7 @@ def test_a_listing_is_read_again(sync_env: Build) -> None:
     env = mirrored_env(sync_env)
     listing_id = next(iter(env.truth("listings")))
     env.sandbox.world.edit_listing(listing_id, name="Renamed")
-    assert env.mirror().refresh(env.account_id, LISTINGS, listing_id) == RefreshResult(
+    assert env.mirror().sync.refresh(env.account_id, LISTINGS, listing_id) == RefreshResult(
         RefreshFinding.THERE, Change.UPDATED
     )
     assert env.sandbox.calls.total() == 1
@@ -50,7 +50,7 @@ def test_a_reservation_without_news_costs_one_call(sync_env: Build) -> None:
     env = mirrored_env(sync_env)
     _, reservation_id = single_thread(env)
     env.sandbox.world.pay(reservation_id)
-    done = env.mirror().refresh(env.account_id, RESERVATIONS, reservation_id)
+    done = env.mirror().sync.refresh(env.account_id, RESERVATIONS, reservation_id)
     assert done == RefreshResult(RefreshFinding.THERE, Change.UPDATED)
     assert env.sandbox.calls.total() == 1
     assert env.differences() == {}
@@ -61,11 +61,11 @@ def test_a_reservation_that_moved_brings_its_thread(sync_env: Build) -> None:
     env = mirrored_env(sync_env)
     conversation_id, reservation_id = single_thread(env)
     said = env.sandbox.world.guest_message(conversation_id)
-    assert env.mirror().refresh(env.account_id, RESERVATIONS, reservation_id).threads == 1
+    assert env.mirror().sync.refresh(env.account_id, RESERVATIONS, reservation_id).threads == 1
     assert said in env.rows("messages")
     assert env.ask(DUE) == [(0,)]
     env.sandbox.forget()
-    assert env.mirror().sync(env.account_id).api_calls == 2
+    assert env.mirror().sync.run(env.account_id).api_calls == 2
 
 
 def test_a_new_reservation_brings_its_conversation_and_its_listing(sync_env: Build) -> None:
@@ -74,7 +74,7 @@ def test_a_new_reservation_brings_its_conversation_and_its_listing(sync_env: Bui
     world = env.sandbox.world
     booked = world.create_reservation(listingMapId=world.create_listing())
     world.guest_message(world.conversations_of(booked)[0])
-    assert env.mirror().refresh(env.account_id, RESERVATIONS, booked) == RefreshResult(
+    assert env.mirror().sync.refresh(env.account_id, RESERVATIONS, booked) == RefreshResult(
         RefreshFinding.THERE, Change.INSERTED, threads=1
     )
     assert env.differences() == {}
@@ -85,7 +85,7 @@ def test_a_listing_that_cannot_be_had_does_not_keep_its_reservation(sync_env: Bu
     """It is not there yet; the reservation is."""
     env = mirrored_env(sync_env)
     booked = env.sandbox.world.create_reservation(listingMapId=987_654, conversation=False)
-    assert env.mirror().refresh(env.account_id, RESERVATIONS, booked).change is Change.INSERTED
+    assert env.mirror().sync.refresh(env.account_id, RESERVATIONS, booked).change is Change.INSERTED
     assert env.differences() == {}
     assert env.ask(DUE) == [(0,)]
 
@@ -96,7 +96,7 @@ def test_a_conversation_brings_its_thread_reservation_and_listing(sync_env: Buil
     world = env.sandbox.world
     conversation_id = world.conversations_of(world.create_reservation(listingMapId=world.create_listing()))[0]
     world.guest_message(conversation_id)
-    assert env.mirror().refresh(env.account_id, CONVERSATIONS, conversation_id).threads == 1
+    assert env.mirror().sync.refresh(env.account_id, CONVERSATIONS, conversation_id).threads == 1
     assert env.differences() == {}
     assert env.ask(DUE) == [(0,)]
 
@@ -106,7 +106,7 @@ def test_an_inquiry_has_no_reservation_to_fetch(sync_env: Build) -> None:
     env = mirrored_env(sync_env)
     inquiry = env.sandbox.world.create_conversation()
     env.sandbox.world.guest_message(inquiry)
-    assert env.mirror().refresh(env.account_id, CONVERSATIONS, inquiry).threads == 1
+    assert env.mirror().sync.refresh(env.account_id, CONVERSATIONS, inquiry).threads == 1
     assert env.sandbox.calls.total() == 2
     assert env.differences() == {}
 
@@ -119,10 +119,10 @@ def test_what_is_gone_is_suspected_and_the_next_run_judges(sync_env: Build, reso
     getattr(env.sandbox.world, f"delete_{resource.value.removesuffix('s')}")(gone)
     mirror = env.mirror()
     for _ in range(2):
-        assert mirror.refresh(env.account_id, resource, gone) == RefreshResult(RefreshFinding.GONE)
+        assert mirror.sync.refresh(env.account_id, resource, gone) == RefreshResult(RefreshFinding.GONE)
     assert missing(env, resource) == []
     env.sandbox.forget()
-    report = mirror.sync(env.account_id)
+    report = mirror.sync.run(env.account_id)
     assert (report.state, report.mode) == (RunState.SUCCESS, Mode.FULL)
     assert missing(env, resource) == [gone]
     assert env.sandbox.calls[f"GET /{resource.value}/{{id}}"] == 1
@@ -132,7 +132,7 @@ def test_what_is_gone_is_suspected_and_the_next_run_judges(sync_env: Build, reso
 def test_what_was_never_known_and_is_gone_leaves_nothing(sync_env: Build) -> None:
     """Neither row nor error."""
     env = mirrored_env(sync_env)
-    assert env.mirror().refresh(env.account_id, RESERVATIONS, 987_654) == RefreshResult(RefreshFinding.GONE)
+    assert env.mirror().sync.refresh(env.account_id, RESERVATIONS, 987_654) == RefreshResult(RefreshFinding.GONE)
     assert 987_654 not in env.rows("reservations")
 
 
@@ -141,7 +141,7 @@ def test_a_forbidden_object_is_left_alone(sync_env: Build) -> None:
     env = mirrored_env(sync_env, switches=Switches(deleted_object=403))
     gone = next(iter(env.truth("reservations")))
     env.sandbox.world.delete_reservation(gone)
-    assert env.mirror().refresh(env.account_id, RESERVATIONS, gone) == RefreshResult(RefreshFinding.FORBIDDEN)
+    assert env.mirror().sync.refresh(env.account_id, RESERVATIONS, gone) == RefreshResult(RefreshFinding.FORBIDDEN)
     assert missing(env, RESERVATIONS) == []
 
 
@@ -151,7 +151,7 @@ def test_a_closed_inbox_keeps_the_reservation(sync_env: Build) -> None:
     conversation_id, reservation_id = single_thread(env)
     env.sandbox.world.guest_message(conversation_id)
     env.sandbox.reconfigure(env.account_id, inbox="closed_threads")
-    done = env.mirror().refresh(env.account_id, RESERVATIONS, reservation_id)
+    done = env.mirror().sync.refresh(env.account_id, RESERVATIONS, reservation_id)
     assert done == RefreshResult(RefreshFinding.THERE, Change.UPDATED)
     assert env.ask(DUE) == [(1,)]
 
@@ -164,11 +164,11 @@ def test_a_thread_that_could_not_be_read_stays_due(sync_env: Build) -> None:
     env.sandbox.world.pay(reservation_id)
     rule = env.sandbox.faults.add(faults.bad_gateway(), route=MESSAGES, times=None)
     with pytest.raises(SourceUnavailable):
-        env.mirror(retry_attempts=2).refresh(env.account_id, RESERVATIONS, reservation_id)
+        env.mirror(retry_attempts=2).sync.refresh(env.account_id, RESERVATIONS, reservation_id)
     assert env.differences().keys() <= {CONVERSATIONS, Resource.MESSAGES}
     assert env.ask(DUE) == [(1,)]
     env.sandbox.faults.remove(rule)
-    assert env.mirror().sync(env.account_id).state is RunState.SUCCESS
+    assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
     assert said in env.rows("messages")
 
 
@@ -183,7 +183,7 @@ def test_a_thread_that_was_not_read_whole_stays_due(sync_env: Build) -> None:
 
     env.sandbox.faults.add(faults.rewrite(count_more), route=MESSAGES, times=None)
     with pytest.raises(SourceUnavailable, match="not read whole"):
-        env.mirror().refresh(env.account_id, CONVERSATIONS, conversation_id)
+        env.mirror().sync.refresh(env.account_id, CONVERSATIONS, conversation_id)
     assert said in env.rows("messages")
     assert env.ask(DUE) == [(1,)]
 
@@ -196,11 +196,11 @@ def test_a_thread_that_lost_a_message_stays_due_until_a_run_proves_it(sync_env: 
     env.sandbox.world.delete_message(conversation_id, message_id)
     said = env.sandbox.world.guest_message(conversation_id)
     mirror = env.mirror()
-    mirror.refresh(env.account_id, CONVERSATIONS, conversation_id)
+    mirror.sync.refresh(env.account_id, CONVERSATIONS, conversation_id)
     assert said in env.rows("messages")
     assert missing(env, Resource.MESSAGES) == []
     assert env.ask(DUE) == [(1,)]
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     assert missing(env, Resource.MESSAGES) == [message_id]
     assert env.ask(DUE) == [(0,)]
     assert env.differences() == {}
@@ -210,6 +210,6 @@ def test_a_message_alone_is_not_refreshed(sync_env: Build) -> None:
     """It is read as part of its conversation's thread."""
     env = mirrored_env(sync_env)
     with pytest.raises(ValueError, match="with their conversation"):
-        env.mirror().refresh(env.account_id, Resource.MESSAGES, 1)
+        env.mirror().sync.refresh(env.account_id, Resource.MESSAGES, 1)
     with pytest.raises(AccountError):
-        env.mirror().refresh(1, LISTINGS, 1)
+        env.mirror().sync.refresh(1, LISTINGS, 1)

@@ -39,7 +39,7 @@ def beside() -> Iterator[ThreadPoolExecutor]:
 
 def a_run(env: SyncEnv, beside: ThreadPoolExecutor, **options: Any) -> Future[RunReport]:
     """Start a run that goes on while the test does something else."""
-    return beside.submit(env.mirror().sync, env.account_id, **options)
+    return beside.submit(env.mirror().sync.run, env.account_id, **options)
 
 
 def end(run: Future[RunReport]) -> RunReport:
@@ -58,10 +58,10 @@ def test_a_page_from_before_a_suspicion_does_not_settle_it(sync_env: Build, besi
         run = a_run(env, beside, full=True)
         page.wait()
         env.sandbox.world.delete_reservation(gone)
-        assert env.mirror().refresh(env.account_id, RESERVATIONS, gone).finding is RefreshFinding.GONE
+        assert env.mirror().sync.refresh(env.account_id, RESERVATIONS, gone).finding is RefreshFinding.GONE
     end(run)
     assert gone in env.rows("reservations")
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     assert gone not in env.rows("reservations")
 
 
@@ -90,10 +90,10 @@ def test_a_page_that_found_nothing_new_outweighs_an_answer_from_before(
     true = env.truth(resource)[row_id]
     world.corrupt(resource.value, row_id, json.dumps(true | {"hostEmail": "for a moment"}).encode())
     with Barrier(env.sandbox, f"GET /{resource.value}/{{id}}", answered=True) as answer:
-        reading = beside.submit(env.mirror().refresh, env.account_id, resource, row_id)
+        reading = beside.submit(env.mirror().sync.refresh, env.account_id, resource, row_id)
         answer.wait()
         world.heal(resource.value, row_id)
-        env.mirror().sync(env.account_id, full=True)
+        env.mirror().sync.run(env.account_id, full=True)
     assert reading.result(PATIENCE).change is Change.STALE
     assert env.rows(resource)[row_id].get("hostEmail") == true.get("hostEmail")
     assert env.differences() == {}
@@ -115,7 +115,7 @@ def test_a_page_from_before_does_not_undo_a_refresh(
         world.mark_conversation(conversation_id, unread=stored)
         if unread:
             world.guest_message(conversation_id)
-        change = env.mirror().refresh(env.account_id, CONVERSATIONS, conversation_id).change
+        change = env.mirror().sync.refresh(env.account_id, CONVERSATIONS, conversation_id).change
         assert change is (Change.UPDATED if unread else Change.UNCHANGED)
     assert end(run).resources[CONVERSATIONS].counts.stale == 1
     assert env.differences().keys() <= {RESERVATIONS}
@@ -133,7 +133,7 @@ def test_a_row_that_came_during_a_sweep_is_not_asked_for(sync_env: Build, beside
     with Barrier(env.sandbox, "GET /listings") as beginning:
         run = a_run(env, beside, full=True)
         beginning.wait()
-        env.mirror().refresh(env.account_id, RESERVATIONS, new)
+        env.mirror().sync.refresh(env.account_id, RESERVATIONS, new)
     assert end(run).resources[RESERVATIONS].counts.missing == 0
     assert env.sandbox.calls["GET /reservations/{id}"] == 1
     assert env.differences() == {}
@@ -148,7 +148,7 @@ def test_threads_that_are_read_beside_a_run_do_not_look_empty_to_it(
     with Barrier(env.sandbox, "GET /listings") as beginning:
         run = a_run(env, beside, full=True)
         beginning.wait()
-        env.mirror().refresh(env.account_id, CONVERSATIONS, conversation_id)
+        env.mirror().sync.refresh(env.account_id, CONVERSATIONS, conversation_id)
     end(run)
     assert env.sandbox.calls["GET /conversations/{id}/messages/{id}"] == 0
 
@@ -166,11 +166,11 @@ def test_a_message_that_comes_while_a_run_reads_its_thread_is_not_lost(
         said = env.sandbox.world.guest_message(conversation_id)
         rule = env.sandbox.faults.add(faults.bad_gateway(), route=MESSAGES, times=None)
         with pytest.raises(SourceUnavailable):
-            env.mirror(retry_attempts=1).refresh(env.account_id, RESERVATIONS, reservation_id)
+            env.mirror(retry_attempts=1).sync.refresh(env.account_id, RESERVATIONS, reservation_id)
         env.sandbox.faults.remove(rule)
     end(run)
     assert env.ask(DUE) == [(conversation_id,)]
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     assert said in env.rows("messages")
     assert env.ask(DUE) == []
 
@@ -185,7 +185,7 @@ def test_a_thread_may_be_read_twice_at_once(sync_env: Build, beside: ThreadPoolE
         reading.wait()
         env.sandbox.world.edit_message(conversation_id, first, "I meant: after nine")
         second = env.sandbox.world.guest_message(conversation_id)
-        assert env.mirror().refresh(env.account_id, RESERVATIONS, reservation_id).threads == 1
+        assert env.mirror().sync.refresh(env.account_id, RESERVATIONS, reservation_id).threads == 1
     end(run)
     assert env.rows("messages").keys() >= {first, second}
     assert env.rows("messages")[first]["body"] == "I meant: after nine"
@@ -198,11 +198,11 @@ def test_one_reservation_may_be_read_by_many(sync_env: Build, beside: ThreadPool
     booked = env.sandbox.world.create_reservation()
     env.sandbox.world.guest_message(env.sandbox.world.conversations_of(booked)[0])
     mirror = env.mirror()
-    readings = [beside.submit(mirror.refresh, env.account_id, RESERVATIONS, booked) for _ in range(4)]
+    readings = [beside.submit(mirror.sync.refresh, env.account_id, RESERVATIONS, booked) for _ in range(4)]
     assert {reading.result(PATIENCE).finding for reading in readings} == {RefreshFinding.THERE}
     assert env.differences() == {}
     env.sandbox.forget()
-    assert env.mirror().sync(env.account_id).state is RunState.SUCCESS
+    assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
     assert env.ask(DUE) == []
 
 
@@ -212,10 +212,10 @@ def test_what_came_back_meanwhile_is_not_marked(sync_env: Build, beside: ThreadP
     listing_id = next(iter(env.truth("listings")))
     env.sandbox.world.delete_listing(listing_id)
     with Barrier(env.sandbox, "GET /listings/{id}", answered=True) as answer:
-        reading = beside.submit(env.mirror().refresh, env.account_id, LISTINGS, listing_id)
+        reading = beside.submit(env.mirror().sync.refresh, env.account_id, LISTINGS, listing_id)
         answer.wait()
         env.sandbox.world.create_listing(listing_id, name="Restored")
-        env.mirror().sync(env.account_id, full=True)
+        env.mirror().sync.run(env.account_id, full=True)
     assert reading.result(PATIENCE).finding is RefreshFinding.GONE
-    assert env.mirror().sync(env.account_id).state is RunState.SUCCESS
+    assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
     assert env.differences() == {}

@@ -28,7 +28,7 @@ SUSPECTED = "SELECT resource, record_id FROM suspicions ORDER BY record_id"
 
 def wrong(env: SyncEnv) -> str:
     """Give what `status` says is wrong with the account."""
-    overview = env.mirror().status(env.account_id)
+    overview = env.mirror().status.overview(env.account_id)
     return "; ".join(judge(overview.accounts[0], overview.now).wrong)
 
 
@@ -40,26 +40,26 @@ def later(env: SyncEnv, span: timedelta) -> None:
 
 def by_delivery(env: SyncEnv, resource: Resource, row_id: int) -> None:
     """Read one object again, as for a delivery."""
-    env.mirror().refresh(env.account_id, resource, row_id)
+    env.mirror().sync.refresh(env.account_id, resource, row_id)
 
 
 def by_thread(env: SyncEnv, _resource: Resource, row_id: int) -> None:
     """Let a run read the thread of a conversation."""
     env.sandbox.world.guest_message(row_id)
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
 
 
 def by_lookup(env: SyncEnv, _resource: Resource, row_id: int) -> None:
     """Let a run look up the conversations of a reservation."""
     env.ask(f"DELETE FROM conversations WHERE reservation_id = {row_id} RETURNING 1")
     env.sandbox.world.update_reservation(row_id, guestName="Somebody else")
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
 
 
 def by_message(env: SyncEnv, _resource: Resource, row_id: int) -> None:
     """Look for the thread of a guest who is to be written to."""
     env.ask(f"DELETE FROM conversations WHERE reservation_id = {row_id} RETURNING 1")
-    with pytest.raises(MessageRefused), env.mirror().messages.draft(row_id, "Welcome"):
+    with pytest.raises(MessageRefused), env.mirror().messages.prepare(row_id, "Welcome"):
         pass
 
 
@@ -87,12 +87,12 @@ def test_a_404_of_a_moment_hides_nothing(
     assert env.ask(MISSING.format(resource.value)) == [(0,)]
     assert env.ask(SUSPECTED) == [(resource.value, row_id)]
     assert f"{resource}: 1 row not found when asked for" in wrong(env)
-    report = env.mirror().sync(env.account_id)
+    report = env.mirror().sync.run(env.account_id)
     assert (report.state, report.mode) == (RunState.SUCCESS, Mode.FULL)
     assert env.ask(MISSING.format(resource.value)) == [(0,)]
     assert env.ask(SUSPECTED) == []
     assert "not found" not in wrong(env)
-    assert env.mirror().sync(env.account_id).mode is Mode.INCREMENTAL
+    assert env.mirror().sync.run(env.account_id).mode is Mode.INCREMENTAL
 
 
 def test_an_object_that_answers_again_is_no_longer_suspected(sync_env: Build) -> None:
@@ -103,7 +103,7 @@ def test_an_object_that_answers_again_is_no_longer_suspected(sync_env: Build) ->
     for _ in range(2):
         by_delivery(env, RESERVATIONS, reservation_id)
     assert "not found" not in wrong(env)
-    assert env.mirror().sync(env.account_id).mode is Mode.INCREMENTAL
+    assert env.mirror().sync.run(env.account_id).mode is Mode.INCREMENTAL
 
 
 def test_a_storm_of_404_hides_nothing_and_costs_one_sweep(sync_env: Build) -> None:
@@ -115,11 +115,11 @@ def test_a_storm_of_404_hides_nothing_and_costs_one_sweep(sync_env: Build) -> No
         later(env, span)
         rule = env.sandbox.faults.add(faults.status(404), route="GET /reservations/{id}", times=None)
         for row_id in env.truth("reservations"):
-            mirror.refresh(env.account_id, RESERVATIONS, row_id)
+            mirror.sync.refresh(env.account_id, RESERVATIONS, row_id)
         env.sandbox.faults.remove(rule)
         assert "reservations: 40 rows not found" in wrong(env)
         env.sandbox.forget()
-        modes.append((mirror.sync(env.account_id).mode, env.sandbox.calls.total() <= 4))
+        modes.append((mirror.sync.run(env.account_id).mode, env.sandbox.calls.total() <= 4))
     assert modes == [(Mode.FULL, True), (Mode.INCREMENTAL, True), (Mode.FULL, True)]
     assert env.ask(MISSING.format("reservations")) == [(0,)]
     assert env.differences() == {}
@@ -146,8 +146,8 @@ def test_the_brake_counts_what_any_way_has_marked(sync_env: Build, first: str, s
 
     def judged(way: str) -> str | None:
         if way == "sync":
-            return mirror.sync(env.account_id, full=True).error
-        return mirror.verify(env.account_id, repair=True).resources[RESERVATIONS].note
+            return mirror.sync.run(env.account_id, full=True).error
+        return mirror.sync.verify(env.account_id, repair=True).resources[RESERVATIONS].note
 
     hide(env, rows[:6])
     assert judged(first) is None
@@ -167,10 +167,10 @@ def test_what_a_person_accepted_does_not_count_for_the_brake(sync_env: Build) ->
     mirror = env.mirror()
     for row_id in rows[:15]:
         env.sandbox.world.delete_reservation(row_id)
-    assert mirror.sync(env.account_id, full=True).state is RunState.PARTIAL
-    assert mirror.sync(env.account_id, full=True, accept_missing=True).state is RunState.SUCCESS
+    assert mirror.sync.run(env.account_id, full=True).state is RunState.PARTIAL
+    assert mirror.sync.run(env.account_id, full=True, accept_missing=True).state is RunState.SUCCESS
     env.sandbox.world.delete_reservation(rows[15])
-    assert mirror.sync(env.account_id, full=True).state is RunState.SUCCESS
+    assert mirror.sync.run(env.account_id, full=True).state is RunState.SUCCESS
     assert env.ask(MISSING.format("reservations")) == [(16,)]
 
 
@@ -180,10 +180,10 @@ def test_messages_that_went_with_their_conversation_do_not_count_for_the_brake(s
     mirror = env.mirror()
     conversations = list(env.truth("conversations"))
     env.sandbox.world.delete_conversation(conversations[0])
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     message_id, message = next(iter(env.truth("messages").items()))
     env.sandbox.world.delete_message(message["conversationId"], message_id)
-    assert env.mirror(threads_after_days=0).sync(env.account_id, full=True).state is RunState.SUCCESS
+    assert env.mirror(threads_after_days=0).sync.run(env.account_id, full=True).state is RunState.SUCCESS
     assert env.differences() == {}
 
 
@@ -196,7 +196,7 @@ def test_verify_raises_a_suspicion_where_a_listed_row_is_not_found(sync_env: Bui
         " RETURNING 1"
     )
     env.sandbox.faults.add(faults.status(404), route="GET /reservations/{id}")
-    env.mirror().verify(env.account_id, repair=True)
+    env.mirror().sync.verify(env.account_id, repair=True)
     assert env.ask(MISSING.format("reservations")) == [(0,)]
     assert env.ask(SUSPECTED) == [("reservations", row_id)]
 

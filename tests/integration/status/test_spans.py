@@ -112,7 +112,7 @@ def test_a_sync_is_a_tree_of_spans(sync_env: Build, collector: OtlpCollector, mo
     env = sync_env(reservations=9, listings=2)
     monkeypatch.setenv("OTEL_SERVICE_NAME", "mirror of ours")
     with switched_on(monkeypatch, collector.url):
-        report = env.mirror().sync(70001)
+        report = env.mirror().sync.run(70001)
     (run,) = collector.roots()
     ((run_id,),) = env.ask("SELECT run_id FROM sync_runs")
     assert (run.name, run.kind, run.failure) == ("run", "internal", None)
@@ -161,7 +161,7 @@ def test_a_delivery_and_its_job_are_linked(
             assert receiver.deliver(credentials, body).status == 200
             assert receiver.deliver(credentials, event("called from +49 170 1234567")).status == 200
             assert receiver.post(path_of(credentials), b"{}", login="Basic wrong").status == 401
-        with mirror.push.worker(drain=True, timings=QUICK) as worker:
+        with mirror.jobs.start_worker(drain=True, timings=QUICK) as worker:
             worker.wait()
     ((delivery_id,),) = env.ask("SELECT id FROM webhook_log WHERE status = 'processed'")
     stored, strange, refused = collector.named("POST /webhooks/hostaway/{account_id}/{path_secret}")
@@ -205,7 +205,7 @@ def test_what_fails_says_what_and_why(
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
     env.sandbox.faults.add(faults.torn_connection(), route="GET /listings", times=1)
     with switched_on(monkeypatch, collector.url):
-        report = env.mirror(retry_attempts=2).sync(70001)
+        report = env.mirror(retry_attempts=2).sync.run(70001)
         with span("run"):
             innermost().fail(SourceUnavailable("guest@example.org is away"))
         with pytest.raises(ZeroDivisionError), span("run"):
@@ -237,11 +237,11 @@ def test_a_job_tells_each_attempt_and_a_verification_is_a_trace(
     mirror = env.mirror(retry_attempts=1)
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations/{id}", times=None)
     deliver(env.database, 70001, object_id=min(env.truth("reservations")))
-    mirror.push.enqueue_syncs()
+    mirror.jobs.enqueue_syncs()
     with switched_on(monkeypatch, collector.url):
-        with mirror.push.worker(drain=True, timings=QUICK, policy=ONE_RETRY) as worker:
+        with mirror.jobs.start_worker(drain=True, timings=QUICK, policy=ONE_RETRY) as worker:
             worker.wait()
-        mirror.verify(70001)
+        mirror.sync.verify(70001)
     first, last = collector.named("job refresh")
     assert [one.facts["attempt"] for one in (first, last)] == [1, 2]
     assert [one.facts["verdict"] for one in (first, last)] == ["retry", "dead"]
@@ -270,7 +270,7 @@ def test_a_collector_in_trouble_costs_one_warning(
     collector.status = {"broken": 500, "busy": 503}.get(trouble, 200)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "60")
     with switched_on(monkeypatch, "http://127.0.0.1:1" if trouble == "away" else collector.url, within=within):
-        assert env.mirror().sync(70001).error is None
+        assert env.mirror().sync.run(70001).error is None
         began = time.monotonic()
     assert time.monotonic() - began < PATIENCE
     (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]

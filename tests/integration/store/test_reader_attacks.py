@@ -105,7 +105,7 @@ def test_no_lock_of_a_reader_stops_anything(sync_env: Build, db_roles: DbRoles, 
     env = case.env
     with attack(db_roles, function):
         env.sandbox.revoke_tokens()
-        case.mirror.sync(env.account_id, full=True)
+        case.mirror.sync.run(env.account_id, full=True)
         case.send()
         assert case.accepted == [TEXT]
         deliver(env.database, env.account_id, object_id=1)
@@ -129,7 +129,7 @@ def test_a_reader_cannot_make_the_dead_live(sync_env: Build, db_roles: DbRoles) 
             f" owner = '{owner}' RETURNING 1"
         )
         reader.session().execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (f"hostaway: sender {owner}",))
-        case.mirror.sync(case.env.account_id)
+        case.mirror.sync.run(case.env.account_id)
         assert case.ledger() != ["sending"]
 
 

@@ -32,9 +32,9 @@ def test_writer_does_all_but_migrate(sync_env: Build, db_roles: DbRoles) -> None
     url = db_roles.url(writer)
     mirror = env.mirror(database_url=url)
     secret = SecretStr(env.sandbox.accounts[env.account_id].spec.secret)
-    mirror.roster.add(env.account_id, secret, name="Casa", customer_id=None)
-    assert mirror.sync(env.account_id).state == "success"
-    assert mirror.verify(env.account_id, repair=True).state == "equal"
+    mirror.accounts.add(env.account_id, secret, name="Casa", customer_id=None)
+    assert mirror.sync.run(env.account_id).state == "success"
+    assert mirror.sync.verify(env.account_id, repair=True).state == "equal"
     (number, *_) = env.truth("reservations")
     env.sandbox.account(env.account_id).update_reservation(number, guestName="Another")
     with db_roles.as_role(writer) as opened:
@@ -43,19 +43,19 @@ def test_writer_does_all_but_migrate(sync_env: Build, db_roles: DbRoles) -> None
         credentials = opened.transaction(renew)
         with running_receiver(opened, ring=ring) as receiver:
             assert receiver.deliver(credentials, event(id=number)).status == 200
-    with mirror.push.worker(policy=ONE_RETRY, timings=QUICK):
+    with mirror.jobs.start_worker(policy=ONE_RETRY, timings=QUICK):
         eventually(lambda: env.ask("SELECT 1 FROM webhook_log WHERE status = 'processed'"), "it was worked off")
-    assert mirror.push.enqueue_syncs() == [env.account_id]
-    with mirror.push.worker(policy=ONE_RETRY, timings=QUICK, drain=True) as working:
+    assert mirror.jobs.enqueue_syncs() == [env.account_id]
+    with mirror.jobs.start_worker(policy=ONE_RETRY, timings=QUICK, drain=True) as working:
         working.wait()
     assert env.differences() == {}
-    assert mirror.status(env.account_id).accounts
-    assert mirror.plan(every=timedelta(hours=1))
+    assert mirror.status.overview(env.account_id).accounts
+    assert mirror.status.forecast(every=timedelta(hours=1))
     keys = b" ".join(base64.b64encode(key) for key in (b"n" * 32, MASTER_KEY)).decode()
-    assert env.mirror(database_url=url, master_key=keys).keys.rotate().resealed > 0
+    assert env.mirror(database_url=url, master_key=keys).secrets.rotate().resealed > 0
     mirror = env.mirror(database_url=url, master_key=keys)
-    assert mirror.roster.update(env.account_id, {"customer_id": None, "name": "Casa Rosa"}) == ("name",)
-    mirror.roster.remove(env.account_id, purge=True)
+    assert mirror.accounts.update(env.account_id, {"customer_id": None, "name": "Casa Rosa"}) == ("name",)
+    mirror.accounts.remove(env.account_id, purge=True)
     assert env.ask("SELECT count(*) FROM accounts") == [(0,)]
     assert [action for (action,) in env.ask("SELECT action FROM audit_log ORDER BY audit_id")][-1] == "purged"
 
@@ -82,7 +82,7 @@ def test_writer_that_migrates_is_refused(sync_env: Build, db_roles: DbRoles) -> 
     """It finds an up-to-date schema in order, and cannot bring an old one up."""
     env = sync_env(store=False)
     mirror = env.mirror(database_url=db_roles.url(db_roles.create_login("sync", db_roles.groups.writer)))
-    assert mirror.migrate()[0] == mirror.revisions()[1]
+    assert mirror.migrate()[0] == mirror.database.revisions()[1]
     db_roles.execute("UPDATE hostaway.alembic_version SET version_num = '0010'")
     with pytest.raises(StoreError, match="the database refuses us: permission denied for schema"):
         mirror.migrate()

@@ -74,13 +74,13 @@ def test_a_mark_from_the_future_holds_nothing_up(sync_env: Build, table: str, na
     something_happens(env)
     put_ahead(env, (table, name))
     mirror = env.mirror()
-    first = mirror.sync(env.account_id)
+    first = mirror.sync.run(env.account_id)
     assert first.state is RunState.SUCCESS
     assert env.differences().keys() <= {Resource.CONVERSATIONS}
-    second = mirror.sync(env.account_id)
+    second = mirror.sync.run(env.account_id)
     assert (second.mode, second.state, second.api_calls) == (Mode.INCREMENTAL, RunState.SUCCESS, 2)
-    facts = mirror.status().accounts[0]
-    assert (facts.due, judge(facts, mirror.status().now).condition) == ({}, Condition.OK)
+    facts = mirror.status.overview().accounts[0]
+    assert (facts.due, judge(facts, mirror.status.overview().now).condition) == ({}, Condition.OK)
 
 
 def test_a_sweep_from_the_future_is_due(sync_env: Build) -> None:
@@ -89,7 +89,7 @@ def test_a_sweep_from_the_future_is_due(sync_env: Build) -> None:
     gone = next(iter(env.rows("reservations")))
     env.sandbox.world.delete_reservation(gone)
     put_all_ahead(env)
-    assert env.mirror().sync(env.account_id).mode is Mode.FULL
+    assert env.mirror().sync.run(env.account_id).mode is Mode.FULL
     assert gone not in env.rows("reservations")
     assert env.differences() == {}
 
@@ -99,9 +99,9 @@ def test_a_success_from_the_future_is_none(sync_env: Build) -> None:
     env = mirrored_env(sync_env)
     mirror = env.mirror()
     put_ahead(env, ("accounts", "last_sync_at"), ("sync_runs", "triggered_at"), ("verifications", "verified_at"))
-    facts = mirror.status().accounts[0]
+    facts = mirror.status.overview().accounts[0]
     assert (facts.last_sync_at, facts.ended, facts.certificate) == (None, None, None)
-    assert judge(facts, mirror.status().now).condition is Condition.NEVER
+    assert judge(facts, mirror.status.overview().now).condition is Condition.NEVER
 
 
 def test_a_delivery_from_the_future_is_worked_once(sync_env: Build) -> None:
@@ -110,7 +110,7 @@ def test_a_delivery_from_the_future_is_worked_once(sync_env: Build) -> None:
     reservation_id = next(iter(env.rows("reservations")))
     deliver(env.database, env.account_id, object_id=reservation_id)
     put_ahead(env, ("webhook_log", "created_at"))
-    with env.mirror().push.worker(drain=True) as worker:
+    with env.mirror().jobs.start_worker(drain=True) as worker:
         worker.wait()
     assert env.ask("SELECT status FROM webhook_log") == [("processed",)]
 
@@ -135,10 +135,10 @@ def test_an_outage_from_the_future_keeps_nobody_from_asking(sync_env: Build, nam
         f" now() + interval '1 min', 1 FROM (VALUES ('office', '{env.sandbox.url}')) AS here (egress, url) RETURNING 1"
     )
     mirror = env.mirror(egress="office")
-    report = mirror.sync(env.account_id)
+    report = mirror.sync.run(env.account_id)
     assert (report.state, report.api_calls) == (RunState.FAILED, 0)
     put_ahead(env, ("source_outages", name))
-    assert mirror.sync(env.account_id).state is RunState.SUCCESS
+    assert mirror.sync.run(env.account_id).state is RunState.SUCCESS
 
 
 def test_a_token_from_the_future_is_replaced(sync_env: Build) -> None:
@@ -146,21 +146,21 @@ def test_a_token_from_the_future_is_replaced(sync_env: Build) -> None:
     env = mirrored_env(sync_env)
     put_ahead(env, ("accounts", "token_issued_at"))
     mirror = env.mirror()
-    assert mirror.sync(env.account_id).state is RunState.SUCCESS
+    assert mirror.sync.run(env.account_id).state is RunState.SUCCESS
     assert env.ask("SELECT token_issued_at <= now() FROM accounts") == [(True,)]
-    assert mirror.sync(env.account_id).api_calls == 2
+    assert mirror.sync.run(env.account_id).api_calls == 2
 
 
 def test_a_planned_time_is_no_mark(sync_env: Build) -> None:
     """A lease, and a message that waits for the morning, are kept as long as they say."""
     case = message_case(sync_env)
-    with case.mirror.messages.draft(case.reservation_id, TEXT) as draft:
+    with case.mirror.messages.prepare(case.reservation_id, TEXT) as draft:
         draft.queue()
     for table, name in (("sent_messages", "not_before_at"), ("procrastinate_jobs", "scheduled_at")):
         case.env.ask(f"UPDATE {table} SET {name} = now() + interval '3 days' RETURNING 1")
     case.run_worker()
     assert case.accepted == []
-    assert case.mirror.status().accounts[0].letters.resting == 1
+    assert case.mirror.status.overview().accounts[0].letters.resting == 1
 
 
 def test_a_full_run_ends_what_lies_ahead_in_the_mirror(sync_env: Build) -> None:
@@ -168,7 +168,7 @@ def test_a_full_run_ends_what_lies_ahead_in_the_mirror(sync_env: Build) -> None:
     env = mirrored_env(sync_env)
     mirrored = [(table, "observed_at") for table in ("listings", "reservations", "conversations")]
     put_ahead(env, *mirrored, ("conversation_messages", "observed_at"))
-    env.mirror().sync(env.account_id, full=True)
+    env.mirror().sync.run(env.account_id, full=True)
     columns = {ahead.column for ahead in time_marks.ahead(env.database).found}
     assert not columns & {f"{table}.observed_at" for table, _ in mirrored}
     assert "conversation_messages.observed_at" not in columns
@@ -201,7 +201,7 @@ def test_stamps_at_the_ends_of_time_break_no_run(sync_env: Build, stamp: str) ->
             world.edit_listing(number, stamp=False, latestActivityOn=stamp)
         for turn in range(2):
             world.edit_listing(some[-1], stamp=False, latestActivityOn=stamp, name=f"Changed {turn}")
-            assert mirror.sync(env.account_id, full=turn == 0).state is RunState.SUCCESS
+            assert mirror.sync.run(env.account_id, full=turn == 0).state is RunState.SUCCESS
             # A row whose stamp went back is stale; nothing else is.
             assert env.differences().get(Resource.LISTINGS, set()) <= set(some)
 
@@ -215,7 +215,7 @@ def test_a_stamp_ahead_neither_sets_a_watermark_nor_hides_what_changes_below_it(
     world.corrupt("reservations", first, json.dumps(odd).encode())
     for number, full in zip(others, (True, False, False), strict=False):
         world.update_reservation(number, guestName=f"Changed {number}")
-        report = mirror.sync(env.account_id, full=full)
+        report = mirror.sync.run(env.account_id, full=full)
         assert report.state is RunState.SUCCESS
         assert env.rows("reservations")[number]["guestName"] == f"Changed {number}"
         assert env.ask("SELECT bool_and(watermark_at <= now()) FROM watermarks") == [(True,)]

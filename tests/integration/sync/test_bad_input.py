@@ -22,7 +22,7 @@ def one_more(resource: Resource, raw: bytes, env: SyncEnv) -> RunReport:
     world = env.sandbox.world
     thread = next(iter(env.truth("conversations"))) if resource is Resource.MESSAGES else 0
     world.append_raw(resource, raw, conversation_id=thread)
-    return env.mirror().sync(env.account_id)
+    return env.mirror().sync.run(env.account_id)
 
 
 def message(**fields: Any) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def test_a_quarantined_record_is_kept_once_however_often_it_is_met(sync_env: Bui
     """Every run counts it; the table does not grow."""
     env = sync_env()
     one_more(Resource.RESERVATIONS, b'{"guestName": "no id"}', env)
-    assert env.mirror().sync(env.account_id).resources[Resource.RESERVATIONS].counts.quarantined == 1
+    assert env.mirror().sync.run(env.account_id).resources[Resource.RESERVATIONS].counts.quarantined == 1
     assert env.ask("SELECT count(*), max(last_seen_at) > min(created_at) FROM quarantined_records") == [(1, True)]
 
 
@@ -114,7 +114,7 @@ def test_the_same_id_on_two_pages_counts_once(sync_env: Build) -> None:
             env.sandbox.world.pay(first)
 
     env.sandbox.on_request(touch)
-    counts = env.mirror().sync(env.account_id).resources[Resource.RESERVATIONS].counts
+    counts = env.mirror().sync.run(env.account_id).resources[Resource.RESERVATIONS].counts
     assert touched
     assert (counts.seen, counts.inserted) == (250, 250)
     assert env.differences() == {}
@@ -146,7 +146,7 @@ def test_one_fault_anywhere_costs_a_retry_and_no_row(sync_env: Build, route: str
     """Whatever breaks once is asked for again, and the mirror is whole."""
     env = sync_env()
     env.sandbox.faults.add(effect, route=route)
-    report = env.mirror().sync(env.account_id)
+    report = env.mirror().sync.run(env.account_id)
     assert report.state is RunState.SUCCESS, report.error
     assert env.differences() == {}
 
@@ -155,7 +155,7 @@ def test_an_early_empty_page_is_not_believed(sync_env: Build) -> None:
     """A page that is empty too early looks like the end; the walk steps back and finds the rest."""
     env = sync_env(reservations=250, switches=Switches(max_limit=100))
     env.sandbox.faults.add(faults.early_empty_page(), route="GET /reservations", skip=1)
-    assert env.mirror().sync(env.account_id).state is RunState.SUCCESS
+    assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
     assert env.differences() == {}
 
 
@@ -163,7 +163,7 @@ def test_pages_that_stay_empty_make_the_run_partial(sync_env: Build) -> None:
     """When the source keeps hiding rows, no watermark moves and the sentence says how many are missing."""
     env = sync_env(reservations=250, switches=Switches(max_limit=100))
     env.sandbox.faults.add(faults.early_empty_page(), path="afterId", times=None)
-    report = env.mirror().sync(env.account_id)
+    report = env.mirror().sync.run(env.account_id)
     assert report.state is RunState.PARTIAL
     assert report.resources[Resource.RESERVATIONS].state is RunState.PARTIAL
     assert env.ask("SELECT count(*) FROM watermarks WHERE resource = 'reservations'") == [(0,)]
@@ -173,7 +173,7 @@ def test_pages_that_stay_empty_make_the_run_partial(sync_env: Build) -> None:
 def test_a_limit_that_the_server_clamps_reads_everything(sync_env: Build) -> None:
     """Pages smaller than asked for are no end."""
     env = sync_env(reservations=90, listings=45, switches=Switches(max_limit=20))
-    assert env.mirror().sync(env.account_id).state is RunState.SUCCESS
+    assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
     assert env.differences() == {}
 
 
@@ -189,6 +189,6 @@ def test_a_message_edited_to_nothing_but_a_new_signature_is_unchanged(sync_env: 
         route="GET /conversations/{id}/messages",
         times=None,
     )
-    report = env.mirror().sync(env.account_id)
+    report = env.mirror().sync.run(env.account_id)
     assert report.resources[Resource.MESSAGES].counts.updated == 0
     assert env.ask("SELECT updated_at FROM conversation_messages WHERE id = 999001") == before

@@ -37,7 +37,7 @@ def test_one_broken_conversation_costs_itself_alone(sync_env: Build, effect: Eff
     env = sync_env(reservations=40)
     broken = thread_of(env)
     env.sandbox.faults.add(effect, path=f"/conversations/{broken}/messages", times=None)
-    report = env.mirror(retry_attempts=2).sync(env.account_id)
+    report = env.mirror(retry_attempts=2).sync.run(env.account_id)
     assert report.state is RunState.PARTIAL
     assert "1 conversations could not be read" in (report.error or "")
     lost = {row_id for row_id, row in env.truth("messages").items() if row["conversationId"] == broken}
@@ -49,7 +49,7 @@ def test_a_dead_inbox_ends_the_run_soon(sync_env: Build) -> None:
     """Five failures one after the other are no broken conversation: the rest is not asked for."""
     env = sync_env(reservations=60)
     env.sandbox.faults.add(faults.bad_gateway(), route=MESSAGES, times=None)
-    report = env.mirror(retry_attempts=1, requests_in_flight=2).sync(env.account_id)
+    report = env.mirror(retry_attempts=1, requests_in_flight=2).sync.run(env.account_id)
     assert report.resources[Resource.MESSAGES].state is RunState.FAILED
     assert env.sandbox.calls[MESSAGES] < 15
 
@@ -58,7 +58,7 @@ def test_counts_are_those_of_the_table_when_a_thread_fails(sync_env: Build) -> N
     """What other threads wrote meanwhile is counted before the run is closed."""
     env = sync_env(reservations=60)
     env.sandbox.faults.add(faults.bad_gateway(), route=MESSAGES, skip=20, times=None)
-    report = env.mirror(retry_attempts=1, requests_in_flight=8).sync(env.account_id)
+    report = env.mirror(retry_attempts=1, requests_in_flight=8).sync.run(env.account_id)
     assert report.resources[Resource.MESSAGES].counts.inserted == len(env.rows("messages"))
 
 
@@ -66,7 +66,7 @@ def test_the_second_attempt_keeps_what_the_first_inserted(sync_env: Build) -> No
     """A run over two attempts counts each record once, by its strongest change, in one row a resource."""
     env = sync_env(reservations=30)
     env.sandbox.faults.add(faults.bad_gateway(), path=f"/conversations/{thread_of(env)}/messages", times=None)
-    (outcome,) = env.mirror(retry_attempts=1).sync_all()
+    (outcome,) = env.mirror(retry_attempts=1).sync.run_all()
     assert outcome.report is not None
     assert outcome.report.resources[Resource.RESERVATIONS].counts.inserted == 30
     assert env.ask("SELECT inserted FROM sync_run_resources WHERE resource = 'reservations'") == [(30,)]
@@ -85,7 +85,7 @@ def test_a_run_that_was_overtaken_leaves_the_other_ones_notes_alone(sync_env: Bu
 
     def overtaken() -> None:
         try:
-            env.mirror().sync(env.account_id)
+            env.mirror().sync.run(env.account_id)
         except LeaseLost as error:
             lost.append(error)
 
@@ -101,7 +101,7 @@ def test_a_run_that_was_overtaken_leaves_the_other_ones_notes_alone(sync_env: Bu
             first.join(30)
 
     env.sandbox.on_request(wake_the_first)
-    report = env.mirror().sync(env.account_id)
+    report = env.mirror().sync.run(env.account_id)
     assert lost
     assert report.state is RunState.SUCCESS
     counted = env.ask("SELECT sum(seen) FROM sync_run_resources WHERE resource = 'messages'")
@@ -114,25 +114,25 @@ def test_a_stamp_from_the_future_freezes_no_row(sync_env: Build) -> None:
     world = env.sandbox.world
     world.append_raw("reservations", b'{"id": 999001, "status": "new", "updatedOn": "9999-12-31 00:00:00"}')
     mirror = env.mirror()
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     wrong, right = b'"new", "updatedOn": "9999-12-31', b'"cancelled", "updatedOn": "2026-11-21'
     corrected = faults.rewrite(lambda body: body.replace(wrong, right))
     env.sandbox.faults.add(corrected, route="GET /reservations", times=None)
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     assert env.ask("SELECT status FROM reservations WHERE id = 999001") == [("cancelled",)]
 
 
 def test_a_part_of_an_account_does_not_make_it_fresh(sync_env: Build) -> None:
     """`--resource listings` leaves last_sync_at as it was."""
     env = sync_env()
-    env.mirror().sync(env.account_id, resources=(Resource.LISTINGS,))
+    env.mirror().sync.run(env.account_id, resources=(Resource.LISTINGS,))
     assert env.ask("SELECT last_sync_at FROM accounts") == [(None,)]
 
 
 def test_what_cannot_recover_is_not_tried_again(sync_env: Build) -> None:
     """An account without inbox rights is read once, not twice, by every sync-all."""
     env = sync_env(accounts=[AccountSpec(reservations=20, inbox="closed")])
-    (outcome,) = env.mirror().sync_all()
+    (outcome,) = env.mirror().sync.run_all()
     assert outcome.state is RunState.PARTIAL
     assert env.sandbox.calls["GET /reservations"] <= 2
     assert env.ask("SELECT state, retry_count FROM sync_runs") == [("partial", 0)]
@@ -166,6 +166,6 @@ def test_a_broken_conversation_does_not_make_every_run_a_full_one(sync_env: Buil
     env = sync_env(reservations=20)
     env.sandbox.faults.add(faults.bad_gateway(), path=f"/conversations/{thread_of(env)}/messages", times=None)
     mirror = env.mirror(retry_attempts=1)
-    mirror.sync(env.account_id)
-    report = mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
+    report = mirror.sync.run(env.account_id)
     assert (report.mode, report.state, report.api_calls) == (Mode.INCREMENTAL, RunState.PARTIAL, 3)

@@ -61,7 +61,7 @@ def test_accounts_are_mirrored_at_the_same_time(sync_env: Build) -> None:
 
     env.sandbox.on_request(meet)
     watcher = Watcher()
-    outcomes = env.mirror().sync_all(jobs=3, progress=watcher)
+    outcomes = env.mirror().sync.run_all(jobs=3, progress=watcher)
     assert [(outcome.account_id, outcome.state) for outcome in outcomes] == [
         (number, RunState.SUCCESS) for number in THREE
     ]
@@ -74,12 +74,12 @@ def test_short_runs_come_first_and_first_syncs_last(sync_env: Build) -> None:
     """An account that was synced before does not wait for one that never was."""
     env = sync_env(accounts=specs(*THREE), store=False)
     env.store_account(70003)
-    env.mirror().sync_all()
+    env.mirror().sync.run_all()
     env.store_account(70001)
     env.store_account(70002)
     order: list[int | None] = []
     env.sandbox.on_request(lambda request: order.append(request.account_id))
-    env.mirror().sync_all(jobs=1)
+    env.mirror().sync.run_all(jobs=1)
     assert list(dict.fromkeys(order)) == [70003, 70001, 70002]
 
 
@@ -87,7 +87,7 @@ def test_what_is_known_before_a_run_is_the_last_whole_one_of_each_mode(sync_env:
     """Marks and requests, active accounts only, also such as were never synced."""
     env = sync_env(accounts=specs(*THREE))
     mirror = env.mirror()
-    full, later = mirror.sync(70001), mirror.sync(70001)
+    full, later = mirror.sync.run(70001), mirror.sync.run(70001)
     env.ask("UPDATE accounts SET is_active = false WHERE account_id = 70003 RETURNING 1")
     (known, new), _ = outlooks(env.database)
     assert known.calls == {Mode.FULL: full.api_calls, Mode.INCREMENTAL: later.api_calls}
@@ -102,10 +102,10 @@ def test_what_another_run_has_mirrored_meanwhile_is_not_done_again(sync_env: Bui
 
     def overtake(request: Request) -> None:
         if request.account_id == 70001 and env.ask("SELECT 1 FROM sync_runs WHERE account_id = 70002") == []:
-            other.sync(70002)
+            other.sync.run(70002)
 
     env.sandbox.on_request(overtake)
-    first, second = env.mirror().sync_all(jobs=1)
+    first, second = env.mirror().sync.run_all(jobs=1)
     assert first.state is RunState.SUCCESS
     assert (second.state, second.error, second.is_held) == (
         RunState.SKIPPED,
@@ -134,9 +134,9 @@ def test_full_runs_stand_back_and_incremental_ones_do_not(sync_env: Build) -> No
     """Only runs that read everything leave no mark that somebody is in a fail_fast."""
     env = sync_env()
     pressed = "SELECT DISTINCT pressed_at IS NOT NULL FROM request_budget"
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     assert env.ask(pressed) == [(False,)]
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     assert env.ask(pressed) == [(True,)]
 
 
@@ -145,24 +145,24 @@ def test_a_full_run_is_made_needless_by_a_full_one_only(sync_env: Build, state: 
     """`--full` asks for everything: what another run brought up to date is read again, unless that one read it all."""
     env = sync_env(accounts=specs(70001, 70002))
     other = env.mirror()
-    other.sync_all()
+    other.sync.run_all()
     overtaken: list[Request] = []
 
     def overtake(request: Request) -> None:
         if request.account_id == 70001 and not overtaken:
             overtaken.append(request)
-            other.sync(70002, full=is_full)
+            other.sync.run(70002, full=is_full)
 
     env.sandbox.on_request(overtake)
-    _, second = env.mirror().sync_all(full=True, jobs=1)
+    _, second = env.mirror().sync.run_all(full=True, jobs=1)
     assert second.state is state
 
 
 def test_a_part_of_an_account_makes_no_run_needless(sync_env: Build) -> None:
     """Nor does a run that was over before sync-all began."""
     env = sync_env()
-    env.mirror().sync(env.account_id)
-    (outcome,) = env.mirror().sync_all()
+    env.mirror().sync.run(env.account_id)
+    (outcome,) = env.mirror().sync.run_all()
     assert (outcome.state, outcome.report is not None) == (RunState.SUCCESS, True)
 
 
@@ -170,7 +170,7 @@ def test_an_account_under_way_elsewhere_is_held(sync_env: Build) -> None:
     """It is skipped, and nobody can say yet how it ends."""
     env = sync_env()
     leases.acquire(env.database, env.account_id, "elsewhere/x/1/1")
-    (outcome,) = env.mirror().sync_all()
+    (outcome,) = env.mirror().sync.run_all()
     assert (outcome.state, outcome.is_held) == (RunState.SKIPPED, True)
 
 
@@ -206,9 +206,9 @@ def test_jitter_waits_before_anything_is_asked(sync_env: Build) -> None:
     def wait(seconds: float) -> None:
         waits.append(seconds)
         assert sum(env.sandbox.calls.values()) == 0
-        env.mirror().sync(env.account_id)
+        env.mirror().sync.run(env.account_id)
 
-    (outcome,) = env.mirror().sync_all(jitter=timedelta(seconds=60), sleep=wait)
+    (outcome,) = env.mirror().sync.run_all(jitter=timedelta(seconds=60), sleep=wait)
     assert outcome.state is RunState.SKIPPED
     assert len(waits) == 1
     assert 0 <= waits[0] <= 60

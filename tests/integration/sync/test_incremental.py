@@ -22,7 +22,7 @@ MESSAGES = "GET /conversations/{id}/messages"
 def mirrored_env(sync_env: Build, **options: object) -> SyncEnv:
     """Return an environment that was mirrored in full."""
     env = sync_env(**options)
-    assert env.mirror().sync(env.account_id).mode is Mode.FULL
+    assert env.mirror().sync.run(env.account_id).mode is Mode.FULL
     env.sandbox.forget()
     return env
 
@@ -39,14 +39,14 @@ def conversation_of_its_own(env: SyncEnv) -> tuple[int, int]:
 def test_the_first_run_is_full_and_the_second_incremental(sync_env: Build) -> None:
     """Nobody has to say so, and sync_runs tells which was which."""
     env = mirrored_env(sync_env)
-    assert env.mirror().sync(env.account_id).mode is Mode.INCREMENTAL
+    assert env.mirror().sync.run(env.account_id).mode is Mode.INCREMENTAL
     assert env.ask("SELECT mode FROM sync_runs ORDER BY triggered_at") == [("full",), ("incremental",)]
 
 
 def test_nothing_changed_costs_two_calls(sync_env: Build) -> None:
     """One for listings, one for reservations; no thread is asked for."""
     env = mirrored_env(sync_env, reservations=600)
-    report = env.mirror().sync(env.account_id)
+    report = env.mirror().sync.run(env.account_id)
     assert (report.state, report.api_calls) == (RunState.SUCCESS, 2)
     assert env.sandbox.calls.total() == 2
 
@@ -62,7 +62,7 @@ def test_ten_changes_cost_one_call_for_each_reservation_with_activity(sync_env: 
     for reservation_id in paid:
         world.pay(reservation_id)
     threads = sum(len(world.conversations_of(reservation_id)) for reservation_id in spoken)
-    report = env.mirror().sync(env.account_id)
+    report = env.mirror().sync.run(env.account_id)
     assert report.resources[Resource.RESERVATIONS].counts.updated == 10
     assert report.api_calls == 2 + threads
     assert env.differences().keys() <= {Resource.CONVERSATIONS}
@@ -72,20 +72,20 @@ def test_a_new_booking_brings_its_conversation(sync_env: Build) -> None:
     """A conversation that is not known yet is looked up by its reservation, then its thread is read."""
     env = mirrored_env(sync_env)
     env.sandbox.world.create_reservation()
-    report = env.mirror().sync(env.account_id)
+    report = env.mirror().sync.run(env.account_id)
     assert report.state is RunState.SUCCESS
     assert report.resources[Resource.CONVERSATIONS].counts.inserted == 1
     assert env.differences() == {}
     assert env.ask("SELECT count(*) FROM reservations WHERE thread_due_at IS NOT NULL") == [(0,)]
-    assert env.mirror().sync(env.account_id).api_calls == 2
+    assert env.mirror().sync.run(env.account_id).api_calls == 2
 
 
 def test_a_booking_without_conversation_is_looked_up_once(sync_env: Build) -> None:
     """That there is none is an answer, too."""
     env = mirrored_env(sync_env)
     env.sandbox.world.create_reservation(conversation=False)
-    env.mirror().sync(env.account_id)
-    assert env.mirror().sync(env.account_id).api_calls == 2
+    env.mirror().sync.run(env.account_id)
+    assert env.mirror().sync.run(env.account_id).api_calls == 2
 
 
 def test_a_thread_once_due_is_never_forgotten(sync_env: Build) -> None:
@@ -94,10 +94,10 @@ def test_a_thread_once_due_is_never_forgotten(sync_env: Build) -> None:
     conversation_id, _ = conversation_of_its_own(env)
     said = env.sandbox.world.guest_message(conversation_id)
     mirror = env.mirror()
-    mirror.sync(env.account_id, resources=(Resource.RESERVATIONS,))
+    mirror.sync.run(env.account_id, resources=(Resource.RESERVATIONS,))
     assert env.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [(conversation_id,)]
     env.sandbox.forget()
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     assert env.sandbox.calls[MESSAGES] == 1
     assert said in env.rows("messages")
     assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
@@ -109,12 +109,12 @@ def test_a_thread_stays_due_when_its_conversation_changes_otherwise(sync_env: Bu
     conversation_id, _ = conversation_of_its_own(env)
     failed = env.sandbox.world.fail_message(conversation_id)
     mirror = env.mirror()
-    mirror.sync(env.account_id, resources=(Resource.RESERVATIONS,))
+    mirror.sync.run(env.account_id, resources=(Resource.RESERVATIONS,))
     unread = bool(env.truth("conversations")[conversation_id]["hasUnreadMessages"])
     env.sandbox.world.mark_conversation(conversation_id, unread=not unread)
-    mirror.sync(env.account_id, resources=(Resource.CONVERSATIONS,), full=True)
+    mirror.sync.run(env.account_id, resources=(Resource.CONVERSATIONS,), full=True)
     assert env.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [(conversation_id,)]
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     assert failed in env.rows("messages")
 
 
@@ -125,9 +125,9 @@ def test_a_thread_that_could_not_be_read_stays_due(sync_env: Build) -> None:
     said = env.sandbox.world.guest_message(conversation_id)
     env.sandbox.faults.add(faults.bad_gateway(), route=MESSAGES, times=2)
     mirror = env.mirror(retry_attempts=2)
-    assert mirror.sync(env.account_id).state is RunState.PARTIAL
+    assert mirror.sync.run(env.account_id).state is RunState.PARTIAL
     assert said not in env.rows("messages")
-    assert mirror.sync(env.account_id).state is RunState.SUCCESS
+    assert mirror.sync.run(env.account_id).state is RunState.SUCCESS
     assert said in env.rows("messages")
 
 
@@ -159,15 +159,15 @@ def test_a_message_that_comes_while_its_thread_is_read_is_due_again(sync_env: Bu
 def test_a_sweep_comes_by_itself_when_it_is_due(sync_env: Build) -> None:
     """One daily cron line is enough: a run is full when the last one that was is old."""
     env = mirrored_env(sync_env)
-    assert env.mirror(sweep_after_hours=0).sync(env.account_id).mode is Mode.FULL
-    assert env.mirror().sync(env.account_id).mode is Mode.INCREMENTAL
-    assert env.mirror().sync(env.account_id, full=True).mode is Mode.FULL
+    assert env.mirror(sweep_after_hours=0).sync.run(env.account_id).mode is Mode.FULL
+    assert env.mirror().sync.run(env.account_id).mode is Mode.INCREMENTAL
+    assert env.mirror().sync.run(env.account_id, full=True).mode is Mode.FULL
 
 
 def test_a_full_run_reads_no_thread_that_is_known_to_be_unchanged(sync_env: Build) -> None:
     """Only lists are walked again; threads whose stamps did not move are left alone once their messages are final."""
     env = mirrored_env(sync_env, reservations=60)
-    env.mirror().sync(env.account_id, full=True)
+    env.mirror().sync.run(env.account_id, full=True)
     waiting = {
         row["conversationId"]
         for _, row in env.sandbox.world.truth("messages")
@@ -181,7 +181,7 @@ def test_a_sweep_finds_a_second_conversation(sync_env: Build) -> None:
     env = mirrored_env(sync_env)
     _, reservation_id = conversation_of_its_own(env)
     env.sandbox.world.create_conversation(reservation_id)
-    env.mirror().sync(env.account_id, full=True)
+    env.mirror().sync.run(env.account_id, full=True)
     assert env.differences() == {}
 
 
@@ -192,9 +192,9 @@ def test_threads_that_were_not_read_for_long_are_read_again(sync_env: Build) -> 
         (row_id, row) for row_id, row in env.truth("messages").items() if row["status"] == "sent"
     )
     env.sandbox.world.edit_message(message["conversationId"], message_id, "edited in silence")
-    env.mirror().sync(env.account_id, full=True)
+    env.mirror().sync.run(env.account_id, full=True)
     assert env.rows("messages")[message_id]["body"] != "edited in silence"
-    env.mirror(threads_after_days=0).sync(env.account_id, full=True)
+    env.mirror(threads_after_days=0).sync.run(env.account_id, full=True)
     assert env.rows("messages")[message_id]["body"] == "edited in silence"
 
 
@@ -204,10 +204,10 @@ def test_an_automation_that_was_sent_is_found_under_its_old_id(sync_env: Build) 
     conversation_id, _ = conversation_of_its_own(env)
     world = env.sandbox.world
     planned = world.schedule_message(conversation_id, world.now + timedelta(hours=1))
-    env.mirror(threads_after_days=0).sync(env.account_id, full=True)
+    env.mirror(threads_after_days=0).sync.run(env.account_id, full=True)
     assert env.ask(f"SELECT status, is_final FROM conversation_messages WHERE id = {planned}") == [("awaiting", False)]
     world.send_scheduled(conversation_id, planned)
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     assert env.ask(f"SELECT status, is_final FROM conversation_messages WHERE id = {planned}") == [("sent", True)]
 
 
@@ -218,9 +218,9 @@ def test_a_failed_incremental_run_moves_no_watermark(sync_env: Build) -> None:
     booked = env.sandbox.world.create_reservation()
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=2)
     mirror = env.mirror(retry_attempts=2)
-    assert mirror.sync(env.account_id).state is not RunState.SUCCESS
+    assert mirror.sync.run(env.account_id).state is not RunState.SUCCESS
     assert env.ask("SELECT watermark_at FROM watermarks WHERE resource = 'reservations'") == before
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     assert booked in env.rows("reservations")
 
 
@@ -230,7 +230,7 @@ def test_a_dry_run_is_incremental_too(sync_env: Build) -> None:
     conversation_id, _ = conversation_of_its_own(env)
     env.sandbox.world.guest_message(conversation_id)
     env.sandbox.world.create_reservation()
-    report = env.mirror().sync(env.account_id, dry_run=True)
+    report = env.mirror().sync.run(env.account_id, dry_run=True)
     assert report.mode is Mode.INCREMENTAL
     assert report.resources[Resource.MESSAGES].counts.inserted >= 1
     assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
@@ -241,5 +241,5 @@ def test_an_edited_listing_is_found(sync_env: Build, sort: str) -> None:
     """Whether Hostaway sorts them as asked or not."""
     env = mirrored_env(sync_env, listings=60, switches=Switches(sort_parameters=sort))  # type: ignore[arg-type]  # a plain value where a literal is declared
     env.sandbox.world.edit_listing(next(iter(env.truth("listings"))), name="Renamed")
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     assert env.differences() == {}

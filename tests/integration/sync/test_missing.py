@@ -21,7 +21,7 @@ MISSING = "SELECT id FROM reservations WHERE missing_since IS NOT NULL"
 def mirrored_env(sync_env: Build, **options: Any) -> SyncEnv:
     """Return an environment that was mirrored in full."""
     env = sync_env(**options)
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     return env
 
 
@@ -35,7 +35,7 @@ def test_a_deleted_reservation_is_marked_and_keeps_its_row(sync_env: Build) -> N
     env = mirrored_env(sync_env)
     gone = first_of(env, "reservations")
     env.sandbox.world.delete_reservation(gone)
-    report = env.mirror().sync(env.account_id, full=True)
+    report = env.mirror().sync.run(env.account_id, full=True)
     assert report.state is RunState.SUCCESS
     assert report.resources[Resource.RESERVATIONS].counts.missing == 1
     assert env.ask(f"SELECT raw_payload->>'id' FROM reservations WHERE id = {gone} AND missing_since IS NOT NULL") == [
@@ -53,9 +53,9 @@ def test_what_is_missing_already_is_not_asked_for_again(sync_env: Build) -> None
     env = mirrored_env(sync_env)
     env.sandbox.world.delete_reservation(first_of(env, "reservations"))
     mirror = env.mirror()
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     env.sandbox.forget()
-    assert mirror.sync(env.account_id, full=True).resources[Resource.RESERVATIONS].counts.missing == 0
+    assert mirror.sync.run(env.account_id, full=True).resources[Resource.RESERVATIONS].counts.missing == 0
     assert env.sandbox.calls["GET /reservations/{id}"] == 0
 
 
@@ -63,7 +63,7 @@ def test_an_incremental_run_marks_nothing(sync_env: Build) -> None:
     """It lists only what changed: what it leaves out is not gone."""
     env = mirrored_env(sync_env)
     env.sandbox.world.delete_reservation(first_of(env, "reservations"))
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     assert env.ask(MISSING) == []
 
 
@@ -73,12 +73,12 @@ def test_403_proves_nothing_until_sweeps_far_apart_agree(sync_env: Build) -> Non
     gone = first_of(env, "reservations")
     env.sandbox.world.delete_reservation(gone)
     mirror = env.mirror()
-    assert mirror.sync(env.account_id, full=True).state is RunState.SUCCESS
+    assert mirror.sync.run(env.account_id, full=True).state is RunState.SUCCESS
     assert env.ask(MISSING) == []
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     assert env.ask(MISSING) == []
     env.ask("UPDATE reservations SET unlisted_since = unlisted_since - interval '20 hours' RETURNING 1")
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     assert env.ask(MISSING) == [(gone,)]
 
 
@@ -89,13 +89,13 @@ def test_sudden_emptiness_is_not_believed(sync_env: Build, reservations: int, de
     for row_id in list(env.truth("reservations"))[:deleted]:
         env.sandbox.world.delete_reservation(row_id)
     mirror = env.mirror()
-    report = mirror.sync(env.account_id, full=True)
+    report = mirror.sync.run(env.account_id, full=True)
     assert report.state is RunState.PARTIAL
     assert f"{deleted} of {reservations} rows are no longer listed" in (report.error or "")
     assert "--accept-missing" in (report.error or "")
     assert env.ask(MISSING) == []
     assert env.sandbox.calls["GET /reservations/{id}"] == 0
-    accepted = mirror.sync(env.account_id, full=True, accept_missing=True)
+    accepted = mirror.sync.run(env.account_id, full=True, accept_missing=True)
     assert accepted.state is RunState.SUCCESS
     assert accepted.resources[Resource.RESERVATIONS].counts.missing == deleted
     assert env.differences() == {}
@@ -106,7 +106,7 @@ def test_a_row_that_is_listed_again_loses_the_mark(sync_env: Build) -> None:
     env = mirrored_env(sync_env)
     back = first_of(env, "reservations")
     env.ask(f"UPDATE reservations SET missing_since = now() - interval '1 day' WHERE id = {back} RETURNING 1")
-    report = env.mirror().sync(env.account_id, full=True)
+    report = env.mirror().sync.run(env.account_id, full=True)
     assert env.ask(MISSING) == []
     assert report.resources[Resource.RESERVATIONS].counts.updated == 1
 
@@ -120,7 +120,7 @@ def test_a_row_that_is_there_though_not_listed_stays(sync_env: Build) -> None:
         route="GET /reservations",
         times=None,
     )
-    report = env.mirror().sync(env.account_id, full=True)
+    report = env.mirror().sync.run(env.account_id, full=True)
     assert report.state is RunState.SUCCESS
     assert env.ask(MISSING) == []
     assert env.sandbox.calls["GET /reservations/{id}"] == 1
@@ -132,7 +132,7 @@ def test_a_deleted_message_is_marked_when_its_thread_is_read_whole(sync_env: Bui
     env = mirrored_env(sync_env)
     message_id, message = next(iter(env.truth("messages").items()))
     env.sandbox.world.delete_message(message["conversationId"], message_id)
-    report = env.mirror(threads_after_days=0).sync(env.account_id, full=True)
+    report = env.mirror(threads_after_days=0).sync.run(env.account_id, full=True)
     assert report.resources[Resource.MESSAGES].counts.missing == 1
     assert env.differences() == {}
     shown = env.ask("SELECT jsonb_path_query(raw_messages, '$[*].id')::bigint FROM messages")
@@ -145,9 +145,9 @@ def test_with_a_conversation_go_its_messages(sync_env: Build) -> None:
     conversation_id = first_of(env, "conversations")
     env.sandbox.world.delete_conversation(conversation_id)
     mirror = env.mirror()
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     assert env.differences() == {}
     env.sandbox.forget()
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     asked = [request for request in env.sandbox.requests if f"/conversations/{conversation_id}" in request.path]
     assert asked == []

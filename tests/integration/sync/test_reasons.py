@@ -24,14 +24,14 @@ MOVED = "messages: thread due, something moved at "
 def mirrored_env(sync_env: Build, **options: Any) -> SyncEnv:
     """Return an environment that was mirrored in full."""
     env = sync_env(**options)
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     return env
 
 
 def explained(env: SyncEnv, settings: dict[str, Any] | None = None, **order: Any) -> tuple[RunReport, Counter[str]]:
     """Sync once more; give the report and how many requests each reason took, moments left out."""
     calls: list[ApiCall] = []
-    report = env.mirror(**settings or {}).sync(env.account_id, observe=calls.append, **order)
+    report = env.mirror(**settings or {}).sync.run(env.account_id, observe=calls.append, **order)
     assert len(calls) == report.api_calls
     return report, Counter(call.why.partition(" since ")[0].partition(" at 2")[0] for call in calls)
 

@@ -37,7 +37,7 @@ def env_of_pages(sync_env: Build, **switches: object) -> SyncEnv:
 def cut(env: SyncEnv, *, after: int, route: str = ROUTE, full: bool = True) -> RunReport:
     """Run until the source fails after so many answers of a route; forget what was asked for until then."""
     rule = env.sandbox.faults.add(faults.bad_gateway(), route=route, skip=after, times=None)
-    report = env.mirror(retry_attempts=1).sync(env.account_id, full=full)
+    report = env.mirror(retry_attempts=1).sync.run(env.account_id, full=full)
     assert report.state is not RunState.SUCCESS
     env.sandbox.faults.remove(rule)
     env.sandbox.forget()
@@ -46,7 +46,7 @@ def cut(env: SyncEnv, *, after: int, route: str = ROUTE, full: bool = True) -> R
 
 def go_on(env: SyncEnv, *, full: bool = True) -> RunReport:
     """Run again, undisturbed; nothing may be left of any walk."""
-    report = env.mirror().sync(env.account_id, full=full)
+    report = env.mirror().sync.run(env.account_id, full=full)
     assert report.state is RunState.SUCCESS
     assert env.ask("SELECT count(*) FROM walk_pages") == env.ask("SELECT count(*) FROM walks") == [(0,)]
     return report
@@ -81,7 +81,7 @@ def test_a_first_sync_that_was_cut_in_its_threads_is_full_to_the_end(sync_env: B
     cut(env, after=3, route="GET /conversations/{id}/messages", full=False)
     assert go_on(env, full=False).mode is Mode.FULL
     assert env.ask("SELECT DISTINCT mode FROM sync_runs") == [("full",)]
-    assert env.mirror().sync(env.account_id).mode is Mode.INCREMENTAL
+    assert env.mirror().sync.run(env.account_id).mode is Mode.INCREMENTAL
     assert env.differences() == {}
 
 
@@ -191,7 +191,7 @@ def test_the_second_attempt_of_a_run_goes_on_where_the_first_was_cut(sync_env: B
     """The account is tried once more at the end of sync-all, and its report counts every record once."""
     env = sync_env(accounts=[AccountSpec(reservations=SIZE, conversations=False)], switches=Switches(max_limit=100))
     env.sandbox.faults.add(faults.bad_gateway(), route=ROUTE, skip=3, times=1)
-    (outcome,) = env.mirror(retry_attempts=1).sync_all()
+    (outcome,) = env.mirror(retry_attempts=1).sync.run_all()
     assert outcome.state is RunState.SUCCESS
     assert outcome.report is not None
     assert outcome.report.resources[Resource.RESERVATIONS].counts.inserted == SIZE
@@ -219,9 +219,9 @@ def test_runs_that_read_only_what_is_new_leave_a_walk_that_was_cut_as_it_is(sync
     cut(env, after=2)
     stands = env.ask("SELECT walk_id, position FROM walks")
     mirror = env.mirror()
-    assert mirror.sync(env.account_id).mode is Mode.INCREMENTAL
-    mirror.sync(env.account_id, full=True, dry_run=True)
-    mirror.sync(env.account_id, full=True, resources=(Resource.LISTINGS,))
+    assert mirror.sync.run(env.account_id).mode is Mode.INCREMENTAL
+    mirror.sync.run(env.account_id, full=True, dry_run=True)
+    mirror.sync.run(env.account_id, full=True, resources=(Resource.LISTINGS,))
     assert env.ask("SELECT walk_id, position FROM walks") == stands
     env.sandbox.forget()
     go_on(env)
@@ -234,7 +234,7 @@ def test_a_list_that_is_suspiciously_short_begins_anew(sync_env: Build) -> None:
     go_on(env)
     for number in range(120):
         env.sandbox.world.delete_reservation(nth(env, 2 * number))
-    report = env.mirror().sync(env.account_id, full=True)
+    report = env.mirror().sync.run(env.account_id, full=True)
     assert "120 of 450 rows are no longer listed" in (report.error or "")
     assert env.ask("SELECT count(*) FROM walks") == [(0,)]
 
@@ -256,7 +256,7 @@ def test_a_list_that_was_not_whole_begins_anew(sync_env: Build) -> None:
     env = env_of_pages(sync_env)
     lost = faults.change_rows(lambda rows: rows[:-1])
     rule = env.sandbox.faults.add(lost, route=ROUTE, times=None)
-    assert env.mirror().sync(env.account_id, full=True).state is not RunState.SUCCESS
+    assert env.mirror().sync.run(env.account_id, full=True).state is not RunState.SUCCESS
     env.sandbox.faults.remove(rule)
     assert env.ask("SELECT count(*) FROM walks") == [(0,)]
     env.sandbox.forget()
@@ -278,10 +278,10 @@ def test_whatever_happens_between_one_quiet_full_run_is_exact(
     mirror, life = env.mirror(retry_attempts=1), RandomChanges(env.sandbox.world, chance)
     for _ in range(chance.randint(1, 3)):
         rule = env.sandbox.faults.add(faults.bad_gateway(), route=ROUTE, skip=after, times=None)
-        mirror.sync(env.account_id, full=chance.random() < 0.5)
+        mirror.sync.run(env.account_id, full=chance.random() < 0.5)
         env.sandbox.faults.remove(rule)
         for _ in range(chance.randint(0, 4)):
             life.happen()
-    assert mirror.sync(env.account_id, full=True).state is RunState.SUCCESS
+    assert mirror.sync.run(env.account_id, full=True).state is RunState.SUCCESS
     assert env.differences() == {}
     assert env.ask("SELECT count(*) FROM walk_pages") == env.ask("SELECT count(*) FROM walks") == [(0,)]

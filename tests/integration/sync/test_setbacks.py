@@ -41,14 +41,14 @@ def env_with_a_row_ahead(sync_env: Build, resource: Resource) -> tuple[SyncEnv, 
     env = sync_env(conversations=False)
     row_id = list(env.truth(resource))[-1]
     back = stamped(env, resource, row_id, timedelta(hours=-9)) | {"note": "cancelled"}
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     serve(env, resource, back)
     return env, row_id, back
 
 
 def wrong(env: SyncEnv) -> str:
     """Give what `status` says is wrong with the account."""
-    overview = env.mirror().status(env.account_id)
+    overview = env.mirror().status.overview(env.account_id)
     return "; ".join(judge(overview.accounts[0], overview.now).wrong)
 
 
@@ -60,14 +60,14 @@ def test_two_whole_sweeps_that_agree_outweigh_a_stamp(
     env, row_id, back = env_with_a_row_ahead(sync_env, resource)
     mirror = env.mirror()
     with caplog.at_level(logging.WARNING):
-        first = mirror.sync(env.account_id, full=True)
+        first = mirror.sync.run(env.account_id, full=True)
     assert (first.state, first.resources[resource].counts.stale) == (RunState.SUCCESS, 1)
     assert f"{resource}: 1 rows stay as they were" in caplog.text
     assert f"{resource}: 1 row with a stamp that went back" in wrong(env)
     assert "note" not in env.rows(resource)[row_id]
     caplog.clear()
     with caplog.at_level(logging.WARNING):
-        second = mirror.sync(env.account_id, full=True)
+        second = mirror.sync.run(env.account_id, full=True)
     assert second.resources[resource].counts.updated == 1
     assert caplog.text == ""
     assert env.rows(resource)[row_id] == back
@@ -79,9 +79,9 @@ def test_a_row_that_goes_on_changing_behind_its_stamp_is_followed(sync_env: Buil
     """It was stamped far ahead and is touched every day: the sweeps need not find the same bytes."""
     env, row_id, back = env_with_a_row_ahead(sync_env, Resource.RESERVATIONS)
     mirror = env.mirror()
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     serve(env, Resource.RESERVATIONS, stamped(env, Resource.RESERVATIONS, row_id, timedelta(hours=2)) | {"note": "2"})
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     assert env.rows("reservations")[row_id]["note"] == "2"
     assert env.rows("reservations")[row_id]["updatedOn"] > back["updatedOn"]
 
@@ -90,13 +90,13 @@ def test_a_sweep_that_met_a_still_older_version_does_not_agree(sync_env: Build) 
     """The source gives one old version, then an older one: which is right is not known before the third."""
     env, row_id, _ = env_with_a_row_ahead(sync_env, Resource.RESERVATIONS)
     mirror = env.mirror()
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     older = stamped(env, Resource.RESERVATIONS, row_id, timedelta(hours=-3)) | {"note": "older"}
     serve(env, Resource.RESERVATIONS, older)
-    mirror.refresh(env.account_id, Resource.RESERVATIONS, row_id)
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.refresh(env.account_id, Resource.RESERVATIONS, row_id)
+    mirror.sync.run(env.account_id, full=True)
     assert "note" not in env.rows("reservations")[row_id]
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     assert env.rows("reservations")[row_id] == older
 
 
@@ -105,14 +105,14 @@ def test_nothing_but_whole_sweeps_outweighs_a_stamp(sync_env: Build, reading: st
     """An old answer may come from a copy of the source that lags: single readings and cut walks prove nothing."""
     env, row_id, back = env_with_a_row_ahead(sync_env, Resource.RESERVATIONS)
     mirror = env.mirror()
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     for _ in range(3):
         if reading == "refresh":
-            mirror.refresh(env.account_id, Resource.RESERVATIONS, row_id)
+            mirror.sync.refresh(env.account_id, Resource.RESERVATIONS, row_id)
         elif reading == "incremental":
-            mirror.sync(env.account_id)
+            mirror.sync.run(env.account_id)
     assert "note" not in env.rows("reservations")[row_id]
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     assert env.rows("reservations")[row_id] == back
 
 
@@ -120,12 +120,12 @@ def test_a_row_that_is_overtaken_is_no_setback_any_more(sync_env: Build) -> None
     """The source gave it a greater stamp again: `status` is silent at once, and the next sweep forgets it."""
     env, row_id, _ = env_with_a_row_ahead(sync_env, Resource.RESERVATIONS)
     mirror = env.mirror()
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     env.sandbox.world.heal("reservations", row_id)
     env.sandbox.world.pay(row_id)
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     assert "went back" not in wrong(env)
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     assert env.ask("SELECT count(*) FROM setbacks") == [(0,)]
     assert env.differences() == {}
 
@@ -133,8 +133,8 @@ def test_a_row_that_is_overtaken_is_no_setback_any_more(sync_env: Build) -> None
 def test_verify_with_a_repair_takes_the_older_version_at_once(sync_env: Build) -> None:
     """An operator who restored the source from a backup need not wait for two sweeps."""
     env, row_id, back = env_with_a_row_ahead(sync_env, Resource.RESERVATIONS)
-    env.mirror().sync(env.account_id, full=True)
-    env.mirror().verify(env.account_id, repair=True)
+    env.mirror().sync.run(env.account_id, full=True)
+    env.mirror().sync.verify(env.account_id, repair=True)
     assert env.rows("reservations")[row_id] == back
     assert "went back" not in wrong(env)
 
@@ -143,7 +143,7 @@ def test_a_row_that_is_listed_again_comes_back_with_any_stamp(sync_env: Build) -
     """It was gone, and the source was restored from a backup: that it is there again outweighs its stamp."""
     env, row_id, back = env_with_a_row_ahead(sync_env, Resource.RESERVATIONS)
     env.ask(f"UPDATE reservations SET missing_since = now() WHERE id = {row_id} RETURNING 1")
-    env.mirror().sync(env.account_id, full=True)
+    env.mirror().sync.run(env.account_id, full=True)
     assert env.rows("reservations")[row_id] == back
 
 
@@ -156,8 +156,8 @@ def test_a_stamp_from_the_future_freezes_no_row(sync_env: Build, ahead: timedelt
     [(now,)] = env.ask("SELECT now() AT TIME ZONE 'UTC'")
     serve(env, Resource.RESERVATIONS, true | {"updatedOn": (now + ahead).strftime(FORMAT)})
     mirror = env.mirror()
-    mirror.sync(env.account_id, full=True)
+    mirror.sync.run(env.account_id, full=True)
     cancelled = true | {"updatedOn": now.strftime(FORMAT), "status": "cancelled"}
     serve(env, Resource.RESERVATIONS, cancelled)
-    mirror.refresh(env.account_id, Resource.RESERVATIONS, row_id)
+    mirror.sync.refresh(env.account_id, Resource.RESERVATIONS, row_id)
     assert env.rows("reservations")[row_id] == {**env.rows("reservations")[row_id], **cancelled}

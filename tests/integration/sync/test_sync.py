@@ -25,7 +25,7 @@ MESSAGES = "GET /conversations/{id}/messages"
 def test_a_first_sync_mirrors_everything_exactly(sync_env: Build) -> None:
     """Every listing, reservation, conversation and message is stored with the payload that the source has."""
     env = sync_env(reservations=60)
-    report = env.mirror().sync(env.account_id)
+    report = env.mirror().sync.run(env.account_id)
     assert report.state is RunState.SUCCESS
     assert env.differences() == {}
     assert {resource: part.counts.inserted for resource, part in report.resources.items()} == {
@@ -36,7 +36,7 @@ def test_a_first_sync_mirrors_everything_exactly(sync_env: Build) -> None:
 def test_counts_of_a_run_add_up_and_are_written_down(sync_env: Build) -> None:
     """One row in sync_runs and one a resource say what the report says."""
     env = sync_env()
-    report = env.mirror().sync(env.account_id)
+    report = env.mirror().sync.run(env.account_id)
     assert env.ask(
         "SELECT state, mode, api_calls, error, started_at >= triggered_at, finished_at >= started_at FROM sync_runs"
     ) == [("success", "full", report.api_calls, None, True, True)]
@@ -52,11 +52,11 @@ def test_a_second_sync_finds_everything_unchanged(sync_env: Build) -> None:
     """Nothing is rewritten when nothing changed: every row keeps the transaction that wrote it."""
     env = sync_env()
     mirror = env.mirror()
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     written = env.ask(
         "SELECT id, xmin::text FROM reservations UNION ALL SELECT id, xmin::text FROM conversation_messages"
     )
-    report = mirror.sync(env.account_id)
+    report = mirror.sync.run(env.account_id)
     assert all(part.counts.seen == part.counts.unchanged for part in report.resources.values())
     assert written == env.ask(
         "SELECT id, xmin::text FROM reservations UNION ALL SELECT id, xmin::text FROM conversation_messages"
@@ -67,13 +67,13 @@ def test_changes_at_the_source_reach_the_mirror(sync_env: Build) -> None:
     """A new booking, a cancellation, a guest's message and an edited listing are found by the next run."""
     env = sync_env()
     mirror, world = env.mirror(), env.sandbox.world
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     first = next(iter(env.truth("reservations")))
     world.cancel_reservation(first)
     booked = world.create_reservation()
     world.guest_message(next(iter(env.truth("conversations"))), "Is it quiet at night? 🌙")
     world.edit_listing(next(iter(env.truth("listings"))), name="Renamed")
-    report = mirror.sync(env.account_id)
+    report = mirror.sync.run(env.account_id)
     # The conversation's own stamps wait for the next sweep: a known conversation is not asked for again.
     assert env.differences().keys() <= {Resource.CONVERSATIONS}
     assert report.resources[Resource.RESERVATIONS].counts.inserted == 1
@@ -84,7 +84,7 @@ def test_changes_at_the_source_reach_the_mirror(sync_env: Build) -> None:
 def test_a_whole_run_moves_watermarks_and_last_sync(sync_env: Build) -> None:
     """The watermark is the newest reservation's stamp, never beyond the start of the run."""
     env = sync_env()
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     assert env.ask("SELECT count(*) FROM watermarks WHERE swept_at IS NOT NULL") == [(4,)]
     assert env.ask(
         "SELECT watermark_at = (SELECT max(source_updated_at) FROM reservations) OR watermark_at = swept_at "
@@ -96,7 +96,7 @@ def test_a_whole_run_moves_watermarks_and_last_sync(sync_env: Build) -> None:
 def test_one_resource_alone_moves_only_its_own_watermark(sync_env: Build) -> None:
     """`--resource reservations` leaves the other tables and marks as they are."""
     env = sync_env()
-    env.mirror().sync(env.account_id, resources=(Resource.RESERVATIONS,))
+    env.mirror().sync.run(env.account_id, resources=(Resource.RESERVATIONS,))
     assert env.ask("SELECT resource FROM watermarks") == [("reservations",)]
     assert env.rows("listings") == {}
     assert env.sandbox.calls["GET /listings"] == 0
@@ -106,8 +106,8 @@ def test_messages_alone_read_the_threads_that_are_known(sync_env: Build) -> None
     """`--resource messages` needs no list of conversations: it reads those that are stored."""
     env = sync_env()
     mirror = env.mirror()
-    mirror.sync(env.account_id, resources=(Resource.CONVERSATIONS,))
-    report = mirror.sync(env.account_id, resources=(Resource.MESSAGES,))
+    mirror.sync.run(env.account_id, resources=(Resource.CONVERSATIONS,))
+    report = mirror.sync.run(env.account_id, resources=(Resource.MESSAGES,))
     assert report.state is RunState.SUCCESS
     assert env.differences().keys() == {Resource.LISTINGS, Resource.RESERVATIONS}
 
@@ -115,7 +115,7 @@ def test_messages_alone_read_the_threads_that_are_known(sync_env: Build) -> None
 def test_a_dry_run_counts_what_would_change_and_writes_nothing(sync_env: Build) -> None:
     """A dry run fetches everything, reports the same numbers, and leaves no row and no run behind."""
     env = sync_env()
-    report = env.mirror().sync(env.account_id, dry_run=True)
+    report = env.mirror().sync.run(env.account_id, dry_run=True)
     assert {resource: part.counts.inserted for resource, part in report.resources.items()} == {
         resource: len(env.truth(resource)) for resource in Resource
     }
@@ -129,9 +129,9 @@ def test_a_dry_run_after_a_sync_says_what_changed(sync_env: Build) -> None:
     """A dry run compares with what is stored."""
     env = sync_env()
     mirror = env.mirror()
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     env.sandbox.world.pay(next(iter(env.truth("reservations"))))
-    report = mirror.sync(env.account_id, dry_run=True)
+    report = mirror.sync.run(env.account_id, dry_run=True)
     assert report.resources[Resource.RESERVATIONS].counts.updated == 1
     assert Resource.RESERVATIONS in env.differences()
 
@@ -141,7 +141,7 @@ def test_two_accounts_do_not_touch_each_other(sync_env: Build) -> None:
     env = sync_env(
         accounts=[AccountSpec(reservations=9), AccountSpec(id=70002, reservations=9, same_ids_as_first=True)]
     )
-    outcomes = env.mirror().sync_all()
+    outcomes = env.mirror().sync.run_all()
     assert [outcome.state for outcome in outcomes] == [RunState.SUCCESS, RunState.SUCCESS]
     assert env.differences(70001) == {}
     assert env.differences(70002) == {}
@@ -151,7 +151,7 @@ def test_sync_all_goes_on_when_one_account_fails_and_tries_it_again(sync_env: Bu
     """The account in the middle fails twice, is written down as retried, and the others are whole."""
     env = sync_env(accounts=[AccountSpec(id=number, reservations=5) for number in (70001, 70002, 70003)])
     env.sandbox.faults.add(faults.bad_gateway(), account_id=70002, times=None)
-    outcomes = env.mirror(retry_attempts=2).sync_all()
+    outcomes = env.mirror(retry_attempts=2).sync.run_all()
     assert [outcome.state for outcome in outcomes] == [RunState.SUCCESS, RunState.FAILED, RunState.SUCCESS]
     assert env.ask("SELECT state, retry_count, max_retries FROM sync_runs WHERE account_id = 70002") == [
         ("failed", 1, 1)
@@ -163,7 +163,7 @@ def test_an_account_that_fails_once_is_whole_after_the_second_try(sync_env: Buil
     """What broke during the first pass may work at its end."""
     env = sync_env(accounts=[AccountSpec(id=number, reservations=5) for number in (70001, 70002)])
     env.sandbox.faults.add(faults.bad_gateway(), account_id=70001, route="GET /reservations", times=2)
-    outcomes = env.mirror(retry_attempts=2).sync_all()
+    outcomes = env.mirror(retry_attempts=2).sync.run_all()
     assert [outcome.state for outcome in outcomes] == [RunState.SUCCESS, RunState.SUCCESS]
     assert env.ask("SELECT state, retry_count, error FROM sync_runs WHERE account_id = 70001") == [("success", 1, None)]
     assert env.differences(70001) == {}
@@ -174,7 +174,7 @@ def test_a_deleted_key_fails_the_run_and_names_the_cause(sync_env: Build) -> Non
     env = sync_env()
     env.sandbox.reconfigure(env.account_id, secret_deleted=True)
     env.sandbox.revoke_tokens()
-    report = env.mirror().sync(env.account_id)
+    report = env.mirror().sync.run(env.account_id)
     assert report.state is RunState.FAILED
     assert "check the id and the key" in (report.error or "")
     assert env.sandbox.calls["POST /accessTokens"] == 1
@@ -185,7 +185,7 @@ def test_an_unknown_account_cannot_be_synced(sync_env: Build) -> None:
     """The sentence says how to add it."""
     env = sync_env(store=False)
     with pytest.raises(AccountError, match="account add 70001"):
-        env.mirror().sync(env.account_id)
+        env.mirror().sync.run(env.account_id)
 
 
 def test_wrong_credentials_store_nothing(sync_env: Build) -> None:
@@ -194,7 +194,7 @@ def test_wrong_credentials_store_nothing(sync_env: Build) -> None:
 
     env = sync_env(store=False)
     with pytest.raises(CredentialsRejected):
-        env.mirror().roster.add(env.account_id, SecretStr("wrong"), name=None, customer_id=None)
+        env.mirror().accounts.add(env.account_id, SecretStr("wrong"), name=None, customer_id=None)
     assert env.ask("SELECT count(*) FROM accounts") == [(0,)]
 
 
@@ -203,9 +203,9 @@ def test_a_token_is_minted_once_and_reused_by_the_next_run(sync_env: Build) -> N
     from pydantic import SecretStr
 
     env = sync_env(store=False)
-    env.mirror().roster.add(env.account_id, SecretStr(env.sandbox.client_secret), name=None, customer_id=None)
-    env.mirror().sync(env.account_id)
-    env.mirror().sync(env.account_id)
+    env.mirror().accounts.add(env.account_id, SecretStr(env.sandbox.client_secret), name=None, customer_id=None)
+    env.mirror().sync.run(env.account_id)
+    env.mirror().sync.run(env.account_id)
     assert env.sandbox.calls["POST /accessTokens"] == 1
 
 
@@ -222,7 +222,7 @@ def test_a_token_revoked_in_the_middle_is_renewed_once_for_all_threads(sync_env:
             env.sandbox.revoke_tokens()
 
     env.sandbox.on_request(revoke)
-    report = env.mirror().sync(env.account_id)
+    report = env.mirror().sync.run(env.account_id)
     assert report.state is RunState.SUCCESS
     assert env.differences() == {}
     assert env.sandbox.calls["POST /accessTokens"] == 1
@@ -234,7 +234,7 @@ def test_an_account_without_inbox_rights_keeps_the_rest(
 ) -> None:
     """403 on every thread costs one renewal, gives one clear sentence, and the rest is mirrored."""
     env = sync_env(accounts=[AccountSpec(reservations=40, inbox=inbox)])
-    report = env.mirror().sync(env.account_id)
+    report = env.mirror().sync.run(env.account_id)
     assert report.state is RunState.PARTIAL
     assert env.sandbox.calls["POST /accessTokens"] == 1
     assert env.differences().keys() <= {Resource.CONVERSATIONS, Resource.MESSAGES}
@@ -248,10 +248,10 @@ def test_two_runs_of_one_account_never_overlap(sync_env: Build) -> None:
     env = sync_env()
     lease = leases.acquire(env.database, env.account_id, process_names.this_process())
     with pytest.raises(LeaseHeld):
-        env.mirror().sync(env.account_id)
+        env.mirror().sync.run(env.account_id)
     assert env.ask("SELECT state FROM sync_runs") == [("skipped",)]
     leases.release(env.database, lease)
-    assert env.mirror().sync(env.account_id).state is RunState.SUCCESS
+    assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
 
 
 def test_a_queued_run_waits_for_the_lease_and_skips_nothing(sync_env: Build) -> None:
@@ -259,8 +259,8 @@ def test_a_queued_run_waits_for_the_lease_and_skips_nothing(sync_env: Build) -> 
     env = sync_env()
     mirror = env.mirror()
     lease = leases.acquire(env.database, env.account_id, process_names.this_process())
-    mirror.push.enqueue_syncs()
-    with mirror.push.worker(drain=True) as working:
+    mirror.jobs.enqueue_syncs()
+    with mirror.jobs.start_worker(drain=True) as working:
         working.wait()
     assert env.ask("SELECT state FROM sync_runs") == []
     assert env.ask("SELECT status::text, args->>'attempt' FROM procrastinate_jobs") == [("todo", "1")]
@@ -279,7 +279,7 @@ def test_a_run_that_lost_its_lease_writes_nothing_more(sync_env: Build) -> None:
 
     env.sandbox.on_request(take_over)
     with pytest.raises(LeaseLost):
-        env.mirror().sync(env.account_id)
+        env.mirror().sync.run(env.account_id)
     assert env.rows("conversations") == {}
 
 
@@ -287,5 +287,5 @@ def test_a_cancelled_fleet_member_that_another_run_holds_is_no_failure(sync_env:
     """sync-all skips an account that is being worked on elsewhere."""
     env = sync_env(accounts=[AccountSpec(id=number, reservations=5) for number in (70001, 70002)])
     leases.acquire(env.database, 70001, "elsewhere/x/1/1")
-    outcomes = env.mirror().sync_all()
+    outcomes = env.mirror().sync.run_all()
     assert [outcome.state for outcome in outcomes] == [RunState.SKIPPED, RunState.SUCCESS]

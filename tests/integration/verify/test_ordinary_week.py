@@ -78,16 +78,16 @@ class Day:
 
 def brought_up_to_date(env: SyncEnv) -> Certificate:
     """Run once, when nothing happens any more, and compare."""
-    report = env.mirror().sync(env.account_id)
+    report = env.mirror().sync.run(env.account_id)
     assert (report.state, report.mode) == (RunState.SUCCESS, Mode.INCREMENTAL)
-    return env.mirror().verify(env.account_id)
+    return env.mirror().sync.verify(env.account_id)
 
 
 def live_through(env: SyncEnv, seed: int, *, days: int) -> None:
     """Let days go by, and have the mirror equal after each."""
     env.empty_database()
     env.store_account()
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     chance = random.Random(seed)  # noqa: S311  (a test that can be repeated)
     day = Day(env.sandbox.world, chance)
     for _ in range(days):
@@ -117,7 +117,7 @@ def test_verify_is_equal_all_week(sync_env: Build, seed: int, *, read_marks_bump
 def mirrored_env(sync_env: Build, **options: Any) -> SyncEnv:
     """Return an environment that was mirrored in full."""
     env = sync_env(**options)
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     return env
 
 
@@ -138,17 +138,17 @@ def test_a_conversation_behind_its_thread_is_newer_until_it_is_read(sync_env: Bu
     conversation_id = a_thread(env)
     env.sandbox.world.guest_message(conversation_id)
     env.sandbox.forget()
-    report = env.mirror().sync(env.account_id)
+    report = env.mirror().sync.run(env.account_id)
     assert report.api_calls == 3
-    certificate = env.mirror().verify(env.account_id)
+    certificate = env.mirror().sync.verify(env.account_id)
     assert certificate.state is Equality.EQUAL
     assert certificate.resources[CONVERSATIONS].newer_at_source == 1
     assert certificate.resources[MESSAGES].threads_read == 1
     if how == "sweep":
-        env.mirror().sync(env.account_id, full=True)
+        env.mirror().sync.run(env.account_id, full=True)
     else:
-        env.mirror().verify(env.account_id, repair=True)
-    assert env.mirror().verify(env.account_id).resources[CONVERSATIONS].newer_at_source == 0
+        env.mirror().sync.verify(env.account_id, repair=True)
+    assert env.mirror().sync.verify(env.account_id).resources[CONVERSATIONS].newer_at_source == 0
     assert env.differences() == {}
 
 
@@ -158,7 +158,7 @@ def test_a_read_mark_alone_is_newer_and_costs_no_thread(sync_env: Build) -> None
     conversation_id = a_thread(env)
     unread = env.truth("conversations")[conversation_id]["hasUnreadMessages"]
     env.sandbox.world.mark_conversation(conversation_id, unread=not unread)
-    certificate = env.mirror().verify(env.account_id)
+    certificate = env.mirror().sync.verify(env.account_id)
     assert certificate.state is Equality.EQUAL
     assert certificate.resources[CONVERSATIONS].newer_at_source == 1
     assert certificate.resources[MESSAGES].threads_read == 0
@@ -169,9 +169,9 @@ def test_a_message_that_no_run_has_read_is_a_difference(sync_env: Build) -> None
     env = mirrored_env(sync_env)
     conversation_id = a_thread(env)
     env.sandbox.world.guest_message(conversation_id)
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     env.sandbox.world.guest_message(conversation_id)
-    certificate = env.mirror().verify(env.account_id)
+    certificate = env.mirror().sync.verify(env.account_id)
     assert certificate.state is Equality.DIFFERENT
     assert certificate.resources[MESSAGES].missing == 1
 
@@ -185,9 +185,9 @@ def test_damage_to_a_conversation_is_found(sync_env: Build, damage: dict[str, An
         f"UPDATE conversations SET raw_payload = raw_payload || '{json.dumps(damage)}' WHERE id = {conversation_id}"
         " RETURNING 1"
     )
-    certificate = env.mirror().verify(env.account_id)
+    certificate = env.mirror().sync.verify(env.account_id)
     assert certificate.resources[CONVERSATIONS].different == 1
-    assert env.mirror().verify(env.account_id, repair=True).state is Equality.EQUAL
+    assert env.mirror().sync.verify(env.account_id, repair=True).state is Equality.EQUAL
     assert env.differences() == {}
 
 
@@ -195,12 +195,12 @@ def test_a_conversation_that_is_behind_hides_no_damage_from_status(sync_env: Bui
     """What is newer there is not late among the differences."""
     env = mirrored_env(sync_env)
     env.sandbox.world.guest_message(a_thread(env))
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     env.ask(
         'UPDATE listings SET raw_payload = raw_payload || \'{"name": "damaged"}\''
         " WHERE id = (SELECT min(id) FROM listings) RETURNING 1"
     )
-    env.mirror().verify(env.account_id)
-    [facts] = env.mirror().status(env.account_id).accounts
+    env.mirror().sync.verify(env.account_id)
+    [facts] = env.mirror().status.overview(env.account_id).accounts
     assert facts.certificate is not None
     assert (facts.certificate.differences, facts.certificate.late) == (1, 0)

@@ -39,14 +39,14 @@ def mirrored_env(sync_env: Build, **options: Any) -> SyncEnv:
     for message_id, message in env.truth("messages").items():
         if message["status"] in {"awaiting", "paused"}:
             env.sandbox.world.send_scheduled(message["conversationId"], message_id)
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     env.sandbox.forget()
     return env
 
 
 def verify(env: SyncEnv, *, deep: bool = False, repair: bool = False) -> Certificate:
     """Verify the account."""
-    return env.mirror().verify(env.account_id, deep=deep, repair=repair)
+    return env.mirror().sync.verify(env.account_id, deep=deep, repair=repair)
 
 
 def first_of(env: SyncEnv, resource: str) -> int:
@@ -164,12 +164,12 @@ def test_a_source_restored_from_a_backup_is_repaired(sync_env: Build) -> None:
     before = env.truth("reservations")[row_id]
     env.sandbox.world.update_reservation(row_id, guestName="Newer")
     mirror = env.mirror()
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     env.sandbox.world.corrupt("reservations", row_id, json.dumps(before).encode())
-    assert mirror.sync(env.account_id, full=True).resources[Resource.RESERVATIONS].counts.stale == 1
-    assert mirror.verify(env.account_id, repair=True).state is Equality.EQUAL
+    assert mirror.sync.run(env.account_id, full=True).resources[Resource.RESERVATIONS].counts.stale == 1
+    assert mirror.sync.verify(env.account_id, repair=True).state is Equality.EQUAL
     assert env.rows("reservations")[row_id] == before
-    assert mirror.sync(env.account_id, full=True).resources[Resource.RESERVATIONS].counts.stale == 0
+    assert mirror.sync.run(env.account_id, full=True).resources[Resource.RESERVATIONS].counts.stale == 0
 
 
 def test_a_silent_edit_of_a_message_is_found_by_depth_alone(sync_env: Build) -> None:
@@ -354,7 +354,7 @@ def test_what_could_not_be_stored_as_it_is_must_have_its_bytes_in_quarantine(syn
     """Cleaned or without an id: equal while the exact bytes are kept, missing when they are not, repaired."""
     env = sync_env(conversations=False)
     env.sandbox.world.append_raw("reservations", raw)
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     assert verify(env).state is Equality.EQUAL
     for damage in ("DELETE FROM quarantined_records", "UPDATE quarantined_records SET exact = 'other'"):
         env.ask(f"{damage} RETURNING 1")
@@ -368,7 +368,7 @@ def test_a_page_that_fails_leaves_the_certificate_incomplete(sync_env: Build) ->
     """It says which resource could not be compared, and what follows was not; a repair makes no second comparison."""
     env = mirrored_env(sync_env)
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
-    certificate = env.mirror(retry_attempts=2).verify(env.account_id, repair=True)
+    certificate = env.mirror(retry_attempts=2).sync.verify(env.account_id, repair=True)
     assert certificate.state is Equality.INCOMPLETE
     assert certificate.resources[Resource.LISTINGS].error is None
     assert all(certificate.resources[part].error for part in list(Resource)[1:])

@@ -31,7 +31,7 @@ def two_accounts(sync_env: Build) -> SyncEnv:
     """Return an environment of two mirrored accounts."""
     env = sync_env(accounts=[AccountSpec(reservations=12), AccountSpec(id=OTHER, reservations=3)])
     for account_id in env.sandbox.accounts:
-        env.mirror().sync(account_id)
+        env.mirror().sync.run(account_id)
     return env
 
 
@@ -39,7 +39,7 @@ def meanwhile(env: SyncEnv, route: str, number: int, happens: Callable[[], objec
     """Verify the first account, and have something happen while one of its requests is held back."""
     found: list[Any] = []
     with Barrier(env.sandbox, route, number) as barrier:
-        verifying = threading.Thread(target=lambda: found.append(env.mirror().verify(env.account_id, **asked)))
+        verifying = threading.Thread(target=lambda: found.append(env.mirror().sync.verify(env.account_id, **asked)))
         verifying.start()
         try:
             barrier.wait()
@@ -60,8 +60,8 @@ def test_what_others_clean_up_is_not_a_living_verifications(
 
     def clean() -> None:
         before = env.ask(NOTED)
-        assert env.mirror().sync(OTHER).error is None
-        env.mirror().upkeep.prune()
+        assert env.mirror().sync.run(OTHER).error is None
+        env.mirror().maintenance.prune()
         assert before
         assert set(before) <= set(env.ask(NOTED))
 
@@ -87,7 +87,7 @@ def test_without_its_notes_a_verification_certifies_nothing(
     assert not any(part.source or part.mirror or part.differences for part in certificate.resources.values())
     kept = env.ask("SELECT is_equal, certificate->>'state', certificate->>'error' FROM verifications")
     assert kept == [(False, "incomplete", certificate.error)]
-    assert env.mirror().verify(env.account_id, deep=True, repair=True).state is Equality.EQUAL
+    assert env.mirror().sync.verify(env.account_id, deep=True, repair=True).state is Equality.EQUAL
 
 
 def test_a_verification_without_its_notes_is_exit_1(sync_env: Build) -> None:
@@ -120,11 +120,11 @@ def test_what_a_killed_verification_left_goes_with_its_lease(sync_env: Build, cl
     left = env.ask(NOTED)
     assert left
     if cleaner == "prune":
-        assert env.mirror().upkeep.prune()["verification_notes"] == 0
+        assert env.mirror().maintenance.prune()["verification_notes"] == 0
         env.ask("UPDATE leases SET expires_at = now() RETURNING 1")
-        assert env.mirror().upkeep.prune()["verification_notes"] == len(left)
+        assert env.mirror().maintenance.prune()["verification_notes"] == len(left)
     elif cleaner == "sync":
-        env.mirror().sync(env.account_id)
+        env.mirror().sync.run(env.account_id)
     else:
-        assert env.mirror().verify(env.account_id).state is Equality.EQUAL
+        assert env.mirror().sync.verify(env.account_id).state is Equality.EQUAL
     assert env.ask(NOTED) == []

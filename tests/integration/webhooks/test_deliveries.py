@@ -49,7 +49,7 @@ def happen(env: SyncEnv, what: str, index: int) -> tuple[Resource, int]:
 
 def work_off(mirror: Mirror) -> None:
     """Work until nothing is due."""
-    with mirror.push.worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
+    with mirror.jobs.start_worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
         working.wait()
 
 
@@ -57,7 +57,7 @@ def test_deliveries_in_any_order_and_number_end_as_the_source_is(sync_env: Calla
     """Whatever happened, however its announcements are shuffled and repeated: the mirror holds the source's state."""
     env = sync_env(reservations=8, listings=2, switches=PLAIN)
     mirror = env.mirror()
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     # A message moves its reservation as well, which is announced as well.
     moved = {
         thread: number
@@ -94,7 +94,7 @@ def test_days_old_deliveries_are_as_good_as_new_ones(sync_env: Callable[..., Syn
     """What a delivery says is not read at all: only the object that it names."""
     env = sync_env()
     mirror = env.mirror()
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     resource, number = happen(env, "updated", 1)
     deliver(env.database, env.account_id, resource, number)
     happen(env, "cancelled", 1)
@@ -107,7 +107,7 @@ def test_fifty_deliveries_are_one_request(sync_env: Callable[..., SyncEnv]) -> N
     """The API is asked once for an object, however many deliveries wait for it."""
     env = sync_env()
     mirror = env.mirror()
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     listing = min(env.truth("listings"))
     env.sandbox.account(env.account_id).edit_listing(listing, name="House")
     for _ in range(50):
@@ -122,7 +122,7 @@ def test_a_source_that_is_away_costs_only_time(sync_env: Callable[..., SyncEnv])
     """Failed readings are tried again, and nothing is asked for twice that was read."""
     env = sync_env(switches=PLAIN)
     mirror = env.mirror(retry_attempts=1)
-    mirror.sync(env.account_id)
+    mirror.sync.run(env.account_id)
     resource, number = happen(env, "updated", 1)
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations/{id}", times=1)
     deliver(env.database, env.account_id, resource, number)
@@ -135,7 +135,7 @@ def test_queued_syncs_mirror_every_account(sync_env: Callable[..., SyncEnv]) -> 
     """One job an account, each once, whoever works them."""
     env = sync_env(accounts=[AccountSpec(reservations=9), AccountSpec(id=70002, reservations=9)])
     mirror = env.mirror()
-    assert mirror.push.enqueue_syncs() == mirror.push.enqueue_syncs() == sorted(env.sandbox.accounts)
+    assert mirror.jobs.enqueue_syncs() == mirror.jobs.enqueue_syncs() == sorted(env.sandbox.accounts)
     work_off(mirror)
     for account_id in env.sandbox.accounts:
         assert env.differences(account_id) == {}

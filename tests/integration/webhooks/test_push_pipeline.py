@@ -61,7 +61,7 @@ def send(receiver: RunningReceiver, credentials: Credentials, number: int) -> bo
 
 def play(env: SyncEnv, kills: int) -> None:
     """Kill receiver and worker again and again while deliveries come; hold that what was acknowledged is not lost."""
-    env.mirror().sync(env.account_id)
+    env.mirror().sync.run(env.account_id)
     credentials = renew_keys(env)
     lots = random.Random(7)  # noqa: S311  (draws the same each time)
     world = env.sandbox.account(env.account_id)
@@ -85,7 +85,7 @@ def play(env: SyncEnv, kills: int) -> None:
     served.end(signal.SIGTERM)
     ((stored,),) = env.ask("SELECT count(*) FROM webhook_log")
     assert stored >= acknowledged + len(refused) == 10 * kills
-    with env.mirror().push.worker(policy=ONE_RETRY, timings=QUICK):
+    with env.mirror().jobs.start_worker(policy=ONE_RETRY, timings=QUICK):
         eventually(lambda: not env.ask("SELECT 1 FROM webhook_log WHERE status <> 'processed'"), "all were worked off")
     assert env.differences() == {}
 

@@ -37,7 +37,7 @@ class Place:
         self.world = env.sandbox.world
         self.hooks = env.sandbox.accounts[env.account_id].hooks
         self.mirror = env.mirror(retry_attempts=1)
-        with self.mirror.push.webhook(env.account_id) as webhook:
+        with self.mirror.webhooks.open_registrar(env.account_id) as webhook:
             webhook.register(receiver.base)
         self.execute("UPDATE accounts SET webhook_confirmed_at = now() - interval '1 day'")
         self.world.now = datetime.now(UTC) - timedelta(hours=2)
@@ -52,11 +52,11 @@ class Place:
 
     def sync(self, **options: Any) -> RunReport:
         """Mirror the account."""
-        return self.mirror.sync(self.sync_env.account_id, **options)
+        return self.mirror.sync.run(self.sync_env.account_id, **options)
 
     def check(self) -> HookCheck:
         """Do what `webhooks check` does."""
-        with self.mirror.push.webhook(self.sync_env.account_id) as webhook:
+        with self.mirror.webhooks.open_registrar(self.sync_env.account_id) as webhook:
             return webhook.check()
 
     def calls(self, route: str) -> int:
@@ -66,11 +66,11 @@ class Place:
     def silence(self) -> Silence | None:
         """Give what `status` knows two hours after the last run."""
         self.execute("UPDATE polled_changes SET found_at = found_at - interval '2 hours'")
-        return self.mirror.status(self.sync_env.account_id).accounts[0].silence
+        return self.mirror.status.overview(self.sync_env.account_id).accounts[0].silence
 
     def drain(self) -> None:
         """Work off what waits."""
-        with self.mirror.push.worker(drain=True) as worker:
+        with self.mirror.jobs.start_worker(drain=True) as worker:
             worker.wait()
 
     def audit(self) -> list[tuple[Any, ...]]:
@@ -105,9 +105,9 @@ def place(sync_env: Callable[..., SyncEnv]) -> Iterator[Callable[..., Place]]:
 def test_an_account_without_a_webhook_costs_no_call(sync_env: Callable[..., SyncEnv]) -> None:
     """Nobody is asked, in no kind of run, and nothing is noted."""
     env = sync_env()
-    env.mirror().sync(70001)
+    env.mirror().sync.run(70001)
     env.sandbox.world.create_reservation()
-    assert env.mirror().sync(70001, full=True).state is RunState.SUCCESS
+    assert env.mirror().sync.run(70001, full=True).state is RunState.SUCCESS
     assert {env.sandbox.calls[route] for route in (HOOKS, LOGS)} == {0}
     assert env.ask("SELECT 1 FROM polled_changes UNION ALL SELECT 1 FROM delivery_audits") == []
 
@@ -160,7 +160,7 @@ def test_a_source_that_fails_is_not_asked_for_webhooks_as_well(place: Callable[.
     """The run that is tried again looks, once."""
     env = place()
     env.sync_env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=1)
-    (outcome,) = env.mirror.sync_all()
+    (outcome,) = env.mirror.sync.run_all()
     assert outcome.state is RunState.SUCCESS
     assert env.calls(HOOKS) == 1
 
@@ -170,7 +170,7 @@ def test_a_run_that_is_tried_again_for_another_reason_looks_once(place: Callable
     env = place()
     env.world.create_reservation()
     env.sync_env.sandbox.faults.add(faults.bad_gateway(), route="GET /conversations/{id}/messages", times=1)
-    (outcome,) = env.mirror.sync_all()
+    (outcome,) = env.mirror.sync.run_all()
     assert outcome.state is RunState.SUCCESS
     assert env.calls(HOOKS) == 1
 
@@ -184,7 +184,7 @@ def test_bookings_that_no_delivery_announced_are_counted(place: Callable[..., Pl
     env.world.update_reservation(known[1], arrivalDate="2027-01-09")
     env.world.create_reservation(status="new")
     env.sync()
-    assert env.mirror.status(70001).accounts[0].silence is None
+    assert env.mirror.status.overview(70001).accounts[0].silence is None
     silence = env.silence()
     assert silence is not None
     assert (silence.unannounced, silence.announced) == (3, 0)

@@ -65,7 +65,7 @@ class SendChaos:
         self._seen: set[tuple[int, int]] = set()
         self._guests: list[tuple[int, int]] = []
         for account_id in env.sandbox.accounts:
-            self._mirror.sync(account_id)
+            self._mirror.sync.run(account_id)
             talks = env.truth("conversations", account_id).values()
             self._guests += [(account_id, talk["reservationId"]) for talk in talks if talk["reservationId"]][:3]
         self._restart()
@@ -121,7 +121,7 @@ class SendChaos:
 
     def send(self, letter: ChaosMessage) -> Any:
         """Send a letter in this process."""
-        with self._messages.draft(
+        with self._messages.prepare(
             letter.reservation_id, letter.text, account_id=letter.account_id, key=letter.key, again=letter.again
         ) as draft:
             return draft.send()
@@ -132,20 +132,22 @@ class SendChaos:
 
     def _look(self, letter: ChaosMessage) -> None:
         with suppress(SourceError, HostawaySyncError):
-            for intent in self._messages.ledger(states=[IntentState.OUTCOME_UNKNOWN], account_id=letter.account_id):
+            for intent in self._messages.list_newest(
+                states=[IntentState.OUTCOME_UNKNOWN], account_id=letter.account_id
+            ):
                 self._messages.resolve(intent.intent_id, sleep=lambda _: self.let_a_minute_pass())
                 break
 
     def _sync(self, letter: ChaosMessage) -> None:
         with suppress(LeaseHeld):
-            self._mirror.sync(letter.account_id)
+            self._mirror.sync.run(letter.account_id)
 
     def _work(self, letter: ChaosMessage) -> None:
         (thread,) = self.env.ask(
             f"SELECT min(id) FROM conversations WHERE account_id = {letter.account_id}"
             f" AND reservation_id = {letter.reservation_id}"
         )[0]
-        self._mirror.refresh(letter.account_id, Resource.CONVERSATIONS, thread)
+        self._mirror.sync.refresh(letter.account_id, Resource.CONVERSATIONS, thread)
         self._messages.settle(letter.account_id)
 
     def _turn(self, letter: ChaosMessage) -> None:
@@ -190,7 +192,7 @@ class SendChaos:
         """Go on as another process does: nothing is remembered but what is in the database."""
         if self._container is not None:
             self._container.close()
-        self._container = Container(self._settings(), schema=SCHEMA)
+        self._container = Container(self._settings())
         self._container.database.close()
         url = self.env.database.engine.url.render_as_string(hide_password=False)
         self._container.database = Database(url, schema=SCHEMA, patience=0.1, sleep=lambda _: None)
@@ -251,7 +253,7 @@ class SendChaos:
         self._requests_are_over()
         for _ in range(LOOKS):
             for account_id in self.env.sandbox.accounts:
-                self._mirror.sync(account_id)
+                self._mirror.sync.run(account_id)
             self.let_a_minute_pass()
             self.check()
         rows = [_named(row) for row in self.env.ask(_ROWS)]
@@ -264,7 +266,7 @@ class SendChaos:
         assert sent == self.accepted(), "all that arrived was found, and nothing else"
         for row in waiting:
             with suppress(MessageUnsettled):
-                self._messages.checked_resend(row["intent_id"])
+                self._messages.confirm_unsent_and_resend(row["intent_id"])
         for row in rows:
             if row["state"] in ("failed", "pending"):
                 self.send(

@@ -71,10 +71,10 @@ class SyncChaos:
         """Run once in full while nothing happens, and compare."""
         self._is_calm = True
         env = self._env
-        report = self._mirror.sync(env.account_id, full=True)
+        report = self._mirror.sync.run(env.account_id, full=True)
         assert report.state is RunState.SUCCESS, report.error
         if self._silent:
-            certificate = self._mirror.verify(env.account_id, deep=True, repair=True)
+            certificate = self._mirror.sync.verify(env.account_id, deep=True, repair=True)
             assert certificate.state is Equality.EQUAL or env.sandbox.switches.deleted_object == 403
         # Where Hostaway says 403 of what is deleted, more than one day must pass before that is believed.
         is_proven = env.sandbox.switches.deleted_object == 404
@@ -93,7 +93,7 @@ class SyncChaos:
 
     def _sync(self) -> None:
         parts = self._chance.choice(PARTS)
-        self._mirror.sync(self._env.account_id, resources=parts, full=self._chance.random() < 0.3)
+        self._mirror.sync.run(self._env.account_id, resources=parts, full=self._chance.random() < 0.3)
 
     def _refresh(self) -> None:
         for _ in range(self._chance.randint(1, 3)):
@@ -121,7 +121,7 @@ class SyncChaos:
 
     def _read(self, mirror: Any) -> None:
         with suppress(SourceError):  # its thread changed again and again
-            mirror.refresh(self._env.account_id, *self._life.someone())
+            mirror.sync.refresh(self._env.account_id, *self._life.someone())
 
     def _happen(self, cursor: int | None) -> None:
         try:

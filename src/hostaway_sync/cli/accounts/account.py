@@ -47,7 +47,7 @@ def add(
     client_secret = prompts.client_secret(from_stdin=secret_stdin)
     prompts.require_text(name or "", "the name")
     with open_mirror() as mirror:
-        mirror.roster.add(account_id, client_secret, name=name, customer_id=customer_id)
+        mirror.accounts.add(account_id, client_secret, name=name, customer_id=customer_id)
         if output.is_terminal():
             output.echo(f"Account {account_id} added.")
         if not no_sync:
@@ -58,7 +58,7 @@ def add(
 def list_(*, json: Json = False) -> None:
     """List the accounts; those that were removed too, as long as rows of theirs may be there."""
     with open_mirror() as mirror:
-        accounts = mirror.accounts()
+        accounts = mirror.accounts.list_all()
     if json:
         output.print_json([account_document(account) for account in accounts])
     elif accounts:
@@ -71,7 +71,7 @@ def list_(*, json: Json = False) -> None:
 def show(account_id: AccountId, *, json: Json = False) -> None:
     """Show an account, and who changed what of it lately. Secrets are never shown."""
     with open_mirror() as mirror:
-        account, entries = mirror.roster.show(account_id)
+        account, entries = mirror.accounts.read_details(account_id)
     document = account_details_document(account)
     if json:
         output.print_json(document | audit_document(entries))
@@ -115,8 +115,8 @@ def update(
         raise UsageError("nothing to change: give --name, --customer-id, --secret or --secret-stdin")
     new_secret = prompts.client_secret(from_stdin=secret_stdin) if secret or secret_stdin else None
     with open_mirror() as mirror:
-        changed = mirror.roster.update(account_id, fields, new_secret)
-        account, _ = mirror.roster.show(account_id, entries=0)
+        changed = mirror.accounts.update(account_id, fields, new_secret)
+        account, _ = mirror.accounts.read_details(account_id, entries=0)
     if json:
         output.print_json(changed_account_document(account, changed))
     elif output.is_terminal():
@@ -127,7 +127,7 @@ def update(
 def enable(account_id: AccountId, *, json: Json = False) -> None:
     """Have an account synced again, and its webhooks and messages worked."""
     with open_mirror() as mirror:
-        changed = mirror.roster.enable(account_id)
+        changed = mirror.accounts.enable(account_id)
     _say_state(account_id, "enabled", changed=changed, json=json)
 
 
@@ -139,7 +139,7 @@ def disable(account_id: AccountId, *, json: Json = False) -> None:
     and stored as ignored.
     """
     with open_mirror() as mirror:
-        changed = mirror.roster.disable(account_id)
+        changed = mirror.accounts.disable(account_id)
     _say_state(account_id, "disabled", changed=changed, json=json)
 
 

@@ -215,7 +215,7 @@ def _imported(mirror: Mirror, line: _Line) -> _Imported:
     if line.account_id is None:
         return _Imported(line.number, None, "failed", error=line.wrong)
     try:
-        outcome, changed = mirror.roster.bring(line.account_id, SecretStr(line.client_secret), line.fields)
+        outcome, changed = mirror.accounts.add_or_update(line.account_id, SecretStr(line.client_secret), line.fields)
     except (AccountError, LeaseHeld, SourceError) as error:
         return _Imported(line.number, line.account_id, "failed", error=str(error))
     return _Imported(line.number, line.account_id, outcome.value, changed)

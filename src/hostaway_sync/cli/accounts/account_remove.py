@@ -29,7 +29,7 @@ def remove(
     question = f"This ends account {account_id}{' and deletes all its rows' if purge else '; its rows stay'}."
     prompts.confirm_by_id(account_id, question=question, yes=yes)
     with open_mirror() as mirror:
-        removal = mirror.roster.remove(account_id, purge=purge, tell=Count().add if sys.stderr.isatty() else None)
+        removal = mirror.accounts.remove(account_id, purge=purge, progress=Count().add if sys.stderr.isatty() else None)
     for trouble in removal.troubles:
         streams.say(trouble)
     if json:

@@ -64,7 +64,7 @@ def move(
     began = time.monotonic()
     with open_mirror(check_schema=False) as mirror:
         if dry_run:
-            rows = mirror.relocation.preview(url)
+            rows = mirror.database.preview_move(url)
             if json:
                 output.print_json(move_preview_document(rows))
             else:
@@ -72,12 +72,12 @@ def move(
             return
         try:
             with _watched() as note:
-                done = mirror.relocation.move(url, note)
+                done = mirror.database.move(url, note)
         except LeaseHeld as error:
             # Said to whomever, for once: a person runs this, and must know whom to stop.
             streams.say(str(error))
             raise typer.Exit(error.exit_code) from None
-        keys = mirror.relocation.keys
+        keys = mirror.database.keys_source
     seconds = time.monotonic() - began
     if json:
         output.print_json(moved_database_document(done, seconds=seconds))
@@ -95,7 +95,7 @@ def restored(*, json: Json = False) -> None:
     its thread, and waits for you where it is not found. Safe to run again.
     """
     with open_mirror() as mirror:
-        number = mirror.relocation.declare_restored()
+        number = mirror.database.declare_restored()
     if json:
         output.print_json(restored_document(number))
         return

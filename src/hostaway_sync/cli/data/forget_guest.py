@@ -42,9 +42,9 @@ def forget_guest(
         prompts.require_text(address, "the address")
     with open_mirror() as mirror:
         if not dry_run and not yes:
-            found = mirror.guests.forget(account_id, reservation or (), email or (), dry_run=True)
+            found = mirror.privacy.forget_guests(account_id, reservation or (), email or (), dry_run=True)
             prompts.confirm_by_id(account_id, question=f"This erases {_words(found)}.", yes=yes)
-        done = mirror.guests.forget(account_id, reservation or (), email or (), dry_run=dry_run)
+        done = mirror.privacy.forget_guests(account_id, reservation or (), email or (), dry_run=dry_run)
     if json:
         output.print_json(erasure_document(account_id, done, dry_run=dry_run))
     elif output.is_terminal():

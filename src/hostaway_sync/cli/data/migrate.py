@@ -28,7 +28,7 @@ def migrate(
         return
     with open_mirror(check_schema=False) as mirror:
         if check:
-            found, wanted = mirror.revisions()
+            found, wanted = mirror.database.revisions()
             if output.is_terminal() or found != wanted:
                 output.echo(f"database: {found or 'none'}, program: {wanted}")
             if found != wanted:

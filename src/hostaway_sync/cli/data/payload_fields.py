@@ -41,6 +41,6 @@ def set_rule(
     What is shown again comes with the next `sync --full`.
     """
     with open_mirror() as mirror:
-        kept = mirror.payload_fields.set(rule)
+        kept = mirror.payload_fields.set_rule(rule)
     named = kept or "empty"
     streams.say(f"the rule is {named}: set HOSTAWAY_SYNC_PAYLOAD_FIELDS so for every process, and start them again")

@@ -29,7 +29,7 @@ def prune(
     """
     with open_mirror() as mirror:
         audit = timedelta(days=audit_log) if audit_log is not None else None
-        counts = mirror.upkeep.prune(dry_run=dry_run, audit=audit)
+        counts = mirror.maintenance.prune(dry_run=dry_run, audit=audit)
     if json:
         output.print_json(pruned_document(counts, dry_run=dry_run))
     elif output.is_terminal() or dry_run:

@@ -39,7 +39,7 @@ def list_(
 ) -> None:
     """List the newest 200 messages that were to be sent, as the ledger knows them."""
     with open_mirror() as mirror:
-        intents = mirror.messages.ledger(states=state or (), account_id=account)
+        intents = mirror.messages.list_newest(states=state or (), account_id=account)
     if json:
         output.print_json([message_text_document(intent) for intent in intents])
     elif intents:

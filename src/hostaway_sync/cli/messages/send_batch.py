@@ -43,7 +43,7 @@ def send_batch(
                 documents.append(batch_line_document(outcome))
             else:
                 output.echo(_told(outcome, dry_run=dry_run), err=outcome.placed is PlacedMessage.REFUSED)
-        if counts[PlacedMessage.QUEUED] and not dry_run and not mirror.push.has_worker():
+        if counts[PlacedMessage.QUEUED] and not dry_run and not mirror.jobs.has_worker():
             streams.say(streams.NO_WORKER)
     if json:
         output.print_json(

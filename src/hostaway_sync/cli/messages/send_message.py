@@ -94,7 +94,7 @@ def send_message(
     words = prompts.piped("the text").removesuffix("\n") if text == "-" else text
     with (
         open_mirror() as mirror,
-        mirror.messages.draft(
+        mirror.messages.prepare(
             reservation_id,
             words,
             account_id=account,
@@ -110,7 +110,7 @@ def send_message(
             _print_outlook(draft, json=json)
         else:
             is_queued = _send(draft, yes=yes, json=json)
-            if is_queued and not mirror.push.has_worker():
+            if is_queued and not mirror.jobs.has_worker():
                 streams.say(streams.NO_WORKER)
 
 
@@ -155,8 +155,8 @@ def _resolved(
     if resolve is not None:
         return messages.resolve(resolve), False
     if checked_sent is not None:
-        return messages.checked_sent(checked_sent), False
-    sending = messages.checked_resend(checked_resend or 0)
+        return messages.confirm_sent(checked_sent), False
+    sending = messages.confirm_unsent_and_resend(checked_resend or 0)
     if sending.intent is None:
         raise MessageUnsettled("its row is gone: nothing was sent")
     return sending.intent, sending.is_ours

@@ -19,7 +19,7 @@ from hostaway_sync.errors import HostawaySyncError, StoreError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hostaway_sync.app.webhooks import Webhooks
+    from hostaway_sync.app.jobs import Jobs
     from hostaway_sync.store.dead_letters import DeadLetter
 
 app = typer.Typer(help="What failed for good, and waits for a person.", no_args_is_help=True, rich_markup_mode=None)
@@ -39,7 +39,7 @@ def list_(
 ) -> None:
     """List the dead letters."""
     with open_mirror() as mirror:
-        letters = mirror.push.dead_letters(account_id=account, resolved_too=all_)
+        letters = mirror.jobs.list_dead_letters(account_id=account, resolved_too=all_)
     if json:
         output.print_json([dead_letter_document(letter) for letter in letters])
     elif letters:
@@ -53,7 +53,7 @@ def list_(
 def show(dead_letter_id: Number, *, json: Json = False) -> None:
     """Show one with its whole story: payload, headers, every attempt, the last traceback."""
     with open_mirror() as mirror:
-        letter = mirror.push.dead_letter(dead_letter_id)
+        letter = mirror.jobs.get_dead_letter(dead_letter_id)
     document = dead_letter_details_document(letter)
     if json:
         output.print_json(document)
@@ -77,9 +77,8 @@ def retry(
 ) -> None:
     """Have the work done after all, with fresh attempts."""
     with open_mirror() as mirror:
-        _resolve(
-            mirror.push, mirror.push.retry_dead_letter, dead_letter_id, account, every=all_, done="retried", json=json
-        )
+        resolve = mirror.jobs.retry_dead_letter
+        _resolve(mirror.jobs, resolve, dead_letter_id, account, every=all_, done="retried", json=json)
 
 
 @app.command()
@@ -92,19 +91,12 @@ def discard(
 ) -> None:
     """Give the work up: it stays in the table, and waits for nobody."""
     with open_mirror() as mirror:
-        _resolve(
-            mirror.push,
-            mirror.push.discard_dead_letter,
-            dead_letter_id,
-            account,
-            every=all_,
-            done="discarded",
-            json=json,
-        )
+        resolve = mirror.jobs.discard_dead_letter
+        _resolve(mirror.jobs, resolve, dead_letter_id, account, every=all_, done="discarded", json=json)
 
 
 def _resolve(
-    push: Webhooks,
+    jobs: Jobs,
     resolve: Callable[[int], None],
     dead_letter_id: int | None,
     account_id: int | None,
@@ -119,7 +111,7 @@ def _resolve(
         resolve(dead_letter_id)
         numbers = [dead_letter_id]
     else:
-        waiting = [letter.dead_letter_id for letter in push.dead_letters(account_id=account_id)]
+        waiting = [letter.dead_letter_id for letter in jobs.list_dead_letters(account_id=account_id)]
         numbers = [number for number in waiting if _is_resolved_by_us(resolve, number)]
     if json:
         output.print_json(resolved_document(done, numbers))

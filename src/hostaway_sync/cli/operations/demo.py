@@ -87,14 +87,14 @@ def _first_minutes(mirror: Mirror, sandbox: Sandbox) -> None:
     account_id = sandbox.account_id
     _say("Add an account. The secret is checked with Hostaway first, then stored sealed.")
     _show(f"hostaway-sync account add {account_id} --name 'Harbour Stays'   # and the secret at a hidden prompt")
-    mirror.roster.add(account_id, SecretStr(sandbox.client_secret), name="Harbour Stays", customer_id=None)
+    mirror.accounts.add(account_id, SecretStr(sandbox.client_secret), name="Harbour Stays", customer_id=None)
     output.echo(f"Account {account_id} added.")
     _say("Mirror everything it has.")
     _show(f"hostaway-sync sync {account_id} --full")
     mirror_one(mirror, account_id, shown=True)
     _say("See where you are.")
     _show("hostaway-sync account list")
-    output.print_accounts(mirror.accounts())
+    output.print_accounts(mirror.accounts.list_all())
 
 
 def _questions(mirror: Mirror) -> None:
@@ -105,7 +105,7 @@ def _questions(mirror: Mirror) -> None:
     ):
         _say(f"Ask the database: {words[0].lower()}{words[1:]}")
         output.echo("\n".join(f"  {line}" for line in query.splitlines()) + ";\n")
-        output.print_rows(*mirror.query(query))
+        output.print_rows(*mirror.database.query(query))
 
 
 def _changes(mirror: Mirror, sandbox: Sandbox) -> None:

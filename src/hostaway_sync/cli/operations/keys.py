@@ -32,7 +32,7 @@ app = typer.Typer(help="Where secrets lie, and what seals them.", no_args_is_hel
 def status(*, json: Json = False) -> None:
     """Show the keys by their short ids, where they come from, and how much is sealed with each."""
     with open_mirror() as mirror:
-        found = mirror.keys.status()
+        found = mirror.secrets.status()
     for key in found.keys:
         if not key.is_known:
             streams.say(f"{key.values} values are sealed with key {key.key}, which is not there: restore it")
@@ -62,7 +62,7 @@ def check(*, json: Json = False) -> None:
     Exit 1 when something does not, or lies there unsealed.
     """
     with open_mirror() as mirror:
-        checked = mirror.keys.check()
+        checked = mirror.secrets.check()
     passed = checked.passed
     _tell(passed.troubles)
     if checked.orphans:
@@ -93,8 +93,8 @@ def move(
     Exit 1 when something does not open, and lies where it lay.
     """
     with open_mirror() as mirror:
-        done = mirror.keys.move(to)
-        setting = mirror.keys.wanted_store
+        done = mirror.secrets.move(to)
+        setting = mirror.secrets.wanted_store
     _tell(done.troubles)
     if json:
         output.print_json(moved_secrets_document(done))
@@ -124,7 +124,7 @@ def rotate(
     Exit 1 when something does not open.
     """
     with open_mirror() as mirror:
-        done = mirror.keys.rotate(retire=retire)
+        done = mirror.secrets.rotate(retire=retire)
     _tell(done.troubles)
     if json:
         output.print_json(rotation_document(done))

@@ -31,4 +31,4 @@ def worker(
         open_mirror(settings=settings, connections=max(2, concurrency // 2)) as mirror,
         exported(mirror, directory),
     ):
-        mirror.push.work(concurrency=concurrency, drain=drain)
+        mirror.jobs.run_worker(concurrency=concurrency, drain=drain)

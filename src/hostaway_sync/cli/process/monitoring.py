@@ -117,7 +117,7 @@ def _export(mirror: Mirror, directory: Path | None) -> None:
     if directory is None:
         return
     try:
-        mirror.write_metrics(directory)
+        mirror.status.write_metrics(directory)
     except OSError as error:
         log.warning("the metrics cannot be written into %s: %s", directory, error.strerror)
     except HostawaySyncError as error:

@@ -30,10 +30,10 @@ def known_settings() -> Settings:
     try:
         settings = load_settings()
     except UnknownSettings as error:
-        from hostaway_sync.app.remembered_settings import remembered
+        from hostaway_sync.app.database import remembered_settings
 
         output.configure_logging(tolerant := load_settings(also_known=error.names))
-        settings = load_settings(also_known=error.names & remembered(tolerant))
+        settings = load_settings(also_known=error.names & remembered_settings(tolerant))
         log.warning("%s: of a newer release, this one does not know it", ", ".join(sorted(settings.passed_over)))
     output.configure_logging(settings)
     return settings

@@ -41,15 +41,15 @@ def status(
 
     if size:
         with open_mirror() as mirror:
-            found = mirror.upkeep.size()
+            found = mirror.status.size()
         if json:
             output.print_json(size_document(found))
         else:
             status_size.print_size(found)
         return
     with open_mirror() as mirror:
-        overview = mirror.status(account_id)
-        marks, history = mirror.history(account_id, runs=_RUNS) if account_id is not None else ({}, [])
+        overview = mirror.status.overview(account_id)
+        marks, history = mirror.status.history(account_id, runs=_RUNS) if account_id is not None else ({}, [])
     verdicts = [(facts, judge(facts, overview.now)) for facts in overview.accounts]
     if json:
         document = overview_document(overview, verdicts)

@@ -30,7 +30,7 @@ def plan(*, every: Every = 60, json: Json = False) -> None:
     Asks Hostaway nothing: it reckons with the mirrored rows, the runs on record, and the limits in the settings.
     """
     with open_mirror() as mirror:
-        forecast = mirror.plan(every=timedelta(minutes=every))
+        forecast = mirror.status.forecast(every=timedelta(minutes=every))
     if json:
         output.print_json(forecast_document(forecast, every_minutes=every))
     elif forecast.needs:

@@ -96,7 +96,7 @@ def sync_all(
             run.summary = _enqueue_all(run.mirror, full=full, json=json)
             return
         with output.watched(fleet=True) as progress:
-            outcomes = run.mirror.sync_all(
+            outcomes = run.mirror.sync.run_all(
                 full=full, dry_run=dry_run, jobs=jobs, jitter=timedelta(seconds=jitter), progress=progress
             )
         _print_outcomes(outcomes, json=json, shown=dry_run)
@@ -159,13 +159,13 @@ def _sentence(reports: Sequence[RunReport]) -> str:
 
 
 def _enqueue_all(mirror: Mirror, *, full: bool, json: bool) -> str:
-    enqueued = mirror.push.enqueue_syncs(full=full)
+    enqueued = mirror.jobs.enqueue_syncs(full=full)
     if json:
         output.print_json(enqueued_document(enqueued))
     elif output.is_terminal():
-        none_runs = "" if mirror.push.has_worker() else ", and no worker runs now"
+        none_runs = "" if mirror.jobs.has_worker() else ", and no worker runs now"
         output.echo(f"{len(enqueued)} accounts wait to be synced by `hostaway-sync worker`{none_runs}.")
-    standing = {number: alarms for number, alarms in mirror.push.alarms().items() if number in enqueued}
+    standing = {number: alarms for number, alarms in mirror.status.alarms().items() if number in enqueued}
     if standing:
         said = [f"account {number}: {alarm.cause.sentence}" for number in standing for alarm in standing[number]]
         # The worker that ran into it has told it; a monitor and an exit code say it as long as it stands.
@@ -194,7 +194,7 @@ def mirror_one(
     try:
         # Bars and the lines of an explanation would write over each other.
         with output.watched() if explanation is None else nullcontext() as progress:
-            report = mirror.sync(
+            report = mirror.sync.run(
                 account_id,
                 resources=resources,
                 full=full,

@@ -34,8 +34,8 @@ def verify(
     Prints what is missing, extra or different; exit code 1 if anything is.
     """
     with open_mirror() as mirror, output.watched() as progress:
-        certificate = mirror.verify(account_id, deep=deep, repair=repair, progress=progress)
-        (facts,) = mirror.status(account_id).accounts
+        certificate = mirror.sync.verify(account_id, deep=deep, repair=repair, progress=progress)
+        (facts,) = mirror.status.overview(account_id).accounts
     if json:
         output.print_json(certificate.document())
     else:

@@ -1,0 +1,76 @@
+"""What the tables know of a mirror, without a request to the source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hostaway_sync.errors import AccountError
+from hostaway_sync.model.capacity import forecast
+from hostaway_sync.store.runs import alarms
+from hostaway_sync.store.runs.states import marks
+from hostaway_sync.store.status.overview import history
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from pathlib import Path
+
+    from hostaway_sync.app.container import Container
+    from hostaway_sync.model.alarms import Alarm
+    from hostaway_sync.model.capacity import Forecast
+    from hostaway_sync.model.records import Mark, Resource
+    from hostaway_sync.model.run_history import RunDetail
+    from hostaway_sync.model.status import Overview
+    from hostaway_sync.store.status.size import Size
+
+
+class Status:
+    """The state of one mirror.
+
+    Args:
+        container: names the database, and knows the limits and what was measured.
+    """
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self._database = container.database
+
+    def overview(self, account_id: int | None = None) -> Overview:
+        """Return what the tables know of every account, or of one.
+
+        Raises:
+            AccountError: the account is unknown.
+        """
+        found = self._container.overview(account_id)
+        if account_id is not None and not found.accounts:
+            raise AccountError.unknown(account_id)
+        return found
+
+    def history(self, account_id: int, *, runs: int) -> tuple[dict[Resource, Mark], list[RunDetail]]:
+        """Return how far each resource of an account is mirrored, and its last runs, newest first."""
+        return marks(self._database, account_id)[0], history(self._database, account_id, runs=runs)
+
+    def alarms(self) -> dict[int, tuple[Alarm, ...]]:
+        """Return the alarms that stand, by account."""
+        return self._database.transaction(alarms.standing)
+
+    def forecast(self, *, every: timedelta) -> Forecast:
+        """Return how many requests the active accounts need when each is synced at this interval."""
+        return forecast(self.overview().accounts, self._container.terms(every))
+
+    def size(self) -> Size:
+        """Return what takes space in the database, in bytes."""
+        from hostaway_sync.store.status.size import size
+
+        return size(self._database)
+
+    def write_metrics(self, directory: Path) -> None:
+        """Write what was measured since the mirror was opened, and what the tables know, for node_exporter.
+
+        Raises:
+            OSError: the file cannot be written.
+            StoreUnavailable, StoreError: the database cannot be asked; the file stays as it was.
+        """
+        from hostaway_sync.observability.prometheus import write_textfile
+
+        stored = self._container.readings()
+        write_textfile(directory, self._container.meter.samples(take=True), stored)

@@ -1,0 +1,188 @@
+"""Mirroring: one account, all accounts, one object; and comparing a mirror with the source."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from hostaway_sync.app.maintenance import Maintenance
+from hostaway_sync.app.messages import Messages
+from hostaway_sync.model.records import Owner, Resource, Unwatched
+from hostaway_sync.store.accounts import queries as account_queries
+from hostaway_sync.store.runs.estimates import outlooks
+from hostaway_sync.sync.account_order import order_shortest_first
+from hostaway_sync.sync.fleet import AccountOutcome, RunningRuns, sync_fleet
+from hostaway_sync.sync.refresh import refresh_object
+from hostaway_sync.sync.run import Run
+from hostaway_sync.sync.run_options import RunOptions
+from hostaway_sync.sync.verify.verifier import Verification, Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hostaway_sync.app.container import Container
+    from hostaway_sync.model.api_calls import Observer
+    from hostaway_sync.model.records import Progress, RunReport
+    from hostaway_sync.sync.fleet import FleetProgress
+    from hostaway_sync.sync.refresh import RefreshResult
+    from hostaway_sync.sync.verify.certificate import Certificate
+
+# Small accounts wait for answers more than for the source's limits: several at once share that time.
+FLEET_JOBS = 4
+
+
+class Sync:
+    """Runs of one mirror.
+
+    Args:
+        container: opens sources, and names the database.
+    """
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self._database = container.database
+        self._messages = Messages(container)
+        self._maintenance = Maintenance(container)
+
+    def run(
+        self,
+        account_id: int,
+        *,
+        resources: tuple[Resource, ...] = tuple(Resource),
+        full: bool = False,
+        accept_missing: bool = False,
+        dry_run: bool = False,
+        force_probe: bool = False,
+        will_retry: bool = False,
+        progress: Progress | None = None,
+        observe: Observer | None = None,
+    ) -> RunReport:
+        """Mirror one account.
+
+        Args:
+            account_id: which account.
+            resources: what to mirror; nothing else changes.
+            full: read everything, even where an incremental run would do.
+            accept_missing: believe it when suspiciously many rows are gone at once.
+            dry_run: compare and count, and write nothing.
+            force_probe: send one request even while the source is known to be away.
+            will_retry: the caller tries again while another run works on the account; that is no skipped run.
+            progress: told of every page that was stored.
+            observe: called with every request to the source when it ended.
+
+        Raises:
+            AccountError: the account is unknown or disabled.
+            LeaseHeld: another run works on it.
+            HostawaySyncError: nothing at all could be done.
+        """
+        account = account_queries.get_account(self._database, account_id)
+        options = self._run_options(resources, full=full, dry_run=dry_run)
+        run = Run(self._database, account, replace(options, accept_missing=accept_missing, will_retry=will_retry))
+        with (
+            self._messages.settle_around(account_id, dry_run=dry_run),
+            self._container.source(account_id, force_probe=force_probe, observe=observe) as source,
+        ):
+            registrar = self._container.registrar(source, account_id)
+            report = run.attempt(source, progress or Unwatched(), registrar)
+        if not dry_run:
+            self._maintenance.prune_beside()
+        return report
+
+    def run_all(
+        self,
+        *,
+        full: bool = False,
+        dry_run: bool = False,
+        jobs: int | None = None,
+        jitter: timedelta = timedelta(0),
+        progress: FleetProgress | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> list[AccountOutcome]:
+        """Mirror every active account; a failed account stops no other.
+
+        An account that another run has mirrored since this call began is skipped.
+
+        Args:
+            full: read everything, even where an incremental run would do.
+            dry_run: compare and count, and write nothing.
+            jobs: how many accounts at once; None: `FLEET_JOBS`.
+            jitter: wait a random time up to this long first.
+            progress: told of every page that was stored, and of every account that ended.
+            sleep: waits for a number of seconds.
+
+        Raises:
+            ConfigurationError: the settings fit no account, or there is none.
+        """
+        known, now = outlooks(self._database)
+        sleep(random.uniform(0, jitter.total_seconds()))  # noqa: S311  (no secret)
+        options = self._run_options(tuple(Resource), full=full, dry_run=dry_run, max_retries=1)
+        options = replace(options, unless_since=None if dry_run else now)
+        active = {account.account_id: account for account in account_queries.fleet(self._database)}
+        ranked = order_shortest_first(known, now, full=full, sweep_after=options.sweep_after)
+        runs = {number: Run(self._database, active[number], options) for number in ranked if number in active}
+        running = RunningRuns()
+
+        def attempt(account_id: int) -> RunReport:
+            run = runs[account_id]
+            with (
+                self._messages.settle_around(account_id, dry_run=dry_run),
+                self._container.source(account_id) as source,
+                running.track(run, source),
+            ):
+                return run.attempt(source, progress or Unwatched(), self._container.registrar(source, account_id))
+
+        outcomes = sync_fleet(list(runs), attempt, jobs=jobs or FLEET_JOBS, stop=running.stop, progress=progress)
+        if not dry_run:
+            self._maintenance.prune_beside()
+        return outcomes
+
+    def refresh(self, account_id: int, resource: Resource, record_id: int) -> RefreshResult:
+        """Read one object again, and what depends on it; a run may be under way meanwhile.
+
+        Raises:
+            ValueError: `resource` is messages, which are read with their conversation.
+            AccountError: the account is unknown or disabled.
+            SourceError: something could not be read; what was stored before stays.
+        """
+        account = account_queries.get_account(self._database, account_id)
+        with self._container.source(account_id) as source:
+            return refresh_object(self._database, Owner(account_id, account.customer_id), source, resource, record_id)
+
+    def verify(
+        self, account_id: int, *, deep: bool = False, repair: bool = False, progress: Progress | None = None
+    ) -> Certificate:
+        """Compare one account's mirror with the source, payload by payload.
+
+        Args:
+            account_id: which account.
+            deep: read every thread and every single object, too.
+            repair: store what differs as the source has it.
+            progress: told of every page that was compared.
+
+        Raises:
+            AccountError: the account is unknown or disabled.
+            LeaseHeld: a run works on it.
+            HostawaySyncError: nothing at all could be compared.
+        """
+        account = account_queries.get_account(self._database, account_id)
+        wanted = Verification(deep=deep, repair=repair, in_flight=self._container.settings.requests_in_flight)
+        with self._container.source(account_id) as source:
+            return Verifier(self._database, account, wanted, source, progress or Unwatched()).certify()
+
+    def _run_options(
+        self, resources: tuple[Resource, ...], *, full: bool, dry_run: bool, max_retries: int = 0
+    ) -> RunOptions:
+        self._container.require_payload_rule()
+        settings = self._container.settings
+        return RunOptions(
+            resources=resources,
+            full=full,
+            dry_run=dry_run,
+            in_flight=settings.requests_in_flight,
+            max_retries=max_retries,
+            sweep_after=timedelta(hours=settings.sweep_after_hours),
+            threads_after=timedelta(days=settings.threads_after_days),
+        )

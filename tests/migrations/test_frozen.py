@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy.exc import IntegrityError
-from tests.support.records import one
+from tests.support import sql
 
 from hostaway_sync.settings import SCHEMA
 from hostaway_sync.store.postgres.database import Database
@@ -88,26 +88,26 @@ def before(empty_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 def test_bindings_get_a_key_and_lose_doubles(before: Database) -> None:
     """Rows that stand twice because the unique key was lost become one; all others stay, each with its number."""
-    one(before, "ALTER TABLE reader_bindings DROP CONSTRAINT reader_bindings_key")
+    sql.execute(before, "ALTER TABLE reader_bindings DROP CONSTRAINT reader_bindings_key")
     customer = "'00000000-0000-0000-0000-000000000001'"
     rows = ["'a', 1, NULL", "'a', 1, NULL", "'a', 2, NULL", "'b', 1, NULL", *[f"'b', NULL, {customer}"] * 3]
     values = ", ".join(f"({row})" for row in rows)
-    one(before, f"INSERT INTO reader_bindings (role_name, bound_account_id, bound_customer_id) VALUES {values}")
+    sql.execute(before, f"INSERT INTO reader_bindings (role_name, bound_account_id, bound_customer_id) VALUES {values}")
     revisions.upgrade(before)
-    found = one(before, "SELECT count(*), count(DISTINCT binding_id) AS numbers FROM reader_bindings")
+    found = sql.row(before, "SELECT count(*), count(DISTINCT binding_id) AS numbers FROM reader_bindings")
     assert tuple(found) == (4, 4)
     with pytest.raises(IntegrityError, match="reader_bindings_pkey"):
-        one(before, "INSERT INTO reader_bindings OVERRIDING SYSTEM VALUE SELECT * FROM reader_bindings LIMIT 1")
+        sql.execute(before, "INSERT INTO reader_bindings OVERRIDING SYSTEM VALUE SELECT * FROM reader_bindings LIMIT 1")
 
 
 def test_a_ledger_of_the_first_0014_gets_its_columns(before: Database) -> None:
     """A database that was migrated before that file was edited ends up as every other one."""
     for column in ("is_queued", "quiet_hours", "not_before_at"):
-        one(before, f"ALTER TABLE sent_messages DROP COLUMN {column}")
+        sql.execute(before, f"ALTER TABLE sent_messages DROP COLUMN {column}")
     rule = "dead_letters_kind_known_check"
-    one(before, f"ALTER TABLE dead_letters DROP CONSTRAINT {rule}")
-    one(before, f"ALTER TABLE dead_letters ADD CONSTRAINT {rule} CHECK (kind IN ('delivery','sync'))")
+    sql.execute(before, f"ALTER TABLE dead_letters DROP CONSTRAINT {rule}")
+    sql.execute(before, f"ALTER TABLE dead_letters ADD CONSTRAINT {rule} CHECK (kind IN ('delivery','sync'))")
     revisions.upgrade(before)
-    one(before, "SELECT is_queued, quiet_hours, not_before_at FROM sent_messages")
-    kept = one(before, f"SELECT pg_get_constraintdef(oid) AS rule FROM pg_constraint WHERE conname = '{rule}'")
+    sql.execute(before, "SELECT is_queued, quiet_hours, not_before_at FROM sent_messages")
+    kept = sql.row(before, f"SELECT pg_get_constraintdef(oid) AS rule FROM pg_constraint WHERE conname = '{rule}'")
     assert "send" in kept.rule

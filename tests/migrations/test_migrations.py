@@ -11,7 +11,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from procrastinate.schema import SchemaManager
-from tests.support.records import at, one
+from tests.support import sql
+from tests.support.records import at
 
 from hostaway_sync.errors import ConfigurationError, StoreBusy
 from hostaway_sync.settings import SCHEMA
@@ -191,7 +192,7 @@ def test_a_lock_that_does_not_come_is_an_error_and_not_a_wait(
     assert "lock_timeout = '10s'" in entry.read_text(encoding="utf-8")
     entry.write_text(entry.read_text(encoding="utf-8").replace("'10s'", "'10ms'"), encoding="utf-8")
     monkeypatch.setattr(revisions, "scripts", lambda: impatient)
-    one(empty, f"CREATE SCHEMA {SCHEMA}")
+    sql.execute(empty, f"CREATE SCHEMA {SCHEMA}")
     with empty.engine.connect() as holder:
         holder.execute(sa.text(f"CREATE TABLE {SCHEMA}.sync_runs (id integer)"))
         pid = holder.scalar(sa.text("SELECT pg_backend_pid()"))
@@ -204,7 +205,7 @@ def test_a_lock_that_does_not_come_is_an_error_and_not_a_wait(
 
 def test_a_user_without_rights_gets_a_sentence(empty: Database) -> None:
     """Who may not create a schema is told what the server refuses."""
-    one(empty, "CREATE ROLE visitor LOGIN")
+    sql.execute(empty, "CREATE ROLE visitor LOGIN")
     try:
         visitor = Database(
             empty.engine.url.set(username="visitor").render_as_string(hide_password=False), schema="hostaway"
@@ -213,31 +214,31 @@ def test_a_user_without_rights_gets_a_sentence(empty: Database) -> None:
             revisions.upgrade(visitor)
         visitor.close()
     finally:
-        one(empty, "DROP ROLE visitor")
+        sql.execute(empty, "DROP ROLE visitor")
 
 
 def test_a_schema_of_another_role_is_the_operator_s_to_open(empty: Database) -> None:
     """To look into it or to create in it is not allowed: settings or grants are wrong, and no other try helps."""
-    one(empty, "CREATE ROLE visitor LOGIN")
+    sql.execute(empty, "CREATE ROLE visitor LOGIN")
     try:
-        one(empty, f"CREATE SCHEMA {SCHEMA}")
+        sql.execute(empty, f"CREATE SCHEMA {SCHEMA}")
         url = empty.engine.url.set(username="visitor").render_as_string(hide_password=False)
         for grant in ("SELECT", f"GRANT USAGE ON SCHEMA {SCHEMA} TO visitor"):
-            one(empty, grant)
+            sql.execute(empty, grant)
             with closing(Database(url, schema="hostaway")) as visitor:
                 with pytest.raises(ConfigurationError, match="the database refuses us: permission denied") as caught:
                     revisions.upgrade(visitor)
                 assert caught.value.exit_code == 78
     finally:
-        one(empty, "DROP OWNED BY visitor")
-        one(empty, "DROP ROLE visitor")
+        sql.execute(empty, "DROP OWNED BY visitor")
+        sql.execute(empty, "DROP ROLE visitor")
 
 
 def test_a_user_who_owns_no_more_than_the_schema_can_migrate(empty: Database) -> None:
     """No superuser and no right to create schemas is needed where an administrator has made it."""
-    one(empty, "CREATE ROLE tenant LOGIN")
+    sql.execute(empty, "CREATE ROLE tenant LOGIN")
     try:
-        one(empty, f"CREATE SCHEMA {SCHEMA} AUTHORIZATION tenant")
+        sql.execute(empty, f"CREATE SCHEMA {SCHEMA} AUTHORIZATION tenant")
         tenant = Database(
             empty.engine.url.set(username="tenant").render_as_string(hide_password=False), schema="hostaway"
         )
@@ -245,8 +246,8 @@ def test_a_user_who_owns_no_more_than_the_schema_can_migrate(empty: Database) ->
         revisions.require_current(tenant)
         tenant.close()
     finally:
-        one(empty, "DROP OWNED BY tenant CASCADE")
-        one(empty, "DROP ROLE tenant")
+        sql.execute(empty, "DROP OWNED BY tenant CASCADE")
+        sql.execute(empty, "DROP ROLE tenant")
 
 
 def insert_messages(database: Database) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from tests.support import sql
 from tests.support.deliveries import deliver
 from tests.support.processes import run_program
 from tests.support.project.json_outline import EACH, REPORT, a_reservation, keys_of
@@ -164,5 +165,5 @@ def test_documents_about_the_database(
     move = ("database", "move", "--to", str(target))
     assert keys_of(env, *move, "--dry-run") == "dry_run tables[name rows]"
     assert keys_of(env, *move, MASTER_KEY=keys) == "dry_run seconds tables[name rows checksum]"
-    ((mark,),) = env.ask("SELECT version_num FROM alembic_version")
+    ((mark,),) = sql.rows(env.database, "SELECT version_num FROM alembic_version")
     assert re.fullmatch("moved [0-9]{4} [0-9a-f]{8}", mark)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import SecretStr
+from tests.support import sql
 from tests.support.chaos.changing_list import ChangingList, row
 from tests.support.deliveries import deliver
 from tests.support.processes import run_program
@@ -99,7 +100,7 @@ def test_names_of_the_rights_of_one_process(
     env.database.engine.dispose()
     moved = run_program(environment, "database", "move", "--to", str(target))
     assert moved.returncode == 0, moved
-    noted = {name for (name,) in env.ask("SELECT name FROM public.noted")}
+    noted = {name for (name,) in sql.rows(env.database, "SELECT name FROM public.noted")}
     (sender,) = (name for name in noted if name.startswith("sender "))
     assert re.fullmatch(f"sender {OWNER}", sender)
     assert noted - {sender} == {
@@ -134,7 +135,9 @@ def test_owners_of_leases_are_named_by_host_and_process(sync_env: Build) -> None
     """Another process of the host can tell from the name alone whether its owner died."""
     env = sync_env()
     owners: set[str] = set()
-    env.sandbox.on_request(lambda _: owners.update(owner for (owner,) in env.ask("SELECT owner FROM leases")))
+    env.sandbox.on_request(
+        lambda _: owners.update(owner for (owner,) in sql.rows(env.database, "SELECT owner FROM leases"))
+    )
     env.mirror().sync.run(env.account_id)
     (owner,) = owners
     assert re.fullmatch(OWNER, owner)
@@ -153,7 +156,9 @@ def test_names_and_arguments_of_jobs(sync_env: Build, tmp_path: Path) -> None:
     assert run_program(env.environment(), "send-message", "--batch", str(line), "--yes").returncode == 0
     mirror.jobs.enqueue_syncs(full=True)
     deliver(env.database, env.account_id, Resource.LISTINGS, 7)
-    rows = env.ask("SELECT queue_name, task_name, priority, queueing_lock, args FROM procrastinate_jobs ORDER BY 1")
+    rows = sql.rows(
+        env.database, "SELECT queue_name, task_name, priority, queueing_lock, args FROM procrastinate_jobs ORDER BY 1"
+    )
     assert rows == [
         ("refresh", "refresh", 10, "refresh:70001:listings:7", JOBS[2] | {"resource": "listings", "object_id": 7}),
         ("send", "send", 10, "send:70001:1", {"account_id": 70001, "attempt": 1, "intent_id": 1, "looks": 0}),

@@ -53,7 +53,7 @@ class DbRoles:
         with closing(Database(self.url(role), schema=self.database.schema)) as database:
             yield database
 
-    def ask(self, role: str, question: str) -> list[tuple[Any, ...]]:
+    def rows(self, role: str, question: str) -> list[tuple[Any, ...]]:
         """Give what a role is answered, with the tables' schema in its search path."""
         with self.as_role(role) as database, database.engine.begin() as connection:
             connection.execute(sa.text(f"SET LOCAL search_path TO {database.schema}"))

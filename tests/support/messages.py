@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tests.support import sql
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -35,7 +37,7 @@ class MessageCase:
 
     def ledger(self, columns: str = "state") -> list[Any]:
         """Give the rows of the ledger, a value each where one column is asked for."""
-        rows = self.env.ask(f"SELECT {columns} FROM sent_messages ORDER BY intent_id")
+        rows = sql.rows(self.env.database, f"SELECT {columns} FROM sent_messages ORDER BY intent_id")
         return [row[0] if len(row) == 1 else row for row in rows]
 
     @property
@@ -54,7 +56,7 @@ class MessageCase:
 
     def make_jobs_due(self) -> None:
         """Let every job be due now."""
-        self.env.ask("UPDATE procrastinate_jobs SET scheduled_at = NULL RETURNING 1")
+        sql.execute(self.env.database, "UPDATE procrastinate_jobs SET scheduled_at = NULL")
 
     def let_a_minute_pass(self) -> None:
         """Let what was looked at have been looked at a minute ago."""

@@ -57,11 +57,11 @@ class OwnedDatabase:
 
     def drop_roles(self, *roles: str) -> None:
         """Drop roles, where they are, with all that was given to them."""
-        found = {name for (name,) in self.ask("SELECT rolname FROM pg_roles")}
+        found = {name for (name,) in self.rows("SELECT rolname FROM pg_roles")}
         for role in found.intersection(roles):
             self.execute_as_admin(f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
 
-    def ask(self, question: str) -> list[tuple[Any, ...]]:
+    def rows(self, question: str) -> list[tuple[Any, ...]]:
         """Return the rows that a superuser is answered, by the server's own functions."""
         with psycopg.connect(self._plain, autocommit=True) as connection:
             connection.execute("SET search_path TO pg_catalog")
@@ -101,11 +101,11 @@ class OwnedDatabase:
         deliver(self.database, self.sync_env.account_id, Resource.LISTINGS, listing)
         self.run("sync-all", "--enqueue", **how)
         self.run("worker", "--drain", **how)
-        assert self.ask("SELECT DISTINCT status FROM hostaway.webhook_log") == [("processed",)]
+        assert self.rows("SELECT DISTINCT status FROM hostaway.webhook_log") == [("processed",)]
         assert self.sync_env.differences() == {}
         assert json.loads(self.run("verify", account, "--json", **how))["state"] == "equal"
         self.run("send-message", str(reservation), "The key is under the mat", "--yes", **how)
-        assert self.ask("SELECT state FROM hostaway.sent_messages") == [("sent",)]
+        assert self.rows("SELECT state FROM hostaway.sent_messages") == [("sent",)]
         other_key = base64.b64encode(b"n" * 32).decode()
         self.run("keys", "rotate", **how, MASTER_KEY=f"{other_key} {KEY}")
         self.run("keys", "rotate", **how, MASTER_KEY=f"{KEY} {other_key}")

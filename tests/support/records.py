@@ -71,14 +71,3 @@ def rows(database: Database, resource: Resource = Resource.LISTINGS) -> dict[int
     """Give the stored rows by id, each with the transaction that wrote it."""
     query = sa.select(MIRRORED[resource], sa.literal_column("xmin::text").label("xmin"))
     return database.transaction(lambda connection: {row.id: row for row in connection.execute(query)})
-
-
-def one(database: Database, statement: str, **values: object) -> Any:
-    """Give the first row of a statement, with the tables' schema in the search path; None when there is none."""
-
-    def ask(connection: sa.Connection) -> object:
-        connection.execute(sa.text(f"SET LOCAL search_path TO {database.schema}"))
-        result = connection.execute(sa.text(statement), values)
-        return result.first() if result.returns_rows else None
-
-    return database.transaction(ask)

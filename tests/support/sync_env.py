@@ -111,15 +111,6 @@ class SyncEnv:
         with self.database.engine.begin() as connection:
             connection.execute(sa.text("TRUNCATE hostaway.accounts, hostaway.request_budget CASCADE"))
 
-    def ask(self, query: str) -> list[tuple[Any, ...]]:
-        """Give the rows of a query on the mirror's tables."""
-
-        def read(connection: sa.Connection) -> list[tuple[Any, ...]]:
-            connection.execute(sa.text("SET LOCAL search_path TO hostaway"))
-            return [tuple(row) for row in connection.execute(sa.text(query))]
-
-        return self.database.transaction(read)
-
 
 # What says nothing about an object itself: copies of others, and keys that only a single reading has.
 _VOLATILE = {"Reservation", "conversationMessages", "cancellationPolicyDetails", "channelCancellationPolicyCode"}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from tests.support import sql
 
 from hostaway_sync.sandbox import AccountSpec
 from hostaway_sync.sandbox.server import faults
@@ -58,7 +59,7 @@ def test_cron_runs_it_and_hears_only_of_trouble(sync_env: Callable[..., SyncEnv]
     host.until(lambda: host.codes(HUNG)[-1] == 0, "the run after the killed one")
     assert host.codes(HUNG) == [75, 137, 0]
     assert [mail.strip() for mail in host.mails(HUNG)] == ["Killed"]
-    states = env.ask(f"SELECT state FROM sync_runs WHERE account_id = {HUNG} ORDER BY triggered_at")
+    states = sql.rows(env.database, f"SELECT state FROM sync_runs WHERE account_id = {HUNG} ORDER BY triggered_at")
     assert ("abandoned",) in states
     assert states[-1] == ("success",)
 

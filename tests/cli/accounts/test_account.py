@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import sql
 
 from hostaway_sync.sandbox import CLIENT_SECRET
 
@@ -28,7 +29,7 @@ def test_a_wrong_secret_is_one_sentence_and_stores_nothing(sync_env: Build, prog
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
     assert "check the id and the key" in done.stderr
-    assert env.ask("SELECT count(*) FROM accounts") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM accounts") == [(0,)]
 
 
 def test_an_unreachable_api_is_one_sentence_and_stores_nothing(sync_env: Build, program: Program) -> None:
@@ -40,7 +41,7 @@ def test_an_unreachable_api_is_one_sentence_and_stores_nothing(sync_env: Build, 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
     assert address in done.stderr
-    assert env.ask("SELECT count(*) FROM accounts") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM accounts") == [(0,)]
 
 
 @pytest.mark.parametrize("account_id", ["abc", "0", "-7", "1.5", "9223372036854775808", "\u0667"])
@@ -73,7 +74,7 @@ def test_no_sync_stores_the_account_only(sync_env: Build, program: Program) -> N
     customer = "0b9fdf4c-1d0a-4f0e-9c43-0a6f1f1c9a11"
     done = program(env, "account", "add", "70001", "--no-sync", "--customer-id", customer, CLIENT_SECRET=CLIENT_SECRET)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert env.ask("SELECT customer_id::text FROM accounts") == [(customer,)]
+    assert sql.rows(env.database, "SELECT customer_id::text FROM accounts") == [(customer,)]
     assert env.rows("listings") == {}
 
 
@@ -138,9 +139,9 @@ def test_secrets_are_sealed_in_the_database(sync_env: Build, program: Program) -
     """Neither secret nor token stands in any column in clear."""
     env = sync_env(store=False)
     program(env, "account", "add", "70001", "--no-sync", "--secret-stdin", stdin=CLIENT_SECRET)
-    ((row,),) = env.ask("SELECT accounts::text FROM accounts")
+    ((row,),) = sql.rows(env.database, "SELECT accounts::text FROM accounts")
     assert CLIENT_SECRET.encode().hex() not in row
-    assert env.ask("SELECT access_token IS NOT NULL FROM accounts") == [(True,)]
+    assert sql.rows(env.database, "SELECT access_token IS NOT NULL FROM accounts") == [(True,)]
 
 
 def _read_until(descriptor: int, words: bytes) -> bytes:

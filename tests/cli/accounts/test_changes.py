@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
+from tests.support import sql
 from tests.support.barrier import PATIENCE, Barrier
 from tests.support.processes import start_program
 
@@ -25,18 +26,18 @@ COPIES = ("listings", "reservations", "conversations", "conversation_messages")
 
 def audit(env: SyncEnv) -> list[tuple[Any, ...]]:
     """Give action and changes, oldest first."""
-    return env.ask("SELECT action, changes FROM audit_log ORDER BY audit_id")
+    return sql.rows(env.database, "SELECT action, changes FROM audit_log ORDER BY audit_id")
 
 
 def customers(env: SyncEnv) -> set[str | None]:
     """Give the customers in all rows of the mirror, and in the view."""
     tables = " UNION ".join(f"SELECT customer_id::text FROM {name}" for name in (*COPIES, "messages"))
-    return {row[0] for row in env.ask(tables)}
+    return {row[0] for row in sql.rows(env.database, tables)}
 
 
 def stored_token(env: SyncEnv) -> bytes:
     """Give the sealed token."""
-    ((token,),) = env.ask("SELECT access_token FROM accounts")
+    ((token,),) = sql.rows(env.database, "SELECT access_token FROM accounts")
     return bytes(token)
 
 
@@ -62,10 +63,10 @@ def test_name_and_customer_are_changed_everywhere(sync_env: Build, program: Prog
 def test_a_new_secret_is_asked_about_before_it_replaces_the_old_one(sync_env: Build, program: Program) -> None:
     """A wrong one changes nothing; a right one takes secret and token with it, and the log says no more than that."""
     env = sync_env()
-    before = env.ask("SELECT client_secret, access_token FROM accounts")
+    before = sql.rows(env.database, "SELECT client_secret, access_token FROM accounts")
     wrong = program(env, "account", "update", ID, "--secret-stdin", stdin="sandbox-secret-wrong")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
-    assert env.ask("SELECT client_secret, access_token FROM accounts") == before
+    assert sql.rows(env.database, "SELECT client_secret, access_token FROM accounts") == before
     env.sandbox.reconfigure(env.account_id, client_secret=NEW)
     done = program(env, "account", "update", ID, "--secret", "--json", CLIENT_SECRET=NEW)
     assert json.loads(done.stdout)["changed"] == ["client_secret"]
@@ -126,7 +127,7 @@ def test_a_run_under_way_ends_with_its_next_page(sync_env: Build, program: Progr
     assert process.exitcode == 1
     assert env.rows("listings").keys() == env.truth("listings").keys()
     assert env.rows("reservations") == {}
-    ((state, error),) = env.ask("SELECT state, error FROM sync_runs")
+    ((state, error),) = sql.rows(env.database, "SELECT state, error FROM sync_runs")
     assert (state, "is disabled" in error) == ("failed", True)
 
 
@@ -148,7 +149,7 @@ def test_customers_that_change_all_the_time_never_mix(sync_env: Build) -> None:
     mirror = env.mirror()
     mirror.sync.run(env.account_id)
     ended = threading.Event()
-    threads = len(env.ask("SELECT 1 FROM messages"))
+    threads = len(sql.rows(env.database, "SELECT 1 FROM messages"))
     changed = next(iter(env.truth("reservations")))
 
     def change() -> None:
@@ -162,7 +163,7 @@ def test_customers_that_change_all_the_time_never_mix(sync_env: Build) -> None:
     while not ended.is_set():
         env.sandbox.world.touch([changed])
         runner.sync.run(env.account_id, full=True)
-        assert len(env.ask("SELECT 1 FROM messages")) == threads
+        assert len(sql.rows(env.database, "SELECT 1 FROM messages")) == threads
         assert len(customers(env)) == 1
     changer.join(PATIENCE)
     assert customers(env) == {None}

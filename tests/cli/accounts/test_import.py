@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support import sql
 
 from hostaway_sync.cli.accounts.account_import import LARGEST_FILE, MOST_ACCOUNTS, read
 from hostaway_sync.errors import UsageError
@@ -53,7 +54,7 @@ def test_each_line_is_checked_and_reported(sync_env: Build, program: Program, tm
     ]
     assert [one["error"] is None for one in document["accounts"]] == [True, False, False, True, False]
     assert (document["added"], document["updated"], document["unchanged"], document["failed"]) == (2, 0, 0, 3)
-    assert env.ask("SELECT account_id, name, customer_id::text FROM accounts ORDER BY 1") == [
+    assert sql.rows(env.database, "SELECT account_id, name, customer_id::text FROM accounts ORDER BY 1") == [
         (70001, "Harbour, Stays", ONE),
         (70003, None, None),
     ]

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 from tests.cli.webhooks.test_webhooks import served
+from tests.support import sql
 from tests.support.barrier import PATIENCE, Barrier
 from tests.support.processes import start_program
 
@@ -42,7 +43,10 @@ SECRETS = (
 def rows_of(env: SyncEnv, account_id: int = 70001) -> dict[str, int]:
     """Count what is left of an account, by table."""
     tables = [table.name for table in metadata.sorted_tables if "account_id" in table.c]
-    counts = {name: env.ask(f"SELECT count(*) FROM {name} WHERE account_id = {account_id}")[0][0] for name in tables}
+    counts = {
+        name: sql.rows(env.database, f"SELECT count(*) FROM {name} WHERE account_id = {account_id}")[0][0]
+        for name in tables
+    }
     return {name: rows for name, rows in counts.items() if rows}
 
 
@@ -72,9 +76,11 @@ def test_removing_ends_it_at_the_source_and_keeps_the_rows(sync_env: Build, prog
     token = revoked.query["token"]
     assert not env.sandbox.tokens.good(token, env.sandbox.clock())
     assert token not in done.stderr + done.stdout
-    assert env.ask(f"SELECT {', '.join(SECRETS)}, is_active FROM accounts") == [(*[None] * len(SECRETS), False)]
+    assert sql.rows(env.database, f"SELECT {', '.join(SECRETS)}, is_active FROM accounts") == [
+        (*[None] * len(SECRETS), False)
+    ]
     assert env.differences() == {}
-    told = [action for (action,) in env.ask("SELECT action FROM audit_log ORDER BY audit_id")]
+    told = [action for (action,) in sql.rows(env.database, "SELECT action FROM audit_log ORDER BY audit_id")]
     assert told == ["added", "updated", "disabled", "updated", "removed"]
 
 
@@ -94,8 +100,8 @@ def test_a_removed_account_is_refused_shown_and_added_again(sync_env: Build, pro
     added = program(env, "account", "add", ID, "--secret-stdin", "--customer-id", ONE, stdin=CLIENT_SECRET)
     assert (added.returncode, added.stderr) == (0, "")
     assert env.differences() == {}
-    assert env.ask("SELECT DISTINCT customer_id::text FROM messages") == [(ONE,)]
-    assert env.ask("SELECT removed_at, is_active FROM accounts") == [(None, True)]
+    assert sql.rows(env.database, "SELECT DISTINCT customer_id::text FROM messages") == [(ONE,)]
+    assert sql.rows(env.database, "SELECT removed_at, is_active FROM accounts") == [(None, True)]
 
 
 def test_what_the_source_could_not_be_told_is_said(sync_env: Build, program: Program) -> None:
@@ -108,7 +114,7 @@ def test_what_the_source_could_not_be_told_is_said(sync_env: Build, program: Pro
     assert (done.returncode, done.stderr.count("\n")) == (0, 2)
     document = json.loads(done.stdout)
     assert (document["webhooks_removed"], document["token_revoked"], len(document["troubles"])) == (None, False, 2)
-    assert env.ask("SELECT removed_at IS NOT NULL FROM accounts") == [(True,)]
+    assert sql.rows(env.database, "SELECT removed_at IS NOT NULL FROM accounts") == [(True,)]
 
 
 def test_an_account_whose_key_is_lost_can_be_removed(sync_env: Build, program: Program) -> None:
@@ -133,8 +139,8 @@ def test_purging_leaves_nothing_but_the_audit_log(sync_env: Build, program: Prog
     assert deleted == {name: n for name, n in before.items() if name not in ("accounts", "leases", "audit_log")}
     assert rows_of(env) == {"audit_log": 5}
     assert rows_of(env, 70002) == other
-    assert env.ask("SELECT args ->> 'account_id' FROM procrastinate_jobs") == [("70002",)]
-    ((changes,),) = env.ask("SELECT changes FROM audit_log WHERE action = 'purged'")
+    assert sql.rows(env.database, "SELECT args ->> 'account_id' FROM procrastinate_jobs") == [("70002",)]
+    ((changes,),) = sql.rows(env.database, "SELECT changes FROM audit_log WHERE action = 'purged'")
     assert changes == {"rows": deleted}
     assert program(env, "account", "remove", ID, "--purge", "--yes").returncode == 1
     assert program(env, "account", "add", ID, "--secret-stdin", stdin=CLIENT_SECRET).returncode == 0
@@ -163,7 +169,7 @@ def test_a_purge_may_die_in_the_middle(sync_env: Build, program: Program, then: 
         connection.execute(sa.text(last))
         process = start_program(env.environment(), "account", "remove", ID, "--purge", "--yes")
         waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        while not env.ask(waits):
+        while not sql.rows(env.database, waits):
             assert process.is_alive()
         process.kill()
         process.join(PATIENCE)
@@ -190,7 +196,7 @@ def test_a_run_under_way_is_awaited(sync_env: Build) -> None:
         run = start_program(env.environment(), "sync", ID)
         barrier.wait()
         process = start_program(env.environment(), "account", "remove", ID, "--purge", "--yes")
-        while env.ask("SELECT is_active FROM accounts") == [(True,)]:
+        while sql.rows(env.database, "SELECT is_active FROM accounts") == [(True,)]:
             assert process.is_alive()
     for one in (run, process):
         one.join(PATIENCE)
@@ -214,7 +220,7 @@ def test_an_object_that_is_being_read_again_is_not_stored_any_more(sync_env: Bui
         barrier.wait()
         mirror.accounts.remove(env.account_id, purge=True)
         barrier.open.set()
-        while env.ask("SELECT 1 FROM procrastinate_jobs"):
+        while sql.rows(env.database, "SELECT 1 FROM procrastinate_jobs"):
             pass
     assert rows_of(env).keys() == {"audit_log"}
 
@@ -241,7 +247,7 @@ def test_on_a_terminal_the_id_is_asked_for(sync_env: Build, typed: str, code: in
         shown += os.read(main, 4096)
     assert process.wait(timeout=PATIENCE) == code
     os.close(main)
-    assert env.ask("SELECT removed_at IS NOT NULL FROM accounts") == [(code == 0,)]
+    assert sql.rows(env.database, "SELECT removed_at IS NOT NULL FROM accounts") == [(code == 0,)]
 
 
 def test_where_nobody_can_be_asked_it_must_be_said(sync_env: Build, program: Program) -> None:
@@ -249,7 +255,7 @@ def test_where_nobody_can_be_asked_it_must_be_said(sync_env: Build, program: Pro
     env = sync_env()
     done = program(env, "account", "remove", ID)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert env.ask("SELECT is_active FROM accounts") == [(True,)]
+    assert sql.rows(env.database, "SELECT is_active FROM accounts") == [(True,)]
 
 
 def test_a_second_hand_is_refused_while_rows_are_purged(sync_env: Build) -> None:

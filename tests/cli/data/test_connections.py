@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 from tests.cli.conftest import COVERAGE
+from tests.support import sql
 from tests.support.deliveries import deliver, eventually
 
 from hostaway_sync.model.records import Resource
@@ -58,7 +59,7 @@ def test_programs_at_work_hold_no_more_than_they_may(sync_env: Callable[..., Syn
     elif "--no-worker" in words:
         seen.append(eventually(look, "it is there"))
     else:
-        eventually(lambda: env.ask("SELECT count(*) FROM procrastinate_jobs") == [(0,)], "all is done")
+        eventually(lambda: sql.rows(env.database, "SELECT count(*) FROM procrastinate_jobs") == [(0,)], "all is done")
     process.terminate()
     _, said = process.communicate(timeout=60)
     assert said == b""

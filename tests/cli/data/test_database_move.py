@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
+from tests.support import sql
 from tests.support.barrier import PATIENCE
 from tests.support.deliveries import ONE_RETRY, deliver
 from tests.support.messages import message_case
@@ -62,14 +63,14 @@ class Elsewhere:
         self.words: tuple[str, ...] = ("database", "move", "--to", str(self.file))
         self.engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
 
-    def ask(self, query: str) -> list[Any]:
+    def rows(self, query: str) -> list[Any]:
         """Give the rows of a query, of one column."""
         with self.engine.connect() as connection:
             return list(connection.execute(sa.text(query)).scalars())
 
     def revision(self) -> str:
         """Give the first word of what stands where its revision does."""
-        return str(self.ask("SELECT version_num FROM hostaway.alembic_version")[0]).split()[0]
+        return str(self.rows("SELECT version_num FROM hostaway.alembic_version")[0]).split()[0]
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_all_is_there_after_a_move_and_goes_on(sync_env: Build, elsewhere: Elsew
     assert rows["reservations"] == len(env.truth("reservations"))
     wanted = {"procrastinate_jobs": 1, "dead_letters": 1, "webhook_log": 2, "sent_messages": 1}
     assert {name: rows[name] for name in wanted} == wanted
-    assert rows["procrastinate_events"] == env.ask("SELECT count(*) FROM procrastinate_events")[0][0]
+    assert rows["procrastinate_events"] == sql.rows(env.database, "SELECT count(*) FROM procrastinate_events")[0][0]
     assert elsewhere.revision() == revisions.head()
 
     mirror = env.mirror(database_url=elsewhere.url)
@@ -101,11 +102,11 @@ def test_all_is_there_after_a_move_and_goes_on(sync_env: Build, elsewhere: Elsew
     mirror.jobs.retry_dead_letter(letter.dead_letter_id)
     with mirror.jobs.start_worker(drain=True) as worker:
         worker.wait()
-    assert elsewhere.ask("SELECT DISTINCT status FROM hostaway.webhook_log") == ["processed"]
-    assert elsewhere.ask("SELECT count(*) FROM hostaway.procrastinate_jobs") == [0]
+    assert elsewhere.rows("SELECT DISTINCT status FROM hostaway.webhook_log") == ["processed"]
+    assert elsewhere.rows("SELECT count(*) FROM hostaway.procrastinate_jobs") == [0]
     for table, column in (("dead_letters", "dead_letter_id"), ("sent_messages", "intent_id")):
         sequence = f"pg_get_serial_sequence('hostaway.{table}', '{column}')::regclass"
-        assert elsewhere.ask(f"SELECT nextval({sequence}) > max({column}) FROM hostaway.{table}") == [True]
+        assert elsewhere.rows(f"SELECT nextval({sequence}) > max({column}) FROM hostaway.{table}") == [True]
 
 
 def test_the_database_that_was_left_refuses_everybody(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
@@ -152,8 +153,8 @@ def test_a_dry_run_counts_and_changes_nothing(sync_env: Build, elsewhere: Elsewh
     assert shown.returncode == 0, shown.stderr
     rows = dict(line.split() for line in shown.stdout.splitlines())
     assert rows["reservations"] == str(len(env.truth("reservations")))
-    assert elsewhere.ask("SELECT count(*) FROM pg_tables WHERE schemaname = 'hostaway'") == [0]
-    assert env.ask("SELECT version_num FROM alembic_version") == [(revisions.head(),)]
+    assert elsewhere.rows("SELECT count(*) FROM pg_tables WHERE schemaname = 'hostaway'") == [0]
+    assert sql.rows(env.database, "SELECT version_num FROM alembic_version") == [(revisions.head(),)]
 
 
 def test_a_move_says_no(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
@@ -180,7 +181,7 @@ def test_a_move_says_no(sync_env: Build, elsewhere: Elsewhere, program: Program)
 
     _upgraded(elsewhere, _STRANGER)
     assert "there are rows in its table hostaway.accounts" in refused(1, str(elsewhere.file))
-    assert env.ask("SELECT version_num FROM alembic_version") == [(revisions.head(),)]
+    assert sql.rows(env.database, "SELECT version_num FROM alembic_version") == [(revisions.head(),)]
 
 
 def test_nobody_may_be_at_work(sync_env: Build, elsewhere: Elsewhere) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from tests.support.records import one
+from tests.support import sql
 
 from hostaway_sync.store.postgres.database import Database
 from hostaway_sync.store.schema.revisions import head
@@ -90,7 +90,7 @@ def assert_refused(program: Program, url: str, sentence: str, *commands: tuple[s
 def test_another_encoding_is_refused_by_every_command(program: Program, encoded_url: str) -> None:
     """The sentence names a statement that makes a database for us."""
     with_encoding = Database(encoded_url, schema="hostaway")
-    encoding = one(with_encoding, "SHOW server_encoding")[0]
+    encoding = sql.row(with_encoding, "SHOW server_encoding")[0]
     with_encoding.close()
     assert_refused(program, encoded_url, ENCODED.format(encoding), *COMMANDS)
 
@@ -153,7 +153,7 @@ def test_another_programs_versions_beside_ours_are_left_alone(program: Program, 
     assert program(None, "migrate", **settings).returncode == 0
     assert program(None, "migrate", "--check", **settings).returncode == 0
     database = Database(empty_database_url, schema="hostaway")
-    assert one(database, "SELECT version_num FROM public.alembic_version")[0] == "x"
+    assert sql.row(database, "SELECT version_num FROM public.alembic_version")[0] == "x"
     database.close()
 
 

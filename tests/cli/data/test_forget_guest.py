@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from tests.integration.privacy.test_forgotten import dump
+from tests.support import sql
 from tests.support.barrier import PATIENCE
 from tests.support.processes import start_program
 
@@ -28,7 +29,7 @@ def test_an_erasure_that_was_killed_goes_on(sync_env: Callable[..., SyncEnv], pr
     with env.database.engine.connect() as holder:
         holder.execute(sa.text("LOCK TABLE hostaway.sync_run_resources IN EXCLUSIVE MODE"))
         process = start_program(env.environment(), "forget-guest", *account, "--reservation", str(number), "--yes")
-        while env.ask(WAITS) == [(0,)]:
+        while sql.rows(env.database, WAITS) == [(0,)]:
             process.join(0.02)
             assert process.exitcode is None
         process.kill()
@@ -36,7 +37,7 @@ def test_an_erasure_that_was_killed_goes_on(sync_env: Callable[..., SyncEnv], pr
         holder.rollback()
     assert process.exitcode == -9
     assert MAIL in dump(env)
-    assert env.ask("SELECT count(*) FROM audit_log WHERE action = 'forgotten'") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM audit_log WHERE action = 'forgotten'") == [(0,)]
     done = program(env, "forget-guest", *account, "--email", "nobody@guests.example", "--yes", "--json")
     found = json.loads(done.stdout)
     assert (done.returncode, found["reservations"], found["dry_run"]) == (0, [number], False)
@@ -52,7 +53,7 @@ def test_who_is_to_be_forgotten_must_be_said(sync_env: Callable[..., SyncEnv], p
     refused = program(env, "forget-guest", *account, "--reservation", "1")
     assert refused.returncode == 2
     assert "say --yes" in refused.stderr
-    assert env.ask("SELECT count(*) FROM forgotten_guests") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM forgotten_guests") == [(0,)]
 
 
 def test_whoever_is_nowhere_is_not_silently_forgotten(sync_env: Callable[..., SyncEnv], program: Program) -> None:
@@ -90,9 +91,10 @@ def test_an_alarm_goes_on_saying_what_to_do(sync_env: Callable[..., SyncEnv], pr
     number = min(env.truth("reservations"))
     env.mirror().sync.run(env.account_id)
     for resource, needs_sweep in (("listings", True), ("messages", False)):
-        env.ask(
+        sql.execute(
+            env.database,
             "INSERT INTO alarms (account_id, kind, resource, sentence, since, needs_sweep) VALUES"
-            f" (70001, 'partial', '{resource}', 'no answer about {number}', now(), {needs_sweep}) RETURNING 1"
+            f" (70001, 'partial', '{resource}', 'no answer about {number}', now(), {needs_sweep})",
         )
     assert program(env, "forget-guest", "--account", "70001", "--reservation", str(number), "--yes").returncode == 0
     done = program(env, "sync", "70001", "--resource", "reservations")

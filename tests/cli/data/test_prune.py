@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from tests.support import sql
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,14 +21,14 @@ def test_what_is_old_is_counted_and_then_deleted(sync_env: Build, program: Progr
     env = sync_env()
     for _ in range(3):
         env.mirror().sync.run(env.account_id)
-    env.ask("UPDATE sync_runs SET started_at = started_at - interval '91 days' RETURNING 1")
-    env.ask("UPDATE sync_runs SET finished_at = finished_at - interval '91 days' RETURNING 1")
+    sql.execute(env.database, "UPDATE sync_runs SET started_at = started_at - interval '91 days'")
+    sql.execute(env.database, "UPDATE sync_runs SET finished_at = finished_at - interval '91 days'")
     counted = json.loads(program(env, "prune", "--dry-run", "--json").stdout)
     assert (counted["dry_run"], counted["rows"]["sync_runs"]) == (True, 1)
-    assert env.ask("SELECT count(*) FROM sync_runs") == [(3,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM sync_runs") == [(3,)]
     done = program(env, "prune")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert env.ask("SELECT count(*) FROM sync_runs") == [(2,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM sync_runs") == [(2,)]
     assert env.differences() == {}
     assert program(env, "prune", "--dry-run").stdout == "Nothing is old enough to go.\n"
 
@@ -38,7 +40,7 @@ def test_size_is_shown(sync_env: Build, program: Program) -> None:
     with env.database.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("ANALYZE")
     shown = program(env, "status", "--size").stdout
-    (count,) = env.ask("SELECT count(*) FROM reservations")[0]
+    (count,) = sql.rows(env.database, "SELECT count(*) FROM reservations")[0]
     line = next(line for line in shown.splitlines() if line.startswith("reservations "))
     assert line.split()[1] == f"{count:,}"
     assert "others" in shown

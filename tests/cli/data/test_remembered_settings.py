@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import sql
 
 from hostaway_sync.settings import known_names
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def test_a_name_of_a_newer_release_is_a_warning(sync_env: Build, program: Program, words: tuple[str, ...]) -> None:
     """The machines of one mirror are not upgraded at the same instant, and often share one environment."""
     env = sync_env()
-    env.ask("INSERT INTO setting_names (name) VALUES ('HOSTAWAY_SYNC_FUTURE') RETURNING 1")
+    sql.execute(env.database, "INSERT INTO setting_names (name) VALUES ('HOSTAWAY_SYNC_FUTURE')")
     done = program(env, *words, FUTURE="1")
     assert done.returncode == 0, done.stderr
     assert "HOSTAWAY_SYNC_FUTURE" in done.stderr
@@ -36,9 +37,9 @@ def test_a_name_of_a_newer_release_is_a_warning(sync_env: Build, program: Progra
 def test_a_migration_remembers_the_names_of_its_release(sync_env: Build, program: Program) -> None:
     """Beside those of a newer one, which it does not take away."""
     env = sync_env()
-    env.ask("INSERT INTO setting_names (name) VALUES ('HOSTAWAY_SYNC_FUTURE') RETURNING 1")
+    sql.execute(env.database, "INSERT INTO setting_names (name) VALUES ('HOSTAWAY_SYNC_FUTURE')")
     assert program(env, "migrate").returncode == 0
-    found = {name for (name,) in env.ask("SELECT name FROM setting_names")}
+    found = {name for (name,) in sql.rows(env.database, "SELECT name FROM setting_names")}
     assert found == {*known_names(), "HOSTAWAY_SYNC_FUTURE"}
 
 

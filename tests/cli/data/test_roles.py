@@ -42,9 +42,9 @@ def test_commands_of_the_page_do_what_it_says(program: Program, empty_database_u
             ["casa_azul", "reader", "12345,"],
             ["sync", "writer", "all"],
         ]
-        assert db_roles.ask("casa_azul", "SELECT account_id FROM accounts") == [(12345,)]
-        assert len(db_roles.ask("anna", "SELECT account_id FROM accounts")) == 2
-        db_roles.ask("sync", "UPDATE accounts SET name = 'Casa Azul' WHERE account_id = 12345")
+        assert db_roles.rows("casa_azul", "SELECT account_id FROM accounts") == [(12345,)]
+        assert len(db_roles.rows("anna", "SELECT account_id FROM accounts")) == 2
+        db_roles.rows("sync", "UPDATE accounts SET name = 'Casa Azul' WHERE account_id = 12345")
         done = program(None, "roles", "unbind", "casa_azul", **owner)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         listed = json.loads(program(None, "roles", "list", "--json", **owner).stdout)

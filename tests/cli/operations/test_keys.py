@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from tests.cli.conftest import COVERAGE
 from tests.cli.webhooks.test_webhooks import served
+from tests.support import sql
 from tests.support.barrier import PATIENCE, Barrier
 from tests.support.deliveries import eventually
 from tests.support.processes import printed, start_program
@@ -281,7 +282,7 @@ def held(env: SyncEnv, statement: str) -> Iterator[None]:
 def await_a_waiter(env: SyncEnv) -> None:
     """Wait until somebody stands before a lock."""
     query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    eventually(lambda: env.ask(query) != [(0,)], "somebody waits")
+    eventually(lambda: sql.rows(env.database, query) != [(0,)], "somebody waits")
 
 
 def many_accounts(env: SyncEnv) -> None:
@@ -354,7 +355,7 @@ def test_two_rotations_at_once_make_one_key(sync_env: Build, key_file: Path) -> 
     with held(env, POINTS["before the new key is made"][0]):
         processes = [start_program(env.environment(MASTER_KEY=""), "keys", "rotate") for _ in range(2)]
         query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        eventually(lambda: env.ask(query) == [(2,)], "both wait")
+        eventually(lambda: sql.rows(env.database, query) == [(2,)], "both wait")
     for process in processes:
         process.join(PATIENCE)
         assert process.exitcode == 0

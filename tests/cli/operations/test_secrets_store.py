@@ -12,6 +12,7 @@ from tests.cli.conftest import COVERAGE
 from tests.cli.operations.test_keys import await_a_waiter, held
 from tests.cli.process.test_leaks import Witness
 from tests.cli.webhooks.test_webhooks import hook_of, served
+from tests.support import sql
 from tests.support.barrier import PATIENCE, Barrier
 from tests.support.deliveries import eventually
 from tests.support.processes import printed, start_program
@@ -96,7 +97,10 @@ def test_a_whole_life_with_secrets_in_aws(build: Build, program: Program, fake_a
             witness.secrets[f"path {len(witness.secrets)}"] = hook_of(env)["url"].rpartition("/")[2]
             env.sandbox.world.create_reservation()
             assert set(env.sandbox.deliver()) == {200}
-        eventually(lambda: env.ask("SELECT count(*) FROM webhook_log WHERE status = 'pending'") == [(0,)], "work")
+        eventually(
+            lambda: sql.rows(env.database, "SELECT count(*) FROM webhook_log WHERE status = 'pending'") == [(0,)],
+            "work",
+        )
         witness.keep("receiver", receiver.end()[1])
     env.sandbox.revoke_tokens()
     witness.run("sync", "70001", "--full")
@@ -106,7 +110,7 @@ def test_a_whole_life_with_secrets_in_aws(build: Build, program: Program, fake_a
     assert witness.found() == []
     assert stores(env) == {"aws": 5}
     assert fake_aws.count() == 5
-    assert not env.ask("SELECT 1 FROM accounts WHERE get_byte(client_secret, 0) = 1")
+    assert not sql.rows(env.database, "SELECT 1 FROM accounts WHERE get_byte(client_secret, 0) = 1")
     assert not list(tmp_path.glob("master.key"))
     assert document(program, env, "keys", "check") == {"values": 5, "orphans": 0, "troubles": []}
     found = document(program, env, "keys", "status")
@@ -228,7 +232,7 @@ def killed(env: SyncEnv, fake_aws: FakeAws, point: tuple[str, int, bool], target
 
 def usable(env: SyncEnv) -> None:
     """Hold that every account works, whatever its environment says as long as a move is not ended."""
-    leaving = env.ask("SELECT store, leaving FROM secrets_store") or [("database", None)]
+    leaving = sql.rows(env.database, "SELECT store, leaving FROM secrets_store") or [("database", None)]
     settings = {name for name in leaving[0] if name is not None}
     for setting in settings:
         with env.mirror(secrets_store=setting) as mirror:

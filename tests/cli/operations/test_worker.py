@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 from tests.cli.conftest import COVERAGE, SECRETS, Program
+from tests.support import sql
 from tests.support.deliveries import deliver, eventually
 
 from hostaway_sync.cli.process.monitoring import exported
@@ -38,7 +39,7 @@ def start(env: SyncEnv, *arguments: str) -> subprocess.Popen[str]:
 
 def is_processed(env: SyncEnv) -> bool:
     """Say whether every delivery is."""
-    return env.ask("SELECT DISTINCT status FROM webhook_log") == [("processed",)]
+    return sql.rows(env.database, "SELECT DISTINCT status FROM webhook_log") == [("processed",)]
 
 
 def test_draining_does_what_is_due_and_says_nothing(sync_env: Build, program: Program) -> None:
@@ -58,7 +59,7 @@ def test_enqueuing_says_for_whom(sync_env: Build, program: Program) -> None:
     for options in ((), ("--full",), ()):
         done = program(env, "sync-all", "--enqueue", "--json", *options)
         assert json.loads(done.stdout) == {"enqueued": [70001, 70002]}
-    rows = env.ask("SELECT queueing_lock, args->'full' FROM procrastinate_jobs ORDER BY 1")
+    rows = sql.rows(env.database, "SELECT queueing_lock, args->'full' FROM procrastinate_jobs ORDER BY 1")
     assert rows == [("sync:70001", True), ("sync:70002", True)]
     for words in (("--dry-run",), ("--jobs", "4")):
         assert program(None, "sync-all", "--enqueue", *words).returncode == 2
@@ -74,8 +75,8 @@ def test_a_worker_works_until_a_signal_comes(sync_env: Build, number: signal.Sig
     process.send_signal(number)
     printed, said = process.communicate(timeout=60)
     assert (process.returncode, printed, said) == (code, "", "")
-    assert env.ask("SELECT count(*) FROM procrastinate_jobs") == [(0,)]
-    assert env.ask("SELECT count(*) FROM procrastinate_workers") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM procrastinate_workers") == [(0,)]
 
 
 def test_a_signal_in_the_middle_of_a_job_gives_it_back(sync_env: Build, program: Program) -> None:
@@ -94,7 +95,7 @@ def test_a_signal_in_the_middle_of_a_job_gives_it_back(sync_env: Build, program:
     assert (started.returncode, printed, said) == (143, "", "")
     assert program(env, "worker", "--drain").returncode == 0
     assert is_processed(env)
-    assert env.ask("SELECT count(*) FROM job_attempts") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM job_attempts") == [(0,)]
 
 
 def test_the_life_of_a_dead_letter(sync_env: Build, program: Program) -> None:
@@ -127,8 +128,8 @@ def test_dead_letters_are_resolved_all_at_once(sync_env: Build, program: Program
     env = sync_env()
     for number in (1, 2):
         deliver(env.database, env.account_id, Resource.LISTINGS, number)
-    env.ask("UPDATE accounts SET client_secret = 'x', access_token = NULL RETURNING 1")
-    env.ask("UPDATE procrastinate_jobs SET args = args || '{\"attempt\": 7}' RETURNING 1")
+    sql.execute(env.database, "UPDATE accounts SET client_secret = 'x', access_token = NULL")
+    sql.execute(env.database, "UPDATE procrastinate_jobs SET args = args || '{\"attempt\": 7}'")
     assert program(env, "worker", "--drain").returncode == 0
     assert len(dead_letters.list_letters(env.database, account_id=None, resolved_too=False)) == 2
     for wrong, code in (((), 2), (("1", "--all"), 2), (("1", "--account", "9"), 2), (("99",), 1), (("x",), 2)):
@@ -143,10 +144,11 @@ def test_dead_letters_are_resolved_all_at_once(sync_env: Build, program: Program
 def test_two_people_who_resolve_all_dead_letters_do_not_stop_each_other(sync_env: Build) -> None:
     """One that somebody else resolved meanwhile is passed over, and not reported as one's own."""
     env = sync_env()
-    env.ask(
+    sql.execute(
+        env.database,
         "INSERT INTO dead_letters (attempt_id, kind, account_id, job, deliveries, payload, error, history)"
         " SELECT gen_random_uuid(), 'sync', 70001, 'sync:70001', 0,"
-        " '{\"account_id\": 70001, \"attempt\": 1}', 'away', '[]' FROM generate_series(1, 3) RETURNING 1"
+        " '{\"account_id\": 70001, \"attempt\": 1}', 'away', '[]' FROM generate_series(1, 3)",
     )
     with env.database.engine.begin() as other:
         other.execute(
@@ -156,7 +158,9 @@ def test_two_people_who_resolve_all_dead_letters_do_not_stop_each_other(sync_env
             )
         )
         process = start(env, "dead-letters", "retry", "--all", "--json")
-        eventually(lambda: env.ask("SELECT 1 FROM pg_locks WHERE NOT granted"), "it waits for the other one")
+        eventually(
+            lambda: sql.rows(env.database, "SELECT 1 FROM pg_locks WHERE NOT granted"), "it waits for the other one"
+        )
     printed, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (0, "")
     assert json.loads(printed) == {"retried": [1, 3]}
@@ -165,10 +169,11 @@ def test_two_people_who_resolve_all_dead_letters_do_not_stop_each_other(sync_env
 def test_a_dead_letter_is_shown_to_a_person(sync_env: Build, program: Program) -> None:
     """Every fact has its line, the attempts and the traceback follow; nothing of it moves the cursor."""
     env = sync_env()
-    env.ask(
+    sql.execute(
+        env.database,
         "INSERT INTO dead_letters (attempt_id, kind, account_id, job, deliveries, error, traceback, history)"
         " VALUES (gen_random_uuid(), 'sync', 70001, 'sync:70001', 0, E'red \\x1b[31m', E'Trace\\nback',"
-        ' \'[{"number": 1, "started_at": "2026-11-22", "finished_at": "2026-11-22", "error": "away"}]\') RETURNING 1'
+        ' \'[{"number": 1, "started_at": "2026-11-22", "finished_at": "2026-11-22", "error": "away"}]\') RETURNING 1',
     )
     shown = program(env, "dead-letters", "show", "1").stdout
     assert "error: red [31m\n" in shown

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.cli.process.test_leaks import told
 from tests.cli.process.test_logs import Written
+from tests.support import sql
 from tests.support.database_dump import dump_columns, find_texts
 from tests.support.deliveries import ONE_RETRY, QUICK, deliver
 from tests.support.messages import SEND, THREAD, message_case
@@ -171,8 +172,8 @@ def test_no_exit_of_the_program_says_who_the_guest_is(
         env.sandbox.faults.add(faults.status(status, BODIES[name]), route=route, times=None)
     env.sandbox.faults.add(faults.status(400, BODIES[name]), route="GET /reservations/{id}", times=None)
     deliver(env.database, env.account_id, object_id=case.reservation_id)
-    env.ask("UPDATE conversations SET raw_payload = raw_payload || '{\"x\": 1}' RETURNING 1")
-    env.ask("UPDATE listings SET raw_payload = '{}' RETURNING 1")
+    sql.execute(env.database, "UPDATE conversations SET raw_payload = raw_payload || '{\"x\": 1}'")
+    sql.execute(env.database, "UPDATE listings SET raw_payload = '{}'")
     said: dict[str, str] = {}
     with serving(RecordingServer()) as monitor, serving(OtlpCollector()) as collector:
         loud = {"LOG_LEVEL": "DEBUG", "PING_URL": monitor.url, "METRICS_TEXTFILE_DIR": str(tmp_path)}

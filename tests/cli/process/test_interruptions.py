@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.conftest import COVERAGE
+from tests.support import sql
 from tests.support.barrier import Barrier
 
 from hostaway_sync.model.records import RunState
@@ -54,13 +55,13 @@ def test_a_signal_stops_cleanly(
     barrier.open.set()
     assert (process.returncode, out) == (code, "")
     assert "Traceback" not in err
-    assert env.ask("SELECT state, error, finished_at IS NOT NULL FROM sync_runs") == [
+    assert sql.rows(env.database, "SELECT state, error, finished_at IS NOT NULL FROM sync_runs") == [
         ("failed", "stopped by a signal", True)
     ]
-    assert env.ask("SELECT owner FROM leases") == [(None,)]
+    assert sql.rows(env.database, "SELECT owner FROM leases") == [(None,)]
     assert program(env, "sync", "70001").returncode == 0
     assert env.differences() == {}
-    assert env.ask("SELECT count(*) FROM walk_pages") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM walk_pages") == [(0,)]
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -73,15 +74,15 @@ def test_after_sigkill_the_next_run_is_clean(sync_env: Build, program: Program, 
     process.kill()
     process.communicate(timeout=60)
     barrier.open.set()
-    assert env.ask("SELECT state FROM sync_runs") == [("running",)]
+    assert sql.rows(env.database, "SELECT state FROM sync_runs") == [("running",)]
     done = program(env, "sync", "70001")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert env.ask("SELECT state, error FROM sync_runs ORDER BY triggered_at") == [
+    assert sql.rows(env.database, "SELECT state, error FROM sync_runs ORDER BY triggered_at") == [
         ("abandoned", run_states.ABANDONED),
         ("success", None),
     ]
     assert env.differences() == {}
-    assert env.ask("SELECT count(*) FROM walk_pages") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM walk_pages") == [(0,)]
 
 
 @pytest.mark.parametrize("number", [3, 6], ids=["in the middle of the list", "at its end"])
@@ -95,7 +96,7 @@ def test_after_sigkill_a_full_run_goes_on_after_its_last_whole_page(
     barrier.wait()
     # One page is written while the next one is on its way.
     written = "SELECT count(*) FROM walk_pages WHERE resource = 'reservations'"
-    while env.ask(written) != [(number - 1,)]:
+    while sql.rows(env.database, written) != [(number - 1,)]:
         assert process.poll() is None
     process.kill()
     process.communicate(timeout=60)
@@ -107,8 +108,12 @@ def test_after_sigkill_a_full_run_goes_on_after_its_last_whole_page(
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert env.sandbox.calls["GET /reservations"] == 7 - (number - 1)
     assert env.differences() == {}
-    assert env.ask("SELECT state FROM sync_runs ORDER BY triggered_at") == [("abandoned",), ("success",)]
-    assert env.ask("SELECT count(*) FROM walk_pages") == env.ask("SELECT count(*) FROM walks") == [(0,)]
+    assert sql.rows(env.database, "SELECT state FROM sync_runs ORDER BY triggered_at") == [("abandoned",), ("success",)]
+    assert (
+        sql.rows(env.database, "SELECT count(*) FROM walk_pages")
+        == sql.rows(env.database, "SELECT count(*) FROM walks")
+        == [(0,)]
+    )
 
 
 def test_a_database_that_restarts_in_the_middle_costs_nothing(sync_env: Build, program: Program) -> None:
@@ -119,9 +124,10 @@ def test_a_database_that_restarts_in_the_middle_costs_nothing(sync_env: Build, p
     def restart(request: Request) -> None:
         if request.route in {"GET /reservations", "GET /conversations"} and request.route not in cut:
             cut.append(request.route)
-            env.ask(
+            sql.execute(
+                env.database,
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()",
             )
 
     env.sandbox.on_request(restart)

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support import sql
 from tests.support.barrier import PATIENCE, Barrier
 from tests.support.chaos.random_changes import SWITCHES, WORLDS
 from tests.support.chaos.sync_chaos import SyncChaos
@@ -64,7 +65,7 @@ class Gate:
             "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '{}'::regclass"
             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
-        while self._env.ask(query.format(self._table)) == [(0,)]:
+        while sql.rows(self._env.database, query.format(self._table)) == [(0,)]:
             process.join(0.02)
             assert process.exitcode is None
 
@@ -93,15 +94,15 @@ def test_a_run_may_die_anywhere(sync_env: Build, point: str) -> None:
     process.join(PATIENCE)
     gate.open()
     assert process.exitcode == -9
-    assert env.ask("SELECT state FROM sync_runs") == [("running",)]
+    assert sql.rows(env.database, "SELECT state FROM sync_runs") == [("running",)]
     assert env.mirror().sync.run(env.account_id, full=True).state is RunState.SUCCESS
-    assert env.ask("SELECT state, error FROM sync_runs ORDER BY triggered_at") == [
+    assert sql.rows(env.database, "SELECT state, error FROM sync_runs ORDER BY triggered_at") == [
         ("abandoned", run_states.ABANDONED),
         ("success", None),
     ]
     assert env.differences() == {}
-    assert env.ask("SELECT owner FROM leases") == [(None,)]
-    assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    assert sql.rows(env.database, "SELECT owner FROM leases") == [(None,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
 @pytest.mark.parametrize("table", ["reservations", "conversation_messages", "conversations"])
@@ -116,11 +117,11 @@ def test_a_reading_of_one_object_may_die_anywhere(sync_env: Build, table: str) -
     process.kill()
     process.join(PATIENCE)
     gate.open()
-    due = env.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL")
+    due = sql.rows(env.database, "SELECT id FROM conversations WHERE thread_due_at IS NOT NULL")
     assert due == ([] if table == "reservations" else [(conversation_id,)])
     assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
     assert said in env.rows("messages")
-    assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
 def test_a_message_that_was_lost_is_not_forgotten(sync_env: Build) -> None:
@@ -138,7 +139,7 @@ def test_a_message_that_was_lost_is_not_forgotten(sync_env: Build) -> None:
         process.join(PATIENCE)
     assert mirror.sync.run(env.account_id, full=True).resources[Resource.MESSAGES].counts.missing == 1
     assert env.differences() == {}
-    assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
 def a_message(env: SyncEnv) -> tuple[int, int, int]:

@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 from tests.cli.conftest import COVERAGE
 from tests.cli.webhooks.test_webhooks import hook_of, served
+from tests.support import sql
 from tests.support.deliveries import eventually
 from tests.support.servers.receiver import event
 
@@ -145,7 +146,10 @@ def live(witness: Witness, env: SyncEnv, key_file: Path) -> None:
             assert send(path, method="POST", body=event(), headers=headers) == expected
         run("webhooks", "check", "70001", "--json")
         run("webhooks", "list", "--json")
-        eventually(lambda: env.ask("SELECT count(*) FROM webhook_log WHERE status = 'pending'") == [(0,)], "work")
+        eventually(
+            lambda: sql.rows(env.database, "SELECT count(*) FROM webhook_log WHERE status = 'pending'") == [(0,)],
+            "work",
+        )
         witness.keep("receiver", receiver.end()[1])
     run("sync", "70001", "--explain", "--json")
     run("verify", "70001", "--json")

@@ -5,6 +5,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support import sql
 from tests.support.servers.receiver import event, renew, running_receiver
 
 from hostaway_sync.cli.ui import output
@@ -57,7 +58,10 @@ def test_every_line_of_a_run_says_which_one(sync_env: Build, written: Written) -
     """Run, account and resource are on each line, whichever of its threads writes it."""
     env = sync_env(accounts=[AccountSpec(number, reservations=9, listings=2) for number in (70001, 70002)])
     env.mirror().sync.run_all()
-    runs = {str(run_id): account_id for run_id, account_id in env.ask("SELECT run_id, account_id FROM sync_runs")}
+    runs = {
+        str(run_id): account_id
+        for run_id, account_id in sql.rows(env.database, "SELECT run_id, account_id FROM sync_runs")
+    }
     requests = [line for line in written.about("GET /") if "webhooks" not in line["event"]]
     assert len(requests) > 20
     for line in requests:
@@ -96,7 +100,7 @@ def test_a_request_is_followed_from_its_answer_to_its_handler(
         headers: dict[str, Any] = {} if given is None else {"X_Request_ID": given}
         answer = receiver.deliver(credentials, event(), **headers)
     request_id = answer.headers["x-request-id"]
-    ((delivery_id,),) = env.ask("SELECT id FROM webhook_log")
+    ((delivery_id,),) = sql.rows(env.database, "SELECT id FROM webhook_log")
     assert request_id == (given if given == UUID else str(delivery_id))
     with mirror.jobs.start_worker(drain=True) as worker:
         worker.wait()
@@ -116,7 +120,7 @@ def test_a_name_that_was_used_before_loses_no_delivery(sync_env: Build) -> None:
         credentials = renew(env.database)
         answers = [receiver.deliver(credentials, event(id=number), X_Request_ID=UUID) for number in (1, 2)]
     assert [answer.headers["x-request-id"] for answer in answers] == [UUID, UUID]
-    assert env.ask("SELECT count(*) FROM webhook_log") == [(2,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM webhook_log") == [(2,)]
 
 
 def test_what_a_line_is_about_stands_in_it_as_a_person_reads_it_too() -> None:

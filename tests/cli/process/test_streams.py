@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.conftest import COVERAGE, SECRETS
+from tests.support import sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +89,7 @@ def test_words_that_are_no_text_are_a_usage_error(name: str, secret: str) -> Non
 def test_an_encoding_that_lacks_letters_is_no_failure(sync_env: Build) -> None:
     """A table shows escapes for what it cannot show, and JSON stays the same document."""
     env = sync_env()
-    env.ask("UPDATE accounts SET name = 'Café 😊' RETURNING 1")
+    sql.execute(env.database, "UPDATE accounts SET name = 'Café 😊'")
     latin = env.environment() | {"PYTHONIOENCODING": "latin-1"}
     table = run("", "account", "list", **latin)
     assert table.returncode == 0

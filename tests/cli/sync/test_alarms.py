@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support import sql
 from tests.support.servers.recording_server import RecordingServer, serving
 
 from hostaway_sync.sandbox import AccountSpec, Switches
@@ -86,7 +87,7 @@ def test_an_alarm_is_told_once_a_day(sync_env: Build, program: Program) -> None:
     env, _ = braked(sync_env)
     assert program(env, "sync", "70001", "--full").stderr
     for hours, is_told in ((-23, False), (-1, True), (24, True)):
-        env.ask(f"UPDATE alarms SET told_at = told_at + interval '{hours} hours' RETURNING 1")
+        sql.execute(env.database, f"UPDATE alarms SET told_at = told_at + interval '{hours} hours'")
         done = program(env, "sync", "70001")
         assert (done.returncode, BRAKE in done.stderr) == (1, is_told)
 
@@ -109,7 +110,7 @@ def test_a_braked_sweep_of_conversations_is_one_alarm(sync_env: Build, program: 
         env.sandbox.world.delete_conversation(row_id)
     begun = program(env, "sync", "70001", "--full")
     assert (begun.returncode, "conversations: 15 of" in begun.stderr, "messages:" in begun.stderr) == (1, True, False)
-    assert env.ask("SELECT kind, resource FROM alarms") == [("brake", "conversations")]
+    assert sql.rows(env.database, "SELECT kind, resource FROM alarms") == [("brake", "conversations")]
     for more in ((), ("--full",), ()):
         done = program(env, "sync", "70001", *more)
         assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
@@ -121,13 +122,13 @@ def test_a_dry_run_says_what_stands(sync_env: Build, program: Program) -> None:
     """Whenever it was told before: a person asks; and neither the alarm nor when it was told changes."""
     env, _ = braked(sync_env)
     assert program(env, "sync", "70001", "--full").returncode == 1
-    before = env.ask("SELECT * FROM alarms")
+    before = sql.rows(env.database, "SELECT * FROM alarms")
     for command in (("sync", "70001"), ("sync-all",)):
         done = program(env, *command, "--dry-run")
         assert (done.returncode, BRAKE in done.stderr) == (1, True)
     document = json.loads(program(env, "sync", "70001", "--dry-run", "--json").stdout)
     assert (document["state"], document["alarms"][0]["kind"]) == ("partial", "brake")
-    assert env.ask("SELECT * FROM alarms") == before
+    assert sql.rows(env.database, "SELECT * FROM alarms") == before
 
 
 def test_a_word_from_a_person_ends_the_brake(sync_env: Build, program: Program) -> None:
@@ -176,7 +177,7 @@ def test_what_is_queued_hides_no_alarm(sync_env: Build, program: Program) -> Non
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
     assert [heard.path for heard in monitor.heard] == ["/check/start", "/check/fail"]
     assert BRAKE.encode() in monitor.heard[-1].body
-    assert env.ask("SELECT count(*) FROM procrastinate_jobs") == [(1,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM procrastinate_jobs") == [(1,)]
 
 
 def test_nothing_counts_as_verified_while_an_alarm_stands(sync_env: Build, program: Program) -> None:
@@ -238,7 +239,7 @@ def test_a_shallow_certificate_does_not_replace_a_deep_one(sync_env: Build, prog
 def test_a_whole_sweep_outdates_a_certificate(sync_env: Build, program: Program) -> None:
     """What was found before it does not stay for ever; an incremental run outdates nothing."""
     env = mirrored(sync_env, conversations=False)
-    env.ask("DELETE FROM reservations WHERE id = (SELECT min(id) FROM reservations) RETURNING 1")
+    sql.execute(env.database, "DELETE FROM reservations WHERE id = (SELECT min(id) FROM reservations)")
     assert program(env, "verify", "70001").returncode == 1
     assert program(env, "sync", "70001").returncode == 1
     over = program(env, "sync", "70001", "--full")

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import sql
 
 from hostaway_sync.errors import SourceAway
 from hostaway_sync.model.circuit_breaker import OPENS_AFTER
@@ -30,7 +31,7 @@ def test_fleet_ends_soon_when_nobody_answers(sync_env: Build, program: Program) 
     assert env.sandbox.calls["GET /listings"] <= OPENS_AFTER + 8
     assert "accounts were not mirrored: the source has not answered since" in done.stderr
     assert done.stderr.count("has not answered") == 1
-    assert env.ask("SELECT count(*) FROM sync_runs WHERE state IN ('running', 'retrying')") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM sync_runs WHERE state IN ('running', 'retrying')") == [(0,)]
     calls = env.sandbox.calls.total()
     report = env.mirror().sync.run(70030)
     assert (report.state, report.away is not None, env.sandbox.calls.total()) == (RunState.FAILED, True, calls)
@@ -40,4 +41,4 @@ def test_fleet_ends_soon_when_nobody_answers(sync_env: Build, program: Program) 
     assert "Hostaway has not answered since" in status.stdout
     env.sandbox.faults.clear()
     assert env.mirror().sync.run(70030, force_probe=True).state is RunState.SUCCESS
-    assert env.ask("SELECT count(*) FROM source_outages") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM source_outages") == [(0,)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.conftest import COVERAGE
+from tests.support import sql
 
 from hostaway_sync.sandbox import AccountSpec
 
@@ -78,7 +79,9 @@ def test_two_machines_share_the_accounts(sync_env: Build) -> None:
     assert [document["state"] for document in documents] == ["success", "success"]
     done = [account["account_id"] for d in documents for account in d["accounts"] if account["state"] == "success"]
     assert sorted(done) == list(EIGHT)
-    counts = env.ask("SELECT account_id, count(*) FROM sync_runs WHERE state = 'success' GROUP BY 1 ORDER BY 1")
+    counts = sql.rows(
+        env.database, "SELECT account_id, count(*) FROM sync_runs WHERE state = 'success' GROUP BY 1 ORDER BY 1"
+    )
     assert counts == [(number, 1) for number in EIGHT]
     assert all(env.differences(number) == {} for number in EIGHT)
 
@@ -96,8 +99,8 @@ def test_a_signal_ends_all_accounts_under_way(
     out, err = process.communicate(timeout=60)
     crowd.open.set()
     assert (process.returncode, out, err) == (code, "", "")
-    assert env.ask("SELECT state, error FROM sync_runs") == [("failed", "stopped by a signal")] * 3
-    assert env.ask("SELECT DISTINCT owner FROM leases") == [(None,)]
+    assert sql.rows(env.database, "SELECT state, error FROM sync_runs") == [("failed", "stopped by a signal")] * 3
+    assert sql.rows(env.database, "SELECT DISTINCT owner FROM leases") == [(None,)]
     assert program(env, "sync-all").returncode == 0
     assert all(env.differences(account_id) == {} for account_id in EIGHT)
 
@@ -106,14 +109,14 @@ def test_a_signal_ends_the_wait_before_the_first_request(sync_env: Build) -> Non
     """Whoever waits out its jitter has no run to mark, and says nothing."""
     env = sync_env()
     connected = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-    before = env.ask(connected)
+    before = sql.rows(env.database, connected)
     process = start(env, "sync-all", "--jitter", "3600")
-    while env.ask(connected) == before:
+    while sql.rows(env.database, connected) == before:
         assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (143, "", "")
-    assert env.ask("SELECT count(*) FROM sync_runs") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM sync_runs") == [(0,)]
 
 
 @pytest.mark.parametrize("words", [(), ("--enqueue",), ("--dry-run",), ("--json",), ("--full", "--json")])
@@ -124,10 +127,10 @@ def test_a_mirror_without_any_account_is_a_mistake(sync_env: Build, program: Pro
     assert (done.returncode, done.stdout) == (78, "")
     assert "add one with `hostaway-sync account add ID`" in done.stderr
     env.store_account()
-    env.ask("UPDATE accounts SET is_active = false RETURNING 1")
+    sql.execute(env.database, "UPDATE accounts SET is_active = false")
     done = program(env, "sync-all", *words)
     assert (done.returncode, done.stderr) == (0, "")
-    env.ask("UPDATE accounts SET removed_at = now() RETURNING 1")
+    sql.execute(env.database, "UPDATE accounts SET removed_at = now()")
     assert program(env, "sync-all", *words).returncode == 78
 
 

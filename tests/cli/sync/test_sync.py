@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import sql
 
 from hostaway_sync.sandbox import AccountSpec
 from hostaway_sync.sandbox.server import faults
@@ -66,9 +67,9 @@ def test_a_dry_run_says_that_it_was_one_and_what_a_run_would_write(
     assert (document["dry_run"], document["ids"].keys()) == (True, RESOURCES)
     assert document["ids"]["reservations"] == {"inserted": [booked], "updated": [paid]}
     assert not any(document["ids"]["listings"].values())
-    before = dict(env.ask("SELECT id, updated_at FROM reservations"))
+    before = dict(sql.rows(env.database, "SELECT id, updated_at FROM reservations"))
     done = json.loads(program(env, "sync", "70001", "--json").stdout)
-    after = dict(env.ask("SELECT id, updated_at FROM reservations"))
+    after = dict(sql.rows(env.database, "SELECT id, updated_at FROM reservations"))
     assert {key for key in after if before.get(key) != after[key]} == {booked, paid}
     assert "dry_run" not in done
 
@@ -78,7 +79,7 @@ def test_a_dry_run_shows_few_ids_and_counts_the_others(sync_env: Build, program:
     env = sync_env(reservations=25, conversations=False)
     shown = program(env, "sync", "70001", "--dry-run", "--resource", "reservations").stdout
     assert " and 5 more\n" in shown
-    assert env.ask("SELECT count(*) FROM reservations") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM reservations") == [(0,)]
     document = json.loads(program(env, "sync", "70001", "--dry-run", "--json").stdout)
     assert document["ids"]["reservations"]["inserted"] == sorted(env.truth("reservations"))
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from tests.support import sql
+
 from hostaway_sync.sandbox.server import faults
 from hostaway_sync.store.processes import names as process_names
 from hostaway_sync.store.runs import leases
@@ -80,7 +82,7 @@ def test_the_json_of_a_certificate_has_the_keys_that_scripts_rely_on(sync_env: B
 def test_a_difference_is_exit_1_and_says_what_to_do(sync_env: Build, program: Program) -> None:
     """The ids are on stdout, the advice on stderr; after --repair both commands are content."""
     env = mirrored_env(sync_env)
-    ((damaged,),) = env.ask(DAMAGE)
+    ((damaged,),) = sql.rows(env.database, DAMAGE)
     done = program(env, "verify", "70001")
     assert done.returncode == 1
     assert f"reservations different: {damaged}" in done.stdout

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 import sqlalchemy as sa
 from tests.cli.conftest import COVERAGE
+from tests.support import sql
 from tests.support.servers.receiver import PATIENCE, event, head, read_answer
 
 from hostaway_sync.sandbox import AccountSpec
@@ -121,8 +122,10 @@ def test_a_webhook_is_registered_checked_listed_and_removed(sync_env: Build, pro
     for output in (printed, checked.stdout, listed.stdout, again.stdout):
         assert secret not in output
         assert hook["password"] not in output
-    assert env.ask("SELECT DISTINCT event FROM webhook_log") == [("reservation.created",)]
-    told = env.ask("SELECT changes ->> 'webhook' FROM audit_log WHERE action = 'updated' ORDER BY audit_id")
+    assert sql.rows(env.database, "SELECT DISTINCT event FROM webhook_log") == [("reservation.created",)]
+    told = sql.rows(
+        env.database, "SELECT changes ->> 'webhook' FROM audit_log WHERE action = 'updated' ORDER BY audit_id"
+    )
     assert told == [("registered",), ("registered",), ("unregistered",)]
 
 
@@ -217,7 +220,7 @@ def test_a_signal_in_the_middle_of_a_body_waits_for_the_rest(sync_env: Build, pr
             connection.sendall(body[9:])
             assert read_answer(connection).status == 200
         assert receiver.process.wait(PATIENCE) == 128 + number
-    assert env.ask("SELECT count(*) FROM webhook_log") == [(1,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM webhook_log") == [(1,)]
 
 
 def test_what_is_received_is_worked_in_the_same_process(sync_env: Build, program: Program) -> None:
@@ -228,7 +231,10 @@ def test_what_is_received_is_worked_in_the_same_process(sync_env: Build, program
         number = env.sandbox.world.create_reservation()
         assert set(env.sandbox.deliver()) == {200}
         deadline = time.monotonic() + PATIENCE
-        while env.ask("SELECT 1 FROM webhook_log WHERE processed_at IS NULL") and time.monotonic() < deadline:
+        while (
+            sql.rows(env.database, "SELECT 1 FROM webhook_log WHERE processed_at IS NULL")
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.05)
         assert number in env.rows("reservations")
         code, _ = receiver.end()
@@ -248,7 +254,7 @@ def test_a_second_signal_does_not_wait(sync_env: Build, program: Program) -> Non
             assert idle.recv(1) == b""
             os.kill(receiver.process.pid, signal.SIGTERM)
             assert receiver.process.wait(PATIENCE) in {143, -15}
-    assert env.ask("SELECT count(*) FROM webhook_log") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM webhook_log") == [(0,)]
 
 
 def _flood(receiver: Served, number: int) -> list[socket.socket]:
@@ -281,7 +287,7 @@ def test_idle_connections_keep_no_delivery_out(sync_env: Build, program: Program
     lines = [line for line in printed.splitlines() if "idle for the longest" in line]
     assert 1 <= len(lines) <= time.monotonic() - began + 2, printed
     assert "Too many open files" not in printed
-    assert env.ask("SELECT count(*) FROM webhook_log") == [(3,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM webhook_log") == [(3,)]
 
 
 def test_a_flood_without_descriptors_makes_a_line_a_second(sync_env: Build) -> None:

@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.integration.jobs.test_queue import ask
 from tests.integration.jobs.test_workers import end, line, start
+from tests.support import sql
 from tests.support.deliveries import (
     MANY_RETRIES,
     ONE_RETRY,
@@ -24,7 +24,7 @@ from tests.support.deliveries import (
     refreshing,
     worker,
 )
-from tests.support.records import add_account, one
+from tests.support.records import add_account
 
 from hostaway_sync.errors import LeaseHeld, SourceAway, SourceUnavailable
 from hostaway_sync.model.records import Resource
@@ -112,28 +112,28 @@ def failing(*numbers: int) -> Callable[[int], None]:
 
 def is_done(database: Database) -> bool:
     """Say whether no delivery waits and no job is left."""
-    return ask(database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") == [] and nobody_waits(database)
+    return sql.rows(database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") == [] and nobody_waits(database)
 
 
 def nobody_waits(database: Database) -> bool:
     """Say whether the queue is empty."""
-    return ask(database, "SELECT 1 FROM procrastinate_jobs") == []
+    return sql.rows(database, "SELECT 1 FROM procrastinate_jobs") == []
 
 
 def attempts(database: Database) -> list[tuple[Any, ...]]:
     """Give the object and the number of every attempt on record."""
-    return ask(database, "SELECT split_part(job, ':', 4)::bigint, number FROM job_attempts ORDER BY 1, 2")
+    return sql.rows(database, "SELECT split_part(job, ':', 4)::bigint, number FROM job_attempts ORDER BY 1, 2")
 
 
 def begun_first(database: Database) -> Begun:
     """Begin the oldest job, as a worker does that lives."""
-    one(database, "INSERT INTO procrastinate_workers DEFAULT VALUES")
-    one(
+    sql.execute(database, "INSERT INTO procrastinate_workers DEFAULT VALUES")
+    sql.execute(
         database,
         "UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT max(id) FROM procrastinate_workers)"
         " WHERE id = (SELECT min(id) FROM procrastinate_jobs)",
     )
-    ((row_id, arguments),) = ask(database, "SELECT id, args FROM procrastinate_jobs WHERE status = 'doing'")
+    ((row_id, arguments),) = sql.rows(database, "SELECT id, args FROM procrastinate_jobs WHERE status = 'doing'")
     return Begun(row_id, Job.from_arguments(arguments))
 
 
@@ -198,7 +198,7 @@ def test_what_is_in_the_way_of_one_is_in_the_way_of_all(box: Database, error: Ex
     batches = work(box, away, policy=JobRetryPolicy())
     assert sorted(number for batch in batches for number in batch) == list(range(1, 13))
     waiting = "SELECT count(*), count(DISTINCT scheduled_at) FROM procrastinate_jobs WHERE scheduled_at > now()"
-    ((jobs_waiting, moments),) = ask(box, waiting)
+    ((jobs_waiting, moments),) = sql.rows(box, waiting)
     assert jobs_waiting == 12
     assert moments <= 2 * len(batches)
     assert len(attempts(box)) == (len(batches) if isinstance(error, SourceAway) else 0)
@@ -220,15 +220,15 @@ def test_one_that_came_after_the_leader_began_has_its_own_beginning(database_url
     options = {"policy": patient, "timings": replace(QUICK, maintenance_s=3600), "drain": False}
     with together(narrow, refreshing(narrow, seven_is_away), **options):
         begun = "SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'"
-        eventually(lambda: len(ask(box, begun)) == 2, "both lanes have a leader, and wait for a connection")
+        eventually(lambda: len(sql.rows(box, begun)) == 2, "both lanes have a leader, and wait for a connection")
         deliver(box, 1, object_id=7)
         deliver(box, 1, object_id=8)
         held.close()
         eventually(lambda: attempts(box), "it failed")
         settled = "SELECT 1 FROM webhook_log WHERE status = 'processed'"
-        eventually(lambda: len(ask(box, settled)) == 7, "the others are done")
+        eventually(lambda: len(sql.rows(box, settled)) == 7, "the others are done")
     assert (attempts(box), read.count(7)) == ([(7, 1)], 1)
-    assert ask(box, "SELECT count(*) FROM procrastinate_jobs WHERE scheduled_at > now()") == [(1,)]
+    assert sql.rows(box, "SELECT count(*) FROM procrastinate_jobs WHERE scheduled_at > now()") == [(1,)]
     narrow.close()
 
 
@@ -293,7 +293,7 @@ def test_every_attempt_that_is_used_up_is_a_dead_letter_of_one(box: Database) ->
     for number in range(1, 13):
         deliver(box, 1, object_id=number)
     work(box, failing(2, 3))
-    found = ask(box, "SELECT object_id, status FROM webhook_log WHERE status <> 'processed' ORDER BY 1")
+    found = sql.rows(box, "SELECT object_id, status FROM webhook_log WHERE status <> 'processed' ORDER BY 1")
     assert found == [(2, "dead"), (3, "dead")]
     assert (attempts(box), nobody_waits(box)) == ([(2, 1), (2, 2), (3, 1), (3, 2)], True)
 
@@ -324,9 +324,9 @@ def test_a_disabled_account_has_all_of_them_ignored(box: Database) -> None:
     """Nothing is read, and nothing stays."""
     for number in range(1, 7):
         deliver(box, 1, object_id=number)
-    one(box, "UPDATE accounts SET is_active = false")
+    sql.execute(box, "UPDATE accounts SET is_active = false")
     work(box, lambda _: pytest.fail("it was read"))
-    assert ask(box, "SELECT DISTINCT status FROM webhook_log") == [("ignored",)]
+    assert sql.rows(box, "SELECT DISTINCT status FROM webhook_log") == [("ignored",)]
     assert nobody_waits(box)
 
 
@@ -343,7 +343,7 @@ def test_a_worker_that_is_stopped_gives_all_of_them_back(box: Database) -> None:
     with together(box, refreshing(box, read), drain=False):
         assert begun.wait(60)
     waiting = "SELECT status::text, args - 'object_id', count(*) FROM procrastinate_jobs GROUP BY 1, 2"
-    assert (ask(box, waiting), attempts(box)) == (
+    assert (sql.rows(box, waiting), attempts(box)) == (
         [("todo", Job(1).arguments() | {"resource": "reservations"}, 12)],
         [],
     )
@@ -412,7 +412,7 @@ def test_a_batch_touches_no_row_before_it_knows_whose_they_are(storm: Storm) -> 
         working = threading.Thread(target=settle, args=(env,))
         working.start()
         waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        eventually(lambda: one(env.database, waits) is not None, "a batch waits")
+        eventually(lambda: sql.row(env.database, waits) is not None, "a batch waits")
         free = f"SELECT id FROM hostaway.reservations WHERE id = ANY (ARRAY{moved}) FOR UPDATE NOWAIT"
         assert len(connection.exec_driver_sql(free).all()) == len(moved)
     working.join()
@@ -434,8 +434,8 @@ def test_one_that_is_gone_keeps_no_other_back(storm: Storm, status: Any) -> None
     env, moved = storm(reservations=30, switches=Switches(deleted_object=status))
     env.sandbox.world.delete_reservation(moved[5])
     settle(env)
-    assert env.ask("SELECT id FROM reservations WHERE missing_since IS NOT NULL") == []
-    suspected = env.ask("SELECT record_id FROM suspicions")
+    assert sql.rows(env.database, "SELECT id FROM reservations WHERE missing_since IS NOT NULL") == []
+    suspected = sql.rows(env.database, "SELECT record_id FROM suspicions")
     assert suspected == ([(moved[5],)] if status == 404 else [])
     assert is_done(env.database)
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from tests.support import sql
 from tests.support.deliveries import QUICK, deliver, eventually, refreshing, worker
-from tests.support.records import add_account, one
+from tests.support.records import add_account
 
 from hostaway_sync.queue.notifications import PAUSE_S, Notifications
 
@@ -59,12 +60,12 @@ def notify(connection: psycopg.Connection[Any], payload: str) -> None:
 def worker_rows(database: Database) -> set[int]:
     """Give which engines are registered: one that begins anew gets another number."""
     query = "SELECT array_agg(id) AS ids FROM procrastinate_workers"
-    return set(one(database, query).ids or ())
+    return set(sql.row(database, query).ids or ())
 
 
 def is_processed(database: Database) -> bool:
     """Say whether no delivery waits."""
-    return one(database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") is None
+    return sql.row(database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") is None
 
 
 def test_no_notification_ends_a_worker(
@@ -107,7 +108,7 @@ def test_no_notification_aborts_a_job(
     with worker(database, refreshing(database, read), drain=False):
         deliver(database, 1, object_id=1)
         assert begun.wait(30)
-        job = one(database, "SELECT id FROM procrastinate_jobs WHERE status = 'doing'").id
+        job = sql.row(database, "SELECT id FROM procrastinate_jobs WHERE status = 'doing'").id
         notify(stranger, f'{{"type": "abort_job_requested", "job_id": {job}}}')
         # Another delivery is done after that notification was heard, by the other place of the same lane.
         deliver(database, 1, object_id=2)
@@ -115,7 +116,7 @@ def test_no_notification_aborts_a_job(
         may_end.set()
         eventually(lambda: is_processed(database), "both end")
     assert sorted(reads) == [1, 2]
-    assert one(database, "SELECT count(*) FROM job_attempts").count == 0
+    assert sql.row(database, "SELECT count(*) FROM job_attempts").count == 0
     assert "none of ours" not in caplog.text  # neither what our own triggers write, nor what looks like it
 
 

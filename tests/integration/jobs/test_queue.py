@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import sqlalchemy as sa
+from tests.support import sql
 from tests.support.deliveries import (
     ONE_RETRY,
     deliver,
@@ -17,7 +17,7 @@ from tests.support.deliveries import (
     refreshing,
     worker,
 )
-from tests.support.records import add_account, one
+from tests.support.records import add_account
 
 from hostaway_sync.errors import CredentialsRejected, HostawaySyncError, LeaseHeld, SourceUnavailable
 from hostaway_sync.queue import maintenance
@@ -53,19 +53,9 @@ def fail(error: Exception) -> Callable[..., Any]:
     return raise_it
 
 
-def ask(database: Database, query: str) -> list[tuple[Any, ...]]:
-    """Give the rows of a query on our tables."""
-
-    def read(connection: sa.Connection) -> list[tuple[Any, ...]]:
-        connection.execute(sa.text("SET LOCAL search_path TO hostaway"))
-        return [tuple(row) for row in connection.execute(sa.text(query))]
-
-    return database.transaction(read)
-
-
 def statuses(database: Database) -> list[str]:
     """Give the status of every delivery, oldest first."""
-    return [status for (status,) in ask(database, "SELECT status FROM webhook_log ORDER BY created_at")]
+    return [status for (status,) in sql.rows(database, "SELECT status FROM webhook_log ORDER BY created_at")]
 
 
 def test_fifty_waiting_deliveries_are_one_refreshing(box: Database) -> None:
@@ -76,7 +66,7 @@ def test_fifty_waiting_deliveries_are_one_refreshing(box: Database) -> None:
     drain(box, refreshing(box, read.append))
     assert read == [7]
     assert set(statuses(box)) == {"processed"}
-    assert ask(box, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
+    assert sql.rows(box, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
 
 
 def test_a_delivery_that_comes_during_the_reading_is_not_settled_by_it(box: Database) -> None:
@@ -97,7 +87,7 @@ def test_a_delivery_that_comes_during_the_reading_is_not_settled_by_it(box: Data
 def test_a_job_for_which_nothing_waits_reads_nothing(box: Database) -> None:
     """Its deliveries were settled by another one: no request is spent."""
     deliver(box, 1, object_id=7)
-    one(box, "UPDATE webhook_log SET status = 'processed', processed_at = now()")
+    sql.execute(box, "UPDATE webhook_log SET status = 'processed', processed_at = now()")
     read: list[int] = []
     drain(box, refreshing(box, read.append))
     assert read == []
@@ -106,21 +96,21 @@ def test_a_job_for_which_nothing_waits_reads_nothing(box: Database) -> None:
 def test_deliveries_of_a_disabled_account_are_ignored(box: Database) -> None:
     """Nothing is read, and the row says why."""
     deliver(box, 1)
-    one(box, "UPDATE accounts SET is_active = false")
+    sql.execute(box, "UPDATE accounts SET is_active = false")
     drain(box, refreshing(box, fail(AssertionError("read"))))
-    assert ask(box, "SELECT status, error FROM webhook_log") == [("ignored", "the account is disabled")]
+    assert sql.rows(box, "SELECT status, error FROM webhook_log") == [("ignored", "the account is disabled")]
 
 
 def test_a_failed_attempt_is_written_down_and_planned_again(box: Database) -> None:
     """Attempt, error and time of the next one are in our tables, and a new job waits for that time."""
     deliver(box, 1, object_id=7)
     drain(box, refreshing(box, fail(AWAY)), policy=PATIENT)
-    assert ask(box, "SELECT status, attempts, error FROM webhook_log") == [("failed", 1, "the source is away")]
-    row = one(box, "SELECT *, next_at - finished_at AS wait FROM job_attempts")
+    assert sql.rows(box, "SELECT status, attempts, error FROM webhook_log") == [("failed", 1, "the source is away")]
+    row = sql.row(box, "SELECT *, next_at - finished_at AS wait FROM job_attempts")
     assert (row.account_id, row.job, row.number, row.error) == (1, "refresh:1:reservations:7", 1, "the source is away")
     assert "SourceUnavailable" in row.traceback
     assert timedelta(seconds=24) <= row.wait <= timedelta(seconds=36)
-    job = one(box, "SELECT status::text, scheduled_at, args FROM procrastinate_jobs")
+    job = sql.row(box, "SELECT status::text, scheduled_at, args FROM procrastinate_jobs")
     assert (job.status, job.scheduled_at) == ("todo", row.next_at)
     assert Job.from_arguments(job.args).attempt == 2
 
@@ -130,13 +120,13 @@ def test_draining_ends_when_nothing_is_due(box: Database) -> None:
     for number in range(3):
         deliver(box, 1, object_id=number + 1)
     drain(box, refreshing(box, fail(AWAY)), policy=PATIENT)
-    assert ask(box, "SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY 1") == [("todo", 3)]
+    assert sql.rows(box, "SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY 1") == [("todo", 3)]
 
 
 def test_draining_remembers_what_was_forgotten(box: Database) -> None:
     """Whoever has cron and no worker loses no delivery that has lost its job."""
     deliver(box, 1)
-    one(box, "DELETE FROM procrastinate_jobs")
+    sql.execute(box, "DELETE FROM procrastinate_jobs")
     drain(box, refreshing(box, lambda _: None))
     assert statuses(box) == ["processed"]
 
@@ -145,12 +135,12 @@ def test_new_deliveries_do_not_use_up_the_attempts(box: Database) -> None:
     """Each pulls the next attempt forward; those tries are written down, and the attempt keeps number and time."""
     deliver(box, 1, object_id=7)
     drain(box, refreshing(box, fail(AWAY)), policy=PATIENT)
-    planned = one(box, "SELECT scheduled_at, args->>'attempt' AS number FROM procrastinate_jobs")
+    planned = sql.row(box, "SELECT scheduled_at, args->>'attempt' AS number FROM procrastinate_jobs")
     for _ in range(3):
         deliver(box, 1, object_id=7)
         drain(box, refreshing(box, fail(AWAY)), policy=PATIENT)
-    assert one(box, "SELECT scheduled_at, args->>'attempt' AS number FROM procrastinate_jobs") == planned
-    assert ask(box, "SELECT number FROM job_attempts ORDER BY started_at") == [(1,), (2,), (2,), (2,)]
+    assert sql.row(box, "SELECT scheduled_at, args->>'attempt' AS number FROM procrastinate_jobs") == planned
+    assert sql.rows(box, "SELECT number FROM job_attempts ORDER BY started_at") == [(1,), (2,), (2,), (2,)]
 
 
 def test_what_is_in_the_way_is_no_attempt(box: Database) -> None:
@@ -158,8 +148,8 @@ def test_what_is_in_the_way_is_no_attempt(box: Database) -> None:
     deliver(box, 1)
     drain(box, refreshing(box, fail(LeaseHeld("held"))), policy=PATIENT)
     assert statuses(box) == ["pending"]
-    assert ask(box, "SELECT count(*) FROM job_attempts") == [(0,)]
-    assert ask(box, "SELECT args->>'attempt', scheduled_at > now() FROM procrastinate_jobs") == [("1", True)]
+    assert sql.rows(box, "SELECT count(*) FROM job_attempts") == [(0,)]
+    assert sql.rows(box, "SELECT args->>'attempt', scheduled_at > now() FROM procrastinate_jobs") == [("1", True)]
 
 
 def test_one_failing_job_blocks_no_other(box: Database) -> None:
@@ -172,7 +162,7 @@ def test_one_failing_job_blocks_no_other(box: Database) -> None:
             raise ValueError("poison \0 \ud800")
 
     drain(box, refreshing(box, read), policy=PATIENT)
-    assert ask(box, "SELECT object_id, error FROM webhook_log WHERE status <> 'processed'") == [
+    assert sql.rows(box, "SELECT object_id, error FROM webhook_log WHERE status <> 'processed'") == [
         (13, "unexpected ValueError: poison \ufffd ?")
     ]
 
@@ -198,8 +188,8 @@ def test_used_up_attempts_are_a_dead_letter_with_its_story(box: Database) -> Non
         (2, letter.error),
     ]
     assert statuses(box) == ["dead", "dead"]
-    assert ask(box, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
-    assert ask(box, "SELECT number, next_at IS NULL FROM job_attempts ORDER BY number") == [(1, False), (2, True)]
+    assert sql.rows(box, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
+    assert sql.rows(box, "SELECT number, next_at IS NULL FROM job_attempts ORDER BY number") == [(1, False), (2, True)]
 
 
 def test_a_permanent_error_is_a_dead_letter_at_once(box: Database) -> None:
@@ -214,7 +204,7 @@ def test_a_delivery_that_came_late_has_its_own_attempts(box: Database) -> None:
     """When the attempts of an older one are used up, it is not buried with it."""
     deliver(box, 1, object_id=7)
     drain(box, refreshing(box, fail(AWAY)), policy=JobRetryPolicy(ladder=(timedelta(0), timedelta(hours=1))))
-    one(box, 'UPDATE procrastinate_jobs SET args = args || \'{"retry_at": "2020-01-01T00:00:00+00:00"}\'')
+    sql.execute(box, 'UPDATE procrastinate_jobs SET args = args || \'{"retry_at": "2020-01-01T00:00:00+00:00"}\'')
     deliver(box, 1, object_id=7)
     calls: list[int] = []
 
@@ -236,7 +226,7 @@ def test_retrying_a_dead_letter_has_the_work_done(box: Database) -> None:
     drain(box, refreshing(box, fail(AWAY)))
     (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
     dead_letters.retry(box, letter.dead_letter_id)
-    assert ask(box, "SELECT status, attempts FROM webhook_log") == [("pending", 0)]
+    assert sql.rows(box, "SELECT status, attempts FROM webhook_log") == [("pending", 0)]
     read: list[int] = []
     drain(box, refreshing(box, read.append))
     assert (read, statuses(box)) == ([7], ["processed"])
@@ -268,7 +258,7 @@ def test_a_discarded_dead_letter_waits_for_nobody(box: Database) -> None:
     assert statuses(box) == ["dead"]
     dead_letters.discard(box, letter.dead_letter_id)
     assert dead_letters.get_letter(box, letter.dead_letter_id).resolution == "discarded"
-    assert (statuses(box), ask(box, "SELECT count(*) FROM procrastinate_jobs")) == (["dead"], [(0,)])
+    assert (statuses(box), sql.rows(box, "SELECT count(*) FROM procrastinate_jobs")) == (["dead"], [(0,)])
     maintenance.prune_settled_deliveries(box, keep=timedelta(days=-1))
     assert statuses(box) == []
     with pytest.raises(HostawaySyncError, match="there is no dead letter 99"):
@@ -286,8 +276,8 @@ def test_a_worker_that_is_stopped_gives_back_what_does_not_end(box: Database) ->
 
     with worker(box, refreshing(box, read), drain=False):
         assert begun.wait(60)
-    assert ask(box, "SELECT status::text, args->>'attempt' FROM procrastinate_jobs") == [("todo", "1")]
-    assert (statuses(box), ask(box, "SELECT count(*) FROM job_attempts")) == (["pending"], [(0,)])
+    assert sql.rows(box, "SELECT status::text, args->>'attempt' FROM procrastinate_jobs") == [("todo", "1")]
+    assert (statuses(box), sql.rows(box, "SELECT count(*) FROM job_attempts")) == (["pending"], [(0,)])
     go_on.set()
     join_job_threads()
     drain(box, refreshing(box, lambda _: None))
@@ -317,17 +307,17 @@ def test_a_worker_that_is_stopped_lets_end_what_can(box: Database) -> None:
 def test_what_a_worker_dropped_is_rescued(box: Database) -> None:
     """A job that the engine ended without us, as failed, is given back like that of a worker that died."""
     deliver(box, 1, object_id=7)
-    one(box, "UPDATE procrastinate_jobs SET status = 'failed'")
+    sql.execute(box, "UPDATE procrastinate_jobs SET status = 'failed'")
     drain(box, refreshing(box, lambda _: None))
     assert statuses(box) == ["processed"]
-    assert ask(box, "SELECT number, traceback FROM job_attempts") == [(1, None)]
+    assert sql.rows(box, "SELECT number, traceback FROM job_attempts") == [(1, None)]
 
 
 def test_rescuers_at_once_rescue_once(box: Database) -> None:
     """Each stalled job is given back by one of them: one attempt, one new job."""
     for number in range(1, 9):
         deliver(box, 1, object_id=number)
-    one(box, "UPDATE procrastinate_jobs SET status = 'doing'")
+    sql.execute(box, "UPDATE procrastinate_jobs SET status = 'doing'")
     rescued: list[int] = []
     kinds = (jobs.REFRESH,)
 
@@ -340,15 +330,15 @@ def test_rescuers_at_once_rescue_once(box: Database) -> None:
     for rescuer in rescuers:
         rescuer.join()
     assert sum(rescued) == 8
-    assert ask(box, "SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY 1") == [("todo", 8)]
-    assert ask(box, "SELECT count(*) FROM job_attempts") == [(8,)]
+    assert sql.rows(box, "SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY 1") == [("todo", 8)]
+    assert sql.rows(box, "SELECT count(*) FROM job_attempts") == [(8,)]
 
 
 def test_work_that_kills_its_workers_ends_as_a_dead_letter(box: Database) -> None:
     """However often it is rescued, its attempts are counted."""
     deliver(box, 1, object_id=7)
     for _ in range(2):
-        one(box, "UPDATE procrastinate_jobs SET status = 'doing'")
+        sql.execute(box, "UPDATE procrastinate_jobs SET status = 'doing'")
         maintenance.rescue_stalled_jobs(box, ONE_RETRY, (jobs.REFRESH,), silent_for=timedelta(seconds=1))
     (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
     assert (letter.traceback, statuses(box)) == (None, ["dead"])
@@ -368,7 +358,7 @@ def test_a_worker_does_what_becomes_due(box: Database) -> None:
         deliver(box, 1, object_id=7)
         eventually(lambda: statuses(box) == ["processed"], "it was tried again")
         deliver(box, 1, object_id=8)
-        one(box, "DELETE FROM procrastinate_jobs")
+        sql.execute(box, "DELETE FROM procrastinate_jobs")
         eventually(lambda: statuses(box) == ["processed"] * 2, "it was remembered")
 
 
@@ -393,11 +383,11 @@ def test_queued_syncs_are_done_and_die_like_deliveries(box: Database) -> None:
 
 def test_a_queued_sync_of_a_disabled_account_is_dropped(box: Database) -> None:
     """Nobody wants it any more."""
-    one(box, "UPDATE accounts SET is_active = false")
+    sql.execute(box, "UPDATE accounts SET is_active = false")
     box.transaction(partial(jobs.defer, job=Job(1)))
     syncing = partial(run_sync_job, box, fail(AssertionError("synced")))
     drain(box, {jobs.REFRESH: no_op, jobs.SYNC: handle_one_by_one(syncing)})
-    assert ask(box, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
+    assert sql.rows(box, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
 
 
 def test_a_long_sync_keeps_no_delivery_waiting(box: Database) -> None:
@@ -409,7 +399,7 @@ def test_a_long_sync_keeps_no_delivery_waiting(box: Database) -> None:
     with worker(box, handling, drain=False):
         for account_id in (1, 2, 3):
             box.transaction(partial(jobs.defer, job=Job(account_id)))
-        eventually(lambda: ask(box, "SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'"), "a sync has begun")
+        eventually(lambda: sql.rows(box, "SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'"), "a sync has begun")
         deliver(box, 1)
         eventually(lambda: statuses(box) == ["processed"], "the delivery did not wait")
         go_on.set()

@@ -18,8 +18,9 @@ import pytest
 import sqlalchemy as sa
 from tests.cli.conftest import COVERAGE
 from tests.integration.jobs.test_workers import end, is_processed, line, settle, start
+from tests.support import sql
 from tests.support.deliveries import MANY_RETRIES, QUICK, deliver, eventually, refreshing, worker
-from tests.support.records import add_account, one
+from tests.support.records import add_account
 
 from hostaway_sync.model.records import Resource
 from hostaway_sync.queue import maintenance
@@ -94,9 +95,9 @@ def test_a_successor_takes_over_what_a_killed_worker_had_in_hand(
         if drain:
             working.wait()
         eventually(lambda: is_processed(box), "it was taken over")
-    attempt = one(box, "SELECT number, error FROM job_attempts")
+    attempt = sql.row(box, "SELECT number, error FROM job_attempts")
     assert (attempt.number, attempt.error) == (1, "the worker died, or lost the database, in the middle of it")
-    assert one(box, "SELECT count(*) FROM procrastinate_jobs") == (0,)
+    assert sql.row(box, "SELECT count(*) FROM procrastinate_jobs") == (0,)
 
 
 def test_a_worker_that_runs_already_takes_over(box: Database, hanging: subprocess.Popen[str]) -> None:
@@ -130,12 +131,12 @@ def test_a_paused_worker_keeps_its_job(box: Database, hanging: subprocess.Popen[
 
 def test_a_worker_whose_connections_broke_is_not_dead(box: Database, hanging: subprocess.Popen[str]) -> None:
     """It comes back with other connections, and does its work; at no moment between is it taken for dead."""
-    assert one(box, CUT)[0] > 0
+    assert sql.row(box, CUT)[0] > 0
     removed: list[int] = []
 
     def came_back() -> bool:
         removed.extend(box.transaction(workers.remove_dead))
-        return bool(one(box, SESSIONS)[0])
+        return bool(sql.row(box, SESSIONS)[0])
 
     eventually(came_back, "it came back")
     assert hanging.stdin is not None
@@ -165,7 +166,7 @@ def test_whose_job_is_taken_over(box: Database, owner: str | None, beat_ago: tim
     begin(box, number)
     taken = maintenance.rescue_stalled_jobs(box, MANY_RETRIES, [jobs.REFRESH], silent_for=DAY)
     assert taken == is_taken
-    assert one(box, "SELECT count(*) FROM procrastinate_workers")[0] == (owner != "killed")
+    assert sql.row(box, "SELECT count(*) FROM procrastinate_workers")[0] == (owner != "killed")
 
 
 def test_only_the_dead_are_removed(box: Database) -> None:
@@ -212,7 +213,7 @@ def test_a_killed_program_loses_its_job_to_its_successor(sync_env: Build, words:
         first.kill()
         first.wait()
     # As if it had been heard four minutes later than now: by silence alone, none takes over for so long.
-    one(env.database, "UPDATE procrastinate_workers SET last_heartbeat = now() + interval '4 min'")
+    sql.execute(env.database, "UPDATE procrastinate_workers SET last_heartbeat = now() + interval '4 min'")
     successor = program(env, *words)
     try:
         eventually(lambda: is_processed(env.database), "it was taken over")
@@ -253,7 +254,7 @@ def registered(database: Database, owner: str | None, beat_ago: timedelta) -> in
 def begin(database: Database, worker_id: int) -> None:
     """Put a job into the hands of a worker."""
     deliver(database, 1, object_id=7)
-    one(database, f"UPDATE procrastinate_jobs SET status = 'doing', worker_id = {worker_id}")
+    sql.execute(database, f"UPDATE procrastinate_jobs SET status = 'doing', worker_id = {worker_id}")
 
 
 def rows(database: Database, query: str) -> list[Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 from tests.cli.conftest import COVERAGE
+from tests.support import sql
 from tests.support.deliveries import (
     MANY_RETRIES,
     QUICK,
@@ -24,7 +25,7 @@ from tests.support.deliveries import (
     refreshing,
     worker,
 )
-from tests.support.records import add_account, one
+from tests.support.records import add_account
 
 from hostaway_sync.errors import StoreUnavailable
 from hostaway_sync.queue.fetch_loop import WorkerTimings
@@ -97,7 +98,7 @@ def end(process: subprocess.Popen[str], number: signal.Signals) -> None:
 
 def is_processed(database: Database) -> bool:
     """Say whether no delivery waits."""
-    return one(database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") is None
+    return sql.row(database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") is None
 
 
 def test_work_of_a_killed_worker_is_given_back(box: Database) -> None:
@@ -109,7 +110,7 @@ def test_work_of_a_killed_worker_is_given_back(box: Database) -> None:
         assert not is_processed(box)
         end(killed, signal.SIGKILL)
         eventually(lambda: is_processed(box), "it was given back")
-    attempt = one(box, "SELECT number, error, next_at FROM job_attempts ORDER BY started_at")
+    attempt = sql.row(box, "SELECT number, error, next_at FROM job_attempts ORDER BY started_at")
     assert (attempt.number, attempt.error) == (1, "the worker died, or lost the database, in the middle of it")
 
 
@@ -154,10 +155,10 @@ def test_a_worker_that_was_cut_off_in_a_job_loses_nothing(box: Database, server:
 def test_a_worker_whose_heartbeat_fails_begins_anew(box: Database) -> None:
     """It never works on without one: others would take it for dead, and its work for theirs."""
     with worker(box, settle(box), drain=False):
-        first = eventually(lambda: one(box, "SELECT max(id) FROM procrastinate_workers")[0], "it has registered")
-        one(box, "ALTER FUNCTION procrastinate_update_heartbeat_v1 RENAME TO stopped")
-        eventually(lambda: (one(box, "SELECT min(id) FROM procrastinate_workers")[0] or 0) > first, "it began anew")
-        one(box, "ALTER FUNCTION stopped RENAME TO procrastinate_update_heartbeat_v1")
+        first = eventually(lambda: sql.row(box, "SELECT max(id) FROM procrastinate_workers")[0], "it has registered")
+        sql.execute(box, "ALTER FUNCTION procrastinate_update_heartbeat_v1 RENAME TO stopped")
+        eventually(lambda: (sql.row(box, "SELECT min(id) FROM procrastinate_workers")[0] or 0) > first, "it began anew")
+        sql.execute(box, "ALTER FUNCTION stopped RENAME TO procrastinate_update_heartbeat_v1")
         deliver(box, 1, object_id=7)
         eventually(lambda: is_processed(box), "it works")
 
@@ -174,7 +175,7 @@ def test_a_worker_reads_the_url_as_everybody_else_does(box: Database) -> None:
 
 def test_draining_ends_when_the_queue_itself_fails(box: Database) -> None:
     """The database answers and no job can be had: it tries again after a moment, and then says so."""
-    one(box, "ALTER FUNCTION procrastinate_fetch_job_v2 RENAME TO stopped")
+    sql.execute(box, "ALTER FUNCTION procrastinate_fetch_job_v2 RENAME TO stopped")
     timings = replace(QUICK, poll_s=0.2)
     began = time.monotonic()
     failed = pytest.raises(StoreUnavailable, match="the queue cannot be worked off: function procrastinate_fetch_job")
@@ -185,22 +186,22 @@ def test_draining_ends_when_the_queue_itself_fails(box: Database) -> None:
 
 def test_a_worker_outlives_a_bug(box: Database) -> None:
     """What nobody foresaw is logged, and the worker begins anew: deliveries are accepted whether it lives or not."""
-    one(box, "ALTER FUNCTION procrastinate_register_worker_v1 RENAME TO kept")
-    one(
+    sql.execute(box, "ALTER FUNCTION procrastinate_register_worker_v1 RENAME TO kept")
+    sql.execute(
         box,
         "CREATE FUNCTION procrastinate_register_worker_v1() RETURNS TABLE(nobody bigint) LANGUAGE sql AS 'SELECT 1'",
     )
     with worker(box, settle(box), drain=False) as working:
         eventually(lambda: working.is_waiting, "it has failed")
-        one(box, "DROP FUNCTION procrastinate_register_worker_v1")
-        one(box, "ALTER FUNCTION kept RENAME TO procrastinate_register_worker_v1")
+        sql.execute(box, "DROP FUNCTION procrastinate_register_worker_v1")
+        sql.execute(box, "ALTER FUNCTION kept RENAME TO procrastinate_register_worker_v1")
         deliver(box, 1, object_id=7)
         eventually(lambda: is_processed(box), "it works")
 
 
 def test_a_worker_that_does_not_end_is_waited_for_once(box: Database, caplog: pytest.LogCaptureFixture) -> None:
     """Whoever stops it a second time, as leaving its block does, has not as long to wait again."""
-    one(box, "ALTER FUNCTION procrastinate_fetch_job_v2 RENAME TO stopped")
+    sql.execute(box, "ALTER FUNCTION procrastinate_fetch_job_v2 RENAME TO stopped")
     narrow = Database(box.engine.url.render_as_string(hide_password=False), schema="hostaway", pool_size=1)
     held = [narrow.engine.connect()]
     timings = replace(QUICK, grace_s=0.1, give_back_s=0.1)
@@ -233,7 +234,7 @@ def test_two_processes_enqueue_at_once(box: Database) -> None:
     for process in pair:
         process.communicate(timeout=60)
         assert process.returncode == 0
-    assert one(box, "SELECT count(*), count(DISTINCT queueing_lock) FROM procrastinate_jobs") == (3, 3)
+    assert sql.row(box, "SELECT count(*), count(DISTINCT queueing_lock) FROM procrastinate_jobs") == (3, 3)
 
 
 @pytest.mark.soak

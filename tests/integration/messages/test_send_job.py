@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.support import sql
 from tests.support.barrier import Barrier
 from tests.support.deliveries import QUICK, eventually
 from tests.support.messages import SEND, TEXT, THREAD, message_case
@@ -54,11 +55,12 @@ def placed(outcomes: list[BatchOutcome]) -> list[PlacedMessage]:
 
 def night(case: MessageCase) -> str:
     """Give quiet hours that are on now, and for many hours more, where the guest stays."""
-    (zone,) = case.env.ask(
+    (zone,) = sql.rows(
+        case.env.database,
         "SELECT l.raw_payload->>'timeZoneName' FROM listings l JOIN reservations r ON r.listing_id = l.id"
-        f" WHERE r.id = {case.reservation_id}"
+        f" WHERE r.id = {case.reservation_id}",
     )[0]
-    (now,) = case.env.ask("SELECT now()")[0]
+    (now,) = sql.rows(case.env.database, "SELECT now()")[0]
     hour = now.astimezone(ZoneInfo(zone)).hour
     return f"{hour}-{(hour - 1) % 24}"
 
@@ -72,8 +74,8 @@ def test_a_batch_is_sent_once_however_often_it_is_handed_in(sync_env: Build) -> 
     assert placed(queue(case, *lines)) == [PlacedMessage.QUEUED] * 3
     assert placed(queue(case, *lines)) == [PlacedMessage.KNOWN] * 3
     assert case.ledger("state, is_queued, attempt, owner") == [("pending", True, 0, None)] * 3
-    ((arguments, count),) = case.env.ask(
-        "SELECT string_agg(args::text || queueing_lock, ''), count(*) FROM procrastinate_jobs"
+    ((arguments, count),) = sql.rows(
+        case.env.database, "SELECT string_agg(args::text || queueing_lock, ''), count(*) FROM procrastinate_jobs"
     )
     assert (count, "text" in arguments) == (3, False)
     assert case.send("text 1", key="k1").step is Step.QUEUED
@@ -112,13 +114,13 @@ def test_what_passes_is_tried_again_on_the_same_row(sync_env: Build) -> None:
     case.run_worker(policy=ONE_ATTEMPT)
     ((state, owner, error),) = case.ledger("state, owner, error")
     assert (state, owner, "429" in error) == ("pending", None, True)
-    case.env.ask("DELETE FROM request_budget RETURNING 1")
+    sql.execute(case.env.database, "DELETE FROM request_budget")
     away = case.env.mirror(api_url="http://127.0.0.1:9/v1", retry_attempts=1)
     case.make_jobs_due()
     with away.jobs.start_worker(drain=True, policy=ONE_ATTEMPT) as worker:
         worker.wait()
     assert case.ledger("state, attempt") == [("pending", 2)]
-    assert case.env.ask("SELECT number FROM job_attempts") == [(1,)]
+    assert sql.rows(case.env.database, "SELECT number FROM job_attempts") == [(1,)]
     case.make_jobs_due()
     case.run_worker()
     assert (case.ledger("state, attempt, error"), case.accepted) == ([("sent", 3, None)], [TEXT])
@@ -131,7 +133,7 @@ def test_what_is_refused_for_good_stays_failed(sync_env: Build) -> None:
     case.add_send_fault(faults.status(400), times=None)
     case.run_worker()
     assert case.ledger("state, proof") == [("failed", "answer")] * 2
-    assert case.env.ask("SELECT count(*) FROM dead_letters") == [(0,)]
+    assert sql.rows(case.env.database, "SELECT count(*) FROM dead_letters") == [(0,)]
     case.env.sandbox.faults.clear()
     assert placed(queue(case, line(case), line(case, "Other", "l", 2))) == [PlacedMessage.QUEUED] * 2
     case.mirror.messages.cancel(case.ledger("intent_id")[1])
@@ -185,12 +187,12 @@ def test_an_unknown_outcome_is_looked_for_and_then_waits(sync_env: Build, *, is_
     assert case.ledger() == ["outcome_unknown"]
     case.env.sandbox.faults.clear()
     for wait in LOOKED_FOR_AFTER if not is_taken else LOOKED_FOR_AFTER[:1]:
-        ((due_in,),) = case.env.ask("SELECT scheduled_at - now() FROM procrastinate_jobs")
+        ((due_in,),) = sql.rows(case.env.database, "SELECT scheduled_at - now() FROM procrastinate_jobs")
         assert wait - timedelta(seconds=25) < due_in <= wait
         case.let_a_minute_pass()
         case.make_jobs_due()
         case.run_worker()
-    assert case.env.ask("SELECT count(*) FROM procrastinate_jobs") == [(0,)]
+    assert sql.rows(case.env.database, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
     assert case.ledger() == ["sent" if is_taken else "outcome_unknown"]
     assert case.mirror.status.overview().accounts[0].letters.waiting == (not is_taken)
     assert case.env.sandbox.calls[SEND] == 1
@@ -222,13 +224,13 @@ def test_quiet_hours_have_it_wait(sync_env: Build) -> None:
     ((waits, quiet),) = case.ledger("not_before_at = (SELECT scheduled_at FROM procrastinate_jobs), quiet_hours")
     assert (waits, quiet.startswith(f"{hours} ")) == (True, True)
     assert case.send(quiet_hours=hours).step is Step.QUEUED
-    case.env.ask("UPDATE sent_messages SET created_at = created_at - interval '1 hour' RETURNING 1")
+    sql.execute(case.env.database, "UPDATE sent_messages SET created_at = created_at - interval '1 hour'")
     letters = case.mirror.status.overview().accounts[0].letters
     assert (letters.queued, letters.resting, letters.unsent, letters.unsettled) == (1, 1, 0, 0)
     case.make_jobs_due()
     case.run_worker()
-    assert case.env.ask("SELECT scheduled_at > now() FROM procrastinate_jobs") == [(True,)]
-    case.env.ask("UPDATE sent_messages SET quiet_hours = NULL, not_before_at = now() RETURNING 1")
+    assert sql.rows(case.env.database, "SELECT scheduled_at > now() FROM procrastinate_jobs") == [(True,)]
+    sql.execute(case.env.database, "UPDATE sent_messages SET quiet_hours = NULL, not_before_at = now()")
     case.make_jobs_due()
     case.run_worker()
     assert case.accepted == [TEXT]
@@ -245,7 +247,7 @@ def test_whoever_cannot_wait_sends_it_now(sync_env: Build) -> None:
     case.make_jobs_due()
     case.run_worker()
     assert case.accepted == [TEXT]
-    case.env.ask("UPDATE listings SET raw_payload = raw_payload - 'timeZoneName' RETURNING 1")
+    sql.execute(case.env.database, "UPDATE listings SET raw_payload = raw_payload - 'timeZoneName'")
     with pytest.raises(MessageRefused, match="time zone"):
         case.send("Other", quiet_hours="22-8")
     assert case.send("Other", quiet_hours="22-8", at_once=True).step is Step.SEND
@@ -264,15 +266,15 @@ def test_workers_together_keep_to_what_the_source_takes(sync_env: Build) -> None
             mirrors[1].jobs.start_worker(timings=QUICK),
             mirrors[2].jobs.start_worker(timings=QUICK),
         ):
-            eventually(lambda: (case.env.ask(slots) or [(0,)])[0][0] > 2, "the next ones have asked")
+            eventually(lambda: (sql.rows(case.env.database, slots) or [(0,)])[0][0] > 2, "the next ones have asked")
             eventually(lambda: "sending" not in case.ledger(), "the first ones have gone")
             assert len(case.accepted) - before <= 2
         eventually(lambda: set(case.ledger("owner IS NULL OR state = 'sent'")) == {True}, "the rest is given back")
-        case.env.ask("DELETE FROM request_budget RETURNING 1")
+        sql.execute(case.env.database, "DELETE FROM request_budget")
         case.make_jobs_due()
     case.run_worker()
     assert sorted(case.accepted) == [f"text {number}" for number in range(5)]
-    assert case.env.ask("SELECT count(*) FROM procrastinate_jobs") == [(0,)]
+    assert sql.rows(case.env.database, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
 
 
 def test_a_job_is_what_its_row_is(sync_env: Build) -> None:
@@ -282,4 +284,4 @@ def test_a_job_is_what_its_row_is(sync_env: Build) -> None:
     job = jobs.Job(case.env.account_id, intent_id=case.ledger("intent_id")[0], looks=2)
     assert jobs.Job.from_arguments(job.arguments()) == job
     case.env.database.transaction(lambda connection: jobs.defer_again(connection, job))
-    assert case.env.ask("SELECT count(*), min(queue_name) FROM procrastinate_jobs") == [(1, "send")]
+    assert sql.rows(case.env.database, "SELECT count(*), min(queue_name) FROM procrastinate_jobs") == [(1, "send")]

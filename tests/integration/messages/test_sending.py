@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import sql
 from tests.support.barrier import Barrier
 from tests.support.messages import SEND, TEXT, THREAD, message_case
 
@@ -58,7 +59,7 @@ def test_a_message_is_sent_once_and_stored_at_once(sync_env: Build) -> None:
         ("sent", "answer", 1, True, None)
     ]
     assert dict(case.env.sandbox.calls) == {THREAD: 1, SEND: 1}
-    assert case.env.ask("SELECT key FROM request_budget WHERE key LIKE 'send:%'") == [("send:70001",)]
+    assert sql.rows(case.env.database, "SELECT key FROM request_budget WHERE key LIKE 'send:%'") == [("send:70001",)]
     case.mirror.sync.run(case.env.account_id, full=True)
     assert case.env.differences() == {}
     assert case.ledger() == ["sent"]

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from tests.support import sql
 from tests.support.barrier import PATIENCE, Barrier
 from tests.support.messages import SEND, TEXT, THREAD, MessageCase, message_case
 
@@ -44,7 +45,7 @@ def test_a_cut_connection_is_no_death(sync_env: Build) -> None:
     with ThreadPoolExecutor() as pool, Barrier(case.env.sandbox, SEND) as barrier:
         sending = pool.submit(case.send)
         barrier.wait()
-        assert case.env.ask(CUT)[0][0] > 0
+        assert sql.rows(case.env.database, CUT)[0][0] > 0
         assert others_try(case) is Step.UNDER_WAY
         assert case.ledger() == ["sending"]
         barrier.open.set()
@@ -58,10 +59,10 @@ def test_a_sender_away_from_the_database_is_given_the_time_of_a_request(sync_env
     with ThreadPoolExecutor() as pool, Barrier(case.env.sandbox, SEND) as barrier:
         sending = pool.submit(case.send)
         barrier.wait()
-        assert len(case.env.ask(LATE)) == 1
+        assert len(sql.rows(case.env.database, LATE)) == 1
         assert others_try(case) is Step.UNDER_WAY
         assert case.ledger() == ["sending"]
-        case.env.ask(LONG_AGO)
+        sql.execute(case.env.database, LONG_AGO)
         assert others_try(case) is Step.UNSETTLED
         assert case.ledger() == ["outcome_unknown"]
         barrier.open.set()
@@ -76,7 +77,7 @@ def test_who_was_taken_for_dead_before_its_mark_sends_nothing(sync_env: Build) -
     with ThreadPoolExecutor() as pool, Barrier(case.env.sandbox, THREAD) as barrier:
         sending = pool.submit(case.send)
         barrier.wait()
-        assert len(case.env.ask(LATE)) == 1
+        assert len(sql.rows(case.env.database, LATE)) == 1
         mirror = case.env.mirror()
         with mirror.messages.prepare(case.reservation_id, TEXT) as draft:
             assert draft.send().step is Step.TAKE_UP
@@ -106,4 +107,4 @@ def test_a_right_of_a_sender_ends_with_its_request(sync_env: Build) -> None:
         case.send("another text", again=True)
     case.send()
     assert sorted(case.ledger()) == ["outcome_unknown", "sent"]
-    assert case.env.ask("SELECT name FROM rights WHERE owner IS NOT NULL") == []
+    assert sql.rows(case.env.database, "SELECT name FROM rights WHERE owner IS NOT NULL") == []

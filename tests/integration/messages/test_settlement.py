@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import sql
 from tests.support.deliveries import deliver
 from tests.support.messages import TEXT, THREAD, message_case
 
@@ -122,7 +123,7 @@ def test_a_handler_settles_what_it_read_before_it_failed(sync_env: Build) -> Non
     with env.mirror(retry_attempts=1).jobs.start_worker(drain=True, concurrency=1) as working:
         working.wait()
     assert guest.ledger("state, proof") == [("sent", "thread")]
-    assert env.ask("SELECT status FROM webhook_log ORDER BY created_at") == [("processed",), ("failed",)]
+    assert sql.rows(env.database, "SELECT status FROM webhook_log ORDER BY created_at") == [("processed",), ("failed",)]
 
 
 def test_a_handler_that_reads_a_thread_settles_too(sync_env: Build) -> None:

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import sql
 from tests.support.barrier import PATIENCE, Barrier
 from tests.support.deliveries import eventually
 from tests.support.processes import printed, start_refresh
@@ -46,7 +47,7 @@ def last_question(env: SyncEnv) -> object:
         "SELECT max(query_start) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
     )
-    return env.ask(query)[0][0]
+    return sql.rows(env.database, query)[0][0]
 
 
 @pytest.mark.parametrize("why", ["none is stored", "it was revoked"])
@@ -54,7 +55,7 @@ def test_processes_that_need_a_token_at_once_ask_for_one(sync_env: Build, why: s
     """While the first one's request is under way the others wait, and then take what it stored."""
     env = sync_env(token_delay=1.0)
     if why == "none is stored":
-        env.ask("UPDATE accounts SET access_token = NULL RETURNING 1")
+        sql.execute(env.database, "UPDATE accounts SET access_token = NULL")
     else:
         env.sandbox.revoke_tokens()
     with Barrier(env.sandbox, TOKENS) as barrier:
@@ -68,7 +69,7 @@ def test_processes_that_need_a_token_at_once_ask_for_one(sync_env: Build, why: s
             eventually(lambda: last_question(env) != before, "the other one asks")  # noqa: B023  (called at once)
     end(env, processes)
     assert env.sandbox.calls[TOKENS] == 1
-    assert env.ask("SELECT count(*) FROM reservations") == [(1,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM reservations") == [(1,)]
 
 
 def test_the_right_to_renew_ends_with_the_process_that_had_it(sync_env: Build) -> None:
@@ -81,7 +82,7 @@ def test_the_right_to_renew_ends_with_the_process_that_had_it(sync_env: Build) -
         killed.kill()
         killed.join(PATIENCE)
         end(env, readers(env, 1))
-    assert env.ask("SELECT count(*) FROM reservations") == [(1,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM reservations") == [(1,)]
 
 
 def test_a_renewal_that_fails_lets_the_next_one_try(sync_env: Build) -> None:
@@ -94,7 +95,7 @@ def test_a_renewal_that_fails_lets_the_next_one_try(sync_env: Build) -> None:
         barrier.wait()
     end(env, processes)
     assert env.sandbox.calls[TOKENS] == 3
-    assert env.ask("SELECT count(*) FROM reservations") == [(1,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM reservations") == [(1,)]
 
 
 def test_a_right_has_one_holder(database: Database, database_url: str) -> None:

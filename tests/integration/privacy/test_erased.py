@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.privacy.test_forgotten import announce
+from tests.support import sql
 from tests.support.database_dump import dump_columns, find_texts
 from tests.support.deliveries import ONE_RETRY, QUICK
 from tests.support.messages import SEND, message_case
@@ -77,9 +78,13 @@ def everywhere(case: MessageCase) -> None:
     mirror.sync.run(env.account_id, full=True)
     for table in ("sent_messages", "webhook_log", "job_attempts", "dead_letters", "sync_runs", "sync_run_resources"):
         # Written before sentences passed a gate.
-        env.ask(f"UPDATE {table} SET error = 'cannot store {NAME.upper()}, {PHONE}' WHERE error <> '' RETURNING 1")
-    env.ask(f"UPDATE webhook_log SET headers = '{json.dumps(HEADERS)}', signature = '{NAME}' RETURNING 1")
-    env.ask(f'UPDATE verifications SET certificate = certificate || \'{{"error": "{NAME}"}}\' RETURNING 1')
+        sql.execute(
+            env.database, f"UPDATE {table} SET error = 'cannot store {NAME.upper()}, {PHONE}' WHERE error <> ''"
+        )
+    sql.execute(env.database, f"UPDATE webhook_log SET headers = '{json.dumps(HEADERS)}', signature = '{NAME}'")
+    sql.execute(
+        env.database, f'UPDATE verifications SET certificate = certificate || \'{{"error": "{NAME}"}}\' RETURNING 1'
+    )
 
 
 def places(env: SyncEnv) -> set[str]:

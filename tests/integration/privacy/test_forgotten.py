@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support import sql
 from tests.support.deliveries import ONE_RETRY, QUICK
 
 from hostaway_sync.model.deliveries import Delivery
@@ -29,8 +30,10 @@ NAMES = st.text(st.sampled_from('aeoßøЖ漢"\\/\n🙂z'), min_size=6, max_size
 
 def dump(env: SyncEnv) -> str:
     """Give every row of every table as text; bytes are shown as text as well as they can be."""
-    tables = [row[0] for row in env.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'hostaway'")]
-    return "\n".join(str(value) for table in tables for row in env.ask(f"SELECT * FROM {table}") for value in row)
+    tables = [row[0] for row in sql.rows(env.database, "SELECT tablename FROM pg_tables WHERE schemaname = 'hostaway'")]
+    return "\n".join(
+        str(value) for table in tables for row in sql.rows(env.database, f"SELECT * FROM {table}") for value in row
+    )
 
 
 def forms(text: str) -> set[str]:
@@ -121,13 +124,13 @@ def test_scrubbed_rows_are_unchanged(sync_env: Build) -> None:
     env.mirror().sync.run(env.account_id)
     number = min(env.truth("reservations"))
     env.mirror().privacy.forget_guests(env.account_id, [number], [])
-    before = env.ask("SELECT id, updated_at FROM reservations")
+    before = sql.rows(env.database, "SELECT id, updated_at FROM reservations")
     report = env.mirror().sync.run(env.account_id, full=True)
     assert {part.counts.updated for part in report.resources.values()} == {0}
-    versions = env.ask("SELECT id, xmin::text FROM reservations")
+    versions = sql.rows(env.database, "SELECT id, xmin::text FROM reservations")
     env.mirror().sync.run(env.account_id, full=True)
-    assert env.ask("SELECT id, xmin::text FROM reservations") == versions
-    assert env.ask("SELECT id, updated_at FROM reservations") == before
+    assert sql.rows(env.database, "SELECT id, xmin::text FROM reservations") == versions
+    assert sql.rows(env.database, "SELECT id, updated_at FROM reservations") == before
 
 
 def test_an_address_finds_every_reservation_of_a_guest(sync_env: Build) -> None:
@@ -145,7 +148,7 @@ def test_an_address_finds_every_reservation_of_a_guest(sync_env: Build) -> None:
     done = mirror.privacy.forget_guests(env.account_id, [], [" ida.berg@EXAMPLE.org"])
     assert (list(done.reservations), done.rows) == (theirs, rehearsed.rows)
     assert "Hansen" not in dump(env)
-    ((changes,),) = env.ask("SELECT changes FROM audit_log WHERE action = 'forgotten'")
+    ((changes,),) = sql.rows(env.database, "SELECT changes FROM audit_log WHERE action = 'forgotten'")
     assert changes["reservations"] == theirs
 
 
@@ -196,7 +199,7 @@ def test_failures_lose_the_guest_as_well(sync_env: Build) -> None:
         working.wait()
     words = "'cannot store Ida Berg-Hansen'"
     for table in ("dead_letters", "job_attempts", "sync_runs", "sync_run_resources"):
-        assert env.ask(f"UPDATE {table} SET error = {words} RETURNING 1")
+        assert sql.rows(env.database, f"UPDATE {table} SET error = {words} RETURNING 1")
     done = env.mirror().privacy.forget_guests(env.account_id, [number], [])
     assert {"dead_letters", "job_attempts", "sync_runs", "sync_run_resources", "webhook_log"} <= set(done.rows)
     assert "Berg-Hansen" not in dump(env)
@@ -206,13 +209,14 @@ def test_what_was_to_be_said_to_a_guest_is_not_said_any_more(sync_env: Build) ->
     """What waits in the ledger is given up, and loses its words; what may have been sent says no more than that."""
     env = sync_env(reservations=6)
     number = min(env.truth("reservations"))
-    env.ask(
+    sql.execute(
+        env.database,
         "INSERT INTO sent_messages (account_id, reservation_id, conversation_id, channel_type, body, body_hash,"
         f" os_user, host, state, sending_at) SELECT {env.account_id}, {number}, 5, 'email', 'Dear Ida', 'x', 'me',"
-        " 'here', state, now() FROM unnest(ARRAY['pending', 'outcome_unknown']) AS state RETURNING 1"
+        " 'here', state, now() FROM unnest(ARRAY['pending', 'outcome_unknown']) AS state",
     )
     env.mirror().privacy.forget_guests(env.account_id, [number], [])
-    left = env.ask("SELECT state, body FROM sent_messages ORDER BY intent_id")
+    left = sql.rows(env.database, "SELECT state, body FROM sent_messages ORDER BY intent_id")
     assert [tuple(row) for row in left] == [("failed", ERASED), ("outcome_unknown", ERASED)]
 
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 from tests.integration.privacy.test_forgotten import dump, settle, visit
+from tests.support import sql
 from tests.support.barrier import PATIENCE, Barrier
 from tests.support.servers.receiver import event, renew, running_receiver, store_account
 from tests.support.sync_env import MASTER_KEY
@@ -61,9 +62,9 @@ def test_hidden_fields_are_nowhere(sync_env: Build) -> None:
     a_guest(env, told=False)
     mirror.sync.run(env.account_id, full=True)
     assert stored_words(env) == []
-    versions = env.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
+    versions = sql.rows(env.database, "SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
     mirror.sync.run(env.account_id, full=True)
-    assert env.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
+    assert sql.rows(env.database, "SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
     certificate = mirror.sync.verify(env.account_id, deep=True, repair=True)
     assert (certificate.state, sum((certificate.repaired or {}).values())) == ("equal", 0)
     mirror.sync.refresh(env.account_id, Resource.RESERVATIONS, min(env.truth("reservations")))
@@ -87,9 +88,9 @@ def test_a_changed_setting_rewrites_what_is_stored(sync_env: Build, monkeypatch:
     assert kept["guestName"].startswith("hmac-sha256:")
     certificate = env.mirror(payload_fields=SETTING).sync.verify(env.account_id, deep=True)
     assert certificate.state == "equal", certificate.document()
-    versions = env.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
+    versions = sql.rows(env.database, "SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
     env.mirror(payload_fields=SETTING).sync.run(env.account_id, full=True)
-    assert env.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
+    assert sql.rows(env.database, "SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
 
 
 def test_fields_come_back_when_the_rule_is_loosened(sync_env: Build) -> None:
@@ -132,11 +133,11 @@ def test_a_database_of_an_earlier_release_takes_the_first_setting(sync_env: Buil
         connection.execute(sa.text("UPDATE hostaway.redactions SET rule = NULL, rule_mark = NULL"))
     with pytest.raises(ConfigurationError, match="this database hides fields of payloads"):
         env.mirror().sync.run(env.account_id)
-    versions = env.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
+    versions = sql.rows(env.database, "SELECT id, payload_hash, updated_at FROM reservations ORDER BY id")
     mirror = env.mirror(payload_fields="reservations.guestName=drop")
     mirror.sync.run(env.account_id, full=True)
     assert mirror.payload_fields.rule == "reservations.guestName=drop"
-    assert env.ask("SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
+    assert sql.rows(env.database, "SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
 
 
 def test_a_run_under_way_stores_nothing_that_a_new_rule_hides(sync_env: Build) -> None:
@@ -151,7 +152,7 @@ def test_a_run_under_way_stores_nothing_that_a_new_rule_hides(sync_env: Build) -
         barrier.open.set()
         with pytest.raises(ConfigurationError, match="which fields of payloads this database hides was changed"):
             run.result()
-    assert env.ask("SELECT state FROM sync_runs") == [(RunState.FAILED,)]
+    assert sql.rows(env.database, "SELECT state FROM sync_runs") == [(RunState.FAILED,)]
     assert env.rows("reservations") == {}
     with pytest.raises(ConfigurationError):
         lax.sync.refresh(env.account_id, Resource.RESERVATIONS, min(env.truth("reservations")))
@@ -179,7 +180,7 @@ def test_a_dead_letter_written_meanwhile_is_hidden(sync_env: Build) -> None:
             payload_rewrite.rewrite(env.database, redaction)
     payload_rewrite.rewrite(env.database, redaction)
     env.mirror(payload_fields=SETTING).sync.run(env.account_id, full=True)
-    assert env.ask("SELECT count(*) FROM dead_letters WHERE payload IS NOT NULL") == [(1,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM dead_letters WHERE payload IS NOT NULL") == [(1,)]
     assert stored_words(env) == []
 
 

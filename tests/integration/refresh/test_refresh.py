@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import sql
 from tests.support.sync_env import mirrored_env, single_thread
 
 from hostaway_sync.errors import AccountError, SourceUnavailable
@@ -30,7 +31,9 @@ DUE = (
 def missing(env: SyncEnv, resource: Resource) -> list[int]:
     """Give the ids of the rows that are marked."""
     table = "conversation_messages" if resource is Resource.MESSAGES else resource.value
-    return [row[0] for row in env.ask(f"SELECT id FROM {table} WHERE missing_since IS NOT NULL ORDER BY id")]
+    return [
+        row[0] for row in sql.rows(env.database, f"SELECT id FROM {table} WHERE missing_since IS NOT NULL ORDER BY id")
+    ]
 
 
 def test_a_listing_is_read_again(sync_env: Build) -> None:
@@ -63,7 +66,7 @@ def test_a_reservation_that_moved_brings_its_thread(sync_env: Build) -> None:
     said = env.sandbox.world.guest_message(conversation_id)
     assert env.mirror().sync.refresh(env.account_id, RESERVATIONS, reservation_id).threads == 1
     assert said in env.rows("messages")
-    assert env.ask(DUE) == [(0,)]
+    assert sql.rows(env.database, DUE) == [(0,)]
     env.sandbox.forget()
     assert env.mirror().sync.run(env.account_id).api_calls == 2
 
@@ -78,7 +81,7 @@ def test_a_new_reservation_brings_its_conversation_and_its_listing(sync_env: Bui
         RefreshFinding.THERE, Change.INSERTED, threads=1
     )
     assert env.differences() == {}
-    assert env.ask(DUE) == [(0,)]
+    assert sql.rows(env.database, DUE) == [(0,)]
 
 
 def test_a_listing_that_cannot_be_had_does_not_keep_its_reservation(sync_env: Build) -> None:
@@ -87,7 +90,7 @@ def test_a_listing_that_cannot_be_had_does_not_keep_its_reservation(sync_env: Bu
     booked = env.sandbox.world.create_reservation(listingMapId=987_654, conversation=False)
     assert env.mirror().sync.refresh(env.account_id, RESERVATIONS, booked).change is Change.INSERTED
     assert env.differences() == {}
-    assert env.ask(DUE) == [(0,)]
+    assert sql.rows(env.database, DUE) == [(0,)]
 
 
 def test_a_conversation_brings_its_thread_reservation_and_listing(sync_env: Build) -> None:
@@ -98,7 +101,7 @@ def test_a_conversation_brings_its_thread_reservation_and_listing(sync_env: Buil
     world.guest_message(conversation_id)
     assert env.mirror().sync.refresh(env.account_id, CONVERSATIONS, conversation_id).threads == 1
     assert env.differences() == {}
-    assert env.ask(DUE) == [(0,)]
+    assert sql.rows(env.database, DUE) == [(0,)]
 
 
 def test_an_inquiry_has_no_reservation_to_fetch(sync_env: Build) -> None:
@@ -153,7 +156,7 @@ def test_a_closed_inbox_keeps_the_reservation(sync_env: Build) -> None:
     env.sandbox.reconfigure(env.account_id, inbox="closed_threads")
     done = env.mirror().sync.refresh(env.account_id, RESERVATIONS, reservation_id)
     assert done == RefreshResult(RefreshFinding.THERE, Change.UPDATED)
-    assert env.ask(DUE) == [(1,)]
+    assert sql.rows(env.database, DUE) == [(1,)]
 
 
 def test_a_thread_that_could_not_be_read_stays_due(sync_env: Build) -> None:
@@ -166,7 +169,7 @@ def test_a_thread_that_could_not_be_read_stays_due(sync_env: Build) -> None:
     with pytest.raises(SourceUnavailable):
         env.mirror(retry_attempts=2).sync.refresh(env.account_id, RESERVATIONS, reservation_id)
     assert env.differences().keys() <= {CONVERSATIONS, Resource.MESSAGES}
-    assert env.ask(DUE) == [(1,)]
+    assert sql.rows(env.database, DUE) == [(1,)]
     env.sandbox.faults.remove(rule)
     assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
     assert said in env.rows("messages")
@@ -185,7 +188,7 @@ def test_a_thread_that_was_not_read_whole_stays_due(sync_env: Build) -> None:
     with pytest.raises(SourceUnavailable, match="not read whole"):
         env.mirror().sync.refresh(env.account_id, CONVERSATIONS, conversation_id)
     assert said in env.rows("messages")
-    assert env.ask(DUE) == [(1,)]
+    assert sql.rows(env.database, DUE) == [(1,)]
 
 
 def test_a_thread_that_lost_a_message_stays_due_until_a_run_proves_it(sync_env: Build) -> None:
@@ -199,10 +202,10 @@ def test_a_thread_that_lost_a_message_stays_due_until_a_run_proves_it(sync_env: 
     mirror.sync.refresh(env.account_id, CONVERSATIONS, conversation_id)
     assert said in env.rows("messages")
     assert missing(env, Resource.MESSAGES) == []
-    assert env.ask(DUE) == [(1,)]
+    assert sql.rows(env.database, DUE) == [(1,)]
     mirror.sync.run(env.account_id)
     assert missing(env, Resource.MESSAGES) == [message_id]
-    assert env.ask(DUE) == [(0,)]
+    assert sql.rows(env.database, DUE) == [(0,)]
     assert env.differences() == {}
 
 

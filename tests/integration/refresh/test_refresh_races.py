@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support import sql
 from tests.support.barrier import PATIENCE, Barrier
 from tests.support.sync_env import mirrored_env, single_thread
 
@@ -169,10 +170,10 @@ def test_a_message_that_comes_while_a_run_reads_its_thread_is_not_lost(
             env.mirror(retry_attempts=1).sync.refresh(env.account_id, RESERVATIONS, reservation_id)
         env.sandbox.faults.remove(rule)
     end(run)
-    assert env.ask(DUE) == [(conversation_id,)]
+    assert sql.rows(env.database, DUE) == [(conversation_id,)]
     env.mirror().sync.run(env.account_id)
     assert said in env.rows("messages")
-    assert env.ask(DUE) == []
+    assert sql.rows(env.database, DUE) == []
 
 
 def test_a_thread_may_be_read_twice_at_once(sync_env: Build, beside: ThreadPoolExecutor) -> None:
@@ -189,7 +190,7 @@ def test_a_thread_may_be_read_twice_at_once(sync_env: Build, beside: ThreadPoolE
     end(run)
     assert env.rows("messages").keys() >= {first, second}
     assert env.rows("messages")[first]["body"] == "I meant: after nine"
-    assert env.ask(DUE) == []
+    assert sql.rows(env.database, DUE) == []
 
 
 def test_one_reservation_may_be_read_by_many(sync_env: Build, beside: ThreadPoolExecutor) -> None:
@@ -203,7 +204,7 @@ def test_one_reservation_may_be_read_by_many(sync_env: Build, beside: ThreadPool
     assert env.differences() == {}
     env.sandbox.forget()
     assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
-    assert env.ask(DUE) == []
+    assert sql.rows(env.database, DUE) == []
 
 
 def test_what_came_back_meanwhile_is_not_marked(sync_env: Build, beside: ThreadPoolExecutor) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import sql
 from tests.support.sync_env import mirrored_env, single_thread
 
 from hostaway_sync.errors import MessageRefused
@@ -35,7 +36,7 @@ def wrong(env: SyncEnv) -> str:
 def later(env: SyncEnv, span: timedelta) -> None:
     """Let the last sweeps, and what made them, lie so much further back."""
     moments = ", ".join(f"{name} = {name} - interval '{span.total_seconds()} s'" for name in ("swept_at", "hurried_at"))
-    env.ask(f"UPDATE watermarks SET {moments} RETURNING 1")
+    sql.execute(env.database, f"UPDATE watermarks SET {moments}")
 
 
 def by_delivery(env: SyncEnv, resource: Resource, row_id: int) -> None:
@@ -51,14 +52,14 @@ def by_thread(env: SyncEnv, _resource: Resource, row_id: int) -> None:
 
 def by_lookup(env: SyncEnv, _resource: Resource, row_id: int) -> None:
     """Let a run look up the conversations of a reservation."""
-    env.ask(f"DELETE FROM conversations WHERE reservation_id = {row_id} RETURNING 1")
+    sql.execute(env.database, f"DELETE FROM conversations WHERE reservation_id = {row_id}")
     env.sandbox.world.update_reservation(row_id, guestName="Somebody else")
     env.mirror().sync.run(env.account_id)
 
 
 def by_message(env: SyncEnv, _resource: Resource, row_id: int) -> None:
     """Look for the thread of a guest who is to be written to."""
-    env.ask(f"DELETE FROM conversations WHERE reservation_id = {row_id} RETURNING 1")
+    sql.execute(env.database, f"DELETE FROM conversations WHERE reservation_id = {row_id}")
     with pytest.raises(MessageRefused), env.mirror().messages.prepare(row_id, "Welcome"):
         pass
 
@@ -84,13 +85,13 @@ def test_a_404_of_a_moment_hides_nothing(
     rule = env.sandbox.faults.add(faults.status(404), route=route, times=None)
     way(env, resource, row_id)
     env.sandbox.faults.remove(rule)
-    assert env.ask(MISSING.format(resource.value)) == [(0,)]
-    assert env.ask(SUSPECTED) == [(resource.value, row_id)]
+    assert sql.rows(env.database, MISSING.format(resource.value)) == [(0,)]
+    assert sql.rows(env.database, SUSPECTED) == [(resource.value, row_id)]
     assert f"{resource}: 1 row not found when asked for" in wrong(env)
     report = env.mirror().sync.run(env.account_id)
     assert (report.state, report.mode) == (RunState.SUCCESS, Mode.FULL)
-    assert env.ask(MISSING.format(resource.value)) == [(0,)]
-    assert env.ask(SUSPECTED) == []
+    assert sql.rows(env.database, MISSING.format(resource.value)) == [(0,)]
+    assert sql.rows(env.database, SUSPECTED) == []
     assert "not found" not in wrong(env)
     assert env.mirror().sync.run(env.account_id).mode is Mode.INCREMENTAL
 
@@ -121,7 +122,7 @@ def test_a_storm_of_404_hides_nothing_and_costs_one_sweep(sync_env: Build) -> No
         env.sandbox.forget()
         modes.append((mirror.sync.run(env.account_id).mode, env.sandbox.calls.total() <= 4))
     assert modes == [(Mode.FULL, True), (Mode.INCREMENTAL, True), (Mode.FULL, True)]
-    assert env.ask(MISSING.format("reservations")) == [(0,)]
+    assert sql.rows(env.database, MISSING.format("reservations")) == [(0,)]
     assert env.differences() == {}
 
 
@@ -151,13 +152,13 @@ def test_the_brake_counts_what_any_way_has_marked(sync_env: Build, first: str, s
 
     hide(env, rows[:6])
     assert judged(first) is None
-    assert env.ask(MISSING.format("reservations")) == [(6,)]
+    assert sql.rows(env.database, MISSING.format("reservations")) == [(6,)]
     hide(env, rows[:12])
     assert "6 of 54 rows are no longer listed, all at once, after 6 that were marked" in (judged(second) or "")
-    assert env.ask(MISSING.format("reservations")) == [(6,)]
-    env.ask("UPDATE reservations SET missing_since = missing_since - interval '20 hours' RETURNING 1")
+    assert sql.rows(env.database, MISSING.format("reservations")) == [(6,)]
+    sql.execute(env.database, "UPDATE reservations SET missing_since = missing_since - interval '20 hours'")
     assert judged(second) is None
-    assert env.ask(MISSING.format("reservations")) == [(12,)]
+    assert sql.rows(env.database, MISSING.format("reservations")) == [(12,)]
 
 
 def test_what_a_person_accepted_does_not_count_for_the_brake(sync_env: Build) -> None:
@@ -171,7 +172,7 @@ def test_what_a_person_accepted_does_not_count_for_the_brake(sync_env: Build) ->
     assert mirror.sync.run(env.account_id, full=True, accept_missing=True).state is RunState.SUCCESS
     env.sandbox.world.delete_reservation(rows[15])
     assert mirror.sync.run(env.account_id, full=True).state is RunState.SUCCESS
-    assert env.ask(MISSING.format("reservations")) == [(16,)]
+    assert sql.rows(env.database, MISSING.format("reservations")) == [(16,)]
 
 
 def test_messages_that_went_with_their_conversation_do_not_count_for_the_brake(sync_env: Build) -> None:
@@ -191,14 +192,14 @@ def test_verify_raises_a_suspicion_where_a_listed_row_is_not_found(sync_env: Bui
     """Its row knows later facts than the list, so it is asked for by itself; a 404 then marks nothing."""
     env = mirrored_env(sync_env, conversations=False)
     row_id = next(iter(env.truth("reservations")))
-    env.ask(
-        f"UPDATE reservations SET raw_payload = '{{}}', observed_at = now() + interval '1 minute' WHERE id = {row_id}"
-        " RETURNING 1"
+    sql.execute(
+        env.database,
+        f"UPDATE reservations SET raw_payload = '{{}}', observed_at = now() + interval '1 minute' WHERE id = {row_id}",
     )
     env.sandbox.faults.add(faults.status(404), route="GET /reservations/{id}")
     env.mirror().sync.verify(env.account_id, repair=True)
-    assert env.ask(MISSING.format("reservations")) == [(0,)]
-    assert env.ask(SUSPECTED) == [("reservations", row_id)]
+    assert sql.rows(env.database, MISSING.format("reservations")) == [(0,)]
+    assert sql.rows(env.database, SUSPECTED) == [("reservations", row_id)]
 
 
 def test_the_moment_of_a_suspicion_is_the_databases(sync_env: Build) -> None:
@@ -206,5 +207,5 @@ def test_the_moment_of_a_suspicion_is_the_databases(sync_env: Build) -> None:
     env = mirrored_env(sync_env)
     env.sandbox.faults.add(faults.status(404), route="GET /listings/{id}")
     by_delivery(env, LISTINGS, next(iter(env.truth("listings"))))
-    [(raised_at, refused_at)] = env.ask("SELECT raised_at, refused_at FROM suspicions")
+    [(raised_at, refused_at)] = sql.rows(env.database, "SELECT raised_at, refused_at FROM suspicions")
     assert raised_at <= refused_at <= datetime.now(UTC) + timedelta(seconds=1)

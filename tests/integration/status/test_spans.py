@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from tests.support import sql
 from tests.support.deliveries import ONE_RETRY, QUICK, deliver
 from tests.support.servers.otlp_collector import OtlpCollector
 from tests.support.servers.receiver import event, login_of, path_of, renew, running_receiver
@@ -114,7 +115,7 @@ def test_a_sync_is_a_tree_of_spans(sync_env: Build, collector: OtlpCollector, mo
     with switched_on(monkeypatch, collector.url):
         report = env.mirror().sync.run(70001)
     (run,) = collector.roots()
-    ((run_id,),) = env.ask("SELECT run_id FROM sync_runs")
+    ((run_id,),) = sql.rows(env.database, "SELECT run_id FROM sync_runs")
     assert (run.name, run.kind, run.failure) == ("run", "internal", None)
     assert (run.service["service.name"], run.service["service.version"]) == ("mirror of ours", "0.1.0")
     assert run.facts.items() >= {"account_id": 70001, "mode": "full", "state": "success", "run_id": str(run_id)}.items()
@@ -163,7 +164,7 @@ def test_a_delivery_and_its_job_are_linked(
             assert receiver.post(path_of(credentials), b"{}", login="Basic wrong").status == 401
         with mirror.jobs.start_worker(drain=True, timings=QUICK) as worker:
             worker.wait()
-    ((delivery_id,),) = env.ask("SELECT id FROM webhook_log WHERE status = 'processed'")
+    ((delivery_id,),) = sql.rows(env.database, "SELECT id FROM webhook_log WHERE status = 'processed'")
     stored, strange, refused = collector.named("POST /webhooks/hostaway/{account_id}/{path_secret}")
     assert stored.kind == "server"
     assert (

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from tests.support import sql
 from tests.support.deliveries import deliver, drain, refreshing
 from tests.support.messages import TEXT, message_case
-from tests.support.records import one
 
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.store.accounts import owner as account_owner
@@ -91,7 +91,7 @@ def attack(db_roles: DbRoles, function: str) -> Iterator[Reader]:
         reader = Reader(db_roles, stack)
         reader.take_every_name(function)
         query = "SELECT array_agg(tablename::text) AS names FROM pg_tables WHERE schemaname = 'hostaway'"
-        taken = reader.lock_tables(one(db_roles.database, query).names)
+        taken = reader.lock_tables(sql.row(db_roles.database, query).names)
         # PostgreSQL gives who may read a table the lock that every reading takes, and no other.
         assert {mode for _, mode in taken} == {"ACCESS SHARE"}
         assert {table for table, _ in taken} == {*READABLE, "reader_bindings"} - {"messages"}
@@ -110,7 +110,7 @@ def test_no_lock_of_a_reader_stops_anything(sync_env: Build, db_roles: DbRoles, 
         assert case.accepted == [TEXT]
         deliver(env.database, env.account_id, object_id=1)
         drain(env.database, refreshing(env.database, lambda _: None))
-        assert one(env.database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") is None
+        assert sql.row(env.database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") is None
         sealing.reseal(env.database, KeyRing([b"n" * 32, b"m" * 32]))
         env.database.transaction(sealing.hold_keys_alone)
         env.database.transaction(lambda connection: account_owner.hold_alone(connection, env.account_id))
@@ -124,9 +124,10 @@ def test_a_reader_cannot_make_the_dead_live(sync_env: Build, db_roles: DbRoles) 
         reader = Reader(db_roles, stack)
         case.send()
         owner = this_process().replace("#", "x#")
-        case.env.ask(
+        sql.execute(
+            case.env.database,
             "UPDATE sent_messages SET state = 'sending', proof = NULL, settled_at = NULL, message_id = NULL,"
-            f" owner = '{owner}' RETURNING 1"
+            f" owner = '{owner}'",
         )
         reader.session().execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (f"hostaway: sender {owner}",))
         case.mirror.sync.run(case.env.account_id)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
+from tests.support import sql
 from tests.support.deliveries import ONE_RETRY, QUICK, eventually
 from tests.support.servers.receiver import event, running_receiver
 from tests.support.sync_env import MASTER_KEY
@@ -44,7 +45,9 @@ def test_writer_does_all_but_migrate(sync_env: Build, db_roles: DbRoles) -> None
         with running_receiver(opened, ring=ring) as receiver:
             assert receiver.deliver(credentials, event(id=number)).status == 200
     with mirror.jobs.start_worker(policy=ONE_RETRY, timings=QUICK):
-        eventually(lambda: env.ask("SELECT 1 FROM webhook_log WHERE status = 'processed'"), "it was worked off")
+        eventually(
+            lambda: sql.rows(env.database, "SELECT 1 FROM webhook_log WHERE status = 'processed'"), "it was worked off"
+        )
     assert mirror.jobs.enqueue_syncs() == [env.account_id]
     with mirror.jobs.start_worker(policy=ONE_RETRY, timings=QUICK, drain=True) as working:
         working.wait()
@@ -56,8 +59,10 @@ def test_writer_does_all_but_migrate(sync_env: Build, db_roles: DbRoles) -> None
     mirror = env.mirror(database_url=url, master_key=keys)
     assert mirror.accounts.update(env.account_id, {"customer_id": None, "name": "Casa Rosa"}) == ("name",)
     mirror.accounts.remove(env.account_id, purge=True)
-    assert env.ask("SELECT count(*) FROM accounts") == [(0,)]
-    assert [action for (action,) in env.ask("SELECT action FROM audit_log ORDER BY audit_id")][-1] == "purged"
+    assert sql.rows(env.database, "SELECT count(*) FROM accounts") == [(0,)]
+    assert [action for (action,) in sql.rows(env.database, "SELECT action FROM audit_log ORDER BY audit_id")][
+        -1
+    ] == "purged"
 
 
 def test_writer_changes_rows_and_nothing_else(db_roles: DbRoles) -> None:
@@ -75,7 +80,7 @@ def test_writer_changes_rows_and_nothing_else(db_roles: DbRoles) -> None:
         "INSERT INTO reader_bindings (role_name, bound_account_id) VALUES ('x', 1)",
     ):
         with pytest.raises(sa.exc.ProgrammingError, match=r"permission denied|must be owner"):
-            db_roles.ask(writer, attempt)
+            db_roles.rows(writer, attempt)
 
 
 def test_writer_that_migrates_is_refused(sync_env: Build, db_roles: DbRoles) -> None:

@@ -55,7 +55,7 @@ def owned(server: EmbeddedPostgres, empty_database_url: str, tmp_path: Path) -> 
 
 def test_an_owner_that_is_no_superuser_does_it_all(owned: OwnedDatabase) -> None:
     """Migrations, runs, deliveries, messages and keys ask for no right that the owner of a database lacks."""
-    assert owned.ask(f"SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = '{owned.owner}'") == [(False,)]
+    assert owned.rows(f"SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = '{owned.owner}'") == [(False,)]
     owned.use_every_command()
     refused = owned.run_any("roles", "create")
     assert refused.returncode == 1
@@ -84,8 +84,8 @@ def test_an_owner_that_may_create_roles_opens_the_mirror_to_them(owned: OwnedDat
 def test_no_setting_of_a_role_or_database_reaches_us(owned: OwnedDatabase, whose: str, number: str) -> None:
     """Whatever can be set for those who log in is turned around, and everything works as before."""
     spared = ", ".join(f"'{name}'" for name in (*SPARED, *SPARED_TOO))
-    turned: dict[str, str] = dict(owned.ask(TURNED.format(number=number, spared=spared)))
-    known = {name for (name,) in owned.ask("SELECT name FROM pg_settings")}
+    turned: dict[str, str] = dict(owned.rows(TURNED.format(number=number, spared=spared)))
+    known = {name for (name,) in owned.rows("SELECT name FROM pg_settings")}
     turned |= {name: value for name, value in TEXTS.items() if name in known}
     turned |= dict.fromkeys((name for name in turned if name.endswith("_timeout")), "5s")
     assert {"idle_session_timeout", "IntervalStyle", "row_security", "exit_on_error", "array_nulls"} < turned.keys()
@@ -148,7 +148,7 @@ def test_a_session_that_waits_is_not_cut(owned: OwnedDatabase) -> None:
     )
     process = start_program(owned.sync_env.environment(DATABASE_URL=owned.url), "worker")
     try:
-        eventually(lambda: owned.ask(idle), "it listens, and is idle")
+        eventually(lambda: owned.rows(idle), "it listens, and is idle")
     finally:
         process.terminate()
         process.join()
@@ -250,16 +250,18 @@ def test_overloads_of_another_user_are_never_called(hostile: str, owned: OwnedDa
         with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
             for statement in OVERLOADS:
                 connection.execute(statement.encode())
-        assert owned.ask("SELECT count(*) > 5000 FROM pg_proc WHERE pronamespace = 'public'::regnamespace") == [(True,)]
+        assert owned.rows("SELECT count(*) > 5000 FROM pg_proc WHERE pronamespace = 'public'::regnamespace") == [
+            (True,)
+        ]
         owned.use_every_command()
         # What an administrator runs by hand has a session of its own, with `public` in its path.
         owned.execute_as_admin(owned.run("roles", "create", "--sql", "--prefix", owned.owner))
         owned.run("roles", "list")
         owned.execute_as_admin("CREATE SCHEMA other", owned.run("migrate", "--sql").replace('"hostaway"', "other"))
-        assert owned.ask("SELECT is_called FROM public.sprung") == [(False,)]
+        assert owned.rows("SELECT is_called FROM public.sprung") == [(False,)]
         # The trap works: a session of the server's own settings springs it.
         owned.execute_as_admin("SELECT hashtextextended(CAST('x' AS varchar), CAST(0 AS integer))")
-        assert owned.ask("SELECT is_called FROM public.sprung") == [(True,)]
+        assert owned.rows("SELECT is_called FROM public.sprung") == [(True,)]
         owned.execute_as_admin("DROP SCHEMA other CASCADE")
     finally:
         owned.drop_roles(*(f"{owned.owner}_{kind}" for kind in ("writer", "analyst", "reader")))

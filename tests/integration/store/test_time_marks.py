@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.integration.sync.test_incremental import conversation_of_its_own, mirrored_env
+from tests.support import sql
 from tests.support.deliveries import deliver
 from tests.support.messages import TEXT, message_case
 
@@ -112,7 +113,7 @@ def test_a_delivery_from_the_future_is_worked_once(sync_env: Build) -> None:
     put_ahead(env, ("webhook_log", "created_at"))
     with env.mirror().jobs.start_worker(drain=True) as worker:
         worker.wait()
-    assert env.ask("SELECT status FROM webhook_log") == [("processed",)]
+    assert sql.rows(env.database, "SELECT status FROM webhook_log") == [("processed",)]
 
 
 def test_what_was_said_in_the_future_was_said_now(sync_env: Build) -> None:
@@ -121,7 +122,7 @@ def test_what_was_said_in_the_future_was_said_now(sync_env: Build) -> None:
     case.send()
     put_ahead(case.env, ("sent_messages", "sending_at"), ("sent_messages", "created_at"))
     assert case.send().step.value == "repeated"
-    case.env.ask("UPDATE sent_messages SET sending_at = sending_at - interval '11 minutes' RETURNING 1")
+    sql.execute(case.env.database, "UPDATE sent_messages SET sending_at = sending_at - interval '11 minutes'")
     case.send()
     assert case.accepted == [TEXT, TEXT]
 
@@ -130,9 +131,10 @@ def test_what_was_said_in_the_future_was_said_now(sync_env: Build) -> None:
 def test_an_outage_from_the_future_keeps_nobody_from_asking(sync_env: Build, name: str) -> None:
     """Nothing is known of it; the same outage of a clock that is right does."""
     env = mirrored_env(sync_env)
-    env.ask(
+    sql.execute(
+        env.database,
         "INSERT INTO source_outages SELECT egress, url, 20, now() - interval '1 min', now(), 'it was silent', now(),"
-        f" now() + interval '1 min', 1 FROM (VALUES ('office', '{env.sandbox.url}')) AS here (egress, url) RETURNING 1"
+        f" now() + interval '1 min', 1 FROM (VALUES ('office', '{env.sandbox.url}')) AS here (egress, url)",
     )
     mirror = env.mirror(egress="office")
     report = mirror.sync.run(env.account_id)
@@ -147,7 +149,7 @@ def test_a_token_from_the_future_is_replaced(sync_env: Build) -> None:
     put_ahead(env, ("accounts", "token_issued_at"))
     mirror = env.mirror()
     assert mirror.sync.run(env.account_id).state is RunState.SUCCESS
-    assert env.ask("SELECT token_issued_at <= now() FROM accounts") == [(True,)]
+    assert sql.rows(env.database, "SELECT token_issued_at <= now() FROM accounts") == [(True,)]
     assert mirror.sync.run(env.account_id).api_calls == 2
 
 
@@ -157,7 +159,7 @@ def test_a_planned_time_is_no_mark(sync_env: Build) -> None:
     with case.mirror.messages.prepare(case.reservation_id, TEXT) as draft:
         draft.queue()
     for table, name in (("sent_messages", "not_before_at"), ("procrastinate_jobs", "scheduled_at")):
-        case.env.ask(f"UPDATE {table} SET {name} = now() + interval '3 days' RETURNING 1")
+        sql.execute(case.env.database, f"UPDATE {table} SET {name} = now() + interval '3 days'")
     case.run_worker()
     assert case.accepted == []
     assert case.mirror.status.overview().accounts[0].letters.resting == 1
@@ -182,7 +184,7 @@ def test_doctor_names_every_mark_from_the_future(sync_env: Build) -> None:
     set_ahead = {
         f"{table}.{name}"
         for table, name in MARKS
-        if env.ask(f"SELECT 1 FROM {table} WHERE {name} > now() + interval '5 min' LIMIT 1")
+        if sql.rows(env.database, f"SELECT 1 FROM {table} WHERE {name} > now() + interval '5 min' LIMIT 1")
     }
     found = [one for one in examine(load_settings(**settings)) if "count as unknown" in one.says]
     assert len(found) == 1
@@ -218,4 +220,4 @@ def test_a_stamp_ahead_neither_sets_a_watermark_nor_hides_what_changes_below_it(
         report = mirror.sync.run(env.account_id, full=full)
         assert report.state is RunState.SUCCESS
         assert env.rows("reservations")[number]["guestName"] == f"Changed {number}"
-        assert env.ask("SELECT bool_and(watermark_at <= now()) FROM watermarks") == [(True,)]
+        assert sql.rows(env.database, "SELECT bool_and(watermark_at <= now()) FROM watermarks") == [(True,)]

@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support import sql
 
 from hostaway_sync.model.records import Resource, RunReport, RunState
 from hostaway_sync.sandbox import Effect, Switches
@@ -45,7 +46,7 @@ def test_text_that_jsonb_refuses_is_stored_cleaned_and_kept_exactly(sync_env: Bu
     report = one_more(Resource.MESSAGES, raw, env)
     assert report.state is RunState.SUCCESS
     assert env.rows("messages")[999_001]["body"] == stored
-    assert env.ask("SELECT exact, record_id FROM quarantined_records") == [(raw, 999_001)]
+    assert sql.rows(env.database, "SELECT exact, record_id FROM quarantined_records") == [(raw, 999_001)]
     assert report.resources[Resource.MESSAGES].counts.quarantined == 0
     assert report.resources[Resource.MESSAGES].oddities.cleaned == 1
 
@@ -60,7 +61,7 @@ def test_a_record_without_a_usable_id_is_quarantined_and_counted(sync_env: Build
     counts = one_more(Resource.RESERVATIONS, raw, env).resources[Resource.RESERVATIONS].counts
     assert counts.quarantined == 1
     assert counts.seen == counts.inserted + 1
-    assert env.ask("SELECT exact, record_id FROM quarantined_records") == [(raw, None)]
+    assert sql.rows(env.database, "SELECT exact, record_id FROM quarantined_records") == [(raw, None)]
 
 
 def test_a_quarantined_record_is_kept_once_however_often_it_is_met(sync_env: Build) -> None:
@@ -68,14 +69,16 @@ def test_a_quarantined_record_is_kept_once_however_often_it_is_met(sync_env: Bui
     env = sync_env()
     one_more(Resource.RESERVATIONS, b'{"guestName": "no id"}', env)
     assert env.mirror().sync.run(env.account_id).resources[Resource.RESERVATIONS].counts.quarantined == 1
-    assert env.ask("SELECT count(*), max(last_seen_at) > min(created_at) FROM quarantined_records") == [(1, True)]
+    assert sql.rows(env.database, "SELECT count(*), max(last_seen_at) > min(created_at) FROM quarantined_records") == [
+        (1, True)
+    ]
 
 
 def test_an_id_in_quotes_is_an_id(sync_env: Build) -> None:
     """A decimal string is as good as a number."""
     env = sync_env()
     one_more(Resource.RESERVATIONS, b'{"id": "999001", "status": "new"}', env)
-    assert env.ask("SELECT status FROM reservations WHERE id = 999001") == [("new",)]
+    assert sql.rows(env.database, "SELECT status FROM reservations WHERE id = 999001") == [("new",)]
 
 
 @pytest.mark.parametrize(("value", "misfits"), [('{"a": 1}', 5), ('"2026-13-45"', 4), ("1e400", 5), ("true", 5)])
@@ -89,9 +92,9 @@ def test_a_wrong_type_in_a_column_is_null_and_counted(sync_env: Build, value: st
     assert report.state is RunState.SUCCESS
     part = report.resources[Resource.RESERVATIONS]
     assert (part.oddities.misfits, part.counts.quarantined) == (misfits, 0)
-    assert env.ask("SELECT listing_id, channel_id, arrival_date FROM reservations WHERE id = 999001") == [
-        (None, None, None)
-    ]
+    assert sql.rows(
+        env.database, "SELECT listing_id, channel_id, arrival_date FROM reservations WHERE id = 999001"
+    ) == [(None, None, None)]
     assert 999_001 in env.rows("reservations")
 
 
@@ -99,7 +102,7 @@ def test_a_status_nobody_knows_is_stored_as_it_is(sync_env: Build) -> None:
     """Statuses are an open set."""
     env = sync_env()
     one_more(Resource.RESERVATIONS, b'{"id": 999001, "status": "somethingNew"}', env)
-    assert env.ask("SELECT status FROM reservations WHERE id = 999001") == [("somethingNew",)]
+    assert sql.rows(env.database, "SELECT status FROM reservations WHERE id = 999001") == [("somethingNew",)]
 
 
 def test_the_same_id_on_two_pages_counts_once(sync_env: Build) -> None:
@@ -166,8 +169,8 @@ def test_pages_that_stay_empty_make_the_run_partial(sync_env: Build) -> None:
     report = env.mirror().sync.run(env.account_id)
     assert report.state is RunState.PARTIAL
     assert report.resources[Resource.RESERVATIONS].state is RunState.PARTIAL
-    assert env.ask("SELECT count(*) FROM watermarks WHERE resource = 'reservations'") == [(0,)]
-    assert env.ask("SELECT last_sync_at FROM accounts") == [(None,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM watermarks WHERE resource = 'reservations'") == [(0,)]
+    assert sql.rows(env.database, "SELECT last_sync_at FROM accounts") == [(None,)]
 
 
 def test_a_limit_that_the_server_clamps_reads_everything(sync_env: Build) -> None:
@@ -182,7 +185,7 @@ def test_a_message_edited_to_nothing_but_a_new_signature_is_unchanged(sync_env: 
     env = sync_env()
     first = message(attachments=[{"url": "https://files.example/a.jpg?signature=1"}])
     one_more(Resource.MESSAGES, json.dumps(first).encode(), env)
-    before = env.ask("SELECT updated_at FROM conversation_messages WHERE id = 999001")
+    before = sql.rows(env.database, "SELECT updated_at FROM conversation_messages WHERE id = 999001")
     signed_again = json.dumps(message(attachments=[{"url": "https://files.example/a.jpg?signature=2"}])).encode()
     env.sandbox.faults.add(
         faults.rewrite(lambda body: body.replace(json.dumps(first).encode(), signed_again)),
@@ -191,4 +194,4 @@ def test_a_message_edited_to_nothing_but_a_new_signature_is_unchanged(sync_env: 
     )
     report = env.mirror().sync.run(env.account_id)
     assert report.resources[Resource.MESSAGES].counts.updated == 0
-    assert env.ask("SELECT updated_at FROM conversation_messages WHERE id = 999001") == before
+    assert sql.rows(env.database, "SELECT updated_at FROM conversation_messages WHERE id = 999001") == before

@@ -4,6 +4,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import sql
 
 from hostaway_sync.errors import ConfigurationError, LeaseLost
 from hostaway_sync.model.records import Mode, Resource, RunReport, RunState
@@ -42,7 +43,7 @@ def test_one_broken_conversation_costs_itself_alone(sync_env: Build, effect: Eff
     assert "1 conversations could not be read" in (report.error or "")
     lost = {row_id for row_id, row in env.truth("messages").items() if row["conversationId"] == broken}
     assert env.differences() == ({Resource.MESSAGES: lost} if lost else {})
-    assert env.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [(broken,)]
+    assert sql.rows(env.database, "SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [(broken,)]
 
 
 def test_a_dead_inbox_ends_the_run_soon(sync_env: Build) -> None:
@@ -69,7 +70,7 @@ def test_the_second_attempt_keeps_what_the_first_inserted(sync_env: Build) -> No
     (outcome,) = env.mirror(retry_attempts=1).sync.run_all()
     assert outcome.report is not None
     assert outcome.report.resources[Resource.RESERVATIONS].counts.inserted == 30
-    assert env.ask("SELECT inserted FROM sync_run_resources WHERE resource = 'reservations'") == [(30,)]
+    assert sql.rows(env.database, "SELECT inserted FROM sync_run_resources WHERE resource = 'reservations'") == [(30,)]
 
 
 def test_a_run_that_was_overtaken_leaves_the_other_ones_notes_alone(sync_env: Build) -> None:
@@ -93,7 +94,7 @@ def test_a_run_that_was_overtaken_leaves_the_other_ones_notes_alone(sync_env: Bu
     first = threading.Thread(target=overtaken)
     first.start()
     assert paused.wait(30)
-    env.ask("UPDATE leases SET expires_at = now() - interval '1 second' RETURNING 1")
+    sql.execute(env.database, "UPDATE leases SET expires_at = now() - interval '1 second'")
 
     def wake_the_first(request: Request) -> None:
         if request.route == MESSAGES and not go_on.is_set():
@@ -104,7 +105,7 @@ def test_a_run_that_was_overtaken_leaves_the_other_ones_notes_alone(sync_env: Bu
     report = env.mirror().sync.run(env.account_id)
     assert lost
     assert report.state is RunState.SUCCESS
-    counted = env.ask("SELECT sum(seen) FROM sync_run_resources WHERE resource = 'messages'")
+    counted = sql.rows(env.database, "SELECT sum(seen) FROM sync_run_resources WHERE resource = 'messages'")
     assert counted == [(len(env.truth("messages")),)]
 
 
@@ -119,14 +120,14 @@ def test_a_stamp_from_the_future_freezes_no_row(sync_env: Build) -> None:
     corrected = faults.rewrite(lambda body: body.replace(wrong, right))
     env.sandbox.faults.add(corrected, route="GET /reservations", times=None)
     mirror.sync.run(env.account_id, full=True)
-    assert env.ask("SELECT status FROM reservations WHERE id = 999001") == [("cancelled",)]
+    assert sql.rows(env.database, "SELECT status FROM reservations WHERE id = 999001") == [("cancelled",)]
 
 
 def test_a_part_of_an_account_does_not_make_it_fresh(sync_env: Build) -> None:
     """`--resource listings` leaves last_sync_at as it was."""
     env = sync_env()
     env.mirror().sync.run(env.account_id, resources=(Resource.LISTINGS,))
-    assert env.ask("SELECT last_sync_at FROM accounts") == [(None,)]
+    assert sql.rows(env.database, "SELECT last_sync_at FROM accounts") == [(None,)]
 
 
 def test_what_cannot_recover_is_not_tried_again(sync_env: Build) -> None:
@@ -135,7 +136,7 @@ def test_what_cannot_recover_is_not_tried_again(sync_env: Build) -> None:
     (outcome,) = env.mirror().sync.run_all()
     assert outcome.state is RunState.PARTIAL
     assert env.sandbox.calls["GET /reservations"] <= 2
-    assert env.ask("SELECT state, retry_count FROM sync_runs") == [("partial", 0)]
+    assert sql.rows(env.database, "SELECT state, retry_count FROM sync_runs") == [("partial", 0)]
 
 
 def test_settings_that_are_wrong_for_all_end_the_fleet() -> None:

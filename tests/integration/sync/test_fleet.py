@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import sql
 from tests.support.client_env import client_env
 
 from hostaway_sync.errors import ConfigurationError
@@ -88,7 +89,7 @@ def test_what_is_known_before_a_run_is_the_last_whole_one_of_each_mode(sync_env:
     env = sync_env(accounts=specs(*THREE))
     mirror = env.mirror()
     full, later = mirror.sync.run(70001), mirror.sync.run(70001)
-    env.ask("UPDATE accounts SET is_active = false WHERE account_id = 70003 RETURNING 1")
+    sql.execute(env.database, "UPDATE accounts SET is_active = false WHERE account_id = 70003")
     (known, new), _ = outlooks(env.database)
     assert known.calls == {Mode.FULL: full.api_calls, Mode.INCREMENTAL: later.api_calls}
     assert all(mark.swept_at for mark in known.marks.values())
@@ -101,7 +102,10 @@ def test_what_another_run_has_mirrored_meanwhile_is_not_done_again(sync_env: Bui
     other = env.mirror()
 
     def overtake(request: Request) -> None:
-        if request.account_id == 70001 and env.ask("SELECT 1 FROM sync_runs WHERE account_id = 70002") == []:
+        if (
+            request.account_id == 70001
+            and sql.rows(env.database, "SELECT 1 FROM sync_runs WHERE account_id = 70002") == []
+        ):
             other.sync.run(70002)
 
     env.sandbox.on_request(overtake)
@@ -112,7 +116,7 @@ def test_what_another_run_has_mirrored_meanwhile_is_not_done_again(sync_env: Bui
         "another run has mirrored it meanwhile",
         False,
     )
-    assert env.ask("SELECT state FROM sync_runs WHERE account_id = 70002") == [("success",)]
+    assert sql.rows(env.database, "SELECT state FROM sync_runs WHERE account_id = 70002") == [("success",)]
 
 
 @pytest.mark.parametrize(
@@ -135,9 +139,9 @@ def test_full_runs_stand_back_and_incremental_ones_do_not(sync_env: Build) -> No
     env = sync_env()
     pressed = "SELECT DISTINCT pressed_at IS NOT NULL FROM request_budget"
     env.mirror().sync.run(env.account_id)
-    assert env.ask(pressed) == [(False,)]
+    assert sql.rows(env.database, pressed) == [(False,)]
     env.mirror().sync.run(env.account_id)
-    assert env.ask(pressed) == [(True,)]
+    assert sql.rows(env.database, pressed) == [(True,)]
 
 
 @pytest.mark.parametrize(("is_full", "state"), [(False, RunState.SUCCESS), (True, RunState.SKIPPED)])

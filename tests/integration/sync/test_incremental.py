@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import sql
 
 from hostaway_sync.model.records import Mode, Resource, RunState
 from hostaway_sync.sandbox import Switches
@@ -40,7 +41,7 @@ def test_the_first_run_is_full_and_the_second_incremental(sync_env: Build) -> No
     """Nobody has to say so, and sync_runs tells which was which."""
     env = mirrored_env(sync_env)
     assert env.mirror().sync.run(env.account_id).mode is Mode.INCREMENTAL
-    assert env.ask("SELECT mode FROM sync_runs ORDER BY triggered_at") == [("full",), ("incremental",)]
+    assert sql.rows(env.database, "SELECT mode FROM sync_runs ORDER BY triggered_at") == [("full",), ("incremental",)]
 
 
 def test_nothing_changed_costs_two_calls(sync_env: Build) -> None:
@@ -76,7 +77,7 @@ def test_a_new_booking_brings_its_conversation(sync_env: Build) -> None:
     assert report.state is RunState.SUCCESS
     assert report.resources[Resource.CONVERSATIONS].counts.inserted == 1
     assert env.differences() == {}
-    assert env.ask("SELECT count(*) FROM reservations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM reservations WHERE thread_due_at IS NOT NULL") == [(0,)]
     assert env.mirror().sync.run(env.account_id).api_calls == 2
 
 
@@ -95,12 +96,14 @@ def test_a_thread_once_due_is_never_forgotten(sync_env: Build) -> None:
     said = env.sandbox.world.guest_message(conversation_id)
     mirror = env.mirror()
     mirror.sync.run(env.account_id, resources=(Resource.RESERVATIONS,))
-    assert env.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [(conversation_id,)]
+    assert sql.rows(env.database, "SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [
+        (conversation_id,)
+    ]
     env.sandbox.forget()
     mirror.sync.run(env.account_id)
     assert env.sandbox.calls[MESSAGES] == 1
     assert said in env.rows("messages")
-    assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
 def test_a_thread_stays_due_when_its_conversation_changes_otherwise(sync_env: Build) -> None:
@@ -113,7 +116,9 @@ def test_a_thread_stays_due_when_its_conversation_changes_otherwise(sync_env: Bu
     unread = bool(env.truth("conversations")[conversation_id]["hasUnreadMessages"])
     env.sandbox.world.mark_conversation(conversation_id, unread=not unread)
     mirror.sync.run(env.account_id, resources=(Resource.CONVERSATIONS,), full=True)
-    assert env.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [(conversation_id,)]
+    assert sql.rows(env.database, "SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [
+        (conversation_id,)
+    ]
     mirror.sync.run(env.account_id)
     assert failed in env.rows("messages")
 
@@ -139,8 +144,8 @@ def test_a_message_that_comes_while_its_thread_is_read_is_due_again(sync_env: Bu
     conversation_id, _ = conversation_of_its_own(env)
     began_at = datetime(2026, 1, 1, tzinfo=UTC)
     messages = env.rows("messages").keys()
-    env.ask(
-        f"UPDATE conversations SET thread_due_at = '2026-01-01 00:00:01+00' WHERE id = {conversation_id} RETURNING 1"
+    sql.execute(
+        env.database, f"UPDATE conversations SET thread_due_at = '2026-01-01 00:00:01+00' WHERE id = {conversation_id}"
     )
 
     def read(at: datetime) -> None:
@@ -151,9 +156,11 @@ def test_a_message_that_comes_while_its_thread_is_read_is_due_again(sync_env: Bu
         )
 
     read(began_at)
-    assert env.ask("SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [(conversation_id,)]
+    assert sql.rows(env.database, "SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [
+        (conversation_id,)
+    ]
     read(began_at + timedelta(seconds=2))
-    assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
 def test_a_sweep_comes_by_itself_when_it_is_due(sync_env: Build) -> None:
@@ -205,21 +212,25 @@ def test_an_automation_that_was_sent_is_found_under_its_old_id(sync_env: Build) 
     world = env.sandbox.world
     planned = world.schedule_message(conversation_id, world.now + timedelta(hours=1))
     env.mirror(threads_after_days=0).sync.run(env.account_id, full=True)
-    assert env.ask(f"SELECT status, is_final FROM conversation_messages WHERE id = {planned}") == [("awaiting", False)]
+    assert sql.rows(env.database, f"SELECT status, is_final FROM conversation_messages WHERE id = {planned}") == [
+        ("awaiting", False)
+    ]
     world.send_scheduled(conversation_id, planned)
     env.mirror().sync.run(env.account_id)
-    assert env.ask(f"SELECT status, is_final FROM conversation_messages WHERE id = {planned}") == [("sent", True)]
+    assert sql.rows(env.database, f"SELECT status, is_final FROM conversation_messages WHERE id = {planned}") == [
+        ("sent", True)
+    ]
 
 
 def test_a_failed_incremental_run_moves_no_watermark(sync_env: Build) -> None:
     """What it missed is read by the next one."""
     env = mirrored_env(sync_env)
-    before = env.ask("SELECT watermark_at FROM watermarks WHERE resource = 'reservations'")
+    before = sql.rows(env.database, "SELECT watermark_at FROM watermarks WHERE resource = 'reservations'")
     booked = env.sandbox.world.create_reservation()
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=2)
     mirror = env.mirror(retry_attempts=2)
     assert mirror.sync.run(env.account_id).state is not RunState.SUCCESS
-    assert env.ask("SELECT watermark_at FROM watermarks WHERE resource = 'reservations'") == before
+    assert sql.rows(env.database, "SELECT watermark_at FROM watermarks WHERE resource = 'reservations'") == before
     mirror.sync.run(env.account_id)
     assert booked in env.rows("reservations")
 
@@ -233,7 +244,7 @@ def test_a_dry_run_is_incremental_too(sync_env: Build) -> None:
     report = env.mirror().sync.run(env.account_id, dry_run=True)
     assert report.mode is Mode.INCREMENTAL
     assert report.resources[Resource.MESSAGES].counts.inserted >= 1
-    assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
 @pytest.mark.parametrize("sort", ["honoured", "ignored"])

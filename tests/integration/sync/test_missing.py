@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support import sql
 
 from hostaway_sync.model.records import Resource, RunState
 from hostaway_sync.sandbox import Switches
@@ -38,10 +39,12 @@ def test_a_deleted_reservation_is_marked_and_keeps_its_row(sync_env: Build) -> N
     report = env.mirror().sync.run(env.account_id, full=True)
     assert report.state is RunState.SUCCESS
     assert report.resources[Resource.RESERVATIONS].counts.missing == 1
-    assert env.ask(f"SELECT raw_payload->>'id' FROM reservations WHERE id = {gone} AND missing_since IS NOT NULL") == [
-        (str(gone),)
-    ]
-    assert env.ask("SELECT missing FROM sync_run_resources WHERE resource = 'reservations' ORDER BY missing") == [
+    assert sql.rows(
+        env.database, f"SELECT raw_payload->>'id' FROM reservations WHERE id = {gone} AND missing_since IS NOT NULL"
+    ) == [(str(gone),)]
+    assert sql.rows(
+        env.database, "SELECT missing FROM sync_run_resources WHERE resource = 'reservations' ORDER BY missing"
+    ) == [
         (0,),
         (1,),
     ]
@@ -64,7 +67,7 @@ def test_an_incremental_run_marks_nothing(sync_env: Build) -> None:
     env = mirrored_env(sync_env)
     env.sandbox.world.delete_reservation(first_of(env, "reservations"))
     env.mirror().sync.run(env.account_id)
-    assert env.ask(MISSING) == []
+    assert sql.rows(env.database, MISSING) == []
 
 
 def test_403_proves_nothing_until_sweeps_far_apart_agree(sync_env: Build) -> None:
@@ -74,12 +77,12 @@ def test_403_proves_nothing_until_sweeps_far_apart_agree(sync_env: Build) -> Non
     env.sandbox.world.delete_reservation(gone)
     mirror = env.mirror()
     assert mirror.sync.run(env.account_id, full=True).state is RunState.SUCCESS
-    assert env.ask(MISSING) == []
+    assert sql.rows(env.database, MISSING) == []
     mirror.sync.run(env.account_id, full=True)
-    assert env.ask(MISSING) == []
-    env.ask("UPDATE reservations SET unlisted_since = unlisted_since - interval '20 hours' RETURNING 1")
+    assert sql.rows(env.database, MISSING) == []
+    sql.execute(env.database, "UPDATE reservations SET unlisted_since = unlisted_since - interval '20 hours'")
     mirror.sync.run(env.account_id, full=True)
-    assert env.ask(MISSING) == [(gone,)]
+    assert sql.rows(env.database, MISSING) == [(gone,)]
 
 
 @pytest.mark.parametrize(("reservations", "deleted"), [(40, 15), (3, 3)])
@@ -93,7 +96,7 @@ def test_sudden_emptiness_is_not_believed(sync_env: Build, reservations: int, de
     assert report.state is RunState.PARTIAL
     assert f"{deleted} of {reservations} rows are no longer listed" in (report.error or "")
     assert "--accept-missing" in (report.error or "")
-    assert env.ask(MISSING) == []
+    assert sql.rows(env.database, MISSING) == []
     assert env.sandbox.calls["GET /reservations/{id}"] == 0
     accepted = mirror.sync.run(env.account_id, full=True, accept_missing=True)
     assert accepted.state is RunState.SUCCESS
@@ -105,9 +108,9 @@ def test_a_row_that_is_listed_again_loses_the_mark(sync_env: Build) -> None:
     """It counts as updated, though its payload did not change."""
     env = mirrored_env(sync_env)
     back = first_of(env, "reservations")
-    env.ask(f"UPDATE reservations SET missing_since = now() - interval '1 day' WHERE id = {back} RETURNING 1")
+    sql.execute(env.database, f"UPDATE reservations SET missing_since = now() - interval '1 day' WHERE id = {back}")
     report = env.mirror().sync.run(env.account_id, full=True)
-    assert env.ask(MISSING) == []
+    assert sql.rows(env.database, MISSING) == []
     assert report.resources[Resource.RESERVATIONS].counts.updated == 1
 
 
@@ -122,7 +125,7 @@ def test_a_row_that_is_there_though_not_listed_stays(sync_env: Build) -> None:
     )
     report = env.mirror().sync.run(env.account_id, full=True)
     assert report.state is RunState.SUCCESS
-    assert env.ask(MISSING) == []
+    assert sql.rows(env.database, MISSING) == []
     assert env.sandbox.calls["GET /reservations/{id}"] == 1
     assert env.differences() == {}
 
@@ -135,7 +138,7 @@ def test_a_deleted_message_is_marked_when_its_thread_is_read_whole(sync_env: Bui
     report = env.mirror(threads_after_days=0).sync.run(env.account_id, full=True)
     assert report.resources[Resource.MESSAGES].counts.missing == 1
     assert env.differences() == {}
-    shown = env.ask("SELECT jsonb_path_query(raw_messages, '$[*].id')::bigint FROM messages")
+    shown = sql.rows(env.database, "SELECT jsonb_path_query(raw_messages, '$[*].id')::bigint FROM messages")
     assert (message_id,) not in shown
 
 

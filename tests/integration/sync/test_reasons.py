@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tests.support import sql
+
 from hostaway_sync.model.records import Resource
 from hostaway_sync.sandbox.server import faults
 
@@ -88,10 +90,11 @@ def test_a_sweep_is_explained(sync_env: Build) -> None:
 def test_a_message_that_waited_is_explained(sync_env: Build) -> None:
     """Its time has passed, and no stamp tells what became of it."""
     env = mirrored_env(sync_env)
-    env.ask("UPDATE conversation_messages SET is_final = true RETURNING 1")
-    env.ask(
+    sql.execute(env.database, "UPDATE conversation_messages SET is_final = true")
+    sql.execute(
+        env.database,
         "UPDATE conversation_messages SET is_final = false, sent_at = now() - interval '1 hour' "
-        "WHERE id = (SELECT min(id) FROM conversation_messages) RETURNING 1"
+        "WHERE id = (SELECT min(id) FROM conversation_messages)",
     )
     _, reasons = explained(env, full=True)
     assert reasons["messages: thread with one that waited for a time which has passed"] == 1

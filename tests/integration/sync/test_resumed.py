@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support import sql
 from tests.support.chaos.random_changes import WORLDS, RandomChanges
 
 from hostaway_sync.model.records import Mode, Resource, RunState
@@ -48,7 +49,11 @@ def go_on(env: SyncEnv, *, full: bool = True) -> RunReport:
     """Run again, undisturbed; nothing may be left of any walk."""
     report = env.mirror().sync.run(env.account_id, full=full)
     assert report.state is RunState.SUCCESS
-    assert env.ask("SELECT count(*) FROM walk_pages") == env.ask("SELECT count(*) FROM walks") == [(0,)]
+    assert (
+        sql.rows(env.database, "SELECT count(*) FROM walk_pages")
+        == sql.rows(env.database, "SELECT count(*) FROM walks")
+        == [(0,)]
+    )
     return report
 
 
@@ -80,7 +85,7 @@ def test_a_first_sync_that_was_cut_in_its_threads_is_full_to_the_end(sync_env: B
     env = sync_env(reservations=40)
     cut(env, after=3, route="GET /conversations/{id}/messages", full=False)
     assert go_on(env, full=False).mode is Mode.FULL
-    assert env.ask("SELECT DISTINCT mode FROM sync_runs") == [("full",)]
+    assert sql.rows(env.database, "SELECT DISTINCT mode FROM sync_runs") == [("full",)]
     assert env.mirror().sync.run(env.account_id).mode is Mode.INCREMENTAL
     assert env.differences() == {}
 
@@ -92,7 +97,9 @@ def test_a_walk_may_be_cut_again_and_again(sync_env: Build) -> None:
         cut(env, after=1)
     go_on(env)
     assert env.sandbox.calls[ROUTE] == 1 + END_AND_TOP
-    assert env.ask("SELECT sum(inserted) FROM sync_run_resources WHERE resource = 'reservations'") == [(SIZE,)]
+    assert sql.rows(env.database, "SELECT sum(inserted) FROM sync_run_resources WHERE resource = 'reservations'") == [
+        (SIZE,)
+    ]
 
 
 def test_what_came_and_moved_between_is_met_at_the_top(sync_env: Build) -> None:
@@ -161,7 +168,7 @@ def test_a_walk_that_began_a_day_ago_begins_anew(sync_env: Build) -> None:
     """By the database's clock; its pages are forgotten."""
     env = env_of_pages(sync_env)
     cut(env, after=2)
-    env.ask("UPDATE walks SET began_at = began_at - interval '24 hours' RETURNING 1")
+    sql.execute(env.database, "UPDATE walks SET began_at = began_at - interval '24 hours'")
     go_on(env)
     assert env.sandbox.calls[ROUTE] == PAGES + END_AND_TOP
 
@@ -170,7 +177,7 @@ def test_a_position_of_another_version_begins_the_walk_anew(sync_env: Build) -> 
     """It cannot be read, and that is no error."""
     env = env_of_pages(sync_env)
     cut(env, after=2)
-    env.ask("UPDATE walks SET position = 'of another version' RETURNING 1")
+    sql.execute(env.database, "UPDATE walks SET position = 'of another version'")
     go_on(env)
     assert env.sandbox.calls[ROUTE] == PAGES + END_AND_TOP
     assert env.differences() == {}
@@ -180,11 +187,15 @@ def test_marks_are_those_of_the_run_that_began_the_walk(sync_env: Build) -> None
     """What changes at the source while the run is whole again must still be read by the next one."""
     env = env_of_pages(sync_env)
     cut(env, after=2)
-    begun = env.ask("SELECT began_at, watermark_at FROM walks")
+    begun = sql.rows(env.database, "SELECT began_at, watermark_at FROM walks")
     env.sandbox.world.create_reservation(conversation=False)
     go_on(env)
-    assert env.ask("SELECT swept_at, watermark_at FROM watermarks WHERE resource = 'reservations'") == begun
-    assert env.ask("SELECT last_sync_at = max(started_at) FROM accounts, sync_runs GROUP BY last_sync_at") == [(True,)]
+    assert (
+        sql.rows(env.database, "SELECT swept_at, watermark_at FROM watermarks WHERE resource = 'reservations'") == begun
+    )
+    assert sql.rows(
+        env.database, "SELECT last_sync_at = max(started_at) FROM accounts, sync_runs GROUP BY last_sync_at"
+    ) == [(True,)]
 
 
 def test_the_second_attempt_of_a_run_goes_on_where_the_first_was_cut(sync_env: Build) -> None:
@@ -208,8 +219,8 @@ def test_lists_that_were_read_whole_are_not_read_again_when_a_later_one_was_cut(
     assert report.mode is Mode.FULL
     assert (env.sandbox.calls["GET /listings"], env.sandbox.calls[ROUTE]) == (1, 1)
     assert env.differences() == {}
-    assert env.ask("SELECT count(*) FROM watermarks WHERE swept_at IS NOT NULL") == [(4,)]
-    assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM watermarks WHERE swept_at IS NOT NULL") == [(4,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
 def test_runs_that_read_only_what_is_new_leave_a_walk_that_was_cut_as_it_is(sync_env: Build) -> None:
@@ -217,12 +228,12 @@ def test_runs_that_read_only_what_is_new_leave_a_walk_that_was_cut_as_it_is(sync
     env = env_of_pages(sync_env)
     go_on(env)
     cut(env, after=2)
-    stands = env.ask("SELECT walk_id, position FROM walks")
+    stands = sql.rows(env.database, "SELECT walk_id, position FROM walks")
     mirror = env.mirror()
     assert mirror.sync.run(env.account_id).mode is Mode.INCREMENTAL
     mirror.sync.run(env.account_id, full=True, dry_run=True)
     mirror.sync.run(env.account_id, full=True, resources=(Resource.LISTINGS,))
-    assert env.ask("SELECT walk_id, position FROM walks") == stands
+    assert sql.rows(env.database, "SELECT walk_id, position FROM walks") == stands
     env.sandbox.forget()
     go_on(env)
     assert env.sandbox.calls[ROUTE] == PAGES - 2 + END_AND_TOP
@@ -236,7 +247,7 @@ def test_a_list_that_is_suspiciously_short_begins_anew(sync_env: Build) -> None:
         env.sandbox.world.delete_reservation(nth(env, 2 * number))
     report = env.mirror().sync.run(env.account_id, full=True)
     assert "120 of 450 rows are no longer listed" in (report.error or "")
-    assert env.ask("SELECT count(*) FROM walks") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM walks") == [(0,)]
 
 
 def test_a_run_cut_while_it_asks_for_what_is_gone_goes_on_there(sync_env: Build) -> None:
@@ -258,7 +269,7 @@ def test_a_list_that_was_not_whole_begins_anew(sync_env: Build) -> None:
     rule = env.sandbox.faults.add(lost, route=ROUTE, times=None)
     assert env.mirror().sync.run(env.account_id, full=True).state is not RunState.SUCCESS
     env.sandbox.faults.remove(rule)
-    assert env.ask("SELECT count(*) FROM walks") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM walks") == [(0,)]
     env.sandbox.forget()
     go_on(env)
     assert env.sandbox.calls[ROUTE] == PAGES + END_AND_TOP
@@ -284,4 +295,8 @@ def test_whatever_happens_between_one_quiet_full_run_is_exact(
             life.happen()
     assert mirror.sync.run(env.account_id, full=True).state is RunState.SUCCESS
     assert env.differences() == {}
-    assert env.ask("SELECT count(*) FROM walk_pages") == env.ask("SELECT count(*) FROM walks") == [(0,)]
+    assert (
+        sql.rows(env.database, "SELECT count(*) FROM walk_pages")
+        == sql.rows(env.database, "SELECT count(*) FROM walks")
+        == [(0,)]
+    )

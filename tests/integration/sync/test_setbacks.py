@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support import sql
 
 from hostaway_sync.model.health import judge
 from hostaway_sync.model.records import Resource, RunState
@@ -72,7 +73,7 @@ def test_two_whole_sweeps_that_agree_outweigh_a_stamp(
     assert caplog.text == ""
     assert env.rows(resource)[row_id] == back
     assert "went back" not in wrong(env)
-    assert env.ask("SELECT count(*) FROM setbacks") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM setbacks") == [(0,)]
 
 
 def test_a_row_that_goes_on_changing_behind_its_stamp_is_followed(sync_env: Build) -> None:
@@ -126,7 +127,7 @@ def test_a_row_that_is_overtaken_is_no_setback_any_more(sync_env: Build) -> None
     mirror.sync.run(env.account_id)
     assert "went back" not in wrong(env)
     mirror.sync.run(env.account_id, full=True)
-    assert env.ask("SELECT count(*) FROM setbacks") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM setbacks") == [(0,)]
     assert env.differences() == {}
 
 
@@ -142,7 +143,7 @@ def test_verify_with_a_repair_takes_the_older_version_at_once(sync_env: Build) -
 def test_a_row_that_is_listed_again_comes_back_with_any_stamp(sync_env: Build) -> None:
     """It was gone, and the source was restored from a backup: that it is there again outweighs its stamp."""
     env, row_id, back = env_with_a_row_ahead(sync_env, Resource.RESERVATIONS)
-    env.ask(f"UPDATE reservations SET missing_since = now() WHERE id = {row_id} RETURNING 1")
+    sql.execute(env.database, f"UPDATE reservations SET missing_since = now() WHERE id = {row_id}")
     env.mirror().sync.run(env.account_id, full=True)
     assert env.rows("reservations")[row_id] == back
 
@@ -153,7 +154,7 @@ def test_a_stamp_from_the_future_freezes_no_row(sync_env: Build, ahead: timedelt
     env = sync_env(conversations=False)
     row_id = list(env.truth("reservations"))[3]
     true = env.truth("reservations")[row_id]
-    [(now,)] = env.ask("SELECT now() AT TIME ZONE 'UTC'")
+    [(now,)] = sql.rows(env.database, "SELECT now() AT TIME ZONE 'UTC'")
     serve(env, Resource.RESERVATIONS, true | {"updatedOn": (now + ahead).strftime(FORMAT)})
     mirror = env.mirror()
     mirror.sync.run(env.account_id, full=True)

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal
 
 import pytest
+from tests.support import sql
 
 from hostaway_sync.errors import AccountError, CredentialsRejected, LeaseHeld
 from hostaway_sync.model.records import Resource, RunState
@@ -37,11 +38,13 @@ def test_counts_of_a_run_add_up_and_are_written_down(sync_env: Build) -> None:
     """One row in sync_runs and one a resource say what the report says."""
     env = sync_env()
     report = env.mirror().sync.run(env.account_id)
-    assert env.ask(
-        "SELECT state, mode, api_calls, error, started_at >= triggered_at, finished_at >= started_at FROM sync_runs"
+    assert sql.rows(
+        env.database,
+        "SELECT state, mode, api_calls, error, started_at >= triggered_at, finished_at >= started_at FROM sync_runs",
     ) == [("success", "full", report.api_calls, None, True, True)]
-    stored = env.ask(
-        "SELECT resource, seen, inserted, updated, unchanged, stale, quarantined, missing FROM sync_run_resources"
+    stored = sql.rows(
+        env.database,
+        "SELECT resource, seen, inserted, updated, unchanged, stale, quarantined, missing FROM sync_run_resources",
     )
     assert {row[0]: row[1:] for row in stored} == {
         resource.value: tuple(asdict(part.counts).values()) for resource, part in report.resources.items()
@@ -53,13 +56,15 @@ def test_a_second_sync_finds_everything_unchanged(sync_env: Build) -> None:
     env = sync_env()
     mirror = env.mirror()
     mirror.sync.run(env.account_id)
-    written = env.ask(
-        "SELECT id, xmin::text FROM reservations UNION ALL SELECT id, xmin::text FROM conversation_messages"
+    written = sql.rows(
+        env.database,
+        "SELECT id, xmin::text FROM reservations UNION ALL SELECT id, xmin::text FROM conversation_messages",
     )
     report = mirror.sync.run(env.account_id)
     assert all(part.counts.seen == part.counts.unchanged for part in report.resources.values())
-    assert written == env.ask(
-        "SELECT id, xmin::text FROM reservations UNION ALL SELECT id, xmin::text FROM conversation_messages"
+    assert written == sql.rows(
+        env.database,
+        "SELECT id, xmin::text FROM reservations UNION ALL SELECT id, xmin::text FROM conversation_messages",
     )
 
 
@@ -77,7 +82,7 @@ def test_changes_at_the_source_reach_the_mirror(sync_env: Build) -> None:
     # The conversation's own stamps wait for the next sweep: a known conversation is not asked for again.
     assert env.differences().keys() <= {Resource.CONVERSATIONS}
     assert report.resources[Resource.RESERVATIONS].counts.inserted == 1
-    assert env.ask(f"SELECT status FROM reservations WHERE id = {first}") == [("cancelled",)]
+    assert sql.rows(env.database, f"SELECT status FROM reservations WHERE id = {first}") == [("cancelled",)]
     assert booked in env.rows("reservations")
 
 
@@ -85,19 +90,20 @@ def test_a_whole_run_moves_watermarks_and_last_sync(sync_env: Build) -> None:
     """The watermark is the newest reservation's stamp, never beyond the start of the run."""
     env = sync_env()
     env.mirror().sync.run(env.account_id)
-    assert env.ask("SELECT count(*) FROM watermarks WHERE swept_at IS NOT NULL") == [(4,)]
-    assert env.ask(
+    assert sql.rows(env.database, "SELECT count(*) FROM watermarks WHERE swept_at IS NOT NULL") == [(4,)]
+    assert sql.rows(
+        env.database,
         "SELECT watermark_at = (SELECT max(source_updated_at) FROM reservations) OR watermark_at = swept_at "
-        "FROM watermarks WHERE resource = 'reservations'"
+        "FROM watermarks WHERE resource = 'reservations'",
     ) == [(True,)]
-    assert env.ask("SELECT last_sync_at IS NOT NULL FROM accounts") == [(True,)]
+    assert sql.rows(env.database, "SELECT last_sync_at IS NOT NULL FROM accounts") == [(True,)]
 
 
 def test_one_resource_alone_moves_only_its_own_watermark(sync_env: Build) -> None:
     """`--resource reservations` leaves the other tables and marks as they are."""
     env = sync_env()
     env.mirror().sync.run(env.account_id, resources=(Resource.RESERVATIONS,))
-    assert env.ask("SELECT resource FROM watermarks") == [("reservations",)]
+    assert sql.rows(env.database, "SELECT resource FROM watermarks") == [("reservations",)]
     assert env.rows("listings") == {}
     assert env.sandbox.calls["GET /listings"] == 0
 
@@ -120,9 +126,9 @@ def test_a_dry_run_counts_what_would_change_and_writes_nothing(sync_env: Build) 
         resource: len(env.truth(resource)) for resource in Resource
     }
     assert all(env.rows(resource) == {} for resource in Resource)
-    assert env.ask("SELECT count(*) FROM sync_runs") == [(0,)]
-    assert env.ask("SELECT count(*) FROM walk_pages") == [(0,)]
-    assert env.ask("SELECT count(*) FROM quarantined_records") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM sync_runs") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM walk_pages") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM quarantined_records") == [(0,)]
 
 
 def test_a_dry_run_after_a_sync_says_what_changed(sync_env: Build) -> None:
@@ -153,7 +159,7 @@ def test_sync_all_goes_on_when_one_account_fails_and_tries_it_again(sync_env: Bu
     env.sandbox.faults.add(faults.bad_gateway(), account_id=70002, times=None)
     outcomes = env.mirror(retry_attempts=2).sync.run_all()
     assert [outcome.state for outcome in outcomes] == [RunState.SUCCESS, RunState.FAILED, RunState.SUCCESS]
-    assert env.ask("SELECT state, retry_count, max_retries FROM sync_runs WHERE account_id = 70002") == [
+    assert sql.rows(env.database, "SELECT state, retry_count, max_retries FROM sync_runs WHERE account_id = 70002") == [
         ("failed", 1, 1)
     ]
     assert env.differences(70001) == env.differences(70003) == {}
@@ -165,7 +171,9 @@ def test_an_account_that_fails_once_is_whole_after_the_second_try(sync_env: Buil
     env.sandbox.faults.add(faults.bad_gateway(), account_id=70001, route="GET /reservations", times=2)
     outcomes = env.mirror(retry_attempts=2).sync.run_all()
     assert [outcome.state for outcome in outcomes] == [RunState.SUCCESS, RunState.SUCCESS]
-    assert env.ask("SELECT state, retry_count, error FROM sync_runs WHERE account_id = 70001") == [("success", 1, None)]
+    assert sql.rows(env.database, "SELECT state, retry_count, error FROM sync_runs WHERE account_id = 70001") == [
+        ("success", 1, None)
+    ]
     assert env.differences(70001) == {}
 
 
@@ -178,7 +186,7 @@ def test_a_deleted_key_fails_the_run_and_names_the_cause(sync_env: Build) -> Non
     assert report.state is RunState.FAILED
     assert "check the id and the key" in (report.error or "")
     assert env.sandbox.calls["POST /accessTokens"] == 1
-    assert env.ask("SELECT count(*) FROM watermarks") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM watermarks") == [(0,)]
 
 
 def test_an_unknown_account_cannot_be_synced(sync_env: Build) -> None:
@@ -195,7 +203,7 @@ def test_wrong_credentials_store_nothing(sync_env: Build) -> None:
     env = sync_env(store=False)
     with pytest.raises(CredentialsRejected):
         env.mirror().accounts.add(env.account_id, SecretStr("wrong"), name=None, customer_id=None)
-    assert env.ask("SELECT count(*) FROM accounts") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM accounts") == [(0,)]
 
 
 def test_a_token_is_minted_once_and_reused_by_the_next_run(sync_env: Build) -> None:
@@ -249,7 +257,7 @@ def test_two_runs_of_one_account_never_overlap(sync_env: Build) -> None:
     lease = leases.acquire(env.database, env.account_id, process_names.this_process())
     with pytest.raises(LeaseHeld):
         env.mirror().sync.run(env.account_id)
-    assert env.ask("SELECT state FROM sync_runs") == [("skipped",)]
+    assert sql.rows(env.database, "SELECT state FROM sync_runs") == [("skipped",)]
     leases.release(env.database, lease)
     assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
 
@@ -262,8 +270,8 @@ def test_a_queued_run_waits_for_the_lease_and_skips_nothing(sync_env: Build) -> 
     mirror.jobs.enqueue_syncs()
     with mirror.jobs.start_worker(drain=True) as working:
         working.wait()
-    assert env.ask("SELECT state FROM sync_runs") == []
-    assert env.ask("SELECT status::text, args->>'attempt' FROM procrastinate_jobs") == [("todo", "1")]
+    assert sql.rows(env.database, "SELECT state FROM sync_runs") == []
+    assert sql.rows(env.database, "SELECT status::text, args->>'attempt' FROM procrastinate_jobs") == [("todo", "1")]
     leases.release(env.database, lease)
 
 
@@ -274,8 +282,10 @@ def test_a_run_that_lost_its_lease_writes_nothing_more(sync_env: Build) -> None:
     env = sync_env(reservations=30)
 
     def take_over(request: Request) -> None:
-        if request.route == "GET /conversations" and env.ask("SELECT fencing_token FROM leases") == [(1,)]:
-            env.ask("UPDATE leases SET owner = 'elsewhere/x/1/1', fencing_token = 2 RETURNING 1")
+        if request.route == "GET /conversations" and sql.rows(env.database, "SELECT fencing_token FROM leases") == [
+            (1,)
+        ]:
+            sql.execute(env.database, "UPDATE leases SET owner = 'elsewhere/x/1/1', fencing_token = 2")
 
     env.sandbox.on_request(take_over)
     with pytest.raises(LeaseLost):

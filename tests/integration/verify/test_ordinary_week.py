@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support import sql
 from tests.support.chaos.random_changes import WORLDS
 
 from hostaway_sync.model.records import Mode, Resource, RunState
@@ -181,9 +182,9 @@ def test_damage_to_a_conversation_is_found(sync_env: Build, damage: dict[str, An
     """The row does not say what was read out of it, or the key moves with no message: nothing excuses that."""
     env = mirrored_env(sync_env)
     conversation_id = a_thread(env)
-    env.ask(
-        f"UPDATE conversations SET raw_payload = raw_payload || '{json.dumps(damage)}' WHERE id = {conversation_id}"
-        " RETURNING 1"
+    sql.execute(
+        env.database,
+        f"UPDATE conversations SET raw_payload = raw_payload || '{json.dumps(damage)}' WHERE id = {conversation_id}",
     )
     certificate = env.mirror().sync.verify(env.account_id)
     assert certificate.resources[CONVERSATIONS].different == 1
@@ -196,9 +197,10 @@ def test_a_conversation_that_is_behind_hides_no_damage_from_status(sync_env: Bui
     env = mirrored_env(sync_env)
     env.sandbox.world.guest_message(a_thread(env))
     env.mirror().sync.run(env.account_id)
-    env.ask(
+    sql.execute(
+        env.database,
         'UPDATE listings SET raw_payload = raw_payload || \'{"name": "damaged"}\''
-        " WHERE id = (SELECT min(id) FROM listings) RETURNING 1"
+        " WHERE id = (SELECT min(id) FROM listings)",
     )
     env.mirror().sync.verify(env.account_id)
     [facts] = env.mirror().status.overview(env.account_id).accounts

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support import sql
 
 from hostaway_sync.errors import AccountError, LeaseHeld
 from hostaway_sync.model.records import Resource
@@ -62,7 +63,7 @@ def numbers(part: Findings) -> tuple[int, int, int, int]:
 def test_an_equal_mirror_is_certified_in_the_fewest_calls(sync_env: Build) -> None:
     """The three lists are walked whole, no thread whose stamps stand still is read, and nothing is written."""
     env = mirrored_env(sync_env, reservations=60)
-    before = env.ask("SELECT id, xmin::text FROM reservations")
+    before = sql.rows(env.database, "SELECT id, xmin::text FROM reservations")
     certificate = verify(env)
     assert (certificate.state, certificate.error, certificate.repaired) == (Equality.EQUAL, None, None)
     assert certificate.api_calls == env.sandbox.calls.total() == 3
@@ -72,8 +73,8 @@ def test_an_equal_mirror_is_certified_in_the_fewest_calls(sync_env: Build) -> No
         assert numbers(part) == (0, 0, 0, 0)
     threads = certificate.resources[Resource.MESSAGES]
     assert (threads.threads_read, threads.threads_trusted) == (0, len(env.truth("conversations")))
-    assert env.ask("SELECT id, xmin::text FROM reservations") == before
-    assert env.ask("SELECT count(*) FROM verification_notes") == [(0,)]
+    assert sql.rows(env.database, "SELECT id, xmin::text FROM reservations") == before
+    assert sql.rows(env.database, "SELECT count(*) FROM verification_notes") == [(0,)]
 
 
 def test_a_deep_verification_reads_every_thread(sync_env: Build) -> None:
@@ -95,7 +96,7 @@ def test_damage_is_found_whatever_the_hash_says_and_repaired(sync_env: Build, re
     env = mirrored_env(sync_env)
     row_id = first_of(env, resource)
     statement = DAMAGES[damage].format(table=resource.value, id=row_id)
-    assert env.ask(statement) == [(1,)]
+    assert sql.rows(env.database, statement) == [(1,)]
     certificate = verify(env)
     kind = "missing" if damage in {"deleted", "missing"} else "different"
     part = certificate.resources[resource]
@@ -111,9 +112,10 @@ def test_damage_is_found_whatever_the_hash_says_and_repaired(sync_env: Build, re
 def test_a_ghost_is_extra_and_is_marked_missing_by_the_repair(sync_env: Build) -> None:
     """A row that the source neither lists nor has is asked for once, and keeps its payload."""
     env = mirrored_env(sync_env)
-    env.ask(
+    sql.execute(
+        env.database,
         "INSERT INTO reservations (account_id, id, observed_at, payload_hash, raw_payload)"
-        " VALUES (70001, 77, now(), '', '{\"id\": 77}') RETURNING 1"
+        " VALUES (70001, 77, now(), '', '{\"id\": 77}')",
     )
     certificate = verify(env)
     part = certificate.resources[Resource.RESERVATIONS]
@@ -122,7 +124,9 @@ def test_a_ghost_is_extra_and_is_marked_missing_by_the_repair(sync_env: Build) -
     repaired = verify(env, repair=True)
     assert repaired.state is Equality.EQUAL
     assert repaired.repaired == {**dict.fromkeys(Resource, 0), Resource.RESERVATIONS: 1}
-    assert env.ask("SELECT raw_payload FROM reservations WHERE missing_since IS NOT NULL") == [({"id": 77},)]
+    assert sql.rows(env.database, "SELECT raw_payload FROM reservations WHERE missing_since IS NOT NULL") == [
+        ({"id": 77},)
+    ]
 
 
 def test_a_ghost_message_is_found_in_its_thread_and_beside_all_threads(sync_env: Build) -> None:
@@ -130,10 +134,11 @@ def test_a_ghost_message_is_found_in_its_thread_and_beside_all_threads(sync_env:
     env = mirrored_env(sync_env)
     thread = first_of(env, "conversations")
     for row_id, parent in ((71, thread), (72, 73), (74, "NULL")):
-        env.ask(
+        sql.execute(
+            env.database,
             "INSERT INTO conversation_messages"
             " (account_id, id, conversation_id, observed_at, payload_hash, raw_payload)"
-            f" VALUES (70001, {row_id}, {parent}, now(), '', '{{}}') RETURNING 1"
+            f" VALUES (70001, {row_id}, {parent}, now(), '', '{{}}')",
         )
     assert verify(env).state is Equality.EQUAL
     certificate = verify(env, deep=True)
@@ -150,7 +155,7 @@ def test_lag_is_told_from_damage(sync_env: Build) -> None:
     paid, damaged = list(env.truth("reservations"))[:2]
     env.sandbox.world.pay(paid)
     booked = env.sandbox.world.create_reservation(conversation=False)
-    env.ask(f"UPDATE reservations SET raw_payload = '{{}}' WHERE id = {damaged} RETURNING 1")
+    sql.execute(env.database, f"UPDATE reservations SET raw_payload = '{{}}' WHERE id = {damaged}")
     part = verify(env).resources[Resource.RESERVATIONS]
     assert (numbers(part), part.newer_at_source) == ((1, 0, 2, 0), 2)
     assert part.ids["missing"] == [booked]
@@ -205,13 +210,14 @@ def test_only_threads_in_doubt_are_read(sync_env: Build) -> None:
     """Those that are due, whose conversation moved or is new, or with a message whose time has passed: a call each."""
     env = mirrored_env(sync_env)
     due, moved, waiting = list(env.truth("conversations"))[:3]
-    env.ask(f"UPDATE conversations SET thread_due_at = now() WHERE id = {due} RETURNING 1")
+    sql.execute(env.database, f"UPDATE conversations SET thread_due_at = now() WHERE id = {due}")
     env.sandbox.world.guest_message(moved)
     new = env.sandbox.world.create_conversation()
     said = env.sandbox.world.guest_message(new)
-    env.ask(
+    sql.execute(
+        env.database,
         "UPDATE conversation_messages SET is_final = false, sent_at = now() - interval '1 h' WHERE id ="
-        f" (SELECT min(id) FROM conversation_messages WHERE conversation_id = {waiting}) RETURNING 1"
+        f" (SELECT min(id) FROM conversation_messages WHERE conversation_id = {waiting})",
     )
     certificate = verify(env)
     read = {request.path.split("/")[-2] for request in env.sandbox.requests if request.route == MESSAGES}
@@ -222,7 +228,7 @@ def test_only_threads_in_doubt_are_read(sync_env: Build) -> None:
     assert certificate.resources[Resource.CONVERSATIONS].missing == 1
     assert verify(env, repair=True).state is Equality.EQUAL
     assert env.differences() == {}
-    assert env.ask("SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
 def test_a_thread_that_a_repair_has_read_is_read_again_for_the_certificate(sync_env: Build) -> None:
@@ -246,7 +252,7 @@ def test_sudden_emptiness_is_not_believed(sync_env: Build, *, deep: bool) -> Non
     assert (part.extra, len(part.ids["extra"])) == (15, 15)
     assert "15 of 40 rows are no longer listed" in (part.note or "")
     assert env.sandbox.calls["GET /reservations/{id}"] == 0
-    assert env.ask("SELECT count(*) FROM reservations WHERE missing_since IS NOT NULL") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM reservations WHERE missing_since IS NOT NULL") == [(0,)]
 
 
 def test_403_is_undecided_until_sweeps_far_apart_agree(sync_env: Build) -> None:
@@ -254,7 +260,7 @@ def test_403_is_undecided_until_sweeps_far_apart_agree(sync_env: Build) -> None:
     env = mirrored_env(sync_env, switches=Switches(deleted_object=403))
     gone = list(env.truth("reservations"))[-1]
     for thread in env.sandbox.world.conversations_of(gone):
-        env.ask(f"DELETE FROM conversations WHERE id = {thread} RETURNING 1")
+        sql.execute(env.database, f"DELETE FROM conversations WHERE id = {thread}")
     env.sandbox.world.delete_reservation(gone)
     certificate = verify(env, repair=True)
     assert (certificate.state, numbers(certificate.resources[Resource.RESERVATIONS])) == (
@@ -262,7 +268,7 @@ def test_403_is_undecided_until_sweeps_far_apart_agree(sync_env: Build) -> None:
         (0, 0, 0, 1),
     )
     assert "403" in (certificate.error or "")
-    env.ask("UPDATE reservations SET unlisted_since = unlisted_since - interval '20 hours' RETURNING 1")
+    sql.execute(env.database, "UPDATE reservations SET unlisted_since = unlisted_since - interval '20 hours'")
     assert numbers(verify(env).resources[Resource.RESERVATIONS]) == (0, 1, 0, 0)
     assert verify(env, repair=True).state is Equality.EQUAL
 
@@ -289,7 +295,7 @@ def test_a_row_with_later_facts_is_asked_for_itself(sync_env: Build) -> None:
     """The list was older than what a webhook had brought: no false difference, and no older over newer."""
     env = mirrored_env(sync_env, conversations=False)
     row_id = first_of(env, "reservations")
-    env.ask(f"UPDATE reservations SET observed_at = now() + interval '4 minutes' WHERE id = {row_id} RETURNING 1")
+    sql.execute(env.database, f"UPDATE reservations SET observed_at = now() + interval '4 minutes' WHERE id = {row_id}")
     env.sandbox.faults.add(
         faults.change_rows(lambda rows: [row | {"guestName": "Older"} if row["id"] == row_id else row for row in rows]),
         route="GET /reservations",
@@ -305,9 +311,9 @@ def test_a_later_row_that_differs_even_from_the_object_is_different(sync_env: Bu
     """A clock from the future protects no damage; a repair mends it."""
     env = mirrored_env(sync_env, conversations=False)
     row_id = first_of(env, "reservations")
-    env.ask(
-        "UPDATE reservations SET observed_at = now() + interval '4 minutes', raw_payload = '{}'"
-        f" WHERE id = {row_id} RETURNING 1"
+    sql.execute(
+        env.database,
+        f"UPDATE reservations SET observed_at = now() + interval '4 minutes', raw_payload = '{{}}' WHERE id = {row_id}",
     )
     assert numbers(verify(env).resources[Resource.RESERVATIONS]) == (0, 0, 1, 0)
     assert verify(env, repair=True).state is Equality.EQUAL
@@ -319,9 +325,9 @@ def test_a_later_row_that_cannot_be_asked_for_is_what_the_list_said(sync_env: Bu
     """Refused, it counts as different; gone since it was listed, it is an extra row."""
     env = mirrored_env(sync_env, conversations=False, switches=Switches(reservations_count="absent"))
     row_id = first_of(env, "reservations")
-    env.ask(
-        "UPDATE reservations SET observed_at = now() + interval '4 minutes', raw_payload = '{}'"
-        f" WHERE id = {row_id} RETURNING 1"
+    sql.execute(
+        env.database,
+        f"UPDATE reservations SET observed_at = now() + interval '4 minutes', raw_payload = '{{}}' WHERE id = {row_id}",
     )
     answer = faults.denied(status) if status == 403 else faults.status(404, b'{"status": "fail"}')
     env.sandbox.faults.add(answer, route="GET /reservations/{id}", times=None)
@@ -357,11 +363,11 @@ def test_what_could_not_be_stored_as_it_is_must_have_its_bytes_in_quarantine(syn
     env.mirror().sync.run(env.account_id)
     assert verify(env).state is Equality.EQUAL
     for damage in ("DELETE FROM quarantined_records", "UPDATE quarantined_records SET exact = 'other'"):
-        env.ask(f"{damage} RETURNING 1")
+        sql.execute(env.database, f"{damage}")
         part = verify(env).resources[Resource.RESERVATIONS]
         assert numbers(part) == (1, 0, 0, 0)
         assert verify(env, repair=True).state is Equality.EQUAL
-        assert env.ask("SELECT exact FROM quarantined_records") == [(raw,)]
+        assert sql.rows(env.database, "SELECT exact FROM quarantined_records") == [(raw,)]
 
 
 def test_a_page_that_fails_leaves_the_certificate_incomplete(sync_env: Build) -> None:
@@ -400,9 +406,11 @@ def test_every_verification_is_kept(sync_env: Build) -> None:
     """The certificate as it was printed, and what is asked of it."""
     env = mirrored_env(sync_env)
     certificate = verify(env, deep=True)
-    env.ask("DELETE FROM reservations WHERE id = (SELECT min(id) FROM reservations) RETURNING 1")
+    sql.execute(env.database, "DELETE FROM reservations WHERE id = (SELECT min(id) FROM reservations)")
     verify(env)
-    rows = env.ask("SELECT is_equal, is_deep, api_calls, certificate FROM verifications ORDER BY verified_at")
+    rows = sql.rows(
+        env.database, "SELECT is_equal, is_deep, api_calls, certificate FROM verifications ORDER BY verified_at"
+    )
     assert [row[:2] for row in rows] == [(True, True), (False, False)]
     assert rows[0][2:] == (certificate.api_calls, certificate.document())
     assert certificate.finished_at - certificate.verified_at >= timedelta(0)
@@ -415,14 +423,14 @@ def test_a_run_at_work_is_not_disturbed(sync_env: Build) -> None:
     with pytest.raises(LeaseHeld):
         verify(env)
     assert env.sandbox.calls.total() == 0
-    assert env.ask("SELECT count(*) FROM verifications") == [(0,)]
+    assert sql.rows(env.database, "SELECT count(*) FROM verifications") == [(0,)]
 
 
 def test_the_lease_is_given_back(sync_env: Build) -> None:
     """A sync may follow at once."""
     env = mirrored_env(sync_env)
     verify(env)
-    assert env.ask("SELECT owner FROM leases") == [(None,)]
+    assert sql.rows(env.database, "SELECT owner FROM leases") == [(None,)]
 
 
 def test_an_unknown_account_cannot_be_verified(sync_env: Build) -> None:

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support import sql
 from tests.support.barrier import Barrier
 from tests.support.processes import run_program, start_program
 
@@ -59,11 +60,11 @@ def test_what_others_clean_up_is_not_a_living_verifications(
     env = two_accounts(sync_env)
 
     def clean() -> None:
-        before = env.ask(NOTED)
+        before = sql.rows(env.database, NOTED)
         assert env.mirror().sync.run(OTHER).error is None
         env.mirror().maintenance.prune()
         assert before
-        assert set(before) <= set(env.ask(NOTED))
+        assert set(before) <= set(sql.rows(env.database, NOTED))
 
     certificate = meanwhile(env, route, number, clean, deep=True, repair=is_repair)
     assert (certificate.state, certificate.error) == (Equality.EQUAL, None)
@@ -79,13 +80,13 @@ def test_without_its_notes_a_verification_certifies_nothing(
 ) -> None:
     """Whatever took them away, and however few: neither equal nor different, and no count that rests on the rest."""
     env = two_accounts(sync_env)
-    env.ask("UPDATE listings SET raw_payload = '{}' WHERE account_id = 70001 RETURNING 1")
+    sql.execute(env.database, "UPDATE listings SET raw_payload = '{}' WHERE account_id = 70001")
     gone = f"DELETE FROM verification_notes {which} RETURNING 1"
-    certificate = meanwhile(env, route, number, lambda: env.ask(gone), deep=True, repair=is_repair)
+    certificate = meanwhile(env, route, number, lambda: sql.rows(env.database, gone), deep=True, repair=is_repair)
     assert certificate.state is Equality.INCOMPLETE
     assert "not certified: the notes of " in (certificate.error or "")
     assert not any(part.source or part.mirror or part.differences for part in certificate.resources.values())
-    kept = env.ask("SELECT is_equal, certificate->>'state', certificate->>'error' FROM verifications")
+    kept = sql.rows(env.database, "SELECT is_equal, certificate->>'state', certificate->>'error' FROM verifications")
     assert kept == [(False, "incomplete", certificate.error)]
     assert env.mirror().sync.verify(env.account_id, deep=True, repair=True).state is Equality.EQUAL
 
@@ -117,14 +118,14 @@ def test_what_a_killed_verification_left_goes_with_its_lease(sync_env: Build, cl
         barrier.wait()
         process.kill()
         process.join()
-    left = env.ask(NOTED)
+    left = sql.rows(env.database, NOTED)
     assert left
     if cleaner == "prune":
         assert env.mirror().maintenance.prune()["verification_notes"] == 0
-        env.ask("UPDATE leases SET expires_at = now() RETURNING 1")
+        sql.execute(env.database, "UPDATE leases SET expires_at = now()")
         assert env.mirror().maintenance.prune()["verification_notes"] == len(left)
     elif cleaner == "sync":
         env.mirror().sync.run(env.account_id)
     else:
         assert env.mirror().sync.verify(env.account_id).state is Equality.EQUAL
-    assert env.ask(NOTED) == []
+    assert sql.rows(env.database, NOTED) == []

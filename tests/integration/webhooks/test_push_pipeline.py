@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.conftest import COVERAGE
+from tests.support import sql
 from tests.support.deliveries import ONE_RETRY, QUICK, eventually
 from tests.support.servers.receiver import RunningReceiver, event
 from tests.support.sync_env import MASTER_KEY
@@ -83,10 +84,13 @@ def play(env: SyncEnv, kills: int) -> None:
     served = Served(env)
     assert all(send(served.receiver, credentials, number) for number in refused)
     served.end(signal.SIGTERM)
-    ((stored,),) = env.ask("SELECT count(*) FROM webhook_log")
+    ((stored,),) = sql.rows(env.database, "SELECT count(*) FROM webhook_log")
     assert stored >= acknowledged + len(refused) == 10 * kills
     with env.mirror().jobs.start_worker(policy=ONE_RETRY, timings=QUICK):
-        eventually(lambda: not env.ask("SELECT 1 FROM webhook_log WHERE status <> 'processed'"), "all were worked off")
+        eventually(
+            lambda: not sql.rows(env.database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'"),
+            "all were worked off",
+        )
     assert env.differences() == {}
 
 

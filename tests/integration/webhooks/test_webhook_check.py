@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support import sql
 from tests.support.servers.receiver import RunningReceiver, running_receiver
 
 from hostaway_sync.model.records import Mode, Resource, RunState
@@ -75,11 +76,11 @@ class Place:
 
     def audit(self) -> list[tuple[Any, ...]]:
         """Give what is kept of the last audit."""
-        return self.sync_env.ask("SELECT has_log, announced, lost FROM delivery_audits")
+        return sql.rows(self.sync_env.database, "SELECT has_log, announced, lost FROM delivery_audits")
 
     def lost(self) -> list[tuple[Any, ...]]:
         """Give what an audit had read again."""
-        return self.sync_env.ask("SELECT object_id FROM webhook_log WHERE platform = 'audit' ORDER BY 1")
+        return sql.rows(self.sync_env.database, "SELECT object_id FROM webhook_log WHERE platform = 'audit' ORDER BY 1")
 
     def close_the_door(self) -> None:
         """Let deliveries arrive nowhere, though the address is right."""
@@ -109,7 +110,7 @@ def test_an_account_without_a_webhook_costs_no_call(sync_env: Callable[..., Sync
     env.sandbox.world.create_reservation()
     assert env.mirror().sync.run(70001, full=True).state is RunState.SUCCESS
     assert {env.sandbox.calls[route] for route in (HOOKS, LOGS)} == {0}
-    assert env.ask("SELECT 1 FROM polled_changes UNION ALL SELECT 1 FROM delivery_audits") == []
+    assert sql.rows(env.database, "SELECT 1 FROM polled_changes UNION ALL SELECT 1 FROM delivery_audits") == []
 
 
 def test_a_run_looks_once_whether_its_webhook_is_enabled(
@@ -122,7 +123,9 @@ def test_a_run_looks_once_whether_its_webhook_is_enabled(
     assert (report.mode, report.api_calls, len(seen)) == (Mode.INCREMENTAL, 3, 3)
     assert seen[-1] == "webhook: is it still enabled?"
     assert (env.calls(HOOKS), env.calls(LOGS)) == (1, 0)
-    assert env.sync_env.ask("SELECT api_calls FROM sync_runs ORDER BY triggered_at DESC LIMIT 1") == [(3,)]
+    assert sql.rows(env.sync_env.database, "SELECT api_calls FROM sync_runs ORDER BY triggered_at DESC LIMIT 1") == [
+        (3,)
+    ]
     assert caplog.records == []
     assert env.sync(dry_run=True).api_calls == 2
 
@@ -208,7 +211,7 @@ def test_what_was_changed_before_the_registration_is_not_counted(place: Callable
     env.execute("UPDATE accounts SET webhook_confirmed_at = now()")
     env.world.create_reservation(status="new")
     env.sync()
-    assert env.sync_env.ask("SELECT 1 FROM polled_changes") == []
+    assert sql.rows(env.sync_env.database, "SELECT 1 FROM polled_changes") == []
     env.execute("UPDATE accounts SET webhook_confirmed_at = now() - interval '1 day'")
     env.world.create_reservation(status="new")
     env.sync()
@@ -228,8 +231,8 @@ def test_a_delivery_that_comes_after_the_run_is_in_time(place: Callable[..., Pla
     silence = env.silence()
     assert silence is not None
     assert (silence.unannounced, silence.announced) == (1, 1)
-    assert env.sync_env.ask(f"SELECT count(*) FROM webhook_log WHERE object_id = {heard}") == [(1,)]
-    assert env.sync_env.ask(f"SELECT count(*) FROM webhook_log WHERE object_id = {unheard}") == [(0,)]
+    assert sql.rows(env.sync_env.database, f"SELECT count(*) FROM webhook_log WHERE object_id = {heard}") == [(1,)]
+    assert sql.rows(env.sync_env.database, f"SELECT count(*) FROM webhook_log WHERE object_id = {unheard}") == [(0,)]
 
 
 def test_old_changes_are_forgotten(place: Callable[..., Place]) -> None:
@@ -240,7 +243,7 @@ def test_old_changes_are_forgotten(place: Callable[..., Place]) -> None:
     env.execute("UPDATE polled_changes SET found_at = now() - interval '8 days'")
     number = env.world.create_reservation(status="new")
     env.sync()
-    assert env.sync_env.ask("SELECT reservation_id FROM polled_changes") == [(number,)]
+    assert sql.rows(env.sync_env.database, "SELECT reservation_id FROM polled_changes") == [(number,)]
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
@@ -265,7 +268,7 @@ def test_a_sweep_has_lost_deliveries_read_again(
     assert (env.audit(), env.lost()) == ([(True, 3, 2)], [(failed,), (swallowed,)])
     assert "2 of 3 announced objects were lost, and are read again" in caplog.text
     env.drain()
-    assert env.sync_env.ask("SELECT status FROM webhook_log") == [("processed",)] * 3
+    assert sql.rows(env.sync_env.database, "SELECT status FROM webhook_log") == [("processed",)] * 3
     assert env.sync_env.differences() == {}
     assert arrived in env.sync_env.rows("reservations")
     with caplog.at_level(logging.INFO):
@@ -297,7 +300,7 @@ def test_a_message_whose_delivery_failed_is_found_by_the_run(place: Callable[...
     env.sync_env.sandbox.deliver()
     env.open_the_door()
     env.sync(full=True)
-    reservation = env.sync_env.ask("SELECT reservation_id FROM conversations ORDER BY id LIMIT 1")
+    reservation = sql.rows(env.sync_env.database, "SELECT reservation_id FROM conversations ORDER BY id LIMIT 1")
     assert (env.audit(), env.lost()) == ([(True, 2, 1)], reservation)
     assert env.sync_env.differences() == {}
 
@@ -358,11 +361,16 @@ def test_settled_deliveries_are_pruned_by_the_worker_and_others_never(place: Cal
         env.world.create_reservation(conversation=False)
     env.sync_env.sandbox.deliver()
     env.drain()
-    settled, buried, fresh = (str(number) for (number,) in env.sync_env.ask("SELECT id FROM webhook_log"))
+    settled, buried, fresh = (
+        str(number) for (number,) in sql.rows(env.sync_env.database, "SELECT id FROM webhook_log")
+    )
     env.execute(f"UPDATE webhook_log SET processed_at = now() - interval '31 days' WHERE id = '{settled}'")
     env.execute(
         "UPDATE webhook_log SET created_at = now() - interval '9 years', status = 'dead', processed_at = NULL"
         f" WHERE id = '{buried}'"
     )
     env.drain()
-    assert {str(number) for (number,) in env.sync_env.ask("SELECT id FROM webhook_log")} == {buried, fresh}
+    assert {str(number) for (number,) in sql.rows(env.sync_env.database, "SELECT id FROM webhook_log")} == {
+        buried,
+        fresh,
+    }

@@ -7,8 +7,9 @@ from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
+from tests.support import sql
 from tests.support.barrier import PATIENCE
-from tests.support.records import add_account, at, one, page, record, rows
+from tests.support.records import add_account, at, page, record, rows
 
 from hostaway_sync.errors import AccountError, SourceUnavailable
 from hostaway_sync.model.deliveries import Target
@@ -58,7 +59,7 @@ def test_a_page_in_flight_and_a_new_customer_wait_for_each_other(database: Datab
         owner = account_owner.current(connection, 1)
         thread.start()
         waits = "wait_event_type = 'Lock' AND datname = current_database()"
-        while one(database, f"SELECT 1 FROM pg_stat_activity WHERE {waits}") is None:
+        while sql.row(database, f"SELECT 1 FROM pg_stat_activity WHERE {waits}") is None:
             pass
         assert not changed.is_set()
         write_page(connection, owner, page(record(1, {"v": 1})))
@@ -96,7 +97,7 @@ def test_work_of_an_account_that_is_gone_leaves_nothing(database: Database, job:
     """Neither an attempt nor another job: there is nobody to keep it for."""
     failure = FailedAttempt(SourceUnavailable("down"), timedelta(seconds=1))
     assert outcomes.record_failure(database, job, failure, JobRetryPolicy(), jitter=0.5) is None
-    assert one(database, "SELECT 1 FROM procrastinate_jobs") is None
+    assert sql.row(database, "SELECT 1 FROM procrastinate_jobs") is None
 
 
 def test_a_removed_account_gets_no_token(database: Database, ring: KeyRing) -> None:
@@ -105,7 +106,7 @@ def test_a_removed_account_gets_no_token(database: Database, ring: KeyRing) -> N
     account_changes.set_active(database, 1, active=False)
     account_changes.erase(database, ring, 1)
     account_queries.StoredToken(database, ring, 1).save(Token(SecretStr("t"), at(0), at(1)))
-    assert one(database, "SELECT access_token FROM accounts").access_token is None
+    assert sql.row(database, "SELECT access_token FROM accounts").access_token is None
     with pytest.raises(AccountError, match="account 1 was removed"):
         account_changes.erase(database, ring, 1)
 
@@ -121,10 +122,10 @@ def test_a_secret_that_does_not_open_is_replaced(database: Database, ring: KeyRi
 def test_a_change_that_is_none_is_not_written_down(database: Database, ring: KeyRing) -> None:
     """The same values again: no entry, and no new stamp."""
     insert(database, ring)
-    before = one(database, "SELECT * FROM accounts")
+    before = sql.row(database, "SELECT * FROM accounts")
     wishes = Wishes({"name": "Sea View", "customer_id": OLD}, SECRET)
     assert account_changes.change_account(database, ring, 1, wishes) == ()
-    assert one(database, "SELECT * FROM accounts") == before
+    assert sql.row(database, "SELECT * FROM accounts") == before
     assert [entry.action for entry in audit_log.last_entries(database, 1, limit=9)] == ["added"]
 
 

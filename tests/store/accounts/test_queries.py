@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
-from tests.support.records import at, one
+from tests.support import sql
+from tests.support.records import at
 
 from hostaway_sync.errors import AccountError, SecretError
 from hostaway_sync.model.records import Token
@@ -42,7 +43,7 @@ def test_accounts_are_listed_by_id_and_disabled_ones_left_out_on_demand(database
     """All of them, or those that are synced."""
     for account_id in (30, 4, 100):
         insert(database, ring, account_id)
-    one(database, "UPDATE accounts SET is_active = false WHERE account_id = 30")
+    sql.execute(database, "UPDATE accounts SET is_active = false WHERE account_id = 30")
     assert [account.account_id for account in account_queries.list_accounts(database)] == [4, 30, 100]
     assert [account.account_id for account in account_queries.list_accounts(database, only_active=True)] == [4, 100]
 
@@ -52,7 +53,7 @@ def test_an_account_that_cannot_be_worked_on_says_why(database: Database, ring: 
     with pytest.raises(AccountError, match=r"account 1 is not known here: add it with `hostaway-sync account add 1`"):
         account_queries.get_account(database, 1)
     insert(database, ring)
-    one(database, "UPDATE accounts SET is_active = false")
+    sql.execute(database, "UPDATE accounts SET is_active = false")
     with pytest.raises(AccountError, match="account 1 is disabled"):
         account_queries.get_account(database, 1)
 
@@ -60,17 +61,17 @@ def test_an_account_that_cannot_be_worked_on_says_why(database: Database, ring: 
 def test_an_account_is_stored_once(database: Database, ring: KeyRing) -> None:
     """A second insert is an error and leaves the first one's secret."""
     insert(database, ring)
-    before = one(database, "SELECT * FROM accounts")
+    before = sql.row(database, "SELECT * FROM accounts")
     with pytest.raises(AccountError, match="account 1 exists already"):
         insert(database, ring, token=TOKEN)
-    assert one(database, "SELECT * FROM accounts") == before
+    assert sql.row(database, "SELECT * FROM accounts") == before
 
 
 def test_secrets_lie_sealed(database: Database, ring: KeyRing) -> None:
     """Neither secret nor token can be read from the row; both open with the ring."""
     insert(database, ring, token=TOKEN)
-    assert b"hunter2" not in bytes(one(database, "SELECT accounts::text::bytea AS all FROM accounts").all)
-    row = one(database, "SELECT client_secret, access_token FROM accounts")
+    assert b"hunter2" not in bytes(sql.row(database, "SELECT accounts::text::bytea AS all FROM accounts").all)
+    row = sql.row(database, "SELECT client_secret, access_token FROM accounts")
     assert b"hunter2" not in bytes(row.client_secret) + bytes(row.access_token)
     assert account_queries.open_client_secret(database, ring, 1) == SECRET
     assert account_queries.StoredToken(database, ring, 1).load() == TOKEN
@@ -80,7 +81,7 @@ def test_a_secret_moved_to_another_account_does_not_open(database: Database, rin
     """Nor does one that was moved to the token's column."""
     insert(database, ring, 1)
     insert(database, ring, 2)
-    one(
+    sql.execute(
         database,
         "UPDATE accounts SET client_secret = (SELECT client_secret FROM accounts WHERE account_id = 1),"
         " access_token = client_secret WHERE account_id = 2",
@@ -107,7 +108,7 @@ def test_a_token_is_unsealed_once_and_again_when_anybody_renewed_it(database: Da
     another.save(later)
     assert vault.load() == later
     assert vault.load() is vault.load()
-    one(database, "UPDATE accounts SET access_token = NULL")
+    sql.execute(database, "UPDATE accounts SET access_token = NULL")
     assert vault.load() is None
 
 

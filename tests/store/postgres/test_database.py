@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from tests.support import sql
 from tests.support.deliveries import eventually
-from tests.support.records import one
 
 from hostaway_sync.errors import ConfigurationError, LeaseHeld, StoreError, StoreUnavailable
 from hostaway_sync.store.embedded import EmbeddedPostgres
@@ -84,8 +84,8 @@ def test_a_wrong_password_is_refused_at_once(server: EmbeddedPostgres, database:
     error = refused(unknown.render_as_string(hide_password=False))
     assert type(error) is StoreError
     assert 'role "nobody_here" does not exist' in str(error)
-    one(database, f"CREATE ROLE closed LOGIN PASSWORD '{PASSWORD}x'")
-    one(database, "CREATE ROLE inside NOLOGIN")
+    sql.execute(database, f"CREATE ROLE closed LOGIN PASSWORD '{PASSWORD}x'")
+    sql.execute(database, "CREATE ROLE inside NOLOGIN")
     try:
         no_login = refused(unknown.set(username="inside").render_as_string(hide_password=False))
         assert type(no_login) is StoreError
@@ -93,7 +93,7 @@ def test_a_wrong_password_is_refused_at_once(server: EmbeddedPostgres, database:
         before = rules.read_text(encoding="ascii")
         try:
             rules.write_text(f"local all closed scram-sha-256\n{before}", encoding="ascii")
-            one(database, "SELECT pg_reload_conf()")
+            sql.execute(database, "SELECT pg_reload_conf()")
             wrong = refused(unknown.set(username="closed").render_as_string(hide_password=False))
             assert type(wrong) is StoreError
             assert 'password authentication failed for user "closed"' in str(wrong)
@@ -102,9 +102,9 @@ def test_a_wrong_password_is_refused_at_once(server: EmbeddedPostgres, database:
             assert "no password supplied" in str(none)
         finally:
             rules.write_text(before, encoding="ascii")
-            one(database, "SELECT pg_reload_conf()")
+            sql.execute(database, "SELECT pg_reload_conf()")
     finally:
-        one(database, "DROP ROLE closed, inside")
+        sql.execute(database, "DROP ROLE closed, inside")
 
 
 def test_a_missing_right_is_refused_at_once(database: Database) -> None:
@@ -155,7 +155,7 @@ def test_a_transaction_whose_connection_was_cut_runs_again(database: Database) -
         return len(attempts)
 
     assert database.transaction(work) == 2
-    assert one(database, "SELECT count(*) FROM request_budget").count == 1
+    assert sql.row(database, "SELECT count(*) FROM request_budget").count == 1
 
 
 def test_connections_that_died_in_the_pool_are_replaced(database: Database) -> None:
@@ -239,14 +239,14 @@ def test_our_own_errors_pass_and_roll_back(database: Database) -> None:
 
     with pytest.raises(LeaseHeld):
         database.transaction(work)
-    assert one(database, "SELECT count(*) FROM request_budget").count == 0
+    assert sql.row(database, "SELECT count(*) FROM request_budget").count == 0
 
 
 def test_parameters_are_not_in_errors(database: Database) -> None:
     """What was sent may be a guest's words or a sealed secret."""
     for statement in ("SELECT CAST(:value AS text) || nonsense", "SELECT CAST(:value AS text) FROM WHERE"):
         with pytest.raises((StoreError, sa.exc.DBAPIError)) as caught:
-            one(database, statement, value=PASSWORD)
+            sql.execute(database, statement, value=PASSWORD)
         assert PASSWORD not in "".join(traceback.format_exception(caught.value))
 
 
@@ -299,7 +299,7 @@ def test_a_closed_database_keeps_no_connection_and_opens_none(database_url: str,
         nothing(connection)
         left.close()
         nothing(connection)
-        assert one(database, mine)[0] == 2
-    eventually(lambda: one(database, mine)[0] == 0, "both have gone")
+        assert sql.row(database, mine)[0] == 2
+    eventually(lambda: sql.row(database, mine)[0] == 0, "both have gone")
     with pytest.raises(StoreError, match="was closed"):
         left.transaction(nothing)

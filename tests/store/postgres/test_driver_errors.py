@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from tests.support.records import one
+from tests.support import sql
 
 from hostaway_sync.errors import StoreError
 from hostaway_sync.store.status.server import condition
@@ -31,7 +31,7 @@ def test_a_setting_of_the_database_that_forbids_is_named(
 ) -> None:
     """What the server says, and what to do about it."""
     name = database.engine.url.database
-    one(database, f"ALTER DATABASE {name} SET {setting}")
+    sql.execute(database, f"ALTER DATABASE {name} SET {setting}")
     apart = database.apart(pool_size=2, patience=0)
     try:
         with pytest.raises(StoreError, match=f"^the database refuses us: .*{sentence}") as caught:
@@ -40,17 +40,17 @@ def test_a_setting_of_the_database_that_forbids_is_named(
         assert setting.partition(" ")[0] in str(caught.value)
     finally:
         apart.close()
-        one(database, f"ALTER DATABASE {name} RESET ALL")
+        sql.execute(database, f"ALTER DATABASE {name} RESET ALL")
 
 
 def test_the_role_that_a_setting_puts_in_place_is_known(database: Database) -> None:
     """It explains to `doctor` whose rights are missing; without the setting there is none."""
     assert condition(database).works_as is None
     name = database.engine.url.database
-    one(database, f"ALTER DATABASE {name} SET role = pg_monitor")
+    sql.execute(database, f"ALTER DATABASE {name} SET role = pg_monitor")
     try:
         with closing(database.apart(pool_size=2, patience=0)) as apart:
             found = condition(apart)
         assert (found.works_as, found.lacking) == ("pg_monitor", ("schema hostaway: usage",))
     finally:
-        one(database, f"ALTER DATABASE {name} RESET ALL")
+        sql.execute(database, f"ALTER DATABASE {name} RESET ALL")

@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.records import add_account, one
+from tests.support import sql
+from tests.support.records import add_account
 
 from hostaway_sync.errors import StoreError, UsageError
 from hostaway_sync.store.postgres.read_only import read_only
@@ -27,7 +28,7 @@ def test_a_question_changes_nothing(database: Database) -> None:
     with pytest.raises(StoreError, match="read-only transaction"):
         read_only(database, "DELETE FROM accounts RETURNING account_id")
     assert read_only(database, "SELECT count(*) FROM accounts")[1] == [(1,)]
-    assert one(database, "SHOW transaction_read_only").transaction_read_only == "off"
+    assert sql.row(database, "SHOW transaction_read_only").transaction_read_only == "off"
 
 
 def test_a_question_cannot_end_its_transaction(database: Database) -> None:
@@ -35,4 +36,4 @@ def test_a_question_cannot_end_its_transaction(database: Database) -> None:
     add_account(database, 7)
     with pytest.raises(UsageError, match="the question cannot be answered: "):
         read_only(database, "COMMIT; DELETE FROM accounts")
-    assert one(database, "SELECT count(*) FROM accounts").count == 1
+    assert sql.row(database, "SELECT count(*) FROM accounts").count == 1

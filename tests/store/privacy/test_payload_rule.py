@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 import sqlalchemy as sa
-from tests.support.records import one
+from tests.support import sql
 
 from hostaway_sync.errors import ConfigurationError, StoreBusy
 from hostaway_sync.model.records import Resource
@@ -90,4 +90,4 @@ def test_those_that_store_payloads_wait_for_a_change(impatient: Database, storin
     payload_rule.replace(impatient, ruled(EMAIL))
     with pytest.raises(ConfigurationError, match="was changed"):
         impatient.transaction(STORING[storing])
-    assert one(impatient, "SELECT 1 FROM pg_locks WHERE mode = 'ExclusiveLock' AND relation IS NOT NULL") is None
+    assert sql.row(impatient, "SELECT 1 FROM pg_locks WHERE mode = 'ExclusiveLock' AND relation IS NOT NULL") is None

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from tests.support import sql
 from tests.support.deliveries import eventually
-from tests.support.records import one
 
 from hostaway_sync.errors import StoreBusy
 from hostaway_sync.store.postgres.database import Database
@@ -88,7 +88,7 @@ def test_who_waits_for_whom(database: Database, other: Database, *, first: bool,
         thread = threading.Thread(target=other.transaction, args=(have,))
         thread.start()
         if waits:
-            eventually(lambda: one(database, WAITS).count, "the second one waits")
+            eventually(lambda: sql.row(database, WAITS).count, "the second one waits")
             assert not had.is_set()
         else:
             assert had.wait(PATIENCE)
@@ -100,7 +100,7 @@ def test_a_cut_connection_takes_no_right_away(database: Database, other: Databas
     """All connections are cut: it is still claimed, and is free when it is given back."""
     with database.claim("a right") as is_ours:
         assert is_ours
-        assert one(other, CUT)[0] > 0
+        assert sql.row(other, CUT)[0] > 0
         with other.claim("a right") as found:
             assert not found
     with other.claim("a right") as found:
@@ -112,20 +112,20 @@ def test_a_claim_that_is_not_renewed_ends(database: Database, other: Database) -
     with ExitStack() as stack:
         assert stack.enter_context(database.claim("a right"))
         # A process of the last release may not be told apart by the row: it is told by its lock, which was cut.
-        one(database, "SELECT 1")
+        sql.execute(database, "SELECT 1")
         database._claims._old.give_back("a right")  # noqa: SLF001  (as when its session was cut)
-        one(other, "UPDATE rights SET expires_at = now() - interval '1 second' WHERE owner IS NOT NULL")
+        sql.execute(other, "UPDATE rights SET expires_at = now() - interval '1 second' WHERE owner IS NOT NULL")
         with other.claim("a right") as found:
             assert found
             stack.close()
-            assert one(other, "SELECT count(*) FROM rights WHERE owner IS NOT NULL").count == 1
+            assert sql.row(other, "SELECT count(*) FROM rights WHERE owner IS NOT NULL").count == 1
 
 
 @pytest.mark.parametrize(("ends_in", "is_expired"), [("-1 s", True), ("0 s", True), ("89 s", False), ("1 day", True)])
 def test_a_claim_is_good_for_as_long_as_one_renewal(database: Database, ends_in: str, *, is_expired: bool) -> None:
     """One that ends far ahead was renewed by a clock that was ahead: it binds nobody for a day."""
     database.transaction(partial(rights.claim, right="a right", owner="elsewhere/1/2#3"))
-    one(database, f"UPDATE rights SET expires_at = now() + interval '{ends_in}' WHERE name = 'a right'")
+    sql.execute(database, f"UPDATE rights SET expires_at = now() + interval '{ends_in}' WHERE name = 'a right'")
     claim = database.transaction(partial(rights.standing, right="a right"))
     assert claim is not None
     assert claim.has_ended is is_expired
@@ -135,7 +135,7 @@ def test_renewing_moves_the_end_of_what_is_ours(database: Database) -> None:
     """And of nothing else."""
     for owner in ("us", "them"):
         assert database.transaction(partial(rights.claim, right=f"right of {owner}", owner=owner))
-    one(database, "UPDATE rights SET expires_at = now() WHERE owner IS NOT NULL")
+    sql.execute(database, "UPDATE rights SET expires_at = now() WHERE owner IS NOT NULL")
     claimed = {"right of us": "us", "right of them": "us"}
     database.transaction(partial(rights.renew, claimed=claimed))
     standing = {name: database.transaction(partial(rights.standing, right=name)) for name in claimed}
@@ -153,10 +153,10 @@ def test_claims_are_renewed_while_they_are_held(
     query = "SELECT expires_at FROM rights WHERE name = 'a right'"
     with database.claim("a right"):
         for _ in range(3):
-            before = one(other, query).expires_at
-            eventually(lambda: one(other, query).expires_at > before, "it is renewed")  # noqa: B023  (called at once)
-            one(other, CUT)
-    assert one(other, query) is None
+            before = sql.row(other, query).expires_at
+            eventually(lambda: sql.row(other, query).expires_at > before, "it is renewed")  # noqa: B023  (called at once)
+            sql.execute(other, CUT)
+    assert sql.row(other, query) is None
 
 
 def test_a_claim_ends_with_its_process(database: Database) -> None:
@@ -205,7 +205,9 @@ def test_the_last_release_keeps_this_one_out(
         assert f"pg_terminate_backend({old.info.backend_pid})" in str(caught.value)
         with database.claim(RIGHT) as is_ours:
             assert not is_ours
-    eventually(lambda: one(database, f"SELECT 1 FROM pg_stat_activity WHERE usename = '{writer}'") is None, "it ended")
+    eventually(
+        lambda: sql.row(database, f"SELECT 1 FROM pg_stat_activity WHERE usename = '{writer}'") is None, "it ended"
+    )
     database.transaction(hold)
 
 
@@ -222,7 +224,7 @@ def test_the_last_release_is_waited_for(database: Database, db_roles: DbRoles) -
         thread = threading.Thread(target=database.transaction, args=(have,))
         thread.start()
         asking = "query ~ 'pg_try_advisory_xact_lock' AND pid <> pg_backend_pid()"
-        eventually(lambda: one(database, f"SELECT 1 FROM pg_stat_activity WHERE {asking}"), "it asks")
+        eventually(lambda: sql.row(database, f"SELECT 1 FROM pg_stat_activity WHERE {asking}"), "it asks")
         assert not had.is_set()
     thread.join(PATIENCE)
     assert had.is_set()
@@ -274,7 +276,7 @@ def test_an_intruder_that_waits_is_not_waited_for(database: Database, db_roles: 
         thread = threading.Thread(target=lock, args=(intruder, OLD))
         thread.start()
         query = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        eventually(lambda: one(database, query), "it waits")
+        eventually(lambda: sql.row(database, query), "it waits")
         database.transaction(partial(rights.hold, right=RIGHT, shared=True))
         first.rollback()
         thread.join(PATIENCE)

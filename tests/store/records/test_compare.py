@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.records import LISTINGS, OWNER, add_account, at, one, page, record, rows, write
+from tests.support import sql
+from tests.support.records import LISTINGS, OWNER, add_account, at, page, record, rows, write
 
 from hostaway_sync.model.records import Owner, Resource, Shape
 from hostaway_sync.store.records import findings as verify_findings
@@ -96,7 +97,7 @@ def test_a_damaged_payload_is_different_though_its_hash_is_right(
     given = page(record(1, {"a": 1}, stamp=0), shape=shape)
     write(database, given)
     table = {"messages": "conversation_messages"}.get(shape.resource, shape.resource.value)
-    one(database, f"UPDATE {table} SET raw_payload = CAST(:damaged AS jsonb)", damaged=damaged)
+    sql.execute(database, f"UPDATE {table} SET raw_payload = CAST(:damaged AS jsonb)", damaged=damaged)
     before = rows(database, shape.resource)[1]
     assert compare(database, given) == {1: RowComparison.DIFFERENT}
     repair(database, given)
@@ -113,7 +114,7 @@ def test_what_was_read_from_a_payload_counts_too(database: Database, damage: str
     given = page(record(1, {}, stamp=0, columns={"listing_id": 5, "status": "old"}), shape=RESERVATIONS)
     write(database, given)
     before = rows(database, Resource.RESERVATIONS)[1]
-    one(database, f"UPDATE reservations SET {damage}")
+    sql.execute(database, f"UPDATE reservations SET {damage}")
     assert compare(database, given) == {1: RowComparison.DIFFERENT}
     repair(database, given)
     after = rows(database, Resource.RESERVATIONS)[1]
@@ -133,7 +134,7 @@ def test_a_stamp_that_was_not_believed_is_not_missed(database: Database) -> None
 def test_a_row_marked_missing_is_none(database: Database) -> None:
     """The source lists it: a repair takes the mark away, and older stamps do not stop it."""
     write(database, page(record(1, {"a": 1}, stamp=9)))
-    one(database, "UPDATE listings SET missing_since = now(), observed_at = now()")
+    sql.execute(database, "UPDATE listings SET missing_since = now(), observed_at = now()")
     older = page(record(1, {"a": 0}, stamp=0), asked=5)
     assert compare(database, older) == {1: RowComparison.MISSING}
     repair(database, older)
@@ -154,7 +155,7 @@ def test_a_conversation_that_is_repaired_is_due(database: Database) -> None:
     """What damaged it may have damaged its messages; a listing has no thread."""
     given = page(record(1, {"a": 1}), asked=5, shape=CONVERSATIONS)
     write(database, given)
-    one(database, "UPDATE conversations SET thread_due_at = NULL, raw_payload = '{}'")
+    sql.execute(database, "UPDATE conversations SET thread_due_at = NULL, raw_payload = '{}'")
     repair(database, given)
     assert rows(database, Resource.CONVERSATIONS)[1].thread_due_at == at(5)
 
@@ -165,7 +166,7 @@ def test_a_record_that_the_server_refuses_must_be_in_quarantine(database: Databa
     given = page(record(1, {"a": 1}), refused)
     write(database, given)
     assert compare(database, given) == {1: RowComparison.EQUAL, 2: RowComparison.EQUAL}
-    one(database, "DELETE FROM quarantined_records")
+    sql.execute(database, "DELETE FROM quarantined_records")
     assert compare(database, given) == {1: RowComparison.EQUAL, 2: RowComparison.MISSING}
     repair(database, given)
     assert compare(database, given) == {1: RowComparison.EQUAL, 2: RowComparison.EQUAL}
@@ -177,7 +178,7 @@ def test_a_record_without_id_must_be_in_quarantine(database: Database) -> None:
     given = page(nameless, record(1, {}))
     write(database, given)
     assert compare(database, given) == {None: RowComparison.EQUAL, 1: RowComparison.EQUAL}
-    one(database, "UPDATE quarantined_records SET exact = 'x'")
+    sql.execute(database, "UPDATE quarantined_records SET exact = 'x'")
     assert compare(database, given) == {None: RowComparison.MISSING, 1: RowComparison.EQUAL}
     repair(database, given)
     assert compare(database, given) == {None: RowComparison.EQUAL, 1: RowComparison.EQUAL}
@@ -193,11 +194,11 @@ def test_a_cleaned_record_needs_its_row_and_its_bytes(database: Database) -> Non
 
     write(database, cleaned(1))
     assert compare(database, cleaned(1)) == compare(database, cleaned(2)) == {1: RowComparison.EQUAL}
-    one(database, "UPDATE conversation_messages SET raw_payload = '{}'")
+    sql.execute(database, "UPDATE conversation_messages SET raw_payload = '{}'")
     assert compare(database, cleaned(1)) == {1: RowComparison.DIFFERENT}
     repair(database, cleaned(2))
     assert compare(database, cleaned(2)) == {1: RowComparison.EQUAL}
-    one(database, "DELETE FROM quarantined_records")
+    sql.execute(database, "DELETE FROM quarantined_records")
     assert compare(database, cleaned(2)) == {1: RowComparison.MISSING}
 
 
@@ -220,7 +221,7 @@ def test_equal_is_what_json_calls_equal(database: Database, stored: dict[str, An
     def kept(payload: dict[str, Any]) -> Any:
         return json.loads(json.dumps({key: value for key, value in payload.items() if key != "policy"}))
 
-    one(database, "DELETE FROM reservations")
+    sql.execute(database, "DELETE FROM reservations")
     write(database, page(record(1, stored), shape=RESERVATIONS))
     given_page = page(record(1, received), shape=RESERVATIONS)
     is_equal = _typed(kept(stored)) == _typed(kept(received))
@@ -279,13 +280,13 @@ def test_notes_are_taken_away(database: Database) -> None:
     note(database, Resource.LISTINGS, Note(1, RowComparison.EQUAL))
     note(database, Resource.LISTINGS, Note(1, RowComparison.EQUAL), notes=Notes(1, fencing_token=1))
     database.transaction(lambda connection: verify_findings.forget(connection, NOTES))
-    assert one(database, "SELECT count(*) FROM verification_notes") == (1,)
+    assert sql.row(database, "SELECT count(*) FROM verification_notes") == (1,)
 
 
 def test_unlisted_rows_are_live_and_were_not_met(database: Database) -> None:
     """They can be counted and noted without being fetched."""
     write(database, page(*(record(key, {}) for key in (1, 2, 3, 4))))
-    one(database, "UPDATE listings SET missing_since = now() WHERE id = 4")
+    sql.execute(database, "UPDATE listings SET missing_since = now() WHERE id = 4")
     note(database, Resource.LISTINGS, Note(1, RowComparison.EQUAL))
 
     def unlisted() -> tuple[list[int], int]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
-from tests.support.records import add_account, at, one, page, record, write
+from tests.support import sql
+from tests.support.records import add_account, at, page, record, write
 
 from hostaway_sync.model.records import Resource, Shape
 from hostaway_sync.store.records import due_threads
@@ -93,8 +94,8 @@ def test_a_sweep_marks_threads_of_conversations_that_are_there(database: Databas
     never, long_ago, waits, fresh = range(1, 5)
     add(database, conversations, *({"id": n} for n in (never, long_ago, waits, fresh)))
     add(database, conversations, *({"id": 10 + n, "missing_since": at(1)} for n in (never, long_ago, waits, fresh)))
-    one(database, "UPDATE conversations SET thread_read_at = now() - interval '1 day' WHERE id % 10 > 1")
-    one(database, "UPDATE conversations SET thread_read_at = now() - interval '31 days' WHERE id % 10 = 2")
+    sql.execute(database, "UPDATE conversations SET thread_read_at = now() - interval '1 day' WHERE id % 10 > 1")
+    sql.execute(database, "UPDATE conversations SET thread_read_at = now() - interval '31 days' WHERE id % 10 = 2")
     add(database, conversation_messages, *({"conversation_id": n, "is_final": False} for n in (waits, 10 + waits)))
     assert sweep(database) == {never, long_ago, waits}
 
@@ -123,11 +124,11 @@ def test_a_sweep_marks_threads_with_an_unsent_message_whose_time_has_passed_or_i
 ) -> None:
     """Nothing announces that a planned message was sent; one without a time may have been sent at any time."""
     add(database, conversations, *({} for _ in WAITING))
-    one(database, "UPDATE conversations SET thread_read_at = now()")
+    sql.execute(database, "UPDATE conversations SET thread_read_at = now()")
     messages = [{"conversation_id": n, **message} for n, (_, message, _) in enumerate(WAITING, 1)]
     add(database, conversation_messages, *messages)
     for number, (sent_at, _, _) in enumerate(WAITING, 1):
-        one(database, f"UPDATE conversation_messages SET sent_at = {sent_at} WHERE id = :id", id=number)
+        sql.execute(database, f"UPDATE conversation_messages SET sent_at = {sent_at} WHERE id = :id", id=number)
     assert sweep(database) == {number for number, (_, _, is_due) in enumerate(WAITING, 1) if is_due}
 
 
@@ -137,7 +138,9 @@ def test_threads_that_were_read_on_one_day_come_up_again_on_many(database: Datab
     add(database, conversations, *({} for _ in range(threads)))
 
     def due_after(days: float) -> int:
-        one(database, f"UPDATE conversations SET thread_due_at = NULL, thread_read_at = now() - interval '{days} days'")
+        sql.execute(
+            database, f"UPDATE conversations SET thread_due_at = NULL, thread_read_at = now() - interval '{days} days'"
+        )
         return len(sweep(database))
 
     found = [due_after(days) for days in (22.4, 24, 25.5, 27, 28.5, 30)]

@@ -14,8 +14,9 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support import sql
 from tests.support.deliveries import eventually
-from tests.support.records import LISTINGS, OWNER, add_account, at, one, page, record, rows, write
+from tests.support.records import LISTINGS, OWNER, add_account, at, page, record, rows, write
 
 from hostaway_sync.model.records import Change, Owner, Resource, Shape
 from hostaway_sync.store.records import single_reads
@@ -48,7 +49,7 @@ def account(database: Database) -> None:
 
 def mark_missing(database: Database, record_id: int) -> None:
     """Say that the source no longer lists a listing."""
-    one(database, "UPDATE listings SET missing_since = now() WHERE id = :id", id=record_id)
+    sql.execute(database, "UPDATE listings SET missing_since = now() WHERE id = :id", id=record_id)
 
 
 def compare(database: Database, asked: Page) -> dict[int, Change]:
@@ -145,7 +146,7 @@ def test_rows_are_held_in_the_order_of_their_ids(database: Database) -> None:
         waiting = threading.Thread(target=database.transaction, args=(hold,))
         waiting.start()
         blocked = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        eventually(lambda: one(database, blocked) is not None, "it waits for the first row")
+        eventually(lambda: sql.row(database, blocked) is not None, "it waits for the first row")
         free = "SELECT id FROM hostaway.listings WHERE id > 1 FOR UPDATE NOWAIT"
         assert len(first.execute(sa.text(free)).all()) == 2
     waiting.join()
@@ -301,13 +302,13 @@ def test_a_typed_value_that_postgresql_refuses_costs_its_row_only(database: Data
     """Text with U+0000 in a column is refused by the driver, and the record is kept all the same."""
     given_page = page(record(1, {}, columns={"status": "a\0b"}), record(2, {"v": 2}), shape=RESERVATIONS)
     assert sorted(write(database, given_page).values()) == [Change.INSERTED, Change.QUARANTINED]
-    assert bytes(one(database, "SELECT exact FROM quarantined_records").exact) == b"{}"
+    assert bytes(sql.row(database, "SELECT exact FROM quarantined_records").exact) == b"{}"
 
 
 def test_a_cleaned_record_that_is_refused_is_kept_for_the_refusal(database: Database) -> None:
     """Quarantine holds the received bytes once, with the reason why there is no row."""
     write(database, page(record(1, REFUSED[0], exact=b"received", reason="cleaned")))
-    kept = one(database, "SELECT count(*) OVER () AS entries, * FROM quarantined_records")
+    kept = sql.row(database, "SELECT count(*) OVER () AS entries, * FROM quarantined_records")
     assert (kept.entries, bytes(kept.exact)) == (1, b"received")
     assert kept.reason.startswith("PostgreSQL refused it: ")
 
@@ -319,7 +320,7 @@ def test_a_record_without_id_is_quarantined(database: Database) -> None:
     assert sorted(changes.values()) == [Change.INSERTED, *[Change.QUARANTINED] * 3]
     assert sum(key < 0 for key in changes) == 3
     assert compare(database, page(*nameless, asked=1)) == {key: change for key, change in changes.items() if key < 0}
-    assert one(database, "SELECT count(*), min(reason) FROM quarantined_records") == (3, "no usable id")
+    assert sql.row(database, "SELECT count(*), min(reason) FROM quarantined_records") == (3, "no usable id")
 
 
 @pytest.mark.parametrize("last_bytes", [b"\x00" * 8, b"\xff" * 8])
@@ -328,17 +329,17 @@ def test_keys_of_nameless_records_fit_a_bigint(database: Database, last_bytes: b
     nameless = replace(record(None, {}, exact=b"{}"), payload_hash=b"\x01" + b"\x07" * 8 + last_bytes)
     (key,) = write(database, page(nameless))
     assert -(2**63) <= key < 0
-    assert one(database, "SELECT reason FROM quarantined_records").reason == "it cannot be stored as it is"
+    assert sql.row(database, "SELECT reason FROM quarantined_records").reason == "it cannot be stored as it is"
 
 
 def test_a_cleaned_record_has_a_row_and_its_exact_bytes(database: Database) -> None:
     """It counts as inserted, its bytes are kept once, and every later sight of it is noted."""
     cleaned = record(1, {"t": "�"}, exact=b'{"t": "\\u0000"}', reason="U+0000")
     assert write(database, page(cleaned, asked=1)) == {1: Change.INSERTED}
-    first = one(database, "SELECT * FROM quarantined_records")
+    first = sql.row(database, "SELECT * FROM quarantined_records")
     assert (first.record_id, bytes(first.exact), first.reason) == (1, cleaned.exact, "U+0000")
     assert write(database, page(cleaned, asked=2)) == {1: Change.UNCHANGED}
-    second = one(database, "SELECT count(*) OVER () AS entries, * FROM quarantined_records")
+    second = sql.row(database, "SELECT count(*) OVER () AS entries, * FROM quarantined_records")
     assert (second.entries, second.created_at) == (1, first.created_at)
     assert second.last_seen_at > first.last_seen_at
 
@@ -359,7 +360,7 @@ def test_comparing_writes_nothing(database: Database) -> None:
     )
     compared = compare(database, mixed)
     assert rows(database) == before
-    assert one(database, "SELECT count(*) FROM quarantined_records").count == 0
+    assert sql.row(database, "SELECT count(*) FROM quarantined_records").count == 0
     assert write(database, mixed) == compared
     assert sorted(compared.values()) == sorted([*Change, Change.UNCHANGED, Change.QUARANTINED])
 
@@ -395,7 +396,7 @@ def test_the_latest_reading_stays_although_it_found_nothing_new(
     database: Database, shape: Shape, contents: list[str], arrivals: list[int], are_listed: list[bool]
 ) -> None:
     """A row that was read again and was the same is as new as that reading, from a list or by itself."""
-    one(database, f"DELETE FROM {MIRRORED[shape.resource].name}")
+    sql.execute(database, f"DELETE FROM {MIRRORED[shape.resource].name}")
     for asked in arrivals:
         # A message's stamps can go back without any mistake.
         stamp = -asked if shape is MESSAGES else None
@@ -410,7 +411,7 @@ def test_the_newest_version_stays_in_whatever_order_versions_arrive(
     database: Database, arrivals: list[Version]
 ) -> None:
     """Any order, with repetitions, ends with the newest by stamp and then by the moment of asking."""
-    one(database, "DELETE FROM listings")
+    sql.execute(database, "DELETE FROM listings")
     for version in arrivals:
         content = {"stamp": version.stamp, "asked": version.asked}
         write(database, page(record(1, content, stamp=version.stamp), asked=version.asked))
@@ -449,7 +450,7 @@ def test_two_writers_of_one_row_end_with_the_newer(database: Database, *, exists
     with ThreadPoolExecutor(2) as threads:
         futures = [threads.submit(write_and_hold), threads.submit(write_second)]
         while not any(future.done() for future in futures) and not (
-            backend and one(database, waits, pid=backend[0]).blockers
+            backend and sql.row(database, waits, pid=backend[0]).blockers
         ):
             pass
         may_commit.set()

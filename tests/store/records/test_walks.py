@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from tests.support.records import add_account, at, one
+from tests.support import sql
+from tests.support.records import add_account, at
 
 from hostaway_sync.model.records import Change, Counts, Oddities, Resource
 from hostaway_sync.store.records import walks
@@ -151,7 +152,7 @@ def test_a_run_that_was_cut_leaves_its_walk(database: Database) -> None:
     note(database, (2, Change.INSERTED), walk_id=OTHER_WALK)
     database.transaction(lambda connection: walks.forget(connection, RUN))
     database.transaction(lambda connection: walks.forget_others(connection, 1, LATER_RUN, older_than=DAY))
-    assert one(database, "SELECT record_keys FROM walk_pages") == ([1],)
+    assert sql.row(database, "SELECT record_keys FROM walk_pages") == ([1],)
     assert cut(database) is not None
 
 

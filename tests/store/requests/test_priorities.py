@@ -17,7 +17,7 @@ from tests.store.requests.test_request_budget import (
     fullest_window,
     reserve_many,
 )
-from tests.support.records import one
+from tests.support import sql
 
 from hostaway_sync.model.api_calls import Bucket, Priority
 from hostaway_sync.store.request_budget import DatabaseBudget, margin
@@ -36,7 +36,7 @@ HOUR = timedelta(hours=1)
 def pass_time(database: Database, time: timedelta) -> None:
     """Make everything that the budget remembers so much older."""
     seconds = time.total_seconds()
-    one(
+    sql.execute(
         database,
         f"UPDATE request_budget SET asked_at = asked_at - make_interval(secs => {seconds}),"
         f" pressed_at = pressed_at - make_interval(secs => {seconds}),"
@@ -71,7 +71,7 @@ def test_no_window_overflows_and_nobody_urgent_waits_for_others(
 ) -> None:
     """Whatever is asked in whatever order, no window gets more than its limit, and the urgent the first free moment."""
     budget = DatabaseBudget(database)
-    one(database, "TRUNCATE request_budget")
+    sql.execute(database, "TRUNCATE request_budget")
     wide, narrow = Bucket("ip:here", limits[0], HOUR), Bucket("account:1", limits[1], HOUR / 4)
     granted: list[datetime] = []
     for priority, number, seconds in steps:
@@ -95,10 +95,10 @@ def test_the_urgent_pass_those_who_wait(database: Database, priority: Priority) 
     """When a thousand requests wait for a minute, an urgent one in each window goes at once."""
     reserve_many(database, 1000, ADDRESS, ACCOUNT, priority=priority)
     urgent = reserve_many(database, 2, ADDRESS, ACCOUNT, threads=1, priority=URGENT)
-    now = one(database, "SELECT clock_timestamp() AS at").at
+    now = sql.row(database, "SELECT clock_timestamp() AS at").at
     assert urgent[0] <= now
     assert max(urgent) <= now + ADDRESS.window + margin(ADDRESS)
-    slots = one(database, "SELECT slots FROM request_budget WHERE key = 'ip:here'").slots
+    slots = sql.row(database, "SELECT slots FROM request_budget WHERE key = 'ip:here'").slots
     assert slots == sorted(slots)
     assert fullest_window(slots, ADDRESS) <= 200
 
@@ -132,7 +132,7 @@ def test_the_patient_stand_back_while_others_ask(database: Database) -> None:
     usual = reserve_many(database, 10, ADDRESS, ACCOUNT)
     patient = reserve_many(database, 190, ADDRESS, ACCOUNT, priority=PATIENT)
     assert fullest_window(usual + patient, ADDRESS) <= 149
-    assert max(reserve_many(database, 40, ADDRESS, ACCOUNT)) <= one(database, "SELECT clock_timestamp() AS at").at
+    assert max(reserve_many(database, 40, ADDRESS, ACCOUNT)) <= sql.row(database, "SELECT clock_timestamp() AS at").at
     pass_time(database, 60 * SECOND)
     later = reserve_many(database, 400, ADDRESS, ACCOUNT, priority=PATIENT)
     assert fullest_window(later, ADDRESS) == 199

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from tests.support.records import one
+from tests.support import sql
 
 from hostaway_sync.model.api_calls import Bucket, Grant, Priority
 from hostaway_sync.store.request_budget import DatabaseBudget, margin
@@ -135,9 +135,9 @@ def test_buckets_of_other_names_do_not_disturb(database: Database) -> None:
 
 def test_a_free_slot_is_now(database: Database) -> None:
     """The first grant needs no waiting, and may leave late by half the margin."""
-    before = one(database, "SELECT clock_timestamp() AS at").at
+    before = sql.row(database, "SELECT clock_timestamp() AS at").at
     grant = DatabaseBudget(database).reserve([SEND, Bucket("narrow", 1, SECOND)])
-    after = one(database, "SELECT clock_timestamp() AS at").at
+    after = sql.row(database, "SELECT clock_timestamp() AS at").at
     assert before <= grant.granted_at <= after
     assert grant == Grant(grant.granted_at, timedelta(), 0.01 * SECOND)
 
@@ -145,14 +145,16 @@ def test_a_free_slot_is_now(database: Database) -> None:
 def test_slots_that_are_over_are_forgotten(database: Database) -> None:
     """A bucket's row does not grow: what no window can see any more is dropped."""
     reserve_many(database, 5, ACCOUNT)
-    one(database, "UPDATE request_budget SET slots = ARRAY(SELECT s - interval '10.2 s' FROM unnest(slots) AS s)")
+    sql.execute(
+        database, "UPDATE request_budget SET slots = ARRAY(SELECT s - interval '10.2 s' FROM unnest(slots) AS s)"
+    )
     assert DatabaseBudget(database).reserve([ACCOUNT]).wait == timedelta()
-    assert one(database, "SELECT cardinality(slots) AS held FROM request_budget").held == 1
+    assert sql.row(database, "SELECT cardinality(slots) AS held FROM request_budget").held == 1
 
 
 def lowered(database: Database) -> tuple[int, timedelta]:
     """Give the lower limit of the only bucket, and for how much longer it holds."""
-    row = one(database, "SELECT lowered_to, lowered_until - clock_timestamp() AS held_for FROM request_budget")
+    row = sql.row(database, "SELECT lowered_to, lowered_until - clock_timestamp() AS held_for FROM request_budget")
     return row.lowered_to, row.held_for
 
 
@@ -163,8 +165,8 @@ def test_a_lower_limit_is_kept_to_and_tried_again(database: Database) -> None:
     assert fullest_window(reserve_many(database, 60, ACCOUNT), ACCOUNT) == 15
     limit, held_for = lowered(database)
     assert (limit, held_for <= 60 * SECOND, held_for > 0 * SECOND) == (15, True, True)
-    one(database, "UPDATE request_budget SET lowered_until = clock_timestamp(), slots = '{}'")
-    assert max(reserve_many(database, 199, ACCOUNT)) <= one(database, "SELECT clock_timestamp() AS at").at
+    sql.execute(database, "UPDATE request_budget SET lowered_until = clock_timestamp(), slots = '{}'")
+    assert max(reserve_many(database, 199, ACCOUNT)) <= sql.row(database, "SELECT clock_timestamp() AS at").at
 
 
 def test_a_lower_limit_that_is_met_again_holds_for_longer(database: Database) -> None:
@@ -173,10 +175,10 @@ def test_a_lower_limit_that_is_met_again_holds_for_longer(database: Database) ->
     minute, met = 60 * SECOND, []
     for _ in range(6):
         budget.penalize([ACCOUNT], retry_in=timedelta(), limit=15)
-        met.append(one(database, "SELECT lowered_for AS it FROM request_budget").it)
-        one(database, "UPDATE request_budget SET lowered_until = clock_timestamp() - interval '23 h'")
+        met.append(sql.row(database, "SELECT lowered_for AS it FROM request_budget").it)
+        sql.execute(database, "UPDATE request_budget SET lowered_until = clock_timestamp() - interval '23 h'")
     assert met == [minute, 6 * minute, 36 * minute, 216 * minute, 1296 * minute, timedelta(days=1)]
-    one(database, "UPDATE request_budget SET lowered_until = clock_timestamp() - interval '25 h'")
+    sql.execute(database, "UPDATE request_budget SET lowered_until = clock_timestamp() - interval '25 h'")
     budget.penalize([ACCOUNT], retry_in=timedelta(), limit=15)
     assert lowered(database)[1] <= minute
 
@@ -213,14 +215,14 @@ def test_limits_that_are_no_lower_are_not_taken_over(database: Database) -> None
     budget = DatabaseBudget(database)
     for limit in (200, 300, 0, -1, None):
         budget.penalize([ACCOUNT], retry_in=timedelta(), limit=limit)
-        assert one(database, "SELECT lowered_to, lowered_until FROM request_budget") == (None, None)
+        assert sql.row(database, "SELECT lowered_to, lowered_until FROM request_budget") == (None, None)
 
 
 def test_a_pause_keeps_everyone_silent(database: Database) -> None:
     """After a 429 no slot is granted before the pause is over, and then no more than the limit."""
     budget = DatabaseBudget(database)
     budget.penalize([ADDRESS, ACCOUNT], retry_in=900 * SECOND, limit=None)
-    pause = one(database, "SELECT min(not_before) AS ends FROM request_budget").ends
+    pause = sql.row(database, "SELECT min(not_before) AS ends FROM request_budget").ends
     granted = reserve_many(database, 450, ADDRESS, ACCOUNT)
     assert min(granted) >= pause
     assert fullest_window(granted, ADDRESS) == 199
@@ -239,14 +241,14 @@ def test_a_clock_that_was_set_back_does_not_stop_everything(database: Database) 
     budget = DatabaseBudget(database)
     reserve_many(database, 190, ACCOUNT)
     budget.penalize([ACCOUNT], retry_in=30 * SECOND, limit=None)
-    one(
+    sql.execute(
         database,
         "UPDATE request_budget SET asked_at = asked_at + interval '3 h', not_before = not_before + interval '3 h',"
         " slots = ARRAY(SELECT slot + interval '3 h' FROM unnest(slots) AS slot)",
     )
     waits = [budget.reserve([ACCOUNT]).wait for _ in range(11)]
     assert max(waits) < 60 * SECOND
-    slots = one(database, "SELECT slots FROM request_budget").slots
+    slots = sql.row(database, "SELECT slots FROM request_budget").slots
     assert len(slots) == 201
     assert fullest_window(slots, ACCOUNT) <= 200
 
@@ -273,5 +275,5 @@ def test_opposite_orders_do_not_lock_each_other(database: Database) -> None:
         for future in futures:
             future.result(60)
     deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-    one(database, "SELECT pg_stat_force_next_flush()")
-    assert one(database, deadlocks).deadlocks == 0
+    sql.execute(database, "SELECT pg_stat_force_next_flush()")
+    assert sql.row(database, deadlocks).deadlocks == 0

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from tests.support.records import add_account, one
+from tests.support import sql
+from tests.support.records import add_account
 
 from hostaway_sync.errors import LeaseHeld, LeaseLost
 from hostaway_sync.store.processes import names as process_names
@@ -57,7 +58,7 @@ def holder(database: Database) -> Iterator[subprocess.Popen[str]]:
 
 def expire(database: Database) -> None:
     """Let the time of every lease run out."""
-    one(database, "UPDATE leases SET expires_at = clock_timestamp()")
+    sql.execute(database, "UPDATE leases SET expires_at = clock_timestamp()")
 
 
 def fence(database: Database, lease: Lease) -> None:
@@ -70,7 +71,7 @@ def test_a_free_lease_is_taken_with_a_token_that_grows(database: Database) -> No
     mine = process_names.this_process()
     first = leases.acquire(database, 1, mine)
     assert (first.account_id, first.owner, first.fencing_token) == (1, mine, 1)
-    left = one(database, "SELECT expires_at - clock_timestamp() AS left FROM leases").left
+    left = sql.row(database, "SELECT expires_at - clock_timestamp() AS left FROM leases").left
     assert left <= leases.LEASE_TIME
     leases.release(database, first)
     assert leases.acquire(database, 1, ELSEWHERE).fencing_token == 2
@@ -117,7 +118,7 @@ def test_an_expired_lease_is_taken_over_and_the_old_owner_fenced_off(database: D
 def test_a_lease_from_a_clock_that_was_ahead_holds_nothing_up(database: Database) -> None:
     """It would hold for as long as the clock was ahead; nobody is shown as its holder, and it is taken over."""
     leases.acquire(database, 1, ELSEWHERE)
-    one(database, "UPDATE leases SET expires_at = expires_at + interval '6 h'")
+    sql.execute(database, "UPDATE leases SET expires_at = expires_at + interval '6 h'")
     assert database.transaction(leases.holders) == {}
     assert leases.acquire(database, 1, process_names.this_process()).fencing_token == 2
 
@@ -161,7 +162,7 @@ def test_only_a_lease_that_runs_has_a_holder(database: Database) -> None:
         ("clock_timestamp() - interval '1 day'", {}),
         ("clock_timestamp() + interval '6 h'", {}),
     ):
-        one(database, f"UPDATE leases SET expires_at = {expires}")
+        sql.execute(database, f"UPDATE leases SET expires_at = {expires}")
         assert database.transaction(leases.holders) == shown, expires
         leases.renew(database, lease)
     leases.release(database, lease)

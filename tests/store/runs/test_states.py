@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy.exc import IntegrityError
-from tests.support.records import add_account, at, one
+from tests.support import sql
+from tests.support.records import add_account, at
 
 from hostaway_sync.errors import LeaseLost
 from hostaway_sync.model.records import (
@@ -38,7 +39,7 @@ def triggered(database: Database, *, max_retries: int = 0) -> uuid.UUID:
 
 def run(database: Database, run_id: uuid.UUID) -> Any:
     """Give the row of a run."""
-    return one(database, "SELECT * FROM sync_runs WHERE run_id = :run_id", run_id=run_id)
+    return sql.row(database, "SELECT * FROM sync_runs WHERE run_id = :run_id", run_id=run_id)
 
 
 def finish(database: Database, run_id: uuid.UUID, state: RunState, error: str | None = None) -> bool:
@@ -65,7 +66,7 @@ def test_a_run_goes_from_triggered_to_its_end(database: Database, state: RunStat
     row = run(database, run_id)
     assert (row.state, row.error, row.api_calls) == (state.value, "why", 5)
     assert row.triggered_at <= row.started_at <= row.finished_at
-    last_sync_at = one(database, "SELECT last_sync_at FROM accounts").last_sync_at
+    last_sync_at = sql.row(database, "SELECT last_sync_at FROM accounts").last_sync_at
     assert last_sync_at == (at(5) if state is RunState.SUCCESS else None)
 
 
@@ -113,7 +114,7 @@ def test_an_abandoned_run_does_not_come_back(database: Database) -> None:
         run_states.start(database, orphan, 1)
     row = run(database, orphan)
     assert (row.state, row.api_calls) == ("abandoned", 0)
-    assert one(database, "SELECT last_sync_at FROM accounts").last_sync_at is None
+    assert sql.row(database, "SELECT last_sync_at FROM accounts").last_sync_at is None
 
 
 def test_a_start_that_fails_abandons_nobody(database: Database) -> None:
@@ -128,7 +129,7 @@ def test_a_start_that_fails_abandons_nobody(database: Database) -> None:
 def test_a_skipped_run_is_written_down(database: Database) -> None:
     """A run that met another one's lease leaves one closed row."""
     run_states.skipped(database, 1, Mode.INCREMENTAL, error="held")
-    row = one(database, "SELECT * FROM sync_runs")
+    row = sql.row(database, "SELECT * FROM sync_runs")
     assert (row.state, row.mode, row.error, row.started_at) == ("skipped", "incremental", "held", None)
     assert row.finished_at is not None
 
@@ -138,7 +139,7 @@ def test_two_runs_under_way_are_impossible(database: Database) -> None:
     run_states.start(database, triggered(database), 1)
     second = triggered(database)
     with pytest.raises(IntegrityError, match="sync_runs_one_open_idx"):
-        one(database, "UPDATE sync_runs SET state = 'running' WHERE run_id = :run_id", run_id=second)
+        sql.execute(database, "UPDATE sync_runs SET state = 'running' WHERE run_id = :run_id", run_id=second)
 
 
 def test_a_resource_has_one_row_a_run(database: Database) -> None:
@@ -151,7 +152,7 @@ def test_a_resource_has_one_row_a_run(database: Database) -> None:
     note(ResourceReport(RunState.FAILED, Counts(), error="away"))
     counts = Counts(seen=15, inserted=1, updated=2, unchanged=3, stale=4, quarantined=5, missing=6)
     note(ResourceReport(RunState.SUCCESS, counts, Oddities(cleaned=7, misfits=8)))
-    row = one(database, "SELECT count(*) OVER () AS entries, * FROM sync_run_resources")
+    row = sql.row(database, "SELECT count(*) OVER () AS entries, * FROM sync_run_resources")
     assert (row.entries, row.run_id, row.resource, row.account_id) == (1, run_id, "listings", 1)
     assert (row.state, row.error, row.cleaned, row.misfits) == ("success", None, 7, 8)
     assert all(getattr(row, name) == getattr(counts, name) for name in Counts.__slots__)
@@ -170,12 +171,12 @@ def test_a_watermark_is_one_row_a_resource(database: Database) -> None:
     move(Resource.RESERVATIONS, 3, 4)
     move(Resource.LISTINGS, 5, 6)
     marks = "SELECT watermark_at, swept_at FROM watermarks WHERE resource = :resource"
-    assert one(database, marks, resource="listings") == (at(5), at(6))
-    assert one(database, marks, resource="reservations") == (at(3), at(4))
+    assert sql.row(database, marks, resource="listings") == (at(5), at(6))
+    assert sql.row(database, marks, resource="reservations") == (at(3), at(4))
     move(Resource.RESERVATIONS, None, 8)
-    assert one(database, marks, resource="reservations") == (at(3), at(8))
+    assert sql.row(database, marks, resource="reservations") == (at(3), at(8))
     move(Resource.RESERVATIONS, 2, None)
-    assert one(database, marks, resource="reservations") == (at(3), at(8))
+    assert sql.row(database, marks, resource="reservations") == (at(3), at(8))
     found, now = run_states.marks(database, 1)
     assert found == {Resource.LISTINGS: Mark(at(5), at(6)), Resource.RESERVATIONS: Mark(at(3), at(8))}
     assert now > at(8)

@@ -8,8 +8,9 @@ from uuid import UUID
 import psycopg
 import pytest
 import sqlalchemy as sa
+from tests.support import sql
 from tests.support.db_roles import DbRoles
-from tests.support.records import add_account, at, one
+from tests.support.records import add_account, at
 
 from hostaway_sync.errors import AccountError, StoreError, UsageError
 from hostaway_sync.store.accounts import changes as account_changes
@@ -83,7 +84,8 @@ def seen(db_roles: DbRoles, role: str) -> set[tuple[int, ...]]:
     """Give whose rows a role sees, by table; what every table agrees on is one entry."""
     names = ("accounts", "messages", *(table.name for table in MIRRORED.values()))
     return {
-        tuple(number for (number,) in db_roles.ask(role, f"SELECT account_id FROM {name} ORDER BY 1")) for name in names
+        tuple(number for (number,) in db_roles.rows(role, f"SELECT account_id FROM {name} ORDER BY 1"))
+        for name in names
     }
 
 
@@ -120,7 +122,7 @@ def test_what_is_not_for_readers_is_refused(db_roles: DbRoles) -> None:
     for role in roles:
         for column, table in wanted:
             with pytest.raises(sa.exc.ProgrammingError, match=f"permission denied for table {table}"):
-                db_roles.ask(role, f"SELECT {column} FROM {table}")
+                db_roles.rows(role, f"SELECT {column} FROM {table}")
 
 
 @pytest.mark.usefixtures("rows")
@@ -163,7 +165,7 @@ def test_another_customer_takes_the_rows_along(rows: Database, db_roles: DbRoles
     db_roles.roles.bind(red, [], [RED])
     account_changes.change_account(rows, ring, 2, Wishes({"customer_id": RED}))
     assert (seen(db_roles, blue), seen(db_roles, red)) == ({(1,)}, {(2, 3)})
-    assert db_roles.ask(red, "SELECT DISTINCT customer_id FROM reservations") == [(RED,)]
+    assert db_roles.rows(red, "SELECT DISTINCT customer_id FROM reservations") == [(RED,)]
 
 
 @pytest.mark.usefixtures("rows")
@@ -184,7 +186,7 @@ def test_a_reader_cannot_widen_itself(db_roles: DbRoles) -> None:
     reader, other = db_roles.create_login("one"), db_roles.create_login("other")
     db_roles.roles.bind(reader, [3], [])
     db_roles.roles.bind(other, [1], [])
-    assert db_roles.ask(reader, "SELECT role_name, bound_account_id FROM reader_bindings") == [(reader, 3)]
+    assert db_roles.rows(reader, "SELECT role_name, bound_account_id FROM reader_bindings") == [(reader, 3)]
     for attempt in (
         f"INSERT INTO reader_bindings (role_name, bound_account_id) VALUES ('{reader}', 1)",
         "UPDATE reader_bindings SET bound_account_id = 1",
@@ -196,7 +198,7 @@ def test_a_reader_cannot_widen_itself(db_roles: DbRoles) -> None:
         "UPDATE reservations SET account_id = 3",
     ):
         with pytest.raises(sa.exc.ProgrammingError, match=REFUSED):
-            db_roles.ask(reader, attempt)
+            db_roles.rows(reader, attempt)
     leak = "CREATE FUNCTION pg_temp.tell(bigint) RETURNS boolean COST 0.0001 LANGUAGE plpgsql AS"
     leak += " $$ BEGIN RAISE WARNING 'account %', $1; RETURN true; END $$;"
     look = "SELECT account_id FROM reservations WHERE pg_temp.tell(account_id)"
@@ -236,7 +238,7 @@ def test_binding_says_what_is_wrong(rows: Database, db_roles: DbRoles) -> None:
         db_roles.roles.create("another")
     with pytest.raises(UsageError, match="no role can begin with"):
         db_roles.roles.create('"; DROP')
-    assert one(rows, "SELECT count(*) FROM reader_bindings").count == 0
+    assert sql.row(rows, "SELECT count(*) FROM reader_bindings").count == 0
 
 
 @pytest.mark.usefixtures("rows")
@@ -273,18 +275,18 @@ def test_owner_needs_no_superuser_and_a_migration_locks_nobody_out(empty_databas
             revisions.upgrade(opened)
             groups = Roles(opened).create(db_roles.prefix)
             writer, reader = db_roles.create_login("sync", groups.writer), db_roles.create_login("one")
-            db_roles.ask(writer, "INSERT INTO accounts (account_id) VALUES (1), (2)")
+            db_roles.rows(writer, "INSERT INTO accounts (account_id) VALUES (1), (2)")
             left = Roles(opened).bind(reader, [1], [])
             if left is not None:
                 db_roles.execute(left)
-            db_roles.ask(owner, "CREATE TABLE later (account_id bigint); ALTER TABLE later ENABLE ROW LEVEL SECURITY")
+            db_roles.rows(owner, "CREATE TABLE later (account_id bigint); ALTER TABLE later ENABLE ROW LEVEL SECURITY")
             with pytest.raises(sa.exc.ProgrammingError, match="permission denied for table later"):
-                db_roles.ask(writer, "INSERT INTO later VALUES (1)")
+                db_roles.rows(writer, "INSERT INTO later VALUES (1)")
             revisions.upgrade(opened)
-        db_roles.ask(writer, "INSERT INTO later VALUES (1), (2)")
-        db_roles.ask(owner, f"GRANT SELECT ON later TO {reader}")
-        assert db_roles.ask(reader, "SELECT account_id FROM later") == [(1,)]
-        assert db_roles.ask(owner, "SELECT account_id FROM later ORDER BY 1") == [(1,), (2,)]
+        db_roles.rows(writer, "INSERT INTO later VALUES (1), (2)")
+        db_roles.rows(owner, f"GRANT SELECT ON later TO {reader}")
+        assert db_roles.rows(reader, "SELECT account_id FROM later") == [(1,)]
+        assert db_roles.rows(owner, "SELECT account_id FROM later ORDER BY 1") == [(1,), (2,)]
     finally:
         db_roles.drop_all()
         above.close()

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from tests.support import sql
 from tests.support.db_roles import DbRoles
-from tests.support.records import one
 
 from hostaway_sync.errors import ConfigurationError, SchemaOutdated, StoreError
 from hostaway_sync.store.postgres.database import Database
@@ -26,7 +26,7 @@ def empty(empty_database_url: str) -> Iterator[Database]:
 
 def set_revision(database: Database, revision: str) -> None:
     """Pretend that the database is at another revision."""
-    one(database, "UPDATE alembic_version SET version_num = :revision", revision=revision)
+    sql.execute(database, "UPDATE alembic_version SET version_num = :revision", revision=revision)
 
 
 def test_the_newest_revision_is_known_without_alembic() -> None:
@@ -61,9 +61,9 @@ def test_a_migrated_database_is_current(database: Database) -> None:
     """Nothing is raised, and migrating again does nothing."""
     assert revisions.current(database) == revisions.head()
     revisions.require_current(database)
-    before = one(database, "SELECT xmin::text, version_num FROM alembic_version")
+    before = sql.row(database, "SELECT xmin::text, version_num FROM alembic_version")
     revisions.upgrade(database)
-    assert one(database, "SELECT xmin::text, version_num FROM alembic_version") == before
+    assert sql.row(database, "SELECT xmin::text, version_num FROM alembic_version") == before
 
 
 def test_a_database_behind_says_to_migrate(database: Database) -> None:
@@ -88,11 +88,11 @@ def test_a_database_ahead_says_to_upgrade_the_program(database: Database) -> Non
 
 def test_an_empty_version_table_beside_tables_is_refused(database: Database, empty: Database) -> None:
     """Which release made them is not known; beside no tables it is a migration that did not come to its end."""
-    one(database, "DELETE FROM alembic_version")
+    sql.execute(database, "DELETE FROM alembic_version")
     with pytest.raises(ConfigurationError, match="the schema hostaway is in use by another program"):
         revisions.upgrade(database)
-    one(empty, "CREATE SCHEMA hostaway")
-    one(empty, "CREATE TABLE hostaway.alembic_version (version_num varchar(32) NOT NULL)")
+    sql.execute(empty, "CREATE SCHEMA hostaway")
+    sql.execute(empty, "CREATE TABLE hostaway.alembic_version (version_num varchar(32) NOT NULL)")
     assert revisions.current(empty) is None
     revisions.upgrade(empty)
     assert revisions.current(empty) == revisions.head()

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from tests.support import sql
 from tests.support.deliveries import eventually
-from tests.support.records import one
 
 from hostaway_sync.errors import SecretError
 from hostaway_sync.secrets import KeyRing, key_id_of
@@ -89,7 +89,7 @@ def test_a_value_moved_to_another_row_or_column_does_not_open(database: Database
     """Each sealed column there is; and a value knows which key it needs by its header."""
     fill(database, 1)
     fill(database, 2)
-    own = one(database, f"SELECT {column.name} AS value FROM accounts WHERE account_id = 1").value
+    own = sql.row(database, f"SELECT {column.name} AS value FROM accounts WHERE account_id = 1").value
     assert key_id_of(bytes(own)) == BEFORE.ids[0]
     for other in SEALED:
         put(database, 2, other, bytes(own))
@@ -131,7 +131,9 @@ def test_what_does_not_open_stays_as_it_is_and_is_named(database: Database) -> N
     """An unknown key, damage, and bytes that are neither sealed nor text; all others are sealed anew."""
     fill(database, 1)
     fill(database, 2, KeyRing([b"x" * 32]))
-    damaged = bytes(one(database, "SELECT access_token FROM accounts WHERE account_id = 1").access_token)[:-1] + b"?"
+    damaged = (
+        bytes(sql.row(database, "SELECT access_token FROM accounts WHERE account_id = 1").access_token)[:-1] + b"?"
+    )
     put(database, 1, accounts.c.access_token, damaged)
     put(database, 1, accounts.c.webhook_password, b"\xff\x00")
     for passed in (sealing.reseal(database, BETWEEN), sealing.check(database, BETWEEN)):
@@ -147,7 +149,7 @@ def test_what_does_not_open_stays_as_it_is_and_is_named(database: Database) -> N
 def test_only_sealed_values_keep_a_lost_key_from_being_replaced(database: Database) -> None:
     """Plain text needs a first key as well."""
     assert not database.transaction(sealing.has_sealed_values)
-    one(database, "INSERT INTO accounts (account_id, client_secret) VALUES (1, 'hunter2')")
+    sql.execute(database, "INSERT INTO accounts (account_id, client_secret) VALUES (1, 'hunter2')")
     assert not database.transaction(sealing.has_sealed_values)
     fill(database, 2)
     assert database.transaction(sealing.has_sealed_values)
@@ -212,7 +214,7 @@ STEPS = st.lists(st.sampled_from(("rotate", "renew", "plain", "batch", "retire")
 @given(steps=STEPS)
 def test_no_order_of_events_loses_a_value(database: Database, steps: list[str]) -> None:
     """New keys, values stored with a former one or not sealed at all, passes at any time: all open at the end."""
-    one(database, "DELETE FROM accounts")
+    sql.execute(database, "DELETE FROM accounts")
     keys = [b"0" * 32]
     wanted = everything(1, 2)
     for number in (1, 2):
@@ -240,7 +242,7 @@ def test_no_order_of_events_loses_a_value(database: Database, steps: list[str]) 
 
 def test_old_webhook_credentials_move_to_the_new_key_too(database: Database) -> None:
     """Both those of today and those that are still accepted for a while."""
-    one(database, "INSERT INTO accounts (account_id) VALUES (1)")
+    sql.execute(database, "INSERT INTO accounts (account_id) VALUES (1)")
     renew = partial(webhook_credentials.renew, safe=BEFORE, account_id=1, url="https://sync.example.org")
     first = database.transaction(renew)
     database.transaction(

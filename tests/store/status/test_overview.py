@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
-from tests.support.records import add_account, at, one, page, record, write
+from tests.support import sql
+from tests.support.records import add_account, at, page, record, write
 
 from hostaway_sync.model.api_calls import Bucket
 from hostaway_sync.model.records import Counts, Mode, Owner, Resource, ResourceReport, RunState
@@ -89,7 +90,7 @@ def test_an_unknown_account_is_not_there(database: Database) -> None:
 def test_rows_are_counted_by_resource_and_missing_ones_apart(database: Database) -> None:
     """All rows, and those that the source no longer lists."""
     write(database, page(record(1, {}), record(2, {}), record(3, {})))
-    one(database, "UPDATE listings SET missing_since = now() WHERE account_id = 1 AND id = 2")
+    sql.execute(database, "UPDATE listings SET missing_since = now() WHERE account_id = 1 AND id = 2")
     found = facts(database)
     assert found.rows == {Resource.LISTINGS: Rows(3, 1)}
     assert found.live(Resource.LISTINGS) == 2
@@ -127,7 +128,7 @@ def test_a_lease_is_told_while_it_is_held(database: Database) -> None:
     held = facts(database).lease
     assert held is not None
     assert held.host == "dock"
-    one(database, "UPDATE leases SET expires_at = now() - interval '1 s'")
+    sql.execute(database, "UPDATE leases SET expires_at = now() - interval '1 s'")
     assert facts(database).lease is None
     leases.renew(database, lease)
     leases.release(database, lease)
@@ -174,7 +175,7 @@ def test_quarantine_tells_what_has_no_row_and_what_was_cleaned(database: Databas
     write(database, page(record(5, {"a": 1}, exact=b"y", reason="cleaned")))
     write(database, page(record(5, {"a": 2}, exact=b"z", reason="cleaned"), asked=1))
     assert facts(database).quarantine == Quarantine(rowless=1, cleaned=1)
-    one(database, "UPDATE quarantined_records SET last_seen_at = now() - interval '3 days'")
+    sql.execute(database, "UPDATE quarantined_records SET last_seen_at = now() - interval '3 days'")
     assert facts(database).quarantine == Quarantine(rowless=0, cleaned=1)
 
 
@@ -194,7 +195,9 @@ def test_limits_are_told_with_what_is_used_of_them(database: Database) -> None:
     assert harmed.lowered_until is not None
     assert harmed.silent_until is not None
     past = "now() - interval '1 day'"
-    one(database, f"UPDATE request_budget SET slots = ARRAY[{past}], not_before = {past}, lowered_until = {past}")
+    sql.execute(
+        database, f"UPDATE request_budget SET slots = ARRAY[{past}], not_before = {past}, lowered_until = {past}"
+    )
     assert facts(database).limit == BucketUse("account:1", 0, 100, WINDOW)
 
 

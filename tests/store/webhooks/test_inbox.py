@@ -9,8 +9,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 import sqlalchemy as sa
+from tests.support import sql
 from tests.support.deliveries import deliver
-from tests.support.records import add_account, one
+from tests.support.records import add_account
 
 from hostaway_sync.model.deliveries import Delivery, Event, Target
 from hostaway_sync.model.records import Resource
@@ -82,7 +83,7 @@ def test_what_is_not_worked_is_stored_and_settled(
 ) -> None:
     """It has its row with the reason, and no job."""
     box.transaction(partial(inbox.accept, delivery=made(target=target, ignored=ignored), platform="hostaway"))
-    row = one(box, "SELECT status, error, processed_at IS NOT NULL AS settled FROM hostaway.webhook_log")
+    row = sql.row(box, "SELECT status, error, processed_at IS NOT NULL AS settled FROM hostaway.webhook_log")
     assert tuple(row) == ("ignored", error, True)
     assert waiting_jobs(box) == []
 
@@ -93,7 +94,7 @@ def test_row_holds_what_came(box: Database) -> None:
     delivery = made(body=body, payload='{"data": {"price": 1.10, "id": 7}}')
     box.transaction(partial(inbox.accept, delivery=delivery, platform="hostaway"))
     columns = "id, platform, account_id, event, target_resource, object_id, body, payload::text, headers, received_by"
-    row = one(box, f"SELECT {columns} FROM hostaway.webhook_log")
+    row = sql.row(box, f"SELECT {columns} FROM hostaway.webhook_log")
     assert (row.id, row.platform, row.account_id, row.event) == (delivery.delivery_id, "hostaway", 1, "changed")
     assert (row.target_resource, row.object_id, row.received_by) == ("reservations", 7, "here")
     assert (bytes(row.body), row.headers) == (body, {"user-agent": "sender"})
@@ -157,16 +158,16 @@ def test_no_worker_starts_a_job_before_the_delivery_is_there_to_be_seen(box: Dat
     fetch = "SELECT (hostaway.procrastinate_fetch_job_v2(NULL, NULL)).id"
     with box.engine.connect() as receiver:
         inbox.accept(receiver, made(), platform="hostaway")
-        assert one(box, fetch).id is None
+        assert sql.row(box, fetch).id is None
         receiver.commit()
-    assert one(box, fetch).id is not None
+    assert sql.row(box, fetch).id is not None
     assert len(inbox.waiting(box, 1, BOOKING.resource, [BOOKING.object_id]).deliveries[BOOKING.object_id]) == 2
 
 
 def test_a_job_that_was_started_makes_room_for_the_next(box: Database) -> None:
     """A delivery that comes while its object is being read has a job of its own."""
     deliver(box, 1, object_id=7)
-    one(box, "SELECT (hostaway.procrastinate_fetch_job_v2(NULL, NULL)).id")
+    sql.execute(box, "SELECT (hostaway.procrastinate_fetch_job_v2(NULL, NULL)).id")
     deliver(box, 1, object_id=7)
     assert len(waiting_jobs(box)) == 1
 
@@ -190,8 +191,8 @@ def test_forgotten_deliveries_are_remembered(box: Database) -> None:
     """A pending row without a job gets one; one that has a job, or is settled, gets none."""
     for number in (1, 2, 3):
         deliver(box, 1, object_id=number)
-    one(box, "DELETE FROM hostaway.procrastinate_jobs WHERE queueing_lock <> 'refresh:1:reservations:1'")
-    one(box, "UPDATE hostaway.webhook_log SET status = 'processed', processed_at = now() WHERE object_id = 3")
+    sql.execute(box, "DELETE FROM hostaway.procrastinate_jobs WHERE queueing_lock <> 'refresh:1:reservations:1'")
+    sql.execute(box, "UPDATE hostaway.webhook_log SET status = 'processed', processed_at = now() WHERE object_id = 3")
     assert inbox.enqueue_forgotten(box) == 1
     assert [job.queueing_lock for job in waiting_jobs(box)] == ["refresh:1:reservations:1", "refresh:1:reservations:2"]
     assert inbox.enqueue_forgotten(box) == 0
@@ -202,7 +203,7 @@ def test_pruning_takes_what_is_settled_and_old(box: Database) -> None:
     for status in ("pending", "failed", "dead", "processed", "ignored"):
         delivery_id = deliver(box, 1)
         settled = "now() - interval '31 days'" if status in {"processed", "ignored"} else "NULL"
-        one(
+        sql.execute(
             box,
             f"UPDATE hostaway.webhook_log SET status = '{status}', created_at = now() - interval '9 years',"
             f" processed_at = {settled} WHERE id = '{delivery_id}'",
@@ -217,12 +218,12 @@ def test_age_of_the_inbox_is_that_of_its_oldest_pending_delivery(box: Database) 
     """None where nothing waits; what failed and waits for its next attempt does not count."""
     assert box.transaction(inbox.oldest_waiting) is None
     deliver(box, 1)
-    one(box, "UPDATE hostaway.webhook_log SET created_at = now() - interval '1 hour'")
+    sql.execute(box, "UPDATE hostaway.webhook_log SET created_at = now() - interval '1 hour'")
     deliver(box, 1)
     age = box.transaction(inbox.oldest_waiting)
     assert age is not None
     assert age >= timedelta(hours=1)
-    one(box, "UPDATE hostaway.webhook_log SET status = 'failed'")
+    sql.execute(box, "UPDATE hostaway.webhook_log SET status = 'failed'")
     assert box.transaction(inbox.oldest_waiting) is None
 
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.support import sql
 from tests.support.chaos.send_faults import OutageInjector
 from tests.support.messages import SEND
 
@@ -143,9 +144,10 @@ class SendChaos:
             self._mirror.sync.run(letter.account_id)
 
     def _work(self, letter: ChaosMessage) -> None:
-        (thread,) = self.env.ask(
+        (thread,) = sql.rows(
+            self.env.database,
             f"SELECT min(id) FROM conversations WHERE account_id = {letter.account_id}"
-            f" AND reservation_id = {letter.reservation_id}"
+            f" AND reservation_id = {letter.reservation_id}",
         )[0]
         self._mirror.sync.refresh(letter.account_id, Resource.CONVERSATIONS, thread)
         self._messages.settle(letter.account_id)
@@ -207,7 +209,7 @@ class SendChaos:
 
     def check(self) -> None:
         """Compare the ledger with what the sandbox took, message by message."""
-        rows = [_named(row) for row in self.env.ask(_ROWS)]
+        rows = [_named(row) for row in sql.rows(self.env.database, _ROWS)]
         accepted = self.accepted()
         sent, is_open = Counter[Any](), Counter[Any]()
         for row in rows:
@@ -234,8 +236,8 @@ class SendChaos:
         assert said["isIncoming"] == 0
         thread = f"id = {row['conversation_id']} AND account_id = {row['account_id']} AND thread_due_at IS NOT NULL"
         message = f"id = {row['message_id']} AND account_id = {row['account_id']}"
-        stored = self.env.ask(f"SELECT conversation_id FROM conversation_messages WHERE {message}")
-        is_due = self.env.ask(f"SELECT 1 FROM conversations WHERE {thread}")
+        stored = sql.rows(self.env.database, f"SELECT conversation_id FROM conversation_messages WHERE {message}")
+        is_due = sql.rows(self.env.database, f"SELECT 1 FROM conversations WHERE {thread}")
         assert stored == [(row["conversation_id"],)] or is_due, "what was sent is in the thread, or will be read there"
 
     def accepted(self) -> Counter[Any]:
@@ -256,7 +258,7 @@ class SendChaos:
                 self._mirror.sync.run(account_id)
             self.let_a_minute_pass()
             self.check()
-        rows = [_named(row) for row in self.env.ask(_ROWS)]
+        rows = [_named(row) for row in sql.rows(self.env.database, _ROWS)]
         assert not [row for row in rows if row["state"] == "sending"]
         waiting = [row for row in rows if row["state"] == "outcome_unknown"]
         assert all(row["looks"] >= LOOKS for row in waiting)
@@ -277,7 +279,7 @@ class SendChaos:
         self.check()
         wanted = Counter((row["account_id"], row["conversation_id"], row["body"]) for row in rows)
         assert self.accepted() == wanted, "every message has arrived once"
-        assert {row["state"] for row in map(_named, self.env.ask(_ROWS))} == {"sent"}
+        assert {row["state"] for row in map(_named, sql.rows(self.env.database, _ROWS))} == {"sent"}
         if self._container is not None:
             self._container.close()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 import sqlalchemy as sa
+from tests.support import sql
 from tests.support.servers.tcp_proxy import PLACES, Cut
 
 from hostaway_sync.sandbox.server import faults
@@ -184,7 +185,7 @@ class OutageInjector:
 
     def _kill(self, connection: sa.Connection) -> None:
         process = connection.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]  # psycopg's
-        self._env.ask(f"SELECT pg_terminate_backend({process}, 10000)")
+        sql.execute(self._env.database, f"SELECT pg_terminate_backend({process}, 10000)")
 
 
 def _moves(statement: str, parameters: Any, transition: str) -> bool:

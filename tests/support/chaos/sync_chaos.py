@@ -6,6 +6,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from tests.support import sql
 from tests.support.barrier import PATIENCE
 from tests.support.chaos.random_changes import RandomChanges
 from tests.support.processes import printed, start_program, start_refresh
@@ -55,15 +56,15 @@ class SyncChaos:
 
     def step(self, kind: str) -> None:
         """Do one thing, and see that no thread that was due is forgotten."""
-        threads, lookups = self._env.ask(_THREADS), self._env.ask(_LOOKUPS)
+        threads, lookups = sql.rows(self._env.database, _THREADS), sql.rows(self._env.database, _LOOKUPS)
         getattr(self, f"_{kind}")()
         assert self._mistakes == []
-        waiting = {row[0] for row in self._env.ask(_LOOKUPS)}
-        lost = [mark for mark in threads if self._env.ask(_FORGOTTEN.format("id", *mark))]
+        waiting = {row[0] for row in sql.rows(self._env.database, _LOOKUPS)}
+        lost = [mark for mark in threads if sql.rows(self._env.database, _FORGOTTEN.format("id", *mark))]
         lost += [
             mark
             for mark in lookups
-            if mark[0] not in waiting and self._env.ask(_FORGOTTEN.format("reservation_id", *mark))
+            if mark[0] not in waiting and sql.rows(self._env.database, _FORGOTTEN.format("reservation_id", *mark))
         ]
         assert lost == [], "due once, neither read nor due now"
 
@@ -81,10 +82,14 @@ class SyncChaos:
         differences = env.differences(gone_too=is_proven)
         assert differences == {}, differences
         listed = set(env.truth("conversations"))
-        assert not is_proven or not listed & {row[0] for row in env.ask(_THREADS)}
-        assert env.ask("SELECT owner FROM leases WHERE owner IS NOT NULL") == []
-        assert env.ask("SELECT state FROM sync_runs WHERE finished_at IS NULL") == []
-        assert env.ask("SELECT count(*) FROM walk_pages") == env.ask("SELECT count(*) FROM walks") == [(0,)]
+        assert not is_proven or not listed & {row[0] for row in sql.rows(env.database, _THREADS)}
+        assert sql.rows(env.database, "SELECT owner FROM leases WHERE owner IS NOT NULL") == []
+        assert sql.rows(env.database, "SELECT state FROM sync_runs WHERE finished_at IS NULL") == []
+        assert (
+            sql.rows(env.database, "SELECT count(*) FROM walk_pages")
+            == sql.rows(env.database, "SELECT count(*) FROM walks")
+            == [(0,)]
+        )
         self._mirror.close()
 
     def _change(self) -> None:

@@ -80,7 +80,10 @@ def _ids(on: Stage, container: Container) -> list[int]:
 @contextmanager
 def _receiver(on: Stage, container: Container) -> Iterator[Address]:
     made = partial(
-        webhook_credentials.renew, safe=container.key_ring(), account_id=on.account_id, url="https://sync.example.org"
+        webhook_credentials.renew_credentials,
+        safe=container.key_ring(),
+        account_id=on.account_id,
+        url="https://sync.example.org",
     )
     credentials = container.database.transaction(made)
     pair = f"{credentials.login}:{credentials.password.get_secret_value()}"

@@ -33,7 +33,7 @@ def fill(container: Container, account_id: int, ids: list[int]) -> None:
         for number in ids:
             event = Event("reservation.updated", Target(Resource.RESERVATIONS, number), account_id, None)
             delivery = Delivery(uuid4(), account_id, event, b"{}", "{}", {}, "here")
-            inbox.accept(connection, delivery, platform="hostaway")
+            inbox.accept_delivery(connection, delivery, platform="hostaway")
 
     container.database.transaction(write)
 

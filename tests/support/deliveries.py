@@ -55,7 +55,7 @@ def deliver(
         headers={"user-agent": "sender"},
         received_by="here",
     )
-    database.transaction(partial(inbox.accept, delivery=delivery, platform="hostaway"))
+    database.transaction(partial(inbox.accept_delivery, delivery=delivery, platform="hostaway"))
     return delivery.delivery_id
 
 

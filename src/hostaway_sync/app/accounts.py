@@ -224,7 +224,9 @@ class Accounts:
         return Removal(account_id, webhooks, revoked, troubles=tuple(troubles))
 
     def _unregistered(self, account_id: int) -> int:
-        stored = self._database.transaction(lambda connection: webhook_credentials.stored_hooks(connection, account_id))
+        stored = self._database.transaction(
+            lambda connection: webhook_credentials.find_stored_hooks(connection, account_id)
+        )
         hook = stored[account_id]
         if hook.login is None and hook.hook_id is None:
             return 0

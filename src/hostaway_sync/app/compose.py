@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from hostaway_sync.messages import guards, recipients
 from hostaway_sync.messages.decision import Step
-from hostaway_sync.messages.send_job import enqueue, quiet_hours, waits_until
+from hostaway_sync.messages.send_job import find_release_time, format_quiet_hours, queue_message
 from hostaway_sync.messages.sender import Sender, SendOutcome
 from hostaway_sync.model.messages import OutgoingMessage
 from hostaway_sync.platforms.hostaway.messages.protocol import read_said
@@ -84,9 +84,9 @@ class PreparedMessage:
         return self._sender.send(self.wish, again=self.asked.again, queued_too=self.asked.at_once)
 
     def queue(self, *, is_repeated: bool = True, dry_run: bool = False) -> SendOutcome:
-        """Have a worker send it, unless the ledger says that it must not be; see `enqueue`."""
+        """Have a worker send it, unless the ledger says that it must not be; see `queue_message`."""
         again, quiet = self.asked.again, self.quiet_hours
-        decision = enqueue(
+        decision = queue_message(
             self._database, self.wish, again=again, quiet=quiet, is_repeated=is_repeated, dry_run=dry_run
         )
         return SendOutcome(decision.step, decision.intent)
@@ -125,9 +125,9 @@ class Composer:
         guards.require_text(asked.text)
         guards.require_key(asked.key)
         guards.require_allowed(asked.reservation_id, self._container.settings.send_allowlist)
-        number = recipients.account_of(self._database, asked.reservation_id, asked.account_id)
+        number = recipients.find_account(self._database, asked.reservation_id, asked.account_id)
         source = self._source(number)
-        found = recipients.address(
+        found = recipients.find_address(
             self._database,
             source,
             read_said,
@@ -137,7 +137,7 @@ class Composer:
             way=asked.way,
         )
         now = self._database.transaction(jobs.now)
-        concerns = guards.concerns(
+        concerns = guards.list_concerns(
             status=found.stay.status,
             off=self._container.words.off,
             departure_date=found.stay.departure_date,
@@ -150,14 +150,16 @@ class Composer:
             # Who asks for the outcome of what was sent before is not asked anything.
             return PreparedMessage(asked, wish, (), None, None, sender, self._database)
         quiet = self._quiet_hours(asked, number)
-        return PreparedMessage(asked, wish, concerns, quiet, waits_until(quiet, now), sender, self._database)
+        return PreparedMessage(asked, wish, concerns, quiet, find_release_time(quiet, now), sender, self._database)
 
     def _quiet_hours(self, asked: MessageRequest, account_id: int) -> str | None:
         hours = asked.quiet_hours or self._container.settings.quiet_hours
         if asked.at_once or hours is None:
             return None
-        zone = message_recipients.zone(self._database, account_id, asked.reservation_id, self._container.words)
-        return quiet_hours(hours, zone, asked.reservation_id)
+        zone = message_recipients.find_time_zone(
+            self._database, account_id, asked.reservation_id, self._container.words
+        )
+        return format_quiet_hours(hours, zone, asked.reservation_id)
 
     def _source(self, account_id: int) -> Client:
         if account_id not in self._sources:

@@ -121,7 +121,7 @@ class Container:
             self._vault = Vault(self.database, self.key_ring, {"aws": _aws})
         if not any_placement and not self._is_agreed:
             self._vault.store(secret_placement.agreed(self.database, self.settings.secrets_store).store)
-            self.database.transaction(restored.recognise)  # before anything is read: later it would see less
+            self.database.transaction(restored.detect_restore)  # before anything is read: later it would see less
             self._is_agreed = True
         return self._vault
 

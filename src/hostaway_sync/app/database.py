@@ -95,7 +95,7 @@ class DatabaseOperations:
         Raises:
             StoreError: this user may not write it down.
         """
-        return restored.declare(self._database)
+        return restored.declare_restore(self._database)
 
     @contextmanager
     def _target(self, url: SecretStr) -> Iterator[Database]:

@@ -9,7 +9,7 @@ from hostaway_sync.app.workers import Work
 from hostaway_sync.observability.systemd import Supervisor
 from hostaway_sync.store import dead_letters, jobs
 from hostaway_sync.store.accounts import queries as account_queries
-from hostaway_sync.store.webhooks.backlog import living_workers
+from hostaway_sync.store.webhooks.backlog import select_living_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ class Jobs:
 
     def has_worker(self) -> bool:
         """Whether a worker has reported lately that it lives."""
-        found = self._database.transaction(lambda connection: connection.execute(living_workers()).scalar_one())
+        found = self._database.transaction(lambda connection: connection.execute(select_living_workers()).scalar_one())
         return found > 0
 
     def start_worker(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from hostaway_sync.app.compose import Composer, MessageRequest
 from hostaway_sync.errors import AccountError, MessageRefused, SourceError, UsageError
 from hostaway_sync.messages.decision import Step
-from hostaway_sync.messages.quiet_hours import read_hours
+from hostaway_sync.messages.quiet_hours import parse_hours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,7 +88,7 @@ class MessageBatches:
             StoreError: the database is away; what was written down stays, and is known the next time.
         """
         if quiet_hours is not None:
-            read_hours(quiet_hours)
+            parse_hours(quiet_hours)
         with Composer(self._container) as composer:
             for line in lines:
                 asked = MessageRequest(

@@ -11,7 +11,7 @@ from hostaway_sync.errors import MessageRefused, MessageUnsettled
 from hostaway_sync.messages import guards
 from hostaway_sync.messages.decision import LOOKS_APART
 from hostaway_sync.messages.sender import Sender
-from hostaway_sync.messages.settlement import look, settle
+from hostaway_sync.messages.settlement import settle_from_mirror, settle_from_source
 from hostaway_sync.model.messages import LOOKS, IntentState, Proof
 from hostaway_sync.platforms.hostaway.messages.protocol import read_said
 from hostaway_sync.store import jobs
@@ -73,7 +73,7 @@ class Messages:
         why = "cancelled by a person"
         known = self._intent(intent_id)
         taken_back = self._database.transaction(
-            lambda connection: outbox.withdraw(connection, intent_id, why, proof=Proof.PERSON)
+            lambda connection: outbox.withdraw_intent(connection, intent_id, why, proof=Proof.PERSON)
         )
         if taken_back is None:
             raise MessageRefused(f"message {intent_id} is {known.state.value}: only what is pending can be taken back")
@@ -90,7 +90,7 @@ class Messages:
         """
         intent = self._intent(intent_id)
         account_id = account_queries.get_account(self._database, intent.wish.account_id).account_id
-        settle(self._database, account_id, read_said)
+        settle_from_mirror(self._database, account_id, read_said)
         with self._container.source(account_id, urgent=True) as source:
             for turn in range(LOOKS):
                 intent = self._intent(intent_id)
@@ -100,7 +100,7 @@ class Messages:
                     break
                 if intent.looked_at is not None and intent.looks < LOOKS:
                     sleep(max(0.0, (intent.looked_at + apart - self._now()).total_seconds()))
-                look(self._database, source.message_api, [intent], read_said, apart=apart)
+                settle_from_source(self._database, source.message_api, [intent], read_said, apart=apart)
         return self._intent(intent_id)
 
     def confirm_sent(self, intent_id: int) -> Intent:
@@ -111,7 +111,9 @@ class Messages:
             MessageUnsettled: its outcome is not unknown.
         """
         intent = self._unknown(intent_id)
-        vouched = self._database.transaction(lambda connection: ledger.vouch(connection, intent_id, was_sent=True))
+        vouched = self._database.transaction(
+            lambda connection: ledger.record_manual_outcome(connection, intent_id, was_sent=True)
+        )
         if vouched is None:
             raise _not_unknown(intent)
         return vouched
@@ -135,12 +137,14 @@ class Messages:
     ) -> list[Intent]:
         """Give the newest rows of the ledger, in the order in which they were written down."""
         return self._database.transaction(
-            lambda connection: message_listing.listed(connection, states=states, account_id=account_id, limit=limit)
+            lambda connection: message_listing.list_newest(
+                connection, states=states, account_id=account_id, limit=limit
+            )
         )
 
     def settle(self, account_id: int) -> list[Intent]:
         """Settle what is open by the threads as they are stored; no request is made. Give what changed."""
-        return settle(self._database, account_id, read_said)
+        return settle_from_mirror(self._database, account_id, read_said)
 
     @contextmanager
     def settle_around(self, account_id: int, *, dry_run: bool) -> Iterator[None]:
@@ -153,14 +157,14 @@ class Messages:
 
     def _unknown(self, intent_id: int) -> Intent:
         account_id = self._intent(intent_id).wish.account_id
-        settle(self._database, account_id, read_said)
+        settle_from_mirror(self._database, account_id, read_said)
         intent = self._intent(intent_id)
         if intent.state is not IntentState.OUTCOME_UNKNOWN:
             raise _not_unknown(intent)
         return intent
 
     def _intent(self, intent_id: int) -> Intent:
-        intent = self._database.transaction(lambda connection: ledger.get(connection, intent_id))
+        intent = self._database.transaction(lambda connection: ledger.find_intent(connection, intent_id))
         if intent is None:
             raise MessageRefused(f"there is no message {intent_id} in the ledger: see `hostaway-sync messages list`")
         return intent

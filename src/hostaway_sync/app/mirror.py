@@ -82,7 +82,7 @@ class Mirror:
         """Bring the schema to this program's revision; return the revision before and after."""
         before = revisions.current(self._database)
         upgrade_schema(self._database)
-        self._database.transaction(restored.recognise)
+        self._database.transaction(restored.detect_restore)
         return before, revisions.head()
 
     @cached_property

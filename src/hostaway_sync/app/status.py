@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hostaway_sync.errors import AccountError
 from hostaway_sync.model.capacity import forecast
 from hostaway_sync.store.runs import alarms
-from hostaway_sync.store.runs.states import marks
+from hostaway_sync.store.runs.states import find_marks
 from hostaway_sync.store.status.overview import history
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ class Status:
 
     def history(self, account_id: int, *, runs: int) -> tuple[dict[Resource, Mark], list[RunDetail]]:
         """Return how far each resource of an account is mirrored, and its last runs, newest first."""
-        return marks(self._database, account_id)[0], history(self._database, account_id, runs=runs)
+        return find_marks(self._database, account_id)[0], history(self._database, account_id, runs=runs)
 
     def alarms(self) -> dict[int, tuple[Alarm, ...]]:
         """Return the alarms that stand, by account."""
-        return self._database.transaction(alarms.standing)
+        return self._database.transaction(alarms.list_standing)
 
     def forecast(self, *, every: timedelta) -> Forecast:
         """Return how many requests the active accounts need when each is synced at this interval."""

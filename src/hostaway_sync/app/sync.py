@@ -12,7 +12,7 @@ from hostaway_sync.app.maintenance import Maintenance
 from hostaway_sync.app.messages import Messages
 from hostaway_sync.model.records import Owner, Resource, Unwatched
 from hostaway_sync.store.accounts import queries as account_queries
-from hostaway_sync.store.runs.estimates import outlooks
+from hostaway_sync.store.runs.estimates import list_outlooks
 from hostaway_sync.sync.account_order import order_shortest_first
 from hostaway_sync.sync.fleet import AccountOutcome, RunningRuns, sync_fleet
 from hostaway_sync.sync.refresh import refresh_object
@@ -116,7 +116,7 @@ class Sync:
         Raises:
             ConfigurationError: the settings fit no account, or there is none.
         """
-        known, now = outlooks(self._database)
+        known, now = list_outlooks(self._database)
         sleep(random.uniform(0, jitter.total_seconds()))  # noqa: S311  (no secret)
         options = self._run_options(tuple(Resource), full=full, dry_run=dry_run, max_retries=1)
         options = replace(options, unless_since=None if dry_run else now)

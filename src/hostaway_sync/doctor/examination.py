@@ -261,5 +261,5 @@ def _cause(error: HostawaySyncError) -> str | None:
 
 
 def _registered(container: Container) -> list[StoredHook]:
-    stored = container.database.transaction(webhook_credentials.stored_hooks)
+    stored = container.database.transaction(webhook_credentials.find_stored_hooks)
     return [hook for hook in stored.values() if hook.is_active and hook.url is not None and hook.login is not None]

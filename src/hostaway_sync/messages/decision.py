@@ -49,7 +49,7 @@ class Decision:
     intent: Intent | None = None
 
 
-def decide(
+def decide_step(
     wish: OutgoingMessage,
     of_key: Intent | None,
     alike: Sequence[Intent],
@@ -96,7 +96,7 @@ def decide(
     return Decision(Step.SEND) if free is None else Decision(Step.TAKE_UP, free)
 
 
-def match(
+def match_messages(
     unsettled: Iterable[Intent], said: Iterable[ThreadMessage], claimed: Collection[int]
 ) -> dict[int, ThreadMessage]:
     """Say which message each intent of a thread became; one that is in none of them is left out.
@@ -117,7 +117,7 @@ def match(
     return found
 
 
-def is_another_look(intent: Intent, at: datetime, *, apart: timedelta = LOOKS_APART) -> bool:
+def is_countable_look(intent: Intent, at: datetime, *, apart: timedelta = LOOKS_APART) -> bool:
     """Say whether a reading at this moment counts: after the request left, and long enough after the last one."""
     last = intent.looked_at
     if last is not None:

@@ -50,7 +50,7 @@ def require_allowed(reservation_id: int, allowed: Collection[int] | None) -> Non
         raise MessageRefused(f"reservation {reservation_id} is not in HOSTAWAY_SYNC_SEND_ALLOWLIST: nothing was sent")
 
 
-def concerns(
+def list_concerns(
     *, status: str | None, off: Collection[str], departure_date: date | None, is_gone: bool, today: date
 ) -> tuple[str, ...]:
     """Return what a person should know before this guest is written to; empty when nothing is odd.

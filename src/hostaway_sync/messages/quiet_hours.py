@@ -30,7 +30,7 @@ class QuietHours:
         return hour >= self.begin or hour < self.end
 
 
-def read_hours(text: str) -> QuietHours:
+def parse_hours(text: str) -> QuietHours:
     """Read quiet hours as a person writes them.
 
     Raises:
@@ -43,7 +43,7 @@ def read_hours(text: str) -> QuietHours:
     return QuietHours(begin, end)
 
 
-def quiet_until(hours: QuietHours, zone: tzinfo, now: datetime) -> datetime | None:
+def find_quiet_end(hours: QuietHours, zone: tzinfo, now: datetime) -> datetime | None:
     """Give the moment at which quiet hours end that are on `now`, in UTC; None: they are not.
 
     An hour that the clock skips in spring ends when it is skipped; one that it shows twice in autumn, the first time.
@@ -56,4 +56,4 @@ def quiet_until(hours: QuietHours, zone: tzinfo, now: datetime) -> datetime | No
     first, second = (shown.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
     end = first if first > now else second
     # Where the clock skips from the end into the next beginning there is no hour between the two.
-    return quiet_until(hours, zone, end) or end
+    return find_quiet_end(hours, zone, end) or end

@@ -14,7 +14,7 @@ from hostaway_sync.store.messages import recipients as message_recipients
 from hostaway_sync.store.records import suspicions
 
 if TYPE_CHECKING:
-    from hostaway_sync.messages.settlement import Reader
+    from hostaway_sync.messages.settlement import MessageReader
     from hostaway_sync.model.records import Source
     from hostaway_sync.store.messages.recipients import Stay
     from hostaway_sync.store.postgres.database import Database
@@ -29,7 +29,7 @@ class Address:
     way: CommunicationType
 
 
-def account_of(database: Database, reservation_id: int, account_id: int | None) -> int:
+def find_account(database: Database, reservation_id: int, account_id: int | None) -> int:
     """Give the account that a reservation is of; the one named, where one is.
 
     Raises:
@@ -38,7 +38,7 @@ def account_of(database: Database, reservation_id: int, account_id: int | None) 
         MessageRefused: none has.
     """
     if account_id is None:
-        found = [stay.account_id for stay in message_recipients.stays(database, reservation_id)]
+        found = [stay.account_id for stay in message_recipients.find_stays(database, reservation_id)]
         if len(found) > 1:
             raise UsageError(
                 f"accounts {', '.join(map(str, found))} have a reservation {reservation_id}: say --account"
@@ -51,10 +51,10 @@ def account_of(database: Database, reservation_id: int, account_id: int | None) 
     return account_queries.get_account(database, account_id).account_id
 
 
-def address(
+def find_address(
     database: Database,
     source: Source,
-    read: Reader,
+    read: MessageReader,
     account_id: int,
     reservation_id: int,
     *,
@@ -68,10 +68,10 @@ def address(
         SourceError: the source had to be asked, and did not answer.
     """
     stay = _stay(database, source, account_id, reservation_id)
-    threads = message_recipients.threads(database, account_id, reservation_id)
+    threads = message_recipients.list_threads(database, account_id, reservation_id)
     if not threads or (conversation_id is not None and conversation_id not in threads):
         _look_up(database, source, account_id, reservation_id)
-        threads = message_recipients.threads(database, account_id, reservation_id)
+        threads = message_recipients.list_threads(database, account_id, reservation_id)
     if not threads:
         raise MessageRefused(f"reservation {reservation_id} has no conversation: its guest cannot be written to")
     if conversation_id is not None and conversation_id not in threads:
@@ -82,29 +82,29 @@ def address(
 
 
 def _stay(database: Database, source: Source, account_id: int, reservation_id: int) -> Stay:
-    found = message_recipients.stays(database, reservation_id, account_id)
+    found = message_recipients.find_stays(database, reservation_id, account_id)
     if not found:
         try:
             page = source.get(Resource.RESERVATIONS, reservation_id, why="message: whose stay is it?")
         except (NotFound, Forbidden):
             raise MessageRefused(f"account {account_id} has no reservation {reservation_id}") from None
-        database.transaction(partial(message_recipients.file, account_id=account_id, page=page))
-        found = message_recipients.stays(database, reservation_id, account_id)
+        database.transaction(partial(message_recipients.store_page, account_id=account_id, page=page))
+        found = message_recipients.find_stays(database, reservation_id, account_id)
     return found[0]
 
 
 def _look_up(database: Database, source: Source, account_id: int, reservation_id: int) -> None:
     try:
         for page in source.walk(Resource.CONVERSATIONS, parent=reservation_id, why="message: which thread?"):
-            database.transaction(partial(message_recipients.file, account_id=account_id, page=page))
+            database.transaction(partial(message_recipients.store_page, account_id=account_id, page=page))
     except NotFound:
-        suspicions.raise_one(database, account_id, Resource.RESERVATIONS, reservation_id)
+        suspicions.raise_suspicion(database, account_id, Resource.RESERVATIONS, reservation_id)
         raise MessageRefused(f"account {account_id} has no reservation {reservation_id} any more") from None
 
 
-def _guests_own(database: Database, read: Reader, account_id: int, conversation_id: int) -> CommunicationType:
+def _guests_own(database: Database, read: MessageReader, account_id: int, conversation_id: int) -> CommunicationType:
     """Give the way the guest last wrote; by e-mail where that says nothing."""
-    payload = message_recipients.last_from_guest(database, account_id, conversation_id)
+    payload = message_recipients.find_last_guest_message(database, account_id, conversation_id)
     said = read(payload) if payload is not None else None
     return (
         CommunicationType(said.way)

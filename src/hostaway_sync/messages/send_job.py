@@ -20,9 +20,9 @@ from zoneinfo import ZoneInfo
 
 from hostaway_sync.errors import AccountError, Advice, LeaseHeld, MessageRefused, SourceError, SourceUnavailable
 from hostaway_sync.messages.decision import Decision, Step
-from hostaway_sync.messages.quiet_hours import quiet_until, read_hours
-from hostaway_sync.messages.sender import Sender, decided
-from hostaway_sync.messages.settlement import look, settle
+from hostaway_sync.messages.quiet_hours import find_quiet_end, parse_hours
+from hostaway_sync.messages.sender import Sender, decide_by_ledger
+from hostaway_sync.messages.settlement import settle_from_mirror, settle_from_source
 from hostaway_sync.model.messages import IntentState, Proof
 from hostaway_sync.store import jobs
 from hostaway_sync.store.accounts import owner as account_owner
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from hostaway_sync.messages.settlement import Reader
+    from hostaway_sync.messages.settlement import MessageReader
     from hostaway_sync.model.messages import Intent, MessageApi, OutgoingMessage
     from hostaway_sync.store.jobs import Job
     from hostaway_sync.store.postgres.database import Database
@@ -47,14 +47,14 @@ LOOKED_FOR_AFTER: Final = (timedelta(seconds=30), timedelta(minutes=2), timedelt
 log = logging.getLogger(__name__)
 
 
-def quiet_hours(hours: str, zone: str | None, reservation_id: int) -> str:
+def format_quiet_hours(hours: str, zone: str | None, reservation_id: int) -> str:
     """Give quiet hours with the time zone of a listing, as a row of the ledger keeps them.
 
     Raises:
         UsageError: they are no hours.
         MessageRefused: nobody knows what time it is there.
     """
-    written = str(read_hours(hours))
+    written = str(parse_hours(hours))
     try:
         return f"{written} {ZoneInfo(zone or '').key}"
     except (ValueError, OSError, KeyError):
@@ -65,15 +65,15 @@ def quiet_hours(hours: str, zone: str | None, reservation_id: int) -> str:
         ) from None
 
 
-def waits_until(quiet: str | None, now: datetime) -> datetime | None:
-    """Give the end of quiet hours that are on, as `quiet_hours` gave them; None: it may leave."""
+def find_release_time(quiet: str | None, now: datetime) -> datetime | None:
+    """Give the end of quiet hours that are on, as `format_quiet_hours` gave them; None: it may leave."""
     if quiet is None:
         return None
     hours, _, zone = quiet.partition(" ")
-    return quiet_until(read_hours(hours), ZoneInfo(zone), now)
+    return find_quiet_end(parse_hours(hours), ZoneInfo(zone), now)
 
 
-def enqueue(
+def queue_message(
     database: Database,
     wish: OutgoingMessage,
     *,
@@ -88,7 +88,7 @@ def enqueue(
         database: with the ledger.
         wish: what is to be said.
         again: the same words may be said twice.
-        quiet: hours in which it waits, as `quiet_hours` gives them.
+        quiet: hours in which it waits, as `format_quiet_hours` gives them.
         is_repeated: nobody asks for this one message: what a person withdrew, or the source has, stays as it is.
         dry_run: decide, and write nothing.
 
@@ -97,28 +97,30 @@ def enqueue(
     """
 
     def write(connection: Connection) -> Decision:
-        ledger.hold(connection, wish.account_id)
+        ledger.lock_messages(connection, wish.account_id)
         account_owner.current(connection, wish.account_id)
-        restored.recognise(connection)
-        ledger_clock.bring_back_of_guest(connection, wish)
-        decision = decided(connection, wish, this_process(), again=again)
+        restored.detect_restore(connection)
+        ledger_clock.clamp_times_of_guest(connection, wish)
+        decision = decide_by_ledger(connection, wish, this_process(), again=again)
         known = decision.intent
         is_over = known is not None and (known.proof is Proof.PERSON or known.message_id is not None)
         if decision.step is Step.TAKE_UP and is_repeated and is_over:
             return replace(decision, step=Step.ENDED)
         if dry_run or decision.step not in {Step.SEND, Step.TAKE_UP}:
             return decision
-        until = waits_until(quiet, jobs.now(connection))
+        until = find_release_time(quiet, jobs.now(connection))
         if known is None:
-            return replace(decision, intent=outbox.insert(connection, wish, quiet_hours=quiet, not_before_at=until))
-        queued = outbox.queue(connection, known, wish, quiet_hours=quiet, not_before_at=until)
+            return replace(
+                decision, intent=outbox.insert_queued(connection, wish, quiet_hours=quiet, not_before_at=until)
+            )
+        queued = outbox.requeue_intent(connection, known, wish, quiet_hours=quiet, not_before_at=until)
         return replace(decision, intent=queued or known)
 
     return database.transaction(write)
 
 
-def send_queued(
-    database: Database, use: Callable[[int], AbstractContextManager[MessageApi]], read: Reader, job: Job
+def run_send_job(
+    database: Database, use: Callable[[int], AbstractContextManager[MessageApi]], read: MessageReader, job: Job
 ) -> None:
     """Do a job of the ledger.
 
@@ -137,7 +139,7 @@ def send_queued(
     if account is None or not account.is_active:
         _withdraw(database, job, f"account {job.account_id} is disabled")
         return
-    settle(database, job.account_id, read)
+    settle_from_mirror(database, job.account_id, read)
     intent = _row(database, job)
     if intent is not None and intent.state is IntentState.PENDING and intent.is_queued:
         intent = _sent(database, use, read, job, intent)
@@ -150,15 +152,15 @@ def send_queued(
 def _sent(
     database: Database,
     use: Callable[[int], AbstractContextManager[MessageApi]],
-    read: Reader,
+    read: MessageReader,
     job: Job,
     intent: Intent,
 ) -> Intent | None:
     """Send a row, unless it is to wait; give it as it stands then, None where nothing is left to do."""
     now = database.transaction(jobs.now)
-    until = waits_until(intent.quiet_hours, now)
+    until = find_release_time(intent.quiet_hours, now)
     if until is not None:
-        database.transaction(partial(outbox.postpone, intent=intent, job=job, at=until))
+        database.transaction(partial(outbox.postpone_intent, intent=intent, job=job, at=until))
         return None
     try:
         with use(job.account_id) as message_api:
@@ -178,14 +180,14 @@ def _sent(
 def _look(
     database: Database,
     use: Callable[[int], AbstractContextManager[MessageApi]],
-    read: Reader,
+    read: MessageReader,
     job: Job,
     intent: Intent,
 ) -> None:
     """Look for what may have been sent, and have it looked for again while that is worth it."""
     if intent.looked_at is None or job.looks:
         with suppress(SourceError), use(job.account_id) as message_api:
-            look(database, message_api, [intent], read)
+            settle_from_source(database, message_api, [intent], read)
         found = _row(database, job)
         if found is None or found.state is not IntentState.OUTCOME_UNKNOWN:
             return
@@ -195,7 +197,7 @@ def _look(
 
     def defer(connection: Connection) -> None:
         at = jobs.now(connection) + LOOKED_FOR_AFTER[job.looks]
-        following = replace(outbox.job_of(intent), looks=job.looks + 1)
+        following = replace(outbox.make_job(intent), looks=job.looks + 1)
         jobs.defer_again(connection, following, at=at)
 
     database.transaction(defer)
@@ -203,9 +205,9 @@ def _look(
 
 def _row(database: Database, job: Job) -> Intent | None:
     number = job.intent_id or 0
-    return database.transaction(lambda connection: ledger.get(connection, number))
+    return database.transaction(lambda connection: ledger.find_intent(connection, number))
 
 
 def _withdraw(database: Database, job: Job, why: str) -> None:
     number = job.intent_id or 0
-    database.transaction(lambda connection: outbox.withdraw(connection, number, why, proof=Proof.ANSWER))
+    database.transaction(lambda connection: outbox.withdraw_intent(connection, number, why, proof=Proof.ANSWER))

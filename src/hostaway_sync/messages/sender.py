@@ -22,8 +22,8 @@ from hostaway_sync.errors import (
     StoreError,
     TokenRejected,
 )
-from hostaway_sync.messages.decision import REPEAT_WITHIN, Decision, Step, decide
-from hostaway_sync.messages.settlement import look, settle
+from hostaway_sync.messages.decision import REPEAT_WITHIN, Decision, Step, decide_step
+from hostaway_sync.messages.settlement import settle_from_mirror, settle_from_source
 from hostaway_sync.model.messages import IntentState, SendResult
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store import jobs
@@ -45,7 +45,7 @@ from hostaway_sync.store.records import due_threads, suspicions
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from hostaway_sync.messages.settlement import Reader
+    from hostaway_sync.messages.settlement import MessageReader
     from hostaway_sync.model.messages import Intent, MessageApi, OutgoingMessage
     from hostaway_sync.store.postgres.database import Database
 
@@ -84,7 +84,7 @@ class Sender:
         read: reads the payload of a message.
     """
 
-    def __init__(self, database: Database, message_api: MessageApi, read: Reader) -> None:
+    def __init__(self, database: Database, message_api: MessageApi, read: MessageReader) -> None:
         self._database = database
         self._message_api = message_api
         self._read = read
@@ -94,8 +94,8 @@ class Sender:
 
         def read(connection: Connection) -> Decision:
             # Two that ask at once whether a process lives would see each other.
-            ledger.hold(connection, wish.account_id)
-            return decided(connection, wish, this_process(), again=again, queued_too=queued_too)
+            ledger.lock_messages(connection, wish.account_id)
+            return decide_by_ledger(connection, wish, this_process(), again=again, queued_too=queued_too)
 
         return self._database.transaction(read)
 
@@ -108,7 +108,7 @@ class Sender:
         """
         self._settle_first(wish)
         owner = this_process()  # a new name each time: two threads with one draft must not take each other's row
-        with self._database.claim(senders.right_of(owner)):
+        with self._database.claim(senders.right_name(owner)):
             begin = partial(self._begun, wish=wish, owner=owner, again=again, queued_too=queued_too)
             decision = self._database.transaction(begin)
             if decision.step not in _SENDS or decision.intent is None:
@@ -126,17 +126,17 @@ class Sender:
         owner = this_process()
 
         def take(connection: Connection) -> tuple[Step, Intent | None]:
-            ledger.hold(connection, intent.wish.account_id)
+            ledger.lock_messages(connection, intent.wish.account_id)
             account_owner.current(connection, intent.wish.account_id)
-            restored.recognise(connection)
-            known = ledger.get(connection, intent.intent_id)
+            restored.detect_restore(connection)
+            known = ledger.find_intent(connection, intent.intent_id)
             if known is None or not known.is_queued or known.state is not IntentState.PENDING:
                 return Step.ENDED, known
             if known.owner != owner and not senders.is_gone(connection, known):
                 return Step.UNDER_WAY, known
-            return Step.TAKE_UP, ledger.take(connection, known, known.wish, owner, is_queued=True)
+            return Step.TAKE_UP, ledger.take_up_intent(connection, known, known.wish, owner, is_queued=True)
 
-        with self._database.claim(senders.right_of(owner)):
+        with self._database.claim(senders.right_name(owner)):
             step, taken = self._database.transaction(take)
             return SendOutcome(step, taken) if taken is None or step not in _SENDS else self._gone(step, taken)
 
@@ -147,48 +147,50 @@ class Sender:
             MessageUnsettled: its outcome is not unknown any more, and it was not sent.
             SourceError: its thread could not be read once more.
         """
-        changed = {one.intent_id: one for one in look(self._database, self._message_api, [intent], self._read)}
+        changed = {
+            one.intent_id: one for one in settle_from_source(self._database, self._message_api, [intent], self._read)
+        }
         if (settled := changed.get(intent.intent_id)) is not None:
             return SendOutcome(Step.EARLIER, settled)
 
         owner = this_process()
 
         def take(connection: Connection) -> Intent:
-            ledger.hold(connection, intent.wish.account_id)
-            if ledger.vouch(connection, intent.intent_id, was_sent=False) is None:
-                known = ledger.get(connection, intent.intent_id)
+            ledger.lock_messages(connection, intent.wish.account_id)
+            if ledger.record_manual_outcome(connection, intent.intent_id, was_sent=False) is None:
+                known = ledger.find_intent(connection, intent.intent_id)
                 if known is None or known.owner != owner:
                     raise MessageUnsettled(f"message {intent.intent_id} was settled meanwhile: nothing was sent")
                 return known
-            return ledger.take(connection, intent, intent.wish, owner)
+            return ledger.take_up_intent(connection, intent, intent.wish, owner)
 
-        with self._database.claim(senders.right_of(owner)):
+        with self._database.claim(senders.right_name(owner)):
             return self._gone(Step.TAKE_UP, self._database.transaction(take))
 
     def _settle_first(self, wish: OutgoingMessage) -> None:
         """Look for what is open with this guest; that it cannot be had is no reason: the ledger says enough."""
-        settle(self._database, wish.account_id, self._read)
-        find = partial(ledger.unsettled, account_id=wish.account_id, reservation_id=wish.reservation_id)
+        settle_from_mirror(self._database, wish.account_id, self._read)
+        find = partial(ledger.list_unsettled, account_id=wish.account_id, reservation_id=wish.reservation_id)
         unsettled = [
             intent for intent in self._database.transaction(find) if intent.state is IntentState.OUTCOME_UNKNOWN
         ]
         with suppress(SourceError):
-            look(self._database, self._message_api, unsettled, self._read)
+            settle_from_source(self._database, self._message_api, unsettled, self._read)
 
     def _begun(
         self, connection: Connection, wish: OutgoingMessage, owner: str, *, again: bool, queued_too: bool
     ) -> Decision:
         """Decide under the account's lock, and write the intent down."""
-        ledger.hold(connection, wish.account_id)
+        ledger.lock_messages(connection, wish.account_id)
         account_owner.current(connection, wish.account_id)
-        restored.recognise(connection)
-        ledger.abandon_dead(connection, wish.account_id)
-        ledger_clock.bring_back_of_guest(connection, wish)
-        decision = decided(connection, wish, owner, again=again, queued_too=queued_too)
+        restored.detect_restore(connection)
+        ledger.abandon_dead_attempts(connection, wish.account_id)
+        ledger_clock.clamp_times_of_guest(connection, wish)
+        decision = decide_by_ledger(connection, wish, owner, again=again, queued_too=queued_too)
         if decision.step is Step.SEND:
-            return replace(decision, intent=ledger.insert(connection, wish, owner))
+            return replace(decision, intent=ledger.insert_intent(connection, wish, owner))
         if decision.step is Step.TAKE_UP and decision.intent is not None:
-            return replace(decision, intent=ledger.take(connection, decision.intent, wish, owner))
+            return replace(decision, intent=ledger.take_up_intent(connection, decision.intent, wish, owner))
         return decision
 
     def _gone(self, step: Step, intent: Intent) -> SendOutcome:
@@ -204,7 +206,7 @@ class Sender:
                 self._database.fail_fast()
             why = str(error) if isinstance(error, HostawaySyncError) else "stopped by a signal"
             with suppress(HostawaySyncError):
-                self._database.transaction(lambda connection: ledger.give_up(connection, intent, why))
+                self._database.transaction(lambda connection: ledger.record_interruption(connection, intent, why))
             raise
 
     def _posted(self, intent: Intent) -> SendResult:
@@ -213,9 +215,11 @@ class Sender:
             page = self._message_api.newest(wish.conversation_id, why="message: what is in its thread before it?")
         except SourceError as error:
             if isinstance(error, NotFound):
-                suspicions.raise_one(self._database, wish.account_id, Resource.CONVERSATIONS, wish.conversation_id)
+                suspicions.raise_suspicion(
+                    self._database, wish.account_id, Resource.CONVERSATIONS, wish.conversation_id
+                )
             return SendResult(IntentState.FAILED, str(error), fault=error)
-        self._database.transaction(partial(message_recipients.file, account_id=wish.account_id, page=page))
+        self._database.transaction(partial(message_recipients.store_page, account_id=wish.account_id, page=page))
         fence = max((record.id for record in page.records if record.id is not None), default=0)
         left: list[Intent] = []
         posted = self._message_api.post(wish, leaving=lambda: left.append(self._leave(intent, fence)))
@@ -233,7 +237,7 @@ class Sender:
             SourceUnavailable: the mark took so long that others may know the row as that of a process that died.
         """
         began = _seconds_awake_or_not()
-        left = ledger.leave(self._database, intent, after=fence)
+        left = ledger.mark_sending(self._database, intent, after=fence)
         if is_too_late(timedelta(seconds=_seconds_awake_or_not() - began)):
             raise SourceUnavailable("this process was held up just before the message left: nothing was sent")
         return left
@@ -242,7 +246,7 @@ class Sender:
         concluded = self._database.transaction(partial(self._written, intent=intent, posted=posted))
         if concluded.state is IntentState.OUTCOME_UNKNOWN:
             with suppress(SourceError, AccountError):
-                changed = look(self._database, self._message_api, [concluded], self._read)
+                changed = settle_from_source(self._database, self._message_api, [concluded], self._read)
                 return next(iter(changed), concluded)
         return concluded
 
@@ -250,35 +254,35 @@ class Sender:
         """Write down how it ended, and the message where it belongs, in one transaction."""
         wish, message_id, failure = intent.wish, None, posted.error
         state, is_of_thread = posted.state, False
-        ledger.hold(connection, wish.account_id)
+        ledger.lock_messages(connection, wish.account_id)
         for record in posted.page.records if posted.page else ():
             said = self._read(record.payload)
             message_id, failure = record.id, said.failure if said else None
             is_of_thread = said is not None and said.conversation_id == wish.conversation_id
             state = IntentState.SENT if failure is None else IntentState.FAILED
         if intent.is_queued and posted.state is IntentState.FAILED and _is_passing(posted.fault):
-            written = outbox.put_back(connection, intent, posted.error)
+            written = outbox.return_to_queue(connection, intent, posted.error)
         else:
-            written = ledger.answered(connection, intent, state, message_id=message_id, error=failure)
+            written = ledger.record_answer(connection, intent, state, message_id=message_id, error=failure)
         if posted.page is not None and is_of_thread:  # else the next run, for which the thread is due, reads it there
             with suppress(AccountError):  # disabled meanwhile: nothing of it is stored, and the ledger is none of it
-                message_recipients.file(connection, wish.account_id, posted.page)
+                message_recipients.store_page(connection, wish.account_id, posted.page)
         if state is not IntentState.FAILED:
-            due_threads.mark(connection, wish.account_id, wish.conversation_id)
-        known = written or ledger.get(connection, intent.intent_id)
+            due_threads.mark_due(connection, wish.account_id, wish.conversation_id)
+        known = written or ledger.find_intent(connection, intent.intent_id)
         return intent if known is None else known
 
 
-def decided(
+def decide_by_ledger(
     connection: Connection, wish: OutgoingMessage, owner: str, *, again: bool, queued_too: bool = False
 ) -> Decision:
     """Decide by the ledger, under the account's lock; see `decision.decide`."""
-    of_key = ledger.of_key(connection, wish.account_id, wish.key) if wish.key is not None else None
-    alike = ledger.alike(connection, wish, within=REPEAT_WITHIN)
+    of_key = ledger.find_by_key(connection, wish.account_id, wish.key) if wish.key is not None else None
+    alike = ledger.find_same_text(connection, wish, within=REPEAT_WITHIN)
     pending = {one.intent_id: one for one in (*alike, *((of_key,) if of_key else ()))}.values()
     dead = {one.intent_id for one in pending if one.state is IntentState.PENDING and senders.is_gone(connection, one)}
     now = jobs.now(connection)
-    return decide(wish, of_key, alike, owner=owner, dead=dead, now=now, again=again, queued_too=queued_too)
+    return decide_step(wish, of_key, alike, owner=owner, dead=dead, now=now, again=again, queued_too=queued_too)
 
 
 def _seconds_awake_or_not() -> float:

@@ -1,6 +1,6 @@
 """Goes over what is open in the ledger, with what is stored of the threads: without a request, unless a look is wanted.
 
-Whoever has read threads calls `settle`. An account with nothing open costs two statements.
+Whoever has read threads calls `settle_from_mirror`. An account with nothing open costs two statements.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
 
-from hostaway_sync.messages.decision import LOOKS_APART, is_another_look, match
+from hostaway_sync.messages.decision import LOOKS_APART, is_countable_look, match_messages
 from hostaway_sync.model.messages import LOOKS, IntentState
 from hostaway_sync.store.messages import ledger, ledger_clock
 from hostaway_sync.store.messages import recipients as message_recipients
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from hostaway_sync.model.messages import Intent, MessageApi, ThreadMessage
     from hostaway_sync.store.postgres.database import Database
 
-Reader: TypeAlias = "Callable[[str], ThreadMessage | None]"
+MessageReader: TypeAlias = "Callable[[str], ThreadMessage | None]"
 """Reads the payload of a message."""
 
 log = logging.getLogger(__name__)
 
 
-def settle(
+def settle_from_mirror(
     database: Database,
     account_id: int,
-    read: Reader,
+    read: MessageReader,
     *,
     apart: timedelta = LOOKS_APART,
 ) -> list[Intent]:
@@ -46,7 +46,7 @@ def settle(
         read: reads the payload of a message.
         apart: from one look that counts to the next.
     """
-    is_open = database.transaction(lambda connection: bool(ledger.unsettled(connection, account_id)))
+    is_open = database.transaction(lambda connection: bool(ledger.list_unsettled(connection, account_id)))
     changed: list[Intent] = []
     if is_open:
         changed = database.transaction(partial(_settle, account_id=account_id, read=read, seen_at=None, apart=apart))
@@ -56,11 +56,11 @@ def settle(
     return changed
 
 
-def look(
+def settle_from_source(
     database: Database,
     message_api: MessageApi,
     intents: Sequence[Intent],
-    read: Reader,
+    read: MessageReader,
     *,
     apart: timedelta = LOOKS_APART,
 ) -> list[Intent]:
@@ -76,7 +76,7 @@ def look(
     moments = []
     for conversation_id in sorted({intent.wish.conversation_id for intent in intents}):
         page = message_api.newest(conversation_id, why="message: did it arrive?")
-        database.transaction(partial(message_recipients.file, account_id=account_id, page=page))
+        database.transaction(partial(message_recipients.store_page, account_id=account_id, page=page))
         moments.append(page.observed_at)
     wanted = {intent.intent_id for intent in intents}
     changed = database.transaction(
@@ -90,30 +90,30 @@ def look(
 def _settle(
     connection: Connection,
     account_id: int,
-    read: Reader,
+    read: MessageReader,
     seen_at: datetime | None,
     apart: timedelta,
     only: set[int] | None = None,
 ) -> list[Intent]:
-    ledger.hold(connection, account_id)
-    ledger.abandon_dead(connection, account_id)
-    ledger_clock.bring_back_open(connection, account_id)
+    ledger.lock_messages(connection, account_id)
+    ledger.abandon_dead_attempts(connection, account_id)
+    ledger_clock.clamp_times_of_open(connection, account_id)
     unknown = [
         intent
-        for intent in ledger.unsettled(connection, account_id)
+        for intent in ledger.list_unsettled(connection, account_id)
         if intent.state is IntentState.OUTCOME_UNKNOWN and (only is None or intent.intent_id in only)
     ]
     changed: list[Intent] = []
     for conversation_id, of_thread in groupby(sorted(unknown, key=_thread), key=_thread):
         waiting = list(of_thread)
         since = min(intent.after_message_id or 0 for intent in waiting)
-        payloads = message_recipients.said_after(connection, account_id, conversation_id, since)
+        payloads = message_recipients.list_messages_after(connection, account_id, conversation_id, since)
         said = [one for one in map(read, payloads) if one is not None]
-        found = match(waiting, said, ledger.claimed(connection, account_id, conversation_id))
-        at = seen_at or message_recipients.read_at(connection, account_id, conversation_id)
+        found = match_messages(waiting, said, ledger.find_claimed_message_ids(connection, account_id, conversation_id))
+        at = seen_at or message_recipients.find_thread_read_at(connection, account_id, conversation_id)
         for intent in waiting:
             if (one := found.get(intent.intent_id)) is not None:
-                settled = ledger.found(connection, intent, one.message_id, one.failure)
+                settled = ledger.record_found(connection, intent, one.message_id, one.failure)
                 changed += [settled] if settled is not None else []
             else:
                 _look(connection, intent, at, apart)
@@ -122,21 +122,21 @@ def _settle(
 
 def _look(connection: Connection, intent: Intent, at: datetime | None, apart: timedelta) -> None:
     """Count a reading in vain; while there were too few, the thread stays due, so that the next run reads it."""
-    counts = at is not None and is_another_look(intent, at, apart=apart)
+    counts = at is not None and is_countable_look(intent, at, apart=apart)
     if at is not None and counts:
-        ledger.looked(connection, intent, at=at)
+        ledger.record_look(connection, intent, at=at)
     if intent.looks + counts < LOOKS:
-        due_threads.mark(connection, intent.wish.account_id, intent.wish.conversation_id)
+        due_threads.mark_due(connection, intent.wish.account_id, intent.wish.conversation_id)
 
 
-def _follow(connection: Connection, account_id: int, read: Reader) -> list[Intent]:
+def _follow(connection: Connection, account_id: int, read: MessageReader) -> list[Intent]:
     """Have the ledger say what became of messages that the source took and did not deliver, or did after all."""
     changed = []
-    for intent_id, payload in message_recipients.turned(connection, account_id):
-        said, intent = read(payload), ledger.get(connection, intent_id)
+    for intent_id, payload in message_recipients.list_changed_outcomes(connection, account_id):
+        said, intent = read(payload), ledger.find_intent(connection, intent_id)
         if said is None or intent is None or (said.failure is None) == (intent.state is IntentState.SENT):
             continue
-        followed = ledger.followed(connection, intent, said.failure)
+        followed = ledger.record_later_status(connection, intent, said.failure)
         changed += [followed] if followed is not None else []
     return changed
 

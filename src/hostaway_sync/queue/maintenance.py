@@ -47,7 +47,7 @@ def rescue_stalled_jobs(
 
 def defer_forgotten_jobs(database: Database) -> None:
     """Defer a job for every object that deliveries wait for without one."""
-    while inbox.enqueue_forgotten(database):
+    while inbox.defer_missing_jobs(database):
         pass
 
 

@@ -97,7 +97,7 @@ def _write(connection: sa.Connection, job: Job, attempt: Attempt, verdict: Retry
     if not account_queries.is_known(connection, job.account_id):
         return None
     if job.target is not None:
-        waiting = inbox.note_failure(connection, job.account_id, job.target, attempt.error, until=attempt.started_at)
+        waiting = inbox.record_failure(connection, job.account_id, job.target, attempt.error, until=attempt.started_at)
         if not waiting:
             return None
     began_at = job.began_at or attempt.started_at

@@ -71,7 +71,7 @@ def purge(database: Database, lease: Lease, tell: Callable[[str, int], object]) 
 
 
 def _begin(connection: sa.Connection, lease: Lease) -> list[tuple[sa.Table, int]]:
-    leases.fence(connection, lease)
+    leases.fence_transaction(connection, lease)
     audit_log.write(connection, lease.account_id, Action.PURGING)
     jobs.forget(connection, lease.account_id)
     return [(table, _delete(connection, table, lease.account_id)) for table in (watermarks, walks)]
@@ -83,7 +83,7 @@ def _batch(connection: sa.Connection, lease: Lease, table: sa.Table, after: int)
     Rows of the mirror are taken by id, because there may be millions: looked for from the beginning each time, all
     those that are gone already would be looked at again.
     """
-    leases.fence(connection, lease)
+    leases.fence_transaction(connection, lease)
     of_account = table.c.account_id == lease.account_id
     if table in MIRRORED.values():
         some = sa.select(table.c.id).where(of_account, table.c.id > after).order_by(table.c.id).limit(BATCH)
@@ -99,7 +99,7 @@ def _batch(connection: sa.Connection, lease: Lease, table: sa.Table, after: int)
 
 
 def _end(connection: sa.Connection, lease: Lease, counts: dict[str, int]) -> list[tuple[sa.Table, int]]:
-    leases.fence(connection, lease)
+    leases.fence_transaction(connection, lease)
     account_owner.hold_alone(connection, lease.account_id)
     # Nobody can refer to it from here on: what is deleted now is all there will ever be.
     itself = accounts.c.account_id == lease.account_id
@@ -108,7 +108,7 @@ def _end(connection: sa.Connection, lease: Lease, counts: dict[str, int]) -> lis
     _delete(connection, leases_table, lease.account_id)
     connection.execute(sa.delete(accounts).where(itself))
     of_rows = [account_owner.right_of(lease.account_id, resource) for resource in (None, *Resource)]
-    rights.forget(connection, [*of_rows, ledger.right_to(lease.account_id)])
+    rights.forget(connection, [*of_rows, ledger.right_name(lease.account_id)])
     rows: dict[str, Any] = dict(counts)
     for table, number in last:
         rows[table.name] = rows.get(table.name, 0) + number

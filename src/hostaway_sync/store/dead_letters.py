@@ -82,10 +82,10 @@ def write(connection: sa.Connection, job: Job, attempt: Attempt, *, until: datet
     Returns:
         The number of the dead letter; None when no delivery was waiting any more.
     """
-    found = inbox.Evidence(0, job.arguments(), None)
+    found = inbox.DeliveryEvidence(0, job.arguments(), None)
     if job.target is not None:
         payload_rule.copying(connection)
-        waiting = inbox.evidence(connection, job.account_id, job.target, until=until)
+        waiting = inbox.find_evidence(connection, job.account_id, job.target, until=until)
         if waiting is None:
             return None
         found = waiting
@@ -106,7 +106,7 @@ def write(connection: sa.Connection, job: Job, attempt: Attempt, *, until: datet
     statement = insert(dead_letters).values(values).on_conflict_do_nothing().returning(dead_letters.c.dead_letter_id)
     number: int | None = connection.scalar(statement)
     if number is not None and job.target is not None:
-        inbox.bury(connection, job.account_id, job.target, number, until=until)
+        inbox.mark_dead(connection, job.account_id, job.target, number, until=until)
     return number
 
 
@@ -142,7 +142,7 @@ def retry(database: Database, dead_letter_id: int) -> None:
 
     def write_all(connection: sa.Connection) -> None:
         letter = _resolve(connection, dead_letter_id, _RETRIED)
-        inbox.reopen(connection, dead_letter_id)
+        inbox.reopen_deliveries(connection, dead_letter_id)
         jobs.defer(connection, _fresh(letter))
 
     database.transaction(write_all)
@@ -159,8 +159,8 @@ def discard(database: Database, dead_letter_id: int) -> None:
         letter = _resolve(connection, dead_letter_id, _DISCARDED)
         if letter.kind == jobs.SEND:
             intent_id = Job.from_arguments(letter.payload).intent_id or 0
-            outbox.withdraw(connection, intent_id, "its dead letter was discarded", proof=Proof.PERSON)
-        inbox.abandon(connection, dead_letter_id)
+            outbox.withdraw_intent(connection, intent_id, "its dead letter was discarded", proof=Proof.PERSON)
+        inbox.abandon_deliveries(connection, dead_letter_id)
 
     database.transaction(write_all)
 

@@ -27,7 +27,7 @@ def hold_lease(database: Database, account_id: int) -> Iterator[leases.Lease]:
     Raises:
         LeaseHeld: another run has it.
     """
-    lease = leases.acquire(database, account_id, process_names.this_process())
+    lease = leases.acquire_lease(database, account_id, process_names.this_process())
     try:
         with _heartbeat(database, lease):
             yield lease
@@ -36,7 +36,7 @@ def hold_lease(database: Database, account_id: int) -> Iterator[leases.Lease]:
         raise
     finally:
         with suppress(StoreUnavailable):  # it expires by itself
-            leases.release(database, lease)
+            leases.release_lease(database, lease)
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def _heartbeat(database: Database, lease: leases.Lease) -> Iterator[None]:
     def beat() -> None:
         while not done.wait(leases.LEASE_TIME.total_seconds() / 3):
             try:
-                leases.renew(database, lease)
+                leases.renew_lease(database, lease)
             except LeaseLost:
                 return  # the next write fails by itself
             except HostawaySyncError as error:

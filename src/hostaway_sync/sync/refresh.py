@@ -125,7 +125,7 @@ class _Reading:
         if there:
             self._stored(_together(list(there.values())))
         listing_ids = {number: _id(page.records[0].columns["listing_id"]) for number, page in there.items()}
-        hanging = due_threads.hanging_on(self._database, self._owner.account_id, listing_ids)
+        hanging = due_threads.find_dependents(self._database, self._owner.account_id, listing_ids)
         for number in pages:
             if number in hanging:
                 threads = self._due_threads(number, listing_ids[number], hanging[number])
@@ -150,15 +150,15 @@ class _Reading:
 
         def write(connection: Connection) -> None:
             if resource is Resource.CONVERSATIONS:
-                due_threads.looked_up(connection, account_id, parent, began_at=began_at)
+                due_threads.clear_reservation_marks(connection, account_id, parent, began_at=began_at)
             else:
-                due_threads.thread_read(connection, account_id, parent, began_at=began_at, met=met)
+                due_threads.record_thread_read(connection, account_id, parent, began_at=began_at, met=met)
 
         self._database.transaction(write, is_one_statement=resource is Resource.CONVERSATIONS)
 
     def not_found(self, resource: Resource, record_id: int) -> None:
         """Raise a suspicion: one request proves nothing, so that nothing is marked."""
-        suspicions.raise_one(self._database, self._owner.account_id, resource, record_id)
+        suspicions.raise_suspicion(self._database, self._owner.account_id, resource, record_id)
 
     def _asked_for(self, reservation_ids: Sequence[int]) -> tuple[dict[int, Page | None], Exception | None]:
         """Give reservations up to the first that cannot be read, and why; None for one that is gone or forbidden."""
@@ -179,7 +179,7 @@ class _Reading:
         def write(connection: Connection) -> Change | None:
             owner = account_owner.current(connection, account_id, resource)
             if len(ids) > 1:
-                single_reads.hold(connection, account_id, resource, ids)
+                single_reads.lock_rows(connection, account_id, resource, ids)
             changes = upsert.write_page(connection, owner, page, is_listed=False)
             note_changes(changes)
             return changes[0][1] if changes else None
@@ -190,7 +190,7 @@ class _Reading:
     def _hanging_on(self, resource: Resource, record: Record, record_id: int) -> int:
         if resource is Resource.RESERVATIONS:
             listing_id = _id(record.columns["listing_id"])
-            hanging = due_threads.hanging_on(self._database, self._owner.account_id, {record_id: listing_id})
+            hanging = due_threads.find_dependents(self._database, self._owner.account_id, {record_id: listing_id})
             return self._due_threads(record_id, listing_id, hanging[record_id])
         if resource is Resource.CONVERSATIONS:
             reservation_id = _id(record.columns["reservation_id"])
@@ -217,7 +217,7 @@ class _Reading:
     def _is_stored(self, resource: Resource, record_id: int) -> bool:
         return single_reads.is_stored(self._database, self._owner.account_id, resource, record_id)
 
-    def _due_threads(self, reservation_id: int, listing_id: int | None, hanging: due_threads.Hanging) -> int:
+    def _due_threads(self, reservation_id: int, listing_id: int | None, hanging: due_threads.Dependents) -> int:
         account_id = self._owner.account_id
         if listing_id is not None and not hanging.listing_is_known and listing_id not in self._listings_asked_for:
             self._listings_asked_for.add(listing_id)
@@ -226,7 +226,11 @@ class _Reading:
         if hanging.is_lookup:
             before = self._taken
             self._part(Resource.CONVERSATIONS, reservation_id)
-            threads = due_threads.threads_of(self._database, account_id, reservation_id) if self._taken > before else []
+            threads = (
+                due_threads.list_due_threads_of(self._database, account_id, reservation_id)
+                if self._taken > before
+                else []
+            )
         return sum(self._part(Resource.MESSAGES, thread) for thread in threads)
 
     def _part(self, resource: Resource, parent: int) -> int:

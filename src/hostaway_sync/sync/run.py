@@ -98,7 +98,7 @@ class Run:
         except LeaseHeld as error:
             log.info("%s", error)
             if not self._order.dry_run and not self._order.will_retry and self._run_id is None:
-                run_states.skipped(self._database, account_id, self._mode, error=str(error))
+                run_states.record_skipped(self._database, account_id, self._mode, error=str(error))
             raise
 
     def _under_lease(self, lease: leases.Lease, source: Source, progress: Progress) -> RunReport:
@@ -117,7 +117,7 @@ class Run:
             # A person asks for it, who is to hear what stands however lately that was told.
             standing = alarms.read_unchanged_alarms(self._database, self._owner.account_id, tells=True)
             return replace(report, standing=standing)
-        run_id = self._run_id or run_states.trigger(
+        run_id = self._run_id or run_states.create_run(
             self._database, self._owner.account_id, self._mode, max_retries=self._order.max_retries
         )
         self._run_id = run_id
@@ -135,13 +135,13 @@ class Run:
 
     def _written(self, run_id: UUID, lease: leases.Lease, source: Source, progress: Progress) -> RunReport:
         account_id = self._owner.account_id
-        signpost = run_states.start(self._database, run_id, account_id)
+        signpost = run_states.start_run(self._database, run_id, account_id)
         sweep = Sweep(self._whole, self._order.threads_after) if self._is_full else None
         recorder = TableRecorder(self._database, self._owner, lease, run_id, signpost, sweep)
         reports = self._mirror(source, recorder, progress)
         self._keep_announced(reports)
         report = self._report(reports, source)
-        set_back = setbacks.met_since(self._database, account_id, signpost)
+        set_back = setbacks.count_met_since(self._database, account_id, signpost)
         for warning in plan.list_warnings(report.resources, set_back):
             log.warning("account %d: %s", account_id, warning)
         if not self._comes_again(report.state, can_recover=report.can_recover):
@@ -244,7 +244,7 @@ class Run:
     def _decide_mode(self) -> None:
         """Full when asked for, or when a list was never swept, or not for long; decided anew for each attempt."""
         self._braked.clear()
-        self._marks, now = run_states.marks(self._database, self._owner.account_id)
+        self._marks, now = run_states.find_marks(self._database, self._owner.account_id)
         self._decided_at = now
         order = self._order
         self._whole = plan.select_whole_lists(
@@ -282,10 +282,10 @@ class Run:
         """Close the run, or leave it open for the attempt that will follow."""
         calls, self._api_calls = source.api_calls, self._api_calls + source.api_calls
         if self._comes_again(state, can_recover=can_recover):
-            run_states.retry_later(self._database, run_id, error=error or "", api_calls=calls)
+            run_states.record_retry(self._database, run_id, error=error or "", api_calls=calls)
             return
         account_id = self._owner.account_id
-        run_states.finish(
+        run_states.finish_run(
             self._database,
             run_id,
             state,
@@ -294,4 +294,4 @@ class Run:
             error=error,
             api_calls=calls,
         )
-        self._database.transaction(lambda connection: walks.forget(connection, run_id))
+        self._database.transaction(lambda connection: walks.delete_pages_of_run(connection, run_id))

@@ -43,14 +43,14 @@ def run_refresh_job(database: Database, read_again: ReadAgain, batch: Sequence[J
         How each ended. The first object that cannot be read ends the reading, and those after it wait on.
     """
     account_id, resource = batch[0].account_id, batch[0].aim.resource
-    waiting = inbox.waiting(database, account_id, resource, [job.aim.object_id for job in batch])
+    waiting = inbox.find_waiting(database, account_id, resource, [job.aim.object_id for job in batch])
     deliveries = [one for of_object in waiting.deliveries.values() for one in of_object]
     if not deliveries:
         return [None for _ in batch]
     add(request_ids=waiting.request_ids[:_MOST_NAMED])
     innermost().follows(deliveries)
     if waiting.owner is None:
-        inbox.ignored(database, deliveries, reason=_DISABLED)
+        inbox.mark_ignored(database, deliveries, reason=_DISABLED)
         return [None for _ in batch]
     wanted = [job.aim.object_id for job in batch if job.aim.object_id in waiting.deliveries]
     read: list[int] = []
@@ -61,9 +61,9 @@ def run_refresh_job(database: Database, read_again: ReadAgain, batch: Sequence[J
         failure = error
     if failure is not None and len(read) == len(wanted):
         read.pop()  # what went wrong after the last one is its own
-    inbox.processed(database, [one for number in read for one in waiting.deliveries[number]])
+    inbox.mark_processed(database, [one for number in read for one in waiting.deliveries[number]])
     if isinstance(failure, AccountError):  # while they were being read
-        inbox.ignored(database, deliveries, reason=_DISABLED)
+        inbox.mark_ignored(database, deliveries, reason=_DISABLED)
         return [None for _ in batch]
     left = wanted[len(read) :]
     ends: dict[int, Exception | None] = {number: NotReached() for number in left[1:]}

@@ -189,10 +189,10 @@ def test_nobody_may_be_at_work(sync_env: Build, elsewhere: Elsewhere) -> None:
     env = sync_env()
     url = SecretStr(elsewhere.url)
     mirror = env.mirror()
-    lease = leases.acquire(env.database, env.account_id, "elsewhere/17/99#00")
+    lease = leases.acquire_lease(env.database, env.account_id, "elsewhere/17/99#00")
     with pytest.raises(LeaseHeld, match=f"account {env.account_id} is being synced by elsewhere: stop everything"):
         mirror.database.move(url)
-    leases.release(env.database, lease)
+    leases.release_lease(env.database, lease)
     other = Database(env.environment()["HOSTAWAY_SYNC_DATABASE_URL"], schema="hostaway", application=WORKER)
     with closing(other), other.engine.connect() as connection:
         connection.execute(sa.text("SELECT 1"))

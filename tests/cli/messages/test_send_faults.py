@@ -77,7 +77,7 @@ class Deaths:
         with ExitStack() as stack:
             if point == "before the intent":
                 connection = stack.enter_context(self._env.database.engine.connect())
-                ledger.hold(connection, letter.account_id)
+                ledger.lock_messages(connection, letter.account_id)
                 yield self._stands_before_lock
             elif point in ("before it is marked as leaving", "before the answer is written down"):
                 gate = Gate(self._env, THREAD if "leaving" in point else SEND, 1, "sent_messages")

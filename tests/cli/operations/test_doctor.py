@@ -152,7 +152,7 @@ def test_receiver_that_is_away_is_found(sync_env: Build) -> None:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         register = partial(
-            webhook_credentials.renew,
+            webhook_credentials.renew_credentials,
             safe=KeyRing([MASTER_KEY]),
             account_id=env.account_id,
             url=f"http://127.0.0.1:{port}",

@@ -53,9 +53,9 @@ ERROR = "reservations: the source answered 503 five times, and nobody knows why 
 
 def fail_a_run(env: SyncEnv, account_id: int = 70001) -> None:
     """Write a run that failed into the history."""
-    run_id = run_states.trigger(env.database, account_id, Mode.FULL, max_retries=0)
-    run_states.start(env.database, run_id, account_id)
-    run_states.finish(
+    run_id = run_states.create_run(env.database, account_id, Mode.FULL, max_retries=0)
+    run_states.start_run(env.database, run_id, account_id)
+    run_states.finish_run(
         env.database, run_id, RunState.FAILED, account_id=account_id, last_sync_at=None, error=ERROR, api_calls=7
     )
 
@@ -159,10 +159,10 @@ def test_a_run_at_work_is_told_with_what_it_has_read(sync_env: Build, program: P
     """Its mode, since when, how many records; a lease without a run is some other command."""
     env = sync_env()
     env.mirror().sync.run(70001)
-    leases.acquire(env.database, 70001, process_names.this_process())
+    leases.acquire_lease(env.database, 70001, process_names.this_process())
     assert "another command works on it" in program(env, "status").stdout
-    run_id = run_states.trigger(env.database, 70001, Mode.FULL, max_retries=0)
-    run_states.start(env.database, run_id, 70001)
+    run_id = run_states.create_run(env.database, 70001, Mode.FULL, max_retries=0)
+    run_states.start_run(env.database, run_id, 70001)
     shown = program(env, "status").stdout
     assert re.search(r"running .*full run for \d+ s, 0 records so far", shown)
     assert "1 account: 0 ok, 1 running" in shown

@@ -112,7 +112,7 @@ def test_a_failing_source_is_named_with_what_it_broke(sync_env: Build, program: 
 def test_another_run_at_work_is_silence_and_75(sync_env: Build, program: Program) -> None:
     """Overlapping cron runs send no mail."""
     env = sync_env()
-    leases.acquire(env.database, 70001, process_names.this_process())
+    leases.acquire_lease(env.database, 70001, process_names.this_process())
     done = program(env, "sync", "70001")
     assert (done.returncode, done.stdout, done.stderr) == (75, "", "")
     done = program(env, "sync-all")

@@ -240,25 +240,25 @@ def test_a_part_that_is_not_told_is_not_compared(sync_env: Build) -> None:
 
 def test_a_writer_who_may_not_ask_the_server_goes_without(db_roles: DbRoles, database: Database) -> None:
     """Every role may, until somebody takes that away; a failed question spoils no transaction."""
-    assert database.transaction(restored_database.recognise) is None
+    assert database.transaction(restored_database.detect_restore) is None
     name = db_roles.create_login("clerk", db_roles.groups.writer)
     with db_roles.as_role(name) as writer:
-        assert writer.transaction(restored_database.recognise) is None
+        assert writer.transaction(restored_database.detect_restore) is None
         for function in ("pg_control_system()", "pg_current_wal_lsn()"):
             db_roles.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
-            assert writer.transaction(restored_database.recognise) is None
+            assert writer.transaction(restored_database.detect_restore) is None
             db_roles.execute(f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC")
 
 
 def test_two_who_notice_at_once_do_it_once(database: Database) -> None:
     """The second one finds nothing left to do, and goes on with what the first has done."""
-    database.transaction(restored_database.recognise)
+    database.transaction(restored_database.detect_restore)
     database.transaction(lambda c: c.exec_driver_sql("UPDATE hostaway.database_identity SET timeline = 4711"))
     both = Barrier(2)
 
     def notice(_: int) -> int | None:
         both.wait(30)
-        return database.transaction(restored_database.recognise)
+        return database.transaction(restored_database.detect_restore)
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(notice, range(2)), key=str) == [0, None]

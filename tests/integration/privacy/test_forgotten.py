@@ -48,7 +48,7 @@ def announce(env: SyncEnv, event: str, data: dict[str, Any]) -> None:
     body = json.dumps(document, ensure_ascii=False).encode()
     claims, payload = read_event(body, account_id=env.account_id)
     delivery = Delivery(uuid4(), env.account_id, claims, body, payload, {}, "here")
-    env.database.transaction(partial(inbox.accept, delivery=delivery, platform="hostaway"))
+    env.database.transaction(partial(inbox.accept_delivery, delivery=delivery, platform="hostaway"))
 
 
 def settle(env: SyncEnv) -> None:

@@ -74,7 +74,7 @@ def test_a_page_from_before_does_not_bring_back_what_is_gone(sync_env: Build, be
     with Barrier(env.sandbox, "GET /reservations", answered=True) as page:
         run = a_run(env, beside, full=True)
         page.wait()
-        env.database.transaction(lambda c: missing.mark(c, env.account_id, RESERVATIONS, gone))
+        env.database.transaction(lambda c: missing.mark_missing(c, env.account_id, RESERVATIONS, gone))
     assert end(run).resources[RESERVATIONS].counts.stale == 1
     assert gone not in env.rows("reservations")
 

@@ -15,7 +15,7 @@ from hostaway_sync.model.api_calls import Priority
 from hostaway_sync.model.records import Mode, RunReport, RunState
 from hostaway_sync.sandbox import AccountSpec
 from hostaway_sync.store.runs import leases
-from hostaway_sync.store.runs.estimates import outlooks
+from hostaway_sync.store.runs.estimates import list_outlooks
 from hostaway_sync.sync.fleet import sync_fleet
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def test_what_is_known_before_a_run_is_the_last_whole_one_of_each_mode(sync_env:
     mirror = env.mirror()
     full, later = mirror.sync.run(70001), mirror.sync.run(70001)
     sql.execute(env.database, "UPDATE accounts SET is_active = false WHERE account_id = 70003")
-    (known, new), _ = outlooks(env.database)
+    (known, new), _ = list_outlooks(env.database)
     assert known.calls == {Mode.FULL: full.api_calls, Mode.INCREMENTAL: later.api_calls}
     assert all(mark.swept_at for mark in known.marks.values())
     assert (new.account_id, new.marks, new.calls) == (70002, {}, {})
@@ -173,7 +173,7 @@ def test_a_part_of_an_account_makes_no_run_needless(sync_env: Build) -> None:
 def test_an_account_under_way_elsewhere_is_held(sync_env: Build) -> None:
     """It is skipped, and nobody can say yet how it ends."""
     env = sync_env()
-    leases.acquire(env.database, env.account_id, "elsewhere/x/1/1")
+    leases.acquire_lease(env.database, env.account_id, "elsewhere/x/1/1")
     (outcome,) = env.mirror().sync.run_all()
     assert (outcome.state, outcome.is_held) == (RunState.SKIPPED, True)
 

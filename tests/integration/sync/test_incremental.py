@@ -150,7 +150,7 @@ def test_a_message_that_comes_while_its_thread_is_read_is_due_again(sync_env: Bu
 
     def read(at: datetime) -> None:
         env.database.transaction(
-            lambda connection: due_threads.thread_read(
+            lambda connection: due_threads.record_thread_read(
                 connection, env.account_id, conversation_id, began_at=at, met=messages
             )
         )

@@ -254,11 +254,11 @@ def test_an_account_without_inbox_rights_keeps_the_rest(
 def test_two_runs_of_one_account_never_overlap(sync_env: Build) -> None:
     """The second run is told who holds the lease, and is written down as skipped."""
     env = sync_env()
-    lease = leases.acquire(env.database, env.account_id, process_names.this_process())
+    lease = leases.acquire_lease(env.database, env.account_id, process_names.this_process())
     with pytest.raises(LeaseHeld):
         env.mirror().sync.run(env.account_id)
     assert sql.rows(env.database, "SELECT state FROM sync_runs") == [("skipped",)]
-    leases.release(env.database, lease)
+    leases.release_lease(env.database, lease)
     assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
 
 
@@ -266,13 +266,13 @@ def test_a_queued_run_waits_for_the_lease_and_skips_nothing(sync_env: Build) -> 
     """It comes again every half minute: a day of that would be all that the history shows."""
     env = sync_env()
     mirror = env.mirror()
-    lease = leases.acquire(env.database, env.account_id, process_names.this_process())
+    lease = leases.acquire_lease(env.database, env.account_id, process_names.this_process())
     mirror.jobs.enqueue_syncs()
     with mirror.jobs.start_worker(drain=True) as working:
         working.wait()
     assert sql.rows(env.database, "SELECT state FROM sync_runs") == []
     assert sql.rows(env.database, "SELECT status::text, args->>'attempt' FROM procrastinate_jobs") == [("todo", "1")]
-    leases.release(env.database, lease)
+    leases.release_lease(env.database, lease)
 
 
 def test_a_run_that_lost_its_lease_writes_nothing_more(sync_env: Build) -> None:
@@ -296,6 +296,6 @@ def test_a_run_that_lost_its_lease_writes_nothing_more(sync_env: Build) -> None:
 def test_a_cancelled_fleet_member_that_another_run_holds_is_no_failure(sync_env: Build) -> None:
     """sync-all skips an account that is being worked on elsewhere."""
     env = sync_env(accounts=[AccountSpec(id=number, reservations=5) for number in (70001, 70002)])
-    leases.acquire(env.database, 70001, "elsewhere/x/1/1")
+    leases.acquire_lease(env.database, 70001, "elsewhere/x/1/1")
     outcomes = env.mirror().sync.run_all()
     assert [outcome.state for outcome in outcomes] == [RunState.SKIPPED, RunState.SUCCESS]

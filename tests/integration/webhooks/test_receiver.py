@@ -281,7 +281,9 @@ def test_old_credentials_are_good_until_the_new_ones_are_confirmed(
     receiver: RunningReceiver, credentials: Credentials
 ) -> None:
     """While the source may be using either, both open the door."""
-    confirm = partial(webhook_credentials.confirm, account_id=ACCOUNT, hook_id=1, old_ones_for=timedelta(hours=1))
+    confirm = partial(
+        webhook_credentials.confirm_credentials, account_id=ACCOUNT, hook_id=1, old_ones_for=timedelta(hours=1)
+    )
     receiver.database.transaction(confirm)
     new = renew(receiver.database)
     assert new != credentials
@@ -451,7 +453,9 @@ def test_guesses_do_not_hammer_a_store_of_secrets_that_fails(
     if is_there:
         before = store.asked
         database.transaction(
-            partial(webhook_credentials.confirm, account_id=ACCOUNT, hook_id=1, old_ones_for=timedelta(hours=1))
+            partial(
+                webhook_credentials.confirm_credentials, account_id=ACCOUNT, hook_id=1, old_ones_for=timedelta(hours=1)
+            )
         )
         renew(database)
         assert book.read() == {ACCOUNT: None}

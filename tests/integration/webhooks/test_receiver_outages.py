@@ -124,7 +124,7 @@ def test_what_the_database_refuses_of_a_delivery_is_left_out(
     def accept(self: ReceiverRuntime, platform: str, delivery: Delivery) -> None:
         if delivery.payload is not None:
             raise ValueError("poison")
-        self._database.transaction(lambda connection: inbox.accept(connection, delivery, platform=platform))
+        self._database.transaction(lambda connection: inbox.accept_delivery(connection, delivery, platform=platform))
 
     monkeypatch.setattr(ReceiverRuntime, "_accept", accept)
     with running_receiver(database) as receiver:

@@ -47,7 +47,7 @@ class Place:
 
     def stored(self) -> store.StoredHook:
         """Give what is stored."""
-        return self.receiver.database.transaction(store.stored_hooks)[ACCOUNT]
+        return self.receiver.database.transaction(store.find_stored_hooks)[ACCOUNT]
 
 
 @pytest.fixture

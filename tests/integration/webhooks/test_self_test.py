@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hostaway_sync.store.webhooks.credentials import generate
+from hostaway_sync.store.webhooks.credentials import generate_credentials
 from hostaway_sync.webhooks.registration.self_test import run_self_test
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ def somebody(status: int, content: bytes) -> Iterator[str]:
 def test_what_is_wrong_is_said_in_one_sentence(status: int, content: bytes, trouble: str | None) -> None:
     """Only our own receiver's answer, with the login that arrived, is good."""
     with somebody(status, content) as url:
-        found = run_self_test(url, generate())
+        found = run_self_test(url, generate_credentials())
     assert found == trouble if trouble is None else str(found).startswith(trouble)
 
 
 def test_a_door_that_does_not_open_is_said() -> None:
     """Nobody there, no TLS where there should be, and a name that nobody has."""
     with somebody(200, b"") as url:
-        assert "certificate" in (run_self_test(url.replace("http:", "https:"), generate()) or "")
-    assert run_self_test(url, generate()) == "GET: nobody answers (ConnectionRefusedError)"
-    assert "nobody answers" in (run_self_test("https://a..invalid/x", generate()) or "")
+        assert "certificate" in (run_self_test(url.replace("http:", "https:"), generate_credentials()) or "")
+    assert run_self_test(url, generate_credentials()) == "GET: nobody answers (ConnectionRefusedError)"
+    assert "nobody answers" in (run_self_test("https://a..invalid/x", generate_credentials()) or "")

@@ -73,7 +73,7 @@ def test_a_delivery_does_not_wait_for_a_new_customer(database: Database, ring: K
     insert(database, ring)
     with database.engine.begin() as connection:
         account_owner.hold_alone(connection, 1)
-        leases.acquire(database, 1, "somebody")
+        leases.acquire_lease(database, 1, "somebody")
         account_queries.StoredToken(database, ring, 1).save(Token(SecretStr("t"), at(0), at(1)))
 
 
@@ -89,7 +89,7 @@ def test_nothing_is_written_for_who_is_not_worked_on(database: Database, ring: K
 def test_a_lease_is_for_an_account_that_is_there(database: Database) -> None:
     """One that was purged a moment ago is unknown, and no error of the database."""
     with pytest.raises(AccountError, match="account 7 is not known"):
-        leases.acquire(database, 7, "somebody")
+        leases.acquire_lease(database, 7, "somebody")
 
 
 @pytest.mark.parametrize("job", [Job(7), Job(7, Target(Resource.LISTINGS, 1))])

@@ -11,7 +11,7 @@ from tests.support.messages import TEXT
 from hostaway_sync.errors import LeaseLost
 from hostaway_sync.model.messages import CommunicationType, Intent, IntentState, OutgoingMessage
 from hostaway_sync.store.messages import ledger, senders
-from hostaway_sync.store.messages.listing import letters
+from hostaway_sync.store.messages.listing import count_by_account
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,25 +35,25 @@ def store(database: Database) -> Database:
 def begun(store: Database, owner: str = "one", key: str | None = None) -> Intent:
     """Write an intent down."""
     wish = replace(WISH, key=key)
-    return store.transaction(lambda connection: ledger.insert(connection, wish, owner))
+    return store.transaction(lambda connection: ledger.insert_intent(connection, wish, owner))
 
 
 def left(store: Database, intent: Intent) -> Intent:
     """Let its request leave."""
-    return ledger.leave(store, intent, after=100)
+    return ledger.mark_sending(store, intent, after=100)
 
 
 def unknown(store: Database, intent: Intent) -> Intent:
     """Let nobody know what became of it."""
     state, error = IntentState.OUTCOME_UNKNOWN, "no answer"
-    moved = store.transaction(lambda connection: ledger.answered(connection, intent, state, error=error))
+    moved = store.transaction(lambda connection: ledger.record_answer(connection, intent, state, error=error))
     assert moved is not None
     return moved
 
 
 def now_of(store: Database, intent: Intent) -> Intent:
     """Give a row as it is now."""
-    row = store.transaction(lambda connection: ledger.get(connection, intent.intent_id))
+    row = store.transaction(lambda connection: ledger.find_intent(connection, intent.intent_id))
     assert row is not None
     return row
 
@@ -70,11 +70,11 @@ def test_a_key_is_there_once(store: Database) -> None:
 def test_whoever_lost_its_row_sends_nothing(store: Database) -> None:
     """Another process took it up: the first one's request does not leave, and its answer changes nothing."""
     mine = begun(store, "one")
-    theirs = store.transaction(lambda connection: ledger.take(connection, mine, WISH, "two"))
+    theirs = store.transaction(lambda connection: ledger.take_up_intent(connection, mine, WISH, "two"))
     assert (theirs.attempt, theirs.owner) == (2, "two")
     with pytest.raises(LeaseLost, match="sent nothing"):
         left(store, mine)
-    answered = partial(ledger.answered, intent=mine, state=IntentState.FAILED, error="refused")
+    answered = partial(ledger.record_answer, intent=mine, state=IntentState.FAILED, error="refused")
     assert store.transaction(answered) is None
     assert left(store, theirs).state is IntentState.SENDING
 
@@ -84,16 +84,16 @@ def test_a_commit_that_was_not_heard_of_may_be_repeated(store: Database) -> None
     intent = begun(store)
     assert left(store, intent).state is left(store, intent).state is IntentState.SENDING
     with pytest.raises(LeaseLost):
-        store.transaction(lambda connection: ledger.take(connection, intent, WISH, "two"))
+        store.transaction(lambda connection: ledger.take_up_intent(connection, intent, WISH, "two"))
 
 
 def test_who_lives_is_told_by_the_right_it_claims(store: Database) -> None:
     """While its process has the right the row is its own; from then on the outcome is unknown."""
     intent = left(store, begun(store))
-    with store.claim(senders.right_of("one")):
-        store.transaction(partial(ledger.abandon_dead, account_id=70001))
+    with store.claim(senders.right_name("one")):
+        store.transaction(partial(ledger.abandon_dead_attempts, account_id=70001))
         assert now_of(store, intent).state is IntentState.SENDING
-    store.transaction(partial(ledger.abandon_dead, account_id=70001))
+    store.transaction(partial(ledger.abandon_dead_attempts, account_id=70001))
     assert now_of(store, intent).state is IntentState.OUTCOME_UNKNOWN
     assert now_of(store, intent).error == ledger.DIED
 
@@ -102,22 +102,22 @@ def test_an_answer_takes_its_message_from_whom_it_was_given(store: Database) -> 
     """Two rows of the same words: one was settled by the text alone, and the answer says that it was the other's."""
     first = unknown(store, left(store, begun(store)))
     second = left(store, begun(store, "two"))
-    store.transaction(lambda connection: ledger.found(connection, first, 107, None))
-    sent = partial(ledger.answered, intent=second, state=IntentState.SENT, message_id=107, error=None)
+    store.transaction(lambda connection: ledger.record_found(connection, first, 107, None))
+    sent = partial(ledger.record_answer, intent=second, state=IntentState.SENT, message_id=107, error=None)
     store.transaction(sent)
     assert now_of(store, second).message_id == 107
     assert (now_of(store, first).state, now_of(store, first).message_id) == (IntentState.OUTCOME_UNKNOWN, None)
     third = unknown(store, left(store, begun(store, "three")))
     with pytest.raises(IntegrityError):
-        store.transaction(lambda connection: ledger.found(connection, third, 107, None))
+        store.transaction(lambda connection: ledger.record_found(connection, third, 107, None))
 
 
 def test_who_gives_up_says_how_far_it_came(store: Database) -> None:
     """Before its request left it failed; after that nobody knows; what is settled stays settled."""
     waiting, gone, done = begun(store), left(store, begun(store)), left(store, begun(store))
-    store.transaction(partial(ledger.answered, intent=done, state=IntentState.SENT, message_id=107, error=None))
+    store.transaction(partial(ledger.record_answer, intent=done, state=IntentState.SENT, message_id=107, error=None))
     for intent in (waiting, gone, done):
-        store.transaction(partial(ledger.give_up, intent=intent, error="stopped"))
+        store.transaction(partial(ledger.record_interruption, intent=intent, error="stopped"))
     states = [now_of(store, intent).state.value for intent in (waiting, gone, done)]
     assert states == ["failed", "outcome_unknown", "sent"]
 
@@ -125,9 +125,9 @@ def test_who_gives_up_says_how_far_it_came(store: Database) -> None:
 def test_only_what_is_unknown_is_settled_by_thread_or_person(store: Database) -> None:
     """The machine has no other arrows."""
     moves: list[Callable[[sa.Connection, Intent], object]] = [
-        lambda connection, intent: ledger.found(connection, intent, 107, None),
-        lambda connection, intent: ledger.vouch(connection, intent.intent_id, was_sent=True),
-        lambda connection, intent: ledger.vouch(connection, intent.intent_id, was_sent=False),
+        lambda connection, intent: ledger.record_found(connection, intent, 107, None),
+        lambda connection, intent: ledger.record_manual_outcome(connection, intent.intent_id, was_sent=True),
+        lambda connection, intent: ledger.record_manual_outcome(connection, intent.intent_id, was_sent=False),
     ]
     for intent in (begun(store), left(store, begun(store))):
         for move in moves:
@@ -143,17 +143,17 @@ def _moved(connection: sa.Connection, move: Callable[[sa.Connection, Intent], ob
 
 def test_numbers_of_what_needs_a_look(store: Database) -> None:
     """Those on their way are left alone for ten minutes; an account without any has no entry."""
-    assert store.transaction(lambda connection: letters(connection, None)) == {}
+    assert store.transaction(lambda connection: count_by_account(connection, None)) == {}
     begun(store)
     left(store, begun(store))
-    assert store.transaction(lambda connection: letters(connection, None)) == {}
+    assert store.transaction(lambda connection: count_by_account(connection, None)) == {}
     lost = unknown(store, left(store, begun(store)))
     for _ in range(2):
         at = lost.created_at
-        store.transaction(partial(ledger.looked, intent=lost, at=at))
+        store.transaction(partial(ledger.record_look, intent=lost, at=at))
     store.transaction(
         lambda c: c.exec_driver_sql("UPDATE hostaway.sent_messages SET created_at = created_at - interval '11 min'")
     )
-    found = store.transaction(lambda connection: letters(connection, 70001))[70001]
+    found = store.transaction(lambda connection: count_by_account(connection, 70001))[70001]
     assert (found.unsettled, found.waiting, found.unsent, found.undelivered) == (2, 1, 1, 0)
-    assert store.transaction(lambda connection: letters(connection, 70002)) == {}
+    assert store.transaction(lambda connection: count_by_account(connection, 70002)) == {}

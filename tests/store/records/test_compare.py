@@ -46,7 +46,7 @@ def repair(database: Database, given: Page) -> None:
 def note(database: Database, resource: Resource, *found: Note, notes: Notes = NOTES) -> None:
     """Note what was found of a page."""
     database.transaction(
-        lambda connection: verify_findings.add(connection, notes, resource, found, page=next(notes.pages))
+        lambda connection: verify_findings.add_findings(connection, notes, resource, found, page=next(notes.pages))
     )
 
 
@@ -254,7 +254,7 @@ def test_an_object_counts_once_as_it_was_met_last(database: Database) -> None:
         RowComparison.DIFFERENT: 1,
         RowComparison.MISSING: 1,
     }
-    tally = database.transaction(lambda c: verify_findings.tally(c, NOTES, Resource.LISTINGS))
+    tally = database.transaction(lambda c: verify_findings.count_findings(c, NOTES, Resource.LISTINGS))
     assert tally == FindingCounts(expected, newer=1)
 
 
@@ -269,7 +269,7 @@ def test_ids_are_of_one_kind_and_few(database: Database) -> None:
 
     def ids(limit: int) -> list[int]:
         return database.transaction(
-            lambda c: verify_findings.ids(c, NOTES, Resource.LISTINGS, RowComparison.MISSING, limit=limit)
+            lambda c: verify_findings.list_ids(c, NOTES, Resource.LISTINGS, RowComparison.MISSING, limit=limit)
         )
 
     assert (ids(2), ids(20)) == ([3, 4], [3, 4, 5])
@@ -279,7 +279,7 @@ def test_notes_are_taken_away(database: Database) -> None:
     """Those of others stay."""
     note(database, Resource.LISTINGS, Note(1, RowComparison.EQUAL))
     note(database, Resource.LISTINGS, Note(1, RowComparison.EQUAL), notes=Notes(1, fencing_token=1))
-    database.transaction(lambda connection: verify_findings.forget(connection, NOTES))
+    database.transaction(lambda connection: verify_findings.delete_notes(connection, NOTES))
     assert sql.row(database, "SELECT count(*) FROM verification_notes") == (1,)
 
 
@@ -292,7 +292,7 @@ def test_unlisted_rows_are_live_and_were_not_met(database: Database) -> None:
     def unlisted() -> tuple[list[int], int]:
         return database.transaction(
             lambda c: (
-                [row.id for row in verify_findings.unlisted(c, NOTES, Resource.LISTINGS, deep=True)],
+                [row.id for row in verify_findings.list_unlisted(c, NOTES, Resource.LISTINGS, deep=True)],
                 verify_findings.count_unlisted(c, NOTES, Resource.LISTINGS, deep=True),
             )
         )
@@ -304,7 +304,7 @@ def test_unlisted_rows_are_live_and_were_not_met(database: Database) -> None:
     )
     assert added == 2
     assert unlisted() == ([], 0)
-    tally = database.transaction(lambda c: verify_findings.tally(c, NOTES, Resource.LISTINGS))
+    tally = database.transaction(lambda c: verify_findings.count_findings(c, NOTES, Resource.LISTINGS))
     assert (tally.counts[RowComparison.EXTRA], tally.counts[RowComparison.EQUAL]) == (2, 1)
 
 

@@ -59,7 +59,7 @@ def test_a_conversation_keeps_the_later_of_its_own_mark_and_its_reservations(dat
     add(database, reservations, *({"thread_due_at": handed} for _, handed in pairs.values()), {"thread_due_at": at(9)})
     add(database, conversations, *({"reservation_id": n, "thread_due_at": own} for n, (own, _) in pairs.items()))
     lonely = len(pairs) + 1
-    database.transaction(lambda connection: due_threads.pass_on(connection, 1, [*pairs, lonely]))
+    database.transaction(lambda connection: due_threads.move_marks_to_conversations(connection, 1, [*pairs, lonely]))
     assert marked(database) == {number: max(own or handed, handed) for number, (own, handed) in pairs.items()}
     assert marked(database, reservations) == {lonely: at(9)}, "one without a conversation stays due itself"
 
@@ -69,7 +69,7 @@ def test_a_mark_that_lies_ahead_is_handed_on_as_now(database: Database) -> None:
     pairs = [(AHEAD, at(1)), (at(1), AHEAD), (AHEAD, AHEAD)]
     add(database, reservations, *({"thread_due_at": handed} for _, handed in pairs))
     add(database, conversations, *({"reservation_id": n, "thread_due_at": own} for n, (own, _) in enumerate(pairs, 1)))
-    database.transaction(lambda connection: due_threads.pass_on(connection, 1, [1, 2, 3]))
+    database.transaction(lambda connection: due_threads.move_marks_to_conversations(connection, 1, [1, 2, 3]))
     assert [at(1) < mark < AHEAD for mark in marked(database).values()] == [True] * 3
 
 
@@ -79,7 +79,7 @@ def test_what_moved_after_a_thread_was_read_keeps_it_due_whatever_is_proven_of_i
     """That lost messages are gone says nothing of a message that came after the reading."""
     marks = (at(1), at(2), at(3), AHEAD, at(1))
     add(database, conversations, *({"thread_due_at": mark, "thread_read_at": at(2)} for mark in marks))
-    database.transaction(lambda connection: due_threads.proven(connection, 1, [1, 2, 3, 4]))
+    database.transaction(lambda connection: due_threads.clear_proven_marks(connection, 1, [1, 2, 3, 4]))
     assert marked(database) == {3: at(3), 5: at(1)}, "the fifth was not asked about"
 
 

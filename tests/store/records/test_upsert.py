@@ -20,7 +20,7 @@ from tests.support.records import LISTINGS, OWNER, add_account, at, page, record
 
 from hostaway_sync.model.records import Change, Owner, Resource, Shape
 from hostaway_sync.store.records import single_reads
-from hostaway_sync.store.records.upsert import compare_page, write_page
+from hostaway_sync.store.records.upsert import preview_page, write_page
 from hostaway_sync.store.tables import MIRRORED, conversation_messages, listings, quarantined_records
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def mark_missing(database: Database, record_id: int) -> None:
 
 def compare(database: Database, asked: Page) -> dict[int, Change]:
     """Compare a page in a transaction of its own."""
-    return dict(database.transaction(lambda connection: compare_page(connection, OWNER, asked)))
+    return dict(database.transaction(lambda connection: preview_page(connection, OWNER, asked)))
 
 
 def test_a_new_record_is_inserted_with_all_that_is_known_of_it(database: Database) -> None:
@@ -133,7 +133,7 @@ def test_records_that_were_asked_for_one_by_one_each_have_their_moment(database:
     assert write(database, both) == {1: Change.STALE, 2: Change.UPDATED, 3: Change.INSERTED}
     assert {number: row.observed_at for number, row in rows(database).items()} == {1: at(2), 2: at(3), 3: at(4)}
     again = replace(both, moments={1: at(5), 2: at(5), 3: at(2)})
-    database.transaction(partial(single_reads.seen, account_id=OWNER.account_id, page=again))
+    database.transaction(partial(single_reads.record_seen, account_id=OWNER.account_id, page=again))
     assert {number: row.observed_at for number, row in rows(database).items()} == {1: at(5), 2: at(5), 3: at(4)}
 
 
@@ -142,7 +142,7 @@ def test_rows_are_held_in_the_order_of_their_ids(database: Database) -> None:
     write(database, page(*(record(number, {"v": 1}) for number in (1, 2, 3))))
     with database.engine.begin() as first:
         first.execute(sa.text("SELECT 1 FROM hostaway.listings WHERE id = 1 FOR UPDATE"))
-        hold = partial(single_reads.hold, account_id=OWNER.account_id, resource=Resource.LISTINGS, ids=[3, 2, 1])
+        hold = partial(single_reads.lock_rows, account_id=OWNER.account_id, resource=Resource.LISTINGS, ids=[3, 2, 1])
         waiting = threading.Thread(target=database.transaction, args=(hold,))
         waiting.start()
         blocked = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

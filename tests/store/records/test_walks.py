@@ -46,13 +46,13 @@ def stand(
 ) -> walks.Walk:
     """Write down where the walk of the reservations stands."""
     walk = walks.Walk(walk_id, began_at or datetime.now(UTC), at(0), position)
-    database.transaction(lambda c: walks.stand(c, 1, Resource.RESERVATIONS, walk))
+    database.transaction(lambda c: walks.store_position(c, 1, Resource.RESERVATIONS, walk))
     return walk
 
 
 def cut(database: Database, account_id: int = 1, resource: Resource = Resource.RESERVATIONS) -> walks.Walk | None:
     """Give the walk that can be taken up."""
-    return database.transaction(lambda c: walks.cut(c, account_id, resource))
+    return database.transaction(lambda c: walks.find_interrupted(c, account_id, resource))
 
 
 def runs_with_pages(database: Database) -> list[uuid.UUID]:
@@ -65,7 +65,7 @@ def tally(
     database: Database, run_id: uuid.UUID = RUN, resource: Resource = Resource.LISTINGS
 ) -> tuple[Counts, Oddities]:
     """Count what a run has met."""
-    return database.transaction(lambda c: walks.tally(c, run_id, resource))
+    return database.transaction(lambda c: walks.count_changes(c, run_id, resource))
 
 
 def test_a_run_that_met_nothing_counts_nothing(database: Database) -> None:
@@ -105,7 +105,7 @@ def test_a_walk_counts_what_all_its_runs_met(database: Database) -> None:
     note(database, (2, Change.UNCHANGED), (3, Change.INSERTED), run_id=LATER_RUN)
     note(database, (4, Change.INSERTED), walk_id=OTHER_WALK)
     note(database, (5, Change.INSERTED), resource=Resource.RESERVATIONS)
-    assert database.transaction(lambda c: walks.met(c, WALK, Resource.LISTINGS)) == 3
+    assert database.transaction(lambda c: walks.count_met_records(c, WALK, Resource.LISTINGS)) == 3
 
 
 def test_where_a_walk_stands_is_what_the_last_page_said(database: Database) -> None:
@@ -132,7 +132,7 @@ def test_with_a_walk_that_is_over_goes_what_earlier_runs_noted_for_it(database: 
     note(database, (1, Change.INSERTED))
     note(database, (2, Change.INSERTED), run_id=LATER_RUN)
     note(database, (3, Change.INSERTED), run_id=uuid.UUID(int=3), walk_id=OTHER_WALK)
-    database.transaction(lambda c: walks.end(c, 1, Resource.RESERVATIONS, WALK, run_id=LATER_RUN))
+    database.transaction(lambda c: walks.delete_walk(c, 1, Resource.RESERVATIONS, WALK, run_id=LATER_RUN))
     assert cut(database) is None
     assert runs_with_pages(database) == [LATER_RUN, uuid.UUID(int=3)]
 
@@ -141,7 +141,7 @@ def test_what_a_run_noted_is_forgotten(database: Database) -> None:
     """At the end of a run its own notes go, and nobody else's: another run may be at work since."""
     note(database, (1, Change.INSERTED))
     note(database, (1, Change.INSERTED), run_id=LATER_RUN)
-    database.transaction(lambda connection: walks.forget(connection, RUN))
+    database.transaction(lambda connection: walks.delete_pages_of_run(connection, RUN))
     assert runs_with_pages(database) == [LATER_RUN]
 
 
@@ -150,8 +150,8 @@ def test_a_run_that_was_cut_leaves_its_walk(database: Database) -> None:
     stand(database)
     note(database, (1, Change.INSERTED))
     note(database, (2, Change.INSERTED), walk_id=OTHER_WALK)
-    database.transaction(lambda connection: walks.forget(connection, RUN))
-    database.transaction(lambda connection: walks.forget_others(connection, 1, LATER_RUN, older_than=DAY))
+    database.transaction(lambda connection: walks.delete_pages_of_run(connection, RUN))
+    database.transaction(lambda connection: walks.delete_pages_of_dead_runs(connection, 1, LATER_RUN, older_than=DAY))
     assert sql.row(database, "SELECT record_keys FROM walk_pages") == ([1],)
     assert cut(database) is not None
 
@@ -162,7 +162,7 @@ def test_what_dead_runs_noted_is_forgotten(database: Database) -> None:
     note(database, (1, Change.INSERTED))
     note(database, (1, Change.INSERTED), run_id=LATER_RUN)
     note(database, (1, Change.INSERTED), run_id=uuid.UUID(int=3), account_id=2)
-    database.transaction(lambda connection: walks.forget_others(connection, 1, RUN, older_than=DAY))
+    database.transaction(lambda connection: walks.delete_pages_of_dead_runs(connection, 1, RUN, older_than=DAY))
     assert runs_with_pages(database) == [RUN, uuid.UUID(int=3)]
 
 
@@ -170,6 +170,6 @@ def test_a_walk_that_is_too_old_is_forgotten_with_its_pages(database: Database) 
     """By the database's clock; too much may have changed to tell."""
     stand(database, began_at=datetime.now(UTC) - timedelta(hours=25))
     note(database, (1, Change.INSERTED))
-    database.transaction(lambda connection: walks.forget_others(connection, 1, LATER_RUN, older_than=DAY))
+    database.transaction(lambda connection: walks.delete_pages_of_dead_runs(connection, 1, LATER_RUN, older_than=DAY))
     assert cut(database) is None
     assert runs_with_pages(database) == []

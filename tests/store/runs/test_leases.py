@@ -30,9 +30,10 @@ ELSEWHERE = "far/boot/pid:[1]/77/123"
 
 ACQUIRE_AND_WAIT = """
 import sys
-from hostaway_sync.store import leases, process_names
 from hostaway_sync.store.postgres.database import Database
-lease = leases.acquire(Database(sys.argv[1], schema="hostaway"), 1, process_names.this_process())
+from hostaway_sync.store.processes.names import this_process
+from hostaway_sync.store.runs import leases
+lease = leases.acquire_lease(Database(sys.argv[1], schema="hostaway"), 1, this_process())
 print(lease.fencing_token, lease.owner, flush=True)
 sys.stdin.read()
 """
@@ -63,99 +64,99 @@ def expire(database: Database) -> None:
 
 def fence(database: Database, lease: Lease) -> None:
     """Fence a transaction that does nothing else."""
-    database.transaction(lambda connection: leases.fence(connection, lease))
+    database.transaction(lambda connection: leases.fence_transaction(connection, lease))
 
 
 def test_a_free_lease_is_taken_with_a_token_that_grows(database: Database) -> None:
     """Released and taken again, a lease has a higher token every time."""
     mine = process_names.this_process()
-    first = leases.acquire(database, 1, mine)
+    first = leases.acquire_lease(database, 1, mine)
     assert (first.account_id, first.owner, first.fencing_token) == (1, mine, 1)
     left = sql.row(database, "SELECT expires_at - clock_timestamp() AS left FROM leases").left
     assert left <= leases.LEASE_TIME
-    leases.release(database, first)
-    assert leases.acquire(database, 1, ELSEWHERE).fencing_token == 2
+    leases.release_lease(database, first)
+    assert leases.acquire_lease(database, 1, ELSEWHERE).fencing_token == 2
 
 
 def test_a_held_lease_is_refused(database: Database) -> None:
     """Nobody else gets it, not even another run of the same process; the message names the host alone."""
-    leases.acquire(database, 1, ELSEWHERE)
+    leases.acquire_lease(database, 1, ELSEWHERE)
     for owner in (process_names.this_process(), f"{ELSEWHERE}#again"):
         with pytest.raises(LeaseHeld, match=r"^account 1 is being synced by another run \(far\)$"):
-            leases.acquire(database, 1, owner)
+            leases.acquire_lease(database, 1, owner)
 
 
 def test_a_lease_taken_by_a_commit_whose_answer_was_lost_is_ones_own(database: Database) -> None:
     """Every run names itself anew: whoever meets its own name has it already."""
     owner = process_names.this_process()
-    leases.acquire(database, 1, owner)
-    assert leases.acquire(database, 1, owner).fencing_token == 2
+    leases.acquire_lease(database, 1, owner)
+    assert leases.acquire_lease(database, 1, owner).fencing_token == 2
     assert process_names.this_process() != owner
 
 
 def test_leases_of_two_accounts_do_not_meet(database: Database) -> None:
     """Each account has its own lease."""
     add_account(database, 2)
-    leases.acquire(database, 1, ELSEWHERE)
-    assert leases.acquire(database, 2, ELSEWHERE).fencing_token == 1
+    leases.acquire_lease(database, 1, ELSEWHERE)
+    assert leases.acquire_lease(database, 2, ELSEWHERE).fencing_token == 1
 
 
 def test_an_expired_lease_is_taken_over_and_the_old_owner_fenced_off(database: Database) -> None:
     """After a takeover the old owner can neither write nor renew, and its release does not harm the new one."""
-    old = leases.acquire(database, 1, ELSEWHERE)
+    old = leases.acquire_lease(database, 1, ELSEWHERE)
     expire(database)
-    new = leases.acquire(database, 1, process_names.this_process())
+    new = leases.acquire_lease(database, 1, process_names.this_process())
     assert new.fencing_token == old.fencing_token + 1
     sentence = "account 1 was taken over by another run; nothing more was written"
     with pytest.raises(LeaseLost, match=sentence):
         fence(database, old)
     with pytest.raises(LeaseLost, match=sentence):
-        leases.renew(database, old)
-    leases.release(database, old)
+        leases.renew_lease(database, old)
+    leases.release_lease(database, old)
     fence(database, new)
 
 
 def test_a_lease_from_a_clock_that_was_ahead_holds_nothing_up(database: Database) -> None:
     """It would hold for as long as the clock was ahead; nobody is shown as its holder, and it is taken over."""
-    leases.acquire(database, 1, ELSEWHERE)
+    leases.acquire_lease(database, 1, ELSEWHERE)
     sql.execute(database, "UPDATE leases SET expires_at = expires_at + interval '6 h'")
-    assert database.transaction(leases.holders) == {}
-    assert leases.acquire(database, 1, process_names.this_process()).fencing_token == 2
+    assert database.transaction(leases.list_holders) == {}
+    assert leases.acquire_lease(database, 1, process_names.this_process()).fencing_token == 2
 
 
 def test_the_same_owner_with_an_older_token_is_fenced_off(database: Database) -> None:
     """The token decides, not the name."""
-    old = leases.acquire(database, 1, ELSEWHERE)
+    old = leases.acquire_lease(database, 1, ELSEWHERE)
     expire(database)
-    leases.acquire(database, 1, ELSEWHERE)
+    leases.acquire_lease(database, 1, ELSEWHERE)
     with pytest.raises(LeaseLost):
         fence(database, old)
 
 
 def test_a_lease_that_was_given_back_is_nobodys(database: Database) -> None:
     """Its token is still the highest one, and yet its owner neither writes under it nor takes it up by renewing it."""
-    lease = leases.acquire(database, 1, ELSEWHERE)
-    leases.release(database, lease)
-    for attempt in (fence, leases.renew):
+    lease = leases.acquire_lease(database, 1, ELSEWHERE)
+    leases.release_lease(database, lease)
+    for attempt in (fence, leases.renew_lease):
         with pytest.raises(LeaseLost):
             attempt(database, lease)
-    assert leases.acquire(database, 1, process_names.this_process()).fencing_token == 2
+    assert leases.acquire_lease(database, 1, process_names.this_process()).fencing_token == 2
 
 
 def test_a_token_without_its_owner_gives_no_right(database: Database) -> None:
     """Another process that knows the token of a lease does not hold it, and cannot give it back."""
-    held = leases.acquire(database, 1, ELSEWHERE)
+    held = leases.acquire_lease(database, 1, ELSEWHERE)
     stranger = replace(held, owner=f"{ELSEWHERE}#again")
-    for attempt in (fence, leases.renew):
+    for attempt in (fence, leases.renew_lease):
         with pytest.raises(LeaseLost):
             attempt(database, stranger)
-    leases.release(database, stranger)
+    leases.release_lease(database, stranger)
     fence(database, held)
 
 
 def test_only_a_lease_that_runs_has_a_holder(database: Database) -> None:
     """A lease that ran out, or was renewed by a clock that was ahead, is free for all: nobody works under it."""
-    lease = leases.acquire(database, 1, ELSEWHERE)
+    lease = leases.acquire_lease(database, 1, ELSEWHERE)
     for expires, shown in (
         ("expires_at", {1: "far"}),
         ("clock_timestamp() - interval '1 ms'", {}),
@@ -163,27 +164,27 @@ def test_only_a_lease_that_runs_has_a_holder(database: Database) -> None:
         ("clock_timestamp() + interval '6 h'", {}),
     ):
         sql.execute(database, f"UPDATE leases SET expires_at = {expires}")
-        assert database.transaction(leases.holders) == shown, expires
-        leases.renew(database, lease)
-    leases.release(database, lease)
-    assert database.transaction(leases.holders) == {}
+        assert database.transaction(leases.list_holders) == shown, expires
+        leases.renew_lease(database, lease)
+    leases.release_lease(database, lease)
+    assert database.transaction(leases.list_holders) == {}
 
 
 def test_a_process_that_died_holds_no_lease(database: Database, holder: subprocess.Popen[str]) -> None:
     """Its lease has not run out; its number is gone from this host."""
-    assert list(database.transaction(leases.holders)) == [1]
+    assert list(database.transaction(leases.list_holders)) == [1]
     holder.kill()
     holder.wait()
-    assert database.transaction(leases.holders) == {}
+    assert database.transaction(leases.list_holders) == {}
 
 
 def test_a_lease_that_expired_but_was_not_taken_can_be_renewed(database: Database) -> None:
     """A run that was paused goes on where nobody else came."""
-    lease = leases.acquire(database, 1, ELSEWHERE)
+    lease = leases.acquire_lease(database, 1, ELSEWHERE)
     expire(database)
-    leases.renew(database, lease)
+    leases.renew_lease(database, lease)
     with pytest.raises(LeaseHeld):
-        leases.acquire(database, 1, process_names.this_process())
+        leases.acquire_lease(database, 1, process_names.this_process())
 
 
 def test_a_killed_process_of_this_host_loses_its_lease_at_once(
@@ -191,17 +192,17 @@ def test_a_killed_process_of_this_host_loses_its_lease_at_once(
 ) -> None:
     """While it lives the lease is held; once killed, its zombie included, nobody waits for the time to run out."""
     with pytest.raises(LeaseHeld):
-        leases.acquire(database, 1, process_names.this_process())
+        leases.acquire_lease(database, 1, process_names.this_process())
     holder.send_signal(signal.SIGKILL)
     os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
-    assert leases.acquire(database, 1, process_names.this_process()).fencing_token == 2
+    assert leases.acquire_lease(database, 1, process_names.this_process()).fencing_token == 2
 
 
 def test_a_process_that_was_reaped_is_dead_too(database: Database, holder: subprocess.Popen[str]) -> None:
     """Nothing is left of its number."""
     holder.kill()
     holder.wait()
-    assert leases.acquire(database, 1, process_names.this_process()).fencing_token == 2
+    assert leases.acquire_lease(database, 1, process_names.this_process()).fencing_token == 2
 
 
 def test_a_process_that_may_not_be_looked_at_lives(
@@ -219,7 +220,7 @@ def test_a_process_that_may_not_be_looked_at_lives(
     assert process_names.is_hidden(2**22 + 1)
     assert not process_names.is_hidden(holder.pid)
     with pytest.raises(LeaseHeld):
-        leases.acquire(database, 1, process_names.this_process())
+        leases.acquire_lease(database, 1, process_names.this_process())
     monkeypatch.setattr(os, "kill", vanish)
     assert not process_names.is_hidden(holder.pid)
     monkeypatch.undo()
@@ -228,9 +229,9 @@ def test_a_process_that_may_not_be_looked_at_lives(
 @pytest.mark.parametrize("owner", ["somebody", "a/b", "host/notanumber/1", ""])
 def test_an_owner_of_another_make_is_only_out_with_time(database: Database, owner: str) -> None:
     """A name that says nothing about a process is taken as alive."""
-    leases.acquire(database, 1, owner)
+    leases.acquire_lease(database, 1, owner)
     with pytest.raises(LeaseHeld):
-        leases.acquire(database, 1, process_names.this_process())
+        leases.acquire_lease(database, 1, process_names.this_process())
 
 
 def test_whether_an_owner_died_is_said_of_our_host_only() -> None:
@@ -263,7 +264,7 @@ def test_one_of_two_racing_acquirers_wins(database: Database) -> None:
     def race(number: int) -> Lease | None:
         barrier.wait(30)
         try:
-            return leases.acquire(database, 1, f"{ELSEWHERE}{number}")
+            return leases.acquire_lease(database, 1, f"{ELSEWHERE}{number}")
         except LeaseHeld:
             return None
 
@@ -272,18 +273,18 @@ def test_one_of_two_racing_acquirers_wins(database: Database) -> None:
             winners = [lease for lease in threads.map(race, range(racers)) if lease]
             assert [lease.fencing_token for lease in winners] == [token]
             if token == 1:
-                leases.release(database, winners[0])
+                leases.release_lease(database, winners[0])
             else:
                 expire(database)
 
 
 def test_a_takeover_waits_for_the_page_that_is_being_written(database: Database) -> None:
     """A fenced transaction commits before anyone else gets the lease: no write comes after a takeover."""
-    lease = leases.acquire(database, 1, ELSEWHERE)
+    lease = leases.acquire_lease(database, 1, ELSEWHERE)
     expire(database)
     with database.engine.begin() as writer:
-        leases.fence(writer, lease)
+        leases.fence_transaction(writer, lease)
         with database.engine.begin() as other:
             free = sa.select(leases_table.c.account_id).with_for_update(skip_locked=True)
             assert other.scalars(free).all() == []
-    assert leases.acquire(database, 1, process_names.this_process()).fencing_token == 2
+    assert leases.acquire_lease(database, 1, process_names.this_process()).fencing_token == 2

@@ -34,7 +34,7 @@ def account(database: Database) -> None:
 
 def triggered(database: Database, *, max_retries: int = 0) -> uuid.UUID:
     """Trigger a full run."""
-    return run_states.trigger(database, 1, Mode.FULL, max_retries=max_retries)
+    return run_states.create_run(database, 1, Mode.FULL, max_retries=max_retries)
 
 
 def run(database: Database, run_id: uuid.UUID) -> Any:
@@ -44,7 +44,7 @@ def run(database: Database, run_id: uuid.UUID) -> Any:
 
 def finish(database: Database, run_id: uuid.UUID, state: RunState, error: str | None = None) -> bool:
     """Close a run that made five calls."""
-    return run_states.finish(database, run_id, state, account_id=1, last_sync_at=at(5), error=error, api_calls=5)
+    return run_states.finish_run(database, run_id, state, account_id=1, last_sync_at=at(5), error=error, api_calls=5)
 
 
 @pytest.mark.parametrize("state", [RunState.SUCCESS, RunState.PARTIAL, RunState.FAILED])
@@ -59,7 +59,7 @@ def test_a_run_goes_from_triggered_to_its_end(database: Database, state: RunStat
         None,
         None,
     )
-    signpost = run_states.start(database, run_id, 1)
+    signpost = run_states.start_run(database, run_id, 1)
     row = run(database, run_id)
     assert (row.state, row.started_at, row.retry_count) == ("running", signpost, 0)
     assert finish(database, run_id, state, "why")
@@ -73,11 +73,11 @@ def test_a_run_goes_from_triggered_to_its_end(database: Database, state: RunStat
 def test_a_second_attempt_adds_to_the_first(database: Database) -> None:
     """A retried run keeps its start, counts its attempts and adds up its calls."""
     run_id = triggered(database, max_retries=1)
-    first = run_states.start(database, run_id, 1)
-    run_states.retry_later(database, run_id, error="away", api_calls=2)
+    first = run_states.start_run(database, run_id, 1)
+    run_states.record_retry(database, run_id, error="away", api_calls=2)
     row = run(database, run_id)
     assert (row.state, row.error, row.api_calls, row.finished_at) == ("retrying", "away", 2, None)
-    second = run_states.start(database, run_id, 1)
+    second = run_states.start_run(database, run_id, 1)
     row = run(database, run_id)
     assert second > first == row.started_at
     assert (row.state, row.error, row.retry_count, row.max_retries) == ("running", None, 1, 1)
@@ -89,14 +89,14 @@ def test_a_second_attempt_adds_to_the_first(database: Database) -> None:
 def test_what_a_dead_process_left_open_is_abandoned(database: Database, left: RunState) -> None:
     """Whoever starts under the lease closes the open runs of the account, and no other account's."""
     add_account(database, 2)
-    foreign = run_states.trigger(database, 2, Mode.FULL, max_retries=0)
-    run_states.start(database, foreign, 2)
+    foreign = run_states.create_run(database, 2, Mode.FULL, max_retries=0)
+    run_states.start_run(database, foreign, 2)
     orphan = triggered(database)
     if left is not RunState.TRIGGERED:
-        run_states.start(database, orphan, 1)
+        run_states.start_run(database, orphan, 1)
     if left is RunState.RETRYING:
-        run_states.retry_later(database, orphan, error="away", api_calls=1)
-    run_states.start(database, triggered(database), 1)
+        run_states.record_retry(database, orphan, error="away", api_calls=1)
+    run_states.start_run(database, triggered(database), 1)
     row = run(database, orphan)
     assert (row.state, row.error) == ("abandoned", run_states.ABANDONED)
     assert row.finished_at is not None
@@ -106,12 +106,12 @@ def test_what_a_dead_process_left_open_is_abandoned(database: Database, left: Ru
 def test_an_abandoned_run_does_not_come_back(database: Database) -> None:
     """Its process may still live: it can neither start again, nor retry, nor end as a success."""
     orphan = triggered(database)
-    run_states.start(database, orphan, 1)
-    run_states.start(database, triggered(database), 1)
+    run_states.start_run(database, orphan, 1)
+    run_states.start_run(database, triggered(database), 1)
     assert not finish(database, orphan, RunState.SUCCESS)
-    run_states.retry_later(database, orphan, error="away", api_calls=1)
+    run_states.record_retry(database, orphan, error="away", api_calls=1)
     with pytest.raises(LeaseLost, match=f"run {orphan} was given up by another process"):
-        run_states.start(database, orphan, 1)
+        run_states.start_run(database, orphan, 1)
     row = run(database, orphan)
     assert (row.state, row.api_calls) == ("abandoned", 0)
     assert sql.row(database, "SELECT last_sync_at FROM accounts").last_sync_at is None
@@ -120,15 +120,15 @@ def test_an_abandoned_run_does_not_come_back(database: Database) -> None:
 def test_a_start_that_fails_abandons_nobody(database: Database) -> None:
     """The one that runs meanwhile is not closed by a start that comes to nothing."""
     running = triggered(database)
-    run_states.start(database, running, 1)
+    run_states.start_run(database, running, 1)
     with pytest.raises(LeaseLost):
-        run_states.start(database, uuid.uuid4(), 1)
+        run_states.start_run(database, uuid.uuid4(), 1)
     assert run(database, running).state == "running"
 
 
 def test_a_skipped_run_is_written_down(database: Database) -> None:
     """A run that met another one's lease leaves one closed row."""
-    run_states.skipped(database, 1, Mode.INCREMENTAL, error="held")
+    run_states.record_skipped(database, 1, Mode.INCREMENTAL, error="held")
     row = sql.row(database, "SELECT * FROM sync_runs")
     assert (row.state, row.mode, row.error, row.started_at) == ("skipped", "incremental", "held", None)
     assert row.finished_at is not None
@@ -136,7 +136,7 @@ def test_a_skipped_run_is_written_down(database: Database) -> None:
 
 def test_two_runs_under_way_are_impossible(database: Database) -> None:
     """The index proves what the lease decides."""
-    run_states.start(database, triggered(database), 1)
+    run_states.start_run(database, triggered(database), 1)
     second = triggered(database)
     with pytest.raises(IntegrityError, match="sync_runs_one_open_idx"):
         sql.execute(database, "UPDATE sync_runs SET state = 'running' WHERE run_id = :run_id", run_id=second)
@@ -177,6 +177,6 @@ def test_a_watermark_is_one_row_a_resource(database: Database) -> None:
     assert sql.row(database, marks, resource="reservations") == (at(3), at(8))
     move(Resource.RESERVATIONS, 2, None)
     assert sql.row(database, marks, resource="reservations") == (at(3), at(8))
-    found, now = run_states.marks(database, 1)
+    found, now = run_states.find_marks(database, 1)
     assert found == {Resource.LISTINGS: Mark(at(5), at(6)), Resource.RESERVATIONS: Mark(at(3), at(8))}
     assert now > at(8)

@@ -76,10 +76,10 @@ def add(database: Database, safe: Vault | KeyRing, number: int = 1, token: Token
 
 def register(database: Database, safe: Vault, number: int = 1) -> webhook_credentials.Credentials:
     """Register a webhook, as far as it is stored."""
-    renew = partial(webhook_credentials.renew, account_id=number, url=BASE)
+    renew = partial(webhook_credentials.renew_credentials, account_id=number, url=BASE)
     wanted = storing(database, safe, number, renew)
     database.transaction(
-        partial(webhook_credentials.confirm, account_id=number, hook_id=1, old_ones_for=timedelta(hours=1))
+        partial(webhook_credentials.confirm_credentials, account_id=number, hook_id=1, old_ones_for=timedelta(hours=1))
     )
     return wanted
 
@@ -114,7 +114,9 @@ def test_nothing_but_pointers_enters_the_database(database: Database, safe: Vaul
     agree(database, fake_aws)
     assert token_of(fake_aws) == "newer"
     assert database.transaction(sealing.values_by_store) == {"aws": 5}
-    storing(database, safe, 1, partial(webhook_credentials.retire, account_id=1, good_for=timedelta(hours=1)))
+    storing(
+        database, safe, 1, partial(webhook_credentials.retire_credentials, account_id=1, good_for=timedelta(hours=1))
+    )
     assert fake_aws.count() == 3
     account_changes.erase(database, safe, 1)
     assert fake_aws.count() == 0

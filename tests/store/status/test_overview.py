@@ -124,14 +124,14 @@ def test_the_newest_run_that_is_over_is_told(database: Database) -> None:
 
 def test_a_lease_is_told_while_it_is_held(database: Database) -> None:
     """By its host; neither an expired one nor one that was given back."""
-    lease = leases.acquire(database, 1, "dock/boot/pid/7/99#ab")
+    lease = leases.acquire_lease(database, 1, "dock/boot/pid/7/99#ab")
     held = facts(database).lease
     assert held is not None
     assert held.host == "dock"
     sql.execute(database, "UPDATE leases SET expires_at = now() - interval '1 s'")
     assert facts(database).lease is None
-    leases.renew(database, lease)
-    leases.release(database, lease)
+    leases.renew_lease(database, lease)
+    leases.release_lease(database, lease)
     assert facts(database).lease is None
 
 

@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 
 def stored(database: Database, account_id: int = ACCOUNT) -> StoredHook:
     """Give what is stored of an account."""
-    return database.transaction(webhook_credentials.stored_hooks)[account_id]
+    return database.transaction(webhook_credentials.find_stored_hooks)[account_id]
 
 
 def opened(database: Database) -> tuple[Credentials, ...]:
@@ -31,7 +31,9 @@ def opened(database: Database) -> tuple[Credentials, ...]:
 
 def confirm(database: Database, hook_id: int = 4711) -> None:
     """Let the source have taken the current ones."""
-    database.transaction(partial(webhook_credentials.confirm, account_id=ACCOUNT, hook_id=hook_id, old_ones_for=HOUR))
+    database.transaction(
+        partial(webhook_credentials.confirm_credentials, account_id=ACCOUNT, hook_id=hook_id, old_ones_for=HOUR)
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +55,7 @@ def test_new_credentials_are_sealed_and_of_safe_letters(database: Database) -> N
     for word in (first.path_secret.get_secret_value(), first.password.get_secret_value()):
         assert len(word) >= 40
         assert word.replace("-", "").replace("_", "").isalnum()
-    assert webhook_credentials.generate() != webhook_credentials.generate()
+    assert webhook_credentials.generate_credentials() != webhook_credentials.generate_credentials()
     row = database.transaction(lambda connection: connection.scalar(sa.text("SELECT a::text FROM hostaway.accounts a")))
     assert first.password.get_secret_value() not in str(row)
     assert stored(database).url == BASE
@@ -108,7 +110,7 @@ def test_retired_credentials_are_good_for_a_while(database: Database) -> None:
     """What is on its way still comes in; there is no current credential any more."""
     first = renew(database)
     confirm(database)
-    retire = partial(webhook_credentials.retire, safe=RING, account_id=ACCOUNT, good_for=HOUR)
+    retire = partial(webhook_credentials.retire_credentials, safe=RING, account_id=ACCOUNT, good_for=HOUR)
     database.transaction(retire)
     assert opened(database) == (first,)
     assert (stored(database).login, stored(database).hook_id, stored(database).is_confirmed) == (None, None, False)

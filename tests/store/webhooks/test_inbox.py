@@ -62,7 +62,7 @@ def test_fifty_deliveries_for_one_object_are_one_job(box: Database) -> None:
 def test_delivery_and_job_are_stored_together_or_not_at_all(box: Database) -> None:
     """A transaction that is rolled back leaves neither."""
     with box.engine.connect() as connection:
-        inbox.accept(connection, made(), platform="hostaway")
+        inbox.accept_delivery(connection, made(), platform="hostaway")
         connection.rollback()
     assert (statuses(box), waiting_jobs(box)) == ([], [])
 
@@ -71,7 +71,7 @@ def test_accepting_again_adds_nothing(box: Database) -> None:
     """A transaction whose commit was not confirmed may be run once more."""
     delivery = made()
     for _ in range(2):
-        box.transaction(partial(inbox.accept, delivery=delivery, platform="hostaway"))
+        box.transaction(partial(inbox.accept_delivery, delivery=delivery, platform="hostaway"))
     assert (len(statuses(box)), len(waiting_jobs(box))) == (1, 1)
 
 
@@ -82,7 +82,7 @@ def test_what_is_not_worked_is_stored_and_settled(
     box: Database, target: Target | None, ignored: str | None, error: str
 ) -> None:
     """It has its row with the reason, and no job."""
-    box.transaction(partial(inbox.accept, delivery=made(target=target, ignored=ignored), platform="hostaway"))
+    box.transaction(partial(inbox.accept_delivery, delivery=made(target=target, ignored=ignored), platform="hostaway"))
     row = sql.row(box, "SELECT status, error, processed_at IS NOT NULL AS settled FROM hostaway.webhook_log")
     assert tuple(row) == ("ignored", error, True)
     assert waiting_jobs(box) == []
@@ -92,7 +92,7 @@ def test_row_holds_what_came(box: Database) -> None:
     """The bytes are kept as they are, the payload's numbers too, and whatever else is known."""
     body = b'{"data": {"price": 1.10, "id": 7}}\xff'
     delivery = made(body=body, payload='{"data": {"price": 1.10, "id": 7}}')
-    box.transaction(partial(inbox.accept, delivery=delivery, platform="hostaway"))
+    box.transaction(partial(inbox.accept_delivery, delivery=delivery, platform="hostaway"))
     columns = "id, platform, account_id, event, target_resource, object_id, body, payload::text, headers, received_by"
     row = sql.row(box, f"SELECT {columns} FROM hostaway.webhook_log")
     assert (row.id, row.platform, row.account_id, row.event) == (delivery.delivery_id, "hostaway", 1, "changed")
@@ -157,11 +157,11 @@ def test_no_worker_starts_a_job_before_the_delivery_is_there_to_be_seen(box: Dat
     deliver(box, 1, object_id=7)
     fetch = "SELECT (hostaway.procrastinate_fetch_job_v2(NULL, NULL)).id"
     with box.engine.connect() as receiver:
-        inbox.accept(receiver, made(), platform="hostaway")
+        inbox.accept_delivery(receiver, made(), platform="hostaway")
         assert sql.row(box, fetch).id is None
         receiver.commit()
     assert sql.row(box, fetch).id is not None
-    assert len(inbox.waiting(box, 1, BOOKING.resource, [BOOKING.object_id]).deliveries[BOOKING.object_id]) == 2
+    assert len(inbox.find_waiting(box, 1, BOOKING.resource, [BOOKING.object_id]).deliveries[BOOKING.object_id]) == 2
 
 
 def test_a_job_that_was_started_makes_room_for_the_next(box: Database) -> None:
@@ -193,9 +193,9 @@ def test_forgotten_deliveries_are_remembered(box: Database) -> None:
         deliver(box, 1, object_id=number)
     sql.execute(box, "DELETE FROM hostaway.procrastinate_jobs WHERE queueing_lock <> 'refresh:1:reservations:1'")
     sql.execute(box, "UPDATE hostaway.webhook_log SET status = 'processed', processed_at = now() WHERE object_id = 3")
-    assert inbox.enqueue_forgotten(box) == 1
+    assert inbox.defer_missing_jobs(box) == 1
     assert [job.queueing_lock for job in waiting_jobs(box)] == ["refresh:1:reservations:1", "refresh:1:reservations:2"]
-    assert inbox.enqueue_forgotten(box) == 0
+    assert inbox.defer_missing_jobs(box) == 0
 
 
 def test_pruning_takes_what_is_settled_and_old(box: Database) -> None:
@@ -216,15 +216,15 @@ def test_pruning_takes_what_is_settled_and_old(box: Database) -> None:
 
 def test_age_of_the_inbox_is_that_of_its_oldest_pending_delivery(box: Database) -> None:
     """None where nothing waits; what failed and waits for its next attempt does not count."""
-    assert box.transaction(inbox.oldest_waiting) is None
+    assert box.transaction(inbox.find_oldest_waiting_age) is None
     deliver(box, 1)
     sql.execute(box, "UPDATE hostaway.webhook_log SET created_at = now() - interval '1 hour'")
     deliver(box, 1)
-    age = box.transaction(inbox.oldest_waiting)
+    age = box.transaction(inbox.find_oldest_waiting_age)
     assert age is not None
     assert age >= timedelta(hours=1)
     sql.execute(box, "UPDATE hostaway.webhook_log SET status = 'failed'")
-    assert box.transaction(inbox.oldest_waiting) is None
+    assert box.transaction(inbox.find_oldest_waiting_age) is None
 
 
 def test_engine_needs_no_search_path(box: Database) -> None:

@@ -117,7 +117,9 @@ def store_account(database: Database, account_id: int = ACCOUNT) -> None:
 
 def renew(database: Database, account_id: int = ACCOUNT) -> Credentials:
     """Give an account new credentials, or again those that were never confirmed."""
-    return database.transaction(partial(webhook_credentials.renew, safe=RING, account_id=account_id, url=BASE))
+    return database.transaction(
+        partial(webhook_credentials.renew_credentials, safe=RING, account_id=account_id, url=BASE)
+    )
 
 
 def path_of(credentials: Credentials, account_id: int = ACCOUNT) -> str:

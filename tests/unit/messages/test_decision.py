@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.messages.decision import Decision, Step, decide, is_another_look, match
+from hostaway_sync.messages.decision import Decision, Step, decide_step, is_countable_look, match_messages
 from hostaway_sync.model.messages import CommunicationType, Intent, IntentState, OutgoingMessage, ThreadMessage
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -48,12 +48,12 @@ def step(
     """Decide about a wish when these rows are known."""
     of_key = next((one for one in rows if key is not None and one.wish.key == key), None)
     wanted = replace(wish, key=key)
-    return decide(wanted, of_key, rows, owner=ME, dead=dead, now=NOON, again=again).step
+    return decide_step(wanted, of_key, rows, owner=ME, dead=dead, now=NOON, again=again).step
 
 
 def test_what_was_never_said_is_sent() -> None:
     """An empty ledger stands in nobody's way."""
-    assert decide(WISH, None, [], owner=ME, dead=(), now=NOON, again=False) == Decision(Step.SEND)
+    assert decide_step(WISH, None, [], owner=ME, dead=(), now=NOON, again=False) == Decision(Step.SEND)
 
 
 @pytest.mark.parametrize(
@@ -147,23 +147,23 @@ def said(number: int, text: str = WISH.body, **fields: Any) -> ThreadMessage:
 )
 def test_nothing_but_the_message_itself_settles(other: ThreadMessage) -> None:
     """One that was there before, the guest's, of an unknown side, with other words or none."""
-    assert match([row("outcome_unknown")], [other], set()) == {}
-    assert match([row("outcome_unknown", after_message_id=None)], [said(101)], set()) == {}
+    assert match_messages([row("outcome_unknown")], [other], set()) == {}
+    assert match_messages([row("outcome_unknown", after_message_id=None)], [said(101)], set()) == {}
 
 
 def test_a_message_is_one_intent_s() -> None:
     """Two of the same words take two messages, the older the first; what is claimed is nobody else's."""
     first, second = row("outcome_unknown"), row("outcome_unknown", intent_id=2, after_message_id=105)
-    assert match([first, second], [said(107), said(106)], set()) == {1: said(106), 2: said(107)}
-    assert match([first, second], [said(103)], set()) == {1: said(103)}
-    assert match([first], [said(101)], {101}) == {}
+    assert match_messages([first, second], [said(107), said(106)], set()) == {1: said(106), 2: said(107)}
+    assert match_messages([first, second], [said(103)], set()) == {1: said(103)}
+    assert match_messages([first], [said(101)], {101}) == {}
 
 
 @given(st.lists(st.integers(90, 120), unique=True), st.lists(st.integers(90, 120), max_size=5), st.sets(st.integers()))
 def test_no_message_is_given_away_twice(numbers: list[int], fences: list[int], claimed: set[int]) -> None:
     """Nor one that is claimed, nor one that was there before."""
     open_ = [row("outcome_unknown", intent_id=n, after_message_id=fence) for n, fence in enumerate(fences)]
-    found = match(open_, [said(number) for number in numbers], claimed)
+    found = match_messages(open_, [said(number) for number in numbers], claimed)
     given_away = [one.message_id for one in found.values()]
     assert len(given_away) == len(set(given_away))
     assert claimed.isdisjoint(given_away)
@@ -173,12 +173,12 @@ def test_no_message_is_given_away_twice(numbers: list[int], fences: list[int], c
 def test_looks_count_half_a_minute_apart() -> None:
     """The first one after the request left; before there was one, none does."""
     fresh = row("outcome_unknown", minutes=0)
-    assert is_another_look(fresh, NOON + SECOND)
-    assert not is_another_look(fresh, NOON)
-    assert not is_another_look(replace(fresh, sending_at=None), NOON)
+    assert is_countable_look(fresh, NOON + SECOND)
+    assert not is_countable_look(fresh, NOON)
+    assert not is_countable_look(replace(fresh, sending_at=None), NOON)
     looked = replace(fresh, looked_at=NOON)
-    assert not is_another_look(looked, NOON + 29 * SECOND)
-    assert is_another_look(looked, NOON + 30 * SECOND)
+    assert not is_countable_look(looked, NOON + 29 * SECOND)
+    assert is_countable_look(looked, NOON + 30 * SECOND)
 
 
 def test_two_looks_in_vain_are_for_a_person() -> None:
@@ -195,4 +195,4 @@ def test_what_waits_for_a_worker_is_left_to_it() -> None:
     assert step(waiting, dead=(1,)) is Step.QUEUED
     of_key = replace(WISH, key="k")
     options: dict[str, Any] = {"owner": ME, "dead": (1,), "now": NOON, "again": False, "queued_too": True}
-    assert decide(of_key, waiting, [waiting], **options) == Decision(Step.TAKE_UP, waiting)
+    assert decide_step(of_key, waiting, [waiting], **options) == Decision(Step.TAKE_UP, waiting)

@@ -50,14 +50,15 @@ def test_a_stay_that_is_on_is_no_concern(days: int) -> None:
     """Until its last day is over everywhere on earth; a status that is not known is none either."""
     for status in ("new", "somethingNew", None):
         assert (
-            guards.concerns(off=OFF, status=status, departure_date=TODAY - days * DAY, is_gone=False, today=TODAY) == ()
+            guards.list_concerns(off=OFF, status=status, departure_date=TODAY - days * DAY, is_gone=False, today=TODAY)
+            == ()
         )
-    assert guards.concerns(off=OFF, status="inquiry", departure_date=None, is_gone=False, today=TODAY) == ()
+    assert guards.list_concerns(off=OFF, status="inquiry", departure_date=None, is_gone=False, today=TODAY) == ()
 
 
 def test_whatever_is_odd_is_said() -> None:
     """Gone, off and over, in this order."""
-    found = guards.concerns(off=OFF, status="cancelled", departure_date=TODAY - 2 * DAY, is_gone=True, today=TODAY)
+    found = guards.list_concerns(off=OFF, status="cancelled", departure_date=TODAY - 2 * DAY, is_gone=True, today=TODAY)
     assert found == (
         "it is not listed any more",
         "its status is cancelled",

@@ -10,7 +10,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from hostaway_sync.errors import UsageError
-from hostaway_sync.messages.quiet_hours import QuietHours, quiet_until, read_hours
+from hostaway_sync.messages.quiet_hours import QuietHours, find_quiet_end, parse_hours
 
 ZONES = sorted(available_timezones() - {"localtime"})
 HOURS = st.tuples(st.integers(0, 23), st.integers(0, 23)).filter(lambda pair: pair[0] != pair[1])
@@ -33,7 +33,7 @@ def test_the_night_ends_at_eight_on_the_wall(zone: str, now: str, end: str | Non
     """From 22 to 8, whatever the clock does in between."""
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
     expected = None if end is None else datetime.fromisoformat(end).replace(tzinfo=UTC)
-    assert quiet_until(QuietHours(22, 8), ZoneInfo(zone), moment) == expected
+    assert find_quiet_end(QuietHours(22, 8), ZoneInfo(zone), moment) == expected
 
 
 @example("America/St_Johns", (22, 0), datetime(2009, 11, 1, 2, 45, tzinfo=UTC))
@@ -46,25 +46,25 @@ def test_the_night_ends_at_eight_on_the_wall(zone: str, now: str, end: str | Non
 def test_quiet_hours_end_when_the_clock_says_so(zone: str, pair: tuple[int, int], now: datetime) -> None:
     """Only while they are on there is an end; it is later, not quiet, and all until then is, as far as clocks go on."""
     hours, place = QuietHours(*pair), ZoneInfo(zone)
-    end = quiet_until(hours, place, now)
+    end = find_quiet_end(hours, place, now)
     assert (end is not None) == hours.cover(now.astimezone(place).hour)
     assume(end is not None)
     assert end is not None
     assert end > now
     assert not hours.cover(end.astimezone(place).hour)
     assert end - now <= timedelta(hours=50)
-    assert read_hours(str(hours)) == hours
+    assert parse_hours(str(hours)) == hours
 
 
 @pytest.mark.parametrize("text", ["", "22", "22-", "-8", "22-22", "0-24", "22-25", "22:00-8:00", "a-b", "٢-8"])
 def test_what_is_no_two_hours_is_refused(text: str) -> None:
     """The sentence shows how they are written."""
     with pytest.raises(UsageError, match="22-8"):
-        read_hours(text)
+        parse_hours(text)
 
 
 def test_midnight_has_two_names() -> None:
     """24 is 0."""
-    assert read_hours(" 22 - 24 ") == QuietHours(22, 0)
+    assert parse_hours(" 22 - 24 ") == QuietHours(22, 0)
     assert QuietHours(9, 17).cover(12)
     assert not QuietHours(9, 17).cover(17)

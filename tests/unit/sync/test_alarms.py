@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hostaway_sync.model.alarms import TOLD_EVERY, Alarm, AlarmKind, Cause, Seen, after
 from hostaway_sync.model.records import Counts, Mode, Resource, ResourceReport, RunReport, RunState
 from hostaway_sync.model.status import Certificate
-from hostaway_sync.store.runs.certificates import weightiest
+from hostaway_sync.store.runs.certificates import choose_weightiest
 from hostaway_sync.sync.reporting.alarms import find_causes
 from hostaway_sync.sync.reporting.outcome import derive_outcome, list_ended_alarms, list_failures
 
@@ -202,4 +202,4 @@ DAMAGED = Certificate(NOON - HOUR, is_equal=False, is_deep=True, api_calls=1, di
 )
 def test_the_certificate_that_counts(given_ones: list[Certificate], counts: int) -> None:
     """Damage that stands before what was left open, before depth, before youth; an outdated one comes last."""
-    assert weightiest(given_ones) is given_ones[counts]
+    assert choose_weightiest(given_ones) is given_ones[counts]

@@ -103,7 +103,7 @@ def relocate(source: Database, target: Database, note: Callable[[str, str], obje
             revisions.require_current(source)
             source.transaction(_require_ours)
             # What is not known here to be restored would not be known there.
-            source.transaction(restored.recognise)
+            source.transaction(restored.detect_restore)
             _await_nobody(source)
             mark = Mark(MOVED, revisions.head(), secrets.token_hex(_TOKEN_BYTES))
             with _at_target():
@@ -191,7 +191,7 @@ def _await_nobody(source: Database) -> None:
 
 
 def _require_nobody(connection: sa.Connection, own: str) -> None:
-    syncing = leases.holders(connection)
+    syncing = leases.list_holders(connection)
     if syncing:
         number, host = next(iter(syncing.items()))
         more = f", and {len(syncing) - 1} more are" if len(syncing) > 1 else ""

@@ -44,31 +44,31 @@ _SURELY: Final = sa.select(sa.func.set_config("synchronous_commit", "on", True))
 )
 
 
-def right_to(account_id: int) -> str:
+def right_name(account_id: int) -> str:
     """Name the right to the messages of an account."""
     return f"messages of account {account_id}"
 
 
-def hold(connection: sa.Connection, account_id: int) -> None:
+def lock_messages(connection: sa.Connection, account_id: int) -> None:
     """Have the messages of an account for oneself until the transaction of `connection` ends."""
-    rights.hold(connection, right_to(account_id))
+    rights.hold(connection, right_name(account_id))
 
 
-def abandon_dead(connection: sa.Connection, account_id: int) -> None:
+def abandon_dead_attempts(connection: sa.Connection, account_id: int) -> None:
     """Move sending → outcome_unknown where the process has died; under the account's lock."""
     for intent in _read(connection, ledger.c.account_id == account_id, _is(IntentState.SENDING)):
         if senders.is_gone(connection, intent):
             values = {"state": IntentState.OUTCOME_UNKNOWN.value, "error": DIED}
-            move(connection, intent.intent_id, [IntentState.SENDING], values)
+            move_intent(connection, intent.intent_id, [IntentState.SENDING], values)
 
 
-def of_key(connection: sa.Connection, account_id: int, key: str) -> Intent | None:
+def find_by_key(connection: sa.Connection, account_id: int, key: str) -> Intent | None:
     """Give what a key stands for, or stood for before its guest was forgotten."""
     is_it = ledger.c.idempotency_key.in_(erased_keys.forms(connection, account_id, key))
     return next(iter(_read(connection, ledger.c.account_id == account_id, is_it)), None)
 
 
-def alike(connection: sa.Connection, wish: OutgoingMessage, *, within: timedelta) -> list[Intent]:
+def find_same_text(connection: sa.Connection, wish: OutgoingMessage, *, within: timedelta) -> list[Intent]:
     """Give what says the same to the same guest: what is open, and of the rest what ended lately; oldest first."""
     moved_at = sa.func.coalesce(ledger.c.sending_at, ledger.c.created_at)
     is_recent = sa.or_(moved_at > _NOW - within, ledger.c.settled_at.is_(None))
@@ -76,32 +76,32 @@ def alike(connection: sa.Connection, wish: OutgoingMessage, *, within: timedelta
     return _read(connection, *of_guest, ledger.c.body_hash == wish.body_hash, is_recent)
 
 
-def insert(connection: sa.Connection, wish: OutgoingMessage, owner: str) -> Intent:
+def insert_intent(connection: sa.Connection, wish: OutgoingMessage, owner: str) -> Intent:
     """Write an intent down."""
     statement = sa.insert(ledger).values(
-        **said(wish), idempotency_key=wish.key, owner=owner, os_user=os_user(), host=socket.gethostname()
+        **as_columns(wish), idempotency_key=wish.key, owner=owner, os_user=os_user(), host=socket.gethostname()
     )
     row = connection.execute(statement.returning(ledger)).one()
     return as_intent(row)
 
 
-def take(
+def take_up_intent(
     connection: sa.Connection, intent: Intent, wish: OutgoingMessage, owner: str, *, is_queued: bool = False
 ) -> Intent:
     """Move pending | failed → pending: another attempt, perhaps by another way, on the intent's own row.
 
     With `is_queued` a worker takes it, and may put it back.
     """
-    values = {**said(wish), **afresh(), "owner": owner, "is_queued": is_queued}
+    values = {**as_columns(wish), **reset_values(), "owner": owner, "is_queued": is_queued}
     if intent.owner != owner:
         values["attempt"] = ledger.c.attempt + 1
-    row = move(connection, intent.intent_id, [IntentState.PENDING, IntentState.FAILED], values)
+    row = move_intent(connection, intent.intent_id, [IntentState.PENDING, IntentState.FAILED], values)
     if row is None:
         raise _taken(intent.intent_id)
     return row
 
 
-def afresh() -> dict[str, Any]:
+def reset_values() -> dict[str, Any]:
     """Give the values of a row that is to be sent, whatever became of it before."""
     fresh = ("message_id", "proof", "looked_at", "error", "settled_at", "after_message_id", "sending_at")
     return {
@@ -113,7 +113,7 @@ def afresh() -> dict[str, Any]:
     }
 
 
-def leave(database: Database, intent: Intent, *, after: int) -> Intent:
+def mark_sending(database: Database, intent: Intent, *, after: int) -> Intent:
     """Move pending → sending: from here on nobody knows that it was not sent. `after` is the highest id seen.
 
     Raises:
@@ -128,10 +128,10 @@ def leave(database: Database, intent: Intent, *, after: int) -> Intent:
 
     def write(connection: sa.Connection) -> Intent:
         connection.execute(_SURELY)
-        restored.recognise(connection)
+        restored.detect_restore(connection)
         # Sending already: the answer to our own commit was lost.
         states = [IntentState.PENDING, IntentState.SENDING]
-        row = move(connection, intent.intent_id, states, values, ledger.c.owner == intent.owner)
+        row = move_intent(connection, intent.intent_id, states, values, ledger.c.owner == intent.owner)
         if row is None:
             raise _taken(intent.intent_id)
         return row
@@ -139,7 +139,7 @@ def leave(database: Database, intent: Intent, *, after: int) -> Intent:
     return database.transaction(write)
 
 
-def answered(
+def record_answer(
     connection: sa.Connection, intent: Intent, state: IntentState, *, message_id: int | None = None, error: str | None
 ) -> Intent | None:
     """Move pending | sending | outcome_unknown → what the answer says; None when somebody else has settled it."""
@@ -147,20 +147,20 @@ def answered(
         _unclaim(connection, intent, message_id)
     states = [IntentState.PENDING, IntentState.SENDING, IntentState.OUTCOME_UNKNOWN]
     values = {"message_id": message_id, **_ended(state, Proof.ANSWER, error)}
-    return move(connection, intent.intent_id, states, values, ledger.c.owner == intent.owner)
+    return move_intent(connection, intent.intent_id, states, values, ledger.c.owner == intent.owner)
 
 
-def give_up(connection: sa.Connection, intent: Intent, error: str) -> Intent | None:
+def record_interruption(connection: sa.Connection, intent: Intent, error: str) -> Intent | None:
     """Move pending → failed, or sending → outcome_unknown: whoever sends is stopped."""
     ours = ledger.c.owner == intent.owner
-    failed = move(
+    failed = move_intent(
         connection, intent.intent_id, [IntentState.PENDING], _ended(IntentState.FAILED, Proof.ANSWER, error), ours
     )
     unknown = {"state": IntentState.OUTCOME_UNKNOWN.value, "error": error}
-    return failed or move(connection, intent.intent_id, [IntentState.SENDING], unknown, ours)
+    return failed or move_intent(connection, intent.intent_id, [IntentState.SENDING], unknown, ours)
 
 
-def unsettled(connection: sa.Connection, account_id: int, reservation_id: int | None = None) -> list[Intent]:
+def list_unsettled(connection: sa.Connection, account_id: int, reservation_id: int | None = None) -> list[Intent]:
     """Give what left and whose outcome is not known, oldest first; what is being sent by a living process too."""
     wanted = [ledger.c.account_id == account_id, _is(IntentState.SENDING, IntentState.OUTCOME_UNKNOWN)]
     if reservation_id is not None:
@@ -168,7 +168,7 @@ def unsettled(connection: sa.Connection, account_id: int, reservation_id: int | 
     return _read(connection, *wanted)
 
 
-def claimed(connection: sa.Connection, account_id: int, conversation_id: int) -> set[int]:
+def find_claimed_message_ids(connection: sa.Connection, account_id: int, conversation_id: int) -> set[int]:
     """Give the messages of a thread that are some intent's."""
     query = sa.select(ledger.c.message_id).where(
         ledger.c.account_id == account_id,
@@ -178,34 +178,34 @@ def claimed(connection: sa.Connection, account_id: int, conversation_id: int) ->
     return set(connection.scalars(query))
 
 
-def found(connection: sa.Connection, intent: Intent, message_id: int, failure: str | None) -> Intent | None:
+def record_found(connection: sa.Connection, intent: Intent, message_id: int, failure: str | None) -> Intent | None:
     """Move outcome_unknown → sent, or failed where the message never reached the guest: it is in its thread."""
     state = IntentState.SENT if failure is None else IntentState.FAILED
     values = {"message_id": message_id, **_ended(state, Proof.THREAD, failure)}
-    return move(connection, intent.intent_id, [IntentState.OUTCOME_UNKNOWN], values)
+    return move_intent(connection, intent.intent_id, [IntentState.OUTCOME_UNKNOWN], values)
 
 
-def looked(connection: sa.Connection, intent: Intent, *, at: datetime) -> None:
+def record_look(connection: sa.Connection, intent: Intent, *, at: datetime) -> None:
     """Note that its thread was read, and it was not in it: that settles nothing."""
     values = {"looks": ledger.c.looks + 1, "looked_at": at}
-    move(connection, intent.intent_id, [IntentState.OUTCOME_UNKNOWN], values)
+    move_intent(connection, intent.intent_id, [IntentState.OUTCOME_UNKNOWN], values)
 
 
-def vouch(connection: sa.Connection, intent_id: int, *, was_sent: bool) -> Intent | None:
+def record_manual_outcome(connection: sa.Connection, intent_id: int, *, was_sent: bool) -> Intent | None:
     """Move outcome_unknown → sent | failed: a person has looked."""
     state = IntentState.SENT if was_sent else IntentState.FAILED
     error = None if was_sent else "a person has looked: it was not sent"
-    return move(connection, intent_id, [IntentState.OUTCOME_UNKNOWN], _ended(state, Proof.PERSON, error))
+    return move_intent(connection, intent_id, [IntentState.OUTCOME_UNKNOWN], _ended(state, Proof.PERSON, error))
 
 
-def followed(connection: sa.Connection, intent: Intent, failure: str | None) -> Intent | None:
+def record_later_status(connection: sa.Connection, intent: Intent, failure: str | None) -> Intent | None:
     """Move sent → failed, or back: what became of its message later."""
     state = IntentState.SENT if failure is None else IntentState.FAILED
     values = _ended(state, Proof.THREAD, failure)
-    return move(connection, intent.intent_id, [IntentState.SENT, IntentState.FAILED], values)
+    return move_intent(connection, intent.intent_id, [IntentState.SENT, IntentState.FAILED], values)
 
 
-def get(connection: sa.Connection, intent_id: int) -> Intent | None:
+def find_intent(connection: sa.Connection, intent_id: int) -> Intent | None:
     """Give one row."""
     rows = _read(connection, ledger.c.intent_id == intent_id)
     return rows[0] if rows else None
@@ -229,7 +229,7 @@ def _ended(state: IntentState, proof: Proof, error: str | None) -> dict[str, Any
     return {"state": state.value, "error": error, "proof": proof.value, "settled_at": _NOW}
 
 
-def said(wish: OutgoingMessage) -> dict[str, Any]:
+def as_columns(wish: OutgoingMessage) -> dict[str, Any]:
     """Give what a wish is, as columns."""
     return {
         "account_id": wish.account_id,
@@ -251,7 +251,7 @@ def _read(connection: sa.Connection, *wanted: sa.ColumnElement[bool]) -> list[In
     return [as_intent(row) for row in rows]
 
 
-def move(
+def move_intent(
     connection: sa.Connection,
     intent_id: int,
     states: Sequence[IntentState],

@@ -23,7 +23,7 @@ _STRANDED: Final = timedelta(minutes=10)
 _DAY: Final = timedelta(days=1)
 
 
-def letters(connection: sa.Connection, account_id: int | None) -> dict[int, Letters]:
+def count_by_account(connection: sa.Connection, account_id: int | None) -> dict[int, Letters]:
     """Give the numbers, in one statement however many accounts there are; an account without any has no entry."""
     # One that was written down in the future has waited for as long as may be.
     state, is_old = ledger.c.state, ~is_within(ledger.c.created_at, _STRANDED)
@@ -48,7 +48,7 @@ def letters(connection: sa.Connection, account_id: int | None) -> dict[int, Lett
     return {number: Letters(*numbers) for number, *numbers in connection.execute(query)}
 
 
-def listed(
+def list_newest(
     connection: sa.Connection, *, states: Sequence[IntentState], account_id: int | None, limit: int
 ) -> list[Intent]:
     """Give the newest rows, oldest of them first."""

@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from hostaway_sync.model.messages import Intent, OutgoingMessage
 
 
-def insert(
+def insert_queued(
     connection: sa.Connection, wish: OutgoingMessage, *, quiet_hours: str | None, not_before_at: datetime | None
 ) -> Intent:
     """Write an intent down that waits for a worker."""
     values = {**_waiting(quiet_hours, not_before_at), "attempt": 0, "os_user": os_user(), "host": socket.gethostname()}
-    statement = sa.insert(sent_messages).values(**ledger.said(wish), idempotency_key=wish.key, **values)
+    statement = sa.insert(sent_messages).values(**ledger.as_columns(wish), idempotency_key=wish.key, **values)
     intent = ledger.as_intent(connection.execute(statement.returning(sent_messages)).one())
-    jobs.defer_again(connection, job_of(intent), at=not_before_at)
+    jobs.defer_again(connection, make_job(intent), at=not_before_at)
     return intent
 
 
-def queue(
+def requeue_intent(
     connection: sa.Connection,
     intent: Intent,
     wish: OutgoingMessage,
@@ -45,34 +45,36 @@ def queue(
     not_before_at: datetime | None,
 ) -> Intent | None:
     """Have a worker take up what surely was not sent; None when that is not so any more."""
-    values = {**ledger.said(wish), **ledger.afresh(), **_waiting(quiet_hours, not_before_at)}
-    row = ledger.move(connection, intent.intent_id, [IntentState.PENDING, IntentState.FAILED], values)
+    values = {**ledger.as_columns(wish), **ledger.reset_values(), **_waiting(quiet_hours, not_before_at)}
+    row = ledger.move_intent(connection, intent.intent_id, [IntentState.PENDING, IntentState.FAILED], values)
     if row is not None:
-        jobs.defer_again(connection, job_of(row), at=not_before_at)
+        jobs.defer_again(connection, make_job(row), at=not_before_at)
     return row
 
 
-def put_back(connection: sa.Connection, intent: Intent, error: str | None) -> Intent | None:
+def return_to_queue(connection: sa.Connection, intent: Intent, error: str | None) -> Intent | None:
     """Have a row that a worker took up wait again: it was surely not sent; None when it is not that worker's."""
     unsent = {"owner": None, "error": error, "sending_at": None, "after_message_id": None}
     values = {**unsent, "state": IntentState.PENDING.value}
     ours = sent_messages.c.owner == intent.owner
-    return ledger.move(connection, intent.intent_id, [IntentState.PENDING, IntentState.SENDING], values, ours)
+    return ledger.move_intent(connection, intent.intent_id, [IntentState.PENDING, IntentState.SENDING], values, ours)
 
 
-def postpone(connection: sa.Connection, intent: Intent, job: Job, at: datetime) -> None:
+def postpone_intent(connection: sa.Connection, intent: Intent, job: Job, at: datetime) -> None:
     """Have a row wait until then, and its job with it."""
-    ledger.move(connection, intent.intent_id, [IntentState.PENDING], {"not_before_at": at})
+    ledger.move_intent(connection, intent.intent_id, [IntentState.PENDING], {"not_before_at": at})
     jobs.defer_again(connection, job, at=at)
 
 
-def withdraw(connection: sa.Connection, intent_id: int, why: str, *, proof: Proof) -> Intent | None:
+def withdraw_intent(connection: sa.Connection, intent_id: int, why: str, *, proof: Proof) -> Intent | None:
     """Move pending → failed: it is not to be sent; None when it left already, or ended."""
     ended = {"state": IntentState.FAILED.value, "proof": proof.value, "settled_at": sa.func.clock_timestamp()}
-    return ledger.move(connection, intent_id, [IntentState.PENDING], {**ended, "error": why, "not_before_at": None})
+    return ledger.move_intent(
+        connection, intent_id, [IntentState.PENDING], {**ended, "error": why, "not_before_at": None}
+    )
 
 
-def job_of(intent: Intent) -> Job:
+def make_job(intent: Intent) -> Job:
     """Give the job that sends a message."""
     return Job(intent.wish.account_id, intent_id=intent.intent_id)
 

@@ -31,7 +31,7 @@ class Stay:
     is_gone: bool
 
 
-def stays(database: Database, reservation_id: int, account_id: int | None = None) -> list[Stay]:
+def find_stays(database: Database, reservation_id: int, account_id: int | None = None) -> list[Stay]:
     """Give the reservations of this number, of all accounts that were not removed or of one."""
     query = (
         sa.select(
@@ -50,7 +50,7 @@ def stays(database: Database, reservation_id: int, account_id: int | None = None
     return database.transaction(lambda connection: [Stay(*row) for row in connection.execute(query)])
 
 
-def threads(database: Database, account_id: int, reservation_id: int) -> list[int]:
+def list_threads(database: Database, account_id: int, reservation_id: int) -> list[int]:
     """Give the conversations of a reservation, the one in which something was said last first."""
     said_at = (
         sa.select(sa.func.max(conversation_messages.c.sent_at))
@@ -74,7 +74,7 @@ def threads(database: Database, account_id: int, reservation_id: int) -> list[in
     return database.transaction(lambda connection: list(connection.scalars(query)))
 
 
-def zone(database: Database, account_id: int, reservation_id: int, words: Vocabulary) -> str | None:
+def find_time_zone(database: Database, account_id: int, reservation_id: int, words: Vocabulary) -> str | None:
     """Return the time zone of a reservation's listing, in the source's words; None where that is not known."""
     query = (
         sa.select(listings.c.raw_payload[words.time_zone].as_string())
@@ -88,7 +88,7 @@ def zone(database: Database, account_id: int, reservation_id: int, words: Vocabu
     return database.transaction(lambda connection: connection.scalar(query))
 
 
-def last_from_guest(database: Database, account_id: int, conversation_id: int) -> str | None:
+def find_last_guest_message(database: Database, account_id: int, conversation_id: int) -> str | None:
     """Give the payload of what the guest wrote last in a thread; None: nothing yet."""
     query = (
         sa.select(_PAYLOAD)
@@ -99,13 +99,13 @@ def last_from_guest(database: Database, account_id: int, conversation_id: int) -
     return database.transaction(lambda connection: connection.scalar(query))
 
 
-def said_after(connection: sa.Connection, account_id: int, conversation_id: int, after: int) -> list[str]:
+def list_messages_after(connection: sa.Connection, account_id: int, conversation_id: int, after: int) -> list[str]:
     """Give the payloads of what is in a thread with a higher id than this, by id."""
     wanted = *_in_thread(account_id, conversation_id), conversation_messages.c.id > after
     return list(connection.scalars(sa.select(_PAYLOAD).where(*wanted).order_by(conversation_messages.c.id)))
 
 
-def read_at(connection: sa.Connection, account_id: int, conversation_id: int) -> datetime | None:
+def find_thread_read_at(connection: sa.Connection, account_id: int, conversation_id: int) -> datetime | None:
     """Give when the last whole reading of a thread began."""
     query = sa.select(conversations.c.thread_read_at).where(
         conversations.c.account_id == account_id, conversations.c.id == conversation_id
@@ -113,7 +113,7 @@ def read_at(connection: sa.Connection, account_id: int, conversation_id: int) ->
     return connection.scalar(query)
 
 
-def turned(connection: sa.Connection, account_id: int) -> list[tuple[int, str]]:
+def list_changed_outcomes(connection: sa.Connection, account_id: int) -> list[tuple[int, str]]:
     """Give intents whose message is not as they say any more, with its payload: it waits, failed, or was sent."""
     is_sent = conversation_messages.c.status == sa.literal_column("'sent'")
     query = (
@@ -132,7 +132,7 @@ def turned(connection: sa.Connection, account_id: int) -> list[tuple[int, str]]:
     return [(row[0], row[1]) for row in connection.execute(query)]
 
 
-def file(connection: sa.Connection, account_id: int, page: Page) -> None:
+def store_page(connection: sa.Connection, account_id: int, page: Page) -> None:
     """Store a page that was read beside any run.
 
     Raises:

@@ -46,7 +46,7 @@ SELECT (SELECT system_identifier FROM pg_catalog.pg_control_system()) AS system_
 log = logging.getLogger(__name__)
 
 
-def recognise(connection: sa.Connection) -> int | None:
+def detect_restore(connection: sa.Connection) -> int | None:
     """Note where this database is, or that it was restored; then what is pending is looked for before anything leaves.
 
     Whoever decides about a message asks in the same transaction. Two who notice at once do it once.
@@ -65,7 +65,7 @@ def recognise(connection: sa.Connection) -> int | None:
     return _look_for_pending(connection) if noted else None
 
 
-def declare(database: Database) -> int:
+def declare_restore(database: Database) -> int:
     """Believe a person that this database was restored; give how many messages are looked for now."""
 
     def write(connection: sa.Connection) -> int:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.messages import Intent
 
 
-def right_of(owner: str) -> str:
+def right_name(owner: str) -> str:
     """Name the right that a sending process claims until its request is over."""
     return f"sender {owner}"
 
@@ -24,7 +24,7 @@ def is_gone(connection: sa.Connection, intent: Intent) -> bool:
     """Say whether no process works on a row that is under way; see `liveness`."""
     if intent.owner is None:
         return True
-    right = right_of(intent.owner)
+    right = right_name(intent.owner)
     claim = rights.standing(connection, right)
     if claim is None and last_release_locks.is_claimed(
         connection, last_release_locks.named(rights.schema_of(connection), right)

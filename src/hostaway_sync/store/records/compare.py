@@ -21,9 +21,9 @@ from hostaway_sync.store.records.incoming import (
     ASKED_AT,
     CLOCKS_DIFFER,
     OF_ACCOUNT,
-    comparable,
-    parameters,
-    received_rows,
+    build_parameters,
+    build_received_rows,
+    comparable_payload,
 )
 from hostaway_sync.store.records.upsert import write_page
 from hostaway_sync.store.tables import MIRRORED, quarantined_records
@@ -106,7 +106,7 @@ def _execute(
     stamps = {"stamps": [record.source_updated_at for record in records]}
     with connection.begin_nested():
         rows = connection.execute(
-            _comparison(page.shape, locking=locking), {**parameters(owner, page, records), **stamps}
+            _comparison(page.shape, locking=locking), {**build_parameters(owner, page, records), **stamps}
         )
         found = {row.id: row for row in rows}
     return [
@@ -119,7 +119,7 @@ def _execute(
 @lru_cache
 def _comparison(shape: Shape, *, locking: bool) -> sa.Select[Any]:
     table = MIRRORED[shape.resource]
-    received = received_rows(table, shape)
+    received = build_received_rows(table, shape)
     joined = (
         sa.select(
             table.c.id,
@@ -177,7 +177,10 @@ def _is_behind_its_parts(table: sa.Table, received: sa.CTE, shape: Shape) -> sa.
 
 def _is_same(table: sa.Table, received: sa.CTE, shape: Shape) -> sa.ColumnElement[bool]:
     same_payload = sa.case(
-        (_is_object(table), comparable(table.c.raw_payload, shape) == comparable(received.c.raw_payload, shape)),
+        (
+            _is_object(table),
+            comparable_payload(table.c.raw_payload, shape) == comparable_payload(received.c.raw_payload, shape),
+        ),
         else_=sa.false(),
     )
     # A later reading that found nothing new has moved `observed_at` since the row was written.

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 
-def doubts(connection: sa.Connection, account_id: int | None) -> defaultdict[int, Doubts]:
+def count_doubts(connection: sa.Connection, account_id: int | None) -> defaultdict[int, Doubts]:
     """Give the doubts of each account, or of one; of an account without any there are none."""
-    suspected = suspicions.standing(), suspicions_table
-    set_back = setbacks.standing(), setbacks_table
+    suspected = suspicions.select_standing(), suspicions_table
+    set_back = setbacks.select_standing(), setbacks_table
     found: list[dict[int, dict[Resource, Doubt]]] = []
     for query, table in (suspected, set_back):
         by_account: dict[int, dict[Resource, Doubt]] = {}

@@ -37,7 +37,7 @@ _NOT_FOR_LONG = "messages: thread not read whole for long"
 _MOVED = "messages: thread due, something moved at "
 
 
-def pass_on(connection: sa.Connection, account_id: int, reservation_ids: Sequence[int]) -> None:
+def move_marks_to_conversations(connection: sa.Connection, account_id: int, reservation_ids: Sequence[int]) -> None:
     """Mark the known conversations of reservations that are due; those without any stay due themselves."""
     of_due = (
         conversations.c.account_id == account_id,
@@ -63,7 +63,7 @@ def pass_on(connection: sa.Connection, account_id: int, reservation_ids: Sequenc
     )
 
 
-def take_over(connection: sa.Connection, account_id: int, conversation_ids: Sequence[int]) -> None:
+def inherit_reservation_marks(connection: sa.Connection, account_id: int, conversation_ids: Sequence[int]) -> None:
     """Let conversations that were stored carry the mark of their reservation."""
     of_them = sa.select(conversations.c.reservation_id).where(
         conversations.c.account_id == account_id, conversations.c.id == _any(conversation_ids)
@@ -73,10 +73,12 @@ def take_over(connection: sa.Connection, account_id: int, conversation_ids: Sequ
         reservations.c.thread_due_at.is_not(None),
         reservations.c.id.in_(of_them),
     )
-    pass_on(connection, account_id, connection.scalars(due).all())
+    move_marks_to_conversations(connection, account_id, connection.scalars(due).all())
 
 
-def looked_up(connection: sa.Connection, account_id: int, reservation_id: int | None, *, began_at: datetime) -> None:
+def clear_reservation_marks(
+    connection: sa.Connection, account_id: int, reservation_id: int | None, *, began_at: datetime
+) -> None:
     """Take away the mark of a reservation, or of all, whose conversations were listed whole since `began_at`."""
     # Only rows that have a mark: any other would be rewritten for nothing, and there may be a million.
     is_marked = reservations.c.thread_due_at.is_not(None)
@@ -86,7 +88,7 @@ def looked_up(connection: sa.Connection, account_id: int, reservation_id: int | 
     connection.execute(sa.update(reservations).where(*wanted).values(thread_due_at=None))
 
 
-def thread_read(
+def record_thread_read(
     connection: sa.Connection, account_id: int, conversation_id: int, *, began_at: datetime, met: Collection[int]
 ) -> None:
     """Take away the mark of a thread that was read whole, unless it was set again since that reading began.
@@ -111,7 +113,7 @@ def thread_read(
     )
 
 
-def mark(connection: sa.Connection, account_id: int, conversation_id: int) -> None:
+def mark_due(connection: sa.Connection, account_id: int, conversation_id: int) -> None:
     """Mark a thread as due now: what was said in it by us must be seen there."""
     connection.execute(
         sa.update(conversations)
@@ -120,7 +122,7 @@ def mark(connection: sa.Connection, account_id: int, conversation_id: int) -> No
     )
 
 
-def proven(connection: sa.Connection, account_id: int, conversation_ids: Sequence[int]) -> None:
+def clear_proven_marks(connection: sa.Connection, account_id: int, conversation_ids: Sequence[int]) -> None:
     """Take away the marks of threads which stayed due only until the messages they had lost were asked for."""
     connection.execute(
         sa.update(conversations)
@@ -141,13 +143,15 @@ def mark_for_sweep(connection: sa.Connection, account_id: int, *, whole_after: t
             conversations.c.account_id == account_id,
             conversations.c.thread_due_at.is_(None),
             conversations.c.missing_since.is_(None),
-            sa.or_(known(conversations.c.thread_read_at).is_(None), _is_old(whole_after), waits(account_id)),
+            sa.or_(
+                known(conversations.c.thread_read_at).is_(None), _is_old(whole_after), has_overdue_message(account_id)
+            ),
         )
         .values(thread_due_at=sa.func.now())
     )
 
 
-def threads(
+def list_due_threads(
     database: Database, account_id: int, listed_by: UUID | None, *, whole_after: timedelta | None
 ) -> dict[str, list[int]]:
     """Give the conversations that are due, by the reason why; with `listed_by` only those that this run has listed.
@@ -171,14 +175,14 @@ def threads(
     return database.transaction(lambda connection: {row.why: row.ids for row in connection.execute(query)})
 
 
-def lookups(database: Database, account_id: int) -> list[int]:
+def list_lookups(database: Database, account_id: int) -> list[int]:
     """Give the reservations that are due and of which no conversation is known."""
     query = _marked(reservations, account_id)
     return database.transaction(lambda connection: list(connection.scalars(query)))
 
 
 @dataclass(frozen=True, slots=True)
-class Hanging:
+class Dependents:
     """What hangs on a reservation.
 
     Attributes:
@@ -192,7 +196,9 @@ class Hanging:
     threads: list[int]
 
 
-def hanging_on(database: Database, account_id: int, listing_ids: Mapping[int, int | None]) -> dict[int, Hanging]:
+def find_dependents(
+    database: Database, account_id: int, listing_ids: Mapping[int, int | None]
+) -> dict[int, Dependents]:
     """Give what hangs on reservations, by their ids, in one question: it is asked for every delivery.
 
     Args:
@@ -211,16 +217,16 @@ def hanging_on(database: Database, account_id: int, listing_ids: Mapping[int, in
         sa.func.array(_marked(conversations, account_id).where(of_it).scalar_subquery()).label("threads"),
     )
     rows = database.transaction(lambda connection: connection.execute(query).all(), is_one_statement=True)
-    return {row.id: Hanging(row.listing_is_known, row.is_lookup, row.threads) for row in rows}
+    return {row.id: Dependents(row.listing_is_known, row.is_lookup, row.threads) for row in rows}
 
 
-def threads_of(database: Database, account_id: int, reservation_id: int) -> list[int]:
+def list_due_threads_of(database: Database, account_id: int, reservation_id: int) -> list[int]:
     """Give the conversations of a reservation that are due."""
     query = _marked(conversations, account_id).where(conversations.c.reservation_id == reservation_id)
     return database.transaction(lambda connection: list(connection.scalars(query)), is_one_statement=True)
 
 
-def conversations_of(database: Database, account_id: int, reservation_ids: Sequence[int]) -> dict[int, list[int]]:
+def list_conversations_of(database: Database, account_id: int, reservation_ids: Sequence[int]) -> dict[int, list[int]]:
     """Give the known conversations of each of these reservations that has one."""
     query = sa.select(conversations.c.reservation_id, conversations.c.id).where(
         conversations.c.account_id == account_id, conversations.c.reservation_id == _any(reservation_ids)
@@ -243,7 +249,7 @@ def _why(account_id: int, whole_after: timedelta | None) -> sa.Label[str]:
     since = sa.func.to_char(sa.func.timezone("UTC", at_latest_now(conversations.c.thread_due_at)), "YYYY-MM-DD HH24:MI")
     cases: list[tuple[sa.ColumnElement[bool], str]] = [(known(conversations.c.thread_read_at).is_(None), _NEVER_READ)]
     if whole_after is not None:
-        cases += [(waits(account_id), _TIME_PASSED), (_is_old(whole_after), _NOT_FOR_LONG)]
+        cases += [(has_overdue_message(account_id), _TIME_PASSED), (_is_old(whole_after), _NOT_FOR_LONG)]
     return sa.case(*cases, else_=sa.func.concat(_MOVED, since)).label("why")
 
 
@@ -252,7 +258,7 @@ def _was_marked_since(table: sa.Table, moment: Any) -> sa.ColumnElement[bool]:  
     return sa.func.coalesce(known(table.c.thread_due_at) > moment, sa.false())
 
 
-def waits(account_id: int) -> sa.ColumnElement[bool]:
+def has_overdue_message(account_id: int) -> sa.ColumnElement[bool]:
     """Say of a conversation whether it holds an unsent message whose time has passed."""
     return sa.exists().where(
         conversation_messages.c.account_id == account_id,

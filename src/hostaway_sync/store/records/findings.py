@@ -69,35 +69,37 @@ class FindingCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Unlisted(missing.Unlisted):
+class UnmetRow(missing.UnlistedRow):
     """A live row that was not met; `is_orphan`: what it belongs to is gone, or it belongs to nothing."""
 
     is_orphan: bool
 
 
-def add(connection: sa.Connection, notes: Notes, resource: Resource, found: Sequence[Note], *, page: int) -> None:
+def add_findings(
+    connection: sa.Connection, notes: Notes, resource: Resource, found: Sequence[Note], *, page: int
+) -> None:
     """Note what was found of some objects, as one page."""
     _insert(connection, notes, resource.value, found, page)
 
 
-def add_thread(connection: sa.Connection, notes: Notes, conversation_id: int, *, page: int) -> None:
+def add_read_thread(connection: sa.Connection, notes: Notes, conversation_id: int, *, page: int) -> None:
     """Note that a thread was read whole."""
     _insert(connection, notes, THREADS, [Note(conversation_id, RowComparison.EQUAL)], page)
 
 
-def noted(connection: sa.Connection, notes: Notes) -> dict[str, int]:
+def count_noted(connection: sa.Connection, notes: Notes) -> dict[str, int]:
     """Count the objects in the pages that are there, by resource and for `THREADS`; one met twice counts twice."""
     objects = sa.func.sum(sa.func.cardinality(verification_notes.c.record_keys))
     query = sa.select(verification_notes.c.resource, objects).where(_of(notes)).group_by(verification_notes.c.resource)
     return {resource: int(number) for resource, number in connection.execute(query)}
 
 
-def forget(connection: sa.Connection, *notes: Notes) -> None:
+def delete_notes(connection: sa.Connection, *notes: Notes) -> None:
     """Take notes away."""
     connection.execute(sa.delete(verification_notes).where(sa.or_(*map(_of, notes))))
 
 
-def tally(connection: sa.Connection, notes: Notes, resource: Resource) -> FindingCounts:
+def count_findings(connection: sa.Connection, notes: Notes, resource: Resource) -> FindingCounts:
     """Count the objects by verdict."""
     last = _last(notes, resource.value)
     counted = sa.select(last.c.verdict, last.c.is_newer, sa.func.count().label("objects"))
@@ -106,7 +108,7 @@ def tally(connection: sa.Connection, notes: Notes, resource: Resource) -> Findin
     return FindingCounts(counts, sum(row.objects for row in rows if row.is_newer))
 
 
-def ids(
+def list_ids(
     connection: sa.Connection, notes: Notes, resource: Resource, verdict: RowComparison, *, limit: int
 ) -> list[int]:
     """Give the lowest ids of a verdict; objects without a usable id have none to give."""
@@ -115,7 +117,9 @@ def ids(
     return list(connection.scalars(sa.select(last.c.key).where(*is_one).order_by(last.c.key).limit(limit)))
 
 
-def threads(connection: sa.Connection, notes: Notes, earlier: Notes | None, *, deep: bool) -> tuple[list[int], int]:
+def choose_threads_to_read(
+    connection: sa.Connection, notes: Notes, earlier: Notes | None, *, deep: bool
+) -> tuple[list[int], int]:
     """Give the listed conversations whose threads must be read, and how many others were listed.
 
     Those are: all of them with `deep`; else what is due, was never read whole, holds an unsent message whose time has
@@ -128,7 +132,7 @@ def threads(connection: sa.Connection, notes: Notes, earlier: Notes | None, *, d
         conversations.c.id.is_(None),
         conversations.c.thread_due_at.is_not(None),
         conversations.c.thread_read_at.is_(None),
-        due_threads.waits(notes.account_id),
+        due_threads.has_overdue_message(notes.account_id),
         *([sa.exists().where(_last(earlier, THREADS).c.key == listed.c.key)] if earlier else []),
     )
     wanted = sa.true() if deep else doubtful
@@ -138,12 +142,12 @@ def threads(connection: sa.Connection, notes: Notes, earlier: Notes | None, *, d
     return found, total - len(found)
 
 
-def threads_read(connection: sa.Connection, notes: Notes) -> int:
+def count_threads_read(connection: sa.Connection, notes: Notes) -> int:
     """Count the threads that were read whole."""
     return int(connection.execute(sa.select(sa.func.count()).select_from(_last(notes, THREADS))).scalar_one())
 
 
-def live(connection: sa.Connection, notes: Notes, resource: Resource, *, deep: bool) -> int:
+def count_live(connection: sa.Connection, notes: Notes, resource: Resource, *, deep: bool) -> int:
     """Count the live rows that can be compared: all; of messages, those in the threads that were read whole.
 
     With `deep` also messages of conversations that the source does not list at all.
@@ -153,9 +157,9 @@ def live(connection: sa.Connection, notes: Notes, resource: Resource, *, deep: b
     return int(connection.execute(query.where(*_is_comparable(notes, resource, deep=deep))).scalar_one())
 
 
-def unlisted(connection: sa.Connection, notes: Notes, resource: Resource, *, deep: bool) -> list[Unlisted]:
+def list_unlisted(connection: sa.Connection, notes: Notes, resource: Resource, *, deep: bool) -> list[UnmetRow]:
     """Give the live rows that can be compared and were not met."""
-    return [Unlisted(*row) for row in connection.execute(_unlisted(notes, resource, deep=deep))]
+    return [UnmetRow(*row) for row in connection.execute(_unlisted(notes, resource, deep=deep))]
 
 
 def count_unlisted(connection: sa.Connection, notes: Notes, resource: Resource, *, deep: bool) -> int:
@@ -177,7 +181,7 @@ def add_unlisted(connection: sa.Connection, notes: Notes, resource: Resource, *,
     return int(connection.execute(keys).scalar_one())
 
 
-def write_certificate(
+def store_certificate(
     connection: sa.Connection,
     account_id: int,
     certificate: Mapping[str, object],
@@ -194,7 +198,7 @@ def write_certificate(
     connection.execute(sa.insert(verifications).values(values))
 
 
-def met(notes: Notes, resource: Resource, key: sa.ColumnElement[int]) -> sa.Exists:
+def was_met(notes: Notes, resource: Resource, key: sa.ColumnElement[int]) -> sa.Exists:
     """Return whether a comparison met the object that a column names."""
     return sa.exists().where(_last(notes, resource.value).c.key == key)
 

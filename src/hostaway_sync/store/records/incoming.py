@@ -28,8 +28,8 @@ OF_ACCOUNT = sa.bindparam("of_account", type_=sa.BigInteger)
 ASKED_AT = sa.bindparam("asked_at", type_=Timestamp)
 
 
-def parameters(owner: Owner, page: Page, records: Sequence[Record]) -> Mapping[str, Any]:
-    """Give what `received_rows` turns into rows, and what else a statement about them may ask for."""
+def build_parameters(owner: Owner, page: Page, records: Sequence[Record]) -> Mapping[str, Any]:
+    """Give what `build_received_rows` turns into rows, and what else a statement about them may ask for."""
     return {
         "of_account": owner.account_id,
         "of_customer": owner.customer_id,
@@ -49,7 +49,7 @@ def _believable(stamp: datetime | None, asked_at: datetime) -> datetime | None:
     return None if stamp is None or not is_believable(stamp, asked_at) else stamp
 
 
-def received_rows(table: sa.Table, shape: Shape) -> sa.CTE:
+def build_received_rows(table: sa.Table, shape: Shape) -> sa.CTE:
     """Turn the parameters, one array a column, into rows."""
     types: dict[str, tuple[str, sa.types.TypeEngine[Any]]] = {
         "id": ("ids", sa.BigInteger()),
@@ -57,7 +57,7 @@ def received_rows(table: sa.Table, shape: Shape) -> sa.CTE:
         "payload_hash": ("hashes", sa.LargeBinary()),
         "source_updated_at": ("stamps", table.c.source_updated_at.type),
         "payload": ("payloads", sa.Text()),
-        **{name: (f"{name}s", table.c[name].type) for name in typed(table, shape)},
+        **{name: (f"{name}s", table.c[name].type) for name in list_parsed_columns(table, shape)},
     }
     arrays = [sa.cast(sa.bindparam(parameter), sa.ARRAY(kind)) for parameter, kind in types.values()]
     names = [sa.column(name, kind) for name, (_, kind) in types.items()]
@@ -67,7 +67,7 @@ def received_rows(table: sa.Table, shape: Shape) -> sa.CTE:
     return sa.select(*selected, raw_payload).cte("incoming")
 
 
-def comparable(payload: sa.ColumnElement[Any], shape: Shape) -> sa.ColumnElement[Any]:
+def comparable_payload(payload: sa.ColumnElement[Any], shape: Shape) -> sa.ColumnElement[Any]:
     """Leave out of a payload what says nothing about the object: volatile keys, and queries of signed URLs."""
     hidden = [*shape.volatile, *shape.signed]
     kept: sa.ColumnElement[Any] = payload.op("-")(sa.cast(hidden, sa.ARRAY(sa.Text))) if hidden else payload
@@ -103,7 +103,7 @@ def is_newer(shape: Shape, new: Any, old: Any, asked_later: sa.ColumnElement[boo
     )
 
 
-def verdicts(table: sa.Table, shape: Shape, incoming: sa.CTE, *, locking: bool) -> sa.CTE:
+def build_changes(table: sa.Table, shape: Shape, incoming: sa.CTE, *, locking: bool) -> sa.CTE:
     """Decide row by row what becomes of received records."""
     asked_later = sa.and_(
         was_asked_later(table.c, incoming.c.asked_at),
@@ -115,7 +115,9 @@ def verdicts(table: sa.Table, shape: Shape, incoming: sa.CTE, *, locking: bool) 
             table.c.missing_since.is_not(None).label("was_missing"),
             asked_later.label("was_asked_later"),
             is_newer(shape, incoming.c, table.c, asked_later).label("is_newer"),
-            (comparable(table.c.raw_payload, shape) == comparable(incoming.c.raw_payload, shape)).label("is_same"),
+            (comparable_payload(table.c.raw_payload, shape) == comparable_payload(incoming.c.raw_payload, shape)).label(
+                "is_same"
+            ),
         )
         .join_from(table, incoming, table.c.id == incoming.c.id)
         .where(table.c.account_id == OF_ACCOUNT)
@@ -138,10 +140,10 @@ def verdicts(table: sa.Table, shape: Shape, incoming: sa.CTE, *, locking: bool) 
             sa.func.coalesce(went_back, sa.false()).label("went_back"),
         )
         .select_from(incoming.outerjoin(old, old.c.id == incoming.c.id))
-        .cte("verdicts")
+        .cte("changes")
     )
 
 
-def typed(table: sa.Table, shape: Shape) -> tuple[str, ...]:
+def list_parsed_columns(table: sa.Table, shape: Shape) -> tuple[str, ...]:
     """Give the columns that are read out of a record's payload."""
     return (*shape.columns, "activity") if "activity" in table.c else shape.columns

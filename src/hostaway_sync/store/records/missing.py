@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Unlisted:
+class UnlistedRow:
     """A row that a whole walk left out.
 
     Attributes:
@@ -33,7 +33,7 @@ class Unlisted:
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class FinishedWalk:
     """What a walk has met of a resource, and when the run began that finished it."""
 
     walk_id: UUID
@@ -42,7 +42,7 @@ class Walk:
     began_at: datetime
 
 
-def unlisted(connection: sa.Connection, walk: Walk) -> list[Unlisted]:
+def list_unlisted(connection: sa.Connection, walk: FinishedWalk) -> list[UnlistedRow]:
     """Give the live rows that nobody met since a whole walk began; of messages, those in threads it read whole."""
     table = MIRRORED[walk.resource]
     is_message = walk.resource is Resource.MESSAGES
@@ -59,17 +59,17 @@ def unlisted(connection: sa.Connection, walk: Walk) -> list[Unlisted]:
             conversations.c.account_id == walk.account_id, known(conversations.c.thread_read_at) >= walk.began_at
         )
         query = query.where(conversation_messages.c.conversation_id.in_(read))
-    return [Unlisted(*row) for row in connection.execute(query.order_by(table.c.id))]
+    return [UnlistedRow(*row) for row in connection.execute(query.order_by(table.c.id))]
 
 
-def live(connection: sa.Connection, account_id: int, resource: Resource) -> int:
+def count_live(connection: sa.Connection, account_id: int, resource: Resource) -> int:
     """Count the rows that are not missing."""
     table = MIRRORED[resource]
     query = sa.select(sa.func.count()).where(table.c.account_id == account_id, table.c.missing_since.is_(None))
     return int(connection.execute(query).scalar_one())
 
 
-def marked_lately(connection: sa.Connection, account_id: int, resource: Resource, *, within: timedelta) -> int:
+def count_marked_since(connection: sa.Connection, account_id: int, resource: Resource, *, within: timedelta) -> int:
     """Count the rows that were marked missing within so long, whatever found them, since a person accepted others.
 
     Messages that went with their conversation do not count: nobody found them missing.
@@ -94,7 +94,7 @@ def marked_lately(connection: sa.Connection, account_id: int, resource: Resource
     return int(connection.execute(query).scalar_one())
 
 
-def accept(connection: sa.Connection, account_id: int, resource: Resource) -> None:
+def accept_missing(connection: sa.Connection, account_id: int, resource: Resource) -> None:
     """Take down that a person accepts what was marked missing until now."""
     statement = insert(watermarks).values(
         account_id=account_id, resource=resource.value, accepted_at=sa.func.clock_timestamp()
@@ -103,8 +103,8 @@ def accept(connection: sa.Connection, account_id: int, resource: Resource) -> No
     connection.execute(statement.on_conflict_do_update(index_elements=["account_id", "resource"], set_=values))
 
 
-def note(
-    connection: sa.Connection, walk: Walk, rows: list[Unlisted], *, met: sa.ColumnElement[bool] | None = None
+def note_unlisted(
+    connection: sa.Connection, walk: FinishedWalk, rows: list[UnlistedRow], *, met: sa.ColumnElement[bool] | None = None
 ) -> None:
     """Remember since when rows are unlisted, and forget it of those that were met again.
 
@@ -119,7 +119,7 @@ def note(
     connection.execute(sa.update(table).where(of_account, is_first).values(unlisted_since=walk.began_at))
 
 
-def mark(connection: sa.Connection, account_id: int, resource: Resource, row_id: int) -> None:
+def mark_missing(connection: sa.Connection, account_id: int, resource: Resource, row_id: int) -> None:
     """Mark a row as missing since now; with a conversation go its messages, which nobody lists any more."""
     _mark(connection, MIRRORED[resource], MIRRORED[resource].c.id == row_id, account_id)
     if resource is Resource.CONVERSATIONS:
@@ -135,7 +135,7 @@ def _mark(connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[bo
     )
 
 
-def _was_met(walk: Walk, table: sa.Table) -> sa.ColumnElement[bool]:
+def _was_met(walk: FinishedWalk, table: sa.Table) -> sa.ColumnElement[bool]:
     """Say whether the walk met a row; as EXISTS, which is joined by hash however many rows there are."""
     keys = sa.func.unnest(walk_pages.c.record_keys).table_valued("id", name="met").render_derived()
     met = (

@@ -25,7 +25,7 @@ KEPT_FOR: Final = timedelta(days=2)
 """No answer is written so long after its request, be its process ever so patient."""
 
 
-def note(
+def note_unchanged(
     connection: sa.Connection, account_id: int, resource: Resource, ids: Sequence[int], *, observed_at: datetime
 ) -> None:
     """Write down that a page found these rows unchanged."""

@@ -33,7 +33,7 @@ class Sweep:
     began_at: datetime
 
 
-def note(
+def note_setbacks(
     connection: sa.Connection,
     account_id: int,
     resource: Resource,
@@ -71,7 +71,7 @@ def note(
     )
 
 
-def agreed(
+def pop_agreed(
     connection: sa.Connection, account_id: int, resource: Resource, found: Collection[Record], sweep: Sweep
 ) -> list[Record]:
     """Give those of the records that an earlier whole sweep met with a stamp no later than now, and forget them."""
@@ -93,7 +93,7 @@ def agreed(
     return both
 
 
-def give_way(connection: sa.Connection, account_id: int, resource: Resource, records: Iterable[Record]) -> None:
+def clear_stamps(connection: sa.Connection, account_id: int, resource: Resource, records: Iterable[Record]) -> None:
     """Take the stamps from rows that an older one is to replace."""
     table = MIRRORED[resource]
     ids = sa.literal([record.id for record in records], sa.ARRAY(sa.BigInteger))
@@ -101,7 +101,7 @@ def give_way(connection: sa.Connection, account_id: int, resource: Resource, rec
     connection.execute(sa.update(table).where(*of_them).values(source_updated_at=None))
 
 
-def swept(connection: sa.Connection, account_id: int, resource: Resource, sweep: Sweep) -> None:
+def record_sweep(connection: sa.Connection, account_id: int, resource: Resource, sweep: Sweep) -> None:
     """Take down that a sweep was whole: what it met counts from now on, and what it did not meet is none any more."""
     is_met = setbacks.c.walk_id == sweep.walk_id
     began_at = sa.func.coalesce(setbacks.c.swept_at, sa.literal(sweep.began_at, setbacks.c.swept_at.type))
@@ -110,14 +110,14 @@ def swept(connection: sa.Connection, account_id: int, resource: Resource, sweep:
     connection.execute(sa.delete(setbacks).where(*_of(account_id, resource), is_over))
 
 
-def met_since(database: Database, account_id: int, moment: datetime) -> dict[Resource, int]:
+def count_met_since(database: Database, account_id: int, moment: datetime) -> dict[Resource, int]:
     """Count, by resource, the rows whose setback was met at `moment` or later and stands."""
-    query = standing().where(setbacks.c.account_id == account_id, setbacks.c.observed_at >= moment)
+    query = select_standing().where(setbacks.c.account_id == account_id, setbacks.c.observed_at >= moment)
     rows = database.transaction(lambda connection: connection.execute(query).all())
     return {Resource(row.resource): row.rows for row in rows}
 
 
-def standing() -> sa.Select[tuple[int, str, int, datetime]]:
+def select_standing() -> sa.Select[tuple[int, str, int, datetime]]:
     """Ask how many setbacks stand, and since when, by account and resource.
 
     One stands while its row has the later stamp and was not written since: else a newer version overtook it.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 
-def hold(connection: sa.Connection, account_id: int, resource: Resource, ids: Sequence[int]) -> None:
+def lock_rows(connection: sa.Connection, account_id: int, resource: Resource, ids: Sequence[int]) -> None:
     """Lock rows in the order of their ids, as pages do, so that two who write several wait for each other in turns."""
     table = MIRRORED[resource]
     is_one = table.c.id == sa.func.any(sa.literal(list(ids), sa.ARRAY(sa.BigInteger)))
@@ -29,7 +29,7 @@ def hold(connection: sa.Connection, account_id: int, resource: Resource, ids: Se
     )
 
 
-def seen(connection: sa.Connection, account_id: int, page: Page) -> None:
+def record_seen(connection: sa.Connection, account_id: int, page: Page) -> None:
     """Take down that the rows of a page were in the answer to a request, changed or not."""
     table = MIRRORED[page.shape.resource]
     ids = [record.id for record in page.records if record.id is not None]

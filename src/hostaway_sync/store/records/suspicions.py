@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 
-def note(connection: sa.Connection, account_id: int, resource: Resource, record_id: int) -> None:
+def note_suspicion(connection: sa.Connection, account_id: int, resource: Resource, record_id: int) -> None:
     """Write down that a request just now did not find an object; without a live row there is nothing to suspect."""
     table = MIRRORED[resource]
     row = sa.select(
@@ -40,17 +40,19 @@ def note(connection: sa.Connection, account_id: int, resource: Resource, record_
     )
 
 
-def raise_one(database: Database, account_id: int, resource: Resource, record_id: int) -> None:
+def raise_suspicion(database: Database, account_id: int, resource: Resource, record_id: int) -> None:
     """Write down, in a transaction of its own, that a request just now did not find an object."""
-    database.transaction(lambda connection: note(connection, account_id, resource, record_id), is_one_statement=True)
+    database.transaction(
+        lambda connection: note_suspicion(connection, account_id, resource, record_id), is_one_statement=True
+    )
 
 
-def judged(connection: sa.Connection, account_id: int, resource: Resource, *, began_at: datetime) -> None:
+def delete_judged(connection: sa.Connection, account_id: int, resource: Resource, *, began_at: datetime) -> None:
     """Forget what a whole sweep that began at `began_at` has judged."""
     connection.execute(sa.delete(suspicions).where(*_of(account_id, resource), suspicions.c.refused_at < began_at))
 
 
-def hurried(connection: sa.Connection, account_id: int, resource: Resource, *, began_at: datetime) -> None:
+def record_hurried_sweep(connection: sa.Connection, account_id: int, resource: Resource, *, began_at: datetime) -> None:
     """Take down that suspicions brought a sweep forward, so that those raised since it began wait a while."""
     is_suspected = sa.exists().where(*_of(account_id, resource), suspicions.c.raised_at < began_at)
     statement = sa.update(watermarks).where(
@@ -59,7 +61,7 @@ def hurried(connection: sa.Connection, account_id: int, resource: Resource, *, b
     connection.execute(statement.values(hurried_at=began_at))
 
 
-def standing() -> sa.Select[tuple[int, str, int, datetime]]:
+def select_standing() -> sa.Select[tuple[int, str, int, datetime]]:
     """Ask how many suspicions are open, and since when, by account and resource."""
     is_open = sa.or_(
         *(

@@ -21,12 +21,12 @@ from hostaway_sync.store.privacy.payload_rule import guard_records
 from hostaway_sync.store.records import due_threads, observations, setbacks, single_reads
 from hostaway_sync.store.records.incoming import (
     OF_ACCOUNT,
-    comparable,
+    build_changes,
+    build_parameters,
+    build_received_rows,
+    comparable_payload,
     is_newer,
-    parameters,
-    received_rows,
-    typed,
-    verdicts,
+    list_parsed_columns,
     was_asked_later,
 )
 from hostaway_sync.store.tables import MIRRORED, quarantined_records
@@ -55,7 +55,7 @@ class _Applied:
 
     def by_key(self) -> list[tuple[int, Change]]:
         """Give the change of every record by its key, see `write_page`."""
-        return [*self.changes.items(), *((key_of(record), Change.QUARANTINED) for record in self.homeless)]
+        return [*self.changes.items(), *((derive_key(record), Change.QUARANTINED) for record in self.homeless)]
 
 
 def write_page(
@@ -82,21 +82,21 @@ def write_page(
     changes = applied.by_key()
     written = [key for key, change in changes if change in {Change.INSERTED, Change.UPDATED}]
     if written and resource is Resource.RESERVATIONS:
-        due_threads.pass_on(connection, account_id, written)
+        due_threads.move_marks_to_conversations(connection, account_id, written)
     elif written and resource is Resource.CONVERSATIONS:
-        due_threads.take_over(connection, account_id, written)
+        due_threads.inherit_reservation_marks(connection, account_id, written)
     unchanged = [key for key, change in applied.changes.items() if change is Change.UNCHANGED]
     if not is_listed:
-        single_reads.seen(connection, account_id, page)
+        single_reads.record_seen(connection, account_id, page)
     elif unchanged:
-        observations.note(connection, account_id, resource, unchanged, observed_at=page.observed_at)
+        observations.note_unchanged(connection, account_id, resource, unchanged, observed_at=page.observed_at)
     refused = {record.id for record in applied.homeless}
     odd = [record for record in page.records if record.exact is not None and record.id not in {None, *refused}]
     _quarantine(connection, owner, page.shape, [*odd, *applied.homeless])
     return changes
 
 
-def compare_page(connection: sa.Connection, owner: Owner, page: Page) -> list[tuple[int, Change]]:
+def preview_page(connection: sa.Connection, owner: Owner, page: Page) -> list[tuple[int, Change]]:
     """Say what `write_page` would do, and write nothing."""
     page = forgotten.without_guests(connection, owner.account_id, page)
     return _apply(connection, owner, page, _comparison(page.shape)).by_key()
@@ -131,7 +131,7 @@ def _execute(
     if not records:
         return
     with connection.begin_nested():
-        rows = connection.execute(statement, parameters(owner, page, records)).all()
+        rows = connection.execute(statement, build_parameters(owner, page, records)).all()
     applied.changes.update({row.id: Change(row.change) for row in rows})
     applied.went_back.update(row.id for row in rows if row.went_back)
 
@@ -142,13 +142,13 @@ def _outweigh(
     """Store those records whose stamp went back that two whole sweeps agree on, and note the others."""
     account_id, resource = owner.account_id, page.shape.resource
     behind = [record for record in page.records if record.id in ids]
-    agreed = [] if sweep is None else setbacks.agreed(connection, account_id, resource, behind, sweep)
+    agreed = [] if sweep is None else setbacks.pop_agreed(connection, account_id, resource, behind, sweep)
     noted = [(record, page.observed(record.id)) for record in behind if record not in agreed]
     if noted:
-        setbacks.note(connection, account_id, resource, noted, sweep)
+        setbacks.note_setbacks(connection, account_id, resource, noted, sweep)
     again = _Applied({}, [], set())
     if agreed:
-        setbacks.give_way(connection, account_id, resource, agreed)
+        setbacks.clear_stamps(connection, account_id, resource, agreed)
         _execute(connection, owner, page, _upsert(page.shape), agreed, again)
     return again.changes
 
@@ -191,7 +191,7 @@ def _quarantine(connection: sa.Connection, owner: Owner, shape: Shape, records: 
         )
 
 
-def key_of(record: Record) -> int:
+def derive_key(record: Record) -> int:
     """Give the key of a record without a row: minus its hash."""
     return -(int.from_bytes(record.payload_hash[-8:]) >> 1) - 1
 
@@ -204,15 +204,15 @@ def _due_again(table: sa.Table, new: Any) -> sa.ColumnElement[Any]:  # noqa: ANN
 @lru_cache
 def _comparison(shape: Shape) -> sa.Select[Any]:
     table = MIRRORED[shape.resource]
-    found = verdicts(table, shape, received_rows(table, shape), locking=False)
+    found = build_changes(table, shape, build_received_rows(table, shape), locking=False)
     return sa.select(found.c.id, found.c.change, found.c.went_back)
 
 
 @lru_cache
 def _upsert(shape: Shape) -> sa.Select[Any]:
     table = MIRRORED[shape.resource]
-    found = verdicts(table, shape, received_rows(table, shape), locking=True)
-    filled = ["id", "payload_hash", "source_updated_at", *typed(table, shape), "raw_payload"]
+    found = build_changes(table, shape, build_received_rows(table, shape), locking=True)
+    filled = ["id", "payload_hash", "source_updated_at", *list_parsed_columns(table, shape), "raw_payload"]
     marked = ["thread_due_at"] if "thread_due_at" in table.c else []
     values = (found.c[name] for name in filled)
     changed = found.c.change.in_([sa.literal_column(f"'{name}'") for name in (Change.INSERTED, Change.UPDATED)])
@@ -221,7 +221,7 @@ def _upsert(shape: Shape) -> sa.Select[Any]:
     rows = rows.where(changed).order_by(found.c.id)
     statement = insert(table).from_select(["account_id", "customer_id", "observed_at", *filled, *marked], rows)
     new = statement.excluded
-    is_same = comparable(table.c.raw_payload, shape) == comparable(new.raw_payload, shape)
+    is_same = comparable_payload(table.c.raw_payload, shape) == comparable_payload(new.raw_payload, shape)
     written = statement.on_conflict_do_update(
         index_elements=["account_id", "id"],
         set_={name: new[name] for name in ["customer_id", "observed_at", *filled] if name != "id"}
@@ -233,7 +233,7 @@ def _upsert(shape: Shape) -> sa.Select[Any]:
     ).cte("written")
     # The same content in other bytes: the hash is taken over, so that the next reading is recognised at once, and what
     # is read out of the payload, because a newer version of this program may read more.
-    derived = ["payload_hash", "source_updated_at", *typed(table, shape)]
+    derived = ["payload_hash", "source_updated_at", *list_parsed_columns(table, shape)]
     recognised = (
         sa.update(table)
         .values({name: found.c[name] for name in derived})

@@ -70,7 +70,7 @@ def add_page(
     )
 
 
-def tally(connection: sa.Connection, run_id: UUID, resource: Resource) -> tuple[Counts, Oddities]:
+def count_changes(connection: sa.Connection, run_id: UUID, resource: Resource) -> tuple[Counts, Oddities]:
     """Count the distinct records of a run by their strongest change, and the oddities met."""
     unnested = sa.func.unnest(walk_pages.c.record_keys, walk_pages.c.changes)
     met = unnested.table_valued("key", "rank", name="met").render_derived()
@@ -92,7 +92,7 @@ def tally(connection: sa.Connection, run_id: UUID, resource: Resource) -> tuple[
     return Counts(seen=sum(counts.values()), **counts), Oddities(*(int(number or 0) for number in odd))
 
 
-def met(connection: sa.Connection, walk_id: UUID, resource: Resource) -> int:
+def count_met_records(connection: sa.Connection, walk_id: UUID, resource: Resource) -> int:
     """Count the distinct records of a walk, whichever runs worked on it."""
     keys = sa.func.unnest(walk_pages.c.record_keys).table_valued("key", name="met").render_derived()
     query = (
@@ -103,7 +103,7 @@ def met(connection: sa.Connection, walk_id: UUID, resource: Resource) -> int:
     return connection.execute(query).scalar_one()
 
 
-def stand(connection: sa.Connection, account_id: int, resource: Resource, walk: Walk) -> None:
+def store_position(connection: sa.Connection, account_id: int, resource: Resource, walk: Walk) -> None:
     """Write down where a walk stands, in the transaction that wrote its page; without a position, that it is none."""
     if walk.position is None:
         connection.execute(sa.delete(walks).where(*_of(account_id, resource)))
@@ -119,7 +119,7 @@ def stand(connection: sa.Connection, account_id: int, resource: Resource, walk: 
     connection.execute(statement.on_conflict_do_update(index_elements=["account_id", "resource"], set_=values))
 
 
-def cut(connection: sa.Connection, account_id: int, resource: Resource) -> Walk | None:
+def find_interrupted(connection: sa.Connection, account_id: int, resource: Resource) -> Walk | None:
     """Give the walk of a list that was cut and can be taken up."""
     columns = (walks.c.walk_id, walks.c.began_at, known(walks.c.watermark_at), walks.c.position)
     query = sa.select(*columns).where(*_of(account_id, resource), is_known(walks.c.began_at))
@@ -127,18 +127,20 @@ def cut(connection: sa.Connection, account_id: int, resource: Resource) -> Walk 
     return None if row is None else Walk(*row)
 
 
-def end(connection: sa.Connection, account_id: int, resource: Resource, walk_id: UUID, *, run_id: UUID) -> None:
+def delete_walk(connection: sa.Connection, account_id: int, resource: Resource, walk_id: UUID, *, run_id: UUID) -> None:
     """Take away the walk of a list that is over, and what other runs than this one noted for it."""
     connection.execute(sa.delete(walks).where(*_of(account_id, resource)))
     connection.execute(sa.delete(walk_pages).where(walk_pages.c.walk_id == walk_id, walk_pages.c.run_id != run_id))
 
 
-def forget(connection: sa.Connection, run_id: UUID) -> None:
+def delete_pages_of_run(connection: sa.Connection, run_id: UUID) -> None:
     """Empty what a run noted, once it is over, but for the walks that can be taken up."""
     connection.execute(sa.delete(walk_pages).where(walk_pages.c.run_id == run_id, _belongs_to_no_walk()))
 
 
-def forget_others(connection: sa.Connection, account_id: int, run_id: UUID, *, older_than: timedelta) -> None:
+def delete_pages_of_dead_runs(
+    connection: sa.Connection, account_id: int, run_id: UUID, *, older_than: timedelta
+) -> None:
     """Empty what dead runs of an account noted, but for the walks that are young enough; only under its lease.
 
     A run that was stopped by a signal, too: its threads may note a page after it was over.

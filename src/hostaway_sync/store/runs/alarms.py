@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.alarms import Standing
 
 
-def standing(connection: sa.Connection, account_id: int | None = None) -> dict[int, tuple[Alarm, ...]]:
+def list_standing(connection: sa.Connection, account_id: int | None = None) -> dict[int, tuple[Alarm, ...]]:
     """Return the alarms of an account, or of all, by account and oldest first."""
     query = sa.select(alarms).order_by(alarms.c.account_id, alarms.c.since, alarms.c.kind, alarms.c.resource)
     if account_id is not None:
@@ -28,7 +28,7 @@ def standing(connection: sa.Connection, account_id: int | None = None) -> dict[i
     return found
 
 
-def store(connection: sa.Connection, account_id: int, after: Standing) -> None:
+def store_alarms(connection: sa.Connection, account_id: int, after: Standing) -> None:
     """Store the alarms that stand, and delete those that ended."""
     for alarm in after.ended:
         connection.execute(sa.delete(alarms).where(*_is(account_id, alarm)))

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 _KINDS = ("missing", "extra", "different")
 
 
-def counting(connection: sa.Connection, account_id: int | None = None) -> dict[int, Certificate]:
+def find_effective(connection: sa.Connection, account_id: int | None = None) -> dict[int, Certificate]:
     """Return the certificate that counts of an account, or of all that have one, by account.
 
-    A whole certificate replaces those before it that are not deeper; what is left is weighed by `weightiest`.
+    A whole certificate replaces those before it that are not deeper; what is left is weighed by `choose_weightiest`.
     """
     newer = verifications.alias()
     is_whole = newer.c.certificate["error"].as_string().is_(None)
@@ -44,10 +44,10 @@ def counting(connection: sa.Connection, account_id: int | None = None) -> dict[i
     found: dict[int, list[Certificate]] = {}
     for row in connection.execute(query).all():
         found.setdefault(row.account_id, []).append(_certificate(row, marks.get(row.account_id, {})))
-    return {number: weightiest(newest_first) for number, newest_first in found.items()}
+    return {number: choose_weightiest(newest_first) for number, newest_first in found.items()}
 
 
-def weightiest(newest_first: Iterable[Certificate]) -> Certificate:
+def choose_weightiest(newest_first: Iterable[Certificate]) -> Certificate:
     """Return the certificate that counts: damage, then what was left open, then depth; of equals the newest.
 
     One that a whole sweep has outdated counts only where there is no other.

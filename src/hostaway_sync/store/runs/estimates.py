@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 
-def outlooks(database: Database) -> tuple[list[Outlook], datetime]:
+def list_outlooks(database: Database) -> tuple[list[Outlook], datetime]:
     """Give the outlook of each active account, by id, and the database's time."""
     ours = watermarks.c.account_id == accounts.c.account_id
     query = (
@@ -37,7 +37,7 @@ def outlooks(database: Database) -> tuple[list[Outlook], datetime]:
 
     def read(connection: sa.Connection) -> tuple[list[Outlook], datetime]:
         found: dict[int, Outlook] = {}
-        since = {(row.account_id, row.resource): row.since for row in connection.execute(suspicions.standing())}
+        since = {(row.account_id, row.resource): row.since for row in connection.execute(suspicions.select_standing())}
         for account_id, full, incremental, resource, watermark_at, swept_at, hurried_at in connection.execute(query):
             if account_id not in found:
                 calls = {mode: n for mode, n in zip(Mode, (full, incremental), strict=True) if n is not None}

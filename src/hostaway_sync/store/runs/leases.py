@@ -32,7 +32,7 @@ class Lease:
     fencing_token: int
 
 
-def acquire(database: Database, account_id: int, owner: str) -> Lease:
+def acquire_lease(database: Database, account_id: int, owner: str) -> Lease:
     """Take the lease of an account; what earlier owners compared and left behind goes with them.
 
     Raises:
@@ -63,7 +63,7 @@ def acquire(database: Database, account_id: int, owner: str) -> Lease:
     return database.transaction(write)
 
 
-def renew(database: Database, lease: Lease) -> None:
+def renew_lease(database: Database, lease: Lease) -> None:
     """Hold on to a lease for another while.
 
     Raises:
@@ -74,7 +74,7 @@ def renew(database: Database, lease: Lease) -> None:
         raise _lost(lease)
 
 
-def fence(connection: sa.Connection, lease: Lease) -> None:
+def fence_transaction(connection: sa.Connection, lease: Lease) -> None:
     """Make the current transaction one that only the lease's owner can commit.
 
     Raises:
@@ -85,13 +85,13 @@ def fence(connection: sa.Connection, lease: Lease) -> None:
         raise _lost(lease)
 
 
-def release(database: Database, lease: Lease) -> None:
+def release_lease(database: Database, lease: Lease) -> None:
     """Give a lease back; no error when it was lost meanwhile."""
     statement = sa.update(leases).where(*_is_ours(lease)).values(owner=None, expires_at=sa.func.clock_timestamp())
     database.transaction(lambda connection: connection.execute(statement))
 
 
-def holders(connection: sa.Connection) -> dict[int, str]:
+def list_holders(connection: sa.Connection) -> dict[int, str]:
     """Give the hosts that work on accounts now, by account."""
     is_held = sa.and_(leases.c.owner.is_not(None), is_running())
     query = sa.select(leases.c.account_id, leases.c.owner).where(is_held).order_by(leases.c.account_id)

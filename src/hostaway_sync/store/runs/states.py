@@ -33,7 +33,7 @@ ABANDONED = "its process died, or was paused so long that another run took over"
 _OPEN = (RunState.TRIGGERED, RunState.RUNNING, RunState.RETRYING)
 
 
-def trigger(database: Database, account_id: int, mode: Mode, *, max_retries: int) -> UUID:
+def create_run(database: Database, account_id: int, mode: Mode, *, max_retries: int) -> UUID:
     """Write down that a run was asked for."""
     statement = (
         sa.insert(sync_runs)
@@ -44,7 +44,7 @@ def trigger(database: Database, account_id: int, mode: Mode, *, max_retries: int
     return run_id
 
 
-def skipped(database: Database, account_id: int, mode: Mode, *, error: str) -> None:
+def record_skipped(database: Database, account_id: int, mode: Mode, *, error: str) -> None:
     """Write down that a run was asked for while another one held the lease."""
     statement = sa.insert(sync_runs).values(
         account_id=account_id, mode=mode.value, state=RunState.SKIPPED.value, finished_at=sa.func.now(), error=error
@@ -52,7 +52,7 @@ def skipped(database: Database, account_id: int, mode: Mode, *, error: str) -> N
     database.transaction(lambda connection: connection.execute(statement))
 
 
-def start(database: Database, run_id: UUID, account_id: int) -> datetime:
+def start_run(database: Database, run_id: UUID, account_id: int) -> datetime:
     """Move triggered | retrying → running; whoever was left open before is abandoned. Only under the account's lease.
 
     Returns:
@@ -89,7 +89,7 @@ def start(database: Database, run_id: UUID, account_id: int) -> datetime:
     return database.transaction(write)
 
 
-def retry_later(database: Database, run_id: UUID, *, error: str, api_calls: int) -> None:
+def record_retry(database: Database, run_id: UUID, *, error: str, api_calls: int) -> None:
     """Move running → retrying, between two attempts."""
     database.transaction(
         lambda c: _move(
@@ -98,7 +98,7 @@ def retry_later(database: Database, run_id: UUID, *, error: str, api_calls: int)
     )
 
 
-def finish(
+def finish_run(
     database: Database,
     run_id: UUID,
     state: RunState,
@@ -160,11 +160,11 @@ def move_watermark(
     connection.execute(statement.on_conflict_do_update(index_elements=["account_id", "resource"], set_=values))
 
 
-def marks(database: Database, account_id: int) -> tuple[dict[Resource, Mark], datetime]:
+def find_marks(database: Database, account_id: int) -> tuple[dict[Resource, Mark], datetime]:
     """Give how far each resource is mirrored of which anything is, and the database's time."""
     moments = (known(watermarks.c[name]).label(name) for name in ("watermark_at", "swept_at", "hurried_at"))
     query = sa.select(watermarks.c.resource, *moments).where(watermarks.c.account_id == account_id)
-    doubted = suspicions.standing().where(suspicions_table.c.account_id == account_id)
+    doubted = suspicions.select_standing().where(suspicions_table.c.account_id == account_id)
 
     def read(connection: sa.Connection) -> tuple[dict[Resource, Mark], datetime]:
         rows = connection.execute(query).all()

@@ -31,7 +31,7 @@ from hostaway_sync.store.tables.count_columns import CHANGES
 from hostaway_sync.store.tables.queue import job_events, jobs
 from hostaway_sync.store.time_marks import at_latest_now, is_known, is_within, known
 from hostaway_sync.store.webhooks import inbox
-from hostaway_sync.store.webhooks.backlog import living_workers
+from hostaway_sync.store.webhooks.backlog import select_living_workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,7 +104,7 @@ def _accounts(connection: sa.Connection) -> Iterator[Sample]:
     active = [row for row in found if row.is_active]
     yield _sample(metric_catalog.ACCOUNTS, len(active), "active")
     yield _sample(metric_catalog.ACCOUNTS, len(found) - len(active), "disabled")
-    proofs, standing = certificates.counting(connection), alarms.standing(connection)
+    proofs, standing = certificates.find_effective(connection), alarms.list_standing(connection)
     for row in active:
         proof, account = proofs.get(row.account_id), str(row.account_id)
         kinds = Counter(alarm.cause.kind for alarm in standing.get(row.account_id, ()))
@@ -166,13 +166,13 @@ def _queue(connection: sa.Connection) -> Iterator[Sample]:
         for state, name in _STATES.items():
             yield _sample(metric_catalog.QUEUE_JOBS, found.get((kind, state), (0, None))[0], kind, name)
         yield _sample(metric_catalog.QUEUE_AGE, found.get((kind, "todo"), (0, None))[1] or 0, kind)
-    yield _sample(metric_catalog.WORKERS, connection.execute(living_workers()).scalar_one())
+    yield _sample(metric_catalog.WORKERS, connection.execute(select_living_workers()).scalar_one())
 
 
 def _waiting(connection: sa.Connection) -> Iterator[Sample]:
     waits = webhook_log.c.status.in_([sa.literal_column(f"'{status}'") for status in (inbox.PENDING, inbox.FAILED)])
     count = connection.scalar(sa.select(sa.func.count()).select_from(webhook_log).where(waits))
-    age = inbox.oldest_waiting(connection)
+    age = inbox.find_oldest_waiting_age(connection)
     yield _sample(metric_catalog.WAITING_DELIVERIES, count or 0)
     yield _sample(metric_catalog.OLDEST_WAITING, age.total_seconds() if age else 0)
 

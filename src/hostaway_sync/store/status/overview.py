@@ -25,8 +25,8 @@ from hostaway_sync.model.status import (
     Rows,
     RunSummary,
 )
-from hostaway_sync.store.messages.listing import letters
-from hostaway_sync.store.records.doubtful_rows import doubts
+from hostaway_sync.store.messages.listing import count_by_account
+from hostaway_sync.store.records.doubtful_rows import count_doubts
 from hostaway_sync.store.runs import alarms, certificates
 from hostaway_sync.store.runs.leases import is_running
 from hostaway_sync.store.tables import (
@@ -44,8 +44,8 @@ from hostaway_sync.store.tables import (
 )
 from hostaway_sync.store.tables.count_columns import from_columns
 from hostaway_sync.store.time_marks import at_latest_now, is_known, is_within, known
-from hostaway_sync.store.webhooks.backlog import deferred
-from hostaway_sync.store.webhooks.unannounced import silences
+from hostaway_sync.store.webhooks.backlog import find_backlog
+from hostaway_sync.store.webhooks.unannounced import count_silences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,9 +78,9 @@ def overview(
         rows = _rows(connection, account_id)
         due = _due(connection, account_id)
         broken = {number: Quarantine(*counts) for number, *counts in connection.execute(_quarantined(account_id))}
-        waiting, silent = deferred(connection, account_id), silences(connection, account_id)
-        sending, proofs = letters(connection, account_id), certificates.counting(connection, account_id)
-        wrong, doubted = alarms.standing(connection, account_id), doubts(connection, account_id)
+        waiting, silent = find_backlog(connection, account_id), count_silences(connection, account_id)
+        sending, proofs = count_by_account(connection, account_id), certificates.find_effective(connection, account_id)
+        wrong, doubted = alarms.list_standing(connection, account_id), count_doubts(connection, account_id)
         buckets = {row.account_id: buckets_of(row.account_id) for row in found}
         uses = bucket_uses(connection, {bucket.key: bucket for pair in buckets.values() for bucket in pair})
         facts = (

@@ -21,12 +21,12 @@ _SILENT_WORKER: Final = timedelta(minutes=1)
 _TODO = jobs.c.status == sa.literal_column("'todo'")
 
 
-def living_workers() -> sa.Select[int]:
+def select_living_workers() -> sa.Select[int]:
     """Ask how many workers said lately that they live."""
     return sa.select(sa.func.count()).select_from(workers).where(is_within(workers.c.last_heartbeat, _SILENT_WORKER))
 
 
-def deferred(connection: sa.Connection, account_id: int | None) -> dict[int, Deferred]:
+def find_backlog(connection: sa.Connection, account_id: int | None) -> dict[int, Deferred]:
     """Give what waits, in three statements however many accounts there are; an account without any has no entry."""
     found: dict[int, Deferred] = {}
     waiting = sa.select(
@@ -49,7 +49,7 @@ def _due(account_id: int | None) -> sa.Select[Any]:
         sa.select(sa.func.min(at_latest_now(job_events.c.at))).where(job_events.c.job_id == jobs.c.id).scalar_subquery()
     )
     since = sa.func.coalesce(jobs.c.scheduled_at, deferred_at)
-    has_worker = living_workers().scalar_subquery() > 0
+    has_worker = select_living_workers().scalar_subquery() > 0
     due = sa.select(number, sa.func.min(since), has_worker).where(_TODO, since <= sa.func.now())
     return _grouped(due, number, account_id)
 

@@ -96,7 +96,7 @@ class StoredHook:
         return tuple(found)
 
 
-def generate() -> Credentials:
+def generate_credentials() -> Credentials:
     """Draw new credentials, of letters that no URL and no header must escape."""
     return Credentials(
         path_secret=SecretStr(secrets.token_urlsafe(_SECRET_BYTES)),
@@ -105,7 +105,7 @@ def generate() -> Credentials:
     )
 
 
-def stored_hooks(connection: sa.Connection, account_id: int | None = None) -> dict[int, StoredHook]:
+def find_stored_hooks(connection: sa.Connection, account_id: int | None = None) -> dict[int, StoredHook]:
     """Give what is stored, by account: of one, or of all."""
     still_good = accounts.c.webhook_previous_until.is_(None) | (accounts.c.webhook_previous_until > sa.func.now())
     query = sa.select(*_KEPT, still_good.label("still_good"))
@@ -114,18 +114,18 @@ def stored_hooks(connection: sa.Connection, account_id: int | None = None) -> di
     return {row.account_id: _stored(row) for row in connection.execute(query)}
 
 
-def renew(connection: sa.Connection, safe: Seals, account_id: int, url: str) -> Credentials:
+def renew_credentials(connection: sa.Connection, safe: Seals, account_id: int, url: str) -> Credentials:
     """Give the credentials to register with now, committed with the caller's transaction.
 
     Those that the source never confirmed are given again: the last attempt may have reached it.
     """
     connection.execute(_locked(account_id))
-    stored = stored_hooks(connection, account_id)[account_id]
+    stored = find_stored_hooks(connection, account_id)[account_id]
     values: dict[str, object] = {"webhook_url": url}
     if stored.login is not None and not stored.is_confirmed:
         wanted = stored.open(safe)[0]
     else:
-        wanted = generate()
+        wanted = generate_credentials()
         values |= _sealed(connection, safe, account_id, wanted) | {"webhook_confirmed_at": None}
         if stored.login is not None:
             values |= {
@@ -136,7 +136,7 @@ def renew(connection: sa.Connection, safe: Seals, account_id: int, url: str) -> 
     return wanted
 
 
-def confirm(connection: sa.Connection, account_id: int, hook_id: int, *, old_ones_for: timedelta) -> None:
+def confirm_credentials(connection: sa.Connection, account_id: int, hook_id: int, *, old_ones_for: timedelta) -> None:
     """Note that the source took the current credentials; those before them are good a while longer."""
     is_new = accounts.c.account_id == account_id, accounts.c.webhook_confirmed_at.is_(None)
     if connection.scalar(sa.select(sa.exists().where(*is_new))):
@@ -153,10 +153,10 @@ def confirm(connection: sa.Connection, account_id: int, hook_id: int, *, old_one
     connection.execute(statement)
 
 
-def retire(connection: sa.Connection, safe: Seals, account_id: int, *, good_for: timedelta) -> None:
+def retire_credentials(connection: sa.Connection, safe: Seals, account_id: int, *, good_for: timedelta) -> None:
     """Note that there is no registration any more; what is on its way is accepted a while longer."""
     connection.execute(_locked(account_id))
-    stored = stored_hooks(connection, account_id)[account_id]
+    stored = find_stored_hooks(connection, account_id)[account_id]
     values: dict[str, object] = dict.fromkeys(
         ("webhook_id", "webhook_login", "webhook_password", "webhook_path_secret", "webhook_confirmed_at")
     )

@@ -39,14 +39,14 @@ class PastAudit:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LostDelivery:
     """A delivery that did not come: the entry of the source's log that names it, and what it was about."""
 
     entry_id: int
     target: Target
 
 
-def last_audit(database: Database, account_id: int) -> PastAudit | None:
+def find_last_audit(database: Database, account_id: int) -> PastAudit | None:
     """Give the last audit; None when there was none."""
     kept = (known(delivery_audits.c.audited_at), delivery_audits.c.has_log, delivery_audits.c.last_entry)
     query = sa.select(*kept).where(delivery_audits.c.account_id == account_id)
@@ -54,7 +54,7 @@ def last_audit(database: Database, account_id: int) -> PastAudit | None:
     return PastAudit(*row) if row else None
 
 
-def came(database: Database, account_id: int, *, since: datetime) -> set[Target]:
+def list_delivered_targets(database: Database, account_id: int, *, since: datetime) -> set[Target]:
     """Give what deliveries were about that came since then, or somewhat earlier."""
     query = (
         sa.select(webhook_log.c.target_resource, webhook_log.c.object_id)
@@ -70,7 +70,7 @@ def came(database: Database, account_id: int, *, since: datetime) -> set[Target]
     return {Target(Resource(row.target_resource), row.object_id) for row in rows}
 
 
-def stored_messages(database: Database, account_id: int, message_ids: Collection[int]) -> set[int]:
+def find_stored_messages(database: Database, account_id: int, message_ids: Collection[int]) -> set[int]:
     """Give those of the messages that are mirrored."""
     query = sa.select(conversation_messages.c.id).where(
         conversation_messages.c.account_id == account_id,
@@ -79,8 +79,14 @@ def stored_messages(database: Database, account_id: int, message_ids: Collection
     return set(database.transaction(lambda connection: connection.scalars(query).all()))
 
 
-def write(
-    database: Database, account_id: int, audit: Audit, *, last_entry: int | None, lost: Iterable[Lost], here: str
+def store_audit(
+    database: Database,
+    account_id: int,
+    audit: Audit,
+    *,
+    last_entry: int | None,
+    lost: Iterable[LostDelivery],
+    here: str,
 ) -> None:
     """Keep an audit in place of the last one, and have the objects of lost deliveries read again, or neither.
 
@@ -102,14 +108,14 @@ def write(
 
     def write_all(connection: sa.Connection) -> None:
         for one in lost:
-            inbox.accept(connection, _as_delivery(account_id, one, here), platform=AUDIT)
+            inbox.accept_delivery(connection, _as_delivery(account_id, one, here), platform=AUDIT)
         statement = insert(delivery_audits).values(account_id=account_id, **values)
         connection.execute(statement.on_conflict_do_update(index_elements=["account_id"], set_=values))
 
     database.transaction(write_all)
 
 
-def _as_delivery(account_id: int, lost: Lost, here: str) -> Delivery:
+def _as_delivery(account_id: int, lost: LostDelivery, here: str) -> Delivery:
     return Delivery(
         # The same for the same entry, so that two audits at once ask for its object once.
         delivery_id=uuid5(_NAMESPACE, f"{account_id}:{lost.entry_id}"),

@@ -36,12 +36,12 @@ _USUAL_SIZE = 4096  # bytes
 _WAITS = webhook_log.c.status.in_([sa.literal_column(f"'{PENDING}'"), sa.literal_column(f"'{FAILED}'")])
 
 
-def accept(connection: sa.Connection, delivery: Delivery, *, platform: str) -> None:
+def accept_delivery(connection: sa.Connection, delivery: Delivery, *, platform: str) -> None:
     """Store a delivery, and have its object read again, in the transaction of `connection`; again does no harm.
 
     Args:
         connection: commits both, or neither.
-        delivery: one that was authenticated; nothing to read again, or `ignored`: it is stored, and that is all.
+        delivery: one that was authenticated; nothing to read again, or `mark_ignored`: it is stored, and that is all.
         platform: who sent it, as `webhook_log.platform` names it.
     """
     event = delivery.event
@@ -77,7 +77,7 @@ def _leave_out_guests(connection: sa.Connection, delivery: Delivery) -> None:
         connection.execute(sa.update(webhook_log).where(mine).values(forgotten.UNDELIVERED))
 
 
-def prove(connection: sa.Connection) -> None:
+def check_writable(connection: sa.Connection) -> None:
     """Store a delivery of no event in the transaction of `connection`, and delete it again: nobody else ever sees it.
 
     What a read-only server, a full disk or a standby that does not answer refuses is refused here as well. Its body is
@@ -104,7 +104,7 @@ def prove(connection: sa.Connection) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingDeliveries:
     """The deliveries that wait for some objects of an account, and the requests they came with.
 
     Attributes:
@@ -118,7 +118,9 @@ class Waiting:
     request_ids: list[str]
 
 
-def waiting(database: Database, account_id: int, resource: Resource, object_ids: Sequence[int]) -> Waiting:
+def find_waiting(
+    database: Database, account_id: int, resource: Resource, object_ids: Sequence[int]
+) -> WaitingDeliveries:
     """Give the deliveries that wait for some of these objects to be read again."""
     query = (
         sa.select(
@@ -143,20 +145,20 @@ def waiting(database: Database, account_id: int, resource: Resource, object_ids:
     deliveries: dict[int, list[UUID]] = {}
     for row in rows:
         deliveries.setdefault(row.object_id, []).append(row.id)
-    return Waiting(owner, deliveries, request_ids)
+    return WaitingDeliveries(owner, deliveries, request_ids)
 
 
-def processed(database: Database, delivery_ids: Sequence[UUID]) -> None:
+def mark_processed(database: Database, delivery_ids: Sequence[UUID]) -> None:
     """Note that their objects were read again since these came."""
     _settle(database, delivery_ids, status=PROCESSED, error=None)
 
 
-def ignored(database: Database, delivery_ids: Sequence[UUID], *, reason: str) -> None:
+def mark_ignored(database: Database, delivery_ids: Sequence[UUID], *, reason: str) -> None:
     """Note that nothing will be done about these."""
     _settle(database, delivery_ids, status=IGNORED, error=reason)
 
 
-def note_failure(connection: sa.Connection, account_id: int, target: Target, error: str, *, until: datetime) -> int:
+def record_failure(connection: sa.Connection, account_id: int, target: Target, error: str, *, until: datetime) -> int:
     """Note that an object was read in vain for the deliveries stored until then; give how many still wait for it."""
     statement = (
         sa.update(webhook_log)
@@ -167,7 +169,7 @@ def note_failure(connection: sa.Connection, account_id: int, target: Target, err
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class DeliveryEvidence:
     """Of the deliveries that are held up: how many there are, and what the newest of them brought."""
 
     deliveries: int
@@ -175,7 +177,9 @@ class Evidence:
     headers: Any
 
 
-def evidence(connection: sa.Connection, account_id: int, target: Target, *, until: datetime) -> Evidence | None:
+def find_evidence(
+    connection: sa.Connection, account_id: int, target: Target, *, until: datetime
+) -> DeliveryEvidence | None:
     """Give what is known of the deliveries stored until then that wait for an object; None when there are none."""
     newest = (
         sa.select(webhook_log.c.payload, webhook_log.c.headers, sa.func.count().over().label("deliveries"))
@@ -184,10 +188,12 @@ def evidence(connection: sa.Connection, account_id: int, target: Target, *, unti
         .limit(1)
     )
     row = connection.execute(newest).one_or_none()
-    return Evidence(row.deliveries, row.payload, row.headers) if row else None
+    return DeliveryEvidence(row.deliveries, row.payload, row.headers) if row else None
 
 
-def bury(connection: sa.Connection, account_id: int, target: Target, dead_letter_id: int, *, until: datetime) -> None:
+def mark_dead(
+    connection: sa.Connection, account_id: int, target: Target, dead_letter_id: int, *, until: datetime
+) -> None:
     """Let the deliveries stored until then wait no longer, but for a person."""
     connection.execute(
         sa.update(webhook_log)
@@ -196,19 +202,19 @@ def bury(connection: sa.Connection, account_id: int, target: Target, dead_letter
     )
 
 
-def reopen(connection: sa.Connection, dead_letter_id: int) -> None:
+def reopen_deliveries(connection: sa.Connection, dead_letter_id: int) -> None:
     """Let the deliveries of a dead letter wait again, with fresh attempts."""
     of_it = (webhook_log.c.dead_letter_id == dead_letter_id, webhook_log.c.status == DEAD)
     connection.execute(sa.update(webhook_log).where(*of_it).values(status=PENDING, attempts=0))
 
 
-def abandon(connection: sa.Connection, dead_letter_id: int) -> None:
+def abandon_deliveries(connection: sa.Connection, dead_letter_id: int) -> None:
     """Leave the deliveries of a dead letter dead, and settled."""
     of_it = (webhook_log.c.dead_letter_id == dead_letter_id, webhook_log.c.status == DEAD)
     connection.execute(sa.update(webhook_log).where(*of_it).values(processed_at=sa.func.now()))
 
 
-def enqueue_forgotten(database: Database, *, limit: int = 1_000) -> int:
+def defer_missing_jobs(database: Database, *, limit: int = 1_000) -> int:
     """Defer a job for objects that deliveries wait for without one; give for how many, at most `limit`."""
     key = sa.func.concat_ws(
         ":", jobs.REFRESH, webhook_log.c.account_id, webhook_log.c.target_resource, webhook_log.c.object_id
@@ -231,7 +237,7 @@ def enqueue_forgotten(database: Database, *, limit: int = 1_000) -> int:
     return database.transaction(write)
 
 
-def oldest_waiting(connection: sa.Connection) -> timedelta | None:
+def find_oldest_waiting_age(connection: sa.Connection) -> timedelta | None:
     """Give the age of the oldest delivery that nobody has tried to work off yet; None when there is none."""
     age = sa.func.clock_timestamp() - sa.func.min(at_latest_now(webhook_log.c.created_at))
     found: timedelta | None = connection.scalar(

@@ -40,7 +40,7 @@ _LATEST_DELIVERY: Final = timedelta(hours=1)
 _STAMP_MOVES_WITHIN: Final = timedelta(minutes=5)
 
 
-def announced_since(database: Database, account_id: int) -> datetime | None:
+def find_announced_since(database: Database, account_id: int) -> datetime | None:
     """Give from which stamp on changes should be announced, and are new to us.
 
     None when the source has not our address, or when the reservations were never read whole: all are new then.
@@ -57,7 +57,7 @@ def announced_since(database: Database, account_id: int) -> datetime | None:
     return found
 
 
-class Watch:
+class ChangeWatch:
     """The changes of one page of reservations; made before the page is written.
 
     Args:
@@ -102,14 +102,14 @@ class Watch:
         return {number: tuple(booked) for number, *booked in self._connection.execute(query)}
 
 
-def watched(connection: sa.Connection, account_id: int, page: Page, *, since: datetime | None) -> Watch | None:
+def watch_page(connection: sa.Connection, account_id: int, page: Page, *, since: datetime | None) -> ChangeWatch | None:
     """Watch a page that is about to be written; None when nothing of it is ever announced."""
     if since is None or page.shape.resource is not Resource.RESERVATIONS:
         return None
-    return Watch(connection, account_id, page, since=since)
+    return ChangeWatch(connection, account_id, page, since=since)
 
 
-def silences(connection: sa.Connection, account_id: int | None) -> dict[int, Silence]:
+def count_silences(connection: sa.Connection, account_id: int | None) -> dict[int, Silence]:
     """Give by account how many reservations changed in the last day, announced and not; without any: no entry."""
     came = sa.exists().where(
         webhook_log.c.account_id == polled_changes.c.account_id,

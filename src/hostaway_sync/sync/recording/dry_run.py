@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.model.records import Owner
     from hostaway_sync.store.postgres.database import Database
-    from hostaway_sync.store.records.missing import Unlisted
+    from hostaway_sync.store.records.missing import UnlistedRow
 
 _WRITTEN = (Change.INSERTED, Change.UPDATED)
 _STRENGTH = {change: rank for rank, change in enumerate(Change)}
@@ -46,7 +46,7 @@ class DryRecorder:
 
     def record(self, page: Page) -> None:
         """Compare one page."""
-        changes = self._database.transaction(lambda connection: upsert.compare_page(connection, self._owner, page))
+        changes = self._database.transaction(lambda connection: upsert.preview_page(connection, self._owner, page))
         with self._lock:
             met = self._changes[page.shape.resource]
             for key, change in changes:
@@ -76,12 +76,14 @@ class DryRecorder:
         """Give what is marked, and what this run would have marked; it cannot tell which of a row's stamps moved."""
         account_id = self._owner.account_id
         changed = self._changed(Resource.RESERVATIONS)
-        known = due_threads.conversations_of(self._database, account_id, changed)
+        known = due_threads.list_conversations_of(self._database, account_id, changed)
         if resource is Resource.CONVERSATIONS:
             return {
-                reasons.NOT_KNOWN: sorted({*due_threads.lookups(self._database, account_id), *changed} - known.keys())
+                reasons.NOT_KNOWN: sorted(
+                    {*due_threads.list_lookups(self._database, account_id), *changed} - known.keys()
+                )
             }
-        marked = due_threads.threads(self._database, account_id, None, whole_after=None)
+        marked = due_threads.list_due_threads(self._database, account_id, None, whole_after=None)
         more = {*self._changed(Resource.CONVERSATIONS), *chain.from_iterable(known.values())}
         marked[reasons.WOULD_BE_DUE] = sorted(more.difference(*marked.values()))
         met = self._changes[Resource.CONVERSATIONS]
@@ -90,10 +92,10 @@ class DryRecorder:
     def read(self, resource: Resource, parent: int, began_at: datetime, met: Collection[int]) -> None:
         """Write nothing."""
 
-    def proven(self, rows: Sequence[Unlisted]) -> None:
+    def proven(self, rows: Sequence[UnlistedRow]) -> None:
         """Write nothing."""
 
-    def unlisted(self, resource: Resource) -> list[Unlisted]:
+    def unlisted(self, resource: Resource) -> list[UnlistedRow]:
         """Give none: whether a row is gone is decided by requests that a dry run does not make."""
         del resource
         return []
@@ -114,7 +116,7 @@ class DryRecorder:
     def not_found(self, resource: Resource, record_id: int) -> None:
         """Write nothing."""
 
-    def is_unlisted_for_long(self, row: Unlisted) -> bool:
+    def is_unlisted_for_long(self, row: UnlistedRow) -> bool:
         """Say no: nothing is unlisted."""
         del row
         return False

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hostaway_sync.model.records import Counts, Oddities, Page, Resource, ResourceReport
-    from hostaway_sync.store.records.missing import Unlisted
+    from hostaway_sync.store.records.missing import UnlistedRow
 
 
 class Recorder(Protocol):
@@ -50,7 +50,7 @@ class Recorder(Protocol):
         """Take away the mark of a part that was read whole, beginning at `began_at`; `met` are the ids in it."""
         ...
 
-    def unlisted(self, resource: Resource) -> list[Unlisted]:
+    def unlisted(self, resource: Resource) -> list[UnlistedRow]:
         """Give the live rows that a whole walk left out."""
         ...
 
@@ -70,7 +70,7 @@ class Recorder(Protocol):
         """Take down that the source said of an object that there is none: a suspicion, which a sweep judges."""
         ...
 
-    def is_unlisted_for_long(self, row: Unlisted) -> bool:
+    def is_unlisted_for_long(self, row: UnlistedRow) -> bool:
         """Say whether whole walks far enough apart left a row out."""
         ...
 
@@ -78,7 +78,7 @@ class Recorder(Protocol):
         """Take down that a row is gone."""
         ...
 
-    def proven(self, rows: Sequence[Unlisted]) -> None:
+    def proven(self, rows: Sequence[UnlistedRow]) -> None:
         """Take down that all of these unlisted rows are known to be there or gone."""
         ...
 

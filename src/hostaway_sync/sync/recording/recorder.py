@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.model.records import Owner
     from hostaway_sync.store.postgres.database import Database
-    from hostaway_sync.store.records.missing import Unlisted
+    from hostaway_sync.store.records.missing import UnlistedRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +84,17 @@ class TableRecorder:
         self._under_way: dict[Resource, _UnderWay] = {}
         # Of what is read beside the lists: threads, and single objects.
         self._walk_id = uuid4()
-        self._announced_since = unannounced.announced_since(database, owner.account_id)
-        self._write(lambda c: walks.forget_others(c, owner.account_id, run_id, older_than=plan.TAKEN_UP_WITHIN))
+        self._announced_since = unannounced.find_announced_since(database, owner.account_id)
+        self._write(
+            lambda c: walks.delete_pages_of_dead_runs(c, owner.account_id, run_id, older_than=plan.TAKEN_UP_WITHIN)
+        )
 
     def begin(self, resource: Resource, *, is_whole: bool) -> str | None:
         """Take up the walk that was cut, if there is one and the list is read whole; or begin one."""
         account_id = self._owner.account_id
-        cut = self._database.transaction(lambda c: walks.cut(c, account_id, resource)) if is_whole else None
+        cut = (
+            self._database.transaction(lambda c: walks.find_interrupted(c, account_id, resource)) if is_whole else None
+        )
         if cut is None:
             self._under_way[resource] = _UnderWay(walks.Walk(uuid4(), self._signpost), is_whole)
             return None
@@ -115,7 +119,7 @@ class TableRecorder:
         def write(connection: Connection) -> None:
             self._write_page(connection, page, after)
             if after.is_whole and after.walk.position != before.walk.position:
-                walks.stand(connection, self._owner.account_id, resource, after.walk)
+                walks.store_position(connection, self._owner.account_id, resource, after.walk)
 
         with write_span(resource):
             self._write(write)
@@ -132,22 +136,22 @@ class TableRecorder:
 
     def counts(self, resource: Resource) -> tuple[Counts, Oddities]:
         """Count in the database, so that nothing grows here."""
-        return self._database.transaction(lambda connection: walks.tally(connection, self._run_id, resource))
+        return self._database.transaction(lambda connection: walks.count_changes(connection, self._run_id, resource))
 
     def met(self, resource: Resource) -> int:
         """Count in the database."""
         walk_id = self._under_way[resource].walk.walk_id
-        return self._database.transaction(lambda connection: walks.met(connection, walk_id, resource))
+        return self._database.transaction(lambda connection: walks.count_met_records(connection, walk_id, resource))
 
     def due(self, resource: Resource, *, listed: bool) -> dict[str, list[int]]:
         """Give the marked threads, or reservations to look up; a full run first marks what no stamp tells of."""
         account_id = self._owner.account_id
         if resource is Resource.CONVERSATIONS:
-            return {reasons.NOT_KNOWN: due_threads.lookups(self._database, account_id)}
+            return {reasons.NOT_KNOWN: due_threads.list_lookups(self._database, account_id)}
         whole_after = self._sweep.threads_after if self._sweep is not None else None
         if whole_after is not None:
             self._write(lambda connection: due_threads.mark_for_sweep(connection, account_id, whole_after=whole_after))
-        return due_threads.threads(
+        return due_threads.list_due_threads(
             self._database, account_id, self._run_id if listed else None, whole_after=whole_after
         )
 
@@ -155,52 +159,62 @@ class TableRecorder:
         """Take away the mark of a thread, or of a reservation whose conversations are known now."""
         account_id = self._owner.account_id
         if resource is Resource.CONVERSATIONS:
-            self._write(lambda connection: due_threads.looked_up(connection, account_id, parent, began_at=began_at))
+            self._write(
+                lambda connection: due_threads.clear_reservation_marks(
+                    connection, account_id, parent, began_at=began_at
+                )
+            )
         else:
             self._write(
-                lambda connection: due_threads.thread_read(connection, account_id, parent, began_at=began_at, met=met)
+                lambda connection: due_threads.record_thread_read(
+                    connection, account_id, parent, began_at=began_at, met=met
+                )
             )
 
-    def unlisted(self, resource: Resource) -> list[Unlisted]:
+    def unlisted(self, resource: Resource) -> list[UnlistedRow]:
         """Give the live rows that were not met, and remember since when."""
         account_id = self._owner.account_id
         under_way = self._under_way.get(resource)
         walk_id = self._walk_id if under_way is None else under_way.walk.walk_id
-        walk = missing.Walk(walk_id, account_id, resource, self._signpost)
-        rows = self._database.transaction(lambda connection: missing.unlisted(connection, walk))
-        self._write(lambda connection: missing.note(connection, walk, rows))
+        walk = missing.FinishedWalk(walk_id, account_id, resource, self._signpost)
+        rows = self._database.transaction(lambda connection: missing.list_unlisted(connection, walk))
+        self._write(lambda connection: missing.note_unlisted(connection, walk, rows))
         return rows
 
     def live(self, resource: Resource) -> int:
         """Count in the database."""
-        return self._database.transaction(lambda connection: missing.live(connection, self._owner.account_id, resource))
+        return self._database.transaction(
+            lambda connection: missing.count_live(connection, self._owner.account_id, resource)
+        )
 
     def marked_lately(self, resource: Resource) -> int:
         """Count in the database."""
         account_id, within = self._owner.account_id, plan.MISSING_WITHIN
-        return self._database.transaction(lambda c: missing.marked_lately(c, account_id, resource, within=within))
+        return self._database.transaction(lambda c: missing.count_marked_since(c, account_id, resource, within=within))
 
     def accept(self, resource: Resource) -> None:
         """Write down that what is marked missing by now was accepted."""
-        self._write(lambda connection: missing.accept(connection, self._owner.account_id, resource))
+        self._write(lambda connection: missing.accept_missing(connection, self._owner.account_id, resource))
 
     def not_found(self, resource: Resource, record_id: int) -> None:
         """Raise a suspicion."""
-        self._write(lambda connection: suspicions.note(connection, self._owner.account_id, resource, record_id))
+        self._write(
+            lambda connection: suspicions.note_suspicion(connection, self._owner.account_id, resource, record_id)
+        )
 
-    def is_unlisted_for_long(self, row: Unlisted) -> bool:
+    def is_unlisted_for_long(self, row: UnlistedRow) -> bool:
         """Compare with the start of this run."""
         return row.since is not None and self._signpost - row.since >= plan.UNLISTED_FOR
 
     def mark_missing(self, resource: Resource, row_id: int) -> None:
         """Mark a row as missing since now."""
-        self._write(lambda connection: missing.mark(connection, self._owner.account_id, resource, row_id))
+        self._write(lambda connection: missing.mark_missing(connection, self._owner.account_id, resource, row_id))
 
-    def proven(self, rows: Sequence[Unlisted]) -> None:
+    def proven(self, rows: Sequence[UnlistedRow]) -> None:
         """Take away the marks of threads that were due only because they had lost these messages."""
         threads = sorted({row.parent for row in rows if row.parent is not None})
         if threads:
-            self._write(lambda connection: due_threads.proven(connection, self._owner.account_id, threads))
+            self._write(lambda connection: due_threads.clear_proven_marks(connection, self._owner.account_id, threads))
 
     def close(self, resource: Resource, report: ResourceReport, *, is_cut: bool) -> None:
         """Write the row of a resource and, only if it was whole, its watermark, in one transaction.
@@ -219,7 +233,7 @@ class TableRecorder:
             if report.state is not RunState.SUCCESS:
                 if sweep is not None and report.state is RunState.FAILED:
                     # It was whole and too much was gone: asking again at once would say the same.
-                    suspicions.hurried(connection, account_id, resource, began_at=sweep.began_at)
+                    suspicions.record_hurried_sweep(connection, account_id, resource, began_at=sweep.began_at)
                 return
             watermark = None if under_way is None else under_way.walk.watermark_at
             run_states.move_watermark(connection, account_id, resource, to=watermark, swept_at=swept_at)
@@ -228,11 +242,11 @@ class TableRecorder:
                 # What is left from a time when the database's clock was ahead; a run that reads all ends that.
                 time_marks.bring_back_mirrored(connection, account_id, resource)
             if sweep is not None:
-                setbacks.swept(connection, account_id, resource, sweep)
-                suspicions.hurried(connection, account_id, resource, began_at=sweep.began_at)
-                suspicions.judged(connection, account_id, resource, began_at=sweep.began_at)
+                setbacks.record_sweep(connection, account_id, resource, sweep)
+                suspicions.record_hurried_sweep(connection, account_id, resource, began_at=sweep.began_at)
+                suspicions.delete_judged(connection, account_id, resource, began_at=sweep.began_at)
             if resource is Resource.CONVERSATIONS and swept_at is not None and asked_at is not None:
-                due_threads.looked_up(connection, account_id, None, began_at=asked_at)
+                due_threads.clear_reservation_marks(connection, account_id, None, began_at=asked_at)
             if self._sweep is not None and resource is Resource.CONVERSATIONS and swept_at is not None:
                 # With the list that was swept, or a kill between the two would leave them to the next sweep.
                 due_threads.mark_for_sweep(connection, account_id, whole_after=self._sweep.threads_after)
@@ -249,13 +263,13 @@ class TableRecorder:
 
     def _end(self, connection: Connection, resource: Resource) -> None:
         walk_id = self._under_way[resource].walk.walk_id
-        walks.end(connection, self._owner.account_id, resource, walk_id, run_id=self._run_id)
+        walks.delete_walk(connection, self._owner.account_id, resource, walk_id, run_id=self._run_id)
 
     def _write_page(self, connection: Connection, page: Page, walk: _UnderWay | None) -> None:
         account_id, resource = self._owner.account_id, page.shape.resource
         walk_id, sweep = (self._walk_id, None) if walk is None else (walk.walk.walk_id, walk.sweep)
         is_listed = walk is not None
-        watch = unannounced.watched(connection, account_id, page, since=self._announced_since)
+        watch = unannounced.watch_page(connection, account_id, page, since=self._announced_since)
         owner = account_owner.current(connection, account_id, resource, is_listed=is_listed)
         changes = upsert.write_page(connection, owner, page, sweep=sweep, is_listed=is_listed)
         if watch is not None:
@@ -265,7 +279,7 @@ class TableRecorder:
 
     def _write(self, work: Callable[[Connection], None]) -> None:
         def fenced(connection: Connection) -> None:
-            leases.fence(connection, self._lease)
+            leases.fence_transaction(connection, self._lease)
             work(connection)
 
         self._database.transaction(fenced)

@@ -62,11 +62,11 @@ def settle_alarms(database: Database, lease: Lease, found: Seen) -> Standing:
     """
 
     def write(connection: sa.Connection) -> Standing:
-        leases.fence(connection, lease)
+        leases.fence_transaction(connection, lease)
         now: datetime = connection.scalars(sa.select(sa.func.now())).one()
-        before = alarms.standing(connection, lease.account_id).get(lease.account_id, ())
+        before = alarms.list_standing(connection, lease.account_id).get(lease.account_id, ())
         standing = after(before, _with_certificate(connection, lease.account_id, found), now)
-        alarms.store(connection, lease.account_id, standing)
+        alarms.store_alarms(connection, lease.account_id, standing)
         return standing
 
     return database.transaction(write)
@@ -74,12 +74,12 @@ def settle_alarms(database: Database, lease: Lease, found: Seen) -> Standing:
 
 def read_unchanged_alarms(database: Database, account_id: int, *, tells: bool = False) -> Standing:
     """Return the alarms of an account as they stand, for a run that looks at nothing; with `tells`, it tells them."""
-    standing = database.transaction(lambda c: alarms.standing(c, account_id)).get(account_id, ())
+    standing = database.transaction(lambda c: alarms.list_standing(c, account_id)).get(account_id, ())
     return Standing(standing, told=standing if tells else ())
 
 
 def _with_certificate(connection: sa.Connection, account_id: int, found: Seen) -> Seen:
-    certificate = certificates.counting(connection, account_id).get(account_id)
+    certificate = certificates.find_effective(connection, account_id).get(account_id)
     if certificate is None or not certificate.damage:
         return Seen(found.causes, found.gone, found.swept | {(AlarmKind.DIFFERS, "")})
     when = f"at {certificate.verified_at:%Y-%m-%d %H:%M} UTC"

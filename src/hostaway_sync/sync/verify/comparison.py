@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hostaway_sync.model.records import Progress, Source
-    from hostaway_sync.store.records.findings import Unlisted
+    from hostaway_sync.store.records.findings import UnmetRow
     from hostaway_sync.sync.verify.certificate import Findings
     from hostaway_sync.sync.verify.recorder import VerifyRecorder
 
@@ -126,7 +126,7 @@ class Comparison:
             self._ask_for(resource, row)
         return None
 
-    def _ask_for(self, resource: Resource, row: Unlisted) -> None:
+    def _ask_for(self, resource: Resource, row: UnmetRow) -> None:
         if row.is_orphan:
             self._comparer.gone(resource, row.id)
             return

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.records import Owner, Page, Record, Source
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.store.records.compare import Compared
-    from hostaway_sync.store.records.findings import Notes, Unlisted
+    from hostaway_sync.store.records.findings import Notes, UnmetRow
 
 T = TypeVar("T")
 _IDS_SHOWN = 20
@@ -92,7 +92,7 @@ class VerifyRecorder:
 
     def met(self, resource: Resource) -> int:
         """Count the distinct records met; the findings say so many were listed."""
-        met = sum(self._read(lambda c: verify_findings.tally(c, self._notes, resource)).counts.values())
+        met = sum(self._read(lambda c: verify_findings.count_findings(c, self._notes, resource)).counts.values())
         self._listed[resource] = met
         return met
 
@@ -104,7 +104,7 @@ class VerifyRecorder:
         """Give the threads to be read, and why."""
         del listed
         wanted, self._trusted = self._read(
-            lambda c: verify_findings.threads(c, self._notes, self._terms.earlier, deep=self._terms.deep)
+            lambda c: verify_findings.choose_threads_to_read(c, self._notes, self._terms.earlier, deep=self._terms.deep)
         )
         return {reasons.explain_comparison(resource): wanted}
 
@@ -114,24 +114,28 @@ class VerifyRecorder:
         number = next(self._notes.pages)
 
         def write(connection: Connection) -> None:
-            verify_findings.add_thread(connection, self._notes, parent, page=number)
+            verify_findings.add_read_thread(connection, self._notes, parent, page=number)
             if self._terms.repair:
-                due_threads.thread_read(connection, self._notes.account_id, parent, began_at=began_at, met=met)
+                due_threads.record_thread_read(connection, self._notes.account_id, parent, began_at=began_at, met=met)
 
         self._write(write)
         self._count_readings(verify_findings.THREADS, 1)
 
     def not_found(self, resource: Resource, record_id: int) -> None:
         """Raise a suspicion; a comparison marks only what its whole list left out."""
-        self._write(lambda connection: suspicions.note(connection, self._notes.account_id, resource, record_id))
+        self._write(
+            lambda connection: suspicions.note_suspicion(connection, self._notes.account_id, resource, record_id)
+        )
 
-    def unlisted(self, resource: Resource, *, deep: bool, began_at: datetime) -> list[Unlisted]:
+    def unlisted(self, resource: Resource, *, deep: bool, began_at: datetime) -> list[UnmetRow]:
         """Give the live rows that were not met; a repair remembers since when."""
-        rows = self._read(lambda connection: verify_findings.unlisted(connection, self._notes, resource, deep=deep))
+        rows = self._read(
+            lambda connection: verify_findings.list_unlisted(connection, self._notes, resource, deep=deep)
+        )
         if self._terms.repair:
-            walk = missing.Walk(self._notes.notes_id, self._notes.account_id, resource, began_at)
-            met = verify_findings.met(self._notes, resource, MIRRORED[resource].c.id)
-            self._write(lambda connection: missing.note(connection, walk, [*rows], met=met))
+            walk = missing.FinishedWalk(self._notes.notes_id, self._notes.account_id, resource, began_at)
+            met = verify_findings.was_met(self._notes, resource, MIRRORED[resource].c.id)
+            self._write(lambda connection: missing.note_unlisted(connection, walk, [*rows], met=met))
         return rows
 
     def count_unlisted(self, resource: Resource, *, deep: bool) -> tuple[int, int, int]:
@@ -140,8 +144,8 @@ class VerifyRecorder:
         return self._read(
             lambda c: (
                 verify_findings.count_unlisted(c, self._notes, resource, deep=deep),
-                missing.live(c, account_id, resource),
-                missing.marked_lately(c, account_id, resource, within=plan.MISSING_WITHIN),
+                missing.count_live(c, account_id, resource),
+                missing.count_marked_since(c, account_id, resource, within=plan.MISSING_WITHIN),
             )
         )
 
@@ -154,7 +158,7 @@ class VerifyRecorder:
     def gone(self, resource: Resource, row_id: int) -> None:
         """Take down that a row is gone at the source: it is extra, unless a repair marks it as missing."""
         if self._terms.repair:
-            self._write(lambda connection: missing.mark(connection, self._notes.account_id, resource, row_id))
+            self._write(lambda connection: missing.mark_missing(connection, self._notes.account_id, resource, row_id))
             self._count_repaired(resource, 1)
         else:
             self._note(resource, [Note(row_id, RowComparison.EXTRA)])
@@ -169,20 +173,20 @@ class VerifyRecorder:
         source = self._listed[resource] if resource in self._listed else self.met(resource)
 
         def read(connection: Connection) -> Findings:
-            found = verify_findings.tally(connection, notes, resource)
+            found = verify_findings.count_findings(connection, notes, resource)
             return Findings(
                 source=source,
-                mirror=verify_findings.live(connection, notes, resource, deep=deep),
+                mirror=verify_findings.count_live(connection, notes, resource, deep=deep),
                 missing=found.counts[RowComparison.MISSING],
                 extra=found.counts[RowComparison.EXTRA],
                 different=found.counts[RowComparison.DIFFERENT],
                 undecided=found.counts[RowComparison.UNDECIDED],
                 newer_at_source=found.newer,
                 ids={
-                    kind.value: verify_findings.ids(connection, notes, resource, kind, limit=_IDS_SHOWN)
+                    kind.value: verify_findings.list_ids(connection, notes, resource, kind, limit=_IDS_SHOWN)
                     for kind in _NOT_EQUAL
                 },
-                threads_read=verify_findings.threads_read(connection, notes) if is_messages else None,
+                threads_read=verify_findings.count_threads_read(connection, notes) if is_messages else None,
                 threads_trusted=self._trusted if is_messages else None,
             )
 
@@ -190,7 +194,7 @@ class VerifyRecorder:
 
     def lost(self) -> int:
         """Count the readings of which no note is left; a thread that was read is one, too."""
-        noted = self._read(lambda connection: verify_findings.noted(connection, self._notes))
+        noted = self._read(lambda connection: verify_findings.count_noted(connection, self._notes))
         with self._lock:
             return sum(max(0, number - noted.get(what, 0)) for what, number in self._readings.items())
 
@@ -209,7 +213,7 @@ class VerifyRecorder:
                 compare.repair_page(connection, owner, replace(page, records=wanting))
                 mended = compare.compare_page(connection, owner, replace(page, records=wanting))
                 rest = [one for one in rest if not _is_wanting(one)] + mended
-            verify_findings.add(connection, self._notes, resource, self._as_notes(resource, rest), page=number)
+            verify_findings.add_findings(connection, self._notes, resource, self._as_notes(resource, rest), page=number)
             return later, sum(not _is_wrong(one) for one in mended)
 
         later, mended = self._write(write)
@@ -239,7 +243,7 @@ class VerifyRecorder:
     def _as_notes(self, resource: Resource, compared: Sequence[Compared]) -> list[Note]:
         return [
             Note(
-                key=one.record.id or upsert.key_of(one.record),
+                key=one.record.id or upsert.derive_key(one.record),
                 verdict=one.verdict,
                 is_newer=one.is_behind or (_is_wrong(one) and self._is_late(resource, one.record)),
             )
@@ -252,7 +256,9 @@ class VerifyRecorder:
 
     def _note(self, resource: Resource, found: list[Note]) -> None:
         number = next(self._notes.pages)
-        self._write(lambda connection: verify_findings.add(connection, self._notes, resource, found, page=number))
+        self._write(
+            lambda connection: verify_findings.add_findings(connection, self._notes, resource, found, page=number)
+        )
         self._count_readings(resource, len(found))
 
     def _count_readings(self, what: str, number: int) -> None:
@@ -268,7 +274,7 @@ class VerifyRecorder:
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         def fenced(connection: Connection) -> T:
-            leases.fence(connection, self._lease)
+            leases.fence_transaction(connection, self._lease)
             return work(connection)
 
         return self._database.transaction(fenced)

@@ -86,11 +86,11 @@ class Verifier:
                 return self._under_lease(lease, *notes)
             finally:
                 with suppress(StoreUnavailable):  # the next run takes them away
-                    self._database.transaction(lambda connection: verify_findings.forget(connection, *notes))
+                    self._database.transaction(lambda connection: verify_findings.delete_notes(connection, *notes))
 
     def _under_lease(self, lease: leases.Lease, first: Notes, second: Notes) -> Certificate:
         began = time.monotonic()
-        marks, now = run_states.marks(self._database, self._account.account_id)
+        marks, now = run_states.find_marks(self._database, self._account.account_id)
         late_from = {
             resource: (marks[resource].watermark_at if resource in marks else None) or self._account.last_sync_at
             for resource in Resource
@@ -105,7 +105,7 @@ class Verifier:
         certificate = Certificate(
             account_id=self._account.account_id,
             verified_at=self._verified_at or now,
-            finished_at=run_states.marks(self._database, self._account.account_id)[1],
+            finished_at=run_states.find_marks(self._database, self._account.account_id)[1],
             duration_s=round(time.monotonic() - began, 3),
             api_calls=self._source.api_calls,
             deep=self._wanted.deep,
@@ -140,8 +140,8 @@ class Verifier:
 
     def _keep(self, lease: leases.Lease, certificate: Certificate) -> None:
         def write(connection: Connection) -> None:
-            leases.fence(connection, lease)
-            verify_findings.write_certificate(
+            leases.fence_transaction(connection, lease)
+            verify_findings.store_certificate(
                 connection,
                 certificate.account_id,
                 certificate.document(),

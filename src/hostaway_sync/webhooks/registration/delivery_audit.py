@@ -38,28 +38,28 @@ def audit_deliveries(database: Database, registrar: WebhookApi, stored: StoredHo
         SourceError: the log cannot be read now.
     """
     account_id = stored.account_id
-    before = delivery_audits.last_audit(database, account_id)
+    before = delivery_audits.find_last_audit(database, account_id)
     last_entry = before.last_entry if before else None
     log = registrar.delivery_log(stored.hook_id, after=last_entry)
     is_first = before is None or before.has_log is not (log is not None)
     if log is None:
         found = Audit(has_log=False, is_first=is_first)
-        delivery_audits.write(database, account_id, found, last_entry=last_entry, lost=(), here="")
+        delivery_audits.store_audit(database, account_id, found, last_entry=last_entry, lost=(), here="")
         return found
     entries = select_newest(log.entries, stored.hook_id, prefix, after=last_entry)
     since = None if before is None or is_first else before.audited_at
-    came = None if since is None else delivery_audits.came(database, account_id, since=since)
+    came = None if since is None else delivery_audits.list_delivered_targets(database, account_id, since=since)
     messages = {target.object_id for target in entries if target.resource is Resource.MESSAGES}
-    known = delivery_audits.stored_messages(database, account_id, messages)
+    known = delivery_audits.find_stored_messages(database, account_id, messages)
     missed = [entry for entry in entries.values() if is_lost(entry, came, known)]
     found = Audit(has_log=True, announced=len(entries), lost=len(missed), is_whole=log.is_whole, is_first=is_first)
-    delivery_audits.write(
+    delivery_audits.store_audit(
         database,
         account_id,
         found,
         last_entry=max([entry.entry_id for entry in log.entries] + [last_entry or 0]) or None,
         lost=[
-            delivery_audits.Lost(entry.entry_id, entry.target)
+            delivery_audits.LostDelivery(entry.entry_id, entry.target)
             for entry in missed
             if entry.target is not None and entry.target.resource is not Resource.MESSAGES
         ],

@@ -103,7 +103,7 @@ class Registrar:
             RequestRejected: the source cannot reach the receiver there.
             SourceError: the source cannot be asked.
         """
-        work = partial(store.renew, account_id=self._account_id, url=base)
+        work = partial(store.renew_credentials, account_id=self._account_id, url=base)
         credentials = storing(self._database, self._safe, self._account_id, work)
         own, others = self._sorted()
         wish = self._wish(base, credentials)
@@ -118,7 +118,7 @@ class Registrar:
         own, _ = self._sorted()
         for hook in own:
             self._registrar.delete(hook.hook_id)
-        work = partial(store.retire, account_id=self._account_id, good_for=OLD_ONES_FOR)
+        work = partial(store.retire_credentials, account_id=self._account_id, good_for=OLD_ONES_FOR)
         storing(self._database, self._safe, self._account_id, work)
         return len(own)
 
@@ -212,7 +212,7 @@ class Registrar:
         return select_own_hooks(hooks, stored.open(self._safe), stored.hook_id, prefixes)
 
     def _stored(self) -> StoredHook:
-        stored = self._database.transaction(partial(store.stored_hooks, account_id=self._account_id))
+        stored = self._database.transaction(partial(store.find_stored_hooks, account_id=self._account_id))
         if self._account_id not in stored:
             raise AccountError(f"account {self._account_id} is not known here")
         return stored[self._account_id]
@@ -231,7 +231,9 @@ class Registrar:
         return self._registrar.update(hook.hook_id, wish)
 
     def _confirm(self, hook: Hook) -> None:
-        work = partial(store.confirm, account_id=self._account_id, hook_id=hook.hook_id, old_ones_for=OLD_ONES_FOR)
+        work = partial(
+            store.confirm_credentials, account_id=self._account_id, hook_id=hook.hook_id, old_ones_for=OLD_ONES_FOR
+        )
         self._database.transaction(work)
 
     def _wish(self, base: str, credentials: Credentials) -> WebhookSettings:

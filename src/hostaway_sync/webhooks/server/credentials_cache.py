@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.errors import SecretError, SecretsUnavailable
-from hostaway_sync.store.webhooks.credentials import stored_hooks
+from hostaway_sync.store.webhooks.credentials import find_stored_hooks
 from hostaway_sync.webhooks.server.auth import hash_credentials
 
 if TYPE_CHECKING:
@@ -81,13 +81,13 @@ class CredentialsCache:
         opened = self._read()
         if None in (keys for _, keys in opened.values()):
             # What is not there any more may have been replaced since its row was read.
-            again = self._database.transaction(stored_hooks)
+            again = self._database.transaction(find_stored_hooks)
             if any(again.get(number) != hook for number, (hook, keys) in opened.items() if keys is None):
                 opened = self._read()
         return {account_id: keys for account_id, (_, keys) in opened.items()}
 
     def _read(self) -> dict[int, tuple[StoredHook, AccountCredentials | None]]:
-        stored = self._database.transaction(stored_hooks)
+        stored = self._database.transaction(find_stored_hooks)
         # What did not open is tried again, and complained of once: the key may have been restored meanwhile.
         fresh = [hook for number, hook in stored.items() if self._is_to_open(number, hook)]
         is_new = {hook.account_id: self._known(hook.account_id)[0] != hook for hook in fresh}

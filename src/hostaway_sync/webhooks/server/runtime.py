@@ -95,7 +95,7 @@ class ReceiverRuntime:
 
         def write(connection: sa.Connection) -> None:
             guard_payloads(connection, redaction.mark if redaction else None)
-            inbox.accept(connection, delivery, platform=platform)
+            inbox.accept_delivery(connection, delivery, platform=platform)
 
         with span("write delivery"):
             self._database.transaction(write)
@@ -103,9 +103,9 @@ class ReceiverRuntime:
     def _look(self) -> Readiness:
         try:
             has_schema = revisions.current(self._database) == revisions.head()
-            age = self._database.transaction(inbox.oldest_waiting) if has_schema else None
+            age = self._database.transaction(inbox.find_oldest_waiting_age) if has_schema else None
             if has_schema:
-                self._database.transaction(inbox.prove)
+                self._database.transaction(inbox.check_writable)
         except ConfigurationError as error:
             return Readiness(has_database=True, has_schema=False, waiting_s=None, trouble=str(error))
         except Exception as error:  # noqa: BLE001  (whatever the database refuses now, it refuses deliveries)

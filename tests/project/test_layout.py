@@ -32,6 +32,7 @@ NOTHING = r"(?!)"
 NOT_PURE = {
     "client",
     "http.api",
+    "http.config",
     "http.connection_state",
     "http.pacing",
     "http.probe",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import SecretStr
 
 from hostaway_sync.model.api_calls import Grant, Priority
 from hostaway_sync.model.records import Resource, Token
 from hostaway_sync.platforms.hostaway.client import Client
+from hostaway_sync.platforms.hostaway.http.config import ClientClock, ClientConfig, ConnectionConfig
 from hostaway_sync.platforms.hostaway.http.limits import Limits
+from hostaway_sync.platforms.hostaway.http.retry_policy import RetryPolicy
 from hostaway_sync.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.api_calls import Bucket
     from hostaway_sync.model.records import Page
 
+_Settings = TypeVar("_Settings", ConnectionConfig, ClientConfig, ClientClock, RetryPolicy)
 START = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 TEN = timedelta(seconds=10)
 LIMITS = Limits((200, TEN), (200, TEN), (30, timedelta(seconds=60)))
@@ -78,7 +82,7 @@ class MemoryVault:
         """Replace it."""
         self.token = token
 
-    def renewing(self) -> AbstractContextManager[bool]:
+    def claim_renewal(self) -> AbstractContextManager[bool]:
         """Let whoever asks renew it."""
         return nullcontext(enter_result=True)
 
@@ -94,18 +98,17 @@ class ClientEnv:
         self.clients: list[Client] = []
 
     def client(self, **options: Any) -> Client:
-        """Make a client."""
+        """Make a client; the options are fields of its configuration and its clock, or its own arguments."""
+        clock = ClientClock(now=lambda: self.clock.now, sleep=self.clock.sleep, jitter=lambda: 0.5)
+        config = ClientConfig(_taken(ConnectionConfig(self.sandbox.url), options), LIMITS, "office")
+        config = _taken(replace(config, retry=_taken(config.retry, options)), options)
         defaults: dict[str, Any] = {
             "account_id": self.sandbox.account_id,
             "client_secret": SecretStr(self.sandbox.client_secret),
-            "api_url": self.sandbox.url,
+            "config": config,
             "budget": self.budget,
-            "vault": self.vault,
-            "limits": LIMITS,
-            "egress": "office",
-            "clock": lambda: self.clock.now,
-            "sleep": self.clock.sleep,
-            "random": lambda: 0.5,
+            "token_vault": self.vault,
+            "clock": _taken(clock, options),
         }
         made = Client(**defaults | options)
         self.clients.append(made)
@@ -128,6 +131,12 @@ def client_env(**options: Any) -> Iterator[ClientEnv]:
         finally:
             for made in env.clients:
                 made.close()
+
+
+def _taken(settings: _Settings, options: dict[str, Any]) -> _Settings:
+    """Return settings with those of the options that are fields of them; they are options no more."""
+    names = {field.name for field in fields(settings)}
+    return replace(settings, **{name: options.pop(name) for name in names & options.keys()})
 
 
 def ids_of(pages: Sequence[Page]) -> set[int | None]:

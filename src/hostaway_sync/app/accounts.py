@@ -159,7 +159,7 @@ class Accounts:
         if self._has(account_id, client_secret):
             # Its token is good for that, and no new one is made each time.
             with self._container.source(account_id) as source:
-                source.check()
+                source.check_credentials()
             changed = self.update(account_id, fields)
         else:
             changed = self.update(account_id, fields, client_secret)
@@ -237,7 +237,7 @@ class Accounts:
         token = account_queries.StoredToken(self._database, self._container.vault(), account_id).load()
         if token is not None:
             with self._container.source(account_id) as source:
-                source.revoke(token)
+                source.revoke_token(token)
 
     def _known(self, account_id: int) -> Account:
         account = account_queries.find_account(self._database, account_id)
@@ -256,7 +256,7 @@ class Accounts:
     def _checked(self, account_id: int, client_secret: SecretStr) -> Token | None:
         vault = account_queries.TokenInHand()
         with closing(self._container.client(account_id, client_secret, vault, force_probe=True)) as client:
-            client.check()
+            client.check_credentials()
         return vault.token
 
     def _awaited(self, account_id: int, stack: ExitStack) -> Lease:

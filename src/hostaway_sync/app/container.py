@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.observability import metric_catalog, tracing
 from hostaway_sync.observability.meter import Meter, measure_request
+from hostaway_sync.platforms.hostaway.http.config import ClientConfig, ConnectionConfig
+from hostaway_sync.platforms.hostaway.http.limits import Call, Limits, buckets_for
+from hostaway_sync.platforms.hostaway.http.retry_policy import RetryPolicy
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 from hostaway_sync.safe_text import hide_fields
 from hostaway_sync.secrets import find_key_ring
@@ -36,7 +39,6 @@ if TYPE_CHECKING:
     from hostaway_sync.model.status import Overview
     from hostaway_sync.observability.meter import Sample
     from hostaway_sync.platforms.hostaway.client import Client
-    from hostaway_sync.platforms.hostaway.http.limits import Limits
     from hostaway_sync.platforms.hostaway.http.token import TokenVault
     from hostaway_sync.secrets import KeyRing, SecretsStore
     from hostaway_sync.settings import Settings
@@ -84,6 +86,7 @@ class Container:
             note=lambda kind, seconds: self.meter.observe(metric_catalog.DATABASE_SECONDS, kind, seconds=seconds),
             application=application,
         )
+        self._client_config = _client_config(settings)
         self._ring: KeyRing | None = None
         self._vault: Vault | None = None
         self._is_agreed = False
@@ -160,7 +163,7 @@ class Container:
         """Return what registers and checks the webhook of a stored account, with requests of an open client."""
         from hostaway_sync.webhooks.registration.registrar import Registrar
 
-        return Registrar(self.database, self.vault(), client.registrar, account_id, platform=_PLATFORM)
+        return Registrar(self.database, self.vault(), client.webhook_api, account_id, platform=_PLATFORM)
 
     @contextmanager
     def receiver(self) -> Iterator[Receiver]:
@@ -228,9 +231,8 @@ class Container:
 
     def buckets(self, account_id: int) -> tuple[Bucket, ...]:
         """Give the limits that a request of this account counts against: the address's, then its own."""
-        from hostaway_sync.platforms.hostaway.http.limits import Call, buckets
-
-        return buckets(Call.GENERAL, account_id=account_id, egress=self.settings.egress, limits=self._limits())
+        config = self._client_config
+        return buckets_for(Call.GENERAL, account_id=account_id, egress=config.egress, limits=config.limits)
 
     def client(
         self,
@@ -246,21 +248,15 @@ class Container:
         """Make the client of any account, stored or not; whoever asks closes it."""
         from hostaway_sync.platforms.hostaway.client import Client
 
-        settings = self.settings
         circuit_breaker = StoredCircuitBreaker(
-            self.database, egress=settings.egress, api_url=settings.api_url, force_probe=force_probe
+            self.database, egress=self.settings.egress, api_url=self.settings.api_url, force_probe=force_probe
         )
         return Client(
-            account_id=account_id,
-            client_secret=client_secret,
-            api_url=settings.api_url,
+            account_id,
+            client_secret,
+            self._client_config,
             budget=DatabaseBudget(self.database, circuit_breaker, clock=self._clock_watch),
-            vault=token,
-            limits=self._limits(),
-            egress=settings.egress,
-            attempts=settings.retry_attempts,
-            backoff=timedelta(seconds=settings.retry_backoff),
-            in_flight=settings.requests_in_flight,
+            token_vault=token,
             urgent=urgent,
             observe=self._counted(observe),
             redaction=redaction,
@@ -276,11 +272,6 @@ class Container:
 
         return note
 
-    def _limits(self) -> Limits:
-        from hostaway_sync.platforms.hostaway.http.limits import Limits
-
-        return Limits(self.settings.rate_limit_ip, self.settings.rate_limit_account, self.settings.rate_limit_send)
-
 
 def find_keys(settings: Settings, *, may_create: bool = False) -> KeyRing:
     """Give the keys that the settings lead to, whatever the database is like; SecretError: there are none."""
@@ -290,6 +281,16 @@ def find_keys(settings: Settings, *, may_create: bool = False) -> KeyRing:
         may_create=may_create,
         configured_file=settings.master_key_file,
         use_keyring=settings.keyring,
+    )
+
+
+def _client_config(settings: Settings) -> ClientConfig:
+    return ClientConfig(
+        ConnectionConfig(settings.api_url),
+        limits=Limits(settings.rate_limit_ip, settings.rate_limit_account, settings.rate_limit_send),
+        egress=settings.egress,
+        retry=RetryPolicy(attempts=settings.retry_attempts, backoff=timedelta(seconds=settings.retry_backoff)),
+        pages_in_flight=settings.requests_in_flight,
     )
 
 

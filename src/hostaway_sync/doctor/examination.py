@@ -174,13 +174,13 @@ class Examination:
             raise
 
     def _pulse(self, budget: Budget, *, is_shared: bool) -> ProbeFacts:
-        beat = probe(
-            self._premises.api_url, budget, egress=self._egress, address=self._limit, patience=self._patience / 2
+        result = probe(
+            self._premises.api_url, budget, egress=self._egress, address_limit=self._limit, timeout=self._patience / 2
         )
-        if beat.named is None:
-            return ProbeFacts(beat.status, beat.seconds)
-        by_database = beat.observed_at - beat.named if is_shared else None
-        return ProbeFacts(beat.status, beat.seconds, beat.own - beat.named, by_database)
+        if result.server_time is None:
+            return ProbeFacts(result.status, result.seconds)
+        by_database = result.observed_at - result.server_time if is_shared else None
+        return ProbeFacts(result.status, result.seconds, result.local_time - result.server_time, by_database)
 
     def _knocked(
         self, container: Container, registered: list[StoredHook], explained: frozenset[str]
@@ -243,7 +243,7 @@ def _active(known: Question[Overview], until: float) -> list[int]:
 def _proved(container: Container, account_id: int) -> Proof:
     try:
         with container.source(account_id) as source:
-            source.check()
+            source.check_credentials()
     except HostawaySyncError as error:
         is_for_now = isinstance(error, (RateLimited, SourceAway))
         return Proof(account_id, f"account {account_id}: {error}", is_for_now=is_for_now, cause=_cause(error))

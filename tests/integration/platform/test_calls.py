@@ -44,7 +44,7 @@ class Watcher:
 
 def watched(env: ClientEnv, **options: Any) -> tuple[Client, Watcher]:
     """Make a client that holds a token already, and who watches it from now on."""
-    env.client().check()
+    env.client().check_credentials()
     env.sandbox.forget()
     watcher = Watcher()
     return env.client(observe=watcher, **options), watcher
@@ -72,7 +72,7 @@ def test_every_request_is_told_once() -> None:
 def test_pages_are_told_apart() -> None:
     """By cursor and by offset, with the parameters that the server got."""
     with client_env(listings=50, switches=Switches(max_limit=20)) as env:
-        client, watcher = watched(env, in_flight=1)
+        client, watcher = watched(env, pages_in_flight=1)
         list(client.walk(Resource.LISTINGS, why=WHY))
         assert [call.step for call in watcher.calls] == ["", "page 2", "page 3"]
         assert [call.params["offset"] for call in watcher.calls] == [0, 17, 34]
@@ -124,7 +124,7 @@ def test_a_request_that_was_never_sent_is_not_told() -> None:
         watcher = Watcher()
         client = env.client(api_url="http://127.0.0.1:1/v1", observe=watcher)
         with pytest.raises(SourceUnavailable):
-            client.check()
+            client.check_credentials()
         assert (watcher.calls, client.api_calls) == ([], 0)
 
 

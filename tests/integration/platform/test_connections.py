@@ -37,7 +37,7 @@ def test_a_server_that_says_nothing_is_given_up_on() -> None:
     """A silent request ends by its timeout and is made again."""
     with client_env(reservations=3) as env:
         client = env.client(read_timeout=timedelta(seconds=0.2))
-        client.check()
+        client.check_credentials()
         env.sandbox.faults.add(faults.silence(Event()), route="GET /reservations", times=1)
         env.sandbox.faults.add(faults.slow(Event()), route="GET /reservations", times=1)
         assert len(ids_of(list(client.walk(Resource.RESERVATIONS)))) == 3
@@ -47,8 +47,8 @@ def test_a_body_that_never_ends_is_given_up_on() -> None:
     """However steadily it drips."""
     with client_env(reservations=3) as env:
         late: list[float] = []
-        client = env.client(seconds=lambda: sum(late), attempts=1)
-        client.check()
+        client = env.client(monotonic=lambda: sum(late), attempts=1)
+        client.check_credentials()
         env.sandbox.after_request(lambda *_: late.append(1e6))
         with pytest.raises(SourceUnavailable, match="took longer than 300 s"):
             list(client.walk(Resource.RESERVATIONS))
@@ -86,7 +86,7 @@ def test_a_small_answer_never_fills_the_memory(encoding: str, times: int, senten
     """However it is packed: 100 MB in 100 KB, or in less than 1 KB when packed twice."""
     with client_env(reservations=1) as env:
         client = env.client(attempts=1)
-        client.check()
+        client.check_credentials()
         bomb = faults.status(200, _gzip_of_zeros(100_000_000, times=times), headers={"Content-Encoding": encoding})
         env.sandbox.faults.add(bomb, route="GET /reservations")
         tracemalloc.start()
@@ -112,7 +112,7 @@ def test_answers_that_are_packed_once_are_read(encoding: str, pack: Callable[[by
     """Proxies pack and unpack as they like."""
     with client_env(reservations=3) as env:
         client = env.client()
-        client.check()
+        client.check_credentials()
         effect = faults.Effect(
             lambda _, reply: (
                 replace(reply, body=pack(reply.body), headers={"Content-Encoding": encoding}) if reply else Reply()
@@ -128,7 +128,7 @@ def test_a_torn_gzip_is_asked_for_again(change: Callable[[bytes], bytes]) -> Non
     """Half of an answer is none."""
     with client_env(reservations=3) as env:
         client = env.client()
-        client.check()
+        client.check_credentials()
         effect = faults.Effect(
             lambda _, reply: replace(
                 reply or Reply(),
@@ -145,7 +145,7 @@ def test_closing_ends_a_request_that_waits_for_its_answer() -> None:
     """From another thread, without waiting for a timeout."""
     with client_env(reservations=3) as env:
         client = env.client()
-        client.check()
+        client.check_credentials()
         arrived = Event()
         env.sandbox.on_request(lambda _: arrived.set())
         env.sandbox.faults.add(faults.silence(Event()), times=None)
@@ -169,7 +169,7 @@ def test_closing_ends_a_wait() -> None:
 
         client = env.client(budget=Far(env.clock), sleep=None)
         with ThreadPoolExecutor(1) as pool:
-            checking = pool.submit(client.check)
+            checking = pool.submit(client.check_credentials)
             assert asked.wait(30)
             client.close()
             with pytest.raises(SourceError, match="was closed"):
@@ -181,8 +181,8 @@ def test_a_request_that_would_leave_late_takes_another_slot() -> None:
     """The page was observed at the moment of the last grant."""
     with client_env(reservations=3) as env:
         jumps = iter([0.0] * 3 + [5.0] * 1000)
-        client = env.client(seconds=lambda: next(jumps))
-        client.check()
+        client = env.client(monotonic=lambda: next(jumps))
+        client.check_credentials()
         assert env.budget.reserved.count(("ip:office", "account:70001")) == client.api_calls + 1
 
 
@@ -193,10 +193,10 @@ def test_an_api_that_cannot_be_reached_is_one_clear_sentence() -> None:
         closed = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
         with client_env(reservations=1) as env:
             with pytest.raises(SourceUnavailable, match="cannot be reached at http://127"):
-                env.client(api_url=closed).check()
+                env.client(api_url=closed).check_credentials()
             for address in ("ftp://127.0.0.1/v1", "http://127.0.0.1:x", "127.0.0.1/v1"):
                 with pytest.raises(SourceError, match="check the API's address"):
-                    env.client(api_url=address).check()
+                    env.client(api_url=address).check_credentials()
             assert env.client().api_calls == 0
 
 
@@ -225,7 +225,7 @@ def test_secrets_are_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) ->
     caplog.set_level(logging.DEBUG)
     with client_env(reservations=3) as env:
         client = env.client()
-        client.check()
+        client.check_credentials()
         first = env.vault.token
         env.sandbox.revoke_tokens()
         env.sandbox.faults.add(faults.bad_gateway(), times=1)

@@ -78,7 +78,7 @@ def test_what_passes_is_survived(effect: Effect) -> None:
     """Two bad answers in the middle of a walk cost two calls and two waits."""
     with client_env(switches=Switches(max_limit=250)) as env:
         client = env.client()
-        client.check()
+        client.check_credentials()
         env.clock.slept.clear()
         env.sandbox.faults.add(effect, route="GET /reservations", skip=1, times=2)
         pages = list(client.walk(Resource.RESERVATIONS))
@@ -103,7 +103,7 @@ def test_the_number_of_attempts_is_a_setting() -> None:
     """As is the first wait."""
     with client_env(reservations=3) as env:
         client = env.client(attempts=2, backoff=timedelta(seconds=8))
-        client.check()
+        client.check_credentials()
         env.clock.slept.clear()
         env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
         with pytest.raises(SourceUnavailable):
@@ -129,7 +129,7 @@ def test_a_429_waits_for_its_window_and_is_no_attempt(headers: dict[str, Any], w
     """Ten of them in a row are survived, and the budget is told of each."""
     with client_env(reservations=3) as env:
         client = env.client()
-        client.check()
+        client.check_credentials()
         env.clock.slept.clear()
         env.clock.now = now = START + TEN
 
@@ -149,7 +149,7 @@ def test_a_429_that_does_not_end_is_an_error_after_ten_minutes() -> None:
     """Waited for in whole windows, and not a window longer."""
     with client_env(reservations=3) as env:
         client = env.client()
-        client.check()
+        client.check_credentials()
         env.clock.slept.clear()
         env.sandbox.faults.add(faults.rate_limited(), route="GET /reservations", times=None)
         with pytest.raises(RateLimited):

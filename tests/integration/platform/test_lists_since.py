@@ -39,7 +39,7 @@ ROUTES = {Resource.LISTINGS: "GET /listings", Resource.RESERVATIONS: "GET /reser
 
 def walked(env: ClientEnv, resource: Resource, since: datetime | None = None) -> list[Page]:
     """Read a list with a client of its own."""
-    return list(env.client(in_flight=1).walk(resource, since=since))
+    return list(env.client(pages_in_flight=1).walk(resource, since=since))
 
 
 def stamps(pages: list[Page]) -> dict[int | None, datetime]:

@@ -16,8 +16,8 @@ def test_no_proxy_stands_before_this_machine(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(name, PROXY)
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
     with client_env(reservations=1) as env:
-        env.client().check()
-        env.client(api_url=env.sandbox.url.replace("127.0.0.1", "localhost")).check()
+        env.client().check_credentials()
+        env.client(api_url=env.sandbox.url.replace("127.0.0.1", "localhost")).check_credentials()
 
 
 def test_a_proxy_stands_before_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,7 +28,7 @@ def test_a_proxy_stands_before_any_other(monkeypatch: pytest.MonkeyPatch) -> Non
         env.sandbox.on_request(lambda request: asked.append(request.path))
         for address in ("https://api.example/v1", "https://localhost.example/v1"):
             with pytest.raises(SourceUnavailable):
-                env.client(api_url=address, attempts=1).check()
+                env.client(api_url=address, attempts=1).check_credentials()
 
 
 @pytest.mark.parametrize(

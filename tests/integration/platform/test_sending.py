@@ -33,7 +33,7 @@ def a_thread() -> Iterator[tuple[ClientEnv, OutgoingMessage]]:
     """Give a sandbox, and what is to be said in one of its threads."""
     with client_env(reservations=8) as env:
         conversation_id, payload = next(iter(env.sandbox.world.truth("conversations")))
-        env.client().check()
+        env.client().check_credentials()
         yield (
             env,
             OutgoingMessage(
@@ -67,7 +67,7 @@ def test_a_source_that_went_away_got_nothing() -> None:
     """Its old connection is closed, and a new one is refused: no byte left, and nobody is told that one did."""
     with a_thread() as (env, wish):
         client = env.client()
-        client.check()
+        client.check_credentials()
         env.sandbox.stop()
         left: list[bool] = []
         posted = client.message_api.post(wish, leaving=lambda: left.append(True))
@@ -119,11 +119,11 @@ def test_what_leaves_once_takes_a_connection_of_its_own() -> None:
     """The source ends a connection that was kept alive at the moment a message, or a registration, leaves over it."""
     with a_thread() as (env, wish), TcpProxy(env.sandbox.url, forgets=True) as proxy:
         client = env.client(api_url=proxy.url)
-        client.check()
+        client.check_credentials()
         posted = client.message_api.post(wish, leaving=lambda: None)
         assert (posted.state, posted.error, env.calls(SEND)) == (IntentState.SENT, None, 1)
-        client.check()
-        client.registrar.delete(1)
+        client.check_credentials()
+        client.webhook_api.delete(1)
         assert env.calls("DELETE /webhooks/unifiedWebhooks/{id}") == 1
 
 
@@ -143,7 +143,7 @@ def test_a_connection_that_ended_while_the_budget_kept_us_got_nothing() -> None:
         client = env.client(
             budget=Slow(env.clock),
             api_url=f"http://127.0.0.1:{listener.getsockname()[1]}/v1",
-            seconds=lambda: next(jumps),
+            monotonic=lambda: next(jumps),
         )
         left: list[bool] = []
         posted = client.message_api.post(wish, leaving=lambda: left.append(True))

@@ -105,7 +105,7 @@ def test_an_object_that_is_not_there_is_not_found(resource: Resource, gone: tupl
     """Asked for once."""
     with client_env(reservations=3) as env:
         client = env.client()
-        client.check()
+        client.check_credentials()
         calls = client.api_calls
         with pytest.raises(NotFound):
             client.get(resource, gone[0], parent=gone[1])
@@ -134,7 +134,7 @@ def test_a_revoked_token_is_renewed_for_an_object(status: Any) -> None:
     """The object comes with the new one."""
     with client_env(reservations=3, switches=Switches(bad_bearer=status)) as env:
         client = env.client()
-        client.check()
+        client.check_credentials()
         env.sandbox.revoke_tokens()
         number, _ = first(env, Resource.RESERVATIONS)
         assert client.get(Resource.RESERVATIONS, number).records[0].id == number
@@ -170,7 +170,7 @@ PASSING = {
 def ask(env: ClientEnv, effect: Effect, times: int | None) -> Page:
     """Read a reservation whose first answers are spoiled."""
     client = env.client()
-    client.check()
+    client.check_credentials()
     number, _ = first(env, Resource.RESERVATIONS)
     env.clock.slept.clear()
     env.sandbox.faults.add(effect, route=ROUTES[Resource.RESERVATIONS], times=times)

@@ -64,8 +64,8 @@ def test_a_busy_account_is_read_whole_or_in_doubt_under_every_switch(
     """Every row that nobody touched comes, or the last page says that some may be missing."""
     with client_env(reservations=120, listings=70, switches=Switches(**{**switches, "max_limit": 20})) as env:
         world = env.sandbox.world
-        client = env.client(in_flight=1)
-        client.check()
+        client = env.client(pages_in_flight=1)
+        client.check_credentials()
         expected = truth(env.sandbox, resource)
         touched: set[int] = set()
         script = iter(happenings)

@@ -20,24 +20,24 @@ def test_a_token_is_used_again_by_the_next_run() -> None:
     """One request for it in its whole life, and none before it works."""
     with client_env(reservations=3, token_delay=1.0) as env:
         for _ in range(3):
-            env.client().check()
+            env.client().check_credentials()
         assert env.calls("POST /accessTokens") == 1
         assert env.clock.slept == [1.1]
         assert {logged.status for logged in env.sandbox.requests} == {200}
         assert env.vault.token is not None
         assert env.vault.token.expires_at - env.vault.token.issued_at == timedelta(seconds=63_072_000)
         env.clock.now += timedelta(days=700)
-        env.client().check()
+        env.client().check_credentials()
         assert env.calls("POST /accessTokens") == 2
 
 
 def test_a_token_that_is_too_young_is_renewed_like_any_other_refused_one() -> None:
     """Whoever kept it did not wait."""
     with client_env(reservations=3, token_delay=1.0) as env:
-        env.client().check()
+        env.client().check_credentials()
         token = env.sandbox.tokens.issue(70001, env.clock.time(), 1e6)
         env.vault.token = Token(SecretStr(token), START, START + timedelta(days=9))
-        env.client().check()
+        env.client().check_credentials()
         assert env.vault.token.value.get_secret_value() != token
 
 
@@ -46,7 +46,7 @@ def test_failures_of_the_token_route_are_survived() -> None:
     with client_env(reservations=3) as env:
         env.sandbox.faults.add(faults.bad_gateway(), route="POST /accessTokens", times=2)
         env.sandbox.faults.add(faults.rate_limited(), route="POST /accessTokens", times=1)
-        env.client().check()
+        env.client().check_credentials()
         assert env.clock.slept == [0.5, 1.0, 10.0, 1.1]
 
 
@@ -56,7 +56,7 @@ def test_wrong_credentials_are_one_clear_sentence(wrong: dict[str, Any]) -> None
     with client_env(reservations=1) as env:
         client = env.client(**wrong)
         with pytest.raises(CredentialsRejected, match=r"does not know account 7000\d with this secret") as caught:
-            client.check()
+            client.check_credentials()
         assert "hunter2" not in str(caught.value)
         assert (client.api_calls, env.vault.token) == (1, None)
 
@@ -79,7 +79,7 @@ def test_an_account_without_inbox_rights_renews_once_for_all_threads(inbox: str)
     """Every thread is forbidden, one renewal and one request find that out, and other lists are read."""
     with client_env(accounts=[AccountSpec(reservations=30, inbox=inbox)]) as env:  # type: ignore[arg-type]  # a plain value where a literal is declared
         client = env.client()
-        client.check()
+        client.check_credentials()
         parents = sorted(truth(env.sandbox, Resource.CONVERSATIONS))
         listings = env.calls("GET /listings")
 

@@ -20,7 +20,7 @@ ROUTE = "DELETE /accessTokens"
 
 def token_of(env: ClientEnv) -> Token:
     """Give a token that works."""
-    env.client().check()
+    env.client().check_credentials()
     assert env.vault.token is not None
     return env.vault.token
 
@@ -31,7 +31,7 @@ def test_a_revoked_token_opens_nothing_and_was_never_shown(caplog: pytest.LogCap
     with client_env(reservations=3) as env, caplog.at_level(logging.DEBUG, logger="hostaway_sync"):
         token = token_of(env)
         env.sandbox.faults.add(faults.bad_gateway(), route=ROUTE, times=1)
-        env.client(observe=calls.append).revoke(token)
+        env.client(observe=calls.append).revoke_token(token)
         value = token.value.get_secret_value()
         assert not env.sandbox.tokens.good(value, env.clock.time())
     assert [(call.method, call.path, dict(call.params), call.attempt) for call in calls] == [
@@ -49,7 +49,7 @@ def test_a_token_that_is_refused_already_needs_no_revoking(status: int) -> None:
     with client_env(reservations=3) as env:
         token = token_of(env)
         env.sandbox.faults.add(faults.status(status, b'{"status":"fail"}'), route=ROUTE, times=None)
-        env.client().revoke(token)
+        env.client().revoke_token(token)
         assert env.calls("POST /accessTokens") == 1
 
 
@@ -61,5 +61,5 @@ def test_what_is_not_known_is_said_without_the_token() -> None:
         answer = f'{{"status":"fail","message":"{value} is broken"}}'.encode()
         env.sandbox.faults.add(faults.status(500, answer), route=ROUTE, times=None)
         with pytest.raises(SourceUnavailable, match="DELETE /accessTokens with 500") as refusal:
-            env.client().revoke(token)
+            env.client().revoke_token(token)
     assert value not in str(refusal.value)

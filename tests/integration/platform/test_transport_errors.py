@@ -60,7 +60,7 @@ def refusing() -> Iterator[int]:
 def said(api_url: str) -> str:
     """Return what a client says that does not reach the API."""
     with client_env(reservations=1) as env, pytest.raises(SourceUnavailable) as caught:
-        env.client(api_url=api_url).check()
+        env.client(api_url=api_url).check_credentials()
     return str(caught.value)
 
 

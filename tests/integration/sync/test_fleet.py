@@ -127,10 +127,10 @@ def test_a_client_stands_back_unless_it_is_urgent(*, urgent: bool, expected: lis
     """The budget is told who asks: what nobody waits for goes last from then on, what a person waits for first."""
     with client_env(reservations=3) as env:
         client = env.client(urgent=urgent)
-        client.check()
+        client.check_credentials()
         before = len(env.budget.priorities)
         client.lower_priority()
-        client.check()
+        client.check_credentials()
         assert [env.budget.priorities[0], *env.budget.priorities[before:]] == expected
 
 

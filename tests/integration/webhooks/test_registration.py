@@ -34,8 +34,8 @@ class Place:
         self.receiver = receiver
         self.sandbox = env.sandbox
         self.hooks = env.sandbox.accounts[ACCOUNT].hooks
-        self.registrar = env.client(attempts=2).registrar
-        self.registering = Registrar(receiver.database, RING, self.registrar, ACCOUNT, platform="hostaway")
+        self.webhook_api = env.client(attempts=2).webhook_api
+        self.registering = Registrar(receiver.database, RING, self.webhook_api, ACCOUNT, platform="hostaway")
 
     def calls(self, method: str) -> int:
         """Count requests to the list of webhooks or one of them."""
@@ -130,7 +130,7 @@ def test_the_webhooks_of_others_are_left_alone_and_named(place: Callable[..., Pl
 def test_legacy_lists_that_are_gone_are_empty(place: Callable[..., Place]) -> None:
     """An interface that Hostaway took away is no failure."""
     env = place(switches=Switches(legacy_webhooks="gone"))
-    assert env.registrar.legacy_hooks() == []
+    assert env.webhook_api.legacy_hooks() == []
 
 
 def test_a_receiver_that_is_not_reached_is_refused_and_nothing_is_lost(place: Callable[..., Place]) -> None:
@@ -257,7 +257,7 @@ def test_a_check_knocks_at_the_public_address(place: Callable[..., Place]) -> No
 def test_an_unknown_account_cannot_be_registered(place: Callable[..., Place]) -> None:
     """It was removed a moment ago."""
     env = place()
-    registering = Registrar(env.receiver.database, RING, env.registrar, 70009, platform="hostaway")
+    registering = Registrar(env.receiver.database, RING, env.webhook_api, 70009, platform="hostaway")
     with pytest.raises(AccountError):
         registering.listed()
 
@@ -266,8 +266,8 @@ def test_changes_of_what_is_not_there(place: Callable[..., Place]) -> None:
     """An update says so, a deletion is content."""
     env = place()
     with pytest.raises(NotFound):
-        env.registrar.update(5, WebhookSettings("https://sync.example.org/x", "login", SecretStr("word")))
-    env.registrar.delete(5)
+        env.webhook_api.update(5, WebhookSettings("https://sync.example.org/x", "login", SecretStr("word")))
+    env.webhook_api.delete(5)
 
 
 @pytest.mark.parametrize(
@@ -309,5 +309,5 @@ def test_rows_that_are_no_webhooks_are_passed_over(place: Callable[..., Place]) 
         return [*rows, 5, {"id": 0}, {"url": "https://other.example"}]
 
     env.sandbox.faults.add(faults.change_rows(add), route=f"GET {HOOKS}")
-    (hook,) = env.registrar.hooks()
+    (hook,) = env.webhook_api.hooks()
     assert (hook.hook_id, hook.url, hook.is_enabled, hook.login) == (4711, "", True, None)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from hostaway_sync.model.api_calls import Bucket
-from hostaway_sync.platforms.hostaway.http.limits import Call, Limits, buckets, exhausted, lowered
+from hostaway_sync.platforms.hostaway.http.limits import Call, Limits, buckets_for, exhausted_buckets, lowered_buckets
 
 TEN = timedelta(seconds=10)
 LIMITS = Limits(address=(15, TEN), account=(20, TEN), send=(30, timedelta(seconds=60)))
@@ -17,12 +17,12 @@ ADDRESS, ACCOUNT = Bucket("ip:office", 15, TEN), Bucket("account:70001", 20, TEN
 @pytest.mark.parametrize("call", [Call.GENERAL, Call.TOKEN])
 def test_a_general_call_needs_the_address_and_the_account(call: Call) -> None:
     """Both limits are checked on every call; the token route may count, so it does."""
-    assert buckets(call, account_id=70001, egress="office", limits=LIMITS) == (ADDRESS, ACCOUNT)
+    assert buckets_for(call, account_id=70001, egress="office", limits=LIMITS) == (ADDRESS, ACCOUNT)
 
 
 def test_a_guest_message_has_a_limit_of_its_own() -> None:
     """It takes nothing from the general ones."""
-    found = buckets(Call.SEND, account_id=70001, egress="office", limits=LIMITS)
+    found = buckets_for(Call.SEND, account_id=70001, egress="office", limits=LIMITS)
     assert found == (Bucket("send:70001", 30, timedelta(seconds=60)),)
 
 
@@ -32,7 +32,7 @@ def test_a_guest_message_has_a_limit_of_its_own() -> None:
 )
 def test_a_429_is_about_the_limit_it_names(scope: str | None, hit: tuple[Bucket, ...]) -> None:
     """Or about all of them when it names none that was asked."""
-    assert exhausted((ADDRESS, ACCOUNT), scope) == hit
+    assert exhausted_buckets((ADDRESS, ACCOUNT), scope) == hit
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_a_429_is_about_the_limit_it_names(scope: str | None, hit: tuple[Bucket,
 )
 def test_a_lower_limit_without_a_name_slows_no_other_account(scope: str | None, slower: tuple[Bucket, ...]) -> None:
     """Only an answer that names the address slows all that goes through it."""
-    assert lowered((ADDRESS, ACCOUNT), scope) == slower
+    assert lowered_buckets((ADDRESS, ACCOUNT), scope) == slower

@@ -18,7 +18,7 @@ from hostaway_sync.errors import (
     SourceUnavailable,
     TokenRejected,
 )
-from hostaway_sync.platforms.hostaway.http.retry_policy import RetryPolicy, wait_for
+from hostaway_sync.platforms.hostaway.http.retry_policy import RetryPolicy, decide_wait
 
 ZERO = timedelta(0)
 
@@ -26,8 +26,8 @@ ZERO = timedelta(0)
 def wait(
     error: BaseException, attempt: int = 1, jitter: float = 1.0, limited_for: timedelta = ZERO
 ) -> timedelta | None:
-    """Decide with the default patience."""
-    return wait_for(error, attempt=attempt, limited_for=limited_for, jitter=jitter, patience=RetryPolicy())
+    """Decide with the default policy."""
+    return decide_wait(error, attempt=attempt, limited_for=limited_for, jitter=jitter, policy=RetryPolicy())
 
 
 def test_waits_double_until_the_last_attempt() -> None:
@@ -37,10 +37,10 @@ def test_waits_double_until_the_last_attempt() -> None:
 
 
 def test_waits_have_a_ceiling() -> None:
-    """Who is told to be very patient waits no longer than 16 s at a time."""
-    patience = RetryPolicy(attempts=1000)
+    """With a thousand attempts, too, none waits longer than 16 s."""
+    policy = RetryPolicy(attempts=1000)
     error = SourceUnavailable()
-    waits = [wait_for(error, attempt=n, limited_for=ZERO, jitter=1.0, patience=patience) for n in (5, 6, 999)]
+    waits = [decide_wait(error, attempt=n, limited_for=ZERO, jitter=1.0, policy=policy) for n in (5, 6, 999)]
     assert waits == [timedelta(seconds=16)] * 3
 
 
@@ -62,9 +62,9 @@ def test_what_will_not_pass_is_not_tried_again(error: BaseException) -> None:
 def test_a_source_that_is_away_is_not_asked_again_by_the_same_call(attempt: int, jitter: float, waited: int) -> None:
     """Whoever would wait for it holds up all other work; when to look again is decided elsewhere, for all together."""
     assert isinstance(SourceAway(), SourceUnavailable)
-    patience = RetryPolicy(attempts=1000)
+    policy = RetryPolicy(attempts=1000)
     limited_for = timedelta(seconds=waited)
-    assert wait_for(SourceAway(), attempt=attempt, limited_for=limited_for, jitter=jitter, patience=patience) is None
+    assert decide_wait(SourceAway(), attempt=attempt, limited_for=limited_for, jitter=jitter, policy=policy) is None
 
 
 def test_a_429_waits_for_its_window_whatever_the_attempt() -> None:

@@ -41,7 +41,7 @@ class Desk:
         self.reasons: list[str] = []
         self.others = 0
         self.theirs: Token | None = None
-        self.access = TokenProvider(vault=self, issue=self.issue, pause=self.pause, clock=lambda: self.now)
+        self.access = TokenProvider(vault=self, issue=self.issue, pause=self.pause, now=lambda: self.now)
 
     def load(self) -> Token | None:
         """Give what was kept."""
@@ -53,7 +53,7 @@ class Desk:
         self.done.append(f"save {token.value.get_secret_value()}")
         self.kept = token
 
-    def renewing(self) -> AbstractContextManager[bool]:
+    def claim_renewal(self) -> AbstractContextManager[bool]:
         """Say whose turn it is; others end theirs while one waits."""
         return nullcontext(self.others == 0)
 
@@ -159,7 +159,7 @@ def test_another_that_fails_or_hangs_keeps_nobody_from_a_token() -> None:
 def test_a_failed_renewal_may_be_tried_again() -> None:
     """Only a token that was issued counts."""
     desk = Desk(token("kept"))
-    access = TokenProvider(vault=desk, issue=desk.issue, pause=_refuse, clock=lambda: NOW)
+    access = TokenProvider(vault=desk, issue=desk.issue, pause=_refuse, now=lambda: NOW)
     held = access.current()
     for _ in range(2):
         with pytest.raises(SourceError):
@@ -201,7 +201,7 @@ BUCKETS = (Bucket("ip:office", 1, timedelta(seconds=10)),)
 def departure(road: Road) -> SendSlot:
     """Prepare a request."""
     return SendSlot(
-        budget=road, buckets=BUCKETS, priority=Priority.PATIENT, pause=road.pause, seconds=lambda: road.seconds
+        budget=road, buckets=BUCKETS, priority=Priority.PATIENT, pause=road.pause, monotonic=lambda: road.seconds
     )
 
 

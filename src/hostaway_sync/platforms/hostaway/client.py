@@ -1,27 +1,24 @@
-"""One account of Hostaway: its lists and objects, for whoever mirrors them.
+"""One account of Hostaway as a `Source`: its lists and objects, its webhooks, its messages.
 
-walk ──► asking ──► trying ──► exchange ──► departure ──► Hostaway
-which    with which  how        one request   at which
-page     token       often                    moment
+A request passes these modules, from left to right:
+
+    paging ──► http.api ──► http.retrying ──► http.transport ──► http.pacing ──► Hostaway
+    which      with a       how often         one request        at which
+    page       token                                             moment
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from random import random as jitter
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import NotFound, RequestRejected, SourceUnavailable
 from hostaway_sync.model.records import Page
 from hostaway_sync.observability.tracing import span
 from hostaway_sync.platforms.hostaway.http.api import HostawayApi
+from hostaway_sync.platforms.hostaway.http.config import ClientClock
 from hostaway_sync.platforms.hostaway.http.request import Cause
-from hostaway_sync.platforms.hostaway.http.retry_policy import RetryPolicy
-from hostaway_sync.platforms.hostaway.http.retrying import Retrier
-from hostaway_sync.platforms.hostaway.http.token import TokenProvider
 from hostaway_sync.platforms.hostaway.http.transport import Transport
 from hostaway_sync.platforms.hostaway.messages.sending import HostawayMessages
 from hostaway_sync.platforms.hostaway.paging.cursor_state import CursorState
@@ -39,14 +36,15 @@ from hostaway_sync.platforms.hostaway.parsing.resources import (
 from hostaway_sync.platforms.hostaway.webhooks.registration import Registration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from datetime import datetime
 
     from pydantic import SecretStr
 
     from hostaway_sync.model.api_calls import Budget, CircuitBreaker, Observer
     from hostaway_sync.model.records import Record, Resource, Token
     from hostaway_sync.model.redaction import Redaction, Redactor
-    from hostaway_sync.platforms.hostaway.http.limits import Limits
+    from hostaway_sync.platforms.hostaway.http.config import ClientConfig
     from hostaway_sync.platforms.hostaway.http.token import TokenVault
     from hostaway_sync.platforms.hostaway.paging.walk import Walk
     from hostaway_sync.platforms.hostaway.parsing.resources import Spec
@@ -55,94 +53,74 @@ logger = logging.getLogger(__name__)
 
 
 class Client:
-    """A `Source`: the lists and objects of one account, for use by several threads.
+    """The `Source` of one account, for use by several threads.
 
     Args:
         account_id: Hostaway's id of the account.
         client_secret: the key made in the dashboard.
-        api_url: where the API is, with its version.
+        config: what is the same for the clients of all accounts.
         budget: grants the moment of every request.
-        vault: where the token outlives this process.
-        limits: requests per window.
-        egress: name of the address that requests leave through; its limit is shared by all who use that name.
-        attempts: requests in all where one fails for now.
-        backoff: the longest first wait between them; each further one may be twice as long, up to 16 s.
-        in_flight: pages of lists that may be fetched ahead at the same time.
-        urgent: requests go before those of others, because a person waits.
-        connect_timeout: for a connection to be set up.
-        read_timeout: for the next bytes of an answer; all of it may take five times as long.
-        clock: the time, aware.
-        seconds: a clock that never jumps.
-        sleep: waits so many seconds; by default a wait that `close` ends.
-        random: a number from 0 up to 1.
-        observe: told of every request that was sent, token requests included, when it ended; one call at a time.
-        redaction: hides fields of what is read; None: nothing is hidden.
-        circuit_breaker: told whether the source is there.
+        token_vault: keeps the token when this process ends.
+        urgent: its requests go before those of other clients, because a person waits for them.
+        observe: is called with every request that was sent, token requests included, after its end; never by two
+            threads at once.
+        redaction: hides fields of the records that are read; None: nothing is hidden.
+        circuit_breaker: is told after each request whether Hostaway answers.
+        clock: the clocks that it goes by.
+
+    Attributes:
+        webhook_api: the account's `WebhookApi`.
+        message_api: the account's `MessageApi`.
     """
 
     def __init__(
         self,
-        *,
         account_id: int,
         client_secret: SecretStr,
-        api_url: str,
+        config: ClientConfig,
+        *,
         budget: Budget,
-        vault: TokenVault,
-        limits: Limits,
-        egress: str,
-        attempts: int = 5,
-        backoff: timedelta = timedelta(seconds=1),
-        in_flight: int = 4,
+        token_vault: TokenVault,
         urgent: bool = False,
-        connect_timeout: timedelta = timedelta(seconds=10),
-        read_timeout: timedelta = timedelta(seconds=60),
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        seconds: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], object] | None = None,
-        random: Callable[[], float] = jitter,
         observe: Observer | None = None,
         redaction: Redaction | None = None,
         circuit_breaker: CircuitBreaker | None = None,
+        clock: ClientClock | None = None,
     ) -> None:
-        self._in_flight = in_flight
+        clock = clock or ClientClock()
+        self._now = clock.now
+        self._pages_in_flight = config.pages_in_flight
         self._redaction = redaction
-        self._clock = clock
-        self._exchange = Transport(
-            api_url=api_url,
+        self._prefetching = ThreadPoolExecutor(config.pages_in_flight, thread_name_prefix=f"pages-{account_id}")
+        self._transport = Transport(
+            config.connection,
             budget=budget,
             urgent=urgent,
-            connect_timeout=connect_timeout,
-            read_timeout=read_timeout,
-            seconds=seconds,
-            sleep=sleep,
             observe=observe,
             circuit_breaker=circuit_breaker,
-        )
-        pause = self._exchange.pause
-        self._ahead = ThreadPoolExecutor(in_flight, thread_name_prefix=f"pages-{account_id}")
-        self._asking = HostawayApi(
-            account_id=account_id,
-            secret=client_secret,
-            send=self._exchange.send,
-            budget=budget,
-            trying=Retrier(patience=RetryPolicy(attempts=attempts, backoff=backoff), pause=pause, random=random),
-            once=Retrier(patience=RetryPolicy(attempts=1), pause=pause, random=random),
-            limits=limits,
-            egress=egress,
             clock=clock,
         )
-        self._access = TokenProvider(vault=vault, issue=self._asking.issue, pause=pause, clock=clock)
-        self.registrar = Registration(self._asking, self._access)
-        self.message_api = HostawayMessages(self._asking, self._access)
+        self._api = HostawayApi(
+            account_id,
+            client_secret,
+            config,
+            send=self._transport.send,
+            pause=self._transport.pause,
+            budget=budget,
+            token_vault=token_vault,
+            clock=clock,
+        )
+        self.webhook_api = Registration(self._api)
+        self.message_api = HostawayMessages(self._api)
 
     @property
     def api_calls(self) -> int:
         """Requests sent so far, token requests included."""
-        return self._exchange.api_calls
+        return self._transport.api_calls
 
     def lower_priority(self) -> None:
-        """Let others go first from now on, unless requests are urgent."""
-        self._exchange.lower_priority()
+        """Let the requests of other clients go first from now on, unless those of this one are urgent."""
+        self._transport.lower_priority()
 
     def walk(
         self,
@@ -166,23 +144,19 @@ class Client:
             place = {} if position is None else {spec.paging.value: position}
             try:
                 with span(f"page {resource}", resource=resource) as page:
-                    listing, observed_at = self._asking.list(
-                        path,
-                        {"limit": spec.limit, **spec.params, **place},
-                        self._access,
-                        Cause(why, steps.take(position)),
-                    )
+                    params = {"limit": spec.limit, **spec.params, **place}
+                    listing, observed_at = self._api.get_list(path, params, Cause(why, steps.take(position)))
                     page.note(rows=len(listing.rows))
             except (NotFound, RequestRejected) as refusal:
                 if spec.paging is Paging.OFFSET or position is None:
                     raise
                 logger.debug("cursor %d refused: %s", position, refusal)
-                return Arrival(None, self._clock())
+                return Arrival(None, self._now())
             return Arrival(listing, observed_at)
 
         bookmark = CursorState(resume)
         walk = steps.of(self._walk(spec, since, bookmark))
-        return follow(walk, spec, fetch, self._ahead, bookmark, self._redactor(resource), parent=parent)
+        return follow(walk, spec, fetch, self._prefetching, bookmark, self._redactor(resource), parent=parent)
 
     def get(self, resource: Resource, record_id: int, *, parent: int | None = None, why: str = "") -> Page:
         """Read one object, as a page of one record; see `Source.get`.
@@ -200,38 +174,38 @@ class Client:
             return record
 
         with span(f"page {resource}", resource=resource, rows=1):
-            record, observed_at = self._asking.object(path, spec.params, self._access, read, Cause(why))
+            record, observed_at = self._api.get_object(path, spec.params, read, Cause(why))
         return Page(spec.shape, (record,), observed_at, parent=parent)
 
     def _walk(self, spec: Spec, since: datetime | None, bookmark: CursorState) -> Walk:
         if not spec.is_paged:
-            return walk_at_once(spec.limit, self._in_flight)
+            return walk_at_once(spec.limit, self._pages_in_flight)
         moment = None if spec.is_whole else since
         if spec.paging is Paging.CURSOR:
             return walk_by_cursor(moment, bookmark)
-        return walk_by_offset(self._in_flight, moment)
+        return walk_by_offset(self._pages_in_flight, moment)
 
     def _redactor(self, resource: Resource) -> Redactor | None:
         return None if self._redaction is None else self._redaction.of(resource)
 
-    def check(self) -> None:
-        """Prove that the credentials work.
+    def check_credentials(self) -> None:
+        """Make a request that works with any valid credentials.
 
         Raises:
-            CredentialsRejected: they do not.
-            SourceError: that could not be found out.
+            CredentialsRejected: they are wrong.
+            SourceError: the request failed for another reason.
         """
-        self._asking.prove(self._access)
+        self._api.check_credentials()
 
-    def revoke(self, token: Token) -> None:
+    def revoke_token(self, token: Token) -> None:
         """Have a token refused from now on.
 
         Raises:
-            SourceError: that is not known to be so.
+            SourceError: whether it is refused is not known.
         """
-        self._asking.revoke(token)
+        self._api.revoke_token(token)
 
     def close(self) -> None:
-        """Give back connections; requests that wait, in any thread, end with a `SourceError`."""
-        self._ahead.shutdown(wait=False, cancel_futures=True)
-        self._exchange.close()
+        """Close all connections; requests that wait, in any thread, end with a `SourceError`."""
+        self._prefetching.shutdown(wait=False, cancel_futures=True)
+        self._transport.close()

@@ -176,7 +176,7 @@ class StoredToken:
 
         storing(self._database, self._safe, self._account_id, write)
 
-    def renewing(self) -> AbstractContextManager[bool]:
+    def claim_renewal(self) -> AbstractContextManager[bool]:
         """Claim the right to renew the token, for all processes there are; False: another one has it."""
         return self._database.claim(f"token of account {self._account_id}")
 
@@ -205,7 +205,7 @@ class TokenInHand:
         """Keep `token` in memory."""
         self.token = token
 
-    def renewing(self) -> AbstractContextManager[bool]:
+    def claim_renewal(self) -> AbstractContextManager[bool]:
         """Nobody else knows the account yet."""
         return nullcontext(enter_result=True)
 

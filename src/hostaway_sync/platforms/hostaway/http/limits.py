@@ -1,7 +1,7 @@
-"""Which limits a call counts against (API notes, 3): a choice of buckets, nothing else.
+"""Which limits a call counts against (API notes, 3), as buckets of the request budget.
 
-Every general call needs a slot in the address's bucket and in the account's; a guest message has a bucket of its own
-and takes nothing from the others. Whether the token route counts is not documented: it is counted.
+Every general call needs a slot in the bucket of the address and in that of the account. A guest message has a bucket of
+its own and takes nothing from the others. Whether the token route counts is not documented: we count it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Rate: TypeAlias = "tuple[int, timedelta]"
 
 
 class Call(StrEnum):
-    """What a request is, for the source's limits."""
+    """The kinds of request that Hostaway's limits tell apart."""
 
     GENERAL = "general"
     TOKEN = "token"  # noqa: S105 - a kind of call
@@ -29,32 +29,32 @@ class Call(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Requests per window, as settings give them."""
+    """Requests per window: of all accounts behind one address, of one account, and of one account's guest messages."""
 
     address: Rate
     account: Rate
     send: Rate
 
 
-def buckets(call: Call, *, account_id: int, egress: str, limits: Limits) -> tuple[Bucket, ...]:
-    """Give every bucket that `call` of this account, leaving through the address named `egress`, needs a slot in."""
+def buckets_for(call: Call, *, account_id: int, egress: str, limits: Limits) -> tuple[Bucket, ...]:
+    """Return every bucket in which `call` of this account, leaving through the address named `egress`, needs a slot."""
     if call is Call.SEND:
         return (Bucket(f"send:{account_id}", *limits.send),)
     return (Bucket(f"ip:{egress}", *limits.address), Bucket(f"account:{account_id}", *limits.account))
 
 
-def exhausted(asked: Sequence[Bucket], scope: str | None) -> tuple[Bucket, ...]:
-    """Give those of the buckets asked that a 429 with this scope speaks of; all of them when it does not say."""
-    return _named(asked, scope) or tuple(asked)
+def exhausted_buckets(counted: Sequence[Bucket], scope: str | None) -> tuple[Bucket, ...]:
+    """Return which of a request's buckets a 429 with this scope is about; all of them when it names none of them."""
+    return _in_scope(counted, scope) or tuple(counted)
 
 
-def lowered(asked: Sequence[Bucket], scope: str | None) -> tuple[Bucket, ...]:
-    """Return the buckets that the limit in a 429 holds for.
+def lowered_buckets(counted: Sequence[Bucket], scope: str | None) -> tuple[Bucket, ...]:
+    """Return which of a request's buckets the limit in a 429 holds for.
 
-    Where the answer does not say which limit was hit, that is the narrowest alone: no account is slowed for another's.
+    Where the answer does not say which limit was hit, only the narrowest is lowered, so that no account slows another.
     """
-    return _named(asked, scope) or tuple(asked[-1:])
+    return _in_scope(counted, scope) or tuple(counted[-1:])
 
 
-def _named(asked: Sequence[Bucket], scope: str | None) -> tuple[Bucket, ...]:
-    return tuple(bucket for bucket in asked if scope and bucket.key.startswith(f"{scope}:"))
+def _in_scope(counted: Sequence[Bucket], scope: str | None) -> tuple[Bucket, ...]:
+    return tuple(bucket for bucket in counted if scope and bucket.key.startswith(f"{scope}:"))

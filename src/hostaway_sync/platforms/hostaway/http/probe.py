@@ -1,8 +1,7 @@
-"""One request without a token: does Hostaway answer, and what time is it there?"""
+"""One request without a token: does Hostaway answer, and what is the time of its clock?"""
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.model.api_calls import Bucket, Grant, Priority
+from hostaway_sync.platforms.hostaway.http.config import ClientClock, ConnectionConfig
 from hostaway_sync.platforms.hostaway.http.request import Cause, Request
 from hostaway_sync.platforms.hostaway.http.transport import Transport
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
     from hostaway_sync.platforms.hostaway.http.limits import Rate
 
 _PATH: Final = "/listings"
-# A Date has whole seconds, cut off: on average it is half a second old.
-_CUT_OFF: Final = timedelta(seconds=0.5)
+# The header Date holds whole seconds, rounded down: on average it is half a second too early.
+_MEAN_ROUNDING: Final = timedelta(seconds=0.5)
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """An answer.
+    """An answer, whatever its status.
 
     Attributes:
-        status: of the answer: 401 or 403, because nobody asked.
-        seconds: it took.
-        named: the moment that it names; None when it names none.
-        own: the same moment by this machine's clock.
+        status: of the answer; 401 or 403 is usual, because the request has no token.
+        seconds: from the request to the end of its answer.
+        server_time: when the answer was made, by Hostaway's clock; None when its headers do not say.
+        local_time: the same moment by this machine's clock, assumed half way between request and answer.
         observed_at: the moment of the request by the budget's clock.
     """
 
     status: int
     seconds: float
-    named: datetime | None
-    own: datetime
+    server_time: datetime | None
+    local_time: datetime
     observed_at: datetime
 
 
 class NoBudget:
-    """Grants at once: only for whoever is certain that nobody else can ask, because the shared budget is away."""
+    """A `Budget` without limits, for when the database with the shared budget is away and no other process can ask."""
 
     def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.USUAL) -> Grant:
         """Grant this moment."""
@@ -52,37 +52,36 @@ class NoBudget:
         return Grant(datetime.now(UTC), timedelta(0), timedelta(minutes=1))
 
     def penalize(self, buckets: Sequence[Bucket], *, retry_in: timedelta, limit: int | None) -> None:
-        """Forget it."""
+        """Do nothing."""
 
 
-def probe(api_url: str, budget: Budget, *, egress: str, address: Rate, patience: timedelta) -> ProbeResult:
-    """Ask for something that nobody gets without a token, once.
+def probe(api_url: str, budget: Budget, *, egress: str, address_limit: Rate, timeout: timedelta) -> ProbeResult:
+    """Make one request without a token, which Hostaway refuses if it is there.
+
+    Args:
+        api_url: address of the API, with its version.
+        budget: grants the moment of the request.
+        egress: name of the address that the request leaves through.
+        address_limit: requests per window of that address.
+        timeout: for setting up a connection, and for the next bytes of the answer.
 
     Raises:
         SourceError: no answer came.
     """
-    exchange = Transport(
-        api_url=api_url,
-        budget=budget,
-        urgent=True,
-        connect_timeout=patience,
-        read_timeout=patience,
-        seconds=time.monotonic,
-        sleep=None,
-        observe=None,
-    )
-    bucket = Bucket(f"ip:{egress}", *address)
-    with closing(exchange):
-        began = time.monotonic()
-        reply = exchange.send(Request("GET", _PATH, (bucket,), Cause("is anybody there?"), params={"limit": 1}))
-        took = time.monotonic() - began
-    named = _moment(reply.headers.get("Date"))
-    return ProbeResult(reply.status, took, named, datetime.now(UTC) - timedelta(seconds=took / 2), reply.observed_at)
+    clock = ClientClock()
+    transport = Transport(ConnectionConfig(api_url, timeout, timeout), budget=budget, urgent=True, clock=clock)
+    bucket = Bucket(f"ip:{egress}", *address_limit)
+    with closing(transport):
+        began = clock.monotonic()
+        reply = transport.send(Request("GET", _PATH, (bucket,), Cause("is anybody there?"), params={"limit": 1}))
+        took = clock.monotonic() - began
+    local_time = clock.now() - timedelta(seconds=took / 2)
+    return ProbeResult(reply.status, took, _parse_date(reply.headers.get("Date")), local_time, reply.observed_at)
 
 
-def _moment(text: str | None) -> datetime | None:
+def _parse_date(text: str | None) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text or "")
     except ValueError:
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) + _CUT_OFF
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) + _MEAN_ROUNDING

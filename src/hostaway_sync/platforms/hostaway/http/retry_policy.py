@@ -1,7 +1,7 @@
 """Whether to try again, and when: a decision without a clock.
 
-Only for calls that may be repeated: GETs and the token route. Time and jitter are arguments, so that every decision can
-be printed and tested; `client` sleeps.
+Only calls that may be repeated ask for it: GETs and the token route. Time and jitter are arguments, so that every
+decision can be printed and tested; `retrying` sleeps.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _MOST_DOUBLINGS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How long to keep trying.
+    """How often and how long a call is repeated.
 
     Attributes:
         attempts: requests in all, not counting those that were answered 429.
-        backoff: ceiling of the first wait; every further wait may be twice as long.
-        longest_backoff: ceiling of every wait.
-        longest_limited: how long a call may be held up by 429 in all.
+        backoff: upper bound of the first wait; that of every further wait is twice as long.
+        longest_backoff: upper bound of every wait.
+        longest_limited: how long a call may wait because of 429 in all.
     """
 
     attempts: int = 5
@@ -33,22 +33,22 @@ class RetryPolicy:
     longest_limited: timedelta = timedelta(minutes=10)
 
 
-def wait_for(
-    error: BaseException, *, attempt: int, limited_for: timedelta, jitter: float, patience: RetryPolicy
+def decide_wait(
+    error: BaseException, *, attempt: int, limited_for: timedelta, jitter: float, policy: RetryPolicy
 ) -> timedelta | None:
-    """Give how long to wait before the next attempt, or None to give up.
+    """Return how long to wait before the next attempt, or None to give up.
 
     Args:
-        error: what the last attempt ended with.
-        attempt: attempts made so far; one that was answered 429 is none.
+        error: what the last attempt raised.
+        attempt: attempts made so far, without those that were answered 429.
         limited_for: how long this call has waited for 429 so far.
-        jitter: a random number from 0 up to 1, so that many clients do not come back at once (full jitter).
-        patience: the bounds.
+        jitter: a random number from 0 up to 1, so that many clients do not return at once (full jitter).
+        policy: the bounds.
     """
     if isinstance(error, RateLimited):
         window = error.retry_in or DEFAULT_WINDOW
-        return window if limited_for + window <= patience.longest_limited else None
-    if isinstance(error, SourceAway) or not isinstance(error, SourceUnavailable) or attempt >= patience.attempts:
+        return window if limited_for + window <= policy.longest_limited else None
+    if isinstance(error, SourceAway) or not isinstance(error, SourceUnavailable) or attempt >= policy.attempts:
         return None
     doublings = min(attempt - 1, _MOST_DOUBLINGS)
-    return jitter * min(patience.backoff * (1 << doublings), patience.longest_backoff)
+    return jitter * min(policy.backoff * (1 << doublings), policy.longest_backoff)

@@ -1,4 +1,4 @@
-"""Drives `retry` with tenacity: calls again until the decision is to give up."""
+"""Repeats a call with tenacity until `retry_policy` gives up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import tenacity
 
 from hostaway_sync.errors import RateLimited
-from hostaway_sync.platforms.hostaway.http.retry_policy import RetryPolicy, wait_for
+from hostaway_sync.platforms.hostaway.http.retry_policy import RetryPolicy, decide_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,60 +20,58 @@ logger = logging.getLogger(__name__)
 
 
 class Retrier:
-    """Tries calls again that may be repeated.
+    """Repeats calls that may be repeated.
 
     Args:
-        patience: how often and how long.
-        pause: sleeps, and may raise when it is no use to go on.
-        random: a number from 0 up to 1.
+        policy: how often and how long.
+        pause: sleeps; may raise to end the call.
+        jitter: returns a random number from 0 up to 1.
     """
 
-    def __init__(
-        self, *, patience: RetryPolicy, pause: Callable[[timedelta], None], random: Callable[[], float]
-    ) -> None:
-        self._patience = patience
+    def __init__(self, policy: RetryPolicy, *, pause: Callable[[timedelta], None], jitter: Callable[[], float]) -> None:
+        self._policy = policy
         self._pause = pause
-        self._random = random
+        self._jitter = jitter
 
     def __call__(self, call: Callable[[], _Result]) -> _Result:
-        """Give what `call` gives in the end, or raise what it raised last."""
-        turn = _Turn(self._patience, self._random)
+        """Return what `call` returns in the end, or raise what it raised last."""
+        retried = _RetriedCall(self._policy, self._jitter)
         retrying = tenacity.Retrying(
-            retry=turn.goes_on,
-            wait=turn.wait,
+            retry=retried.is_repeated,
+            wait=retried.wait_s,
             sleep=lambda seconds: self._pause(timedelta(seconds=seconds)),
             reraise=True,
         )
         return retrying(call)
 
 
-class _Turn:
-    def __init__(self, patience: RetryPolicy, random: Callable[[], float]) -> None:
-        self._patience = patience
-        self._random = random
+class _RetriedCall:
+    def __init__(self, policy: RetryPolicy, jitter: Callable[[], float]) -> None:
+        self._policy = policy
+        self._jitter = jitter
         self._attempts = 0
         self._limited_for = timedelta(0)
         self._wait = timedelta(0)
 
-    def goes_on(self, state: tenacity.RetryCallState) -> bool:
+    def is_repeated(self, state: tenacity.RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome is not None else None
         if error is None:
             return False
         is_limited = isinstance(error, RateLimited)
         self._attempts += not is_limited
-        wait = wait_for(
+        wait = decide_wait(
             error,
             attempt=self._attempts,
             limited_for=self._limited_for,
-            jitter=self._random(),
-            patience=self._patience,
+            jitter=self._jitter(),
+            policy=self._policy,
         )
         if wait is None:
             return False
         self._wait = wait
         self._limited_for += wait if is_limited else timedelta(0)
-        logger.debug("again in %.1f s: %s", wait.total_seconds(), error)
+        logger.debug("retry in %.1f s: %s", wait.total_seconds(), error)
         return True
 
-    def wait(self, _: tenacity.RetryCallState) -> float:
+    def wait_s(self, _: tenacity.RetryCallState) -> float:
         return self._wait.total_seconds()

@@ -1,4 +1,4 @@
-"""One request and its answer over HTTP: the only place where requests leave, and where they are counted."""
+"""Sends requests over HTTP and counts them; no request leaves from any other module."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from hostaway_sync.platforms.hostaway.http.request import Reply
 from hostaway_sync.platforms.hostaway.http.transport_errors import as_source_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import timedelta
 
     from hostaway_sync.model.api_calls import Budget, CircuitBreaker, Observer
+    from hostaway_sync.platforms.hostaway.http.config import ClientClock, ConnectionConfig
     from hostaway_sync.platforms.hostaway.http.request import Request
 
 LARGEST_BODY: Final = 64 * 1024 * 1024
-_SLOWEST_BODY: Final = 5
+# A whole answer may take so many times as long as its next bytes.
+_WHOLE_BODY_FACTOR: Final = 5
 _MOST_CONNECTIONS: Final = 32
 _HEADERS: Final = ACCEPTED | {"User-Agent": "hostaway-sync", "Accept": "application/json", "Cache-Control": "no-cache"}
 HTTPX_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError)
@@ -41,13 +42,17 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Sending:
-    """What is known of a request under way: when it may leave, how long the budget kept it, whether it left.
+class _RequestProgress:
+    """How far one request has come.
 
-    `stream` is the connection that was set up for it; None: it goes over one that was kept alive.
+    Attributes:
+        slot: the moment that the budget granted.
+        waited: seconds that the budget has held it back so far.
+        has_left: its first byte left.
+        stream: the connection that was set up for it; None: it uses one that was kept alive.
     """
 
-    departure: SendSlot
+    slot: SendSlot
     waited: float
     has_left: bool = False
     stream: Any = None
@@ -57,48 +62,42 @@ class Transport:
     """Sends requests for several threads, each at the moment that the budget grants.
 
     Args:
-        api_url: where the API is, with its version.
+        config: where the API is, and how long to wait for it.
         budget: grants the moment of every request.
-        urgent: requests go before those of others.
-        connect_timeout: for a connection to be set up.
-        read_timeout: for the next bytes of an answer; all of it may take five times as long.
-        seconds: a clock that never jumps.
-        sleep: waits so many seconds; None for a wait that `close` ends.
-        observe: told of every request that was sent, when it ended; one call at a time.
-        circuit_breaker: told whether the source is there.
+        urgent: its requests go before those of others.
+        observe: is called with every request that was sent, after its end; never by two threads at once.
+        circuit_breaker: is told after each request whether Hostaway answers.
+        clock: its monotonic clock and its sleep.
     """
 
     def __init__(
         self,
+        config: ConnectionConfig,
         *,
-        api_url: str,
         budget: Budget,
         urgent: bool,
-        connect_timeout: timedelta,
-        read_timeout: timedelta,
-        seconds: Callable[[], float],
-        sleep: Callable[[float], object] | None,
-        observe: Observer | None,
+        clock: ClientClock,
+        observe: Observer | None = None,
         circuit_breaker: CircuitBreaker | None = None,
     ) -> None:
-        self._api_url = api_url.rstrip("/")
+        self._api_url = config.api_url.rstrip("/")
         self._budget = budget
         self._priority = Priority.URGENT if urgent else Priority.USUAL
-        self._longest_body = read_timeout.total_seconds() * _SLOWEST_BODY
-        self._seconds = seconds
+        self._longest_body_s = config.read_timeout.total_seconds() * _WHOLE_BODY_FACTOR
+        self._monotonic = clock.monotonic
         self._closed = Event()
-        self._sleep = sleep or self._closed.wait
+        self._sleep = clock.sleep or self._closed.wait
         self._observe = observe
         self._circuit_breaker = circuit_breaker
         self._observing = Lock()
         self._lock = Lock()
         self._api_calls = 0
         self._streams: WeakSet[Any] = WeakSet()
-        self._proxy = proxy_for(api_url)
-        open_client = partial(_http_client, api_url, read_timeout, connect_timeout)
+        self._proxy = proxy_for(config.api_url)
+        open_client = partial(_http_client, config.api_url, config.read_timeout, config.connect_timeout)
         self._http = open_client(kept_alive=_MOST_CONNECTIONS)
-        self._open_unkept = partial(open_client, kept_alive=0)
-        self._unkept: httpx.Client | None = None
+        self._open_single_use = partial(open_client, kept_alive=0)
+        self._single_use: httpx.Client | None = None
 
     @property
     def api_calls(self) -> int:
@@ -117,93 +116,97 @@ class Transport:
         Raises:
             SourceError: no whole answer came.
         """
-        began = self._seconds()
-        departure = SendSlot(
+        began = self._monotonic()
+        slot = SendSlot(
             budget=self._budget,
             buckets=request.buckets,
             priority=self._priority,
             pause=self.pause,
-            seconds=self._seconds,
+            monotonic=self._monotonic,
         )
-        sending = _Sending(departure, self._seconds() - began)
+        progress = _RequestProgress(slot, self._monotonic() - began)
         outcome: Reply | SourceError
-        status = kind = None
+        status = failure = None
         try:
-            outcome = self._answered(request, sending)
+            outcome = self._exchange(request, progress)
             status = outcome.status
         except (*HTTPX_ERRORS, *_CLOSED_UNDER_A_THREAD) as error:
-            named = self._proxy.variable if self._proxy else None
-            outcome, kind = as_source_error(error, self._api_url, proxy=named), type(error).__name__
+            variable = self._proxy.variable if self._proxy else None
+            outcome, failure = as_source_error(error, self._api_url, proxy=variable), type(error).__name__
         except BaseException as error:
-            kind = type(error).__name__
+            failure = type(error).__name__
             raise
         finally:
-            if sending.has_left:
-                self._tell(request, sending, status, kind)
+            if progress.has_left:
+                self._report_call(request, progress, status, failure)
         if isinstance(outcome, SourceError):
-            # Out here it has no chain: what a library says of an answer may be a piece of it.
-            self._stop_if_closed()
+            # Raised outside the handler, it has no chain: the text of a library's exception may hold a piece of the
+            # answer.
+            self._raise_if_closed()
             if isinstance(outcome, SourceUnavailable):
-                self._note(str(outcome))
+                self._report_health(str(outcome))
             raise outcome
-        self._note(f"it answered {outcome.status}" if outcome.status >= HTTPStatus.INTERNAL_SERVER_ERROR else None)
+        is_server_error = outcome.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        self._report_health(f"it answered {outcome.status}" if is_server_error else None)
         return outcome
 
     def pause(self, wait: timedelta) -> None:
-        """Wait so long.
+        """Sleep for `wait`.
 
         Raises:
-            SourceError: this was closed.
+            SourceError: the transport was closed.
         """
         if wait.total_seconds() > 0:
             self._sleep(wait.total_seconds())
-        self._stop_if_closed()
+        self._raise_if_closed()
 
     def close(self) -> None:
-        """Give back connections; requests that wait, in any thread, end with a `SourceError`."""
+        """Close all connections; requests that wait, in any thread, end with a `SourceError`."""
         self._closed.set()
         with self._lock:
             streams = list(self._streams)
         for stream in streams:
-            with suppress(OSError):  # it was closed already
+            with suppress(OSError):  # it is closed already
                 socket.socket.shutdown(stream.get_extra_info("socket"), socket.SHUT_RDWR)
         self._http.close()
-        if self._unkept is not None:
-            self._unkept.close()
+        if self._single_use is not None:
+            self._single_use.close()
 
     def _client(self, request: Request) -> httpx.Client:
-        """Return the client that a request goes through.
+        """Return the httpx client that a request goes through.
 
-        A server closes a connection that nobody used for a while. When that crosses a request on its way, whether the
-        request arrived is not known: what may leave only once must not meet it.
+        A server closes a connection that was idle for a while. If it does so while a request is on its way, nobody
+        knows whether the request arrived. So a request that may leave only once gets a connection of its own.
         """
         if not request.leaves_once:
             return self._http
         with self._lock:
-            if self._unkept is None:
-                self._unkept = self._open_unkept()
-            return self._unkept
+            if self._single_use is None:
+                self._single_use = self._open_single_use()
+            return self._single_use
 
-    def _note(self, failure: str | None) -> None:
-        if self._circuit_breaker is not None and failure is None:
+    def _report_health(self, failure: str | None) -> None:
+        if self._circuit_breaker is None:
+            return
+        if failure is None:
             self._circuit_breaker.answered()
-        elif self._circuit_breaker is not None and failure:
+        elif failure:
             self._circuit_breaker.failed(failure)
 
-    def _stop_if_closed(self) -> None:
+    def _raise_if_closed(self) -> None:
         if self._closed.is_set():
             raise SourceError("The connection to Hostaway was closed while a request was waiting")
 
-    def _answered(self, request: Request, sending: _Sending) -> Reply:
-        departure = sending.departure
+    def _exchange(self, request: Request, progress: _RequestProgress) -> Reply:
+        slot = progress.slot
 
         def watch(event: str, details: dict[str, Any]) -> None:
             if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-                sending.stream = details["return_value"]
+                progress.stream = details["return_value"]
                 with self._lock:
-                    self._streams.add(sending.stream)
+                    self._streams.add(progress.stream)
             elif event == "http11.send_request_headers.started" and details["request"].method != b"CONNECT":
-                self._leave(request, sending)
+                self._confirm_leaving(request, progress)
 
         headers = {} if request.bearer is None else {"Authorization": f"Bearer {request.bearer.get_secret_value()}"}
         secret_params = {name: value.get_secret_value() for name, value in request.secret_params.items()}
@@ -217,46 +220,48 @@ class Transport:
             extensions={"trace": watch},
         ) as response:
             return Reply(
-                response.status_code, response.headers, self._body(response, departure.left_at), departure.granted_at
+                response.status_code, response.headers, self._read_body(response, slot.left_at), slot.granted_at
             )
 
-    def _leave(self, request: Request, sending: _Sending) -> None:
-        """Return when a request may leave, this instant; from here on it counts."""
-        ready = self._seconds()
-        sending.departure.confirm()
-        self._stop_if_closed()
-        if request.leaves_once and is_closed_by_peer(sending.stream):
+    def _confirm_leaving(self, request: Request, progress: _RequestProgress) -> None:
+        """Return once the request may leave, this instant; from here on it counts as sent."""
+        ready = self._monotonic()
+        progress.slot.confirm()
+        self._raise_if_closed()
+        if request.leaves_once and is_closed_by_peer(progress.stream):
             raise SourceUnavailable("Hostaway closed the connection before the request left: nothing was sent")
         if request.leaving is not None:
-            # Last of all: whoever dies while it waits has sent nothing, and knows it.
+            # It comes last: a process that dies before it has sent nothing, and its successor can tell.
             request.leaving()
-        sending.waited += sending.departure.left_at - ready
-        sending.has_left = True
+        progress.waited += progress.slot.left_at - ready
+        progress.has_left = True
         with self._lock:
             self._api_calls += 1
 
-    def _tell(self, request: Request, sending: _Sending, status: int | None, failed: str | None) -> None:
-        took = self._seconds() - sending.departure.left_at
+    def _report_call(
+        self, request: Request, progress: _RequestProgress, status: int | None, failure: str | None
+    ) -> None:
+        took = self._monotonic() - progress.slot.left_at
         logger.debug("%s %s: %s, %.3f s", request.method, request.path, status or "no whole answer", took)
         if self._observe is None:
             return
         call = ApiCall(
-            granted_at=sending.departure.granted_at,
+            granted_at=progress.slot.granted_at,
             method=request.method,
             path=request.path,
             params=dict(request.params),
             status=status,
             seconds=round(took, 3),
-            waited=round(sending.waited, 3),
+            waited=round(progress.waited, 3),
             why=request.cause.why,
             step=request.cause.step,
             attempt=request.cause.attempt,
-            failure=failed,
+            failure=failure,
         )
         with self._observing:
             self._observe(call)
 
-    def _body(self, response: httpx.Response, left_at: float) -> bytes:
+    def _read_body(self, response: httpx.Response, left_at: float) -> bytes:
         chunks: list[bytes] = []
         size = 0
         for chunk in decoded(response.iter_raw(), response.headers.get("content-encoding", "")):
@@ -264,8 +269,8 @@ class Transport:
             size += len(chunk)
             if size > LARGEST_BODY:
                 raise SourceUnavailable(f"Hostaway's answer is larger than {LARGEST_BODY // 1024**2} MB")
-            if self._seconds() - left_at > self._longest_body:
-                raise SourceUnavailable(f"Hostaway's answer took longer than {self._longest_body:.0f} s")
+            if self._monotonic() - left_at > self._longest_body_s:
+                raise SourceUnavailable(f"Hostaway's answer took longer than {self._longest_body_s:.0f} s")
         return b"".join(chunks)
 
 
@@ -277,12 +282,12 @@ def _http_client(api_url: str, read_timeout: timedelta, connect_timeout: timedel
             verify=trusted(api_url),
             timeout=httpx.Timeout(read_timeout.total_seconds(), connect=connect_timeout.total_seconds()),
             limits=httpx.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=kept_alive),
-            trust_env=False,  # what the environment says of the way was read already
+            trust_env=False,  # `proxy_for` and `trusted` have read the environment
             proxy=proxy.url if proxy else None,
         )
     except OSError as error:
-        # All that it still reads of the environment: where to write down the keys of its connections.
+        # SSLKEYLOGFILE, a file for the keys of its connections, is all that it still reads of the environment.
         raise ConfigurationError(f"SSLKEYLOGFILE cannot be used: {error.strerror}") from None
     except (ValueError, ImportError, httpx.InvalidURL):
-        # The proxy's address may hold a password: it is not repeated.
+        # The sentence leaves the proxy's address out: it may hold a password.
         raise ConfigurationError(f"{proxy.variable if proxy else 'a proxy'} cannot be used") from None

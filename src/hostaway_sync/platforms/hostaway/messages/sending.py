@@ -17,26 +17,23 @@ if TYPE_CHECKING:
     from hostaway_sync.model.messages import OutgoingMessage
     from hostaway_sync.platforms.hostaway.http.api import HostawayApi
     from hostaway_sync.platforms.hostaway.http.request import Reply
-    from hostaway_sync.platforms.hostaway.http.token import TokenProvider
 
 
 class HostawayMessages:
     """The `MessageApi` of one account.
 
     Args:
-        asking: sends its requests.
-        access: gives the token.
+        api: makes the calls of the account.
     """
 
-    def __init__(self, asking: HostawayApi, access: TokenProvider) -> None:
-        self._asking = asking
-        self._access = access
+    def __init__(self, api: HostawayApi) -> None:
+        self._api = api
 
     def newest(self, conversation_id: int, *, why: str) -> Page:
         """Read the newest page of a thread; see `MessageApi`."""
         path, spec = message_protocol.thread_path(conversation_id), message_protocol.THREAD
         params = {"limit": spec.limit, **spec.params}
-        listing, observed_at = self._asking.list(path, params, self._access, Cause(why))
+        listing, observed_at = self._api.get_list(path, params, Cause(why))
         if listing.count and not listing.rows:
             # What comes next rests on the highest id: a message of last year must not pass for one of today.
             raise SourceUnavailable(f"Hostaway answered GET {path} with none of the {listing.count} messages it counts")
@@ -48,13 +45,12 @@ class HostawayMessages:
         path, cause = message_protocol.thread_path(wish.conversation_id), Cause("message: send it")
         seen = _Seen(leaving)
         try:
-            page = self._asking.once(
+            page = self._api.post_once(
                 path,
                 message_protocol.document(wish),
-                self._access,
                 lambda reply: seen.read(reply, wish, f"POST {path}"),
                 cause,
-                seen.leave,
+                leaving=seen.leave,
             )
         except HostawaySyncError as error:
             return SendResult(message_protocol.certainty(seen.status, has_left=seen.has_left), str(error), fault=error)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from hostaway_sync.model.deliveries import DeliveryLog, WebhookSettings
     from hostaway_sync.platforms.hostaway.http.api import HostawayApi
     from hostaway_sync.platforms.hostaway.http.protocol import Listing
-    from hostaway_sync.platforms.hostaway.http.token import TokenProvider
 
 HOOKS: Final = "/webhooks/unifiedWebhooks"
 LEGACY: Final = ("/webhooks/reservations", "/webhooks/conversationMessages")
@@ -36,13 +35,11 @@ class Registration:
     """The `WebhookApi` of one account.
 
     Args:
-        asking: sends its requests.
-        access: gives the token.
+        api: makes the calls of the account.
     """
 
-    def __init__(self, asking: HostawayApi, access: TokenProvider) -> None:
-        self._asking = asking
-        self._access = access
+    def __init__(self, api: HostawayApi) -> None:
+        self._api = api
 
     def hooks(self, *, why: str = _WHICH) -> list[Hook]:
         """Give all registrations; see `WebhookApi`."""
@@ -67,14 +64,14 @@ class Registration:
     def delete(self, hook_id: int) -> None:
         """Remove a registration; see `WebhookApi`."""
         with suppress(NotFound):
-            self._asking.change("DELETE", f"{HOOKS}/{hook_id}", {}, self._access, Cause("webhook: remove it"))
+            self._api.change("DELETE", f"{HOOKS}/{hook_id}", {}, Cause("webhook: remove it"))
 
     def delivery_log(self, hook_id: int | None, *, after: int | None) -> DeliveryLog | None:
         """Give what was delivered; see `WebhookApi`."""
 
         def fetch(path: str, params: Mapping[str, int | str], step: str) -> Listing:
             cause = Cause("webhook: what was delivered, and what was not?", step)
-            return self._asking.list(path, params, self._access, cause)[0]
+            return self._api.get_list(path, params, cause)[0]
 
         for path in LOGS:
             with suppress(*_GONE):
@@ -82,7 +79,7 @@ class Registration:
         return None
 
     def _listed(self, path: str, cause: Cause, *, is_legacy: bool) -> list[Hook]:
-        listing, _ = self._asking.list(path, {}, self._access, cause)
+        listing, _ = self._api.get_list(path, {}, cause)
         hooks = (_hook(row, is_legacy=is_legacy) for row in listing.rows)
         return [hook for hook in hooks if hook is not None]
 
@@ -94,7 +91,7 @@ class Registration:
             "password": wish.password.get_secret_value(),
         }
         cause = Cause("webhook: register it" if method == "POST" else "webhook: change it")
-        hook = _hook(self._asking.change(method, path, document, self._access, cause), is_legacy=False)
+        hook = _hook(self._api.change(method, path, document, cause), is_legacy=False)
         # A write can succeed without effect (quirk 60).
         if hook is None or hook.url != wish.url or hook.is_enabled != wish.is_enabled:
             raise SourceUnavailable(f"Hostaway answered {method} {path} with something else than was asked for")

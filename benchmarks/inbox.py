@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from hostaway_sync.model.deliveries import Delivery, Event, Target
+from hostaway_sync.model.deliveries import Delivery, Event, RefreshTarget
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store.webhooks import inbox
 
@@ -31,7 +31,7 @@ def fill(container: Container, account_id: int, ids: list[int]) -> None:
 
     def write(connection: sa.Connection) -> None:
         for number in ids:
-            event = Event("reservation.updated", Target(Resource.RESERVATIONS, number), account_id, None)
+            event = Event("reservation.updated", RefreshTarget(Resource.RESERVATIONS, number), account_id, None)
             delivery = Delivery(uuid4(), account_id, event, b"{}", "{}", {}, "here")
             inbox.accept_delivery(connection, delivery, platform="hostaway")
 

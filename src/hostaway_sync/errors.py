@@ -35,7 +35,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from hostaway_sync.safe_text import hidden, one_line
+from hostaway_sync.safe_text import hide_private, join_lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -54,15 +54,15 @@ class Advice(StrEnum):
 class HostawaySyncError(Exception):
     """Root of the tree. The message is one sentence an operator can act on; it never holds a secret.
 
-    Whatever it is made of passes `one_line` and `hidden` of `sentences`, so that it is the same wherever it is said,
-    stored or sent.
+    Its text passes `join_lines` and `hide_private` of `safe_text` when it is made, so a screen, a log, a table and a
+    ping hold the same text.
     """
 
     advice: ClassVar[Advice] = Advice.PERMANENT
     exit_code: ClassVar[int] = 1
 
     def __init__(self, *words: object) -> None:
-        super().__init__(*(hidden(one_line(word)) if isinstance(word, str) else word for word in words))
+        super().__init__(*(hide_private(join_lines(word)) if isinstance(word, str) else word for word in words))
 
 
 class UsageError(HostawaySyncError):
@@ -242,9 +242,9 @@ class RunIncomplete(HostawaySyncError):
     """A run, or one account of many, was not whole.
 
     Attributes:
-        news: what of the message must be said to more than a terminal and a monitor; None: nothing, it was said lately.
+        unreported: the part of the message that no earlier run reported; None if all of it was reported lately.
     """
 
-    def __init__(self, message: str, *, is_told: bool = False, news: str | None = None) -> None:
+    def __init__(self, message: str, *, is_reported: bool = False, unreported: str | None = None) -> None:
         super().__init__(message)
-        self.news = None if is_told else hidden(one_line(news or message))
+        self.unreported = None if is_reported else hide_private(join_lines(unreported or message))

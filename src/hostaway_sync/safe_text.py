@@ -1,12 +1,12 @@
-"""What a sentence may say that leaves the program: on a screen, in a log, a table, a ping or a span.
+"""Removes private values and unsafe characters from text before it reaches a screen, log, table, ping or span.
 
-    one_line  a sentence, whatever stands in the names that it repeats: what breaks lines is a space
-    visible   no character that moves a cursor, turns the direction of text, or cannot be seen
-    hidden    visible, and without what is known to be private: by the name before it, or by how it looks
-    quoted    words of others, of which nothing is known: what may be anybody's goes, and plain words stay
+    join_lines        replaces line breaks by spaces
+    strip_invisible   removes characters that move a cursor, change the direction of text or cannot be seen
+    hide_private      strips invisible characters and replaces private values, known by a field's name or by their form
+    quote_safely      keeps plain words and short numbers of a text whose author is unknown, and drops the rest
 
-`hidden` is for sentences of ours, which name no guest; a name alone is no pattern. `quoted` is for every word that a
-source, a driver or a library chose: the part of an answer that is meant to be read, or the text of an exception.
+`hide_private` is for sentences of this program: they name no guest, and no pattern finds a bare name. `quote_safely` is
+for text from an API, a database driver or a library: the readable part of an answer, or the text of an exception.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 HIDDEN: Final = "[hidden]"
-LONGEST_QUOTE: Final = 200
-LONGEST: Final = 100_000
+MAX_QUOTE_LENGTH: Final = 200
+MAX_TEXT_LENGTH: Final = 100_000
 _LEFT_OUT: Final = "…"
 
 # Words that sentences have as well: a field, or in text a name only where its value is in quotes or behind "=".
@@ -102,12 +102,12 @@ _SOFTWARE: Final = frozenset(
 )
 
 
-def one_line(text: str) -> str:
+def join_lines(text: str) -> str:
     """Return the text as one line, so that no name in it can make a line that looks like one of ours."""
     return re.sub(_LINE_BREAKS, " ", text.strip())
 
 
-def visible(text: str) -> str:
+def strip_invisible(text: str) -> str:
     """Return the text without characters that move a cursor, turn its direction or cannot be seen; lines stay lines."""
     if text.isascii() and text.isprintable():
         return text
@@ -115,24 +115,24 @@ def visible(text: str) -> str:
     return _JOINER.join("".join(map(_shown, part)) for part in re.split(_JOINED_EMOJI, text))
 
 
-def hidden(text: str) -> str:
+def hide_private(text: str) -> str:
     """Return the visible text without what is known to be private; the end of a very long one is left out."""
-    if len(text) > LONGEST:
-        text = f"{text[:LONGEST]}... ({len(text)} characters)"
-    text = visible(text)
+    if len(text) > MAX_TEXT_LENGTH:
+        text = f"{text[:MAX_TEXT_LENGTH]}... ({len(text)} characters)"
+    text = strip_invisible(text)
     for pattern, instead in (*_personal_in_text(_personal), *_PATTERNS):
         text = re.sub(pattern, instead, text)
     return text
 
 
-def quoted(text: str) -> str:
+def quote_safely(text: str) -> str:
     """Return what may be repeated of words that somebody else chose; empty: nothing of them.
 
     Plain words, names of fields and short numbers stay. "…" stands for what may name a person or open a door: capital
     letters within a sentence, letters of scripts that have none, longer numbers, codes, addresses and links. Everything
     from the first bracket, assignment or quotation mark on goes as well.
     """
-    text = hidden(unicodedata.normalize("NFKC", text[:_LONGEST_READ])).replace(HIDDEN, _LEFT_OUT)
+    text = hide_private(unicodedata.normalize("NFKC", text[:_LONGEST_READ])).replace(HIDDEN, _LEFT_OUT)
     text = re.sub(_NAMED_FIELD, r"\2", text)
     text, *rest = re.split(_STRUCTURE, text, maxsplit=1)
     words = re.sub(_LONG_NUMBER, _LEFT_OUT, text).split() + [_LEFT_OUT] * bool(rest)
@@ -140,10 +140,10 @@ def quoted(text: str) -> str:
     for word in _without_names(words):
         if word != _LEFT_OUT or said[-1:] != [_LEFT_OUT]:
             said.append(word)
-    return " ".join(said)[:LONGEST_QUOTE] if set(said) - {_LEFT_OUT} else ""
+    return " ".join(said)[:MAX_QUOTE_LENGTH] if set(said) - {_LEFT_OUT} else ""
 
 
-def hide_fields(names: Iterable[str]) -> None:
+def register_private_fields(names: Iterable[str]) -> None:
     """Have the values of these fields hidden from now on, wherever their names stand in a sentence or a log line."""
     global _personal  # noqa: PLW0603  (errors hide what they say when they are made: nothing can be handed to each)
     _personal |= {_bare(name) for name in names}

@@ -26,10 +26,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from hostaway_sync.environment import variables as outside
 from hostaway_sync.environment.host_names import is_host_name
-from hostaway_sync.environment.variables import Environment, read_environment, setting_names
+from hostaway_sync.environment.variables import Environment, list_variable_names, read_environment
 from hostaway_sync.errors import ConfigurationError, UnknownSettings
 from hostaway_sync.model.ids import read_id
-from hostaway_sync.model.redaction import parse
+from hostaway_sync.model.redaction import parse_rules
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -82,7 +82,7 @@ def _numbers(value: object) -> object:
     return ids
 
 
-Numbers = Annotated[frozenset[int], BeforeValidator(_numbers)]
+ReservationIds = Annotated[frozenset[int], BeforeValidator(_numbers)]
 
 
 Networks = Annotated[tuple[str, ...], BeforeValidator(_networks)]
@@ -90,11 +90,11 @@ Networks = Annotated[tuple[str, ...], BeforeValidator(_networks)]
 
 def _fields(value: object) -> object:
     if isinstance(value, str):
-        parse(value)
+        parse_rules(value)
     return value
 
 
-Fields = Annotated[str, BeforeValidator(_fields)]
+PayloadFields = Annotated[str, BeforeValidator(_fields)]
 
 
 def _http_url(text: str) -> AnyHttpUrl:
@@ -168,7 +168,7 @@ class Settings(BaseSettings):
     rate_limit_ip: Limit = RateLimit(200, timedelta(seconds=10))
     rate_limit_account: Limit = RateLimit(200, timedelta(seconds=10))
     rate_limit_send: Limit = RateLimit(30, timedelta(seconds=60))
-    send_allowlist: Numbers | None = None
+    send_allowlist: ReservationIds | None = None
     quiet_hours: str | None = None
     egress: str = Field(default_factory=socket.gethostname, min_length=1, max_length=200)
     client_secret: SecretStr | None = None
@@ -181,7 +181,7 @@ class Settings(BaseSettings):
     threads_after_days: float = Field(default=30, ge=0, le=365)
     trusted_proxies: Networks = ("127.0.0.1", "::1")
     keep_deliveries_days: float = Field(default=30, gt=0, le=365 * 10)
-    payload_fields: Fields = ""
+    payload_fields: PayloadFields = ""
     metrics_textfile_dir: Path | None = None
     ping_url: SecretStr | None = None
     keep_runs_days: float = Field(default=90, gt=0, le=365 * 10)
@@ -195,12 +195,12 @@ class Settings(BaseSettings):
         return self._environment.files.get("master_key") if self._environment else None
 
     @property
-    def files(self) -> tuple[tuple[str, int], ...]:
+    def read_files(self) -> tuple[tuple[str, int], ...]:
         """The files that were read, and their permissions."""
-        return tuple((str(file.path), file.mode) for file in self._environment.read) if self._environment else ()
+        return tuple((str(file.path), file.mode) for file in self._environment.read_files) if self._environment else ()
 
     @property
-    def passed_over(self) -> frozenset[str]:
+    def ignored_names(self) -> frozenset[str]:
         """Names with our prefix that are no settings, and were no error."""
         return frozenset(one.name for one in self._environment.unknown) if self._environment else frozenset()
 
@@ -261,12 +261,12 @@ class Settings(BaseSettings):
         return (init_settings,)
 
 
-def known_names() -> frozenset[str]:
+def list_known_variables() -> frozenset[str]:
     """Return the names of all variables that are settings of this release."""
-    return setting_names(tuple(Settings.model_fields), FILE_FIELDS)
+    return list_variable_names(tuple(Settings.model_fields), FILE_FIELDS)
 
 
-def load_settings(also_known: Collection[str] = (), **overrides: Any) -> Settings:  # noqa: ANN401  (whatever a field takes)
+def load_settings(allowed_names: Collection[str] = (), **overrides: Any) -> Settings:  # noqa: ANN401  (whatever a field takes)
     """Read the settings; `also_known` are names with our prefix that are no error though no settings.
 
     Raises:
@@ -285,7 +285,7 @@ def load_settings(also_known: Collection[str] = (), **overrides: Any) -> Setting
         )
         raise ConfigurationError(f"settings: {wrong}") from None
     settings._environment = replace(environment, files=told)  # noqa: SLF001  (its own module)
-    unknown = [one for one in environment.unknown if one.name not in also_known]
+    unknown = [one for one in environment.unknown if one.name not in allowed_names]
     if unknown:
         raise UnknownSettings(f"settings: {'; '.join(map(str, unknown))}", [one.name for one in unknown])
     return settings

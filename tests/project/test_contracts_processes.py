@@ -15,14 +15,14 @@ from tests.support.processes import run_program
 from tests.support.project.json_outline import a_reservation
 
 from hostaway_sync.model.records import Resource
-from hostaway_sync.model.redaction import Redaction, parse
+from hostaway_sync.model.redaction import Redaction, parse_rules
 from hostaway_sync.platforms.hostaway.paging.cursor_state import CursorState
 from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
 from hostaway_sync.platforms.hostaway.parsing.resources import digest_of
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 from hostaway_sync.sandbox import CLIENT_SECRET
 from hostaway_sync.secrets import KeyRing, Place
-from hostaway_sync.secrets.protocols import pointer, store_of, version_of
+from hostaway_sync.secrets.protocols import format_pointer, read_store_kind, read_version
 from hostaway_sync.store import jobs
 from hostaway_sync.store.jobs import Begun, Job
 from hostaway_sync.store.processes import last_release_locks
@@ -206,12 +206,12 @@ def test_position_of_a_walk() -> None:
 
 def test_hashes_of_payloads() -> None:
     """Rule bytes before the digest: all of a payload, or with hidden fields and the mark of which ones."""
-    redaction = Redaction(parse("reservations.phone=hash,*.guestName=drop"), b"s" * 32, VOCABULARY)
+    redaction = Redaction(parse_rules("reservations.phone=hash,*.guestName=drop"), b"s" * 32, VOCABULARY)
     assert digest_of(b'{"id":1}').hex() == "016dbc2ea685505a5de3248e0c8a59ab5c"
-    hidden = digest_of(b'{"id":1}', redaction.of("reservations")).hex()
+    hidden = digest_of(b'{"id":1}', redaction.redactor_for("reservations")).hex()
     assert hidden == "021480094a4e9ad340c70e6e745ebd5702ba1c523b"
     assert redaction.mark.hex() == "021480094a"
-    assert redaction.hashed(" Ida") == "hmac-sha256:7ab77e0d602ebbafc13e752be3c97626"
+    assert redaction.hash_text(" Ida") == "hmac-sha256:7ab77e0d602ebbafc13e752be3c97626"
 
 
 def test_what_rows_keep_of_secrets() -> None:
@@ -220,9 +220,9 @@ def test_what_rows_keep_of_secrets() -> None:
     ring = KeyRing([b"k" * 32])
     assert ring.ids == ("a2f3db37",)
     assert ring.open(sealed, Place("accounts", "client_secret", 70001)) == SecretStr("word")
-    assert pointer("aws", "00ff") == b"\x02aws:00ff"
-    assert (store_of(b"\x02aws:00ff"), version_of(b"\x02aws:00ff")) == ("aws", "00ff")
-    assert store_of(sealed) == "database"
+    assert format_pointer("aws", "00ff") == b"\x02aws:00ff"
+    assert (read_store_kind(b"\x02aws:00ff"), read_version(b"\x02aws:00ff")) == ("aws", "00ff")
+    assert read_store_kind(sealed) == "database"
 
 
 @pytest.mark.parametrize("kind", ["moved", "moving"])

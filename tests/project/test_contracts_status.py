@@ -12,24 +12,24 @@ from tests.support.project.json_outline import COUNTS, EACH, REPORT, keys_of, ou
 from hostaway_sync.app.documents.runs import outcome_document, report_document
 from hostaway_sync.app.documents.status import details_document, overview_document
 from hostaway_sync.cli.ui.output import print_json
-from hostaway_sync.model.alarms import Alarm, AlarmKind, Cause, Standing
+from hostaway_sync.model.alarms import Alarm, AlarmKind, AlarmUpdate, Cause
 from hostaway_sync.model.circuit_breaker import Outage
 from hostaway_sync.model.doubts import Doubt, Doubts
-from hostaway_sync.model.health import judge
-from hostaway_sync.model.records import Counts, Mark, Mode, Resource, RunReport, RunState
+from hostaway_sync.model.health import assess_health
+from hostaway_sync.model.records import ChangeCounts, Mark, Mode, Resource, RunReport, RunState
 from hostaway_sync.model.run_history import ResourceSummary, RunDetail
 from hostaway_sync.model.status import (
     AccountFacts,
-    BucketUse,
+    AnnouncementCounts,
+    BucketUsage,
     Certificate,
-    Deferred,
-    Due,
+    DeferredWork,
+    DueThreads,
     Lease,
-    Letters,
+    MessageBacklog,
     Overview,
-    Quarantine,
+    QuarantineCounts,
     RunSummary,
-    Silence,
 )
 from hostaway_sync.sync.fleet import AccountOutcome
 
@@ -45,25 +45,25 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 RUN = RunSummary(Mode.FULL, RunState.SUCCESS, NOON, NOON, NOON + MINUTE, 3, "why")
 ALARM = Alarm(Cause(AlarmKind.BRAKE, "reservations", "many rows are gone"), NOON)
-LIMIT = BucketUse("account:7", 1, 200, timedelta(seconds=10), 50, NOON + MINUTE, NOON + MINUTE)
+LIMIT = BucketUsage("account:7", 1, 200, timedelta(seconds=10), 50, NOON + MINUTE, NOON + MINUTE)
 FACTS = AccountFacts(
     7,
     "Harbour",
     is_active=True,
     created_at=NOON,
     last_sync_at=NOON,
-    due={Resource.CONVERSATIONS: Due(2, NOON)},
+    due={Resource.CONVERSATIONS: DueThreads(2, NOON)},
     lease=Lease("dock", NOON + MINUTE),
-    under_way=replace(RUN, state=RunState.RUNNING, finished_at=None),
+    open_run=replace(RUN, state=RunState.RUNNING, finished_at=None),
     records_read=5,
-    ended=RUN,
+    last_run=RUN,
     certificate=Certificate(NOON, is_equal=False, is_deep=False, api_calls=4, differences=3, late=1, error="why"),
     equal_at=NOON,
-    quarantine=Quarantine(1, 2),
+    quarantine=QuarantineCounts(1, 2),
     limit=LIMIT,
-    deferred=Deferred(1, NOON, 2, NOON, has_worker=True),
-    letters=Letters(1, 1, 1, 1, 1, 1, NOON),
-    silence=Silence(3, 4),
+    deferred=DeferredWork(1, NOON, 2, NOON, has_worker=True),
+    messages=MessageBacklog(1, 1, 1, 1, 1, 1, NOON),
+    announcements=AnnouncementCounts(3, 4),
     alarms=(ALARM,),
     doubts=Doubts({Resource.LISTINGS: Doubt(1, NOON)}, {Resource.RESERVATIONS: Doubt(2, NOON)}),
 )
@@ -103,7 +103,7 @@ def test_keys_of_status_when_nothing_is_wrong(sync_env: Build) -> None:
 
 def test_keys_of_status_when_everything_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     """What stands there only when there is something to say."""
-    print_json(overview_document(OVERVIEW, [(FACTS, judge(FACTS, NOON))]))
+    print_json(overview_document(OVERVIEW, [(FACTS, assess_health(FACTS, NOON))]))
     outage = "outage{failures failing_since failed_at error away_since probe_at probes}"
     account = (
         f"{UNTIL_RUNS} running{{host lease_expires_at mode since records}} last_run{{{PAST}}} {PROOF} {WAITING} "
@@ -115,7 +115,7 @@ def test_keys_of_status_when_everything_is_wrong(capsys: pytest.CaptureFixture[s
 
 def test_keys_of_the_history_of_an_account(capsys: pytest.CaptureFixture[str]) -> None:
     """Marks without what only the program needs, and runs by resource."""
-    part = ResourceSummary(RunState.PARTIAL, Counts(1, 1), "why")
+    part = ResourceSummary(RunState.PARTIAL, ChangeCounts(1, 1), "why")
     marks = dict.fromkeys(Resource, Mark(NOON, NOON, NOON, NOON))
     print_json(details_document(marks, [RunDetail(RUN, dict.fromkeys(Resource, part))]))
     assert outline(json.loads(capsys.readouterr().out)) == DETAILS
@@ -123,7 +123,7 @@ def test_keys_of_the_history_of_an_account(capsys: pytest.CaptureFixture[str]) -
 
 def test_keys_of_a_run_while_an_alarm_stands() -> None:
     """A run that was not whole says so itself, alone and as one of many."""
-    report = RunReport(7, Mode.FULL, RunState.SUCCESS, 3, 1.0, {}, standing=Standing((ALARM,), (ALARM,)))
+    report = RunReport(7, Mode.FULL, RunState.SUCCESS, 3, 1.0, {}, alarms=AlarmUpdate((ALARM,), (ALARM,)))
     assert outline(report_document(report)) == f"{REPORT} {ALARMS}"
     assert outline(outcome_document(AccountOutcome(7, RunState.FAILED, report, "why"))) == f"{REPORT} {ALARMS} error"
     assert outline(outcome_document(AccountOutcome(7, RunState.SKIPPED, None, "why"))) == f"{REPORT} error"

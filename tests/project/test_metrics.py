@@ -8,7 +8,7 @@ import pytest
 from tests.support.project.pages import REFERENCE, ROOT, rows
 
 from hostaway_sync.observability import metric_catalog
-from hostaway_sync.observability.metric_catalog import Kind, Metric
+from hostaway_sync.observability.metric_catalog import Metric, MetricKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yaml"
 SERIES = {
     metric.name + suffix: metric
     for metric in metric_catalog.ALL
-    for suffix in (("_bucket", "_sum", "_count") if metric.kind is Kind.HISTOGRAM else ("",))
+    for suffix in (("_bucket", "_sum", "_count") if metric.kind is MetricKind.HISTOGRAM else ("",))
 }
 
 
@@ -34,8 +34,8 @@ def test_metrics_are_named_as_prometheus_names_them() -> None:
     assert len(set(names)) == len(names)
     for metric in metric_catalog.ALL:
         assert re.fullmatch(r"hostaway_sync_[a-z_]+", metric.name)
-        assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
-        assert bool(metric.buckets) == (metric.kind is Kind.HISTOGRAM)
+        assert metric.name.endswith("_total") == (metric.kind is MetricKind.COUNTER)
+        assert bool(metric.buckets) == (metric.kind is MetricKind.HISTOGRAM)
         assert metric.help.endswith(".")
         assert not re.search(r"(?<!_)(milli|micro|minutes|hours)", metric.name)
 

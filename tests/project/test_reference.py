@@ -12,7 +12,7 @@ from hostaway_sync import errors
 from hostaway_sync.errors import HostawaySyncError
 from hostaway_sync.model.records import RunState
 from hostaway_sync.platforms.hostaway.webhooks import events
-from hostaway_sync.settings import PREFIX, RateLimit, Settings, known_names
+from hostaway_sync.settings import PREFIX, RateLimit, Settings, list_known_variables
 from hostaway_sync.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -71,13 +71,13 @@ def test_readme_names_every_table() -> None:
 def test_settings_on_a_page_exist(page: Path) -> None:
     """No page names a setting that the program does not know."""
     named = set(re.findall(rf"{PREFIX}[A-Z_]+", page.read_text(encoding="utf-8")))
-    assert named <= known_names()
+    assert named <= list_known_variables()
 
 
 def test_reference_has_every_name_that_means_something() -> None:
     """Those of files are no settings of their own."""
     named = set(re.findall(rf"{PREFIX}[A-Z_]+", (REFERENCE / "settings.md").read_text(encoding="utf-8")))
-    assert named == known_names()
+    assert named == list_known_variables()
 
 
 @pytest.mark.parametrize("page", [README, ENV_EXAMPLE, REFERENCE / "settings.md"], ids=lambda page: page.name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import SecretStr
 
 from hostaway_sync.model.api_calls import Grant, Priority
-from hostaway_sync.model.records import Resource, Token
+from hostaway_sync.model.records import AccessToken, Resource
 from hostaway_sync.platforms.hostaway.client import Client
 from hostaway_sync.platforms.hostaway.http.config import ClientClock, ClientConfig, ConnectionConfig
 from hostaway_sync.platforms.hostaway.http.limits import Limits
@@ -57,7 +57,7 @@ class OpenBudget:
         self.priorities: list[Priority] = []
         self.penalties: list[tuple[tuple[str, ...], timedelta, int | None]] = []
 
-    def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.USUAL) -> Grant:
+    def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.NORMAL) -> Grant:
         """Grant this moment."""
         self.priorities.append(priority)
         self.reserved.append(tuple(bucket.key for bucket in buckets))
@@ -72,13 +72,13 @@ class MemoryVault:
     """A vault in memory."""
 
     def __init__(self) -> None:
-        self.token: Token | None = None
+        self.token: AccessToken | None = None
 
-    def load(self) -> Token | None:
+    def load(self) -> AccessToken | None:
         """Give what is there."""
         return self.token
 
-    def save(self, token: Token) -> None:
+    def save(self, token: AccessToken) -> None:
         """Replace it."""
         self.token = token
 

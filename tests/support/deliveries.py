@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from hostaway_sync.model.deliveries import Delivery, Event, Target
+from hostaway_sync.model.deliveries import Delivery, Event, RefreshTarget
 from hostaway_sync.model.records import Resource
 from hostaway_sync.queue.fetch_loop import WorkerConfig, WorkerTimings
 from hostaway_sync.queue.retry_policy import JobRetryPolicy
@@ -42,7 +42,7 @@ def deliver(
     """Put a delivery into the inbox, and give its id."""
     claims: dict[str, Any] = {
         "name": "reservation.updated",
-        "target": Target(resource, object_id),
+        "target": RefreshTarget(resource, object_id),
         "claimed_account": account_id,
     }
     body = json.dumps({"event": "reservation.updated", "data": {"id": object_id}})

@@ -17,7 +17,7 @@ import psutil
 import psycopg
 import pytest
 
-from hostaway_sync.environment.file_locks import poll
+from hostaway_sync.environment.file_locks import poll_with_backoff
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.store.embedded import EmbeddedPostgres
 
@@ -121,7 +121,7 @@ def users_below(directory: Path) -> set[int]:
 
 def gone(*processes: psutil.Process) -> None:
     """Wait until these processes are dead; a zombie is, wherever nobody reaps it."""
-    for _ in poll(30):
+    for _ in poll_with_backoff(30):
         if not any(alive(process) for process in processes):
             return
     pytest.fail(f"still alive: {processes}")

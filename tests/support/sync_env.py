@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from hostaway_sync.app.mirror import Mirror
-from hostaway_sync.model.records import Resource, Token
+from hostaway_sync.model.records import AccessToken, Resource
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.settings import RateLimit, load_settings
 from hostaway_sync.store.accounts import changes as account_changes
@@ -74,7 +74,7 @@ class SyncEnv:
         number = account_id or self.account_id
         now = datetime.now(UTC)
         issued = self.sandbox.tokens.issue(number, self.sandbox.clock() - 60, 1e9)
-        token = Token(SecretStr(issued), now, now + timedelta(days=700))
+        token = AccessToken(SecretStr(issued), now, now + timedelta(days=700))
         secret = SecretStr(self.sandbox.accounts[number].spec.secret)
         account_changes.insert_account(
             self.database, KeyRing([MASTER_KEY]), number, secret, token, name=None, customer_id=None

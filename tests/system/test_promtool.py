@@ -7,7 +7,7 @@ import pytest
 from tests.support.project.pages import ROOT
 
 from hostaway_sync.observability.meter import Meter
-from hostaway_sync.observability.prometheus import exposition
+from hostaway_sync.observability.prometheus import render_metrics
 from hostaway_sync.webhooks.server.outcomes import OutcomeLog
 
 RULES = sorted(path for path in (ROOT / "deploy").rglob("*.y*ml") if "groups:\n" in path.read_text(encoding="utf-8"))
@@ -27,7 +27,7 @@ def test_metrics_are_what_prometheus_reads() -> None:
     """Prometheus finds no fault with what `/metrics` answers: neither in form nor in names."""
     meter = Meter()
     OutcomeLog(meter)
-    promtool("check", "metrics", text=exposition(meter.samples()))
+    promtool("check", "metrics", text=render_metrics(meter.samples()))
 
 
 def test_alert_rules_are_what_prometheus_reads() -> None:

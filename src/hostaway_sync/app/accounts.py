@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from hostaway_sync.app.container import Container
-    from hostaway_sync.model.records import Token
+    from hostaway_sync.model.records import AccessToken
     from hostaway_sync.store.accounts.queries import Account
     from hostaway_sync.store.audit_log import AuditEntry
     from hostaway_sync.store.runs.leases import Lease
@@ -253,7 +253,7 @@ class Accounts:
         except SecretError:
             return False
 
-    def _checked(self, account_id: int, client_secret: SecretStr) -> Token | None:
+    def _checked(self, account_id: int, client_secret: SecretStr) -> AccessToken | None:
         vault = account_queries.TokenInHand()
         with closing(self._container.client(account_id, client_secret, vault, force_probe=True)) as client:
             client.check_credentials()

@@ -139,7 +139,7 @@ class Composer:
         now = self._database.transaction(jobs.now)
         concerns = guards.list_concerns(
             status=found.stay.status,
-            off=self._container.words.off,
+            off=self._container.words.cancelled_statuses,
             departure_date=found.stay.departure_date,
             is_gone=found.stay.is_gone,
             today=now.date(),

@@ -13,7 +13,7 @@ from hostaway_sync.platforms.hostaway.http.config import ClientConfig, Connectio
 from hostaway_sync.platforms.hostaway.http.limits import Call, Limits, buckets_for
 from hostaway_sync.platforms.hostaway.http.retry_policy import RetryPolicy
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
-from hostaway_sync.safe_text import hide_fields
+from hostaway_sync.safe_text import register_private_fields
 from hostaway_sync.secrets import find_key_ring
 from hostaway_sync.settings import SCHEMA
 from hostaway_sync.store.accounts import queries as account_queries
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from hostaway_sync.model.api_calls import ApiCall, Bucket, Observer
-    from hostaway_sync.model.capacity import Terms
+    from hostaway_sync.model.api_calls import ApiCall, Bucket, CallObserver
+    from hostaway_sync.model.capacity import ForecastTerms
     from hostaway_sync.model.redaction import Redaction
     from hostaway_sync.model.status import Overview
     from hostaway_sync.observability.meter import Sample
@@ -75,7 +75,7 @@ class Container:
     ) -> None:
         self.settings = settings
         self.words = VOCABULARY
-        hide_fields(VOCABULARY.private)
+        register_private_fields(VOCABULARY.private_keys)
         self._rules = payload_rule.rules_of(settings.payload_fields, VOCABULARY)
         self.meter = Meter()
         self.database = open_database(
@@ -144,17 +144,17 @@ class Container:
         """Raise ConfigurationError if the settings hide less than this database does."""
         payload_rule.require(payload_rule.read(self.database), self._rules, self.words)
 
-    def terms(self, every: timedelta) -> Terms:
+    def terms(self, every: timedelta) -> ForecastTerms:
         """Give what a forecast of requests rests on, when each account is synced so often."""
-        from hostaway_sync.model.capacity import Terms
+        from hostaway_sync.model.capacity import ForecastTerms
         from hostaway_sync.platforms.hostaway.parsing.resources import SPECS
 
         settings = self.settings
-        return Terms(
-            every=every,
+        return ForecastTerms(
+            run_interval=every,
             page_sizes={resource: spec.limit for resource, spec in SPECS.items()},
-            address=settings.rate_limit_ip.requests / settings.rate_limit_ip.window.total_seconds(),
-            account=settings.rate_limit_account.requests / settings.rate_limit_account.window.total_seconds(),
+            address_rate=settings.rate_limit_ip.requests / settings.rate_limit_ip.window.total_seconds(),
+            account_rate=settings.rate_limit_account.requests / settings.rate_limit_account.window.total_seconds(),
             sweep_after=timedelta(hours=settings.sweep_after_hours),
             threads_after=timedelta(days=settings.threads_after_days),
         )
@@ -179,7 +179,7 @@ class Container:
 
     @contextmanager
     def source(
-        self, account_id: int, *, urgent: bool = False, force_probe: bool = False, observe: Observer | None = None
+        self, account_id: int, *, urgent: bool = False, force_probe: bool = False, observe: CallObserver | None = None
     ) -> Iterator[Client]:
         """Open the source of a stored account; closed with the block. Urgent requests go before those of others.
 
@@ -242,7 +242,7 @@ class Container:
         *,
         urgent: bool = False,
         force_probe: bool = False,
-        observe: Observer | None = None,
+        observe: CallObserver | None = None,
         redaction: Redaction | None = None,
     ) -> Client:
         """Make the client of any account, stored or not; whoever asks closes it."""
@@ -263,10 +263,10 @@ class Container:
             circuit_breaker=circuit_breaker,
         )
 
-    def _counted(self, observe: Observer | None) -> Observer:
+    def _counted(self, observe: CallObserver | None) -> CallObserver:
         def note(call: ApiCall) -> None:
             measure_request(self.meter, call)
-            tracing.ended(call, self.settings.api_url)
+            tracing.record_request(call, self.settings.api_url)
             if observe is not None:
                 observe(call)
 

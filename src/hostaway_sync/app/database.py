@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.errors import ConfigurationError, SecretError
-from hostaway_sync.settings import SCHEMA, known_names
+from hostaway_sync.settings import SCHEMA, list_known_variables
 from hostaway_sync.store.messages import restored
 from hostaway_sync.store.postgres.database import Database
 from hostaway_sync.store.postgres.open_database import has_embedded, open_database
@@ -134,7 +134,7 @@ def upgrade_schema(database: Database) -> None:
         HostawaySyncError: as `revisions.upgrade`.
     """
     revisions.upgrade(database)
-    setting_names.remember(database, known_names())
+    setting_names.remember(database, list_known_variables())
 
 
 def remembered_settings(settings: Settings) -> frozenset[str]:

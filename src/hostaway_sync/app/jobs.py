@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hostaway_sync.app.workers import Work
-from hostaway_sync.observability.systemd import Supervisor
+from hostaway_sync.observability.systemd import SystemdNotifier
 from hostaway_sync.store import dead_letters, jobs
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.webhooks.backlog import select_living_workers
@@ -70,13 +70,13 @@ class Jobs:
     def run_worker(self, *, concurrency: int = WORKER_CONCURRENCY, drain: bool = False) -> None:
         """Work jobs until a signal comes; with `drain`, until nothing is due."""
         self._container.require_payload_rule()
-        supervisor = Supervisor()
-        with self.start_worker(concurrency=concurrency, drain=drain, heartbeat=supervisor.part()) as worker:
-            supervisor.ready()
+        supervisor = SystemdNotifier()
+        with self.start_worker(concurrency=concurrency, drain=drain, heartbeat=supervisor.register_part()) as worker:
+            supervisor.notify_ready()
             try:
                 worker.wait()
             finally:
-                supervisor.stopping()
+                supervisor.notify_stopping()
 
     def list_dead_letters(self, *, account_id: int | None = None, resolved_too: bool = False) -> list[DeadLetter]:
         """Return the jobs that failed for good and wait for a person, oldest first; with `resolved_too` all of them."""

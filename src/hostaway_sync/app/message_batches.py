@@ -120,7 +120,7 @@ def _placed(line: BatchLine, draft: PreparedMessage, *, yes: bool, dry_run: bool
         return BatchOutcome(
             line, PlacedMessage.REFUSED, intent, f"key {line.key!r} stands for another message: choose another key"
         )
-    if intent is not None and intent.wish.key != line.key:
+    if intent is not None and intent.message.key != line.key:
         told = f"reservation {line.reservation_id} is told the same by message {intent.intent_id}, {intent.state.value}"
         return BatchOutcome(line, PlacedMessage.REFUSED, intent, f"{told}: --again sends it once more")
     return BatchOutcome(line, PlacedMessage.KNOWN, intent)

@@ -12,7 +12,7 @@ from hostaway_sync.messages import guards
 from hostaway_sync.messages.decision import LOOKS_APART
 from hostaway_sync.messages.sender import Sender
 from hostaway_sync.messages.settlement import settle_from_mirror, settle_from_source
-from hostaway_sync.model.messages import LOOKS, IntentState, Proof
+from hostaway_sync.model.messages import LOOKS_BEFORE_PERSON, IntentState, Proof
 from hostaway_sync.platforms.hostaway.messages.protocol import read_said
 from hostaway_sync.store import jobs
 from hostaway_sync.store.accounts import queries as account_queries
@@ -89,16 +89,16 @@ class Messages:
             SourceError: its thread could not be read.
         """
         intent = self._intent(intent_id)
-        account_id = account_queries.get_account(self._database, intent.wish.account_id).account_id
+        account_id = account_queries.get_account(self._database, intent.message.account_id).account_id
         settle_from_mirror(self._database, account_id, read_said)
         with self._container.source(account_id, urgent=True) as source:
-            for turn in range(LOOKS):
+            for turn in range(LOOKS_BEFORE_PERSON):
                 intent = self._intent(intent_id)
                 if intent.state not in {IntentState.SENDING, IntentState.OUTCOME_UNKNOWN}:
                     break
-                if turn and intent.looks >= LOOKS:
+                if turn and intent.looks >= LOOKS_BEFORE_PERSON:
                     break
-                if intent.looked_at is not None and intent.looks < LOOKS:
+                if intent.looked_at is not None and intent.looks < LOOKS_BEFORE_PERSON:
                     sleep(max(0.0, (intent.looked_at + apart - self._now()).total_seconds()))
                 settle_from_source(self._database, source.message_api, [intent], read_said, apart=apart)
         return self._intent(intent_id)
@@ -127,8 +127,8 @@ class Messages:
             SourceError: its thread could not be read.
         """
         intent = self._unknown(intent_id)
-        guards.require_allowed(intent.wish.reservation_id, self._container.settings.send_allowlist)
-        account_id = account_queries.get_account(self._database, intent.wish.account_id).account_id
+        guards.require_allowed(intent.message.reservation_id, self._container.settings.send_allowlist)
+        account_id = account_queries.get_account(self._database, intent.message.account_id).account_id
         with self._container.source(account_id, urgent=True) as source:
             return Sender(self._database, source.message_api, read_said).send_again(intent)
 
@@ -156,7 +156,7 @@ class Messages:
             self.settle(account_id)
 
     def _unknown(self, intent_id: int) -> Intent:
-        account_id = self._intent(intent_id).wish.account_id
+        account_id = self._intent(intent_id).message.account_id
         settle_from_mirror(self._database, account_id, read_said)
         intent = self._intent(intent_id)
         if intent.state is not IntentState.OUTCOME_UNKNOWN:

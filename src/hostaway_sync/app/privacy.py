@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import AccountError, UsageError
-from hostaway_sync.model.redaction import Redaction, parse, require_needed
+from hostaway_sync.model.redaction import Redaction, parse_rules, require_needed_fields
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.privacy import forget as forget_guests
 from hostaway_sync.store.privacy import mail_addresses, payload_rewrite, payload_rule
@@ -45,7 +45,7 @@ class Privacy:
             raise UsageError("a mail address is incomplete: give each as name@host")
         redaction = self._container.redaction() if sought else None
         addresses = {
-            address: [redaction.hashed(one) for one in mail_addresses.spellings(address)] if redaction else []
+            address: [redaction.hash_text(one) for one in mail_addresses.spellings(address)] if redaction else []
             for address in frozenset().union(*sought)
         }
         wanted = forget_guests.Wanted(reservations, addresses)
@@ -79,8 +79,8 @@ class PayloadFields:
         """
         words = self._container.words
         try:
-            rules = parse(rule)
-            require_needed(rules, words)
+            rules = parse_rules(rule)
+            require_needed_fields(rules, words)
         except ValueError as error:
             raise UsageError(f"the rule {error}") from None
         redaction = None

@@ -221,7 +221,7 @@ def _hold(connection: sa.Connection, ring: KeyRing) -> None:
 def _put_new_first(connection: sa.Connection, ring: KeyRing, key_file: KeyFile, before: str) -> None:
     _hold(connection, ring)
     if ring.ids[0] == before:  # else another rotation was first: its key will do
-        key_file.put_new_first()
+        key_file.prepend_new_key()
         ring.refresh()
 
 
@@ -230,6 +230,6 @@ def _retired(connection: sa.Connection, ring: KeyRing, key_file: KeyFile) -> tup
     counts = sealing.values_by_key(connection)
     unused = tuple(key for key in ring.ids[1:] if not counts[key])
     if unused:
-        key_file.drop(unused)
+        key_file.remove_keys(unused)
         ring.refresh()
     return unused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import AccountError
-from hostaway_sync.model.capacity import forecast
+from hostaway_sync.model.capacity import forecast_capacity
 from hostaway_sync.store.runs import alarms
 from hostaway_sync.store.runs.states import find_marks
 from hostaway_sync.store.status.overview import history
@@ -55,7 +55,7 @@ class Status:
 
     def forecast(self, *, every: timedelta) -> Forecast:
         """Return how many requests the active accounts need when each is synced at this interval."""
-        return forecast(self.overview().accounts, self._container.terms(every))
+        return forecast_capacity(self.overview().accounts, self._container.terms(every))
 
     def size(self) -> Size:
         """Return what takes space in the database, in bytes."""
@@ -73,4 +73,4 @@ class Status:
         from hostaway_sync.observability.prometheus import write_textfile
 
         stored = self._container.readings()
-        write_textfile(directory, self._container.meter.samples(take=True), stored)
+        write_textfile(directory, self._container.meter.samples(reset=True), stored)

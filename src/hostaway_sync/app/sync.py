@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.app.maintenance import Maintenance
 from hostaway_sync.app.messages import Messages
-from hostaway_sync.model.records import Owner, Resource, Unwatched
+from hostaway_sync.model.records import NullProgress, Owner, Resource
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.runs.estimates import list_outlooks
 from hostaway_sync.sync.account_order import order_shortest_first
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hostaway_sync.app.container import Container
-    from hostaway_sync.model.api_calls import Observer
+    from hostaway_sync.model.api_calls import CallObserver
     from hostaway_sync.model.records import Progress, RunReport
     from hostaway_sync.sync.fleet import FleetProgress
     from hostaway_sync.sync.refresh import RefreshResult
@@ -58,7 +58,7 @@ class Sync:
         force_probe: bool = False,
         will_retry: bool = False,
         progress: Progress | None = None,
-        observe: Observer | None = None,
+        observe: CallObserver | None = None,
     ) -> RunReport:
         """Mirror one account.
 
@@ -86,7 +86,7 @@ class Sync:
             self._container.source(account_id, force_probe=force_probe, observe=observe) as source,
         ):
             registrar = self._container.registrar(source, account_id)
-            report = run.attempt(source, progress or Unwatched(), registrar)
+            report = run.attempt(source, progress or NullProgress(), registrar)
         if not dry_run:
             self._maintenance.prune_beside()
         return report
@@ -132,7 +132,7 @@ class Sync:
                 self._container.source(account_id) as source,
                 running.track(run, source),
             ):
-                return run.attempt(source, progress or Unwatched(), self._container.registrar(source, account_id))
+                return run.attempt(source, progress or NullProgress(), self._container.registrar(source, account_id))
 
         outcomes = sync_fleet(list(runs), attempt, jobs=jobs or FLEET_JOBS, stop=running.stop, progress=progress)
         if not dry_run:
@@ -170,7 +170,7 @@ class Sync:
         account = account_queries.get_account(self._database, account_id)
         wanted = Verification(deep=deep, repair=repair, in_flight=self._container.settings.requests_in_flight)
         with self._container.source(account_id) as source:
-            return Verifier(self._database, account, wanted, source, progress or Unwatched()).certify()
+            return Verifier(self._database, account, wanted, source, progress or NullProgress()).certify()
 
     def _run_options(
         self, resources: tuple[Resource, ...], *, full: bool, dry_run: bool, max_retries: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from hostaway_sync.observability.systemd import Supervisor
+from hostaway_sync.observability.systemd import SystemdNotifier
 from hostaway_sync.store.accounts import queries as account_queries
 
 if TYPE_CHECKING:
@@ -44,8 +44,10 @@ class Webhooks:
         from hostaway_sync.webhooks.server.run import serve_http
 
         self._container.require_payload_rule()
-        supervisor = Supervisor()
-        start = Jobs(self._container).start_worker(heartbeat=supervisor.part()) if with_worker else nullcontext()
+        supervisor = SystemdNotifier()
+        start = (
+            Jobs(self._container).start_worker(heartbeat=supervisor.register_part()) if with_worker else nullcontext()
+        )
         trusted = self._container.settings.trusted_proxies
         with start as worker, self._container.receiver() as receiver:
             on_stop = worker.stop if worker else None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from hostaway_sync.app.mirror import Mirror
-    from hostaway_sync.model.deliveries import Audit
+    from hostaway_sync.model.deliveries import DeliveryAudit
     from hostaway_sync.webhooks.registration.registrar import ListedHook, Registrar
 
 app = typer.Typer(help="Tell Hostaway where its webhooks go.", no_args_is_help=True, rich_markup_mode=None)
@@ -134,7 +134,7 @@ def _each(mirror: Mirror, account_id: int | None, ask: Callable[[Registrar], T])
     return found, failed
 
 
-def _audit_words(audit: Audit | None) -> str:
+def _audit_words(audit: DeliveryAudit | None) -> str:
     if audit is None:
         return "deliveries were not audited"
     if not audit.has_log:

@@ -30,7 +30,7 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
     rules_of(settings.payload_fields, VOCABULARY)
     once = settings.model_copy(update={"retry_attempts": 1})
     examination = Examination(
-        Installation(str(settings.data_dir), settings.database_url is None, settings.api_url, settings.files),
+        Installation(str(settings.data_dir), settings.database_url is None, settings.api_url, settings.read_files),
         address=(settings.egress, settings.rate_limit_ip),
         open_container=lambda: Container(once, application="hostaway-sync doctor"),
         find_keys=lambda: find_keys(settings),

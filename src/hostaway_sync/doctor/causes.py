@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from hostaway_sync.doctor.findings import Finding, Grade
-from hostaway_sync.model.health import counted
+from hostaway_sync.model.health import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -50,4 +50,4 @@ def left_out_for(check: str, proofs: Iterable[Proof], explained: Collection[str]
     causes = Counter(proof.cause for proof in proofs if proof.trouble is not None)
     for cause in sorted(explained):
         if causes[cause]:
-            yield left_out(check, f"{counted(causes[cause], 'account')}, because of the {cause}")
+            yield left_out(check, f"{format_count(causes[cause], 'account')}, because of the {cause}")

@@ -17,21 +17,21 @@ from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.model.health import (
     UNWORKED_AFTER,
     Condition,
-    age,
-    ago,
-    counted,
-    judge,
-    limit_troubles,
-    unattended,
-    waiting_letters,
+    assess_health,
+    count_unattended_messages,
+    describe_limit_troubles,
+    describe_waiting_messages,
+    format_age,
+    format_ago,
+    format_count,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from hostaway_sync.doctor.findings import Installation, KeyFacts, ProbeFacts, Proofs, Schedule, Space
-    from hostaway_sync.model.status import AccountFacts, Overview, Server
-    from hostaway_sync.model.timestamps import MarksAhead
+    from hostaway_sync.model.status import AccountFacts, DatabaseServer, Overview
+    from hostaway_sync.model.timestamps import FutureMarksReport
 
 # More than so many of the connections that the server takes: others, or we, will soon be refused.
 CROWDED_SHARE: Final = 0.8
@@ -49,7 +49,7 @@ _GRAVE: Final = {Condition.FAILING, Condition.DIFFERS, Condition.LATE, Condition
 _COMMAND: Final = re.compile(r"hostaway[-_]sync\b.*\b(sync|sync-all)\b")
 
 
-def of_database(found: Server, premises: Installation) -> Iterator[Finding]:
+def of_database(found: DatabaseServer, premises: Installation) -> Iterator[Finding]:
     """Judge the database itself."""
     check = "database"
     if found.revision is None and premises.is_embedded:
@@ -58,8 +58,8 @@ def of_database(found: Server, premises: Installation) -> Iterator[Finding]:
     troubles = list(troubles_of_database(found, premises))
     yield from (Finding(check, Grade.TROUBLE, says, advice) for says, advice in troubles)
     yield from of_open_schemas(found)
-    used = f"{found.connections} of {found.most_connections} connections in use"
-    if found.connections > CROWDED_SHARE * found.most_connections:
+    used = f"{found.connections} of {found.max_connections} connections in use"
+    if found.connections > CROWDED_SHARE * found.max_connections:
         advice = "run fewer workers at once, or raise max_connections (how many each takes: docs, How-to)"
         yield Finding(check, Grade.HINT, f"it is nearly full: {used}", advice)
     elif not troubles:
@@ -76,19 +76,19 @@ def of_keys(found: KeyFacts) -> Iterator[Finding]:
         return
     if found.lost:
         advice = "restore the missing key from your backup; `hostaway-sync keys status` names it"
-        values, do = counted(found.lost, "sealed value"), "does" if found.lost == 1 else "do"
+        values, do = format_count(found.lost, "sealed value"), "does" if found.lost == 1 else "do"
         says = f"{values} {do} not open with the keys there are"
         yield Finding(check, Grade.TROUBLE, says, advice)
     if found.plain:
         advice = "`hostaway-sync keys rotate` seals them"
         are = "is" if found.plain == 1 else "are"
-        yield Finding(check, Grade.TROUBLE, f"{counted(found.plain, 'secret')} {are} not sealed", advice)
+        yield Finding(check, Grade.TROUBLE, f"{format_count(found.plain, 'secret')} {are} not sealed", advice)
     if found.known > 1 and not found.lost:  # while a value does not open, no key is one too many
         advice = "when `hostaway-sync keys rotate` is done, take the old ones away"
         yield Finding(check, Grade.HINT, f"{found.known} keys from {found.source}", advice)
     elif not found.lost and not found.plain:
-        opens = "" if found.values is None else f", {counted(found.values, 'sealed value')}"
-        yield Finding(check, Grade.OK, f"{counted(found.known, 'key')} from {found.source}{opens}")
+        opens = "" if found.values is None else f", {format_count(found.values, 'sealed value')}"
+        yield Finding(check, Grade.OK, f"{format_count(found.known, 'key')} from {found.source}{opens}")
 
 
 def of_pulse(found: ProbeFacts, premises: Installation) -> Iterator[Finding]:
@@ -114,7 +114,7 @@ def _of_clocks(found: ProbeFacts) -> Iterator[Finding]:
     for whose, by in wrong.items():
         grade = Grade.TROUBLE if abs(by) > SKEW_TROUBLE else Grade.HINT
         way = "ahead of" if by > timedelta() else "behind"
-        says = f"{whose} clock is {age(abs(by))} {way} the source's"
+        says = f"{whose} clock is {format_age(abs(by))} {way} the source's"
         yield Finding("clock", grade, says, "let it be set over the network: chrony or systemd-timesyncd")
     if not wrong:
         most = max(abs(by) for by in known.values()).total_seconds()
@@ -145,21 +145,21 @@ def _of_proofs(
         first, others = group[0], len(group) - 1
         lasting = (Grade.TROUBLE, cures[first.cause is not None])
         grade, cure = (Grade.HINT, "run this again in a while") if first.is_for_now else lasting
-        says = f"{first.trouble}; {counted(others, 'account')} more" if others else first.trouble or ""
+        says = f"{first.trouble}; {format_count(others, 'account')} more" if others else first.trouble or ""
         cure = cure and cure.replace("ID", str(first.account_id))
         yield Finding(check, grade, says, cure, None if others else first.account_id)
     yield from left_out_for(check, found.asked, explained)
     if found.unasked:
-        yield Finding(check, Grade.HINT, f"{counted(found.unasked, 'account')} could not be asked in time")
+        yield Finding(check, Grade.HINT, f"{format_count(found.unasked, 'account')} could not be asked in time")
     if good or not (found.asked or found.unasked):
-        yield Finding(check, Grade.OK, f"{counted(len(good), 'account')} {did}" if good else "no active accounts")
+        yield Finding(check, Grade.OK, f"{format_count(len(good), 'account')} {did}" if good else "no active accounts")
 
 
 def of_overview(found: Overview) -> Iterator[Finding]:
     """Judge what the tables know: the budget, deferred work, and how long ago each account was mirrored."""
     active = [facts for facts in found.accounts if facts.is_active]
     if found.outage is not None and found.outage.away_since is not None:
-        says = f"runs end at once: it has not answered since {ago(found.outage.away_since, found.now)}"
+        says = f"runs end at once: it has not answered since {format_ago(found.outage.away_since, found.now)}"
         advice = "it is asked again by itself; when it is back, `hostaway-sync sync ID` on a terminal looks at once"
         yield Finding("source", Grade.TROUBLE, f"{says}: {found.outage.error}", advice)
     yield from _of_budget(found, active)
@@ -171,10 +171,10 @@ def _of_budget(found: Overview, active: list[AccountFacts]) -> Iterator[Finding]
     use = found.address
     if use is None:
         return
-    troubles: list[tuple[int | None, str]] = [(None, words) for words in limit_troubles(use, found.now)]
+    troubles: list[tuple[int | None, str]] = [(None, words) for words in describe_limit_troubles(use, found.now)]
     for facts in active:
         if facts.limit is not None:
-            troubles += [(facts.account_id, words) for words in limit_troubles(facts.limit, found.now)]
+            troubles += [(facts.account_id, words) for words in describe_limit_troubles(facts.limit, found.now)]
     advice = "set HOSTAWAY_SYNC_RATE_LIMIT_IP or _ACCOUNT to what it allows, and one EGRESS for all of one address"
     yield from (Finding("budget", Grade.HINT, words, advice, number) for number, words in troubles)
     used = f"{use.used:,} of {use.limit:,} requests in the last {use.window.total_seconds():g} s"
@@ -191,17 +191,19 @@ def _of_queue(found: Overview, active: list[AccountFacts]) -> Iterator[Finding]:
     due = [one.due_since for one in deferred if one.due_since is not None]
     if letters:
         advice = "`hostaway-sync dead-letters list`, then retry or discard them"
-        yield Finding("queue", Grade.HINT, f"{counted(letters, 'dead letter')} waiting for you", advice)
+        yield Finding("queue", Grade.HINT, f"{format_count(letters, 'dead letter')} waiting for you", advice)
     if due and found.now - min(due) > UNWORKED_AFTER:
         has_worker = any(one.has_worker for one in deferred)
         why = "more is deferred than workers get done" if has_worker else "no worker runs"
         advice = "start another `hostaway-sync worker`" if has_worker else "start `hostaway-sync worker`"
-        yield Finding("queue", Grade.TROUBLE, f"work has been due for {age(found.now - min(due))}: {why}", advice)
-    elif unsent := sum(unattended(facts, found.now) for facts in active):
-        yield Finding("queue", Grade.TROUBLE, waiting_letters(unsent), "start `hostaway-sync worker`")
+        yield Finding(
+            "queue", Grade.TROUBLE, f"work has been due for {format_age(found.now - min(due))}: {why}", advice
+        )
+    elif unsent := sum(count_unattended_messages(facts, found.now) for facts in active):
+        yield Finding("queue", Grade.TROUBLE, describe_waiting_messages(unsent), "start `hostaway-sync worker`")
     elif not letters:
         oldest = [one.oldest_at for one in deferred if one.oldest_at is not None]
-        since = f", the oldest for {age(found.now - min(oldest))}" if oldest else ""
+        since = f", the oldest for {format_age(found.now - min(oldest))}" if oldest else ""
         says = f"{waiting:,} {'delivery' if waiting == 1 else 'deliveries'} waiting{since}; no dead letters"
         yield Finding("queue", Grade.OK, says)
 
@@ -212,15 +214,15 @@ def _of_successes(found: Overview, active: list[AccountFacts]) -> Iterator[Findi
         yield Finding("runs", Grade.HINT, "there is no active account: nothing is mirrored", advice)
     fine = []
     for facts in active:
-        health = judge(facts, found.now)
+        health = assess_health(facts, found.now)
         if health.condition in _GRAVE:
             advice = f"`hostaway-sync status {facts.account_id}` says more"
-            yield Finding("runs", Grade.TROUBLE, health.wrong[0], advice, facts.account_id)
+            yield Finding("runs", Grade.TROUBLE, health.problems[0], advice, facts.account_id)
         else:
             fine.append(facts.last_sync_at)
     done = [moment for moment in fine if moment is not None]
     if done:
-        says = f"{counted(len(done), 'account')} mirrored, the longest ago {ago(min(done), found.now)}"
+        says = f"{format_count(len(done), 'account')} mirrored, the longest ago {format_ago(min(done), found.now)}"
         yield Finding("runs", Grade.OK, says)
 
 
@@ -231,16 +233,16 @@ def of_files(premises: Installation) -> Iterator[Finding]:
         yield Finding("files", Grade.HINT, says, cure)
 
 
-def of_marks(found: MarksAhead) -> Iterator[Finding]:
+def of_marks(found: FutureMarksReport) -> Iterator[Finding]:
     """Judge marks about the past that lie in the future; nothing is said where there is none."""
     check = "clock"
     if found.found:
-        named = ", ".join(f"{one.column} ({one.marks:,}, up to {age(one.by)})" for one in found.found)
+        named = ", ".join(f"{one.column} ({one.marks:,}, up to {format_age(one.furthest_by)})" for one in found.found)
         says = f"the database's clock was ahead once: marks that it left in the future count as unknown: {named}"
         advice = "nothing waits for them, and runs write them anew; let its clock be set over the network"
         yield Finding(check, Grade.HINT, says, advice)
-    if found.unread:
-        says = f"marks from the future were not looked for in {', '.join(found.unread)}: it takes too long"
+    if found.skipped_tables:
+        says = f"marks from the future were not looked for in {', '.join(found.skipped_tables)}: it takes too long"
         yield Finding(check, Grade.HINT, says)
 
 

@@ -11,25 +11,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hostaway_sync.doctor.findings import Installation
-    from hostaway_sync.model.status import Server
+    from hostaway_sync.model.status import DatabaseServer
 
 
-def troubles_of_database(found: Server, premises: Installation) -> Iterator[tuple[str, str]]:
+def troubles_of_database(found: DatabaseServer, premises: Installation) -> Iterator[tuple[str, str]]:
     """Return what keeps programs from working, each with what to do."""
-    if found.lacking:
+    if found.missing_rights:
         advice = "grant them to this user, or connect as the one who ran `hostaway-sync migrate`"
-        if found.works_as is not None:
+        if found.replaced_by_role is not None:
             advice = (
-                f"grant them to role {found.works_as!r}, which a setting `role` puts in place of this user, or take"
-                " that setting away: `ALTER DATABASE ... RESET role`, `ALTER ROLE ... RESET role`"
+                f"grant them to role {found.replaced_by_role!r}, which a setting `role` puts in place of this user, or "
+                "take that setting away: `ALTER DATABASE ... RESET role`, `ALTER ROLE ... RESET role`"
             )
-        yield f"rights are missing on {'; '.join(found.lacking)}", advice
+        yield f"rights are missing on {'; '.join(found.missing_rights)}", advice
     elif mark := Mark.read(found.revision):
         says, _, cure = SENTENCES[mark.kind].partition(": ")
         yield says, cure
     elif not found.is_current:
-        has, needs = found.revision or "none", found.wanted
-        is_newer = found.revision is not None and found.revision > found.wanted
+        has, needs = found.revision or "none", found.wanted_revision
+        is_newer = found.revision is not None and found.revision > found.wanted_revision
         cure = "install the newer program on this machine, too" if is_newer else "run `hostaway-sync migrate`"
         if premises.is_embedded and not is_newer:
             cure = "any other command brings it there"
@@ -41,7 +41,7 @@ def troubles_of_database(found: Server, premises: Installation) -> Iterator[tupl
         )
 
 
-def of_open_schemas(found: Server) -> Iterator[Finding]:
+def of_open_schemas(found: DatabaseServer) -> Iterator[Finding]:
     """Judge where every role may make functions that take the place of the server's, or of ours."""
     for name in found.open_schemas:
         advice = f'have its owner run `REVOKE CREATE ON SCHEMA "{name}" FROM PUBLIC`'

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from hostaway_sync.app.container import Container
     from hostaway_sync.doctor.findings import Installation
     from hostaway_sync.model.api_calls import Budget
-    from hostaway_sync.model.status import Overview, Server
+    from hostaway_sync.model.status import DatabaseServer, Overview
     from hostaway_sync.platforms.hostaway.http.limits import Rate
     from hostaway_sync.secrets import KeyRing
     from hostaway_sync.store.webhooks.credentials import StoredHook
@@ -122,12 +122,12 @@ class Examination:
         container.close()
         return None
 
-    def _is_usable(self, server: Question[Server]) -> bool:
+    def _is_usable(self, server: Question[DatabaseServer]) -> bool:
         try:
             found = server.answer(time.monotonic())
         except (HostawaySyncError, TimeoutError):
             return False
-        return found.is_current and not found.lacking and not found.is_read_only
+        return found.is_current and not found.missing_rights and not found.is_read_only
 
     def _without_database(self, ring: Question[KeyRing], *, is_new: bool) -> Iterator[Finding]:
         # Whoever asks the source has a slot from the database first: while that is away, nobody but us asks.

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-LARGEST: Final = 1024 * 1024
+MAX_BYTES: Final = 1024 * 1024
 # As long as a program may take that fetches a secret from elsewhere.
-WITHIN: Final = 10.0
+READ_TIMEOUT_S: Final = 10.0
 
 
-def open_named(path: Path) -> BinaryIO:
-    """Open a file for `read_whole`, following links, without waiting for the other end of a pipe.
+def open_named_file(path: Path) -> BinaryIO:
+    """Open a file for `read_to_end`, following links, without waiting for the other end of a pipe.
 
     Raises:
         OSError: it cannot be opened.
@@ -27,21 +27,21 @@ def open_named(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY), "rb", buffering=0)
 
 
-def read_whole(file: BinaryIO) -> bytes:
-    """Return all that a file of `open_named` holds.
+def read_to_end(file: BinaryIO) -> bytes:
+    """Return all that a file of `open_named_file` holds.
 
     Raises:
-        OSError: it is larger than `LARGEST`, has no end after `WITHIN` seconds, or cannot be read.
+        OSError: it is larger than `MAX_BYTES`, has no end after `READ_TIMEOUT_S` seconds, or cannot be read.
     """
-    until = time.monotonic() + WITHIN
+    until = time.monotonic() + READ_TIMEOUT_S
     content = b""
     waiting = select.poll()
     waiting.register(file, select.POLLIN)
     while waiting.poll(max(0.0, until - time.monotonic()) * 1000):
-        piece = file.read(LARGEST)
+        piece = file.read(MAX_BYTES)
         if piece == b"":
             return content
         content += piece or b""
-        if len(content) > LARGEST:
-            raise OSError(None, f"it is larger than {LARGEST // 1024**2} MB")
-    raise OSError(None, f"no program wrote all of it within {WITHIN:.0f} s")
+        if len(content) > MAX_BYTES:
+            raise OSError(None, f"it is larger than {MAX_BYTES // 1024**2} MB")
+    raise OSError(None, f"no program wrote all of it within {READ_TIMEOUT_S:.0f} s")

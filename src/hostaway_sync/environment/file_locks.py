@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _LOCKS: Final = Path("/proc/locks")
 
 
-def poll(seconds: float) -> Iterator[None]:
+def poll_with_backoff(seconds: float) -> Iterator[None]:
     """Yield at once and then after pauses that grow from 2 to 100 ms, for so many seconds."""
     deadline = time.monotonic() + seconds
     pause = 0.002
@@ -57,12 +57,12 @@ def open_lock(path: Path) -> int:
         os.close(handle)
 
 
-def try_exclusive(handle: int) -> bool:
+def try_lock_exclusive(handle: int) -> bool:
     """Take the lock for this process alone if nobody else holds it. Failing drops a shared lock held on `handle`."""
     return _try(handle, fcntl.LOCK_EX)
 
 
-def take_shared(path: Path, patience: float) -> int:
+def lock_shared(path: Path, patience: float) -> int:
     """Wait to share a lock. Closing the returned handle leaves it.
 
     Raises:
@@ -72,7 +72,7 @@ def take_shared(path: Path, patience: float) -> int:
 
 
 @contextlib.contextmanager
-def held_alone(path: Path, patience: float) -> Iterator[None]:
+def lock_exclusive(path: Path, patience: float) -> Iterator[None]:
     """Wait for a lock and hold it alone.
 
     Raises:
@@ -86,11 +86,11 @@ def held_alone(path: Path, patience: float) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def held_if_free(path: Path) -> Iterator[int | None]:
+def lock_if_free(path: Path) -> Iterator[int | None]:
     """Hold a lock alone and yield its handle, or yield None while somebody else holds it."""
     handle = open_lock(path)
     try:
-        yield handle if try_exclusive(handle) else None
+        yield handle if try_lock_exclusive(handle) else None
     finally:
         os.close(handle)
 
@@ -99,20 +99,20 @@ def _take(path: Path, how: int, patience: float) -> int:
     handle = open_lock(path)
     with contextlib.ExitStack() as unless_taken:
         unless_taken.callback(os.close, handle)
-        for _ in poll(patience):
+        for _ in poll_with_backoff(patience):
             if _try(handle, how):
                 unless_taken.pop_all()
                 return handle
         raise ConfigurationError(_held_by_another(path, handle, patience))
 
 
-def await_alone(handle: int, path: Path, patience: float) -> None:
+def lock_open_file(handle: int, path: Path, patience: float) -> None:
     """Wait for a lock on an open file or directory and hold it alone; closing `handle` leaves it.
 
     Raises:
         ConfigurationError: another process has held it for `patience` seconds.
     """
-    for _ in poll(patience):
+    for _ in poll_with_backoff(patience):
         if _try(handle, fcntl.LOCK_EX):
             return
     raise ConfigurationError(_held_by_another(path, handle, patience))

@@ -45,7 +45,7 @@ def is_this_machine(url: str) -> bool:
         return False
 
 
-def proxy_for(url: str, proxies: Mapping[str, str] | None = None) -> Proxy | None:
+def find_proxy(url: str, proxies: Mapping[str, str] | None = None) -> Proxy | None:
     """Return the proxy on the way to a URL; None where it is reached directly.
 
     Args:
@@ -71,18 +71,18 @@ def proxy_for(url: str, proxies: Mapping[str, str] | None = None) -> Proxy | Non
     return None
 
 
-def trusted(url: str) -> ssl.SSLContext | bool:
+def tls_trust_for(url: str) -> ssl.SSLContext | bool:
     """Return whose certificates count on the way to a URL, as the HTTP client takes it; True: those that it brings.
 
     Raises:
         ConfigurationError: the environment names certificates that cannot be read.
     """
     if not is_this_machine(url):
-        return certificates() or True
+        return load_certificates() or True
     return url.startswith("https:")  # without TLS, certificates are not worth 40 ms
 
 
-def certificates(variables: Mapping[str, str] | None = None) -> ssl.SSLContext | None:
+def load_certificates(variables: Mapping[str, str] | None = None) -> ssl.SSLContext | None:
     """Return what SSL_CERT_FILE, or else SSL_CERT_DIR, has trusted; None where neither is set.
 
     Raises:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
-from hostaway_sync.environment.bounded_files import open_named, read_whole
+from hostaway_sync.environment.bounded_files import open_named_file, read_to_end
 from hostaway_sync.environment.env_file import parse_environment_file
 from hostaway_sync.environment.trusted_files import open_trusted
 from hostaway_sync.errors import ConfigurationError
@@ -44,7 +44,7 @@ _OF_TESTS: Final = f"{PREFIX}TEST_"
 _ELSEWHERE: Final = f"; or name another file in {ENV_FILE}"
 
 
-class Unknown(NamedTuple):
+class UnknownName(NamedTuple):
     """A name with our prefix that is no setting."""
 
     name: str
@@ -76,14 +76,14 @@ class Environment:
     Attributes:
         values: by the setting's name in small letters, without the prefix.
         files: the file that a value was read from, by the same names.
-        read: every file that was read.
+        read_files: every file that was read.
         unknown: names with our prefix that are no setting.
     """
 
     values: Mapping[str, str]
     files: Mapping[str, Path]
-    read: tuple[NamedFile, ...]
-    unknown: tuple[Unknown, ...]
+    read_files: tuple[NamedFile, ...]
+    unknown: tuple[UnknownName, ...]
 
 
 def read_environment(variables: Mapping[str, str], settings: Collection[str], in_files: Collection[str]) -> Environment:
@@ -114,7 +114,7 @@ def read_environment(variables: Mapping[str, str], settings: Collection[str], in
     return Environment(reading.values, reading.files, tuple(reading.read), unknown)
 
 
-def setting_names(settings: Collection[str], in_files: Collection[str]) -> frozenset[str]:
+def list_variable_names(settings: Collection[str], in_files: Collection[str]) -> frozenset[str]:
     """Return the name of every variable that means something."""
     return frozenset(_Reading(settings, in_files).names() | {ENV_FILE})
 
@@ -162,9 +162,9 @@ class _Reading:
     def _content(self, path: Path, named_by: str) -> str:
         """Read a file that the operator named: links are followed, because mounts of Kubernetes are links."""
         try:
-            with open_named(path) as file:
+            with open_named_file(path) as file:
                 self._note(path, file)
-                return read_whole(file).decode().removeprefix(_MARK)
+                return read_to_end(file).decode().removeprefix(_MARK)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"settings: {named_by} {path} cannot be read: {_reason(error)}") from None
 
@@ -215,13 +215,13 @@ def _credentials(directory: str | None) -> dict[str, Path]:
     return {path.name: path for path in files if path.name.upper().startswith(PREFIX)}
 
 
-def _unknown(variables: Mapping[str, str], known: Collection[str], where: str) -> Iterator[Unknown]:
+def _unknown(variables: Mapping[str, str], known: Collection[str], where: str) -> Iterator[UnknownName]:
     for name in sorted(set(variables) - set(known)):
         if not name.startswith(_OF_TESTS) and not _OF_KUBERNETES.fullmatch(name):
-            yield Unknown(name, where, _nearest(name, known))
+            yield UnknownName(name, where, _nearest(name, known))
 
 
-def _disguised(variables: Mapping[str, str], known: Collection[str]) -> Iterator[Unknown]:
+def _disguised(variables: Mapping[str, str], known: Collection[str]) -> Iterator[UnknownName]:
     """Give the names that would be a setting, or nearly, if the signs in our prefix were right."""
     for name in sorted(variables):
         letters = _LETTERS_OF_PREFIX.match(name)
@@ -229,13 +229,13 @@ def _disguised(variables: Mapping[str, str], known: Collection[str]) -> Iterator
             continue
         meant = f"{PREFIX}{_SIGNS.sub('_', name[letters.end() :]).strip('_').upper()}"
         if nearest := _nearest(meant, known, at_least=_ALIKE):
-            yield Unknown(name, "the environment", nearest)
+            yield UnknownName(name, "the environment", nearest)
 
 
-def _unknown_credentials(files: Mapping[str, Path], in_files: Collection[str]) -> Iterator[Unknown]:
+def _unknown_credentials(files: Mapping[str, Path], in_files: Collection[str]) -> Iterator[UnknownName]:
     known = {f"{PREFIX}{name}".lower() for name in in_files}
     for name in sorted(set(files) - known):
-        yield Unknown(name, "systemd's credentials", _nearest(name.lower(), known))
+        yield UnknownName(name, "systemd's credentials", _nearest(name.lower(), known))
 
 
 def _nearest(name: str, known: Collection[str], *, at_least: float = 0.5) -> str | None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.model.messages import IntentState, is_same
+from hostaway_sync.model.messages import IntentState, is_same_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -81,7 +81,7 @@ def decide_step(
         return intent.state is IntentState.FAILED
 
     if of_key is not None:
-        if (of_key.body_hash, of_key.wish.reservation_id) != (wish.body_hash, wish.reservation_id):
+        if (of_key.body_hash, of_key.message.reservation_id) != (wish.body_hash, wish.reservation_id):
             return Decision(Step.OTHER_TEXT, of_key)
         if not is_free(of_key):
             return Decision(_step(of_key), of_key)
@@ -91,7 +91,7 @@ def decide_step(
             if not is_free(intent) and _counts(intent, now):
                 step = _step(intent)
                 return Decision(Step.REPEATED if step is Step.EARLIER else step, intent)
-    keyless = (intent for intent in others if wish.key is None and intent.wish.key is None and is_free(intent))
+    keyless = (intent for intent in others if wish.key is None and intent.message.key is None and is_free(intent))
     free = of_key or next(keyless, None)
     return Decision(Step.SEND) if free is None else Decision(Step.TAKE_UP, free)
 
@@ -143,4 +143,4 @@ def _is_it(intent: Intent, said: ThreadMessage) -> bool:
     is_later = intent.after_message_id is not None and said.message_id > intent.after_message_id
     # An automation may say the very same at the very same moment: what it said is not what we were asked to say.
     is_ours = said.is_incoming is False and not said.is_automatic
-    return is_later and is_ours and is_same(intent.wish.body, said.text or "")
+    return is_later and is_ours and is_same_text(intent.message.body, said.text or "")

@@ -107,7 +107,7 @@ def _guests_own(database: Database, read: MessageReader, account_id: int, conver
     payload = message_recipients.find_last_guest_message(database, account_id, conversation_id)
     said = read(payload) if payload is not None else None
     return (
-        CommunicationType(said.way)
-        if said is not None and said.way in {way.value for way in CommunicationType}
+        CommunicationType(said.communication_type)
+        if said is not None and said.communication_type in {way.value for way in CommunicationType}
         else CommunicationType.EMAIL
     )

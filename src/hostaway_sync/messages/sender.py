@@ -122,19 +122,19 @@ class Sender:
             AccountError: the account was disabled meanwhile.
             StoreError: the database is away; what left is settled later.
         """
-        self._settle_first(intent.wish)
+        self._settle_first(intent.message)
         owner = this_process()
 
         def take(connection: Connection) -> tuple[Step, Intent | None]:
-            ledger.lock_messages(connection, intent.wish.account_id)
-            account_owner.current(connection, intent.wish.account_id)
+            ledger.lock_messages(connection, intent.message.account_id)
+            account_owner.current(connection, intent.message.account_id)
             restored.detect_restore(connection)
             known = ledger.find_intent(connection, intent.intent_id)
             if known is None or not known.is_queued or known.state is not IntentState.PENDING:
                 return Step.ENDED, known
             if known.owner != owner and not senders.is_gone(connection, known):
                 return Step.UNDER_WAY, known
-            return Step.TAKE_UP, ledger.take_up_intent(connection, known, known.wish, owner, is_queued=True)
+            return Step.TAKE_UP, ledger.take_up_intent(connection, known, known.message, owner, is_queued=True)
 
         with self._database.claim(senders.right_name(owner)):
             step, taken = self._database.transaction(take)
@@ -156,13 +156,13 @@ class Sender:
         owner = this_process()
 
         def take(connection: Connection) -> Intent:
-            ledger.lock_messages(connection, intent.wish.account_id)
+            ledger.lock_messages(connection, intent.message.account_id)
             if ledger.record_manual_outcome(connection, intent.intent_id, was_sent=False) is None:
                 known = ledger.find_intent(connection, intent.intent_id)
                 if known is None or known.owner != owner:
                     raise MessageUnsettled(f"message {intent.intent_id} was settled meanwhile: nothing was sent")
                 return known
-            return ledger.take_up_intent(connection, intent, intent.wish, owner)
+            return ledger.take_up_intent(connection, intent, intent.message, owner)
 
         with self._database.claim(senders.right_name(owner)):
             return self._gone(Step.TAKE_UP, self._database.transaction(take))
@@ -210,9 +210,11 @@ class Sender:
             raise
 
     def _posted(self, intent: Intent) -> SendResult:
-        wish = intent.wish
+        wish = intent.message
         try:
-            page = self._message_api.newest(wish.conversation_id, why="message: what is in its thread before it?")
+            page = self._message_api.read_newest_page(
+                wish.conversation_id, why="message: what is in its thread before it?"
+            )
         except SourceError as error:
             if isinstance(error, NotFound):
                 suspicions.raise_suspicion(
@@ -222,7 +224,7 @@ class Sender:
         self._database.transaction(partial(message_recipients.store_page, account_id=wish.account_id, page=page))
         fence = max((record.id for record in page.records if record.id is not None), default=0)
         left: list[Intent] = []
-        posted = self._message_api.post(wish, leaving=lambda: left.append(self._leave(intent, fence)))
+        posted = self._message_api.send(wish, before_send=lambda: left.append(self._leave(intent, fence)))
         # A success that names a message which was there before is none of this one.
         created = {record.id for record in posted.page.records} if posted.page else set()
         known_before = left[0].after_message_id if left else None
@@ -252,7 +254,7 @@ class Sender:
 
     def _written(self, connection: Connection, intent: Intent, posted: SendResult) -> Intent:
         """Write down how it ended, and the message where it belongs, in one transaction."""
-        wish, message_id, failure = intent.wish, None, posted.error
+        wish, message_id, failure = intent.message, None, posted.error
         state, is_of_thread = posted.state, False
         ledger.lock_messages(connection, wish.account_id)
         for record in posted.page.records if posted.page else ():

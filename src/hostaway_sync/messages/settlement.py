@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
 
 from hostaway_sync.messages.decision import LOOKS_APART, is_countable_look, match_messages
-from hostaway_sync.model.messages import LOOKS, IntentState
+from hostaway_sync.model.messages import LOOKS_BEFORE_PERSON, IntentState
 from hostaway_sync.store.messages import ledger, ledger_clock
 from hostaway_sync.store.messages import recipients as message_recipients
 from hostaway_sync.store.records import due_threads
@@ -72,10 +72,10 @@ def settle_from_source(
     """
     if not intents:
         return []
-    account_id = intents[0].wish.account_id
+    account_id = intents[0].message.account_id
     moments = []
-    for conversation_id in sorted({intent.wish.conversation_id for intent in intents}):
-        page = message_api.newest(conversation_id, why="message: did it arrive?")
+    for conversation_id in sorted({intent.message.conversation_id for intent in intents}):
+        page = message_api.read_newest_page(conversation_id, why="message: did it arrive?")
         database.transaction(partial(message_recipients.store_page, account_id=account_id, page=page))
         moments.append(page.observed_at)
     wanted = {intent.intent_id for intent in intents}
@@ -125,8 +125,8 @@ def _look(connection: Connection, intent: Intent, at: datetime | None, apart: ti
     counts = at is not None and is_countable_look(intent, at, apart=apart)
     if at is not None and counts:
         ledger.record_look(connection, intent, at=at)
-    if intent.looks + counts < LOOKS:
-        due_threads.mark_due(connection, intent.wish.account_id, intent.wish.conversation_id)
+    if intent.looks + counts < LOOKS_BEFORE_PERSON:
+        due_threads.mark_due(connection, intent.message.account_id, intent.message.conversation_id)
 
 
 def _follow(connection: Connection, account_id: int, read: MessageReader) -> list[Intent]:
@@ -142,11 +142,11 @@ def _follow(connection: Connection, account_id: int, read: MessageReader) -> lis
 
 
 def _thread(intent: Intent) -> int:
-    return intent.wish.conversation_id
+    return intent.message.conversation_id
 
 
 def _tell(intent: Intent) -> None:
-    wish = intent.wish
+    wish = intent.message
     where = f"account {wish.account_id}: message {intent.intent_id} to reservation {wish.reservation_id}"
     if intent.state is IntentState.FAILED:
         log.warning("%s was taken, and not delivered: %s", where, intent.error)

@@ -15,12 +15,12 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from hostaway_sync.model.timestamps import is_known
+from hostaway_sync.model.timestamps import is_credible_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-TOLD_EVERY = timedelta(hours=24)
+REPEAT_INTERVAL = timedelta(hours=24)
 # What tells two causes apart, though it has digits: an address, and the status of an answer. Else a word with digits is
 # a figure, a time or an id; the noun after it may be in the plural.
 _FIGURES = re.compile(
@@ -57,14 +57,14 @@ class Cause:
     needs_sweep: bool = False
 
     @property
-    def gist(self) -> str:
+    def normalized_sentence(self) -> str:
         """What is wrong, without figures and times: they change while the cause is the same."""
         return _FIGURES.sub(lambda found: found["kept"] or f"# {found['noun'] or ''}", self.sentence)
 
     @property
     def digest(self) -> str:
         """The gist without its words, which may be a guest's."""
-        return sha256(self.gist.encode()).hexdigest()
+        return sha256(self.normalized_sentence.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,13 @@ class Alarm:
         cause: what is wrong.
         since: when it was first seen.
         told_at: when a run last said so; None where none did in the last 24 hours.
-        others: by digest, when a run last told the other causes that this alarm had in the last 24 hours.
+        others_told: by digest, when a run last told the other causes that this alarm had in the last 24 hours.
     """
 
     cause: Cause
     since: datetime
     told_at: datetime | None = None
-    others: Mapping[str, datetime] = field(default_factory=dict)
+    others_told: Mapping[str, datetime] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[AlarmKind, str]:
@@ -90,7 +90,7 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class AlarmFindings:
     """What a run saw.
 
     Attributes:
@@ -105,50 +105,50 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AlarmUpdate:
     """The alarms of an account after a run.
 
     Attributes:
         alarms: those that stand, oldest first.
-        told: those of them that this run tells: their cause was not told in the last 24 hours.
+        reported: those of them that this run tells: their cause was not told in the last 24 hours.
         ended: those whose cause this run saw to be gone.
     """
 
     alarms: tuple[Alarm, ...] = ()
-    told: tuple[Alarm, ...] = ()
+    reported: tuple[Alarm, ...] = ()
     ended: tuple[Alarm, ...] = ()
 
 
-def after(before: Iterable[Alarm], seen: Seen, now: datetime) -> Standing:
+def update_alarms(before: Iterable[Alarm], seen: AlarmFindings, now: datetime) -> AlarmUpdate:
     """Return the alarms that stand after a run, those that it tells, and those that ended."""
     known = {alarm.key: alarm for alarm in before}
     causes = {(cause.kind, cause.resource): cause for cause in seen.causes}
     ended = [alarm for key, alarm in known.items() if key not in causes and _is_gone(alarm, seen)]
     standing = [alarm for alarm in known.values() if alarm.key not in causes and alarm not in ended]
     standing += [_renewed(known.get(key), cause, now) for key, cause in causes.items()]
-    told = [replace(alarm, told_at=now) if is_to_be_told(alarm, now) else alarm for alarm in standing]
+    told = [replace(alarm, told_at=now) if is_due(alarm, now) else alarm for alarm in standing]
     told.sort(key=lambda alarm: (alarm.since, alarm.key))
-    return Standing(tuple(told), tuple(alarm for alarm in told if alarm.told_at == now), tuple(ended))
+    return AlarmUpdate(tuple(told), tuple(alarm for alarm in told if alarm.told_at == now), tuple(ended))
 
 
-def is_to_be_told(alarm: Alarm, now: datetime) -> bool:
+def is_due(alarm: Alarm, now: datetime) -> bool:
     """Return whether an alarm is to be told at `now`."""
     return not _is_lately(alarm.told_at, now)
 
 
 def _is_lately(told_at: datetime | None, now: datetime) -> bool:
-    return told_at is not None and now - told_at < TOLD_EVERY and is_known(told_at, now)
+    return told_at is not None and now - told_at < REPEAT_INTERVAL and is_credible_mark(told_at, now)
 
 
-def _is_gone(alarm: Alarm, seen: Seen) -> bool:
+def _is_gone(alarm: Alarm, seen: AlarmFindings) -> bool:
     return alarm.key in seen.swept or (alarm.key in seen.gone and not alarm.cause.needs_sweep)
 
 
 def _renewed(known: Alarm | None, cause: Cause, now: datetime) -> Alarm:
     if known is None:
         return Alarm(cause, now)
-    told = {**known.others} if known.told_at is None else {**known.others, known.cause.digest: known.told_at}
+    told = {**known.others_told} if known.told_at is None else {**known.others_told, known.cause.digest: known.told_at}
     lately = {digest: at for digest, at in told.items() if _is_lately(at, now)}
     told_at = lately.pop(cause.digest, None)
     needs_sweep = cause.needs_sweep or known.cause.needs_sweep
-    return replace(known, cause=replace(cause, needs_sweep=needs_sweep), told_at=told_at, others=lately)
+    return replace(known, cause=replace(cause, needs_sweep=needs_sweep), told_at=told_at, others_told=lately)

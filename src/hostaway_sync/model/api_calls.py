@@ -42,15 +42,15 @@ class Priority(StrEnum):
 
     URGENT = "urgent"
     """A person waits for it: there is always room soon."""
-    USUAL = "usual"
-    PATIENT = "patient"
+    NORMAL = "usual"
+    LOW = "patient"
     """The many requests of a run that reads everything: it stands back while others ask."""
 
 
 class Budget(Protocol):
     """The requests allowed per window, shared by every process and machine behind one address."""
 
-    def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.USUAL) -> Grant:
+    def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.NORMAL) -> Grant:
         """Take the earliest slot that no bucket's window objects to; blocks on the database only."""
         ...
 
@@ -62,11 +62,11 @@ class Budget(Protocol):
 class CircuitBreaker(Protocol):
     """Who is told how requests end, so that nobody hammers a source that is away."""
 
-    def answered(self) -> None:
+    def record_answer(self) -> None:
         """Note that the source answered, whatever it said."""
         ...
 
-    def failed(self, error: str) -> None:
+    def record_failure(self, error: str) -> None:
         """Note that a request had no answer, or one that says it is the source's fault."""
         ...
 
@@ -81,8 +81,8 @@ class ApiCall:
         path: below the API's address.
         params: of the request, as they stand in its URL.
         status: of the answer; None when none came whole.
-        seconds: from its departure to the end of its answer.
-        waited: seconds that the budget kept it back before.
+        duration_s: from its departure to the end of its answer.
+        waited_s: seconds that the budget kept it back before.
         why: what the one who asked wanted to know; the same for all requests of one cause.
         step: which of those requests this is, such as a page or a new attempt; empty for the first of them.
         attempt: counted from 1; another one is made when a request fails for now.
@@ -94,8 +94,8 @@ class ApiCall:
     path: str
     params: Mapping[str, int | str]
     status: int | None
-    seconds: float
-    waited: float
+    duration_s: float
+    waited_s: float
     why: str
     step: str
     attempt: int
@@ -107,4 +107,4 @@ class ApiCall:
         return "/".join("{id}" if part.isdigit() else part for part in self.path.split("/"))
 
 
-Observer: TypeAlias = Callable[[ApiCall], None]
+CallObserver: TypeAlias = Callable[[ApiCall], None]

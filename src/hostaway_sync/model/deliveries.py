@@ -22,14 +22,14 @@ REQUEST_ID: Final = "x-request-id"
 _WELL_FORMED: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=-]{7,99}", re.ASCII)
 
 
-def request_id_in(headers: Mapping[str, str]) -> str | None:
+def read_request_id(headers: Mapping[str, str]) -> str | None:
     """Give the id that a proxy gave a request; None when there is none, or one that nobody should write down."""
     given = headers.get(REQUEST_ID, "")
     return given if _WELL_FORMED.fullmatch(given) else None
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class RefreshTarget:
     """The object that a delivery is about, which is read again; a conversation stands for its thread too."""
 
     resource: Resource
@@ -48,7 +48,7 @@ class Event:
     """
 
     name: str
-    target: Target | None
+    target: RefreshTarget | None
     claimed_account: int | None
     ignored: str | None
 
@@ -76,7 +76,7 @@ class Delivery:
     received_by: str
 
 
-class ReadEvent(Protocol):
+class EventParser(Protocol):
     """Knows what the source's deliveries mean."""
 
     def __call__(self, body: bytes, *, account_id: int) -> tuple[Event, str | None]:
@@ -85,7 +85,7 @@ class ReadEvent(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Hook:
+class Webhook:
     """A registration at the source: where it announces changes of one account.
 
     Attributes:
@@ -105,7 +105,7 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class WebhookSettings:
-    """What a registration is to be; see `Hook`."""
+    """What a registration is to be; see `Webhook`."""
 
     url: str = field(repr=False)
     login: str
@@ -114,20 +114,20 @@ class WebhookSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class LogEntry:
+class DeliveryLogEntry:
     """One line of the source's own log of deliveries.
 
     Attributes:
         entry_id: the source's id of it; later ones have higher ones.
         target: what was announced; None when it is nothing that is mirrored.
-        was_taken: the receiver said so with 2xx; None when the log does not tell.
+        was_accepted: the receiver said so with 2xx; None when the log does not tell.
         hook_id: the registration it was sent for; None when the log does not tell.
-        url: where it was sent; secret as in `Hook`.
+        url: where it was sent; secret as in `Webhook`.
     """
 
     entry_id: int
-    target: Target | None
-    was_taken: bool | None
+    target: RefreshTarget | None
+    was_accepted: bool | None
     hook_id: int | None = None
     url: str = field(default="", repr=False)
 
@@ -136,12 +136,12 @@ class LogEntry:
 class DeliveryLog:
     """What the source says it delivered, in no order; `is_whole` False: older entries were left out."""
 
-    entries: tuple[LogEntry, ...]
+    entries: tuple[DeliveryLogEntry, ...]
     is_whole: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
+class DeliveryAudit:
     """What the source says it delivered, compared with what came.
 
     Attributes:
@@ -170,7 +170,7 @@ class WebhookCheck(Protocol):
         """
         ...
 
-    def audit(self) -> Audit | None:
+    def audit_deliveries(self) -> DeliveryAudit | None:
         """Find deliveries that did not come, and have their objects read again; None when nothing is registered.
 
         Raises:
@@ -186,19 +186,19 @@ class WebhookApi(Protocol):
     Every method raises `SourceError`.
     """
 
-    def hooks(self, *, why: str = ...) -> list[Hook]:
+    def list_webhooks(self, *, why: str = ...) -> list[Webhook]:
         """Give all registrations, oldest first, without the legacy ones; `why` tells an observer what it is for."""
         ...
 
-    def legacy_hooks(self) -> list[Hook]:
+    def list_legacy_webhooks(self) -> list[Webhook]:
         """Give those of the source's older interface; none where it has no such interface any more."""
         ...
 
-    def create(self, wish: WebhookSettings) -> Hook:
+    def create(self, settings: WebhookSettings) -> Webhook:
         """Add a registration; the source asks its URL before it agrees."""
         ...
 
-    def update(self, hook_id: int, wish: WebhookSettings) -> Hook:
+    def update(self, hook_id: int, settings: WebhookSettings) -> Webhook:
         """Change a registration; raises `NotFound` when there is none."""
         ...
 
@@ -206,7 +206,7 @@ class WebhookApi(Protocol):
         """Remove a registration; that there is none is as good."""
         ...
 
-    def delivery_log(self, hook_id: int | None, *, after: int | None) -> DeliveryLog | None:
+    def read_delivery_log(self, hook_id: int | None, *, after: int | None) -> DeliveryLog | None:
         """Give what was delivered for a registration, at least the entries with higher ids than `after`.
 
         None: there is no such log, or we may not read it.

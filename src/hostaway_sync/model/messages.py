@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.records import Page
 
 # Readings of a thread after which a message that is not in it waits for a person.
-LOOKS: Final = 2
+LOOKS_BEFORE_PERSON: Final = 2
 
 _BREAK: Final = re.compile(r"<br\s*/?>|</(?:p|div)\s*>", re.IGNORECASE)
 _MARKUP: Final = re.compile(r"</?(?:p|div|span)(?:\s[^<>]*)?>", re.IGNORECASE)
@@ -65,7 +65,7 @@ class OutgoingMessage:
         account_id: on whose behalf.
         reservation_id: to whose guest.
         conversation_id: in which thread.
-        way: how it reaches the guest.
+        communication_type: how it reaches the guest.
         body: the words.
         key: two wishes with one key are one message; None: only the words tell.
     """
@@ -73,14 +73,14 @@ class OutgoingMessage:
     account_id: int
     reservation_id: int
     conversation_id: int
-    way: CommunicationType
+    communication_type: CommunicationType
     body: str = field(repr=False)
     key: str | None = None
 
     @property
     def body_hash(self) -> bytes:
         """What two texts of the same words share."""
-        return sha256(squeezed(self.body).encode()).digest()
+        return sha256(normalize_text(self.body).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Intent:
     """One row of the ledger.
 
     Attributes:
-        wish: what is to be said.
+        message: what is to be said.
         body_hash: of the words when they were written down.
         state: what is known of it.
         attempt: how often it was taken up; 1 is the first.
@@ -107,7 +107,7 @@ class Intent:
     """
 
     intent_id: int
-    wish: OutgoingMessage
+    message: OutgoingMessage
     body_hash: bytes
     state: IntentState
     attempt: int
@@ -128,7 +128,7 @@ class Intent:
     @property
     def waits_for_person(self) -> bool:
         """Whether it was looked for often enough in vain."""
-        return self.state is IntentState.OUTCOME_UNKNOWN and self.looks >= LOOKS
+        return self.state is IntentState.OUTCOME_UNKNOWN and self.looks >= LOOKS_BEFORE_PERSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class ThreadMessage:
         conversation_id: its thread.
         is_incoming: the guest wrote it.
         text: the words, as the source keeps them.
-        way: how it reached, or reaches, its reader, in the source's own word.
+        communication_type: how it reached, or reaches, its reader, in the source's own word.
         failure: why it never reached its reader; None: it did, or is on its way.
         is_automatic: the source wrote it by itself, by a plan.
     """
@@ -149,7 +149,7 @@ class ThreadMessage:
     conversation_id: int | None = None
     is_incoming: bool | None = None
     text: str | None = field(default=None, repr=False)
-    way: str | None = None
+    communication_type: str | None = None
     failure: str | None = None
     is_automatic: bool = False
 
@@ -174,7 +174,7 @@ class SendResult:
 class MessageApi(Protocol):
     """Carries messages to the guests of one account."""
 
-    def newest(self, conversation_id: int, *, why: str) -> Page:
+    def read_newest_page(self, conversation_id: int, *, why: str) -> Page:
         """Read the newest page of a thread, in one request.
 
         Raises:
@@ -182,7 +182,7 @@ class MessageApi(Protocol):
         """
         ...
 
-    def post(self, wish: OutgoingMessage, *, leaving: Callable[[], None]) -> SendResult:
+    def send(self, message: OutgoingMessage, *, before_send: Callable[[], None]) -> SendResult:
         """Ask the source once to send a message; nothing is tried again.
 
         `leaving` is called the instant before the request leaves; what that raises keeps it here.
@@ -190,20 +190,20 @@ class MessageApi(Protocol):
         ...
 
 
-def squeezed(text: str) -> str:
+def normalize_text(text: str) -> str:
     """Give the words of a text: composed letters, one space between words, whatever stood there."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def forms(text: str) -> frozenset[str]:
+def text_variants(text: str) -> frozenset[str]:
     """Give the words of a text as it stands, and as they are read where it is HTML.
 
     A source may break lines anew, wrap a text in paragraphs and escape it: nothing else counts as the same.
     """
     plain = html.unescape(_MARKUP.sub("", _BREAK.sub("\n", text)))
-    return frozenset({squeezed(text), squeezed(plain)}) - {""}
+    return frozenset({normalize_text(text), normalize_text(plain)}) - {""}
 
 
-def is_same(ours: str, theirs: str) -> bool:
+def is_same_text(ours: str, theirs: str) -> bool:
     """Say whether two texts have the same words."""
-    return not forms(ours).isdisjoint(forms(theirs))
+    return not text_variants(ours).isdisjoint(text_variants(theirs))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from hostaway_sync.model.alarms import Standing
+from hostaway_sync.model.alarms import AlarmUpdate
 from hostaway_sync.model.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Shape:
         is_ordered_by_stamp: the greater of two stamps is of the newer version; otherwise the later request is right.
         with_parts: top-level keys that move with the object's parts, which runs read without reading the object again.
         silent: top-level keys that move without any sign.
-        words: what the platform calls the fields of a payload; says nothing about how two are compared.
+        vocabulary: what the platform calls the fields of a payload; says nothing about how two are compared.
     """
 
     resource: Resource
@@ -95,7 +95,7 @@ class Shape:
     is_ordered_by_stamp: bool = True
     with_parts: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
-    words: Vocabulary = field(default_factory=Vocabulary, compare=False)
+    vocabulary: Vocabulary = field(default_factory=Vocabulary, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Page:
         total: rows the source says the whole list has now; None when it did not say.
         doubt: why this walk may have missed something, in a phrase; only its last page carries one.
         position: where the walk of a whole list stands after this page, for `resume`; None: it has to begin again.
-        moments: the same clock for records that were asked for one by one, by their ids.
+        observed_at_by_id: the same clock for records that were asked for one by one, by their ids.
         parent: the object that the list belongs to, where it belongs to one, whatever its records say.
     """
 
@@ -146,12 +146,12 @@ class Page:
     total: int | None = None
     doubt: str | None = None
     position: str | None = None
-    moments: Mapping[int, datetime] = field(default_factory=dict)
+    observed_at_by_id: Mapping[int, datetime] = field(default_factory=dict)
     parent: int | None = None
 
-    def observed(self, record_id: int | None) -> datetime:
+    def record_observed_at(self, record_id: int | None) -> datetime:
         """Give when a record was asked for."""
-        return self.observed_at if record_id is None else self.moments.get(record_id, self.observed_at)
+        return self.observed_at if record_id is None else self.observed_at_by_id.get(record_id, self.observed_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class AccessToken:
     """An access token as issued: usable as soon as it is in anyone's hands, until `expires_at`."""
 
     value: SecretStr
@@ -220,7 +220,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class ChangeCounts:
     """Distinct records of one resource in one run; `seen` is the sum of the five that follow."""
 
     seen: int = 0
@@ -233,7 +233,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Oddities:
+class QualityCounts:
     """How many records were stored cleaned, and how many values did not fit their column, which is NULL."""
 
     cleaned: int = 0
@@ -249,13 +249,13 @@ class ResourceReport:
     """
 
     state: RunState
-    counts: Counts
-    oddities: Oddities = Oddities()
+    counts: ChangeCounts
+    quality: QualityCounts = QualityCounts()
     error: str | None = None
     can_recover: bool = False
     away: str | None = None
     ids: Mapping[Change, Sequence[int]] | None = None
-    follows: Resource | None = None
+    caused_by: Resource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +269,7 @@ class RunReport:
     duration_s: float
     resources: Mapping[Resource, ResourceReport]
     error: str | None = None
-    standing: Standing = field(default_factory=Standing)
+    alarms: AlarmUpdate = field(default_factory=AlarmUpdate)
 
     @property
     def can_recover(self) -> bool:
@@ -290,7 +290,7 @@ class Progress(Protocol):
         ...
 
 
-class Unwatched:
+class NullProgress:
     """The `Progress` of someone who does not watch."""
 
     def advance(self, account_id: int, resource: Resource, done: int, total: int | None) -> None:

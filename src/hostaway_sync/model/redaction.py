@@ -40,7 +40,7 @@ _FORM: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RedactionRule:
     """What is done to one field: `path` leads to it, through objects and lists."""
 
     resource: str
@@ -48,13 +48,13 @@ class Rule:
     is_hashed: bool
 
 
-def parse(text: str) -> tuple[Rule, ...]:
+def parse_rules(text: str) -> tuple[RedactionRule, ...]:
     """Read the setting.
 
     Raises:
         ValueError: it has not this form, or names an unknown resource.
     """
-    rules: list[Rule] = []
+    rules: list[RedactionRule] = []
     for word in text.replace(",", " ").split():
         found = _RULE.fullmatch(word)
         if found is None:
@@ -63,14 +63,14 @@ def parse(text: str) -> tuple[Rule, ...]:
         if wanted != "*" and wanted not in _RESOURCES:
             raise ValueError(f"names {wanted}, but only {', '.join(_RESOURCES)} and * have payloads")
         named = _RESOURCES if wanted == "*" else (wanted,)
-        rules += [Rule(resource, path, found[3] == "hash") for resource in named]
+        rules += [RedactionRule(resource, path, found[3] == "hash") for resource in named]
     return tuple(rules)
 
 
-def require_needed(rules: Iterable[Rule], words: Vocabulary) -> None:
+def require_needed_fields(rules: Iterable[RedactionRule], vocabulary: Vocabulary) -> None:
     """Raise ValueError if rules hide a key that the mirror itself needs."""
     for rule in rules:
-        if rule.path[0] in words.needed.get(rule.resource, ()):
+        if rule.path[0] in vocabulary.needed_keys.get(rule.resource, ()):
             raise ValueError(f"hides {rule.resource}.{rule.path[0]}, which the mirror itself needs")
 
 
@@ -109,27 +109,27 @@ class Redactor:
         """Give the hash of an object's exact bytes, which nobody without the secret can compare guesses with."""
         return self._mark + blake2b(raw, digest_size=_DIGEST_BYTES, key=self._secret).digest()
 
-    def over(self, payload: str) -> str:
+    def redact(self, payload: str) -> str:
         """Give JSON text without what is hidden; what is hidden already stays as it is."""
-        return bytes(self._over(msgspec.Raw(payload.encode()), self._tree)).decode()
+        return bytes(self._redact(msgspec.Raw(payload.encode()), self._tree)).decode()
 
-    def exactly(self, raw: bytes, payload: str | None) -> bytes:
+    def redact_exact(self, raw: bytes, payload: str | None) -> bytes:
         """Give what is kept of exact bytes: themselves where they can be read, else `payload`, else their size."""
         for text in (raw, (payload or "").encode()):
             try:
                 _OBJECTS.decode(text)
             except msgspec.MsgspecError:
                 continue
-            return bytes(self._over(msgspec.Raw(text), self._tree))
+            return bytes(self._redact(msgspec.Raw(text), self._tree))
         if raw.startswith(_UNREAD):
             return raw
         return _UNREAD + f"{len(raw)} bytes, blake2b {self.digest(raw)[MARK_BYTES:].hex()}".encode()
 
-    def hashed(self, value: str) -> str:
+    def hash_text(self, value: str) -> str:
         """Give what stands in place of a text."""
         return _hashed(self._secret, value.strip().casefold().encode())
 
-    def _over(self, raw: msgspec.Raw, tree: _Tree) -> msgspec.Raw:
+    def _redact(self, raw: msgspec.Raw, tree: _Tree) -> msgspec.Raw:
         try:
             members = _OBJECTS.decode(raw)
         except msgspec.MsgspecError:
@@ -137,13 +137,13 @@ class Redactor:
                 items = _LISTS.decode(raw)
             except msgspec.MsgspecError:
                 return raw
-            return msgspec.Raw(msgspec.json.encode([self._over(item, tree) for item in items]))
+            return msgspec.Raw(msgspec.json.encode([self._redact(item, tree) for item in items]))
         for key, below in tree.items():
             value = members.get(key)
             if value is None:
                 continue
             if isinstance(below, _Tree):
-                members[key] = self._over(value, below)
+                members[key] = self._redact(value, below)
             elif not below:
                 del members[key]
             elif value != msgspec.Raw(b"null") and not _IS_HASHED.fullmatch(bytes(value)):
@@ -152,26 +152,26 @@ class Redactor:
 
     def _hash_of(self, value: msgspec.Raw) -> str:
         try:
-            return self.hashed(msgspec.json.decode(value, type=str))
+            return self.hash_text(msgspec.json.decode(value, type=str))
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return _hashed(self._secret, bytes(value))
 
 
-def hides_at_least(rules: Iterable[Rule], others: Iterable[Rule], words: Vocabulary) -> bool:
+def hides_at_least(rules: Iterable[RedactionRule], others: Iterable[RedactionRule], vocabulary: Vocabulary) -> bool:
     """Whether rules hide in every payload at least what others hide: those find nothing more to hide in what is left.
 
     It is an order, and no line: of two rules neither may hide at least what the other one does.
     """
-    ours, theirs = _paths(tuple(rules), words), _paths(tuple(others), words)
+    ours, theirs = _paths(tuple(rules), vocabulary), _paths(tuple(others), vocabulary)
     return all(_tree(ours[place]).hides(_tree(theirs[place])) for place in theirs)
 
 
-def hidden_in(rules: Iterable[Rule], words: Vocabulary) -> frozenset[str]:
+def redacted_resources(rules: Iterable[RedactionRule], vocabulary: Vocabulary) -> frozenset[str]:
     """Return the resources whose payloads lose anything; conversations have copies of others."""
-    return frozenset(place for place, paths in _paths(tuple(rules), words).items() if paths)
+    return frozenset(place for place, paths in _paths(tuple(rules), vocabulary).items() if paths)
 
 
-def written(rules: Iterable[Rule]) -> str:
+def format_rules(rules: Iterable[RedactionRule]) -> str:
     """Return rules as the setting would name them, in one order, each once."""
     kept: dict[tuple[str, str], set[str]] = {}
     for rule in rules:
@@ -197,23 +197,23 @@ class Redaction:
         rules: which fields.
     """
 
-    def __init__(self, rules: Iterable[Rule], secret: bytes, words: Vocabulary) -> None:
+    def __init__(self, rules: Iterable[RedactionRule], secret: bytes, vocabulary: Vocabulary) -> None:
         rules = tuple(rules)
         named = sorted(f"{rule.resource} {'.'.join(rule.path)} {rule.is_hashed}" for rule in rules)
         fingerprint = hmac.new(secret, "\n".join(named).encode(), sha256).digest()
         self.mark = HASH_RULE + fingerprint[: MARK_BYTES - len(HASH_RULE)]
         self.rules = rules
-        paths = _paths(rules, words)
-        self._veils = {name: Redactor(paths[name], self.mark, secret) for name in _RESOURCES}
+        paths = _paths(rules, vocabulary)
+        self._redactors = {name: Redactor(paths[name], self.mark, secret) for name in _RESOURCES}
         self.deliveries = Redactor(paths[_DELIVERIES], self.mark, secret)
 
-    def of(self, resource: str) -> Redactor | None:
+    def redactor_for(self, resource: str) -> Redactor | None:
         """Give what hides fields of a resource; None: nothing is hidden of it."""
-        return self._veils[resource] or None
+        return self._redactors[resource] or None
 
-    def hashed(self, value: str) -> str:
+    def hash_text(self, value: str) -> str:
         """Give what stands in place of a text that is hashed."""
-        return self.deliveries.hashed(value)
+        return self.deliveries.hash_text(value)
 
 
 def _hides(ours: _Tree | bool | None, theirs: _Tree | bool) -> bool:  # noqa: FBT001  (what a tree holds)
@@ -225,11 +225,11 @@ def _hides(ours: _Tree | bool | None, theirs: _Tree | bool) -> bool:  # noqa: FB
     return not ours or theirs is not False
 
 
-def _paths(rules: tuple[Rule, ...], words: Vocabulary) -> dict[str, list[tuple[tuple[str, ...], bool]]]:
+def _paths(rules: tuple[RedactionRule, ...], vocabulary: Vocabulary) -> dict[str, list[tuple[tuple[str, ...], bool]]]:
     """Return where each kind of payload has what is hidden, copies of other objects in it included."""
     own = {name: [(rule.path, rule.is_hashed) for rule in rules if rule.resource == name] for name in _RESOURCES}
-    copies = [((key, *path), is_hashed) for name, key in words.copies.items() for path, is_hashed in own[name]]
-    everywhere = [((*place, *rule.path), rule.is_hashed) for place in words.in_deliveries for rule in rules]
+    copies = [((key, *path), is_hashed) for name, key in vocabulary.copy_keys.items() for path, is_hashed in own[name]]
+    everywhere = [((*place, *rule.path), rule.is_hashed) for place in vocabulary.delivery_paths for rule in rules]
     return own | {"conversations": own["conversations"] + copies, _DELIVERIES: everywhere}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hostaway_sync.model.records import Counts, Resource, RunState
+    from hostaway_sync.model.records import ChangeCounts, Resource, RunState
     from hostaway_sync.model.status import RunSummary
 
 
@@ -17,7 +17,7 @@ class ResourceSummary:
     """What a run did with one resource."""
 
     state: RunState
-    counts: Counts
+    counts: ChangeCounts
     error: str | None
 
 

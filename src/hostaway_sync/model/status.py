@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class PlanFacts:
     """What is known of an account before its next run.
 
     Attributes:
@@ -31,7 +31,7 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class RowCounts:
     """Rows of one resource; those that are `missing` are counted in `total`, too."""
 
     total: int = 0
@@ -44,7 +44,7 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueThreads:
     """Threads that must be read: how many, and since when the oldest of them waits."""
 
     threads: int
@@ -103,7 +103,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Recent:
+class RecentRuns:
     """What runs asked lately.
 
     Attributes:
@@ -120,7 +120,7 @@ class Recent:
 
 
 @dataclass(frozen=True, slots=True)
-class Quarantine:
+class QuarantineCounts:
     """Records not stored as they came: those of two days that have no row, and those whose row is a cleaned copy."""
 
     rowless: int = 0
@@ -128,7 +128,7 @@ class Quarantine:
 
 
 @dataclass(frozen=True, slots=True)
-class BucketUse:
+class BucketUsage:
     """How much of one request limit is used.
 
     Attributes:
@@ -148,7 +148,7 @@ class BucketUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Deferred:
+class DeferredWork:
     """What the push pipe has not done yet.
 
     Attributes:
@@ -167,12 +167,12 @@ class Deferred:
 
 
 @dataclass(frozen=True, slots=True)
-class Letters:
+class MessageBacklog:
     """Messages to guests that need a look.
 
     Attributes:
         unsettled: those whose outcome is not known.
-        waiting: those of them that were looked for in vain as often as is worth it: a person must look.
+        waiting_for_person: those of them that were looked for in vain as often as is worth it: a person must look.
         unsent: those that were written down and never left, because their process died.
         queued: those that a worker is to send, or is sending.
         resting: those of them that wait on purpose, such as until quiet hours end.
@@ -181,7 +181,7 @@ class Letters:
     """
 
     unsettled: int = 0
-    waiting: int = 0
+    waiting_for_person: int = 0
     unsent: int = 0
     undelivered: int = 0
     queued: int = 0
@@ -190,7 +190,7 @@ class Letters:
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
+class AnnouncementCounts:
     """Reservations that changed in the last day.
 
     Attributes:
@@ -211,15 +211,15 @@ class AccountFacts:
         rows: per resource; one without rows may be left out.
         due: marks on conversations, and on reservations whose conversation is not known yet; none is left out.
         lease: who works on it now; None: nobody.
-        under_way: the run that is open, be its process alive or not.
+        open_run: the run that is open, be its process alive or not.
         records_read: records that this run has met so far.
-        ended: the newest run that is over and was not skipped.
+        last_run: the newest run that is over and was not skipped.
         certificate: the comparison with the source that counts: see `store.certificates`.
         equal_at: moment of the newest comparison that found no difference.
         limit: its own request limit; None when it never asked.
         deferred: what the push pipe has not done yet.
-        letters: messages to guests that need a look.
-        silence: changes that were not announced; None when there were none, or nothing is registered.
+        messages: messages to guests that need a look.
+        announcements: changes that were not announced; None when there were none, or nothing is registered.
         alarms: what is wrong until its cause was seen to be gone.
         doubts: rows that may be gone, or may not be the newest.
     """
@@ -229,20 +229,20 @@ class AccountFacts:
     is_active: bool
     created_at: datetime
     last_sync_at: datetime | None = None
-    rows: Mapping[Resource, Rows] = field(default_factory=dict)
-    due: Mapping[Resource, Due] = field(default_factory=dict)
+    rows: Mapping[Resource, RowCounts] = field(default_factory=dict)
+    due: Mapping[Resource, DueThreads] = field(default_factory=dict)
     lease: Lease | None = None
-    under_way: RunSummary | None = None
+    open_run: RunSummary | None = None
     records_read: int = 0
-    ended: RunSummary | None = None
+    last_run: RunSummary | None = None
     certificate: Certificate | None = None
     equal_at: datetime | None = None
-    recent: Recent = Recent()
-    quarantine: Quarantine = Quarantine()
-    limit: BucketUse | None = None
-    deferred: Deferred = Deferred()
-    letters: Letters = Letters()
-    silence: Silence | None = None
+    recent: RecentRuns = RecentRuns()
+    quarantine: QuarantineCounts = QuarantineCounts()
+    limit: BucketUsage | None = None
+    deferred: DeferredWork = DeferredWork()
+    messages: MessageBacklog = MessageBacklog()
+    announcements: AnnouncementCounts | None = None
     alarms: tuple[Alarm, ...] = ()
     doubts: Doubts = field(default_factory=Doubts)
 
@@ -260,37 +260,37 @@ class Overview:
 
     now: datetime
     accounts: tuple[AccountFacts, ...]
-    address: BucketUse | None = None
+    address: BucketUsage | None = None
     outage: Outage | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class DatabaseServer:
     """The database itself, beside what is in it.
 
     Attributes:
         version: of the server, as `170004`.
         revision: of the schema; None: nothing was migrated yet.
-        wanted: the revision that this program needs.
+        wanted_revision: the revision that this program needs.
         is_read_only: it is a replica, or was made so.
-        lacking: what we may not do, as `table: right, right`.
+        missing_rights: what we may not do, as `table: right, right`.
         connections: of all its clients, in all databases.
-        most_connections: that it takes.
+        max_connections: that it takes.
         open_schemas: those in which every role may create functions, of ours and `public`.
-        works_as: the role that a setting `role` puts in place of the one that logs in; None: there is none.
+        replaced_by_role: the role that a setting `role` puts in place of the one that logs in; None: there is none.
     """
 
     version: int
     revision: str | None
-    wanted: str
+    wanted_revision: str
     is_read_only: bool
-    lacking: tuple[str, ...]
+    missing_rights: tuple[str, ...]
     connections: int
-    most_connections: int
+    max_connections: int
     open_schemas: tuple[str, ...] = ()
-    works_as: str | None = None
+    replaced_by_role: str | None = None
 
     @property
     def is_current(self) -> bool:
         """Whether the tables are those that this program knows."""
-        return self.revision == self.wanted
+        return self.revision == self.wanted_revision

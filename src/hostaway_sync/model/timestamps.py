@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-MAY_BE_AHEAD: Final = timedelta(minutes=5)
+MAX_CLOCK_SKEW: Final = timedelta(minutes=5)
 """A mark about the past that lies further ahead of the database's clock was made when that clock was wrong."""
 
-LAG: Final = timedelta(minutes=15)
+WATERMARK_LAG: Final = timedelta(minutes=15)
 """Read again below a watermark: stamps of one moment may become visible one after the other.
 
 So far a source's own stamp may be ahead, too.
@@ -21,23 +21,23 @@ LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
+class FutureMarks:
     """The marks of one column that lie in the future: how many, and by how much the furthest does."""
 
     column: str
     marks: int
-    by: timedelta
+    furthest_by: timedelta
 
 
 @dataclass(frozen=True, slots=True)
-class MarksAhead:
+class FutureMarksReport:
     """All marks that lie in the future; `unread` are the tables that took too long to look through."""
 
-    found: tuple[Ahead, ...]
-    unread: tuple[str, ...] = ()
+    found: tuple[FutureMarks, ...]
+    skipped_tables: tuple[str, ...] = ()
 
 
-def clamped(moment: datetime) -> datetime:
+def clamp_moment(moment: datetime) -> datetime:
     """Return a moment, aware or not, as UTC between the ends of time.
 
     Raises:
@@ -48,21 +48,21 @@ def clamped(moment: datetime) -> datetime:
     return min(max(aware, EARLIEST), LATEST)
 
 
-def earlier(moment: datetime, by: timedelta) -> datetime:
+def subtract_clamped(moment: datetime, by: timedelta) -> datetime:
     """Return the moment that lies `by` before another, or the first there is."""
     return EARLIEST if moment - EARLIEST < by else moment - by
 
 
-def later(moment: datetime, by: timedelta) -> datetime:
+def add_clamped(moment: datetime, by: timedelta) -> datetime:
     """Return the moment that lies `by` after another, or the last there is."""
     return LATEST if LATEST - moment < by else moment + by
 
 
-def is_known(mark: datetime | None, now: datetime) -> bool:
+def is_credible_mark(mark: datetime | None, now: datetime) -> bool:
     """Whether a mark about the past is there, and not from the future."""
-    return mark is not None and mark <= later(now, MAY_BE_AHEAD)
+    return mark is not None and mark <= add_clamped(now, MAX_CLOCK_SKEW)
 
 
-def is_believable(stamp: datetime, asked_at: datetime) -> bool:
+def is_credible_stamp(stamp: datetime, asked_at: datetime) -> bool:
     """Whether a source's stamp may set a watermark or end a walk: it lies at most the lag ahead of the request."""
-    return stamp <= later(asked_at, LAG)
+    return stamp <= add_clamped(asked_at, WATERMARK_LAG)

@@ -6,7 +6,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import HostawaySyncError
-from hostaway_sync.safe_text import quoted
+from hostaway_sync.safe_text import quote_safely
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,12 +15,12 @@ _CAUSED = "\nThe above exception was the direct cause of the following exception
 _MEANWHILE = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
 
-def sentence_of(error: BaseException) -> str:
+def describe_exception(error: BaseException) -> str:
     """Return an error of ours as it is, and of any other its kind and what may be repeated of its first line."""
     return str(error) if isinstance(error, HostawaySyncError) else f"unexpected {_told(error)}"
 
 
-def traceback_of(error: BaseException) -> str:
+def format_traceback(error: BaseException) -> str:
     """Return a traceback as Python writes it, with every exception of its chain told so."""
     return "".join(_chain(error, set()))
 
@@ -53,4 +53,4 @@ def _words(error: BaseException) -> str:
         words = str(error)
     except Exception as failure:  # noqa: BLE001  (an exception that cannot be shown must not hide the one it is about)
         return type(failure).__name__
-    return words if isinstance(error, HostawaySyncError) else quoted(next(iter(words.strip().splitlines()), ""))
+    return words if isinstance(error, HostawaySyncError) else quote_safely(next(iter(words.strip().splitlines()), ""))

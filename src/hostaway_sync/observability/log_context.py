@@ -24,27 +24,27 @@ _innermost: ContextVar[dict[str, object] | None] = ContextVar("hostaway_sync_cir
 
 
 @contextmanager
-def circumstances(**facts: object) -> Iterator[None]:
+def log_context(**facts: object) -> Iterator[None]:
     """Let every line say these as well while the block runs."""
-    token = _innermost.set({**current(), **facts})
+    token = _innermost.set({**current_log_context(), **facts})
     try:
         yield
     finally:
         _innermost.reset(token)
 
 
-def add(**facts: object) -> None:
+def add_log_context(**facts: object) -> None:
     """Let every line of the innermost block say these as well, also those of threads that carry it."""
     innermost = _innermost.get()
     if innermost is not None:
         innermost.update(facts)
 
 
-def current() -> Mapping[str, object]:
+def current_log_context() -> Mapping[str, object]:
     """Give what a line of now is about."""
     return _innermost.get() or {}
 
 
-def carried(work: Callable[P, T]) -> Callable[P, T]:
+def in_current_context(work: Callable[P, T]) -> Callable[P, T]:
     """Give the same work, to be called once, in today's circumstances whichever thread calls it."""
     return partial(copy_context().run, work)

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Final
 
-from hostaway_sync.safe_text import HIDDEN, LONGEST, hidden, is_private, one_line
+from hostaway_sync.safe_text import HIDDEN, MAX_TEXT_LENGTH, hide_private, is_private, join_lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection, MutableMapping
 
-__all__ = ["HIDDEN", "LogRedactor", "hidden"]
+__all__ = ["HIDDEN", "LogRedactor", "hide_private"]
 
 _DEEPEST: Final = 20
 
@@ -25,7 +25,7 @@ class LogRedactor:
     def __call__(self, logger: object, method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
         """Give the fields of a line without what must not be said; nothing that they hold is changed."""
         del logger, method
-        return {hidden(str(key)): _value(str(key), value, 0, ()) for key, value in event.items()}
+        return {hide_private(str(key)): _value(str(key), value, 0, ()) for key, value in event.items()}
 
 
 def _value(name: str, value: object, depth: int, above: tuple[int, ...]) -> object:
@@ -38,18 +38,18 @@ def _value(name: str, value: object, depth: int, above: tuple[int, ...]) -> obje
     if isinstance(value, (Mapping, list, tuple, AbstractSet)):
         return "..." if depth >= _DEEPEST or id(value) in above else _parts(value, depth + 1, (*above, id(value)))
     # Python's handlers call it "event": the sentence of the line. Other fields may be text of several lines.
-    return hidden(one_line(_shown(value)) if name == "event" and not depth else _shown(value))
+    return hide_private(join_lines(_shown(value)) if name == "event" and not depth else _shown(value))
 
 
 def _parts(value: Mapping[Any, Any] | Collection[Any], depth: int, above: tuple[int, ...]) -> object:
     if isinstance(value, Mapping):
-        return {hidden(str(key)): _value(str(key), one, depth, above) for key, one in list(value.items())}
+        return {hide_private(str(key)): _value(str(key), one, depth, above) for key, one in list(value.items())}
     return [_value("", one, depth, above) for one in list(value)]
 
 
 def _shown(value: object) -> str:
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value[:LONGEST]).decode(errors="replace")
+        return bytes(value[:MAX_TEXT_LENGTH]).decode(errors="replace")
     try:
         return str(value) if isinstance(value, (str, BaseException)) else repr(value)
     except Exception as error:  # noqa: BLE001  (a log line must not fail for what it shows)

@@ -55,12 +55,12 @@ class Meter:
             buckets[bisect_left(metric.buckets, seconds)] += 1
             self._sums[key] = self._sums.get(key, 0.0) + seconds
 
-    def samples(self, *, take: bool = False) -> list[Sample]:
+    def samples(self, *, reset: bool = False) -> list[Sample]:
         """Give everything; with `take`, begin anew at nothing."""
         with self._lock:
             sums = dict(self._sums)
             buckets = {key: list(counts) for key, counts in self._buckets.items()}
-            if take:
+            if reset:
                 self._sums.clear()
                 self._buckets.clear()
         found: list[Sample] = []
@@ -82,5 +82,5 @@ def measure_request(meter: Meter, call: ApiCall) -> None:
     """Count a request to the source that has ended, its wait for the budget, and how long it took."""
     status = "none" if call.status is None else str(call.status)
     meter.count(metric_catalog.API_REQUESTS, call.method, call.route, status)
-    meter.count(metric_catalog.API_WAIT, amount=call.waited)
-    meter.observe(metric_catalog.API_SECONDS, call.method, call.route, seconds=call.seconds)
+    meter.count(metric_catalog.API_WAIT, amount=call.waited_s)
+    meter.observe(metric_catalog.API_SECONDS, call.method, call.route, seconds=call.duration_s)

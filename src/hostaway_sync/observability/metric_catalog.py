@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class MetricKind(StrEnum):
     """What may become of a number."""
 
     COUNTER = "counter"
@@ -33,7 +33,7 @@ class Metric:
     """
 
     name: str
-    kind: Kind
+    kind: MetricKind
     help: str
     labels: tuple[str, ...] = ()
     is_stored: bool = False
@@ -41,7 +41,7 @@ class Metric:
 
 
 def _stored(name: str, sentence: str, *labels: str) -> Metric:
-    return Metric(f"hostaway_sync_{name}", Kind.GAUGE, sentence, labels, is_stored=True)
+    return Metric(f"hostaway_sync_{name}", MetricKind.GAUGE, sentence, labels, is_stored=True)
 
 
 _QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -99,33 +99,35 @@ BUDGET_LIMIT = _stored("budget_limit_requests", "Requests that the address has i
 
 API_REQUESTS = Metric(
     "hostaway_sync_api_requests_total",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     "Requests to the source that ended; `status` is `none` when no whole answer came.",
     ("method", "route", "status"),
 )
 API_SECONDS = Metric(
     "hostaway_sync_api_request_seconds",
-    Kind.HISTOGRAM,
+    MetricKind.HISTOGRAM,
     "From the departure of a request to the end of its answer.",
     ("method", "route"),
     buckets=_SLOW,
 )
 API_WAIT = Metric(
-    "hostaway_sync_api_wait_seconds_total", Kind.COUNTER, "For how long the budget kept requests back, all added up."
+    "hostaway_sync_api_wait_seconds_total",
+    MetricKind.COUNTER,
+    "For how long the budget kept requests back, all added up.",
 )
 DATABASE_SECONDS = Metric(
     "hostaway_sync_database_seconds",
-    Kind.HISTOGRAM,
+    MetricKind.HISTOGRAM,
     "Duration of statements, by `operation`: select, insert, update, delete or other.",
     ("operation",),
     buckets=_QUICK,
 )
 DELIVERIES = Metric(
-    "hostaway_sync_deliveries_total", Kind.COUNTER, "Requests to the receiver's delivery path.", ("outcome",)
+    "hostaway_sync_deliveries_total", MetricKind.COUNTER, "Requests to the receiver's delivery path.", ("outcome",)
 )
 DELIVERY_SECONDS = Metric(
     "hostaway_sync_delivery_seconds",
-    Kind.HISTOGRAM,
+    MetricKind.HISTOGRAM,
     "From the end of a request's head until its answer is ready, of deliveries that were stored.",
     buckets=_QUICK,
 )

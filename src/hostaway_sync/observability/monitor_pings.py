@@ -18,21 +18,21 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
-from hostaway_sync.environment.proxy_route import proxy_for, trusted
+from hostaway_sync.environment.proxy_route import find_proxy, tls_trust_for
 from hostaway_sync.errors import ConfigurationError
-from hostaway_sync.safe_text import hidden
+from hostaway_sync.safe_text import hide_private
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-WITHIN: Final = 10.0
-LONGEST_BODY: Final = 10_000
+TIMEOUT_S: Final = 10.0
+MAX_BODY_BYTES: Final = 10_000
 _HEADERS: Final = {"User-Agent": "hostaway-sync", "Content-Type": "text/plain; charset=utf-8"}
 
 log = logging.getLogger(__name__)
 
 
-class Pings:
+class MonitorPings:
     """The pings of one piece of work.
 
     Args:
@@ -40,7 +40,7 @@ class Pings:
         within: seconds that the work may be held up for, in all.
     """
 
-    def __init__(self, url: SecretStr, *, within: float = WITHIN) -> None:
+    def __init__(self, url: SecretStr, *, within: float = TIMEOUT_S) -> None:
         self._url = httpx.URL(url.get_secret_value())
         self._within = within
         self._start: threading.Thread | None = None
@@ -77,7 +77,7 @@ class Pings:
         url = self._url.copy_with(
             path="/".join(("", *filter(None, (*self._url.path.strip("/").split("/"), word)))) or "/"
         )
-        content = hidden(body).encode(errors="replace")[-LONGEST_BODY:]
+        content = hide_private(body).encode(errors="replace")[-MAX_BODY_BYTES:]
         try:
             with (
                 self._client() as client,
@@ -94,11 +94,11 @@ class Pings:
         self._judge(status)
 
     def _client(self) -> httpx.Client:
-        proxy = proxy_for(str(self._url))
+        proxy = find_proxy(str(self._url))
         return httpx.Client(
             headers=_HEADERS,
             timeout=self._within,
-            verify=trusted(str(self._url)),
+            verify=tls_trust_for(str(self._url)),
             proxy=proxy.url if proxy else None,
             trust_env=False,  # what the environment says of the way was read already
         )

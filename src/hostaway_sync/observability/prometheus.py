@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
-from hostaway_sync.environment.file_locks import await_alone
+from hostaway_sync.environment.file_locks import lock_open_file
 from hostaway_sync.environment.trusted_files import open_plain
 from hostaway_sync.errors import UntrustedFile
 from hostaway_sync.observability import metric_catalog
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from hostaway_sync.observability.meter import Sample
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-FILE: Final = "hostaway_sync.prom"
+TEXTFILE_NAME: Final = "hostaway_sync.prom"
 # Seconds to wait for another command that writes.
-PATIENCE_S: Final = 10.0
+LOCK_TIMEOUT_S: Final = 10.0
 _READABLE_BY_ALL: Final = 0o644
 _LONGEST: Final = 64 * 1024 * 1024
 _Numbers: TypeAlias = "dict[tuple[str, tuple[tuple[str, str], ...]], float]"
 
 
-def exposition(samples: Iterable[Sample]) -> bytes:
+def render_metrics(samples: Iterable[Sample]) -> bytes:
     """Give the text of these numbers."""
     return _rendered(_numbers(samples))
 
@@ -47,13 +47,13 @@ def write_textfile(directory: Path, measured: Iterable[Sample], stored: Iterable
         OSError: that could not be done; the file is as it was.
         ConfigurationError: another process keeps the directory locked, which every user may do who can read it.
     """
-    path = directory / FILE
+    path = directory / TEXTFILE_NAME
     with _alone(directory):
         numbers = _numbers(measured)
         for key, value in _counted_before(path).items():
             numbers[key] = numbers.get(key, 0.0) + value
         content = _rendered(numbers | _numbers(stored))
-        descriptor, name = tempfile.mkstemp(dir=directory, prefix=f".{FILE}.")
+        descriptor, name = tempfile.mkstemp(dir=directory, prefix=f".{TEXTFILE_NAME}.")
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
@@ -68,7 +68,7 @@ def write_textfile(directory: Path, measured: Iterable[Sample], stored: Iterable
 def _alone(directory: Path) -> Iterator[None]:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        await_alone(descriptor, directory, PATIENCE_S)
+        lock_open_file(descriptor, directory, LOCK_TIMEOUT_S)
         yield
     finally:
         os.close(descriptor)
@@ -108,7 +108,7 @@ def _bound(seconds: float) -> str:
 
 def _series(metric: metric_catalog.Metric) -> set[str]:
     """Give the names under which a metric is exposed."""
-    is_histogram = metric.kind is metric_catalog.Kind.HISTOGRAM
+    is_histogram = metric.kind is metric_catalog.MetricKind.HISTOGRAM
     return {metric.name + suffix for suffix in (("_bucket", "_sum", "_count") if is_histogram else ("",))}
 
 

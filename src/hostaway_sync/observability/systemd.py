@@ -18,7 +18,7 @@ _BEATS_IN_TIME: Final = 4
 """So many signs of life fit the time after which we count as dead: one may come late."""
 
 
-class Supervisor:
+class SystemdNotifier:
     """Whoever started this process.
 
     Args:
@@ -39,7 +39,7 @@ class Supervisor:
         patience = environment.get("WATCHDOG_USEC", "")
         self._every = int(patience) / 1e6 / _BEATS_IN_TIME if is_for_us and patience.isdecimal() else None
 
-    def part(self) -> Callable[[], None]:
+    def register_part(self) -> Callable[[], None]:
         """Give what a part of the program calls, more than once a second, as long as it is able to do its work.
 
         A sign of life is sent when all parts have called: one that hangs is the whole program's death.
@@ -60,11 +60,11 @@ class Supervisor:
 
         return beat
 
-    def ready(self) -> None:
+    def notify_ready(self) -> None:
         """Say that the work has begun."""
         self._say("READY=1")
 
-    def stopping(self) -> None:
+    def notify_stopping(self) -> None:
         """Say that it ends, by itself or because it was told to."""
         self._say("STOPPING=1")
 

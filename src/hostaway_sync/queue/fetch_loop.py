@@ -14,8 +14,8 @@ from random import random
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hostaway_sync.errors import HostawaySyncError, SourceAway, StoreUnavailable
-from hostaway_sync.observability.log_context import carried, circumstances
-from hostaway_sync.observability.tracing import innermost, span
+from hostaway_sync.observability.log_context import in_current_context, log_context
+from hostaway_sync.observability.tracing import current_span, start_span
 from hostaway_sync.queue import maintenance, outcomes
 from hostaway_sync.queue.batching import Batch, NotReached, attempt_batch
 from hostaway_sync.queue.outcomes import FailedAttempt
@@ -174,8 +174,8 @@ class FetchLoop:
         )
 
     async def _attempt(self, kind: str, row_id: int, job: Job) -> None:
-        doing = span(f"job {kind}", kind="consumer", job_kind=kind, attempt=job.attempt)
-        with circumstances(job=job.key, account_id=job.account_id), doing:
+        doing = start_span(f"job {kind}", kind="consumer", job_kind=kind, attempt=job.attempt)
+        with log_context(job=job.key, account_id=job.account_id), doing:
             await self._attempt_at(kind, Batch(Begun(row_id, job), since=time.monotonic()))
 
     async def _attempt_at(self, kind: str, batch: Batch) -> None:
@@ -187,7 +187,7 @@ class FetchLoop:
             ends = await self._in_thread(partial(self._do, kind, batch))
         except asyncio.CancelledError:
             # The thread may go on for a while: whatever it writes still, the next attempt finds done.
-            innermost().note(verdict="given back")
+            current_span().set_attributes(verdict="given back")
             in_hand = batch.begun
             back = partial(outcomes.give_back_jobs, begun=in_hand, ending=in_hand[1:])
             await self._in_thread(partial(self._database.attempt, back))
@@ -205,7 +205,7 @@ class FetchLoop:
             # Once, and else alone: what it began that we do not hear of is given back when the leader has ended.
             with suppress(StoreUnavailable):
                 batch.add(self._database.attempt(along, is_one_statement=True), since=time.monotonic())
-            innermost().note(jobs=len(batch.begun))
+            current_span().set_attributes(jobs=len(batch.begun))
         return attempt_batch(self._config.handlers[kind], [one.job for one in batch.begun])
 
     def _conclude(self, batch: Batch, ends: JobErrors, *, ended: float) -> None:
@@ -224,10 +224,10 @@ class FetchLoop:
 
     def _failed(self, begun: Begun, failure: FailedAttempt) -> timedelta | None:
         """Write down an attempt that failed; give how long others have to wait for what it failed of."""
-        innermost().fail(failure.error)
+        current_span().record_error(failure.error)
         jitter = random()  # noqa: S311  (spreads load, keeps no secret)
         verdict = outcomes.record_failure(self._database, begun.job, failure, self._config.policy, jitter=jitter)
-        innermost().note(verdict=verdict.action.name.lower() if verdict else "nothing waits")
+        current_span().set_attributes(verdict=verdict.action.name.lower() if verdict else "nothing waits")
         is_in_the_way = isinstance(failure.error, SourceAway) or (verdict and verdict.action is Action.SNOOZE)
         return verdict.delay if verdict and is_in_the_way else None
 
@@ -250,4 +250,4 @@ class FetchLoop:
         maintenance.prune_settled_deliveries(self._database, keep=self._config.keep)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, carried(work))
+        return await asyncio.get_running_loop().run_in_executor(self._threads, in_current_context(work))

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from hostaway_sync.observability.exception_text import sentence_of, traceback_of
+from hostaway_sync.observability.exception_text import describe_exception, format_traceback
 from hostaway_sync.queue.retry_policy import Action, RetryDecision
 from hostaway_sync.store import dead_letters, job_attempts, jobs
 from hostaway_sync.store.accounts import queries as account_queries
@@ -61,13 +61,13 @@ def record_failure(
             failure.attempt_id,
             finished_at - failure.elapsed,
             finished_at,
-            storable(sentence_of(failure.error)),
-            storable_traceback(traceback_of(failure.error)),
+            storable(describe_exception(failure.error)),
+            storable_traceback(format_traceback(failure.error)),
         )
         return _write(connection, job, attempt, verdict)
 
     verdict = database.transaction(write)
-    _log(job, verdict, storable(sentence_of(failure.error)))
+    _log(job, verdict, storable(describe_exception(failure.error)))
     return verdict
 
 

@@ -14,30 +14,30 @@ from __future__ import annotations
 from hostaway_sync.secrets.find_keys import KEYRING_ENTRY, find_key_ring
 from hostaway_sync.secrets.key_file import KEY_FILE, KeyFile
 from hostaway_sync.secrets.key_ring import (
-    LEAST_BYTES,
+    MIN_SEALED_BYTES,
     VERSION,
     KeyRing,
     KeySource,
-    key_id_of,
-    plain_text,
+    read_key_id,
+    read_plain_text,
 )
-from hostaway_sync.secrets.protocols import DATABASE, Opens, Place, Seals, SecretsStore, store_of
+from hostaway_sync.secrets.protocols import DATABASE, Place, SecretReader, SecretsStore, SecretWriter, read_store_kind
 
 __all__ = [
     "DATABASE",
     "KEYRING_ENTRY",
     "KEY_FILE",
-    "LEAST_BYTES",
+    "MIN_SEALED_BYTES",
     "VERSION",
     "KeyFile",
     "KeyRing",
     "KeySource",
-    "Opens",
     "Place",
-    "Seals",
+    "SecretReader",
+    "SecretWriter",
     "SecretsStore",
     "find_key_ring",
-    "key_id_of",
-    "plain_text",
-    "store_of",
+    "read_key_id",
+    "read_plain_text",
+    "read_store_kind",
 ]

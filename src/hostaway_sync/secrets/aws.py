@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import SecretStr
 
 from hostaway_sync.errors import ConfigurationError, SecretError, SecretGone, SecretsUnavailable
-from hostaway_sync.secrets.protocols import new_version, path_of, pointer, read_path, version_of
+from hostaway_sync.secrets.protocols import format_path, format_pointer, generate_version, parse_path, read_version
 
 try:
     import boto3
@@ -81,20 +81,20 @@ class AwsSecrets:
 
     def seal(self, value: SecretStr, place: Place) -> bytes:
         """Create a secret, and give what its row is to keep."""
-        version = new_version()
+        version = generate_version()
         with self._translated(f"take {place}"):
             # A repetition is told by the name, which nobody else has drawn.
             self._client.create_secret(
-                Name=self._prefix + path_of(place, version),
+                Name=self._prefix + format_path(place, version),
                 Description=f"hostaway-sync: {place}",
                 SecretString=value.get_secret_value(),
                 ClientRequestToken=version,
             )
-        return pointer(KIND, version)
+        return format_pointer(KIND, version)
 
     def open(self, kept: bytes, place: Place) -> SecretStr:
         """Read a secret; one that is not there is looked for a moment longer, for it may have just been made."""
-        name = self._prefix + path_of(place, version_of(kept))
+        name = self._prefix + format_path(place, read_version(kept))
         for pause in (*_PAUSES_S, None):
             try:
                 with self._translated(f"give {place}"):
@@ -107,11 +107,11 @@ class AwsSecrets:
 
     def discard(self, kept: bytes, place: Place) -> None:
         """Delete a secret at once: nothing names it any more."""
-        name = self._prefix + path_of(place, version_of(kept))
+        name = self._prefix + format_path(place, read_version(kept))
         with suppress(SecretGone), self._translated(f"delete {place}"):
             self._client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
 
-    def listed(self) -> Iterator[tuple[Place, bytes]]:
+    def list_versions(self) -> Iterator[tuple[Place, bytes]]:
         """Give all secrets of this mirror, a hundred a request."""
         pages = self._client.get_paginator("list_secrets").paginate(
             Filters=[{"Key": "name", "Values": [self._prefix]}], PaginationConfig={"PageSize": 100}
@@ -119,9 +119,9 @@ class AwsSecrets:
         with self._translated("list secrets"):
             for page in pages:
                 for entry in page["SecretList"]:
-                    read = read_path(entry["Name"].removeprefix(self._prefix))
+                    read = parse_path(entry["Name"].removeprefix(self._prefix))
                     if entry["Name"].startswith(self._prefix) and read is not None:
-                        yield read[0], pointer(KIND, read[1])
+                        yield read[0], format_pointer(KIND, read[1])
 
     @contextmanager
     def _translated(self, what: str) -> Iterator[None]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 KEYRING_ENTRY: Final = ("hostaway-sync", "master-key")
 # A locked keyring waits for somebody to type a password; under cron nobody will.
-KEYRING_PATIENCE: Final = 5.0
+KEYRING_TIMEOUT_S: Final = 5.0
 # What keyring itself does not recommend: back ends that hold nothing, lose what they are given, or ask at a prompt.
 _LEAST_PRIORITY: Final = 1
 
@@ -32,7 +32,7 @@ class _Nothing(Enum):
     KEYRING = "there is none that can be used"
 
 
-class Configured:
+class ConfiguredKeys:
     """Keys that the settings hold.
 
     Args:
@@ -56,7 +56,7 @@ class Configured:
             raise SecretError(f"the keys in {self._file} cannot be read any more ({error.strerror})") from None
 
 
-class Desktop:
+class KeyringKeys:
     """Keys that the desktop's keyring gave; it is asked once a process.
 
     Args:
@@ -108,14 +108,14 @@ def _source(
     use_keyring: bool | None,  # noqa: FBT001  (as it came)
 ) -> KeySource:
     if configured is not None:
-        return Configured(configured, configured_file)
+        return ConfiguredKeys(configured, configured_file)
     answer = _asked_in_time() if use_keyring else _Nothing.ENTRY
     if isinstance(answer, str):
-        return Desktop(answer)
+        return KeyringKeys(answer)
     if key_file.exists():
         return key_file
     if use_keyring is None and _is_terminal() and (stored := _asked_kindly()) is not None:
-        return Desktop(stored)
+        return KeyringKeys(stored)
     if not may_create and answer is _Nothing.KEYRING:
         raise KeyMissing(
             "HOSTAWAY_SYNC_KEYRING is on, but this process has no keyring that can be used (outside a desktop's "
@@ -162,7 +162,7 @@ def _asked_in_time() -> str | _Nothing:
     # A thread that waits for a password for ever ends with the process.
     thread = threading.Thread(target=ask, name="keyring", daemon=True)
     thread.start()
-    thread.join(KEYRING_PATIENCE)
+    thread.join(KEYRING_TIMEOUT_S)
     if not answer:
         raise SecretError(
             f"HOSTAWAY_SYNC_KEYRING is on, but the keyring cannot be used ({failure[0]}): "

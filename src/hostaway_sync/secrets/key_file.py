@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.environment.trusted_files import open_plain
 from hostaway_sync.errors import SecretError, UntrustedFile
-from hostaway_sync.secrets.key_ring import KeyRing, new_key, read_keys, written
+from hostaway_sync.secrets.key_ring import KeyRing, format_keys, generate_key, read_keys
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -70,20 +70,20 @@ class KeyFile:
         """
         with self._usable():
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with self._draft(self.path, (new_key(),)) as draft, suppress(FileExistsError):
+            with self._draft(self.path, (generate_key(),)) as draft, suppress(FileExistsError):
                 os.link(draft, self.path)
                 _warn(f"created the master key {self.path}. Back it up: without it the stored secrets are lost.")
 
-    def put_new_first(self) -> None:
+    def prepend_new_key(self) -> None:
         """Put a new key in front of those that are there.
 
         Raises:
             SecretError: the file cannot be read or written.
         """
-        self._replace((new_key(), *self.read()))
+        self._replace((generate_key(), *self.read()))
         _warn(f"put a new key in front of {self.path}. Back it up: without it the stored secrets are lost.")
 
-    def drop(self, ids: Collection[str]) -> None:
+    def remove_keys(self, ids: Collection[str]) -> None:
         """Leave out the keys with these short ids.
 
         Raises:
@@ -104,7 +104,7 @@ class KeyFile:
         descriptor, draft = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
         try:
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(written(keys))
+                file.write(format_keys(keys))
                 file.flush()
                 os.fsync(file.fileno())
             yield draft

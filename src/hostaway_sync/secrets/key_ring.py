@@ -22,7 +22,7 @@ _KEY_ID_BYTES: Final = 4
 _NONCE_BYTES: Final = 12
 _TAG_BYTES: Final = 16
 _HEADER_BYTES: Final = len(VERSION) + _KEY_ID_BYTES
-LEAST_BYTES: Final = _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES
+MIN_SEALED_BYTES: Final = _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES
 
 
 class KeySource(Protocol):
@@ -41,7 +41,7 @@ class KeySource(Protocol):
         ...
 
 
-class GivenKeys:
+class InMemoryKeys:
     """Keys that whoever makes the ring holds in its hands.
 
     Args:
@@ -73,7 +73,7 @@ class KeyRing:
 
     def __init__(self, keys: Iterable[bytes], source: KeySource | None = None) -> None:
         self._keys = _by_id(keys)
-        self.source = source or GivenKeys(tuple(self._keys.values()))
+        self.source = source or InMemoryKeys(tuple(self._keys.values()))
         self._former: dict[bytes, bytes] = {}
 
     def __repr__(self) -> str:
@@ -118,7 +118,7 @@ class KeyRing:
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        if key_id_of(sealed) is None:
+        if read_key_id(sealed) is None:
             raise SecretError(
                 f"{place} is not a sealed value: was it written by another program? "
                 "`hostaway-sync keys rotate` seals what is plain text"
@@ -127,7 +127,7 @@ class KeyRing:
         key = self._key(header[len(VERSION) :])
         if key is None:
             raise SecretError(
-                f"{place} is sealed with key {key_id_of(sealed)}, which this key ring does not hold: "
+                f"{place} is sealed with key {read_key_id(sealed)}, which this key ring does not hold: "
                 "restore that key (HOSTAWAY_SYNC_MASTER_KEY or its file); a new one cannot open it"
             )
         try:
@@ -139,7 +139,7 @@ class KeyRing:
     def discard(self, kept: bytes, place: Place) -> None:
         """Do nothing: what is sealed goes with its row."""
 
-    def listed(self) -> Iterator[tuple[Place, bytes]]:
+    def list_versions(self) -> Iterator[tuple[Place, bytes]]:
         """Give nothing: what is sealed lies nowhere but in its row."""
         return iter(())
 
@@ -149,13 +149,13 @@ class KeyRing:
         return self._keys.get(key_id) or self._former.get(key_id)
 
 
-def key_id_of(value: bytes) -> str | None:
+def read_key_id(value: bytes) -> str | None:
     """Give the short id of the key that a value is sealed with; None: it is not sealed."""
-    is_sealed = value.startswith(VERSION) and len(value) >= LEAST_BYTES
+    is_sealed = value.startswith(VERSION) and len(value) >= MIN_SEALED_BYTES
     return value[len(VERSION) : _HEADER_BYTES].hex() if is_sealed else None
 
 
-def plain_text(value: bytes) -> SecretStr | None:
+def read_plain_text(value: bytes) -> SecretStr | None:
     """Give what lies unsealed where something sealed should be; None: it is sealed, or no text at all."""
     try:
         text = value.decode()
@@ -164,12 +164,12 @@ def plain_text(value: bytes) -> SecretStr | None:
     return SecretStr(text) if text.isprintable() else None
 
 
-def new_key() -> bytes:
+def generate_key() -> bytes:
     """Draw a key."""
     return os.urandom(_KEY_BYTES)
 
 
-def written(keys: Iterable[bytes]) -> str:
+def format_keys(keys: Iterable[bytes]) -> str:
     """Give keys as a key file holds them, one a line."""
     return "".join(base64.b64encode(key).decode() + "\n" for key in keys)
 

@@ -42,7 +42,7 @@ class Place:
         return f"{self.table}.{self.column} of {self.primary_key}"
 
 
-class Opens(Protocol):
+class SecretReader(Protocol):
     """Whatever gives secrets back."""
 
     def open(self, kept: bytes, place: Place) -> SecretStr:
@@ -56,7 +56,7 @@ class Opens(Protocol):
         ...
 
 
-class Seals(Opens, Protocol):
+class SecretWriter(SecretReader, Protocol):
     """Whatever takes secrets, and gives them back."""
 
     def seal(self, value: SecretStr, place: Place) -> bytes:
@@ -64,7 +64,7 @@ class Seals(Opens, Protocol):
         ...
 
 
-class SecretsStore(Seals, Protocol):
+class SecretsStore(SecretWriter, Protocol):
     """One kind of place for secrets: the key ring for the database, others outside of it.
 
     Attributes:
@@ -79,38 +79,38 @@ class SecretsStore(Seals, Protocol):
         """Delete a version; one that is not there is no error. Raises SecretError, SecretsUnavailable."""
         ...
 
-    def listed(self) -> Iterator[tuple[Place, bytes]]:
+    def list_versions(self) -> Iterator[tuple[Place, bytes]]:
         """Give every version there is outside, as rows keep it. Raises SecretError, SecretsUnavailable."""
         ...
 
 
-def new_version() -> str:
+def generate_version() -> str:
     """Draw the name of a version."""
     return secrets.token_hex(_VERSION_BYTES)
 
 
-def pointer(kind: str, version: str) -> bytes:
+def format_pointer(kind: str, version: str) -> bytes:
     """Give what a row keeps of a secret that lies in a store outside."""
     return _POINTER + f"{kind}:{version}".encode()
 
 
-def store_of(kept: bytes) -> str:
+def read_store_kind(kept: bytes) -> str:
     """Say in which store a secret lies, by what its row keeps of it."""
     return _parts(kept)[0] if kept.startswith(_POINTER) else DATABASE
 
 
-def version_of(kept: bytes) -> str:
+def read_version(kept: bytes) -> str:
     """Give the version that a row names in a store outside."""
     return _parts(kept)[1]
 
 
-def path_of(place: Place, version: str) -> str:
+def format_path(place: Place, version: str) -> str:
     """Give the name of a version, below whatever the store's names begin with."""
     return f"{place.table}/{place.primary_key}/{place.column}/{version}"
 
 
-def read_path(path: str) -> tuple[Place, str] | None:
-    """Give place and version of a name that `path_of` made; None: it did not."""
+def parse_path(path: str) -> tuple[Place, str] | None:
+    """Give place and version of a name that `format_path` made; None: it did not."""
     parts = path.split("/")
     if len(parts) != len(("table", "primary key", "column", "version")) or not parts[1].isdecimal():
         return None

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from hostaway_sync.errors import SourceAway
 from hostaway_sync.model import circuit_breaker as decisions
 from hostaway_sync.model.circuit_breaker import Outage
-from hostaway_sync.model.timestamps import MAY_BE_AHEAD
+from hostaway_sync.model.timestamps import MAX_CLOCK_SKEW
 from hostaway_sync.store.tables import source_outages
 from hostaway_sync.store.time_marks import is_known
 
@@ -64,7 +64,7 @@ class StoredCircuitBreaker:
     def is_away(self) -> sa.ColumnElement[bool]:
         """The condition for a row that says that nobody may ask; `decisions.known` says the same of its value."""
         marks = (source_outages.c[name] for name in ("failing_since", "failed_at", "away_since"))
-        is_planned = source_outages.c.probe_at <= sa.func.now() + decisions.LONGEST_PLAN + MAY_BE_AHEAD
+        is_planned = source_outages.c.probe_at <= sa.func.now() + decisions.MAX_PROBE_DELAY + MAX_CLOCK_SKEW
         return sa.and_(*map(is_known, marks), sa.or_(source_outages.c.probe_at.is_(None), is_planned))
 
     @property
@@ -90,14 +90,14 @@ class StoredCircuitBreaker:
                 return None
             if not decisions.may_probe(found, now, force_probe=force_probe):
                 return found
-            self._write(connection, decisions.while_probing(found, now))
+            self._write(connection, decisions.start_probe(found, now))
             return None
 
         if (found := self._database.transaction(take)) is not None:
             raise SourceAway(words(found))
-        self._probe.until = time.monotonic() + decisions.PROBE_LASTS.total_seconds()
+        self._probe.until = time.monotonic() + decisions.PROBE_TIMEOUT.total_seconds()
 
-    def answered(self) -> None:
+    def record_answer(self) -> None:
         """Note that the source answered, whatever it said."""
         self._probe.until = 0.0
         if self._is_failing:
@@ -105,13 +105,13 @@ class StoredCircuitBreaker:
             statement = sa.delete(source_outages).where(self.is_here)
             self._database.transaction(lambda connection: connection.execute(statement))
 
-    def failed(self, error: str) -> None:
+    def record_failure(self, error: str) -> None:
         """Note that a request had no answer, or one that says it is the source's fault."""
         was_probe, self._probe.until = self.is_probing, 0.0
 
         def write(connection: sa.Connection) -> None:
             found, now = self._locked(connection)
-            self._write(connection, decisions.after_failure(found, now, error, was_probe=was_probe))
+            self._write(connection, decisions.record_failure(found, now, error, was_probe=was_probe))
 
         self._database.transaction(write)
 
@@ -119,7 +119,7 @@ class StoredCircuitBreaker:
         """Return what is known of the source, under a lock, and the database's clock."""
         row = connection.execute(sa.select(*_COLUMNS).where(self.is_here).with_for_update()).one_or_none()
         now = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
-        return (decisions.known(_outage(row), now) if row else None), now
+        return (decisions.discard_future_outage(_outage(row), now) if row else None), now
 
     def _write(self, connection: sa.Connection, outage: Outage) -> None:
         values = {

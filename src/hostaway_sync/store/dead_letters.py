@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.errors import HostawaySyncError
-from hostaway_sync.model.deliveries import Target
+from hostaway_sync.model.deliveries import RefreshTarget
 from hostaway_sync.model.messages import Proof
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store import job_attempts, jobs
@@ -184,7 +184,7 @@ def _resolve(connection: sa.Connection, dead_letter_id: int, resolution: str) ->
 def _fresh(letter: DeadLetter) -> Job:
     if letter.target_resource is None or letter.target_id is None:
         return replace(Job.from_arguments(letter.payload), attempt=1, retry_at=None, began_at=None)
-    return Job(letter.account_id, Target(Resource(letter.target_resource), letter.target_id))
+    return Job(letter.account_id, RefreshTarget(Resource(letter.target_resource), letter.target_id))
 
 
 def _unknown(dead_letter_id: int) -> HostawaySyncError:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from hostaway_sync.model.deliveries import Target
+from hostaway_sync.model.deliveries import RefreshTarget
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store.tables.queue import job_events, jobs, workers
 from hostaway_sync.store.time_marks import is_within
@@ -62,7 +62,7 @@ class Job:
     """
 
     account_id: int
-    target: Target | None = None
+    target: RefreshTarget | None = None
     full: bool = False
     attempt: int = 1
     retry_at: datetime | None = None
@@ -97,7 +97,7 @@ class Job:
         return f"{REFRESH}:{self.account_id}:{self.target.resource}:"
 
     @property
-    def aim(self) -> Target:
+    def aim(self) -> RefreshTarget:
         """The object of a job that has one."""
         assert self.target is not None  # noqa: S101  (that is what makes it a job of this kind)
         return self.target
@@ -120,7 +120,7 @@ class Job:
     @staticmethod
     def from_arguments(written: Mapping[str, Any]) -> Job:
         """Read what `arguments` wrote."""
-        target = Target(Resource(written["resource"]), written["object_id"]) if "resource" in written else None
+        target = RefreshTarget(Resource(written["resource"]), written["object_id"]) if "resource" in written else None
         moments = {name: datetime.fromisoformat(written[name]) for name in ("retry_at", "began_at") if name in written}
         return Job(
             written["account_id"],

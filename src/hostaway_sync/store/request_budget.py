@@ -63,7 +63,7 @@ class DatabaseBudget:
         self._circuit_breaker = circuit_breaker
         self._clock = clock or ClockWatch()
 
-    def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.USUAL) -> Grant:
+    def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.NORMAL) -> Grant:
         """Take the earliest slot of all `buckets` at once, perhaps before one that was granted for later.
 
         Raises:

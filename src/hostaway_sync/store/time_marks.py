@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from hostaway_sync.errors import StoreError, StoreUnavailable
-from hostaway_sync.model.timestamps import EARLIEST, LATEST, MAY_BE_AHEAD, Ahead, MarksAhead
+from hostaway_sync.model.timestamps import EARLIEST, LATEST, MAX_CLOCK_SKEW, FutureMarks, FutureMarksReport
 from hostaway_sync.store.tables import MIRRORED, metadata
 from hostaway_sync.store.tables.metadata import Timestamp
 from hostaway_sync.store.tables.queue import engine_metadata
@@ -132,19 +132,19 @@ def bring_back_mirrored(connection: sa.Connection, account_id: int, resource: Re
     bring_back(connection, table, table.c.account_id == account_id, marks=[table.c[name] for name in names])
 
 
-def ahead(database: Database) -> MarksAhead:
+def ahead(database: Database) -> FutureMarksReport:
     """Look through every table for marks that lie in the future."""
-    found: list[Ahead] = []
+    found: list[FutureMarks] = []
     unread: list[str] = []
     for name in sorted(MARKS, key=lambda name: name in _LARGE):
         try:
             found += database.attempt(partial(_ahead, table=_TABLES[name]))
         except (StoreError, StoreUnavailable):  # it takes too long, or is not ours to read
             unread.append(name)
-    return MarksAhead(tuple(found), tuple(unread))
+    return FutureMarksReport(tuple(found), tuple(unread))
 
 
-def _ahead(connection: sa.Connection, table: sa.Table) -> list[Ahead]:
+def _ahead(connection: sa.Connection, table: sa.Table) -> list[FutureMarks]:
     connection.execute(_PATIENCE)
     columns = [table.c[name] for name in MARKS[table.name]]
     counts = [sa.func.count().filter(column > _latest()) for column in columns]
@@ -152,8 +152,8 @@ def _ahead(connection: sa.Connection, table: sa.Table) -> list[Ahead]:
     furthest = [sa.func.least(sa.func.max(column), sa.literal(LATEST, Timestamp)) - sa.func.now() for column in columns]
     row: tuple[Any, ...] = tuple(connection.execute(sa.select(*counts, *furthest).select_from(table)).one())
     halves = zip(columns, row[: len(columns)], row[len(columns) :], strict=True)
-    return [Ahead(f"{table.name}.{column.name}", number, by) for column, number, by in halves if number]
+    return [FutureMarks(f"{table.name}.{column.name}", number, by) for column, number, by in halves if number]
 
 
 def _latest() -> sa.ColumnElement[datetime]:
-    return sa.func.now() + MAY_BE_AHEAD
+    return sa.func.now() + MAX_CLOCK_SKEW

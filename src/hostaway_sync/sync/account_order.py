@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
 
-    from hostaway_sync.model.status import Outlook
+    from hostaway_sync.model.status import PlanFacts
 
 
 def order_shortest_first(
-    outlooks: Iterable[Outlook], now: datetime, *, full: bool, sweep_after: timedelta
+    outlooks: Iterable[PlanFacts], now: datetime, *, full: bool, sweep_after: timedelta
 ) -> list[int]:
     """Give the accounts, those with short runs first: a large first sync must not keep forty small accounts waiting.
 
@@ -23,7 +23,7 @@ def order_shortest_first(
     requests the last such run needed, the earlier.
     """
 
-    def rank(outlook: Outlook) -> tuple[bool, bool, int, int]:
+    def rank(outlook: PlanFacts) -> tuple[bool, bool, int, int]:
         is_full = bool(plan.select_whole_lists(Resource, outlook.marks, now, full=full, sweep_after=sweep_after))
         calls = outlook.calls.get(Mode.FULL if is_full else Mode.INCREMENTAL)
         return is_full, is_full and calls is None, calls or 0, outlook.account_id

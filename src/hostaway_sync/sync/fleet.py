@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hostaway_sync.errors import ConfigurationError, HostawaySyncError, LeaseHeld
 from hostaway_sync.model.records import Progress, RunReport, RunState
-from hostaway_sync.observability.log_context import circumstances
+from hostaway_sync.observability.log_context import log_context
 from hostaway_sync.store.postgres.driver_errors import unforeseen
 from hostaway_sync.sync.plan import can_recover
 from hostaway_sync.sync.reporting.outcome import derive_outcome, list_failures
@@ -149,7 +149,7 @@ def sync_fleet(
 
 def _tried(account_id: int, attempt: Callable[[int], RunReport]) -> AccountOutcome:
     try:
-        with circumstances(account_id=account_id):
+        with log_context(account_id=account_id):
             report = attempt(account_id)
     except LeaseHeld as error:
         return AccountOutcome(account_id, RunState.SKIPPED, None, str(error))

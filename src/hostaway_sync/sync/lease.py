@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import HostawaySyncError, LeaseLost, StoreUnavailable
-from hostaway_sync.observability.log_context import carried
+from hostaway_sync.observability.log_context import in_current_context
 from hostaway_sync.store.processes import names as process_names
 from hostaway_sync.store.runs import leases
 
@@ -53,7 +53,7 @@ def _heartbeat(database: Database, lease: leases.Lease) -> Iterator[None]:
             except HostawaySyncError as error:
                 log.info("the lease could not be renewed, trying again: %s", error)
 
-    thread = threading.Thread(target=carried(beat), name="lease", daemon=True)
+    thread = threading.Thread(target=in_current_context(beat), name="lease", daemon=True)
     thread.start()
     try:
         yield

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hostaway_sync.model.records import Page, Resource, ResourceReport, RunState
-from hostaway_sync.observability.log_context import carried
+from hostaway_sync.observability.log_context import in_current_context
 from hostaway_sync.sync import plan
 from hostaway_sync.sync.reporting import reasons
 
@@ -88,7 +88,7 @@ def reading_threads(number: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def _ahead(pages: Iterator[Page], pool: ThreadPoolExecutor) -> Iterator[Page]:
-    upcoming = pool.submit(carried(next), pages, None)
+    upcoming = pool.submit(in_current_context(next), pages, None)
     while (page := upcoming.result()) is not None:
-        upcoming = pool.submit(carried(next), pages, None)
+        upcoming = pool.submit(in_current_context(next), pages, None)
         yield page

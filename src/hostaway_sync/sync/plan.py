@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import Advice, CredentialsRejected, SourceAway
 from hostaway_sync.model.records import Mode, Resource, RunState
-from hostaway_sync.model.timestamps import LAG, earlier, is_believable
+from hostaway_sync.model.timestamps import WATERMARK_LAG, is_credible_stamp, subtract_clamped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -88,7 +88,7 @@ def choose_since(mark: Mark | None, *, is_whole: bool) -> datetime | None:
     """Give the stamp from which a list is read; None: from its beginning."""
     if is_whole or mark is None or mark.watermark_at is None:
         return None
-    return earlier(mark.watermark_at, LAG)
+    return subtract_clamped(mark.watermark_at, WATERMARK_LAG)
 
 
 def find_doubt(last: Page | None, distinct: int | None) -> str | None:
@@ -126,7 +126,7 @@ def compute_watermark(first: Page, signpost: datetime) -> datetime | None:
     A stamp too far ahead of its request is none.
     """
     found = (record.source_updated_at for record in first.records)
-    stamps = [stamp for stamp in found if stamp is not None and is_believable(stamp, first.observed_at)]
+    stamps = [stamp for stamp in found if stamp is not None and is_credible_stamp(stamp, first.observed_at)]
     return min(max(stamps), signpost) if stamps else None
 
 
@@ -218,8 +218,8 @@ def list_warnings(
     for resource, report in reports.items():
         if report.counts.quarantined:
             said.append(f"{resource}: {report.counts.quarantined} records got no row; see quarantined_records")
-        if report.oddities.cleaned:
-            said.append(f"{resource}: {report.oddities.cleaned} records were cleaned; bytes in quarantined_records")
-        if report.oddities.misfits:
-            said.append(f"{resource}: {report.oddities.misfits} values do not fit their column, which is NULL")
+        if report.quality.cleaned:
+            said.append(f"{resource}: {report.quality.cleaned} records were cleaned; bytes in quarantined_records")
+        if report.quality.misfits:
+            said.append(f"{resource}: {report.quality.misfits} values do not fit their column, which is NULL")
     return said

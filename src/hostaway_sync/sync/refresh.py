@@ -247,7 +247,7 @@ def _together(pages: Sequence[Page]) -> Page:
     """Make one page of several with a record each, which was observed when it was."""
     records = sorted((record for page in pages for record in page.records), key=lambda record: record.id or 0)
     moments = {record.id: page.observed_at for page in pages for record in page.records if record.id is not None}
-    return Page(pages[0].shape, records, min(moments.values()), moments=moments)
+    return Page(pages[0].shape, records, min(moments.values()), observed_at_by_id=moments)
 
 
 def _id(value: object) -> int | None:

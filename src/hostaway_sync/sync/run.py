@@ -18,8 +18,8 @@ from hostaway_sync.model.records import (
     RunReport,
     RunState,
 )
-from hostaway_sync.observability.log_context import add, circumstances
-from hostaway_sync.observability.tracing import span
+from hostaway_sync.observability.log_context import add_log_context, log_context
+from hostaway_sync.observability.tracing import start_span
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.records import setbacks, walks
 from hostaway_sync.store.runs import leases
@@ -91,7 +91,7 @@ class Run:
         self._announcing = None if self._has_looked else announcing
         account_id = self._owner.account_id
         try:
-            with circumstances(account_id=account_id), hold_lease(self._database, account_id) as lease, span("run"):
+            with log_context(account_id=account_id), hold_lease(self._database, account_id) as lease, start_span("run"):
                 report = self._under_lease(lease, source, progress)
                 log_run_end(report)
                 return report
@@ -107,7 +107,7 @@ class Run:
             report = self._report({}, source)
             standing = alarms.read_unchanged_alarms(self._database, self._owner.account_id)
             why = "another run has mirrored it meanwhile"
-            return replace(report, state=RunState.SKIPPED, error=why, standing=standing)
+            return replace(report, state=RunState.SKIPPED, error=why, alarms=standing)
         if self._is_full:
             source.lower_priority()
         if self._order.dry_run:
@@ -116,12 +116,12 @@ class Run:
             report = self._report({resource: replace(part, ids=dry.ids(resource)) for resource, part in parts}, source)
             # A person asks for it, who is to hear what stands however lately that was told.
             standing = alarms.read_unchanged_alarms(self._database, self._owner.account_id, tells=True)
-            return replace(report, standing=standing)
+            return replace(report, alarms=standing)
         run_id = self._run_id or run_states.create_run(
             self._database, self._owner.account_id, self._mode, max_retries=self._order.max_retries
         )
         self._run_id = run_id
-        add(run_id=str(run_id))
+        add_log_context(run_id=str(run_id))
         try:
             return self._written(run_id, lease, source, progress)
         except BaseException as error:
@@ -146,10 +146,10 @@ class Run:
             log.warning("account %d: %s", account_id, warning)
         if not self._comes_again(report.state, can_recover=report.can_recover):
             found = alarms.find_causes(reports, self._whole, self._braked)
-            report = replace(report, standing=alarms.settle_alarms(self._database, lease, found))
+            report = replace(report, alarms=alarms.settle_alarms(self._database, lease, found))
         # The account is as fresh as the least of what was asked for; part of it says nothing about the rest. While an
         # alarm stands, it is known to be wrong.
-        is_all = set(self._order.resources) == set(Resource) and not report.standing.alarms
+        is_all = set(self._order.resources) == set(Resource) and not report.alarms.alarms
         last_sync_at = signpost if is_all else None
         self._finish(run_id, report.state, source, last_sync_at, report.error, can_recover=report.can_recover)
         return report
@@ -159,7 +159,7 @@ class Run:
         for resource in (resource for resource in Resource if resource in self._order.resources):
             error: SourceError | None = None
             try:
-                with circumstances(resource=resource.value), span(f"resource {resource}"):
+                with log_context(resource=resource.value), start_span(f"resource {resource}"):
                     report = self._resource(resource, source, recorder, progress, reports)
                     note_resource(report)
             except SourceError as failure:
@@ -214,7 +214,7 @@ class Run:
         state = report.state if error is None else RunState.FAILED
         if error is not None:
             self._braked.add(resource)
-        return replace(report, state=state, counts=replace(counts, missing=marked), oddities=oddities, error=error)
+        return replace(report, state=state, counts=replace(counts, missing=marked), quality=oddities, error=error)
 
     def _list(self, resource: Resource, source: Source, recorder: Recorder, progress: Progress) -> ResourceReport:
         mark = self._marks.get(resource)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from hostaway_sync.errors import Forbidden, NotFound, RequestRejected, SourceAway, SourceUnavailable
 from hostaway_sync.model.records import Resource, ResourceReport, RunState
-from hostaway_sync.observability.log_context import carried
+from hostaway_sync.observability.log_context import in_current_context
 from hostaway_sync.sync import plan
 from hostaway_sync.sync.lists import reading_threads
 from hostaway_sync.sync.reporting import reasons
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hostaway_sync.errors import SourceError
-    from hostaway_sync.model.records import Counts, Oddities, Page, Progress, Source
+    from hostaway_sync.model.records import ChangeCounts, Page, Progress, QualityCounts, Source
 
 
 PARENTS = {Resource.MESSAGES: Resource.CONVERSATIONS, Resource.CONVERSATIONS: Resource.RESERVATIONS}
@@ -65,7 +65,7 @@ class PartsTaker(PartTaker, Protocol):
         """Give the parents of what is to be read, by the reason why; see `Recorder.due`."""
         ...
 
-    def counts(self, resource: Resource) -> tuple[Counts, Oddities]:
+    def counts(self, resource: Resource) -> tuple[ChangeCounts, QualityCounts]:
         """Give the distinct records so far, and the oddities met."""
         ...
 
@@ -123,7 +123,7 @@ def mirror_parts(
     state = RunState.PARTIAL if parts.read else RunState.FAILED
     follows = Resource.CONVERSATIONS if error == plan.NOT_LISTED else None
     can_recover = bool(parts.failed or parts.doubtful)
-    return ResourceReport(state, counts, oddities, error, can_recover=can_recover, follows=follows)
+    return ResourceReport(state, counts, oddities, error, can_recover=can_recover, caused_by=follows)
 
 
 def _read_all(
@@ -133,7 +133,7 @@ def _read_all(
     with reading_threads(in_flight) as pool:
         waiting: deque[Future[_Read]] = deque()
         for why, parent in ((why, parent) for why, parents in due.items() for parent in parents):
-            waiting.append(pool.submit(carried(mirror_part), parent, resource, source, recorder, why=why))
+            waiting.append(pool.submit(in_current_context(mirror_part), parent, resource, source, recorder, why=why))
             if len(waiting) > 2 * in_flight:
                 yield waiting.popleft().result()
         while waiting:

@@ -10,7 +10,7 @@ from hostaway_sync.model.records import RunState
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hostaway_sync.model.deliveries import Audit, WebhookCheck
+    from hostaway_sync.model.deliveries import DeliveryAudit, WebhookCheck
     from hostaway_sync.model.records import ResourceReport
 
 log = logging.getLogger(__name__)
@@ -29,11 +29,11 @@ def check_webhook(account_id: int, announcing: WebhookCheck, *, audits: bool) ->
     """
     if (sentence := announcing.keep_enabled()) is not None:
         log.warning("%s", sentence)
-    if audits and (audit := announcing.audit()) is not None:
+    if audits and (audit := announcing.audit_deliveries()) is not None:
         _say(account_id, audit)
 
 
-def _say(account_id: int, audit: Audit) -> None:
+def _say(account_id: int, audit: DeliveryAudit) -> None:
     if audit.has_log:
         level = logging.WARNING if audit.lost else logging.INFO
         found = f"{audit.lost} of {audit.announced} announced objects were lost"

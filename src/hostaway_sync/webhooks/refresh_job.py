@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from hostaway_sync.errors import AccountError
-from hostaway_sync.observability.log_context import add
-from hostaway_sync.observability.tracing import innermost
+from hostaway_sync.observability.log_context import add_log_context
+from hostaway_sync.observability.tracing import current_span
 from hostaway_sync.queue.batching import NotReached
 from hostaway_sync.store.webhooks import inbox
 
@@ -47,8 +47,8 @@ def run_refresh_job(database: Database, read_again: ReadAgain, batch: Sequence[J
     deliveries = [one for of_object in waiting.deliveries.values() for one in of_object]
     if not deliveries:
         return [None for _ in batch]
-    add(request_ids=waiting.request_ids[:_MOST_NAMED])
-    innermost().follows(deliveries)
+    add_log_context(request_ids=waiting.request_ids[:_MOST_NAMED])
+    current_span().link_deliveries(deliveries)
     if waiting.owner is None:
         inbox.mark_ignored(database, deliveries, reason=_DISABLED)
         return [None for _ in batch]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support import sql
 
-from hostaway_sync.settings import known_names
+from hostaway_sync.settings import list_known_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ def test_a_migration_remembers_the_names_of_its_release(sync_env: Build, program
     sql.execute(env.database, "INSERT INTO setting_names (name) VALUES ('HOSTAWAY_SYNC_FUTURE')")
     assert program(env, "migrate").returncode == 0
     found = {name for (name,) in sql.rows(env.database, "SELECT name FROM setting_names")}
-    assert found == {*known_names(), "HOSTAWAY_SYNC_FUTURE"}
+    assert found == {*list_known_variables(), "HOSTAWAY_SYNC_FUTURE"}
 
 
 def test_a_misspelt_address_begins_no_new_mirror(program: Program, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tests.support.deliveries import QUICK, eventually
 from tests.support.messages import SEND, TEXT, message_case
 from tests.support.processes import start_program
 
-from hostaway_sync.model.messages import LOOKS
+from hostaway_sync.model.messages import LOOKS_BEFORE_PERSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,10 @@ def test_killed_workers_send_each_message_once(sync_env: Build, program: Program
             case.make_jobs_due()
             case.let_a_minute_pass()
             rows = case.ledger("state, looks")
-            return all(state == "sent" or (state == "outcome_unknown" and looks >= LOOKS) for state, looks in rows)
+            return all(
+                state == "sent" or (state == "outcome_unknown" and looks >= LOOKS_BEFORE_PERSON)
+                for state, looks in rows
+            )
 
         eventually(is_settled, "every row has its message, or waits for a person")
     # A worker sends several at once: another message may have died with it, unheard.

@@ -16,7 +16,7 @@ from tests.support.deliveries import deliver, eventually
 
 from hostaway_sync.cli.process.monitoring import exported
 from hostaway_sync.model.records import Resource
-from hostaway_sync.observability.prometheus import FILE
+from hostaway_sync.observability.prometheus import TEXTFILE_NAME
 from hostaway_sync.sandbox import AccountSpec
 from hostaway_sync.sandbox.server import faults
 from hostaway_sync.store import dead_letters
@@ -190,13 +190,13 @@ def test_a_worker_leaves_its_metrics(sync_env: Build, program: Program, tmp_path
     for _ in range(2):
         done = program(env, *words)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-        assert f"{ASKED} 1.0" in (tmp_path / FILE).read_text()
+        assert f"{ASKED} 1.0" in (tmp_path / TEXTFILE_NAME).read_text()
 
 
 def test_metrics_are_left_while_work_goes_on(sync_env: Build, tmp_path: Path) -> None:
     """Again and again, and where no directory is named, nowhere."""
     mirror = sync_env().mirror()
-    file = tmp_path / FILE
+    file = tmp_path / TEXTFILE_NAME
     with exported(mirror, tmp_path, every=0.01):
         for _ in range(2):
             eventually(file.exists, "it is written")

@@ -9,7 +9,7 @@ from tests.support import sql
 from tests.support.servers.receiver import event, renew, running_receiver
 
 from hostaway_sync.cli.ui import output
-from hostaway_sync.observability.log_context import circumstances
+from hostaway_sync.observability.log_context import log_context
 from hostaway_sync.sandbox import AccountSpec
 from hostaway_sync.sandbox.server import faults
 
@@ -127,5 +127,5 @@ def test_what_a_line_is_about_stands_in_it_as_a_person_reads_it_too() -> None:
     """The console's form names it behind the sentence; a line outside of any run has nothing to name."""
     line = logging.LogRecord("hostaway_sync", logging.WARNING, __file__, 1, "so it is", None, None)
     assert "account_id" not in output.plain_formatter().format(line)
-    with circumstances(account_id=70001):
+    with log_context(account_id=70001):
         assert "so it is account_id=70001" in output.plain_formatter().format(line)

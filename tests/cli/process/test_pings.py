@@ -13,7 +13,7 @@ from tests.support.servers.recording_server import RecordingServer, serving
 
 from hostaway_sync.cli.process.monitoring import reported
 from hostaway_sync.errors import LeaseHeld, RunIncomplete
-from hostaway_sync.observability.monitor_pings import LONGEST_BODY, Pings
+from hostaway_sync.observability.monitor_pings import MAX_BODY_BYTES, MonitorPings
 from hostaway_sync.sandbox.server import faults
 from hostaway_sync.store.processes import names as process_names
 from hostaway_sync.store.runs import leases
@@ -108,7 +108,7 @@ def test_whatever_the_monitor_answers_the_work_goes_on(
     """Only an answer that will be the same tomorrow is worth a warning, which names the host alone."""
     caplog.set_level(logging.DEBUG, "hostaway_sync")
     monitor.status = status
-    pings = Pings(SecretStr(monitor.url))
+    pings = MonitorPings(SecretStr(monitor.url))
     pings.start()
     pings.success("fine")
     assert monitor.words == ["/start", ""]
@@ -122,7 +122,7 @@ def test_a_dead_monitor_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> Non
     caplog.set_level(logging.INFO, "hostaway_sync")
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
-    pings = Pings(SecretStr(f"http://127.0.0.1:{port}/{SECRET}"))
+    pings = MonitorPings(SecretStr(f"http://127.0.0.1:{port}/{SECRET}"))
     pings.start()
     pings.fail("")
     assert [record.levelname for record in caplog.records] == ["INFO", "INFO"]
@@ -135,7 +135,7 @@ def test_a_slow_monitor_holds_the_work_up_for_so_long_and_no_longer(
     """It accepts, and never answers: the start does not wait for it, and the end does for so long as is said."""
     caplog.set_level(logging.INFO, "hostaway_sync")
     monitor.release.clear()
-    pings = Pings(SecretStr(monitor.url), within=SOON)
+    pings = MonitorPings(SecretStr(monitor.url), within=SOON)
     # Without a limit neither of the two would come back: the monitor answers when this test is over.
     pings.start()
     started = time.monotonic()
@@ -146,11 +146,11 @@ def test_a_slow_monitor_holds_the_work_up_for_so_long_and_no_longer(
 
 def test_a_url_keeps_its_query_and_the_body_its_end(monitor: Monitor) -> None:
     """The word goes into the path, and of a long story the last lines count."""
-    pings = Pings(SecretStr(f"{monitor.url}/?create=1"))
+    pings = MonitorPings(SecretStr(f"{monitor.url}/?create=1"))
     pings.start()
-    pings.fail("x" * LONGEST_BODY + "the end")
+    pings.fail("x" * MAX_BODY_BYTES + "the end")
     assert [heard.path for heard in monitor.heard] == [f"/{SECRET}/start?create=1", f"/{SECRET}/fail?create=1"]
-    assert len(monitor.bodies[1]) == LONGEST_BODY
+    assert len(monitor.bodies[1]) == MAX_BODY_BYTES
     assert monitor.bodies[1].endswith("the end")
 
 
@@ -186,7 +186,7 @@ def _as_a_command(*, pings: bool) -> Iterator[Any]:
 def test_a_monitor_may_have_any_path_or_none(path: str) -> None:
     """The end goes to the URL itself, start and failure below it."""
     with serving(RecordingServer()) as told:
-        pings = Pings(SecretStr(told.url + path))
+        pings = MonitorPings(SecretStr(told.url + path))
         pings.start()
         pings.fail("mail from ida@guests.example")
         pings.success("all is well")

@@ -6,7 +6,7 @@ import pytest
 from tests.support import sql
 
 from hostaway_sync.errors import SourceAway
-from hostaway_sync.model.circuit_breaker import OPENS_AFTER
+from hostaway_sync.model.circuit_breaker import FAILURES_TO_OPEN
 from hostaway_sync.model.records import Resource, RunState
 from hostaway_sync.sandbox import AccountSpec
 from hostaway_sync.sandbox.server import faults
@@ -28,7 +28,7 @@ def test_fleet_ends_soon_when_nobody_answers(sync_env: Build, program: Program) 
     done = program(env, "sync-all")
     assert done.returncode == 1
     # Each of the four under way may have had its turn before it knew.
-    assert env.sandbox.calls["GET /listings"] <= OPENS_AFTER + 8
+    assert env.sandbox.calls["GET /listings"] <= FAILURES_TO_OPEN + 8
     assert "accounts were not mirrored: the source has not answered since" in done.stderr
     assert done.stderr.count("has not answered") == 1
     assert sql.rows(env.database, "SELECT count(*) FROM sync_runs WHERE state IN ('running', 'retrying')") == [(0,)]

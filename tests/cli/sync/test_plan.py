@@ -28,8 +28,8 @@ def test_a_first_sync_takes_the_requests_that_are_predicted(sync_env: Build, res
     first, second = mirror.sync.run(70001), mirror.sync.run(70001)
     ((_, need),) = mirror.status.forecast(every=timedelta(hours=1)).needs
     assert need is not None
-    assert need.first_sync == pytest.approx(first.api_calls, rel=0.01)
-    assert (need.run, need.is_assumed) == (second.api_calls, False)
+    assert need.first_sync_calls == pytest.approx(first.api_calls, rel=0.01)
+    assert (need.run_calls, need.is_assumed) == (second.api_calls, False)
 
 
 @pytest.mark.parametrize("after", [0, 1, 5])
@@ -45,11 +45,11 @@ def test_a_resumed_run_is_no_incremental_run_of_the_plan(sync_env: Build, after:
     assert (resumed.mode, resumed.error) == (Mode.INCREMENTAL, None)
     ((_, need),) = env.mirror().status.forecast(every=timedelta(hours=1)).needs
     assert need is not None
-    assert (need.run, need.is_assumed) == (ASSUMED_RUN_CALLS, True)
+    assert (need.run_calls, need.is_assumed) == (ASSUMED_RUN_CALLS, True)
     usual = env.mirror().sync.run(70001)
     ((_, need),) = env.mirror().status.forecast(every=timedelta(hours=1)).needs
     assert need is not None
-    assert (need.run, need.is_assumed) == (usual.api_calls, False)
+    assert (need.run_calls, need.is_assumed) == (usual.api_calls, False)
 
 
 def test_a_first_sync_in_parts_is_no_incremental_run_of_the_plan(sync_env: Build) -> None:

@@ -171,7 +171,7 @@ def test_what_was_not_sent_waits_for_a_person_in_the_open(backup: Backup) -> Non
         restored.let_a_minute_pass()
     (intent,) = restored.mirror.messages.list_newest()
     assert (intent.state.value, intent.error, restored.accepted) == ("outcome_unknown", restored_database.RESTORED, [])
-    assert restored.mirror.status.overview().accounts[0].letters.unsettled == 1
+    assert restored.mirror.status.overview().accounts[0].messages.unsettled == 1
     restored.mirror.messages.confirm_unsent_and_resend(intent.intent_id)
     assert restored.accepted == [TEXT]
     restored.mirror.close()

@@ -194,7 +194,7 @@ def test_an_unknown_outcome_is_looked_for_and_then_waits(sync_env: Build, *, is_
         case.run_worker()
     assert sql.rows(case.env.database, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
     assert case.ledger() == ["sent" if is_taken else "outcome_unknown"]
-    assert case.mirror.status.overview().accounts[0].letters.waiting == (not is_taken)
+    assert case.mirror.status.overview().accounts[0].messages.waiting_for_person == (not is_taken)
     assert case.env.sandbox.calls[SEND] == 1
     assert len(case.accepted) == is_taken
 
@@ -206,7 +206,7 @@ def test_a_worker_that_stops_gives_back_what_has_not_left(sync_env: Build) -> No
     with Barrier(case.env.sandbox, THREAD) as reading:
         with case.mirror.jobs.start_worker(timings=QUICK) as worker:
             reading.wait()
-            assert case.mirror.status.overview().accounts[0].letters.queued == 1
+            assert case.mirror.status.overview().accounts[0].messages.queued == 1
             worker.stop()
         reading.open.set()
         eventually(lambda: case.ledger("owner") == [None], "it is given back")
@@ -225,7 +225,7 @@ def test_quiet_hours_have_it_wait(sync_env: Build) -> None:
     assert (waits, quiet.startswith(f"{hours} ")) == (True, True)
     assert case.send(quiet_hours=hours).step is Step.QUEUED
     sql.execute(case.env.database, "UPDATE sent_messages SET created_at = created_at - interval '1 hour'")
-    letters = case.mirror.status.overview().accounts[0].letters
+    letters = case.mirror.status.overview().accounts[0].messages
     assert (letters.queued, letters.resting, letters.unsent, letters.unsettled) == (1, 1, 0, 0)
     case.make_jobs_due()
     case.run_worker()
@@ -234,7 +234,7 @@ def test_quiet_hours_have_it_wait(sync_env: Build) -> None:
     case.make_jobs_due()
     case.run_worker()
     assert case.accepted == [TEXT]
-    assert case.mirror.status.overview().accounts[0].letters.queued == 0
+    assert case.mirror.status.overview().accounts[0].messages.queued == 0
 
 
 def test_whoever_cannot_wait_sends_it_now(sync_env: Build) -> None:

@@ -161,7 +161,7 @@ def test_a_source_that_cannot_be_reached_is_a_refusal(sync_env: Build) -> None:
     assert "cannot be reached" in (failed.error or "")
     case.send()
     assert (case.ledger("state, attempt"), case.accepted) == ([("sent", 2)], [TEXT])
-    assert conversation_id == failed.wish.conversation_id
+    assert conversation_id == failed.message.conversation_id
 
 
 @pytest.mark.parametrize("riddle", RIDDLES)
@@ -177,7 +177,7 @@ def test_an_answer_that_proves_nothing_sends_nothing_again(sync_env: Build, ridd
     case.mirror.sync.run(case.env.account_id)
     assert case.ledger("state, looks") == [("outcome_unknown", 2)]
     assert (case.env.sandbox.calls[SEND], case.accepted) == (1, [])
-    assert case.mirror.status.overview().accounts[0].letters.waiting == 1
+    assert case.mirror.status.overview().accounts[0].messages.waiting_for_person == 1
 
 
 @pytest.mark.parametrize("answer", ["reset", "500", "200 with a failure", "200 with nothing", *TORN])

@@ -106,7 +106,7 @@ def test_what_was_taken_and_not_delivered_is_reported(sync_env: Build, caplog: p
     (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert "The e-mail bounced" in warning
     assert "key" not in warning
-    assert case.mirror.status.overview().accounts[0].letters.undelivered == 1
+    assert case.mirror.status.overview().accounts[0].messages.undelivered == 1
     assert case.send(key="k").step is Step.TAKE_UP
     assert case.accepted == [TEXT, TEXT]
 

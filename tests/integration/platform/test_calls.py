@@ -66,7 +66,7 @@ def test_every_request_is_told_once() -> None:
         assert {call.status for call in watcher.calls} == {200}
         assert {call.why for call in watcher.calls} == {WHY, "token: none is stored"}
         assert {call.granted_at for call in watcher.calls} <= {START, env.clock.now}
-        assert all(call.seconds >= 0 and call.waited >= 0 and call.attempt == 1 for call in watcher.calls)
+        assert all(call.duration_s >= 0 and call.waited_s >= 0 and call.attempt == 1 for call in watcher.calls)
 
 
 def test_pages_are_told_apart() -> None:

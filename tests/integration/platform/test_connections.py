@@ -163,7 +163,7 @@ def test_closing_ends_a_wait() -> None:
         asked = Event()
 
         class Far(OpenBudget):
-            def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.USUAL) -> Grant:
+            def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.NORMAL) -> Grant:
                 asked.set()
                 return Grant(super().reserve(buckets, priority=priority).granted_at, timedelta(hours=1))
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from hostaway_sync.errors import SourceAway
 from hostaway_sync.model.api_calls import Bucket
-from hostaway_sync.model.circuit_breaker import OPENS_AFTER
+from hostaway_sync.model.circuit_breaker import FAILURES_TO_OPEN
 from hostaway_sync.store.circuit_breaker import StoredCircuitBreaker
 from hostaway_sync.store.request_budget import DatabaseBudget
 
@@ -27,8 +27,8 @@ def circuit_breaker(database: Database, *, force_probe: bool = False) -> StoredC
 def break_it(database: Database) -> None:
     """Have so many requests fail that the source counts as away."""
     seen = circuit_breaker(database)
-    for _ in range(OPENS_AFTER):
-        seen.failed("it answered 503")
+    for _ in range(FAILURES_TO_OPEN):
+        seen.record_failure("it answered 503")
 
 
 def reserve(database: Database, seen: StoredCircuitBreaker) -> None:
@@ -66,11 +66,11 @@ def test_source_that_is_away_is_asked_by_one_probe_only(database: Database) -> N
     assert slots(database) == 0
     let_time_pass(database)
     assert [taken(database, seen) for seen in (first, second, first)] == [True, False, True]
-    first.failed("it answered 502")
+    first.record_failure("it answered 502")
     assert [taken(database, seen) for seen in (first, second)] == [False, False]
     let_time_pass(database)
     reserve(database, second)
-    second.answered()
+    second.record_answer()
     assert [taken(database, seen) for seen in (first, second)] == [True, True]
 
 
@@ -79,7 +79,7 @@ def test_person_who_insists_asks_once(database: Database) -> None:
     break_it(database)
     seen = circuit_breaker(database, force_probe=True)
     reserve(database, seen)
-    seen.failed("it answered 503")
+    seen.record_failure("it answered 503")
     assert not taken(database, seen)
 
 
@@ -91,7 +91,7 @@ def test_all_is_well_without_another_statement(database: Database) -> None:
     listen = partial(sa.event.listen, database.engine, "before_cursor_execute")
     listen(lambda *arguments: said.append(arguments[2]))
     reserve(database, seen)
-    seen.answered()
+    seen.record_answer()
     assert len(said) == 1
     assert "reserve_request" in said[0]
 
@@ -99,8 +99,8 @@ def test_all_is_well_without_another_statement(database: Database) -> None:
 def test_single_failures_are_forgotten(database: Database) -> None:
     """An answer to anybody between the failures begins the row anew."""
     seen, other = circuit_breaker(database), circuit_breaker(database)
-    for _ in range(OPENS_AFTER):
-        seen.failed("it answered 503")
+    for _ in range(FAILURES_TO_OPEN):
+        seen.record_failure("it answered 503")
         reserve(database, other)
-        other.answered()
+        other.record_answer()
     assert taken(database, seen)

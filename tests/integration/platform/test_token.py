@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from tests.support.client_env import START, client_env, ids_of, truth
 
 from hostaway_sync.errors import CredentialsRejected, Forbidden
-from hostaway_sync.model.records import Resource, Token
+from hostaway_sync.model.records import AccessToken, Resource
 from hostaway_sync.sandbox import AccountSpec, Switches
 from hostaway_sync.sandbox.server import faults
 
@@ -36,7 +36,7 @@ def test_a_token_that_is_too_young_is_renewed_like_any_other_refused_one() -> No
     with client_env(reservations=3, token_delay=1.0) as env:
         env.client().check_credentials()
         token = env.sandbox.tokens.issue(70001, env.clock.time(), 1e6)
-        env.vault.token = Token(SecretStr(token), START, START + timedelta(days=9))
+        env.vault.token = AccessToken(SecretStr(token), START, START + timedelta(days=9))
         env.client().check_credentials()
         assert env.vault.token.value.get_secret_value() != token
 

@@ -13,12 +13,12 @@ from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from hostaway_sync.model.api_calls import ApiCall
-    from hostaway_sync.model.records import Token
+    from hostaway_sync.model.records import AccessToken
 
 ROUTE = "DELETE /accessTokens"
 
 
-def token_of(env: ClientEnv) -> Token:
+def token_of(env: ClientEnv) -> AccessToken:
     """Give a token that works."""
     env.client().check_credentials()
     assert env.vault.token is not None

@@ -14,9 +14,9 @@ from tests.support.servers.receiver import event, renew, running_receiver, store
 from tests.support.sync_env import MASTER_KEY
 
 from hostaway_sync.errors import ConfigurationError, StoreBusy
-from hostaway_sync.model.deliveries import Target
+from hostaway_sync.model.deliveries import RefreshTarget
 from hostaway_sync.model.records import Resource, RunState
-from hostaway_sync.model.redaction import Redaction, parse
+from hostaway_sync.model.redaction import Redaction, parse_rules
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.store import dead_letters, jobs
@@ -168,7 +168,7 @@ def test_a_dead_letter_written_meanwhile_is_hidden(sync_env: Build) -> None:
     assert redaction is not None
     with env.database.engine.begin() as writing:
         now = jobs.now(writing)
-        job = Job(env.account_id, Target(Resource.RESERVATIONS, number))
+        job = Job(env.account_id, RefreshTarget(Resource.RESERVATIONS, number))
         assert dead_letters.write(writing, job, Attempt(uuid4(), now, now, "no answer", None), until=now) is not None
         held = sa.text(
             "SELECT mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation = 'hostaway.redactions'::regclass"
@@ -234,7 +234,7 @@ def test_deliveries_are_stored_hidden(database: Database) -> None:
     """A receiver stores neither the payload nor the bytes of a hidden field; what cannot be read is only counted."""
     store_account(database)
     credentials = renew(database)
-    redaction = Redaction(parse("*.guestName=drop,messages.body=hash"), b"s" * 32, VOCABULARY)
+    redaction = Redaction(parse_rules("*.guestName=drop,messages.body=hash"), b"s" * 32, VOCABULARY)
     with running_receiver(database, redaction=redaction) as receiver:
         bodies = [event(id=7, guestName=NAME), event("message.received", conversationId=8, body=NAME), NAME.encode()]
         assert {receiver.deliver(credentials, body).status for body in bodies} == {200}

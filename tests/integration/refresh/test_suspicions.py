@@ -10,7 +10,7 @@ from tests.support import sql
 from tests.support.sync_env import mirrored_env, single_thread
 
 from hostaway_sync.errors import MessageRefused
-from hostaway_sync.model.health import judge
+from hostaway_sync.model.health import assess_health
 from hostaway_sync.model.records import Mode, Resource, RunState
 from hostaway_sync.sandbox import Switches
 from hostaway_sync.sandbox.server import faults
@@ -30,7 +30,7 @@ SUSPECTED = "SELECT resource, record_id FROM suspicions ORDER BY record_id"
 def wrong(env: SyncEnv) -> str:
     """Give what `status` says is wrong with the account."""
     overview = env.mirror().status.overview(env.account_id)
-    return "; ".join(judge(overview.accounts[0], overview.now).wrong)
+    return "; ".join(assess_health(overview.accounts[0], overview.now).problems)
 
 
 def later(env: SyncEnv, span: timedelta) -> None:

@@ -9,7 +9,7 @@ from tests.support.servers.receiver import event, renew, running_receiver
 from tests.unit.observability.test_prometheus import Numbers, numbers
 
 from hostaway_sync.observability import metric_catalog
-from hostaway_sync.observability.prometheus import FILE
+from hostaway_sync.observability.prometheus import TEXTFILE_NAME
 from hostaway_sync.sandbox import AccountSpec
 from hostaway_sync.sandbox.server import faults
 
@@ -44,7 +44,7 @@ def test_both_ways_say_the_same(sync_env: Build, tmp_path: Path) -> None:
         mirror.jobs.enqueue_syncs()
         mirror.status.write_metrics(tmp_path)
         scraped = numbers(receiver.get("/metrics").body.decode())
-    written = numbers((tmp_path / FILE).read_text())
+    written = numbers((tmp_path / TEXTFILE_NAME).read_text())
     assert stored(written).keys() == stored(scraped).keys()
     for key, number in stored(written).items():
         assert scraped[key] == (pytest.approx(number, abs=60) if key[0] in PASSING else number), key
@@ -59,7 +59,7 @@ def test_numbers_are_what_happened(sync_env: Build, tmp_path: Path) -> None:
     mirror.sync.run_all()
     mirror.jobs.enqueue_syncs()
     mirror.status.write_metrics(tmp_path)
-    found = numbers((tmp_path / FILE).read_text())
+    found = numbers((tmp_path / TEXTFILE_NAME).read_text())
 
     def number(metric: metric_catalog.Metric, **labels: str) -> float:
         return found[metric.name, frozenset(labels.items())]

@@ -18,10 +18,10 @@ from tests.support.servers.recording_server import serving
 
 from hostaway_sync.errors import ConfigurationError, SourceUnavailable
 from hostaway_sync.model.records import Resource
-from hostaway_sync.observability.log_context import carried
-from hostaway_sync.observability.log_redaction import hidden
-from hostaway_sync.observability.tracing import innermost, span, switch, switch_off
-from hostaway_sync.observability.tracing.setup import switch_on
+from hostaway_sync.observability.log_context import in_current_context
+from hostaway_sync.observability.log_redaction import hide_private
+from hostaway_sync.observability.tracing import current_span, start_span, stop_tracing, switch
+from hostaway_sync.observability.tracing.setup import start_tracing
 from hostaway_sync.sandbox import AccountSpec
 from hostaway_sync.sandbox.server import faults
 
@@ -41,11 +41,11 @@ ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 def switched_on(monkeypatch: pytest.MonkeyPatch, url: str, *, within: float = PATIENCE) -> Iterator[None]:
     """Make spans while the block runs, and hand them over at its end."""
     monkeypatch.setenv(ENDPOINT, url)
-    switch_on(os.environ, hidden)
+    start_tracing(os.environ, hide_private)
     try:
         yield
     finally:
-        switch_off(within)
+        stop_tracing(within)
 
 
 @pytest.fixture(autouse=True)
@@ -207,9 +207,9 @@ def test_what_fails_says_what_and_why(
     env.sandbox.faults.add(faults.torn_connection(), route="GET /listings", times=1)
     with switched_on(monkeypatch, collector.url):
         report = env.mirror(retry_attempts=2).sync.run(70001)
-        with span("run"):
-            innermost().fail(SourceUnavailable("guest@example.org is away"))
-        with pytest.raises(ZeroDivisionError), span("run"):
+        with start_span("run"):
+            current_span().record_error(SourceUnavailable("guest@example.org is away"))
+        with pytest.raises(ZeroDivisionError), start_span("run"):
             raise ZeroDivisionError("a guest of ours")
     run, said, unexpected = collector.named("run")
     assert report.error is not None
@@ -291,7 +291,7 @@ def test_what_opentelemetry_complains_of_is_repeated_without_values(
     """A header may be a key for the collector; one that is right reaches it."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=good,hunter-two-is-a-key")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "unknown")
-    with switched_on(monkeypatch, collector.url), span("run"):
+    with switched_on(monkeypatch, collector.url), start_span("run"):
         pass
     assert [one.name for one in collector.spans] == ["run"]
     assert collector.posts[0].headers["x-key"] == "good"
@@ -314,17 +314,17 @@ def test_what_opentelemetry_complains_of_is_repeated_without_values(
 )
 def test_spans_are_off(environment: dict[str, str], warned: bool, caplog: pytest.LogCaptureFixture) -> None:  # noqa: FBT001  (pytest gives it)
     """Without an endpoint, when they are disabled, or are to go a way that is not known here, which is worth a line."""
-    switch_on(environment, hidden)
+    start_tracing(environment, hide_private)
     assert switch.tracer is None
     assert len(caplog.records) == warned
-    assert not innermost().is_told
+    assert not current_span().is_recording
 
 
 @pytest.mark.parametrize("address", ["collector:4318", "127.0.0.1:4318", "grpc://collector", "http://", "http:///v1"])
 def test_an_address_that_can_never_be_right_is_one_sentence(address: str) -> None:
     """It names the variable, and not what is in it."""
     with pytest.raises(ConfigurationError, match=f"{ENDPOINT} is no address") as refusal:
-        switch_on({ENDPOINT: address}, hidden)
+        start_tracing({ENDPOINT: address}, hide_private)
     assert address not in str(refusal.value).replace("write http://host:4318", "")
 
 
@@ -332,7 +332,7 @@ def test_what_opentelemetry_refuses_is_one_sentence(monkeypatch: pytest.MonkeyPa
     """Its own words, and no traceback."""
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "10")
     with pytest.raises(ConfigurationError, match="refuses one of its variables: max_export_batch_size must"):
-        switch_on({ENDPOINT: "http://127.0.0.1:1"}, hidden)
+        start_tracing({ENDPOINT: "http://127.0.0.1:1"}, hide_private)
     assert switch.tracer is None
 
 
@@ -341,11 +341,11 @@ def test_a_thread_that_nobody_waits_for_complains_of_nothing(
 ) -> None:
     """What it has to say of a span that has ended is left out."""
     with switched_on(monkeypatch, collector.url):
-        with span("job refresh"):
-            late = carried(innermost)
+        with start_span("job refresh"):
+            late = in_current_context(current_span)
         ended = late()
-        ended.note(attempt=1)
-        ended.fail(SourceUnavailable("it is away"))
-        ended.follows([uuid4()])
+        ended.set_attributes(attempt=1)
+        ended.record_error(SourceUnavailable("it is away"))
+        ended.link_deliveries([uuid4()])
     (job,) = collector.spans
     assert (job.facts, job.failure, caplog.records) == ({}, None, [])

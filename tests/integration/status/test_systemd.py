@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hostaway_sync.observability.systemd import Supervisor
+from hostaway_sync.observability.systemd import SystemdNotifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +40,9 @@ def environment(ear: socket.socket, **more: str) -> dict[str, str]:
 
 def test_states_are_said_in_order(ear: socket.socket) -> None:
     """Whoever asked hears when the work begins and when it ends."""
-    supervisor = Supervisor(environment(ear))
-    supervisor.ready()
-    supervisor.stopping()
+    supervisor = SystemdNotifier(environment(ear))
+    supervisor.notify_ready()
+    supervisor.notify_stopping()
     assert heard(ear) == ["READY=1", "STOPPING=1"]
 
 
@@ -50,15 +50,15 @@ def test_a_name_that_is_no_file_is_understood() -> None:
     """An address that begins with @ is an abstract one."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
         ear.bind(f"\0hostaway-sync-{os.getpid()}")
-        Supervisor({"NOTIFY_SOCKET": "@" + ear.getsockname()[1:].decode()}).ready()
+        SystemdNotifier({"NOTIFY_SOCKET": "@" + ear.getsockname()[1:].decode()}).notify_ready()
         assert heard(ear) == ["READY=1"]
 
 
 def test_signs_of_life_come_four_times_in_time(ear: socket.socket) -> None:
     """However often the program says so, the one who watches hears it as often as needed."""
     now = [0.0]
-    supervisor = Supervisor(environment(ear, WATCHDOG_USEC="60000000"), clock=lambda: now[-1])
-    beat = supervisor.part()
+    supervisor = SystemdNotifier(environment(ear, WATCHDOG_USEC="60000000"), clock=lambda: now[-1])
+    beat = supervisor.register_part()
     for second in range(60):
         now.append(second)
         beat()
@@ -68,8 +68,8 @@ def test_signs_of_life_come_four_times_in_time(ear: socket.socket) -> None:
 
 def test_one_part_that_hangs_silences_all(ear: socket.socket) -> None:
     """A sign of life says that every part of the program is able to work."""
-    supervisor = Supervisor(environment(ear, WATCHDOG_USEC="0", WATCHDOG_PID=str(os.getpid())))
-    one, other = supervisor.part(), supervisor.part()
+    supervisor = SystemdNotifier(environment(ear, WATCHDOG_USEC="0", WATCHDOG_PID=str(os.getpid())))
+    one, other = supervisor.register_part(), supervisor.register_part()
     one()
     one()
     assert heard(ear) == []
@@ -82,11 +82,11 @@ def test_one_part_that_hangs_silences_all(ear: socket.socket) -> None:
 @pytest.mark.parametrize("more", [{}, {"WATCHDOG_USEC": "1", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "soon"}])
 def test_who_is_not_watched_says_nothing(ear: socket.socket, more: dict[str, str]) -> None:
     """No sign of life is sent when nobody waits for it, or for another process's."""
-    Supervisor(environment(ear, **more)).part()()
+    SystemdNotifier(environment(ear, **more)).register_part()()
     assert heard(ear) == []
 
 
 def test_nobody_listening_is_no_trouble(tmp_path: Path) -> None:
     """Neither without systemd nor when it went away is anything raised."""
-    Supervisor({}).ready()
-    Supervisor({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready()
+    SystemdNotifier({}).notify_ready()
+    SystemdNotifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).notify_ready()

@@ -12,7 +12,7 @@ from tests.support.deliveries import deliver
 from tests.support.messages import TEXT, message_case
 
 from hostaway_sync.doctor import examine
-from hostaway_sync.model.health import Condition, judge
+from hostaway_sync.model.health import Condition, assess_health
 from hostaway_sync.model.records import Mode, Resource, RunState
 from hostaway_sync.settings import load_settings
 from hostaway_sync.store import time_marks
@@ -81,7 +81,7 @@ def test_a_mark_from_the_future_holds_nothing_up(sync_env: Build, table: str, na
     second = mirror.sync.run(env.account_id)
     assert (second.mode, second.state, second.api_calls) == (Mode.INCREMENTAL, RunState.SUCCESS, 2)
     facts = mirror.status.overview().accounts[0]
-    assert (facts.due, judge(facts, mirror.status.overview().now).condition) == ({}, Condition.OK)
+    assert (facts.due, assess_health(facts, mirror.status.overview().now).condition) == ({}, Condition.OK)
 
 
 def test_a_sweep_from_the_future_is_due(sync_env: Build) -> None:
@@ -101,8 +101,8 @@ def test_a_success_from_the_future_is_none(sync_env: Build) -> None:
     mirror = env.mirror()
     put_ahead(env, ("accounts", "last_sync_at"), ("sync_runs", "triggered_at"), ("verifications", "verified_at"))
     facts = mirror.status.overview().accounts[0]
-    assert (facts.last_sync_at, facts.ended, facts.certificate) == (None, None, None)
-    assert judge(facts, mirror.status.overview().now).condition is Condition.NEVER
+    assert (facts.last_sync_at, facts.last_run, facts.certificate) == (None, None, None)
+    assert assess_health(facts, mirror.status.overview().now).condition is Condition.NEVER
 
 
 def test_a_delivery_from_the_future_is_worked_once(sync_env: Build) -> None:
@@ -162,7 +162,7 @@ def test_a_planned_time_is_no_mark(sync_env: Build) -> None:
         sql.execute(case.env.database, f"UPDATE {table} SET {name} = now() + interval '3 days'")
     case.run_worker()
     assert case.accepted == []
-    assert case.mirror.status.overview().accounts[0].letters.resting == 1
+    assert case.mirror.status.overview().accounts[0].messages.resting == 1
 
 
 def test_a_full_run_ends_what_lies_ahead_in_the_mirror(sync_env: Build) -> None:

@@ -48,7 +48,7 @@ def test_text_that_jsonb_refuses_is_stored_cleaned_and_kept_exactly(sync_env: Bu
     assert env.rows("messages")[999_001]["body"] == stored
     assert sql.rows(env.database, "SELECT exact, record_id FROM quarantined_records") == [(raw, 999_001)]
     assert report.resources[Resource.MESSAGES].counts.quarantined == 0
-    assert report.resources[Resource.MESSAGES].oddities.cleaned == 1
+    assert report.resources[Resource.MESSAGES].quality.cleaned == 1
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_wrong_type_in_a_column_is_null_and_counted(sync_env: Build, value: st
     report = one_more(Resource.RESERVATIONS, raw, env)
     assert report.state is RunState.SUCCESS
     part = report.resources[Resource.RESERVATIONS]
-    assert (part.oddities.misfits, part.counts.quarantined) == (misfits, 0)
+    assert (part.quality.misfits, part.counts.quarantined) == (misfits, 0)
     assert sql.rows(
         env.database, "SELECT listing_id, channel_id, arrival_date FROM reservations WHERE id = 999001"
     ) == [(None, None, None)]

@@ -121,7 +121,7 @@ def test_what_another_run_has_mirrored_meanwhile_is_not_done_again(sync_env: Bui
 
 @pytest.mark.parametrize(
     ("urgent", "expected"),
-    [(False, [Priority.USUAL, Priority.PATIENT]), (True, [Priority.URGENT, Priority.URGENT])],
+    [(False, [Priority.NORMAL, Priority.LOW]), (True, [Priority.URGENT, Priority.URGENT])],
 )
 def test_a_client_stands_back_unless_it_is_urgent(*, urgent: bool, expected: list[Priority]) -> None:
     """The budget is told who asks: what nobody waits for goes last from then on, what a person waits for first."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support import sql
 
-from hostaway_sync.model.health import judge
+from hostaway_sync.model.health import assess_health
 from hostaway_sync.model.records import Resource, RunState
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def env_with_a_row_ahead(sync_env: Build, resource: Resource) -> tuple[SyncEnv, 
 def wrong(env: SyncEnv) -> str:
     """Give what `status` says is wrong with the account."""
     overview = env.mirror().status.overview(env.account_id)
-    return "; ".join(judge(overview.accounts[0], overview.now).wrong)
+    return "; ".join(assess_health(overview.accounts[0], overview.now).problems)
 
 
 @pytest.mark.parametrize("resource", STAMPS)

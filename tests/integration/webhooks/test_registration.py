@@ -130,7 +130,7 @@ def test_the_webhooks_of_others_are_left_alone_and_named(place: Callable[..., Pl
 def test_legacy_lists_that_are_gone_are_empty(place: Callable[..., Place]) -> None:
     """An interface that Hostaway took away is no failure."""
     env = place(switches=Switches(legacy_webhooks="gone"))
-    assert env.webhook_api.legacy_hooks() == []
+    assert env.webhook_api.list_legacy_webhooks() == []
 
 
 def test_a_receiver_that_is_not_reached_is_refused_and_nothing_is_lost(place: Callable[..., Place]) -> None:
@@ -309,5 +309,5 @@ def test_rows_that_are_no_webhooks_are_passed_over(place: Callable[..., Place]) 
         return [*rows, 5, {"id": 0}, {"url": "https://other.example"}]
 
     env.sandbox.faults.add(faults.change_rows(add), route=f"GET {HOOKS}")
-    (hook,) = env.webhook_api.hooks()
+    (hook,) = env.webhook_api.list_webhooks()
     assert (hook.hook_id, hook.url, hook.is_enabled, hook.login) == (4711, "", True, None)

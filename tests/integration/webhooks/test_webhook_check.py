@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.model.records import RunReport
-    from hostaway_sync.model.status import Silence
+    from hostaway_sync.model.status import AnnouncementCounts
     from hostaway_sync.webhooks.registration.registrar import HookCheck
 
 HOOKS = "GET /webhooks/unifiedWebhooks"
@@ -64,10 +64,10 @@ class Place:
         """Count requests of a route."""
         return self.sync_env.sandbox.calls[route]
 
-    def silence(self) -> Silence | None:
+    def silence(self) -> AnnouncementCounts | None:
         """Give what `status` knows two hours after the last run."""
         self.execute("UPDATE polled_changes SET found_at = found_at - interval '2 hours'")
-        return self.mirror.status.overview(self.sync_env.account_id).accounts[0].silence
+        return self.mirror.status.overview(self.sync_env.account_id).accounts[0].announcements
 
     def drain(self) -> None:
         """Work off what waits."""
@@ -187,7 +187,7 @@ def test_bookings_that_no_delivery_announced_are_counted(place: Callable[..., Pl
     env.world.update_reservation(known[1], arrivalDate="2027-01-09")
     env.world.create_reservation(status="new")
     env.sync()
-    assert env.mirror.status.overview(70001).accounts[0].silence is None
+    assert env.mirror.status.overview(70001).accounts[0].announcements is None
     silence = env.silence()
     assert silence is not None
     assert (silence.unannounced, silence.announced) == (3, 0)

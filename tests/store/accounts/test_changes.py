@@ -12,8 +12,8 @@ from tests.support.barrier import PATIENCE
 from tests.support.records import add_account, at, page, record, rows
 
 from hostaway_sync.errors import AccountError, SourceUnavailable
-from hostaway_sync.model.deliveries import Target
-from hostaway_sync.model.records import Resource, Token
+from hostaway_sync.model.deliveries import RefreshTarget
+from hostaway_sync.model.records import AccessToken, Resource
 from hostaway_sync.queue import outcomes
 from hostaway_sync.queue.outcomes import FailedAttempt
 from hostaway_sync.queue.retry_policy import JobRetryPolicy
@@ -74,7 +74,7 @@ def test_a_delivery_does_not_wait_for_a_new_customer(database: Database, ring: K
     with database.engine.begin() as connection:
         account_owner.hold_alone(connection, 1)
         leases.acquire_lease(database, 1, "somebody")
-        account_queries.StoredToken(database, ring, 1).save(Token(SecretStr("t"), at(0), at(1)))
+        account_queries.StoredToken(database, ring, 1).save(AccessToken(SecretStr("t"), at(0), at(1)))
 
 
 def test_nothing_is_written_for_who_is_not_worked_on(database: Database, ring: KeyRing) -> None:
@@ -92,7 +92,7 @@ def test_a_lease_is_for_an_account_that_is_there(database: Database) -> None:
         leases.acquire_lease(database, 7, "somebody")
 
 
-@pytest.mark.parametrize("job", [Job(7), Job(7, Target(Resource.LISTINGS, 1))])
+@pytest.mark.parametrize("job", [Job(7), Job(7, RefreshTarget(Resource.LISTINGS, 1))])
 def test_work_of_an_account_that_is_gone_leaves_nothing(database: Database, job: Job) -> None:
     """Neither an attempt nor another job: there is nobody to keep it for."""
     failure = FailedAttempt(SourceUnavailable("down"), timedelta(seconds=1))
@@ -105,7 +105,7 @@ def test_a_removed_account_gets_no_token(database: Database, ring: KeyRing) -> N
     insert(database, ring)
     account_changes.set_active(database, 1, active=False)
     account_changes.erase(database, ring, 1)
-    account_queries.StoredToken(database, ring, 1).save(Token(SecretStr("t"), at(0), at(1)))
+    account_queries.StoredToken(database, ring, 1).save(AccessToken(SecretStr("t"), at(0), at(1)))
     assert sql.row(database, "SELECT access_token FROM accounts").access_token is None
     with pytest.raises(AccountError, match="account 1 was removed"):
         account_changes.erase(database, ring, 1)

@@ -10,7 +10,7 @@ from tests.support import sql
 from tests.support.records import at
 
 from hostaway_sync.errors import AccountError, SecretError
-from hostaway_sync.model.records import Token
+from hostaway_sync.model.records import AccessToken
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.store.accounts import changes as account_changes
 from hostaway_sync.store.accounts import queries as account_queries
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 SECRET = SecretStr("hunter2-secret")
-TOKEN = Token(SecretStr("hunter2-token"), at(0), at(0) + timedelta(days=365))
+TOKEN = AccessToken(SecretStr("hunter2-token"), at(0), at(0) + timedelta(days=365))
 CUSTOMER = UUID(int=5)
 
 
-def insert(database: Database, ring: KeyRing, account_id: int = 1, token: Token | None = None) -> None:
+def insert(database: Database, ring: KeyRing, account_id: int = 1, token: AccessToken | None = None) -> None:
     """Store an account with the secret of these tests."""
     account_changes.insert_account(database, ring, account_id, SECRET, token, name="Sea View", customer_id=CUSTOMER)
 
@@ -104,7 +104,7 @@ def test_a_token_is_unsealed_once_and_again_when_anybody_renewed_it(database: Da
     insert(database, ring, token=TOKEN)
     vault, another = (account_queries.StoredToken(database, ring, 1) for _ in range(2))
     assert vault.load() is vault.load()
-    later = Token(SecretStr("later"), at(1), at(2))
+    later = AccessToken(SecretStr("later"), at(1), at(2))
     another.save(later)
     assert vault.load() == later
     assert vault.load() is vault.load()
@@ -118,7 +118,7 @@ def test_a_token_is_kept_in_place_of_the_last_one(database: Database, ring: KeyR
     insert(database, ring, 2, TOKEN)
     vault = account_queries.StoredToken(database, ring, 1)
     assert vault.load() is None
-    later = Token(SecretStr("later"), at(1), at(2))
+    later = AccessToken(SecretStr("later"), at(1), at(2))
     for token in (TOKEN, later):
         vault.save(token)
         assert vault.load() == token

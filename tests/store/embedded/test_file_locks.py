@@ -45,13 +45,13 @@ def locked(path: Path) -> Iterator[int]:
 
 def alone(path: Path) -> None:
     """Have a file alone, as the embedded server does while it starts."""
-    with file_locks.held_alone(path, 0):
+    with file_locks.lock_exclusive(path, 0):
         pass
 
 
 def shared(path: Path) -> None:
     """Share a file, as all users of the embedded server do."""
-    os.close(file_locks.take_shared(path, 0))
+    os.close(file_locks.lock_shared(path, 0))
 
 
 def metrics(path: Path) -> None:

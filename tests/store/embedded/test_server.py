@@ -25,7 +25,7 @@ from tests.support.embedded_clients import (
     running,
 )
 
-from hostaway_sync.environment.file_locks import held_alone, poll
+from hostaway_sync.environment.file_locks import lock_exclusive, poll_with_backoff
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.store.embedded import EmbeddedPostgres, server
 
@@ -192,7 +192,7 @@ def test_killed_initdb_leaves_nothing(room: Path) -> None:
     cluster = EmbeddedPostgres(room / "state").pgdata.parent
     killed = Client(room / "state")
     killed.order("start")
-    for _ in poll(30):
+    for _ in poll_with_backoff(30):
         if list(cluster.glob("init-*/base")):
             break
     killed.end(signal.SIGKILL)
@@ -221,7 +221,7 @@ def test_server_holds_no_file_of_whoever_started_it(state: Path, redirect: str) 
 def refused_lock(path: Path) -> str:
     """Why a lock cannot be had now; empty if it can."""
     try:
-        with held_alone(path, 0):
+        with lock_exclusive(path, 0):
             return ""
     except ConfigurationError as error:
         return str(error)
@@ -233,9 +233,9 @@ def test_waiting_ends(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "LOCK_PATIENCE", 0.0)
     (room / "state").mkdir(mode=0o711)
     (room / "state").chmod(0o711)
-    with held_alone(room / "state" / "start.lock", 0):
+    with lock_exclusive(room / "state" / "start.lock", 0):
         assert "start.lock" in refusal(room / "state")
-    with held_alone(room / "state" / "server.lock", 0):
+    with lock_exclusive(room / "state" / "server.lock", 0):
         assert "alive in" in refusal(room / "state")
 
 

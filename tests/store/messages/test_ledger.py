@@ -155,5 +155,5 @@ def test_numbers_of_what_needs_a_look(store: Database) -> None:
         lambda c: c.exec_driver_sql("UPDATE hostaway.sent_messages SET created_at = created_at - interval '11 min'")
     )
     found = store.transaction(lambda connection: count_by_account(connection, 70001))[70001]
-    assert (found.unsettled, found.waiting, found.unsent, found.undelivered) == (2, 1, 1, 0)
+    assert (found.unsettled, found.waiting_for_person, found.unsent, found.undelivered) == (2, 1, 1, 0)
     assert store.transaction(lambda connection: count_by_account(connection, 70002)) == {}

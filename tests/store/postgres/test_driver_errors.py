@@ -45,12 +45,12 @@ def test_a_setting_of_the_database_that_forbids_is_named(
 
 def test_the_role_that_a_setting_puts_in_place_is_known(database: Database) -> None:
     """It explains to `doctor` whose rights are missing; without the setting there is none."""
-    assert condition(database).works_as is None
+    assert condition(database).replaced_by_role is None
     name = database.engine.url.database
     sql.execute(database, f"ALTER DATABASE {name} SET role = pg_monitor")
     try:
         with closing(database.apart(pool_size=2, patience=0)) as apart:
             found = condition(apart)
-        assert (found.works_as, found.lacking) == ("pg_monitor", ("schema hostaway: usage",))
+        assert (found.replaced_by_role, found.missing_rights) == ("pg_monitor", ("schema hostaway: usage",))
     finally:
         sql.execute(database, f"ALTER DATABASE {name} RESET ALL")

@@ -13,7 +13,7 @@ from tests.support import sql
 
 from hostaway_sync.errors import ConfigurationError, StoreBusy
 from hostaway_sync.model.records import Resource
-from hostaway_sync.model.redaction import Redaction, parse
+from hostaway_sync.model.redaction import Redaction, parse_rules
 from hostaway_sync.platforms.hostaway.parsing.resources import SPECS
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 from hostaway_sync.store.privacy import payload_rule
@@ -35,11 +35,11 @@ STORING: dict[str, Callable[[sa.Connection], object]] = {
 
 def ruled(rule: str) -> Redaction:
     """Return how payloads are hidden by a rule."""
-    return Redaction(parse(rule), SECRET, VOCABULARY)
+    return Redaction(parse_rules(rule), SECRET, VOCABULARY)
 
 
 CHANGES: dict[str, Callable[[Database], object]] = {
-    "a setting that hides more": lambda database: payload_rule.agree(database, parse(EMAIL), SECRET, VOCABULARY),
+    "a setting that hides more": lambda database: payload_rule.agree(database, parse_rules(EMAIL), SECRET, VOCABULARY),
     "another rule": lambda database: payload_rule.replace(database, ruled(MORE)),
     "no rule": lambda database: payload_rule.replace(database, None),
 }

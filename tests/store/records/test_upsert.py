@@ -129,10 +129,10 @@ def test_records_that_were_asked_for_one_by_one_each_have_their_moment(database:
     """Of two that are stored together, one was asked for before another reading of its row, and one after it."""
     write(database, page(*(record(number, {"v": "run"}) for number in (1, 2)), asked=2))
     both = page(*(record(number, {"v": "delivery"}) for number in (1, 2, 3)), asked=1)
-    both = replace(both, moments={1: at(1), 2: at(3), 3: at(4)})
+    both = replace(both, observed_at_by_id={1: at(1), 2: at(3), 3: at(4)})
     assert write(database, both) == {1: Change.STALE, 2: Change.UPDATED, 3: Change.INSERTED}
     assert {number: row.observed_at for number, row in rows(database).items()} == {1: at(2), 2: at(3), 3: at(4)}
-    again = replace(both, moments={1: at(5), 2: at(5), 3: at(2)})
+    again = replace(both, observed_at_by_id={1: at(5), 2: at(5), 3: at(2)})
     database.transaction(partial(single_reads.record_seen, account_id=OWNER.account_id, page=again))
     assert {number: row.observed_at for number, row in rows(database).items()} == {1: at(5), 2: at(5), 3: at(4)}
 

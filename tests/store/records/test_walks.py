@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from tests.support import sql
 from tests.support.records import add_account, at
 
-from hostaway_sync.model.records import Change, Counts, Oddities, Resource
+from hostaway_sync.model.records import Change, ChangeCounts, QualityCounts, Resource
 from hostaway_sync.store.records import walks
 from hostaway_sync.store.tables import walk_pages
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 RUN, LATER_RUN = uuid.UUID(int=1), uuid.UUID(int=2)
 WALK, OTHER_WALK = uuid.UUID(int=101), uuid.UUID(int=102)
 DAY = timedelta(hours=24)
-NOTHING_ODD = Oddities()
+NOTHING_ODD = QualityCounts()
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def note(
     walk_id: uuid.UUID = WALK,
     account_id: int = 1,
     resource: Resource = Resource.LISTINGS,
-    oddities: Oddities = NOTHING_ODD,
+    oddities: QualityCounts = NOTHING_ODD,
 ) -> None:
     """Note a page of a run and a walk."""
     database.transaction(lambda c: walks.add_page(c, run_id, walk_id, account_id, resource, changes, oddities))
@@ -63,16 +63,16 @@ def runs_with_pages(database: Database) -> list[uuid.UUID]:
 
 def tally(
     database: Database, run_id: uuid.UUID = RUN, resource: Resource = Resource.LISTINGS
-) -> tuple[Counts, Oddities]:
+) -> tuple[ChangeCounts, QualityCounts]:
     """Count what a run has met."""
     return database.transaction(lambda c: walks.count_changes(c, run_id, resource))
 
 
 def test_a_run_that_met_nothing_counts_nothing(database: Database) -> None:
     """No page and an empty page are both zero."""
-    assert tally(database) == (Counts(), Oddities())
+    assert tally(database) == (ChangeCounts(), QualityCounts())
     note(database)
-    assert tally(database) == (Counts(), Oddities())
+    assert tally(database) == (ChangeCounts(), QualityCounts())
 
 
 def test_a_record_counts_once_with_its_strongest_change(database: Database) -> None:
@@ -81,22 +81,22 @@ def test_a_record_counts_once_with_its_strongest_change(database: Database) -> N
     note(database, (1, Change.UNCHANGED), (2, Change.UPDATED), (3, Change.UNCHANGED), (-4, Change.QUARANTINED))
     note(database, (3, Change.STALE), (5, Change.STALE))
     counts, _ = tally(database)
-    assert counts == Counts(seen=5, inserted=1, updated=1, unchanged=1, stale=1, quarantined=1)
+    assert counts == ChangeCounts(seen=5, inserted=1, updated=1, unchanged=1, stale=1, quarantined=1)
 
 
 def test_runs_and_resources_are_counted_apart(database: Database) -> None:
     """A tally sees the pages of one resource of one run."""
-    note(database, (1, Change.INSERTED), oddities=Oddities(cleaned=1))
+    note(database, (1, Change.INSERTED), oddities=QualityCounts(cleaned=1))
     note(database, (1, Change.UPDATED), run_id=uuid.UUID(int=2))
     note(database, (1, Change.STALE), resource=Resource.RESERVATIONS)
-    assert tally(database) == (Counts(seen=1, inserted=1), Oddities(cleaned=1))
+    assert tally(database) == (ChangeCounts(seen=1, inserted=1), QualityCounts(cleaned=1))
 
 
 def test_oddities_of_all_pages_add_up(database: Database) -> None:
     """What was cleaned or did not fit is the sum over the pages."""
-    note(database, (1, Change.INSERTED), oddities=Oddities(cleaned=1, misfits=2))
-    note(database, (2, Change.INSERTED), oddities=Oddities(cleaned=3, misfits=4))
-    assert tally(database)[1] == Oddities(cleaned=4, misfits=6)
+    note(database, (1, Change.INSERTED), oddities=QualityCounts(cleaned=1, misfits=2))
+    note(database, (2, Change.INSERTED), oddities=QualityCounts(cleaned=3, misfits=4))
+    assert tally(database)[1] == QualityCounts(cleaned=4, misfits=6)
 
 
 def test_a_walk_counts_what_all_its_runs_met(database: Database) -> None:

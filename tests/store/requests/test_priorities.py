@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.postgres.database import Database
 
-URGENT, USUAL, PATIENT = Priority.URGENT, Priority.USUAL, Priority.PATIENT
+URGENT, USUAL, PATIENT = Priority.URGENT, Priority.NORMAL, Priority.LOW
 BLINK = timedelta(microseconds=1)
 # An hour is longer than any test takes: only what `pass_time` plays goes by.
 HOUR = timedelta(hours=1)

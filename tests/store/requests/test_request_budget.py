@@ -57,7 +57,7 @@ def share_used(granted: list[datetime], bucket: Bucket) -> float:
 
 
 def reserve_many(
-    database: Database, number: int, *buckets: Bucket, threads: int = 4, priority: Priority = Priority.USUAL
+    database: Database, number: int, *buckets: Bucket, threads: int = 4, priority: Priority = Priority.NORMAL
 ) -> list[datetime]:
     """Reserve so many slots from several threads at once; nobody waits for them."""
     budget = DatabaseBudget(database)

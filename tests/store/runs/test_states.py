@@ -10,10 +10,10 @@ from tests.support.records import add_account, at
 
 from hostaway_sync.errors import LeaseLost
 from hostaway_sync.model.records import (
-    Counts,
+    ChangeCounts,
     Mark,
     Mode,
-    Oddities,
+    QualityCounts,
     Resource,
     ResourceReport,
     RunState,
@@ -149,15 +149,15 @@ def test_a_resource_has_one_row_a_run(database: Database) -> None:
     def note(report: ResourceReport) -> None:
         database.transaction(lambda c: run_states.record_resource(c, run_id, 1, Resource.LISTINGS, report))
 
-    note(ResourceReport(RunState.FAILED, Counts(), error="away"))
-    counts = Counts(seen=15, inserted=1, updated=2, unchanged=3, stale=4, quarantined=5, missing=6)
-    note(ResourceReport(RunState.SUCCESS, counts, Oddities(cleaned=7, misfits=8)))
+    note(ResourceReport(RunState.FAILED, ChangeCounts(), error="away"))
+    counts = ChangeCounts(seen=15, inserted=1, updated=2, unchanged=3, stale=4, quarantined=5, missing=6)
+    note(ResourceReport(RunState.SUCCESS, counts, QualityCounts(cleaned=7, misfits=8)))
     row = sql.row(database, "SELECT count(*) OVER () AS entries, * FROM sync_run_resources")
     assert (row.entries, row.run_id, row.resource, row.account_id) == (1, run_id, "listings", 1)
     assert (row.state, row.error, row.cleaned, row.misfits) == ("success", None, 7, 8)
-    assert all(getattr(row, name) == getattr(counts, name) for name in Counts.__slots__)
+    assert all(getattr(row, name) == getattr(counts, name) for name in ChangeCounts.__slots__)
     with pytest.raises(IntegrityError, match="counts_add_up"):
-        note(ResourceReport(RunState.SUCCESS, Counts(seen=2, inserted=1)))
+        note(ResourceReport(RunState.SUCCESS, ChangeCounts(seen=2, inserted=1)))
 
 
 def test_a_watermark_is_one_row_a_resource(database: Database) -> None:

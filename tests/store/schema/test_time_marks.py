@@ -86,25 +86,28 @@ def test_no_moment_is_too_early_or_too_late_to_reckon_with(moment: datetime, spa
     from datetime import timezone
 
     try:
-        held = timestamps.clamped(moment.replace(tzinfo=timezone(zone)))
+        held = timestamps.clamp_moment(moment.replace(tzinfo=timezone(zone)))
     except OverflowError:  # it is none in UTC
         return
     assert timestamps.EARLIEST <= held <= timestamps.LATEST
     assert (
         timestamps.EARLIEST
-        <= timestamps.earlier(held, span)
+        <= timestamps.subtract_clamped(held, span)
         <= held
-        <= timestamps.later(held, span)
+        <= timestamps.add_clamped(held, span)
         <= timestamps.LATEST
     )
     if timestamps.EARLIEST + span <= held <= timestamps.LATEST - span:
-        assert (timestamps.earlier(held, span), timestamps.later(held, span)) == (held - span, held + span)
+        assert (timestamps.subtract_clamped(held, span), timestamps.add_clamped(held, span)) == (
+            held - span,
+            held + span,
+        )
 
 
 @given(st.timedeltas(timedelta(days=-400), timedelta(days=400)))
 def test_a_mark_is_known_until_five_minutes_ahead(by: timedelta) -> None:
     """And a source's stamp is believed until fifteen."""
     now = datetime(2026, 11, 30, 12, tzinfo=UTC)
-    assert timestamps.is_known(now + by, now) is (by <= timedelta(minutes=5))
-    assert timestamps.is_believable(now + by, now) is (by <= timedelta(minutes=15))
-    assert not timestamps.is_known(None, now)
+    assert timestamps.is_credible_mark(now + by, now) is (by <= timedelta(minutes=5))
+    assert timestamps.is_credible_stamp(now + by, now) is (by <= timedelta(minutes=15))
+    assert not timestamps.is_credible_mark(None, now)

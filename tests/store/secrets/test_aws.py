@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from hostaway_sync.errors import SecretError, SecretGone, SecretsUnavailable
 from hostaway_sync.secrets.aws import AwsSecrets
-from hostaway_sync.secrets.protocols import Place, store_of
+from hostaway_sync.secrets.protocols import Place, read_store_kind
 
 if TYPE_CHECKING:
     from tests.support.servers.fake_aws import FakeAws
@@ -22,13 +22,13 @@ def test_a_secret_comes_back_and_goes(fake_aws: FakeAws) -> None:
     """Each is a version of its own, told by place and version; deleting one twice is no error."""
     store = AwsSecrets("a1")
     first, second = store.seal(SECRET, PLACE), store.seal(SecretStr("another"), PLACE)
-    assert store_of(first) == "aws"
+    assert read_store_kind(first) == "aws"
     assert first != second
     assert (store.open(first, PLACE), store.open(second, PLACE)) == (SECRET, SecretStr("another"))
-    assert set(store.listed()) == {(PLACE, first), (PLACE, second)}
+    assert set(store.list_versions()) == {(PLACE, first), (PLACE, second)}
     for _ in range(2):
         store.discard(first, PLACE)
-    assert set(store.listed()) == {(PLACE, second)}
+    assert set(store.list_versions()) == {(PLACE, second)}
     assert fake_aws.count() == 1
     assert store.name == "AWS Secrets Manager in eu-central-1, below hostaway-sync/a1/"
 
@@ -52,11 +52,11 @@ def test_mirrors_and_strangers_do_not_see_each_other() -> None:
     AwsSecrets("a12").seal(SECRET, PLACE)
     for name in ("hostaway-sync/a1/notes", "hostaway-sync/a1/accounts/x/client_secret/1", "elsewhere/a1/1/2/3"):
         store._client.create_secret(Name=name, SecretString="theirs")  # noqa: SLF001  (as a stranger would)
-    assert list(store.listed()) == []
+    assert list(store.list_versions()) == []
     store._client.create_secret(  # noqa: SLF001  (as above)
         Name="hostaway-sync/a1/accounts/70001/client_secret/v", SecretBinary=b"theirs"
     )
-    ((place, kept),) = store.listed()
+    ((place, kept),) = store.list_versions()
     with pytest.raises(SecretError, match="is no text in AWS"):
         store.open(kept, place)
 
@@ -68,7 +68,7 @@ def test_more_secrets_than_a_page_has_are_listed(fake_aws: FakeAws) -> None:
         (Place("accounts", "client_secret", n), store.seal(SECRET, Place("accounts", "client_secret", n)))
         for n in range(1, 112)
     }
-    assert set(store.listed()) == kept
+    assert set(store.list_versions()) == kept
     assert fake_aws.calls["ListSecrets"] == 2
 
 

@@ -13,7 +13,7 @@ from tests.support import sql
 from tests.support.deliveries import eventually
 
 from hostaway_sync.errors import SecretError
-from hostaway_sync.secrets import KeyRing, key_id_of
+from hostaway_sync.secrets import KeyRing, read_key_id
 from hostaway_sync.store.secrets import sealing
 from hostaway_sync.store.secrets.sealing import SEALED as DECLARED
 from hostaway_sync.store.tables import accounts, metadata
@@ -90,7 +90,7 @@ def test_a_value_moved_to_another_row_or_column_does_not_open(database: Database
     fill(database, 1)
     fill(database, 2)
     own = sql.row(database, f"SELECT {column.name} AS value FROM accounts WHERE account_id = 1").value
-    assert key_id_of(bytes(own)) == BEFORE.ids[0]
+    assert read_key_id(bytes(own)) == BEFORE.ids[0]
     for other in SEALED:
         put(database, 2, other, bytes(own))
     passed = sealing.check(database, BEFORE)

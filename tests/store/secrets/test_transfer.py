@@ -55,7 +55,7 @@ def test_a_move_begins_only_where_all_may_be_done(database: Database, fake_aws: 
         secret_transfer.move(database, safe_of(database, lambda: ring), "aws")
     assert database.transaction(secret_placement.read).store == "database"
     assert sealing.check(database, ring).troubles == ()
-    assert [*safe_of(database, lambda: ring).store("aws").listed()] == []
+    assert [*safe_of(database, lambda: ring).store("aws").list_versions()] == []
 
 
 def test_a_move_takes_away_the_trial_that_a_killed_one_left(database: Database, fake_aws: FakeAws) -> None:
@@ -67,7 +67,7 @@ def test_a_move_takes_away_the_trial_that_a_killed_one_left(database: Database, 
     safe.store("aws").seal(SecretStr("a trial"), sealing.place_of(accounts.c.client_secret, 0))
     with fake_aws.refusing("CreateSecret", "AccessDeniedException"), pytest.raises(SecretError, match="policy"):
         secret_transfer.move(database, safe, "aws")
-    assert [*safe.store("aws").listed()] == []
+    assert [*safe.store("aws").list_versions()] == []
 
 
 def test_a_move_that_loses_aws_half_way_goes_on_later(database: Database, fake_aws: FakeAws) -> None:

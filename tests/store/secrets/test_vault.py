@@ -16,10 +16,10 @@ from hostaway_sync.errors import (
     SecretGone,
     StoreUnavailable,
 )
-from hostaway_sync.model.records import Token
+from hostaway_sync.model.records import AccessToken
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.secrets.aws import AwsSecrets
-from hostaway_sync.secrets.protocols import pointer
+from hostaway_sync.secrets.protocols import format_pointer
 from hostaway_sync.store.accounts import changes as account_changes
 from hostaway_sync.store.accounts import queries as stored
 from hostaway_sync.store.accounts.changes import Wishes
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 
     from tests.support.servers.fake_aws import AwsCall, FakeAws
 
-    from hostaway_sync.secrets import Seals
+    from hostaway_sync.secrets import SecretWriter
     from hostaway_sync.store.postgres.database import Database
 
 SECRET = SecretStr("hunter2-secret")
 NOW = datetime.now(UTC)
-TOKEN = Token(SecretStr("hunter2-token"), NOW, NOW + timedelta(days=700))
+TOKEN = AccessToken(SecretStr("hunter2-token"), NOW, NOW + timedelta(days=700))
 PLACE = sealing.place_of(accounts.c.client_secret, 1)
 BASE = "https://sync.example.org"
 
@@ -69,7 +69,7 @@ def safe(database: Database, fake_aws: FakeAws) -> Vault:
     return safe_of(database)
 
 
-def add(database: Database, safe: Vault | KeyRing, number: int = 1, token: Token | None = TOKEN) -> None:
+def add(database: Database, safe: Vault | KeyRing, number: int = 1, token: AccessToken | None = TOKEN) -> None:
     """Store an account."""
     account_changes.insert_account(database, safe, number, SECRET, token, name=None, customer_id=None)
 
@@ -110,7 +110,7 @@ def test_nothing_but_pointers_enters_the_database(database: Database, safe: Vaul
         agree(database, fake_aws)
     assert fake_aws.count() == 5
     account_changes.change_account(database, safe, 1, Wishes(client_secret=SecretStr("another"), token=TOKEN))
-    stored.StoredToken(database, safe, 1).save(Token(SecretStr("newer"), NOW, TOKEN.expires_at))
+    stored.StoredToken(database, safe, 1).save(AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at))
     agree(database, fake_aws)
     assert token_of(fake_aws) == "newer"
     assert database.transaction(sealing.values_by_store) == {"aws": 5}
@@ -133,7 +133,7 @@ def test_each_is_read_once_a_process(database: Database, safe: Vault, fake_aws: 
         assert [vault.load() for vault in vaults] == [TOKEN] * 3
         assert stored.open_client_secret(database, other, 1) == SECRET
     assert fake_aws.calls["GetSecretValue"] == 3
-    newer = Token(SecretStr("newer"), NOW, TOKEN.expires_at)
+    newer = AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at)
     vaults[0].save(newer)
     for _ in range(5):
         assert [vault.load() for vault in vaults] == [newer] * 3
@@ -153,7 +153,7 @@ def test_what_is_refused_leaves_nothing_outside(database: Database, safe: Vault,
     stored.StoredToken(database, safe, 1).save(TOKEN)
     assert fake_aws.count() == 0
 
-    def refuse(connection: sa.Connection, store: Seals) -> None:
+    def refuse(connection: sa.Connection, store: SecretWriter) -> None:
         sealing.seal(connection, store, SECRET, accounts.c.client_secret, 1)
         raise AccountError("no")
 
@@ -168,7 +168,7 @@ def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe:
     add(database, safe, token=None)
     tries = []
 
-    def work(connection: sa.Connection, store: Seals) -> None:
+    def work(connection: sa.Connection, store: SecretWriter) -> None:
         kept = sealing.seal(connection, store, SecretStr("newer"), accounts.c.client_secret, 1)
         connection.execute(sa.update(accounts).values(client_secret=kept))
         tries.append(kept)
@@ -182,7 +182,7 @@ def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe:
     agree(database, fake_aws)
     assert fake_aws.secrets() == {"accounts/1/client_secret": "newer"}
 
-    def never(connection: sa.Connection, store: Seals) -> None:
+    def never(connection: sa.Connection, store: SecretWriter) -> None:
         work(connection, store)
         raise sa.exc.OperationalError("", {}, Exception("server closed the connection unexpectedly"))
 
@@ -202,7 +202,7 @@ def test_a_secret_that_cannot_be_deleted_is_an_orphan(
     """What was asked for is done all the same; a warning says what counts them, and a move ends them."""
     add(database, safe)
     with caplog.at_level(logging.WARNING), fake_aws.refusing("DeleteSecret", "AccessDeniedException"):
-        stored.StoredToken(database, safe, 1).save(Token(SecretStr("newer"), NOW, TOKEN.expires_at))
+        stored.StoredToken(database, safe, 1).save(AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at))
     assert "`hostaway-sync keys check` counts such as orphans" in caplog.text
     assert fake_aws.count() == 3
     assert secret_transfer.move(database, safe, "aws") == secret_transfer.Moved("aws", 0, 1, is_whole=True)
@@ -229,7 +229,7 @@ def test_a_lost_token_can_be_had_again_and_a_lost_secret_not(
 def test_a_secret_replaced_between_row_and_store_is_found(database: Database, safe: Vault, fake_aws: FakeAws) -> None:
     """Whoever read the row before the exchange reads it again, instead of failing."""
     add(database, safe)
-    newer = Token(SecretStr("newer"), NOW, TOKEN.expires_at)
+    newer = AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at)
     both = Wishes(client_secret=SecretStr("another"), token=newer)
     exchanges: list[Callable[[], object]] = [
         lambda: stored.StoredToken(database, safe, 1).save(newer),
@@ -271,7 +271,7 @@ def test_whoever_runs_already_follows_a_move(database: Database, fake_aws: FakeA
     assert vault.load() == TOKEN
     assert secret_transfer.move(database, safe_of(database, lambda: ring), "aws").moved == 2
     assert (vault.load(), stored.open_client_secret(database, running, 1)) == (TOKEN, SECRET)
-    vault.save(Token(SecretStr("newer"), NOW, TOKEN.expires_at))
+    vault.save(AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at))
     assert token_of(fake_aws) == "newer"
     assert secret_transfer.move(database, safe_of(database, lambda: ring), "database") == secret_transfer.Moved(
         "database", 2, 0, is_whole=True
@@ -285,7 +285,7 @@ def test_a_store_that_this_version_does_not_know_is_a_sentence(database: Databas
     """A newer program put it there; and a database without its mirror's name says what to restore."""
     add(database, safe)
     with pytest.raises(SecretError, match="lie in vault, which this version of hostaway-sync does not know"):
-        safe.open(pointer("vault", "1"), PLACE)
+        safe.open(format_pointer("vault", "1"), PLACE)
     database.transaction(lambda connection: connection.execute(sa.text("DELETE FROM hostaway.secrets_store")))
     with pytest.raises(SecretError, match="restore `secrets_store`"):
-        safe_of(database).open(pointer("aws", "1"), PLACE)
+        safe_of(database).open(format_pointer("aws", "1"), PLACE)

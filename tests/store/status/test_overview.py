@@ -10,8 +10,8 @@ from tests.support import sql
 from tests.support.records import add_account, at, page, record, write
 
 from hostaway_sync.model.api_calls import Bucket
-from hostaway_sync.model.records import Counts, Mode, Owner, Resource, ResourceReport, RunState
-from hostaway_sync.model.status import BucketUse, Certificate, Due, Quarantine, Recent, Rows
+from hostaway_sync.model.records import ChangeCounts, Mode, Owner, Resource, ResourceReport, RunState
+from hostaway_sync.model.status import BucketUsage, Certificate, DueThreads, QuarantineCounts, RecentRuns, RowCounts
 from hostaway_sync.store.request_budget import DatabaseBudget
 from hostaway_sync.store.runs import leases
 from hostaway_sync.store.runs import states as run_states
@@ -68,7 +68,7 @@ def two_accounts(database: Database) -> Iterator[None]:
     write(database, page(record(1, {}), record(2, {})), Owner(2))
     add_run(database, RunState.FAILED, ago=HOUR, account_id=2, api_calls=40, error="of another account")
     yield
-    assert facts(database, 2).rows == {Resource.LISTINGS: Rows(2, 0)}
+    assert facts(database, 2).rows == {Resource.LISTINGS: RowCounts(2, 0)}
     assert facts(database, 2).recent.calls == 40
 
 
@@ -76,9 +76,9 @@ def test_an_account_without_a_past_has_none(database: Database) -> None:
     """Nothing is made up."""
     found = facts(database)
     assert (found.account_id, found.name, found.is_active, found.last_sync_at) == (1, None, True, None)
-    assert (found.rows, found.due, found.lease, found.under_way, found.ended) == ({}, {}, None, None, None)
+    assert (found.rows, found.due, found.lease, found.open_run, found.last_run) == ({}, {}, None, None, None)
     assert (found.certificate, found.equal_at, found.limit) == (None, None, None)
-    assert (found.recent, found.quarantine, found.records_read) == (Recent(), Quarantine(), 0)
+    assert (found.recent, found.quarantine, found.records_read) == (RecentRuns(), QuarantineCounts(), 0)
 
 
 def test_an_unknown_account_is_not_there(database: Database) -> None:
@@ -92,7 +92,7 @@ def test_rows_are_counted_by_resource_and_missing_ones_apart(database: Database)
     write(database, page(record(1, {}), record(2, {}), record(3, {})))
     sql.execute(database, "UPDATE listings SET missing_since = now() WHERE account_id = 1 AND id = 2")
     found = facts(database)
-    assert found.rows == {Resource.LISTINGS: Rows(3, 1)}
+    assert found.rows == {Resource.LISTINGS: RowCounts(3, 1)}
     assert found.live(Resource.LISTINGS) == 2
     assert found.live(Resource.MESSAGES) == 0
 
@@ -105,7 +105,10 @@ def test_marks_are_counted_with_the_oldest(database: Database) -> None:
             do(database, sa.insert(table).values(row | {"thread_due_at": due}))
         do(database, sa.update(table).where(table.c.id == 2).values(missing_since=at(9)))
     do(database, sa.update(reservations).where(reservations.c.id == 1).values(thread_due_at=None))
-    assert facts(database).due == {Resource.RESERVATIONS: Due(1, at(5)), Resource.CONVERSATIONS: Due(2, at(3))}
+    assert facts(database).due == {
+        Resource.RESERVATIONS: DueThreads(1, at(5)),
+        Resource.CONVERSATIONS: DueThreads(2, at(3)),
+    }
 
 
 def test_the_newest_run_that_is_over_is_told(database: Database) -> None:
@@ -115,11 +118,11 @@ def test_the_newest_run_that_is_over_is_told(database: Database) -> None:
     add_run(database, RunState.SKIPPED, ago=HOUR)
     add_run(database, RunState.RUNNING, ago=HOUR / 2, mode="full")
     found = facts(database)
-    assert found.ended is not None
-    assert found.under_way is not None
-    assert (found.ended.state, found.ended.error, found.ended.api_calls) == (RunState.PARTIAL, "half", 9)
-    assert (found.under_way.state, found.under_way.mode) == (RunState.RUNNING, Mode.FULL)
-    assert found.under_way.finished_at is None
+    assert found.last_run is not None
+    assert found.open_run is not None
+    assert (found.last_run.state, found.last_run.error, found.last_run.api_calls) == (RunState.PARTIAL, "half", 9)
+    assert (found.open_run.state, found.open_run.mode) == (RunState.RUNNING, Mode.FULL)
+    assert found.open_run.finished_at is None
 
 
 def test_a_lease_is_told_while_it_is_held(database: Database) -> None:
@@ -166,7 +169,7 @@ def test_calls_are_summed_over_a_day_and_averaged_over_a_week(database: Database
     add_run(database, RunState.SUCCESS, ago=30 * HOUR, api_calls=6)
     add_run(database, RunState.FAILED, ago=31 * HOUR, api_calls=1000)
     add_run(database, RunState.SUCCESS, ago=200 * HOUR, api_calls=1000)
-    assert facts(database).recent == Recent(122, 1, 4.0, 0.5)
+    assert facts(database).recent == RecentRuns(122, 1, 4.0, 0.5)
 
 
 def test_quarantine_tells_what_has_no_row_and_what_was_cleaned(database: Database) -> None:
@@ -174,9 +177,9 @@ def test_quarantine_tells_what_has_no_row_and_what_was_cleaned(database: Databas
     write(database, page(record(None, "null", exact=b"x", reason="not JSON")))
     write(database, page(record(5, {"a": 1}, exact=b"y", reason="cleaned")))
     write(database, page(record(5, {"a": 2}, exact=b"z", reason="cleaned"), asked=1))
-    assert facts(database).quarantine == Quarantine(rowless=1, cleaned=1)
+    assert facts(database).quarantine == QuarantineCounts(rowless=1, cleaned=1)
     sql.execute(database, "UPDATE quarantined_records SET last_seen_at = now() - interval '3 days'")
-    assert facts(database).quarantine == Quarantine(rowless=0, cleaned=1)
+    assert facts(database).quarantine == QuarantineCounts(rowless=0, cleaned=1)
 
 
 def test_limits_are_told_with_what_is_used_of_them(database: Database) -> None:
@@ -185,8 +188,8 @@ def test_limits_are_told_with_what_is_used_of_them(database: Database) -> None:
     for _ in range(3):
         budget.reserve(buckets_of(1))
     found = overview(database, buckets_of)
-    assert found.address == BucketUse("ip:office", 3, 200, WINDOW)
-    assert found.accounts[0].limit == BucketUse("account:1", 3, 100, WINDOW)
+    assert found.address == BucketUsage("ip:office", 3, 200, WINDOW)
+    assert found.accounts[0].limit == BucketUsage("account:1", 3, 100, WINDOW)
     assert found.accounts[1].limit is None
     budget.penalize(buckets_of(1)[1:], retry_in=HOUR, limit=15)
     harmed = facts(database).limit
@@ -198,12 +201,12 @@ def test_limits_are_told_with_what_is_used_of_them(database: Database) -> None:
     sql.execute(
         database, f"UPDATE request_budget SET slots = ARRAY[{past}], not_before = {past}, lowered_until = {past}"
     )
-    assert facts(database).limit == BucketUse("account:1", 0, 100, WINDOW)
+    assert facts(database).limit == BucketUsage("account:1", 0, 100, WINDOW)
 
 
 def test_an_address_that_has_asked_nothing_is_told_with_nothing_used(database: Database) -> None:
     """Its limit is known from the settings."""
-    assert overview(database, buckets_of).address == BucketUse("ip:office", 0, 200, WINDOW)
+    assert overview(database, buckets_of).address == BucketUsage("ip:office", 0, 200, WINDOW)
 
 
 def test_history_is_newest_first_with_what_each_run_did(database: Database) -> None:
@@ -211,12 +214,12 @@ def test_history_is_newest_first_with_what_each_run_did(database: Database) -> N
     for hours in (4, 2, 3):
         run_id = add_run(database, RunState.SUCCESS, ago=hours * HOUR, api_calls=hours)
         for resource in (Resource.RESERVATIONS, Resource.LISTINGS):
-            report = ResourceReport(RunState.SUCCESS, Counts(seen=hours, inserted=hours), error="why")
+            report = ResourceReport(RunState.SUCCESS, ChangeCounts(seen=hours, inserted=hours), error="why")
             with database.engine.begin() as connection:
                 run_states.record_resource(connection, run_id, 1, resource, report)
     newest, second = history(database, 1, runs=2)
     assert [newest.run.api_calls, second.run.api_calls] == [2, 3]
     assert list(newest.parts) == [Resource.LISTINGS, Resource.RESERVATIONS]
-    assert newest.parts[Resource.LISTINGS].counts == Counts(seen=2, inserted=2)
+    assert newest.parts[Resource.LISTINGS].counts == ChangeCounts(seen=2, inserted=2)
     assert newest.parts[Resource.LISTINGS].error == "why"
     assert history(database, 99, runs=2) == []

@@ -13,7 +13,7 @@ from tests.support import sql
 from tests.support.deliveries import deliver
 from tests.support.records import add_account
 
-from hostaway_sync.model.deliveries import Delivery, Event, Target
+from hostaway_sync.model.deliveries import Delivery, Event, RefreshTarget
 from hostaway_sync.model.records import Resource
 from hostaway_sync.queue import maintenance
 from hostaway_sync.store import jobs
@@ -23,7 +23,7 @@ from hostaway_sync.store.webhooks import inbox
 if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
-BOOKING = Target(Resource.RESERVATIONS, 7)
+BOOKING = RefreshTarget(Resource.RESERVATIONS, 7)
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_accepting_again_adds_nothing(box: Database) -> None:
     ("target", "ignored", "error"), [(BOOKING, "disabled", "disabled"), (None, None, "nothing to read again")]
 )
 def test_what_is_not_worked_is_stored_and_settled(
-    box: Database, target: Target | None, ignored: str | None, error: str
+    box: Database, target: RefreshTarget | None, ignored: str | None, error: str
 ) -> None:
     """It has its row with the reason, and no job."""
     box.transaction(partial(inbox.accept_delivery, delivery=made(target=target, ignored=ignored), platform="hostaway"))
@@ -239,7 +239,7 @@ def test_engine_needs_no_search_path(box: Database) -> None:
 
 def made(
     *,
-    target: Target | None = BOOKING,
+    target: RefreshTarget | None = BOOKING,
     ignored: str | None = None,
     body: bytes = b"{}",
     payload: str | None = "{}",

@@ -14,7 +14,7 @@ from tests.support.messages import SEND
 from hostaway_sync.app.container import Container
 from hostaway_sync.app.messages import Messages
 from hostaway_sync.errors import HostawaySyncError, LeaseHeld, MessageUnsettled, SourceError, StoreError
-from hostaway_sync.model.messages import LOOKS, IntentState, is_same
+from hostaway_sync.model.messages import LOOKS_BEFORE_PERSON, IntentState, is_same_text
 from hostaway_sync.model.records import Resource
 from hostaway_sync.settings import SCHEMA, load_settings
 from hostaway_sync.store.postgres.database import Database
@@ -232,7 +232,7 @@ class SendChaos:
     def _is_there(self, row: dict[str, Any]) -> None:
         world = self.env.sandbox.account(row["account_id"])
         said = world.threads.get(world.conversation(row["conversation_id"]), row["message_id"])
-        assert is_same(row["body"], said["body"])
+        assert is_same_text(row["body"], said["body"])
         assert said["isIncoming"] == 0
         thread = f"id = {row['conversation_id']} AND account_id = {row['account_id']} AND thread_due_at IS NOT NULL"
         message = f"id = {row['message_id']} AND account_id = {row['account_id']}"
@@ -253,7 +253,7 @@ class SendChaos:
         self._arm(None)
         self._restart()
         self._requests_are_over()
-        for _ in range(LOOKS):
+        for _ in range(LOOKS_BEFORE_PERSON):
             for account_id in self.env.sandbox.accounts:
                 self._mirror.sync.run(account_id)
             self.let_a_minute_pass()
@@ -261,7 +261,7 @@ class SendChaos:
         rows = [_named(row) for row in sql.rows(self.env.database, _ROWS)]
         assert not [row for row in rows if row["state"] == "sending"]
         waiting = [row for row in rows if row["state"] == "outcome_unknown"]
-        assert all(row["looks"] >= LOOKS for row in waiting)
+        assert all(row["looks"] >= LOOKS_BEFORE_PERSON for row in waiting)
         sent = Counter(
             (row["account_id"], row["conversation_id"], row["body"]) for row in rows if row["state"] == "sent"
         )

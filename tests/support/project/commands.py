@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tests.project.test_reference import SECRET_FILES
 from tests.support.project.pages import ROOT, python
 
-from hostaway_sync.settings import PREFIX, known_names
+from hostaway_sync.settings import PREFIX, list_known_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +56,7 @@ def unknown_settings(*texts: str) -> set[str]:
     """Give the settings that these texts name and the program does not know, credentials of systemd among them."""
     named = {name for text in texts for name in re.findall(rf"\b{PREFIX}[A-Z_]+", text)}
     files = {name for text in texts for name in re.findall(r"\b(hostaway_sync_[a-z_]+)[:\"']", text)}
-    return named - known_names() | {name for name in files if f"{name.upper()}_FILE" not in SECRET_FILES}
+    return named - list_known_variables() | {name for name in files if f"{name.upper()}_FILE" not in SECRET_FILES}
 
 
 def deployed(*patterns: str) -> list[str]:

@@ -21,15 +21,17 @@ from hostaway_sync.doctor.findings import (
 )
 from hostaway_sync.errors import ConfigurationError, SchemaOutdated, StoreUnavailable
 from hostaway_sync.model.circuit_breaker import Outage
-from hostaway_sync.model.status import AccountFacts, BucketUse, Deferred, Overview, Server
+from hostaway_sync.model.status import AccountFacts, BucketUsage, DatabaseServer, DeferredWork, Overview
 from hostaway_sync.store.connection.pooler import SENTENCE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HERE = Installation("/srv/mirror", is_embedded=False, api_url="https://api.example.org/v1")
 OURS = replace(HERE, is_embedded=True)
-SERVER = Server(170004, "0015", "0015", is_read_only=False, lacking=(), connections=12, most_connections=100)
+SERVER = DatabaseServer(
+    170004, "0015", "0015", is_read_only=False, missing_rights=(), connections=12, max_connections=100
+)
 WELL = AccountFacts(1, "One", is_active=True, created_at=NOW, last_sync_at=NOW - timedelta(hours=3))
-USE = BucketUse("ip:here", 3, 200, timedelta(seconds=10))
+USE = BucketUsage("ip:here", 3, 200, timedelta(seconds=10))
 OK, HINT, TROUBLE = Grade.OK, Grade.HINT, Grade.TROUBLE
 
 
@@ -52,9 +54,9 @@ def said(found: Any) -> str:
         ({"revision": "0010"}, OURS, [TROUBLE], "any other command brings it there"),
         ({"revision": "0016"}, OURS, [TROUBLE], "install the newer program"),
         ({"revision": None}, OURS, [HINT], "`hostaway-sync account add ID` begins"),
-        ({"lacking": ("accounts: delete",)}, HERE, [TROUBLE], "missing on accounts: delete"),
+        ({"missing_rights": ("accounts: delete",)}, HERE, [TROUBLE], "missing on accounts: delete"),
         (
-            {"lacking": ("accounts: delete",), "works_as": "other"},
+            {"missing_rights": ("accounts: delete",), "replaced_by_role": "other"},
             HERE,
             [TROUBLE],
             "to role 'other', which a setting `role`",
@@ -135,7 +137,7 @@ def test_receiver_that_nobody_reaches_is_trouble() -> None:
     assert "webhooks check 7" in str(finding.advice)
 
 
-def overview(*accounts: AccountFacts, address: BucketUse | None = USE) -> Overview:
+def overview(*accounts: AccountFacts, address: BucketUsage | None = USE) -> Overview:
     """Give what the tables know."""
     return Overview(NOW, accounts, address)
 
@@ -157,22 +159,22 @@ def overview(*accounts: AccountFacts, address: BucketUse | None = USE) -> Overvi
             "silence for another 9 s",
         ),
         (
-            overview(replace(WELL, deferred=Deferred(2, NOW - timedelta(hours=4)))),
+            overview(replace(WELL, deferred=DeferredWork(2, NOW - timedelta(hours=4)))),
             {"budget": OK, "queue": OK, "runs": OK},
             "2 deliveries waiting, the oldest for 4 h",
         ),
         (
-            overview(replace(WELL, deferred=Deferred(1, NOW, 3, NOW - timedelta(hours=2)))),
+            overview(replace(WELL, deferred=DeferredWork(1, NOW, 3, NOW - timedelta(hours=2)))),
             {"budget": OK, "queue": TROUBLE, "runs": OK},
             "no worker runs",
         ),
         (
-            overview(replace(WELL, deferred=Deferred(1, NOW, 0, NOW - timedelta(hours=2), has_worker=True))),
+            overview(replace(WELL, deferred=DeferredWork(1, NOW, 0, NOW - timedelta(hours=2), has_worker=True))),
             {"budget": OK, "queue": TROUBLE, "runs": OK},
             "start another",
         ),
         (
-            overview(replace(WELL, deferred=Deferred(dead_letters=1))),
+            overview(replace(WELL, deferred=DeferredWork(dead_letters=1))),
             {"budget": OK, "queue": HINT, "runs": OK},
             "1 dead letter waiting for you",
         ),

@@ -67,7 +67,7 @@ def test_a_pipe_that_says_nothing_is_not_waited_for(tmp_path: Path, read: type, 
 def test_a_file_without_end_is_refused(tmp_path: Path, read: type) -> None:
     """A device, or what is larger than any file of settings."""
     large = tmp_path / "large"
-    large.write_bytes(b"a" * (bounded_files.LARGEST + 1))
+    large.write_bytes(b"a" * (bounded_files.MAX_BYTES + 1))
     for path in (Path("/dev/zero"), large):
         with pytest.raises(ConfigurationError, match=r"_FILE .* cannot be read: it is larger than 1 MB"):
             read(path)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from hostaway_sync.environment.proxy_route import certificates, is_this_machine, proxy_for
+from hostaway_sync.environment.proxy_route import find_proxy, is_this_machine, load_certificates
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.platforms.hostaway.http.transport import _http_client
 
@@ -69,7 +69,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_exceptions_are_understood_as_elsewhere(exceptions: str, url: str, is_excepted: bool) -> None:  # noqa: FBT001
     """Names and what is below them, ports, addresses and networks, with brackets and without; the rest is no error."""
-    found = proxy_for(url, {"https": PROXY, "no": exceptions})
+    found = find_proxy(url, {"https": PROXY, "no": exceptions})
     assert (found is None) == is_excepted
 
 
@@ -91,7 +91,7 @@ def test_a_proxy_is_found_with_the_variable_that_names_it(
     proxies: dict[str, str], url: str, proxy: tuple[str, str] | None
 ) -> None:
     """The one of the scheme goes before the one of all; none stands before this machine."""
-    assert proxy_for(url, proxies) == proxy
+    assert find_proxy(url, proxies) == proxy
     if proxy:
         httpx.Proxy(proxy[0])
 
@@ -105,7 +105,7 @@ def test_what_is_no_proxy_is_named_by_its_variable(monkeypatch: pytest.MonkeyPat
     """And by nothing else: it may hold a password."""
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=f"^{name.upper()} ") as caught:
-        proxy_for(API)
+        find_proxy(API)
     assert "hunter2" not in str(caught.value)
 
 
@@ -146,20 +146,20 @@ def _blamed() -> str | None:
 
 def test_certificates_come_from_a_file_or_else_a_directory(tmp_path: Path) -> None:
     """As OpenSSL names them; without either, the program's own count."""
-    assert certificates({}) is None
-    assert certificates({"SSL_CERT_FILE": "", "SSL_CERT_DIR": ""}) is None
-    found = certificates({"SSL_CERT_FILE": certifi.where(), "SSL_CERT_DIR": "/nonexistent"})
+    assert load_certificates({}) is None
+    assert load_certificates({"SSL_CERT_FILE": "", "SSL_CERT_DIR": ""}) is None
+    found = load_certificates({"SSL_CERT_FILE": certifi.where(), "SSL_CERT_DIR": "/nonexistent"})
     assert found is not None
     assert found.cert_store_stats()["x509"] > 10
     assert found.check_hostname
     known = Path(certifi.where()).read_text(encoding="utf-8")
     (tmp_path / "ca.pem").write_text(known, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"SSL_CERT_DIR .* holds no certificates that can be found"):
-        certificates({"SSL_CERT_DIR": str(tmp_path)})
+        load_certificates({"SSL_CERT_DIR": str(tmp_path)})
     one = known.partition("-----END CERTIFICATE-----")
     (tmp_path / "ca.pem").write_text(one[0] + one[1] + "\n", encoding="utf-8")
     subprocess.run(["openssl", "rehash", str(tmp_path)], check=True, capture_output=True)  # noqa: S607
-    assert certificates({"SSL_CERT_DIR": f"/nonexistent{os.pathsep}{tmp_path}"}) is not None
+    assert load_certificates({"SSL_CERT_DIR": f"/nonexistent{os.pathsep}{tmp_path}"}) is not None
 
 
 @pytest.mark.parametrize("host", ["hunter2..b", ".hunter2", "..", "hunter2" * 10, "hunter2:x@a..b", "xn--ö.hunter2"])
@@ -180,7 +180,7 @@ def test_a_file_without_certificates_is_named(tmp_path: Path, content: bytes | N
     if content is not None:
         (tmp_path / "ca.pem").write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"^SSL_CERT_FILE .*ca\.pem' ") as caught:
-        certificates({"SSL_CERT_FILE": str(tmp_path / "ca.pem")})
+        load_certificates({"SSL_CERT_FILE": str(tmp_path / "ca.pem")})
     assert "hunter2" not in str(caught.value)
 
 

@@ -14,7 +14,7 @@ from tests.support.os_users import NOBODY, only_root, open_room, run_as
 
 from hostaway_sync.environment.trusted_files import open_plain, open_trusted
 from hostaway_sync.errors import UntrustedFile
-from hostaway_sync.safe_text import hidden
+from hostaway_sync.safe_text import hide_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,7 +158,7 @@ def test_the_command_that_mends_names_the_file_itself(tmp_path: Path, name: str)
     path.chmod(0o666)
     with pytest.raises(UntrustedFile) as caught:
         open_trusted(path)
-    command = hidden(str(caught.value)).split("`")[1]
+    command = hide_private(str(caught.value)).split("`")[1]
     subprocess.run(["/bin/bash", "-c", command], check=True)
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hostaway_sync.environment.variables import PREFIX, Environment, read_environment
 from hostaway_sync.errors import ConfigurationError, UnknownSettings
-from hostaway_sync.settings import FILE_FIELDS, known_names, load_settings
+from hostaway_sync.settings import FILE_FIELDS, list_known_variables, load_settings
 
 NAMES = ("database_url", "egress", "master_key", "rate_limit_ip", "requests_in_flight")
 IN_FILES = ("database_url", "master_key")
@@ -254,7 +254,7 @@ def test_what_others_set_is_no_error(name: str) -> None:
 
 def test_no_setting_looks_like_a_name_of_kubernetes() -> None:
     """Or a misspelt one could pass for it."""
-    for name in known_names():
+    for name in list_known_variables():
         assert not re.search("_SERVICE_HOST|_SERVICE_PORT|_PORT$|_PORT_", name)
 
 

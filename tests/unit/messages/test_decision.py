@@ -24,7 +24,7 @@ def row(state: str, *, key: str | None = None, minutes: float = 1, **fields: Any
     moment = NOON - minutes * MINUTE
     intent = Intent(
         intent_id=1,
-        wish=replace(WISH, key=key),
+        message=replace(WISH, key=key),
         body_hash=WISH.body_hash,
         state=IntentState(state),
         attempt=1,
@@ -46,7 +46,7 @@ def step(
     *rows: Intent, key: str | None = None, again: bool = False, dead: tuple[int, ...] = (), wish: OutgoingMessage = WISH
 ) -> Step:
     """Decide about a wish when these rows are known."""
-    of_key = next((one for one in rows if key is not None and one.wish.key == key), None)
+    of_key = next((one for one in rows if key is not None and one.message.key == key), None)
     wanted = replace(wish, key=key)
     return decide_step(wanted, of_key, rows, owner=ME, dead=dead, now=NOON, again=again).step
 

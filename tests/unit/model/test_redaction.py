@@ -15,10 +15,10 @@ from hostaway_sync.model.records import Resource
 from hostaway_sync.model.redaction import (
     MARK_BYTES,
     Redaction,
-    Rule,
-    parse,
-    require_needed,
-    written,
+    RedactionRule,
+    format_rules,
+    parse_rules,
+    require_needed_fields,
 )
 from hostaway_sync.model.redaction import hides_at_least as hides
 from hostaway_sync.platforms.hostaway.parsing.resources import SPECS, as_record
@@ -38,16 +38,16 @@ VALUES = st.recursive(
 )
 
 
-def hides_more(rules: tuple[Rule, ...], others: tuple[Rule, ...]) -> bool:
+def hides_more(rules: tuple[RedactionRule, ...], others: tuple[RedactionRule, ...]) -> bool:
     """Whether rules hide at least what others hide, in payloads as they come."""
     return hides(rules, others, VOCABULARY)
 
 
 def covered(setting: str, payload: Any, resource: str = "reservations", secret: bytes = SECRET) -> Any:
     """Give a payload as it would be stored."""
-    redactor = Redaction(parse(setting), secret, VOCABULARY).of(resource)
+    redactor = Redaction(parse_rules(setting), secret, VOCABULARY).redactor_for(resource)
     assert redactor is not None
-    return json.loads(redactor.over(json.dumps(payload)))
+    return json.loads(redactor.redact(json.dumps(payload)))
 
 
 def test_fields_are_left_out_or_hashed() -> None:
@@ -84,10 +84,10 @@ def test_copies_in_conversations_and_deliveries_are_hidden_too() -> None:
         "conversationMessages": [{"id": 3}],
         "phone": 4,
     }
-    redactor = Redaction(parse(setting), SECRET, VOCABULARY).deliveries
+    redactor = Redaction(parse_rules(setting), SECRET, VOCABULARY).deliveries
     for told in ({"phone": 1}, {"data": {"phone": 1}}, {"payload": {"body": 1}}, {"payload": {"data": {"body": 1}}}):
-        assert "1" not in redactor.over(json.dumps(told))
-    assert Redaction(parse(setting), SECRET, VOCABULARY).of("listings") is None
+        assert "1" not in redactor.redact(json.dumps(told))
+    assert Redaction(parse_rules(setting), SECRET, VOCABULARY).redactor_for("listings") is None
 
 
 @given(payload=VALUES, key=st.sampled_from(["a", "b", "a.b", "a.b.c"]), how=st.sampled_from(["drop", "hash"]))
@@ -133,7 +133,7 @@ def test_what_the_mirror_reads_cannot_be_hidden(resource: Resource) -> None:
     """Every key that a column, a stamp or a mark is read from is refused."""
     for key in (*SPECS[resource].keys, *SPECS[resource].activity):
         with pytest.raises(ValueError, match=key):
-            require_needed(parse(f"{resource}.{key}=drop"), VOCABULARY)
+            require_needed_fields(parse_rules(f"{resource}.{key}=drop"), VOCABULARY)
 
 
 @pytest.mark.parametrize(
@@ -152,15 +152,15 @@ def test_bytes_that_cannot_be_stored_are_covered_too(raw: bytes) -> None:
     """Nothing of a hidden field is in what quarantine keeps; of what cannot be read only size and hash are kept."""
     spec = SPECS[Resource.RESERVATIONS]
     for how in ("drop", "hash"):
-        redaction = Redaction(parse(f"reservations.phone={how}"), SECRET, VOCABULARY)
-        redactor = redaction.of("reservations")
+        redaction = Redaction(parse_rules(f"reservations.phone={how}"), SECRET, VOCABULARY)
+        redactor = redaction.redactor_for("reservations")
         record = as_record(raw, spec, redactor=redactor)
         assert b"4711" not in (record.exact or b"")
         assert record.exact is None or b"4711" not in record.exact
         assert record.payload_hash.startswith(redaction.mark)
         assert len(record.payload_hash) == MARK_BYTES + 16
         assert redactor is not None
-        assert redactor.exactly(record.exact or b"{}", None) == (record.exact or b"{}")
+        assert redactor.redact_exact(record.exact or b"{}", None) == (record.exact or b"{}")
 
 
 def test_only_nights_and_money_stay_of_a_forgotten_guest() -> None:
@@ -204,10 +204,10 @@ def whole() -> Any:
 
 def left(setting: str, payload: Any) -> list[Any]:
     """Return what is left of a payload as each resource, and as a delivery."""
-    redaction = Redaction(parse(setting), SECRET, VOCABULARY)
-    veils = [*(redaction.of(resource) for resource in SPECS), redaction.deliveries]
+    redaction = Redaction(parse_rules(setting), SECRET, VOCABULARY)
+    veils = [*(redaction.redactor_for(resource) for resource in SPECS), redaction.deliveries]
     text = json.dumps(payload)
-    return [json.loads(redactor.over(text)) if redactor else payload for redactor in veils]
+    return [json.loads(redactor.redact(text)) if redactor else payload for redactor in veils]
 
 
 def finds_nothing_more(setting: str, other: str, payload: Any) -> bool:
@@ -219,14 +219,14 @@ def finds_nothing_more(setting: str, other: str, payload: Any) -> bool:
 @given(SETTINGS, SETTINGS, VALUES)
 def test_what_hides_more_leaves_nothing_to_hide(setting: str, other: str, payload: Any) -> None:
     """If a setting hides at least what another does, the other one finds nothing in any payload that it left."""
-    if hides_more(parse(setting), parse(other)):
+    if hides_more(parse_rules(setting), parse_rules(other)):
         assert finds_nothing_more(setting, other, payload)
 
 
 @given(SETTINGS, SETTINGS)
 def test_what_hides_less_shows_it_somewhere(setting: str, other: str) -> None:
     """If it does not, there is a payload in which the other one hides something that it shows."""
-    assert hides_more(parse(setting), parse(other)) is finds_nothing_more(setting, other, whole())
+    assert hides_more(parse_rules(setting), parse_rules(other)) is finds_nothing_more(setting, other, whole())
 
 
 @given(st.lists(RULES, max_size=5).flatmap(lambda rules: st.tuples(st.just(rules), st.permutations(rules))))
@@ -252,15 +252,15 @@ def test_what_is_left_out_is_never_hashed_instead(path: str, other: str, how: st
 @given(SETTINGS, SETTINGS, SETTINGS)
 def test_settings_are_ordered_by_what_they_hide(one: str, two: str, three: str) -> None:
     """Each hides what it hides, what two hide alike is alike for a third, and nothing is less than any."""
-    first, second, third = parse(one), parse(two), parse(three)
+    first, second, third = parse_rules(one), parse_rules(two), parse_rules(three)
     assert hides_more(first, first)
     assert hides_more(first, ())
     assert hides_more((), first) is (not first)
     if hides_more(first, second) and hides_more(second, third):
         assert hides_more(first, third)
-    assert hides_more(parse(written(first)), first)
-    assert hides_more(first, parse(written(first)))
-    assert written(parse(written(first))) == written(first)
+    assert hides_more(parse_rules(format_rules(first)), first)
+    assert hides_more(first, parse_rules(format_rules(first)))
+    assert format_rules(parse_rules(format_rules(first))) == format_rules(first)
 
 
 @pytest.mark.parametrize(
@@ -278,4 +278,4 @@ def test_settings_are_ordered_by_what_they_hide(one: str, two: str, three: str) 
 )
 def test_more_and_less(setting: str, other: str, expected: bool) -> None:  # noqa: FBT001  (a table)
     """What an operator would say."""
-    assert hides_more(parse(setting), parse(other)) is expected
+    assert hides_more(parse_rules(setting), parse_rules(other)) is expected

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.errors import HostawaySyncError, RateLimited, RunIncomplete, SourceUnavailable
-from hostaway_sync.observability.exception_text import sentence_of, traceback_of
-from hostaway_sync.safe_text import HIDDEN, LONGEST_QUOTE, hidden, one_line, quoted, visible
+from hostaway_sync.observability.exception_text import describe_exception, format_traceback
+from hostaway_sync.safe_text import HIDDEN, MAX_QUOTE_LENGTH, hide_private, join_lines, quote_safely, strip_invisible
 
 WHO, TWO = "ida berg", "two of Ida Berg"
 ROW = f"cannot read '{WHO}'\nDETAIL: Failing row contains ({WHO})."
@@ -39,15 +39,15 @@ SPACED = st.builds(
 def test_every_sentence_is_one_line(name: str) -> None:
     """Whatever a directory, an account or a database is called."""
     for kind in (HostawaySyncError, RunIncomplete):
-        for told in (str(kind(f"{name} belongs to {name}")), visible(one_line(f"{name} is {name}"))):
+        for told in (str(kind(f"{name} belongs to {name}")), strip_invisible(join_lines(f"{name} is {name}"))):
             assert len(told.splitlines()) == 1
             assert "\n" not in told
-    assert len((RunIncomplete("it failed", news=f"so did {name}").news or "").splitlines()) == 1
+    assert len((RunIncomplete("it failed", unreported=f"so did {name}").unreported or "").splitlines()) == 1
 
 
 def test_a_break_of_lines_is_a_space() -> None:
     """The words around it stay apart."""
-    assert one_line("a\nb\r\nc\u2028d\ve\n") == "a b c d e"
+    assert join_lines("a\nb\r\nc\u2028d\ve\n") == "a b c d e"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_break_of_lines_is_a_space() -> None:
 )
 def test_what_is_meant_to_be_read_is_repeated(sentence: str) -> None:
     """Plain words, names of fields, short numbers and HTTP's own sentences stay as they are."""
-    assert quoted(sentence) == sentence
+    assert quote_safely(sentence) == sentence
 
 
 @pytest.mark.parametrize(
@@ -96,40 +96,40 @@ def test_what_is_meant_to_be_read_is_repeated(sentence: str) -> None:
 )
 def test_what_may_be_anybodys_is_left_out(words: str, told: str) -> None:
     """Names, addresses, numbers and codes go; from a bracket, an assignment or a quotation mark on, all goes."""
-    assert quoted(words) == told
+    assert quote_safely(words) == told
 
 
 @given(PROSE, st.one_of(NAME.map(lambda name: f"x {name}"), SCRIPT, MAIL, SPACED), PROSE)
 def test_nothing_private_is_quoted_wherever_it_stands(before: str, private: str, after: str) -> None:
     """Of a sentence around a name, an address, a number or a code nothing but plain words is left."""
-    said = quoted(f"{before} {private} {after}")
+    said = quote_safely(f"{before} {private} {after}")
     assert set(said) <= OURS
-    assert len(said) <= LONGEST_QUOTE
+    assert len(said) <= MAX_QUOTE_LENGTH
 
 
 @given(st.text(max_size=300))
 def test_a_quotation_is_short_one_line_and_stays_as_it_is(words: str) -> None:
     """Whatever it is made of; what was quoted once is quoted alike again."""
-    said = quoted(words)
-    assert len(said) <= LONGEST_QUOTE
+    said = quote_safely(words)
+    assert len(said) <= MAX_QUOTE_LENGTH
     assert said.isprintable()
     assert not any(sign in said for sign in '{}[]<>"=\\')
-    assert quoted(json.dumps({"guestName": words})) == ""
+    assert quote_safely(json.dumps({"guestName": words})) == ""
 
 
 @pytest.mark.parametrize("sign", [*CONTROLS, *UNSEEN])
 def test_no_sign_is_left_that_a_terminal_obeys_or_nobody_sees(sign: str) -> None:
     """In what is shown, in what is hidden, in what is quoted, and in every error of ours."""
     words = f"ab{sign}cd"
-    for said in (visible(words), hidden(words), quoted(words), str(HostawaySyncError(words))):
+    for said in (strip_invisible(words), hide_private(words), quote_safely(words), str(HostawaySyncError(words))):
         assert sign not in said
         assert said.startswith("ab")
 
 
 def test_a_hidden_address_is_found_behind_signs_that_nobody_sees() -> None:
     """They are taken out first."""
-    assert hidden("ida\u200b@\u2060example\u00ad.org") == HIDDEN
-    assert visible("👩\u200d👩\u200d👧 Ida\u200d") == "👩\u200d👩\u200d👧 Ida"
+    assert hide_private("ida\u200b@\u2060example\u00ad.org") == HIDDEN
+    assert strip_invisible("👩\u200d👩\u200d👧 Ida\u200d") == "👩\u200d👩\u200d👧 Ida"
 
 
 def test_every_error_of_ours_passes_the_gate() -> None:
@@ -152,7 +152,7 @@ def test_an_exception_of_others_is_told_without_its_words() -> None:
     """Its kind and its place stay, in the whole chain and in groups; a row that PostgreSQL repeats does not."""
     with pytest.raises(SourceUnavailable) as caught:
         fail()
-    told = traceback_of(caught.value)
+    told = format_traceback(caught.value)
     assert WHO in "".join(traceback.format_exception(caught.value)).lower()
     assert WHO not in told.lower()
     for words in (
@@ -162,4 +162,4 @@ def test_an_exception_of_others_is_told_without_its_words() -> None:
         "test_safe_text.py",
     ):
         assert words in told
-    assert sentence_of(ValueError("no 'ida berg'\nida")) == "unexpected ValueError: no …"
+    assert describe_exception(ValueError("no 'ida berg'\nida")) == "unexpected ValueError: no …"

@@ -4,28 +4,33 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hostaway_sync.model.deliveries import REQUEST_ID, request_id_in
-from hostaway_sync.observability.log_context import add, carried, circumstances, current
+from hostaway_sync.model.deliveries import REQUEST_ID, read_request_id
+from hostaway_sync.observability.log_context import (
+    add_log_context,
+    current_log_context,
+    in_current_context,
+    log_context,
+)
 
 
 def test_blocks_add_up_and_end() -> None:
     """An inner block knows what the outer one says, and takes what it added away with it."""
-    with circumstances(account_id=1):
-        with circumstances(resource="listings"):
-            add(run_id="a")
-            assert current() == {"account_id": 1, "resource": "listings", "run_id": "a"}
-        assert current() == {"account_id": 1}
-    add(nobody="listens")
-    assert current() == {}
+    with log_context(account_id=1):
+        with log_context(resource="listings"):
+            add_log_context(run_id="a")
+            assert current_log_context() == {"account_id": 1, "resource": "listings", "run_id": "a"}
+        assert current_log_context() == {"account_id": 1}
+    add_log_context(nobody="listens")
+    assert current_log_context() == {}
 
 
 def test_threads_know_only_what_they_carry() -> None:
     """What is added later is known in a thread that carries the block; without it a thread knows nothing."""
-    with ThreadPoolExecutor(1) as pool, circumstances(account_id=1):
-        known = carried(current)
-        add(run_id="a")
+    with ThreadPoolExecutor(1) as pool, log_context(account_id=1):
+        known = in_current_context(current_log_context)
+        add_log_context(run_id="a")
         assert pool.submit(known).result() == {"account_id": 1, "run_id": "a"}
-        assert pool.submit(current).result() == {}
+        assert pool.submit(current_log_context).result() == {}
 
 
 @pytest.mark.parametrize(
@@ -47,5 +52,5 @@ def test_threads_know_only_what_they_carry() -> None:
 )
 def test_only_a_well_formed_request_id_is_taken_over(given: str, accepted: bool) -> None:  # noqa: FBT001  (pytest gives it)
     """It will stand in log lines and headers, and be searched for."""
-    assert request_id_in({REQUEST_ID: given}) == (given if accepted else None)
-    assert request_id_in({}) is None
+    assert read_request_id({REQUEST_ID: given}) == (given if accepted else None)
+    assert read_request_id({}) is None

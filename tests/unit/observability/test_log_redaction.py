@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.cli.ui import output
-from hostaway_sync.observability.log_redaction import HIDDEN, LogRedactor, hidden
+from hostaway_sync.observability.log_redaction import HIDDEN, LogRedactor, hide_private
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
-from hostaway_sync.safe_text import hide_fields, is_private
+from hostaway_sync.safe_text import is_private, register_private_fields
 from hostaway_sync.settings import load_settings
 
 if TYPE_CHECKING:
@@ -36,15 +36,15 @@ ODD[0].append(ODD)
 @pytest.fixture(autouse=True, scope="module")
 def _source_that_was_opened() -> None:
     """Tell the names of its fields, as whoever opens a source does first."""
-    hide_fields(VOCABULARY.private)
+    register_private_fields(VOCABULARY.private_keys)
 
 
-@pytest.mark.parametrize("key", VOCABULARY.private)
+@pytest.mark.parametrize("key", VOCABULARY.private_keys)
 def test_every_private_field_is_hidden_by_its_name(key: str) -> None:
     """In small letters, with underscores or as it is; in a log line's fields and in text."""
     for name in (key, key.lower(), "".join(f"_{sign.lower()}" if sign.isupper() else sign for sign in key)):
         assert is_private(name)
-        assert hidden(f"{name}='48 17', {name}: 48217766") == f"{name}={HIDDEN}, {name}: {HIDDEN}"
+        assert hide_private(f"{name}='48 17', {name}: 48217766") == f"{name}={HIDDEN}, {name}: {HIDDEN}"
 
 
 class Unshowable:
@@ -150,7 +150,7 @@ def test_fields_are_known_by_their_names() -> None:
 )
 def test_what_an_operator_needs_stays(text: str) -> None:
     """Ids, moments, paths of the API and sentences are no personal data."""
-    assert hidden(text) == text
+    assert hide_private(text) == text
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_what_an_operator_needs_stays(text: str) -> None:
 )
 def test_no_text_is_too_long(piece: str) -> None:
     """A text of millions of characters is cut before it is searched, and no pattern runs wild on what is left."""
-    assert len(hidden(piece * (5_000_000 // len(piece)))) < 400_000
+    assert len(hide_private(piece * (5_000_000 // len(piece)))) < 400_000
 
 
 @given(st.text(max_size=40).filter(lambda name: len(name.strip()) > 3))
@@ -167,7 +167,7 @@ def test_any_name_is_hidden_in_json(name: str) -> None:
     """Whatever letters a name has, it is gone from a payload that is logged, and what stands around it is not."""
     for ascii_only in (True, False):
         text = json.dumps({"id": 41200077, "guestName": f"<<{name}>>", "nights": 3}, ensure_ascii=ascii_only)
-        told = hidden(text)
+        told = hide_private(text)
         assert "<<" not in told
         assert told.endswith(', "nights": 3}')
         assert told.startswith('{"id": 41200077')

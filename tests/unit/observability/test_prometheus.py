@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hostaway_sync.observability import metric_catalog
 from hostaway_sync.observability.meter import Meter, Sample
-from hostaway_sync.observability.prometheus import FILE, exposition, write_textfile
+from hostaway_sync.observability.prometheus import TEXTFILE_NAME, render_metrics, write_textfile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ def test_a_histogram_adds_up() -> None:
     meter = Meter()
     for seconds in (0.001, 0.002, 0.0025, 99.0):
         meter.observe(metric_catalog.DELIVERY_SECONDS, seconds=seconds)
-    found = numbers(exposition(meter.samples()).decode())
+    found = numbers(render_metrics(meter.samples()).decode())
     buckets = {
         bound: value(found, metric_catalog.DELIVERY_SECONDS, "_bucket", le=bound)
         for bound in ("0.001", "0.0025", "+Inf")
@@ -57,7 +57,7 @@ def test_runs_add_to_what_was_measured_before(tmp_path: Path) -> None:
     """Counters grow from run to run, as a standing process's would; what is stored is as the last one found it."""
     for accounts in (3.0, 2.0):
         write_textfile(tmp_path, one_run().samples(), [Sample(metric_catalog.ACCOUNTS, ("active",), accounts)])
-    found = numbers((tmp_path / FILE).read_text())
+    found = numbers((tmp_path / TEXTFILE_NAME).read_text())
     request = {"method": "GET", "route": "/reservations/{id}", "status": "200"}
     assert value(found, metric_catalog.API_REQUESTS, **request) == 2
     assert value(found, metric_catalog.DATABASE_SECONDS, "_bucket", operation="select", le="0.5") == 2
@@ -70,13 +70,13 @@ def test_the_file_is_replaced_whole_and_may_be_read_by_all(tmp_path: Path) -> No
     old = os.umask(0o077)
     try:
         write_textfile(tmp_path, one_run().samples(), [])
-        with (tmp_path / FILE).open() as before:
+        with (tmp_path / TEXTFILE_NAME).open() as before:
             write_textfile(tmp_path, one_run().samples(), [])
             assert numbers(before.read())
     finally:
         os.umask(old)
-    assert [path.name for path in tmp_path.iterdir()] == [FILE]
-    assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o644
+    assert [path.name for path in tmp_path.iterdir()] == [TEXTFILE_NAME]
+    assert stat.S_IMODE((tmp_path / TEXTFILE_NAME).stat().st_mode) == 0o644
 
 
 def test_runs_that_end_together_lose_no_count(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_runs_that_end_together_lose_no_count(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    found = numbers((tmp_path / FILE).read_text())
+    found = numbers((tmp_path / TEXTFILE_NAME).read_text())
     assert value(found, metric_catalog.DATABASE_SECONDS, "_count", operation="select") == 8
 
 
@@ -103,21 +103,21 @@ def test_runs_that_end_together_lose_no_count(tmp_path: Path) -> None:
 )
 def test_what_an_older_or_broken_file_says_is_left_out(tmp_path: Path, before: bytes) -> None:
     """Labels and buckets that are none any more must not stand beside those that are."""
-    (tmp_path / FILE).write_bytes(before)
+    (tmp_path / TEXTFILE_NAME).write_bytes(before)
     write_textfile(tmp_path, one_run().samples(), [])
-    assert numbers((tmp_path / FILE).read_text()) == numbers(exposition(one_run().samples()).decode())
+    assert numbers((tmp_path / TEXTFILE_NAME).read_text()) == numbers(render_metrics(one_run().samples()).decode())
 
 
 def test_nothing_changes_where_the_file_cannot_be_written(tmp_path: Path) -> None:
     """No half of a file is left behind."""
-    (tmp_path / FILE).mkdir()
+    (tmp_path / TEXTFILE_NAME).mkdir()
     with pytest.raises(OSError, match="directory"):
         write_textfile(tmp_path, one_run().samples(), [])
-    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+    assert [path.name for path in tmp_path.iterdir()] == [TEXTFILE_NAME]
 
 
 def test_a_meter_that_was_read_out_begins_anew() -> None:
     """Nothing is written twice."""
     meter = one_run()
-    assert meter.samples(take=True)
+    assert meter.samples(reset=True)
     assert meter.samples() == []

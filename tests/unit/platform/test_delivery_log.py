@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hostaway_sync.model.deliveries import LogEntry, Target
+from hostaway_sync.model.deliveries import DeliveryLogEntry, RefreshTarget
 from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.http.protocol import Listing
 from hostaway_sync.platforms.hostaway.webhooks.delivery_log import LIMIT, MAX_PAGES, read_log
@@ -14,7 +14,7 @@ from hostaway_sync.webhooks.registration.delivery_audit import is_lost, select_n
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-BOOKING = Target(Resource.RESERVATIONS, 7)
+BOOKING = RefreshTarget(Resource.RESERVATIONS, 7)
 PREFIX = "https://sync.example.org/webhooks/hostaway/1/"
 
 
@@ -103,23 +103,23 @@ def test_the_registration_is_named_where_it_is_known() -> None:
     [
         (
             {"object": "reservation", "objectId": "7", "responseStatus": 200, "webhookNotificationSettingId": 5},
-            LogEntry(1, BOOKING, was_taken=True, hook_id=5),
+            DeliveryLogEntry(1, BOOKING, was_accepted=True, hook_id=5),
         ),
         (
             {"event": "reservation.updated", "objectId": 7, "responseStatus": "503"},
-            LogEntry(1, BOOKING, was_taken=False),
+            DeliveryLogEntry(1, BOOKING, was_accepted=False),
         ),
-        ({"object": "listing", "objectId": 3}, LogEntry(1, Target(Resource.LISTINGS, 3), None)),
+        ({"object": "listing", "objectId": 3}, DeliveryLogEntry(1, RefreshTarget(Resource.LISTINGS, 3), None)),
         (
             {"object": "conversationMessage", "objectId": 9, "event": "message.received", "url": PREFIX},
-            LogEntry(1, Target(Resource.MESSAGES, 9), None, url=PREFIX),
+            DeliveryLogEntry(1, RefreshTarget(Resource.MESSAGES, 9), None, url=PREFIX),
         ),
-        ({"object": "task", "event": "task.created", "objectId": 4, "url": None}, LogEntry(1, None, None)),
-        ({"object": "reservation", "objectId": None, "responseStatus": "x"}, LogEntry(1, None, None)),
-        ({"object": [], "event": {}}, LogEntry(1, None, None)),
+        ({"object": "task", "event": "task.created", "objectId": 4, "url": None}, DeliveryLogEntry(1, None, None)),
+        ({"object": "reservation", "objectId": None, "responseStatus": "x"}, DeliveryLogEntry(1, None, None)),
+        ({"object": [], "event": {}}, DeliveryLogEntry(1, None, None)),
     ],
 )
-def test_an_entry_is_read_in_whatever_shape_it_comes(row: dict[str, Any], entry: LogEntry) -> None:
+def test_an_entry_is_read_in_whatever_shape_it_comes(row: dict[str, Any], entry: DeliveryLogEntry) -> None:
     """What it does not tell is not known, and what is no object of ours has no target."""
     log = read_log(lambda params, step: Listing([json.dumps({"id": 1} | row).encode()], 1), None, after=None)  # noqa: ARG005
     assert log.entries == (entry,)
@@ -133,7 +133,7 @@ def test_rows_that_are_no_entries_are_passed_over(row: bytes) -> None:
 
 def test_the_newest_entry_of_an_object_counts() -> None:
     """Hostaway tries again, and what was seen in the last audit is old."""
-    failed, taken = LogEntry(4, BOOKING, was_taken=False), LogEntry(5, BOOKING, was_taken=True)
+    failed, taken = DeliveryLogEntry(4, BOOKING, was_accepted=False), DeliveryLogEntry(5, BOOKING, was_accepted=True)
     assert select_newest([taken, failed], None, PREFIX, after=None) == {BOOKING: taken}
     assert select_newest([taken, failed], None, PREFIX, after=5) == {}
 
@@ -142,7 +142,7 @@ def test_entries_of_other_webhooks_are_not_ours() -> None:
     """By address or by number; one that tells neither may be ours."""
 
     def is_ours(hook_id: int | None, url: str) -> bool:
-        return bool(select_newest([LogEntry(1, BOOKING, None, hook_id, url)], 5, PREFIX, after=None))
+        return bool(select_newest([DeliveryLogEntry(1, BOOKING, None, hook_id, url)], 5, PREFIX, after=None))
 
     assert is_ours(None, "")
     assert is_ours(5, "")
@@ -154,18 +154,18 @@ def test_entries_of_other_webhooks_are_not_ours() -> None:
 
 def test_what_failed_or_never_came_is_lost() -> None:
     """The first audit believes the log, because it does not know since when to look."""
-    failed, taken, unknown = (LogEntry(1, BOOKING, was_taken=word) for word in (False, True, None))
+    failed, taken, unknown = (DeliveryLogEntry(1, BOOKING, was_accepted=word) for word in (False, True, None))
     assert is_lost(failed, None, ())
     assert not is_lost(taken, None, ())
     assert is_lost(taken, set(), ())
     assert is_lost(unknown, set(), ())
     assert not is_lost(taken, {BOOKING}, ())
-    assert not is_lost(LogEntry(1, None, was_taken=False), set(), ())
+    assert not is_lost(DeliveryLogEntry(1, None, was_accepted=False), set(), ())
 
 
 def test_a_message_is_lost_when_it_is_not_mirrored() -> None:
     """Its delivery is about a conversation, so that what came says nothing of it."""
-    message = Target(Resource.MESSAGES, 9)
-    assert is_lost(LogEntry(1, message, was_taken=False), set(), ())
-    assert not is_lost(LogEntry(1, message, was_taken=False), set(), {9})
-    assert not is_lost(LogEntry(1, message, was_taken=True), set(), ())
+    message = RefreshTarget(Resource.MESSAGES, 9)
+    assert is_lost(DeliveryLogEntry(1, message, was_accepted=False), set(), ())
+    assert not is_lost(DeliveryLogEntry(1, message, was_accepted=False), set(), {9})
+    assert not is_lost(DeliveryLogEntry(1, message, was_accepted=True), set(), ())

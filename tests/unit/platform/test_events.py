@@ -7,17 +7,17 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from hostaway_sync.model.deliveries import Target
+from hostaway_sync.model.deliveries import RefreshTarget
 from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.webhooks.events import LONGEST_NAME, ROUTES, read_event
 
 ACCOUNT = 70001
-RESERVATION = Target(Resource.RESERVATIONS, 41200077)
-LISTING = Target(Resource.LISTINGS, 300101)
-CONVERSATION = Target(Resource.CONVERSATIONS, 33100456)
+RESERVATION = RefreshTarget(Resource.RESERVATIONS, 41200077)
+LISTING = RefreshTarget(Resource.LISTINGS, 300101)
+CONVERSATION = RefreshTarget(Resource.CONVERSATIONS, 33100456)
 
 
-def read(body: Any) -> tuple[str, Target | None, str | None]:
+def read(body: Any) -> tuple[str, RefreshTarget | None, str | None]:
     """Give name, target and reason of a body."""
     event, _ = read_event(body if isinstance(body, bytes) else json.dumps(body).encode(), account_id=ACCOUNT)
     return event.name, event.target, event.ignored
@@ -45,7 +45,7 @@ def body(event: str, **fields: Any) -> dict[str, Any]:
     ],
     ids=str,
 )
-def test_each_event_leads_to_its_object(event: str, fields: dict[str, Any], target: Target) -> None:
+def test_each_event_leads_to_its_object(event: str, fields: dict[str, Any], target: RefreshTarget) -> None:
     """Messages lead to their conversation, or to their reservation when only that is known."""
     assert read(body(event, **fields)) == (event, target, None)
 

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.errors import RequestRejected, SourceError, SourceUnavailable
-from hostaway_sync.model.messages import CommunicationType, IntentState, OutgoingMessage, ThreadMessage, forms, is_same
+from hostaway_sync.model.messages import (
+    CommunicationType,
+    IntentState,
+    OutgoingMessage,
+    ThreadMessage,
+    is_same_text,
+    text_variants,
+)
 from hostaway_sync.platforms.hostaway.messages.protocol import (
     certainty,
     document,
@@ -95,7 +102,7 @@ def test_a_message_says_whether_it_arrives(status: str, failure: str | None) -> 
     reason = "bounced" if status == "failed" else None
     row = MESSAGE | {"status": status, "readableReasonFailed": reason, "communicationType": "email"}
     assert read_said(json.dumps(row)) == ThreadMessage(
-        7, 51, is_incoming=False, text="Hello", way="email", failure=failure
+        7, 51, is_incoming=False, text="Hello", communication_type="email", failure=failure
     )
     assert read_said(b'{"id":7,"isIncoming":"maybe"}') == ThreadMessage(7)
     assert read_said(b'{"id":7,"status":"failed","reasonFailed":"550"}') == ThreadMessage(7, failure="550")
@@ -119,7 +126,7 @@ def test_what_has_no_id_says_nothing(payload: bytes) -> None:
 )
 def test_words_are_the_same_however_they_are_wrapped(kept: str) -> None:
     """Lines broken anew, paragraphs, entities, white space."""
-    assert is_same("Hi &\n\nwelcome", kept)
+    assert is_same_text("Hi &\n\nwelcome", kept)
 
 
 @pytest.mark.parametrize(
@@ -127,14 +134,14 @@ def test_words_are_the_same_however_they_are_wrapped(kept: str) -> None:
 )
 def test_other_words_are_others(kept: str) -> None:
     """A letter, a mark, an unknown tag: nothing is forgiven; and nothing equals nothing."""
-    assert not is_same("Hi &\n\nwelcome", kept)
-    assert not is_same("", kept or " ")
+    assert not is_same_text("Hi &\n\nwelcome", kept)
+    assert not is_same_text("", kept or " ")
 
 
 @given(st.text())
 def test_every_text_is_itself(text: str) -> None:
     """Unless there are no words in it."""
-    assert is_same(text, text) == bool(forms(text))
+    assert is_same_text(text, text) == bool(text_variants(text))
 
 
 def test_errors_of_an_answer_are_the_source_s() -> None:

@@ -25,7 +25,7 @@ from hostaway_sync.platforms.hostaway.http.protocol import Listing, decode_list,
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hostaway_sync.model.records import Token
+    from hostaway_sync.model.records import AccessToken
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 PAGE = b'{"status":"success","result":[{"id":1}, {"id":2}],"count":7,"limit":2,"offset":0}'
@@ -36,7 +36,7 @@ def listed(status: int = 200, body: bytes = PAGE, headers: Mapping[str, str] | N
     return decode_list(status, headers or {}, body, now=NOW, asked="GET /listings")
 
 
-def issued(body: bytes, status: int = 200) -> Token:
+def issued(body: bytes, status: int = 200) -> AccessToken:
     """Decode an answer of the token route."""
     return decode_token(status, {}, body, now=NOW, account_id=70001)
 

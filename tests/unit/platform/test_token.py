@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from hostaway_sync.errors import SourceError
 from hostaway_sync.model.api_calls import Bucket, Grant, Priority
-from hostaway_sync.model.records import Token
+from hostaway_sync.model.records import AccessToken
 from hostaway_sync.platforms.hostaway.http.pacing import SendSlot
 from hostaway_sync.platforms.hostaway.http.token import IssuedToken, TokenProvider
 
@@ -25,30 +25,30 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
 LIFE = timedelta(days=100)
 
 
-def token(name: str, issued_at: datetime = NOW) -> Token:
+def token(name: str, issued_at: datetime = NOW) -> AccessToken:
     """Make a token that lives a hundred days."""
-    return Token(SecretStr(name), issued_at, issued_at + LIFE)
+    return AccessToken(SecretStr(name), issued_at, issued_at + LIFE)
 
 
 class Desk:
     """A vault, a source of tokens, a clock and a bed, which write down what was done with them."""
 
-    def __init__(self, kept: Token | None = None) -> None:
+    def __init__(self, kept: AccessToken | None = None) -> None:
         self.kept = kept
         self.now = NOW
         self.done: list[str] = []
         self.issued = 0
         self.reasons: list[str] = []
         self.others = 0
-        self.theirs: Token | None = None
+        self.theirs: AccessToken | None = None
         self.access = TokenProvider(vault=self, issue=self.issue, pause=self.pause, now=lambda: self.now)
 
-    def load(self) -> Token | None:
+    def load(self) -> AccessToken | None:
         """Give what was kept."""
         self.done.append("load")
         return self.kept
 
-    def save(self, token: Token) -> None:
+    def save(self, token: AccessToken) -> None:
         """Keep it."""
         self.done.append(f"save {token.value.get_secret_value()}")
         self.kept = token
@@ -57,7 +57,7 @@ class Desk:
         """Say whose turn it is; others end theirs while one waits."""
         return nullcontext(self.others == 0)
 
-    def issue(self, why: str) -> Token:
+    def issue(self, why: str) -> AccessToken:
         """Give the next token."""
         self.issued += 1
         self.reasons.append(why)
@@ -121,7 +121,7 @@ def test_a_token_is_renewed_once_for_all_threads() -> None:
 
 
 @pytest.mark.parametrize("old", [None, token("old", NOW - LIFE), token("refused")])
-def test_whoever_is_not_the_one_to_renew_takes_what_the_other_stores(old: Token | None) -> None:
+def test_whoever_is_not_the_one_to_renew_takes_what_the_other_stores(old: AccessToken | None) -> None:
     """There was none, it was about to end, or it was refused: one request for all processes together."""
     desk = Desk(old)
     desk.others, desk.theirs = 1, token("theirs")
@@ -179,9 +179,9 @@ class Road:
         self.granted = 0
         self.delay = 0.0
 
-    def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.USUAL) -> Grant:
+    def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.NORMAL) -> Grant:
         """Grant a slot ten seconds from now."""
-        assert (buckets, priority) == (BUCKETS, Priority.PATIENT)
+        assert (buckets, priority) == (BUCKETS, Priority.LOW)
         self.granted += 1
         wait = timedelta(seconds=10)
         return Grant(NOW + timedelta(seconds=self.seconds) + wait, wait)
@@ -201,7 +201,7 @@ BUCKETS = (Bucket("ip:office", 1, timedelta(seconds=10)),)
 def departure(road: Road) -> SendSlot:
     """Prepare a request."""
     return SendSlot(
-        budget=road, buckets=BUCKETS, priority=Priority.PATIENT, pause=road.pause, monotonic=lambda: road.seconds
+        budget=road, buckets=BUCKETS, priority=Priority.LOW, pause=road.pause, monotonic=lambda: road.seconds
     )
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync import errors
-from hostaway_sync.model.deliveries import Target
+from hostaway_sync.model.deliveries import RefreshTarget
 from hostaway_sync.model.records import Resource
 from hostaway_sync.queue.retry_policy import Action, JobRetryPolicy, RetryDecision
 from hostaway_sync.store.jobs import Job
@@ -87,14 +87,14 @@ def test_a_worker_that_died_is_an_accident_once() -> None:
 
 @given(
     account_id=st.integers(1, 2**63 - 1),
-    target=st.none() | st.builds(Target, st.sampled_from(Resource), st.integers(1, 2**63 - 1)),
+    target=st.none() | st.builds(RefreshTarget, st.sampled_from(Resource), st.integers(1, 2**63 - 1)),
     full=st.booleans(),
     attempt=st.integers(1, 9),
     moments=st.tuples(*[st.none() | st.datetimes(timezones=st.just(UTC))] * 2),
 )
 def test_a_job_survives_being_written_down(
     account_id: int,
-    target: Target | None,
+    target: RefreshTarget | None,
     full: bool,  # noqa: FBT001  (drawn)
     attempt: int,
     moments: tuple[datetime | None, datetime | None],

@@ -24,7 +24,7 @@ from hostaway_sync.secrets import (
     Place,
     find_key_ring,
     find_keys,
-    plain_text,
+    read_plain_text,
 )
 
 if TYPE_CHECKING:
@@ -394,13 +394,13 @@ def test_a_changed_key_file_counts_at_once(tmp_path: Path, capsys: pytest.Captur
     long_ago = find_key_ring(None, tmp_path, may_create=True)
     old = long_ago.seal(SECRET, HERE)
     capsys.readouterr()
-    KeyFile(tmp_path / KEY_FILE).put_new_first()
+    KeyFile(tmp_path / KEY_FILE).prepend_new_key()
     assert f"put a new key in front of {tmp_path / KEY_FILE}. Back it up" in capsys.readouterr().err
     today = find_key_ring(None, tmp_path, may_create=False)
     assert len(today.ids) == 2
     assert long_ago.open(today.seal(SECRET, HERE), HERE) == SECRET
     assert long_ago.ids == today.ids
-    KeyFile(tmp_path / KEY_FILE).drop(today.ids[1:])
+    KeyFile(tmp_path / KEY_FILE).remove_keys(today.ids[1:])
     new = long_ago.seal(SECRET, HERE)
     (left,) = KeyFile(tmp_path / KEY_FILE).read()
     assert list(long_ago.ids) == list(KeyRing([left]).ids)
@@ -413,7 +413,7 @@ def test_a_changed_key_file_counts_at_once(tmp_path: Path, capsys: pytest.Captur
 def test_a_ring_that_never_sealed_looks_for_an_unknown_key_before_it_fails(tmp_path: Path) -> None:
     """A receiver that only opens is not stopped by a rotation."""
     long_ago = find_key_ring(None, tmp_path, may_create=True)
-    KeyFile(tmp_path / KEY_FILE).put_new_first()
+    KeyFile(tmp_path / KEY_FILE).prepend_new_key()
     sealed = find_key_ring(None, tmp_path, may_create=False).seal(SECRET, HERE)
     assert long_ago.open(sealed, HERE) == SECRET
 
@@ -424,7 +424,7 @@ def test_a_key_file_behind_a_link_stays_where_it_is(tmp_path: Path) -> None:
     real.mkdir()
     find_key_ring(None, real, may_create=True)
     (tmp_path / KEY_FILE).symlink_to(real / KEY_FILE)
-    KeyFile(tmp_path / KEY_FILE).put_new_first()
+    KeyFile(tmp_path / KEY_FILE).prepend_new_key()
     assert (tmp_path / KEY_FILE).is_symlink()
     assert len(find_key_ring(None, real, may_create=False).ids) == 2
 
@@ -447,9 +447,9 @@ def test_a_configured_file_is_read_again(tmp_path: Path) -> None:
 )
 def test_plain_text_is_told_from_what_is_damaged(value: bytes, is_plain: bool) -> None:  # noqa: FBT001  (an expectation)
     """Only text is ever sealed in place of a value that does not open."""
-    assert (plain_text(value) is not None) is is_plain
+    assert (read_plain_text(value) is not None) is is_plain
 
 
 def test_nothing_sealed_is_mistaken_for_plain_text(ring: KeyRing) -> None:
     """Whichever value it is."""
-    assert plain_text(ring.seal(SECRET, HERE)) is None
+    assert read_plain_text(ring.seal(SECRET, HERE)) is None

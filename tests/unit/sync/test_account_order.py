@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hostaway_sync.model.records import Mark, Mode, Resource
-from hostaway_sync.model.status import Outlook
+from hostaway_sync.model.status import PlanFacts
 from hostaway_sync.sync import plan
 from hostaway_sync.sync.account_order import order_shortest_first
 
@@ -14,11 +14,11 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
-def outlook(number: int, swept: timedelta | None, full: int | None = None, later: int | None = None) -> Outlook:
+def outlook(number: int, swept: timedelta | None, full: int | None = None, later: int | None = None) -> PlanFacts:
     """Give an account that was swept so long ago, and whose last runs made so many requests."""
     marks = {} if swept is None else {resource: Mark(None, NOON - swept) for resource in Resource}
     calls = {mode: n for mode, n in ((Mode.FULL, full), (Mode.INCREMENTAL, later)) if n is not None}
-    return Outlook(number, marks, calls)
+    return PlanFacts(number, marks, calls)
 
 
 ACCOUNTS = [

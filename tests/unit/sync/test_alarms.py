@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.model.alarms import TOLD_EVERY, Alarm, AlarmKind, Cause, Seen, after
-from hostaway_sync.model.records import Counts, Mode, Resource, ResourceReport, RunReport, RunState
+from hostaway_sync.model.alarms import REPEAT_INTERVAL, Alarm, AlarmFindings, AlarmKind, Cause, update_alarms
+from hostaway_sync.model.records import ChangeCounts, Mode, Resource, ResourceReport, RunReport, RunState
 from hostaway_sync.model.status import Certificate
 from hostaway_sync.store.runs.certificates import choose_weightiest
 from hostaway_sync.sync.reporting.alarms import find_causes
@@ -28,12 +28,12 @@ REPORTS = st.dictionaries(
 )
 
 
-def reported(states: Mapping[Resource, tuple[str, bool]]) -> Seen:
+def reported(states: Mapping[Resource, tuple[str, bool]]) -> AlarmFindings:
     """Return what a run saw whose resources ended so; the second value says that the list was read whole."""
     reports = {
         resource: ResourceReport(
             RunState.FAILED if state in {"away", "brake"} else RunState(state),
-            Counts(),
+            ChangeCounts(),
             error=None if state == "success" else state,
             away="it is away" if state == "away" else None,
         )
@@ -53,14 +53,14 @@ def test_an_alarm_ends_only_by_what_shows_that_its_cause_is_gone(
     for states, hours in runs:
         now += hours * HOUR
         before = {alarm.key: alarm for alarm in alarms}
-        result = after(alarms, reported(states), now)
+        result = update_alarms(alarms, reported(states), now)
         alarms = result.alarms
-        for alarm in result.told:
+        for alarm in result.reported:
             said = told.setdefault(alarm.key, {})
-            assert now - said.get(alarm.cause.sentence, NOON - TOLD_EVERY) >= TOLD_EVERY
+            assert now - said.get(alarm.cause.sentence, NOON - REPEAT_INTERVAL) >= REPEAT_INTERVAL
             said[alarm.cause.sentence] = now
         for alarm in alarms:
-            assert now - told[alarm.key][alarm.cause.sentence] < TOLD_EVERY
+            assert now - told[alarm.key][alarm.cause.sentence] < REPEAT_INTERVAL
             if alarm.key in before:
                 assert alarm.since == before[alarm.key].since
         for alarm in result.ended:
@@ -80,11 +80,11 @@ def test_an_alarm_ends_only_by_what_shows_that_its_cause_is_gone(
 def test_a_doubt_about_a_whole_list_needs_a_whole_list(kind: AlarmKind) -> None:
     """An incremental run of the same list sees nothing of it; nor does the sweep of another list."""
     state = "brake" if kind is AlarmKind.BRAKE else "partial"
-    begun = after((), reported({Resource.LISTINGS: (state, True)}), NOON)
-    assert [alarm.key for alarm in begun.told] == [(kind, "listings")]
+    begun = update_alarms((), reported({Resource.LISTINGS: (state, True)}), NOON)
+    assert [alarm.key for alarm in begun.reported] == [(kind, "listings")]
     for states in ({Resource.LISTINGS: ("success", False)}, {Resource.RESERVATIONS: ("success", True)}, {}):
-        assert after(begun.alarms, reported(states), NOON + HOUR).ended == ()
-    assert after(begun.alarms, reported({Resource.LISTINGS: ("success", True)}), NOON + HOUR).alarms == ()
+        assert update_alarms(begun.alarms, reported(states), NOON + HOUR).ended == ()
+    assert update_alarms(begun.alarms, reported({Resource.LISTINGS: ("success", True)}), NOON + HOUR).alarms == ()
 
 
 def test_a_source_that_is_away_is_no_alarm_of_an_account() -> None:
@@ -122,12 +122,12 @@ REACHED = "listings: Hostaway cannot be reached at http://127.0.0.1:18081/v1: "
 )
 def test_another_cause_is_told_at_once(first: str, then: str, *, is_told: bool) -> None:
     """Other figures, times and ids are the same cause; another error, address or status is not."""
-    begun = after((), Seen((Cause(AlarmKind.PARTIAL, "listings", first),)), NOON)
-    later = after(begun.alarms, Seen((Cause(AlarmKind.PARTIAL, "listings", then),)), NOON + HOUR)
+    begun = update_alarms((), AlarmFindings((Cause(AlarmKind.PARTIAL, "listings", first),)), NOON)
+    later = update_alarms(begun.alarms, AlarmFindings((Cause(AlarmKind.PARTIAL, "listings", then),)), NOON + HOUR)
     assert [alarm.since for alarm in later.alarms] == [NOON]
-    assert [alarm.cause.sentence for alarm in later.told] == ([then] if is_told else [])
-    again = after(later.alarms, Seen((Cause(AlarmKind.PARTIAL, "listings", then),)), NOON + 2 * HOUR)
-    assert again.told == ()
+    assert [alarm.cause.sentence for alarm in later.reported] == ([then] if is_told else [])
+    again = update_alarms(later.alarms, AlarmFindings((Cause(AlarmKind.PARTIAL, "listings", then),)), NOON + 2 * HOUR)
+    assert again.reported == ()
 
 
 def causes_told(sentences: list[str]) -> list[list[str]]:
@@ -135,9 +135,11 @@ def causes_told(sentences: list[str]) -> list[list[str]]:
     told: list[list[str]] = []
     alarms: tuple[Alarm, ...] = ()
     for hour, sentence in enumerate(sentences):
-        result = after(alarms, Seen((Cause(AlarmKind.PARTIAL, "listings", sentence),)), NOON + hour * HOUR)
+        result = update_alarms(
+            alarms, AlarmFindings((Cause(AlarmKind.PARTIAL, "listings", sentence),)), NOON + hour * HOUR
+        )
         alarms = result.alarms
-        told.append([alarm.cause.sentence for alarm in result.told])
+        told.append([alarm.cause.sentence for alarm in result.reported])
     return told
 
 
@@ -153,22 +155,22 @@ def test_causes_that_come_in_turns_are_each_told_once_a_day(causes: tuple[str, .
 
 def test_what_follows_from_another_resource_is_no_alarm_of_its_own() -> None:
     """Where only the list of conversations was not whole, that one says so."""
-    braked = ResourceReport(RunState.FAILED, Counts(), error="15 of 40 rows are gone")
-    following = ResourceReport(RunState.FAILED, Counts(), error="not listed", follows=Resource.CONVERSATIONS)
+    braked = ResourceReport(RunState.FAILED, ChangeCounts(), error="15 of 40 rows are gone")
+    following = ResourceReport(RunState.FAILED, ChangeCounts(), error="not listed", caused_by=Resource.CONVERSATIONS)
     parts = {Resource.CONVERSATIONS: braked, Resource.MESSAGES: following}
     found = find_causes(parts, LISTS, {Resource.CONVERSATIONS})
     assert [(cause.kind, cause.resource) for cause in found.causes] == [(AlarmKind.BRAKE, "conversations")]
     assert (AlarmKind.PARTIAL, "messages") not in found.gone | found.swept
-    told = RunReport(7, Mode.FULL, RunState.FAILED, 0, 0.0, parts, "x", standing=after((), found, NOON))
+    told = RunReport(7, Mode.FULL, RunState.FAILED, 0, 0.0, parts, "x", alarms=update_alarms((), found, NOON))
     assert list_failures(told) == [("conversations: 15 of 40 rows are gone", True)]
 
 
 def report(state: RunState, error: str | None, told_at: datetime | None) -> RunReport:
     """Return the report of a run in an account with one alarm, after which nothing more was seen."""
     cause = Cause(AlarmKind.PARTIAL, "listings", "listings: torn")
-    part = ResourceReport(state, Counts(), error=error)
-    standing = after([Alarm(cause, NOON, told_at)], Seen(), NOON + HOUR)
-    return RunReport(7, Mode.FULL, state, 0, 0.0, {Resource.LISTINGS: part}, error, standing=standing)
+    part = ResourceReport(state, ChangeCounts(), error=error)
+    standing = update_alarms([Alarm(cause, NOON, told_at)], AlarmFindings(), NOON + HOUR)
+    return RunReport(7, Mode.FULL, state, 0, 0.0, {Resource.LISTINGS: part}, error, alarms=standing)
 
 
 def test_only_news_must_be_said() -> None:

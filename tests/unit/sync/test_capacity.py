@@ -8,35 +8,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.model.capacity import (
-    Terms,
-    forecast,
-    list_calls,
-    load,
-    need,
-    runs_a_day,
-    threads_a_sweep,
+    ForecastTerms,
+    count_list_calls,
+    count_runs_per_day,
+    count_threads_per_sweep,
+    estimate_need,
+    forecast_capacity,
+    sum_load,
 )
 from hostaway_sync.model.records import Resource
-from hostaway_sync.model.status import AccountFacts, Recent, Rows
+from hostaway_sync.model.status import AccountFacts, RecentRuns, RowCounts
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-TERMS = Terms(
-    every=HOUR,
+TERMS = ForecastTerms(
+    run_interval=HOUR,
     page_sizes={Resource.LISTINGS: 50, Resource.RESERVATIONS: 500, Resource.CONVERSATIONS: 100, Resource.MESSAGES: 500},
-    address=20.0,
-    account=20.0,
+    address_rate=20.0,
+    account_rate=20.0,
     sweep_after=timedelta(hours=20),
     threads_after=timedelta(days=30),
 )
 
 
-def account(listings: int, reservations: int, conversations: int, *, recent: Recent | None = None) -> AccountFacts:
+def account(listings: int, reservations: int, conversations: int, *, recent: RecentRuns | None = None) -> AccountFacts:
     """Give an account that was synced whole and has so many rows."""
     sizes = (listings, reservations, conversations)
-    rows = {resource: Rows(size) for resource, size in zip(Resource, sizes, strict=False) if size}
+    rows = {resource: RowCounts(size) for resource, size in zip(Resource, sizes, strict=False) if size}
     return AccountFacts(
-        7, None, is_active=True, created_at=NOON, last_sync_at=NOON, rows=rows, recent=recent or Recent()
+        7, None, is_active=True, created_at=NOON, last_sync_at=NOON, rows=rows, recent=recent or RecentRuns()
     )
 
 
@@ -52,27 +52,27 @@ def account(listings: int, reservations: int, conversations: int, *, recent: Rec
 )
 def test_lists_take_their_pages(sizes: tuple[int, int, int], calls: int) -> None:
     """One request a page, at least one a list, and two more where the end of the reservations must be proven."""
-    assert list_calls(account(*sizes), TERMS) == calls
+    assert count_list_calls(account(*sizes), TERMS) == calls
 
 
 def test_missing_rows_are_not_read() -> None:
     """What the source no longer lists fills no page."""
-    facts = replace(account(50, 500, 100), rows={Resource.LISTINGS: Rows(total=60, missing=10)})
-    assert list_calls(facts, TERMS) == 3
+    facts = replace(account(50, 500, 100), rows={Resource.LISTINGS: RowCounts(total=60, missing=10)})
+    assert count_list_calls(facts, TERMS) == 3
 
 
 def test_a_first_sync_is_all_lists_and_one_request_a_thread() -> None:
     """At the budget's speed, of which two per cent are kept free."""
-    known = need(account(12, 787, 757), TERMS)
+    known = estimate_need(account(12, 787, 757), TERMS)
     assert known is not None
-    assert known.first_sync == 13 + 757
+    assert known.first_sync_calls == 13 + 757
     assert known.first_sync_minutes == pytest.approx(770 / (20 * 0.975) / 60)
 
 
 def test_the_slower_of_budget_and_measurement_decides() -> None:
     """Half a second a request is slower than twenty a second; a hundredth of a second is not."""
-    slow = need(account(1, 1, 100, recent=Recent(seconds_per_call=0.5)), TERMS)
-    fast = need(account(1, 1, 100, recent=Recent(seconds_per_call=0.01)), TERMS)
+    slow = estimate_need(account(1, 1, 100, recent=RecentRuns(seconds_per_call=0.5)), TERMS)
+    fast = estimate_need(account(1, 1, 100, recent=RecentRuns(seconds_per_call=0.01)), TERMS)
     assert slow is not None
     assert fast is not None
     assert slow.first_sync_minutes == pytest.approx(103 * 0.5 / 60)
@@ -81,8 +81,8 @@ def test_the_slower_of_budget_and_measurement_decides() -> None:
 
 def test_the_lower_of_both_limits_decides() -> None:
     """An account may have less than its address, and an address less than its accounts."""
-    for terms in (replace(TERMS, account=2.0), replace(TERMS, address=2.0)):
-        known = need(account(1, 1, 1), terms)
+    for terms in (replace(TERMS, account_rate=2.0), replace(TERMS, address_rate=2.0)):
+        known = estimate_need(account(1, 1, 1), terms)
         assert known is not None
         assert known.first_sync_minutes == pytest.approx(4 / (2 * 0.975) / 60)
 
@@ -101,62 +101,64 @@ def test_the_first_run_after_a_sweep_became_due_is_one(
     every: timedelta, sweep_after: timedelta, runs: float, sweeps: float
 ) -> None:
     """A sweep takes the place of an incremental run."""
-    terms = replace(TERMS, every=every, sweep_after=sweep_after)
-    assert runs_a_day(terms) == pytest.approx((runs, sweeps))
+    terms = replace(TERMS, run_interval=every, sweep_after=sweep_after)
+    assert count_runs_per_day(terms) == pytest.approx((runs, sweeps))
 
 
 def test_a_sweep_reads_its_share_of_the_threads() -> None:
     """Thirty days, at most a third more often; all of them where the days are fewer than those between two sweeps."""
-    daily = replace(TERMS, every=24 * HOUR)
-    assert threads_a_sweep(900, daily) == 40
-    assert threads_a_sweep(0, daily) == 0
-    assert threads_a_sweep(900, replace(daily, threads_after=timedelta())) == 900
-    assert threads_a_sweep(900, replace(daily, threads_after=timedelta(days=1.1))) == 900
+    daily = replace(TERMS, run_interval=24 * HOUR)
+    assert count_threads_per_sweep(900, daily) == 40
+    assert count_threads_per_sweep(0, daily) == 0
+    assert count_threads_per_sweep(900, replace(daily, threads_after=timedelta())) == 900
+    assert count_threads_per_sweep(900, replace(daily, threads_after=timedelta(days=1.1))) == 900
 
 
 def test_recorded_runs_are_believed_before_assumptions() -> None:
     """The mean of what was measured; three requests where nothing was."""
-    recorded = need(account(1, 1, 1, recent=Recent(incremental_calls=7.5)), TERMS)
-    assumed = need(account(1, 1, 1), TERMS)
+    recorded = estimate_need(account(1, 1, 1, recent=RecentRuns(incremental_calls=7.5)), TERMS)
+    assumed = estimate_need(account(1, 1, 1), TERMS)
     assert recorded is not None
     assert assumed is not None
-    assert (recorded.run, recorded.is_assumed) == (7.5, False)
-    assert (assumed.run, assumed.is_assumed) == (3.0, True)
-    assert assumed.a_day == pytest.approx(22.8 * 3 + 1.2 * assumed.sweep)
+    assert (recorded.run_calls, recorded.is_assumed) == (7.5, False)
+    assert (assumed.run_calls, assumed.is_assumed) == (3.0, True)
+    assert assumed.per_day == pytest.approx(22.8 * 3 + 1.2 * assumed.sweep_calls)
 
 
 def test_an_account_never_synced_is_unknown_and_not_in_the_sums() -> None:
     """Nor is one that is disabled."""
     unknown = replace(account(1, 1, 1), last_sync_at=None)
     disabled = replace(account(1, 1, 1), is_active=False)
-    told = forecast([unknown, disabled, account(1, 1, 1)], TERMS)
+    told = forecast_capacity([unknown, disabled, account(1, 1, 1)], TERMS)
     assert [known is None for _, known in told.needs] == [True, False]
     assert told.load.accounts == 1
 
 
 def test_nobody_knows_how_many_fit_before_the_first_account_is_known() -> None:
     """There is nothing to reckon with."""
-    nothing = load([], TERMS)
-    assert (nothing.accounts, nothing.a_day, nothing.fitting, nothing.sweeps_minutes) == (0, 0, None, 0)
+    nothing = sum_load([], TERMS)
+    assert (nothing.accounts, nothing.per_day, nothing.accounts_that_fit, nothing.sweeps_minutes) == (0, 0, None, 0)
     assert nothing.share == 0
 
 
 def test_the_address_fits_as_many_as_its_requests_allow() -> None:
     """A day's requests at 97.5 % of the limit, by the mean account."""
-    known = need(account(12, 787, 757), TERMS)
+    known = estimate_need(account(12, 787, 757), TERMS)
     assert known is not None
-    told = load([known] * 3, TERMS)
-    assert told.a_day_at_most == pytest.approx(20 * 0.975 * 86_400)
-    assert told.fitting == int(told.a_day_at_most / known.a_day)
-    assert told.share == pytest.approx(3 * known.a_day / told.a_day_at_most)
-    assert told.sweeps_minutes == pytest.approx(3 * known.sweep / (20 * 0.975) / 60)
+    told = sum_load([known] * 3, TERMS)
+    assert told.max_per_day == pytest.approx(20 * 0.975 * 86_400)
+    assert told.accounts_that_fit == int(told.max_per_day / known.per_day)
+    assert told.share == pytest.approx(3 * known.per_day / told.max_per_day)
+    assert told.sweeps_minutes == pytest.approx(3 * known.sweep_calls / (20 * 0.975) / 60)
 
 
 def test_the_busiest_hour_is_no_shorter_than_its_longest_sweep() -> None:
     """An account that may ask little takes its time even alone."""
-    known = need(account(12, 787, 757), TERMS)
+    known = estimate_need(account(12, 787, 757), TERMS)
     assert known is not None
-    assert load([known], replace(TERMS, account=1.0)).sweeps_minutes == pytest.approx(known.sweep / 0.975 / 60)
+    assert sum_load([known], replace(TERMS, account_rate=1.0)).sweeps_minutes == pytest.approx(
+        known.sweep_calls / 0.975 / 60
+    )
 
 
 @given(
@@ -171,11 +173,11 @@ def test_a_sweep_never_costs_more_than_a_first_sync(
     """Whatever the settings are; and runs and sweeps of a day add up to all its runs."""
     terms = replace(
         TERMS,
-        every=timedelta(minutes=every),
+        run_interval=timedelta(minutes=every),
         sweep_after=timedelta(hours=sweep_hours),
         threads_after=timedelta(days=days),
     )
-    known = need(account(*sizes), terms)
+    known = estimate_need(account(*sizes), terms)
     assert known is not None
-    assert 3 <= known.sweep <= known.first_sync
-    assert known.runs_a_day + known.sweeps_a_day == pytest.approx(24 * 60 / every)
+    assert 3 <= known.sweep_calls <= known.first_sync_calls
+    assert known.runs_per_day + known.sweeps_per_day == pytest.approx(24 * 60 / every)

@@ -11,25 +11,25 @@ from hostaway_sync.model.health import (
     LATE_AFTER,
     UNWORKED_AFTER,
     Condition,
-    age,
-    ago,
-    is_silent,
-    judge,
-    rank,
+    assess_health,
+    format_age,
+    format_ago,
+    is_webhook_silent,
+    severity_rank,
 )
 from hostaway_sync.model.records import Mode, Resource, RunState
 from hostaway_sync.model.status import (
     AccountFacts,
-    BucketUse,
+    AnnouncementCounts,
+    BucketUsage,
     Certificate,
-    Deferred,
-    Due,
+    DeferredWork,
+    DueThreads,
     Lease,
-    Letters,
-    Quarantine,
-    Recent,
+    MessageBacklog,
+    QuarantineCounts,
+    RecentRuns,
     RunSummary,
-    Silence,
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -44,17 +44,17 @@ def run(state: RunState = RunState.SUCCESS, *, hours: float = 1, error: str | No
     return RunSummary(Mode.INCREMENTAL, state, begun, begun, begun + MINUTE if is_over else None, 3, error)
 
 
-HEALTHY = AccountFacts(7, "Harbour", is_active=True, created_at=NOON, last_sync_at=NOON - HOUR, ended=run())
+HEALTHY = AccountFacts(7, "Harbour", is_active=True, created_at=NOON, last_sync_at=NOON - HOUR, last_run=run())
 DIFFERENT = Certificate(NOON - 5 * HOUR, is_equal=False, is_deep=False, api_calls=4, differences=3, late=1)
 LEASE = Lease("dock", NOON + MINUTE)
-LIMIT = BucketUse("account:7", 0, 200, timedelta(seconds=10))
+LIMIT = BucketUsage("account:7", 0, 200, timedelta(seconds=10))
 
 
 def words(**facts: Any) -> tuple[Condition, tuple[str, ...]]:
     """Give the verdict on an account that is healthy but for these facts."""
-    health = judge(replace(HEALTHY, **facts), NOON)
-    assert health.needs_a_look == bool(health.wrong)
-    return health.condition, health.wrong
+    health = assess_health(replace(HEALTHY, **facts), NOON)
+    assert health.has_problems == bool(health.problems)
+    return health.condition, health.problems
 
 
 def test_an_account_is_ok_when_nothing_is_wrong() -> None:
@@ -64,7 +64,7 @@ def test_an_account_is_ok_when_nothing_is_wrong() -> None:
 
 def test_messages_to_guests_that_need_a_look_are_named() -> None:
     """Each kind with the command that lists them; those that wait for a person are counted."""
-    condition, wrong = words(letters=Letters(unsettled=3, waiting=1, unsent=1, undelivered=2))
+    condition, wrong = words(messages=MessageBacklog(unsettled=3, waiting_for_person=1, unsent=1, undelivered=2))
     listing, unknown = "`hostaway-sync messages list --state", "with an unknown outcome"
     assert condition is Condition.CHECK
     assert wrong == (
@@ -72,24 +72,24 @@ def test_messages_to_guests_that_need_a_look_are_named() -> None:
         f"1 message to guests never left, because the process died: {listing} pending --account 7`",
         f"2 messages to guests not delivered in the last 24 h: {listing} failed --account 7`",
     )
-    assert "waiting" not in words(letters=Letters(unsettled=1))[1][0]
+    assert "waiting" not in words(messages=MessageBacklog(unsettled=1))[1][0]
 
 
 def test_a_disabled_account_is_left_in_peace() -> None:
     """Whatever its past was, nothing is wrong with it."""
-    assert words(is_active=False, last_sync_at=None, ended=run(RunState.FAILED)) == (Condition.DISABLED, ())
+    assert words(is_active=False, last_sync_at=None, last_run=run(RunState.FAILED)) == (Condition.DISABLED, ())
 
 
 @pytest.mark.parametrize("state", [RunState.FAILED, RunState.PARTIAL, RunState.ABANDONED])
 def test_a_last_run_that_was_not_whole_is_failing(state: RunState) -> None:
     """The sentence has the run's own error; a run that kept none says so."""
-    assert words(ended=run(state, error="away")) == (Condition.FAILING, (f"last run {state} 59 min ago: away",))
-    assert words(ended=run(state))[1] == (f"last run {state} 59 min ago: no reason was kept",)
+    assert words(last_run=run(state, error="away")) == (Condition.FAILING, (f"last run {state} 59 min ago: away",))
+    assert words(last_run=run(state))[1] == (f"last run {state} 59 min ago: no reason was kept",)
 
 
 def test_a_run_without_a_lease_has_died() -> None:
     """It is open in the history, and nobody works on it."""
-    condition, (wrong,) = words(under_way=run(RunState.RUNNING, hours=3))
+    condition, (wrong,) = words(open_run=run(RunState.RUNNING, hours=3))
     assert condition is Condition.FAILING
     assert "a run died: asked for 3 h ago" in wrong
 
@@ -98,7 +98,7 @@ def test_a_run_without_a_lease_has_died() -> None:
 def test_between_two_attempts_the_first_failure_is_told_and_no_older_one(lease: Lease | None) -> None:
     """What `sync-all` will try once more is not told twice."""
     condition, wrong = words(
-        under_way=run(RunState.RETRYING, error="away"), lease=lease, ended=run(RunState.FAILED, hours=9, error="old")
+        open_run=run(RunState.RETRYING, error="away"), lease=lease, last_run=run(RunState.FAILED, hours=9, error="old")
     )
     assert condition is (Condition.RUNNING if lease else Condition.FAILING)
     assert wrong == ("first attempt failed, another one follows: away",)
@@ -106,10 +106,10 @@ def test_between_two_attempts_the_first_failure_is_told_and_no_older_one(lease: 
 
 def test_a_running_account_keeps_its_troubles() -> None:
     """While a run is at work the state says so; what was wrong before still is."""
-    condition, wrong = words(lease=LEASE, under_way=run(RunState.RUNNING), ended=run(RunState.FAILED, error="away"))
+    condition, wrong = words(lease=LEASE, open_run=run(RunState.RUNNING), last_run=run(RunState.FAILED, error="away"))
     assert condition is Condition.RUNNING
     assert wrong == ("last run failed 59 min ago: away",)
-    assert words(lease=LEASE, under_way=run(RunState.RUNNING)) == (Condition.RUNNING, ())
+    assert words(lease=LEASE, open_run=run(RunState.RUNNING)) == (Condition.RUNNING, ())
 
 
 def test_differences_stay_until_a_verification_finds_none() -> None:
@@ -140,26 +140,26 @@ def test_an_account_is_late_after_a_day_and_two_hours() -> None:
 
 def test_an_account_that_never_succeeded_is_told_what_to_do() -> None:
     """The sentence has the command."""
-    assert words(last_sync_at=None, ended=None) == (Condition.NEVER, ("never synced whole: `hostaway-sync sync 7`",))
+    assert words(last_sync_at=None, last_run=None) == (Condition.NEVER, ("never synced whole: `hostaway-sync sync 7`",))
 
 
 def test_records_without_a_row_are_told() -> None:
     """The mirror is as complete as it can be, but somebody should know."""
-    assert words(quarantine=Quarantine(rowless=2, cleaned=5)) == (
+    assert words(quarantine=QuarantineCounts(rowless=2, cleaned=5)) == (
         Condition.CHECK,
         ("2 records could not be stored: see quarantined_records",),
     )
-    assert words(quarantine=Quarantine(cleaned=5)) == (Condition.OK, ())
+    assert words(quarantine=QuarantineCounts(cleaned=5)) == (Condition.OK, ())
 
 
 def test_threads_that_a_run_left_unread_are_told() -> None:
     """A mark set since the last run began is for the next one; while one is at work, all are."""
-    old, new = Due(2, NOON - 3 * HOUR), Due(1, NOON - MINUTE)
+    old, new = DueThreads(2, NOON - 3 * HOUR), DueThreads(1, NOON - MINUTE)
     both = {Resource.CONVERSATIONS: old, Resource.RESERVATIONS: new}
     assert words(due=both) == (Condition.CHECK, ("3 threads not read yet, the oldest marked 3 h ago",))
     assert words(due={Resource.CONVERSATIONS: new}) == (Condition.OK, ())
-    assert words(due=both, lease=LEASE, under_way=run(RunState.RUNNING)) == (Condition.RUNNING, ())
-    assert words(due=both, ended=None) == (Condition.OK, ())
+    assert words(due=both, lease=LEASE, open_run=run(RunState.RUNNING)) == (Condition.RUNNING, ())
+    assert words(due=both, last_run=None) == (Condition.OK, ())
 
 
 def test_what_the_source_did_to_the_limit_is_told() -> None:
@@ -174,28 +174,28 @@ def test_what_the_source_did_to_the_limit_is_told() -> None:
 
 def test_runs_that_died_are_told() -> None:
     """One today is worth a look."""
-    assert words(recent=Recent(abandoned=1)) == (Condition.CHECK, ("1 run died in the last 24 h",))
+    assert words(recent=RecentRuns(abandoned=1)) == (Condition.CHECK, ("1 run died in the last 24 h",))
 
 
 def test_the_worst_comes_first() -> None:
     """A failing run before differences, before lateness, before anything slight."""
     condition, wrong = words(
-        ended=run(RunState.FAILED, error="away"),
+        last_run=run(RunState.FAILED, error="away"),
         certificate=DIFFERENT,
         last_sync_at=NOON - 3 * LATE_AFTER,
-        recent=Recent(abandoned=2),
+        recent=RecentRuns(abandoned=2),
     )
     assert condition is Condition.FAILING
     assert [sentence.split()[0] for sentence in wrong] == ["last", "verify", "no", "2"]
-    assert min(Condition, key=rank) is Condition.FAILING
+    assert min(Condition, key=severity_rank) is Condition.FAILING
 
 
 def test_verified_is_the_newest_moment_that_is_proven() -> None:
     """A whole run proves its beginning, an equal certificate its own moment."""
-    assert judge(HEALTHY, NOON).verified_as_of == NOON - HOUR
-    assert judge(replace(HEALTHY, equal_at=NOON - MINUTE), NOON).verified_as_of == NOON - MINUTE
-    assert judge(replace(HEALTHY, equal_at=NOON - 2 * HOUR), NOON).verified_as_of == NOON - HOUR
-    assert judge(replace(HEALTHY, last_sync_at=None), NOON).verified_as_of is None
+    assert assess_health(HEALTHY, NOON).verified_as_of == NOON - HOUR
+    assert assess_health(replace(HEALTHY, equal_at=NOON - MINUTE), NOON).verified_as_of == NOON - MINUTE
+    assert assess_health(replace(HEALTHY, equal_at=NOON - 2 * HOUR), NOON).verified_as_of == NOON - HOUR
+    assert assess_health(replace(HEALTHY, last_sync_at=None), NOON).verified_as_of is None
 
 
 @pytest.mark.parametrize(
@@ -214,34 +214,34 @@ def test_verified_is_the_newest_moment_that_is_proven() -> None:
 )
 def test_ages_are_told_in_the_largest_unit_of_which_there_are_two(seconds: float, said: str) -> None:
     """Rounded down; a clock that was set back makes nothing negative."""
-    assert age(timedelta(seconds=seconds)) == said
-    assert ago(NOON - timedelta(seconds=seconds), NOON) == f"{said} ago"
+    assert format_age(timedelta(seconds=seconds)) == said
+    assert format_ago(NOON - timedelta(seconds=seconds), NOON) == f"{said} ago"
 
 
 def test_dead_letters_wait_for_somebody_who_knows_of_them() -> None:
     """The sentence has the command that shows them."""
-    condition, (wrong,) = words(deferred=Deferred(dead_letters=2))
+    condition, (wrong,) = words(deferred=DeferredWork(dead_letters=2))
     assert condition is Condition.CHECK
     assert wrong == "2 dead letters waiting for you: `hostaway-sync dead-letters list --account 7`"
 
 
 def test_work_that_nobody_does_is_said() -> None:
     """Not at once, and why depends on whether a worker lives."""
-    assert words(deferred=Deferred(3, NOON - HOUR, due_since=NOON - UNWORKED_AFTER)) == (Condition.OK, ())
+    assert words(deferred=DeferredWork(3, NOON - HOUR, due_since=NOON - UNWORKED_AFTER)) == (Condition.OK, ())
     late = NOON - UNWORKED_AFTER - MINUTE
-    assert "due for 11 min: no worker runs" in words(deferred=Deferred(due_since=late))[1][0]
-    assert "more is deferred" in words(deferred=Deferred(due_since=late, has_worker=True))[1][0]
+    assert "due for 11 min: no worker runs" in words(deferred=DeferredWork(due_since=late))[1][0]
+    assert "more is deferred" in words(deferred=DeferredWork(due_since=late, has_worker=True))[1][0]
 
 
 def test_webhooks_that_seem_silent_are_said() -> None:
     """How many changes that were, and what finds out why."""
-    condition, (wrong,) = words(silence=Silence(12, 2))
+    condition, (wrong,) = words(announcements=AnnouncementCounts(12, 2))
     assert condition is Condition.CHECK
     assert wrong == (
         "webhooks seem silent: 12 of 14 changes of the last 24 h were found by polling only: "
         "`hostaway-sync webhooks check 7`"
     )
-    assert words(silence=Silence(4, 0)) == (Condition.OK, ())
+    assert words(announcements=AnnouncementCounts(4, 0)) == (Condition.OK, ())
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_webhooks_that_seem_silent_are_said() -> None:
 )
 def test_silence_is_many_changes_and_more_than_half(unannounced: int, announced: int, silent: bool) -> None:  # noqa: FBT001
     """A few are an accident, and so is a small share."""
-    assert is_silent(unannounced, announced) is silent
+    assert is_webhook_silent(unannounced, announced) is silent
 
 
 @pytest.mark.parametrize(
@@ -266,16 +266,16 @@ def test_a_message_without_a_worker_is_told_at_once(
     queued: int, resting: int, *, has_worker: bool, is_told: bool
 ) -> None:
     """Nobody waits ten minutes for that; one that rests until morning, or has a worker, is well."""
-    deferred = Deferred(due_since=NOON - timedelta(seconds=1), has_worker=has_worker)
-    condition, wrong = words(letters=Letters(queued=queued, resting=resting), deferred=deferred)
+    deferred = DeferredWork(due_since=NOON - timedelta(seconds=1), has_worker=has_worker)
+    condition, wrong = words(messages=MessageBacklog(queued=queued, resting=resting), deferred=deferred)
     told = "1 message to guests waits for a worker, and none runs: `hostaway-sync worker` sends them"
     assert (condition, wrong) == ((Condition.CHECK, (told,)) if is_told else (Condition.OK, ()))
 
 
 def test_what_waits_for_long_is_told_once() -> None:
     """One cause is one sentence."""
-    deferred = Deferred(due_since=NOON - HOUR, has_worker=False)
-    assert len(words(letters=Letters(queued=1), deferred=deferred)[1]) == 1
+    deferred = DeferredWork(due_since=NOON - HOUR, has_worker=False)
+    assert len(words(messages=MessageBacklog(queued=1), deferred=deferred)[1]) == 1
 
 
 def test_rows_in_doubt_are_said() -> None:

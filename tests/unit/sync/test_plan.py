@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from hostaway_sync import errors
 from hostaway_sync.model import timestamps
 from hostaway_sync.model.records import (
-    Counts,
+    ChangeCounts,
     Mark,
     Mode,
-    Oddities,
     Page,
+    QualityCounts,
     Record,
     Resource,
     ResourceReport,
@@ -24,9 +24,9 @@ from hostaway_sync.sync import plan
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-WHOLE = ResourceReport(RunState.SUCCESS, Counts())
-PARTIAL = ResourceReport(RunState.PARTIAL, Counts(), error="one record was left out")
-FAILED = ResourceReport(RunState.FAILED, Counts(), error="away")
+WHOLE = ResourceReport(RunState.SUCCESS, ChangeCounts())
+PARTIAL = ResourceReport(RunState.PARTIAL, ChangeCounts(), error="one record was left out")
+FAILED = ResourceReport(RunState.FAILED, ChangeCounts(), error="away")
 
 
 def page(*stamps: datetime | None, total: int | None = None, doubt: str | None = None) -> Page:
@@ -169,7 +169,7 @@ def test_a_run_is_incremental_when_all_it_is_asked_for_was_swept(
 
 def test_a_list_is_read_from_a_little_below_its_watermark() -> None:
     """Only in incremental runs, and only where there is one."""
-    assert plan.choose_since(Mark(NOON, NOON), is_whole=False) == NOON - timestamps.LAG
+    assert plan.choose_since(Mark(NOON, NOON), is_whole=False) == NOON - timestamps.WATERMARK_LAG
     assert plan.choose_since(Mark(None, NOON), is_whole=False) is None
     assert plan.choose_since(None, is_whole=False) is None
     assert plan.choose_since(Mark(NOON, NOON), is_whole=True) is None
@@ -200,7 +200,7 @@ def test_the_error_of_a_run_names_every_resource_that_was_not_whole() -> None:
 
 def test_what_could_not_be_stored_as_it_is_never_goes_by_in_silence() -> None:
     """Quarantined, cleaned and misfitting records are each said; a clean run says nothing."""
-    odd = ResourceReport(RunState.SUCCESS, Counts(seen=2, quarantined=2), Oddities(cleaned=3, misfits=4))
+    odd = ResourceReport(RunState.SUCCESS, ChangeCounts(seen=2, quarantined=2), QualityCounts(cleaned=3, misfits=4))
     assert plan.list_warnings({Resource.LISTINGS: WHOLE, Resource.MESSAGES: odd}) == [
         "messages: 2 records got no row; see quarantined_records",
         "messages: 3 records were cleaned; bytes in quarantined_records",
@@ -212,8 +212,8 @@ def test_what_could_not_be_stored_as_it_is_never_goes_by_in_silence() -> None:
 def test_a_stamp_too_far_ahead_sets_no_watermark(ahead: timedelta) -> None:
     """The next one below it does; one that is ahead by the lag is the source's clock, and cut to the signpost."""
     asked_at, below = NOON, NOON - timedelta(hours=1)
-    assert plan.compute_watermark(page(timestamps.later(asked_at, ahead), below), NOON) == below
-    assert plan.compute_watermark(page(timestamps.later(asked_at, ahead)), NOON) is None
+    assert plan.compute_watermark(page(timestamps.add_clamped(asked_at, ahead), below), NOON) == below
+    assert plan.compute_watermark(page(timestamps.add_clamped(asked_at, ahead)), NOON) is None
     assert plan.compute_watermark(page(asked_at + timedelta(minutes=15), below), NOON) == NOON
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hostaway_sync.model.records import Resource
 
 if TYPE_CHECKING:
-    from hostaway_sync.model.capacity import Forecast, Load, Need
+    from hostaway_sync.model.capacity import AddressLoad, Forecast, RequestNeed
 
 
 def forecast_document(forecast: Forecast, *, every_minutes: int) -> dict[str, Any]:
@@ -27,25 +27,25 @@ def forecast_document(forecast: Forecast, *, every_minutes: int) -> dict[str, An
     }
 
 
-def _need(need: Need) -> dict[str, Any]:
+def _need(need: RequestNeed) -> dict[str, Any]:
     return {
-        "first_sync": need.first_sync,
+        "first_sync": need.first_sync_calls,
         "first_sync_minutes": need.first_sync_minutes,
-        "sweep": need.sweep,
-        "run": need.run,
+        "sweep": need.sweep_calls,
+        "run": need.run_calls,
         "is_assumed": need.is_assumed,
-        "runs_a_day": need.runs_a_day,
-        "sweeps_a_day": need.sweeps_a_day,
-        "a_day": need.a_day,
+        "runs_a_day": need.runs_per_day,
+        "sweeps_a_day": need.sweeps_per_day,
+        "a_day": need.per_day,
     }
 
 
-def _load(load: Load) -> dict[str, Any]:
+def _load(load: AddressLoad) -> dict[str, Any]:
     return {
         "accounts": load.accounts,
-        "a_day": load.a_day,
-        "a_day_at_most": load.a_day_at_most,
-        "fitting": load.fitting,
+        "a_day": load.per_day,
+        "a_day_at_most": load.max_per_day,
+        "fitting": load.accounts_that_fit,
         "sweeps_minutes": load.sweeps_minutes,
         "share": load.share,
     }

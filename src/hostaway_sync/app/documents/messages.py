@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 def message_document(intent: Intent) -> dict[str, Any]:
     """Return a row of the ledger without its text."""
-    wish = intent.wish
+    wish = intent.message
     return {
         "intent_id": intent.intent_id,
         "account_id": wish.account_id,
         "reservation_id": wish.reservation_id,
         "conversation_id": wish.conversation_id,
-        "channel_type": wish.way.value,
+        "channel_type": wish.communication_type.value,
         "idempotency_key": wish.key,
         "state": intent.state.value,
         "message_id": intent.message_id,
@@ -42,7 +42,7 @@ def message_document(intent: Intent) -> dict[str, Any]:
 
 def message_text_document(intent: Intent) -> dict[str, Any]:
     """Return a row of the ledger with its text."""
-    return {**message_document(intent), "text": intent.wish.body}
+    return {**message_document(intent), "text": intent.message.body}
 
 
 def sent_message_document(intent: Intent, *, sent_now: bool) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def outlook_document(draft: PreparedMessage, *, would_send: bool, why_not: str |
         "account_id": wish.account_id,
         "reservation_id": wish.reservation_id,
         "conversation_id": wish.conversation_id,
-        "channel_type": wish.way.value,
+        "channel_type": wish.communication_type.value,
         "idempotency_key": wish.key,
         "text": wish.body,
         "concerns": list(draft.concerns),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from hostaway_sync.model.records import Counts, Mode, Resource, RunReport, RunState
+from hostaway_sync.model.records import ChangeCounts, Mode, Resource, RunReport, RunState
 from hostaway_sync.sync.reporting.outcome import derive_outcome
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def report_document(report: RunReport) -> dict[str, Any]:
     """Return a report; every resource is there, asked for or not."""
     counts = {
-        resource.value: counts_document(report.resources[resource].counts if resource in report.resources else Counts())
+        resource.value: counts_document(
+            report.resources[resource].counts if resource in report.resources else ChangeCounts()
+        )
         for resource in Resource
     }
     return {
@@ -31,7 +33,7 @@ def report_document(report: RunReport) -> dict[str, Any]:
         "resources": counts,
         **_dry_run(report),
         # A run that was not whole says so itself.
-        **alarms_document(report.standing.alarms if derive_outcome(report) is not report.state else ()),
+        **alarms_document(report.alarms.alarms if derive_outcome(report) is not report.state else ()),
     }
 
 
@@ -62,7 +64,7 @@ def enqueued_document(account_ids: Sequence[int]) -> dict[str, Any]:
     return {"enqueued": list(account_ids)}
 
 
-def counts_document(counts: Counts) -> dict[str, int]:
+def counts_document(counts: ChangeCounts) -> dict[str, int]:
     """Return how many records a run met, by what became of them."""
     return {
         "seen": counts.seen,
@@ -97,8 +99,8 @@ def api_call_document(call: ApiCall) -> dict[str, Any]:
         "path": call.path,
         "params": dict(call.params),
         "status": call.status,
-        "seconds": call.seconds,
-        "waited": call.waited,
+        "seconds": call.duration_s,
+        "waited": call.waited_s,
         "attempt": call.attempt,
         "why": call.why,
         "step": call.step,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from hostaway_sync.app.documents.runs import alarms_document, counts_document
 from hostaway_sync.app.documents.times import iso
-from hostaway_sync.model.health import LATE_AFTER, is_silent
+from hostaway_sync.model.health import LATE_AFTER, is_webhook_silent
 from hostaway_sync.model.records import Resource
-from hostaway_sync.model.status import Rows
+from hostaway_sync.model.status import RowCounts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from hostaway_sync.model.run_history import RunDetail
     from hostaway_sync.model.status import (
         AccountFacts,
-        BucketUse,
+        AnnouncementCounts,
+        BucketUsage,
         Certificate,
-        Deferred,
-        Letters,
+        DeferredWork,
+        MessageBacklog,
         Overview,
         RunSummary,
-        Silence,
     )
 
 
@@ -34,7 +34,7 @@ def overview_document(overview: Overview, verdicts: Sequence[tuple[AccountFacts,
     """Return how all accounts do, or one."""
     limits = [overview.address, *(facts.limit for facts in overview.accounts)]
     return {
-        "state": "look" if any(health.needs_a_look for _, health in verdicts) else "ok",
+        "state": "look" if any(health.has_problems for _, health in verdicts) else "ok",
         "now": overview.now.isoformat(),
         "late_after_s": LATE_AFTER.total_seconds(),
         "outage": _outage(overview.outage) if overview.outage else None,
@@ -74,13 +74,13 @@ def _account(facts: AccountFacts, health: Health) -> dict[str, Any]:
         "name": facts.name,
         "is_active": facts.is_active,
         "state": health.condition.value,
-        "wrong": list(health.wrong),
+        "wrong": list(health.problems),
         "last_success_at": iso(facts.last_sync_at),
         "verified_as_of": iso(health.verified_as_of),
-        "rows": _rows({resource: facts.rows.get(resource, Rows()) for resource in Resource}),
-        "calls": {"last_run": facts.ended.api_calls if facts.ended else None, "last_24_h": facts.recent.calls},
+        "rows": _rows({resource: facts.rows.get(resource, RowCounts()) for resource in Resource}),
+        "calls": {"last_run": facts.last_run.api_calls if facts.last_run else None, "last_24_h": facts.recent.calls},
         "running": _running(facts),
-        "last_run": _run(facts.ended) if facts.ended else None,
+        "last_run": _run(facts.last_run) if facts.last_run else None,
         "certificate": _certificate(facts.certificate) if facts.certificate else None,
         "equal_at": iso(facts.equal_at),
         "due": {
@@ -88,8 +88,8 @@ def _account(facts: AccountFacts, health: Health) -> dict[str, Any]:
             "since": iso(min((mark.since for mark in due), default=None)),
         },
         "deliveries": _deliveries(facts.deferred),
-        "messages": _messages(facts.letters),
-        "silence": _silence(facts.silence) if facts.silence else None,
+        "messages": _messages(facts.messages),
+        "silence": _silence(facts.announcements) if facts.announcements else None,
         "suspected": _doubted(facts.doubts.suspected),
         "set_back": _doubted(facts.doubts.set_back),
         "quarantined": {"rowless": facts.quarantine.rowless, "cleaned": facts.quarantine.cleaned},
@@ -98,7 +98,7 @@ def _account(facts: AccountFacts, health: Health) -> dict[str, Any]:
     }
 
 
-def _rows(rows: Mapping[Resource, Rows]) -> dict[str, Any]:
+def _rows(rows: Mapping[Resource, RowCounts]) -> dict[str, Any]:
     return {
         "live": sum(counted.live for counted in rows.values()),
         "missing": sum(counted.missing for counted in rows.values()),
@@ -111,7 +111,7 @@ def _rows(rows: Mapping[Resource, Rows]) -> dict[str, Any]:
 
 
 def _running(facts: AccountFacts) -> dict[str, Any] | None:
-    run = facts.under_way
+    run = facts.open_run
     if facts.lease is None:
         return None
     return {
@@ -152,7 +152,7 @@ def _certificate(certificate: Certificate) -> dict[str, Any]:
     }
 
 
-def _deliveries(deferred: Deferred) -> dict[str, Any]:
+def _deliveries(deferred: DeferredWork) -> dict[str, Any]:
     return {
         "deliveries": deferred.deliveries,
         "oldest_at": iso(deferred.oldest_at),
@@ -162,10 +162,10 @@ def _deliveries(deferred: Deferred) -> dict[str, Any]:
     }
 
 
-def _messages(letters: Letters) -> dict[str, Any]:
+def _messages(letters: MessageBacklog) -> dict[str, Any]:
     return {
         "unsettled": letters.unsettled,
-        "waiting": letters.waiting,
+        "waiting": letters.waiting_for_person,
         "unsent": letters.unsent,
         "undelivered": letters.undelivered,
         "queued": letters.queued,
@@ -174,11 +174,11 @@ def _messages(letters: Letters) -> dict[str, Any]:
     }
 
 
-def _silence(silence: Silence) -> dict[str, Any]:
+def _silence(silence: AnnouncementCounts) -> dict[str, Any]:
     return {
         "unannounced": silence.unannounced,
         "announced": silence.announced,
-        "is_silent": is_silent(silence.unannounced, silence.announced),
+        "is_silent": is_webhook_silent(silence.unannounced, silence.announced),
     }
 
 
@@ -198,7 +198,7 @@ def _outage(outage: Outage) -> dict[str, Any]:
     }
 
 
-def _budget(use: BucketUse) -> dict[str, Any]:
+def _budget(use: BucketUsage) -> dict[str, Any]:
     return {
         "key": use.key,
         "used": use.used,

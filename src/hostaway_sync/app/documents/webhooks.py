@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hostaway_sync.model.deliveries import Audit
+    from hostaway_sync.model.deliveries import DeliveryAudit
     from hostaway_sync.webhooks.registration.registrar import HookCheck, ListedHook, RegistrationResult
 
 
@@ -46,7 +46,7 @@ def _hook(hook: ListedHook) -> dict[str, Any]:
     }
 
 
-def _audit(audit: Audit) -> dict[str, Any]:
+def _audit(audit: DeliveryAudit) -> dict[str, Any]:
     return {
         "has_log": audit.has_log,
         "announced": audit.announced,

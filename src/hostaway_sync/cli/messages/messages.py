@@ -63,16 +63,16 @@ def cancel(
     if json:
         output.print_json(message_document(intent))
     else:
-        output.echo(f"Cancelled: message {number} to reservation {intent.wish.reservation_id} is not sent")
+        output.echo(f"Cancelled: message {number} to reservation {intent.message.reservation_id} is not sent")
 
 
 def _cells(intent: Intent) -> list[str]:
-    wish = intent.wish
+    wish = intent.message
     return [
         str(intent.intent_id),
         str(wish.account_id),
         str(wish.reservation_id),
-        wish.way.value,
+        wish.communication_type.value,
         intent.state.value,
         str(intent.message_id or ""),
         f"{intent.sending_at or intent.created_at:%Y-%m-%d %H:%M}",

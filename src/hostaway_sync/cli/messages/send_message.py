@@ -143,7 +143,7 @@ def _tell_waiting(intent: Intent, *, json: bool) -> None:
         return
     until = f"until {intent.not_before_at:%Y-%m-%d %H:%M} UTC" if intent.not_before_at else "for a worker"
     output.echo(
-        f"Waits {until}: message {intent.intent_id} to reservation {intent.wish.reservation_id}, quiet hours "
+        f"Waits {until}: message {intent.intent_id} to reservation {intent.message.reservation_id}, quiet hours "
         f"{intent.quiet_hours}; a worker sends it then (`messages cancel {intent.intent_id}` takes it back)"
     )
 
@@ -179,9 +179,12 @@ def _conclude(intent: Intent, *, json: bool, is_ours: bool) -> None:
 
 
 def _told(intent: Intent, *, is_ours: bool) -> str:
-    wish = intent.wish
+    wish = intent.message
     which = f"message {intent.message_id}" if intent.message_id is not None else "as you have seen"
-    where = f"to reservation {wish.reservation_id} by {wish.way.value}: {which} in conversation {wish.conversation_id}"
+    where = (
+        f"to reservation {wish.reservation_id} by {wish.communication_type.value}: "
+        f"{which} in conversation {wish.conversation_id}"
+    )
     if is_ours:
         return f"Sent {where} (account {wish.account_id}, number {intent.intent_id})"
     when = f", {intent.sending_at:%Y-%m-%d %H:%M} UTC" if intent.sending_at else ""
@@ -189,7 +192,7 @@ def _told(intent: Intent, *, is_ours: bool) -> str:
 
 
 def _trouble(intent: Intent) -> HostawaySyncError:
-    number, wish = intent.intent_id, intent.wish
+    number, wish = intent.intent_id, intent.message
     if intent.state is IntentState.FAILED:
         if intent.message_id is not None:
             return SourceError(f"message {number} was taken by Hostaway and not delivered: {intent.error}")
@@ -211,7 +214,7 @@ def _refusal(step: Step, intent: Intent | None) -> HostawaySyncError | None:
     """Give why nothing is sent; None where it is, or was before."""
     if intent is None or step.value in {"send", "take_up", "earlier"}:
         return None
-    number, wish = intent.intent_id, intent.wish
+    number, wish = intent.intent_id, intent.message
     if step.value == "other_text":
         return UsageError(f"key {wish.key!r} stands for another message already, number {number}: choose another key")
     if step.value == "repeated":
@@ -241,7 +244,7 @@ def _print_outlook(draft: PreparedMessage, *, json: bool) -> None:
         output.print_json(outlook_document(draft, would_send=would_send, why_not=why))
         return
     output.echo(f"to     reservation {wish.reservation_id} of account {wish.account_id}")
-    output.echo(f"in     conversation {wish.conversation_id}, by {wish.way.value}")
+    output.echo(f"in     conversation {wish.conversation_id}, by {wish.communication_type.value}")
     for concern in draft.concerns:
         output.echo(f"mind   {concern}")
     would = f"would wait until {draft.until:%Y-%m-%d %H:%M} UTC" if draft.until else "would be sent"

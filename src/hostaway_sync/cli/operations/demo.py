@@ -61,7 +61,7 @@ def demo() -> None:
         output.echo(f"A stand-in for Hostaway listens on {sandbox.url}; the demo's database is in {directory}.")
         key = base64.b64encode(os.urandom(32)).decode()
         settings = load_settings(
-            also_known=settings.passed_over,
+            also_known=settings.ignored_names,
             api_url=sandbox.url,
             data_dir=directory,
             database_url=None,
@@ -123,13 +123,13 @@ def _changes(mirror: Mirror, sandbox: Sandbox) -> None:
 @contextmanager
 def _own_directory(data_dir: Path) -> Iterator[Path]:
     """Give a fresh directory beside the user's own data; one demo at a time may have one."""
-    from hostaway_sync.environment.file_locks import held_if_free
+    from hostaway_sync.environment.file_locks import lock_if_free
 
     demos = data_dir / "demo"
     with ExitStack() as stack:
         try:
             demos.mkdir(parents=True, exist_ok=True, mode=0o711)
-            if stack.enter_context(held_if_free(data_dir / "demo.lock")) is None:
+            if stack.enter_context(lock_if_free(data_dir / "demo.lock")) is None:
                 raise UsageError("another demo is running: let it finish")
             # All that lies in it is removed: another user must not choose what that is.
             opened = open_trusted(demos, os.O_RDONLY | os.O_DIRECTORY)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from hostaway_sync.cli.process.open_app import open_mirror, read_settings
 from hostaway_sync.cli.ui import output
 from hostaway_sync.errors import HostawaySyncError, LeaseHeld
-from hostaway_sync.observability.exception_text import sentence_of
+from hostaway_sync.observability.exception_text import describe_exception
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,9 +93,9 @@ def _pinged(url: SecretStr | None, outcome: list[Reported]) -> Iterator[None]:
     if url is None:
         yield
         return
-    from hostaway_sync.observability.monitor_pings import Pings
+    from hostaway_sync.observability.monitor_pings import MonitorPings
 
-    pings = Pings(url)
+    pings = MonitorPings(url)
     tail = _Tail()
     logging.getLogger().addHandler(tail)
     try:
@@ -104,7 +104,7 @@ def _pinged(url: SecretStr | None, outcome: list[Reported]) -> Iterator[None]:
     except LeaseHeld:
         raise
     except Exception as error:
-        pings.fail("\n".join([*tail.lines, f"hostaway-sync: {sentence_of(error)}"]))
+        pings.fail("\n".join([*tail.lines, f"hostaway-sync: {describe_exception(error)}"]))
         raise
     else:
         pings.success(outcome[0].summary)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.cli.ui import output
 from hostaway_sync.errors import UnknownSettings
-from hostaway_sync.observability.log_redaction import hidden
-from hostaway_sync.observability.tracing.setup import switch_on
+from hostaway_sync.observability.log_redaction import hide_private
+from hostaway_sync.observability.tracing.setup import start_tracing
 
 if TYPE_CHECKING:
     from hostaway_sync.app.mirror import Mirror
@@ -34,7 +34,7 @@ def known_settings() -> Settings:
 
         output.configure_logging(tolerant := load_settings(also_known=error.names))
         settings = load_settings(also_known=error.names & remembered_settings(tolerant))
-        log.warning("%s: of a newer release, this one does not know it", ", ".join(sorted(settings.passed_over)))
+        log.warning("%s: of a newer release, this one does not know it", ", ".join(sorted(settings.ignored_names)))
     output.configure_logging(settings)
     return settings
 
@@ -42,7 +42,7 @@ def known_settings() -> Settings:
 def read_settings() -> Settings:
     """Read the settings, set up logging as they say, and spans as OpenTelemetry's own variables do."""
     settings = known_settings()
-    switch_on(os.environ, hidden)
+    start_tracing(os.environ, hide_private)
     return settings
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hostaway_sync.cli.process import streams
 from hostaway_sync.cli.process.signals import Signals, Stopped
 from hostaway_sync.errors import HostawaySyncError, LeaseHeld, RunIncomplete
-from hostaway_sync.observability.tracing import switch_off
+from hostaway_sync.observability.tracing import stop_tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ def run(program: Callable[[], object]) -> None:
     signals.install()
     code = _outcome(program)
     signals.restore()
-    switch_off(_SECONDS_FOR_SPANS if signals.code is None else _SECONDS_WHEN_STOPPED)
+    stop_tracing(_SECONDS_FOR_SPANS if signals.code is None else _SECONDS_WHEN_STOPPED)
     unwritten = streams.flush()
     if unwritten is not None and not code:
         code = _refused(unwritten)
@@ -73,17 +73,17 @@ def _outcome(program: Callable[[], object]) -> int | str | None:
 
 def _tell(error: BaseException | None) -> None:
     """Write a traceback to stderr; what an exception quotes may be a guest's."""
-    from hostaway_sync.observability.exception_text import traceback_of
+    from hostaway_sync.observability.exception_text import format_traceback
 
     if error is not None:
-        sys.stderr.write(traceback_of(error))
+        sys.stderr.write(format_traceback(error))
 
 
 def _news(error: HostawaySyncError) -> str | None:
     """Return what cron is to mail: neither that another run is at work, nor what was told within 24 hours."""
     if isinstance(error, LeaseHeld):
         return None
-    return error.news if isinstance(error, RunIncomplete) else str(error)
+    return error.unreported if isinstance(error, RunIncomplete) else str(error)
 
 
 def _refused(error: OSError) -> int:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from hostaway_sync.safe_text import one_line, visible
+from hostaway_sync.safe_text import join_lines, strip_invisible
 
 _MODES = {"stdin": "r", "stdout": "w", "stderr": "w"}
 
@@ -39,7 +39,7 @@ def prepare() -> None:
 def say(sentence: str) -> None:
     """Write one line to stderr, wherever that leads."""
     with suppress(OSError):
-        sys.stderr.write(f"hostaway-sync: {visible(one_line(sentence))}\n")
+        sys.stderr.write(f"hostaway-sync: {strip_invisible(join_lines(sentence))}\n")
 
 
 def flush() -> OSError | None:

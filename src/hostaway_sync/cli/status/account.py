@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from hostaway_sync.cli.status.words import run_words, styled, waiting_words
 from hostaway_sync.cli.ui import output
 from hostaway_sync.cli.ui.tables import Column, Grid, say
-from hostaway_sync.model.health import age, ago, counted
+from hostaway_sync.model.health import format_age, format_ago, format_count
 from hostaway_sync.model.records import Mark, Resource
-from hostaway_sync.model.status import Rows
+from hostaway_sync.model.status import RowCounts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ def print_account(
 ) -> None:
     """Print everything about one account."""
     say(output.plain(f"account {facts.account_id} {facts.name or ''}".rstrip() + ": ") + styled(health.condition))
-    for words in health.wrong:
+    for words in health.problems:
         say(f"  {words}")
     say("")
     for name, words in _lines(facts, health, now):
@@ -44,7 +44,10 @@ def _lines(facts: AccountFacts, health: Health, now: datetime) -> list[tuple[str
         ("last success", _moment(facts.last_sync_at, now)),
         ("verified as of", _moment(health.verified_as_of, now)),
         ("last verify", "never"),
-        ("calls", f"{facts.ended.api_calls if facts.ended else 0:,} in the last run, {facts.recent.calls:,} in 24 h"),
+        (
+            "calls",
+            f"{facts.last_run.api_calls if facts.last_run else 0:,} in the last run, {facts.recent.calls:,} in 24 h",
+        ),
     ]
     if certificate is not None:
         found = (
@@ -58,8 +61,10 @@ def _lines(facts: AccountFacts, health: Health, now: datetime) -> list[tuple[str
         held = f"lease until {lease.expires_at:%H:%M:%S} UTC"
         lines.append(("running", f"{run_words(facts, now)}; on {lease.host}, {held}"))
     if deferred.deliveries or deferred.dead_letters:
-        lines.append(("deliveries", f"{waiting_words(facts, now)}; {counted(deferred.dead_letters, 'dead letter')}"))
-    if (letters := facts.letters).queued:
+        lines.append(
+            ("deliveries", f"{waiting_words(facts, now)}; {format_count(deferred.dead_letters, 'dead letter')}")
+        )
+    if (letters := facts.messages).queued:
         until = (
             f", {letters.resting:,} until {letters.resting_until:%Y-%m-%d %H:%M} UTC" if letters.resting_until else ""
         )
@@ -77,7 +82,7 @@ def _print_resources(facts: AccountFacts, marks: Mapping[Resource, Mark]) -> Non
     ends = [Column("watermark (UTC)"), Column("swept (UTC)"), Column("threads due", is_number=True)]
     grid = Grid([Column("resource"), *numbers, *ends])
     for resource in Resource:
-        rows, mark = facts.rows.get(resource, Rows()), marks.get(resource, Mark(None, None))
+        rows, mark = facts.rows.get(resource, RowCounts()), marks.get(resource, Mark(None, None))
         due = facts.due.get(resource)
         counts = (f"{number:,}" for number in (rows.live, rows.missing, rows.total))
         grid.add(
@@ -102,7 +107,7 @@ def _print_history(history: Sequence[RunDetail]) -> None:
                 f"{begun:%Y-%m-%d %H:%M}",
                 run.mode.value,
                 output.styled(run.state),
-                age(run.finished_at - begun) if run.finished_at else "",
+                format_age(run.finished_at - begun) if run.finished_at else "",
                 f"{run.api_calls:,}",
                 *(f"{number:,}" for number in sums),
             ],
@@ -116,4 +121,4 @@ def _stamp(moment: datetime | None) -> str:
 
 
 def _moment(moment: datetime | None, now: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC, {ago(moment, now)}" if moment else "never"
+    return f"{moment:%Y-%m-%d %H:%M} UTC, {format_ago(moment, now)}" if moment else "never"

@@ -37,7 +37,7 @@ def status(
     from hostaway_sync.app.documents.status import details_document, overview_document
     from hostaway_sync.cli.status import account as status_account
     from hostaway_sync.cli.status import size as status_size
-    from hostaway_sync.model.health import judge
+    from hostaway_sync.model.health import assess_health
 
     if size:
         with open_mirror() as mirror:
@@ -50,7 +50,7 @@ def status(
     with open_mirror() as mirror:
         overview = mirror.status.overview(account_id)
         marks, history = mirror.status.history(account_id, runs=_RUNS) if account_id is not None else ({}, [])
-    verdicts = [(facts, judge(facts, overview.now)) for facts in overview.accounts]
+    verdicts = [(facts, assess_health(facts, overview.now)) for facts in overview.accounts]
     if json:
         document = overview_document(overview, verdicts)
         if account_id is not None:
@@ -68,7 +68,7 @@ def status(
 def print_overview(overview: Overview, verdicts: Sequence[tuple[AccountFacts, Health]]) -> None:
     """Print a line an account, and the sums of all."""
     from hostaway_sync.cli.ui.tables import Column, Grid, say
-    from hostaway_sync.model.health import rank
+    from hostaway_sync.model.health import severity_rank
 
     ends = [
         Column(name, is_number=True, is_spare=name in {"rows", "calls"}) for name in ("live", "rows", "calls", "24 h")
@@ -76,7 +76,9 @@ def print_overview(overview: Overview, verdicts: Sequence[tuple[AccountFacts, He
     names = [Column("account"), Column("name", least=6, most=20)]
     grid = Grid([*names, *(Column(name) for name in ("state", "success", "verified")), *ends])
     for facts, health in verdicts:
-        grid.add(_cells(facts, health, overview.now), note(facts, health, overview.now), rank(health.condition))
+        grid.add(
+            _cells(facts, health, overview.now), note(facts, health, overview.now), severity_rank(health.condition)
+        )
     grid.show()
     say("")
     say_outage(overview)
@@ -106,22 +108,22 @@ def _cells(facts: AccountFacts, health: Health, now: datetime) -> list[Text | st
         since(health.verified_as_of, now),
         f"{live:,}",
         f"{total:,}",
-        f"{facts.ended.api_calls:,}" if facts.ended else "",
+        f"{facts.last_run.api_calls:,}" if facts.last_run else "",
         f"{facts.recent.calls:,}",
     ]
 
 
 def note(facts: AccountFacts, health: Health, now: datetime) -> str:
     """Give what is going on, or the worst of what is wrong and how much more there is."""
-    worst, *more = health.wrong or ("",)
+    worst, *more = health.problems or ("",)
     wrong = f"{worst} (and {len(more)} more)" if more else worst
     waiting = waiting_words(facts, now) if facts.deferred.deliveries else ""
     return "; ".join(words for words in (run_words(facts, now), waiting, wrong) if words)
 
 
 def _sums(verdicts: Sequence[Health]) -> str:
-    looks = sum(health.needs_a_look for health in verdicts)
-    fine = [health.condition.value for health in verdicts if not health.needs_a_look]
+    looks = sum(health.has_problems for health in verdicts)
+    fine = [health.condition.value for health in verdicts if not health.has_problems]
     counted = {word: fine.count(word) for word in ("ok", "running", "disabled")}
     parts = [f"{number} {word}" for word, number in counted.items() if number or word == "ok"]
     if looks:

@@ -10,36 +10,36 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from hostaway_sync.model.health import Condition
-    from hostaway_sync.model.status import AccountFacts, BucketUse
+    from hostaway_sync.model.status import AccountFacts, BucketUsage
 
 
 def run_words(facts: AccountFacts, now: datetime) -> str:
     """Return what works on the account now; empty when nothing does."""
-    from hostaway_sync.model.health import age
+    from hostaway_sync.model.health import format_age
 
-    run = facts.under_way
+    run = facts.open_run
     if facts.lease is None:
         return ""
     if run is None:
         return "another command works on it"
-    lasting = age(now - (run.started_at or run.triggered_at))
+    lasting = format_age(now - (run.started_at or run.triggered_at))
     return f"{run.mode} run for {lasting}, {facts.records_read:,} records so far"
 
 
 def waiting_words(facts: AccountFacts, now: datetime) -> str:
     """Return how many deliveries wait for their object to be read again, and for how long."""
-    from hostaway_sync.model.health import age
+    from hostaway_sync.model.health import format_age
 
     waiting = facts.deferred
-    oldest = f", the oldest for {age(now - waiting.oldest_at)}" if waiting.oldest_at else ""
+    oldest = f", the oldest for {format_age(now - waiting.oldest_at)}" if waiting.oldest_at else ""
     return f"{waiting.deliveries:,} deliver{'y' if waiting.deliveries == 1 else 'ies'} waiting{oldest}"
 
 
 def since(moment: datetime | None, now: datetime) -> str:
     """Return how long ago something was; `never` when it was not."""
-    from hostaway_sync.model.health import ago
+    from hostaway_sync.model.health import format_ago
 
-    return ago(moment, now) if moment else "never"
+    return format_ago(moment, now) if moment else "never"
 
 
 def styled(condition: Condition) -> Text:
@@ -53,11 +53,11 @@ def styled(condition: Condition) -> Text:
     )
 
 
-def budget_words(use: BucketUse, now: datetime) -> str:
+def budget_words(use: BucketUsage, now: datetime) -> str:
     """Return how much of the address's request limit is used."""
-    from hostaway_sync.model.health import limit_troubles
+    from hostaway_sync.model.health import describe_limit_troubles
 
     used = (
         f"budget of this address: {use.used:,} of {use.limit:,} requests in the last {use.window.total_seconds():g} s"
     )
-    return "; ".join((used, *limit_troubles(use, now)))
+    return "; ".join((used, *describe_limit_troubles(use, now)))

@@ -14,7 +14,7 @@ from hostaway_sync.cli.ui.options import Json
 from hostaway_sync.model.records import Resource
 
 if TYPE_CHECKING:
-    from hostaway_sync.model.capacity import Forecast, Need
+    from hostaway_sync.model.capacity import Forecast, RequestNeed
     from hostaway_sync.model.status import AccountFacts
 
 _MINUTES_A_DAY = 24 * 60
@@ -55,9 +55,15 @@ def _print_forecast(forecast: Forecast, every: int) -> None:
         say(words)
 
 
-def _cells(need: Need) -> list[str]:
-    run = f"{need.run:,.1f}{'*' if need.is_assumed else ''}"
-    return [f"{need.first_sync:,}", _minutes(need.first_sync_minutes), f"{need.sweep:,}", run, f"{need.a_day:,.0f}"]
+def _cells(need: RequestNeed) -> list[str]:
+    run = f"{need.run_calls:,.1f}{'*' if need.is_assumed else ''}"
+    return [
+        f"{need.first_sync_calls:,}",
+        _minutes(need.first_sync_minutes),
+        f"{need.sweep_calls:,}",
+        run,
+        f"{need.per_day:,.0f}",
+    ]
 
 
 def _sentences(forecast: Forecast, every: int) -> list[str]:
@@ -66,11 +72,11 @@ def _sentences(forecast: Forecast, every: int) -> list[str]:
     if any(need.is_assumed for need in needs):
         said[0] += " * no incremental run in the last 7 days: assumed."
     if needs:
-        runs, sweeps = needs[0].runs_a_day, needs[0].sweeps_a_day
+        runs, sweeps = needs[0].runs_per_day, needs[0].sweeps_per_day
         said += [
             f"Every {every} min: {runs:.1f} incremental runs and {sweeps:.1f} sweeps of each account a day.",
-            f"Together {load.a_day:,.0f} calls a day: {load.share:.2%} of an address's {load.a_day_at_most:,.0f}.",
-            f"About {load.fitting:,} accounts like these fit one address.",
+            f"Together {load.per_day:,.0f} calls a day: {load.share:.2%} of an address's {load.max_per_day:,.0f}.",
+            f"About {load.accounts_that_fit:,} accounts like these fit one address.",
             f"The busiest hour, when all sweeps fall together: {_minutes(load.sweeps_minutes)} min of calls.",
         ]
     unknown = len(forecast.needs) - len(needs)

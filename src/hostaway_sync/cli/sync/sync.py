@@ -137,7 +137,7 @@ def _require_all_whole(failed: Sequence[AccountOutcome]) -> None:
             wrong = _wrong(ended)
             said += [f"account {ended.account_id}: {sentence}" for sentence, _ in wrong]
             news += [f"account {ended.account_id}: {sentence}" for sentence, is_news in wrong if is_news]
-    raise RunIncomplete("; ".join(said), is_told=not news, news="; ".join(news))
+    raise RunIncomplete("; ".join(said), is_reported=not news, unreported="; ".join(news))
 
 
 def _wrong(ended: AccountOutcome) -> list[tuple[str, bool]]:
@@ -169,7 +169,7 @@ def _enqueue_all(mirror: Mirror, *, full: bool, json: bool) -> str:
     if standing:
         said = [f"account {number}: {alarm.cause.sentence}" for number in standing for alarm in standing[number]]
         # The worker that ran into it has told it; a monitor and an exit code say it as long as it stands.
-        raise RunIncomplete("; ".join(said), is_told=True)
+        raise RunIncomplete("; ".join(said), is_reported=True)
     return f"{len(enqueued)} accounts were put into the queue"
 
 
@@ -230,7 +230,7 @@ def _require_whole(report: RunReport) -> None:
     wrong = list_failures(report) or [(str(report.error), True)]
     account, news = f"account {report.account_id}: ", "; ".join(sentence for sentence, is_news in wrong if is_news)
     said = account + "; ".join(sentence for sentence, _ in wrong)
-    raise RunIncomplete(said, is_told=not news, news=account + news)
+    raise RunIncomplete(said, is_reported=not news, unreported=account + news)
 
 
 def _fleet_state(outcomes: Sequence[AccountOutcome]) -> RunState:

@@ -10,7 +10,7 @@ from hostaway_sync.cli.process.open_app import open_mirror
 from hostaway_sync.cli.ui import output
 from hostaway_sync.cli.ui.options import AccountId, Json
 from hostaway_sync.errors import RunIncomplete
-from hostaway_sync.model.health import differs
+from hostaway_sync.model.health import describe_differences
 from hostaway_sync.model.records import Resource
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def verify(
         raise RunIncomplete(f"account {account_id}: {_advice(certificate, repair=repair)}")
     if facts.certificate is not None and facts.certificate.damage:
         when = f"at {facts.certificate.verified_at:%Y-%m-%d %H:%M} UTC with --deep, which this one does not replace"
-        raise RunIncomplete(f"account {account_id}: {differs(account_id, facts.certificate, when)}")
+        raise RunIncomplete(f"account {account_id}: {describe_differences(account_id, facts.certificate, when)}")
 
 
 def _print(certificate: Certificate) -> None:

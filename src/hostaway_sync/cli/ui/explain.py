@@ -45,8 +45,8 @@ class Explanation:
         lines = output.table([*right, "why"], right=right)
         for why, number in numbers.most_common():
             of_it = [call for call in self._calls if call.why == why]
-            seconds = sum(call.seconds for call in of_it)
-            waited = sum(call.waited for call in of_it)
+            seconds = sum(call.duration_s for call in of_it)
+            waited = sum(call.waited_s for call in of_it)
             lines.add_row(f"{number:,}", f"{seconds:.1f}", f"{waited:.1f}", output.plain(why))
         output.show(lines)
 
@@ -58,4 +58,4 @@ class Explanation:
         status = "-" if call.status is None else call.status
         why = f"{call.why} ({call.step})" if call.step else call.why
         moment = f"{call.granted_at.astimezone(UTC):%H:%M:%S}"
-        return f"{moment} {status:>3} {call.seconds:6.2f} s  {request:<{self._width}} - {why}"
+        return f"{moment} {status:>3} {call.duration_s:6.2f} s  {request:<{self._width}} - {why}"

@@ -14,10 +14,10 @@ import typer
 
 from hostaway_sync.app.documents.runs import counts_document
 from hostaway_sync.model.records import RunReport, RunState
-from hostaway_sync.observability.exception_text import traceback_of
-from hostaway_sync.observability.log_context import current
+from hostaway_sync.observability.exception_text import format_traceback
+from hostaway_sync.observability.log_context import current_log_context
 from hostaway_sync.observability.log_redaction import LogRedactor
-from hostaway_sync.safe_text import visible
+from hostaway_sync.safe_text import strip_invisible
 from hostaway_sync.sync.reporting.outcome import derive_outcome
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def is_terminal() -> bool:
 
 def echo(text: str = "", *, err: bool = False) -> None:
     """Print lines as they are, without what a terminal obeys."""
-    typer.echo(visible(text), err=err)
+    typer.echo(strip_invisible(text), err=err)
 
 
 def print_json(document: object) -> None:
@@ -169,7 +169,7 @@ class _Lines(logging.Formatter):
             import structlog
 
             # Tracebacks of ours: structlog's own show what is in variables, Python's the words of every exception.
-            told = structlog.processors.ExceptionRenderer(lambda info: traceback_of(info[1]).rstrip())
+            told = structlog.processors.ExceptionRenderer(lambda info: format_traceback(info[1]).rstrip())
             rendered: Any = structlog.processors.JSONRenderer()
             if self._is_console:
                 plainly = structlog.dev.plain_traceback
@@ -187,7 +187,7 @@ class _Lines(logging.Formatter):
 def _circumstances(logger: object, method: str, event: dict[str, Any]) -> dict[str, Any]:
     """Add what the line is about, as a link of structlog's chain."""
     del logger, method
-    return {**event, **current()}
+    return {**event, **current_log_context()}
 
 
 def table(headers: Sequence[str], *, right: Collection[str] = ()) -> Table:
@@ -220,7 +220,7 @@ def plain(text: str) -> Text:
     """Give a text as it was typed, in one line: no markup, no emoji codes, and nothing that a terminal obeys."""
     from rich.text import Text
 
-    return Text(visible(text).replace("\n", "").replace("\t", ""))
+    return Text(strip_invisible(text).replace("\n", "").replace("\t", ""))
 
 
 def styled(state: RunState) -> Text:

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
-Fact: TypeAlias = "str | int | float | bool"
-Kind: TypeAlias = Literal["internal", "consumer"]
+AttributeValue: TypeAlias = "str | int | float | bool"
+SpanKindName: TypeAlias = Literal["internal", "consumer"]
 
 
 class Span:
     """Something that is going on, of which nobody is told; a context manager.
 
     Attributes:
-        is_told: somebody is, so that facts are worth counting.
+        is_recording: somebody is, so that facts are worth counting.
     """
 
     __slots__ = ()
-    is_told = False
+    is_recording = False
 
     def __enter__(self) -> Self:
         return self
@@ -40,35 +40,35 @@ class Span:
     ) -> None:
         """End it; with an error it failed."""
 
-    def note(self, **facts: Fact) -> None:
+    def set_attributes(self, **facts: AttributeValue) -> None:
         """Say more of it."""
 
-    def fail(self, error: BaseException) -> None:
+    def record_error(self, error: BaseException) -> None:
         """Say that it failed, unless what is wrong is only that an object is not there or not ours to read."""
 
-    def answered(self, status: int) -> None:
+    def set_status_code(self, status: int) -> None:
         """Say with which HTTP status it was answered."""
 
-    def follows(self, delivery_ids: Sequence[UUID]) -> None:
+    def link_deliveries(self, delivery_ids: Sequence[UUID]) -> None:
         """Say which deliveries it was made necessary by."""
 
 
 class Tracer(Protocol):
     """Who makes spans that somebody is told of; see the functions of this module."""
 
-    def span(self, name: str, kind: Kind, facts: dict[str, Fact]) -> Span:
+    def start_span(self, name: str, kind: SpanKindName, facts: dict[str, AttributeValue]) -> Span:
         """Make a span within the innermost one."""
         ...
 
-    def delivery(self, delivery_id: UUID, method: str, route: str) -> Span:
+    def start_delivery_span(self, delivery_id: UUID, method: str, route: str) -> Span:
         """Make the span of a delivery."""
         ...
 
-    def innermost(self) -> Span:
+    def current_span(self) -> Span:
         """Give the span that goes on."""
         ...
 
-    def request(self, request: Request, api_url: str) -> None:
+    def record_request(self, request: Request, api_url: str) -> None:
         """Take a request that has just ended."""
         ...
 
@@ -101,12 +101,12 @@ class Request(Protocol):
         ...
 
     @property
-    def seconds(self) -> float:
+    def duration_s(self) -> float:
         """From its departure to its end."""
         ...
 
     @property
-    def waited(self) -> float:
+    def waited_s(self) -> float:
         """Seconds that the budget kept it back before."""
         ...
 
@@ -126,28 +126,28 @@ switch = Switch()
 _NOBODY = Span()
 
 
-def span(name: str, *, kind: Kind = "internal", **facts: Fact) -> Span:
+def start_span(name: str, *, kind: SpanKindName = "internal", **facts: AttributeValue) -> Span:
     """Begin something, to be ended as a context manager by whoever began it, in the same thread or task."""
-    return _NOBODY if switch.tracer is None else switch.tracer.span(name, kind, facts)
+    return _NOBODY if switch.tracer is None else switch.tracer.start_span(name, kind, facts)
 
 
-def delivery(delivery_id: UUID, method: str, route: str) -> Span:
+def start_delivery_span(delivery_id: UUID, method: str, route: str) -> Span:
     """Begin to answer a delivery, which is part of nothing; `route` is its path without what is secret in it."""
-    return _NOBODY if switch.tracer is None else switch.tracer.delivery(delivery_id, method, route)
+    return _NOBODY if switch.tracer is None else switch.tracer.start_delivery_span(delivery_id, method, route)
 
 
-def innermost() -> Span:
+def current_span() -> Span:
     """Give what goes on here, to say more of it; whoever began it ends it."""
-    return _NOBODY if switch.tracer is None else switch.tracer.innermost()
+    return _NOBODY if switch.tracer is None else switch.tracer.current_span()
 
 
-def ended(request: Request, api_url: str) -> None:
+def record_request(request: Request, api_url: str) -> None:
     """Tell of a request to the source, which is there, that has just ended, as a part of what goes on."""
     if switch.tracer is not None:
-        switch.tracer.request(request, api_url)
+        switch.tracer.record_request(request, api_url)
 
 
-def switch_off(within: float) -> None:
+def stop_tracing(within: float) -> None:
     """Make no more spans, and hand over those that are left in so many seconds."""
     tracer, switch.tracer = switch.tracer, None
     if tracer is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from hostaway_sync.errors import Advice, ConfigurationError, HostawaySyncError
-from hostaway_sync.observability.log_context import current
+from hostaway_sync.observability.log_context import current_log_context
 from hostaway_sync.observability.tracing import Span
 from hostaway_sync.version import __version__
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
 
-    from hostaway_sync.observability.tracing import Fact, Kind, Request
+    from hostaway_sync.observability.tracing import AttributeValue, Request, SpanKindName
 
 _NAME: Final = "hostaway-sync"
 _OURS: Final = "hostaway_sync."
@@ -72,13 +72,13 @@ class OpenTelemetry:
         self._provider.add_span_processor(self._collector.processor)
         self._tracer = self._provider.get_tracer("hostaway_sync", __version__)
 
-    def span(self, name: str, kind: Kind, facts: dict[str, Fact]) -> Span:
+    def start_span(self, name: str, kind: SpanKindName, facts: dict[str, AttributeValue]) -> Span:
         """Make a span within the innermost one."""
-        made = _Told(self._tracer.start_span(name, kind=_KINDS[kind]), self._hidden, frozenset(facts))
-        made.note(**facts)
+        made = _RecordingSpan(self._tracer.start_span(name, kind=_KINDS[kind]), self._hidden, frozenset(facts))
+        made.set_attributes(**facts)
         return made
 
-    def delivery(self, delivery_id: UUID, method: str, route: str) -> Span:
+    def start_delivery_span(self, delivery_id: UUID, method: str, route: str) -> Span:
         """Make the root of a trace; its ids follow from the delivery's, so that others can name it."""
         method = method if method in _METHODS else "_OTHER"
         ids = _given.set(_ids_of(delivery_id))
@@ -91,26 +91,26 @@ class OpenTelemetry:
             )
         finally:
             _given.reset(ids)
-        return _Told(own, self._hidden)
+        return _RecordingSpan(own, self._hidden)
 
-    def innermost(self) -> Span:
+    def current_span(self) -> Span:
         """Give the span that goes on."""
-        return _Told(trace.get_current_span(), self._hidden)
+        return _RecordingSpan(trace.get_current_span(), self._hidden)
 
-    def request(self, request: Request, api_url: str) -> None:
+    def record_request(self, request: Request, api_url: str) -> None:
         """Take a request that has just ended."""
         now, there = time.time_ns(), urlsplit(api_url)
-        facts: dict[str, Fact] = {
+        facts: dict[str, AttributeValue] = {
             **_circumstances(),
             "http.request.method": request.method,
             "url.template": request.route,
             "server.address": there.hostname or "",
             "server.port": there.port or _PORTS[there.scheme],
-            f"{_OURS}waited_s": request.waited,
+            f"{_OURS}waited_s": request.waited_s,
         }
         if request.attempt > 1:
             facts["http.request.resend_count"] = request.attempt - 1
-        name, began = f"{request.method} {request.route}", now - int(request.seconds * 1e9)
+        name, began = f"{request.method} {request.route}", now - int(request.duration_s * 1e9)
         own = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=facts, start_time=began)
         if request.status is not None:
             _answer(own, request.status, error_from=_CLIENT_ERROR)
@@ -124,11 +124,11 @@ class OpenTelemetry:
         self._collector.close(self._provider.shutdown, within)
 
 
-class _Told(Span):
+class _RecordingSpan(Span):
     """Says nothing once it has ended: a thread may go on for a while with what nobody waits for any more."""
 
     __slots__ = ("_given", "_hidden", "_own", "_token")
-    is_told = True
+    is_recording = True
 
     def __init__(self, own: trace.Span, hidden: Callable[[str], str], given: frozenset[str] = frozenset()) -> None:
         self._own = own
@@ -144,18 +144,18 @@ class _Told(Span):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is not None:
-            self.fail(error)
+            self.record_error(error)
         self._own.set_attributes(_circumstances(self._given))
         self._own.end()
         if self._token is not None:
             context.detach(self._token)
 
-    def note(self, **facts: Fact) -> None:
+    def set_attributes(self, **facts: AttributeValue) -> None:
         for name, fact in facts.items() if self._own.is_recording() else ():
             known = self._shortened(fact) if name in _FREE and isinstance(fact, str) else fact
             self._own.set_attribute(f"{_OURS}{name}", known)
 
-    def fail(self, error: BaseException) -> None:
+    def record_error(self, error: BaseException) -> None:
         if not self._own.is_recording():
             return
         self._own.set_attribute("error.type", type(error).__name__)
@@ -167,10 +167,10 @@ class _Told(Span):
         else:
             self._own.set_status(StatusCode.ERROR, "stopped")
 
-    def answered(self, status: int) -> None:
+    def set_status_code(self, status: int) -> None:
         _answer(self._own, status, error_from=_SERVER_ERROR)
 
-    def follows(self, delivery_ids: Sequence[UUID]) -> None:
+    def link_deliveries(self, delivery_ids: Sequence[UUID]) -> None:
         if not self._own.is_recording():
             return
         named = delivery_ids[:_MOST_LINKS]
@@ -209,8 +209,8 @@ def _answer(own: trace.Span, status: int, *, error_from: int) -> None:
         own.set_status(StatusCode.ERROR)
 
 
-def _circumstances(but: frozenset[str] = frozenset()) -> dict[str, Fact]:
-    known = current()
+def _circumstances(but: frozenset[str] = frozenset()) -> dict[str, AttributeValue]:
+    known = current_log_context()
     return {
         f"{_OURS}{name}": fact
         for name in _CIRCUMSTANCES

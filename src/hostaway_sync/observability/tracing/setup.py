@@ -21,7 +21,7 @@ _ADDRESS: Final = re.compile(r"https?://[^\s/?#]+[^\s]*", re.IGNORECASE)
 log = logging.getLogger(__name__)
 
 
-def switch_on(environment: Mapping[str, str], hidden: Callable[[str], str]) -> None:
+def start_tracing(environment: Mapping[str, str], hidden: Callable[[str], str]) -> None:
     """Have spans made from now on, if the environment names a collector; `hidden` takes out of a text what is private.
 
     Raises:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import NotFound, RequestRejected, SourceUnavailable
 from hostaway_sync.model.records import Page
-from hostaway_sync.observability.tracing import span
+from hostaway_sync.observability.tracing import start_span
 from hostaway_sync.platforms.hostaway.http.api import HostawayApi
 from hostaway_sync.platforms.hostaway.http.config import ClientClock
 from hostaway_sync.platforms.hostaway.http.request import Cause
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from hostaway_sync.model.api_calls import Budget, CircuitBreaker, Observer
-    from hostaway_sync.model.records import Record, Resource, Token
+    from hostaway_sync.model.api_calls import Budget, CallObserver, CircuitBreaker
+    from hostaway_sync.model.records import AccessToken, Record, Resource
     from hostaway_sync.model.redaction import Redaction, Redactor
     from hostaway_sync.platforms.hostaway.http.config import ClientConfig
     from hostaway_sync.platforms.hostaway.http.token import TokenVault
@@ -82,7 +82,7 @@ class Client:
         budget: Budget,
         token_vault: TokenVault,
         urgent: bool = False,
-        observe: Observer | None = None,
+        observe: CallObserver | None = None,
         redaction: Redaction | None = None,
         circuit_breaker: CircuitBreaker | None = None,
         clock: ClientClock | None = None,
@@ -143,10 +143,10 @@ class Client:
         def fetch(position: int | None) -> Arrival:
             place = {} if position is None else {spec.paging.value: position}
             try:
-                with span(f"page {resource}", resource=resource) as page:
+                with start_span(f"page {resource}", resource=resource) as page:
                     params = {"limit": spec.limit, **spec.params, **place}
                     listing, observed_at = self._api.get_list(path, params, Cause(why, steps.take(position)))
-                    page.note(rows=len(listing.rows))
+                    page.set_attributes(rows=len(listing.rows))
             except (NotFound, RequestRejected) as refusal:
                 if spec.paging is Paging.OFFSET or position is None:
                     raise
@@ -173,7 +173,7 @@ class Client:
                 raise SourceUnavailable(f"Hostaway answered GET {path} with something that has not this id")
             return record
 
-        with span(f"page {resource}", resource=resource, rows=1):
+        with start_span(f"page {resource}", resource=resource, rows=1):
             record, observed_at = self._api.get_object(path, spec.params, read, Cause(why))
         return Page(spec.shape, (record,), observed_at, parent=parent)
 
@@ -186,7 +186,7 @@ class Client:
         return walk_by_offset(self._pages_in_flight, moment)
 
     def _redactor(self, resource: Resource) -> Redactor | None:
-        return None if self._redaction is None else self._redaction.of(resource)
+        return None if self._redaction is None else self._redaction.redactor_for(resource)
 
     def check_credentials(self) -> None:
         """Make a request that works with any valid credentials.
@@ -197,7 +197,7 @@ class Client:
         """
         self._api.check_credentials()
 
-    def revoke_token(self, token: Token) -> None:
+    def revoke_token(self, token: AccessToken) -> None:
         """Have a token refused from now on.
 
         Raises:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hostaway_sync.model.vocabulary import Remains, Vocabulary
+from hostaway_sync.model.vocabulary import KeptFields, Vocabulary
 from hostaway_sync.platforms.hostaway import statuses
 
 # Whatever an object is known, dated and joined by.
@@ -30,7 +30,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 _REMAINS: Final = {
-    "reservations": Remains(
+    "reservations": KeptFields(
         numbers=_words(
             "id accountId listingMapId channelId numberOfGuests adults children infants pets nights "
             "checkInTime checkOutTime isDatesUnspecified isInstantBooked isArchived isPaid cancellationPolicyId"
@@ -42,13 +42,13 @@ _REMAINS: Final = {
         words=_words(
             "status channelName currency paymentStatus cancelledBy reservationAgreement airbnbCancellationPolicy"
         ),
-        sums=_SUMS,
+        number_key_pattern=_SUMS,
     ),
-    "conversations": Remains(
+    "conversations": KeptFields(
         numbers=_words("id accountId listingMapId reservationId channelId hasUnreadMessages isArchived"),
         moments=_words("messageSentOn messageReceivedOn insertedOn updatedOn"),
     ),
-    "messages": Remains(
+    "messages": KeptFields(
         numbers=_words("id accountId listingMapId reservationId conversationId channelId isIncoming isSeen"),
         moments=_words("date insertedOn updatedOn sentToChannelDate sentChannelDate"),
         words=_words("status communicationType"),
@@ -113,20 +113,20 @@ _PRIVATE: Final = (
 )
 
 VOCABULARY: Final = Vocabulary(
-    needed=_NEEDED,
+    needed_keys=_NEEDED,
     # Copies of other objects inside a conversation (API notes, 7.2).
-    copies={"reservations": "Reservation", "messages": "conversationMessages"},
-    owners={"reservations": ("id",), "messages": ("reservationId", "conversationId")},
-    in_deliveries=_IN_DELIVERIES,
-    remains=_REMAINS,
+    copy_keys={"reservations": "Reservation", "messages": "conversationMessages"},
+    copy_owner_keys={"reservations": ("id",), "messages": ("reservationId", "conversationId")},
+    delivery_paths=_IN_DELIVERIES,
+    kept_after_erasure=_REMAINS,
     # API notes, 6.2, 7.2 and 9.2.
-    addresses={
+    email_paths={
         "reservations": (("guestEmail",),),
         "conversations": (("guestEmail",), ("recipientEmail",), ("Reservation", "guestEmail")),
     },
-    naming=_NAMING,
-    private=_PRIVATE,
-    time_zone="timeZoneName",
-    off=statuses.OFF,
-    unannounced=statuses.UNANNOUNCED,
+    name_keys=_NAMING,
+    private_keys=_PRIVATE,
+    time_zone_key="timeZoneName",
+    cancelled_statuses=statuses.OFF,
+    unannounced_statuses=statuses.UNANNOUNCED,
 )

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from hostaway_sync.model.records import Token
-    from hostaway_sync.secrets import Opens, Seals
+    from hostaway_sync.model.records import AccessToken
+    from hostaway_sync.secrets import SecretReader, SecretWriter
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.store.secrets.vault import Vault
 
@@ -64,15 +64,15 @@ class Wishes:
 
     fields: Mapping[str, str | UUID | None] = field(default_factory=dict)
     client_secret: SecretStr | None = None
-    token: Token | None = None
+    token: AccessToken | None = None
 
 
 def insert_account(
     database: Database,
-    safe: Vault | Seals,
+    safe: Vault | SecretWriter,
     account_id: int,
     client_secret: SecretStr,
-    token: Token | None,
+    token: AccessToken | None,
     *,
     name: str | None,
     customer_id: UUID | None,
@@ -85,7 +85,7 @@ def insert_account(
     fields: dict[str, Any] = {"name": name, "customer_id": customer_id}
     attempts: list[bytes] = []
 
-    def write(connection: sa.Connection, store: Seals) -> bool:
+    def write(connection: sa.Connection, store: SecretWriter) -> bool:
         account_owner.hold_alone(connection, account_id)
         attempts.append(sealing.seal(connection, store, client_secret, accounts.c.client_secret, account_id))
         values = fields | {SECRET: attempts[-1]}
@@ -104,7 +104,7 @@ def insert_account(
         raise AccountError.exists(account_id)
 
 
-def change_account(database: Database, safe: Vault | Seals, account_id: int, wishes: Wishes) -> tuple[str, ...]:
+def change_account(database: Database, safe: Vault | SecretWriter, account_id: int, wishes: Wishes) -> tuple[str, ...]:
     """Change what differs from what is stored, all of it at once for whoever reads.
 
     Another customer is written into every row of the account, which may take a while where there are many; pages of
@@ -117,7 +117,7 @@ def change_account(database: Database, safe: Vault | Seals, account_id: int, wis
         AccountError: it is unknown, or was removed.
     """
 
-    def write(connection: sa.Connection, store: Seals) -> tuple[str, ...]:
+    def write(connection: sa.Connection, store: SecretWriter) -> tuple[str, ...]:
         if "customer_id" in wishes.fields:
             account_owner.hold_alone(connection, account_id)
         stored = _locked(connection, account_id)
@@ -165,14 +165,14 @@ def set_active(database: Database, account_id: int, *, active: bool) -> bool:
     return database.transaction(write)
 
 
-def erase(database: Database, safe: Vault | Seals, account_id: int) -> None:
+def erase(database: Database, safe: Vault | SecretWriter, account_id: int) -> None:
     """Take away all secrets of a disabled account; its rows stay, and it is known as removed from now on.
 
     Raises:
         AccountError: it is unknown, or was removed before.
     """
 
-    def write(connection: sa.Connection, store: Seals) -> None:
+    def write(connection: sa.Connection, store: SecretWriter) -> None:
         del store
         stored = _locked(connection, account_id)
         values: dict[str, Any] = dict.fromkeys(_ERASED)
@@ -197,7 +197,7 @@ def _locked(connection: sa.Connection, account_id: int) -> sa.Row[Any]:
     return row
 
 
-def _is_stored(safe: Opens, account_id: int, secret: SecretStr, sealed: bytes) -> bool:
+def _is_stored(safe: SecretReader, account_id: int, secret: SecretStr, sealed: bytes) -> bool:
     try:
         return safe.open(bytes(sealed), sealing.place_of(accounts.c.client_secret, account_id)) == secret
     except SecretError:

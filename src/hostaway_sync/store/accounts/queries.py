@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from hostaway_sync.errors import AccountError, ConfigurationError, SecretGone
-from hostaway_sync.model.records import Token
+from hostaway_sync.model.records import AccessToken
 from hostaway_sync.store import time_marks
 from hostaway_sync.store.secrets import sealing
 from hostaway_sync.store.secrets.vault import opened, storing
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from hostaway_sync.secrets import Opens, Seals
+    from hostaway_sync.secrets import SecretReader, SecretWriter
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.store.secrets.vault import Vault
 
@@ -112,7 +112,7 @@ def get_account(database: Database, account_id: int) -> Account:
     return account
 
 
-def open_client_secret(database: Database, safe: Opens, account_id: int) -> SecretStr:
+def open_client_secret(database: Database, safe: SecretReader, account_id: int) -> SecretStr:
     """Open an account's client secret.
 
     Raises:
@@ -141,13 +141,13 @@ class StoredToken:
         account_id: whose.
     """
 
-    def __init__(self, database: Database, safe: Vault | Seals, account_id: int) -> None:
+    def __init__(self, database: Database, safe: Vault | SecretWriter, account_id: int) -> None:
         self._database = database
         self._safe = safe
         self._account_id = account_id
-        self._opened: tuple[bytes, Token] | None = None
+        self._opened: tuple[bytes, AccessToken] | None = None
 
-    def load(self) -> Token | None:
+    def load(self) -> AccessToken | None:
         """Give the stored token; None: there is none, or it was lost where it lay, and another can be had."""
         row = self._row()
         while row is not None:
@@ -162,16 +162,16 @@ class StoredToken:
                 if row is not None and row.access_token == kept:
                     return None
                 continue  # it was replaced meanwhile
-            token = Token(value, row.token_issued_at, row.token_expires_at)
+            token = AccessToken(value, row.token_issued_at, row.token_expires_at)
             self._opened = kept, token
             return token
         return None
 
-    def save(self, token: Token) -> None:
+    def save(self, token: AccessToken) -> None:
         """Keep `token` in place of what was there; an account that was removed meanwhile gets none."""
         itself = sa.update(accounts).where(accounts.c.account_id == self._account_id, accounts.c.removed_at.is_(None))
 
-        def write(connection: sa.Connection, store: Seals) -> None:
+        def write(connection: sa.Connection, store: SecretWriter) -> None:
             connection.execute(itself.values(**token_columns(connection, store, self._account_id, token)))
 
         storing(self._database, self._safe, self._account_id, write)
@@ -195,13 +195,13 @@ class TokenInHand:
     """The `TokenVault` of an account that is not stored yet."""
 
     def __init__(self) -> None:
-        self.token: Token | None = None
+        self.token: AccessToken | None = None
 
-    def load(self) -> Token | None:
+    def load(self) -> AccessToken | None:
         """Give the token saved before, or None."""
         return self.token
 
-    def save(self, token: Token) -> None:
+    def save(self, token: AccessToken) -> None:
         """Keep `token` in memory."""
         self.token = token
 
@@ -210,7 +210,9 @@ class TokenInHand:
         return nullcontext(enter_result=True)
 
 
-def token_columns(connection: sa.Connection, store: Seals, account_id: int, token: Token) -> dict[str, object]:
+def token_columns(
+    connection: sa.Connection, store: SecretWriter, account_id: int, token: AccessToken
+) -> dict[str, object]:
     """Give what is stored of a token, by column."""
     return {
         "access_token": sealing.seal(connection, store, token.value, accounts.c.access_token, account_id),

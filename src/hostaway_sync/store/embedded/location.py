@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hostaway_sync.environment.file_locks import await_alone
+from hostaway_sync.environment.file_locks import lock_open_file
 from hostaway_sync.environment.trusted_files import open_plain, open_trusted
 from hostaway_sync.errors import ConfigurationError
 
@@ -176,7 +176,7 @@ def alone_in_system_directory() -> Iterator[None]:
     _keep_roots(SYSTEM_DIRECTORY)
     handle = os.open(SYSTEM_DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        await_alone(handle, SYSTEM_DIRECTORY, PATIENCE_S)
+        lock_open_file(handle, SYSTEM_DIRECTORY, PATIENCE_S)
         yield
     finally:
         os.close(handle)

@@ -24,11 +24,11 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import PGconn, Ping
 
 from hostaway_sync.environment.file_locks import (
-    held_alone,
-    held_if_free,
-    poll,
-    take_shared,
-    try_exclusive,
+    lock_exclusive,
+    lock_if_free,
+    lock_shared,
+    poll_with_backoff,
+    try_lock_exclusive,
 )
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.store.connection.libpq_environment import ignore_environment
@@ -111,7 +111,7 @@ class EmbeddedPostgres:
                 return False
             users, self._users = self._users, None
             try:
-                last = try_exclusive(users)
+                last = try_lock_exclusive(users)
                 if last and stop_if_last:
                     self._stop()
                 return last
@@ -122,15 +122,15 @@ class EmbeddedPostgres:
         self._home = settle(self._state_dir)
         users = self._users
         if users is None:
-            users = take_shared(self._home.directory / "users.lock", LOCK_PATIENCE)
+            users = lock_shared(self._home.directory / "users.lock", LOCK_PATIENCE)
         try:
             if not self._answers():
-                with held_alone(self._home.directory / "start.lock", LOCK_PATIENCE):
+                with lock_exclusive(self._home.directory / "start.lock", LOCK_PATIENCE):
                     self._bring_up()
         except BaseException:
             if self._users is None:
                 # Stopped by a signal, perhaps, when the server was up already and we were its only user.
-                if try_exclusive(users):
+                if try_lock_exclusive(users):
                     self._stop()
                 os.close(users)
             raise
@@ -154,10 +154,10 @@ class EmbeddedPostgres:
         launches = 0
         logged_before = cluster.log_size(self._home)
         orphans_may_stay_until = time.monotonic() + ORPHAN_PATIENCE
-        for _ in poll(START_PATIENCE):
+        for _ in poll_with_backoff(START_PATIENCE):
             if self._answers():
                 return
-            with held_if_free(self._home.directory / "server.lock") as server_lock:
+            with lock_if_free(self._home.directory / "server.lock") as server_lock:
                 if server_lock is None:
                     if time.monotonic() > orphans_may_stay_until and find_postmaster(self.pgdata) is None:
                         kill_all(self.pgdata)
@@ -182,7 +182,7 @@ class EmbeddedPostgres:
 
     def _stop(self) -> None:
         if ask_to_stop(self.pgdata):
-            for _ in poll(STOP_PATIENCE):
-                with held_if_free(self._home.directory / "server.lock") as server_lock:
+            for _ in poll_with_backoff(STOP_PATIENCE):
+                with lock_if_free(self._home.directory / "server.lock") as server_lock:
                     if server_lock is not None:
                         return

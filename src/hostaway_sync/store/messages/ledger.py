@@ -120,8 +120,8 @@ def mark_sending(database: Database, intent: Intent, *, after: int) -> Intent:
         LeaseLost: it is not this process's any more.
     """
     stored = sa.select(sa.func.max(conversation_messages.c.id)).where(
-        conversation_messages.c.account_id == intent.wish.account_id,
-        conversation_messages.c.conversation_id == intent.wish.conversation_id,
+        conversation_messages.c.account_id == intent.message.account_id,
+        conversation_messages.c.conversation_id == intent.message.conversation_id,
     )
     fence = sa.func.greatest(sa.literal(after, sa.BigInteger), stored.scalar_subquery())
     values = {"state": IntentState.SENDING.value, "after_message_id": fence, "sending_at": _NOW}
@@ -214,8 +214,8 @@ def find_intent(connection: sa.Connection, intent_id: int) -> Intent | None:
 def _unclaim(connection: sa.Connection, intent: Intent, message_id: int) -> None:
     """Take a message from whom it was given by its text alone: the answer says whose it is."""
     mistaken = (
-        ledger.c.account_id == intent.wish.account_id,
-        ledger.c.conversation_id == intent.wish.conversation_id,
+        ledger.c.account_id == intent.message.account_id,
+        ledger.c.conversation_id == intent.message.conversation_id,
         ledger.c.message_id == message_id,
         ledger.c.intent_id != intent.intent_id,
     )
@@ -235,7 +235,7 @@ def as_columns(wish: OutgoingMessage) -> dict[str, Any]:
         "account_id": wish.account_id,
         "reservation_id": wish.reservation_id,
         "conversation_id": wish.conversation_id,
-        "channel_type": wish.way.value,
+        "channel_type": wish.communication_type.value,
         "body": wish.body,
         "body_hash": wish.body_hash,
     }
@@ -270,7 +270,7 @@ def as_intent(row: sa.Row[Any]) -> Intent:
         account_id=row.account_id,
         reservation_id=row.reservation_id,
         conversation_id=row.conversation_id,
-        way=CommunicationType(row.channel_type),
+        communication_type=CommunicationType(row.channel_type),
         body=row.body,
         key=row.idempotency_key,
     )
@@ -287,7 +287,7 @@ def as_intent(row: sa.Row[Any]) -> Intent:
     kept += ("sending_at", "settled_at", "is_queued", "quiet_hours", "not_before_at")
     return Intent(
         intent_id=row.intent_id,
-        wish=wish,
+        message=wish,
         body_hash=bytes(row.body_hash),
         state=IntentState(row.state),
         proof=None if row.proof is None else Proof(row.proof),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from hostaway_sync.model.messages import LOOKS, IntentState
-from hostaway_sync.model.status import Letters
+from hostaway_sync.model.messages import LOOKS_BEFORE_PERSON, IntentState
+from hostaway_sync.model.status import MessageBacklog
 from hostaway_sync.store.messages.ledger import as_intent
 from hostaway_sync.store.tables import sent_messages as ledger
 from hostaway_sync.store.time_marks import is_within
@@ -23,7 +23,7 @@ _STRANDED: Final = timedelta(minutes=10)
 _DAY: Final = timedelta(days=1)
 
 
-def count_by_account(connection: sa.Connection, account_id: int | None) -> dict[int, Letters]:
+def count_by_account(connection: sa.Connection, account_id: int | None) -> dict[int, MessageBacklog]:
     """Give the numbers, in one statement however many accounts there are; an account without any has no entry."""
     # One that was written down in the future has waited for as long as may be.
     state, is_old = ledger.c.state, ~is_within(ledger.c.created_at, _STRANDED)
@@ -32,7 +32,7 @@ def count_by_account(connection: sa.Connection, account_id: int | None) -> dict[
     is_resting = is_pending & (ledger.c.not_before_at > sa.func.now())
     wanted = {
         "unsettled": is_unknown | ((state == IntentState.SENDING.value) & is_old),
-        "waiting": is_unknown & (ledger.c.looks >= LOOKS),
+        "waiting": is_unknown & (ledger.c.looks >= LOOKS_BEFORE_PERSON),
         "unsent": is_pending & ~ledger.c.is_queued & is_old,
         "undelivered": (state == IntentState.FAILED.value)
         & ledger.c.message_id.is_not(None)
@@ -45,7 +45,7 @@ def count_by_account(connection: sa.Connection, account_id: int | None) -> dict[
     query = sa.select(ledger.c.account_id, *counts, until).where(sa.or_(*wanted.values())).group_by(ledger.c.account_id)
     if account_id is not None:
         query = query.where(ledger.c.account_id == account_id)
-    return {number: Letters(*numbers) for number, *numbers in connection.execute(query)}
+    return {number: MessageBacklog(*numbers) for number, *numbers in connection.execute(query)}
 
 
 def list_newest(

@@ -76,7 +76,7 @@ def withdraw_intent(connection: sa.Connection, intent_id: int, why: str, *, proo
 
 def make_job(intent: Intent) -> Job:
     """Give the job that sends a message."""
-    return Job(intent.wish.account_id, intent_id=intent.intent_id)
+    return Job(intent.message.account_id, intent_id=intent.intent_id)
 
 
 def _waiting(quiet_hours: str | None, not_before_at: datetime | None) -> dict[str, object]:

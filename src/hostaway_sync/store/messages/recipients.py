@@ -77,7 +77,7 @@ def list_threads(database: Database, account_id: int, reservation_id: int) -> li
 def find_time_zone(database: Database, account_id: int, reservation_id: int, words: Vocabulary) -> str | None:
     """Return the time zone of a reservation's listing, in the source's words; None where that is not known."""
     query = (
-        sa.select(listings.c.raw_payload[words.time_zone].as_string())
+        sa.select(listings.c.raw_payload[words.time_zone_key].as_string())
         .join_from(
             reservations,
             listings,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from hostaway_sync.model.vocabulary import Remains
+from hostaway_sync.model.vocabulary import KeptFields
 
 if TYPE_CHECKING:
     from hostaway_sync.model.records import Record, Resource, Shape
@@ -42,11 +42,11 @@ def owners_of_copies(payload: str, words: Vocabulary) -> tuple[object, ...] | No
     said: list[object] = []
     try:
         members = _OBJECTS.decode(payload)
-        for resource, key in words.copies.items():
+        for resource, key in words.copy_keys.items():
             copies = msgspec.json.decode(members.get(key, _NULL))
             for one in copies if isinstance(copies, list) else [copies]:
                 if isinstance(one, dict):
-                    said += [one.get(name) for name in words.owners[resource]]
+                    said += [one.get(name) for name in words.copy_owner_keys[resource]]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return tuple(said)
@@ -54,7 +54,7 @@ def owners_of_copies(payload: str, words: Vocabulary) -> tuple[object, ...] | No
 
 def remains(resource: Resource, payload: str, words: Vocabulary) -> str:
     """Give what stays of a payload, as JSON text whose keys are in order; of what stays, all stays."""
-    kept = words.remains.get(resource, Remains())
+    kept = words.kept_after_erasure.get(resource, KeptFields())
     try:
         members = _OBJECTS.decode(payload)
     except msgspec.MsgspecError:
@@ -66,7 +66,7 @@ def remains(resource: Resource, payload: str, words: Vocabulary) -> str:
 
 def erased(record: Record, shape: Shape) -> Record:
     """Give a record without its guest; again it gives the same."""
-    payload = remains(shape.resource, record.payload, shape.words)
+    payload = remains(shape.resource, record.payload, shape.vocabulary)
     if record.id is None:
         return replace(record, payload=payload, exact=gone(record.exact or b""))
     columns = {name: _as_formed(name, value) for name, value in record.columns.items()}
@@ -90,13 +90,13 @@ def gone(exact: bytes) -> bytes:
     return exact if exact.startswith(GONE) else GONE + f"{len(exact)} bytes".encode()
 
 
-def _may_stay(key: str, value: msgspec.Raw, kept: Remains) -> bool:
+def _may_stay(key: str, value: msgspec.Raw, kept: KeptFields) -> bool:
     form = _form(key, kept)
     return form is not None and form.fullmatch(bytes(value)) is not None
 
 
-def _form(key: str, kept: Remains) -> re.Pattern[bytes] | None:
+def _form(key: str, kept: KeptFields) -> re.Pattern[bytes] | None:
     forms = ((kept.numbers, _NUMBER), (kept.moments, _MOMENT), (kept.words, _WORD))
     found = next((form for keys, form in forms if key in keys), None)
-    is_sum = found is None and kept.sums and re.fullmatch(kept.sums, key)
+    is_sum = found is None and kept.number_key_pattern and re.fullmatch(kept.number_key_pattern, key)
     return _NUMBER if is_sum else found

@@ -94,7 +94,7 @@ class Forgotten:
         """Whether a conversation holds copies of these objects, though it says that it is another reservation's."""
         if shape.resource is not Resource.CONVERSATIONS:
             return False
-        owners = erasure_rules.owners_of_copies(payload, shape.words)
+        owners = erasure_rules.owners_of_copies(payload, shape.vocabulary)
         return owners is None or not self._all.isdisjoint(_numbers(list(owners)))
 
     @property

@@ -87,8 +87,11 @@ def _having_addresses(account_id: int, words: Vocabulary) -> list[sa.Select[Any]
     """Return what reads the addresses in each table that has any, and whose they are."""
     none, number = sa.cast(sa.null(), sa.BigInteger), webhook_log.c.object_id
     is_about = webhook_log.c.target_resource
-    of_reservation, of_conversation = words.addresses[Resource.RESERVATIONS], words.addresses[Resource.CONVERSATIONS]
-    of_delivery = [(*place, *path) for place in words.in_deliveries for path in of_conversation]
+    of_reservation, of_conversation = (
+        words.email_paths[Resource.RESERVATIONS],
+        words.email_paths[Resource.CONVERSATIONS],
+    )
+    of_delivery = [(*place, *path) for place in words.delivery_paths for path in of_conversation]
     booked = sa.case((is_about == Resource.RESERVATIONS.value, number))
     talked = sa.case((is_about == Resource.CONVERSATIONS.value, number))
     return [

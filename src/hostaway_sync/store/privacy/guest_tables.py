@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from hostaway_sync.model.alarms import AlarmKind
-from hostaway_sync.model.deliveries import Target
+from hostaway_sync.model.deliveries import RefreshTarget
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.privacy import erasure_rules, forgotten, guest_traces
@@ -115,7 +115,7 @@ def _in_inbox(guest: Guest) -> sa.ColumnElement[bool]:
 def _in_jobs(guest: Guest) -> sa.ColumnElement[bool]:
     objects = [(Resource.RESERVATIONS, number) for number in guest.objects.reservations]
     objects += [(Resource.CONVERSATIONS, number) for number in guest.objects.conversations]
-    return job_attempts.c.job.in_([Job(guest.account_id, Target(*one)).key for one in objects])
+    return job_attempts.c.job.in_([Job(guest.account_id, RefreshTarget(*one)).key for one in objects])
 
 
 def _in_letters(guest: Guest) -> sa.ColumnElement[bool]:

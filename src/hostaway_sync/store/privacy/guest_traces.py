@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from hostaway_sync.model.records import Resource
-from hostaway_sync.safe_text import visible
+from hostaway_sync.safe_text import strip_invisible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,9 +28,9 @@ _SMALL: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 def of_payload(payload: str, words: Vocabulary) -> set[str]:
     """Return the texts that name one person in a reservation or a conversation, and in its copy of a reservation."""
     document = msgspec.json.decode(payload)
-    copy = words.copies.get(Resource.RESERVATIONS)
+    copy = words.copy_keys.get(Resource.RESERVATIONS)
     places = [document, document.get(copy)] if isinstance(document, dict) else []
-    found = {_joined(place, names) for place in places if isinstance(place, dict) for names in words.naming}
+    found = {_joined(place, names) for place in places if isinstance(place, dict) for names in words.name_keys}
     found |= {re.sub(r"[^0-9]", "", one) for one in found if re.fullmatch(r"[0-9 ()/.+-]*", one)}
     return {one for one in found if len(one) >= (_SHORTEST_NUMBER if one.isdecimal() else _SHORTEST)}
 
@@ -39,7 +39,7 @@ def spellings(texts: Iterable[str]) -> set[str]:
     """Return how texts may stand in a column, in small letters of ASCII: in JSON, in other letters, as seen."""
     forms: set[str] = set()
     for text in texts:
-        for one in (text, text.strip(), visible(text), text.lower(), text.upper(), text.title()):
+        for one in (text, text.strip(), strip_invisible(text), text.lower(), text.upper(), text.title()):
             forms |= {one, *(json.dumps(one, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False))}
     return {one.translate(_SMALL) for one in forms if len(one) >= _SHORTEST}
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-from hostaway_sync.safe_text import visible
+from hostaway_sync.safe_text import strip_invisible
 
 _ADDRESS: Final = re.compile(r"[^\s<>()\[\],;:\"'|\\]+@[^\s<>()\[\],;:\"'|\\@]+")
 _AROUND: Final = ".!?*_"
@@ -14,7 +14,7 @@ _AROUND: Final = ".!?*_"
 
 def addresses_in(text: str) -> frozenset[str]:
     """Return the addresses in a text, each in its one form; of what is none, nothing."""
-    plain = unicodedata.normalize("NFKC", visible(unicodedata.normalize("NFKC", text))).casefold()
+    plain = unicodedata.normalize("NFKC", strip_invisible(unicodedata.normalize("NFKC", text))).casefold()
     return frozenset(found for one in _ADDRESS.findall(plain) if "@" in (found := _bare(one)).strip("@"))
 
 

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from hostaway_sync.model.records import Resource
-    from hostaway_sync.model.redaction import Redaction, Redactor, Rule
+    from hostaway_sync.model.redaction import Redaction, RedactionRule, Redactor
     from hostaway_sync.model.vocabulary import Vocabulary
-    from hostaway_sync.secrets import Opens, Seals
+    from hostaway_sync.secrets import SecretReader, SecretWriter
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.store.secrets.vault import Vault
 
@@ -41,7 +41,9 @@ _AS_RECEIVED: Final = b"\x01"
 log = logging.getLogger(__name__)
 
 
-def opened(database: Database, safe: Callable[[], Vault], rules: Iterable[Rule], words: Vocabulary) -> Redaction | None:
+def opened(
+    database: Database, safe: Callable[[], Vault], rules: Iterable[RedactionRule], words: Vocabulary
+) -> Redaction | None:
     """Return how payloads are hidden, with the database's own secret, made on first use; without rules, None.
 
     Raises:
@@ -85,7 +87,7 @@ def rewrite(database: Database, redaction: Redaction) -> int:
     return rows
 
 
-def _stored(database: Database, safe: Opens) -> SecretStr | None:
+def _stored(database: Database, safe: SecretReader) -> SecretStr | None:
     query = sa.select(redactions.c.secret)
     return safe_opened(
         safe,
@@ -94,7 +96,7 @@ def _stored(database: Database, safe: Opens) -> SecretStr | None:
     )
 
 
-def _made(connection: sa.Connection, store: Seals) -> SecretStr:
+def _made(connection: sa.Connection, store: SecretWriter) -> SecretStr:
     """Make the secret, unless somebody else was faster."""
     sealed = sealing.seal(connection, store, SecretStr(os.urandom(32).hex()), redactions.c.secret, _ONE)
     new = insert(redactions).values(redaction_id=_ONE, secret=sealed)
@@ -115,7 +117,7 @@ def _whole(database: Database, step: Step) -> int:
 def _steps(redaction: Redaction) -> list[Step]:
     steps: list[Step] = []
     for resource in MIRRORED:
-        redactor = redaction.of(resource)
+        redactor = redaction.redactor_for(resource)
         if redactor is not None:
             steps.append(partial(_rows, resource=resource, redactor=redactor, mark=redaction.mark))
             steps.append(partial(_quarantine, resource=resource, redactor=redactor, mark=redaction.mark))
@@ -137,7 +139,7 @@ def _rows(
     rows = connection.execute(query.order_by(table.c.account_id, table.c.id).limit(BATCH).with_for_update()).all()
     if not rows:
         return 0, None
-    covered = [redactor.over(row.payload) for row in rows]
+    covered = [redactor.redact(row.payload) for row in rows]
     columns = (
         sa.cast([row.account_id for row in rows], sa.ARRAY(sa.BigInteger)),
         sa.cast([row.id for row in rows], sa.ARRAY(sa.BigInteger)),
@@ -188,7 +190,7 @@ def _deliveries(connection: sa.Connection, after: Any, *, redactor: Redactor) ->
         if row.payload is None:
             values: dict[str, Any] = {"body": _covered(redactor, body)}
         else:
-            payload = redactor.over(row.payload)
+            payload = redactor.redact(row.payload)
             values = {"payload": sa.cast(sa.literal(payload, sa.Text), table.c.payload.type), "body": payload.encode()}
         differs = sa.or_(*(table.c[name].is_distinct_from(value) for name, value in values.items()))
         touched += connection.execute(sa.update(table).where(table.c.id == row.id, differs).values(values)).rowcount
@@ -203,7 +205,7 @@ def _letters(connection: sa.Connection, after: int | None, *, redactor: Redactor
     rows = connection.execute(query.order_by(table.c.dead_letter_id).limit(BATCH).with_for_update()).all()
     touched = 0
     for row in rows:
-        new = sa.cast(sa.literal(redactor.over(row.payload), sa.Text), table.c.payload.type)
+        new = sa.cast(sa.literal(redactor.redact(row.payload), sa.Text), table.c.payload.type)
         mine = (table.c.dead_letter_id == row.dead_letter_id, table.c.payload != new)
         touched += connection.execute(sa.update(table).where(*mine).values(payload=new)).rowcount
     return touched, rows[-1].dead_letter_id if rows else None
@@ -211,4 +213,4 @@ def _letters(connection: sa.Connection, after: int | None, *, redactor: Redactor
 
 def _covered(redactor: Redactor, exact: bytes) -> bytes:
     """Give what is kept of bytes; of what says so already, the same."""
-    return exact if exact.startswith(erasure_rules.GONE) else redactor.exactly(exact, None)
+    return exact if exact.startswith(erasure_rules.GONE) else redactor.redact_exact(exact, None)

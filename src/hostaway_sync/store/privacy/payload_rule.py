@@ -15,11 +15,11 @@ from hostaway_sync.errors import ConfigurationError, StoreBusy, StoreUnavailable
 from hostaway_sync.model.redaction import (
     MARK_BYTES,
     Redaction,
-    hidden_in,
+    format_rules,
     hides_at_least,
-    parse,
-    require_needed,
-    written,
+    parse_rules,
+    redacted_resources,
+    require_needed_fields,
 )
 from hostaway_sync.store.postgres import blocking_sessions
 from hostaway_sync.store.tables import redactions
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from hostaway_sync.model.records import Shape
-    from hostaway_sync.model.redaction import Rule
+    from hostaway_sync.model.redaction import RedactionRule
     from hostaway_sync.model.vocabulary import Vocabulary
     from hostaway_sync.store.postgres.database import Database
 
@@ -65,9 +65,9 @@ class PayloadRule:
     applied: bytes | None = None
 
     @property
-    def rules(self) -> tuple[Rule, ...]:
+    def rules(self) -> tuple[RedactionRule, ...]:
         """The fields."""
-        return parse(self.text or "")
+        return parse_rules(self.text or "")
 
 
 def read(database: Database) -> PayloadRule:
@@ -75,21 +75,21 @@ def read(database: Database) -> PayloadRule:
     return database.transaction(_read, is_one_statement=True)
 
 
-def rules_of(setting: str, words: Vocabulary) -> tuple[Rule, ...]:
+def rules_of(setting: str, words: Vocabulary) -> tuple[RedactionRule, ...]:
     """Return the rules of a process's own.
 
     Raises:
         ConfigurationError: they hide what the mirror itself needs.
     """
-    rules = parse(setting)
+    rules = parse_rules(setting)
     try:
-        require_needed(rules, words)
+        require_needed_fields(rules, words)
     except ValueError as error:
         raise ConfigurationError(f"settings: {SETTING} {error}") from None
     return rules
 
 
-def require(rule: PayloadRule, own: tuple[Rule, ...], words: Vocabulary) -> None:
+def require(rule: PayloadRule, own: tuple[RedactionRule, ...], words: Vocabulary) -> None:
     """Raise ConfigurationError if a process with rules of its own would show what the database hides."""
     if rule.text is None and rule.applied is not None and not own:
         raise ConfigurationError(
@@ -101,7 +101,7 @@ def require(rule: PayloadRule, own: tuple[Rule, ...], words: Vocabulary) -> None
         )
 
 
-def agree(database: Database, own: tuple[Rule, ...], secret: bytes, words: Vocabulary) -> Redaction:
+def agree(database: Database, own: tuple[RedactionRule, ...], secret: bytes, words: Vocabulary) -> Redaction:
     """Return how payloads are hidden, by the rule of the database or by a process's own, which hides more.
 
     What hides more is the rule from then on. The database has its row already.
@@ -110,7 +110,7 @@ def agree(database: Database, own: tuple[Rule, ...], secret: bytes, words: Vocab
         ConfigurationError: the rule hides what these do not.
     """
 
-    def decide(rule: PayloadRule) -> tuple[Rule, ...]:
+    def decide(rule: PayloadRule) -> tuple[RedactionRule, ...]:
         require(rule, own, words)
         is_known = rule.text is not None and hides_at_least(rule.rules, own, words)
         return rule.rules if is_known else own
@@ -166,7 +166,7 @@ def guard_records(connection: sa.Connection, shape: Shape, hashes: Iterable[byte
     """Make sure that records with these hashes, which begin with a mark, may be written: as `guard_payloads`."""
     _lock(connection, _SHARED)
     rule = _read(connection)
-    if rule.mark is None or shape.resource.value not in hidden_in(rule.rules, shape.words):
+    if rule.mark is None or shape.resource.value not in redacted_resources(rule.rules, shape.vocabulary):
         return
     if any(digest[:MARK_BYTES] != rule.mark for digest in hashes):
         raise ConfigurationError(_CHANGED)
@@ -209,7 +209,7 @@ def _lock(connection: sa.Connection, statement: str) -> None:
 
 def _write(connection: sa.Connection, redaction: Redaction | None) -> None:
     values = {
-        "rule": written(redaction.rules) if redaction else "",
+        "rule": format_rules(redaction.rules) if redaction else "",
         "rule_mark": redaction.mark if redaction else None,
         "updated_at": sa.func.now(),
     }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import sqlalchemy as sa
 
 from hostaway_sync.errors import HostawaySyncError
-from hostaway_sync.observability.log_context import carried
+from hostaway_sync.observability.log_context import in_current_context
 from hostaway_sync.store.processes import last_release_locks, rights
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class HeldRights:
 
     def _begin_to_renew(self) -> None:
         self._is_over = threading.Event()
-        beat = carried(lambda is_over=self._is_over: self._renew(is_over))
+        beat = in_current_context(lambda is_over=self._is_over: self._renew(is_over))
         threading.Thread(target=beat, name="claims", daemon=True).start()
 
     def _renew(self, is_over: threading.Event) -> None:

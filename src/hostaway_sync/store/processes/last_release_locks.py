@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from hostaway_sync.environment.file_locks import poll
+from hostaway_sync.environment.file_locks import poll_with_backoff
 from hostaway_sync.errors import StoreBusy
 from hostaway_sync.store.identifiers import quote_identifier
 
@@ -122,7 +122,7 @@ def _await(
 ) -> bool:
     patience = PATIENCE_S if patience is None else patience
     began, ours = time.monotonic(), []
-    for _ in poll(patience):
+    for _ in poll_with_backoff(patience):
         if _tried(connection, lock, function):
             return True
         others = _others(connection, lock, modes)

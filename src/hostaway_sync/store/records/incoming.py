@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from hostaway_sync.model.records import Change
-from hostaway_sync.model.timestamps import LAG, is_believable
+from hostaway_sync.model.timestamps import WATERMARK_LAG, is_credible_stamp
 from hostaway_sync.store.records import observations
 from hostaway_sync.store.tables import Timestamp
 from hostaway_sync.store.time_marks import known
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _URL_WITH_QUERY = r'(https?://[^"\\\s?]*)\?[^"\\\s]*'
 # A stamp from further ahead says nothing about the order of two readings: no later change of the row would ever count
 # as newer.
-CLOCKS_DIFFER = LAG
+CLOCKS_DIFFER = WATERMARK_LAG
 OF_ACCOUNT = sa.bindparam("of_account", type_=sa.BigInteger)
 ASKED_AT = sa.bindparam("asked_at", type_=Timestamp)
 
@@ -34,7 +34,7 @@ def build_parameters(owner: Owner, page: Page, records: Sequence[Record]) -> Map
         "of_account": owner.account_id,
         "of_customer": owner.customer_id,
         "asked_at": page.observed_at,
-        "asked_ats": [page.observed(record.id) for record in records],
+        "asked_ats": [page.record_observed_at(record.id) for record in records],
         "ids": [record.id for record in records],
         "hashes": [record.payload_hash for record in records],
         "stamps": [_believable(record.source_updated_at, page.observed_at) for record in records],
@@ -46,7 +46,7 @@ def build_parameters(owner: Owner, page: Page, records: Sequence[Record]) -> Map
 
 def _believable(stamp: datetime | None, asked_at: datetime) -> datetime | None:
     """Leave out a stamp from the future."""
-    return None if stamp is None or not is_believable(stamp, asked_at) else stamp
+    return None if stamp is None or not is_credible_stamp(stamp, asked_at) else stamp
 
 
 def build_received_rows(table: sa.Table, shape: Shape) -> sa.CTE:

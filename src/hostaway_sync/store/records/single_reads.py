@@ -33,7 +33,7 @@ def record_seen(connection: sa.Connection, account_id: int, page: Page) -> None:
     """Take down that the rows of a page were in the answer to a request, changed or not."""
     table = MIRRORED[page.shape.resource]
     ids = [record.id for record in page.records if record.id is not None]
-    moments = [page.observed(number) for number in ids]
+    moments = [page.record_observed_at(number) for number in ids]
     arrays = (sa.literal(ids, sa.ARRAY(sa.BigInteger)), sa.literal(moments, sa.ARRAY(table.c.observed_at.type)))
     asked = sa.func.unnest(*arrays).table_valued("id", "at", name="asked").render_derived()
     is_one = (table.c.account_id == account_id, table.c.id == asked.c.id)

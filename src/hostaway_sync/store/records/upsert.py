@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DataError
 
 from hostaway_sync.model.records import Change, Resource
-from hostaway_sync.safe_text import quoted
+from hostaway_sync.safe_text import quote_safely
 from hostaway_sync.store.privacy import forgotten
 from hostaway_sync.store.privacy.payload_rule import guard_records
 from hostaway_sync.store.records import due_threads, observations, setbacks, single_reads
@@ -143,7 +143,7 @@ def _outweigh(
     account_id, resource = owner.account_id, page.shape.resource
     behind = [record for record in page.records if record.id in ids]
     agreed = [] if sweep is None else setbacks.pop_agreed(connection, account_id, resource, behind, sweep)
-    noted = [(record, page.observed(record.id)) for record in behind if record not in agreed]
+    noted = [(record, page.record_observed_at(record.id)) for record in behind if record not in agreed]
     if noted:
         setbacks.note_setbacks(connection, account_id, resource, noted, sweep)
     again = _Applied({}, [], set())
@@ -154,7 +154,7 @@ def _outweigh(
 
 
 def _refused(record: Record, error: DataError) -> Record:
-    reason = quoted(str(error.orig).splitlines()[0])
+    reason = quote_safely(str(error.orig).splitlines()[0])
     exact = record.exact or record.payload.encode()
     return replace(record, exact=exact, reason=f"PostgreSQL refused it: {reason}")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from hostaway_sync.model.records import Change, Counts, Oddities
+from hostaway_sync.model.records import Change, ChangeCounts, QualityCounts
 from hostaway_sync.store.tables import walk_pages, walks
 from hostaway_sync.store.time_marks import is_known, is_within, known
 
@@ -53,7 +53,7 @@ def add_page(
     account_id: int,
     resource: Resource,
     changes: Sequence[tuple[int, Change]],
-    oddities: Oddities,
+    oddities: QualityCounts,
 ) -> None:
     """Note what a page held, in the transaction that wrote it."""
     connection.execute(
@@ -70,7 +70,7 @@ def add_page(
     )
 
 
-def count_changes(connection: sa.Connection, run_id: UUID, resource: Resource) -> tuple[Counts, Oddities]:
+def count_changes(connection: sa.Connection, run_id: UUID, resource: Resource) -> tuple[ChangeCounts, QualityCounts]:
     """Count the distinct records of a run by their strongest change, and the oddities met."""
     unnested = sa.func.unnest(walk_pages.c.record_keys, walk_pages.c.changes)
     met = unnested.table_valued("key", "rank", name="met").render_derived()
@@ -89,7 +89,7 @@ def count_changes(connection: sa.Connection, run_id: UUID, resource: Resource) -
             walk_pages.c.run_id == run_id, walk_pages.c.resource == resource.value
         )
     ).one()
-    return Counts(seen=sum(counts.values()), **counts), Oddities(*(int(number or 0) for number in odd))
+    return ChangeCounts(seen=sum(counts.values()), **counts), QualityCounts(*(int(number or 0) for number in odd))
 
 
 def count_met_records(connection: sa.Connection, walk_id: UUID, resource: Resource) -> int:

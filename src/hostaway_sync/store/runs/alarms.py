@@ -12,7 +12,7 @@ from hostaway_sync.model.alarms import Alarm, AlarmKind, Cause
 from hostaway_sync.store.tables import alarms
 
 if TYPE_CHECKING:
-    from hostaway_sync.model.alarms import Standing
+    from hostaway_sync.model.alarms import AlarmUpdate
 
 
 def list_standing(connection: sa.Connection, account_id: int | None = None) -> dict[int, tuple[Alarm, ...]]:
@@ -28,7 +28,7 @@ def list_standing(connection: sa.Connection, account_id: int | None = None) -> d
     return found
 
 
-def store_alarms(connection: sa.Connection, account_id: int, after: Standing) -> None:
+def store_alarms(connection: sa.Connection, account_id: int, after: AlarmUpdate) -> None:
     """Store the alarms that stand, and delete those that ended."""
     for alarm in after.ended:
         connection.execute(sa.delete(alarms).where(*_is(account_id, alarm)))
@@ -37,7 +37,7 @@ def store_alarms(connection: sa.Connection, account_id: int, after: Standing) ->
             "sentence": alarm.cause.sentence,
             "since": alarm.since,
             "told_at": alarm.told_at,
-            "others_told": {digest: at.isoformat() for digest, at in alarm.others.items()},
+            "others_told": {digest: at.isoformat() for digest, at in alarm.others_told.items()},
             "needs_sweep": alarm.cause.needs_sweep,
         }
         statement = insert(alarms).values(

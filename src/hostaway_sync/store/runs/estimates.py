@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from hostaway_sync.model.records import Mark, Mode, Resource, RunState
-from hostaway_sync.model.status import Outlook
+from hostaway_sync.model.status import PlanFacts
 from hostaway_sync.store.records import suspicions
 from hostaway_sync.store.tables import accounts, sync_runs, watermarks
 from hostaway_sync.store.time_marks import is_known, known
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 
-def list_outlooks(database: Database) -> tuple[list[Outlook], datetime]:
+def list_outlooks(database: Database) -> tuple[list[PlanFacts], datetime]:
     """Give the outlook of each active account, by id, and the database's time."""
     ours = watermarks.c.account_id == accounts.c.account_id
     query = (
@@ -35,13 +35,13 @@ def list_outlooks(database: Database) -> tuple[list[Outlook], datetime]:
         .order_by(accounts.c.account_id)
     )
 
-    def read(connection: sa.Connection) -> tuple[list[Outlook], datetime]:
-        found: dict[int, Outlook] = {}
+    def read(connection: sa.Connection) -> tuple[list[PlanFacts], datetime]:
+        found: dict[int, PlanFacts] = {}
         since = {(row.account_id, row.resource): row.since for row in connection.execute(suspicions.select_standing())}
         for account_id, full, incremental, resource, watermark_at, swept_at, hurried_at in connection.execute(query):
             if account_id not in found:
                 calls = {mode: n for mode, n in zip(Mode, (full, incremental), strict=True) if n is not None}
-                found[account_id] = Outlook(account_id, {}, calls)
+                found[account_id] = PlanFacts(account_id, {}, calls)
             if resource is not None:
                 suspected_at = since.get((account_id, resource))
                 mark = Mark(watermark_at, swept_at, suspected_at, hurried_at)

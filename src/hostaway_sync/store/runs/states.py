@@ -133,8 +133,8 @@ def record_resource(
         **to_columns(report.counts),
         "account_id": account_id,
         "state": report.state.value,
-        "cleaned": report.oddities.cleaned,
-        "misfits": report.oddities.misfits,
+        "cleaned": report.quality.cleaned,
+        "misfits": report.quality.misfits,
         "error": report.error,
     }
     statement = insert(sync_run_resources).values(run_id=run_id, resource=resource.value, **values)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from hostaway_sync.environment.file_locks import poll
+from hostaway_sync.environment.file_locks import poll_with_backoff
 from hostaway_sync.errors import ConfigurationError, SchemaOutdated, StoreBusy, StoreError
 from hostaway_sync.store.postgres import blocking_sessions
 from hostaway_sync.store.postgres.database import OLDEST_SERVER
@@ -154,7 +154,7 @@ def _in_use(database: Database) -> StoreBusy:
 @contextmanager
 def _alone(database: Database) -> Iterator[None]:
     """Be the only migrator; a database that has no table of rights yet knows no more than the lock in `env.py`."""
-    for _ in poll(PATIENCE_S):
+    for _ in poll_with_backoff(PATIENCE_S):
         with database.claim(_RIGHT) as is_ours:
             if is_ours:
                 yield

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from hostaway_sync.errors import SecretError
-from hostaway_sync.secrets import DATABASE, LEAST_BYTES, VERSION, Place, key_id_of, plain_text, store_of
+from hostaway_sync.secrets import (
+    DATABASE,
+    MIN_SEALED_BYTES,
+    VERSION,
+    Place,
+    read_key_id,
+    read_plain_text,
+    read_store_kind,
+)
 from hostaway_sync.store.processes import rights
 from hostaway_sync.store.tables import accounts, redactions
 
@@ -24,7 +32,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from hostaway_sync.secrets import KeyRing, Opens, Seals
+    from hostaway_sync.secrets import KeyRing, SecretReader, SecretWriter
     from hostaway_sync.store.postgres.database import Database
 
     Column = sa.Column[Any]
@@ -93,7 +101,7 @@ def place_of(column: Column, primary_key: int) -> Place:
     return Place(column.table.name, column.name, primary_key)
 
 
-def seal(connection: sa.Connection, store: Seals, value: SecretStr, column: Column, primary_key: int) -> bytes:
+def seal(connection: sa.Connection, store: SecretWriter, value: SecretStr, column: Column, primary_key: int) -> bytes:
     """Keep a value, and give what its row keeps of it, stored in the same transaction.
 
     Raises:
@@ -123,12 +131,12 @@ def has_sealed_values(connection: sa.Connection) -> bool:
 
 def values_by_key(connection: sa.Connection) -> Counter[str | None]:
     """Count what lies in sealed columns by the short id of its key; None: it is not sealed."""
-    return Counter(key_id_of(value) for value in _beginnings(connection) if store_of(value) == DATABASE)
+    return Counter(read_key_id(value) for value in _beginnings(connection) if read_store_kind(value) == DATABASE)
 
 
 def values_by_store(connection: sa.Connection) -> Counter[str]:
     """Count secrets by the store that they lie in."""
-    return Counter(map(store_of, _beginnings(connection)))
+    return Counter(map(read_store_kind, _beginnings(connection)))
 
 
 def everything(connection: sa.Connection) -> set[tuple[Place, bytes]]:
@@ -164,7 +172,7 @@ def replaced(connection: sa.Connection, one: Kept, value: bytes) -> bool:
     return connection.execute(itself.values({one.column: value})).rowcount == 1
 
 
-def check(database: Database, safe: Opens) -> Passed:
+def check(database: Database, safe: SecretReader) -> Passed:
     """Open every sealed value, change nothing, and name those that do not open."""
     return _walk(database, partial(_check, safe=safe))
 
@@ -213,7 +221,7 @@ def _batch(
     return found, rows[-1][0] if rows else None
 
 
-def _check(connection: sa.Connection, found: list[Kept], *, safe: Opens) -> Passed:
+def _check(connection: sa.Connection, found: list[Kept], *, safe: SecretReader) -> Passed:
     del connection
     return Passed(troubles=tuple(trouble for one in found if (trouble := _trouble(safe, one)) is not None))
 
@@ -221,9 +229,9 @@ def _check(connection: sa.Connection, found: list[Kept], *, safe: Opens) -> Pass
 def _reseal(connection: sa.Connection, found: list[Kept], *, ring: KeyRing) -> Passed:
     passed = Passed()
     for one in found:
-        if key_id_of(one.value) == ring.ids[0] or store_of(one.value) != DATABASE:
+        if read_key_id(one.value) == ring.ids[0] or read_store_kind(one.value) != DATABASE:
             continue
-        value = plain_text(one.value)
+        value = read_plain_text(one.value)
         try:
             value = value or ring.open(one.value, one.place)
         except SecretError as error:
@@ -236,12 +244,12 @@ def _reseal(connection: sa.Connection, found: list[Kept], *, ring: KeyRing) -> P
 
 def _beginnings(connection: sa.Connection) -> Iterator[bytes]:
     """Give what tells where a secret lies and what it is sealed with: nothing more of it needs to travel."""
-    beginnings = (sa.select(sa.func.substring(c, 1, LEAST_BYTES)).where(c.is_not(None)) for c in SEALED)
+    beginnings = (sa.select(sa.func.substring(c, 1, MIN_SEALED_BYTES)).where(c.is_not(None)) for c in SEALED)
     return (bytes(value) for value in connection.scalars(sa.union_all(*beginnings)))
 
 
-def _trouble(safe: Opens, one: Kept) -> Trouble | None:
-    if plain_text(one.value) is not None:
+def _trouble(safe: SecretReader, one: Kept) -> Trouble | None:
+    if read_plain_text(one.value) is not None:
         return Trouble(one.place, f"{one.place} is not sealed: `hostaway-sync keys rotate` seals it", is_plain=True)
     try:
         safe.open(one.value, one.place)

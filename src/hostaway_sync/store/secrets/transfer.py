@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final
 from pydantic import SecretStr
 
 from hostaway_sync.errors import LeaseHeld, SecretError
-from hostaway_sync.secrets import DATABASE, key_id_of, plain_text, store_of
-from hostaway_sync.secrets.protocols import new_version, pointer
+from hostaway_sync.secrets import DATABASE, read_key_id, read_plain_text, read_store_kind
+from hostaway_sync.secrets.protocols import format_pointer, generate_version
 from hostaway_sync.store.secrets import placement as secret_placement
 from hostaway_sync.store.secrets import sealing
 from hostaway_sync.store.secrets.sealing import Trouble
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from hostaway_sync.secrets import Place, Seals, SecretsStore
+    from hostaway_sync.secrets import Place, SecretsStore, SecretWriter
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.store.secrets.sealing import Kept
     from hostaway_sync.store.secrets.vault import Vault
@@ -105,7 +105,7 @@ def orphans(database: Database, safe: Vault, kind: str) -> set[tuple[Place, byte
     """Give what lies in a store outside and is named by no row."""
     # Who puts a secret holds the keys until its row is committed: of what was there before, whatever is not named now
     # never will be.
-    listed = set(safe.store(kind).listed())
+    listed = set(safe.store(kind).list_versions())
 
     def unnamed(connection: sa.Connection) -> set[tuple[Place, bytes]]:
         sealing.hold_keys_alone(connection)
@@ -120,8 +120,8 @@ def _prove(store: SecretsStore) -> None:
     Deleting comes first: a trial that may be made but not deleted would stay. One that a killed move left goes here.
     """
     nowhere = sealing.place_of(accounts.c.client_secret, 0)
-    left = [kept for place, kept in store.listed() if place == nowhere]
-    for kept in (*left, pointer(store.kind, new_version())):
+    left = [kept for place, kept in store.list_versions() if place == nowhere]
+    for kept in (*left, format_pointer(store.kind, generate_version())):
         store.discard(kept, nowhere)
     kept = store.seal(SecretStr("a trial of what we may do"), nowhere)
     try:
@@ -135,7 +135,7 @@ def _pass(database: Database, safe: Vault, target: str) -> tuple[int, tuple[Trou
     troubles: list[Trouble] = []
     for batch in sealing.batches(database):
         for one in batch:
-            if store_of(one.value) == target and (target != DATABASE or key_id_of(one.value) is not None):
+            if read_store_kind(one.value) == target and (target != DATABASE or read_key_id(one.value) is not None):
                 continue
             try:
                 work = partial(_move, safe=safe, one=one)
@@ -147,11 +147,11 @@ def _pass(database: Database, safe: Vault, target: str) -> tuple[int, tuple[Trou
     return moved, tuple(troubles), overtaken
 
 
-def _move(connection: sa.Connection, store: Seals, *, safe: Vault, one: Kept) -> bool:
+def _move(connection: sa.Connection, store: SecretWriter, *, safe: Vault, one: Kept) -> bool:
     if not sealing.is_kept(connection, one):
         return False
-    value = plain_text(one.value) or safe.open(one.value, one.place)
+    value = read_plain_text(one.value) or safe.open(one.value, one.place)
     kept = sealing.seal(connection, store, value, one.column, one.place.primary_key)
-    if safe.store(store_of(kept), connection).open(kept, one.place) != value:
-        raise SecretError(f"{one.place} does not come back as it was put into {store_of(kept)}")
+    if safe.store(read_store_kind(kept), connection).open(kept, one.place) != value:
+        raise SecretError(f"{one.place} does not come back as it was put into {read_store_kind(kept)}")
     return sealing.replaced(connection, one, kept)

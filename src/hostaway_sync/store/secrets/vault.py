@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import sqlalchemy as sa
 
 from hostaway_sync.errors import HostawaySyncError, SecretError, SecretGone, SecretsUnavailable, StoreError
-from hostaway_sync.secrets import DATABASE, store_of
+from hostaway_sync.secrets import DATABASE, read_store_kind
 from hostaway_sync.store.secrets import placement as secret_placement
 from hostaway_sync.store.secrets import sealing
 from hostaway_sync.store.secrets.sealing import SEALED
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from hostaway_sync.secrets import KeyRing, Opens, Place, Seals, SecretsStore
+    from hostaway_sync.secrets import KeyRing, Place, SecretReader, SecretsStore, SecretWriter
     from hostaway_sync.store.postgres.database import Database
 
 _REMEMBERED: Final = 10_000
@@ -63,7 +63,7 @@ class Vault:
             SecretError: it cannot be opened, or we may not.
             SecretsUnavailable: the store is away.
         """
-        kind = store_of(kept)
+        kind = read_store_kind(kept)
         if kind == DATABASE:
             return self._ring().open(kept, place)
         found = self._opened.get((place, kept))
@@ -105,7 +105,7 @@ class Vault:
             with self._lock:
                 self._opened.pop((place, kept), None)
             try:
-                self.store(store_of(kept)).discard(kept, place)
+                self.store(read_store_kind(kept)).discard(kept, place)
                 number += 1
             except (SecretError, SecretsUnavailable) as error:
                 log.warning("%s; `hostaway-sync keys check` counts such as orphans", error)
@@ -133,7 +133,7 @@ class VaultWrite:
     @property
     def made(self) -> set[tuple[Place, bytes]]:
         """What lies outside by this."""
-        return {(place, kept) for (_, place, _), kept in self._made.items() if store_of(kept) != DATABASE}
+        return {(place, kept) for (_, place, _), kept in self._made.items() if read_store_kind(kept) != DATABASE}
 
     def begin(self, connection: sa.Connection) -> None:
         """Find out where secrets belong until the transaction ends."""
@@ -168,9 +168,9 @@ class VaultWrite:
 
 def storing(
     database: Database,
-    safe: Vault | Seals,
+    safe: Vault | SecretWriter,
     primary_key: int,
-    work: Callable[[sa.Connection, Seals], T],
+    work: Callable[[sa.Connection, SecretWriter], T],
     *,
     table: sa.Table = accounts,
 ) -> T:
@@ -202,11 +202,11 @@ def storing(
     return result
 
 
-def opened(safe: Opens, read: Callable[[], bytes | None], place: Place) -> SecretStr | None:
+def opened(safe: SecretReader, read: Callable[[], bytes | None], place: Place) -> SecretStr | None:
     """Open what a row keeps, and once more when it was replaced meanwhile; None: it keeps nothing.
 
     Raises:
-        SecretError, SecretsUnavailable: as `Opens.open`.
+        SecretError, SecretsUnavailable: as `SecretReader.open`.
     """
     kept = read()
     while kept is not None:
@@ -233,4 +233,4 @@ def _outside(
     query = query.with_for_update(key_share=True) if lock else query
     row = connection.execute(query).one_or_none() or (None,) * len(columns)
     kept = ((sealing.place_of(column, primary_key), value) for column, value in zip(columns, row, strict=True) if value)
-    return {(place, bytes(value)) for place, value in kept if store_of(bytes(value)) != DATABASE}
+    return {(place, bytes(value)) for place, value in kept if read_store_kind(bytes(value)) != DATABASE}

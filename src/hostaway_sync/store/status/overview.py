@@ -14,15 +14,15 @@ from hostaway_sync.model.records import Mode, Resource, RunState
 from hostaway_sync.model.run_history import ResourceSummary, RunDetail
 from hostaway_sync.model.status import (
     AccountFacts,
-    BucketUse,
-    Deferred,
-    Due,
+    BucketUsage,
+    DeferredWork,
+    DueThreads,
     Lease,
-    Letters,
+    MessageBacklog,
     Overview,
-    Quarantine,
-    Recent,
-    Rows,
+    QuarantineCounts,
+    RecentRuns,
+    RowCounts,
     RunSummary,
 )
 from hostaway_sync.store.messages.listing import count_by_account
@@ -77,7 +77,7 @@ def overview(
         found = connection.execute(_accounts(account_id)).all()
         rows = _rows(connection, account_id)
         due = _due(connection, account_id)
-        broken = {number: Quarantine(*counts) for number, *counts in connection.execute(_quarantined(account_id))}
+        broken = {number: QuarantineCounts(*counts) for number, *counts in connection.execute(_quarantined(account_id))}
         waiting, silent = find_backlog(connection, account_id), count_silences(connection, account_id)
         sending, proofs = count_by_account(connection, account_id), certificates.find_effective(connection, account_id)
         wrong, doubted = alarms.list_standing(connection, account_id), count_doubts(connection, account_id)
@@ -88,11 +88,11 @@ def overview(
                 row,
                 rows=rows.get(row.account_id, {}),
                 due=due.get(row.account_id, {}),
-                quarantine=broken.get(row.account_id, Quarantine()),
+                quarantine=broken.get(row.account_id, QuarantineCounts()),
                 limit=uses.get(buckets[row.account_id][-1].key),
-                deferred=waiting.get(row.account_id, Deferred()),
-                letters=sending.get(row.account_id, Letters()),
-                silence=silent.get(row.account_id),
+                deferred=waiting.get(row.account_id, DeferredWork()),
+                messages=sending.get(row.account_id, MessageBacklog()),
+                announcements=silent.get(row.account_id),
                 certificate=proofs.get(row.account_id),
                 alarms=wrong.get(row.account_id, ()),
                 doubts=doubted[row.account_id],
@@ -101,7 +101,7 @@ def overview(
         )
         now = connection.scalars(sa.select(sa.func.now())).one()
         shared = [pair[0] for pair in buckets.values()][:1]
-        address = [uses.get(bucket.key, BucketUse(bucket.key, 0, bucket.limit, bucket.window)) for bucket in shared]
+        address = [uses.get(bucket.key, BucketUsage(bucket.key, 0, bucket.limit, bucket.window)) for bucket in shared]
         return Overview(now, tuple(facts), next(iter(address), None))
 
     return database.transaction(read)
@@ -198,21 +198,21 @@ def _first_whole(ours: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return whole.order_by(sync_runs.c.triggered_at).limit(1).correlate(accounts)
 
 
-def _rows(connection: sa.Connection, account_id: int | None) -> dict[int, dict[Resource, Rows]]:
-    found: dict[int, dict[Resource, Rows]] = {}
+def _rows(connection: sa.Connection, account_id: int | None) -> dict[int, dict[Resource, RowCounts]]:
+    found: dict[int, dict[Resource, RowCounts]] = {}
     for resource, table in MIRRORED.items():
         counted = sa.select(table.c.account_id, sa.func.count()).group_by(table.c.account_id)
         counted = _only(counted, table, account_id)
         gone = connection.execute(counted.where(table.c.missing_since.is_not(None)))
         missing: dict[int, int] = {number: rows for number, rows in gone}  # noqa: C416  (dict() does not know a row's type)
         for number, total in connection.execute(counted):
-            found.setdefault(number, {})[resource] = Rows(total, missing.get(number, 0))
+            found.setdefault(number, {})[resource] = RowCounts(total, missing.get(number, 0))
     return found
 
 
-def _due(connection: sa.Connection, account_id: int | None) -> dict[int, dict[Resource, Due]]:
+def _due(connection: sa.Connection, account_id: int | None) -> dict[int, dict[Resource, DueThreads]]:
     """Count marks: those of conversations, and of reservations whose conversation is not known yet."""
-    found: dict[int, dict[Resource, Due]] = {}
+    found: dict[int, dict[Resource, DueThreads]] = {}
     for resource, table in {Resource.RESERVATIONS: reservations, Resource.CONVERSATIONS: conversations}.items():
         since = sa.func.min(at_latest_now(table.c.thread_due_at))
         query = sa.select(table.c.account_id, sa.func.count(), since).where(
@@ -221,7 +221,7 @@ def _due(connection: sa.Connection, account_id: int | None) -> dict[int, dict[Re
         for number, threads, marked_at in connection.execute(
             _only(query.group_by(table.c.account_id), table, account_id)
         ):
-            found.setdefault(number, {})[resource] = Due(threads, marked_at)
+            found.setdefault(number, {})[resource] = DueThreads(threads, marked_at)
     return found
 
 
@@ -240,7 +240,7 @@ def _quarantined(account_id: int | None) -> sa.Select[Any]:
     return _only(query, quarantined_records, account_id)
 
 
-def bucket_uses(connection: sa.Connection, buckets: Mapping[str, Bucket]) -> dict[str, BucketUse]:
+def bucket_uses(connection: sa.Connection, buckets: Mapping[str, Bucket]) -> dict[str, BucketUsage]:
     """Look the buckets up; one that nobody has asked yet is left out."""
     wanted = sa.func.unnest(
         sa.literal(list(buckets), sa.ARRAY(sa.Text)),
@@ -265,7 +265,7 @@ def bucket_uses(connection: sa.Connection, buckets: Mapping[str, Bucket]) -> dic
         sa.case((request_budget.c.not_before > now, request_budget.c.not_before)).label("silent_until"),
     ).join_from(request_budget, wanted, wanted.c.key == request_budget.c.key)
     return {
-        key: BucketUse(key, used, buckets[key].limit, buckets[key].window, *rest)
+        key: BucketUsage(key, used, buckets[key].limit, buckets[key].window, *rest)
         for key, used, *rest in connection.execute(query)
     }
 
@@ -279,11 +279,11 @@ def _facts(row: Any, **others: Any) -> AccountFacts:  # noqa: ANN401  (a row, an
         created_at=row.created_at,
         last_sync_at=row.last_sync_at,
         lease=Lease(row.owner.split("/")[0], row.expires_at) if row.owner is not None else None,
-        under_way=_run([getattr(row, f"open_{column.key}") for column in _RUN]) if row.open_state else None,
+        open_run=_run([getattr(row, f"open_{column.key}") for column in _RUN]) if row.open_state else None,
         records_read=row.records_read,
-        ended=_run([getattr(row, f"ended_{column.key}") for column in _RUN]) if row.ended_state else None,
+        last_run=_run([getattr(row, f"ended_{column.key}") for column in _RUN]) if row.ended_state else None,
         equal_at=row.equal_at,
-        recent=Recent(
+        recent=RecentRuns(
             int(row.calls),
             row.abandoned,
             None if calls is None else float(calls),

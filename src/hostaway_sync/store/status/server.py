@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from hostaway_sync.model.status import Server
+from hostaway_sync.model.status import DatabaseServer
 from hostaway_sync.store.schema import grants, revisions
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ SELECT current_setting('server_version_num')::int AS version,
 """
 
 
-def condition(database: Database) -> Server:
+def condition(database: Database) -> DatabaseServer:
     """Look at the database.
 
     Raises:
@@ -53,15 +53,15 @@ def condition(database: Database) -> Server:
         return server, tuple(connection.scalars(rights))
 
     server, lacking = database.transaction(read)
-    return Server(
+    return DatabaseServer(
         version=server.version,
         # Whoever may not enter the schema cannot ask for its revision either.
         revision=revisions.current(database) if server.may_enter else None,
-        wanted=revisions.head(),
+        wanted_revision=revisions.head(),
         is_read_only=server.is_read_only,
-        lacking=lacking,
+        missing_rights=lacking,
         connections=server.connections,
-        most_connections=server.most_connections,
+        max_connections=server.most_connections,
         open_schemas=tuple(server.open_schemas),
-        works_as=server.works_as,
+        replaced_by_role=server.works_as,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.model.records import Counts
+from hostaway_sync.model.records import ChangeCounts
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -13,7 +13,7 @@ CHANGES: Final = ("inserted", "updated", "unchanged", "stale", "quarantined", "m
 """What may become of a record."""
 
 
-def to_columns(counts: Counts) -> dict[str, int]:
+def to_columns(counts: ChangeCounts) -> dict[str, int]:
     """Return counts by the names of their columns."""
     return {
         "seen": counts.seen,
@@ -26,9 +26,9 @@ def to_columns(counts: Counts) -> dict[str, int]:
     }
 
 
-def from_columns(row: sa.RowMapping) -> Counts:
+def from_columns(row: sa.RowMapping) -> ChangeCounts:
     """Return the counts of a row."""
-    return Counts(
+    return ChangeCounts(
         seen=row["seen"],
         inserted=row["inserted"],
         updated=row["updated"],

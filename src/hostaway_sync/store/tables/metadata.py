@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import DateTime, ForeignKeyConstraint, MetaData, Text
 from sqlalchemy.types import TypeDecorator
 
-from hostaway_sync.safe_text import hidden
+from hostaway_sync.safe_text import hide_private
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -34,7 +34,7 @@ class Sentence(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Return what is stored."""
         del dialect
-        return None if value is None else hidden(value)
+        return None if value is None else hide_private(value)
 
 
 def account_key() -> ForeignKeyConstraint:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from hostaway_sync.model.status import Deferred
+from hostaway_sync.model.status import DeferredWork
 from hostaway_sync.store.tables import dead_letters, webhook_log
 from hostaway_sync.store.tables.queue import job_events, jobs, workers
 from hostaway_sync.store.time_marks import at_latest_now, is_within
@@ -26,19 +26,19 @@ def select_living_workers() -> sa.Select[int]:
     return sa.select(sa.func.count()).select_from(workers).where(is_within(workers.c.last_heartbeat, _SILENT_WORKER))
 
 
-def find_backlog(connection: sa.Connection, account_id: int | None) -> dict[int, Deferred]:
+def find_backlog(connection: sa.Connection, account_id: int | None) -> dict[int, DeferredWork]:
     """Give what waits, in three statements however many accounts there are; an account without any has no entry."""
-    found: dict[int, Deferred] = {}
+    found: dict[int, DeferredWork] = {}
     waiting = sa.select(
         webhook_log.c.account_id, sa.func.count(), sa.func.min(at_latest_now(webhook_log.c.created_at))
     ).where(_WAITS)
     for number, deliveries, oldest_at in connection.execute(_grouped(waiting, webhook_log.c.account_id, account_id)):
-        found[number] = Deferred(deliveries, oldest_at)
+        found[number] = DeferredWork(deliveries, oldest_at)
     letters = sa.select(dead_letters.c.account_id, sa.func.count()).where(dead_letters.c.resolved_at.is_(None))
     for number, count in connection.execute(_grouped(letters, dead_letters.c.account_id, account_id)):
-        found[number] = replace(found.get(number, Deferred()), dead_letters=count)
+        found[number] = replace(found.get(number, DeferredWork()), dead_letters=count)
     for number, due_since, has_worker in connection.execute(_due(account_id)):
-        found[number] = replace(found.get(number, Deferred()), due_since=due_since, has_worker=has_worker)
+        found[number] = replace(found.get(number, DeferredWork()), due_since=due_since, has_worker=has_worker)
     return found
 
 

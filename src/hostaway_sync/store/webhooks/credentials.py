@@ -26,7 +26,7 @@ from hostaway_sync.store.tables import accounts
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from hostaway_sync.secrets import Opens, Seals
+    from hostaway_sync.secrets import SecretReader, SecretWriter
 
 _SECRET_BYTES: Final = 32
 _LOGIN_BYTES: Final = 6
@@ -77,7 +77,7 @@ class StoredHook:
     sealed: tuple[bytes, bytes] | None
     previous: bytes | None
 
-    def open(self, safe: Opens) -> tuple[Credentials, ...]:
+    def open(self, safe: SecretReader) -> tuple[Credentials, ...]:
         """Unseal every credential that is good now: the current one first, if there is one.
 
         Raises:
@@ -114,7 +114,7 @@ def find_stored_hooks(connection: sa.Connection, account_id: int | None = None) 
     return {row.account_id: _stored(row) for row in connection.execute(query)}
 
 
-def renew_credentials(connection: sa.Connection, safe: Seals, account_id: int, url: str) -> Credentials:
+def renew_credentials(connection: sa.Connection, safe: SecretWriter, account_id: int, url: str) -> Credentials:
     """Give the credentials to register with now, committed with the caller's transaction.
 
     Those that the source never confirmed are given again: the last attempt may have reached it.
@@ -153,7 +153,7 @@ def confirm_credentials(connection: sa.Connection, account_id: int, hook_id: int
     connection.execute(statement)
 
 
-def retire_credentials(connection: sa.Connection, safe: Seals, account_id: int, *, good_for: timedelta) -> None:
+def retire_credentials(connection: sa.Connection, safe: SecretWriter, account_id: int, *, good_for: timedelta) -> None:
     """Note that there is no registration any more; what is on its way is accepted a while longer."""
     connection.execute(_locked(account_id))
     stored = find_stored_hooks(connection, account_id)[account_id]
@@ -185,7 +185,9 @@ def _stored(row: sa.Row[*tuple[Any, ...]]) -> StoredHook:
     )
 
 
-def _sealed(connection: sa.Connection, safe: Seals, account_id: int, credentials: Credentials) -> dict[str, object]:
+def _sealed(
+    connection: sa.Connection, safe: SecretWriter, account_id: int, credentials: Credentials
+) -> dict[str, object]:
     password, path_secret = accounts.c.webhook_password, accounts.c.webhook_path_secret
     return {
         "webhook_login": credentials.login,
@@ -194,7 +196,7 @@ def _sealed(connection: sa.Connection, safe: Seals, account_id: int, credentials
     }
 
 
-def _as_previous(connection: sa.Connection, safe: Seals, account_id: int, credentials: Credentials) -> bytes:
+def _as_previous(connection: sa.Connection, safe: SecretWriter, account_id: int, credentials: Credentials) -> bytes:
     written = json.dumps(
         [credentials.path_secret.get_secret_value(), credentials.login, credentials.password.get_secret_value()]
     )

@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from hostaway_sync.model.deliveries import Delivery, Event, Target
+from hostaway_sync.model.deliveries import Delivery, Event, RefreshTarget
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store.tables import conversation_messages, delivery_audits, webhook_log
 from hostaway_sync.store.time_marks import known
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from datetime import datetime
 
-    from hostaway_sync.model.deliveries import Audit
+    from hostaway_sync.model.deliveries import DeliveryAudit
     from hostaway_sync.store.postgres.database import Database
 
 # An entry may be written some time after its delivery came.
@@ -43,7 +43,7 @@ class LostDelivery:
     """A delivery that did not come: the entry of the source's log that names it, and what it was about."""
 
     entry_id: int
-    target: Target
+    target: RefreshTarget
 
 
 def find_last_audit(database: Database, account_id: int) -> PastAudit | None:
@@ -54,7 +54,7 @@ def find_last_audit(database: Database, account_id: int) -> PastAudit | None:
     return PastAudit(*row) if row else None
 
 
-def list_delivered_targets(database: Database, account_id: int, *, since: datetime) -> set[Target]:
+def list_delivered_targets(database: Database, account_id: int, *, since: datetime) -> set[RefreshTarget]:
     """Give what deliveries were about that came since then, or somewhat earlier."""
     query = (
         sa.select(webhook_log.c.target_resource, webhook_log.c.object_id)
@@ -67,7 +67,7 @@ def list_delivered_targets(database: Database, account_id: int, *, since: dateti
         .distinct()
     )
     rows = database.transaction(lambda connection: connection.execute(query).all())
-    return {Target(Resource(row.target_resource), row.object_id) for row in rows}
+    return {RefreshTarget(Resource(row.target_resource), row.object_id) for row in rows}
 
 
 def find_stored_messages(database: Database, account_id: int, message_ids: Collection[int]) -> set[int]:
@@ -82,7 +82,7 @@ def find_stored_messages(database: Database, account_id: int, message_ids: Colle
 def store_audit(
     database: Database,
     account_id: int,
-    audit: Audit,
+    audit: DeliveryAudit,
     *,
     last_entry: int | None,
     lost: Iterable[LostDelivery],

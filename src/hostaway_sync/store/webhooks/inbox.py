@@ -15,7 +15,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from hostaway_sync.model.deliveries import REQUEST_ID, Target, request_id_in
+from hostaway_sync.model.deliveries import REQUEST_ID, RefreshTarget, read_request_id
 from hostaway_sync.model.records import Owner, Resource
 from hostaway_sync.store import jobs
 from hostaway_sync.store.jobs import Job
@@ -141,7 +141,7 @@ def find_waiting(
     rows = database.transaction(lambda connection: connection.execute(query).all(), is_one_statement=True)
     is_active = bool(rows) and rows[0].is_active
     owner = Owner(account_id, rows[0].customer_id) if is_active else None
-    request_ids = [request_id_in({REQUEST_ID: row.given or ""}) or str(row.id) for row in rows]
+    request_ids = [read_request_id({REQUEST_ID: row.given or ""}) or str(row.id) for row in rows]
     deliveries: dict[int, list[UUID]] = {}
     for row in rows:
         deliveries.setdefault(row.object_id, []).append(row.id)
@@ -158,7 +158,9 @@ def mark_ignored(database: Database, delivery_ids: Sequence[UUID], *, reason: st
     _settle(database, delivery_ids, status=IGNORED, error=reason)
 
 
-def record_failure(connection: sa.Connection, account_id: int, target: Target, error: str, *, until: datetime) -> int:
+def record_failure(
+    connection: sa.Connection, account_id: int, target: RefreshTarget, error: str, *, until: datetime
+) -> int:
     """Note that an object was read in vain for the deliveries stored until then; give how many still wait for it."""
     statement = (
         sa.update(webhook_log)
@@ -178,7 +180,7 @@ class DeliveryEvidence:
 
 
 def find_evidence(
-    connection: sa.Connection, account_id: int, target: Target, *, until: datetime
+    connection: sa.Connection, account_id: int, target: RefreshTarget, *, until: datetime
 ) -> DeliveryEvidence | None:
     """Give what is known of the deliveries stored until then that wait for an object; None when there are none."""
     newest = (
@@ -192,7 +194,7 @@ def find_evidence(
 
 
 def mark_dead(
-    connection: sa.Connection, account_id: int, target: Target, dead_letter_id: int, *, until: datetime
+    connection: sa.Connection, account_id: int, target: RefreshTarget, dead_letter_id: int, *, until: datetime
 ) -> None:
     """Let the deliveries stored until then wait no longer, but for a person."""
     connection.execute(
@@ -231,7 +233,7 @@ def defer_missing_jobs(database: Database, *, limit: int = 1_000) -> int:
     def write(connection: sa.Connection) -> int:
         forgotten = connection.execute(query).all()
         for row in forgotten:
-            jobs.defer(connection, Job(row.account_id, Target(Resource(row.target_resource), row.object_id)))
+            jobs.defer(connection, Job(row.account_id, RefreshTarget(Resource(row.target_resource), row.object_id)))
         return len(forgotten)
 
     return database.transaction(write)
@@ -260,7 +262,7 @@ def _came_until(moment: datetime) -> sa.ColumnElement[bool]:
     return sa.func.coalesce(known(webhook_log.c.created_at) <= moment, sa.true())
 
 
-def _about(account_id: int, target: Target) -> tuple[sa.ColumnElement[bool], ...]:
+def _about(account_id: int, target: RefreshTarget) -> tuple[sa.ColumnElement[bool], ...]:
     return (
         webhook_log.c.account_id == account_id,
         webhook_log.c.target_resource == target.resource.value,

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.model.records import Change, Resource
-from hostaway_sync.model.status import Silence
+from hostaway_sync.model.status import AnnouncementCounts
 from hostaway_sync.store.tables import accounts, polled_changes, reservations, watermarks, webhook_log
 from hostaway_sync.store.time_marks import is_within, known
 
@@ -109,7 +109,7 @@ def watch_page(connection: sa.Connection, account_id: int, page: Page, *, since:
     return ChangeWatch(connection, account_id, page, since=since)
 
 
-def count_silences(connection: sa.Connection, account_id: int | None) -> dict[int, Silence]:
+def count_silences(connection: sa.Connection, account_id: int | None) -> dict[int, AnnouncementCounts]:
     """Give by account how many reservations changed in the last day, announced and not; without any: no entry."""
     came = sa.exists().where(
         webhook_log.c.account_id == polled_changes.c.account_id,
@@ -145,11 +145,11 @@ def count_silences(connection: sa.Connection, account_id: int | None) -> dict[in
         .scalar_subquery()
     )
     rows: Sequence[Any] = connection.execute(sa.select(counted, announced)).all()
-    return {number: Silence(unannounced, heard) for number, unannounced, heard in rows}
+    return {number: AnnouncementCounts(unannounced, heard) for number, unannounced, heard in rows}
 
 
 def _is_announced(record: Record, page: Page, since: datetime) -> bool:
     status = record.columns.get("status")
-    is_inquiry = isinstance(status, str) and status.startswith(page.shape.words.unannounced)
+    is_inquiry = isinstance(status, str) and status.startswith(page.shape.vocabulary.unannounced_statuses)
     stamp = record.source_updated_at
     return record.id is not None and stamp is not None and stamp > since and not is_inquiry

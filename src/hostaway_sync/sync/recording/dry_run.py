@@ -7,7 +7,7 @@ from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from hostaway_sync.model.records import Change, Counts, Oddities, Page, Resource, ResourceReport
+from hostaway_sync.model.records import Change, ChangeCounts, Page, QualityCounts, Resource, ResourceReport
 from hostaway_sync.store.records import due_threads, upsert
 from hostaway_sync.sync.recording.recorder import oddities_of
 from hostaway_sync.sync.reporting import reasons
@@ -31,7 +31,7 @@ class DryRecorder:
         self._database = database
         self._owner = owner
         self._changes: dict[Resource, dict[int, Change]] = {resource: {} for resource in Resource}
-        self._oddities: dict[Resource, list[Oddities]] = {resource: [] for resource in Resource}
+        self._oddities: dict[Resource, list[QualityCounts]] = {resource: [] for resource in Resource}
         self._lock = threading.Lock()
 
     def begin(self, resource: Resource, *, is_whole: bool) -> None:
@@ -53,14 +53,14 @@ class DryRecorder:
                 met[key] = min(change, met.get(key, change), key=_STRENGTH.__getitem__)
             self._oddities[page.shape.resource].append(oddities_of(page))
 
-    def counts(self, resource: Resource) -> tuple[Counts, Oddities]:
+    def counts(self, resource: Resource) -> tuple[ChangeCounts, QualityCounts]:
         """Count what was compared so far."""
         with self._lock:
             counted = Counter(self._changes[resource].values())
             odd = self._oddities[resource]
-            oddities = Oddities(sum(page.cleaned for page in odd), sum(page.misfits for page in odd))
+            oddities = QualityCounts(sum(page.cleaned for page in odd), sum(page.misfits for page in odd))
         by_name = {change.value: counted[change] for change in Change}
-        return Counts(seen=sum(by_name.values()), **by_name), oddities
+        return ChangeCounts(seen=sum(by_name.values()), **by_name), oddities
 
     def ids(self, resource: Resource) -> dict[Change, list[int]]:
         """Return the ids that a run would insert or update; a record without one has none to give."""

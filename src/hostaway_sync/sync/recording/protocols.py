@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
 
-    from hostaway_sync.model.records import Counts, Oddities, Page, Resource, ResourceReport
+    from hostaway_sync.model.records import ChangeCounts, Page, QualityCounts, Resource, ResourceReport
     from hostaway_sync.store.records.missing import UnlistedRow
 
 
@@ -31,7 +31,7 @@ class Recorder(Protocol):
         """Take one page that belongs to no such walk; when this returns, it is safe."""
         ...
 
-    def counts(self, resource: Resource) -> tuple[Counts, Oddities]:
+    def counts(self, resource: Resource) -> tuple[ChangeCounts, QualityCounts]:
         """Give the distinct records so far, and the oddities met."""
         ...
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from hostaway_sync.model.records import Counts, Oddities, Page, Resource, ResourceReport, RunState
+from hostaway_sync.model.records import ChangeCounts, Page, QualityCounts, Resource, ResourceReport, RunState
 from hostaway_sync.store import time_marks
 from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.records import due_threads, missing, setbacks, suspicions, upsert, walks
@@ -134,7 +134,7 @@ class TableRecorder:
         with write_span(page.shape.resource):
             self._write(lambda connection: self._write_page(connection, page, None))
 
-    def counts(self, resource: Resource) -> tuple[Counts, Oddities]:
+    def counts(self, resource: Resource) -> tuple[ChangeCounts, QualityCounts]:
         """Count in the database, so that nothing grows here."""
         return self._database.transaction(lambda connection: walks.count_changes(connection, self._run_id, resource))
 
@@ -285,7 +285,7 @@ class TableRecorder:
         self._database.transaction(fenced)
 
 
-def oddities_of(page: Page) -> Oddities:
+def oddities_of(page: Page) -> QualityCounts:
     """Count what of a page cannot be stored as it is."""
     cleaned = sum(record.id is not None and record.exact is not None for record in page.records)
-    return Oddities(cleaned=cleaned, misfits=sum(len(record.misfits) for record in page.records))
+    return QualityCounts(cleaned=cleaned, misfits=sum(len(record.misfits) for record in page.records))

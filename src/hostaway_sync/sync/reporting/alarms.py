@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from hostaway_sync.model.alarms import AlarmKind, Cause, Seen, Standing, after
-from hostaway_sync.model.health import differs
+from hostaway_sync.model.alarms import AlarmFindings, AlarmKind, AlarmUpdate, Cause, update_alarms
+from hostaway_sync.model.health import describe_differences
 from hostaway_sync.model.records import Resource, RunState
 from hostaway_sync.store.runs import alarms, certificates, leases
 
@@ -24,7 +24,7 @@ Key = tuple[AlarmKind, str]
 
 def find_causes(
     reports: Mapping[Resource, ResourceReport], whole: Collection[Resource], braked: Collection[Resource]
-) -> Seen:
+) -> AlarmFindings:
     """Return what a run saw.
 
     A list that was read whole is a sweep of it, and so is any reading of messages: all threads that are due are read.
@@ -48,40 +48,40 @@ def find_causes(
         elif report.state is RunState.SUCCESS:
             gone |= {partial, brake}
             swept |= {partial, brake} if is_sweep else set()
-        elif report.away is None and report.follows is None:
+        elif report.away is None and report.caused_by is None:
             is_doubt = report.state is RunState.PARTIAL and resource in whole
             causes.append(Cause(AlarmKind.PARTIAL, resource.value, sentence, needs_sweep=is_doubt))
-    return Seen(tuple(causes), frozenset(gone), frozenset(swept))
+    return AlarmFindings(tuple(causes), frozenset(gone), frozenset(swept))
 
 
-def settle_alarms(database: Database, lease: Lease, found: Seen) -> Standing:
+def settle_alarms(database: Database, lease: Lease, found: AlarmFindings) -> AlarmUpdate:
     """Store which alarms of an account stand after a run, and return them.
 
     Raises:
         LeaseLost: another run took over.
     """
 
-    def write(connection: sa.Connection) -> Standing:
+    def write(connection: sa.Connection) -> AlarmUpdate:
         leases.fence_transaction(connection, lease)
         now: datetime = connection.scalars(sa.select(sa.func.now())).one()
         before = alarms.list_standing(connection, lease.account_id).get(lease.account_id, ())
-        standing = after(before, _with_certificate(connection, lease.account_id, found), now)
+        standing = update_alarms(before, _with_certificate(connection, lease.account_id, found), now)
         alarms.store_alarms(connection, lease.account_id, standing)
         return standing
 
     return database.transaction(write)
 
 
-def read_unchanged_alarms(database: Database, account_id: int, *, tells: bool = False) -> Standing:
+def read_unchanged_alarms(database: Database, account_id: int, *, tells: bool = False) -> AlarmUpdate:
     """Return the alarms of an account as they stand, for a run that looks at nothing; with `tells`, it tells them."""
     standing = database.transaction(lambda c: alarms.list_standing(c, account_id)).get(account_id, ())
-    return Standing(standing, told=standing if tells else ())
+    return AlarmUpdate(standing, reported=standing if tells else ())
 
 
-def _with_certificate(connection: sa.Connection, account_id: int, found: Seen) -> Seen:
+def _with_certificate(connection: sa.Connection, account_id: int, found: AlarmFindings) -> AlarmFindings:
     certificate = certificates.find_effective(connection, account_id).get(account_id)
     if certificate is None or not certificate.damage:
-        return Seen(found.causes, found.gone, found.swept | {(AlarmKind.DIFFERS, "")})
+        return AlarmFindings(found.causes, found.gone, found.swept | {(AlarmKind.DIFFERS, "")})
     when = f"at {certificate.verified_at:%Y-%m-%d %H:%M} UTC"
-    cause = Cause(AlarmKind.DIFFERS, "", differs(account_id, certificate, when))
-    return Seen((*found.causes, cause), found.gone, found.swept)
+    cause = Cause(AlarmKind.DIFFERS, "", describe_differences(account_id, certificate, when))
+    return AlarmFindings((*found.causes, cause), found.gone, found.swept)

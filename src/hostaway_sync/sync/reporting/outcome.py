@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def derive_outcome(report: RunReport) -> RunState:
     """Return what came of a run, for an exit code: one that was whole is partial while an alarm stands."""
     is_well = report.state in {RunState.SUCCESS, RunState.SKIPPED}
-    return RunState.PARTIAL if is_well and report.standing.alarms else report.state
+    return RunState.PARTIAL if is_well and report.alarms.alarms else report.state
 
 
 def list_failures(report: RunReport) -> list[tuple[str, bool]]:
@@ -22,13 +22,13 @@ def list_failures(report: RunReport) -> list[tuple[str, bool]]:
 
     An alarm that was told lately is not, nor is the failure of this run that it stands for.
     """
-    quiet = {alarm.cause.sentence for alarm in report.standing.alarms if alarm not in report.standing.told}
+    quiet = {alarm.cause.sentence for alarm in report.alarms.alarms if alarm not in report.alarms.reported}
     said = [
         f"{resource}: {part.error}"
         for resource, part in report.resources.items()
-        if part.error and part.follows not in report.resources
+        if part.error and part.caused_by not in report.resources
     ]
-    said += [sentence for sentence in map(_sentence, report.standing.alarms) if sentence not in said]
+    said += [sentence for sentence in map(_sentence, report.alarms.alarms) if sentence not in said]
     return [(sentence, sentence not in quiet) for sentence in said]
 
 
@@ -36,7 +36,7 @@ def list_ended_alarms(report: RunReport) -> list[str]:
     """Return a sentence for each alarm whose cause a run saw to be gone."""
     return [
         f"account {report.account_id}: over, after it began {alarm.since:%Y-%m-%d %H:%M} UTC: {alarm.cause.sentence}"
-        for alarm in report.standing.ended
+        for alarm in report.alarms.ended
     ]
 
 

@@ -10,13 +10,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import HostawaySyncError, RunIncomplete
-from hostaway_sync.observability.tracing import innermost, span
+from hostaway_sync.observability.tracing import current_span, start_span
 from hostaway_sync.store.tables.count_columns import to_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hostaway_sync.model.records import Change, Counts, Resource, ResourceReport, RunReport
+    from hostaway_sync.model.records import Change, ChangeCounts, Resource, ResourceReport, RunReport
     from hostaway_sync.observability.tracing import Span
 
 BY_SIGNAL = "stopped by a signal"
@@ -46,31 +46,33 @@ def log_run_end(report: RunReport) -> None:
             "duration_s": report.duration_s,
         },
     )
-    running = innermost()
-    running.note(mode=report.mode.value, state=report.state.value, api_calls=report.api_calls)
-    running.note(rows_seen=seen, rows_changed=changed)
+    running = current_span()
+    running.set_attributes(mode=report.mode.value, state=report.state.value, api_calls=report.api_calls)
+    running.set_attributes(rows_seen=seen, rows_changed=changed)
     if report.error is not None:
-        running.fail(RunIncomplete(report.error))
+        running.record_error(RunIncomplete(report.error))
 
 
 def note_resource(report: ResourceReport) -> None:
     """Say in its span how a resource ended."""
-    mirroring = innermost()
-    mirroring.note(state=report.state.value, **_rows(report.counts))
+    mirroring = current_span()
+    mirroring.set_attributes(state=report.state.value, **_rows(report.counts))
     if report.error is not None:
-        mirroring.fail(RunIncomplete(report.error))
+        mirroring.record_error(RunIncomplete(report.error))
 
 
 def write_span(resource: Resource) -> Span:
     """Begin to write a page, within a span."""
-    return span(f"write {resource}", resource=resource)
+    return start_span(f"write {resource}", resource=resource)
 
 
 def note_changes(changes: Iterable[tuple[int, Change]]) -> None:
     """Say in its span what became of the rows of a page."""
-    page = innermost()
-    if page.is_told:
-        page.note(**{f"rows_{change}": number for change, number in Counter(change for _, change in changes).items()})
+    page = current_span()
+    if page.is_recording:
+        page.set_attributes(
+            **{f"rows_{change}": number for change, number in Counter(change for _, change in changes).items()}
+        )
 
 
 def explain_break(error: BaseException) -> str:
@@ -84,5 +86,5 @@ def explain_break(error: BaseException) -> str:
     return f"unexpected {type(error).__name__}"
 
 
-def _rows(counts: Counts) -> dict[str, int]:
+def _rows(counts: ChangeCounts) -> dict[str, int]:
     return {f"rows_{name}": number for name, number in to_columns(counts).items() if number or name == "seen"}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import Forbidden, NotFound, SourceError
-from hostaway_sync.model.records import Counts, Page, Resource, ResourceReport, RunState
+from hostaway_sync.model.records import ChangeCounts, Page, Resource, ResourceReport, RunState
 from hostaway_sync.sync import plan
 from hostaway_sync.sync.reporting import reasons
 from hostaway_sync.sync.threads import mirror_parts
@@ -107,7 +107,7 @@ class Comparison:
             self._comparer,
             self._progress,
             self._in_flight,
-            listed=ResourceReport(RunState.SUCCESS if is_whole else RunState.PARTIAL, Counts()),
+            listed=ResourceReport(RunState.SUCCESS if is_whole else RunState.PARTIAL, ChangeCounts()),
         )
         is_known = is_whole and listed is not None and listed.note is None
         self._beyond_threads = self._deep and is_known and report.error is None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from hostaway_sync.errors import Forbidden, NotFound
-from hostaway_sync.model.records import Counts, Oddities, Resource
+from hostaway_sync.model.records import ChangeCounts, QualityCounts, Resource
 from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.records import (
     compare,
@@ -96,9 +96,9 @@ class VerifyRecorder:
         self._listed[resource] = met
         return met
 
-    def counts(self, resource: Resource) -> tuple[Counts, Oddities]:
+    def counts(self, resource: Resource) -> tuple[ChangeCounts, QualityCounts]:
         """Give the distinct records met; what became of them is in the findings."""
-        return Counts(seen=self.met(resource)), Oddities()
+        return ChangeCounts(seen=self.met(resource)), QualityCounts()
 
     def due(self, resource: Resource, *, listed: bool) -> dict[str, list[int]]:
         """Give the threads to be read, and why."""

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import StoreUnavailable
 from hostaway_sync.model.records import Owner, Resource
-from hostaway_sync.observability.log_context import circumstances
-from hostaway_sync.observability.tracing import span
+from hostaway_sync.observability.log_context import log_context
+from hostaway_sync.observability.tracing import start_span
 from hostaway_sync.store.records import findings as verify_findings
 from hostaway_sync.store.records.findings import Notes
 from hostaway_sync.store.runs import leases
@@ -80,7 +80,7 @@ class Verifier:
             HostawaySyncError: nothing could be done at all.
         """
         account_id = self._account.account_id
-        with circumstances(account_id=account_id), hold_lease(self._database, account_id) as lease, span("verify"):
+        with log_context(account_id=account_id), hold_lease(self._database, account_id) as lease, start_span("verify"):
             notes = Notes(account_id, lease.fencing_token), Notes(account_id, lease.fencing_token)
             try:
                 return self._under_lease(lease, *notes)

@@ -13,19 +13,19 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from hostaway_sync.model.deliveries import Audit
+from hostaway_sync.model.deliveries import DeliveryAudit
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store.webhooks import delivery_audits
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from hostaway_sync.model.deliveries import LogEntry, Target, WebhookApi
+    from hostaway_sync.model.deliveries import DeliveryLogEntry, RefreshTarget, WebhookApi
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.store.webhooks.credentials import StoredHook
 
 
-def audit_deliveries(database: Database, registrar: WebhookApi, stored: StoredHook, prefix: str) -> Audit:
+def audit_deliveries(database: Database, registrar: WebhookApi, stored: StoredHook, prefix: str) -> DeliveryAudit:
     """Audit the deliveries to an account.
 
     Args:
@@ -40,10 +40,10 @@ def audit_deliveries(database: Database, registrar: WebhookApi, stored: StoredHo
     account_id = stored.account_id
     before = delivery_audits.find_last_audit(database, account_id)
     last_entry = before.last_entry if before else None
-    log = registrar.delivery_log(stored.hook_id, after=last_entry)
+    log = registrar.read_delivery_log(stored.hook_id, after=last_entry)
     is_first = before is None or before.has_log is not (log is not None)
     if log is None:
-        found = Audit(has_log=False, is_first=is_first)
+        found = DeliveryAudit(has_log=False, is_first=is_first)
         delivery_audits.store_audit(database, account_id, found, last_entry=last_entry, lost=(), here="")
         return found
     entries = select_newest(log.entries, stored.hook_id, prefix, after=last_entry)
@@ -52,7 +52,9 @@ def audit_deliveries(database: Database, registrar: WebhookApi, stored: StoredHo
     messages = {target.object_id for target in entries if target.resource is Resource.MESSAGES}
     known = delivery_audits.find_stored_messages(database, account_id, messages)
     missed = [entry for entry in entries.values() if is_lost(entry, came, known)]
-    found = Audit(has_log=True, announced=len(entries), lost=len(missed), is_whole=log.is_whole, is_first=is_first)
+    found = DeliveryAudit(
+        has_log=True, announced=len(entries), lost=len(missed), is_whole=log.is_whole, is_first=is_first
+    )
     delivery_audits.store_audit(
         database,
         account_id,
@@ -69,10 +71,10 @@ def audit_deliveries(database: Database, registrar: WebhookApi, stored: StoredHo
 
 
 def select_newest(
-    entries: Iterable[LogEntry], hook_id: int | None, prefix: str, *, after: int | None
-) -> dict[Target, LogEntry]:
+    entries: Iterable[DeliveryLogEntry], hook_id: int | None, prefix: str, *, after: int | None
+) -> dict[RefreshTarget, DeliveryLogEntry]:
     """Give the last entry about each object, of those that are ours and came after the entry `after`."""
-    found: dict[Target, LogEntry] = {}
+    found: dict[RefreshTarget, DeliveryLogEntry] = {}
     for entry in sorted(entries, key=lambda entry: entry.entry_id):
         is_new = after is None or entry.entry_id > after
         if entry.target is not None and is_new and _is_ours(entry, hook_id, prefix):
@@ -80,7 +82,7 @@ def select_newest(
     return found
 
 
-def is_lost(entry: LogEntry, came: Collection[Target] | None, known: Collection[int]) -> bool:
+def is_lost(entry: DeliveryLogEntry, came: Collection[RefreshTarget] | None, known: Collection[int]) -> bool:
     """Say whether a delivery was lost.
 
     Args:
@@ -91,11 +93,11 @@ def is_lost(entry: LogEntry, came: Collection[Target] | None, known: Collection[
     if entry.target is None:
         return False
     if entry.target.resource is Resource.MESSAGES:
-        return entry.was_taken is False and entry.target.object_id not in known
-    return entry.was_taken is False or (came is not None and entry.target not in came)
+        return entry.was_accepted is False and entry.target.object_id not in known
+    return entry.was_accepted is False or (came is not None and entry.target not in came)
 
 
-def _is_ours(entry: LogEntry, hook_id: int | None, prefix: str) -> bool:
+def _is_ours(entry: DeliveryLogEntry, hook_id: int | None, prefix: str) -> bool:
     if not entry.url and entry.hook_id is None:
         return True
     return entry.url.startswith(prefix) or (entry.hook_id is not None and entry.hook_id == hook_id)

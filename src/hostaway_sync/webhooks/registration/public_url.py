@@ -10,7 +10,7 @@ from hostaway_sync.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from hostaway_sync.model.deliveries import Hook
+    from hostaway_sync.model.deliveries import Webhook
     from hostaway_sync.store.webhooks.credentials import Credentials
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -52,8 +52,8 @@ def mask_url(url: str) -> str:
 
 
 def select_own_hooks(
-    hooks: Iterable[Hook], credentials: Collection[Credentials], hook_id: int | None, prefixes: Collection[str]
-) -> list[Hook]:
+    hooks: Iterable[Webhook], credentials: Collection[Credentials], hook_id: int | None, prefixes: Collection[str]
+) -> list[Webhook]:
     """Give the registrations that are ours, the one we know first.
 
     Args:

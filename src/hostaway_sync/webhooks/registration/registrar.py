@@ -22,8 +22,8 @@ from hostaway_sync.webhooks.registration.public_url import build_delivery_url, m
 from hostaway_sync.webhooks.registration.self_test import run_self_test
 
 if TYPE_CHECKING:
-    from hostaway_sync.model.deliveries import Audit, Hook, WebhookApi
-    from hostaway_sync.secrets import Seals
+    from hostaway_sync.model.deliveries import DeliveryAudit, Webhook, WebhookApi
+    from hostaway_sync.secrets import SecretWriter
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.store.secrets.vault import Vault
     from hostaway_sync.store.webhooks.credentials import Credentials, StoredHook
@@ -73,7 +73,7 @@ class HookCheck:
     is_enabled: bool
     problems: tuple[str, ...]
     others: tuple[ListedHook, ...]
-    audit: Audit | None
+    audit: DeliveryAudit | None
 
 
 class Registrar:
@@ -88,7 +88,7 @@ class Registrar:
     """
 
     def __init__(
-        self, database: Database, safe: Vault | Seals, registrar: WebhookApi, account_id: int, *, platform: str
+        self, database: Database, safe: Vault | SecretWriter, registrar: WebhookApi, account_id: int, *, platform: str
     ) -> None:
         self._database = database
         self._safe = safe
@@ -149,14 +149,14 @@ class Registrar:
         stored = self._stored()
         if stored.login is None or stored.url is None:
             return None
-        own = self._own(self._registrar.hooks(why="webhook: is it still enabled?"), stored)
+        own = self._own(self._registrar.list_webhooks(why="webhook: is it still enabled?"), stored)
         problems = self._problems(stored, own)
         if len(own) != 1 or own[0].is_enabled or not self._leads_here(own[0], stored):
             return "; ".join(problems) or None
         self._confirm(self._updated(own[0], self._wish(stored.url, stored.open(self._safe)[0])))
         return f"the webhook of account {self._account_id} was disabled at the source: it is enabled again"
 
-    def audit(self) -> Audit | None:
+    def audit_deliveries(self) -> DeliveryAudit | None:
         """Find deliveries that did not come, and have their objects read again; None when nothing is registered.
 
         Raises:
@@ -168,7 +168,7 @@ class Registrar:
         prefix = build_delivery_url(stored.url, self._platform, self._account_id, "")
         return delivery_audit.audit_deliveries(self._database, self._registrar, stored, prefix)
 
-    def _problems(self, stored: StoredHook, own: list[Hook]) -> tuple[str, ...]:
+    def _problems(self, stored: StoredHook, own: list[Webhook]) -> tuple[str, ...]:
         again = f"run `hostaway-sync webhooks register {self._account_id} --url …`"
         if stored.login is None:
             return (f"account {self._account_id} has no webhook: {again}",)
@@ -185,9 +185,9 @@ class Registrar:
             found.append(f"account {self._account_id} has {len(own)} webhooks that lead here: {again}")
         return tuple(found)
 
-    def _audited(self) -> tuple[Audit | None, str | None]:
+    def _audited(self) -> tuple[DeliveryAudit | None, str | None]:
         try:
-            audit = self.audit()
+            audit = self.audit_deliveries()
         except SourceUnavailable as error:
             return None, f"what was delivered to account {self._account_id} cannot be told: {error}"
         if audit is None or not audit.lost:
@@ -195,19 +195,19 @@ class Registrar:
         lost = f"{audit.lost} of {audit.announced} objects that were announced to account {self._account_id}"
         return audit, f"{lost} did not arrive, and are read again"
 
-    def _leads_here(self, hook: Hook, stored: StoredHook) -> bool:
+    def _leads_here(self, hook: Webhook, stored: StoredHook) -> bool:
         current = stored.open(self._safe)[0]
         return hook.url == self._url(stored.url or "", current) and hook.login in (None, current.login)
 
-    def _sorted(self) -> tuple[list[Hook], tuple[ListedHook, ...]]:
-        hooks = self._registrar.hooks()
+    def _sorted(self) -> tuple[list[Webhook], tuple[ListedHook, ...]]:
+        hooks = self._registrar.list_webhooks()
         own = self._own(hooks, self._stored())
         known = {hook.hook_id for hook in own}
         foreign = (_listed(hook, "foreign") for hook in hooks if hook.hook_id not in known)
-        legacy = (_listed(hook, "legacy") for hook in self._registrar.legacy_hooks())
+        legacy = (_listed(hook, "legacy") for hook in self._registrar.list_legacy_webhooks())
         return own, (*foreign, *legacy)
 
-    def _own(self, hooks: list[Hook], stored: StoredHook) -> list[Hook]:
+    def _own(self, hooks: list[Webhook], stored: StoredHook) -> list[Webhook]:
         prefixes = () if stored.url is None else (build_delivery_url(stored.url, self._platform, self._account_id, ""),)
         return select_own_hooks(hooks, stored.open(self._safe), stored.hook_id, prefixes)
 
@@ -217,20 +217,20 @@ class Registrar:
             raise AccountError(f"account {self._account_id} is not known here")
         return stored[self._account_id]
 
-    def _created(self, wish: WebhookSettings) -> Hook:
+    def _created(self, wish: WebhookSettings) -> Webhook:
         try:
             return self._registrar.create(wish)
         except SourceUnavailable:
             # It may be there all the same; adding another would have everything delivered twice.
-            for hook in self._registrar.hooks():
+            for hook in self._registrar.list_webhooks():
                 if hook.url == wish.url:
                     return self._updated(hook, wish)
             raise
 
-    def _updated(self, hook: Hook, wish: WebhookSettings) -> Hook:
+    def _updated(self, hook: Webhook, wish: WebhookSettings) -> Webhook:
         return self._registrar.update(hook.hook_id, wish)
 
-    def _confirm(self, hook: Hook) -> None:
+    def _confirm(self, hook: Webhook) -> None:
         work = partial(
             store.confirm_credentials, account_id=self._account_id, hook_id=hook.hook_id, old_ones_for=OLD_ONES_FOR
         )
@@ -243,5 +243,5 @@ class Registrar:
         return build_delivery_url(base, self._platform, self._account_id, credentials.path_secret.get_secret_value())
 
 
-def _listed(hook: Hook, kind: str) -> ListedHook:
+def _listed(hook: Webhook, kind: str) -> ListedHook:
     return ListedHook(hook.hook_id, mask_url(hook.url), kind, hook.is_enabled)

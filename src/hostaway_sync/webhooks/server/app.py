@@ -22,9 +22,9 @@ from starlette.routing import Route
 from hostaway_sync.errors import HostawaySyncError
 from hostaway_sync.model.deliveries import Delivery
 from hostaway_sync.model.ids import read_id
-from hostaway_sync.observability.log_context import add, carried
+from hostaway_sync.observability.log_context import add_log_context, in_current_context
 from hostaway_sync.observability.prometheus import CONTENT_TYPE
-from hostaway_sync.observability.tracing import innermost
+from hostaway_sync.observability.tracing import current_span
 from hostaway_sync.webhooks.server.auth import AuthLevel
 from hostaway_sync.webhooks.server.body import Body, BodyTooLarge, BodyTorn
 from hostaway_sync.webhooks.server.outcomes import RequestOutcome
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
-    from hostaway_sync.model.deliveries import ReadEvent
+    from hostaway_sync.model.deliveries import EventParser
     from hostaway_sync.webhooks.server.auth import Authenticator
     from hostaway_sync.webhooks.server.metrics_page import MetricsPage
     from hostaway_sync.webhooks.server.outcomes import OutcomeLog
@@ -76,7 +76,7 @@ class Receiver:
         *,
         platform: str,
         authenticator: Authenticator,
-        read_event: ReadEvent,
+        read_event: EventParser,
         accept: Callable[[Delivery], None],
         look: Callable[[], Readiness],
         tally: OutcomeLog,
@@ -112,7 +112,7 @@ class Receiver:
         now = asyncio.get_running_loop().time
         began_at = now()
         visit = _Visit(request)
-        add(account_id=visit.account_id)
+        add_log_context(account_id=visit.account_id)
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
                 outcome, sentence = await self._received(visit)
@@ -127,7 +127,7 @@ class Receiver:
             outcome, sentence = RequestOutcome.NOT_STORED, str(error)
         except Exception as error:  # noqa: BLE001  (whatever it is, the sender must try again)
             outcome, sentence = RequestOutcome.NOT_STORED, f"unexpected {type(error).__name__}"
-        innermost().note(outcome=outcome)
+        current_span().set_attributes(outcome=outcome)
         self._tally.note(outcome, visit.request_id, took=now() - began_at, sentence=f"{visit.origin}: {sentence}")
         if outcome is not RequestOutcome.TOO_SLOW and "expect" not in request.headers:
             await visit.body.discard()
@@ -154,11 +154,11 @@ class Receiver:
         if not is_trusted:
             return RequestOutcome.REFUSED, "no credentials"
         run = asyncio.get_running_loop().run_in_executor
-        return await run(self._pool, carried(self._stored), visit, visit.account_id, body)
+        return await run(self._pool, in_current_context(self._stored), visit, visit.account_id, body)
 
     def _stored(self, visit: _Visit, account_id: int, body: bytes) -> tuple[RequestOutcome, str]:
         event, payload = self._read_event(body, account_id=account_id)
-        innermost().note(event=event.name)
+        current_span().set_attributes(event=event.name)
         if not self._authenticator.is_active(account_id):
             event = replace(event, target=None, ignored="account disabled")
         delivery = Delivery(

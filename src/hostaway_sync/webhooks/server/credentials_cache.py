@@ -15,7 +15,7 @@ from hostaway_sync.webhooks.server.auth import hash_credentials
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from hostaway_sync.secrets import Opens
+    from hostaway_sync.secrets import SecretReader
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.store.webhooks.credentials import StoredHook
     from hostaway_sync.webhooks.server.auth import AccountCredentials
@@ -63,7 +63,7 @@ class CredentialsCache:
     """
 
     def __init__(
-        self, database: Database, safe: Callable[[], Opens], *, seconds: Callable[[], float] = time.monotonic
+        self, database: Database, safe: Callable[[], SecretReader], *, seconds: Callable[[], float] = time.monotonic
     ) -> None:
         self._database = database
         self._safe = safe
@@ -107,7 +107,7 @@ class CredentialsCache:
         known, has_opened = self._known(account_id)
         return known != hook or (not has_opened and self._pauses.are_over(account_id))
 
-    def _what_opens(self) -> Opens:
+    def _what_opens(self) -> SecretReader:
         if self._no_safe is not None and not self._pauses.are_over(None):
             raise self._no_safe.with_traceback(None)  # else each raise would make it longer
         try:
@@ -130,7 +130,7 @@ def _has_something(hook: StoredHook) -> bool:
     return hook.login is not None or hook.previous is not None
 
 
-def _opened(hook: StoredHook, safe: Opens | None, *, complain: bool) -> AccountCredentials | None:
+def _opened(hook: StoredHook, safe: SecretReader | None, *, complain: bool) -> AccountCredentials | None:
     if safe is None or not _has_something(hook):
         return hash_credentials((), is_active=hook.is_active)
     try:

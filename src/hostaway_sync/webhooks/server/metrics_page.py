@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.observability.prometheus import exposition
+from hostaway_sync.observability.prometheus import render_metrics
 from hostaway_sync.store.status.metrics import unreadable
 
 if TYPE_CHECKING:
@@ -45,4 +45,4 @@ class MetricsPage:
                 except Exception:  # noqa: BLE001  (tables of another version, too: what was measured is still told)
                     found = unreadable()
                 self._read = loop.time(), found
-            return exposition([*self._meter.samples(), *self._read[1]])
+            return render_metrics([*self._meter.samples(), *self._read[1]])

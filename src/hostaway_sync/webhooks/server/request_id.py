@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from hostaway_sync.model.deliveries import REQUEST_ID, request_id_in
-from hostaway_sync.observability.log_context import circumstances
+from hostaway_sync.model.deliveries import REQUEST_ID, read_request_id
+from hostaway_sync.observability.log_context import log_context
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,7 +23,7 @@ def assign_request_ids(app: ASGIApp) -> ASGIApp:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         own = uuid4()
         given = [value.decode("latin-1") for name, value in scope["headers"] if name == header]
-        request_id = request_id_in({REQUEST_ID: ", ".join(given)}) or str(own)
+        request_id = read_request_id({REQUEST_ID: ", ".join(given)}) or str(own)
         scope.update(delivery_id=own, request_id=request_id)
 
         async def send_numbered(message: Message) -> None:
@@ -31,7 +31,7 @@ def assign_request_ids(app: ASGIApp) -> ASGIApp:
                 message["headers"] = [*message.get("headers", ()), (header, request_id.encode())]
             await send(message)
 
-        with circumstances(request_id=request_id):
+        with log_context(request_id=request_id):
             await app(scope, receive, send_numbered)
 
     return answer

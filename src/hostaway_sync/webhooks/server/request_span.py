@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hostaway_sync.observability.tracing import delivery
+from hostaway_sync.observability.tracing import start_delivery_span
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,9 +19,9 @@ def trace_deliveries(
     """Give what answers deliveries at this route, each within a span."""
 
     async def answer_traced(request: Request) -> Response:
-        with delivery(request.scope["delivery_id"], request.method, route) as span:
+        with start_delivery_span(request.scope["delivery_id"], request.method, route) as span:
             response = await answer(request)
-            span.answered(response.status_code)
+            span.set_status_code(response.status_code)
             return response
 
     return answer_traced

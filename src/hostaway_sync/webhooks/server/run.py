@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from hostaway_sync.observability.systemd import Supervisor
+    from hostaway_sync.observability.systemd import SystemdNotifier
 
 FINISH_WITHIN: Final = 9
 # Longer than proxies keep an idle connection, so that it is never us who close one under a delivery.
@@ -49,7 +49,7 @@ def serve_http(
     trusted_proxies: Sequence[str],
     on_stop: Callable[[], None] | None = None,
     stop: threading.Event | None = None,
-    supervisor: Supervisor | None = None,
+    supervisor: SystemdNotifier | None = None,
 ) -> None:
     """Answer requests until a signal that the process handles comes, and let that signal have its way afterwards.
 
@@ -114,13 +114,13 @@ class _Server(uvicorn.Server):
         config: uvicorn.Config,
         on_stop: Callable[[], None] | None,
         stop: threading.Event | None,
-        supervisor: Supervisor | None,
+        supervisor: SystemdNotifier | None,
     ) -> None:
         super().__init__(config)
         self._on_stop = on_stop
         self._stop = stop
         self._supervisor = supervisor
-        self._beat = supervisor.part() if supervisor else None
+        self._beat = supervisor.register_part() if supervisor else None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer, and say so."""
@@ -129,7 +129,7 @@ class _Server(uvicorn.Server):
         for listener in sockets or ():
             listener.listen(BACKLOG)  # the kernel may hold more than are accepted at once
         if self._supervisor:
-            self._supervisor.ready()
+            self._supervisor.notify_ready()
 
     async def on_tick(self, counter: int) -> bool:
         """Look ten times a second whether to stop; whoever can look can answer."""
@@ -140,7 +140,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish what is in hand, and have everything else stop at the same time."""
         if self._supervisor:
-            self._supervisor.stopping()
+            self._supervisor.notify_stopping()
         if self._on_stop is None:
             await super().shutdown(sockets)
         else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.errors import ConfigurationError, HostawaySyncError
 from hostaway_sync.observability.meter import Meter
-from hostaway_sync.observability.tracing import span
+from hostaway_sync.observability.tracing import start_span
 from hostaway_sync.store.privacy.payload_rule import guard_payloads
 from hostaway_sync.store.schema import revisions
 from hostaway_sync.store.webhooks import inbox
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from hostaway_sync.model.deliveries import Delivery, ReadEvent
+    from hostaway_sync.model.deliveries import Delivery, EventParser
     from hostaway_sync.model.redaction import Redaction, Redactor
     from hostaway_sync.observability.meter import Sample
-    from hostaway_sync.secrets import Opens
+    from hostaway_sync.secrets import SecretReader
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.webhooks.server.auth import AccountCredentials
 
@@ -54,7 +54,7 @@ class ReceiverRuntime:
     def __init__(
         self,
         database: Database,
-        safe: Callable[[], Opens],
+        safe: Callable[[], SecretReader],
         redaction: Callable[[], Redaction | None] = lambda: None,
         *,
         meter: Meter | None = None,
@@ -67,7 +67,7 @@ class ReceiverRuntime:
         self._book = CredentialsCache(self._database, safe)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="receiver")
 
-    def receiver(self, platform: str, read_event: ReadEvent) -> Receiver:
+    def receiver(self, platform: str, read_event: EventParser) -> Receiver:
         """Make a receiver of one platform's deliveries."""
         return Receiver(
             platform=platform,
@@ -97,7 +97,7 @@ class ReceiverRuntime:
             guard_payloads(connection, redaction.mark if redaction else None)
             inbox.accept_delivery(connection, delivery, platform=platform)
 
-        with span("write delivery"):
+        with start_span("write delivery"):
             self._database.transaction(write)
 
     def _look(self) -> Readiness:
@@ -116,5 +116,5 @@ class ReceiverRuntime:
 
 def _covered(delivery: Delivery, redactor: Redactor) -> Delivery:
     """Hide fields in both forms of a delivery: what it is about was read from it before."""
-    payload = None if delivery.payload is None else redactor.over(delivery.payload)
-    return replace(delivery, payload=payload, body=redactor.exactly(delivery.body, delivery.payload))
+    payload = None if delivery.payload is None else redactor.redact(delivery.payload)
+    return replace(delivery, payload=payload, body=redactor.redact_exact(delivery.body, delivery.payload))

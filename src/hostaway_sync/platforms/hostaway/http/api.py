@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from hostaway_sync.model.api_calls import Bucket, Budget
-    from hostaway_sync.model.records import Token
+    from hostaway_sync.model.records import AccessToken
     from hostaway_sync.platforms.hostaway.http.config import ClientClock, ClientConfig
     from hostaway_sync.platforms.hostaway.http.protocol import Listing
     from hostaway_sync.platforms.hostaway.http.request import Params, Reply
@@ -150,7 +150,7 @@ class HostawayApi:
         """
         buckets, decode = self._buckets(Call.GENERAL), partial(self._decode_result, asked=f"{method} {path}")
 
-        def send(token: Token, why: Cause) -> bytes:
+        def send(token: AccessToken, why: Cause) -> bytes:
             body = document or None
             request = Request(method, path, buckets, why, document=body, bearer=token.value, leaves_once=True)
             return self._retry(request, decode, self._retrier_after_429)
@@ -188,7 +188,7 @@ class HostawayApi:
         """Make the request that any account may make; raise `SourceError` if it fails."""
         self.get_list(_OPEN_PATH, _OPEN_PARAMS, Cause("do the credentials work?"))
 
-    def issue_token(self, why: str) -> Token:
+    def issue_token(self, why: str) -> AccessToken:
         """Ask for a token.
 
         Raises:
@@ -203,14 +203,14 @@ class HostawayApi:
         }
         request = Request("POST", "/accessTokens", self._buckets(Call.TOKEN), Cause(why), form=form)
 
-        def decode(reply: Reply) -> Token:
+        def decode(reply: Reply) -> AccessToken:
             return protocol.decode_token(
                 reply.status, reply.headers, reply.body, now=self._now(), account_id=self._account_id
             )
 
         return self._retry(request, decode)
 
-    def revoke_token(self, token: Token) -> None:
+    def revoke_token(self, token: AccessToken) -> None:
         """Have a token refused from now on; one that is refused already is fine (API notes, 1.3).
 
         Raises:
@@ -221,7 +221,7 @@ class HostawayApi:
         with suppress(TokenRejected, NotFound):
             self._retry(request, partial(self._decode_result, asked="DELETE /accessTokens"))
 
-    def _is_good(self, token: Token, refused_path: str) -> bool:
+    def _is_good(self, token: AccessToken, refused_path: str) -> bool:
         """Whether a token can read anything (API notes, 1.2); asked once a minute for all threads."""
         with self._checking:
             if self._last_check is None or self._now() - self._last_check[0] > TOKEN_CHECK_HOLDS_FOR:
@@ -233,7 +233,7 @@ class HostawayApi:
                     self._last_check = self._now(), False
             return self._last_check[1]
 
-    def _with_token(self, path: str, call: Callable[[Token, Cause], _Value], cause: Cause) -> _Value:
+    def _with_token(self, path: str, call: Callable[[AccessToken, Cause], _Value], cause: Cause) -> _Value:
         issued = self._tokens.current()
         try:
             return call(issued.token, cause)
@@ -254,7 +254,7 @@ class HostawayApi:
         ) from reason
 
     def _get(
-        self, path: str, params: Params, token: Token, decode: Callable[[Reply, str], _Value], cause: Cause
+        self, path: str, params: Params, token: AccessToken, decode: Callable[[Reply, str], _Value], cause: Cause
     ) -> tuple[_Value, datetime]:
         request = Request("GET", path, self._buckets(Call.GENERAL), cause, params=params, bearer=token.value)
 

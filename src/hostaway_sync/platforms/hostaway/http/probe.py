@@ -46,7 +46,7 @@ class ProbeResult:
 class NoBudget:
     """A `Budget` without limits, for when the database with the shared budget is away and no other process can ask."""
 
-    def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.USUAL) -> Grant:
+    def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.NORMAL) -> Grant:
         """Grant this moment."""
         del buckets, priority
         return Grant(datetime.now(UTC), timedelta(0), timedelta(minutes=1))

@@ -34,11 +34,11 @@ from hostaway_sync.errors import (
     SourceUnavailable,
     TokenRejected,
 )
-from hostaway_sync.model.records import Token
+from hostaway_sync.model.records import AccessToken
 from hostaway_sync.platforms.hostaway.http.headers import header, retry_in, seconds_of
 from hostaway_sync.platforms.hostaway.parsing import json_repair
 from hostaway_sync.platforms.hostaway.parsing.casts import Misfit, as_integer
-from hostaway_sync.safe_text import quoted
+from hostaway_sync.safe_text import quote_safely
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,7 +125,9 @@ def decode_result(status: int, headers: Mapping[str, str], body: bytes, *, now: 
     return bytes(_opened(status, headers, body, now, asked, "a result").result)
 
 
-def decode_token(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, account_id: int) -> Token:
+def decode_token(
+    status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, account_id: int
+) -> AccessToken:
     """Give the token that was issued at `now`; its lifetime is what Hostaway says, whatever the token itself claims.
 
     Raises:
@@ -142,7 +144,7 @@ def decode_token(status: int, headers: Mapping[str, str], body: bytes, *, now: d
     value = answer.get("access_token")
     if not isinstance(value, str) or _USABLE_TOKEN.fullmatch(value) is None:
         raise SourceUnavailable("Hostaway answered a request for a token with something that holds none")
-    return Token(SecretStr(value), now, now + _lifetime(answer.get("expires_in")))
+    return AccessToken(SecretStr(value), now, now + _lifetime(answer.get("expires_in")))
 
 
 def _refusal(status: int, headers: Mapping[str, str], body: bytes, now: datetime, asked: str) -> SourceError:
@@ -222,7 +224,7 @@ def _quoted(body: bytes) -> str:
     answer = _plain(body)
     for key in ("message", "error_description", "result"):
         value = answer.get(key)
-        words = quoted(value) if isinstance(value, str) else ""
+        words = quote_safely(value) if isinstance(value, str) else ""
         if words:
             return f": {words}"
     return ""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from hostaway_sync.model.records import Token
+    from hostaway_sync.model.records import AccessToken
 
 ACTIVATION_DELAY: Final = timedelta(seconds=1.1)
 # A token is replaced after this share of its life.
@@ -34,11 +34,11 @@ LONGEST_WAIT: Final = timedelta(seconds=60)
 class TokenVault(Protocol):
     """Stores one account's token, so that it outlives the process."""
 
-    def load(self) -> Token | None:
+    def load(self) -> AccessToken | None:
         """Return the stored token, or None."""
         ...
 
-    def save(self, token: Token) -> None:
+    def save(self, token: AccessToken) -> None:
         """Store `token` in place of the stored one."""
         ...
 
@@ -51,7 +51,7 @@ class TokenVault(Protocol):
 class IssuedToken:
     """A token, and its number among the tokens of one `TokenProvider`, from 1."""
 
-    token: Token
+    token: AccessToken
     generation: int
 
 
@@ -69,7 +69,7 @@ class TokenProvider:
         self,
         *,
         vault: TokenVault,
-        issue: Callable[[str], Token],
+        issue: Callable[[str], AccessToken],
         pause: Callable[[timedelta], None],
         now: Callable[[], datetime],
     ) -> None:
@@ -116,12 +116,12 @@ class TokenProvider:
             self._pause(POLL_INTERVAL)
             waited += POLL_INTERVAL
 
-    def _issue_and_store(self, why: str) -> Token:
+    def _issue_and_store(self, why: str) -> AccessToken:
         token = self._issue(why)
         self._pause(ACTIVATION_DELAY)
         self._vault.save(token)
         return token
 
-    def _is_fresh(self, token: Token) -> bool:
+    def _is_fresh(self, token: AccessToken) -> bool:
         lifetime = token.expires_at - token.issued_at
         return self._now() < token.expires_at - lifetime * (1 - USED_SHARE_OF_LIFE)

@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 import httpx
 
-from hostaway_sync.environment.proxy_route import proxy_for, trusted
+from hostaway_sync.environment.proxy_route import find_proxy, tls_trust_for
 from hostaway_sync.errors import ConfigurationError, SourceError, SourceUnavailable
 from hostaway_sync.model.api_calls import ApiCall, Priority
 from hostaway_sync.platforms.hostaway.http.connection_state import is_closed_by_peer
@@ -26,7 +26,7 @@ from hostaway_sync.platforms.hostaway.http.transport_errors import as_source_err
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from hostaway_sync.model.api_calls import Budget, CircuitBreaker, Observer
+    from hostaway_sync.model.api_calls import Budget, CallObserver, CircuitBreaker
     from hostaway_sync.platforms.hostaway.http.config import ClientClock, ConnectionConfig
     from hostaway_sync.platforms.hostaway.http.request import Request
 
@@ -77,12 +77,12 @@ class Transport:
         budget: Budget,
         urgent: bool,
         clock: ClientClock,
-        observe: Observer | None = None,
+        observe: CallObserver | None = None,
         circuit_breaker: CircuitBreaker | None = None,
     ) -> None:
         self._api_url = config.api_url.rstrip("/")
         self._budget = budget
-        self._priority = Priority.URGENT if urgent else Priority.USUAL
+        self._priority = Priority.URGENT if urgent else Priority.NORMAL
         self._longest_body_s = config.read_timeout.total_seconds() * _WHOLE_BODY_FACTOR
         self._monotonic = clock.monotonic
         self._closed = Event()
@@ -93,7 +93,7 @@ class Transport:
         self._lock = Lock()
         self._api_calls = 0
         self._streams: WeakSet[Any] = WeakSet()
-        self._proxy = proxy_for(config.api_url)
+        self._proxy = find_proxy(config.api_url)
         open_client = partial(_http_client, config.api_url, config.read_timeout, config.connect_timeout)
         self._http = open_client(kept_alive=_MOST_CONNECTIONS)
         self._open_single_use = partial(open_client, kept_alive=0)
@@ -107,8 +107,8 @@ class Transport:
 
     def lower_priority(self) -> None:
         """Let others go first from now on, unless requests are urgent."""
-        if self._priority is Priority.USUAL:
-            self._priority = Priority.PATIENT
+        if self._priority is Priority.NORMAL:
+            self._priority = Priority.LOW
 
     def send(self, request: Request) -> Reply:
         """Send one request at the moment that the budget grants.
@@ -189,9 +189,9 @@ class Transport:
         if self._circuit_breaker is None:
             return
         if failure is None:
-            self._circuit_breaker.answered()
+            self._circuit_breaker.record_answer()
         elif failure:
-            self._circuit_breaker.failed(failure)
+            self._circuit_breaker.record_failure(failure)
 
     def _raise_if_closed(self) -> None:
         if self._closed.is_set():
@@ -251,8 +251,8 @@ class Transport:
             path=request.path,
             params=dict(request.params),
             status=status,
-            seconds=round(took, 3),
-            waited=round(progress.waited, 3),
+            duration_s=round(took, 3),
+            waited_s=round(progress.waited, 3),
             why=request.cause.why,
             step=request.cause.step,
             attempt=request.cause.attempt,
@@ -275,14 +275,14 @@ class Transport:
 
 
 def _http_client(api_url: str, read_timeout: timedelta, connect_timeout: timedelta, *, kept_alive: int) -> httpx.Client:
-    proxy = proxy_for(api_url)
+    proxy = find_proxy(api_url)
     try:
         return httpx.Client(
             headers=_HEADERS,
-            verify=trusted(api_url),
+            verify=tls_trust_for(api_url),
             timeout=httpx.Timeout(read_timeout.total_seconds(), connect=connect_timeout.total_seconds()),
             limits=httpx.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=kept_alive),
-            trust_env=False,  # `proxy_for` and `trusted` have read the environment
+            trust_env=False,  # `find_proxy` and `tls_trust_for` have read the environment
             proxy=proxy.url if proxy else None,
         )
     except OSError as error:

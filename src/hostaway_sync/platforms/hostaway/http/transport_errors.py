@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from hostaway_sync.errors import SourceError, SourceUnavailable
-from hostaway_sync.safe_text import quoted
+from hostaway_sync.safe_text import quote_safely
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,7 @@ def _answer(error: httpx.ProxyError) -> str:
     """Return what a proxy answered: the status by its own name, because its words are anybody's."""
     match = re.match(r"([1-5]\d\d)\b", str(error))
     if match is None:
-        return quoted(str(error)) or "it broke the connection"
+        return quote_safely(str(error)) or "it broke the connection"
     status = int(match[1])
     try:
         named = f"it answers {status} {HTTPStatus(status).phrase}"

@@ -45,7 +45,7 @@ def thread_path(conversation_id: int) -> str:
 
 def document(wish: OutgoingMessage) -> dict[str, int | str]:
     """Give the body of the request; the field is `body`, whatever clients of old say."""
-    return {"body": wish.body, "communicationType": wish.way.value}
+    return {"body": wish.body, "communicationType": wish.communication_type.value}
 
 
 def certainty(status: int | None, *, has_left: bool) -> IntentState:
@@ -96,7 +96,7 @@ def read_said(payload: bytes | str) -> ThreadMessage | None:
         conversation_id=as_id(row.get("conversationId")),
         is_incoming=_is_incoming(row.get("isIncoming")),
         text=text,
-        way=way,
+        communication_type=way,
         failure=(reason or status) if status in _UNDELIVERED else None,
         is_automatic=row.get("messageSource") == _PLANNED
         or (_text(row.get("originatedBy")) or "").startswith(_AUTOMATON),

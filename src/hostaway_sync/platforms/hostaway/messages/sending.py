@@ -29,7 +29,7 @@ class HostawayMessages:
     def __init__(self, api: HostawayApi) -> None:
         self._api = api
 
-    def newest(self, conversation_id: int, *, why: str) -> Page:
+    def read_newest_page(self, conversation_id: int, *, why: str) -> Page:
         """Read the newest page of a thread; see `MessageApi`."""
         path, spec = message_protocol.thread_path(conversation_id), message_protocol.THREAD
         params = {"limit": spec.limit, **spec.params}
@@ -40,15 +40,15 @@ class HostawayMessages:
         records = {record.id: record for record in (as_record(row, spec) for row in listing.rows) if record.id}
         return Page(spec.shape, tuple(records.values()), observed_at, parent=conversation_id)
 
-    def post(self, wish: OutgoingMessage, *, leaving: Callable[[], None]) -> SendResult:
+    def send(self, message: OutgoingMessage, *, before_send: Callable[[], None]) -> SendResult:
         """Ask Hostaway once to send a message; see `MessageApi`."""
-        path, cause = message_protocol.thread_path(wish.conversation_id), Cause("message: send it")
-        seen = _Seen(leaving)
+        path, cause = message_protocol.thread_path(message.conversation_id), Cause("message: send it")
+        seen = _Seen(before_send)
         try:
             page = self._api.post_once(
                 path,
-                message_protocol.document(wish),
-                lambda reply: seen.read(reply, wish, f"POST {path}"),
+                message_protocol.document(message),
+                lambda reply: seen.read(reply, message, f"POST {path}"),
                 cause,
                 leaving=seen.leave,
             )

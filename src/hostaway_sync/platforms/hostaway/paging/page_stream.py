@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hostaway_sync.model.records import Page
-from hostaway_sync.model.timestamps import is_believable
-from hostaway_sync.observability.log_context import carried
+from hostaway_sync.model.timestamps import is_credible_stamp
+from hostaway_sync.observability.log_context import in_current_context
 from hostaway_sync.platforms.hostaway.paging.rows import LateRecords, as_row
 from hostaway_sync.platforms.hostaway.paging.walk import Answer
 from hostaway_sync.platforms.hostaway.parsing.resources import Paging, Spec
@@ -53,7 +53,7 @@ def follow(
         while True:
             for position in wanted[1:]:
                 if position not in fetching:
-                    fetching[position] = ahead.submit(carried(fetch), position)
+                    fetching[position] = ahead.submit(in_current_context(fetch), position)
             started = fetching.pop(wanted[0], None)
             arrival = fetch(wanted[0]) if started is None else started.result()
             listing = arrival.listing
@@ -78,4 +78,4 @@ def follow(
 
 def _believed(row: Row, asked_at: datetime) -> Row:
     """Leave out a stamp too far ahead of the request: a walk must neither begin nor end with it."""
-    return row if row.stamp is None or is_believable(row.stamp, asked_at) else row._replace(stamp=None)
+    return row if row.stamp is None or is_credible_stamp(row.stamp, asked_at) else row._replace(stamp=None)

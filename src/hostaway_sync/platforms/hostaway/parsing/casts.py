@@ -10,7 +10,7 @@ import re
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeGuard
 
-from hostaway_sync.model.timestamps import clamped
+from hostaway_sync.model.timestamps import clamp_moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +100,7 @@ def as_timestamp(value: object) -> datetime | None:
     if text is None:
         return None
     try:
-        return clamped(datetime.fromisoformat(text))
+        return clamp_moment(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         raise Misfit from None
 

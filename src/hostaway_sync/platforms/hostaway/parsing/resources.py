@@ -97,7 +97,7 @@ class Spec:
             self.is_ordered_by_stamp,
             with_parts=self.activity if self.has_parts else (),
             silent=self.silent,
-            words=VOCABULARY,
+            vocabulary=VOCABULARY,
         )
 
     @cached_property
@@ -233,8 +233,8 @@ def as_record(raw: bytes, spec: Spec, digest: bytes | None = None, redactor: Red
     record = _as_received(raw, spec, digest or digest_of(raw, redactor))
     if redactor is None:
         return record
-    exact = None if record.exact is None else redactor.exactly(raw, record.payload)
-    return replace(record, payload=redactor.over(record.payload), exact=exact)
+    exact = None if record.exact is None else redactor.redact_exact(raw, record.payload)
+    return replace(record, payload=redactor.redact(record.payload), exact=exact)
 
 
 def _as_received(raw: bytes, spec: Spec, digest: bytes) -> Record:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
-from hostaway_sync.model.deliveries import DeliveryLog, LogEntry, Target
+from hostaway_sync.model.deliveries import DeliveryLog, DeliveryLogEntry, RefreshTarget
 from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.parsing.casts import as_id
 
@@ -41,7 +41,7 @@ class Fetch(Protocol):
 
 def read_log(fetch: Fetch, hook_id: int | None, *, after: int | None) -> DeliveryLog:
     """Read the log of a registration, at least the entries with higher ids than `after`, in at most 20 requests."""
-    found: dict[int, LogEntry] = {}
+    found: dict[int, DeliveryLogEntry] = {}
     wanted: dict[str, int | str] = {} if hook_id is None else {"unifiedWebhookId": hook_id}
     offset = 0
     gap_above: int | None = None
@@ -69,12 +69,12 @@ def read_log(fetch: Fetch, hook_id: int | None, *, after: int | None) -> Deliver
     return DeliveryLog(tuple(found.values()), is_whole=is_whole)
 
 
-def _is_beyond(gap_above: int | None, after: int | None, found: Mapping[int, LogEntry]) -> bool:
+def _is_beyond(gap_above: int | None, after: int | None, found: Mapping[int, DeliveryLogEntry]) -> bool:
     """Say whether all after `after` was read, though what follows `gap_above` was passed over."""
     return gap_above is None or (after is not None and after in found and after > gap_above)
 
 
-def _entry(raw: bytes) -> LogEntry | None:
+def _entry(raw: bytes) -> DeliveryLogEntry | None:
     try:
         row: Any = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
@@ -83,18 +83,18 @@ def _entry(raw: bytes) -> LogEntry | None:
     if number is None:
         return None
     status, url = as_id(row.get("responseStatus")), row.get("url")
-    return LogEntry(
+    return DeliveryLogEntry(
         entry_id=number,
         target=_target(row),
-        was_taken=None if status is None else status in _SUCCESS,
+        was_accepted=None if status is None else status in _SUCCESS,
         hook_id=as_id(row.get("webhookNotificationSettingId")),
         url=url if isinstance(url, str) else "",
     )
 
 
-def _target(row: dict[str, Any]) -> Target | None:
+def _target(row: dict[str, Any]) -> RefreshTarget | None:
     event, object_id = row.get("event"), as_id(row.get("objectId"))
     kind = event.partition(".")[0] if isinstance(event, str) else None
     names = (name for name in (row.get("object"), kind) if isinstance(name, str))
     resource = next((_KINDS[name] for name in names if name in _KINDS), None)
-    return None if resource is None or object_id is None else Target(resource, object_id)
+    return None if resource is None or object_id is None else RefreshTarget(resource, object_id)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from hostaway_sync.model.deliveries import Event, Target
+from hostaway_sync.model.deliveries import Event, RefreshTarget
 from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.parsing import json_repair
 from hostaway_sync.platforms.hostaway.parsing.casts import as_id
@@ -90,7 +90,7 @@ _NESTINGS: Final = msgspec.json.Decoder(_Nesting)
 
 
 def read_event(body: bytes, *, account_id: int) -> tuple[Event, str | None]:
-    """Give what a delivery to `account_id` claims, and its JSON as JSONB accepts it; see `ReadEvent`."""
+    """Give what a delivery to `account_id` claims, and its JSON as JSONB accepts it; see `EventParser`."""
     payload = _payload(body)
     if payload is None:
         return Event("", None, None, "no JSON"), None
@@ -148,11 +148,11 @@ def _nested(span: msgspec.Raw) -> msgspec.Raw:
         return _NULL
 
 
-def _target(subject: _Subject, places: tuple[Place, ...]) -> Target | None:
+def _target(subject: _Subject, places: tuple[Place, ...]) -> RefreshTarget | None:
     for place in places:
         object_id = as_id(_value(getattr(subject, place.key)))
         if object_id is not None:
-            return Target(place.resource, object_id)
+            return RefreshTarget(place.resource, object_id)
     return None
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from hostaway_sync.errors import Forbidden, NotFound, RequestRejected, SourceUnavailable
-from hostaway_sync.model.deliveries import Hook
+from hostaway_sync.model.deliveries import Webhook
 from hostaway_sync.platforms.hostaway.http.request import Cause
 from hostaway_sync.platforms.hostaway.parsing.casts import Misfit, as_boolean, as_id
 from hostaway_sync.platforms.hostaway.webhooks.delivery_log import LOGS, read_log
@@ -41,11 +41,11 @@ class Registration:
     def __init__(self, api: HostawayApi) -> None:
         self._api = api
 
-    def hooks(self, *, why: str = _WHICH) -> list[Hook]:
+    def list_webhooks(self, *, why: str = _WHICH) -> list[Webhook]:
         """Give all registrations; see `WebhookApi`."""
         return self._listed(HOOKS, Cause(why), is_legacy=False)
 
-    def legacy_hooks(self) -> list[Hook]:
+    def list_legacy_webhooks(self) -> list[Webhook]:
         """Give those of the deprecated interface; see `WebhookApi`."""
         found = []
         for path in LEGACY:
@@ -53,20 +53,20 @@ class Registration:
                 found += self._listed(path, Cause(_WHICH), is_legacy=True)
         return found
 
-    def create(self, wish: WebhookSettings) -> Hook:
+    def create(self, settings: WebhookSettings) -> Webhook:
         """Add a registration; see `WebhookApi`."""
-        return self._changed("POST", HOOKS, wish)
+        return self._changed("POST", HOOKS, settings)
 
-    def update(self, hook_id: int, wish: WebhookSettings) -> Hook:
+    def update(self, hook_id: int, settings: WebhookSettings) -> Webhook:
         """Change a registration; see `WebhookApi`."""
-        return self._changed("PUT", f"{HOOKS}/{hook_id}", wish)
+        return self._changed("PUT", f"{HOOKS}/{hook_id}", settings)
 
     def delete(self, hook_id: int) -> None:
         """Remove a registration; see `WebhookApi`."""
         with suppress(NotFound):
             self._api.change("DELETE", f"{HOOKS}/{hook_id}", {}, Cause("webhook: remove it"))
 
-    def delivery_log(self, hook_id: int | None, *, after: int | None) -> DeliveryLog | None:
+    def read_delivery_log(self, hook_id: int | None, *, after: int | None) -> DeliveryLog | None:
         """Give what was delivered; see `WebhookApi`."""
 
         def fetch(path: str, params: Mapping[str, int | str], step: str) -> Listing:
@@ -78,12 +78,12 @@ class Registration:
                 return read_log(partial(fetch, path), hook_id, after=after)
         return None
 
-    def _listed(self, path: str, cause: Cause, *, is_legacy: bool) -> list[Hook]:
+    def _listed(self, path: str, cause: Cause, *, is_legacy: bool) -> list[Webhook]:
         listing, _ = self._api.get_list(path, {}, cause)
         hooks = (_hook(row, is_legacy=is_legacy) for row in listing.rows)
         return [hook for hook in hooks if hook is not None]
 
-    def _changed(self, method: str, path: str, wish: WebhookSettings) -> Hook:
+    def _changed(self, method: str, path: str, wish: WebhookSettings) -> Webhook:
         document: dict[str, int | str] = {
             "isEnabled": int(wish.is_enabled),
             "url": wish.url,
@@ -98,7 +98,7 @@ class Registration:
         return hook
 
 
-def _hook(raw: bytes, *, is_legacy: bool) -> Hook | None:
+def _hook(raw: bytes, *, is_legacy: bool) -> Webhook | None:
     try:
         row: Any = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
@@ -107,7 +107,7 @@ def _hook(raw: bytes, *, is_legacy: bool) -> Hook | None:
     if number is None:
         return None
     url, login = row.get("url"), row.get("login")
-    return Hook(
+    return Webhook(
         hook_id=number,
         url=url if isinstance(url, str) else "",
         is_enabled=_is_enabled(row.get("isEnabled")),

@@ -19,7 +19,7 @@ from hostaway_sync.errors import AccountError, LeaseHeld, SecretError, SecretsUn
 from hostaway_sync.store import account_purge, audit_log
 from hostaway_sync.store.accounts import changes as account_changes
 from hostaway_sync.store.accounts import queries as account_queries
-from hostaway_sync.store.accounts.changes import Wishes
+from hostaway_sync.store.accounts.changes import AccountChanges
 from hostaway_sync.store.webhooks import credentials as webhook_credentials
 from hostaway_sync.sync.lease import hold_lease
 
@@ -88,7 +88,7 @@ class Accounts:
         Raises:
             AccountError: it is unknown.
         """
-        return self._known(account_id), audit_log.last_entries(self._database, account_id, limit=entries)
+        return self._known(account_id), audit_log.list_last_entries(self._database, account_id, limit=entries)
 
     def add(self, account_id: int, client_secret: SecretStr, *, name: str | None, customer_id: UUID | None) -> None:
         """Check the credentials with the source, and only then store the account; a removed one comes back.
@@ -134,7 +134,7 @@ class Accounts:
         if self._known(account_id).removed_at is not None:
             raise AccountError.removed(account_id)
         token = self._checked(account_id, client_secret) if client_secret is not None else None
-        wishes = Wishes(fields, client_secret, token)
+        wishes = AccountChanges(fields, client_secret, token)
         return account_changes.change_account(self._database, self._container.vault(), account_id, wishes)
 
     def add_or_update(
@@ -202,10 +202,10 @@ class Accounts:
             removal = Removal(account_id)
             if account.removed_at is None:
                 removal = self._ended_at_the_source(account_id)
-                account_changes.erase(self._database, self._container.vault(), account_id)
+                account_changes.remove_account(self._database, self._container.vault(), account_id)
             if not purge:
                 return removal
-            rows = account_purge.purge(self._database, lease, progress or _say_nothing)
+            rows = account_purge.purge_account(self._database, lease, progress or _say_nothing)
         return Removal(account_id, removal.webhooks_removed, removal.token_revoked, rows, removal.troubles)
 
     def _ended_at_the_source(self, account_id: int) -> Removal:
@@ -254,7 +254,7 @@ class Accounts:
             return False
 
     def _checked(self, account_id: int, client_secret: SecretStr) -> AccessToken | None:
-        vault = account_queries.TokenInHand()
+        vault = account_queries.InMemoryToken()
         with closing(self._container.client(account_id, client_secret, vault, force_probe=True)) as client:
             client.check_credentials()
         return vault.token

@@ -26,7 +26,7 @@ from hostaway_sync.store.request_budget import DatabaseBudget
 from hostaway_sync.store.secrets import placement as secret_placement
 from hostaway_sync.store.secrets.sealing import has_sealed_values
 from hostaway_sync.store.secrets.vault import Vault
-from hostaway_sync.store.status.overview import overview
+from hostaway_sync.store.status.overview import read_overview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ class Container:
         self.settings = settings
         self.words = VOCABULARY
         register_private_fields(VOCABULARY.private_keys)
-        self._rules = payload_rule.rules_of(settings.payload_fields, VOCABULARY)
+        self._rules = payload_rule.parse_own_rules(settings.payload_fields, VOCABULARY)
         self.meter = Meter()
         self.database = open_database(
             settings.database_url,
@@ -123,7 +123,7 @@ class Container:
         if self._vault is None:
             self._vault = Vault(self.database, self.key_ring, {"aws": _aws})
         if not any_placement and not self._is_agreed:
-            self._vault.store(secret_placement.agreed(self.database, self.settings.secrets_store).store)
+            self._vault.open_store(secret_placement.require_placement(self.database, self.settings.secrets_store).store)
             self.database.transaction(restored.detect_restore)  # before anything is read: later it would see less
             self._is_agreed = True
         return self._vault
@@ -137,12 +137,12 @@ class Container:
         if self._redaction is None:
             from hostaway_sync.store.privacy import payload_rewrite
 
-            self._redaction = (payload_rewrite.opened(self.database, self.vault, self._rules, self.words),)
+            self._redaction = (payload_rewrite.open_redaction(self.database, self.vault, self._rules, self.words),)
         return self._redaction[0]
 
     def require_payload_rule(self) -> None:
         """Raise ConfigurationError if the settings hide less than this database does."""
-        payload_rule.require(payload_rule.read(self.database), self._rules, self.words)
+        payload_rule.require_compatible(payload_rule.read_rule(self.database), self._rules, self.words)
 
     def terms(self, every: timedelta) -> ForecastTerms:
         """Give what a forecast of requests rests on, when each account is synced so often."""
@@ -210,7 +210,7 @@ class Container:
         if redaction is not None and not self._is_rewritten:
             from hostaway_sync.store.privacy import payload_rewrite as rewrite
 
-            rewrite.rewrite(self.database, redaction)
+            rewrite.rewrite_stored_payloads(self.database, redaction)
             self._is_rewritten = True
         return redaction
 
@@ -220,13 +220,13 @@ class Container:
         Raises:
             StoreUnavailable, StoreError: the database cannot be asked.
         """
-        from hostaway_sync.store.status.metrics import readings
+        from hostaway_sync.store.status.metrics import read_metrics
 
-        return readings(database or self.database, self.buckets(0)[0])  # the address's limit is every account's
+        return read_metrics(database or self.database, self.buckets(0)[0])  # the address's limit is every account's
 
     def overview(self, account_id: int | None = None) -> Overview:
         """Give what the tables know of every account, or of one, and of the source as it is seen from here."""
-        found = overview(self.database, self.buckets, account_id=account_id)
+        found = read_overview(self.database, self.buckets, account_id=account_id)
         return replace(found, outage=current(self.database, egress=self.settings.egress, api_url=self.settings.api_url))
 
     def buckets(self, account_id: int) -> tuple[Bucket, ...]:

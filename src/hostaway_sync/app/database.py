@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.app.container import Container
     from hostaway_sync.settings import Settings
-    from hostaway_sync.store.database_move.relocate import Relocated
+    from hostaway_sync.store.database_move.relocate import MoveResult
 
 _POOL_SIZE: Final = 3
 _PATIENCE: Final = 10.0
@@ -67,9 +67,9 @@ class DatabaseOperations:
         from hostaway_sync.store.database_move import relocate
 
         with self._target(url) as target:
-            return relocate.preview(self._database, target)
+            return relocate.preview_move(self._database, target)
 
-    def move(self, url: SecretStr, note: Callable[[str, str], object] = lambda _, __: None) -> Relocated:
+    def move(self, url: SecretStr, note: Callable[[str, str], object] = lambda _, __: None) -> MoveResult:
         """Copy everything into the database at `url`; from then on programs are refused here.
 
         Run it again after it was killed, wherever that was.
@@ -87,7 +87,7 @@ class DatabaseOperations:
         from hostaway_sync.store.database_move import relocate
 
         with self._target(url) as target:
-            return relocate.relocate(self._database, target, note)
+            return relocate.move_database(self._database, target, note)
 
     def declare_restored(self) -> int:
         """Note that this database was restored; return how many messages are looked for before any is sent.

@@ -41,7 +41,7 @@ class Jobs:
         Raises:
             ConfigurationError: there is no account at all.
         """
-        active = [account.account_id for account in account_queries.fleet(self._database)]
+        active = [account.account_id for account in account_queries.list_mirrored_accounts(self._database)]
         for account_id in active:
             job = jobs.Job(account_id, full=full)
             self._database.transaction(partial(jobs.defer, job=job))
@@ -80,16 +80,16 @@ class Jobs:
 
     def list_dead_letters(self, *, account_id: int | None = None, resolved_too: bool = False) -> list[DeadLetter]:
         """Return the jobs that failed for good and wait for a person, oldest first; with `resolved_too` all of them."""
-        return dead_letters.list_letters(self._database, account_id=account_id, resolved_too=resolved_too)
+        return dead_letters.list_dead_letters(self._database, account_id=account_id, resolved_too=resolved_too)
 
     def get_dead_letter(self, dead_letter_id: int) -> DeadLetter:
         """Return one dead letter; raise HostawaySyncError when there is none with this number."""
-        return dead_letters.get_letter(self._database, dead_letter_id)
+        return dead_letters.get_dead_letter(self._database, dead_letter_id)
 
     def retry_dead_letter(self, dead_letter_id: int) -> None:
         """Enqueue its work again; raise HostawaySyncError when it is unknown or was resolved before."""
-        dead_letters.retry(self._database, dead_letter_id)
+        dead_letters.retry_dead_letter(self._database, dead_letter_id)
 
     def discard_dead_letter(self, dead_letter_id: int) -> None:
         """Give its work up; raise HostawaySyncError when it is unknown or was resolved before."""
-        dead_letters.discard(self._database, dead_letter_id)
+        dead_letters.discard_dead_letter(self._database, dead_letter_id)

@@ -29,16 +29,16 @@ class Maintenance:
             dry_run: count, and delete nothing.
             audit: delete changes of accounts that are older than this, too.
         """
-        work = pruning.count if dry_run else pruning.prune
+        work = pruning.count_prunable if dry_run else pruning.prune_tables
         return work(self._database, self._keep(audit))
 
     def prune_beside(self) -> None:
         """Delete some of these rows unless another process does; an error is logged, and fails no run."""
-        pruning.prune_beside(self._database, self._keep())
+        pruning.prune_briefly(self._database, self._keep())
 
-    def _keep(self, audit: timedelta | None = None) -> pruning.Keep:
+    def _keep(self, audit: timedelta | None = None) -> pruning.Retention:
         settings = self._container.settings
-        return pruning.Keep(
+        return pruning.Retention(
             runs=timedelta(days=settings.keep_runs_days),
             deliveries=timedelta(days=settings.keep_deliveries_days),
             messages=timedelta(days=settings.keep_messages_days),

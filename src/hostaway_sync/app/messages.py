@@ -89,7 +89,7 @@ class Messages:
             SourceError: its thread could not be read.
         """
         intent = self._intent(intent_id)
-        account_id = account_queries.get_account(self._database, intent.message.account_id).account_id
+        account_id = account_queries.get_active_account(self._database, intent.message.account_id).account_id
         settle_from_mirror(self._database, account_id, read_said)
         with self._container.source(account_id, urgent=True) as source:
             for turn in range(LOOKS_BEFORE_PERSON):
@@ -128,7 +128,7 @@ class Messages:
         """
         intent = self._unknown(intent_id)
         guards.require_allowed(intent.message.reservation_id, self._container.settings.send_allowlist)
-        account_id = account_queries.get_account(self._database, intent.message.account_id).account_id
+        account_id = account_queries.get_active_account(self._database, intent.message.account_id).account_id
         with self._container.source(account_id, urgent=True) as source:
             return Sender(self._database, source.message_api, read_said).send_again(intent)
 

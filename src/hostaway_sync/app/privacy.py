@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from hostaway_sync.app.container import Container
-    from hostaway_sync.store.privacy.forget import Erasure
+    from hostaway_sync.store.privacy.forget import ForgetResult
 
 
 class Privacy:
@@ -30,7 +30,7 @@ class Privacy:
 
     def forget_guests(
         self, account_id: int, reservations: Collection[int], emails: Collection[str], *, dry_run: bool = False
-    ) -> Erasure:
+    ) -> ForgetResult:
         """Erase the guests who have these reservations or mail addresses; see `store.privacy.forget`.
 
         Raises:
@@ -45,11 +45,11 @@ class Privacy:
             raise UsageError("a mail address is incomplete: give each as name@host")
         redaction = self._container.redaction() if sought else None
         addresses = {
-            address: [redaction.hash_text(one) for one in mail_addresses.spellings(address)] if redaction else []
+            address: [redaction.hash_text(one) for one in mail_addresses.list_spellings(address)] if redaction else []
             for address in frozenset().union(*sought)
         }
-        wanted = forget_guests.Wanted(reservations, addresses)
-        return (forget_guests.rehearse if dry_run else forget_guests.forget)(
+        wanted = forget_guests.ForgetRequest(reservations, addresses)
+        return (forget_guests.preview_forgetting if dry_run else forget_guests.forget_guests)(
             self._database, account_id, wanted, self._container.words
         )
 
@@ -68,7 +68,7 @@ class PayloadFields:
     @property
     def rule(self) -> str | None:
         """The rule, spelt as the setting; empty: no field is hidden. None: no process has set a rule yet."""
-        return payload_rule.read(self._database).text
+        return payload_rule.read_rule(self._database).text
 
     def set_rule(self, rule: str) -> str:
         """Make this the rule of the database, even where it hides less than before; return it as it is stored.
@@ -85,7 +85,7 @@ class PayloadFields:
             raise UsageError(f"the rule {error}") from None
         redaction = None
         if rules:
-            secret = payload_rewrite.secret_of(self._database, self._container.vault())
+            secret = payload_rewrite.get_or_create_secret(self._database, self._container.vault())
             redaction = Redaction(rules, secret, words)
-        payload_rule.replace(self._database, redaction)
+        payload_rule.replace_rule(self._database, redaction)
         return self.rule or ""

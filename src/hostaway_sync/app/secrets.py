@@ -10,7 +10,7 @@ from hostaway_sync.secrets import DATABASE, KeyFile
 from hostaway_sync.store.secrets import placement as secret_placement
 from hostaway_sync.store.secrets import sealing
 from hostaway_sync.store.secrets import transfer as secret_transfer
-from hostaway_sync.store.secrets.sealing import Passed
+from hostaway_sync.store.secrets.sealing import PassResult
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from hostaway_sync.app.container import Container
     from hostaway_sync.secrets import KeyRing, KeySource
     from hostaway_sync.store.secrets.placement import Placement
-    from hostaway_sync.store.secrets.sealing import Trouble
-    from hostaway_sync.store.secrets.transfer import Moved
+    from hostaway_sync.store.secrets.sealing import UnreadableSecret
+    from hostaway_sync.store.secrets.transfer import TransferResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class KeyStatus:
 class Checked:
     """What opening everything showed: `passed`, and how many secrets outside are named by no row."""
 
-    passed: Passed
+    passed: PassResult
     orphans: int
 
 
@@ -89,7 +89,7 @@ class Rotation:
     resealed: int
     retired: tuple[str, ...]
     unused: tuple[str, ...]
-    troubles: tuple[Trouble, ...]
+    troubles: tuple[UnreadableSecret, ...]
 
 
 class Secrets:
@@ -114,12 +114,12 @@ class Secrets:
         Raises:
             SecretError: there is no key, or it may not be used.
         """
-        placement = self._database.transaction(secret_placement.read)
+        placement = self._database.transaction(secret_placement.read_placement)
         stores = self._database.transaction(sealing.values_by_store)
         outside = stores.total() - stores[DATABASE]
         counts = self._database.transaction(sealing.values_by_key)
         if DATABASE not in (placement.store, placement.leaving):
-            name = self._container.vault(any_placement=True).store(placement.store).name
+            name = self._container.vault(any_placement=True).open_store(placement.store).name
             return KeyStatus(placement.store, placement.leaving, None, name, (), counts[None], outside)
         ring, source = self._ring(may_create=False)
         unknown = sorted(key for key in counts if key is not None and key not in ring.ids)
@@ -136,14 +136,14 @@ class Secrets:
             SecretError: there is no key, or it may not be used.
             SecretsUnavailable: the store outside is away.
         """
-        placement = self._database.transaction(secret_placement.read)
+        placement = self._database.transaction(secret_placement.read_placement)
         if placement.store == DATABASE:
             self._ring(may_create=False)
         vault = self._container.vault(any_placement=True)
-        orphans = sum(len(secret_transfer.orphans(self._database, vault, kind)) for kind in _outside(placement))
-        return Checked(sealing.check(self._database, vault), orphans)
+        orphans = sum(len(secret_transfer.find_orphans(self._database, vault, kind)) for kind in _outside(placement))
+        return Checked(sealing.check_secrets(self._database, vault), orphans)
 
-    def move(self, target: str) -> Moved:
+    def move(self, target: str) -> TransferResult:
         """Bring all secrets to `target`, `database` or `aws`, while everything runs; a cut move goes on.
 
         Raises:
@@ -153,7 +153,7 @@ class Secrets:
         """
         if target == DATABASE:
             self._ring(may_create=True)
-        return secret_transfer.move(self._database, self._container.vault(any_placement=True), target)
+        return secret_transfer.move_secrets(self._database, self._container.vault(any_placement=True), target)
 
     def rotate(self, *, retire: bool = False) -> Rotation:
         """Seal everything with the first key; where that is so already and the key file is used, with a new one.
@@ -165,7 +165,7 @@ class Secrets:
             UsageError: keys that do not come from the key file are to be retired; or no secret is sealed with ours.
             SecretError: there is no key; or there is but one, and it is not in the key file.
         """
-        placement = self._database.transaction(secret_placement.read)
+        placement = self._database.transaction(secret_placement.read_placement)
         if placement.store != DATABASE:
             raise UsageError(
                 f"secrets lie in {placement.store}, which seals them with keys of its own: change those there; "
@@ -197,13 +197,13 @@ class Secrets:
         ring = self._container.key_ring(may_create=may_create)
         return ring, ring.source
 
-    def _resealed(self, ring: KeyRing) -> Passed:
+    def _resealed(self, ring: KeyRing) -> PassResult:
         """Seal everything with the first key, whatever else is stored meanwhile."""
         self._database.transaction(lambda connection: _hold(connection, ring))
-        whole = Passed()
+        whole = PassResult()
         while True:
-            passed = sealing.reseal(self._database, ring)
-            whole = Passed(passed.seen, whole.resealed + passed.resealed, 0, passed.troubles)
+            passed = sealing.reseal_secrets(self._database, ring)
+            whole = PassResult(passed.seen, whole.resealed + passed.resealed, 0, passed.troubles)
             if not passed.resealed and not passed.overtaken:
                 return whole
 
@@ -214,7 +214,7 @@ def _outside(placement: Placement) -> list[str]:
 
 def _hold(connection: sa.Connection, ring: KeyRing) -> None:
     """Wait for those who may have read the keys before they were changed; whoever seals later has read them anew."""
-    sealing.hold_keys_alone(connection)
+    sealing.lock_keys_exclusively(connection)
     ring.refresh()
 
 

@@ -8,7 +8,7 @@ from hostaway_sync.errors import AccountError
 from hostaway_sync.model.capacity import forecast_capacity
 from hostaway_sync.store.runs import alarms
 from hostaway_sync.store.runs.states import find_marks
-from hostaway_sync.store.status.overview import history
+from hostaway_sync.store.status.overview import read_history
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -47,7 +47,7 @@ class Status:
 
     def history(self, account_id: int, *, runs: int) -> tuple[dict[Resource, Mark], list[RunDetail]]:
         """Return how far each resource of an account is mirrored, and its last runs, newest first."""
-        return find_marks(self._database, account_id)[0], history(self._database, account_id, runs=runs)
+        return find_marks(self._database, account_id)[0], read_history(self._database, account_id, runs=runs)
 
     def alarms(self) -> dict[int, tuple[Alarm, ...]]:
         """Return the alarms that stand, by account."""
@@ -59,9 +59,9 @@ class Status:
 
     def size(self) -> Size:
         """Return what takes space in the database, in bytes."""
-        from hostaway_sync.store.status.size import size
+        from hostaway_sync.store.status.size import read_size
 
-        return size(self._database)
+        return read_size(self._database)
 
     def write_metrics(self, directory: Path) -> None:
         """Write what was measured since the mirror was opened, and what the tables know, for node_exporter.

@@ -78,7 +78,7 @@ class Sync:
             LeaseHeld: another run works on it.
             HostawaySyncError: nothing at all could be done.
         """
-        account = account_queries.get_account(self._database, account_id)
+        account = account_queries.get_active_account(self._database, account_id)
         options = self._run_options(resources, full=full, dry_run=dry_run)
         run = Run(self._database, account, replace(options, accept_missing=accept_missing, will_retry=will_retry))
         with (
@@ -120,7 +120,7 @@ class Sync:
         sleep(random.uniform(0, jitter.total_seconds()))  # noqa: S311  (no secret)
         options = self._run_options(tuple(Resource), full=full, dry_run=dry_run, max_retries=1)
         options = replace(options, unless_since=None if dry_run else now)
-        active = {account.account_id: account for account in account_queries.fleet(self._database)}
+        active = {account.account_id: account for account in account_queries.list_mirrored_accounts(self._database)}
         ranked = order_shortest_first(known, now, full=full, sweep_after=options.sweep_after)
         runs = {number: Run(self._database, active[number], options) for number in ranked if number in active}
         running = RunningRuns()
@@ -147,7 +147,7 @@ class Sync:
             AccountError: the account is unknown or disabled.
             SourceError: something could not be read; what was stored before stays.
         """
-        account = account_queries.get_account(self._database, account_id)
+        account = account_queries.get_active_account(self._database, account_id)
         with self._container.source(account_id) as source:
             return refresh_object(self._database, Owner(account_id, account.customer_id), source, resource, record_id)
 
@@ -167,7 +167,7 @@ class Sync:
             LeaseHeld: a run works on it.
             HostawaySyncError: nothing at all could be compared.
         """
-        account = account_queries.get_account(self._database, account_id)
+        account = account_queries.get_active_account(self._database, account_id)
         wanted = Verification(deep=deep, repair=repair, in_flight=self._container.settings.requests_in_flight)
         with self._container.source(account_id) as source:
             return Verifier(self._database, account, wanted, source, progress or NullProgress()).certify()

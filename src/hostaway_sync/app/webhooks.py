@@ -34,7 +34,7 @@ class Webhooks:
         Raises:
             AccountError: the account is unknown or disabled.
         """
-        account_queries.get_account(self._database, account_id)
+        account_queries.get_active_account(self._database, account_id)
         with self._container.source(account_id) as source:
             yield self._container.registrar(source, account_id)
 

@@ -25,9 +25,9 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
     from hostaway_sync.doctor.findings import Installation
     from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
     from hostaway_sync.settings import SCHEMA
-    from hostaway_sync.store.privacy.payload_rule import rules_of
+    from hostaway_sync.store.privacy.payload_rule import parse_own_rules
 
-    rules_of(settings.payload_fields, VOCABULARY)
+    parse_own_rules(settings.payload_fields, VOCABULARY)
     once = settings.model_copy(update={"retry_attempts": 1})
     examination = Examination(
         Installation(str(settings.data_dir), settings.database_url is None, settings.api_url, settings.read_files),

@@ -29,7 +29,7 @@ from hostaway_sync.platforms.hostaway.http.probe import NoBudget, probe
 from hostaway_sync.store import time_marks
 from hostaway_sync.store.request_budget import DatabaseBudget
 from hostaway_sync.store.secrets import sealing
-from hostaway_sync.store.status.server import condition
+from hostaway_sync.store.status.server import read_server
 from hostaway_sync.store.webhooks import credentials as webhook_credentials
 from hostaway_sync.webhooks.registration.public_url import build_delivery_url
 from hostaway_sync.webhooks.registration.self_test import run_self_test
@@ -114,7 +114,7 @@ class Examination:
         except (HostawaySyncError, TimeoutError) as error:
             found.append(checks.failed("database", error, "nothing works without it: is its server running?"))
             return None
-        server = Question(partial(condition, container.database))
+        server = Question(partial(read_server, container.database))
         advice = "nothing works without it: check HOSTAWAY_SYNC_DATABASE_URL, and that its server runs"
         found += self._judged("database", server, partial(checks.of_database, premises=self._premises), advice)
         if self._is_usable(server):

@@ -48,7 +48,7 @@ def find_account(database: Database, reservation_id: int, account_id: int | None
                 f"no account has a reservation {reservation_id} here: sync first, or say --account to ask the source"
             )
         account_id = found[0]
-    return account_queries.get_account(database, account_id).account_id
+    return account_queries.get_active_account(database, account_id).account_id
 
 
 def find_address(

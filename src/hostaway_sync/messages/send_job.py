@@ -98,7 +98,7 @@ def queue_message(
 
     def write(connection: Connection) -> Decision:
         ledger.lock_messages(connection, wish.account_id)
-        account_owner.current(connection, wish.account_id)
+        account_owner.lock_owner(connection, wish.account_id)
         restored.detect_restore(connection)
         ledger_clock.clamp_times_of_guest(connection, wish)
         decision = decide_by_ledger(connection, wish, this_process(), again=again)

@@ -127,7 +127,7 @@ class Sender:
 
         def take(connection: Connection) -> tuple[Step, Intent | None]:
             ledger.lock_messages(connection, intent.message.account_id)
-            account_owner.current(connection, intent.message.account_id)
+            account_owner.lock_owner(connection, intent.message.account_id)
             restored.detect_restore(connection)
             known = ledger.find_intent(connection, intent.intent_id)
             if known is None or not known.is_queued or known.state is not IntentState.PENDING:
@@ -182,7 +182,7 @@ class Sender:
     ) -> Decision:
         """Decide under the account's lock, and write the intent down."""
         ledger.lock_messages(connection, wish.account_id)
-        account_owner.current(connection, wish.account_id)
+        account_owner.lock_owner(connection, wish.account_id)
         restored.detect_restore(connection)
         ledger.abandon_dead_attempts(connection, wish.account_id)
         ledger_clock.clamp_times_of_guest(connection, wish)

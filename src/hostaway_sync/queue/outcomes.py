@@ -94,7 +94,7 @@ def rescue_job(connection: sa.Connection, stalled: Stalled, policy: JobRetryPoli
 
 
 def _write(connection: sa.Connection, job: Job, attempt: Attempt, verdict: RetryDecision) -> RetryDecision | None:
-    if not account_queries.is_known(connection, job.account_id):
+    if not account_queries.account_exists(connection, job.account_id):
         return None
     if job.target is not None:
         waiting = inbox.record_failure(connection, job.account_id, job.target, attempt.error, until=attempt.started_at)
@@ -106,7 +106,7 @@ def _write(connection: sa.Connection, job: Job, attempt: Attempt, verdict: Retry
     if verdict.action is Action.DEAD:
         # Deliveries that came since the first attempt have not had them all.
         until = began_at if verdict.is_exhausted else attempt.started_at
-        dead_letters.write(connection, replace(job, began_at=began_at), attempt, until=until)
+        dead_letters.add_dead_letter(connection, replace(job, began_at=began_at), attempt, until=until)
         return verdict
     following = replace(job, attempt=job.attempt + verdict.is_counted, retry_at=next_at, began_at=began_at)
     jobs.defer_again(connection, following, at=next_at)

@@ -37,7 +37,7 @@ _PURGED: Final = tuple(
 )
 
 
-def purge(database: Database, lease: Lease, tell: Callable[[str, int], object]) -> dict[str, int]:
+def purge_account(database: Database, lease: Lease, tell: Callable[[str, int], object]) -> dict[str, int]:
     """Delete all rows of a removed account, and the account.
 
     Args:
@@ -72,7 +72,7 @@ def purge(database: Database, lease: Lease, tell: Callable[[str, int], object]) 
 
 def _begin(connection: sa.Connection, lease: Lease) -> list[tuple[sa.Table, int]]:
     leases.fence_transaction(connection, lease)
-    audit_log.write(connection, lease.account_id, Action.PURGING)
+    audit_log.add_entry(connection, lease.account_id, Action.PURGING)
     jobs.forget(connection, lease.account_id)
     return [(table, _delete(connection, table, lease.account_id)) for table in (watermarks, walks)]
 
@@ -100,19 +100,21 @@ def _batch(connection: sa.Connection, lease: Lease, table: sa.Table, after: int)
 
 def _end(connection: sa.Connection, lease: Lease, counts: dict[str, int]) -> list[tuple[sa.Table, int]]:
     leases.fence_transaction(connection, lease)
-    account_owner.hold_alone(connection, lease.account_id)
+    account_owner.lock_rows_exclusively(connection, lease.account_id)
     # Nobody can refer to it from here on: what is deleted now is all there will ever be.
     itself = accounts.c.account_id == lease.account_id
     connection.execute(sa.select(accounts.c.account_id).where(itself).with_for_update())
     last = [(table, _delete(connection, table, lease.account_id)) for table in _PURGED]
     _delete(connection, leases_table, lease.account_id)
     connection.execute(sa.delete(accounts).where(itself))
-    of_rows = [account_owner.right_of(lease.account_id, resource) for resource in (None, *Resource)]
+    of_rows = [account_owner.right_to_write_rows(lease.account_id, resource) for resource in (None, *Resource)]
     rights.forget(connection, [*of_rows, ledger.right_name(lease.account_id)])
     rows: dict[str, Any] = dict(counts)
     for table, number in last:
         rows[table.name] = rows.get(table.name, 0) + number
-    audit_log.write(connection, lease.account_id, Action.PURGED, {"rows": {name: n for name, n in rows.items() if n}})
+    audit_log.add_entry(
+        connection, lease.account_id, Action.PURGED, {"rows": {name: n for name, n in rows.items() if n}}
+    )
     return last
 
 

@@ -47,13 +47,15 @@ class AuditEntry:
     changes: Mapping[str, Any]
 
 
-def write(connection: sa.Connection, account_id: int, action: Action, changes: Mapping[str, Any] | None = None) -> None:
+def add_entry(
+    connection: sa.Connection, account_id: int, action: Action, changes: Mapping[str, Any] | None = None
+) -> None:
     """Write down what the transaction of `connection` does to an account."""
     values = {"account_id": account_id, "action": action.value, "changes": dict(changes or {})}
-    connection.execute(sa.insert(audit_log).values(**values, os_user=os_user(), host=socket.gethostname()))
+    connection.execute(sa.insert(audit_log).values(**values, os_user=current_os_user(), host=socket.gethostname()))
 
 
-def last_entries(database: Database, account_id: int, *, limit: int) -> list[AuditEntry]:
+def list_last_entries(database: Database, account_id: int, *, limit: int) -> list[AuditEntry]:
     """Give the last changes of an account, newest first."""
     columns = (audit_log.c[name] for name in ("changed_at", "action", "os_user", "host", "changes"))
     query = sa.select(*columns).where(audit_log.c.account_id == account_id).order_by(audit_log.c.audit_id.desc())
@@ -61,7 +63,7 @@ def last_entries(database: Database, account_id: int, *, limit: int) -> list[Aud
     return [AuditEntry(row.changed_at, Action(row.action), row.os_user, row.host, row.changes) for row in rows]
 
 
-def os_user() -> str:
+def current_os_user() -> str:
     """Name who runs us, not who the environment says it is."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name

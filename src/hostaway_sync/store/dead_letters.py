@@ -70,7 +70,7 @@ _COLUMNS: Final[tuple[sa.ColumnElement[Any], ...]] = (
 )
 
 
-def write(connection: sa.Connection, job: Job, attempt: Attempt, *, until: datetime) -> int | None:
+def add_dead_letter(connection: sa.Connection, job: Job, attempt: Attempt, *, until: datetime) -> int | None:
     """Give up a job whose last attempt is stored: nobody will try again until a person asks for it.
 
     Args:
@@ -84,7 +84,7 @@ def write(connection: sa.Connection, job: Job, attempt: Attempt, *, until: datet
     """
     found = inbox.DeliveryEvidence(0, job.arguments(), None)
     if job.target is not None:
-        payload_rule.copying(connection)
+        payload_rule.delay_rewrites(connection)
         waiting = inbox.find_evidence(connection, job.account_id, job.target, until=until)
         if waiting is None:
             return None
@@ -110,7 +110,7 @@ def write(connection: sa.Connection, job: Job, attempt: Attempt, *, until: datet
     return number
 
 
-def list_letters(database: Database, *, account_id: int | None, resolved_too: bool) -> list[DeadLetter]:
+def list_dead_letters(database: Database, *, account_id: int | None, resolved_too: bool) -> list[DeadLetter]:
     """Give dead letters, oldest first: of one account or of all, those that wait for a person or all."""
     query = sa.select(*_COLUMNS).order_by(dead_letters.c.dead_letter_id)
     if account_id is not None:
@@ -120,7 +120,7 @@ def list_letters(database: Database, *, account_id: int | None, resolved_too: bo
     return database.transaction(lambda connection: [DeadLetter(*row) for row in connection.execute(query)])
 
 
-def get_letter(database: Database, dead_letter_id: int) -> DeadLetter:
+def get_dead_letter(database: Database, dead_letter_id: int) -> DeadLetter:
     """Give one dead letter.
 
     Raises:
@@ -133,7 +133,7 @@ def get_letter(database: Database, dead_letter_id: int) -> DeadLetter:
     return DeadLetter(*row)
 
 
-def retry(database: Database, dead_letter_id: int) -> None:
+def retry_dead_letter(database: Database, dead_letter_id: int) -> None:
     """Defer its work anew, with fresh attempts, and let its deliveries wait again.
 
     Raises:
@@ -148,7 +148,7 @@ def retry(database: Database, dead_letter_id: int) -> None:
     database.transaction(write_all)
 
 
-def discard(database: Database, dead_letter_id: int) -> None:
+def discard_dead_letter(database: Database, dead_letter_id: int) -> None:
     """Give it up; it stays, but waits for nobody.
 
     Raises:

@@ -59,7 +59,7 @@ _LISTED_WITHIN: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class Retention:
     """How long what is settled is kept.
 
     Attributes:
@@ -75,7 +75,7 @@ class Keep:
     audit: timedelta | None = None
 
 
-def prune(database: Database, keep: Keep) -> dict[str, int]:
+def prune_tables(database: Database, keep: Retention) -> dict[str, int]:
     """Delete all that is old; give how many rows, by table.
 
     Raises:
@@ -90,7 +90,7 @@ def prune(database: Database, keep: Keep) -> dict[str, int]:
     return counts
 
 
-def _require_right(database: Database, keep: Keep) -> None:
+def _require_right(database: Database, keep: Retention) -> None:
     if keep.audit is not None and not database.transaction(_may_delete_audits):
         raise StoreError(
             "only the owner of the tables may delete from the audit log: run this as whoever ran `migrate`"
@@ -111,11 +111,11 @@ def prune_settled(database: Database, keep: timedelta) -> None:
                 break
 
 
-def count(database: Database, keep: Keep) -> dict[str, int]:
-    """Give how many rows `prune` would delete, by table.
+def count_prunable(database: Database, keep: Retention) -> dict[str, int]:
+    """Give how many rows `prune_tables` would delete, by table.
 
     Raises:
-        StoreError: as `prune`.
+        StoreError: as `prune_tables`.
     """
     _require_right(database, keep)
 
@@ -126,7 +126,7 @@ def count(database: Database, keep: Keep) -> dict[str, int]:
     return database.transaction(read)
 
 
-def prune_beside(database: Database, keep: Keep, *, seconds: Callable[[], float] = time.monotonic) -> int:
+def prune_briefly(database: Database, keep: Retention, *, seconds: Callable[[], float] = time.monotonic) -> int:
     """Delete a little of what is old, in a tenth of a second, and give how many rows; what goes wrong is no matter."""
     until, deleted = seconds() + _SECONDS_BESIDE, 0
     for table, old in _old(keep):
@@ -140,7 +140,7 @@ def prune_beside(database: Database, keep: Keep, *, seconds: Callable[[], float]
     return deleted
 
 
-def _old(keep: Keep) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
+def _old(keep: Retention) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
     """Return each table with the condition for what may go.
 
     No condition depends on what another one deletes, so that counting finds what deleting will.
@@ -196,7 +196,7 @@ def _left() -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
     ]
 
 
-def _is_old_run(runs: sa.FromClause, keep: Keep) -> sa.ColumnElement[bool]:
+def _is_old_run(runs: sa.FromClause, keep: Retention) -> sa.ColumnElement[bool]:
     """Return whether a run is over for long, and not the newest of its mode and state."""
     newer = sync_runs.alias()
     has_newer = sa.exists().where(

@@ -177,7 +177,7 @@ class _Reading:
         ids = [record.id for record in page.records if record.id is not None]
 
         def write(connection: Connection) -> Change | None:
-            owner = account_owner.current(connection, account_id, resource)
+            owner = account_owner.lock_owner(connection, account_id, resource)
             if len(ids) > 1:
                 single_reads.lock_rows(connection, account_id, resource, ids)
             changes = upsert.write_page(connection, owner, page, is_listed=False)

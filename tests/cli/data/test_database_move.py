@@ -17,7 +17,7 @@ from hostaway_sync.errors import LeaseHeld, StoreError
 from hostaway_sync.model.records import Mode, RunState
 from hostaway_sync.sandbox import Switches
 from hostaway_sync.sandbox.server import faults
-from hostaway_sync.store.database_move.relocate import relocate
+from hostaway_sync.store.database_move.relocate import move_database
 from hostaway_sync.store.postgres.database import Database
 from hostaway_sync.store.runs import leases
 from hostaway_sync.store.schema import revisions
@@ -208,7 +208,7 @@ def test_a_writer_may_not_move(db_roles: DbRoles, elsewhere: Elsewhere) -> None:
     role = db_roles.create_login("clerk", db_roles.groups.writer)
     refused = pytest.raises(StoreError, match="only the owner of its tables may move a mirror")
     with closing(there), db_roles.as_role(role) as writer, refused:
-        relocate(writer, there, lambda _, __: None)
+        move_database(writer, there, lambda _, __: None)
 
 
 def _lived_in(sync_env: Build) -> tuple[SyncEnv, int]:

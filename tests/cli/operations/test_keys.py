@@ -293,7 +293,7 @@ def many_accounts(env: SyncEnv) -> None:
         rows = [
             {
                 "account_id": number,
-                "client_secret": sealing.seal(connection, ring, SecretStr("x"), accounts.c.client_secret, number),
+                "client_secret": sealing.seal_value(connection, ring, SecretStr("x"), accounts.c.client_secret, number),
             }
             for number in range(1, MANY + 1)
         ]

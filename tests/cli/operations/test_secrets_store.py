@@ -265,7 +265,7 @@ def test_a_move_back_may_die_anywhere(build: Build, fake_aws: FakeAws, point: st
     with env.mirror() as mirror:
         done = mirror.secrets.move("database")
     assert (done.is_whole, stores(env), fake_aws.count()) == (True, {"database": 8}, 0)
-    assert sealing.check(env.database, KeyRing([MASTER_KEY])).troubles == ()
+    assert sealing.check_secrets(env.database, KeyRing([MASTER_KEY])).troubles == ()
 
 
 def test_what_is_stored_beside_a_move_lies_where_it_belongs(build: Build, program: Program, fake_aws: FakeAws) -> None:

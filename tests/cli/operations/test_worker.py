@@ -131,14 +131,14 @@ def test_dead_letters_are_resolved_all_at_once(sync_env: Build, program: Program
     sql.execute(env.database, "UPDATE accounts SET client_secret = 'x', access_token = NULL")
     sql.execute(env.database, "UPDATE procrastinate_jobs SET args = args || '{\"attempt\": 7}'")
     assert program(env, "worker", "--drain").returncode == 0
-    assert len(dead_letters.list_letters(env.database, account_id=None, resolved_too=False)) == 2
+    assert len(dead_letters.list_dead_letters(env.database, account_id=None, resolved_too=False)) == 2
     for wrong, code in (((), 2), (("1", "--all"), 2), (("1", "--account", "9"), 2), (("99",), 1), (("x",), 2)):
         assert program(env, "dead-letters", "discard", *wrong).returncode == code
     assert json.loads(program(env, "dead-letters", "discard", "--all", "--account", "9", "--json").stdout) == {
         "discarded": []
     }
     assert len(json.loads(program(env, "dead-letters", "discard", "--all", "--json").stdout)["discarded"]) == 2
-    assert dead_letters.list_letters(env.database, account_id=None, resolved_too=False) == []
+    assert dead_letters.list_dead_letters(env.database, account_id=None, resolved_too=False) == []
 
 
 def test_two_people_who_resolve_all_dead_letters_do_not_stop_each_other(sync_env: Build) -> None:

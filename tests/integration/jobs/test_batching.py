@@ -408,7 +408,7 @@ def test_a_batch_touches_no_row_before_it_knows_whose_they_are(storm: Storm) -> 
     """Whoever gives an account to another customer holds its rows alone: a batch waits, and has none in hand."""
     env, moved = storm(reservations=30)
     with env.database.engine.begin() as connection:
-        account_owner.hold_alone(connection, env.account_id)
+        account_owner.lock_rows_exclusively(connection, env.account_id)
         working = threading.Thread(target=settle, args=(env,))
         working.start()
         waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

@@ -172,7 +172,7 @@ def test_used_up_attempts_are_a_dead_letter_with_its_story(box: Database) -> Non
     for _ in range(2):
         deliver(box, 1, object_id=7)
     drain(box, refreshing(box, fail(AWAY)))
-    (letter,) = dead_letters.list_letters(box, account_id=None, resolved_too=False)
+    (letter,) = dead_letters.list_dead_letters(box, account_id=None, resolved_too=False)
     assert (letter.kind, letter.account_id, letter.target_resource, letter.target_id) == (
         "delivery",
         1,
@@ -196,7 +196,7 @@ def test_a_permanent_error_is_a_dead_letter_at_once(box: Database) -> None:
     """No second attempt is made."""
     deliver(box, 1)
     drain(box, refreshing(box, fail(CredentialsRejected("wrong secret"))))
-    (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
+    (letter,) = dead_letters.list_dead_letters(box, account_id=1, resolved_too=False)
     assert (len(letter.history), statuses(box)) == (1, ["dead"])
 
 
@@ -224,27 +224,27 @@ def test_retrying_a_dead_letter_has_the_work_done(box: Database) -> None:
     """Its deliveries wait again, with fresh attempts; the letter stays, resolved."""
     deliver(box, 1, object_id=7)
     drain(box, refreshing(box, fail(AWAY)))
-    (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
-    dead_letters.retry(box, letter.dead_letter_id)
+    (letter,) = dead_letters.list_dead_letters(box, account_id=1, resolved_too=False)
+    dead_letters.retry_dead_letter(box, letter.dead_letter_id)
     assert sql.rows(box, "SELECT status, attempts FROM webhook_log") == [("pending", 0)]
     read: list[int] = []
     drain(box, refreshing(box, read.append))
     assert (read, statuses(box)) == ([7], ["processed"])
-    resolved = dead_letters.get_letter(box, letter.dead_letter_id)
+    resolved = dead_letters.get_dead_letter(box, letter.dead_letter_id)
     assert (resolved.resolution, resolved.resolved_at is not None) == ("retried", True)
-    assert dead_letters.list_letters(box, account_id=1, resolved_too=False) == []
+    assert dead_letters.list_dead_letters(box, account_id=1, resolved_too=False) == []
     with pytest.raises(HostawaySyncError, match=f"dead letter {letter.dead_letter_id} was retried already"):
-        dead_letters.retry(box, letter.dead_letter_id)
+        dead_letters.retry_dead_letter(box, letter.dead_letter_id)
 
 
 def test_a_retried_dead_letter_may_die_again(box: Database) -> None:
     """It has all its attempts anew, and then there is a second letter."""
     deliver(box, 1, object_id=7)
     drain(box, refreshing(box, fail(AWAY)))
-    (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
-    dead_letters.retry(box, letter.dead_letter_id)
+    (letter,) = dead_letters.list_dead_letters(box, account_id=1, resolved_too=False)
+    dead_letters.retry_dead_letter(box, letter.dead_letter_id)
     drain(box, refreshing(box, fail(AWAY)))
-    first, second = dead_letters.list_letters(box, account_id=1, resolved_too=True)
+    first, second = dead_letters.list_dead_letters(box, account_id=1, resolved_too=True)
     assert (first.resolution, second.resolution) == ("retried", None)
     assert len(second.history) == 2
 
@@ -253,16 +253,16 @@ def test_a_discarded_dead_letter_waits_for_nobody(box: Database) -> None:
     """Its deliveries stay dead and may be pruned one day; an unknown number is an error."""
     deliver(box, 1)
     drain(box, refreshing(box, fail(AWAY)))
-    (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
+    (letter,) = dead_letters.list_dead_letters(box, account_id=1, resolved_too=False)
     maintenance.prune_settled_deliveries(box, keep=timedelta(days=-1))
     assert statuses(box) == ["dead"]
-    dead_letters.discard(box, letter.dead_letter_id)
-    assert dead_letters.get_letter(box, letter.dead_letter_id).resolution == "discarded"
+    dead_letters.discard_dead_letter(box, letter.dead_letter_id)
+    assert dead_letters.get_dead_letter(box, letter.dead_letter_id).resolution == "discarded"
     assert (statuses(box), sql.rows(box, "SELECT count(*) FROM procrastinate_jobs")) == (["dead"], [(0,)])
     maintenance.prune_settled_deliveries(box, keep=timedelta(days=-1))
     assert statuses(box) == []
     with pytest.raises(HostawaySyncError, match="there is no dead letter 99"):
-        dead_letters.discard(box, 99)
+        dead_letters.discard_dead_letter(box, 99)
 
 
 def test_a_worker_that_is_stopped_gives_back_what_does_not_end(box: Database) -> None:
@@ -340,7 +340,7 @@ def test_work_that_kills_its_workers_ends_as_a_dead_letter(box: Database) -> Non
     for _ in range(2):
         sql.execute(box, "UPDATE procrastinate_jobs SET status = 'doing'")
         maintenance.rescue_stalled_jobs(box, ONE_RETRY, (jobs.REFRESH,), silent_for=timedelta(seconds=1))
-    (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
+    (letter,) = dead_letters.list_dead_letters(box, account_id=1, resolved_too=False)
     assert (letter.traceback, statuses(box)) == (None, ["dead"])
 
 
@@ -373,12 +373,12 @@ def test_queued_syncs_are_done_and_die_like_deliveries(box: Database) -> None:
     handling = {jobs.REFRESH: no_op, jobs.SYNC: handle_one_by_one(partial(run_sync_job, box, attempt))}
     box.transaction(partial(jobs.defer, job=Job(1, full=True)))
     drain(box, handling)
-    (letter,) = dead_letters.list_letters(box, account_id=1, resolved_too=False)
+    (letter,) = dead_letters.list_dead_letters(box, account_id=1, resolved_too=False)
     assert (letter.kind, letter.target_resource, letter.deliveries, len(letter.history)) == ("sync", None, 0, 2)
-    dead_letters.retry(box, letter.dead_letter_id)
+    dead_letters.retry_dead_letter(box, letter.dead_letter_id)
     drain(box, handling)
     assert asked == [(1, True)] * 4
-    assert len(dead_letters.list_letters(box, account_id=1, resolved_too=False)) == 1
+    assert len(dead_letters.list_dead_letters(box, account_id=1, resolved_too=False)) == 1
 
 
 def test_a_queued_sync_of_a_disabled_account_is_dropped(box: Database) -> None:

@@ -170,7 +170,7 @@ def test_a_dead_letter_is_retried_by_the_ledger(sync_env: Build) -> None:
     first, second = case.mirror.jobs.list_dead_letters()
     assert (first.kind, case.ledger()) == ("send", ["pending", "pending"])
     case.mirror.jobs.discard_dead_letter(second.dead_letter_id)
-    dead_letters.retry(case.env.database, first.dead_letter_id)
+    dead_letters.retry_dead_letter(case.env.database, first.dead_letter_id)
     case.run_worker()
     assert sorted(case.ledger()) == ["failed", "sent"]
     assert len(case.accepted) == 1

@@ -13,7 +13,7 @@ from tests.support.deliveries import ONE_RETRY, QUICK
 from hostaway_sync.model.deliveries import Delivery
 from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.webhooks.events import read_event
-from hostaway_sync.store.privacy.guest_tables import ERASED, WITHOUT_WORDS, WORDS
+from hostaway_sync.store.privacy.guest_tables import ERASED, GUEST_TABLES, TABLES_WITHOUT_GUESTS
 from hostaway_sync.store.tables import MIRRORED, metadata
 from hostaway_sync.store.webhooks import inbox
 
@@ -222,5 +222,5 @@ def test_what_was_to_be_said_to_a_guest_is_not_said_any_more(sync_env: Build) ->
 
 def test_every_table_says_whether_it_holds_words_of_guests() -> None:
     """A table that is added must be in one of the two lists, or be one of the mirror's own."""
-    known = {words.table.name for words in WORDS} | {MIRRORED[resource].name for resource in Resource}
-    assert known | WITHOUT_WORDS | {"quarantined_records"} == set(metadata.tables)
+    known = {words.table.name for words in GUEST_TABLES} | {MIRRORED[resource].name for resource in Resource}
+    assert known | TABLES_WITHOUT_GUESTS | {"quarantined_records"} == set(metadata.tables)

@@ -169,16 +169,19 @@ def test_a_dead_letter_written_meanwhile_is_hidden(sync_env: Build) -> None:
     with env.database.engine.begin() as writing:
         now = jobs.now(writing)
         job = Job(env.account_id, RefreshTarget(Resource.RESERVATIONS, number))
-        assert dead_letters.write(writing, job, Attempt(uuid4(), now, now, "no answer", None), until=now) is not None
+        assert (
+            dead_letters.add_dead_letter(writing, job, Attempt(uuid4(), now, now, "no answer", None), until=now)
+            is not None
+        )
         held = sa.text(
             "SELECT mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation = 'hostaway.redactions'::regclass"
         )
         assert "RowShareLock" in writing.scalars(held).all()
     with env.database.engine.begin() as copying:
-        payload_rule.copying(copying)
+        payload_rule.delay_rewrites(copying)
         with pytest.raises(StoreBusy, match="wait until that ends"):
-            payload_rewrite.rewrite(env.database, redaction)
-    payload_rewrite.rewrite(env.database, redaction)
+            payload_rewrite.rewrite_stored_payloads(env.database, redaction)
+    payload_rewrite.rewrite_stored_payloads(env.database, redaction)
     env.mirror(payload_fields=SETTING).sync.run(env.account_id, full=True)
     assert sql.rows(env.database, "SELECT count(*) FROM dead_letters WHERE payload IS NOT NULL") == [(1,)]
     assert stored_words(env) == []

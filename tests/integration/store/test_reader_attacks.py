@@ -111,9 +111,9 @@ def test_no_lock_of_a_reader_stops_anything(sync_env: Build, db_roles: DbRoles, 
         deliver(env.database, env.account_id, object_id=1)
         drain(env.database, refreshing(env.database, lambda _: None))
         assert sql.row(env.database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") is None
-        sealing.reseal(env.database, KeyRing([b"n" * 32, b"m" * 32]))
-        env.database.transaction(sealing.hold_keys_alone)
-        env.database.transaction(lambda connection: account_owner.hold_alone(connection, env.account_id))
+        sealing.reseal_secrets(env.database, KeyRing([b"n" * 32, b"m" * 32]))
+        env.database.transaction(sealing.lock_keys_exclusively)
+        env.database.transaction(lambda connection: account_owner.lock_rows_exclusively(connection, env.account_id))
         revisions.upgrade(env.database)
 
 

@@ -28,7 +28,7 @@ from hostaway_sync.store.accounts import (
 from hostaway_sync.store.accounts import (
     queries as account_queries,
 )
-from hostaway_sync.store.accounts.changes import Wishes
+from hostaway_sync.store.accounts.changes import AccountChanges
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.records.upsert import write_page
 from hostaway_sync.store.runs import leases
@@ -51,12 +51,12 @@ def test_a_page_in_flight_and_a_new_customer_wait_for_each_other(database: Datab
     changed = threading.Event()
 
     def change() -> None:
-        account_changes.change_account(database, ring, 1, Wishes({"customer_id": NEW}))
+        account_changes.change_account(database, ring, 1, AccountChanges({"customer_id": NEW}))
         changed.set()
 
     thread = threading.Thread(target=change)
     with database.engine.begin() as connection:
-        owner = account_owner.current(connection, 1)
+        owner = account_owner.lock_owner(connection, 1)
         thread.start()
         waits = "wait_event_type = 'Lock' AND datname = current_database()"
         while sql.row(database, f"SELECT 1 FROM pg_stat_activity WHERE {waits}") is None:
@@ -72,7 +72,7 @@ def test_a_delivery_does_not_wait_for_a_new_customer(database: Database, ring: K
     """While rows are held alone, the account may still be referred to, and its token be renewed."""
     insert(database, ring)
     with database.engine.begin() as connection:
-        account_owner.hold_alone(connection, 1)
+        account_owner.lock_rows_exclusively(connection, 1)
         leases.acquire_lease(database, 1, "somebody")
         account_queries.StoredToken(database, ring, 1).save(AccessToken(SecretStr("t"), at(0), at(1)))
 
@@ -83,7 +83,7 @@ def test_nothing_is_written_for_who_is_not_worked_on(database: Database, ring: K
     account_changes.set_active(database, 1, active=False)
     for account_id in (1, 2):
         with pytest.raises(AccountError, match=f"account {account_id} is disabled"):
-            database.transaction(lambda connection, number=account_id: account_owner.current(connection, number))  # type: ignore[misc]
+            database.transaction(lambda connection, number=account_id: account_owner.lock_owner(connection, number))  # type: ignore[misc]
 
 
 def test_a_lease_is_for_an_account_that_is_there(database: Database) -> None:
@@ -104,18 +104,20 @@ def test_a_removed_account_gets_no_token(database: Database, ring: KeyRing) -> N
     """A process that renews one meanwhile does not bring it back."""
     insert(database, ring)
     account_changes.set_active(database, 1, active=False)
-    account_changes.erase(database, ring, 1)
+    account_changes.remove_account(database, ring, 1)
     account_queries.StoredToken(database, ring, 1).save(AccessToken(SecretStr("t"), at(0), at(1)))
     assert sql.row(database, "SELECT access_token FROM accounts").access_token is None
     with pytest.raises(AccountError, match="account 1 was removed"):
-        account_changes.erase(database, ring, 1)
+        account_changes.remove_account(database, ring, 1)
 
 
 def test_a_secret_that_does_not_open_is_replaced(database: Database, ring: KeyRing) -> None:
     """Whoever lost the key gives the secret again, with another key."""
     insert(database, ring)
     other = KeyRing([b"x" * 32])
-    assert account_changes.change_account(database, other, 1, Wishes(client_secret=SECRET)) == ("client_secret",)
+    assert account_changes.change_account(database, other, 1, AccountChanges(client_secret=SECRET)) == (
+        "client_secret",
+    )
     assert account_queries.open_client_secret(database, other, 1) == SECRET
 
 
@@ -123,10 +125,10 @@ def test_a_change_that_is_none_is_not_written_down(database: Database, ring: Key
     """The same values again: no entry, and no new stamp."""
     insert(database, ring)
     before = sql.row(database, "SELECT * FROM accounts")
-    wishes = Wishes({"name": "Sea View", "customer_id": OLD}, SECRET)
+    wishes = AccountChanges({"name": "Sea View", "customer_id": OLD}, SECRET)
     assert account_changes.change_account(database, ring, 1, wishes) == ()
     assert sql.row(database, "SELECT * FROM accounts") == before
-    assert [entry.action for entry in audit_log.last_entries(database, 1, limit=9)] == ["added"]
+    assert [entry.action for entry in audit_log.list_last_entries(database, 1, limit=9)] == ["added"]
 
 
 def test_the_log_knows_who_it_was(database: Database, ring: KeyRing, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +138,7 @@ def test_the_log_knows_who_it_was(database: Database, ring: KeyRing, monkeypatch
     insert(database, ring)
     monkeypatch.setattr("os.getuid", lambda: 4_000_000)
     account_changes.set_active(database, 1, active=False)
-    newest, oldest = audit_log.last_entries(database, 1, limit=9)
+    newest, oldest = audit_log.list_last_entries(database, 1, limit=9)
     assert newest.os_user == "4000000"
     assert oldest.os_user not in ("somebody-else", "4000000")
 
@@ -146,6 +148,6 @@ def test_another_account_keeps_its_customer(database: Database, ring: KeyRing) -
     insert(database, ring)
     add_account(database, 2, OLD)
     with database.engine.begin() as connection:
-        write_page(connection, account_owner.current(connection, 2), page(record(1, {"v": 1})))
-    account_changes.change_account(database, ring, 1, Wishes({"customer_id": NEW}))
+        write_page(connection, account_owner.lock_owner(connection, 2), page(record(1, {"v": 1})))
+    account_changes.change_account(database, ring, 1, AccountChanges({"customer_id": NEW}))
     assert rows(database)[1].customer_id == OLD

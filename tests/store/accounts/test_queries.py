@@ -36,7 +36,7 @@ def test_an_account_is_stored_and_found(database: Database, ring: KeyRing) -> No
     assert found is not None
     assert (found.account_id, found.name, found.customer_id, found.is_active) == (1, "Sea View", CUSTOMER, True)
     assert found.last_sync_at is None
-    assert account_queries.get_account(database, 1) == found
+    assert account_queries.get_active_account(database, 1) == found
 
 
 def test_accounts_are_listed_by_id_and_disabled_ones_left_out_on_demand(database: Database, ring: KeyRing) -> None:
@@ -51,11 +51,11 @@ def test_accounts_are_listed_by_id_and_disabled_ones_left_out_on_demand(database
 def test_an_account_that_cannot_be_worked_on_says_why(database: Database, ring: KeyRing) -> None:
     """Unknown and disabled are two sentences."""
     with pytest.raises(AccountError, match=r"account 1 is not known here: add it with `hostaway-sync account add 1`"):
-        account_queries.get_account(database, 1)
+        account_queries.get_active_account(database, 1)
     insert(database, ring)
     sql.execute(database, "UPDATE accounts SET is_active = false")
     with pytest.raises(AccountError, match="account 1 is disabled"):
-        account_queries.get_account(database, 1)
+        account_queries.get_active_account(database, 1)
 
 
 def test_an_account_is_stored_once(database: Database, ring: KeyRing) -> None:
@@ -127,7 +127,7 @@ def test_a_token_is_kept_in_place_of_the_last_one(database: Database, ring: KeyR
 
 def test_a_token_in_hand_needs_no_account() -> None:
     """The vault of an account that is not stored yet keeps the token in memory."""
-    vault = account_queries.TokenInHand()
+    vault = account_queries.InMemoryToken()
     assert vault.load() is None
     vault.save(TOKEN)
     assert vault.load() == vault.token == TOKEN

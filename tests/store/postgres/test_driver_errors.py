@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from tests.support import sql
 
 from hostaway_sync.errors import StoreError
-from hostaway_sync.store.status.server import condition
+from hostaway_sync.store.status.server import read_server
 
 if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
@@ -45,12 +45,12 @@ def test_a_setting_of_the_database_that_forbids_is_named(
 
 def test_the_role_that_a_setting_puts_in_place_is_known(database: Database) -> None:
     """It explains to `doctor` whose rights are missing; without the setting there is none."""
-    assert condition(database).replaced_by_role is None
+    assert read_server(database).replaced_by_role is None
     name = database.engine.url.database
     sql.execute(database, f"ALTER DATABASE {name} SET role = pg_monitor")
     try:
         with closing(database.apart(pool_size=2, patience=0)) as apart:
-            found = condition(apart)
+            found = read_server(apart)
         assert (found.replaced_by_role, found.missing_rights) == ("pg_monitor", ("schema hostaway: usage",))
     finally:
         sql.execute(database, f"ALTER DATABASE {name} RESET ALL")

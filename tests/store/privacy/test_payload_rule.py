@@ -39,9 +39,11 @@ def ruled(rule: str) -> Redaction:
 
 
 CHANGES: dict[str, Callable[[Database], object]] = {
-    "a setting that hides more": lambda database: payload_rule.agree(database, parse_rules(EMAIL), SECRET, VOCABULARY),
-    "another rule": lambda database: payload_rule.replace(database, ruled(MORE)),
-    "no rule": lambda database: payload_rule.replace(database, None),
+    "a setting that hides more": lambda database: payload_rule.agree_on_redaction(
+        database, parse_rules(EMAIL), SECRET, VOCABULARY
+    ),
+    "another rule": lambda database: payload_rule.replace_rule(database, ruled(MORE)),
+    "no rule": lambda database: payload_rule.replace_rule(database, None),
 }
 
 
@@ -60,22 +62,22 @@ def test_a_session_that_only_reads_is_not_waited_for(impatient: Database, change
     with closing(psycopg.connect(url)) as reader:
         reader.execute("SELECT * FROM hostaway.redactions")
         CHANGES[change](impatient)
-        impatient.transaction(partial(payload_rule.guard_payloads, mark=payload_rule.read(impatient).mark))
+        impatient.transaction(partial(payload_rule.guard_payloads, mark=payload_rule.read_rule(impatient).mark))
 
 
 @pytest.mark.parametrize("storing", STORING)
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_waits_for_those_that_store_payloads(impatient: Database, storing: str, change: str) -> None:
     """One that does not end is named, and nothing was changed; after it the change is made."""
-    before = payload_rule.read(impatient)
+    before = payload_rule.read_rule(impatient)
     with impatient.engine.begin() as connection:
         STORING[storing](connection)
         pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))
         with pytest.raises(StoreBusy, match=rf"session {pid} of role .*pg_terminate_backend\({pid}\)"):
             CHANGES[change](impatient)
-    assert payload_rule.read(impatient) == before
+    assert payload_rule.read_rule(impatient) == before
     CHANGES[change](impatient)
-    assert payload_rule.read(impatient) != before
+    assert payload_rule.read_rule(impatient) != before
 
 
 @pytest.mark.parametrize("storing", STORING)
@@ -87,7 +89,7 @@ def test_those_that_store_payloads_wait_for_a_change(impatient: Database, storin
             connection.exec_driver_sql("SET LOCAL lock_timeout TO '10ms'")
             with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
                 STORING[storing](connection)
-    payload_rule.replace(impatient, ruled(EMAIL))
+    payload_rule.replace_rule(impatient, ruled(EMAIL))
     with pytest.raises(ConfigurationError, match="was changed"):
         impatient.transaction(STORING[storing])
     assert sql.row(impatient, "SELECT 1 FROM pg_locks WHERE mode = 'ExclusiveLock' AND relation IS NOT NULL") is None

@@ -14,8 +14,8 @@ from tests.support.records import add_account, at
 
 from hostaway_sync.errors import AccountError, StoreError, UsageError
 from hostaway_sync.store.accounts import changes as account_changes
-from hostaway_sync.store.accounts.changes import Wishes
-from hostaway_sync.store.audit_log import last_entries
+from hostaway_sync.store.accounts.changes import AccountChanges
+from hostaway_sync.store.audit_log import list_last_entries
 from hostaway_sync.store.postgres.database import Database
 from hostaway_sync.store.schema import revisions
 from hostaway_sync.store.schema.grants import OF_ACCOUNTS, POLICIES, READABLE
@@ -154,7 +154,7 @@ def test_who_may_read_an_account_is_in_its_audit_log(db_roles: DbRoles) -> None:
     db_roles.roles.unbind(reader)
     bound, unbound = {"reader": {"old": None, "new": reader}}, {"reader": {"old": reader, "new": None}}
     for account_id in (1, 2, 3):
-        entries = last_entries(db_roles.database, account_id, limit=5)
+        entries = list_last_entries(db_roles.database, account_id, limit=5)
         assert [(entry.action, entry.changes) for entry in entries] == [("updated", unbound), ("updated", bound)]
 
 
@@ -163,7 +163,7 @@ def test_another_customer_takes_the_rows_along(rows: Database, db_roles: DbRoles
     blue, red = db_roles.create_login("blue"), db_roles.create_login("red")
     db_roles.roles.bind(blue, [], [BLUE])
     db_roles.roles.bind(red, [], [RED])
-    account_changes.change_account(rows, ring, 2, Wishes({"customer_id": RED}))
+    account_changes.change_account(rows, ring, 2, AccountChanges({"customer_id": RED}))
     assert (seen(db_roles, blue), seen(db_roles, red)) == ({(1,)}, {(2, 3)})
     assert db_roles.rows(red, "SELECT DISTINCT customer_id FROM reservations") == [(RED,)]
 

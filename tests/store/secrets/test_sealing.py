@@ -34,7 +34,9 @@ def fill(database: Database, account_id: int, ring: KeyRing = BEFORE) -> None:
 
     def write(connection: sa.Connection) -> None:
         values = {
-            column.name: sealing.seal(connection, ring, SecretStr(f"{column.name} {account_id}"), column, account_id)
+            column.name: sealing.seal_value(
+                connection, ring, SecretStr(f"{column.name} {account_id}"), column, account_id
+            )
             for column in SEALED
         }
         connection.execute(sa.insert(accounts).values(account_id=account_id, **values))
@@ -93,7 +95,7 @@ def test_a_value_moved_to_another_row_or_column_does_not_open(database: Database
     assert read_key_id(bytes(own)) == BEFORE.ids[0]
     for other in SEALED:
         put(database, 2, other, bytes(own))
-    passed = sealing.check(database, BEFORE)
+    passed = sealing.check_secrets(database, BEFORE)
     assert passed.seen == 10
     assert [(trouble.place.primary_key, trouble.place.column) for trouble in passed.troubles] == [
         (2, other.name) for other in SEALED
@@ -107,11 +109,11 @@ def test_resealing_leaves_nothing_under_the_old_key(database: Database) -> None:
     for number in numbers:
         fill(database, number)
     assert counts(database) == {BEFORE.ids[0]: 5 * len(numbers)}
-    passed = sealing.reseal(database, BETWEEN)
+    passed = sealing.reseal_secrets(database, BETWEEN)
     assert (passed.seen, passed.resealed, passed.overtaken, passed.troubles) == (510, 510, 0, ())
     assert counts(database) == {BETWEEN.ids[0]: 510}
     assert opened(database, KeyRing([NEW])) == everything(*numbers)
-    assert sealing.reseal(database, BETWEEN).resealed == 0
+    assert sealing.reseal_secrets(database, BETWEEN).resealed == 0
 
 
 def test_plain_text_is_sealed_where_it_lies(database: Database) -> None:
@@ -119,11 +121,11 @@ def test_plain_text_is_sealed_where_it_lies(database: Database) -> None:
     fill(database, 1)
     put(database, 1, accounts.c.client_secret, b"hunter2")
     assert counts(database) == {BEFORE.ids[0]: 4, None: 1}
-    (trouble,) = sealing.check(database, BEFORE).troubles
+    (trouble,) = sealing.check_secrets(database, BEFORE).troubles
     assert (trouble.is_plain, trouble.place) == (True, sealing.place_of(accounts.c.client_secret, 1))
     assert "accounts.client_secret of 1 is not sealed: `hostaway-sync keys rotate` seals it" in trouble.reason
     assert "hunter2" not in repr(trouble)
-    assert sealing.reseal(database, BEFORE).resealed == 1
+    assert sealing.reseal_secrets(database, BEFORE).resealed == 1
     assert opened(database, BEFORE) == everything(1) | {(1, "client_secret"): "hunter2"}
 
 
@@ -136,7 +138,7 @@ def test_what_does_not_open_stays_as_it_is_and_is_named(database: Database) -> N
     )
     put(database, 1, accounts.c.access_token, damaged)
     put(database, 1, accounts.c.webhook_password, b"\xff\x00")
-    for passed in (sealing.reseal(database, BETWEEN), sealing.check(database, BETWEEN)):
+    for passed in (sealing.reseal_secrets(database, BETWEEN), sealing.check_secrets(database, BETWEEN)):
         assert [str(trouble.place) for trouble in passed.troubles] == [
             "accounts.access_token of 1",
             "accounts.webhook_password of 1",
@@ -161,7 +163,7 @@ def test_what_somebody_stores_meanwhile_is_not_replaced(database: Database) -> N
     locked = threading.Event()
 
     def hold_up(connection: sa.Connection) -> None:
-        values = {accounts.c.access_token: sealing.seal(connection, BETWEEN, SECRET, accounts.c.access_token, 1)}
+        values = {accounts.c.access_token: sealing.seal_value(connection, BETWEEN, SECRET, accounts.c.access_token, 1)}
         connection.execute(sa.update(accounts).values(values))
         locked.set()
         waiting = (
@@ -173,7 +175,7 @@ def test_what_somebody_stores_meanwhile_is_not_replaced(database: Database) -> N
     writer = threading.Thread(target=database.transaction, args=(hold_up,))
     writer.start()
     assert locked.wait(30)
-    passed = sealing.reseal(database, BETWEEN)
+    passed = sealing.reseal_secrets(database, BETWEEN)
     writer.join(30)
     assert (passed.resealed, passed.overtaken) == (4, 1)
     assert opened(database, KeyRing([NEW])) == everything(1) | {(1, "access_token"): "hunter2-secret"}
@@ -185,13 +187,13 @@ def test_keys_change_only_between_transactions_that_seal(database: Database) -> 
     sealing_now, may_end = threading.Event(), threading.Event()
 
     def store(connection: sa.Connection) -> None:
-        sealing.seal(connection, BEFORE, SECRET, accounts.c.client_secret, 1)
+        sealing.seal_value(connection, BEFORE, SECRET, accounts.c.client_secret, 1)
         sealing_now.set()
         may_end.wait(30)
         done.append("sealed")
 
     def change(connection: sa.Connection) -> None:
-        sealing.hold_keys_alone(connection)
+        sealing.lock_keys_exclusively(connection)
         done.append("changed")
 
     threads = [threading.Thread(target=database.transaction, args=(work,)) for work in (store, change)]
@@ -225,17 +227,17 @@ def test_no_order_of_events_loses_a_value(database: Database, steps: list[str]) 
         elif step == "renew":
             wanted[1, "access_token"] = f"token {count}"
             value, ring = SecretStr(f"token {count}"), KeyRing([keys[-1], *keys])
-            seal = partial(sealing.seal, store=ring, value=value, column=accounts.c.access_token, primary_key=1)
+            seal = partial(sealing.seal_value, store=ring, value=value, column=accounts.c.access_token, primary_key=1)
             put(database, 1, accounts.c.access_token, database.transaction(seal))
         elif step == "plain":
             wanted[2, "client_secret"] = f"plain {count}"
             put(database, 2, accounts.c.client_secret, f"plain {count}".encode())
         elif step == "batch":
-            sealing.reseal(database, KeyRing(keys))
+            sealing.reseal_secrets(database, KeyRing(keys))
         else:
-            sealing.reseal(database, KeyRing(keys))
+            sealing.reseal_secrets(database, KeyRing(keys))
             del keys[1:]
-    sealing.reseal(database, KeyRing(keys))
+    sealing.reseal_secrets(database, KeyRing(keys))
     assert opened(database, KeyRing(keys[:1])) == wanted
     assert counts(database) == {KeyRing(keys).ids[0]: 10}
 
@@ -249,7 +251,7 @@ def test_old_webhook_credentials_move_to_the_new_key_too(database: Database) -> 
         lambda connection: connection.execute(sa.text("UPDATE hostaway.accounts SET webhook_confirmed_at = now()"))
     )
     second = database.transaction(renew)
-    sealing.reseal(database, BETWEEN)
+    sealing.reseal_secrets(database, BETWEEN)
     stored = database.transaction(webhook_credentials.find_stored_hooks)[1]
     assert stored.open(KeyRing([NEW])) == (second, first)
     with pytest.raises(SecretError):

@@ -34,15 +34,17 @@ def test_a_move_takes_plain_text_along_and_leaves_what_does_not_open(database: D
     add(database, other, 2, token=None)
     plain = sa.update(accounts).where(accounts.c.account_id == 1).values(access_token=b"hunter2-token")
     database.transaction(lambda connection: connection.execute(plain))
-    done = secret_transfer.move(database, safe_of(database, lambda: ring), "aws")
+    done = secret_transfer.move_secrets(database, safe_of(database, lambda: ring), "aws")
     assert (done.moved, done.is_whole, [one.place.primary_key for one in done.troubles]) == (2, False, [2])
-    assert database.transaction(secret_placement.read).leaving == "database"
+    assert database.transaction(secret_placement.read_placement).leaving == "database"
     assert token_of(fake_aws) == TOKEN.value.get_secret_value()
-    assert secret_placement.agreed(database, "database") == secret_placement.agreed(database, "aws")
-    both = KeyRing([b"k" * 32, b"o" * 32])
-    assert secret_transfer.move(database, safe_of(database, lambda: both), "aws") == secret_transfer.Moved(
-        "aws", 1, 0, is_whole=True
+    assert secret_placement.require_placement(database, "database") == secret_placement.require_placement(
+        database, "aws"
     )
+    both = KeyRing([b"k" * 32, b"o" * 32])
+    assert secret_transfer.move_secrets(
+        database, safe_of(database, lambda: both), "aws"
+    ) == secret_transfer.TransferResult("aws", 1, 0, is_whole=True)
     agree(database, fake_aws)
 
 
@@ -52,22 +54,22 @@ def test_a_move_begins_only_where_all_may_be_done(database: Database, fake_aws: 
     ring = KeyRing([b"k" * 32])
     add(database, ring)
     with fake_aws.refusing(operation, "AccessDeniedException"), pytest.raises(SecretError, match="policy"):
-        secret_transfer.move(database, safe_of(database, lambda: ring), "aws")
-    assert database.transaction(secret_placement.read).store == "database"
-    assert sealing.check(database, ring).troubles == ()
-    assert [*safe_of(database, lambda: ring).store("aws").list_versions()] == []
+        secret_transfer.move_secrets(database, safe_of(database, lambda: ring), "aws")
+    assert database.transaction(secret_placement.read_placement).store == "database"
+    assert sealing.check_secrets(database, ring).troubles == ()
+    assert [*safe_of(database, lambda: ring).open_store("aws").list_versions()] == []
 
 
 def test_a_move_takes_away_the_trial_that_a_killed_one_left(database: Database, fake_aws: FakeAws) -> None:
     """Also where it is refused afterwards."""
     ring = KeyRing([b"k" * 32])
     add(database, ring)
-    database.transaction(secret_placement.name_mirror)
+    database.transaction(secret_placement.ensure_mirror_name)
     safe = safe_of(database, lambda: ring)
-    safe.store("aws").seal(SecretStr("a trial"), sealing.place_of(accounts.c.client_secret, 0))
+    safe.open_store("aws").seal(SecretStr("a trial"), sealing.place_of(accounts.c.client_secret, 0))
     with fake_aws.refusing("CreateSecret", "AccessDeniedException"), pytest.raises(SecretError, match="policy"):
-        secret_transfer.move(database, safe, "aws")
-    assert [*safe.store("aws").list_versions()] == []
+        secret_transfer.move_secrets(database, safe, "aws")
+    assert [*safe.open_store("aws").list_versions()] == []
 
 
 def test_a_move_that_loses_aws_half_way_goes_on_later(database: Database, fake_aws: FakeAws) -> None:
@@ -84,7 +86,7 @@ def test_a_move_that_loses_aws_half_way_goes_on_later(database: Database, fake_a
 
     fake_aws.on_request(refuse)
     with refusing, pytest.raises(SecretsUnavailable):
-        secret_transfer.move(database, safe, "aws")
+        secret_transfer.move_secrets(database, safe, "aws")
     assert database.transaction(sealing.values_by_store) == {"aws": 3, "database": 7}
-    assert secret_transfer.move(database, safe, "aws").moved == 7
+    assert secret_transfer.move_secrets(database, safe, "aws").moved == 7
     agree(database, fake_aws)

@@ -22,7 +22,7 @@ from hostaway_sync.secrets.aws import AwsSecrets
 from hostaway_sync.secrets.protocols import format_pointer
 from hostaway_sync.store.accounts import changes as account_changes
 from hostaway_sync.store.accounts import queries as stored
-from hostaway_sync.store.accounts.changes import Wishes
+from hostaway_sync.store.accounts.changes import AccountChanges
 from hostaway_sync.store.secrets import (
     placement as secret_placement,
 )
@@ -32,7 +32,7 @@ from hostaway_sync.store.secrets import (
 from hostaway_sync.store.secrets import (
     transfer as secret_transfer,
 )
-from hostaway_sync.store.secrets.vault import Vault, storing
+from hostaway_sync.store.secrets.vault import Vault, run_secret_transaction
 from hostaway_sync.store.tables import accounts
 from hostaway_sync.store.webhooks import credentials as webhook_credentials
 
@@ -65,7 +65,7 @@ def safe_of(database: Database, ring: Callable[[], KeyRing] = no_ring) -> Vault:
 def safe(database: Database, fake_aws: FakeAws) -> Vault:
     """Give a safe of an empty database whose secrets are to lie in AWS."""
     del fake_aws
-    secret_placement.agreed(database, "aws")
+    secret_placement.require_placement(database, "aws")
     return safe_of(database)
 
 
@@ -77,7 +77,7 @@ def add(database: Database, safe: Vault | KeyRing, number: int = 1, token: Acces
 def register(database: Database, safe: Vault, number: int = 1) -> webhook_credentials.Credentials:
     """Register a webhook, as far as it is stored."""
     renew = partial(webhook_credentials.renew_credentials, account_id=number, url=BASE)
-    wanted = storing(database, safe, number, renew)
+    wanted = run_secret_transaction(database, safe, number, renew)
     database.transaction(
         partial(webhook_credentials.confirm_credentials, account_id=number, hook_id=1, old_ones_for=timedelta(hours=1))
     )
@@ -91,7 +91,7 @@ def token_of(fake_aws: FakeAws) -> str:
 
 def agree(database: Database, fake_aws: FakeAws) -> None:
     """Hold that the rows name all there is outside, and nothing else."""
-    named = database.transaction(sealing.everything)
+    named = database.transaction(sealing.read_all_secrets)
     assert len(named) == fake_aws.count()
     opener = safe_of(database)
     for place, kept in named:
@@ -109,16 +109,16 @@ def test_nothing_but_pointers_enters_the_database(database: Database, safe: Vaul
         register(database, safe)
         agree(database, fake_aws)
     assert fake_aws.count() == 5
-    account_changes.change_account(database, safe, 1, Wishes(client_secret=SecretStr("another"), token=TOKEN))
+    account_changes.change_account(database, safe, 1, AccountChanges(client_secret=SecretStr("another"), token=TOKEN))
     stored.StoredToken(database, safe, 1).save(AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at))
     agree(database, fake_aws)
     assert token_of(fake_aws) == "newer"
     assert database.transaction(sealing.values_by_store) == {"aws": 5}
-    storing(
+    run_secret_transaction(
         database, safe, 1, partial(webhook_credentials.retire_credentials, account_id=1, good_for=timedelta(hours=1))
     )
     assert fake_aws.count() == 3
-    account_changes.erase(database, safe, 1)
+    account_changes.remove_account(database, safe, 1)
     assert fake_aws.count() == 0
     add(database, safe)
     agree(database, fake_aws)
@@ -147,18 +147,18 @@ def test_what_is_refused_leaves_nothing_outside(database: Database, safe: Vault,
     with pytest.raises(AccountError, match="exists already"):
         add(database, safe)
     with pytest.raises(AccountError, match="not known"):
-        account_changes.change_account(database, safe, 2, Wishes(client_secret=SECRET, token=TOKEN))
+        account_changes.change_account(database, safe, 2, AccountChanges(client_secret=SECRET, token=TOKEN))
     agree(database, fake_aws)
-    account_changes.erase(database, safe, 1)
+    account_changes.remove_account(database, safe, 1)
     stored.StoredToken(database, safe, 1).save(TOKEN)
     assert fake_aws.count() == 0
 
     def refuse(connection: sa.Connection, store: SecretWriter) -> None:
-        sealing.seal(connection, store, SECRET, accounts.c.client_secret, 1)
+        sealing.seal_value(connection, store, SECRET, accounts.c.client_secret, 1)
         raise AccountError("no")
 
     with pytest.raises(AccountError, match="no"):
-        storing(database, safe, 1, refuse)
+        run_secret_transaction(database, safe, 1, refuse)
     assert fake_aws.count() == 0
     assert fake_aws.calls["CreateSecret"] == fake_aws.calls["DeleteSecret"]
 
@@ -169,14 +169,14 @@ def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe:
     tries = []
 
     def work(connection: sa.Connection, store: SecretWriter) -> None:
-        kept = sealing.seal(connection, store, SecretStr("newer"), accounts.c.client_secret, 1)
+        kept = sealing.seal_value(connection, store, SecretStr("newer"), accounts.c.client_secret, 1)
         connection.execute(sa.update(accounts).values(client_secret=kept))
         tries.append(kept)
         if len(tries) == 1:
             connection.commit()  # and then the server goes away
             raise StoreUnavailable("the answer is lost")
 
-    storing(database, safe, 1, work)
+    run_secret_transaction(database, safe, 1, work)
     assert len(tries) == 2
     assert len(set(tries)) == 1
     agree(database, fake_aws)
@@ -188,11 +188,11 @@ def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe:
 
     hasty = database.apart(pool_size=2, patience=0)
     with pytest.raises(StoreUnavailable):
-        storing(hasty, safe, 1, never)
+        run_secret_transaction(hasty, safe, 1, never)
     hasty.disconnect()
     assert fake_aws.count() == 2
-    assert len(secret_transfer.orphans(database, safe, "aws")) == 1
-    assert secret_transfer.move(database, safe, "aws").orphans == 1
+    assert len(secret_transfer.find_orphans(database, safe, "aws")) == 1
+    assert secret_transfer.move_secrets(database, safe, "aws").orphans == 1
     agree(database, fake_aws)
 
 
@@ -205,7 +205,9 @@ def test_a_secret_that_cannot_be_deleted_is_an_orphan(
         stored.StoredToken(database, safe, 1).save(AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at))
     assert "`hostaway-sync keys check` counts such as orphans" in caplog.text
     assert fake_aws.count() == 3
-    assert secret_transfer.move(database, safe, "aws") == secret_transfer.Moved("aws", 0, 1, is_whole=True)
+    assert secret_transfer.move_secrets(database, safe, "aws") == secret_transfer.TransferResult(
+        "aws", 0, 1, is_whole=True
+    )
     agree(database, fake_aws)
 
 
@@ -222,7 +224,9 @@ def test_a_lost_token_can_be_had_again_and_a_lost_secret_not(
         stored.open_client_secret(database, other, 1)
     vault.save(TOKEN)
     assert vault.load() == TOKEN
-    assert account_changes.change_account(database, other, 1, Wishes(client_secret=SECRET)) == ("client_secret",)
+    assert account_changes.change_account(database, other, 1, AccountChanges(client_secret=SECRET)) == (
+        "client_secret",
+    )
     assert stored.open_client_secret(database, other, 1) == SECRET
 
 
@@ -230,7 +234,7 @@ def test_a_secret_replaced_between_row_and_store_is_found(database: Database, sa
     """Whoever read the row before the exchange reads it again, instead of failing."""
     add(database, safe)
     newer = AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at)
-    both = Wishes(client_secret=SecretStr("another"), token=newer)
+    both = AccountChanges(client_secret=SecretStr("another"), token=newer)
     exchanges: list[Callable[[], object]] = [
         lambda: stored.StoredToken(database, safe, 1).save(newer),
         lambda: account_changes.change_account(database, safe, 1, both),
@@ -248,17 +252,17 @@ def test_a_secret_replaced_between_row_and_store_is_found(database: Database, sa
 
 def test_the_settings_decide_where_nothing_is_stored_yet(database: Database, fake_aws: FakeAws) -> None:
     """Afterwards the database does, and settings that say something else are refused with both ways out."""
-    assert secret_placement.agreed(database, "database") == secret_placement.Placement()
-    first = secret_placement.agreed(database, "aws")
+    assert secret_placement.require_placement(database, "database") == secret_placement.Placement()
+    first = secret_placement.require_placement(database, "aws")
     assert (first.store, first.leaving) == ("aws", None)
-    assert secret_placement.agreed(database, "database").store == "database"
-    assert secret_placement.agreed(database, "aws").mirror == first.mirror
+    assert secret_placement.require_placement(database, "database").store == "database"
+    assert secret_placement.require_placement(database, "aws").mirror == first.mirror
     safe = safe_of(database)
     add(database, safe)
     with pytest.raises(ConfigurationError, match=r"lie in aws, but HOSTAWAY_SYNC_SECRETS_STORE is database: set it to"):
-        secret_placement.agreed(database, "database")
-    account_changes.erase(database, safe, 1)
-    assert secret_placement.agreed(database, "database").store == "database"
+        secret_placement.require_placement(database, "database")
+    account_changes.remove_account(database, safe, 1)
+    assert secret_placement.require_placement(database, "database").store == "database"
     assert not fake_aws.count()
 
 
@@ -269,15 +273,15 @@ def test_whoever_runs_already_follows_a_move(database: Database, fake_aws: FakeA
     add(database, running)
     vault = stored.StoredToken(database, running, 1)
     assert vault.load() == TOKEN
-    assert secret_transfer.move(database, safe_of(database, lambda: ring), "aws").moved == 2
+    assert secret_transfer.move_secrets(database, safe_of(database, lambda: ring), "aws").moved == 2
     assert (vault.load(), stored.open_client_secret(database, running, 1)) == (TOKEN, SECRET)
     vault.save(AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at))
     assert token_of(fake_aws) == "newer"
-    assert secret_transfer.move(database, safe_of(database, lambda: ring), "database") == secret_transfer.Moved(
-        "database", 2, 0, is_whole=True
-    )
+    assert secret_transfer.move_secrets(
+        database, safe_of(database, lambda: ring), "database"
+    ) == secret_transfer.TransferResult("database", 2, 0, is_whole=True)
     assert fake_aws.count() == 0
-    assert sealing.check(database, ring).troubles == ()
+    assert sealing.check_secrets(database, ring).troubles == ()
     assert stored.open_client_secret(database, running, 1) == SECRET
 
 

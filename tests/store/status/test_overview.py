@@ -15,7 +15,7 @@ from hostaway_sync.model.status import BucketUsage, Certificate, DueThreads, Qua
 from hostaway_sync.store.request_budget import DatabaseBudget
 from hostaway_sync.store.runs import leases
 from hostaway_sync.store.runs import states as run_states
-from hostaway_sync.store.status.overview import history, overview
+from hostaway_sync.store.status.overview import read_history, read_overview
 from hostaway_sync.store.tables import conversations, reservations, sync_runs, verifications, walk_pages
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def buckets_of(account_id: int) -> tuple[Bucket, Bucket]:
 
 def facts(database: Database, account_id: int = 1) -> AccountFacts:
     """Give what is known of one account, which is the same whether one asks for it or for all."""
-    (found,) = overview(database, buckets_of, account_id=account_id).accounts
-    assert found in overview(database, buckets_of).accounts
+    (found,) = read_overview(database, buckets_of, account_id=account_id).accounts
+    assert found in read_overview(database, buckets_of).accounts
     return found
 
 
@@ -83,7 +83,7 @@ def test_an_account_without_a_past_has_none(database: Database) -> None:
 
 def test_an_unknown_account_is_not_there(database: Database) -> None:
     """And where no account is, there is no address to speak of."""
-    found = overview(database, buckets_of, account_id=99)
+    found = read_overview(database, buckets_of, account_id=99)
     assert (found.accounts, found.address) == ((), None)
 
 
@@ -187,7 +187,7 @@ def test_limits_are_told_with_what_is_used_of_them(database: Database) -> None:
     budget = DatabaseBudget(database)
     for _ in range(3):
         budget.reserve(buckets_of(1))
-    found = overview(database, buckets_of)
+    found = read_overview(database, buckets_of)
     assert found.address == BucketUsage("ip:office", 3, 200, WINDOW)
     assert found.accounts[0].limit == BucketUsage("account:1", 3, 100, WINDOW)
     assert found.accounts[1].limit is None
@@ -206,7 +206,7 @@ def test_limits_are_told_with_what_is_used_of_them(database: Database) -> None:
 
 def test_an_address_that_has_asked_nothing_is_told_with_nothing_used(database: Database) -> None:
     """Its limit is known from the settings."""
-    assert overview(database, buckets_of).address == BucketUsage("ip:office", 0, 200, WINDOW)
+    assert read_overview(database, buckets_of).address == BucketUsage("ip:office", 0, 200, WINDOW)
 
 
 def test_history_is_newest_first_with_what_each_run_did(database: Database) -> None:
@@ -217,9 +217,9 @@ def test_history_is_newest_first_with_what_each_run_did(database: Database) -> N
             report = ResourceReport(RunState.SUCCESS, ChangeCounts(seen=hours, inserted=hours), error="why")
             with database.engine.begin() as connection:
                 run_states.record_resource(connection, run_id, 1, resource, report)
-    newest, second = history(database, 1, runs=2)
+    newest, second = read_history(database, 1, runs=2)
     assert [newest.run.api_calls, second.run.api_calls] == [2, 3]
     assert list(newest.parts) == [Resource.LISTINGS, Resource.RESERVATIONS]
     assert newest.parts[Resource.LISTINGS].counts == ChangeCounts(seen=2, inserted=2)
     assert newest.parts[Resource.LISTINGS].error == "why"
-    assert history(database, 99, runs=2) == []
+    assert read_history(database, 99, runs=2) == []

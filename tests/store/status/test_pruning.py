@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from hostaway_sync.cli.status.size import human
 from hostaway_sync.errors import StoreError
-from hostaway_sync.store.pruning import Keep, count, prune, prune_beside
-from hostaway_sync.store.status.size import size
+from hostaway_sync.store.pruning import Retention, count_prunable, prune_briefly, prune_tables
+from hostaway_sync.store.status.size import read_size
 from hostaway_sync.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.postgres.database import Database
 
-KEEP = Keep(runs=timedelta(days=90), deliveries=timedelta(days=30), messages=timedelta(days=365))
+KEEP = Retention(runs=timedelta(days=90), deliveries=timedelta(days=30), messages=timedelta(days=365))
 HISTORY = """
 INSERT INTO accounts (account_id, client_secret) VALUES (1, ''), (2, '');
 INSERT INTO sync_runs (account_id, state, mode, triggered_at, finished_at)
@@ -109,7 +109,7 @@ BOUNDED = {
 
 def test_no_table_grows_for_ever(database: Database) -> None:
     """Each is pruned, or has a reason to stay as small as it is."""
-    pruned = {*count(database, replace(KEEP, audit=timedelta(days=1)))}
+    pruned = {*count_prunable(database, replace(KEEP, audit=timedelta(days=1)))}
     assert pruned - {"audit_log"} | BOUNDED.keys() == {table.name for table in metadata.sorted_tables}
     assert not (pruned - {"audit_log"}) & BOUNDED.keys()
 
@@ -117,7 +117,7 @@ def test_no_table_grows_for_ever(database: Database) -> None:
 def test_what_is_settled_and_old_goes_and_nothing_else(database: Database) -> None:
     """Of the ledger, of the request budget, and of quarantine."""
     execute(database, KEPT_FOR_NOW)
-    gone = {name: number for name, number in prune(database, KEEP).items() if number}
+    gone = {name: number for name, number in prune_tables(database, KEEP).items() if number}
     assert gone == {"sent_messages": 2, "request_budget": 2, "quarantined_records": 2}
     with database.engine.begin() as connection:
         connection.execute(sa.text("SET LOCAL search_path TO hostaway"))
@@ -137,31 +137,31 @@ def rows(database: Database, table: str) -> int:
 
 def test_newest_of_each_kind_and_what_runs_stay(old: Database) -> None:
     """Old runs go with their parts, but never the last success, the last failure, or one that is open."""
-    told = count(old, KEEP)
-    done = prune(old, KEEP)
+    told = count_prunable(old, KEEP)
+    done = prune_tables(old, KEEP)
     assert {name: number for name, number in told.items() if number} == GOES
     assert {name: number for name, number in done.items() if number} == GOES
     assert (rows(old, "sync_runs"), rows(old, "sync_run_resources"), rows(old, "verifications")) == (5, 4, 1)
-    assert not any(prune(old, KEEP).values())
+    assert not any(prune_tables(old, KEEP).values())
 
 
 def test_changes_of_accounts_stay_unless_asked_for(old: Database) -> None:
     """The audit log goes by a word of its own only."""
-    assert "audit_log" not in prune(old, KEEP)
-    assert prune(old, replace(KEEP, audit=timedelta(days=365)))["audit_log"] == 1
+    assert "audit_log" not in prune_tables(old, KEEP)
+    assert prune_tables(old, replace(KEEP, audit=timedelta(days=365)))["audit_log"] == 1
 
 
 def test_a_little_goes_beside_a_run(old: Database) -> None:
     """After a run the same rows go, and a lock that somebody holds is no failure."""
     with old.engine.begin() as connection:
         connection.execute(sa.text("LOCK TABLE hostaway.walk_pages"))
-        assert prune_beside(old, KEEP, seconds=lambda: 0.0) == 0
-    assert prune_beside(old, KEEP, seconds=lambda: 0.0) == sum(GOES.values())
+        assert prune_briefly(old, KEEP, seconds=lambda: 0.0) == 0
+    assert prune_briefly(old, KEEP, seconds=lambda: 0.0) == sum(GOES.values())
 
 
 def test_what_takes_long_is_left_for_the_next_run(old: Database) -> None:
     """After a tenth of a second no other table is begun."""
-    assert prune_beside(old, KEEP, seconds=partial(next, itertools.count(step=0.06))) == GOES["walk_pages"]
+    assert prune_briefly(old, KEEP, seconds=partial(next, itertools.count(step=0.06))) == GOES["walk_pages"]
 
 
 def test_what_a_living_owner_has_in_progress_stays(database: Database) -> None:
@@ -169,19 +169,19 @@ def test_what_a_living_owner_has_in_progress_stays(database: Database) -> None:
     execute(database, IN_PROGRESS)
     execute(database, "INSERT INTO leases VALUES (1, 'a', 7, now() + interval '1 minute'), (2, 'b', 7, now())")
     left = {"walk_pages": 1, "walks": 1, "verification_notes": 1}
-    assert {name: number for name, number in count(database, KEEP).items() if number} == left
-    assert {name: number for name, number in prune(database, KEEP).items() if number} == left
+    assert {name: number for name, number in count_prunable(database, KEEP).items() if number} == left
+    assert {name: number for name, number in prune_tables(database, KEEP).items() if number} == left
     for table in left:
         assert rows(database, f"{table} WHERE account_id = 1") == 1
     execute(database, "UPDATE leases SET owner = NULL WHERE account_id = 1")
-    assert {name: number for name, number in prune(database, KEEP).items() if number} == left
+    assert {name: number for name, number in prune_tables(database, KEEP).items() if number} == left
 
 
 def test_notes_of_an_earlier_owner_go(database: Database) -> None:
     """The lease is held, and by another than the one who noted."""
     execute(database, IN_PROGRESS)
     execute(database, "INSERT INTO leases VALUES (1, 'a', 8, now() + interval '1 minute')")
-    assert prune(database, KEEP)["verification_notes"] == 2
+    assert prune_tables(database, KEEP)["verification_notes"] == 2
 
 
 RUNS = st.lists(
@@ -225,15 +225,15 @@ def test_a_dry_run_counts_what_a_real_run_deletes(
         values = f"1, {at}, {at}, {is_equal}, {is_deep}, 1, '{{}}'"
         execute(database, f"INSERT INTO verifications ({columns}) VALUES ({values})")
     keep = replace(KEEP, runs=timedelta(days=days))
-    before = {name: rows(database, name) for name in count(database, keep)}
-    told, done = count(database, keep), prune(database, keep)
+    before = {name: rows(database, name) for name in count_prunable(database, keep)}
+    told, done = count_prunable(database, keep), prune_tables(database, keep)
     assert told == done
     assert {name: number - rows(database, name) for name, number in before.items()} == done
 
 
 def test_size_names_every_table(old: Database) -> None:
     """The largest table stands first, and the sums are at least their parts."""
-    found = size(old)
+    found = read_size(old)
     totals = [table.total for table in found.tables]
     assert totals == sorted(totals, reverse=True)
     assert {"accounts", "reservations", "procrastinate_jobs"} <= {table.name for table in found.tables}
@@ -254,14 +254,14 @@ def test_rows_are_told_before_the_server_ever_counted(old: Database) -> None:
     """A fresh table has as many rows as were written, not none."""
     with old.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(sa.text("SELECT pg_stat_force_next_flush()"))
-    assert next(table.rows for table in size(old).tables if table.name == "sync_runs") > 0
+    assert next(table.rows for table in read_size(old).tables if table.name == "sync_runs") > 0
 
 
 def test_a_writer_is_told_that_the_audit_log_is_not_its_own(db_roles: DbRoles) -> None:
     """It prunes all else; with the audit log it is refused in one sentence, before anything is deleted."""
     audit = replace(KEEP, audit=timedelta(days=30))
     with db_roles.as_role(db_roles.create_login("clerk", db_roles.groups.writer)) as writer:
-        assert set(prune(writer, KEEP).values()) == {0}
+        assert set(prune_tables(writer, KEEP).values()) == {0}
         with pytest.raises(StoreError, match="only the owner of the tables may delete from the audit log"):
-            prune(writer, audit)
-    assert prune(db_roles.database, audit)["audit_log"] == 0
+            prune_tables(writer, audit)
+    assert prune_tables(db_roles.database, audit)["audit_log"] == 0

@@ -178,12 +178,15 @@ def test_only_nights_and_money_stay_of_a_forgotten_guest() -> None:
         "taxAmount": {"paid by": "Ida"},
         "tomorrow": "Ida",
     }
-    stays = erasure_rules.remains(Resource.RESERVATIONS, json.dumps(payload), VOCABULARY)
+    stays = erasure_rules.remaining_payload(Resource.RESERVATIONS, json.dumps(payload), VOCABULARY)
     kept = ("id", "arrivalDate", "status", "totalPrice", "cleaningFee")
     assert json.loads(stays) == {key: payload[key] for key in kept}
-    assert erasure_rules.remains(Resource.RESERVATIONS, stays, VOCABULARY) == stays
-    assert erasure_rules.remains(Resource.MESSAGES, '{"body": "Ida", "id": 1}', VOCABULARY) == '{"body":"","id":1}'
-    assert erasure_rules.remains(Resource.CONVERSATIONS, "[]", VOCABULARY) == "{}"
+    assert erasure_rules.remaining_payload(Resource.RESERVATIONS, stays, VOCABULARY) == stays
+    assert (
+        erasure_rules.remaining_payload(Resource.MESSAGES, '{"body": "Ida", "id": 1}', VOCABULARY)
+        == '{"body":"","id":1}'
+    )
+    assert erasure_rules.remaining_payload(Resource.CONVERSATIONS, "[]", VOCABULARY) == "{}"
 
 
 KEYS = st.sampled_from("abc")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hostaway_sync.store.database_move.relocate import Relocated
-    from hostaway_sync.store.privacy.forget import Erasure
+    from hostaway_sync.store.database_move.relocate import MoveResult
+    from hostaway_sync.store.privacy.forget import ForgetResult
     from hostaway_sync.store.schema.roles import Role
     from hostaway_sync.store.status.size import Size
 
@@ -18,7 +18,7 @@ def move_preview_document(rows: Mapping[str, int]) -> dict[str, Any]:
     return {"dry_run": True, "tables": [{"name": name, "rows": number} for name, number in rows.items()]}
 
 
-def moved_database_document(moved: Relocated, *, seconds: float) -> dict[str, Any]:
+def moved_database_document(moved: MoveResult, *, seconds: float) -> dict[str, Any]:
     """Return what a move of the database copied."""
     return {
         "dry_run": False,
@@ -52,7 +52,7 @@ def role_document(role: Role) -> dict[str, Any]:
     }
 
 
-def erasure_document(account_id: int, erasure: Erasure, *, dry_run: bool) -> dict[str, Any]:
+def erasure_document(account_id: int, erasure: ForgetResult, *, dry_run: bool) -> dict[str, Any]:
     """Return what forgetting guests did, or would do."""
     return {
         "account_id": account_id,

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hostaway_sync.app.secrets import Checked, KeyStatus, Rotation
-    from hostaway_sync.store.secrets.sealing import Trouble
-    from hostaway_sync.store.secrets.transfer import Moved
+    from hostaway_sync.store.secrets.sealing import UnreadableSecret
+    from hostaway_sync.store.secrets.transfer import TransferResult
 
 
 def key_status_document(status: KeyStatus) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def checked_secrets_document(checked: Checked) -> dict[str, Any]:
     }
 
 
-def moved_secrets_document(moved: Moved) -> dict[str, Any]:
+def moved_secrets_document(moved: TransferResult) -> dict[str, Any]:
     """Return what moving secrets did."""
     return {
         "store": moved.store,
@@ -59,7 +59,7 @@ def rotation_document(rotation: Rotation) -> dict[str, Any]:
     }
 
 
-def _troubles(troubles: Iterable[Trouble]) -> list[dict[str, Any]]:
+def _troubles(troubles: Iterable[UnreadableSecret]) -> list[dict[str, Any]]:
     return [
         {
             "table": trouble.place.table,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from hostaway_sync.store.database_move.relocate import Relocated
+    from hostaway_sync.store.database_move.relocate import MoveResult
 
 LONGEST_URL: Final = 10_000
 
@@ -112,7 +112,7 @@ def _looked_for(number: int) -> str:
     )
 
 
-def _say_what_is_next(done: Relocated, to: str, keys: str | None, seconds: float) -> None:
+def _say_what_is_next(done: MoveResult, to: str, keys: str | None, seconds: float) -> None:
     rows = sum(table.rows for table in done.tables)
     how = "an earlier move had copied them" if done.only_opened else f"{seconds:.1f} s"
     streams.say(f"moved: {rows:,} rows in {len(done.tables)} tables, equal on both sides ({how})")

@@ -14,7 +14,7 @@ from hostaway_sync.cli.ui.options import Json, OneAccountOption, Reservations
 from hostaway_sync.errors import RunIncomplete, UsageError
 
 if TYPE_CHECKING:
-    from hostaway_sync.store.privacy.forget import Erasure
+    from hostaway_sync.store.privacy.forget import ForgetResult
 
 Emails = Annotated[
     list[str] | None,
@@ -52,7 +52,7 @@ def forget_guest(
     _require_found(account_id, done)
 
 
-def _require_found(account_id: int, done: Erasure) -> None:
+def _require_found(account_id: int, done: ForgetResult) -> None:
     """Say what was asked for and is nowhere: who reads nothing takes the guest for erased.
 
     Raises:
@@ -69,12 +69,12 @@ def _require_found(account_id: int, done: Erasure) -> None:
     streams.say(f"{sentence}; what an earlier call left behind is erased")
 
 
-def _words(done: Erasure) -> str:
+def _words(done: ForgetResult) -> str:
     one = "reservation" if len(done.reservations) == 1 else "reservations"
     return f"the guest of {len(done.reservations):,} {one} from {sum(done.rows.values()):,} rows"
 
 
-def _print(account_id: int, done: Erasure, *, dry_run: bool) -> None:
+def _print(account_id: int, done: ForgetResult, *, dry_run: bool) -> None:
     if done.rows:
         output.print_rows(["table", "rows"], sorted(done.rows.items()))
     if not done.reservations and not done.conversations:

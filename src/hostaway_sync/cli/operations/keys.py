@@ -20,7 +20,7 @@ from hostaway_sync.cli.ui.options import Json
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hostaway_sync.store.secrets.sealing import Trouble
+    from hostaway_sync.store.secrets.sealing import UnreadableSecret
 
 DATABASE: Final = "database"
 SETTING: Final = "HOSTAWAY_SYNC_SECRETS_STORE"
@@ -144,6 +144,6 @@ def _role(*, seals: bool, is_known: bool) -> str:
     return "seals" if seals else "opens"
 
 
-def _tell(troubles: Iterable[Trouble]) -> None:
+def _tell(troubles: Iterable[UnreadableSecret]) -> None:
     for trouble in troubles:
         streams.say(trouble.reason)

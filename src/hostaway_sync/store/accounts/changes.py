@@ -20,7 +20,7 @@ from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.accounts.queries import token_columns
 from hostaway_sync.store.audit_log import Action
 from hostaway_sync.store.secrets import sealing
-from hostaway_sync.store.secrets.vault import storing
+from hostaway_sync.store.secrets.vault import run_secret_transaction
 from hostaway_sync.store.tables import accounts
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ _SHOWN: Final = ("name", "customer_id")
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class AccountChanges:
     """What is to change of an account; what is not named stays.
 
     Attributes:
@@ -69,7 +69,7 @@ class Wishes:
 
 def insert_account(
     database: Database,
-    safe: Vault | SecretWriter,
+    vault: Vault | SecretWriter,
     account_id: int,
     client_secret: SecretStr,
     token: AccessToken | None,
@@ -86,25 +86,27 @@ def insert_account(
     attempts: list[bytes] = []
 
     def write(connection: sa.Connection, store: SecretWriter) -> bool:
-        account_owner.hold_alone(connection, account_id)
-        attempts.append(sealing.seal(connection, store, client_secret, accounts.c.client_secret, account_id))
+        account_owner.lock_rows_exclusively(connection, account_id)
+        attempts.append(sealing.seal_value(connection, store, client_secret, accounts.c.client_secret, account_id))
         values = fields | {SECRET: attempts[-1]}
         values |= token_columns(connection, store, account_id, token) if token else {}
         if connection.scalar(_inserted(account_id, values)) is not None:
             account_owner.rewrite_customer(connection, account_id, customer_id)
             given = {name: value for name, value in fields.items() if value is not None}
             changes = {name: {"old": None, "new": _shown(value)} for name, value in given.items()}
-            audit_log.write(connection, account_id, Action.ADDED, changes)
+            audit_log.add_entry(connection, account_id, Action.ADDED, changes)
             return True
         # No two secrets are kept alike: one like ours is ours, from a commit whose answer was lost.
         ours = sa.select(accounts.c.client_secret.in_(attempts)).where(accounts.c.account_id == account_id)
         return bool(connection.scalar(ours))
 
-    if not storing(database, safe, account_id, write):
+    if not run_secret_transaction(database, vault, account_id, write):
         raise AccountError.exists(account_id)
 
 
-def change_account(database: Database, safe: Vault | SecretWriter, account_id: int, wishes: Wishes) -> tuple[str, ...]:
+def change_account(
+    database: Database, vault: Vault | SecretWriter, account_id: int, wishes: AccountChanges
+) -> tuple[str, ...]:
     """Change what differs from what is stored, all of it at once for whoever reads.
 
     Another customer is written into every row of the account, which may take a while where there are many; pages of
@@ -119,7 +121,7 @@ def change_account(database: Database, safe: Vault | SecretWriter, account_id: i
 
     def write(connection: sa.Connection, store: SecretWriter) -> tuple[str, ...]:
         if "customer_id" in wishes.fields:
-            account_owner.hold_alone(connection, account_id)
+            account_owner.lock_rows_exclusively(connection, account_id)
         stored = _locked(connection, account_id)
         values: dict[str, Any] = {name: new for name, new in wishes.fields.items() if new != getattr(stored, name)}
         changes: dict[str, Any] = {
@@ -127,7 +129,7 @@ def change_account(database: Database, safe: Vault | SecretWriter, account_id: i
         }
         secret = wishes.client_secret
         if secret is not None and not _is_stored(store, account_id, secret, stored.client_secret):
-            values[SECRET] = sealing.seal(connection, store, secret, accounts.c.client_secret, account_id)
+            values[SECRET] = sealing.seal_value(connection, store, secret, accounts.c.client_secret, account_id)
             # A token of the old secret is good for nothing once that is deleted at the source.
             values |= dict.fromkeys(("access_token", "token_issued_at", "token_expires_at"))
             values |= token_columns(connection, store, account_id, wishes.token) if wishes.token else {}
@@ -135,12 +137,12 @@ def change_account(database: Database, safe: Vault | SecretWriter, account_id: i
         if changes:
             values["updated_at"] = sa.func.now()
             connection.execute(sa.update(accounts).where(accounts.c.account_id == account_id).values(**values))
-            audit_log.write(connection, account_id, Action.UPDATED, changes)
+            audit_log.add_entry(connection, account_id, Action.UPDATED, changes)
         if "customer_id" in values:
             account_owner.rewrite_customer(connection, account_id, values["customer_id"])
         return tuple(changes)
 
-    return storing(database, safe, account_id, write)
+    return run_secret_transaction(database, vault, account_id, write)
 
 
 def set_active(database: Database, account_id: int, *, active: bool) -> bool:
@@ -154,18 +156,18 @@ def set_active(database: Database, account_id: int, *, active: bool) -> bool:
     """
 
     def write(connection: sa.Connection) -> bool:
-        account_owner.hold_alone(connection, account_id)
+        account_owner.lock_rows_exclusively(connection, account_id)
         if _locked(connection, account_id).is_active is active:
             return False
         statement = sa.update(accounts).where(accounts.c.account_id == account_id)
         connection.execute(statement.values(is_active=active, updated_at=sa.func.now()))
-        audit_log.write(connection, account_id, Action.ENABLED if active else Action.DISABLED)
+        audit_log.add_entry(connection, account_id, Action.ENABLED if active else Action.DISABLED)
         return True
 
     return database.transaction(write)
 
 
-def erase(database: Database, safe: Vault | SecretWriter, account_id: int) -> None:
+def remove_account(database: Database, vault: Vault | SecretWriter, account_id: int) -> None:
     """Take away all secrets of a disabled account; its rows stay, and it is known as removed from now on.
 
     Raises:
@@ -178,11 +180,11 @@ def erase(database: Database, safe: Vault | SecretWriter, account_id: int) -> No
         values: dict[str, Any] = dict.fromkeys(_ERASED)
         values |= {"is_active": False, "removed_at": sa.func.now(), "updated_at": sa.func.now()}
         connection.execute(sa.update(accounts).where(accounts.c.account_id == account_id).values(**values))
-        audit_log.write(
+        audit_log.add_entry(
             connection, account_id, Action.REMOVED, {name: _shown(getattr(stored, name)) for name in _SHOWN}
         )
 
-    storing(database, safe, account_id, write)
+    run_secret_transaction(database, vault, account_id, write)
 
 
 def _locked(connection: sa.Connection, account_id: int) -> sa.Row[Any]:
@@ -197,9 +199,9 @@ def _locked(connection: sa.Connection, account_id: int) -> sa.Row[Any]:
     return row
 
 
-def _is_stored(safe: SecretReader, account_id: int, secret: SecretStr, sealed: bytes) -> bool:
+def _is_stored(vault: SecretReader, account_id: int, secret: SecretStr, sealed: bytes) -> bool:
     try:
-        return safe.open(bytes(sealed), sealing.place_of(accounts.c.client_secret, account_id)) == secret
+        return vault.open(bytes(sealed), sealing.place_of(accounts.c.client_secret, account_id)) == secret
     except SecretError:
         return False  # the key was lost: giving the secret once more is the way out
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 COPIES: Final = tuple(table for table in metadata.sorted_tables if "customer_id" in table.c and table is not accounts)
 
 
-def current(
+def lock_owner(
     connection: sa.Connection, account_id: int, resource: Resource | None = None, *, is_listed: bool = False
 ) -> Owner:
     """Give the owner of rows that the transaction of `connection` writes; to be asked before any row is touched.
@@ -36,9 +36,9 @@ def current(
     Raises:
         AccountError: the account was disabled or removed.
     """
-    rights.hold(connection, right_of(account_id), shared=True)
+    rights.hold(connection, right_to_write_rows(account_id), shared=True)
     if resource is not None:
-        rights.hold(connection, right_of(account_id, resource), shared=not is_listed)
+        rights.hold(connection, right_to_write_rows(account_id, resource), shared=not is_listed)
     query = sa.select(accounts.c.customer_id, accounts.c.is_active).where(accounts.c.account_id == account_id)
     row = connection.execute(query).one_or_none()
     if row is None or not row.is_active:
@@ -46,9 +46,9 @@ def current(
     return Owner(account_id, row.customer_id)
 
 
-def hold_alone(connection: sa.Connection, account_id: int) -> None:
+def lock_rows_exclusively(connection: sa.Connection, account_id: int) -> None:
     """Let nobody write rows of an account until the transaction of `connection` ends, once those who do have ended."""
-    rights.hold(connection, right_of(account_id))
+    rights.hold(connection, right_to_write_rows(account_id))
 
 
 def rewrite_customer(connection: sa.Connection, account_id: int, customer_id: UUID | None) -> None:
@@ -59,7 +59,7 @@ def rewrite_customer(connection: sa.Connection, account_id: int, customer_id: UU
         connection.execute(statement.values(customer_id=customer_id))
 
 
-def right_of(account_id: int, resource: Resource | None = None) -> str:
+def right_to_write_rows(account_id: int, resource: Resource | None = None) -> str:
     """Name the right to write rows of an account, or those of one resource of it."""
     which = "" if resource is None else f", {resource.value}"
     return f"rows of account {account_id}{which}"

@@ -12,7 +12,7 @@ from hostaway_sync.errors import AccountError, ConfigurationError, SecretGone
 from hostaway_sync.model.records import AccessToken
 from hostaway_sync.store import time_marks
 from hostaway_sync.store.secrets import sealing
-from hostaway_sync.store.secrets.vault import opened, storing
+from hostaway_sync.store.secrets.vault import open_stored_secret, run_secret_transaction
 from hostaway_sync.store.tables import accounts
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def list_accounts(database: Database, *, only_active: bool = False) -> list[Acco
     return database.transaction(lambda connection: [Account(**row._asdict()) for row in connection.execute(query)])
 
 
-def fleet(database: Database) -> list[Account]:
+def list_mirrored_accounts(database: Database) -> list[Account]:
     """Return the accounts that are mirrored: the active ones, by id.
 
     Raises:
@@ -96,7 +96,7 @@ def find_account(database: Database, account_id: int) -> Account | None:
     return Account(**row._asdict()) if row else None
 
 
-def get_account(database: Database, account_id: int) -> Account:
+def get_active_account(database: Database, account_id: int) -> Account:
     """Give one account that may be worked on.
 
     Raises:
@@ -112,7 +112,7 @@ def get_account(database: Database, account_id: int) -> Account:
     return account
 
 
-def open_client_secret(database: Database, safe: SecretReader, account_id: int) -> SecretStr:
+def open_client_secret(database: Database, vault: SecretReader, account_id: int) -> SecretStr:
     """Open an account's client secret.
 
     Raises:
@@ -126,7 +126,7 @@ def open_client_secret(database: Database, safe: SecretReader, account_id: int) 
         kept = database.transaction(lambda connection: connection.execute(query).scalar_one())
         return None if kept is None else bytes(kept)
 
-    secret = opened(safe, read, sealing.place_of(accounts.c.client_secret, account_id))
+    secret = open_stored_secret(vault, read, sealing.place_of(accounts.c.client_secret, account_id))
     if secret is None:
         raise AccountError.removed(account_id)
     return secret
@@ -137,13 +137,13 @@ class StoredToken:
 
     Args:
         database: where it is.
-        safe: where it lies.
+        vault: where it lies.
         account_id: whose.
     """
 
-    def __init__(self, database: Database, safe: Vault | SecretWriter, account_id: int) -> None:
+    def __init__(self, database: Database, vault: Vault | SecretWriter, account_id: int) -> None:
         self._database = database
-        self._safe = safe
+        self._vault = vault
         self._account_id = account_id
         self._opened: tuple[bytes, AccessToken] | None = None
 
@@ -156,7 +156,7 @@ class StoredToken:
             if known is not None and known[0] == kept:
                 return known[1]
             try:
-                value = self._safe.open(kept, sealing.place_of(accounts.c.access_token, self._account_id))
+                value = self._vault.open(kept, sealing.place_of(accounts.c.access_token, self._account_id))
             except SecretGone:
                 row = self._row()
                 if row is not None and row.access_token == kept:
@@ -174,7 +174,7 @@ class StoredToken:
         def write(connection: sa.Connection, store: SecretWriter) -> None:
             connection.execute(itself.values(**token_columns(connection, store, self._account_id, token)))
 
-        storing(self._database, self._safe, self._account_id, write)
+        run_secret_transaction(self._database, self._vault, self._account_id, write)
 
     def claim_renewal(self) -> AbstractContextManager[bool]:
         """Claim the right to renew the token, for all processes there are; False: another one has it."""
@@ -191,7 +191,7 @@ class StoredToken:
         return self._database.transaction(lambda connection: connection.execute(query).one_or_none())
 
 
-class TokenInHand:
+class InMemoryToken:
     """The `TokenVault` of an account that is not stored yet."""
 
     def __init__(self) -> None:
@@ -215,13 +215,13 @@ def token_columns(
 ) -> dict[str, object]:
     """Give what is stored of a token, by column."""
     return {
-        "access_token": sealing.seal(connection, store, token.value, accounts.c.access_token, account_id),
+        "access_token": sealing.seal_value(connection, store, token.value, accounts.c.access_token, account_id),
         # The issuer's clock may be ahead of the database's.
         "token_issued_at": sa.func.least(token.issued_at, sa.func.clock_timestamp()),
         "token_expires_at": token.expires_at,
     }
 
 
-def is_known(connection: sa.Connection, account_id: int) -> bool:
+def account_exists(connection: sa.Connection, account_id: int) -> bool:
     """Say whether there is such an account, removed or not."""
     return bool(connection.scalar(sa.select(sa.exists().where(accounts.c.account_id == account_id))))

@@ -27,17 +27,17 @@ _ON_EACH: Final = (
 )
 
 
-def write(connection: sa.Connection, version: Mark | str) -> None:
+def write_version(connection: sa.Connection, version: Mark | str) -> None:
     """Put a mark, or a revision, where the revision stands."""
     schema = connection.get_execution_options()["schema_translate_map"][None]
     versions = sa.table("alembic_version", sa.column("version_num", sa.Text), schema=schema)
     connection.execute(sa.update(versions).values(version_num=str(version)))
 
 
-def abandon(connection: sa.Connection, schema: str, tables: Iterable[str], mark: Mark) -> None:
+def abandon_database(connection: sa.Connection, schema: str, tables: Iterable[str], mark: Mark) -> None:
     """Have every table refuse whoever writes, and the database whoever looks at its revision."""
     place = quote_identifier(schema)
     connection.exec_driver_sql(_GUARD.format(schema=place, sentence=SENTENCES[MOVED]))
     for table in tables:
         connection.exec_driver_sql(_ON_EACH.format(schema=place, table=f"{place}.{quote_identifier(table)}"))
-    write(connection, mark)
+    write_version(connection, mark)

@@ -47,7 +47,7 @@ _SETTINGS: Final = ("statement_timeout TO 0", "idle_in_transaction_session_timeo
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableToCopy:
     """A table to copy: its name, and its columns."""
 
     name: str
@@ -55,7 +55,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
+class TableContent:
     """What is in a table: how many rows, and what they hash to, in any order."""
 
     name: str
@@ -63,41 +63,43 @@ class Copied:
     checksum: str
 
 
-def tables(connection: sa.Connection, schema: str) -> list[Table]:
+def list_tables(connection: sa.Connection, schema: str) -> list[TableToCopy]:
     """Give all tables but those about a database itself; what a foreign key leads to comes before what has it."""
     wanted = {"schema": quote_identifier(schema), "staying": list(_STAYING)}
-    found = {row.name: Table(row.name, tuple(row.columns)) for row in connection.execute(sa.text(_TABLES), wanted)}
+    found = {
+        row.name: TableToCopy(row.name, tuple(row.columns)) for row in connection.execute(sa.text(_TABLES), wanted)
+    }
     order: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(found, ()))
     for row in connection.execute(sa.text(_KEYS), {"schema": quote_identifier(schema)}):
         order.add(row.name, row.needs)
     return [found[name] for name in order.static_order()]
 
 
-def settle(connection: sa.Connection) -> None:
+def prepare_connection(connection: sa.Connection) -> None:
     """Make a connection one to copy with; to be thrown away afterwards. It takes no snapshot."""
     for setting in _SETTINGS:
         connection.exec_driver_sql(f"SET {setting}")
 
 
-def count(connection: sa.Connection, schema: str, table: Table) -> int:
+def count_rows(connection: sa.Connection, schema: str, table: TableToCopy) -> int:
     """Give how many rows a table has."""
     return int(connection.scalar(sa.select(sa.func.count()).select_from(_selectable(schema, table))) or 0)
 
 
-def has_rows(connection: sa.Connection, schema: str, table: Table) -> bool:
+def has_rows(connection: sa.Connection, schema: str, table: TableToCopy) -> bool:
     """Say whether there is anything in a table."""
     return bool(connection.scalar(sa.select(sa.exists().select_from(_selectable(schema, table)))))
 
 
-def proof(connection: sa.Connection, schema: str, table: Table) -> Copied:
+def read_content(connection: sa.Connection, schema: str, table: TableToCopy) -> TableContent:
     """Give what a table holds."""
     columns = ", ".join(map(quote_identifier, table.columns))
     row = connection.exec_driver_sql(_PROOF.format(columns=columns, table=_place(schema, table))).one()
-    return Copied(table.name, row.rows, row.checksum)
+    return TableContent(table.name, row.rows, row.checksum)
 
 
-def copy_all(
-    source: sa.Connection, target: sa.Connection, schema: str, wanted: list[Table], note: Callable[[str], object]
+def copy_tables(
+    source: sa.Connection, target: sa.Connection, schema: str, wanted: list[TableToCopy], note: Callable[[str], object]
 ) -> None:
     """Replace what is in these tables of the target by what the source has; both transactions go on."""
     places = [_place(schema, table) for table in wanted]
@@ -114,9 +116,9 @@ def copy_all(
     _advance(source, target, schema)
 
 
-def compared(
-    source: sa.Connection, target: sa.Connection, schema: str, wanted: list[Table], note: Callable[[str], object]
-) -> tuple[Copied, ...]:
+def compare_tables(
+    source: sa.Connection, target: sa.Connection, schema: str, wanted: list[TableToCopy], note: Callable[[str], object]
+) -> tuple[TableContent, ...]:
     """Give what is in each table, which is the same on both sides.
 
     Raises:
@@ -125,7 +127,7 @@ def compared(
     found = []
     for table in wanted:
         note(table.name)
-        here, there = proof(source, schema, table), proof(target, schema, table)
+        here, there = read_content(source, schema, table), read_content(target, schema, table)
         if here != there:
             raise StoreError(
                 f"table {table.name} did not arrive as it is: {here.rows:,} rows there were, {there.rows:,} came;"
@@ -135,7 +137,7 @@ def compared(
     return tuple(found)
 
 
-def _copy(source: sa.Connection, target: sa.Connection, schema: str, table: Table) -> None:
+def _copy(source: sa.Connection, target: sa.Connection, schema: str, table: TableToCopy) -> None:
     what = f"{_place(schema, table)} ({', '.join(map(quote_identifier, table.columns))})"
     with (
         _translated(),
@@ -157,11 +159,11 @@ def _advance(source: sa.Connection, target: sa.Connection, schema: str) -> None:
         target.execute(sa.text("SELECT setval(CAST(:place AS regclass), :last, :is_called)"), values)
 
 
-def _place(schema: str, table: Table) -> str:
+def _place(schema: str, table: TableToCopy) -> str:
     return f"{quote_identifier(schema)}.{quote_identifier(table.name)}"
 
 
-def _selectable(schema: str, table: Table) -> sa.TableClause:
+def _selectable(schema: str, table: TableToCopy) -> sa.TableClause:
     return sa.table(table.name, schema=schema)
 
 

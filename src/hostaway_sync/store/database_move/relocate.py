@@ -35,7 +35,7 @@ from hostaway_sync.store.schema.move_mark import MOVED, MOVING, Mark
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hostaway_sync.store.database_move.copy_rows import Copied, Table
+    from hostaway_sync.store.database_move.copy_rows import TableContent, TableToCopy
     from hostaway_sync.store.postgres.database import Database
 
 _UNTIL_GONE_S: Final = 3.0
@@ -54,14 +54,14 @@ _LOCK_PATIENCE: Final = "SET LOCAL lock_timeout TO '10s'"
 
 
 @dataclass(frozen=True, slots=True)
-class Relocated:
+class MoveResult:
     """What was moved, table by table; `only_opened`: by an earlier move, which was cut off at its very end."""
 
-    tables: tuple[Copied, ...]
+    tables: tuple[TableContent, ...]
     only_opened: bool = False
 
 
-def preview(source: Database, target: Database) -> dict[str, int]:
+def preview_move(source: Database, target: Database) -> dict[str, int]:
     """Give how many rows of each table a move would bring; changes nothing on either side.
 
     Raises:
@@ -73,13 +73,13 @@ def preview(source: Database, target: Database) -> dict[str, int]:
         _require_empty(target)
 
     def read(connection: sa.Connection) -> dict[str, int]:
-        found = copy_rows.tables(connection, source.schema)
-        return {table.name: copy_rows.count(connection, source.schema, table) for table in found}
+        found = copy_rows.list_tables(connection, source.schema)
+        return {table.name: copy_rows.count_rows(connection, source.schema, table) for table in found}
 
     return source.transaction(read)
 
 
-def relocate(source: Database, target: Database, note: Callable[[str, str], object]) -> Relocated:
+def move_database(source: Database, target: Database, note: Callable[[str, str], object]) -> MoveResult:
     """Bring everything into `target`, and abandon `source`.
 
     Args:
@@ -110,44 +110,46 @@ def relocate(source: Database, target: Database, note: Callable[[str, str], obje
                 _prepare(target, mark)
             copied = _moved(source, target, mark, note)
             _open(target, mark)
-            return Relocated(copied)
+            return MoveResult(copied)
 
 
-def _moved(source: Database, target: Database, mark: Mark, note: Callable[[str, str], object]) -> tuple[Copied, ...]:
-    wanted = source.transaction(lambda connection: copy_rows.tables(connection, source.schema))
+def _moved(
+    source: Database, target: Database, mark: Mark, note: Callable[[str, str], object]
+) -> tuple[TableContent, ...]:
+    wanted = source.transaction(lambda connection: copy_rows.list_tables(connection, source.schema))
     with _alone(source, wanted) as here:
         with _at_target(), _session(target) as there:
-            copy_rows.copy_all(here, there, source.schema, wanted, partial(note, "copying"))
-            copied = copy_rows.compared(here, there, source.schema, wanted, partial(note, "comparing"))
+            copy_rows.copy_tables(here, there, source.schema, wanted, partial(note, "copying"))
+            copied = copy_rows.compare_tables(here, there, source.schema, wanted, partial(note, "comparing"))
             there.commit()
-        abandon.abandon(here, source.schema, [table.name for table in wanted], mark)
+        abandon.abandon_database(here, source.schema, [table.name for table in wanted], mark)
         here.commit()
     return copied
 
 
-def _opened(source: Database, target: Database, mark: Mark, note: Callable[[str, str], object]) -> Relocated:
+def _opened(source: Database, target: Database, mark: Mark, note: Callable[[str, str], object]) -> MoveResult:
     """Do the last step of a move whose mark is on both sides."""
     with _at_target():
         found = revisions.current(target)
     if found != str(Mark(MOVING, mark.revision, mark.token)):
         raise SchemaOutdated(move_mark.SENTENCES[MOVED])
-    wanted = source.transaction(lambda connection: copy_rows.tables(connection, source.schema))
+    wanted = source.transaction(lambda connection: copy_rows.list_tables(connection, source.schema))
     with _session(source) as here, _at_target(), _session(target) as there:
-        copied = copy_rows.compared(here, there, source.schema, wanted, partial(note, "comparing"))
+        copied = copy_rows.compare_tables(here, there, source.schema, wanted, partial(note, "comparing"))
     _open(target, mark)
-    return Relocated(copied, only_opened=True)
+    return MoveResult(copied, only_opened=True)
 
 
 def _prepare(target: Database, mark: Mark) -> None:
     _require_empty(target)
     if Mark.read(revisions.current(target)) is None:
         revisions.upgrade(target)
-    target.transaction(partial(abandon.write, version=Mark(MOVING, mark.revision, mark.token)))
+    target.transaction(partial(abandon.write_version, version=Mark(MOVING, mark.revision, mark.token)))
 
 
 def _open(target: Database, mark: Mark) -> None:
     with _at_target():
-        target.transaction(partial(abandon.write, version=mark.revision))
+        target.transaction(partial(abandon.write_version, version=mark.revision))
 
 
 def _require_empty(target: Database) -> None:
@@ -163,7 +165,7 @@ def _require_empty(target: Database) -> None:
         revisions.require_current(target)
 
     def filled(connection: sa.Connection) -> str | None:
-        tables = copy_rows.tables(connection, target.schema)
+        tables = copy_rows.list_tables(connection, target.schema)
         return next((one.name for one in tables if copy_rows.has_rows(connection, target.schema, one)), None)
 
     table = target.transaction(filled)
@@ -203,7 +205,7 @@ def _require_nobody(connection: sa.Connection, own: str) -> None:
 
 
 @contextmanager
-def _alone(source: Database, wanted: list[Table]) -> Iterator[sa.Connection]:
+def _alone(source: Database, wanted: list[TableToCopy]) -> Iterator[sa.Connection]:
     """Give a transaction with a snapshot of everything, beside which nobody writes."""
     with _session(source) as connection:
         connection.exec_driver_sql(_LOCK_PATIENCE)
@@ -222,7 +224,7 @@ def _session(database: Database) -> Iterator[sa.Connection]:
     """Give a connection in one repeatable transaction, which is not a page's: it may take hours, and wait."""
     with database.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         try:
-            copy_rows.settle(connection)
+            copy_rows.prepare_connection(connection)
             yield connection
         except sa.exc.SQLAlchemyError as error:
             raise_translated(error)

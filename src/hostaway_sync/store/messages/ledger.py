@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from hostaway_sync.errors import LeaseLost
 from hostaway_sync.model.messages import CommunicationType, Intent, IntentState, OutgoingMessage, Proof
-from hostaway_sync.store.audit_log import os_user
+from hostaway_sync.store.audit_log import current_os_user
 from hostaway_sync.store.messages import restored, senders
 from hostaway_sync.store.privacy import erased_keys
 from hostaway_sync.store.processes import rights
@@ -64,7 +64,7 @@ def abandon_dead_attempts(connection: sa.Connection, account_id: int) -> None:
 
 def find_by_key(connection: sa.Connection, account_id: int, key: str) -> Intent | None:
     """Give what a key stands for, or stood for before its guest was forgotten."""
-    is_it = ledger.c.idempotency_key.in_(erased_keys.forms(connection, account_id, key))
+    is_it = ledger.c.idempotency_key.in_(erased_keys.list_stored_forms(connection, account_id, key))
     return next(iter(_read(connection, ledger.c.account_id == account_id, is_it)), None)
 
 
@@ -79,7 +79,7 @@ def find_same_text(connection: sa.Connection, wish: OutgoingMessage, *, within: 
 def insert_intent(connection: sa.Connection, wish: OutgoingMessage, owner: str) -> Intent:
     """Write an intent down."""
     statement = sa.insert(ledger).values(
-        **as_columns(wish), idempotency_key=wish.key, owner=owner, os_user=os_user(), host=socket.gethostname()
+        **as_columns(wish), idempotency_key=wish.key, owner=owner, os_user=current_os_user(), host=socket.gethostname()
     )
     row = connection.execute(statement.returning(ledger)).one()
     return as_intent(row)
@@ -108,7 +108,7 @@ def reset_values() -> dict[str, Any]:
         **dict.fromkeys((*fresh, "not_before_at")),
         "looks": 0,
         "state": IntentState.PENDING.value,
-        "os_user": os_user(),
+        "os_user": current_os_user(),
         "host": socket.gethostname(),
     }
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from hostaway_sync.model.messages import IntentState, Proof
 from hostaway_sync.store import jobs
-from hostaway_sync.store.audit_log import os_user
+from hostaway_sync.store.audit_log import current_os_user
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.messages import ledger
 from hostaway_sync.store.tables import sent_messages
@@ -29,7 +29,12 @@ def insert_queued(
     connection: sa.Connection, wish: OutgoingMessage, *, quiet_hours: str | None, not_before_at: datetime | None
 ) -> Intent:
     """Write an intent down that waits for a worker."""
-    values = {**_waiting(quiet_hours, not_before_at), "attempt": 0, "os_user": os_user(), "host": socket.gethostname()}
+    values = {
+        **_waiting(quiet_hours, not_before_at),
+        "attempt": 0,
+        "os_user": current_os_user(),
+        "host": socket.gethostname(),
+    }
     statement = sa.insert(sent_messages).values(**ledger.as_columns(wish), idempotency_key=wish.key, **values)
     intent = ledger.as_intent(connection.execute(statement.returning(sent_messages)).one())
     jobs.defer_again(connection, make_job(intent), at=not_before_at)

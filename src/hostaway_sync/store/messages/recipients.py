@@ -138,7 +138,7 @@ def store_page(connection: sa.Connection, account_id: int, page: Page) -> None:
     Raises:
         AccountError: the account was disabled or removed.
     """
-    owner = account_owner.current(connection, account_id, page.shape.resource)
+    owner = account_owner.lock_owner(connection, account_id, page.shape.resource)
     upsert.write_page(connection, owner, page, is_listed=False)
 
 

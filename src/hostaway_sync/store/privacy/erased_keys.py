@@ -15,7 +15,7 @@ from hostaway_sync.store.tables import sent_messages
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hostaway_sync.store.privacy.forgotten import Forgotten
+    from hostaway_sync.store.privacy.forgotten import ForgottenObjects
 
 _ERASED: Final = "erased:"
 # Some 50 ms a key: whoever has the database can only try keys one by one.
@@ -24,7 +24,7 @@ _BLOCK: Final = 8
 _DIGITS: Final = 64
 
 
-def forms(connection: sa.Connection, account_id: int, key: str) -> Sequence[str]:
+def list_stored_forms(connection: sa.Connection, account_id: int, key: str) -> Sequence[str]:
     """Return what may stand in the ledger for a key: itself, and where keys were erased what is kept of it."""
     erased = sa.exists().where(
         sent_messages.c.account_id == account_id, sent_messages.c.idempotency_key.startswith(_ERASED)
@@ -32,7 +32,7 @@ def forms(connection: sa.Connection, account_id: int, key: str) -> Sequence[str]
     return [key, _kept(account_id, key)] if connection.scalar(sa.select(erased)) else [key]
 
 
-def erase(connection: sa.Connection, account_id: int, objects: Forgotten) -> None:
+def erase_keys(connection: sa.Connection, account_id: int, objects: ForgottenObjects) -> None:
     """Erase the keys of the messages to forgotten guests."""
     table, array = sent_messages, sa.ARRAY(sa.BigInteger)
     theirs = sa.or_(

@@ -23,7 +23,7 @@ HASH_RULE: Final = b"\x03"
 """First byte of the hash of a payload whose guest is forgotten: it is taken over what stays of it."""
 _DIGEST_BYTES: Final = 16
 ERASED: Final = "erased with a guest"
-GONE: Final = f"{ERASED}: ".encode()
+ERASED_BYTES: Final = f"{ERASED}: ".encode()
 """How bytes begin of which only their number is kept."""
 
 _NUMBER: Final = re.compile(rb'-?\d{1,18}(\.\d{1,18})?([eE][+-]?\d{1,3})?|"-?\d{1,12}(\.\d{1,6})?"|true|false|null')
@@ -37,7 +37,7 @@ _NULL: Final = msgspec.Raw(b"null")
 _EMPTY: Final = msgspec.Raw(b'""')
 
 
-def owners_of_copies(payload: str, words: Vocabulary) -> tuple[object, ...] | None:
+def find_copied_owners(payload: str, words: Vocabulary) -> tuple[object, ...] | None:
     """Return what the copies inside a conversation say of whose they are; None: they cannot be read."""
     said: list[object] = []
     try:
@@ -52,7 +52,7 @@ def owners_of_copies(payload: str, words: Vocabulary) -> tuple[object, ...] | No
     return tuple(said)
 
 
-def remains(resource: Resource, payload: str, words: Vocabulary) -> str:
+def remaining_payload(resource: Resource, payload: str, words: Vocabulary) -> str:
     """Give what stays of a payload, as JSON text whose keys are in order; of what stays, all stays."""
     kept = words.kept_after_erasure.get(resource, KeptFields())
     try:
@@ -64,14 +64,14 @@ def remains(resource: Resource, payload: str, words: Vocabulary) -> str:
     return msgspec.json.encode(dict(sorted(staying.items()))).decode()
 
 
-def erased(record: Record, shape: Shape) -> Record:
+def erase_record(record: Record, shape: Shape) -> Record:
     """Give a record without its guest; again it gives the same."""
-    payload = remains(shape.resource, record.payload, shape.vocabulary)
+    payload = remaining_payload(shape.resource, record.payload, shape.vocabulary)
     if record.id is None:
-        return replace(record, payload=payload, exact=gone(record.exact or b""))
+        return replace(record, payload=payload, exact=erase_bytes(record.exact or b""))
     columns = {name: _as_formed(name, value) for name, value in record.columns.items()}
     activity = _as_formed("activity", record.activity)
-    kept = replace(record, payload=payload, payload_hash=digest_of(payload), columns=columns, activity=activity)
+    kept = replace(record, payload=payload, payload_hash=hash_remains(payload), columns=columns, activity=activity)
     return replace(kept, exact=None, reason=None)
 
 
@@ -80,14 +80,14 @@ def _as_formed(column: str, value: Any) -> Any:  # noqa: ANN401  (whatever a col
     return None if is_free else value
 
 
-def digest_of(payload: str) -> bytes:
+def hash_remains(payload: str) -> bytes:
     """Give the hash of what stays of a payload."""
     return HASH_RULE + blake2b(payload.encode(), digest_size=_DIGEST_BYTES).digest()
 
 
-def gone(exact: bytes) -> bytes:
+def erase_bytes(exact: bytes) -> bytes:
     """Give what is kept of bytes of which nobody can say what in them is the guest: how many there were."""
-    return exact if exact.startswith(GONE) else GONE + f"{len(exact)} bytes".encode()
+    return exact if exact.startswith(ERASED_BYTES) else ERASED_BYTES + f"{len(exact)} bytes".encode()
 
 
 def _may_stay(key: str, value: msgspec.Raw, kept: KeptFields) -> bool:

@@ -19,7 +19,7 @@ from hostaway_sync.store import audit_log
 from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.audit_log import Action
 from hostaway_sync.store.privacy import erased_keys, forgotten, guest_objects, guest_tables
-from hostaway_sync.store.privacy.forgotten import Forgotten
+from hostaway_sync.store.privacy.forgotten import ForgottenObjects
 from hostaway_sync.store.privacy.guest_tables import Guest
 from hostaway_sync.store.tables import (
     MIRRORED,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ForgetRequest:
     """Who is to be forgotten: whoever has these reservations, or any of these addresses.
 
     Attributes:
@@ -50,7 +50,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Erasure:
+class ForgetResult:
     """What forgetting did.
 
     Attributes:
@@ -79,7 +79,7 @@ class _Sought:
     unknown: tuple[int, ...]
     unknown_addresses: int
 
-    def noted(self, erasure: Erasure) -> Erasure:
+    def noted(self, erasure: ForgetResult) -> ForgetResult:
         """Return what was done, with what was not found."""
         is_resumed = not (
             self.reservations.issuperset(erasure.reservations) and self.conversations.issuperset(erasure.conversations)
@@ -88,12 +88,12 @@ class _Sought:
 
 
 class _Undone(Exception):
-    def __init__(self, erasure: Erasure) -> None:
+    def __init__(self, erasure: ForgetResult) -> None:
         super().__init__()
         self.erasure = erasure
 
 
-def forget(database: Database, account_id: int, wanted: Wanted, words: Vocabulary) -> Erasure:
+def forget_guests(database: Database, account_id: int, wanted: ForgetRequest, words: Vocabulary) -> ForgetResult:
     """Forget guests, and whoever an earlier call that was cut left behind; again it finds nothing.
 
     The account may be disabled or removed, but its row must be there.
@@ -102,8 +102,8 @@ def forget(database: Database, account_id: int, wanted: Wanted, words: Vocabular
     return sought.noted(database.transaction(partial(_erase, account_id=account_id, words=words)))
 
 
-def rehearse(database: Database, account_id: int, wanted: Wanted, words: Vocabulary) -> Erasure:
-    """Say what `forget` would do; whatever it does is undone."""
+def preview_forgetting(database: Database, account_id: int, wanted: ForgetRequest, words: Vocabulary) -> ForgetResult:
+    """Say what `forget_guests` would do; whatever it does is undone."""
 
     def undone(connection: sa.Connection) -> None:
         sought = _remember(connection, account_id, wanted, words)
@@ -116,38 +116,38 @@ def rehearse(database: Database, account_id: int, wanted: Wanted, words: Vocabul
     raise AssertionError  # pragma: no cover  (it always ends so)
 
 
-def _remember(connection: sa.Connection, account_id: int, wanted: Wanted, words: Vocabulary) -> _Sought:
-    account_owner.hold_alone(connection, account_id)
+def _remember(connection: sa.Connection, account_id: int, wanted: ForgetRequest, words: Vocabulary) -> _Sought:
+    account_owner.lock_rows_exclusively(connection, account_id)
     # A delivery is stored with a key that refers to this row: those under way end, later ones see what is remembered.
     itself = accounts.c.account_id == account_id
     connection.execute(sa.select(accounts.c.account_id).where(itself).with_for_update())
     ids, talks = set(wanted.reservations), set[int]()
-    unknown = tuple(sorted(ids - guest_objects.known(connection, account_id, ids)))
-    owners = guest_objects.by_address(connection, account_id, wanted.addresses, words) if wanted.addresses else {}
+    unknown = tuple(sorted(ids - guest_objects.find_known_reservations(connection, account_id, ids)))
+    owners = guest_objects.find_by_address(connection, account_id, wanted.addresses, words) if wanted.addresses else {}
     for found in owners.values():
         ids |= found[Resource.RESERVATIONS]
         talks |= found[Resource.CONVERSATIONS]
-    talks |= guest_objects.conversations_of(connection, account_id, ids)
-    forgotten.remember(connection, account_id, Resource.RESERVATIONS, ids)
-    forgotten.remember(connection, account_id, Resource.CONVERSATIONS, talks)
+    talks |= guest_objects.find_conversations(connection, account_id, ids)
+    forgotten.remember_objects(connection, account_id, Resource.RESERVATIONS, ids)
+    forgotten.remember_objects(connection, account_id, Resource.CONVERSATIONS, talks)
     nowhere = sum(not any(found.values()) for found in owners.values())
     return _Sought(frozenset(ids), frozenset(talks), unknown, nowhere)
 
 
-def _erase(connection: sa.Connection, account_id: int, words: Vocabulary) -> Erasure:
+def _erase(connection: sa.Connection, account_id: int, words: Vocabulary) -> ForgetResult:
     unfinished = (forgotten_guests.c.account_id == account_id, forgotten_guests.c.erased_at.is_(None))
     query = sa.select(forgotten_guests.c.resource, forgotten_guests.c.object_id).where(*unfinished).with_for_update()
     found = connection.execute(query).all()
     if not found:
-        return Erasure((), ())
+        return ForgetResult((), ())
     ids = {r: frozenset(row.object_id for row in found if row.resource == r) for r in Resource}
-    guest = Guest(account_id, Forgotten(ids[Resource.RESERVATIONS], ids[Resource.CONVERSATIONS]), words)
-    guest = replace(guest, traces=guest_tables.traces_of(connection, guest))
+    guest = Guest(account_id, ForgottenObjects(ids[Resource.RESERVATIONS], ids[Resource.CONVERSATIONS]), words)
+    guest = replace(guest, traces=guest_tables.read_traces(connection, guest))
     rows = _erase_everywhere(connection, guest)
     connection.execute(sa.update(forgotten_guests).where(*unfinished).values(erased_at=sa.func.now()))
-    erasure = Erasure(tuple(sorted(guest.objects.reservations)), tuple(sorted(guest.objects.conversations)), rows)
+    erasure = ForgetResult(tuple(sorted(guest.objects.reservations)), tuple(sorted(guest.objects.conversations)), rows)
     changes = {"reservations": list(erasure.reservations), "conversations": list(erasure.conversations), "rows": rows}
-    audit_log.write(connection, account_id, Action.FORGOTTEN, changes)
+    audit_log.add_entry(connection, account_id, Action.FORGOTTEN, changes)
     return erasure
 
 
@@ -159,10 +159,10 @@ def _erase_everywhere(connection: sa.Connection, guest: Guest) -> dict[str, int]
             rows[table.name] = rows.get(table.name, 0) + touched
 
     table = conversation_messages
-    mine = (table.c.account_id == guest.account_id, guest_tables.theirs(Resource.MESSAGES, guest))
+    mine = (table.c.account_id == guest.account_id, guest_tables.match_mirrored_rows(Resource.MESSAGES, guest))
     messages = list(connection.scalars(sa.select(table.c.id).where(*mine)))
-    erased_keys.erase(connection, guest.account_id, guest.objects)
-    for words in guest_tables.WORDS:
+    erased_keys.erase_keys(connection, guest.account_id, guest.objects)
+    for words in guest_tables.GUEST_TABLES:
         note(words.table, words.erase(connection, guest))
     note(quarantined_records, guest_tables.erase_quarantine(connection, guest, messages))
     for resource in (Resource.RESERVATIONS, Resource.CONVERSATIONS, Resource.MESSAGES):

@@ -29,19 +29,19 @@ _OWNERS: Final = frozenset({"reservation_id", "conversation_id"})
 _DIGITS: Final = re.compile(r"(?<![0-9])[0-9]{1,19}(?![0-9])")
 
 
-def counted(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+def keep_size_only(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
     """Say of bytes only how many there were; of what says so already, the same."""
-    beginning = sa.literal(erasure_rules.GONE, sa.LargeBinary)
+    beginning = sa.literal(erasure_rules.ERASED_BYTES, sa.LargeBinary)
     size = sa.func.convert_to(sa.cast(sa.func.length(column), sa.Text) + " bytes", "UTF8")
-    is_gone = sa.func.substring(column, 1, len(erasure_rules.GONE)) == beginning
+    is_gone = sa.func.substring(column, 1, len(erasure_rules.ERASED_BYTES)) == beginning
     return sa.case((is_gone, column), else_=beginning.op("||")(size))
 
 
 _EVENT: Final = webhook_log.c.event
 _REQUEST: Final = webhook_log.c.headers[REQUEST_ID].astext
-UNDELIVERED: Final[Mapping[str, Any]] = {
+EMPTIED_DELIVERY: Final[Mapping[str, Any]] = {
     "payload": sa.null(),
-    "body": counted(webhook_log.c.body),
+    "body": keep_size_only(webhook_log.c.body),
     "event": sa.case((_EVENT.regexp_match("^[A-Za-z_.]{0,60}$"), _EVENT), else_=erasure_rules.ERASED),
     "headers": sa.case(
         (_REQUEST.regexp_match("^[0-9a-f-]{36}$"), sa.func.jsonb_build_object(REQUEST_ID, _REQUEST)),
@@ -53,7 +53,7 @@ UNDELIVERED: Final[Mapping[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class ForgottenObjects:
     """Objects of an account whose guests are forgotten."""
 
     reservations: frozenset[int] = frozenset()
@@ -94,7 +94,7 @@ class Forgotten:
         """Whether a conversation holds copies of these objects, though it says that it is another reservation's."""
         if shape.resource is not Resource.CONVERSATIONS:
             return False
-        owners = erasure_rules.owners_of_copies(payload, shape.vocabulary)
+        owners = erasure_rules.find_copied_owners(payload, shape.vocabulary)
         return owners is None or not self._all.isdisjoint(_numbers(list(owners)))
 
     @property
@@ -111,15 +111,15 @@ class Forgotten:
             return True
 
 
-def of_account(connection: sa.Connection, account_id: int) -> Forgotten:
+def read_forgotten(connection: sa.Connection, account_id: int) -> ForgottenObjects:
     """Give the objects of an account whose guests are forgotten."""
     columns = (forgotten_guests.c.resource, forgotten_guests.c.object_id)
     rows = connection.execute(sa.select(*columns).where(forgotten_guests.c.account_id == account_id)).all()
     ids = {resource: frozenset(row.object_id for row in rows if row.resource == resource) for resource in Resource}
-    return Forgotten(ids[Resource.RESERVATIONS], ids[Resource.CONVERSATIONS])
+    return ForgottenObjects(ids[Resource.RESERVATIONS], ids[Resource.CONVERSATIONS])
 
 
-def remember(connection: sa.Connection, account_id: int, resource: Resource, ids: Iterable[int]) -> None:
+def remember_objects(connection: sa.Connection, account_id: int, resource: Resource, ids: Iterable[int]) -> None:
     """Take down that these objects are a forgotten guest's, and are to be erased, again where they were before."""
     rows = [{"account_id": account_id, "resource": resource.value, "object_id": number} for number in sorted(ids)]
     if rows:
@@ -128,7 +128,7 @@ def remember(connection: sa.Connection, account_id: int, resource: Resource, ids
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_={"erased_at": None}))
 
 
-def without_guests(connection: sa.Connection, account_id: int, page: Page, *, writing: bool = False) -> Page:
+def remove_forgotten_guests(connection: sa.Connection, account_id: int, page: Page, *, writing: bool = False) -> Page:
     """Give a page in which no forgotten guest is.
 
     With `writing`, a conversation of such a guest that is new is remembered, too: its messages may not say whose.
@@ -136,7 +136,7 @@ def without_guests(connection: sa.Connection, account_id: int, page: Page, *, wr
     resource = page.shape.resource
     if resource is Resource.LISTINGS:
         return page
-    known = of_account(connection, account_id)
+    known = read_forgotten(connection, account_id)
     if not known:
         return page
     before = _stored(connection, account_id, page, known)
@@ -146,12 +146,15 @@ def without_guests(connection: sa.Connection, account_id: int, page: Page, *, wr
         _remember_later(connection, account_id, ids - known.conversations)
     pairs = zip(page.records, theirs, strict=True)
     records = [
-        _owned(erasure_rules.erased(record, page.shape), before) if is_theirs else record for record, is_theirs in pairs
+        _owned(erasure_rules.erase_record(record, page.shape), before) if is_theirs else record
+        for record, is_theirs in pairs
     ]
     return replace(page, records=tuple(records))
 
 
-def _stored(connection: sa.Connection, account_id: int, page: Page, known: Forgotten) -> dict[int, dict[str, Any]]:
+def _stored(
+    connection: sa.Connection, account_id: int, page: Page, known: ForgottenObjects
+) -> dict[int, dict[str, Any]]:
     """Return the owners of those messages of a page that are stored as a forgotten guest's, whatever they say now."""
     if page.shape.resource is not Resource.MESSAGES:
         return {}
@@ -177,13 +180,13 @@ def _remember_later(connection: sa.Connection, account_id: int, ids: set[int]) -
     """Remember conversations that turned out to be a forgotten guest's, and empty the deliveries that told of them."""
     if not ids:
         return
-    remember(connection, account_id, Resource.CONVERSATIONS, ids)
+    remember_objects(connection, account_id, Resource.CONVERSATIONS, ids)
     about = (
         webhook_log.c.account_id == account_id,
         webhook_log.c.target_resource == Resource.CONVERSATIONS.value,
         webhook_log.c.object_id == sa.func.any(sa.literal(sorted(ids), sa.ARRAY(sa.BigInteger))),
     )
-    connection.execute(sa.update(webhook_log).where(*about).values(UNDELIVERED))
+    connection.execute(sa.update(webhook_log).where(*about).values(EMPTIED_DELIVERY))
 
 
 def _numbers(document: object) -> Iterator[int]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _BATCH: Final = 1000
 
 
-def known(connection: sa.Connection, account_id: int, ids: Collection[int]) -> set[int]:
+def find_known_reservations(connection: sa.Connection, account_id: int, ids: Collection[int]) -> set[int]:
     """Return which of these reservations any row is about, and which were forgotten before."""
     kind = Resource.RESERVATIONS.value
     places: list[tuple[sa.Column[Any], sa.ColumnElement[bool]]] = [
@@ -49,7 +49,7 @@ def known(connection: sa.Connection, account_id: int, ids: Collection[int]) -> s
     return found
 
 
-def conversations_of(connection: sa.Connection, account_id: int, ids: Collection[int]) -> set[int]:
+def find_conversations(connection: sa.Connection, account_id: int, ids: Collection[int]) -> set[int]:
     """Return the conversations of reservations, those too of which only messages are known."""
     found: set[int] = set()
     for table, number in ((conversations, "id"), (conversation_messages, "conversation_id")):
@@ -59,7 +59,7 @@ def conversations_of(connection: sa.Connection, account_id: int, ids: Collection
     return found
 
 
-def by_address(
+def find_by_address(
     connection: sa.Connection, account_id: int, addresses: Mapping[str, Collection[str]], words: Vocabulary
 ) -> dict[str, Owners]:
     """Return the reservations and conversations that have each address.

@@ -1,7 +1,7 @@
 """Which tables hold words of guests, and how one guest's are taken out of each.
 
-A table that comes to hold any is one more line in `WORDS`, or in `WITHOUT_WORDS` if it never can; a test wants every
-table in one of them.
+Each table stands in `GUEST_TABLES` or, if it never holds such words, in `TABLES_WITHOUT_GUESTS`; a test checks that
+none is missing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hostaway_sync.model.vocabulary import Vocabulary
-    from hostaway_sync.store.privacy.forgotten import Forgotten
+    from hostaway_sync.store.privacy.forgotten import ForgottenObjects
 
     Whose = Callable[["Guest"], sa.ColumnElement[bool]]
 
@@ -47,7 +47,7 @@ class Guest:
     """A guest, as far as rows of an account can be known by it; `traces` are texts that nobody else has."""
 
     account_id: int
-    objects: Forgotten
+    objects: ForgottenObjects
     words: Vocabulary
     traces: tuple[str, ...] = ()
 
@@ -64,7 +64,7 @@ class Guest:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class GuestTable:
     """A table that may hold words of a guest.
 
     Attributes:
@@ -92,13 +92,13 @@ class Words:
         return connection.execute(statement.values(dict(self.instead))).rowcount
 
 
-def by_target(kind: sa.Column[Any], number: sa.Column[Any]) -> Whose:
+def match_target(kind: sa.Column[Any], number: sa.Column[Any]) -> Whose:
     """Tell rows by the object that they are about."""
     kinds = (Resource.RESERVATIONS, Resource.CONVERSATIONS)
     return lambda guest: sa.or_(*(sa.and_(kind == one.value, number == sa.func.any(guest.ids(one))) for one in kinds))
 
 
-def by_columns(reservation: sa.Column[Any], conversation: sa.Column[Any]) -> Whose:
+def match_columns(reservation: sa.Column[Any], conversation: sa.Column[Any]) -> Whose:
     """Tell rows by the columns that name a reservation or a conversation."""
     return lambda guest: sa.or_(
         reservation == sa.func.any(guest.ids(Resource.RESERVATIONS)),
@@ -108,7 +108,7 @@ def by_columns(reservation: sa.Column[Any], conversation: sa.Column[Any]) -> Who
 
 def _in_inbox(guest: Guest) -> sa.ColumnElement[bool]:
     """Tell deliveries by their object, or because nobody can say what is in them."""
-    target = by_target(webhook_log.c.target_resource, webhook_log.c.object_id)(guest)
+    target = match_target(webhook_log.c.target_resource, webhook_log.c.object_id)(guest)
     return sa.or_(target, webhook_log.c.payload.is_(None), webhook_log.c.object_id.is_(None))
 
 
@@ -119,7 +119,7 @@ def _in_jobs(guest: Guest) -> sa.ColumnElement[bool]:
 
 
 def _in_letters(guest: Guest) -> sa.ColumnElement[bool]:
-    target = by_target(dead_letters.c.target_resource, dead_letters.c.target_id)(guest)
+    target = match_target(dead_letters.c.target_resource, dead_letters.c.target_id)(guest)
     return sa.and_(dead_letters.c.kind == "delivery", target)
 
 
@@ -143,7 +143,7 @@ _UNSAID: Final[Mapping[str, Any]] = {
     "proof": sa.case((_UNSENT, sa.literal_column("'person'")), else_=sent_messages.c.proof),
     "settled_at": sa.case((_UNSENT, sa.func.now()), else_=sent_messages.c.settled_at),
 }
-_UNDELIVERED: Final = {**forgotten.UNDELIVERED, "error": _untold(webhook_log.c.error)}
+_UNDELIVERED: Final = {**forgotten.EMPTIED_DELIVERY, "error": _untold(webhook_log.c.error)}
 _LETTER: Final[Mapping[str, Any]] = {"payload": sa.null(), "headers": sa.null()}
 # A certificate says of each resource what went wrong.
 _CERTIFIED: Final = sa.cast(
@@ -164,20 +164,20 @@ _STILL_WRONG: Final = sa.func.format(
     alarms.c.account_id,
     sa.case((alarms.c.needs_sweep, " --full"), else_=""),
 )
-WORDS: Final = (
-    Words(sent_messages, _UNSAID, by_columns(sent_messages.c.reservation_id, sent_messages.c.conversation_id)),
-    Words(webhook_log, _UNDELIVERED, _in_inbox, searched=("payload", "error", "headers", "event")),
-    Words(dead_letters, {**_LETTER, **_UNTOLD}, _in_letters),
-    Words(dead_letters, _LETTER, searched=("payload", "headers")),
-    Words(dead_letters, _UNTOLD, searched=("error", "traceback", "history")),
-    Words(job_attempts, {"error": ERASED, "traceback": None}, _in_jobs, searched=("error", "traceback")),
-    Words(sync_runs, {"error": ERASED}, searched=("error",)),
-    Words(sync_run_resources, {"error": ERASED}, searched=("error",)),
-    Words(alarms, {"sentence": _STILL_WRONG}, searched=("sentence",)),
-    Words(verifications, {"certificate": _CERTIFIED}, searched=("certificate",)),
+GUEST_TABLES: Final = (
+    GuestTable(sent_messages, _UNSAID, match_columns(sent_messages.c.reservation_id, sent_messages.c.conversation_id)),
+    GuestTable(webhook_log, _UNDELIVERED, _in_inbox, searched=("payload", "error", "headers", "event")),
+    GuestTable(dead_letters, {**_LETTER, **_UNTOLD}, _in_letters),
+    GuestTable(dead_letters, _LETTER, searched=("payload", "headers")),
+    GuestTable(dead_letters, _UNTOLD, searched=("error", "traceback", "history")),
+    GuestTable(job_attempts, {"error": ERASED, "traceback": None}, _in_jobs, searched=("error", "traceback")),
+    GuestTable(sync_runs, {"error": ERASED}, searched=("error",)),
+    GuestTable(sync_run_resources, {"error": ERASED}, searched=("error",)),
+    GuestTable(alarms, {"sentence": _STILL_WRONG}, searched=("sentence",)),
+    GuestTable(verifications, {"certificate": _CERTIFIED}, searched=("certificate",)),
 )
 # Numbers, marks and times; of `audit_log`, ids and counts. `accounts` has people, but no guests.
-WITHOUT_WORDS: Final = frozenset(
+TABLES_WITHOUT_GUESTS: Final = frozenset(
     {
         "accounts",
         "audit_log",
@@ -205,29 +205,29 @@ WITHOUT_WORDS: Final = frozenset(
 )
 
 
-def theirs(resource: Resource, guest: Guest) -> sa.ColumnElement[bool]:
+def match_mirrored_rows(resource: Resource, guest: Guest) -> sa.ColumnElement[bool]:
     """Tell the rows of the mirror that are of a guest."""
     table = MIRRORED[resource]
     if resource is Resource.RESERVATIONS:
         return table.c.id == sa.func.any(guest.ids(resource))
     conversation = table.c.id if resource is Resource.CONVERSATIONS else table.c.conversation_id
-    return by_columns(table.c.reservation_id, conversation)(guest)
+    return match_columns(table.c.reservation_id, conversation)(guest)
 
 
 def erase_payloads(connection: sa.Connection, resource: Resource, guest: Guest) -> int:
     """Leave of the guest's rows in the mirror what may stay; give how many lost anything."""
     table = MIRRORED[resource]
     payload = sa.cast(table.c.raw_payload, sa.Text).label("payload")
-    mine = (table.c.account_id == guest.account_id, theirs(resource, guest))
+    mine = (table.c.account_id == guest.account_id, match_mirrored_rows(resource, guest))
     rows = connection.execute(sa.select(table.c.id, payload).where(*mine).with_for_update()).all()
     touched = 0
     for row in rows:
-        staying = erasure_rules.remains(resource, row.payload, guest.words)
+        staying = erasure_rules.remaining_payload(resource, row.payload, guest.words)
         new = sa.cast(sa.literal(staying, sa.Text), table.c.raw_payload.type)
         statement = sa.update(table).where(
             table.c.account_id == guest.account_id, table.c.id == row.id, table.c.raw_payload != new
         )
-        values = {"raw_payload": new, "payload_hash": erasure_rules.digest_of(staying), "updated_at": sa.func.now()}
+        values = {"raw_payload": new, "payload_hash": erasure_rules.hash_remains(staying), "updated_at": sa.func.now()}
         values |= {name: _fitting(table.c[name], form) for name, form in erasure_rules.FORMS.items() if name in table.c}
         touched += connection.execute(statement.values(values)).rowcount
     return touched
@@ -244,29 +244,31 @@ def erase_quarantine(connection: sa.Connection, guest: Guest, messages: list[int
     in_account = table.c.account_id == guest.account_id
     listed = sa.literal(messages, sa.ARRAY(sa.BigInteger))
     beside = sa.or_(
-        by_target(table.c.resource, table.c.record_id)(guest),
+        match_target(table.c.resource, table.c.record_id)(guest),
         sa.and_(table.c.resource == Resource.MESSAGES.value, table.c.record_id == sa.func.any(listed)),
     )
     deleted = connection.execute(sa.delete(table).where(in_account, beside)).rowcount
     nameless = sa.and_(table.c.record_id.is_(None), table.c.resource != Resource.LISTINGS.value)
-    emptied = forgotten.counted(table.c.exact)
+    emptied = forgotten.keep_size_only(table.c.exact)
     statement = sa.update(table).where(in_account, nameless, table.c.exact != emptied).values(exact=emptied)
     return deleted + connection.execute(statement).rowcount
 
 
-def traces_of(connection: sa.Connection, guest: Guest) -> tuple[str, ...]:
+def read_traces(connection: sa.Connection, guest: Guest) -> tuple[str, ...]:
     """Give the texts by which the guest can be known where no id is; they are nowhere once the guest is erased."""
     found: set[str] = set()
     for resource in (Resource.RESERVATIONS, Resource.CONVERSATIONS):
         table = MIRRORED[resource]
         query = sa.select(sa.cast(table.c.raw_payload, sa.Text))
-        mine = query.where(table.c.account_id == guest.account_id, theirs(resource, guest))
+        mine = query.where(table.c.account_id == guest.account_id, match_mirrored_rows(resource, guest))
         for payload in connection.scalars(mine.execution_options(yield_per=_BATCH)):
-            found |= guest_traces.of_payload(payload, guest.words)
+            found |= guest_traces.find_traces(payload, guest.words)
     return tuple(sorted(found))
 
 
 def _has_trace(words: sa.ColumnElement[str], known: tuple[str, ...]) -> sa.ColumnElement[bool]:
     # Small letters of ASCII alone: others depend on the locale of the database.
     lowered = sa.func.translate(words, ascii_uppercase, ascii_lowercase)
-    return sa.or_(sa.false(), *(sa.func.strpos(lowered, form) > 0 for form in sorted(guest_traces.spellings(known))))
+    return sa.or_(
+        sa.false(), *(sa.func.strpos(lowered, form) > 0 for form in sorted(guest_traces.list_spellings(known)))
+    )

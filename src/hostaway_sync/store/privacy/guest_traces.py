@@ -25,7 +25,7 @@ _SHORTEST_NUMBER: Final = 7
 _SMALL: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
-def of_payload(payload: str, words: Vocabulary) -> set[str]:
+def find_traces(payload: str, words: Vocabulary) -> set[str]:
     """Return the texts that name one person in a reservation or a conversation, and in its copy of a reservation."""
     document = msgspec.json.decode(payload)
     copy = words.copy_keys.get(Resource.RESERVATIONS)
@@ -35,7 +35,7 @@ def of_payload(payload: str, words: Vocabulary) -> set[str]:
     return {one for one in found if len(one) >= (_SHORTEST_NUMBER if one.isdecimal() else _SHORTEST)}
 
 
-def spellings(texts: Iterable[str]) -> set[str]:
+def list_spellings(texts: Iterable[str]) -> set[str]:
     """Return how texts may stand in a column, in small letters of ASCII: in JSON, in other letters, as seen."""
     forms: set[str] = set()
     for text in texts:

@@ -18,7 +18,7 @@ def addresses_in(text: str) -> frozenset[str]:
     return frozenset(found for one in _ADDRESS.findall(plain) if "@" in (found := _bare(one)).strip("@"))
 
 
-def spellings(address: str) -> frozenset[str]:
+def list_spellings(address: str) -> frozenset[str]:
     """Return the texts that a source may have for an address in its one form, where only a hash of them is kept."""
     return frozenset({address, f"{address}.", f"mailto:{address}", f"<{address}>"})
 

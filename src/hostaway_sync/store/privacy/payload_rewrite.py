@@ -18,8 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from hostaway_sync.model.redaction import MARK_BYTES
 from hostaway_sync.store.privacy import erasure_rules, payload_rule
 from hostaway_sync.store.secrets import sealing
-from hostaway_sync.store.secrets.vault import opened as safe_opened
-from hostaway_sync.store.secrets.vault import storing
+from hostaway_sync.store.secrets.vault import open_stored_secret, run_secret_transaction
 from hostaway_sync.store.tables import MIRRORED, dead_letters, quarantined_records, redactions, webhook_log
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ _AS_RECEIVED: Final = b"\x01"
 log = logging.getLogger(__name__)
 
 
-def opened(
-    database: Database, safe: Callable[[], Vault], rules: Iterable[RedactionRule], words: Vocabulary
+def open_redaction(
+    database: Database, vault: Callable[[], Vault], rules: Iterable[RedactionRule], words: Vocabulary
 ) -> Redaction | None:
     """Return how payloads are hidden, with the database's own secret, made on first use; without rules, None.
 
@@ -52,21 +51,25 @@ def opened(
         SecretsUnavailable: the store it lies in is away.
     """
     rules = tuple(rules)
-    payload_rule.require(payload_rule.read(database), rules, words)
-    return payload_rule.agree(database, rules, secret_of(database, safe()), words) if rules else None
+    payload_rule.require_compatible(payload_rule.read_rule(database), rules, words)
+    return (
+        payload_rule.agree_on_redaction(database, rules, get_or_create_secret(database, vault()), words)
+        if rules
+        else None
+    )
 
 
-def secret_of(database: Database, safe: Vault) -> bytes:
+def get_or_create_secret(database: Database, vault: Vault) -> bytes:
     """Return what fields are hashed with; made on first use.
 
     Raises:
-        SecretError, SecretsUnavailable: as `opened`.
+        SecretError, SecretsUnavailable: as `open_redaction`.
     """
-    secret = _stored(database, safe) or storing(database, safe, _ONE, _made, table=redactions)
+    secret = _stored(database, vault) or run_secret_transaction(database, vault, _ONE, _made, table=redactions)
     return bytes.fromhex(secret.get_secret_value())
 
 
-def rewrite(database: Database, redaction: Redaction) -> int:
+def rewrite_stored_payloads(database: Database, redaction: Redaction) -> int:
     """Hide in all stored rows what the setting hides, unless that is done; give how many rows were rewritten.
 
     If another process is at it, nothing is done.
@@ -87,10 +90,10 @@ def rewrite(database: Database, redaction: Redaction) -> int:
     return rows
 
 
-def _stored(database: Database, safe: SecretReader) -> SecretStr | None:
+def _stored(database: Database, vault: SecretReader) -> SecretStr | None:
     query = sa.select(redactions.c.secret)
-    return safe_opened(
-        safe,
+    return open_stored_secret(
+        vault,
         lambda: database.transaction(lambda connection: connection.scalar(query), is_one_statement=True),
         sealing.place_of(redactions.c.secret, _ONE),
     )
@@ -98,7 +101,7 @@ def _stored(database: Database, safe: SecretReader) -> SecretStr | None:
 
 def _made(connection: sa.Connection, store: SecretWriter) -> SecretStr:
     """Make the secret, unless somebody else was faster."""
-    sealed = sealing.seal(connection, store, SecretStr(os.urandom(32).hex()), redactions.c.secret, _ONE)
+    sealed = sealing.seal_value(connection, store, SecretStr(os.urandom(32).hex()), redactions.c.secret, _ONE)
     new = insert(redactions).values(redaction_id=_ONE, secret=sealed)
     connection.execute(new.on_conflict_do_nothing())
     kept: bytes = connection.execute(sa.select(redactions.c.secret)).scalar_one()
@@ -171,7 +174,7 @@ def _quarantine(
     for row in rows:
         received, exact = bytes(row.payload_hash), bytes(row.exact)
         # Of untouched bytes the new hash is known; else they were covered before, and the old one serves to tell them.
-        is_received = received[:1] == _AS_RECEIVED and not exact.startswith(erasure_rules.GONE)
+        is_received = received[:1] == _AS_RECEIVED and not exact.startswith(erasure_rules.ERASED_BYTES)
         digest = redactor.digest(exact) if is_received else mark + received[-16:]
         values = {"payload_hash": digest, "exact": _covered(redactor, exact)}
         connection.execute(sa.delete(table).where(table.c.payload_hash == digest, number != row.quarantine_id))
@@ -213,4 +216,4 @@ def _letters(connection: sa.Connection, after: int | None, *, redactor: Redactor
 
 def _covered(redactor: Redactor, exact: bytes) -> bytes:
     """Give what is kept of bytes; of what says so already, the same."""
-    return exact if exact.startswith(erasure_rules.GONE) else redactor.redact_exact(exact, None)
+    return exact if exact.startswith(erasure_rules.ERASED_BYTES) else redactor.redact_exact(exact, None)

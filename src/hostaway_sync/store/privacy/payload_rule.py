@@ -70,12 +70,12 @@ class PayloadRule:
         return parse_rules(self.text or "")
 
 
-def read(database: Database) -> PayloadRule:
+def read_rule(database: Database) -> PayloadRule:
     """Return the rule."""
     return database.transaction(_read, is_one_statement=True)
 
 
-def rules_of(setting: str, words: Vocabulary) -> tuple[RedactionRule, ...]:
+def parse_own_rules(setting: str, words: Vocabulary) -> tuple[RedactionRule, ...]:
     """Return the rules of a process's own.
 
     Raises:
@@ -89,7 +89,7 @@ def rules_of(setting: str, words: Vocabulary) -> tuple[RedactionRule, ...]:
     return rules
 
 
-def require(rule: PayloadRule, own: tuple[RedactionRule, ...], words: Vocabulary) -> None:
+def require_compatible(rule: PayloadRule, own: tuple[RedactionRule, ...], words: Vocabulary) -> None:
     """Raise ConfigurationError if a process with rules of its own would show what the database hides."""
     if rule.text is None and rule.applied is not None and not own:
         raise ConfigurationError(
@@ -101,7 +101,9 @@ def require(rule: PayloadRule, own: tuple[RedactionRule, ...], words: Vocabulary
         )
 
 
-def agree(database: Database, own: tuple[RedactionRule, ...], secret: bytes, words: Vocabulary) -> Redaction:
+def agree_on_redaction(
+    database: Database, own: tuple[RedactionRule, ...], secret: bytes, words: Vocabulary
+) -> Redaction:
     """Return how payloads are hidden, by the rule of the database or by a process's own, which hides more.
 
     What hides more is the rule from then on. The database has its row already.
@@ -111,7 +113,7 @@ def agree(database: Database, own: tuple[RedactionRule, ...], secret: bytes, wor
     """
 
     def decide(rule: PayloadRule) -> tuple[RedactionRule, ...]:
-        require(rule, own, words)
+        require_compatible(rule, own, words)
         is_known = rule.text is not None and hides_at_least(rule.rules, own, words)
         return rule.rules if is_known else own
 
@@ -121,12 +123,12 @@ def agree(database: Database, own: tuple[RedactionRule, ...], secret: bytes, wor
         _write(connection, redaction)
         return redaction
 
-    rule = read(database)
+    rule = read_rule(database)
     redaction = Redaction(decide(rule), secret, words)
     return redaction if redaction.mark == rule.mark else _changing(database, tighten)
 
 
-def replace(database: Database, redaction: Redaction | None) -> None:
+def replace_rule(database: Database, redaction: Redaction | None) -> None:
     """Make a rule that of the database, whatever it shows; None: nothing is hidden."""
 
     def write(connection: sa.Connection) -> None:
@@ -136,7 +138,7 @@ def replace(database: Database, redaction: Redaction | None) -> None:
     _changing(database, write)
 
 
-def copying(connection: sa.Connection) -> None:
+def delay_rewrites(connection: sa.Connection) -> None:
     """Have a rewriting of payloads wait until the transaction, which copies stored ones as they are, ends."""
     _lock(connection, _SHARED)
 

@@ -69,7 +69,7 @@ class Compared:
 
 def compare_page(connection: sa.Connection, owner: Owner, page: Page, *, locking: bool = False) -> list[Compared]:
     """Compare each record of a page with its row; with `locking` the rows stay as they are until the commit."""
-    page = forgotten.without_guests(connection, owner.account_id, page)
+    page = forgotten.remove_forgotten_guests(connection, owner.account_id, page)
     storable = [record for record in page.records if record.id is not None]
     homeless = [record for record in page.records if record.id is None]
     compared: list[Compared] = []

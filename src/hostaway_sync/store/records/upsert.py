@@ -74,7 +74,7 @@ def write_page(
         One (key, change) a record; the key is its id, or for a record without a row minus its hash.
     """
     guard_records(connection, page.shape, (record.payload_hash for record in page.records))
-    page = forgotten.without_guests(connection, owner.account_id, page, writing=True)
+    page = forgotten.remove_forgotten_guests(connection, owner.account_id, page, writing=True)
     account_id, resource = owner.account_id, page.shape.resource
     applied = _apply(connection, owner, page, _upsert(page.shape))
     if applied.went_back:
@@ -98,7 +98,7 @@ def write_page(
 
 def preview_page(connection: sa.Connection, owner: Owner, page: Page) -> list[tuple[int, Change]]:
     """Say what `write_page` would do, and write nothing."""
-    page = forgotten.without_guests(connection, owner.account_id, page)
+    page = forgotten.remove_forgotten_guests(connection, owner.account_id, page)
     return _apply(connection, owner, page, _comparison(page.shape)).by_key()
 
 

@@ -235,7 +235,7 @@ def _write_down(
     is_meant = accounts.c.account_id.in_(numbers) | accounts.c.customer_id.in_(customers)
     meant = sa.select(accounts.c.account_id).where(is_meant).order_by(accounts.c.account_id)
     for account_id in connection.scalars(meant).all():
-        audit_log.write(connection, account_id, audit_log.Action.UPDATED, {"reader": reader})
+        audit_log.add_entry(connection, account_id, audit_log.Action.UPDATED, {"reader": reader})
 
 
 def _joined(connection: sa.Connection, group: str, role: str) -> str | None:

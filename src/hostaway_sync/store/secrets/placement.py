@@ -44,19 +44,19 @@ class Placement:
     mirror: str | None = None
 
 
-def read(connection: sa.Connection) -> Placement:
+def read_placement(connection: sa.Connection) -> Placement:
     """Give where secrets lie."""
     row = connection.execute(sa.select(table.c.store, table.c.leaving, table.c.mirror)).one_or_none()
     return Placement(*row) if row else Placement()
 
 
-def agreed(database: Database, wanted: str) -> Placement:
+def require_placement(database: Database, wanted: str) -> Placement:
     """Give where secrets lie, if that is where the settings want them; where there are none yet, they decide.
 
     Raises:
         ConfigurationError: the settings say something else than the database.
     """
-    found = database.transaction(read)
+    found = database.transaction(read_placement)
     if wanted not in (found.store, found.leaving):
         found = database.transaction(lambda connection: _adopted(connection, wanted))
     if wanted in (found.store, found.leaving):
@@ -67,25 +67,25 @@ def agreed(database: Database, wanted: str) -> Placement:
     )
 
 
-def name_mirror(connection: sa.Connection) -> None:
+def ensure_mirror_name(connection: sa.Connection) -> None:
     """Have a beginning of the names that secrets of this database have outside."""
-    sealing.hold_keys_alone(connection)
-    found = read(connection)
+    sealing.lock_keys_exclusively(connection)
+    found = read_placement(connection)
     if found.mirror is None:
         _write(connection, found, found.store, leaving=None)
 
 
-def begin(connection: sa.Connection, target: str) -> Placement:
+def begin_move(connection: sa.Connection, target: str) -> Placement:
     """Have secrets put into `target` from now on; those elsewhere are to follow."""
-    sealing.hold_keys_alone(connection)
-    found = read(connection)
+    sealing.lock_keys_exclusively(connection)
+    found = read_placement(connection)
     return found if target == found.store else _write(connection, found, target, leaving=found.store)
 
 
-def end(connection: sa.Connection) -> bool:
+def end_move(connection: sa.Connection) -> bool:
     """Note that nothing lies elsewhere any more; False: something does."""
-    sealing.hold_keys_alone(connection)
-    found = read(connection)
+    sealing.lock_keys_exclusively(connection)
+    found = read_placement(connection)
     if sealing.values_by_store(connection).keys() - {found.store}:
         return False
     if found.leaving is not None:
@@ -94,8 +94,8 @@ def end(connection: sa.Connection) -> bool:
 
 
 def _adopted(connection: sa.Connection, wanted: str) -> Placement:
-    sealing.hold_keys_alone(connection)
-    found = read(connection)
+    sealing.lock_keys_exclusively(connection)
+    found = read_placement(connection)
     if sealing.values_by_store(connection) or found.leaving is not None:
         return found
     return _write(connection, found, wanted, leaving=None)

@@ -51,7 +51,7 @@ RIGHT: Final = "the keys that seal"
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class UnreadableSecret:
     """A value that does not open, and why, as a sentence without the value; `is_plain`: it lies there unsealed."""
 
     place: Place
@@ -60,7 +60,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
+class PassResult:
     """What one pass over every sealed value did.
 
     Attributes:
@@ -73,11 +73,11 @@ class Passed:
     seen: int = 0
     resealed: int = 0
     overtaken: int = 0
-    troubles: tuple[Trouble, ...] = ()
+    troubles: tuple[UnreadableSecret, ...] = ()
 
-    def __add__(self, other: Passed) -> Passed:
+    def __add__(self, other: PassResult) -> PassResult:
         """Give both together."""
-        return Passed(
+        return PassResult(
             self.seen + other.seen,
             self.resealed + other.resealed,
             self.overtaken + other.overtaken,
@@ -86,7 +86,7 @@ class Passed:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredSecret:
     """What one row keeps of a secret."""
 
     column: Column
@@ -101,23 +101,25 @@ def place_of(column: Column, primary_key: int) -> Place:
     return Place(column.table.name, column.name, primary_key)
 
 
-def seal(connection: sa.Connection, store: SecretWriter, value: SecretStr, column: Column, primary_key: int) -> bytes:
+def seal_value(
+    connection: sa.Connection, store: SecretWriter, value: SecretStr, column: Column, primary_key: int
+) -> bytes:
     """Keep a value, and give what its row keeps of it, stored in the same transaction.
 
     Raises:
         SecretError: the keys cannot be read any more; a store outside refuses us.
         SecretsUnavailable: a store outside is away.
     """
-    hold_keys(connection)
+    lock_keys_shared(connection)
     return store.seal(value, place_of(column, primary_key))
 
 
-def hold_keys(connection: sa.Connection) -> None:
+def lock_keys_shared(connection: sa.Connection) -> None:
     """Let nobody change the keys until the transaction ends, in which something is sealed after this."""
     rights.hold(connection, RIGHT, shared=True)
 
 
-def hold_keys_alone(connection: sa.Connection) -> None:
+def lock_keys_exclusively(connection: sa.Connection) -> None:
     """Wait for everybody who seals now, and let nobody else until the transaction ends."""
     rights.hold(connection, RIGHT)
 
@@ -139,16 +141,16 @@ def values_by_store(connection: sa.Connection) -> Counter[str]:
     return Counter(map(read_store_kind, _beginnings(connection)))
 
 
-def everything(connection: sa.Connection) -> set[tuple[Place, bytes]]:
+def read_all_secrets(connection: sa.Connection) -> set[tuple[Place, bytes]]:
     """Give what every row keeps of every secret."""
     found: set[tuple[Place, bytes]] = set()
     for column in SEALED:
-        rows = connection.execute(sa.select(key_of(column.table), column).where(column.is_not(None)))
+        rows = connection.execute(sa.select(primary_key_of(column.table), column).where(column.is_not(None)))
         found |= {(place_of(column, key), bytes(value)) for key, value in rows}
     return found
 
 
-def batches(database: Database) -> Iterator[list[Kept]]:
+def read_batches(database: Database) -> Iterator[list[StoredSecret]]:
     """Give what rows keep, some rows at a time, each read in a transaction of its own."""
     for table, columns in groupby(SEALED, key=lambda column: column.table):
         read = partial(_batch, table=table, columns=tuple(columns))
@@ -158,26 +160,26 @@ def batches(database: Database) -> Iterator[list[Kept]]:
             yield found
 
 
-def is_kept(connection: sa.Connection, one: Kept) -> bool:
+def is_still_stored(connection: sa.Connection, one: StoredSecret) -> bool:
     """Say whether a row keeps still what was read of it; nobody else changes it until the transaction ends."""
-    key = key_of(one.column.table)
+    key = primary_key_of(one.column.table)
     itself = sa.select(key).where(key == one.place.primary_key, one.column == one.value)
     return connection.scalar(itself.with_for_update(key_share=True)) is not None
 
 
-def replaced(connection: sa.Connection, one: Kept, value: bytes) -> bool:
+def replace_if_unchanged(connection: sa.Connection, one: StoredSecret, value: bytes) -> bool:
     """Have a row keep another value, unless somebody else changed it since it was read; say whether it does."""
     table = one.column.table
-    itself = sa.update(table).where(key_of(table) == one.place.primary_key, one.column == one.value)
+    itself = sa.update(table).where(primary_key_of(table) == one.place.primary_key, one.column == one.value)
     return connection.execute(itself.values({one.column: value})).rowcount == 1
 
 
-def check(database: Database, safe: SecretReader) -> Passed:
+def check_secrets(database: Database, vault: SecretReader) -> PassResult:
     """Open every sealed value, change nothing, and name those that do not open."""
-    return _walk(database, partial(_check, safe=safe))
+    return _walk(database, partial(_check, vault=vault))
 
 
-def reseal(database: Database, ring: KeyRing) -> Passed:
+def reseal_secrets(database: Database, ring: KeyRing) -> PassResult:
     """Seal with the first key whatever is sealed with another or not at all; each batch is one transaction.
 
     A value is replaced only where it is still the one that was read: what somebody else stores meanwhile stays.
@@ -185,8 +187,8 @@ def reseal(database: Database, ring: KeyRing) -> Passed:
     return _walk(database, partial(_reseal, ring=ring))
 
 
-def _walk(database: Database, work: Callable[[sa.Connection, list[Kept]], Passed]) -> Passed:
-    passed = Passed()
+def _walk(database: Database, work: Callable[[sa.Connection, list[StoredSecret]], PassResult]) -> PassResult:
+    passed = PassResult()
     for table, columns in groupby(SEALED, key=lambda column: column.table):
         read = partial(_batch, table=table, columns=tuple(columns))
         after: int | None = 0
@@ -199,21 +201,21 @@ def _walk(database: Database, work: Callable[[sa.Connection, list[Kept]], Passed
 def _step(
     connection: sa.Connection,
     *,
-    work: Callable[[sa.Connection, list[Kept]], Passed],
-    read: Callable[[sa.Connection], tuple[list[Kept], int | None]],
-) -> tuple[Passed, int | None]:
+    work: Callable[[sa.Connection, list[StoredSecret]], PassResult],
+    read: Callable[[sa.Connection], tuple[list[StoredSecret], int | None]],
+) -> tuple[PassResult, int | None]:
     found, last = read(connection)
     return replace(work(connection, found), seen=len(found)), last
 
 
 def _batch(
     connection: sa.Connection, *, table: sa.Table, columns: tuple[Column, ...], after: int
-) -> tuple[list[Kept], int | None]:
+) -> tuple[list[StoredSecret], int | None]:
     """Give the sealed values of the next rows, and the last row's key; None: there are no more."""
-    key = key_of(table)
+    key = primary_key_of(table)
     rows = connection.execute(sa.select(key, *columns).where(key > after).order_by(key).limit(BATCH)).all()
     found = [
-        Kept(column, place_of(column, row[0]), bytes(value))
+        StoredSecret(column, place_of(column, row[0]), bytes(value))
         for row in rows
         for column, value in zip(columns, row[1:], strict=True)
         if value is not None
@@ -221,13 +223,13 @@ def _batch(
     return found, rows[-1][0] if rows else None
 
 
-def _check(connection: sa.Connection, found: list[Kept], *, safe: SecretReader) -> Passed:
+def _check(connection: sa.Connection, found: list[StoredSecret], *, vault: SecretReader) -> PassResult:
     del connection
-    return Passed(troubles=tuple(trouble for one in found if (trouble := _trouble(safe, one)) is not None))
+    return PassResult(troubles=tuple(trouble for one in found if (trouble := _trouble(vault, one)) is not None))
 
 
-def _reseal(connection: sa.Connection, found: list[Kept], *, ring: KeyRing) -> Passed:
-    passed = Passed()
+def _reseal(connection: sa.Connection, found: list[StoredSecret], *, ring: KeyRing) -> PassResult:
+    passed = PassResult()
     for one in found:
         if read_key_id(one.value) == ring.ids[0] or read_store_kind(one.value) != DATABASE:
             continue
@@ -235,10 +237,12 @@ def _reseal(connection: sa.Connection, found: list[Kept], *, ring: KeyRing) -> P
         try:
             value = value or ring.open(one.value, one.place)
         except SecretError as error:
-            passed += Passed(troubles=(Trouble(one.place, str(error)),))
+            passed += PassResult(troubles=(UnreadableSecret(one.place, str(error)),))
             continue
-        is_done = replaced(connection, one, seal(connection, ring, value, one.column, one.place.primary_key))
-        passed += Passed(resealed=int(is_done), overtaken=int(not is_done))
+        is_done = replace_if_unchanged(
+            connection, one, seal_value(connection, ring, value, one.column, one.place.primary_key)
+        )
+        passed += PassResult(resealed=int(is_done), overtaken=int(not is_done))
     return passed
 
 
@@ -248,17 +252,19 @@ def _beginnings(connection: sa.Connection) -> Iterator[bytes]:
     return (bytes(value) for value in connection.scalars(sa.union_all(*beginnings)))
 
 
-def _trouble(safe: SecretReader, one: Kept) -> Trouble | None:
+def _trouble(vault: SecretReader, one: StoredSecret) -> UnreadableSecret | None:
     if read_plain_text(one.value) is not None:
-        return Trouble(one.place, f"{one.place} is not sealed: `hostaway-sync keys rotate` seals it", is_plain=True)
+        return UnreadableSecret(
+            one.place, f"{one.place} is not sealed: `hostaway-sync keys rotate` seals it", is_plain=True
+        )
     try:
-        safe.open(one.value, one.place)
+        vault.open(one.value, one.place)
     except SecretError as error:
-        return Trouble(one.place, str(error))
+        return UnreadableSecret(one.place, str(error))
     return None
 
 
-def key_of(table: sa.FromClause) -> sa.ColumnElement[int]:
+def primary_key_of(table: sa.FromClause) -> sa.ColumnElement[int]:
     """Give the primary key of a table with sealed columns."""
     (key,) = table.primary_key
     return key

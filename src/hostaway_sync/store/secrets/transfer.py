@@ -23,8 +23,8 @@ from hostaway_sync.secrets import DATABASE, read_key_id, read_plain_text, read_s
 from hostaway_sync.secrets.protocols import format_pointer, generate_version
 from hostaway_sync.store.secrets import placement as secret_placement
 from hostaway_sync.store.secrets import sealing
-from hostaway_sync.store.secrets.sealing import Trouble
-from hostaway_sync.store.secrets.vault import storing
+from hostaway_sync.store.secrets.sealing import UnreadableSecret
+from hostaway_sync.store.secrets.vault import run_secret_transaction
 from hostaway_sync.store.tables import accounts
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.secrets import Place, SecretsStore, SecretWriter
     from hostaway_sync.store.postgres.database import Database
-    from hostaway_sync.store.secrets.sealing import Kept
+    from hostaway_sync.store.secrets.sealing import StoredSecret
     from hostaway_sync.store.secrets.vault import Vault
 
 
@@ -43,7 +43,7 @@ _LOOKS_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class TransferResult:
     """What a move did.
 
     Attributes:
@@ -58,10 +58,10 @@ class Moved:
     moved: int
     orphans: int
     is_whole: bool
-    troubles: tuple[Trouble, ...] = ()
+    troubles: tuple[UnreadableSecret, ...] = ()
 
 
-def move(database: Database, safe: Vault, target: str) -> Moved:
+def move_secrets(database: Database, vault: Vault, target: str) -> TransferResult:
     """Bring all secrets to a store, those put meanwhile too; what is there already stays.
 
     Raises:
@@ -71,20 +71,20 @@ def move(database: Database, safe: Vault, target: str) -> Moved:
     """
     with _alone(database):
         if target != DATABASE:
-            database.transaction(secret_placement.name_mirror)
-            _prove(safe.store(target))
-        placement = database.transaction(partial(secret_placement.begin, target=target))
+            database.transaction(secret_placement.ensure_mirror_name)
+            _prove(vault.open_store(target))
+        placement = database.transaction(partial(secret_placement.begin_move, target=target))
         moved = 0
         while True:
-            number, troubles, overtaken = _pass(database, safe, target)
+            number, troubles, overtaken = _pass(database, vault, target)
             moved += number
             if number or overtaken:
                 continue
             outside = {placement.store, placement.leaving} - {DATABASE, None}
-            swept = sum(safe.discard(orphans(database, safe, kind)) for kind in sorted(filter(None, outside)))
-            is_whole = not troubles and database.transaction(secret_placement.end)
+            swept = sum(vault.discard(find_orphans(database, vault, kind)) for kind in sorted(filter(None, outside)))
+            is_whole = not troubles and database.transaction(secret_placement.end_move)
             if is_whole or troubles:
-                return Moved(target, moved, swept, is_whole, troubles)
+                return TransferResult(target, moved, swept, is_whole, troubles)
 
 
 @contextmanager
@@ -101,15 +101,15 @@ def _alone(database: Database) -> Iterator[None]:
         time.sleep(_LOOKS_S)
 
 
-def orphans(database: Database, safe: Vault, kind: str) -> set[tuple[Place, bytes]]:
+def find_orphans(database: Database, vault: Vault, kind: str) -> set[tuple[Place, bytes]]:
     """Give what lies in a store outside and is named by no row."""
     # Who puts a secret holds the keys until its row is committed: of what was there before, whatever is not named now
     # never will be.
-    listed = set(safe.store(kind).list_versions())
+    listed = set(vault.open_store(kind).list_versions())
 
     def unnamed(connection: sa.Connection) -> set[tuple[Place, bytes]]:
-        sealing.hold_keys_alone(connection)
-        return listed - sealing.everything(connection)
+        sealing.lock_keys_exclusively(connection)
+        return listed - sealing.read_all_secrets(connection)
 
     return database.transaction(unnamed)
 
@@ -130,28 +130,28 @@ def _prove(store: SecretsStore) -> None:
         store.discard(kept, nowhere)
 
 
-def _pass(database: Database, safe: Vault, target: str) -> tuple[int, tuple[Trouble, ...], int]:
+def _pass(database: Database, vault: Vault, target: str) -> tuple[int, tuple[UnreadableSecret, ...], int]:
     moved = overtaken = 0
-    troubles: list[Trouble] = []
-    for batch in sealing.batches(database):
+    troubles: list[UnreadableSecret] = []
+    for batch in sealing.read_batches(database):
         for one in batch:
             if read_store_kind(one.value) == target and (target != DATABASE or read_key_id(one.value) is not None):
                 continue
             try:
-                work = partial(_move, safe=safe, one=one)
-                is_done = storing(database, safe, one.place.primary_key, work, table=one.column.table)
+                work = partial(_move, vault=vault, one=one)
+                is_done = run_secret_transaction(database, vault, one.place.primary_key, work, table=one.column.table)
             except SecretError as error:
-                troubles.append(Trouble(one.place, str(error)))
+                troubles.append(UnreadableSecret(one.place, str(error)))
                 continue
             moved, overtaken = moved + is_done, overtaken + (not is_done)
     return moved, tuple(troubles), overtaken
 
 
-def _move(connection: sa.Connection, store: SecretWriter, *, safe: Vault, one: Kept) -> bool:
-    if not sealing.is_kept(connection, one):
+def _move(connection: sa.Connection, store: SecretWriter, *, vault: Vault, one: StoredSecret) -> bool:
+    if not sealing.is_still_stored(connection, one):
         return False
-    value = read_plain_text(one.value) or safe.open(one.value, one.place)
-    kept = sealing.seal(connection, store, value, one.column, one.place.primary_key)
-    if safe.store(read_store_kind(kept), connection).open(kept, one.place) != value:
+    value = read_plain_text(one.value) or vault.open(one.value, one.place)
+    kept = sealing.seal_value(connection, store, value, one.column, one.place.primary_key)
+    if vault.open_store(read_store_kind(kept), connection).open(kept, one.place) != value:
         raise SecretError(f"{one.place} does not come back as it was put into {read_store_kind(kept)}")
-    return sealing.replaced(connection, one, kept)
+    return sealing.replace_if_unchanged(connection, one, kept)

@@ -1,4 +1,4 @@
-"""The safe: opens a secret wherever its row says it lies, and puts one where the database says it belongs.
+"""The vault: opens a secret wherever its row says it lies, and puts one where the database says it belongs.
 
 A store outside and the row are two systems. So the secret is written first, under a name of its own, then the row that
 names it, and what the row named before is deleted last: killed anywhere in between, every row names something that is
@@ -68,14 +68,14 @@ class Vault:
             return self._ring().open(kept, place)
         found = self._opened.get((place, kept))
         if found is None:
-            found = self.store(kind).open(kept, place)
+            found = self.open_store(kind).open(kept, place)
             with self._lock:
                 self._opened[place, kept] = found
                 if len(self._opened) > _REMEMBERED:
                     self._opened.popitem(last=False)
         return found
 
-    def store(self, kind: str, connection: sa.Connection | None = None) -> SecretsStore:
+    def open_store(self, kind: str, connection: sa.Connection | None = None) -> SecretsStore:
         """Give the store of a kind; `connection`: one to read the database with, if there is one already.
 
         Raises:
@@ -89,7 +89,9 @@ class Vault:
             if kind not in self._outside:
                 raise SecretError(f"secrets lie in {kind}, which this version of hostaway-sync does not know")
             mirror = (
-                secret_placement.read(connection) if connection else self._database.transaction(secret_placement.read)
+                secret_placement.read_placement(connection)
+                if connection
+                else self._database.transaction(secret_placement.read_placement)
             ).mirror
             if mirror is None:
                 raise SecretError(f"the database does not say where in {kind} its secrets are: restore `secrets_store`")
@@ -105,7 +107,7 @@ class Vault:
             with self._lock:
                 self._opened.pop((place, kept), None)
             try:
-                self.store(read_store_kind(kept)).discard(kept, place)
+                self.open_store(read_store_kind(kept)).discard(kept, place)
                 number += 1
             except (SecretError, SecretsUnavailable) as error:
                 log.warning("%s; `hostaway-sync keys check` counts such as orphans", error)
@@ -113,16 +115,16 @@ class Vault:
 
 
 class VaultWrite:
-    """What one piece of work puts into a safe; repeated, it finds what it put before.
+    """What one piece of work puts into a vault; repeated, it finds what it put before.
 
     Args:
-        safe: where.
+        vault: where.
         table: that of the row whose secrets these are.
         primary_key: the row's.
     """
 
-    def __init__(self, safe: Vault, table: sa.Table, primary_key: int) -> None:
-        self._safe = safe
+    def __init__(self, vault: Vault, table: sa.Table, primary_key: int) -> None:
+        self._vault = vault
         self._table = table
         self._primary_key = primary_key
         self._store: SecretsStore | None = None
@@ -137,9 +139,9 @@ class VaultWrite:
 
     def begin(self, connection: sa.Connection) -> None:
         """Find out where secrets belong until the transaction ends."""
-        sealing.hold_keys(connection)
-        placement = secret_placement.read(connection)
-        self._store = self._safe.store(placement.store, connection)
+        sealing.lock_keys_shared(connection)
+        placement = secret_placement.read_placement(connection)
+        self._store = self._vault.open_store(placement.store, connection)
         if placement.mirror is not None:
             self._look = partial(_outside, connection, self._table, self._primary_key)
             self.before |= self._look()
@@ -162,13 +164,13 @@ class VaultWrite:
         return self._made[key]
 
     def open(self, kept: bytes, place: Place) -> SecretStr:
-        """Give a secret, as the safe does."""
-        return self._safe.open(kept, place)
+        """Give a secret, as the vault does."""
+        return self._vault.open(kept, place)
 
 
-def storing(
+def run_secret_transaction(
     database: Database,
-    safe: Vault | SecretWriter,
+    vault: Vault | SecretWriter,
     primary_key: int,
     work: Callable[[sa.Connection, SecretWriter], T],
     *,
@@ -178,14 +180,14 @@ def storing(
 
     Args:
         database: with the row.
-        safe: where secrets go; a store by itself is the only one there is.
+        vault: where secrets go; a store by itself is the only one there is.
         primary_key: the row's.
         work: as for `Database.transaction`, and where to put secrets.
         table: that of the row.
     """
-    if not isinstance(safe, Vault):
-        return database.transaction(lambda connection: work(connection, safe))
-    draft = VaultWrite(safe, table, primary_key)
+    if not isinstance(vault, Vault):
+        return database.transaction(lambda connection: work(connection, vault))
+    draft = VaultWrite(vault, table, primary_key)
 
     def step(connection: sa.Connection) -> tuple[T, set[tuple[Place, bytes]]]:
         draft.begin(connection)
@@ -196,13 +198,13 @@ def storing(
     except StoreError:
         raise  # it may have been committed all the same, and then the row names what was put
     except HostawaySyncError:
-        safe.discard(draft.made)
+        vault.discard(draft.made)
         raise
-    safe.discard(left)
+    vault.discard(left)
     return result
 
 
-def opened(safe: SecretReader, read: Callable[[], bytes | None], place: Place) -> SecretStr | None:
+def open_stored_secret(vault: SecretReader, read: Callable[[], bytes | None], place: Place) -> SecretStr | None:
     """Open what a row keeps, and once more when it was replaced meanwhile; None: it keeps nothing.
 
     Raises:
@@ -211,7 +213,7 @@ def opened(safe: SecretReader, read: Callable[[], bytes | None], place: Place) -
     kept = read()
     while kept is not None:
         try:
-            return safe.open(kept, place)
+            return vault.open(kept, place)
         except SecretGone:
             before, kept = kept, read()
             if kept == before:
@@ -229,7 +231,7 @@ def _outside(
 ) -> set[tuple[Place, bytes]]:
     """Give what lies outside by a row; with `lock` nobody else changes it until the transaction ends."""
     columns = [column for column in SEALED if column.table is table]
-    query = sa.select(*columns).where(sealing.key_of(table) == primary_key)
+    query = sa.select(*columns).where(sealing.primary_key_of(table) == primary_key)
     query = query.with_for_update(key_share=True) if lock else query
     row = connection.execute(query).one_or_none() or (None,) * len(columns)
     kept = ((sealing.place_of(column, primary_key), value) for column, value in zip(columns, row, strict=True) if value)

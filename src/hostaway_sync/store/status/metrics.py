@@ -17,7 +17,7 @@ from hostaway_sync.observability import metric_catalog
 from hostaway_sync.observability.meter import Sample
 from hostaway_sync.store.jobs import REFRESH, SEND, SYNC
 from hostaway_sync.store.runs import alarms, certificates
-from hostaway_sync.store.status.overview import bucket_uses
+from hostaway_sync.store.status.overview import read_bucket_uses
 from hostaway_sync.store.tables import (
     accounts,
     dead_letters,
@@ -46,7 +46,7 @@ _ENDED = (RunState.SUCCESS, RunState.PARTIAL, RunState.FAILED, RunState.ABANDONE
 _STATES = {"todo": "waiting", "doing": "running"}
 
 
-def readings(database: Database, address: Bucket) -> list[Sample]:
+def read_metrics(database: Database, address: Bucket) -> list[Sample]:
     """Give the stored metrics as they are at one moment.
 
     Args:
@@ -62,7 +62,7 @@ def readings(database: Database, address: Bucket) -> list[Sample]:
         found = [_sample(metric_catalog.DATABASE_UP, 1)]
         for reading in (_accounts, _runs, _rows, _queue, _waiting, _dead_letters, _unknown_sends):
             found += reading(connection)
-        use = bucket_uses(connection, {address.key: address}).get(address.key)
+        use = read_bucket_uses(connection, {address.key: address}).get(address.key)
         limit = use.lowered_to if use and use.lowered_to else address.limit
         return [
             *found,
@@ -73,7 +73,7 @@ def readings(database: Database, address: Bucket) -> list[Sample]:
     return database.transaction(read)
 
 
-def unreadable() -> list[Sample]:
+def list_unavailable() -> list[Sample]:
     """Give what is known of the stored metrics while the database is away."""
     return [_sample(metric_catalog.DATABASE_UP, 0)]
 

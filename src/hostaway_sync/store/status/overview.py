@@ -64,7 +64,7 @@ _RUN = tuple(
 )
 
 
-def overview(
+def read_overview(
     database: Database, buckets_of: Callable[[int], Sequence[Bucket]], *, account_id: int | None = None
 ) -> Overview:
     """Give what is known of every account, or of one; of none when it is unknown.
@@ -82,7 +82,7 @@ def overview(
         sending, proofs = count_by_account(connection, account_id), certificates.find_effective(connection, account_id)
         wrong, doubted = alarms.list_standing(connection, account_id), count_doubts(connection, account_id)
         buckets = {row.account_id: buckets_of(row.account_id) for row in found}
-        uses = bucket_uses(connection, {bucket.key: bucket for pair in buckets.values() for bucket in pair})
+        uses = read_bucket_uses(connection, {bucket.key: bucket for pair in buckets.values() for bucket in pair})
         facts = (
             _facts(
                 row,
@@ -107,7 +107,7 @@ def overview(
     return database.transaction(read)
 
 
-def history(database: Database, account_id: int, *, runs: int) -> list[RunDetail]:
+def read_history(database: Database, account_id: int, *, runs: int) -> list[RunDetail]:
     """Give an account's last runs, newest first."""
     newest = known(sync_runs.c.triggered_at).desc().nulls_last()
     query = sa.select(sync_runs.c.run_id, *_RUN).where(sync_runs.c.account_id == account_id)
@@ -240,7 +240,7 @@ def _quarantined(account_id: int | None) -> sa.Select[Any]:
     return _only(query, quarantined_records, account_id)
 
 
-def bucket_uses(connection: sa.Connection, buckets: Mapping[str, Bucket]) -> dict[str, BucketUsage]:
+def read_bucket_uses(connection: sa.Connection, buckets: Mapping[str, Bucket]) -> dict[str, BucketUsage]:
     """Look the buckets up; one that nobody has asked yet is left out."""
     wanted = sa.func.unnest(
         sa.literal(list(buckets), sa.ARRAY(sa.Text)),

@@ -35,7 +35,7 @@ SELECT current_setting('server_version_num')::int AS version,
 """
 
 
-def condition(database: Database) -> DatabaseServer:
+def read_server(database: Database) -> DatabaseServer:
     """Look at the database.
 
     Raises:

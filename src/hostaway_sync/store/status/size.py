@@ -50,7 +50,7 @@ class Size:
     tables: tuple[TableSize, ...]
 
 
-def size(database: Database) -> Size:
+def read_size(database: Database) -> Size:
     """Ask how much space everything takes."""
 
     def read(connection: sa.Connection) -> Size:

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from hostaway_sync.store import audit_log
 from hostaway_sync.store.audit_log import Action
-from hostaway_sync.store.secrets.sealing import place_of, seal
+from hostaway_sync.store.secrets.sealing import place_of, seal_value
 from hostaway_sync.store.tables import accounts
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def confirm_credentials(connection: sa.Connection, account_id: int, hook_id: int
     """Note that the source took the current credentials; those before them are good a while longer."""
     is_new = accounts.c.account_id == account_id, accounts.c.webhook_confirmed_at.is_(None)
     if connection.scalar(sa.select(sa.exists().where(*is_new))):
-        audit_log.write(connection, account_id, Action.UPDATED, {"webhook": "registered"})
+        audit_log.add_entry(connection, account_id, Action.UPDATED, {"webhook": "registered"})
     statement = (
         sa.update(accounts)
         .where(accounts.c.account_id == account_id)
@@ -161,7 +161,7 @@ def retire_credentials(connection: sa.Connection, safe: SecretWriter, account_id
         ("webhook_id", "webhook_login", "webhook_password", "webhook_path_secret", "webhook_confirmed_at")
     )
     if stored.login is not None:
-        audit_log.write(connection, account_id, Action.UPDATED, {"webhook": "unregistered"})
+        audit_log.add_entry(connection, account_id, Action.UPDATED, {"webhook": "unregistered"})
         values["webhook_previous"] = _as_previous(connection, safe, account_id, stored.open(safe)[0])
         values["webhook_previous_until"] = sa.func.now() + good_for
     connection.execute(sa.update(accounts).where(accounts.c.account_id == account_id).values(**values))
@@ -191,8 +191,8 @@ def _sealed(
     password, path_secret = accounts.c.webhook_password, accounts.c.webhook_path_secret
     return {
         "webhook_login": credentials.login,
-        "webhook_password": seal(connection, safe, credentials.password, password, account_id),
-        "webhook_path_secret": seal(connection, safe, credentials.path_secret, path_secret, account_id),
+        "webhook_password": seal_value(connection, safe, credentials.password, password, account_id),
+        "webhook_path_secret": seal_value(connection, safe, credentials.path_secret, path_secret, account_id),
     }
 
 
@@ -200,4 +200,4 @@ def _as_previous(connection: sa.Connection, safe: SecretWriter, account_id: int,
     written = json.dumps(
         [credentials.path_secret.get_secret_value(), credentials.login, credentials.password.get_secret_value()]
     )
-    return seal(connection, safe, SecretStr(written), accounts.c.webhook_previous, account_id)
+    return seal_value(connection, safe, SecretStr(written), accounts.c.webhook_previous, account_id)

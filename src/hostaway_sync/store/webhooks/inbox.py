@@ -71,10 +71,10 @@ def accept_delivery(connection: sa.Connection, delivery: Delivery, *, platform: 
 
 def _leave_out_guests(connection: sa.Connection, delivery: Delivery) -> None:
     """Keep of a delivery about a forgotten guest what it is about; only now, because the account's row is held."""
-    known = forgotten.of_account(connection, delivery.account_id)
+    known = forgotten.read_forgotten(connection, delivery.account_id)
     if known and (delivery.event.target is None or known.are_named_in(delivery.payload)):
         mine = webhook_log.c.id == delivery.delivery_id
-        connection.execute(sa.update(webhook_log).where(mine).values(forgotten.UNDELIVERED))
+        connection.execute(sa.update(webhook_log).where(mine).values(forgotten.EMPTIED_DELIVERY))
 
 
 def check_writable(connection: sa.Connection) -> None:

@@ -270,7 +270,7 @@ class TableRecorder:
         walk_id, sweep = (self._walk_id, None) if walk is None else (walk.walk.walk_id, walk.sweep)
         is_listed = walk is not None
         watch = unannounced.watch_page(connection, account_id, page, since=self._announced_since)
-        owner = account_owner.current(connection, account_id, resource, is_listed=is_listed)
+        owner = account_owner.lock_owner(connection, account_id, resource, is_listed=is_listed)
         changes = upsert.write_page(connection, owner, page, sweep=sweep, is_listed=is_listed)
         if watch is not None:
             watch.note(changes)

@@ -204,7 +204,7 @@ class VerifyRecorder:
 
         def write(connection: Connection) -> tuple[list[Compared], int]:
             repair = self._terms.repair
-            owner = account_owner.current(connection, self._owner.account_id) if repair else self._owner
+            owner = account_owner.lock_owner(connection, self._owner.account_id) if repair else self._owner
             compared = compare.compare_page(connection, owner, page, locking=repair)
             later = [one for one in compared if _is_wrong(one) and one.is_later and not final]
             rest = [one for one in compared if not (_is_wrong(one) and one.is_later and not final)]

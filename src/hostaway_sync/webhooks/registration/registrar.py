@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.errors import AccountError, SourceUnavailable
 from hostaway_sync.model.deliveries import WebhookSettings
-from hostaway_sync.store.secrets.vault import storing
+from hostaway_sync.store.secrets.vault import run_secret_transaction
 from hostaway_sync.store.webhooks import credentials as store
 from hostaway_sync.webhooks.registration import delivery_audit
 from hostaway_sync.webhooks.registration.public_url import build_delivery_url, mask_url, select_own_hooks
@@ -104,7 +104,7 @@ class Registrar:
             SourceError: the source cannot be asked.
         """
         work = partial(store.renew_credentials, account_id=self._account_id, url=base)
-        credentials = storing(self._database, self._safe, self._account_id, work)
+        credentials = run_secret_transaction(self._database, self._safe, self._account_id, work)
         own, others = self._sorted()
         wish = self._wish(base, credentials)
         hook = self._updated(own[0], wish) if own else self._created(wish)
@@ -119,7 +119,7 @@ class Registrar:
         for hook in own:
             self._registrar.delete(hook.hook_id)
         work = partial(store.retire_credentials, account_id=self._account_id, good_for=OLD_ONES_FOR)
-        storing(self._database, self._safe, self._account_id, work)
+        run_secret_transaction(self._database, self._safe, self._account_id, work)
         return len(own)
 
     def listed(self) -> tuple[ListedHook, ...]:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.observability.prometheus import render_metrics
-from hostaway_sync.store.status.metrics import unreadable
+from hostaway_sync.store.status.metrics import list_unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +43,6 @@ class MetricsPage:
                     async with asyncio.timeout(ANSWER_WITHIN):
                         found = await loop.run_in_executor(self._pool, self._stored)
                 except Exception:  # noqa: BLE001  (tables of another version, too: what was measured is still told)
-                    found = unreadable()
+                    found = list_unavailable()
                 self._read = loop.time(), found
             return render_metrics([*self._meter.samples(), *self._read[1]])

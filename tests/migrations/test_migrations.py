@@ -150,14 +150,14 @@ def test_migrating_twice_changes_nothing(empty: Database) -> None:
 
 MIGRATE = """
 import sys
-from hostaway_sync.store import schema
+from hostaway_sync.store.schema import revisions
 from hostaway_sync.store.postgres.database import Database
 database = Database(sys.argv[1], schema="hostaway")
-schema.current(database)
+revisions.current(database)
 print("ready", flush=True)
 sys.stdin.readline()
-schema.upgrade(database)
-schema.require_current(database)
+revisions.upgrade(database)
+revisions.require_current(database)
 database.close()
 """
 

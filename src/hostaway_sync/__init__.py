@@ -1,9 +1,9 @@
 """Mirror Hostaway accounts into PostgreSQL.
 
     Hostaway API → pages → records → PostgreSQL                       (sync: pull)
-    delivery → inbox → queue → handler → PostgreSQL                   (webhooks: push)
+    delivery → inbox → job → refresh → PostgreSQL                     (webhooks: push)
 
-The library's door is `hostaway_sync.Mirror`; the program's is `hostaway-sync`.
+The library is `hostaway_sync.Mirror`; the program is `hostaway-sync`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Mirror", "__version__"]
 
 
 def __getattr__(name: str) -> object:
-    """Import the library when it is asked for: most commands start without the half of it."""
+    """Import `Mirror` when it is first read: most commands start without half of the library."""
     if name != "Mirror":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from hostaway_sync.app.mirror import Mirror
@@ -28,5 +28,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """Name what is public."""
+    """Return the public names."""
     return __all__

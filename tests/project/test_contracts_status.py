@@ -11,7 +11,7 @@ from tests.support.project.json_outline import COUNTS, EACH, REPORT, keys_of, ou
 
 from hostaway_sync.app.documents.runs import outcome_document, report_document
 from hostaway_sync.app.documents.status import details_document, overview_document
-from hostaway_sync.cli.ui.output import print_json
+from hostaway_sync.cli.ui.terminal import print_json
 from hostaway_sync.model.alarms import Alarm, AlarmKind, AlarmUpdate, Cause
 from hostaway_sync.model.circuit_breaker import Outage
 from hostaway_sync.model.doubts import Doubt, Doubts

@@ -65,9 +65,9 @@ def test_modules_stay_small() -> None:
 
 
 def test_what_is_printed_passes_the_gate() -> None:
-    """Only `output.echo` prints lines, without what a terminal obeys; and the version, which has nothing of others."""
+    """Only `terminal.echo` prints lines, without what a terminal obeys, and `--version`, which prints no other text."""
     printing = [_name(path) for path in MODULES if "typer.echo(" in _text(path)]
-    assert printing == ["src/hostaway_sync/cli/main.py", "src/hostaway_sync/cli/ui/output.py"]
+    assert printing == ["src/hostaway_sync/cli/main.py", "src/hostaway_sync/cli/ui/terminal.py"]
 
 
 def test_what_says_why_something_failed_is_a_sentence() -> None:

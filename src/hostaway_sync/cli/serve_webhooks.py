@@ -13,20 +13,20 @@ from hostaway_sync.cli.process.open_app import open_mirror
 
 def serve_webhooks(
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on; :: is all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8080,
+    host: Annotated[str, typer.Option(help="Listen on this address; :: means all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Listen on this port.")] = 8080,
     no_worker: Annotated[
-        bool, typer.Option("--no-worker", help="Only take deliveries; workers elsewhere work them.")
+        bool, typer.Option("--no-worker", help="Only store deliveries; other workers work them.")
     ] = False,
 ) -> None:
-    """Take Hostaway's webhooks until stopped.
+    """Receive Hostaway's webhooks until stopped.
 
-    Put a proxy with TLS before it, and tell Hostaway with `hostaway-sync webhooks register`.
+    Put a proxy with TLS in front of it, and register its address with `hostaway-sync webhooks register`.
     """
     from hostaway_sync.webhooks.server.listen_address import open_listener, parse_listen_address
 
-    parse_listen_address(host)  # before anything is opened for nothing
+    parse_listen_address(host)  # before the mirror is opened
     with open_mirror(connections=2) as mirror, open_listener(host, port) as listener:
         if sys.stderr.isatty():
-            streams.say(f"listening on {host}, port {listener.getsockname()[1]}; Ctrl+C stops")
+            streams.print_notice(f"listening on {host}, port {listener.getsockname()[1]}; Ctrl+C stops")
         mirror.webhooks.serve(listener, with_worker=not no_worker)

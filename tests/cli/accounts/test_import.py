@@ -63,9 +63,9 @@ def test_each_line_is_checked_and_reported(sync_env: Build, program: Program, tm
     assert again.stdout.splitlines() == [
         "line 2: account 70001 updated: name",
         "line 3: account 70002 added: client secret",
-        "line 4: account ? failed: the account id is no number, such as 70001",
+        "line 4: account ? failed: the account id is not a number such as 70001",
         "line 5: account 70003 unchanged",
-        "line 6: account ? failed: account 70003 stands in a line before",
+        "line 6: account ? failed: account 70003 is already in an earlier line",
     ]
     assert env.sandbox.calls["POST /accessTokens"] == 4
 
@@ -130,14 +130,14 @@ def test_a_file_that_is_no_import_is_refused_without_repeating_it(content: bytes
     [
         ("70001", "other fields than the header"),
         ("70001,,,", "the client secret is empty"),
-        ("hidden,70001,,", "the account id is no number"),
-        ("-1,hidden,,", "the account id is no number"),
-        ("9223372036854775808,hidden,,", "the account id is no number"),
-        pytest.param(f"{'9' * 5_000},hidden,,", "the account id is no number", id="5,000 digits"),
-        ("70001,hidden,,hidden", "the customer id is no UUID"),
+        ("hidden,70001,,", "the account id is not a number"),
+        ("-1,hidden,,", "the account id is not a number"),
+        ("9223372036854775808,hidden,,", "the account id is not a number"),
+        pytest.param(f"{'9' * 5_000},hidden,,", "the account id is not a number", id="5,000 digits"),
+        ("70001,hidden,,hidden", "the customer id is not a UUID"),
         (f"70001,hidden,{'x' * 201},", "the name is longer than 200"),
-        ("70001,hidden,a\tb,", "the name is no plain text"),
-        ("70001,hid\0den,,", "the client secret is no plain text"),
+        ("70001,hidden,a\tb,", "the name is not plain text"),
+        ("70001,hid\0den,,", "the client secret is not plain text"),
     ],
 )
 def test_a_line_that_is_wrong_says_why_without_repeating_it(row: str, reason: str) -> None:

@@ -176,7 +176,7 @@ def test_a_move_says_no(sync_env: Build, elsewhere: Elsewhere, program: Program)
     assert "the URL of --to names" in refused(78, "mysql://127.0.0.1/new")
     assert "the database to move to: " in refused(1, "-", stdin=elsewhere.url.replace("/test_", "/nowhere_"))
     elsewhere.file.chmod(0o644)
-    assert "readable by nobody else" in refused(2, str(elsewhere.file))
+    assert "readable by no other user" in refused(2, str(elsewhere.file))
     elsewhere.file.chmod(0o600)
 
     _upgraded(elsewhere, _STRANGER)

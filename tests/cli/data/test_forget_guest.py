@@ -52,7 +52,7 @@ def test_who_is_to_be_forgotten_must_be_said(sync_env: Callable[..., SyncEnv], p
     assert program(env, "forget-guest", *account).returncode == 2
     refused = program(env, "forget-guest", *account, "--reservation", "1")
     assert refused.returncode == 2
-    assert "say --yes" in refused.stderr
+    assert "use --yes" in refused.stderr
     assert sql.rows(env.database, "SELECT count(*) FROM forgotten_guests") == [(0,)]
 
 
@@ -70,10 +70,10 @@ def test_whoever_is_nowhere_is_not_silently_forgotten(sync_env: Callable[..., Sy
 
     code, said, found = forget("--email", "nobody@guests.example", "--dry-run")
     assert (code, found) == (1, [])
-    assert "nothing is here of 1 of the addresses" in said
+    assert "not found: 1 of the addresses" in said
     code, said, found = forget("--email", "nobody@guests.example", "--email", MAIL)
     assert (code, found) == (1, [number])
-    assert "nothing is here of 1 of the addresses" in said
+    assert "not found: 1 of the addresses" in said
     code, said, found = forget("--email", MAIL)
     assert (code, found) == (1, [])
     assert "unless the guest was erased before" in said
@@ -81,7 +81,7 @@ def test_whoever_is_nowhere_is_not_silently_forgotten(sync_env: Callable[..., Sy
     assert forget("--reservation", str(other)) == (0, "", [other])
     code, said, found = forget("--reservation", "3")
     assert (code, found) == (1, [3])
-    assert "nothing is here of reservation 3" in said
+    assert "not found: reservation 3" in said
     assert forget("--reservation", "3")[0] == 0
 
 

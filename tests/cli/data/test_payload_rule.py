@@ -66,7 +66,7 @@ def test_the_rule_is_shown_and_loosened_by_one_command_alone(sync_env: Build, pr
     less = "reservations.guestName=hash"
     done = program(env, "database", "payload-fields", "set", less)
     assert done.returncode == 0
-    assert f"the rule is {less}: set HOSTAWAY_SYNC_PAYLOAD_FIELDS so for every process" in done.stderr
+    assert f"the rule is {less}: set HOSTAWAY_SYNC_PAYLOAD_FIELDS to it for every process" in done.stderr
     assert program(env, "sync", str(env.account_id), "--full", PAYLOAD_FIELDS=less).returncode == 0
     assert all("guestEmail" in row for row in env.rows("reservations").values())
     assert program(env, "sync", str(env.account_id)).returncode == 78

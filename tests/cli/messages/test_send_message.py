@@ -180,7 +180,7 @@ def test_what_nobody_knows_is_said_and_shown(sync_env: Build, program: Program) 
 
 
 def test_a_stay_that_is_off_asks(sync_env: Build, program: Program) -> None:
-    """Nobody is there to be asked: exit code 2 and nothing is sent; --yes sends."""
+    """No terminal to ask on: exit code 2 and nothing is sent; --yes sends."""
     case = message_case(sync_env)
     case.env.sandbox.world.cancel_reservation(case.reservation_id)
     case.mirror.sync.run(case.env.account_id)

@@ -107,7 +107,10 @@ def test_status_names_what_is_missing_or_not_sealed(sync_env: Build, program: Pr
         "seals": False,
         "is_known": False,
     }
-    assert f"1 values are sealed with key {id_of(MASTER_KEY)}, which is not there: restore it" in done.stderr
+    assert (
+        f"1 values are sealed with key {id_of(MASTER_KEY)}, which is missing: restore it from your backup"
+        in done.stderr
+    )
     assert "1 values are not sealed: `hostaway-sync keys rotate` seals them" in done.stderr
     assert "hunter2" not in done.stdout + done.stderr
 

@@ -8,7 +8,7 @@ import pytest
 from tests.support import sql
 from tests.support.servers.receiver import event, renew, running_receiver
 
-from hostaway_sync.cli.ui import output
+from hostaway_sync.observability import logging_setup
 from hostaway_sync.observability.log_context import log_context
 from hostaway_sync.sandbox import AccountSpec
 from hostaway_sync.sandbox.server import faults
@@ -29,7 +29,7 @@ class Written(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFormatter(output._Lines("json"))  # noqa: SLF001  (the format is what is tested)
+        self.setFormatter(logging_setup.LineFormatter("json"))
         self.lines: list[dict[str, Any]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -126,6 +126,6 @@ def test_a_name_that_was_used_before_loses_no_delivery(sync_env: Build) -> None:
 def test_what_a_line_is_about_stands_in_it_as_a_person_reads_it_too() -> None:
     """The console's form names it behind the sentence; a line outside of any run has nothing to name."""
     line = logging.LogRecord("hostaway_sync", logging.WARNING, __file__, 1, "so it is", None, None)
-    assert "account_id" not in output.plain_formatter().format(line)
+    assert "account_id" not in logging_setup.plain_formatter().format(line)
     with log_context(account_id=70001):
-        assert "so it is account_id=70001" in output.plain_formatter().format(line)
+        assert "so it is account_id=70001" in logging_setup.plain_formatter().format(line)

@@ -202,3 +202,29 @@ def _read_all(descriptor: int) -> str:
         seen += chunk
     os.close(descriptor)
     return seen.decode()
+
+
+def test_a_dry_run_of_all_prints_its_table_to_a_pipe(sync_env: Build, program: Program) -> None:
+    """It is asked for its table, as that of one account is."""
+    env = sync_env()
+    done = program(env, "sync-all", "--dry-run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "70001" in done.stdout
+    assert "success" in done.stdout
+    assert env.rows("reservations") == {}
+
+
+def test_another_run_at_work_is_a_document_for_scripts(sync_env: Build, program: Program) -> None:
+    """Exit 75 and silence on stderr, while --json says what was skipped."""
+    env = sync_env()
+    leases.acquire_lease(env.database, 70001, process_names.this_process())
+    done = program(env, "sync", "70001", "--json")
+    assert (done.returncode, done.stderr) == (75, "")
+    document = json.loads(done.stdout)
+    assert (document["state"], document["api_calls"]) == ("skipped", 0)
+    assert not any(count for counts in document["resources"].values() for count in counts.values())
+    done = program(env, "sync-all", "--json")
+    assert (done.returncode, done.stderr) == (75, "")
+    document = json.loads(done.stdout)
+    assert (document["state"], document["failed"]) == ("skipped", [])
+    assert [account["state"] for account in document["accounts"]] == ["skipped"]

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hostaway_sync.cli.status.size import human
+from hostaway_sync.cli.status.size import format_size
 from hostaway_sync.errors import StoreError
 from hostaway_sync.store.pruning import Retention, count_prunable, prune_briefly, prune_tables
 from hostaway_sync.store.status.size import read_size
@@ -247,7 +247,7 @@ def test_size_names_every_table(old: Database) -> None:
 )
 def test_bytes_are_said_in_their_largest_unit(number: int, words: str) -> None:
     """Sizes read as people say them."""
-    assert human(number) == words
+    assert format_size(number) == words
 
 
 def test_rows_are_told_before_the_server_ever_counted(old: Database) -> None:

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.cli.ui import output
+from hostaway_sync.observability import logging_setup
 from hostaway_sync.observability.log_redaction import HIDDEN, LogRedactor, hide_private
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 from hostaway_sync.safe_text import is_private, register_private_fields
-from hostaway_sync.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +60,7 @@ def lines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     before, level = root.handlers[:], root.level
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
-    output.configure_logging(load_settings(log_format=request.param, log_level="DEBUG"))
+    logging_setup.configure_logging("DEBUG", request.param)
     yield stream
     root.handlers[:] = before
     root.setLevel(level)

@@ -18,7 +18,7 @@ from hostaway_sync.cli.accounts import account_import, account_remove
 from hostaway_sync.cli.process import prompts
 from hostaway_sync.cli.process.open_app import open_mirror
 from hostaway_sync.cli.sync.sync import mirror_one
-from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui import reports, terminal
 from hostaway_sync.cli.ui.options import AccountId, Json
 from hostaway_sync.errors import UsageError
 
@@ -35,68 +35,70 @@ def add(
     account_id: AccountId,
     *,
     secret_stdin: Annotated[bool, typer.Option("--secret-stdin", help="Read the client secret from stdin.")] = False,
-    name: Annotated[str | None, typer.Option(help="A name for your own eyes.")] = None,
-    customer_id: Annotated[UUID | None, typer.Option(help="Id of the customer the account belongs to.")] = None,
-    no_sync: Annotated[bool, typer.Option("--no-sync", help="Store the account, do not sync it yet.")] = False,
+    name: Annotated[str | None, typer.Option(help="Name the account, for your own lists.")] = None,
+    customer_id: Annotated[UUID | None, typer.Option(help="Id of the customer that the account belongs to.")] = None,
+    no_sync: Annotated[bool, typer.Option("--no-sync", help="Store the account, and do not sync it yet.")] = False,
 ) -> None:
     """Check an account's credentials with Hostaway, store them sealed, and mirror it in full.
 
     The secret comes from --secret-stdin, HOSTAWAY_SYNC_CLIENT_SECRET, or a hidden prompt. An account that was removed
     comes back, with the rows that were kept.
     """
-    client_secret = prompts.client_secret(from_stdin=secret_stdin)
+    client_secret = prompts.read_client_secret(from_stdin=secret_stdin)
     prompts.require_text(name or "", "the name")
     with open_mirror() as mirror:
         mirror.accounts.add(account_id, client_secret, name=name, customer_id=customer_id)
-        if output.is_terminal():
-            output.echo(f"Account {account_id} added.")
+        if terminal.is_terminal():
+            terminal.echo(f"Account {account_id} added.")
         if not no_sync:
             mirror_one(mirror, account_id)
 
 
 @app.command("list")
 def list_(*, json: Json = False) -> None:
-    """List the accounts; those that were removed too, as long as rows of theirs may be there."""
+    """List the accounts, and removed ones as long as rows of them may be stored."""
     with open_mirror() as mirror:
         accounts = mirror.accounts.list_all()
     if json:
-        output.print_json([account_document(account) for account in accounts])
+        terminal.print_json([account_document(account) for account in accounts])
     elif accounts:
-        output.print_accounts(accounts)
-    elif output.is_terminal():
-        output.echo("No accounts yet: add one with `hostaway-sync account add ID`.")
+        reports.print_accounts(accounts)
+    elif terminal.is_terminal():
+        terminal.echo("No accounts yet: add one with `hostaway-sync account add ID`.")
 
 
 @app.command()
 def show(account_id: AccountId, *, json: Json = False) -> None:
-    """Show an account, and who changed what of it lately. Secrets are never shown."""
+    """Show an account and its last changes. Secrets are never shown."""
     with open_mirror() as mirror:
         account, entries = mirror.accounts.read_details(account_id)
     document = account_details_document(account)
     if json:
-        output.print_json(document | audit_document(entries))
+        terminal.print_json(document | audit_document(entries))
         return
     for name, value in document.items():
         if value is not None:
-            output.show(
-                output.plain(f"{name.replace('_', ' '):18}{str(value).lower() if isinstance(value, bool) else value}")
+            terminal.show(
+                terminal.plain_text(
+                    f"{name.replace('_', ' '):18}{str(value).lower() if isinstance(value, bool) else value}"
+                )
             )
     if entries:
         rows = [[f"{one.changed_at:%Y-%m-%d %H:%M}", one.action.value, _who(one), _what(one)] for one in entries]
-        output.print_rows(["changed at (UTC)", "action", "by", "what"], rows)
+        reports.print_rows(["changed at (UTC)", "action", "by", "what"], rows)
 
 
 @app.command()
 def update(
     account_id: AccountId,
     *,
-    name: Annotated[str | None, typer.Option(help="A name for your own eyes; '' takes it away.")] = None,
+    name: Annotated[str | None, typer.Option(help="Change the name; '' removes it.")] = None,
     customer_id: Annotated[
-        str | None, typer.Option(metavar="UUID|none", help="Id of the customer, written into every row as well.")
+        str | None, typer.Option(metavar="UUID|none", help="Change the customer, in every row, too; none removes it.")
     ] = None,
     secret_stdin: Annotated[bool, typer.Option("--secret-stdin", help="Read a new client secret from stdin.")] = False,
     secret: Annotated[
-        bool, typer.Option("--secret", help="A new one from HOSTAWAY_SYNC_CLIENT_SECRET, or a hidden prompt.")
+        bool, typer.Option("--secret", help="Take a new client secret from HOSTAWAY_SYNC_CLIENT_SECRET, or a prompt.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -113,34 +115,34 @@ def update(
         fields["customer_id"] = customer(customer_id)
     if not fields and not secret and not secret_stdin:
         raise UsageError("nothing to change: give --name, --customer-id, --secret or --secret-stdin")
-    new_secret = prompts.client_secret(from_stdin=secret_stdin) if secret or secret_stdin else None
+    new_secret = prompts.read_client_secret(from_stdin=secret_stdin) if secret or secret_stdin else None
     with open_mirror() as mirror:
         changed = mirror.accounts.update(account_id, fields, new_secret)
         account, _ = mirror.accounts.read_details(account_id, entries=0)
     if json:
-        output.print_json(changed_account_document(account, changed))
-    elif output.is_terminal():
-        output.echo(f"Account {account_id}: {' and '.join(changed).replace('_', ' ') or 'nothing'} changed.")
+        terminal.print_json(changed_account_document(account, changed))
+    elif terminal.is_terminal():
+        terminal.echo(f"Account {account_id}: {' and '.join(changed).replace('_', ' ') or 'nothing'} changed.")
 
 
 @app.command()
 def enable(account_id: AccountId, *, json: Json = False) -> None:
-    """Have an account synced again, and its webhooks and messages worked."""
+    """Enable an account: sync it, and work its webhooks and messages again."""
     with open_mirror() as mirror:
         changed = mirror.accounts.enable(account_id)
-    _say_state(account_id, "enabled", changed=changed, json=json)
+    _print_state(account_id, "enabled", changed=changed, json=json)
 
 
 @app.command()
 def disable(account_id: AccountId, *, json: Json = False) -> None:
-    """Have nothing of an account worked any more: no sync, no webhook, no message.
+    """Disable an account: work no sync, no webhook and no message of it.
 
-    It holds at once: a run under way ends with its next page, and what it has stored stays. Webhooks are still taken,
-    and stored as ignored.
+    It takes effect at once: a run under way ends with its next page, and what it has stored stays. Webhooks are still
+    received, and stored as ignored.
     """
     with open_mirror() as mirror:
         changed = mirror.accounts.disable(account_id)
-    _say_state(account_id, "disabled", changed=changed, json=json)
+    _print_state(account_id, "disabled", changed=changed, json=json)
 
 
 app.command("remove")(account_remove.remove)
@@ -148,10 +150,10 @@ app.command("import")(account_import.import_)
 
 
 def customer(text: str) -> UUID | None:
-    """Read a customer's id, or that there is none.
+    """Return a customer's id; None: `none` was given.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: the text is neither a UUID nor `none`.
     """
     try:
         return None if text.lower() == _NO_CUSTOMER else UUID(text)
@@ -159,11 +161,11 @@ def customer(text: str) -> UUID | None:
         raise UsageError(f"the customer id must be a UUID, or {_NO_CUSTOMER}") from None
 
 
-def _say_state(account_id: int, state: str, *, changed: bool, json: bool) -> None:
+def _print_state(account_id: int, state: str, *, changed: bool, json: bool) -> None:
     if json:
-        output.print_json(account_state_document(account_id, is_active=state == "enabled", changed=changed))
-    elif output.is_terminal():
-        output.echo(f"Account {account_id} {'is' if changed else 'was'} {state}{'' if changed else ' already'}.")
+        terminal.print_json(account_state_document(account_id, is_active=state == "enabled", changed=changed))
+    elif terminal.is_terminal():
+        terminal.echo(f"Account {account_id} {'is' if changed else 'was'} {state}{'' if changed else ' already'}.")
 
 
 def _who(entry: AuditEntry) -> str:

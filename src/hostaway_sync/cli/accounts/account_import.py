@@ -17,7 +17,7 @@ import typer
 
 from hostaway_sync.cli.process.open_app import open_mirror
 from hostaway_sync.cli.process.private_files import read_private
-from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui import terminal
 from hostaway_sync.cli.ui.options import Json
 from hostaway_sync.errors import AccountError, LeaseHeld, RunIncomplete, SourceError, UsageError
 from hostaway_sync.model.ids import read_id
@@ -37,12 +37,12 @@ _HEADER = "account_id,client_secret[,name][,customer_id]"
 
 
 class _Wrong(Exception):
-    """What is wrong with one line, as words without anything that the line holds."""
+    """A line is wrong; the message repeats nothing of the line, which may be a secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One account as the file has it; `wrong`: why it cannot be read."""
+    """One line of the file; `wrong` is why it cannot be read."""
 
     number: int
     account_id: int | None = None
@@ -53,7 +53,7 @@ class _Line:
 
 @dataclass(frozen=True, slots=True)
 class _Imported:
-    """What became of a line: `added`, `updated`, `unchanged` or `failed`."""
+    """The result of a line; `outcome` is `added`, `updated`, `unchanged` or `failed`."""
 
     line: int
     account_id: int | None
@@ -82,32 +82,32 @@ def import_(
     *,
     json: Json = False,
 ) -> None:
-    """Add many accounts, or bring them up to date: id, client secret, name and customer id.
+    """Add or update many accounts: id, client secret, name and customer id.
 
-    The file must be yours and readable by nobody else. Each account is checked with Hostaway before anything of it is
-    stored; what one line says keeps no other from being read. An empty field leaves what is stored; for the customer
-    id, none takes it away. Run it again as often as you like. Nothing is synced; exit 1 when any line failed.
+    The file must be readable only by you. Each account is checked with Hostaway before it is stored; a line that fails
+    stops no other. An empty field keeps what is stored; `none` removes a customer id. It is safe to run again. Nothing
+    is synced. Exit 1 when any line failed.
     """
     lines = read(_bytes_of(file))
     with open_mirror() as mirror:
         imported = []
-        for one in _all_imported(mirror, lines):
+        for one in _import_all(mirror, lines):
             imported.append(one)
             if not json:
-                output.echo(one.sentence())
+                terminal.echo(one.sentence())
     counts = Counter(one.outcome for one in imported)
     if json:
         document = {outcome: counts[outcome] for outcome in ("added", "updated", "unchanged", "failed")}
-        output.print_json(document | {"accounts": [one.document() for one in imported]})
+        terminal.print_json(document | {"accounts": [one.document() for one in imported]})
     if counts["failed"]:
         raise RunIncomplete(f"{counts['failed']} of {len(imported)} lines failed: correct them and import again")
 
 
 def read(content: bytes) -> list[_Line]:
-    """Read the lines of an import, wrong ones included.
+    """Return the lines of an import, wrong ones included.
 
     Raises:
-        UsageError: it is none at all; the sentence repeats nothing of it.
+        UsageError: the file cannot be an import; the message repeats nothing of it.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -126,7 +126,7 @@ def read(content: bytes) -> list[_Line]:
         seen.add(line.account_id)
         lines.append(line)
     if not lines:
-        raise UsageError(f"the file names no account: its first line is {_HEADER}")
+        raise UsageError(f"the file has no account: its first line must be {_HEADER}")
     return lines
 
 
@@ -162,7 +162,7 @@ def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | None]]:
 
 def _line(number: int, row: dict[str, Any] | None, seen: Collection[int | None]) -> _Line:
     if row is None:
-        raise _Wrong("it cannot be read: it has other fields than the header, or is no JSON object")
+        raise _Wrong("it has other fields than the header, or is not a JSON object")
     if not {*_REQUIRED} <= row.keys() <= {*_REQUIRED, *_OPTIONAL}:
         raise _Wrong("its fields are not account_id, client_secret, name and customer_id")
     secret = _text(row["client_secret"], "the client secret")
@@ -177,10 +177,10 @@ def _line(number: int, row: dict[str, Any] | None, seen: Collection[int | None])
         try:
             fields["customer_id"] = None if customer.lower() == "none" else UUID(customer)
         except ValueError:
-            raise _Wrong("the customer id is no UUID") from None
+            raise _Wrong("the customer id is not a UUID") from None
     account_id = _account_id(row["account_id"])
     if account_id in seen:
-        raise _Wrong(f"account {account_id} stands in a line before")
+        raise _Wrong(f"account {account_id} is already in an earlier line")
     return _Line(number, account_id, secret, fields)
 
 
@@ -188,7 +188,7 @@ def _account_id(value: object) -> int:
     text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
     account_id = read_id(text)
     if account_id is None:
-        raise _Wrong("the account id is no number, such as 70001")
+        raise _Wrong("the account id is not a number such as 70001")
     return account_id
 
 
@@ -196,12 +196,12 @@ def _text(value: object, what: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str) or any(unicodedata.category(letter) in ("Cc", "Cs") for letter in value):
-        raise _Wrong(f"{what} is no plain text")
+        raise _Wrong(f"{what} is not plain text")
     return value.strip()
 
 
-def _all_imported(mirror: Mirror, lines: Iterable[_Line]) -> Iterator[_Imported]:
-    """Give what becomes of each line, in their order; some are under way at once, because each waits for Hostaway."""
+def _import_all(mirror: Mirror, lines: Iterable[_Line]) -> Iterator[_Imported]:
+    """Yield the result of each line, in order; several are worked at once, because each waits for Hostaway."""
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="import") as pool:
         try:
             yield from pool.map(lambda line: _imported(mirror, line), lines)

@@ -18,7 +18,7 @@ from hostaway_sync.cli.data import payload_fields
 from hostaway_sync.cli.process import streams
 from hostaway_sync.cli.process.open_app import open_mirror
 from hostaway_sync.cli.process.private_files import read_private
-from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui import tables, terminal
 from hostaway_sync.cli.ui.options import Json
 from hostaway_sync.errors import LeaseHeld, UsageError
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 LONGEST_URL: Final = 10_000
 
 app = typer.Typer(
-    help="The database as a whole: move, hide, note a restore.", no_args_is_help=True, rich_markup_mode=None
+    help="Move the database, note a restore, hide payload fields.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(payload_fields.app, name="payload-fields")
 
 
 @app.callback()
 def database() -> None:
-    """The database as a whole: move, hide, note a restore."""
+    """Move the database, note a restore, hide payload fields."""
 
 
 @app.command()
@@ -48,17 +48,19 @@ def move(
     to: Annotated[
         str,
         typer.Option(
-            metavar="FILE|URL|-", help="Where to: a file with the URL, yours alone; - is stdin; or a URL, passwordless."
+            metavar="FILE|URL|-",
+            help="File with the target URL that only you can read; - for stdin; or a URL without a password.",
         ),
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be copied, and change nothing.")] = False,
     json: Json = False,
 ) -> None:
-    """Move the whole mirror into another, empty database, from the embedded one to a server above all.
+    """Move the whole mirror into another, empty database, such as from the embedded one to a server.
 
-    Stop everything else first; the move takes minutes. Every table is copied,
-    the queue too, and compared. Afterwards this database refuses every
-    program. Killed or cut off, it is run again. Roles are not moved.
+    Stop every other program first; the move takes minutes. Every table is
+    copied and compared, the queue included. Afterwards this database refuses
+    every program. If the command was killed or cut off, run it again. Roles
+    are not moved.
     """
     url = _url(to)
     began = time.monotonic()
@@ -66,40 +68,41 @@ def move(
         if dry_run:
             rows = mirror.database.preview_move(url)
             if json:
-                output.print_json(move_preview_document(rows))
+                terminal.print_json(move_preview_document(rows))
             else:
                 _print_rows(rows)
             return
         try:
-            with _watched() as note:
+            with _show_steps() as note:
                 done = mirror.database.move(url, note)
         except LeaseHeld as error:
-            # Said to whomever, for once: a person runs this, and must know whom to stop.
-            streams.say(str(error))
+            # In a pipe, too: a person runs this command, and must know which program to stop.
+            streams.print_notice(str(error))
             raise typer.Exit(error.exit_code) from None
         keys = mirror.database.keys_source
     seconds = time.monotonic() - began
     if json:
-        output.print_json(moved_database_document(done, seconds=seconds))
+        terminal.print_json(moved_database_document(done, seconds=seconds))
     else:
         _print_rows({table.name: table.rows for table in done.tables})
-    _say_what_is_next(done, to, keys, seconds)
+    _print_next_steps(done, to, keys, seconds)
 
 
 @app.command()
 def restored(*, json: Json = False) -> None:
-    """Say that this database was restored from a snapshot of its disk, before anything else runs on it.
+    """Declare that this database was restored from a snapshot of its disk, before any other command runs on it.
 
-    One that pg_restore filled, or that was recovered to a moment, notices that
-    by itself. Messages that were pending are not sent: each is looked for in
-    its thread, and waits for you where it is not found. Safe to run again.
+    A restore by pg_restore, or a recovery to a point in time, is noticed
+    without this command. Messages that were pending are not sent: each is
+    looked for in its thread, and waits for you where it is not found. It is
+    safe to run again.
     """
     with open_mirror() as mirror:
         number = mirror.database.declare_restored()
     if json:
-        output.print_json(restored_document(number))
+        terminal.print_json(restored_document(number))
         return
-    output.echo("Noted: no message was pending." if not number else f"Noted: {_looked_for(number)}")
+    terminal.echo("Noted: no message was pending." if not number else f"Noted: {_looked_for(number)}")
 
 
 def _looked_for(number: int) -> str:
@@ -112,30 +115,32 @@ def _looked_for(number: int) -> str:
     )
 
 
-def _say_what_is_next(done: MoveResult, to: str, keys: str | None, seconds: float) -> None:
+def _print_next_steps(done: MoveResult, to: str, keys: str | None, seconds: float) -> None:
     rows = sum(table.rows for table in done.tables)
     how = "an earlier move had copied them" if done.only_opened else f"{seconds:.1f} s"
-    streams.say(f"moved: {rows:,} rows in {len(done.tables)} tables, equal on both sides ({how})")
+    streams.print_notice(f"moved: {rows:,} rows in {len(done.tables)} tables, equal on both sides ({how})")
     named = f"HOSTAWAY_SYNC_DATABASE_URL={to}" if "://" in to else f"HOSTAWAY_SYNC_DATABASE_URL_FILE={to}"
     if to == "-":
         named = "HOSTAWAY_SYNC_DATABASE_URL to that URL"
-    streams.say(f"now set {named} for every program, and start them again; this database refuses them")
+    streams.print_notice(f"now set {named} for every program, and start them again; this database refuses them")
     if keys:
-        streams.say(f"the master key stays where it is, and opens the moved secrets: {keys}")
-    streams.say("roles belong to a server: if you use them, run `hostaway-sync roles create` with the new setting")
+        streams.print_notice(f"the master key stays where it is, and opens the moved secrets: {keys}")
+    streams.print_notice(
+        "roles belong to a server: if you use them, run `hostaway-sync roles create` with the new setting"
+    )
 
 
 def _print_rows(rows: dict[str, int]) -> None:
-    lines = output.table(["table", "rows"], right=["rows"])
+    lines = tables.new_table(["table", "rows"], right=["rows"])
     for name, number in rows.items():
         if number:
             lines.add_row(name, f"{number:,}")
-    output.show(lines)
+    terminal.show(lines)
 
 
 @contextmanager
-def _watched() -> Iterator[Callable[[str, str], object]]:
-    """Show on one line what is done with which table; nothing if nobody watches."""
+def _show_steps() -> Iterator[Callable[[str, str], object]]:
+    """Show the current step and table on one line of a terminal; nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda _, __: None
         return
@@ -150,7 +155,9 @@ def _url(to: str) -> SecretStr:
 
     if "://" in to:
         if _has_password(to):
-            raise UsageError("everybody on this machine can read a password in a command: put the URL into a file")
+            raise UsageError(
+                "every user of this machine can read a password in a command line: put the URL into a file"
+            )
         return SecretStr(to)
     content = sys.stdin.buffer.read(LONGEST_URL + 1) if to == "-" else read_private(to, LONGEST_URL)
     try:
@@ -158,7 +165,7 @@ def _url(to: str) -> SecretStr:
     except UnicodeDecodeError:
         text = ""
     if "://" not in text or "\n" in text or len(content) > LONGEST_URL:
-        raise UsageError("there is no URL to move to: one line, such as postgresql://user:password@host/database")
+        raise UsageError("there is no URL to move to: give one line, such as postgresql://user:password@host/database")
     return SecretStr(text)
 
 

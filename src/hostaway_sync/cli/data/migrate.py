@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hostaway_sync.cli.process.open_app import open_mirror
-from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui import terminal
 from hostaway_sync.errors import UsageError
 
 
@@ -20,22 +20,22 @@ def migrate(
 ) -> None:
     """Bring the database's schema to this program's revision."""
     if check and sql:
-        raise UsageError("--check and --sql exclude each other")
+        raise UsageError("--check and --sql exclude each other: use one of them")
     if sql:
         from hostaway_sync.app.database import migration_sql
 
-        output.echo(migration_sql().removesuffix("\n"))
+        terminal.echo(migration_sql().removesuffix("\n"))
         return
     with open_mirror(check_schema=False) as mirror:
         if check:
             found, wanted = mirror.database.revisions()
-            if output.is_terminal() or found != wanted:
-                output.echo(f"database: {found or 'none'}, program: {wanted}")
+            if terminal.is_terminal() or found != wanted:
+                terminal.echo(f"database: {found or 'none'}, program: {wanted}")
             if found != wanted:
                 raise typer.Exit(1)
             return
         before, after = mirror.migrate()
-    if output.is_terminal():
-        output.echo(
+    if terminal.is_terminal():
+        terminal.echo(
             f"The schema is at revision {after}" + (" already." if before == after else f" (was {before or 'none'}).")
         )

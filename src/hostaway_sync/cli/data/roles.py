@@ -10,20 +10,22 @@ import typer
 from hostaway_sync.app.documents.database import role_document
 from hostaway_sync.cli.process import streams
 from hostaway_sync.cli.process.open_app import open_mirror
-from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui import reports, terminal
 from hostaway_sync.cli.ui.options import Json, positive_number
 from hostaway_sync.errors import UsageError
 
-app = typer.Typer(help="Who may do what with the database.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Create, list and bind the roles that may use the database.", no_args_is_help=True, rich_markup_mode=None
+)
 
 Name = Annotated[str, typer.Argument(metavar="ROLE", help="A log-in role of the server, or a group of them.")]
 Accounts = Annotated[
     list[int] | None,
-    typer.Option("--account", metavar="ID", parser=positive_number, help="Sees this account; may be repeated."),
+    typer.Option("--account", metavar="ID", parser=positive_number, help="Let it see this account; may be repeated."),
 ]
 Customers = Annotated[
     list[UUID] | None,
-    typer.Option("--customer", metavar="UUID", help="Sees every account of this customer; may be repeated."),
+    typer.Option("--customer", metavar="UUID", help="Let it see every account of this customer; may be repeated."),
 ]
 
 
@@ -31,64 +33,64 @@ Customers = Annotated[
 def create(
     *,
     prefix: Annotated[
-        str, typer.Option(help="How the groups' names begin: one a database, where a server has several.")
+        str, typer.Option(help="Begin the groups' names with this; give each database of a server its own.")
     ] = "hostaway",
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL for an administrator, and change nothing.")] = False,
 ) -> None:
-    """Make three groups of roles with no more rights than they need.
+    """Create three group roles with no more rights than they need.
 
     hostaway_writer runs everything but migrate; hostaway_analyst reads what
-    is mirrored; hostaway_reader reads it of the accounts it is bound to. Run
-    it as the owner of the tables, who may create roles. Safe to run again;
-    migrate keeps the rights up to date.
+    is mirrored; hostaway_reader reads what is mirrored of the accounts that
+    it is bound to. Run it as the owner of the tables, who may create roles.
+    It is safe to run again; migrate keeps the rights up to date.
     """
     if sql:
         from hostaway_sync.app.database import roles_sql
 
-        output.echo(roles_sql(prefix).removesuffix("\n"))
+        terminal.echo(roles_sql(prefix).removesuffix("\n"))
         return
     with open_mirror() as mirror:
         groups = mirror.roles.create(prefix)
-    if output.is_terminal():
-        output.echo(f"The groups are {', '.join(groups.names)}. Put a role into one: GRANT {groups.writer} TO …")
+    if terminal.is_terminal():
+        terminal.echo(f"The groups are {', '.join(groups.names)}. Put a role into one: GRANT {groups.writer} TO …")
 
 
 @app.command("list")
 def list_roles(*, json: Json = False) -> None:
-    """List who is in the groups, and what each may do and see."""
+    """List the members of the groups, and the accounts that each sees."""
     with open_mirror() as mirror:
         found = mirror.roles.members()
     if json:
-        output.print_json([role_document(role) for role in found])
+        terminal.print_json([role_document(role) for role in found])
         return
     rows = []
     for role in found:
         bound = [*(str(number) for number in role.account_ids), *(f"customer {one}" for one in role.customer_ids)]
         sees = ", ".join(bound) or "none" if role.kind in {"reader", None} else "all"
         rows.append([role.name, role.kind or "in no group", sees])
-    output.print_rows(["role", "kind", "accounts"], rows)
+    reports.print_rows(["role", "kind", "accounts"], rows)
 
 
 @app.command()
 def bind(role: Name, *, account: Accounts = None, customer: Customers = None) -> None:
-    """Let a reader see these accounts, besides those it sees already.
+    """Let a role see these accounts, besides those it sees already.
 
-    It becomes a member of hostaway_reader. What it sees is decided by the
-    database, for the view `messages` too; it cannot change it.
+    The role becomes a member of hostaway_reader. The database decides what it
+    sees, in the view `messages`, too; the role cannot change that.
     """
     if not account and not customer:
-        raise UsageError("say which accounts it is to see: --account ID or --customer UUID")
+        raise UsageError("no accounts are given: use --account ID or --customer UUID")
     with open_mirror() as mirror:
         left = mirror.roles.bind(role, account or (), customer or ())
     if left is not None:
-        streams.say(f"{role} is bound, but sees nothing until an administrator has run: {left}")
+        streams.print_notice(f"{role} is bound, but sees nothing until an administrator has run: {left}")
         raise typer.Exit(1)
 
 
 @app.command()
 def unbind(role: Name) -> None:
-    """Take away every account that a reader sees. It stays in its group."""
+    """Let a role see no account any more; it stays in its group."""
     with open_mirror() as mirror:
         taken = mirror.roles.unbind(role)
     if not taken:
-        streams.say(f"{role} is bound to nothing")
+        streams.print_notice(f"{role} is bound to no account")

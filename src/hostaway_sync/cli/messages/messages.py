@@ -8,7 +8,7 @@ import typer
 
 from hostaway_sync.app.documents.messages import message_document, message_text_document
 from hostaway_sync.cli.process.open_app import open_mirror
-from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui import terminal
 from hostaway_sync.cli.ui.options import AccountOption, Json, number
 from hostaway_sync.cli.ui.tables import Column, Grid
 from hostaway_sync.model.messages import IntentState
@@ -16,7 +16,7 @@ from hostaway_sync.model.messages import IntentState
 if TYPE_CHECKING:
     from hostaway_sync.model.messages import Intent
 
-app = typer.Typer(help="What was said to guests, and what became of it.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="List and cancel messages to guests.", no_args_is_help=True, rich_markup_mode=None)
 
 _COLUMNS = (
     Column("id", is_number=True),
@@ -33,37 +33,37 @@ _COLUMNS = (
 @app.command("list")
 def list_(
     *,
-    state: Annotated[list[IntentState] | None, typer.Option(help="Only these; may be repeated.")] = None,
+    state: Annotated[list[IntentState] | None, typer.Option(help="List only this state; may be repeated.")] = None,
     account: AccountOption = None,
     json: Json = False,
 ) -> None:
-    """List the newest 200 messages that were to be sent, as the ledger knows them."""
+    """List the newest 200 messages of the ledger, and their states."""
     with open_mirror() as mirror:
         intents = mirror.messages.list_newest(states=state or (), account_id=account)
     if json:
-        output.print_json([message_text_document(intent) for intent in intents])
+        terminal.print_json([message_text_document(intent) for intent in intents])
     elif intents:
         grid = Grid(_COLUMNS, is_brief=False)
         for intent in intents:
             grid.add(_cells(intent), _note(intent))
         grid.show()
-    elif output.is_terminal():
-        output.echo("No messages.")
+    elif terminal.is_terminal():
+        terminal.echo("No messages.")
 
 
 @app.command()
 def cancel(
-    number: Annotated[int, typer.Argument(metavar="ID", parser=number, help="Its number in the ledger.")],
+    number: Annotated[int, typer.Argument(metavar="ID", parser=number, help="Number of the message in the ledger.")],
     *,
     json: Json = False,
 ) -> None:
-    """Take back a message that waits: it is not sent."""
+    """Cancel a message that waits: it is not sent."""
     with open_mirror() as mirror:
         intent = mirror.messages.cancel(number)
     if json:
-        output.print_json(message_document(intent))
+        terminal.print_json(message_document(intent))
     else:
-        output.echo(f"Cancelled: message {number} to reservation {intent.message.reservation_id} is not sent")
+        terminal.echo(f"Cancelled: message {number} to reservation {intent.message.reservation_id} is not sent")
 
 
 def _cells(intent: Intent) -> list[str]:

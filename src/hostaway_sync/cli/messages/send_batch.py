@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hostaway_sync.app.documents.messages import batch_document, batch_line_document
 from hostaway_sync.cli.process import prompts, streams
 from hostaway_sync.cli.process.open_app import open_mirror
-from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui import terminal
 from hostaway_sync.errors import MessageRefused, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def send_batch(
     """Queue the messages of a file, or of stdin, and print what became of each line.
 
     Raises:
-        UsageError: a line is no message: nothing of the file was queued.
+        UsageError: a line cannot be read; nothing of the file was queued.
         MessageRefused: some lines were refused; the others are queued.
     """
     from hostaway_sync.app.message_batches import PlacedMessage
@@ -29,7 +29,7 @@ def send_batch(
 
     lines, bad = read_lines(_content(file))
     for one in bad:
-        output.echo(f"line {one.number}: {one.why}", err=True)
+        terminal.echo(f"line {one.number}: {one.why}", err=True)
     if bad:
         raise UsageError(f"{_lines(len(bad))} of {'stdin' if file == '-' else file} cannot be read: nothing was queued")
     counts = dict.fromkeys(PlacedMessage, 0)
@@ -42,11 +42,11 @@ def send_batch(
             if json:
                 documents.append(batch_line_document(outcome))
             else:
-                output.echo(_told(outcome, dry_run=dry_run), err=outcome.placed is PlacedMessage.REFUSED)
+                terminal.echo(_sentence(outcome, dry_run=dry_run), err=outcome.placed is PlacedMessage.REFUSED)
         if counts[PlacedMessage.QUEUED] and not dry_run and not mirror.jobs.has_worker():
-            streams.say(streams.NO_WORKER)
+            streams.print_notice(streams.NO_WORKER)
     if json:
-        output.print_json(
+        terminal.print_json(
             batch_document(
                 queued=counts[PlacedMessage.QUEUED],
                 known=counts[PlacedMessage.KNOWN],
@@ -56,29 +56,29 @@ def send_batch(
         )
     else:
         queued = "would be queued" if dry_run else "queued for the workers"
-        output.echo(
+        terminal.echo(
             f"{counts[PlacedMessage.QUEUED]:,} {queued}, {counts[PlacedMessage.KNOWN]:,} already there, "
             f"{counts[PlacedMessage.REFUSED]:,} refused"
         )
     if counts[PlacedMessage.REFUSED]:
         raise MessageRefused(
             f"{counts[PlacedMessage.REFUSED]:,} of {_lines(len(lines))} refused; "
-            "once mended, the same file may be given again"
+            "correct them, and give the same file again"
         )
 
 
 def _content(file: str) -> str:
     if file == "-":
-        return prompts.piped("the batch")
+        return prompts.read_stdin("the batch")
     try:
         return Path(file).read_bytes().decode()
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise UsageError(f"{file} is no UTF-8 text") from None
+        raise UsageError(f"{file} is not UTF-8 text") from None
 
 
-def _told(outcome: BatchOutcome, *, dry_run: bool) -> str:
+def _sentence(outcome: BatchOutcome, *, dry_run: bool) -> str:
     line, intent = outcome.line, outcome.intent
     where = f"line {line.number}: reservation {line.reservation_id}"
     if outcome.why is not None:

@@ -9,7 +9,7 @@ import typer
 from hostaway_sync.app.documents.messages import outlook_document, sent_message_document
 from hostaway_sync.cli.process import prompts, streams
 from hostaway_sync.cli.process.open_app import open_mirror
-from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui import terminal
 from hostaway_sync.cli.ui.options import Json, number
 from hostaway_sync.errors import HostawaySyncError, MessageRefused, MessageUnsettled, SourceError, UsageError
 from hostaway_sync.model.messages import CommunicationType, IntentState
@@ -23,60 +23,64 @@ if TYPE_CHECKING:
 
 def send_message(
     reservation_id: Annotated[
-        int | None, typer.Argument(metavar="RESERVATION_ID", parser=number, help="Whose guest.")
+        int | None, typer.Argument(metavar="RESERVATION_ID", parser=number, help="Id of the guest's reservation.")
     ] = None,
-    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="What to say; - reads it from stdin.")] = None,
+    text: Annotated[
+        str | None, typer.Argument(metavar="TEXT", help="Text of the message; - reads it from stdin.")
+    ] = None,
     *,
     channel_type: Annotated[
         CommunicationType | None,
-        typer.Option(help="How it reaches the guest; otherwise as they wrote last.", show_default=False),
+        typer.Option(help="Send it this way; default: as the guest wrote last.", show_default=False),
     ] = None,
     conversation: Annotated[
-        int | None, typer.Option(metavar="ID", parser=number, help="Which thread; otherwise the newest.")
+        int | None, typer.Option(metavar="ID", parser=number, help="Send it into this thread; default: the newest.")
     ] = None,
     account: Annotated[
         int | None,
-        typer.Option(metavar="ID", parser=number, help="Whose reservation, if not known or of several accounts."),
+        typer.Option(metavar="ID", parser=number, help="Account of the reservation, if unknown or in several."),
     ] = None,
     idempotency_key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="A name for this message: under it, it is sent once.")
+        str | None, typer.Option(metavar="KEY", help="Name this message: under one key it is sent once.")
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="The same words once more within ten minutes.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, though the stay is over or off.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Send the same text once more within ten minutes.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, even if the stay is over or off.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be sent where, and send nothing.")
     ] = False,
     quiet_hours: Annotated[
         str | None,
-        typer.Option(metavar="22-8", help="Wait while it is that late, or early, at the listing.", show_default=False),
+        typer.Option(metavar="22-8", help="Wait while it is between these hours at the listing.", show_default=False),
     ] = None,
-    now: Annotated[bool, typer.Option("--now", help="Whatever the hour, and before a worker would.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Send it now: at any hour, and without a worker.")] = False,
     batch: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Queue many: JSON lines with reservation_id, text and key.")
+        str | None,
+        typer.Option(metavar="FILE", help="Queue many messages: JSON lines with reservation_id, text and key."),
     ] = None,
     resolve: Annotated[
         int | None,
         typer.Option(metavar="ID", parser=number, help="Look for a message whose outcome is unknown, twice."),
     ] = None,
     i_checked_sent: Annotated[
-        int | None, typer.Option(metavar="ID", parser=number, help="You saw it in the thread: it was sent.")
+        int | None, typer.Option(metavar="ID", parser=number, help="Settle it as sent: you saw it in the thread.")
     ] = None,
     i_checked_resend: Annotated[
-        int | None, typer.Option(metavar="ID", parser=number, help="You looked, it is not there: send it again.")
+        int | None,
+        typer.Option(metavar="ID", parser=number, help="Send it again: you looked, and it is not in the thread."),
     ] = None,
     json: Json = False,
 ) -> None:
     """Send a guest a message, at most once.
 
-    Whatever fails, no text is sent twice: where Hostaway's answer does not tell whether it was sent, it is looked for
-    in the thread, and what cannot be found waits for you.
+    Whatever fails, no text is sent twice: where Hostaway's answer does not tell whether a message was sent, it is
+    looked for in its thread, and one that is not found waits for you.
     """
     one = (reservation_id, text, channel_type, conversation, account, idempotency_key)
     written = [number for number in (resolve, i_checked_sent, i_checked_resend) if number is not None]
     if written:
         if len(written) > 1 or _any_given(*one, batch, quiet_hours, again, now, dry_run):
             raise UsageError(
-                "--resolve, --i-checked-sent and --i-checked-resend stand alone: each is about one message"
+                "--resolve, --i-checked-sent and --i-checked-resend stand alone: use one of them, for one message"
             )
         with open_mirror() as mirror:
             intent, is_ours = _resolved(mirror.messages, resolve, i_checked_sent, i_checked_resend)
@@ -84,14 +88,14 @@ def send_message(
         return
     if batch is not None:
         if _any_given(*one):
-            raise UsageError("--batch has reservation, text, key and where to in its lines: FILE stands alone")
+            raise UsageError("--batch takes reservation, text, key and way from its lines: leave these arguments out")
         from hostaway_sync.cli.messages.send_batch import send_batch
 
         send_batch(batch, again=again, yes=yes, quiet_hours=quiet_hours, at_once=now, dry_run=dry_run, json=json)
         return
     if reservation_id is None or text is None:
-        raise UsageError("say to whose guest, and what: RESERVATION_ID TEXT")
-    words = prompts.piped("the text").removesuffix("\n") if text == "-" else text
+        raise UsageError("reservation or text is missing: give RESERVATION_ID TEXT")
+    words = prompts.read_stdin("the text").removesuffix("\n") if text == "-" else text
     with (
         open_mirror() as mirror,
         mirror.messages.prepare(
@@ -111,7 +115,7 @@ def send_message(
         else:
             is_queued = _send(draft, yes=yes, json=json)
             if is_queued and not mirror.jobs.has_worker():
-                streams.say(streams.NO_WORKER)
+                streams.print_notice(streams.NO_WORKER)
 
 
 def _any_given(*options: object) -> bool:
@@ -119,30 +123,30 @@ def _any_given(*options: object) -> bool:
 
 
 def _send(draft: PreparedMessage, *, yes: bool, json: bool) -> bool:
-    """Send a message, or have a worker do it; return whether it waits for one."""
+    """Send a message, or queue it in quiet hours; return whether it waits for a worker."""
     if draft.concerns:
         prompts.confirm(f"Reservation {draft.wish.reservation_id}: {'; '.join(draft.concerns)}.", yes=yes)
     sending = draft.send()
     if sending.intent is None:
-        raise MessageUnsettled("its row in the ledger is gone: the account was purged meanwhile")
+        raise MessageUnsettled("the message is not in the ledger any more: its account was purged meanwhile")
     refusal = _refusal(sending.step, sending.intent)
     if refusal is None and sending.is_ours and sending.intent.state is IntentState.PENDING:
-        _tell_waiting(sending.intent, json=json)
+        _print_waiting(sending.intent, json=json)
         return True
     if refusal is None:
         _conclude(sending.intent, json=json, is_ours=sending.is_ours)
         return False
     if json:
-        output.print_json(sent_message_document(sending.intent, sent_now=False))
+        terminal.print_json(sent_message_document(sending.intent, sent_now=False))
     raise refusal
 
 
-def _tell_waiting(intent: Intent, *, json: bool) -> None:
+def _print_waiting(intent: Intent, *, json: bool) -> None:
     if json:
-        output.print_json(sent_message_document(intent, sent_now=False))
+        terminal.print_json(sent_message_document(intent, sent_now=False))
         return
     until = f"until {intent.not_before_at:%Y-%m-%d %H:%M} UTC" if intent.not_before_at else "for a worker"
-    output.echo(
+    terminal.echo(
         f"Waits {until}: message {intent.intent_id} to reservation {intent.message.reservation_id}, quiet hours "
         f"{intent.quiet_hours}; a worker sends it then (`messages cancel {intent.intent_id}` takes it back)"
     )
@@ -151,34 +155,34 @@ def _tell_waiting(intent: Intent, *, json: bool) -> None:
 def _resolved(
     messages: Messages, resolve: int | None, checked_sent: int | None, checked_resend: int | None
 ) -> tuple[Intent, bool]:
-    """Give the message as it stands now, and whether it was sent by this."""
+    """Return the message as it is now, and whether this call sent it."""
     if resolve is not None:
         return messages.resolve(resolve), False
     if checked_sent is not None:
         return messages.confirm_sent(checked_sent), False
     sending = messages.confirm_unsent_and_resend(checked_resend or 0)
     if sending.intent is None:
-        raise MessageUnsettled("its row is gone: nothing was sent")
+        raise MessageUnsettled("the message is not in the ledger any more: nothing was sent")
     return sending.intent, sending.is_ours
 
 
 def _conclude(intent: Intent, *, json: bool, is_ours: bool) -> None:
-    """Print how a message stands, or say what is to be done.
+    """Print what became of a message, or raise what to do about it.
 
     Raises:
-        HostawaySyncError: it was not sent, or that is not known.
+        HostawaySyncError: the message was not sent, or that is not known.
     """
     if json:
         sent_now = is_ours and intent.state is IntentState.SENT
-        output.print_json(sent_message_document(intent, sent_now=sent_now))
+        terminal.print_json(sent_message_document(intent, sent_now=sent_now))
     if intent.state is IntentState.SENT:
         if not json:
-            output.echo(_told(intent, is_ours=is_ours))
+            terminal.echo(_sent_sentence(intent, is_ours=is_ours))
         return
     raise _trouble(intent)
 
 
-def _told(intent: Intent, *, is_ours: bool) -> str:
+def _sent_sentence(intent: Intent, *, is_ours: bool) -> str:
     wish = intent.message
     which = f"message {intent.message_id}" if intent.message_id is not None else "as you have seen"
     where = (
@@ -198,11 +202,11 @@ def _trouble(intent: Intent) -> HostawaySyncError:
             return SourceError(f"message {number} was taken by Hostaway and not delivered: {intent.error}")
         return SourceError(f"message {number} was not sent, and may be sent again: {intent.error}")
     if intent.state is not IntentState.OUTCOME_UNKNOWN:
-        return MessageUnsettled(f"message {number} is {intent.state.value}: another process is at it")
+        return MessageUnsettled(f"message {number} is {intent.state.value}: another process is sending it")
     told = f"whether message {number} reached reservation {wish.reservation_id} is not known ({intent.error})"
     if intent.waits_for_person:
         return MessageUnsettled(
-            f"{told}, and it is not in its thread: look at conversation {wish.conversation_id} in Hostaway, then say "
+            f"{told}, and it is not in its thread: look at conversation {wish.conversation_id} in Hostaway, then use "
             f"--i-checked-sent {number} or --i-checked-resend {number}"
         )
     return MessageUnsettled(
@@ -211,16 +215,16 @@ def _trouble(intent: Intent) -> HostawaySyncError:
 
 
 def _refusal(step: Step, intent: Intent | None) -> HostawaySyncError | None:
-    """Give why nothing is sent; None where it is, or was before."""
+    """Return why nothing is sent; None where the message is sent, or was before."""
     if intent is None or step.value in {"send", "take_up", "earlier"}:
         return None
     number, wish = intent.intent_id, intent.message
     if step.value == "other_text":
-        return UsageError(f"key {wish.key!r} stands for another message already, number {number}: choose another key")
+        return UsageError(f"key {wish.key!r} belongs to another message, number {number}: choose another key")
     if step.value == "repeated":
         when = f"{intent.sending_at:%H:%M:%S} UTC" if intent.sending_at else "just now"
         return MessageRefused(
-            f"reservation {wish.reservation_id} was told the same at {when} (number {number}): "
+            f"reservation {wish.reservation_id} got the same text at {when} (number {number}): "
             "nothing was sent; --again sends it once more"
         )
     if step.value == "queued":
@@ -239,15 +243,15 @@ def _print_outlook(draft: PreparedMessage, *, json: bool) -> None:
     would_send = decision.step.value in {"send", "take_up"}
     why = str(refusal) if refusal else None
     if not would_send and refusal is None and decision.intent is not None:
-        why = _told(decision.intent, is_ours=False).replace("Sent", "it was sent", 1)
+        why = _sent_sentence(decision.intent, is_ours=False).replace("Sent", "it was sent", 1)
     if json:
-        output.print_json(outlook_document(draft, would_send=would_send, why_not=why))
+        terminal.print_json(outlook_document(draft, would_send=would_send, why_not=why))
         return
-    output.echo(f"to     reservation {wish.reservation_id} of account {wish.account_id}")
-    output.echo(f"in     conversation {wish.conversation_id}, by {wish.communication_type.value}")
+    terminal.echo(f"to     reservation {wish.reservation_id} of account {wish.account_id}")
+    terminal.echo(f"in     conversation {wish.conversation_id}, by {wish.communication_type.value}")
     for concern in draft.concerns:
-        output.echo(f"mind   {concern}")
+        terminal.echo(f"mind   {concern}")
     would = f"would wait until {draft.until:%Y-%m-%d %H:%M} UTC" if draft.until else "would be sent"
-    output.echo(f"now    {would if would_send else f'would not be sent: {why}'}")
-    output.echo("")
-    output.echo(wish.body)
+    terminal.echo(f"now    {would if would_send else f'would not be sent: {why}'}")
+    terminal.echo("")
+    terminal.echo(wish.body)

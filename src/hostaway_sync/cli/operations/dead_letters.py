@@ -12,7 +12,7 @@ from hostaway_sync.app.documents.messages import (
     resolved_document,
 )
 from hostaway_sync.cli.process.open_app import open_mirror
-from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui import reports, terminal
 from hostaway_sync.cli.ui.options import AccountOption, Json
 from hostaway_sync.errors import HostawaySyncError, StoreError, UsageError
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from hostaway_sync.app.jobs import Jobs
     from hostaway_sync.store.dead_letters import DeadLetter
 
-app = typer.Typer(help="What failed for good, and waits for a person.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Show, retry and discard work that failed for good.", no_args_is_help=True, rich_markup_mode=None
+)
 
 _NUMBER = typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="Number of the dead letter, as `list` shows it.")
 Number = Annotated[int, _NUMBER]
@@ -34,48 +36,48 @@ _SHOWN_LAST = ("history", "traceback")
 def list_(
     *,
     account: AccountOption = None,
-    all_: Annotated[bool, typer.Option("--all", help="Those that were resolved, too.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="List resolved ones, too.")] = False,
     json: Json = False,
 ) -> None:
     """List the dead letters."""
     with open_mirror() as mirror:
         letters = mirror.jobs.list_dead_letters(account_id=account, resolved_too=all_)
     if json:
-        output.print_json([dead_letter_document(letter) for letter in letters])
+        terminal.print_json([dead_letter_document(letter) for letter in letters])
     elif letters:
         headers = ["id", "account", "what", "deliveries", "since (UTC)", "resolved", "error"]
-        output.print_rows(headers, [_row(letter) for letter in letters])
-    elif output.is_terminal():
-        output.echo("No dead letters.")
+        reports.print_rows(headers, [_row(letter) for letter in letters])
+    elif terminal.is_terminal():
+        terminal.echo("No dead letters.")
 
 
 @app.command()
 def show(dead_letter_id: Number, *, json: Json = False) -> None:
-    """Show one with its whole story: payload, headers, every attempt, the last traceback."""
+    """Show one dead letter: payload, headers, every attempt, the last traceback."""
     with open_mirror() as mirror:
         letter = mirror.jobs.get_dead_letter(dead_letter_id)
     document = dead_letter_details_document(letter)
     if json:
-        output.print_json(document)
+        terminal.print_json(document)
         return
     for name, value in document.items():
         if value is not None and name not in _SHOWN_LAST:
-            output.echo(f"{name}: {value}")
+            terminal.echo(f"{name}: {value}")
     for attempt in letter.history:
-        output.echo(f"attempt {attempt['number']}, {attempt['started_at']}: {attempt['error']}")
+        terminal.echo(f"attempt {attempt['number']}, {attempt['started_at']}: {attempt['error']}")
     if letter.traceback:
-        output.echo(letter.traceback.rstrip())
+        terminal.echo(letter.traceback.rstrip())
 
 
 @app.command()
 def retry(
     dead_letter_id: NumberOrNone = None,
     *,
-    all_: Annotated[bool, typer.Option("--all", help="Each that waits.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Every one that is not resolved.")] = False,
     account: AccountOption = None,
     json: Json = False,
 ) -> None:
-    """Have the work done after all, with fresh attempts."""
+    """Queue the work again, with new attempts."""
     with open_mirror() as mirror:
         resolve = mirror.jobs.retry_dead_letter
         _resolve(mirror.jobs, resolve, dead_letter_id, account, every=all_, done="retried", json=json)
@@ -85,11 +87,11 @@ def retry(
 def discard(
     dead_letter_id: NumberOrNone = None,
     *,
-    all_: Annotated[bool, typer.Option("--all", help="Each that waits.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Every one that is not resolved.")] = False,
     account: AccountOption = None,
     json: Json = False,
 ) -> None:
-    """Give the work up: it stays in the table, and waits for nobody."""
+    """Give the work up; the dead letter stays in the table, as resolved."""
     with open_mirror() as mirror:
         resolve = mirror.jobs.discard_dead_letter
         _resolve(mirror.jobs, resolve, dead_letter_id, account, every=all_, done="discarded", json=json)
@@ -106,7 +108,7 @@ def _resolve(
     json: bool,
 ) -> None:
     if (dead_letter_id is None) is not every or (account_id is not None and not every):
-        raise UsageError("name one dead letter, or --all of them, then perhaps with --account")
+        raise UsageError("no dead letter is given, or too many options: give one ID, or --all, alone or with --account")
     if dead_letter_id is not None:
         resolve(dead_letter_id)
         numbers = [dead_letter_id]
@@ -114,13 +116,13 @@ def _resolve(
         waiting = [letter.dead_letter_id for letter in jobs.list_dead_letters(account_id=account_id)]
         numbers = [number for number in waiting if _is_resolved_by_us(resolve, number)]
     if json:
-        output.print_json(resolved_document(done, numbers))
-    elif output.is_terminal():
-        output.echo(f"{len(numbers)} {done}.")
+        terminal.print_json(resolved_document(done, numbers))
+    elif terminal.is_terminal():
+        terminal.echo(f"{len(numbers)} {done}.")
 
 
 def _is_resolved_by_us(resolve: Callable[[int], None], number: int) -> bool:
-    """Resolve one of many; that somebody else did so meanwhile keeps nobody from the rest."""
+    """Resolve one of many; return False when another process resolved it meanwhile."""
     try:
         resolve(number)
     except StoreError:

@@ -1,4 +1,4 @@
-"""`hostaway-sync demo`: what an operator does in the first ten minutes, on a stand-in for Hostaway, in seconds."""
+"""`hostaway-sync demo`: the first ten minutes of an operator, on a sandbox instead of Hostaway."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from hostaway_sync.cli.process.open_app import known_settings
+from hostaway_sync.cli.process.open_app import load_known_settings
 from hostaway_sync.cli.sync.sync import mirror_one
-from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui import reports, terminal
 from hostaway_sync.environment.trusted_files import open_trusted
 from hostaway_sync.errors import ConfigurationError, UsageError
 
@@ -52,13 +52,13 @@ GROUP BY month, currency ORDER BY month DESC, revenue DESC LIMIT 6"""
 
 
 def demo() -> None:
-    """Show the whole thing on a stand-in for Hostaway: no account needed, nothing leaves this machine."""
+    """Show the program on a stand-in for Hostaway: no account needed, nothing leaves this machine."""
     from hostaway_sync.app.mirror import Mirror
     from hostaway_sync.settings import load_settings
 
-    settings = known_settings()
+    settings = load_known_settings()
     with _own_directory(settings.data_dir) as directory, _sandbox() as sandbox:
-        output.echo(f"A stand-in for Hostaway listens on {sandbox.url}; the demo's database is in {directory}.")
+        terminal.echo(f"A stand-in for Hostaway listens on {sandbox.url}; the demo's database is in {directory}.")
         key = base64.b64encode(os.urandom(32)).decode()
         settings = load_settings(
             also_known=settings.ignored_names,
@@ -71,11 +71,11 @@ def demo() -> None:
             _first_minutes(mirror, sandbox)
             _questions(mirror)
             _changes(mirror, sandbox)
-    output.echo(_WHAT_NEXT)
+    terminal.echo(_WHAT_NEXT)
 
 
 def _sandbox() -> Sandbox:
-    """Make a stand-in whose today is today, and which refuses whoever asks too often."""
+    """Return a sandbox whose today is today, and which limits requests as Hostaway does."""
     from hostaway_sync.sandbox import Sandbox
 
     return Sandbox(seed=_SEED, reservations=_RESERVATIONS, rate_limits="new", now=datetime.now(UTC))
@@ -88,13 +88,13 @@ def _first_minutes(mirror: Mirror, sandbox: Sandbox) -> None:
     _say("Add an account. The secret is checked with Hostaway first, then stored sealed.")
     _show(f"hostaway-sync account add {account_id} --name 'Harbour Stays'   # and the secret at a hidden prompt")
     mirror.accounts.add(account_id, SecretStr(sandbox.client_secret), name="Harbour Stays", customer_id=None)
-    output.echo(f"Account {account_id} added.")
+    terminal.echo(f"Account {account_id} added.")
     _say("Mirror everything it has.")
     _show(f"hostaway-sync sync {account_id} --full")
     mirror_one(mirror, account_id, shown=True)
     _say("See where you are.")
     _show("hostaway-sync account list")
-    output.print_accounts(mirror.accounts.list_all())
+    reports.print_accounts(mirror.accounts.list_all())
 
 
 def _questions(mirror: Mirror) -> None:
@@ -104,15 +104,15 @@ def _questions(mirror: Mirror) -> None:
         ("What does each month earn?", _REVENUE_BY_MONTH),
     ):
         _say(f"Ask the database: {words[0].lower()}{words[1:]}")
-        output.echo("\n".join(f"  {line}" for line in query.splitlines()) + ";\n")
-        output.print_rows(*mirror.database.query(query))
+        terminal.echo("\n".join(f"  {line}" for line in query.splitlines()) + ";\n")
+        reports.print_rows(*mirror.database.query(query))
 
 
 def _changes(mirror: Mirror, sandbox: Sandbox) -> None:
     world = sandbox.world
     conversation_id = next(conversation_id for conversation_id, _ in world.truth("conversations"))
     upcoming = [row_id for row_id, row in world.truth("reservations") if row["status"] == "new"]
-    _say("Meanwhile a guest writes, another one cancels, and somebody books.")
+    _say("Meanwhile one guest writes, another cancels, and a third books.")
     world.guest_message(conversation_id, "Hello! Is early check-in possible? 😊")
     world.cancel_reservation(upcoming[0])
     world.create_reservation()
@@ -122,7 +122,7 @@ def _changes(mirror: Mirror, sandbox: Sandbox) -> None:
 
 @contextmanager
 def _own_directory(data_dir: Path) -> Iterator[Path]:
-    """Give a fresh directory beside the user's own data; one demo at a time may have one."""
+    """Create a new directory beside the user's own data; one demo at a time may have one."""
     from hostaway_sync.environment.file_locks import lock_if_free
 
     demos = data_dir / "demo"

@@ -13,14 +13,14 @@ from hostaway_sync.cli.ui.options import Concurrency, Textfile
 def worker(
     *,
     concurrency: Concurrency = 4,
-    drain: Annotated[bool, typer.Option("--drain", help="End as soon as nothing is due: for cron.")] = False,
+    drain: Annotated[bool, typer.Option("--drain", help="End as soon as nothing is due, for cron.")] = False,
     metrics_textfile: Textfile = None,
 ) -> None:
-    """Work off deliveries and queued syncs, until it is stopped.
+    """Work queued deliveries, syncs and messages until stopped.
 
-    As many may run as you like, on as many machines. One that is stopped finishes what it has in hand or gives it back
-    within ten seconds; the work of one that is killed is taken over within seconds by a worker of the same host, and
-    within a minute by any other one. Metrics are left once a minute.
+    Any number of workers may run, on any number of machines. A worker that is stopped finishes its jobs or gives them
+    back within ten seconds. The jobs of a killed worker are taken over within seconds by a worker of the same host, and
+    within a minute by any other. Metrics are written once a minute.
     """
     from hostaway_sync.cli.process.monitoring import exported
 

@@ -1,4 +1,4 @@
-"""What runs and workers leave behind for those who watch them: metrics in a file, and pings to a monitor."""
+"""How runs and workers are watched: metrics in a file, and pings to a monitor."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.cli.process.open_app import open_mirror, read_settings
-from hostaway_sync.cli.ui import output
 from hostaway_sync.errors import HostawaySyncError, LeaseHeld
 from hostaway_sync.observability.exception_text import describe_exception
+from hostaway_sync.observability.logging_setup import plain_formatter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,11 +28,11 @@ log = logging.getLogger(__name__)
 
 
 class Reported:
-    """A run that is reported on.
+    """A run whose metrics are written and whose end is pinged.
 
     Attributes:
         mirror: whose run it is.
-        summary: what came of it, for whoever gets the ping.
+        summary: its result in a few words, for the ping.
     """
 
     def __init__(self, mirror: Mirror) -> None:
@@ -42,14 +42,13 @@ class Reported:
 
 @contextmanager
 def reported(*, textfile: Path | None, pings: bool = True) -> Iterator[Reported]:
-    """Open the mirror, and report on what the block does with it.
+    """Open the mirror; when the block ends, write the metrics and ping the monitor.
 
-    The monitor is told of everything but two ends: that another run is at work is no failure, and whoever sends a
-    signal wants us to be gone.
+    Two ends are not pinged: another run at work is no failure, and a signal means that a person stops the program.
 
     Args:
         textfile: directory for the metrics; None: the one that the settings name, if any.
-        pings: tell the monitor that the settings name, if any.
+        pings: ping the monitor that the settings name, if any.
     """
     settings = read_settings()
     directory = textfile or settings.metrics_textfile_dir
@@ -66,7 +65,7 @@ def reported(*, textfile: Path | None, pings: bool = True) -> Iterator[Reported]
 
 @contextmanager
 def exported(mirror: Mirror, directory: Path | None, *, every: float = 60.0) -> Iterator[None]:
-    """Write the metrics every so many seconds as long as the block runs, and at its end; without a directory, never."""
+    """Write the metrics every so many seconds while the block runs, and at its end; without a directory, never."""
     if directory is None:
         yield
         return
@@ -113,7 +112,7 @@ def _pinged(url: SecretStr | None, outcome: list[Reported]) -> Iterator[None]:
 
 
 def _export(mirror: Mirror, directory: Path | None) -> None:
-    """Write the metrics, which must not make a good run a bad one."""
+    """Write the metrics; an error is logged, and does not fail the run."""
     if directory is None:
         return
     try:
@@ -125,11 +124,11 @@ def _export(mirror: Mirror, directory: Path | None) -> None:
 
 
 class _Tail(logging.Handler):
-    """Keeps the last lines of the log, as they read on a terminal without colours."""
+    """Keeps the last lines of the log, without colours, for a ping."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFormatter(output.plain_formatter())
+        self.setFormatter(plain_formatter())
         self.lines: deque[str] = deque(maxlen=_LINES)
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -1,4 +1,4 @@
-"""How a command gets its mirror."""
+"""Opening the app for a command: settings, logging, tracing, mirror."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from hostaway_sync.cli.ui import output
 from hostaway_sync.errors import UnknownSettings
 from hostaway_sync.observability.log_redaction import hide_private
+from hostaway_sync.observability.logging_setup import configure_logging
 from hostaway_sync.observability.tracing.setup import start_tracing
 
 if TYPE_CHECKING:
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def known_settings() -> Settings:
-    """Read the settings, and set up logging as they say; a name that the database knows of a newer release is no error.
+def load_known_settings() -> Settings:
+    """Read the settings, and set up logging by them.
+
+    A name that the database knows of a newer release is no error: machines are upgraded one after the other.
 
     Raises:
-        ConfigurationError: they cannot be right.
+        ConfigurationError: the settings cannot be right.
     """
     from hostaway_sync.settings import load_settings
 
@@ -32,16 +34,17 @@ def known_settings() -> Settings:
     except UnknownSettings as error:
         from hostaway_sync.app.database import remembered_settings
 
-        output.configure_logging(tolerant := load_settings(also_known=error.names))
+        tolerant = load_settings(also_known=error.names)
+        configure_logging(tolerant.log_level, tolerant.log_format)
         settings = load_settings(also_known=error.names & remembered_settings(tolerant))
         log.warning("%s: of a newer release, this one does not know it", ", ".join(sorted(settings.ignored_names)))
-    output.configure_logging(settings)
+    configure_logging(settings.log_level, settings.log_format)
     return settings
 
 
 def read_settings() -> Settings:
-    """Read the settings, set up logging as they say, and spans as OpenTelemetry's own variables do."""
-    settings = known_settings()
+    """Read the settings, set up logging by them, and tracing by OpenTelemetry's own variables."""
+    settings = load_known_settings()
     start_tracing(os.environ, hide_private)
     return settings
 
@@ -49,13 +52,16 @@ def read_settings() -> Settings:
 def open_mirror(
     *, check_schema: bool = True, settings: Settings | None = None, connections: int | None = None
 ) -> Mirror:
-    """Open the mirror that the settings describe; they are read unless they were before.
+    """Open the mirror of these settings, or of those that are read now.
 
-    `connections` is how many it may take of the database at most, where that is not the usual number.
+    Args:
+        check_schema: refuse an outdated schema.
+        settings: None: read them.
+        connections: the most that the mirror takes of the database at once; None: the usual number.
     """
     from hostaway_sync.app.mirror import Mirror
 
-    # What the server shows of a connection: an operator sees which command holds it.
+    # The server lists connections under this name: an operator sees which command holds one.
     application = " ".join(("hostaway-sync", *sys.argv[1:2]))
     return Mirror(
         settings or read_settings(), check_schema=check_schema, application=application, connections=connections

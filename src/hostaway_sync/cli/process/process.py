@@ -1,4 +1,4 @@
-"""The process around the program: its streams, its signals, and how it ends. Nothing heavy is imported here."""
+"""The process around the program: streams, signals and exit code. It imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hostaway_sync.observability.tracing import stop_tracing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Whoever stops us wants us to be gone.
+# A person who stops the program wants it to end soon.
 _SECONDS_FOR_SPANS = 3.0
 _SECONDS_WHEN_STOPPED = 1.0
 
@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 
 
 def run(program: Callable[[], object]) -> None:
-    """Run the program and end the process with the exit code that its outcome has."""
+    """Run the program, and end the process with its exit code."""
     streams.prepare()
-    threading.excepthook = lambda end: _tell(end.exc_value)
+    threading.excepthook = lambda end: _write_traceback(end.exc_value)
     signals = Signals()
     signals.install()
     code = _outcome(program)
@@ -34,12 +34,12 @@ def run(program: Callable[[], object]) -> None:
     stop_tracing(_SECONDS_FOR_SPANS if signals.code is None else _SECONDS_WHEN_STOPPED)
     unwritten = streams.flush()
     if unwritten is not None and not code:
-        code = _refused(unwritten)
+        code = _report_os_error(unwritten)
     if signals.code is None:
         raise SystemExit(code)
-    # Threads may still hang in a request, and need no waiting for: they can write nothing any more.
+    # Threads may still wait for an answer; they can write nothing any more, so that none is waited for.
     if sys.stderr.isatty():
-        streams.say("stopped; what was read so far is stored")
+        streams.print_notice("stopped; what was read so far is stored")
         streams.flush()
     os._exit(signals.code)
 
@@ -50,28 +50,28 @@ def _outcome(program: Callable[[], object]) -> int | str | None:
     except HostawaySyncError as error:
         said = str(error) if sys.stderr.isatty() else _news(error)
         if said is not None:
-            streams.say(said)
+            streams.print_notice(said)
         return error.exit_code
     except Stopped:
         return None
     except SystemExit as end:
         return end.code
     except OSError as error:
-        return _refused(error)
+        return _report_os_error(error)
     except Exception as error:
         from hostaway_sync.store.postgres.driver_errors import unforeseen
 
         sentence = unforeseen(error)
         if sentence is None:
-            _tell(error)
+            _write_traceback(error)
         else:
             log.debug("the database does not take a statement", exc_info=error)
-            streams.say(sentence)
+            streams.print_notice(sentence)
         return 1
     return None
 
 
-def _tell(error: BaseException | None) -> None:
+def _write_traceback(error: BaseException | None) -> None:
     """Write a traceback to stderr; what an exception quotes may be a guest's."""
     from hostaway_sync.observability.exception_text import format_traceback
 
@@ -80,15 +80,15 @@ def _tell(error: BaseException | None) -> None:
 
 
 def _news(error: HostawaySyncError) -> str | None:
-    """Return what cron is to mail: neither that another run is at work, nor what was told within 24 hours."""
+    """Return what cron is to mail; None: another run is at work, or it was mailed within 24 hours."""
     if isinstance(error, LeaseHeld):
         return None
     return error.unreported if isinstance(error, RunIncomplete) else str(error)
 
 
-def _refused(error: OSError) -> int:
-    """Say what the system refused; that the reader of a pipe left needs no words."""
+def _report_os_error(error: OSError) -> int:
+    """Report an error of the operating system, but for a pipe whose reader left; return the exit code."""
     if not isinstance(error, BrokenPipeError):
         place = f": {error.filename}" if error.filename else ""
-        streams.say(f"the system refuses: {error.strerror or error}{place}")
+        streams.print_notice(f"the system refuses: {error.strerror or error}{place}")
     return 1

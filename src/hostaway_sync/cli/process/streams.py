@@ -1,4 +1,4 @@
-"""stdin, stdout and stderr as the program may rely on: there, and able to take any text."""
+"""stdin, stdout and stderr: always open, and able to write any text."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ NO_WORKER: Final = "no worker runs: what is queued waits until `hostaway-sync wo
 def prepare() -> None:
     """Put /dev/null where a stream was closed, and escape what the encoding of an output does not have.
 
-    A number from 0 to 2 that stayed free would be given to the next file or connection, which would then be written
-    over by whoever prints.
+    A descriptor from 0 to 2 that stayed free would be given to the next file or connection, and printing would write
+    into that.
     """
     for number in range(len(_MODES)):
         try:
@@ -36,17 +36,18 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def say(sentence: str) -> None:
-    """Write one line to stderr, wherever that leads."""
+def print_notice(sentence: str) -> None:
+    """Write one line to stderr; an error of stderr is ignored."""
     with suppress(OSError):
         sys.stderr.write(f"hostaway-sync: {strip_invisible(join_lines(sentence))}\n")
 
 
 def flush() -> OSError | None:
-    """Write out what is still held back.
+    """Write out what is still buffered.
 
     Returns:
-        Why stdout could not take it; what is left is thrown away then, so that nobody stumbles over it later.
+        The error of stdout, or None. After an error the rest goes to /dev/null, so that Python does not fail again at
+        its exit.
     """
     failure = None
     for stream in (sys.stdout, sys.stderr):

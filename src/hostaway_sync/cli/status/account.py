@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hostaway_sync.cli.status.words import run_words, styled, waiting_words
-from hostaway_sync.cli.ui import output
-from hostaway_sync.cli.ui.tables import Column, Grid, say
+from hostaway_sync.cli.status.words import run_words, styled_condition, waiting_words
+from hostaway_sync.cli.ui import tables, terminal
+from hostaway_sync.cli.ui.tables import Column, Grid, print_paragraph
 from hostaway_sync.model.health import format_age, format_ago, format_count
 from hostaway_sync.model.records import Mark, Resource
 from hostaway_sync.model.status import RowCounts
@@ -24,16 +24,17 @@ def print_account(
     facts: AccountFacts, health: Health, now: datetime, marks: Mapping[Resource, Mark], history: Sequence[RunDetail]
 ) -> None:
     """Print everything about one account."""
-    say(output.plain(f"account {facts.account_id} {facts.name or ''}".rstrip() + ": ") + styled(health.condition))
+    account = f"account {facts.account_id} {facts.name or ''}".rstrip()
+    print_paragraph(terminal.plain_text(f"{account}: ") + styled_condition(health.condition))
     for words in health.problems:
-        say(f"  {words}")
-    say("")
+        print_paragraph(f"  {words}")
+    print_paragraph("")
     for name, words in _lines(facts, health, now):
-        say(f"{name:<16}{words}")
-    say("")
+        print_paragraph(f"{name:<16}{words}")
+    print_paragraph("")
     _print_resources(facts, marks)
     if history:
-        say("")
+        print_paragraph("")
         _print_history(history)
 
 
@@ -106,7 +107,7 @@ def _print_history(history: Sequence[RunDetail]) -> None:
             [
                 f"{begun:%Y-%m-%d %H:%M}",
                 run.mode.value,
-                output.styled(run.state),
+                tables.styled_state(run.state),
                 format_age(run.finished_at - begun) if run.finished_at else "",
                 f"{run.api_calls:,}",
                 *(f"{number:,}" for number in sums),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hostaway_sync.cli.process.open_app import open_mirror
-from hostaway_sync.cli.status.words import budget_words, run_words, since, styled, waiting_words
-from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.status.words import budget_words, format_since, run_words, styled_condition, waiting_words
+from hostaway_sync.cli.ui import terminal
 from hostaway_sync.cli.ui.options import AnyAccountId, Json
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def status(
     size: Annotated[bool, typer.Option("--size", help="Show what takes space in the database instead.")] = False,
     json: Json = False,
 ) -> None:
-    """Show how each account does, and what is wrong.
+    """Show the state of each account, and what is wrong.
 
-    With ID: all about one account. It is late when its last success began more than 26 hours ago.
+    With ID, it shows one account in detail. An account is late when its last success began more than 26 hours ago.
     """
     from hostaway_sync.app.documents.database import size_document
     from hostaway_sync.app.documents.status import details_document, overview_document
@@ -43,7 +43,7 @@ def status(
         with open_mirror() as mirror:
             found = mirror.status.size()
         if json:
-            output.print_json(size_document(found))
+            terminal.print_json(size_document(found))
         else:
             status_size.print_size(found)
         return
@@ -55,19 +55,19 @@ def status(
         document = overview_document(overview, verdicts)
         if account_id is not None:
             document["accounts"][0] |= details_document(marks, history)
-        output.print_json(document)
+        terminal.print_json(document)
     elif account_id is not None:
         status_account.print_account(*verdicts[0], overview.now, marks, history)
         say_outage(overview)
     elif verdicts:
         print_overview(overview, verdicts)
     else:
-        output.echo("No accounts yet: add one with `hostaway-sync account add ID`.")
+        terminal.echo("No accounts yet: add one with `hostaway-sync account add ID`.")
 
 
 def print_overview(overview: Overview, verdicts: Sequence[tuple[AccountFacts, Health]]) -> None:
-    """Print a line an account, and the sums of all."""
-    from hostaway_sync.cli.ui.tables import Column, Grid, say
+    """Print one line an account, and the sums of all."""
+    from hostaway_sync.cli.ui.tables import Column, Grid, print_paragraph
     from hostaway_sync.model.health import severity_rank
 
     ends = [
@@ -80,22 +80,22 @@ def print_overview(overview: Overview, verdicts: Sequence[tuple[AccountFacts, He
             _cells(facts, health, overview.now), note(facts, health, overview.now), severity_rank(health.condition)
         )
     grid.show()
-    say("")
+    print_paragraph("")
     say_outage(overview)
-    say(_sums([health for _, health in verdicts]))
+    print_paragraph(_sums([health for _, health in verdicts]))
     if overview.address is not None:
-        say(budget_words(overview.address, overview.now))
+        print_paragraph(budget_words(overview.address, overview.now))
 
 
 def say_outage(overview: Overview) -> None:
     """Print since when Hostaway is away; nothing when it is not."""
-    from hostaway_sync.cli.ui.tables import say
+    from hostaway_sync.cli.ui.tables import print_paragraph
 
     outage = overview.outage
     if outage is None or outage.away_since is None:
         return
-    when = f"{outage.away_since:%Y-%m-%d %H:%M} UTC, {since(outage.away_since, overview.now)}"
-    say(f"Hostaway has not answered since {when}; runs end at once until it does; last: {outage.error}")
+    when = f"{outage.away_since:%Y-%m-%d %H:%M} UTC, {format_since(outage.away_since, overview.now)}"
+    print_paragraph(f"Hostaway has not answered since {when}; runs end at once until it does; last: {outage.error}")
 
 
 def _cells(facts: AccountFacts, health: Health, now: datetime) -> list[Text | str]:
@@ -103,9 +103,9 @@ def _cells(facts: AccountFacts, health: Health, now: datetime) -> list[Text | st
     return [
         str(facts.account_id),
         facts.name or "",
-        styled(health.condition),
-        since(facts.last_sync_at, now),
-        since(health.verified_as_of, now),
+        styled_condition(health.condition),
+        format_since(facts.last_sync_at, now),
+        format_since(health.verified_as_of, now),
         f"{live:,}",
         f"{total:,}",
         f"{facts.last_run.api_calls:,}" if facts.last_run else "",
@@ -114,7 +114,7 @@ def _cells(facts: AccountFacts, health: Health, now: datetime) -> list[Text | st
 
 
 def note(facts: AccountFacts, health: Health, now: datetime) -> str:
-    """Give what is going on, or the worst of what is wrong and how much more there is."""
+    """Return what works on the account, what waits, and the worst of what is wrong."""
     worst, *more = health.problems or ("",)
     wrong = f"{worst} (and {len(more)} more)" if more else worst
     waiting = waiting_words(facts, now) if facts.deferred.deliveries else ""

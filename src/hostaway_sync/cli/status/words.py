@@ -35,14 +35,14 @@ def waiting_words(facts: AccountFacts, now: datetime) -> str:
     return f"{waiting.deliveries:,} deliver{'y' if waiting.deliveries == 1 else 'ies'} waiting{oldest}"
 
 
-def since(moment: datetime | None, now: datetime) -> str:
+def format_since(moment: datetime | None, now: datetime) -> str:
     """Return how long ago something was; `never` when it was not."""
     from hostaway_sync.model.health import format_ago
 
     return format_ago(moment, now) if moment else "never"
 
 
-def styled(condition: Condition) -> Text:
+def styled_condition(condition: Condition) -> Text:
     """Return a condition in its colour."""
     from rich.text import Text
 

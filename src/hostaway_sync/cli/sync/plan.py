@@ -9,7 +9,7 @@ import typer
 
 from hostaway_sync.app.documents.capacity import forecast_document
 from hostaway_sync.cli.process.open_app import open_mirror
-from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui import terminal
 from hostaway_sync.cli.ui.options import Json
 from hostaway_sync.model.records import Resource
 
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 _MINUTES_A_DAY = 24 * 60
 _TWO_FIGURES = 10
 Every = Annotated[
-    int, typer.Option(metavar="MINUTES", min=1, max=_MINUTES_A_DAY, help="Time between two runs of an account.")
+    int, typer.Option(metavar="MINUTES", min=1, max=_MINUTES_A_DAY, help="Minutes between two runs of an account.")
 ]
 
 
 def plan(*, every: Every = 60, json: Json = False) -> None:
     """Predict API calls, and how many accounts fit one address.
 
-    Asks Hostaway nothing: it reckons with the mirrored rows, the runs on record, and the limits in the settings.
+    It sends no request: it computes from the mirrored rows, the recorded runs, and the limits in the settings.
     """
     with open_mirror() as mirror:
         forecast = mirror.status.forecast(every=timedelta(minutes=every))
     if json:
-        output.print_json(forecast_document(forecast, every_minutes=every))
+        terminal.print_json(forecast_document(forecast, every_minutes=every))
     elif forecast.needs:
         _print_forecast(forecast, every)
     else:
-        output.echo("No active accounts yet: add one with `hostaway-sync account add ID`.")
+        terminal.echo("No active accounts yet: add one with `hostaway-sync account add ID`.")
 
 
 def _print_forecast(forecast: Forecast, every: int) -> None:
-    from hostaway_sync.cli.ui.tables import Column, Grid, say
+    from hostaway_sync.cli.ui.tables import Column, Grid, print_paragraph
 
     sizes = [Column(name, is_number=True, is_spare=True) for name in ("listings", "reservations", "threads")]
     numbers = [Column(name, is_number=True) for name in ("first sync", "minutes", "sweep", "run", "a day")]
@@ -50,9 +50,9 @@ def _print_forecast(forecast: Forecast, every: int) -> None:
         cells = _cells(need) if need else ["?"] * len(numbers)
         grid.add([str(facts.account_id), facts.name or "", *known, *cells], "" if need else _unknown(facts))
     grid.show()
-    say("")
+    print_paragraph("")
     for words in _sentences(forecast, every):
-        say(words)
+        print_paragraph(words)
 
 
 def _cells(need: RequestNeed) -> list[str]:

@@ -16,7 +16,7 @@ from hostaway_sync.app.documents.runs import (
 )
 from hostaway_sync.cli.process import streams
 from hostaway_sync.cli.process.monitoring import reported
-from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui import reports, terminal
 from hostaway_sync.cli.ui.explain import Explanation
 from hostaway_sync.cli.ui.options import (
     AcceptMissing,
@@ -27,6 +27,7 @@ from hostaway_sync.cli.ui.options import (
     Json,
     Textfile,
 )
+from hostaway_sync.cli.ui.progress import show_progress
 from hostaway_sync.errors import LeaseHeld, RunIncomplete, UsageError
 from hostaway_sync.model.records import Resource, RunState
 from hostaway_sync.sync.reporting.outcome import derive_outcome, list_ended_alarms, list_failures
@@ -43,7 +44,7 @@ def sync(
     account_id: AccountId,
     *,
     full: Full = False,
-    resource: Annotated[list[Resource] | None, typer.Option(help="Only this resource; may be repeated.")] = None,
+    resource: Annotated[list[Resource] | None, typer.Option(help="Read only this resource; may be repeated.")] = None,
     accept_missing: AcceptMissing = False,
     dry_run: DryRun = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show each API call, and why it was made.")] = False,
@@ -52,7 +53,7 @@ def sync(
 ) -> None:
     """Mirror one account.
 
-    Reads what changed since the last run; everything on the first run, about once a day, and with --full.
+    It reads what changed since the last run; on the first run, about once a day, and with --full it reads everything.
     """
     with reported(textfile=metrics_textfile, pings=not dry_run) as run:
         resources = tuple(resource) if resource else tuple(Resource)
@@ -63,7 +64,7 @@ def sync(
             full=full,
             accept_missing=accept_missing,
             dry_run=dry_run,
-            explanation=Explanation(says=not json) if explain else None,
+            explanation=Explanation(prints=not json) if explain else None,
             json=json,
         )
         run.summary = f"account {account_id}: {_sentence([report])}"
@@ -73,11 +74,13 @@ def sync_all(
     *,
     full: Full = False,
     jobs: Annotated[
-        int | None, typer.Option(min=1, max=32, metavar="N", help="So many accounts at once; otherwise 4.")
+        int | None, typer.Option(min=1, max=32, metavar="N", help="Sync so many accounts at once; default: 4.")
     ] = None,
     jitter: Annotated[
         float,
-        typer.Option(min=0, max=3600, metavar="S", help="Wait up to so many seconds first, to spread many machines."),
+        typer.Option(
+            min=0, max=3600, metavar="S", help="Wait a random time of up to S seconds first, to spread many machines."
+        ),
     ] = 0,
     dry_run: DryRun = False,
     enqueue: Enqueue = False,
@@ -86,16 +89,16 @@ def sync_all(
 ) -> None:
     """Mirror every active account, short runs first.
 
-    One that fails is tried once more at the end; none keeps the others from theirs. Several machines with one database
-    share the accounts: what another one works on, or has mirrored meanwhile, is skipped.
+    An account that fails is tried once more at the end, and stops no other. Several machines with one database share
+    the accounts: one that another machine works on, or has mirrored meanwhile, is skipped.
     """
     if enqueue and (dry_run or jitter or jobs is not None):
-        raise UsageError("--enqueue goes with --full and --json alone: workers decide how many accounts they sync")
+        raise UsageError("--enqueue takes only --full and --json beside it: workers decide how many accounts they sync")
     with reported(textfile=metrics_textfile, pings=not dry_run) as run:
         if enqueue:
             run.summary = _enqueue_all(run.mirror, full=full, json=json)
             return
-        with output.watched(fleet=True) as progress:
+        with show_progress(fleet=True) as progress:
             outcomes = run.mirror.sync.run_all(
                 full=full, dry_run=dry_run, jobs=jobs, jitter=timedelta(seconds=jitter), progress=progress
             )
@@ -110,11 +113,11 @@ def sync_all(
 
 def _print_outcomes(outcomes: Sequence[AccountOutcome], *, json: bool, shown: bool) -> None:
     if json:
-        output.print_json(fleet_document(_fleet_state(outcomes), _failed(outcomes), outcomes))
-    elif outcomes and (output.is_terminal() or shown):
-        output.print_outcomes(outcomes)
-    elif output.is_terminal():
-        output.echo("Every account is disabled: nothing was mirrored.")
+        terminal.print_json(fleet_document(_fleet_state(outcomes), _failed(outcomes), outcomes))
+    elif outcomes and (terminal.is_terminal() or shown):
+        reports.print_outcomes(outcomes)
+    elif terminal.is_terminal():
+        terminal.echo("Every account is disabled: nothing was mirrored.")
 
 
 def _failed(outcomes: Sequence[AccountOutcome]) -> list[AccountOutcome]:
@@ -148,7 +151,7 @@ def _wrong(ended: AccountOutcome) -> list[tuple[str, bool]]:
 def _say_endings(reports: Iterable[RunReport | None]) -> None:
     for report in reports:
         for sentence in list_ended_alarms(report) if report else ():
-            streams.say(sentence)
+            streams.print_notice(sentence)
 
 
 def _sentence(reports: Sequence[RunReport]) -> str:
@@ -161,10 +164,10 @@ def _sentence(reports: Sequence[RunReport]) -> str:
 def _enqueue_all(mirror: Mirror, *, full: bool, json: bool) -> str:
     enqueued = mirror.jobs.enqueue_syncs(full=full)
     if json:
-        output.print_json(enqueued_document(enqueued))
-    elif output.is_terminal():
+        terminal.print_json(enqueued_document(enqueued))
+    elif terminal.is_terminal():
         none_runs = "" if mirror.jobs.has_worker() else ", and no worker runs now"
-        output.echo(f"{len(enqueued)} accounts wait to be synced by `hostaway-sync worker`{none_runs}.")
+        terminal.echo(f"{len(enqueued)} accounts wait to be synced by `hostaway-sync worker`{none_runs}.")
     standing = {number: alarms for number, alarms in mirror.status.alarms().items() if number in enqueued}
     if standing:
         said = [f"account {number}: {alarm.cause.sentence}" for number in standing for alarm in standing[number]]
@@ -193,14 +196,14 @@ def mirror_one(
     """
     try:
         # Bars and the lines of an explanation would write over each other.
-        with output.watched() if explanation is None else nullcontext() as progress:
+        with show_progress() if explanation is None else nullcontext() as progress:
             report = mirror.sync.run(
                 account_id,
                 resources=resources,
                 full=full,
                 accept_missing=accept_missing,
                 dry_run=dry_run,
-                force_probe=output.is_terminal(),
+                force_probe=terminal.is_terminal(),
                 progress=progress,
                 observe=explanation,
             )
@@ -210,10 +213,10 @@ def mirror_one(
         raise
     if json:
         _print_document(report_document(report), explanation)
-    elif output.is_terminal() or dry_run or shown or explanation is not None:
+    elif terminal.is_terminal() or dry_run or shown or explanation is not None:
         if explanation is not None:
             explanation.print_summary()
-        output.print_report(report)
+        reports.print_report(report)
     _say_endings([report])
     _require_whole(report)
     return report
@@ -221,7 +224,7 @@ def mirror_one(
 
 def _print_document(report: dict[str, Any], explanation: Explanation | None) -> None:
     calls = {} if explanation is None else {"calls": explanation.document()}
-    output.print_json({**report, **calls})
+    terminal.print_json({**report, **calls})
 
 
 def _require_whole(report: RunReport) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hostaway_sync.cli.process.open_app import open_mirror
-from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui import tables, terminal
 from hostaway_sync.cli.ui.options import AccountId, Json
+from hostaway_sync.cli.ui.progress import show_progress
 from hostaway_sync.errors import RunIncomplete
 from hostaway_sync.model.health import describe_differences
 from hostaway_sync.model.records import Resource
@@ -26,18 +27,18 @@ def verify(
     account_id: AccountId,
     *,
     repair: Annotated[bool, typer.Option("--repair", help="Write what differs, then compare once more.")] = False,
-    deep: Annotated[bool, typer.Option("--deep", help="Read every thread, not only those that moved.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every thread, not only those that changed.")] = False,
     json: Json = False,
 ) -> None:
     """Prove that a mirror equals Hostaway, payload by payload.
 
-    Prints what is missing, extra or different; exit code 1 if anything is.
+    It prints what is missing, extra or different. Exit 1 if anything is.
     """
-    with open_mirror() as mirror, output.watched() as progress:
+    with open_mirror() as mirror, show_progress() as progress:
         certificate = mirror.sync.verify(account_id, deep=deep, repair=repair, progress=progress)
         (facts,) = mirror.status.overview(account_id).accounts
     if json:
-        output.print_json(certificate.document())
+        terminal.print_json(certificate.document())
     else:
         _print(certificate)
     if certificate.state != "equal":
@@ -49,15 +50,15 @@ def verify(
 
 def _print(certificate: Certificate) -> None:
     columns = ["source", "mirror", *_KINDS, "newer"]
-    table = output.table(["", *columns], right=columns)
+    table = tables.new_table(["", *columns], right=columns)
     for resource, part in certificate.resources.items():
         newer = "" if part.newer_at_source is None else f"{part.newer_at_source:,}"
         cells = [part.source, part.mirror, *(getattr(part, kind) for kind in _KINDS)]
         table.add_row(resource.value, *(f"{cell:,}" for cell in cells), newer)
-    output.show(table)
+    terminal.show(table)
     for line in _remarks(certificate):
-        output.show(output.plain(line))
-    output.show(_closing(certificate))
+        terminal.show(terminal.plain_text(line))
+    terminal.show(_closing(certificate))
 
 
 def _remarks(certificate: Certificate) -> list[str]:
@@ -98,10 +99,10 @@ def _closing(certificate: Certificate) -> Text:
     repaired = sum((certificate.repaired or {}).values())
     mended = f"; repaired {repaired:,}" if certificate.repaired is not None else ""
     when = f"verified {certificate.verified_at:%Y-%m-%d %H:%M:%S} UTC in {certificate.duration_s:.1f} s"
-    state = output.plain(certificate.state)
+    state = terminal.plain_text(certificate.state)
     state.stylize(_STYLES[certificate.state])
     ending = f": {said}{mended}; {when}, {certificate.api_calls:,} API calls"
-    return output.plain(f"account {certificate.account_id}: ") + state + ending
+    return terminal.plain_text(f"account {certificate.account_id}: ") + state + ending
 
 
 def _advice(certificate: Certificate, *, repair: bool) -> str:

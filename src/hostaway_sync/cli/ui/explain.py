@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from hostaway_sync.app.documents.runs import api_call_document
-from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui import tables, terminal
 
 if TYPE_CHECKING:
     from hostaway_sync.model.api_calls import ApiCall
@@ -17,38 +17,38 @@ _NARROWEST = 48
 
 
 class Explanation:
-    """Who watches the requests of a run.
+    """The requests of a run, as they end.
 
     Args:
-        says: print a line for each when it ended; otherwise they are only kept.
+        prints: print a line for each request when it ended; otherwise keep it for `document`.
     """
 
-    def __init__(self, *, says: bool) -> None:
-        self._says = says
+    def __init__(self, *, prints: bool) -> None:
+        self._prints = prints
         self._calls: list[ApiCall] = []
         self._width = _NARROWEST
 
     def __call__(self, call: ApiCall) -> None:
-        """Take one request that ended."""
+        """Add one request that ended."""
         self._calls.append(call)
-        if self._says:
-            output.echo(self._line(call))
+        if self._prints:
+            terminal.echo(self._line(call))
 
     def document(self) -> list[dict[str, Any]]:
-        """Give the requests in the order in which they ended, times in ISO 8601."""
+        """Return the requests in the order in which they ended, times in ISO 8601."""
         return [api_call_document(call) for call in self._calls]
 
     def print_summary(self) -> None:
         """Print how many requests each reason took, the most first."""
         numbers = Counter(call.why for call in self._calls)
         right = ["calls", "seconds", "waited"]
-        lines = output.table([*right, "why"], right=right)
+        lines = tables.new_table([*right, "why"], right=right)
         for why, number in numbers.most_common():
             of_it = [call for call in self._calls if call.why == why]
             seconds = sum(call.duration_s for call in of_it)
             waited = sum(call.waited_s for call in of_it)
-            lines.add_row(f"{number:,}", f"{seconds:.1f}", f"{waited:.1f}", output.plain(why))
-        output.show(lines)
+            lines.add_row(f"{number:,}", f"{seconds:.1f}", f"{waited:.1f}", terminal.plain_text(why))
+        terminal.show(lines)
 
     def _line(self, call: ApiCall) -> str:
         query = f"?{urlencode(call.params)}" if call.params else ""

@@ -16,14 +16,14 @@ def positive_number(text: str) -> int:
     """Read an account id."""
     if account_id := read_id(text):
         return account_id
-    raise typer.BadParameter(f"{_shown(text)} is no account id: Hostaway's are numbers, such as 70001")
+    raise typer.BadParameter(f"{_shown(text)} is not an account id: give Hostaway's number, such as 70001")
 
 
 def number(text: str) -> int:
     """Read an id of Hostaway's, or a number of ours."""
     if some_id := read_id(text):
         return some_id
-    raise typer.BadParameter(f"{_shown(text)} is no id: ids are whole numbers, such as 41200077")
+    raise typer.BadParameter(f"{_shown(text)} is not an id: give a whole number, such as 41200077")
 
 
 def _shown(text: str) -> str:
@@ -32,12 +32,12 @@ def _shown(text: str) -> str:
 
 AccountId = Annotated[int, typer.Argument(metavar="ID", parser=positive_number, help="Hostaway account id, a number.")]
 AnyAccountId = Annotated[
-    int | None, typer.Argument(metavar="ID", parser=positive_number, help="Only this account, and all about it.")
+    int | None, typer.Argument(metavar="ID", parser=positive_number, help="Show this account in detail.")
 ]
 OptionalAccountId = Annotated[
     int | None,
     typer.Argument(
-        metavar="ID", parser=positive_number, help="Hostaway account id; without it, all.", show_default=False
+        metavar="ID", parser=positive_number, help="Hostaway account id; default: all accounts.", show_default=False
     ),
 ]
 AccountOption = Annotated[
@@ -48,19 +48,19 @@ OneAccountOption = Annotated[
 ]
 Reservations = Annotated[
     list[int] | None,
-    typer.Option("--reservation", metavar="R", parser=number, help="A reservation, or several: say it again."),
+    typer.Option("--reservation", metavar="R", parser=number, help="Reservation of the guest; may be repeated."),
 ]
-Full = Annotated[bool, typer.Option("--full", help="Read everything, whatever is known already.")]
+Full = Annotated[bool, typer.Option("--full", help="Read everything, not only what changed.")]
 AcceptMissing = Annotated[
     bool, typer.Option("--accept-missing", help="Believe it when suspiciously many rows are gone at once.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Fetch, say what would change, and write nothing.")]
-Enqueue = Annotated[bool, typer.Option("--enqueue", help="Leave the work to the workers: queue it, and end.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Fetch, show what would change, and write nothing.")]
+Enqueue = Annotated[bool, typer.Option("--enqueue", help="Queue the syncs for workers, and end.")]
 Concurrency = Annotated[
-    int, typer.Option(min=1, max=32, help="Objects read at once; half as many accounts are synced beside it.")
+    int, typer.Option(min=1, max=32, help="Read so many objects at once; half as many accounts are synced beside them.")
 ]
 Textfile = Annotated[
     Path | None,
-    typer.Option("--metrics-textfile", metavar="DIR", help="Leave metrics in this directory, for node_exporter."),
+    typer.Option("--metrics-textfile", metavar="DIR", help="Write metrics into this directory, for node_exporter."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

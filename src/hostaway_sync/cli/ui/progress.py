@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import TimeRemainingColumn as ExpectedTimeColumn
 
 from hostaway_sync.model.records import Resource
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
+    from rich.progress import TaskID
 
-# Nobody knows beforehand how many messages there are; how many conversations, everybody does.
+    from hostaway_sync.sync.fleet import FleetProgress
+
+
+# How many messages there are is unknown before they are read; how many conversations is known.
 _LABELS = {Resource.MESSAGES: "messages, by conversation"}
 
 
+@contextmanager
+def show_progress(*, fleet: bool = False) -> Iterator[FleetProgress | None]:
+    """Show bars while the block runs, with the time that is expected; None and no bars where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    with Bars(fleet=fleet) as bars:
+        yield bars
+
+
 class Bars:
-    """Who watches a run on a terminal, or a fleet of them."""
+    """The bars of one run, or of many runs at once.
+
+    Args:
+        fleet: show one bar an account and one of all accounts, instead of one a resource.
+    """
 
     def __init__(self, *, fleet: bool = False) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import TimeRemainingColumn as ExpectedTimeColumn
+
         self._is_fleet = fleet
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -48,7 +69,7 @@ class Bars:
         self._progress.stop()
 
     def advance(self, account_id: int, resource: Resource, done: int, total: int | None) -> None:
-        """Move a bar; pages overlap, so that `done` may pass `total` by a few."""
+        """Move a bar; pages overlap, so that `done` may exceed `total` by a few."""
         with self._lock:
             key = (account_id, None if self._is_fleet else resource)
             label = f"{account_id} {_LABELS.get(resource, resource)}"
@@ -60,7 +81,7 @@ class Bars:
             self._progress.update(task.id, completed=done if total is None else min(done, total), total=total)
 
     def finish_account(self, account_id: int, done: int, total: int) -> None:
-        """Take away the bar of an account, and move the one of all accounts."""
+        """Remove the bar of an account, and move the bar of all accounts."""
         with self._lock:
             if self._all is None:
                 self._all = self._progress.add_task("accounts", total=total)

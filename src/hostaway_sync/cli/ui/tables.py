@@ -1,30 +1,50 @@
-"""Tables that fit: one line a row however narrow the terminal is, and a sentence beside the rows or beneath them."""
+"""Tables that fit the terminal: one line a row, and a sentence beside each row or beneath the table."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hostaway_sync.cli.ui import output
+from hostaway_sync.cli.ui.terminal import echo, is_terminal, plain_text, show, width
+from hostaway_sync.model.records import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
+    from rich.table import Table
     from rich.text import Text
 
 _GAP = 2
 _LEAST_NOTE = 40
+_STYLES = {RunState.SUCCESS: "green", RunState.PARTIAL: "yellow", RunState.FAILED: "red", RunState.SKIPPED: "dim"}
+
+
+def new_table(headers: Sequence[str], *, right: Collection[str] = ()) -> Table:
+    """Return an empty table without lines; the columns in `right` are aligned to the right."""
+    from rich.table import Table
+
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        made.add_column(plain_text(header), justify="right" if header in right else "left")
+    return made
+
+
+def styled_state(state: RunState) -> Text:
+    """Return the name of a state in its colour."""
+    from rich.text import Text
+
+    return Text(state.value, style=_STYLES.get(state, ""))
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: how its cells stand, and how it gives way where there is no room.
+    """A column: how its cells are aligned, and how it shrinks where there is no room.
 
     Attributes:
-        is_number: its cells stand on the right.
+        is_number: its cells are aligned to the right.
         is_spare: left out where not all columns fit, the first one first.
-        least: its cells may be cut to so many letters; None: never.
-        most: its cells are always cut to so many letters; None: never.
+        least: its cells may be cut to so many characters; None: never.
+        most: its cells are always cut to so many characters; None: never.
     """
 
     header: str
@@ -36,10 +56,10 @@ class Column:
 
 @dataclass(slots=True)
 class Grid:
-    """Rows of cells, each with a sentence or none.
+    """Rows of cells, each with or without a sentence.
 
     Attributes:
-        is_brief: sentences are cut where a terminal is too narrow for them; where nobody watches they never are.
+        is_brief: cut sentences on a terminal that is too narrow for them; in a pipe they are never cut.
     """
 
     columns: Sequence[Column]
@@ -48,8 +68,8 @@ class Grid:
     _ranks: list[int] = field(default_factory=list)
 
     def add(self, cells: Sequence[str | Text], note: str = "", rank: int = 0) -> None:
-        """Add a row; where sentences stand beneath, the one of the lowest rank stands first."""
-        texts = [output.plain(cell) if isinstance(cell, str) else cell for cell in cells]
+        """Add a row; sentences beneath the table are printed by rank, the lowest first."""
+        texts = [plain_text(cell) if isinstance(cell, str) else cell for cell in cells]
         for column, text in zip(self.columns, texts, strict=True):
             if column.most is not None:
                 text.truncate(column.most, overflow="ellipsis")
@@ -57,7 +77,7 @@ class Grid:
         self._ranks.append(rank)
 
     def show(self) -> None:
-        """Print everything, one line a row, and the sentences beneath where there is no room beside.
+        """Print the table, and the sentences beneath it where there is no room beside the rows.
 
         A column without any content is left out.
         """
@@ -71,19 +91,19 @@ class Grid:
         beside = longest > 0 and (longest <= room or (self._may_cut and room >= _LEAST_NOTE))
         columns = [self.columns[place] for place in shown]
         headers = [*(column.header for column in columns), *([""] if beside else [])]
-        lines = output.table(headers, right=[column.header for column in columns if column.is_number])
+        lines = new_table(headers, right=[column.header for column in columns if column.is_number])
         for column in lines.columns:
             column.no_wrap = True
         for cells, note in self.rows:
             lines.add_row(*(cells[place] for place in shown), *([self._fitting(note, room)] if beside else []))
-        output.show(lines)
+        show(lines)
         if longest and not beside:
-            say("")
+            print_paragraph("")
             self._say_notes()
 
     def _room(self, shown: Sequence[int]) -> int:
-        """Give how many letters are left beside the columns; below 0: how many there are too many."""
-        return output.width() - sum(self._width(place) for place in shown) - _GAP * (len(shown) - 1)
+        """Return how many characters are left beside the columns; negative: how many are too many."""
+        return width() - sum(self._width(place) for place in shown) - _GAP * (len(shown) - 1)
 
     def _width(self, place: int) -> int:
         return max([len(self.columns[place].header), *(cells[place].cell_len for cells, _ in self.rows)])
@@ -99,22 +119,22 @@ class Grid:
     def _say_notes(self) -> None:
         for _, (cells, note) in sorted(zip(self._ranks, self.rows, strict=True), key=lambda pair: pair[0]):
             if note:
-                say(self._fitting(f"{cells[0].plain}: {note}", output.width()))
+                print_paragraph(self._fitting(f"{cells[0].plain}: {note}", width()))
 
     @property
     def _may_cut(self) -> bool:
-        return self.is_brief and output.is_terminal()
+        return self.is_brief and is_terminal()
 
     def _fitting(self, note: str, room: int) -> Text:
-        words = output.plain(note)
+        words = plain_text(note)
         if self._may_cut:
             words.truncate(room, overflow="ellipsis")
         return words
 
 
-def say(words: Text | str) -> None:
-    """Print a paragraph: broken at words on a terminal, whole elsewhere."""
-    if output.is_terminal():
-        output.show(words if not isinstance(words, str) else output.plain(words))
+def print_paragraph(words: Text | str) -> None:
+    """Print a paragraph: wrapped at words on a terminal, in one line elsewhere."""
+    if is_terminal():
+        show(words if not isinstance(words, str) else plain_text(words))
     else:
-        output.echo(str(words))
+        echo(str(words))

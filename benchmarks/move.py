@@ -73,7 +73,7 @@ def started(stack: ExitStack, directory: Path) -> str:
 def fill(url: str, rows: int) -> None:
     """Make a mirror of so many reservations."""
     with closing(Database(url, schema="hostaway")) as database:
-        revisions.upgrade(database)
+        revisions.upgrade_database(database)
         with database.engine.begin() as connection:
             for statement in FILL:
                 wanted = {"accounts": ACCOUNTS, "rows": rows}

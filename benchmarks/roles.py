@@ -70,7 +70,7 @@ def main() -> None:
 def measure(server: EmbeddedPostgres, rows: int, stack: ExitStack) -> None:
     """Make the roles, let them write, and let them ask."""
     owner = stack.enter_context(closing(Database(server.url(), schema="hostaway")))
-    revisions.upgrade(owner)
+    revisions.upgrade_database(owner)
     Roles(owner).create("hostaway")
     accounts = (
         "INSERT INTO hostaway.accounts (account_id, customer_id) SELECT n, :customer FROM generate_series(1, :n) n"

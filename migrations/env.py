@@ -16,8 +16,8 @@ def migrate(connection: Connection, schema: str) -> None:
     """Run what is missing, with `schema` as the place of every unqualified name."""
     quoted = connection.dialect.identifier_preparer.quote(schema)
     exists = text("SELECT 1 FROM pg_namespace WHERE nspname = :schema").bindparams(schema=schema)
-    lock = last_release_locks.migrate(schema)
-    is_locked = last_release_locks.hold_for_session(connection, lock, PATIENCE_S)
+    lock = last_release_locks.migration_lock(schema)
+    is_locked = last_release_locks.acquire_for_session(connection, lock, PATIENCE_S)
     # Asked first, because IF NOT EXISTS wants the right to create even where there is nothing to do.
     if connection.scalar(exists) is None:
         connection.execute(text(f"CREATE SCHEMA {quoted}"))
@@ -33,7 +33,7 @@ def migrate(connection: Connection, schema: str) -> None:
     finally:
         connection.rollback()
         if is_locked:
-            last_release_locks.release(connection, lock)
+            last_release_locks.release_lock(connection, lock)
         connection.commit()
 
 

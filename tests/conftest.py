@@ -77,7 +77,7 @@ def template(server: EmbeddedPostgres) -> str:
     name = "template_of_tests"
     _execute(server, f"CREATE DATABASE {name}")
     database = Database(server.url(name), schema="hostaway")
-    revisions.upgrade(database)
+    revisions.upgrade_database(database)
     database.close()
     return name
 

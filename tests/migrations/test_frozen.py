@@ -53,7 +53,7 @@ def faults(landed: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 def test_what_landed_was_not_edited() -> None:
     """Neither a version, nor a file of SQL that one loads; a new one is pinned with the command that is printed."""
-    assert faults(pinned(), found(revisions.scripts())) == []
+    assert faults(pinned(), found(revisions.migrations_directory())) == []
 
 
 @pytest.mark.parametrize("path", sorted(pinned()))
@@ -74,14 +74,14 @@ def test_a_new_migration_is_told_how_to_be_pinned() -> None:
 @pytest.fixture
 def before(empty_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Database]:
     """Give a database at revision 0015."""
-    older = Path(shutil.copytree(revisions.scripts(), tmp_path / "migrations"))
+    older = Path(shutil.copytree(revisions.migrations_directory(), tmp_path / "migrations"))
     for path in (older / "versions").glob("*.py"):
         if path.name > "0016":
             path.unlink()
     database = Database(empty_database_url, schema=SCHEMA)
     with monkeypatch.context() as patch:
-        patch.setattr(revisions, "scripts", lambda: older)
-        revisions.upgrade(database)
+        patch.setattr(revisions, "migrations_directory", lambda: older)
+        revisions.upgrade_database(database)
     yield database
     database.close()
 
@@ -93,7 +93,7 @@ def test_bindings_get_a_key_and_lose_doubles(before: Database) -> None:
     rows = ["'a', 1, NULL", "'a', 1, NULL", "'a', 2, NULL", "'b', 1, NULL", *[f"'b', NULL, {customer}"] * 3]
     values = ", ".join(f"({row})" for row in rows)
     sql.execute(before, f"INSERT INTO reader_bindings (role_name, bound_account_id, bound_customer_id) VALUES {values}")
-    revisions.upgrade(before)
+    revisions.upgrade_database(before)
     found = sql.row(before, "SELECT count(*), count(DISTINCT binding_id) AS numbers FROM reader_bindings")
     assert tuple(found) == (4, 4)
     with pytest.raises(IntegrityError, match="reader_bindings_pkey"):
@@ -107,7 +107,7 @@ def test_a_ledger_of_the_first_0014_gets_its_columns(before: Database) -> None:
     rule = "dead_letters_kind_known_check"
     sql.execute(before, f"ALTER TABLE dead_letters DROP CONSTRAINT {rule}")
     sql.execute(before, f"ALTER TABLE dead_letters ADD CONSTRAINT {rule} CHECK (kind IN ('delivery','sync'))")
-    revisions.upgrade(before)
+    revisions.upgrade_database(before)
     sql.execute(before, "SELECT is_queued, quiet_hours, not_before_at FROM sent_messages")
     kept = sql.row(before, f"SELECT pg_get_constraintdef(oid) AS rule FROM pg_constraint WHERE conname = '{rule}'")
     assert "send" in kept.rule

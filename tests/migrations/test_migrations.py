@@ -118,7 +118,7 @@ def test_view_and_function_are_there(database: Database) -> None:
 
 def test_engine_of_the_queue_is_the_installed_one() -> None:
     """The frozen schema is that of the version in use: another one needs a migration of its own."""
-    frozen = revisions.scripts() / "queue" / "procrastinate_3_10.sql"
+    frozen = revisions.migrations_directory() / "queue" / "procrastinate_3_10.sql"
     assert frozen.read_text(encoding="utf-8") == SchemaManager.get_schema()
 
 
@@ -131,20 +131,20 @@ def test_engine_of_the_queue_finds_its_tables(database: Database) -> None:
 
 def test_printed_sql_gives_the_same_schema(database: Database, empty: Database) -> None:
     """What `migrate --sql` prints, run by another client, leaves what `migrate` leaves, revision included."""
-    printed = revisions.upgrade_sql(SCHEMA)
+    printed = revisions.render_upgrade_sql(SCHEMA)
     with closing(psycopg.connect(psycopg_url(empty), autocommit=True)) as connection:
         connection.execute(printed)
     for queries in (CATALOG, REST, ENGINE):
         assert catalog(empty, queries) == catalog(database, queries)
     revisions.require_current(empty)
-    revisions.upgrade(empty)
+    revisions.upgrade_database(empty)
 
 
 def test_migrating_twice_changes_nothing(empty: Database) -> None:
     """The second time finds everything done."""
-    revisions.upgrade(empty)
+    revisions.upgrade_database(empty)
     before = catalog(empty, CATALOG | REST)
-    revisions.upgrade(empty)
+    revisions.upgrade_database(empty)
     assert catalog(empty, CATALOG | REST) == before
 
 
@@ -187,20 +187,20 @@ def test_a_lock_that_does_not_come_is_an_error_and_not_a_wait(
     empty: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A migration that cannot have its table gives up with a sentence, and leaves no half of itself."""
-    impatient = Path(shutil.copytree(revisions.scripts(), tmp_path / "migrations"))
+    impatient = Path(shutil.copytree(revisions.migrations_directory(), tmp_path / "migrations"))
     entry = impatient / "env.py"
     assert "lock_timeout = '10s'" in entry.read_text(encoding="utf-8")
     entry.write_text(entry.read_text(encoding="utf-8").replace("'10s'", "'10ms'"), encoding="utf-8")
-    monkeypatch.setattr(revisions, "scripts", lambda: impatient)
+    monkeypatch.setattr(revisions, "migrations_directory", lambda: impatient)
     sql.execute(empty, f"CREATE SCHEMA {SCHEMA}")
     with empty.engine.connect() as holder:
         holder.execute(sa.text(f"CREATE TABLE {SCHEMA}.sync_runs (id integer)"))
         pid = holder.scalar(sa.text("SELECT pg_backend_pid()"))
         with pytest.raises(StoreBusy, match=rf"session {pid} of role .*`SELECT pg_terminate_backend\({pid}\)`"):
-            revisions.upgrade(empty)
-    assert revisions.current(empty) is None
+            revisions.upgrade_database(empty)
+    assert revisions.read_revision(empty) is None
     assert catalog(empty, {"tables": "SELECT 1 FROM pg_tables WHERE schemaname = 'hostaway'"}) == {"tables": []}
-    revisions.upgrade(empty)
+    revisions.upgrade_database(empty)
 
 
 def test_a_user_without_rights_gets_a_sentence(empty: Database) -> None:
@@ -211,7 +211,7 @@ def test_a_user_without_rights_gets_a_sentence(empty: Database) -> None:
             empty.engine.url.set(username="visitor").render_as_string(hide_password=False), schema="hostaway"
         )
         with pytest.raises(ConfigurationError, match="the database refuses us: permission denied for database"):
-            revisions.upgrade(visitor)
+            revisions.upgrade_database(visitor)
         visitor.close()
     finally:
         sql.execute(empty, "DROP ROLE visitor")
@@ -227,7 +227,7 @@ def test_a_schema_of_another_role_is_the_operator_s_to_open(empty: Database) -> 
             sql.execute(empty, grant)
             with closing(Database(url, schema="hostaway")) as visitor:
                 with pytest.raises(ConfigurationError, match="the database refuses us: permission denied") as caught:
-                    revisions.upgrade(visitor)
+                    revisions.upgrade_database(visitor)
                 assert caught.value.exit_code == 78
     finally:
         sql.execute(empty, "DROP OWNED BY visitor")
@@ -242,7 +242,7 @@ def test_a_user_who_owns_no_more_than_the_schema_can_migrate(empty: Database) ->
         tenant = Database(
             empty.engine.url.set(username="tenant").render_as_string(hide_password=False), schema="hostaway"
         )
-        revisions.upgrade(tenant)
+        revisions.upgrade_database(tenant)
         revisions.require_current(tenant)
         tenant.close()
     finally:

@@ -24,10 +24,10 @@ from hostaway_sync.sandbox import CLIENT_SECRET
 from hostaway_sync.secrets import KeyRing, Place
 from hostaway_sync.secrets.protocols import format_pointer, read_store_kind, read_version
 from hostaway_sync.store import jobs
-from hostaway_sync.store.jobs import Begun, Job
+from hostaway_sync.store.jobs import Job, StartedJob
 from hostaway_sync.store.processes import last_release_locks
 from hostaway_sync.store.processes.names import has_died
-from hostaway_sync.store.schema.move_mark import Mark
+from hostaway_sync.store.schema.move_mark import MoveMark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +127,7 @@ def test_numbers_of_advisory_locks(database: Database) -> None:
         assert is_ours
         assert _asked(database, _HELD) == [right]
     with database.engine.begin() as connection:
-        last_release_locks.hold(connection, last_release_locks.migrate("hostaway"))
+        last_release_locks.acquire_for_transaction(connection, last_release_locks.migration_lock("hostaway"))
         assert _asked(database, _HELD) == [migrate & (2**64 - 1) if migrate > 0 else migrate]
 
 
@@ -169,7 +169,7 @@ def test_names_and_arguments_of_jobs(sync_env: Build, tmp_path: Path) -> None:
 @pytest.mark.parametrize("written", JOBS, ids=json.dumps)
 def test_arguments_of_jobs_are_read_as_they_were_written(written: dict[str, Any]) -> None:
     """Whichever release wrote them."""
-    assert Job.from_arguments(written).arguments() == written
+    assert Job.from_arguments(written).to_arguments() == written
 
 
 def test_a_job_that_was_taken_along_names_its_leader(database: Database) -> None:
@@ -177,12 +177,12 @@ def test_a_job_that_was_taken_along_names_its_leader(database: Database) -> None
 
     def take(connection: sa.Connection) -> list[Any]:
         for number in (5, 6):
-            jobs.defer(connection, Job.from_arguments(JOBS[2] | {"object_id": number}))
+            jobs.defer_job(connection, Job.from_arguments(JOBS[2] | {"object_id": number}))
         leader, follower = connection.exec_driver_sql(
             "SELECT id FROM hostaway.procrastinate_jobs ORDER BY id"
         ).scalars()
         connection.exec_driver_sql(f"UPDATE hostaway.procrastinate_jobs SET status = 'doing' WHERE id = {leader}")
-        jobs.take_along(connection, Begun(leader, Job.from_arguments(JOBS[2])), most=5, lanes=1)
+        jobs.start_batch(connection, StartedJob(leader, Job.from_arguments(JOBS[2])), limit=5, concurrency=1)
         query = f"SELECT args FROM hostaway.procrastinate_jobs WHERE id = {follower}"
         return [connection.exec_driver_sql(query).scalar_one(), leader]
 
@@ -228,7 +228,7 @@ def test_what_rows_keep_of_secrets() -> None:
 @pytest.mark.parametrize("kind", ["moved", "moving"])
 def test_marks_of_a_move(kind: str) -> None:
     """What stands where the revision was."""
-    mark = Mark.read(f"{kind} 0015 0a1b2c3d")
+    mark = MoveMark.parse(f"{kind} 0015 0a1b2c3d")
     assert mark is not None
     assert (mark.kind, mark.revision, mark.token, str(mark)) == (kind, "0015", "0a1b2c3d", f"{kind} 0015 0a1b2c3d")
 

@@ -27,7 +27,7 @@ class DbRoles:
         self.database = database
         self.roles = Roles(database)
         self.prefix = f"t{uuid.uuid4().hex[:12]}"
-        self.groups = Groups.named(self.prefix)
+        self.groups = Groups.from_prefix(self.prefix)
         self.made: list[str] = []
 
     def create_groups(self) -> None:

@@ -136,7 +136,7 @@ class Composer:
             conversation_id=asked.conversation_id,
             way=asked.way,
         )
-        now = self._database.transaction(jobs.now)
+        now = self._database.transaction(jobs.read_clock)
         concerns = guards.list_concerns(
             status=found.stay.status,
             off=self._container.words.cancelled_statuses,

@@ -17,7 +17,7 @@ from hostaway_sync.safe_text import register_private_fields
 from hostaway_sync.secrets import find_key_ring
 from hostaway_sync.settings import SCHEMA
 from hostaway_sync.store.accounts import queries as account_queries
-from hostaway_sync.store.circuit_breaker import StoredCircuitBreaker, current
+from hostaway_sync.store.circuit_breaker import StoredCircuitBreaker, read_outage
 from hostaway_sync.store.messages import restored
 from hostaway_sync.store.postgres.clock_watch import ClockWatch
 from hostaway_sync.store.postgres.open_database import open_database
@@ -83,7 +83,7 @@ class Container:
             settings.data_dir,
             schema=SCHEMA,
             pool_size=connections or CONNECTIONS,
-            note=lambda kind, seconds: self.meter.observe(metric_catalog.DATABASE_SECONDS, kind, seconds=seconds),
+            observe=lambda kind, seconds: self.meter.observe(metric_catalog.DATABASE_SECONDS, kind, seconds=seconds),
             application=application,
         )
         self._client_config = _client_config(settings)
@@ -226,8 +226,8 @@ class Container:
 
     def overview(self, account_id: int | None = None) -> Overview:
         """Give what the tables know of every account, or of one, and of the source as it is seen from here."""
-        found = read_overview(self.database, self.buckets, account_id=account_id)
-        return replace(found, outage=current(self.database, egress=self.settings.egress, api_url=self.settings.api_url))
+        outage = read_outage(self.database, egress=self.settings.egress, api_url=self.settings.api_url)
+        return replace(read_overview(self.database, self.buckets, account_id=account_id), outage=outage)
 
     def buckets(self, account_id: int) -> tuple[Bucket, ...]:
         """Give the limits that a request of this account counts against: the address's, then its own."""

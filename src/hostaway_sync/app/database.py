@@ -10,7 +10,7 @@ from hostaway_sync.settings import SCHEMA, list_known_variables
 from hostaway_sync.store.messages import restored
 from hostaway_sync.store.postgres.database import Database
 from hostaway_sync.store.postgres.open_database import has_embedded, open_database
-from hostaway_sync.store.postgres.read_only import read_only
+from hostaway_sync.store.postgres.read_only import run_read_only
 from hostaway_sync.store.schema import revisions, setting_names
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ class DatabaseOperations:
             UsageError: the query cannot be answered.
             StoreError: it would write, or this user may not ask it.
         """
-        return read_only(self._database, sql)
+        return run_read_only(self._database, sql)
 
     def revisions(self) -> tuple[str | None, str]:
         """Return the schema revision of the database and the one that this program needs."""
-        return revisions.current(self._database), revisions.head()
+        return revisions.read_revision(self._database), revisions.head_revision()
 
     @property
     def keys_source(self) -> str | None:
@@ -117,14 +117,14 @@ class DatabaseOperations:
 
 def migration_sql() -> str:
     """Return the SQL that `migrate` runs on an empty database."""
-    return revisions.upgrade_sql(SCHEMA)
+    return revisions.render_upgrade_sql(SCHEMA)
 
 
 def roles_sql(prefix: str) -> str:
     """Return the SQL that creates the group roles."""
     from hostaway_sync.store.schema import roles
 
-    return roles.script(SCHEMA, prefix)
+    return roles.render_roles_script(SCHEMA, prefix)
 
 
 def upgrade_schema(database: Database) -> None:
@@ -133,8 +133,8 @@ def upgrade_schema(database: Database) -> None:
     Raises:
         HostawaySyncError: as `revisions.upgrade`.
     """
-    revisions.upgrade(database)
-    setting_names.remember(database, list_known_variables())
+    revisions.upgrade_database(database)
+    setting_names.record_setting_names(database, list_known_variables())
 
 
 def remembered_settings(settings: Settings) -> frozenset[str]:
@@ -153,8 +153,8 @@ def remembered_settings(settings: Settings) -> frozenset[str]:
         settings.data_dir,
         schema=SCHEMA,
         pool_size=1,
-        note=None,
+        observe=None,
         application="hostaway-sync settings",
     )
     with closing(database):
-        return setting_names.remembered(database)
+        return setting_names.read_setting_names(database)

@@ -44,7 +44,7 @@ class Jobs:
         active = [account.account_id for account in account_queries.list_mirrored_accounts(self._database)]
         for account_id in active:
             job = jobs.Job(account_id, full=full)
-            self._database.transaction(partial(jobs.defer, job=job))
+            self._database.transaction(partial(jobs.defer_job, job=job))
         return active
 
     def has_worker(self) -> bool:

@@ -170,7 +170,7 @@ class Messages:
         return intent
 
     def _now(self) -> datetime:
-        return self._database.transaction(jobs.now)
+        return self._database.transaction(jobs.read_clock)
 
 
 def _not_unknown(intent: Intent) -> MessageUnsettled:

@@ -80,10 +80,10 @@ class Mirror:
 
     def migrate(self) -> tuple[str | None, str]:
         """Bring the schema to this program's revision; return the revision before and after."""
-        before = revisions.current(self._database)
+        before = revisions.read_revision(self._database)
         upgrade_schema(self._database)
         self._database.transaction(restored.detect_restore)
-        return before, revisions.head()
+        return before, revisions.head_revision()
 
     @cached_property
     def accounts(self) -> Accounts:

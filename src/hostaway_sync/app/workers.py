@@ -150,7 +150,7 @@ class Work:
 
         sources = Sources(self._container)
         # Whatever a crash of the server undoes, it undoes from the end: then the deliveries wait again, too.
-        quick = self._database.quick(patience=_PATIENCE)
+        quick = self._database.async_commit_twin(patience=_PATIENCE)
         config = WorkerConfig(
             handlers=self._handlers(sources, quick),
             lanes={jobs.REFRESH: concurrency, jobs.SYNC: max(1, concurrency // 2), jobs.SEND: _SENDERS},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hostaway_sync.doctor.findings import Finding, Grade
-from hostaway_sync.store.schema.move_mark import SENTENCES, Mark
+from hostaway_sync.store.schema.move_mark import SENTENCES, MoveMark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ def troubles_of_database(found: DatabaseServer, premises: Installation) -> Itera
                 "take that setting away: `ALTER DATABASE ... RESET role`, `ALTER ROLE ... RESET role`"
             )
         yield f"rights are missing on {'; '.join(found.missing_rights)}", advice
-    elif mark := Mark.read(found.revision):
+    elif mark := MoveMark.parse(found.revision):
         says, _, cure = SENTENCES[mark.kind].partition(": ")
         yield says, cure
     elif not found.is_current:

@@ -141,7 +141,7 @@ class Examination:
         pulse = Question(partial(self._pulse, DatabaseBudget(container.database), is_shared=True))
         known = Question(container.overview)
         keys = Question(lambda: self._keys(ring, container))
-        future = Question(partial(time_marks.ahead, container.database))
+        future = Question(partial(time_marks.find_future_marks, container.database))
         of_keys = self._judged("key ring", keys, checks.of_keys)
         of_source = self._judged("source", pulse, partial(checks.of_pulse, premises=self._premises), _WAY)
         of_runs = self._judged("runs", known, checks.of_overview)

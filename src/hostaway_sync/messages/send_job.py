@@ -28,7 +28,7 @@ from hostaway_sync.store import jobs
 from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.messages import ledger, ledger_clock, outbox, restored
-from hostaway_sync.store.processes.names import this_process
+from hostaway_sync.store.processes.names import name_this_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,14 +101,14 @@ def queue_message(
         account_owner.lock_owner(connection, wish.account_id)
         restored.detect_restore(connection)
         ledger_clock.clamp_times_of_guest(connection, wish)
-        decision = decide_by_ledger(connection, wish, this_process(), again=again)
+        decision = decide_by_ledger(connection, wish, name_this_process(), again=again)
         known = decision.intent
         is_over = known is not None and (known.proof is Proof.PERSON or known.message_id is not None)
         if decision.step is Step.TAKE_UP and is_repeated and is_over:
             return replace(decision, step=Step.ENDED)
         if dry_run or decision.step not in {Step.SEND, Step.TAKE_UP}:
             return decision
-        until = find_release_time(quiet, jobs.now(connection))
+        until = find_release_time(quiet, jobs.read_clock(connection))
         if known is None:
             return replace(
                 decision, intent=outbox.insert_queued(connection, wish, quiet_hours=quiet, not_before_at=until)
@@ -157,7 +157,7 @@ def _sent(
     intent: Intent,
 ) -> Intent | None:
     """Send a row, unless it is to wait; give it as it stands then, None where nothing is left to do."""
-    now = database.transaction(jobs.now)
+    now = database.transaction(jobs.read_clock)
     until = find_release_time(intent.quiet_hours, now)
     if until is not None:
         database.transaction(partial(outbox.postpone_intent, intent=intent, job=job, at=until))
@@ -196,9 +196,9 @@ def _look(
         return
 
     def defer(connection: Connection) -> None:
-        at = jobs.now(connection) + LOOKED_FOR_AFTER[job.looks]
+        at = jobs.read_clock(connection) + LOOKED_FOR_AFTER[job.looks]
         following = replace(outbox.make_job(intent), looks=job.looks + 1)
-        jobs.defer_again(connection, following, at=at)
+        jobs.defer_retry(connection, following, at=at)
 
     database.transaction(defer)
 

@@ -39,7 +39,7 @@ from hostaway_sync.store.messages import (
     recipients as message_recipients,
 )
 from hostaway_sync.store.messages.liveness import is_too_late
-from hostaway_sync.store.processes.names import this_process
+from hostaway_sync.store.processes.names import name_this_process
 from hostaway_sync.store.records import due_threads, suspicions
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Sender:
         def read(connection: Connection) -> Decision:
             # Two that ask at once whether a process lives would see each other.
             ledger.lock_messages(connection, wish.account_id)
-            return decide_by_ledger(connection, wish, this_process(), again=again, queued_too=queued_too)
+            return decide_by_ledger(connection, wish, name_this_process(), again=again, queued_too=queued_too)
 
         return self._database.transaction(read)
 
@@ -107,7 +107,7 @@ class Sender:
             StoreError: the database is away; what left is settled later.
         """
         self._settle_first(wish)
-        owner = this_process()  # a new name each time: two threads with one draft must not take each other's row
+        owner = name_this_process()  # a new name each time: two threads with one draft must not take each other's row
         with self._database.claim(senders.right_name(owner)):
             begin = partial(self._begun, wish=wish, owner=owner, again=again, queued_too=queued_too)
             decision = self._database.transaction(begin)
@@ -123,7 +123,7 @@ class Sender:
             StoreError: the database is away; what left is settled later.
         """
         self._settle_first(intent.message)
-        owner = this_process()
+        owner = name_this_process()
 
         def take(connection: Connection) -> tuple[Step, Intent | None]:
             ledger.lock_messages(connection, intent.message.account_id)
@@ -153,7 +153,7 @@ class Sender:
         if (settled := changed.get(intent.intent_id)) is not None:
             return SendOutcome(Step.EARLIER, settled)
 
-        owner = this_process()
+        owner = name_this_process()
 
         def take(connection: Connection) -> Intent:
             ledger.lock_messages(connection, intent.message.account_id)
@@ -283,7 +283,7 @@ def decide_by_ledger(
     alike = ledger.find_same_text(connection, wish, within=REPEAT_WITHIN)
     pending = {one.intent_id: one for one in (*alike, *((of_key,) if of_key else ()))}.values()
     dead = {one.intent_id for one in pending if one.state is IntentState.PENDING and senders.is_gone(connection, one)}
-    now = jobs.now(connection)
+    now = jobs.read_clock(connection)
     return decide_step(wish, of_key, alike, owner=owner, dead=dead, now=now, again=again, queued_too=queued_too)
 
 

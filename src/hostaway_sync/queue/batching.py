@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from hostaway_sync.store.jobs import Begun, Job
+    from hostaway_sync.store.jobs import Job, StartedJob
 
 JobErrors: TypeAlias = "list[Exception | None]"
 Handler: TypeAlias = "Callable[[Sequence[Job]], JobErrors]"
@@ -27,22 +27,22 @@ class Batch:
         since: when it was begun, by `monotonic`.
     """
 
-    def __init__(self, leader: Begun, *, since: float) -> None:
+    def __init__(self, leader: StartedJob, *, since: float) -> None:
         self.leader = leader
         # Replaced as a whole: whoever looks sees all that were taken along, or none.
-        self._members: tuple[tuple[Begun, float], ...] = ((leader, since),)
+        self._members: tuple[tuple[StartedJob, float], ...] = ((leader, since),)
 
-    def add(self, followers: Iterable[Begun], *, since: float) -> None:
+    def add(self, followers: Iterable[StartedJob], *, since: float) -> None:
         """Take jobs along that were begun after the leader."""
         self._members = (*self._members, *((follower, since) for follower in followers))
 
     @property
-    def members(self) -> tuple[tuple[Begun, float], ...]:
+    def members(self) -> tuple[tuple[StartedJob, float], ...]:
         """Every job and since when it is in hand, the leader first."""
         return self._members
 
     @property
-    def begun(self) -> tuple[Begun, ...]:
+    def begun(self) -> tuple[StartedJob, ...]:
         """Every job, the leader first."""
         return tuple(one for one, _ in self._members)
 

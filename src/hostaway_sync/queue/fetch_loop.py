@@ -22,7 +22,7 @@ from hostaway_sync.queue.outcomes import FailedAttempt
 from hostaway_sync.queue.procrastinate_app import build_app
 from hostaway_sync.queue.retry_policy import Action
 from hostaway_sync.store import jobs
-from hostaway_sync.store.jobs import Begun, Job
+from hostaway_sync.store.jobs import Job, StartedJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -113,7 +113,7 @@ class FetchLoop:
         await self._in_thread(self._remember_and_prune)
         while not stop.is_set():
             await self._fetch(app, stop, wait=False)
-            if not await self._in_thread(partial(jobs.is_due, self._database, self._config.lanes)):
+            if not await self._in_thread(partial(jobs.has_due_jobs, self._database, self._config.lanes)):
                 return
 
     async def _work(self, app: App, stop: asyncio.Event) -> None:
@@ -176,7 +176,7 @@ class FetchLoop:
     async def _attempt(self, kind: str, row_id: int, job: Job) -> None:
         doing = start_span(f"job {kind}", kind="consumer", job_kind=kind, attempt=job.attempt)
         with log_context(job=job.key, account_id=job.account_id), doing:
-            await self._attempt_at(kind, Batch(Begun(row_id, job), since=time.monotonic()))
+            await self._attempt_at(kind, Batch(StartedJob(row_id, job), since=time.monotonic()))
 
     async def _attempt_at(self, kind: str, batch: Batch) -> None:
         """Do a job, and those that it takes along."""
@@ -201,7 +201,7 @@ class FetchLoop:
         """Do a job together with others, which are added to its batch."""
         if self._config.batch > 1 and batch.leader.job.batch_prefix is not None:
             lanes = self._config.lanes[kind]
-            along = partial(jobs.take_along, leader=batch.leader, most=self._config.batch - 1, lanes=lanes)
+            along = partial(jobs.start_batch, leader=batch.leader, limit=self._config.batch - 1, concurrency=lanes)
             # Once, and else alone: what it began that we do not hear of is given back when the leader has ended.
             with suppress(StoreUnavailable):
                 batch.add(self._database.attempt(along, is_one_statement=True), since=time.monotonic())
@@ -211,7 +211,7 @@ class FetchLoop:
     def _conclude(self, batch: Batch, ends: JobErrors, *, ended: float) -> None:
         """Write down what failed, and give back what was not reached; what is in the way of one may be of all."""
         delay: timedelta | None = None
-        unreached: list[Begun] = []
+        unreached: list[StartedJob] = []
         for (begun, since), error in zip(batch.members, ends, strict=True):
             if isinstance(error, NotReached):
                 unreached.append(begun)
@@ -222,7 +222,7 @@ class FetchLoop:
             back = partial(outcomes.give_back_jobs, begun=unreached, ending=followers, after=delay)
             self._database.transaction(back)
 
-    def _failed(self, begun: Begun, failure: FailedAttempt) -> timedelta | None:
+    def _failed(self, begun: StartedJob, failure: FailedAttempt) -> timedelta | None:
         """Write down an attempt that failed; give how long others have to wait for what it failed of."""
         current_span().record_error(failure.error)
         jitter = random()  # noqa: S311  (spreads load, keeps no secret)

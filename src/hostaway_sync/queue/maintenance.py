@@ -30,11 +30,11 @@ def rescue_stalled_jobs(
     database: Database, policy: JobRetryPolicy, kinds: Collection[str], *, silent_for: timedelta
 ) -> int:
     """Defer anew what workers had begun that died, or were silent for so long; return how many jobs that were."""
-    for worker_id in database.transaction(workers.remove_dead):
+    for worker_id in database.transaction(workers.remove_dead_workers):
         log.info("worker %d: its process has died: what it had in hand is taken over at once", worker_id)
 
     def rescue_one(connection: sa.Connection) -> bool:
-        stalled = jobs.take_stalled(connection, kinds, silent_for=silent_for)
+        stalled = jobs.lock_stalled_job(connection, kinds, silent_for=silent_for)
         if stalled is not None:
             outcomes.rescue_job(connection, stalled, policy, jitter=random())  # noqa: S311  (spreads load, keeps no secret)
         return stalled is not None

@@ -12,7 +12,7 @@ from hostaway_sync.observability.exception_text import describe_exception, forma
 from hostaway_sync.queue.retry_policy import Action, RetryDecision
 from hostaway_sync.store import dead_letters, job_attempts, jobs
 from hostaway_sync.store.accounts import queries as account_queries
-from hostaway_sync.store.job_attempts import Attempt, storable, storable_traceback
+from hostaway_sync.store.job_attempts import RecordedAttempt, to_storable_text, to_storable_traceback
 from hostaway_sync.store.webhooks import inbox
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from hostaway_sync.queue.retry_policy import JobRetryPolicy
-    from hostaway_sync.store.jobs import Begun, Job, Stalled
+    from hostaway_sync.store.jobs import Job, StalledJob, StartedJob
     from hostaway_sync.store.postgres.database import Database
 
 log = logging.getLogger(__name__)
@@ -51,49 +51,55 @@ def record_failure(
     """
 
     def write(connection: sa.Connection) -> RetryDecision | None:
-        finished_at = jobs.now(connection)
+        finished_at = jobs.read_clock(connection)
         early = job.retry_at - finished_at if job.retry_at else timedelta(0)
         verdict = policy.after(failure.error, job.attempt, early=early, jitter=jitter)
         if verdict.action is Action.SNOOZE:
-            jobs.defer_again(connection, job, at=finished_at + verdict.delay)
+            jobs.defer_retry(connection, job, at=finished_at + verdict.delay)
             return verdict
-        attempt = Attempt(
+        attempt = RecordedAttempt(
             failure.attempt_id,
             finished_at - failure.elapsed,
             finished_at,
-            storable(describe_exception(failure.error)),
-            storable_traceback(format_traceback(failure.error)),
+            to_storable_text(describe_exception(failure.error)),
+            to_storable_traceback(format_traceback(failure.error)),
         )
         return _write(connection, job, attempt, verdict)
 
     verdict = database.transaction(write)
-    _log(job, verdict, storable(describe_exception(failure.error)))
+    _log(job, verdict, to_storable_text(describe_exception(failure.error)))
     return verdict
 
 
 def give_back_jobs(
-    connection: sa.Connection, begun: Sequence[Begun], *, ending: Sequence[Begun], after: timedelta | None = None
+    connection: sa.Connection,
+    begun: Sequence[StartedJob],
+    *,
+    ending: Sequence[StartedJob],
+    after: timedelta | None = None,
 ) -> None:
     """Have jobs done another time, perhaps by another worker, and end the rows of some: no attempt is counted."""
     if ending:
-        jobs.end(connection, [one.row_id for one in ending])
-    at = jobs.now(connection) + after if after else None
+        jobs.delete_jobs(connection, [one.row_id for one in ending])
+    at = jobs.read_clock(connection) + after if after else None
     # In the order of their keys, so that two that do this at once do not wait for each other in turns.
     for job in sorted((one.job for one in begun), key=lambda job: job.key):
-        jobs.defer_again(connection, job, at=at)
+        jobs.defer_retry(connection, job, at=at)
 
 
-def rescue_job(connection: sa.Connection, stalled: Stalled, policy: JobRetryPolicy, *, jitter: float) -> None:
+def rescue_job(connection: sa.Connection, stalled: StalledJob, policy: JobRetryPolicy, *, jitter: float) -> None:
     """End a job whose worker died, as if it had written down itself that its attempt failed."""
-    finished_at = jobs.now(connection)
+    finished_at = jobs.read_clock(connection)
     job = stalled.job
     verdict = policy.after_death(job.attempt, jitter=jitter)
-    attempt = Attempt(uuid4(), stalled.started_at or finished_at, finished_at, _DIED, None)
+    attempt = RecordedAttempt(uuid4(), stalled.started_at or finished_at, finished_at, _DIED, None)
     _log(job, _write(connection, job, attempt, verdict), _DIED)
-    jobs.end(connection, [stalled.row_id])
+    jobs.delete_jobs(connection, [stalled.row_id])
 
 
-def _write(connection: sa.Connection, job: Job, attempt: Attempt, verdict: RetryDecision) -> RetryDecision | None:
+def _write(
+    connection: sa.Connection, job: Job, attempt: RecordedAttempt, verdict: RetryDecision
+) -> RetryDecision | None:
     if not account_queries.account_exists(connection, job.account_id):
         return None
     if job.target is not None:
@@ -102,14 +108,14 @@ def _write(connection: sa.Connection, job: Job, attempt: Attempt, verdict: Retry
             return None
     began_at = job.began_at or attempt.started_at
     next_at = attempt.finished_at + verdict.delay if verdict.action is Action.RETRY else None
-    job_attempts.write(connection, job, attempt, next_at=next_at)
+    job_attempts.record_attempt(connection, job, attempt, next_at=next_at)
     if verdict.action is Action.DEAD:
         # Deliveries that came since the first attempt have not had them all.
         until = began_at if verdict.is_exhausted else attempt.started_at
         dead_letters.add_dead_letter(connection, replace(job, began_at=began_at), attempt, until=until)
         return verdict
     following = replace(job, attempt=job.attempt + verdict.is_counted, retry_at=next_at, began_at=began_at)
-    jobs.defer_again(connection, following, at=next_at)
+    jobs.defer_retry(connection, following, at=next_at)
     return verdict
 
 

@@ -16,7 +16,7 @@ from hostaway_sync.store.connection import session_settings
 from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.processes import rights, workers
-from hostaway_sync.store.processes.names import this_process
+from hostaway_sync.store.processes.names import name_this_process
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -50,7 +50,7 @@ def build_app(database: Database, lanes: Iterable[str], attempt: Attempt) -> App
     async def prepare(connection: AsyncConnection[Any]) -> None:
         # Each of the engine's calls is one statement, which needs no transaction around it.
         await connection.set_autocommit(True)
-        await connection.execute(session_settings.settled(connection.info.server_version, own))
+        await connection.execute(session_settings.build_settings_statement(connection.info.server_version, own))
 
     app = App(
         connector=LenientConnector(
@@ -63,7 +63,7 @@ def build_app(database: Database, lanes: Iterable[str], attempt: Attempt) -> App
             timeout=5.0,
         )
     )
-    app.job_manager = _ProvenWorkers(app.connector, this_process())
+    app.job_manager = _ProvenWorkers(app.connector, name_this_process())
     for kind in lanes:
         app.task(name=kind, queue=kind, pass_context=True)(_named(partial(attempt, kind)))
     # The engine watches over its heartbeat and its listener only until the first of its side tasks returns, and the
@@ -77,7 +77,7 @@ class _ProvenWorkers(JobManager):
 
     Args:
         connector: of the engine.
-        process: this process, as `this_process` names it.
+        process: this process, as `name_this_process` names it.
     """
 
     def __init__(self, connector: BaseConnector, process: str) -> None:
@@ -98,13 +98,13 @@ class _ProvenWorkers(JobManager):
     async def unregister_worker(self, worker_id: int) -> None:
         """Unregister a worker that ended, and give back its right."""
         await super().unregister_worker(worker_id)
-        right = workers.right_of(worker_id)
-        await self.connector.execute_query_async(query=workers.GIVE_BACK, right=right, owner=self._process)
+        right = workers.name_worker_right(worker_id)
+        await self.connector.execute_query_async(query=workers.RELEASE_SQL, right=right, owner=self._process)
 
     async def _claim(self, worker_id: int) -> None:
-        right = workers.right_of(worker_id)
-        arguments = {"right": right, "owner": self._process, "life": rights.LIFE}
-        await self.connector.execute_query_async(query=workers.CLAIM, **arguments)
+        right = workers.name_worker_right(worker_id)
+        arguments = {"right": right, "owner": self._process, "life": rights.CLAIM_LIFETIME}
+        await self.connector.execute_query_async(query=workers.CLAIM_SQL, **arguments)
 
 
 def _conninfo(engine: sa.Engine) -> str:

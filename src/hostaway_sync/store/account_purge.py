@@ -73,7 +73,7 @@ def purge_account(database: Database, lease: Lease, tell: Callable[[str, int], o
 def _begin(connection: sa.Connection, lease: Lease) -> list[tuple[sa.Table, int]]:
     leases.fence_transaction(connection, lease)
     audit_log.add_entry(connection, lease.account_id, Action.PURGING)
-    jobs.forget(connection, lease.account_id)
+    jobs.delete_idle_jobs(connection, lease.account_id)
     return [(table, _delete(connection, table, lease.account_id)) for table in (watermarks, walks)]
 
 
@@ -108,7 +108,7 @@ def _end(connection: sa.Connection, lease: Lease, counts: dict[str, int]) -> lis
     _delete(connection, leases_table, lease.account_id)
     connection.execute(sa.delete(accounts).where(itself))
     of_rows = [account_owner.right_to_write_rows(lease.account_id, resource) for resource in (None, *Resource)]
-    rights.forget(connection, [*of_rows, ledger.right_name(lease.account_id)])
+    rights.delete_rights(connection, [*of_rows, ledger.right_name(lease.account_id)])
     rows: dict[str, Any] = dict(counts)
     for table, number in last:
         rows[table.name] = rows.get(table.name, 0) + number

@@ -56,7 +56,7 @@ class StoredCircuitBreaker:
         self._probe = threading.local()
 
     @property
-    def is_here(self) -> sa.ColumnElement[bool]:
+    def is_this_source(self) -> sa.ColumnElement[bool]:
         """The condition for the row that this is about."""
         return sa.and_(*(source_outages.c[name] == value for name, value in self._key.items()))
 
@@ -72,11 +72,11 @@ class StoredCircuitBreaker:
         """Whether this thread is the one that may ask a source that is away."""
         return time.monotonic() < getattr(self._probe, "until", 0.0)
 
-    def saw(self, *, failures: int | None) -> None:
+    def remember_failures(self, failures: int | None) -> None:
         """Remember what was seen when a slot was taken: after failures, an answer is news."""
         self._is_failing = failures is not None
 
-    def take_probe(self) -> None:
+    def acquire_probe(self) -> None:
         """Take the right to ask a source that is away.
 
         Raises:
@@ -94,7 +94,7 @@ class StoredCircuitBreaker:
             return None
 
         if (found := self._database.transaction(take)) is not None:
-            raise SourceAway(words(found))
+            raise SourceAway(describe_outage(found))
         self._probe.until = time.monotonic() + decisions.PROBE_TIMEOUT.total_seconds()
 
     def record_answer(self) -> None:
@@ -102,7 +102,7 @@ class StoredCircuitBreaker:
         self._probe.until = 0.0
         if self._is_failing:
             self._is_failing = False
-            statement = sa.delete(source_outages).where(self.is_here)
+            statement = sa.delete(source_outages).where(self.is_this_source)
             self._database.transaction(lambda connection: connection.execute(statement))
 
     def record_failure(self, error: str) -> None:
@@ -117,7 +117,7 @@ class StoredCircuitBreaker:
 
     def _locked(self, connection: sa.Connection) -> tuple[Outage | None, datetime]:
         """Return what is known of the source, under a lock, and the database's clock."""
-        row = connection.execute(sa.select(*_COLUMNS).where(self.is_here).with_for_update()).one_or_none()
+        row = connection.execute(sa.select(*_COLUMNS).where(self.is_this_source).with_for_update()).one_or_none()
         now = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
         return (decisions.discard_future_outage(_outage(row), now) if row else None), now
 
@@ -136,15 +136,15 @@ class StoredCircuitBreaker:
         connection.execute(statement.on_conflict_do_update(index_elements=list(self._key), set_=values))
 
 
-def current(database: Database, *, egress: str, api_url: str) -> Outage | None:
+def read_outage(database: Database, *, egress: str, api_url: str) -> Outage | None:
     """Give since when the source is away, as seen from an address; None: it is not."""
     circuit_breaker = StoredCircuitBreaker(database, egress=egress, api_url=api_url)
-    query = sa.select(*_COLUMNS).where(circuit_breaker.is_here, circuit_breaker.is_away)
+    query = sa.select(*_COLUMNS).where(circuit_breaker.is_this_source, circuit_breaker.is_away)
     row = database.transaction(partial(_one, query=query))
     return _outage(row) if row else None
 
 
-def words(outage: Outage) -> str:
+def describe_outage(outage: Outage) -> str:
     """Say that the source is away."""
     since = f"{outage.away_since:%Y-%m-%d %H:%M} UTC" if outage.away_since else "now"
     then = f"{outage.probe_at:%H:%M:%S} UTC" if outage.probe_at else "once"

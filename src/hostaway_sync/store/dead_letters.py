@@ -22,7 +22,7 @@ from hostaway_sync.store.webhooks import inbox
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from hostaway_sync.store.job_attempts import Attempt
+    from hostaway_sync.store.job_attempts import RecordedAttempt
     from hostaway_sync.store.postgres.database import Database
 
 DELIVERY: Final = "delivery"
@@ -70,7 +70,7 @@ _COLUMNS: Final[tuple[sa.ColumnElement[Any], ...]] = (
 )
 
 
-def add_dead_letter(connection: sa.Connection, job: Job, attempt: Attempt, *, until: datetime) -> int | None:
+def add_dead_letter(connection: sa.Connection, job: Job, attempt: RecordedAttempt, *, until: datetime) -> int | None:
     """Give up a job whose last attempt is stored: nobody will try again until a person asks for it.
 
     Args:
@@ -82,7 +82,7 @@ def add_dead_letter(connection: sa.Connection, job: Job, attempt: Attempt, *, un
     Returns:
         The number of the dead letter; None when no delivery was waiting any more.
     """
-    found = inbox.DeliveryEvidence(0, job.arguments(), None)
+    found = inbox.DeliveryEvidence(0, job.to_arguments(), None)
     if job.target is not None:
         payload_rule.delay_rewrites(connection)
         waiting = inbox.find_evidence(connection, job.account_id, job.target, until=until)
@@ -101,7 +101,7 @@ def add_dead_letter(connection: sa.Connection, job: Job, attempt: Attempt, *, un
         "headers": sa.null() if found.headers is None else found.headers,
         "error": attempt.error,
         "traceback": attempt.traceback,
-        "history": job_attempts.history(connection, job.key, since=job.began_at or attempt.started_at),
+        "history": job_attempts.read_history(connection, job.key, since=job.began_at or attempt.started_at),
     }
     statement = insert(dead_letters).values(values).on_conflict_do_nothing().returning(dead_letters.c.dead_letter_id)
     number: int | None = connection.scalar(statement)
@@ -143,7 +143,7 @@ def retry_dead_letter(database: Database, dead_letter_id: int) -> None:
     def write_all(connection: sa.Connection) -> None:
         letter = _resolve(connection, dead_letter_id, _RETRIED)
         inbox.reopen_deliveries(connection, dead_letter_id)
-        jobs.defer(connection, _fresh(letter))
+        jobs.defer_job(connection, _fresh(letter))
 
     database.transaction(write_all)
 

@@ -21,7 +21,7 @@ _MAX_TRACEBACK = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class RecordedAttempt:
     """One attempt that failed; `traceback` is None when its worker died."""
 
     attempt_id: UUID
@@ -31,17 +31,17 @@ class Attempt:
     traceback: str | None
 
 
-def storable(text: str, longest: int = _MAX_ERROR) -> str:
+def to_storable_text(text: str, longest: int = _MAX_ERROR) -> str:
     """Give a text as PostgreSQL can hold it, its end left out where it is too long."""
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")[:longest]
 
 
-def storable_traceback(text: str) -> str:
+def to_storable_traceback(text: str) -> str:
     """Give a traceback likewise, but its beginning left out: what went wrong stands at the end."""
-    return storable(text[-_MAX_TRACEBACK:], _MAX_TRACEBACK)
+    return to_storable_text(text[-_MAX_TRACEBACK:], _MAX_TRACEBACK)
 
 
-def write(connection: sa.Connection, job: Job, attempt: Attempt, *, next_at: datetime | None) -> None:
+def record_attempt(connection: sa.Connection, job: Job, attempt: RecordedAttempt, *, next_at: datetime | None) -> None:
     """Keep one attempt; again does no harm."""
     values = {
         "attempt_id": attempt.attempt_id,
@@ -57,7 +57,7 @@ def write(connection: sa.Connection, job: Job, attempt: Attempt, *, next_at: dat
     connection.execute(insert(job_attempts).values(values).on_conflict_do_nothing())
 
 
-def history(connection: sa.Connection, key: str, *, since: datetime) -> list[dict[str, Any]]:
+def read_history(connection: sa.Connection, key: str, *, since: datetime) -> list[dict[str, Any]]:
     """Give the attempts at a job that started then or later, oldest first, as JSON holds them."""
     query = (
         sa.select(job_attempts.c.number, job_attempts.c.started_at, job_attempts.c.finished_at, job_attempts.c.error)

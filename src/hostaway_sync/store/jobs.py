@@ -97,12 +97,12 @@ class Job:
         return f"{REFRESH}:{self.account_id}:{self.target.resource}:"
 
     @property
-    def aim(self) -> RefreshTarget:
+    def required_target(self) -> RefreshTarget:
         """The object of a job that has one."""
         assert self.target is not None  # noqa: S101  (that is what makes it a job of this kind)
         return self.target
 
-    def arguments(self) -> dict[str, Any]:
+    def to_arguments(self) -> dict[str, Any]:
         """Give the job as JSON holds it; `from_arguments` reads it."""
         written: dict[str, Any] = {"account_id": self.account_id, "attempt": self.attempt}
         if self.target is not None:
@@ -119,7 +119,7 @@ class Job:
 
     @staticmethod
     def from_arguments(written: Mapping[str, Any]) -> Job:
-        """Read what `arguments` wrote."""
+        """Read what `to_arguments` wrote."""
         target = RefreshTarget(Resource(written["resource"]), written["object_id"]) if "resource" in written else None
         moments = {name: datetime.fromisoformat(written[name]) for name in ("retry_at", "began_at") if name in written}
         return Job(
@@ -134,13 +134,13 @@ class Job:
         )
 
 
-def now(connection: sa.Connection) -> datetime:
+def read_clock(connection: sa.Connection) -> datetime:
     """Give the database's clock."""
     moment: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
     return moment
 
 
-def defer(connection: sa.Connection, job: Job) -> None:
+def defer_job(connection: sa.Connection, job: Job) -> None:
     """Have a job done as soon as may be; one that waits for its next attempt is pulled forward, and stays as it is."""
     statement = insert(jobs).values(_row(job))
     values: dict[str, Any] = {"scheduled_at": None}
@@ -149,7 +149,7 @@ def defer(connection: sa.Connection, job: Job) -> None:
     connection.execute(_unless_waiting(statement, values))
 
 
-def defer_again(connection: sa.Connection, job: Job, *, at: datetime | None = None) -> None:
+def defer_retry(connection: sa.Connection, job: Job, *, at: datetime | None = None) -> None:
     """Have a job tried again, not before `at`; one with its key that waits already comes no later for it.
 
     The attempts so far count for the one that waits: work that fails again and again must come to its end.
@@ -168,18 +168,18 @@ def defer_again(connection: sa.Connection, job: Job, *, at: datetime | None = No
     connection.execute(_unless_waiting(statement, {"scheduled_at": sooner, "args": carried}))
 
 
-def is_due(database: Database, kinds: Collection[str]) -> bool:
+def has_due_jobs(database: Database, kinds: Collection[str]) -> bool:
     """Say whether anything could be started now."""
     query = sa.select(sa.exists().where(_TODO, _is_due(), jobs.c.queue_name.in_(kinds)))
     return bool(database.transaction(lambda connection: connection.scalar(query)))
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class StartedJob:
     """A job that is being done.
 
     Attributes:
-        row_id: its row, to be given to `end`.
+        row_id: its row, to be given to `delete_jobs`.
         job: what is to be done.
     """
 
@@ -187,7 +187,7 @@ class Begun:
     job: Job
 
 
-def take_along(connection: sa.Connection, leader: Begun, *, most: int, lanes: int) -> list[Begun]:
+def start_batch(connection: sa.Connection, leader: StartedJob, *, limit: int, concurrency: int) -> list[StartedJob]:
     """Begin at most so many jobs that may be done together with `leader`, for the worker that has begun that one.
 
     Of what is near each of the lanes has its share: none does everything while the others do nothing.
@@ -199,7 +199,7 @@ def take_along(connection: sa.Connection, leader: Begun, *, most: int, lanes: in
         .limit(_NEAR)
         .cte("near")
     )
-    share = sa.select(sa.func.least(most, sa.func.count() // lanes)).select_from(near).scalar_subquery()
+    share = sa.select(sa.func.least(limit, sa.func.count() // concurrency)).select_from(near).scalar_subquery()
     is_alike = sa.func.starts_with(near.c.queueing_lock, leader.job.batch_prefix)
     is_first = near.c.args["attempt"].as_integer() == 1
     # A delivery may have come for the leader's own object: that is read again, but not at once.
@@ -220,15 +220,15 @@ def take_along(connection: sa.Connection, leader: Begun, *, most: int, lanes: in
         )
         .returning(jobs.c.id, jobs.c.args)
     )
-    return [Begun(row.id, Job.from_arguments(row.args)) for row in connection.execute(statement)]
+    return [StartedJob(row.id, Job.from_arguments(row.args)) for row in connection.execute(statement)]
 
 
 @dataclass(frozen=True, slots=True)
-class Stalled:
+class StalledJob:
     """A job that nobody works on, though it was begun.
 
     Attributes:
-        row_id: its row, to be given to `end`.
+        row_id: its row, to be given to `delete_jobs`.
         job: what it was.
         started_at: when; None when that is not known.
     """
@@ -238,7 +238,7 @@ class Stalled:
     started_at: datetime | None
 
 
-def take_stalled(connection: sa.Connection, kinds: Collection[str], *, silent_for: timedelta) -> Stalled | None:
+def lock_stalled_job(connection: sa.Connection, kinds: Collection[str], *, silent_for: timedelta) -> StalledJob | None:
     """Lock one job whose worker has died, or has dropped it; None when there is none that nobody else has locked."""
     is_alive = sa.exists().where(workers.c.id == jobs.c.worker_id, is_within(workers.c.last_heartbeat, silent_for))
     leader = jobs.alias("leader")
@@ -256,26 +256,26 @@ def take_stalled(connection: sa.Connection, kinds: Collection[str], *, silent_fo
     started = sa.select(sa.func.max(job_events.c.at)).where(
         job_events.c.job_id == row.id, job_events.c.type == sa.literal_column("'started'")
     )
-    return Stalled(row.id, Job.from_arguments(row.args), connection.scalar(started))
+    return StalledJob(row.id, Job.from_arguments(row.args), connection.scalar(started))
 
 
-def end(connection: sa.Connection, row_ids: Sequence[int]) -> None:
+def delete_jobs(connection: sa.Connection, row_ids: Sequence[int]) -> None:
     """Take jobs away; what they leave to do has been deferred anew."""
     connection.execute(
         sa.delete(jobs).where(jobs.c.id == sa.func.any(sa.literal(list(row_ids), sa.ARRAY(sa.BigInteger))))
     )
 
 
-def forget(connection: sa.Connection, account_id: int) -> None:
+def delete_idle_jobs(connection: sa.Connection, account_id: int) -> None:
     """Take away the jobs of an account that nobody works on."""
     of_account = jobs.c.args["account_id"].as_integer() == account_id
     idle = sa.select(jobs.c.id).where(sa.or_(_TODO, _DROPPED), of_account)
     # In the order of their keys, as whoever gives some back.
     ids = connection.scalars(idle.order_by(sa.collate(jobs.c.queueing_lock, "C"), jobs.c.id).with_for_update()).all()
-    end(connection, ids)
+    delete_jobs(connection, ids)
 
 
-def waiting_keys() -> sa.Select[str]:
+def select_unfinished_keys() -> sa.Select[str]:
     """Give the keys of all jobs that wait or are being worked on, for a query's `IN`."""
     return sa.select(jobs.c.queueing_lock).where(sa.or_(_TODO, _DOING), jobs.c.queueing_lock.is_not(None))
 
@@ -290,7 +290,7 @@ def _row(job: Job) -> dict[str, Any]:
         "task_name": job.kind,
         "priority": _PRIORITIES[job.kind],
         "queueing_lock": job.key,
-        "args": job.arguments(),
+        "args": job.to_arguments(),
     }
 
 

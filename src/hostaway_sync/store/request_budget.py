@@ -38,7 +38,7 @@ _SLOT: tuple[sa.ColumnClause[Any], ...] = (
 log = logging.getLogger(__name__)
 
 
-def margin(bucket: Bucket) -> timedelta:
+def safety_margin(bucket: Bucket) -> timedelta:
     """Give the time that is kept free after a bucket's window."""
     return bucket.window * _MARGIN_SHARE
 
@@ -73,7 +73,7 @@ class DatabaseBudget:
         row = self._noticed(buckets, priority)
         while row is None:
             row = self._noticed(buckets, priority)
-        slack = min(margin(bucket) for bucket in buckets) / 2
+        slack = min(safety_margin(bucket) for bucket in buckets) / 2
         return Grant(granted_at=row.granted_at, wait=max(row.wait, timedelta()), slack=slack)
 
     def _noticed(self, buckets: Sequence[Bucket], priority: Priority) -> sa.Row[Any] | None:
@@ -83,7 +83,7 @@ class DatabaseBudget:
         step = self._clock.step(row.granted_at - row.wait, asked_at=asked_at)
         if not step:
             return row
-        pause = max(bucket.window + margin(bucket) for bucket in buckets) * _WINDOWS_AFTER_A_STEP
+        pause = max(bucket.window + safety_margin(bucket) for bucket in buckets) * _WINDOWS_AFTER_A_STEP
         log.warning("the database's clock was put forward by %s: requests wait for %s", step, pause)
         self.penalize(buckets, retry_in=pause, limit=None)
         return None
@@ -99,12 +99,12 @@ class DatabaseBudget:
         may_ask = ~sa.func.coalesce(circuit_breaker.is_away, sa.false()) | sa.literal(circuit_breaker.is_probing)
         # Without keys the function takes nothing.
         slot = self._slot(sa.case((may_ask, keys), else_=_array([], sa.Text())), buckets, priority).lateral("slot")
-        seen = one.outerjoin(source_outages, circuit_breaker.is_here).join(slot, sa.true())
+        seen = one.outerjoin(source_outages, circuit_breaker.is_this_source).join(slot, sa.true())
         asked = sa.select(*slot.c, may_ask.label("may_ask"), source_outages.c.failures).select_from(seen)
         row = self._granted(asked)
-        circuit_breaker.saw(failures=row.failures)
+        circuit_breaker.remember_failures(row.failures)
         if not row.may_ask:
-            circuit_breaker.take_probe()
+            circuit_breaker.acquire_probe()
             return self._taken(buckets, priority)
         return row
 
@@ -117,7 +117,7 @@ class DatabaseBudget:
             keys,
             _array([bucket.limit for bucket in buckets], sa.Integer()),
             _array([bucket.window for bucket in buckets], sa.Interval()),
-            _array([margin(bucket) for bucket in buckets], sa.Interval()),
+            _array([safety_margin(bucket) for bucket in buckets], sa.Interval()),
             sa.cast(priority.value, sa.Text()),
         )
         slot: sa.TableValuedAlias = function.table_valued(*_SLOT, name="slot")

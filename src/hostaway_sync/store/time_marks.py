@@ -92,12 +92,12 @@ def is_known(mark: Any) -> sa.ColumnElement[bool]:  # noqa: ANN401  (a column of
     return sa.and_(mark >= sa.literal(EARLIEST, Timestamp), mark <= _latest())
 
 
-def known(mark: Any) -> sa.ColumnElement[datetime | None]:  # noqa: ANN401  (as above)
+def null_if_unknown(mark: Any) -> sa.ColumnElement[datetime | None]:  # noqa: ANN401  (as above)
     """Return a mark, or NULL where it is not known."""
     return sa.case((is_known(mark), mark))
 
 
-def at_latest_now(mark: Any) -> sa.ColumnElement[datetime]:  # noqa: ANN401  (as above)
+def cap_at_now(mark: Any) -> sa.ColumnElement[datetime]:  # noqa: ANN401  (as above)
     """Return a mark, or now where it is from the future: a mark about the past is no later than that; NULL stays so."""
     # LEAST alone takes now for the smaller of it and a mark that is not set.
     return sa.case((mark.is_not(None), sa.func.least(mark, sa.func.now())))
@@ -108,7 +108,7 @@ def is_within(mark: Any, span: timedelta) -> sa.ColumnElement[bool]:  # noqa: AN
     return sa.and_(mark > sa.func.now() - span, mark <= _latest())
 
 
-def bring_back(
+def reset_future_marks(
     connection: sa.Connection,
     table: sa.Table,
     *wanted: sa.ColumnElement[bool],
@@ -122,17 +122,17 @@ def bring_back(
     connection.execute(sa.update(table).where(*wanted, is_ahead).values(values))
 
 
-def bring_back_mirrored(connection: sa.Connection, account_id: int, resource: Resource) -> None:
+def reset_future_record_marks(connection: sa.Connection, account_id: int, resource: Resource) -> None:
     """Set what lies ahead of when an account's rows of a resource were read, made and changed to now.
 
     The other marks decide what is read next: what is not known of them must stay unknown.
     """
     table = MIRRORED[resource]
     names = ("observed_at", "created_at", "updated_at")
-    bring_back(connection, table, table.c.account_id == account_id, marks=[table.c[name] for name in names])
+    reset_future_marks(connection, table, table.c.account_id == account_id, marks=[table.c[name] for name in names])
 
 
-def ahead(database: Database) -> FutureMarksReport:
+def find_future_marks(database: Database) -> FutureMarksReport:
     """Look through every table for marks that lie in the future."""
     found: list[FutureMarks] = []
     unread: list[str] = []

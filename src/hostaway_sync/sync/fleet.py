@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from hostaway_sync.errors import ConfigurationError, HostawaySyncError, LeaseHeld
 from hostaway_sync.model.records import Progress, RunReport, RunState
 from hostaway_sync.observability.log_context import log_context
-from hostaway_sync.store.postgres.driver_errors import unforeseen
+from hostaway_sync.store.postgres.driver_errors import describe_unexpected_error
 from hostaway_sync.sync.plan import can_recover
 from hostaway_sync.sync.reporting.outcome import derive_outcome, list_failures
 from hostaway_sync.sync.reporting.run_log import BY_SIGNAL
@@ -159,7 +159,7 @@ def _tried(account_id: int, attempt: Callable[[int], RunReport]) -> AccountOutco
     except HostawaySyncError as error:
         return AccountOutcome(account_id, RunState.FAILED, None, str(error), can_recover(error))
     except Exception as error:
-        if sentence := unforeseen(error):
+        if sentence := describe_unexpected_error(error):
             log.debug("account %d: the database does not take a statement", account_id, exc_info=error)
             return AccountOutcome(account_id, RunState.FAILED, None, sentence)
         log.exception("account %d: this is a bug of hostaway-sync", account_id)

@@ -27,7 +27,7 @@ def hold_lease(database: Database, account_id: int) -> Iterator[leases.Lease]:
     Raises:
         LeaseHeld: another run has it.
     """
-    lease = leases.acquire_lease(database, account_id, process_names.this_process())
+    lease = leases.acquire_lease(database, account_id, process_names.name_this_process())
     try:
         with _heartbeat(database, lease):
             yield lease

@@ -42,8 +42,8 @@ def run_refresh_job(database: Database, read_again: ReadAgain, batch: Sequence[J
     Returns:
         How each ended. The first object that cannot be read ends the reading, and those after it wait on.
     """
-    account_id, resource = batch[0].account_id, batch[0].aim.resource
-    waiting = inbox.find_waiting(database, account_id, resource, [job.aim.object_id for job in batch])
+    account_id, resource = batch[0].account_id, batch[0].required_target.resource
+    waiting = inbox.find_waiting(database, account_id, resource, [job.required_target.object_id for job in batch])
     deliveries = [one for of_object in waiting.deliveries.values() for one in of_object]
     if not deliveries:
         return [None for _ in batch]
@@ -52,7 +52,7 @@ def run_refresh_job(database: Database, read_again: ReadAgain, batch: Sequence[J
     if waiting.owner is None:
         inbox.mark_ignored(database, deliveries, reason=_DISABLED)
         return [None for _ in batch]
-    wanted = [job.aim.object_id for job in batch if job.aim.object_id in waiting.deliveries]
+    wanted = [job.required_target.object_id for job in batch if job.required_target.object_id in waiting.deliveries]
     read: list[int] = []
     failure: Exception | None = None
     try:
@@ -68,4 +68,4 @@ def run_refresh_job(database: Database, read_again: ReadAgain, batch: Sequence[J
     left = wanted[len(read) :]
     ends: dict[int, Exception | None] = {number: NotReached() for number in left[1:]}
     ends |= dict.fromkeys(left[:1], failure)
-    return [ends.get(job.aim.object_id) for job in batch]
+    return [ends.get(job.required_target.object_id) for job in batch]

@@ -91,7 +91,7 @@ def test_all_is_there_after_a_move_and_goes_on(sync_env: Build, elsewhere: Elsew
     wanted = {"procrastinate_jobs": 1, "dead_letters": 1, "webhook_log": 2, "sent_messages": 1}
     assert {name: rows[name] for name in wanted} == wanted
     assert rows["procrastinate_events"] == sql.rows(env.database, "SELECT count(*) FROM procrastinate_events")[0][0]
-    assert elsewhere.revision() == revisions.head()
+    assert elsewhere.revision() == revisions.head_revision()
 
     mirror = env.mirror(database_url=elsewhere.url)
     assert mirror.secrets.check().passed.troubles == ()
@@ -140,7 +140,7 @@ def test_a_move_may_die_anywhere(sync_env: Build, elsewhere: Elsewhere, program:
     else:
         assert program(env, "sync", str(env.account_id)).returncode == 0
     _moved(env, elsewhere, program)
-    assert elsewhere.revision() == revisions.head()
+    assert elsewhere.revision() == revisions.head_revision()
     assert env.mirror(database_url=elsewhere.url).sync.verify(env.account_id).state is Equality.EQUAL
 
 
@@ -154,7 +154,7 @@ def test_a_dry_run_counts_and_changes_nothing(sync_env: Build, elsewhere: Elsewh
     rows = dict(line.split() for line in shown.stdout.splitlines())
     assert rows["reservations"] == str(len(env.truth("reservations")))
     assert elsewhere.rows("SELECT count(*) FROM pg_tables WHERE schemaname = 'hostaway'") == [0]
-    assert sql.rows(env.database, "SELECT version_num FROM alembic_version") == [(revisions.head(),)]
+    assert sql.rows(env.database, "SELECT version_num FROM alembic_version") == [(revisions.head_revision(),)]
 
 
 def test_a_move_says_no(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
@@ -181,7 +181,7 @@ def test_a_move_says_no(sync_env: Build, elsewhere: Elsewhere, program: Program)
 
     _upgraded(elsewhere, _STRANGER)
     assert "there are rows in its table hostaway.accounts" in refused(1, str(elsewhere.file))
-    assert sql.rows(env.database, "SELECT version_num FROM alembic_version") == [(revisions.head(),)]
+    assert sql.rows(env.database, "SELECT version_num FROM alembic_version") == [(revisions.head_revision(),)]
 
 
 def test_nobody_may_be_at_work(sync_env: Build, elsewhere: Elsewhere) -> None:
@@ -273,7 +273,7 @@ def _standing_still(env: SyncEnv, elsewhere: Elsewhere, moment: str) -> Iterator
 def _upgraded(elsewhere: Elsewhere, *statements: str) -> None:
     there = Database(elsewhere.url, schema="hostaway")
     with closing(there):
-        revisions.upgrade(there)
+        revisions.upgrade_database(there)
         for statement in statements:
             there.transaction(lambda connection, one=statement: connection.exec_driver_sql(one))  # type: ignore[misc]
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from tests.support import sql
 
 from hostaway_sync.store.postgres.database import Database
-from hostaway_sync.store.schema.revisions import head
+from hostaway_sync.store.schema.revisions import head_revision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ STATES = {
     "a hashed revision": (f"{OWN_VERSIONS} INSERT INTO hostaway.alembic_version VALUES ('ae1027a6acf4')", VERSIONS),
     "several revisions": (f"{OWN_VERSIONS} INSERT INTO hostaway.alembic_version VALUES ('0001'), ('0002')", VERSIONS),
     "a revision like ours": (f"{OWN_VERSIONS} INSERT INTO hostaway.alembic_version VALUES ('0003')", LOST),
-    "the newest revision": (f"{OWN_VERSIONS} INSERT INTO hostaway.alembic_version VALUES ('{head()}')", LOST),
+    "the newest revision": (f"{OWN_VERSIONS} INSERT INTO hostaway.alembic_version VALUES ('{head_revision()}')", LOST),
 }
 COMMANDS = (
     ("migrate",),

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from hostaway_sync.store.schema.revisions import head
+from hostaway_sync.store.schema.revisions import head_revision
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Program
@@ -28,7 +28,7 @@ def test_migrate_brings_the_schema_up_and_says_nothing(program: Program, empty_d
     database = settings(empty_database_url)
     behind = program(None, "migrate", "--check", **database)
     assert behind.returncode == 1
-    assert head() in behind.stdout
+    assert head_revision() in behind.stdout
     for _ in range(2):
         done = program(None, "migrate", **database)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -92,7 +92,7 @@ def test_another_run_at_work_is_no_failure(sync_env: Build, monitor: Monitor, mo
     env = sync_env()
     for name, value in env.environment(PING_URL=monitor.url).items():
         monkeypatch.setenv(name, value)
-    leases.acquire_lease(env.database, 70001, process_names.this_process())
+    leases.acquire_lease(env.database, 70001, process_names.name_this_process())
     with pytest.raises(LeaseHeld), _as_a_command(pings=True) as run:
         run.mirror.sync.run(70001)
     with _as_a_command(pings=False):

@@ -159,7 +159,7 @@ def test_a_run_at_work_is_told_with_what_it_has_read(sync_env: Build, program: P
     """Its mode, since when, how many records; a lease without a run is some other command."""
     env = sync_env()
     env.mirror().sync.run(70001)
-    leases.acquire_lease(env.database, 70001, process_names.this_process())
+    leases.acquire_lease(env.database, 70001, process_names.name_this_process())
     assert "another command works on it" in program(env, "status").stdout
     run_id = run_states.create_run(env.database, 70001, Mode.FULL, max_retries=0)
     run_states.start_run(env.database, run_id, 70001)

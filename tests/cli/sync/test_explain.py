@@ -81,7 +81,7 @@ def test_a_token_is_no_secret_s_way_out(sync_env: Build, program: Program) -> No
 def test_a_run_that_could_not_begin_made_no_requests(sync_env: Build, program: Program) -> None:
     """The document says so in the same key."""
     env = sync_env()
-    leases.acquire_lease(env.database, 70001, process_names.this_process())
+    leases.acquire_lease(env.database, 70001, process_names.name_this_process())
     done = program(env, "sync", "70001", "--explain", "--json")
     assert done.returncode == 75
     assert json.loads(done.stdout)["calls"] == []

@@ -112,7 +112,7 @@ def test_a_failing_source_is_named_with_what_it_broke(sync_env: Build, program: 
 def test_another_run_at_work_is_silence_and_75(sync_env: Build, program: Program) -> None:
     """Overlapping cron runs send no mail."""
     env = sync_env()
-    leases.acquire_lease(env.database, 70001, process_names.this_process())
+    leases.acquire_lease(env.database, 70001, process_names.name_this_process())
     done = program(env, "sync", "70001")
     assert (done.returncode, done.stdout, done.stderr) == (75, "", "")
     done = program(env, "sync-all")
@@ -217,7 +217,7 @@ def test_a_dry_run_of_all_prints_its_table_to_a_pipe(sync_env: Build, program: P
 def test_another_run_at_work_is_a_document_for_scripts(sync_env: Build, program: Program) -> None:
     """Exit 75 and silence on stderr, while --json says what was skipped."""
     env = sync_env()
-    leases.acquire_lease(env.database, 70001, process_names.this_process())
+    leases.acquire_lease(env.database, 70001, process_names.name_this_process())
     done = program(env, "sync", "70001", "--json")
     assert (done.returncode, done.stderr) == (75, "")
     document = json.loads(done.stdout)

@@ -142,7 +142,7 @@ def test_trusted_threads_are_said(sync_env: Build, program: Program) -> None:
 def test_a_run_at_work_is_silence_and_75(sync_env: Build, program: Program) -> None:
     """As for a sync."""
     env = sync_env()
-    leases.acquire_lease(env.database, 70001, process_names.this_process())
+    leases.acquire_lease(env.database, 70001, process_names.name_this_process())
     done = program(env, "verify", "70001")
     assert (done.returncode, done.stdout, done.stderr) == (75, "", "")
 

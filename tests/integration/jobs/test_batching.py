@@ -34,7 +34,7 @@ from hostaway_sync.sandbox import Switches
 from hostaway_sync.sandbox.server import faults
 from hostaway_sync.store import jobs
 from hostaway_sync.store.accounts import owner as account_owner
-from hostaway_sync.store.jobs import Begun, Job
+from hostaway_sync.store.jobs import Job, StartedJob
 from hostaway_sync.store.postgres.database import Database
 from hostaway_sync.webhooks import refresh_job
 
@@ -86,7 +86,7 @@ def watching(handling: dict[str, Handler], batches: list[list[int]]) -> dict[str
     """Give handlers that note the objects of each batch."""
 
     def handler(batch: Sequence[Job]) -> JobErrors:
-        batches.append([job.aim.object_id for job in batch])
+        batches.append([job.required_target.object_id for job in batch])
         return handling[jobs.REFRESH](batch)
 
     return handling | {jobs.REFRESH: handler}
@@ -125,7 +125,7 @@ def attempts(database: Database) -> list[tuple[Any, ...]]:
     return sql.rows(database, "SELECT split_part(job, ':', 4)::bigint, number FROM job_attempts ORDER BY 1, 2")
 
 
-def begun_first(database: Database) -> Begun:
+def begun_first(database: Database) -> StartedJob:
     """Begin the oldest job, as a worker does that lives."""
     sql.execute(database, "INSERT INTO procrastinate_workers DEFAULT VALUES")
     sql.execute(
@@ -134,7 +134,7 @@ def begun_first(database: Database) -> Begun:
         " WHERE id = (SELECT min(id) FROM procrastinate_jobs)",
     )
     ((row_id, arguments),) = sql.rows(database, "SELECT id, args FROM procrastinate_jobs WHERE status = 'doing'")
-    return Begun(row_id, Job.from_arguments(arguments))
+    return StartedJob(row_id, Job.from_arguments(arguments))
 
 
 def test_bookings_that_wait_are_done_together(box: Database) -> None:
@@ -161,7 +161,7 @@ def test_only_bookings_of_one_account_are_taken_along(box: Database) -> None:
         deliver(box, 2, object_id=10 + number)
         deliver(box, 1, Resource.LISTINGS, object_id=20 + number)
         deliver(box, 1, Resource.CONVERSATIONS, object_id=30 + number)
-    box.transaction(partial(jobs.defer, job=Job(1)))
+    box.transaction(partial(jobs.defer_job, job=Job(1)))
     batches = work(box, lambda _: None)
     assert all(len({number // 10 for number in batch}) == 1 for batch in batches)
     assert max(map(len, batches)) > 1
@@ -275,8 +275,8 @@ def test_a_leader_does_not_take_itself_along(box: Database) -> None:
         deliver(box, 1, object_id=number)
     leader = begun_first(box)
     deliver(box, 1, object_id=1)
-    along = box.transaction(partial(jobs.take_along, leader=leader, most=9, lanes=1))
-    assert {one.job.aim.object_id for one in along} == {2, 3}
+    along = box.transaction(partial(jobs.start_batch, leader=leader, limit=9, concurrency=1))
+    assert {one.job.required_target.object_id for one in along} == {2, 3}
 
 
 def test_a_leader_that_was_given_back_takes_nobody_along(box: Database) -> None:
@@ -284,8 +284,8 @@ def test_a_leader_that_was_given_back_takes_nobody_along(box: Database) -> None:
     for number in (1, 2, 3):
         deliver(box, 1, object_id=number)
     leader = begun_first(box)
-    box.transaction(partial(jobs.end, row_ids=[leader.row_id]))
-    assert box.transaction(partial(jobs.take_along, leader=leader, most=9, lanes=1)) == []
+    box.transaction(partial(jobs.delete_jobs, row_ids=[leader.row_id]))
+    assert box.transaction(partial(jobs.start_batch, leader=leader, limit=9, concurrency=1)) == []
 
 
 def test_every_attempt_that_is_used_up_is_a_dead_letter_of_one(box: Database) -> None:
@@ -344,7 +344,7 @@ def test_a_worker_that_is_stopped_gives_all_of_them_back(box: Database) -> None:
         assert begun.wait(60)
     waiting = "SELECT status::text, args - 'object_id', count(*) FROM procrastinate_jobs GROUP BY 1, 2"
     assert (sql.rows(box, waiting), attempts(box)) == (
-        [("todo", Job(1).arguments() | {"resource": "reservations"}, 12)],
+        [("todo", Job(1).to_arguments() | {"resource": "reservations"}, 12)],
         [],
     )
     go_on.set()
@@ -373,11 +373,11 @@ def test_what_was_taken_along_unheard_is_given_back_with_its_leader(box: Databas
     for number in range(1, 7):
         deliver(box, 1, object_id=number)
     leader = begun_first(box)
-    along = box.transaction(partial(jobs.take_along, leader=leader, most=9, lanes=2))
+    along = box.transaction(partial(jobs.start_batch, leader=leader, limit=9, concurrency=2))
     assert len(along) == 2
     rescue = partial(maintenance.rescue_stalled_jobs, box, ONE_RETRY, (jobs.REFRESH,), silent_for=timedelta(minutes=1))
     assert rescue() == 0
-    box.transaction(partial(jobs.end, row_ids=[leader.row_id]))
+    box.transaction(partial(jobs.delete_jobs, row_ids=[leader.row_id]))
     assert rescue() == 2
 
 

@@ -371,7 +371,7 @@ def test_queued_syncs_are_done_and_die_like_deliveries(box: Database) -> None:
         raise AWAY
 
     handling = {jobs.REFRESH: no_op, jobs.SYNC: handle_one_by_one(partial(run_sync_job, box, attempt))}
-    box.transaction(partial(jobs.defer, job=Job(1, full=True)))
+    box.transaction(partial(jobs.defer_job, job=Job(1, full=True)))
     drain(box, handling)
     (letter,) = dead_letters.list_dead_letters(box, account_id=1, resolved_too=False)
     assert (letter.kind, letter.target_resource, letter.deliveries, len(letter.history)) == ("sync", None, 0, 2)
@@ -384,7 +384,7 @@ def test_queued_syncs_are_done_and_die_like_deliveries(box: Database) -> None:
 def test_a_queued_sync_of_a_disabled_account_is_dropped(box: Database) -> None:
     """Nobody wants it any more."""
     sql.execute(box, "UPDATE accounts SET is_active = false")
-    box.transaction(partial(jobs.defer, job=Job(1)))
+    box.transaction(partial(jobs.defer_job, job=Job(1)))
     syncing = partial(run_sync_job, box, fail(AssertionError("synced")))
     drain(box, {jobs.REFRESH: no_op, jobs.SYNC: handle_one_by_one(syncing)})
     assert sql.rows(box, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
@@ -398,7 +398,7 @@ def test_a_long_sync_keeps_no_delivery_waiting(box: Database) -> None:
     add_account(box, 3)
     with worker(box, handling, drain=False):
         for account_id in (1, 2, 3):
-            box.transaction(partial(jobs.defer, job=Job(account_id)))
+            box.transaction(partial(jobs.defer_job, job=Job(account_id)))
         eventually(lambda: sql.rows(box, "SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'"), "a sync has begun")
         deliver(box, 1)
         eventually(lambda: statuses(box) == ["processed"], "the delivery did not wait")

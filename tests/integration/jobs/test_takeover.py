@@ -27,7 +27,7 @@ from hostaway_sync.queue import maintenance
 from hostaway_sync.sandbox.server import faults
 from hostaway_sync.store import jobs
 from hostaway_sync.store.processes import rights, workers
-from hostaway_sync.store.processes.names import this_process
+from hostaway_sync.store.processes.names import name_this_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -135,7 +135,7 @@ def test_a_worker_whose_connections_broke_is_not_dead(box: Database, hanging: su
     removed: list[int] = []
 
     def came_back() -> bool:
-        removed.extend(box.transaction(workers.remove_dead))
+        removed.extend(box.transaction(workers.remove_dead_workers))
         return bool(sql.row(box, SESSIONS)[0])
 
     eventually(came_back, "it came back")
@@ -161,7 +161,7 @@ def test_a_worker_whose_connections_broke_is_not_dead(box: Database, hanging: su
 )
 def test_whose_job_is_taken_over(box: Database, owner: str | None, beat_ago: timedelta, *, is_taken: bool) -> None:
     """A dead process of this host loses it at once, every other one by its silence alone."""
-    names = {"killed": a_dead_process(), "here": this_process(), "elsewhere": ELSEWHERE}
+    names = {"killed": a_dead_process(), "here": name_this_process(), "elsewhere": ELSEWHERE}
     number = registered(box, owner and names[owner], beat_ago)
     begin(box, number)
     taken = maintenance.rescue_stalled_jobs(box, MANY_RETRIES, [jobs.REFRESH], silent_for=DAY)
@@ -171,17 +171,17 @@ def test_whose_job_is_taken_over(box: Database, owner: str | None, beat_ago: tim
 
 def test_only_the_dead_are_removed(box: Database) -> None:
     """With their rights, and what else was claimed stays; a worker that is being removed elsewhere is left to that."""
-    names = [a_dead_process(), this_process(), ELSEWHERE, a_dead_process()]
+    names = [a_dead_process(), name_this_process(), ELSEWHERE, a_dead_process()]
     numbers = [registered(box, name, timedelta(0)) for name in names]
-    box.transaction(partial(rights.claim, right="sender of something", owner=ELSEWHERE))
+    box.transaction(partial(rights.claim_right, right="sender of something", owner=ELSEWHERE))
     with box.engine.begin() as other:
         query = sa.text("SELECT 1 FROM hostaway.procrastinate_workers WHERE id = :id FOR UPDATE")
         other.execute(query, {"id": numbers[3]})
-        assert box.transaction(workers.remove_dead) == numbers[:1]
-    assert box.transaction(workers.remove_dead) == numbers[3:]
-    assert box.transaction(workers.remove_dead) == []
+        assert box.transaction(workers.remove_dead_workers) == numbers[:1]
+    assert box.transaction(workers.remove_dead_workers) == numbers[3:]
+    assert box.transaction(workers.remove_dead_workers) == []
     left = {row.name for row in rows(box, "SELECT name FROM rights WHERE owner IS NOT NULL")}
-    assert left == {"sender of something", *(workers.right_of(number) for number in numbers[1:3])}
+    assert left == {"sender of something", *(workers.name_worker_right(number) for number in numbers[1:3])}
 
 
 def test_a_worker_claims_its_right_as_long_as_it_is_registered(box: Database) -> None:
@@ -232,7 +232,7 @@ def program(env: SyncEnv, *words: str) -> subprocess.Popen[bytes]:
 
 def a_dead_process() -> str:
     """Give the name of a process of this host that has ended."""
-    naming = "from hostaway_sync.store.processes.names import this_process; print(this_process())"
+    naming = "from hostaway_sync.store.processes.names import name_this_process; print(name_this_process())"
     return subprocess.run([sys.executable, "-c", naming], check=True, capture_output=True, text=True).stdout.strip()
 
 
@@ -245,7 +245,7 @@ def registered(database: Database, owner: str | None, beat_ago: timedelta) -> in
         )
         number: int = connection.execute(insert, {"ago": beat_ago}).scalar_one()
         if owner is not None:
-            rights.claim(connection, workers.right_of(number), owner)
+            rights.claim_right(connection, workers.name_worker_right(number), owner)
         return number
 
     return database.transaction(register)

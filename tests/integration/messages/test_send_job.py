@@ -282,6 +282,6 @@ def test_a_job_is_what_its_row_is(sync_env: Build) -> None:
     case = message_case(sync_env)
     queue(case)
     job = jobs.Job(case.env.account_id, intent_id=case.ledger("intent_id")[0], looks=2)
-    assert jobs.Job.from_arguments(job.arguments()) == job
-    case.env.database.transaction(lambda connection: jobs.defer_again(connection, job))
+    assert jobs.Job.from_arguments(job.to_arguments()) == job
+    case.env.database.transaction(lambda connection: jobs.defer_retry(connection, job))
     assert sql.rows(case.env.database, "SELECT count(*), min(queue_name) FROM procrastinate_jobs") == [(1, "send")]

@@ -20,7 +20,7 @@ from hostaway_sync.model.redaction import Redaction, parse_rules
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.store import dead_letters, jobs
-from hostaway_sync.store.job_attempts import Attempt
+from hostaway_sync.store.job_attempts import RecordedAttempt
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.privacy import payload_rewrite, payload_rule
 
@@ -167,10 +167,10 @@ def test_a_dead_letter_written_meanwhile_is_hidden(sync_env: Build) -> None:
     redaction = env.mirror(payload_fields=SETTING)._container.redaction()  # noqa: SLF001  (the rule begins here)
     assert redaction is not None
     with env.database.engine.begin() as writing:
-        now = jobs.now(writing)
+        now = jobs.read_clock(writing)
         job = Job(env.account_id, RefreshTarget(Resource.RESERVATIONS, number))
         assert (
-            dead_letters.add_dead_letter(writing, job, Attempt(uuid4(), now, now, "no answer", None), until=now)
+            dead_letters.add_dead_letter(writing, job, RecordedAttempt(uuid4(), now, now, "no answer", None), until=now)
             is not None
         )
         held = sa.text(

@@ -13,7 +13,7 @@ from tests.support.messages import TEXT, message_case
 
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.store.accounts import owner as account_owner
-from hostaway_sync.store.processes.names import this_process
+from hostaway_sync.store.processes.names import name_this_process
 from hostaway_sync.store.schema import revisions
 from hostaway_sync.store.schema.grants import READABLE
 from hostaway_sync.store.secrets import sealing
@@ -114,7 +114,7 @@ def test_no_lock_of_a_reader_stops_anything(sync_env: Build, db_roles: DbRoles, 
         sealing.reseal_secrets(env.database, KeyRing([b"n" * 32, b"m" * 32]))
         env.database.transaction(sealing.lock_keys_exclusively)
         env.database.transaction(lambda connection: account_owner.lock_rows_exclusively(connection, env.account_id))
-        revisions.upgrade(env.database)
+        revisions.upgrade_database(env.database)
 
 
 def test_a_reader_cannot_make_the_dead_live(sync_env: Build, db_roles: DbRoles) -> None:
@@ -123,7 +123,7 @@ def test_a_reader_cannot_make_the_dead_live(sync_env: Build, db_roles: DbRoles) 
     with ExitStack() as stack:
         reader = Reader(db_roles, stack)
         case.send()
-        owner = this_process().replace("#", "x#")
+        owner = name_this_process().replace("#", "x#")
         sql.execute(
             case.env.database,
             "UPDATE sent_messages SET state = 'sending', proof = NULL, settled_at = NULL, message_id = NULL,"

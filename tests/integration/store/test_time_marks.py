@@ -171,7 +171,7 @@ def test_a_full_run_ends_what_lies_ahead_in_the_mirror(sync_env: Build) -> None:
     mirrored = [(table, "observed_at") for table in ("listings", "reservations", "conversations")]
     put_ahead(env, *mirrored, ("conversation_messages", "observed_at"))
     env.mirror().sync.run(env.account_id, full=True)
-    columns = {ahead.column for ahead in time_marks.ahead(env.database).found}
+    columns = {ahead.column for ahead in time_marks.find_future_marks(env.database).found}
     assert not columns & {f"{table}.observed_at" for table, _ in mirrored}
     assert "conversation_messages.observed_at" not in columns
 

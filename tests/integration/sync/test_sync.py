@@ -254,7 +254,7 @@ def test_an_account_without_inbox_rights_keeps_the_rest(
 def test_two_runs_of_one_account_never_overlap(sync_env: Build) -> None:
     """The second run is told who holds the lease, and is written down as skipped."""
     env = sync_env()
-    lease = leases.acquire_lease(env.database, env.account_id, process_names.this_process())
+    lease = leases.acquire_lease(env.database, env.account_id, process_names.name_this_process())
     with pytest.raises(LeaseHeld):
         env.mirror().sync.run(env.account_id)
     assert sql.rows(env.database, "SELECT state FROM sync_runs") == [("skipped",)]
@@ -266,7 +266,7 @@ def test_a_queued_run_waits_for_the_lease_and_skips_nothing(sync_env: Build) -> 
     """It comes again every half minute: a day of that would be all that the history shows."""
     env = sync_env()
     mirror = env.mirror()
-    lease = leases.acquire_lease(env.database, env.account_id, process_names.this_process())
+    lease = leases.acquire_lease(env.database, env.account_id, process_names.name_this_process())
     mirror.jobs.enqueue_syncs()
     with mirror.jobs.start_worker(drain=True) as working:
         working.wait()

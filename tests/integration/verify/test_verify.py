@@ -419,7 +419,7 @@ def test_every_verification_is_kept(sync_env: Build) -> None:
 def test_a_run_at_work_is_not_disturbed(sync_env: Build) -> None:
     """The lease is held by another: nothing is asked, nothing is kept."""
     env = mirrored_env(sync_env)
-    leases.acquire_lease(env.database, env.account_id, process_names.this_process())
+    leases.acquire_lease(env.database, env.account_id, process_names.name_this_process())
     with pytest.raises(LeaseHeld):
         verify(env)
     assert env.sandbox.calls.total() == 0

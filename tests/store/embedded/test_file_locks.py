@@ -89,12 +89,12 @@ def test_roots_first_start_waits_no_longer_than_a_minute(tmp_path: Path, monkeyp
     """The directory of the system may be open to others for reading: whoever locks it is named."""
     monkeypatch.setattr(location, "SYSTEM_DIRECTORY", tmp_path / "system")
     monkeypatch.setattr(location, "PATIENCE_S", 0.0)
-    with location.alone_in_system_directory():
+    with location.lock_system_directory():
         pass
     with (
         locked(tmp_path / "system") as number,
         pytest.raises(ConfigurationError, match=f"process {number} has held .*system"),
-        location.alone_in_system_directory(),
+        location.lock_system_directory(),
     ):
         pass
 

@@ -64,7 +64,7 @@ def test_several_hosts_are_asked_one_after_the_other(server: EmbeddedPostgres, c
     url = f"postgresql://postgres@/postgres?host=127.0.0.1,{sockets}&port={closed_port},5432"
     database = Database(f"{url}&target_session_attrs=read-write", schema="hostaway")
     database.transaction(nothing)
-    beside = database.apart(pool_size=2, patience=0)
+    beside = database.separate_pool(pool_size=2, patience=0)
     beside.transaction(nothing)
     beside.close()
     database.close()

@@ -32,7 +32,7 @@ def test_a_setting_of_the_database_that_forbids_is_named(
     """What the server says, and what to do about it."""
     name = database.engine.url.database
     sql.execute(database, f"ALTER DATABASE {name} SET {setting}")
-    apart = database.apart(pool_size=2, patience=0)
+    apart = database.separate_pool(pool_size=2, patience=0)
     try:
         with pytest.raises(StoreError, match=f"^the database refuses us: .*{sentence}") as caught:
             apart.transaction(lambda connection: connection.execute(sa.text(statement)))
@@ -49,7 +49,7 @@ def test_the_role_that_a_setting_puts_in_place_is_known(database: Database) -> N
     name = database.engine.url.database
     sql.execute(database, f"ALTER DATABASE {name} SET role = pg_monitor")
     try:
-        with closing(database.apart(pool_size=2, patience=0)) as apart:
+        with closing(database.separate_pool(pool_size=2, patience=0)) as apart:
             found = read_server(apart)
         assert (found.replaced_by_role, found.missing_rights) == ("pg_monitor", ("schema hostaway: usage",))
     finally:

@@ -52,7 +52,7 @@ def impatient(database: Database) -> Database:
     """Give a database that is asked for a moment only, in which a secret for hashes was made."""
     row = sa.insert(redactions).values(redaction_id=1, secret=b"sealed")
     database.transaction(lambda connection: connection.execute(row))
-    return database.quick(patience=0.1)
+    return database.async_commit_twin(patience=0.1)
 
 
 @pytest.mark.parametrize("change", CHANGES)

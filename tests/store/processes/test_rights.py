@@ -64,7 +64,7 @@ def test_a_right_that_is_new_needs_no_second_connection(database_url: str, *, sh
 
         def have(connection: sa.Connection) -> None:
             both_begun.wait(PATIENCE)
-            rights.hold(connection, RIGHT, shared=shared)
+            rights.lock_right(connection, RIGHT, shared=shared)
 
         with ThreadPoolExecutor(threads) as pool:
             for ended in [pool.submit(small.attempt, have) for _ in range(threads)]:
@@ -77,14 +77,14 @@ def test_a_right_that_is_new_needs_no_second_connection(database_url: str, *, sh
 def test_who_waits_for_whom(database: Database, other: Database, *, first: bool, second: bool, waits: bool) -> None:
     """Whoever wants it alone waits for everybody, and everybody for whoever has it alone; the rest share it."""
     had = threading.Event()
-    database.transaction(lambda connection: rights.hold(connection, RIGHT))
+    database.transaction(lambda connection: rights.lock_right(connection, RIGHT))
 
     def have(connection: sa.Connection) -> None:
-        rights.hold(connection, RIGHT, shared=second)
+        rights.lock_right(connection, RIGHT, shared=second)
         had.set()
 
     with database.engine.begin() as connection:
-        rights.hold(connection, RIGHT, shared=first)
+        rights.lock_right(connection, RIGHT, shared=first)
         thread = threading.Thread(target=other.transaction, args=(have,))
         thread.start()
         if waits:
@@ -113,7 +113,7 @@ def test_a_claim_that_is_not_renewed_ends(database: Database, other: Database) -
         assert stack.enter_context(database.claim("a right"))
         # A process of the last release may not be told apart by the row: it is told by its lock, which was cut.
         sql.execute(database, "SELECT 1")
-        database._claims._old.give_back("a right")  # noqa: SLF001  (as when its session was cut)
+        database._held_rights._old.release("a right")  # noqa: SLF001  (as when its session was cut)
         sql.execute(other, "UPDATE rights SET expires_at = now() - interval '1 second' WHERE owner IS NOT NULL")
         with other.claim("a right") as found:
             assert found
@@ -124,9 +124,9 @@ def test_a_claim_that_is_not_renewed_ends(database: Database, other: Database) -
 @pytest.mark.parametrize(("ends_in", "is_expired"), [("-1 s", True), ("0 s", True), ("89 s", False), ("1 day", True)])
 def test_a_claim_is_good_for_as_long_as_one_renewal(database: Database, ends_in: str, *, is_expired: bool) -> None:
     """One that ends far ahead was renewed by a clock that was ahead: it binds nobody for a day."""
-    database.transaction(partial(rights.claim, right="a right", owner="elsewhere/1/2#3"))
+    database.transaction(partial(rights.claim_right, right="a right", owner="elsewhere/1/2#3"))
     sql.execute(database, f"UPDATE rights SET expires_at = now() + interval '{ends_in}' WHERE name = 'a right'")
-    claim = database.transaction(partial(rights.standing, right="a right"))
+    claim = database.transaction(partial(rights.read_claim, right="a right"))
     assert claim is not None
     assert claim.has_ended is is_expired
 
@@ -134,11 +134,11 @@ def test_a_claim_is_good_for_as_long_as_one_renewal(database: Database, ends_in:
 def test_renewing_moves_the_end_of_what_is_ours(database: Database) -> None:
     """And of nothing else."""
     for owner in ("us", "them"):
-        assert database.transaction(partial(rights.claim, right=f"right of {owner}", owner=owner))
+        assert database.transaction(partial(rights.claim_right, right=f"right of {owner}", owner=owner))
     sql.execute(database, "UPDATE rights SET expires_at = now() WHERE owner IS NOT NULL")
     claimed = {"right of us": "us", "right of them": "us"}
-    database.transaction(partial(rights.renew, claimed=claimed))
-    standing = {name: database.transaction(partial(rights.standing, right=name)) for name in claimed}
+    database.transaction(partial(rights.renew_claims, claimed=claimed))
+    standing = {name: database.transaction(partial(rights.read_claim, right=name)) for name in claimed}
     assert {name: claim is not None and claim.is_expired for name, claim in standing.items()} == {
         "right of us": False,
         "right of them": True,
@@ -196,7 +196,7 @@ def test_the_last_release_keeps_this_one_out(
     """A program of it that has the lock is waited for; at the end of the wait a sentence says which, and what to do."""
     monkeypatch.setattr(last_release_locks, "PATIENCE_S", 0.3)
     writer = db_roles.create_login("sync", db_roles.groups.writer)
-    hold = partial(rights.hold, right=RIGHT, shared=shared)
+    hold = partial(rights.lock_right, right=RIGHT, shared=shared)
     with connect(database, writer) as old:
         lock(old, OLD)
         with pytest.raises(StoreBusy) as caught:
@@ -216,7 +216,7 @@ def test_the_last_release_is_waited_for(database: Database, db_roles: DbRoles) -
     had = threading.Event()
 
     def have(connection: sa.Connection) -> None:
-        rights.hold(connection, RIGHT)
+        rights.lock_right(connection, RIGHT)
         had.set()
 
     with connect(database, db_roles.create_login("sync", db_roles.groups.writer)) as old:
@@ -236,10 +236,10 @@ def test_this_release_keeps_the_last_one_out(database: Database, db_roles: DbRol
         tried = partial(lock, old, OLD, function="pg_try_advisory_lock")
         shared = partial(lock, old, OLD, function="pg_try_advisory_lock_shared")
         with database.engine.begin() as connection:
-            rights.hold(connection, RIGHT)
+            rights.lock_right(connection, RIGHT)
             assert (tried(), shared()) == (False, False)
         with database.engine.begin() as connection:
-            rights.hold(connection, RIGHT, shared=True)
+            rights.lock_right(connection, RIGHT, shared=True)
             assert (tried(), shared()) == (False, True)
             lock(old, OLD, function="pg_advisory_unlock_shared")
         with database.claim(RIGHT):
@@ -257,7 +257,7 @@ def test_an_intruder_keeps_nobody_out(
     with connect(database, reader) as intruder, caplog.at_level(logging.WARNING):
         lock(intruder, OLD, function=held)
         for _ in range(2):
-            database.transaction(partial(rights.hold, right=RIGHT, shared=shared))
+            database.transaction(partial(rights.lock_right, right=RIGHT, shared=shared))
             with database.claim(RIGHT) as is_ours:
                 assert is_ours
         pid = intruder.info.backend_pid
@@ -270,17 +270,17 @@ def test_an_intruder_keeps_nobody_out(
 def test_an_intruder_that_waits_is_not_waited_for(database: Database, db_roles: DbRoles) -> None:
     """It stands in the queue of the lock: those that share it go past."""
     reader = db_roles.create_login("tenant", db_roles.groups.reader)
-    database.transaction(partial(rights.hold, right=RIGHT))
+    database.transaction(partial(rights.lock_right, right=RIGHT))
     with connect(database, reader) as intruder, database.engine.begin() as first:
-        rights.hold(first, RIGHT, shared=True)
+        rights.lock_right(first, RIGHT, shared=True)
         thread = threading.Thread(target=lock, args=(intruder, OLD))
         thread.start()
         query = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
         eventually(lambda: sql.row(database, query), "it waits")
-        database.transaction(partial(rights.hold, right=RIGHT, shared=True))
+        database.transaction(partial(rights.lock_right, right=RIGHT, shared=True))
         first.rollback()
         thread.join(PATIENCE)
-        database.transaction(partial(rights.hold, right=RIGHT))
+        database.transaction(partial(rights.lock_right, right=RIGHT))
 
 
 def test_a_role_is_believed_for_what_it_may_become(database: Database, db_roles: DbRoles) -> None:
@@ -301,7 +301,7 @@ LOCKING = ["FOR UPDATE", "FOR NO KEY UPDATE", "FOR SHARE", "FOR KEY SHARE"]
 @pytest.mark.parametrize("how", LOCKING)
 def test_no_reader_locks_a_right(database: Database, db_roles: DbRoles, how: str) -> None:
     """Neither the rows of rights, nor those of any table that it may read."""
-    database.transaction(partial(rights.hold, right=RIGHT))
+    database.transaction(partial(rights.lock_right, right=RIGHT))
     for group in (db_roles.groups.reader, db_roles.groups.analyst):
         role = db_roles.create_login(how.replace(" ", "_").lower() + group[-7:], group)
         with connect(database, role) as reader:

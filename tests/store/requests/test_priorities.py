@@ -20,7 +20,7 @@ from tests.store.requests.test_request_budget import (
 from tests.support import sql
 
 from hostaway_sync.model.api_calls import Bucket, Priority
-from hostaway_sync.store.request_budget import DatabaseBudget, margin
+from hostaway_sync.store.request_budget import DatabaseBudget, safety_margin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,7 @@ def pass_time(database: Database, time: timedelta) -> None:
 
 def earliest(held: Sequence[datetime], bucket: Bucket, now: datetime) -> datetime:
     """Give the first moment from `now` on that no window of the bucket's full limit objects to, by trying them all."""
-    span = bucket.window + margin(bucket)
+    span = bucket.window + safety_margin(bucket)
     candidates = sorted({now, *(slot + span for slot in held if slot + span > now)})
     for moment in candidates:
         slots = sorted([*held, moment])
@@ -97,7 +97,7 @@ def test_the_urgent_pass_those_who_wait(database: Database, priority: Priority) 
     urgent = reserve_many(database, 2, ADDRESS, ACCOUNT, threads=1, priority=URGENT)
     now = sql.row(database, "SELECT clock_timestamp() AS at").at
     assert urgent[0] <= now
-    assert max(urgent) <= now + ADDRESS.window + margin(ADDRESS)
+    assert max(urgent) <= now + ADDRESS.window + safety_margin(ADDRESS)
     slots = sql.row(database, "SELECT slots FROM request_budget WHERE key = 'ip:here'").slots
     assert slots == sorted(slots)
     assert fullest_window(slots, ADDRESS) <= 200

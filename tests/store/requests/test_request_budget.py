@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from tests.support import sql
 
 from hostaway_sync.model.api_calls import Bucket, Grant, Priority
-from hostaway_sync.store.request_budget import DatabaseBudget, margin
+from hostaway_sync.store.request_budget import DatabaseBudget, safety_margin
 
 if TYPE_CHECKING:
     import pytest
@@ -97,13 +97,13 @@ def test_the_margin_stays_free_after_every_window(database: Database) -> None:
     """A slot lies at least window and margin after the slot that it had to wait for."""
     slots = sorted(reserve_many(database, 450, ADDRESS))
     gaps = [later - earlier for earlier, later in zip(slots, slots[199:], strict=False)]
-    assert min(gaps) >= ADDRESS.window + margin(ADDRESS)
+    assert min(gaps) >= ADDRESS.window + safety_margin(ADDRESS)
 
 
 def test_margins_follow_the_window() -> None:
     """A margin is two per cent of its window, so that a message has time to be written down before it leaves."""
-    assert margin(Bucket("k", 15, SECOND)) == 0.02 * SECOND
-    assert margin(SEND) == 1.2 * SECOND
+    assert safety_margin(Bucket("k", 15, SECOND)) == 0.02 * SECOND
+    assert safety_margin(SEND) == 1.2 * SECOND
 
 
 def test_guest_messages_have_a_queue_that_is_never_forgotten(database: Database) -> None:

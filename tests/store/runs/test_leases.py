@@ -31,9 +31,9 @@ ELSEWHERE = "far/boot/pid:[1]/77/123"
 ACQUIRE_AND_WAIT = """
 import sys
 from hostaway_sync.store.postgres.database import Database
-from hostaway_sync.store.processes.names import this_process
+from hostaway_sync.store.processes.names import name_this_process
 from hostaway_sync.store.runs import leases
-lease = leases.acquire_lease(Database(sys.argv[1], schema="hostaway"), 1, this_process())
+lease = leases.acquire_lease(Database(sys.argv[1], schema="hostaway"), 1, name_this_process())
 print(lease.fencing_token, lease.owner, flush=True)
 sys.stdin.read()
 """
@@ -69,7 +69,7 @@ def fence(database: Database, lease: Lease) -> None:
 
 def test_a_free_lease_is_taken_with_a_token_that_grows(database: Database) -> None:
     """Released and taken again, a lease has a higher token every time."""
-    mine = process_names.this_process()
+    mine = process_names.name_this_process()
     first = leases.acquire_lease(database, 1, mine)
     assert (first.account_id, first.owner, first.fencing_token) == (1, mine, 1)
     left = sql.row(database, "SELECT expires_at - clock_timestamp() AS left FROM leases").left
@@ -81,17 +81,17 @@ def test_a_free_lease_is_taken_with_a_token_that_grows(database: Database) -> No
 def test_a_held_lease_is_refused(database: Database) -> None:
     """Nobody else gets it, not even another run of the same process; the message names the host alone."""
     leases.acquire_lease(database, 1, ELSEWHERE)
-    for owner in (process_names.this_process(), f"{ELSEWHERE}#again"):
+    for owner in (process_names.name_this_process(), f"{ELSEWHERE}#again"):
         with pytest.raises(LeaseHeld, match=r"^account 1 is being synced by another run \(far\)$"):
             leases.acquire_lease(database, 1, owner)
 
 
 def test_a_lease_taken_by_a_commit_whose_answer_was_lost_is_ones_own(database: Database) -> None:
     """Every run names itself anew: whoever meets its own name has it already."""
-    owner = process_names.this_process()
+    owner = process_names.name_this_process()
     leases.acquire_lease(database, 1, owner)
     assert leases.acquire_lease(database, 1, owner).fencing_token == 2
-    assert process_names.this_process() != owner
+    assert process_names.name_this_process() != owner
 
 
 def test_leases_of_two_accounts_do_not_meet(database: Database) -> None:
@@ -105,7 +105,7 @@ def test_an_expired_lease_is_taken_over_and_the_old_owner_fenced_off(database: D
     """After a takeover the old owner can neither write nor renew, and its release does not harm the new one."""
     old = leases.acquire_lease(database, 1, ELSEWHERE)
     expire(database)
-    new = leases.acquire_lease(database, 1, process_names.this_process())
+    new = leases.acquire_lease(database, 1, process_names.name_this_process())
     assert new.fencing_token == old.fencing_token + 1
     sentence = "account 1 was taken over by another run; nothing more was written"
     with pytest.raises(LeaseLost, match=sentence):
@@ -121,7 +121,7 @@ def test_a_lease_from_a_clock_that_was_ahead_holds_nothing_up(database: Database
     leases.acquire_lease(database, 1, ELSEWHERE)
     sql.execute(database, "UPDATE leases SET expires_at = expires_at + interval '6 h'")
     assert database.transaction(leases.list_holders) == {}
-    assert leases.acquire_lease(database, 1, process_names.this_process()).fencing_token == 2
+    assert leases.acquire_lease(database, 1, process_names.name_this_process()).fencing_token == 2
 
 
 def test_the_same_owner_with_an_older_token_is_fenced_off(database: Database) -> None:
@@ -140,7 +140,7 @@ def test_a_lease_that_was_given_back_is_nobodys(database: Database) -> None:
     for attempt in (fence, leases.renew_lease):
         with pytest.raises(LeaseLost):
             attempt(database, lease)
-    assert leases.acquire_lease(database, 1, process_names.this_process()).fencing_token == 2
+    assert leases.acquire_lease(database, 1, process_names.name_this_process()).fencing_token == 2
 
 
 def test_a_token_without_its_owner_gives_no_right(database: Database) -> None:
@@ -184,7 +184,7 @@ def test_a_lease_that_expired_but_was_not_taken_can_be_renewed(database: Databas
     expire(database)
     leases.renew_lease(database, lease)
     with pytest.raises(LeaseHeld):
-        leases.acquire_lease(database, 1, process_names.this_process())
+        leases.acquire_lease(database, 1, process_names.name_this_process())
 
 
 def test_a_killed_process_of_this_host_loses_its_lease_at_once(
@@ -192,17 +192,17 @@ def test_a_killed_process_of_this_host_loses_its_lease_at_once(
 ) -> None:
     """While it lives the lease is held; once killed, its zombie included, nobody waits for the time to run out."""
     with pytest.raises(LeaseHeld):
-        leases.acquire_lease(database, 1, process_names.this_process())
+        leases.acquire_lease(database, 1, process_names.name_this_process())
     holder.send_signal(signal.SIGKILL)
     os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
-    assert leases.acquire_lease(database, 1, process_names.this_process()).fencing_token == 2
+    assert leases.acquire_lease(database, 1, process_names.name_this_process()).fencing_token == 2
 
 
 def test_a_process_that_was_reaped_is_dead_too(database: Database, holder: subprocess.Popen[str]) -> None:
     """Nothing is left of its number."""
     holder.kill()
     holder.wait()
-    assert leases.acquire_lease(database, 1, process_names.this_process()).fencing_token == 2
+    assert leases.acquire_lease(database, 1, process_names.name_this_process()).fencing_token == 2
 
 
 def test_a_process_that_may_not_be_looked_at_lives(
@@ -220,7 +220,7 @@ def test_a_process_that_may_not_be_looked_at_lives(
     assert process_names.is_hidden(2**22 + 1)
     assert not process_names.is_hidden(holder.pid)
     with pytest.raises(LeaseHeld):
-        leases.acquire_lease(database, 1, process_names.this_process())
+        leases.acquire_lease(database, 1, process_names.name_this_process())
     monkeypatch.setattr(os, "kill", vanish)
     assert not process_names.is_hidden(holder.pid)
     monkeypatch.undo()
@@ -231,7 +231,7 @@ def test_an_owner_of_another_make_is_only_out_with_time(database: Database, owne
     """A name that says nothing about a process is taken as alive."""
     leases.acquire_lease(database, 1, owner)
     with pytest.raises(LeaseHeld):
-        leases.acquire_lease(database, 1, process_names.this_process())
+        leases.acquire_lease(database, 1, process_names.name_this_process())
 
 
 def test_whether_an_owner_died_is_said_of_our_host_only() -> None:
@@ -287,4 +287,4 @@ def test_a_takeover_waits_for_the_page_that_is_being_written(database: Database)
         with database.engine.begin() as other:
             free = sa.select(leases_table.c.account_id).with_for_update(skip_locked=True)
             assert other.scalars(free).all() == []
-    assert leases.acquire_lease(database, 1, process_names.this_process()).fencing_token == 2
+    assert leases.acquire_lease(database, 1, process_names.name_this_process()).fencing_token == 2

@@ -19,7 +19,7 @@ from hostaway_sync.store.audit_log import list_last_entries
 from hostaway_sync.store.postgres.database import Database
 from hostaway_sync.store.schema import revisions
 from hostaway_sync.store.schema.grants import OF_ACCOUNTS, POLICIES, READABLE
-from hostaway_sync.store.schema.roles import Roles, keep, script
+from hostaway_sync.store.schema.roles import Roles, render_roles_script, restore_grants
 from hostaway_sync.store.secrets.sealing import SEALED
 from hostaway_sync.store.tables import MIRRORED, conversation_messages, metadata
 
@@ -261,7 +261,7 @@ def test_without_groups_there_is_nothing_to_list(database: Database) -> None:
     """A database of one user, as the embedded one is, works without any role, and says which command makes them."""
     with pytest.raises(StoreError, match="run `hostaway-sync roles create`"):
         Roles(database).members()
-    keep(database)
+    restore_grants(database)
 
 
 def test_owner_needs_no_superuser_and_a_migration_locks_nobody_out(empty_database_url: str) -> None:
@@ -272,7 +272,7 @@ def test_owner_needs_no_superuser_and_a_migration_locks_nobody_out(empty_databas
         owner = db_roles.create_login("owner", options="CREATEROLE")
         db_roles.execute(f"CREATE SCHEMA hostaway AUTHORIZATION {owner}")
         with db_roles.as_role(owner) as opened:
-            revisions.upgrade(opened)
+            revisions.upgrade_database(opened)
             groups = Roles(opened).create(db_roles.prefix)
             writer, reader = db_roles.create_login("sync", groups.writer), db_roles.create_login("one")
             db_roles.rows(writer, "INSERT INTO accounts (account_id) VALUES (1), (2)")
@@ -282,7 +282,7 @@ def test_owner_needs_no_superuser_and_a_migration_locks_nobody_out(empty_databas
             db_roles.rows(owner, "CREATE TABLE later (account_id bigint); ALTER TABLE later ENABLE ROW LEVEL SECURITY")
             with pytest.raises(sa.exc.ProgrammingError, match="permission denied for table later"):
                 db_roles.rows(writer, "INSERT INTO later VALUES (1)")
-            revisions.upgrade(opened)
+            revisions.upgrade_database(opened)
         db_roles.rows(writer, "INSERT INTO later VALUES (1), (2)")
         db_roles.rows(owner, f"GRANT SELECT ON later TO {reader}")
         assert db_roles.rows(reader, "SELECT account_id FROM later") == [(1,)]
@@ -295,7 +295,7 @@ def test_owner_needs_no_superuser_and_a_migration_locks_nobody_out(empty_databas
 def test_printed_script_does_what_the_command_does(empty_database_url: str) -> None:
     """An administrator runs it with any client, twice; a user who may not create roles is told to ask for that."""
     above = Database(empty_database_url, schema="hostaway")
-    revisions.upgrade(above)
+    revisions.upgrade_database(above)
     db_roles = DbRoles(above)
     try:
         plain = db_roles.create_login("plain")
@@ -306,7 +306,7 @@ def test_printed_script_does_what_the_command_does(empty_database_url: str) -> N
             psycopg.connect(above.engine.url.set(drivername="postgresql").render_as_string(), autocommit=True)
         ) as connection:
             for _ in range(2):
-                connection.execute(script("hostaway", db_roles.prefix).encode())
+                connection.execute(render_roles_script("hostaway", db_roles.prefix).encode())
         by_script = rights(above)
         db_roles.create_groups()
         assert rights(above) == by_script

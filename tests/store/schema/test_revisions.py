@@ -35,34 +35,35 @@ def test_the_newest_revision_is_known_without_alembic() -> None:
     from alembic.script import ScriptDirectory
 
     config = Config()
-    config.set_main_option("script_location", str(revisions.scripts()))
-    assert revisions.head() == ScriptDirectory.from_config(config).get_current_head()
+    config.set_main_option("script_location", str(revisions.migrations_directory()))
+    assert revisions.head_revision() == ScriptDirectory.from_config(config).get_current_head()
 
 
 def test_an_installed_package_has_its_migrations_inside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In a checkout they lie beside `src`; a wheel carries them in the package."""
-    assert (revisions.scripts() / "env.py").is_file()
+    assert (revisions.migrations_directory() / "env.py").is_file()
     inside = tmp_path / "src" / "package" / "migrations"
     monkeypatch.setattr(revisions, "__file__", str(inside.parent / "store" / "schema" / "revisions.py"))
-    assert revisions.scripts() == tmp_path / "migrations"
+    assert revisions.migrations_directory() == tmp_path / "migrations"
     inside.mkdir(parents=True)
-    assert revisions.scripts() == inside
+    assert revisions.migrations_directory() == inside
 
 
 def test_an_empty_database_has_no_revision(empty: Database) -> None:
     """The sentence says what to type."""
-    assert revisions.current(empty) is None
-    sentence = rf"the database is at revision none, this program needs {revisions.head()}: run `hostaway-sync migrate`"
+    assert revisions.read_revision(empty) is None
+    wanted = revisions.head_revision()
+    sentence = rf"the database is at revision none, this program needs {wanted}: run `hostaway-sync migrate`"
     with pytest.raises(SchemaOutdated, match=sentence):
         revisions.require_current(empty)
 
 
 def test_a_migrated_database_is_current(database: Database) -> None:
     """Nothing is raised, and migrating again does nothing."""
-    assert revisions.current(database) == revisions.head()
+    assert revisions.read_revision(database) == revisions.head_revision()
     revisions.require_current(database)
     before = sql.row(database, "SELECT xmin::text, version_num FROM alembic_version")
-    revisions.upgrade(database)
+    revisions.upgrade_database(database)
     assert sql.row(database, "SELECT xmin::text, version_num FROM alembic_version") == before
 
 
@@ -82,20 +83,20 @@ def test_a_database_ahead_says_to_upgrade_the_program(database: Database) -> Non
     with pytest.raises(SchemaOutdated, match=sentence):
         revisions.require_current(database)
     with pytest.raises(SchemaOutdated, match=sentence):
-        revisions.upgrade(database)
-    assert revisions.current(database) == "9999"
+        revisions.upgrade_database(database)
+    assert revisions.read_revision(database) == "9999"
 
 
 def test_an_empty_version_table_beside_tables_is_refused(database: Database, empty: Database) -> None:
     """Which release made them is not known; beside no tables it is a migration that did not come to its end."""
     sql.execute(database, "DELETE FROM alembic_version")
     with pytest.raises(ConfigurationError, match="the schema hostaway is in use by another program"):
-        revisions.upgrade(database)
+        revisions.upgrade_database(database)
     sql.execute(empty, "CREATE SCHEMA hostaway")
     sql.execute(empty, "CREATE TABLE hostaway.alembic_version (version_num varchar(32) NOT NULL)")
-    assert revisions.current(empty) is None
-    revisions.upgrade(empty)
-    assert revisions.current(empty) == revisions.head()
+    assert revisions.read_revision(empty) is None
+    revisions.upgrade_database(empty)
+    assert revisions.read_revision(empty) == revisions.head_revision()
 
 
 def test_a_server_that_is_too_old_is_refused(empty: Database) -> None:
@@ -103,19 +104,19 @@ def test_a_server_that_is_too_old_is_refused(empty: Database) -> None:
     empty.transaction(lambda connection: connection.scalar(sa.text("SELECT 1")))
     empty.engine.dialect.server_version_info = (14, 9)
     with pytest.raises(StoreError, match="PostgreSQL 14 is too old: 15 or newer is needed"):
-        revisions.upgrade(empty)
-    assert revisions.current(empty) is None
+        revisions.upgrade_database(empty)
+    assert revisions.read_revision(empty) is None
 
 
 def test_other_schemas_work_too(empty_database_url: str) -> None:
     """The schema's name is handed in, and may be one that must be quoted, roles included."""
     database = Database(empty_database_url, schema="Guest House")
-    revisions.upgrade(database)
+    revisions.upgrade_database(database)
     db_roles = DbRoles(database)
     db_roles.create_groups()
-    revisions.upgrade(database)
+    revisions.upgrade_database(database)
     db_roles.drop_all()
-    assert revisions.current(database) == revisions.head()
+    assert revisions.read_revision(database) == revisions.head_revision()
     found = (
         "SELECT count(*) FROM pg_class WHERE relnamespace = '\"Guest House\"'::regnamespace AND relname = 'accounts'"
     )

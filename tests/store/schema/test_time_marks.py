@@ -72,7 +72,7 @@ def test_what_lies_ahead_or_at_the_ends_of_time_is_unknown(database: Database, m
     """In SQL, so that Python, whose time is shorter, never meets it."""
     moment = sa.cast(sa.literal_column(mark), Timestamp)
     query = sa.select(
-        time_marks.known(moment),
+        time_marks.null_if_unknown(moment),
         sa.func.coalesce(time_marks.is_known(moment), sa.false()),
         sa.func.coalesce(time_marks.is_within(moment, timedelta(days=36500)), sa.false()),
     )

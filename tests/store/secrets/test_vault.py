@@ -186,7 +186,7 @@ def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe:
         work(connection, store)
         raise sa.exc.OperationalError("", {}, Exception("server closed the connection unexpectedly"))
 
-    hasty = database.apart(pool_size=2, patience=0)
+    hasty = database.separate_pool(pool_size=2, patience=0)
     with pytest.raises(StoreUnavailable):
         run_secret_transaction(hasty, safe, 1, never)
     hasty.disconnect()

@@ -103,9 +103,9 @@ def test_row_holds_what_came(box: Database) -> None:
 
 def test_a_new_delivery_pulls_a_waiting_attempt_forward(box: Database) -> None:
     """It is due at once, and still the attempt that it was, with its planned time."""
-    moment = box.transaction(jobs.now) + timedelta(hours=1)
+    moment = box.transaction(jobs.read_clock) + timedelta(hours=1)
     job = Job(1, BOOKING, attempt=3, retry_at=moment, began_at=moment)
-    box.transaction(lambda connection: jobs.defer_again(connection, job, at=moment))
+    box.transaction(lambda connection: jobs.defer_retry(connection, job, at=moment))
     (before,) = waiting_jobs(box)
     assert before.is_later
     deliver(box, 1, object_id=7)
@@ -117,9 +117,9 @@ def test_a_new_delivery_pulls_a_waiting_attempt_forward(box: Database) -> None:
 def test_a_retry_meets_a_fresh_job(box: Database) -> None:
     """The fresh one keeps its time, which is now, and takes over the attempts so far."""
     deliver(box, 1, object_id=7)
-    moment = box.transaction(jobs.now) + timedelta(hours=1)
+    moment = box.transaction(jobs.read_clock) + timedelta(hours=1)
     job = Job(1, BOOKING, attempt=3, retry_at=moment, began_at=moment)
-    box.transaction(lambda connection: jobs.defer_again(connection, job, at=moment))
+    box.transaction(lambda connection: jobs.defer_retry(connection, job, at=moment))
     (found,) = waiting_jobs(box)
     assert found.scheduled_at is None
     assert Job.from_arguments(found.args) == job
@@ -128,17 +128,17 @@ def test_a_retry_meets_a_fresh_job(box: Database) -> None:
 def test_what_is_given_back_late_takes_no_attempt_away(box: Database) -> None:
     """A worker that was thought dead gives its job back at last; the next attempt is the second all the same."""
     for attempt in (1, 2, 1):
-        box.transaction(partial(jobs.defer_again, job=Job(1, BOOKING, attempt=attempt)))
+        box.transaction(partial(jobs.defer_retry, job=Job(1, BOOKING, attempt=attempt)))
     (found,) = waiting_jobs(box)
     assert Job.from_arguments(found.args).attempt == 2
 
 
 def test_of_two_retries_the_earlier_counts(box: Database) -> None:
     """Whichever comes first, the job is tried at the sooner of the two times."""
-    moment = box.transaction(jobs.now) + timedelta(hours=1)
+    moment = box.transaction(jobs.read_clock) + timedelta(hours=1)
     for hours in (1, 0, 2):
         at = moment + timedelta(hours=hours)
-        box.transaction(partial(jobs.defer_again, job=Job(1, BOOKING), at=at))
+        box.transaction(partial(jobs.defer_retry, job=Job(1, BOOKING), at=at))
     (found,) = waiting_jobs(box)
     assert found.scheduled_at == moment
 
@@ -146,8 +146,8 @@ def test_of_two_retries_the_earlier_counts(box: Database) -> None:
 def test_a_sync_that_waits_becomes_a_full_one(box: Database) -> None:
     """What was asked for in full stays so, whatever is asked for later."""
     for full in (False, True, False):
-        box.transaction(partial(jobs.defer, job=Job(1, full=full)))
-    box.transaction(partial(jobs.defer_again, job=Job(1)))
+        box.transaction(partial(jobs.defer_job, job=Job(1, full=full)))
+    box.transaction(partial(jobs.defer_retry, job=Job(1)))
     (found,) = waiting_jobs(box)
     assert (found.queueing_lock, found.args["full"]) == ("sync:1", True)
 

@@ -22,7 +22,7 @@ from hostaway_sync.doctor.findings import (
 from hostaway_sync.errors import ConfigurationError, SchemaOutdated, StoreUnavailable
 from hostaway_sync.model.circuit_breaker import Outage
 from hostaway_sync.model.status import AccountFacts, BucketUsage, DatabaseServer, DeferredWork, Overview
-from hostaway_sync.store.connection.pooler import SENTENCE
+from hostaway_sync.store.connection.pooler import POOLED_BY_TRANSACTION
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HERE = Installation("/srv/mirror", is_embedded=False, api_url="https://api.example.org/v1")
@@ -240,7 +240,7 @@ def test_lines_that_start_runs_are_known(text: str, expected: bool) -> None:  # 
     [
         (TimeoutError(), "no answer within seconds", "start it"),
         (StoreUnavailable("the database is not available"), "the database is not available", "start it"),
-        (ConfigurationError(SENTENCE), SENTENCE, None),
+        (ConfigurationError(POOLED_BY_TRANSACTION), POOLED_BY_TRANSACTION, None),
         (SchemaOutdated("run `hostaway-sync migrate`"), "run `hostaway-sync migrate`", None),
     ],
 )

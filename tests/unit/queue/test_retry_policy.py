@@ -101,4 +101,4 @@ def test_a_job_survives_being_written_down(
 ) -> None:
     """What a job's arguments say is the job."""
     job = Job(account_id, target, full, attempt, *moments)
-    assert Job.from_arguments(job.arguments()) == job
+    assert Job.from_arguments(job.to_arguments()) == job

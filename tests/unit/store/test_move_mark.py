@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from hostaway_sync.store.schema.move_mark import MOVED, MOVING, SENTENCES, Mark
+from hostaway_sync.store.schema.move_mark import MOVED, MOVING, SENTENCES, MoveMark
 
 
 @pytest.mark.parametrize("kind", [MOVED, MOVING])
 def test_a_mark_is_read_as_it_was_written(kind: str) -> None:
     """It fits the column that revisions stand in, sorts after every revision, and has its sentence."""
-    mark = Mark(kind, "0015", "0badcafe")
-    assert Mark.read(str(mark)) == mark
+    mark = MoveMark(kind, "0015", "0badcafe")
+    assert MoveMark.parse(str(mark)) == mark
     assert len(str(mark)) <= 32
     assert str(mark) > "9999"
     assert ": " in SENTENCES[kind]
@@ -18,4 +18,4 @@ def test_a_mark_is_read_as_it_was_written(kind: str) -> None:
 @pytest.mark.parametrize("version", [None, "", "0015", "moved", "moved 0015", "removed 0015 0badcafe"])
 def test_what_is_no_mark_is_none(version: str | None) -> None:
     """A revision, or nothing at all, says nothing of a move."""
-    assert Mark.read(version) is None
+    assert MoveMark.parse(version) is None

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.store.processes.names import has_died, is_dead, this_process
+from hostaway_sync.store.processes.names import has_died, is_dead, name_this_process
 
 HERE = "near/boot/pid:[1]"
 WORDS = st.text("abc:[]-.0123456789", min_size=1, max_size=12)
@@ -37,4 +37,4 @@ def test_no_process_of_another_host_is_ever_judged(host: str, process: int, star
 
 def test_a_process_finds_itself_alive() -> None:
     """Under each of its names."""
-    assert not has_died(this_process())
+    assert not has_died(name_this_process())

@@ -59,9 +59,9 @@ def _outcome(program: Callable[[], object]) -> int | str | None:
     except OSError as error:
         return _report_os_error(error)
     except Exception as error:
-        from hostaway_sync.store.postgres.driver_errors import unforeseen
+        from hostaway_sync.store.postgres.driver_errors import describe_unexpected_error
 
-        sentence = unforeseen(error)
+        sentence = describe_unexpected_error(error)
         if sentence is None:
             _write_traceback(error)
         else:

@@ -36,9 +36,9 @@ def lock_owner(
     Raises:
         AccountError: the account was disabled or removed.
     """
-    rights.hold(connection, right_to_write_rows(account_id), shared=True)
+    rights.lock_right(connection, right_to_write_rows(account_id), shared=True)
     if resource is not None:
-        rights.hold(connection, right_to_write_rows(account_id, resource), shared=not is_listed)
+        rights.lock_right(connection, right_to_write_rows(account_id, resource), shared=not is_listed)
     query = sa.select(accounts.c.customer_id, accounts.c.is_active).where(accounts.c.account_id == account_id)
     row = connection.execute(query).one_or_none()
     if row is None or not row.is_active:
@@ -48,7 +48,7 @@ def lock_owner(
 
 def lock_rows_exclusively(connection: sa.Connection, account_id: int) -> None:
     """Let nobody write rows of an account until the transaction of `connection` ends, once those who do have ended."""
-    rights.hold(connection, right_to_write_rows(account_id))
+    rights.lock_right(connection, right_to_write_rows(account_id))
 
 
 def rewrite_customer(connection: sa.Connection, account_id: int, customer_id: UUID | None) -> None:

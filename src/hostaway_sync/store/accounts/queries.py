@@ -31,7 +31,7 @@ _VISIBLE = (
     accounts.c.name,
     accounts.c.customer_id,
     accounts.c.is_active,
-    time_marks.known(accounts.c.last_sync_at).label("last_sync_at"),
+    time_marks.null_if_unknown(accounts.c.last_sync_at).label("last_sync_at"),
     accounts.c.created_at,
     accounts.c.updated_at,
     accounts.c.removed_at,

@@ -23,7 +23,7 @@ from hostaway_sync.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NAME: Final = "HOSTAWAY_SYNC_DATABASE_URL"
+SETTING_NAME: Final = "HOSTAWAY_SYNC_DATABASE_URL"
 _FORM: Final = "is not a database URL: write postgresql://user:password@host/database"
 _DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 _PARTS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(?:([^:/@]*)(:[^@]*)?@)?([^?]*)(?:\?(.*))?")
@@ -52,13 +52,13 @@ def parse_database_url(text: str) -> sa.URL:
     """
     found = _PARTS.fullmatch(text.strip())
     if found is None or _CONTROL.search(text.strip()):
-        raise ConfigurationError(f"{NAME} {_FORM}")
+        raise ConfigurationError(f"{SETTING_NAME} {_FORM}")
     scheme, user, password, place, query = (part or "" for part in found.groups())
     if scheme.lower() not in _DRIVERS:
-        raise ConfigurationError(f"{NAME} names {scheme!r}: only postgresql:// is supported")
+        raise ConfigurationError(f"{SETTING_NAME} names {scheme!r}: only postgresql:// is supported")
     if "@" in place.partition("/")[0]:
         # What stands before it is a piece of the password: it must not reach a message about an unknown host.
-        raise ConfigurationError(f"{NAME} has more than one @: write %40 inside a password")
+        raise ConfigurationError(f"{SETTING_NAME} has more than one @: write %40 inside a password")
     _require_known_options(query, may_be_named=text.count("@") <= 1)
     credentials = f"{_escaped(user)}{_escaped(password, '/')}@" if user or password else ""
     # SQLAlchemy writes a space in an option as a plus sign, and has always read it so here.
@@ -66,7 +66,7 @@ def parse_database_url(text: str) -> sa.URL:
     try:
         parameters = conninfo_to_dict(f"postgresql://{credentials}{_escaped(place)}{options}")
     except (psycopg.Error, UnicodeError):  # the latter for bytes that are no UTF-8, in percent or as they are
-        raise ConfigurationError(f"{NAME} {_FORM}") from None
+        raise ConfigurationError(f"{SETTING_NAME} {_FORM}") from None
     _require_accepted(parameters)
     return _url(parameters)
 
@@ -83,9 +83,9 @@ def _require_known_options(query: str, *, may_be_named: bool) -> None:
     for name in names:
         if name not in known:
             named = f": {name}" if may_be_named and name.isidentifier() else ""
-            raise ConfigurationError(f"{NAME} has an option that PostgreSQL's client does not know{named}")
+            raise ConfigurationError(f"{SETTING_NAME} has an option that PostgreSQL's client does not know{named}")
         if names.count(name) > 1:
-            raise ConfigurationError(f"{NAME} has the option {name} more than once: write it once")
+            raise ConfigurationError(f"{SETTING_NAME} has the option {name} more than once: write it once")
 
 
 def _require_accepted(parameters: Mapping[str, Any]) -> None:
@@ -95,7 +95,9 @@ def _require_accepted(parameters: Mapping[str, Any]) -> None:
             raise _unusable(name)
     hosts, addresses = _list(parameters, "host"), _list(parameters, "hostaddr")
     if hosts and addresses and len(hosts) != len(addresses):
-        raise ConfigurationError(f"{NAME} cannot be used: hostaddr must have as many addresses as there are hosts")
+        raise ConfigurationError(
+            f"{SETTING_NAME} cannot be used: hostaddr must have as many addresses as there are hosts"
+        )
     if _is_accepted(parameters):
         return
     variables = _variables(parameters)
@@ -155,7 +157,7 @@ def _list(parameters: Mapping[str, Any], name: str) -> list[str]:
 
 def _unusable(*names: str) -> ConfigurationError:
     which = f"the value of {names[0]} is none that" if names else "its options together are none that"
-    return ConfigurationError(f"{NAME} cannot be used: {which} PostgreSQL's client takes")
+    return ConfigurationError(f"{SETTING_NAME} cannot be used: {which} PostgreSQL's client takes")
 
 
 def _url(parameters: dict[str, Any]) -> sa.URL:

@@ -33,12 +33,14 @@ _WAITS_FOR: Final[dict[int, int]] = {
 _ANSWER: Final = re.compile(rb'^B\t\d+\tErrorResponse\t S "[^"\n]*" (?:V "[^"\n]*" )?C "([0-9A-Z]{5})"', re.MULTILINE)
 
 
-def connect(dialect: Dialect, _: object, arguments: list[Any], options: dict[str, Any]) -> psycopg.Connection[Any]:
+def open_connection(
+    dialect: Dialect, _: object, arguments: list[Any], options: dict[str, Any]
+) -> psycopg.Connection[Any]:
     """Connect as SQLAlchemy would; the error of a log-in that the server refused has its SQLSTATE."""
     try:
         connection: psycopg.Connection[Any] = dialect.connect(*arguments, **options)  # type: ignore[assignment]  # it is psycopg's
     except psycopg.OperationalError as error:
-        explain(error, *arguments, **options)
+        add_sqlstate(error, *arguments, **options)
         if error.sqlstate is None:
             raise
         refused = LoginRefused(*error.args)
@@ -47,7 +49,7 @@ def connect(dialect: Dialect, _: object, arguments: list[Any], options: dict[str
     return connection
 
 
-def explain(error: psycopg.OperationalError, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  (psycopg's own)
+def add_sqlstate(error: psycopg.OperationalError, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  (psycopg's own)
     """Set the SQLSTATE of an error that `psycopg.connect` raised with these arguments, if a server answered."""
     if error.sqlstate is None and not isinstance(error, psycopg.errors.ConnectionTimeout):
         known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}

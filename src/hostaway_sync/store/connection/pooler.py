@@ -19,7 +19,7 @@ from hostaway_sync.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SENTENCE: Final = (
+POOLED_BY_TRANSACTION: Final = (
     "HOSTAWAY_SYNC_DATABASE_URL leads to a pooler that gives our session to others between two transactions:"
     " set it to session pooling (`pool_mode = session`) for us, or connect directly to PostgreSQL"
 )
@@ -30,7 +30,9 @@ _PATIENCE_S: Final = 2.0
 _QUESTION: Final = b"SELECT pg_catalog.pg_backend_pid()"
 
 
-def require_session(connection: psycopg.Connection[Any], another: Callable[[], psycopg.Connection[Any]]) -> None:
+def require_session_pooling(
+    connection: psycopg.Connection[Any], another: Callable[[], psycopg.Connection[Any]]
+) -> None:
     """Make sure that a pooler keeps sessions together; no transaction is open meanwhile, and no setting changes.
 
     Args:
@@ -51,7 +53,7 @@ def require_session(connection: psycopg.Connection[Any], another: Callable[[], p
             answers = [_process(client) for client in clients]
             found = [answer for answer in answers if answer is not None]
             if is_shared(met, found):
-                raise ConfigurationError(SENTENCE)
+                raise ConfigurationError(POOLED_BY_TRANSACTION)
             if len(found) < len(clients):
                 return
             met = found

@@ -52,7 +52,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
 _ENDLESS_TRANSACTIONS: Final[Mapping[str, str]] = {"transaction_timeout": "0"}
 
 
-class Sessions:
+class SessionFactory:
     """Opens the sessions of one database."""
 
     def __init__(self) -> None:
@@ -67,17 +67,22 @@ class Sessions:
             psycopg.Error: the server is away, or refuses.
             ConfigurationError: a pooler gives the server's session to others between two transactions.
         """
-        open_bare = partial(login_errors.connect, dialect, record, arguments, options | {"autocommit": True})
+        open_bare = partial(login_errors.open_connection, dialect, record, arguments, options | {"autocommit": True})
         connection = open_bare()
         try:
             # A page of payloads as text array costs four times the client's time: all quotes of all rows are escaped.
             connection.adapters.register_dumper(list, ListBinaryDumper)
             info = connection.info
-            if connection.execute(settled(info.server_version, of_process=info.backend_pid)).fetchone() is None:
+            if (
+                connection.execute(
+                    build_settings_statement(info.server_version, of_process=info.backend_pid)
+                ).fetchone()
+                is None
+            ):
                 if not self._is_pooled_by_session:
-                    pooler.require_session(connection, open_bare)
+                    pooler.require_session_pooling(connection, open_bare)
                     self._is_pooled_by_session = True
-                connection.execute(settled(info.server_version))
+                connection.execute(build_settings_statement(info.server_version))
             connection.autocommit = False
         except BaseException:
             connection.close()
@@ -90,7 +95,9 @@ def connect_options(application: str) -> dict[str, Any]:
     return {"application_name": application, "client_encoding": "UTF8"}
 
 
-def settled(server_version: int, own: Mapping[str, str] | None = None, *, of_process: int | None = None) -> bytes:
+def build_settings_statement(
+    server_version: int, own: Mapping[str, str] | None = None, *, of_process: int | None = None
+) -> bytes:
     """Return the one statement that gives a session its settings; it calls nothing that others could have made.
 
     Args:

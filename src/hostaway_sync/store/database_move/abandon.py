@@ -12,7 +12,7 @@ from hostaway_sync.store.schema.move_mark import MOVED, SENTENCES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hostaway_sync.store.schema.move_mark import Mark
+    from hostaway_sync.store.schema.move_mark import MoveMark
 
 # 25006: what PostgreSQL says itself of writes where nothing may be written.
 _GUARD: Final = """\
@@ -27,14 +27,14 @@ _ON_EACH: Final = (
 )
 
 
-def write_version(connection: sa.Connection, version: Mark | str) -> None:
+def write_version(connection: sa.Connection, version: MoveMark | str) -> None:
     """Put a mark, or a revision, where the revision stands."""
     schema = connection.get_execution_options()["schema_translate_map"][None]
     versions = sa.table("alembic_version", sa.column("version_num", sa.Text), schema=schema)
     connection.execute(sa.update(versions).values(version_num=str(version)))
 
 
-def abandon_database(connection: sa.Connection, schema: str, tables: Iterable[str], mark: Mark) -> None:
+def abandon_database(connection: sa.Connection, schema: str, tables: Iterable[str], mark: MoveMark) -> None:
     """Have every table refuse whoever writes, and the database whoever looks at its revision."""
     place = quote_identifier(schema)
     connection.exec_driver_sql(_GUARD.format(schema=place, sentence=SENTENCES[MOVED]))

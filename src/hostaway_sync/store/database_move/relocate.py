@@ -30,7 +30,7 @@ from hostaway_sync.store.messages import restored
 from hostaway_sync.store.postgres.driver_errors import raise_translated
 from hostaway_sync.store.runs import leases
 from hostaway_sync.store.schema import move_mark, revisions
-from hostaway_sync.store.schema.move_mark import MOVED, MOVING, Mark
+from hostaway_sync.store.schema.move_mark import MOVED, MOVING, MoveMark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,7 +97,7 @@ def move_database(source: Database, target: Database, note: Callable[[str, str],
         if not is_ours:
             raise LeaseHeld("another `hostaway-sync database move` is at work here")
         with _claimed(target):
-            mark = Mark.read(revisions.current(source))
+            mark = MoveMark.parse(revisions.read_revision(source))
             if mark is not None and mark.kind == MOVED:
                 return _opened(source, target, mark, note)
             revisions.require_current(source)
@@ -105,7 +105,7 @@ def move_database(source: Database, target: Database, note: Callable[[str, str],
             # What is not known here to be restored would not be known there.
             source.transaction(restored.detect_restore)
             _await_nobody(source)
-            mark = Mark(MOVED, revisions.head(), secrets.token_hex(_TOKEN_BYTES))
+            mark = MoveMark(MOVED, revisions.head_revision(), secrets.token_hex(_TOKEN_BYTES))
             with _at_target():
                 _prepare(target, mark)
             copied = _moved(source, target, mark, note)
@@ -114,7 +114,7 @@ def move_database(source: Database, target: Database, note: Callable[[str, str],
 
 
 def _moved(
-    source: Database, target: Database, mark: Mark, note: Callable[[str, str], object]
+    source: Database, target: Database, mark: MoveMark, note: Callable[[str, str], object]
 ) -> tuple[TableContent, ...]:
     wanted = source.transaction(lambda connection: copy_rows.list_tables(connection, source.schema))
     with _alone(source, wanted) as here:
@@ -127,11 +127,11 @@ def _moved(
     return copied
 
 
-def _opened(source: Database, target: Database, mark: Mark, note: Callable[[str, str], object]) -> MoveResult:
+def _opened(source: Database, target: Database, mark: MoveMark, note: Callable[[str, str], object]) -> MoveResult:
     """Do the last step of a move whose mark is on both sides."""
     with _at_target():
-        found = revisions.current(target)
-    if found != str(Mark(MOVING, mark.revision, mark.token)):
+        found = revisions.read_revision(target)
+    if found != str(MoveMark(MOVING, mark.revision, mark.token)):
         raise SchemaOutdated(move_mark.SENTENCES[MOVED])
     wanted = source.transaction(lambda connection: copy_rows.list_tables(connection, source.schema))
     with _session(source) as here, _at_target(), _session(target) as there:
@@ -140,28 +140,28 @@ def _opened(source: Database, target: Database, mark: Mark, note: Callable[[str,
     return MoveResult(copied, only_opened=True)
 
 
-def _prepare(target: Database, mark: Mark) -> None:
+def _prepare(target: Database, mark: MoveMark) -> None:
     _require_empty(target)
-    if Mark.read(revisions.current(target)) is None:
-        revisions.upgrade(target)
-    target.transaction(partial(abandon.write_version, version=Mark(MOVING, mark.revision, mark.token)))
+    if MoveMark.parse(revisions.read_revision(target)) is None:
+        revisions.upgrade_database(target)
+    target.transaction(partial(abandon.write_version, version=MoveMark(MOVING, mark.revision, mark.token)))
 
 
-def _open(target: Database, mark: Mark) -> None:
+def _open(target: Database, mark: MoveMark) -> None:
     with _at_target():
         target.transaction(partial(abandon.write_version, version=mark.revision))
 
 
 def _require_empty(target: Database) -> None:
-    found = revisions.current(target)
-    mark = Mark.read(found)
+    found = revisions.read_revision(target)
+    mark = MoveMark.parse(found)
     if mark is not None and mark.kind == MOVED:
         raise StoreError("its mirror was itself moved to another")
-    if mark is not None and mark.revision != revisions.head():
+    if mark is not None and mark.revision != revisions.head_revision():
         raise StoreError("another version of this program has begun to fill it: end that move with it")
     if mark is not None:
         return
-    if found is not None and found > revisions.head():
+    if found is not None and found > revisions.head_revision():
         revisions.require_current(target)
 
     def filled(connection: sa.Connection) -> str | None:
@@ -248,5 +248,5 @@ def _at_target() -> Iterator[None]:
     try:
         yield
     except (StoreError, ConfigurationError) as error:
-        says = str(error).replace(database_url.NAME, "the URL of --to")
+        says = str(error).replace(database_url.SETTING_NAME, "the URL of --to")
         raise type(error)(f"the database to move to: {says}") from error

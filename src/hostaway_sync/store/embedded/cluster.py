@@ -39,7 +39,7 @@ _BUILTIN_LOCALE_SINCE = 17
 _IO_METHOD_SINCE = 18
 
 
-def prepare(home: ClusterLocation, binaries: Binaries) -> None:
+def prepare_cluster(home: ClusterLocation, binaries: Binaries) -> None:
     """Create the cluster if there is none, and remove what dead processes left behind.
 
     Raises:
@@ -62,7 +62,7 @@ def prepare(home: ClusterLocation, binaries: Binaries) -> None:
         home.log.replace(home.log.with_suffix(".log.1"))
 
 
-def launch(home: ClusterLocation, binaries: Binaries, server_lock: int) -> None:
+def launch_server(home: ClusterLocation, binaries: Binaries, server_lock: int) -> None:
     """Start the server and return at once; it inherits the lock, but no terminal, pipe or other file of ours."""
     settings = _SETTINGS | {"unix_socket_directories": str(home.sockets)}
     if binaries.major >= _IO_METHOD_SINCE:
@@ -79,7 +79,7 @@ def log_size(home: ClusterLocation) -> int:
     return home.log.stat().st_size if home.log.exists() else 0
 
 
-def log_since(home: ClusterLocation, size: int) -> str:
+def read_log_since(home: ClusterLocation, size: int) -> str:
     """The last lines the server logged after its log had `size` bytes, on one line."""
     if not home.log.exists():
         return "it wrote no log"

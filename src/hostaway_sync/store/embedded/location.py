@@ -131,7 +131,7 @@ class ClusterLocation:
         return _SHORT_DIRECTORY / f"hostaway-sync-{self.account.uid}-{_short_hash(self.directory)}"
 
 
-def find_home(state_dir: Path) -> ClusterLocation:
+def find_location(state_dir: Path) -> ClusterLocation:
     """The home of this state directory as far as it is decided yet; creates nothing and never fails."""
     directory = _moved_to(state_dir) or state_dir
     try:
@@ -141,7 +141,7 @@ def find_home(state_dir: Path) -> ClusterLocation:
     return ClusterLocation(directory, ServerUser(owner.st_uid, owner.st_gid))
 
 
-def settle(state_dir: Path) -> ClusterLocation:
+def settle_location(state_dir: Path) -> ClusterLocation:
     """Find the home of this state directory, or choose and create it.
 
     Raises:
@@ -153,7 +153,7 @@ def settle(state_dir: Path) -> ClusterLocation:
         state_dir.parent.mkdir(parents=True, exist_ok=True)
         _create(state_dir, 0o711 if as_root else 0o700)
     os.close(open_trusted(state_dir, os.O_RDONLY | os.O_DIRECTORY, owners=_placers(state_dir)))
-    home = find_home(state_dir)
+    home = find_location(state_dir)
     if as_root and home.account.uid == 0:
         home = _choose_for_root(state_dir, home.directory)
     elif not as_root and home.account.uid != os.geteuid():
@@ -167,7 +167,7 @@ def settle(state_dir: Path) -> ClusterLocation:
 
 
 @contextlib.contextmanager
-def alone_in_system_directory() -> Iterator[None]:
+def lock_system_directory() -> Iterator[None]:
     """Root only: create `/var/lib/hostaway-sync` if need be, verify that it is root's, and be alone in it.
 
     Raises:
@@ -234,7 +234,7 @@ def _moved_to(state_dir: Path) -> Path | None:
 
 
 def _system_account() -> ServerUser:
-    with alone_in_system_directory():
+    with lock_system_directory():
         found = _named(SYSTEM_USER)
         # Cron's PATH has no sbin directories.
         useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")

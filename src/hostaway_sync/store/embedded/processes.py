@@ -31,7 +31,7 @@ def find_postmaster(data: Path) -> psutil.Process | None:
     return None
 
 
-def ask_to_stop(data: Path) -> bool:
+def request_shutdown(data: Path) -> bool:
     """Start a fast shutdown: sessions are cut, everything committed is written. False if there is no server to ask."""
     postmaster = find_postmaster(data)
     if postmaster is None:
@@ -44,7 +44,7 @@ def ask_to_stop(data: Path) -> bool:
     return True
 
 
-def kill_all(data: Path) -> None:
+def kill_processes(data: Path) -> None:
     """Kill every process of this data directory: backends that outlive their postmaster have nothing left to lose."""
     import psutil
 

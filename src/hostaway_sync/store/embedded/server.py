@@ -34,8 +34,8 @@ from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.store.connection.libpq_environment import ignore_environment
 from hostaway_sync.store.embedded import cluster
 from hostaway_sync.store.embedded.binaries import find_binaries
-from hostaway_sync.store.embedded.location import find_home, settle
-from hostaway_sync.store.embedded.processes import ask_to_stop, find_postmaster, kill_all
+from hostaway_sync.store.embedded.location import find_location, settle_location
+from hostaway_sync.store.embedded.processes import find_postmaster, kill_processes, request_shutdown
 
 # Seconds. Crash recovery of a big database takes minutes; backends of a killed server leave as soon as they notice.
 START_PATIENCE = 600.0
@@ -57,7 +57,7 @@ class EmbeddedPostgres:
     def __init__(self, state_dir: Path, *, bin_dir: Path | None = None) -> None:
         self._state_dir = Path(os.path.realpath(state_dir))
         self._bin_dir = bin_dir
-        self._home = find_home(self._state_dir)
+        self._home = find_location(self._state_dir)
         self._users: int | None = None
         self._one_thread = threading.Lock()
 
@@ -119,7 +119,7 @@ class EmbeddedPostgres:
                 os.close(users)
 
     def _start(self) -> None:
-        self._home = settle(self._state_dir)
+        self._home = settle_location(self._state_dir)
         users = self._users
         if users is None:
             users = lock_shared(self._home.directory / "users.lock", LOCK_PATIENCE)
@@ -160,12 +160,12 @@ class EmbeddedPostgres:
             with lock_if_free(self._home.directory / "server.lock") as server_lock:
                 if server_lock is None:
                     if time.monotonic() > orphans_may_stay_until and find_postmaster(self.pgdata) is None:
-                        kill_all(self.pgdata)
+                        kill_processes(self.pgdata)
                 elif find_postmaster(self.pgdata) is None:
                     if launches == _LAUNCHES:
                         raise ConfigurationError(
                             f"PostgreSQL does not start in {self.pgdata}, its log {self.log_path} ends with: "
-                            f"{cluster.log_since(self._home, logged_before)}"
+                            f"{cluster.read_log_since(self._home, logged_before)}"
                         )
                     self._launch(server_lock)
                     launches += 1
@@ -177,11 +177,11 @@ class EmbeddedPostgres:
 
     def _launch(self, server_lock: int) -> None:
         binaries = find_binaries(self._bin_dir, self._home.account)
-        cluster.prepare(self._home, binaries)
-        cluster.launch(self._home, binaries, server_lock)
+        cluster.prepare_cluster(self._home, binaries)
+        cluster.launch_server(self._home, binaries, server_lock)
 
     def _stop(self) -> None:
-        if ask_to_stop(self.pgdata):
+        if request_shutdown(self.pgdata):
             for _ in poll_with_backoff(STOP_PATIENCE):
                 with lock_if_free(self._home.directory / "server.lock") as server_lock:
                     if server_lock is not None:

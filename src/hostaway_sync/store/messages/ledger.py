@@ -51,7 +51,7 @@ def right_name(account_id: int) -> str:
 
 def lock_messages(connection: sa.Connection, account_id: int) -> None:
     """Have the messages of an account for oneself until the transaction of `connection` ends."""
-    rights.hold(connection, right_name(account_id))
+    rights.lock_right(connection, right_name(account_id))
 
 
 def abandon_dead_attempts(connection: sa.Connection, account_id: int) -> None:

@@ -22,9 +22,9 @@ _OPEN = ("pending", "sending", "outcome_unknown")
 def clamp_times_of_guest(connection: sa.Connection, wish: OutgoingMessage) -> None:
     """Set the marks ahead of everything that was to be said to a guest; under the account's lock."""
     of_guest = ledger.c.account_id == wish.account_id, ledger.c.reservation_id == wish.reservation_id
-    time_marks.bring_back(connection, ledger, *of_guest)
+    time_marks.reset_future_marks(connection, ledger, *of_guest)
 
 
 def clamp_times_of_open(connection: sa.Connection, account_id: int) -> None:
     """Set the marks ahead of what is open in an account; under its lock."""
-    time_marks.bring_back(connection, ledger, ledger.c.account_id == account_id, ledger.c.state.in_(_OPEN))
+    time_marks.reset_future_marks(connection, ledger, ledger.c.account_id == account_id, ledger.c.state.in_(_OPEN))

@@ -37,7 +37,7 @@ def insert_queued(
     }
     statement = sa.insert(sent_messages).values(**ledger.as_columns(wish), idempotency_key=wish.key, **values)
     intent = ledger.as_intent(connection.execute(statement.returning(sent_messages)).one())
-    jobs.defer_again(connection, make_job(intent), at=not_before_at)
+    jobs.defer_retry(connection, make_job(intent), at=not_before_at)
     return intent
 
 
@@ -53,7 +53,7 @@ def requeue_intent(
     values = {**ledger.as_columns(wish), **ledger.reset_values(), **_waiting(quiet_hours, not_before_at)}
     row = ledger.move_intent(connection, intent.intent_id, [IntentState.PENDING, IntentState.FAILED], values)
     if row is not None:
-        jobs.defer_again(connection, make_job(row), at=not_before_at)
+        jobs.defer_retry(connection, make_job(row), at=not_before_at)
     return row
 
 
@@ -68,7 +68,7 @@ def return_to_queue(connection: sa.Connection, intent: Intent, error: str | None
 def postpone_intent(connection: sa.Connection, intent: Intent, job: Job, at: datetime) -> None:
     """Have a row wait until then, and its job with it."""
     ledger.move_intent(connection, intent.intent_id, [IntentState.PENDING], {"not_before_at": at})
-    jobs.defer_again(connection, job, at=at)
+    jobs.defer_retry(connection, job, at=at)
 
 
 def withdraw_intent(connection: sa.Connection, intent_id: int, why: str, *, proof: Proof) -> Intent | None:

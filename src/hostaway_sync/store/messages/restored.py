@@ -26,7 +26,7 @@ from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.tables import conversation_messages, conversations, database_identity
 from hostaway_sync.store.tables import sent_messages as ledger
-from hostaway_sync.store.time_marks import known
+from hostaway_sync.store.time_marks import null_if_unknown
 
 if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
@@ -122,10 +122,14 @@ def _look_for_pending(connection: sa.Connection) -> int:
         connection.execute(
             sa.update(conversations)
             .where(conversations.c.account_id == row.account_id, conversations.c.id == row.conversation_id)
-            .values(thread_due_at=sa.func.greatest(known(conversations.c.thread_due_at), sa.func.clock_timestamp()))
+            .values(
+                thread_due_at=sa.func.greatest(
+                    null_if_unknown(conversations.c.thread_due_at), sa.func.clock_timestamp()
+                )
+            )
         )
         if row.is_queued:
-            jobs.defer(connection, Job(row.account_id, intent_id=row.intent_id))
+            jobs.defer_job(connection, Job(row.account_id, intent_id=row.intent_id))
     log.warning(
         "the database was restored: %d messages that were pending are looked for in their threads, and none of them "
         "is sent: see `hostaway-sync messages list --state outcome_unknown`",

@@ -25,9 +25,9 @@ def is_gone(connection: sa.Connection, intent: Intent) -> bool:
     if intent.owner is None:
         return True
     right = right_name(intent.owner)
-    claim = rights.standing(connection, right)
-    if claim is None and last_release_locks.is_claimed(
-        connection, last_release_locks.named(rights.schema_of(connection), right)
+    claim = rights.read_claim(connection, right)
+    if claim is None and last_release_locks.is_held(
+        connection, last_release_locks.lock_for_right(rights.get_schema(connection), right)
     ):
         return False  # a program of the last release sends it
     marked_ago = sa.select(sa.func.clock_timestamp() - ledger.c.sending_at).where(

@@ -31,19 +31,19 @@ ORDER BY l.pid LIMIT 5
 
 
 @dataclass(frozen=True, slots=True)
-class TableUsers:
+class BlockingSessions:
     """Sessions, in words.
 
     Attributes:
         sessions: which they are.
-        way_out: how to end them, to be put after "wait until that ends".
+        advice: how to end them, to be put after "wait until that ends".
     """
 
     sessions: str
-    way_out: str
+    advice: str
 
 
-def found(database: Database, table: str | None = None) -> TableUsers:
+def find_blocking_sessions(database: Database, table: str | None = None) -> BlockingSessions:
     """Return who has any table of ours in any way, or one table in more than reading."""
     schema = quote_identifier(database.schema)
     wanted = {"schema": schema} if table is None else {"table": f"{schema}.{table}"}
@@ -51,7 +51,7 @@ def found(database: Database, table: str | None = None) -> TableUsers:
     rows = database.transaction(lambda connection: connection.execute(query, wanted).all())
     sessions = ", ".join(f"session {row.pid} of role {row.role!r}" for row in rows)
     ends = "; ".join(f"SELECT pg_terminate_backend({row.pid})" for row in rows)
-    return TableUsers(
+    return BlockingSessions(
         sessions or "a session that has ended just now",
         f", or end it with `{ends}`" if ends else "",
     )

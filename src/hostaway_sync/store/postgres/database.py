@@ -17,17 +17,17 @@ from hostaway_sync.errors import StoreUnavailable
 from hostaway_sync.store.connection import session_settings
 from hostaway_sync.store.connection.database_url import parse_database_url
 from hostaway_sync.store.connection.libpq_environment import ignore_environment
-from hostaway_sync.store.postgres.disconnect import Shutter
+from hostaway_sync.store.postgres.disconnect import PoolCloser
 from hostaway_sync.store.postgres.driver_errors import raise_translated
-from hostaway_sync.store.postgres.statement_timing import timed
+from hostaway_sync.store.postgres.statement_timing import time_statements
 from hostaway_sync.store.processes.held_rights import HeldRights
-from hostaway_sync.store.processes.names import this_process
+from hostaway_sync.store.processes.names import name_this_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hostaway_sync.store.embedded import EmbeddedPostgres
-    from hostaway_sync.store.postgres.statement_timing import Note
+    from hostaway_sync.store.postgres.statement_timing import ObserveStatement
 
 OLDEST_SERVER = 15
 _FIRST_PATIENCE = 5.0
@@ -47,7 +47,7 @@ class Database:
         patience: seconds after which a server that went away is given up; one that was never reached, sooner:
             its address is wrong more often than it is about to come up.
         sleep: waits between two attempts.
-        note: told how long each statement took.
+        observe: called with how long each statement took.
         application: whose connections these are, as the server shows it.
     """
 
@@ -60,7 +60,7 @@ class Database:
         pool_size: int = 10,
         patience: float = 60.0,
         sleep: Callable[[float], None] = time.sleep,
-        note: Note | None = None,
+        observe: ObserveStatement | None = None,
         application: str = "hostaway-sync",
     ) -> None:
         # Before libpq judges the URL, and what it lacks.
@@ -71,9 +71,9 @@ class Database:
         self.embedded = embedded
         self._patience = patience
         self._was_reached = False
-        self._apart: list[Database] = []
+        self._derived: list[Database] = []
         self._sleep = sleep
-        self._note = note
+        self._observe = observe
         self._waits_for_disk = True
         self.engine = sa.create_engine(
             self._url,
@@ -86,13 +86,13 @@ class Database:
             connect_args=session_settings.connect_options(application),
             execution_options={"schema_translate_map": {None: schema}},
         )
-        self._claims = HeldRights(self.engine, schema)
+        self._held_rights = HeldRights(self.engine, schema)
         self._committing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._shutter = Shutter(self.engine)
+        self._pool_closer = PoolCloser(self.engine)
         # The last one asked: it connects.
-        sa.event.listen(self.engine, "do_connect", session_settings.Sessions().connect)
-        if note is not None:
-            timed(self.engine, note)
+        sa.event.listen(self.engine, "do_connect", session_settings.SessionFactory().connect)
+        if observe is not None:
+            time_statements(self.engine, observe)
 
     def transaction(self, work: Callable[[sa.Connection], T], *, is_one_statement: bool = False) -> T:
         """Run `work` in one transaction, again when the server went away meanwhile; `work` must bear a repetition.
@@ -129,14 +129,14 @@ class Database:
         Raises:
             StoreUnavailable, StoreError: as `transaction`.
         """
-        is_ours = self._patiently(partial(self._claims.take, right, this_process()))
+        is_ours = self._patiently(partial(self._held_rights.claim, right, name_this_process()))
         try:
             yield is_ours
         finally:
             if is_ours:
-                self._claims.give_back(right)
+                self._held_rights.release(right)
 
-    def apart(self, *, pool_size: int, patience: float) -> Database:
+    def separate_pool(self, *, pool_size: int, patience: float) -> Database:
         """Give the same database with connections and a patience of its own; end it with `disconnect`."""
         database = Database(
             self._url,
@@ -144,31 +144,31 @@ class Database:
             embedded=self.embedded,
             pool_size=pool_size,
             patience=patience,
-            note=self._note,
+            observe=self._observe,
             application=self.application,
         )
-        self._apart.append(database)
+        self._derived.append(database)
         return database
 
-    def quick(self, *, patience: float) -> Database:
+    def async_commit_twin(self, *, patience: float) -> Database:
         """Give the same database and connections, with a patience of its own and quick commits.
 
         A crash of the server may undo what they committed last: for whoever begins again from what is there.
         """
         twin = copy(self)
-        twin._patience, twin._apart, twin._waits_for_disk = patience, [], False  # noqa: SLF001  (its own twin)
-        self._apart.append(twin)
+        twin._patience, twin._derived, twin._waits_for_disk = patience, [], False  # noqa: SLF001  (its own twin)
+        self._derived.append(twin)
         return twin
 
     def fail_fast(self) -> None:
         """Give up soon from now on if the server is away: whoever waits wants to be gone."""
         self._was_reached = False
-        for database in self._apart:
+        for database in self._derived:
             database.fail_fast()
 
     def disconnect(self) -> None:
         """Give back every connection, now or when a thread that has one lets go of it; there will be no other."""
-        self._shutter.shut()
+        self._pool_closer.close()
 
     def close(self) -> None:
         """Disconnect, and give back the embedded server if nobody else uses it."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import psycopg
 
 
-class Shutter:
+class PoolCloser:
     """Ends the connections of an engine.
 
     Args:
@@ -29,7 +29,7 @@ class Shutter:
         sa.event.listen(engine, "do_connect", self._refuse)
         sa.event.listen(engine, "checkin", self._end)
 
-    def shut(self) -> None:
+    def close(self) -> None:
         """Close what nobody uses, and what is in use when it is given back; whoever wants another gets `StoreError`."""
         self._is_shut = True
         self._engine.dispose()

@@ -52,7 +52,7 @@ def raise_translated(error: SQLAlchemyError) -> NoReturn:
     raise translated from error
 
 
-def unforeseen(error: Exception) -> str | None:
+def describe_unexpected_error(error: Exception) -> str | None:
     """Return what to say where an answer of the database, which stayed what it is, ends a command; None: it is none."""
     sqlstate = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
     if not isinstance(error, DBAPIError) or sqlstate is None:
@@ -74,10 +74,10 @@ def _translated(error: SQLAlchemyError) -> HostawaySyncError | None:
     reason = next(iter(str(error.orig).strip().splitlines()), type(error.orig).__name__)
     if isinstance(error.orig, LoginRefused) and sqlstate.startswith(_OF_OPTIONS) and sqlstate != _DENIED:
         advice = "correct its options, which the server takes for settings of the session"
-        return ConfigurationError(f"{database_url.NAME} cannot be used: {reason}; {advice}")
+        return ConfigurationError(f"{database_url.SETTING_NAME} cannot be used: {reason}; {advice}")
     if isinstance(error.orig, LoginRefused) and sqlstate == _OF_POOLER and _PARAMETER in reason:
         advice = "take its options away, or name them in `ignore_startup_parameters` of the pooler"
-        return ConfigurationError(f"{database_url.NAME} cannot be used: {reason}; {advice}")
+        return ConfigurationError(f"{database_url.SETTING_NAME} cannot be used: {reason}; {advice}")
     if sqlstate:
         return _answered(sqlstate, reason)
     is_broken = error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
@@ -89,7 +89,7 @@ def _answered(sqlstate: str, reason: str) -> HostawaySyncError | None:
     if sqlstate in _TRANSIENT or sqlstate[:2] in _TRANSIENT_CLASSES:
         return StoreUnavailable(f"the database is not available: {reason}")
     if sqlstate in _OF_ANOTHER_SESSION:
-        return ConfigurationError(pooler.SENTENCE)
+        return ConfigurationError(pooler.POOLED_BY_TRANSACTION)
     if sqlstate in _MISSING:
         advice = "its tables were changed by other means than `hostaway-sync migrate`: restore it from a backup"
         return StoreError(f"the database lacks what its revision has: {reason}; {advice}")

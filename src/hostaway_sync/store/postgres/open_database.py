@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from hostaway_sync.store.postgres.statement_timing import Note
+    from hostaway_sync.store.postgres.statement_timing import ObserveStatement
 
 
 def has_embedded(data_dir: Path) -> bool:
@@ -24,14 +24,20 @@ def has_embedded(data_dir: Path) -> bool:
 
 
 def open_database(
-    url: SecretStr | None, data_dir: Path, *, schema: str, pool_size: int, note: Note | None, application: str
+    url: SecretStr | None,
+    data_dir: Path,
+    *,
+    schema: str,
+    pool_size: int,
+    observe: ObserveStatement | None,
+    application: str,
 ) -> Database:
     """Open the database at `url`, or start the embedded one and open that.
 
     Raises:
         ConfigurationError: the URL is none, or the embedded one cannot run here.
     """
-    database = partial(Database, schema=schema, pool_size=pool_size, note=note, application=application)
+    database = partial(Database, schema=schema, pool_size=pool_size, observe=observe, application=application)
     if url is not None:
         return database(url.get_secret_value())
     from hostaway_sync.store.embedded import EmbeddedPostgres

@@ -17,7 +17,7 @@ _DENIED: Final = "42501"
 _WOULD_WRITE: Final = "25006"
 
 
-def read_only(database: Database, query: str) -> tuple[list[str], list[Sequence[object]]]:
+def run_read_only(database: Database, query: str) -> tuple[list[str], list[Sequence[object]]]:
     """Return column names and rows of `query`, whose unqualified names are the mirror's tables.
 
     Raises:

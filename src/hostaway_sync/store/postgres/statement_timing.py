@@ -10,14 +10,14 @@ import sqlalchemy as sa
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Note: TypeAlias = "Callable[[str, float], None]"
+ObserveStatement: TypeAlias = "Callable[[str, float], None]"
 """Is told an operation, and how many seconds it took."""
 
 _OPERATIONS = ("select", "insert", "update", "delete")
 _BEGAN = "hostaway_sync_began"
 
 
-def timed(engine: sa.Engine, note: Note) -> None:
+def time_statements(engine: sa.Engine, observe: ObserveStatement) -> None:
     """Note every statement that succeeds from now on."""
 
     def begin(connection: sa.Connection, *_: Any) -> None:  # noqa: ANN401  (SQLAlchemy's own)
@@ -25,7 +25,7 @@ def timed(engine: sa.Engine, note: Note) -> None:
 
     def end(connection: sa.Connection, _: object, statement: str, *rest: Any) -> None:  # noqa: ANN401  (as above)
         context = rest[1]
-        note(_operation(statement, context), time.perf_counter() - connection.info[_BEGAN])
+        observe(_operation(statement, context), time.perf_counter() - connection.info[_BEGAN])
 
     sa.event.listen(engine, "before_cursor_execute", begin)
     sa.event.listen(engine, "after_cursor_execute", end)

@@ -191,10 +191,10 @@ def _changing(database: Database, change: Callable[[sa.Connection], T]) -> T:
     except StoreUnavailable as error:
         if getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) != _LOCK_TIMEOUT:
             raise
-        users = blocking_sessions.found(database, redactions.name)
+        users = blocking_sessions.find_blocking_sessions(database, redactions.name)
         raise StoreBusy(
             f"which fields of payloads are hidden cannot be changed while payloads are stored by {users.sessions}:"
-            f" wait until that ends{users.way_out}, then try again; nothing was changed"
+            f" wait until that ends{users.advice}, then try again; nothing was changed"
         ) from error
 
 

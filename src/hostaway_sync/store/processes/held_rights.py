@@ -41,7 +41,7 @@ class HeldRights:
         self._is_over = threading.Event()
         self._old = _OldClaims(engine.connect, schema)
 
-    def take(self, right: str, owner: str) -> bool:
+    def claim(self, right: str, owner: str) -> bool:
         """Claim a right; False: another process has it, or another thread.
 
         Raises:
@@ -52,7 +52,7 @@ class HeldRights:
                 return False
             if not self._claimed(right, owner):
                 return False
-            if not self._old.take(right):
+            if not self._old.claim(right):
                 self._end(right, owner)
                 return False
             if not self._held:
@@ -60,13 +60,13 @@ class HeldRights:
             self._held[right] = owner
             return True
 
-    def give_back(self, right: str) -> None:
+    def release(self, right: str) -> None:
         """Let others have a right; where the server is away, it ends by itself."""
         with self._lock:
             owner = self._held.pop(right)
             if not self._held:
                 self._is_over.set()
-            self._old.give_back(right)
+            self._old.release(right)
             try:
                 self._end(right, owner)
             except (sa.exc.SQLAlchemyError, HostawaySyncError) as error:
@@ -75,7 +75,7 @@ class HeldRights:
     def _claimed(self, right: str, owner: str) -> bool:
         try:
             with self._engine.begin() as connection:
-                return rights.claim(connection, right, owner)
+                return rights.claim_right(connection, right, owner)
         except sa.exc.ProgrammingError as error:
             if not _is_without_table(error):
                 raise
@@ -84,7 +84,7 @@ class HeldRights:
     def _end(self, right: str, owner: str) -> None:
         try:
             with self._engine.begin() as connection:
-                rights.give_back(connection, right, owner)
+                rights.release_claim(connection, right, owner)
         except sa.exc.ProgrammingError as error:
             if not _is_without_table(error):
                 raise
@@ -95,12 +95,12 @@ class HeldRights:
         threading.Thread(target=beat, name="claims", daemon=True).start()
 
     def _renew(self, is_over: threading.Event) -> None:
-        while not is_over.wait(rights.LIFE.total_seconds() / _BEATS_IN_A_LIFE):
+        while not is_over.wait(rights.CLAIM_LIFETIME.total_seconds() / _BEATS_IN_A_LIFE):
             with self._lock:
                 held = dict(self._held)
             try:
                 with self._engine.begin() as connection:
-                    rights.renew(connection, held)
+                    rights.renew_claims(connection, held)
             except (sa.exc.SQLAlchemyError, HostawaySyncError) as error:
                 log.info("claimed rights could not be renewed, trying again: %s", error)
 
@@ -114,29 +114,29 @@ class _OldClaims:
         self._connection: sa.Connection | None = None
         self._held: set[str] = set()
 
-    def take(self, right: str) -> bool:
+    def claim(self, right: str) -> bool:
         """Keep programs of the last release from a right; False: one has it."""
-        is_ours = self._asked(last_release_locks.claim, right)
+        is_ours = self._asked(last_release_locks.try_acquire, right)
         if is_ours:
             self._held.add(right)
         self._end_if_unused()
         return is_ours
 
-    def give_back(self, right: str) -> None:
+    def release(self, right: str) -> None:
         """Let programs of the last release have a right."""
         self._held.discard(right)
         if self._connection is not None:
             try:
-                self._asked(last_release_locks.release, right)
+                self._asked(last_release_locks.release_lock, right)
             except (sa.exc.SQLAlchemyError, HostawaySyncError):
                 return  # it went with its connection
         self._end_if_unused()
 
-    def _asked(self, ask: Callable[[sa.Connection, last_release_locks.OldLock], T], right: str) -> T:
+    def _asked(self, ask: Callable[[sa.Connection, last_release_locks.AdvisoryLock], T], right: str) -> T:
         if self._connection is None:
             self._connection = self._connect()
         try:
-            answer = ask(self._connection, last_release_locks.named(self._schema, right))
+            answer = ask(self._connection, last_release_locks.lock_for_right(self._schema, right))
             self._connection.commit()
         except BaseException:
             # Whatever it had is lost with it; a signal in between leaves unknown what it has.

@@ -45,7 +45,7 @@ _warned: set[tuple[str, int]] = set()
 
 
 @dataclass(frozen=True, slots=True)
-class OldLock:
+class AdvisoryLock:
     """An advisory lock: its name, and the SQL of its number."""
 
     schema: str
@@ -54,7 +54,7 @@ class OldLock:
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class LockHolder:
     """A session of the database that has a lock, or waits for it.
 
     Attributes:
@@ -68,17 +68,17 @@ class Holder:
     may_write: bool
 
 
-def named(schema: str, right: str) -> OldLock:
+def lock_for_right(schema: str, right: str) -> AdvisoryLock:
     """Return the lock that stood for a right of this schema."""
-    return OldLock(schema, f"{schema}: {right}", "hashtextextended(CAST(:name AS text), CAST(0 AS bigint))")
+    return AdvisoryLock(schema, f"{schema}: {right}", "hashtextextended(CAST(:name AS text), CAST(0 AS bigint))")
 
 
-def migrate(schema: str) -> OldLock:
+def migration_lock(schema: str) -> AdvisoryLock:
     """Return the lock that migrators of one database have in turn."""
-    return OldLock(schema, "hostaway-sync migrate", "CAST(hashtext(CAST(:name AS text)) AS bigint)")
+    return AdvisoryLock(schema, "hostaway-sync migrate", "CAST(hashtext(CAST(:name AS text)) AS bigint)")
 
 
-def hold(connection: sa.Connection, lock: OldLock, *, shared: bool = False) -> None:
+def acquire_for_transaction(connection: sa.Connection, lock: AdvisoryLock, *, shared: bool = False) -> None:
     """Have a lock until the transaction ends, or know that no program of ours has it.
 
     Raises:
@@ -87,8 +87,8 @@ def hold(connection: sa.Connection, lock: OldLock, *, shared: bool = False) -> N
     _await(connection, lock, f"pg_try_advisory_xact_lock{'_shared' * shared}", _SHARED if shared else _ALONE)
 
 
-def hold_for_session(connection: sa.Connection, lock: OldLock, patience: float) -> bool:
-    """Have a lock until `release`; False: an intruder has it, and no program of ours.
+def acquire_for_session(connection: sa.Connection, lock: AdvisoryLock, patience: float) -> bool:
+    """Have a lock until `release_lock`; False: an intruder has it, and no program of ours.
 
     Raises:
         StoreBusy: a program that may write has had it for `patience` seconds.
@@ -96,13 +96,13 @@ def hold_for_session(connection: sa.Connection, lock: OldLock, patience: float) 
     return _await(connection, lock, "pg_try_advisory_lock", _ALONE, patience)
 
 
-def release(connection: sa.Connection, lock: OldLock) -> None:
-    """Give back what `hold_for_session` or `claim` has had."""
+def release_lock(connection: sa.Connection, lock: AdvisoryLock) -> None:
+    """Give back what `acquire_for_session` or `try_acquire` has had."""
     connection.execute(sa.text(f"SELECT pg_advisory_unlock({lock.number})"), {"name": lock.name})
 
 
-def claim(connection: sa.Connection, lock: OldLock) -> bool:
-    """Have a lock until `release`, where it can be had; say whether no program of the last release has it."""
+def try_acquire(connection: sa.Connection, lock: AdvisoryLock) -> bool:
+    """Have a lock until `release_lock`, where it can be had; say whether no program of the last release has it."""
     if _tried(connection, lock, "pg_try_advisory_lock"):
         return True
     others = _others(connection, lock, _ALONE)
@@ -112,13 +112,13 @@ def claim(connection: sa.Connection, lock: OldLock) -> bool:
     return True
 
 
-def is_claimed(connection: sa.Connection, lock: OldLock) -> bool:
+def is_held(connection: sa.Connection, lock: AdvisoryLock) -> bool:
     """Whether a program that may write has a lock."""
     return any(one.may_write for one in _others(connection, lock, _ALONE))
 
 
 def _await(
-    connection: sa.Connection, lock: OldLock, function: str, modes: Sequence[str], patience: float | None = None
+    connection: sa.Connection, lock: AdvisoryLock, function: str, modes: Sequence[str], patience: float | None = None
 ) -> bool:
     patience = PATIENCE_S if patience is None else patience
     began, ours = time.monotonic(), []
@@ -139,19 +139,19 @@ def _await(
     )
 
 
-def _tried(connection: sa.Connection, lock: OldLock, function: str) -> bool:
+def _tried(connection: sa.Connection, lock: AdvisoryLock, function: str) -> bool:
     return bool(connection.scalar(sa.text(f"SELECT {function}({lock.number})"), {"name": lock.name}))
 
 
-def _others(connection: sa.Connection, lock: OldLock, modes: Sequence[str]) -> list[Holder]:
+def _others(connection: sa.Connection, lock: AdvisoryLock, modes: Sequence[str]) -> list[LockHolder]:
     """Return whose sessions have a lock in these modes, or wait for it: it is given to them next."""
     wanted = {"name": lock.name, "modes": list(modes), "schema": quote_identifier(lock.schema)}
     wanted["accounts"] = f"{quote_identifier(lock.schema)}.accounts"
     rows = connection.execute(sa.text(_OTHERS + lock.number), wanted)
-    return [Holder(row.pid, row.role, row.may_write) for row in rows]
+    return [LockHolder(row.pid, row.role, row.may_write) for row in rows]
 
 
-def _warn(lock: OldLock, intruders: Sequence[Holder]) -> None:
+def _warn(lock: AdvisoryLock, intruders: Sequence[LockHolder]) -> None:
     """Say once of each session that it has a lock which it has no business with."""
     for one in intruders:
         if (lock.name, one.pid) not in _warned:

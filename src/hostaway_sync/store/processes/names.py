@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 
-def this_process() -> str:
+def name_this_process() -> str:
     """Name this process so that another one on the same host can tell whether it still lives.
 
     Every name is a new one, so that a lease which was taken but whose confirmation was lost is known for one's own.
@@ -20,8 +20,8 @@ def is_dead(owner: str, *, host: str, started: str | None) -> bool:
     """Say whether an owner surely died: on our host, with its process gone or its number given to another.
 
     Args:
-        owner: as `this_process` named it.
-        host: our own host, as `this_process` names it.
+        owner: as `name_this_process` named it.
+        host: our own host, as `name_this_process` names it.
         started: when the process with the owner's number started; None where there is none.
     """
     process, _, owner_started = owner.partition("#")[0].rpartition("/")

@@ -3,8 +3,8 @@
 PostgreSQL lets every role that may log in take any advisory lock, and shows the names of all. A row can be locked only
 by a role that may change it, and these rows only by the writer. A right is had in one of two ways:
 
-`hold`     until the end of a transaction: the row is locked
-`claim`    until it is given back: the row names its owner, who renews it; it ends by itself when that owner dies
+`lock_right`     until the end of a transaction: the row is locked
+`claim_right`    until it is given back: the row names its owner, who renews it; it ends by itself when that owner dies
 
 For one release `old_locks` excludes programs of the last one, too.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 # How long a claim is good for without being renewed, as long as a lease.
-LIFE: Final = timedelta(seconds=90)
+CLAIM_LIFETIME: Final = timedelta(seconds=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Claim:
     """A claimed right.
 
     Attributes:
-        owner: the process that has it, as `this_process` named it.
+        owner: the process that has it, as `name_this_process` named it.
         expires_at: until then, unless it is renewed.
         is_expired: whether that moment has passed.
     """
@@ -50,7 +50,7 @@ class Claim:
         return self.is_expired or has_died(self.owner)
 
 
-def hold(connection: sa.Connection, right: str, *, shared: bool = False) -> None:
+def lock_right(connection: sa.Connection, right: str, *, shared: bool = False) -> None:
     """Have a right until the transaction of `connection` ends; waits for the process that has it.
 
     Args:
@@ -66,15 +66,17 @@ def hold(connection: sa.Connection, right: str, *, shared: bool = False) -> None
         # Only the first time, and then those that share it wait, too. On this connection: another one of the pool would
         # never be free where all others are in transactions that want one as well.
         connection.execute(insert(rights).values(name=right).on_conflict_do_nothing())
-    last_release_locks.hold(connection, last_release_locks.named(schema_of(connection), right), shared=shared)
+    last_release_locks.acquire_for_transaction(
+        connection, last_release_locks.lock_for_right(get_schema(connection), right), shared=shared
+    )
 
 
-def claim(connection: sa.Connection, right: str, owner: str) -> bool:
+def claim_right(connection: sa.Connection, right: str, owner: str) -> bool:
     """Have `owner` own a right, unless a living process does; say whether it does."""
-    found = standing(connection, right)
+    found = read_claim(connection, right)
     if found is not None and found.owner != owner and not found.has_ended:
         return False
-    values = {"owner": owner, "expires_at": sa.func.clock_timestamp() + LIFE}
+    values = {"owner": owner, "expires_at": sa.func.clock_timestamp() + CLAIM_LIFETIME}
     # As it was seen, or not at all: another process may be faster.
     is_as_seen = sa.and_(
         rights.c.owner.is_not_distinct_from(found and found.owner),
@@ -85,34 +87,34 @@ def claim(connection: sa.Connection, right: str, owner: str) -> bool:
     return connection.scalar(statement.returning(rights.c.name)) is not None
 
 
-def renew(connection: sa.Connection, claimed: Mapping[str, str]) -> None:
+def renew_claims(connection: sa.Connection, claimed: Mapping[str, str]) -> None:
     """Let claims live on, by their names and owners; one that another process took over stays that one's."""
     for right, owner in claimed.items():
         statement = sa.update(rights).where(rights.c.name == right, rights.c.owner == owner)
-        connection.execute(statement.values(expires_at=sa.func.clock_timestamp() + LIFE))
+        connection.execute(statement.values(expires_at=sa.func.clock_timestamp() + CLAIM_LIFETIME))
 
 
-def give_back(connection: sa.Connection, right: str, owner: str) -> None:
+def release_claim(connection: sa.Connection, right: str, owner: str) -> None:
     """End a claim, if it is still `owner`'s."""
     connection.execute(sa.delete(rights).where(rights.c.name == right, rights.c.owner == owner))
 
 
-def forget(connection: sa.Connection, names: Iterable[str]) -> None:
+def delete_rights(connection: sa.Connection, names: Iterable[str]) -> None:
     """Delete the rows of rights to what is no more."""
     connection.execute(sa.delete(rights).where(rights.c.name.in_(list(names)), rights.c.owner.is_(None)))
 
 
-def standing(connection: sa.Connection, right: str) -> Claim | None:
+def read_claim(connection: sa.Connection, right: str) -> Claim | None:
     """Return who claims a right; None: no process does."""
     now = sa.func.clock_timestamp()
     # No renewal lies so far ahead: it was made while the database's clock was ahead, and would be good for too long.
-    is_expired = sa.or_(rights.c.expires_at <= now, rights.c.expires_at > now + 2 * LIFE).label("is_expired")
+    is_expired = sa.or_(rights.c.expires_at <= now, rights.c.expires_at > now + 2 * CLAIM_LIFETIME).label("is_expired")
     query = sa.select(rights.c.owner, rights.c.expires_at, is_expired).where(rights.c.name == right)
     row = connection.execute(query.where(rights.c.owner.is_not(None))).one_or_none()
     return None if row is None else Claim(row.owner, row.expires_at, row.is_expired)
 
 
-def schema_of(connection: sa.Connection) -> str:
+def get_schema(connection: sa.Connection) -> str:
     """Return where the tables of a connection are."""
     schema: str = connection.get_execution_options()["schema_translate_map"][None]
     return schema

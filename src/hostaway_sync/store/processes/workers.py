@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 _PREFIX: Final = "worker "
 
 # The engine's connection runs these two: it finds the table by its search path.
-CLAIM: Final = (
+CLAIM_SQL: Final = (
     "INSERT INTO rights (name, owner, expires_at)"
     " VALUES (%(right)s, %(owner)s, pg_catalog.clock_timestamp() + %(life)s)"
     " ON CONFLICT (name) DO UPDATE SET owner = EXCLUDED.owner, expires_at = EXCLUDED.expires_at"
 )
-GIVE_BACK: Final = "DELETE FROM rights WHERE name = %(right)s AND owner = %(owner)s"
+RELEASE_SQL: Final = "DELETE FROM rights WHERE name = %(right)s AND owner = %(owner)s"
 
 
-def right_of(worker_id: int) -> str:
+def name_worker_right(worker_id: int) -> str:
     """Name the right that a worker's process claims for as long as the worker is registered."""
     return f"{_PREFIX}{worker_id}"
 
 
-def remove_dead(connection: sa.Connection, *, has_died: Callable[[str], bool] = has_died) -> list[int]:
+def remove_dead_workers(connection: sa.Connection, *, has_died: Callable[[str], bool] = has_died) -> list[int]:
     """Delete the workers whose process surely died, and return their numbers; their jobs then have no worker.
 
     Workers that another process is deleting at this moment are left to that process.
@@ -53,5 +53,5 @@ def remove_dead(connection: sa.Connection, *, has_died: Callable[[str], bool] = 
     locked = sa.select(workers.c.id).where(workers.c.id.in_(dead)).order_by(workers.c.id)
     ours = list(connection.scalars(locked.with_for_update(skip_locked=True)))
     connection.execute(sa.delete(workers).where(workers.c.id.in_(ours)))
-    connection.execute(sa.delete(rights).where(rights.c.name.in_([right_of(number) for number in ours])))
+    connection.execute(sa.delete(rights).where(rights.c.name.in_([name_worker_right(number) for number in ours])))
     return ours

@@ -27,7 +27,7 @@ from hostaway_sync.store.records.incoming import (
 )
 from hostaway_sync.store.records.upsert import write_page
 from hostaway_sync.store.tables import MIRRORED, quarantined_records
-from hostaway_sync.store.time_marks import known
+from hostaway_sync.store.time_marks import null_if_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,7 +124,7 @@ def _comparison(shape: Shape, *, locking: bool) -> sa.Select[Any]:
         sa.select(
             table.c.id,
             table.c.missing_since.is_(None).label("is_live"),
-            (known(table.c.observed_at) > ASKED_AT).label("is_later"),
+            (null_if_unknown(table.c.observed_at) > ASKED_AT).label("is_later"),
             _is_same(table, received, shape).label("is_same"),
             _is_silently_behind(table, received, shape).label("is_behind"),
             _is_behind_its_parts(table, received, shape).label("is_behind_parts"),
@@ -165,7 +165,7 @@ def _is_behind_its_parts(table: sa.Table, received: sa.CTE, shape: Shape) -> sa.
     if not shape.with_parts:
         return sa.false()
     ignored = (*shape.volatile, *shape.silent, *shape.with_parts)
-    were_read = sa.func.coalesce(known(table.c.thread_read_at) > table.c.observed_at, sa.false())
+    were_read = sa.func.coalesce(null_if_unknown(table.c.thread_read_at) > table.c.observed_at, sa.false())
     texts = (sa.cast(table.c.raw_payload.op("->")(key), sa.Text) for key in shape.with_parts)
     said = sa.func.concat_ws("|", *(sa.func.coalesce(sa.func.nullif(text, "null"), "") for text in texts))
     return sa.and_(

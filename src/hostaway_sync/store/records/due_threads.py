@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store.tables import conversation_messages, conversations, listings, reservations, walk_pages
 from hostaway_sync.store.tables.metadata import Timestamp
-from hostaway_sync.store.time_marks import at_latest_now, known
+from hostaway_sync.store.time_marks import cap_at_now, null_if_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -46,7 +46,7 @@ def move_marks_to_conversations(connection: sa.Connection, account_id: int, rese
         reservations.c.id == _any(reservation_ids),
         reservations.c.thread_due_at.is_not(None),
     )
-    later = sa.func.greatest(at_latest_now(conversations.c.thread_due_at), at_latest_now(reservations.c.thread_due_at))
+    later = sa.func.greatest(cap_at_now(conversations.c.thread_due_at), cap_at_now(reservations.c.thread_due_at))
     connection.execute(sa.update(conversations).where(*of_due).values(thread_due_at=later))
     known = sa.exists().where(
         conversations.c.account_id == account_id, conversations.c.reservation_id == reservations.c.id
@@ -99,7 +99,7 @@ def record_thread_read(
         conversation_messages.c.account_id == account_id,
         conversation_messages.c.conversation_id == conversation_id,
         conversation_messages.c.missing_since.is_(None),
-        ~sa.func.coalesce(known(conversation_messages.c.observed_at) >= began_at, sa.false()),
+        ~sa.func.coalesce(null_if_unknown(conversation_messages.c.observed_at) >= began_at, sa.false()),
         conversation_messages.c.id != sa.func.all(sa.literal(list(met), sa.ARRAY(sa.BigInteger))),
     )
     again = sa.case(
@@ -109,7 +109,10 @@ def record_thread_read(
     connection.execute(
         sa.update(conversations)
         .where(conversations.c.account_id == account_id, conversations.c.id == conversation_id)
-        .values(thread_read_at=sa.func.greatest(known(conversations.c.thread_read_at), began_at), thread_due_at=again)
+        .values(
+            thread_read_at=sa.func.greatest(null_if_unknown(conversations.c.thread_read_at), began_at),
+            thread_due_at=again,
+        )
     )
 
 
@@ -118,7 +121,9 @@ def mark_due(connection: sa.Connection, account_id: int, conversation_id: int) -
     connection.execute(
         sa.update(conversations)
         .where(conversations.c.account_id == account_id, conversations.c.id == conversation_id)
-        .values(thread_due_at=sa.func.greatest(known(conversations.c.thread_due_at), sa.func.clock_timestamp()))
+        .values(
+            thread_due_at=sa.func.greatest(null_if_unknown(conversations.c.thread_due_at), sa.func.clock_timestamp())
+        )
     )
 
 
@@ -129,7 +134,7 @@ def clear_proven_marks(connection: sa.Connection, account_id: int, conversation_
         .where(
             conversations.c.account_id == account_id,
             conversations.c.id == _any(conversation_ids),
-            ~_was_marked_since(conversations, known(conversations.c.thread_read_at)),
+            ~_was_marked_since(conversations, null_if_unknown(conversations.c.thread_read_at)),
         )
         .values(thread_due_at=None)
     )
@@ -144,7 +149,9 @@ def mark_for_sweep(connection: sa.Connection, account_id: int, *, whole_after: t
             conversations.c.thread_due_at.is_(None),
             conversations.c.missing_since.is_(None),
             sa.or_(
-                known(conversations.c.thread_read_at).is_(None), _is_old(whole_after), has_overdue_message(account_id)
+                null_if_unknown(conversations.c.thread_read_at).is_(None),
+                _is_old(whole_after),
+                has_overdue_message(account_id),
             ),
         )
         .values(thread_due_at=sa.func.now())
@@ -246,8 +253,10 @@ def _is_marked(table: sa.Table, account_id: int) -> tuple[sa.ColumnElement[bool]
 
 
 def _why(account_id: int, whole_after: timedelta | None) -> sa.Label[str]:
-    since = sa.func.to_char(sa.func.timezone("UTC", at_latest_now(conversations.c.thread_due_at)), "YYYY-MM-DD HH24:MI")
-    cases: list[tuple[sa.ColumnElement[bool], str]] = [(known(conversations.c.thread_read_at).is_(None), _NEVER_READ)]
+    since = sa.func.to_char(sa.func.timezone("UTC", cap_at_now(conversations.c.thread_due_at)), "YYYY-MM-DD HH24:MI")
+    cases: list[tuple[sa.ColumnElement[bool], str]] = [
+        (null_if_unknown(conversations.c.thread_read_at).is_(None), _NEVER_READ)
+    ]
     if whole_after is not None:
         cases += [(has_overdue_message(account_id), _TIME_PASSED), (_is_old(whole_after), _NOT_FOR_LONG)]
     return sa.case(*cases, else_=sa.func.concat(_MOVED, since)).label("why")
@@ -255,7 +264,7 @@ def _why(account_id: int, whole_after: timedelta | None) -> sa.Label[str]:
 
 def _was_marked_since(table: sa.Table, moment: Any) -> sa.ColumnElement[bool]:  # noqa: ANN401  (a time, or a column)
     """Whether a mark was set after a moment; of one from the future that is not so, or it would never be taken away."""
-    return sa.func.coalesce(known(table.c.thread_due_at) > moment, sa.false())
+    return sa.func.coalesce(null_if_unknown(table.c.thread_due_at) > moment, sa.false())
 
 
 def has_overdue_message(account_id: int) -> sa.ColumnElement[bool]:
@@ -271,7 +280,7 @@ def has_overdue_message(account_id: int) -> sa.ColumnElement[bool]:
 
 def _is_old(whole_after: timedelta) -> sa.ColumnElement[bool]:
     share = _EARLIEST_SHARE + (1 - _EARLIEST_SHARE) * sa.func.mod(sa.func.abs(conversations.c.id), 256) / 256.0
-    age = sa.func.extract("epoch", sa.func.now() - known(conversations.c.thread_read_at))
+    age = sa.func.extract("epoch", sa.func.now() - null_if_unknown(conversations.c.thread_read_at))
     return age > whole_after.total_seconds() * share
 
 

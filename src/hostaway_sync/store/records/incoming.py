@@ -11,7 +11,7 @@ from hostaway_sync.model.records import Change
 from hostaway_sync.model.timestamps import WATERMARK_LAG, is_credible_stamp
 from hostaway_sync.store.records import observations
 from hostaway_sync.store.tables import Timestamp
-from hostaway_sync.store.time_marks import known
+from hostaway_sync.store.time_marks import null_if_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,7 +80,7 @@ def comparable_payload(payload: sa.ColumnElement[Any], shape: Shape) -> sa.Colum
 
 def was_asked_later(old: Any, asked_at: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:  # noqa: ANN401  (a column collection)
     """Whether an answer was asked for after the row's own; a moment from the future is none."""
-    return sa.func.coalesce(known(old.observed_at) < asked_at, sa.true())
+    return sa.func.coalesce(null_if_unknown(old.observed_at) < asked_at, sa.true())
 
 
 def is_newer(shape: Shape, new: Any, old: Any, asked_later: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:  # noqa: ANN401  (two column collections)

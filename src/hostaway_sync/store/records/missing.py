@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store.tables import MIRRORED, conversation_messages, conversations, walk_pages, watermarks
-from hostaway_sync.store.time_marks import is_within, known
+from hostaway_sync.store.time_marks import is_within, null_if_unknown
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -47,16 +47,17 @@ def list_unlisted(connection: sa.Connection, walk: FinishedWalk) -> list[Unliste
     table = MIRRORED[walk.resource]
     is_message = walk.resource is Resource.MESSAGES
     parent = table.c.conversation_id if is_message else sa.null()
-    query = sa.select(table.c.id, parent.label("parent"), known(table.c.unlisted_since)).where(
+    query = sa.select(table.c.id, parent.label("parent"), null_if_unknown(table.c.unlisted_since)).where(
         table.c.account_id == walk.account_id,
         table.c.missing_since.is_(None),
         # Somebody read it by itself since this run began: it was there.
-        sa.func.coalesce(known(table.c.observed_at) < walk.began_at, sa.true()),
+        sa.func.coalesce(null_if_unknown(table.c.observed_at) < walk.began_at, sa.true()),
         ~_was_met(walk, table),
     )
     if is_message:
         read = sa.select(conversations.c.id).where(
-            conversations.c.account_id == walk.account_id, known(conversations.c.thread_read_at) >= walk.began_at
+            conversations.c.account_id == walk.account_id,
+            null_if_unknown(conversations.c.thread_read_at) >= walk.began_at,
         )
         query = query.where(conversation_messages.c.conversation_id.in_(read))
     return [UnlistedRow(*row) for row in connection.execute(query.order_by(table.c.id))]
@@ -75,7 +76,7 @@ def count_marked_since(connection: sa.Connection, account_id: int, resource: Res
     Messages that went with their conversation do not count: nobody found them missing.
     """
     table = MIRRORED[resource]
-    accepted = sa.select(known(watermarks.c.accepted_at)).where(
+    accepted = sa.select(null_if_unknown(watermarks.c.accepted_at)).where(
         watermarks.c.account_id == account_id, watermarks.c.resource == resource.value
     )
     query = sa.select(sa.func.count()).where(
@@ -131,7 +132,10 @@ def _mark(connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[bo
     connection.execute(
         sa.update(table)
         .where(table.c.account_id == account_id, table.c.missing_since.is_(None), which)
-        .values(missing_since=sa.func.now(), observed_at=sa.func.greatest(known(table.c.observed_at), sa.func.now()))
+        .values(
+            missing_since=sa.func.now(),
+            observed_at=sa.func.greatest(null_if_unknown(table.c.observed_at), sa.func.now()),
+        )
     )
 
 

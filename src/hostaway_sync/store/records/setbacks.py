@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store.tables import MIRRORED, setbacks
-from hostaway_sync.store.time_marks import known
+from hostaway_sync.store.time_marks import null_if_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -78,7 +78,7 @@ def pop_agreed(
     stamps = {record.id: record.source_updated_at for record in found}
     is_one = setbacks.c.record_id == sa.func.any(sa.literal(list(stamps), sa.ARRAY(sa.BigInteger)))
     query = sa.select(setbacks.c.record_id, setbacks.c.source_updated_at).where(
-        *_of(account_id, resource), is_one, known(setbacks.c.swept_at) < sweep.began_at
+        *_of(account_id, resource), is_one, null_if_unknown(setbacks.c.swept_at) < sweep.began_at
     )
     earlier = {row.record_id: row.source_updated_at for row in connection.execute(query)}
     both = [
@@ -130,7 +130,7 @@ def select_standing() -> sa.Select[tuple[int, str, int, datetime]]:
                     table.c.account_id == setbacks.c.account_id,
                     table.c.id == setbacks.c.record_id,
                     table.c.source_updated_at > setbacks.c.source_updated_at,
-                    sa.func.coalesce(known(table.c.observed_at) <= setbacks.c.observed_at, sa.true()),
+                    sa.func.coalesce(null_if_unknown(table.c.observed_at) <= setbacks.c.observed_at, sa.true()),
                 ),
             )
             for resource, table in MIRRORED.items()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from hostaway_sync.store.tables import MIRRORED
-from hostaway_sync.store.time_marks import known
+from hostaway_sync.store.time_marks import null_if_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ def record_seen(connection: sa.Connection, account_id: int, page: Page) -> None:
     arrays = (sa.literal(ids, sa.ARRAY(sa.BigInteger)), sa.literal(moments, sa.ARRAY(table.c.observed_at.type)))
     asked = sa.func.unnest(*arrays).table_valued("id", "at", name="asked").render_derived()
     is_one = (table.c.account_id == account_id, table.c.id == asked.c.id)
-    is_older = sa.func.coalesce(known(table.c.observed_at) < asked.c.at, sa.true())
+    is_older = sa.func.coalesce(null_if_unknown(table.c.observed_at) < asked.c.at, sa.true())
     connection.execute(sa.update(table).where(*is_one, is_older).values(observed_at=asked.c.at))
 
 

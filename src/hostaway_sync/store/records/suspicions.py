@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.store.tables import MIRRORED, suspicions, watermarks
-from hostaway_sync.store.time_marks import is_known, known
+from hostaway_sync.store.time_marks import is_known, null_if_unknown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -71,7 +71,7 @@ def select_standing() -> sa.Select[tuple[int, str, int, datetime]]:
                     table.c.account_id == suspicions.c.account_id,
                     table.c.id == suspicions.c.record_id,
                     table.c.missing_since.is_(None),
-                    sa.func.coalesce(known(table.c.observed_at) < suspicions.c.refused_at, sa.true()),
+                    sa.func.coalesce(null_if_unknown(table.c.observed_at) < suspicions.c.refused_at, sa.true()),
                 ),
             )
             for resource, table in MIRRORED.items()

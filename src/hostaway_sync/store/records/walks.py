@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.model.records import Change, ChangeCounts, QualityCounts
 from hostaway_sync.store.tables import walk_pages, walks
-from hostaway_sync.store.time_marks import is_known, is_within, known
+from hostaway_sync.store.time_marks import is_known, is_within, null_if_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,7 +121,7 @@ def store_position(connection: sa.Connection, account_id: int, resource: Resourc
 
 def find_interrupted(connection: sa.Connection, account_id: int, resource: Resource) -> Walk | None:
     """Give the walk of a list that was cut and can be taken up."""
-    columns = (walks.c.walk_id, walks.c.began_at, known(walks.c.watermark_at), walks.c.position)
+    columns = (walks.c.walk_id, walks.c.began_at, null_if_unknown(walks.c.watermark_at), walks.c.position)
     query = sa.select(*columns).where(*_of(account_id, resource), is_known(walks.c.began_at))
     row = connection.execute(query).one_or_none()
     return None if row is None else Walk(*row)

@@ -10,7 +10,7 @@ from hostaway_sync.model.records import Mark, Mode, Resource, RunState
 from hostaway_sync.model.status import PlanFacts
 from hostaway_sync.store.records import suspicions
 from hostaway_sync.store.tables import accounts, sync_runs, watermarks
-from hostaway_sync.store.time_marks import is_known, known
+from hostaway_sync.store.time_marks import is_known, null_if_unknown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,9 +26,9 @@ def list_outlooks(database: Database) -> tuple[list[PlanFacts], datetime]:
             accounts.c.account_id,
             *(_last_calls(mode).label(mode.value) for mode in Mode),
             watermarks.c.resource,
-            known(watermarks.c.watermark_at),
-            known(watermarks.c.swept_at),
-            known(watermarks.c.hurried_at),
+            null_if_unknown(watermarks.c.watermark_at),
+            null_if_unknown(watermarks.c.swept_at),
+            null_if_unknown(watermarks.c.hurried_at),
         )
         .select_from(accounts.outerjoin(watermarks, ours))
         .where(accounts.c.is_active)

@@ -21,7 +21,7 @@ from hostaway_sync.store.records import suspicions
 from hostaway_sync.store.tables import accounts, sync_run_resources, sync_runs, watermarks
 from hostaway_sync.store.tables import suspicions as suspicions_table
 from hostaway_sync.store.tables.count_columns import to_columns
-from hostaway_sync.store.time_marks import known
+from hostaway_sync.store.time_marks import null_if_unknown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -153,8 +153,8 @@ def move_watermark(
     )
     new = statement.excluded
     values = {
-        "watermark_at": sa.func.greatest(known(watermarks.c.watermark_at), new.watermark_at),
-        "swept_at": sa.func.coalesce(new.swept_at, known(watermarks.c.swept_at)),
+        "watermark_at": sa.func.greatest(null_if_unknown(watermarks.c.watermark_at), new.watermark_at),
+        "swept_at": sa.func.coalesce(new.swept_at, null_if_unknown(watermarks.c.swept_at)),
         "updated_at": sa.func.now(),
     }
     connection.execute(statement.on_conflict_do_update(index_elements=["account_id", "resource"], set_=values))
@@ -162,7 +162,7 @@ def move_watermark(
 
 def find_marks(database: Database, account_id: int) -> tuple[dict[Resource, Mark], datetime]:
     """Give how far each resource is mirrored of which anything is, and the database's time."""
-    moments = (known(watermarks.c[name]).label(name) for name in ("watermark_at", "swept_at", "hurried_at"))
+    moments = (null_if_unknown(watermarks.c[name]).label(name) for name in ("watermark_at", "swept_at", "hurried_at"))
     query = sa.select(watermarks.c.resource, *moments).where(watermarks.c.account_id == account_id)
     doubted = suspicions.select_standing().where(suspicions_table.c.account_id == account_id)
 

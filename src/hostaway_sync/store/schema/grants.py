@@ -97,7 +97,7 @@ class Groups:
     reader: str
 
     @classmethod
-    def named(cls, prefix: str) -> Groups:
+    def from_prefix(cls, prefix: str) -> Groups:
         """Give the groups whose names begin like this; it must need no quotes."""
         return cls(f"{prefix}_writer", f"{prefix}_analyst", f"{prefix}_reader")
 
@@ -107,13 +107,13 @@ class Groups:
         return self.writer, self.analyst, self.reader
 
 
-def creating(groups: Groups) -> Iterator[str]:
+def create_group_statements(groups: Groups) -> Iterator[str]:
     """Give the statements that make the groups where they are not there yet; they need the right to create roles."""
     for name in groups.names:
         yield (f"DO $$ BEGIN IF to_regrole('{name}') IS NULL THEN CREATE ROLE {name} NOLOGIN; END IF; END $$")
 
 
-def granting(schema: str, groups: Groups) -> Iterator[str]:
+def grant_statements(schema: str, groups: Groups) -> Iterator[str]:
     """Give the statements that leave each group with its rights and no others; they are the owner's to run, at once."""
     schema = quote_identifier(schema)
     everyone, readers = ", ".join(groups.names), f"{groups.analyst}, {groups.reader}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from hostaway_sync.store.schema.move_mark import Mark
+from hostaway_sync.store.schema.move_mark import MoveMark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ class SchemaFacts:
 
     @property
     def revision(self) -> str | None:
-        """The revision of our tables; None: nothing was migrated yet. Meant for a database without an `obstacle`."""
+        """The revision of our tables; None: nothing was migrated yet. Only for a database without an obstacle."""
         return self.revisions[0] if self.revisions else None
 
 
@@ -81,7 +81,7 @@ def read_facts(connection: sa.Connection, schema: str) -> SchemaFacts:
     )
 
 
-def obstacle(facts: SchemaFacts) -> str | None:
+def find_obstacle(facts: SchemaFacts) -> str | None:
     """Return why no mirror can live in this database, and what to do; None: it can, or does."""
     if facts.encoding != ENCODING:
         return (
@@ -106,4 +106,4 @@ def _is_ours(revisions: Sequence[str] | None) -> bool:
     """Whether a version table holds what this program writes: nothing yet, one revision, or the mark of a move."""
     if revisions is None or len(revisions) > 1:
         return False
-    return all(_REVISION.fullmatch(one) or Mark.read(one) for one in revisions)
+    return all(_REVISION.fullmatch(one) or MoveMark.parse(one) for one in revisions)

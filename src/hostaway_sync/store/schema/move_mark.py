@@ -23,7 +23,7 @@ _MARK: Final = re.compile(r"(moved|moving) (\d{4}) ([0-9a-f]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class MoveMark:
     """What stands where the revision was: of which move, and at which revision the tables are."""
 
     kind: str
@@ -31,7 +31,7 @@ class Mark:
     token: str
 
     @classmethod
-    def read(cls, version: str | None) -> Self | None:
+    def parse(cls, version: str | None) -> Self | None:
         """Give the mark; None: it is a revision like any other."""
         match = _MARK.fullmatch(version or "")
         return cls(*match.groups()) if match else None

@@ -18,8 +18,8 @@ from hostaway_sync.store.postgres.database import OLDEST_SERVER
 from hostaway_sync.store.postgres.driver_errors import raise_translated
 from hostaway_sync.store.processes import rights
 from hostaway_sync.store.schema import roles
-from hostaway_sync.store.schema.inspection import obstacle, read_facts
-from hostaway_sync.store.schema.move_mark import SENTENCES, Mark
+from hostaway_sync.store.schema.inspection import find_obstacle, read_facts
+from hostaway_sync.store.schema.move_mark import SENTENCES, MoveMark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,43 +37,43 @@ _DENIED: Final = "42501"
 _REVISION_FILE = re.compile(r"(\d{4})_\w+\.py")
 
 
-def scripts() -> Path:
+def migrations_directory() -> Path:
     """Give the directory of the migrations: inside an installed package, or beside `src` in a checkout."""
     package = Path(__file__).resolve().parents[2]
     installed = package / "migrations"
     return installed if installed.is_dir() else package.parents[1] / "migrations"
 
 
-def head() -> str:
+def head_revision() -> str:
     """Give the newest revision this program knows, from the file names alone."""
-    names = (_REVISION_FILE.fullmatch(path.name) for path in (scripts() / "versions").iterdir())
+    names = (_REVISION_FILE.fullmatch(path.name) for path in (migrations_directory() / "versions").iterdir())
     return max(match[1] for match in names if match)
 
 
-def current(database: Database) -> str | None:
+def read_revision(database: Database) -> str | None:
     """Return the database's revision; None where nothing was migrated yet.
 
     Raises:
         ConfigurationError: no mirror can live there; its encoding, or another program's tables, are in the way.
     """
     facts = database.transaction(lambda connection: read_facts(connection, database.schema))
-    if sentence := obstacle(facts):
+    if sentence := find_obstacle(facts):
         raise ConfigurationError(sentence)
     return facts.revision
 
 
 def is_behind(database: Database) -> bool:
     """Say whether there is anything to migrate: a database that was moved, or is newer than we are, is left alone."""
-    found = current(database)
-    return found is None or found < head()
+    found = read_revision(database)
+    return found is None or found < head_revision()
 
 
 def require_current(database: Database) -> None:
     """Raise SchemaOutdated, which says what to type, unless database and program agree."""
-    found, wanted = current(database), head()
+    found, wanted = read_revision(database), head_revision()
     if found == wanted:
         return
-    if mark := Mark.read(found):
+    if mark := MoveMark.parse(found):
         raise SchemaOutdated(SENTENCES[mark.kind])
     if found is not None and found > wanted:
         raise SchemaOutdated(f"the database is at revision {found}, newer than this program's {wanted}: upgrade it")
@@ -82,7 +82,7 @@ def require_current(database: Database) -> None:
     )
 
 
-def upgrade(database: Database) -> None:
+def upgrade_database(database: Database) -> None:
     """Bring the database to the newest revision; safe when several do it at once.
 
     Raises:
@@ -93,13 +93,13 @@ def upgrade(database: Database) -> None:
         ConfigurationError: no mirror can live in it, or this user may not change it.
     """
     try:
-        found = current(database)
-        if found is not None and found > head():
+        found = read_revision(database)
+        if found is not None and found > head_revision():
             require_current(database)
         with _alone(database):
             _run_missing(database)
             # What was made just now must be open to those who work with it.
-            roles.keep(database)
+            roles.restore_grants(database)
     except StoreError as error:
         if getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) == _DENIED:
             # Another schema, tablespace, role or grant is needed: to try again changes nothing.
@@ -132,8 +132,8 @@ def _run(connection: sa.Connection, place: str) -> None:
     command.upgrade(config, "head")
 
 
-def upgrade_sql(database_schema: str) -> str:
-    """Give the SQL that `upgrade` runs on an empty database."""
+def render_upgrade_sql(database_schema: str) -> str:
+    """Give the SQL that `upgrade_database` runs on an empty database."""
     from alembic import command
 
     config = _config(database_schema)
@@ -144,9 +144,9 @@ def upgrade_sql(database_schema: str) -> str:
 
 def _in_use(database: Database) -> StoreBusy:
     """Name the sessions that have a table of ours; those that waited with us have gone on by now."""
-    users = blocking_sessions.found(database)
+    users = blocking_sessions.find_blocking_sessions(database)
     return StoreBusy(
-        f"a table that a migration changes is in use by {users.sessions}: wait until that ends{users.way_out},"
+        f"a table that a migration changes is in use by {users.sessions}: wait until that ends{users.advice},"
         " then run `hostaway-sync migrate` again; what is done stays done"
     )
 
@@ -159,7 +159,7 @@ def _alone(database: Database) -> Iterator[None]:
             if is_ours:
                 yield
                 return
-    found = database.transaction(partial(rights.standing, right=_RIGHT))
+    found = database.transaction(partial(rights.read_claim, right=_RIGHT))
     owner = found.owner if found else "a process that has ended just now"
     raise StoreBusy(
         f"another `hostaway-sync migrate` has been at work for {PATIENCE_S:.0f} seconds ({owner}): look there"
@@ -170,6 +170,6 @@ def _config(schema: str) -> Config:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(scripts()).replace("%", "%%"))
+    config.set_main_option("script_location", str(migrations_directory()).replace("%", "%%"))
     config.attributes["schema"] = schema
     return config

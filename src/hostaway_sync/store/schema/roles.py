@@ -15,7 +15,7 @@ from hostaway_sync.errors import AccountError, StoreError, UsageError
 from hostaway_sync.store import audit_log
 from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.processes import last_release_locks
-from hostaway_sync.store.schema.grants import POLICIES, Groups, creating, granting
+from hostaway_sync.store.schema.grants import POLICIES, Groups, create_group_statements, grant_statements
 from hostaway_sync.store.tables import accounts, reader_bindings
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Role:
     customer_ids: tuple[UUID, ...] = ()
 
 
-def script(schema: str, prefix: str) -> str:
+def render_roles_script(schema: str, prefix: str) -> str:
     """Give what `create` runs, for whoever may create roles and owns the tables to run by hand.
 
     Raises:
@@ -70,7 +70,14 @@ def script(schema: str, prefix: str) -> str:
     quietly = "SET LOCAL client_min_messages TO warning"
     # An administrator's own session may look for functions where others may make them.
     safely = "SET LOCAL search_path TO pg_catalog, pg_temp"
-    statements = ["BEGIN", quietly, safely, *creating(groups), *granting(schema, groups), "COMMIT"]
+    statements = [
+        "BEGIN",
+        quietly,
+        safely,
+        *create_group_statements(groups),
+        *grant_statements(schema, groups),
+        "COMMIT",
+    ]
     return "".join(f"{statement};\n" for statement in statements)
 
 
@@ -98,8 +105,8 @@ class Roles:
             found = _found(connection, self._database.schema)
             if found not in {None, groups}:
                 raise UsageError(f"the groups of this database are {', '.join(found.names)} already")
-            _run(connection, creating(groups))
-            _run(connection, granting(self._database.schema, groups))
+            _run(connection, create_group_statements(groups))
+            _run(connection, grant_statements(self._database.schema, groups))
 
         try:
             self._database.transaction(write)
@@ -185,7 +192,7 @@ class Roles:
         return self._database.transaction(read)
 
 
-def keep(database: Database) -> None:
+def restore_grants(database: Database) -> None:
     """Give the groups, if there are any, their rights to whatever a migration has made; nothing if they are not ours.
 
     Raises:
@@ -196,20 +203,20 @@ def keep(database: Database) -> None:
         _be_alone(connection, database.schema)
         groups = _found(connection, database.schema, owned=True)
         if groups is not None:
-            _run(connection, granting(database.schema, groups))
+            _run(connection, grant_statements(database.schema, groups))
 
     database.transaction(write)
 
 
 def _be_alone(connection: sa.Connection, schema: str) -> None:
     """Wait for migrators: a migration makes tables, and granting them is the last thing it does."""
-    last_release_locks.hold(connection, last_release_locks.migrate(schema))
+    last_release_locks.acquire_for_transaction(connection, last_release_locks.migration_lock(schema))
 
 
 def _named(prefix: str) -> Groups:
     if not _PREFIX.fullmatch(prefix):
         raise UsageError(f"no role can begin with {prefix!r}: use small letters, digits and _")
-    return Groups.named(prefix)
+    return Groups.from_prefix(prefix)
 
 
 def _groups(connection: sa.Connection, schema: str) -> Groups:

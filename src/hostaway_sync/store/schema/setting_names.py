@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 
-def remember(database: Database, names: Collection[str]) -> None:
+def record_setting_names(database: Database, names: Collection[str]) -> None:
     """Store names beside those that are there: an older release that migrates, too, takes none of a newer one away."""
-    missing = frozenset(names) - remembered(database)
+    missing = frozenset(names) - read_setting_names(database)
     if missing:
         statement = insert(setting_names).on_conflict_do_nothing()
         rows = [{"name": name} for name in sorted(missing)]
         database.transaction(lambda connection: connection.execute(statement, rows))
 
 
-def remembered(database: Database) -> frozenset[str]:
+def read_setting_names(database: Database) -> frozenset[str]:
     """Return all names; none where the database has no place for them yet."""
 
     def read(connection: sa.Connection) -> frozenset[str]:

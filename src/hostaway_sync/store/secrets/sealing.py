@@ -116,12 +116,12 @@ def seal_value(
 
 def lock_keys_shared(connection: sa.Connection) -> None:
     """Let nobody change the keys until the transaction ends, in which something is sealed after this."""
-    rights.hold(connection, RIGHT, shared=True)
+    rights.lock_right(connection, RIGHT, shared=True)
 
 
 def lock_keys_exclusively(connection: sa.Connection) -> None:
     """Wait for everybody who seals now, and let nobody else until the transaction ends."""
-    rights.hold(connection, RIGHT)
+    rights.lock_right(connection, RIGHT)
 
 
 def has_sealed_values(connection: sa.Connection) -> bool:

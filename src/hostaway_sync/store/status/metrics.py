@@ -29,7 +29,7 @@ from hostaway_sync.store.tables import (
 )
 from hostaway_sync.store.tables.count_columns import CHANGES
 from hostaway_sync.store.tables.queue import job_events, jobs
-from hostaway_sync.store.time_marks import at_latest_now, is_known, is_within, known
+from hostaway_sync.store.time_marks import cap_at_now, is_known, is_within, null_if_unknown
 from hostaway_sync.store.webhooks import inbox
 from hostaway_sync.store.webhooks.backlog import select_living_workers
 
@@ -92,7 +92,7 @@ def _accounts(connection: sa.Connection) -> Iterator[Sample]:
     run = ended.order_by(sync_runs.c.triggered_at.desc()).limit(1).lateral("run")
     newest = sa.select(sa.func.max(verifications.c.verified_at).label("verified_at"))
     newest = newest.where(verifications.c.account_id == accounts.c.account_id, is_known(verifications.c.verified_at))
-    last_sync_at = known(accounts.c.last_sync_at).label("last_sync_at")
+    last_sync_at = null_if_unknown(accounts.c.last_sync_at).label("last_sync_at")
     verified = newest.lateral("verified")
     query = (
         sa.select(accounts.c.account_id, accounts.c.is_active, last_sync_at, *run.c, *verified.c)
@@ -156,7 +156,7 @@ def _rows(connection: sa.Connection) -> Iterator[Sample]:
 def _queue(connection: sa.Connection) -> Iterator[Sample]:
     status = sa.cast(jobs.c.status, sa.Text)
     deferred_at = (
-        sa.select(sa.func.min(at_latest_now(job_events.c.at))).where(job_events.c.job_id == jobs.c.id).scalar_subquery()
+        sa.select(sa.func.min(cap_at_now(job_events.c.at))).where(job_events.c.job_id == jobs.c.id).scalar_subquery()
     )
     since = sa.func.coalesce(jobs.c.scheduled_at, deferred_at)
     oldest = sa.func.extract("epoch", sa.func.now() - sa.func.min(since).filter(since <= sa.func.now()))

@@ -43,7 +43,7 @@ from hostaway_sync.store.tables import (
     walk_pages,
 )
 from hostaway_sync.store.tables.count_columns import from_columns
-from hostaway_sync.store.time_marks import at_latest_now, is_known, is_within, known
+from hostaway_sync.store.time_marks import cap_at_now, is_known, is_within, null_if_unknown
 from hostaway_sync.store.webhooks.backlog import find_backlog
 from hostaway_sync.store.webhooks.unannounced import count_silences
 
@@ -109,7 +109,7 @@ def read_overview(
 
 def read_history(database: Database, account_id: int, *, runs: int) -> list[RunDetail]:
     """Give an account's last runs, newest first."""
-    newest = known(sync_runs.c.triggered_at).desc().nulls_last()
+    newest = null_if_unknown(sync_runs.c.triggered_at).desc().nulls_last()
     query = sa.select(sync_runs.c.run_id, *_RUN).where(sync_runs.c.account_id == account_id)
     query = query.order_by(newest, sync_runs.c.run_id).limit(runs)
 
@@ -146,7 +146,7 @@ def _accounts(account_id: int | None) -> sa.Select[Any]:
     query = (
         sa.select(
             *(accounts.c[name] for name in ("account_id", "name", "is_active", "created_at")),
-            known(accounts.c.last_sync_at).label("last_sync_at"),
+            null_if_unknown(accounts.c.last_sync_at).label("last_sync_at"),
             leases.c.owner,
             leases.c.expires_at,
             *(column.label(f"open_{column.key}") for column in under_way.c if column.key != "run_id"),
@@ -214,7 +214,7 @@ def _due(connection: sa.Connection, account_id: int | None) -> dict[int, dict[Re
     """Count marks: those of conversations, and of reservations whose conversation is not known yet."""
     found: dict[int, dict[Resource, DueThreads]] = {}
     for resource, table in {Resource.RESERVATIONS: reservations, Resource.CONVERSATIONS: conversations}.items():
-        since = sa.func.min(at_latest_now(table.c.thread_due_at))
+        since = sa.func.min(cap_at_now(table.c.thread_due_at))
         query = sa.select(table.c.account_id, sa.func.count(), since).where(
             table.c.thread_due_at.is_not(None), table.c.missing_since.is_(None)
         )

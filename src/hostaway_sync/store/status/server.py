@@ -56,8 +56,8 @@ def read_server(database: Database) -> DatabaseServer:
     return DatabaseServer(
         version=server.version,
         # Whoever may not enter the schema cannot ask for its revision either.
-        revision=revisions.current(database) if server.may_enter else None,
-        wanted_revision=revisions.head(),
+        revision=revisions.read_revision(database) if server.may_enter else None,
+        wanted_revision=revisions.head_revision(),
         is_read_only=server.is_read_only,
         missing_rights=lacking,
         connections=server.connections,

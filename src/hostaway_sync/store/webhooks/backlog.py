@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hostaway_sync.model.status import DeferredWork
 from hostaway_sync.store.tables import dead_letters, webhook_log
 from hostaway_sync.store.tables.queue import job_events, jobs, workers
-from hostaway_sync.store.time_marks import at_latest_now, is_within
+from hostaway_sync.store.time_marks import cap_at_now, is_within
 from hostaway_sync.store.webhooks.inbox import FAILED, PENDING
 
 # As constants, not parameters: only so does the planner see that the index of what waits has them all.
@@ -30,7 +30,7 @@ def find_backlog(connection: sa.Connection, account_id: int | None) -> dict[int,
     """Give what waits, in three statements however many accounts there are; an account without any has no entry."""
     found: dict[int, DeferredWork] = {}
     waiting = sa.select(
-        webhook_log.c.account_id, sa.func.count(), sa.func.min(at_latest_now(webhook_log.c.created_at))
+        webhook_log.c.account_id, sa.func.count(), sa.func.min(cap_at_now(webhook_log.c.created_at))
     ).where(_WAITS)
     for number, deliveries, oldest_at in connection.execute(_grouped(waiting, webhook_log.c.account_id, account_id)):
         found[number] = DeferredWork(deliveries, oldest_at)
@@ -46,7 +46,7 @@ def _due(account_id: int | None) -> sa.Select[Any]:
     """Ask since when the oldest job waits that could be started; one without a time, since it was deferred."""
     number = sa.cast(jobs.c.args.op("->>")(sa.literal_column("'account_id'")), sa.BigInteger)
     deferred_at = (
-        sa.select(sa.func.min(at_latest_now(job_events.c.at))).where(job_events.c.job_id == jobs.c.id).scalar_subquery()
+        sa.select(sa.func.min(cap_at_now(job_events.c.at))).where(job_events.c.job_id == jobs.c.id).scalar_subquery()
     )
     since = sa.func.coalesce(jobs.c.scheduled_at, deferred_at)
     has_worker = select_living_workers().scalar_subquery() > 0

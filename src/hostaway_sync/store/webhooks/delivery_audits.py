@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from hostaway_sync.model.deliveries import Delivery, Event, RefreshTarget
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store.tables import conversation_messages, delivery_audits, webhook_log
-from hostaway_sync.store.time_marks import known
+from hostaway_sync.store.time_marks import null_if_unknown
 from hostaway_sync.store.webhooks import inbox
 from hostaway_sync.store.webhooks.unannounced import AUDIT
 
@@ -48,7 +48,7 @@ class LostDelivery:
 
 def find_last_audit(database: Database, account_id: int) -> PastAudit | None:
     """Give the last audit; None when there was none."""
-    kept = (known(delivery_audits.c.audited_at), delivery_audits.c.has_log, delivery_audits.c.last_entry)
+    kept = (null_if_unknown(delivery_audits.c.audited_at), delivery_audits.c.has_log, delivery_audits.c.last_entry)
     query = sa.select(*kept).where(delivery_audits.c.account_id == account_id)
     row = database.transaction(lambda connection: connection.execute(query).one_or_none())
     return PastAudit(*row) if row else None

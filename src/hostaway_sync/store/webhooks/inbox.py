@@ -21,7 +21,7 @@ from hostaway_sync.store import jobs
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.privacy import forgotten
 from hostaway_sync.store.tables import accounts, webhook_log
-from hostaway_sync.store.time_marks import at_latest_now, known
+from hostaway_sync.store.time_marks import cap_at_now, null_if_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ def accept_delivery(connection: sa.Connection, delivery: Delivery, *, platform: 
     connection.execute(insert(webhook_log).values(values).on_conflict_do_nothing())
     _leave_out_guests(connection, delivery)
     if target is not None:
-        jobs.defer(connection, Job(delivery.account_id, target))
+        jobs.defer_job(connection, Job(delivery.account_id, target))
 
 
 def _leave_out_guests(connection: sa.Connection, delivery: Delivery) -> None:
@@ -224,7 +224,7 @@ def defer_missing_jobs(database: Database, *, limit: int = 1_000) -> int:
     # In the order of their keys, so that two that do this at once do not wait for each other in turns.
     query = (
         sa.select(webhook_log.c.account_id, webhook_log.c.target_resource, webhook_log.c.object_id)
-        .where(_WAITS, key.not_in(jobs.waiting_keys()))
+        .where(_WAITS, key.not_in(jobs.select_unfinished_keys()))
         .group_by(webhook_log.c.account_id, webhook_log.c.target_resource, webhook_log.c.object_id)
         .order_by(sa.collate(key, "C"))
         .limit(limit)
@@ -233,7 +233,7 @@ def defer_missing_jobs(database: Database, *, limit: int = 1_000) -> int:
     def write(connection: sa.Connection) -> int:
         forgotten = connection.execute(query).all()
         for row in forgotten:
-            jobs.defer(connection, Job(row.account_id, RefreshTarget(Resource(row.target_resource), row.object_id)))
+            jobs.defer_job(connection, Job(row.account_id, RefreshTarget(Resource(row.target_resource), row.object_id)))
         return len(forgotten)
 
     return database.transaction(write)
@@ -241,7 +241,7 @@ def defer_missing_jobs(database: Database, *, limit: int = 1_000) -> int:
 
 def find_oldest_waiting_age(connection: sa.Connection) -> timedelta | None:
     """Give the age of the oldest delivery that nobody has tried to work off yet; None when there is none."""
-    age = sa.func.clock_timestamp() - sa.func.min(at_latest_now(webhook_log.c.created_at))
+    age = sa.func.clock_timestamp() - sa.func.min(cap_at_now(webhook_log.c.created_at))
     found: timedelta | None = connection.scalar(
         sa.select(age).where(webhook_log.c.status == sa.literal_column("'pending'"))
     )
@@ -259,7 +259,7 @@ def _settle(database: Database, delivery_ids: Sequence[UUID], *, status: str, er
 
 def _came_until(moment: datetime) -> sa.ColumnElement[bool]:
     """Whether a delivery was stored until a moment; one from the future was, or it would be worked on for ever."""
-    return sa.func.coalesce(known(webhook_log.c.created_at) <= moment, sa.true())
+    return sa.func.coalesce(null_if_unknown(webhook_log.c.created_at) <= moment, sa.true())
 
 
 def _about(account_id: int, target: RefreshTarget) -> tuple[sa.ColumnElement[bool], ...]:

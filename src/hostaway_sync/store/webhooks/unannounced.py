@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import insert
 from hostaway_sync.model.records import Change, Resource
 from hostaway_sync.model.status import AnnouncementCounts
 from hostaway_sync.store.tables import accounts, polled_changes, reservations, watermarks, webhook_log
-from hostaway_sync.store.time_marks import is_within, known
+from hostaway_sync.store.time_marks import is_within, null_if_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,7 +49,11 @@ def find_announced_since(database: Database, account_id: int) -> datetime | None
         watermarks.c.resource == Resource.RESERVATIONS.value
     )
     query = (
-        sa.select(sa.func.greatest(known(accounts.c.webhook_confirmed_at), known(watermarks.c.watermark_at)))
+        sa.select(
+            sa.func.greatest(
+                null_if_unknown(accounts.c.webhook_confirmed_at), null_if_unknown(watermarks.c.watermark_at)
+            )
+        )
         .join(watermarks, is_known)
         .where(accounts.c.account_id == account_id, accounts.c.webhook_confirmed_at.is_not(None))
     )
@@ -125,7 +129,7 @@ def count_silences(connection: sa.Connection, account_id: int | None) -> dict[in
         .join(accounts, accounts.c.account_id == polled_changes.c.account_id)
         .where(
             # Changes of before the last registration are its predecessor's affair.
-            sa.func.coalesce(polled_changes.c.changed_at > known(accounts.c.webhook_confirmed_at), sa.true()),
+            sa.func.coalesce(polled_changes.c.changed_at > null_if_unknown(accounts.c.webhook_confirmed_at), sa.true()),
             polled_changes.c.found_at.between(sa.func.now() - _DAY, sa.func.now() - _LATEST_DELIVERY),
             ~came,
         )

@@ -240,7 +240,7 @@ class TableRecorder:
             asked_at = None if under_way is None else under_way.asked_at
             if swept_at is not None:
                 # What is left from a time when the database's clock was ahead; a run that reads all ends that.
-                time_marks.bring_back_mirrored(connection, account_id, resource)
+                time_marks.reset_future_record_marks(connection, account_id, resource)
             if sweep is not None:
                 setbacks.record_sweep(connection, account_id, resource, sweep)
                 suspicions.record_hurried_sweep(connection, account_id, resource, began_at=sweep.began_at)

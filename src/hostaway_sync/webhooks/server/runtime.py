@@ -63,7 +63,7 @@ class ReceiverRuntime:
         self._redaction = redaction
         self._meter = meter or Meter()
         self._read_metrics = read_metrics
-        self._database = database.apart(pool_size=CONNECTIONS, patience=PATIENCE)
+        self._database = database.separate_pool(pool_size=CONNECTIONS, patience=PATIENCE)
         self._book = CredentialsCache(self._database, safe)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="receiver")
 
@@ -102,7 +102,7 @@ class ReceiverRuntime:
 
     def _look(self) -> Readiness:
         try:
-            has_schema = revisions.current(self._database) == revisions.head()
+            has_schema = revisions.read_revision(self._database) == revisions.head_revision()
             age = self._database.transaction(inbox.find_oldest_waiting_age) if has_schema else None
             if has_schema:
                 self._database.transaction(inbox.check_writable)

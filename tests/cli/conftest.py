@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.processes import run_program
+from tests.support.programs.program import COVERAGE, SECRETS, Program
 
 if TYPE_CHECKING:
     from tests.support.sync_env import SyncEnv
-
-Program = Callable[..., "subprocess.CompletedProcess[str]"]
-
-SECRETS = ("sandbox-secret", "Bearer", "eyJ")
-COVERAGE = {name: value for name, value in os.environ.items() if name.startswith(("COV_", "COVERAGE_"))}
 
 
 @pytest.fixture

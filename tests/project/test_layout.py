@@ -54,6 +54,14 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def test_helpers_of_tests_live_in_one_place() -> None:
+    """No test imports another test or a conftest: a changed test breaks no other, and a helper has one home."""
+    pattern = re.compile(r"^\s*(?:from|import) (tests\.(?!support\b)\S+|\S*\bconftest\b)", re.MULTILINE)
+    tests = sorted((ROOT / "tests").rglob("*.py"))
+    found = {_name(path): pattern.findall(_text(path)) for path in tests}
+    assert {name: modules for name, modules in found.items() if modules} == {}
+
+
 def test_every_module_says_what_it_is_for() -> None:
     """Every module has a docstring."""
     assert [_name(path) for path in MODULES if not ast.get_docstring(ast.parse(_text(path)))] == []

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 POSTGRESQL: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 ENV_EXAMPLE = ROOT / ".env.example"
 SETTINGS = {f"{PREFIX}{name}".upper(): field for name, field in Settings.model_fields.items()}
-SECRET_FILES = {f"{PREFIX}{name}_FILE" for name in ("DATABASE_URL", "MASTER_KEY", "CLIENT_SECRET", "PING_URL")}
 ERRORS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, HostawaySyncError)]
 
 

@@ -10,7 +10,7 @@ import pytest
 from hostaway_sync.sandbox import AccountSpec, Sandbox, Switches
 
 if TYPE_CHECKING:
-    from tests.sandbox.conftest import OpenSandbox
+    from tests.support.servers.sandbox_client import OpenSandbox
 
 DENIED = {"status": "fail", "message": "The resource owner or authorization server denied the request."}
 MISSING = {"status": "fail", "message": "Resource not found"}

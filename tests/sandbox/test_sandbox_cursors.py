@@ -7,7 +7,7 @@ import pytest
 from hostaway_sync.sandbox import Switches
 
 if TYPE_CHECKING:
-    from tests.sandbox.conftest import OpenSandbox
+    from tests.support.servers.sandbox_client import OpenSandbox
 
 
 def test_a_cursor_walk_lists_every_row_once_and_ignores_the_offset(open_sandbox: OpenSandbox) -> None:

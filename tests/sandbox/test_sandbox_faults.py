@@ -9,7 +9,7 @@ import pytest
 from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
-    from tests.sandbox.conftest import OpenSandbox
+    from tests.support.servers.sandbox_client import OpenSandbox
 
     from hostaway_sync.sandbox import Effect, Reply, Request
 

@@ -11,7 +11,7 @@ from hostaway_sync.sandbox import Switches
 from hostaway_sync.sandbox.server.rate_limits import Limit, SlidingWindows
 
 if TYPE_CHECKING:
-    from tests.sandbox.conftest import OpenSandbox
+    from tests.support.servers.sandbox_client import OpenSandbox
 
 
 class Clock:

@@ -8,7 +8,7 @@ import pytest
 from hostaway_sync.sandbox import RESOURCES, AccountSpec, Switches
 
 if TYPE_CHECKING:
-    from tests.sandbox.conftest import OpenSandbox
+    from tests.support.servers.sandbox_client import OpenSandbox
 
 SHORT = ["status", "result", "count", "limit", "offset"]
 LONG = ["status", "result", "limit", "offset", "count", "page", "totalPages"]

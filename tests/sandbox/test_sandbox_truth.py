@@ -12,7 +12,7 @@ from hostaway_sync.sandbox import RESOURCES, Switches, World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.sandbox.conftest import OpenedSandbox, OpenSandbox
+    from tests.support.servers.sandbox_client import OpenedSandbox, OpenSandbox
 
 SPOILT = (
     b'{"name":"without id"}',

@@ -21,7 +21,7 @@ from hostaway_sync.sandbox.server.webhooks import send
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.sandbox.conftest import Caller, OpenSandbox
+    from tests.support.servers.sandbox_client import OpenSandbox, SandboxClient
 
 
 class Receiver(HTTPServer):
@@ -293,7 +293,7 @@ def test_the_program_refuses_what_it_does_not_know() -> None:
 
 def test_callers_are_strangers_without_a_token(open_sandbox: OpenSandbox) -> None:
     """The fixture's own caller is refused once its header is gone."""
-    caller: Caller = open_sandbox()[1]
+    caller: SandboxClient = open_sandbox()[1]
     del caller.headers["Authorization"]
     assert caller.get("/listings").status_code == 403
 

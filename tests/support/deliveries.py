@@ -15,7 +15,7 @@ from hostaway_sync.model.records import Resource
 from hostaway_sync.queue.fetch_loop import WorkerConfig, WorkerTimings
 from hostaway_sync.queue.retry_policy import JobRetryPolicy
 from hostaway_sync.queue.worker import Worker
-from hostaway_sync.store.jobs import REFRESH, SYNC
+from hostaway_sync.store.jobs import REFRESH, SYNC, Job
 from hostaway_sync.store.webhooks import inbox
 from hostaway_sync.webhooks import refresh_job
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from hostaway_sync.model.records import Owner
     from hostaway_sync.queue.batching import Handler, JobErrors
-    from hostaway_sync.store.jobs import Job
     from hostaway_sync.store.postgres.database import Database
+
 
 QUICK = WorkerTimings(
     poll_s=0.02, heartbeat_s=0.1, silent_s=1.0, rescue_s=0.1, maintenance_s=0.2, grace_s=0.3, give_back_s=5
@@ -110,3 +110,8 @@ def join_job_threads() -> None:
     for thread in threading.enumerate():
         if thread.name.startswith("job"):
             thread.join(PATIENCE)
+
+
+def batching_worker(database: Database, handling: dict[str, Handler], **options: Any) -> Worker:
+    """Make a worker that does up to ten jobs together."""
+    return worker(database, handling, batch=10, **options)

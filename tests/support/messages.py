@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from tests.support import sql
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from hostaway_sync.app.mirror import Mirror
     from hostaway_sync.messages.sender import SendOutcome
     from hostaway_sync.sandbox import Effect
+
 
 SEND = "POST /conversations/{id}/messages"
 THREAD = "GET /conversations/{id}/messages"
@@ -79,3 +81,15 @@ def message_case(sync_env: Callable[..., SyncEnv], **options: Any) -> MessageCas
             env.sandbox.forget()
             return MessageCase(env, mirror, payload["reservationId"], conversation_id)
     raise AssertionError
+
+
+def quiet_hours_now(case: MessageCase) -> str:
+    """Give quiet hours that are on now, and for many hours more, where the guest stays."""
+    (zone,) = sql.rows(
+        case.env.database,
+        "SELECT l.raw_payload->>'timeZoneName' FROM listings l JOIN reservations r ON r.listing_id = l.id"
+        f" WHERE r.id = {case.reservation_id}",
+    )[0]
+    (now,) = sql.rows(case.env.database, "SELECT now()")[0]
+    hour = now.astimezone(ZoneInfo(zone)).hour
+    return f"{hour}-{(hour - 1) % 24}"

@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support.barrier import PATIENCE
+
 from hostaway_sync.app.mirror import Mirror
 from hostaway_sync.errors import SourceError
 from hostaway_sync.model.records import Resource
@@ -25,6 +27,7 @@ from hostaway_sync.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from multiprocessing.process import BaseProcess
+
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.support.preload"])
@@ -58,7 +61,7 @@ def start_refresh(environment: Mapping[str, str], account_id: int, resource: Res
     return _started(_refresh, dict(environment), (str(account_id), resource.value, str(record_id)))
 
 
-def printed(environment: Mapping[str, str]) -> str:
+def printed_text(environment: Mapping[str, str]) -> str:
     """Give all that the processes of an environment have printed."""
     paper = _paper(environment)
     return paper.read_text(encoding="utf-8") if paper.exists() else ""
@@ -113,4 +116,11 @@ def _live_in(environment: dict[str, str]) -> None:
 
 
 def _paper(environment: Mapping[str, str]) -> Path:
-    return Path(environment["HOSTAWAY_SYNC_DATA_DIR"], "printed")
+    return Path(environment["HOSTAWAY_SYNC_DATA_DIR"], "printed_text")
+
+
+def kill_process(process: BaseProcess) -> None:
+    """End a process as nothing can be done about it."""
+    process.kill()
+    process.join(PATIENCE)
+    assert process.exitcode == -9

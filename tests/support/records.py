@@ -67,7 +67,7 @@ def write(database: Database, given: Page, owner: Owner = OWNER) -> dict[int, Ch
     return dict(database.transaction(lambda connection: write_page(connection, owner, given)))
 
 
-def rows(database: Database, resource: Resource = Resource.LISTINGS) -> dict[int, Any]:
+def rows_by_id(database: Database, resource: Resource = Resource.LISTINGS) -> dict[int, Any]:
     """Give the stored rows by id, each with the transaction that wrote it."""
     query = sa.select(MIRRORED[resource], sa.literal_column("xmin::text").label("xmin"))
     return database.transaction(lambda connection: {row.id: row for row in connection.execute(query)})

@@ -12,8 +12,8 @@ from hostaway_sync.sandbox import AccountSpec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.support.programs.cron_host import CronHost
     from tests.support.sync_env import SyncEnv
-    from tests.system.conftest import Host
 
 ACCOUNT = 70001
 FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 
-def test_a_clock_that_is_changed_is_no_trouble(sync_env: Callable[..., SyncEnv], host: Host) -> None:
+def test_a_clock_that_is_changed_is_no_trouble(sync_env: Callable[..., SyncEnv], host: CronHost) -> None:
     """An hour ahead, and two back, under cron and program: not a word, no failure, and nothing is missed."""
     env = sync_env(accounts=[AccountSpec(id=ACCOUNT, reservations=6)])
     clock = host.directory / "clock"

@@ -17,8 +17,8 @@ from hostaway_sync.sandbox.server import faults
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.support.programs.cron_host import CronHost
     from tests.support.sync_env import SyncEnv
-    from tests.system.conftest import Host
 
 WELL, HUNG, FAILING = 70001, 70002, 70003
 WHAT_CRON_SETS = {"HOME", "LOGNAME", "MAILTO", "PATH", "PWD", "SHELL", "LANG", "_"}
@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 
-def test_cron_runs_it_and_hears_only_of_trouble(sync_env: Callable[..., SyncEnv], host: Host) -> None:
+def test_cron_runs_it_and_hears_only_of_trouble(sync_env: Callable[..., SyncEnv], host: CronHost) -> None:
     """A real cron: silence when well, one line and a code when not, overlaps left alone, a killed run made good."""
     specs = [AccountSpec(id=number, reservations=3) for number in (WELL, HUNG, FAILING)]
     env = sync_env(accounts=specs)

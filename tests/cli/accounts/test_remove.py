@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
-from tests.cli.webhooks.test_webhooks import served
 from tests.support import sql
 from tests.support.barrier import PATIENCE, Barrier
 from tests.support.processes import start_program
+from tests.support.servers.webhook_program import serve_webhooks
+from tests.support.store.account_rows import count_rows
 
 from hostaway_sync.model.records import RunState
 from hostaway_sync.sandbox import CLIENT_SECRET, AccountSpec
 from hostaway_sync.sandbox.server.faults import bad_gateway
-from hostaway_sync.store.tables import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.cli.conftest import Program
+    from tests.support.programs.program import Program
     from tests.support.sync_env import SyncEnv
 
     Build = Callable[..., SyncEnv]
@@ -38,16 +38,6 @@ SECRETS = (
     "webhook_path_secret",
     "webhook_previous",
 )
-
-
-def rows_of(env: SyncEnv, account_id: int = 70001) -> dict[str, int]:
-    """Count what is left of an account, by table."""
-    tables = [table.name for table in metadata.sorted_tables if "account_id" in table.c]
-    counts = {
-        name: sql.rows(env.database, f"SELECT count(*) FROM {name} WHERE account_id = {account_id}")[0][0]
-        for name in tables
-    }
-    return {name: rows for name, rows in counts.items() if rows}
 
 
 def add_listings(env: SyncEnv, rows: int) -> None:
@@ -65,7 +55,7 @@ def test_removing_ends_it_at_the_source_and_keeps_the_rows(sync_env: Build, prog
     """The token is refused, the webhook gone, every secret erased; the rows are all there."""
     env = sync_env()
     env.mirror().sync.run(env.account_id)
-    with served(env) as receiver:
+    with serve_webhooks(env) as receiver:
         program(env, "webhooks", "register", ID, "--url", receiver.base)
         done = program(env, "account", "remove", ID, "--yes", "--json", LOG_LEVEL="DEBUG")
     document = json.loads(done.stdout)
@@ -107,7 +97,7 @@ def test_a_removed_account_is_refused_shown_and_added_again(sync_env: Build, pro
 def test_what_the_source_could_not_be_told_is_said(sync_env: Build, program: Program) -> None:
     """Two sentences, and the account is removed all the same."""
     env = sync_env()
-    with served(env) as receiver:
+    with serve_webhooks(env) as receiver:
         program(env, "webhooks", "register", ID, "--url", receiver.base)
     env.sandbox.faults.add(bad_gateway(), times=None)
     done = program(env, "account", "remove", ID, "--yes", "--json")
@@ -123,7 +113,7 @@ def test_an_account_whose_key_is_lost_can_be_removed(sync_env: Build, program: P
     key = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE="
     done = program(env, "account", "remove", ID, "--yes", "--purge", MASTER_KEY=key)
     assert (done.returncode, done.stderr.count("\n")) == (0, 1)
-    assert rows_of(env).keys() == {"audit_log"}
+    assert count_rows(env).keys() == {"audit_log"}
 
 
 def test_purging_leaves_nothing_but_the_audit_log(sync_env: Build, program: Program) -> None:
@@ -133,12 +123,12 @@ def test_purging_leaves_nothing_but_the_audit_log(sync_env: Build, program: Prog
         env.mirror().sync.run(account_id)
         env.mirror().sync.verify(account_id)
         env.mirror().jobs.enqueue_syncs()
-    before, other = rows_of(env), rows_of(env, 70002)
+    before, other = count_rows(env), count_rows(env, 70002)
     done = program(env, "account", "remove", ID, "--purge", "--yes", "--json")
     deleted = json.loads(done.stdout)["rows_deleted"]
     assert deleted == {name: n for name, n in before.items() if name not in ("accounts", "leases", "audit_log")}
-    assert rows_of(env) == {"audit_log": 5}
-    assert rows_of(env, 70002) == other
+    assert count_rows(env) == {"audit_log": 5}
+    assert count_rows(env, 70002) == other
     assert sql.rows(env.database, "SELECT args ->> 'account_id' FROM procrastinate_jobs") == [("70002",)]
     ((changes,),) = sql.rows(env.database, "SELECT changes FROM audit_log WHERE action = 'purged'")
     assert changes == {"rows": deleted}
@@ -155,7 +145,7 @@ def test_a_removed_account_can_be_purged_later(sync_env: Build, program: Program
     env.sandbox.stop()
     done = program(env, "account", "remove", ID, "--purge", "--yes")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert rows_of(env).keys() == {"audit_log"}
+    assert count_rows(env).keys() == {"audit_log"}
 
 
 @pytest.mark.parametrize("then", ["purged", "added"])
@@ -173,14 +163,14 @@ def test_a_purge_may_die_in_the_middle(sync_env: Build, program: Program, then: 
             assert process.is_alive()
         process.kill()
         process.join(PATIENCE)
-    left = rows_of(env)
+    left = count_rows(env)
     assert left["listings"] == len(env.truth("listings")) + 100
     assert "conversation_messages" not in left
     assert "watermarks" not in left
     if then == "purged":
         done = program(env, "account", "remove", ID, "--purge", "--yes")
         assert (done.returncode, done.stderr) == (0, "")
-        assert rows_of(env).keys() == {"audit_log"}
+        assert count_rows(env).keys() == {"audit_log"}
         return
     done = program(env, "account", "add", ID, "--secret-stdin", "--no-sync", stdin=CLIENT_SECRET)
     assert (done.returncode, done.stderr) == (0, "")
@@ -201,7 +191,7 @@ def test_a_run_under_way_is_awaited(sync_env: Build) -> None:
     for one in (run, process):
         one.join(PATIENCE)
     assert (run.exitcode, process.exitcode) == (1, 0)
-    assert rows_of(env).keys() == {"audit_log"}
+    assert count_rows(env).keys() == {"audit_log"}
 
 
 def test_an_object_that_is_being_read_again_is_not_stored_any_more(sync_env: Build) -> None:
@@ -211,7 +201,7 @@ def test_an_object_that_is_being_read_again_is_not_stored_any_more(sync_env: Bui
     mirror.sync.run(env.account_id)
     with (
         Barrier(env.sandbox, "GET /reservations/{id}", answered=True) as barrier,
-        served(env, worker=True) as receiver,
+        serve_webhooks(env, worker=True) as receiver,
     ):
         with mirror.webhooks.open_registrar(env.account_id) as webhook:
             webhook.register(receiver.base)
@@ -222,7 +212,7 @@ def test_an_object_that_is_being_read_again_is_not_stored_any_more(sync_env: Bui
         barrier.open.set()
         while sql.rows(env.database, "SELECT 1 FROM procrastinate_jobs"):
             pass
-    assert rows_of(env).keys() == {"audit_log"}
+    assert count_rows(env).keys() == {"audit_log"}
 
 
 @pytest.mark.parametrize(("typed", "code"), [("70001", 0), ("70002", 2), ("", 2)])

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from tests.cli.conftest import COVERAGE
 from tests.support import sql
 from tests.support.deliveries import deliver, eventually
+from tests.support.programs.program import COVERAGE
 
 from hostaway_sync.model.records import Resource
 from hostaway_sync.sandbox import AccountSpec

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
     from pathlib import Path
 
-    from tests.cli.conftest import Program
     from tests.support.db_roles import DbRoles
+    from tests.support.programs.program import Program
     from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.app.mirror import Mirror

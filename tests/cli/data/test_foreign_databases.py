@@ -16,7 +16,7 @@ from hostaway_sync.store.schema.revisions import head_revision
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.cli.conftest import Program
+    from tests.support.programs.program import Program
 
     from hostaway_sync.store.embedded import EmbeddedPostgres
 

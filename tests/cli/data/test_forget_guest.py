@@ -4,15 +4,15 @@ import json
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from tests.integration.privacy.test_forgotten import dump
 from tests.support import sql
 from tests.support.barrier import PATIENCE
 from tests.support.processes import start_program
+from tests.support.store.guest_data import dump_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.cli.conftest import Program
+    from tests.support.programs.program import Program
     from tests.support.sync_env import SyncEnv
 
 WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'hostaway.sync_run_resources'::regclass"
@@ -36,13 +36,13 @@ def test_an_erasure_that_was_killed_goes_on(sync_env: Callable[..., SyncEnv], pr
         process.join(PATIENCE)
         holder.rollback()
     assert process.exitcode == -9
-    assert MAIL in dump(env)
+    assert MAIL in dump_rows(env)
     assert sql.rows(env.database, "SELECT count(*) FROM audit_log WHERE action = 'forgotten'") == [(0,)]
     done = program(env, "forget-guest", *account, "--email", "nobody@guests.example", "--yes", "--json")
     found = json.loads(done.stdout)
     assert (done.returncode, found["reservations"], found["dry_run"]) == (0, [number], False)
     assert found["rows"]["reservations"] == 1
-    assert MAIL not in dump(env)
+    assert MAIL not in dump_rows(env)
 
 
 def test_who_is_to_be_forgotten_must_be_said(sync_env: Callable[..., SyncEnv], program: Program) -> None:

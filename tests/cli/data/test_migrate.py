@@ -7,7 +7,7 @@ import psycopg
 from hostaway_sync.store.schema.revisions import head_revision
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Program
+    from tests.support.programs.program import Program
 
 
 def settings(url: str) -> dict[str, str]:

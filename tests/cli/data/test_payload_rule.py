@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.integration.privacy.test_forgotten import dump
+from tests.support.store.guest_data import dump_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.cli.conftest import Program
+    from tests.support.programs.program import Program
     from tests.support.sync_env import SyncEnv
 
     Build = Callable[..., SyncEnv]
@@ -34,7 +34,7 @@ def test_each_command_that_stores_payloads_is_refused(sync_env: Build, program: 
     """Exit 78, one sentence that says what to do, no request, and nothing written."""
     env = sync_env(reservations=3)
     assert program(env, "sync", str(env.account_id), PAYLOAD_FIELDS=RULE).returncode == 0
-    before, calls = dump(env), env.sandbox.calls.total()
+    before, calls = dump_rows(env), env.sandbox.calls.total()
     for command in COMMANDS:
         words = [word.format(account=env.account_id) for word in command]
         done = program(env, *words, stdin="sandbox", PAYLOAD_FIELDS=setting)
@@ -42,7 +42,7 @@ def test_each_command_that_stores_payloads_is_refused(sync_env: Build, program: 
         assert (
             "hides less than this database does: set it to what `hostaway-sync database payload-fields" in done.stderr
         )
-    assert (dump(env), env.sandbox.calls.total()) == (before, calls)
+    assert (dump_rows(env), env.sandbox.calls.total()) == (before, calls)
     assert program(env, "status", PAYLOAD_FIELDS=setting).returncode == 0
     assert program(env, "sync", str(env.account_id), "--full", PAYLOAD_FIELDS=RULE).returncode == 0
 

@@ -10,7 +10,7 @@ from tests.support import sql
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.cli.conftest import Program
+    from tests.support.programs.program import Program
     from tests.support.sync_env import SyncEnv
 
     Build = Callable[..., SyncEnv]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from tests.support.barrier import PATIENCE, Barrier
-from tests.support.processes import printed, start_program
+from tests.support.processes import printed_text, start_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.cli.conftest import Program
+    from tests.support.programs.program import Program
     from tests.support.sync_env import SyncEnv
 
     Build = Callable[..., SyncEnv]
@@ -105,5 +105,5 @@ def test_a_database_that_goes_while_a_run_is_under_way(sync_env: Build, name: st
             back = f"ALTER DATABASE {url.database}_gone RENAME TO {url.database}"
             connection.execute(f"CREATE DATABASE {url.database}".encode() if name == "dropped" else back.encode())
     assert process.exitcode == 1
-    said = printed(environment)
+    said = printed_text(environment)
     assert "Traceback" not in said

@@ -12,7 +12,7 @@ from tests.support.project.pages import blocks
 from hostaway_sync.store.postgres.database import Database
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Program
+    from tests.support.programs.program import Program
 
 PAGE = "roles.md"
 NAMES = ("sync", "anna", "casa_azul", "hostaway_owner", "hostaway_writer", "hostaway_analyst", "hostaway_reader")

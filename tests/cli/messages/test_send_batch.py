@@ -3,20 +3,18 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.cli.messages.test_send_message import kill
-from tests.integration.messages.test_send_job import night
 from tests.support.barrier import Barrier
 from tests.support.deliveries import QUICK, eventually
-from tests.support.messages import SEND, TEXT, message_case
-from tests.support.processes import start_program
+from tests.support.messages import SEND, TEXT, message_case, quiet_hours_now
+from tests.support.processes import kill_process, start_program
 
 from hostaway_sync.model.messages import LOOKS_BEFORE_PERSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.cli.conftest import Program
     from tests.support.messages import MessageCase
+    from tests.support.programs.program import Program
     from tests.support.sync_env import SyncEnv
 
     Build = Callable[..., SyncEnv]
@@ -38,7 +36,7 @@ def test_killed_workers_send_each_message_once(sync_env: Build, program: Program
         with Barrier(case.env.sandbox, SEND, answered=is_answered) as held:
             process = start_program(case.env.environment(), "worker")
             held.wait()
-            kill(process)
+            kill_process(process)
         assert program(case.env, *given, stdin=batch(case, *texts)).returncode == 0
     with case.mirror.jobs.start_worker(timings=QUICK):
 
@@ -88,7 +86,7 @@ def test_a_batch_is_reported_line_by_line(sync_env: Build, program: Program) -> 
 def test_what_waits_is_shown_and_taken_back(sync_env: Build, program: Program) -> None:
     """Until when, in every view; taken back it is not sent, and that is said the second time."""
     case = message_case(sync_env)
-    words = ("send-message", str(case.reservation_id), TEXT, "--yes", "--quiet-hours", night(case))
+    words = ("send-message", str(case.reservation_id), TEXT, "--yes", "--quiet-hours", quiet_hours_now(case))
     assert "would wait until" in program(case.env, *words, "--dry-run").stdout
     waits = program(case.env, *words)
     assert (waits.returncode, waits.stdout.startswith("Waits until ")) == (0, True)
@@ -124,4 +122,4 @@ def test_that_no_worker_lives_is_said_at_once(sync_env: Build, program: Program)
         (account,) = json.loads(program(case.env, "status", "--json").stdout)["accounts"]
         assert account["wrong"] == []
     finally:
-        kill(process)
+        kill_process(process)

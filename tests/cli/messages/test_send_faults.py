@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from tests.cli.process.test_kills import Gate
 from tests.support.barrier import PATIENCE, Barrier
 from tests.support.chaos.send_chaos import MARK, SendChaos
 from tests.support.messages import SEND, THREAD
-from tests.support.processes import printed, start_program
+from tests.support.processes import printed_text, start_program
 from tests.support.servers.tcp_proxy import PLACES, Cut, TcpProxy
+from tests.support.store.table_locks import TableGate
 
 from hostaway_sync.sandbox import AccountSpec
 from hostaway_sync.store.messages import ledger
@@ -80,7 +80,7 @@ class Deaths:
                 ledger.lock_messages(connection, letter.account_id)
                 yield self._stands_before_lock
             elif point in ("before it is marked as leaving", "before the answer is written down"):
-                gate = Gate(self._env, THREAD if "leaving" in point else SEND, 1, "sent_messages")
+                gate = TableGate(self._env, THREAD if "leaving" in point else SEND, 1, "sent_messages")
                 stack.callback(gate.open)
                 yield gate.wait
             elif point in ("while the request leaves", "while the answer comes"):
@@ -107,7 +107,7 @@ class Deaths:
         )
         while self._env.database.transaction(lambda connection: connection.scalar(query)) == 0:
             process.join(0.02)
-            assert process.exitcode is None, printed(self._environment)
+            assert process.exitcode is None, printed_text(self._environment)
 
 
 def go_through(sync_env: Build, seed: int) -> None:
@@ -127,7 +127,7 @@ def go_through(sync_env: Build, seed: int) -> None:
                 error.add_note(f"seed {seed}, {point}")
                 raise
         deaths.dispatch.end()
-    assert MARK not in printed(env.environment())
+    assert MARK not in printed_text(env.environment())
     env.sandbox.stop()
 
 

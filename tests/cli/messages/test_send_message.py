@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.accounts.test_remove import rows_of
-from tests.cli.process.test_kills import Gate
 from tests.support.barrier import PATIENCE, Barrier
 from tests.support.messages import SEND, TEXT, THREAD, message_case
-from tests.support.processes import printed, start_program
+from tests.support.processes import kill_process, printed_text, start_program
+from tests.support.store.account_rows import count_rows
+from tests.support.store.table_locks import TableGate
 
 from hostaway_sync.messages.decision import Step
 from hostaway_sync.sandbox.server import faults
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.process import BaseProcess
 
-    from tests.cli.conftest import Program
     from tests.support.messages import MessageCase
+    from tests.support.programs.program import Program
     from tests.support.sync_env import SyncEnv
 
     Build = Callable[..., SyncEnv]
@@ -32,13 +32,6 @@ def start(case: MessageCase) -> BaseProcess:
     return start_program(environment, "send-message", *words)
 
 
-def kill(process: BaseProcess) -> None:
-    """End a process as nothing can be done about it."""
-    process.kill()
-    process.join(PATIENCE)
-    assert process.exitcode == -9
-
-
 def test_killed_before_the_request_nothing_was_sent(sync_env: Build) -> None:
     """The intent is there, nothing left: the same again takes it up and sends it, once."""
     case = message_case(sync_env)
@@ -47,7 +40,7 @@ def test_killed_before_the_request_nothing_was_sent(sync_env: Build) -> None:
         reading.wait()
         assert case.ledger() == ["pending"]
         assert case.send(key="k").step is Step.UNDER_WAY
-        kill(process)
+        kill_process(process)
     assert case.send(key="k").step is Step.TAKE_UP
     assert (case.ledger("state, attempt"), case.accepted) == ([("sent", 2)], [TEXT])
 
@@ -60,7 +53,7 @@ def test_killed_while_the_answer_is_held_it_is_found(sync_env: Build) -> None:
         answering.wait()
         assert case.ledger() == ["sending"]
         assert case.send(key="k").step is Step.UNDER_WAY
-        kill(process)
+        kill_process(process)
         assert case.send(key="k").step is Step.EARLIER
     assert (case.ledger("state, proof"), case.accepted) == ([("sent", "thread")], [TEXT])
 
@@ -71,7 +64,7 @@ def test_killed_before_the_source_acts_it_waits(sync_env: Build) -> None:
     with Barrier(case.env.sandbox, SEND) as arriving:
         process = start(case)
         arriving.wait()
-        kill(process)
+        kill_process(process)
         assert case.send(key="k").step is Step.UNSETTLED
         assert case.ledger("state, error") == [("outcome_unknown", "its process died while it was sending")]
     while not case.accepted:
@@ -83,10 +76,10 @@ def test_killed_before_the_source_acts_it_waits(sync_env: Build) -> None:
 def test_killed_between_the_answer_and_the_ledger_it_is_found(sync_env: Build) -> None:
     """The answer came and could not be written down any more."""
     case = message_case(sync_env)
-    gate = Gate(case.env, SEND, 1, "sent_messages")
+    gate = TableGate(case.env, SEND, 1, "sent_messages")
     process = start(case)
     gate.wait(process)
-    kill(process)
+    kill_process(process)
     gate.open()
     assert case.send(key="k").step is Step.EARLIER
     assert (case.ledger("state, proof"), case.accepted) == ([("sent", "thread")], [TEXT])
@@ -117,7 +110,7 @@ def test_two_at_once_with_one_key_send_once(sync_env: Build) -> None:
         process.join(PATIENCE)
     assert case.accepted == [TEXT]
     assert case.ledger("state, attempt") == [("sent", 1)]
-    senders = steps.count(Step.SEND) + printed(case.env.environment()).count("Sent to reservation")
+    senders = steps.count(Step.SEND) + printed_text(case.env.environment()).count("Sent to reservation")
     assert senders == 1
     assert set(steps) <= {Step.SEND, Step.EARLIER, Step.UNDER_WAY}
 
@@ -176,7 +169,7 @@ def test_what_nobody_knows_is_said_and_shown(sync_env: Build, program: Program) 
     assert (seen.returncode, case.ledger("state, proof")) == (0, [("sent", "person")])
     assert program(env, "send-message", "7", "x", "--resolve", "1").returncode == 2
     assert program(env, "account", "remove", str(env.account_id), "--purge", "--yes").returncode == 0
-    assert "sent_messages" not in rows_of(env)
+    assert "sent_messages" not in count_rows(env)
 
 
 def test_a_stay_that_is_off_asks(sync_env: Build, program: Program) -> None:

@@ -6,10 +6,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.conftest import COVERAGE
-from tests.cli.webhooks.test_webhooks import served
 from tests.support.deliveries import eventually
+from tests.support.programs.program import COVERAGE
 from tests.support.project import images
+from tests.support.servers.webhook_program import serve_webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def test_commands_of_containers_work_with_what_containers_have(
 
 def test_receiver_is_asked_whether_it_is_ready(sync_env: Callable[..., SyncEnv]) -> None:
     """The check of compose.yaml passes while the receiver answers, and fails when nothing does."""
-    with served(sync_env()) as receiver:
+    with serve_webhooks(sync_env()) as receiver:
         interpreter, option, code = images.receiver_check()
         assert (interpreter, option) == ("python", "-c")
         asking = [sys.executable, "-c", code.replace("8080", str(receiver.address[1]))]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from tests.cli.conftest import COVERAGE
+from tests.support.programs.program import COVERAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.cli.conftest import Program
+    from tests.support.programs.program import Program
 
 
 @pytest.fixture

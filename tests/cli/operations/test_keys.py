@@ -4,18 +4,18 @@ import base64
 import json
 import subprocess
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
-from tests.cli.conftest import COVERAGE
-from tests.cli.webhooks.test_webhooks import served
 from tests.support import sql
 from tests.support.barrier import PATIENCE, Barrier
 from tests.support.deliveries import eventually
-from tests.support.processes import printed, start_program
+from tests.support.processes import printed_text, start_program
+from tests.support.programs.program import COVERAGE
+from tests.support.servers.webhook_program import serve_webhooks
+from tests.support.store.table_locks import hold_lock, wait_for_waiter
 from tests.support.sync_env import MASTER_KEY
 
 from hostaway_sync.sandbox import CLIENT_SECRET
@@ -24,10 +24,10 @@ from hostaway_sync.store.secrets import sealing
 from hostaway_sync.store.tables import accounts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.cli.conftest import Program
+    from tests.support.programs.program import Program
     from tests.support.sync_env import SyncEnv
 
     Build = Callable[..., SyncEnv]
@@ -274,20 +274,6 @@ def test_a_keyring_that_prompts_hangs_no_cron_run(
     assert key_file.exists()
 
 
-@contextmanager
-def held(env: SyncEnv, statement: str) -> Iterator[None]:
-    """Keep a lock while the block runs, and wait inside until somebody stands before it."""
-    with env.database.engine.connect() as connection:
-        connection.execute(sa.text(statement))
-        yield
-
-
-def await_a_waiter(env: SyncEnv) -> None:
-    """Wait until somebody stands before a lock."""
-    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    eventually(lambda: sql.rows(env.database, query) != [(0,)], "somebody waits")
-
-
 def many_accounts(env: SyncEnv) -> None:
     """Store more accounts than three batches hold."""
     ring = KeyRing([MASTER_KEY])
@@ -332,9 +318,9 @@ def test_a_rotation_may_die_anywhere(sync_env: Build, program: Program, key_file
     env = sync_env(store=False)
     many_accounts(env)
     statement, keys, done = POINTS[point]
-    with held(env, statement):
+    with hold_lock(env, statement):
         process = start_program(env.environment(MASTER_KEY=""), "keys", "rotate")
-        await_a_waiter(env)
+        wait_for_waiter(env)
         process.kill()
         process.join(PATIENCE)
     assert process.exitcode == -9
@@ -355,7 +341,7 @@ def test_two_rotations_at_once_make_one_key(sync_env: Build, key_file: Path) -> 
     """Whoever comes second helps the first."""
     env = sync_env(store=False)
     many_accounts(env)
-    with held(env, POINTS["before the new key is made"][0]):
+    with hold_lock(env, POINTS["before the new key is made"][0]):
         processes = [start_program(env.environment(MASTER_KEY=""), "keys", "rotate") for _ in range(2)]
         query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
         eventually(lambda: sql.rows(env.database, query) == [(2,)], "both wait")
@@ -379,7 +365,7 @@ def test_a_token_renewed_beside_a_rotation_is_under_the_new_key(
         rotated = document(program, env, "rotate", "--retire", MASTER_KEY="")
         env.sandbox.revoke_tokens()
     process.join(PATIENCE)
-    assert process.exitcode == 0, printed(environment)
+    assert process.exitcode == 0, printed_text(environment)
     assert env.sandbox.calls["POST /accessTokens"] == 1
     assert keys_in_use(env) == {rotated["seals"]: 2}
     assert rotated["retired"] == [id_of(MASTER_KEY)]
@@ -390,7 +376,7 @@ def test_a_receiver_outlives_a_rotation(sync_env: Build, program: Program, key_f
     """Deliveries are taken before and after it, with old credentials and with new ones; nothing is restarted."""
     del key_file
     env = sync_env()
-    with served(env, MASTER_KEY="") as receiver:
+    with serve_webhooks(env, MASTER_KEY="") as receiver:
         for _ in range(2):
             done = program(env, "webhooks", "register", "70001", "--url", receiver.base, MASTER_KEY="")
             assert (done.returncode, done.stderr) == (0, "")

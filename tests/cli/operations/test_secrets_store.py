@@ -8,14 +8,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cli.conftest import COVERAGE
-from tests.cli.operations.test_keys import await_a_waiter, held
-from tests.cli.process.test_leaks import Witness
-from tests.cli.webhooks.test_webhooks import hook_of, served
 from tests.support import sql
 from tests.support.barrier import PATIENCE, Barrier
 from tests.support.deliveries import eventually
-from tests.support.processes import printed, start_program
+from tests.support.processes import printed_text, start_program
+from tests.support.programs.program import COVERAGE
+from tests.support.programs.secret_witness import SecretWitness
+from tests.support.servers.webhook_program import registered_webhook, serve_webhooks
+from tests.support.store.table_locks import hold_lock, wait_for_waiter
 from tests.support.sync_env import MASTER_KEY
 
 from hostaway_sync.sandbox import CLIENT_SECRET, AccountSpec
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from tests.cli.conftest import Program
+    from tests.support.programs.program import Program
     from tests.support.servers.fake_aws import FakeAws
     from tests.support.sync_env import SyncEnv
 
@@ -84,17 +84,17 @@ def without_boto3(env: SyncEnv, *arguments: str) -> subprocess.CompletedProcess[
 def test_a_whole_life_with_secrets_in_aws(build: Build, program: Program, fake_aws: FakeAws, tmp_path: Path) -> None:
     """No key is made or asked for; a dump has no secret, sealed or not; each run asks AWS for two of them, once."""
     env = build(aws=True)
-    witness = Witness(env)
+    witness = SecretWitness(env)
     witness.run("account", "add", "70001", "--secret-stdin", stdin=CLIENT_SECRET)
     assert dict(fake_aws.calls) == {"CreateSecret": 2, "GetSecretValue": 2}
     fake_aws.calls.clear()
     witness.run("sync", "70001")
     assert dict(fake_aws.calls) == {"GetSecretValue": 2}
-    with served(env, worker=True, LOG_LEVEL="DEBUG") as receiver:
+    with serve_webhooks(env, worker=True, LOG_LEVEL="DEBUG") as receiver:
         for _ in range(2):
             witness.run("webhooks", "register", "70001", "--url", receiver.base)
-            witness.secrets[f"password {len(witness.secrets)}"] = hook_of(env)["password"]
-            witness.secrets[f"path {len(witness.secrets)}"] = hook_of(env)["url"].rpartition("/")[2]
+            witness.secrets[f"password {len(witness.secrets)}"] = registered_webhook(env)["password"]
+            witness.secrets[f"path {len(witness.secrets)}"] = registered_webhook(env)["url"].rpartition("/")[2]
             env.sandbox.world.create_reservation()
             assert set(env.sandbox.deliver()) == {200}
         eventually(
@@ -149,15 +149,15 @@ def test_a_receiver_whose_aws_is_away_answers_503(build: Build, program: Program
     """Never 401, so nothing is lost; once it has read the keys it needs AWS no more, and it starts when AWS is back."""
     env = build(aws=True)
     assert program(env, *ADD, stdin=CLIENT_SECRET).returncode == 0
-    with served(env) as receiver:
+    with serve_webhooks(env) as receiver:
         assert program(env, "webhooks", "register", "70001", "--url", receiver.base).returncode == 0
         env.sandbox.world.create_reservation()
         assert set(env.sandbox.deliver()) == {200}
         with fake_aws.refusing("*", "ServiceUnavailable", 503):
             env.sandbox.world.create_reservation()
             assert set(env.sandbox.deliver()) == {200}
-    hook = hook_of(env)
-    with fake_aws.refusing("*", "ServiceUnavailable", 503), served(env) as receiver:
+    hook = registered_webhook(env)
+    with fake_aws.refusing("*", "ServiceUnavailable", 503), serve_webhooks(env) as receiver:
         hook["url"] = receiver.base + hook["url"][hook["url"].index("/", 8) :]
         env.sandbox.world.create_reservation()
         assert set(env.sandbox.deliver()) == {503}
@@ -175,7 +175,7 @@ def test_programs_that_need_a_new_token_at_once_renew_it_once(
     processes = [start_program(env.environment(), "verify", "70001") for _ in range(3)]
     for process in processes:
         process.join(PATIENCE)
-    assert env.sandbox.calls["POST /accessTokens"] == 1, printed(env.environment())
+    assert env.sandbox.calls["POST /accessTokens"] == 1, printed_text(env.environment())
     assert (fake_aws.calls["CreateSecret"], fake_aws.calls["DeleteSecret"], fake_aws.count()) == (1, 1, 2)
 
 
@@ -216,9 +216,9 @@ def killed(env: SyncEnv, fake_aws: FakeAws, point: tuple[str, int, bool], target
     """Begin a move, and kill it with SIGKILL at a point."""
     environment = env.environment(SECRETS_STORE=target)
     if point[0] in LOCKS:
-        with held(env, LOCKS[point[0]]):
+        with hold_lock(env, LOCKS[point[0]]):
             process = start_program(environment, "keys", "move", "--to", target)
-            await_a_waiter(env)
+            wait_for_waiter(env)
             process.kill()
             process.join(PATIENCE)
     else:
@@ -282,6 +282,6 @@ def test_what_is_stored_beside_a_move_lies_where_it_belongs(build: Build, progra
         moving.join(PATIENCE)
         env.sandbox.revoke_tokens()
     syncing.join(PATIENCE)
-    assert (moving.exitcode, syncing.exitcode) == (0, 0), printed(env.environment())
+    assert (moving.exitcode, syncing.exitcode) == (0, 0), printed_text(env.environment())
     assert env.sandbox.calls["POST /accessTokens"] == 1
     assert (stores(env), fake_aws.count()) == ({"aws": 2}, 2)

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.conftest import COVERAGE
+from tests.support.programs.program import COVERAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from tests.cli.conftest import COVERAGE, SECRETS, Program
 from tests.support import sql
 from tests.support.deliveries import deliver, eventually
+from tests.support.programs.program import COVERAGE, SECRETS, Program
 
 from hostaway_sync.cli.process.monitoring import exported
 from hostaway_sync.model.records import Resource

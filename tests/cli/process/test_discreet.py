@@ -9,14 +9,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cli.process.test_leaks import told
-from tests.cli.process.test_logs import Written
 from tests.support import sql
-from tests.support.database_dump import dump_columns, find_texts
 from tests.support.deliveries import ONE_RETRY, QUICK, deliver
 from tests.support.messages import SEND, THREAD, message_case
+from tests.support.programs.program_log import ProgramLog
+from tests.support.programs.secret_witness import error_text
 from tests.support.servers.otlp_collector import OtlpCollector
 from tests.support.servers.recording_server import RecordingServer, serving
+from tests.support.store.database_dump import dump_columns, find_texts
 
 from hostaway_sync.errors import HostawaySyncError
 from hostaway_sync.sandbox.server import faults
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.cli.conftest import Program
     from tests.support.messages import MessageCase
+    from tests.support.programs.program import Program
     from tests.support.sync_env import SyncEnv
 
     Build = Callable[..., SyncEnv]
@@ -100,9 +100,9 @@ PARTS = 4
 
 
 @pytest.fixture
-def written() -> Iterator[Written]:
+def written() -> Iterator[ProgramLog]:
     """Give every line that is written meanwhile, as the program writes it; it keeps libraries at warnings."""
-    ours, root, handler = logging.getLogger("hostaway_sync"), logging.getLogger(), Written()
+    ours, root, handler = logging.getLogger("hostaway_sync"), logging.getLogger(), ProgramLog()
     level = ours.level
     root.addHandler(handler)
     ours.setLevel(logging.DEBUG)
@@ -126,13 +126,13 @@ def act(case: MessageCase, said: dict[str, str]) -> None:
         try:
             said[name] = said.get(name, "") + repr(do())
         except HostawaySyncError as error:
-            said[name] = said.get(name, "") + told(error)
+            said[name] = said.get(name, "") + error_text(error)
     with mirror.jobs.start_worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
         working.wait()
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_no_answer_brings_a_guest_out(sync_env: Build, written: Written, part: int) -> None:
+def test_no_answer_brings_a_guest_out(sync_env: Build, written: ProgramLog, part: int) -> None:
     """Whatever body comes with a status: no error, report, log line or row says who is in it."""
     case = message_case(sync_env)
     said: dict[str, str] = {}
@@ -147,7 +147,7 @@ def test_no_answer_brings_a_guest_out(sync_env: Build, written: Written, part: i
     assert find_texts(said | rows, CANARIES) == []
 
 
-def test_no_page_of_rubbish_brings_a_guest_out(sync_env: Build, written: Written) -> None:
+def test_no_page_of_rubbish_brings_a_guest_out(sync_env: Build, written: ProgramLog) -> None:
     """A row that is none stays in quarantine, and nothing else repeats it."""
     case = message_case(sync_env)
     said: dict[str, str] = {}

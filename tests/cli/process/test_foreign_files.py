@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.os_users import NOBODY, only_root, open_room, program_as
+from tests.support.programs.os_users import NOBODY, only_root, open_room, program_as
 from tests.support.servers.recording_server import RecordingServer, serving
 
 if TYPE_CHECKING:

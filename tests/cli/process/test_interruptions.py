@@ -7,9 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.conftest import COVERAGE
 from tests.support import sql
 from tests.support.barrier import Barrier
+from tests.support.programs.program import COVERAGE
 
 from hostaway_sync.model.records import RunState
 from hostaway_sync.sandbox import Switches
@@ -18,7 +18,7 @@ from hostaway_sync.store.runs import states as run_states
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.cli.conftest import Program
+    from tests.support.programs.program import Program
     from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.sandbox import Request

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import random
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support import sql
@@ -13,6 +11,7 @@ from tests.support.barrier import PATIENCE, Barrier
 from tests.support.chaos.random_changes import SWITCHES, WORLDS
 from tests.support.chaos.sync_chaos import SyncChaos
 from tests.support.processes import start_program, start_refresh
+from tests.support.store.table_locks import TableGate
 
 from hostaway_sync.model.records import Resource, RunState
 from hostaway_sync.sandbox import Switches
@@ -20,11 +19,8 @@ from hostaway_sync.store.runs import states as run_states
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from multiprocessing.process import BaseProcess
 
     from tests.support.sync_env import SyncEnv
-
-    from hostaway_sync.sandbox import Request
 
     Build = Callable[..., SyncEnv]
 
@@ -45,49 +41,11 @@ POINTS = {
 STEPS = st.lists(st.sampled_from(("change", "sync", "refresh", "kill")), min_size=1, max_size=4)
 
 
-class Gate:
-    """Lets nobody write into a table once a request has come, and says when somebody wants to."""
-
-    def __init__(self, env: SyncEnv, route: str, number: int, table: str) -> None:
-        self._env = env
-        self._route = route
-        self._left = number
-        self._table = f"hostaway.{table}"
-        self._closed = threading.Event()
-        self._lock = threading.Lock()
-        self._connection = env.database.engine.connect()
-        env.sandbox.on_request(self._close)
-
-    def wait(self, process: BaseProcess) -> None:
-        """Wait until somebody stands before the gate, which only this process can be."""
-        assert self._closed.wait(PATIENCE)
-        query = (
-            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '{}'::regclass"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        )
-        while sql.rows(self._env.database, query.format(self._table)) == [(0,)]:
-            process.join(0.02)
-            assert process.exitcode is None
-
-    def open(self) -> None:
-        """Let everybody pass."""
-        self._connection.close()
-
-    def _close(self, request: Request) -> None:
-        if request.route != self._route:
-            return
-        with self._lock:
-            self._left -= 1
-            if self._left == 0:
-                self._connection.execute(sa.text(f"LOCK TABLE {self._table} IN EXCLUSIVE MODE"))
-                self._closed.set()
-
-
 @pytest.mark.parametrize("point", POINTS)
 def test_a_run_may_die_anywhere(sync_env: Build, point: str) -> None:
     """SIGKILL where nothing was written yet or all but the last: one full run later the mirror is equal."""
     env = sync_env(reservations=60, switches=Switches(max_limit=20))
-    gate = Gate(env, *POINTS[point])
+    gate = TableGate(env, *POINTS[point])
     process = start_program(env.environment(), "sync", str(env.account_id))
     gate.wait(process)
     process.kill()
@@ -111,7 +69,7 @@ def test_a_reading_of_one_object_may_die_anywhere(sync_env: Build, table: str) -
     env = sync_env()
     env.mirror().sync.run(env.account_id)
     conversation_id, said, reservation_id = a_message(env)
-    gate = Gate(env, "GET /reservations/{id}" if table == "reservations" else MESSAGES, 1, table)
+    gate = TableGate(env, "GET /reservations/{id}" if table == "reservations" else MESSAGES, 1, table)
     process = start_refresh(env.environment(), env.account_id, Resource.RESERVATIONS, reservation_id)
     gate.wait(process)
     process.kill()

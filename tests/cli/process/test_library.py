@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.conftest import COVERAGE
+from tests.support.programs.program import COVERAGE
 from tests.support.project.pages import blocks
 
 import hostaway_sync

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support import sql
+from tests.support.programs.program_log import ProgramLog
 from tests.support.servers.receiver import event, renew, running_receiver
 
 from hostaway_sync.observability import logging_setup
@@ -16,7 +17,7 @@ from hostaway_sync.sandbox.server import faults
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.cli.conftest import Program
+    from tests.support.programs.program import Program
     from tests.support.sync_env import SyncEnv
 
     Build = Callable[..., SyncEnv]
@@ -24,29 +25,12 @@ if TYPE_CHECKING:
 UUID = "0b9fdf4c-1d0a-4f0e-9c43-0a6f1f1c9a11"
 
 
-class Written(logging.Handler):
-    """Keeps every line as the program writes it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFormatter(logging_setup.LineFormatter("json"))
-        self.lines: list[dict[str, Any]] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep one."""
-        self.lines.append(json.loads(self.format(record)))
-
-    def about(self, words: str) -> list[dict[str, Any]]:
-        """Give the lines in which these words stand."""
-        return [line for line in self.lines if words in line["event"]]
-
-
 @pytest.fixture
-def written() -> Iterator[Written]:
+def written() -> Iterator[ProgramLog]:
     """Give every line of ours that is written meanwhile."""
     ours = logging.getLogger("hostaway_sync")
     level = ours.level
-    handler = Written()
+    handler = ProgramLog()
     ours.addHandler(handler)
     ours.setLevel(logging.DEBUG)
     yield handler
@@ -54,7 +38,7 @@ def written() -> Iterator[Written]:
     ours.setLevel(level)
 
 
-def test_every_line_of_a_run_says_which_one(sync_env: Build, written: Written) -> None:
+def test_every_line_of_a_run_says_which_one(sync_env: Build, written: ProgramLog) -> None:
     """Run, account and resource are on each line, whichever of its threads writes it."""
     env = sync_env(accounts=[AccountSpec(number, reservations=9, listings=2) for number in (70001, 70002)])
     env.mirror().sync.run_all()
@@ -89,7 +73,7 @@ def test_a_healthy_fleet_is_one_line_an_account_for_whoever_asks(sync_env: Build
 
 @pytest.mark.parametrize("given", [None, UUID, "not well formed"])
 def test_a_request_is_followed_from_its_answer_to_its_handler(
-    sync_env: Build, written: Written, given: str | None
+    sync_env: Build, written: ProgramLog, given: str | None
 ) -> None:
     """One id in the answer, in the receiver's line, and in those of the attempts that failed on its object."""
     env = sync_env()

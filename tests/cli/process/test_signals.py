@@ -5,7 +5,7 @@ import sys
 import textwrap
 
 import pytest
-from tests.cli.conftest import COVERAGE
+from tests.support.programs.program import COVERAGE
 
 # A program that a signal meets in a place of the test's choice; what follows it is bounded, should the signal be lost.
 HEAD = """

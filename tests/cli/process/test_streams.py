@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.conftest import COVERAGE, SECRETS
 from tests.support import sql
+from tests.support.programs.program import COVERAGE, SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

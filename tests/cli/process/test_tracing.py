@@ -9,9 +9,9 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.conftest import COVERAGE
 from tests.support.deliveries import eventually
 from tests.support.processes import start_program
+from tests.support.programs.program import COVERAGE
 from tests.support.servers.otlp_collector import OtlpCollector
 from tests.support.servers.recording_server import serving
 
@@ -21,7 +21,7 @@ from hostaway_sync.sandbox.server import faults
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.cli.conftest import Program
+    from tests.support.programs.program import Program
     from tests.support.sync_env import SyncEnv
 
     Build = Callable[..., SyncEnv]

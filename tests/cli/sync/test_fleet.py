@@ -10,15 +10,15 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.conftest import COVERAGE
 from tests.support import sql
+from tests.support.programs.program import COVERAGE
 
 from hostaway_sync.sandbox import AccountSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.cli.conftest import Program
+    from tests.support.programs.program import Program
     from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.sandbox import Request

@@ -14,7 +14,7 @@ from hostaway_sync.sandbox.server import faults
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.cli.conftest import Program
+    from tests.support.programs.program import Program
     from tests.support.sync_env import SyncEnv
 
     Build = Callable[..., SyncEnv]

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from tests.cli.webhooks.test_webhooks import ask_health, delivery_of, hook_of, served
 from tests.support.servers.receiver import read_answer
+from tests.support.servers.webhook_program import check_health, registered_webhook, serve_webhooks, write_delivery
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Program
-    from tests.cli.webhooks.test_webhooks import Build, Served
+    from collections.abc import Callable
+
+    from tests.support.sync_env import SyncEnv
+
+    Build = Callable[..., SyncEnv]
+    from tests.support.programs.program import Program
+    from tests.support.servers.webhook_program import WebhookProgram
 
 CHUNKED = b"Host: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 PATHS = ("/", "/health", "/ready", "/metrics", "/webhooks/hostaway/70001/wrong", "/webhooks/70001/x", "*")
@@ -42,17 +47,17 @@ KINDS: dict[str, tuple[bytes, ...]] = {
 def test_malformed_requests_write_little_and_no_traceback(sync_env: Build, program: Program, method: str) -> None:
     """Hundreds of each kind to every path: a line a second of a kind, and deliveries are still taken."""
     env = sync_env()
-    with served(env) as receiver:
+    with serve_webhooks(env) as receiver:
         program(env, "webhooks", "register", "70001", "--url", receiver.base)
-        path = urlsplit(hook_of(env)["url"]).path
+        path = urlsplit(registered_webhook(env)["url"]).path
         began = time.monotonic()
         for first in (f"{method} {one} HTTP/1.1\r\n".encode() for one in (*PATHS, path)):
             for pieces in KINDS.values():
                 for _ in range(TIMES):
                     _send(receiver, first + pieces[0], *pieces[1:])
-        ask_health(receiver)
+        check_health(receiver)
         with receiver.connect() as connection:
-            connection.sendall(b"".join(delivery_of(env)))
+            connection.sendall(b"".join(write_delivery(env)))
             assert read_answer(connection).status == 200
         took = time.monotonic() - began
         code, printed = receiver.end()
@@ -62,7 +67,7 @@ def test_malformed_requests_write_little_and_no_traceback(sync_env: Build, progr
     assert len(printed) < 2_000 * (took + 2)
 
 
-def _send(receiver: Served, *pieces: bytes) -> None:
+def _send(receiver: WebhookProgram, *pieces: bytes) -> None:
     """Send the pieces, each when the one before it was answered or some time passed, and leave."""
     with receiver.connect() as connection:
         connection.settimeout(0.02)

@@ -5,93 +5,40 @@ import os
 import resource
 import signal
 import socket
-import subprocess
-import sys
 import time
-from base64 import b64encode
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from tests.cli.conftest import COVERAGE
 from tests.support import sql
-from tests.support.servers.receiver import PATIENCE, event, head, read_answer
+from tests.support.servers.receiver import PATIENCE, read_answer
+from tests.support.servers.webhook_program import (
+    WebhookProgram,
+    check_health,
+    registered_webhook,
+    serve_webhooks,
+    write_delivery,
+)
 
 from hostaway_sync.sandbox import AccountSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from tests.cli.conftest import Program
+    from tests.support.programs.program import Program
     from tests.support.sync_env import SyncEnv
 
     Build = Callable[..., SyncEnv]
 
 
-class Served:
-    """A receiver as systemd runs it, and all it logged."""
-
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
-        self.process = process
-        self.address = "127.0.0.1", port
-        self.base = f"http://127.0.0.1:{port}"
-
-    def connect(self) -> socket.socket:
-        """Open a connection."""
-        return socket.create_connection(self.address, timeout=PATIENCE)
-
-    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Stop it and give its exit code and what else it printed."""
-        self.process.send_signal(number)
-        printed, _ = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, printed
-
-
-@contextmanager
-def served(env: SyncEnv, *, worker: bool = False, open_files: int | None = None, **settings: str) -> Iterator[Served]:
-    """Run `serve-webhooks` on a free port; with `open_files` it may have so many open, and allow itself no more."""
-    command = [sys.executable, "-m", "hostaway_sync", "serve-webhooks", "--port", "0"]
-    command += [] if worker else ["--no-worker"]
-    if open_files:
-        command = ["/bin/sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh", *command]
-    process = subprocess.Popen(
-        command,
-        env=env.environment(**{"LOG_LEVEL": "INFO", "LOG_FORMAT": "json"} | settings) | COVERAGE,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        words = ""
-        while "listening" not in words:
-            line = process.stdout.readline()
-            assert line, process.wait()
-            words = json.loads(line)["event"]
-        yield Served(process, int(words.split()[-1]))
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def hook_of(env: SyncEnv) -> dict[str, Any]:
-    """Give the webhook that the source has."""
-    (hook,) = env.sandbox.accounts[env.account_id].hooks.all()
-    return hook
-
-
 def test_a_webhook_is_registered_checked_listed_and_removed(sync_env: Build, program: Program) -> None:
     """Silent where nothing was asked for; documents with --json; never a secret."""
     env = sync_env()
-    with served(env) as receiver:
+    with serve_webhooks(env) as receiver:
         done = program(env, "webhooks", "register", "70001", "--url", receiver.base)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-        hook = hook_of(env)
+        hook = registered_webhook(env)
         secret = hook["url"].rpartition("/")[2]
         env.sandbox.world.create_reservation()
         assert set(env.sandbox.deliver()) == {200}
@@ -209,12 +156,12 @@ def test_a_port_that_is_taken_is_one_sentence(sync_env: Build, program: Program)
 def test_a_signal_in_the_middle_of_a_body_waits_for_the_rest(sync_env: Build, program: Program, number: int) -> None:
     """The delivery is stored and acknowledged, nothing new is taken, and the exit code names the signal."""
     env = sync_env()
-    with served(env) as receiver:
+    with serve_webhooks(env) as receiver:
         program(env, "webhooks", "register", "70001", "--url", receiver.base)
-        start, body = delivery_of(env)
+        start, body = write_delivery(env)
         with receiver.connect() as connection, receiver.connect() as idle:
             connection.sendall(start + body[:9])
-            ask_health(receiver)
+            check_health(receiver)
             receiver.process.send_signal(number)
             assert idle.recv(1) == b""
             connection.sendall(body[9:])
@@ -226,7 +173,7 @@ def test_a_signal_in_the_middle_of_a_body_waits_for_the_rest(sync_env: Build, pr
 def test_what_is_received_is_worked_in_the_same_process(sync_env: Build, program: Program) -> None:
     """The object that a delivery is about is read again and stored; then both parts stop at one signal."""
     env = sync_env()
-    with served(env, worker=True) as receiver:
+    with serve_webhooks(env, worker=True) as receiver:
         program(env, "webhooks", "register", "70001", "--url", receiver.base)
         number = env.sandbox.world.create_reservation()
         assert set(env.sandbox.deliver()) == {200}
@@ -244,12 +191,12 @@ def test_what_is_received_is_worked_in_the_same_process(sync_env: Build, program
 def test_a_second_signal_does_not_wait(sync_env: Build, program: Program) -> None:
     """Whoever is impatient need not wait for a body that never comes."""
     env = sync_env()
-    with served(env) as receiver:
+    with serve_webhooks(env) as receiver:
         program(env, "webhooks", "register", "70001", "--url", receiver.base)
-        start, body = delivery_of(env)
+        start, body = write_delivery(env)
         with receiver.connect() as connection, receiver.connect() as idle:
             connection.sendall(start + body[:9])
-            ask_health(receiver)
+            check_health(receiver)
             os.kill(receiver.process.pid, signal.SIGTERM)
             assert idle.recv(1) == b""
             os.kill(receiver.process.pid, signal.SIGTERM)
@@ -257,7 +204,7 @@ def test_a_second_signal_does_not_wait(sync_env: Build, program: Program) -> Non
     assert sql.rows(env.database, "SELECT count(*) FROM webhook_log") == [(0,)]
 
 
-def _flood(receiver: Served, number: int) -> list[socket.socket]:
+def _flood(receiver: WebhookProgram, number: int) -> list[socket.socket]:
     """Open connections and say nothing on them; those that are not taken at once stay on their way."""
     flood = []
     for _ in range(number):
@@ -271,9 +218,9 @@ def _flood(receiver: Served, number: int) -> list[socket.socket]:
 def test_idle_connections_keep_no_delivery_out(sync_env: Build, program: Program) -> None:
     """A new one takes the place of the one that is idle for the longest, at a line a second."""
     env = sync_env()
-    with served(env, open_files=160) as receiver:
+    with serve_webhooks(env, open_files=160) as receiver:
         program(env, "webhooks", "register", "70001", "--url", receiver.base)
-        start, body = delivery_of(env)
+        start, body = write_delivery(env)
         began = time.monotonic()
         flood = _flood(receiver, 300)
         for _ in range(3):
@@ -293,8 +240,8 @@ def test_idle_connections_keep_no_delivery_out(sync_env: Build, program: Program
 def test_a_flood_without_descriptors_makes_a_line_a_second(sync_env: Build) -> None:
     """The receiver says that it can take no connection, goes on, and fills no disk."""
     env = sync_env()
-    with served(env) as receiver:
-        ask_health(receiver)
+    with serve_webhooks(env) as receiver:
+        check_health(receiver)
         began = time.monotonic()
         soft, hard = resource.prlimit(receiver.process.pid, resource.RLIMIT_NOFILE)
         is_open = len(list(Path(f"/proc/{receiver.process.pid}/fd").iterdir()))
@@ -305,22 +252,7 @@ def test_a_flood_without_descriptors_makes_a_line_a_second(sync_env: Build) -> N
         resource.prlimit(receiver.process.pid, resource.RLIMIT_NOFILE, (soft, hard))
         for connection in flood:
             connection.close()
-        ask_health(receiver)
+        check_health(receiver)
         _, printed = receiver.end()
     assert len(printed) < 2_000 * (time.monotonic() - began + 2)
     assert "Traceback" not in printed
-
-
-def delivery_of(env: SyncEnv) -> tuple[bytes, bytes]:
-    """Give head and body of a delivery to the registered address."""
-    hook, body = hook_of(env), event()
-    login = b64encode(f"{hook['login']}:{hook['password']}".encode()).decode()
-    path = urlsplit(hook["url"]).path
-    return head("POST", path, login=f"Basic {login}", Content_Length=str(len(body))), body
-
-
-def ask_health(receiver: Served) -> None:
-    """Make sure that it answers."""
-    with receiver.connect() as connection:
-        connection.sendall(head("GET", "/health"))
-        assert read_answer(connection).status == 200

@@ -10,20 +10,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.integration.jobs.test_workers import end, line, start
 from tests.support import sql
 from tests.support.deliveries import (
     MANY_RETRIES,
     ONE_RETRY,
     QUICK,
+    batching_worker,
     deliver,
     drain,
     eventually,
     join_job_threads,
     no_op,
     refreshing,
-    worker,
 )
+from tests.support.programs.worker_programs import end_process, read_line, start_worker_program
 from tests.support.records import add_account
 
 from hostaway_sync.errors import LeaseHeld, SourceAway, SourceUnavailable
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
     from hostaway_sync.model.records import Owner
     from hostaway_sync.queue.batching import Handler, JobErrors
-    from hostaway_sync.queue.worker import Worker
 
     Build = Callable[..., SyncEnv]
     Storm = Callable[..., tuple[SyncEnv, list[int]]]
@@ -55,7 +54,7 @@ BOOKING = "GET /reservations/{id}"
 HANGING = """
 import sys, threading
 from hostaway_sync.store.postgres.database import Database
-from tests.integration.jobs.test_batching import together
+from tests.support.deliveries import batching_worker
 from tests.support.deliveries import MANY_RETRIES, refreshing
 
 def read(object_id):
@@ -64,7 +63,7 @@ def read(object_id):
         threading.Event().wait()
 
 database = Database(sys.argv[1], schema="hostaway")
-with together(database, refreshing(database, read), policy=MANY_RETRIES, drain=False) as working:
+with batching_worker(database, refreshing(database, read), policy=MANY_RETRIES, drain=False) as working:
     working.wait()
 """
 
@@ -75,11 +74,6 @@ def box(database: Database) -> Database:
     add_account(database)
     add_account(database, 2)
     return database
-
-
-def together(database: Database, handling: dict[str, Handler], **options: Any) -> Worker:
-    """Make a worker that does up to ten jobs together."""
-    return worker(database, handling, batch=10, **options)
 
 
 def watching(handling: dict[str, Handler], batches: list[list[int]]) -> dict[str, Handler]:
@@ -95,7 +89,7 @@ def watching(handling: dict[str, Handler], batches: list[list[int]]) -> dict[str
 def work(database: Database, read: Callable[[int], object], **options: Any) -> list[list[int]]:
     """Work until nothing is due, and give the objects of each batch."""
     batches: list[list[int]] = []
-    with together(database, watching(refreshing(database, read), batches), **options) as working:
+    with batching_worker(database, watching(refreshing(database, read), batches), **options) as working:
         working.wait()
     return batches
 
@@ -218,7 +212,7 @@ def test_one_that_came_after_the_leader_began_has_its_own_beginning(database_url
     narrow = Database(database_url, schema="hostaway", pool_size=1)
     held = narrow.engine.connect()
     options = {"policy": patient, "timings": replace(QUICK, maintenance_s=3600), "drain": False}
-    with together(narrow, refreshing(narrow, seven_is_away), **options):
+    with batching_worker(narrow, refreshing(narrow, seven_is_away), **options):
         begun = "SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'"
         eventually(lambda: len(sql.rows(box, begun)) == 2, "both lanes have a leader, and wait for a connection")
         deliver(box, 1, object_id=7)
@@ -245,7 +239,7 @@ def test_what_fails_after_the_last_one_was_read_is_its_own(box: Database) -> Non
         if len(tries) == 1:
             raise SourceUnavailable("too late")
 
-    with together(
+    with batching_worker(
         box, {jobs.REFRESH: partial(refresh_job.run_refresh_job, box, read_again), jobs.SYNC: no_op}
     ) as working:
         working.wait()
@@ -313,7 +307,7 @@ def test_what_comes_during_the_reading_is_not_settled_by_it(box: Database) -> No
                 deliver(box, 1, object_id=other)
         read.append(number)
 
-    with together(box, watching(refreshing(box, interrupted), batches)) as working:
+    with batching_worker(box, watching(refreshing(box, interrupted), batches)) as working:
         working.wait()
     assert len(again) > 1
     assert sorted(read) == sorted([*range(1, 7), *again])
@@ -340,7 +334,7 @@ def test_a_worker_that_is_stopped_gives_all_of_them_back(box: Database) -> None:
         begun.set()
         go_on.wait()
 
-    with together(box, refreshing(box, read), drain=False):
+    with batching_worker(box, refreshing(box, read), drain=False):
         assert begun.wait(60)
     waiting = "SELECT status::text, args - 'object_id', count(*) FROM procrastinate_jobs GROUP BY 1, 2"
     assert (sql.rows(box, waiting), attempts(box)) == (
@@ -357,11 +351,11 @@ def test_work_of_a_killed_worker_is_given_back_whole(box: Database) -> None:
     """SIGKILL in the middle of a batch: another worker does all of it, each by itself."""
     for number in range(1, 13):
         deliver(box, 1, object_id=number)
-    killed = start(HANGING, box)
-    assert line(killed) == "4"
+    killed = start_worker_program(HANGING, box)
+    assert read_line(killed) == "4"
     batches: list[list[int]] = []
-    with together(box, watching(refreshing(box, lambda _: None), batches), policy=MANY_RETRIES, drain=False):
-        end(killed, signal.SIGKILL)
+    with batching_worker(box, watching(refreshing(box, lambda _: None), batches), policy=MANY_RETRIES, drain=False):
+        end_process(killed, signal.SIGKILL)
         eventually(lambda: is_done(box), "they were given back")
     died = {number for number, _ in attempts(box)}
     assert 4 in died

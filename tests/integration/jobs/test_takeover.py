@@ -16,10 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
-from tests.cli.conftest import COVERAGE
-from tests.integration.jobs.test_workers import end, is_processed, line, settle, start
 from tests.support import sql
 from tests.support.deliveries import MANY_RETRIES, QUICK, deliver, eventually, refreshing, worker
+from tests.support.programs.program import COVERAGE
+from tests.support.programs.worker_programs import (
+    end_process,
+    is_processed,
+    no_op_handlers,
+    read_line,
+    start_worker_program,
+)
 from tests.support.records import add_account
 
 from hostaway_sync.model.records import Resource
@@ -76,9 +82,9 @@ def box(database: Database) -> Database:
 def hanging(box: Database) -> Iterator[subprocess.Popen[str]]:
     """Give a worker in a process of its own that hangs in a job for object 7."""
     deliver(box, 1, object_id=7)
-    process = start(HANGING, box)
+    process = start_worker_program(HANGING, box)
     try:
-        assert line(process) == "7"
+        assert read_line(process) == "7"
         yield process
     finally:
         process.kill()
@@ -90,8 +96,8 @@ def test_a_successor_takes_over_what_a_killed_worker_had_in_hand(
     box: Database, hanging: subprocess.Popen[str], *, drain: bool
 ) -> None:
     """It works until it is stopped, or until nothing is due: the job is done, and the attempt that died is told."""
-    end(hanging, signal.SIGKILL)
-    with worker(box, settle(box), drain=drain, timings=PATIENT) as working:
+    end_process(hanging, signal.SIGKILL)
+    with worker(box, no_op_handlers(box), drain=drain, timings=PATIENT) as working:
         if drain:
             working.wait()
         eventually(lambda: is_processed(box), "it was taken over")
@@ -102,9 +108,9 @@ def test_a_successor_takes_over_what_a_killed_worker_had_in_hand(
 
 def test_a_worker_that_runs_already_takes_over(box: Database, hanging: subprocess.Popen[str]) -> None:
     """It looks for the dead by itself, and finds none before the other one is killed."""
-    with worker(box, settle(box), drain=False, timings=PATIENT):
+    with worker(box, no_op_handlers(box), drain=False, timings=PATIENT):
         assert not is_processed(box)
-        end(hanging, signal.SIGKILL)
+        end_process(hanging, signal.SIGKILL)
         eventually(lambda: is_processed(box), "it was taken over")
 
 
@@ -112,9 +118,9 @@ def test_a_paused_worker_keeps_its_job(box: Database, hanging: subprocess.Popen[
     """A process that stands still for long lives: what a killed one had is taken over, its job is not."""
     hanging.send_signal(signal.SIGSTOP)
     deliver(box, 1, object_id=8)
-    killed = start(HANGING, box)
-    assert line(killed) == "8"
-    end(killed, signal.SIGKILL)
+    killed = start_worker_program(HANGING, box)
+    assert read_line(killed) == "8"
+    end_process(killed, signal.SIGKILL)
     done: list[int] = []
     with worker(box, refreshing(box, done.append), drain=False, timings=PATIENT):
         eventually(lambda: done == [8], "the job of the killed worker was taken over")
@@ -188,7 +194,7 @@ def test_a_worker_claims_its_right_as_long_as_it_is_registered(box: Database) ->
     """It is renewed with each heartbeat, and given back at the end."""
     claims = "SELECT name, expires_at FROM rights WHERE name LIKE 'worker %' ORDER BY name"
     registered_ones = "SELECT 'worker ' || id AS name FROM procrastinate_workers ORDER BY name"
-    with worker(box, settle(box), drain=False, timings=PATIENT):
+    with worker(box, no_op_handlers(box), drain=False, timings=PATIENT):
         first = eventually(lambda: claimed if len(claimed := rows(box, claims)) == 2 else None, "both lanes claim")
         assert [row.name for row in first] == [row.name for row in rows(box, registered_ones)]
         ends = [row.expires_at for row in first]

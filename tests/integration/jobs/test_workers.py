@@ -1,19 +1,14 @@
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from tests.cli.conftest import COVERAGE
 from tests.support import sql
 from tests.support.deliveries import (
     MANY_RETRIES,
@@ -24,6 +19,13 @@ from tests.support.deliveries import (
     join_job_threads,
     refreshing,
     worker,
+)
+from tests.support.programs.worker_programs import (
+    end_process,
+    is_processed,
+    no_op_handlers,
+    read_line,
+    start_worker_program,
 )
 from tests.support.records import add_account
 
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.embedded import EmbeddedPostgres
 
-ROOT = Path(__file__).resolve().parents[3]
 
 # A worker whose jobs hang once they have said that they began.
 HANGING = """
@@ -76,39 +77,14 @@ def box(database: Database) -> Database:
     return database
 
 
-def start(program: str, database: Database) -> subprocess.Popen[str]:
-    """Start a process of its own."""
-    environment = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])} | COVERAGE
-    url = database.engine.url.render_as_string(hide_password=False)
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-c", program, url], env=environment, cwd=ROOT, **pipes)
-
-
-def line(process: subprocess.Popen[str]) -> str:
-    """Wait for a line of a process."""
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
-
-
-def end(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    """Send a signal and wait for the end."""
-    process.send_signal(number)
-    process.communicate(timeout=60)
-
-
-def is_processed(database: Database) -> bool:
-    """Say whether no delivery waits."""
-    return sql.row(database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") is None
-
-
 def test_work_of_a_killed_worker_is_given_back(box: Database) -> None:
     """SIGKILL in the middle of a job: another worker finds out by itself, and does it."""
     deliver(box, 1, object_id=7)
-    killed = start(HANGING, box)
-    assert line(killed) == "7"
-    with worker(box, settle(box), drain=False):
+    killed = start_worker_program(HANGING, box)
+    assert read_line(killed) == "7"
+    with worker(box, no_op_handlers(box), drain=False):
         assert not is_processed(box)
-        end(killed, signal.SIGKILL)
+        end_process(killed, signal.SIGKILL)
         eventually(lambda: is_processed(box), "it was given back")
     attempt = sql.row(box, "SELECT number, error, next_at FROM job_attempts ORDER BY started_at")
     assert (attempt.number, attempt.error) == (1, "the worker died, or lost the database, in the middle of it")
@@ -124,7 +100,7 @@ def test_defaults_give_work_back_within_a_minute() -> None:
 
 def test_a_worker_outlives_its_database(box: Database, server: EmbeddedPostgres) -> None:
     """While the database refuses everyone it waits, and afterwards works on, without anybody's help."""
-    with worker(box, settle(box), drain=False) as working:
+    with worker(box, no_op_handlers(box), drain=False) as working:
         deliver(box, 1, object_id=1)
         eventually(lambda: is_processed(box), "it works")
         with refusing(server, box):
@@ -154,7 +130,7 @@ def test_a_worker_that_was_cut_off_in_a_job_loses_nothing(box: Database, server:
 
 def test_a_worker_whose_heartbeat_fails_begins_anew(box: Database) -> None:
     """It never works on without one: others would take it for dead, and its work for theirs."""
-    with worker(box, settle(box), drain=False):
+    with worker(box, no_op_handlers(box), drain=False):
         first = eventually(lambda: sql.row(box, "SELECT max(id) FROM procrastinate_workers")[0], "it has registered")
         sql.execute(box, "ALTER FUNCTION procrastinate_update_heartbeat_v1 RENAME TO stopped")
         eventually(lambda: (sql.row(box, "SELECT min(id) FROM procrastinate_workers")[0] or 0) > first, "it began anew")
@@ -168,7 +144,7 @@ def test_a_worker_reads_the_url_as_everybody_else_does(box: Database) -> None:
     deliver(box, 1, object_id=7)
     url = box.engine.url.set(password="a b%+c").update_query_dict({"options": "-c lock_timeout=5s"})  # noqa: S106  (nobody's)
     spaced = Database(url.render_as_string(hide_password=False), schema="hostaway")
-    drain(spaced, settle(spaced))
+    drain(spaced, no_op_handlers(spaced))
     spaced.close()
     assert is_processed(box)
 
@@ -179,7 +155,7 @@ def test_draining_ends_when_the_queue_itself_fails(box: Database) -> None:
     timings = replace(QUICK, poll_s=0.2)
     began = time.monotonic()
     failed = pytest.raises(StoreUnavailable, match="the queue cannot be worked off: function procrastinate_fetch_job")
-    with failed, worker(box, settle(box), timings=timings) as working:
+    with failed, worker(box, no_op_handlers(box), timings=timings) as working:
         working.wait()
     assert time.monotonic() - began >= 2 * timings.poll_s
 
@@ -191,7 +167,7 @@ def test_a_worker_outlives_a_bug(box: Database) -> None:
         box,
         "CREATE FUNCTION procrastinate_register_worker_v1() RETURNS TABLE(nobody bigint) LANGUAGE sql AS 'SELECT 1'",
     )
-    with worker(box, settle(box), drain=False) as working:
+    with worker(box, no_op_handlers(box), drain=False) as working:
         eventually(lambda: working.is_waiting, "it has failed")
         sql.execute(box, "DROP FUNCTION procrastinate_register_worker_v1")
         sql.execute(box, "ALTER FUNCTION kept RENAME TO procrastinate_register_worker_v1")
@@ -206,7 +182,7 @@ def test_a_worker_that_does_not_end_is_waited_for_once(box: Database, caplog: py
     held = [narrow.engine.connect()]
     timings = replace(QUICK, grace_s=0.1, give_back_s=0.1)
     try:
-        with worker(narrow, {jobs.REFRESH: settle(box)[jobs.REFRESH]}, drain=False, timings=timings) as working:
+        with worker(narrow, {jobs.REFRESH: no_op_handlers(box)[jobs.REFRESH]}, drain=False, timings=timings) as working:
             eventually(
                 lambda: "asyncio_0" in [thread.name for thread in threading.enumerate()], "it waits for the database"
             )
@@ -224,9 +200,9 @@ def test_two_processes_enqueue_at_once(box: Database) -> None:
     """However they meet, one job an account waits."""
     add_account(box, 2)
     add_account(box, 3)
-    pair = [start(ENQUEUING, box) for _ in range(2)]
+    pair = [start_worker_program(ENQUEUING, box) for _ in range(2)]
     for process in pair:
-        assert line(process) == "ready"
+        assert read_line(process) == "ready"
     for process in pair:
         assert process.stdin is not None
         process.stdin.write("go\n")
@@ -242,20 +218,15 @@ def test_kills_at_random_lose_no_delivery(box: Database) -> None:
     """Thirty workers are killed one after the other while deliveries come; in the end all are processed."""
     for number in range(30):
         deliver(box, 1, object_id=number + 1)
-        process = start(HANGING, box)
-        line(process)
-        end(process, signal.SIGKILL)
+        process = start_worker_program(HANGING, box)
+        read_line(process)
+        end_process(process, signal.SIGKILL)
     eventually(lambda: drained(box), "all were processed")
-
-
-def settle(database: Database) -> Any:
-    """Give a handler that reads nothing and settles deliveries."""
-    return refreshing(database, lambda _: None)
 
 
 def drained(database: Database) -> bool:
     """Work until nothing is due, and say whether everything is processed."""
-    drain(database, settle(database), policy=MANY_RETRIES)
+    drain(database, no_op_handlers(database), policy=MANY_RETRIES)
     return is_processed(database)
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from tests.support import sql
 from tests.support.barrier import Barrier
 from tests.support.deliveries import QUICK, eventually
-from tests.support.messages import SEND, TEXT, THREAD, message_case
+from tests.support.messages import SEND, TEXT, THREAD, message_case, quiet_hours_now
 
 from hostaway_sync.app.message_batches import PlacedMessage
 from hostaway_sync.errors import MessageRefused
@@ -51,18 +50,6 @@ def queue(case: MessageCase, *lines: BatchLine, **options: Any) -> list[BatchOut
 def placed(outcomes: list[BatchOutcome]) -> list[PlacedMessage]:
     """Give what became of each line."""
     return [outcome.placed for outcome in outcomes]
-
-
-def night(case: MessageCase) -> str:
-    """Give quiet hours that are on now, and for many hours more, where the guest stays."""
-    (zone,) = sql.rows(
-        case.env.database,
-        "SELECT l.raw_payload->>'timeZoneName' FROM listings l JOIN reservations r ON r.listing_id = l.id"
-        f" WHERE r.id = {case.reservation_id}",
-    )[0]
-    (now,) = sql.rows(case.env.database, "SELECT now()")[0]
-    hour = now.astimezone(ZoneInfo(zone)).hour
-    return f"{hour}-{(hour - 1) % 24}"
 
 
 def test_a_batch_is_sent_once_however_often_it_is_handed_in(sync_env: Build) -> None:
@@ -218,7 +205,7 @@ def test_a_worker_that_stops_gives_back_what_has_not_left(sync_env: Build) -> No
 def test_quiet_hours_have_it_wait(sync_env: Build) -> None:
     """The row says until when and nobody worries; a job that comes early waits on; when they are over it is sent."""
     case = message_case(sync_env)
-    hours = night(case)
+    hours = quiet_hours_now(case)
     sent = case.send(quiet_hours=hours)
     assert (sent.step, case.accepted) == (Step.SEND, [])
     ((waits, quiet),) = case.ledger("not_before_at = (SELECT scheduled_at FROM procrastinate_jobs), quiet_hours")
@@ -240,7 +227,7 @@ def test_quiet_hours_have_it_wait(sync_env: Build) -> None:
 def test_whoever_cannot_wait_sends_it_now(sync_env: Build) -> None:
     """By the settings it waits; `at_once` takes it from the queue, whose job finds nothing left to do."""
     case = message_case(sync_env)
-    mirror = case.env.mirror(quiet_hours=night(case))
+    mirror = case.env.mirror(quiet_hours=quiet_hours_now(case))
     for at_once, step in ((False, Step.SEND), (True, Step.TAKE_UP)):
         with mirror.messages.prepare(case.reservation_id, TEXT, key="k", at_once=at_once) as draft:
             assert draft.send().step is step

@@ -9,7 +9,7 @@ import pytest
 from tests.support import sql
 from tests.support.barrier import PATIENCE, Barrier
 from tests.support.deliveries import eventually
-from tests.support.processes import printed, start_refresh
+from tests.support.processes import printed_text, start_refresh
 
 from hostaway_sync.model.records import Resource
 from hostaway_sync.sandbox.server import faults
@@ -38,7 +38,7 @@ def end(env: SyncEnv, processes: list[BaseProcess]) -> None:
     """Wait for processes to end well."""
     for process in processes:
         process.join(PATIENCE)
-        assert process.exitcode == 0, printed(env.environment())
+        assert process.exitcode == 0, printed_text(env.environment())
 
 
 def last_question(env: SyncEnv) -> object:

@@ -7,11 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.integration.privacy.test_forgotten import announce
 from tests.support import sql
-from tests.support.database_dump import dump_columns, find_texts
 from tests.support.deliveries import ONE_RETRY, QUICK
 from tests.support.messages import SEND, message_case
+from tests.support.store.database_dump import dump_columns, find_texts
+from tests.support.store.guest_data import accept_delivery
 
 from hostaway_sync.errors import HostawaySyncError, UsageError
 from hostaway_sync.sandbox.server import faults
@@ -63,15 +63,17 @@ def everywhere(case: MessageCase) -> None:
     case.send(f"Dear {NAME}, {NOTE}", key=f"welcome {MAIL}")
     case.add_send_fault(faults.status(422, json.dumps({"status": "fail", "message": f"{NAME}: {PHONE}"}).encode()))
     try_all(env, lambda: case.send(f"Your door: {DOOR}", key=f"door of {NAME}"))
-    announce(env, "reservation.updated", {"id": number, **FIELDS})
-    announce(env, "message.received", {"id": 1, "reservationId": number, "conversationId": thread, "body": PROSE})
-    announce(env, f"of {NAME}", {"guestName": NAME, "deep": [[[[[[[[{"id": number}]]]]]]]]})
-    announce(env, "reservation.updated", {"guestName": NAME})
+    accept_delivery(env, "reservation.updated", {"id": number, **FIELDS})
+    accept_delivery(
+        env, "message.received", {"id": 1, "reservationId": number, "conversationId": thread, "body": PROSE}
+    )
+    accept_delivery(env, f"of {NAME}", {"guestName": NAME, "deep": [[[[[[[[{"id": number}]]]]]]]]})
+    accept_delivery(env, "reservation.updated", {"guestName": NAME})
     broken = faults.status(400, json.dumps({"status": "fail", "result": FIELDS, "message": PROSE}).encode())
     env.sandbox.faults.add(broken, method="GET", times=None)
     try_all(env, lambda: mirror.sync.run(env.account_id, full=True), lambda: mirror.sync.verify(env.account_id))
     env.sandbox.faults.clear()
-    announce(env, "reservation.updated", {"id": number, **FIELDS})
+    accept_delivery(env, "reservation.updated", {"id": number, **FIELDS})
     world.corrupt("reservations", number, json.dumps({"id": number, **FIELDS, "x": "\0"}).encode())
     world.append_raw("reservations", json.dumps({"id": None, **FIELDS}).encode())
     world.append_raw("conversations", json.dumps([FIELDS]).encode())
@@ -170,8 +172,8 @@ def test_no_byte_of_a_forgotten_guest_is_left_or_comes_back(sync_env: Build) -> 
             {"id": 5, "about": f"reservation {number} of {NAME}"},
             {"id": 5, "guestName": NAME, "deep": [[[[[[[[[[{"is": [float(number)]}]]]]]]]]]]},
         ):
-            announce(env, "reservation.updated", data)
-        announce(env, f"of {NAME}", {"id": number, "event": NAME})
+            accept_delivery(env, "reservation.updated", data)
+        accept_delivery(env, f"of {NAME}", {"id": number, "event": NAME})
         sync = partial(mirror.sync.run, env.account_id)
         try_all(
             env, sync, partial(sync, full=True), partial(mirror.sync.verify, env.account_id, deep=True, repair=True)
@@ -237,7 +239,7 @@ def test_an_address_is_found_however_it_is_stored(sync_env: Build, *, hashed: bo
     world.update_reservation(other, guestEmail="x-äna@x.de")
     mirror.sync.run(env.account_id)
     if not hashed:
-        announce(env, "reservation.created", {"id": 990_000_007, "guestEmail": "ÄNA@x.de"})
+        accept_delivery(env, "reservation.created", {"id": 990_000_007, "guestEmail": "ÄNA@x.de"})
         theirs.append(990_000_007)
     with pytest.raises(UsageError, match="has a name, an @ and a host"):
         mirror.privacy.forget_guests(env.account_id, [], ["äna"])

@@ -1,21 +1,17 @@
 from __future__ import annotations
 
 import json
-from functools import partial
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support import sql
 from tests.support.deliveries import ONE_RETRY, QUICK
+from tests.support.store.guest_data import accept_delivery, dump_rows, refresh_and_sync, store_guest
 
-from hostaway_sync.model.deliveries import Delivery
 from hostaway_sync.model.records import Resource
-from hostaway_sync.platforms.hostaway.webhooks.events import read_event
 from hostaway_sync.store.privacy.guest_tables import ERASED, GUEST_TABLES, TABLES_WITHOUT_GUESTS
 from hostaway_sync.store.tables import MIRRORED, metadata
-from hostaway_sync.store.webhooks import inbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,56 +24,10 @@ if TYPE_CHECKING:
 NAMES = st.text(st.sampled_from('aeoßøЖ漢"\\/\n🙂z'), min_size=6, max_size=20)
 
 
-def dump(env: SyncEnv) -> str:
-    """Give every row of every table as text; bytes are shown as text as well as they can be."""
-    tables = [row[0] for row in sql.rows(env.database, "SELECT tablename FROM pg_tables WHERE schemaname = 'hostaway'")]
-    return "\n".join(
-        str(value) for table in tables for row in sql.rows(env.database, f"SELECT * FROM {table}") for value in row
-    )
-
-
 def forms(text: str) -> set[str]:
     """Give the ways in which a text may be written in JSON or in Python."""
     written = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
     return {text, repr(text)[1:-1], repr(text.encode())[2:-1], *written, *(repr(one)[1:-1] for one in written)}
-
-
-def announce(env: SyncEnv, event: str, data: dict[str, Any]) -> None:
-    """Put a delivery into the inbox, as the receiver does."""
-    document = {"object": "reservation", "event": event, "accountId": env.account_id, "data": data}
-    body = json.dumps(document, ensure_ascii=False).encode()
-    claims, payload = read_event(body, account_id=env.account_id)
-    delivery = Delivery(uuid4(), env.account_id, claims, body, payload, {}, "here")
-    env.database.transaction(partial(inbox.accept_delivery, delivery=delivery, platform="hostaway"))
-
-
-def settle(env: SyncEnv) -> None:
-    """Do what deliveries made necessary, and mirror everything again."""
-    mirror = env.mirror()
-    with mirror.jobs.start_worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
-        working.wait()
-    mirror.sync.run(env.account_id, full=True)
-
-
-def visit(env: SyncEnv, reservation: int, name: str, *, told: bool = True) -> None:
-    """Let a guest of this name be everywhere: in the booking, its thread, the inbox, and beside them in quarantine."""
-    world = env.sandbox.account(env.account_id)
-    fields: dict[str, Any] = {
-        "guestName": name,
-        "guestEmail": f"{reservation}@guests.example",
-        "hostNote": f"for {name}",
-    }
-    world.update_reservation(reservation, **fields, customFieldValues=[{"id": 1, "value": name}])
-    if told:
-        announce(env, "reservation.updated", dict(env.truth("reservations")[reservation]))
-    for thread in world.conversations_of(reservation):
-        world.guest_message(thread, f"I am {name}")
-        if not told:
-            continue
-        newest = max(env.truth("messages").values(), key=lambda message: int(message["id"]))
-        announce(env, "message.received", dict(newest))
-    raw = json.dumps({**env.truth("reservations")[reservation], "comment": f"\0{name}"})
-    world.corrupt("reservations", reservation, raw.encode())
 
 
 def test_no_trace_of_a_forgotten_guest_comes_back(sync_env: Build) -> None:
@@ -93,25 +43,25 @@ def test_no_trace_of_a_forgotten_guest_comes_back(sync_env: Build) -> None:
         if reservation is None:
             return
         name = f"Ida{name}Berg"
-        visit(env, reservation, name)
-        settle(env)
-        said = dump(env)
+        store_guest(env, reservation, name)
+        refresh_and_sync(env)
+        said = dump_rows(env)
         assert any(form in said for form in forms(name))
         before = env.rows("reservations")[reservation]
         done = env.mirror().privacy.forget_guests(env.account_id, [reservation], [])
         assert done.rows["reservations"] == 1
-        said = dump(env)
+        said = dump_rows(env)
         assert not [form for form in forms(name) if form in said]
         env.sandbox.account(env.account_id).heal("reservations", reservation)
-        visit(env, reservation, name)
-        settle(env)
+        store_guest(env, reservation, name)
+        refresh_and_sync(env)
         after = env.rows("reservations")[reservation]
         assert {key: after[key] for key in ("arrivalDate", "nights", "totalPrice", "status", "channelId")} == {
             key: before[key] for key in ("arrivalDate", "nights", "totalPrice", "status", "channelId")
         }
         certificate = env.mirror().sync.verify(env.account_id, deep=True, repair=True)
         assert (certificate.state, sum((certificate.repaired or {}).values())) == ("equal", 0)
-        said = dump(env)
+        said = dump_rows(env)
         assert not [form for form in forms(name) if form in said]
         assert env.mirror().privacy.forget_guests(env.account_id, [reservation], []).rows == {}
 
@@ -142,12 +92,12 @@ def test_an_address_finds_every_reservation_of_a_guest(sync_env: Build) -> None:
         world.update_reservation(number, guestEmail="Ida.Berg@example.org", guestName="Ida Berg-Hansen")
     mirror = env.mirror()
     mirror.sync.run(env.account_id)
-    before = dump(env)
+    before = dump_rows(env)
     rehearsed = mirror.privacy.forget_guests(env.account_id, [], ["ida.berg@EXAMPLE.org"], dry_run=True)
-    assert dump(env) == before
+    assert dump_rows(env) == before
     done = mirror.privacy.forget_guests(env.account_id, [], [" ida.berg@EXAMPLE.org"])
     assert (list(done.reservations), done.rows) == (theirs, rehearsed.rows)
-    assert "Hansen" not in dump(env)
+    assert "Hansen" not in dump_rows(env)
     ((changes,),) = sql.rows(env.database, "SELECT changes FROM audit_log WHERE action = 'forgotten'")
     assert changes["reservations"] == theirs
 
@@ -162,7 +112,7 @@ def test_a_guest_nobody_has_heard_of_stays_out(sync_env: Build) -> None:
         world.guest_message(thread, "Best wishes, Ida Berg-Hansen")
     env.mirror().privacy.forget_guests(env.account_id, [number], [])
     env.mirror().sync.run(env.account_id)
-    assert "Berg-Hansen" not in dump(env)
+    assert "Berg-Hansen" not in dump_rows(env)
     assert number in env.rows("reservations")
 
 
@@ -172,17 +122,19 @@ def test_what_nobody_can_tell_apart_is_not_kept(sync_env: Build) -> None:
     number, other, *_ = sorted(env.truth("reservations"))
     nameless = json.dumps({"guestName": "Ida Berg-Hansen", "id": None}).encode()
     env.sandbox.account(env.account_id).append_raw("reservations", nameless)
-    announce(env, "reservation.updated", {"id": other, "guestName": "Bo Lind"})
-    announce(env, "reservation.updated", {"guestName": "Ida Berg-Hansen"})
+    accept_delivery(env, "reservation.updated", {"id": other, "guestName": "Bo Lind"})
+    accept_delivery(env, "reservation.updated", {"guestName": "Ida Berg-Hansen"})
     env.mirror().sync.run(env.account_id)
-    assert "Berg-Hansen" in dump(env)
+    assert "Berg-Hansen" in dump_rows(env)
     env.mirror().privacy.forget_guests(env.account_id, [number], [])
-    announce(env, "reservation.updated", {"guestName": "Ida Berg-Hansen"})
-    announce(env, "message.received", {"reservationId": number, "conversationId": 4711, "body": "Ida Berg-Hansen"})
-    announce(env, "reservation.updated", {"id": other, "guestName": "Bo Lind"})
+    accept_delivery(env, "reservation.updated", {"guestName": "Ida Berg-Hansen"})
+    accept_delivery(
+        env, "message.received", {"reservationId": number, "conversationId": 4711, "body": "Ida Berg-Hansen"}
+    )
+    accept_delivery(env, "reservation.updated", {"id": other, "guestName": "Bo Lind"})
     env.mirror().sync.run(env.account_id, full=True)
     assert env.mirror().sync.verify(env.account_id).state == "equal"
-    said = dump(env)
+    said = dump_rows(env)
     assert "Berg-Hansen" not in said
     assert said.count("Bo Lind") == 4
 
@@ -193,7 +145,7 @@ def test_failures_lose_the_guest_as_well(sync_env: Build) -> None:
     number = min(env.truth("reservations"))
     env.sandbox.account(env.account_id).update_reservation(number, guestName="Ida Berg-Hansen")
     env.mirror().sync.run(env.account_id)
-    announce(env, "reservation.updated", {"id": number, "guestName": "Ida Berg-Hansen"})
+    accept_delivery(env, "reservation.updated", {"id": number, "guestName": "Ida Berg-Hansen"})
     deaf = env.mirror(retry_attempts=1, api_url="http://127.0.0.1:9/v1")
     with deaf.jobs.start_worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
         working.wait()
@@ -202,7 +154,7 @@ def test_failures_lose_the_guest_as_well(sync_env: Build) -> None:
         assert sql.rows(env.database, f"UPDATE {table} SET error = {words} RETURNING 1")
     done = env.mirror().privacy.forget_guests(env.account_id, [number], [])
     assert {"dead_letters", "job_attempts", "sync_runs", "sync_run_resources", "webhook_log"} <= set(done.rows)
-    assert "Berg-Hansen" not in dump(env)
+    assert "Berg-Hansen" not in dump_rows(env)
 
 
 def test_what_was_to_be_said_to_a_guest_is_not_said_any_more(sync_env: Build) -> None:

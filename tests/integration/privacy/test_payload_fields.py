@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from tests.integration.privacy.test_forgotten import dump, settle, visit
 from tests.support import sql
 from tests.support.barrier import PATIENCE, Barrier
 from tests.support.servers.receiver import event, renew, running_receiver, store_account
+from tests.support.store.guest_data import dump_rows, refresh_and_sync, store_guest
 from tests.support.sync_env import MASTER_KEY
 
 from hostaway_sync.errors import ConfigurationError, StoreBusy
@@ -45,13 +45,13 @@ SETTING = (
 def a_guest(env: SyncEnv, *, told: bool = True) -> int:
     """Let a guest be everywhere, also in the inbox if it is `told`, and give the reservation."""
     number = min(env.truth("reservations"))
-    visit(env, number, NAME, told=told)
+    store_guest(env, number, NAME, told=told)
     return number
 
 
 def stored_words(env: SyncEnv) -> list[str]:
     """Give the words of the guest that are in a row."""
-    said = dump(env)
+    said = dump_rows(env)
     return [word for word in ("Bergstr", "@guests.example", "\\u6f22") if word in said]
 
 
@@ -75,7 +75,7 @@ def test_a_changed_setting_rewrites_what_is_stored(sync_env: Build, monkeypatch:
     """The next sync hides in every row what is hidden now, goes on after a kill, and does nothing a second time."""
     env = sync_env(reservations=6)
     number = a_guest(env)
-    settle(env)
+    refresh_and_sync(env)
     assert stored_words(env)
     monkeypatch.setattr(payload_rewrite, "BATCH", 2)
     with monkeypatch.context() as patch:
@@ -118,11 +118,11 @@ def test_the_stricter_setting_is_the_rule_from_then_on(sync_env: Build) -> None:
     stricter.sync.run(env.account_id)
     assert stricter.payload_fields.rule == "*.guestEmail=drop,reservations.guestName=drop"
     assert not any("guestName" in row or "guestEmail" in row for row in env.rows("reservations").values())
-    before = dump(env)
+    before = dump_rows(env)
     for setting in ("", "reservations.guestName=drop", "*.guestEmail=drop", "*.guestEmail=drop,*.guestName=hash"):
         with pytest.raises(ConfigurationError, match="hides less than this database does: set it to what"):
             env.mirror(payload_fields=setting).sync.run(env.account_id, full=True)
-    assert dump(env) == before
+    assert dump_rows(env) == before
 
 
 def test_a_database_of_an_earlier_release_takes_the_first_setting(sync_env: Build) -> None:
@@ -219,7 +219,7 @@ def test_a_receiver_under_way_takes_nothing_that_a_new_rule_hides(sync_env: Buil
         env.mirror().payload_fields.set_rule("*.guestName=drop")
         answer = receiver.deliver(credentials, event("reservation.created", id=8, guestName=NAME))
     assert answer.status == 503
-    assert "Berg" not in dump(env)
+    assert "Berg" not in dump_rows(env)
 
 
 def test_a_hashed_address_still_finds_its_guest(sync_env: Build) -> None:
@@ -229,7 +229,7 @@ def test_a_hashed_address_still_finds_its_guest(sync_env: Build) -> None:
     env.sandbox.account(env.account_id).update_reservation(number, guestEmail=MAIL)
     mirror = env.mirror(payload_fields="*.guestEmail=hash")
     mirror.sync.run(env.account_id)
-    assert MAIL not in dump(env)
+    assert MAIL not in dump_rows(env)
     assert mirror.privacy.forget_guests(env.account_id, [], [MAIL.upper()]).reservations == (number,)
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 from tests.support import sql
+from tests.support.prometheus_text import Samples, parse_samples
 from tests.support.servers.receiver import event, renew, running_receiver
-from tests.unit.observability.test_prometheus import Numbers, numbers
 
 from hostaway_sync.observability import metric_catalog
 from hostaway_sync.observability.prometheus import TEXTFILE_NAME
@@ -26,7 +26,7 @@ PASSING = {metric_catalog.QUEUE_AGE.name, metric_catalog.OLDEST_WAITING.name, me
 MEASURED = tuple(metric.name for metric in metric_catalog.ALL if not metric.is_stored)
 
 
-def stored(found: Numbers) -> Numbers:
+def stored(found: Samples) -> Samples:
     """Give the numbers that the database holds."""
     return {key: number for key, number in found.items() if not key[0].startswith(MEASURED)}
 
@@ -43,8 +43,8 @@ def test_both_ways_say_the_same(sync_env: Build, tmp_path: Path) -> None:
         assert receiver.deliver(renew(env.database), event(id=1)).status == 200
         mirror.jobs.enqueue_syncs()
         mirror.status.write_metrics(tmp_path)
-        scraped = numbers(receiver.get("/metrics").body.decode())
-    written = numbers((tmp_path / TEXTFILE_NAME).read_text())
+        scraped = parse_samples(receiver.get("/metrics").body.decode())
+    written = parse_samples((tmp_path / TEXTFILE_NAME).read_text())
     assert stored(written).keys() == stored(scraped).keys()
     for key, number in stored(written).items():
         assert scraped[key] == (pytest.approx(number, abs=60) if key[0] in PASSING else number), key
@@ -59,7 +59,7 @@ def test_numbers_are_what_happened(sync_env: Build, tmp_path: Path) -> None:
     mirror.sync.run_all()
     mirror.jobs.enqueue_syncs()
     mirror.status.write_metrics(tmp_path)
-    found = numbers((tmp_path / TEXTFILE_NAME).read_text())
+    found = parse_samples((tmp_path / TEXTFILE_NAME).read_text())
 
     def number(metric: metric_catalog.Metric, **labels: str) -> float:
         return found[metric.name, frozenset(labels.items())]
@@ -94,7 +94,7 @@ def test_tables_that_cannot_be_read_are_a_number(sync_env: Build) -> None:
     with running_receiver(env.database, container=container) as receiver:
         with env.database.engine.begin() as connection:
             connection.execute(sa.text("ALTER TABLE hostaway.verifications RENAME TO elsewhere"))
-        found = numbers(receiver.get("/metrics").body.decode())
+        found = parse_samples(receiver.get("/metrics").body.decode())
         with env.database.engine.begin() as connection:
             connection.execute(sa.text("ALTER TABLE hostaway.elsewhere RENAME TO verifications"))
     assert found[metric_catalog.DATABASE_UP.name, frozenset()] == 0

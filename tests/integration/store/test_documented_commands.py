@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from tests.support.processes import printed, start_program
+from tests.support.processes import printed_text, start_program
 from tests.support.project.pages import ROOT, Block, blocks
 
 from hostaway_sync.sandbox import AccountSpec
@@ -53,7 +53,7 @@ def test_what_a_page_tells_to_type_works(sync_env: Callable[..., SyncEnv], page:
     for words in commands:
         process = start_program(environment, *words)
         process.join(60)
-        assert process.exitcode == 0, (words, printed(environment))
+        assert process.exitcode == 0, (words, printed_text(environment))
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda block: f"{block.page.stem}: {block.text.splitlines()[0]}")

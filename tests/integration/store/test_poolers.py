@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 import sqlalchemy as sa
-from tests.support.plain_owner import OwnedDatabase, owned_database
 from tests.support.servers.pgbouncer import needs_pgbouncer, pgbouncer
+from tests.support.store.plain_owner import OwnedDatabase, owned_database
 
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.sandbox import CLIENT_SECRET

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from tests.support.deliveries import eventually
-from tests.support.plain_owner import OwnedDatabase, owned_database
 from tests.support.processes import start_program
+from tests.support.store.plain_owner import OwnedDatabase, owned_database
 
 from hostaway_sync.sandbox import CLIENT_SECRET
 

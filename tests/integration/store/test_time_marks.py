@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.integration.sync.test_incremental import conversation_of_its_own, mirrored_env
 from tests.support import sql
 from tests.support.deliveries import deliver
 from tests.support.messages import TEXT, message_case
+from tests.support.sync_env import mirrored_env, single_thread
 
 from hostaway_sync.doctor import examine
 from hostaway_sync.model.health import Condition, assess_health
@@ -59,7 +59,7 @@ def put_all_ahead(env: SyncEnv) -> None:
 def something_happens(env: SyncEnv) -> None:
     """Let a guest write, a message be edited and one deleted, a booking change and another be deleted."""
     world = env.sandbox.world
-    conversation_id, reservation_id = conversation_of_its_own(env)
+    conversation_id, reservation_id = single_thread(env)
     kept, lost, *_ = sorted(n for n, said in world.truth("messages") if said["conversationId"] == conversation_id)
     world.edit_message(conversation_id, kept, "Not what it said before")
     world.delete_message(conversation_id, lost)

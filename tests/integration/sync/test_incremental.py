@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support import sql
+from tests.support.sync_env import mirrored_env, single_thread
 
 from hostaway_sync.model.records import Mode, Resource, RunState
 from hostaway_sync.sandbox import Switches
@@ -18,23 +19,6 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 MESSAGES = "GET /conversations/{id}/messages"
-
-
-def mirrored_env(sync_env: Build, **options: object) -> SyncEnv:
-    """Return an environment that was mirrored in full."""
-    env = sync_env(**options)
-    assert env.mirror().sync.run(env.account_id).mode is Mode.FULL
-    env.sandbox.forget()
-    return env
-
-
-def conversation_of_its_own(env: SyncEnv) -> tuple[int, int]:
-    """Give a conversation and its reservation, of which it is the only one."""
-    world = env.sandbox.world
-    for conversation_id, payload in world.truth("conversations"):
-        if len(world.conversations_of(payload["reservationId"])) == 1:
-            return conversation_id, payload["reservationId"]
-    raise AssertionError
 
 
 def test_the_first_run_is_full_and_the_second_incremental(sync_env: Build) -> None:
@@ -92,7 +76,7 @@ def test_a_booking_without_conversation_is_looked_up_once(sync_env: Build) -> No
 def test_a_thread_once_due_is_never_forgotten(sync_env: Build) -> None:
     """A run of reservations alone sees that something was said; the next run, whatever happened between, reads it."""
     env = mirrored_env(sync_env)
-    conversation_id, _ = conversation_of_its_own(env)
+    conversation_id, _ = single_thread(env)
     said = env.sandbox.world.guest_message(conversation_id)
     mirror = env.mirror()
     mirror.sync.run(env.account_id, resources=(Resource.RESERVATIONS,))
@@ -109,7 +93,7 @@ def test_a_thread_once_due_is_never_forgotten(sync_env: Build) -> None:
 def test_a_thread_stays_due_when_its_conversation_changes_otherwise(sync_env: Build) -> None:
     """A message moved the reservation only; that the conversation is marked as read afterwards is no reading of it."""
     env = mirrored_env(sync_env, switches=Switches(failed_sends_bump=True))
-    conversation_id, _ = conversation_of_its_own(env)
+    conversation_id, _ = single_thread(env)
     failed = env.sandbox.world.fail_message(conversation_id)
     mirror = env.mirror()
     mirror.sync.run(env.account_id, resources=(Resource.RESERVATIONS,))
@@ -126,7 +110,7 @@ def test_a_thread_stays_due_when_its_conversation_changes_otherwise(sync_env: Bu
 def test_a_thread_that_could_not_be_read_stays_due(sync_env: Build) -> None:
     """The run is partial and the next one reads it."""
     env = mirrored_env(sync_env)
-    conversation_id, _ = conversation_of_its_own(env)
+    conversation_id, _ = single_thread(env)
     said = env.sandbox.world.guest_message(conversation_id)
     env.sandbox.faults.add(faults.bad_gateway(), route=MESSAGES, times=2)
     mirror = env.mirror(retry_attempts=2)
@@ -141,7 +125,7 @@ def test_a_message_that_comes_while_its_thread_is_read_is_due_again(sync_env: Bu
     from hostaway_sync.store.records import due_threads
 
     env = mirrored_env(sync_env)
-    conversation_id, _ = conversation_of_its_own(env)
+    conversation_id, _ = single_thread(env)
     began_at = datetime(2026, 1, 1, tzinfo=UTC)
     messages = env.rows("messages").keys()
     sql.execute(
@@ -186,7 +170,7 @@ def test_a_full_run_reads_no_thread_that_is_known_to_be_unchanged(sync_env: Buil
 def test_a_sweep_finds_a_second_conversation(sync_env: Build) -> None:
     """A known conversation is not looked up again; the list of all of them is what shows another one."""
     env = mirrored_env(sync_env)
-    _, reservation_id = conversation_of_its_own(env)
+    _, reservation_id = single_thread(env)
     env.sandbox.world.create_conversation(reservation_id)
     env.mirror().sync.run(env.account_id, full=True)
     assert env.differences() == {}
@@ -208,7 +192,7 @@ def test_threads_that_were_not_read_for_long_are_read_again(sync_env: Build) -> 
 def test_an_automation_that_was_sent_is_found_under_its_old_id(sync_env: Build) -> None:
     """Awaiting → sent: the reservation moves, the thread is read, the row is updated."""
     env = mirrored_env(sync_env)
-    conversation_id, _ = conversation_of_its_own(env)
+    conversation_id, _ = single_thread(env)
     world = env.sandbox.world
     planned = world.schedule_message(conversation_id, world.now + timedelta(hours=1))
     env.mirror(threads_after_days=0).sync.run(env.account_id, full=True)
@@ -238,7 +222,7 @@ def test_a_failed_incremental_run_moves_no_watermark(sync_env: Build) -> None:
 def test_a_dry_run_is_incremental_too(sync_env: Build) -> None:
     """It reads the threads that the run would mark, and marks none."""
     env = mirrored_env(sync_env)
-    conversation_id, _ = conversation_of_its_own(env)
+    conversation_id, _ = single_thread(env)
     env.sandbox.world.guest_message(conversation_id)
     env.sandbox.world.create_reservation()
     report = env.mirror().sync.run(env.account_id, dry_run=True)

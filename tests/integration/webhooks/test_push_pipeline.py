@@ -12,9 +12,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.conftest import COVERAGE
 from tests.support import sql
 from tests.support.deliveries import ONE_RETRY, QUICK, eventually
+from tests.support.programs.program import COVERAGE
 from tests.support.servers.receiver import RunningReceiver, event
 from tests.support.sync_env import MASTER_KEY
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 from tests.support import sql
 from tests.support.barrier import PATIENCE
-from tests.support.records import add_account, at, page, record, rows
+from tests.support.records import add_account, at, page, record, rows_by_id
 
 from hostaway_sync.errors import AccountError, SourceUnavailable
 from hostaway_sync.model.deliveries import RefreshTarget
@@ -65,7 +65,7 @@ def test_a_page_in_flight_and_a_new_customer_wait_for_each_other(database: Datab
         write_page(connection, owner, page(record(1, {"v": 1})))
     thread.join(PATIENCE)
     assert owner.customer_id == OLD
-    assert rows(database)[1].customer_id == NEW
+    assert rows_by_id(database)[1].customer_id == NEW
 
 
 def test_a_delivery_does_not_wait_for_a_new_customer(database: Database, ring: KeyRing) -> None:
@@ -150,4 +150,4 @@ def test_another_account_keeps_its_customer(database: Database, ring: KeyRing) -
     with database.engine.begin() as connection:
         write_page(connection, account_owner.lock_owner(connection, 2), page(record(1, {"v": 1})))
     account_changes.change_account(database, ring, 1, AccountChanges({"customer_id": NEW}))
-    assert rows(database)[1].customer_id == OLD
+    assert rows_by_id(database)[1].customer_id == OLD

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.os_users import only_root
+from tests.support.programs.os_users import only_root
 
 from hostaway_sync.environment import file_locks
 from hostaway_sync.errors import ConfigurationError

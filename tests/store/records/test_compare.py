@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support import sql
-from tests.support.records import LISTINGS, OWNER, add_account, at, page, record, rows, write
+from tests.support.records import LISTINGS, OWNER, add_account, at, page, record, rows_by_id, write
 
 from hostaway_sync.model.records import Owner, Resource, Shape
 from hostaway_sync.store.records import findings as verify_findings
@@ -98,10 +98,10 @@ def test_a_damaged_payload_is_different_though_its_hash_is_right(
     write(database, given)
     table = {"messages": "conversation_messages"}.get(shape.resource, shape.resource.value)
     sql.execute(database, f"UPDATE {table} SET raw_payload = CAST(:damaged AS jsonb)", damaged=damaged)
-    before = rows(database, shape.resource)[1]
+    before = rows_by_id(database, shape.resource)[1]
     assert compare(database, given) == {1: RowComparison.DIFFERENT}
     repair(database, given)
-    after = rows(database, shape.resource)[1]
+    after = rows_by_id(database, shape.resource)[1]
     assert (after.raw_payload, after.source_updated_at, after.observed_at) == ({"a": 1}, at(0), at(0))
     assert bytes(after.payload_hash) == given.records[0].payload_hash
     assert after.updated_at > before.updated_at
@@ -113,11 +113,11 @@ def test_what_was_read_from_a_payload_counts_too(database: Database, damage: str
     """A typed column or stamp that is not the record's is a difference; repaired, the payload has not changed."""
     given = page(record(1, {}, stamp=0, columns={"listing_id": 5, "status": "old"}), shape=RESERVATIONS)
     write(database, given)
-    before = rows(database, Resource.RESERVATIONS)[1]
+    before = rows_by_id(database, Resource.RESERVATIONS)[1]
     sql.execute(database, f"UPDATE reservations SET {damage}")
     assert compare(database, given) == {1: RowComparison.DIFFERENT}
     repair(database, given)
-    after = rows(database, Resource.RESERVATIONS)[1]
+    after = rows_by_id(database, Resource.RESERVATIONS)[1]
     assert (after.listing_id, after.status, after.source_updated_at) == (5, "old", at(0))
     assert after.updated_at == before.updated_at
     assert compare(database, given) == {1: RowComparison.EQUAL}
@@ -127,7 +127,7 @@ def test_a_stamp_that_was_not_believed_is_not_missed(database: Database) -> None
     """It was from the future when its row was written, and no longer is when it is compared."""
     far = 60 * 24 * 30
     write(database, page(record(1, {}, stamp=far)))
-    assert rows(database)[1].source_updated_at is None
+    assert rows_by_id(database)[1].source_updated_at is None
     assert compare(database, page(record(1, {}, stamp=far), asked=2 * far)) == {1: RowComparison.EQUAL}
 
 
@@ -138,7 +138,7 @@ def test_a_row_marked_missing_is_none(database: Database) -> None:
     older = page(record(1, {"a": 0}, stamp=0), asked=5)
     assert compare(database, older) == {1: RowComparison.MISSING}
     repair(database, older)
-    row = rows(database)[1]
+    row = rows_by_id(database)[1]
     assert (row.missing_since, row.raw_payload, row.source_updated_at) == (None, {"a": 0}, at(0))
     assert compare(database, older) == {1: RowComparison.EQUAL}
 
@@ -157,7 +157,7 @@ def test_a_conversation_that_is_repaired_is_due(database: Database) -> None:
     write(database, given)
     sql.execute(database, "UPDATE conversations SET thread_due_at = NULL, raw_payload = '{}'")
     repair(database, given)
-    assert rows(database, Resource.CONVERSATIONS)[1].thread_due_at == at(5)
+    assert rows_by_id(database, Resource.CONVERSATIONS)[1].thread_due_at == at(5)
 
 
 def test_a_record_that_the_server_refuses_must_be_in_quarantine(database: Database) -> None:
@@ -311,6 +311,6 @@ def test_unlisted_rows_are_live_and_were_not_met(database: Database) -> None:
 def test_a_repair_of_one_record_leaves_the_others_of_its_account_alone(database: Database) -> None:
     """Rows that are not in the page keep their bytes, their marks and their time."""
     write(database, page(record(1, {"a": 1}), record(2, {"a": 2})))
-    before = rows(database)[2]
+    before = rows_by_id(database)[2]
     repair(database, replace(page(record(1, {"a": 9}))))
-    assert rows(database)[2] == before
+    assert rows_by_id(database)[2] == before

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support import sql
 from tests.support.deliveries import eventually
-from tests.support.records import LISTINGS, OWNER, add_account, at, page, record, rows, write
+from tests.support.records import LISTINGS, OWNER, add_account, at, page, record, rows_by_id, write
 
 from hostaway_sync.model.records import Change, Owner, Resource, Shape
 from hostaway_sync.store.records import single_reads
@@ -71,7 +71,7 @@ def test_a_new_record_is_inserted_with_all_that_is_known_of_it(database: Databas
     assert write(database, page(received, asked=9, shape=RESERVATIONS), Owner(1, customer)) == {
         2**63 - 1: Change.INSERTED
     }
-    row = rows(database, Resource.RESERVATIONS)[2**63 - 1]
+    row = rows_by_id(database, Resource.RESERVATIONS)[2**63 - 1]
     assert (row.account_id, row.customer_id, row.raw_payload) == (1, customer, {"guest": "Zoë 🦉"})
     assert (row.source_updated_at, row.observed_at, row.missing_since) == (at(3), at(9), None)
     assert bytes(row.payload_hash) == received.payload_hash
@@ -84,7 +84,7 @@ def test_typed_columns_of_every_type_arrive_as_they_were_given(database: Databas
     moment = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
     full = {"conversation_id": 1, "reservation_id": 2, "is_incoming": False, "status": "sent", "sent_at": moment}
     write(database, page(record(1, {}, columns=full), record(2, {"x": 1}), shape=MESSAGES))
-    stored = rows(database, Resource.MESSAGES)
+    stored = rows_by_id(database, Resource.MESSAGES)
     assert {name: getattr(stored[1], name) for name in full} == full
     assert {getattr(stored[2], name) for name in full} == {None}
 
@@ -117,7 +117,7 @@ def test_older_never_replaces_newer(database: Database, asked: int) -> None:
     expected = {number: Change.UPDATED if newer[number] else Change.STALE for number in pairs}
     assert compare(database, changed) == expected
     assert write(database, changed) == expected
-    for number, row in rows(database).items():
+    for number, row in rows_by_id(database).items():
         old, new = pairs[number]
         stamp = new if newer[number] else old
         assert row.raw_payload == {"v": "new" if newer[number] else "old"}
@@ -131,10 +131,10 @@ def test_records_that_were_asked_for_one_by_one_each_have_their_moment(database:
     both = page(*(record(number, {"v": "delivery"}) for number in (1, 2, 3)), asked=1)
     both = replace(both, observed_at_by_id={1: at(1), 2: at(3), 3: at(4)})
     assert write(database, both) == {1: Change.STALE, 2: Change.UPDATED, 3: Change.INSERTED}
-    assert {number: row.observed_at for number, row in rows(database).items()} == {1: at(2), 2: at(3), 3: at(4)}
+    assert {number: row.observed_at for number, row in rows_by_id(database).items()} == {1: at(2), 2: at(3), 3: at(4)}
     again = replace(both, observed_at_by_id={1: at(5), 2: at(5), 3: at(2)})
     database.transaction(partial(single_reads.record_seen, account_id=OWNER.account_id, page=again))
-    assert {number: row.observed_at for number, row in rows(database).items()} == {1: at(5), 2: at(5), 3: at(4)}
+    assert {number: row.observed_at for number, row in rows_by_id(database).items()} == {1: at(5), 2: at(5), 3: at(4)}
 
 
 def test_rows_are_held_in_the_order_of_their_ids(database: Database) -> None:
@@ -156,40 +156,40 @@ def test_unchanged_rows_are_never_rewritten(database: Database) -> None:
     """The same bytes again leave the row's very version in place."""
     first = page(*(record(number, {"n": number}, stamp=1) for number in range(1, 6)), asked=1)
     write(database, first)
-    before = rows(database)
+    before = rows_by_id(database)
     assert set(write(database, replace(first, observed_at=at(2))).values()) == {Change.UNCHANGED}
-    assert rows(database) == before
+    assert rows_by_id(database) == before
 
 
 def test_key_order_and_notation_are_no_change(database: Database) -> None:
     """Other bytes with the same content are unchanged; the hash is taken over and nothing else."""
     write(database, page(record(1, '{"a": 1, "b": 2.50}'), asked=1))
-    before = rows(database)[1]
+    before = rows_by_id(database)[1]
     again = record(1, '{"b": 2.5,   "a": 1.0}')
     assert compare(database, page(again, asked=2)) == {1: Change.UNCHANGED}
     assert write(database, page(again, asked=2)) == {1: Change.UNCHANGED}
-    after = rows(database)[1]
+    after = rows_by_id(database)[1]
     assert bytes(after.payload_hash) == again.payload_hash
     kept = {"raw_payload", "updated_at", "observed_at", "source_updated_at", "created_at"}
     assert all(getattr(after, name) == getattr(before, name) for name in kept)
     assert write(database, page(again, asked=3)) == {1: Change.UNCHANGED}
-    assert rows(database)[1].xmin == after.xmin
+    assert rows_by_id(database)[1].xmin == after.xmin
 
 
 def test_an_older_copy_with_the_same_content_leaves_the_hash(database: Database) -> None:
     """The same content asked for earlier is unchanged, not stale, and touches nothing."""
     write(database, page(record(1, '{"a": 1}'), asked=2))
-    before = rows(database)
+    before = rows_by_id(database)
     assert write(database, page(record(1, '{"a": 1.0}'), asked=1)) == {1: Change.UNCHANGED}
-    assert rows(database) == before
+    assert rows_by_id(database) == before
 
 
 def test_updated_at_moves_only_with_the_content(database: Database) -> None:
     """A real change moves `updated_at` and leaves `created_at`."""
     write(database, page(record(1, {"v": 1}), asked=1))
-    before = rows(database)[1]
+    before = rows_by_id(database)[1]
     assert write(database, page(record(1, {"v": 2}), asked=2)) == {1: Change.UPDATED}
-    after = rows(database)[1]
+    after = rows_by_id(database)[1]
     assert after.updated_at > before.updated_at
     assert after.created_at == before.created_at
 
@@ -202,7 +202,7 @@ def test_volatile_keys_are_no_change(database: Database) -> None:
     for asked, volatile in enumerate(same, start=2):
         payload = {"v": 1} | volatile
         assert write(database, page(record(1, payload), asked=asked, shape=CONVERSATIONS)) == {1: Change.UNCHANGED}
-    assert rows(database, Resource.CONVERSATIONS)[1].raw_payload == first
+    assert rows_by_id(database, Resource.CONVERSATIONS)[1].raw_payload == first
     assert write(database, page(record(1, {"v": 2}), asked=9, shape=CONVERSATIONS)) == {1: Change.UPDATED}
 
 
@@ -255,10 +255,10 @@ def test_a_row_that_is_listed_again_loses_its_mark(database: Database) -> None:
     received = record(1, {"v": 1}, stamp=1)
     write(database, page(received, asked=1))
     mark_missing(database, 1)
-    before = rows(database)[1]
+    before = rows_by_id(database)[1]
     assert compare(database, page(received, asked=2)) == {1: Change.UPDATED}
     assert write(database, page(received, asked=2)) == {1: Change.UPDATED}
-    after = rows(database)[1]
+    after = rows_by_id(database)[1]
     assert (after.missing_since, after.updated_at, after.observed_at) == (None, before.updated_at, at(2))
 
 
@@ -267,14 +267,14 @@ def test_an_old_page_does_not_bring_a_missing_row_back(database: Database) -> No
     write(database, page(record(1, {"v": 1}), asked=2))
     mark_missing(database, 1)
     assert write(database, page(record(1, {"v": 1}), asked=1)) == {1: Change.STALE}
-    assert rows(database)[1].missing_since is not None
+    assert rows_by_id(database)[1].missing_since is not None
 
 
 def test_the_customer_of_the_account_is_copied(database: Database) -> None:
     """Inserted and updated rows carry the customer of their account."""
     write(database, page(record(1, {"v": 1}), asked=1), Owner(1, UUID(int=1)))
     write(database, page(record(1, {"v": 2}), asked=2), Owner(1, UUID(int=2)))
-    assert rows(database)[1].customer_id == UUID(int=2)
+    assert rows_by_id(database)[1].customer_id == UUID(int=2)
 
 
 REFUSED = ['{"n": 1e200000}', '{"t": "\\u0000"}', '{"t": "\\ud800"}', '{"torn": ']
@@ -291,7 +291,7 @@ def test_a_refused_row_costs_that_row_only(database: Database) -> None:
     assert changes == compared
     assert {key: change for key, change in changes.items() if key > 0} == {1: Change.UPDATED, 99: Change.INSERTED}
     assert [change for key, change in changes.items() if key < 0] == [Change.QUARANTINED] * len(REFUSED)
-    assert set(rows(database)) == {1, 99}
+    assert set(rows_by_id(database)) == {1, 99}
     kept = database.transaction(lambda connection: connection.execute(sa.select(quarantined_records)).all())
     assert {row.record_id: bytes(row.exact).decode() for row in kept} == refused
     assert {(row.account_id, row.resource) for row in kept} == {(1, "listings")}
@@ -347,7 +347,7 @@ def test_a_cleaned_record_has_a_row_and_its_exact_bytes(database: Database) -> N
 def test_comparing_writes_nothing(database: Database) -> None:
     """A comparison gives the verdicts of a write and leaves every table as it was."""
     write(database, page(*(record(number, {"v": number}, stamp=5) for number in range(1, 5)), asked=5))
-    before = rows(database)
+    before = rows_by_id(database)
     mixed = page(
         record(1, {"v": 1}, stamp=5),
         record(2, '{"v": 2.0}', stamp=6),
@@ -359,7 +359,7 @@ def test_comparing_writes_nothing(database: Database) -> None:
         asked=6,
     )
     compared = compare(database, mixed)
-    assert rows(database) == before
+    assert rows_by_id(database) == before
     assert sql.row(database, "SELECT count(*) FROM quarantined_records").count == 0
     assert write(database, mixed) == compared
     assert sorted(compared.values()) == sorted([*Change, Change.UNCHANGED, Change.QUARANTINED])
@@ -402,7 +402,7 @@ def test_the_latest_reading_stays_although_it_found_nothing_new(
         stamp = -asked if shape is MESSAGES else None
         received = page(record(1, {"v": contents[asked]}, stamp=stamp), asked=asked, shape=shape)
         database.transaction(partial(write_page, owner=OWNER, page=received, is_listed=are_listed[asked]))
-    assert rows(database, shape.resource)[1].raw_payload == {"v": contents[-1]}
+    assert rows_by_id(database, shape.resource)[1].raw_payload == {"v": contents[-1]}
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -416,7 +416,7 @@ def test_the_newest_version_stays_in_whatever_order_versions_arrive(
         content = {"stamp": version.stamp, "asked": version.asked}
         write(database, page(record(1, content, stamp=version.stamp), asked=version.asked))
     newest = max(arrivals, key=lambda version: (version.stamp or 0, version.asked))
-    assert rows(database)[1].raw_payload == {"stamp": newest.stamp, "asked": newest.asked}
+    assert rows_by_id(database)[1].raw_payload == {"stamp": newest.stamp, "asked": newest.asked}
 
 
 @pytest.mark.parametrize("exists", [True, False])
@@ -456,7 +456,7 @@ def test_two_writers_of_one_row_end_with_the_newer(database: Database, *, exists
         may_commit.set()
         for future in futures:
             future.result()
-    assert rows(database)[1].raw_payload == {"v": "newer"}
+    assert rows_by_id(database)[1].raw_payload == {"v": "newer"}
 
 
 def test_racing_writers_of_many_rows_end_with_the_newer(database: Database) -> None:
@@ -471,13 +471,13 @@ def test_racing_writers_of_many_rows_end_with_the_newer(database: Database) -> N
 
     with ThreadPoolExecutor(rounds) as threads:
         list(threads.map(work, range(rounds)))
-    assert {row.raw_payload["asked"] for row in rows(database).values()} == {rounds - 1}
+    assert {row.raw_payload["asked"] for row in rows_by_id(database).values()} == {rounds - 1}
 
 
 def test_every_resource_has_its_table(database: Database) -> None:
     """Records of a resource go to its table and to no other."""
     for number, resource in enumerate(Resource, start=1):
         write(database, page(record(number, {"r": resource.value}), shape=Shape(resource)))
-        assert set(rows(database, resource)) == {number}
+        assert set(rows_by_id(database, resource)) == {number}
     assert MIRRORED[Resource.MESSAGES] is conversation_messages
     assert LISTINGS.resource is Resource.LISTINGS

@@ -10,14 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.store.requests.test_request_budget import (
-    ACCOUNT,
-    ADDRESS,
-    SECOND,
-    fullest_window,
-    reserve_many,
-)
 from tests.support import sql
+from tests.support.store.request_budget import ACCOUNT, ADDRESS, SECOND, fullest_window, reserve_many
 
 from hostaway_sync.model.api_calls import Bucket, Priority
 from hostaway_sync.store.request_budget import DatabaseBudget, safety_margin

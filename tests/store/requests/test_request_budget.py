@@ -3,13 +3,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from bisect import bisect_left
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from tests.support import sql
+from tests.support.store.request_budget import ACCOUNT, ADDRESS, SECOND, fullest_window, reserve_many
 
 from hostaway_sync.model.api_calls import Bucket, Grant, Priority
 from hostaway_sync.store.request_budget import DatabaseBudget, safety_margin
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.postgres.database import Database
 
-SECOND = timedelta(seconds=1)
-ADDRESS = Bucket("ip:here", 200, 10 * SECOND)
-ACCOUNT = Bucket("account:1", 200, 10 * SECOND)
 SEND = Bucket("send:1", 30, 60 * SECOND)
 
 
@@ -42,28 +39,12 @@ AN_HOUR_AHEAD = (
 )
 
 
-def fullest_window(granted: list[datetime], bucket: Bucket) -> int:
-    """Give the most grants that any window of the bucket's length holds, both its ends included."""
-    slots = sorted(granted)
-    return max(bisect_left(slots, slot + bucket.window + timedelta.resolution) - i for i, slot in enumerate(slots))
-
-
 def share_used(granted: list[datetime], bucket: Bucket) -> float:
     """Give the share of the bucket's limit that was used, from the first slot to the last one that repeats it."""
     slots = sorted(granted)
     fullest = fullest_window(granted, bucket)
     last = (len(slots) - 1) // fullest * fullest
     return last / ((slots[last] - slots[0]) / bucket.window * bucket.limit)
-
-
-def reserve_many(
-    database: Database, number: int, *buckets: Bucket, threads: int = 4, priority: Priority = Priority.NORMAL
-) -> list[datetime]:
-    """Reserve so many slots from several threads at once; nobody waits for them."""
-    budget = DatabaseBudget(database)
-    with ThreadPoolExecutor(threads) as pool:
-        grants = pool.map(lambda _: budget.reserve(buckets, priority=priority), range(number))
-        return [grant.granted_at for grant in grants]
 
 
 RESERVE_IN_A_PROCESS = """

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
-from tests.store.secrets.test_vault import TOKEN, add, agree, safe_of, token_of
+from tests.support.store.vaults import TOKEN, add_account, assert_all_named, open_vault, stored_token
 
 from hostaway_sync.errors import SecretError, SecretsUnavailable
 from hostaway_sync.secrets import KeyRing
@@ -30,42 +30,42 @@ if TYPE_CHECKING:
 def test_a_move_takes_plain_text_along_and_leaves_what_does_not_open(database: Database, fake_aws: FakeAws) -> None:
     """It is not ended then; with the key restored, another goes on."""
     ring, other = KeyRing([b"k" * 32]), KeyRing([b"o" * 32])
-    add(database, ring)
-    add(database, other, 2, token=None)
+    add_account(database, ring)
+    add_account(database, other, 2, token=None)
     plain = sa.update(accounts).where(accounts.c.account_id == 1).values(access_token=b"hunter2-token")
     database.transaction(lambda connection: connection.execute(plain))
-    done = secret_transfer.move_secrets(database, safe_of(database, lambda: ring), "aws")
+    done = secret_transfer.move_secrets(database, open_vault(database, lambda: ring), "aws")
     assert (done.moved, done.is_whole, [one.place.primary_key for one in done.troubles]) == (2, False, [2])
     assert database.transaction(secret_placement.read_placement).leaving == "database"
-    assert token_of(fake_aws) == TOKEN.value.get_secret_value()
+    assert stored_token(fake_aws) == TOKEN.value.get_secret_value()
     assert secret_placement.require_placement(database, "database") == secret_placement.require_placement(
         database, "aws"
     )
     both = KeyRing([b"k" * 32, b"o" * 32])
     assert secret_transfer.move_secrets(
-        database, safe_of(database, lambda: both), "aws"
+        database, open_vault(database, lambda: both), "aws"
     ) == secret_transfer.TransferResult("aws", 1, 0, is_whole=True)
-    agree(database, fake_aws)
+    assert_all_named(database, fake_aws)
 
 
 @pytest.mark.parametrize("operation", ["CreateSecret", "GetSecretValue", "ListSecrets", "DeleteSecret"])
 def test_a_move_begins_only_where_all_may_be_done(database: Database, fake_aws: FakeAws, operation: str) -> None:
     """A policy that lacks something is found out before anything is changed."""
     ring = KeyRing([b"k" * 32])
-    add(database, ring)
+    add_account(database, ring)
     with fake_aws.refusing(operation, "AccessDeniedException"), pytest.raises(SecretError, match="policy"):
-        secret_transfer.move_secrets(database, safe_of(database, lambda: ring), "aws")
+        secret_transfer.move_secrets(database, open_vault(database, lambda: ring), "aws")
     assert database.transaction(secret_placement.read_placement).store == "database"
     assert sealing.check_secrets(database, ring).troubles == ()
-    assert [*safe_of(database, lambda: ring).open_store("aws").list_versions()] == []
+    assert [*open_vault(database, lambda: ring).open_store("aws").list_versions()] == []
 
 
 def test_a_move_takes_away_the_trial_that_a_killed_one_left(database: Database, fake_aws: FakeAws) -> None:
     """Also where it is refused afterwards."""
     ring = KeyRing([b"k" * 32])
-    add(database, ring)
+    add_account(database, ring)
     database.transaction(secret_placement.ensure_mirror_name)
-    safe = safe_of(database, lambda: ring)
+    safe = open_vault(database, lambda: ring)
     safe.open_store("aws").seal(SecretStr("a trial"), sealing.place_of(accounts.c.client_secret, 0))
     with fake_aws.refusing("CreateSecret", "AccessDeniedException"), pytest.raises(SecretError, match="policy"):
         secret_transfer.move_secrets(database, safe, "aws")
@@ -76,8 +76,8 @@ def test_a_move_that_loses_aws_half_way_goes_on_later(database: Database, fake_a
     """What was moved stays; the next brings the rest."""
     ring = KeyRing([b"k" * 32])
     for number in range(1, 6):
-        add(database, ring, number)
-    safe = safe_of(database, lambda: ring)
+        add_account(database, ring, number)
+    safe = open_vault(database, lambda: ring)
     refusing = ExitStack()
 
     def refuse(call: AwsCall) -> None:
@@ -89,4 +89,4 @@ def test_a_move_that_loses_aws_half_way_goes_on_later(database: Database, fake_a
         secret_transfer.move_secrets(database, safe, "aws")
     assert database.transaction(sealing.values_by_store) == {"aws": 3, "database": 7}
     assert secret_transfer.move_secrets(database, safe, "aws").moved == 7
-    agree(database, fake_aws)
+    assert_all_named(database, fake_aws)

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
+from tests.support.store.vaults import NOW, SECRET, TOKEN, add_account, assert_all_named, open_vault, stored_token
 
 from hostaway_sync.errors import (
     AccountError,
@@ -18,7 +19,6 @@ from hostaway_sync.errors import (
 )
 from hostaway_sync.model.records import AccessToken
 from hostaway_sync.secrets import KeyRing
-from hostaway_sync.secrets.aws import AwsSecrets
 from hostaway_sync.secrets.protocols import format_pointer
 from hostaway_sync.store.accounts import changes as account_changes
 from hostaway_sync.store.accounts import queries as stored
@@ -44,21 +44,8 @@ if TYPE_CHECKING:
     from hostaway_sync.secrets import SecretWriter
     from hostaway_sync.store.postgres.database import Database
 
-SECRET = SecretStr("hunter2-secret")
-NOW = datetime.now(UTC)
-TOKEN = AccessToken(SecretStr("hunter2-token"), NOW, NOW + timedelta(days=700))
 PLACE = sealing.place_of(accounts.c.client_secret, 1)
 BASE = "https://sync.example.org"
-
-
-def no_ring() -> KeyRing:
-    """Stand for a machine without a key."""
-    raise SecretError("there is no key here")
-
-
-def safe_of(database: Database, ring: Callable[[], KeyRing] = no_ring) -> Vault:
-    """Make a safe of a process of its own."""
-    return Vault(database, ring, {"aws": AwsSecrets})
 
 
 @pytest.fixture
@@ -66,12 +53,7 @@ def safe(database: Database, fake_aws: FakeAws) -> Vault:
     """Give a safe of an empty database whose secrets are to lie in AWS."""
     del fake_aws
     secret_placement.require_placement(database, "aws")
-    return safe_of(database)
-
-
-def add(database: Database, safe: Vault | KeyRing, number: int = 1, token: AccessToken | None = TOKEN) -> None:
-    """Store an account."""
-    account_changes.insert_account(database, safe, number, SECRET, token, name=None, customer_id=None)
+    return open_vault(database)
 
 
 def register(database: Database, safe: Vault, number: int = 1) -> webhook_credentials.Credentials:
@@ -84,35 +66,21 @@ def register(database: Database, safe: Vault, number: int = 1) -> webhook_creden
     return wanted
 
 
-def token_of(fake_aws: FakeAws) -> str:
-    """Give the one account's token as AWS has it."""
-    return fake_aws.secrets()["accounts/1/access_token"]
-
-
-def agree(database: Database, fake_aws: FakeAws) -> None:
-    """Hold that the rows name all there is outside, and nothing else."""
-    named = database.transaction(sealing.read_all_secrets)
-    assert len(named) == fake_aws.count()
-    opener = safe_of(database)
-    for place, kept in named:
-        opener.open(kept, place)
-
-
 def test_nothing_but_pointers_enters_the_database(database: Database, safe: Vault, fake_aws: FakeAws) -> None:
     """Through a whole life, each secret replaced is deleted, and an account that is removed leaves nothing."""
-    add(database, safe)
+    add_account(database, safe)
     assert fake_aws.secrets() == {
         "accounts/1/client_secret": SECRET.get_secret_value(),
         "accounts/1/access_token": TOKEN.value.get_secret_value(),
     }
     for _ in range(3):
         register(database, safe)
-        agree(database, fake_aws)
+        assert_all_named(database, fake_aws)
     assert fake_aws.count() == 5
     account_changes.change_account(database, safe, 1, AccountChanges(client_secret=SecretStr("another"), token=TOKEN))
     stored.StoredToken(database, safe, 1).save(AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at))
-    agree(database, fake_aws)
-    assert token_of(fake_aws) == "newer"
+    assert_all_named(database, fake_aws)
+    assert stored_token(fake_aws) == "newer"
     assert database.transaction(sealing.values_by_store) == {"aws": 5}
     run_secret_transaction(
         database, safe, 1, partial(webhook_credentials.retire_credentials, account_id=1, good_for=timedelta(hours=1))
@@ -120,15 +88,15 @@ def test_nothing_but_pointers_enters_the_database(database: Database, safe: Vaul
     assert fake_aws.count() == 3
     account_changes.remove_account(database, safe, 1)
     assert fake_aws.count() == 0
-    add(database, safe)
-    agree(database, fake_aws)
+    add_account(database, safe)
+    assert_all_named(database, fake_aws)
 
 
 def test_each_is_read_once_a_process(database: Database, safe: Vault, fake_aws: FakeAws) -> None:
     """However often it is asked for; and another process sees by the row that there is a newer one."""
-    add(database, safe)
-    other = safe_of(database)
-    vaults = [stored.StoredToken(database, one, 1) for one in (other, other, safe_of(database))]
+    add_account(database, safe)
+    other = open_vault(database)
+    vaults = [stored.StoredToken(database, one, 1) for one in (other, other, open_vault(database))]
     for _ in range(5):
         assert [vault.load() for vault in vaults] == [TOKEN] * 3
         assert stored.open_client_secret(database, other, 1) == SECRET
@@ -143,12 +111,12 @@ def test_each_is_read_once_a_process(database: Database, safe: Vault, fake_aws: 
 
 def test_what_is_refused_leaves_nothing_outside(database: Database, safe: Vault, fake_aws: FakeAws) -> None:
     """An account that exists, one that was removed, one that is unknown: what was put before is taken away again."""
-    add(database, safe)
+    add_account(database, safe)
     with pytest.raises(AccountError, match="exists already"):
-        add(database, safe)
+        add_account(database, safe)
     with pytest.raises(AccountError, match="not known"):
         account_changes.change_account(database, safe, 2, AccountChanges(client_secret=SECRET, token=TOKEN))
-    agree(database, fake_aws)
+    assert_all_named(database, fake_aws)
     account_changes.remove_account(database, safe, 1)
     stored.StoredToken(database, safe, 1).save(TOKEN)
     assert fake_aws.count() == 0
@@ -165,7 +133,7 @@ def test_what_is_refused_leaves_nothing_outside(database: Database, safe: Vault,
 
 def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe: Vault, fake_aws: FakeAws) -> None:
     """Committed or not, what the row may name stays; repeated work puts nothing twice, and finds its own account."""
-    add(database, safe, token=None)
+    add_account(database, safe, token=None)
     tries = []
 
     def work(connection: sa.Connection, store: SecretWriter) -> None:
@@ -179,7 +147,7 @@ def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe:
     run_secret_transaction(database, safe, 1, work)
     assert len(tries) == 2
     assert len(set(tries)) == 1
-    agree(database, fake_aws)
+    assert_all_named(database, fake_aws)
     assert fake_aws.secrets() == {"accounts/1/client_secret": "newer"}
 
     def never(connection: sa.Connection, store: SecretWriter) -> None:
@@ -193,14 +161,14 @@ def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe:
     assert fake_aws.count() == 2
     assert len(secret_transfer.find_orphans(database, safe, "aws")) == 1
     assert secret_transfer.move_secrets(database, safe, "aws").orphans == 1
-    agree(database, fake_aws)
+    assert_all_named(database, fake_aws)
 
 
 def test_a_secret_that_cannot_be_deleted_is_an_orphan(
     database: Database, safe: Vault, fake_aws: FakeAws, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What was asked for is done all the same; a warning says what counts them, and a move ends them."""
-    add(database, safe)
+    add_account(database, safe)
     with caplog.at_level(logging.WARNING), fake_aws.refusing("DeleteSecret", "AccessDeniedException"):
         stored.StoredToken(database, safe, 1).save(AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at))
     assert "`hostaway-sync keys check` counts such as orphans" in caplog.text
@@ -208,16 +176,16 @@ def test_a_secret_that_cannot_be_deleted_is_an_orphan(
     assert secret_transfer.move_secrets(database, safe, "aws") == secret_transfer.TransferResult(
         "aws", 0, 1, is_whole=True
     )
-    agree(database, fake_aws)
+    assert_all_named(database, fake_aws)
 
 
 def test_a_lost_token_can_be_had_again_and_a_lost_secret_not(
     database: Database, safe: Vault, fake_aws: FakeAws
 ) -> None:
     """Somebody deleted them, or an old backup was restored."""
-    add(database, safe)
+    add_account(database, safe)
     fake_aws.delete_all()
-    other = safe_of(database)
+    other = open_vault(database)
     vault = stored.StoredToken(database, other, 1)
     assert vault.load() is None
     with pytest.raises(SecretGone, match=r"cannot give accounts.client_secret of 1: it is not there"):
@@ -232,7 +200,7 @@ def test_a_lost_token_can_be_had_again_and_a_lost_secret_not(
 
 def test_a_secret_replaced_between_row_and_store_is_found(database: Database, safe: Vault, fake_aws: FakeAws) -> None:
     """Whoever read the row before the exchange reads it again, instead of failing."""
-    add(database, safe)
+    add_account(database, safe)
     newer = AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at)
     both = AccountChanges(client_secret=SecretStr("another"), token=newer)
     exchanges: list[Callable[[], object]] = [
@@ -245,7 +213,7 @@ def test_a_secret_replaced_between_row_and_store_is_found(database: Database, sa
             exchanges.pop(0)()
 
     fake_aws.on_request(exchange)
-    other = safe_of(database)
+    other = open_vault(database)
     assert stored.StoredToken(database, other, 1).load() == newer
     assert stored.open_client_secret(database, other, 1) == SecretStr("another")
 
@@ -257,8 +225,8 @@ def test_the_settings_decide_where_nothing_is_stored_yet(database: Database, fak
     assert (first.store, first.leaving) == ("aws", None)
     assert secret_placement.require_placement(database, "database").store == "database"
     assert secret_placement.require_placement(database, "aws").mirror == first.mirror
-    safe = safe_of(database)
-    add(database, safe)
+    safe = open_vault(database)
+    add_account(database, safe)
     with pytest.raises(ConfigurationError, match=r"lie in aws, but HOSTAWAY_SYNC_SECRETS_STORE is database: set it to"):
         secret_placement.require_placement(database, "database")
     account_changes.remove_account(database, safe, 1)
@@ -269,16 +237,16 @@ def test_the_settings_decide_where_nothing_is_stored_yet(database: Database, fak
 def test_whoever_runs_already_follows_a_move(database: Database, fake_aws: FakeAws) -> None:
     """It opens what lies elsewhere now, and puts what is new where it belongs now."""
     ring = KeyRing([b"k" * 32])
-    running = safe_of(database, lambda: ring)
-    add(database, running)
+    running = open_vault(database, lambda: ring)
+    add_account(database, running)
     vault = stored.StoredToken(database, running, 1)
     assert vault.load() == TOKEN
-    assert secret_transfer.move_secrets(database, safe_of(database, lambda: ring), "aws").moved == 2
+    assert secret_transfer.move_secrets(database, open_vault(database, lambda: ring), "aws").moved == 2
     assert (vault.load(), stored.open_client_secret(database, running, 1)) == (TOKEN, SECRET)
     vault.save(AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at))
-    assert token_of(fake_aws) == "newer"
+    assert stored_token(fake_aws) == "newer"
     assert secret_transfer.move_secrets(
-        database, safe_of(database, lambda: ring), "database"
+        database, open_vault(database, lambda: ring), "database"
     ) == secret_transfer.TransferResult("database", 2, 0, is_whole=True)
     assert fake_aws.count() == 0
     assert sealing.check_secrets(database, ring).troubles == ()
@@ -287,9 +255,9 @@ def test_whoever_runs_already_follows_a_move(database: Database, fake_aws: FakeA
 
 def test_a_store_that_this_version_does_not_know_is_a_sentence(database: Database, safe: Vault) -> None:
     """A newer program put it there; and a database without its mirror's name says what to restore."""
-    add(database, safe)
+    add_account(database, safe)
     with pytest.raises(SecretError, match="lie in vault, which this version of hostaway-sync does not know"):
         safe.open(format_pointer("vault", "1"), PLACE)
     database.transaction(lambda connection: connection.execute(sa.text("DELETE FROM hostaway.secrets_store")))
     with pytest.raises(SecretError, match="restore `secrets_store`"):
-        safe_of(database).open(format_pointer("aws", "1"), PLACE)
+        open_vault(database).open(format_pointer("aws", "1"), PLACE)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tests.support import sql
 from tests.support.barrier import PATIENCE
 from tests.support.chaos.random_changes import RandomChanges
-from tests.support.processes import printed, start_program, start_refresh
+from tests.support.processes import printed_text, start_program, start_refresh
 
 from hostaway_sync.errors import SourceError
 from hostaway_sync.model.records import Resource, RunState
@@ -122,7 +122,7 @@ class SyncChaos:
         self.kills += victim.exitcode == -9
         self._victim = None
         victim.close()
-        assert "Traceback" not in printed(environment), printed(environment)
+        assert "Traceback" not in printed_text(environment), printed_text(environment)
 
     def _read(self, mirror: Any) -> None:
         with suppress(SourceError):  # its thread changed again and again

@@ -7,13 +7,13 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from tests.project.test_reference import SECRET_FILES
 from tests.support.project.pages import ROOT, python
 
 from hostaway_sync.settings import PREFIX, list_known_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
 
 NAME = "hostaway-sync"
 # Not click's own way, which parses a command of a group and carries it out in one step.
@@ -64,3 +64,6 @@ def deployed(*patterns: str) -> list[str]:
     found = [path.read_text(encoding="utf-8") for pattern in patterns for path in (ROOT / "deploy").rglob(pattern)]
     assert found, patterns
     return found
+
+
+SECRET_FILES = {f"{PREFIX}{name}_FILE" for name in ("DATABASE_URL", "MASTER_KEY", "CLIENT_SECRET", "PING_URL")}

@@ -10,7 +10,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.os_users import NOBODY, only_root, open_room, run_as
+from tests.support.programs.os_users import NOBODY, only_root, open_room, run_as
 
 from hostaway_sync.environment.trusted_files import open_plain, open_trusted
 from hostaway_sync.errors import UntrustedFile

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
+from tests.support.prometheus_text import Samples, parse_samples
 
 from hostaway_sync.observability import metric_catalog
 from hostaway_sync.observability.meter import Meter, Sample
@@ -14,15 +14,6 @@ from hostaway_sync.observability.prometheus import TEXTFILE_NAME, render_metrics
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def numbers(text: str) -> Numbers:
-    """Give every series by its name and labels; a sample with a timestamp is none."""
-    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-    assert all(sample.timestamp is None for sample in samples)
-    return {(sample.name, frozenset(sample.labels.items())): sample.value for sample in samples}
 
 
 def one_run(seconds: float = 0.3) -> Meter:
@@ -33,7 +24,7 @@ def one_run(seconds: float = 0.3) -> Meter:
     return meter
 
 
-def value(found: Numbers, metric: metric_catalog.Metric, suffix: str = "", **labels: str) -> float | None:
+def value(found: Samples, metric: metric_catalog.Metric, suffix: str = "", **labels: str) -> float | None:
     """Give one number; None when it is not there."""
     return found.get((metric.name + suffix, frozenset(labels.items())))
 
@@ -43,7 +34,7 @@ def test_a_histogram_adds_up() -> None:
     meter = Meter()
     for seconds in (0.001, 0.002, 0.0025, 99.0):
         meter.observe(metric_catalog.DELIVERY_SECONDS, seconds=seconds)
-    found = numbers(render_metrics(meter.samples()).decode())
+    found = parse_samples(render_metrics(meter.samples()).decode())
     buckets = {
         bound: value(found, metric_catalog.DELIVERY_SECONDS, "_bucket", le=bound)
         for bound in ("0.001", "0.0025", "+Inf")
@@ -57,7 +48,7 @@ def test_runs_add_to_what_was_measured_before(tmp_path: Path) -> None:
     """Counters grow from run to run, as a standing process's would; what is stored is as the last one found it."""
     for accounts in (3.0, 2.0):
         write_textfile(tmp_path, one_run().samples(), [Sample(metric_catalog.ACCOUNTS, ("active",), accounts)])
-    found = numbers((tmp_path / TEXTFILE_NAME).read_text())
+    found = parse_samples((tmp_path / TEXTFILE_NAME).read_text())
     request = {"method": "GET", "route": "/reservations/{id}", "status": "200"}
     assert value(found, metric_catalog.API_REQUESTS, **request) == 2
     assert value(found, metric_catalog.DATABASE_SECONDS, "_bucket", operation="select", le="0.5") == 2
@@ -72,7 +63,7 @@ def test_the_file_is_replaced_whole_and_may_be_read_by_all(tmp_path: Path) -> No
         write_textfile(tmp_path, one_run().samples(), [])
         with (tmp_path / TEXTFILE_NAME).open() as before:
             write_textfile(tmp_path, one_run().samples(), [])
-            assert numbers(before.read())
+            assert parse_samples(before.read())
     finally:
         os.umask(old)
     assert [path.name for path in tmp_path.iterdir()] == [TEXTFILE_NAME]
@@ -86,7 +77,7 @@ def test_runs_that_end_together_lose_no_count(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    found = numbers((tmp_path / TEXTFILE_NAME).read_text())
+    found = parse_samples((tmp_path / TEXTFILE_NAME).read_text())
     assert value(found, metric_catalog.DATABASE_SECONDS, "_count", operation="select") == 8
 
 
@@ -105,7 +96,9 @@ def test_what_an_older_or_broken_file_says_is_left_out(tmp_path: Path, before: b
     """Labels and buckets that are none any more must not stand beside those that are."""
     (tmp_path / TEXTFILE_NAME).write_bytes(before)
     write_textfile(tmp_path, one_run().samples(), [])
-    assert numbers((tmp_path / TEXTFILE_NAME).read_text()) == numbers(render_metrics(one_run().samples()).decode())
+    assert parse_samples((tmp_path / TEXTFILE_NAME).read_text()) == parse_samples(
+        render_metrics(one_run().samples()).decode()
+    )
 
 
 def test_nothing_changes_where_the_file_cannot_be_written(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def _run(
     uid: int, code: str, directory: Path | None, arguments: tuple[str, ...], environment: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:
     where = str(directory) if directory else ""
-    path = json.dumps([*sys.path, str(Path(__file__).resolve().parents[2])])
+    path = json.dumps([*sys.path, str(Path(__file__).resolve().parents[3])])
     return subprocess.run(
         [sys.executable, "-c", _BECOME + code, path, str(uid), where, *arguments],
         env=environment,

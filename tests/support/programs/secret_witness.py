@@ -1,0 +1,112 @@
+"""Every secret of a test and every word that came out of the program, and which secret came out where."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from tests.support.programs.program import COVERAGE
+
+from hostaway_sync.sandbox import CLIENT_SECRET
+
+if TYPE_CHECKING:
+    from tests.support.sync_env import SyncEnv
+
+    from hostaway_sync.sandbox import Request
+
+
+PASSWORD = "hunter2-of-the-database"  # noqa: S105  (an example)
+LOUD = {"MASTER_KEY": "", "LOG_LEVEL": "DEBUG", "LOG_FORMAT": "json"}
+
+
+class SecretWitness:
+    """Keeps every secret there was, and every word that came out, by where it came from.
+
+    Args:
+        env: whose requests are looked at; at each, what `ps` would show is kept as well.
+    """
+
+    def __init__(self, env: SyncEnv) -> None:
+        self._env = env
+        self.secrets = {"client secret": CLIENT_SECRET, "database password": PASSWORD}
+        self.words: dict[str, str] = {}
+        env.sandbox.on_request(self._see)
+
+    def run(self, *arguments: str, code: int = 0, stdin: str = "", **settings: str) -> None:
+        """Run a command of the program."""
+        done = subprocess.run(
+            [sys.executable, "-m", "hostaway_sync", *arguments],
+            env=self._env.environment(**LOUD | settings) | COVERAGE,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        self.keep(" ".join(arguments), done.stdout + done.stderr)
+        assert done.returncode == code, (arguments, done.stdout, done.stderr)
+
+    def keep(self, place: str, words: str) -> None:
+        """Keep words."""
+        self.words[place] = self.words.get(place, "") + words
+
+    def dump(self) -> None:
+        """Keep every row of every table there is, as a backup holds it; bytes are in hexadecimal."""
+        with self._env.database.engine.connect() as connection:
+            names = connection.execute(
+                sa.text(
+                    "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
+                    " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+                )
+            ).scalars()
+            for name in names.all():
+                rows = connection.execute(sa.text(f"SELECT t::text FROM {name} t")).scalars()
+                self.keep(f"table {name}", "\n".join(rows))
+
+    def found(self) -> list[tuple[str, str]]:
+        """Give which secret came out where, in whichever writing."""
+        return [
+            (secret, place)
+            for secret, value in self.secrets.items()
+            for place, words in self.words.items()
+            if any(writing in words for writing in _spellings(value))
+        ]
+
+    def _see(self, request: Request) -> None:
+        bearer = request.headers.get("authorization", request.headers.get("Authorization", ""))
+        if bearer:
+            self.secrets[f"token {bearer[-20:]}"] = bearer.removeprefix("Bearer ")
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if path.stat().st_uid == os.geteuid():
+                    self.keep("ps", path.read_text(encoding="utf-8", errors="replace") + "\n")
+            except OSError:
+                continue  # it has ended
+
+
+def _spellings(value: str) -> set[str]:
+    """Give a secret as it is, and as bytes, URLs, JSON or Basic auth would have it."""
+    plain = value.encode()
+    return {
+        value,
+        quote(value, safe=""),
+        plain.hex(),
+        *(base64.b64encode(b"xyz"[:n] + plain).decode()[4:-4] for n in (0, 1, 2)),
+    }
+
+
+def error_text(error: BaseException) -> str:
+    """Give all that an error says of itself and of where it came from."""
+    lines = traceback.format_exception(error)
+    chain: BaseException | None = error
+    while chain is not None:
+        lines += [str(chain), repr(chain), repr(chain.args)]
+        chain = chain.__cause__ or chain.__context__
+    return "\n".join(lines)

@@ -14,6 +14,7 @@ from tests.support.deliveries import deliver
 from tests.support.processes import run_program
 from tests.support.project.json_outline import a_reservation
 
+from hostaway_sync.model.messages import MessageRequest
 from hostaway_sync.model.records import Resource
 from hostaway_sync.model.redaction import Redaction, parse_rules
 from hostaway_sync.platforms.hostaway.paging.cursor_state import CursorState
@@ -84,7 +85,7 @@ def test_names_of_the_rights_of_one_process(
     mirror = env.mirror()
     mirror.accounts.add(70001, SecretStr(CLIENT_SECRET), name=None, customer_id=None)
     mirror.sync.run(70001)
-    with mirror.messages.prepare(a_reservation(env), "Hello") as draft:
+    with mirror.messages.prepare(MessageRequest(a_reservation(env), "Hello")) as draft:
         draft.send()
     mirror.secrets.move("database")
     mirror.close()

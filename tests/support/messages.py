@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 from tests.support import sql
 
+from hostaway_sync.model.messages import MessageRequest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -34,7 +36,7 @@ class MessageCase:
 
     def send(self, text: str = TEXT, **options: Any) -> SendOutcome:
         """Send a message in this process."""
-        with self.mirror.messages.prepare(self.reservation_id, text, **options) as draft:
+        with self.mirror.messages.prepare(MessageRequest(self.reservation_id, text, **options)) as draft:
             return draft.send()
 
     def ledger(self, columns: str = "state") -> list[Any]:

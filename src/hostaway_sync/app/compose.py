@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from hostaway_sync.messages import guards, recipients
@@ -21,36 +21,9 @@ if TYPE_CHECKING:
 
     from hostaway_sync.app.container import Container
     from hostaway_sync.messages.decision import Decision
-    from hostaway_sync.model.messages import CommunicationType
+    from hostaway_sync.model.messages import MessageRequest
     from hostaway_sync.platforms.hostaway.client import Client
     from hostaway_sync.store.postgres.database import Database
-
-
-@dataclass(frozen=True, slots=True)
-class MessageRequest:
-    """What somebody wants to have said.
-
-    Attributes:
-        reservation_id: whose guest.
-        text: what is to be said.
-        account_id: which account's reservation, where several have it or none is known to.
-        conversation_id: which thread; None: the one in which something was said last.
-        way: how it reaches the guest; None: the way the guest wrote last.
-        key: whatever has the same key is the same message.
-        again: the same words may be said twice within ten minutes.
-        quiet_hours: in which it waits, as `22-8`; None: those of the settings.
-        at_once: in no quiet hours, and before a worker where one is to send it.
-    """
-
-    reservation_id: int
-    text: str = field(repr=False)
-    account_id: int | None = None
-    conversation_id: int | None = None
-    way: CommunicationType | None = None
-    key: str | None = None
-    again: bool = False
-    quiet_hours: str | None = None
-    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +31,15 @@ class PreparedMessage:
     """A message that has found its guest, and was not sent yet.
 
     Attributes:
-        asked: what was asked for.
-        wish: what is to be said, and where.
+        request: what was asked for.
+        message: what is to be said, and where.
         concerns: what a person should know before; empty when nothing is odd, or it was sent before.
         quiet_hours: hours in which it waits, with their time zone.
         until: their end, where they are on now.
     """
 
-    asked: MessageRequest
-    wish: OutgoingMessage
+    request: MessageRequest
+    message: OutgoingMessage
     concerns: tuple[str, ...]
     quiet_hours: str | None
     until: datetime | None
@@ -75,19 +48,19 @@ class PreparedMessage:
 
     def outlook(self) -> Decision:
         """Say what `send` would do now."""
-        return self._sender.outlook(self.wish, again=self.asked.again, queued_too=self.asked.at_once)
+        return self._sender.outlook(self.message, again=self.request.again, queued_too=self.request.at_once)
 
     def send(self) -> SendOutcome:
         """Send it, or have a worker do so when quiet hours end, unless the ledger says that it must not be."""
         if self.until is not None:
             return self.queue(is_repeated=False)
-        return self._sender.send(self.wish, again=self.asked.again, queued_too=self.asked.at_once)
+        return self._sender.send(self.message, again=self.request.again, queued_too=self.request.at_once)
 
     def queue(self, *, is_repeated: bool = True, dry_run: bool = False) -> SendOutcome:
         """Have a worker send it, unless the ledger says that it must not be; see `queue_message`."""
-        again, quiet = self.asked.again, self.quiet_hours
+        again, quiet = self.request.again, self.quiet_hours
         decision = queue_message(
-            self._database, self.wish, again=again, quiet=quiet, is_repeated=is_repeated, dry_run=dry_run
+            self._database, self.message, again=again, quiet=quiet, is_repeated=is_repeated, dry_run=dry_run
         )
         return SendOutcome(decision.step, decision.intent)
 
@@ -113,7 +86,7 @@ class Composer:
     ) -> None:
         self._stack.close()
 
-    def prepare(self, asked: MessageRequest) -> PreparedMessage:
+    def prepare(self, request: MessageRequest) -> PreparedMessage:
         """Find the guest.
 
         Raises:
@@ -122,19 +95,17 @@ class Composer:
             AccountError: the account is unknown, removed or disabled.
             SourceError: the source had to be asked where the guest is, and did not answer.
         """
-        guards.require_text(asked.text)
-        guards.require_key(asked.key)
-        guards.require_allowed(asked.reservation_id, self._container.settings.send_allowlist)
-        number = recipients.find_account(self._database, asked.reservation_id, asked.account_id)
+        guards.require_text(request.text)
+        guards.require_key(request.key)
+        guards.require_allowed(request.reservation_id, self._container.settings.send_allowlist)
+        number = recipients.find_account(self._database, request)
         source = self._source(number)
         found = recipients.find_address(
             self._database,
             source,
             read_said,
             number,
-            asked.reservation_id,
-            conversation_id=asked.conversation_id,
-            way=asked.way,
+            request,
         )
         now = self._database.transaction(jobs.read_clock)
         concerns = guards.list_concerns(
@@ -144,22 +115,29 @@ class Composer:
             is_gone=found.stay.is_gone,
             today=now.date(),
         )
-        wish = OutgoingMessage(number, asked.reservation_id, found.conversation_id, found.way, asked.text, asked.key)
+        message = OutgoingMessage(
+            account_id=number,
+            reservation_id=request.reservation_id,
+            conversation_id=found.conversation_id,
+            communication_type=found.communication_type,
+            body=request.text,
+            key=request.key,
+        )
         sender = Sender(self._database, source.message_api, read_said)
-        if sender.outlook(wish, again=asked.again).step is Step.EARLIER:
+        if sender.outlook(message, again=request.again).step is Step.EARLIER:
             # Who asks for the outcome of what was sent before is not asked anything.
-            return PreparedMessage(asked, wish, (), None, None, sender, self._database)
-        quiet = self._quiet_hours(asked, number)
-        return PreparedMessage(asked, wish, concerns, quiet, find_release_time(quiet, now), sender, self._database)
+            return PreparedMessage(request, message, (), None, None, sender, self._database)
+        quiet = self._quiet_hours(request, number)
+        return PreparedMessage(request, message, concerns, quiet, find_release_time(quiet, now), sender, self._database)
 
-    def _quiet_hours(self, asked: MessageRequest, account_id: int) -> str | None:
-        hours = asked.quiet_hours or self._container.settings.quiet_hours
-        if asked.at_once or hours is None:
+    def _quiet_hours(self, request: MessageRequest, account_id: int) -> str | None:
+        hours = request.quiet_hours or self._container.settings.quiet_hours
+        if request.at_once or hours is None:
             return None
         zone = message_recipients.find_time_zone(
-            self._database, account_id, asked.reservation_id, self._container.words
+            self._database, account_id, request.reservation_id, self._container.words
         )
-        return format_quiet_hours(hours, zone, asked.reservation_id)
+        return format_quiet_hours(hours, zone, request.reservation_id)
 
     def _source(self, account_id: int) -> Client:
         if account_id not in self._sources:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.app.compose import Composer, MessageRequest
+from hostaway_sync.app.compose import Composer
 from hostaway_sync.errors import AccountError, MessageRefused, SourceError, UsageError
 from hostaway_sync.messages.decision import Step
 from hostaway_sync.messages.quiet_hours import parse_hours
@@ -91,24 +91,15 @@ class MessageBatches:
             parse_hours(quiet_hours)
         with Composer(self._container) as composer:
             for line in lines:
-                asked = MessageRequest(
-                    line.reservation_id,
-                    line.text,
-                    line.account_id,
-                    line.conversation_id,
-                    line.way,
-                    line.key,
-                    again,
-                    quiet_hours,
-                    at_once,
-                )
+                request = replace(line.request, again=again, quiet_hours=quiet_hours, at_once=at_once)
                 try:
-                    yield _placed(line, composer.prepare(asked), yes=yes, dry_run=dry_run)
+                    yield _placed(line, composer.prepare(request), yes=yes, dry_run=dry_run)
                 except (AccountError, MessageRefused, SourceError, UsageError) as error:
                     yield BatchOutcome(line, PlacedMessage.REFUSED, why=str(error))
 
 
 def _placed(line: BatchLine, draft: PreparedMessage, *, yes: bool, dry_run: bool) -> BatchOutcome:
+    request = line.request
     outlook = draft.queue(dry_run=True) if draft.concerns and not yes else None
     if outlook is not None and outlook.step in _QUEUES:
         return BatchOutcome(line, PlacedMessage.REFUSED, why=f"{'; '.join(draft.concerns)}: say --yes")
@@ -118,9 +109,14 @@ def _placed(line: BatchLine, draft: PreparedMessage, *, yes: bool, dry_run: bool
         return BatchOutcome(line, PlacedMessage.QUEUED, intent, until=draft.until)
     if queued.step is Step.OTHER_TEXT:
         return BatchOutcome(
-            line, PlacedMessage.REFUSED, intent, f"key {line.key!r} stands for another message: choose another key"
+            line,
+            PlacedMessage.REFUSED,
+            intent,
+            f"key {request.key!r} stands for another message: choose another key",
         )
-    if intent is not None and intent.message.key != line.key:
-        told = f"reservation {line.reservation_id} is told the same by message {intent.intent_id}, {intent.state.value}"
+    if intent is not None and intent.message.key != request.key:
+        told = (
+            f"reservation {request.reservation_id} is told the same by message {intent.intent_id}, {intent.state.value}"
+        )
         return BatchOutcome(line, PlacedMessage.REFUSED, intent, f"{told}: --again sends it once more")
     return BatchOutcome(line, PlacedMessage.KNOWN, intent)

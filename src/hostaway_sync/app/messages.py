@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hostaway_sync.app.compose import Composer, MessageRequest
+from hostaway_sync.app.compose import Composer
 from hostaway_sync.errors import MessageRefused, MessageUnsettled
 from hostaway_sync.messages import guards
 from hostaway_sync.messages.decision import LOOKS_APART
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hostaway_sync.app.compose import PreparedMessage
     from hostaway_sync.app.container import Container
     from hostaway_sync.messages.sender import SendOutcome
-    from hostaway_sync.model.messages import CommunicationType, Intent
+    from hostaway_sync.model.messages import Intent, MessageRequest
 
 MOST_LISTED = 200
 
@@ -43,26 +43,13 @@ class Messages:
         self._database = container.database
 
     @contextmanager
-    def prepare(
-        self,
-        reservation_id: int,
-        text: str,
-        *,
-        account_id: int | None = None,
-        conversation_id: int | None = None,
-        way: CommunicationType | None = None,
-        key: str | None = None,
-        again: bool = False,
-        quiet_hours: str | None = None,
-        at_once: bool = False,
-    ) -> Iterator[PreparedMessage]:
-        """Find the guest of a reservation; the draft can be sent while the block runs.
+    def prepare(self, request: MessageRequest) -> Iterator[PreparedMessage]:
+        """Find the guest of a request; the prepared message can be sent while the block runs.
 
-        The arguments are the fields of `MessageRequest`; what this raises, `Composer.prepare` says.
+        What this raises, `Composer.prepare` says.
         """
-        asked = MessageRequest(reservation_id, text, account_id, conversation_id, way, key, again, quiet_hours, at_once)
         with Composer(self._container) as composer:
-            yield composer.prepare(asked)
+            yield composer.prepare(request)
 
     def cancel(self, intent_id: int) -> Intent:
         """Take back a message that has not left yet; its row stays, as `failed`, and gives up its key to nobody.

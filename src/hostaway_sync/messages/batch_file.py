@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
 from hostaway_sync.errors import UsageError
 from hostaway_sync.messages import guards
-from hostaway_sync.model.messages import CommunicationType  # noqa: TC001  (msgspec reads the annotations)
+from hostaway_sync.model.messages import CommunicationType, MessageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,15 +29,15 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class BatchLine:
-    """One line; `number` counts from 1, `key` makes it one message however often the file is handed in."""
+    """One message of a file.
+
+    Attributes:
+        number: of its line, from 1.
+        request: what the line asks for; its key makes it one message, however often the file is read.
+    """
 
     number: int
-    reservation_id: int
-    text: str = field(repr=False)
-    key: str
-    account_id: int | None
-    way: CommunicationType | None
-    conversation_id: int | None
+    request: MessageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def read_lines(content: str) -> tuple[list[BatchLine], list[BadLine]]:
         except (UsageError, msgspec.DecodeError) as error:
             bad.append(BadLine(number, str(error)))
         else:
-            known[line.key] = number
+            known[line.request.key or ""] = number
             lines.append(line)
     return lines, bad
 
@@ -73,4 +73,12 @@ def _line(number: int, written: str, known: Mapping[str, int]) -> BatchLine:
     guards.require_key(row.key)
     if row.key in known:
         raise UsageError(f"its key {row.key!r} is that of line {known[row.key]}, too")
-    return BatchLine(number, row.reservation_id, row.text, row.key, row.account, row.channel_type, row.conversation)
+    request = MessageRequest(
+        reservation_id=row.reservation_id,
+        text=row.text,
+        account_id=row.account,
+        conversation_id=row.conversation,
+        communication_type=row.channel_type,
+        key=row.key,
+    )
+    return BatchLine(number, request)

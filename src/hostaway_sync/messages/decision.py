@@ -1,4 +1,4 @@
-"""What is to be done about a wish, by what the ledger says; and which message is whose. Pure: time is an argument."""
+"""Decides what is done about a message, by the ledger; matches open intents to the messages of a thread. Pure."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Decision:
 
 
 def decide_step(
-    wish: OutgoingMessage,
+    message: OutgoingMessage,
     of_key: Intent | None,
     alike: Sequence[Intent],
     *,
@@ -60,10 +60,10 @@ def decide_step(
     again: bool,
     queued_too: bool = False,
 ) -> Decision:
-    """Say what is to be done about a wish.
+    """Say what is to be done about a message.
 
     Args:
-        wish: what is to be said.
+        message: what is to be said.
         of_key: the row of its key.
         alike: rows that say the same to the same guest.
         owner: the name of this process: a row of its own is one whose commit it did not hear of.
@@ -81,7 +81,7 @@ def decide_step(
         return intent.state is IntentState.FAILED
 
     if of_key is not None:
-        if (of_key.body_hash, of_key.message.reservation_id) != (wish.body_hash, wish.reservation_id):
+        if (of_key.body_hash, of_key.message.reservation_id) != (message.body_hash, message.reservation_id):
             return Decision(Step.OTHER_TEXT, of_key)
         if not is_free(of_key):
             return Decision(_step(of_key), of_key)
@@ -91,7 +91,7 @@ def decide_step(
             if not is_free(intent) and _counts(intent, now):
                 step = _step(intent)
                 return Decision(Step.REPEATED if step is Step.EARLIER else step, intent)
-    keyless = (intent for intent in others if wish.key is None and intent.message.key is None and is_free(intent))
+    keyless = (intent for intent in others if message.key is None and intent.message.key is None and is_free(intent))
     free = of_key or next(keyless, None)
     return Decision(Step.SEND) if free is None else Decision(Step.TAKE_UP, free)
 

@@ -1,4 +1,4 @@
-"""Finds the guest: account, stay, thread and way, from what is stored, and from the source where nothing is."""
+"""Finds account, stay, thread and communication type of a message; asks the source for what is not mirrored."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from hostaway_sync.store.records import suspicions
 
 if TYPE_CHECKING:
     from hostaway_sync.messages.settlement import MessageReader
+    from hostaway_sync.model.messages import MessageRequest
     from hostaway_sync.model.records import Source
     from hostaway_sync.store.messages.recipients import Stay
     from hostaway_sync.store.postgres.database import Database
@@ -22,21 +23,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a message goes."""
+    """The guest, the thread and the communication type that a message goes to."""
 
     stay: Stay
     conversation_id: int
-    way: CommunicationType
+    communication_type: CommunicationType
 
 
-def find_account(database: Database, reservation_id: int, account_id: int | None) -> int:
-    """Give the account that a reservation is of; the one named, where one is.
+def find_account(database: Database, request: MessageRequest) -> int:
+    """Return the account of a request's reservation: the one that the request names, else the one that has it.
 
     Raises:
         AccountError: the account is unknown, removed or disabled.
         UsageError: several accounts have such a reservation.
-        MessageRefused: none has.
+        MessageRefused: no account has such a reservation.
     """
+    account_id, reservation_id = request.account_id, request.reservation_id
     if account_id is None:
         found = [stay.account_id for stay in message_recipients.find_stays(database, reservation_id)]
         if len(found) > 1:
@@ -56,17 +58,22 @@ def find_address(
     source: Source,
     read: MessageReader,
     account_id: int,
-    reservation_id: int,
-    *,
-    conversation_id: int | None,
-    way: CommunicationType | None,
+    request: MessageRequest,
 ) -> Address:
-    """Find where a message to the guest of a reservation goes.
+    """Return where the message of a request goes.
+
+    Args:
+        database: with the mirrored rows.
+        source: is asked for a reservation or a conversation that is not mirrored.
+        read: reads the payload of a message.
+        account_id: the account of the reservation.
+        request: what was asked for.
 
     Raises:
         MessageRefused: there is no such reservation, or it has no such conversation.
         SourceError: the source had to be asked, and did not answer.
     """
+    reservation_id, conversation_id = request.reservation_id, request.conversation_id
     stay = _stay(database, source, account_id, reservation_id)
     threads = message_recipients.list_threads(database, account_id, reservation_id)
     if not threads or (conversation_id is not None and conversation_id not in threads):
@@ -78,7 +85,7 @@ def find_address(
         known = ", ".join(map(str, threads))
         raise MessageRefused(f"reservation {reservation_id} has no conversation {conversation_id}; it has {known}")
     chosen = conversation_id or threads[0]
-    return Address(stay, chosen, way or _guests_own(database, read, account_id, chosen))
+    return Address(stay, chosen, request.communication_type or _last_used_by_guest(database, read, account_id, chosen))
 
 
 def _stay(database: Database, source: Source, account_id: int, reservation_id: int) -> Stay:
@@ -102,8 +109,10 @@ def _look_up(database: Database, source: Source, account_id: int, reservation_id
         raise MessageRefused(f"account {account_id} has no reservation {reservation_id} any more") from None
 
 
-def _guests_own(database: Database, read: MessageReader, account_id: int, conversation_id: int) -> CommunicationType:
-    """Give the way the guest last wrote; by e-mail where that says nothing."""
+def _last_used_by_guest(
+    database: Database, read: MessageReader, account_id: int, conversation_id: int
+) -> CommunicationType:
+    """Return the communication type of the guest's last message; e-mail where that is unknown."""
     payload = message_recipients.find_last_guest_message(database, account_id, conversation_id)
     said = read(payload) if payload is not None else None
     return (

@@ -75,7 +75,7 @@ def find_release_time(quiet: str | None, now: datetime) -> datetime | None:
 
 def queue_message(
     database: Database,
-    wish: OutgoingMessage,
+    message: OutgoingMessage,
     *,
     again: bool,
     quiet: str | None,
@@ -86,7 +86,7 @@ def queue_message(
 
     Args:
         database: with the ledger.
-        wish: what is to be said.
+        message: what is to be said.
         again: the same words may be said twice.
         quiet: hours in which it waits, as `format_quiet_hours` gives them.
         is_repeated: nobody asks for this one message: what a person withdrew, or the source has, stays as it is.
@@ -97,11 +97,11 @@ def queue_message(
     """
 
     def write(connection: Connection) -> Decision:
-        ledger.lock_messages(connection, wish.account_id)
-        account_owner.lock_owner(connection, wish.account_id)
+        ledger.lock_messages(connection, message.account_id)
+        account_owner.lock_owner(connection, message.account_id)
         restored.detect_restore(connection)
-        ledger_clock.clamp_times_of_guest(connection, wish)
-        decision = decide_by_ledger(connection, wish, name_this_process(), again=again)
+        ledger_clock.clamp_times_of_guest(connection, message)
+        decision = decide_by_ledger(connection, message, name_this_process(), again=again)
         known = decision.intent
         is_over = known is not None and (known.proof is Proof.PERSON or known.message_id is not None)
         if decision.step is Step.TAKE_UP and is_repeated and is_over:
@@ -111,9 +111,9 @@ def queue_message(
         until = find_release_time(quiet, jobs.read_clock(connection))
         if known is None:
             return replace(
-                decision, intent=outbox.insert_queued(connection, wish, quiet_hours=quiet, not_before_at=until)
+                decision, intent=outbox.insert_queued(connection, message, quiet_hours=quiet, not_before_at=until)
             )
-        queued = outbox.requeue_intent(connection, known, wish, quiet_hours=quiet, not_before_at=until)
+        queued = outbox.requeue_intent(connection, known, message, quiet_hours=quiet, not_before_at=until)
         return replace(decision, intent=queued or known)
 
     return database.transaction(write)

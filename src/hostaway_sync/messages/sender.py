@@ -57,7 +57,7 @@ _FINAL = (CredentialsRejected, TokenRejected, Forbidden, NotFound, RequestReject
 
 @dataclass(frozen=True, slots=True)
 class SendOutcome:
-    """What came of a wish.
+    """What came of a message.
 
     Attributes:
         step: what was decided.
@@ -89,27 +89,27 @@ class Sender:
         self._message_api = message_api
         self._read = read
 
-    def outlook(self, wish: OutgoingMessage, *, again: bool, queued_too: bool = False) -> Decision:
+    def outlook(self, message: OutgoingMessage, *, again: bool, queued_too: bool = False) -> Decision:
         """Say what `send` would do now; writes nothing, and settles nothing."""
 
         def read(connection: Connection) -> Decision:
             # Two that ask at once whether a process lives would see each other.
-            ledger.lock_messages(connection, wish.account_id)
-            return decide_by_ledger(connection, wish, name_this_process(), again=again, queued_too=queued_too)
+            ledger.lock_messages(connection, message.account_id)
+            return decide_by_ledger(connection, message, name_this_process(), again=again, queued_too=queued_too)
 
         return self._database.transaction(read)
 
-    def send(self, wish: OutgoingMessage, *, again: bool, queued_too: bool = False) -> SendOutcome:
+    def send(self, message: OutgoingMessage, *, again: bool, queued_too: bool = False) -> SendOutcome:
         """Send a message, unless the ledger says that it must not be; with `queued_too` before a worker does.
 
         Raises:
             AccountError: the account was disabled meanwhile.
             StoreError: the database is away; what left is settled later.
         """
-        self._settle_first(wish)
+        self._settle_first(message)
         owner = name_this_process()  # a new name each time: two threads with one draft must not take each other's row
         with self._database.claim(senders.right_name(owner)):
-            begin = partial(self._begun, wish=wish, owner=owner, again=again, queued_too=queued_too)
+            begin = partial(self._begun, message=message, owner=owner, again=again, queued_too=queued_too)
             decision = self._database.transaction(begin)
             if decision.step not in _SENDS or decision.intent is None:
                 return SendOutcome(decision.step, decision.intent)
@@ -167,10 +167,10 @@ class Sender:
         with self._database.claim(senders.right_name(owner)):
             return self._gone(Step.TAKE_UP, self._database.transaction(take))
 
-    def _settle_first(self, wish: OutgoingMessage) -> None:
+    def _settle_first(self, message: OutgoingMessage) -> None:
         """Look for what is open with this guest; that it cannot be had is no reason: the ledger says enough."""
-        settle_from_mirror(self._database, wish.account_id, self._read)
-        find = partial(ledger.list_unsettled, account_id=wish.account_id, reservation_id=wish.reservation_id)
+        settle_from_mirror(self._database, message.account_id, self._read)
+        find = partial(ledger.list_unsettled, account_id=message.account_id, reservation_id=message.reservation_id)
         unsettled = [
             intent for intent in self._database.transaction(find) if intent.state is IntentState.OUTCOME_UNKNOWN
         ]
@@ -178,19 +178,19 @@ class Sender:
             settle_from_source(self._database, self._message_api, unsettled, self._read)
 
     def _begun(
-        self, connection: Connection, wish: OutgoingMessage, owner: str, *, again: bool, queued_too: bool
+        self, connection: Connection, message: OutgoingMessage, owner: str, *, again: bool, queued_too: bool
     ) -> Decision:
         """Decide under the account's lock, and write the intent down."""
-        ledger.lock_messages(connection, wish.account_id)
-        account_owner.lock_owner(connection, wish.account_id)
+        ledger.lock_messages(connection, message.account_id)
+        account_owner.lock_owner(connection, message.account_id)
         restored.detect_restore(connection)
-        ledger.abandon_dead_attempts(connection, wish.account_id)
-        ledger_clock.clamp_times_of_guest(connection, wish)
-        decision = decide_by_ledger(connection, wish, owner, again=again, queued_too=queued_too)
+        ledger.abandon_dead_attempts(connection, message.account_id)
+        ledger_clock.clamp_times_of_guest(connection, message)
+        decision = decide_by_ledger(connection, message, owner, again=again, queued_too=queued_too)
         if decision.step is Step.SEND:
-            return replace(decision, intent=ledger.insert_intent(connection, wish, owner))
+            return replace(decision, intent=ledger.insert_intent(connection, message, owner))
         if decision.step is Step.TAKE_UP and decision.intent is not None:
-            return replace(decision, intent=ledger.take_up_intent(connection, decision.intent, wish, owner))
+            return replace(decision, intent=ledger.take_up_intent(connection, decision.intent, message, owner))
         return decision
 
     def _gone(self, step: Step, intent: Intent) -> SendOutcome:
@@ -210,21 +210,21 @@ class Sender:
             raise
 
     def _posted(self, intent: Intent) -> SendResult:
-        wish = intent.message
+        message = intent.message
         try:
             page = self._message_api.read_newest_page(
-                wish.conversation_id, why="message: what is in its thread before it?"
+                message.conversation_id, why="message: what is in its thread before it?"
             )
         except SourceError as error:
             if isinstance(error, NotFound):
                 suspicions.raise_suspicion(
-                    self._database, wish.account_id, Resource.CONVERSATIONS, wish.conversation_id
+                    self._database, message.account_id, Resource.CONVERSATIONS, message.conversation_id
                 )
             return SendResult(IntentState.FAILED, str(error), fault=error)
-        self._database.transaction(partial(message_recipients.store_page, account_id=wish.account_id, page=page))
+        self._database.transaction(partial(message_recipients.store_page, account_id=message.account_id, page=page))
         fence = max((record.id for record in page.records if record.id is not None), default=0)
         left: list[Intent] = []
-        posted = self._message_api.send(wish, before_send=lambda: left.append(self._leave(intent, fence)))
+        posted = self._message_api.send(message, before_send=lambda: left.append(self._leave(intent, fence)))
         # A success that names a message which was there before is none of this one.
         created = {record.id for record in posted.page.records} if posted.page else set()
         known_before = left[0].after_message_id if left else None
@@ -254,13 +254,13 @@ class Sender:
 
     def _written(self, connection: Connection, intent: Intent, posted: SendResult) -> Intent:
         """Write down how it ended, and the message where it belongs, in one transaction."""
-        wish, message_id, failure = intent.message, None, posted.error
+        message, message_id, failure = intent.message, None, posted.error
         state, is_of_thread = posted.state, False
-        ledger.lock_messages(connection, wish.account_id)
+        ledger.lock_messages(connection, message.account_id)
         for record in posted.page.records if posted.page else ():
             said = self._read(record.payload)
             message_id, failure = record.id, said.failure if said else None
-            is_of_thread = said is not None and said.conversation_id == wish.conversation_id
+            is_of_thread = said is not None and said.conversation_id == message.conversation_id
             state = IntentState.SENT if failure is None else IntentState.FAILED
         if intent.is_queued and posted.state is IntentState.FAILED and _is_passing(posted.fault):
             written = outbox.return_to_queue(connection, intent, posted.error)
@@ -268,23 +268,23 @@ class Sender:
             written = ledger.record_answer(connection, intent, state, message_id=message_id, error=failure)
         if posted.page is not None and is_of_thread:  # else the next run, for which the thread is due, reads it there
             with suppress(AccountError):  # disabled meanwhile: nothing of it is stored, and the ledger is none of it
-                message_recipients.store_page(connection, wish.account_id, posted.page)
+                message_recipients.store_page(connection, message.account_id, posted.page)
         if state is not IntentState.FAILED:
-            due_threads.mark_due(connection, wish.account_id, wish.conversation_id)
+            due_threads.mark_due(connection, message.account_id, message.conversation_id)
         known = written or ledger.find_intent(connection, intent.intent_id)
         return intent if known is None else known
 
 
 def decide_by_ledger(
-    connection: Connection, wish: OutgoingMessage, owner: str, *, again: bool, queued_too: bool = False
+    connection: Connection, message: OutgoingMessage, owner: str, *, again: bool, queued_too: bool = False
 ) -> Decision:
     """Decide by the ledger, under the account's lock; see `decision.decide`."""
-    of_key = ledger.find_by_key(connection, wish.account_id, wish.key) if wish.key is not None else None
-    alike = ledger.find_same_text(connection, wish, within=REPEAT_WITHIN)
+    of_key = ledger.find_by_key(connection, message.account_id, message.key) if message.key is not None else None
+    alike = ledger.find_same_text(connection, message, within=REPEAT_WITHIN)
     pending = {one.intent_id: one for one in (*alike, *((of_key,) if of_key else ()))}.values()
     dead = {one.intent_id for one in pending if one.state is IntentState.PENDING and senders.is_gone(connection, one)}
     now = jobs.read_clock(connection)
-    return decide_step(wish, of_key, alike, owner=owner, dead=dead, now=now, again=again, queued_too=queued_too)
+    return decide_step(message, of_key, alike, owner=owner, dead=dead, now=now, again=again, queued_too=queued_too)
 
 
 def _seconds_awake_or_not() -> float:

@@ -146,8 +146,8 @@ def _thread(intent: Intent) -> int:
 
 
 def _tell(intent: Intent) -> None:
-    wish = intent.message
-    where = f"account {wish.account_id}: message {intent.intent_id} to reservation {wish.reservation_id}"
+    message = intent.message
+    where = f"account {message.account_id}: message {intent.intent_id} to reservation {message.reservation_id}"
     if intent.state is IntentState.FAILED:
         log.warning("%s was taken, and not delivered: %s", where, intent.error)
     else:

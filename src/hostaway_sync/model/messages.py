@@ -1,6 +1,6 @@
-"""The values of what is said to guests: Wish → Intent → Posted → Said; and who carries a message.
+"""The values of messages to guests: MessageRequest → OutgoingMessage → Intent → SendResult; and who carries them.
 
-Those of the two pipes are in `records` and `deliveries`.
+A `ThreadMessage` is a message as its thread shows it. The values of the two pipes are in `records` and `deliveries`.
 """
 
 from __future__ import annotations
@@ -55,6 +55,33 @@ class Proof(StrEnum):
     """The message itself, found in its thread."""
     PERSON = "person"
     """Somebody has looked."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRequest:
+    """A message as a caller asks for it, before its guest is found.
+
+    Attributes:
+        reservation_id: the reservation whose guest is written to.
+        text: the words.
+        account_id: the account of the reservation; needed where several accounts have it, or none is known to.
+        conversation_id: the thread; None: the one with the newest message.
+        communication_type: how it reaches the guest; None: as the guest wrote last.
+        key: the idempotency key; requests with the same key are one message.
+        again: send the same words even if the guest got them within ten minutes.
+        quiet_hours: local hours in which the message waits, as `22-8`; None: those of the settings.
+        at_once: ignore quiet hours, and do not wait for a worker that is to send it.
+    """
+
+    reservation_id: int
+    text: str = field(repr=False)
+    account_id: int | None = None
+    conversation_id: int | None = None
+    communication_type: CommunicationType | None = None
+    key: str | None = None
+    again: bool = False
+    quiet_hours: str | None = None
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

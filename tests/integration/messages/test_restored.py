@@ -20,6 +20,7 @@ from tests.support.deliveries import QUICK
 from tests.support.messages import TEXT, message_case
 
 from hostaway_sync.app.mirror import Mirror
+from hostaway_sync.model.messages import MessageRequest
 from hostaway_sync.settings import PREFIX, load_settings
 from hostaway_sync.store.messages import restored as restored_database
 from hostaway_sync.store.postgres.database import Database
@@ -84,7 +85,7 @@ def execute(server: EmbeddedPostgres, statement: str) -> None:
 def backup(server: EmbeddedPostgres, sync_env: Build, tmp_path: Path) -> Iterator[Backup]:
     """Give a backup of a mirror with one message that waits for a worker."""
     case = message_case(sync_env)
-    with case.mirror.messages.prepare(case.reservation_id, TEXT) as draft:
+    with case.mirror.messages.prepare(MessageRequest(case.reservation_id, TEXT)) as draft:
         draft.queue()
     made = Backup(server, case, tmp_path / "hostaway.dump", f"restored_{uuid.uuid4().hex}")
     yield made
@@ -221,7 +222,7 @@ def changed(part: str) -> str:
 def test_every_part_of_a_place_tells(sync_env: Build, part: str) -> None:
     """Another server, a recovery or fail-over, another database, a table made anew."""
     case = message_case(sync_env)
-    with case.mirror.messages.prepare(case.reservation_id, TEXT) as draft:
+    with case.mirror.messages.prepare(MessageRequest(case.reservation_id, TEXT)) as draft:
         draft.queue()
     sql.execute(case.env.database, changed(part))
     case.run_worker(timings=QUICK)
@@ -231,7 +232,7 @@ def test_every_part_of_a_place_tells(sync_env: Build, part: str) -> None:
 def test_a_part_that_is_not_told_is_not_compared(sync_env: Build) -> None:
     """A hosted server may not say which it is; what it does say still tells."""
     case = message_case(sync_env)
-    with case.mirror.messages.prepare(case.reservation_id, TEXT) as draft:
+    with case.mirror.messages.prepare(MessageRequest(case.reservation_id, TEXT)) as draft:
         draft.queue()
     sql.execute(case.env.database, "UPDATE database_identity SET system_identifier = NULL, timeline = NULL")
     case.run_worker(timings=QUICK)

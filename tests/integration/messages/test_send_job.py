@@ -16,6 +16,7 @@ from hostaway_sync.errors import MessageRefused
 from hostaway_sync.messages.batch_file import BatchLine
 from hostaway_sync.messages.decision import Step
 from hostaway_sync.messages.send_job import LOOKED_FOR_AFTER
+from hostaway_sync.model.messages import MessageRequest
 from hostaway_sync.queue.retry_policy import JobRetryPolicy
 from hostaway_sync.sandbox import AccountSpec
 from hostaway_sync.sandbox.server import faults
@@ -38,7 +39,7 @@ ONE_ATTEMPT = JobRetryPolicy(ladder=(timedelta(hours=1),), snooze=timedelta(hour
 
 def line(case: MessageCase, text: str = TEXT, key: str = "k", number: int = 1) -> BatchLine:
     """Give one line of a batch, to this guest."""
-    return BatchLine(number, case.reservation_id, text, key, None, None, None)
+    return BatchLine(number, MessageRequest(case.reservation_id, text, key=key))
 
 
 def queue(case: MessageCase, *lines: BatchLine, **options: Any) -> list[BatchOutcome]:
@@ -79,7 +80,7 @@ def test_what_cannot_be_queued_is_refused_by_itself(sync_env: Build) -> None:
     case = message_case(sync_env)
     case.env.sandbox.world.cancel_reservation(case.reservation_id)
     case.mirror.sync.run(case.env.account_id)
-    nobody = BatchLine(4, 7, TEXT, "nobody", None, None, None)
+    nobody = BatchLine(4, MessageRequest(7, TEXT, key="nobody"))
     (off,) = queue(case, yes=False)
     assert (off.placed, "--yes" in (off.why or "")) == (PlacedMessage.REFUSED, True)
     outcomes = queue(case, line(case), line(case, "Other"), line(case, key="l"), nobody)
@@ -229,7 +230,7 @@ def test_whoever_cannot_wait_sends_it_now(sync_env: Build) -> None:
     case = message_case(sync_env)
     mirror = case.env.mirror(quiet_hours=quiet_hours_now(case))
     for at_once, step in ((False, Step.SEND), (True, Step.TAKE_UP)):
-        with mirror.messages.prepare(case.reservation_id, TEXT, key="k", at_once=at_once) as draft:
+        with mirror.messages.prepare(MessageRequest(case.reservation_id, TEXT, key="k", at_once=at_once)) as draft:
             assert draft.send().step is step
     case.make_jobs_due()
     case.run_worker()

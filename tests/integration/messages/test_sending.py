@@ -10,7 +10,7 @@ from tests.support.messages import SEND, TEXT, THREAD, message_case
 
 from hostaway_sync.errors import AccountError, MessageRefused, UsageError
 from hostaway_sync.messages.decision import Step
-from hostaway_sync.model.messages import CommunicationType
+from hostaway_sync.model.messages import CommunicationType, MessageRequest
 from hostaway_sync.sandbox import AccountSpec, Effect, Switches
 from hostaway_sync.sandbox.server import faults
 
@@ -73,7 +73,7 @@ def test_it_goes_the_way_the_guest_wrote_last(sync_env: Build) -> None:
     world.edit_message(case.conversation_id, written, communicationType="whatsapp")
     case.mirror.sync.run(case.env.account_id)
     case.send("one")
-    case.send("two", way=CommunicationType.SMS)
+    case.send("two", communication_type=CommunicationType.SMS)
     case.env.database.transaction(lambda c: c.exec_driver_sql("DELETE FROM hostaway.conversation_messages"))
     case.send("three")
     assert case.ledger("channel_type") == ["whatsapp", "sms", "email"]
@@ -86,15 +86,18 @@ def test_what_is_not_mirrored_yet_is_asked_for(sync_env: Build) -> None:
     env = sync_env()
     reservation_id = next(iter(env.truth("conversations").values()))["reservationId"]
     mirror = env.mirror()
-    with pytest.raises(MessageRefused, match="--account"), mirror.messages.prepare(reservation_id, TEXT):
+    with (
+        pytest.raises(MessageRefused, match="--account"),
+        mirror.messages.prepare(MessageRequest(reservation_id, TEXT)),
+    ):
         pass
-    with mirror.messages.prepare(reservation_id, TEXT, account_id=env.account_id) as draft:
+    with mirror.messages.prepare(MessageRequest(reservation_id, TEXT, account_id=env.account_id)) as draft:
         draft.send()
     assert [text for _, text in env.sandbox.world.accepted] == [TEXT]
     assert list(env.rows("reservations")) == [reservation_id]
     with (
         pytest.raises(MessageRefused, match="has no reservation 5"),
-        mirror.messages.prepare(5, TEXT, account_id=70001),
+        mirror.messages.prepare(MessageRequest(5, TEXT, account_id=70001)),
     ):
         pass
 
@@ -108,15 +111,18 @@ def test_a_guest_is_found_only_where_there_is_one(sync_env: Build) -> None:
     assert [outcome.error for outcome in mirror.sync.run_all()] == [None, None]
     bookings, talks = env.truth("reservations"), env.truth("conversations").values()
     silent = next(number for number in bookings if number not in {talk["reservationId"] for talk in talks})
-    with pytest.raises(UsageError, match="70001, 70002"), mirror.messages.prepare(silent, TEXT):
+    with pytest.raises(UsageError, match="70001, 70002"), mirror.messages.prepare(MessageRequest(silent, TEXT)):
         pass
     with (
         pytest.raises(MessageRefused, match="no conversation"),
-        mirror.messages.prepare(silent, TEXT, account_id=env.account_id),
+        mirror.messages.prepare(MessageRequest(silent, TEXT, account_id=env.account_id)),
     ):
         pass
     env.sandbox.world.delete_reservation(silent)
-    with pytest.raises(MessageRefused, match="any more"), mirror.messages.prepare(silent, TEXT, account_id=70001):
+    with (
+        pytest.raises(MessageRefused, match="any more"),
+        mirror.messages.prepare(MessageRequest(silent, TEXT, account_id=70001)),
+    ):
         pass
     assert env.sandbox.world.accepted == []
 
@@ -155,7 +161,7 @@ def test_a_source_that_cannot_be_reached_is_a_refusal(sync_env: Build) -> None:
     case = message_case(sync_env)
     conversation_id = case.conversation_id
     mirror = case.env.mirror(api_url="http://127.0.0.1:9/v1", retry_attempts=1)
-    with mirror.messages.prepare(case.reservation_id, TEXT) as draft:
+    with mirror.messages.prepare(MessageRequest(case.reservation_id, TEXT)) as draft:
         failed = draft.send().intent
     assert failed is not None
     assert "cannot be reached" in (failed.error or "")
@@ -217,7 +223,10 @@ def test_guard_rails_stand_before_everything(sync_env: Build) -> None:
     with pytest.raises(MessageRefused, match="no conversation 5"):
         case.send(conversation_id=5)
     guarded = case.env.mirror(send_allowlist=frozenset({1}))
-    with pytest.raises(MessageRefused, match="ALLOWLIST"), guarded.messages.prepare(case.reservation_id, TEXT):
+    with (
+        pytest.raises(MessageRefused, match="ALLOWLIST"),
+        guarded.messages.prepare(MessageRequest(case.reservation_id, TEXT)),
+    ):
         pass
     case.mirror.accounts.disable(case.env.account_id)
     with pytest.raises(AccountError, match="disabled"):

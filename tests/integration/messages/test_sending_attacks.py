@@ -13,6 +13,7 @@ from tests.support.messages import SEND, TEXT, THREAD, message_case
 
 from hostaway_sync.errors import UsageError
 from hostaway_sync.messages.decision import Step
+from hostaway_sync.model.messages import MessageRequest
 from hostaway_sync.sandbox import Switches
 from hostaway_sync.sandbox.server import faults
 
@@ -169,7 +170,10 @@ def test_an_answer_without_its_thread_is_sent_and_stored_by_a_run(sync_env: Buil
 def test_two_threads_with_one_draft_send_once(sync_env: Build) -> None:
     """Each sending has a name of its own: neither takes the row of the other for one it had lost."""
     case = message_case(sync_env)
-    with case.mirror.messages.prepare(case.reservation_id, TEXT) as draft, ThreadPoolExecutor(4) as pool:
+    with (
+        case.mirror.messages.prepare(MessageRequest(case.reservation_id, TEXT)) as draft,
+        ThreadPoolExecutor(4) as pool,
+    ):
         steps = [done.result().step for done in [pool.submit(draft.send) for _ in range(4)]]
     assert steps.count(Step.SEND) == 1
     assert case.accepted == [TEXT]

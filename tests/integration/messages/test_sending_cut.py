@@ -11,6 +11,7 @@ from tests.support.barrier import PATIENCE, Barrier
 from tests.support.messages import SEND, TEXT, THREAD, MessageCase, message_case
 
 from hostaway_sync.messages.decision import Step
+from hostaway_sync.model.messages import MessageRequest
 from hostaway_sync.sandbox.server import faults
 from hostaway_sync.store.messages import liveness
 
@@ -35,7 +36,7 @@ def others_try(case: MessageCase, **options: Any) -> Step:
     """Have another process of this program try the same message, and settle what is open."""
     mirror = case.env.mirror()
     mirror.sync.run(case.env.account_id)
-    with mirror.messages.prepare(case.reservation_id, TEXT, **options) as draft:
+    with mirror.messages.prepare(MessageRequest(case.reservation_id, TEXT, **options)) as draft:
         return draft.send().step
 
 
@@ -79,7 +80,7 @@ def test_who_was_taken_for_dead_before_its_mark_sends_nothing(sync_env: Build) -
         barrier.wait()
         assert len(sql.rows(case.env.database, LATE)) == 1
         mirror = case.env.mirror()
-        with mirror.messages.prepare(case.reservation_id, TEXT) as draft:
+        with mirror.messages.prepare(MessageRequest(case.reservation_id, TEXT)) as draft:
             assert draft.send().step is Step.TAKE_UP
         barrier.open.set()
         sending.result(PATIENCE)

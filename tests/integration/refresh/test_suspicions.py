@@ -11,6 +11,7 @@ from tests.support.sync_env import mirrored_env, single_thread
 
 from hostaway_sync.errors import MessageRefused
 from hostaway_sync.model.health import assess_health
+from hostaway_sync.model.messages import MessageRequest
 from hostaway_sync.model.records import Mode, Resource, RunState
 from hostaway_sync.sandbox import Switches
 from hostaway_sync.sandbox.server import faults
@@ -60,7 +61,7 @@ def by_lookup(env: SyncEnv, _resource: Resource, row_id: int) -> None:
 def by_message(env: SyncEnv, _resource: Resource, row_id: int) -> None:
     """Look for the thread of a guest who is to be written to."""
     sql.execute(env.database, f"DELETE FROM conversations WHERE reservation_id = {row_id}")
-    with pytest.raises(MessageRefused), env.mirror().messages.prepare(row_id, "Welcome"):
+    with pytest.raises(MessageRefused), env.mirror().messages.prepare(MessageRequest(row_id, "Welcome")):
         pass
 
 

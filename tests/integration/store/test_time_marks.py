@@ -13,6 +13,7 @@ from tests.support.sync_env import mirrored_env, single_thread
 
 from hostaway_sync.doctor import examine
 from hostaway_sync.model.health import Condition, assess_health
+from hostaway_sync.model.messages import MessageRequest
 from hostaway_sync.model.records import Mode, Resource, RunState
 from hostaway_sync.settings import load_settings
 from hostaway_sync.store import time_marks
@@ -156,7 +157,7 @@ def test_a_token_from_the_future_is_replaced(sync_env: Build) -> None:
 def test_a_planned_time_is_no_mark(sync_env: Build) -> None:
     """A lease, and a message that waits for the morning, are kept as long as they say."""
     case = message_case(sync_env)
-    with case.mirror.messages.prepare(case.reservation_id, TEXT) as draft:
+    with case.mirror.messages.prepare(MessageRequest(case.reservation_id, TEXT)) as draft:
         draft.queue()
     for table, name in (("sent_messages", "not_before_at"), ("procrastinate_jobs", "scheduled_at")):
         sql.execute(case.env.database, f"UPDATE {table} SET {name} = now() + interval '3 days'")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.postgres.database import Database
 
-WISH = OutgoingMessage(70001, 41, 51, CommunicationType.EMAIL, TEXT)
+MESSAGE = OutgoingMessage(70001, 41, 51, CommunicationType.EMAIL, TEXT)
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ def store(database: Database) -> Database:
 
 def begun(store: Database, owner: str = "one", key: str | None = None) -> Intent:
     """Write an intent down."""
-    wish = replace(WISH, key=key)
-    return store.transaction(lambda connection: ledger.insert_intent(connection, wish, owner))
+    message = replace(MESSAGE, key=key)
+    return store.transaction(lambda connection: ledger.insert_intent(connection, message, owner))
 
 
 def left(store: Database, intent: Intent) -> Intent:
@@ -70,7 +70,7 @@ def test_a_key_is_there_once(store: Database) -> None:
 def test_whoever_lost_its_row_sends_nothing(store: Database) -> None:
     """Another process took it up: the first one's request does not leave, and its answer changes nothing."""
     mine = begun(store, "one")
-    theirs = store.transaction(lambda connection: ledger.take_up_intent(connection, mine, WISH, "two"))
+    theirs = store.transaction(lambda connection: ledger.take_up_intent(connection, mine, MESSAGE, "two"))
     assert (theirs.attempt, theirs.owner) == (2, "two")
     with pytest.raises(LeaseLost, match="sent nothing"):
         left(store, mine)
@@ -84,7 +84,7 @@ def test_a_commit_that_was_not_heard_of_may_be_repeated(store: Database) -> None
     intent = begun(store)
     assert left(store, intent).state is left(store, intent).state is IntentState.SENDING
     with pytest.raises(LeaseLost):
-        store.transaction(lambda connection: ledger.take_up_intent(connection, intent, WISH, "two"))
+        store.transaction(lambda connection: ledger.take_up_intent(connection, intent, MESSAGE, "two"))
 
 
 def test_who_lives_is_told_by_the_right_it_claims(store: Database) -> None:

@@ -14,7 +14,7 @@ from tests.support.messages import SEND
 from hostaway_sync.app.container import Container
 from hostaway_sync.app.messages import Messages
 from hostaway_sync.errors import HostawaySyncError, LeaseHeld, MessageUnsettled, SourceError, StoreError
-from hostaway_sync.model.messages import LOOKS_BEFORE_PERSON, IntentState, is_same_text
+from hostaway_sync.model.messages import LOOKS_BEFORE_PERSON, IntentState, MessageRequest, is_same_text
 from hostaway_sync.model.records import Resource
 from hostaway_sync.settings import SCHEMA, load_settings
 from hostaway_sync.store.postgres.database import Database
@@ -123,7 +123,7 @@ class SendChaos:
     def send(self, letter: ChaosMessage) -> Any:
         """Send a letter in this process."""
         with self._messages.prepare(
-            letter.reservation_id, letter.text, account_id=letter.account_id, key=letter.key, again=letter.again
+            MessageRequest(letter.reservation_id, letter.text, letter.account_id, key=letter.key, again=letter.again)
         ) as draft:
             return draft.send()
 

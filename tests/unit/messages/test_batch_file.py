@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hostaway_sync.messages.batch_file import BatchLine, read_lines
-from hostaway_sync.model.messages import CommunicationType
+from hostaway_sync.model.messages import CommunicationType, MessageRequest
 
 GOOD: dict[str, Any] = {"reservation_id": 41, "text": "Hello\n\n🗝️", "key": "a"}
 
@@ -19,8 +19,8 @@ def test_a_line_is_a_message() -> None:
     content = f"\ufeff{json.dumps(GOOD, ensure_ascii=False)}\r\n\r\n  \n{json.dumps(full)}"
     assert read_lines(content) == (
         [
-            BatchLine(1, 41, GOOD["text"], "a", None, None, None),
-            BatchLine(4, 41, GOOD["text"], "b", 7, CommunicationType.SMS, 9),
+            BatchLine(1, MessageRequest(41, GOOD["text"], key="a")),
+            BatchLine(4, MessageRequest(41, GOOD["text"], 7, 9, CommunicationType.SMS, "b")),
         ],
         [],
     )

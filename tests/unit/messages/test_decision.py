@@ -1,4 +1,4 @@
-"""What is to be done about a wish, and which message is whose."""
+"""What is to be done about a message, and which message is whose."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from hostaway_sync.model.messages import CommunicationType, Intent, IntentState,
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
-WISH = OutgoingMessage(70001, 41, 51, CommunicationType.EMAIL, "The key is under the mat")
+MESSAGE = OutgoingMessage(70001, 41, 51, CommunicationType.EMAIL, "The key is under the mat")
 ME = "dock/1"
 
 
 def row(state: str, *, key: str | None = None, minutes: float = 1, **fields: Any) -> Intent:
-    """Give a row that says what the wish says, and left so many minutes ago."""
+    """Give a row that says what the message says, and left so many minutes ago."""
     moment = NOON - minutes * MINUTE
     intent = Intent(
         intent_id=1,
-        message=replace(WISH, key=key),
-        body_hash=WISH.body_hash,
+        message=replace(MESSAGE, key=key),
+        body_hash=MESSAGE.body_hash,
         state=IntentState(state),
         attempt=1,
         owner="dock/2",
@@ -43,17 +43,21 @@ def row(state: str, *, key: str | None = None, minutes: float = 1, **fields: Any
 
 
 def step(
-    *rows: Intent, key: str | None = None, again: bool = False, dead: tuple[int, ...] = (), wish: OutgoingMessage = WISH
+    *rows: Intent,
+    key: str | None = None,
+    again: bool = False,
+    dead: tuple[int, ...] = (),
+    message: OutgoingMessage = MESSAGE,
 ) -> Step:
-    """Decide about a wish when these rows are known."""
+    """Decide about a message when these rows are known."""
     of_key = next((one for one in rows if key is not None and one.message.key == key), None)
-    wanted = replace(wish, key=key)
+    wanted = replace(message, key=key)
     return decide_step(wanted, of_key, rows, owner=ME, dead=dead, now=NOON, again=again).step
 
 
 def test_what_was_never_said_is_sent() -> None:
     """An empty ledger stands in nobody's way."""
-    assert decide_step(WISH, None, [], owner=ME, dead=(), now=NOON, again=False) == Decision(Step.SEND)
+    assert decide_step(MESSAGE, None, [], owner=ME, dead=(), now=NOON, again=False) == Decision(Step.SEND)
 
 
 @pytest.mark.parametrize(
@@ -75,9 +79,9 @@ def test_a_key_is_sent_once(state: str, found: Step) -> None:
 def test_a_key_stands_for_one_text_to_one_guest() -> None:
     """White space is no text; another reservation is another guest."""
     known = row("failed", key="k")
-    assert step(known, key="k", wish=replace(WISH, body=" The key is\nunder the mat\r\n")) is Step.TAKE_UP
-    assert step(known, key="k", wish=replace(WISH, body="The key is in the box")) is Step.OTHER_TEXT
-    assert step(known, key="k", wish=replace(WISH, reservation_id=42)) is Step.OTHER_TEXT
+    assert step(known, key="k", message=replace(MESSAGE, body=" The key is\nunder the mat\r\n")) is Step.TAKE_UP
+    assert step(known, key="k", message=replace(MESSAGE, body="The key is in the box")) is Step.OTHER_TEXT
+    assert step(known, key="k", message=replace(MESSAGE, reservation_id=42)) is Step.OTHER_TEXT
 
 
 @pytest.mark.parametrize("key", [None, "new"])
@@ -130,7 +134,7 @@ def test_what_has_another_key_is_left_alone() -> None:
     assert step(row("failed", key="k"), row("sent", intent_id=2), key="k") is Step.REPEATED
 
 
-def said(number: int, text: str = WISH.body, **fields: Any) -> ThreadMessage:
+def said(number: int, text: str = MESSAGE.body, **fields: Any) -> ThreadMessage:
     """Give a message of ours."""
     return replace(ThreadMessage(number, 51, is_incoming=False, text=text), **fields)
 
@@ -193,6 +197,6 @@ def test_what_waits_for_a_worker_is_left_to_it() -> None:
     for again in (False, True):
         assert step(waiting, key="k", dead=(1,), again=again) is Step.QUEUED
     assert step(waiting, dead=(1,)) is Step.QUEUED
-    of_key = replace(WISH, key="k")
+    of_key = replace(MESSAGE, key="k")
     options: dict[str, Any] = {"owner": ME, "dead": (1,), "now": NOON, "again": False, "queued_too": True}
     assert decide_step(of_key, waiting, [waiting], **options) == Decision(Step.TAKE_UP, waiting)

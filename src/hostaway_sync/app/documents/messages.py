@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 def message_document(intent: Intent) -> dict[str, Any]:
     """Return a row of the ledger without its text."""
-    wish = intent.message
+    message = intent.message
     return {
         "intent_id": intent.intent_id,
-        "account_id": wish.account_id,
-        "reservation_id": wish.reservation_id,
-        "conversation_id": wish.conversation_id,
-        "channel_type": wish.communication_type.value,
-        "idempotency_key": wish.key,
+        "account_id": message.account_id,
+        "reservation_id": message.reservation_id,
+        "conversation_id": message.conversation_id,
+        "channel_type": message.communication_type.value,
+        "idempotency_key": message.key,
         "state": intent.state.value,
         "message_id": intent.message_id,
         "proof": intent.proof.value if intent.proof else None,
@@ -52,14 +52,14 @@ def sent_message_document(intent: Intent, *, sent_now: bool) -> dict[str, Any]:
 
 def outlook_document(draft: PreparedMessage, *, would_send: bool, why_not: str | None) -> dict[str, Any]:
     """Return what sending a message would do."""
-    wish = draft.wish
+    message = draft.message
     return {
-        "account_id": wish.account_id,
-        "reservation_id": wish.reservation_id,
-        "conversation_id": wish.conversation_id,
-        "channel_type": wish.communication_type.value,
-        "idempotency_key": wish.key,
-        "text": wish.body,
+        "account_id": message.account_id,
+        "reservation_id": message.reservation_id,
+        "conversation_id": message.conversation_id,
+        "channel_type": message.communication_type.value,
+        "idempotency_key": message.key,
+        "text": message.body,
         "concerns": list(draft.concerns),
         "would_send": would_send,
         "waits_until": iso(draft.until),
@@ -71,8 +71,8 @@ def batch_line_document(outcome: BatchOutcome) -> dict[str, Any]:
     """Return what became of one line of a batch."""
     return {
         "line": outcome.line.number,
-        "reservation_id": outcome.line.reservation_id,
-        "idempotency_key": outcome.line.key,
+        "reservation_id": outcome.line.request.reservation_id,
+        "idempotency_key": outcome.line.request.key,
         "placed": outcome.placed.value,
         "why_not": outcome.why,
         "waits_until": iso(outcome.until),

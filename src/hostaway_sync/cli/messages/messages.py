@@ -67,16 +67,16 @@ def cancel(
 
 
 def _cells(intent: Intent) -> list[str]:
-    wish = intent.message
+    message = intent.message
     return [
         str(intent.intent_id),
-        str(wish.account_id),
-        str(wish.reservation_id),
-        wish.communication_type.value,
+        str(message.account_id),
+        str(message.reservation_id),
+        message.communication_type.value,
         intent.state.value,
         str(intent.message_id or ""),
         f"{intent.sending_at or intent.created_at:%Y-%m-%d %H:%M}",
-        " ".join(wish.body.split()),
+        " ".join(message.body.split()),
     ]
 
 

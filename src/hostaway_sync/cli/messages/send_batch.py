@@ -80,10 +80,10 @@ def _content(file: str) -> str:
 
 def _sentence(outcome: BatchOutcome, *, dry_run: bool) -> str:
     line, intent = outcome.line, outcome.intent
-    where = f"line {line.number}: reservation {line.reservation_id}"
+    where = f"line {line.number}: reservation {line.request.reservation_id}"
     if outcome.why is not None:
         # Reasons that name the reservation themselves read well after the line alone.
-        about = f"line {line.number}" if f"reservation {line.reservation_id}" in outcome.why else where
+        about = f"line {line.number}" if f"reservation {line.request.reservation_id}" in outcome.why else where
         return f"{about}: {outcome.why}"
     number = f" (number {intent.intent_id})" if intent is not None else ""
     if outcome.placed.value == "known" and intent is not None:

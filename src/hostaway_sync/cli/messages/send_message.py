@@ -12,7 +12,7 @@ from hostaway_sync.cli.process.open_app import open_mirror
 from hostaway_sync.cli.ui import terminal
 from hostaway_sync.cli.ui.options import Json, number
 from hostaway_sync.errors import HostawaySyncError, MessageRefused, MessageUnsettled, SourceError, UsageError
-from hostaway_sync.model.messages import CommunicationType, IntentState
+from hostaway_sync.model.messages import CommunicationType, IntentState, MessageRequest
 
 if TYPE_CHECKING:
     from hostaway_sync.app.compose import PreparedMessage
@@ -95,20 +95,20 @@ def send_message(
         return
     if reservation_id is None or text is None:
         raise UsageError("reservation or text is missing: give RESERVATION_ID TEXT")
-    words = prompts.read_stdin("the text").removesuffix("\n") if text == "-" else text
+    request = MessageRequest(
+        reservation_id=reservation_id,
+        text=prompts.read_stdin("the text").removesuffix("\n") if text == "-" else text,
+        account_id=account,
+        conversation_id=conversation,
+        communication_type=channel_type,
+        key=idempotency_key,
+        again=again,
+        quiet_hours=quiet_hours,
+        at_once=now,
+    )
     with (
         open_mirror() as mirror,
-        mirror.messages.prepare(
-            reservation_id,
-            words,
-            account_id=account,
-            conversation_id=conversation,
-            way=channel_type,
-            key=idempotency_key,
-            again=again,
-            quiet_hours=quiet_hours,
-            at_once=now,
-        ) as draft,
+        mirror.messages.prepare(request) as draft,
     ):
         if dry_run:
             _print_outlook(draft, json=json)
@@ -125,7 +125,7 @@ def _any_given(*options: object) -> bool:
 def _send(draft: PreparedMessage, *, yes: bool, json: bool) -> bool:
     """Send a message, or queue it in quiet hours; return whether it waits for a worker."""
     if draft.concerns:
-        prompts.confirm(f"Reservation {draft.wish.reservation_id}: {'; '.join(draft.concerns)}.", yes=yes)
+        prompts.confirm(f"Reservation {draft.message.reservation_id}: {'; '.join(draft.concerns)}.", yes=yes)
     sending = draft.send()
     if sending.intent is None:
         raise MessageUnsettled("the message is not in the ledger any more: its account was purged meanwhile")
@@ -183,31 +183,31 @@ def _conclude(intent: Intent, *, json: bool, is_ours: bool) -> None:
 
 
 def _sent_sentence(intent: Intent, *, is_ours: bool) -> str:
-    wish = intent.message
+    message = intent.message
     which = f"message {intent.message_id}" if intent.message_id is not None else "as you have seen"
     where = (
-        f"to reservation {wish.reservation_id} by {wish.communication_type.value}: "
-        f"{which} in conversation {wish.conversation_id}"
+        f"to reservation {message.reservation_id} by {message.communication_type.value}: "
+        f"{which} in conversation {message.conversation_id}"
     )
     if is_ours:
-        return f"Sent {where} (account {wish.account_id}, number {intent.intent_id})"
+        return f"Sent {where} (account {message.account_id}, number {intent.intent_id})"
     when = f", {intent.sending_at:%Y-%m-%d %H:%M} UTC" if intent.sending_at else ""
-    return f"Sent before {where} (account {wish.account_id}, number {intent.intent_id}{when})"
+    return f"Sent before {where} (account {message.account_id}, number {intent.intent_id}{when})"
 
 
 def _trouble(intent: Intent) -> HostawaySyncError:
-    number, wish = intent.intent_id, intent.message
+    number, message = intent.intent_id, intent.message
     if intent.state is IntentState.FAILED:
         if intent.message_id is not None:
             return SourceError(f"message {number} was taken by Hostaway and not delivered: {intent.error}")
         return SourceError(f"message {number} was not sent, and may be sent again: {intent.error}")
     if intent.state is not IntentState.OUTCOME_UNKNOWN:
         return MessageUnsettled(f"message {number} is {intent.state.value}: another process is sending it")
-    told = f"whether message {number} reached reservation {wish.reservation_id} is not known ({intent.error})"
+    told = f"whether message {number} reached reservation {message.reservation_id} is not known ({intent.error})"
     if intent.waits_for_person:
         return MessageUnsettled(
-            f"{told}, and it is not in its thread: look at conversation {wish.conversation_id} in Hostaway, then use "
-            f"--i-checked-sent {number} or --i-checked-resend {number}"
+            f"{told}, and it is not in its thread: look at conversation {message.conversation_id} in Hostaway, "
+            f"then use --i-checked-sent {number} or --i-checked-resend {number}"
         )
     return MessageUnsettled(
         f"{told}: nothing is sent again; the next sync looks for it, or `hostaway-sync send-message --resolve {number}`"
@@ -218,13 +218,13 @@ def _refusal(step: Step, intent: Intent | None) -> HostawaySyncError | None:
     """Return why nothing is sent; None where the message is sent, or was before."""
     if intent is None or step.value in {"send", "take_up", "earlier"}:
         return None
-    number, wish = intent.intent_id, intent.message
+    number, message = intent.intent_id, intent.message
     if step.value == "other_text":
-        return UsageError(f"key {wish.key!r} belongs to another message, number {number}: choose another key")
+        return UsageError(f"key {message.key!r} belongs to another message, number {number}: choose another key")
     if step.value == "repeated":
         when = f"{intent.sending_at:%H:%M:%S} UTC" if intent.sending_at else "just now"
         return MessageRefused(
-            f"reservation {wish.reservation_id} got the same text at {when} (number {number}): "
+            f"reservation {message.reservation_id} got the same text at {when} (number {number}): "
             "nothing was sent; --again sends it once more"
         )
     if step.value == "queued":
@@ -238,7 +238,7 @@ def _refusal(step: Step, intent: Intent | None) -> HostawaySyncError | None:
 
 
 def _print_outlook(draft: PreparedMessage, *, json: bool) -> None:
-    wish, decision = draft.wish, draft.outlook()
+    message, decision = draft.message, draft.outlook()
     refusal = _refusal(decision.step, decision.intent)
     would_send = decision.step.value in {"send", "take_up"}
     why = str(refusal) if refusal else None
@@ -247,11 +247,11 @@ def _print_outlook(draft: PreparedMessage, *, json: bool) -> None:
     if json:
         terminal.print_json(outlook_document(draft, would_send=would_send, why_not=why))
         return
-    terminal.echo(f"to     reservation {wish.reservation_id} of account {wish.account_id}")
-    terminal.echo(f"in     conversation {wish.conversation_id}, by {wish.communication_type.value}")
+    terminal.echo(f"to     reservation {message.reservation_id} of account {message.account_id}")
+    terminal.echo(f"in     conversation {message.conversation_id}, by {message.communication_type.value}")
     for concern in draft.concerns:
         terminal.echo(f"mind   {concern}")
     would = f"would wait until {draft.until:%Y-%m-%d %H:%M} UTC" if draft.until else "would be sent"
     terminal.echo(f"now    {would if would_send else f'would not be sent: {why}'}")
     terminal.echo("")
-    terminal.echo(wish.body)
+    terminal.echo(message.body)

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from hostaway_sync.errors import LeaseLost
-from hostaway_sync.model.messages import CommunicationType, Intent, IntentState, OutgoingMessage, Proof
+from hostaway_sync.model.messages import Intent, IntentState, OutgoingMessage, Proof
 from hostaway_sync.store.audit_log import current_os_user
-from hostaway_sync.store.messages import restored, senders
+from hostaway_sync.store.messages import intent_rows, restored, senders
 from hostaway_sync.store.privacy import erased_keys
 from hostaway_sync.store.processes import rights
 from hostaway_sync.store.tables import conversation_messages
@@ -68,49 +68,41 @@ def find_by_key(connection: sa.Connection, account_id: int, key: str) -> Intent 
     return next(iter(_read(connection, ledger.c.account_id == account_id, is_it)), None)
 
 
-def find_same_text(connection: sa.Connection, wish: OutgoingMessage, *, within: timedelta) -> list[Intent]:
+def find_same_text(connection: sa.Connection, message: OutgoingMessage, *, within: timedelta) -> list[Intent]:
     """Give what says the same to the same guest: what is open, and of the rest what ended lately; oldest first."""
     moved_at = sa.func.coalesce(ledger.c.sending_at, ledger.c.created_at)
     is_recent = sa.or_(moved_at > _NOW - within, ledger.c.settled_at.is_(None))
-    of_guest = ledger.c.account_id == wish.account_id, ledger.c.reservation_id == wish.reservation_id
-    return _read(connection, *of_guest, ledger.c.body_hash == wish.body_hash, is_recent)
+    of_guest = ledger.c.account_id == message.account_id, ledger.c.reservation_id == message.reservation_id
+    return _read(connection, *of_guest, ledger.c.body_hash == message.body_hash, is_recent)
 
 
-def insert_intent(connection: sa.Connection, wish: OutgoingMessage, owner: str) -> Intent:
+def insert_intent(connection: sa.Connection, message: OutgoingMessage, owner: str) -> Intent:
     """Write an intent down."""
     statement = sa.insert(ledger).values(
-        **as_columns(wish), idempotency_key=wish.key, owner=owner, os_user=current_os_user(), host=socket.gethostname()
+        **intent_rows.as_columns(message),
+        idempotency_key=message.key,
+        owner=owner,
+        os_user=current_os_user(),
+        host=socket.gethostname(),
     )
     row = connection.execute(statement.returning(ledger)).one()
-    return as_intent(row)
+    return intent_rows.as_intent(row)
 
 
 def take_up_intent(
-    connection: sa.Connection, intent: Intent, wish: OutgoingMessage, owner: str, *, is_queued: bool = False
+    connection: sa.Connection, intent: Intent, message: OutgoingMessage, owner: str, *, is_queued: bool = False
 ) -> Intent:
     """Move pending | failed → pending: another attempt, perhaps by another way, on the intent's own row.
 
     With `is_queued` a worker takes it, and may put it back.
     """
-    values = {**as_columns(wish), **reset_values(), "owner": owner, "is_queued": is_queued}
+    values = {**intent_rows.as_columns(message), **intent_rows.reset_values(), "owner": owner, "is_queued": is_queued}
     if intent.owner != owner:
         values["attempt"] = ledger.c.attempt + 1
     row = move_intent(connection, intent.intent_id, [IntentState.PENDING, IntentState.FAILED], values)
     if row is None:
         raise _taken(intent.intent_id)
     return row
-
-
-def reset_values() -> dict[str, Any]:
-    """Give the values of a row that is to be sent, whatever became of it before."""
-    fresh = ("message_id", "proof", "looked_at", "error", "settled_at", "after_message_id", "sending_at")
-    return {
-        **dict.fromkeys((*fresh, "not_before_at")),
-        "looks": 0,
-        "state": IntentState.PENDING.value,
-        "os_user": current_os_user(),
-        "host": socket.gethostname(),
-    }
 
 
 def mark_sending(database: Database, intent: Intent, *, after: int) -> Intent:
@@ -229,18 +221,6 @@ def _ended(state: IntentState, proof: Proof, error: str | None) -> dict[str, Any
     return {"state": state.value, "error": error, "proof": proof.value, "settled_at": _NOW}
 
 
-def as_columns(wish: OutgoingMessage) -> dict[str, Any]:
-    """Give what a wish is, as columns."""
-    return {
-        "account_id": wish.account_id,
-        "reservation_id": wish.reservation_id,
-        "conversation_id": wish.conversation_id,
-        "channel_type": wish.communication_type.value,
-        "body": wish.body,
-        "body_hash": wish.body_hash,
-    }
-
-
 def _is(*states: IntentState) -> sa.ColumnElement[bool]:
     # As constants, not parameters: only so does the planner see that an index of few rows has them all.
     return ledger.c.state.in_([sa.literal_column(f"'{state.value}'") for state in states])
@@ -248,7 +228,7 @@ def _is(*states: IntentState) -> sa.ColumnElement[bool]:
 
 def _read(connection: sa.Connection, *wanted: sa.ColumnElement[bool]) -> list[Intent]:
     rows = connection.execute(sa.select(ledger).where(*wanted).order_by(ledger.c.intent_id))
-    return [as_intent(row) for row in rows]
+    return [intent_rows.as_intent(row) for row in rows]
 
 
 def move_intent(
@@ -261,38 +241,7 @@ def move_intent(
     """Move a row that is in one of these states; None when it is not."""
     statement = sa.update(ledger).where(ledger.c.intent_id == intent_id, _is(*states), *wanted).values(values)
     row = connection.execute(statement.returning(ledger)).one_or_none()
-    return None if row is None else as_intent(row)
-
-
-def as_intent(row: sa.Row[Any]) -> Intent:
-    """Give a row as a value."""
-    wish = OutgoingMessage(
-        account_id=row.account_id,
-        reservation_id=row.reservation_id,
-        conversation_id=row.conversation_id,
-        communication_type=CommunicationType(row.channel_type),
-        body=row.body,
-        key=row.idempotency_key,
-    )
-    kept: tuple[str, ...] = (
-        "attempt",
-        "owner",
-        "after_message_id",
-        "message_id",
-        "looks",
-        "looked_at",
-        "error",
-        "created_at",
-    )
-    kept += ("sending_at", "settled_at", "is_queued", "quiet_hours", "not_before_at")
-    return Intent(
-        intent_id=row.intent_id,
-        message=wish,
-        body_hash=bytes(row.body_hash),
-        state=IntentState(row.state),
-        proof=None if row.proof is None else Proof(row.proof),
-        **{name: getattr(row, name) for name in kept},
-    )
+    return None if row is None else intent_rows.as_intent(row)
 
 
 def _taken(intent_id: int) -> LeaseLost:

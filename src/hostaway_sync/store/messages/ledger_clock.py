@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 _OPEN = ("pending", "sending", "outcome_unknown")
 
 
-def clamp_times_of_guest(connection: sa.Connection, wish: OutgoingMessage) -> None:
+def clamp_times_of_guest(connection: sa.Connection, message: OutgoingMessage) -> None:
     """Set the marks ahead of everything that was to be said to a guest; under the account's lock."""
-    of_guest = ledger.c.account_id == wish.account_id, ledger.c.reservation_id == wish.reservation_id
+    of_guest = ledger.c.account_id == message.account_id, ledger.c.reservation_id == message.reservation_id
     time_marks.reset_future_marks(connection, ledger, *of_guest)
 
 

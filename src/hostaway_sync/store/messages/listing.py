@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from hostaway_sync.model.messages import LOOKS_BEFORE_PERSON, IntentState
 from hostaway_sync.model.status import MessageBacklog
-from hostaway_sync.store.messages.ledger import as_intent
+from hostaway_sync.store.messages.intent_rows import as_intent
 from hostaway_sync.store.tables import sent_messages as ledger
 from hostaway_sync.store.time_marks import is_within
 

@@ -16,7 +16,7 @@ from hostaway_sync.model.messages import IntentState, Proof
 from hostaway_sync.store import jobs
 from hostaway_sync.store.audit_log import current_os_user
 from hostaway_sync.store.jobs import Job
-from hostaway_sync.store.messages import ledger
+from hostaway_sync.store.messages import intent_rows, ledger
 from hostaway_sync.store.tables import sent_messages
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def insert_queued(
-    connection: sa.Connection, wish: OutgoingMessage, *, quiet_hours: str | None, not_before_at: datetime | None
+    connection: sa.Connection, message: OutgoingMessage, *, quiet_hours: str | None, not_before_at: datetime | None
 ) -> Intent:
     """Write an intent down that waits for a worker."""
     values = {
@@ -35,8 +35,10 @@ def insert_queued(
         "os_user": current_os_user(),
         "host": socket.gethostname(),
     }
-    statement = sa.insert(sent_messages).values(**ledger.as_columns(wish), idempotency_key=wish.key, **values)
-    intent = ledger.as_intent(connection.execute(statement.returning(sent_messages)).one())
+    statement = sa.insert(sent_messages).values(
+        **intent_rows.as_columns(message), idempotency_key=message.key, **values
+    )
+    intent = intent_rows.as_intent(connection.execute(statement.returning(sent_messages)).one())
     jobs.defer_retry(connection, make_job(intent), at=not_before_at)
     return intent
 
@@ -44,13 +46,13 @@ def insert_queued(
 def requeue_intent(
     connection: sa.Connection,
     intent: Intent,
-    wish: OutgoingMessage,
+    message: OutgoingMessage,
     *,
     quiet_hours: str | None,
     not_before_at: datetime | None,
 ) -> Intent | None:
     """Have a worker take up what surely was not sent; None when that is not so any more."""
-    values = {**ledger.as_columns(wish), **ledger.reset_values(), **_waiting(quiet_hours, not_before_at)}
+    values = {**intent_rows.as_columns(message), **intent_rows.reset_values(), **_waiting(quiet_hours, not_before_at)}
     row = ledger.move_intent(connection, intent.intent_id, [IntentState.PENDING, IntentState.FAILED], values)
     if row is not None:
         jobs.defer_retry(connection, make_job(row), at=not_before_at)

@@ -43,9 +43,9 @@ def thread_path(conversation_id: int) -> str:
     return THREAD.path.format(parent=conversation_id)
 
 
-def document(wish: OutgoingMessage) -> dict[str, int | str]:
+def document(message: OutgoingMessage) -> dict[str, int | str]:
     """Give the body of the request; the field is `body`, whatever clients of old say."""
-    return {"body": wish.body, "communicationType": wish.communication_type.value}
+    return {"body": message.body, "communicationType": message.communication_type.value}
 
 
 def certainty(status: int | None, *, has_left: bool) -> IntentState:
@@ -64,7 +64,7 @@ def certainty(status: int | None, *, has_left: bool) -> IntentState:
 
 
 def read_answer(
-    status: int, headers: Mapping[str, str], body: bytes, wish: OutgoingMessage, observed_at: datetime, *, asked: str
+    status: int, headers: Mapping[str, str], body: bytes, message: OutgoingMessage, observed_at: datetime, *, asked: str
 ) -> Page:
     """Give the message that a request became; any 2xx may hold it.
 
@@ -74,10 +74,10 @@ def read_answer(
     is_success = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
     raw = protocol.decode_object(HTTPStatus.OK if is_success else status, headers, body, now=observed_at, asked=asked)
     record, said = as_record(raw, THREAD), read_said(raw)
-    is_ours = said is not None and said.conversation_id in {None, wish.conversation_id} and not said.is_incoming
+    is_ours = said is not None and said.conversation_id in {None, message.conversation_id} and not said.is_incoming
     if not is_ours:
         raise SourceUnavailable(f"Hostaway answered {asked} with a success and something that is not the message")
-    return Page(THREAD.shape, (record,), observed_at, parent=wish.conversation_id)
+    return Page(THREAD.shape, (record,), observed_at, parent=message.conversation_id)
 
 
 def read_said(payload: bytes | str) -> ThreadMessage | None:
@@ -89,14 +89,14 @@ def read_said(payload: bytes | str) -> ThreadMessage | None:
     number = as_id(row.get("id")) if isinstance(row, dict) else None
     if number is None:
         return None
-    status, text, way = (_text(row.get(name)) for name in ("status", "body", "communicationType"))
+    status, text, communication_type = (_text(row.get(name)) for name in ("status", "body", "communicationType"))
     reason = _text(row.get("readableReasonFailed")) or _text(row.get("reasonFailed"))
     return ThreadMessage(
         message_id=number,
         conversation_id=as_id(row.get("conversationId")),
         is_incoming=_is_incoming(row.get("isIncoming")),
         text=text,
-        communication_type=way,
+        communication_type=communication_type,
         failure=(reason or status) if status in _UNDELIVERED else None,
         is_automatic=row.get("messageSource") == _PLANNED
         or (_text(row.get("originatedBy")) or "").startswith(_AUTOMATON),

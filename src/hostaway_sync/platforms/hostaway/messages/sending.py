@@ -70,9 +70,9 @@ class _Seen:
         self._leaving()
         self.has_left = True
 
-    def read(self, reply: Reply, wish: OutgoingMessage, asked: str) -> Page:
+    def read(self, reply: Reply, message: OutgoingMessage, asked: str) -> Page:
         """Give the message that it became."""
         self.status = reply.status
         return message_protocol.read_answer(
-            reply.status, reply.headers, reply.body, wish, reply.observed_at, asked=asked
+            reply.status, reply.headers, reply.body, message, reply.observed_at, asked=asked
         )

@@ -19,7 +19,7 @@ from hostaway_sync.model.records import Resource
 from hostaway_sync.model.redaction import Redaction, parse_rules
 from hostaway_sync.platforms.hostaway.paging.cursor_state import CursorState
 from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
-from hostaway_sync.platforms.hostaway.parsing.resources import digest_of
+from hostaway_sync.platforms.hostaway.parsing.resources import hash_payload
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 from hostaway_sync.sandbox import CLIENT_SECRET
 from hostaway_sync.secrets import KeyRing, Place
@@ -200,16 +200,16 @@ def test_position_of_a_walk() -> None:
     for _ in range(2):
         wanted = walk.send(source.by_cursor(wanted[0]))
     assert bookmark.position == POSITION
-    standing = CursorState(POSITION).standing()
-    assert standing is not None
-    assert standing.text() == POSITION
+    decoded = CursorState(POSITION).decode()
+    assert decoded is not None
+    assert decoded.encode() == POSITION
 
 
 def test_hashes_of_payloads() -> None:
     """Rule bytes before the digest: all of a payload, or with hidden fields and the mark of which ones."""
     redaction = Redaction(parse_rules("reservations.phone=hash,*.guestName=drop"), b"s" * 32, VOCABULARY)
-    assert digest_of(b'{"id":1}').hex() == "016dbc2ea685505a5de3248e0c8a59ab5c"
-    hidden = digest_of(b'{"id":1}', redaction.redactor_for("reservations")).hex()
+    assert hash_payload(b'{"id":1}').hex() == "016dbc2ea685505a5de3248e0c8a59ab5c"
+    hidden = hash_payload(b'{"id":1}', redaction.redactor_for("reservations")).hex()
     assert hidden == "021480094a4e9ad340c70e6e745ebd5702ba1c523b"
     assert redaction.mark.hex() == "021480094a"
     assert redaction.hash_text(" Ida") == "hmac-sha256:7ab77e0d602ebbafc13e752be3c97626"

@@ -149,7 +149,7 @@ def test_documented_events_are_the_programs_own() -> None:
             ", ".join(dict.fromkeys(place.resource.value for place in places)),
             ", ".join(f"`{place.key}`" for place in places),
         )
-        for name, places in events.ROUTES.items()
+        for name, places in events.ID_LOCATIONS.items()
     ]
     bodies = (b"", b"[]", b'{"accountId": 2}', b"{}", b'{"event": "x"}', b'{"event": "listing.created"}')
     found = [events.read_event(body, account_id=1)[0].ignored for body in bodies]

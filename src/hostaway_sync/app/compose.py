@@ -11,7 +11,7 @@ from hostaway_sync.messages.decision import Step
 from hostaway_sync.messages.send_job import find_release_time, format_quiet_hours, queue_message
 from hostaway_sync.messages.sender import Sender, SendOutcome
 from hostaway_sync.model.messages import OutgoingMessage
-from hostaway_sync.platforms.hostaway.messages.protocol import read_said
+from hostaway_sync.platforms.hostaway.messages.protocol import read_thread_message
 from hostaway_sync.store import jobs
 from hostaway_sync.store.messages import recipients as message_recipients
 
@@ -103,7 +103,7 @@ class Composer:
         found = recipients.find_address(
             self._database,
             source,
-            read_said,
+            read_thread_message,
             number,
             request,
         )
@@ -123,7 +123,7 @@ class Composer:
             body=request.text,
             key=request.key,
         )
-        sender = Sender(self._database, source.message_api, read_said)
+        sender = Sender(self._database, source.message_api, read_thread_message)
         if sender.outlook(message, again=request.again).step is Step.EARLIER:
             # Who asks for the outcome of what was sent before is not asked anything.
             return PreparedMessage(request, message, (), None, None, sender, self._database)

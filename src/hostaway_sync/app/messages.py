@@ -13,7 +13,7 @@ from hostaway_sync.messages.decision import LOOKS_APART
 from hostaway_sync.messages.sender import Sender
 from hostaway_sync.messages.settlement import settle_from_mirror, settle_from_source
 from hostaway_sync.model.messages import LOOKS_BEFORE_PERSON, IntentState, Proof
-from hostaway_sync.platforms.hostaway.messages.protocol import read_said
+from hostaway_sync.platforms.hostaway.messages.protocol import read_thread_message
 from hostaway_sync.store import jobs
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.messages import ledger, outbox
@@ -77,7 +77,7 @@ class Messages:
         """
         intent = self._intent(intent_id)
         account_id = account_queries.get_active_account(self._database, intent.message.account_id).account_id
-        settle_from_mirror(self._database, account_id, read_said)
+        settle_from_mirror(self._database, account_id, read_thread_message)
         with self._container.source(account_id, urgent=True) as source:
             for turn in range(LOOKS_BEFORE_PERSON):
                 intent = self._intent(intent_id)
@@ -87,7 +87,7 @@ class Messages:
                     break
                 if intent.looked_at is not None and intent.looks < LOOKS_BEFORE_PERSON:
                     sleep(max(0.0, (intent.looked_at + apart - self._now()).total_seconds()))
-                settle_from_source(self._database, source.message_api, [intent], read_said, apart=apart)
+                settle_from_source(self._database, source.message_api, [intent], read_thread_message, apart=apart)
         return self._intent(intent_id)
 
     def confirm_sent(self, intent_id: int) -> Intent:
@@ -117,7 +117,7 @@ class Messages:
         guards.require_allowed(intent.message.reservation_id, self._container.settings.send_allowlist)
         account_id = account_queries.get_active_account(self._database, intent.message.account_id).account_id
         with self._container.source(account_id, urgent=True) as source:
-            return Sender(self._database, source.message_api, read_said).send_again(intent)
+            return Sender(self._database, source.message_api, read_thread_message).send_again(intent)
 
     def list_newest(
         self, *, states: Sequence[IntentState] = (), account_id: int | None = None, limit: int = MOST_LISTED
@@ -131,7 +131,7 @@ class Messages:
 
     def settle(self, account_id: int) -> list[Intent]:
         """Settle what is open by the threads as they are stored; no request is made. Give what changed."""
-        return settle_from_mirror(self._database, account_id, read_said)
+        return settle_from_mirror(self._database, account_id, read_thread_message)
 
     @contextmanager
     def settle_around(self, account_id: int, *, dry_run: bool) -> Iterator[None]:
@@ -144,7 +144,7 @@ class Messages:
 
     def _unknown(self, intent_id: int) -> Intent:
         account_id = self._intent(intent_id).message.account_id
-        settle_from_mirror(self._database, account_id, read_said)
+        settle_from_mirror(self._database, account_id, read_thread_message)
         intent = self._intent(intent_id)
         if intent.state is not IntentState.OUTCOME_UNKNOWN:
             raise _not_unknown(intent)

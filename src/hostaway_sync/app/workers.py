@@ -14,7 +14,7 @@ from hostaway_sync.app.sync import Sync
 from hostaway_sync.messages.send_job import run_send_job
 from hostaway_sync.messages.settlement import settle_from_mirror
 from hostaway_sync.model.records import Resource
-from hostaway_sync.platforms.hostaway.messages.protocol import read_said
+from hostaway_sync.platforms.hostaway.messages.protocol import read_thread_message
 from hostaway_sync.queue.batching import handle_one_by_one
 from hostaway_sync.queue.retry_policy import JobRetryPolicy
 from hostaway_sync.store import jobs
@@ -186,7 +186,7 @@ class Work:
                             done(number, refresh_object(quick, owner, source, resource, number).threads)
             finally:
                 if threads:
-                    settle_from_mirror(self._database, owner.account_id, read_said)
+                    settle_from_mirror(self._database, owner.account_id, read_thread_message)
 
         @contextmanager
         def message_api(account_id: int) -> Iterator[MessageApi]:
@@ -196,5 +196,5 @@ class Work:
         return {
             jobs.REFRESH: partial(refresh_job.run_refresh_job, quick, read_again),
             jobs.SYNC: handle_one_by_one(partial(run_sync_job, self._database, self._run_sync)),
-            jobs.SEND: handle_one_by_one(partial(run_send_job, self._database, message_api, read_said)),
+            jobs.SEND: handle_one_by_one(partial(run_send_job, self._database, message_api, read_thread_message)),
         }

@@ -1,3 +1,3 @@
-"""Every system that can be mirrored, one directory each."""
+"""The systems that can be mirrored, a directory each."""
 
 from __future__ import annotations

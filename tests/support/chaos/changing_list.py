@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hostaway_sync.platforms.hostaway.paging.walk import Answer, Row, WalkOutcome
+from hostaway_sync.platforms.hostaway.paging.walk import PageAnswer, Row, WalkOutcome
 
 if TYPE_CHECKING:
     import random
@@ -50,25 +50,25 @@ class ChangingList:
     graves: dict[int | None, Row] = field(default_factory=dict)
     touched: set[int | None] = field(default_factory=set)
 
-    def by_cursor(self, position: int | None) -> Answer:
+    def by_cursor(self, position: int | None) -> PageAnswer:
         """Answer a request with `afterId`."""
         self.calls.append(position)
         below = self._below(position)
         if below is None:
-            return Answer(refused=True)
+            return PageAnswer(refused=True)
         page = below[: self.limit]
         self.listed |= {found.id: found for found in page}
         counts = {"total": len(self.rows), "rest": len(below), "none": None}
-        return Answer(self._shown(page), counts[self.count])
+        return PageAnswer(self._shown(page), counts[self.count])
 
-    def by_offset(self, position: int | None) -> Answer:
+    def by_offset(self, position: int | None) -> PageAnswer:
         """Answer a request with `offset`."""
         self.calls.append(position)
         rows = self.rows
         if self.order != "newest":
             rows = sorted(rows, key=lambda found: found.id or 0, reverse=self.order == "id_desc")
         page = rows[position or 0 :][: self.limit]
-        return Answer(self._shown(page), None if self.count == "none" else len(rows))
+        return PageAnswer(self._shown(page), None if self.count == "none" else len(rows))
 
     def _shown(self, page: list[Row]) -> list[Row]:
         self.read |= {found.name for found in page}
@@ -105,7 +105,7 @@ def _key(found: Row) -> tuple[datetime, int]:
     return found.stamp or START, found.id or 0
 
 
-def run(walk: Walk, answer: Callable[[int | None], Answer], most: int = 400) -> WalkOutcome:
+def run(walk: Walk, answer: Callable[[int | None], PageAnswer], most: int = 400) -> WalkOutcome:
     """Drive a walk to its end, which must come within so many requests."""
     wanted = next(walk)
     for _ in range(most):
@@ -118,11 +118,11 @@ def run(walk: Walk, answer: Callable[[int | None], Answer], most: int = 400) -> 
 
 
 def run_ahead(
-    walk: Walk, answer: Callable[[int | None], Answer], chance: random.Random
+    walk: Walk, answer: Callable[[int | None], PageAnswer], chance: random.Random
 ) -> tuple[WalkOutcome, set[int | bytes]]:
     """Drive a walk to its end, fetching all that it names at once, in any order; give the names of what it took."""
     taken: set[int | bytes] = set()
-    fetched: dict[int | None, Answer] = {}
+    fetched: dict[int | None, PageAnswer] = {}
     wanted = next(walk)
     for _ in range(400):
         missing = [position for position in wanted if position not in fetched]

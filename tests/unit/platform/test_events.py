@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hostaway_sync.model.deliveries import RefreshTarget
 from hostaway_sync.model.records import Resource
-from hostaway_sync.platforms.hostaway.webhooks.events import LONGEST_NAME, ROUTES, read_event
+from hostaway_sync.platforms.hostaway.webhooks.events import ID_LOCATIONS, LONGEST_NAME, read_event
 
 ACCOUNT = 70001
 RESERVATION = RefreshTarget(Resource.RESERVATIONS, 41200077)
@@ -139,7 +139,7 @@ SUBJECTS = st.dictionaries(st.sampled_from(KEYS), JSON, max_size=4) | JSON
 BODIES = st.fixed_dictionaries(
     {},
     optional={
-        "event": st.sampled_from(sorted(ROUTES)) | JSON,
+        "event": st.sampled_from(sorted(ID_LOCATIONS)) | JSON,
         "object": JSON,
         "accountId": JSON,
         "data": SUBJECTS,

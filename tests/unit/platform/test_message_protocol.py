@@ -20,10 +20,10 @@ from hostaway_sync.model.messages import (
     text_variants,
 )
 from hostaway_sync.platforms.hostaway.messages.protocol import (
-    certainty,
-    document,
+    judge_failure,
     read_answer,
-    read_said,
+    read_thread_message,
+    request_body,
     thread_path,
 )
 
@@ -34,21 +34,21 @@ MESSAGE = {"id": 7, "conversationId": 51, "isIncoming": 0, "body": "Hello", "sta
 
 def test_a_request_holds_text_and_way() -> None:
     """The field is `body`; the path is the thread's."""
-    assert document(WISH) == {"body": "Hello", "communicationType": "sms"}
+    assert request_body(WISH) == {"body": "Hello", "communicationType": "sms"}
     assert thread_path(51) == "/conversations/51/messages"
 
 
 @given(st.none() | st.integers(100, 599))
 def test_what_never_left_failed(status: int | None) -> None:
     """Whatever came then."""
-    assert certainty(status, has_left=False) is IntentState.FAILED
+    assert judge_failure(status, has_left=False) is IntentState.FAILED
 
 
 @given(st.none() | st.integers(100, 599))
 def test_only_a_refusal_is_certain(status: int | None) -> None:
     """4xx but 408; everything else that is not the message leaves it open."""
     is_refused = status is not None and 400 <= status < 500 and status != 408
-    state = certainty(status, has_left=True)
+    state = judge_failure(status, has_left=True)
     assert state is (IntentState.FAILED if is_refused else IntentState.OUTCOME_UNKNOWN)
 
 
@@ -101,17 +101,17 @@ def test_a_message_says_whether_it_arrives(status: str, failure: str | None) -> 
     """The reason is the one for people, where there is one; odd values are not known."""
     reason = "bounced" if status == "failed" else None
     row = MESSAGE | {"status": status, "readableReasonFailed": reason, "communicationType": "email"}
-    assert read_said(json.dumps(row)) == ThreadMessage(
+    assert read_thread_message(json.dumps(row)) == ThreadMessage(
         7, 51, is_incoming=False, text="Hello", communication_type="email", failure=failure
     )
-    assert read_said(b'{"id":7,"isIncoming":"maybe"}') == ThreadMessage(7)
-    assert read_said(b'{"id":7,"status":"failed","reasonFailed":"550"}') == ThreadMessage(7, failure="550")
+    assert read_thread_message(b'{"id":7,"isIncoming":"maybe"}') == ThreadMessage(7)
+    assert read_thread_message(b'{"id":7,"status":"failed","reasonFailed":"550"}') == ThreadMessage(7, failure="550")
 
 
 @pytest.mark.parametrize("payload", [b"", b"[7]", b'{"id":"x"}', b"\xff"])
 def test_what_has_no_id_says_nothing(payload: bytes) -> None:
     """It is no message that could be anybody's."""
-    assert read_said(payload) is None
+    assert read_thread_message(payload) is None
 
 
 @pytest.mark.parametrize(

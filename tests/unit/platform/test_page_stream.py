@@ -12,9 +12,9 @@ from hostaway_sync.errors import SourceUnavailable
 from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.http.protocol import Listing
 from hostaway_sync.platforms.hostaway.paging.cursor_state import CursorState
-from hostaway_sync.platforms.hostaway.paging.page_stream import Arrival, follow
-from hostaway_sync.platforms.hostaway.paging.walk import Answer, Positions, Row, WalkOutcome
-from hostaway_sync.platforms.hostaway.parsing.resources import NEWEST_FIRST, SPECS
+from hostaway_sync.platforms.hostaway.paging.page_stream import FetchedPage, stream_pages
+from hostaway_sync.platforms.hostaway.paging.walk import PageAnswer, Positions, Row, WalkOutcome
+from hostaway_sync.platforms.hostaway.parsing.resources import LISTS_NEWEST_FIRST, SPECS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -31,16 +31,16 @@ class Shelf:
 
     def __init__(self) -> None:
         self.fetched: list[int | None] = []
-        self.answers: list[Answer] = []
+        self.answers: list[PageAnswer] = []
 
-    def fetch(self, position: int | None) -> Arrival:
+    def fetch(self, position: int | None) -> FetchedPage:
         """Answer one position."""
         self.fetched.append(position)
         if position == 13:
-            return Arrival(None, NOON)
+            return FetchedPage(None, NOON)
         if position == 666:
             raise SourceUnavailable
-        return Arrival(Listing([b'{"id":%d}' % (position or 1)], 40), NOON)
+        return FetchedPage(Listing([b'{"id":%d}' % (position or 1)], 40), NOON)
 
     def walk(self, *plan: Positions) -> Walk:
         """Ask for these positions, whatever the answers are."""
@@ -64,7 +64,7 @@ def ids(pages: list[Page]) -> list[int | None]:
 def test_pages_come_in_the_order_asked_for(pool: ThreadPoolExecutor) -> None:
     """Each position is fetched once, ahead of its turn where the walk named it."""
     shelf = Shelf()
-    pages = list(follow(shelf.walk((0, 5, 9), (5, 9), (9,)), LISTINGS, shelf.fetch, pool, CursorState()))
+    pages = list(stream_pages(shelf.walk((0, 5, 9), (5, 9), (9,)), LISTINGS, shelf.fetch, pool, CursorState()))
     assert ids(pages) == [1, 5, 9]
     assert sorted(position or 0 for position in shelf.fetched) == [0, 5, 9]
     assert [(page.total, page.doubt) for page in pages] == [(40, None), (40, None), (41, "why")]
@@ -76,22 +76,22 @@ def test_pages_come_in_the_order_asked_for(pool: ThreadPoolExecutor) -> None:
 def test_what_a_walk_no_longer_wants_is_forgotten(pool: ThreadPoolExecutor) -> None:
     """And fetched again when it is wanted later."""
     shelf = Shelf()
-    pages = list(follow(shelf.walk((0, 5), (7,), (5,)), LISTINGS, shelf.fetch, pool, CursorState()))
+    pages = list(stream_pages(shelf.walk((0, 5), (7,), (5,)), LISTINGS, shelf.fetch, pool, CursorState()))
     assert ids(pages) == [1, 7, 5]
 
 
 def test_a_count_below_a_cursor_is_no_total(pool: ThreadPoolExecutor) -> None:
     """It may be that of the rest of the list."""
     shelf = Shelf()
-    pages = list(follow(shelf.walk((None,), (5,), (None,)), RESERVATIONS, shelf.fetch, pool, CursorState()))
+    pages = list(stream_pages(shelf.walk((None,), (5,), (None,)), RESERVATIONS, shelf.fetch, pool, CursorState()))
     assert [page.total for page in pages] == [40, None, 41]
 
 
 def test_the_length_of_a_list_is_no_total_of_what_is_new(pool: ThreadPoolExecutor) -> None:
     """Only the walk knows whether it read all of it in the end."""
-    for spec in NEWEST_FIRST.values():
+    for spec in LISTS_NEWEST_FIRST.values():
         shelf = Shelf()
-        pages = list(follow(shelf.walk((None,), (5,)), spec, shelf.fetch, pool, CursorState()))
+        pages = list(stream_pages(shelf.walk((None,), (5,)), spec, shelf.fetch, pool, CursorState()))
         assert [page.total for page in pages] == [None, 41]
 
 
@@ -105,14 +105,14 @@ def test_each_page_says_where_the_walk_stands_after_it(pool: ThreadPoolExecutor)
             bookmark.position = f"below {position}"
         return WalkOutcome(None, 2)
 
-    pages = list(follow(walk(), RESERVATIONS, shelf.fetch, pool, bookmark))
+    pages = list(stream_pages(walk(), RESERVATIONS, shelf.fetch, pool, bookmark))
     assert [page.position for page in pages] == ["below 7", "below 9"]
 
 
 def test_a_refused_cursor_makes_no_page_unless_it_is_the_last(pool: ThreadPoolExecutor) -> None:
     """The walk learns of it, and its doubt is always told."""
     shelf = Shelf()
-    pages = list(follow(shelf.walk((None,), (13,), (5,), (13,)), RESERVATIONS, shelf.fetch, pool, CursorState()))
+    pages = list(stream_pages(shelf.walk((None,), (13,), (5,), (13,)), RESERVATIONS, shelf.fetch, pool, CursorState()))
     assert ids(pages) == [1, 5, None]
     assert [answer.refused for answer in shelf.answers] == [False, True, False, True]
     assert (pages[-1].doubt, pages[-1].observed_at) == ("why", NOON)
@@ -121,17 +121,19 @@ def test_a_refused_cursor_makes_no_page_unless_it_is_the_last(pool: ThreadPoolEx
 def test_an_error_is_raised_when_its_turn_comes(pool: ThreadPoolExecutor) -> None:
     """The pages before it are whole; an error of a page that is not wanted any more is none."""
     shelf = Shelf()
-    pages = follow(shelf.walk((0, 666), (5, 666), (666,)), LISTINGS, shelf.fetch, pool, CursorState())
+    pages = stream_pages(shelf.walk((0, 666), (5, 666), (666,)), LISTINGS, shelf.fetch, pool, CursorState())
     assert ids([next(pages), next(pages)]) == [1, 5]
     with pytest.raises(SourceUnavailable):
         next(pages)
-    assert ids(list(follow(shelf.walk((0, 666), (5,)), LISTINGS, shelf.fetch, pool, CursorState()))) == [1, 5]
+    assert ids(list(stream_pages(shelf.walk((0, 666), (5,)), LISTINGS, shelf.fetch, pool, CursorState()))) == [1, 5]
 
 
 def test_a_walk_that_is_left_forgets_what_it_fetched(pool: ThreadPoolExecutor) -> None:
     """Nothing is waited for."""
     shelf = Shelf()
-    pages: Generator[Page] = follow(shelf.walk((0, 5, 9), (5, 9), (9,)), LISTINGS, shelf.fetch, pool, CursorState())  # type: ignore[assignment]  # a generator is what it is
+    pages: Generator[Page] = stream_pages(
+        shelf.walk((0, 5, 9), (5, 9), (9,)), LISTINGS, shelf.fetch, pool, CursorState()
+    )  # type: ignore[assignment]  # a generator is what it is
     next(pages)
     pages.close()
     assert len(shelf.answers) == 1

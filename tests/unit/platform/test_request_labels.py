@@ -5,22 +5,22 @@ from __future__ import annotations
 import pytest
 
 from hostaway_sync.platforms.hostaway.paging.request_labels import RequestLabels
-from hostaway_sync.platforms.hostaway.paging.walk import Answer, Positions, Row, Walk, WalkOutcome
+from hostaway_sync.platforms.hostaway.paging.walk import PageAnswer, Positions, Row, Walk, WalkOutcome
 
 
 def walk(*plan: Positions) -> Walk:
     """Ask for these positions, whatever the answers are."""
     for positions in plan:
-        assert isinstance((yield positions), Answer)
+        assert isinstance((yield positions), PageAnswer)
     return WalkOutcome("why", 41)
 
 
 def names(steps: RequestLabels, plan: list[Positions], answers: list[list[int]]) -> list[str]:
     """Give the name of each position when its turn comes, and follow the walk to its end."""
-    looked_at = steps.of(walk(*plan))
-    pages = [Answer([Row(number, None, b"") for number in ids]) for ids in answers]
-    found = [steps.take(next(looked_at)[0])]
-    found += [steps.take(looked_at.send(page)[0]) for page in pages[:-1]]
+    looked_at = steps.watch(walk(*plan))
+    pages = [PageAnswer([Row(number, None, b"") for number in ids]) for ids in answers]
+    found = [steps.pop(next(looked_at)[0])]
+    found += [steps.pop(looked_at.send(page)[0]) for page in pages[:-1]]
     with pytest.raises(StopIteration) as end:
         looked_at.send(pages[-1])
     assert end.value.value == WalkOutcome("why", 41)
@@ -62,16 +62,16 @@ def test_a_walk_that_is_taken_up_says_so() -> None:
 def test_pages_by_offset_keep_their_number_when_fetched_ahead() -> None:
     """Whoever fetches one ahead takes its name, and then it is not named again."""
     steps = RequestLabels(by_cursor=False)
-    looked_at = steps.of(walk((0,), (97, 194, 291), (194, 291), (291,)))
+    looked_at = steps.watch(walk((0,), (97, 194, 291), (194, 291), (291,)))
     assert next(looked_at) == (0,)
-    assert steps.take(0) == ""
-    assert looked_at.send(Answer()) == (97, 194, 291)
-    assert [steps.take(offset) for offset in (291, 97, 194)] == ["page 4", "page 2", "page 3"]
-    assert looked_at.send(Answer()) == (194, 291)
-    assert looked_at.send(Answer()) == (291,)
-    assert [steps.take(offset) for offset in (194, 291)] == ["", ""]
+    assert steps.pop(0) == ""
+    assert looked_at.send(PageAnswer()) == (97, 194, 291)
+    assert [steps.pop(offset) for offset in (291, 97, 194)] == ["page 4", "page 2", "page 3"]
+    assert looked_at.send(PageAnswer()) == (194, 291)
+    assert looked_at.send(PageAnswer()) == (291,)
+    assert [steps.pop(offset) for offset in (194, 291)] == ["", ""]
     with pytest.raises(StopIteration):
-        looked_at.send(Answer())
+        looked_at.send(PageAnswer())
 
 
 def test_an_offset_above_the_last_is_a_step_back() -> None:

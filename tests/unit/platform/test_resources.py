@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.model.records import Record, Resource
-from hostaway_sync.platforms.hostaway.paging.rows import LateRecords, as_row
+from hostaway_sync.platforms.hostaway.paging.rows import LazyRecords, as_row
 from hostaway_sync.platforms.hostaway.parsing.resources import (
     SPECS,
     as_record,
-    list_of,
+    choose_list,
     object_path,
 )
 
@@ -156,13 +156,13 @@ def test_listings_and_messages_have_no_activity() -> None:
 def test_a_list_of_what_is_new_differs_in_how_it_is_asked_for_alone() -> None:
     """Where there is none, the whole list is read; a parent's list is always whole."""
     for resource in (Resource.LISTINGS, Resource.RESERVATIONS):
-        newest = list_of(resource, of_parent=False, newest=True)
+        newest = choose_list(resource, of_parent=False, newest=True)
         assert (newest.is_whole, newest.shape) == (False, SPECS[resource].shape)
     for parent in (Resource.CONVERSATIONS, Resource.MESSAGES):
-        assert list_of(parent, of_parent=True, newest=True).is_whole
-    assert list_of(Resource.CONVERSATIONS, of_parent=False, newest=True) is SPECS[Resource.CONVERSATIONS]
+        assert choose_list(parent, of_parent=True, newest=True).is_whole
+    assert choose_list(Resource.CONVERSATIONS, of_parent=False, newest=True) is SPECS[Resource.CONVERSATIONS]
     with pytest.raises(ValueError, match="parent"):
-        list_of(Resource.MESSAGES, of_parent=False, newest=False)
+        choose_list(Resource.MESSAGES, of_parent=False, newest=False)
 
 
 @pytest.mark.parametrize(
@@ -424,7 +424,7 @@ def test_a_page_holds_an_id_once_and_the_newest_of_it() -> None:
         {"id": None},
     ]
     raws = [json.dumps(GOOD | changed).encode() for changed in changes]
-    records = LateRecords(RESERVATION, raws, [as_row(raw, RESERVATION) for raw in raws])
+    records = LazyRecords(RESERVATION, raws, [as_row(raw, RESERVATION) for raw in raws])
     assert len(records) == 5
     assert [(record.id, record.columns["status"]) for record in records] == [
         (1, "new"),

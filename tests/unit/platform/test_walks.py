@@ -14,7 +14,7 @@ from tests.support.chaos.changing_list import START, ChangingList, nameless, row
 from hostaway_sync.platforms.hostaway.paging import walk as paging_walk
 from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
 from hostaway_sync.platforms.hostaway.paging.offset_walk import walk_by_offset
-from hostaway_sync.platforms.hostaway.paging.walk import Answer, WalkOutcome
+from hostaway_sync.platforms.hostaway.paging.walk import PageAnswer, WalkOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,7 @@ def test_no_untouched_row_is_missed_by_cursor_without_a_doubt(
     untouched = {found.id for found in source.rows}
     changes = iter(script)
 
-    def answer(position: int | None) -> Answer:
+    def answer(position: int | None) -> PageAnswer:
         page = source.by_cursor(position)
         for kind, where in next(changes, []):
             source.change(kind, where)
@@ -117,7 +117,7 @@ def test_no_untouched_row_is_missed_by_offset_without_a_doubt(
     untouched = {found.id for found in source.rows}
     changes = iter(script)
 
-    def answer(position: int | None) -> Answer:
+    def answer(position: int | None) -> PageAnswer:
         page = source.by_offset(position)
         for kind, where in next(changes, []):
             source.change(kind, where)
@@ -127,7 +127,7 @@ def test_no_untouched_row_is_missed_by_offset_without_a_doubt(
     assert outcome.doubt is not None or untouched - source.touched <= read
 
 
-def script_of(*answers: Answer) -> Callable[[int | None], Answer]:
+def script_of(*answers: PageAnswer) -> Callable[[int | None], PageAnswer]:
     """Answer request after request with these, whatever is asked."""
     left = iter(answers)
     return lambda _: next(left)
@@ -144,7 +144,7 @@ def test_the_total_is_that_of_the_last_look_at_the_top() -> None:
     """A row that came during the walk is met by the catch-up, whose count is reported."""
     source = steady_list(10, 4)
 
-    def answer(position: int | None) -> Answer:
+    def answer(position: int | None) -> PageAnswer:
         page = source.by_cursor(position)
         if len(source.calls) == 2:
             source.change("insert", 0)
@@ -157,24 +157,24 @@ def test_the_total_is_that_of_the_last_look_at_the_top() -> None:
 @pytest.mark.parametrize("walk", [walk_by_cursor, lambda: walk_by_offset(4)], ids=["cursor", "offset"])
 def test_an_empty_first_page_is_believed_when_the_count_says_so(walk: Callable[[], Walk]) -> None:
     """An account without rows takes one request."""
-    assert run(walk(), script_of(Answer((), 0))) == WalkOutcome(None, 0)
+    assert run(walk(), script_of(PageAnswer((), 0))) == WalkOutcome(None, 0)
 
 
 @pytest.mark.parametrize("walk", [walk_by_cursor, lambda: walk_by_offset(4)], ids=["cursor", "offset"])
 def test_an_empty_first_page_of_a_list_with_rows_is_asked_for_again(walk: Callable[[], Walk]) -> None:
     """A glitch is forgiven once."""
-    assert run(walk(), script_of(Answer((), 1), Answer((row(1),), 1))) == WalkOutcome(None, 1)
-    assert run(walk(), script_of(Answer((), 1), Answer((), 1))) == WalkOutcome(paging_walk.ENDED_EARLY, 1)
-    assert run(walk(), script_of(Answer(), Answer())) == WalkOutcome(None, None)
+    assert run(walk(), script_of(PageAnswer((), 1), PageAnswer((row(1),), 1))) == WalkOutcome(None, 1)
+    assert run(walk(), script_of(PageAnswer((), 1), PageAnswer((), 1))) == WalkOutcome(paging_walk.ENDED_EARLY, 1)
+    assert run(walk(), script_of(PageAnswer(), PageAnswer())) == WalkOutcome(None, None)
 
 
 def test_an_early_empty_page_is_overcome_by_a_step_back() -> None:
     """The page after the glitch shows where the list really goes on."""
     source = steady_list(12, 4)
 
-    def answer(position: int | None) -> Answer:
+    def answer(position: int | None) -> PageAnswer:
         page = source.by_cursor(position)
-        return Answer((), 12) if len(source.calls) == 2 else page
+        return PageAnswer((), 12) if len(source.calls) == 2 else page
 
     assert run(walk_by_cursor(), answer) == WalkOutcome(None, 12)
     assert source.calls[:4] == [None, 997, 998, 994]
@@ -184,14 +184,14 @@ def test_an_early_empty_page_is_overcome_by_a_step_back() -> None:
 def test_a_source_that_stays_empty_below_a_cursor_raises_a_doubt() -> None:
     """Steps back are few; then somebody must know that rows may be missing."""
     source = steady_list(30, 10)
-    outcome = run(walk_by_cursor(), lambda at: source.by_cursor(at) if at is None else Answer((), 30))
+    outcome = run(walk_by_cursor(), lambda at: source.by_cursor(at) if at is None else PageAnswer((), 30))
     assert outcome == WalkOutcome(paging_walk.ENDED_EARLY, 30)
 
 
 def test_a_source_that_refuses_every_cursor_raises_a_doubt() -> None:
     """A refusal of one cursor is no error of the walk, but of all it is a doubt."""
     source = steady_list(30, 10)
-    outcome = run(walk_by_cursor(), lambda at: source.by_cursor(at) if at is None else Answer(refused=True))
+    outcome = run(walk_by_cursor(), lambda at: source.by_cursor(at) if at is None else PageAnswer(refused=True))
     assert outcome == WalkOutcome(paging_walk.CURSOR_LOST, 30)
 
 
@@ -201,9 +201,9 @@ def test_a_source_that_ignores_the_cursor_raises_a_doubt(stamps: bool) -> None: 
     first = tuple(row(100 - index, 100 - index if stamps else None) for index in range(10))
     calls: list[int | None] = []
 
-    def answer(position: int | None) -> Answer:
+    def answer(position: int | None) -> PageAnswer:
         calls.append(position)
-        return Answer(first, 30)
+        return PageAnswer(first, 30)
 
     assert run(walk_by_cursor(), answer) == WalkOutcome(paging_walk.NOTHING_NEW, 30)
     assert len(calls) < 10
@@ -221,7 +221,7 @@ def test_a_list_in_an_unknown_order_that_changed_raises_a_doubt() -> None:
     """Where a row moved to cannot be told without an order."""
     source = ChangingList([row(index + 1, minute) for index, minute in enumerate([1, 5, 3, 9, 2, 4, 8, 7])], 3)
 
-    def answer(position: int | None) -> Answer:
+    def answer(position: int | None) -> PageAnswer:
         page = source.by_cursor(position)
         if len(source.calls) == 2:
             source.change("touch", 0.9)
@@ -257,7 +257,7 @@ def test_rows_without_ids_are_read_and_never_used_as_cursors() -> None:
 def test_a_count_smaller_than_the_page_is_not_believed() -> None:
     """A source whose count is no total is read to the end."""
     source = steady_list(9, 4)
-    outcome = run(walk_by_cursor(), lambda at: Answer(source.by_cursor(at).rows, 2))
+    outcome = run(walk_by_cursor(), lambda at: PageAnswer(source.by_cursor(at).rows, 2))
     assert outcome.doubt is None
     assert len(source.read) == 9
 
@@ -273,11 +273,11 @@ def test_a_count_that_is_no_total_makes_no_empty_page_believed(
     empty = data.draw(st.integers(2, 8))
     read: set[int | bytes] = set()
 
-    def answer(position: int | None) -> Answer:
+    def answer(position: int | None) -> PageAnswer:
         page = source.by_cursor(position) if by == "cursor" else source.by_offset(position)
         rows = () if len(source.calls) == empty else page.rows
         read.update(found.name for found in rows)
-        return Answer(rows, counted)
+        return PageAnswer(rows, counted)
 
     outcome = run(walk_by_cursor() if by == "cursor" else walk_by_offset(3), answer)
     assert outcome.doubt is not None or read == {found.name for found in source.rows}
@@ -290,7 +290,7 @@ def test_a_quiet_list_whose_count_is_no_total_is_read_to_its_end_by_offset(
     """Without a doubt: that its end is not counted is no reason to believe that something was missed."""
     source = steady_list(size, min(limit, size - 1))
     counted = data.draw(st.integers(0, source.limit - 1))
-    outcome = run(walk_by_offset(3), lambda at: Answer(source.by_offset(at).rows, counted))
+    outcome = run(walk_by_offset(3), lambda at: PageAnswer(source.by_offset(at).rows, counted))
     assert outcome.doubt is None
     assert source.read == {found.name for found in source.rows}
 
@@ -299,7 +299,7 @@ def test_a_list_that_never_rests_raises_a_doubt() -> None:
     """When the top moves by more than a page in every round, somebody must know."""
     source = steady_list(12, 3)
 
-    def answer(position: int | None) -> Answer:
+    def answer(position: int | None) -> PageAnswer:
         page = source.by_cursor(position)
         if position is None:
             for _ in range(4):
@@ -329,7 +329,7 @@ def test_pages_that_do_not_overlap_are_asked_for_again_further_up() -> None:
     """Rows that vanished above would hide as many below."""
     source = steady_list(40, 10)
 
-    def answer(position: int | None) -> Answer:
+    def answer(position: int | None) -> PageAnswer:
         page = source.by_offset(position)
         if len(source.calls) == 2:
             del source.rows[:9]
@@ -346,9 +346,9 @@ def test_pages_that_never_overlap_raise_a_doubt_and_are_read_on() -> None:
     source = steady_list(50, 10)
     others = iter(range(5000, 9000))
 
-    def answer(position: int | None) -> Answer:
+    def answer(position: int | None) -> PageAnswer:
         page = source.by_offset(position)
-        return page if len(source.calls) < 5 else Answer(tuple(row(next(others)) for _ in page.rows), 50)
+        return page if len(source.calls) < 5 else PageAnswer(tuple(row(next(others)) for _ in page.rows), 50)
 
     assert run(walk_by_offset(1), answer) == WalkOutcome(paging_walk.NO_OVERLAP, 50)
     assert source.calls[4:8] == [28, 18, 8, 15]
@@ -357,14 +357,14 @@ def test_pages_that_never_overlap_raise_a_doubt_and_are_read_on() -> None:
 def test_a_source_that_ignores_the_offset_raises_a_doubt() -> None:
     """The same page twice more ends the walk."""
     first = tuple(row(index) for index in range(1, 11))
-    assert run(walk_by_offset(4), lambda _: Answer(first, 300)) == WalkOutcome(paging_walk.NOTHING_NEW, 300)
+    assert run(walk_by_offset(4), lambda _: PageAnswer(first, 300)) == WalkOutcome(paging_walk.NOTHING_NEW, 300)
 
 
 def test_rows_that_were_lifted_over_the_walk_are_found_at_the_top() -> None:
     """Fewer rows than the count say that some moved to the top, so the top is read again."""
     source = steady_list(30, 10)
 
-    def answer(position: int | None) -> Answer:
+    def answer(position: int | None) -> PageAnswer:
         page = source.by_offset(position)
         if len(source.calls) == 1:
             source.change("touch", 0.9)

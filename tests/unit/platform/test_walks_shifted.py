@@ -7,13 +7,13 @@ from tests.support.chaos.changing_list import ChangingList, run, steady_list
 
 from hostaway_sync.platforms.hostaway.paging import walk
 from hostaway_sync.platforms.hostaway.paging.offset_walk import walk_by_offset
-from hostaway_sync.platforms.hostaway.paging.walk import Answer, WalkOutcome
+from hostaway_sync.platforms.hostaway.paging.walk import PageAnswer, WalkOutcome
 
 
 def pushed(source: ChangingList, after: dict[int, int], short: dict[int, int] | None = None) -> WalkOutcome:
     """Walk while so many rows come to the top after the first, second … request, some of which hold fewer rows."""
 
-    def answer(position: int | None) -> Answer:
+    def answer(position: int | None) -> PageAnswer:
         size, source.limit = source.limit, (short or {}).get(len(source.calls) + 1, source.limit)
         page = source.by_offset(position)
         source.limit = size
@@ -55,7 +55,7 @@ def test_the_second_look_at_the_top_overlaps_the_first() -> None:
     """A row that is deleted between the two pulls the rest up: what stood just below the first is in the second."""
     source = steady_list(30, 10)
 
-    def answer(position: int | None) -> Answer:
+    def answer(position: int | None) -> PageAnswer:
         page = source.by_offset(position)
         if len(source.calls) in {2, 3}:
             for _ in range(6):

@@ -14,7 +14,7 @@ from tests.support.chaos.changing_list import START, ChangingList, nameless, row
 from hostaway_sync.platforms.hostaway.paging import walk as paging_walk
 from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
 from hostaway_sync.platforms.hostaway.paging.offset_walk import walk_at_once, walk_by_offset
-from hostaway_sync.platforms.hostaway.paging.walk import Answer, WalkOutcome
+from hostaway_sync.platforms.hostaway.paging.walk import PageAnswer, WalkOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +91,7 @@ def test_no_row_that_is_new_is_missed_without_a_doubt(
     expected = due(source, minute(age))
     changes = iter(script)
 
-    def answer(position: int | None) -> Answer:
+    def answer(position: int | None) -> PageAnswer:
         page = source.by_cursor(position) if by == "cursor" else source.by_offset(position)
         for kind, where in next(changes, []):
             source.change(kind, where)
@@ -190,7 +190,7 @@ def test_a_list_in_an_unknown_order_is_read_whole_by_cursor() -> None:
 def test_a_lost_cursor_on_the_way_down_raises_a_doubt() -> None:
     """As in a walk of the whole list."""
     source = steady_list(30, 10)
-    refuse = Answer(refused=True)
+    refuse = PageAnswer(refused=True)
     outcome = run(walk_by_cursor(minute(0)), lambda at: source.by_cursor(at) if at is None else refuse)
     assert outcome == WalkOutcome(paging_walk.CURSOR_LOST, None)
 
@@ -225,7 +225,7 @@ def test_a_sweep_that_is_new_to_its_end_takes_no_look_at_the_top() -> None:
     """Rows that were lifted over it have stamps that the next walk begins with."""
     source = listed(size=30, limit=10)
 
-    def answer(position: int | None) -> Answer:
+    def answer(position: int | None) -> PageAnswer:
         page = source.by_offset(position)
         if len(source.calls) == 1:
             source.change("touch", 0.9)
@@ -239,9 +239,9 @@ def test_a_source_that_turns_empty_on_the_way_to_a_moment_raises_a_doubt() -> No
     """No offset below zero is ever asked for."""
     source = listed(size=40, limit=10)
 
-    def answer(position: int | None) -> Answer:
+    def answer(position: int | None) -> PageAnswer:
         page = source.by_offset(position)
-        return page if len(source.calls) < 4 else Answer((), 40)
+        return page if len(source.calls) < 4 else PageAnswer((), 40)
 
     assert run(walk_by_offset(1, minute(0)), answer).doubt == paging_walk.NO_OVERLAP
     assert min(position or 0 for position in source.calls) == 0
@@ -252,9 +252,9 @@ def test_pages_that_lost_touch_on_the_way_to_a_moment_raise_a_doubt() -> None:
     source = listed(size=40, limit=10)
     strangers = [nameless(str(index), 950 - index) for index in range(10)]
 
-    def answer(position: int | None) -> Answer:
+    def answer(position: int | None) -> PageAnswer:
         page = source.by_offset(position)
-        return page if len(source.calls) < 4 else Answer(strangers, 40)
+        return page if len(source.calls) < 4 else PageAnswer(strangers, 40)
 
     assert run(walk_by_offset(1, minute(945)), answer) == WalkOutcome(paging_walk.NO_OVERLAP, None)
 
@@ -265,17 +265,17 @@ ONE, TWO = row(1, 1), row(2, 2)
 @pytest.mark.parametrize(
     ("answers", "outcome"),
     [
-        ([Answer([ONE])], WalkOutcome(None, 1)),
-        ([Answer([ONE, TWO], 2)], WalkOutcome(None, 2)),
-        ([Answer((), 0)], WalkOutcome(None, 0)),
-        ([Answer(), Answer()], WalkOutcome(None, 0)),
-        ([Answer(), Answer([ONE])], WalkOutcome(None, 1)),
-        ([Answer((), 1), Answer((), 1), Answer((), 1)], WalkOutcome(paging_walk.ENDED_EARLY, 1)),
-        ([Answer((), 1), Answer([ONE], 1)], WalkOutcome(None, 1)),
-        ([Answer([ONE, TWO, row(3)])] * 4, WalkOutcome(paging_walk.NOTHING_NEW, None)),
+        ([PageAnswer([ONE])], WalkOutcome(None, 1)),
+        ([PageAnswer([ONE, TWO], 2)], WalkOutcome(None, 2)),
+        ([PageAnswer((), 0)], WalkOutcome(None, 0)),
+        ([PageAnswer(), PageAnswer()], WalkOutcome(None, 0)),
+        ([PageAnswer(), PageAnswer([ONE])], WalkOutcome(None, 1)),
+        ([PageAnswer((), 1), PageAnswer((), 1), PageAnswer((), 1)], WalkOutcome(paging_walk.ENDED_EARLY, 1)),
+        ([PageAnswer((), 1), PageAnswer([ONE], 1)], WalkOutcome(None, 1)),
+        ([PageAnswer([ONE, TWO, row(3)])] * 4, WalkOutcome(paging_walk.NOTHING_NEW, None)),
     ],
 )
-def test_a_list_that_comes_at_once_takes_one_request(answers: list[Answer], outcome: WalkOutcome) -> None:
+def test_a_list_that_comes_at_once_takes_one_request(answers: list[PageAnswer], outcome: WalkOutcome) -> None:
     """One more when it is empty without a word; by offset when it says that there is more, or may have been cut."""
     left = iter(answers)
     assert run(walk_at_once(3, 4), lambda _: next(left)) == outcome

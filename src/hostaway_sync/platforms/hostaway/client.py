@@ -24,16 +24,16 @@ from hostaway_sync.platforms.hostaway.messages.sending import HostawayMessages
 from hostaway_sync.platforms.hostaway.paging.cursor_state import CursorState
 from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
 from hostaway_sync.platforms.hostaway.paging.offset_walk import walk_at_once, walk_by_offset
-from hostaway_sync.platforms.hostaway.paging.page_stream import Arrival, follow
+from hostaway_sync.platforms.hostaway.paging.page_stream import FetchedPage, stream_pages
 from hostaway_sync.platforms.hostaway.paging.request_labels import RequestLabels
 from hostaway_sync.platforms.hostaway.parsing.resources import (
     SPECS,
     Paging,
     as_record,
-    list_of,
+    choose_list,
     object_path,
 )
-from hostaway_sync.platforms.hostaway.webhooks.registration import Registration
+from hostaway_sync.platforms.hostaway.webhooks.registration import HostawayWebhooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from hostaway_sync.platforms.hostaway.http.config import ClientConfig
     from hostaway_sync.platforms.hostaway.http.token import TokenVault
     from hostaway_sync.platforms.hostaway.paging.walk import Walk
-    from hostaway_sync.platforms.hostaway.parsing.resources import Spec
+    from hostaway_sync.platforms.hostaway.parsing.resources import ResourceSpec
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class Client:
             token_vault=token_vault,
             clock=clock,
         )
-        self.webhook_api = Registration(self._api)
+        self.webhook_api = HostawayWebhooks(self._api)
         self.message_api = HostawayMessages(self._api)
 
     @property
@@ -134,35 +134,35 @@ class Client:
         """Read a list, page by page; see `Source.walk`.
 
         Raises:
-            ValueError: `resource` is a list that belongs to a parent, and there is none.
+            ValueError: the list of `resource` belongs to a parent, and `parent` is None.
         """
-        spec = list_of(resource, of_parent=parent is not None, newest=since is not None)
+        spec = choose_list(resource, of_parent=parent is not None, newest=since is not None)
         path = spec.path.format(parent=parent)
-        steps = RequestLabels(by_cursor=spec.paging is Paging.CURSOR)
+        labels = RequestLabels(by_cursor=spec.paging is Paging.CURSOR)
 
-        def fetch(position: int | None) -> Arrival:
-            place = {} if position is None else {spec.paging.value: position}
+        def fetch(position: int | None) -> FetchedPage:
+            at = {} if position is None else {spec.paging.value: position}
             try:
                 with start_span(f"page {resource}", resource=resource) as page:
-                    params = {"limit": spec.limit, **spec.params, **place}
-                    listing, observed_at = self._api.get_list(path, params, Cause(why, steps.take(position)))
+                    params = {"limit": spec.limit, **spec.params, **at}
+                    listing, observed_at = self._api.get_list(path, params, Cause(why, labels.pop(position)))
                     page.set_attributes(rows=len(listing.rows))
             except (NotFound, RequestRejected) as refusal:
                 if spec.paging is Paging.OFFSET or position is None:
                     raise
                 logger.debug("cursor %d refused: %s", position, refusal)
-                return Arrival(None, self._now())
-            return Arrival(listing, observed_at)
+                return FetchedPage(None, self._now())
+            return FetchedPage(listing, observed_at)
 
-        bookmark = CursorState(resume)
-        walk = steps.of(self._walk(spec, since, bookmark))
-        return follow(walk, spec, fetch, self._prefetching, bookmark, self._redactor(resource), parent=parent)
+        state = CursorState(resume)
+        walk = labels.watch(self._walk(spec, since, state))
+        return stream_pages(walk, spec, fetch, self._prefetching, state, self._redactor(resource), parent=parent)
 
     def get(self, resource: Resource, record_id: int, *, parent: int | None = None, why: str = "") -> Page:
         """Read one object, as a page of one record; see `Source.get`.
 
         Raises:
-            ValueError: `resource` is in a list that belongs to a parent, and there is none.
+            ValueError: the list of `resource` belongs to a parent, and `parent` is None.
         """
         spec = SPECS[resource]
         path = object_path(resource, record_id, parent)
@@ -170,20 +170,20 @@ class Client:
         def read(raw: bytes) -> Record:
             record = as_record(raw, spec, redactor=self._redactor(resource))
             if record.id != record_id:
-                raise SourceUnavailable(f"Hostaway answered GET {path} with something that has not this id")
+                raise SourceUnavailable(f"Hostaway answered GET {path} with an object that does not have this id")
             return record
 
         with start_span(f"page {resource}", resource=resource, rows=1):
             record, observed_at = self._api.get_object(path, spec.params, read, Cause(why))
         return Page(spec.shape, (record,), observed_at, parent=parent)
 
-    def _walk(self, spec: Spec, since: datetime | None, bookmark: CursorState) -> Walk:
+    def _walk(self, spec: ResourceSpec, since: datetime | None, state: CursorState) -> Walk:
         if not spec.is_paged:
             return walk_at_once(spec.limit, self._pages_in_flight)
-        moment = None if spec.is_whole else since
+        down_to = None if spec.is_whole else since
         if spec.paging is Paging.CURSOR:
-            return walk_by_cursor(moment, bookmark)
-        return walk_by_offset(self._pages_in_flight, moment)
+            return walk_by_cursor(down_to, state)
+        return walk_by_offset(self._pages_in_flight, down_to)
 
     def _redactor(self, resource: Resource) -> Redactor | None:
         return None if self._redaction is None else self._redaction.redactor_for(resource)

@@ -1,6 +1,6 @@
-"""Which fields of Hostaway's payloads are personal, and which the mirror needs: the words that the others are handed.
+"""Which fields of Hostaway's payloads are personal, and which the mirror needs: data for the other packages.
 
-A field that Hostaway adds is one more word here, and in no other module.
+A field that Hostaway adds is one more name here, and in no other module.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 from hostaway_sync.model.vocabulary import KeptFields, Vocabulary
 from hostaway_sync.platforms.hostaway import statuses
 
-# Whatever an object is known, dated and joined by.
+# The ids, stamps and references by which objects are stored and joined.
 _NEEDED: Final = {
     "listings": frozenset({"id", "latestActivityOn"}),
     "reservations": frozenset(
@@ -19,43 +19,43 @@ _NEEDED: Final = {
     "conversations": frozenset({"id", "reservationId", "listingMapId", "messageSentOn", "messageReceivedOn"}),
     "messages": frozenset(["id", "updatedOn", "conversationId", "reservationId", "isIncoming", "status", "date"]),
 }
-# Where the object of a delivery may be (API notes, 6.2).
+# Where the object may be in the body of a delivery (API notes, 6.2).
 _IN_DELIVERIES: Final = ((), ("data",), ("payload",), ("payload", "data"))
-# Sums have many names, and more with every channel (API notes, 9.2).
+# Amounts of money have many names, and every channel adds some (API notes, 9.2).
 _SUMS: Final = r"\w*([pP]rice|[aA]mount|Fee|[bB]alance|Commission|commission|[pP]ayout|[dD]eposit|[tT]axes|[dD]iscount)"
 
 
-def _words(text: str) -> frozenset[str]:
+def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
 _REMAINS: Final = {
     "reservations": KeptFields(
-        numbers=_words(
+        numbers=_names(
             "id accountId listingMapId channelId numberOfGuests adults children infants pets nights "
             "checkInTime checkOutTime isDatesUnspecified isInstantBooked isArchived isPaid cancellationPolicyId"
         ),
-        moments=_words(
+        moments=_names(
             "arrivalDate departureDate previousArrivalDate previousDepartureDate reservationDate pendingExpireDate "
             "cancellationDate insertedOn updatedOn latestActivityOn"
         ),
-        words=_words(
+        words=_names(
             "status channelName currency paymentStatus cancelledBy reservationAgreement airbnbCancellationPolicy"
         ),
         number_key_pattern=_SUMS,
     ),
     "conversations": KeptFields(
-        numbers=_words("id accountId listingMapId reservationId channelId hasUnreadMessages isArchived"),
-        moments=_words("messageSentOn messageReceivedOn insertedOn updatedOn"),
+        numbers=_names("id accountId listingMapId reservationId channelId hasUnreadMessages isArchived"),
+        moments=_names("messageSentOn messageReceivedOn insertedOn updatedOn"),
     ),
     "messages": KeptFields(
-        numbers=_words("id accountId listingMapId reservationId conversationId channelId isIncoming isSeen"),
-        moments=_words("date insertedOn updatedOn sentToChannelDate sentChannelDate"),
-        words=_words("status communicationType"),
-        emptied=_words("body"),
+        numbers=_names("id accountId listingMapId reservationId conversationId channelId isIncoming isSeen"),
+        moments=_names("date insertedOn updatedOn sentToChannelDate sentChannelDate"),
+        words=_names("status communicationType"),
+        emptied=_names("body"),
     ),
 }
-# What names one person, wherever it turns up; a first name alone names many (API notes, 7.2 and 9.2).
+# Values that identify one person, wherever they occur; a first name alone does not (API notes, 7.2 and 9.2).
 _NAMING: Final = (
     "guestName",
     "guestFirstName guestLastName",
@@ -76,7 +76,8 @@ _NAMING: Final = (
     "hostEmail",
     "ccNumber",
 )
-# What no sentence says: who a guest is, codes of doors and networks (API notes, 7.2, 7.3, 9.2 and 9.3).
+# Values that no log line or error message may hold: who a guest is, codes of doors and networks (API notes, 7.2, 7.3,
+# 9.2 and 9.3).
 _PRIVATE: Final = (
     "ccName",
     "ccNumber",

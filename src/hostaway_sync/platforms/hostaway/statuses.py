@@ -1,4 +1,4 @@
-"""Statuses of reservations that mean something to others than their reader; the set is an open one (API notes, 9.2)."""
+"""Statuses of reservations that the program acts on; Hostaway may add others at any time (API notes, 9.2)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ OFF: Final = frozenset(
         "inquiryNotPossible",
     }
 )
-"""Stays that never come about."""
+"""Of reservations whose guest will not stay."""
 UNANNOUNCED: Final = ("inquiry",)
-"""How statuses begin of which some changes are never announced by webhook."""
+"""Prefixes of statuses for which some changes are never announced by webhook."""

@@ -1,4 +1,4 @@
-"""What the operating system knows of a connection."""
+"""What the operating system knows about a connection."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 
 def is_closed_by_peer(stream: Any) -> bool:  # noqa: ANN401  (httpcore's network stream)
-    """Whether the other side ended a connection over which nothing was sent yet.
+    """Whether the server closed a connection over which no request was sent yet.
 
-    That the socket can be read proves nothing: TLS sends tickets unasked.
+    A socket with something to read proves nothing: TLS servers send session tickets unasked.
     """
-    hang_up = getattr(select, "POLLRDHUP", 0)  # Linux has it; elsewhere only a reset is seen
+    hang_up = getattr(select, "POLLRDHUP", 0)  # on Linux; other systems show a reset only
     poll = select.poll()
     poll.register(stream.get_extra_info("socket"), hang_up)
     return any(events & (hang_up | select.POLLHUP | select.POLLERR) for _, events in poll.poll(0))

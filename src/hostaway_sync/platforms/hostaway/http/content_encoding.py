@@ -1,4 +1,4 @@
-"""Undoes the content encoding of an answer piece by piece: a small answer must never become a large one in one step."""
+"""Decodes the content encoding of an answer in small pieces: a small answer must not become a huge one at once."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from hostaway_sync.errors import SourceUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-ACCEPTED: Final = {"Accept-Encoding": "gzip"}
+ACCEPT_ENCODING: Final = {"Accept-Encoding": "gzip"}
 _PIECE: Final = 64 * 1024
-# Reads the heads of gzip and of zlib.
+# Accepts the headers of gzip and of zlib.
 _EITHER_HEAD: Final = zlib.MAX_WBITS | 32
 
 
-def decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+def decode_chunks(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     """Return the content of an answer in pieces of at most 64 KiB, as they arrive.
 
     Args:
@@ -24,9 +24,9 @@ def decoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
         encoding: the header `Content-Encoding`.
 
     Raises:
-        SourceUnavailable: the answer is encoded in a way that was not asked for, twice for example, or is torn.
+        SourceUnavailable: the answer is encoded in a way that was not asked for (twice, for example), or is cut off.
     """
-    # Proxies write identity, or nothing between two commas, where nothing was encoded.
+    # Where nothing is encoded, some proxies write `identity`, or nothing between two commas.
     names = [name for name in (part.strip().lower() for part in encoding.split(",")) if name not in ("", "identity")]
     if not names:
         yield from chunks
@@ -45,7 +45,7 @@ def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
             while rest and not inflating.eof:
                 yield inflating.decompress(rest, _PIECE)
                 rest = inflating.unconsumed_tail
-        # What it still holds back is less than a piece was: nothing is left of the input.
+        # The whole input is read; what zlib still holds back is its last output.
         while not inflating.eof and (piece := inflating.decompress(b"", _PIECE)):
             yield piece
     except zlib.error:

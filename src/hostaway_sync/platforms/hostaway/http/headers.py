@@ -1,4 +1,4 @@
-"""What the headers of an answer say: how long to wait, how much is allowed. Pure."""
+"""Reads from the headers of an answer how long to wait, and how much is allowed. Pure."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ SHORTEST_RETRY: Final = timedelta(seconds=1)
 _LOWEST_UNIX_TIME: Final = 1e9
 
 
-def retry_in(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """Read when to try again: a Unix time by the server's own clock, or a delay (API notes, 3)."""
-    server_now = _date(header(headers, "date")) or now
-    seconds = seconds_of(header(headers, "x-ratelimit-retry-after"))
+def parse_retry_delay(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+    """Return how long to wait before the next request, from 1 to 60 s; None when no header says so (API notes, 3).
+
+    The header holds a delay, a date, or a Unix time by the server's own clock.
+    """
+    server_now = _date(get_header(headers, "date")) or now
+    seconds = parse_seconds(get_header(headers, "x-ratelimit-retry-after"))
     if seconds is None:
-        seconds = seconds_of(header(headers, "retry-after"))
+        seconds = parse_seconds(get_header(headers, "retry-after"))
     if seconds is None:
-        moment = _date(header(headers, "retry-after"))
+        moment = _date(get_header(headers, "retry-after"))
         seconds = None if moment is None else (moment - server_now).total_seconds()
     elif seconds > _LOWEST_UNIX_TIME:
         seconds -= server_now.timestamp()
@@ -32,8 +35,8 @@ def retry_in(headers: Mapping[str, str], now: datetime) -> timedelta | None:
     return timedelta(seconds=clamped)
 
 
-def seconds_of(value: object) -> float | None:
-    """Give a finite number, however it is written; None of anything else."""
+def parse_seconds(value: object) -> float | None:
+    """Return a finite number, also one that is written as text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -51,6 +54,6 @@ def _date(text: str) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
-def header(headers: Mapping[str, str], name: str) -> str:
-    """Give a header by its name in small letters; empty when it is not there."""
+def get_header(headers: Mapping[str, str], name: str) -> str:
+    """Return a header by its lower-case name; "" when it is missing."""
     return next((value for key, value in headers.items() if key.lower() == name), "")

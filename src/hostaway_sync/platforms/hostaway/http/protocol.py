@@ -1,8 +1,8 @@
-"""What an answer of Hostaway means: (status, headers, body) → value, or the exception that says what to do.
+"""What an answer of Hostaway means: (status, headers, body) → a value, or the exception that says what to do.
 
     200, envelope with a list      Listing
     200, envelope with an object   its exact bytes
-    200, plain OAuth answer        Token (token route only: it has no envelope)
+    200, plain OAuth answer        AccessToken (only the token route has no envelope)
     401, 403                       TokenRejected; on the token route CredentialsRejected
     404                            NotFound
     408, 425, 5xx, 3xx             SourceUnavailable
@@ -11,7 +11,7 @@
     200 with `status: fail` after a change: RequestRejected
     200 with `status: fail`, `result: null`, HTML, an empty or torn body, any other JSON: SourceUnavailable
 
-Sans I/O: no clock, no socket, no state. Rules are those of the API notes, 1.1, 1.2, 2.1, 2.2 and 3.
+Pure: no clock, no socket, no state. The rules are those of the API notes, 1.1, 1.2, 2.1, 2.2 and 3.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from hostaway_sync.errors import (
     TokenRejected,
 )
 from hostaway_sync.model.records import AccessToken
-from hostaway_sync.platforms.hostaway.http.headers import header, retry_in, seconds_of
+from hostaway_sync.platforms.hostaway.http.headers import get_header, parse_retry_delay, parse_seconds
 from hostaway_sync.platforms.hostaway.parsing import json_repair
 from hostaway_sync.platforms.hostaway.parsing.casts import Misfit, as_integer
 from hostaway_sync.safe_text import quote_safely
@@ -58,7 +58,7 @@ class Listing:
 
     Attributes:
         rows: the exact bytes of each row, in the order received.
-        count: rows of the whole list, in the source's words; None when it did not say.
+        count: rows of the whole list, as Hostaway counts them; None when it does not say.
     """
 
     rows: list[bytes]
@@ -82,27 +82,34 @@ _LISTS: Final = msgspec.json.Decoder(_ListEnvelope)
 
 
 def decode_list(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, asked: str) -> Listing:
-    """Give the rows of a list; `asked` names the request in sentences ("GET /listings"), `now` is our own clock.
+    """Return the rows of a list.
+
+    Args:
+        status: of the answer.
+        headers: of the answer.
+        body: of the answer.
+        now: the time of this machine.
+        asked: names the request in error messages, as `GET /listings`.
 
     Raises:
-        SourceError: as drawn above.
+        SourceError: see the table above.
     """
     usual = _usual_list(body) if status == HTTPStatus.OK else None
     if usual is not None:
         return usual
     envelope = _opened(status, headers, body, now, asked, "a list")
     try:
-        rows = json_repair.elements(bytes(envelope.result))
+        rows = json_repair.split_array(bytes(envelope.result))
     except json_repair.NotJson:
         raise SourceUnavailable(f"Hostaway answered {asked} with a result that is no list") from None
     return Listing(rows, _count(_scalar(envelope.count)))
 
 
 def decode_object(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, asked: str) -> bytes:
-    """Give the exact bytes of a single object, which begin as one does and may still be no JSON; see `decode_list`.
+    """Return the exact bytes of a single object, which begin with `{` and may still be no JSON; see `decode_list`.
 
     Raises:
-        SourceError: as drawn above.
+        SourceError: see the table above.
     """
     envelope = _opened(status, headers, body, now, asked, "an object")
     raw = bytes(envelope.result)
@@ -112,10 +119,10 @@ def decode_object(status: int, headers: Mapping[str, str], body: bytes, *, now: 
 
 
 def decode_result(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, asked: str) -> bytes:
-    """Give the exact bytes of whatever a change of something was answered with; see `decode_list`.
+    """Return the exact bytes of the result of a change; see `decode_list`.
 
     Raises:
-        SourceError: as drawn above; 200 with `status: fail` is a refusal here (API notes, 2.2).
+        SourceError: see the table above; 200 with `status: fail` is a refusal here (API notes, 2.2).
     """
     if status != HTTPStatus.OK:
         raise _refusal(status, headers, body, now, asked)
@@ -128,10 +135,10 @@ def decode_result(status: int, headers: Mapping[str, str], body: bytes, *, now: 
 def decode_token(
     status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, account_id: int
 ) -> AccessToken:
-    """Give the token that was issued at `now`; its lifetime is what Hostaway says, whatever the token itself claims.
+    """Return the token that was issued at `now`; Hostaway's answer tells its lifetime, not the token itself.
 
     Raises:
-        SourceError: as drawn above.
+        SourceError: see the table above.
     """
     answer = _plain(body)
     if status in _REFUSED_TOKEN or (status == HTTPStatus.BAD_REQUEST and answer.get("error") == "invalid_client"):
@@ -154,8 +161,10 @@ def _refusal(status: int, headers: Mapping[str, str], body: bytes, now: datetime
     if status == HTTPStatus.NOT_FOUND:
         return NotFound(sentence)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        scope = header(headers, "x-ratelimit-applied").strip().lower()[:_LONGEST_SCOPE]
-        return RateLimited(sentence, retry_in=retry_in(headers, now), limit=_limit(headers), scope=scope or None)
+        scope = get_header(headers, "x-ratelimit-applied").strip().lower()[:_LONGEST_SCOPE]
+        return RateLimited(
+            sentence, retry_in=parse_retry_delay(headers, now), limit=_limit(headers), scope=scope or None
+        )
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _RETRYABLE:
         return RequestRejected(sentence)
     return SourceUnavailable(sentence)
@@ -181,15 +190,15 @@ def _envelope(body: bytes) -> _Envelope | None:
         return None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    try:  # one row that a strict reader refuses must not take its page along
-        found = json_repair.members(body)
+    try:  # one row that a strict JSON reader refuses must not cost its whole page
+        found = json_repair.split_object(body)
     except json_repair.NotJson:
         return None
     return _Envelope(**{key: msgspec.Raw(found[key]) for key in ("status", "result", "count") if key in found})
 
 
 def _usual_list(body: bytes) -> Listing | None:
-    """Give what is as it should be, read in one pass over many bytes; None of what has to be looked at closely."""
+    """Return a well-formed list, decoded in one fast pass; None if the body needs the careful way."""
     try:
         envelope = _LISTS.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -220,7 +229,7 @@ def _count(value: object) -> int | None:
 
 
 def _quoted(body: bytes) -> str:
-    """Return what the answer says of a failure in words meant to be read; all else in it may be a guest."""
+    """Return the sentence in which the answer explains a failure; other parts may hold data of guests."""
     answer = _plain(body)
     for key in ("message", "error_description", "result"):
         value = answer.get(key)
@@ -240,12 +249,12 @@ def _looks_like(body: bytes) -> str:
 
 
 def _lifetime(value: object) -> timedelta:
-    seconds = seconds_of(value)
+    seconds = parse_seconds(value)
     if seconds is None or seconds <= 0:
         return UNKNOWN_LIFETIME
     return timedelta(seconds=min(seconds, LONGEST_LIFETIME.total_seconds()))
 
 
 def _limit(headers: Mapping[str, str]) -> int | None:
-    limit = _count(header(headers, "x-ratelimit-limit"))
+    limit = _count(get_header(headers, "x-ratelimit-limit"))
     return limit or None

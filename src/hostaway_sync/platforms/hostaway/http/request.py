@@ -1,4 +1,4 @@
-"""One request and its answer as those who ask see them, and why it is made."""
+"""One request, why it is made, and its answer, without the HTTP library."""
 
 from __future__ import annotations
 
@@ -25,16 +25,26 @@ class Cause:
     attempt: int = 1
 
     def also(self, more: str) -> Cause:
-        """Add to the step."""
+        """Return the same cause with `more` added to its step."""
         return replace(self, step=", ".join(filter(None, (self.step, more))))
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, with everything secret in it kept out of its repr.
+    """One request; its repr leaves out everything secret.
 
-    `leaving` is called when it has its turn, the instant before its bytes leave; what that raises keeps them here.
-    One that `leaves_once` is not repeated when its outcome is unknown, and takes a connection of its own.
+    Attributes:
+        method: of HTTP.
+        path: below the API's address.
+        buckets: what it counts against.
+        cause: why it is made.
+        params: of the URL.
+        form: becomes a URL-encoded body.
+        document: becomes a JSON body.
+        secret_params: of the URL, too; kept out of logs.
+        bearer: the token.
+        leaving: is called the instant before its bytes leave; if it raises, they do not leave.
+        leaves_once: it is not repeated when its outcome is unknown, and gets a connection of its own.
     """
 
     method: str
@@ -52,7 +62,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Its answer; `observed_at` is the moment for which the request was granted."""
+    """The answer to a request; `observed_at` is the moment that the budget granted to it."""
 
     status: int
     headers: Mapping[str, str]

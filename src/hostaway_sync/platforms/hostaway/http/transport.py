@@ -18,7 +18,7 @@ from hostaway_sync.environment.proxy_route import find_proxy, tls_trust_for
 from hostaway_sync.errors import ConfigurationError, SourceError, SourceUnavailable
 from hostaway_sync.model.api_calls import ApiCall, Priority
 from hostaway_sync.platforms.hostaway.http.connection_state import is_closed_by_peer
-from hostaway_sync.platforms.hostaway.http.content_encoding import ACCEPTED, decoded
+from hostaway_sync.platforms.hostaway.http.content_encoding import ACCEPT_ENCODING, decode_chunks
 from hostaway_sync.platforms.hostaway.http.pacing import SendSlot
 from hostaway_sync.platforms.hostaway.http.request import Reply
 from hostaway_sync.platforms.hostaway.http.transport_errors import as_source_error
@@ -34,7 +34,11 @@ LARGEST_BODY: Final = 64 * 1024 * 1024
 # A whole answer may take so many times as long as its next bytes.
 _WHOLE_BODY_FACTOR: Final = 5
 _MOST_CONNECTIONS: Final = 32
-_HEADERS: Final = ACCEPTED | {"User-Agent": "hostaway-sync", "Accept": "application/json", "Cache-Control": "no-cache"}
+_HEADERS: Final = ACCEPT_ENCODING | {
+    "User-Agent": "hostaway-sync",
+    "Accept": "application/json",
+    "Cache-Control": "no-cache",
+}
 HTTPX_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError)
 _CLOSED_UNDER_A_THREAD: Final = (OSError, RuntimeError)
 
@@ -264,7 +268,7 @@ class Transport:
     def _read_body(self, response: httpx.Response, left_at: float) -> bytes:
         chunks: list[bytes] = []
         size = 0
-        for chunk in decoded(response.iter_raw(), response.headers.get("content-encoding", "")):
+        for chunk in decode_chunks(response.iter_raw(), response.headers.get("content-encoding", "")):
             chunks.append(chunk)
             size += len(chunk)
             if size > LARGEST_BODY:

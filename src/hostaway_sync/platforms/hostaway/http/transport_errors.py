@@ -1,4 +1,4 @@
-"""What it means that no whole answer came: which way was taken, and what went wrong on it, in words."""
+"""Turns exceptions of httpx into sentences that say what failed and on which way, with or without a proxy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _WRONG_ADDRESS: Final = (httpx.InvalidURL, httpx.UnsupportedProtocol)
-# Without an error of the system behind it; the first kind that fits counts.
+# Sentences for exceptions without an error of the operating system; the first class that fits counts.
 _BROKEN: Final = {
     httpx.ConnectTimeout: "no connection was made in time",
     httpx.ConnectError: "no connection could be made",
@@ -30,12 +30,12 @@ _BROKEN: Final = {
 
 
 def as_source_error(error: Exception, api_url: str, *, proxy: str | None = None) -> SourceError:
-    """Return what an exception of httpx means: a sentence without the request, whose headers are secret.
+    """Return what an exception of httpx means, in a sentence without the request, whose headers are secret.
 
     Args:
         error: the exception.
-        api_url: where the API is.
-        proxy: the variable that names the proxy on the way; None: there is none.
+        api_url: address of the API.
+        proxy: name of the variable that holds the proxy's address; None: no proxy is used.
     """
     if isinstance(error, _WRONG_ADDRESS):
         return SourceError(f"{api_url!r} is not an address that Hostaway could have: check the API's address")
@@ -56,7 +56,7 @@ def as_source_error(error: Exception, api_url: str, *, proxy: str | None = None)
 
 
 def _cause(error: Exception) -> str:
-    """Return why a connection failed: what the system says where it says something, else what the library means."""
+    """Return why a connection failed, in the words of the operating system if it has any, else of our table."""
     for one in _chain(error):
         if isinstance(one, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted ({one.verify_message})"
@@ -73,7 +73,7 @@ def _cause(error: Exception) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Give an exception and what is behind it: libraries wrap what the system said."""
+    """Yield an exception and the ones that caused it, because libraries wrap those of the system."""
     found: BaseException | None = error
     for _ in range(10):
         if found is None:
@@ -87,7 +87,7 @@ def _is_of_tls(error: Exception) -> bool:
 
 
 def _answer(error: httpx.ProxyError) -> str:
-    """Return what a proxy answered: the status by its own name, because its words are anybody's."""
+    """Return what a proxy answered, as its status with the standard phrase; the proxy's own words are not trusted."""
     match = re.match(r"([1-5]\d\d)\b", str(error))
     if match is None:
         return quote_safely(str(error)) or "it broke the connection"

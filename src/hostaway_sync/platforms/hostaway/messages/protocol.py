@@ -1,13 +1,13 @@
-"""What is sent to Hostaway to have a guest told something, and what its answer proves (API notes, 7.4). Pure.
+"""The request that sends a guest message, and what Hostaway's answer to it proves (API notes, 7.4). Pure.
 
-    the request never left                          failed: nothing was sent
-    4xx but 408: it was looked at and refused       failed
-    2xx, success, with the message it became        sent
-    no whole answer, 408, 5xx, 3xx, torn or other,
-    200 with `status: fail`                         outcome_unknown
+    the request never left                              failed: nothing was sent
+    4xx except 408: Hostaway read and refused it        failed
+    2xx with `status: success` and the new message      sent
+    no whole answer, 408, 5xx, 3xx, unreadable JSON,
+    200 with `status: fail`                             outcome_unknown
 
-A 200 with `status: fail` proves nothing: some validations end so (API notes, 2.2), and so may a message that was taken
-and then met an error. Hostaway knows no idempotency key: only `failed` is safe to repeat.
+A 200 with `status: fail` proves nothing: some validations end so (API notes, 2.2), and so may a message that was
+accepted before an error. Hostaway has no idempotency key: only a `failed` request is safe to repeat.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hostaway_sync.model.messages import IntentState, ThreadMessage
 from hostaway_sync.model.records import Page, Resource
 from hostaway_sync.platforms.hostaway.http import protocol
 from hostaway_sync.platforms.hostaway.parsing.casts import Misfit, as_boolean, as_id
-from hostaway_sync.platforms.hostaway.parsing.resources import REFUSALS, SPECS, as_record
+from hostaway_sync.platforms.hostaway.parsing.resources import DECODE_ERRORS, SPECS, as_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,30 +30,30 @@ if TYPE_CHECKING:
 
     from hostaway_sync.model.messages import OutgoingMessage
 
-THREAD: Final = SPECS[Resource.MESSAGES]
-# Those that never reached the guest, and will not by themselves (API notes, 7.3).
+THREAD_SPEC: Final = SPECS[Resource.MESSAGES]
+# Statuses of messages that never reached the guest, and will not by themselves (API notes, 7.3).
 _UNDELIVERED: Final = frozenset({"failed", "cancelled_by_user", "cancelled_by_system"})
-# How Hostaway marks what an automation wrote (API notes, 7.3).
-_PLANNED: Final = "pre-generated"
-_AUTOMATON: Final = "Automation "
+# How Hostaway marks messages that an automation wrote (API notes, 7.3).
+_AUTOMATIC_SOURCE: Final = "pre-generated"
+_AUTOMATIC_ORIGIN: Final = "Automation "
 
 
 def thread_path(conversation_id: int) -> str:
-    """Give where the messages of a conversation are."""
-    return THREAD.path.format(parent=conversation_id)
+    """Return the path of the messages of a conversation."""
+    return THREAD_SPEC.path.format(parent=conversation_id)
 
 
-def document(message: OutgoingMessage) -> dict[str, int | str]:
-    """Give the body of the request; the field is `body`, whatever clients of old say."""
+def request_body(message: OutgoingMessage) -> dict[str, int | str]:
+    """Return the JSON of the request; the text is in `body`, although old clients use other names."""
     return {"body": message.body, "communicationType": message.communication_type.value}
 
 
-def certainty(status: int | None, *, has_left: bool) -> IntentState:
-    """Say what is known of a request that was not answered with the message it became.
+def judge_failure(status: int | None, *, has_left: bool) -> IntentState:
+    """Return what is known about a request that was not answered with the new message.
 
     Args:
-        status: of the answer; None when none came whole.
-        has_left: whether any byte of it may have left.
+        status: of the answer; None when no whole answer came.
+        has_left: a byte of the request may have left.
     """
     if not has_left:
         return IntentState.FAILED
@@ -66,25 +66,25 @@ def certainty(status: int | None, *, has_left: bool) -> IntentState:
 def read_answer(
     status: int, headers: Mapping[str, str], body: bytes, message: OutgoingMessage, observed_at: datetime, *, asked: str
 ) -> Page:
-    """Give the message that a request became; any 2xx may hold it.
+    """Return the message that a request became, as a page of one record; any 2xx may hold it.
 
     Raises:
-        SourceError: there is none in the answer, or one of another thread, or a guest's.
+        SourceError: the answer holds no message, or one of another thread, or one that a guest wrote.
     """
     is_success = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
     raw = protocol.decode_object(HTTPStatus.OK if is_success else status, headers, body, now=observed_at, asked=asked)
-    record, said = as_record(raw, THREAD), read_said(raw)
-    is_ours = said is not None and said.conversation_id in {None, message.conversation_id} and not said.is_incoming
+    record, sent = as_record(raw, THREAD_SPEC), read_thread_message(raw)
+    is_ours = sent is not None and sent.conversation_id in {None, message.conversation_id} and not sent.is_incoming
     if not is_ours:
         raise SourceUnavailable(f"Hostaway answered {asked} with a success and something that is not the message")
-    return Page(THREAD.shape, (record,), observed_at, parent=message.conversation_id)
+    return Page(THREAD_SPEC.shape, (record,), observed_at, parent=message.conversation_id)
 
 
-def read_said(payload: bytes | str) -> ThreadMessage | None:
-    """Give what a message says; None where it has no usable id."""
+def read_thread_message(payload: bytes | str) -> ThreadMessage | None:
+    """Return what the payload of a message says; None when it has no usable id."""
     try:
         row: Any = msgspec.json.decode(payload)
-    except REFUSALS:
+    except DECODE_ERRORS:
         return None
     number = as_id(row.get("id")) if isinstance(row, dict) else None
     if number is None:
@@ -98,8 +98,8 @@ def read_said(payload: bytes | str) -> ThreadMessage | None:
         text=text,
         communication_type=communication_type,
         failure=(reason or status) if status in _UNDELIVERED else None,
-        is_automatic=row.get("messageSource") == _PLANNED
-        or (_text(row.get("originatedBy")) or "").startswith(_AUTOMATON),
+        is_automatic=row.get("messageSource") == _AUTOMATIC_SOURCE
+        or (_text(row.get("originatedBy")) or "").startswith(_AUTOMATIC_ORIGIN),
     )
 
 

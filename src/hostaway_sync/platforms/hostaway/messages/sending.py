@@ -1,4 +1,4 @@
-"""Carries messages to the guests of one account of Hostaway: one request a message, which nothing follows."""
+"""Sends messages to the guests of one account: one request a message, which is never repeated."""
 
 from __future__ import annotations
 
@@ -31,48 +31,51 @@ class HostawayMessages:
 
     def read_newest_page(self, conversation_id: int, *, why: str) -> Page:
         """Read the newest page of a thread; see `MessageApi`."""
-        path, spec = message_protocol.thread_path(conversation_id), message_protocol.THREAD
+        path, spec = message_protocol.thread_path(conversation_id), message_protocol.THREAD_SPEC
         params = {"limit": spec.limit, **spec.params}
         listing, observed_at = self._api.get_list(path, params, Cause(why))
         if listing.count and not listing.rows:
-            # What comes next rests on the highest id: a message of last year must not pass for one of today.
+            # The sender compares later messages with the highest id: an old message must not pass for a new one.
             raise SourceUnavailable(f"Hostaway answered GET {path} with none of the {listing.count} messages it counts")
         records = {record.id: record for record in (as_record(row, spec) for row in listing.rows) if record.id}
         return Page(spec.shape, tuple(records.values()), observed_at, parent=conversation_id)
 
     def send(self, message: OutgoingMessage, *, before_send: Callable[[], None]) -> SendResult:
         """Ask Hostaway once to send a message; see `MessageApi`."""
-        path, cause = message_protocol.thread_path(message.conversation_id), Cause("message: send it")
-        seen = _Seen(before_send)
+        path = message_protocol.thread_path(message.conversation_id)
+        attempt = _SendAttempt(message, path, before_send)
         try:
             page = self._api.post_once(
                 path,
-                message_protocol.document(message),
-                lambda reply: seen.read(reply, message, f"POST {path}"),
-                cause,
-                leaving=seen.leave,
+                message_protocol.request_body(message),
+                attempt.read_answer,
+                Cause("message: send it"),
+                leaving=attempt.leave,
             )
         except HostawaySyncError as error:
-            return SendResult(message_protocol.certainty(seen.status, has_left=seen.has_left), str(error), fault=error)
+            state = message_protocol.judge_failure(attempt.status, has_left=attempt.has_left)
+            return SendResult(state, str(error), fault=error)
         return SendResult(IntentState.SENT, page=page)
 
 
-class _Seen:
-    """How far one request came."""
+class _SendAttempt:
+    """The one request of a message: whether it left, and with which status it was answered."""
 
-    def __init__(self, leaving: Callable[[], None]) -> None:
-        self._leaving = leaving
+    def __init__(self, message: OutgoingMessage, path: str, before_send: Callable[[], None]) -> None:
+        self._message = message
+        self._asked = f"POST {path}"
+        self._before_send = before_send
         self.has_left = False
         self.status: int | None = None
 
     def leave(self) -> None:
-        """Note that it leaves, once whoever must know has been told."""
-        self._leaving()
+        """Call `before_send`, which may raise, and note that the request leaves."""
+        self._before_send()
         self.has_left = True
 
-    def read(self, reply: Reply, message: OutgoingMessage, asked: str) -> Page:
-        """Give the message that it became."""
+    def read_answer(self, reply: Reply) -> Page:
+        """Return the message that the request became."""
         self.status = reply.status
         return message_protocol.read_answer(
-            reply.status, reply.headers, reply.body, message, reply.observed_at, asked=asked
+            reply.status, reply.headers, reply.body, self._message, reply.observed_at, asked=self._asked
         )

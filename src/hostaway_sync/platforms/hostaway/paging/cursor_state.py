@@ -1,4 +1,4 @@
-"""Where a walk by cursor stands, as a short text with which another process can go on below it, hours later."""
+"""The position of a walk by cursor, as a short text from which another process can resume it, hours later."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ _TEXT: Final = "utf-8"
 
 
 class CursorPosition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a way down a list must remember of what is above it; the version is that of these fields.
+    """What a walk down a list must remember about the rows above its position.
 
     Attributes:
-        top: id, stamp and digest of the first row of the first page with a stamp.
+        version: of these fields.
+        top: id, stamp and digest of the first row with a stamp on the first page.
         lowest: id and stamp of the lowest row with a stamp.
-        trail: ids of the last rows, the lowest last: the cursors to go on from.
-        recent: names of those rows of the last page that no stamp tells from the rows below.
+        trail: ids of the last rows, the lowest last: the cursors from which the walk can go on.
+        recent: names of those rows of the last page that may have the same stamp as rows below them.
         size: rows of the largest page.
-        counted: rows met.
-        count: rows of the whole list when the way down began; None when the source did not say.
-        ids_fall: so far, ids fell among rows of one stamp.
+        counted: rows met so far.
+        count: rows of the whole list when the walk began; None when Hostaway did not say.
+        ids_fall: so far, rows of one stamp came with falling ids.
     """
 
     version: Literal[1] = 1
@@ -34,23 +35,23 @@ class CursorPosition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     count: int | None
     ids_fall: bool
 
-    def text(self) -> str:
-        """Write it down."""
+    def encode(self) -> str:
+        """Return the position as JSON."""
         return str(_ENCODER.encode(self), _TEXT)
 
 
 class CursorState:
-    """Carries a position into a walk that goes on from there, and out of it after every answer.
+    """Holds the position of a walk: it starts there, and updates it after every answer.
 
     Attributes:
-        position: text of where the walk stands; None: it cannot be taken up there, only from its beginning.
+        position: as JSON; None: the walk cannot be resumed, only begun again.
     """
 
     def __init__(self, position: str | None = None) -> None:
         self.position = position
 
-    def standing(self) -> CursorPosition | None:
-        """Read the position; None where there is none, or another version wrote it."""
+    def decode(self) -> CursorPosition | None:
+        """Return the position; None when there is none, or another version of the program wrote it."""
         if self.position is None:
             return None
         try:

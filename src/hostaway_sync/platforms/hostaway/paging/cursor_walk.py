@@ -1,7 +1,7 @@
-"""The walks by cursor: from the newest row down to the oldest, or to a moment, and what moved to the top meanwhile.
+"""The walks by cursor: from the newest row down to the oldest, or to a moment, then the rows that moved to the top.
 
-A way down that was cut can be taken up where it stood: what is true of rows that move while it goes on is true of
-rows that move while it rests.
+An interrupted walk can be resumed where it stood: rows that move during the interruption are found in the same way as
+rows that move during the walk.
 """
 
 from __future__ import annotations
@@ -24,75 +24,77 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from datetime import datetime
 
-    from hostaway_sync.platforms.hostaway.paging.walk import Answer, Positions, Walk
+    from hostaway_sync.platforms.hostaway.paging.walk import PageAnswer, Positions, Walk
 
 STEPS_BACK: Final = 4
 CATCH_UPS: Final = 5
 
 
-def walk_by_cursor(since: datetime | None = None, bookmark: CursorState | None = None) -> Walk:
+def walk_by_cursor(since: datetime | None = None, state: CursorState | None = None) -> Walk:
     """Read a list whole, or with `since` only the rows stamped then or later.
 
-    Read whole, it goes on where `bookmark` stands, if that can be read, and moves it after every answer.
+    Args:
+        since: None: the whole list.
+        state: where a walk of the whole list begins, if its position can be read; updated after every answer.
     """
     outcome = None if since is None else (yield from _walk_down_to(since))
     if outcome is None:
-        outcome = yield from _walk_whole(bookmark or CursorState())
+        outcome = yield from _walk_whole(state or CursorState())
     return outcome
 
 
-def _walk_down_to(since: datetime) -> Generator[Positions, Answer, WalkOutcome | None]:
-    """Read past a moment; None when the list turns out not to be in the order that this takes.
+def _walk_down_to(since: datetime) -> Generator[Positions, PageAnswer, WalkOutcome | None]:
+    """Read down past a moment; None when the list turns out not to be ordered by stamp.
 
-    Every row that nobody touched keeps its place among the others, so it is met on the way down. A row that is touched
-    meanwhile gets a stamp that the next walk begins with.
+    A row that does not change keeps its place among the others, so the walk meets it on the way down. A row that
+    changes meanwhile gets a new stamp, at which the next walk begins.
     """
-    descent = _CursorWalk(is_whole=False, down_to=since)
-    doubt = yield from descent.run()
-    return WalkOutcome(doubt, None) if descent.is_ordered or descent.fits_one_page else None
+    walk = _CursorWalk(is_whole=False, down_to=since)
+    doubt = yield from walk.run()
+    return WalkOutcome(doubt, None) if walk.is_ordered or walk.fits_one_page else None
 
 
-def _walk_whole(bookmark: CursorState) -> Walk:
-    """Read a list whole, from its newest row to its oldest, then what moved to its top meanwhile.
+def _walk_whole(state: CursorState) -> Walk:
+    """Read a list whole, from its newest row to its oldest, then the rows that moved to its top meanwhile.
 
-    Every row that nobody touched keeps its place among the others, so it is met on the way down. Every row that was
-    touched is at the top by then, so it is met when the top is read again, down to where the last way down began. That
-    ends when it took one page, which is one moment, or when nothing had moved.
+    A row that does not change keeps its place among the others, so the walk meets it on the way down. A row that
+    changes moves to the top, so the walk meets it when it reads the top again, down to where the last way down began.
+    That is repeated until it takes one page, which shows one moment, or until no row has moved.
     """
-    newest = _CursorWalk(bookmark=bookmark)
-    standing = bookmark.standing()
-    if standing is None:
-        bookmark.position = None
-    doubt = yield from (newest.run() if standing is None else newest.run_on(standing))
-    if doubt is not None or newest.fits_one_page:
-        return WalkOutcome(doubt, newest.count)
+    walk = _CursorWalk(state=state)
+    position = state.decode()
+    if position is None:
+        state.position = None
+    doubt = yield from (walk.run() if position is None else walk.resume(position))
+    if doubt is not None or walk.fits_one_page:
+        return WalkOutcome(doubt, walk.count)
     for _ in range(CATCH_UPS):
-        again = _CursorWalk(is_whole=False, down_to=newest.top_stamp)
+        again = _CursorWalk(is_whole=False, down_to=walk.top_stamp)
         doubt = yield from again.run()
-        if doubt is None and not newest.is_ordered and again.first_names != newest.first_names:
+        if doubt is None and not walk.is_ordered and again.first_names != walk.first_names:
             doubt = ORDER_UNKNOWN
-        if doubt is not None or again.pages <= 1 or again.top == newest.top:
+        if doubt is not None or again.pages <= 1 or again.top == walk.top:
             return WalkOutcome(doubt, again.count)
-        newest = again
-    return WalkOutcome(CHANGES_TOO_FAST, newest.count)
+        walk = again
+    return WalkOutcome(CHANGES_TOO_FAST, walk.count)
 
 
 class _CursorWalk:
-    """One way down a list by cursor; remembers its last page and no more.
+    """One way down a list by cursor; remembers its last page only.
 
     Args:
         is_whole: go down to the end.
-        down_to: otherwise, until a row is older than that; None where that cannot be told, for one page only.
-        bookmark: moved after every answer.
+        down_to: otherwise go down until a row is older than that; None: read one page.
+        state: updated after every answer.
 
     Attributes:
-        count: rows of the whole list when this way down began; None when the source did not say.
-        counted: rows met that were below all others met before.
-        top: the first row of the first page with a stamp.
+        count: rows of the whole list when the walk began; None when Hostaway did not say.
+        counted: rows met that were below all rows met before.
+        top: the first row with a stamp on the first page.
     """
 
     def __init__(
-        self, *, is_whole: bool = True, down_to: datetime | None = None, bookmark: CursorState | None = None
+        self, *, is_whole: bool = True, down_to: datetime | None = None, state: CursorState | None = None
     ) -> None:
         self.count: int | None = None
         self.counted = 0
@@ -105,7 +107,7 @@ class _CursorWalk:
         self._size = 0
         self._is_whole = is_whole
         self._down_to = down_to
-        self._bookmark = bookmark
+        self._state = state
         self._trail: deque[int] = deque(maxlen=STEPS_BACK + 1)
         self._recent: frozenset[int | bytes] = frozenset()
         self._ties: tuple[int | bytes, ...] = ()
@@ -113,11 +115,11 @@ class _CursorWalk:
 
     @property
     def top_stamp(self) -> datetime | None:
-        """Give the highest stamp; None when the order is not known."""
+        """The highest stamp; None when the order is not known."""
         return self.top.stamp if self.is_ordered and self.top is not None else None
 
-    def run(self) -> Generator[Positions, Answer, str | None]:
-        """Walk; return a doubt, or None."""
+    def run(self) -> Generator[Positions, PageAnswer, str | None]:
+        """Walk down from the top; return a doubt, or None."""
         answer = yield (None,)
         if not answer.rows and answer.count != 0:
             answer = yield (None,)
@@ -125,54 +127,54 @@ class _CursorWalk:
         if not answer.rows:
             self.fits_one_page = True
             return ENDED_EARLY if answer.count else None
-        self._begin(answer)
+        self._accept_first(answer)
         if self.fits_one_page:
             return None
-        doubt = yield from self._go_down()
+        doubt = yield from self._walk_down()
         return doubt
 
-    def run_on(self, standing: CursorPosition) -> Generator[Positions, Answer, str | None]:
-        """Walk on from where a walk stood; return a doubt, or None.
+    def resume(self, position: CursorPosition) -> Generator[Positions, PageAnswer, str | None]:
+        """Walk on from a stored position; return a doubt, or None.
 
-        The names of its first page are not known: if the order turns out not to be, either, that will be a doubt.
+        The names of the first page are not stored. So if the order turns out to be unknown, too, that is a doubt.
         """
-        self.count, self.counted = standing.count, standing.counted
-        self.top = Row(*standing.top)
-        self._ids_fall = standing.ids_fall
-        self._size = standing.size
-        self._trail.extend(standing.trail)
-        self._lowest = Row(*standing.lowest, digest=b"")
-        self._recent = frozenset(standing.recent)
-        doubt = yield from self._go_down()
+        self.count, self.counted = position.count, position.counted
+        self.top = Row(*position.top)
+        self._ids_fall = position.ids_fall
+        self._size = position.size
+        self._trail.extend(position.trail)
+        self._lowest = Row(*position.lowest, digest=b"")
+        self._recent = frozenset(position.recent)
+        doubt = yield from self._walk_down()
         return doubt
 
-    def _go_down(self) -> Generator[Positions, Answer, str | None]:
-        back = 0
-        suspicion = CURSOR_LOST
+    def _walk_down(self) -> Generator[Positions, PageAnswer, str | None]:
+        steps_back = 0
+        doubt = CURSOR_LOST
         while not self._is_deep_enough():
-            if back > len(self._trail) - self._is_beyond_trail:
-                return suspicion
-            answer = yield (self._cursor(back),)
-            goes_on = self._take(answer.rows)
-            self._move_bookmark()
-            if goes_on:
-                back = 0
-            elif self._is_end(answer, back):
+            if steps_back > len(self._trail) - self._is_beyond_trail:
+                return doubt
+            answer = yield (self._cursor(steps_back),)
+            can_go_on = self._accept(answer.rows)
+            self._update_state()
+            if can_go_on:
+                steps_back = 0
+            elif self._is_end(answer, steps_back):
                 return None
             else:
-                suspicion = _suspicion(answer)
-                back += 1
+                doubt = _doubt_of(answer)
+                steps_back += 1
         return None
 
-    def _move_bookmark(self) -> None:
-        if self._bookmark is None:
+    def _update_state(self) -> None:
+        if self._state is None:
             return
-        self._bookmark.position = None
+        self._state.position = None
         top, lowest = self.top, self._lowest
-        # Without an order, what moved while the walk rested could not be told.
+        # Without an order, a resumed walk could not tell which rows moved during the interruption.
         if top is None or lowest is None or not self.is_ordered or not self._trail or self.fits_one_page:
             return
-        standing = CursorPosition(
+        position = CursorPosition(
             top=(top.id, top.stamp, top.digest),
             lowest=(lowest.id, lowest.stamp),
             trail=tuple(self._trail),
@@ -182,28 +184,28 @@ class _CursorWalk:
             count=self.count,
             ids_fall=self._ids_fall,
         )
-        self._bookmark.position = standing.text()
+        self._state.position = position.encode()
 
-    def _begin(self, answer: Answer) -> None:
+    def _accept_first(self, answer: PageAnswer) -> None:
         self.first_names = tuple(row.name for row in answer.rows)
         self.top = next((row for row in answer.rows if row.stamp is not None), None)
         self.is_ordered = self.top is not None
         if self.count is not None and self.count < len(answer.rows):
             self.count = None
         self.fits_one_page = self.count == len(answer.rows)
-        self._take(answer.rows)
-        self._move_bookmark()
+        self._accept(answer.rows)
+        self._update_state()
 
     @property
     def _is_beyond_trail(self) -> bool:
-        """Whether more rows were met than can be stepped back over."""
+        """Whether more rows were met than the walk can step back over."""
         return self.counted > len(self._trail)
 
-    def _cursor(self, back: int) -> int | None:
-        return self._trail[-1 - back] if back < len(self._trail) else None
+    def _cursor(self, steps_back: int) -> int | None:
+        return self._trail[-1 - steps_back] if steps_back < len(self._trail) else None
 
-    def _take(self, rows: Sequence[Row]) -> bool:
-        """Remember the rows below all others; say whether there was one that can serve as a cursor."""
+    def _accept(self, rows: Sequence[Row]) -> bool:
+        """Remember the rows below all others; return whether one of them can serve as a cursor."""
         self._judge_order(rows)
         new = [row for row in rows if self._is_new(row)]
         if not new:
@@ -237,17 +239,17 @@ class _CursorWalk:
             return row.id < lowest.id
         return row.name not in self._recent
 
-    def _is_end(self, answer: Answer, back: int) -> bool:
-        """Whether an answer without new rows proves that nothing follows.
+    def _is_end(self, answer: PageAnswer, steps_back: int) -> bool:
+        """Whether an answer without new rows proves that the list ends here.
 
-        An empty page alone proves it only when all rows were met. Otherwise it takes a page, from a step back, that
-        holds rows of that step and has room for more.
+        An empty page proves it only when all rows were met. Otherwise the proof is a page, read from a step back, that
+        holds rows of that step alone and has room for more.
         """
         if answer.refused:
             return False
         if not answer.rows:
             return self.is_ordered and self.count is not None and self.counted >= self.count
-        stepped_over = list(self._trail)[len(self._trail) - back :]
+        stepped_over = list(self._trail)[len(self._trail) - steps_back :]
         return len(answer.rows) < self._size and all(row.name in stepped_over for row in answer.rows)
 
     def _is_deep_enough(self) -> bool:
@@ -259,7 +261,7 @@ class _CursorWalk:
         return lowest is not None and lowest.stamp is not None and lowest.stamp < self._down_to
 
 
-def _suspicion(answer: Answer) -> str:
+def _doubt_of(answer: PageAnswer) -> str:
     if answer.refused:
         return CURSOR_LOST
     return NOTHING_NEW if answer.rows else ENDED_EARLY

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from datetime import datetime
 
-    from hostaway_sync.platforms.hostaway.paging.walk import Answer, Positions, Row, Walk
+    from hostaway_sync.platforms.hostaway.paging.walk import PageAnswer, Positions, Row, Walk
 
 OVERLAP: Final = 3
+# Pages in a row without a new row after which the walk gives up.
 STALLS: Final = 2
 STEPS_BACK: Final = 2
 LOOKS_AT_TOP: Final = 2
@@ -29,23 +30,23 @@ def walk_by_offset(ahead: int, since: datetime | None = None) -> Walk:
 
     Up to `ahead` pages are in flight once the length of the list is known.
 
-    Pages overlap by a few rows. A page that holds no row of the page before it is asked for again further up, at most
-    twice. The end is where a page reaches the count that came with it: that is one moment of the source. Rows that were
-    lifted over the walk's head make fewer rows than that; they are at the top, which is then read again.
+    Pages overlap by a few rows. If a page holds no row of the page before it, a page further up is asked for, at most
+    twice. The list ends where a page reaches the count that came with it, which shows one moment. If fewer rows than
+    that were met, some moved to the top above the walk, so the top is read again.
 
-    With `since` the list was asked for newest first, and the end is where a page reaches below that moment. A row that
-    is lifted meanwhile gets a stamp that the next walk begins with. Where a page does not show that order, the sweep
-    goes on as one that reads the list whole.
+    With `since` the list must be asked for newest first, and the walk ends where a page reaches below that moment. A
+    row that moves to the top meanwhile gets a new stamp, at which the next walk begins. If a page is not in that order,
+    the walk goes on and reads the list whole.
     """
-    sweep = _OffsetWalk(ahead, since)
-    outcome = yield from sweep.run()
+    walk = _OffsetWalk(ahead, since)
+    outcome = yield from walk.run()
     return outcome
 
 
 def walk_at_once(limit: int, ahead: int) -> Walk:
-    """Read a list that comes in one answer and need not say how long it is, as documented of lists of a parent.
+    """Read a list that comes in one answer, perhaps without a count, as documented of the lists of a parent.
 
-    Where it says that there is more, or brings the `limit` asked for without a word, it is read by offset after all.
+    If its count says that there are more rows, or it has no count and `limit` rows, it is read by offset after all.
     """
     answer = yield (0,)
     if not answer.rows and answer.count is None:
@@ -57,7 +58,7 @@ def walk_at_once(limit: int, ahead: int) -> Walk:
 
 
 class _OffsetWalk:
-    """One way through a list by offset; remembers the names of all rows, so that their number can be compared."""
+    """One way through a list by offset; remembers the names of all rows, to compare their number with the count."""
 
     def __init__(self, ahead: int, since: datetime | None) -> None:
         self.doubt: str | None = None
@@ -73,7 +74,7 @@ class _OffsetWalk:
         self._is_at_end = False
 
     def run(self) -> Walk:
-        """Walk; return the outcome."""
+        """Walk from the first row to the end; return the outcome."""
         answer = yield (0,)
         if not answer.rows and answer.count != 0:
             answer = yield (0,)
@@ -95,9 +96,9 @@ class _OffsetWalk:
     def _overlap(self) -> int:
         return min(OVERLAP, self._size - 1)
 
-    def _next_page(self) -> Generator[Positions, Answer, bool]:
-        """Take the page that follows; say whether it brought anything new."""
-        positions = self._plan()
+    def _next_page(self) -> Generator[Positions, PageAnswer, bool]:
+        """Read the page that follows; return whether it brought a new row."""
+        positions = self._next_positions()
         offset = positions[0]
         answer = yield positions
         steps_back = 0
@@ -110,15 +111,15 @@ class _OffsetWalk:
             answer = yield (offset,)
         return self._accept(offset, answer)
 
-    def _plan(self) -> tuple[int, ...]:
+    def _next_positions(self) -> tuple[int, ...]:
         first = max(0, self._end - self._overlap)
         if not self._trusts_count or self._count is None or self._since is not None:
             return (first,)
         stride = self._size - self._overlap
         return (first, *range(first + stride, self._count - self._overlap, stride))[: self._ahead]
 
-    def _is_linked(self, offset: int, answer: Answer) -> bool:
-        """Whether nothing can lie between this page and the one before it."""
+    def _is_linked(self, offset: int, answer: PageAnswer) -> bool:
+        """Whether no row can lie between this page and the one before it."""
         if offset == 0 or self.doubt is not None:
             return True
         if not answer.rows:
@@ -126,7 +127,7 @@ class _OffsetWalk:
         names = {row.name for row in answer.rows}
         return not names.isdisjoint(self._previous) or names <= self._seen
 
-    def _accept(self, offset: int, answer: Answer) -> bool:
+    def _accept(self, offset: int, answer: PageAnswer) -> bool:
         names = frozenset(row.name for row in answer.rows)
         is_new = not names <= self._seen
         if self._since is not None:
@@ -145,7 +146,7 @@ class _OffsetWalk:
         return is_new
 
     def _judge_order(self, rows: Sequence[Row], since: datetime) -> None:
-        """Forget `since` where a page is not newest first, or the first is by id: that may be the usual order."""
+        """Drop `since` if a page is not newest first, or the first page is ordered by id, as without any sort order."""
         stamps = [row.stamp for row in rows if row.stamp is not None]
         is_falling = len(stamps) == len(rows) and all(below <= above for above, below in pairwise(stamps))
         if not is_falling or (not self._seen and _is_by_id(rows)):
@@ -153,7 +154,7 @@ class _OffsetWalk:
         elif stamps:
             self._is_past_since = stamps[-1] < since
 
-    def _look_at_top(self) -> Generator[Positions, Answer, None]:
+    def _look_at_top(self) -> Generator[Positions, PageAnswer, None]:
         offset = looks = 0
         while self._lacks_rows:
             if looks == LOOKS_AT_TOP:

@@ -1,7 +1,7 @@
-"""The rows of a page: at once what a walk must know of them, and their records only when somebody wants them.
+"""The rows of a page: at once what a walk must know of them, and their records when they are first used.
 
-A walk asks for the next page as soon as it knows ids and stamps of this one. Whoever stores the page makes the rest of
-its records in the meantime, in a thread of its own that would only wait.
+A walk asks for the next page as soon as it knows ids and stamps of this one. The thread that stores the page makes its
+records meanwhile; it would only wait otherwise.
 """
 
 from __future__ import annotations
@@ -14,66 +14,66 @@ import msgspec
 from hostaway_sync.model.records import Record
 from hostaway_sync.platforms.hostaway.paging.walk import Row
 from hostaway_sync.platforms.hostaway.parsing.casts import Misfit, as_id, as_timestamp
-from hostaway_sync.platforms.hostaway.parsing.resources import REFUSALS, as_record, digest_of
+from hostaway_sync.platforms.hostaway.parsing.resources import DECODE_ERRORS, as_record, hash_payload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hostaway_sync.model.redaction import Redactor
-    from hostaway_sync.platforms.hostaway.parsing.resources import Spec
+    from hostaway_sync.platforms.hostaway.parsing.resources import ResourceSpec
 
 
-def as_row(raw: bytes, spec: Spec, redactor: Redactor | None = None) -> Row:
-    """Give of one object what its record will say of id, stamp and hash, without making the rest of it."""
-    digest = digest_of(raw, redactor)
+def as_row(raw: bytes, spec: ResourceSpec, redactor: Redactor | None = None) -> Row:
+    """Return id, stamp and hash of one object, as its record will have them, without making the record."""
+    digest = hash_payload(raw, redactor)
     try:
         number, *stamps = msgspec.structs.astuple(spec.head.decode(raw))
         return Row(as_id(number), as_timestamp(stamps[0]) if stamps else None, digest)
-    except (*REFUSALS, Misfit):
+    except (*DECODE_ERRORS, Misfit):
         record = as_record(raw, spec, digest)
         return Row(record.id, record.source_updated_at, digest)
 
 
-def newest(rows: Sequence[Row]) -> list[int]:
-    """Choose one row per id, the newest, of equals the first, and all without an id; give their places."""
+def choose_newest(rows: Sequence[Row]) -> list[int]:
+    """Return the indexes of the rows to keep: the newest of each id, of equals the first, and all without an id."""
     chosen: dict[int, int] = {}
-    nameless: list[int] = []
-    for place, row in enumerate(rows):
+    without_id: list[int] = []
+    for index, row in enumerate(rows):
         if row.id is None:
-            nameless.append(place)
+            without_id.append(index)
         elif row.id not in chosen or _is_newer(row, rows[chosen[row.id]]):
-            chosen[row.id] = place
-    return [*chosen.values(), *nameless]
+            chosen[row.id] = index
+    return [*chosen.values(), *without_id]
 
 
-class LateRecords(Sequence[Record]):
-    """The records of the newest rows of a page, made when the first of them is looked at."""
+class LazyRecords(Sequence[Record]):
+    """The records of the newest rows of a page, made when the first of them is used."""
 
     def __init__(
-        self, spec: Spec, raws: Sequence[bytes], rows: Sequence[Row], redactor: Redactor | None = None
+        self, spec: ResourceSpec, raws: Sequence[bytes], rows: Sequence[Row], redactor: Redactor | None = None
     ) -> None:
         self._spec = spec
         self._redactor = redactor
-        self._rows = [(raws[place], rows[place].digest) for place in newest(rows)]
-        self._made: tuple[Record, ...] | None = None
+        self._rows = [(raws[index], rows[index].digest) for index in choose_newest(rows)]
+        self._cached: tuple[Record, ...] | None = None
 
     @property
     def _records(self) -> tuple[Record, ...]:
-        if self._made is None:
-            self._made = tuple(as_record(raw, self._spec, digest, self._redactor) for raw, digest in self._rows)
-        return self._made
+        if self._cached is None:
+            self._cached = tuple(as_record(raw, self._spec, digest, self._redactor) for raw, digest in self._rows)
+        return self._cached
 
     def __len__(self) -> int:
         return len(self._rows)
 
     @overload
-    def __getitem__(self, place: int) -> Record: ...
+    def __getitem__(self, index: int) -> Record: ...
 
     @overload
-    def __getitem__(self, place: slice) -> Sequence[Record]: ...
+    def __getitem__(self, index: slice) -> Sequence[Record]: ...
 
-    def __getitem__(self, place: int | slice) -> Record | Sequence[Record]:
-        return self._records[place]
+    def __getitem__(self, index: int | slice) -> Record | Sequence[Record]:
+        return self._records[index]
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self._records)

@@ -1,14 +1,15 @@
-"""In what order the pages of a list are asked for, and whether something may have been left out.
+"""What all walks have in common: in which order pages are asked for, and whether rows may have been left out.
 
-A walk is a generator without I/O. It yields positions: the one it needs next, then those it will probably need after
-it, which may be fetched at the same time. It is sent the `Answer` for the first. It returns an `WalkOutcome`.
+A walk is a generator without I/O. It yields positions: the one that it needs next, then those that it will probably
+need after it, which may be fetched at the same time. It is sent the `PageAnswer` for the first. It returns a
+`WalkOutcome`.
 
     reservations   by `afterId`, which is a position in the list as it is now, ordered by `updatedOn`, newest first
                    (API notes, 4.3). A position is the id of a row; None is the top.
     all others     by `offset`, a number of rows to skip in the list as it is now (API notes, 4.2).
 
-Both lists change while they are read. What is not documented (a cursor row that moved or was deleted; whether `count`
-is the total or the rest below a cursor) is never relied on.
+Both lists change while they are read. The walks never rely on what is not documented (a cursor row that moved or was
+deleted; whether `count` is the total or the rest below a cursor).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ NO_OVERLAP: Final = "the pages do not overlap"
 
 
 class Row(NamedTuple):
-    """What a walk must know of a row: usable id, the source's stamp, and a digest that names a row without an id."""
+    """What a walk must know of a row: its usable id, Hostaway's stamp, and a digest that names a row without an id."""
 
     id: int | None
     stamp: datetime | None
@@ -37,13 +38,13 @@ class Row(NamedTuple):
 
     @property
     def name(self) -> int | bytes:
-        """What tells this row from others."""
+        """What tells this row from all others."""
         return self.digest if self.id is None else self.id
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One page, or the source's refusal of the position asked for."""
+class PageAnswer:
+    """The rows of one page, or Hostaway's refusal of the position."""
 
     rows: Sequence[Row] = ()
     count: int | None = None
@@ -52,11 +53,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class WalkOutcome:
-    """How a walk ended: why rows may be missing (None: no sign of it), and how many rows the list has in the end."""
+    """How a walk ended: why rows may be missing (None: no sign of it), and how many rows the list has at the end."""
 
     doubt: str | None
     total: int | None
 
 
 Positions: TypeAlias = tuple[int | None, ...]
-Walk: TypeAlias = Generator[Positions, Answer, WalkOutcome]
+Walk: TypeAlias = Generator[Positions, PageAnswer, WalkOutcome]

@@ -1,7 +1,7 @@
-"""Lenient casts: whatever Hostaway may write for a value, as the value it means.
+"""Lenient casts: from the many ways in which Hostaway writes a value to the value of a column.
 
-Each cast gives None where the source says "nothing" (null, "", a zero date), and raises `Misfit` where it says
-something that the column cannot hold. Types wobble: the same key holds 1, "1", 1.0 or true (API notes, 2.3 and 9.2).
+Each cast returns None for an empty value (null, "", a zero date), and raises `Misfit` for a value that the column
+cannot hold. Types vary: the same key holds 1, "1", 1.0 or true (API notes, 2.3 and 9.2).
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Cast: TypeAlias = "Callable[[object], object]"
 
 
 class Misfit(ValueError):
-    """A value that its column cannot hold; never leaves `source`."""
+    """A value that its column cannot hold; never leaves `platforms`."""
 
 
 def as_integer(value: object) -> int | None:
-    """Give a BIGINT: an int, a float without fraction, or decimal digits."""
+    """Return a BIGINT from an int, a float without fraction, or decimal digits."""
     if type(value) is int:
         number = value
     elif value is None or value == "":
@@ -45,7 +45,7 @@ def as_integer(value: object) -> int | None:
 
 
 def as_id(value: object) -> int | None:
-    """Give a usable id (1 to 2**63-1), or None; never raises."""
+    """Return a usable id (1 to 2**63-1), or None; never raises."""
     try:
         number = as_integer(value)
     except Misfit:
@@ -54,7 +54,7 @@ def as_id(value: object) -> int | None:
 
 
 def as_boolean(value: object) -> bool | None:
-    """Give a boolean of 0, 1, true, false, "0" or "1"."""
+    """Return a boolean from 0, 1, true, false, "0" or "1"."""
     if value is None or value == "":
         return None
     if value in (0, "0"):
@@ -65,7 +65,7 @@ def as_boolean(value: object) -> bool | None:
 
 
 def as_text(value: object) -> str | None:
-    """Give text that PostgreSQL can store: without U+0000."""
+    """Return text that PostgreSQL can store: without U+0000."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -74,12 +74,12 @@ def as_text(value: object) -> str | None:
 
 
 def as_final(value: object) -> bool | None:
-    """Say of a message's status whether it is there to stay; None of what is no status (API notes, 7.3)."""
+    """Whether the status of a message is final; None for a value that is no status (API notes, 7.3)."""
     return value not in _PENDING if isinstance(value, str) else None
 
 
 def as_date(value: object) -> date | None:
-    """Give a date of 'YYYY-MM-DD', with or without a time behind it."""
+    """Return a date from 'YYYY-MM-DD', with or without a time behind it."""
     text = _time_text(value)
     if text is None:
         return None
@@ -92,9 +92,9 @@ def as_date(value: object) -> date | None:
 
 
 def as_timestamp(value: object) -> datetime | None:
-    """Give an aware UTC time of 'YYYY-MM-DD HH:MM:SS' (UTC without saying so) or of ISO 8601 with an offset.
+    """Return an aware UTC time from 'YYYY-MM-DD HH:MM:SS' (which is UTC) or from ISO 8601 with an offset.
 
-    What lies at the ends of time is clamped, so that a lag fits before and after it.
+    Times near the first and last year of `datetime` are clamped, so that adding a lag cannot overflow.
     """
     text = _time_text(value)
     if text is None:
@@ -114,7 +114,7 @@ def _is_decimal(value: object) -> TypeGuard[str]:
 
 
 def _time_text(value: object) -> str | None:
-    """Give the text of a time; None where the source has none, in whichever way it says so."""
+    """Return the text of a time; None for an empty value or a zero date."""
     if value is None or value == "":
         return None
     if not isinstance(value, str):

@@ -1,8 +1,8 @@
-r"""JSON as received → JSON that JSONB accepts, and the exact bytes of the parts of a page.
+r"""Makes JSON that JSONB accepts of JSON as received, and splits a page into the exact bytes of its parts.
 
 JSONB refuses U+0000, half a surrogate pair, raw control characters, numbers with enormous exponents, NaN, invalid UTF-8
 and very deep nesting; a strict JSON reader refuses a whole page for one such record. So a page that a strict reader
-refuses is cut by its brackets here, and a record that JSONB would refuse is cleaned here.
+refuses is split at its brackets here, and a record that JSONB would refuse is cleaned here.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ _MEMBER: Final = re.compile(rf"\s*({_STRING})\s*:\s*(.*)".encode(), re.DOTALL)
 _NUMBER: Final = re.compile(r"-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?)(\d+))?")
 _SUSPECT_ESCAPE: Final = re.compile(rb"\\u0000")
 _LARGE_EXPONENT: Final = re.compile(rb"[:,\[\s]-?[0-9.]+[eE][+-]?[0-9]{5}")
-# What is left of JSON when only its numbers matter: digits as 0, what may stand behind one as a comma, what opens as
-# one bracket, and what words and addresses are made of as quotes, so that they do not run into one number.
+# An outline of JSON in which only numbers and brackets matter: digits become 0, what may follow a number becomes a
+# comma, both opening brackets become one, and characters of words and URLs become quotes, so that digits on both sides
+# of them do not run into one number.
 _OUTLINE: Final = bytes.maketrans(b"123456789E{}] \t\r\n:/?=&_", b'000000000e[,,,,,,""""""')
 _NOT_IN_OUTLINE: Final = bytes(set(range(256)) - set(b'0123456789eE[{}], \t\r\n":/?=&_'))
 _OUTLINED_EXPONENT: Final = re.compile(rb"0e00000+(?:,|$)")
@@ -38,11 +39,11 @@ _REPLACEMENT: Final = "\\ufffd"
 
 
 class NotJson(ValueError):
-    """Bytes that are not JSON, or not all of it; never leaves `source`."""
+    """Bytes that are not JSON, or a part of it only; never leaves `platforms`."""
 
 
 def is_suspect(raw: bytes) -> bool:
-    """Say, quickly and erring on the side of yes, whether JSONB may refuse what a strict JSON reader accepts."""
+    """Whether JSONB may refuse JSON that a strict reader accepts; a quick test that errs on the side of True."""
     if _SUSPECT_ESCAPE.search(raw) is not None:
         return True
     outline = raw.translate(_OUTLINE, _NOT_IN_OUTLINE)
@@ -53,13 +54,14 @@ def is_suspect(raw: bytes) -> bool:
     return len(raw) > _MAX_FRACTION_DIGITS and b"0" * (_MAX_FRACTION_DIGITS + 1) in outline
 
 
-def clean(raw: bytes) -> tuple[str, str | None]:
-    """Give JSON text that JSONB accepts, and what was changed as a short phrase (None: nothing).
+def clean_json(raw: bytes) -> tuple[str, str | None]:
+    """Return JSON text that JSONB accepts, and what was changed as a short phrase (None: nothing).
 
-    Characters that cannot be stored become U+FFFD; numbers that cannot, and what lies deeper than `MAX_DEPTH`, null.
+    Characters that JSONB cannot hold become U+FFFD. Numbers that it cannot hold, and values nested deeper than
+    `MAX_DEPTH`, become null.
 
     Raises:
-        NotJson: `raw` is not JSON even so.
+        NotJson: `raw` is no JSON even after these changes.
     """
     changes: set[str] = set()
     try:
@@ -75,30 +77,30 @@ def clean(raw: bytes) -> tuple[str, str | None]:
     return cleaned, ", ".join(sorted(changes)) or None
 
 
-def elements(array: bytes) -> list[bytes]:
-    """Cut the exact bytes of each element out of an array, without looking into them.
+def split_array(array: bytes) -> list[bytes]:
+    """Return the exact bytes of each element of an array, without parsing them.
 
     Raises:
-        NotJson: `array` is no array, or is torn.
+        NotJson: `array` is no array, or is cut off.
     """
-    return _cut(array.strip(), b"[", b"]")
+    return _split(array.strip(), b"[", b"]")
 
 
-def members(value: bytes) -> dict[str, bytes]:
-    """Cut the exact bytes of each value out of an object; keys that cannot be read are left out.
+def split_object(value: bytes) -> dict[str, bytes]:
+    """Return the exact bytes of each value of an object; bytes of a key that are no UTF-8 become U+FFFD.
 
     Raises:
-        NotJson: `value` is no object, or is torn.
+        NotJson: `value` is no object, or is cut off.
     """
     found = {}
-    for span in _cut(value.strip(), b"{", b"}"):
+    for span in _split(value.strip(), b"{", b"}"):
         if (member := _MEMBER.fullmatch(span)) is None:
             raise NotJson
         found[member[1][1:-1].decode(errors="replace")] = member[2]
     return found
 
 
-def _cut(container: bytes, opening: bytes, closing: bytes) -> list[bytes]:
+def _split(container: bytes, opening: bytes, closing: bytes) -> list[bytes]:
     spans: list[bytes] = []
     depth = start = 0
     for token in _BYTE_TOKEN.finditer(container):

@@ -1,7 +1,7 @@
-"""The four kinds of object, each as one row of data, and how their bytes become records.
+"""The four resources, each as one row of data, and how their bytes become records.
 
-A new column, limit or parameter is a change of a value in `SPECS`. Limits stay below what the source serves quickly
-(API notes, 4.1 and 9.1); resources are always asked for with everything in them (API notes, 4.6).
+A new column, limit or parameter is a change of a value in `SPECS`. Limits stay below what Hostaway serves quickly
+(API notes, 4.1 and 9.1). Objects are always asked for with all their parts (API notes, 4.6).
 """
 
 from __future__ import annotations
@@ -36,37 +36,37 @@ if TYPE_CHECKING:
 
 HASH_RULE: Final = b"\x01"
 _DIGEST_BYTES: Final = 16
-REFUSALS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+DECODE_ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _UNREADABLE: Final = object()
 _NULL: Final = msgspec.Raw(b"null")
 
 
 class Paging(StrEnum):
-    """How a list is walked."""
+    """How a list is walked; the value is the name of the parameter."""
 
     CURSOR = "afterId"
     OFFSET = "offset"
 
 
 @dataclass(frozen=True)
-class Spec:
-    """One kind of object.
+class ResourceSpec:
+    """How one resource is read.
 
     Attributes:
-        resource: whose row this is.
-        path: below the API's address; `{parent}` stands for the id of the object that the list belongs to.
+        resource: the kind of object.
+        path: of its list, below the API's address; `{parent}` is the id of the object that the list belongs to.
         paging: how its list is walked.
-        limit: rows asked for in one page.
-        stamp: the key of the source's own time of change; None where it has none.
+        limit: rows in one page.
+        stamp: the key of Hostaway's own time of change; None when the resource has none.
         columns: column → key and cast.
-        activity: keys that move when messages may have come or gone (API notes, 5).
+        activity: keys that change when messages may have been added or removed (API notes, 5).
         params: sent with every request.
         volatile: see `Shape`; also the keys that a single object has and its row in a list has not.
         signed: see `Shape`.
-        is_paged: it comes in pages; otherwise all at once, as far as is known.
-        is_whole: all of the list is read; otherwise what is new, and then its length says nothing.
-        is_ordered_by_stamp: see `Shape`; a message's stamps can go back without any mistake.
-        has_parts: what moves `activity` lies in lists of its own, which are read without the object.
+        is_paged: the list comes in pages; otherwise all at once, as far as is known.
+        is_whole: the whole list is read; otherwise new rows only, and then its length means nothing.
+        is_ordered_by_stamp: see `Shape`; the stamps of a message can go back without any error.
+        has_parts: the parts that change `activity` are in lists of their own, which are read without the object.
         silent: see `Shape`.
     """
 
@@ -88,7 +88,7 @@ class Spec:
 
     @cached_property
     def shape(self) -> Shape:
-        """What the store must know to compare two payloads."""
+        """What the store must know to compare two payloads of this resource."""
         return Shape(
             self.resource,
             tuple(self.columns),
@@ -102,31 +102,31 @@ class Spec:
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        """The keys whose values are read: id, stamp where there is one, then those of the columns."""
+        """The keys whose values are read: id, then the stamp if there is one, then those of the columns."""
         stamps = () if self.stamp is None else (self.stamp,)
         return tuple(dict.fromkeys(("id", *stamps, *(key for key, _ in self.columns.values()))))
 
     @cached_property
     def casts(self) -> tuple[tuple[str, Cast, int], ...]:
-        """Column, cast and where in `keys` its value is; a stamp is read as `source_updated_at`."""
+        """Column, cast and index of its value in `keys`; the stamp is the column `source_updated_at`."""
         stamps = () if self.stamp is None else (("source_updated_at", as_timestamp, 1),)
-        places = {key: place for place, key in enumerate(self.keys)}
-        return (*stamps, *((column, cast, places[key]) for column, (key, cast) in self.columns.items()))
+        indexes = {key: index for index, key in enumerate(self.keys)}
+        return (*stamps, *((column, cast, indexes[key]) for column, (key, cast) in self.columns.items()))
 
     @cached_property
     def values(self) -> msgspec.json.Decoder[Any]:
-        """Reads `keys`, and `activity` as bytes, and skips everything else."""
+        """Decodes the values of `keys`, and `activity` as bytes, and skips all other keys."""
         return msgspec.json.Decoder(self._struct(Any, None))
 
     @cached_property
     def head(self) -> msgspec.json.Decoder[Any]:
-        """Reads id and stamp, and skips everything else."""
+        """Decodes id and stamp, and skips all other keys."""
         read = [("id", Any, None), *([] if self.stamp is None else [(self.stamp, Any, None)])]
         return msgspec.json.Decoder(msgspec.defstruct("Head", read, gc=False))
 
     @cached_property
     def spans(self) -> msgspec.json.Decoder[Any]:
-        """Reads all of them as bytes, so that one unreadable value does not hide the others."""
+        """Decodes `keys` and `activity` as bytes, so that one unreadable value does not hide the others."""
         return msgspec.json.Decoder(self._struct(msgspec.Raw, _NULL))
 
     def _struct(self, kind: Any, absent: object) -> type[msgspec.Struct]:  # noqa: ANN401 - a type form
@@ -135,15 +135,15 @@ class Spec:
         return msgspec.defstruct(self.resource.name.title(), [*read, *kept], gc=False)
 
 
-SPECS: Final[Mapping[Resource, Spec]] = {
-    Resource.LISTINGS: Spec(
+SPECS: Final[Mapping[Resource, ResourceSpec]] = {
+    Resource.LISTINGS: ResourceSpec(
         resource=Resource.LISTINGS,
         path="/listings",
         paging=Paging.OFFSET,
         limit=50,
         stamp="latestActivityOn",
     ),
-    Resource.RESERVATIONS: Spec(
+    Resource.RESERVATIONS: ResourceSpec(
         resource=Resource.RESERVATIONS,
         path="/reservations",
         paging=Paging.CURSOR,
@@ -159,7 +159,7 @@ SPECS: Final[Mapping[Resource, Spec]] = {
         activity=("latestActivityOn",),
         volatile=("cancellationPolicyDetails", "channelCancellationPolicyCode"),
     ),
-    Resource.CONVERSATIONS: Spec(
+    Resource.CONVERSATIONS: ResourceSpec(
         resource=Resource.CONVERSATIONS,
         path="/conversations",
         paging=Paging.OFFSET,
@@ -170,7 +170,7 @@ SPECS: Final[Mapping[Resource, Spec]] = {
         has_parts=True,
         silent=("hasUnreadMessages",),
     ),
-    Resource.MESSAGES: Spec(
+    Resource.MESSAGES: ResourceSpec(
         resource=Resource.MESSAGES,
         path="/conversations/{parent}/messages",
         paging=Paging.OFFSET,
@@ -191,13 +191,13 @@ SPECS: Final[Mapping[Resource, Spec]] = {
 }
 
 
-OF_A_PARENT: Final[Mapping[Resource, Spec]] = {
+LISTS_OF_A_PARENT: Final[Mapping[Resource, ResourceSpec]] = {
     Resource.CONVERSATIONS: replace(
         SPECS[Resource.CONVERSATIONS], path="/reservations/{parent}/conversations", is_paged=False
     ),
 }
 
-NEWEST_FIRST: Final[Mapping[Resource, Spec]] = {
+LISTS_NEWEST_FIRST: Final[Mapping[Resource, ResourceSpec]] = {
     Resource.LISTINGS: replace(
         SPECS[Resource.LISTINGS], params={"includeResources": 1, "sortOrder": "latestActivityDesc"}, is_whole=False
     ),
@@ -205,58 +205,58 @@ NEWEST_FIRST: Final[Mapping[Resource, Spec]] = {
 }
 
 
-def list_of(resource: Resource, *, of_parent: bool, newest: bool) -> Spec:
-    """Give the list to read: of one parent where there is such a list, only what is new where that can be asked for.
+def choose_list(resource: Resource, *, of_parent: bool, newest: bool) -> ResourceSpec:
+    """Return how to read a list: that of one parent if there is such a list, the newest rows only if it can be sorted.
 
     Raises:
-        ValueError: this list belongs to a parent, and there is none.
+        ValueError: the list belongs to a parent, and `of_parent` is False.
     """
     if of_parent:
-        return OF_A_PARENT.get(resource, SPECS[resource])
-    spec = NEWEST_FIRST.get(resource, SPECS[resource]) if newest else SPECS[resource]
+        return LISTS_OF_A_PARENT.get(resource, SPECS[resource])
+    spec = LISTS_NEWEST_FIRST.get(resource, SPECS[resource]) if newest else SPECS[resource]
     if "{parent}" in spec.path:
         raise ValueError(f"{resource} are read from a parent")
     return spec
 
 
 def object_path(resource: Resource, record_id: int, parent: int | None) -> str:
-    """Return where one object is: below the list that it is in, which `list_of` names."""
-    spec = list_of(resource, of_parent=False, newest=False) if parent is None else SPECS[resource]
+    """Return the path of one object, which is below that of its list; see `choose_list`."""
+    spec = choose_list(resource, of_parent=False, newest=False) if parent is None else SPECS[resource]
     return f"{spec.path.format(parent=parent)}/{record_id}"
 
 
-def as_record(raw: bytes, spec: Spec, digest: bytes | None = None, redactor: Redactor | None = None) -> Record:
-    """Give one object as it will be stored; whatever its bytes are, this does not raise.
+def as_record(raw: bytes, spec: ResourceSpec, digest: bytes | None = None, redactor: Redactor | None = None) -> Record:
+    """Return one object as it will be stored; never raises, whatever its bytes are.
 
-    `digest` is its hash where that is known already; `redactor` hides fields of it.
+    `digest` is its hash, if that is known already; `redactor` hides fields of it.
     """
-    record = _as_received(raw, spec, digest or digest_of(raw, redactor))
+    record = _unredacted(raw, spec, digest or hash_payload(raw, redactor))
     if redactor is None:
         return record
     exact = None if record.exact is None else redactor.redact_exact(raw, record.payload)
     return replace(record, payload=redactor.redact(record.payload), exact=exact)
 
 
-def _as_received(raw: bytes, spec: Spec, digest: bytes) -> Record:
+def _unredacted(raw: bytes, spec: ResourceSpec, digest: bytes) -> Record:
     if not json_repair.is_suspect(raw):
         try:
             values = msgspec.structs.astuple(spec.values.decode(raw))
             return _record(raw, spec, values, raw.decode(), digest)
-        except REFUSALS:
+        except DECODE_ERRORS:
             pass
     return _cleaned_record(raw, spec, digest)
 
 
-def digest_of(raw: bytes, redactor: Redactor | None = None) -> bytes:
-    """Give the hash of an object's exact bytes; see `Record`."""
+def hash_payload(raw: bytes, redactor: Redactor | None = None) -> bytes:
+    """Return the hash of an object's exact bytes; see `Record.payload_hash`."""
     if redactor is not None:
         return redactor.digest(raw)
     return HASH_RULE + blake2b(raw, digest_size=_DIGEST_BYTES).digest()
 
 
-def _cleaned_record(raw: bytes, spec: Spec, digest: bytes) -> Record:
+def _cleaned_record(raw: bytes, spec: ResourceSpec, digest: bytes) -> Record:
     try:
-        payload, changes = json_repair.clean(raw)
+        payload, changes = json_repair.clean_json(raw)
     except json_repair.NotJson:
         return Record(None, "null", digest, None, exact=raw, reason="not JSON")
     try:
@@ -275,24 +275,24 @@ def _value(span: msgspec.Raw) -> object:
 
 
 def _record(
-    raw: bytes, spec: Spec, values: tuple[object, ...], payload: str, digest: bytes, changes: str | None = None
+    raw: bytes, spec: ResourceSpec, values: tuple[object, ...], payload: str, digest: bytes, changes: str | None = None
 ) -> Record:
     record_id = as_id(values[0])
     columns: dict[str, Any] = {}
     misfits: list[str] = []
-    for column, cast, place in spec.casts:
+    for column, cast, index in spec.casts:
         try:
-            columns[column] = cast(values[place])
+            columns[column] = cast(values[index])
         except Misfit:
             columns[column] = None
             misfits.append(column)
     stamp = columns.pop("source_updated_at", None)
     reason = changes if record_id is not None else "no usable id"
     exact = None if reason is None else raw
-    activity = _joined(values[len(spec.keys) :]) if spec.activity else None
+    activity = _join(values[len(spec.keys) :]) if spec.activity else None
     return Record(record_id, payload, digest, stamp, columns, exact, reason, tuple(misfits), activity)
 
 
-def _joined(spans: Sequence[Any]) -> str:
-    """Write values as they were received; JSON text holds nothing that PostgreSQL could not store."""
+def _join(spans: Sequence[Any]) -> str:
+    """Return values as they were received, as text; `raw` was JSON, so PostgreSQL can store it."""
     return "|".join("" if span == _NULL else str(span, "utf-8") for span in spans)

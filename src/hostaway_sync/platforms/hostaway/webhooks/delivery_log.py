@@ -1,7 +1,7 @@
-"""Hostaway's own log of its deliveries, read in whatever order and shape it comes (API notes, 6.3).
+"""Reads Hostaway's own log of its deliveries, in any order and shape (API notes, 6.3).
 
-Nobody has told what it really looks like: its path is printed in two ways, its entries have no time, and neither their
-order nor how long they are kept is known. So nothing is taken for granted but that later entries have higher ids.
+Its format is hardly documented: two paths are given for it, its entries have no time, and neither their order nor how
+long they are kept is known. So the only assumption is that later entries have higher ids.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.platforms.hostaway.http.protocol import Listing
 
-LOGS: Final = ("/unifiedWebhookLogs", "/unifiedWebhookId")
+LOG_PATHS: Final = ("/unifiedWebhookLogs", "/unifiedWebhookId")
 LIMIT: Final = 100
 MAX_PAGES: Final = 20
 _SUCCESS: Final = range(200, 300)
@@ -31,16 +31,16 @@ _KINDS: Final = {
 }
 
 
-class Fetch(Protocol):
-    """Asks for a page of the log; raises `SourceError`."""
+class FetchLogPage(Protocol):
+    """Fetches a page of the log; raises `SourceError`."""
 
     def __call__(self, params: Mapping[str, int | str], step: str) -> Listing:
-        """Give it; `step` says to an observer which one it is."""
+        """Return the page; `step` names it for an observer."""
         ...
 
 
-def read_log(fetch: Fetch, hook_id: int | None, *, after: int | None) -> DeliveryLog:
-    """Read the log of a registration, at least the entries with higher ids than `after`, in at most 20 requests."""
+def read_log(fetch: FetchLogPage, hook_id: int | None, *, after: int | None) -> DeliveryLog:
+    """Return the log of a registration, at least the entries with higher ids than `after`, in at most 20 requests."""
     found: dict[int, DeliveryLogEntry] = {}
     wanted: dict[str, int | str] = {} if hook_id is None else {"unifiedWebhookId": hook_id}
     offset = 0
@@ -60,17 +60,17 @@ def read_log(fetch: Fetch, hook_id: int | None, *, after: int | None) -> Deliver
         if is_end or (after is not None and not rises and min(ids) <= after):
             return DeliveryLog(tuple(found.values()), is_whole=_is_beyond(gap_above, after, found))
         if rises and number == 0 and listing.count is not None:
-            # Oldest first: what matters is at its end.
+            # Oldest first: the entries that matter are at the end.
             last_pages = listing.count - (MAX_PAGES - 1) * len(listing.rows)
             if last_pages > offset:
                 offset, gap_above = last_pages, max(ids)
-    # Where ids rise, the newest are those that were not reached.
+    # With rising ids, the newest entries are the ones that were not reached.
     is_whole = after is not None and after in found and not rises
     return DeliveryLog(tuple(found.values()), is_whole=is_whole)
 
 
 def _is_beyond(gap_above: int | None, after: int | None, found: Mapping[int, DeliveryLogEntry]) -> bool:
-    """Say whether all after `after` was read, though what follows `gap_above` was passed over."""
+    """Whether all entries after `after` were read, although some that follow `gap_above` were skipped."""
     return gap_above is None or (after is not None and after in found and after > gap_above)
 
 

@@ -1,7 +1,7 @@
-"""What a delivery of Hostaway's means: bytes → what they claim, and which object to read again.
+"""What a webhook delivery means: its bytes → the event that it claims, and which object to read again.
 
-A delivery is a hint (API notes, 6.3): nothing of it is mirrored, so all that matters is which object it is about. Every
-body has a meaning; where there is nothing to read again, `ignored` says why.
+A delivery is a hint (API notes, 6.3): its content is not mirrored, so all that matters is which object it is about.
+Every body becomes an `Event`; when no object is to be read again, `ignored` says why.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ _REPLACEMENT: Final = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where an object's id may stand in a delivery, and what it is the id of."""
+class IdLocation:
+    """A key of a delivery that may hold an object's id, and the resource of that object."""
 
     resource: Resource
     key: str
 
 
 _RESERVATION: Final = (
-    Place(Resource.RESERVATIONS, "id"),
-    Place(Resource.RESERVATIONS, "hostawayReservationId"),
-    # Usually the channel's compound text, which is no id and is passed over (API notes, 6.2).
-    Place(Resource.RESERVATIONS, "reservationId"),
+    IdLocation(Resource.RESERVATIONS, "id"),
+    IdLocation(Resource.RESERVATIONS, "hostawayReservationId"),
+    # Usually a compound text of the channel, which is no id and is skipped (API notes, 6.2).
+    IdLocation(Resource.RESERVATIONS, "reservationId"),
 )
 _LISTING: Final = (
-    Place(Resource.LISTINGS, "id"),
-    Place(Resource.LISTINGS, "listingMapId"),
+    IdLocation(Resource.LISTINGS, "id"),
+    IdLocation(Resource.LISTINGS, "listingMapId"),
 )
-# Its own id is of no use, and may be missing: messages are read by their thread.
+# A message is read with its thread, so its own id does not matter, and may be missing.
 _MESSAGE: Final = (
-    Place(Resource.CONVERSATIONS, "conversationId"),
-    Place(Resource.RESERVATIONS, "reservationId"),
+    IdLocation(Resource.CONVERSATIONS, "conversationId"),
+    IdLocation(Resource.RESERVATIONS, "reservationId"),
 )
 
-ROUTES: Final[Mapping[str, tuple[Place, ...]]] = {
+ID_LOCATIONS: Final[Mapping[str, tuple[IdLocation, ...]]] = {
     "reservation.created": _RESERVATION,
     "reservation.updated": _RESERVATION,
     "reservation.cancelled": _RESERVATION,
@@ -60,7 +60,7 @@ ROUTES: Final[Mapping[str, tuple[Place, ...]]] = {
     "message.received": _MESSAGE,
     "conversationMessage": _MESSAGE,
 }
-"""Where to look, by event, or by object where there is no event; the first place that holds an id counts."""
+"""Where to look for the id, by event, or by object when there is no event; the first location with an id counts."""
 
 
 class _Body(msgspec.Struct):
@@ -90,7 +90,7 @@ _NESTINGS: Final = msgspec.json.Decoder(_Nesting)
 
 
 def read_event(body: bytes, *, account_id: int) -> tuple[Event, str | None]:
-    """Give what a delivery to `account_id` claims, and its JSON as JSONB accepts it; see `EventParser`."""
+    """Return what a delivery to `account_id` claims, and its JSON as JSONB accepts it; see `EventParser`."""
     payload = _payload(body)
     if payload is None:
         return Event("", None, None, "no JSON"), None
@@ -109,7 +109,7 @@ def _payload(body: bytes) -> str | None:
         except _REFUSALS:
             pass
     try:
-        return json_repair.clean(body)[0]
+        return json_repair.clean_json(body)[0]
     except json_repair.NotJson:
         return None
 
@@ -119,12 +119,12 @@ def _event(envelope: _Body, account_id: int) -> Event:
     subject = _subject(envelope)
     named = subject.accountId if envelope.accountId == _NULL else envelope.accountId
     claimed = as_id(_value(named))
-    places = ROUTES.get(name or kind)
-    target = _target(subject, places or ())
+    locations = ID_LOCATIONS.get(name or kind)
+    target = _target(subject, locations or ())
     ignored = None
     if named != _NULL and claimed != account_id:
         ignored = "another account"
-    elif places is None:
+    elif locations is None:
         ignored = "unknown event" if name or kind else "no event"
     elif target is None:
         ignored = "no object id"
@@ -132,7 +132,7 @@ def _event(envelope: _Body, account_id: int) -> Event:
 
 
 def _subject(envelope: _Body) -> _Subject:
-    """Find the object, wherever it is (API notes, 6.2)."""
+    """Return the object of a delivery, from any of the keys that may hold it (API notes, 6.2)."""
     for span in (envelope.data, _nested(envelope.payload), envelope.payload):
         try:
             return _SUBJECTS.decode(span)
@@ -148,11 +148,11 @@ def _nested(span: msgspec.Raw) -> msgspec.Raw:
         return _NULL
 
 
-def _target(subject: _Subject, places: tuple[Place, ...]) -> RefreshTarget | None:
-    for place in places:
-        object_id = as_id(_value(getattr(subject, place.key)))
+def _target(subject: _Subject, locations: tuple[IdLocation, ...]) -> RefreshTarget | None:
+    for location in locations:
+        object_id = as_id(_value(getattr(subject, location.key)))
         if object_id is not None:
-            return RefreshTarget(place.resource, object_id)
+            return RefreshTarget(location.resource, object_id)
     return None
 
 

@@ -1,8 +1,8 @@
 """Checks of an installation: gather facts, judge them, report findings.
 
-the machine ─┐
-the database ┼─ examination → facts ──→ judging → findings
-the source  ─┘  I/O, bounded            pure
+the machine  ─┐
+the database ─┼─ examination → facts ──→ checks → findings
+the source   ─┘  I/O, bounded            pure
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def examine(settings: Settings) -> tuple[Finding, ...]:
-    """Look at everything that a mirror with these settings stands on, be it broken or not; within some seconds.
+    """Check everything that a mirror with these settings needs, broken or not, within some seconds.
 
     Raises:
-        ConfigurationError: the settings hide what the mirror itself needs.
+        ConfigurationError: the settings hide payload fields that the mirror needs.
     """
     from hostaway_sync.app.container import Container, find_keys
     from hostaway_sync.doctor.examination import Examination

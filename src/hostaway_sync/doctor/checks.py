@@ -1,6 +1,6 @@
 """What the facts mean, and what to do about them. Pure: no I/O, no clock.
 
-Each function judges one thing, and yields its findings; what is well is one finding, however many accounts it is about.
+Each function judges one thing, and yields its findings; what is well is one finding for all accounts together.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.doctor.causes import by_cause, left_out_for
-from hostaway_sync.doctor.database_checks import of_open_schemas, troubles_of_database
+from hostaway_sync.doctor.causes import group_by_cause, list_not_checked
+from hostaway_sync.doctor.database_checks import check_open_schemas, list_database_troubles
 from hostaway_sync.doctor.findings import Finding, Grade
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.model.health import (
@@ -29,13 +29,13 @@ from hostaway_sync.model.health import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from hostaway_sync.doctor.findings import Installation, KeyFacts, ProbeFacts, Proofs, Schedule, Space
+    from hostaway_sync.doctor.findings import AccountChecks, DiskSpace, Installation, KeyFacts, ProbeFacts, Schedule
     from hostaway_sync.model.status import AccountFacts, DatabaseServer, Overview
     from hostaway_sync.model.timestamps import FutureMarksReport
 
-# More than so many of the connections that the server takes: others, or we, will soon be refused.
+# Above this share of the server's connections, the next ones will soon be refused.
 CROWDED_SHARE: Final = 0.8
-# Tokens and watermarks bear some minutes; who is so far off is not set at all, and the next who ask will mind.
+# Tokens and watermarks bear some minutes; a clock that is off by more is not set at all.
 SKEW_HINT: Final = timedelta(seconds=5)
 SKEW_TROUBLE: Final = timedelta(minutes=1)
 FULL_SHARE: Final = 0.9
@@ -49,30 +49,30 @@ _GRAVE: Final = {Condition.FAILING, Condition.DIFFERS, Condition.LATE, Condition
 _COMMAND: Final = re.compile(r"hostaway[-_]sync\b.*\b(sync|sync-all)\b")
 
 
-def of_database(found: DatabaseServer, premises: Installation) -> Iterator[Finding]:
+def check_database(found: DatabaseServer, installation: Installation) -> Iterator[Finding]:
     """Judge the database itself."""
     check = "database"
-    if found.revision is None and premises.is_embedded:
-        yield Finding(check, Grade.HINT, "nothing is there yet", "`hostaway-sync account add ID` begins")
+    if found.revision is None and installation.is_embedded:
+        yield Finding(check, Grade.HINT, "there are no tables yet", "`hostaway-sync account add ID` creates them")
         return
-    troubles = list(troubles_of_database(found, premises))
+    troubles = list(list_database_troubles(found, installation))
     yield from (Finding(check, Grade.TROUBLE, says, advice) for says, advice in troubles)
-    yield from of_open_schemas(found)
+    yield from check_open_schemas(found)
     used = f"{found.connections} of {found.max_connections} connections in use"
     if found.connections > CROWDED_SHARE * found.max_connections:
         advice = "run fewer workers at once, or raise max_connections (how many each takes: docs, How-to)"
         yield Finding(check, Grade.HINT, f"it is nearly full: {used}", advice)
     elif not troubles:
-        where = "embedded PostgreSQL" if premises.is_embedded else "PostgreSQL"
+        where = "embedded PostgreSQL" if installation.is_embedded else "PostgreSQL"
         yield Finding(check, Grade.OK, f"{where} {found.version // 10_000}, revision {found.revision}, {used}")
 
 
-def of_keys(found: KeyFacts) -> Iterator[Finding]:
+def check_keys(found: KeyFacts) -> Iterator[Finding]:
     """Judge the key ring."""
     check = "key ring"
     if not found.known:
         advice = "`hostaway-sync account add ID` makes one, unless HOSTAWAY_SYNC_MASTER_KEY is set"
-        yield Finding(check, Grade.HINT, "there is none yet, and nothing is sealed", advice)
+        yield Finding(check, Grade.HINT, "there is no key yet, and nothing is sealed", advice)
         return
     if found.lost:
         advice = "restore the missing key from your backup; `hostaway-sync keys status` names it"
@@ -83,28 +83,30 @@ def of_keys(found: KeyFacts) -> Iterator[Finding]:
         advice = "`hostaway-sync keys rotate` seals them"
         are = "is" if found.plain == 1 else "are"
         yield Finding(check, Grade.TROUBLE, f"{format_count(found.plain, 'secret')} {are} not sealed", advice)
-    if found.known > 1 and not found.lost:  # while a value does not open, no key is one too many
-        advice = "when `hostaway-sync keys rotate` is done, take the old ones away"
+    if found.known > 1 and not found.lost:  # while a value does not open, every key may be needed
+        advice = "when `hostaway-sync keys rotate` is done, remove the old ones"
         yield Finding(check, Grade.HINT, f"{found.known} keys from {found.source}", advice)
     elif not found.lost and not found.plain:
         opens = "" if found.values is None else f", {format_count(found.values, 'sealed value')}"
         yield Finding(check, Grade.OK, f"{format_count(found.known, 'key')} from {found.source}{opens}")
 
 
-def of_pulse(found: ProbeFacts, premises: Installation) -> Iterator[Finding]:
-    """Judge the source's answer to someone without a token, and what it says of our clocks."""
-    took = f"{premises.api_url} answers in {found.seconds * 1000:.0f} ms"
+def check_source(found: ProbeFacts, installation: Installation) -> Iterator[Finding]:
+    """Judge the source's answer to a request without a token, and what it says of our clocks."""
+    took = f"{installation.api_url} answers in {found.seconds * 1000:.0f} ms"
     if found.status in FORBIDDEN or found.status < HTTPStatus.MULTIPLE_CHOICES:
         yield Finding("source", Grade.OK, took)
     elif found.status == HTTPStatus.TOO_MANY_REQUESTS:
-        yield Finding("source", Grade.HINT, f"{took}: too many requests (429)", "who else uses this address?")
+        yield Finding(
+            "source", Grade.HINT, f"{took}: too many requests (429)", "find the other programs of this address"
+        )
     else:
         advice = "check HOSTAWAY_SYNC_API_URL, and the source's status page"
         yield Finding("source", Grade.TROUBLE, f"{took}, but with {found.status}", advice)
-    yield from _of_clocks(found)
+    yield from _check_clocks(found)
 
 
-def _of_clocks(found: ProbeFacts) -> Iterator[Finding]:
+def _check_clocks(found: ProbeFacts) -> Iterator[Finding]:
     ahead = {"this machine's": found.machine_is_ahead, "the database's": found.database_is_ahead}
     known = {whose: by for whose, by in ahead.items() if by is not None}
     if not known:
@@ -115,59 +117,59 @@ def _of_clocks(found: ProbeFacts) -> Iterator[Finding]:
         grade = Grade.TROUBLE if abs(by) > SKEW_TROUBLE else Grade.HINT
         way = "ahead of" if by > timedelta() else "behind"
         says = f"{whose} clock is {format_age(abs(by))} {way} the source's"
-        yield Finding("clock", grade, says, "let it be set over the network: chrony or systemd-timesyncd")
+        yield Finding("clock", grade, says, "have it set over the network, by chrony or systemd-timesyncd")
     if not wrong:
         most = max(abs(by) for by in known.values()).total_seconds()
         yield Finding("clock", Grade.OK, f"within {most:.1f} s of the source's")
 
 
-def of_tokens(found: Proofs, explained: Collection[str] = ()) -> Iterator[Finding]:
-    """Judge whether each account may read; causes in `explained` have a finding already."""
+def check_tokens(found: AccountChecks, explained: Collection[str] = ()) -> Iterator[Finding]:
+    """Judge whether each account may read; causes in `drop_explained` have a finding already."""
     advice = "`hostaway-sync account update ID` takes a new secret; `account disable ID` leaves it out"
-    yield from _of_proofs("token", found, (advice, None), "may read", explained)
+    yield from _check_accounts("token", found, (advice, None), "may read", explained)
 
 
-def of_round_trips(found: Proofs, explained: Collection[str] = ()) -> Iterator[Finding]:
+def check_webhooks(found: AccountChecks, explained: Collection[str] = ()) -> Iterator[Finding]:
     """Judge whether deliveries reach our receiver from outside, with their login."""
     if not found.asked and not found.unasked:
-        yield Finding("webhooks", Grade.OK, "none is registered: changes are found by runs alone")
+        yield Finding("webhooks", Grade.OK, "none is registered: only runs find changes")
         return
-    advice = "is `hostaway-sync serve-webhooks` running, and does the proxy lead to it? `webhooks check ID` says more"
-    yield from _of_proofs("webhooks", found, (advice, advice), "reached its receiver", explained)
+    advice = "check that `hostaway-sync serve-webhooks` runs behind its proxy; `webhooks check ID` says more"
+    yield from _check_accounts("webhooks", found, (advice, advice), "reached its receiver", explained)
 
 
-def _of_proofs(
-    check: str, found: Proofs, cures: tuple[str, str | None], did: str, explained: Collection[str]
+def _check_accounts(
+    check: str, found: AccountChecks, cures: tuple[str, str | None], did: str, explained: Collection[str]
 ) -> Iterator[Finding]:
     """Judge proofs; `cures` are for what is wrong with one account, and for what is wrong with many."""
     good = [proof for proof in found.asked if proof.trouble is None]
-    for group in by_cause(found.asked, explained):
+    for group in group_by_cause(found.asked, explained):
         first, others = group[0], len(group) - 1
         lasting = (Grade.TROUBLE, cures[first.cause is not None])
         grade, cure = (Grade.HINT, "run this again in a while") if first.is_for_now else lasting
         says = f"{first.trouble}; {format_count(others, 'account')} more" if others else first.trouble or ""
         cure = cure and cure.replace("ID", str(first.account_id))
         yield Finding(check, grade, says, cure, None if others else first.account_id)
-    yield from left_out_for(check, found.asked, explained)
+    yield from list_not_checked(check, found.asked, explained)
     if found.unasked:
         yield Finding(check, Grade.HINT, f"{format_count(found.unasked, 'account')} could not be asked in time")
     if good or not (found.asked or found.unasked):
         yield Finding(check, Grade.OK, f"{format_count(len(good), 'account')} {did}" if good else "no active accounts")
 
 
-def of_overview(found: Overview) -> Iterator[Finding]:
+def check_tables(found: Overview) -> Iterator[Finding]:
     """Judge what the tables know: the budget, deferred work, and how long ago each account was mirrored."""
     active = [facts for facts in found.accounts if facts.is_active]
     if found.outage is not None and found.outage.away_since is not None:
         says = f"runs end at once: it has not answered since {format_ago(found.outage.away_since, found.now)}"
-        advice = "it is asked again by itself; when it is back, `hostaway-sync sync ID` on a terminal looks at once"
+        advice = "it is probed without you; once it is back, `hostaway-sync sync ID` on a terminal probes it at once"
         yield Finding("source", Grade.TROUBLE, f"{says}: {found.outage.error}", advice)
-    yield from _of_budget(found, active)
-    yield from _of_queue(found, active)
-    yield from _of_successes(found, active)
+    yield from _check_budget(found, active)
+    yield from _check_queue(found, active)
+    yield from _check_successes(found, active)
 
 
-def _of_budget(found: Overview, active: list[AccountFacts]) -> Iterator[Finding]:
+def _check_budget(found: Overview, active: list[AccountFacts]) -> Iterator[Finding]:
     use = found.address
     if use is None:
         return
@@ -184,7 +186,7 @@ def _of_budget(found: Overview, active: list[AccountFacts]) -> Iterator[Finding]
         yield Finding("budget", Grade.OK, used)
 
 
-def _of_queue(found: Overview, active: list[AccountFacts]) -> Iterator[Finding]:
+def _check_queue(found: Overview, active: list[AccountFacts]) -> Iterator[Finding]:
     deferred = [facts.deferred for facts in active]
     letters = sum(one.dead_letters for one in deferred)
     waiting = sum(one.deliveries for one in deferred)
@@ -208,7 +210,7 @@ def _of_queue(found: Overview, active: list[AccountFacts]) -> Iterator[Finding]:
         yield Finding("queue", Grade.OK, says)
 
 
-def _of_successes(found: Overview, active: list[AccountFacts]) -> Iterator[Finding]:
+def _check_successes(found: Overview, active: list[AccountFacts]) -> Iterator[Finding]:
     if not active:
         advice = "`hostaway-sync account add ID` adds one"
         yield Finding("runs", Grade.HINT, "there is no active account: nothing is mirrored", advice)
@@ -226,34 +228,34 @@ def _of_successes(found: Overview, active: list[AccountFacts]) -> Iterator[Findi
         yield Finding("runs", Grade.OK, says)
 
 
-def of_files(premises: Installation) -> Iterator[Finding]:
+def check_files(installation: Installation) -> Iterator[Finding]:
     """Judge who may read the files that settings and secrets come from."""
-    for path in (path for path, mode in premises.files if mode & _READ_BY_ALL):
+    for path in (path for path, mode in installation.files if mode & _READ_BY_ALL):
         says, cure = f"every user of this machine may read {path}", f"`chmod o-r {path}`, if a secret is in it"
         yield Finding("files", Grade.HINT, says, cure)
 
 
-def of_marks(found: FutureMarksReport) -> Iterator[Finding]:
+def check_future_marks(found: FutureMarksReport) -> Iterator[Finding]:
     """Judge marks about the past that lie in the future; nothing is said where there is none."""
     check = "clock"
     if found.found:
         named = ", ".join(f"{one.column} ({one.marks:,}, up to {format_age(one.furthest_by)})" for one in found.found)
         says = f"the database's clock was ahead once: marks that it left in the future count as unknown: {named}"
-        advice = "nothing waits for them, and runs write them anew; let its clock be set over the network"
+        advice = "nothing waits for them, and runs write them anew; have its clock set over the network"
         yield Finding(check, Grade.HINT, says, advice)
     if found.skipped_tables:
         says = f"marks from the future were not looked for in {', '.join(found.skipped_tables)}: it takes too long"
         yield Finding(check, Grade.HINT, says)
 
 
-def of_space(found: Space, premises: Installation) -> Iterator[Finding]:
+def check_disk(found: DiskSpace, installation: Installation) -> Iterator[Finding]:
     """Judge the room that is left for the data directory."""
     check, room = "disk", f"{found.free / GIB:.1f} of {found.total / GIB:.1f} GiB free"
-    needs = "the embedded database and the key file are" if premises.is_embedded else "the key file is"
+    needs = "the embedded database and the key file are" if installation.is_embedded else "the key file is"
     if found.is_writable is False:
         says = f"{found.path}, where {needs}, may not be written by this user"
-        yield Finding(check, Grade.TROUBLE, says, "run this as its owner, or correct its owner")
-    if found.free < NO_SPACE or (premises.is_embedded and found.free < LITTLE_SPACE):
+        yield Finding(check, Grade.TROUBLE, says, "run this command as its owner, or change its owner")
+    if found.free < NO_SPACE or (installation.is_embedded and found.free < LITTLE_SPACE):
         grade = Grade.TROUBLE if found.free < NO_SPACE else Grade.HINT
         advice = "make room; `hostaway-sync prune` and `status --size` help with the database"
         yield Finding(check, grade, f"{room} at {found.path}", advice)
@@ -261,7 +263,7 @@ def of_space(found: Space, premises: Installation) -> Iterator[Finding]:
         yield Finding(check, Grade.OK, f"{room} at {found.path}")
 
 
-def of_schedule(found: Schedule) -> Iterator[Finding]:
+def check_schedule(found: Schedule) -> Iterator[Finding]:
     """Judge whether anything on this machine starts runs; another machine may."""
     if found.places:
         yield Finding("schedule", Grade.OK, f"runs are started by {', '.join(found.places)}")
@@ -273,24 +275,24 @@ def of_schedule(found: Schedule) -> Iterator[Finding]:
 
 
 def starts_runs(text: str) -> bool:
-    """Say whether a crontab, a script or a unit starts runs of ours, in a line that is no comment."""
+    """Whether a crontab, a script or a unit starts runs, in a line that is no comment."""
     lines = (line.strip() for line in text.splitlines())
     return any(_COMMAND.search(line) for line in lines if not line.startswith(("#", ";")))
 
 
-def failed(check: str, error: Exception, advice: str | None = None) -> Finding:
-    """Return the finding for something that could not be looked at because it is broken.
+def failed_check(check: str, error: Exception, advice: str | None = None) -> Finding:
+    """Return the finding for a check that failed with an error.
 
     Args:
-        check: what was looked at.
-        error: how it is broken; one about settings says itself what to do.
-        advice: for every other one.
+        check: what was checked.
+        error: its error; one about settings says what to do.
+        advice: what to do about any other error.
     """
     says = "no answer within seconds" if isinstance(error, TimeoutError) else str(error)
     return Finding(check, Grade.TROUBLE, says, None if isinstance(error, ConfigurationError) else advice)
 
 
-def worst_first(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Sort by grade; what belongs together stays together."""
+def sort_by_grade(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Sort by grade, and keep the order within a grade."""
     grades = list(Grade)
     return tuple(sorted(findings, key=lambda finding: grades.index(finding.grade)))

@@ -1,4 +1,4 @@
-"""What is wrong with a database itself: rights, revision, and what other users may do in it. Pure: no I/O, no clock."""
+"""What is wrong with the database itself: rights, revision, and what other roles may do. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from hostaway_sync.model.status import DatabaseServer
 
 
-def troubles_of_database(found: DatabaseServer, premises: Installation) -> Iterator[tuple[str, str]]:
-    """Return what keeps programs from working, each with what to do."""
+def list_database_troubles(found: DatabaseServer, installation: Installation) -> Iterator[tuple[str, str]]:
+    """Yield what stops programs from working, each with what to do."""
     if found.missing_rights:
         advice = "grant them to this user, or connect as the one who ran `hostaway-sync migrate`"
         if found.replaced_by_role is not None:
             advice = (
                 f"grant them to role {found.replaced_by_role!r}, which a setting `role` puts in place of this user, or "
-                "take that setting away: `ALTER DATABASE ... RESET role`, `ALTER ROLE ... RESET role`"
+                "remove that setting: `ALTER DATABASE ... RESET role`, `ALTER ROLE ... RESET role`"
             )
         yield f"rights are missing on {'; '.join(found.missing_rights)}", advice
     elif mark := MoveMark.parse(found.revision):
@@ -31,8 +31,8 @@ def troubles_of_database(found: DatabaseServer, premises: Installation) -> Itera
         has, needs = found.revision or "none", found.wanted_revision
         is_newer = found.revision is not None and found.revision > found.wanted_revision
         cure = "install the newer program on this machine, too" if is_newer else "run `hostaway-sync migrate`"
-        if premises.is_embedded and not is_newer:
-            cure = "any other command brings it there"
+        if installation.is_embedded and not is_newer:
+            cure = "any other command migrates it"
         yield f"its schema is at revision {has}, this program needs {needs}", cure
     if found.is_read_only:
         yield (
@@ -41,8 +41,8 @@ def troubles_of_database(found: DatabaseServer, premises: Installation) -> Itera
         )
 
 
-def of_open_schemas(found: DatabaseServer) -> Iterator[Finding]:
-    """Judge where every role may make functions that take the place of the server's, or of ours."""
+def check_open_schemas(found: DatabaseServer) -> Iterator[Finding]:
+    """Judge schemas in which every role may create functions that replace the server's, or ours."""
     for name in found.open_schemas:
         advice = f'have its owner run `REVOKE CREATE ON SCHEMA "{name}" FROM PUBLIC`'
         if name == "public":

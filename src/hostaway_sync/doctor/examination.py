@@ -1,4 +1,4 @@
-"""Gathers the facts, each for some seconds at most, and what can wait at the same time; has them judged."""
+"""Gathers the facts, at the same time and each for some seconds at most, and has them judged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
 from hostaway_sync.doctor import causes, checks, host
-from hostaway_sync.doctor.findings import Finding, Grade, KeyFacts, ProbeFacts, Proof, Proofs
+from hostaway_sync.doctor.findings import AccountCheck, AccountChecks, Finding, Grade, KeyFacts, ProbeFacts
 from hostaway_sync.doctor.timeouts import Question, ask_each
 from hostaway_sync.errors import (
     ConfigurationError,
@@ -50,26 +50,26 @@ T = TypeVar("T")
 PATIENCE: Final = timedelta(seconds=8)
 # Of the questions that are asked about every account, some at once: fifteen minutes of 500 accounts become one.
 PATIENCE_PER_ACCOUNT: Final = timedelta(seconds=0.15)
-_WAY: Final = (
+_SOURCE_ADVICE: Final = (
     "check HOSTAWAY_SYNC_API_URL, and the way there: DNS, firewall, and the proxy if the environment names one"
 )
 
 
 class Examination:
-    """One look at everything.
+    """One examination of an installation.
 
     Args:
-        premises: where the mirror lives.
-        address: requests per window of our address, and its name.
+        installation: its directory, database and API address.
+        address: the name of our address, and its request limit.
         open_container: opens the database; may raise `HostawaySyncError`.
-        find_keys: gives the key ring, without the database.
-        platform: a piece of the path of deliveries.
-        patience: for one question.
+        find_keys: returns the key ring, without the database.
+        platform: the part of a delivery URL that names the platform.
+        patience: how long one question may take.
     """
 
     def __init__(
         self,
-        premises: Installation,
+        installation: Installation,
         *,
         address: tuple[str, Rate],
         open_container: Callable[[], Container],
@@ -77,7 +77,7 @@ class Examination:
         platform: str,
         patience: timedelta = PATIENCE,
     ) -> None:
-        self._premises = premises
+        self._installation = installation
         self._egress, self._limit = address
         self._open_container = open_container
         self._find_keys = find_keys
@@ -85,38 +85,40 @@ class Examination:
         self._patience = patience
 
     def findings(self) -> tuple[Finding, ...]:
-        """Look at everything, and give what was found, the worst first."""
-        directory = Path(self._premises.data_dir)
-        space = Question(partial(host.space, directory))
-        schedule = Question(partial(host.schedule, home=_home()))
+        """Examine everything, and return the findings, the worst first."""
+        directory = Path(self._installation.data_dir)
+        space = Question(partial(host.read_disk_space, directory))
+        schedule = Question(partial(host.find_schedule, home=_home()))
         ring = Question(self._find_keys)
         found: list[Finding] = []
-        container = self._opened(found)
+        container = self._open(found)
         if container is None:
             is_new = any(one.check == "database" and one.grade is Grade.HINT for one in found)
             found += self._without_database(ring, is_new=is_new)
         else:
             with closing(container):
                 found += self._with_database(container, ring)
-        found += checks.of_files(self._premises)
-        disk = self._judged("disk", space, partial(checks.of_space, premises=self._premises))
-        if self._premises.is_embedded and causes.has_trouble(disk, "disk"):
-            found = causes.explained(found, ["database"], "it cannot work where its disk has that trouble")
+        found += checks.check_files(self._installation)
+        disk = self._check("disk", space, partial(checks.check_disk, installation=self._installation))
+        if self._installation.is_embedded and causes.has_trouble(disk, "disk"):
+            found = causes.drop_explained(found, ["database"], "it cannot work while its disk has that trouble")
         found += disk
-        found += self._judged("schedule", schedule, checks.of_schedule)
-        return checks.worst_first(found)
+        found += self._check("schedule", schedule, checks.check_schedule)
+        return checks.sort_by_grade(found)
 
-    def _opened(self, found: list[Finding]) -> Container | None:
-        """Give the container of a database that can be worked with; else None, and why among the findings."""
+    def _open(self, found: list[Finding]) -> Container | None:
+        """Return the container of a database that works; else None, with the reason added to `found`."""
         opening = Question(self._open_container)
         try:
-            container = opening.answer(self._until())
+            container = opening.wait_for_answer(self._until())
         except (HostawaySyncError, TimeoutError) as error:
-            found.append(checks.failed("database", error, "nothing works without it: is its server running?"))
+            found.append(checks.failed_check("database", error, "nothing works without it: is its server running?"))
             return None
         server = Question(partial(read_server, container.database))
         advice = "nothing works without it: check HOSTAWAY_SYNC_DATABASE_URL, and that its server runs"
-        found += self._judged("database", server, partial(checks.of_database, premises=self._premises), advice)
+        found += self._check(
+            "database", server, partial(checks.check_database, installation=self._installation), advice
+        )
         if self._is_usable(server):
             return container
         container.close()
@@ -124,94 +126,105 @@ class Examination:
 
     def _is_usable(self, server: Question[DatabaseServer]) -> bool:
         try:
-            found = server.answer(time.monotonic())
+            found = server.wait_for_answer(time.monotonic())
         except (HostawaySyncError, TimeoutError):
             return False
         return found.is_current and not found.missing_rights and not found.is_read_only
 
     def _without_database(self, ring: Question[KeyRing], *, is_new: bool) -> Iterator[Finding]:
-        # Whoever asks the source has a slot from the database first: while that is away, nobody but us asks.
-        pulse = Question(partial(self._pulse, NoBudget(), is_shared=False))
-        keys = Question(lambda: self._keys(ring, is_new=is_new))
-        yield from self._judged("key ring", keys, checks.of_keys)
-        yield from self._judged("source", pulse, partial(checks.of_pulse, premises=self._premises), _WAY)
-        yield causes.left_out("tables", "tokens, budget, queue, runs and webhooks need the database")
+        # Every other process needs a slot of the database to send a request: while the database is away, only this one
+        # sends any.
+        probing = Question(partial(self._probe_source, NoBudget(), is_shared=False))
+        keys = Question(lambda: self._read_keys(ring, is_new=is_new))
+        yield from self._check("key ring", keys, checks.check_keys)
+        yield from self._check(
+            "source", probing, partial(checks.check_source, installation=self._installation), _SOURCE_ADVICE
+        )
+        yield causes.not_checked("tables", "tokens, budget, queue, runs and webhooks need the database")
 
     def _with_database(self, container: Container, ring: Question[KeyRing]) -> Iterator[Finding]:
-        pulse = Question(partial(self._pulse, DatabaseBudget(container.database), is_shared=True))
+        probing = Question(partial(self._probe_source, DatabaseBudget(container.database), is_shared=True))
         known = Question(container.overview)
-        keys = Question(lambda: self._keys(ring, container))
+        keys = Question(lambda: self._read_keys(ring, container))
         future = Question(partial(time_marks.find_future_marks, container.database))
-        of_keys = self._judged("key ring", keys, checks.of_keys)
-        of_source = self._judged("source", pulse, partial(checks.of_pulse, premises=self._premises), _WAY)
-        of_runs = self._judged("runs", known, checks.of_overview)
+        of_keys = self._check("key ring", keys, checks.check_keys)
+        of_source = self._check(
+            "source", probing, partial(checks.check_source, installation=self._installation), _SOURCE_ADVICE
+        )
+        of_runs = self._check("runs", known, checks.check_tables)
         explained = frozenset({causes.KEY_RING} if causes.has_trouble(of_keys, "key ring") else ())
         is_away = causes.has_trouble(of_source, "source")
         if is_away:
-            of_runs = causes.explained(of_runs, ["runs"], "no run can end well while the source cannot be reached")
+            of_runs = causes.drop_explained(of_runs, ["runs"], "no run can end well while the source cannot be reached")
             of_runs = [one for one in of_runs if not causes.has_trouble([one], "source")]
         elif causes.has_trouble(of_runs, "source"):
-            of_runs = causes.explained(of_runs, ["runs"], "every run ends at once while the source is away")
+            of_runs = causes.drop_explained(of_runs, ["runs"], "every run ends at once while the source is away")
             explained |= {causes.SOURCE_AWAY}
         if explained:
-            of_runs = causes.explained(of_runs, ["runs"], "no run can end well without the secrets")
+            of_runs = causes.drop_explained(of_runs, ["runs"], "no run can end well without the secrets")
         yield from (*of_keys, *of_source, *of_runs)
-        yield from self._judged("clock", future, checks.of_marks)
+        yield from self._check("clock", future, checks.check_future_marks)
         if is_away:
-            yield causes.left_out("token", "the source cannot be reached")
+            yield causes.not_checked("token", "the source cannot be reached")
         else:
-            accounts = _active(known, self._until())
-            yield from checks.of_tokens(self._each(accounts, partial(_proved, container)), explained)
-        registered = Question(lambda: _registered(container))
-        yield from self._judged("webhooks", registered, partial(self._knocked, container, explained=explained))
+            accounts = _list_active(known, self._until())
+            yield from checks.check_tokens(self._check_each(accounts, partial(_check_token, container)), explained)
+        registered = Question(lambda: _list_registered(container))
+        yield from self._check("webhooks", registered, partial(self._check_receivers, container, explained=explained))
 
-    def _keys(self, ring: Question[KeyRing], container: Container | None = None, *, is_new: bool = False) -> KeyFacts:
+    def _read_keys(
+        self, ring: Question[KeyRing], container: Container | None = None, *, is_new: bool = False
+    ) -> KeyFacts:
         try:
-            return _keys(ring.answer(self._until()), container)
+            return _count_values(ring.wait_for_answer(self._until()), container)
         except KeyMissing:
             if is_new or (container is not None and not container.database.transaction(sealing.has_sealed_values)):
                 return KeyFacts("nowhere", 0)
             raise
 
-    def _pulse(self, budget: Budget, *, is_shared: bool) -> ProbeFacts:
+    def _probe_source(self, budget: Budget, *, is_shared: bool) -> ProbeFacts:
         result = probe(
-            self._premises.api_url, budget, egress=self._egress, address_limit=self._limit, timeout=self._patience / 2
+            self._installation.api_url,
+            budget,
+            egress=self._egress,
+            address_limit=self._limit,
+            timeout=self._patience / 2,
         )
         if result.server_time is None:
             return ProbeFacts(result.status, result.seconds)
         by_database = result.observed_at - result.server_time if is_shared else None
         return ProbeFacts(result.status, result.seconds, result.local_time - result.server_time, by_database)
 
-    def _knocked(
+    def _check_receivers(
         self, container: Container, registered: list[StoredHook], explained: frozenset[str]
     ) -> Iterator[Finding]:
         by_account = {hook.account_id: hook for hook in registered}
 
-        def ask(account_id: int) -> Proof:
+        def ask(account_id: int) -> AccountCheck:
             try:
                 credentials = by_account[account_id].open(container.vault())[0]
             except HostawaySyncError as error:
-                return Proof(account_id, str(error), cause=_cause(error))
+                return AccountCheck(account_id, str(error), cause=_cause(error))
             secret = credentials.path_secret.get_secret_value()
             url = build_delivery_url(by_account[account_id].url or "", self._platform, account_id, secret)
             trouble = run_self_test(url, credentials)
             says = trouble and f"account {account_id}'s receiver is not reached: {trouble}"
-            return Proof(account_id, says, cause=f"{urlsplit(url).netloc}: {trouble}")
+            return AccountCheck(account_id, says, cause=f"{urlsplit(url).netloc}: {trouble}")
 
-        yield from checks.of_round_trips(self._each(list(by_account), ask), explained)
+        yield from checks.check_webhooks(self._check_each(list(by_account), ask), explained)
 
-    def _each(self, accounts: list[int], ask: Callable[[int], Proof]) -> Proofs:
+    def _check_each(self, accounts: list[int], ask: Callable[[int], AccountCheck]) -> AccountChecks:
         until = self._until() + (PATIENCE_PER_ACCOUNT * len(accounts)).total_seconds()
         asked = sorted(ask_each(accounts, ask, until=until), key=lambda proof: proof.account_id)
-        return Proofs(tuple(asked), len(accounts) - len(asked))
+        return AccountChecks(tuple(asked), len(accounts) - len(asked))
 
-    def _judged(
+    def _check(
         self, check: str, question: Question[T], judge: Callable[[T], Iterator[Finding]], advice: str | None = None
     ) -> list[Finding]:
         try:
-            return list(judge(question.answer(self._until())))
+            return list(judge(question.wait_for_answer(self._until())))
         except (HostawaySyncError, OSError) as error:
-            return [checks.failed(check, error, advice)]
+            return [checks.failed_check(check, error, advice)]
 
     def _until(self) -> float:
         return time.monotonic() + self._patience.total_seconds()
@@ -224,7 +237,7 @@ def _home() -> Path | None:
         return None
 
 
-def _keys(ring: KeyRing, container: Container | None = None) -> KeyFacts:
+def _count_values(ring: KeyRing, container: Container | None = None) -> KeyFacts:
     if container is None:
         return KeyFacts(ring.source.name, len(ring.ids))
     counts = container.database.transaction(sealing.values_by_key)
@@ -233,21 +246,21 @@ def _keys(ring: KeyRing, container: Container | None = None) -> KeyFacts:
     return KeyFacts(ring.source.name, len(ring.ids), counts.total(), lost, plain)
 
 
-def _active(known: Question[Overview], until: float) -> list[int]:
+def _list_active(known: Question[Overview], until: float) -> list[int]:
     try:
-        return [facts.account_id for facts in known.answer(until).accounts if facts.is_active]
+        return [facts.account_id for facts in known.wait_for_answer(until).accounts if facts.is_active]
     except (HostawaySyncError, TimeoutError):
         return []
 
 
-def _proved(container: Container, account_id: int) -> Proof:
+def _check_token(container: Container, account_id: int) -> AccountCheck:
     try:
         with container.source(account_id) as source:
             source.check_credentials()
     except HostawaySyncError as error:
         is_for_now = isinstance(error, (RateLimited, SourceAway))
-        return Proof(account_id, f"account {account_id}: {error}", is_for_now=is_for_now, cause=_cause(error))
-    return Proof(account_id)
+        return AccountCheck(account_id, f"account {account_id}: {error}", is_for_now=is_for_now, cause=_cause(error))
+    return AccountCheck(account_id)
 
 
 def _cause(error: HostawaySyncError) -> str | None:
@@ -260,6 +273,6 @@ def _cause(error: HostawaySyncError) -> str | None:
     return type(error).__name__ if isinstance(error, shared) else None
 
 
-def _registered(container: Container) -> list[StoredHook]:
+def _list_registered(container: Container) -> list[StoredHook]:
     stored = container.database.transaction(webhook_credentials.find_stored_hooks)
     return [hook for hook in stored.values() if hook.is_active and hook.url is not None and hook.login is not None]

@@ -1,4 +1,4 @@
-"""What an examination found out, as plain values, and the findings that are made of them."""
+"""The facts that an examination gathers, and the findings that are made of them."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ class Grade(StrEnum):
     TROUBLE = "trouble"
     """Something does not work, or soon will not."""
     HINT = "hint"
-    """All works; an operator should know nevertheless."""
+    """Everything works; an operator should still know this."""
     OK = "ok"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """One thing that was checked.
 
     Attributes:
-        check: what was looked at, in a word or two.
-        grade: how it is.
-        says: what that means, a sentence for a person; never a secret.
-        advice: what to do about it; None when nothing is to be done.
-        account_id: whose; None: everybody's.
+        check: what was checked, in a word or two.
+        grade: how much it matters.
+        says: the result, as a sentence for a person; never a secret.
+        advice: what to do about it; None: nothing.
+        account_id: the account it is about; None: all.
     """
 
     check: str
@@ -41,13 +41,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Where a mirror lives, as the settings say.
+    """Where a mirror is installed, as the settings say.
 
     Attributes:
         data_dir: of the key file, and of the embedded database.
-        is_embedded: the database is ours, in `data_dir`.
+        is_embedded: the database is the embedded one, in `data_dir`.
         api_url: where the source is.
-        files: settings and secrets came from, with their permissions.
+        files: files that settings and secrets came from, with their permissions.
     """
 
     data_dir: str
@@ -61,7 +61,7 @@ class KeyFacts:
     """The key ring, and what is sealed.
 
     Attributes:
-        source: where the keys come from, by the name an operator knows.
+        source: where the keys come from, as an operator calls it.
         known: keys in the ring; 0: there are none yet, and nothing is sealed either.
         values: sealed values; None: the database could not be asked.
         lost: those of them whose key is not in the ring.
@@ -77,13 +77,13 @@ class KeyFacts:
 
 @dataclass(frozen=True, slots=True)
 class ProbeFacts:
-    """One answer of the source.
+    """One answer of the source to a request without a token.
 
     Attributes:
-        status: of the answer.
-        seconds: it took, from the request's departure on.
-        machine_is_ahead: of the source's clock, by so much; None: the answer named no time.
-        database_is_ahead: likewise; None also when the database could not be asked.
+        status: HTTP status of the answer.
+        seconds: from sending the request to the end of the answer.
+        machine_is_ahead: by how much this machine's clock is ahead of the source's; None: the answer named no time.
+        database_is_ahead: the same of the database's clock; None also when the database could not be asked.
     """
 
     status: int
@@ -93,8 +93,8 @@ class ProbeFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Space:
-    """Room on the file system of a directory, in bytes; `is_writable` None: the directory is not there."""
+class DiskSpace:
+    """Space on the file system of a directory, in bytes; `is_writable` None: the directory does not exist."""
 
     path: str
     free: int
@@ -103,14 +103,14 @@ class Space:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class AccountCheck:
     """Whether something of an account works.
 
     Attributes:
         account_id: which account.
         trouble: what is wrong; None: it works.
-        is_for_now: it passes by itself.
-        cause: what is wrong with other accounts as well, if anything; None: it is wrong with this one alone.
+        is_for_now: it passes without a repair.
+        cause: what may be wrong with other accounts, too; None: it is about this account alone.
     """
 
     account_id: int
@@ -120,10 +120,10 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
-class Proofs:
-    """Those of many accounts; `unasked` are the accounts for which there was no time."""
+class AccountChecks:
+    """The checks of many accounts; `unasked` counts the accounts for which there was no time."""
 
-    asked: tuple[Proof, ...]
+    asked: tuple[AccountCheck, ...]
     unasked: int = 0
 
 
@@ -132,8 +132,8 @@ class Schedule:
     """Where on this machine a run is started from.
 
     Attributes:
-        places: files and crontabs with a line of ours.
-        unread: those that may have one, and may not be read.
+        places: crontabs, files and timers that start runs.
+        unread: files that may start runs, and that this user may not read.
     """
 
     places: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What the machine can tell: room on its disks, and what starts our runs."""
+"""Facts about the machine: free disk space, and what starts runs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.doctor.checks import starts_runs
-from hostaway_sync.doctor.findings import Schedule, Space
+from hostaway_sync.doctor.findings import DiskSpace, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _CRONTABS: Final = ("etc/crontab", "etc/cron.d/*", "etc/cron.hourly/*", "etc/cron.daily/*", "etc/anacrontab")
-# What a timer starts stands in its service.
+# The command that a timer starts is in its service.
 _UNITS: Final = (
     "etc/systemd/system/*.service",
     "usr/lib/systemd/system/*.service",
@@ -26,16 +26,16 @@ _TIMEOUT: Final = 3.0
 _LARGEST_FILE: Final = 256 * 1024
 
 
-def space(directory: Path) -> Space:
-    """Look how much room is left where a directory is, or would be made; raises OSError."""
+def read_disk_space(directory: Path) -> DiskSpace:
+    """Return the disk space where a directory is, or would be created; raise OSError when it cannot be read."""
     there = next(place for place in (directory, *directory.parents) if place.exists())
     usage = shutil.disk_usage(there)
     is_writable = os.access(directory, os.W_OK | os.X_OK) if there == directory else None
-    return Space(str(directory), usage.free, usage.total, is_writable)
+    return DiskSpace(str(directory), usage.free, usage.total, is_writable)
 
 
-def schedule(root: Path = Path("/"), home: Path | None = None) -> Schedule:
-    """Look for a crontab line or a timer that starts runs; `root` is where the machine's files are."""
+def find_schedule(root: Path = Path("/"), home: Path | None = None) -> Schedule:
+    """Find the crontabs and timers that start runs; `root` is the root of the file system."""
     own = _own_crontab()
     places = ["your crontab"] if own is not None and starts_runs(own) else []
     unread = []
@@ -55,10 +55,10 @@ def schedule(root: Path = Path("/"), home: Path | None = None) -> Schedule:
 
 
 def _own_crontab() -> str | None:
-    """Give the crontab of the user we are; None when there is none, or no cron at all."""
+    """Return the crontab of this user; None when there is none, or no cron."""
     try:
         answer = subprocess.run(
-            ["crontab", "-l"],  # noqa: S607  (where it lies differs from system to system)
+            ["crontab", "-l"],  # noqa: S607  (its directory differs from system to system)
             capture_output=True,
             stdin=subprocess.DEVNULL,
             timeout=_TIMEOUT,

@@ -1,4 +1,4 @@
-"""Questions with an end: whatever does not answer in time is left behind, and ends with the process."""
+"""Questions with a time limit: one that is not answered in time is abandoned, and ends with the process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ _AT_ONCE = 8
 
 
 class Question(Generic[T]):
-    """Something that is found out in a thread of its own."""
+    """One question, asked in a thread of its own.
+
+    Args:
+        ask: returns the answer; may take any time.
+    """
 
     def __init__(self, ask: Callable[[], T]) -> None:
         self._ask = ask
@@ -26,8 +30,8 @@ class Question(Generic[T]):
         self._thread = threading.Thread(target=self._run, name="question", daemon=True)
         self._thread.start()
 
-    def answer(self, until: float) -> T:
-        """Give the answer, or raise what went wrong; TimeoutError where none is there at `until`, by `monotonic`."""
+    def wait_for_answer(self, until: float) -> T:
+        """Return the answer, or raise its error; raise TimeoutError when there is none at `until`, by `monotonic`."""
         self._thread.join(max(0.0, until - time.monotonic()))
         if self._error is not None:
             raise self._error
@@ -38,12 +42,12 @@ class Question(Generic[T]):
     def _run(self) -> None:
         try:
             self._answers.append(self._ask())
-        except Exception as error:  # noqa: BLE001  (whoever waits for the answer gets it)
+        except Exception as error:  # noqa: BLE001  (raised again where the answer is waited for)
             self._error = error
 
 
 def ask_each(about: Iterable[S], ask: Callable[[S], T], *, until: float) -> list[T]:
-    """Ask the same about many things, some at once; what is not answered at `until` is left out."""
+    """Ask about many things, several at once; return the answers that came before `until`."""
     waiting: queue.SimpleQueue[S] = queue.SimpleQueue()
     answers: queue.SimpleQueue[T] = queue.SimpleQueue()
     for one in about:

@@ -174,7 +174,7 @@ def test_crontabs_and_timers_are_found(tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    places = [place for place in host.schedule(tmp_path, tmp_path / "home").places if place != "your crontab"]
+    places = [place for place in host.find_schedule(tmp_path, tmp_path / "home").places if place != "your crontab"]
     assert places == [str(tmp_path / "etc/cron.d/mirror"), str(tmp_path / "etc/systemd/system/mirror.timer")]
 
 
@@ -193,7 +193,7 @@ def test_questions_have_an_end() -> None:
 
         assert sorted(ask_each([1, 2, 3], ask, until=began + 2)) == [1, 3]
         try:
-            Question(lambda: ask(2)).answer(time.monotonic())
+            Question(lambda: ask(2)).wait_for_answer(time.monotonic())
         except TimeoutError:
             return
     raise AssertionError

@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 
 from hostaway_sync.doctor import checks
-from hostaway_sync.doctor.causes import left_out
+from hostaway_sync.doctor.causes import not_checked
 from hostaway_sync.doctor.findings import (
+    AccountCheck,
+    AccountChecks,
+    DiskSpace,
     Finding,
     Grade,
     Installation,
     KeyFacts,
     ProbeFacts,
-    Proof,
-    Proofs,
     Schedule,
-    Space,
 )
 from hostaway_sync.errors import ConfigurationError, SchemaOutdated, StoreUnavailable
 from hostaway_sync.model.circuit_breaker import Outage
@@ -46,14 +46,14 @@ def said(found: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("changed", "premises", "expected", "words"),
+    ("changed", "installation", "expected", "words"),
     [
         ({}, HERE, [OK], "PostgreSQL 17, revision 0015, 12 of 100 connections"),
         ({}, OURS, [OK], "embedded PostgreSQL 17"),
         ({"revision": None}, HERE, [TROUBLE], "at revision none, this program needs 0015 run `hostaway-sync migrate`"),
-        ({"revision": "0010"}, OURS, [TROUBLE], "any other command brings it there"),
+        ({"revision": "0010"}, OURS, [TROUBLE], "any other command migrates it"),
         ({"revision": "0016"}, OURS, [TROUBLE], "install the newer program"),
-        ({"revision": None}, OURS, [HINT], "`hostaway-sync account add ID` begins"),
+        ({"revision": None}, OURS, [HINT], "`hostaway-sync account add ID` creates them"),
         ({"missing_rights": ("accounts: delete",)}, HERE, [TROUBLE], "missing on accounts: delete"),
         (
             {"missing_rights": ("accounts: delete",), "replaced_by_role": "other"},
@@ -67,9 +67,11 @@ def said(found: Any) -> str:
         ({"open_schemas": ("hostaway",)}, HERE, [TROUBLE, OK], "in schema hostaway, and the worker would call them"),
     ],
 )
-def test_database_is_judged(changed: dict[str, Any], premises: Installation, expected: list[Grade], words: str) -> None:
+def test_database_is_judged(
+    changed: dict[str, Any], installation: Installation, expected: list[Grade], words: str
+) -> None:
     """Rights, revision, a replica and crowding are each named with their cure."""
-    found = list(checks.of_database(replace(SERVER, **changed), premises))
+    found = list(checks.check_database(replace(SERVER, **changed), installation))
     assert grades(found) == expected
     assert words in said(found)
 
@@ -89,7 +91,7 @@ def test_database_is_judged(changed: dict[str, Any], premises: Installation, exp
 )
 def test_keys_are_judged(keys: KeyFacts, expected: list[Grade], words: str) -> None:
     """A lost key and an open secret are trouble, keys left over are a hint."""
-    found = list(checks.of_keys(keys))
+    found = list(checks.check_keys(keys))
     assert grades(found) == expected
     assert words in said(found)
 
@@ -99,7 +101,7 @@ def test_keys_are_judged(keys: KeyFacts, expected: list[Grade], words: str) -> N
     [
         (ProbeFacts(403, 0.1), [OK, HINT], "answers in 100 ms"),
         (ProbeFacts(200, 0.1, timedelta(seconds=1)), [OK, OK], "within 1.0 s"),
-        (ProbeFacts(429, 0.1, timedelta(0)), [HINT, OK], "who else uses this address"),
+        (ProbeFacts(429, 0.1, timedelta(0)), [HINT, OK], "the other programs of this address"),
         (ProbeFacts(503, 0.1, timedelta(0)), [TROUBLE, OK], "but with 503"),
         (ProbeFacts(403, 0.1, timedelta(seconds=-7), timedelta(0)), [OK, HINT], "this machine's clock is 7 s behind"),
         (ProbeFacts(403, 0.1, timedelta(0), timedelta(hours=2)), [OK, TROUBLE], "the database's clock is 2 h ahead of"),
@@ -107,15 +109,23 @@ def test_keys_are_judged(keys: KeyFacts, expected: list[Grade], words: str) -> N
 )
 def test_pulse_is_judged(pulse: ProbeFacts, expected: list[Grade], words: str) -> None:
     """An answer of any kind but a failure is well, and its time is held against both clocks."""
-    found = list(checks.of_pulse(pulse, HERE))
+    found = list(checks.check_source(pulse, HERE))
     assert grades(found) == expected
     assert words in said(found)
 
 
 def test_accounts_that_are_well_are_one_finding() -> None:
     """Each account that is refused is named with what to type, the others are counted."""
-    proofs = Proofs((Proof(1), Proof(2, "account 2: refused"), Proof(3, "limited", is_for_now=True), Proof(4)), 5)
-    found = list(checks.of_tokens(proofs))
+    proofs = AccountChecks(
+        (
+            AccountCheck(1),
+            AccountCheck(2, "account 2: refused"),
+            AccountCheck(3, "limited", is_for_now=True),
+            AccountCheck(4),
+        ),
+        5,
+    )
+    found = list(checks.check_tokens(proofs))
     assert grades(found) == [TROUBLE, HINT, HINT, OK]
     assert found[0].account_id == 2
     assert "account update 2" in said(found)
@@ -125,14 +135,14 @@ def test_accounts_that_are_well_are_one_finding() -> None:
 
 def test_nobody_to_ask_is_no_trouble() -> None:
     """Without accounts there is no token, and without registrations no webhook to be wrong."""
-    assert said(checks.of_tokens(Proofs(()))) == "no active accounts None"
-    assert grades(checks.of_round_trips(Proofs(()))) == [OK]
-    assert grades(checks.of_tokens(Proofs((Proof(1, "no"),)))) == [TROUBLE]
+    assert said(checks.check_tokens(AccountChecks(()))) == "no active accounts None"
+    assert grades(checks.check_webhooks(AccountChecks(()))) == [OK]
+    assert grades(checks.check_tokens(AccountChecks((AccountCheck(1, "no"),)))) == [TROUBLE]
 
 
 def test_receiver_that_nobody_reaches_is_trouble() -> None:
     """A round trip that fails is named with its account."""
-    (finding,) = checks.of_round_trips(Proofs((Proof(7, "account 7's receiver is away"),)))
+    (finding,) = checks.check_webhooks(AccountChecks((AccountCheck(7, "account 7's receiver is away"),)))
     assert (finding.grade, finding.account_id) == (TROUBLE, 7)
     assert "webhooks check 7" in str(finding.advice)
 
@@ -188,13 +198,13 @@ def overview(*accounts: AccountFacts, address: BucketUsage | None = USE) -> Over
 )
 def test_tables_are_judged(known: Overview, expected: dict[str, Grade], words: str) -> None:
     """Budget, queue and last successes each have their finding, with the worst of it last in its check."""
-    found = list(checks.of_overview(known))
+    found = list(checks.check_tables(known))
     assert {finding.check: finding.grade for finding in found} == expected
     assert words in said(found)
 
 
 @pytest.mark.parametrize(
-    ("free", "is_writable", "premises", "expected"),
+    ("free", "is_writable", "installation", "expected"),
     [
         (50, True, OURS, [OK]),
         (50, None, HERE, [OK]),
@@ -205,17 +215,22 @@ def test_tables_are_judged(known: Overview, expected: dict[str, Grade], words: s
         (0.1, False, OURS, [TROUBLE, TROUBLE]),
     ],
 )
-def test_room_is_judged(free: float, is_writable: bool | None, premises: Installation, expected: list[Grade]) -> None:  # noqa: FBT001  (a case)
+def test_disk_space_is_judged(
+    free: float,
+    is_writable: bool | None,  # noqa: FBT001  (a case)
+    installation: Installation,
+    expected: list[Grade],
+) -> None:
     """Little room is a hint where the database is, none is trouble, and so is a directory of somebody else's."""
-    space = Space("/srv/mirror", int(free * checks.GIB), 100 * checks.GIB, is_writable)
-    assert grades(checks.of_space(space, premises)) == expected
+    space = DiskSpace("/srv/mirror", int(free * checks.GIB), 100 * checks.GIB, is_writable)
+    assert grades(checks.check_disk(space, installation)) == expected
 
 
 def test_missing_schedule_is_a_hint() -> None:
     """Another machine may start the runs, so that a crontab without ours is no trouble."""
-    assert grades(checks.of_schedule(Schedule(("/etc/cron.d/mirror",)))) == [OK]
-    assert grades(checks.of_schedule(Schedule(()))) == [HINT]
-    assert "(not readable: /etc/cron.d/x)" in said(checks.of_schedule(Schedule((), ("/etc/cron.d/x",))))
+    assert grades(checks.check_schedule(Schedule(("/etc/cron.d/mirror",)))) == [OK]
+    assert grades(checks.check_schedule(Schedule(()))) == [HINT]
+    assert "(not readable: /etc/cron.d/x)" in said(checks.check_schedule(Schedule((), ("/etc/cron.d/x",))))
 
 
 @pytest.mark.parametrize(
@@ -246,29 +261,29 @@ def test_lines_that_start_runs_are_known(text: str, expected: bool) -> None:  # 
 )
 def test_what_says_itself_what_to_do_gets_no_other_advice(error: Exception, says: str, advice: str | None) -> None:
     """A pooler that mixes sessions runs well: to look whether it runs would lead away from its setting."""
-    assert checks.failed("database", error, "start it") == Finding("database", TROUBLE, says, advice)
+    assert checks.failed_check("database", error, "start it") == Finding("database", TROUBLE, says, advice)
 
 
 def test_worst_stands_first() -> None:
     """Findings are sorted by grade, and otherwise stay in their order."""
-    found = [Finding("a", OK, ""), left_out("b", "c"), checks.failed("d", OSError("e")), Finding("f", OK, "")]
-    assert [finding.check for finding in checks.worst_first(found)] == ["d", "b", "a", "f"]
+    found = [Finding("a", OK, ""), not_checked("b", "c"), checks.failed_check("d", OSError("e")), Finding("f", OK, "")]
+    assert [finding.check for finding in checks.sort_by_grade(found)] == ["d", "b", "a", "f"]
 
 
 def test_source_that_nobody_asks_is_trouble() -> None:
     """While the source counts as away runs end at once, and doctor says since when; single failures are nothing."""
     failing = Outage(3, NOW, NOW, "it answered 503")
     away = replace(failing, away_since=NOW - timedelta(minutes=9), probe_at=NOW)
-    assert "source" not in [one.check for one in checks.of_overview(replace(overview(WELL), outage=failing))]
-    first, *_ = checks.of_overview(replace(overview(WELL), outage=away))
+    assert "source" not in [one.check for one in checks.check_tables(replace(overview(WELL), outage=failing))]
+    first, *_ = checks.check_tables(replace(overview(WELL), outage=away))
     assert (first.check, first.grade) == ("source", TROUBLE)
     assert "has not answered since 9 min ago: it answered 503" in first.says
 
 
 def test_a_file_that_every_user_may_read_is_a_hint() -> None:
     """It is read all the same: what is in it may be no secret."""
-    premises = Installation("/data", is_embedded=True, api_url="", files=(("/a/.env", 0o644), ("/b/key", 0o640)))
-    (finding,) = checks.of_files(premises)
+    installation = Installation("/data", is_embedded=True, api_url="", files=(("/a/.env", 0o644), ("/b/key", 0o640)))
+    (finding,) = checks.check_files(installation)
     assert finding.grade is HINT
     assert "/a/.env" in finding.says
     assert finding.advice == "`chmod o-r /a/.env`, if a secret is in it"

@@ -22,5 +22,5 @@ def read_private(file: str, most_bytes: int) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise UsageError(f"{file} is not a file: pipe it in, and give - instead")
         if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
-            raise UsageError(f"{file} must be yours and readable by no other user: `chmod 600` it")
+            raise UsageError(f"{file} must be yours and readable by no other user: `chmod 600 {file}`")
         return opened.read(most_bytes + 1)

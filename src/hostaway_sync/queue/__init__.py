@@ -1,22 +1,22 @@
 """Background jobs on Procrastinate: deferred in a transaction, attempted, retried, or kept as dead letters.
 
-    deferred ──→ waits ──→ worker: attempt ──→ verdict ─┬─ done
-                   ↑                                    ├─ retry at     written down, a new job waits
-                   │                                    ├─ snooze       a new job waits, no attempt is counted
-                   └── rescued: its worker died ────────┴─ dead         a dead letter waits for a person
+    deferred ──→ waits ──→ worker: attempt ──→ decision ─┬─ done
+                   ↑                                     ├─ retry at     stored, a new job waits
+                   │                                     ├─ snooze       a new job waits, no attempt is counted
+                   └── rescued: its worker died ─────────┴─ dead         a dead letter waits for a person
 
-The engine is Procrastinate, with PostgreSQL as its broker. Of what it offers, retries are not used: a job that is tried
-again while its twin waits would never end. Every attempt that fails ends its job, in the transaction that defers the
-next one.
+Procrastinate uses PostgreSQL as its broker. Its own retries are not used: a job that is retried while its twin waits
+would never end. Every attempt that fails ends its job, in the transaction that defers the next one.
 
-    policy.py      what an error means for the work (pure)
-    conclusion.py  writes that down: attempt, next job, dead letter
-    batching.py    what became of jobs that were done together
-    engine.py      Procrastinate as we set it up
-    session.py     one stay of the engine in the database: fetches jobs and hands them to threads
-    worker.py      a thread that keeps such a session going, whatever the database does
-    upkeep.py      what somebody must do once in a while: rescue, remember, prune
+    retry_policy        decides what an error means for the job (pure)
+    outcomes            stores the decision: attempt, next job, dead letter
+    batching            how each of several jobs ended that were done together
+    procrastinate_app   Procrastinate as this program sets it up
+    notifications       NOTIFY as a hint that there may be a job
+    fetch_loop          fetches jobs and hands them to threads, until the database goes away
+    worker              a thread that begins such a loop again whenever the database is back
+    maintenance         periodic work: rescue jobs, defer forgotten ones, prune
 
-What a job does is handed in, as a callable a kind. Bookings of one account that wait are done together: the first one
-takes others along, and each of them still has an end of its own.
+Each kind of job has a handler, which is passed in. Waiting jobs about reservations of one account are done together:
+the first one takes others along, and each of them still ends by itself.
 """

@@ -1,8 +1,8 @@
-"""Jobs that are done together, and what became of each of them.
+"""Jobs that are done together, and how each of them ended.
 
 done            None
 failed          its error: the attempt counts
-not reached     `NotReached`: another one failed before its turn; given back, and no attempt counts
+not reached     `NotReached`: an earlier job failed; this one is given back, and no attempt counts
 """
 
 from __future__ import annotations
@@ -16,43 +16,43 @@ if TYPE_CHECKING:
 
 JobErrors: TypeAlias = "list[Exception | None]"
 Handler: TypeAlias = "Callable[[Sequence[Job]], JobErrors]"
-"""Does jobs together, one or more, in their order; gives how each ended, or raises what the first one failed of."""
+"""Does one or more jobs in their order; returns the error of each or None, or raises the error of the first one."""
 
 
 class Batch:
-    """A job in hand, and those that it takes along; two threads may look at it.
+    """A job in hand, and the jobs that it takes along; two threads may read it.
 
     Args:
-        leader: the job whose turn it was; the engine ends its row, and we end the others'.
-        since: when it was begun, by `monotonic`.
+        leader: the job that was fetched; Procrastinate ends its row, and this program ends those of the others.
+        since: when it was begun, by `time.monotonic`.
     """
 
     def __init__(self, leader: StartedJob, *, since: float) -> None:
         self.leader = leader
-        # Replaced as a whole: whoever looks sees all that were taken along, or none.
+        # Replaced as a whole: the other thread sees all followers, or none.
         self._members: tuple[tuple[StartedJob, float], ...] = ((leader, since),)
 
     def add(self, followers: Iterable[StartedJob], *, since: float) -> None:
-        """Take jobs along that were begun after the leader."""
+        """Add jobs that were begun after the leader, at `since` by `time.monotonic`."""
         self._members = (*self._members, *((follower, since) for follower in followers))
 
     @property
     def members(self) -> tuple[tuple[StartedJob, float], ...]:
-        """Every job and since when it is in hand, the leader first."""
+        """Every job and when it was begun, the leader first."""
         return self._members
 
     @property
     def begun(self) -> tuple[StartedJob, ...]:
         """Every job, the leader first."""
-        return tuple(one for one, _ in self._members)
+        return tuple(job for job, _ in self._members)
 
 
 class NotReached(Exception):
-    """Nothing was done for this job."""
+    """Nothing was done for this job, because an earlier one failed."""
 
 
 def handle_one_by_one(do: Callable[[Job], None]) -> Handler:
-    """Make a handler of what does one job, and raises what it fails of."""
+    """Return a handler of batches of one job; `do` does the job, or raises its error."""
 
     def handler(batch: Sequence[Job]) -> JobErrors:
         (job,) = batch
@@ -63,7 +63,7 @@ def handle_one_by_one(do: Callable[[Job], None]) -> Handler:
 
 
 def attempt_batch(handler: Handler, batch: Sequence[Job]) -> JobErrors:
-    """Have jobs done, and give how each ended, whatever happens."""
+    """Do jobs, and return the error of each or None; never raises."""
     try:
         return handler(batch)
     except Exception as error:  # noqa: BLE001  (the policy judges it)

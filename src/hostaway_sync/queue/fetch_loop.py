@@ -1,4 +1,4 @@
-"""One stay of the engine in the database: it fetches jobs, threads do them, and it ends when the database goes away."""
+"""One session of a worker with the database: fetch jobs, hand them to threads, end when the database goes away."""
 
 from __future__ import annotations
 
@@ -63,15 +63,15 @@ class WorkerTimings:
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """What a worker is to do, and how.
+    """What a worker does, and how.
 
     Attributes:
-        handlers: what does jobs, by their kind.
+        handlers: by the kind of job.
         lanes: how many jobs of each kind at once; one kind never waits for another.
-        batch: how many that may be done together are begun as one, at most.
+        batch: how many jobs that may be done together are begun as one, at most.
         keep: how long settled deliveries are kept.
-        policy: how patient it is.
-        timings: how often it looks.
+        policy: when a failed job is retried.
+        timings: how often the worker looks, reports and cleans up.
     """
 
     handlers: Mapping[str, Handler]
@@ -83,12 +83,17 @@ class WorkerConfig:
 
 
 class FetchLoop:
-    """See the module; used once."""
+    """One session; used once.
+
+    Args:
+        database: with the queue.
+        config: what the worker does.
+    """
 
     def __init__(self, database: Database, config: WorkerConfig) -> None:
         self._database = database
         self._config = config
-        # Some to spare for what is written down while every other thread is at work.
+        # Spare threads store results while all others are at work.
         self._threads = ThreadPoolExecutor(2 * sum(config.lanes.values()) + 1, thread_name_prefix="job")
         self._attempts: set[asyncio.Task[Any]] = set()
 
@@ -98,7 +103,7 @@ class FetchLoop:
         Raises:
             psycopg.Error, procrastinate.exceptions.ConnectorException, StoreUnavailable: the database went away.
         """
-        app = build_app(self._database, self._config.lanes, self._attempt)
+        app = build_app(self._database, self._config.lanes, self._attempt_job)
         try:
             async with app.open_async():
                 if drain:
@@ -110,7 +115,7 @@ class FetchLoop:
 
     async def _drain(self, app: App, stop: asyncio.Event) -> None:
         await self._in_thread(self._rescue)
-        await self._in_thread(self._remember_and_prune)
+        await self._in_thread(self._defer_and_prune)
         while not stop.is_set():
             await self._fetch(app, stop, wait=False)
             if not await self._in_thread(partial(jobs.has_due_jobs, self._database, self._config.lanes)):
@@ -118,19 +123,19 @@ class FetchLoop:
 
     async def _work(self, app: App, stop: asyncio.Event) -> None:
         timings = self._config.timings
-        chores = [
-            asyncio.create_task(self._every(timings.rescue_s, self._rescue)),
-            asyncio.create_task(self._every(timings.maintenance_s, self._remember_and_prune)),
+        periodic = [
+            asyncio.create_task(self._repeat(timings.rescue_s, self._rescue)),
+            asyncio.create_task(self._repeat(timings.maintenance_s, self._defer_and_prune)),
         ]
         try:
             await self._fetch(app, stop, wait=True)
         finally:
-            for chore in chores:
-                chore.cancel()
-            await asyncio.wait(chores)
+            for task in periodic:
+                task.cancel()
+            await asyncio.wait(periodic)
 
     async def _fetch(self, app: App, stop: asyncio.Event, *, wait: bool) -> None:
-        """Let the engine work, a lane a kind, until it is told to stop, or one of them ends that should not."""
+        """Run a lane for each kind of job, until told to stop, or until a lane ends that should not."""
         lanes = [asyncio.create_task(self._lane(app, kind, wait=wait)) for kind in self._config.lanes]
         stopped = asyncio.create_task(stop.wait())
         pending: set[asyncio.Task[Any]] = {*lanes}
@@ -142,12 +147,12 @@ class FetchLoop:
         stopped.cancel()
         await self._close(lanes)
         for lane in lanes:
-            # One that has not ended even now waits for the database, which is about to be closed under it.
+            # A lane that has not ended even now waits for the database, whose connections are about to be closed.
             if lane.done() and not lane.cancelled() and (error := lane.exception()) is not None:
                 raise error
 
     async def _close(self, lanes: list[asyncio.Task[None]]) -> None:
-        """End lanes: what is in hand may finish, and what does not is given back."""
+        """End lanes: jobs in hand may finish, and those that do not are given back."""
         for lane in lanes:
             lane.cancel()
         _, busy = await asyncio.wait(lanes, timeout=self._config.timings.grace_s)
@@ -166,27 +171,27 @@ class FetchLoop:
             fetch_job_polling_interval=timings.poll_s,
             update_heartbeat_interval=timings.heartbeat_s,
             stalled_worker_timeout=timings.silent_s,
-            # What ends well leaves nothing behind; what ends otherwise was not ended by us, and is rescued.
+            # A job that ends well leaves no row; one that ends otherwise was not ended by this program, and is rescued.
             delete_jobs="successful",
             install_signal_handlers=False,
-            # Whoever changed something waits for it; the other kinds are looked for, and cost no connection each.
+            # A change at the source should be seen soon; the other kinds are polled, and need no connection each.
             listen_notify=kind == jobs.REFRESH,
         )
 
-    async def _attempt(self, kind: str, row_id: int, job: Job) -> None:
-        doing = start_span(f"job {kind}", kind="consumer", job_kind=kind, attempt=job.attempt)
-        with log_context(job=job.key, account_id=job.account_id), doing:
-            await self._attempt_at(kind, Batch(StartedJob(row_id, job), since=time.monotonic()))
+    async def _attempt_job(self, kind: str, row_id: int, job: Job) -> None:
+        job_span = start_span(f"job {kind}", kind="consumer", job_kind=kind, attempt=job.attempt)
+        with log_context(job=job.key, account_id=job.account_id), job_span:
+            await self._attempt_batch(kind, Batch(StartedJob(row_id, job), since=time.monotonic()))
 
-    async def _attempt_at(self, kind: str, batch: Batch) -> None:
-        """Do a job, and those that it takes along."""
+    async def _attempt_batch(self, kind: str, batch: Batch) -> None:
+        """Do a job, and the jobs that it takes along."""
         attempt = asyncio.current_task()
-        assert attempt is not None  # noqa: S101  (the engine runs this as a task)
+        assert attempt is not None  # noqa: S101  (Procrastinate runs this as a task)
         self._attempts.add(attempt)
         try:
-            ends = await self._in_thread(partial(self._do, kind, batch))
+            errors = await self._in_thread(partial(self._do, kind, batch))
         except asyncio.CancelledError:
-            # The thread may go on for a while: whatever it writes still, the next attempt finds done.
+            # The thread may go on for a while: what it still writes, the next attempt finds done.
             current_span().set_attributes(verdict="given back")
             in_hand = batch.begun
             back = partial(outcomes.give_back_jobs, begun=in_hand, ending=in_hand[1:])
@@ -194,58 +199,58 @@ class FetchLoop:
             return
         finally:
             self._attempts.discard(attempt)
-        if ends != [None]:
-            await self._in_thread(partial(self._conclude, batch, ends, ended=time.monotonic()))
+        if errors != [None]:
+            await self._in_thread(partial(self._store_errors, batch, errors, ended=time.monotonic()))
 
     def _do(self, kind: str, batch: Batch) -> JobErrors:
-        """Do a job together with others, which are added to its batch."""
+        """Do a job together with others, which join its batch."""
         if self._config.batch > 1 and batch.leader.job.batch_prefix is not None:
             lanes = self._config.lanes[kind]
             along = partial(jobs.start_batch, leader=batch.leader, limit=self._config.batch - 1, concurrency=lanes)
-            # Once, and else alone: what it began that we do not hear of is given back when the leader has ended.
+            # Tried once: jobs that were begun by a statement whose answer was lost are given back when the leader ends.
             with suppress(StoreUnavailable):
                 batch.add(self._database.attempt(along, is_one_statement=True), since=time.monotonic())
             current_span().set_attributes(jobs=len(batch.begun))
-        return attempt_batch(self._config.handlers[kind], [one.job for one in batch.begun])
+        return attempt_batch(self._config.handlers[kind], [begun.job for begun in batch.begun])
 
-    def _conclude(self, batch: Batch, ends: JobErrors, *, ended: float) -> None:
-        """Write down what failed, and give back what was not reached; what is in the way of one may be of all."""
+    def _store_errors(self, batch: Batch, errors: JobErrors, *, ended: float) -> None:
+        """Store failures, and give back jobs that were not reached, after the delay of what stopped them."""
         delay: timedelta | None = None
         unreached: list[StartedJob] = []
-        for (begun, since), error in zip(batch.members, ends, strict=True):
+        for (begun, since), error in zip(batch.members, errors, strict=True):
             if isinstance(error, NotReached):
                 unreached.append(begun)
             elif error is not None:
-                delay = self._failed(begun, FailedAttempt(error, timedelta(seconds=ended - since)))
+                delay = self._store_failure(begun, FailedAttempt(error, timedelta(seconds=ended - since)))
         followers = batch.begun[1:]
         if followers:
             back = partial(outcomes.give_back_jobs, begun=unreached, ending=followers, after=delay)
             self._database.transaction(back)
 
-    def _failed(self, begun: StartedJob, failure: FailedAttempt) -> timedelta | None:
-        """Write down an attempt that failed; give how long others have to wait for what it failed of."""
+    def _store_failure(self, begun: StartedJob, failure: FailedAttempt) -> timedelta | None:
+        """Store an attempt that failed; return how long the other jobs must wait for the same obstacle, or None."""
         current_span().record_error(failure.error)
         jitter = random()  # noqa: S311  (spreads load, keeps no secret)
-        verdict = outcomes.record_failure(self._database, begun.job, failure, self._config.policy, jitter=jitter)
-        current_span().set_attributes(verdict=verdict.action.name.lower() if verdict else "nothing waits")
-        is_in_the_way = isinstance(failure.error, SourceAway) or (verdict and verdict.action is Action.SNOOZE)
-        return verdict.delay if verdict and is_in_the_way else None
+        decision = outcomes.record_failure(self._database, begun.job, failure, self._config.policy, jitter=jitter)
+        current_span().set_attributes(verdict=decision.action.name.lower() if decision else "nothing waits")
+        is_in_the_way = isinstance(failure.error, SourceAway) or (decision and decision.action is Action.SNOOZE)
+        return decision.delay if decision and is_in_the_way else None
 
-    async def _every(self, seconds: float, chore: Callable[[], None]) -> None:
+    async def _repeat(self, seconds: float, task: Callable[[], None]) -> None:
         while True:
             try:
-                await self._in_thread(chore)
+                await self._in_thread(task)
             except HostawaySyncError as error:
-                log.info("upkeep of the queue is put off: %s", error)
+                log.info("queue: maintenance is put off: %s", error)
             except Exception:
-                log.exception("upkeep of the queue failed: this is a bug of hostaway-sync")
+                log.exception("queue: maintenance failed: this is a bug of hostaway-sync")
             await asyncio.sleep(seconds)
 
     def _rescue(self) -> None:
         silent_for = timedelta(seconds=self._config.timings.silent_s)
         maintenance.rescue_stalled_jobs(self._database, self._config.policy, self._config.lanes, silent_for=silent_for)
 
-    def _remember_and_prune(self) -> None:
+    def _defer_and_prune(self) -> None:
         maintenance.defer_forgotten_jobs(self._database)
         maintenance.prune_settled_deliveries(self._database, keep=self._config.keep)
 

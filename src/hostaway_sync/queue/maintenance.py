@@ -1,6 +1,6 @@
-"""What somebody must do once in a while: give back the work of the dead, remember what was forgotten, prune.
+"""Periodic work of every worker: rescue jobs of dead workers, defer forgotten jobs, prune.
 
-Every worker does it; two at once do each other no harm.
+Two workers that do it at once do no harm.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 def rescue_stalled_jobs(
     database: Database, policy: JobRetryPolicy, kinds: Collection[str], *, silent_for: timedelta
 ) -> int:
-    """Defer anew what workers had begun that died, or were silent for so long; return how many jobs that were."""
+    """Defer again the jobs of workers that died, or sent no heartbeat for `silent_for`; return how many."""
     for worker_id in database.transaction(workers.remove_dead_workers):
-        log.info("worker %d: its process has died: what it had in hand is taken over at once", worker_id)
+        log.info("worker %d: its process died: its jobs are taken over at once", worker_id)
 
     def rescue_one(connection: sa.Connection) -> bool:
         stalled = jobs.lock_stalled_job(connection, kinds, silent_for=silent_for)
@@ -52,5 +52,5 @@ def defer_forgotten_jobs(database: Database) -> None:
 
 
 def prune_settled_deliveries(database: Database, *, keep: timedelta) -> None:
-    """Delete what was settled longer than `keep` ago, a bounded number of batches at a time."""
+    """Delete deliveries that were settled longer than `keep` ago, a bounded number of batches at a time."""
     pruning.prune_settled(database, keep)

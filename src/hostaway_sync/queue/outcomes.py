@@ -1,4 +1,4 @@
-"""How an attempt that failed is written down: itself, its deliveries, and what comes next, in one transaction."""
+"""Store how an attempt failed: the attempt, its deliveries, and the next job or dead letter, in one transaction."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DIED = "the worker died, or lost the database, in the middle of it"
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
-    """What an attempt raised, and how long it had taken by then."""
+    """An attempt that raised `error` after `elapsed`."""
 
     error: Exception
     elapsed: timedelta
@@ -41,22 +41,29 @@ class FailedAttempt:
 def record_failure(
     database: Database, job: Job, failure: FailedAttempt, policy: JobRetryPolicy, *, jitter: float
 ) -> RetryDecision | None:
-    """Write down that an attempt failed, and defer the next one.
+    """Store that an attempt failed, and defer the next one or write a dead letter.
+
+    Args:
+        database: with the queue.
+        job: the job that was attempted.
+        failure: its error.
+        policy: decides what follows.
+        jitter: 0 to 1, drawn by the caller.
 
     Returns:
-        What was decided; None when nothing waits for this job any more.
+        The decision; None when nothing waits for this job any more.
 
     Raises:
-        StoreUnavailable: nothing was written; the job must not end.
+        StoreUnavailable: nothing was stored; the job must not end.
     """
 
     def write(connection: sa.Connection) -> RetryDecision | None:
         finished_at = jobs.read_clock(connection)
         early = job.retry_at - finished_at if job.retry_at else timedelta(0)
-        verdict = policy.after(failure.error, job.attempt, early=early, jitter=jitter)
-        if verdict.action is Action.SNOOZE:
-            jobs.defer_retry(connection, job, at=finished_at + verdict.delay)
-            return verdict
+        decision = policy.decide_after_error(failure.error, job.attempt, early=early, jitter=jitter)
+        if decision.action is Action.SNOOZE:
+            jobs.defer_retry(connection, job, at=finished_at + decision.delay)
+            return decision
         attempt = RecordedAttempt(
             failure.attempt_id,
             finished_at - failure.elapsed,
@@ -64,11 +71,11 @@ def record_failure(
             to_storable_text(describe_exception(failure.error)),
             to_storable_traceback(format_traceback(failure.error)),
         )
-        return _write(connection, job, attempt, verdict)
+        return _write(connection, job, attempt, decision)
 
-    verdict = database.transaction(write)
-    _log(job, verdict, to_storable_text(describe_exception(failure.error)))
-    return verdict
+    decision = database.transaction(write)
+    _log(job, decision, to_storable_text(describe_exception(failure.error)))
+    return decision
 
 
 def give_back_jobs(
@@ -78,27 +85,27 @@ def give_back_jobs(
     ending: Sequence[StartedJob],
     after: timedelta | None = None,
 ) -> None:
-    """Have jobs done another time, perhaps by another worker, and end the rows of some: no attempt is counted."""
+    """Defer begun jobs again without counting an attempt, and end the rows of those in `ending`."""
     if ending:
         jobs.delete_jobs(connection, [one.row_id for one in ending])
     at = jobs.read_clock(connection) + after if after else None
-    # In the order of their keys, so that two that do this at once do not wait for each other in turns.
+    # In the order of their keys: two transactions that do this at once cannot deadlock.
     for job in sorted((one.job for one in begun), key=lambda job: job.key):
         jobs.defer_retry(connection, job, at=at)
 
 
 def rescue_job(connection: sa.Connection, stalled: StalledJob, policy: JobRetryPolicy, *, jitter: float) -> None:
-    """End a job whose worker died, as if it had written down itself that its attempt failed."""
+    """End a job whose worker died, as if the worker had stored that its attempt failed."""
     finished_at = jobs.read_clock(connection)
     job = stalled.job
-    verdict = policy.after_death(job.attempt, jitter=jitter)
+    decision = policy.decide_after_death(job.attempt, jitter=jitter)
     attempt = RecordedAttempt(uuid4(), stalled.started_at or finished_at, finished_at, _DIED, None)
-    _log(job, _write(connection, job, attempt, verdict), _DIED)
+    _log(job, _write(connection, job, attempt, decision), _DIED)
     jobs.delete_jobs(connection, [stalled.row_id])
 
 
 def _write(
-    connection: sa.Connection, job: Job, attempt: RecordedAttempt, verdict: RetryDecision
+    connection: sa.Connection, job: Job, attempt: RecordedAttempt, decision: RetryDecision
 ) -> RetryDecision | None:
     if not account_queries.account_exists(connection, job.account_id):
         return None
@@ -107,22 +114,22 @@ def _write(
         if not waiting:
             return None
     began_at = job.began_at or attempt.started_at
-    next_at = attempt.finished_at + verdict.delay if verdict.action is Action.RETRY else None
+    next_at = attempt.finished_at + decision.delay if decision.action is Action.RETRY else None
     job_attempts.record_attempt(connection, job, attempt, next_at=next_at)
-    if verdict.action is Action.DEAD:
-        # Deliveries that came since the first attempt have not had them all.
-        until = began_at if verdict.is_exhausted else attempt.started_at
+    if decision.action is Action.DEAD:
+        # Deliveries that came after the first attempt have not had all attempts.
+        until = began_at if decision.is_exhausted else attempt.started_at
         dead_letters.add_dead_letter(connection, replace(job, began_at=began_at), attempt, until=until)
-        return verdict
-    following = replace(job, attempt=job.attempt + verdict.is_counted, retry_at=next_at, began_at=began_at)
+        return decision
+    following = replace(job, attempt=job.attempt + decision.is_counted, retry_at=next_at, began_at=began_at)
     jobs.defer_retry(connection, following, at=next_at)
-    return verdict
+    return decision
 
 
-def _log(job: Job, verdict: RetryDecision | None, error: str) -> None:
-    if verdict is None:
+def _log(job: Job, decision: RetryDecision | None, error: str) -> None:
+    if decision is None:
         return
-    if verdict.action is Action.DEAD:
-        log.error("%s is a dead letter after %d attempts: %s", job.key, job.attempt, error)
+    if decision.action is Action.DEAD:
+        log.error("%s: dead letter after %d attempts: %s", job.key, job.attempt, error)
     else:
-        log.info("%s is tried again in %.0f s: %s", job.key, verdict.delay.total_seconds(), error)
+        log.info("%s: tried again in %.0f s: %s", job.key, decision.delay.total_seconds(), error)

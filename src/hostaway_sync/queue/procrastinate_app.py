@@ -1,4 +1,4 @@
-"""The queue's engine, Procrastinate, as we set it up: what it connects with, and what it gives us to do."""
+"""Procrastinate as this program sets it up: its connections, its tasks, and how its workers prove that they live."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 Attempt: TypeAlias = "Callable[[str, int, Job], Awaitable[None]]"
-"""Does a job: its kind, its row, and what it is. When it returns the engine ends the row; an error leaves it behind."""
+"""Does a job, given its kind, its row id and itself. Procrastinate ends the row when it returns; an error leaves it."""
 
-# For all the engine's calls, each of which takes a millisecond or two; it listens through another one beside it.
+# For all of Procrastinate's statements, which take a millisecond or two; it listens through one more connection.
 _CONNECTIONS = 1
 _HARDLY_EVER = "0 0 29 2 *"
 
 
 def build_app(database: Database, lanes: Iterable[str], attempt: Attempt) -> App:
-    """Make the engine that gives the jobs of these kinds to `attempt`; it opens its connections when it is opened."""
-    # The engine's statements name its tables without a schema, and none of them takes long.
-    # Nor do they wait for the disk: a job whose end a crash of the server undoes is done twice.
+    """Return an app that hands the jobs of these kinds to `attempt`; it connects when it is opened."""
+    # Procrastinate's statements name its tables without a schema, and none of them takes long.
+    # Nor do they wait for the disk: a job whose end is undone by a crash of the server is done twice.
     own = {
         "search_path": f"{quote_identifier(database.schema)}, pg_temp",
         "synchronous_commit": "off",
@@ -48,7 +48,7 @@ def build_app(database: Database, lanes: Iterable[str], attempt: Attempt) -> App
     }
 
     async def prepare(connection: AsyncConnection[Any]) -> None:
-        # Each of the engine's calls is one statement, which needs no transaction around it.
+        # Each call of Procrastinate is one statement, which needs no transaction around it.
         await connection.set_autocommit(True)
         await connection.execute(session_settings.build_settings_statement(connection.info.server_version, own))
 
@@ -65,18 +65,18 @@ def build_app(database: Database, lanes: Iterable[str], attempt: Attempt) -> App
     )
     app.job_manager = _ProvenWorkers(app.connector, name_this_process())
     for kind in lanes:
-        app.task(name=kind, queue=kind, pass_context=True)(_named(partial(attempt, kind)))
-    # The engine watches over its heartbeat and its listener only until the first of its side tasks returns, and the
-    # one for periodic tasks returns at once where there are none. A worker without a heartbeat counts as dead.
-    app.periodic(cron=_HARDLY_EVER)(app.task(name="nothing", queue=jobs.REFRESH)(_nothing))
+        app.task(name=kind, queue=kind, pass_context=True)(_to_task(partial(attempt, kind)))
+    # Procrastinate watches its heartbeat and its listener only until the first of its side tasks returns, and the one
+    # for periodic tasks returns at once where there are none. A worker without a heartbeat counts as dead.
+    app.periodic(cron=_HARDLY_EVER)(app.task(name="nothing", queue=jobs.REFRESH)(_do_nothing))
     return app
 
 
 class _ProvenWorkers(JobManager):
-    """The engine's statements, with the right of each worker to prove that its process lives; see `store.workers`.
+    """Procrastinate's statements, and a right by which each worker proves that it lives; see `store.processes.workers`.
 
     Args:
-        connector: of the engine.
+        connector: of the app.
         process: this process, as `name_this_process` names it.
     """
 
@@ -85,13 +85,13 @@ class _ProvenWorkers(JobManager):
         self._process = process
 
     async def register_worker(self) -> int:
-        """Register a worker, and claim its right before it begins any job."""
+        """Register a worker, and claim its right before it begins a job."""
         worker_id = await super().register_worker()
         await self._claim(worker_id)
         return worker_id
 
     async def update_heartbeat(self, worker_id: int) -> None:
-        """Say that a worker lives, and renew its right."""
+        """Store the heartbeat of a worker, and renew its right."""
         await super().update_heartbeat(worker_id)
         await self._claim(worker_id)
 
@@ -108,25 +108,25 @@ class _ProvenWorkers(JobManager):
 
 
 def _conninfo(engine: sa.Engine) -> str:
-    """Write for libpq where the database is; the URL as a text escapes spaces in a way that libpq does not read."""
+    """Return the connection string for libpq, which cannot read the escaped spaces of the URL."""
     arguments, options = engine.dialect.create_connect_args(engine.url)
-    options.pop("context", None)  # the other connections' adapters
+    options.pop("context", None)  # adapters of the other connections
     return make_conninfo(*arguments, **options)
 
 
-async def _nothing(timestamp: int) -> None:
+async def _do_nothing(timestamp: int) -> None:
     del timestamp
 
 
-def _pool(**options: Any) -> AsyncConnectionPool:  # noqa: ANN401  (whatever the engine sets)
-    """Make a pool that asks no connection whether it lives: one that does not ends the session, as it should."""
+def _pool(**options: Any) -> AsyncConnectionPool:  # noqa: ANN401  (set by Procrastinate)
+    """Return a pool that does not test its connections: a broken one ends the session, as it should."""
     return AsyncConnectionPool(**(options | {"check": None}))
 
 
-def _named(work: Callable[[int, Job], Awaitable[None]]) -> Callable[..., Any]:
-    async def attempt(context: JobContext, **arguments: Any) -> None:  # noqa: ANN401  (whatever JSON holds)
+def _to_task(work: Callable[[int, Job], Awaitable[None]]) -> Callable[..., Any]:
+    async def attempt(context: JobContext, **arguments: Any) -> None:  # noqa: ANN401  (any JSON)
         row_id = context.job.id
-        assert row_id is not None  # noqa: S101  (it was fetched)
+        assert row_id is not None  # noqa: S101  (a fetched job has a row)
         await work(row_id, Job.from_arguments(arguments))
 
     return attempt

@@ -1,4 +1,4 @@
-"""What becomes of work whose attempt failed. Pure: no I/O, no clock, no lots."""
+"""What follows when an attempt failed; pure: no I/O, no clock, no random numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _JITTER = 0.2
 
 
 class Action(Enum):
-    """What to do with the work."""
+    """What to do with the job."""
 
     RETRY = auto()
     SNOOZE = auto()
@@ -30,13 +30,13 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RetryDecision:
-    """What to do with the work, and after how long.
+    """What to do with the job, and after how long.
 
     Attributes:
-        action: that.
-        delay: until the next attempt; nothing for DEAD.
+        action: retry, snooze or give up.
+        delay: until the next attempt; zero for DEAD.
         is_counted: False when the attempt that failed was an extra one, and the next has its number.
-        is_exhausted: the work is dead because its attempts are used up; another beginning might fare better.
+        is_exhausted: whether the job is dead because its attempts are used up; a new start might succeed.
     """
 
     action: Action
@@ -47,41 +47,41 @@ class RetryDecision:
 
 @dataclass(frozen=True, slots=True)
 class JobRetryPolicy:
-    """How patient the queue is.
+    """When a job is attempted again.
 
     Attributes:
-        ladder: the wait after the first, second … attempt; after as many and one more, the work is dead.
-        snooze: the wait for something that is in the way and goes by itself.
+        ladder: the wait after the first, second … attempt; after one attempt more than it has steps, the job is dead.
+        snooze: the wait for an obstacle that goes away by itself.
     """
 
     ladder: tuple[timedelta, ...] = _LADDER
     snooze: timedelta = timedelta(seconds=30)
 
-    def after(self, error: Exception, attempt: int, *, early: timedelta, jitter: float) -> RetryDecision:
-        """Judge an attempt that ended with `error`.
+    def decide_after_error(self, error: Exception, attempt: int, *, early: timedelta, jitter: float) -> RetryDecision:
+        """Decide what follows an attempt that ended with `error`.
 
         Args:
-            error: what it raised.
+            error: the error of the attempt.
             attempt: its number, from 1.
-            early: how long before its planned time it ended, because a new delivery pulled it forward; else nothing.
+            early: how long before its planned time it ended, because a new delivery pulled it forward; else zero.
             jitter: 0 to 1, drawn by the caller.
         """
         advice = _advice(error)
         if advice is Advice.SNOOZE:
-            wanted = error.retry_in if isinstance(error, RateLimited) else None
-            return RetryDecision(Action.SNOOZE, wanted or self._spread(self.snooze, jitter), is_counted=False)
+            retry_in = error.retry_in if isinstance(error, RateLimited) else None
+            return RetryDecision(Action.SNOOZE, retry_in or self._spread(self.snooze, jitter), is_counted=False)
         if advice is not Advice.RETRY:
             return RetryDecision(Action.DEAD)
         if early > _NO_TIME:
             # Deliveries that keep coming while the source is down must not use up the attempts in a minute.
             return RetryDecision(Action.RETRY, early, is_counted=False)
-        return self._step(attempt, attempt - 1, jitter)
+        return self._retry_step(attempt, attempt - 1, jitter)
 
-    def after_death(self, attempt: int, *, jitter: float) -> RetryDecision:
-        """Judge an attempt whose worker died: the first such one is tried again at once, since most are accidents."""
-        return RetryDecision(Action.RETRY) if attempt == 1 else self._step(attempt, attempt - 2, jitter)
+    def decide_after_death(self, attempt: int, *, jitter: float) -> RetryDecision:
+        """Decide what follows an attempt whose worker died; the first is retried at once, since most are accidents."""
+        return RetryDecision(Action.RETRY) if attempt == 1 else self._retry_step(attempt, attempt - 2, jitter)
 
-    def _step(self, attempt: int, step: int, jitter: float) -> RetryDecision:
+    def _retry_step(self, attempt: int, step: int, jitter: float) -> RetryDecision:
         if attempt > len(self.ladder):
             return RetryDecision(Action.DEAD, is_exhausted=True)
         return RetryDecision(Action.RETRY, self._spread(self.ladder[step], jitter))
@@ -91,8 +91,8 @@ class JobRetryPolicy:
 
 
 def _advice(error: Exception) -> Advice:
-    # Wrong settings are the worker's fault, not the work's: another one, or the same one corrected, may do it. What is
-    # no error of ours is a bug, and a new version may come before the attempts are used up.
+    # Wrong settings are the worker's fault, not the job's: another worker, or this one corrected, may do it. An error
+    # that is not one of ours is a bug, and a new version may come before the attempts are used up.
     if isinstance(error, (ConfigurationError, LeaseLost)) or not isinstance(error, HostawaySyncError):
         return Advice.RETRY
     return error.advice

@@ -1,4 +1,4 @@
-"""A worker: a thread that does deferred work, whatever the database does meanwhile."""
+"""A worker: a thread that does deferred jobs, and waits for the database when it goes away."""
 
 from __future__ import annotations
 
@@ -25,22 +25,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_BEAT = 0.5  # seconds between two signs of life
-_TOGETHER = 1.0  # seconds beyond the session's own, for the thread to end
-_SESSIONS_OF_A_DRAIN = 3  # whoever waits for its end hears that something is wrong, whatever that is
+_HEARTBEAT_S = 0.5
+# For the thread to end, after the fetch loop had its own time.
+_THREAD_END_S = 1.0
+# A drain fails after as many sessions, so that its caller learns that something is wrong.
+_SESSIONS_OF_A_DRAIN = 3
 
 
 class Worker:
-    """Does deferred work from `start` to `stop`; a context manager that does both.
+    """Does deferred jobs from `start` to `stop`; a context manager that does both.
 
     Args:
-        database: where the work waits; several workers on several machines may share it.
-        config: what to do, and how.
-        drain: end by itself as soon as nothing is due.
-        heartbeat: called twice a second from where the work is given out; silent when that hangs.
+        database: with the queue; several workers on several machines may share it.
+        config: what the worker does.
+        drain: whether the worker ends by itself as soon as nothing is due.
+        heartbeat: called twice a second from the event loop that hands out jobs, so that it stops when the loop hangs.
 
     Attributes:
-        is_waiting: the database is away, and it waits for it.
+        is_waiting: whether the database is away, and the worker waits for it.
     """
 
     def __init__(
@@ -74,25 +76,25 @@ class Worker:
         self.stop()
 
     def start(self) -> None:
-        """Begin to work, in a thread of its own."""
+        """Start the thread, and return once it runs."""
         self._thread.start()
         self._begun.wait()
 
     def stop(self) -> None:
-        """Let what is in hand end, give back what does not, and return within ten seconds of the first call."""
+        """Let jobs in hand end, give back those that do not, and return within ten seconds of the first call."""
         if self._ended.is_set() or self._loop is None or self._stop is None:
             return
         is_first = self._stop_by is None
         if self._stop_by is None:
             timings = self._config.timings
-            self._stop_by = time.monotonic() + timings.grace_s + timings.give_back_s + _TOGETHER
+            self._stop_by = time.monotonic() + timings.grace_s + timings.give_back_s + _THREAD_END_S
             self._database.fail_fast()
             self._loop.call_soon_threadsafe(self._stop.set)
         if not self._ended.wait(max(0.0, self._stop_by - time.monotonic())) and is_first:
-            log.warning("the worker did not end in time; what it had in hand is given back in a minute")
+            log.warning("worker: did not end in time: the jobs in hand are given back within a minute")
 
     def wait(self) -> None:
-        """Return when the worker has ended, and raise what ended it if it was not told to."""
+        """Return when the worker has ended; raise the error that ended it, if there was one."""
         self._ended.wait()
         if self._error is not None:
             raise self._error
@@ -100,7 +102,7 @@ class Worker:
     def _run(self) -> None:
         try:
             asyncio.run(self._main())
-        except BaseException as error:  # noqa: BLE001  (whoever waits for the thread gets it)
+        except BaseException as error:  # noqa: BLE001  (`wait` raises it)
             self._error = error
         finally:
             self._begun.set()
@@ -108,21 +110,21 @@ class Worker:
 
     async def _main(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        self._loop.set_exception_handler(_say)
+        self._loop.set_exception_handler(_log_loop_error)
         self._begun.set()
-        pulse = asyncio.create_task(self._pulse(self._heartbeat)) if self._heartbeat else None
+        heartbeats = asyncio.create_task(self._send_heartbeats(self._heartbeat)) if self._heartbeat else None
         try:
-            await self._sessions(self._stop)
+            await self._run_sessions(self._stop)
         finally:
-            if pulse:
-                pulse.cancel()
+            if heartbeats:
+                heartbeats.cancel()
 
-    async def _pulse(self, heartbeat: Callable[[], None]) -> None:
+    async def _send_heartbeats(self, heartbeat: Callable[[], None]) -> None:
         while True:
             heartbeat()
-            await asyncio.sleep(_BEAT)
+            await asyncio.sleep(_HEARTBEAT_S)
 
-    async def _sessions(self, stop: asyncio.Event) -> None:
+    async def _run_sessions(self, stop: asyncio.Event) -> None:
         sessions = 0
         while not stop.is_set():
             sessions += 1
@@ -132,31 +134,31 @@ class Worker:
                 reason = str(error.__cause__ or error).strip()
                 if self._drain and sessions == _SESSIONS_OF_A_DRAIN:
                     raise StoreUnavailable(f"the queue cannot be worked off: {reason}") from error
-                log.warning("the worker has lost the database and waits for it: %s", reason)
+                log.warning("worker: lost the database and waits for it: %s", reason)
             except Exception:
                 if self._drain:
                     raise
-                # Deliveries are accepted whether or not anybody works them: better late than never.
-                log.exception("the worker failed, and begins anew: this is a bug of hostaway-sync")
+                # Deliveries are accepted even without a worker: late work is better than none.
+                log.exception("worker: failed and starts again: this is a bug of hostaway-sync")
             else:
                 if self._drain:
                     return
             self.is_waiting = True
             await self._pause()
-            await self._return_of_the_database()
+            await self._wait_for_database()
             self.is_waiting = False
 
     async def _pause(self) -> None:
-        """Wait a moment: what ended a session at once may well end the next one, too."""
+        """Wait a moment: an error that ended a session at once may end the next one, too."""
         assert self._stop is not None  # noqa: S101  (made before the first session)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), self._config.timings.poll_s)
 
-    async def _return_of_the_database(self) -> None:
-        """Wait for the database, which comes back by itself; the embedded one is started again."""
+    async def _wait_for_database(self) -> None:
+        """Wait for the database, which comes back by itself; an embedded one is started again."""
         assert self._stop is not None  # noqa: S101  (made before the first session)
         while not self._stop.is_set():
-            self._database.fail_fast()  # not a minute at a time: it may be told to stop
+            self._database.fail_fast()  # the worker may be told to stop meanwhile
             try:
                 await asyncio.to_thread(self._database.transaction, lambda connection: connection.execute(sa.select(1)))
             except StoreUnavailable:
@@ -166,7 +168,7 @@ class Worker:
                 return
 
 
-def _say(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what no task waits for: jobs that could not be ended because the database was away; they are rescued."""
+def _log_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log errors that no task waits for: jobs that could not be ended, because the database was away, are rescued."""
     del loop
     log.info("%s: %s", context.get("message"), context.get("exception"))

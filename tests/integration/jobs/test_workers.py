@@ -190,7 +190,7 @@ def test_a_worker_that_does_not_end_is_waited_for_once(box: Database, caplog: py
     finally:
         for connection in held:
             connection.close()
-    assert caplog.text.count("the worker did not end in time") == 1
+    assert caplog.text.count("worker: did not end in time") == 1
     working.wait()
     join_job_threads()
     narrow.close()

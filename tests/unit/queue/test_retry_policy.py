@@ -20,7 +20,7 @@ POLICY = JobRetryPolicy()
 
 def after(error: Exception, attempt: int = 1, *, early: timedelta = NOTHING, jitter: float = 0.5) -> RetryDecision:
     """Ask the usual policy."""
-    return POLICY.after(error, attempt, early=early, jitter=jitter)
+    return POLICY.decide_after_error(error, attempt, early=early, jitter=jitter)
 
 
 def test_waits_grow_as_designed_until_the_work_is_dead() -> None:
@@ -79,10 +79,10 @@ def test_an_extra_try_costs_no_attempt() -> None:
 
 def test_a_worker_that_died_is_an_accident_once() -> None:
     """The first time the work is given back at once, then with growing waits, and work that kills ends dead."""
-    assert POLICY.after_death(1, jitter=0.5) == RetryDecision(Action.RETRY)
-    assert POLICY.after_death(2, jitter=0.5).delay == timedelta(seconds=30)
-    assert POLICY.after_death(6, jitter=0.5).delay == timedelta(hours=4)
-    assert POLICY.after_death(7, jitter=0.5) == RetryDecision(Action.DEAD, is_exhausted=True)
+    assert POLICY.decide_after_death(1, jitter=0.5) == RetryDecision(Action.RETRY)
+    assert POLICY.decide_after_death(2, jitter=0.5).delay == timedelta(seconds=30)
+    assert POLICY.decide_after_death(6, jitter=0.5).delay == timedelta(hours=4)
+    assert POLICY.decide_after_death(7, jitter=0.5) == RetryDecision(Action.DEAD, is_exhausted=True)
 
 
 @given(

@@ -46,11 +46,11 @@ def somebody(status: int, content: bytes) -> Iterator[str]:
     ("status", "content", "trouble"),
     [
         (200, json.dumps(GOOD).encode(), None),
-        (200, json.dumps(GOOD | {"login": False}).encode(), "POST: login and password get lost on the way"),
-        (200, json.dumps(GOOD | {"outcome": "stored"}).encode(), "GET: somebody else answers"),
-        (200, b"[1]", "GET: somebody else answers"),
-        (200, b"<html>hello</html>", "GET: somebody else answers"),
-        (200, b"", "GET: somebody else answers"),
+        (200, json.dumps(GOOD | {"login": False}).encode(), "POST: login and password are lost on the way"),
+        (200, json.dumps(GOOD | {"outcome": "stored"}).encode(), "GET: another server answers"),
+        (200, b"[1]", "GET: another server answers"),
+        (200, b"<html>hello</html>", "GET: another server answers"),
+        (200, b"", "GET: another server answers"),
         (301, b"", "GET: the answer is 301"),
         (502, b"<html>", "GET: the answer is 502"),
         (401, json.dumps(GOOD).encode(), "GET: the answer is 401"),
@@ -67,5 +67,5 @@ def test_a_door_that_does_not_open_is_said() -> None:
     """Nobody there, no TLS where there should be, and a name that nobody has."""
     with somebody(200, b"") as url:
         assert "certificate" in (run_self_test(url.replace("http:", "https:"), generate_credentials()) or "")
-    assert run_self_test(url, generate_credentials()) == "GET: nobody answers (ConnectionRefusedError)"
-    assert "nobody answers" in (run_self_test("https://a..invalid/x", generate_credentials()) or "")
+    assert run_self_test(url, generate_credentials()) == "GET: no answer (ConnectionRefusedError)"
+    assert "no answer" in (run_self_test("https://a..invalid/x", generate_credentials()) or "")

@@ -156,7 +156,7 @@ def test_a_webhook_that_cannot_be_looked_after_fails_no_run(
     env.sync_env.sandbox.faults.add(faults.bad_gateway(), route=route)
     assert env.sync().state is RunState.SUCCESS
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "its webhook could not be looked after" in caplog.text
+    assert "its webhook could not be checked" in caplog.text
 
 
 def test_a_source_that_fails_is_not_asked_for_webhooks_as_well(place: Callable[..., Place]) -> None:
@@ -349,8 +349,8 @@ def test_a_log_that_cannot_be_read_is_no_finding(
     assert env.sync(full=True).state is RunState.SUCCESS
     check = env.check()
     if check.audit is None:
-        assert "cannot be told" in check.problems[0]
-        assert "could not be looked after" in caplog.text
+        assert "could not be audited" in check.problems[0]
+        assert "could not be checked" in caplog.text
 
 
 def test_settled_deliveries_are_pruned_by_the_worker_and_others_never(place: Callable[..., Place]) -> None:

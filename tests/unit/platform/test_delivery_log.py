@@ -9,7 +9,7 @@ from hostaway_sync.model.deliveries import DeliveryLogEntry, RefreshTarget
 from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.http.protocol import Listing
 from hostaway_sync.platforms.hostaway.webhooks.delivery_log import LIMIT, MAX_PAGES, read_log
-from hostaway_sync.webhooks.registration.delivery_audit import is_lost, select_newest
+from hostaway_sync.webhooks.registration.delivery_audit import is_lost, select_newest_entries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -134,15 +134,15 @@ def test_rows_that_are_no_entries_are_passed_over(row: bytes) -> None:
 def test_the_newest_entry_of_an_object_counts() -> None:
     """Hostaway tries again, and what was seen in the last audit is old."""
     failed, taken = DeliveryLogEntry(4, BOOKING, was_accepted=False), DeliveryLogEntry(5, BOOKING, was_accepted=True)
-    assert select_newest([taken, failed], None, PREFIX, after=None) == {BOOKING: taken}
-    assert select_newest([taken, failed], None, PREFIX, after=5) == {}
+    assert select_newest_entries([taken, failed], None, PREFIX, after=None) == {BOOKING: taken}
+    assert select_newest_entries([taken, failed], None, PREFIX, after=5) == {}
 
 
 def test_entries_of_other_webhooks_are_not_ours() -> None:
     """By address or by number; one that tells neither may be ours."""
 
     def is_ours(hook_id: int | None, url: str) -> bool:
-        return bool(select_newest([DeliveryLogEntry(1, BOOKING, None, hook_id, url)], 5, PREFIX, after=None))
+        return bool(select_newest_entries([DeliveryLogEntry(1, BOOKING, None, hook_id, url)], 5, PREFIX, after=None))
 
     assert is_ours(None, "")
     assert is_ours(5, "")

@@ -9,7 +9,13 @@ from pydantic import SecretStr
 
 from hostaway_sync.errors import SecretError, StoreUnavailable
 from hostaway_sync.store.webhooks.credentials import Credentials
-from hostaway_sync.webhooks.server.auth import BELIEVED_FOR, DISTANCE, Authenticator, AuthLevel, hash_credentials
+from hostaway_sync.webhooks.server.auth import (
+    READ_DISTANCE_S,
+    TRUSTED_FOR_S,
+    Authenticator,
+    AuthLevel,
+    hash_credentials,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +102,7 @@ def test_what_was_read_is_believed_for_a_while(desk: Desk) -> None:
     """Good deliveries cost one reading every few seconds."""
     for _ in range(3):
         assert desk.admits("path1") is AuthLevel.PATH
-    desk.now += BELIEVED_FOR + 0.1
+    desk.now += TRUSTED_FOR_S + 0.1
     desk.admits("path1")
     assert len(desk.readings) == 2
 
@@ -120,7 +126,7 @@ def test_readings_keep_their_distance(desk: Desk) -> None:
     for number in range(20):
         assert desk.admits(f"guess{number}", account_id=number) is AuthLevel.NOTHING
     gaps = [later - sooner for sooner, later in zip(desk.readings, desk.readings[1:], strict=False)]
-    assert min(gaps) >= DISTANCE - 1e-9
+    assert min(gaps) >= READ_DISTANCE_S - 1e-9
 
 
 def test_those_who_wait_share_a_reading(desk: Desk) -> None:

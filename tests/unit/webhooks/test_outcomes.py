@@ -7,7 +7,7 @@ import pytest
 
 from hostaway_sync.observability.meter import Meter
 from hostaway_sync.webhooks.server.outcomes import OutcomeLog, RequestOutcome
-from hostaway_sync.webhooks.server.sparse_log import BETWEEN_LINES
+from hostaway_sync.webhooks.server.sparse_log import LINE_INTERVAL_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +32,8 @@ def note(caplog: pytest.LogCaptureFixture) -> Note:
 def test_refusals_make_a_line_a_second(note: Note, caplog: pytest.LogCaptureFixture) -> None:
     """The next one says how many more there were."""
     for number in range(50):
-        note(RequestOutcome.REFUSED, BETWEEN_LINES * number / 100)
-    note(RequestOutcome.REFUSED, BETWEEN_LINES)
+        note(RequestOutcome.REFUSED, LINE_INTERVAL_S * number / 100)
+    note(RequestOutcome.REFUSED, LINE_INTERVAL_S)
     assert caplog.messages == [
         "refused: account 70001 (401 in 12 ms, request an id)",
         "refused: account 70001 (401 in 12 ms, request an id); and 49 more like it",

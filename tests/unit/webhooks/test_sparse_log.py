@@ -32,5 +32,5 @@ def test_a_fault_of_a_sender_gets_no_traceback() -> None:
     assert sparse.filter(theirs)
     assert sparse.filter(ours)
     assert theirs.exc_info is None
-    assert theirs.getMessage() == "a request was not whole or no HTTP: ConnectionResetError"
+    assert theirs.getMessage() == "receiver: a request was incomplete or not HTTP: ConnectionResetError"
     assert ours.exc_info is not None

@@ -1,4 +1,4 @@
-"""Where deliveries go: public addresses and the secret at their end."""
+"""The public address of deliveries, and the secret at the end of its path."""
 
 from __future__ import annotations
 
@@ -17,32 +17,34 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def parse_public_url(text: str) -> str:
-    """Give a public address without a slash at its end.
+    """Return a public address without a slash at its end.
 
     Raises:
-        UsageError: the source cannot send deliveries there.
+        UsageError: the platform cannot send deliveries there.
     """
     try:
         parts = urlsplit(text.strip())
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
-    if host is None or any(letter.isspace() or not letter.isprintable() for letter in text.strip()):
-        raise UsageError("the public address is none: write it as https://sync.example.org")
+    if host is None or any(char.isspace() or not char.isprintable() for char in text.strip()):
+        raise UsageError("the public address is not a URL: write it as https://sync.example.org")
     if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
         raise UsageError("the public address must be https, because login and password travel to it")
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise UsageError("the public address must be plain, without user, question mark and number sign")
+        raise UsageError(
+            "the public address must have no user, query or fragment: write it as https://sync.example.org"
+        )
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
 def build_delivery_url(base: str, platform: str, account_id: int, path_secret: str) -> str:
-    """Give where deliveries to an account go."""
+    """Return the URL for deliveries to an account."""
     return f"{base}/webhooks/{platform}/{account_id}/{path_secret}"
 
 
 def mask_url(url: str) -> str:
-    """Give what may be shown of a URL: its path may be a secret, whoever it belongs to."""
+    """Return what may be shown of a URL: any path may be a secret."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "?", parts.port
@@ -54,15 +56,15 @@ def mask_url(url: str) -> str:
 def select_own_hooks(
     hooks: Iterable[Webhook], credentials: Collection[Credentials], hook_id: int | None, prefixes: Collection[str]
 ) -> list[Webhook]:
-    """Give the registrations that are ours, the one we know first.
+    """Return the registrations of this program, the one with the known id first.
 
     Args:
-        hooks: all that the source has.
-        credentials: ours.
-        hook_id: the source's id of ours, as last known.
-        prefixes: addresses that only we make: whatever secret follows, nobody else wants those deliveries.
+        hooks: all registrations of the account.
+        credentials: those that this program made for the account.
+        hook_id: the platform's id of our registration, as last known.
+        prefixes: beginnings of URLs that only this program makes, whatever secret follows.
     """
-    secrets = {one.path_secret.get_secret_value() for one in credentials}
+    secrets = {credential.path_secret.get_secret_value() for credential in credentials}
     found = [
         hook
         for hook in hooks

@@ -1,9 +1,9 @@
-"""Tells the source where deliveries of an account go, and keeps it so.
+"""Register the receiver of an account with the platform, and keep the registration as it should be.
 
-renew the credentials, committed   the source probes them while it is being asked
+renew the credentials, committed   the platform probes them while it is being asked
   | find our own registration      by id, by path secret, by address
   | update it, or create one       sent once; where the outcome is not known, the list tells
-  | confirm                        from then on the old credentials have an end
+  | confirm                        from then on the old credentials expire
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.secrets.vault import Vault
     from hostaway_sync.store.webhooks.credentials import Credentials, StoredHook
 
-OLD_ONES_FOR: Final = timedelta(hours=24)
+OLD_VALID_FOR: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,10 @@ class ListedHook:
     """A registration as it may be shown.
 
     Attributes:
-        hook_id: the source's id.
-        address: without path: that may be a secret.
+        hook_id: the platform's id.
+        address: without its path, which may be a secret.
         kind: `ours`, `foreign` or `legacy`.
-        is_enabled: False: the source sends nothing there.
+        is_enabled: whether the platform sends deliveries there.
     """
 
     hook_id: int
@@ -50,7 +50,7 @@ class ListedHook:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationResult:
-    """What `register` did: whether a registration was added, and which others there are."""
+    """The registration that `register` made or changed, whether it is new, and which others there are."""
 
     hook_id: int
     address: str
@@ -63,9 +63,13 @@ class HookCheck:
     """Whether deliveries of an account arrive: all is well when there are no `problems`.
 
     Attributes:
+        account_id: the account.
+        is_registered: whether the platform has a registration of ours.
+        is_enabled: whether the platform sends deliveries to it.
         problems: sentences for a person.
         others: registrations that are not ours.
-        audit: what came of what the source says it delivered; None when nothing is registered, or it could not be read.
+        audit: the comparison of the platform's log with what arrived; None when nothing is registered, or it could not
+            be read.
     """
 
     account_id: int
@@ -80,62 +84,68 @@ class Registrar:
     """The registration of one account.
 
     Args:
-        database: where the credentials are.
-        safe: where they lie.
-        registrar: the account's registrations at the source.
-        account_id: whose.
-        platform: a piece of the path.
+        database: with the inbox and the registration.
+        vault: stores and opens the credentials.
+        webhook_api: the account's registrations at the platform.
+        account_id: the account.
+        platform: its name, a part of the path of deliveries.
     """
 
     def __init__(
-        self, database: Database, safe: Vault | SecretWriter, registrar: WebhookApi, account_id: int, *, platform: str
+        self,
+        database: Database,
+        vault: Vault | SecretWriter,
+        webhook_api: WebhookApi,
+        account_id: int,
+        *,
+        platform: str,
     ) -> None:
         self._database = database
-        self._safe = safe
-        self._registrar = registrar
+        self._vault = vault
+        self._webhook_api = webhook_api
         self._account_id = account_id
         self._platform = platform
 
     def register(self, base: str) -> RegistrationResult:
-        """Have deliveries sent to the receiver behind the public address `base`, with new credentials.
+        """Register the receiver behind the public address `base`, with new credentials.
 
         Raises:
-            RequestRejected: the source cannot reach the receiver there.
-            SourceError: the source cannot be asked.
+            RequestRejected: the platform cannot reach the receiver there.
+            SourceError: the platform does not answer.
         """
         work = partial(store.renew_credentials, account_id=self._account_id, url=base)
-        credentials = run_secret_transaction(self._database, self._safe, self._account_id, work)
-        own, others = self._sorted()
-        wish = self._wish(base, credentials)
-        hook = self._updated(own[0], wish) if own else self._created(wish)
+        credentials = run_secret_transaction(self._database, self._vault, self._account_id, work)
+        own, others = self._list_hooks()
+        settings = self._build_settings(base, credentials)
+        hook = self._update(own[0], settings) if own else self._create(settings)
         self._confirm(hook)
         for extra in own[1:]:
-            self._registrar.delete(extra.hook_id)
+            self._webhook_api.delete(extra.hook_id)
         return RegistrationResult(hook.hook_id, mask_url(hook.url), not own, others)
 
     def unregister(self) -> int:
-        """Take our registrations away, and say how many there were; deliveries on their way are still accepted."""
-        own, _ = self._sorted()
+        """Delete our registrations, and return how many there were; deliveries on their way are still accepted."""
+        own, _ = self._list_hooks()
         for hook in own:
-            self._registrar.delete(hook.hook_id)
-        work = partial(store.retire_credentials, account_id=self._account_id, good_for=OLD_ONES_FOR)
-        run_secret_transaction(self._database, self._safe, self._account_id, work)
+            self._webhook_api.delete(hook.hook_id)
+        work = partial(store.retire_credentials, account_id=self._account_id, good_for=OLD_VALID_FOR)
+        run_secret_transaction(self._database, self._vault, self._account_id, work)
         return len(own)
 
     def listed(self) -> tuple[ListedHook, ...]:
-        """Give every registration of the account, ours first."""
-        own, others = self._sorted()
-        return (*(_listed(hook, "ours") for hook in own), *others)
+        """Return every registration of the account, ours first."""
+        own, others = self._list_hooks()
+        return (*(_to_listed(hook, "ours") for hook in own), *others)
 
     def check(self) -> HookCheck:
-        """Find out whether deliveries arrive, as far as that can be known without one."""
-        stored, own, others = self._stored(), *self._sorted()
-        problems = list(self._problems(stored, own))
+        """Check whether deliveries arrive, as far as that can be known without one."""
+        stored, own, others = self._read_stored(), *self._list_hooks()
+        problems = list(self._find_problems(stored, own))
         if not problems and stored.url is not None:
-            (current, *_) = stored.open(self._safe)
-            if (trouble := run_self_test(self._url(stored.url, current), current)) is not None:
+            (current, *_) = stored.open(self._vault)
+            if (trouble := run_self_test(self._build_url(stored.url, current), current)) is not None:
                 problems.append(f"the receiver is not reached at {mask_url(stored.url)}: {trouble}")
-        audit, trouble = self._audited()
+        audit, trouble = self._try_audit()
         problems += [trouble] if trouble is not None else []
         is_enabled = bool(own) and own[0].is_enabled
         return HookCheck(self._account_id, bool(own), is_enabled, tuple(problems), others, audit)
@@ -144,104 +154,107 @@ class Registrar:
         """Enable our registration again if the source disabled it, in one call where all is well.
 
         Returns:
-            What was wrong, and what was done about it, as a sentence; None: nothing was, or nothing is registered.
+            A sentence on what was wrong and what was done about it; None: all is well, or nothing is registered.
         """
-        stored = self._stored()
+        stored = self._read_stored()
         if stored.login is None or stored.url is None:
             return None
-        own = self._own(self._registrar.list_webhooks(why="webhook: is it still enabled?"), stored)
-        problems = self._problems(stored, own)
+        own = self._select_own(self._webhook_api.list_webhooks(why="webhook: is it still enabled?"), stored)
+        problems = self._find_problems(stored, own)
         if len(own) != 1 or own[0].is_enabled or not self._leads_here(own[0], stored):
             return "; ".join(problems) or None
-        self._confirm(self._updated(own[0], self._wish(stored.url, stored.open(self._safe)[0])))
+        self._confirm(self._update(own[0], self._build_settings(stored.url, stored.open(self._vault)[0])))
         return f"the webhook of account {self._account_id} was disabled at the source: it is enabled again"
 
     def audit_deliveries(self) -> DeliveryAudit | None:
-        """Find deliveries that did not come, and have their objects read again; None when nothing is registered.
+        """Find lost deliveries, and defer jobs that read their objects again; None when nothing is registered.
 
         Raises:
-            SourceError: what was delivered cannot be read now.
+            SourceError: the platform's log cannot be read now.
         """
-        stored = self._stored()
+        stored = self._read_stored()
         if stored.login is None or stored.url is None:
             return None
         prefix = build_delivery_url(stored.url, self._platform, self._account_id, "")
-        return delivery_audit.audit_deliveries(self._database, self._registrar, stored, prefix)
+        return delivery_audit.audit_deliveries(self._database, self._webhook_api, stored, prefix)
 
-    def _problems(self, stored: StoredHook, own: list[Webhook]) -> tuple[str, ...]:
-        again = f"run `hostaway-sync webhooks register {self._account_id} --url …`"
+    def _find_problems(self, stored: StoredHook, own: list[Webhook]) -> tuple[str, ...]:
+        command = f"run `hostaway-sync webhooks register {self._account_id} --url …`"
         if stored.login is None:
-            return (f"account {self._account_id} has no webhook: {again}",)
+            return (f"account {self._account_id} has no webhook: {command}",)
         if not own:
-            return (f"the webhook of account {self._account_id} is gone at the source: {again}",)
+            return (f"the webhook of account {self._account_id} is gone at the source: {command}",)
         found = []
         if not stored.is_confirmed:
-            found.append(f"the last registration of account {self._account_id} did not come to an end: {again}")
+            found.append(f"the last registration of account {self._account_id} was not completed: {command}")
         elif not self._leads_here(own[0], stored):
-            found.append(f"the webhook of account {self._account_id} leads elsewhere or has another login: {again}")
+            found.append(f"the webhook of account {self._account_id} leads elsewhere or has another login: {command}")
         if not own[0].is_enabled:
             found.append(f"the webhook of account {self._account_id} is disabled at the source")
         if len(own) > 1:
-            found.append(f"account {self._account_id} has {len(own)} webhooks that lead here: {again}")
+            found.append(f"account {self._account_id} has {len(own)} webhooks that lead here: {command}")
         return tuple(found)
 
-    def _audited(self) -> tuple[DeliveryAudit | None, str | None]:
+    def _try_audit(self) -> tuple[DeliveryAudit | None, str | None]:
         try:
             audit = self.audit_deliveries()
         except SourceUnavailable as error:
-            return None, f"what was delivered to account {self._account_id} cannot be told: {error}"
+            return None, f"the deliveries to account {self._account_id} could not be audited: {error}"
         if audit is None or not audit.lost:
             return audit, None
         lost = f"{audit.lost} of {audit.announced} objects that were announced to account {self._account_id}"
         return audit, f"{lost} did not arrive, and are read again"
 
     def _leads_here(self, hook: Webhook, stored: StoredHook) -> bool:
-        current = stored.open(self._safe)[0]
-        return hook.url == self._url(stored.url or "", current) and hook.login in (None, current.login)
+        current = stored.open(self._vault)[0]
+        return hook.url == self._build_url(stored.url or "", current) and hook.login in (None, current.login)
 
-    def _sorted(self) -> tuple[list[Webhook], tuple[ListedHook, ...]]:
-        hooks = self._registrar.list_webhooks()
-        own = self._own(hooks, self._stored())
+    def _list_hooks(self) -> tuple[list[Webhook], tuple[ListedHook, ...]]:
+        hooks = self._webhook_api.list_webhooks()
+        own = self._select_own(hooks, self._read_stored())
         known = {hook.hook_id for hook in own}
-        foreign = (_listed(hook, "foreign") for hook in hooks if hook.hook_id not in known)
-        legacy = (_listed(hook, "legacy") for hook in self._registrar.list_legacy_webhooks())
+        foreign = (_to_listed(hook, "foreign") for hook in hooks if hook.hook_id not in known)
+        legacy = (_to_listed(hook, "legacy") for hook in self._webhook_api.list_legacy_webhooks())
         return own, (*foreign, *legacy)
 
-    def _own(self, hooks: list[Webhook], stored: StoredHook) -> list[Webhook]:
+    def _select_own(self, hooks: list[Webhook], stored: StoredHook) -> list[Webhook]:
         prefixes = () if stored.url is None else (build_delivery_url(stored.url, self._platform, self._account_id, ""),)
-        return select_own_hooks(hooks, stored.open(self._safe), stored.hook_id, prefixes)
+        return select_own_hooks(hooks, stored.open(self._vault), stored.hook_id, prefixes)
 
-    def _stored(self) -> StoredHook:
+    def _read_stored(self) -> StoredHook:
         stored = self._database.transaction(partial(store.find_stored_hooks, account_id=self._account_id))
         if self._account_id not in stored:
             raise AccountError(f"account {self._account_id} is not known here")
         return stored[self._account_id]
 
-    def _created(self, wish: WebhookSettings) -> Webhook:
+    def _create(self, settings: WebhookSettings) -> Webhook:
         try:
-            return self._registrar.create(wish)
+            return self._webhook_api.create(settings)
         except SourceUnavailable:
-            # It may be there all the same; adding another would have everything delivered twice.
-            for hook in self._registrar.list_webhooks():
-                if hook.url == wish.url:
-                    return self._updated(hook, wish)
+            # The registration may exist all the same; a second one would make every delivery arrive twice.
+            for hook in self._webhook_api.list_webhooks():
+                if hook.url == settings.url:
+                    return self._update(hook, settings)
             raise
 
-    def _updated(self, hook: Webhook, wish: WebhookSettings) -> Webhook:
-        return self._registrar.update(hook.hook_id, wish)
+    def _update(self, hook: Webhook, settings: WebhookSettings) -> Webhook:
+        return self._webhook_api.update(hook.hook_id, settings)
 
     def _confirm(self, hook: Webhook) -> None:
         work = partial(
-            store.confirm_credentials, account_id=self._account_id, hook_id=hook.hook_id, old_ones_for=OLD_ONES_FOR
+            store.confirm_credentials,
+            account_id=self._account_id,
+            hook_id=hook.hook_id,
+            old_ones_for=OLD_VALID_FOR,
         )
         self._database.transaction(work)
 
-    def _wish(self, base: str, credentials: Credentials) -> WebhookSettings:
-        return WebhookSettings(self._url(base, credentials), credentials.login, credentials.password)
+    def _build_settings(self, base: str, credentials: Credentials) -> WebhookSettings:
+        return WebhookSettings(self._build_url(base, credentials), credentials.login, credentials.password)
 
-    def _url(self, base: str, credentials: Credentials) -> str:
+    def _build_url(self, base: str, credentials: Credentials) -> str:
         return build_delivery_url(base, self._platform, self._account_id, credentials.path_secret.get_secret_value())
 
 
-def _listed(hook: Webhook, kind: str) -> ListedHook:
+def _to_listed(hook: Webhook, kind: str) -> ListedHook:
     return ListedHook(hook.hook_id, mask_url(hook.url), kind, hook.is_enabled)

@@ -1,9 +1,9 @@
-"""What the receiver answers: deliveries, the sender's probes, and questions about its own health.
+"""What the receiver answers: to deliveries, to the platform's probes, and to questions about its own health.
 
 401   the credentials are not those of this account; nothing is stored
 413   the body is larger than a megabyte
-503   it could not be stored: the sender tries again (API notes of the source: any other 4xx is final)
-200   it is stored, whatever it says
+503   the delivery could not be stored: the platform sends it again (its API notes: any other 4xx is final)
+200   the delivery is stored, whatever it holds
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 LARGEST_BODY: Final = 1024 * 1024
 LONGEST_PROBE: Final = 4096
-ANSWER_WITHIN: Final = 8.0
+ANSWER_WITHIN_S: Final = 8.0
 PROBE: Final = {"data": "test"}
 _MOST_HEADERS: Final = 50
 _LONGEST_HEADER: Final = 500
@@ -61,13 +61,13 @@ class Receiver:
     """An ASGI application.
 
     Args:
-        platform: whose deliveries these are: a piece of the path.
-        authenticator: knows who may deliver.
-        read_event: knows what a delivery claims.
+        platform: name of the platform that sends deliveries, a part of the path.
+        authenticator: checks credentials.
+        read_event: reads what a delivery claims.
         accept: stores a delivery, durably once it returns; blocks.
-        look: says whether deliveries could be stored now; blocks.
-        tally: counts.
-        figures: everything that was counted, and what the database says.
+        check_readiness: returns whether deliveries could be stored now; blocks.
+        outcomes: counts and logs requests.
+        metrics_page: answers scrapes.
         pool: runs what blocks.
     """
 
@@ -78,17 +78,17 @@ class Receiver:
         authenticator: Authenticator,
         read_event: EventParser,
         accept: Callable[[Delivery], None],
-        look: Callable[[], Readiness],
-        tally: OutcomeLog,
-        figures: MetricsPage,
+        check_readiness: Callable[[], Readiness],
+        outcomes: OutcomeLog,
+        metrics_page: MetricsPage,
         pool: Executor,
     ) -> None:
         self._authenticator = authenticator
         self._read_event = read_event
         self._accept = accept
-        self._ready_check = ReadinessCheck(look, pool, patience=ANSWER_WITHIN)
-        self._tally = tally
-        self._figures = figures
+        self._ready_check = ReadinessCheck(check_readiness, pool, timeout_s=ANSWER_WITHIN_S)
+        self._outcomes = outcomes
+        self._metrics_page = metrics_page
         self._pool = pool
         self._host = socket.gethostname()
         path = f"/webhooks/{platform}/{{account_id}}/{{path_secret}}"
@@ -111,70 +111,77 @@ class Receiver:
     async def _deliver(self, request: Request) -> Response:
         now = asyncio.get_running_loop().time
         began_at = now()
-        visit = _Visit(request)
-        add_log_context(account_id=visit.account_id)
+        incoming = _DeliveryRequest(request)
+        add_log_context(account_id=incoming.account_id)
         try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                outcome, sentence = await self._received(visit)
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                outcome, sentence = await self._receive(incoming)
         except BodyTooLarge:
             outcome, sentence = RequestOutcome.TOO_LARGE, f"more than {LARGEST_BODY} bytes"
         except BodyTorn:
-            outcome, sentence = RequestOutcome.TORN, "the sender hung up"
+            outcome, sentence = RequestOutcome.TORN, "the sender closed the connection"
         except TimeoutError:
-            outcome = RequestOutcome.TOO_SLOW if visit.waits_for_body else RequestOutcome.NOT_STORED
-            sentence = f"{'the body' if visit.waits_for_body else 'the database'} did not come in time"
+            outcome = RequestOutcome.TOO_SLOW if incoming.waits_for_body else RequestOutcome.NOT_STORED
+            sentence = f"{'the body' if incoming.waits_for_body else 'the database'} took too long"
         except HostawaySyncError as error:
             outcome, sentence = RequestOutcome.NOT_STORED, str(error)
-        except Exception as error:  # noqa: BLE001  (whatever it is, the sender must try again)
+        except Exception as error:  # noqa: BLE001  (after any error the sender must try again)
             outcome, sentence = RequestOutcome.NOT_STORED, f"unexpected {type(error).__name__}"
         current_span().set_attributes(outcome=outcome)
-        self._tally.note(outcome, visit.request_id, took=now() - began_at, sentence=f"{visit.origin}: {sentence}")
+        self._outcomes.note(
+            outcome,
+            incoming.request_id,
+            took=now() - began_at,
+            sentence=f"{incoming.origin}: {sentence}",
+        )
         if outcome is not RequestOutcome.TOO_SLOW and "expect" not in request.headers:
-            await visit.body.discard()
-        return _answer(outcome, visit)
+            await incoming.body.discard()
+        return _answer(outcome, incoming)
 
-    async def _received(self, visit: _Visit) -> tuple[RequestOutcome, str]:
-        entry = await self._authenticator.authenticate(visit.account_id, visit.path_secret, visit.authorization)
-        if entry is AuthLevel.NOTHING or visit.account_id is None:
+    async def _receive(self, incoming: _DeliveryRequest) -> tuple[RequestOutcome, str]:
+        level = await self._authenticator.authenticate(
+            incoming.account_id, incoming.path_secret, incoming.authorization
+        )
+        if level is AuthLevel.NOTHING or incoming.account_id is None:
             return RequestOutcome.REFUSED, "wrong credentials"
-        if visit.request.method != "POST":
+        if incoming.request.method != "POST":
             return RequestOutcome.PROBE, "a probe"
-        is_trusted = entry is AuthLevel.EVERYTHING
-        visit.has_login = is_trusted
-        visit.waits_for_body = True
+        is_trusted = level is AuthLevel.EVERYTHING
+        incoming.has_login = is_trusted
+        incoming.waits_for_body = True
         try:
-            body = await visit.body.read(LARGEST_BODY if is_trusted else LONGEST_PROBE)
+            body = await incoming.body.read(LARGEST_BODY if is_trusted else LONGEST_PROBE)
         except BodyTooLarge:
             if is_trusted:
                 raise
             return RequestOutcome.REFUSED, "no credentials"
-        visit.waits_for_body = False
+        incoming.waits_for_body = False
         if _is_probe(body):
             return RequestOutcome.PROBE, "a probe"
         if not is_trusted:
             return RequestOutcome.REFUSED, "no credentials"
         run = asyncio.get_running_loop().run_in_executor
-        return await run(self._pool, in_current_context(self._stored), visit, visit.account_id, body)
+        return await run(self._pool, in_current_context(self._store), incoming, incoming.account_id, body)
 
-    def _stored(self, visit: _Visit, account_id: int, body: bytes) -> tuple[RequestOutcome, str]:
+    def _store(self, incoming: _DeliveryRequest, account_id: int, body: bytes) -> tuple[RequestOutcome, str]:
         event, payload = self._read_event(body, account_id=account_id)
         current_span().set_attributes(event=event.name)
         if not self._authenticator.is_active(account_id):
             event = replace(event, target=None, ignored="account disabled")
         delivery = Delivery(
-            delivery_id=visit.delivery_id,
+            delivery_id=incoming.delivery_id,
             account_id=account_id,
             event=event,
             body=body,
             payload=payload,
-            headers=visit.kept_headers(),
+            headers=incoming.kept_headers(),
             received_by=self._host,
         )
         try:
             self._accept(delivery)
         except HostawaySyncError:
             raise
-        except Exception as error:  # noqa: BLE001  (whatever a database refuses of it, the bytes it can hold)
+        except Exception as error:  # noqa: BLE001  (the database can always hold the bytes)
             log.warning("delivery %s is stored without payload: %s", delivery.delivery_id, type(error).__name__)
             self._accept(replace(delivery, payload=None, headers={}))
         if event.ignored:
@@ -198,15 +205,15 @@ class Receiver:
 
     async def _metrics(self, request: Request) -> Response:
         del request
-        return Response(await self._figures.exposition(), media_type=CONTENT_TYPE)
+        return Response(await self._metrics_page.render(), media_type=CONTENT_TYPE)
 
 
-class _Visit:
+class _DeliveryRequest:
     """One request to the delivery path, as far as its head tells.
 
     Attributes:
-        has_login: its login and password are right, and not only its path.
-        waits_for_body: that is what it waits for now.
+        has_login: whether login and password are right, and not only the path.
+        waits_for_body: whether its body is being read now.
     """
 
     def __init__(self, request: Request) -> None:
@@ -222,12 +229,12 @@ class _Visit:
 
     @property
     def origin(self) -> str:
-        """Which account was asked for, and from where."""
+        """The account that was addressed, and the address of the sender."""
         client = self.request.client.host if self.request.client else "?"
         return f"account {self.account_id or '?'} from {client}"
 
     def kept_headers(self) -> dict[str, str]:
-        """Give the headers that may be kept: no secret by its name, nor a path that a proxy copied into one."""
+        """Return the headers that may be stored: none named like a secret, none with a copy of the path secret."""
         kept: dict[str, str] = {}
         for name, value in self.request.headers.items():
             if any(word in name for word in _SECRET_HEADERS) or self.path_secret in value:
@@ -248,9 +255,9 @@ def _is_probe(body: bytes) -> bool:
     return bool(content == PROBE)
 
 
-def _answer(outcome: RequestOutcome, visit: _Visit) -> Response:
-    headers = {} if visit.body.is_whole else {"Connection": "close"}
+def _answer(outcome: RequestOutcome, incoming: _DeliveryRequest) -> Response:
+    headers = {} if incoming.body.is_whole else {"Connection": "close"}
     if outcome is RequestOutcome.REFUSED:
         headers["WWW-Authenticate"] = 'Basic realm="webhooks"'
-    document = {"ok": outcome.status < 400, "outcome": outcome, "login": visit.has_login}  # noqa: PLR2004  (HTTP statuses)
+    document = {"ok": outcome.status < 400, "outcome": outcome, "login": incoming.has_login}  # noqa: PLR2004  (HTTP statuses)
     return JSONResponse(document, outcome.status, headers)

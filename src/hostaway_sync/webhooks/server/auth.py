@@ -1,8 +1,8 @@
-"""Who may deliver: path secret and Basic auth of each account, old and new while they are exchanged.
+"""Who may deliver: path secret and Basic auth of each account, old and new ones while credentials are exchanged.
 
-Credentials are read for all accounts at once and believed for a few seconds. A refusal is believed only when they were
-read after the request came: an account may have been added, or its credentials exchanged, a moment ago. Everybody who
-waits for such a reading shares one, and readings keep a distance, so that guessing costs the database next to nothing.
+Credentials are read for all accounts at once and trusted for a few seconds. A refusal needs credentials that were read
+after the request came: an account may have been added, or its credentials exchanged, a moment ago. All requests that
+wait for such a reading share one, and readings keep a distance, so that guesses cost the database next to nothing.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.webhooks.credentials import Credentials
 
-BELIEVED_FOR: Final = 5.0
-DISTANCE: Final = 0.25
-_NOBODY: Final = (bytes(32), bytes(32))
+TRUSTED_FOR_S: Final = 5.0
+READ_DISTANCE_S: Final = 0.25
+_NO_PAIR: Final = (bytes(32), bytes(32))
 
 
 class AuthLevel(Enum):
@@ -40,40 +40,40 @@ class AuthLevel(Enum):
 
 @dataclass(frozen=True, slots=True)
 class AccountCredentials:
-    """What opens the door of one account, hashed, so that every comparison takes the same time.
+    """The credentials of one account, hashed, so that every comparison takes the same time.
 
     Attributes:
-        pairs: path secret, and login and password, of each credential that is good.
-        is_active: whether its deliveries are worked.
+        pairs: the hashes of path secret and of `login:password`, for each valid credential.
+        is_active: whether deliveries to the account are processed.
     """
 
     pairs: tuple[tuple[bytes, bytes], ...]
     is_active: bool
 
 
-_NO_KEYS: Final = AccountCredentials((), is_active=False)
+_NO_CREDENTIALS: Final = AccountCredentials((), is_active=False)
 
 
 def hash_credentials(credentials: Sequence[Credentials], *, is_active: bool) -> AccountCredentials:
-    """Give the keys that these credentials are."""
+    """Return the credentials of an account as hashes."""
     return AccountCredentials(
         tuple(
             (
-                _digest(one.path_secret.get_secret_value().encode()),
-                _digest(f"{one.login}:{one.password.get_secret_value()}".encode()),
+                _digest(credential.path_secret.get_secret_value().encode()),
+                _digest(f"{credential.login}:{credential.password.get_secret_value()}".encode()),
             )
-            for one in credentials
+            for credential in credentials
         ),
         is_active,
     )
 
 
 class Authenticator:
-    """Lets requests in; for use in one event loop.
+    """Checks the credentials of requests; for use in one event loop.
 
     Args:
-        read: gives the keys of all accounts; None where those of an account cannot be opened. May raise.
-        seconds: a clock that never jumps.
+        read: returns the credentials of all accounts; None where those of an account cannot be opened. May raise.
+        seconds: a monotonic clock.
         sleep: waits so many seconds.
     """
 
@@ -87,30 +87,30 @@ class Authenticator:
         self._read = read
         self._seconds = seconds
         self._sleep = sleep
-        self._keys: Mapping[int, AccountCredentials | None] = {}
+        self._credentials: Mapping[int, AccountCredentials | None] = {}
         self._read_at = -math.inf
         self._failed: tuple[float, Exception] = (-math.inf, RuntimeError())
         self._reading = asyncio.Lock()
 
     async def authenticate(self, account_id: int | None, path_secret: str, authorization: str | None) -> AuthLevel:
-        """Say what a request to this account proved: with `authorization` everything or nothing, else the path.
+        """Return what a request to this account proved: with `authorization` everything or nothing, else its path.
 
         Raises:
-            HostawaySyncError: that cannot be found out now.
+            HostawaySyncError: the credentials cannot be read now.
         """
         came_at = self._seconds()
-        offered = _digest(path_secret.encode(errors="replace")), _digest(_decoded(authorization or ""))
-        for not_before in (came_at - BELIEVED_FOR, came_at):
+        offered = _digest(path_secret.encode(errors="replace")), _digest(_decode_basic(authorization or ""))
+        for not_before in (came_at - TRUSTED_FOR_S, came_at):
             await self._read_since(not_before, came_at)
-            entry = self._judged(account_id, offered, with_login=authorization is not None)
-            if entry is not AuthLevel.NOTHING:
-                return entry
+            level = self._compare(account_id, offered, with_login=authorization is not None)
+            if level is not AuthLevel.NOTHING:
+                return level
         return AuthLevel.NOTHING
 
     def is_active(self, account_id: int) -> bool:
-        """Say whether an account that was let in is worked on."""
-        keys = self._keys.get(account_id)
-        return keys is not None and keys.is_active
+        """Whether deliveries to an authenticated account are processed."""
+        found = self._credentials.get(account_id)
+        return found is not None and found.is_active
 
     async def _read_since(self, not_before: float, came_at: float) -> None:
         if self._read_at >= not_before:
@@ -118,27 +118,27 @@ class Authenticator:
         async with self._reading:
             if self._read_at >= not_before:
                 return
-            # Whoever waited behind a reading that failed shares its failure, instead of failing one after the other.
+            # Requests that waited behind a reading that failed share its error, instead of failing one after the other.
             failed_at, failure = self._failed
             if failed_at >= came_at:
                 raise failure
-            if (wait := max(self._read_at, failed_at) + DISTANCE - self._seconds()) > 0:
+            if (wait := max(self._read_at, failed_at) + READ_DISTANCE_S - self._seconds()) > 0:
                 await self._sleep(wait)
             began_at = self._seconds()
             try:
-                self._keys = await self._read()
+                self._credentials = await self._read()
             except Exception as error:
                 self._failed = began_at, error
                 raise
             self._read_at = began_at
 
-    def _judged(self, account_id: int | None, offered: tuple[bytes, bytes], *, with_login: bool) -> AuthLevel:
-        keys = self._keys.get(account_id, _NO_KEYS) if account_id is not None else _NO_KEYS
-        if keys is None:
+    def _compare(self, account_id: int | None, offered: tuple[bytes, bytes], *, with_login: bool) -> AuthLevel:
+        found = self._credentials.get(account_id, _NO_CREDENTIALS) if account_id is not None else _NO_CREDENTIALS
+        if found is None:
             raise SecretError(f"the webhook's credentials of account {account_id} cannot be opened: run `keys check`")
         path_fits = pair_fits = False
-        # All of them, whichever fits: how long it takes tells nothing.
-        for path, login in keys.pairs or (_NOBODY,):
+        # Compare all of them, whichever fits: the time that it takes tells nothing.
+        for path, login in found.pairs or (_NO_PAIR,):
             is_path, is_login = hmac.compare_digest(path, offered[0]), hmac.compare_digest(login, offered[1])
             path_fits |= is_path
             pair_fits |= is_path & is_login
@@ -151,8 +151,8 @@ def _digest(value: bytes) -> bytes:
     return hashlib.sha256(value).digest()
 
 
-def _decoded(authorization: str) -> bytes:
-    """Give login and password as `login:password`; what is no Basic auth gives nothing that could fit."""
+def _decode_basic(authorization: str) -> bytes:
+    """Return `login:password` of a Basic auth header; empty bytes, which never fit, for anything else."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
         return b""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from starlette.types import Receive
 
-_DISCARDED: Final = 2 * 1024 * 1024
-_DISCARDING: Final = 2.0
+_DISCARDED_BYTES: Final = 2 * 1024 * 1024
+_DISCARD_WITHIN_S: Final = 2.0
 
 
 class BodyTooLarge(Exception):
@@ -17,14 +17,14 @@ class BodyTooLarge(Exception):
 
 
 class BodyTorn(Exception):
-    """The sender hung up before its end."""
+    """The sender closed the connection before the end of the body."""
 
 
 class Body:
-    """What is still to come of a request.
+    """The rest of a request, after its head.
 
     Attributes:
-        is_whole: nothing more will come.
+        is_whole: whether all of it has come.
     """
 
     def __init__(self, receive: Receive) -> None:
@@ -32,11 +32,11 @@ class Body:
         self.is_whole = False
 
     async def read(self, most: int) -> bytes:
-        """Give all of it.
+        """Return the whole body.
 
         Raises:
-            TooLarge: it has more than `most` bytes, however long the sender said it would be.
-            Torn: it never ended.
+            BodyTooLarge: it has more than `most` bytes, whatever its Content-Length.
+            BodyTorn: the sender closed the connection before its end.
         """
         pieces: list[bytes] = []
         size = 0
@@ -49,11 +49,11 @@ class Body:
         return b"".join(pieces)
 
     async def discard(self) -> None:
-        """Take what still comes, for a while: who hangs up on a sender in mid-sentence is not heard."""
+        """Read and drop what still comes, for a while: a sender that is cut off while it sends reads no answer."""
         size = 0
         try:
-            async with asyncio.timeout(_DISCARDING):
-                while not self.is_whole and size < _DISCARDED:
+            async with asyncio.timeout(_DISCARD_WITHIN_S):
+                while not self.is_whole and size < _DISCARDED_BYTES:
                     size += len(await self._next())
         except (TimeoutError, BodyTorn):
             pass

@@ -1,4 +1,4 @@
-"""HTTP/1.1 connections with limits: of time for the head of a request, and of how many are open at once."""
+"""HTTP/1.1 connections with limits: of the time for the head of a request, and of how many are open at once."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from hostaway_sync.webhooks.server.sparse_log import SparseLog
 if TYPE_CHECKING:
     import asyncio
 
-HEAD_WITHIN: Final = 10.0
+HEAD_WITHIN_S: Final = 10.0
 MOST_CONNECTIONS: Final = 256
-# What libraries raise where a sender breaks the rules of HTTP, or leaves: no fault of this program.
-SENDERS_FAULTS: Final = (h11.ProtocolError, ClientDisconnect, ConnectionError)
-# What a process of ours has open beside its connections: the database, the log, the event loop, libraries.
+# Errors of libraries where a sender breaks the rules of HTTP, or leaves: no fault of this program.
+SENDER_ERRORS: Final = (h11.ProtocolError, ClientDisconnect, ConnectionError)
+# Open files of this process beside its connections: the database, the log, the event loop, libraries.
 _OTHER_FILES: Final = 100
 
 log = logging.getLogger(__name__)
@@ -28,16 +28,16 @@ _sparse = SparseLog()
 
 
 def compute_connection_limit(open_files: int) -> int:
-    """Return how many connections may be open, where a process may have so many files open.
+    """Return how many connections may be open in a process that may open so many files.
 
-    Twice as many may be for a moment, while all of them have a request in hand; and so many again may have been
-    accepted, before any is looked at.
+    Twice as many may be open for a moment, while all of them have a request in hand; and as many again may have been
+    accepted before the limit is applied.
     """
     return max(1, min(MOST_CONNECTIONS, (open_files - _OTHER_FILES) // 3))
 
 
 def unmap_ipv4(host: str) -> str:
-    """Return an address of IPv4 as itself, also where a socket of both kinds writes it as one of IPv6."""
+    """Return the IPv4 address that a dual-stack socket writes as an IPv6 one; any other text unchanged."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -45,18 +45,18 @@ def unmap_ipv4(host: str) -> str:
     return str(getattr(address, "ipv4_mapped", None) or host)
 
 
-class PatientProtocol(H11Protocol):
-    """The server's own protocol, with a limit for heads that trickle; it has one for idle connections only.
+class LimitedProtocol(H11Protocol):
+    """uvicorn's protocol, with a time limit for the head of a request; uvicorn limits idle connections only.
 
-    `limit_concurrency` of the server is a limit of connections here: one more takes the place of the one that has been
-    idle for the longest. Without that, as many idle connections of a stranger would have every delivery refused.
+    `limit_concurrency` of uvicorn is a limit of connections here: a further one takes the place of the one that has
+    been idle for the longest. Otherwise idle connections of a stranger could make every delivery be refused.
     """
 
     _head_timer: asyncio.TimerHandle | None = None
     _idle_since: float | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the server's own
-        """Make room, and wait for the first head."""
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn's own
+        """Close an idle connection if there are too many, and wait for the first head."""
         super().connection_made(transport)
         if self.client is not None:
             self.client = (unmap_ipv4(self.client[0]), self.client[1])
@@ -65,7 +65,7 @@ class PatientProtocol(H11Protocol):
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
-        """Wait for the rest of a head, from its first byte on."""
+        """Start the time limit of a head with its first byte."""
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
             self._idle_since = None
@@ -74,20 +74,20 @@ class PatientProtocol(H11Protocol):
             self._expect_head()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP, and close. An application that works on the request is told that its sender left.
+        """Refuse what is no HTTP, and close; an application that handles the request learns that its sender left.
 
-        Its head may have been good, so that an answer is on its way, or was given already: that one stays.
+        The head may have been valid, so that an answer is on its way, or was sent: then no second one is sent.
         """
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            with suppress(h11.LocalProtocolError):  # an answer to HEAD takes no words
+            with suppress(h11.LocalProtocolError):  # an answer to HEAD has no body
                 super().send_400_response(msg)
         self.transport.close()
 
     def on_response_complete(self) -> None:
-        """Wait for the rest of a head that began to come before the last answer was given."""
+        """Start the time limit of a head that began to come before the last answer was sent."""
         super().on_response_complete()
         if self.conn.their_state is h11.IDLE:
             self._idle_since = self.loop.time()
@@ -95,7 +95,7 @@ class PatientProtocol(H11Protocol):
                 self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing any more."""
+        """Stop the time limit."""
         self._stop_waiting()
         super().connection_lost(exc)
 
@@ -103,18 +103,18 @@ class PatientProtocol(H11Protocol):
         most = self.limit_concurrency
         if most is None or len(self.connections) < most:
             return
-        idle = [one for one in self.connections if isinstance(one, PatientProtocol) and one._idle_since is not None]  # noqa: SLF001  (its own kind)
-        longest = min(idle, key=lambda one: one._idle_since or 0.0)  # noqa: SLF001  (this one is idle, so that there is one)
+        idle = [peer for peer in self.connections if isinstance(peer, LimitedProtocol) and peer._idle_since is not None]  # noqa: SLF001  (of the same class)
+        longest = min(idle, key=lambda peer: peer._idle_since or 0.0)  # noqa: SLF001  (never empty: this one is idle)
         if longest is self and len(self.connections) < 2 * most:
-            return  # all others have a request in hand: this one gets an answer that says so
+            return  # all others have a request in hand: this one is answered with 503
         self.connections.discard(longest)
         longest.transport.abort()
         if _sparse.is_due("connections"):
-            more = _sparse.more("connections")
-            log.warning("%d connections are open: the one that was idle for the longest is closed%s", most, more)
+            more = _sparse.describe_left_out("connections")
+            log.warning("receiver: %d connections are open: the longest idle one is closed%s", most, more)
 
     def _expect_head(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_WITHIN, self._give_up)
+        self._head_timer = self.loop.call_later(HEAD_WITHIN_S, self._give_up)
 
     def _stop_waiting(self) -> None:
         if self._head_timer is not None:

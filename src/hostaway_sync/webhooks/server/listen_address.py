@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 
 def parse_listen_address(host: str) -> str:
-    """Return the address or name that `--host` means, without the brackets of IPv6.
+    """Return the address or name in `--host`, without the brackets of IPv6.
 
     Raises:
-        UsageError: it can never be one.
+        UsageError: the text is neither an address nor a name.
     """
     bare = host.removeprefix("[").removesuffix("]")
     is_bracketed = host != bare
@@ -37,17 +37,17 @@ def parse_listen_address(host: str) -> str:
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """Take a port; 0 takes any free one. `::` is every address of this machine, those of IPv4 too.
+    """Open a listening socket; port 0 takes any free port, and `::` listens on every address, IPv4 included.
 
     Raises:
-        UsageError: the host can never be an address.
-        OSError: it is taken, or not ours to take.
+        UsageError: the host is neither an address nor a name.
+        OSError: the port is taken, or this process may not take it.
     """
     address = parse_listen_address(host)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     is_both = family == socket.AF_INET6 and _is_every_address(address)
     if is_both and not socket.has_dualstack_ipv6():
-        log.warning("%s takes IPv6 alone on this system: 0.0.0.0 takes IPv4", host)
+        log.warning("receiver: %s listens on IPv6 only on this system: use 0.0.0.0 for IPv4", host)
         is_both = False
     try:
         found = socket.getaddrinfo(address, port, family, socket.SOCK_STREAM)[0][4]
@@ -56,9 +56,9 @@ def open_listener(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server(found, family=family, backlog=BACKLOG, dualstack_ipv6=is_both)
     except OSError as error:
-        # Its own words name the address once more, as Python writes it.
-        says = os.strerror(error.errno) if error.errno else str(error)
-        raise type(error)(error.errno, says, f"{host}:{port}") from None
+        # The text of the error names the address once more, as Python writes it.
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise type(error)(error.errno, reason, f"{host}:{port}") from None
 
 
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -69,7 +69,7 @@ def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _is_name(host: str) -> bool:
-    """Whether this may be the name of a machine: its last part is no number, or it would be an address."""
+    """Whether this may be the name of a machine; a text whose last part is a number is an address."""
     parts = host.removesuffix(".").split(".")
     return all(_PART.fullmatch(part) for part in parts) and not parts[-1].isdigit()
 

@@ -1,4 +1,4 @@
-"""What the receiver tells of itself and of the database, to whoever scrapes it."""
+"""The page of metrics: what this process measured, and what the database tells."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ if TYPE_CHECKING:
 
     from hostaway_sync.observability.meter import Meter, Sample
 
-BELIEVED_FOR: Final = 5.0
-ANSWER_WITHIN: Final = 8.0
+CACHED_FOR_S: Final = 5.0
+ANSWER_WITHIN_S: Final = 8.0
 
 
 class MetricsPage:
-    """For use in one event loop.
+    """Renders the page; for use in one event loop.
 
     Args:
-        meter: keeps what this process measures.
-        stored: reads what the database says; blocks.
+        meter: holds what this process measured.
+        read_stored: reads the metrics that the database holds; blocks.
         pool: runs what blocks.
     """
 
-    def __init__(self, meter: Meter, stored: Callable[[], list[Sample]], pool: Executor) -> None:
+    def __init__(self, meter: Meter, read_stored: Callable[[], list[Sample]], pool: Executor) -> None:
         self._meter = meter
-        self._stored = stored
+        self._read_stored = read_stored
         self._pool = pool
         self._reading = asyncio.Lock()
         self._read: tuple[float, list[Sample]] | None = None
 
-    async def exposition(self) -> bytes:
-        """Give all of it as text; the database is asked once in a few seconds, because who asks may be anybody."""
+    async def render(self) -> bytes:
+        """Return all metrics as text; the database is read once in a few seconds, because any client may ask."""
         loop = asyncio.get_running_loop()
         async with self._reading:
-            if self._read is None or loop.time() - self._read[0] > BELIEVED_FOR:
+            if self._read is None or loop.time() - self._read[0] > CACHED_FOR_S:
                 try:
-                    async with asyncio.timeout(ANSWER_WITHIN):
-                        found = await loop.run_in_executor(self._pool, self._stored)
-                except Exception:  # noqa: BLE001  (tables of another version, too: what was measured is still told)
+                    async with asyncio.timeout(ANSWER_WITHIN_S):
+                        found = await loop.run_in_executor(self._pool, self._read_stored)
+                except Exception:  # noqa: BLE001  (tables of another version, too: the measurements are still shown)
                     found = list_unavailable()
                 self._read = loop.time(), found
             return render_metrics([*self._meter.samples(), *self._read[1]])

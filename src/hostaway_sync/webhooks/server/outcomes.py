@@ -1,4 +1,4 @@
-"""What became of each request: counted, measured, and written down without ever naming a secret."""
+"""The outcome of each request: counted, measured, and logged without any secret."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class RequestOutcome(StrEnum):
-    """What became of a request to the delivery path; `status` is what it was answered with."""
+    """How a request to the delivery path ended; `status` is the HTTP status of the answer."""
 
     STORED = "stored"
     IGNORED = "ignored"
@@ -32,7 +32,7 @@ class RequestOutcome(StrEnum):
 
     @property
     def status(self) -> int:
-        """HTTP status; only wrong credentials and size are the sender's fault, everything else it may send again."""
+        """The HTTP status: 4xx only for wrong credentials and size; after 503 the sender tries again."""
         return _STATUSES[self]
 
 
@@ -55,11 +55,11 @@ _LEVELS: Final = {
 
 
 class OutcomeLog:
-    """Counts and lines of one receiver.
+    """ChangeCounts and logs the requests of one receiver.
 
     Args:
-        meter: keeps the counts.
-        seconds: a clock that never jumps.
+        meter: holds the counts.
+        seconds: a monotonic clock.
     """
 
     def __init__(self, meter: Meter, *, seconds: Callable[[], float] = time.monotonic) -> None:
@@ -69,9 +69,9 @@ class OutcomeLog:
             meter.count(metric_catalog.DELIVERIES, outcome, amount=0)
 
     def note(self, outcome: RequestOutcome, request_id: str, *, took: float, sentence: str) -> None:
-        """Count one request and write a line: of stored deliveries each, of everything else one a second.
+        """Count one request, and log a line: for each stored delivery, and once a second for everything else.
 
-        Anybody can make us write the latter, so they say how many more there were.
+        Any sender can cause the latter lines, so each tells how many more requests it stands for.
         """
         self._meter.count(metric_catalog.DELIVERIES, outcome)
         if outcome in (RequestOutcome.STORED, RequestOutcome.IGNORED):
@@ -86,5 +86,5 @@ class OutcomeLog:
             outcome.status,
             took * 1000,
             request_id,
-            self._sparse.more(outcome),
+            self._sparse.describe_left_out(outcome),
         )

@@ -1,4 +1,4 @@
-"""Whether a receiver can take deliveries, as `/ready` answers: one look at a time, and one a second at most."""
+"""Whether a receiver can take deliveries, as `/ready` answers: one check at a time, and at most one a second."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
-READY_FOR: Final = 1.0
+CACHED_FOR_S: Final = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +23,8 @@ class Readiness:
     """Whether deliveries can be taken, and how far behind the workers are.
 
     Attributes:
-        has_database: the database answers, and stores what it is given.
-        has_schema: it is at this program's revision.
+        has_database: whether the database answers and can be written to.
+        has_schema: whether the schema is at this program's revision.
         waiting_s: age of the oldest delivery that waits, in seconds; None: not known.
         trouble: why it cannot be written to; None: it can, or was not asked.
     """
@@ -41,42 +41,42 @@ class Readiness:
 
 
 class ReadinessCheck:
-    """Looks, and remembers for a second what was seen.
+    """Checks, and caches the result for a second.
 
     Args:
-        look: says whether everything is there; blocks.
-        pool: runs it.
-        patience: seconds after which a look that hangs counts as no; it goes on, and no other begins beside it.
+        check: checks the database; blocks.
+        pool: runs the check.
+        timeout_s: a check that takes longer counts as not ready; it goes on, and no other one begins beside it.
     """
 
-    def __init__(self, look: Callable[[], Readiness], pool: Executor, *, patience: float) -> None:
-        self._look = look
+    def __init__(self, check: Callable[[], Readiness], pool: Executor, *, timeout_s: float) -> None:
+        self._check = check
         self._pool = pool
-        self._patience = patience
+        self._timeout_s = timeout_s
         self._lock = asyncio.Lock()
         self._seen: tuple[float, Readiness] | None = None
         self._running: asyncio.Future[Readiness] | None = None
 
     async def readiness(self) -> Readiness:
-        """Return what was seen within the last second."""
+        """Return the result of a check within the last second."""
         clock = asyncio.get_running_loop().time
         async with self._lock:
-            if self._seen is None or clock() - self._seen[0] > READY_FOR:
-                found = await self._looked()
+            if self._seen is None or clock() - self._seen[0] > CACHED_FOR_S:
+                found = await self._run_check()
                 before = self._seen[1].trouble if self._seen else None
                 if found.trouble is not None and found.trouble != before:
-                    log.warning("not ready for deliveries: %s", found.trouble)
+                    log.warning("receiver: not ready for deliveries: %s", found.trouble)
                 self._seen = clock(), found
             return self._seen[1]
 
-    async def _looked(self) -> Readiness:
+    async def _run_check(self) -> Readiness:
         if self._running is None:
-            self._running = asyncio.get_running_loop().run_in_executor(self._pool, self._look)
+            self._running = asyncio.get_running_loop().run_in_executor(self._pool, self._check)
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._timeout_s):
                 found = await asyncio.shield(self._running)
         except TimeoutError:
-            trouble = f"the database stored nothing within {self._patience:g} seconds"
+            trouble = f"the database stored nothing within {self._timeout_s:g} seconds"
         except HostawaySyncError as error:
             self._running, trouble = None, str(error)
         else:

@@ -1,4 +1,4 @@
-"""Gives every request an id, which its answer carries, and every line about it."""
+"""Give every request an id, which its answer and all log lines about it carry."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def assign_request_ids(app: ASGIApp) -> ASGIApp:
-    """Give an application whose scopes have a `request_id` and, a UUID of ours, a `delivery_id`.
+    """Wrap an application so that its scopes have a `request_id` and a `delivery_id`, which is a new UUID.
 
-    They are the same, unless a proxy before us has named the request already. A delivery is never stored under a name
-    that somebody else chose: the second one of that name would count as stored before.
+    Both are the same, unless a proxy gave the request an id. A delivery is never stored under an id that another
+    program chose: a second one with that id would count as stored before.
     """
     header = REQUEST_ID.encode()
 

@@ -1,4 +1,4 @@
-"""Gives the answer to each delivery a span."""
+"""Put the answer to each delivery into a span."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def trace_deliveries(
     answer: Callable[[Request], Awaitable[Response]], route: str
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Give what answers deliveries at this route, each within a span."""
+    """Wrap the handler of deliveries at this route, so that each runs within a span."""
 
     async def answer_traced(request: Request) -> Response:
         with start_delivery_span(request.scope["delivery_id"], request.method, route) as span:

@@ -1,4 +1,4 @@
-"""Serves an application over HTTP until a signal comes, and then finishes what is in hand."""
+"""Serve an application over HTTP until a signal comes, and then finish the requests in hand."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 
 from hostaway_sync.webhooks.server.connection_limits import (
-    SENDERS_FAULTS,
-    PatientProtocol,
+    SENDER_ERRORS,
+    LimitedProtocol,
     compute_connection_limit,
 )
 from hostaway_sync.webhooks.server.listen_address import BACKLOG
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
     from hostaway_sync.observability.systemd import SystemdNotifier
 
-FINISH_WITHIN: Final = 9
-# Longer than proxies keep an idle connection, so that it is never us who close one under a delivery.
-_KEEP_ALIVE: Final = 75
+FINISH_WITHIN_S: Final = 9
+# Longer than proxies keep an idle connection, so that the receiver never closes one under a delivery.
+_KEEP_ALIVE_S: Final = 75
 _LONGEST_HEAD: Final = 16 * 1024
 _OPEN_FILES: Final = 1024
-# Libraries that write of requests, past what this program decides to say of them.
+# Loggers of libraries that log requests by themselves.
 _LOGGERS: Final = ("uvicorn.error", "asyncio")
 _NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -51,45 +51,45 @@ def serve_http(
     stop: threading.Event | None = None,
     supervisor: SystemdNotifier | None = None,
 ) -> None:
-    """Answer requests until a signal that the process handles comes, and let that signal have its way afterwards.
+    """Answer requests until a signal comes that the process handles; raise the signal again at the end.
 
     Args:
-        app: answers them.
-        listener: where they come; closed at the end.
-        trusted_proxies: addresses whose `X-Forwarded-For` is believed.
-        on_stop: called in a thread as soon as it is time to stop, to stop something else meanwhile.
-        stop: stops the server when it is set, for whoever gets no signals.
-        supervisor: is told when requests are answered, that they still are, and when they no longer will be.
+        app: answers the requests.
+        listener: the listening socket; closed at the end.
+        trusted_proxies: addresses whose `X-Forwarded-For` is trusted.
+        on_stop: called in a thread as soon as the server stops, to stop something else at the same time.
+        stop: stops the server when it is set, in a thread that gets no signals.
+        supervisor: is told when the receiver is ready, that it is alive, and when it stops.
     """
     most = compute_connection_limit(_open_files())
     config = uvicorn.Config(
         app,
-        http=PatientProtocol,
+        http=LimitedProtocol,
         ws="none",
         loop="asyncio",
         lifespan="off",
         log_config=None,
-        log_level="error",  # anybody can make it warn
-        access_log=False,  # it would write paths, and a path is a secret
+        log_level="error",  # any sender can cause warnings
+        access_log=False,  # it would log paths, and a path is a secret
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=list(trusted_proxies),
         server_header=False,
         limit_concurrency=most,
-        backlog=most,  # so many are accepted before the limit is looked at
-        timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=FINISH_WITHIN,
+        backlog=most,  # so many are accepted before the limit is applied
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=FINISH_WITHIN_S,
         h11_max_incomplete_event_size=_LONGEST_HEAD,
     )
     address = listener.getsockname()
-    log.info("listening on %s port %d", address[0], address[1])
+    log.info("receiver: listening on %s port %d", address[0], address[1])
     with _sparse_libraries():
         asyncio.run(_Server(config, on_stop, stop, supervisor).serve(sockets=[listener]))
 
 
 @contextmanager
 def _sparse_libraries() -> Generator[None, None, None]:
-    """Have libraries write no more lines than this program may of what strangers send."""
-    sparse = SparseFilter(SENDERS_FAULTS)
+    """Limit the lines that libraries log about what strangers send, as this program limits its own."""
+    sparse = SparseFilter(SENDER_ERRORS)
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(sparse)
     try:
@@ -100,7 +100,7 @@ def _sparse_libraries() -> Generator[None, None, None]:
 
 
 def _open_files() -> int:
-    """Return how many files this process may have open, after allowing it enough where that is ours to allow."""
+    """Raise the limit of open files as far as this process may, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -120,21 +120,21 @@ class _Server(uvicorn.Server):
         self._on_stop = on_stop
         self._stop = stop
         self._supervisor = supervisor
-        self._beat = supervisor.register_part() if supervisor else None
+        self._heartbeat = supervisor.register_part() if supervisor else None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer, and say so."""
+        """Begin to answer, and tell the supervisor."""
         asyncio.get_running_loop().set_exception_handler(_LoopErrors())
         await super().startup(sockets)
         for listener in sockets or ():
-            listener.listen(BACKLOG)  # the kernel may hold more than are accepted at once
+            listener.listen(BACKLOG)  # the kernel may queue more than uvicorn accepts at once
         if self._supervisor:
             self._supervisor.notify_ready()
 
     async def on_tick(self, counter: int) -> bool:
-        """Look ten times a second whether to stop; whoever can look can answer."""
-        if self._beat:
-            self._beat()
+        """Check ten times a second whether to stop; a loop that can check can answer, so this is the heartbeat."""
+        if self._heartbeat:
+            self._heartbeat()
         return await super().on_tick(counter) or (self._stop is not None and self._stop.is_set())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -148,9 +148,9 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Turn the first signal into an orderly end; a second one does what it did before.
+        """Turn the first signal into an orderly end; a second one has the effect it had before.
 
-        The server's own way knows no SIGHUP, and lets nobody be impatient.
+        uvicorn's own method does not handle SIGHUP, and ignores a second signal.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -181,7 +181,7 @@ class _Server(uvicorn.Server):
 
 
 class _LoopErrors:
-    """What the event loop complains of, once a second: strangers who open connections can make it complain."""
+    """Logs errors of the event loop, one a second: strangers who open connections can cause them."""
 
     def __init__(self) -> None:
         self._sparse = SparseLog()
@@ -191,8 +191,14 @@ class _LoopErrors:
         if not self._sparse.is_due(kind):
             return
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            log.error("no connection can be taken now: %s%s", error.strerror, self._sparse.more(kind))
-        elif isinstance(error, SENDERS_FAULTS):
-            log.warning("a connection broke: %s%s", type(error).__name__, self._sparse.more(kind))
+            log.error(
+                "receiver: no connection can be accepted now: %s%s",
+                error.strerror,
+                self._sparse.describe_left_out(kind),
+            )
+        elif isinstance(error, SENDER_ERRORS):
+            log.warning(
+                "receiver: a connection broke: %s%s", type(error).__name__, self._sparse.describe_left_out(kind)
+            )
         else:
             loop.default_exception_handler(context)

@@ -1,4 +1,4 @@
-"""What a receiver stands on: connections and threads that nothing else may keep busy."""
+"""What a receiver needs to run: connections and threads of its own, which nothing else may keep busy."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ if TYPE_CHECKING:
     from hostaway_sync.webhooks.server.auth import AccountCredentials
 
 THREADS: Final = 8
-# Each delivery takes one for some milliseconds.
+# Each delivery uses one for some milliseconds.
 CONNECTIONS: Final = 4
-# The sender waits, and comes again: better tell it soon that the database is away.
-PATIENCE: Final = 1.0
+# The sender waits, and sends again: better to answer soon that the database is away.
+DATABASE_PATIENCE_S: Final = 1.0
 
 
 class ReceiverRuntime:
-    """Opens what a receiver needs.
+    """SecretReader what a receiver needs.
 
     Args:
-        database: where deliveries and keys are; the receiver gets connections of its own to it.
-        safe: gives what opens the keys.
-        redaction: gives how payloads are hidden.
-        meter: keeps what this process measures.
+        database: with deliveries and credentials; the receiver gets connections of its own to it.
+        open_vault: returns what opens the credentials.
+        redaction: returns how payloads are redacted; None: not at all.
+        meter: holds what this process measures.
         read_metrics: reads the metrics that a database holds.
     """
 
     def __init__(
         self,
         database: Database,
-        safe: Callable[[], SecretReader],
+        open_vault: Callable[[], SecretReader],
         redaction: Callable[[], Redaction | None] = lambda: None,
         *,
         meter: Meter | None = None,
@@ -63,35 +63,35 @@ class ReceiverRuntime:
         self._redaction = redaction
         self._meter = meter or Meter()
         self._read_metrics = read_metrics
-        self._database = database.separate_pool(pool_size=CONNECTIONS, patience=PATIENCE)
-        self._book = CredentialsCache(self._database, safe)
+        self._database = database.separate_pool(pool_size=CONNECTIONS, patience=DATABASE_PATIENCE_S)
+        self._credentials_cache = CredentialsCache(self._database, open_vault)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="receiver")
 
     def receiver(self, platform: str, read_event: EventParser) -> Receiver:
-        """Make a receiver of one platform's deliveries."""
+        """Return a receiver of one platform's deliveries."""
         return Receiver(
             platform=platform,
-            authenticator=Authenticator(self._keys),
+            authenticator=Authenticator(self._read_credentials),
             read_event=read_event,
             accept=partial(self._accept, platform),
-            look=self._look,
-            tally=OutcomeLog(self._meter),
-            figures=MetricsPage(self._meter, partial(self._read_metrics, self._database), self._pool),
+            check_readiness=self._check_readiness,
+            outcomes=OutcomeLog(self._meter),
+            metrics_page=MetricsPage(self._meter, partial(self._read_metrics, self._database), self._pool),
             pool=self._pool,
         )
 
     def close(self) -> None:
-        """Give back threads and connections."""
+        """Close threads and connections."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._database.disconnect()
 
-    async def _keys(self) -> Mapping[int, AccountCredentials | None]:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._book.read)
+    async def _read_credentials(self) -> Mapping[int, AccountCredentials | None]:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._credentials_cache.read)
 
     def _accept(self, platform: str, delivery: Delivery) -> None:
         redaction = self._redaction()
         if redaction is not None:
-            delivery = _covered(delivery, redaction.deliveries)
+            delivery = _redact(delivery, redaction.deliveries)
 
         def write(connection: sa.Connection) -> None:
             guard_payloads(connection, redaction.mark if redaction else None)
@@ -100,7 +100,7 @@ class ReceiverRuntime:
         with start_span("write delivery"):
             self._database.transaction(write)
 
-    def _look(self) -> Readiness:
+    def _check_readiness(self) -> Readiness:
         try:
             has_schema = revisions.read_revision(self._database) == revisions.head_revision()
             age = self._database.transaction(inbox.find_oldest_waiting_age) if has_schema else None
@@ -108,13 +108,13 @@ class ReceiverRuntime:
                 self._database.transaction(inbox.check_writable)
         except ConfigurationError as error:
             return Readiness(has_database=True, has_schema=False, waiting_s=None, trouble=str(error))
-        except Exception as error:  # noqa: BLE001  (whatever the database refuses now, it refuses deliveries)
+        except Exception as error:  # noqa: BLE001  (a database that refuses this refuses deliveries)
             trouble = str(error) if isinstance(error, HostawaySyncError) else f"unexpected {type(error).__name__}"
             return Readiness(has_database=False, has_schema=False, waiting_s=None, trouble=trouble)
         return Readiness(has_database=True, has_schema=has_schema, waiting_s=age.total_seconds() if age else None)
 
 
-def _covered(delivery: Delivery, redactor: Redactor) -> Delivery:
-    """Hide fields in both forms of a delivery: what it is about was read from it before."""
+def _redact(delivery: Delivery, redactor: Redactor) -> Delivery:
+    """Redact both forms of a delivery; its event was read before."""
     payload = None if delivery.payload is None else redactor.redact(delivery.payload)
     return replace(delivery, payload=payload, body=redactor.redact_exact(delivery.body, delivery.payload))

@@ -1,4 +1,4 @@
-"""Log lines that strangers can cause: at most one a second of each kind, which says how many it stands for."""
+"""Log lines that strangers can cause: at most one a second of each kind, with the number of lines left out."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BETWEEN_LINES: Final = 1.0
+LINE_INTERVAL_S: Final = 1.0
 
 
 class SparseLog:
     """Decides which lines are written; for use in one event loop.
 
     Args:
-        seconds: a clock that never jumps.
+        seconds: a monotonic clock.
     """
 
     def __init__(self, *, seconds: Callable[[], float] = time.monotonic) -> None:
@@ -27,34 +27,34 @@ class SparseLog:
     def is_due(self, kind: str) -> bool:
         """Whether a line of this kind may be written now; one that may not is counted."""
         now = self._seconds()
-        if now - self._written.get(kind, float("-inf")) < BETWEEN_LINES:
+        if now - self._written.get(kind, float("-inf")) < LINE_INTERVAL_S:
             self._left_out[kind] = self._left_out.get(kind, 0) + 1
             return False
         self._written[kind] = now
         return True
 
-    def more(self, kind: str) -> str:
-        """Return the words for the lines that were left out since the last one, and forget them."""
+    def describe_left_out(self, kind: str) -> str:
+        """Return how many lines were left out since the last one, as the end of a line; reset the count."""
         left_out = self._left_out.pop(kind, 0)
         return f"; and {left_out} more like it" if left_out else ""
 
 
 class SparseFilter(logging.Filter):
-    """Lets a library write one line a second of each kind; what raises one of `faults` gets no traceback."""
+    """Lets a library log one line a second of each kind; an error of one of the `plain` types gets no traceback."""
 
-    def __init__(self, faults: tuple[type[Exception], ...], *, seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, plain: tuple[type[Exception], ...], *, seconds: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
-        self._faults = faults
+        self._plain = plain
         self._sparse = SparseLog(seconds=seconds)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is written; one that is says how many it stands for."""
+        """Whether the line is written; its end tells how many were left out."""
         error = record.exc_info[1] if record.exc_info else None
         kind = f"{record.msg} {type(error).__name__}"
         if not self._sparse.is_due(kind):
             return False
-        words = record.getMessage().strip()
-        if isinstance(error, self._faults):
-            words, record.exc_info = f"a request was not whole or no HTTP: {type(error).__name__}", None
-        record.msg, record.args = f"{words}{self._sparse.more(kind)}", ()
+        text = record.getMessage().strip()
+        if isinstance(error, self._plain):
+            text, record.exc_info = f"receiver: a request was incomplete or not HTTP: {type(error).__name__}", None
+        record.msg, record.args = f"{text}{self._sparse.describe_left_out(kind)}", ()
         return True

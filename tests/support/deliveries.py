@@ -20,7 +20,7 @@ from hostaway_sync.store.webhooks import inbox
 from hostaway_sync.webhooks import refresh_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from hostaway_sync.model.records import Owner
     from hostaway_sync.queue.batching import Handler, JobErrors
@@ -76,13 +76,13 @@ def worker(
 def refreshing(database: Database, read: Callable[[int], object]) -> dict[str, Handler]:
     """Give handlers that do `read` with the id of every object, and sync nothing."""
 
-    def read_again(_: Owner, resource: Resource, object_ids: Sequence[int], done: Callable[[int], None]) -> None:
+    def refresh(_: Owner, resource: Resource, object_ids: Sequence[int]) -> Iterator[int]:
         del resource
         for number in object_ids:
             read(number)
-            done(number)
+            yield number
 
-    return {REFRESH: partial(refresh_job.run_refresh_job, database, read_again), SYNC: no_op}
+    return {REFRESH: partial(refresh_job.run_refresh_job, database, refresh), SYNC: no_op}
 
 
 def no_op(batch: Sequence[Job]) -> JobErrors:

@@ -18,7 +18,7 @@ from hostaway_sync.sync.fleet import AccountOutcome, RunningRuns, sync_fleet
 from hostaway_sync.sync.refresh import refresh_object
 from hostaway_sync.sync.run import Run
 from hostaway_sync.sync.run_options import RunOptions
-from hostaway_sync.sync.verify.verifier import Verification, Verifier
+from hostaway_sync.sync.verify.verifier import Verifier, VerifyOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,9 +168,9 @@ class Sync:
             HostawaySyncError: nothing at all could be compared.
         """
         account = account_queries.get_active_account(self._database, account_id)
-        wanted = Verification(deep=deep, repair=repair, in_flight=self._container.settings.requests_in_flight)
+        options = VerifyOptions(deep=deep, repair=repair, in_flight=self._container.settings.requests_in_flight)
         with self._container.source(account_id) as source:
-            return Verifier(self._database, account, wanted, source, progress or NullProgress()).certify()
+            return Verifier(self._database, account, options, source, progress or NullProgress()).certify()
 
     def _run_options(
         self, resources: tuple[Resource, ...], *, full: bool, dry_run: bool, max_retries: int = 0

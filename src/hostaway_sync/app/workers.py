@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 from hostaway_sync.app.sync import Sync
 from hostaway_sync.messages.send_job import run_send_job
 from hostaway_sync.messages.settlement import settle_from_mirror
-from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.messages.protocol import read_thread_message
 from hostaway_sync.queue.batching import handle_one_by_one
 from hostaway_sync.queue.retry_policy import JobRetryPolicy
 from hostaway_sync.store import jobs
-from hostaway_sync.sync.refresh import refresh_object, refresh_reservations
+from hostaway_sync.sync.refresh import refresh_objects
 from hostaway_sync.sync.sync_job import run_sync_job
 from hostaway_sync.webhooks import refresh_job
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.app.container import Container
     from hostaway_sync.model.messages import MessageApi
-    from hostaway_sync.model.records import Owner, RunReport
+    from hostaway_sync.model.records import Owner, Resource, RunReport
     from hostaway_sync.platforms.hostaway.client import Client
     from hostaway_sync.queue.batching import Handler
     from hostaway_sync.queue.fetch_loop import WorkerTimings
@@ -169,21 +168,13 @@ class Work:
         return self._sync.run(account.account_id, full=full, will_retry=True)
 
     def _handlers(self, sources: Sources, quick: Database) -> dict[str, Handler]:
-        def read_again(owner: Owner, resource: Resource, ids: Sequence[int], read: Callable[[int], None]) -> None:
+        def refresh(owner: Owner, resource: Resource, ids: Sequence[int]) -> Iterator[int]:
             threads = 0
-
-            def done(number: int, whole: int) -> None:
-                nonlocal threads
-                threads += whole
-                read(number)
-
             try:
                 with sources.use(owner.account_id) as source:
-                    if resource is Resource.RESERVATIONS:
-                        refresh_reservations(quick, owner, source, ids, done)
-                    else:
-                        for number in ids:
-                            done(number, refresh_object(quick, owner, source, resource, number).threads)
+                    for record_id, read_whole in refresh_objects(quick, owner, source, resource, ids):
+                        threads += read_whole
+                        yield record_id
             finally:
                 if threads:
                     settle_from_mirror(self._database, owner.account_id, read_thread_message)
@@ -194,7 +185,7 @@ class Work:
                 yield source.message_api
 
         return {
-            jobs.REFRESH: partial(refresh_job.run_refresh_job, quick, read_again),
+            jobs.REFRESH: partial(refresh_job.run_refresh_job, quick, refresh),
             jobs.SYNC: handle_one_by_one(partial(run_sync_job, self._database, self._run_sync)),
             jobs.SEND: handle_one_by_one(partial(run_send_job, self._database, message_api, read_thread_message)),
         }

@@ -1,4 +1,4 @@
-"""In which order a fleet is mirrored: pure, time comes in as an argument."""
+"""The order in which accounts are mirrored; pure: the time is an argument."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ if TYPE_CHECKING:
 def order_shortest_first(
     outlooks: Iterable[PlanFacts], now: datetime, *, full: bool, sweep_after: timedelta
 ) -> list[int]:
-    """Give the accounts, those with short runs first: a large first sync must not keep forty small accounts waiting.
+    """Return the ids of accounts, those with short runs first, so that a large first sync delays no small account.
 
-    Incremental runs come before full ones, and first syncs, whose size nobody knows, last; among equals, the fewer
-    requests the last such run needed, the earlier.
+    Incremental runs come before full ones, and first syncs, whose size is not known, come last. Among equals, the
+    account whose last such run needed fewer requests comes first.
+
+    Args:
+        outlooks: what is known of each account.
+        now: by the database's clock.
+        full: whether every run is to read everything.
+        sweep_after: a list is read whole when its last sweep is this old.
     """
 
     def rank(outlook: PlanFacts) -> tuple[bool, bool, int, int]:

@@ -1,4 +1,4 @@
-"""sync-all: every active account, several at once; a failed one is tried once more at the end."""
+"""sync-all: mirror every active account, several at once, and try a failed one once more at the end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.records import Source
     from hostaway_sync.sync.run import Run
 
-# Runs that are told to stop need a moment to be marked and to give back their leases; whoever waits wants to be gone.
+# Runs that are stopped need a moment to store their end and to give back their leases.
 _SECONDS_TO_STOP = 10
 
 log = logging.getLogger(__name__)
@@ -33,9 +33,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AccountOutcome:
-    """How one account of a fleet ended; `report` is None where there was no run, and then `error` says why.
+    """How one account of a fleet ended.
 
-    `away` says, as a sentence, that the source was away.
+    Attributes:
+        account_id: the account.
+        state: how its run ended; SKIPPED where there was none to make.
+        report: of the run; None where there was no run, and then `error` tells why.
+        error: what went wrong, as sentences; None: nothing did.
+        can_recover: whether another attempt may do better.
+        away: a sentence that the source was away; None: it was there.
     """
 
     account_id: int
@@ -47,20 +53,20 @@ class AccountOutcome:
 
     @property
     def is_held(self) -> bool:
-        """Whether another run was at work, so that nobody can say yet how it ends."""
+        """Whether another run works on the account, whose end is not known yet."""
         return self.state is RunState.SKIPPED and self.report is None
 
 
 class FleetProgress(Progress, Protocol):
-    """Someone who wants to watch many runs at once."""
+    """Watches many runs at once."""
 
     def finish_account(self, account_id: int, done: int, total: int) -> None:
-        """Say that an account is done with, as `done` of `total`; one that is tried again is once more."""
+        """Show that an account ended, as `done` of `total`; an account that is tried again ends twice."""
         ...
 
 
 class RunningRuns:
-    """The runs that are under way in several threads, so that all of them can be ended at once."""
+    """The runs that are under way in several threads; `stop` ends all of them at once."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -69,7 +75,7 @@ class RunningRuns:
 
     @contextmanager
     def track(self, run: Run, source: Source) -> Iterator[None]:
-        """Stand by while the block drives `run`."""
+        """Count `run` as running while the block runs; SystemExit if all were stopped before."""
         with self._lock:
             if self._stopped_by is not None:
                 raise SystemExit(self._stopped_by)
@@ -81,7 +87,7 @@ class RunningRuns:
                 self._open.remove((run, source))
 
     def stop(self, why: str) -> None:
-        """End every run under way, and let none begin from now on."""
+        """End every run under way, and let no run begin from now on."""
         with self._lock:
             self._stopped_by = why
             for run, source in self._open:
@@ -97,36 +103,36 @@ def sync_fleet(
     stop: Callable[[str], None] = lambda _: None,
     progress: FleetProgress | None = None,
 ) -> list[AccountOutcome]:
-    """Sync every account; none keeps the others from theirs.
+    """Sync every account; one that fails does not stop the others.
 
     Args:
-        account_ids: whom, in the order in which they begin.
-        attempt: tries one account; called a second time for those that failed and may recover.
-        jobs: how many at once.
-        stop: ends all attempts under way, for the reason it is given: a signal came, or the settings are wrong for all.
-        progress: told of every account that ended.
+        account_ids: in the order in which they begin.
+        attempt: syncs one account; called a second time for an account that failed and may recover.
+        jobs: how many accounts at once.
+        stop: ends all attempts under way, for the given reason: a signal came, or the settings are wrong for all.
+        progress: is told of every account that ended.
 
     Returns:
         One outcome an account, by id. An account that another run works on, or has mirrored meanwhile, is skipped,
-        which is no failure. Once the source is known to be away, those that have not begun fail without a run.
+        which is no failure. Once the source is known to be away, the remaining accounts fail without a run.
 
     Raises:
-        ConfigurationError: it would be the same for every account.
+        ConfigurationError: every account would fail with it.
     """
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="account")
     futures: list[Future[AccountOutcome]] = []
     outcomes: dict[int, AccountOutcome] = {}
 
-    def first(account_id: int) -> AccountOutcome:
+    def attempt_unless_away(account_id: int) -> AccountOutcome:
         away = next((outcome.away for outcome in tuple(outcomes.values()) if outcome.away), None)
         if away is not None:
             return AccountOutcome(account_id, RunState.FAILED, None, away, away=away)
-        return _tried(account_id, attempt)
+        return _attempt_account(account_id, attempt)
 
-    def tried(those: Iterable[int], once: Callable[[int], AccountOutcome]) -> None:
+    def attempt_all(chosen: Iterable[int], attempt_one: Callable[[int], AccountOutcome]) -> None:
         futures.clear()
-        for account_id in those:
-            futures.append(pool.submit(once, account_id))  # noqa: PERF401  (a signal may come in between)
+        for account_id in chosen:
+            futures.append(pool.submit(attempt_one, account_id))  # noqa: PERF401  (a signal may come in between)
         for future in as_completed(futures):
             outcome = future.result()
             outcomes[outcome.account_id] = outcome
@@ -134,10 +140,10 @@ def sync_fleet(
                 progress.finish_account(outcome.account_id, len(outcomes), len(account_ids))
 
     try:
-        tried(account_ids, first)
-        # Those have a run that waits for its end, be the source away or not.
+        attempt_all(account_ids, attempt_unless_away)
+        # Each of these has a run that waits for its end, whether the source is away or not.
         again = [account_id for account_id in account_ids if outcomes[account_id].can_recover]
-        tried(again, partial(_tried, attempt=attempt))
+        attempt_all(again, partial(_attempt_account, attempt=attempt))
     except BaseException as error:
         pool.shutdown(wait=False, cancel_futures=True)
         stop(str(error) if isinstance(error, HostawaySyncError) else BY_SIGNAL)
@@ -147,20 +153,20 @@ def sync_fleet(
     return [outcomes[account_id] for account_id in sorted(outcomes)]
 
 
-def _tried(account_id: int, attempt: Callable[[int], RunReport]) -> AccountOutcome:
+def _attempt_account(account_id: int, attempt: Callable[[int], RunReport]) -> AccountOutcome:
     try:
         with log_context(account_id=account_id):
             report = attempt(account_id)
     except LeaseHeld as error:
         return AccountOutcome(account_id, RunState.SKIPPED, None, str(error))
     except ConfigurationError:
-        # It would be the same for every account.
+        # Every account would fail with it.
         raise
     except HostawaySyncError as error:
         return AccountOutcome(account_id, RunState.FAILED, None, str(error), can_recover(error))
     except Exception as error:
         if sentence := describe_unexpected_error(error):
-            log.debug("account %d: the database does not take a statement", account_id, exc_info=error)
+            log.debug("account %d: the database refuses a statement", account_id, exc_info=error)
             return AccountOutcome(account_id, RunState.FAILED, None, sentence)
         log.exception("account %d: this is a bug of hostaway-sync", account_id)
         return AccountOutcome(account_id, RunState.FAILED, None, "an unexpected error; the log has its traceback")

@@ -1,4 +1,4 @@
-"""Hold the lease of an account for as long as a block runs."""
+"""Hold the lease of an account while a block runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def hold_lease(database: Database, account_id: int) -> Iterator[leases.Lease]:
         database.fail_fast()
         raise
     finally:
-        with suppress(StoreUnavailable):  # it expires by itself
+        with suppress(StoreUnavailable):  # the lease expires by itself
             leases.release_lease(database, lease)
 
 
@@ -44,16 +44,16 @@ def _heartbeat(database: Database, lease: leases.Lease) -> Iterator[None]:
     """Renew the lease while the block runs, however long the source makes it wait."""
     done = threading.Event()
 
-    def beat() -> None:
+    def renew_until_done() -> None:
         while not done.wait(leases.LEASE_TIME.total_seconds() / 3):
             try:
                 leases.renew_lease(database, lease)
             except LeaseLost:
-                return  # the next write fails by itself
+                return  # the next write of the run fails by itself
             except HostawaySyncError as error:
-                log.info("the lease could not be renewed, trying again: %s", error)
+                log.info("account %d: its lease could not be renewed, trying again: %s", lease.account_id, error)
 
-    thread = threading.Thread(target=in_current_context(beat), name="lease", daemon=True)
+    thread = threading.Thread(target=in_current_context(renew_until_done), name="lease", daemon=True)
     thread.start()
     try:
         yield

@@ -1,4 +1,4 @@
-"""Decisions of the pull pipe: pure, time comes in as an argument."""
+"""Decisions of the pull pipeline; pure: the time is an argument."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
 
 _LISTS = tuple(resource for resource in Resource if resource is not Resource.MESSAGES)
 MAX_WALKS = 3
-# So many threads refused one after the other, and none readable: the account has no right to its inbox.
+# If this many threads are forbidden and none is readable, the account may not read its inbox.
 FORBIDDEN_THREADS = 10
-# More rows than this, and more than this share of them, are not believed to vanish at once; nor are all, if so many.
+# The loss of more rows than this at once, and of more than this share, is doubted; so is the loss of all, if so many.
 MISSING_ROWS = 10
 MISSING_SHARE = 0.1
 MISSING_ALL = 3
-# What was marked missing within so long counts as gone at once with what is found now.
+# Rows that were marked missing within this time count as gone at once with those found now.
 MISSING_WITHIN = timedelta(hours=20)
-# After a sweep that a suspicion brought forward, the next such one waits for this share of the usual time.
+# After a sweep that a suspicion brought forward, the next one waits for this share of the usual time.
 HURRY_SHARE = 0.2
-# An object that may not be read is gone when whole walks so far apart left it out.
+# An object that may not be read is gone when two whole walks, this far apart, left it out.
 UNLISTED_FOR = timedelta(hours=20)
-# So many failures one after the other, and it is not this or that conversation that is broken.
+# After this many failures in a row the source is broken, and not a single conversation.
 FAILED_THREADS = 5
-# The walk of a whole list that was cut is taken up if it began within so long.
+# The walk of a whole list that was cut is resumed if it began within this time.
 TAKEN_UP_WITHIN = timedelta(hours=24)
-# What is wrong with messages where nothing is but the list of their conversations.
+# The error of messages where only the list of their conversations was not whole.
 NOT_LISTED = "the list of conversations was not read whole"
 
 
 def select_whole_lists(
     resources: Iterable[Resource], marks: Mapping[Resource, Mark], now: datetime, *, full: bool, sweep_after: timedelta
 ) -> frozenset[Resource]:
-    """Say which lists a run must read whole: each whose sweep is due, or with `full` all of them.
+    """Return the lists that a run must read whole: each whose sweep is due, or with `full` all of them.
 
-    Messages have no list of their own: what of them must be read is marked, and stays marked until it is.
+    Messages have no list of their own: threads that must be read are marked, and stay marked until they are read.
     """
     lists = (resource for resource in resources if resource is not Resource.MESSAGES)
     return frozenset(
@@ -53,10 +53,10 @@ def select_whole_lists(
 
 
 def is_sweep_due(mark: Mark | None, now: datetime, *, sweep_after: timedelta) -> bool:
-    """Say whether a list must be read whole: it was not for long, or a row is suspected to be gone.
+    """Whether a list must be read whole: its last sweep is too old, or a row is suspected to be gone.
 
-    A suspicion brings the next sweep forward to now, but no sweep soon after one that a suspicion brought forward:
-    many of them, one after the other, must not cause sweep after sweep.
+    A suspicion makes a sweep due at once, except soon after a sweep that a suspicion brought forward: a series of
+    suspicions must not cause a series of sweeps.
     """
     if mark is None or mark.swept_at is None or now - mark.swept_at >= sweep_after:
         return True
@@ -68,7 +68,7 @@ def is_sweep_due(mark: Mark | None, now: datetime, *, sweep_after: timedelta) ->
 def decide_mode(
     resources: Iterable[Resource], marks: Mapping[Resource, Mark], now: datetime, *, sweep_after: timedelta
 ) -> Mode:
-    """Say how much a run must read: it is full when one of its lists is read whole."""
+    """Return how much a run must read: it is FULL when it reads one of its lists whole."""
     return (
         Mode.FULL
         if select_whole_lists(resources, marks, now, full=False, sweep_after=sweep_after)
@@ -77,7 +77,7 @@ def decide_mode(
 
 
 def is_done(marks: Mapping[Resource, Mark], last_sync_at: datetime | None, since: datetime, *, full: bool) -> bool:
-    """Say whether a run that began at `since` or later has mirrored all of an account; with `full`, read all of it."""
+    """Whether a run that began at `since` or later mirrored all of an account; with `full`, whether it read all."""
     if last_sync_at is None or last_sync_at < since:
         return False
     swept = (marks[resource].swept_at if resource in marks else None for resource in _LISTS)
@@ -85,16 +85,18 @@ def is_done(marks: Mapping[Resource, Mark], last_sync_at: datetime | None, since
 
 
 def choose_since(mark: Mark | None, *, is_whole: bool) -> datetime | None:
-    """Give the stamp from which a list is read; None: from its beginning."""
+    """Return the stamp from which on a list is read; None: it is read whole."""
     if is_whole or mark is None or mark.watermark_at is None:
         return None
     return subtract_clamped(mark.watermark_at, WATERMARK_LAG)
 
 
 def find_doubt(last: Page | None, distinct: int | None) -> str | None:
-    """Say why a walk may have missed something, after its last page.
+    """Return why a walk may have missed something; None: nothing speaks for it.
 
-    `distinct` is how many records the run has met; None where the walk was not to meet all of them.
+    Args:
+        last: the last page of the walk; None: no page came.
+        distinct: how many records the walk met; None where it was not to meet all of them.
     """
     if last is None:
         return "no page was received"
@@ -106,10 +108,10 @@ def find_doubt(last: Page | None, distinct: int | None) -> str | None:
 
 
 def find_doubt_after_cut(last: Page | None, distinct: int) -> str | None:
-    """Say why a walk that was cut and taken up is not to be believed, after its last page.
+    """Return why a walk that was cut and resumed may have missed something; None: nothing speaks for it.
 
-    What moved or came while it rested is met at the top. What was deleted meanwhile is not noticed, but counted among
-    the `distinct` records: only exactly as many as the source has now prove that they are the same.
+    Records that moved or were added in between are met at the top. Records that were deleted in between go unnoticed,
+    but count among the `distinct` ones: only exactly as many as the source counts now prove that they are the same.
     """
     if last is None or last.doubt is not None:
         return find_doubt(last, distinct)
@@ -121,9 +123,11 @@ def find_doubt_after_cut(last: Page | None, distinct: int) -> str | None:
 
 
 def compute_watermark(first: Page, signpost: datetime) -> datetime | None:
-    """Give the new watermark of a whole walk: the top stamp of its first page, never beyond the signpost.
+    """Return the new watermark of a whole walk: the top stamp of its first page, never beyond the run's start.
 
-    A stamp too far ahead of its request is none.
+    Args:
+        first: the first page of the walk.
+        signpost: start of the run; a stamp too far ahead of its request is ignored.
     """
     found = (record.source_updated_at for record in first.records)
     stamps = [stamp for stamp in found if stamp is not None and is_credible_stamp(stamp, first.observed_at)]
@@ -131,22 +135,22 @@ def compute_watermark(first: Page, signpost: datetime) -> datetime | None:
 
 
 def can_recover(error: HostawaySyncError) -> bool:
-    """Say whether another attempt may do better; while the source is away, none does."""
+    """Whether another attempt may do better; while the source is away, none does."""
     return not isinstance(error, SourceAway) and error.advice in {Advice.RETRY, Advice.SNOOZE}
 
 
 def ends_the_run(error: SourceError) -> bool:
-    """Say whether an error of one resource makes it pointless to ask for the next one."""
+    """Whether an error of one resource makes it pointless to read the next one."""
     return can_recover(error) or isinstance(error, (CredentialsRejected, SourceAway))
 
 
 def is_sudden(unlisted: int, live: int, marked: int = 0) -> bool:
-    """Say whether so many of the live rows are gone at once that the source is to be doubted, not the rows.
+    """Whether so many of the live rows are gone at once that the source is doubted, and not the rows.
 
     Args:
         unlisted: live rows that a whole walk left out.
         live: rows that are not missing.
-        marked: rows that were marked missing lately, whatever found them: they count as if it were now.
+        marked: rows that were marked missing lately, by a run or otherwise: they count as if marked now.
     """
     if not unlisted:
         return False
@@ -155,19 +159,19 @@ def is_sudden(unlisted: int, live: int, marked: int = 0) -> bool:
 
 
 def describe_sudden_loss(unlisted: int, live: int, marked: int) -> str:
-    """Say how many rows are gone, where they are suspiciously many; see `is_sudden`."""
+    """Return a sentence on how many rows are gone, where they are suspiciously many; see `is_sudden`."""
     lately = f", after {marked} that were marked missing lately" if marked else ""
     return f"{unlisted} of {live} rows are no longer listed, all at once{lately}"
 
 
 def inbox_is_closed(forbidden: int, read: int) -> bool:
-    """Say whether the account may not read threads at all, after some were refused and `read` were not."""
+    """Whether the account may read no thread at all, after some were forbidden and `read` were not."""
     return read == 0 and forbidden >= FORBIDDEN_THREADS
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """How reading many small lists went: how many of each outcome, and what the first failure said."""
+    """How many small lists had each outcome, and the error of the first that failed."""
 
     read: int = 0
     forbidden: int = 0
@@ -177,7 +181,7 @@ class Parts:
 
 
 def describe_parts_error(parts: Parts, *, listed_whole: bool) -> str | None:
-    """Give the one sentence about lists that were not read whole, what is wrong with them first; None when all were."""
+    """Return one sentence on lists that were not read whole, failures first; None when all were."""
     if parts.failed:
         return f"{parts.failed} conversations could not be read: {parts.first_failure}"
     if parts.forbidden and not parts.read:
@@ -190,7 +194,7 @@ def describe_parts_error(parts: Parts, *, listed_whole: bool) -> str | None:
 
 
 def derive_run_state(reports: Iterable[ResourceReport]) -> RunState:
-    """Give a run's state from those of its resources: a run that was not whole is not a success."""
+    """Return a run's state from those of its resources: a run that was not whole is not a success."""
     states = {report.state for report in reports}
     if states <= {RunState.SUCCESS}:
         return RunState.SUCCESS
@@ -198,7 +202,7 @@ def derive_run_state(reports: Iterable[ResourceReport]) -> RunState:
 
 
 def describe_run_error(reports: Mapping[Resource, ResourceReport]) -> str | None:
-    """Give one sentence a resource that was not whole."""
+    """Return one sentence for each resource that was not whole; None: all were."""
     wrong = [f"{resource}: {report.error}" for resource, report in reports.items() if report.error]
     return "; ".join(wrong) or None
 
@@ -206,20 +210,22 @@ def describe_run_error(reports: Mapping[Resource, ResourceReport]) -> str | None
 def list_warnings(
     reports: Mapping[Resource, ResourceReport], set_back: Mapping[Resource, int] | None = None
 ) -> list[str]:
-    """Give what a run must say although it was whole: what could not be stored as it is never goes by in silence.
+    """Return what a run must report even if it was whole: what could not be stored as it is.
 
-    `set_back` is how many rows stay as they are because the source stamps them older than it did.
+    Args:
+        reports: how each resource ended.
+        set_back: how many rows stay as they are, by resource, because the source stamps them older than before.
     """
-    said = [
+    warnings = [
         f"{resource}: {rows} rows stay as they were: the source says something else, with an older stamp; two whole "
         "sweeps that agree outweigh it, and `verify --repair` does at once"
         for resource, rows in (set_back or {}).items()
     ]
     for resource, report in reports.items():
         if report.counts.quarantined:
-            said.append(f"{resource}: {report.counts.quarantined} records got no row; see quarantined_records")
+            warnings.append(f"{resource}: {report.counts.quarantined} records got no row; see quarantined_records")
         if report.quality.cleaned:
-            said.append(f"{resource}: {report.quality.cleaned} records were cleaned; bytes in quarantined_records")
+            warnings.append(f"{resource}: {report.quality.cleaned} records were cleaned; bytes in quarantined_records")
         if report.quality.misfits:
-            said.append(f"{resource}: {report.quality.misfits} values do not fit their column, which is NULL")
-    return said
+            warnings.append(f"{resource}: {report.quality.misfits} values do not fit their column, which is NULL")
+    return warnings

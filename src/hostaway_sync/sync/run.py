@@ -1,4 +1,4 @@
-"""One run of one account: lease, resources one after the other, threads side by side, a final state."""
+"""One run of one account: take the lease, mirror one resource after the other, store how it ended."""
 
 from __future__ import annotations
 
@@ -29,9 +29,11 @@ from hostaway_sync.sync.lease import hold_lease
 from hostaway_sync.sync.lists import mirror_list
 from hostaway_sync.sync.missing import mark_missing
 from hostaway_sync.sync.recording.dry_run import DryRecorder
-from hostaway_sync.sync.recording.recorder import Sweep, TableRecorder
+from hostaway_sync.sync.recording.protocols import Recorders
+from hostaway_sync.sync.recording.recorder import Sweep, open_table_recorders
 from hostaway_sync.sync.reporting import alarms, reasons
 from hostaway_sync.sync.reporting.run_log import explain_break, log_run_end, note_resource
+from hostaway_sync.sync.run_context import RunContext
 from hostaway_sync.sync.threads import mirror_parts
 from hostaway_sync.sync.webhook_check import check_webhook, is_source_answering
 
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.records import Progress, Source
     from hostaway_sync.store.accounts.queries import Account
     from hostaway_sync.store.postgres.database import Database
-    from hostaway_sync.sync.recording.protocols import Recorder
+    from hostaway_sync.sync.recording.protocols import MissingRows, PageRecorder
     from hostaway_sync.sync.run_options import RunOptions
 
 log = logging.getLogger(__name__)
@@ -53,10 +55,10 @@ log = logging.getLogger(__name__)
 class Run:
     """One run of an account, over one or more attempts."""
 
-    def __init__(self, database: Database, account: Account, order: RunOptions) -> None:
+    def __init__(self, database: Database, account: Account, options: RunOptions) -> None:
         self._database = database
         self._owner = Owner(account.account_id, account.customer_id)
-        self._order = order
+        self._options = options
         self._run_id: UUID | None = None
         self._attempts = 0
         self._api_calls = 0
@@ -68,19 +70,23 @@ class Run:
         self._marks: dict[Resource, Mark] = {}
         self._decided_at: datetime | None = None
         self._stopped_by: str | None = None
-        self._announcing: WebhookCheck | None = None
-        self._has_looked = False
+        self._webhook_check: WebhookCheck | None = None
+        self._has_checked_webhook = False
         self._braked: set[Resource] = set()
 
     def stop(self, why: str) -> None:
-        """Have this run, in another thread, end for this reason when its source fails next; whoever asks closes it."""
+        """End this run, in another thread, for this reason when its source fails next; the caller closes the source."""
         self._stopped_by = why
 
-    def attempt(self, source: Source, progress: Progress, announcing: WebhookCheck | None = None) -> RunReport:
+    def attempt(self, source: Source, progress: Progress, webhook_check: WebhookCheck | None = None) -> RunReport:
         """Mirror the account once; a report that is no success may be followed by another attempt.
 
-        It is skipped, and says so, when another run did the same since the order's `unless_since`. What is `announcing`
-        changes of the account is looked after at the end, unless nothing may be written.
+        The run is skipped, with an error that says so, when another run did the same since `options.unless_since`.
+
+        Args:
+            source: the account at the platform.
+            progress: is told how much was read.
+            webhook_check: checks the account's webhook after the lists, except in a dry run; None: it is not checked.
 
         Raises:
             LeaseHeld: another run works on this account.
@@ -88,7 +94,7 @@ class Run:
             HostawaySyncError: nothing could be done at all.
         """
         self._attempts += 1
-        self._announcing = None if self._has_looked else announcing
+        self._webhook_check = None if self._has_checked_webhook else webhook_check
         account_id = self._owner.account_id
         try:
             with log_context(account_id=account_id), hold_lease(self._database, account_id) as lease, start_span("run"):
@@ -97,7 +103,7 @@ class Run:
                 return report
         except LeaseHeld as error:
             log.info("%s", error)
-            if not self._order.dry_run and not self._order.will_retry and self._run_id is None:
+            if not self._options.dry_run and not self._options.will_retry and self._run_id is None:
                 run_states.record_skipped(self._database, account_id, self._mode, error=str(error))
             raise
 
@@ -110,22 +116,22 @@ class Run:
             return replace(report, state=RunState.SKIPPED, error=why, alarms=standing)
         if self._is_full:
             source.lower_priority()
-        if self._order.dry_run:
+        if self._options.dry_run:
             dry = DryRecorder(self._database, self._owner)
-            parts = self._mirror(source, dry, progress).items()
+            parts = self._mirror(source, Recorders(dry), progress).items()
             report = self._report({resource: replace(part, ids=dry.ids(resource)) for resource, part in parts}, source)
-            # A person asks for it, who is to hear what stands however lately that was told.
+            # A person asked for the dry run: every standing alarm is shown, even if it was shown lately.
             standing = alarms.read_unchanged_alarms(self._database, self._owner.account_id, tells=True)
             return replace(report, alarms=standing)
         run_id = self._run_id or run_states.create_run(
-            self._database, self._owner.account_id, self._mode, max_retries=self._order.max_retries
+            self._database, self._owner.account_id, self._mode, max_retries=self._options.max_retries
         )
         self._run_id = run_id
         add_log_context(run_id=str(run_id))
         try:
-            return self._written(run_id, lease, source, progress)
+            return self._mirror_into_tables(run_id, lease, source, progress)
         except BaseException as error:
-            # Whatever it is, a signal included: the history must not show a run that still runs.
+            # Every error and every signal: the history must not show this run as running.
             if not isinstance(error, Exception):
                 self._database.fail_fast()
             with suppress(HostawaySyncError):
@@ -133,126 +139,113 @@ class Run:
                 self._finish(run_id, RunState.FAILED, source, None, explain_break(error), can_recover=can_recover)
             raise
 
-    def _written(self, run_id: UUID, lease: leases.Lease, source: Source, progress: Progress) -> RunReport:
+    def _mirror_into_tables(self, run_id: UUID, lease: leases.Lease, source: Source, progress: Progress) -> RunReport:
         account_id = self._owner.account_id
         signpost = run_states.start_run(self._database, run_id, account_id)
-        sweep = Sweep(self._whole, self._order.threads_after) if self._is_full else None
-        recorder = TableRecorder(self._database, self._owner, lease, run_id, signpost, sweep)
-        reports = self._mirror(source, recorder, progress)
-        self._keep_announced(reports)
+        sweep = Sweep(self._whole, self._options.threads_after) if self._is_full else None
+        recorders = open_table_recorders(self._database, lease, run_id, signpost, sweep)
+        reports = self._mirror(source, recorders, progress)
+        self._check_webhook(reports)
         report = self._report(reports, source)
         set_back = setbacks.count_met_since(self._database, account_id, signpost)
         for warning in plan.list_warnings(report.resources, set_back):
             log.warning("account %d: %s", account_id, warning)
-        if not self._comes_again(report.state, can_recover=report.can_recover):
+        if not self._will_retry(report.state, can_recover=report.can_recover):
             found = alarms.find_causes(reports, self._whole, self._braked)
             report = replace(report, alarms=alarms.settle_alarms(self._database, lease, found))
-        # The account is as fresh as the least of what was asked for; part of it says nothing about the rest. While an
-        # alarm stands, it is known to be wrong.
-        is_all = set(self._order.resources) == set(Resource) and not report.alarms.alarms
+        # A run of some resources says nothing about the others; while an alarm stands, the mirror is known to be wrong.
+        is_all = set(self._options.resources) == set(Resource) and not report.alarms.alarms
         last_sync_at = signpost if is_all else None
         self._finish(run_id, report.state, source, last_sync_at, report.error, can_recover=report.can_recover)
         return report
 
-    def _mirror(self, source: Source, recorder: Recorder, progress: Progress) -> dict[Resource, ResourceReport]:
+    def _mirror(self, source: Source, recorders: Recorders, progress: Progress) -> dict[Resource, ResourceReport]:
         reports: dict[Resource, ResourceReport] = {}
-        for resource in (resource for resource in Resource if resource in self._order.resources):
+        for resource in (resource for resource in Resource if resource in self._options.resources):
+            context = RunContext(self._owner.account_id, resource, source, recorders.pages, progress)
             error: SourceError | None = None
             try:
                 with log_context(resource=resource.value), start_span(f"resource {resource}"):
-                    report = self._resource(resource, source, recorder, progress, reports)
+                    report = self._mirror_resource(context, recorders, reports)
                     note_resource(report)
             except SourceError as failure:
                 if self._stopped_by is not None:
                     raise SystemExit(self._stopped_by) from failure
                 error = failure
                 away = str(error) if isinstance(error, SourceAway) else None
-                counts = recorder.counts(resource)
+                counts = recorders.pages.count(resource)
                 recovers = plan.can_recover(error)
                 report = ResourceReport(RunState.FAILED, *counts, str(error), can_recover=recovers, away=away)
             reports[resource] = report
-            recorder.close(resource, report, is_cut=error is not None)
+            recorders.pages.close_resource(resource, report, is_cut=error is not None)
             if error is not None and plan.ends_the_run(error):
                 break
         return reports
 
-    def _resource(
-        self,
-        resource: Resource,
-        source: Source,
-        recorder: Recorder,
-        progress: Progress,
-        before: Mapping[Resource, ResourceReport],
+    def _mirror_resource(
+        self, context: RunContext[PageRecorder], recorders: Recorders, before: Mapping[Resource, ResourceReport]
     ) -> ResourceReport:
-        if resource in {Resource.CONVERSATIONS, Resource.MESSAGES} - self._whole:
+        if context.resource in {Resource.CONVERSATIONS, Resource.MESSAGES} - self._whole:
             listed = before.get(Resource.CONVERSATIONS) if Resource.CONVERSATIONS in self._whole else None
-            report = self._parts(resource, source, recorder, progress, listed)
+            in_flight = self._options.in_flight
+            report = mirror_parts(context, recorders.thread_marks, in_flight=in_flight, listed=listed)
         else:
-            report = self._list(resource, source, recorder, progress)
-        return self._with_missing(resource, report, source, recorder)
+            report = self._mirror_list(context)
+        return self._mark_missing(context, report, recorders.missing_rows)
 
-    def _keep_announced(self, reports: Mapping[Resource, ResourceReport]) -> None:
-        """Look after the announcements, once a run; after the lists, which matter more, and find what was lost."""
-        if self._announcing is None or not is_source_answering(reports.values()):
+    def _mirror_list(self, context: RunContext[PageRecorder]) -> ResourceReport:
+        resource = context.resource
+        mark = self._marks.get(resource)
+        since = plan.choose_since(mark, is_whole=resource in self._whole)
+        why = reasons.explain_list(resource, since=since, mark=mark, now=self._decided_at, asked=self._options.full)
+        return mirror_list(context, since=since, why=why)
+
+    def _mark_missing(
+        self, context: RunContext[PageRecorder], report: ResourceReport, missing_rows: MissingRows | None
+    ) -> ResourceReport:
+        """Mark rows that are gone, after the sweep of a list; threads are read whole in any run."""
+        is_swept = context.resource in {*self._whole, Resource.MESSAGES}
+        if missing_rows is None or report.state is not RunState.SUCCESS or not is_swept:
+            return report
+        marked, error = mark_missing(context, missing_rows, accept=self._options.accept_missing)
+        counts, oddities = context.recorder.count(context.resource)
+        state = report.state if error is None else RunState.FAILED
+        if error is not None:
+            self._braked.add(context.resource)
+        return replace(report, state=state, counts=replace(counts, missing=marked), quality=oddities, error=error)
+
+    def _check_webhook(self, reports: Mapping[Resource, ResourceReport]) -> None:
+        """Check the webhook once a run, after the lists: the mirror does not depend on it."""
+        if self._webhook_check is None or not is_source_answering(reports.values()):
             return
-        self._has_looked = True
+        self._has_checked_webhook = True
         try:
-            check_webhook(self._owner.account_id, self._announcing, audits=self._is_full)
+            check_webhook(self._owner.account_id, self._webhook_check, audits=self._is_full)
         except HostawaySyncError as failure:
             if self._stopped_by is not None:
                 raise SystemExit(self._stopped_by) from failure
-            log.warning("account %d: its webhook could not be looked after: %s", self._owner.account_id, failure)
-
-    def _with_missing(
-        self, resource: Resource, report: ResourceReport, source: Source, recorder: Recorder
-    ) -> ResourceReport:
-        """Mark what is gone, after the sweep of a list; threads are walks of their own, whole in any run."""
-        if report.state is not RunState.SUCCESS or resource not in {*self._whole, Resource.MESSAGES}:
-            return report
-        marked, error = mark_missing(resource, source, recorder, accept=self._order.accept_missing)
-        counts, oddities = recorder.counts(resource)
-        state = report.state if error is None else RunState.FAILED
-        if error is not None:
-            self._braked.add(resource)
-        return replace(report, state=state, counts=replace(counts, missing=marked), quality=oddities, error=error)
-
-    def _list(self, resource: Resource, source: Source, recorder: Recorder, progress: Progress) -> ResourceReport:
-        mark = self._marks.get(resource)
-        since = plan.choose_since(mark, is_whole=resource in self._whole)
-        why = reasons.explain_list(resource, since=since, mark=mark, now=self._decided_at, asked=self._order.full)
-        return mirror_list(self._owner.account_id, resource, source, recorder, progress, since=since, why=why)
-
-    def _parts(
-        self,
-        resource: Resource,
-        source: Source,
-        recorder: Recorder,
-        progress: Progress,
-        listed: ResourceReport | None,
-    ) -> ResourceReport:
-        in_flight = self._order.in_flight
-        return mirror_parts(self._owner.account_id, resource, source, recorder, progress, in_flight, listed=listed)
+            log.warning("account %d: its webhook could not be checked: %s", self._owner.account_id, failure)
 
     def _is_needless(self) -> bool:
-        since = self._order.unless_since
+        since = self._options.unless_since
         if since is None:
             return False
         account = account_queries.find_account(self._database, self._owner.account_id)
         last_sync_at = account.last_sync_at if account else None
-        return plan.is_done(self._marks, last_sync_at, since, full=self._order.full)
+        return plan.is_done(self._marks, last_sync_at, since, full=self._options.full)
 
     def _decide_mode(self) -> None:
-        """Full when asked for, or when a list was never swept, or not for long; decided anew for each attempt."""
+        """Choose a full run where a list is due for a sweep, or one was asked for; each attempt decides anew."""
         self._braked.clear()
         self._marks, now = run_states.find_marks(self._database, self._owner.account_id)
         self._decided_at = now
-        order = self._order
+        options = self._options
         self._whole = plan.select_whole_lists(
-            order.resources, self._marks, now, full=order.full, sweep_after=order.sweep_after
+            options.resources, self._marks, now, full=options.full, sweep_after=options.sweep_after
         )
-        self._is_full = order.full or bool(self._whole)
-        # What goes on where a first sync was cut ends that: it is no run of what changed since the last one.
-        is_first = self._is_first and set(order.resources) == set(Resource)
+        self._is_full = options.full or bool(self._whole)
+        # A run that resumes a first sync ends it, even if no list is due for a sweep: it is a full run.
+        is_first = self._is_first and set(options.resources) == set(Resource)
         self._mode = Mode.FULL if self._is_full or is_first else Mode.INCREMENTAL
 
     def _report(self, reports: dict[Resource, ResourceReport], source: Source) -> RunReport:
@@ -266,8 +259,8 @@ class Run:
             error=plan.describe_run_error(reports),
         )
 
-    def _comes_again(self, state: RunState, *, can_recover: bool) -> bool:
-        return can_recover and state is not RunState.SUCCESS and self._attempts <= self._order.max_retries
+    def _will_retry(self, state: RunState, *, can_recover: bool) -> bool:
+        return can_recover and state is not RunState.SUCCESS and self._attempts <= self._options.max_retries
 
     def _finish(
         self,
@@ -279,9 +272,9 @@ class Run:
         *,
         can_recover: bool,
     ) -> None:
-        """Close the run, or leave it open for the attempt that will follow."""
+        """Store the end of the run, or leave the run open for the attempt that will follow."""
         calls, self._api_calls = source.api_calls, self._api_calls + source.api_calls
-        if self._comes_again(state, can_recover=can_recover):
+        if self._will_retry(state, can_recover=can_recover):
             run_states.record_retry(self._database, run_id, error=error or "", api_calls=calls)
             return
         account_id = self._owner.account_id

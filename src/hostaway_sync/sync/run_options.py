@@ -1,4 +1,4 @@
-"""What is asked of a run."""
+"""What was asked of a run."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What is asked of a run.
+    """What was asked of a run.
 
     Attributes:
-        resources: what to mirror; nothing else moves.
+        resources: what to mirror; other resources stay as they are.
         full: read everything, even if an incremental run would do.
-        accept_missing: believe it when suspiciously many rows are gone at once.
+        accept_missing: mark rows as missing even if suspiciously many are gone at once.
         dry_run: compare and count, write nothing.
-        in_flight: requests that overlap.
-        max_retries: how often the run may be tried again as a whole.
-        sweep_after: a full run is due when the last whole one started so long ago.
-        threads_after: in a full run, a thread is read again when it was not read whole for so long.
-        unless_since: another run that began then or later, and was whole, makes this one needless.
-        will_retry: whoever asked will ask again while another run works on the account; nothing was skipped then.
+        in_flight: how many requests overlap.
+        max_retries: how often the run may be attempted again as a whole.
+        sweep_after: a list is read whole when its last sweep began this long ago.
+        threads_after: a full run reads a thread again when it was not read whole for this long.
+        unless_since: the run is needless if another one began then or later, and was whole.
+        will_retry: the caller retries while another run works on the account, so no skipped run is stored.
     """
 
     resources: tuple[Resource, ...] = tuple(Resource)

@@ -1,4 +1,4 @@
-"""A sync that was put into the queue: the same run, and what its outcome means for the queue."""
+"""A sync as a job of the queue: the same run, and what its outcome means for the queue."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ log = logging.getLogger(__name__)
 
 
 def run_sync_job(database: Database, attempt: Callable[[Account, bool], RunReport], job: Job) -> None:
-    """Sync an account, unless it was disabled meanwhile.
+    """Sync the account of a job, unless the account was disabled meanwhile.
 
     Args:
         database: with the accounts.
         attempt: syncs an account, in full or as is due.
-        job: which account.
+        job: names the account.
 
     Raises:
         SourceUnavailable: the run was not whole; another one may be.
-        RunIncomplete: it was not whole, and no other will be.
-        HostawaySyncError: nothing could be done at all.
+        RunIncomplete: the run was not whole, and no other one will be.
+        HostawaySyncError: nothing at all could be read.
     """
     account = account_queries.find_account(database, job.account_id)
     if account is None or not account.is_active:
         return
     try:
         report = attempt(account, job.full)
-    except AccountError:  # meanwhile
+    except AccountError:  # disabled since the look above
         return
-    for sentence in [*(said for said, is_news in list_failures(report) if is_news), *list_ended_alarms(report)]:
+    for sentence in [*(failure for failure, is_news in list_failures(report) if is_news), *list_ended_alarms(report)]:
         log.warning("account %d: %s", account.account_id, sentence)
     if report.state is not RunState.SUCCESS:
         raise (SourceUnavailable if report.can_recover else RunIncomplete)(report.error or "the run was not whole")

@@ -1,4 +1,4 @@
-"""What a run does about the announcements of its account; it depends on none of them, and fails for none."""
+"""What a run does about the webhook of its account; the run does not depend on it, and does not fail for it."""
 
 from __future__ import annotations
 
@@ -17,23 +17,28 @@ log = logging.getLogger(__name__)
 
 
 def is_source_answering(reports: Iterable[ResourceReport]) -> bool:
-    """Say whether the source answers, as far as a run has seen: one that fails for now would fail here, too."""
+    """Whether the source answers, as far as a run has seen; one that fails for now would fail here, too."""
     return not any(report.state is RunState.FAILED and report.can_recover for report in reports)
 
 
-def check_webhook(account_id: int, announcing: WebhookCheck, *, audits: bool) -> None:
-    """Have a registration that was disabled enabled again, look for deliveries that did not come, and say so.
+def check_webhook(account_id: int, webhook: WebhookCheck, *, audits: bool) -> None:
+    """Enable a registration again that the platform disabled, find lost deliveries, and log both.
+
+    Args:
+        account_id: for the log.
+        webhook: of the account.
+        audits: whether to look for lost deliveries, too.
 
     Raises:
-        HostawaySyncError: that could not be found out.
+        HostawaySyncError: the platform or the database could not be asked.
     """
-    if (sentence := announcing.keep_enabled()) is not None:
+    if (sentence := webhook.keep_enabled()) is not None:
         log.warning("%s", sentence)
-    if audits and (audit := announcing.audit_deliveries()) is not None:
-        _say(account_id, audit)
+    if audits and (audit := webhook.audit_deliveries()) is not None:
+        _log_audit(account_id, audit)
 
 
-def _say(account_id: int, audit: DeliveryAudit) -> None:
+def _log_audit(account_id: int, audit: DeliveryAudit) -> None:
     if audit.has_log:
         level = logging.WARNING if audit.lost else logging.INFO
         found = f"{audit.lost} of {audit.announced} announced objects were lost"

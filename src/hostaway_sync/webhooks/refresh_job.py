@@ -1,4 +1,4 @@
-"""What a delivery makes us do: read its object again, once for all the deliveries that wait for it."""
+"""The job that deliveries cause: read their object again, once for all deliveries that wait for it."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from hostaway_sync.queue.batching import NotReached
 from hostaway_sync.store.webhooks import inbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from hostaway_sync.model.records import Owner, Resource
     from hostaway_sync.queue.batching import JobErrors
     from hostaway_sync.store.jobs import Job
     from hostaway_sync.store.postgres.database import Database
 
-ReadAgain: TypeAlias = "Callable[[Owner, Resource, Sequence[int], Callable[[int], None]], object]"
-"""Reads objects of an account and stores them, in their order, and tells each that it is done with; or raises.
+RefreshObjects: TypeAlias = "Callable[[Owner, Resource, Sequence[int]], Iterable[int]]"
+"""Reads objects of an account again and stores them, in their order; yields the id of each that is done, or raises.
 
-That one is gone, or forbidden, is for it to handle.
+An object that is gone or forbidden counts as done.
 """
 
 _DISABLED = "the account is disabled"
 _MOST_NAMED = 20
 
 
-def run_refresh_job(database: Database, read_again: ReadAgain, batch: Sequence[Job]) -> JobErrors:
-    """Do jobs that deliveries made necessary: they are about objects of one kind and one account.
+def run_refresh_job(database: Database, refresh_objects: RefreshObjects, batch: Sequence[Job]) -> JobErrors:
+    """Run jobs that deliveries caused: they are about objects of one resource and one account.
 
-    Only those deliveries that were stored before the reading began are settled by it: what they tell of is in what was
-    read. One that comes meanwhile has a job of its own.
+    Only deliveries that were stored before the reading began are settled by it: what they announce is in what was
+    read. A delivery that arrives meanwhile has a job of its own.
 
     Args:
         database: with the inbox.
-        read_again: reads the objects.
-        batch: which objects.
+        refresh_objects: reads the objects again.
+        batch: the jobs, one an object.
 
     Returns:
-        How each ended. The first object that cannot be read ends the reading, and those after it wait on.
+        The error of each job, or None. The first object that cannot be read ends the reading, and those after it wait.
     """
     account_id, resource = batch[0].account_id, batch[0].required_target.resource
     waiting = inbox.find_waiting(database, account_id, resource, [job.required_target.object_id for job in batch])
@@ -56,16 +56,17 @@ def run_refresh_job(database: Database, read_again: ReadAgain, batch: Sequence[J
     read: list[int] = []
     failure: Exception | None = None
     try:
-        read_again(waiting.owner, resource, wanted, read.append)
+        for object_id in refresh_objects(waiting.owner, resource, wanted):
+            read.append(object_id)  # noqa: PERF402  (those before an error count)
     except Exception as error:  # noqa: BLE001  (the policy judges it)
         failure = error
     if failure is not None and len(read) == len(wanted):
-        read.pop()  # what went wrong after the last one is its own
+        read.pop()  # an error after the last object counts as that object's own
     inbox.mark_processed(database, [one for number in read for one in waiting.deliveries[number]])
-    if isinstance(failure, AccountError):  # while they were being read
+    if isinstance(failure, AccountError):  # the account was disabled while they were being read
         inbox.mark_ignored(database, deliveries, reason=_DISABLED)
         return [None for _ in batch]
     left = wanted[len(read) :]
-    ends: dict[int, Exception | None] = {number: NotReached() for number in left[1:]}
-    ends |= dict.fromkeys(left[:1], failure)
-    return [ends.get(job.required_target.object_id) for job in batch]
+    errors: dict[int, Exception | None] = {number: NotReached() for number in left[1:]}
+    errors |= dict.fromkeys(left[:1], failure)
+    return [errors.get(job.required_target.object_id) for job in batch]

@@ -39,7 +39,7 @@ from hostaway_sync.store.postgres.database import Database
 from hostaway_sync.webhooks import refresh_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tests.support.sync_env import SyncEnv
 
@@ -231,16 +231,15 @@ def test_what_fails_after_the_last_one_was_read_is_its_own(box: Database) -> Non
     deliver(box, 1, object_id=1)
     tries: list[int] = []
 
-    def read_again(_: Owner, resource: Resource, ids: Sequence[int], read: Callable[[int], None]) -> None:
+    def refresh(_: Owner, resource: Resource, ids: Sequence[int]) -> Iterator[int]:
         del resource
-        for number in ids:
-            read(number)
+        yield from ids
         tries.append(len(tries))
         if len(tries) == 1:
             raise SourceUnavailable("too late")
 
     with batching_worker(
-        box, {jobs.REFRESH: partial(refresh_job.run_refresh_job, box, read_again), jobs.SYNC: no_op}
+        box, {jobs.REFRESH: partial(refresh_job.run_refresh_job, box, refresh), jobs.SYNC: no_op}
     ) as working:
         working.wait()
     assert (tries, attempts(box), is_done(box)) == ([0, 1], [(1, 1)], True)

@@ -74,7 +74,7 @@ def test_a_run_that_was_cut_goes_on_after_its_last_page(
         report = go_on(env, full=full)
     assert env.sandbox.calls[ROUTE] == max(0, PAGES - after) + END_AND_TOP
     met = min(after * 100, SIZE)
-    assert caplog.messages == [f"account 70001: reservations: the walk that was cut after {met} records is taken up"]
+    assert caplog.messages == [f"account 70001: reservations: resumed after {met:,} records"]
     assert env.differences() == {}
     assert report.mode is Mode.FULL
     assert report.resources[Resource.RESERVATIONS].counts.inserted == SIZE - met

@@ -1,3 +1,3 @@
-"""Where the pages of a run go: into the tables, or, in a dry run, into a count."""
+"""Where the pages of a run go: into the tables, or into the counts of a dry run."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a run saw of the causes of alarms, and which of them stand after it."""
+"""The causes of alarms that a run saw, and the alarms that stand after it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def find_causes(
 ) -> AlarmFindings:
     """Return what a run saw.
 
-    A list that was read whole is a sweep of it, and so is any reading of messages: all threads that are due are read.
-    What is wrong only because another resource was not whole is told of that one alone.
+    A list that was read whole is a sweep of it. So is any reading of messages, because it reads all threads that are
+    due. A resource that is wrong only because another one was not whole causes no alarm of its own.
 
     Args:
         reports: how each resource ended.
         whole: lists that the run was to read whole.
-        braked: resources of which suspiciously many rows were gone.
+        braked: resources of which suspiciously many rows were gone, so that none was marked missing.
     """
     causes: list[Cause] = []
     gone: set[Key] = set()
@@ -73,7 +73,7 @@ def settle_alarms(database: Database, lease: Lease, found: AlarmFindings) -> Ala
 
 
 def read_unchanged_alarms(database: Database, account_id: int, *, tells: bool = False) -> AlarmUpdate:
-    """Return the alarms of an account as they stand, for a run that looks at nothing; with `tells`, it tells them."""
+    """Return the alarms that stand for an account, for a run that looks at nothing; with `tells`, all as news."""
     standing = database.transaction(lambda c: alarms.list_standing(c, account_id)).get(account_id, ())
     return AlarmUpdate(standing, reported=standing if tells else ())
 

@@ -1,4 +1,4 @@
-"""What came of a run, and what must be said of it: its own failures and the alarms that stand. Pure."""
+"""How a run ended, and the sentences to tell about it: its own failures and the alarms that stand. Pure."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
 
 
 def derive_outcome(report: RunReport) -> RunState:
-    """Return what came of a run, for an exit code: one that was whole is partial while an alarm stands."""
+    """Return the state of a run for the exit code: a run that was whole is PARTIAL while an alarm stands."""
     is_well = report.state in {RunState.SUCCESS, RunState.SKIPPED}
     return RunState.PARTIAL if is_well and report.alarms.alarms else report.state
 
 
 def list_failures(report: RunReport) -> list[tuple[str, bool]]:
-    """Return what is wrong after a run, one sentence each, and whether it must be said now.
+    """Return what is wrong after a run: sentences, each with whether it is news.
 
-    An alarm that was told lately is not, nor is the failure of this run that it stands for.
+    An alarm that was told lately is no news, nor is the failure of this run that caused it.
     """
     quiet = {alarm.cause.sentence for alarm in report.alarms.alarms if alarm not in report.alarms.reported}
-    said = [
+    sentences = [
         f"{resource}: {part.error}"
         for resource, part in report.resources.items()
         if part.error and part.caused_by not in report.resources
     ]
-    said += [sentence for sentence in map(_sentence, report.alarms.alarms) if sentence not in said]
-    return [(sentence, sentence not in quiet) for sentence in said]
+    sentences += [told for told in map(_sentence, report.alarms.alarms) if told not in sentences]
+    return [(sentence, sentence not in quiet) for sentence in sentences]
 
 
 def list_ended_alarms(report: RunReport) -> list[str]:

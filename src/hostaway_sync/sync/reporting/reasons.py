@@ -1,4 +1,4 @@
-"""Why a run asks for something, in words for whoever watches it; pure, time comes in as an argument."""
+"""The reasons why a run requests something, in words for an observer; pure: the time is an argument."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from hostaway_sync.model.records import Mark
 
 NOT_KNOWN = f"{Resource.CONVERSATIONS}: none is known yet of a reservation that moved"
-# A dry run marks nothing, so that it cannot tell more.
+# A dry run marks no thread, so it knows no more than this.
 WOULD_BE_DUE = f"{Resource.MESSAGES}: this thread would be due now"
 
 
 def explain_list(
     resource: Resource, *, since: datetime | None, mark: Mark | None, now: datetime | None, asked: bool
 ) -> str:
-    """Say why a list is read.
+    """Return why a list is read.
 
     Args:
         resource: what is listed.
-        since: from which stamp on; None: all of it.
+        since: the stamp from which on it is read; None: all of it is read.
         mark: how far it was mirrored before; None: not at all.
         now: the moment of the decision.
-        asked: someone asked for everything.
+        asked: whether a full run was asked for.
     """
     if since is not None:
         return f"{resource}: what moved since {since.astimezone(UTC):%Y-%m-%d %H:%M}"
@@ -43,20 +43,20 @@ def explain_list(
 
 
 def explain_again(why: str, doubt: str) -> str:
-    """Say why a list is read again in the same run."""
+    """Return why a list is read again in the same run."""
     return f"{why}; again: {doubt}"
 
 
 def explain_unlisted(resource: Resource) -> str:
-    """Say why an object is asked for that a whole walk left out."""
+    """Return why an object is requested that a whole walk left out."""
     return f"{resource}: is it gone? a whole walk did not list it"
 
 
 def explain_comparison(resource: Resource) -> str:
-    """Say why a list is read that is to be compared."""
+    """Return why a list is read that is to be compared."""
     return f"{resource}: to compare all of it"
 
 
 def explain_later_row(resource: Resource) -> str:
-    """Say why an object is asked for that was listed already."""
+    """Return why an object is requested that was listed already."""
     return f"{resource}: its row knows later facts than the list"

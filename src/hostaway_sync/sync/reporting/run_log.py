@@ -1,6 +1,6 @@
-"""How the end of a run is told: one line in the log for whoever wants to see that it is well, and why it broke off.
+"""The end of a run in the log and in its span.
 
-What is said there stands in spans as well, and what became of the rows.
+One line in the log tells how the run ended; the spans tell the same, and how many rows changed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def log_run_end(report: RunReport) -> None:
-    """Say how a run ended; what must be done about one that failed is said by whoever asked for it."""
+    """Log how a run ended, and note it in the run's span; the caller tells what to do about a failure."""
     parts = [part.counts for part in report.resources.values()]
     seen, changed = sum(part.seen for part in parts), sum(part.inserted + part.updated for part in parts)
     log.info(
@@ -54,7 +54,7 @@ def log_run_end(report: RunReport) -> None:
 
 
 def note_resource(report: ResourceReport) -> None:
-    """Say in its span how a resource ended."""
+    """Note in the span of a resource how it ended."""
     mirroring = current_span()
     mirroring.set_attributes(state=report.state.value, **_rows(report.counts))
     if report.error is not None:
@@ -62,12 +62,12 @@ def note_resource(report: ResourceReport) -> None:
 
 
 def write_span(resource: Resource) -> Span:
-    """Begin to write a page, within a span."""
+    """Return the span within which a page of a resource is written."""
     return start_span(f"write {resource}", resource=resource)
 
 
 def note_changes(changes: Iterable[tuple[int, Change]]) -> None:
-    """Say in its span what became of the rows of a page."""
+    """Note in the span of a page how many of its rows changed, by the kind of change."""
     page = current_span()
     if page.is_recording:
         page.set_attributes(
@@ -76,7 +76,7 @@ def note_changes(changes: Iterable[tuple[int, Change]]) -> None:
 
 
 def explain_break(error: BaseException) -> str:
-    """Give why a run broke off, for its history."""
+    """Return why a run broke off, for its history."""
     if isinstance(error, HostawaySyncError):
         return str(error)
     if isinstance(error, SystemExit) and isinstance(error.code, str):

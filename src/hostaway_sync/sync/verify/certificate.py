@@ -1,4 +1,4 @@
-"""What a verification hands out: counts of what is equal and what is not, and what could not be compared."""
+"""The result of a verification: counts of what is equal and what is not, and what could not be compared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Equality(StrEnum):
-    """How a mirror and its source compare; a difference that was found stays one, whatever else is not known."""
+    """How a mirror and its source compare; DIFFERENT wins over INCOMPLETE."""
 
     EQUAL = "equal"
     DIFFERENT = "different"
@@ -23,23 +23,23 @@ class Equality(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What one comparison says of one resource.
+    """How one resource compares.
 
     Attributes:
         source: distinct records that the source listed; of messages, those in the threads that were read.
         mirror: live rows; of messages likewise.
-        missing: the source has it; the mirror has no live row of it, or not its exact bytes.
-        extra: the mirror has a live row; the source does not list it, and says that it is gone.
-        different: both have it, with other content.
-        undecided: the mirror has a live row; the source does not list it, and may not be asked for it.
+        missing: objects of the source without a live row in the mirror, or without their exact bytes.
+        extra: live rows of objects that the source does not list, and whose request answers that they are gone.
+        different: objects that both have, with other content.
+        undecided: live rows of objects that the source does not list, and whose request is forbidden.
         newer_at_source: of missing and different, how many the source changed after the last run that was whole: those
-            are late, the others are damage. Of conversations, how many equal but for what moves with their messages,
-            or without any sign, and was not read since: they are not different, and the next sweep brings it.
+            are late, the others are damage. Of conversations, how many are equal except for fields that moved with
+            their messages, or without any sign: they are not different, and the next sweep reads them.
         ids: up to twenty ids by kind.
         threads_read: of messages, how many threads were read whole.
-        threads_trusted: of messages, how many were not read, because their conversation's stamps did not move since
-            their last whole reading.
-        note: what else must be said.
+        threads_trusted: of messages, how many threads were not read, because their conversation's stamps did not move
+            since their last whole reading.
+        note: a remark for the reader.
         error: why the resource could not be compared whole.
     """
 
@@ -58,18 +58,18 @@ class Findings:
 
     @property
     def differences(self) -> int:
-        """How many objects are not what they are at the source."""
+        """How many objects differ from the source."""
         return self.missing + self.extra + self.different
 
     @property
     def gap(self) -> str | None:
-        """Why nobody can say that the resource is equal; None: nothing is left open."""
+        """Why the resource cannot be called equal; None: nothing is left open."""
         if self.error is None and self.undecided:
             return f"{self.undecided} rows are not listed and may not be read (403): nothing proves them gone yet"
         return self.error
 
     def document(self) -> dict[str, Any]:
-        """Give it with the keys that scripts rely on."""
+        """Return the findings with the keys that scripts rely on."""
         return {
             "source": self.source,
             "mirror": self.mirror,
@@ -88,18 +88,18 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The outcome of a verification.
+    """The result of a verification.
 
     Attributes:
         account_id: whose mirror was compared.
         verified_at: when the first request of the comparison was granted, by the database's clock.
-        finished_at: when it was over, by the same clock.
-        duration_s: how long all took, a repair included.
-        api_calls: requests in all.
+        finished_at: when the verification ended, by the same clock.
+        duration_s: how long it took, a repair included.
+        api_calls: how many requests it took.
         deep: whether every thread was read.
-        repaired: rows that were written or marked missing; None where nothing was to be repaired.
-        resources: what was found; after a repair, what a second comparison found.
-        lost: readings of which no note was left at the end: what was counted from the notes proves nothing then.
+        repaired: rows that were written or marked missing; None where no repair was wanted.
+        resources: the findings; after a repair, those of a second comparison.
+        lost: readings of which no note was left at the end; if there are any, the counts prove nothing.
     """
 
     account_id: int
@@ -114,7 +114,7 @@ class Certificate:
 
     @property
     def state(self) -> Equality:
-        """What it all comes to."""
+        """How mirror and source compare in all."""
         if self.lost:
             return Equality.INCOMPLETE
         if any(part.differences for part in self.resources.values()):
@@ -133,7 +133,7 @@ class Certificate:
         return "; ".join(gaps) or None
 
     def document(self) -> dict[str, Any]:
-        """Give it with the keys that scripts rely on, times in ISO 8601."""
+        """Return the certificate with the keys that scripts rely on, times in ISO 8601."""
         return {
             "account_id": self.account_id,
             "state": self.state.value,

@@ -1,35 +1,26 @@
-"""Where the pages of a verification go: against the rows, and with a repair into them."""
+"""The recorder of a verification: pages are compared with the rows, and a repair writes them."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 from hostaway_sync.errors import Forbidden, NotFound
 from hostaway_sync.model.records import ChangeCounts, QualityCounts, Resource
 from hostaway_sync.store.accounts import owner as account_owner
-from hostaway_sync.store.records import (
-    compare,
-    due_threads,
-    missing,
-    suspicions,
-    upsert,
-)
-from hostaway_sync.store.records import (
-    findings as verify_findings,
-)
+from hostaway_sync.store.records import compare, due_threads, findings, missing, suspicions, upsert
 from hostaway_sync.store.records.compare import RowComparison
 from hostaway_sync.store.records.findings import Note
-from hostaway_sync.store.runs import leases
 from hostaway_sync.store.tables import MIRRORED
 from hostaway_sync.sync import plan
+from hostaway_sync.sync.recording.fenced_writes import FencedWrites
 from hostaway_sync.sync.reporting import reasons
 from hostaway_sync.sync.verify.certificate import Findings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -38,21 +29,21 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.store.records.compare import Compared
     from hostaway_sync.store.records.findings import Notes, UnmetRow
+    from hostaway_sync.store.runs.leases import Lease
 
-T = TypeVar("T")
 _IDS_SHOWN = 20
 _NOT_EQUAL = (RowComparison.MISSING, RowComparison.EXTRA, RowComparison.DIFFERENT, RowComparison.UNDECIDED)
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """On what terms pages are compared.
+    """How pages are compared.
 
     Attributes:
-        deep: every thread is read.
-        repair: what differs is written.
+        deep: whether every thread is read.
+        repair: whether rows that differ are written.
         late_from: per resource, stamps after this moment are newer than the last run that was whole; None: all are.
-        earlier: what a comparison before this one noted; the threads it read are read again.
+        earlier: notes of an earlier comparison, whose threads are read again; None: there was none.
     """
 
     deep: bool
@@ -62,17 +53,17 @@ class Terms:
 
 
 class VerifyRecorder:
-    """Compares every page with the rows in a transaction of its own, which only the holder of the lease can commit.
+    """Compares each page in a transaction of its own; implements `PartRecorder` and `ThreadMarks`.
 
-    With a repair the same transaction writes what differs and compares again: what is noted is what is there then.
+    Only the holder of the lease can commit. A repair writes what differs in the same transaction and compares again:
+    the notes tell what is stored after it.
     """
 
     def __init__(
-        self, database: Database, owner: Owner, lease: leases.Lease, source: Source, notes: Notes, terms: Terms
+        self, database: Database, owner: Owner, lease: Lease, source: Source, notes: Notes, terms: Terms
     ) -> None:
-        self._database = database
         self._owner = owner
-        self._lease = lease
+        self._writes = FencedWrites(database, lease)
         self._source = source
         self._notes = notes
         self._terms = terms
@@ -84,122 +75,124 @@ class VerifyRecorder:
         self.first_asked_at: datetime | None = None
 
     def record(self, page: Page) -> None:
-        """Compare one page; a row that differs but was written with later facts is compared with the object itself."""
+        """Compare one page; a row that differs, but is newer than the list, is compared with the object itself."""
         with self._lock:
             self.first_asked_at = self.first_asked_at or page.observed_at
-        for one in self._take(page, final=False):
-            self._ask_again(page.shape.resource, one)
+        for compared in self._compare(page, final=False):
+            self._compare_again(page.shape.resource, compared)
 
-    def met(self, resource: Resource) -> int:
-        """Count the distinct records met; the findings say so many were listed."""
-        met = sum(self._read(lambda c: verify_findings.count_findings(c, self._notes, resource)).counts.values())
+    def count_met(self, resource: Resource) -> int:
+        """Count the distinct records met, which the findings show as listed."""
+        met = sum(self._writes.read(lambda c: findings.count_findings(c, self._notes, resource)).counts.values())
         self._listed[resource] = met
         return met
 
-    def counts(self, resource: Resource) -> tuple[ChangeCounts, QualityCounts]:
-        """Give the distinct records met; what became of them is in the findings."""
-        return ChangeCounts(seen=self.met(resource)), QualityCounts()
+    def count(self, resource: Resource) -> tuple[ChangeCounts, QualityCounts]:
+        """Count the distinct records met; the findings tell how they compare."""
+        return ChangeCounts(seen=self.count_met(resource)), QualityCounts()
 
-    def due(self, resource: Resource, *, listed: bool) -> dict[str, list[int]]:
-        """Give the threads to be read, and why."""
+    def find_due(self, resource: Resource, *, listed: bool) -> dict[str, list[int]]:
+        """Return the threads to be read, by the reason why."""
         del listed
-        wanted, self._trusted = self._read(
-            lambda c: verify_findings.choose_threads_to_read(c, self._notes, self._terms.earlier, deep=self._terms.deep)
+        wanted, self._trusted = self._writes.read(
+            lambda c: findings.choose_threads_to_read(c, self._notes, self._terms.earlier, deep=self._terms.deep)
         )
         return {reasons.explain_comparison(resource): wanted}
 
-    def read(self, resource: Resource, parent: int, began_at: datetime, met: Collection[int]) -> None:
-        """Note that a thread was read whole."""
+    def mark_read(self, resource: Resource, parent: int, began_at: datetime, met: Collection[int]) -> None:
+        """Note that a thread was read whole; a repair removes its mark."""
         del resource
         number = next(self._notes.pages)
 
         def write(connection: Connection) -> None:
-            verify_findings.add_read_thread(connection, self._notes, parent, page=number)
+            findings.add_read_thread(connection, self._notes, parent, page=number)
             if self._terms.repair:
                 due_threads.record_thread_read(connection, self._notes.account_id, parent, began_at=began_at, met=met)
 
-        self._write(write)
-        self._count_readings(verify_findings.THREADS, 1)
+        self._writes.write(write)
+        self._count_readings(findings.THREADS, 1)
 
-    def not_found(self, resource: Resource, record_id: int) -> None:
-        """Raise a suspicion; a comparison marks only what its whole list left out."""
-        self._write(
+    def note_not_found(self, resource: Resource, record_id: int) -> None:
+        """Store a suspicion; a comparison marks only rows that a whole list left out."""
+        self._writes.write(
             lambda connection: suspicions.note_suspicion(connection, self._notes.account_id, resource, record_id)
         )
 
-    def unlisted(self, resource: Resource, *, deep: bool, began_at: datetime) -> list[UnmetRow]:
-        """Give the live rows that were not met; a repair remembers since when."""
-        rows = self._read(
-            lambda connection: verify_findings.list_unlisted(connection, self._notes, resource, deep=deep)
+    def find_unlisted(self, resource: Resource, *, deep: bool, began_at: datetime) -> list[UnmetRow]:
+        """Return the live rows that were not met; a repair stores since when they are unlisted."""
+        rows = self._writes.read(
+            lambda connection: findings.list_unlisted(connection, self._notes, resource, deep=deep)
         )
         if self._terms.repair:
             walk = missing.FinishedWalk(self._notes.notes_id, self._notes.account_id, resource, began_at)
-            met = verify_findings.was_met(self._notes, resource, MIRRORED[resource].c.id)
-            self._write(lambda connection: missing.note_unlisted(connection, walk, [*rows], met=met))
+            met = findings.was_met(self._notes, resource, MIRRORED[resource].c.id)
+            self._writes.write(lambda connection: missing.note_unlisted(connection, walk, [*rows], met=met))
         return rows
 
     def count_unlisted(self, resource: Resource, *, deep: bool) -> tuple[int, int, int]:
-        """Count them, the live rows of the resource, and those that were marked missing lately."""
+        """Count the unlisted rows, the live rows, and the rows that were marked missing lately."""
         account_id = self._notes.account_id
-        return self._read(
+        return self._writes.read(
             lambda c: (
-                verify_findings.count_unlisted(c, self._notes, resource, deep=deep),
+                findings.count_unlisted(c, self._notes, resource, deep=deep),
                 missing.count_live(c, account_id, resource),
                 missing.count_marked_since(c, account_id, resource, within=plan.MISSING_WITHIN),
             )
         )
 
-    def all_unlisted_are_extra(self, resource: Resource, *, deep: bool) -> None:
-        """Note every live row that was not met as extra, whatever a request for it would say."""
+    def note_all_unlisted_as_extra(self, resource: Resource, *, deep: bool) -> None:
+        """Note every live row that was not met as extra, without a request for it."""
         number = next(self._notes.pages)
-        rows = self._write(lambda c: verify_findings.add_unlisted(c, self._notes, resource, deep=deep, page=number))
+        rows = self._writes.write(lambda c: findings.add_unlisted(c, self._notes, resource, deep=deep, page=number))
         self._count_readings(resource, rows)
 
-    def gone(self, resource: Resource, row_id: int) -> None:
-        """Take down that a row is gone at the source: it is extra, unless a repair marks it as missing."""
+    def note_gone(self, resource: Resource, row_id: int) -> None:
+        """Note that a row is gone at the source: it is extra, unless a repair marks it as missing."""
         if self._terms.repair:
-            self._write(lambda connection: missing.mark_missing(connection, self._notes.account_id, resource, row_id))
+            self._writes.write(
+                lambda connection: missing.mark_missing(connection, self._notes.account_id, resource, row_id)
+            )
             self._count_repaired(resource, 1)
         else:
             self._note(resource, [Note(row_id, RowComparison.EXTRA)])
 
-    def undecided(self, resource: Resource, row_id: int) -> None:
-        """Take down that nobody can say whether a row is gone."""
+    def note_undecided(self, resource: Resource, row_id: int) -> None:
+        """Note that a row is not listed and may not be read, so that it is not proven gone."""
         self._note(resource, [Note(row_id, RowComparison.UNDECIDED)])
 
-    def findings(self, resource: Resource, *, deep: bool) -> Findings:
-        """Sum up what was noted; what unlisted rows were found to be was not listed."""
+    def sum_up(self, resource: Resource, *, deep: bool) -> Findings:
+        """Return the findings of a resource; the answers about unlisted rows do not count as listed."""
         notes, is_messages = self._notes, resource is Resource.MESSAGES
-        source = self._listed[resource] if resource in self._listed else self.met(resource)
+        source = self._listed[resource] if resource in self._listed else self.count_met(resource)
 
         def read(connection: Connection) -> Findings:
-            found = verify_findings.count_findings(connection, notes, resource)
+            found = findings.count_findings(connection, notes, resource)
             return Findings(
                 source=source,
-                mirror=verify_findings.count_live(connection, notes, resource, deep=deep),
+                mirror=findings.count_live(connection, notes, resource, deep=deep),
                 missing=found.counts[RowComparison.MISSING],
                 extra=found.counts[RowComparison.EXTRA],
                 different=found.counts[RowComparison.DIFFERENT],
                 undecided=found.counts[RowComparison.UNDECIDED],
                 newer_at_source=found.newer,
                 ids={
-                    kind.value: verify_findings.list_ids(connection, notes, resource, kind, limit=_IDS_SHOWN)
+                    kind.value: findings.list_ids(connection, notes, resource, kind, limit=_IDS_SHOWN)
                     for kind in _NOT_EQUAL
                 },
-                threads_read=verify_findings.count_threads_read(connection, notes) if is_messages else None,
+                threads_read=findings.count_threads_read(connection, notes) if is_messages else None,
                 threads_trusted=self._trusted if is_messages else None,
             )
 
-        return self._read(read)
+        return self._writes.read(read)
 
-    def lost(self) -> int:
-        """Count the readings of which no note is left; a thread that was read is one, too."""
-        noted = self._read(lambda connection: verify_findings.count_noted(connection, self._notes))
+    def count_lost(self) -> int:
+        """Count the readings of which no note is left; the reading of a thread is one, too."""
+        noted = self._writes.read(lambda connection: findings.count_noted(connection, self._notes))
         with self._lock:
             return sum(max(0, number - noted.get(what, 0)) for what, number in self._readings.items())
 
-    def _take(self, page: Page, *, final: bool) -> list[Compared]:
-        """Compare, and repair; give what was neither noted nor repaired because its row knows later facts."""
+    def _compare(self, page: Page, *, final: bool) -> list[Compared]:
+        """Compare and repair; return what was neither noted nor repaired because its row is newer than the page."""
         resource, number = page.shape.resource, next(self._notes.pages)
 
         def write(connection: Connection) -> tuple[list[Compared], int]:
@@ -208,20 +201,20 @@ class VerifyRecorder:
             compared = compare.compare_page(connection, owner, page, locking=repair)
             later = [one for one in compared if _is_wrong(one) and one.is_later and not final]
             rest = [one for one in compared if not (_is_wrong(one) and one.is_later and not final)]
-            mended: list[Compared] = []
+            repaired: list[Compared] = []
             if repair and (wanting := tuple(one.record for one in rest if _is_wanting(one))):
                 compare.repair_page(connection, owner, replace(page, records=wanting))
-                mended = compare.compare_page(connection, owner, replace(page, records=wanting))
-                rest = [one for one in rest if not _is_wanting(one)] + mended
-            verify_findings.add_findings(connection, self._notes, resource, self._as_notes(resource, rest), page=number)
-            return later, sum(not _is_wrong(one) for one in mended)
+                repaired = compare.compare_page(connection, owner, replace(page, records=wanting))
+                rest = [one for one in rest if not _is_wanting(one)] + repaired
+            findings.add_findings(connection, self._notes, resource, self._as_notes(resource, rest), page=number)
+            return later, sum(not _is_wrong(one) for one in repaired)
 
-        later, mended = self._write(write)
+        later, repaired = self._writes.write(write)
         self._count_readings(resource, len(page.records) - len(later))
-        self._count_repaired(resource, mended)
+        self._count_repaired(resource, repaired)
         return later
 
-    def _ask_again(self, resource: Resource, one: Compared) -> None:
+    def _compare_again(self, resource: Resource, one: Compared) -> None:
         record, parent = one.record, one.record.columns.get("conversation_id")
         page: Page | None = None
         try:
@@ -229,16 +222,16 @@ class VerifyRecorder:
                 why = reasons.explain_later_row(resource)
                 page = self._source.get(resource, record.id, parent=cast("int | None", parent), why=why)
         except NotFound:
-            # Gone since it was listed, or a mistake of the source's: a sweep judges.
+            # The object was deleted since it was listed, or the source is mistaken: a sweep judges.
             if record.id is not None and resource is not Resource.MESSAGES:
-                self.not_found(resource, record.id)
+                self.note_not_found(resource, record.id)
             return
         except Forbidden:
             page = None
         if page is None:
             self._note(resource, self._as_notes(resource, [one]))
             return
-        self._take(page, final=True)
+        self._compare(page, final=True)
 
     def _as_notes(self, resource: Resource, compared: Sequence[Compared]) -> list[Note]:
         return [
@@ -256,8 +249,8 @@ class VerifyRecorder:
 
     def _note(self, resource: Resource, found: list[Note]) -> None:
         number = next(self._notes.pages)
-        self._write(
-            lambda connection: verify_findings.add_findings(connection, self._notes, resource, found, page=number)
+        self._writes.write(
+            lambda connection: findings.add_findings(connection, self._notes, resource, found, page=number)
         )
         self._count_readings(resource, len(found))
 
@@ -269,21 +262,11 @@ class VerifyRecorder:
         with self._lock:
             self.repaired[resource] += rows
 
-    def _read(self, work: Callable[[Connection], T]) -> T:
-        return self._database.transaction(work)
-
-    def _write(self, work: Callable[[Connection], T]) -> T:
-        def fenced(connection: Connection) -> T:
-            leases.fence_transaction(connection, self._lease)
-            return work(connection)
-
-        return self._database.transaction(fenced)
-
 
 def _is_wrong(one: Compared) -> bool:
     return one.verdict not in {RowComparison.EQUAL, RowComparison.BEHIND}
 
 
 def _is_wanting(one: Compared) -> bool:
-    """Whether a repair writes the record; a row that knows later facts is not behind."""
+    """Whether a repair writes the record; a row that is newer than the page is not behind."""
     return _is_wrong(one) or (one.is_behind and not one.is_later)

@@ -1,13 +1,13 @@
-"""The pull pipe with another end: what a source holds, held against what is stored.
+"""Compare one account's mirror with its source: the pull pipeline, read-only unless a repair is wanted.
 
     for each resource:
-        source.walk(resource)            pages, as they arrive
-          | comparer.record(page)        one transaction a page: lease, payload against payload, what was found
-          | plan.doubt(...)              whole? else walk again, at most twice
-          | comparer.gone(row)           live rows that no page had, asked for one by one
-    certificate                          what was found, kept in the database
+        source.walk(resource)              pages, as they arrive
+          | recorder.record(page)          one transaction a page: lease, payload against payload, notes
+          | plan.find_doubt(...)           whole? else walk again, at most twice
+          | recorder.note_gone(row)        live rows that no page held, requested one by one
+    certificate                            what was found, kept in the database
 
-With a repair the comparison writes what differs on its way; then all is compared once more, and that is certified.
+A repair writes what differs as it compares; then all is compared once more, and that comparison is certified.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hostaway_sync.errors import StoreUnavailable
 from hostaway_sync.model.records import Owner, Resource
 from hostaway_sync.observability.log_context import log_context
 from hostaway_sync.observability.tracing import start_span
-from hostaway_sync.store.records import findings as verify_findings
+from hostaway_sync.store.records import findings
 from hostaway_sync.store.records.findings import Notes
 from hostaway_sync.store.runs import leases
 from hostaway_sync.store.runs import states as run_states
@@ -42,13 +42,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
-    """What is asked of a verification.
+class VerifyOptions:
+    """The options of a verification.
 
     Attributes:
         deep: read every thread.
         repair: write what differs, and compare once more.
-        in_flight: requests that overlap.
+        in_flight: how many requests overlap.
     """
 
     deep: bool = False
@@ -57,22 +57,22 @@ class Verification:
 
 
 class Verifier:
-    """Compares the mirror of one account with its source; nothing else may be at work on it meanwhile."""
+    """Compares the mirror of one account with its source, under the account's lease."""
 
     def __init__(
-        self, database: Database, account: Account, wanted: Verification, source: Source, progress: Progress
+        self, database: Database, account: Account, options: VerifyOptions, source: Source, progress: Progress
     ) -> None:
         self._database = database
         self._account = account
-        self._wanted = wanted
+        self._options = options
         self._source = source
         self._progress = progress
-        self._comparers: list[VerifyRecorder] = []
+        self._recorders: list[VerifyRecorder] = []
         self._repaired: Counter[Resource] = Counter()
         self._verified_at: datetime | None = None
 
     def certify(self) -> Certificate:
-        """Compare, keep what was found, and give it.
+        """Compare, store the certificate, and return it.
 
         Raises:
             LeaseHeld: a run works on this account.
@@ -85,8 +85,8 @@ class Verifier:
             try:
                 return self._under_lease(lease, *notes)
             finally:
-                with suppress(StoreUnavailable):  # the next run takes them away
-                    self._database.transaction(lambda connection: verify_findings.delete_notes(connection, *notes))
+                with suppress(StoreUnavailable):  # the next run deletes them
+                    self._database.transaction(lambda connection: findings.delete_notes(connection, *notes))
 
     def _under_lease(self, lease: leases.Lease, first: Notes, second: Notes) -> Certificate:
         began = time.monotonic()
@@ -95,12 +95,12 @@ class Verifier:
             resource: (marks[resource].watermark_at if resource in marks else None) or self._account.last_sync_at
             for resource in Resource
         }
-        terms = Terms(deep=self._wanted.deep, repair=self._wanted.repair, late_from=late_from)
+        terms = Terms(deep=self._options.deep, repair=self._options.repair, late_from=late_from)
         found = self._compare(lease, first, terms, now)
-        if self._wanted.repair and not self._lost() and not any(part.error for part in found.values()):
+        if self._options.repair and not self._count_lost() and not any(part.error for part in found.values()):
             found = self._compare(lease, second, replace(terms, earlier=first), now)
-        # Of all comparisons: the second one was told by the notes of the first what to read.
-        lost = self._lost()
+        # Of both comparisons: the notes of the first one tell the second one what to read.
+        lost = self._count_lost()
         repaired = {resource: self._repaired[resource] for resource in Resource}
         certificate = Certificate(
             account_id=self._account.account_id,
@@ -108,40 +108,40 @@ class Verifier:
             finished_at=run_states.find_marks(self._database, self._account.account_id)[1],
             duration_s=round(time.monotonic() - began, 3),
             api_calls=self._source.api_calls,
-            deep=self._wanted.deep,
-            repaired=repaired if self._wanted.repair else None,
-            # What was counted from half of the notes is no finding.
+            deep=self._options.deep,
+            repaired=repaired if self._options.repair else None,
+            # ChangeCounts from part of the notes are no findings.
             resources=dict.fromkeys(Resource, Findings()) if lost else found,
             lost=lost,
         )
-        self._keep(lease, certificate)
+        self._store(lease, certificate)
         return certificate
 
     def _compare(self, lease: leases.Lease, notes: Notes, terms: Terms, now: datetime) -> dict[Resource, Findings]:
         owner = Owner(self._account.account_id, self._account.customer_id)
-        comparer = VerifyRecorder(self._database, owner, lease, self._source, notes, terms)
-        self._comparers.append(comparer)
+        recorder = VerifyRecorder(self._database, owner, lease, self._source, notes, terms)
+        self._recorders.append(recorder)
         comparison = Comparison(
             self._account.account_id,
             self._source,
-            comparer,
+            recorder,
             self._progress,
-            in_flight=self._wanted.in_flight,
-            deep=self._wanted.deep,
+            in_flight=self._options.in_flight,
+            deep=self._options.deep,
             began_at=now,
         )
         found = comparison.run()
-        self._repaired += comparer.repaired
-        self._verified_at = comparer.first_asked_at
+        self._repaired += recorder.repaired
+        self._verified_at = recorder.first_asked_at
         return found
 
-    def _lost(self) -> int:
-        return sum(comparer.lost() for comparer in self._comparers)
+    def _count_lost(self) -> int:
+        return sum(recorder.count_lost() for recorder in self._recorders)
 
-    def _keep(self, lease: leases.Lease, certificate: Certificate) -> None:
+    def _store(self, lease: leases.Lease, certificate: Certificate) -> None:
         def write(connection: Connection) -> None:
             leases.fence_transaction(connection, lease)
-            verify_findings.store_certificate(
+            findings.store_certificate(
                 connection,
                 certificate.account_id,
                 certificate.document(),

@@ -48,7 +48,7 @@ class PreparedMessage:
 
     def outlook(self) -> Decision:
         """Say what `send` would do now."""
-        return self._sender.outlook(self.message, again=self.request.again, queued_too=self.request.at_once)
+        return self._sender.preview(self.message, again=self.request.again, queued_too=self.request.at_once)
 
     def send(self) -> SendOutcome:
         """Send it, or have a worker do so when quiet hours end, unless the ledger says that it must not be."""
@@ -124,7 +124,7 @@ class Composer:
             key=request.key,
         )
         sender = Sender(self._database, source.message_api, read_thread_message)
-        if sender.outlook(message, again=request.again).step is Step.EARLIER:
+        if sender.preview(message, again=request.again).step is Step.EARLIER:
             # Who asks for the outcome of what was sent before is not asked anything.
             return PreparedMessage(request, message, (), None, None, sender, self._database)
         quiet = self._quiet_hours(request, number)

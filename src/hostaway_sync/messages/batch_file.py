@@ -1,4 +1,4 @@
-"""Many messages from one file: a JSON object a line, each checked before anything is done. Pure."""
+"""Reads many messages from one file: a JSON object a line, checked before any message is queued. Pure."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class BatchLine:
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """One line that is no message, and why."""
+    """A line that is not a message, and why."""
 
     number: int
     why: str
 
 
 def read_lines(content: str) -> tuple[list[BatchLine], list[BadLine]]:
-    """Give the messages of a file, and the lines that are none; empty lines do not count."""
+    """Return the messages of a file, and its bad lines; empty lines do not count."""
     lines, bad = [], []
     known: dict[str, int] = {}
     for number, written in enumerate(content.removeprefix("\ufeff").split("\n"), start=1):

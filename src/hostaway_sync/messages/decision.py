@@ -20,30 +20,30 @@ LOOKS_APART: Final = timedelta(seconds=30)
 
 
 class Step(StrEnum):
-    """What is to be done."""
+    """What is done about a message."""
 
     SEND = "send"
     TAKE_UP = "take_up"
-    """Send, on the row of an attempt that surely sent nothing."""
+    """Send, on the row of an attempt that certainly sent nothing."""
     EARLIER = "earlier"
     """Nothing: it was sent under this key."""
     REPEATED = "repeated"
-    """Nothing: the guest got these words just now."""
+    """Nothing: the guest got these words a moment ago."""
     QUEUED = "queued"
     """Nothing: it waits for a worker."""
     UNDER_WAY = "under_way"
-    """Nothing: another process is at it."""
+    """Nothing: another process is sending it."""
     UNSETTLED = "unsettled"
     """Nothing: whether the guest got it is not known."""
     OTHER_TEXT = "other_text"
     """Nothing: the key stands for something else."""
     ENDED = "ended"
-    """Nothing: it was withdrawn, or taken and not delivered; only a person asks for it again."""
+    """Nothing: it was withdrawn, or accepted and not delivered; only a person can ask for it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be done, and the row that says so; None where there is none."""
+    """What is done about a message, and the row that decides it; None where there is none."""
 
     step: Step
     intent: Intent | None = None
@@ -52,7 +52,7 @@ class Decision:
 def decide_step(
     message: OutgoingMessage,
     of_key: Intent | None,
-    alike: Sequence[Intent],
+    same_text: Sequence[Intent],
     *,
     owner: str,
     dead: Collection[int],
@@ -60,17 +60,17 @@ def decide_step(
     again: bool,
     queued_too: bool = False,
 ) -> Decision:
-    """Say what is to be done about a message.
+    """Decide what is done about a message.
 
     Args:
-        message: what is to be said.
-        of_key: the row of its key.
-        alike: rows that say the same to the same guest.
-        owner: the name of this process: a row of its own is one whose commit it did not hear of.
-        dead: rows that nobody works on any more.
-        now: the moment.
-        again: the same words may be said twice.
-        queued_too: what waits for a worker may be taken from it.
+        message: what is to be sent.
+        of_key: the row with its idempotency key.
+        same_text: rows with the same words for the same guest.
+        owner: the name of this process; a row of this name is one whose commit was not confirmed.
+        dead: ids of rows whose process has died.
+        now: the current time.
+        again: the same words may be sent twice.
+        queued_too: a row that waits for a worker may be taken up, too.
     """
 
     def is_free(intent: Intent) -> bool:
@@ -85,10 +85,10 @@ def decide_step(
             return Decision(Step.OTHER_TEXT, of_key)
         if not is_free(of_key):
             return Decision(_step(of_key), of_key)
-    others = [intent for intent in alike if of_key is None or intent.intent_id != of_key.intent_id]
+    others = [intent for intent in same_text if of_key is None or intent.intent_id != of_key.intent_id]
     if not again:
         for intent in others:
-            if not is_free(intent) and _counts(intent, now):
+            if not is_free(intent) and _blocks_repeat(intent, now):
                 step = _step(intent)
                 return Decision(Step.REPEATED if step is Step.EARLIER else step, intent)
     keyless = (intent for intent in others if message.key is None and intent.message.key is None and is_free(intent))
@@ -97,16 +97,16 @@ def decide_step(
 
 
 def match_messages(
-    unsettled: Iterable[Intent], said: Iterable[ThreadMessage], claimed: Collection[int]
+    unsettled: Iterable[Intent], in_thread: Iterable[ThreadMessage], claimed: Collection[int]
 ) -> dict[int, ThreadMessage]:
-    """Say which message each intent of a thread became; one that is in none of them is left out.
+    """Return the message of each intent of a thread, by intent id; intents without one are left out.
 
     Args:
-        unsettled: whose outcome is not known, oldest first: where two have the same words, the older goes first.
-        said: what is in the thread.
-        claimed: messages that are some intent's already.
+        unsettled: intents whose outcome is unknown, oldest first: of two with the same words the older goes first.
+        in_thread: the messages of the thread.
+        claimed: ids of messages that belong to an intent already.
     """
-    free = sorted((one for one in said if one.message_id not in claimed), key=lambda one: one.message_id)
+    free = sorted((one for one in in_thread if one.message_id not in claimed), key=lambda one: one.message_id)
     found: dict[int, ThreadMessage] = {}
     for intent in unsettled:
         for one in free:
@@ -118,7 +118,7 @@ def match_messages(
 
 
 def is_countable_look(intent: Intent, at: datetime, *, apart: timedelta = LOOKS_APART) -> bool:
-    """Say whether a reading at this moment counts: after the request left, and long enough after the last one."""
+    """Whether a reading at this time counts: after the request left, and long enough after the last counted one."""
     last = intent.looked_at
     if last is not None:
         return at - last >= apart
@@ -133,14 +133,15 @@ def _step(intent: Intent) -> Step:
     return Step.UNSETTLED if intent.state is IntentState.OUTCOME_UNKNOWN else Step.UNDER_WAY
 
 
-def _counts(intent: Intent, now: datetime) -> bool:
-    """Say whether it keeps others from the same words: what is open does always, what was sent for a while."""
+def _blocks_repeat(intent: Intent, now: datetime) -> bool:
+    """Whether an intent keeps the same words from being sent: an open one always, a sent one for a while."""
     moment = intent.sending_at or intent.created_at
     return intent.state is not IntentState.SENT or now - moment < REPEAT_WITHIN
 
 
-def _is_it(intent: Intent, said: ThreadMessage) -> bool:
-    is_later = intent.after_message_id is not None and said.message_id > intent.after_message_id
-    # An automation may say the very same at the very same moment: what it said is not what we were asked to say.
-    is_ours = said.is_incoming is False and not said.is_automatic
-    return is_later and is_ours and is_same_text(intent.message.body, said.text or "")
+def _is_it(intent: Intent, message: ThreadMessage) -> bool:
+    """Whether a message of the thread is the one that an intent asked for."""
+    is_later = intent.after_message_id is not None and message.message_id > intent.after_message_id
+    # An automation of the source may write the same words at the same time: its message is not ours.
+    is_ours = message.is_incoming is False and not message.is_automatic
+    return is_later and is_ours and is_same_text(intent.message.body, message.text or "")

@@ -1,4 +1,4 @@
-"""What keeps a message from a guest before anything is asked or written. Pure."""
+"""Checks a message before any request or write: its text, its key, its guest. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import date
 
-# No limit is documented; a text that is longer than this is a file that was piped in by mistake.
+# The API documents no limit; a longer text is taken for a file that was piped in by mistake.
 LONGEST_TEXT: Final = 10_000
 LONGEST_KEY: Final = 200
 
 
 def require_text(text: str) -> None:
-    """Refuse what is no message.
+    """Refuse a text that cannot be a message.
 
     Raises:
         UsageError: it is empty, too long, or holds what cannot be sent.
@@ -31,7 +31,7 @@ def require_text(text: str) -> None:
 
 
 def require_key(key: str | None) -> None:
-    """Refuse a key that cannot be kept.
+    """Refuse an idempotency key that cannot be stored.
 
     Raises:
         UsageError: it is empty, too long, or not printable.
@@ -44,7 +44,7 @@ def require_allowed(reservation_id: int, allowed: Collection[int] | None) -> Non
     """Refuse a reservation that the settings do not allow; None allows all.
 
     Raises:
-        MessageRefused: it is not among them.
+        MessageRefused: the reservation is not among them.
     """
     if allowed is not None and reservation_id not in allowed:
         raise MessageRefused(f"reservation {reservation_id} is not in HOSTAWAY_SYNC_SEND_ALLOWLIST: nothing was sent")
@@ -53,10 +53,14 @@ def require_allowed(reservation_id: int, allowed: Collection[int] | None) -> Non
 def list_concerns(
     *, status: str | None, off: Collection[str], departure_date: date | None, is_gone: bool, today: date
 ) -> tuple[str, ...]:
-    """Return what a person should know before this guest is written to; empty when nothing is odd.
+    """Return what a person should know before writing to this guest, a sentence each; empty when nothing is odd.
 
-    `off` are the statuses of stays that never come about. `today` is the day in UTC: a stay whose last day is today
-    somewhere is not over.
+    Args:
+        status: of the reservation.
+        off: the statuses of stays that do not take place.
+        departure_date: the last day of the stay.
+        is_gone: the source does not list the reservation any more.
+        today: the day in UTC; a stay counts as over when its last day has ended in every time zone.
     """
     found = []
     if is_gone:

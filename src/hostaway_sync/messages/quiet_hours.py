@@ -1,4 +1,4 @@
-"""Quiet hours: when a guest is not written to, by the clock on the wall of the listing. Pure: time is an argument."""
+"""Quiet hours: the hours in which a guest is not written to, by the local time of the listing. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class QuietHours:
-    """From one full hour until another, by the local clock; over midnight where the second is the smaller."""
+    """The hours from `begin` until `end`, by local time; over midnight where `end` is the smaller."""
 
     begin: int
     end: int
@@ -24,17 +24,17 @@ class QuietHours:
         return f"{self.begin}-{self.end}"
 
     def cover(self, hour: int) -> bool:
-        """Say whether an hour of the day is quiet."""
+        """Whether an hour of the day is quiet."""
         if self.begin < self.end:
             return self.begin <= hour < self.end
         return hour >= self.begin or hour < self.end
 
 
 def parse_hours(text: str) -> QuietHours:
-    """Read quiet hours as a person writes them.
+    """Return the quiet hours of a text such as `22-8`.
 
     Raises:
-        UsageError: they are no two hours of a day.
+        UsageError: the text is not two different hours of a day.
     """
     match = re.fullmatch(r"\s*(\d{1,2})\s*-\s*(\d{1,2})\s*", text, re.ASCII)
     begin, end = (int(match[1]) % 24, int(match[2]) % 24) if match else (0, 0)
@@ -44,7 +44,7 @@ def parse_hours(text: str) -> QuietHours:
 
 
 def find_quiet_end(hours: QuietHours, zone: tzinfo, now: datetime) -> datetime | None:
-    """Give the moment at which quiet hours end that are on `now`, in UTC; None: they are not.
+    """Return the end, in UTC, of the quiet hours at `now`; None: it is not a quiet hour.
 
     An hour that the clock skips in spring ends when it is skipped; one that it shows twice in autumn, the first time.
     """
@@ -55,5 +55,5 @@ def find_quiet_end(hours: QuietHours, zone: tzinfo, now: datetime) -> datetime |
     shown = datetime.combine(day, time(hours.end), zone)
     first, second = (shown.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
     end = first if first > now else second
-    # Where the clock skips from the end into the next beginning there is no hour between the two.
+    # Where the clock skips from this end past the next beginning, there is no hour in between.
     return find_quiet_end(hours, zone, end) or end

@@ -1,11 +1,11 @@
-"""What a worker sends: put into the queue under the same decision, and done on the same row, by the same sender.
+"""Queues messages and lets a worker send them: with the same decision, on the same row, by the same sender.
 
-    job ──→ pending      sent; what keeps it here and goes by itself has it wait again, as the queue's policy says
-        ──→ sending      another process is at it, or has died: never a second request, it is looked for
-        ──→ unknown      looked for after half a minute, two, ten; then it waits for a person
-        ──→ sent, failed nothing is left to do
+    job ──→ pending      sent; a fault that passes returns it to the queue, as the retry policy says
+        ──→ sending      another process is sending it, or has died: no second request, it is looked for
+        ──→ unknown      looked for after half a minute, two and ten minutes; then it waits for a person
+        ──→ sent, failed done
 
-A job names a row and nothing else, so that doing it twice, or again by hand, is the same as doing it once.
+A job holds only the number of a row, so that working it twice, or again by hand, is the same as once.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ log = logging.getLogger(__name__)
 
 
 def format_quiet_hours(hours: str, zone: str | None, reservation_id: int) -> str:
-    """Give quiet hours with the time zone of a listing, as a row of the ledger keeps them.
+    """Return quiet hours with the time zone of a listing, as the ledger stores them, such as `22-8 Europe/Oslo`.
 
     Raises:
-        UsageError: they are no hours.
-        MessageRefused: nobody knows what time it is there.
+        UsageError: the hours are not two hours of a day.
+        MessageRefused: the time zone of the listing is not known.
     """
     written = str(parse_hours(hours))
     try:
@@ -66,7 +66,7 @@ def format_quiet_hours(hours: str, zone: str | None, reservation_id: int) -> str
 
 
 def find_release_time(quiet: str | None, now: datetime) -> datetime | None:
-    """Give the end of quiet hours that are on, as `format_quiet_hours` gave them; None: it may leave."""
+    """Return when a message may leave whose quiet hours `format_quiet_hours` made; None: at once."""
     if quiet is None:
         return None
     hours, _, zone = quiet.partition(" ")
@@ -82,14 +82,14 @@ def queue_message(
     is_repeated: bool,
     dry_run: bool = False,
 ) -> Decision:
-    """Write an intent down for a worker, unless the ledger says that it must not be sent; give what was decided.
+    """Queue a message for a worker, unless the ledger forbids it; return the decision.
 
     Args:
         database: with the ledger.
         message: what is to be said.
-        again: the same words may be said twice.
-        quiet: hours in which it waits, as `format_quiet_hours` gives them.
-        is_repeated: nobody asks for this one message: what a person withdrew, or the source has, stays as it is.
+        again: the same words may be sent twice.
+        quiet: hours in which it waits, as `format_quiet_hours` returns them.
+        is_repeated: the caller repeats a whole batch: a message that a person or the source ended stays ended.
         dry_run: decide, and write nothing.
 
     Raises:
@@ -122,17 +122,17 @@ def queue_message(
 def run_send_job(
     database: Database, use: Callable[[int], AbstractContextManager[MessageApi]], read: MessageReader, job: Job
 ) -> None:
-    """Do a job of the ledger.
+    """Work a job that sends a message.
 
     Args:
         database: with the ledger.
-        use: opens what carries messages to the guests of an account.
+        use: opens the message API of an account.
         read: reads the payload of a message.
-        job: which row.
+        job: names the intent.
 
     Raises:
-        LeaseHeld: another process is at it.
-        SourceError: nothing was sent, and another try may do better.
+        LeaseHeld: another process is sending it.
+        SourceError: nothing was sent, and another try may succeed.
         StoreError: the database is away.
     """
     account = account_queries.find_account(database, job.account_id)
@@ -142,21 +142,21 @@ def run_send_job(
     settle_from_mirror(database, job.account_id, read)
     intent = _row(database, job)
     if intent is not None and intent.state is IntentState.PENDING and intent.is_queued:
-        intent = _sent(database, use, read, job, intent)
+        intent = _send(database, use, read, job, intent)
     if intent is not None and intent.state is IntentState.SENDING:
         raise LeaseHeld(f"another process is sending message {intent.intent_id}")
     if intent is not None and intent.state is IntentState.OUTCOME_UNKNOWN:
         _look(database, use, read, job, intent)
 
 
-def _sent(
+def _send(
     database: Database,
     use: Callable[[int], AbstractContextManager[MessageApi]],
     read: MessageReader,
     job: Job,
     intent: Intent,
 ) -> Intent | None:
-    """Send a row, unless it is to wait; give it as it stands then, None where nothing is left to do."""
+    """Send an intent, unless its quiet hours are on; return it as it is then, None where nothing is left to do."""
     now = database.transaction(jobs.read_clock)
     until = find_release_time(intent.quiet_hours, now)
     if until is not None:
@@ -164,17 +164,17 @@ def _sent(
         return None
     try:
         with use(job.account_id) as message_api:
-            sending = Sender(database, message_api, read).send_queued(intent)
-    except AccountError as error:  # while it was being sent
+            outcome = Sender(database, message_api, read).send_queued(intent)
+    except AccountError as error:  # the account was disabled while the message was being sent
         _withdraw(database, job, str(error))
         return None
-    if sending.step is Step.UNDER_WAY:
+    if outcome.step is Step.UNDER_WAY:
         raise LeaseHeld(f"another process is sending message {intent.intent_id}")
-    if sending.fault is not None:
-        if sending.fault.advice in {Advice.RETRY, Advice.SNOOZE}:
-            raise sending.fault
-        raise SourceUnavailable(str(sending.fault)) from sending.fault
-    return sending.intent
+    if outcome.fault is not None:
+        if outcome.fault.advice in {Advice.RETRY, Advice.SNOOZE}:
+            raise outcome.fault
+        raise SourceUnavailable(str(outcome.fault)) from outcome.fault
+    return outcome.intent
 
 
 def _look(
@@ -184,7 +184,7 @@ def _look(
     job: Job,
     intent: Intent,
 ) -> None:
-    """Look for what may have been sent, and have it looked for again while that is worth it."""
+    """Look for a message in its thread, and defer the next look where it was not found."""
     if intent.looked_at is None or job.looks:
         with suppress(SourceError), use(job.account_id) as message_api:
             settle_from_source(database, message_api, [intent], read)

@@ -1,4 +1,4 @@
-"""Sends one message: decided under a lock, written down before it leaves, and asked for once."""
+"""Sends one message: decided under a lock, stored before it is sent, and requested once."""
 
 from __future__ import annotations
 
@@ -28,16 +28,8 @@ from hostaway_sync.model.messages import IntentState, SendResult
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store import jobs
 from hostaway_sync.store.accounts import owner as account_owner
-from hostaway_sync.store.messages import (
-    ledger,
-    ledger_clock,
-    outbox,
-    restored,
-    senders,
-)
-from hostaway_sync.store.messages import (
-    recipients as message_recipients,
-)
+from hostaway_sync.store.messages import ledger, ledger_clock, outbox, restored, senders
+from hostaway_sync.store.messages import recipients as message_recipients
 from hostaway_sync.store.messages.liveness import is_too_late
 from hostaway_sync.store.processes.names import name_this_process
 from hostaway_sync.store.records import due_threads, suspicions
@@ -50,19 +42,19 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 _SENDS = {Step.SEND, Step.TAKE_UP}
-# What will be the same the next time. All else passes: a source or a database that is away, a limit, a worker that is
-# told to stop.
+# Errors that another try would meet again. All others pass: a source or a database that is away, a rate limit, a worker
+# that is told to stop.
 _FINAL = (CredentialsRejected, TokenRejected, Forbidden, NotFound, RequestRejected)
 
 
 @dataclass(frozen=True, slots=True)
 class SendOutcome:
-    """What came of a message.
+    """The outcome of a call that sends.
 
     Attributes:
         step: what was decided.
-        intent: the row that says how it stands; None only where nothing was written down.
-        fault: why a row that a worker took up waits again; None: it does not.
+        intent: the row of the message in the ledger; None only where none was stored.
+        fault: why a worker returned the message to the queue; None: it did not.
     """
 
     step: Step
@@ -71,7 +63,7 @@ class SendOutcome:
 
     @property
     def is_ours(self) -> bool:
-        """Whether this call has sent, or tried to."""
+        """Whether this call sent the message, or tried to."""
         return self.step in _SENDS
 
 
@@ -80,7 +72,7 @@ class Sender:
 
     Args:
         database: with the ledger.
-        message_api: carries them.
+        message_api: sends them, and reads their threads.
         read: reads the payload of a message.
     """
 
@@ -89,34 +81,35 @@ class Sender:
         self._message_api = message_api
         self._read = read
 
-    def outlook(self, message: OutgoingMessage, *, again: bool, queued_too: bool = False) -> Decision:
-        """Say what `send` would do now; writes nothing, and settles nothing."""
+    def preview(self, message: OutgoingMessage, *, again: bool, queued_too: bool = False) -> Decision:
+        """Return what `send` would do now; writes nothing, and settles nothing."""
 
         def read(connection: Connection) -> Decision:
-            # Two that ask at once whether a process lives would see each other.
+            # Under the lock: two processes that test at once whether a third lives would see each other.
             ledger.lock_messages(connection, message.account_id)
             return decide_by_ledger(connection, message, name_this_process(), again=again, queued_too=queued_too)
 
         return self._database.transaction(read)
 
     def send(self, message: OutgoingMessage, *, again: bool, queued_too: bool = False) -> SendOutcome:
-        """Send a message, unless the ledger says that it must not be; with `queued_too` before a worker does.
+        """Send a message, unless the ledger forbids it; with `queued_too` also one that waits for a worker.
 
         Raises:
             AccountError: the account was disabled meanwhile.
             StoreError: the database is away; what left is settled later.
         """
         self._settle_first(message)
-        owner = name_this_process()  # a new name each time: two threads with one draft must not take each other's row
+        # A new name for each call: two threads that send the same message must not take each other's row.
+        owner = name_this_process()
         with self._database.claim(senders.right_name(owner)):
-            begin = partial(self._begun, message=message, owner=owner, again=again, queued_too=queued_too)
+            begin = partial(self._begin, message=message, owner=owner, again=again, queued_too=queued_too)
             decision = self._database.transaction(begin)
             if decision.step not in _SENDS or decision.intent is None:
                 return SendOutcome(decision.step, decision.intent)
-            return self._gone(decision.step, decision.intent)
+            return self._send_and_record(decision.step, decision.intent)
 
     def send_queued(self, intent: Intent) -> SendOutcome:
-        """Send what waits for a worker, on its own row; nothing when somebody else is at it, or it waits no more.
+        """Send a queued message, on its own row; nothing when another process is sending it, or it is queued no more.
 
         Raises:
             AccountError: the account was disabled meanwhile.
@@ -138,10 +131,12 @@ class Sender:
 
         with self._database.claim(senders.right_name(owner)):
             step, taken = self._database.transaction(take)
-            return SendOutcome(step, taken) if taken is None or step not in _SENDS else self._gone(step, taken)
+            return (
+                SendOutcome(step, taken) if taken is None or step not in _SENDS else self._send_and_record(step, taken)
+            )
 
     def send_again(self, intent: Intent) -> SendOutcome:
-        """Send what a person did not find, on its own row; when the source has it after all, nothing is sent.
+        """Send a message again that a person did not find in its thread; nothing when the source has it after all.
 
         Raises:
             MessageUnsettled: its outcome is not unknown any more, and it was not sent.
@@ -165,10 +160,10 @@ class Sender:
             return ledger.take_up_intent(connection, intent, intent.message, owner)
 
         with self._database.claim(senders.right_name(owner)):
-            return self._gone(Step.TAKE_UP, self._database.transaction(take))
+            return self._send_and_record(Step.TAKE_UP, self._database.transaction(take))
 
     def _settle_first(self, message: OutgoingMessage) -> None:
-        """Look for what is open with this guest; that it cannot be had is no reason: the ledger says enough."""
+        """Settle the open messages of the guest. A source that does not answer is no reason to stop: they stay open."""
         settle_from_mirror(self._database, message.account_id, self._read)
         find = partial(ledger.list_unsettled, account_id=message.account_id, reservation_id=message.reservation_id)
         unsettled = [
@@ -177,10 +172,10 @@ class Sender:
         with suppress(SourceError):
             settle_from_source(self._database, self._message_api, unsettled, self._read)
 
-    def _begun(
+    def _begin(
         self, connection: Connection, message: OutgoingMessage, owner: str, *, again: bool, queued_too: bool
     ) -> Decision:
-        """Decide under the account's lock, and write the intent down."""
+        """Decide under the lock of the account, and store the intent."""
         ledger.lock_messages(connection, message.account_id)
         account_owner.lock_owner(connection, message.account_id)
         restored.detect_restore(connection)
@@ -193,15 +188,16 @@ class Sender:
             return replace(decision, intent=ledger.take_up_intent(connection, decision.intent, message, owner))
         return decision
 
-    def _gone(self, step: Step, intent: Intent) -> SendOutcome:
+    def _send_and_record(self, step: Step, intent: Intent) -> SendOutcome:
+        """Send an intent of this process, and record the outcome; when that is interrupted, record how far it came."""
         try:
-            posted = self._posted(intent)
-            concluded = self._concluded(intent, posted)
-            return SendOutcome(step, concluded, posted.fault if concluded.state is IntentState.PENDING else None)
+            result = self._request(intent)
+            recorded = self._record(intent, result)
+            return SendOutcome(step, recorded, result.fault if recorded.state is IntentState.PENDING else None)
         except StoreError:
             raise
         except BaseException as error:
-            # Such as a signal, or an account that was disabled: how far it came is known now, and not later.
+            # A signal, or an account that was disabled: only this process knows how far the message came.
             if not isinstance(error, Exception):
                 self._database.fail_fast()
             why = str(error) if isinstance(error, HostawaySyncError) else "stopped by a signal"
@@ -209,7 +205,8 @@ class Sender:
                 self._database.transaction(lambda connection: ledger.record_interruption(connection, intent, why))
             raise
 
-    def _posted(self, intent: Intent) -> SendResult:
+    def _request(self, intent: Intent) -> SendResult:
+        """Read the newest page of the thread, and send the message once."""
         message = intent.message
         try:
             page = self._message_api.read_newest_page(
@@ -224,51 +221,54 @@ class Sender:
         self._database.transaction(partial(message_recipients.store_page, account_id=message.account_id, page=page))
         fence = max((record.id for record in page.records if record.id is not None), default=0)
         left: list[Intent] = []
-        posted = self._message_api.send(message, before_send=lambda: left.append(self._leave(intent, fence)))
-        # A success that names a message which was there before is none of this one.
-        created = {record.id for record in posted.page.records} if posted.page else set()
+        result = self._message_api.send(message, before_send=lambda: left.append(self._mark_sending(intent, fence)))
+        # A success with the id of a message that was there before does not show that this one was sent.
+        created = {record.id for record in result.page.records} if result.page else set()
         known_before = left[0].after_message_id if left else None
         if any(number is None or number <= (known_before or 0) for number in created):
             return SendResult(IntentState.OUTCOME_UNKNOWN, "the source answered with a message that was there before")
-        return posted
+        return result
 
-    def _leave(self, intent: Intent, fence: int) -> Intent:
-        """Mark a row as leaving, this instant.
+    def _mark_sending(self, intent: Intent, fence: int) -> Intent:
+        """Mark a row as sending, the instant before its request leaves.
 
         Raises:
-            SourceUnavailable: the mark took so long that others may know the row as that of a process that died.
+            SourceUnavailable: marking took so long that other processes may believe that this one died.
         """
-        began = _seconds_awake_or_not()
-        left = ledger.mark_sending(self._database, intent, after=fence)
-        if is_too_late(timedelta(seconds=_seconds_awake_or_not() - began)):
+        began = _seconds_since_boot()
+        marked = ledger.mark_sending(self._database, intent, after=fence)
+        if is_too_late(timedelta(seconds=_seconds_since_boot() - began)):
             raise SourceUnavailable("this process was held up just before the message left: nothing was sent")
-        return left
+        return marked
 
-    def _concluded(self, intent: Intent, posted: SendResult) -> Intent:
-        concluded = self._database.transaction(partial(self._written, intent=intent, posted=posted))
-        if concluded.state is IntentState.OUTCOME_UNKNOWN:
+    def _record(self, intent: Intent, result: SendResult) -> Intent:
+        """Store the result of a request, and look into the thread at once where the result is unknown."""
+        recorded = self._database.transaction(partial(self._store_result, intent=intent, result=result))
+        if recorded.state is IntentState.OUTCOME_UNKNOWN:
             with suppress(SourceError, AccountError):
-                changed = settle_from_source(self._database, self._message_api, [concluded], self._read)
-                return next(iter(changed), concluded)
-        return concluded
+                changed = settle_from_source(self._database, self._message_api, [recorded], self._read)
+                return next(iter(changed), recorded)
+        return recorded
 
-    def _written(self, connection: Connection, intent: Intent, posted: SendResult) -> Intent:
-        """Write down how it ended, and the message where it belongs, in one transaction."""
-        message, message_id, failure = intent.message, None, posted.error
-        state, is_of_thread = posted.state, False
+    def _store_result(self, connection: Connection, intent: Intent, result: SendResult) -> Intent:
+        """Store the outcome in the ledger and the message in its thread, in one transaction."""
+        message, message_id, failure = intent.message, None, result.error
+        state, is_of_thread = result.state, False
         ledger.lock_messages(connection, message.account_id)
-        for record in posted.page.records if posted.page else ():
-            said = self._read(record.payload)
-            message_id, failure = record.id, said.failure if said else None
-            is_of_thread = said is not None and said.conversation_id == message.conversation_id
+        for record in result.page.records if result.page else ():
+            created = self._read(record.payload)
+            message_id, failure = record.id, created.failure if created else None
+            is_of_thread = created is not None and created.conversation_id == message.conversation_id
             state = IntentState.SENT if failure is None else IntentState.FAILED
-        if intent.is_queued and posted.state is IntentState.FAILED and _is_passing(posted.fault):
-            written = outbox.return_to_queue(connection, intent, posted.error)
+        if intent.is_queued and result.state is IntentState.FAILED and _is_passing(result.fault):
+            written = outbox.return_to_queue(connection, intent, result.error)
         else:
             written = ledger.record_answer(connection, intent, state, message_id=message_id, error=failure)
-        if posted.page is not None and is_of_thread:  # else the next run, for which the thread is due, reads it there
-            with suppress(AccountError):  # disabled meanwhile: nothing of it is stored, and the ledger is none of it
-                message_recipients.store_page(connection, message.account_id, posted.page)
+        # A message of an unclear thread is not stored here: the thread is due, and the next run reads it.
+        if result.page is not None and is_of_thread:
+            # Of an account that was disabled meanwhile no row is stored; the ledger is.
+            with suppress(AccountError):
+                message_recipients.store_page(connection, message.account_id, result.page)
         if state is not IntentState.FAILED:
             due_threads.mark_due(connection, message.account_id, message.conversation_id)
         known = written or ledger.find_intent(connection, intent.intent_id)
@@ -278,17 +278,19 @@ class Sender:
 def decide_by_ledger(
     connection: Connection, message: OutgoingMessage, owner: str, *, again: bool, queued_too: bool = False
 ) -> Decision:
-    """Decide by the ledger, under the account's lock; see `decision.decide`."""
+    """Decide what is done about a message, by the ledger. Requires the lock of the account; see `decide_step`."""
     of_key = ledger.find_by_key(connection, message.account_id, message.key) if message.key is not None else None
-    alike = ledger.find_same_text(connection, message, within=REPEAT_WITHIN)
-    pending = {one.intent_id: one for one in (*alike, *((of_key,) if of_key else ()))}.values()
-    dead = {one.intent_id for one in pending if one.state is IntentState.PENDING and senders.is_gone(connection, one)}
+    same_text = ledger.find_same_text(connection, message, within=REPEAT_WITHIN)
+    candidates = {one.intent_id: one for one in (*same_text, *((of_key,) if of_key else ()))}.values()
+    dead = {
+        one.intent_id for one in candidates if one.state is IntentState.PENDING and senders.is_gone(connection, one)
+    }
     now = jobs.read_clock(connection)
-    return decide_step(message, of_key, alike, owner=owner, dead=dead, now=now, again=again, queued_too=queued_too)
+    return decide_step(message, of_key, same_text, owner=owner, dead=dead, now=now, again=again, queued_too=queued_too)
 
 
-def _seconds_awake_or_not() -> float:
-    """Return the seconds of a clock that goes on while the machine sleeps."""
+def _seconds_since_boot() -> float:
+    """Return the seconds of a clock that runs on while the machine sleeps."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 

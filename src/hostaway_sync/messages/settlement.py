@@ -1,6 +1,6 @@
-"""Goes over what is open in the ledger, with what is stored of the threads: without a request, unless a look is wanted.
+"""Settles open intents by the messages in their threads: as they are stored, or as the source shows them now.
 
-Whoever has read threads calls `settle_from_mirror`. An account with nothing open costs two statements.
+Call `settle_from_mirror` after threads were read: it makes no request, and two statements where nothing is open.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ def settle_from_mirror(
     *,
     apart: timedelta = LOOKS_APART,
 ) -> list[Intent]:
-    """Settle what is open, as far as the stored threads prove it, and follow what was sent; give what changed.
+    """Settle open intents by the stored threads, and follow the status of sent ones; return the changed intents.
 
     Args:
         database: with the ledger.
-        account_id: whose.
+        account_id: the account of the intents.
         read: reads the payload of a message.
-        apart: from one look that counts to the next.
+        apart: time from one reading that counts to the next.
     """
     is_open = database.transaction(lambda connection: bool(ledger.list_unsettled(connection, account_id)))
     changed: list[Intent] = []
@@ -52,7 +52,7 @@ def settle_from_mirror(
         changed = database.transaction(partial(_settle, account_id=account_id, read=read, seen_at=None, apart=apart))
     changed += database.transaction(partial(_follow, account_id=account_id, read=read))
     for intent in changed:
-        _tell(intent)
+        _log_change(intent)
     return changed
 
 
@@ -64,7 +64,14 @@ def settle_from_source(
     *,
     apart: timedelta = LOOKS_APART,
 ) -> list[Intent]:
-    """Read the threads of open intents of one account at the source, a request each, and settle; give what changed.
+    """Read the threads of open intents at the source, a request each, and settle; return the changed intents.
+
+    Args:
+        database: with the ledger.
+        message_api: of the account of the intents.
+        intents: all of one account.
+        read: reads the payload of a message.
+        apart: time from one reading that counts to the next.
 
     Raises:
         SourceError: a thread could not be read.
@@ -83,7 +90,7 @@ def settle_from_source(
         partial(_settle, account_id=account_id, read=read, seen_at=min(moments), apart=apart, only=wanted)
     )
     for intent in changed:
-        _tell(intent)
+        _log_change(intent)
     return changed
 
 
@@ -108,20 +115,22 @@ def _settle(
         waiting = list(of_thread)
         since = min(intent.after_message_id or 0 for intent in waiting)
         payloads = message_recipients.list_messages_after(connection, account_id, conversation_id, since)
-        said = [one for one in map(read, payloads) if one is not None]
-        found = match_messages(waiting, said, ledger.find_claimed_message_ids(connection, account_id, conversation_id))
+        in_thread = [one for one in map(read, payloads) if one is not None]
+        found = match_messages(
+            waiting, in_thread, ledger.find_claimed_message_ids(connection, account_id, conversation_id)
+        )
         at = seen_at or message_recipients.find_thread_read_at(connection, account_id, conversation_id)
         for intent in waiting:
             if (one := found.get(intent.intent_id)) is not None:
                 settled = ledger.record_found(connection, intent, one.message_id, one.failure)
                 changed += [settled] if settled is not None else []
             else:
-                _look(connection, intent, at, apart)
+                _count_look(connection, intent, at, apart)
     return changed
 
 
-def _look(connection: Connection, intent: Intent, at: datetime | None, apart: timedelta) -> None:
-    """Count a reading in vain; while there were too few, the thread stays due, so that the next run reads it."""
+def _count_look(connection: Connection, intent: Intent, at: datetime | None, apart: timedelta) -> None:
+    """Count a reading that did not show the message; after too few of them the thread stays due for the next run."""
     counts = at is not None and is_countable_look(intent, at, apart=apart)
     if at is not None and counts:
         ledger.record_look(connection, intent, at=at)
@@ -130,13 +139,13 @@ def _look(connection: Connection, intent: Intent, at: datetime | None, apart: ti
 
 
 def _follow(connection: Connection, account_id: int, read: MessageReader) -> list[Intent]:
-    """Have the ledger say what became of messages that the source took and did not deliver, or did after all."""
+    """Update sent intents whose message was not delivered, and failed ones whose message was delivered later."""
     changed = []
     for intent_id, payload in message_recipients.list_changed_outcomes(connection, account_id):
-        said, intent = read(payload), ledger.find_intent(connection, intent_id)
-        if said is None or intent is None or (said.failure is None) == (intent.state is IntentState.SENT):
+        message, intent = read(payload), ledger.find_intent(connection, intent_id)
+        if message is None or intent is None or (message.failure is None) == (intent.state is IntentState.SENT):
             continue
-        followed = ledger.record_later_status(connection, intent, said.failure)
+        followed = ledger.record_later_status(connection, intent, message.failure)
         changed += [followed] if followed is not None else []
     return changed
 
@@ -145,7 +154,7 @@ def _thread(intent: Intent) -> int:
     return intent.message.conversation_id
 
 
-def _tell(intent: Intent) -> None:
+def _log_change(intent: Intent) -> None:
     message = intent.message
     where = f"account {message.account_id}: message {intent.intent_id} to reservation {message.reservation_id}"
     if intent.state is IntentState.FAILED:

@@ -1,17 +1,17 @@
-"""The intent ledger: what is to be said to guests, written down before it is, as a machine of conditional updates.
+"""The intent ledger: messages to guests, stored before they are sent, as a state machine of conditional updates.
 
-pending ──→ sending ──→ sent | failed          by what the source answers
-   │           └──────→ outcome_unknown        no answer tells, or the process died after the request left
-   └──→ failed                                 nothing left: it may be taken up again, on its own row
+pending ──→ sending ──→ sent | failed          as the source answers
+   │           └──────→ outcome_unknown        no answer, or the process died after the request left
+   └──→ failed                                 no request left: it may be taken up again, on its own row
 
-sending ──→ pending           surely not sent, and a worker tries again: see `outbox`
+sending ──→ pending           certainly not sent, and a worker tries again: see `outbox`
 
-outcome_unknown ──→ sent      found in its thread, or a person says so
-                └─→ failed    a person says so; or found there, and never delivered
-sent ←──→ failed              what the source says later of the message itself
+outcome_unknown ──→ sent      found in its thread, or a person confirms it
+                └─→ failed    a person denies it, or found in its thread as not delivered
+sent ←──→ failed              what the source reports of the message later
 
-Whoever decides or settles has the account's messages for itself, by a lock. A row belongs to the process that its
-`owner` names; that one claims a right of that name until its request is over. `senders` says when it counts as dead.
+A process that decides or settles holds the lock on the account's messages. A row belongs to the process that its
+`owner` names. That process claims a right of that name until its request is over; `senders` tells whether it lives.
 """
 
 from __future__ import annotations
@@ -38,24 +38,24 @@ if TYPE_CHECKING:
 
 DIED: Final = "its process died while it was sending"
 _NOW: Final = sa.func.clock_timestamp()
-# A server that forgets this commit in a crash would have the same message sent again.
-_SURELY: Final = sa.select(sa.func.set_config("synchronous_commit", "on", True)).where(  # noqa: FBT003  (SQL's)
+# If the server lost this commit in a crash, the same message would be sent again.
+_DURABLY: Final = sa.select(sa.func.set_config("synchronous_commit", "on", True)).where(  # noqa: FBT003  (SQL's)
     sa.func.current_setting("synchronous_commit") == "off"
 )
 
 
 def right_name(account_id: int) -> str:
-    """Name the right to the messages of an account."""
+    """Return the name of the right to the messages of an account."""
     return f"messages of account {account_id}"
 
 
 def lock_messages(connection: sa.Connection, account_id: int) -> None:
-    """Have the messages of an account for oneself until the transaction of `connection` ends."""
+    """Lock the messages of an account until the transaction of `connection` ends."""
     rights.lock_right(connection, right_name(account_id))
 
 
 def abandon_dead_attempts(connection: sa.Connection, account_id: int) -> None:
-    """Move sending → outcome_unknown where the process has died; under the account's lock."""
+    """Move sending → outcome_unknown where the sending process has died. Requires the lock of the account."""
     for intent in _read(connection, ledger.c.account_id == account_id, _is(IntentState.SENDING)):
         if senders.is_gone(connection, intent):
             values = {"state": IntentState.OUTCOME_UNKNOWN.value, "error": DIED}
@@ -63,13 +63,13 @@ def abandon_dead_attempts(connection: sa.Connection, account_id: int) -> None:
 
 
 def find_by_key(connection: sa.Connection, account_id: int, key: str) -> Intent | None:
-    """Give what a key stands for, or stood for before its guest was forgotten."""
+    """Return the intent of an idempotency key, also of one whose guest was erased since."""
     is_it = ledger.c.idempotency_key.in_(erased_keys.list_stored_forms(connection, account_id, key))
     return next(iter(_read(connection, ledger.c.account_id == account_id, is_it)), None)
 
 
 def find_same_text(connection: sa.Connection, message: OutgoingMessage, *, within: timedelta) -> list[Intent]:
-    """Give what says the same to the same guest: what is open, and of the rest what ended lately; oldest first."""
+    """Return the intents with the same words for the same guest, oldest first: open ones, and those moved `within`."""
     moved_at = sa.func.coalesce(ledger.c.sending_at, ledger.c.created_at)
     is_recent = sa.or_(moved_at > _NOW - within, ledger.c.settled_at.is_(None))
     of_guest = ledger.c.account_id == message.account_id, ledger.c.reservation_id == message.reservation_id
@@ -77,7 +77,7 @@ def find_same_text(connection: sa.Connection, message: OutgoingMessage, *, withi
 
 
 def insert_intent(connection: sa.Connection, message: OutgoingMessage, owner: str) -> Intent:
-    """Write an intent down."""
+    """Store a new intent, pending."""
     statement = sa.insert(ledger).values(
         **intent_rows.as_columns(message),
         idempotency_key=message.key,
@@ -92,9 +92,17 @@ def insert_intent(connection: sa.Connection, message: OutgoingMessage, owner: st
 def take_up_intent(
     connection: sa.Connection, intent: Intent, message: OutgoingMessage, owner: str, *, is_queued: bool = False
 ) -> Intent:
-    """Move pending | failed → pending: another attempt, perhaps by another way, on the intent's own row.
+    """Move pending | failed → pending: a new attempt on the intent's own row.
 
-    With `is_queued` a worker takes it, and may put it back.
+    Args:
+        connection: its transaction holds the lock of the account.
+        intent: the row.
+        message: what is sent now; its communication type may differ from the row's.
+        owner: the process that sends it.
+        is_queued: a worker takes it up, which may return it to the queue.
+
+    Raises:
+        LeaseLost: another process has taken it up, or it is neither pending nor failed any more.
     """
     values = {**intent_rows.as_columns(message), **intent_rows.reset_values(), "owner": owner, "is_queued": is_queued}
     if intent.owner != owner:
@@ -106,10 +114,15 @@ def take_up_intent(
 
 
 def mark_sending(database: Database, intent: Intent, *, after: int) -> Intent:
-    """Move pending → sending: from here on nobody knows that it was not sent. `after` is the highest id seen.
+    """Move pending → sending: from here on it may have been sent.
+
+    Args:
+        database: with the ledger; the commit is durable, whatever its settings say.
+        intent: a row of this process.
+        after: the highest message id that the source showed in the thread.
 
     Raises:
-        LeaseLost: it is not this process's any more.
+        LeaseLost: another process has taken the row.
     """
     stored = sa.select(sa.func.max(conversation_messages.c.id)).where(
         conversation_messages.c.account_id == intent.message.account_id,
@@ -119,9 +132,9 @@ def mark_sending(database: Database, intent: Intent, *, after: int) -> Intent:
     values = {"state": IntentState.SENDING.value, "after_message_id": fence, "sending_at": _NOW}
 
     def write(connection: sa.Connection) -> Intent:
-        connection.execute(_SURELY)
+        connection.execute(_DURABLY)
         restored.detect_restore(connection)
-        # Sending already: the answer to our own commit was lost.
+        # It is `sending` already where the answer to our own commit was lost.
         states = [IntentState.PENDING, IntentState.SENDING]
         row = move_intent(connection, intent.intent_id, states, values, ledger.c.owner == intent.owner)
         if row is None:
@@ -134,7 +147,7 @@ def mark_sending(database: Database, intent: Intent, *, after: int) -> Intent:
 def record_answer(
     connection: sa.Connection, intent: Intent, state: IntentState, *, message_id: int | None = None, error: str | None
 ) -> Intent | None:
-    """Move pending | sending | outcome_unknown → what the answer says; None when somebody else has settled it."""
+    """Move pending | sending | outcome_unknown → `state`, as the answer says; None when it was settled meanwhile."""
     if message_id is not None:
         _unclaim(connection, intent, message_id)
     states = [IntentState.PENDING, IntentState.SENDING, IntentState.OUTCOME_UNKNOWN]
@@ -143,7 +156,7 @@ def record_answer(
 
 
 def record_interruption(connection: sa.Connection, intent: Intent, error: str) -> Intent | None:
-    """Move pending → failed, or sending → outcome_unknown: whoever sends is stopped."""
+    """Move pending → failed, or sending → outcome_unknown: the sending process was stopped. None when it is neither."""
     ours = ledger.c.owner == intent.owner
     failed = move_intent(
         connection, intent.intent_id, [IntentState.PENDING], _ended(IntentState.FAILED, Proof.ANSWER, error), ours
@@ -153,7 +166,7 @@ def record_interruption(connection: sa.Connection, intent: Intent, error: str) -
 
 
 def list_unsettled(connection: sa.Connection, account_id: int, reservation_id: int | None = None) -> list[Intent]:
-    """Give what left and whose outcome is not known, oldest first; what is being sent by a living process too."""
+    """Return the intents that are sending or whose outcome is unknown, oldest first; of one reservation, or of all."""
     wanted = [ledger.c.account_id == account_id, _is(IntentState.SENDING, IntentState.OUTCOME_UNKNOWN)]
     if reservation_id is not None:
         wanted.append(ledger.c.reservation_id == reservation_id)
@@ -161,7 +174,7 @@ def list_unsettled(connection: sa.Connection, account_id: int, reservation_id: i
 
 
 def find_claimed_message_ids(connection: sa.Connection, account_id: int, conversation_id: int) -> set[int]:
-    """Give the messages of a thread that are some intent's."""
+    """Return the ids of the messages in a thread that belong to an intent."""
     query = sa.select(ledger.c.message_id).where(
         ledger.c.account_id == account_id,
         ledger.c.conversation_id == conversation_id,
@@ -171,40 +184,40 @@ def find_claimed_message_ids(connection: sa.Connection, account_id: int, convers
 
 
 def record_found(connection: sa.Connection, intent: Intent, message_id: int, failure: str | None) -> Intent | None:
-    """Move outcome_unknown → sent, or failed where the message never reached the guest: it is in its thread."""
+    """Move outcome_unknown → sent: the message is in its thread; with `failure` → failed: it was not delivered."""
     state = IntentState.SENT if failure is None else IntentState.FAILED
     values = {"message_id": message_id, **_ended(state, Proof.THREAD, failure)}
     return move_intent(connection, intent.intent_id, [IntentState.OUTCOME_UNKNOWN], values)
 
 
 def record_look(connection: sa.Connection, intent: Intent, *, at: datetime) -> None:
-    """Note that its thread was read, and it was not in it: that settles nothing."""
+    """Count a reading of the thread that did not show the message; its state stays."""
     values = {"looks": ledger.c.looks + 1, "looked_at": at}
     move_intent(connection, intent.intent_id, [IntentState.OUTCOME_UNKNOWN], values)
 
 
 def record_manual_outcome(connection: sa.Connection, intent_id: int, *, was_sent: bool) -> Intent | None:
-    """Move outcome_unknown → sent | failed: a person has looked."""
+    """Move outcome_unknown → sent | failed: a person has looked into the thread."""
     state = IntentState.SENT if was_sent else IntentState.FAILED
     error = None if was_sent else "a person has looked: it was not sent"
     return move_intent(connection, intent_id, [IntentState.OUTCOME_UNKNOWN], _ended(state, Proof.PERSON, error))
 
 
 def record_later_status(connection: sa.Connection, intent: Intent, failure: str | None) -> Intent | None:
-    """Move sent → failed, or back: what became of its message later."""
+    """Move sent → failed, or back: the source changed the status of the message later."""
     state = IntentState.SENT if failure is None else IntentState.FAILED
     values = _ended(state, Proof.THREAD, failure)
     return move_intent(connection, intent.intent_id, [IntentState.SENT, IntentState.FAILED], values)
 
 
 def find_intent(connection: sa.Connection, intent_id: int) -> Intent | None:
-    """Give one row."""
+    """Return one intent; None where there is none with this number."""
     rows = _read(connection, ledger.c.intent_id == intent_id)
     return rows[0] if rows else None
 
 
 def _unclaim(connection: sa.Connection, intent: Intent, message_id: int) -> None:
-    """Take a message from whom it was given by its text alone: the answer says whose it is."""
+    """Take a message from the intent it was matched to by its text: the answer names another intent."""
     mistaken = (
         ledger.c.account_id == intent.message.account_id,
         ledger.c.conversation_id == intent.message.conversation_id,
@@ -222,7 +235,7 @@ def _ended(state: IntentState, proof: Proof, error: str | None) -> dict[str, Any
 
 
 def _is(*states: IntentState) -> sa.ColumnElement[bool]:
-    # As constants, not parameters: only so does the planner see that an index of few rows has them all.
+    # Constants, not parameters: only then the planner can use the partial index of open rows.
     return ledger.c.state.in_([sa.literal_column(f"'{state.value}'") for state in states])
 
 
@@ -238,11 +251,11 @@ def move_intent(
     values: dict[str, Any],
     *wanted: sa.ColumnElement[bool],
 ) -> Intent | None:
-    """Move a row that is in one of these states; None when it is not."""
+    """Update a row that is in one of these states; None when it is in another, or `wanted` does not hold."""
     statement = sa.update(ledger).where(ledger.c.intent_id == intent_id, _is(*states), *wanted).values(values)
     row = connection.execute(statement.returning(ledger)).one_or_none()
     return None if row is None else intent_rows.as_intent(row)
 
 
 def _taken(intent_id: int) -> LeaseLost:
-    return LeaseLost(f"message {intent_id} was taken up by another process; this one sent nothing")
+    return LeaseLost(f"message {intent_id} was taken up by another process: this process sent nothing")

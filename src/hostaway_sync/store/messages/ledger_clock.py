@@ -1,7 +1,7 @@
-"""Marks in the intent ledger that a clock left which was ahead: set to now before anything is decided by them.
+"""Times in the intent ledger that lie in the future, because a clock was ahead: set to now before they are used.
 
-What was sent "tomorrow" was sent by now at the latest: for ten minutes from now the guest is not told the same again.
-Without a moment of its own a reading of a thread would never count, and nothing would come to wait for a person.
+A message sent "tomorrow" was sent by now at the latest, so its words are not repeated for ten minutes from now.
+A reading of the thread counts only after the message left: a future time would keep it from ever waiting for a person.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _OPEN = ("pending", "sending", "outcome_unknown")
 
 
 def clamp_times_of_guest(connection: sa.Connection, message: OutgoingMessage) -> None:
-    """Set the marks ahead of everything that was to be said to a guest; under the account's lock."""
+    """Set future times of a guest's intents to now. Requires the lock of the account."""
     of_guest = ledger.c.account_id == message.account_id, ledger.c.reservation_id == message.reservation_id
     time_marks.reset_future_marks(connection, ledger, *of_guest)
 
 
 def clamp_times_of_open(connection: sa.Connection, account_id: int) -> None:
-    """Set the marks ahead of what is open in an account; under its lock."""
+    """Set future times of an account's open intents to now. Requires the lock of the account."""
     time_marks.reset_future_marks(connection, ledger, ledger.c.account_id == account_id, ledger.c.state.in_(_OPEN))

@@ -1,4 +1,4 @@
-"""Messages to guests as a person looks at them: how many need a look, by account, and the newest."""
+"""The intent ledger for people: how many messages need attention, by account, and the newest ones."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     from hostaway_sync.model.messages import Intent
 
-# Whoever sends waits for a slot of the limit, which has a window of a minute, and then for an answer.
+# A sender waits for a slot of the rate limit, whose window is a minute, and then for an answer.
 _STRANDED: Final = timedelta(minutes=10)
 _DAY: Final = timedelta(days=1)
 
 
 def count_by_account(connection: sa.Connection, account_id: int | None) -> dict[int, MessageBacklog]:
-    """Give the numbers, in one statement however many accounts there are; an account without any has no entry."""
-    # One that was written down in the future has waited for as long as may be.
+    """Count the messages of accounts by what they need, in one statement; an account without any has no entry."""
+    # A row from the future counts as old: how long it waited is unknown.
     state, is_old = ledger.c.state, ~is_within(ledger.c.created_at, _STRANDED)
     is_unknown = state == IntentState.OUTCOME_UNKNOWN.value
     is_pending = state == IntentState.PENDING.value
@@ -51,7 +51,7 @@ def count_by_account(connection: sa.Connection, account_id: int | None) -> dict[
 def list_newest(
     connection: sa.Connection, *, states: Sequence[IntentState], account_id: int | None, limit: int
 ) -> list[Intent]:
-    """Give the newest rows, oldest of them first."""
+    """Return the newest intents in the order of their numbers; of all states and accounts where none is given."""
     wanted: list[sa.ColumnElement[bool]] = []
     if states:
         wanted.append(ledger.c.state.in_([state.value for state in states]))

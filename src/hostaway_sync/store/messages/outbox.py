@@ -1,8 +1,8 @@
-"""Rows of the ledger that a worker is to send: each has a job, deferred in the transaction that makes it wait.
+"""Intents that a worker is to send: each has a job, deferred in the transaction that queues the intent.
 
-(nothing) | failed ──→ pending          it waits for a worker, perhaps until quiet hours end
-pending | sending  ──→ pending          surely not sent, and worth another try: it waits again
-pending            ──→ failed           it is not wanted any more
+(nothing) | failed ──→ pending          queued for a worker, perhaps until quiet hours end
+pending | sending  ──→ pending          certainly not sent, and worth another try: queued again
+pending            ──→ failed           withdrawn
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def insert_queued(
     connection: sa.Connection, message: OutgoingMessage, *, quiet_hours: str | None, not_before_at: datetime | None
 ) -> Intent:
-    """Write an intent down that waits for a worker."""
+    """Store a new intent, and defer its job."""
     values = {
         **_waiting(quiet_hours, not_before_at),
         "attempt": 0,
@@ -51,7 +51,7 @@ def requeue_intent(
     quiet_hours: str | None,
     not_before_at: datetime | None,
 ) -> Intent | None:
-    """Have a worker take up what surely was not sent; None when that is not so any more."""
+    """Queue an intent that was certainly not sent; None when it is neither pending nor failed any more."""
     values = {**intent_rows.as_columns(message), **intent_rows.reset_values(), **_waiting(quiet_hours, not_before_at)}
     row = ledger.move_intent(connection, intent.intent_id, [IntentState.PENDING, IntentState.FAILED], values)
     if row is not None:
@@ -60,7 +60,7 @@ def requeue_intent(
 
 
 def return_to_queue(connection: sa.Connection, intent: Intent, error: str | None) -> Intent | None:
-    """Have a row that a worker took up wait again: it was surely not sent; None when it is not that worker's."""
+    """Queue an intent again that a worker took up and certainly did not send; None when another process has it."""
     unsent = {"owner": None, "error": error, "sending_at": None, "after_message_id": None}
     values = {**unsent, "state": IntentState.PENDING.value}
     ours = sent_messages.c.owner == intent.owner
@@ -68,13 +68,13 @@ def return_to_queue(connection: sa.Connection, intent: Intent, error: str | None
 
 
 def postpone_intent(connection: sa.Connection, intent: Intent, job: Job, at: datetime) -> None:
-    """Have a row wait until then, and its job with it."""
+    """Let an intent and its job wait until `at`."""
     ledger.move_intent(connection, intent.intent_id, [IntentState.PENDING], {"not_before_at": at})
     jobs.defer_retry(connection, job, at=at)
 
 
 def withdraw_intent(connection: sa.Connection, intent_id: int, why: str, *, proof: Proof) -> Intent | None:
-    """Move pending → failed: it is not to be sent; None when it left already, or ended."""
+    """Move pending → failed: it is not to be sent. None when it was sent or has ended already."""
     ended = {"state": IntentState.FAILED.value, "proof": proof.value, "settled_at": sa.func.clock_timestamp()}
     return ledger.move_intent(
         connection, intent_id, [IntentState.PENDING], {**ended, "error": why, "not_before_at": None}
@@ -82,7 +82,7 @@ def withdraw_intent(connection: sa.Connection, intent_id: int, why: str, *, proo
 
 
 def make_job(intent: Intent) -> Job:
-    """Give the job that sends a message."""
+    """Return the job that sends a message."""
     return Job(intent.message.account_id, intent_id=intent.intent_id)
 
 

@@ -1,4 +1,4 @@
-"""What the tables know of a guest who is to be written to: the stay, its threads, and what is said in them."""
+"""What is stored of a guest to write to: the stay, its threads, and the messages in them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """What is known of a reservation; `is_gone`: the source has it no longer."""
+    """A reservation, as far as writing to its guest needs it; `is_gone`: the source has it no longer."""
 
     account_id: int
     reservation_id: int
@@ -32,7 +32,7 @@ class Stay:
 
 
 def find_stays(database: Database, reservation_id: int, account_id: int | None = None) -> list[Stay]:
-    """Give the reservations of this number, of all accounts that were not removed or of one."""
+    """Return the reservations with this id: of one account, or of all accounts that were not removed."""
     query = (
         sa.select(
             reservations.c.account_id,
@@ -51,7 +51,7 @@ def find_stays(database: Database, reservation_id: int, account_id: int | None =
 
 
 def list_threads(database: Database, account_id: int, reservation_id: int) -> list[int]:
-    """Give the conversations of a reservation, the one in which something was said last first."""
+    """Return the conversations of a reservation, the one with the newest message first."""
     said_at = (
         sa.select(sa.func.max(conversation_messages.c.sent_at))
         .where(
@@ -75,7 +75,7 @@ def list_threads(database: Database, account_id: int, reservation_id: int) -> li
 
 
 def find_time_zone(database: Database, account_id: int, reservation_id: int, words: Vocabulary) -> str | None:
-    """Return the time zone of a reservation's listing, in the source's words; None where that is not known."""
+    """Return the time zone of a reservation's listing, as the source writes it; None where it is not known."""
     query = (
         sa.select(listings.c.raw_payload[words.time_zone_key].as_string())
         .join_from(
@@ -89,7 +89,7 @@ def find_time_zone(database: Database, account_id: int, reservation_id: int, wor
 
 
 def find_last_guest_message(database: Database, account_id: int, conversation_id: int) -> str | None:
-    """Give the payload of what the guest wrote last in a thread; None: nothing yet."""
+    """Return the payload of the guest's last message in a thread; None where the guest wrote nothing."""
     query = (
         sa.select(_PAYLOAD)
         .where(*_in_thread(account_id, conversation_id), conversation_messages.c.is_incoming)
@@ -100,13 +100,13 @@ def find_last_guest_message(database: Database, account_id: int, conversation_id
 
 
 def list_messages_after(connection: sa.Connection, account_id: int, conversation_id: int, after: int) -> list[str]:
-    """Give the payloads of what is in a thread with a higher id than this, by id."""
+    """Return the payloads of the messages in a thread with a higher id than `after`, by id."""
     wanted = *_in_thread(account_id, conversation_id), conversation_messages.c.id > after
     return list(connection.scalars(sa.select(_PAYLOAD).where(*wanted).order_by(conversation_messages.c.id)))
 
 
 def find_thread_read_at(connection: sa.Connection, account_id: int, conversation_id: int) -> datetime | None:
-    """Give when the last whole reading of a thread began."""
+    """Return when the last whole reading of a thread began; None: it was never read whole."""
     query = sa.select(conversations.c.thread_read_at).where(
         conversations.c.account_id == account_id, conversations.c.id == conversation_id
     )
@@ -114,7 +114,7 @@ def find_thread_read_at(connection: sa.Connection, account_id: int, conversation
 
 
 def list_changed_outcomes(connection: sa.Connection, account_id: int) -> list[tuple[int, str]]:
-    """Give intents whose message is not as they say any more, with its payload: it waits, failed, or was sent."""
+    """Return the intents whose state contradicts the stored status of their message, each with its payload."""
     is_sent = conversation_messages.c.status == sa.literal_column("'sent'")
     query = (
         sa.select(ledger.c.intent_id, _PAYLOAD)
@@ -133,7 +133,7 @@ def list_changed_outcomes(connection: sa.Connection, account_id: int) -> list[tu
 
 
 def store_page(connection: sa.Connection, account_id: int, page: Page) -> None:
-    """Store a page that was read beside any run.
+    """Store a page that was read outside of a run.
 
     Raises:
         AccountError: the account was disabled or removed.

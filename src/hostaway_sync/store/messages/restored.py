@@ -1,15 +1,15 @@
-"""A database that was restored: recognised from itself alone, so that what it holds as pending is not sent twice.
+"""Detects a restored database from its own contents, so that messages pending in it are not sent twice.
 
-A backup is older than what was sent since. A message that is pending in it may have reached its guest, and nothing in
-the restored tables says so. Each database notes where it is; a copy is elsewhere:
+A backup is older than the messages sent since. A message that is pending in it may have reached its guest, and the
+restored tables do not show it. Each database notes its place; the place of a copy differs:
 
     system_identifier   another server: pg_restore, a copy of the mirror, pg_upgrade
     database_oid        another database of the same server, made by CREATE DATABASE … TEMPLATE, too
     ledger_oid          the same database, the table dropped and made anew: pg_restore --clean
     timeline            the same files, recovered to a moment; or a standby took over, and may lack the last commits
 
-What a server does not tell is not compared. A snapshot of the disk has all four as they were: there a person says it,
-by `database restored`.
+A value that the server does not tell is not compared. A snapshot of the disk keeps all four: after restoring one, a
+person runs `database restored`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PLACE: Final = """
 SELECT (SELECT oid::bigint FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) AS database_oid,
        pg_catalog.to_regclass(:ledger)::oid::bigint AS ledger_oid
 """
-# Everybody may ask, unless an administrator or a hosted server says otherwise.
+# Every role may call these, unless an administrator or a hosted server revoked it.
 _SERVER: Final = """
 SELECT (SELECT system_identifier FROM pg_catalog.pg_control_system()) AS system_identifier,
        ('x' || left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 8))::bit(32)::bigint AS timeline
@@ -47,12 +47,12 @@ log = logging.getLogger(__name__)
 
 
 def detect_restore(connection: sa.Connection) -> int | None:
-    """Note where this database is, or that it was restored; then what is pending is looked for before anything leaves.
+    """Compare the noted place of this database with its place now; when they differ, look for every pending message.
 
-    Whoever decides about a message asks in the same transaction. Two who notice at once do it once.
+    Call it in the transaction that decides about a message. Two processes that notice at once act once.
 
     Returns:
-        How many messages are looked for now; None where nothing was restored.
+        How many messages are looked for now; None where the database was not restored.
     """
     here = _here(connection)
     noted = connection.execute(sa.select(*(database_identity.c[name] for name in _PARTS))).all()
@@ -60,13 +60,13 @@ def detect_restore(connection: sa.Connection) -> int | None:
         return None
     was_elsewhere = connection.execute(sa.delete(database_identity)).rowcount > 0
     if noted and not was_elsewhere:
-        return None  # another process noticed a moment ago, and has seen to all of it
+        return None  # another process noticed at the same moment, and has done everything
     connection.execute(sa.insert(database_identity).values(here))
     return _look_for_pending(connection) if noted else None
 
 
 def declare_restore(database: Database) -> int:
-    """Believe a person that this database was restored; give how many messages are looked for now."""
+    """Record that a person says this database was restored; return how many messages are looked for now."""
 
     def write(connection: sa.Connection) -> int:
         connection.execute(sa.delete(database_identity))
@@ -77,7 +77,7 @@ def declare_restore(database: Database) -> int:
 
 
 def _here(connection: sa.Connection) -> dict[str, int | None]:
-    """Return where this database is, as far as its server tells."""
+    """Return the place of this database, as far as its server tells."""
     schema = connection.get_execution_options()["schema_translate_map"][None]
     place = connection.execute(sa.text(_PLACE), {"ledger": f"{quote_identifier(schema)}.sent_messages"}).one()
     here: dict[str, int | None] = {**dict.fromkeys(_PARTS), **place._asdict()}
@@ -95,9 +95,9 @@ def _is_same(noted: Any, here: dict[str, int | None]) -> bool:  # noqa: ANN401  
 
 
 def _look_for_pending(connection: sa.Connection) -> int:
-    """Move pending | sending → outcome_unknown, have the threads read, and have workers look at once.
+    """Move pending | sending → outcome_unknown, mark the threads as due, and defer the jobs that look for them.
 
-    What the mirror held of a thread when the backup was made is not the message that is looked for.
+    Only messages above the highest id stored in the backup count: those below were there before.
     """
     newest = sa.select(sa.func.max(conversation_messages.c.id)).where(
         conversation_messages.c.account_id == ledger.c.account_id,

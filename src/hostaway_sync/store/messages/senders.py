@@ -1,4 +1,4 @@
-"""Which process sends a message, and whether it may be sending it still."""
+"""Tells which process sends a message, and whether it may still be sending it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def right_name(owner: str) -> str:
-    """Name the right that a sending process claims until its request is over."""
+    """Return the name of the right that a sending process claims until its request is over."""
     return f"sender {owner}"
 
 
 def is_gone(connection: sa.Connection, intent: Intent) -> bool:
-    """Say whether no process works on a row that is under way; see `liveness`."""
+    """Whether no process works on an intent any more; see `liveness`."""
     if intent.owner is None:
         return True
     right = right_name(intent.owner)
@@ -29,7 +29,7 @@ def is_gone(connection: sa.Connection, intent: Intent) -> bool:
     if claim is None and last_release_locks.is_held(
         connection, last_release_locks.lock_for_right(rights.get_schema(connection), right)
     ):
-        return False  # a program of the last release sends it
+        return False  # a process of the last release is sending it
     marked_ago = sa.select(sa.func.clock_timestamp() - ledger.c.sending_at).where(
         ledger.c.intent_id == intent.intent_id
     )

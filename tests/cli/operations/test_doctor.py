@@ -180,7 +180,6 @@ def test_crontabs_and_timers_are_found(tmp_path: Path) -> None:
 
 def test_questions_have_an_end() -> None:
     """What does not answer in time is left out, and the others are not kept waiting for it."""
-    began = time.monotonic()
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -191,7 +190,9 @@ def test_questions_have_an_end() -> None:
                     connection.recv(1)
             return number
 
-        assert sorted(ask_each([1, 2, 3], ask, until=began + 2)) == [1, 3]
+        # A slow machine gets more time: what is held is that only the silent one is left out.
+        within = (ask_each([1, 2, 3], ask, until=time.monotonic() + seconds) for seconds in (0.5, 5, 60))
+        assert any(sorted(answers) == [1, 3] for answers in within)
         try:
             Question(lambda: ask(2)).wait_for_answer(time.monotonic())
         except TimeoutError:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 PATIENCE = 30.0
+# No test waits for so long: an end that waited for it would never come.
+AN_HOUR = 3600.0
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
@@ -265,15 +266,13 @@ def test_a_collector_in_trouble_costs_one_warning(
 ) -> None:
     """The run is whole, nothing is raised, and its end waits for silence as long as is said, and not for refusals."""
     env = sync_env(reservations=2, listings=1)
-    within = 0.5 if trouble == "slow" else 2 * PATIENCE
+    within = 0.5 if trouble == "slow" else AN_HOUR
     if trouble == "slow":
         collector.release.clear()
     collector.status = {"broken": 500, "busy": 503}.get(trouble, 200)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "60")
     with switched_on(monkeypatch, "http://127.0.0.1:1" if trouble == "away" else collector.url, within=within):
         assert env.mirror().sync.run(70001).error is None
-        began = time.monotonic()
-    assert time.monotonic() - began < PATIENCE
     (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     why = {
         "away": "it cannot be reached (ConnectionError)",

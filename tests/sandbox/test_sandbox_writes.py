@@ -16,7 +16,7 @@ import pytest
 from hostaway_sync.sandbox import Sandbox, Switches
 from hostaway_sync.sandbox.__main__ import main
 from hostaway_sync.sandbox.server import faults
-from hostaway_sync.sandbox.server.webhooks import send
+from hostaway_sync.sandbox.server.webhooks import send_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,7 +164,7 @@ def test_nobody_answering_a_delivery_is_no_error() -> None:
 
         thread = Thread(target=babble)
         thread.start()
-        assert send(f"http://127.0.0.1:{server.getsockname()[1]}", method="GET", body=None) is None
+        assert send_request(f"http://127.0.0.1:{server.getsockname()[1]}", method="GET", body=None) is None
         thread.join()
 
 

@@ -1,26 +1,26 @@
 """A fake Hostaway: a real HTTP server on 127.0.0.1 that behaves as the API notes say.
 
-    seed → layout → rendering → content → lists → routes → server → your client
-                                   ↑          ↑         ↑
-                        world: what happens   switches   tokens, limits, faults
+    seed: ids, stamps, order → rows: JSON text → world: state and changes → server: pages, routes, HTTP → your client
+                                                                               ↑
+                                                       switches, tokens, rate limits, faults
 
     from hostaway_sync.sandbox import AccountSpec, Sandbox, Switches, faults
 
     with Sandbox(reservations=787, token_delay=0) as sandbox:
         client(sandbox.url, sandbox.account_id, sandbox.client_secret)
         thread = sandbox.world.conversations_of(reservation_id)[0]
-        sandbox.world.guest_message(thread, "Is it quiet at night?")          # and much else: see World, Happenings
+        sandbox.world.guest_message(thread, "Is it quiet at night?")          # and much else: see World, WorldChanges
         sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", skip=1, times=2)
-        sandbox.world.accepted                       # what it was asked to send and took, whatever it answered
+        sandbox.world.accepted                       # messages that it accepted, whatever it answered
         dict(sandbox.world.truth("messages"))        # id → payload, as a whole walk with every flag set lists them
         sandbox.calls["GET /reservations"], sandbox.max_in_window("account:70001"), sandbox.requests
 
 Rows are made from the seed whenever they are asked for, so that a million reservations cost no memory, and equal seeds
-give equal bytes. Only what was changed is kept. Where the notes are unsure there is a switch (`Switches`).
+give equal bytes. Only changed rows are kept in memory. Where the notes are unsure there is a switch (`Switches`).
 
-Its limits: dashboards, reviews, tasks, users, finance, and writes other than those in `routes.ROUTES` are missing;
+Limits: dashboards, reviews, tasks, users, finance, and writes other than those in `routes.ROUTES` are missing;
 calendars do not follow reservations; lists in any order but the default one are sorted as a whole for every change;
-webhooks are probed and called on loopback addresses only, and `Sandbox.deliver` calls them when told to, without
+webhooks are probed and called on loopback addresses only, and `Sandbox.deliver` calls them, without
 retries. Rate limits count each process of the sandbox for itself.
 """
 
@@ -29,7 +29,7 @@ from __future__ import annotations
 from hostaway_sync.sandbox.server.account import ACCOUNT_ID, CLIENT_SECRET, AccountSpec
 from hostaway_sync.sandbox.server.faults import Effect, Faults, Rule
 from hostaway_sync.sandbox.server.request import Reply, Request
-from hostaway_sync.sandbox.server.server import Logged, Sandbox
+from hostaway_sync.sandbox.server.server import LoggedRequest, Sandbox
 from hostaway_sync.sandbox.switches import Switches
 from hostaway_sync.sandbox.world.state import RESOURCES
 from hostaway_sync.sandbox.world.world import World
@@ -41,7 +41,7 @@ __all__ = [
     "AccountSpec",
     "Effect",
     "Faults",
-    "Logged",
+    "LoggedRequest",
     "Reply",
     "Request",
     "Rule",

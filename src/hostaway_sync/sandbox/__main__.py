@@ -1,4 +1,4 @@
-"""`python -m hostaway_sync.sandbox`: serve a stand-in for Hostaway until it is told to stop."""
+"""`python -m hostaway_sync.sandbox`: serve a fake Hostaway until a signal stops it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print one line of JSON with `url` and, for each account, `account_id` and `client_secret`; then serve.
 
-    SIGINT and SIGTERM end it with code 0.
+    SIGINT and SIGTERM stop it with exit code 0.
     """
     options = _parser().parse_args(arguments)
     stop = Event()
 
-    def end(_signal: int, _frame: FrameType | None) -> None:
+    def stop_serving(_signal: int, _frame: FrameType | None) -> None:
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+        signal.signal(number, stop_serving)
     accounts = [
         AccountSpec(
             id=70001 + number,
@@ -62,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
     parser.add_argument("--reservations", type=int, default=787, help="in each account")
     parser.add_argument("--listings", type=int, default=12, help="in each account")
-    parser.add_argument("--no-conversations", dest="conversations", action="store_false", help="nobody ever wrote")
+    parser.add_argument(
+        "--no-conversations", dest="conversations", action="store_false", help="create no conversations"
+    )
     parser.add_argument(
         "--accounts", type=int, choices=range(1, 501), default=1, metavar="N", help="70001 and following"
     )

@@ -1,4 +1,4 @@
-"""A switch for everything that the API notes leave unsure; a client is right only if it is right under each setting."""
+"""A switch for each behaviour that the API notes leave open; a correct client is correct under every setting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Presence = Literal["present", "null", "absent"]
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """How this Hostaway behaves where the notes could not say; the defaults are what is most likely.
+    """How this Hostaway behaves where the notes are unsure; the defaults are the most likely behaviour.
 
     Attributes:
         moved_cursor: `afterId` of a row that changed since it was listed: the walk goes on below its new place (near
@@ -98,7 +98,7 @@ class Switches:
 
     @staticmethod
     def choices() -> dict[str, tuple[Any, ...]]:
-        """Give every allowed value of every switch, its default first: what a property test draws from."""
+        """Return the allowed values of every switch, its default first, for property tests to draw from."""
         return dict(_CHOICES)
 
 

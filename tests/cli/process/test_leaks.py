@@ -18,7 +18,7 @@ from hostaway_sync.app.mirror import Mirror
 from hostaway_sync.errors import HostawaySyncError
 from hostaway_sync.sandbox import CLIENT_SECRET
 from hostaway_sync.sandbox.server import faults
-from hostaway_sync.sandbox.server.webhooks import send
+from hostaway_sync.sandbox.server.webhooks import send_request
 from hostaway_sync.secrets import KEY_FILE, KeyFile
 from hostaway_sync.settings import load_settings
 
@@ -48,7 +48,7 @@ def live(witness: SecretWitness, env: SyncEnv, key_file: Path) -> None:
         login = base64.b64encode(f"{hook['login']}:wrong".encode()).decode()
         for path, expected in ((hook["url"], 401), (hook["url"] + "x", 401)):
             headers = {"Authorization": f"Basic {login}"}
-            assert send(path, method="POST", body=event(), headers=headers) == expected
+            assert send_request(path, method="POST", body=event(), headers=headers) == expected
         run("webhooks", "check", "70001", "--json")
         run("webhooks", "list", "--json")
         eventually(

@@ -135,7 +135,7 @@ def test_a_429_waits_for_its_window_and_is_no_attempt(headers: dict[str, Any], w
 
         def refuse(request: Request, reply: Reply | None) -> Reply:
             when = {name: env.clock.time() + offset for name, offset in headers.items()}
-            return faults.rate_limited(**when, limit=15).spoil(request, reply)
+            return faults.rate_limited(**when, limit=15).make_reply(request, reply)
 
         env.sandbox.faults.add(faults.Effect(refuse), route="GET /reservations", times=10)
         assert len(ids_of(list(client.walk(Resource.RESERVATIONS)))) == 3

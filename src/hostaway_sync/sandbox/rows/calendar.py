@@ -9,7 +9,7 @@ _STATUS = ("available",) * 9 + ("reserved",) * 5 + ("blocked", "pending")
 
 
 def calendar_day(seed: int, listing_id: int, day: int) -> str:
-    """Write one day, counted from 1970-01-01."""
+    """Return the JSON text of one day, counted from 1970-01-01."""
     bits = mix(seed + listing_id * 100_003 + day)
     status = _STATUS[mix(seed + listing_id * 100_003 + day // 4) & 15]
     price: object = ("null", 0, 225, 180.5)[bits >> 8 & 3] if bits & 15 == 0 else 60 + (bits >> 8 & 255)

@@ -85,7 +85,7 @@ class ConversationRows:
         self._wrong_listing = wrong_listing
 
     def write(self, conversation: Conversation, messages: str, reservation: str) -> str:
-        """Write one conversation around its embedded messages (comma-separated) and copy of a reservation."""
+        """Return one conversation around its embedded messages (comma-separated) and copy of a reservation."""
         secret = f"{conversation.bits:016x}"
         listing: object = conversation.listing_id or "null"
         return _TEMPLATE % (

@@ -47,11 +47,11 @@ class ListingRows:
         self._layout = layout
 
     def edited(self, number: int) -> int:
-        """Give the seeded `latestActivityOn`: when someone edited the listing last, one to four months ago."""
+        """Return the seeded `latestActivityOn`: when someone edited the listing last, one to four months ago."""
         return self._layout.start - 30 * DAY - mix(self._layout.seed * 31 + number) % (90 * DAY)
 
     def row(self, number: int) -> str:
-        """Write a seeded listing by its number in the list."""
+        """Return the JSON text of a seeded listing by its number in the list."""
         listing_id = self._layout.listing_id(number)
         bits = mix(self._layout.seed * 17 + listing_id)
         town, country, code, zone, currency = TOWNS[bits & 7]
@@ -90,7 +90,7 @@ class ListingRows:
 
     @staticmethod
     def _description(bits: int) -> str:
-        """Give 6 to 8 kB of praise, escaped, without its quotes."""
+        """Return 6 to 8 kB of praise, escaped, without its quotes."""
         parts: list[str] = []
         size = 0
         wanted = 5_600 + bits % 1_400

@@ -40,7 +40,7 @@ class Line(NamedTuple):
 
 
 def thread_lines(conversation: Conversation, first_id: int, start: int) -> list[Line]:
-    """Give a seeded thread, oldest first; its newest two agree with the conversation's stamps."""
+    """Return a seeded thread, oldest first; its newest two agree with the conversation's stamps."""
     bits = mix(conversation.bits)
     turns = _turns(conversation, bits)
     lines: list[Line] = []
@@ -74,7 +74,7 @@ def _automation(number: int, planned: int, inserted: int, waiting: str, start: i
 
 
 def _turns(conversation: Conversation, bits: int) -> list[tuple[int, bool]]:
-    """Give (moment, from the guest?) of what was said, oldest first."""
+    """Return (moment, from the guest?) of what was said, oldest first."""
     turns = [
         (moment, incoming)
         for moment, incoming in ((conversation.received, True), (conversation.sent, False))
@@ -103,7 +103,7 @@ class MessageRows:
         self._attachments = attachments
 
     def write(self, conversation: Conversation, line: Line) -> str:
-        """Write one message."""
+        """Return the JSON text of one message."""
         more = mix(line.bits)
         channel = CHANNELS[conversation.channel]
         airbnb = channel.id == 2018

@@ -8,12 +8,12 @@ from typing import Final, NamedTuple
 
 
 def quote(value: object) -> str:
-    """Write a value as JSON the way PHP does: pure ASCII, slashes escaped."""
+    """Return a value as JSON the way PHP writes it: pure ASCII, slashes escaped."""
     return json.dumps(value, separators=(",", ":")).replace("/", "\\/")
 
 
 class Guest(NamedTuple):
-    """Who travels: plain words, to be quoted by whoever writes them."""
+    """A guest in plain words; the rows escape them."""
 
     first: str
     last: str

@@ -85,7 +85,7 @@ _FEES = (
 
 
 def _sub_objects(number: int, more: int, inserted: str) -> tuple[str, str, str]:
-    """Give what `includeResources=1` fills: custom fields on 1 row of 8, fees on 1 of 16, and a mail proxy on all."""
+    """Return what `includeResources=1` fills: custom fields on 1 row of 8, fees on 1 of 16, and a mail proxy on all."""
     custom = _CUSTOM % (number, more & 31, inserted, inserted) if more >> 14 & 7 == 0 else "[]"
     fees = _FEES % (number, number, inserted, inserted) if more >> 17 & 15 == 0 else "[]"
     return custom, fees, f'"c-{more:016x}@host.hostaway.info"'
@@ -101,15 +101,15 @@ class ReservationRows:
         self._listing_names: dict[int, str] = {}
 
     def row(self, position: int, reservation_id: int, *, resources: bool = True) -> str:
-        """Write the row at a position of the seeded list."""
+        """Return the row at a position of the seeded list."""
         return self.write(reservation_facts(self._layout, position, reservation_id), resources=resources)
 
     def copy(self, facts: Facts) -> str:
-        """Write the half-filled copy that a conversation carries."""
+        """Return the half-filled copy that a conversation carries."""
         return COPY % self._values(facts, copy=True, resources=True)
 
     def write(self, facts: Facts, *, resources: bool = True) -> str:
-        """Write a whole row."""
+        """Return a whole row."""
         return FULL % self._values(facts, copy=False, resources=resources)
 
     def _listing_name(self, listing_id: int) -> str:
@@ -153,7 +153,7 @@ class ReservationRows:
 
     @staticmethod
     def _price(more: int, nights: int, status: int) -> tuple[object, object, object, object, object]:
-        """Give total, tax, cleaning fee, payout and commission: whole or broken numbers in the same column, or none."""
+        """Return total, tax, cleaning fee, payout and commission: whole or fractional numbers, or none."""
         if nights == 0 or (status == INQUIRY and more & 64) or (status == CANCELLED and more & 3):
             return 0, "null", "null", "null", "null"
         total = nights * (60 + (more >> 4 & 255))

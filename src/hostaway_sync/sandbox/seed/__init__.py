@@ -1,3 +1,3 @@
-"""What a seeded account holds, as arithmetic: ids, stamps and the order of its lists."""
+"""The rows of a seeded account as arithmetic: ids, stamps and the order of its lists."""
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class FirstIds:
 
     @classmethod
     def of(cls, number: int) -> FirstIds:
-        """Give the ranges of the account with this running number."""
+        """Return the ranges of the account with this running number."""
         return cls(
             300_101 + number * 1_000_000,
             41_200_000 + number * 10_000_000,
@@ -99,7 +99,7 @@ class Layout:
         self._unanswered = self.conversations - self.conversations // 100
 
     def reservation_id(self, position: int) -> int:
-        """Give the id at a position of the seeded list."""
+        """Return the id at a position of the seeded list."""
         block, rank = divmod(position, BLOCK)
         if block == self._blocks:
             return self.first.reservations + block * BLOCK + self._rest_shuffle.forward(rank)
@@ -107,7 +107,7 @@ class Layout:
         return self.first.reservations + self._shuffle.forward(block) * BLOCK + slots[rank]
 
     def reservation_position(self, reservation_id: int) -> int | None:
-        """Give the position of a seeded id; None for an id that was not seeded."""
+        """Return the position of a seeded id; None for an id that was not seeded."""
         number = reservation_id - self.first.reservations
         if not 0 <= number < self.reservations:
             return None
@@ -118,7 +118,7 @@ class Layout:
         return block * BLOCK + (BLOCK - 1 - slot if block & 7 == _TOUCHED_BLOCK else _MIXED_RANKS[slot])
 
     def updated(self, position: int) -> int:
-        """Give the seeded `updatedOn` at a position; never rises with the position."""
+        """Return the seeded `updatedOn` at a position; never rises with the position."""
         block, rank = divmod(position, BLOCK)
         second = self._newest - block * self._span
         if block == self._blocks:
@@ -126,33 +126,33 @@ class Layout:
         return second if block & 7 == _TOUCHED_BLOCK else second - _TIES[rank] * (self._span // _GROUPS)
 
     def listing_id(self, number: int) -> int:
-        """Give the id of a seeded listing by its number in the list."""
+        """Return the id of a seeded listing by its number in the list."""
         return self.first.listings + 3 * number
 
     def listing_number(self, listing_id: int) -> int | None:
-        """Give the number of a seeded listing; None for an id that was not seeded."""
+        """Return the number of a seeded listing; None for an id that was not seeded."""
         number, rest = divmod(listing_id - self.first.listings, 3)
         return number if rest == 0 and 0 <= number < self.listings else None
 
     def conversation_entry(self, place: int) -> tuple[int, int]:
-        """Give (position of its reservation, FIRST, SECOND or STRANGER) for a place in the seeded list."""
+        """Return (position of its reservation, FIRST, SECOND or STRANGER) for a place in the seeded list."""
         full, number = divmod(place, len(_ENTRIES))
         rank, kind = _ENTRIES[number]
         return full * PERIOD + rank, kind
 
     def conversation_id(self, place: int) -> int:
-        """Give the id at a place of the seeded list of conversations."""
+        """Return the id at a place of the seeded list of conversations."""
         position, kind = self.conversation_entry(place)
         return self.first.conversations + 3 * (self.reservation_id(position) - self.first.reservations) + kind
 
     def conversation_place(self, conversation_id: int) -> int | None:
-        """Give the place of a seeded conversation; None for an id that was not seeded."""
+        """Return the place of a seeded conversation; None for an id that was not seeded."""
         slot, kind = divmod(conversation_id - self.first.conversations, 3)
         position = self.reservation_position(slot + self.first.reservations)
         return None if position is None else self.place_at(position, kind)
 
     def place_at(self, position: int, kind: int) -> int | None:
-        """Give the place of the conversation of one kind at a reservation's position; None when there is none."""
+        """Return the place of the conversation of one kind at a reservation's position; None when there is none."""
         full, rank = divmod(position, PERIOD)
         number = _ENTRY_OF.get((rank, kind))
         if number is None or not self.conversations:
@@ -160,11 +160,11 @@ class Layout:
         return full * len(_ENTRIES) + number
 
     def answered(self, place: int) -> bool:
-        """Say whether a host ever wrote in this conversation; those where none did stand last (no `messageSentOn`)."""
+        """Return whether a host ever wrote in this conversation; the others stand last."""
         return place < self._unanswered
 
     def sent_order(self, place: int) -> int:
-        """Give the second a seeded conversation is sorted by; never rises with the place."""
+        """Return the second a seeded conversation is sorted by; never rises with the place."""
         position, _ = self.conversation_entry(place)
         sent = self.updated(position) - ANSWER_GAP
         return sent if place < self._unanswered else sent - _NEVER_ANSWERED

@@ -1,4 +1,4 @@
-"""A list in its live order: seeded rows that are computed, merged with the few that moved, came or went."""
+"""A list in its live order: seeded rows that are computed, merged with the few that were moved, added or deleted."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class LiveOrder:
         return self._key(row_id) is not None
 
     def stamp(self, row_id: int) -> int | None:
-        """Give the stamp a row stands by; None when it is not listed."""
+        """Return the stamp by which a row is sorted; None when it is not listed."""
         key = self._key(row_id)
         return None if key is None else -key[0]
 
@@ -57,7 +57,7 @@ class LiveOrder:
         self._gone.pop(row_id, None)
 
     def remove(self, row_id: int) -> None:
-        """Take a row away; its former place is remembered for cursors that stand on it."""
+        """Remove a row; its last place is kept for cursors that point to it."""
         key = self._key(row_id)
         if key is None:
             raise KeyError(row_id)
@@ -65,7 +65,7 @@ class LiveOrder:
         self._gone[row_id] = key
 
     def slice(self, offset: int, limit: int) -> list[Entry]:
-        """Give `limit` rows from `offset` on."""
+        """Return `limit` rows from `offset` on."""
         moved, taken = self._split(offset)
         position = self._seeded(offset - moved)
         holes = bisect_left(self._holes, position)
@@ -83,7 +83,7 @@ class LiveOrder:
         return rows
 
     def after(self, row_id: int) -> int | None:
-        """Give the offset of the row below this one; for a removed row, below its last place; None if never listed."""
+        """Return the offset of the row below this one; for a removed one, below its last place; None if unknown."""
         key = self._key(row_id)
         if key is not None:
             return self._rank(key) + 1
@@ -143,7 +143,7 @@ class LiveOrder:
         return low, len(self._moved)
 
     def _seeded(self, rank: int) -> int:
-        """Give the position of the seeded row that has `rank` living seeded rows above it."""
+        """Return the position of the seeded row that has `rank` living seeded rows above it."""
         low, high = rank, min(rank + len(self._holes), self._size)
         while low < high:
             middle = (low + high) // 2
@@ -155,7 +155,7 @@ class LiveOrder:
 
 
 def reservation_order(layout: Layout) -> LiveOrder:
-    """Give an account's reservations as they were seeded, newest `updatedOn` first."""
+    """Return an account's reservations as they were seeded, newest `updatedOn` first."""
     return LiveOrder(
         layout.reservations,
         id_at=layout.reservation_id,
@@ -165,7 +165,7 @@ def reservation_order(layout: Layout) -> LiveOrder:
 
 
 def conversation_order(layout: Layout) -> LiveOrder:
-    """Give an account's conversations as they were seeded, newest `messageSentOn` first, those without one last."""
+    """Return an account's conversations as they were seeded, newest `messageSentOn` first, those without one last."""
     return LiveOrder(
         layout.conversations,
         id_at=layout.conversation_id,

@@ -1,4 +1,4 @@
-"""Cheap, repeatable chance: everything that looks random in the sandbox is an integer hash of the seed and an id."""
+"""Cheap, repeatable randomness: all that looks random in the sandbox is an integer hash of the seed and an id."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _MASK = (1 << 64) - 1
 
 
 def mix(value: int) -> int:
-    """Give 64 well-spread bits for any integer (the finaliser of splitmix64)."""
+    """Return 64 well-spread bits for any integer (the finaliser of splitmix64)."""
     value = (value + 0x9E3779B97F4A7C15) & _MASK
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
@@ -28,9 +28,9 @@ class Shuffle:
         self._inverse = pow(factor, -1, self._size)
 
     def forward(self, value: int) -> int:
-        """Give the place of `value`."""
+        """Return the place of `value`."""
         return (self._factor * value + self._shift) % self._size
 
     def backward(self, place: int) -> int:
-        """Give the value whose place this is."""
+        """Return the value whose place this is."""
         return (place - self._shift) * self._inverse % self._size

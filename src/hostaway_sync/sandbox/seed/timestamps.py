@@ -25,12 +25,12 @@ _SECONDS = [f"{second:02d}" for second in range(60)]
 
 
 def day_text(day: int) -> str:
-    """Write a day, counted from 1970-01-01, as `YYYY-MM-DD`."""
+    """Return a day, counted from 1970-01-01, as `YYYY-MM-DD`."""
     return _DAYS[day]
 
 
 def stamp_text(seconds: int) -> str:
-    """Write Unix seconds as `YYYY-MM-DD HH:MM:SS`."""
+    """Return Unix seconds as `YYYY-MM-DD HH:MM:SS`."""
     day, rest = divmod(seconds, DAY)
     return _DAYS[day] + _MINUTES[rest // 60] + _SECONDS[rest % 60]
 

@@ -1,12 +1,12 @@
-"""An account as the server sees it: who may ask, what they may see, and where it is told to announce changes."""
+"""An account as the server sees it: its secret, its world, its filtered lists and its webhooks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from hostaway_sync.sandbox.server.filters import Views
-from hostaway_sync.sandbox.server.webhooks import Hooks
+from hostaway_sync.sandbox.server.filters import FilteredLists
+from hostaway_sync.sandbox.server.webhooks import WebhookList
 
 if TYPE_CHECKING:
     from hostaway_sync.sandbox.switches import Switches
@@ -23,7 +23,7 @@ class AccountSpec:
     Attributes:
         id: Hostaway's account id, the `client_id` of the token route.
         client_secret: the one that is right; "" gives `sandbox-secret-{id}`.
-        conversations: False for an account in which nobody ever wrote.
+        conversations: False for an account without conversations.
         inbox: `closed_threads` gives 403 on every message, `closed` on every conversation, too.
         secret_deleted: the token route answers 401 whatever the secret.
         switches: instead of the sandbox's own.
@@ -52,12 +52,12 @@ class Account:
 
     spec: AccountSpec
     world: World
-    hooks: Hooks = field(default_factory=Hooks)
-    views: Views = field(init=False)
+    hooks: WebhookList = field(default_factory=WebhookList)
+    views: FilteredLists = field(init=False)
 
     def __post_init__(self) -> None:
-        self.views = Views(self.world)
+        self.views = FilteredLists(self.world)
 
-    def opens(self, secret: str) -> bool:
-        """Say whether a client secret is right."""
+    def accepts_secret(self, secret: str) -> bool:
+        """Return whether a client secret is right."""
         return secret == self.spec.secret and not self.spec.secret_deleted

@@ -1,4 +1,4 @@
-"""Faults that a test orders: which requests they hit, and what these get instead of, or after, the true answer."""
+"""Faults that a test injects: which requests they hit, and what these get instead of the true answer or after it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ HTML = b"<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a fault does: `spoil` gets the request and the true answer, or None when the route was left out.
+    """What a fault does: `make_reply` gets the request and the true answer, or None when the route did not run.
 
     Attributes:
-        spoil: makes the answer that is sent.
+        make_reply: makes the answer that is sent.
         runs_route: whether the request has its effect on the world first.
     """
 
-    spoil: Callable[[Request, Reply | None], Reply]
+    make_reply: Callable[[Request, Reply | None], Reply]
     runs_route: bool = False
 
 
@@ -55,7 +55,7 @@ def fail_with_200(text: str = "Something went wrong") -> Effect:
 
 
 def rate_limited(*, retry_at: float | None = None, limit: int | None = None, applied: str = "account") -> Effect:
-    """Answer 429; without `retry_at` (Unix seconds, wrong ones welcome) it has no headers at all."""
+    """Answer 429; without `retry_at` (Unix seconds, wrong ones welcome) the reply has no rate limit headers."""
     headers = {}
     if retry_at is not None:
         headers = {"X-RateLimit-Retry-After": f"{retry_at:.0f}", "X-RateLimit-Remaining": "0"}
@@ -75,8 +75,8 @@ def silence(gate: Event) -> Effect:
 
 
 def accepted_then(effect: Effect) -> Effect:
-    """Let the route run, so that the world took what was sent, and then answer with another effect."""
-    return Effect(lambda request, _reply: effect.spoil(request, None), runs_route=True)
+    """Let the route run, so that the world stores what was sent, and then answer with another effect."""
+    return Effect(lambda request, _reply: effect.make_reply(request, None), runs_route=True)
 
 
 def rewrite(change: Callable[[bytes], bytes]) -> Effect:
@@ -130,9 +130,9 @@ class Rule:
     Attributes:
         route: method and template, such as `GET /conversations/{id}/messages`.
         path: regular expression that is searched in the path and its query.
-        skip: how many matching requests go unharmed first.
-        times: how many are hit; None: all.
-        probability: of each of these to be hit.
+        skip: how many matching requests pass first.
+        times: how many requests are hit; None: all.
+        probability: the chance of each of these to be hit.
         hits: how many were hit so far.
     """
 
@@ -148,7 +148,7 @@ class Rule:
     _seen: int = field(default=0, repr=False)
 
     def matches(self, request: Request) -> bool:
-        """Say whether the conditions that do not count hold."""
+        """Return whether the request meets all conditions but `skip`, `times` and `probability`."""
         target = request.path + "?" + "&".join(f"{name}={value}" for name, value in request.query.items())
         return (
             self.method in (None, request.method)
@@ -157,8 +157,8 @@ class Rule:
             and (self.path is None or re.search(self.path, target) is not None)
         )
 
-    def strikes(self, chance: Random) -> bool:
-        """Count a matching request and say whether it is hit."""
+    def counts_and_hits(self, chance: Random) -> bool:
+        """Count a matching request and return whether the rule hits it."""
         self._seen += 1
         if self._seen <= self.skip or (self.times is not None and self.hits >= self.times):
             return False
@@ -169,7 +169,7 @@ class Rule:
 
 
 class Faults:
-    """The rules in force; the first that strikes decides."""
+    """The rules in force; the first one that hits a request decides."""
 
     def __init__(self, seed: int = 1) -> None:
         self._chance = Random(seed)  # noqa: S311 - repeatable, not secret
@@ -177,26 +177,26 @@ class Faults:
         self._rules: list[Rule] = []
 
     def add(self, effect: Effect, **conditions: Any) -> Rule:  # noqa: ANN401  (whatever the API takes)
-        """Put a rule in force; `conditions` are the fields of `Rule`. By default it strikes once."""
+        """Add a rule; `conditions` are the fields of `Rule`. By default it hits one request."""
         rule = Rule(effect, **conditions)
         with self._lock:
             self._rules.append(rule)
         return rule
 
     def remove(self, rule: Rule) -> None:
-        """Take one rule out of force."""
+        """Remove one rule."""
         with self._lock:
             self._rules.remove(rule)
 
     def clear(self) -> None:
-        """Take every rule out of force."""
+        """Remove all rules."""
         with self._lock:
             self._rules.clear()
 
-    def strike(self, request: Request) -> Effect | None:
-        """Give what hits this request, if anything does."""
+    def find_effect(self, request: Request) -> Effect | None:
+        """Return the effect of the first rule that hits this request, or None."""
         with self._lock:
             for rule in self._rules:
-                if rule.matches(request) and rule.strikes(self._chance):
+                if rule.matches(request) and rule.counts_and_hits(self._chance):
                     return rule.effect
         return None

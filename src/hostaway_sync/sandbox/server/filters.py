@@ -1,6 +1,6 @@
-"""Lists as `sortOrder` and filters ask for them. The default order costs nothing; any other reads every row once.
+"""Lists by `sortOrder` and filters. The default order costs nothing; any other reads every row once.
 
-What is not named here is ignored, as Hostaway does (API notes, 2.2, 4.4 and 4.5).
+Parameters that are not named here are ignored, as Hostaway does (API notes, 2.2, 4.4 and 4.5).
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ Payload = dict[str, Any]
 Test = tuple[str, str, str]
 
 
-class Order(Protocol):
+class RowOrder(Protocol):
     """Rows in some order."""
 
     def __len__(self) -> int: ...
     def __contains__(self, row_id: int) -> bool: ...
     def slice(self, offset: int, limit: int) -> list[Entry]:
-        """Give `limit` rows from `offset` on."""
+        """Return `limit` rows from `offset` on."""
         ...
 
     def after(self, row_id: int) -> int | None:
-        """Give the offset of the row below this one; None if it was never here."""
+        """Return the offset of the row below this one; None for a row that was never listed."""
         ...
 
 
-class Fixed:
-    """Rows in an order that was worked out once."""
+class FixedOrder:
+    """Rows in an order that was computed once."""
 
     def __init__(self, entries: list[Entry]) -> None:
         self._entries = entries
@@ -46,11 +46,11 @@ class Fixed:
         return row_id in self._places
 
     def slice(self, offset: int, limit: int) -> list[Entry]:
-        """Give `limit` rows from `offset` on."""
+        """Return `limit` rows from `offset` on."""
         return self._entries[offset : offset + limit]
 
     def after(self, row_id: int) -> int | None:
-        """Give the offset of the row below this one; None if it is not here."""
+        """Return the offset of the row below this one; None for a row that is not listed."""
         place = self._places.get(row_id)
         return None if place is None else place + 1
 
@@ -79,18 +79,18 @@ _LISTING_SORTS: Final = {
 }
 
 
-class Views:
-    """The lists of one account's world; the last filtered one is kept until something happens there.
+class FilteredLists:
+    """The filtered lists of one account; the last one is cached until a row of the account changes.
 
-    Take the world's `lock` around a call.
+    Callers hold the `lock` of the world.
     """
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._kept: tuple[tuple[object, ...], Fixed] | None = None
+        self._kept: tuple[tuple[object, ...], FixedOrder] | None = None
 
-    def reservations(self, request: Request) -> Order:
-        """Return the reservations a request asks for, in the order it asks for."""
+    def reservations(self, request: Request) -> RowOrder:
+        """Return the reservations that a request asks for, in its order."""
         world, by_days = self.world, self.world.switches.activity_filter == "days"
         tests = _tests(request, equal=_EQUAL, starts=_FROM, ends=_UNTIL, activity=by_days)
         sort, down = _sort(request, "Desc")
@@ -100,7 +100,7 @@ class Views:
             return world.reservation_order
         key = (world.revision, sort, down, *sorted(tests))
         if self._kept is None or self._kept[0] != key:
-            self._kept = (key, Fixed(_read_reservations(world, tests, sort, down=down)))
+            self._kept = (key, FixedOrder(_read_reservations(world, tests, sort, down=down)))
         return self._kept[1]
 
 
@@ -125,8 +125,8 @@ def _rank(world: World, payload: Payload, sort: str) -> str:
     return str(payload[{"latestActivity": "latestActivityOn"}.get(sort, sort)] or "") if sort else ""
 
 
-def listing_view(world: World, request: Request) -> list[int]:
-    """Give the ids of the listings a request asks for, in the order it asks for."""
+def filter_listings(world: World, request: Request) -> list[int]:
+    """Return the ids of the listings that a request asks for, in its order."""
     tests = _tests(request, equal=_LISTING_EQUAL, starts={}, ends={}, activity=True)
     if request.query.get("specialStatus[]") == "active":
         tests.append(("is", "specialStatus", ""))
@@ -159,7 +159,7 @@ def _sort(request: Request, *suffixes: str) -> tuple[str, bool]:
 def _tests(
     request: Request, *, equal: dict[str, str], starts: dict[str, str], ends: dict[str, str], activity: bool
 ) -> list[Test]:
-    """Give (how, key, value) for each filter that is known and well formed."""
+    """Return (how, key, value) of each known and well-formed filter."""
     if activity:
         starts = starts | {"latestActivityStart": "latestActivityOn"}
         ends = ends | {"latestActivityEnd": "latestActivityOn"}

@@ -28,7 +28,7 @@ _PATIENCE_S = 10
 
 
 class Server(ThreadingHTTPServer):
-    """Hands requests to `answer` and remembers its connections, so that stopping is quick and leaves nothing."""
+    """Passes requests to `answer` and tracks its connections, so that a stop is quick and leaves none open."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -41,29 +41,29 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Connection)
 
     def server_bind(self) -> None:
-        """Bind without asking a name server for our own name."""
+        """Bind without a query for the name of this machine."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", self.socket.getsockname()[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  (whatever the API takes)
-        """Remember a connection and give it a thread."""
+        """Track a connection and start its thread."""
         with self._gone:
             self._connections.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401  (whatever the API takes)
-        """Forget a connection and close it."""
+        """Close a connection and stop tracking it."""
         super().shutdown_request(request)
         with self._gone:
             self._connections.discard(request)
             self._gone.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002  (the server's signature)
-        """Log what went wrong on one connection; the others go on."""
+        """Log the error of one connection; the others go on."""
         log.debug("connection ended: %r", sys.exception())
 
     def close_everything(self) -> None:
-        """Close the port, end open connections and wait until the last one is forgotten."""
+        """Close the port, end open connections and wait until the last one is closed."""
         self.server_close()
         with self._gone:
             for connection in self._connections:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hostaway_sync.sandbox.server.filters import listing_view
-from hostaway_sync.sandbox.server.request import MISSING, Reply, Request, failure, success
+from hostaway_sync.sandbox.server.filters import filter_listings
+from hostaway_sync.sandbox.server.request import MISSING, Reply, Request, failure_reply, success_reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hostaway_sync.sandbox.server.filters import Order, Views
+    from hostaway_sync.sandbox.server.filters import FilteredLists, RowOrder
     from hostaway_sync.sandbox.switches import Presence, Switches
     from hostaway_sync.sandbox.world.world import World
 
 DEFAULT_LIMIT = 100
 
 
-def joined(texts: Iterable[str | bytes]) -> bytes:
-    """Write rows as a JSON array."""
+def join_rows(texts: Iterable[str | bytes]) -> bytes:
+    """Return rows as a JSON array."""
     parts = list(texts)
     if any(isinstance(part, bytes) for part in parts):
         return b"[" + b",".join(part if isinstance(part, bytes) else part.encode() for part in parts) + b"]"
@@ -26,14 +26,14 @@ def joined(texts: Iterable[str | bytes]) -> bytes:
 
 
 def wants_resources(request: Request, switches: Switches) -> bool:
-    """Say whether sub-objects are filled (API notes, 4.6)."""
+    """Return whether sub-objects are filled (API notes, 4.6)."""
     flag = request.query.get("includeResources")
     if switches.include_resources == "ignored" or flag not in ("0", "1"):
         return switches.resources_by_default
     return flag == "1"
 
 
-def reservations(views: Views, request: Request) -> Reply:
+def list_reservations(views: FilteredLists, request: Request) -> Reply:
     """List reservations, newest `updatedOn` first; `afterId` beats `offset`."""
     world = views.world
     limit = _limit(request, world.switches)
@@ -42,34 +42,34 @@ def reservations(views: Views, request: Request) -> Reply:
     if isinstance(start, Reply):
         return start
     if limit is None:
-        return failure(400, "limit is not valid", world.switches)
+        return failure_reply(400, "limit is not valid", world.switches)
     resources = wants_resources(request, world.switches)
     entries = order.slice(start, limit + world.switches.overlong_pages)
     world.remember_listed(entries)
-    rows = joined([world.reservation_text(position, number, resources=resources) for position, number in entries])
+    rows = join_rows([world.reservation_text(position, number, resources=resources) for position, number in entries])
     rest = world.switches.cursor_count == "rest" and _cursor(request) is not None
     count = len(order) - start if rest else len(order)
-    return success(rows, rest=_short(count, limit, _offset(request), world.switches.reservations_count))
+    return success_reply(rows, rest=_short(count, limit, _offset(request), world.switches.reservations_count))
 
 
-def listings(world: World, request: Request) -> Reply:
+def list_listings(world: World, request: Request) -> Reply:
     """List listings by id."""
     limit = _limit(request, world.switches)
     if limit is None:
-        return failure(400, "limit is not valid", world.switches)
-    numbers = listing_view(world, request)
+        return failure_reply(400, "limit is not valid", world.switches)
+    numbers = filter_listings(world, request)
     offset = _offset(request)
     resources = wants_resources(request, world.switches)
     chosen = numbers[offset : offset + limit + world.switches.overlong_pages]
-    rows = joined(world.listing_text(number, resources=resources) for number in chosen)
-    return success(rows, rest=_short(len(numbers), limit, offset, world.switches.listings_count))
+    rows = join_rows(world.listing_text(number, resources=resources) for number in chosen)
+    return success_reply(rows, rest=_short(len(numbers), limit, offset, world.switches.listings_count))
 
 
-def conversations(world: World, request: Request) -> Reply:
+def list_conversations(world: World, request: Request) -> Reply:
     """List conversations, newest `messageSentOn` first, those without one last; only `reservationId` filters."""
     limit = _limit(request, world.switches)
     if limit is None:
-        return failure(400, "limit is not valid", world.switches)
+        return failure_reply(400, "limit is not valid", world.switches)
     offset = _offset(request)
     wanted = request.number("reservationId")
     size = limit + world.switches.overlong_pages
@@ -79,25 +79,25 @@ def conversations(world: World, request: Request) -> Reply:
     else:
         found = world.conversations_of(wanted)
         numbers, count = found[offset : offset + size], len(found)
-    rows = joined(world.conversation_text(number) for number in numbers)
-    return success(rows, rest=_long(count, limit, offset, world.switches.conversations_count, world.switches))
+    rows = join_rows(world.conversation_text(number) for number in numbers)
+    return success_reply(rows, rest=_long(count, limit, offset, world.switches.conversations_count, world.switches))
 
 
-def messages(world: World, request: Request) -> Reply:
+def list_messages(world: World, request: Request) -> Reply:
     """List a thread, newest first; only `sent` ones unless `includeScheduledMessages=1`."""
     limit = _limit(request, world.switches)
     if limit is None:
-        return failure(400, "limit is not valid", world.switches)
+        return failure_reply(400, "limit is not valid", world.switches)
     conversation = world.conversation(request.ids[0])
     offset = _offset(request)
     entries = world.threads.listed(conversation, scheduled=request.query.get("includeScheduledMessages") == "1")
     chosen = entries[offset : offset + limit + world.switches.overlong_pages]
-    rows = joined(world.threads.text(conversation, entry) for entry in chosen)
-    return success(rows, rest=_long(len(entries), limit, offset, world.switches.messages_count, world.switches))
+    rows = join_rows(world.threads.text(conversation, entry) for entry in chosen)
+    return success_reply(rows, rest=_long(len(entries), limit, offset, world.switches.messages_count, world.switches))
 
 
 def _limit(request: Request, switches: Switches) -> int | None:
-    """Give the rows a page may hold; None when `limit` is refused."""
+    """Return the largest number of rows of a page; None when `limit` is refused."""
     limit = request.number("limit")
     if limit is None or limit < 1:
         refused = "limit" in request.query and switches.bad_limit == "bad_request"
@@ -114,8 +114,8 @@ def _cursor(request: Request) -> int | None:
     return cursor if cursor is not None and cursor > 0 else None
 
 
-def _start(world: World, order: Order, request: Request) -> int | Reply:
-    """Give the offset a page of reservations starts at, or the refusal of a cursor that moved or is gone."""
+def _start(world: World, order: RowOrder, request: Request) -> int | Reply:
+    """Return the offset at which a page of reservations starts, or the refusal of a cursor that moved or is gone."""
     cursor = _cursor(request)
     if cursor is None:
         return _offset(request)
@@ -133,8 +133,8 @@ def _start(world: World, order: Order, request: Request) -> int | Reply:
     if manner == "empty":
         return len(order)
     if manner == "not_found":
-        return failure(404, MISSING, world.switches)
-    return failure(400, "afterId is not valid", world.switches)
+        return failure_reply(404, MISSING, world.switches)
+    return failure_reply(400, "afterId is not valid", world.switches)
 
 
 def _count(count: int, presence: Presence) -> str:

@@ -32,7 +32,7 @@ PROFILES: Final[dict[Profile, dict[str, Limit]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request got 429: which limit (`ip`, `account`, `endpoint`), its size, and when there is room again."""
+    """Why a request got 429: the limit (`ip`, `account`, `endpoint`), its size, and when it has room again."""
 
     applied: str
     limit: int
@@ -72,12 +72,12 @@ class SlidingWindows:
             return None
 
     def max_in_window(self, key: str) -> int:
-        """Give the most requests, refused ones included, that came with this key in any one window."""
+        """Return the largest number of requests with this key in any window, refused ones included."""
         with self._lock:
             return self._most[key]
 
     def forget(self) -> None:
-        """Start anew: nothing was granted, seen or refused."""
+        """Forget all requests that were granted, seen or refused."""
         with self._lock:
             for record in (self._granted, self._seen, self._most, self.refused):
                 record.clear()

@@ -41,12 +41,12 @@ class Request:
     ids: tuple[int, ...] = ()
 
     def number(self, name: str) -> int | None:
-        """Give a query parameter that is a whole number; None when it is absent or malformed."""
+        """Return a query parameter as a whole number; None when it is absent or malformed."""
         text = self.query.get(name, "")
         return int(text) if text.removeprefix("-").isascii() and text.removeprefix("-").isdigit() else None
 
     def document(self) -> dict[str, Any]:
-        """Give the body as a JSON object; empty when it is none."""
+        """Return the body as a JSON object; an empty one when the body is something else."""
         try:
             document = json.loads(self.body)
         except ValueError:
@@ -54,7 +54,7 @@ class Request:
         return document if isinstance(document, dict) else {}
 
     def form(self) -> dict[str, str]:
-        """Give the body as form fields; a JSON object is accepted, too."""
+        """Return the body as form fields; a JSON object is accepted, too."""
         fields = dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
         return {name: str(value) for name, value in self.document().items()} or fields
 
@@ -80,13 +80,13 @@ class Reply:
     silent: bool = False
 
 
-def success(result: bytes, *, rest: str = "") -> Reply:
-    """Answer with the usual envelope; `rest` is what follows the result inside it."""
+def success_reply(result: bytes, *, rest: str = "") -> Reply:
+    """Return the usual envelope; `rest` follows the result inside it."""
     return Reply(body=b'{"status":"success","result":' + result + rest.encode() + b"}")
 
 
-def failure(status: int, text: str, switches: Switches) -> Reply:
-    """Answer with Hostaway's way to say no; where the sentence stands is a switch (API notes, 2.2)."""
+def failure_reply(status: int, text: str, switches: Switches) -> Reply:
+    """Return a refusal as Hostaway writes it; a switch decides where its sentence stands (API notes, 2.2)."""
     body: dict[str, object] = {"status": "fail", "message": text}
     if switches.fail_text != "message":
         body = {"status": "fail", "result": [text] if switches.fail_text == "list" else text}
@@ -97,15 +97,15 @@ DENIED = "The resource owner or authorization server denied the request."
 MISSING = "Resource not found"
 
 
-def denied(status: int = 403) -> Reply:
-    """Answer as to any token that is not good, and to much else (API notes, 1.2)."""
+def denied_reply(status: int = 403) -> Reply:
+    """Return the refusal of an invalid token, which Hostaway uses for much else (API notes, 1.2)."""
     return Reply(status, json.dumps({"status": "fail", "message": DENIED}).encode())
 
 
-def too_many(refusal: Refusal, switches: Switches, *, skew: float | None) -> Reply:
-    """Answer 429; `skew` seconds are added to the time in its headers, None leaves the headers out (API notes, 3)."""
+def rate_limited_reply(refusal: Refusal, switches: Switches, *, skew: float | None) -> Reply:
+    """Return a 429; `skew` seconds are added to the time in its headers, None leaves the headers out (API notes, 3)."""
     text = f"This error occurs because your {refusal.applied} exceeded the rate limits of {refusal.limit} requests."
-    reply = failure(429, text, switches)
+    reply = failure_reply(429, text, switches)
     if skew is None:
         return reply
     headers = {

@@ -1,4 +1,4 @@
-"""Every route of the API that the sandbox knows, as one table; what follows it are the handlers that are no list."""
+"""The table of all routes that the sandbox knows, and the handlers that return no list."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from hostaway_sync.sandbox.rows.calendar import calendar_day
 from hostaway_sync.sandbox.seed.timestamps import DAY, parse_day
 from hostaway_sync.sandbox.server import list_pages
-from hostaway_sync.sandbox.server.request import MISSING, Reply, Request, denied, failure, success
-from hostaway_sync.sandbox.server.webhooks import probe
+from hostaway_sync.sandbox.server.request import MISSING, Reply, Request, denied_reply, failure_reply, success_reply
+from hostaway_sync.sandbox.server.webhooks import probe_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,10 +27,10 @@ _SINGLE_EXTRAS = b',"cancellationPolicyDetails":{"id":9001,"name":"Moderate"},"c
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route and who answers on it.
+    """A route and its handler.
 
     Attributes:
-        alone: whether the handler has the account for itself; not while it asks other servers.
+        alone: whether the handler holds the lock of the account; not while it asks other servers.
         needs_inbox: `threads` or `conversations` when an account without inbox rights is refused here; else "".
     """
 
@@ -47,13 +47,15 @@ class Route:
 
     @property
     def pattern(self) -> re.Pattern[str]:
-        """What a path of this route looks like."""
+        """The pattern of a path of this route."""
         return re.compile(self.template.replace("{id}", r"(\d{1,19})"))
 
 
 def _single(row: str | bytes, world: World, extras: bytes = b"") -> Reply:
     body = row if isinstance(row, bytes) else row.encode()
-    return success(body[:-1] + extras if extras and world.switches.single_extra_keys and body[-1:] == b"}" else body)
+    return success_reply(
+        body[:-1] + extras if extras and world.switches.single_extra_keys and body[-1:] == b"}" else body
+    )
 
 
 def _listing(account: Account, request: Request) -> Reply:
@@ -82,7 +84,9 @@ def _conversations_of(account: Account, request: Request) -> Reply:
     number = request.ids[0]
     if number not in world.reservation_order:
         raise KeyError(number)
-    return success(list_pages.joined(world.conversation_text(thread) for thread in world.conversations_of(number)))
+    return success_reply(
+        list_pages.join_rows(world.conversation_text(thread) for thread in world.conversations_of(number))
+    )
 
 
 def _message(account: Account, request: Request) -> Reply:
@@ -100,7 +104,7 @@ def _send(account: Account, request: Request) -> Reply:
     kind = document.get("communicationType", "email")
     world.conversation(request.ids[0])
     if not isinstance(body, str) or not body or kind not in ("email", "channel", "sms", "whatsapp"):
-        return failure(world.switches.invalid_write, "body is required", world.switches)
+        return failure_reply(world.switches.invalid_write, "body is required", world.switches)
     number = world.post_message(request.ids[0], body, kind)
     conversation = world.conversation(request.ids[0])
     entry = next(entry for entry in world.threads.entries(conversation) if entry.id == number)
@@ -124,49 +128,49 @@ def _calendar(account: Account, request: Request) -> Reply:
     last = parse_day(request.query.get("endDate"))
     last = first + _DEFAULT_CALENDAR - 1 if last is None else min(last, first + _LONGEST_CALENDAR)
     days = (calendar_day(world.layout.seed, request.ids[0], day) for day in range(first, last + 1))
-    return success(list_pages.joined(days))
+    return success_reply(list_pages.join_rows(days))
 
 
 def _delete_reservation(account: Account, request: Request) -> Reply:
     account.world.delete_reservation(request.ids[0])
-    return success(b"[]")
+    return success_reply(b"[]")
 
 
 def _delete_listing(account: Account, request: Request) -> Reply:
     account.world.delete_listing(request.ids[0])
-    return success(b"[]")
+    return success_reply(b"[]")
 
 
 def _hooks(account: Account, _request: Request) -> Reply:
-    return success(json.dumps(account.hooks.all()).encode())
+    return success_reply(json.dumps(account.hooks.all()).encode())
 
 
 def _hook(account: Account, request: Request) -> Reply:
-    return success(json.dumps(account.hooks.get(request.ids[0])).encode())
+    return success_reply(json.dumps(account.hooks.get(request.ids[0])).encode())
 
 
 def _create_hook(account: Account, request: Request) -> Reply:
     wish = request.document()
     refusal = _refused_url(account, wish.get("url"))
-    return refusal or success(json.dumps(account.hooks.create(wish)).encode())
+    return refusal or success_reply(json.dumps(account.hooks.create(wish)).encode())
 
 
 def _update_hook(account: Account, request: Request) -> Reply:
     wish = request.document()
     hook = account.hooks.get(request.ids[0])
     refusal = _refused_url(account, wish["url"]) if wish.get("url", hook["url"]) != hook["url"] else None
-    return refusal or success(json.dumps(account.hooks.update(request.ids[0], wish)).encode())
+    return refusal or success_reply(json.dumps(account.hooks.update(request.ids[0], wish)).encode())
 
 
 def _delete_hook(account: Account, request: Request) -> Reply:
     account.hooks.delete(request.ids[0])
-    return success(b"[]")
+    return success_reply(b"[]")
 
 
 def _legacy_hooks(account: Account, request: Request) -> Reply:
     if account.world.switches.legacy_webhooks == "gone":
         raise KeyError(request.path)
-    return success(json.dumps(account.hooks.legacy[request.path.rpartition("/")[2]]).encode())
+    return success_reply(json.dumps(account.hooks.legacy[request.path.rpartition("/")[2]]).encode())
 
 
 def _delivery_log(account: Account, request: Request) -> Reply:
@@ -178,39 +182,41 @@ def _delivery_log(account: Account, request: Request) -> Reply:
     found = [entry for entry in log if hook_id in (None, entry["webhookNotificationSettingId"])]
     start = offset or 0
     page = found[start : start + min(limit or list_pages.DEFAULT_LIMIT, switches.max_limit)]
-    return success(json.dumps(page).encode(), rest=f',"count":{len(found)}')
+    return success_reply(json.dumps(page).encode(), rest=f',"count":{len(found)}')
 
 
 def _refused_url(account: Account, url: object) -> Reply | None:
     switches = account.world.switches
     if not isinstance(url, str) or not url:
-        return failure(switches.invalid_write, "url is required", switches)
+        return failure_reply(switches.invalid_write, "url is required", switches)
     if switches.webhook_ports == "refused" and urlsplit(url).port is not None:
-        return failure(400, "url must not have a port", switches)
-    return None if probe(url) else failure(400, "url did not answer our test", switches)
+        return failure_reply(400, "url must not have a port", switches)
+    return None if probe_url(url) else failure_reply(400, "url did not answer our test", switches)
 
 
 _LOGS = {"samples": "/unifiedWebhookLogs", "prose": "/unifiedWebhookId"}
 _HOOKS = "/webhooks/unifiedWebhooks"
 _THREAD = "/conversations/{id}/messages"
 ROUTES = (
-    Route("GET", "/listings", lambda account, request: list_pages.listings(account.world, request)),
+    Route("GET", "/listings", lambda account, request: list_pages.list_listings(account.world, request)),
     Route("GET", "/listings/{id}", _listing),
     Route("DELETE", "/listings/{id}", _delete_listing),
     Route("GET", "/listings/{id}/calendar", _calendar),
-    Route("GET", "/reservations", lambda account, request: list_pages.reservations(account.views, request)),
+    Route("GET", "/reservations", lambda account, request: list_pages.list_reservations(account.views, request)),
     Route("GET", "/reservations/{id}", _reservation),
     Route("DELETE", "/reservations/{id}", _delete_reservation),
     Route("GET", "/reservations/{id}/conversations", _conversations_of, needs_inbox="conversations"),
     Route(
         "GET",
         "/conversations",
-        lambda account, request: list_pages.conversations(account.world, request),
+        lambda account, request: list_pages.list_conversations(account.world, request),
         needs_inbox="conversations",
     ),
     Route("GET", "/conversations/{id}", _conversation, needs_inbox="conversations"),
     Route("PUT", "/conversations/{id}", _mark, needs_inbox="conversations"),
-    Route("GET", _THREAD, lambda account, request: list_pages.messages(account.world, request), needs_inbox="threads"),
+    Route(
+        "GET", _THREAD, lambda account, request: list_pages.list_messages(account.world, request), needs_inbox="threads"
+    ),
     Route("POST", _THREAD, _send, needs_inbox="threads"),
     Route("GET", _THREAD + "/{id}", _message, needs_inbox="threads"),
     Route("GET", _HOOKS, _hooks),
@@ -225,8 +231,8 @@ ROUTES = (
 _PATTERNS = [(route, route.pattern) for route in ROUTES]
 
 
-def find(method: str, path: str) -> tuple[Route, tuple[int, ...]] | None:
-    """Give the route of a request and the numbers in its path; None when there is none."""
+def match_route(method: str, path: str) -> tuple[Route, tuple[int, ...]] | None:
+    """Return the route of a request and the numbers in its path; None when there is none."""
     for route, pattern in _PATTERNS:
         match = pattern.fullmatch(path) if route.method == method else None
         if match is not None:
@@ -234,11 +240,11 @@ def find(method: str, path: str) -> tuple[Route, tuple[int, ...]] | None:
     return None
 
 
-def answer(account: Account, route: Route, request: Request) -> Reply:
+def answer_request(account: Account, route: Route, request: Request) -> Reply:
     """Run a route for an account whose token is good."""
     inbox = account.spec.inbox
     if (inbox == "closed" and route.needs_inbox) or (inbox == "closed_threads" and route.needs_inbox == "threads"):
-        return denied()
+        return denied_reply()
     switches = account.world.switches
     try:
         if not route.alone:
@@ -246,4 +252,4 @@ def answer(account: Account, route: Route, request: Request) -> Reply:
         with account.world.lock:
             return route.handler(account, request)
     except KeyError:
-        return denied() if switches.deleted_object == 403 else failure(404, MISSING, switches)  # noqa: PLR2004  (HTTP statuses)
+        return denied_reply() if switches.deleted_object == 403 else failure_reply(404, MISSING, switches)  # noqa: PLR2004  (HTTP statuses)

@@ -14,11 +14,18 @@ from hostaway_sync.sandbox.server.account import ACCOUNT_ID, CLIENT_SECRET, Acco
 from hostaway_sync.sandbox.server.faults import Faults
 from hostaway_sync.sandbox.server.http_server import Server
 from hostaway_sync.sandbox.server.rate_limits import PROFILES, SENDS, Profile, SlidingWindows
-from hostaway_sync.sandbox.server.request import MISSING, Reply, Request, denied, failure, too_many
-from hostaway_sync.sandbox.server.routes import answer, find
+from hostaway_sync.sandbox.server.request import (
+    MISSING,
+    Reply,
+    Request,
+    denied_reply,
+    failure_reply,
+    rate_limited_reply,
+)
+from hostaway_sync.sandbox.server.routes import answer_request, match_route
 from hostaway_sync.sandbox.server.token_route import TOKENS, answer_token
 from hostaway_sync.sandbox.server.tokens import Tokens
-from hostaway_sync.sandbox.server.webhooks import deliver, delivery_body
+from hostaway_sync.sandbox.server.webhooks import delivery_body, send_delivery
 from hostaway_sync.sandbox.switches import Switches
 from hostaway_sync.sandbox.world.changes import START
 from hostaway_sync.sandbox.world.world import World
@@ -32,7 +39,7 @@ _LOG = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Logged:
+class LoggedRequest:
     """One request that came, and the status it got; 0 when the connection was reset or left silent."""
 
     time: float
@@ -87,9 +94,9 @@ class Sandbox:
         self.tokens = Tokens(seed=seed, delay=token_delay)
         self.windows = SlidingWindows(PROFILES[rate_limits])
         self.faults = Faults(seed)
-        self.requests: deque[Logged] = deque(maxlen=_LOG)
+        self.requests: deque[LoggedRequest] = deque(maxlen=_LOG)
         self.calls: Counter[str] = Counter()
-        """Requests by route, refused and harmed ones included, such as `GET /conversations/{id}/messages`."""
+        """Number of requests by route, such as `GET /conversations/{id}/messages`; refused and faulted ones count."""
         self.closing = Event()
         self._before: list[Callable[[Request], None]] = []
         self._after: list[Callable[[Request, Reply], None]] = []
@@ -114,15 +121,15 @@ class Sandbox:
             first=FirstIds.of(0 if spec.same_ids_as_first else number),
         )
 
-    # Life
+    # Start and stop
 
     @property
     def url(self) -> str:
-        """Where the API is, as `http://127.0.0.1:PORT/v1`."""
+        """The URL of the API, as `http://127.0.0.1:PORT/v1`."""
         return f"http://127.0.0.1:{self._server.server_port}/v1"
 
     def start(self) -> Self:
-        """Begin to answer; connections made earlier wait."""
+        """Start to answer; connections made earlier wait until then."""
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
         return self
@@ -144,7 +151,7 @@ class Sandbox:
     ) -> None:
         self.stop()
 
-    # What tests look at and change
+    # State and changes
 
     @property
     def world(self) -> World:
@@ -152,7 +159,7 @@ class Sandbox:
         return next(iter(self.accounts.values())).world
 
     def account(self, account_id: int) -> World:
-        """Give an account's world."""
+        """Return the world of an account."""
         return self.accounts[account_id].world
 
     def reconfigure(self, account_id: int, **fields: object) -> None:
@@ -161,7 +168,7 @@ class Sandbox:
         account.spec = replace(account.spec, **fields)  # type: ignore[arg-type]  # a plain value where a literal is declared
 
     def revoke_tokens(self, account_id: int = ACCOUNT_ID) -> None:
-        """Make every token of an account useless, as when its key is deleted."""
+        """Revoke every token of an account, as when its API key is deleted."""
         self.tokens.revoke_all(account_id)
 
     def on_request(self, watch: Callable[[Request], None]) -> None:
@@ -173,11 +180,14 @@ class Sandbox:
         self._after.append(watch)
 
     def max_in_window(self, key: str) -> int:
-        """Give the most requests in any window, by `ip:127.0.0.1`, `account:70001` or `endpoint:70001` (sends)."""
+        """Return the largest number of requests in any window of a key.
+
+        Keys are `ip:127.0.0.1`, `account:70001` and, for sends, `endpoint:70001`.
+        """
         return self.windows.max_in_window(key)
 
     def forget(self) -> None:
-        """Clear the log, the counts and the windows."""
+        """Clear the log of requests, their counts and the rate limit windows."""
         with self._log_lock:
             self.requests.clear()
             self.calls.clear()
@@ -186,7 +196,7 @@ class Sandbox:
     def deliver(self, account_id: int = ACCOUNT_ID) -> list[int | None]:
         """Announce everything that happened since the last call to the account's enabled webhooks, oldest first.
 
-        Gives the status of each delivery, None where nobody answered; nothing is sent twice. Host replies are never
+        Return the status of each delivery, None without an answer. Nothing is sent twice. Host replies are never
         announced (API notes, 6.3).
         """
         account = self.accounts[account_id]
@@ -194,25 +204,25 @@ class Sandbox:
         with account.world.lock:
             while account.world.outbox:
                 event, number, thread = account.world.outbox.popleft()
-                payload = account.world.announced(number, thread)
+                payload = account.world.announced_object(number, thread)
                 if payload is not None:
                     nested = account.world.switches.delivery_nesting == "payload"
                     announced.append((event, number, delivery_body(event, account_id, payload, nested=nested)))
         statuses: list[int | None] = []
         for event, number, body in announced:
             for hook in [hook for hook in account.hooks.all() if hook["isEnabled"]]:
-                statuses.append(deliver(hook, body))
-                account.hooks.note(hook, account_id, event, number, statuses[-1])
+                statuses.append(send_delivery(hook, body))
+                account.hooks.log_delivery(hook, account_id, event, number, statuses[-1])
         return statuses
 
     # Answers
 
     def handle(self, request: Request) -> Reply:
         """Answer one request; called by the server from many threads."""
-        request = self._identified(replace(request, time=self.clock()))
+        request = self._with_route(replace(request, time=self.clock()))
         for watch in self._before:
             watch(request)
-        reply = self._limited(request) or self._harmed(request)
+        reply = self._refused(request) or self._faulted(request)
         date = formatdate(request.time + self.clock_skew, usegmt=True)
         reply = replace(reply, headers={"Date": date, **reply.headers})
         for watch_reply in self._after:
@@ -221,7 +231,7 @@ class Sandbox:
         with self._log_lock:
             self.calls[request.route or f"{request.method} ?"] += 1
             self.requests.append(
-                Logged(
+                LoggedRequest(
                     request.time,
                     request.method,
                     request.path,
@@ -233,18 +243,18 @@ class Sandbox:
             )
         return reply
 
-    def _identified(self, request: Request) -> Request:
+    def _with_route(self, request: Request) -> Request:
         if request.path == TOKENS:
             client = request.form().get("client_id", "") if request.method == "POST" else ""
             account_id = int(client) if client.isascii() and client.isdigit() else None
             return replace(request, route=f"{request.method} {TOKENS}", account_id=account_id)
         account_id = self.tokens.owner(_bearer(request))
-        found = find(request.method, request.path)
+        found = match_route(request.method, request.path)
         if found is None:
             return replace(request, account_id=account_id)
         return replace(request, route=found[0].name, ids=found[1], account_id=account_id)
 
-    def _limited(self, request: Request) -> Reply | None:
+    def _refused(self, request: Request) -> Reply | None:
         if request.path == TOKENS and not self.switches.token_counts:
             return None
         keys = [f"ip:{request.client}"]
@@ -255,23 +265,23 @@ class Sandbox:
         refusal = self.windows.admit(keys, request.time)
         if refusal is None:
             return None
-        return too_many(refusal, self.switches, skew=self.clock_skew if self.rate_limit_headers else None)
+        return rate_limited_reply(refusal, self.switches, skew=self.clock_skew if self.rate_limit_headers else None)
 
-    def _harmed(self, request: Request) -> Reply:
-        effect = self.faults.strike(request)
+    def _faulted(self, request: Request) -> Reply:
+        effect = self.faults.find_effect(request)
         if effect is None:
-            return self._answered(request)
-        return effect.spoil(request, self._answered(request) if effect.runs_route else None)
+            return self._true_reply(request)
+        return effect.make_reply(request, self._true_reply(request) if effect.runs_route else None)
 
-    def _answered(self, request: Request) -> Reply:
+    def _true_reply(self, request: Request) -> Reply:
         if request.path == TOKENS:
             return answer_token(self.accounts, self.tokens, request)
         if not self.tokens.good(_bearer(request), request.time):
-            return denied(self.switches.bad_bearer)
-        found = find(request.method, request.path)
+            return denied_reply(self.switches.bad_bearer)
+        found = match_route(request.method, request.path)
         if found is None or request.account_id is None:
-            return failure(404, MISSING, self.switches)
-        return answer(self.accounts[request.account_id], found[0], request)
+            return failure_reply(404, MISSING, self.switches)
+        return answer_request(self.accounts[request.account_id], found[0], request)
 
 
 def _bearer(request: Request) -> str:

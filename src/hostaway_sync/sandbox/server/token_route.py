@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.sandbox.server.request import Reply, Request, success
+from hostaway_sync.sandbox.server.request import Reply, Request, success_reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,17 +17,17 @@ TOKENS: Final = "/accessTokens"
 
 
 def answer_token(accounts: Mapping[int, Account], tokens: Tokens, request: Request) -> Reply:
-    """Issue a token to whoever knows the secret, or revoke one."""
+    """Issue a token for a right client secret, or revoke one."""
     if request.method == "DELETE":
         tokens.revoke(request.query.get("token", ""))
-        return success(b"[]")
+        return success_reply(b"[]")
     form = request.form()
     if request.method != "POST" or "client_id" not in form:
         return _refusal(400, "invalid_request", "The request is missing a required parameter.")
     if form.get("grant_type") != "client_credentials":
         return _refusal(400, "unsupported_grant_type", "The authorization grant type is not supported.")
     account = accounts.get(request.account_id or 0)
-    if account is None or not account.opens(form.get("client_secret", "")):
+    if account is None or not account.accepts_secret(form.get("client_secret", "")):
         return _refusal(401, "invalid_client", "Client authentication failed")
     lifetime = account.world.switches.token_lifetime
     token = tokens.issue(account.spec.id, request.time, float(lifetime))

@@ -1,4 +1,4 @@
-"""Access tokens: issued unwrapped, good one second later, refused with 403 (API notes, 1)."""
+"""Access tokens: issued outside the usual envelope, valid one second later, refused with 403 (API notes, 1)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Tokens:
         self._issued: dict[str, _Issued] = {}
 
     def issue(self, account_id: int, now: float, lifetime: float) -> str:
-        """Make a token that looks like Hostaway's: a JWT that nobody should trust or read."""
+        """Issue a token that looks like Hostaway's JWT; its signature is worthless."""
         with self._lock:
             number = len(self._issued)
             mark = hashlib.sha256(f"{self._seed}/{account_id}/{number}".encode()).hexdigest()
@@ -38,23 +38,23 @@ class Tokens:
             return token
 
     def owner(self, token: str) -> int | None:
-        """Give the account a token was made for, whether it is good or not."""
+        """Return the account of a token, whether the token is valid or not; None for an unknown one."""
         issued = self._issued.get(token)
         return None if issued is None else issued.account_id
 
     def good(self, token: str, now: float) -> bool:
-        """Say whether a token opens anything at this moment."""
+        """Return whether a token is valid at this moment."""
         issued = self._issued.get(token)
         return issued is not None and not issued.revoked and issued.good_from <= now < issued.good_until
 
     def revoke(self, token: str) -> None:
-        """Make a token useless; one that was never issued is no matter."""
+        """Revoke a token; an unknown one is ignored."""
         with self._lock:
             if token in self._issued:
                 self._issued[token].revoked = True
 
     def revoke_all(self, account_id: int) -> None:
-        """Make every token of an account useless."""
+        """Revoke every token of an account."""
         with self._lock:
             for issued in self._issued.values():
                 if issued.account_id == account_id:
@@ -62,7 +62,7 @@ class Tokens:
 
     @property
     def issued(self) -> int:
-        """How many tokens were issued."""
+        """The number of tokens that were issued."""
         return len(self._issued)
 
 

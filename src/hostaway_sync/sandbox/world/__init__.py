@@ -1,3 +1,3 @@
-"""What an account of the sandbox holds now, and what can happen to it."""
+"""The rows of an account of the sandbox, and the changes that can happen to them."""
 
 from __future__ import annotations

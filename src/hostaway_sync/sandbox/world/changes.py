@@ -1,4 +1,4 @@
-"""What can happen to bookings, listings and threads, with the stamps that Hostaway would move (API notes, 5, 12)."""
+"""Changes of bookings, listings and threads, with the stamps that Hostaway would move (API notes, 5, 12)."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from hostaway_sync.sandbox.seed.layout import FIRST, IDS_PER_THREAD, FirstIds
 from hostaway_sync.sandbox.seed.prng import mix
 from hostaway_sync.sandbox.seed.timestamps import stamp_text
 from hostaway_sync.sandbox.switches import Switches
-from hostaway_sync.sandbox.world.state import Content
+from hostaway_sync.sandbox.world.state import WorldState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
-"""Where a world's clock stands unless told otherwise; fixed, so that equal seeds give equal bytes."""
+"""The default time of a world's clock; fixed, so that equal seeds give equal bytes."""
 _LATER = 1_000
 _OUTBOX = 10_000
 
 
-class Happenings(Content):
-    """An account that lives. Its clock (`now`) stands still but for `step`, added by each happening (0: ties)."""
+class WorldChanges(WorldState):
+    """An account that changes. Its clock (`now`) advances by `step` with each change (0: equal stamps)."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Happenings(Content):
     ) -> None:
         self._clock = int(start.timestamp())
         self.accepted: list[tuple[int, str]] = []
-        """What the API was asked to send, and took: conversation and text, whatever the answer was."""
+        """Messages that the API accepted, as (conversation, text), whatever its answer was."""
         first = first or FirstIds()
         super().__init__(
             account_id,
@@ -55,7 +55,7 @@ class Happenings(Content):
         )
         self.step = timedelta(seconds=1)
         self.outbox: deque[tuple[str, int, int]] = deque(maxlen=_OUTBOX)
-        """What Hostaway would announce by webhook: (event, id, id of the thread or 0)."""
+        """Events that Hostaway would announce by webhook: (event, id, id of the thread or 0)."""
         self._next_reservation = first.reservations + reservations + _LATER
         self._next_conversation = first.conversations + 3 * (reservations + _LATER)
         self._next_message = first.messages + 3 * (reservations + _LATER) * IDS_PER_THREAD
@@ -79,7 +79,7 @@ class Happenings(Content):
     # Reservations
 
     def create_reservation(self, *, conversation: bool = True, **fields: Any) -> int:  # noqa: ANN401  (whatever the API takes)
-        """Book: a new row at the top, by default with a thread; returns its id.
+        """Add a reservation at the top, by default with a thread, and return its id.
 
         `fields` are payload keys, such as `listingMapId` of a listing that is not there yet.
         """
@@ -102,17 +102,17 @@ class Happenings(Content):
             self._bump(reservation_id, self._tick(), activity=activity, **fields)
 
     def pay(self, reservation_id: int, status: str = "Paid") -> None:
-        """Pay: moves `updatedOn` only."""
+        """Mark a reservation as paid; moves `updatedOn` only."""
         self.update_reservation(reservation_id, activity=False, paymentStatus=status, remainingBalance=0)
 
     def cancel_reservation(self, reservation_id: int) -> None:
-        """Cancel: the row stays, with status `cancelled`."""
+        """Cancel a reservation: the row stays, with status `cancelled`."""
         with self.lock:
             moment = self._tick()
             self._bump(reservation_id, moment, status="cancelled", cancellationDate=stamp_text(moment), totalPrice=0)
 
     def delete_reservation(self, reservation_id: int) -> None:
-        """Delete: the row vanishes without a trace, and with it its threads unless a switch says otherwise."""
+        """Delete a reservation and, unless a switch says otherwise, its threads; the row leaves no trace."""
         with self.lock:
             self.revision += 1
             threads = self.conversations_of(reservation_id)
@@ -144,7 +144,7 @@ class Happenings(Content):
     # Listings
 
     def create_listing(self, listing_id: int | None = None, **fields: Any) -> int:  # noqa: ANN401  (whatever the API takes)
-        """Add a listing, by default under a new id; returns the id."""
+        """Add a listing, by default under a new id, and return the id."""
         with self.lock:
             number = listing_id or self._next_listing
             self._next_listing = max(self._next_listing, number + 3)
@@ -161,11 +161,11 @@ class Happenings(Content):
             self._put_listing(payload | {"latestActivityOn": moment} if stamp else payload)
 
     def archive_listing(self, listing_id: int) -> None:
-        """Archive: still listed, with `specialStatus`."""
+        """Archive a listing: it stays listed, with `specialStatus`."""
         self.edit_listing(listing_id, specialStatus="archived")
 
     def delete_listing(self, listing_id: int) -> None:
-        """Delete: the row vanishes; its reservations stay."""
+        """Delete a listing; its reservations stay."""
         with self.lock:
             if not self.has_listing(listing_id):
                 raise KeyError(listing_id)
@@ -176,7 +176,7 @@ class Happenings(Content):
     # Conversations
 
     def create_conversation(self, reservation_id: int | None = None) -> int:
-        """Open an empty thread, of a reservation (its first or another one) or of none; returns its id."""
+        """Add an empty thread of a reservation, or of none, and return its id."""
         with self.lock:
             number = self._next_conversation
             self._next_conversation += 1
@@ -190,7 +190,7 @@ class Happenings(Content):
             return number
 
     def mark_conversation(self, conversation_id: int, *, unread: bool) -> None:
-        """Mark a thread read or unread; a switch says whether that moves the reservation."""
+        """Mark a thread read or unread; a switch decides whether that moves the reservation."""
         with self.lock:
             conversation = self.conversation(conversation_id)
             self._put_conversation(replace(conversation, unread=unread))
@@ -206,8 +206,8 @@ class Happenings(Content):
 
     # Announcements
 
-    def announced(self, number: int, conversation_id: int) -> bytes | None:
-        """Write the object of an entry of `outbox` as it is now; None when it is gone."""
+    def announced_object(self, number: int, conversation_id: int) -> bytes | None:
+        """Return the object of an entry of `outbox` as it is now; None when it is gone."""
         try:
             if conversation_id:
                 payload = self.threads.get(self.conversation(conversation_id), number)

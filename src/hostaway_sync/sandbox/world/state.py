@@ -1,4 +1,4 @@
-"""What one account holds right now: the seeded rows, overlaid by those that changed, came, went or were spoilt."""
+"""The rows of one account now: the seeded ones, overlaid by rows that were changed, added, deleted or corrupted."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ RESOURCES = ("listings", "reservations", "conversations", "messages")
 BLANKS = {"null": "null", "empty": '""', "zeros": '"0000-00-00 00:00:00"'}
 
 
-class Content:
-    """Rows of one account, for reading; `World` adds what can happen to them. Take `lock` around related calls."""
+class WorldState:
+    """The rows of one account, for reading; `World` adds the changes. Hold `lock` around related calls."""
 
     def __init__(
         self,
@@ -85,25 +85,25 @@ class Content:
     # Listings
 
     def listing_text(self, listing_id: int, *, resources: bool = True) -> str | bytes:
-        """Write a listing as a list page carries it; KeyError when it is not listed."""
+        """Return a listing as a list page carries it; KeyError when it is not listed."""
         if listing_id in self._raw["listings"]:
             return self._raw["listings"][listing_id]
         text = self._clean_listing(listing_id)
         return text if resources else _emptied(text, LISTING_RESOURCES)
 
     def listing(self, listing_id: int) -> Payload:
-        """Give a listing as an object that may be changed; KeyError when it is not listed."""
+        """Return a listing as an object that may be changed; KeyError when it is not listed."""
         return _parsed(self._clean_listing(listing_id))
 
     def listing_edited(self, listing_id: int) -> int:
-        """Give a listing's `latestActivityOn` in Unix seconds; 0 when it has none."""
+        """Return a listing's `latestActivityOn` in Unix seconds; 0 when it has none."""
         if listing_id in self._changed_listings:
             return parse_stamp(self._changed_listings[listing_id].get("latestActivityOn")) or 0
         number = self.layout.listing_number(listing_id)
         return 0 if number is None else self._listing_rows.edited(number)
 
     def has_listing(self, listing_id: int) -> bool:
-        """Say whether a listing is listed."""
+        """Return whether a listing is listed."""
         place = bisect_left(self.listing_ids, listing_id)
         return place < len(self.listing_ids) and self.listing_ids[place] == listing_id
 
@@ -116,7 +116,7 @@ class Content:
         return self._listing_rows.row(number)
 
     def _imagined_listing(self) -> Payload:
-        """Give a row that looks real for a listing that was not seeded."""
+        """Return a realistic row for a listing that was not seeded."""
         return _parsed(self._listing_rows.row(0))
 
     def _put_listing(self, payload: Payload) -> None:
@@ -128,7 +128,7 @@ class Content:
     # Reservations
 
     def reservation_text(self, position: int, reservation_id: int, *, resources: bool = True) -> str | bytes:
-        """Write the reservation of an entry of `reservation_order` as a list page carries it."""
+        """Return the reservation of an entry of `reservation_order` as a list page carries it."""
         if reservation_id in self._raw["reservations"]:
             return self._raw["reservations"][reservation_id]
         if position >= 0:
@@ -137,14 +137,14 @@ class Content:
         return text if resources else _emptied(text, RESERVATION_RESOURCES)
 
     def reservation_position(self, reservation_id: int) -> int:
-        """Give where a listed reservation was seeded; -1 when it changed or came later."""
+        """Return the seeded position of a listed reservation; -1 when it changed or was added later."""
         if reservation_id in self._changed_reservations:
             return -1
         position = self.layout.reservation_position(reservation_id)
         return -1 if position is None else position
 
     def reservation(self, reservation_id: int) -> Payload:
-        """Give a reservation as an object that may be changed; KeyError when it is not listed."""
+        """Return a reservation as an object that may be changed; KeyError when it is not listed."""
         if reservation_id in self._changed_reservations:
             return _parsed(quote(self._changed_reservations[reservation_id]))
         position = self.layout.reservation_position(reservation_id)
@@ -153,7 +153,7 @@ class Content:
         return _parsed(self._reservation_rows.row(position, reservation_id))
 
     def remember_listed(self, entries: list[Entry]) -> None:
-        """Keep where rows stood when a page listed them, for cursors; only the last few thousand."""
+        """Store the places of the rows of a page, for cursors; only the last few thousand are kept."""
         if self.switches.moved_cursor == "restart":
             return
         for _, number in entries:
@@ -163,12 +163,12 @@ class Content:
             self._listed.popitem(last=False)
 
     def moved_since_listed(self, reservation_id: int) -> bool:
-        """Say whether a reservation stands elsewhere than when a page listed it last."""
+        """Return whether a reservation has moved since a page listed it last."""
         stamp = self.reservation_order.stamp(reservation_id)
         return self._listed.get(reservation_id, stamp) != stamp
 
     def _imagined_reservation(self, reservation_id: int) -> Payload:
-        """Give a row that looks real for an id that was not seeded."""
+        """Return a realistic row for an id that was not seeded."""
         facts = reservation_facts(self.layout, 0, reservation_id)
         return _parsed(self._reservation_rows.write(facts))
 
@@ -192,7 +192,7 @@ class Content:
     # Conversations
 
     def conversation(self, conversation_id: int) -> Conversation:
-        """Give a conversation; KeyError when it is not listed."""
+        """Return a conversation; KeyError when it is not listed."""
         if conversation_id in self._changed_conversations:
             return self._changed_conversations[conversation_id]
         place = self.layout.conversation_place(conversation_id)
@@ -201,7 +201,7 @@ class Content:
         return seeded_conversation(self.layout, place, conversation_id)
 
     def conversation_text(self, conversation_id: int, *, all_messages: bool = False) -> str | bytes:
-        """Write a conversation with its last inserted message, or all of them, oldest first."""
+        """Return a conversation with its last inserted message, or all of them, oldest first."""
         if conversation_id in self._raw["conversations"]:
             return self._raw["conversations"][conversation_id]
         conversation = self.conversation(conversation_id)
@@ -209,7 +209,7 @@ class Content:
         return self._conversation_rows.write(conversation, messages, self._reservation_copy(conversation))
 
     def conversations_of(self, reservation_id: int) -> list[int]:
-        """Give the ids of a reservation's conversations, as `/conversations` orders them."""
+        """Return the ids of a reservation's conversations, as `/conversations` orders them."""
         found = list(self._later_threads.get(reservation_id, ()))
         position = self.layout.reservation_position(reservation_id)
         if position is not None:
@@ -228,10 +228,10 @@ class Content:
         if known is None or known.sent != conversation.sent:
             self.conversation_order.place(conversation.id, conversation.sent or 0)
 
-    # Everything
+    # All resources
 
     def truth(self, resource: str) -> Iterator[tuple[int, Payload]]:
-        """Yield (id, payload) of every row a whole walk with all flags set would list, but for spoilt ones without id.
+        """Yield (id, payload) of every row that a whole walk with all flags set would list; corrupted ones need an id.
 
         `resource` is one of `RESOURCES`; messages come thread by thread. Hold `lock` or let nothing change meanwhile.
         """

@@ -1,4 +1,4 @@
-"""Threads: which messages a conversation has now, newest first or oldest first (API notes, 4.1 and 7.3)."""
+"""Threads: the messages of a conversation, newest first or oldest first (API notes, 4.1 and 7.3)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Threads:
         self.raw: dict[int, bytes] = {}
 
     def entries(self, conversation: Conversation) -> list[Entry]:
-        """Give a thread, whatever the status of its messages, oldest id first."""
+        """Return a thread, whatever the status of its messages, oldest id first."""
         changed = self._changed.get(conversation.id, {})
         found = {line.id: Entry(line.id, line.date, line.status, line) for line in self._seeded(conversation)}
         for number, source in changed.items():
@@ -50,7 +50,7 @@ class Threads:
         return [found[number] for number in sorted(found) if number not in self._deleted]
 
     def listed(self, conversation: Conversation, *, scheduled: bool) -> list[Entry]:
-        """Give a thread as its list shows it: newest first, and only `sent` ones unless `scheduled`."""
+        """Return a thread as its list shows it: newest first, and only `sent` ones unless `scheduled`."""
         entries = [entry for entry in self.entries(conversation) if scheduled or entry.status == "sent"]
         if self._by_date:
             entries.sort(key=lambda entry: (entry.date, entry.id))
@@ -58,7 +58,7 @@ class Threads:
         return entries
 
     def text(self, conversation: Conversation, entry: Entry) -> str | bytes:
-        """Write one message."""
+        """Return the JSON text of one message."""
         if entry.id in self.raw:
             return self.raw[entry.id]
         if isinstance(entry.source, Line):
@@ -66,7 +66,7 @@ class Threads:
         return entry.source if isinstance(entry.source, bytes) else quote(entry.source)
 
     def embedded(self, conversation: Conversation, *, all_messages: bool) -> str:
-        """Write what a conversation embeds: its last *inserted* message, or all of them (API notes, 7.2)."""
+        """Return what a conversation embeds: its last *inserted* message, or all of them (API notes, 7.2)."""
         entries = [entry for entry in self.entries(conversation) if not isinstance(entry.source, bytes)]
         chosen = entries if all_messages else entries[-1:]
         texts = []
@@ -76,7 +76,7 @@ class Threads:
         return ",".join(texts)
 
     def get(self, conversation: Conversation, message_id: int) -> Payload:
-        """Give a message as an object that may be changed; KeyError when the thread has none of this id."""
+        """Return a message as an object that may be changed; KeyError when the thread has none of this id."""
         for entry in self.entries(conversation):
             if entry.id == message_id and not isinstance(entry.source, bytes):
                 text = (
@@ -89,7 +89,7 @@ class Threads:
         raise KeyError(message_id)
 
     def compose(self, conversation: Conversation, line: Line) -> Payload:
-        """Make a new message that looks like the seeded ones; it is not stored."""
+        """Return a new message that looks like the seeded ones; it is not stored."""
         payload: Payload = json.loads(self._rows.write(conversation, line))
         return payload
 
@@ -99,7 +99,7 @@ class Threads:
         self._deleted.discard(message_id)
 
     def delete(self, message_id: int) -> None:
-        """Take a message out of its thread."""
+        """Delete a message of its thread."""
         self._deleted.add(message_id)
 
     def _seeded(self, conversation: Conversation) -> list[Line]:

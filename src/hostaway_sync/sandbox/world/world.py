@@ -1,4 +1,4 @@
-"""One account as tests and the demo handle it: what guests and hosts write, and rows that are spoilt on purpose."""
+"""One account as tests and the demo use it: messages of guests and hosts, and rows that are corrupted on purpose."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from hostaway_sync.sandbox.rows.messages import Line
 from hostaway_sync.sandbox.seed.prng import mix
 from hostaway_sync.sandbox.seed.timestamps import stamp_text
-from hostaway_sync.sandbox.world.changes import Happenings
+from hostaway_sync.sandbox.world.changes import WorldChanges
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,15 +31,15 @@ _VIA: dict[Via, dict[str, Any]] = {
 }
 
 
-class World(Happenings):
-    """One account; see `Happenings` for bookings and `Content` for what it holds."""
+class World(WorldChanges):
+    """One account; see `WorldChanges` for bookings and `WorldState` for its rows."""
 
     _next_raw = -1
 
     # Messages
 
     def guest_message(self, conversation_id: int, body: str | None = None, *, lag: int = _LAG) -> int:
-        """Let the guest write: moves the reservation's stamps and `messageReceivedOn`.
+        """Add a message of the guest: moves the reservation's stamps and `messageReceivedOn`.
 
         `lag` is by how many seconds the message's `date` lies before the moment Hostaway got it. Returns its id.
         """
@@ -55,7 +55,7 @@ class World(Happenings):
     def host_reply(
         self, conversation_id: int, body: str | None = None, *, via: Via = "dashboard", at: datetime | None = None
     ) -> int:
-        """Let the host write: moves the reservation's stamps and `messageSentOn`; no webhook tells of it.
+        """Add a message of the host: moves the reservation's stamps and `messageSentOn`; no webhook announces it.
 
         `at` is the message's `date` when that is not now (an automation's planned time, say). Returns its id.
         """
@@ -69,7 +69,7 @@ class World(Happenings):
             return number
 
     def post_message(self, conversation_id: int, body: str, communication_type: str) -> int:
-        """Accept what the API was asked to send; the status is a switch's. Returns the message's id."""
+        """Store a message that the API was asked to send and return its id; a switch decides its status."""
         with self.lock:
             self.accepted.append((conversation_id, body))
             number = self.host_reply(conversation_id, _kept(body, self.switches.sent_body))
@@ -79,19 +79,19 @@ class World(Happenings):
             return number
 
     def bounce(self, conversation_id: int, message_id: int, reason: str = "The e-mail bounced") -> None:
-        """Let a message that was taken fail later; a switch says whether that moves the reservation."""
+        """Let an accepted message fail later; a switch decides whether that moves the reservation."""
         changes = {"status": "failed", "reasonFailed": "550 mailbox", "readableReasonFailed": reason}
         self.edit_message(conversation_id, message_id, **changes)
 
     def schedule_message(self, conversation_id: int, planned: datetime, body: str | None = None) -> int:
-        """Create an automation that waits (`awaiting`); moves no stamp of anything else. Returns its id."""
+        """Create a scheduled message (`awaiting`) and return its id; no other stamp moves."""
         with self.lock:
             conversation = self.conversation(conversation_id)
             date = int(planned.timestamp())
             return self._say(conversation, self._tick(), date, body, status="awaiting", **_VIA["automation"])
 
     def send_scheduled(self, conversation_id: int, message_id: int) -> None:
-        """Flip a waiting message to `sent` under the same id, `date` and `insertedOn`; moves stamps as a reply does."""
+        """Set a scheduled message to `sent` under the same id, `date` and `insertedOn`; stamps move as by a reply."""
         with self.lock:
             moment = self._tick()
             conversation = self.conversation(conversation_id)
@@ -103,7 +103,7 @@ class World(Happenings):
             self._bump_reservation_of(conversation, moment)
 
     def fail_message(self, conversation_id: int, body: str | None = None) -> int:
-        """Let a send fail; a switch says whether that moves the reservation. Returns the message's id."""
+        """Add a message that failed and return its id; a switch decides whether that moves the reservation."""
         with self.lock:
             moment = self._tick()
             conversation = self.conversation(conversation_id)
@@ -114,7 +114,7 @@ class World(Happenings):
             return number
 
     def edit_message(self, conversation_id: int, message_id: int, body: str | None = None, **fields: Any) -> None:  # noqa: ANN401  (whatever the API takes)
-        """Change a message's text or payload keys and its `updatedOn`; a switch says if that moves the reservation."""
+        """Change the text or payload keys of a message; a switch decides whether that moves the reservation."""
         with self.lock:
             moment = self._tick()
             conversation = self.conversation(conversation_id)
@@ -126,7 +126,7 @@ class World(Happenings):
                 self._bump_reservation_of(conversation, moment)
 
     def delete_message(self, conversation_id: int, message_id: int) -> None:
-        """Take a message out of its thread; moves no stamp."""
+        """Delete a message of a thread; no stamp moves."""
         with self.lock:
             self.threads.get(self.conversation(conversation_id), message_id)
             self.revision += 1
@@ -158,10 +158,10 @@ class World(Happenings):
     def _sent(self, conversation: Conversation, date: int) -> None:
         self._put_conversation(replace(conversation, sent=max(date, conversation.sent or 0), answered=True))
 
-    # Spoilt rows
+    # Corrupted rows
 
     def corrupt(self, resource: str, row_id: int, raw: bytes) -> None:
-        """Let lists and single GETs give exactly `raw` for a row, which keeps its place; nothing else changes."""
+        """Let lists and single GETs return exactly `raw` for a row, which keeps its place; nothing else changes."""
         with self.lock:
             self.revision += 1
             (self.threads.raw if resource == "messages" else self._raw[resource])[row_id] = raw
@@ -194,7 +194,7 @@ class World(Happenings):
 
 
 def _kept(body: str, manner: str) -> str:
-    """Write a text that was sent as this Hostaway keeps it."""
+    """Return a sent text as this Hostaway stores it."""
     if manner == "plain":
         return body
     paragraphs = "".join(f"<p>{escape(line) or '&nbsp;'}</p>\r\n" for line in body.split("\n"))

@@ -66,7 +66,7 @@ class _Attempts:
         if self.last_status == HTTPStatus.OK:
             failure = "a useless 200"
         self.last_status = None
-        cause = self._request.cause.also(f"attempt {self._made} after {failure}")
+        cause = self._request.cause.with_step(f"attempt {self._made} after {failure}")
         return replace(self._request, cause=replace(cause, attempt=self._made))
 
 
@@ -152,7 +152,7 @@ class HostawayApi:
 
         def send(token: AccessToken, why: Cause) -> bytes:
             body = document or None
-            request = Request(method, path, buckets, why, document=body, bearer=token.value, leaves_once=True)
+            request = Request(method, path, buckets, why, document=body, bearer=token.value, is_sent_once=True)
             return self._retry(request, decode, self._retrier_after_429)
 
         return self._with_token(path, send, cause)
@@ -164,7 +164,7 @@ class HostawayApi:
         decode: Callable[[Reply], _Value],
         cause: Cause,
         *,
-        leaving: Callable[[], None],
+        before_send: Callable[[], None],
     ) -> _Value:
         """POST a guest message in one request, which is never repeated.
 
@@ -173,14 +173,21 @@ class HostawayApi:
             document: becomes the JSON of the request.
             decode: reads the answer; may raise `SourceError`.
             cause: why it is sent.
-            leaving: is called the instant before the request leaves; if it raises, nothing leaves.
+            before_send: is called the instant before the request leaves; if it raises, nothing leaves.
 
         Raises:
             SourceError: what `decode` raises, or no whole answer came.
         """
         token, buckets = self._tokens.current().token, self._buckets(Call.SEND)
         request = Request(
-            "POST", path, buckets, cause, document=document, bearer=token.value, leaving=leaving, leaves_once=True
+            "POST",
+            path,
+            buckets,
+            cause,
+            document=document,
+            bearer=token.value,
+            before_send=before_send,
+            is_sent_once=True,
         )
         return self._send_and_decode(_Attempts(request), decode)
 
@@ -239,9 +246,9 @@ class HostawayApi:
             return call(issued.token, cause)
         except TokenRejected as refusal:
             reason = refusal
-        if (renewed := self._tokens.renewed(issued)) is not None:
+        if (renewed := self._tokens.renew(issued)) is not None:
             try:
-                return call(renewed.token, cause.also("with a renewed token"))
+                return call(renewed.token, cause.with_step("with a renewed token"))
             except TokenRejected as refusal:
                 reason = refusal
         if self._is_good(self._tokens.current().token, path):

@@ -24,7 +24,7 @@ class Cause:
     step: str = ""
     attempt: int = 1
 
-    def also(self, more: str) -> Cause:
+    def with_step(self, more: str) -> Cause:
         """Return the same cause with `more` added to its step."""
         return replace(self, step=", ".join(filter(None, (self.step, more))))
 
@@ -43,8 +43,8 @@ class Request:
         document: becomes a JSON body.
         secret_params: of the URL, too; kept out of logs.
         bearer: the token.
-        leaving: is called the instant before its bytes leave; if it raises, they do not leave.
-        leaves_once: it is not repeated when its outcome is unknown, and gets a connection of its own.
+        before_send: is called the instant before its bytes leave; if it raises, they do not leave.
+        is_sent_once: it is not repeated when its outcome is unknown, and gets a connection of its own.
     """
 
     method: str
@@ -56,8 +56,8 @@ class Request:
     document: Mapping[str, int | str] | None = field(default=None, repr=False)
     secret_params: Mapping[str, SecretStr] = field(default_factory=dict)
     bearer: SecretStr | None = None
-    leaving: Callable[[], None] | None = field(default=None, repr=False, compare=False)
-    leaves_once: bool = False
+    before_send: Callable[[], None] | None = field(default=None, repr=False, compare=False)
+    is_sent_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ class TokenProvider:
                 self._current = self._newer(self._current, "token: the stored one will end soon")
             return self._current
 
-    def renewed(self, refused: IssuedToken) -> IssuedToken | None:
+    def renew(self, refused: IssuedToken) -> IssuedToken | None:
         """Return a newer token than the refused one, or None if it was renewed already."""
         with self._lock:
             if self._current is not None and self._current.generation > refused.generation:

@@ -179,10 +179,10 @@ class Transport:
     def _client(self, request: Request) -> httpx.Client:
         """Return the httpx client that a request goes through.
 
-        A server closes a connection that was idle for a while. If it does so while a request is on its way, nobody
-        knows whether the request arrived. So a request that may leave only once gets a connection of its own.
+        A server closes a connection that was idle for a while. If it does so while a request is on its way, it is
+        not known whether the request arrived. So a request that may leave only once gets a connection of its own.
         """
-        if not request.leaves_once:
+        if not request.is_sent_once:
             return self._http
         with self._lock:
             if self._single_use is None:
@@ -232,11 +232,11 @@ class Transport:
         ready = self._monotonic()
         progress.slot.confirm()
         self._raise_if_closed()
-        if request.leaves_once and is_closed_by_peer(progress.stream):
+        if request.is_sent_once and is_closed_by_peer(progress.stream):
             raise SourceUnavailable("Hostaway closed the connection before the request left: nothing was sent")
-        if request.leaving is not None:
+        if request.before_send is not None:
             # It comes last: a process that dies before it has sent nothing, and its successor can tell.
-            request.leaving()
+            request.before_send()
         progress.waited += progress.slot.left_at - ready
         progress.has_left = True
         with self._lock:

@@ -50,7 +50,7 @@ class HostawayMessages:
                 message_protocol.request_body(message),
                 attempt.read_answer,
                 Cause("message: send it"),
-                leaving=attempt.leave,
+                before_send=attempt.leave,
             )
         except HostawaySyncError as error:
             state = message_protocol.judge_failure(attempt.status, has_left=attempt.has_left)

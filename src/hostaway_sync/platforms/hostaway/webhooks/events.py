@@ -161,7 +161,7 @@ def _text(span: msgspec.Raw) -> str:
     return value.strip().replace("\0", _REPLACEMENT) if isinstance(value, str) else ""
 
 
-def _value(span: msgspec.Raw) -> Any:  # noqa: ANN401  (whatever JSON can hold)
+def _value(span: msgspec.Raw) -> Any:  # noqa: ANN401  (any JSON value)
     try:
         return msgspec.json.decode(span)
     except _REFUSALS:

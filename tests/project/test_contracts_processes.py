@@ -193,13 +193,13 @@ def test_a_job_that_was_taken_along_names_its_leader(database: Database) -> None
 
 def test_position_of_a_walk() -> None:
     """The JSON of `walks.position`, as it is written after a page, and as another process reads it."""
-    bookmark = CursorState()
-    walk = walk_by_cursor(None, bookmark)
+    state = CursorState()
+    walk = walk_by_cursor(None, state)
     source = ChangingList([row(number, number - 1) for number in range(5, 0, -1)], limit=2)
     wanted = next(walk)
     for _ in range(2):
         wanted = walk.send(source.by_cursor(wanted[0]))
-    assert bookmark.position == POSITION
+    assert state.position == POSITION
     decoded = CursorState(POSITION).decode()
     assert decoded is not None
     assert decoded.encode() == POSITION

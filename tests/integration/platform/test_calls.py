@@ -25,7 +25,7 @@ WHY = "because a test wants it"
 
 
 class Watcher:
-    """Writes down every request that it is told of, and by which thread."""
+    """Records every request that is reported, and the thread that reported it."""
 
     def __init__(self) -> None:
         self.calls: list[ApiCall] = []
@@ -37,7 +37,7 @@ class Watcher:
         self.threads.add(get_ident())
 
     @property
-    def told(self) -> list[tuple[int | None, str]]:
+    def outcomes(self) -> list[tuple[int | None, str]]:
         """Give status and step of each."""
         return [(call.status, call.step) for call in self.calls]
 
@@ -50,7 +50,7 @@ def watched(env: ClientEnv, **options: Any) -> tuple[Client, Watcher]:
     return env.client(observe=watcher, **options), watcher
 
 
-def test_every_request_is_told_once() -> None:
+def test_every_request_is_reported_once() -> None:
     """From whichever thread it was sent, with what the server saw of it."""
     with client_env(reservations=60) as env:
         watcher = Watcher()
@@ -69,7 +69,7 @@ def test_every_request_is_told_once() -> None:
         assert all(call.duration_s >= 0 and call.waited_s >= 0 and call.attempt == 1 for call in watcher.calls)
 
 
-def test_pages_are_told_apart() -> None:
+def test_pages_have_different_steps() -> None:
     """By cursor and by offset, with the parameters that the server got."""
     with client_env(listings=50, switches=Switches(max_limit=20)) as env:
         client, watcher = watched(env, pages_in_flight=1)
@@ -84,14 +84,14 @@ def test_pages_are_told_apart() -> None:
         assert [call.params.get("afterId") is None for call in watcher.calls[:3]] == [True, False, False]
 
 
-def test_attempts_say_what_the_one_before_came_to() -> None:
+def test_attempts_name_the_failure_before_them() -> None:
     """A bad gateway, a torn connection, a useless answer, and too many requests."""
     with client_env(reservations=3) as env:
         client, watcher = watched(env)
         for effect in (faults.bad_gateway(), faults.torn_connection(), faults.fail_with_200(), faults.rate_limited()):
             env.sandbox.faults.add(effect, route="GET /reservations", times=1)
         list(client.walk(Resource.RESERVATIONS, why=WHY))
-        assert watcher.told == [
+        assert watcher.outcomes == [
             (502, ""),
             (None, "attempt 2 after 502"),
             (200, "attempt 3 after no whole answer"),
@@ -102,7 +102,7 @@ def test_attempts_say_what_the_one_before_came_to() -> None:
         assert len(watcher.calls) == client.api_calls == env.calls("GET /reservations")
 
 
-def test_a_request_that_fails_for_good_is_told_too() -> None:
+def test_request_that_fails_for_good_is_reported() -> None:
     """Whether refused or never answered."""
     with client_env(reservations=3) as env:
         client, watcher = watched(env, attempts=2)
@@ -118,7 +118,7 @@ def test_a_request_that_fails_for_good_is_told_too() -> None:
         ]
 
 
-def test_a_request_that_was_never_sent_is_not_told() -> None:
+def test_request_that_was_never_sent_is_not_reported() -> None:
     """It does not count either."""
     with client_env(reservations=1) as env:
         watcher = Watcher()
@@ -141,7 +141,7 @@ def test_a_renewed_token_is_explained() -> None:
         ]
 
 
-def test_the_question_whether_a_token_is_good_for_anything_is_explained() -> None:
+def test_token_check_is_explained_to_the_observer() -> None:
     """It is asked when even a new one was refused."""
     with client_env(accounts=[AccountSpec(reservations=3, inbox="closed")]) as env:
         client, watcher = watched(env)
@@ -152,7 +152,7 @@ def test_the_question_whether_a_token_is_good_for_anything_is_explained() -> Non
         assert len(watcher.calls) == client.api_calls == 4
 
 
-def test_nothing_secret_is_told() -> None:
+def test_reports_hold_nothing_secret() -> None:
     """Neither the secret nor a token, in no field, not even in the representation."""
     with client_env(reservations=3) as env:
         watcher = Watcher()
@@ -164,7 +164,7 @@ def test_nothing_secret_is_told() -> None:
         second = env.vault.token
         assert first is not None
         assert second is not None
-        told = repr(watcher.calls) + json.dumps([asdict(call) for call in watcher.calls], default=str)
+        reported = repr(watcher.calls) + json.dumps([asdict(call) for call in watcher.calls], default=str)
         secrets = [env.sandbox.client_secret, first.value.get_secret_value(), second.value.get_secret_value()]
-        assert not [secret for secret in [*secrets, "Bearer", "client_id"] if secret in told]
-        assert "/accessTokens" in told
+        assert not [secret for secret in [*secrets, "Bearer", "client_id"] if secret in reported]
+        assert "/accessTokens" in reported

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.api_calls import Bucket
 
 
-def test_a_server_that_says_nothing_is_given_up_on() -> None:
+def test_silent_server_runs_into_the_timeout() -> None:
     """A silent request ends by its timeout and is made again."""
     with client_env(reservations=3) as env:
         client = env.client(read_timeout=timedelta(seconds=0.2))
@@ -43,7 +43,7 @@ def test_a_server_that_says_nothing_is_given_up_on() -> None:
         assert len(ids_of(list(client.walk(Resource.RESERVATIONS)))) == 3
 
 
-def test_a_body_that_never_ends_is_given_up_on() -> None:
+def test_endless_body_is_given_up() -> None:
     """However steadily it drips."""
     with client_env(reservations=3) as env:
         late: list[float] = []
@@ -54,7 +54,7 @@ def test_a_body_that_never_ends_is_given_up_on() -> None:
             list(client.walk(Resource.RESERVATIONS))
 
 
-def test_a_body_that_is_too_large_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_large_body_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it fills the memory."""
     with client_env() as env:
         monkeypatch.setattr(module, "LARGEST_BODY", 10_000)
@@ -124,7 +124,7 @@ def test_answers_that_are_packed_once_are_read(encoding: str, pack: Callable[[by
 
 
 @pytest.mark.parametrize("change", [lambda body: body[:-12], lambda body: body[:10], lambda _: b"no gzip at all"])
-def test_a_torn_gzip_is_asked_for_again(change: Callable[[bytes], bytes]) -> None:
+def test_incomplete_gzip_is_asked_for_again(change: Callable[[bytes], bytes]) -> None:
     """Half of an answer is none."""
     with client_env(reservations=3) as env:
         client = env.client()
@@ -186,7 +186,7 @@ def test_a_request_that_would_leave_late_takes_another_slot() -> None:
         assert env.budget.reserved.count(("ip:office", "account:70001")) == client.api_calls + 1
 
 
-def test_an_api_that_cannot_be_reached_is_one_clear_sentence() -> None:
+def test_unreachable_api_is_one_clear_sentence() -> None:
     """Refused connections pass, perhaps; an address that is none does not."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -237,7 +237,7 @@ def test_secrets_are_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) ->
         assert env.sandbox.client_secret not in caplog.text
 
 
-def test_rows_that_are_no_records_do_not_take_their_page_along() -> None:
+def test_unusable_rows_do_not_cost_their_page() -> None:
     """They come as records without an id, with their bytes; a lone surrogate is cleaned."""
     with client_env(reservations=20) as env:
         world = env.sandbox.world
@@ -251,7 +251,7 @@ def test_rows_that_are_no_records_do_not_take_their_page_along() -> None:
         assert records[odd].reason == "lone surrogate"
 
 
-def test_a_walk_may_be_left_in_the_middle() -> None:
+def test_walk_may_be_left_in_the_middle() -> None:
     """What was fetched ahead is forgotten."""
     with client_env(listings=400, reservations=1) as env:
         walk = env.client().walk(Resource.LISTINGS)

@@ -74,7 +74,7 @@ TRANSIENT = {
 
 
 @pytest.mark.parametrize("effect", TRANSIENT.values(), ids=TRANSIENT.keys())
-def test_what_passes_is_survived(effect: Effect) -> None:
+def test_temporary_failures_are_retried(effect: Effect) -> None:
     """Two bad answers in the middle of a walk cost two calls and two waits."""
     with client_env(switches=Switches(max_limit=250)) as env:
         client = env.client()
@@ -89,7 +89,7 @@ def test_what_passes_is_survived(effect: Effect) -> None:
 
 
 @pytest.mark.parametrize("effect", TRANSIENT.values(), ids=TRANSIENT.keys())
-def test_what_does_not_pass_is_an_error_after_five_attempts(effect: Effect) -> None:
+def test_lasting_failure_is_an_error_after_five_attempts(effect: Effect) -> None:
     """Never an endless loop, never an empty list."""
     with client_env(reservations=3) as env:
         client = env.client()
@@ -126,7 +126,7 @@ def test_a_refusal_is_not_tried_again() -> None:
     ids=["unix time", "no headers", "skewed into the past", "skewed into the future"],
 )
 def test_a_429_waits_for_its_window_and_is_no_attempt(headers: dict[str, Any], wait: float) -> None:
-    """Ten of them in a row are survived, and the budget is told of each."""
+    """The call survives ten of them in a row, and each penalizes the budget."""
     with client_env(reservations=3) as env:
         client = env.client()
         client.check_credentials()
@@ -145,7 +145,7 @@ def test_a_429_waits_for_its_window_and_is_no_attempt(headers: dict[str, Any], w
         assert env.budget.penalties == [(hit, timedelta(seconds=wait), limit)] * 10
 
 
-def test_a_429_that_does_not_end_is_an_error_after_ten_minutes() -> None:
+def test_endless_429_is_an_error_after_ten_minutes() -> None:
     """Waited for in whole windows, and not a window longer."""
     with client_env(reservations=3) as env:
         client = env.client()

@@ -49,7 +49,7 @@ def stamps(pages: list[Page]) -> dict[int | None, datetime]:
 
 
 @pytest.mark.parametrize("resource", ROUTES)
-def test_nothing_new_costs_one_call(resource: Resource) -> None:
+def test_list_without_new_rows_costs_one_call(resource: Resource) -> None:
     """A page, without a total and without a doubt; none of it is due any more."""
     with client_env() as env:
         known = stamps(walked(env, resource))
@@ -75,7 +75,7 @@ def test_new_reservations_are_read_a_hundred_at_a_time() -> None:
 
 
 @pytest.mark.parametrize("order", ["honoured", "ignored"])
-def test_an_edited_listing_is_found_whether_the_order_is_honoured_or_not(order: Any) -> None:
+def test_edited_listing_is_found_in_any_order(order: Any) -> None:
     """With it in one call, without it in all of the list."""
     with client_env(listings=120, switches=Switches(sort_parameters=order)) as env:
         since = max(stamps(walked(env, Resource.LISTINGS)).values()) - LAG
@@ -160,7 +160,7 @@ def test_the_conversations_of_a_reservation_cost_one_call() -> None:
             list(env.client().walk(Resource.CONVERSATIONS, parent=5))
 
 
-def test_where_nothing_tells_what_is_new_all_is_read() -> None:
+def test_list_without_stamps_is_read_whole() -> None:
     """A moment changes nothing of the lists of conversations and of messages."""
     with client_env(reservations=30) as env:
         client = env.client()

@@ -58,7 +58,7 @@ def taken(database: Database, seen: StoredCircuitBreaker) -> bool:
 
 
 def test_source_that_is_away_is_asked_by_one_probe_only(database: Database) -> None:
-    """While it is away nobody gets a slot, nor takes one; when it is time one does, and its answer opens the door."""
+    """No request gets a slot during the outage; then one probe does, and its answer ends the outage."""
     break_it(database)
     first, second = circuit_breaker(database), circuit_breaker(database)
     with pytest.raises(SourceAway, match=r"has not answered since .* last: it answered 503"):
@@ -74,7 +74,7 @@ def test_source_that_is_away_is_asked_by_one_probe_only(database: Database) -> N
     assert [taken(database, seen) for seen in (first, second)] == [True, True]
 
 
-def test_person_who_insists_asks_once(database: Database) -> None:
+def test_forced_probe_asks_once(database: Database) -> None:
     """Someone at a terminal need not wait for the next probe; when that fails it is as for everybody."""
     break_it(database)
     seen = circuit_breaker(database, force_probe=True)
@@ -83,7 +83,7 @@ def test_person_who_insists_asks_once(database: Database) -> None:
     assert not taken(database, seen)
 
 
-def test_all_is_well_without_another_statement(database: Database) -> None:
+def test_healthy_source_costs_no_extra_statement(database: Database) -> None:
     """Where nothing failed, a request and its answer cost one statement, which takes the slot."""
     seen = circuit_breaker(database)
     reserve(database, seen)
@@ -97,7 +97,7 @@ def test_all_is_well_without_another_statement(database: Database) -> None:
 
 
 def test_single_failures_are_forgotten(database: Database) -> None:
-    """An answer to anybody between the failures begins the row anew."""
+    """Any answer between the failures resets their count."""
     seen, other = circuit_breaker(database), circuit_breaker(database)
     for _ in range(FAILURES_TO_OPEN):
         seen.record_failure("it answered 503")

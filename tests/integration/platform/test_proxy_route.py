@@ -10,7 +10,7 @@ from hostaway_sync.errors import ConfigurationError, SourceUnavailable
 PROXY = "http://someone:hunter2@127.0.0.1:9"
 
 
-def test_no_proxy_stands_before_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loopback_address_is_reached_without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """An API on a loopback address is asked directly, whatever the environment says."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, PROXY)
@@ -20,7 +20,7 @@ def test_no_proxy_stands_before_this_machine(monkeypatch: pytest.MonkeyPatch) ->
         env.client(api_url=env.sandbox.url.replace("127.0.0.1", "localhost")).check_credentials()
 
 
-def test_a_proxy_stands_before_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_addresses_are_reached_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stand-in, taken for a proxy, is asked to reach the API, and does not know how; a name may only look local."""
     with client_env(reservations=1) as env:
         monkeypatch.setenv("ALL_PROXY", env.sandbox.url.removesuffix("/v1"))
@@ -35,9 +35,7 @@ def test_a_proxy_stands_before_any_other(monkeypatch: pytest.MonkeyPatch) -> Non
     ("name", "value"),
     [("SSL_CERT_FILE", "/nonexistent"), ("ALL_PROXY", "hunter2://hunter2"), ("ALL_PROXY", "http://h:hunter2")],
 )
-def test_surroundings_that_cannot_be_used_are_a_matter_of_settings(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str
-) -> None:
+def test_unusable_environment_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """One sentence that names the variable, and nothing of its value."""
     monkeypatch.setenv(name, value)
     with client_env(reservations=1) as env, pytest.raises(ConfigurationError, match=name) as caught:

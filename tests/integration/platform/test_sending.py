@@ -30,7 +30,7 @@ BRIEFLY = timedelta(seconds=0.2)
 
 @contextmanager
 def a_thread() -> Iterator[tuple[ClientEnv, OutgoingMessage]]:
-    """Give a sandbox, and what is to be said in one of its threads."""
+    """Yield a sandbox, and a message for one of its threads."""
     with client_env(reservations=8) as env:
         conversation_id, payload = next(iter(env.sandbox.world.truth("conversations")))
         env.client().check_credentials()
@@ -52,7 +52,7 @@ def a_thread() -> Iterator[tuple[ClientEnv, OutgoingMessage]]:
     ],
     ids=["silence", "silence after it was taken", "half an answer", "a reset after it was taken"],
 )
-def test_without_a_whole_answer_nothing_is_known(effect: Effect, *, is_taken: bool) -> None:
+def test_outcome_is_unknown_without_a_whole_answer(effect: Effect, *, is_taken: bool) -> None:
     """One request, whether the source had taken it or not; the message has a limit of its own, and goes first."""
     with a_thread() as (env, message):
         env.sandbox.faults.add(effect, route=SEND)
@@ -63,8 +63,8 @@ def test_without_a_whole_answer_nothing_is_known(effect: Effect, *, is_taken: bo
         assert TEXT not in (posted.error or "")
 
 
-def test_a_source_that_went_away_got_nothing() -> None:
-    """Its old connection is closed, and a new one is refused: no byte left, and nobody is told that one did."""
+def test_message_to_an_unreachable_source_failed() -> None:
+    """Its old connection is closed, and a new one is refused: no byte leaves, and `before_send` is not called."""
     with a_thread() as (env, message):
         client = env.client()
         client.check_credentials()
@@ -74,25 +74,25 @@ def test_a_source_that_went_away_got_nothing() -> None:
         assert (posted.state, left) == (FAILED, [])
 
 
-def test_a_host_that_nobody_knows_got_nothing() -> None:
+def test_message_to_an_unknown_host_failed() -> None:
     """A name that cannot be resolved."""
     with a_thread() as (env, message):
         posted = env.client(api_url="https://nowhere.invalid/v1").message_api.send(message, before_send=lambda: None)
         assert posted.state is FAILED
 
 
-def test_whoever_must_know_is_told_before_it_leaves() -> None:
-    """When they object, it stays here."""
+def test_before_send_can_keep_the_message_back() -> None:
+    """What it raises keeps the request from being sent."""
 
-    def object_() -> None:
-        raise LeaseLost("it is somebody else's")
+    def refuse() -> None:
+        raise LeaseLost("another process owns it")
 
     with a_thread() as (env, message):
-        posted = env.client().message_api.send(message, before_send=object_)
-        assert (posted.state, posted.error, env.calls(SEND)) == (FAILED, "it is somebody else's", 0)
+        posted = env.client().message_api.send(message, before_send=refuse)
+        assert (posted.state, posted.error, env.calls(SEND)) == (FAILED, "another process owns it", 0)
 
 
-def test_a_budget_that_cannot_be_asked_keeps_it_here() -> None:
+def test_message_is_not_sent_without_a_budget() -> None:
     """The database is away: nothing left."""
     with a_thread() as (env, message):
 
@@ -104,8 +104,8 @@ def test_a_budget_that_cannot_be_asked_keeps_it_here() -> None:
         assert (posted.state, env.calls(SEND)) == (FAILED, 0)
 
 
-def test_a_429_is_told_to_the_budget_and_not_waited_for() -> None:
-    """It failed; whoever comes next waits for the window."""
+def test_message_answered_429_penalizes_budget_without_waiting() -> None:
+    """It failed; the next message waits for the window."""
     with a_thread() as (env, message):
         env.sandbox.faults.add(faults.rate_limited(), route=SEND)
         env.clock.slept.clear()
@@ -115,7 +115,7 @@ def test_a_429_is_told_to_the_budget_and_not_waited_for() -> None:
         assert env.clock.slept == []
 
 
-def test_what_leaves_once_takes_a_connection_of_its_own() -> None:
+def test_request_sent_once_uses_its_own_connection() -> None:
     """The source ends a connection that was kept alive at the moment a message, or a registration, leaves over it."""
     with a_thread() as (env, message), TcpProxy(env.sandbox.url, forgets=True) as proxy:
         client = env.client(api_url=proxy.url)
@@ -127,7 +127,7 @@ def test_what_leaves_once_takes_a_connection_of_its_own() -> None:
         assert env.calls("DELETE /webhooks/unifiedWebhooks/{id}") == 1
 
 
-def test_a_connection_that_ended_while_the_budget_kept_us_got_nothing() -> None:
+def test_connection_closed_during_the_wait_sends_nothing() -> None:
     """The budget grants another moment once the connection is there, and the source hangs up until then."""
     with a_thread() as (env, message), socket.create_server(("127.0.0.1", 0)) as listener:
 

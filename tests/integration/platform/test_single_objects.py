@@ -211,7 +211,7 @@ def test_a_request_that_is_rejected_is_not_repeated() -> None:
         (b"\n", "control character"),
     ],
 )
-def test_an_object_that_cannot_be_stored_as_it_is_is_kept_exactly(broken: bytes, reason: str) -> None:
+def test_object_that_jsonb_refuses_is_kept_exactly(broken: bytes, reason: str) -> None:
     """Just as a row of a list is."""
     with client_env(reservations=3) as env:
         number, _ = first(env, Resource.RESERVATIONS)

@@ -42,7 +42,7 @@ HAPPENINGS = st.lists(
 @settings(max_examples=15, deadline=None)
 @given(switches=SWITCHES)
 def test_a_quiet_account_is_read_whole_under_every_switch(switches: dict[str, Any]) -> None:
-    """All rows, no doubt, whatever is not known of Hostaway."""
+    """All rows and no doubt, however Hostaway behaves where it is not documented."""
     with client_env(reservations=230, listings=70, switches=Switches(**switches)) as env:
         client = env.client()
         for resource in LISTED:
@@ -58,10 +58,10 @@ def test_a_quiet_account_is_read_whole_under_every_switch(switches: dict[str, An
 
 @settings(max_examples=15, deadline=None)
 @given(switches=SWITCHES, happenings=HAPPENINGS, resource=st.sampled_from(LISTED))
-def test_a_busy_account_is_read_whole_or_in_doubt_under_every_switch(
+def test_busy_account_is_read_whole_or_in_doubt(
     switches: dict[str, Any], happenings: list[list[tuple[str, int]]], resource: Resource
 ) -> None:
-    """Every row that nobody touched comes, or the last page says that some may be missing."""
+    """Every unchanged row comes, or the last page says that some may be missing."""
     with client_env(reservations=120, listings=70, switches=Switches(**{**switches, "max_limit": 20})) as env:
         world = env.sandbox.world
         client = env.client(pages_in_flight=1)
@@ -103,7 +103,7 @@ CURSORS += [("delete", {"deleted_cursor": value}) for value in Switches.choices(
 
 
 @pytest.mark.parametrize(("kind", "switches"), CURSORS, ids=str)
-def test_a_cursor_row_that_moves_or_vanishes_costs_a_step_back(kind: str, switches: dict[str, Any]) -> None:
+def test_moved_or_deleted_cursor_row_costs_a_step_back(kind: str, switches: dict[str, Any]) -> None:
     """However Hostaway answers then, the walk goes on where it was and is whole."""
     with client_env(switches=Switches(max_limit=250, **switches)) as env:
         world = env.sandbox.world

@@ -31,8 +31,8 @@ def test_a_token_is_used_again_by_the_next_run() -> None:
         assert env.calls("POST /accessTokens") == 2
 
 
-def test_a_token_that_is_too_young_is_renewed_like_any_other_refused_one() -> None:
-    """Whoever kept it did not wait."""
+def test_token_that_is_not_active_yet_is_renewed() -> None:
+    """Another process stored it without waiting for its activation."""
     with client_env(reservations=3, token_delay=1.0) as env:
         env.client().check_credentials()
         token = env.sandbox.tokens.issue(70001, env.clock.time(), 1e6)
@@ -105,7 +105,7 @@ def test_an_account_that_is_refused_everywhere_has_bad_credentials() -> None:
         assert env.calls("POST /accessTokens") == 2
 
 
-def test_a_refusal_is_looked_into_again_after_a_while() -> None:
+def test_refusal_is_checked_again_after_a_while() -> None:
     """A key that is deleted later in the run is not mistaken for one object's rights."""
     with client_env(accounts=[AccountSpec(reservations=3, inbox="closed")]) as env:
         client = env.client()

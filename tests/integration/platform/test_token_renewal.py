@@ -41,8 +41,8 @@ def end(env: SyncEnv, processes: list[BaseProcess]) -> None:
         assert process.exitcode == 0, printed_text(env.environment())
 
 
-def last_question(env: SyncEnv) -> object:
-    """Give when anybody but us last asked the database anything."""
+def last_query_at(env: SyncEnv) -> object:
+    """Return when another connection last sent a query to the database."""
     query = (
         "SELECT max(query_start) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
@@ -63,17 +63,17 @@ def test_processes_that_need_a_token_at_once_ask_for_one(sync_env: Build, why: s
         barrier.wait()
         if why == "it was revoked":
             eventually(lambda: env.sandbox.calls["GET /reservations/{id}"] == 2, "both were refused")
-        # Whoever waits asks again and again, and nobody else asks anything.
+        # The waiting processes poll the database, and no other connection sends queries.
         for _ in range(6):
-            before = last_question(env)
-            eventually(lambda: last_question(env) != before, "the other one asks")  # noqa: B023  (called at once)
+            before = last_query_at(env)
+            eventually(lambda: last_query_at(env) != before, "the other one asks")  # noqa: B023  (called at once)
     end(env, processes)
     assert env.sandbox.calls[TOKENS] == 1
     assert sql.rows(env.database, "SELECT count(*) FROM reservations") == [(1,)]
 
 
-def test_the_right_to_renew_ends_with_the_process_that_had_it(sync_env: Build) -> None:
-    """Killed in the middle of its request, it keeps nobody from theirs."""
+def test_right_to_renew_ends_with_its_process(sync_env: Build) -> None:
+    """Killed during its request, it does not block the others."""
     env = sync_env()
     env.sandbox.revoke_tokens()
     with Barrier(env.sandbox, TOKENS) as barrier:

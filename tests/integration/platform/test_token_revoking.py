@@ -26,7 +26,7 @@ def token_of(env: ClientEnv) -> AccessToken:
 
 
 def test_a_revoked_token_opens_nothing_and_was_never_shown(caplog: pytest.LogCaptureFixture) -> None:
-    """Neither in what an observer is told nor in our own log at its most talkative."""
+    """Neither in the calls that an observer gets nor in the debug log."""
     calls: list[ApiCall] = []
     with client_env(reservations=3) as env, caplog.at_level(logging.DEBUG, logger="hostaway_sync"):
         token = token_of(env)
@@ -53,7 +53,7 @@ def test_a_token_that_is_refused_already_needs_no_revoking(status: int) -> None:
         assert env.calls("POST /accessTokens") == 1
 
 
-def test_what_is_not_known_is_said_without_the_token() -> None:
+def test_unknown_outcome_is_reported_without_the_token() -> None:
     """Even where the source repeats it."""
     with client_env(reservations=3) as env:
         token = token_of(env)

@@ -1,4 +1,4 @@
-"""Why Hostaway is not reached, told in words, with the proxy that stands in the way."""
+"""Sentences that say why Hostaway is not reached, and which proxy is on the way."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def answering(answer: bytes) -> Iterator[int]:
 
 @contextmanager
 def refusing() -> Iterator[int]:
-    """Give a port that nobody listens on."""
+    """Yield a port on which no process listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
 
 
-def said(api_url: str) -> str:
+def error_of(api_url: str) -> str:
     """Return what a client says that does not reach the API."""
     with client_env(reservations=1) as env, pytest.raises(SourceUnavailable) as caught:
         env.client(api_url=api_url).check_credentials()
@@ -69,10 +69,10 @@ def test_causes_are_told_apart() -> None:
     with ExitStack() as stack:
         silent = stack.enter_context(answering(b""))
         found = {
-            "it refuses the connection": said(f"http://127.0.0.1:{stack.enter_context(refusing())}/v1"),
-            "its name is not found by DNS": said(FAR),
-            "TLS fails": said(f"https://127.0.0.1:{stack.enter_context(answering(b'no TLS at all'))}/v1"),
-            "it was closed before a whole answer came": said(f"http://127.0.0.1:{silent}/v1"),
+            "it refuses the connection": error_of(f"http://127.0.0.1:{stack.enter_context(refusing())}/v1"),
+            "its name is not found by DNS": error_of(FAR),
+            "TLS fails": error_of(f"https://127.0.0.1:{stack.enter_context(answering(b'no TLS at all'))}/v1"),
+            "it was closed before a whole answer came": error_of(f"http://127.0.0.1:{silent}/v1"),
         }
     for words, sentence in found.items():
         assert words in sentence
@@ -85,7 +85,7 @@ def test_a_proxy_that_fails_is_named_by_its_variable(monkeypatch: pytest.MonkeyP
 
     def through(host: str, port: int) -> str:
         monkeypatch.setenv(variable, f"http://u:{PASSWORD}@{host}:{port}")
-        sentence = said(FAR)
+        sentence = error_of(FAR)
         assert f"that {variable} names" in sentence
         assert PASSWORD not in sentence
         assert "Error" not in sentence

@@ -49,7 +49,7 @@ def test_a_short_log_is_read_to_its_end(counts: bool) -> None:  # noqa: FBT001
     assert Log([], counts=counts).read() == (set(), True, 1)
 
 
-def test_only_what_is_new_is_read_where_the_newest_stands_first() -> None:
+def test_log_with_newest_first_is_read_to_the_known_entry() -> None:
     """Down to the last entry that was seen before."""
     assert Log(range(1_000, 0, -1)).read(after=950) == (set(range(901, 1_001)), True, 1)
 
@@ -65,7 +65,7 @@ def test_a_log_that_is_too_long_is_read_in_part() -> None:
 
 
 @pytest.mark.parametrize("after", [None, 50, 500])
-def test_entries_that_were_passed_over_are_missing(after: int | None) -> None:
+def test_skipped_entries_make_the_log_incomplete(after: int | None) -> None:
     """Of a log that rises and is too long its middle is left out: it is not whole, unless that was seen before."""
     length = LIMIT * MAX_PAGES + 1_000
     ids, is_whole, _ = Log(range(1, length + 1)).read(after=after)
@@ -74,12 +74,12 @@ def test_entries_that_were_passed_over_are_missing(after: int | None) -> None:
 
 
 @pytest.mark.parametrize("after", [None, 50])
-def test_a_log_that_only_rises_without_a_count_is_not_whole(after: int | None) -> None:
-    """What matters is at an end that nobody knows."""
+def test_log_with_rising_ids_and_no_count_is_not_whole(after: int | None) -> None:
+    """The newest entries are at the end, whose offset is not known."""
     assert not Log(range(1, LIMIT * MAX_PAGES + 100), counts=False).read(after=after)[1]
 
 
-def test_a_log_that_rises_is_read_page_by_page_where_it_is_short() -> None:
+def test_short_log_with_rising_ids_is_read_page_by_page() -> None:
     """Nothing of it is passed over."""
     assert Log(range(1, 251)).read() == (set(range(1, 251)), True, 3)
 
@@ -126,7 +126,7 @@ def test_an_entry_is_read_in_whatever_shape_it_comes(row: dict[str, Any], entry:
 
 
 @pytest.mark.parametrize("row", [b"5", b"{", b"{}", b'{"id": 0}', b"[]", b"\xff"])
-def test_rows_that_are_no_entries_are_passed_over(row: bytes) -> None:
+def test_rows_that_are_no_entries_are_skipped(row: bytes) -> None:
     """They have no number to go by."""
     assert read_log(lambda params, step: Listing([row], 1), None, after=None).entries == ()  # noqa: ARG005
 
@@ -152,7 +152,7 @@ def test_entries_of_other_webhooks_are_not_ours() -> None:
     assert not is_ours(None, "https://other.example/")
 
 
-def test_what_failed_or_never_came_is_lost() -> None:
+def test_failed_or_missing_deliveries_are_lost() -> None:
     """The first audit believes the log, because it does not know since when to look."""
     failed, taken, unknown = (DeliveryLogEntry(1, BOOKING, was_accepted=word) for word in (False, True, None))
     assert is_lost(failed, None, ())

@@ -82,7 +82,7 @@ def test_without_an_event_the_object_names_the_route() -> None:
     ],
     ids=str,
 )
-def test_where_there_is_nothing_to_read_the_reason_is_said(given_body: Any, reason: str) -> None:
+def test_ignored_delivery_has_a_reason(given_body: Any, reason: str) -> None:
     """Such a delivery is stored and not worked."""
     name, target, ignored = read(given_body)
     assert (target, ignored) == (None, reason), name

@@ -28,24 +28,24 @@ from hostaway_sync.platforms.hostaway.messages.protocol import (
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-WISH = OutgoingMessage(70001, 41, 51, CommunicationType.SMS, "Hello")
+OUTGOING = OutgoingMessage(70001, 41, 51, CommunicationType.SMS, "Hello")
 MESSAGE = {"id": 7, "conversationId": 51, "isIncoming": 0, "body": "Hello", "status": "sent"}
 
 
 def test_a_request_holds_text_and_way() -> None:
     """The field is `body`; the path is the thread's."""
-    assert request_body(WISH) == {"body": "Hello", "communicationType": "sms"}
+    assert request_body(OUTGOING) == {"body": "Hello", "communicationType": "sms"}
     assert thread_path(51) == "/conversations/51/messages"
 
 
 @given(st.none() | st.integers(100, 599))
-def test_what_never_left_failed(status: int | None) -> None:
-    """Whatever came then."""
+def test_request_that_never_left_failed(status: int | None) -> None:
+    """At any status."""
     assert judge_failure(status, has_left=False) is IntentState.FAILED
 
 
 @given(st.none() | st.integers(100, 599))
-def test_only_a_refusal_is_certain(status: int | None) -> None:
+def test_only_a_refusal_proves_failure(status: int | None) -> None:
     """4xx but 408; everything else that is not the message leaves it open."""
     is_refused = status is not None and 400 <= status < 500 and status != 408
     state = judge_failure(status, has_left=True)
@@ -55,7 +55,7 @@ def test_only_a_refusal_is_certain(status: int | None) -> None:
 def answer(result: Any, code: int = 200, **envelope: Any) -> Any:
     """Read an answer with this result."""
     body = json.dumps({"status": "success", "result": result} | envelope).encode()
-    return read_answer(code, {}, body, WISH, NOON, asked="POST")
+    return read_answer(code, {}, body, OUTGOING, NOON, asked="POST")
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
@@ -79,13 +79,13 @@ def test_a_success_holds_the_message(status: int) -> None:
         {"id": 7, "isIncoming": 1},
     ],
 )
-def test_a_success_with_something_else_is_none(result: Any) -> None:
+def test_success_without_our_message_is_an_error(result: Any) -> None:
     """Nothing, no object, no id, another thread's, the guest's."""
     with pytest.raises(SourceUnavailable):
         answer(result)
 
 
-def test_a_failure_is_none_whatever_its_status() -> None:
+def test_failure_is_an_error_at_any_status() -> None:
     """A 200 that says `fail`, and a 422."""
     with pytest.raises(SourceUnavailable, match="no phone"):
         answer(None, 200, status="fail", message="no phone")
@@ -109,8 +109,8 @@ def test_a_message_says_whether_it_arrives(status: str, failure: str | None) -> 
 
 
 @pytest.mark.parametrize("payload", [b"", b"[7]", b'{"id":"x"}', b"\xff"])
-def test_what_has_no_id_says_nothing(payload: bytes) -> None:
-    """It is no message that could be anybody's."""
+def test_payload_without_an_id_is_no_message(payload: bytes) -> None:
+    """It cannot be matched with any message."""
     assert read_thread_message(payload) is None
 
 
@@ -132,14 +132,14 @@ def test_words_are_the_same_however_they_are_wrapped(kept: str) -> None:
 @pytest.mark.parametrize(
     "kept", ["", " ", "Hi & Welcome", "Hi & welcome!", "Hi & welcom", "<b>Hi &</b> welcome", "Hi ? welcome"]
 )
-def test_other_words_are_others(kept: str) -> None:
+def test_different_words_are_different(kept: str) -> None:
     """A letter, a mark, an unknown tag: nothing is forgiven; and nothing equals nothing."""
     assert not is_same_text("Hi &\n\nwelcome", kept)
     assert not is_same_text("", kept or " ")
 
 
 @given(st.text())
-def test_every_text_is_itself(text: str) -> None:
+def test_every_text_equals_itself(text: str) -> None:
     """Unless there are no words in it."""
     assert is_same_text(text, text) == bool(text_variants(text))
 
@@ -148,4 +148,4 @@ def test_errors_of_an_answer_are_the_source_s() -> None:
     """Torn and other JSON ends as everywhere."""
     for body in (b"", b'{"status":"success","resu', b"<html>", b"[]"):
         with pytest.raises(SourceError):
-            read_answer(200, {}, body, WISH, NOON, asked="POST")
+            read_answer(200, {}, body, OUTGOING, NOON, asked="POST")

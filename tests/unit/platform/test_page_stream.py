@@ -26,7 +26,7 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LISTINGS, RESERVATIONS = SPECS[Resource.LISTINGS], SPECS[Resource.RESERVATIONS]
 
 
-class Shelf:
+class FakePages:
     """Fetches a row whose id is the position; a position of 13 is refused, 666 breaks."""
 
     def __init__(self) -> None:
@@ -63,77 +63,79 @@ def ids(pages: list[Page]) -> list[int | None]:
 
 def test_pages_come_in_the_order_asked_for(pool: ThreadPoolExecutor) -> None:
     """Each position is fetched once, ahead of its turn where the walk named it."""
-    shelf = Shelf()
-    pages = list(stream_pages(shelf.walk((0, 5, 9), (5, 9), (9,)), LISTINGS, shelf.fetch, pool, CursorState()))
+    source = FakePages()
+    pages = list(stream_pages(source.walk((0, 5, 9), (5, 9), (9,)), LISTINGS, source.fetch, pool, CursorState()))
     assert ids(pages) == [1, 5, 9]
-    assert sorted(position or 0 for position in shelf.fetched) == [0, 5, 9]
+    assert sorted(position or 0 for position in source.fetched) == [0, 5, 9]
     assert [(page.total, page.doubt) for page in pages] == [(40, None), (40, None), (41, "why")]
-    assert [answer.count for answer in shelf.answers] == [40, 40, 40]
-    assert [row.id for answer in shelf.answers for row in answer.rows] == [1, 5, 9]
-    assert isinstance(shelf.answers[0].rows[0], Row)
+    assert [answer.count for answer in source.answers] == [40, 40, 40]
+    assert [row.id for answer in source.answers for row in answer.rows] == [1, 5, 9]
+    assert isinstance(source.answers[0].rows[0], Row)
 
 
-def test_what_a_walk_no_longer_wants_is_forgotten(pool: ThreadPoolExecutor) -> None:
+def test_positions_no_longer_wanted_are_dropped(pool: ThreadPoolExecutor) -> None:
     """And fetched again when it is wanted later."""
-    shelf = Shelf()
-    pages = list(stream_pages(shelf.walk((0, 5), (7,), (5,)), LISTINGS, shelf.fetch, pool, CursorState()))
+    source = FakePages()
+    pages = list(stream_pages(source.walk((0, 5), (7,), (5,)), LISTINGS, source.fetch, pool, CursorState()))
     assert ids(pages) == [1, 7, 5]
 
 
 def test_a_count_below_a_cursor_is_no_total(pool: ThreadPoolExecutor) -> None:
     """It may be that of the rest of the list."""
-    shelf = Shelf()
-    pages = list(stream_pages(shelf.walk((None,), (5,), (None,)), RESERVATIONS, shelf.fetch, pool, CursorState()))
+    source = FakePages()
+    pages = list(stream_pages(source.walk((None,), (5,), (None,)), RESERVATIONS, source.fetch, pool, CursorState()))
     assert [page.total for page in pages] == [40, None, 41]
 
 
-def test_the_length_of_a_list_is_no_total_of_what_is_new(pool: ThreadPoolExecutor) -> None:
+def test_length_of_a_newest_list_is_no_total(pool: ThreadPoolExecutor) -> None:
     """Only the walk knows whether it read all of it in the end."""
     for spec in LISTS_NEWEST_FIRST.values():
-        shelf = Shelf()
-        pages = list(stream_pages(shelf.walk((None,), (5,)), spec, shelf.fetch, pool, CursorState()))
+        source = FakePages()
+        pages = list(stream_pages(source.walk((None,), (5,)), spec, source.fetch, pool, CursorState()))
         assert [page.total for page in pages] == [None, 41]
 
 
-def test_each_page_says_where_the_walk_stands_after_it(pool: ThreadPoolExecutor) -> None:
-    """The bookmark is read when the walk has had the page's answer."""
-    shelf, bookmark = Shelf(), CursorState("of an earlier walk")
+def test_each_page_has_the_position_after_it(pool: ThreadPoolExecutor) -> None:
+    """The position is read after the walk has got the page."""
+    source, state = FakePages(), CursorState("of an earlier walk")
 
     def walk() -> Walk:
         for position in (7, 9):
             yield (position,)
-            bookmark.position = f"below {position}"
+            state.position = f"below {position}"
         return WalkOutcome(None, 2)
 
-    pages = list(stream_pages(walk(), RESERVATIONS, shelf.fetch, pool, bookmark))
+    pages = list(stream_pages(walk(), RESERVATIONS, source.fetch, pool, state))
     assert [page.position for page in pages] == ["below 7", "below 9"]
 
 
-def test_a_refused_cursor_makes_no_page_unless_it_is_the_last(pool: ThreadPoolExecutor) -> None:
-    """The walk learns of it, and its doubt is always told."""
-    shelf = Shelf()
-    pages = list(stream_pages(shelf.walk((None,), (13,), (5,), (13,)), RESERVATIONS, shelf.fetch, pool, CursorState()))
+def test_refused_cursor_makes_no_page_unless_last(pool: ThreadPoolExecutor) -> None:
+    """The walk gets the refusal, and its doubt is always reported."""
+    source = FakePages()
+    pages = list(
+        stream_pages(source.walk((None,), (13,), (5,), (13,)), RESERVATIONS, source.fetch, pool, CursorState())
+    )
     assert ids(pages) == [1, 5, None]
-    assert [answer.refused for answer in shelf.answers] == [False, True, False, True]
+    assert [answer.refused for answer in source.answers] == [False, True, False, True]
     assert (pages[-1].doubt, pages[-1].observed_at) == ("why", NOON)
 
 
-def test_an_error_is_raised_when_its_turn_comes(pool: ThreadPoolExecutor) -> None:
+def test_error_is_raised_at_its_position(pool: ThreadPoolExecutor) -> None:
     """The pages before it are whole; an error of a page that is not wanted any more is none."""
-    shelf = Shelf()
-    pages = stream_pages(shelf.walk((0, 666), (5, 666), (666,)), LISTINGS, shelf.fetch, pool, CursorState())
+    source = FakePages()
+    pages = stream_pages(source.walk((0, 666), (5, 666), (666,)), LISTINGS, source.fetch, pool, CursorState())
     assert ids([next(pages), next(pages)]) == [1, 5]
     with pytest.raises(SourceUnavailable):
         next(pages)
-    assert ids(list(stream_pages(shelf.walk((0, 666), (5,)), LISTINGS, shelf.fetch, pool, CursorState()))) == [1, 5]
+    assert ids(list(stream_pages(source.walk((0, 666), (5,)), LISTINGS, source.fetch, pool, CursorState()))) == [1, 5]
 
 
-def test_a_walk_that_is_left_forgets_what_it_fetched(pool: ThreadPoolExecutor) -> None:
+def test_walk_that_is_left_drops_its_requests(pool: ThreadPoolExecutor) -> None:
     """Nothing is waited for."""
-    shelf = Shelf()
+    source = FakePages()
     pages: Generator[Page] = stream_pages(
-        shelf.walk((0, 5, 9), (5, 9), (9,)), LISTINGS, shelf.fetch, pool, CursorState()
+        source.walk((0, 5, 9), (5, 9), (9,)), LISTINGS, source.fetch, pool, CursorState()
     )  # type: ignore[assignment]  # a generator is what it is
     next(pages)
     pages.close()
-    assert len(shelf.answers) == 1
+    assert len(source.answers) == 1

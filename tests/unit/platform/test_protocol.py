@@ -81,13 +81,13 @@ def test_a_list_without_paging_keys_is_a_list() -> None:
     ],
     ids=lambda row: repr(row)[:40],
 )
-def test_one_bad_row_does_not_take_its_page_along(row: bytes) -> None:
+def test_one_bad_row_does_not_cost_its_page(row: bytes) -> None:
     """The other rows are cut out exactly, and so is the bad one."""
     body = b'{"status":"success","result":[{"id":1},' + row + b' , {"id":3}],"count":3}'
     assert listed(body=body) == Listing([b'{"id":1}', row, b'{"id":3}'], 3)
 
 
-def test_an_envelope_in_which_a_scalar_is_broken_keeps_its_rows() -> None:
+def test_envelope_with_a_broken_scalar_keeps_its_rows() -> None:
     """A count that no reader accepts is no count."""
     body = b'{"status":"success","result":[],"count":NaN}'
     assert listed(body=body) == Listing([], None)
@@ -118,7 +118,7 @@ def test_an_envelope_in_which_a_scalar_is_broken_keeps_its_rows() -> None:
         b'{"status" "success",}',
     ],
 )
-def test_a_body_that_is_no_list_may_be_asked_for_again(body: bytes) -> None:
+def test_body_without_a_list_may_be_asked_for_again(body: bytes) -> None:
     """HTML, nothing, torn or other JSON and a failure with status 200 pass, it is to be hoped."""
     with pytest.raises(SourceUnavailable):
         listed(body=body)
@@ -186,7 +186,7 @@ def test_what_the_source_says_is_quoted_short_and_without_secrets(answer: object
         ({"X-RateLimit-Retry-After": "-3"}, 1),
     ],
 )
-def test_a_429_says_when_to_come_back(headers: dict[str, str], seconds: float | None) -> None:
+def test_429_says_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> None:
     """As a Unix time, a delay or a date; never before a second or after a minute."""
     expected = None if seconds is None else timedelta(seconds=seconds)
     assert limited(headers).retry_in == expected
@@ -267,7 +267,7 @@ def test_the_token_route_fails_as_other_routes_do(status: int, error: type[Sourc
 
 
 @given(body=st.binary(max_size=60), status=st.integers(100, 599))
-def test_any_answer_at_all_is_a_list_or_a_source_error(body: bytes, status: int) -> None:
+def test_every_answer_is_a_list_or_a_source_error(body: bytes, status: int) -> None:
     """No bytes make the decoder fail in another way."""
     for tried in (body, PAGE[:40] + body, PAGE[:-20] + body + PAGE[-20:]):
         try:

@@ -31,7 +31,7 @@ def single(body: bytes, status: int = 200) -> bytes:
     ids=lambda raw: repr(raw)[:40],
 )
 def test_an_object_is_given_to_the_byte(raw: bytes) -> None:
-    """Whatever a strict reader says of it; who makes a record of it looks closer."""
+    """Even if a strict JSON reader refuses it; `as_record` cleans it later."""
     assert single(b'{"status":"success","result": ' + raw + b' ,"count":null}') == raw
 
 
@@ -51,7 +51,7 @@ def test_an_object_is_given_to_the_byte(raw: bytes) -> None:
         b'{"id":1}',
     ],
 )
-def test_a_body_that_is_no_object_may_be_asked_for_again(body: bytes) -> None:
+def test_body_without_an_object_may_be_asked_for_again(body: bytes) -> None:
     """Nothing, a list, a bare object and a failure with status 200 are none."""
     with pytest.raises(SourceUnavailable, match="GET /listings/1"):
         single(body)
@@ -85,6 +85,6 @@ def test_a_change_that_failed_is_not_worth_another_try() -> None:
 
 @pytest.mark.parametrize(("body", "status"), [(b"<html>", 200), (b"{}", 200), (b"", 502)])
 def test_a_change_whose_answer_says_nothing_may_have_been_done(body: bytes, status: int) -> None:
-    """Whoever asked must look."""
+    """The caller must check whether the change was made."""
     with pytest.raises(SourceUnavailable):
         changed(body, status)

@@ -15,14 +15,14 @@ def walk(*plan: Positions) -> Walk:
     return WalkOutcome("why", 41)
 
 
-def names(steps: RequestLabels, plan: list[Positions], answers: list[list[int]]) -> list[str]:
+def names(labels: RequestLabels, plan: list[Positions], answers: list[list[int]]) -> list[str]:
     """Give the name of each position when its turn comes, and follow the walk to its end."""
-    looked_at = steps.watch(walk(*plan))
+    watched = labels.watch(walk(*plan))
     pages = [PageAnswer([Row(number, None, b"") for number in ids]) for ids in answers]
-    found = [steps.pop(next(looked_at)[0])]
-    found += [steps.pop(looked_at.send(page)[0]) for page in pages[:-1]]
+    found = [labels.pop(next(watched)[0])]
+    found += [labels.pop(watched.send(page)[0]) for page in pages[:-1]]
     with pytest.raises(StopIteration) as end:
-        looked_at.send(pages[-1])
+        watched.send(pages[-1])
     assert end.value.value == WalkOutcome("why", 41)
     return found
 
@@ -60,18 +60,18 @@ def test_a_walk_that_is_taken_up_says_so() -> None:
 
 
 def test_pages_by_offset_keep_their_number_when_fetched_ahead() -> None:
-    """Whoever fetches one ahead takes its name, and then it is not named again."""
-    steps = RequestLabels(by_cursor=False)
-    looked_at = steps.watch(walk((0,), (97, 194, 291), (194, 291), (291,)))
-    assert next(looked_at) == (0,)
-    assert steps.pop(0) == ""
-    assert looked_at.send(PageAnswer()) == (97, 194, 291)
-    assert [steps.pop(offset) for offset in (291, 97, 194)] == ["page 4", "page 2", "page 3"]
-    assert looked_at.send(PageAnswer()) == (194, 291)
-    assert looked_at.send(PageAnswer()) == (291,)
-    assert [steps.pop(offset) for offset in (194, 291)] == ["", ""]
+    """The label of a prefetched position is taken once, and the position is not labelled again."""
+    labels = RequestLabels(by_cursor=False)
+    watched = labels.watch(walk((0,), (97, 194, 291), (194, 291), (291,)))
+    assert next(watched) == (0,)
+    assert labels.pop(0) == ""
+    assert watched.send(PageAnswer()) == (97, 194, 291)
+    assert [labels.pop(offset) for offset in (291, 97, 194)] == ["page 4", "page 2", "page 3"]
+    assert watched.send(PageAnswer()) == (194, 291)
+    assert watched.send(PageAnswer()) == (291,)
+    assert [labels.pop(offset) for offset in (194, 291)] == ["", ""]
     with pytest.raises(StopIteration):
-        looked_at.send(PageAnswer())
+        watched.send(PageAnswer())
 
 
 def test_an_offset_above_the_last_is_a_step_back() -> None:

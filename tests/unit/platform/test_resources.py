@@ -153,7 +153,7 @@ def test_listings_and_messages_have_no_activity() -> None:
         assert as_record(b'{"id":5,"latestActivityOn":"2026-11-20 12:00:00"}', SPECS[resource]).activity is None
 
 
-def test_a_list_of_what_is_new_differs_in_how_it_is_asked_for_alone() -> None:
+def test_specs_of_newest_lists_differ_in_their_request_only() -> None:
     """Where there is none, the whole list is read; a parent's list is always whole."""
     for resource in (Resource.LISTINGS, Resource.RESERVATIONS):
         newest = choose_list(resource, of_parent=False, newest=True)
@@ -389,13 +389,13 @@ def test_deep_nesting_is_cut_where_it_gets_too_deep(depth: int) -> None:
         (rb'"\u0000"', r'"\ufffd"', "not an object"),
     ],
 )
-def test_what_is_no_object_has_no_id_and_is_kept_exactly(raw: bytes, payload: str, reason: str) -> None:
+def test_value_that_is_no_object_is_kept_exactly(raw: bytes, payload: str, reason: str) -> None:
     """It goes to quarantine as it came."""
     record = as_record(raw, RESERVATION)
     assert (record.id, record.payload, record.exact, record.reason) == (None, payload, raw, reason)
 
 
-def test_a_number_that_no_float_holds_is_a_misfit_and_not_a_loss() -> None:
+def test_number_that_no_float_holds_is_a_misfit() -> None:
     """JSONB keeps it; the column cannot."""
     raw = b'{"id":1,"listingMapId":1e400,"status":"new"}'
     record = as_record(raw, RESERVATION)
@@ -410,7 +410,7 @@ def test_text_columns_hold_nothing_that_cannot_be_stored() -> None:
     assert record.columns["status"] == "a\ufffd\ufffd"
 
 
-def test_a_page_holds_an_id_once_and_the_newest_of_it() -> None:
+def test_page_holds_the_newest_row_of_an_id() -> None:
     """Of equals the first; a row without a stamp never replaces one; rows without an id are all kept."""
     changes: list[dict[str, object]] = [
         {"id": 1, "status": "old", "updatedOn": "2026-11-20 11:00:00"},

@@ -53,14 +53,14 @@ def test_jitter_spreads_over_the_whole_wait(attempt: int, jitter: float) -> None
 @pytest.mark.parametrize(
     "error", [NotFound(), Forbidden(), RequestRejected(), TokenRejected(), CredentialsRejected(), ValueError()]
 )
-def test_what_will_not_pass_is_not_tried_again(error: BaseException) -> None:
+def test_final_errors_are_not_retried(error: BaseException) -> None:
     """A refusal is an answer."""
     assert wait(error) is None
 
 
 @given(attempt=st.integers(1, 999), jitter=st.floats(0, 1, exclude_max=True), waited=st.integers(0, 600))
-def test_a_source_that_is_away_is_not_asked_again_by_the_same_call(attempt: int, jitter: float, waited: int) -> None:
-    """Whoever would wait for it holds up all other work; when to look again is decided elsewhere, for all together."""
+def test_call_is_not_repeated_while_the_source_is_away(attempt: int, jitter: float, waited: int) -> None:
+    """A waiting call would block other work; the circuit breaker decides for all calls when to ask again."""
     assert isinstance(SourceAway(), SourceUnavailable)
     policy = RetryPolicy(attempts=1000)
     limited_for = timedelta(seconds=waited)
@@ -68,13 +68,13 @@ def test_a_source_that_is_away_is_not_asked_again_by_the_same_call(attempt: int,
 
 
 def test_a_429_waits_for_its_window_whatever_the_attempt() -> None:
-    """It is no attempt."""
+    """A 429 does not count as an attempt."""
     assert wait(RateLimited("", retry_in=timedelta(seconds=7)), attempt=99, jitter=0.0) == timedelta(seconds=7)
     assert wait(RateLimited("")) == timedelta(seconds=10)
 
 
 def test_a_429_is_waited_for_ten_minutes_in_all() -> None:
-    """Then somebody must know."""
+    """A longer wait must fail visibly."""
     error = RateLimited("", retry_in=timedelta(seconds=60))
     assert wait(error, limited_for=timedelta(minutes=9)) == timedelta(seconds=60)
     assert wait(error, limited_for=timedelta(minutes=9, seconds=1)) is None

@@ -38,7 +38,7 @@ def expected_calls(size: int, limit: int, count: str) -> int:
 
 
 @given(size=SIZES, limit=st.integers(2, 12), count=COUNTS)
-def test_a_quiet_list_is_read_whole_by_cursor_in_the_expected_calls(size: int, limit: int, count: str) -> None:
+def test_cursor_walk_takes_the_expected_calls(size: int, limit: int, count: str) -> None:
     """Nothing changes: every row comes, without doubt, and no request is wasted."""
     assume(size != 1 or count != "none")
     source = steady_list(size, limit, count=count)
@@ -85,9 +85,7 @@ def test_no_untouched_row_is_missed_by_cursor_without_a_doubt(
 
 
 @given(size=SIZES, limit=st.integers(2, 12), count=st.sampled_from(["total", "none"]), ahead=st.integers(1, 5))
-def test_a_quiet_list_is_read_whole_by_offset_in_the_expected_calls(
-    size: int, limit: int, count: str, ahead: int
-) -> None:
+def test_offset_walk_takes_the_expected_calls(size: int, limit: int, count: str, ahead: int) -> None:
     """Nothing changes: every row comes, without doubt, and the count saves the last request."""
     source = steady_list(size, limit, count=count)
     outcome = run(walk_by_offset(ahead), source.by_offset)
@@ -140,7 +138,7 @@ def test_a_list_that_fits_its_first_page_takes_one_request() -> None:
     assert source.calls == [None]
 
 
-def test_the_total_is_that_of_the_last_look_at_the_top() -> None:
+def test_total_is_that_of_the_last_read_of_the_top() -> None:
     """A row that came during the walk is met by the catch-up, whose count is reported."""
     source = steady_list(10, 4)
 
@@ -155,13 +153,13 @@ def test_the_total_is_that_of_the_last_look_at_the_top() -> None:
 
 
 @pytest.mark.parametrize("walk", [walk_by_cursor, lambda: walk_by_offset(4)], ids=["cursor", "offset"])
-def test_an_empty_first_page_is_believed_when_the_count_says_so(walk: Callable[[], Walk]) -> None:
+def test_empty_first_page_with_count_zero_is_believed(walk: Callable[[], Walk]) -> None:
     """An account without rows takes one request."""
     assert run(walk(), script_of(PageAnswer((), 0))) == WalkOutcome(None, 0)
 
 
 @pytest.mark.parametrize("walk", [walk_by_cursor, lambda: walk_by_offset(4)], ids=["cursor", "offset"])
-def test_an_empty_first_page_of_a_list_with_rows_is_asked_for_again(walk: Callable[[], Walk]) -> None:
+def test_empty_first_page_is_asked_for_again(walk: Callable[[], Walk]) -> None:
     """A glitch is forgiven once."""
     assert run(walk(), script_of(PageAnswer((), 1), PageAnswer((row(1),), 1))) == WalkOutcome(None, 1)
     assert run(walk(), script_of(PageAnswer((), 1), PageAnswer((), 1))) == WalkOutcome(paging_walk.ENDED_EARLY, 1)
@@ -181,8 +179,8 @@ def test_an_early_empty_page_is_overcome_by_a_step_back() -> None:
     assert len(source.read) == 12
 
 
-def test_a_source_that_stays_empty_below_a_cursor_raises_a_doubt() -> None:
-    """Steps back are few; then somebody must know that rows may be missing."""
+def test_empty_pages_below_a_cursor_raise_a_doubt() -> None:
+    """After a few steps back the walk reports that rows may be missing."""
     source = steady_list(30, 10)
     outcome = run(walk_by_cursor(), lambda at: source.by_cursor(at) if at is None else PageAnswer((), 30))
     assert outcome == WalkOutcome(paging_walk.ENDED_EARLY, 30)
@@ -210,15 +208,15 @@ def test_a_source_that_ignores_the_cursor_raises_a_doubt(stamps: bool) -> None: 
 
 
 @pytest.mark.parametrize("minutes", [[1, 5, 3, 9, 2, 4, 8, 7], [None] * 8], ids=["rising", "unreadable"])
-def test_a_list_in_an_unknown_order_is_read_to_its_end(minutes: list[int | None]) -> None:
+def test_list_in_unknown_order_is_read_to_its_end(minutes: list[int | None]) -> None:
     """Without an order every page is read, and its end is confirmed from a step back."""
     source = ChangingList([row(index + 1, minute) for index, minute in enumerate(minutes)], 3)
     assert run(walk_by_cursor(), source.by_cursor) == WalkOutcome(None, 8)
     assert len(source.read) == 8
 
 
-def test_a_list_in_an_unknown_order_that_changed_raises_a_doubt() -> None:
-    """Where a row moved to cannot be told without an order."""
+def test_changed_list_in_unknown_order_raises_a_doubt() -> None:
+    """Without an order the walk cannot tell where a row moved to."""
     source = ChangingList([row(index + 1, minute) for index, minute in enumerate([1, 5, 3, 9, 2, 4, 8, 7])], 3)
 
     def answer(position: int | None) -> PageAnswer:
@@ -238,7 +236,7 @@ def test_rows_without_a_stamp_neither_end_nor_order_a_walk() -> None:
     assert len(source.calls) == 5
 
 
-def test_rows_of_one_second_in_any_order_of_ids_are_read_whole() -> None:
+def test_rows_of_one_second_are_read_in_any_order() -> None:
     """That ids fall within a second is used where it holds, and not relied on."""
     source = ChangingList([row(number, 7) for number in (3, 9, 1, 7, 2, 8, 4, 6)], 3)
     assert run(walk_by_cursor(), source.by_cursor) == WalkOutcome(None, 8)
@@ -264,9 +262,7 @@ def test_a_count_smaller_than_the_page_is_not_believed() -> None:
 
 @pytest.mark.parametrize("by", ["cursor", "offset"])
 @given(size=st.integers(5, 30), limit=st.integers(4, 10), data=st.data())
-def test_a_count_that_is_no_total_makes_no_empty_page_believed(
-    by: str, size: int, limit: int, data: st.DataObject
-) -> None:
+def test_wrong_count_does_not_make_an_empty_page_believed(by: str, size: int, limit: int, data: st.DataObject) -> None:
     """A source that counts fewer rows than it gave counts something else: an empty page proves no end then."""
     source = steady_list(size, min(limit, size - 1))
     counted = data.draw(st.integers(0, source.limit - 1))
@@ -284,9 +280,7 @@ def test_a_count_that_is_no_total_makes_no_empty_page_believed(
 
 
 @given(size=st.integers(5, 30), limit=st.integers(4, 10), data=st.data())
-def test_a_quiet_list_whose_count_is_no_total_is_read_to_its_end_by_offset(
-    size: int, limit: int, data: st.DataObject
-) -> None:
+def test_offset_walk_reads_to_the_end_when_count_is_wrong(size: int, limit: int, data: st.DataObject) -> None:
     """Without a doubt: that its end is not counted is no reason to believe that something was missed."""
     source = steady_list(size, min(limit, size - 1))
     counted = data.draw(st.integers(0, source.limit - 1))
@@ -296,7 +290,7 @@ def test_a_quiet_list_whose_count_is_no_total_is_read_to_its_end_by_offset(
 
 
 def test_a_list_that_never_rests_raises_a_doubt() -> None:
-    """When the top moves by more than a page in every round, somebody must know."""
+    """The top moves by more than a page in every round."""
     source = steady_list(12, 3)
 
     def answer(position: int | None) -> PageAnswer:
@@ -309,7 +303,7 @@ def test_a_list_that_never_rests_raises_a_doubt() -> None:
     assert run(walk_by_cursor(), answer).doubt == paging_walk.CHANGES_TOO_FAST
 
 
-def test_offsets_are_named_ahead_as_far_as_pages_may_overlap_in_time() -> None:
+def test_offsets_ahead_are_limited_by_pages_in_flight() -> None:
     """Once the count is known, the next pages are known; each overlaps the one before by three rows."""
     source = steady_list(40, 10)
     walk = walk_by_offset(3)
@@ -325,7 +319,7 @@ def test_a_limit_that_the_source_cuts_changes_the_step() -> None:
     assert source.calls == [0, 2, 4, 6, 8, 10]
 
 
-def test_pages_that_do_not_overlap_are_asked_for_again_further_up() -> None:
+def test_page_without_overlap_is_asked_for_further_up() -> None:
     """Rows that vanished above would hide as many below."""
     source = steady_list(40, 10)
 
@@ -341,7 +335,7 @@ def test_pages_that_do_not_overlap_are_asked_for_again_further_up() -> None:
     assert source.calls[2:4] == [14, 4]
 
 
-def test_pages_that_never_overlap_raise_a_doubt_and_are_read_on() -> None:
+def test_pages_that_never_overlap_raise_a_doubt() -> None:
     """What can be read is read, and the doubt is kept."""
     source = steady_list(50, 10)
     others = iter(range(5000, 9000))
@@ -360,7 +354,7 @@ def test_a_source_that_ignores_the_offset_raises_a_doubt() -> None:
     assert run(walk_by_offset(4), lambda _: PageAnswer(first, 300)) == WalkOutcome(paging_walk.NOTHING_NEW, 300)
 
 
-def test_rows_that_were_lifted_over_the_walk_are_found_at_the_top() -> None:
+def test_rows_that_moved_to_the_top_are_found_there() -> None:
     """Fewer rows than the count say that some moved to the top, so the top is read again."""
     source = steady_list(30, 10)
 

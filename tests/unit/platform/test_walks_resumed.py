@@ -42,8 +42,8 @@ class Reader:
 
     def read(self, most: int = 400) -> WalkOutcome | None:
         """Go on with the walk for so many answers; None when it was not over by then."""
-        bookmark = CursorState(self.position)
-        walk = walk_by_cursor(None, bookmark)
+        state = CursorState(self.position)
+        walk = walk_by_cursor(None, state)
         wanted = next(walk)
         for _ in range(most):
             if wanted[0] is None:
@@ -57,7 +57,7 @@ class Reader:
                 outcome: WalkOutcome = end.value
                 return outcome
             finally:
-                self.position = bookmark.position
+                self.position = state.position
         return None
 
     def is_believed(self, outcome: WalkOutcome) -> bool:
@@ -73,7 +73,7 @@ class Reader:
     ties=st.booleans(),
     blanks=st.sets(st.integers(960, 1000), max_size=6),
 )
-def test_what_is_believed_after_cuts_is_exactly_what_the_source_has(
+def test_resumed_walk_without_doubt_has_every_row(
     switches: dict[str, Any],
     cuts: list[tuple[int, list[tuple[str, float]]]],
     script: list[list[tuple[str, float]]],
@@ -114,7 +114,7 @@ def test_what_is_believed_after_cuts_is_exactly_what_the_source_has(
 
 
 @given(size=st.integers(13, 40), limit=st.integers(2, 6), read=st.integers(1, 7))
-def test_a_quiet_list_is_read_on_with_the_requests_that_were_left(size: int, limit: int, read: int) -> None:
+def test_resumed_walk_takes_the_remaining_calls(size: int, limit: int, read: int) -> None:
     """Nothing of what was read is asked for again: the pages below, the end, and one look at the top."""
     source = steady_list(size, limit)
     assume(read <= -(-size // limit))
@@ -126,7 +126,7 @@ def test_a_quiet_list_is_read_on_with_the_requests_that_were_left(size: int, lim
     assert len(reader.met) == size
 
 
-def test_what_moved_while_a_walk_rested_is_met_at_the_top() -> None:
+def test_resumed_walk_reads_moved_rows_at_the_top() -> None:
     """New rows and touched ones, read before or not, are read down to where the first page began."""
     source = steady_list(12, 3)
     reader = Reader(source)
@@ -164,7 +164,7 @@ def test_a_walk_whose_cursors_are_all_gone_raises_a_doubt() -> None:
     assert reader.read() == WalkOutcome(paging_walk.NOTHING_NEW, 30)
 
 
-def test_a_row_deleted_while_a_walk_rested_is_one_too_many() -> None:
+def test_row_deleted_before_resuming_is_one_too_many() -> None:
     """And a row that came makes up for it only in the source's count, not among the rows met."""
     source = steady_list(12, 3)
     reader = Reader(source)
@@ -196,7 +196,7 @@ def test_a_list_that_cannot_be_read_on_has_no_position(source: ChangingList) -> 
 
 
 def test_a_position_is_taken_back_when_the_order_is_lost() -> None:
-    """What moved while such a walk rests could not be told."""
+    """A resumed walk could not tell which rows moved meanwhile."""
     source = ChangingList([row(index + 1, minute) for index, minute in enumerate([9, 8, 7, 6, 1, 5, 3, 4])], 3)
     reader = Reader(source)
     reader.read(1)
@@ -205,7 +205,7 @@ def test_a_position_is_taken_back_when_the_order_is_lost() -> None:
     assert reader.position is None
 
 
-def test_an_order_that_is_lost_after_the_cut_raises_a_doubt() -> None:
+def test_order_lost_after_resuming_raises_a_doubt() -> None:
     """Whether the first page is still what it was is not known any more."""
     source = ChangingList([row(index + 1, minute) for index, minute in enumerate([9, 8, 7, 6, 1, 5, 3, 4])], 3)
     reader = Reader(source)
@@ -215,7 +215,7 @@ def test_an_order_that_is_lost_after_the_cut_raises_a_doubt() -> None:
 
 @pytest.mark.parametrize("position", ["", "null", "{}", '{"version":2}', "not JSON", '{"version":1,"trail":"x"}'])
 def test_a_position_that_cannot_be_read_begins_the_walk_again(position: str) -> None:
-    """Another version wrote it, or nobody did."""
+    """Another version wrote it, or it is no position at all."""
     source = steady_list(12, 5)
     reader = Reader(source)
     reader.position = position
@@ -224,7 +224,7 @@ def test_a_position_that_cannot_be_read_begins_the_walk_again(position: str) -> 
 
 
 def test_rows_without_id_or_stamp_survive_a_cut() -> None:
-    """They are told from the rows below by their names, which the position keeps."""
+    """The position holds their names, which tell them from the rows below."""
     rows = [
         row(20, 20),
         row(19, 19),
@@ -244,7 +244,7 @@ def test_rows_without_id_or_stamp_survive_a_cut() -> None:
         assert reader.met.keys() == {found.name for found in rows}
 
 
-def test_rows_of_one_second_in_any_order_of_ids_survive_a_cut() -> None:
+def test_resumed_walk_reads_rows_of_one_second_in_any_order() -> None:
     """That ids do not fall is remembered, and so are the names that tell the rows of a page from those below."""
     source = ChangingList([row(number, 7) for number in (3, 9, 1, 8, 7, 2, 6, 5, 4)], 3, count="none")
     reader = Reader(source)

@@ -25,7 +25,7 @@ def pushed(source: ChangingList, after: dict[int, int], short: dict[int, int] | 
 
 
 @pytest.mark.parametrize("at", [(2, 4), (2, 5), (3, 6)])
-def test_pages_without_news_end_a_walk_only_when_they_follow_each_other(at: tuple[int, int]) -> None:
+def test_walk_ends_only_after_consecutive_pages_without_new_rows(at: tuple[int, int]) -> None:
     """As many rows as a step came above: the same page once more. That it happens again later is no standstill."""
     source = steady_list(60, 10)
     outcome = pushed(source, dict.fromkeys(at, 7))
@@ -41,7 +41,7 @@ def test_two_pages_without_news_in_a_row_end_a_walk(times: int) -> None:
 
 
 @pytest.mark.parametrize("came", [11, 12, 13])
-def test_a_page_of_known_rows_need_not_touch_the_page_before_it(came: int) -> None:
+def test_page_of_known_rows_need_not_overlap(came: int) -> None:
     """All its rows lie above that page, in what was read: nothing can lie between the two, and no row is missed."""
     # The page before it is a short one, so that the rows which came push all of it out of the next page.
     source = steady_list(60, 10)
@@ -71,7 +71,7 @@ def test_the_second_look_at_the_top_overlaps_the_first() -> None:
 
 
 @pytest.mark.parametrize("limit", [2, 3, 4, 10])
-def test_no_look_at_the_top_asks_for_a_place_above_it(limit: int) -> None:
+def test_reading_the_top_again_asks_for_no_negative_offset(limit: int) -> None:
     """Pages may be shorter than the overlap."""
     source = steady_list(12, limit)
     source.rows[11] = source.rows[2]

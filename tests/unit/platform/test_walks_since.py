@@ -119,9 +119,7 @@ def calls_down_to(size: int, limit: int, new: int, count: str) -> int:
     age=AGES,
     count=st.sampled_from(["total", "rest", "none"]),
 )
-def test_a_quiet_list_is_read_down_to_the_moment_in_the_expected_calls(
-    size: int, limit: int, age: int, count: str
-) -> None:
+def test_cursor_walk_since_takes_the_expected_calls(size: int, limit: int, age: int, count: str) -> None:
     """Nothing changes: the pages with new rows and the one that shows that there are no more."""
     source = steady_list(size, limit, count=count)
     new = due(source, minute(age))
@@ -133,9 +131,7 @@ def test_a_quiet_list_is_read_down_to_the_moment_in_the_expected_calls(
 
 
 @given(size=st.integers(1, 40), limit=st.integers(3, 12), age=AGES, count=st.sampled_from(["total", "none"]))
-def test_a_quiet_list_is_swept_down_to_the_moment_in_the_expected_calls(
-    size: int, limit: int, age: int, count: str
-) -> None:
+def test_offset_walk_since_takes_the_expected_calls(size: int, limit: int, age: int, count: str) -> None:
     """Nothing changes: one request when the first page reaches below the moment or is the list."""
     source = steady_list(size, limit, count=count)
     source.rows = [row(1 + index * 27 % 41, 1000 - index) for index in range(size)]
@@ -171,7 +167,7 @@ def test_rows_stamped_at_the_very_moment_are_read_on() -> None:
     assert source.calls == [None, 96, 91]
 
 
-def test_rows_that_cannot_be_read_do_not_end_a_walk_down() -> None:
+def test_unreadable_rows_do_not_end_a_walk() -> None:
     """Neither one without a stamp at the end of a page, nor a whole page of them."""
     minutes = [9, None, 8, None, None, None, 7, None, 3, 2, 1, 0]
     source = ChangingList([row(100 - index, stamp) for index, stamp in enumerate(minutes)], 3)
@@ -179,7 +175,7 @@ def test_rows_that_cannot_be_read_do_not_end_a_walk_down() -> None:
     assert source.calls == [None, 98, 95]
 
 
-def test_a_list_in_an_unknown_order_is_read_whole_by_cursor() -> None:
+def test_list_in_unknown_order_is_read_whole_by_cursor() -> None:
     """What rises inside a page may hide anything below, and so may a page without any stamp."""
     for minutes in ([9, 3, 2, 8, 1, 7, 6, 5], [None] * 8, [9, 8, 5, 7, 4, 3, 9, 1]):
         source = ChangingList([row(index + 1, stamp) for index, stamp in enumerate(minutes)], 4)
@@ -196,7 +192,7 @@ def test_a_lost_cursor_on_the_way_down_raises_a_doubt() -> None:
 
 
 @pytest.mark.parametrize("order", ["id", "id_desc"])
-def test_a_list_whose_order_is_not_the_one_asked_for_is_swept_whole(order: str) -> None:
+def test_list_in_another_order_is_read_whole_by_offset(order: str) -> None:
     """A source that ignores the order gives its own; a stamp below the moment ends nothing then."""
     source = listed(size=40, limit=10, order=order)
     assert run(walk_by_offset(2, minute(990)), source.by_offset) == WalkOutcome(None, 40)
@@ -211,7 +207,7 @@ def test_an_order_that_may_be_that_of_ids_proves_nothing() -> None:
     assert len(source.read) == 40
 
 
-def test_a_sweep_whose_order_breaks_on_a_later_page_reads_on() -> None:
+def test_offset_walk_reads_on_when_order_breaks_later() -> None:
     """From there on it is one of the whole list, with pages ahead and a look at the top."""
     source = listed(size=40, limit=10)
     source.blank = frozenset({source.rows[12].id or 0})
@@ -221,7 +217,7 @@ def test_a_sweep_whose_order_breaks_on_a_later_page_reads_on() -> None:
     assert walk.send(source.by_offset(7)) == (14, 21, 28)
 
 
-def test_a_sweep_that_is_new_to_its_end_takes_no_look_at_the_top() -> None:
+def test_offset_walk_since_does_not_read_the_top_again() -> None:
     """Rows that were lifted over it have stamps that the next walk begins with."""
     source = listed(size=30, limit=10)
 
@@ -235,7 +231,7 @@ def test_a_sweep_that_is_new_to_its_end_takes_no_look_at_the_top() -> None:
     assert source.calls.count(0) == 1
 
 
-def test_a_source_that_turns_empty_on_the_way_to_a_moment_raises_a_doubt() -> None:
+def test_empty_page_before_the_moment_raises_a_doubt() -> None:
     """No offset below zero is ever asked for."""
     source = listed(size=40, limit=10)
 
@@ -247,7 +243,7 @@ def test_a_source_that_turns_empty_on_the_way_to_a_moment_raises_a_doubt() -> No
     assert min(position or 0 for position in source.calls) == 0
 
 
-def test_pages_that_lost_touch_on_the_way_to_a_moment_raise_a_doubt() -> None:
+def test_pages_without_overlap_before_the_moment_raise_a_doubt() -> None:
     """Rows may have been skipped between them."""
     source = listed(size=40, limit=10)
     strangers = [nameless(str(index), 950 - index) for index in range(10)]
@@ -282,7 +278,7 @@ def test_a_list_that_comes_at_once_takes_one_request(answers: list[PageAnswer], 
     assert not list(left)
 
 
-def test_a_list_of_a_parent_that_is_longer_than_a_page_is_read_by_offset() -> None:
+def test_long_list_of_a_parent_is_read_by_offset() -> None:
     """Whatever was documented: its count says that there is more."""
     source = steady_list(20, 8)
     assert run(walk_at_once(10, 1), source.by_offset) == WalkOutcome(None, 20)

@@ -81,7 +81,7 @@ def _ids(on: Stage, container: Container) -> list[int]:
 def _receiver(on: Stage, container: Container) -> Iterator[Address]:
     made = partial(
         webhook_credentials.renew_credentials,
-        safe=container.key_ring(),
+        vault=container.key_ring(),
         account_id=on.account_id,
         url="https://sync.example.org",
     )

@@ -58,10 +58,10 @@ def format_quiet_hours(hours: str, zone: str | None, reservation_id: int) -> str
     try:
         return f"{written} {ZoneInfo(zone or '').key}"
     except (ValueError, OSError, KeyError):
-        told = f"is unknown ({zone})" if zone else "is not mirrored"
+        why = f"is unknown ({zone})" if zone else "is not mirrored"
         raise MessageRefused(
-            f"reservation {reservation_id}: the time zone of its listing {told}, so nobody knows when it is quiet "
-            "there: sync first, or say --now"
+            f"reservation {reservation_id}: the time zone of its listing {why}, so its quiet hours are not "
+            "known: sync first, or use --now"
         ) from None
 
 

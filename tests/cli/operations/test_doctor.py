@@ -153,7 +153,7 @@ def test_receiver_that_is_away_is_found(sync_env: Build) -> None:
         port = listener.getsockname()[1]
         register = partial(
             webhook_credentials.renew_credentials,
-            safe=KeyRing([MASTER_KEY]),
+            vault=KeyRing([MASTER_KEY]),
             account_id=env.account_id,
             url=f"http://127.0.0.1:{port}",
         )

@@ -41,7 +41,7 @@ def test_writer_does_all_but_migrate(sync_env: Build, db_roles: DbRoles) -> None
     with db_roles.as_role(writer) as opened:
         ring = KeyRing([MASTER_KEY])
         renew = partial(
-            webhook_credentials.renew_credentials, safe=ring, account_id=env.account_id, url="https://sync.example.org"
+            webhook_credentials.renew_credentials, vault=ring, account_id=env.account_id, url="https://sync.example.org"
         )
         credentials = opened.transaction(renew)
         with running_receiver(opened, ring=ring) as receiver:

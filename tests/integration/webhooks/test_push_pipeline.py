@@ -98,7 +98,7 @@ def renew_keys(env: SyncEnv) -> Credentials:
     """Return new credentials of the account, sealed with its key."""
     made = partial(
         webhook_credentials.renew_credentials,
-        safe=KeyRing([MASTER_KEY]),
+        vault=KeyRing([MASTER_KEY]),
         account_id=env.account_id,
         url="https://sync.example.org",
     )

@@ -245,7 +245,7 @@ def test_no_order_of_events_loses_a_value(database: Database, steps: list[str]) 
 def test_old_webhook_credentials_move_to_the_new_key_too(database: Database) -> None:
     """Both those of today and those that are still accepted for a while."""
     sql.execute(database, "INSERT INTO accounts (account_id) VALUES (1)")
-    renew = partial(webhook_credentials.renew_credentials, safe=BEFORE, account_id=1, url="https://sync.example.org")
+    renew = partial(webhook_credentials.renew_credentials, vault=BEFORE, account_id=1, url="https://sync.example.org")
     first = database.transaction(renew)
     database.transaction(
         lambda connection: connection.execute(sa.text("UPDATE hostaway.accounts SET webhook_confirmed_at = now()"))

@@ -110,7 +110,7 @@ def test_retired_credentials_are_good_for_a_while(database: Database) -> None:
     """What is on its way still comes in; there is no current credential any more."""
     first = renew(database)
     confirm(database)
-    retire = partial(webhook_credentials.retire_credentials, safe=RING, account_id=ACCOUNT, good_for=HOUR)
+    retire = partial(webhook_credentials.retire_credentials, vault=RING, account_id=ACCOUNT, good_for=HOUR)
     database.transaction(retire)
     assert opened(database) == (first,)
     assert (stored(database).login, stored(database).hook_id, stored(database).is_confirmed) == (None, None, False)

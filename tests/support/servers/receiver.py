@@ -118,7 +118,7 @@ def store_account(database: Database, account_id: int = ACCOUNT) -> None:
 def renew(database: Database, account_id: int = ACCOUNT) -> Credentials:
     """Give an account new credentials, or again those that were never confirmed."""
     return database.transaction(
-        partial(webhook_credentials.renew_credentials, safe=RING, account_id=account_id, url=BASE)
+        partial(webhook_credentials.renew_credentials, vault=RING, account_id=account_id, url=BASE)
     )
 
 

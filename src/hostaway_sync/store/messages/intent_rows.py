@@ -25,7 +25,7 @@ def as_columns(message: OutgoingMessage) -> dict[str, Any]:
 
 
 def reset_values() -> dict[str, Any]:
-    """Return the columns of a row that is to be sent, whatever became of it before."""
+    """Return the columns that make a row pending again, and clear what an earlier attempt left."""
     fresh = ("message_id", "proof", "looked_at", "error", "settled_at", "after_message_id", "sending_at")
     return {
         **dict.fromkeys((*fresh, "not_before_at")),

@@ -117,7 +117,7 @@ def mark_sending(database: Database, intent: Intent, *, after: int) -> Intent:
     """Move pending → sending: from here on it may have been sent.
 
     Args:
-        database: with the ledger; the commit is durable, whatever its settings say.
+        database: with the ledger; the commit is durable, even where its settings are not.
         intent: a row of this process.
         after: the highest message id that the source showed in the thread.
 

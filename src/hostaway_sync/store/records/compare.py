@@ -1,7 +1,7 @@
-"""Received against stored, record by record: the payloads themselves, never their hashes, and what was read from them.
+"""Compares received records with their rows: the payloads themselves, not their hashes, and the columns read from them.
 
-The rule of what counts as the same payload is that of `store.records`, so that a comparison finds nothing that a run
-would call unchanged, but for damage: a run believes a hash, a comparison does not.
+Payloads count as equal by the rule of `store.records.incoming`. So a comparison finds only damage in a row that a run
+would call unchanged: a run trusts the hash, a comparison does not.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ _A_MOMENT = timedelta(microseconds=1)
 
 
 class RowComparison(StrEnum):
-    """What a comparison says of one object."""
+    """The result of comparing one object."""
 
     EQUAL = "equal"
     MISSING = "missing"
-    """The source has it, the mirror has no live row of it, or not its exact bytes."""
+    """The source has it; the mirror has no live row of it, or not its exact bytes."""
     DIFFERENT = "different"
     BEHIND = "behind"
-    """The row equals but for what moves with its parts, which were read after the row: equal if they are."""
+    """The row differs only in what changes with its parts, which were read after it: equal if they are."""
     EXTRA = "extra"
     """The mirror has a live row, and the source proves it gone."""
     UNDECIDED = "undecided"
-    """The mirror has a live row, and the source neither lists it nor says what it is."""
+    """The mirror has a live row, and the source neither lists the object nor proves it gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class Compared:
     """One received record.
 
     Attributes:
-        is_later: its row was written with facts from after this page.
-        is_behind: it has moved at the source without any sign that a run could have followed.
+        is_later: whether its row was read after this page.
+        is_behind: whether it changed at the source without any sign that a run could have followed.
     """
 
     record: Record
@@ -92,7 +92,7 @@ def compare_page(connection: sa.Connection, owner: Owner, page: Page, *, locking
 
 
 def repair_page(connection: sa.Connection, owner: Owner, page: Page) -> None:
-    """Store a page whatever its rows say: older over newer, over a mark as missing, and over a hash that is right."""
+    """Store a page unconditionally: older over newer, over rows marked missing, and over rows with the same hash."""
     _give_way(connection, owner, page)
     write_page(connection, owner, page)
 
@@ -102,7 +102,7 @@ def _execute(
 ) -> list[Compared]:
     if not records:
         return []
-    # The stamps as received: whether one was believable was decided when its row was written.
+    # The stamps as received: whether a stamp is believable was decided when its row was written.
     stamps = {"stamps": [record.source_updated_at for record in records]}
     with connection.begin_nested():
         rows = connection.execute(
@@ -151,16 +151,16 @@ def _comparison(shape: Shape, *, locking: bool) -> sa.Select[Any]:
 
 
 def _is_silently_behind(table: sa.Table, received: sa.CTE, shape: Shape) -> sa.ColumnElement[bool]:
-    """Whether a row equals but for what moves without any sign."""
+    """Whether a row differs only in what changes without any sign."""
     if not shape.silent:
         return sa.false()
     return _is_same(table, received, replace(shape, volatile=(*shape.volatile, *shape.silent)))
 
 
 def _is_behind_its_parts(table: sa.Table, received: sa.CTE, shape: Shape) -> sa.ColumnElement[bool]:
-    """Whether a row equals but for what moves with its parts, and these were read whole after it.
+    """Whether a row differs only in what changes with its parts, and these were read whole after it.
 
-    What its payload says of them must be what was read out of it once: else it is damaged.
+    The part columns must still match its payload: else the row is damaged.
     """
     if not shape.with_parts:
         return sa.false()
@@ -195,17 +195,17 @@ def _is_same(table: sa.Table, received: sa.CTE, shape: Shape) -> sa.ColumnElemen
 
 
 def _is_object(table: sa.Table) -> sa.ColumnElement[bool]:
-    """Ask before keys are taken out of a payload: damage may have left something that has none."""
+    """Whether a payload is an object: a damaged one may be something without keys."""
     return sa.func.jsonb_typeof(table.c.raw_payload) == sa.literal_column("'object'")
 
 
 def _is_kept(one: Compared, kept: set[bytes]) -> bool:
-    """Say whether what could not be stored as it is lies in quarantine beside its equal row."""
+    """Whether the exact bytes of a record are in quarantine beside its equal row, where they are needed."""
     return one.verdict is not RowComparison.EQUAL or one.record.exact is None or one.record.payload_hash in kept
 
 
 def _kept(connection: sa.Connection, owner: Owner, shape: Shape, records: Sequence[Record]) -> set[bytes]:
-    """Give the hashes of those records whose exact bytes are in quarantine.
+    """Return the hashes of the records whose exact bytes are in quarantine.
 
     A row that was made of other bytes, which differ in volatile parts only, must have those there.
     """
@@ -235,7 +235,7 @@ def _kept(connection: sa.Connection, owner: Owner, shape: Shape, records: Sequen
 
 
 def _give_way(connection: sa.Connection, owner: Owner, page: Page) -> None:
-    """Take from rows what would let them stand against a page, in the transaction that writes it.
+    """Clear in rows what would protect them against a page, in the transaction that writes the page.
 
     A conversation that differs is due: its messages may have been damaged by what damaged it.
     """

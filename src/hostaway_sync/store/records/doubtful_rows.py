@@ -1,4 +1,4 @@
-"""Counts the rows that are doubted, for whoever looks at all accounts."""
+"""Counts the suspected rows and the setbacks of accounts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def count_doubts(connection: sa.Connection, account_id: int | None) -> defaultdict[int, Doubts]:
-    """Give the doubts of each account, or of one; of an account without any there are none."""
+    """Return the doubts of one account, or of all; an account without any has empty ones."""
     suspected = suspicions.select_standing(), suspicions_table
     set_back = setbacks.select_standing(), setbacks_table
     found: list[dict[int, dict[Resource, Doubt]]] = []

@@ -1,12 +1,12 @@
-"""Which threads must be read, written down where a crash, a second process or another day finds it.
+"""Which threads must be read, stored so that a crash, a second process or a later day finds it.
 
-    reservation moved ──→ its conversations are due            (none known yet: it is due itself, to be looked up)
+    reservation moved ──→ its conversations are due            (none known yet: the reservation is due, to be looked up)
     conversation moved or new ──→ due
     sweep: never read whole, not for long, or a message whose time has passed ──→ due
     read whole ──→ no longer due, unless it was marked again since that reading began, or has lost messages
-    these proven to be gone, or to be there ──→ no longer due
+    lost messages proven to be gone, or there ──→ no longer due
 
-Marks carry the moment at which the request was granted that showed the move, so that "since" has one clock.
+A mark is the time at which the request that showed the move was granted, so that all marks have one clock.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.postgres.database import Database
 
-# Threads that were read on one day do not all come up again on one other day.
+# Threads that were read on one day do not all become due on the same later day.
 _EARLIEST_SHARE = 0.75
 _NEVER_READ = "messages: thread never read whole"
 _TIME_PASSED = "messages: thread with one that waited for a time which has passed"
@@ -38,7 +38,7 @@ _MOVED = "messages: thread due, something moved at "
 
 
 def move_marks_to_conversations(connection: sa.Connection, account_id: int, reservation_ids: Sequence[int]) -> None:
-    """Mark the known conversations of reservations that are due; those without any stay due themselves."""
+    """Move the marks of due reservations to their conversations; a reservation without any keeps its mark."""
     of_due = (
         conversations.c.account_id == account_id,
         conversations.c.reservation_id == reservations.c.id,
@@ -64,7 +64,7 @@ def move_marks_to_conversations(connection: sa.Connection, account_id: int, rese
 
 
 def inherit_reservation_marks(connection: sa.Connection, account_id: int, conversation_ids: Sequence[int]) -> None:
-    """Let conversations that were stored carry the mark of their reservation."""
+    """Move the marks of reservations to these conversations, which were just stored."""
     of_them = sa.select(conversations.c.reservation_id).where(
         conversations.c.account_id == account_id, conversations.c.id == _any(conversation_ids)
     )
@@ -79,8 +79,8 @@ def inherit_reservation_marks(connection: sa.Connection, account_id: int, conver
 def clear_reservation_marks(
     connection: sa.Connection, account_id: int, reservation_id: int | None, *, began_at: datetime
 ) -> None:
-    """Take away the mark of a reservation, or of all, whose conversations were listed whole since `began_at`."""
-    # Only rows that have a mark: any other would be rewritten for nothing, and there may be a million.
+    """Clear the mark of a reservation, or of all, whose conversations were listed whole since `began_at`."""
+    # Only rows with a mark: the others would be rewritten for nothing, and there may be a million.
     is_marked = reservations.c.thread_due_at.is_not(None)
     wanted = [reservations.c.account_id == account_id, is_marked, ~_was_marked_since(reservations, began_at)]
     if reservation_id is not None:
@@ -91,9 +91,9 @@ def clear_reservation_marks(
 def record_thread_read(
     connection: sa.Connection, account_id: int, conversation_id: int, *, began_at: datetime, met: Collection[int]
 ) -> None:
-    """Take away the mark of a thread that was read whole, unless it was set again since that reading began.
+    """Clear the mark of a thread that was read whole, unless it was set again since that reading began.
 
-    A thread that has lost messages, which were not `met` then, stays due until they are proven to be gone.
+    A thread with stored messages that were not `met` stays due until these are proven to be gone.
     """
     lost = sa.exists().where(
         conversation_messages.c.account_id == account_id,
@@ -117,7 +117,7 @@ def record_thread_read(
 
 
 def mark_due(connection: sa.Connection, account_id: int, conversation_id: int) -> None:
-    """Mark a thread as due now: what was said in it by us must be seen there."""
+    """Mark a thread as due now: a message that we sent must be found in it."""
     connection.execute(
         sa.update(conversations)
         .where(conversations.c.account_id == account_id, conversations.c.id == conversation_id)
@@ -128,7 +128,7 @@ def mark_due(connection: sa.Connection, account_id: int, conversation_id: int) -
 
 
 def clear_proven_marks(connection: sa.Connection, account_id: int, conversation_ids: Sequence[int]) -> None:
-    """Take away the marks of threads which stayed due only until the messages they had lost were asked for."""
+    """Clear the marks of threads that stayed due only until their lost messages were asked for."""
     connection.execute(
         sa.update(conversations)
         .where(
@@ -141,7 +141,7 @@ def clear_proven_marks(connection: sa.Connection, account_id: int, conversation_
 
 
 def mark_for_sweep(connection: sa.Connection, account_id: int, *, whole_after: timedelta) -> None:
-    """Mark what no stamp tells of: threads not read whole for long, and those with a message whose time has passed."""
+    """Mark the threads that no stamp shows: not read whole for long, or with a scheduled message whose time passed."""
     connection.execute(
         sa.update(conversations)
         .where(
@@ -161,10 +161,10 @@ def mark_for_sweep(connection: sa.Connection, account_id: int, *, whole_after: t
 def list_due_threads(
     database: Database, account_id: int, listed_by: UUID | None, *, whole_after: timedelta | None
 ) -> dict[str, list[int]]:
-    """Give the conversations that are due, by the reason why; with `listed_by` only those that this run has listed.
+    """Return the due conversations by the reason why, with `listed_by` only those that this run has listed.
 
-    A conversation that a whole list left out is gone, and what its thread answers then is not known. The reasons are
-    what holds now: a mark does not say who made it. With `whole_after` those of a sweep are among them.
+    A conversation that a whole list left out is gone, and what its thread would answer is not known. The reasons
+    are judged now, because a mark does not store its own. With `whole_after` the reasons of a sweep are among them.
     """
     why = _why(account_id, whole_after)
     ids = sa.func.array_agg(aggregate_order_by(conversations.c.id, conversations.c.id))
@@ -183,19 +183,19 @@ def list_due_threads(
 
 
 def list_lookups(database: Database, account_id: int) -> list[int]:
-    """Give the reservations that are due and of which no conversation is known."""
+    """Return the due reservations without a known conversation."""
     query = _marked(reservations, account_id)
     return database.transaction(lambda connection: list(connection.scalars(query)))
 
 
 @dataclass(frozen=True, slots=True)
 class Dependents:
-    """What hangs on a reservation.
+    """What depends on a reservation, and may have to be read with it.
 
     Attributes:
-        listing_is_known: whether there is a row of its listing, be it missing at the source.
-        is_lookup: it is due, and none of its conversations is known.
-        threads: its conversations that are due.
+        listing_is_known: whether its listing has a row, which may be missing at the source.
+        is_lookup: whether the reservation is due, and has no known conversation.
+        threads: its due conversations.
     """
 
     listing_is_known: bool
@@ -206,12 +206,12 @@ class Dependents:
 def find_dependents(
     database: Database, account_id: int, listing_ids: Mapping[int, int | None]
 ) -> dict[int, Dependents]:
-    """Give what hangs on reservations, by their ids, in one question: it is asked for every delivery.
+    """Return what depends on reservations, by their ids, in one statement, because every delivery needs it.
 
     Args:
         database: with the tables.
-        account_id: whose.
-        listing_ids: the listing of each of the reservations.
+        account_id: the account of the reservations.
+        listing_ids: the listing of each reservation.
     """
     ids = [_bigints(listing_ids), _bigints(listing_ids.values())]
     asked = sa.func.unnest(*ids).table_valued("id", "listing_id", name="asked").render_derived()
@@ -228,13 +228,13 @@ def find_dependents(
 
 
 def list_due_threads_of(database: Database, account_id: int, reservation_id: int) -> list[int]:
-    """Give the conversations of a reservation that are due."""
+    """Return the due conversations of a reservation."""
     query = _marked(conversations, account_id).where(conversations.c.reservation_id == reservation_id)
     return database.transaction(lambda connection: list(connection.scalars(query)), is_one_statement=True)
 
 
 def list_conversations_of(database: Database, account_id: int, reservation_ids: Sequence[int]) -> dict[int, list[int]]:
-    """Give the known conversations of each of these reservations that has one."""
+    """Return the known conversations by reservation; a reservation without any has no entry."""
     query = sa.select(conversations.c.reservation_id, conversations.c.id).where(
         conversations.c.account_id == account_id, conversations.c.reservation_id == _any(reservation_ids)
     )
@@ -263,12 +263,12 @@ def _why(account_id: int, whole_after: timedelta | None) -> sa.Label[str]:
 
 
 def _was_marked_since(table: sa.Table, moment: Any) -> sa.ColumnElement[bool]:  # noqa: ANN401  (a time, or a column)
-    """Whether a mark was set after a moment; of one from the future that is not so, or it would never be taken away."""
+    """Whether a mark was set after a time; a mark from the future was not, or it could never be cleared."""
     return sa.func.coalesce(null_if_unknown(table.c.thread_due_at) > moment, sa.false())
 
 
 def has_overdue_message(account_id: int) -> sa.ColumnElement[bool]:
-    """Say of a conversation whether it holds an unsent message whose time has passed."""
+    """Return the condition that a conversation holds an unsent message whose time has passed."""
     return sa.exists().where(
         conversation_messages.c.account_id == account_id,
         conversation_messages.c.conversation_id == conversations.c.id,

@@ -1,8 +1,8 @@
-"""What a verification has found so far, kept in the database so that its memory does not grow with the account.
+"""The findings of a verification so far, kept in the database so that memory does not grow with the account.
 
-Notes belong to the lease they are written under: while its owner holds it, nobody else takes them away. What a killed
-verification leaves behind is emptied by the next holder of the lease, or by pruning. An object that was met twice
-counts as it was met last.
+Notes belong to the lease they are written under: no other process deletes them while its owner holds it. The notes of a
+killed verification are deleted by the next holder of the lease, or by pruning. Of an object that was met twice the last
+finding counts.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ THREADS = "threads"
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What one comparison of an account has noted.
+    """Names the notes of one comparison of an account.
 
     Attributes:
-        account_id: whose objects were compared.
-        fencing_token: of the lease that the comparison is made under, its owner.
-        pages: the number of the next page. It is taken before the transaction that notes the page, so that a
-            transaction that is repeated notes it once.
+        account_id: the compared account.
+        fencing_token: of the lease that the comparison runs under.
+        pages: counts the pages. A number is taken before the transaction that stores the page, so that a repeated
+            transaction stores it once.
     """
 
     account_id: int
@@ -53,7 +53,7 @@ class Notes:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What was found of one object; `is_newer`: the source changed it after the last run that was whole."""
+    """The finding about one object; `is_newer`: the source changed it after the last whole run."""
 
     key: int
     verdict: RowComparison
@@ -62,7 +62,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class FindingCounts:
-    """How many objects there are of each verdict, and how many of those the source changed since the last run."""
+    """The number of objects of each verdict, and of those that the source changed since the last run."""
 
     counts: Mapping[RowComparison, int]
     newer: int
@@ -70,7 +70,7 @@ class FindingCounts:
 
 @dataclass(frozen=True, slots=True)
 class UnmetRow(missing.UnlistedRow):
-    """A live row that was not met; `is_orphan`: what it belongs to is gone, or it belongs to nothing."""
+    """A live row that was not met; `is_orphan`: its parent is gone, or it has none."""
 
     is_orphan: bool
 
@@ -78,24 +78,24 @@ class UnmetRow(missing.UnlistedRow):
 def add_findings(
     connection: sa.Connection, notes: Notes, resource: Resource, found: Sequence[Note], *, page: int
 ) -> None:
-    """Note what was found of some objects, as one page."""
+    """Store findings, as one page."""
     _insert(connection, notes, resource.value, found, page)
 
 
 def add_read_thread(connection: sa.Connection, notes: Notes, conversation_id: int, *, page: int) -> None:
-    """Note that a thread was read whole."""
+    """Store that a thread was read whole."""
     _insert(connection, notes, THREADS, [Note(conversation_id, RowComparison.EQUAL)], page)
 
 
 def count_noted(connection: sa.Connection, notes: Notes) -> dict[str, int]:
-    """Count the objects in the pages that are there, by resource and for `THREADS`; one met twice counts twice."""
+    """Count the findings stored so far, by resource and for `THREADS`; an object met twice counts twice."""
     objects = sa.func.sum(sa.func.cardinality(verification_notes.c.record_keys))
     query = sa.select(verification_notes.c.resource, objects).where(_of(notes)).group_by(verification_notes.c.resource)
     return {resource: int(number) for resource, number in connection.execute(query)}
 
 
 def delete_notes(connection: sa.Connection, *notes: Notes) -> None:
-    """Take notes away."""
+    """Delete notes."""
     connection.execute(sa.delete(verification_notes).where(sa.or_(*map(_of, notes))))
 
 
@@ -111,7 +111,7 @@ def count_findings(connection: sa.Connection, notes: Notes, resource: Resource) 
 def list_ids(
     connection: sa.Connection, notes: Notes, resource: Resource, verdict: RowComparison, *, limit: int
 ) -> list[int]:
-    """Give the lowest ids of a verdict; objects without a usable id have none to give."""
+    """Return the lowest ids of a verdict, `limit` at most, without objects that have no usable id."""
     last = _last(notes, resource.value)
     is_one = (last.c.verdict == verdict.value, last.c.key > 0)
     return list(connection.scalars(sa.select(last.c.key).where(*is_one).order_by(last.c.key).limit(limit)))
@@ -120,10 +120,10 @@ def list_ids(
 def choose_threads_to_read(
     connection: sa.Connection, notes: Notes, earlier: Notes | None, *, deep: bool
 ) -> tuple[list[int], int]:
-    """Give the listed conversations whose threads must be read, and how many others were listed.
+    """Return the listed conversations whose threads must be read, and the number of the others.
 
-    Those are: all of them with `deep`; else what is due, was never read whole, holds an unsent message whose time has
-    passed, did not equal its row, or was read by `earlier` notes.
+    With `deep` these are all. Else a conversation must be read that is due, was never read whole, holds an unsent
+    message whose time has passed, did not equal its row, or was read in the `earlier` comparison.
     """
     listed = _listed(notes)
     stored = sa.and_(conversations.c.account_id == notes.account_id, conversations.c.id == listed.c.key)
@@ -158,18 +158,18 @@ def count_live(connection: sa.Connection, notes: Notes, resource: Resource, *, d
 
 
 def list_unlisted(connection: sa.Connection, notes: Notes, resource: Resource, *, deep: bool) -> list[UnmetRow]:
-    """Give the live rows that can be compared and were not met."""
+    """Return the comparable live rows that were not met."""
     return [UnmetRow(*row) for row in connection.execute(_unlisted(notes, resource, deep=deep))]
 
 
 def count_unlisted(connection: sa.Connection, notes: Notes, resource: Resource, *, deep: bool) -> int:
-    """Count them, without fetching any."""
+    """Count the comparable live rows that were not met, without fetching them."""
     rows = _unlisted(notes, resource, deep=deep).subquery()
     return int(connection.execute(sa.select(sa.func.count()).select_from(rows)).scalar_one())
 
 
 def add_unlisted(connection: sa.Connection, notes: Notes, resource: Resource, *, deep: bool, page: int) -> int:
-    """Note all of them as extra, without fetching any; return how many."""
+    """Store all comparable live rows that were not met as extra, without fetching them; return how many."""
     rows = _unlisted(notes, resource, deep=deep).order_by(None).subquery()
     extra = sa.func.array_agg(sa.cast(RowComparison.EXTRA.value, sa.Text))
     newer = sa.func.array_agg(sa.false())
@@ -192,14 +192,14 @@ def store_certificate(
     is_deep: bool,
     api_calls: int,
 ) -> None:
-    """Keep the outcome of a verification."""
+    """Store the certificate of a verification."""
     values = {"account_id": account_id, "verified_at": verified_at, "finished_at": finished_at}
     values |= {"is_equal": is_equal, "is_deep": is_deep, "api_calls": api_calls, "certificate": certificate}
     connection.execute(sa.insert(verifications).values(values))
 
 
 def was_met(notes: Notes, resource: Resource, key: sa.ColumnElement[int]) -> sa.Exists:
-    """Return whether a comparison met the object that a column names."""
+    """Return the condition that a comparison met the object that a column names."""
     return sa.exists().where(_last(notes, resource.value).c.key == key)
 
 
@@ -224,7 +224,7 @@ def _of(notes: Notes) -> sa.ColumnElement[bool]:
 
 
 def _last(notes: Notes, resource: str) -> sa.Subquery:
-    """Give key, verdict and newness of every object, as it was noted last."""
+    """Return the query for the last finding of every object: key, verdict and newness."""
     columns = (verification_notes.c[name] for name in ("record_keys", "verdicts", "are_newer"))
     met = sa.func.unnest(*columns).table_valued("key", "verdict", "is_newer", name="met").render_derived()
     return (
@@ -238,7 +238,7 @@ def _last(notes: Notes, resource: str) -> sa.Subquery:
 
 
 def _listed(notes: Notes) -> sa.Subquery:
-    """Give the conversations that the source has, by their verdict."""
+    """Return the query for the conversations that the source has, with their verdicts."""
     last = _last(notes, Resource.CONVERSATIONS.value)
     is_there = last.c.verdict.not_in([RowComparison.EXTRA.value, RowComparison.UNDECIDED.value])
     return sa.select(last.c.key, last.c.verdict).where(last.c.key > 0, is_there).subquery()

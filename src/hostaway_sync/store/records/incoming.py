@@ -1,4 +1,4 @@
-"""Received records as rows of a statement, and which of a received and a stored one is newer."""
+"""Received records as rows of a statement, and the rule for which of a received and a stored one is newer."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ if TYPE_CHECKING:
 
     from hostaway_sync.model.records import Owner, Page, Record, Shape
 
-# In JSON text: up to the string's end, an escape or a space, so that what is left is still JSON.
+# In JSON text: up to the end of the string, an escape or a space, so that the rest is still JSON.
 _URL_WITH_QUERY = r'(https?://[^"\\\s?]*)\?[^"\\\s]*'
-# A stamp from further ahead says nothing about the order of two readings: no later change of the row would ever count
-# as newer.
+# A stamp from further ahead cannot order two readings: no later change of the row would ever count as newer.
 CLOCKS_DIFFER = WATERMARK_LAG
 OF_ACCOUNT = sa.bindparam("of_account", type_=sa.BigInteger)
 ASKED_AT = sa.bindparam("asked_at", type_=Timestamp)
 
 
 def build_parameters(owner: Owner, page: Page, records: Sequence[Record]) -> Mapping[str, Any]:
-    """Give what `build_received_rows` turns into rows, and what else a statement about them may ask for."""
+    """Return the parameters that `build_received_rows` turns into rows, and the others of statements about them."""
     return {
         "of_account": owner.account_id,
         "of_customer": owner.customer_id,
@@ -45,12 +44,12 @@ def build_parameters(owner: Owner, page: Page, records: Sequence[Record]) -> Map
 
 
 def _believable(stamp: datetime | None, asked_at: datetime) -> datetime | None:
-    """Leave out a stamp from the future."""
+    """Return the stamp, or None for one from the future."""
     return None if stamp is None or not is_credible_stamp(stamp, asked_at) else stamp
 
 
 def build_received_rows(table: sa.Table, shape: Shape) -> sa.CTE:
-    """Turn the parameters, one array a column, into rows."""
+    """Return the query that turns the parameters, one array a column, into rows."""
     types: dict[str, tuple[str, sa.types.TypeEngine[Any]]] = {
         "id": ("ids", sa.BigInteger()),
         "asked_at": ("asked_ats", table.c.observed_at.type),
@@ -68,7 +67,7 @@ def build_received_rows(table: sa.Table, shape: Shape) -> sa.CTE:
 
 
 def comparable_payload(payload: sa.ColumnElement[Any], shape: Shape) -> sa.ColumnElement[Any]:
-    """Leave out of a payload what says nothing about the object: volatile keys, and queries of signed URLs."""
+    """Return a payload without what does not describe the object: volatile keys, and the queries of signed URLs."""
     hidden = [*shape.volatile, *shape.signed]
     kept: sa.ColumnElement[Any] = payload.op("-")(sa.cast(hidden, sa.ARRAY(sa.Text))) if hidden else payload
     for key in shape.signed:
@@ -79,7 +78,7 @@ def comparable_payload(payload: sa.ColumnElement[Any], shape: Shape) -> sa.Colum
 
 
 def was_asked_later(old: Any, asked_at: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:  # noqa: ANN401  (a column collection)
-    """Whether an answer was asked for after the row's own; a moment from the future is none."""
+    """Whether an answer was requested after the row's own; a row from the future counts as older."""
     return sa.func.coalesce(null_if_unknown(old.observed_at) < asked_at, sa.true())
 
 
@@ -87,7 +86,7 @@ def is_newer(shape: Shape, new: Any, old: Any, asked_later: sa.ColumnElement[boo
     """Whether a received record may replace its row.
 
     The source's stamp decides; where it cannot, the later request does. A row that is gone comes back with any answer
-    that is newer than the proof: the source has it again, whatever its stamp says.
+    that is newer than the proof: the source has it again, even with an earlier stamp.
     """
     if not shape.is_ordered_by_stamp:
         return asked_later
@@ -104,7 +103,7 @@ def is_newer(shape: Shape, new: Any, old: Any, asked_later: sa.ColumnElement[boo
 
 
 def build_changes(table: sa.Table, shape: Shape, incoming: sa.CTE, *, locking: bool) -> sa.CTE:
-    """Decide row by row what becomes of received records."""
+    """Return the query that decides, row by row, the change that each received record makes."""
     asked_later = sa.and_(
         was_asked_later(table.c, incoming.c.asked_at),
         ~observations.was_seen_after(table, shape.resource, OF_ACCOUNT, incoming.c.asked_at),
@@ -130,7 +129,7 @@ def build_changes(table: sa.Table, shape: Shape, incoming: sa.CTE, *, locking: b
         (~old.c.is_newer, sa.literal_column(f"'{Change.STALE}'")),
         else_=sa.literal_column(f"'{Change.UPDATED}'"),
     )
-    # It was asked for later, and only its stamp makes it older.
+    # The record was requested later, and only its stamp makes it older.
     went_back = sa.and_(~old.c.is_same, ~old.c.is_newer, old.c.was_asked_later)
     return (
         sa.select(
@@ -145,5 +144,5 @@ def build_changes(table: sa.Table, shape: Shape, incoming: sa.CTE, *, locking: b
 
 
 def list_parsed_columns(table: sa.Table, shape: Shape) -> tuple[str, ...]:
-    """Give the columns that are read out of a record's payload."""
+    """Return the columns that are read out of a payload."""
     return (*shape.columns, "activity") if "activity" in table.c else shape.columns

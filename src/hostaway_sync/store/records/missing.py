@@ -1,4 +1,4 @@
-"""Rows that the source no longer lists: found by a whole walk, marked only once their absence is proven."""
+"""Rows that the source no longer lists: found by a whole walk, and marked once their absence is proven."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class UnlistedRow:
 
 @dataclass(frozen=True, slots=True)
 class FinishedWalk:
-    """What a walk has met of a resource, and when the run began that finished it."""
+    """A whole walk of a resource, and the start of the run that finished it."""
 
     walk_id: UUID
     account_id: int
@@ -43,14 +43,14 @@ class FinishedWalk:
 
 
 def list_unlisted(connection: sa.Connection, walk: FinishedWalk) -> list[UnlistedRow]:
-    """Give the live rows that nobody met since a whole walk began; of messages, those in threads it read whole."""
+    """Return the live rows that a whole walk did not meet; of messages, those in threads that it read whole."""
     table = MIRRORED[walk.resource]
     is_message = walk.resource is Resource.MESSAGES
     parent = table.c.conversation_id if is_message else sa.null()
     query = sa.select(table.c.id, parent.label("parent"), null_if_unknown(table.c.unlisted_since)).where(
         table.c.account_id == walk.account_id,
         table.c.missing_since.is_(None),
-        # Somebody read it by itself since this run began: it was there.
+        # A single read since this run began showed the row: it was there.
         sa.func.coalesce(null_if_unknown(table.c.observed_at) < walk.began_at, sa.true()),
         ~_was_met(walk, table),
     )
@@ -71,9 +71,9 @@ def count_live(connection: sa.Connection, account_id: int, resource: Resource) -
 
 
 def count_marked_since(connection: sa.Connection, account_id: int, resource: Resource, *, within: timedelta) -> int:
-    """Count the rows that were marked missing within so long, whatever found them, since a person accepted others.
+    """Count the rows marked missing `within` the last time, and since a person last accepted missing rows.
 
-    Messages that went with their conversation do not count: nobody found them missing.
+    Messages that were marked together with their conversation do not count: no walk found them missing.
     """
     table = MIRRORED[resource]
     accepted = sa.select(null_if_unknown(watermarks.c.accepted_at)).where(
@@ -96,7 +96,7 @@ def count_marked_since(connection: sa.Connection, account_id: int, resource: Res
 
 
 def accept_missing(connection: sa.Connection, account_id: int, resource: Resource) -> None:
-    """Take down that a person accepts what was marked missing until now."""
+    """Record that a person accepts the rows marked missing until now."""
     statement = insert(watermarks).values(
         account_id=account_id, resource=resource.value, accepted_at=sa.func.clock_timestamp()
     )
@@ -107,9 +107,9 @@ def accept_missing(connection: sa.Connection, account_id: int, resource: Resourc
 def note_unlisted(
     connection: sa.Connection, walk: FinishedWalk, rows: list[UnlistedRow], *, met: sa.ColumnElement[bool] | None = None
 ) -> None:
-    """Remember since when rows are unlisted, and forget it of those that were met again.
+    """Store since when rows are unlisted, and clear it for those that were met again.
 
-    `met` says which rows those are, where the walk noted none itself.
+    `met` is the condition for the rows that were met, where the walk stored no pages itself.
     """
     table = MIRRORED[walk.resource]
     of_account = table.c.account_id == walk.account_id
@@ -121,14 +121,14 @@ def note_unlisted(
 
 
 def mark_missing(connection: sa.Connection, account_id: int, resource: Resource, row_id: int) -> None:
-    """Mark a row as missing since now; with a conversation go its messages, which nobody lists any more."""
+    """Mark a row as missing since now; with a conversation, its messages, too, which no list shows any more."""
     _mark(connection, MIRRORED[resource], MIRRORED[resource].c.id == row_id, account_id)
     if resource is Resource.CONVERSATIONS:
         _mark(connection, conversation_messages, conversation_messages.c.conversation_id == row_id, account_id)
 
 
 def _mark(connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[bool], account_id: int) -> None:
-    # What was asked for before this moment and is written later must not bring the row back.
+    # An answer that was requested before now and is written later must not bring the row back.
     connection.execute(
         sa.update(table)
         .where(table.c.account_id == account_id, table.c.missing_since.is_(None), which)
@@ -140,7 +140,7 @@ def _mark(connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[bo
 
 
 def _was_met(walk: FinishedWalk, table: sa.Table) -> sa.ColumnElement[bool]:
-    """Say whether the walk met a row; as EXISTS, which is joined by hash however many rows there are."""
+    """Return the condition that the walk met a row, as EXISTS: that is joined by hash, however many rows there are."""
     keys = sa.func.unnest(walk_pages.c.record_keys).table_valued("id", name="met").render_derived()
     met = (
         sa.select(keys.c.id)

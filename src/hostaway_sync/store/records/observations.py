@@ -1,8 +1,7 @@
 """Which rows a page of a list found unchanged, and when: one note a page, because the rows themselves are wide.
 
-A row that did not change is not rewritten, so its own `observed_at` stays. An older answer that is still on its way
-must lose against the page all the same: whoever writes it looks for pages that were asked for later. Of those there
-is hardly ever one.
+An unchanged row is not rewritten, so its `observed_at` stays. An older answer that arrives later must still lose to the
+page: before it is written, the notes of pages that were requested later are read. There is hardly ever one.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ if TYPE_CHECKING:
     from hostaway_sync.model.records import Resource
 
 KEPT_FOR: Final = timedelta(days=2)
-"""No answer is written so long after its request, be its process ever so patient."""
+"""No process writes an answer so long after its request."""
 
 
 def note_unchanged(
     connection: sa.Connection, account_id: int, resource: Resource, ids: Sequence[int], *, observed_at: datetime
 ) -> None:
-    """Write down that a page found these rows unchanged."""
+    """Store that a page found these rows unchanged."""
     values = {"account_id": account_id, "resource": resource.value, "observed_at": observed_at, "record_ids": ids}
     connection.execute(sa.insert(observations).values(values))
 
@@ -36,13 +35,13 @@ def note_unchanged(
 def was_seen_after(
     row: sa.Table, resource: Resource, account_id: sa.ColumnElement[int], asked_at: sa.ColumnElement[datetime]
 ) -> sa.ColumnElement[bool]:
-    """Whether a page that was asked for after `asked_at` found the row unchanged."""
+    """Return the condition that a page requested after `asked_at` found the row unchanged."""
     return sa.exists().where(
         observations.c.account_id == account_id,
         observations.c.resource == sa.literal_column(f"'{resource.value}'"),
         observations.c.observed_at > asked_at,
         is_known(observations.c.observed_at),
-        # An earlier row of the same id, which was deleted here, is another one.
+        # A note from before the row was created is about an earlier row with the same id, which was deleted.
         observations.c.noted_at >= row.c.created_at,
         row.c.id == sa.func.any(observations.c.record_ids),
     )

@@ -40,7 +40,7 @@ def note_setbacks(
     found: Iterable[tuple[Record, datetime]],
     sweep: Sweep | None,
 ) -> None:
-    """Write down records whose stamps went back, each with the moment at which it was asked for."""
+    """Store records whose stamps went back, each with the time at which it was requested."""
     rows = [
         {
             "account_id": account_id,
@@ -74,7 +74,7 @@ def note_setbacks(
 def pop_agreed(
     connection: sa.Connection, account_id: int, resource: Resource, found: Collection[Record], sweep: Sweep
 ) -> list[Record]:
-    """Give those of the records that an earlier whole sweep met with a stamp no later than now, and forget them."""
+    """Return, and delete here, the records that an earlier whole sweep met with a stamp no later than theirs now."""
     stamps = {record.id: record.source_updated_at for record in found}
     is_one = setbacks.c.record_id == sa.func.any(sa.literal(list(stamps), sa.ARRAY(sa.BigInteger)))
     query = sa.select(setbacks.c.record_id, setbacks.c.source_updated_at).where(
@@ -94,7 +94,7 @@ def pop_agreed(
 
 
 def clear_stamps(connection: sa.Connection, account_id: int, resource: Resource, records: Iterable[Record]) -> None:
-    """Take the stamps from rows that an older one is to replace."""
+    """Clear the stamps of rows, so that an older version can replace them."""
     table = MIRRORED[resource]
     ids = sa.literal([record.id for record in records], sa.ARRAY(sa.BigInteger))
     of_them = (table.c.account_id == account_id, table.c.id == sa.func.any(ids))
@@ -102,7 +102,7 @@ def clear_stamps(connection: sa.Connection, account_id: int, resource: Resource,
 
 
 def record_sweep(connection: sa.Connection, account_id: int, resource: Resource, sweep: Sweep) -> None:
-    """Take down that a sweep was whole: what it met counts from now on, and what it did not meet is none any more."""
+    """Record that a sweep was whole: the setbacks that it met count from now on, and the others are deleted."""
     is_met = setbacks.c.walk_id == sweep.walk_id
     began_at = sa.func.coalesce(setbacks.c.swept_at, sa.literal(sweep.began_at, setbacks.c.swept_at.type))
     connection.execute(sa.update(setbacks).where(*_of(account_id, resource), is_met).values(swept_at=began_at))
@@ -118,9 +118,9 @@ def count_met_since(database: Database, account_id: int, moment: datetime) -> di
 
 
 def select_standing() -> sa.Select[tuple[int, str, int, datetime]]:
-    """Ask how many setbacks stand, and since when, by account and resource.
+    """Return the query for the setbacks that stand: how many, and since when, by account and resource.
 
-    One stands while its row has the later stamp and was not written since: else a newer version overtook it.
+    A setback stands while its row has the later stamp and was not written since; else a newer version replaced it.
     """
     is_behind = sa.or_(
         *(

@@ -1,7 +1,7 @@
-"""That a row was there, and when: what a reading outside of runs leaves behind, since no walk has met it.
+"""Records when a row was read outside of a run, since no page of a run shows it.
 
-A run notes the pages it met; a single object that is read beside it is in none of them. Its `observed_at` tells the
-run that the row was there after the run began, and tells whoever still holds an older answer that it is older.
+The new `observed_at` tells a run that the row was there after the run began. It also tells a writer of an older answer
+that its answer is older.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def lock_rows(connection: sa.Connection, account_id: int, resource: Resource, ids: Sequence[int]) -> None:
-    """Lock rows in the order of their ids, as pages do, so that two who write several wait for each other in turns."""
+    """Lock rows in the order of their ids, as pages do, so that two writers of several rows never deadlock."""
     table = MIRRORED[resource]
     is_one = table.c.id == sa.func.any(sa.literal(list(ids), sa.ARRAY(sa.BigInteger)))
     connection.execute(
@@ -30,7 +30,7 @@ def lock_rows(connection: sa.Connection, account_id: int, resource: Resource, id
 
 
 def record_seen(connection: sa.Connection, account_id: int, page: Page) -> None:
-    """Take down that the rows of a page were in the answer to a request, changed or not."""
+    """Record that the rows of a page were in the answer to a request, changed or not."""
     table = MIRRORED[page.shape.resource]
     ids = [record.id for record in page.records if record.id is not None]
     moments = [page.record_observed_at(number) for number in ids]
@@ -42,7 +42,7 @@ def record_seen(connection: sa.Connection, account_id: int, page: Page) -> None:
 
 
 def is_stored(database: Database, account_id: int, resource: Resource, row_id: int) -> bool:
-    """Say whether there is such a row, be it missing at the source."""
+    """Whether a row is stored; it may be missing at the source."""
     table = MIRRORED[resource]
     query = sa.select(sa.exists().where(table.c.account_id == account_id, table.c.id == row_id))
     return bool(database.transaction(lambda connection: connection.execute(query).scalar_one(), is_one_statement=True))

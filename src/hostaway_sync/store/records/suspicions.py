@@ -1,8 +1,8 @@
-"""Rows that a single request did not find (404): for the next sweep of their list to judge, because it alone judges.
+"""Rows that a single request did not find (404), to be judged by the next sweep of their list.
 
-A request for one object may fail to find it for a moment, or because of a mistake of the source's that concerns many.
-So it marks nothing: it leaves a suspicion, which makes the next sweep due sooner. A suspicion ends when its row is
-read again, is marked missing, or when a sweep that began later was whole.
+A 404 for one object may last only a moment, or come from a mistake of the source about many objects. So it marks no
+row. It leaves a suspicion, which makes the next sweep due sooner. A suspicion ends when its row is read again, is
+marked missing, or when a sweep that began later was whole.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def note_suspicion(connection: sa.Connection, account_id: int, resource: Resource, record_id: int) -> None:
-    """Write down that a request just now did not find an object; without a live row there is nothing to suspect."""
+    """Store that a request just now did not find an object; without a live row, store nothing."""
     table = MIRRORED[resource]
     row = sa.select(
         table.c.account_id,
@@ -41,19 +41,19 @@ def note_suspicion(connection: sa.Connection, account_id: int, resource: Resourc
 
 
 def raise_suspicion(database: Database, account_id: int, resource: Resource, record_id: int) -> None:
-    """Write down, in a transaction of its own, that a request just now did not find an object."""
+    """Store, in a transaction of its own, that a request just now did not find an object."""
     database.transaction(
         lambda connection: note_suspicion(connection, account_id, resource, record_id), is_one_statement=True
     )
 
 
 def delete_judged(connection: sa.Connection, account_id: int, resource: Resource, *, began_at: datetime) -> None:
-    """Forget what a whole sweep that began at `began_at` has judged."""
+    """Delete the suspicions that a whole sweep, begun at `began_at`, has judged."""
     connection.execute(sa.delete(suspicions).where(*_of(account_id, resource), suspicions.c.refused_at < began_at))
 
 
 def record_hurried_sweep(connection: sa.Connection, account_id: int, resource: Resource, *, began_at: datetime) -> None:
-    """Take down that suspicions brought a sweep forward, so that those raised since it began wait a while."""
+    """Record that suspicions brought a sweep forward, so that those raised since it began wait longer."""
     is_suspected = sa.exists().where(*_of(account_id, resource), suspicions.c.raised_at < began_at)
     statement = sa.update(watermarks).where(
         watermarks.c.account_id == account_id, watermarks.c.resource == resource.value, is_suspected
@@ -62,7 +62,7 @@ def record_hurried_sweep(connection: sa.Connection, account_id: int, resource: R
 
 
 def select_standing() -> sa.Select[tuple[int, str, int, datetime]]:
-    """Ask how many suspicions are open, and since when, by account and resource."""
+    """Return the query for the open suspicions: how many, and since when, by account and resource."""
     is_open = sa.or_(
         *(
             sa.and_(

@@ -1,7 +1,7 @@
-"""Pages of records → rows: never older over newer, real change only, and nothing dropped.
+"""Writes pages of records as rows: never older over newer, only where a row really changed, and no record is lost.
 
-Rows whose hash is the one received never travel: their ids and hashes are compared first. The rest goes to the server
-in one `unnest` statement that decides row by row and says what became of each.
+Ids and hashes are compared first, so that unchanged records are not sent to the server. The others go there in one
+`unnest` statement, which decides row by row and returns the change of each.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _OF_CUSTOMER = sa.bindparam("of_customer", type_=sa.Uuid)
 
 @dataclass(frozen=True, slots=True)
 class _Applied:
-    """What became of the records of a page.
+    """The changes that the records of a page made.
 
     Attributes:
         changes: by id.
-        homeless: records that got no row.
-        went_back: ids of those that would be newer but for their stamp.
+        homeless: records without a row.
+        went_back: ids of records that only their stamp makes older.
     """
 
     changes: dict[int, Change]
@@ -54,21 +54,21 @@ class _Applied:
     went_back: set[int]
 
     def by_key(self) -> list[tuple[int, Change]]:
-        """Give the change of every record by its key, see `write_page`."""
+        """Return the change of every record by its key; see `write_page`."""
         return [*self.changes.items(), *((derive_key(record), Change.QUARANTINED) for record in self.homeless)]
 
 
 def write_page(
     connection: sa.Connection, owner: Owner, page: Page, *, sweep: setbacks.Sweep | None = None, is_listed: bool = True
 ) -> list[tuple[int, Change]]:
-    """Store a page and say what became of each of its records.
+    """Store a page, and return the change that each of its records made.
 
     Args:
-        connection: its transaction is the page's.
-        owner: whose rows.
-        page: of one resource.
-        sweep: the walk of the whole list that the page belongs to, where it does.
-        is_listed: it is a page of a list, which may find many rows unchanged; else it is a thread, or single objects.
+        connection: its transaction writes the page.
+        owner: the owner of the rows.
+        page: records of one resource.
+        sweep: the walk of a whole list that the page belongs to; None: it belongs to none.
+        is_listed: the page is of a list, which may find many rows unchanged; else it is a thread, or single objects.
 
     Returns:
         One (key, change) a record; the key is its id, or for a record without a row minus its hash.
@@ -97,7 +97,7 @@ def write_page(
 
 
 def preview_page(connection: sa.Connection, owner: Owner, page: Page) -> list[tuple[int, Change]]:
-    """Say what `write_page` would do, and write nothing."""
+    """Return what `write_page` would return, and write nothing."""
     page = forgotten.remove_forgotten_guests(connection, owner.account_id, page)
     return _apply(connection, owner, page, _comparison(page.shape)).by_key()
 
@@ -111,7 +111,7 @@ def _apply(connection: sa.Connection, owner: Owner, page: Page, statement: sa.Se
     try:
         _execute(connection, owner, page, statement, rest, applied)
     except DataError:
-        # One row that the server refuses must cost that row, not its page.
+        # A row that the server refuses must not cost the other rows of its page.
         for record in rest:
             try:
                 _execute(connection, owner, page, statement, [record], applied)
@@ -139,7 +139,7 @@ def _execute(
 def _outweigh(
     connection: sa.Connection, owner: Owner, page: Page, ids: Collection[int], sweep: setbacks.Sweep | None
 ) -> dict[int, Change]:
-    """Store those records whose stamp went back that two whole sweeps agree on, and note the others."""
+    """Store the records with an earlier stamp that two whole sweeps agree on, and note the others as setbacks."""
     account_id, resource = owner.account_id, page.shape.resource
     behind = [record for record in page.records if record.id in ids]
     agreed = [] if sweep is None else setbacks.pop_agreed(connection, account_id, resource, behind, sweep)
@@ -185,14 +185,14 @@ def _quarantine(connection: sa.Connection, owner: Owner, shape: Shape, records: 
         connection.execute(
             statement.on_conflict_do_update(
                 index_elements=["account_id", "resource", "payload_hash"],
-                # Of the same bytes less may be kept than before, or more.
+                # Of the same bytes, less may be stored than before, or more.
                 set_={"last_seen_at": sa.func.now(), "exact": statement.excluded.exact},
             )
         )
 
 
 def derive_key(record: Record) -> int:
-    """Give the key of a record without a row: minus its hash."""
+    """Return the key of a record without a row: a negative number, made of its hash."""
     return -(int.from_bytes(record.payload_hash[-8:]) >> 1) - 1
 
 
@@ -217,7 +217,7 @@ def _upsert(shape: Shape) -> sa.Select[Any]:
     values = (found.c[name] for name in filled)
     changed = found.c.change.in_([sa.literal_column(f"'{name}'") for name in (Change.INSERTED, Change.UPDATED)])
     rows = sa.select(OF_ACCOUNT, _OF_CUSTOMER, found.c.asked_at, *values, *(found.c.asked_at for _ in marked))
-    # In the order of their ids: two who insert the same rows must not wait for each other in a circle.
+    # In the order of their ids: two writers of the same rows must not deadlock.
     rows = rows.where(changed).order_by(found.c.id)
     statement = insert(table).from_select(["account_id", "customer_id", "observed_at", *filled, *marked], rows)
     new = statement.excluded
@@ -228,11 +228,11 @@ def _upsert(shape: Shape) -> sa.Select[Any]:
         | {"missing_since": sa.null(), "unlisted_since": sa.null()}
         | {"updated_at": sa.case((is_same, table.c.updated_at), else_=sa.func.now())}
         | {name: _due_again(table, new) for name in marked},
-        # Asked again under the row's lock: another writer may have been faster since the verdict.
+        # Tested again under the row's lock: another writer may have been faster since the decision.
         where=is_newer(shape, new, table.c, was_asked_later(table.c, new.observed_at)),
     ).cte("written")
-    # The same content in other bytes: the hash is taken over, so that the next reading is recognised at once, and what
-    # is read out of the payload, because a newer version of this program may read more.
+    # The same content in other bytes: the hash is stored, so that the next reading is recognised at once. So are the
+    # columns read out of the payload, because a newer version of this program may read more.
     derived = ["payload_hash", "source_updated_at", *list_parsed_columns(table, shape)]
     recognised = (
         sa.update(table)

@@ -1,9 +1,9 @@
-"""What the runs under way have met, kept in the database so that their memory does not grow with the account.
+"""The records that current runs have met, kept in the database so that memory does not grow with the account.
 
 A record may be met twice (pages overlap, rows move); it counts once, with the strongest change.
 
-A page belongs to a run, whose report counts it, and to a walk, which it helps to be whole. The walk of a whole list
-that was cut outlives its run, with its pages, until another run takes it up or it is too old.
+A page belongs to a run, whose report counts it, and to a walk, whose list it completes. An interrupted walk of a whole
+list outlives its run, with its pages, until another run resumes it or it is too old.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Walk:
     """The walk of a whole list.
 
     Attributes:
-        walk_id: whose pages these are.
-        began_at: start of the run that began it: its signpost.
+        walk_id: names its pages.
+        began_at: the start of the run that began it: its signpost.
         watermark_at: the resource's watermark, once the walk is whole.
-        position: where it stands, in the source's own words; None: it can only begin again.
+        position: where it stands, as the source describes it; None: it cannot be resumed.
     """
 
     walk_id: UUID
@@ -55,7 +55,7 @@ def add_page(
     changes: Sequence[tuple[int, Change]],
     oddities: QualityCounts,
 ) -> None:
-    """Note what a page held, in the transaction that wrote it."""
+    """Store the records and changes of a page, in the transaction that wrote the page."""
     connection.execute(
         sa.insert(walk_pages).values(
             run_id=run_id,
@@ -104,7 +104,7 @@ def count_met_records(connection: sa.Connection, walk_id: UUID, resource: Resour
 
 
 def store_position(connection: sa.Connection, account_id: int, resource: Resource, walk: Walk) -> None:
-    """Write down where a walk stands, in the transaction that wrote its page; without a position, that it is none."""
+    """Store the position of a walk, in the transaction that wrote its page; without a position, delete the walk."""
     if walk.position is None:
         connection.execute(sa.delete(walks).where(*_of(account_id, resource)))
         return
@@ -120,7 +120,7 @@ def store_position(connection: sa.Connection, account_id: int, resource: Resourc
 
 
 def find_interrupted(connection: sa.Connection, account_id: int, resource: Resource) -> Walk | None:
-    """Give the walk of a list that was cut and can be taken up."""
+    """Return the interrupted walk of a list, to resume it; None where there is none."""
     columns = (walks.c.walk_id, walks.c.began_at, null_if_unknown(walks.c.watermark_at), walks.c.position)
     query = sa.select(*columns).where(*_of(account_id, resource), is_known(walks.c.began_at))
     row = connection.execute(query).one_or_none()
@@ -128,22 +128,22 @@ def find_interrupted(connection: sa.Connection, account_id: int, resource: Resou
 
 
 def delete_walk(connection: sa.Connection, account_id: int, resource: Resource, walk_id: UUID, *, run_id: UUID) -> None:
-    """Take away the walk of a list that is over, and what other runs than this one noted for it."""
+    """Delete a finished walk of a list, and the pages that other runs than this one stored for it."""
     connection.execute(sa.delete(walks).where(*_of(account_id, resource)))
     connection.execute(sa.delete(walk_pages).where(walk_pages.c.walk_id == walk_id, walk_pages.c.run_id != run_id))
 
 
 def delete_pages_of_run(connection: sa.Connection, run_id: UUID) -> None:
-    """Empty what a run noted, once it is over, but for the walks that can be taken up."""
+    """Delete the pages of a finished run, but for those of walks that can be resumed."""
     connection.execute(sa.delete(walk_pages).where(walk_pages.c.run_id == run_id, _belongs_to_no_walk()))
 
 
 def delete_pages_of_dead_runs(
     connection: sa.Connection, account_id: int, run_id: UUID, *, older_than: timedelta
 ) -> None:
-    """Empty what dead runs of an account noted, but for the walks that are young enough; only under its lease.
+    """Delete the pages of an account's other runs, but for those of walks younger than `older_than`.
 
-    A run that was stopped by a signal, too: its threads may note a page after it was over.
+    Requires the account's lease. A run that a signal stopped counts, too: its threads may store a page after its end.
     """
     is_old = ~is_within(walks.c.began_at, older_than)
     connection.execute(sa.delete(walks).where(walks.c.account_id == account_id, is_old))

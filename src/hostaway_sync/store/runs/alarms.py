@@ -1,4 +1,4 @@
-"""The alarms of accounts, kept so that they outlive the process that raised them."""
+"""Stores the alarms of accounts, so that they outlive the process that raised them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The certificate of each account that counts: what the verifications say, and the sweeps since."""
+"""Returns the certificate of each account that counts, by its verifications and the sweeps since."""
 
 from __future__ import annotations
 

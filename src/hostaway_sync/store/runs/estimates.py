@@ -1,4 +1,4 @@
-"""What is known of the runs that a fleet is about to make."""
+"""Estimates the runs that a fleet is about to make, by the last ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def list_outlooks(database: Database) -> tuple[list[PlanFacts], datetime]:
-    """Give the outlook of each active account, by id, and the database's time."""
+    """Return the outlook of each active account, by id, and the database's time."""
     ours = watermarks.c.account_id == accounts.c.account_id
     query = (
         sa.select(
@@ -52,7 +52,10 @@ def list_outlooks(database: Database) -> tuple[list[PlanFacts], datetime]:
 
 
 def _last_calls(mode: Mode) -> sa.ScalarSelect[int]:
-    """Ask what the last whole run of a mode cost; an incremental one that finished what another began is none."""
+    """Return the query for the API calls of the last whole run of a mode.
+
+    An incremental run that finished an interrupted full one does not count: it cost more than usual.
+    """
     before = sync_runs.alias()
     last = sa.select((before.c.mode == Mode.FULL.value) & (before.c.state != RunState.SUCCESS.value)).where(
         before.c.account_id == sync_runs.c.account_id,

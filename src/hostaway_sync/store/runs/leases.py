@@ -1,7 +1,7 @@
 """The exclusive right to work on an account, for a limited time, with a fencing token.
 
-A lease is renewed while its owner lives. It is free for another as soon as it expires, or at once when its owner was a
-process of this host that has died. Every new owner gets a higher fencing token; a write under an old one fails.
+An owner renews its lease while it lives. Another process may take the lease when it expires, or at once when its owner
+was a process of this host that has died. Every new owner gets a higher fencing token; a write with an old one fails.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LEASE_TIME = timedelta(seconds=90)
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to work on `account_id`, as long as nobody holds a higher token."""
+    """The right to work on `account_id`, as long as no other lease has a higher token."""
 
     account_id: int
     owner: str
@@ -33,14 +33,14 @@ class Lease:
 
 
 def acquire_lease(database: Database, account_id: int, owner: str) -> Lease:
-    """Take the lease of an account; what earlier owners compared and left behind goes with them.
+    """Take the lease of an account, and delete the verification notes that earlier owners left behind.
 
     Raises:
         LeaseHeld: another run has it.
         AccountError: the account is unknown.
     """
     itself = sa.select(accounts.c.account_id, sa.literal(0), sa.func.now()).where(accounts.c.account_id == account_id)
-    # Under a lock: it may be deleted at this moment.
+    # Under a lock: another process may be deleting the account.
     itself = itself.with_for_update(read=True, key_share=True)
     names = ["account_id", "fencing_token", "expires_at"]
     first = insert(leases).from_select(names, itself).on_conflict_do_nothing()
@@ -64,7 +64,7 @@ def acquire_lease(database: Database, account_id: int, owner: str) -> Lease:
 
 
 def renew_lease(database: Database, lease: Lease) -> None:
-    """Hold on to a lease for another while.
+    """Extend a lease by another lease time.
 
     Raises:
         LeaseLost: another run took over.
@@ -75,7 +75,7 @@ def renew_lease(database: Database, lease: Lease) -> None:
 
 
 def fence_transaction(connection: sa.Connection, lease: Lease) -> None:
-    """Make the current transaction one that only the lease's owner can commit.
+    """Lock the lease in the current transaction, so that only its owner can commit.
 
     Raises:
         LeaseLost: another run took over.
@@ -86,20 +86,20 @@ def fence_transaction(connection: sa.Connection, lease: Lease) -> None:
 
 
 def release_lease(database: Database, lease: Lease) -> None:
-    """Give a lease back; no error when it was lost meanwhile."""
+    """End a lease; no error when it was lost meanwhile."""
     statement = sa.update(leases).where(*_is_ours(lease)).values(owner=None, expires_at=sa.func.clock_timestamp())
     database.transaction(lambda connection: connection.execute(statement))
 
 
 def list_holders(connection: sa.Connection) -> dict[int, str]:
-    """Give the hosts that work on accounts now, by account."""
+    """Return the host that works on each account now, by account."""
     is_held = sa.and_(leases.c.owner.is_not(None), is_running())
     query = sa.select(leases.c.account_id, leases.c.owner).where(is_held).order_by(leases.c.account_id)
     return {row.account_id: row.owner.split("/")[0] for row in connection.execute(query) if not has_died(row.owner)}
 
 
 def is_held(account_id: sa.ColumnElement[int], fencing_token: sa.ColumnElement[int] | None = None) -> sa.Exists:
-    """Return whether an account's lease is held: what its owner has in progress must stay.
+    """Return the condition that an account's lease is held: the unfinished work of its owner must stay.
 
     Args:
         account_id: the column that names the account.
@@ -111,9 +111,9 @@ def is_held(account_id: sa.ColumnElement[int], fencing_token: sa.ColumnElement[i
 
 
 def is_running() -> sa.ColumnElement[bool]:
-    """Return whether a lease has not expired yet.
+    """Return the condition that a lease has not expired.
 
-    No renewal lies two lease times ahead: it was made while the database's clock was ahead, and holds for too long.
+    An expiry more than two lease times ahead counts as expired: the database's clock was ahead when it was set.
     """
     now = sa.func.clock_timestamp()
     return sa.and_(leases.c.expires_at > now, leases.c.expires_at <= now + 2 * LEASE_TIME)

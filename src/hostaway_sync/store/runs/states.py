@@ -34,7 +34,7 @@ _OPEN = (RunState.TRIGGERED, RunState.RUNNING, RunState.RETRYING)
 
 
 def create_run(database: Database, account_id: int, mode: Mode, *, max_retries: int) -> UUID:
-    """Write down that a run was asked for."""
+    """Store a run that was asked for, and return its id."""
     statement = (
         sa.insert(sync_runs)
         .values(account_id=account_id, mode=mode.value, max_retries=max_retries)
@@ -45,7 +45,7 @@ def create_run(database: Database, account_id: int, mode: Mode, *, max_retries: 
 
 
 def record_skipped(database: Database, account_id: int, mode: Mode, *, error: str) -> None:
-    """Write down that a run was asked for while another one held the lease."""
+    """Store a run that was asked for while another run held the lease."""
     statement = sa.insert(sync_runs).values(
         account_id=account_id, mode=mode.value, state=RunState.SKIPPED.value, finished_at=sa.func.now(), error=error
     )
@@ -53,10 +53,13 @@ def record_skipped(database: Database, account_id: int, mode: Mode, *, error: st
 
 
 def start_run(database: Database, run_id: UUID, account_id: int) -> datetime:
-    """Move triggered | retrying → running; whoever was left open before is abandoned. Only under the account's lease.
+    """Move triggered | retrying → running, and open runs of before → abandoned. Requires the account's lease.
 
     Returns:
-        The moment the run started, by the database's clock: its signpost.
+        The time at which the run started, by the database's clock: its signpost.
+
+    Raises:
+        LeaseLost: another process has abandoned the run.
     """
 
     def write(connection: sa.Connection) -> datetime:
@@ -128,7 +131,7 @@ def finish_run(
 def record_resource(
     connection: sa.Connection, run_id: UUID, account_id: int, resource: Resource, report: ResourceReport
 ) -> None:
-    """Write the one row of a resource of a run; a second attempt replaces it."""
+    """Store the report of a resource of a run; that of a second attempt replaces it."""
     values = {
         **to_columns(report.counts),
         "account_id": account_id,
@@ -144,9 +147,14 @@ def record_resource(
 def move_watermark(
     connection: sa.Connection, account_id: int, resource: Resource, *, to: datetime | None, swept_at: datetime | None
 ) -> None:
-    """Say that everything stamped up to `to` is mirrored; it never moves back, and None leaves it where it is.
+    """Record that everything stamped up to `to` is mirrored; the watermark never moves back.
 
-    `swept_at` is the start of the full walk that showed it; None after an incremental one.
+    Args:
+        connection: its transaction records it.
+        account_id: the account.
+        resource: the resource of the walk.
+        to: the new watermark; None leaves it where it is.
+        swept_at: the start of the full walk that showed it; None after an incremental one.
     """
     statement = insert(watermarks).values(
         account_id=account_id, resource=resource.value, watermark_at=to, swept_at=swept_at
@@ -161,7 +169,7 @@ def move_watermark(
 
 
 def find_marks(database: Database, account_id: int) -> tuple[dict[Resource, Mark], datetime]:
-    """Give how far each resource is mirrored of which anything is, and the database's time."""
+    """Return how far each resource is mirrored, without those that are not, and the database's time."""
     moments = (null_if_unknown(watermarks.c[name]).label(name) for name in ("watermark_at", "swept_at", "hurried_at"))
     query = sa.select(watermarks.c.resource, *moments).where(watermarks.c.account_id == account_id)
     doubted = suspicions.select_standing().where(suspicions_table.c.account_id == account_id)

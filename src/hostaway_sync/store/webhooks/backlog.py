@@ -1,4 +1,4 @@
-"""What the push pipe has not done yet, by account."""
+"""Counts the deliveries, dead letters and jobs that wait, by account."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from hostaway_sync.store.tables.queue import job_events, jobs, workers
 from hostaway_sync.store.time_marks import cap_at_now, is_within
 from hostaway_sync.store.webhooks.inbox import FAILED, PENDING
 
-# As constants, not parameters: only so does the planner see that the index of what waits has them all.
+# Constants, not parameters: only then the planner can use the partial index of waiting deliveries.
 _WAITS = webhook_log.c.status.in_([sa.literal_column(f"'{PENDING}'"), sa.literal_column(f"'{FAILED}'")])
-# Six heartbeats: a worker that is busy may be late with one.
+# Six heartbeats: a busy worker may be late with one.
 _SILENT_WORKER: Final = timedelta(minutes=1)
 _TODO = jobs.c.status == sa.literal_column("'todo'")
 
 
 def select_living_workers() -> sa.Select[int]:
-    """Ask how many workers said lately that they live."""
+    """Return the query that counts the workers with a recent heartbeat."""
     return sa.select(sa.func.count()).select_from(workers).where(is_within(workers.c.last_heartbeat, _SILENT_WORKER))
 
 
 def find_backlog(connection: sa.Connection, account_id: int | None) -> dict[int, DeferredWork]:
-    """Give what waits, in three statements however many accounts there are; an account without any has no entry."""
+    """Return the backlog of one account, or of all, in three statements; an account without any has no entry."""
     found: dict[int, DeferredWork] = {}
     waiting = sa.select(
         webhook_log.c.account_id, sa.func.count(), sa.func.min(cap_at_now(webhook_log.c.created_at))
@@ -43,7 +43,7 @@ def find_backlog(connection: sa.Connection, account_id: int | None) -> dict[int,
 
 
 def _due(account_id: int | None) -> sa.Select[Any]:
-    """Ask since when the oldest job waits that could be started; one without a time, since it was deferred."""
+    """Return the query for the oldest job that could start now: since its time, or since it was deferred."""
     number = sa.cast(jobs.c.args.op("->>")(sa.literal_column("'account_id'")), sa.BigInteger)
     deferred_at = (
         sa.select(sa.func.min(cap_at_now(job_events.c.at))).where(job_events.c.job_id == jobs.c.id).scalar_subquery()

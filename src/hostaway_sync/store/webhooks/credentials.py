@@ -1,11 +1,11 @@
-"""What deliveries to an account authenticate with: secrets, and while they are exchanged, the old ones beside the new.
+"""Webhook credentials of accounts: what deliveries authenticate with, and while they are exchanged, the old ones, too.
 
-    nothing ──renew──► unconfirmed ──confirm──► confirmed ──renew──► unconfirmed, and the old ones still good
+    nothing ──renew──► unconfirmed ──confirm──► confirmed ──renew──► unconfirmed, and the old ones still valid
                            │ ▲                      │
-                           └─┘ renew gives          └─retire──► nothing, and the old ones good for a while
+                           └─┘ renew returns         └─retire──► nothing, and the old ones valid for a while
                                the same ones
 
-The old ones are good without limit until the source confirmed the new ones: until then it may be using either.
+The old credentials stay valid until the source confirmed the new ones: until then it may use either.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _KEPT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What one delivery proves itself with: the last piece of the path, and Basic auth."""
+    """The credentials of a delivery: the last piece of the path, and Basic auth."""
 
     path_secret: SecretStr
     login: str
@@ -55,17 +55,17 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class StoredHook:
-    """What is stored of an account's registration, sealed as it is.
+    """The stored webhook registration of an account, with its secrets sealed.
 
     Attributes:
-        account_id: whose.
-        is_active: whether deliveries are worked.
+        account_id: the account.
+        is_active: whether its deliveries are worked.
         hook_id: the source's id of the registration; None: not known.
         url: public address of the receiver, without the path secret; None: never registered.
-        is_confirmed: the source took these credentials.
+        is_confirmed: the source accepted these credentials.
         login: the login; None: there are no credentials.
         sealed: path secret and password.
-        previous: the credentials before these; None: there are none, or they are not good any more.
+        previous: the credentials before these; None: there are none, or they are not valid any more.
     """
 
     account_id: int
@@ -77,27 +77,27 @@ class StoredHook:
     sealed: tuple[bytes, bytes] | None
     previous: bytes | None
 
-    def open(self, safe: SecretReader) -> tuple[Credentials, ...]:
-        """Unseal every credential that is good now: the current one first, if there is one.
+    def open(self, vault: SecretReader) -> tuple[Credentials, ...]:
+        """Return every valid credential, unsealed; the current one first, if there is one.
 
         Raises:
             SecretError: they cannot be opened.
-            SecretsUnavailable: they lie outside, where nobody answers.
+            SecretsUnavailable: they lie in an external store that does not answer.
         """
         found = []
         if self.login is not None and self.sealed is not None:
-            path_secret = safe.open(self.sealed[0], place_of(accounts.c.webhook_path_secret, self.account_id))
-            password = safe.open(self.sealed[1], place_of(accounts.c.webhook_password, self.account_id))
+            path_secret = vault.open(self.sealed[0], place_of(accounts.c.webhook_path_secret, self.account_id))
+            password = vault.open(self.sealed[1], place_of(accounts.c.webhook_password, self.account_id))
             found.append(Credentials(path_secret, self.login, password))
         if self.previous is not None:
-            written = safe.open(self.previous, place_of(accounts.c.webhook_previous, self.account_id))
-            path, login, word = json.loads(written.get_secret_value())
-            found.append(Credentials(SecretStr(path), login, SecretStr(word)))
+            written = vault.open(self.previous, place_of(accounts.c.webhook_previous, self.account_id))
+            path, login, password = json.loads(written.get_secret_value())
+            found.append(Credentials(SecretStr(path), login, SecretStr(password)))
         return tuple(found)
 
 
 def generate_credentials() -> Credentials:
-    """Draw new credentials, of letters that no URL and no header must escape."""
+    """Return new random credentials, of characters that neither a URL nor a header escapes."""
     return Credentials(
         path_secret=SecretStr(secrets.token_urlsafe(_SECRET_BYTES)),
         login=f"hook-{secrets.token_hex(_LOGIN_BYTES)}",
@@ -106,7 +106,7 @@ def generate_credentials() -> Credentials:
 
 
 def find_stored_hooks(connection: sa.Connection, account_id: int | None = None) -> dict[int, StoredHook]:
-    """Give what is stored, by account: of one, or of all."""
+    """Return the stored registrations by account: of one account, or of all."""
     still_good = accounts.c.webhook_previous_until.is_(None) | (accounts.c.webhook_previous_until > sa.func.now())
     query = sa.select(*_KEPT, still_good.label("still_good"))
     if account_id is not None:
@@ -114,22 +114,22 @@ def find_stored_hooks(connection: sa.Connection, account_id: int | None = None) 
     return {row.account_id: _stored(row) for row in connection.execute(query)}
 
 
-def renew_credentials(connection: sa.Connection, safe: SecretWriter, account_id: int, url: str) -> Credentials:
-    """Give the credentials to register with now, committed with the caller's transaction.
+def renew_credentials(connection: sa.Connection, vault: SecretWriter, account_id: int, url: str) -> Credentials:
+    """Store and return the credentials to register with, in the transaction of `connection`.
 
-    Those that the source never confirmed are given again: the last attempt may have reached it.
+    Credentials that the source never confirmed are returned again: the last attempt may have reached it.
     """
     connection.execute(_locked(account_id))
     stored = find_stored_hooks(connection, account_id)[account_id]
     values: dict[str, object] = {"webhook_url": url}
     if stored.login is not None and not stored.is_confirmed:
-        wanted = stored.open(safe)[0]
+        wanted = stored.open(vault)[0]
     else:
         wanted = generate_credentials()
-        values |= _sealed(connection, safe, account_id, wanted) | {"webhook_confirmed_at": None}
+        values |= _sealed(connection, vault, account_id, wanted) | {"webhook_confirmed_at": None}
         if stored.login is not None:
             values |= {
-                "webhook_previous": _as_previous(connection, safe, account_id, stored.open(safe)[0]),
+                "webhook_previous": _as_previous(connection, vault, account_id, stored.open(vault)[0]),
                 "webhook_previous_until": None,
             }
     connection.execute(sa.update(accounts).where(accounts.c.account_id == account_id).values(**values))
@@ -137,7 +137,7 @@ def renew_credentials(connection: sa.Connection, safe: SecretWriter, account_id:
 
 
 def confirm_credentials(connection: sa.Connection, account_id: int, hook_id: int, *, old_ones_for: timedelta) -> None:
-    """Note that the source took the current credentials; those before them are good a while longer."""
+    """Record that the source accepted the current credentials; those before them stay valid for `old_ones_for`."""
     is_new = accounts.c.account_id == account_id, accounts.c.webhook_confirmed_at.is_(None)
     if connection.scalar(sa.select(sa.exists().where(*is_new))):
         audit_log.add_entry(connection, account_id, Action.UPDATED, {"webhook": "registered"})
@@ -153,8 +153,8 @@ def confirm_credentials(connection: sa.Connection, account_id: int, hook_id: int
     connection.execute(statement)
 
 
-def retire_credentials(connection: sa.Connection, safe: SecretWriter, account_id: int, *, good_for: timedelta) -> None:
-    """Note that there is no registration any more; what is on its way is accepted a while longer."""
+def retire_credentials(connection: sa.Connection, vault: SecretWriter, account_id: int, *, good_for: timedelta) -> None:
+    """Record that the registration ended; its credentials stay valid for `good_for`, for deliveries on their way."""
     connection.execute(_locked(account_id))
     stored = find_stored_hooks(connection, account_id)[account_id]
     values: dict[str, object] = dict.fromkeys(
@@ -162,7 +162,7 @@ def retire_credentials(connection: sa.Connection, safe: SecretWriter, account_id
     )
     if stored.login is not None:
         audit_log.add_entry(connection, account_id, Action.UPDATED, {"webhook": "unregistered"})
-        values["webhook_previous"] = _as_previous(connection, safe, account_id, stored.open(safe)[0])
+        values["webhook_previous"] = _as_previous(connection, vault, account_id, stored.open(vault)[0])
         values["webhook_previous_until"] = sa.func.now() + good_for
     connection.execute(sa.update(accounts).where(accounts.c.account_id == account_id).values(**values))
 
@@ -186,18 +186,18 @@ def _stored(row: sa.Row[*tuple[Any, ...]]) -> StoredHook:
 
 
 def _sealed(
-    connection: sa.Connection, safe: SecretWriter, account_id: int, credentials: Credentials
+    connection: sa.Connection, vault: SecretWriter, account_id: int, credentials: Credentials
 ) -> dict[str, object]:
     password, path_secret = accounts.c.webhook_password, accounts.c.webhook_path_secret
     return {
         "webhook_login": credentials.login,
-        "webhook_password": seal_value(connection, safe, credentials.password, password, account_id),
-        "webhook_path_secret": seal_value(connection, safe, credentials.path_secret, path_secret, account_id),
+        "webhook_password": seal_value(connection, vault, credentials.password, password, account_id),
+        "webhook_path_secret": seal_value(connection, vault, credentials.path_secret, path_secret, account_id),
     }
 
 
-def _as_previous(connection: sa.Connection, safe: SecretWriter, account_id: int, credentials: Credentials) -> bytes:
+def _as_previous(connection: sa.Connection, vault: SecretWriter, account_id: int, credentials: Credentials) -> bytes:
     written = json.dumps(
         [credentials.path_secret.get_secret_value(), credentials.login, credentials.password.get_secret_value()]
     )
-    return seal_value(connection, safe, SecretStr(written), accounts.c.webhook_previous, account_id)
+    return seal_value(connection, vault, SecretStr(written), accounts.c.webhook_previous, account_id)

@@ -1,4 +1,4 @@
-"""What the source says it delivered, held against what came."""
+"""Compares the deliveries in the source's log with those that came."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from hostaway_sync.model.deliveries import DeliveryAudit
     from hostaway_sync.store.postgres.database import Database
 
-# An entry may be written some time after its delivery came.
+# The source may write an entry some time after its delivery came.
 _WRITTEN_WITHIN: Final = timedelta(hours=1)
 _NAMESPACE: Final = UUID("6f1d2c1e-6a53-4d0c-9a7e-3c5f0b8f7a11")
 
 
 @dataclass(frozen=True, slots=True)
 class PastAudit:
-    """The last audit of an account: when, if that is known, whether there was a log, and the highest entry in it."""
+    """The last audit of an account: its time, whether the source has a log, and the highest entry seen in it."""
 
     audited_at: datetime | None
     has_log: bool
@@ -40,14 +40,14 @@ class PastAudit:
 
 @dataclass(frozen=True, slots=True)
 class LostDelivery:
-    """A delivery that did not come: the entry of the source's log that names it, and what it was about."""
+    """A delivery that did not come: its entry in the source's log, and the object it is about."""
 
     entry_id: int
     target: RefreshTarget
 
 
 def find_last_audit(database: Database, account_id: int) -> PastAudit | None:
-    """Give the last audit; None when there was none."""
+    """Return the last audit of an account; None when there was none."""
     kept = (null_if_unknown(delivery_audits.c.audited_at), delivery_audits.c.has_log, delivery_audits.c.last_entry)
     query = sa.select(*kept).where(delivery_audits.c.account_id == account_id)
     row = database.transaction(lambda connection: connection.execute(query).one_or_none())
@@ -55,7 +55,7 @@ def find_last_audit(database: Database, account_id: int) -> PastAudit | None:
 
 
 def list_delivered_targets(database: Database, account_id: int, *, since: datetime) -> set[RefreshTarget]:
-    """Give what deliveries were about that came since then, or somewhat earlier."""
+    """Return the objects of the deliveries that came since `since`, or up to an hour before it."""
     query = (
         sa.select(webhook_log.c.target_resource, webhook_log.c.object_id)
         .where(
@@ -71,7 +71,7 @@ def list_delivered_targets(database: Database, account_id: int, *, since: dateti
 
 
 def find_stored_messages(database: Database, account_id: int, message_ids: Collection[int]) -> set[int]:
-    """Give those of the messages that are mirrored."""
+    """Return the ids of those messages that are mirrored."""
     query = sa.select(conversation_messages.c.id).where(
         conversation_messages.c.account_id == account_id,
         conversation_messages.c.id == sa.func.any(sa.literal(list(message_ids), sa.ARRAY(sa.BigInteger))),
@@ -88,14 +88,14 @@ def store_audit(
     lost: Iterable[LostDelivery],
     here: str,
 ) -> None:
-    """Keep an audit in place of the last one, and have the objects of lost deliveries read again, or neither.
+    """Store an audit in place of the last one, and a delivery for each lost one, in one transaction.
 
     Args:
         database: with the inbox.
-        account_id: whose.
-        audit: what was found.
-        last_entry: the highest entry that was looked at.
-        lost: objects that can be read again.
+        account_id: the audited account.
+        audit: its result.
+        last_entry: the highest entry that was read.
+        lost: deliveries whose objects are to be read again.
         here: this host, for `webhook_log.received_by`.
     """
     values = {
@@ -117,7 +117,7 @@ def store_audit(
 
 def _as_delivery(account_id: int, lost: LostDelivery, here: str) -> Delivery:
     return Delivery(
-        # The same for the same entry, so that two audits at once ask for its object once.
+        # The same id for the same entry, so that two audits at once store its delivery once.
         delivery_id=uuid5(_NAMESPACE, f"{account_id}:{lost.entry_id}"),
         account_id=account_id,
         event=Event("lost delivery", lost.target, None, None),

@@ -1,7 +1,7 @@
-"""The inbox: every delivery as it came, until the object it is about was read again.
+"""The inbox: every delivery as it came, until its object was read again.
 
 accepted ──→ pending ──→ processed                          ignored: nothing to read again
-                └─ read in vain ──→ failed ──→ processed
+                └─ read failed ──→ failed  ──→ processed
                                        └─ attempts used up ──→ dead ── retried by a person ──→ pending
 """
 
@@ -37,12 +37,12 @@ _WAITS = webhook_log.c.status.in_([sa.literal_column(f"'{PENDING}'"), sa.literal
 
 
 def accept_delivery(connection: sa.Connection, delivery: Delivery, *, platform: str) -> None:
-    """Store a delivery, and have its object read again, in the transaction of `connection`; again does no harm.
+    """Store a delivery and defer the job that reads its object; storing it twice does no harm.
 
     Args:
-        connection: commits both, or neither.
-        delivery: one that was authenticated; nothing to read again, or `mark_ignored`: it is stored, and that is all.
-        platform: who sent it, as `webhook_log.platform` names it.
+        connection: its transaction stores both, or neither.
+        delivery: an authenticated one; without a target, or `ignored`, it is only stored.
+        platform: the sender, as `webhook_log.platform` names it.
     """
     event = delivery.event
     target = None if event.ignored is not None else event.target
@@ -54,7 +54,7 @@ def accept_delivery(connection: sa.Connection, delivery: Delivery, *, platform: 
         "event": event.name,
         "target_resource": event.target.resource.value if event.target else None,
         "object_id": event.target.object_id if event.target else None,
-        # The text itself: parsed and written anew, its numbers would not be the same.
+        # The text itself: parsed and serialized again, its numbers could change.
         "payload": sa.cast(sa.literal(delivery.payload, sa.Text), webhook_log.c.payload.type),
         "body": delivery.body,
         "headers": dict(delivery.headers),
@@ -70,7 +70,7 @@ def accept_delivery(connection: sa.Connection, delivery: Delivery, *, platform: 
 
 
 def _leave_out_guests(connection: sa.Connection, delivery: Delivery) -> None:
-    """Keep of a delivery about a forgotten guest what it is about; only now, because the account's row is held."""
+    """Erase the payload of a delivery about a forgotten guest; after the insert, which locks the account's row."""
     known = forgotten.read_forgotten(connection, delivery.account_id)
     if known and (delivery.event.target is None or known.are_named_in(delivery.payload)):
         mine = webhook_log.c.id == delivery.delivery_id
@@ -78,14 +78,14 @@ def _leave_out_guests(connection: sa.Connection, delivery: Delivery) -> None:
 
 
 def check_writable(connection: sa.Connection) -> None:
-    """Store a delivery of no event in the transaction of `connection`, and delete it again: nobody else ever sees it.
+    """Store a delivery without an event and delete it again in the same transaction: no other session sees it.
 
-    What a read-only server, a full disk or a standby that does not answer refuses is refused here as well. Its body is
-    as long as that of a usual delivery and does not compress, so that a full table does not take it for small. Without
-    an account there is nothing to deliver to, and only the right to store is proven.
+    A read-only server, a full disk, or a standby that does not answer fails here as it would fail a real delivery. The
+    body is as long as a usual one and does not compress, so that a full table does not still fit it. Without an account
+    no row is stored, and only the right to store is proven.
     """
     delivery_id = uuid4()
-    # One that nobody holds: an account that is being removed says nothing of the others.
+    # An account that no transaction locks: one that is being removed says nothing about the others.
     an_account = sa.select(accounts.c.account_id).limit(1).with_for_update(key_share=True, read=True, skip_locked=True)
     row = an_account.cte("an_account")
     values = {
@@ -105,12 +105,12 @@ def check_writable(connection: sa.Connection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class WaitingDeliveries:
-    """The deliveries that wait for some objects of an account, and the requests they came with.
+    """The deliveries that wait for some objects of an account, and the ids of their requests.
 
     Attributes:
-        owner: whose objects; None when the account is disabled.
-        deliveries: by the id of their object, which has at least one.
-        request_ids: those that their answers carried.
+        owner: the owner of the objects; None when the account is disabled.
+        deliveries: their ids by the id of their object; an object without any has no entry.
+        request_ids: the ids that the receiver answered with.
     """
 
     owner: Owner | None
@@ -121,7 +121,7 @@ class WaitingDeliveries:
 def find_waiting(
     database: Database, account_id: int, resource: Resource, object_ids: Sequence[int]
 ) -> WaitingDeliveries:
-    """Give the deliveries that wait for some of these objects to be read again."""
+    """Return the deliveries that wait for these objects to be read again."""
     query = (
         sa.select(
             webhook_log.c.id,
@@ -149,19 +149,19 @@ def find_waiting(
 
 
 def mark_processed(database: Database, delivery_ids: Sequence[UUID]) -> None:
-    """Note that their objects were read again since these came."""
+    """Mark deliveries as processed: their objects were read after they came."""
     _settle(database, delivery_ids, status=PROCESSED, error=None)
 
 
 def mark_ignored(database: Database, delivery_ids: Sequence[UUID], *, reason: str) -> None:
-    """Note that nothing will be done about these."""
+    """Mark deliveries as ignored: their objects are not read, for this reason."""
     _settle(database, delivery_ids, status=IGNORED, error=reason)
 
 
 def record_failure(
     connection: sa.Connection, account_id: int, target: RefreshTarget, error: str, *, until: datetime
 ) -> int:
-    """Note that an object was read in vain for the deliveries stored until then; give how many still wait for it."""
+    """Record a failed read of an object in the deliveries stored until `until`; return how many wait for it."""
     statement = (
         sa.update(webhook_log)
         .where(*_about(account_id, target), _WAITS, _came_until(until))
@@ -172,7 +172,7 @@ def record_failure(
 
 @dataclass(frozen=True, slots=True)
 class DeliveryEvidence:
-    """Of the deliveries that are held up: how many there are, and what the newest of them brought."""
+    """The number of deliveries that wait for an object, and payload and headers of the newest of them."""
 
     deliveries: int
     payload: Any
@@ -182,7 +182,7 @@ class DeliveryEvidence:
 def find_evidence(
     connection: sa.Connection, account_id: int, target: RefreshTarget, *, until: datetime
 ) -> DeliveryEvidence | None:
-    """Give what is known of the deliveries stored until then that wait for an object; None when there are none."""
+    """Return the deliveries stored until `until` that wait for an object, summed up; None when there are none."""
     newest = (
         sa.select(webhook_log.c.payload, webhook_log.c.headers, sa.func.count().over().label("deliveries"))
         .where(*_about(account_id, target), _WAITS, _came_until(until))
@@ -196,7 +196,7 @@ def find_evidence(
 def mark_dead(
     connection: sa.Connection, account_id: int, target: RefreshTarget, dead_letter_id: int, *, until: datetime
 ) -> None:
-    """Let the deliveries stored until then wait no longer, but for a person."""
+    """Mark the deliveries of an object stored until `until` as dead: they wait for a person."""
     connection.execute(
         sa.update(webhook_log)
         .where(*_about(account_id, target), _WAITS, _came_until(until))
@@ -205,23 +205,23 @@ def mark_dead(
 
 
 def reopen_deliveries(connection: sa.Connection, dead_letter_id: int) -> None:
-    """Let the deliveries of a dead letter wait again, with fresh attempts."""
+    """Let the deliveries of a dead letter wait again, with no attempt made."""
     of_it = (webhook_log.c.dead_letter_id == dead_letter_id, webhook_log.c.status == DEAD)
     connection.execute(sa.update(webhook_log).where(*of_it).values(status=PENDING, attempts=0))
 
 
 def abandon_deliveries(connection: sa.Connection, dead_letter_id: int) -> None:
-    """Leave the deliveries of a dead letter dead, and settled."""
+    """Mark the deliveries of a discarded dead letter as settled; they stay dead."""
     of_it = (webhook_log.c.dead_letter_id == dead_letter_id, webhook_log.c.status == DEAD)
     connection.execute(sa.update(webhook_log).where(*of_it).values(processed_at=sa.func.now()))
 
 
 def defer_missing_jobs(database: Database, *, limit: int = 1_000) -> int:
-    """Defer a job for objects that deliveries wait for without one; give for how many, at most `limit`."""
+    """Defer a job for each object that deliveries wait for without one; return how many, at most `limit`."""
     key = sa.func.concat_ws(
         ":", jobs.REFRESH, webhook_log.c.account_id, webhook_log.c.target_resource, webhook_log.c.object_id
     )
-    # In the order of their keys, so that two that do this at once do not wait for each other in turns.
+    # In the order of their keys, so that two callers at once do not wait for each other in a circle.
     query = (
         sa.select(webhook_log.c.account_id, webhook_log.c.target_resource, webhook_log.c.object_id)
         .where(_WAITS, key.not_in(jobs.select_unfinished_keys()))
@@ -240,7 +240,7 @@ def defer_missing_jobs(database: Database, *, limit: int = 1_000) -> int:
 
 
 def find_oldest_waiting_age(connection: sa.Connection) -> timedelta | None:
-    """Give the age of the oldest delivery that nobody has tried to work off yet; None when there is none."""
+    """Return the age of the oldest delivery that was never tried; None when there is none."""
     age = sa.func.clock_timestamp() - sa.func.min(cap_at_now(webhook_log.c.created_at))
     found: timedelta | None = connection.scalar(
         sa.select(age).where(webhook_log.c.status == sa.literal_column("'pending'"))
@@ -258,7 +258,7 @@ def _settle(database: Database, delivery_ids: Sequence[UUID], *, status: str, er
 
 
 def _came_until(moment: datetime) -> sa.ColumnElement[bool]:
-    """Whether a delivery was stored until a moment; one from the future was, or it would be worked on for ever."""
+    """Whether a delivery was stored until a moment; one from the future counts as such, or it would never end."""
     return sa.func.coalesce(null_if_unknown(webhook_log.c.created_at) <= moment, sa.true())
 
 

@@ -1,13 +1,13 @@
-"""Changes that the source should have announced, and that a run met: told apart from those that nobody announces.
+"""Finds changes that the source should have announced by a webhook, among those that a run met.
 
-The source announces neither what a host writes nor, for certain, a payment; both move a reservation's stamps, and so
-do jobs of its own at night. So a moved stamp proves nothing. What counts is a reservation that is new, or whose status,
-dates, listing or channel are others than before: a change of what was booked. Inquiries do not count, because some are
-never announced; neither does what was stamped before the source had our address, or before what was read last.
+The source does not announce what a host writes, and not always a payment; both move a reservation's stamps, and so do
+its own jobs at night. So a moved stamp proves nothing. A change counts when the reservation is new, or has another
+status, listing, channel or dates: it was booked differently. Inquiries do not count, because some are never announced.
+Neither do changes stamped before the source had our address, or before the last reading.
 
-That such a change was met by a run is no fault yet: its announcement may be on its way, or wait to be worked. It is
-judged when it was found an hour ago, after the source's last attempt to deliver, by any delivery about its reservation
-that came after the change, or shortly before: stamps are moved more than once.
+A change that a run met is no fault yet: its delivery may be on its way, or wait for a worker. It is judged an hour
+after it was found, when the source has made its last attempt. Any delivery about the reservation since the change, or
+shortly before it, announces it: the source moves stamps more than once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 AUDIT: Final = "audit"
-"""`webhook_log.platform` of what never came and was put there because the source's log names it."""
+"""`webhook_log.platform` of a delivery that did not come, and was stored because the source's log names it."""
 
 _BOOKED: Final = ("status", "listing_id", "channel_id", "arrival_date", "departure_date")
 _KEPT_FOR: Final = timedelta(days=7)
@@ -41,9 +41,9 @@ _STAMP_MOVES_WITHIN: Final = timedelta(minutes=5)
 
 
 def find_announced_since(database: Database, account_id: int) -> datetime | None:
-    """Give from which stamp on changes should be announced, and are new to us.
+    """Return the stamp after which a change is new here and should be announced.
 
-    None when the source has not our address, or when the reservations were never read whole: all are new then.
+    None when the source does not have our address, or when the reservations were never read whole: all are new then.
     """
     is_known = (watermarks.c.account_id == accounts.c.account_id) & (
         watermarks.c.resource == Resource.RESERVATIONS.value
@@ -62,13 +62,13 @@ def find_announced_since(database: Database, account_id: int) -> datetime | None
 
 
 class ChangeWatch:
-    """The changes of one page of reservations; made before the page is written.
+    """The changes of one page of reservations; create it before the page is written.
 
     Args:
         connection: of the transaction that writes the page.
-        account_id: whose page it is.
+        account_id: the account of the page.
         page: of reservations.
-        since: from when on the source announces.
+        since: the stamp after which changes should be announced.
     """
 
     def __init__(self, connection: sa.Connection, account_id: int, page: Page, *, since: datetime) -> None:
@@ -78,7 +78,7 @@ class ChangeWatch:
         self._before = self._booked() if self._records else {}
 
     def note(self, changes: Iterable[tuple[int, Change]]) -> None:
-        """Keep those of the page's changes that should be announced, now that it is written."""
+        """Store the changes that should be announced; call it after the page was written."""
         written = (number for number, change in changes if change in {Change.INSERTED, Change.UPDATED})
         moved = [number for number in written if number in self._records and self._has_moved(number)]
         if not moved:
@@ -107,14 +107,14 @@ class ChangeWatch:
 
 
 def watch_page(connection: sa.Connection, account_id: int, page: Page, *, since: datetime | None) -> ChangeWatch | None:
-    """Watch a page that is about to be written; None when nothing of it is ever announced."""
+    """Return the watch of a page that is about to be written; None when no change of it is ever announced."""
     if since is None or page.shape.resource is not Resource.RESERVATIONS:
         return None
     return ChangeWatch(connection, account_id, page, since=since)
 
 
 def count_silences(connection: sa.Connection, account_id: int | None) -> dict[int, AnnouncementCounts]:
-    """Give by account how many reservations changed in the last day, announced and not; without any: no entry."""
+    """Count by account the reservations changed in the last day, announced or not; without any: no entry."""
     came = sa.exists().where(
         webhook_log.c.account_id == polled_changes.c.account_id,
         webhook_log.c.target_resource == Resource.RESERVATIONS.value,
@@ -128,7 +128,7 @@ def count_silences(connection: sa.Connection, account_id: int | None) -> dict[in
         )
         .join(accounts, accounts.c.account_id == polled_changes.c.account_id)
         .where(
-            # Changes of before the last registration are its predecessor's affair.
+            # Changes from before the last registration belonged to the registration before it.
             sa.func.coalesce(polled_changes.c.changed_at > null_if_unknown(accounts.c.webhook_confirmed_at), sa.true()),
             polled_changes.c.found_at.between(sa.func.now() - _DAY, sa.func.now() - _LATEST_DELIVERY),
             ~came,

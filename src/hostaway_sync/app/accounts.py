@@ -1,10 +1,10 @@
-"""The roster: which accounts are mirrored, with which secret, and how one comes, changes and leaves.
+"""The accounts that are mirrored: add, update, enable, disable, remove.
 
-add, bring    the source is asked first; nothing is stored that does not work
-update        likewise; the old secret stays until the new one has worked
-enable        from then on it is worked on
-disable       from then on no record of it is stored; a run under way ends with its next page
-remove        disabled, run awaited, webhook and token ended at the source, secrets erased, rows kept or purged
+add           the credentials are checked at the source first; nothing is stored that does not work
+update        the same; the old secret stays until the new one has worked
+enable        from then on runs, deliveries and messages are worked
+disable       from then on no record is stored; a run under way ends with its next page
+remove        disabled, run awaited, webhook and token removed at the source, secrets erased, rows kept or purged
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from hostaway_sync.store.runs.leases import Lease
 
 # Longer than the lease of a run that was killed on another machine.
-_UNTIL_FREE: Final = 120.0
-_LOOKS: Final = 0.25
+_LONGEST_WAIT: Final = 120.0
+_POLL_INTERVAL: Final = 0.25
 
 
 class AddOutcome(StrEnum):
-    """What became of an account that was to be there."""
+    """What `add_or_update` did with an account."""
 
     ADDED = "added"
     UPDATED = "updated"
@@ -53,11 +53,11 @@ class Removal:
     """What removing an account did.
 
     Attributes:
-        account_id: which.
-        webhooks_removed: how many of our webhooks ended at the source; None: that could not be done.
-        token_revoked: whether its token is refused from now on, or there was none.
+        account_id: which account.
+        webhooks_removed: how many of our webhooks were removed at the source; None: the source refused.
+        token_revoked: whether its token is revoked, or there was none.
         rows_deleted: by table; empty where rows were kept.
-        troubles: what could not be done at the source, as sentences; a person may do it there.
+        troubles: what failed at the source, as sentences; a person may do it there.
     """
 
     account_id: int
@@ -71,7 +71,7 @@ class Accounts:
     """The accounts of one mirror.
 
     Args:
-        container: opens sources and secrets; names the database.
+        container: opens clients and secrets, and names the database.
     """
 
     def __init__(self, container: Container) -> None:
@@ -86,17 +86,17 @@ class Accounts:
         """Return what may be shown of an account, removed or not, and the last changes of it, newest first.
 
         Raises:
-            AccountError: it is unknown.
+            AccountError: the account is unknown.
         """
-        return self._known(account_id), audit_log.list_last_entries(self._database, account_id, limit=entries)
+        return self._get(account_id), audit_log.list_last_entries(self._database, account_id, limit=entries)
 
     def add(self, account_id: int, client_secret: SecretStr, *, name: str | None, customer_id: UUID | None) -> None:
         """Check the credentials with the source, and only then store the account; a removed one comes back.
 
         Raises:
-            AccountError: it exists already.
+            AccountError: the account exists already.
             CredentialsRejected: the id or the secret is wrong.
-            SourceError: the source cannot be asked.
+            SourceError: the source does not answer.
             LeaseHeld: its rows are being purged.
             ConfigurationError: the settings hide less of payloads than this database does.
         """
@@ -104,7 +104,7 @@ class Accounts:
         known = account_queries.find_account(self._database, account_id)
         if known is not None and known.removed_at is None:
             raise AccountError.exists(account_id)
-        token = self._checked(account_id, client_secret)
+        token = self._check_credentials(account_id, client_secret)
         with ExitStack() as stack:
             if known is not None:
                 stack.enter_context(hold_lease(self._database, account_id))
@@ -127,26 +127,26 @@ class Accounts:
             The names of what changed.
 
         Raises:
-            AccountError: it is unknown, or was removed.
+            AccountError: the account is unknown, or was removed.
             CredentialsRejected: the new secret does not work; the old one stays.
-            SourceError: the source cannot be asked.
+            SourceError: the source does not answer.
         """
-        if self._known(account_id).removed_at is not None:
+        if self._get(account_id).removed_at is not None:
             raise AccountError.removed(account_id)
-        token = self._checked(account_id, client_secret) if client_secret is not None else None
+        token = self._check_credentials(account_id, client_secret) if client_secret is not None else None
         wishes = AccountChanges(fields, client_secret, token)
         return account_changes.change_account(self._database, self._container.vault(), account_id, wishes)
 
     def add_or_update(
         self, account_id: int, client_secret: SecretStr, fields: Mapping[str, str | UUID | None]
     ) -> tuple[AddOutcome, tuple[str, ...]]:
-        """Have an account there with this secret and these fields, whatever it was before; the source is asked first.
+        """Add an account, or update it to this secret and these fields, after a check at the source.
 
         Returns:
-            What became of it, and the names of what changed.
+            What was done, and the names of what changed.
 
         Raises:
-            HostawaySyncError: it stays as it was.
+            HostawaySyncError: nothing was changed.
         """
         known = account_queries.find_account(self._database, account_id)
         if known is None or known.removed_at is not None:
@@ -156,8 +156,8 @@ class Accounts:
                 *(name for name, value in wanted.items() if value is not None),
                 account_changes.SECRET,
             )
-        if self._has(account_id, client_secret):
-            # Its token is good for that, and no new one is made each time.
+        if self._has_secret(account_id, client_secret):
+            # The stored token suffices for the check; a new one is not issued each time.
             with self._container.source(account_id) as source:
                 source.check_credentials()
             changed = self.update(account_id, fields)
@@ -166,64 +166,64 @@ class Accounts:
         return AddOutcome.UPDATED if changed else AddOutcome.UNCHANGED, changed
 
     def enable(self, account_id: int) -> bool:
-        """Have an account worked on; False: it is already. Raises AccountError when it is unknown or was removed."""
+        """Enable an account; return False when it is already. Raise AccountError when it is unknown or was removed."""
         return account_changes.set_active(self._database, account_id, active=True)
 
     def disable(self, account_id: int) -> bool:
-        """Have no sync, delivery or message of an account worked any more; False: that is so already.
+        """Disable an account: no sync, delivery or message of it is worked; return False when it is already.
 
         Raises:
-            AccountError: it is unknown, or was removed.
+            AccountError: the account is unknown, or was removed.
         """
         return account_changes.set_active(self._database, account_id, active=False)
 
     def remove(
         self, account_id: int, *, purge: bool = False, progress: Callable[[str, int], object] | None = None
     ) -> Removal:
-        """End an account: at the source, and with us. With `purge` its rows go too, and any of an earlier removal.
+        """Remove an account at the source and here; with `purge` delete its rows, those of an earlier removal, too.
 
-        What cannot be done at the source is reported, and keeps nothing from being done here.
+        What fails at the source is reported, and stops nothing here.
 
         Args:
             account_id: which.
-            purge: delete every row of it, and the account; killed in between, to be asked for again.
+            purge: delete every row of it, and the account; after a kill, call it again.
             progress: called with each table and how many of its rows were deleted, batch by batch.
 
         Raises:
-            AccountError: it is unknown, or was removed and is not to be purged, or a run of it does not end.
+            AccountError: the account is unknown, or was removed and is not to be purged, or a run of it does not end.
         """
-        account = self._known(account_id)
+        account = self._get(account_id)
         if account.removed_at is not None and not purge:
             raise AccountError(f"account {account_id} was removed before: --purge deletes its rows")
         if account.removed_at is None:
             self.disable(account_id)
         with ExitStack() as stack:
-            lease = self._awaited(account_id, stack)
+            lease = self._wait_for_lease(account_id, stack)
             removal = Removal(account_id)
             if account.removed_at is None:
-                removal = self._ended_at_the_source(account_id)
+                removal = self._remove_at_source(account_id)
                 account_changes.remove_account(self._database, self._container.vault(), account_id)
             if not purge:
                 return removal
-            rows = account_purge.purge_account(self._database, lease, progress or _say_nothing)
+            rows = account_purge.purge_account(self._database, lease, progress or _ignore_progress)
         return Removal(account_id, removal.webhooks_removed, removal.token_revoked, rows, removal.troubles)
 
-    def _ended_at_the_source(self, account_id: int) -> Removal:
+    def _remove_at_source(self, account_id: int) -> Removal:
         troubles: list[str] = []
         webhooks: int | None = None
         revoked = False
         try:
-            webhooks = self._unregistered(account_id)
+            webhooks = self._unregister(account_id)
         except (SourceError, SecretError, SecretsUnavailable) as error:
             troubles.append(f"the webhook of account {account_id} may still be registered: {error}")
         try:
-            self._revoked(account_id)
+            self._revoke_token(account_id)
             revoked = True
         except (SourceError, SecretError, SecretsUnavailable) as error:
             troubles.append(f"the token of account {account_id} may still be good: {error}")
         return Removal(account_id, webhooks, revoked, troubles=tuple(troubles))
 
-    def _unregistered(self, account_id: int) -> int:
+    def _unregister(self, account_id: int) -> int:
         stored = self._database.transaction(
             lambda connection: webhook_credentials.find_stored_hooks(connection, account_id)
         )
@@ -233,19 +233,19 @@ class Accounts:
         with self._container.source(account_id) as source:
             return self._container.registrar(source, account_id).unregister()
 
-    def _revoked(self, account_id: int) -> None:
+    def _revoke_token(self, account_id: int) -> None:
         token = account_queries.StoredToken(self._database, self._container.vault(), account_id).load()
         if token is not None:
             with self._container.source(account_id) as source:
                 source.revoke_token(token)
 
-    def _known(self, account_id: int) -> Account:
+    def _get(self, account_id: int) -> Account:
         account = account_queries.find_account(self._database, account_id)
         if account is None:
             raise AccountError.unknown(account_id)
         return account
 
-    def _has(self, account_id: int, client_secret: SecretStr) -> bool:
+    def _has_secret(self, account_id: int, client_secret: SecretStr) -> bool:
         try:
             return (
                 account_queries.open_client_secret(self._database, self._container.vault(), account_id) == client_secret
@@ -253,15 +253,15 @@ class Accounts:
         except SecretError:
             return False
 
-    def _checked(self, account_id: int, client_secret: SecretStr) -> AccessToken | None:
+    def _check_credentials(self, account_id: int, client_secret: SecretStr) -> AccessToken | None:
         vault = account_queries.InMemoryToken()
         with closing(self._container.client(account_id, client_secret, vault, force_probe=True)) as client:
             client.check_credentials()
         return vault.token
 
-    def _awaited(self, account_id: int, stack: ExitStack) -> Lease:
-        """Take the lease of an account that is disabled: whoever has it will not keep it for long."""
-        until = time.monotonic() + _UNTIL_FREE
+    def _wait_for_lease(self, account_id: int, stack: ExitStack) -> Lease:
+        """Wait for the lease of a disabled account: its holder gives it back soon."""
+        until = time.monotonic() + _LONGEST_WAIT
         while True:
             try:
                 return stack.enter_context(hold_lease(self._database, account_id))
@@ -271,8 +271,8 @@ class Accounts:
                         f"account {account_id} is disabled now, but another command works on it and does not end: "
                         f"try again when it has ({error})"
                     ) from None
-            time.sleep(_LOOKS)
+            time.sleep(_POLL_INTERVAL)
 
 
-def _say_nothing(table: str, rows: int) -> None:
+def _ignore_progress(table: str, rows: int) -> None:
     del table, rows

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PreparedMessage:
-    """A message that has found its guest, and was not sent yet.
+    """A message whose guest was found, and that was not sent yet.
 
     Attributes:
-        request: what was asked for.
-        message: what is to be said, and where.
-        concerns: what a person should know before; empty when nothing is odd, or it was sent before.
+        request: what the caller asked for.
+        message: the text, and where it goes.
+        concerns: what a person should know before it is sent; empty when nothing is odd, or it was sent before.
         quiet_hours: hours in which it waits, with their time zone.
-        until: their end, where they are on now.
+        until: the end of these hours; None: they are not on now.
     """
 
     request: MessageRequest
@@ -46,18 +46,18 @@ class PreparedMessage:
     _sender: Sender
     _database: Database
 
-    def outlook(self) -> Decision:
-        """Say what `send` would do now."""
+    def preview(self) -> Decision:
+        """Return what `send` would do now."""
         return self._sender.preview(self.message, again=self.request.again, queued_too=self.request.at_once)
 
     def send(self) -> SendOutcome:
-        """Send it, or have a worker do so when quiet hours end, unless the ledger says that it must not be."""
+        """Send the message, or queue it in quiet hours, unless the ledger forbids it."""
         if self.until is not None:
             return self.queue(is_repeated=False)
         return self._sender.send(self.message, again=self.request.again, queued_too=self.request.at_once)
 
     def queue(self, *, is_repeated: bool = True, dry_run: bool = False) -> SendOutcome:
-        """Have a worker send it, unless the ledger says that it must not be; see `queue_message`."""
+        """Queue the message for a worker, unless the ledger forbids it; see `queue_message`."""
         again, quiet = self.request.again, self.quiet_hours
         decision = queue_message(
             self._database, self.message, again=again, quiet=quiet, is_repeated=is_repeated, dry_run=dry_run
@@ -66,10 +66,10 @@ class PreparedMessage:
 
 
 class Composer:
-    """Finds the guests of one message or many; keeps a source an account open while its block runs.
+    """Prepares one message or many; keeps one client an account open while its block runs.
 
     Args:
-        container: opens them; names the database.
+        container: opens clients, and names the database.
     """
 
     def __init__(self, container: Container) -> None:
@@ -87,13 +87,13 @@ class Composer:
         self._stack.close()
 
     def prepare(self, request: MessageRequest) -> PreparedMessage:
-        """Find the guest.
+        """Find the guest, thread and way of a message.
 
         Raises:
-            UsageError: the text, the key or the hours can never be right, or the account must be named.
+            UsageError: the text, the key or the hours are not valid, or the account must be named.
             MessageRefused: there is no such guest, or the settings forbid it.
             AccountError: the account is unknown, removed or disabled.
-            SourceError: the source had to be asked where the guest is, and did not answer.
+            SourceError: the source had to be asked for the thread, and did not answer.
         """
         guards.require_text(request.text)
         guards.require_key(request.key)
@@ -110,7 +110,7 @@ class Composer:
         now = self._database.transaction(jobs.read_clock)
         concerns = guards.list_concerns(
             status=found.stay.status,
-            off=self._container.words.cancelled_statuses,
+            off=self._container.vocabulary.cancelled_statuses,
             departure_date=found.stay.departure_date,
             is_gone=found.stay.is_gone,
             today=now.date(),
@@ -125,7 +125,7 @@ class Composer:
         )
         sender = Sender(self._database, source.message_api, read_thread_message)
         if sender.preview(message, again=request.again).step is Step.EARLIER:
-            # Who asks for the outcome of what was sent before is not asked anything.
+            # It was sent before: the caller gets its outcome, and no question.
             return PreparedMessage(request, message, (), None, None, sender, self._database)
         quiet = self._quiet_hours(request, number)
         return PreparedMessage(request, message, concerns, quiet, find_release_time(quiet, now), sender, self._database)
@@ -135,7 +135,7 @@ class Composer:
         if request.at_once or hours is None:
             return None
         zone = message_recipients.find_time_zone(
-            self._database, account_id, request.reservation_id, self._container.words
+            self._database, account_id, request.reservation_id, self._container.vocabulary
         )
         return format_quiet_hours(hours, zone, request.reservation_id)
 

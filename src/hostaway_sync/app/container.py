@@ -1,4 +1,4 @@
-"""What the library stands on, opened as the settings say: database, key ring, and a source an account."""
+"""Everything that the library opens from the settings: the database, the key ring, and a client an account."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ _PLATFORM: Final = SCHEMA
 
 
 class Container:
-    """One database and everything that is opened over it.
+    """One database, and everything that is opened for it.
 
     Args:
         settings: where the database is, the limits, the key.
-        application: whose connections these are, as the server shows it.
-        connections: how many, at most; those of a receiver and of a queue's engine are beside them.
+        application: the name under which the server lists these connections.
+        connections: the most at once; a receiver and the job queue have connections of their own.
 
     Attributes:
-        meter: measures what is done with all of it.
-        words: what the source's payloads call things.
+        meter: measures requests and statements.
+        vocabulary: the keys and statuses of the source's payloads.
 
     Raises:
         ConfigurationError: the settings describe nothing that runs.
@@ -74,7 +74,7 @@ class Container:
         self, settings: Settings, *, application: str = "hostaway-sync", connections: int | None = None
     ) -> None:
         self.settings = settings
-        self.words = VOCABULARY
+        self.vocabulary = VOCABULARY
         register_private_fields(VOCABULARY.private_keys)
         self._rules = payload_rule.parse_own_rules(settings.payload_fields, VOCABULARY)
         self.meter = Meter()
@@ -96,14 +96,14 @@ class Container:
         self._is_rewritten = False
 
     def close(self) -> None:
-        """Give back connections, and stop the embedded database if nobody else uses it."""
+        """Close all connections, and stop the embedded database if no other program uses it."""
         self.database.close()
 
     def key_ring(self, *, may_create: bool = True) -> KeyRing:
-        """Give the keys that stored secrets are sealed with; made on first use, while nothing is sealed yet.
+        """Return the keys that stored secrets are sealed with; created on first use, while nothing is sealed yet.
 
         Raises:
-            SecretError: there is none, or it may not be used.
+            SecretError: there is no key, or it may not be used.
         """
         if self._ring is None:
             may_create = may_create and not self.database.transaction(has_sealed_values)
@@ -114,22 +114,22 @@ class Container:
         """Return what stores and opens secrets.
 
         Args:
-            any_placement: do so even where secrets lie elsewhere than the settings say.
+            any_placement: even when secrets are in another store than the settings say.
 
         Raises:
-            ConfigurationError: secrets lie elsewhere than the settings say.
+            ConfigurationError: secrets are in another store than the settings say.
             SecretError: there is no key for those in the database, or it may not be used.
         """
         if self._vault is None:
             self._vault = Vault(self.database, self.key_ring, {"aws": _aws})
         if not any_placement and not self._is_agreed:
             self._vault.open_store(secret_placement.require_placement(self.database, self.settings.secrets_store).store)
-            self.database.transaction(restored.detect_restore)  # before anything is read: later it would see less
+            self.database.transaction(restored.detect_restore)  # before anything is read: later it would find less
             self._is_agreed = True
         return self._vault
 
     def redaction(self) -> Redaction | None:
-        """Give how payloads are hidden; None: they are stored as they come.
+        """Return the redaction of payloads; None: they are stored as received.
 
         Raises:
             ConfigurationError: the settings hide less than this database does, or the secret does not open.
@@ -137,15 +137,15 @@ class Container:
         if self._redaction is None:
             from hostaway_sync.store.privacy import payload_rewrite
 
-            self._redaction = (payload_rewrite.open_redaction(self.database, self.vault, self._rules, self.words),)
+            self._redaction = (payload_rewrite.open_redaction(self.database, self.vault, self._rules, self.vocabulary),)
         return self._redaction[0]
 
     def require_payload_rule(self) -> None:
         """Raise ConfigurationError if the settings hide less than this database does."""
-        payload_rule.require_compatible(payload_rule.read_rule(self.database), self._rules, self.words)
+        payload_rule.require_compatible(payload_rule.read_rule(self.database), self._rules, self.vocabulary)
 
     def terms(self, every: timedelta) -> ForecastTerms:
-        """Give what a forecast of requests rests on, when each account is synced so often."""
+        """Return the terms of a forecast of requests, when each account is synced at this interval."""
         from hostaway_sync.model.capacity import ForecastTerms
         from hostaway_sync.platforms.hostaway.parsing.resources import SPECS
 
@@ -181,12 +181,16 @@ class Container:
     def source(
         self, account_id: int, *, urgent: bool = False, force_probe: bool = False, observe: CallObserver | None = None
     ) -> Iterator[Client]:
-        """Open the source of a stored account; closed with the block. Urgent requests go before those of others.
+        """Open the client of a stored account; the end of the block closes it.
 
-        One that `force_probe` asks once, even where the source is known to be away.
+        Args:
+            account_id: which account.
+            urgent: take slots of the request budget before other processes.
+            force_probe: send one request even while the source is known to be away.
+            observe: called with every request that ended.
 
         Raises:
-            SecretError: its client secret cannot be opened.
+            SecretError: the client secret cannot be opened.
         """
         secrets = self.vault()
         client_secret = account_queries.open_client_secret(self.database, secrets, account_id)
@@ -205,7 +209,7 @@ class Container:
             yield client
 
     def _applied_redaction(self) -> Redaction | None:
-        """Give how payloads are hidden, once it is so of those that are stored."""
+        """Return the redaction, after stored payloads were rewritten by it."""
         redaction = self.redaction()
         if redaction is not None and not self._is_rewritten:
             from hostaway_sync.store.privacy import payload_rewrite as rewrite
@@ -215,7 +219,7 @@ class Container:
         return redaction
 
     def readings(self, database: Database | None = None) -> list[Sample]:
-        """Give the metrics that are stored, asked for on other connections to the same database if any are given.
+        """Return the stored metrics, read through `database` if given, else through the mirror's own connections.
 
         Raises:
             StoreUnavailable, StoreError: the database cannot be asked.
@@ -225,12 +229,12 @@ class Container:
         return read_metrics(database or self.database, self.buckets(0)[0])  # the address's limit is every account's
 
     def overview(self, account_id: int | None = None) -> Overview:
-        """Give what the tables know of every account, or of one, and of the source as it is seen from here."""
+        """Return what the tables know of every account, or of one, and of the source as this machine reaches it."""
         outage = read_outage(self.database, egress=self.settings.egress, api_url=self.settings.api_url)
         return replace(read_overview(self.database, self.buckets, account_id=account_id), outage=outage)
 
     def buckets(self, account_id: int) -> tuple[Bucket, ...]:
-        """Give the limits that a request of this account counts against: the address's, then its own."""
+        """Return the limits that a request of this account counts against: the address's, then the account's."""
         config = self._client_config
         return buckets_for(Call.GENERAL, account_id=account_id, egress=config.egress, limits=config.limits)
 
@@ -245,7 +249,7 @@ class Container:
         observe: CallObserver | None = None,
         redaction: Redaction | None = None,
     ) -> Client:
-        """Make the client of any account, stored or not; whoever asks closes it."""
+        """Return the client of an account, stored or not; the caller closes it."""
         from hostaway_sync.platforms.hostaway.client import Client
 
         circuit_breaker = StoredCircuitBreaker(
@@ -258,12 +262,12 @@ class Container:
             budget=DatabaseBudget(self.database, circuit_breaker, clock=self._clock_watch),
             token_vault=token,
             urgent=urgent,
-            observe=self._counted(observe),
+            observe=self._measured(observe),
             redaction=redaction,
             circuit_breaker=circuit_breaker,
         )
 
-    def _counted(self, observe: CallObserver | None) -> CallObserver:
+    def _measured(self, observe: CallObserver | None) -> CallObserver:
         def note(call: ApiCall) -> None:
             measure_request(self.meter, call)
             tracing.record_request(call, self.settings.api_url)
@@ -274,7 +278,7 @@ class Container:
 
 
 def find_keys(settings: Settings, *, may_create: bool = False) -> KeyRing:
-    """Give the keys that the settings lead to, whatever the database is like; SecretError: there are none."""
+    """Return the key ring that the settings name, without the database; raise SecretError when there is none."""
     return find_key_ring(
         settings.master_key,
         settings.data_dir,

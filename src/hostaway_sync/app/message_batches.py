@@ -1,4 +1,4 @@
-"""The door to many messages at once: each is written down for a worker, or is said why not."""
+"""Many messages at once: each is queued for a worker, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -23,41 +23,41 @@ if TYPE_CHECKING:
 _QUEUES: Final = {Step.SEND, Step.TAKE_UP}
 
 
-class PlacedMessage(StrEnum):
-    """What became of a line."""
+class BatchLineState(StrEnum):
+    """What became of a line of a batch."""
 
     QUEUED = "queued"
     """A worker sends it."""
     KNOWN = "known"
-    """Its key was there already, with this text: nothing new is sent."""
+    """Its key is in the ledger already, with this text: nothing new is sent."""
     REFUSED = "refused"
-    """Nothing was written down."""
+    """Nothing was stored."""
 
 
 @dataclass(frozen=True, slots=True)
-class BatchOutcome:
-    """What became of one line.
+class BatchLineResult:
+    """The result of one line.
 
     Attributes:
-        line: which.
-        placed: that.
-        intent: its row in the ledger; of a line that was refused, the row in its way; None where there is none.
-        why: it was refused.
-        until: it is to wait until then.
+        line: which line.
+        state: what became of it.
+        intent: its row in the ledger, or the row because of which it was refused; None: there is none.
+        why: why it was refused; None: it was not.
+        until: when its quiet hours end; None: it does not wait for them.
     """
 
     line: BatchLine
-    placed: PlacedMessage
+    state: BatchLineState
     intent: Intent | None = None
     why: str | None = None
     until: datetime | None = None
 
 
 class MessageBatches:
-    """Many messages, of one mirror.
+    """Batches of messages of one mirror.
 
     Args:
-        container: opens sources; names the database.
+        container: opens clients, and names the database.
     """
 
     def __init__(self, container: Container) -> None:
@@ -72,20 +72,20 @@ class MessageBatches:
         at_once: bool = False,
         yes: bool = False,
         dry_run: bool = False,
-    ) -> Iterator[BatchOutcome]:
-        """Write each line down for a worker, in a transaction of its own, and give what became of it.
+    ) -> Iterator[BatchLineResult]:
+        """Queue each line for a worker, in a transaction of its own, and yield its result.
 
         Args:
-            lines: what is to be said; each key makes one message, however often this is called.
-            again: the same words may be said twice within ten minutes.
-            quiet_hours: in which they wait, as `22-8`; None: those of the settings.
-            at_once: in no quiet hours.
-            yes: though stays are over or off.
-            dry_run: write nothing.
+            lines: the messages; each key makes one message, however often this is called.
+            again: allow the same text twice within ten minutes.
+            quiet_hours: hours in which they wait, as `22-8`; None: those of the settings.
+            at_once: ignore quiet hours.
+            yes: queue them even where stays are over or off.
+            dry_run: store nothing.
 
         Raises:
-            UsageError: the hours are none.
-            StoreError: the database is away; what was written down stays, and is known the next time.
+            UsageError: the quiet hours cannot be read.
+            StoreError: the database is away; what was queued stays, and is `known` the next time.
         """
         if quiet_hours is not None:
             parse_hours(quiet_hours)
@@ -93,30 +93,28 @@ class MessageBatches:
             for line in lines:
                 request = replace(line.request, again=again, quiet_hours=quiet_hours, at_once=at_once)
                 try:
-                    yield _placed(line, composer.prepare(request), yes=yes, dry_run=dry_run)
+                    yield _queue_line(line, composer.prepare(request), yes=yes, dry_run=dry_run)
                 except (AccountError, MessageRefused, SourceError, UsageError) as error:
-                    yield BatchOutcome(line, PlacedMessage.REFUSED, why=str(error))
+                    yield BatchLineResult(line, BatchLineState.REFUSED, why=str(error))
 
 
-def _placed(line: BatchLine, draft: PreparedMessage, *, yes: bool, dry_run: bool) -> BatchOutcome:
+def _queue_line(line: BatchLine, draft: PreparedMessage, *, yes: bool, dry_run: bool) -> BatchLineResult:
     request = line.request
     outlook = draft.queue(dry_run=True) if draft.concerns and not yes else None
     if outlook is not None and outlook.step in _QUEUES:
-        return BatchOutcome(line, PlacedMessage.REFUSED, why=f"{'; '.join(draft.concerns)}: say --yes")
+        return BatchLineResult(line, BatchLineState.REFUSED, why=f"{'; '.join(draft.concerns)}: use --yes")
     queued = draft.queue(dry_run=dry_run)
     intent = queued.intent
     if queued.step in _QUEUES:
-        return BatchOutcome(line, PlacedMessage.QUEUED, intent, until=draft.until)
+        return BatchLineResult(line, BatchLineState.QUEUED, intent, until=draft.until)
     if queued.step is Step.OTHER_TEXT:
-        return BatchOutcome(
+        return BatchLineResult(
             line,
-            PlacedMessage.REFUSED,
+            BatchLineState.REFUSED,
             intent,
-            f"key {request.key!r} stands for another message: choose another key",
+            f"key {request.key!r} belongs to another message: choose another key",
         )
     if intent is not None and intent.message.key != request.key:
-        told = (
-            f"reservation {request.reservation_id} is told the same by message {intent.intent_id}, {intent.state.value}"
-        )
-        return BatchOutcome(line, PlacedMessage.REFUSED, intent, f"{told}: --again sends it once more")
-    return BatchOutcome(line, PlacedMessage.KNOWN, intent)
+        why = f"the guest gets the same text by message {intent.intent_id}, {intent.state.value}"
+        return BatchLineResult(line, BatchLineState.REFUSED, intent, f"{why}: --again sends it once more")
+    return BatchLineResult(line, BatchLineState.KNOWN, intent)

@@ -1,4 +1,4 @@
-"""The door to what is said to guests: one message, what is open, and the ledger."""
+"""Messages to guests: prepare and send one, settle unknown outcomes, list the ledger."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ MOST_LISTED = 200
 
 
 class Messages:
-    """What is said to guests, of one mirror.
+    """The messages of one mirror.
 
     Args:
-        container: opens sources; names the database.
+        container: opens clients, and names the database.
     """
 
     def __init__(self, container: Container) -> None:
@@ -52,27 +52,27 @@ class Messages:
             yield composer.prepare(request)
 
     def cancel(self, intent_id: int) -> Intent:
-        """Take back a message that has not left yet; its row stays, as `failed`, and gives up its key to nobody.
+        """Cancel a message that was not sent yet; its row stays, as `failed`, and keeps its key.
 
         Raises:
-            MessageRefused: there is none with this number, or it left or ended already.
+            MessageRefused: there is no message with this number, or it is not pending any more.
         """
         why = "cancelled by a person"
         known = self._intent(intent_id)
-        taken_back = self._database.transaction(
+        cancelled = self._database.transaction(
             lambda connection: outbox.withdraw_intent(connection, intent_id, why, proof=Proof.PERSON)
         )
-        if taken_back is None:
-            raise MessageRefused(f"message {intent_id} is {known.state.value}: only what is pending can be taken back")
-        return taken_back
+        if cancelled is None:
+            raise MessageRefused(f"message {intent_id} is {known.state.value}: only a pending message can be cancelled")
+        return cancelled
 
     def resolve(
         self, intent_id: int, *, apart: timedelta = LOOKS_APART, sleep: Callable[[float], object] = time.sleep
     ) -> Intent:
-        """Look for a message whose outcome is not known, twice if need be; give it as it stands then.
+        """Look for a message whose outcome is unknown, twice if need be; return its row after that.
 
         Raises:
-            MessageRefused: there is none with this number.
+            MessageRefused: there is no message with this number.
             SourceError: its thread could not be read.
         """
         intent = self._intent(intent_id)
@@ -91,29 +91,29 @@ class Messages:
         return self._intent(intent_id)
 
     def confirm_sent(self, intent_id: int) -> Intent:
-        """Believe a person that a message whose outcome is not known was sent.
+        """Settle a message of unknown outcome as sent, because a person saw it in its thread.
 
         Raises:
-            MessageRefused: there is none with this number.
+            MessageRefused: there is no message with this number.
             MessageUnsettled: its outcome is not unknown.
         """
-        intent = self._unknown(intent_id)
+        intent = self._get_unknown(intent_id)
         vouched = self._database.transaction(
             lambda connection: ledger.record_manual_outcome(connection, intent_id, was_sent=True)
         )
         if vouched is None:
-            raise _not_unknown(intent)
+            raise _not_unknown_error(intent)
         return vouched
 
     def confirm_unsent_and_resend(self, intent_id: int) -> SendOutcome:
-        """Believe a person that such a message was not sent, and send it; looks for it once more before.
+        """Send a message of unknown outcome again, because a person did not find it; look for it once more first.
 
         Raises:
-            MessageRefused: there is none with this number, or the settings forbid it.
+            MessageRefused: there is no message with this number, or the settings forbid it.
             MessageUnsettled: its outcome is not unknown.
             SourceError: its thread could not be read.
         """
-        intent = self._unknown(intent_id)
+        intent = self._get_unknown(intent_id)
         guards.require_allowed(intent.message.reservation_id, self._container.settings.send_allowlist)
         account_id = account_queries.get_active_account(self._database, intent.message.account_id).account_id
         with self._container.source(account_id, urgent=True) as source:
@@ -122,7 +122,7 @@ class Messages:
     def list_newest(
         self, *, states: Sequence[IntentState] = (), account_id: int | None = None, limit: int = MOST_LISTED
     ) -> list[Intent]:
-        """Give the newest rows of the ledger, in the order in which they were written down."""
+        """Return the newest rows of the ledger, in the order in which they were written."""
         return self._database.transaction(
             lambda connection: message_listing.list_newest(
                 connection, states=states, account_id=account_id, limit=limit
@@ -130,24 +130,24 @@ class Messages:
         )
 
     def settle(self, account_id: int) -> list[Intent]:
-        """Settle what is open by the threads as they are stored; no request is made. Give what changed."""
+        """Settle open messages by the stored threads, without a request; return those that changed."""
         return settle_from_mirror(self._database, account_id, read_thread_message)
 
     @contextmanager
     def settle_around(self, account_id: int, *, dry_run: bool) -> Iterator[None]:
-        """Settle by the threads that a run reads in the block; before it, have it read those that are needed."""
+        """Settle before the block, so that its run reads the threads that are needed, and after it, by what it read."""
         if not dry_run:
             self.settle(account_id)
         yield
         if not dry_run:
             self.settle(account_id)
 
-    def _unknown(self, intent_id: int) -> Intent:
+    def _get_unknown(self, intent_id: int) -> Intent:
         account_id = self._intent(intent_id).message.account_id
         settle_from_mirror(self._database, account_id, read_thread_message)
         intent = self._intent(intent_id)
         if intent.state is not IntentState.OUTCOME_UNKNOWN:
-            raise _not_unknown(intent)
+            raise _not_unknown_error(intent)
         return intent
 
     def _intent(self, intent_id: int) -> Intent:
@@ -160,7 +160,7 @@ class Messages:
         return self._database.transaction(jobs.read_clock)
 
 
-def _not_unknown(intent: Intent) -> MessageUnsettled:
+def _not_unknown_error(intent: Intent) -> MessageUnsettled:
     return MessageUnsettled(
-        f"message {intent.intent_id} is {intent.state.value}: only one whose outcome is unknown waits for a person"
+        f"message {intent.intent_id} is {intent.state.value}: a person can settle only a message of unknown outcome"
     )

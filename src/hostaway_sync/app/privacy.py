@@ -50,7 +50,7 @@ class Privacy:
         }
         wanted = forget_guests.ForgetRequest(reservations, addresses)
         return (forget_guests.preview_forgetting if dry_run else forget_guests.forget_guests)(
-            self._database, account_id, wanted, self._container.words
+            self._database, account_id, wanted, self._container.vocabulary
         )
 
 
@@ -77,15 +77,15 @@ class PayloadFields:
             UsageError: the rule cannot be read, or hides what the mirror needs.
             SecretError: the secret that fields are hashed with does not open.
         """
-        words = self._container.words
+        vocabulary = self._container.vocabulary
         try:
             rules = parse_rules(rule)
-            require_needed_fields(rules, words)
+            require_needed_fields(rules, vocabulary)
         except ValueError as error:
             raise UsageError(f"the rule {error}") from None
         redaction = None
         if rules:
             secret = payload_rewrite.get_or_create_secret(self._database, self._container.vault())
-            redaction = Redaction(rules, secret, words)
+            redaction = Redaction(rules, secret, vocabulary)
         payload_rule.replace_rule(self._database, redaction)
         return self.rule or ""

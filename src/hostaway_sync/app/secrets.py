@@ -1,4 +1,4 @@
-"""The door to where secrets lie and the keys that seal them: which there are, and changing both while all runs."""
+"""Where secrets are stored and the keys that seal them: status, check, move and rotation while everything runs."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key.
+    """One key of the ring, or one that the ring lacks.
 
     Attributes:
         key: its short id.
-        values: how many are sealed with it.
-        seals: it is the one that new values are sealed with.
-        is_known: it is in the key ring; without it its values do not open.
+        values: how many values it seals.
+        seals: new values are sealed with it.
+        is_known: it is in the key ring; otherwise its values do not open.
     """
 
     key: str
@@ -41,17 +41,17 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class KeyStatus:
-    """Where secrets lie; the key ring, and what is sealed with it.
+    """Where secrets are stored, the key ring, and what it seals.
 
     Attributes:
-        store: where secrets are put: `database` or `aws`.
-        leaving: where some still lie, because a move was not finished; None: none was begun.
-        kind: where the keys come from: `variable`, `file`, `keyring` or `key_file`; None: nothing is in the database,
-            and none are needed.
-        source: the same, or the store outside, by the name an operator knows it by.
-        keys: the ring's, the one that seals first, then those that it lacks.
+        store: where new secrets are stored: `database` or `aws`.
+        leaving: the old store of a move that is not finished; None: no move is.
+        kind: where the keys come from: `variable`, `file`, `keyring` or `key_file`; None: no secret is in the database,
+            and no key is needed.
+        source: the place of the keys, or the store outside the database, as an operator calls it.
+        keys: the keys of the ring, the one that seals first; then keys that the ring lacks.
         plain: values that should be sealed and are not.
-        outside: values that lie outside the database.
+        outside: values that are stored outside the database.
     """
 
     store: str
@@ -65,7 +65,7 @@ class KeyStatus:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What opening everything showed: `passed`, and how many secrets outside are named by no row."""
+    """The result of opening every secret, and how many secrets outside the database belong to no row."""
 
     passed: PassResult
     orphans: int
@@ -76,12 +76,12 @@ class Rotation:
     """What a rotation did.
 
     Attributes:
-        made: the short id of the key that it made; None: it made none.
-        seals: the short id of the key that everything is sealed with now.
-        resealed: values that were sealed anew.
-        retired: short ids of the keys that it took out of the key file.
-        unused: short ids of the keys that nothing is sealed with any more, and that are still there.
-        troubles: values that do not open, and are as they were.
+        made: the short id of the key that it created; None: no key.
+        seals: the short id of the key that seals everything now.
+        resealed: how many values were sealed anew.
+        retired: short ids of the keys that it removed from the key file.
+        unused: short ids of the keys that seal nothing any more, and are still in the ring.
+        troubles: values that do not open, and were left as they are.
     """
 
     made: str | None
@@ -96,7 +96,7 @@ class Secrets:
     """The stored secrets of one mirror, and the keys that seal them.
 
     Args:
-        container: finds the key ring; names the database.
+        container: finds the key ring, and names the database.
     """
 
     def __init__(self, container: Container) -> None:
@@ -105,11 +105,11 @@ class Secrets:
 
     @property
     def wanted_store(self) -> str:
-        """Where the settings say that secrets lie."""
+        """The store that the settings name."""
         return self._container.settings.secrets_store
 
     def status(self) -> KeyStatus:
-        """Say which keys there are, where they come from, and how much is sealed with each.
+        """Return the keys, where they come from, and how many values each seals.
 
         Raises:
             SecretError: there is no key, or it may not be used.
@@ -130,11 +130,11 @@ class Secrets:
         )
 
     def check(self) -> Checked:
-        """Open every secret wherever it lies, and name what does not open.
+        """Open every secret in every store, and report those that do not open.
 
         Raises:
             SecretError: there is no key, or it may not be used.
-            SecretsUnavailable: the store outside is away.
+            SecretsUnavailable: the store outside the database does not answer.
         """
         placement = self._database.transaction(secret_placement.read_placement)
         if placement.store == DATABASE:
@@ -144,51 +144,53 @@ class Secrets:
         return Checked(sealing.check_secrets(self._database, vault), orphans)
 
     def move(self, target: str) -> TransferResult:
-        """Bring all secrets to `target`, `database` or `aws`, while everything runs; a cut move goes on.
+        """Move all secrets to `target`, `database` or `aws`, while everything runs; an interrupted move is continued.
 
         Raises:
-            LeaseHeld: another move is at work.
+            LeaseHeld: another move is under way.
             ConfigurationError: one of the stores cannot be used from here.
-            SecretsUnavailable: one of them is away.
+            SecretsUnavailable: one of the stores does not answer.
         """
         if target == DATABASE:
             self._ring(may_create=True)
         return secret_transfer.move_secrets(self._database, self._container.vault(any_placement=True), target)
 
     def rotate(self, *, retire: bool = False) -> Rotation:
-        """Seal everything with the first key; where that is so already and the key file is used, with a new one.
+        """Seal everything with the first key; if it does already and comes from the key file, with a new key.
 
-        So a rotation that was killed is finished by the next, which makes no further key. With `retire` the keys that
-        nothing is sealed with any more are taken out of the key file: no backup of the database opens without them.
+        So the next call finishes a rotation that was killed, and creates no second key. `retire` removes keys that seal
+        nothing any more from the key file: older backups of the database do not open without them.
 
         Raises:
-            UsageError: keys that do not come from the key file are to be retired; or no secret is sealed with ours.
-            SecretError: there is no key; or there is but one, and it is not in the key file.
+            UsageError: `retire` with keys from elsewhere than the key file; or secrets are not in the database.
+            SecretError: there is no key; or only one, and it is not in the key file.
         """
         placement = self._database.transaction(secret_placement.read_placement)
         if placement.store != DATABASE:
             raise UsageError(
-                f"secrets lie in {placement.store}, which seals them with keys of its own: change those there; "
-                f"`hostaway-sync keys move --to {placement.store}` brings there what still lies in the database"
+                f"secrets are stored in {placement.store}, which seals them with keys of its own: change those there; "
+                f"`hostaway-sync keys move --to {placement.store}` moves what is still in the database"
             )
         ring, source = self._ring(may_create=True)
         if retire and not isinstance(source, KeyFile):
-            raise UsageError(f"--retire changes the key file, but the keys come from {source.name}: take it away there")
-        passed = self._resealed(ring)
+            raise UsageError(
+                f"--retire changes the key file, but the keys come from {source.name}: remove the old key there"
+            )
+        passed = self._reseal(ring)
         made = None
         if not passed.resealed and isinstance(source, KeyFile):
             before = ring.ids[0]
             self._database.transaction(lambda connection: _put_new_first(connection, ring, source, before))
             made = ring.ids[0]
-            passed = self._resealed(ring)
+            passed = self._reseal(ring)
         elif not passed.resealed and len(ring.ids) == 1:
             raise SecretError(
-                f"the one key there is comes from {source.name}: put a new one before it, separated by a comma, "
-                "and run this again; then the old one may go"
+                f"the only key comes from {source.name}: put a new key before it, separated by a comma, "
+                "and run this command again; then remove the old key"
             )
         retired: tuple[str, ...] = ()
         if retire and isinstance(source, KeyFile):
-            retired = self._database.transaction(lambda connection: _retired(connection, ring, source))
+            retired = self._database.transaction(lambda connection: _retire_unused(connection, ring, source))
         counts = self._database.transaction(sealing.values_by_key)
         unused = tuple(key for key in ring.ids[1:] if not counts[key])
         return Rotation(made, ring.ids[0], passed.resealed, retired, unused, passed.troubles)
@@ -197,9 +199,9 @@ class Secrets:
         ring = self._container.key_ring(may_create=may_create)
         return ring, ring.source
 
-    def _resealed(self, ring: KeyRing) -> PassResult:
-        """Seal everything with the first key, whatever else is stored meanwhile."""
-        self._database.transaction(lambda connection: _hold(connection, ring))
+    def _reseal(self, ring: KeyRing) -> PassResult:
+        """Seal everything with the first key, values that are stored meanwhile, too."""
+        self._database.transaction(lambda connection: _hold_keys(connection, ring))
         whole = PassResult()
         while True:
             passed = sealing.reseal_secrets(self._database, ring)
@@ -212,21 +214,21 @@ def _outside(placement: Placement) -> list[str]:
     return [kind for kind in (placement.store, placement.leaving) if kind not in (None, DATABASE)]
 
 
-def _hold(connection: sa.Connection, ring: KeyRing) -> None:
-    """Wait for those who may have read the keys before they were changed; whoever seals later has read them anew."""
+def _hold_keys(connection: sa.Connection, ring: KeyRing) -> None:
+    """Wait for processes that seal with keys read before; every later one reads the keys anew."""
     sealing.lock_keys_exclusively(connection)
     ring.refresh()
 
 
 def _put_new_first(connection: sa.Connection, ring: KeyRing, key_file: KeyFile, before: str) -> None:
-    _hold(connection, ring)
-    if ring.ids[0] == before:  # else another rotation was first: its key will do
+    _hold_keys(connection, ring)
+    if ring.ids[0] == before:  # otherwise another rotation was first, and its key is new enough
         key_file.prepend_new_key()
         ring.refresh()
 
 
-def _retired(connection: sa.Connection, ring: KeyRing, key_file: KeyFile) -> tuple[str, ...]:
-    _hold(connection, ring)
+def _retire_unused(connection: sa.Connection, ring: KeyRing, key_file: KeyFile) -> tuple[str, ...]:
+    _hold_keys(connection, ring)
     counts = sealing.values_by_key(connection)
     unused = tuple(key for key in ring.ids[1:] if not counts[key])
     if unused:

@@ -1,4 +1,4 @@
-"""Deferred work, wired: what does it, with which sources, and how much of it at once."""
+"""A worker with its handlers: which job does what, with which clients, and how many at once."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from hostaway_sync.store.accounts.queries import Account
     from hostaway_sync.store.postgres.database import Database
 
-_MOST_IDLE = 32
-_PATIENCE = 60.0  # seconds that the database may be away before a job ends with that
+_MAX_IDLE = 32
+_PATIENCE = 60.0  # seconds that the database may be away before a job fails with that
 # The source takes one message in two seconds: more at once would wait for each other.
 _SENDERS = 2
 # Bookings of one account that one lane reads in a row and stores in one transaction; more save hardly anything.
@@ -43,14 +43,14 @@ _BATCH = 10
 
 
 @dataclass(slots=True)
-class _Kept:
+class _OpenSource:
     source: Client
     stack: ExitStack
     users: int = 0
 
 
 class Sources:
-    """Sources kept open from one object to the next, one an account; safe to use from several threads.
+    """Clients kept open from one object to the next, one an account; safe to use from several threads.
 
     Args:
         container: opens them.
@@ -59,14 +59,14 @@ class Sources:
     def __init__(self, container: Container) -> None:
         self._container = container
         self._lock = threading.Lock()
-        self._kept: OrderedDict[int, _Kept] = OrderedDict()
+        self._kept: OrderedDict[int, _OpenSource] = OrderedDict()
 
     @contextmanager
     def use(self, account_id: int) -> Iterator[Client]:
-        """Give the source of an account; after an error it is opened anew, because its secret may have been changed.
+        """Lend the client of an account; after an error it is opened anew, because its secret may have changed.
 
         Raises:
-            SecretError: its client secret cannot be opened.
+            SecretError: the client secret cannot be opened.
         """
         kept = self._take(account_id)
         try:
@@ -87,24 +87,24 @@ class Sources:
         for one in kept:
             one.stack.close()
 
-    def _take(self, account_id: int) -> _Kept:
+    def _take(self, account_id: int) -> _OpenSource:
         with self._lock:
             kept = self._kept.get(account_id)
             if kept is None:
                 stack = ExitStack()
-                kept = _Kept(stack.enter_context(self._container.source(account_id, urgent=True)), stack)
+                kept = _OpenSource(stack.enter_context(self._container.source(account_id, urgent=True)), stack)
                 self._kept[account_id] = kept
             kept.users += 1
             self._kept.move_to_end(account_id)
             return kept
 
-    def _give_back(self, account_id: int, kept: _Kept) -> None:
+    def _give_back(self, account_id: int, kept: _OpenSource) -> None:
         with self._lock:
             kept.users -= 1
-            unused: list[_Kept] = []
+            unused: list[_OpenSource] = []
             if self._kept.get(account_id) is not kept and not kept.users:
                 unused.append(kept)
-            while len(self._kept) > _MOST_IDLE:
+            while len(self._kept) > _MAX_IDLE:
                 idle = next((number for number, one in self._kept.items() if not one.users), None)
                 if idle is None:
                     break
@@ -114,10 +114,10 @@ class Sources:
 
 
 class Work:
-    """Deferred work of one mirror.
+    """The worker of one mirror.
 
     Args:
-        container: opens sources; names the database.
+        container: opens clients, and names the database.
     """
 
     def __init__(self, container: Container) -> None:
@@ -135,23 +135,23 @@ class Work:
         policy: JobRetryPolicy | None = None,
         timings: WorkerTimings | None = None,
     ) -> Iterator[Worker]:
-        """Run a worker while the block runs; what it has in hand then may take ten seconds more.
+        """Run a worker while the block runs; at its end, jobs under way may take ten seconds more.
 
         Args:
             concurrency: objects read at once; half as many accounts are synced beside it, and messages sent.
-            drain: it ends by itself when nothing is due.
-            heartbeat: called twice a second as long as it gives out work.
-            policy: other than the usual one.
-            timings: other than the usual one.
+            drain: it ends as soon as nothing is due.
+            heartbeat: called twice a second while it hands out jobs.
+            policy: when jobs are retried; None: the usual policy.
+            timings: how often it looks for jobs; None: the usual timings.
         """
         from hostaway_sync.queue.fetch_loop import WorkerConfig, WorkerTimings
         from hostaway_sync.queue.worker import Worker
 
         sources = Sources(self._container)
-        # Whatever a crash of the server undoes, it undoes from the end: then the deliveries wait again, too.
-        quick = self._database.async_commit_twin(patience=_PATIENCE)
+        # A crash of the server undoes the last commits first: then the deliveries of lost rows wait again, too.
+        async_database = self._database.async_commit_twin(patience=_PATIENCE)
         config = WorkerConfig(
-            handlers=self._handlers(sources, quick),
+            handlers=self._handlers(sources, async_database),
             lanes={jobs.REFRESH: concurrency, jobs.SYNC: max(1, concurrency // 2), jobs.SEND: _SENDERS},
             batch=_BATCH,
             keep=timedelta(days=self._container.settings.keep_deliveries_days),
@@ -167,12 +167,12 @@ class Work:
     def _run_sync(self, account: Account, full: bool) -> RunReport:  # noqa: FBT001  (as `run_sync_job` calls it)
         return self._sync.run(account.account_id, full=full, will_retry=True)
 
-    def _handlers(self, sources: Sources, quick: Database) -> dict[str, Handler]:
+    def _handlers(self, sources: Sources, async_database: Database) -> dict[str, Handler]:
         def refresh(owner: Owner, resource: Resource, ids: Sequence[int]) -> Iterator[int]:
             threads = 0
             try:
                 with sources.use(owner.account_id) as source:
-                    for record_id, read_whole in refresh_objects(quick, owner, source, resource, ids):
+                    for record_id, read_whole in refresh_objects(async_database, owner, source, resource, ids):
                         threads += read_whole
                         yield record_id
             finally:
@@ -185,7 +185,7 @@ class Work:
                 yield source.message_api
 
         return {
-            jobs.REFRESH: partial(refresh_job.run_refresh_job, quick, refresh),
+            jobs.REFRESH: partial(refresh_job.run_refresh_job, async_database, refresh),
             jobs.SYNC: handle_one_by_one(partial(run_sync_job, self._database, self._run_sync)),
             jobs.SEND: handle_one_by_one(partial(run_send_job, self._database, message_api, read_thread_message)),
         }

@@ -216,7 +216,7 @@ def test_keys_of_the_environment_are_not_taken_out_by_us(sync_env: Build, progra
     env = sync_env()
     done = program(env, "keys", "rotate", "--retire", MASTER_KEY=text_of(NEW, MASTER_KEY))
     assert (done.returncode, done.stdout) == (2, "")
-    assert "the keys come from HOSTAWAY_SYNC_MASTER_KEY: take it away there" in done.stderr
+    assert "the keys come from HOSTAWAY_SYNC_MASTER_KEY: remove the old key there" in done.stderr
     assert keys_in_use(env) == {id_of(MASTER_KEY): 2}
 
 

@@ -11,7 +11,7 @@ from tests.support.barrier import Barrier
 from tests.support.deliveries import QUICK, eventually
 from tests.support.messages import SEND, TEXT, THREAD, message_case, quiet_hours_now
 
-from hostaway_sync.app.message_batches import PlacedMessage
+from hostaway_sync.app.message_batches import BatchLineState
 from hostaway_sync.errors import MessageRefused
 from hostaway_sync.messages.batch_file import BatchLine
 from hostaway_sync.messages.decision import Step
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.support.messages import MessageCase
     from tests.support.sync_env import SyncEnv
 
-    from hostaway_sync.app.message_batches import BatchOutcome
+    from hostaway_sync.app.message_batches import BatchLineResult
 
     Build = Callable[..., SyncEnv]
 
@@ -42,25 +42,25 @@ def line(case: MessageCase, text: str = TEXT, key: str = "k", number: int = 1) -
     return BatchLine(number, MessageRequest(case.reservation_id, text, key=key))
 
 
-def queue(case: MessageCase, *lines: BatchLine, **options: Any) -> list[BatchOutcome]:
+def queue(case: MessageCase, *lines: BatchLine, **options: Any) -> list[BatchLineResult]:
     """Queue lines, and give what became of each; guests of the sandbox may have left long ago."""
     wanted: dict[str, Any] = {"yes": True, **options}
     return list(case.mirror.batches.queue(lines or [line(case)], **wanted))
 
 
-def placed(outcomes: list[BatchOutcome]) -> list[PlacedMessage]:
+def placed(outcomes: list[BatchLineResult]) -> list[BatchLineState]:
     """Give what became of each line."""
-    return [outcome.placed for outcome in outcomes]
+    return [outcome.state for outcome in outcomes]
 
 
 def test_a_batch_is_sent_once_however_often_it_is_handed_in(sync_env: Build) -> None:
     """Queued with a job each and no text in the queue; handed in again before and after, nothing is sent twice."""
     case = message_case(sync_env)
     lines = [line(case, f"text {number}", f"k{number}", number) for number in range(3)]
-    assert placed(queue(case, *lines, dry_run=True)) == [PlacedMessage.QUEUED] * 3
+    assert placed(queue(case, *lines, dry_run=True)) == [BatchLineState.QUEUED] * 3
     assert case.ledger() == []
-    assert placed(queue(case, *lines)) == [PlacedMessage.QUEUED] * 3
-    assert placed(queue(case, *lines)) == [PlacedMessage.KNOWN] * 3
+    assert placed(queue(case, *lines)) == [BatchLineState.QUEUED] * 3
+    assert placed(queue(case, *lines)) == [BatchLineState.KNOWN] * 3
     assert case.ledger("state, is_queued, attempt, owner") == [("pending", True, 0, None)] * 3
     ((arguments, count),) = sql.rows(
         case.env.database, "SELECT string_agg(args::text || queueing_lock, ''), count(*) FROM procrastinate_jobs"
@@ -70,7 +70,7 @@ def test_a_batch_is_sent_once_however_often_it_is_handed_in(sync_env: Build) -> 
     case.run_worker()
     assert sorted(case.accepted) == ["text 0", "text 1", "text 2"]
     assert case.ledger("state, proof, attempt") == [("sent", "answer", 1)] * 3
-    assert placed(queue(case, *lines)) == [PlacedMessage.KNOWN] * 3
+    assert placed(queue(case, *lines)) == [BatchLineState.KNOWN] * 3
     case.run_worker()
     assert len(case.accepted) == 3
 
@@ -82,14 +82,14 @@ def test_what_cannot_be_queued_is_refused_by_itself(sync_env: Build) -> None:
     case.mirror.sync.run(case.env.account_id)
     nobody = BatchLine(4, MessageRequest(7, TEXT, key="nobody"))
     (off,) = queue(case, yes=False)
-    assert (off.placed, "--yes" in (off.why or "")) == (PlacedMessage.REFUSED, True)
+    assert (off.state, "--yes" in (off.why or "")) == (BatchLineState.REFUSED, True)
     outcomes = queue(case, line(case), line(case, "Other"), line(case, key="l"), nobody)
-    assert placed(outcomes) == [PlacedMessage.QUEUED, *[PlacedMessage.REFUSED] * 3]
+    assert placed(outcomes) == [BatchLineState.QUEUED, *[BatchLineState.REFUSED] * 3]
     reasons = [outcome.why or "" for outcome in outcomes[1:]]
     for words, reason in zip(("another key", "--again", "no account"), reasons, strict=True):
         assert words in reason
-    assert placed(queue(case, line(case, key="l"), again=True)) == [PlacedMessage.QUEUED]
-    assert queue(case, yes=False)[0].placed is PlacedMessage.KNOWN
+    assert placed(queue(case, line(case, key="l"), again=True)) == [BatchLineState.QUEUED]
+    assert queue(case, yes=False)[0].state is BatchLineState.KNOWN
     case.run_worker()
     assert case.accepted == [TEXT, TEXT]
 
@@ -123,10 +123,10 @@ def test_what_is_refused_for_good_stays_failed(sync_env: Build) -> None:
     assert case.ledger("state, proof") == [("failed", "answer")] * 2
     assert sql.rows(case.env.database, "SELECT count(*) FROM dead_letters") == [(0,)]
     case.env.sandbox.faults.clear()
-    assert placed(queue(case, line(case), line(case, "Other", "l", 2))) == [PlacedMessage.QUEUED] * 2
+    assert placed(queue(case, line(case), line(case, "Other", "l", 2))) == [BatchLineState.QUEUED] * 2
     case.mirror.messages.cancel(case.ledger("intent_id")[1])
     case.run_worker()
-    assert placed(queue(case, line(case, "Other", "l", 2))) == [PlacedMessage.KNOWN]
+    assert placed(queue(case, line(case, "Other", "l", 2))) == [BatchLineState.KNOWN]
     case.run_worker()
     assert case.ledger("state, proof") == [("sent", "answer"), ("failed", "person")]
     assert case.accepted == [TEXT]
@@ -142,7 +142,7 @@ def test_an_account_that_was_disabled_sends_nothing_of_its_queue(sync_env: Build
     case.run_worker()
     assert case.ledger("state, error") == [("failed", "account 70001 is disabled")]
     case.mirror.accounts.enable(case.env.account_id)
-    assert placed(queue(case)) == [PlacedMessage.QUEUED]
+    assert placed(queue(case)) == [BatchLineState.QUEUED]
     case.run_worker()
     assert case.accepted == [TEXT]
 

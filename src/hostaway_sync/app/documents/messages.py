@@ -8,7 +8,7 @@ from hostaway_sync.app.documents.times import iso
 
 if TYPE_CHECKING:
     from hostaway_sync.app.compose import PreparedMessage
-    from hostaway_sync.app.message_batches import BatchOutcome
+    from hostaway_sync.app.message_batches import BatchLineResult
     from hostaway_sync.model.messages import Intent
     from hostaway_sync.store.dead_letters import DeadLetter
 
@@ -67,13 +67,13 @@ def outlook_document(draft: PreparedMessage, *, would_send: bool, why_not: str |
     }
 
 
-def batch_line_document(outcome: BatchOutcome) -> dict[str, Any]:
+def batch_line_document(outcome: BatchLineResult) -> dict[str, Any]:
     """Return what became of one line of a batch."""
     return {
         "line": outcome.line.number,
         "reservation_id": outcome.line.request.reservation_id,
         "idempotency_key": outcome.line.request.key,
-        "placed": outcome.placed.value,
+        "placed": outcome.state.value,
         "why_not": outcome.why,
         "waits_until": iso(outcome.until),
         "message": message_document(outcome.intent) if outcome.intent else None,

@@ -12,7 +12,7 @@ from hostaway_sync.cli.ui import terminal
 from hostaway_sync.errors import MessageRefused, UsageError
 
 if TYPE_CHECKING:
-    from hostaway_sync.app.message_batches import BatchOutcome
+    from hostaway_sync.app.message_batches import BatchLineResult
 
 
 def send_batch(
@@ -24,7 +24,7 @@ def send_batch(
         UsageError: a line cannot be read; nothing of the file was queued.
         MessageRefused: some lines were refused; the others are queued.
     """
-    from hostaway_sync.app.message_batches import PlacedMessage
+    from hostaway_sync.app.message_batches import BatchLineState
     from hostaway_sync.messages.batch_file import read_lines
 
     lines, bad = read_lines(_content(file))
@@ -32,37 +32,37 @@ def send_batch(
         terminal.echo(f"line {one.number}: {one.why}", err=True)
     if bad:
         raise UsageError(f"{_lines(len(bad))} of {'stdin' if file == '-' else file} cannot be read: nothing was queued")
-    counts = dict.fromkeys(PlacedMessage, 0)
+    counts = dict.fromkeys(BatchLineState, 0)
     documents = []
     with open_mirror() as mirror:
         for outcome in mirror.batches.queue(
             lines, again=again, quiet_hours=quiet_hours, at_once=at_once, yes=yes, dry_run=dry_run
         ):
-            counts[outcome.placed] += 1
+            counts[outcome.state] += 1
             if json:
                 documents.append(batch_line_document(outcome))
             else:
-                terminal.echo(_sentence(outcome, dry_run=dry_run), err=outcome.placed is PlacedMessage.REFUSED)
-        if counts[PlacedMessage.QUEUED] and not dry_run and not mirror.jobs.has_worker():
+                terminal.echo(_sentence(outcome, dry_run=dry_run), err=outcome.state is BatchLineState.REFUSED)
+        if counts[BatchLineState.QUEUED] and not dry_run and not mirror.jobs.has_worker():
             streams.print_notice(streams.NO_WORKER)
     if json:
         terminal.print_json(
             batch_document(
-                queued=counts[PlacedMessage.QUEUED],
-                known=counts[PlacedMessage.KNOWN],
-                refused=counts[PlacedMessage.REFUSED],
+                queued=counts[BatchLineState.QUEUED],
+                known=counts[BatchLineState.KNOWN],
+                refused=counts[BatchLineState.REFUSED],
                 lines=documents,
             )
         )
     else:
         queued = "would be queued" if dry_run else "queued for the workers"
         terminal.echo(
-            f"{counts[PlacedMessage.QUEUED]:,} {queued}, {counts[PlacedMessage.KNOWN]:,} already there, "
-            f"{counts[PlacedMessage.REFUSED]:,} refused"
+            f"{counts[BatchLineState.QUEUED]:,} {queued}, {counts[BatchLineState.KNOWN]:,} already there, "
+            f"{counts[BatchLineState.REFUSED]:,} refused"
         )
-    if counts[PlacedMessage.REFUSED]:
+    if counts[BatchLineState.REFUSED]:
         raise MessageRefused(
-            f"{counts[PlacedMessage.REFUSED]:,} of {_lines(len(lines))} refused; "
+            f"{counts[BatchLineState.REFUSED]:,} of {_lines(len(lines))} refused; "
             "correct them, and give the same file again"
         )
 
@@ -78,7 +78,7 @@ def _content(file: str) -> str:
         raise UsageError(f"{file} is not UTF-8 text") from None
 
 
-def _sentence(outcome: BatchOutcome, *, dry_run: bool) -> str:
+def _sentence(outcome: BatchLineResult, *, dry_run: bool) -> str:
     line, intent = outcome.line, outcome.intent
     where = f"line {line.number}: reservation {line.request.reservation_id}"
     if outcome.why is not None:
@@ -86,7 +86,7 @@ def _sentence(outcome: BatchOutcome, *, dry_run: bool) -> str:
         about = f"line {line.number}" if f"reservation {line.request.reservation_id}" in outcome.why else where
         return f"{about}: {outcome.why}"
     number = f" (number {intent.intent_id})" if intent is not None else ""
-    if outcome.placed.value == "known" and intent is not None:
+    if outcome.state.value == "known" and intent is not None:
         error = f": {intent.error}" if intent.error else ""
         return f"{where}: already there, {intent.state.value}{number}{error}"
     until = f", waits until {outcome.until:%Y-%m-%d %H:%M} UTC" if outcome.until else ""

@@ -238,7 +238,7 @@ def _refusal(step: Step, intent: Intent | None) -> HostawaySyncError | None:
 
 
 def _print_outlook(draft: PreparedMessage, *, json: bool) -> None:
-    message, decision = draft.message, draft.outlook()
+    message, decision = draft.message, draft.preview()
     refusal = _refusal(decision.step, decision.intent)
     would_send = decision.step.value in {"send", "take_up"}
     why = str(refusal) if refusal else None

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from hostaway_sync.model.api_calls import ApiCall, Bucket, CallObserver
-    from hostaway_sync.model.capacity import ForecastTerms
     from hostaway_sync.model.redaction import Redaction
     from hostaway_sync.model.status import Overview
     from hostaway_sync.observability.meter import Sample
@@ -143,21 +142,6 @@ class Container:
     def require_payload_rule(self) -> None:
         """Raise ConfigurationError if the settings hide less than this database does."""
         payload_rule.require_compatible(payload_rule.read_rule(self.database), self._rules, self.vocabulary)
-
-    def terms(self, every: timedelta) -> ForecastTerms:
-        """Return the terms of a forecast of requests, when each account is synced at this interval."""
-        from hostaway_sync.model.capacity import ForecastTerms
-        from hostaway_sync.platforms.hostaway.parsing.resources import SPECS
-
-        settings = self.settings
-        return ForecastTerms(
-            run_interval=every,
-            page_sizes={resource: spec.limit for resource, spec in SPECS.items()},
-            address_rate=settings.rate_limit_ip.requests / settings.rate_limit_ip.window.total_seconds(),
-            account_rate=settings.rate_limit_account.requests / settings.rate_limit_account.window.total_seconds(),
-            sweep_after=timedelta(hours=settings.sweep_after_hours),
-            threads_after=timedelta(days=settings.threads_after_days),
-        )
 
     def registrar(self, client: Client, account_id: int) -> Registrar:
         """Return what registers and checks the webhook of a stored account, with requests of an open client."""

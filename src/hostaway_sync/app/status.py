@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import AccountError
-from hostaway_sync.model.capacity import forecast_capacity
+from hostaway_sync.model.capacity import ForecastTerms, forecast_capacity
+from hostaway_sync.platforms.hostaway.parsing.resources import SPECS
 from hostaway_sync.store.runs import alarms
 from hostaway_sync.store.runs.states import find_marks
 from hostaway_sync.store.status.overview import read_history
 
 if TYPE_CHECKING:
-    from datetime import timedelta
     from pathlib import Path
 
     from hostaway_sync.app.container import Container
@@ -55,7 +56,7 @@ class Status:
 
     def forecast(self, *, every: timedelta) -> Forecast:
         """Return how many requests the active accounts need when each is synced at this interval."""
-        return forecast_capacity(self.overview().accounts, self._container.terms(every))
+        return forecast_capacity(self.overview().accounts, self._forecast_terms(every))
 
     def size(self) -> Size:
         """Return what takes space in the database, in bytes."""
@@ -74,3 +75,15 @@ class Status:
 
         stored = self._container.readings()
         write_textfile(directory, self._container.meter.samples(reset=True), stored)
+
+    def _forecast_terms(self, run_interval: timedelta) -> ForecastTerms:
+        settings = self._container.settings
+        address, account = settings.rate_limit_ip, settings.rate_limit_account
+        return ForecastTerms(
+            run_interval=run_interval,
+            page_sizes={resource: spec.limit for resource, spec in SPECS.items()},
+            address_rate=address.requests / address.window.total_seconds(),
+            account_rate=account.requests / account.window.total_seconds(),
+            sweep_after=timedelta(hours=settings.sweep_after_hours),
+            threads_after=timedelta(days=settings.threads_after_days),
+        )

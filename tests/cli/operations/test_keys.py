@@ -201,7 +201,7 @@ def test_keys_of_the_environment_are_changed_there(sync_env: Build, program: Pro
     env = sync_env()
     done = program(env, "keys", "rotate")
     assert (done.returncode, done.stdout) == (78, "")
-    assert "comes from HOSTAWAY_SYNC_MASTER_KEY: put a new one before it" in done.stderr
+    assert "comes from HOSTAWAY_SYNC_MASTER_KEY: put a new key before it" in done.stderr
     both = text_of(NEW, MASTER_KEY)
     rotated = document(program, env, "rotate", MASTER_KEY=both)
     assert (rotated["made"], rotated["seals"], rotated["resealed"]) == (None, id_of(NEW), 2)

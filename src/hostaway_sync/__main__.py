@@ -11,7 +11,7 @@ def main() -> None:
 
 
 def _program() -> None:
-    # Imported when signals are handled already: this takes longer than many a command.
+    # Imported after the signal handlers are set, because the import takes longer than many commands.
     from hostaway_sync.cli.main import app
 
     app(prog_name="hostaway-sync")

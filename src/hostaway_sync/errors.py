@@ -1,33 +1,33 @@
-"""Everything that can go wrong, as one tree; each error says what to do about it.
+"""All errors of the program, as one tree: each has a retry advice, an exit code and a message that says what to do.
 
-HostawaySyncError                what to do   exit code
+HostawaySyncError                advice       exit code
 ├── UsageError                   permanent    2    an argument that can never be right
 ├── ConfigurationError           permanent    78   settings
 │   ├── SchemaOutdated           permanent    78   run `hostaway-sync migrate`
-│   ├── UnknownSettings          permanent    78   names with our prefix that are no settings: misspelt, most often
-│   ├── UntrustedFile            permanent    78   a file that another user placed, or may change
+│   ├── UnknownSettings          permanent    78   names with our prefix that are no settings, mostly misspelt
+│   ├── UntrustedFile            permanent    78   a file that another user created, or may change
 │   └── SecretError              permanent    78   key ring: unknown key id, damaged value
-│       ├── KeyMissing           permanent    78   there is no key at all
-│       └── SecretGone           permanent    78   the store of secrets does not hold it (any more)
+│       ├── KeyMissing           permanent    78   there is no key
+│       └── SecretGone           permanent    78   the secrets store does not hold the secret
 ├── SourceError
-│   ├── SourceUnavailable        retry        1    network, timeout, 5xx, a body that is not what was asked for
-│   │   └── SourceAway           retry        1    so many failures in a row that nobody asks for a while
-│   ├── RateLimited              snooze       1    429: waits for its window, is no attempt
+│   ├── SourceUnavailable        retry        1    network, timeout, 5xx, an unexpected body
+│   │   └── SourceAway           retry        1    the circuit is open: requests are stopped for a while
+│   ├── RateLimited              snooze       1    429: wait for the window; counts as no attempt
 │   ├── CredentialsRejected      permanent    1    the id or the secret is wrong
-│   ├── TokenRejected            retry        1    401 or 403 on a call: renew the token once
-│   ├── Forbidden                skip         1    the token works, this object is not ours to read
+│   ├── TokenRejected            retry        1    401 or 403: renew the token once
+│   ├── Forbidden                skip         1    the token is valid, but must not read this object
 │   ├── NotFound                 skip         1    404
 │   └── RequestRejected          permanent    1    any other 4xx
 ├── StoreError
 │   ├── StoreUnavailable         retry        1    connection lost, server restarting, serialization
-│   └── StoreBusy                retry        1    another program holds a lock, and did not give it back in time
-├── SecretsUnavailable           retry        1    the store of secrets is away or wants less asked of it
+│   └── StoreBusy                retry        1    another program holds a lock for too long
+├── SecretsUnavailable           retry        1    the secrets store is down, or limits our requests
 ├── AccountError                 permanent    1    exists already, is unknown, disabled or removed
-├── MessageRefused               permanent    1    a guard rail keeps a message from a guest
-├── MessageUnsettled             permanent    1    whether a guest got a message is not known
+├── MessageRefused               permanent    1    a guard forbids sending a message
+├── MessageUnsettled             permanent    1    whether a message was sent is unknown
 ├── LeaseHeld                    snooze       75   another run works on this account
 ├── LeaseLost                    permanent    1    this run was paused so long that another took over
-└── RunIncomplete                permanent    1    something of a run failed; its message names what
+└── RunIncomplete                permanent    1    a part of a run failed; the message names it
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class Advice(StrEnum):
-    """What whoever catches an error should do."""
+    """What the caller should do after an error."""
 
     RETRY = "retry"
     SNOOZE = "snooze"
@@ -52,7 +52,7 @@ class Advice(StrEnum):
 
 
 class HostawaySyncError(Exception):
-    """Root of the tree. The message is one sentence an operator can act on; it never holds a secret.
+    """Root of the tree. The message is one sentence that an operator can act on; it never holds a secret.
 
     Its text passes `join_lines` and `hide_private` of `safe_text` when it is made, so a screen, a log, a table and a
     ping hold the same text.
@@ -82,10 +82,10 @@ class SchemaOutdated(ConfigurationError):
 
 
 class UnknownSettings(ConfigurationError):
-    """Names have the prefix of our settings and are none: most often a known one is misspelt.
+    """Variables have the prefix of the settings, but are none; most are misspelt.
 
     Attributes:
-        names: those names.
+        names: the names of these variables.
     """
 
     def __init__(self, message: str, names: Collection[str]) -> None:
@@ -94,7 +94,7 @@ class UnknownSettings(ConfigurationError):
 
 
 class UntrustedFile(ConfigurationError):
-    """A file or directory that another user placed, or may change."""
+    """A file or directory that another user created, or may change."""
 
 
 class SecretError(ConfigurationError):
@@ -102,34 +102,34 @@ class SecretError(ConfigurationError):
 
 
 class KeyMissing(SecretError):
-    """There is no key at all: all is well where nothing was ever sealed, and all is lost where something was."""
+    """There is no key. That is no loss before the first secret is sealed, and the loss of all secrets after that."""
 
 
 class SecretGone(SecretError):
-    """A store outside the database does not hold a secret that a row names: it was replaced, or deleted by hand."""
+    """An external secrets store does not hold a secret that a row names: it was replaced, or deleted by hand."""
 
 
 class SourceError(HostawaySyncError):
-    """The source did not give what was asked of it."""
+    """A request to the platform's API failed."""
 
 
 class SourceUnavailable(SourceError):
-    """The network, the source or its answer is broken for now."""
+    """The network, the API or its answer is broken for now."""
 
     advice = Advice.RETRY
 
 
 class SourceAway(SourceUnavailable):
-    """So many requests of anybody failed in a row that nobody asks for a while: an immediate retry is no use."""
+    """The circuit is open after many failed requests, of all processes: an immediate retry is useless."""
 
 
 class RateLimited(SourceError):
-    """The source answered 429.
+    """The API answered 429.
 
     Attributes:
-        retry_in: how long to wait, already clamped; None when the source did not say.
-        limit: requests per window that the source says it allows; None when it did not say.
-        scope: which limit was hit, in the source's words (`account`, `ip`, `endpoint`); None when it did not say.
+        retry_in: how long to wait, already limited; None if the answer does not tell.
+        limit: allowed requests per window; None if the answer does not tell.
+        scope: the limit that was hit, in the API's words (`account`, `ip`, `endpoint`); None if it does not tell.
     """
 
     advice = Advice.SNOOZE
@@ -148,45 +148,45 @@ class CredentialsRejected(SourceError):
 
 
 class TokenRejected(SourceError):
-    """The source refused the access token, or what it was used for; the answer does not say which."""
+    """The API refused the access token, or the request made with it; the answer does not tell which."""
 
     advice = Advice.RETRY
 
 
 class Forbidden(SourceError):
-    """A token that works elsewhere may not read this."""
+    """A token that is valid for other requests must not read this object."""
 
     advice = Advice.SKIP
 
 
 class NotFound(SourceError):
-    """The source has no such object."""
+    """The platform has no such object."""
 
     advice = Advice.SKIP
 
 
 class RequestRejected(SourceError):
-    """The source understood the request and says no."""
+    """The API refused the request with another 4xx status."""
 
 
 class StoreError(HostawaySyncError):
-    """PostgreSQL refused something."""
+    """PostgreSQL refused a statement."""
 
 
 class StoreUnavailable(StoreError):
-    """PostgreSQL is away, restarting, or asks to try again."""
+    """PostgreSQL is down, restarting, or aborted a transaction that may be repeated."""
 
     advice = Advice.RETRY
 
 
 class StoreBusy(StoreError):
-    """Another program holds a lock of the database: it was waited for as long as is worth it."""
+    """Another program holds a lock of the database, and did not release it within the timeout."""
 
     advice = Advice.RETRY
 
 
 class SecretsUnavailable(HostawaySyncError):
-    """A store of secrets outside the database does not answer now."""
+    """An external secrets store does not answer for now."""
 
     advice = Advice.RETRY
 
@@ -196,35 +196,35 @@ class AccountError(HostawaySyncError):
 
     @classmethod
     def exists(cls, account_id: int) -> Self:
-        """Return the error for an account that is to be added a second time."""
+        """Return the error for adding an account that exists."""
         return cls(f"account {account_id} exists already: `hostaway-sync sync {account_id}` brings it up to date")
 
     @classmethod
     def unknown(cls, account_id: int) -> Self:
-        """Return the error for an account that is to be used and was never added."""
+        """Return the error for using an account that was never added."""
         return cls(f"account {account_id} is not known here: add it with `hostaway-sync account add {account_id}`")
 
     @classmethod
     def removed(cls, account_id: int) -> Self:
-        """Return the error for an account that is to be used and was removed."""
+        """Return the error for using an account that was removed."""
         return cls(
             f"account {account_id} was removed: `hostaway-sync account add {account_id}` brings it back, with its rows"
         )
 
     @classmethod
     def disabled(cls, account_id: int) -> Self:
-        """Return the error for an account that is to be worked on and is disabled."""
+        """Return the error for working on an account that is disabled."""
         return cls(
             f"account {account_id} is disabled: `hostaway-sync account enable {account_id}` has it worked on again"
         )
 
 
 class MessageRefused(HostawaySyncError):
-    """A message is not sent, because a guard rail or the ledger says so."""
+    """A guard or the ledger of messages forbids sending a message."""
 
 
 class MessageUnsettled(HostawaySyncError):
-    """Whether a message was sent is not known; it is not sent again before that."""
+    """Whether a message was sent is unknown; it is not sent again until that is settled."""
 
 
 class LeaseHeld(HostawaySyncError):
@@ -235,11 +235,11 @@ class LeaseHeld(HostawaySyncError):
 
 
 class LeaseLost(HostawaySyncError):
-    """Another run took over; whatever this one still had in hand was not written."""
+    """Another run took over the account; this run's unfinished work was not written."""
 
 
 class RunIncomplete(HostawaySyncError):
-    """A run, or one account of many, was not whole.
+    """A run, or the run of one of several accounts, was incomplete.
 
     Attributes:
         unreported: the part of the message that no earlier run reported; None if all of it was reported lately.

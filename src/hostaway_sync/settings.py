@@ -1,4 +1,4 @@
-"""What stands in the environment → one validated, frozen Settings. Read by `cli` and `mirror` alone."""
+"""Reads the settings from the environment into one validated, frozen object. Only `cli`, `doctor` and `app` read it."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from hostaway_sync.environment import variables as outside
+from hostaway_sync.environment import variables
 from hostaway_sync.environment.host_names import is_host_name
 from hostaway_sync.environment.variables import Environment, list_variable_names, read_environment
 from hostaway_sync.errors import ConfigurationError, UnknownSettings
 from hostaway_sync.model.ids import read_id
+from hostaway_sync.model.messages import read_quiet_hours
 from hostaway_sync.model.redaction import parse_rules
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-PREFIX: Final = outside.PREFIX
+PREFIX: Final = variables.PREFIX
 SCHEMA: Final = "hostaway"
-"""Where in the database our tables are; no setting: other people's queries name it."""
+"""The schema of our tables in the database. It is no setting, because queries of users name it."""
 
 FILE_FIELDS: Final = ("database_url", "master_key", "client_secret", "ping_url")
-"""What may come from a file or a credential as well."""
+"""Settings that a file or a systemd credential may also hold."""
 
 
 class RateLimit(NamedTuple):
@@ -49,7 +50,7 @@ class RateLimit(NamedTuple):
     window: timedelta
 
 
-def _rate_limit(value: object) -> object:
+def _parse_rate_limit(value: object) -> object:
     if not isinstance(value, str):
         return value
     match = re.fullmatch(r"\s*([1-9]\d{0,6})\s*/\s*([1-9]\d{0,4})\s*", value)
@@ -58,10 +59,10 @@ def _rate_limit(value: object) -> object:
     return RateLimit(int(match[1]), timedelta(seconds=int(match[2])))
 
 
-Limit = Annotated[RateLimit, BeforeValidator(_rate_limit)]
+Limit = Annotated[RateLimit, BeforeValidator(_parse_rate_limit)]
 
 
-def _networks(value: object) -> object:
+def _parse_networks(value: object) -> object:
     if not isinstance(value, str):
         return value
     words = value.replace(",", " ").split()
@@ -73,7 +74,7 @@ def _networks(value: object) -> object:
     return tuple(words)
 
 
-def _numbers(value: object) -> object:
+def _parse_ids(value: object) -> object:
     if not isinstance(value, str):
         return value
     ids = frozenset(read_id(word) for word in value.replace(",", " ").split())
@@ -82,19 +83,19 @@ def _numbers(value: object) -> object:
     return ids
 
 
-ReservationIds = Annotated[frozenset[int], BeforeValidator(_numbers)]
+ReservationIds = Annotated[frozenset[int], BeforeValidator(_parse_ids)]
 
 
-Networks = Annotated[tuple[str, ...], BeforeValidator(_networks)]
+Networks = Annotated[tuple[str, ...], BeforeValidator(_parse_networks)]
 
 
-def _fields(value: object) -> object:
+def _parse_payload_fields(value: object) -> object:
     if isinstance(value, str):
         parse_rules(value)
     return value
 
 
-PayloadFields = Annotated[str, BeforeValidator(_fields)]
+PayloadFields = Annotated[str, BeforeValidator(_parse_payload_fields)]
 
 
 def _http_url(text: str) -> AnyHttpUrl:
@@ -105,7 +106,7 @@ def _http_url(text: str) -> AnyHttpUrl:
 
 
 def default_data_dir() -> Path:
-    """Give the directory of the embedded database and the key file, without asking $HOME: cron may not set it."""
+    """Return the directory of the embedded database and the key file, without `$HOME`, which cron may not set."""
     if os.geteuid() == 0:
         return Path("/var/lib/hostaway-sync")
     home = os.environ.get("XDG_DATA_HOME")
@@ -120,37 +121,36 @@ def default_data_dir() -> Path:
 
 
 class Settings(BaseSettings):
-    """Everything that can be set from outside, validated once.
+    """All settings of the program, validated once.
 
     Attributes:
-        database_url: PostgreSQL 15 or newer; None means the embedded one in `data_dir`.
-        data_dir: the embedded database and the key file.
-        api_url: root of the API, with its version.
-        master_key: base64 keys, the first one seals; None means keyring or key file.
-        keyring: True: the desktop's keyring goes before the key file; False: it is never asked. None: it is asked where
-            a person sits, as long as there is no key file.
-        secrets_store: where secrets lie: sealed in the database, or in AWS Secrets Manager.
-        rate_limit_ip: requests of all accounts together from this address.
-        rate_limit_account: requests of one account.
-        rate_limit_send: guest messages of one account, a bucket of its own.
-        send_allowlist: the only reservations whose guests may be written to; None: all.
-        quiet_hours: hours, by the clock of the listing, in which messages to guests wait; None: they do not.
-        egress: name of the address whose budget is shared; machines behind one address use one name.
+        database_url: a PostgreSQL server, version 15 or newer; None: the embedded one in `data_dir`.
+        data_dir: the directory of the embedded database and the key file.
+        api_url: URL of the API, with its version.
+        master_key: master keys in base64, of which the first one seals; None: use the keyring or the key file.
+        keyring: whether the desktop's keyring precedes the key file; None: only on a terminal, without a key file.
+        secrets_store: where secrets are stored: sealed in the database, or in AWS Secrets Manager.
+        rate_limit_ip: limit of the requests of all accounts from this IP address.
+        rate_limit_account: limit of the requests of one account.
+        rate_limit_send: limit of the guest messages of one account, in a bucket of its own.
+        send_allowlist: the only reservations whose guests may receive messages; None: all.
+        quiet_hours: hours, by the listing's clock, in which queued guest messages wait; None: they do not wait.
+        egress: name of the IP address whose budget is shared; machines behind one address use the same name.
         client_secret: the secret for `account add`.
-        log_level: least level that is logged to stderr.
-        log_format: `console` or `json`; unset: console on a terminal, JSON elsewhere.
-        retry_attempts: how often one request is tried.
-        retry_backoff: seconds before the second attempt at most; doubles with each further one.
-        requests_in_flight: requests of one account that overlap, 2 to 8.
-        sweep_after_hours: a run reads everything when the last one that did started so long ago.
-        threads_after_days: such a run reads again the threads that were not read whole for so long.
-        trusted_proxies: addresses and networks whose `X-Forwarded-For` the receiver believes.
-        payload_fields: which fields of payloads are left out or hashed before they are stored; see `redaction`.
-        metrics_textfile_dir: where `sync`, `sync-all` and `worker` leave their metrics; None: nowhere.
-        ping_url: a monitor that is told when they begin, and how they end; secret, because it is a password in itself.
-        keep_deliveries_days: deliveries that were worked off, attempts, and resolved dead letters are kept so long.
-        keep_messages_days: messages to guests whose outcome is known are kept so long, and their idempotency keys.
-        keep_runs_days: runs that are over, and verifications, are kept so long, the newest of each kind for ever.
+        log_level: the lowest level that is logged to stderr.
+        log_format: `console` or `json`; None: console on a terminal, JSON elsewhere.
+        retry_attempts: attempts of one request.
+        retry_backoff: longest pause before the second attempt, in seconds; it doubles with each further attempt.
+        requests_in_flight: concurrent requests of one account, 2 to 8.
+        sweep_after_hours: age of the last sweep at which a run becomes a sweep.
+        threads_after_days: age of the last complete reading at which a sweep reads a thread again.
+        trusted_proxies: addresses and networks whose `X-Forwarded-For` the receiver trusts.
+        payload_fields: fields of payloads that are dropped or hashed before they are stored; see `redaction`.
+        metrics_textfile_dir: where `sync`, `sync-all` and `worker` write their metrics; None: nowhere.
+        ping_url: URL of a monitor that they ping when they start and end; secret, because it works like a password.
+        keep_deliveries_days: how long processed deliveries, attempts and resolved dead letters are kept.
+        keep_messages_days: how long guest messages with a known outcome are kept, with their idempotency keys.
+        keep_runs_days: how long finished runs and verifications are kept; the newest of each kind is always kept.
     """
 
     model_config = SettingsConfigDict(
@@ -191,48 +191,47 @@ class Settings(BaseSettings):
 
     @property
     def master_key_file(self) -> Path | None:
-        """The file that the master key came from, if any: it may be read again."""
+        """The file that the master key was read from; None if it came from a variable."""
         return self._environment.files.get("master_key") if self._environment else None
 
     @property
     def read_files(self) -> tuple[tuple[str, int], ...]:
-        """The files that were read, and their permissions."""
+        """The files that were read, with their permissions."""
         return tuple((str(file.path), file.mode) for file in self._environment.read_files) if self._environment else ()
 
     @property
     def ignored_names(self) -> frozenset[str]:
-        """Names with our prefix that are no settings, and were no error."""
+        """Names with our prefix that are no settings, but were allowed."""
         return frozenset(one.name for one in self._environment.unknown) if self._environment else frozenset()
 
     @field_validator("api_url")
     @classmethod
-    def _plain_url(cls, value: str) -> str:
+    def _valid_api_url(cls, value: str) -> str:
         url = _http_url(value)
         if url.scheme == "http" and url.host not in {"127.0.0.1", "localhost", "[::1]"}:
             raise ValueError("must be https, because the client secret travels on it")
         if any(part is not None for part in (url.username, url.password, url.query, url.fragment)):
             raise ValueError("must be a plain address, without user, question mark and number sign")
-        # As it was understood: two readings of one odd text may name two hosts.
+        # Return the parsed URL, because another parser may find another host in an unusual text.
         return str(url).rstrip("/")
 
     @field_validator("ping_url")
     @classmethod
-    def _web_address(cls, value: SecretStr | None) -> SecretStr | None:
+    def _valid_ping_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             _http_url(value.get_secret_value())
         return value
 
     @field_validator("quiet_hours")
     @classmethod
-    def _two_hours(cls, value: str | None) -> str | None:
-        match = re.fullmatch(r"([01]?\d|2[0-4])-([01]?\d|2[0-4])", value or "0-1", re.ASCII)
-        if match is None or int(match[1]) % 24 == int(match[2]) % 24:
+    def _valid_quiet_hours(cls, value: str | None) -> str | None:
+        if value and read_quiet_hours(value) is None:
             raise ValueError("must be two hours of the day, for example 22-8")
         return value
 
     @field_validator("data_dir")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
+    def _absolute_data_dir(cls, value: Path) -> Path:
         try:
             path = value.expanduser().absolute()
             str(path).encode()
@@ -244,7 +243,7 @@ class Settings(BaseSettings):
 
     @field_validator("log_level", mode="before")
     @classmethod
-    def _upper(cls, value: object) -> object:
+    def _upper_log_level(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
     @classmethod
@@ -256,7 +255,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Have `load_settings` hand everything in: it knows where each value came from."""
+        """Use the arguments of `load_settings` alone, which knows where each value came from."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 
@@ -270,12 +269,12 @@ def load_settings(allowed_names: Collection[str] = (), **overrides: Any) -> Sett
     """Read the settings; `also_known` are names with our prefix that are no error though no settings.
 
     Raises:
-        ConfigurationError: one sentence that names each variable that is wrong, without its value.
-        UnknownSettings: all values are right, and some names are not known.
+        ConfigurationError: a value is invalid; the message names each such variable without its value.
+        UnknownSettings: all values are valid, but some names are unknown.
     """
     environment = read_environment(os.environ, tuple(Settings.model_fields), FILE_FIELDS)
     _require_text(environment.values)
-    told = {name: path for name, path in environment.files.items() if name not in overrides}
+    files = {name: path for name, path in environment.files.items() if name not in overrides}
     try:
         settings = Settings(**{**environment.values, **overrides})
     except ValidationError as error:
@@ -284,7 +283,7 @@ def load_settings(allowed_names: Collection[str] = (), **overrides: Any) -> Sett
             for detail in error.errors(include_input=False, include_url=False)
         )
         raise ConfigurationError(f"settings: {wrong}") from None
-    settings._environment = replace(environment, files=told)  # noqa: SLF001  (its own module)
+    settings._environment = replace(environment, files=files)  # noqa: SLF001  (its own module)
     unknown = [one for one in environment.unknown if one.name not in allowed_names]
     if unknown:
         raise UnknownSettings(f"settings: {'; '.join(map(str, unknown))}", [one.name for one in unknown])
@@ -292,8 +291,8 @@ def load_settings(allowed_names: Collection[str] = (), **overrides: Any) -> Sett
 
 
 def _require_text(values: Mapping[str, str]) -> None:
-    """Raise ConfigurationError for bytes that are no text: they would fail where a value is written or sent."""
-    for name in sorted(values.keys() - {"client_secret"}):  # that one the command refuses that it is an argument of
+    """Raise ConfigurationError for a value that is no UTF-8 text: writing or sending it would fail later."""
+    for name in sorted(values.keys() - {"client_secret"}):  # `account add` checks that one itself
         try:
             values[name].encode()
         except UnicodeEncodeError:

@@ -1,3 +1,3 @@
-"""What surrounds the process: variables, environment files, other files the operator named, and the proxy to use."""
+"""The environment of the process: variables, environment files, files that an operator named, and the proxy to use."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Files that the operator named, of any kind, read to their end: a bounded number of bytes, within a bounded time.
+"""Reads a file of any kind that an operator named, with limits of size and time.
 
-A pipe may be what a shell makes of `<(command)`; one that no program writes to, and a device without end, are errors.
+The file may be a pipe, as a shell makes of `<(command)`. A pipe without a writer and an endless device are errors.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_BYTES: Final = 1024 * 1024
-# As long as a program may take that fetches a secret from elsewhere.
+# Long enough for a program that fetches a secret over the network.
 READ_TIMEOUT_S: Final = 10.0
 
 
@@ -22,13 +22,13 @@ def open_named_file(path: Path) -> BinaryIO:
     """Open a file for `read_to_end`, following links, without waiting for the other end of a pipe.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
     """
     return os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY), "rb", buffering=0)
 
 
 def read_to_end(file: BinaryIO) -> bytes:
-    """Return all that a file of `open_named_file` holds.
+    """Return the content of a file of `open_named_file`.
 
     Raises:
         OSError: it is larger than `MAX_BYTES`, has no end after `READ_TIMEOUT_S` seconds, or cannot be read.

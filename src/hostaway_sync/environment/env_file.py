@@ -1,7 +1,7 @@
-"""What an environment file says: pure, text in, variables with our prefix out.
+"""Parses an environment file into the variables that have our prefix. Pure: no I/O.
 
-A line that looks as if it should set something of ours is never passed over: its setting would be missing, and a
-default would count in its place. So such a line is either understood, or an error.
+A line that seems to set one of our variables is either parsed or an error, because the default would silently replace
+an ignored setting.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
     from dotenv.parser import Binding
 
-# How our names begin, of which nothing but the letters is looked at: `hostaway-sync.` is meant so as well.
+# The letters of our prefix; other signs are ignored, so that `hostaway-sync.` counts as our prefix, too.
 _LETTERS: Final = "HOSTAWAY_SYNC".replace("_", "")
 _COMMENT: Final = re.compile(r"(?:^|\s)#.*")
-# After these another statement may begin; some of them cannot be seen.
+# Another statement may begin after these characters; some are invisible.
 _SEPARATOR: Final = re.compile(r"[\s;\u200b-\u200f\u2060-\u2064\ufeff]|&&")
 
 
 def parse_environment_file(text: str, path: Path, prefix: str) -> dict[str, str]:
-    """Return the variables with a prefix, by their names as written. `$` has no meaning: a password may hold one.
+    """Return the variables with a prefix, by their names as written. `$` is not expanded: a password may hold one.
 
     Raises:
-        ConfigurationError: a line of ours cannot be understood, or stands inside another variable's quotes.
+        ConfigurationError: a line with our prefix cannot be parsed, or is inside the quotes of another variable.
     """
     found: dict[str, str] = {}
     for binding in parse_stream(io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n"))):
@@ -50,11 +50,11 @@ def parse_environment_file(text: str, path: Path, prefix: str) -> dict[str, str]
                 "in each line, and what is no setting as a comment, after #"
             )
         if is_ours:
-            found.update([_valued(binding, f"settings: {path} line {line}")])
+            found.update([_require_value(binding, f"settings: {path} line {line}")])
     return found
 
 
-def _valued(binding: Binding, where: str) -> tuple[str, str]:
+def _require_value(binding: Binding, where: str) -> tuple[str, str]:
     key = binding.key or ""
     if binding.value is None:
         raise ConfigurationError(f"{where}: {key} has no value, not even an empty one")
@@ -62,12 +62,12 @@ def _valued(binding: Binding, where: str) -> tuple[str, str]:
 
 
 def _may_set_ours(line: str) -> bool:
-    """Whether our prefix stands where a line names what it sets, in whatever disguise: before the first `=`."""
+    """Whether a line sets one of our variables, in any disguise: our prefix stands before the first `=`."""
     return _names_ours(line.partition("=")[0]) or _sets_another(line)
 
 
 def _sets_another(line: str) -> bool:
-    """Whether another statement of ours follows in a line; behind a value in quotes, only a comment can."""
+    """Whether a second statement of a line sets one of our variables; only a comment can follow a quoted value."""
     name, _, value = line.partition("=")
     if _COMMENT.search(name) or value.lstrip().startswith(("'", '"')):
         return False
@@ -76,6 +76,6 @@ def _sets_another(line: str) -> bool:
 
 
 def _names_ours(text: str) -> bool:
-    """Whether a text has our prefix before its comment, whatever signs stand before, in between and around it."""
+    """Whether a text has the letters of our prefix before its comment, with any signs between and around them."""
     plain = unicodedata.normalize("NFKC", _COMMENT.sub("", text))
     return _LETTERS in "".join(sign for sign in plain if sign.isalnum()).upper()

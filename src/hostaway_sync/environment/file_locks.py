@@ -1,7 +1,7 @@
-"""File locks that end with their process, and waiting with growing pauses.
+"""File locks that end with their process, and polling with growing pauses.
 
-The locks are `flock`s: they belong to an open file, so a child that inherits the file holds the lock as well, and a
-killed process cannot leave one behind.
+The locks are `flock`s, which belong to an open file: a child that inherits the file holds the lock as well, and a
+killed process releases it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LOCKS: Final = Path("/proc/locks")
 
 
 def poll_with_backoff(seconds: float) -> Iterator[None]:
-    """Yield at once and then after pauses that grow from 2 to 100 ms, for so many seconds."""
+    """Yield at once, and then after pauses that grow from 2 to 100 ms, for so many seconds."""
     deadline = time.monotonic() + seconds
     pause = 0.002
     while True:
@@ -38,47 +38,47 @@ def poll_with_backoff(seconds: float) -> Iterator[None]:
 
 
 def open_lock(path: Path) -> int:
-    """Open a lock file, creating it if need be; it belongs to the owner of its directory even if root is the first.
+    """Open a lock file, and create it if necessary; it belongs to the directory's owner even if root creates it.
 
     Raises:
-        UntrustedFile: another user made it, or may write to it.
-        OSError: it cannot be opened.
+        UntrustedFile: another user created the file, or may write to it.
+        OSError: the file cannot be opened.
     """
     directory = path.parent.stat()
     handle = open_trusted(path, os.O_RDWR | os.O_CREAT, owners={directory.st_uid})
     try:
         found = os.fstat(handle)
-        # A file with a second name may be anything of root's that the directory's owner wants to have.
+        # A second hard link could make the directory's owner the owner of any file of root.
         if os.geteuid() == 0 and found.st_uid == 0 and found.st_nlink == 1:
             os.fchown(handle, directory.st_uid, directory.st_gid)
-        # Cron may start us with stdin, stdout and stderr closed: a file with one of their numbers is lost in a child.
+        # Cron may start us without stdin, stdout and stderr: a child would overwrite a file with one of their numbers.
         return fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, 3)
     finally:
         os.close(handle)
 
 
 def try_lock_exclusive(handle: int) -> bool:
-    """Take the lock for this process alone if nobody else holds it. Failing drops a shared lock held on `handle`."""
-    return _try(handle, fcntl.LOCK_EX)
+    """Lock exclusively if no other process holds the lock. A failure releases a shared lock of `handle`."""
+    return _try_lock(handle, fcntl.LOCK_EX)
 
 
 def lock_shared(path: Path, patience: float) -> int:
-    """Wait to share a lock. Closing the returned handle leaves it.
+    """Wait for a shared lock. Closing the returned handle releases it.
 
     Raises:
-        ConfigurationError: another process has held it alone for `patience` seconds.
+        ConfigurationError: another process has held it exclusively for `patience` seconds.
     """
-    return _take(path, fcntl.LOCK_SH, patience)
+    return _lock(path, fcntl.LOCK_SH, patience)
 
 
 @contextlib.contextmanager
 def lock_exclusive(path: Path, patience: float) -> Iterator[None]:
-    """Wait for a lock and hold it alone.
+    """Wait for an exclusive lock, and hold it during the block.
 
     Raises:
         ConfigurationError: another process has held it for `patience` seconds.
     """
-    handle = _take(path, fcntl.LOCK_EX, patience)
+    handle = _lock(path, fcntl.LOCK_EX, patience)
     try:
         yield
     finally:
@@ -87,7 +87,7 @@ def lock_exclusive(path: Path, patience: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def lock_if_free(path: Path) -> Iterator[int | None]:
-    """Hold a lock alone and yield its handle, or yield None while somebody else holds it."""
+    """Hold an exclusive lock during the block and yield its handle; yield None if another process holds it."""
     handle = open_lock(path)
     try:
         yield handle if try_lock_exclusive(handle) else None
@@ -95,25 +95,25 @@ def lock_if_free(path: Path) -> Iterator[int | None]:
         os.close(handle)
 
 
-def _take(path: Path, how: int, patience: float) -> int:
+def _lock(path: Path, how: int, patience: float) -> int:
     handle = open_lock(path)
-    with contextlib.ExitStack() as unless_taken:
-        unless_taken.callback(os.close, handle)
+    with contextlib.ExitStack() as unless_locked:
+        unless_locked.callback(os.close, handle)
         for _ in poll_with_backoff(patience):
-            if _try(handle, how):
-                unless_taken.pop_all()
+            if _try_lock(handle, how):
+                unless_locked.pop_all()
                 return handle
         raise ConfigurationError(_held_by_another(path, handle, patience))
 
 
 def lock_open_file(handle: int, path: Path, patience: float) -> None:
-    """Wait for a lock on an open file or directory and hold it alone; closing `handle` leaves it.
+    """Wait for an exclusive lock of an open file or directory; closing `handle` releases it.
 
     Raises:
         ConfigurationError: another process has held it for `patience` seconds.
     """
     for _ in poll_with_backoff(patience):
-        if _try(handle, fcntl.LOCK_EX):
+        if _try_lock(handle, fcntl.LOCK_EX):
             return
     raise ConfigurationError(_held_by_another(path, handle, patience))
 
@@ -126,18 +126,18 @@ def _held_by_another(path: Path, handle: int, patience: float) -> str:
 
 
 def _holders(file: os.stat_result) -> list[int]:
-    """Return the processes that have a file locked, as far as Linux tells us; it numbers those of others as 0 or -1."""
+    """Return the processes that lock a file, if Linux shows them; processes of other containers have the id 0 or -1."""
     try:
         lines = _LOCKS.read_text(encoding="ascii").splitlines()
     except OSError:
         return []
     wanted = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
-    # "1: FLOCK  ADVISORY  WRITE 5165 fe:00:2433539 0 EOF"; one that waits has an arrow after its number.
+    # "1: FLOCK  ADVISORY  WRITE 5165 fe:00:2433539 0 EOF"; a waiting process has an arrow after its number.
     locks = [line.split() for line in lines if " FLOCK " in line and "->" not in line]
     return [int(words[4]) for words in locks if words[5] == wanted and words[4].isdecimal() and words[4] != "0"]
 
 
-def _try(handle: int, how: int) -> bool:
+def _try_lock(handle: int, how: int) -> bool:
     try:
         fcntl.flock(handle, how | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,13 +1,13 @@
-"""Which names of hosts can be asked for at all."""
+"""Checks whether a host name can be resolved at all."""
 
 from __future__ import annotations
 
 
 def is_host_name(name: str) -> bool:
-    """Whether the system can be asked for the address of a host: Python writes each name by the rules of IDNA first.
+    """Whether Python can resolve a host name: it encodes every name with IDNA first.
 
-    A name with an empty label, as in `db..example`, or one of more than 63 letters ends there, with an error that no
-    library expects.
+    A name with an empty label, as in `db..example`, or with a label of more than 63 letters raises UnicodeError there,
+    which no library expects.
     """
     try:
         name.encode("idna")

@@ -1,7 +1,7 @@
-"""The way to a server outside, as the environment describes it: through which proxy, and whose certificates count.
+"""Reads from the environment which proxy leads to a server, and which certificates are trusted on that route.
 
-HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR. The HTTP client reads them as well, and
-stumbles over entries of NO_PROXY that other programs understand; so they are read here, and handed to it.
+HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR. The HTTP client could read these itself, but
+fails at entries of NO_PROXY that other programs understand. So this module reads them and passes the result to it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _THIS_MACHINE: Final = {"127.0.0.1", "localhost", "::1"}
 _PROXY_SCHEMES: Final = {"http", "https"}
 _SOCKS: Final = re.compile("socks[45].?")
 _PORTS: Final = {"http": 80, "https": 443}
-# OpenSSL finds a certificate in a directory by the hash of its subject alone.
+# OpenSSL finds a certificate in a directory only by the hash of its subject.
 _HASHED: Final = re.compile(r"[0-9a-f]{8}\.\d+")
 
 
@@ -38,7 +38,7 @@ class Proxy(NamedTuple):
 
 
 def is_this_machine(url: str) -> bool:
-    """Whether a URL leads to this machine: no proxy stands between it and itself."""
+    """Whether a URL leads to this machine, which needs no proxy."""
     try:
         return urlsplit(url).hostname in _THIS_MACHINE
     except ValueError:
@@ -46,21 +46,21 @@ def is_this_machine(url: str) -> bool:
 
 
 def find_proxy(url: str, proxies: Mapping[str, str] | None = None) -> Proxy | None:
-    """Return the proxy on the way to a URL; None where it is reached directly.
+    """Return the proxy for a URL, or None if it needs none.
 
     Args:
-        url: whither.
-        proxies: by scheme, `all` and `no`, as `urllib.request.getproxies` gives them; None: the environment's.
+        url: the URL of the request.
+        proxies: proxies by scheme, `all` and `no`, as `urllib.request.getproxies` returns them; None: call it.
 
     Raises:
-        ConfigurationError: the variable that counts does not name a proxy that can be used.
+        ConfigurationError: the variable for this URL does not name a usable proxy.
     """
     found = getproxies() if proxies is None else proxies
     try:
         target = urlsplit(url)
         host, port = target.hostname or "", target.port or _PORTS.get(target.scheme)
     except ValueError:
-        return None  # it leads nowhere, which the request will find out
+        return None  # the request itself will fail with a better error
     if is_this_machine(url) or _is_excepted(host, port, target.scheme, found.get("no", "")):
         return None
     for scheme in (target.scheme, "all"):
@@ -72,18 +72,18 @@ def find_proxy(url: str, proxies: Mapping[str, str] | None = None) -> Proxy | No
 
 
 def tls_trust_for(url: str) -> ssl.SSLContext | bool:
-    """Return whose certificates count on the way to a URL, as the HTTP client takes it; True: those that it brings.
+    """Return the trusted certificates for a URL, as httpx's `verify` takes them; True: httpx's own.
 
     Raises:
         ConfigurationError: the environment names certificates that cannot be read.
     """
     if not is_this_machine(url):
         return load_certificates() or True
-    return url.startswith("https:")  # without TLS, certificates are not worth 40 ms
+    return url.startswith("https:")  # without TLS, loading certificates would waste 40 ms
 
 
 def load_certificates(variables: Mapping[str, str] | None = None) -> ssl.SSLContext | None:
-    """Return what SSL_CERT_FILE, or else SSL_CERT_DIR, has trusted; None where neither is set.
+    """Return a context that trusts the certificates of SSL_CERT_FILE, or else SSL_CERT_DIR; None if neither is set.
 
     Raises:
         ConfigurationError: no certificate can be read there.
@@ -106,7 +106,7 @@ def _context(variable: str, *, cafile: str | None = None, capath: str | None = N
     try:
         context.load_verify_locations(cafile=cafile, capath=capath)
     except ssl.SSLError:
-        pass  # nothing that it could read
+        pass  # it found no certificate, which the check below reports
     except OSError as error:
         raise ConfigurationError(f"{variable} {cafile or capath!r} cannot be read: {error.strerror}") from None
     if cafile and not context.cert_store_stats()["x509"]:
@@ -116,7 +116,7 @@ def _context(variable: str, *, cafile: str | None = None, capath: str | None = N
 
 def _require_file(file: str) -> None:
     try:
-        is_file = stat.S_ISREG(os.stat(file).st_mode)  # noqa: PTH116  (a Path has no word for a name with a zero in it)
+        is_file = stat.S_ISREG(os.stat(file).st_mode)  # noqa: PTH116  (a Path hides that a name holds a zero byte)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "that is no name of a file"
         raise ConfigurationError(f"SSL_CERT_FILE {file!r} cannot be read: {why}") from None
@@ -138,7 +138,7 @@ def _require_hashed(directories: str) -> None:
 
 
 def _proxy_url(value: str, variable: str) -> str:
-    """Return the URL of a proxy. It may hold a password, so no sentence repeats it."""
+    """Return the URL of a proxy. It may hold a password, so no error message repeats it."""
     url = value if "://" in value else f"http://{value}"
     try:
         parts = urlsplit(url)
@@ -159,14 +159,14 @@ def _proxy_url(value: str, variable: str) -> str:
 
 
 def _is_excepted(host: str, port: int | None, scheme: str, exceptions: str) -> bool:
-    """Whether NO_PROXY has an entry for a host: a name and what is below it, an address, or a network.
+    """Whether NO_PROXY has an entry for a host: its name, a parent domain, its address or its network.
 
-    An entry that cannot be understood excepts nothing, as in other programs: there are as many dialects as those.
+    An entry that cannot be parsed is ignored, as other programs do: each has a dialect of its own.
     """
-    return any(_is_meant(entry.lower(), host, port, scheme) for entry in re.split(r"[,\s]+", exceptions) if entry)
+    return any(_matches(entry.lower(), host, port, scheme) for entry in re.split(r"[,\s]+", exceptions) if entry)
 
 
-def _is_meant(entry: str, host: str, port: int | None, scheme: str) -> bool:
+def _matches(entry: str, host: str, port: int | None, scheme: str) -> bool:
     of_scheme, separator, rest = entry.rpartition("://")
     name, only_port = _split_port(rest)
     if (separator and of_scheme not in {scheme, "all"}) or only_port not in {None, port}:
@@ -187,7 +187,7 @@ def _is_below(host: str, name: str) -> bool:
 
 
 def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    """Return the network that an entry names, with brackets or without; None: it names none."""
+    """Return the network that an entry names, with brackets or without, or None if it names none."""
     if "/" not in entry:
         return None
     try:

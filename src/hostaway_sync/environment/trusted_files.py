@@ -1,7 +1,7 @@
-"""Opens files and directories that another user of this machine could have planted, or could change.
+"""Opens files and directories, and refuses those that another user of this machine could have created or changed.
 
-A name in a directory where others may write can lead anywhere a moment after it was looked at. So a file is opened
-first, without following a link, and what was opened is examined through its descriptor.
+In a directory where others may write, a name may lead elsewhere a moment after a check. So a file is opened first,
+without following a link, and then checked through its descriptor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ROOT = 0
-# Where Linux keeps an access list; the group's bits of such a file are the most that its named users may do.
+# Linux stores an access list in this attribute; the group bits of such a file limit the rights of its named users.
 _ACCESS_LIST = "system.posix_acl_access"
 _ONLY_LOOK = getattr(os, "O_PATH", 0)
 
@@ -34,14 +34,14 @@ def open_trusted(
     shown: Path | None = None,
     advice: str = "",
 ) -> int:
-    """Open a file, or with `O_DIRECTORY` a directory, that nobody but root and this user could have written.
+    """Open a file, or with `O_DIRECTORY` a directory, that only root and this user could have written.
 
     Args:
         path: its name; a link is not followed.
-        flags: of `os.open`. With `O_CREAT`, a missing file is made for its owner alone.
-        owners: users besides root and this one to whom it may belong.
-        shown: its name in sentences, where `path` is relative.
-        advice: what else to do about a link or a foreign owner, as the end of a sentence.
+        flags: the flags of `os.open`. With `O_CREAT`, a missing file is created for its owner alone.
+        owners: further users to whom it may belong.
+        shown: its name in error messages, if `path` is relative.
+        advice: another remedy for a link or a foreign owner, as the end of an error message.
 
     Returns:
         A descriptor, which no child inherits.
@@ -56,7 +56,7 @@ def open_trusted(
     except UntrustedFile as error:
         raise UntrustedFile(f"{error}{advice}") from None
     except PermissionError:
-        # A file that is closed to us is another user's, as a rule: the sentence about its owner helps more.
+        # A file without access belongs to another user, as a rule: the error about its owner helps more.
         _require_owner(name, path.lstat(), owners, advice)
         raise
     try:
@@ -70,13 +70,13 @@ def open_trusted(
 
 
 def open_plain(path: Path, flags: int = os.O_RDONLY, *, follow: bool = False, shown: Path | None = None) -> int:
-    """Open a regular file, or with `O_DIRECTORY` a directory, whoever owns it; a link only when told to `follow` it.
+    """Open a regular file, or with `O_DIRECTORY` a directory, of any owner; a link only with `follow`.
 
     Raises:
         UntrustedFile: it is a link, a device, a pipe or a socket.
         OSError: it cannot be opened.
     """
-    # Without waiting: to open a pipe would otherwise hang until another process writes to it.
+    # O_NONBLOCK, because opening a pipe would otherwise wait until another process writes to it.
     name = shown or path
     how = flags | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
     try:
@@ -94,7 +94,7 @@ def open_plain(path: Path, flags: int = os.O_RDONLY, *, follow: bool = False, sh
     if stat.S_ISDIR(found.st_mode) and not flags & os.O_DIRECTORY:
         os.close(descriptor)
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(name))
-    # A directory that is none does not open at all.
+    # With O_DIRECTORY, anything else does not open at all.
     if not flags & os.O_DIRECTORY and not stat.S_ISREG(found.st_mode):
         os.close(descriptor)
         raise UntrustedFile(
@@ -105,7 +105,7 @@ def open_plain(path: Path, flags: int = os.O_RDONLY, *, follow: bool = False, sh
 
 
 def owner_name(uid: int) -> str:
-    """Return the name of a user; the number where the system knows no name."""
+    """Return the name of a user, or the number if the system knows no name."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -119,9 +119,9 @@ def _opened(path: Path, flags: int) -> int:
         except PermissionError:
             if not flags & os.O_DIRECTORY or not _ONLY_LOOK:
                 raise
-            # A directory that may be passed through and not listed can be examined nevertheless.
+            # O_PATH can examine a directory that this user may enter, but not list.
             return os.open(path, flags | _ONLY_LOOK)
-    # Two steps: a kernel that protects sticky directories refuses to create over another user's file.
+    # Two steps, because a kernel with `protected_regular` refuses O_CREAT on a file of another user.
     try:
         return os.open(path, flags | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -154,11 +154,11 @@ def _require_no_other_writer(path: Path, found: os.stat_result, *, has_access_li
 
 
 def _own_group(uid: int) -> int | None:
-    """Return a user's primary group, whose right to write is common (umask 002); None where it is not known."""
+    """Return a user's primary group, which may write with a umask of 002; None if it is unknown."""
     try:
         return pwd.getpwuid(uid).pw_gid
     except KeyError:
-        # A container's user has a number alone; of ourselves we know the group nevertheless.
+        # The user of a container may be unknown to the system; the group of this process is known nevertheless.
         return os.getgid() if uid == os.geteuid() else None
 
 
@@ -177,7 +177,7 @@ def _user(uid: int) -> str:
 
 
 def _quoted(path: Path) -> str:
-    """Return a name as a shell takes it; signs that a terminal would not show, and a sentence loses, as escapes."""
+    """Return a name quoted for a shell, with invisible characters as escapes."""
     name = str(path)
     if name.isprintable():
         return shlex.quote(name)

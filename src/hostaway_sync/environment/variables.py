@@ -1,9 +1,9 @@
-"""Where settings come from: the environment, an environment file, files that variables name, systemd's credentials.
+"""Finds the values of settings: in the environment, an environment file, files that variables name, and credentials.
 
     variable  →  file that <variable>_FILE names  →  the same two of .env  →  systemd credential
 
-The first that has a value counts, and an empty one has none. Nothing is checked here but the names: a name that this
-program does not know is most often a known one misspelt, and its value would be missing elsewhere.
+The first one with a value counts; an empty variable has none. Only names are checked here: an unknown name is mostly a
+misspelt one, whose value would otherwise be missing.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ ENV_FILE: Final = f"{PREFIX}ENV_FILE"
 _WORDS: Final = PREFIX.rstrip("_").split("_")
 _DOTENV: Final = Path(".env")
 _LONGEST_DOTENV: Final = 1024 * 1024
-# Kubernetes describes every service to every container: one called `hostaway-sync` takes our prefix.
+# Kubernetes sets variables for every service in every container: those of a service `hostaway-sync` have our prefix.
 _OF_KUBERNETES: Final = re.compile(
     "_?".join(_WORDS) + r"(_\w+)?_(SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_\w+)", re.ASCII | re.IGNORECASE
 )
-# Our prefix in disguise, without its `_` or with other signs, and signs in place of `_`.
+# Our prefix with any signs, or none, in place of `_`.
 _LETTERS_OF_PREFIX: Final = re.compile(r"[\W_]*" + r"[\W_]*".join(_WORDS) + "(?=.)", re.IGNORECASE)
-# How alike a name must be to a setting, where its prefix alone does not make it ours.
+# How similar a name must be to a setting if its prefix is not exactly ours.
 _ALIKE: Final = 0.8
 _SIGNS: Final = re.compile(r"[\W_]+")
-# What editors of Windows put before the first line.
+# Editors on Windows put this byte order mark before the first line.
 _MARK: Final = "\ufeff"
 _OF_TESTS: Final = f"{PREFIX}TEST_"
 _ELSEWHERE: Final = f"; or name another file in {ENV_FILE}"
@@ -52,17 +52,17 @@ class UnknownName(NamedTuple):
     nearest: str | None
 
     def __str__(self) -> str:
-        """Say so, and what was meant."""
+        """Return the error message, with the most similar setting."""
         guess = f"did you mean {self.nearest}?" if self.nearest else "remove it, or see docs/reference/settings.md"
         return f"{self.name} ({self.where}) is no setting of this program: {guess}"
 
 
 class NamedFile(NamedTuple):
-    """A file with settings or a secret that was read, and how it may be read by others.
+    """A file with settings or a secret that was read.
 
     Attributes:
-        path: where it is.
-        mode: its permissions, as they are after links.
+        path: its path.
+        mode: the permissions of the file that the path leads to.
     """
 
     path: Path
@@ -71,13 +71,13 @@ class NamedFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What was found outside, as text.
+    """The values of the settings as text, and where they were found.
 
     Attributes:
-        values: by the setting's name in small letters, without the prefix.
-        files: the file that a value was read from, by the same names.
-        read_files: every file that was read.
-        unknown: names with our prefix that are no setting.
+        values: values by the setting's name, in small letters and without the prefix.
+        files: the files that values were read from, by the same names.
+        read_files: all files that were read.
+        unknown: names with our prefix that are no settings.
     """
 
     values: Mapping[str, str]
@@ -87,15 +87,15 @@ class Environment:
 
 
 def read_environment(variables: Mapping[str, str], settings: Collection[str], in_files: Collection[str]) -> Environment:
-    """Read all places.
+    """Read the values of all settings from all places.
 
     Args:
-        variables: of the process.
-        settings: the names of all settings, in small letters, without the prefix.
-        in_files: those of them that may come from a file or a credential.
+        variables: the variables of the process.
+        settings: the names of all settings, in small letters and without the prefix.
+        in_files: the names of the settings that a file or a credential may hold.
 
     Raises:
-        ConfigurationError: a place cannot be read, or may not be trusted.
+        ConfigurationError: a file cannot be read, or must not be trusted.
     """
     reading = _Reading(settings, in_files)
     own = _ours(variables)
@@ -115,12 +115,12 @@ def read_environment(variables: Mapping[str, str], settings: Collection[str], in
 
 
 def list_variable_names(settings: Collection[str], in_files: Collection[str]) -> frozenset[str]:
-    """Return the name of every variable that means something."""
+    """Return the names of all variables of the settings."""
     return frozenset(_Reading(settings, in_files).names() | {ENV_FILE})
 
 
 class _Reading:
-    """The values so far; what has one keeps it."""
+    """The values found so far; the first value of a setting counts."""
 
     def __init__(self, settings: Collection[str], in_files: Collection[str]) -> None:
         self._settings = settings
@@ -134,13 +134,13 @@ class _Reading:
         return {f"{PREFIX}{name.upper()}" for name in self._settings} | files
 
     def dotenv(self, named: str | None) -> tuple[dict[str, str], Path]:
-        """Read the environment file: the one that was named, else `.env` of the current directory, if it has one."""
+        """Read the environment file: the named one, or else `.env` of the current directory, if there is one."""
         path = Path(named) if named else _whole(_DOTENV)
         text = self._content(path, ENV_FILE) if named else self._own_dotenv(path)
         return ({} if text is None else _ours(parse_environment_file(text, path, PREFIX))), path
 
     def take(self, variables: Mapping[str, str]) -> None:
-        """Take what has no value yet from variables, and from the files that they name."""
+        """Take missing values from variables, and from the files that they name."""
         for name in self._settings:
             if name not in self.values and (value := variables.get(f"{PREFIX}{name.upper()}")):
                 self.values[name] = value
@@ -150,7 +150,7 @@ class _Reading:
                 self._take_file(name, Path(path), variable)
 
     def take_credentials(self, files: Mapping[str, Path]) -> None:
-        """Take what has no value yet from credentials."""
+        """Take missing values from credentials."""
         for name in self._in_files:
             if name not in self.values and (path := files.get(f"{PREFIX}{name}".lower())):
                 self._take_file(name, path, "systemd credential")
@@ -160,7 +160,7 @@ class _Reading:
         self.files[name] = path
 
     def _content(self, path: Path, named_by: str) -> str:
-        """Read a file that the operator named: links are followed, because mounts of Kubernetes are links."""
+        """Return the text of a file that the operator named; follows links, because mounts of Kubernetes are links."""
         try:
             with open_named_file(path) as file:
                 self._note(path, file)
@@ -174,13 +174,13 @@ class _Reading:
             self.read.append(NamedFile(path, stat.S_IMODE(mode)))
 
     def _own_dotenv(self, path: Path) -> str | None:
-        """Read `.env`; None where there is none. It is there for another reason than our asking: it must be trusted."""
-        # By its short name: the directories above may be closed to this user, and the current one open.
+        """Return the text of `.env`, or None if there is none. The operator did not name it, so it must be trusted."""
+        # By its relative name, because the directories above may be closed to this user.
         try:
             with os.fdopen(open_trusted(_DOTENV, shown=path, advice=_ELSEWHERE), "rb") as file:
                 self._note(path, file)
                 content = file.read(_LONGEST_DOTENV + 1)
-        except (FileNotFoundError, IsADirectoryError):  # some call their virtual environment so
+        except (FileNotFoundError, IsADirectoryError):  # `.env` may be a virtual environment
             return None
         except OSError as error:
             if _is_hidden(_DOTENV):
@@ -195,13 +195,13 @@ class _Reading:
 
 
 def _ours(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return what has our prefix, however it is written; capital letters win."""
+    """Return the variables with our prefix in any case; a name in capital letters takes precedence."""
     ours = sorted((name for name in variables if name.upper().startswith(PREFIX)), key=str.isupper)
     return {name.upper(): variables[name] for name in ours if variables[name]}
 
 
 def _credentials(directory: str | None) -> dict[str, Path]:
-    """Return the files with our prefix in the directory of systemd's credentials."""
+    """Return the files with our prefix in systemd's directory of credentials."""
     if not directory:
         return {}
     try:
@@ -222,7 +222,7 @@ def _unknown(variables: Mapping[str, str], known: Collection[str], where: str) -
 
 
 def _disguised(variables: Mapping[str, str], known: Collection[str]) -> Iterator[UnknownName]:
-    """Give the names that would be a setting, or nearly, if the signs in our prefix were right."""
+    """Yield the names that would be a setting, or a similar one, if the signs of our prefix were right."""
     for name in sorted(variables):
         letters = _LETTERS_OF_PREFIX.match(name)
         if letters is None or name.upper().startswith(PREFIX) or _OF_KUBERNETES.fullmatch(name):
@@ -239,7 +239,7 @@ def _unknown_credentials(files: Mapping[str, Path], in_files: Collection[str]) -
 
 
 def _nearest(name: str, known: Collection[str], *, at_least: float = 0.5) -> str | None:
-    # Without the prefix, which all have in common.
+    # Compared without the prefix, which all names have in common.
     ends = {one[len(PREFIX) :]: one for one in sorted(known)}
     found = difflib.get_close_matches(name[len(PREFIX) :], ends, n=1, cutoff=at_least)
     return ends[found[0]] if found else None
@@ -253,7 +253,7 @@ def _whole(path: Path) -> Path:
 
 
 def _is_hidden(path: Path) -> bool:
-    """Whether even looking at a name is refused: `sudo -u` leaves a user in a directory that is closed to it."""
+    """Whether the directory of a file is closed to this user, as after `sudo -u` in a private directory."""
     try:
         path.lstat()
     except OSError:

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import UsageError
+from hostaway_sync.model.messages import read_quiet_hours
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-
-@dataclass(frozen=True, slots=True)
-class QuietHours:
-    """The hours from `begin` until `end`, by local time; over midnight where `end` is the smaller."""
-
-    begin: int
-    end: int
-
-    def __str__(self) -> str:
-        return f"{self.begin}-{self.end}"
-
-    def cover(self, hour: int) -> bool:
-        """Whether an hour of the day is quiet."""
-        if self.begin < self.end:
-            return self.begin <= hour < self.end
-        return hour >= self.begin or hour < self.end
+    from hostaway_sync.model.messages import QuietHours
 
 
 def parse_hours(text: str) -> QuietHours:
@@ -36,11 +20,10 @@ def parse_hours(text: str) -> QuietHours:
     Raises:
         UsageError: the text is not two different hours of a day.
     """
-    match = re.fullmatch(r"\s*(\d{1,2})\s*-\s*(\d{1,2})\s*", text, re.ASCII)
-    begin, end = (int(match[1]) % 24, int(match[2]) % 24) if match else (0, 0)
-    if match is None or max(int(match[1]), int(match[2])) > 24 or begin == end:  # noqa: PLR2004  (hours of a day)
+    hours = read_quiet_hours(text)
+    if hours is None:
         raise UsageError(f"quiet hours are two hours of the day, as 22-8, not {text!r}")
-    return QuietHours(begin, end)
+    return hours
 
 
 def find_quiet_end(hours: QuietHours, zone: tzinfo, now: datetime) -> datetime | None:

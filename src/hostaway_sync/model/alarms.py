@@ -1,9 +1,9 @@
-"""Alarms: what is wrong with an account until its cause was seen to be gone. Pure; the time comes as an argument.
+"""Alarms of an account: raised when a run finds a cause, ended when a run finds the cause gone. Pure: no I/O, no clock.
 
-    cause seen ──→ stands, is told ──→ told again once in 24 hours ──→ cause seen to be gone: is told, ends
-                                  └──→ another cause seen: told at once, unless it was told in the last 24 hours
+    cause found ──→ raised and reported ──→ reported again every 24 hours ──→ cause gone: reported, ended
+                                       └──→ cause changed: reported at once, but each cause at most once in 24 hours
 
-A run that does not look at a cause leaves its alarm as it is.
+A run that does not check a cause leaves its alarm unchanged.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 REPEAT_INTERVAL = timedelta(hours=24)
-# What tells two causes apart, though it has digits: an address, and the status of an answer. Else a word with digits is
-# a figure, a time or an id; the noun after it may be in the plural.
+# Two sentences are of the same cause if only their figures, times and ids differ: every word with digits is one of
+# these, and the noun after it may be in the plural. A URL and an HTTP status are kept, because they tell causes apart.
 _FIGURES = re.compile(
     r"(?P<kept>\w+://\S+|\b(?:with|status) [1-5]\d\d\b|\([1-5]\d\d\))"
     r"|[\w.:+-]*\d[\w.:+-]*(?: (?P<noun>[a-z]+?)s?\b)?"
@@ -33,22 +33,22 @@ class AlarmKind(StrEnum):
     """What an alarm is about."""
 
     BRAKE = "brake"
-    """Suspiciously many rows are gone at once, and none was marked missing."""
+    """Suspiciously many rows disappeared at once, so the run marked none of them missing."""
     PARTIAL = "partial"
-    """A resource was not read whole."""
+    """A run did not read a resource completely."""
     DIFFERS = "differs"
     """A verification found differences."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What was seen to be wrong.
+    """The reason of an alarm, as a run found it.
 
     Attributes:
-        kind: what it is about.
-        resource: whose rows; empty for all of the account.
+        kind: the kind of alarm that it raises.
+        resource: the resource whose rows are concerned; empty for the whole account.
         sentence: what is wrong, and what to do.
-        needs_sweep: only a run that reads the whole list can see that it is gone.
+        needs_sweep: only a run that reads the complete list can find that the cause is gone.
     """
 
     kind: AlarmKind
@@ -58,24 +58,24 @@ class Cause:
 
     @property
     def normalized_sentence(self) -> str:
-        """What is wrong, without figures and times: they change while the cause is the same."""
+        """The sentence without figures, times and ids, which change while the cause stays the same."""
         return _FIGURES.sub(lambda found: found["kept"] or f"# {found['noun'] or ''}", self.sentence)
 
     @property
     def digest(self) -> str:
-        """The gist without its words, which may be a guest's."""
+        """SHA-256 of the normalized sentence; unlike the sentence, it holds no personal data."""
         return sha256(self.normalized_sentence.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A cause that stands.
+    """An active alarm.
 
     Attributes:
         cause: what is wrong.
-        since: when it was first seen.
-        told_at: when a run last said so; None where none did in the last 24 hours.
-        others_told: by digest, when a run last told the other causes that this alarm had in the last 24 hours.
+        since: when a run first found it.
+        told_at: when a run last reported the cause; None if none did in the last 24 hours.
+        others_told: when a run last reported each earlier cause of this alarm in the last 24 hours, by digest.
     """
 
     cause: Cause
@@ -85,18 +85,18 @@ class Alarm:
 
     @property
     def key(self) -> tuple[AlarmKind, str]:
-        """What tells two alarms of an account apart."""
+        """The alarm's identity within its account."""
         return self.cause.kind, self.cause.resource
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmFindings:
-    """What a run saw.
+    """What one run found about the alarms of its account.
 
     Attributes:
-        causes: what is wrong.
-        gone: alarms whose cause is gone unless only a sweep can see that.
-        swept: alarms whose cause is gone, whatever it takes to see that.
+        causes: the causes that it found.
+        gone: keys of alarms whose cause it found gone; they end unless their cause needs a sweep.
+        swept: keys of alarms whose cause it found gone in a complete list; they end in any case.
     """
 
     causes: tuple[Cause, ...] = ()
@@ -109,9 +109,9 @@ class AlarmUpdate:
     """The alarms of an account after a run.
 
     Attributes:
-        alarms: those that stand, oldest first.
-        reported: those of them that this run tells: their cause was not told in the last 24 hours.
-        ended: those whose cause this run saw to be gone.
+        alarms: the active ones, oldest first.
+        reported: the active ones whose cause no run reported in the last 24 hours; this run reports them.
+        ended: the ones whose cause this run found gone.
     """
 
     alarms: tuple[Alarm, ...] = ()
@@ -120,23 +120,23 @@ class AlarmUpdate:
 
 
 def update_alarms(before: Iterable[Alarm], seen: AlarmFindings, now: datetime) -> AlarmUpdate:
-    """Return the alarms that stand after a run, those that it tells, and those that ended."""
+    """Return the alarms of an account after a run: active, reported and ended ones."""
     known = {alarm.key: alarm for alarm in before}
     causes = {(cause.kind, cause.resource): cause for cause in seen.causes}
     ended = [alarm for key, alarm in known.items() if key not in causes and _is_gone(alarm, seen)]
-    standing = [alarm for alarm in known.values() if alarm.key not in causes and alarm not in ended]
-    standing += [_renewed(known.get(key), cause, now) for key, cause in causes.items()]
-    told = [replace(alarm, told_at=now) if is_due(alarm, now) else alarm for alarm in standing]
-    told.sort(key=lambda alarm: (alarm.since, alarm.key))
-    return AlarmUpdate(tuple(told), tuple(alarm for alarm in told if alarm.told_at == now), tuple(ended))
+    active = [alarm for alarm in known.values() if alarm.key not in causes and alarm not in ended]
+    active += [_renew(known.get(key), cause, now) for key, cause in causes.items()]
+    active = [replace(alarm, told_at=now) if is_due(alarm, now) else alarm for alarm in active]
+    active.sort(key=lambda alarm: (alarm.since, alarm.key))
+    return AlarmUpdate(tuple(active), tuple(alarm for alarm in active if alarm.told_at == now), tuple(ended))
 
 
 def is_due(alarm: Alarm, now: datetime) -> bool:
-    """Return whether an alarm is to be told at `now`."""
-    return not _is_lately(alarm.told_at, now)
+    """Whether a run at `now` reports an alarm: no run did in the last 24 hours."""
+    return not _is_recent(alarm.told_at, now)
 
 
-def _is_lately(told_at: datetime | None, now: datetime) -> bool:
+def _is_recent(told_at: datetime | None, now: datetime) -> bool:
     return told_at is not None and now - told_at < REPEAT_INTERVAL and is_credible_mark(told_at, now)
 
 
@@ -144,11 +144,11 @@ def _is_gone(alarm: Alarm, seen: AlarmFindings) -> bool:
     return alarm.key in seen.swept or (alarm.key in seen.gone and not alarm.cause.needs_sweep)
 
 
-def _renewed(known: Alarm | None, cause: Cause, now: datetime) -> Alarm:
+def _renew(known: Alarm | None, cause: Cause, now: datetime) -> Alarm:
     if known is None:
         return Alarm(cause, now)
     told = {**known.others_told} if known.told_at is None else {**known.others_told, known.cause.digest: known.told_at}
-    lately = {digest: at for digest, at in told.items() if _is_lately(at, now)}
-    told_at = lately.pop(cause.digest, None)
+    recent = {digest: at for digest, at in told.items() if _is_recent(at, now)}
+    told_at = recent.pop(cause.digest, None)
     needs_sweep = cause.needs_sweep or known.cause.needs_sweep
-    return replace(known, cause=replace(cause, needs_sweep=needs_sweep), told_at=told_at, others_told=lately)
+    return replace(known, cause=replace(cause, needs_sweep=needs_sweep), told_at=told_at, others_told=recent)

@@ -1,4 +1,4 @@
-"""The requests to the source: when each may leave, who goes first, and, when it has ended, why it was made."""
+"""Requests to the platform's API: their limits, their priority, and the record of each finished request."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A slot in every bucket asked for.
+    """A reserved slot for one request, in every bucket that it counts against.
 
     Attributes:
         granted_at: the moment of the slot, by the database's clock.
         wait: how long to wait until then.
-        slack: how much later the request may still leave; after that another slot must be reserved.
+        slack: how late the request may still leave; after that, reserve another slot.
     """
 
     granted_at: datetime
@@ -38,55 +38,55 @@ class Grant:
 
 
 class Priority(StrEnum):
-    """Who goes first where requests wait for the same budget; among equals, whoever asked first."""
+    """The order of requests that wait for the same budget; within one priority, first come, first served."""
 
     URGENT = "urgent"
-    """A person waits for it: there is always room soon."""
+    """A person waits for the answer: such a request gets a slot soon, whatever else waits."""
     NORMAL = "usual"
     LOW = "patient"
-    """The many requests of a run that reads everything: it stands back while others ask."""
+    """One of the many requests of a run that reads everything: it yields to all others."""
 
 
 class Budget(Protocol):
-    """The requests allowed per window, shared by every process and machine behind one address."""
+    """The requests allowed per window, shared by all processes and machines behind one IP address."""
 
     def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.NORMAL) -> Grant:
-        """Take the earliest slot that no bucket's window objects to; blocks on the database only."""
+        """Reserve and return the earliest slot that is free in every bucket; waits for the database only."""
         ...
 
     def penalize(self, buckets: Sequence[Bucket], *, retry_in: timedelta, limit: int | None) -> None:
-        """Grant nothing in these buckets for `retry_in`; `limit` below a bucket's own lowers it for a while."""
+        """Grant no slot in these buckets for `retry_in`; a `limit` below a bucket's own lowers it for a while."""
         ...
 
 
 class CircuitBreaker(Protocol):
-    """Who is told how requests end, so that nobody hammers a source that is away."""
+    """Records how requests end, and stops them while the API is down."""
 
     def record_answer(self) -> None:
-        """Note that the source answered, whatever it said."""
+        """Record that the API answered, with any status that is no server error."""
         ...
 
     def record_failure(self, error: str) -> None:
-        """Note that a request had no answer, or one that says it is the source's fault."""
+        """Record that a request got no answer, or a server error."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """One request that was sent and has ended; nothing in it is secret: no header, no form, no body.
+    """One finished request. It holds nothing secret: no header, no form, no body.
 
     Attributes:
-        granted_at: the moment that the budget granted, by the database's clock.
-        method: of the request.
-        path: below the API's address.
-        params: of the request, as they stand in its URL.
-        status: of the answer; None when none came whole.
-        duration_s: from its departure to the end of its answer.
-        waited_s: seconds that the budget kept it back before.
-        why: what the one who asked wanted to know; the same for all requests of one cause.
-        step: which of those requests this is, such as a page or a new attempt; empty for the first of them.
-        attempt: counted from 1; another one is made when a request fails for now.
-        failure: class of what kept a whole answer away; None when one came.
+        granted_at: the moment of its slot in the budget, by the database's clock.
+        method: the HTTP method.
+        path: below the API's URL.
+        params: the parameters of its URL.
+        status: the HTTP status; None if no complete answer arrived.
+        duration_s: from sending to the end of the answer.
+        waited_s: how long it waited for its slot.
+        why: the reason of the request; the same for all requests of one cause.
+        step: which of those requests this is, such as a page or a retry; empty for the first.
+        attempt: counted from 1; a temporary failure leads to another attempt.
+        failure: class name of the exception that prevented a complete answer; None if one arrived.
     """
 
     granted_at: datetime
@@ -103,7 +103,7 @@ class ApiCall:
 
     @property
     def route(self) -> str:
-        """The path with `{id}` for each number: there are as many as the program knows."""
+        """The path with `{id}` in place of each number, so that the number of routes is bounded."""
         return "/".join("{id}" if part.isdigit() else part for part in self.path.split("/"))
 
 

@@ -1,4 +1,4 @@
-"""How many requests the accounts will need, and how many accounts fit one address: arithmetic, and nothing else."""
+"""Forecasts how many requests accounts need, and how many accounts one IP address can serve. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
     from hostaway_sync.model.status import AccountFacts
 
 _DAY = timedelta(days=1)
-# A window is followed by a margin of two per cent, so that the limit is never passed.
+# Each window of the budget has a margin of two per cent, so that no request exceeds the limit.
 USABLE = 0.975
-# Incremental runs of an account that has none on record: one request a list, and one to spare.
+# Requests of an incremental run, for an account without any on record: one request a list, and one spare.
 ASSUMED_RUN_CALLS = 3.0
-# Threads come up again from three quarters of their days on, so that not all do on one day: the most it can be.
+# A thread may be read again after three quarters of its days, so that not all are due on one day.
 _MOST_OFTEN = 4 / 3
-# A list of several pages that is walked by cursor ends with an empty page, and its top is looked at once more.
+# A cursor walk of several pages ends with an empty page, and then reads the first page again.
 _END_OF_WALK = 2
 
 
 @dataclass(frozen=True, slots=True)
 class ForecastTerms:
-    """What a forecast rests on, from the settings.
+    """The settings that a forecast depends on.
 
     Attributes:
         run_interval: time between two runs of an account.
-        page_sizes: rows a page of each list.
-        address_rate: requests a second that all accounts together may make.
-        account_rate: requests a second that one account may make.
-        sweep_after: a run reads everything when the last one that did began so long ago.
-        threads_after: such a run reads threads that were not read whole for so long.
+        page_sizes: rows per page of each list.
+        address_rate: requests per second that all accounts together may make.
+        account_rate: requests per second that one account may make.
+        sweep_after: age of the last sweep at which a run becomes a sweep.
+        threads_after: age of the last complete reading at which a sweep reads a thread again.
     """
 
     run_interval: timedelta
@@ -47,20 +47,22 @@ class ForecastTerms:
 
     @property
     def rate(self) -> float:
-        """Requests a second of one account that works alone."""
+        """Requests per second of an account that has the address to itself."""
         return min(self.address_rate, self.account_rate) * USABLE
 
 
 @dataclass(frozen=True, slots=True)
 class RequestNeed:
-    """What one account needs, in requests.
+    """The requests that one account needs.
 
     Attributes:
-        first_sync_calls: to read all of it for the first time, `first_sync_minutes` long.
-        sweep_calls: to read all lists again, and the threads whose time has come.
-        run_calls: one incremental run; `is_assumed` when none is on record.
-        runs_a_day: incremental runs; fewer than one a day where nearly every run is a sweep.
-        sweeps_per_day: runs that read all lists.
+        first_sync_calls: requests of the first sync.
+        first_sync_minutes: duration of the first sync.
+        sweep_calls: requests of a sweep: all lists, and the threads that are due again.
+        run_calls: requests of an incremental run.
+        is_assumed: `run_calls` is an assumption, because no incremental run is on record.
+        runs_per_day: incremental runs a day; below one if nearly every run is a sweep.
+        sweeps_per_day: sweeps a day.
     """
 
     first_sync_calls: int
@@ -73,20 +75,20 @@ class RequestNeed:
 
     @property
     def per_day(self) -> float:
-        """Requests a day."""
+        """Requests per day."""
         return self.run_calls * self.runs_per_day + self.sweep_calls * self.sweeps_per_day
 
 
 @dataclass(frozen=True, slots=True)
 class AddressLoad:
-    """What all accounts need of the address they share.
+    """The requests that all accounts together need of their common IP address.
 
     Attributes:
-        accounts: how many are in the sums; those never synced whole are not.
-        per_day: requests a day.
-        max_per_day: requests a day that the address may make.
-        accounts_that_fit: accounts like these, in the mean, that the address can serve; None when none is known.
-        sweeps_minutes: how long all sweeps take when they fall on one hour.
+        accounts: number of accounts in the sums; accounts without a complete sync are left out.
+        per_day: requests per day.
+        max_per_day: requests per day that the address may make.
+        accounts_that_fit: average accounts that the address can serve; None if `accounts` is 0.
+        sweeps_minutes: duration of all sweeps if they start in the same hour.
     """
 
     accounts: int
@@ -97,26 +99,26 @@ class AddressLoad:
 
     @property
     def share(self) -> float:
-        """How much of the address's requests is used, 1 being all."""
+        """The used share of the requests that the address may make; 1 is all."""
         return self.per_day / self.max_per_day
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What each active account needs (None: never synced whole, so that nobody knows), and all of them together."""
+    """The need of each active account, and the load of all; the need is None without a complete sync."""
 
     needs: tuple[tuple[AccountFacts, RequestNeed | None], ...]
     load: AddressLoad
 
 
 def forecast_capacity(accounts: Iterable[AccountFacts], terms: ForecastTerms) -> Forecast:
-    """Say what the active ones among the accounts need."""
+    """Return the needs of the active accounts, and their sum."""
     needs = tuple((facts, estimate_need(facts, terms)) for facts in accounts if facts.is_active)
     return Forecast(needs, sum_load([known for _, known in needs if known is not None], terms))
 
 
 def estimate_need(facts: AccountFacts, terms: ForecastTerms) -> RequestNeed | None:
-    """Say what an account needs; None when it was never synced whole, so that nobody knows how large it is."""
+    """Return what an account needs, or None if it has no complete sync yet: its size is unknown then."""
     if facts.last_sync_at is None:
         return None
     threads = facts.live(Resource.CONVERSATIONS)
@@ -137,7 +139,7 @@ def estimate_need(facts: AccountFacts, terms: ForecastTerms) -> RequestNeed | No
 
 
 def sum_load(known: Sequence[RequestNeed], terms: ForecastTerms) -> AddressLoad:
-    """Add up what the accounts need, and say how many like them would fit."""
+    """Return the sum of the needs, and how many such accounts the address can serve."""
     a_day = sum(need.per_day for need in known)
     at_most = terms.address_rate * USABLE * _DAY.total_seconds()
     fitting = int(at_most * len(known) / a_day) if a_day else None
@@ -147,7 +149,7 @@ def sum_load(known: Sequence[RequestNeed], terms: ForecastTerms) -> AddressLoad:
 
 
 def count_list_calls(facts: AccountFacts, terms: ForecastTerms) -> int:
-    """Give the requests that read all lists once."""
+    """Return the number of requests that read all lists once."""
     pages = {
         resource: max(1, ceil(facts.live(resource) / terms.page_sizes[resource]))
         for resource in (Resource.LISTINGS, Resource.RESERVATIONS, Resource.CONVERSATIONS)
@@ -156,7 +158,7 @@ def count_list_calls(facts: AccountFacts, terms: ForecastTerms) -> int:
 
 
 def count_threads_per_sweep(threads: int, terms: ForecastTerms) -> int:
-    """Give how many of the threads a sweep reads because they were not read whole for long."""
+    """Return how many of the threads a sweep reads again because their last complete reading is too old."""
     _, sweeps = count_runs_per_day(terms)
     between = _DAY / sweeps
     if terms.threads_after <= between:
@@ -165,7 +167,7 @@ def count_threads_per_sweep(threads: int, terms: ForecastTerms) -> int:
 
 
 def count_runs_per_day(terms: ForecastTerms) -> tuple[float, float]:
-    """Give the incremental runs of a day, and the sweeps: the first run after a sweep has become due is one."""
+    """Return the incremental runs and the sweeps of a day; the first run after a sweep is due is a sweep."""
     runs_a_sweep = max(1, ceil(terms.sweep_after / terms.run_interval))
     runs = _DAY / terms.run_interval
     sweeps = runs / runs_a_sweep

@@ -1,8 +1,8 @@
-"""When a source counts as away, and who may ask it then. Pure: time is an argument.
+"""The circuit breaker: when an API counts as down, and which requests may then probe it. Pure: no I/O, no clock.
 
-closed ── so many failures in a row, soon after each other ──→ away ── an answer to anybody ──→ closed
-                                                                │ ▲
-                                              one probe in turn └─┘ no answer: the next one comes later
+closed ── 20 failures in a row, each soon after the last ──→ open ── any request is answered ──→ closed
+                                                              │ ▲
+                                         one probe at a time  └─┘  no answer: the next probe waits longer
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from hostaway_sync.model.timestamps import add_clamped, is_credible_mark
 if TYPE_CHECKING:
     from datetime import datetime
 
-# Four calls that were given up after five attempts each, and nothing was answered in between, to anybody.
+# Four calls of five attempts each that all failed, with no answer to any process in between.
 FAILURES_TO_OPEN: Final = 20
-# Failures further apart are not one outage. A request that gets no answer takes a minute to fail.
+# Failures further apart belong to no common outage. A request without an answer fails after a minute.
 MAX_FAILURE_GAP: Final = timedelta(minutes=3)
 FIRST_PAUSE: Final = timedelta(seconds=30)
 MAX_PAUSE: Final = timedelta(minutes=5)
-# Ten seconds to connect and sixty without a byte, and some more: until then nobody else probes.
+# Ten seconds to connect, sixty without a byte, and a margin: until then no other process probes.
 PROBE_TIMEOUT: Final = timedelta(seconds=90)
 MAX_PROBE_DELAY: Final = max(MAX_PAUSE, PROBE_TIMEOUT)
 _LONGEST_ERROR: Final = 500
@@ -31,16 +31,16 @@ _MOST_DOUBLINGS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Failures in a row; without any there is none.
+    """A row of failures, at least one.
 
     Attributes:
-        failures: how many requests in a row had no answer, or one that says it is the source's fault.
+        failures: how many requests in a row got no answer, or a server error.
         failing_since: when the first of them failed.
-        failed_at: when the last one did.
-        error: what came of it.
-        away_since: the source counts as away, since then; None: everybody may ask.
-        probe_at: from then on one may ask; None: it is not away.
-        probes: how many have asked in vain, or ask now.
+        failed_at: when the last of them failed.
+        error: what the last failure was.
+        away_since: since when the circuit is open; None: it is closed.
+        probe_at: when the next probe may be sent; None: the circuit is closed.
+        probes: how many probes were sent without success, a running one included.
     """
 
     failures: int
@@ -53,9 +53,9 @@ class Outage:
 
 
 def discard_future_outage(outage: Outage, now: datetime) -> Outage | None:
-    """Return an outage; None where it was written down by a clock that was ahead: nothing is known of it then.
+    """Return the outage, or None if a clock that was ahead recorded it: then its times mean nothing.
 
-    The next probe tells, too: none is planned further ahead than a pause or a probe lasts.
+    A probe planned further ahead than the longest pause shows such a clock, too.
     """
     marks = (outage.failing_since, outage.failed_at, outage.away_since or outage.failed_at)
     if not all(is_credible_mark(mark, now) for mark in marks):
@@ -66,7 +66,7 @@ def discard_future_outage(outage: Outage, now: datetime) -> Outage | None:
 
 
 def record_failure(before: Outage | None, now: datetime, error: str, *, was_probe: bool) -> Outage:
-    """Give what is known after one more request failed; only a probe, not a straggler, moves the next one."""
+    """Return the outage after one more failure; only the failure of a probe postpones the next probe."""
     if before is None or (before.away_since is None and now - before.failed_at > MAX_FAILURE_GAP):
         return Outage(1, now, now, error[:_LONGEST_ERROR])
     after = replace(before, failures=before.failures + 1, failed_at=now, error=error[:_LONGEST_ERROR])
@@ -78,15 +78,15 @@ def record_failure(before: Outage | None, now: datetime, error: str, *, was_prob
 
 
 def may_probe(outage: Outage, now: datetime, *, force_probe: bool) -> bool:
-    """Say whether someone may ask a source that is away; a person who `force_probe` always may."""
+    """Whether a request may probe an API that counts as down; always with `force_probe`, which a person asks for."""
     return force_probe or outage.probe_at is None or now >= outage.probe_at
 
 
 def start_probe(outage: Outage, now: datetime) -> Outage:
-    """Give what is known while one asks: nobody else does, unless it takes too long."""
+    """Return the outage while a probe runs: the next one is allowed after `PROBE_TIMEOUT`."""
     return replace(outage, probe_at=now + PROBE_TIMEOUT, probes=outage.probes + 1)
 
 
 def probe_pause(probes: int) -> timedelta:
-    """Give how long nobody asks after so many probes in vain."""
+    """Return the pause after so many failed probes: it doubles from `FIRST_PAUSE` to `MAX_PAUSE`."""
     return min(FIRST_PAUSE * (1 << min(probes, _MOST_DOUBLINGS)), MAX_PAUSE)

@@ -1,6 +1,6 @@
-"""The values of the push pipe that cross rooms, named by stage: Delivery → Event → Target; and who announces them.
+"""Values and Protocols of the push pipeline: Delivery → Event → RefreshTarget, and the platform's webhook API.
 
-Those of the pull pipe are in `records`.
+The pull pipeline has its own in `records`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _WELL_FORMED: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=-]{7,99}", re.ASCII)
 
 
 def read_request_id(headers: Mapping[str, str]) -> str | None:
-    """Give the id that a proxy gave a request; None when there is none, or one that nobody should write down."""
+    """Return the request id that a proxy set, or None if there is none or it is not well-formed."""
     given = headers.get(REQUEST_ID, "")
     return given if _WELL_FORMED.fullmatch(given) else None
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshTarget:
-    """The object that a delivery is about, which is read again; a conversation stands for its thread too."""
+    """The object to read again because of a delivery; a conversation includes its thread."""
 
     resource: Resource
     object_id: int
@@ -38,13 +38,13 @@ class RefreshTarget:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a delivery claims.
+    """The event that a delivery reports.
 
     Attributes:
-        name: as sent, cut to 200 characters; "" when there is none.
-        target: what to read again; None when there is nothing to read.
-        claimed_account: the account that the body names; None when it names none.
-        ignored: why the delivery is stored but not worked, as a short phrase; None when it is to be worked.
+        name: the event's name as sent, cut to 200 characters; empty if there is none.
+        target: the object to read again; None if there is none.
+        claimed_account: the account id in the body; None if there is none.
+        ignored: why the delivery is stored but not processed, as a short phrase; None if it is processed.
     """
 
     name: str
@@ -55,15 +55,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One authenticated HTTP request from the sender.
+    """One authenticated webhook request.
 
     Attributes:
-        delivery_id: ours; the sender gives none.
-        account_id: whose credentials it came with.
-        event: what it claims.
+        delivery_id: an id of our own; the platform sends none.
+        account_id: the account whose credentials the request had.
+        event: the event that it reports.
         body: the exact bytes.
-        payload: JSON text that JSONB accepts, cleaned where the bytes would be refused; None when they are no JSON.
-        headers: lower-case names; bounded, without anything that authenticates.
+        payload: JSON text that JSONB accepts, cleaned where necessary; None if the body is no JSON.
+        headers: HTTP headers by lower-case name, bounded in size, without credentials.
         received_by: the host that received it.
     """
 
@@ -77,23 +77,23 @@ class Delivery:
 
 
 class EventParser(Protocol):
-    """Knows what the source's deliveries mean."""
+    """Parses the deliveries of a platform."""
 
     def __call__(self, body: bytes, *, account_id: int) -> tuple[Event, str | None]:
-        """Give what a delivery to `account_id` claims, and its payload as `Delivery.payload`; never raises."""
+        """Return the event of a delivery to `account_id`, and its payload as `Delivery.payload`; never raises."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A registration at the source: where it announces changes of one account.
+    """A webhook that is registered at the platform for one account.
 
     Attributes:
-        hook_id: the source's id of it.
-        url: where deliveries go; secret, because a path may be one.
-        is_enabled: False after too many failures, or because someone switched it off.
-        login: what deliveries authenticate with; None: with nothing.
-        is_legacy: made by the source's older interface, which can only be looked at.
+        hook_id: the platform's id.
+        url: where deliveries go; secret, because its path may hold a secret.
+        is_enabled: False after too many failures, or after a person disabled it.
+        login: the login of its deliveries; None: they have none.
+        is_legacy: registered through the platform's older API, which is read-only for us.
     """
 
     hook_id: int
@@ -105,7 +105,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class WebhookSettings:
-    """What a registration is to be; see `Webhook`."""
+    """The desired state of a webhook; see `Webhook`."""
 
     url: str = field(repr=False)
     login: str
@@ -115,13 +115,13 @@ class WebhookSettings:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryLogEntry:
-    """One line of the source's own log of deliveries.
+    """One entry of the platform's own delivery log.
 
     Attributes:
-        entry_id: the source's id of it; later ones have higher ones.
-        target: what was announced; None when it is nothing that is mirrored.
-        was_accepted: the receiver said so with 2xx; None when the log does not tell.
-        hook_id: the registration it was sent for; None when the log does not tell.
+        entry_id: the platform's id; ascending.
+        target: the changed object; None if it is not mirrored.
+        was_accepted: whether the receiver answered 2xx; None if the log has no status.
+        hook_id: the webhook that it was sent for; None if the log does not name it.
         url: where it was sent; secret as in `Webhook`.
     """
 
@@ -134,7 +134,7 @@ class DeliveryLogEntry:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryLog:
-    """What the source says it delivered, in no order; `is_whole` False: older entries were left out."""
+    """Entries of the platform's delivery log, in no order; if `is_whole` is False, older entries are missing."""
 
     entries: tuple[DeliveryLogEntry, ...]
     is_whole: bool
@@ -142,14 +142,14 @@ class DeliveryLog:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryAudit:
-    """What the source says it delivered, compared with what came.
+    """The comparison of the platform's delivery log with the deliveries received.
 
     Attributes:
-        has_log: the source keeps such a log, and we may read it; else there is nothing to compare.
-        announced: objects that the entries since the last audit name.
-        lost: those of them whose last delivery failed, or never came here; they are read again.
+        has_log: the platform has such a log, and the account may read it; if not, nothing was compared.
+        announced: number of objects in the entries since the last audit.
+        lost: number of these whose last delivery failed or never arrived; they are read again.
         is_whole: all entries since the last audit were read.
-        is_first: nobody has asked before, or what was asked before had another answer to `has_log`.
+        is_first: there was no audit before, or the last one had another `has_log`.
     """
 
     has_log: bool
@@ -160,55 +160,55 @@ class DeliveryAudit:
 
 
 class WebhookCheck(Protocol):
-    """What a run does about the announcements of its account, of which it depends on none."""
+    """Checks the webhook of an account during a run; the run itself does not depend on webhooks."""
 
     def keep_enabled(self) -> str | None:
-        """Give what was wrong with the registration, and what was done about it, as a sentence.
+        """Enable the webhook again if it is disabled; return what was wrong and what was done, as a sentence.
 
         Raises:
-            HostawaySyncError: that could not be found out.
+            HostawaySyncError: the webhook's state could not be read.
         """
         ...
 
     def audit_deliveries(self) -> DeliveryAudit | None:
-        """Find deliveries that did not come, and have their objects read again; None when nothing is registered.
+        """Find lost deliveries and enqueue reading their objects; return None if no webhook is registered.
 
         Raises:
-            HostawaySyncError: that could not be found out.
+            HostawaySyncError: the delivery log could not be read.
         """
         ...
 
 
 class WebhookApi(Protocol):
-    """Where one account's registrations are kept.
+    """The platform's API for the webhooks of one account.
 
-    A change is sent once: where its outcome is not known, it raises `SourceUnavailable`, and whoever asked looks again.
-    Every method raises `SourceError`.
+    A change is sent once. If its outcome is unknown, the method raises `SourceUnavailable` and the caller reads the
+    webhooks again. Every method raises `SourceError`.
     """
 
     def list_webhooks(self, *, why: str = ...) -> list[Webhook]:
-        """Give all registrations, oldest first, without the legacy ones; `why` tells an observer what it is for."""
+        """Return all webhooks, oldest first, without the legacy ones; `why` is for `ApiCall`."""
         ...
 
     def list_legacy_webhooks(self) -> list[Webhook]:
-        """Give those of the source's older interface; none where it has no such interface any more."""
+        """Return the webhooks of the platform's older API; empty if the platform has removed that API."""
         ...
 
     def create(self, settings: WebhookSettings) -> Webhook:
-        """Add a registration; the source asks its URL before it agrees."""
+        """Register a webhook; the platform sends a test request to its URL first."""
         ...
 
     def update(self, hook_id: int, settings: WebhookSettings) -> Webhook:
-        """Change a registration; raises `NotFound` when there is none."""
+        """Change a webhook; raises `NotFound` if there is none with this id."""
         ...
 
     def delete(self, hook_id: int) -> None:
-        """Remove a registration; that there is none is as good."""
+        """Remove a webhook; does nothing if there is none with this id."""
         ...
 
     def read_delivery_log(self, hook_id: int | None, *, after: int | None) -> DeliveryLog | None:
-        """Give what was delivered for a registration, at least the entries with higher ids than `after`.
+        """Return the delivery log of a webhook, at least the entries with higher ids than `after`.
 
-        None: there is no such log, or we may not read it.
+        None if there is no such log, or the account may not read it.
         """
         ...

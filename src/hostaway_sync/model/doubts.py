@@ -1,4 +1,4 @@
-"""What is doubted of the rows of an account: that they are still there, or that they are the newest."""
+"""Rows of an account whose state is in doubt: their object may be gone, or their version may be outdated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Rows of one resource that are doubted, and since when the first of them is."""
+    """The number of doubted rows of one resource, and since when the oldest of them is doubted."""
 
     rows: int
     since: datetime
@@ -22,11 +22,11 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Doubts:
-    """The rows of one account that are doubted, by resource; one without any is left out.
+    """The doubted rows of one account, by resource; a resource without any is left out.
 
     Attributes:
-        suspected: a request for the object said 404; the next sweep judges.
-        set_back: the source stamps it older than it did; two whole sweeps that agree outweigh that.
+        suspected: rows whose object answered 404; the next sweep decides.
+        set_back: rows whose object has an older timestamp than before; two complete sweeps that agree decide.
     """
 
     suspected: Mapping[Resource, Doubt] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""How each account does, judged from facts: one word, and what is wrong in words, worst first. Pure."""
+"""Assesses the health of an account from facts: one word, and the problems as sentences, worst first. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 
     from hostaway_sync.model.status import AccountFacts, BucketUsage, Certificate
 
-# A day and two hours: one daily line in a crontab may be slow for once, however often sweeps are due.
+# A day and two hours: a single daily line in a crontab may be late once, however often sweeps are due.
 LATE_AFTER = timedelta(hours=26)
-# A worker looks once a second, and a line of `worker --drain` in a crontab comes every five minutes.
+# A worker polls once a second, and `worker --drain` in a crontab runs every five minutes.
 UNWORKED_AFTER = timedelta(minutes=10)
-# Fewer changes that only runs found are an accident; so is less than half of all.
+# Fewer changes found by runs alone, or a smaller share of all changes, may be chance.
 SILENT_CHANGES = 5
 SILENT_SHARE = 0.5
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1), "s": timedelta(seconds=1)}
 
 
 class Condition(StrEnum):
-    """How an account does; ordered from the worst."""
+    """The condition of an account; ordered from the worst."""
 
     FAILING = "failing"
     DIFFERS = "differs"
     LATE = "late"
     NEVER = "never"
     CHECK = "check"
-    """Complete, and yet there is something that an operator should know."""
+    """The mirror is complete, but an operator should look at something."""
     RUNNING = "running"
     OK = "ok"
     DISABLED = "disabled"
@@ -42,13 +42,13 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The verdict on one account.
+    """The health of one account.
 
     Attributes:
-        condition: one word.
-        problems: sentences for a person, worst first; empty when nothing is wrong.
-        verified_as_of: the newest moment up to which the mirror is known to be complete: start of the last whole run,
-            or moment of the last verification without a difference; None when there was neither.
+        condition: the condition in one word.
+        problems: what is wrong, as sentences, worst first.
+        verified_as_of: the newest moment up to which the mirror is known to be complete: the start of the last complete
+            run, or the time of the last verification without differences; None if there was neither.
     """
 
     condition: Condition
@@ -62,20 +62,20 @@ class Health:
 
 
 def assess_health(facts: AccountFacts, now: datetime) -> Health:
-    """Say how an account does at `now`."""
-    proven = facts.certificate
-    is_doubted = proven is not None and bool(proven.damage)
-    moments = [facts.last_sync_at, None if is_doubted else facts.equal_at]
+    """Return the health of an account at `now`."""
+    certificate = facts.certificate
+    is_damaged = certificate is not None and bool(certificate.damage)
+    moments = [facts.last_sync_at, None if is_damaged else facts.equal_at]
     verified_as_of = max((moment for moment in moments if moment is not None), default=None)
     if not facts.is_active:
         return Health(Condition.DISABLED, (), verified_as_of)
-    found = [*_grave(facts, now), *((Condition.CHECK, sentence) for sentence in _slight(facts, now))]
+    found = [*_severe_problems(facts, now), *((Condition.CHECK, sentence) for sentence in _minor_problems(facts, now))]
     condition = Condition.RUNNING if facts.lease else next((word for word, _ in found), Condition.OK)
     return Health(condition, tuple(sentence for _, sentence in found), verified_as_of)
 
 
 def describe_differences(account_id: int, certificate: Certificate, when: str) -> str:
-    """Return what a verification found, and the command that mends it: only as deep a one sees that it is mended."""
+    """Describe what a verification found, and the command that repairs it, as deep as the one that found it."""
     found = f"verify found {format_count(certificate.damage, 'difference')} {when}"
     if certificate.is_sudden:
         accept = f"`hostaway-sync sync {account_id} --full --accept-missing`"
@@ -85,24 +85,24 @@ def describe_differences(account_id: int, certificate: Certificate, when: str) -
 
 
 def severity_rank(condition: Condition) -> int:
-    """Give a number to sort by: the worst is 0."""
+    """Return a number to sort conditions by; the worst is 0."""
     return list(Condition).index(condition)
 
 
 def format_age(span: timedelta) -> str:
-    """Give a time span in the largest unit of which it has two, rounded down, as `3 h`."""
+    """Return a time span such as `3 h`, rounded down, in the largest unit that it holds at least twice."""
     span = max(span, timedelta())
     name = next((name for name, unit in _UNITS.items() if span >= 2 * unit), "s")
     return f"{span // _UNITS[name]} {name}"
 
 
 def format_ago(moment: datetime, now: datetime) -> str:
-    """Say how long ago a moment was, as `3 h ago`."""
+    """Return the age of a moment such as `3 h ago`."""
     return f"{format_age(now - moment)} ago"
 
 
-def _grave(facts: AccountFacts, now: datetime) -> Iterator[tuple[Condition, str]]:
-    """Give what keeps the mirror from being complete."""
+def _severe_problems(facts: AccountFacts, now: datetime) -> Iterator[tuple[Condition, str]]:
+    """Yield the problems that keep the mirror from being complete."""
     run, ended = facts.open_run, facts.last_run
     if run is not None and run.state is RunState.RETRYING:
         yield Condition.FAILING, f"first attempt failed, another one follows: {run.error or 'no reason was kept'}"
@@ -111,9 +111,9 @@ def _grave(facts: AccountFacts, now: datetime) -> Iterator[tuple[Condition, str]
     if ended is not None and ended.state is not RunState.SUCCESS and not (run and run.state is RunState.RETRYING):
         when = format_ago(ended.finished_at or ended.triggered_at, now)
         yield Condition.FAILING, f"last run {ended.state} {when}: {ended.error or 'no reason was kept'}"
-    told = ended.error or "" if ended is not None and ended.state is not RunState.SUCCESS else ""
+    last_error = ended.error or "" if ended is not None and ended.state is not RunState.SUCCESS else ""
     for alarm in facts.alarms:
-        if alarm.cause.kind is not AlarmKind.DIFFERS and alarm.cause.sentence not in told:
+        if alarm.cause.kind is not AlarmKind.DIFFERS and alarm.cause.sentence not in last_error:
             yield Condition.FAILING, f"{alarm.cause.sentence} (first seen {format_ago(alarm.since, now)})"
     certificate = facts.certificate
     if certificate is not None and certificate.damage:
@@ -130,17 +130,17 @@ def _grave(facts: AccountFacts, now: datetime) -> Iterator[tuple[Condition, str]
         )
 
 
-def _slight(facts: AccountFacts, now: datetime) -> Iterator[str]:
-    """Give what an operator should know of an account that is complete nevertheless."""
+def _minor_problems(facts: AccountFacts, now: datetime) -> Iterator[str]:
+    """Yield the problems of an account whose mirror is complete nevertheless."""
     if facts.certificate is not None and facts.certificate.error is not None:
         yield f"verify left something open {format_ago(facts.certificate.verified_at, now)}: {facts.certificate.error}"
-    yield from _of_doubts(facts, now)
-    yield from _of_letters(facts)
-    yield from _of_deliveries(facts, now)
+    yield from _doubt_problems(facts, now)
+    yield from _message_problems(facts)
+    yield from _delivery_problems(facts, now)
     if facts.quarantine.rowless:
         yield f"{format_count(facts.quarantine.rowless, 'record')} could not be stored: see quarantined_records"
     due = list(facts.due.values())
-    # Marks that a run left behind: whatever was marked since is for the next one.
+    # Only marks older than the last run count: the next run reads those that were set since.
     ran_at = facts.last_run.started_at if facts.last_run else None
     if due and ran_at and facts.lease is None and min(mark.since for mark in due) < ran_at:
         waits = format_ago(min(mark.since for mark in due), now)
@@ -152,25 +152,25 @@ def _slight(facts: AccountFacts, now: datetime) -> Iterator[str]:
 
 
 def count_unattended_messages(facts: AccountFacts, now: datetime) -> int:
-    """Return how many messages to guests could leave now and have no worker that lives; for these nobody waits.
+    """Return how many guest messages could be sent now, but have no running worker.
 
-    Once other work has waited for long, too, that says it.
+    0 once other jobs have waited for long as well: the sentence about those covers the messages.
     """
-    deferred, letters = facts.deferred, facts.messages
+    deferred, messages = facts.deferred, facts.messages
     if deferred.due_since is None or deferred.has_worker or now - deferred.due_since > UNWORKED_AFTER:
         return 0
-    return letters.queued - letters.resting
+    return messages.queued - messages.resting
 
 
 def describe_waiting_messages(number: int) -> str:
-    """Say that messages wait and no worker runs."""
+    """Describe messages that wait for a worker while none runs."""
     return (
         f"{format_count(number, 'message')} to guests {'waits' if number == 1 else 'wait'} for a worker, and none runs"
     )
 
 
-def _of_doubts(facts: AccountFacts, now: datetime) -> Iterator[str]:
-    """Say which rows may be gone, or may not be the newest, and when that will be known."""
+def _doubt_problems(facts: AccountFacts, now: datetime) -> Iterator[str]:
+    """Yield the rows whose object may be gone or newer, and how that is decided."""
     for resource, doubt in facts.doubts.suspected.items():
         yield (
             f"{resource}: {format_count(doubt.rows, 'row')} not found when asked for, first "
@@ -185,31 +185,31 @@ def _of_doubts(facts: AccountFacts, now: datetime) -> Iterator[str]:
 
 
 def is_webhook_silent(unannounced: int, announced: int) -> bool:
-    """Say whether so many changes were found by runs alone that announcements must be getting lost."""
+    """Whether runs found so many changes without a webhook that deliveries must be getting lost."""
     return unannounced >= SILENT_CHANGES and unannounced > (unannounced + announced) * SILENT_SHARE
 
 
-def _of_letters(facts: AccountFacts) -> Iterator[str]:
-    """Say which messages to guests need a look."""
-    letters, of_account = facts.messages, f"--account {facts.account_id}`"
-    if letters.unsettled:
-        waiting = f", {letters.waiting_for_person} of them waiting for you" if letters.waiting_for_person else ""
-        told = f"{format_count(letters.unsettled, 'message')} to guests with an unknown outcome{waiting}"
-        yield f"{told}: `hostaway-sync messages list --state outcome_unknown {of_account}"
-    if letters.unsent:
-        told = f"{format_count(letters.unsent, 'message')} to guests never left, because the process died"
-        yield f"{told}: `hostaway-sync messages list --state pending {of_account}"
-    if letters.undelivered:
-        told = f"{format_count(letters.undelivered, 'message')} to guests not delivered in the last 24 h"
-        yield f"{told}: `hostaway-sync messages list --state failed {of_account}"
+def _message_problems(facts: AccountFacts) -> Iterator[str]:
+    """Yield the guest messages that a person should look at."""
+    messages, of_account = facts.messages, f"--account {facts.account_id}`"
+    if messages.unsettled:
+        waiting = f", {messages.waiting_for_person} of them waiting for you" if messages.waiting_for_person else ""
+        problem = f"{format_count(messages.unsettled, 'message')} to guests with an unknown outcome{waiting}"
+        yield f"{problem}: `hostaway-sync messages list --state outcome_unknown {of_account}"
+    if messages.unsent:
+        problem = f"{format_count(messages.unsent, 'message')} to guests never left, because the process died"
+        yield f"{problem}: `hostaway-sync messages list --state pending {of_account}"
+    if messages.undelivered:
+        problem = f"{format_count(messages.undelivered, 'message')} to guests not delivered in the last 24 h"
+        yield f"{problem}: `hostaway-sync messages list --state failed {of_account}"
 
 
-def _of_deliveries(facts: AccountFacts, now: datetime) -> Iterator[str]:
-    """Say what keeps changes from arriving at once; runs find them all the same."""
+def _delivery_problems(facts: AccountFacts, now: datetime) -> Iterator[str]:
+    """Yield the problems that delay changes until the next run finds them."""
     deferred, silence = facts.deferred, facts.announcements
     if deferred.dead_letters:
-        letters = format_count(deferred.dead_letters, "dead letter")
-        yield f"{letters} waiting for you: `hostaway-sync dead-letters list --account {facts.account_id}`"
+        dead_letters = format_count(deferred.dead_letters, "dead letter")
+        yield f"{dead_letters} waiting for you: `hostaway-sync dead-letters list --account {facts.account_id}`"
     if unsent := count_unattended_messages(facts, now):
         yield f"{describe_waiting_messages(unsent)}: `hostaway-sync worker` sends them"
     elif deferred.due_since is not None and now - deferred.due_since > UNWORKED_AFTER:
@@ -223,7 +223,7 @@ def _of_deliveries(facts: AccountFacts, now: datetime) -> Iterator[str]:
 
 
 def describe_limit_troubles(use: BucketUsage, now: datetime) -> Iterator[str]:
-    """Say what the source did to a request limit."""
+    """Describe how the platform restricted a request limit."""
     if use.lowered_to is not None and use.lowered_until is not None:
         yield f"request limit lowered to {use.lowered_to} for another {format_age(use.lowered_until - now)}"
     if use.silent_until is not None:
@@ -231,5 +231,5 @@ def describe_limit_troubles(use: BucketUsage, now: datetime) -> Iterator[str]:
 
 
 def format_count(number: int, noun: str) -> str:
-    """Give a number with its noun, as `1 run` and `2 runs`."""
+    """Return a number with its noun, such as `1 run` or `2 runs`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

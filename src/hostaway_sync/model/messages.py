@@ -1,6 +1,7 @@
-"""The values of messages to guests: MessageRequest → OutgoingMessage → Intent → SendResult; and who carries them.
+"""Values of guest messages: MessageRequest → OutgoingMessage → Intent → SendResult; and the platform's message API.
 
-A `ThreadMessage` is a message as its thread shows it. The values of the two pipes are in `records` and `deliveries`.
+A `ThreadMessage` is a message as its thread shows it. The other two pipelines have their values in `records` and
+`deliveries`.
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ if TYPE_CHECKING:
     from hostaway_sync.errors import HostawaySyncError
     from hostaway_sync.model.records import Page
 
-# Readings of a thread after which a message that is not in it waits for a person.
+# A message that so many readings of its thread did not find waits for a person.
 LOOKS_BEFORE_PERSON: Final = 2
 
+_DAY_HOURS: Final = 24
+_HOURS: Final = re.compile(r"\s*(\d{1,2})\s*-\s*(\d{1,2})\s*", re.ASCII)
 _BREAK: Final = re.compile(r"<br\s*/?>|</(?:p|div)\s*>", re.IGNORECASE)
 _MARKUP: Final = re.compile(r"</?(?:p|div|span)(?:\s[^<>]*)?>", re.IGNORECASE)
 
 
 class IntentState(StrEnum):
-    """What is known of a message that is to be sent; the arrows are in `store.ledger`."""
+    """The state of a guest message; `store.messages.ledger` shows the transitions."""
 
     PENDING = "pending"
     SENDING = "sending"
@@ -47,14 +50,14 @@ class CommunicationType(StrEnum):
 
 
 class Proof(StrEnum):
-    """What says how an intent ended."""
+    """What proves the outcome of an intent."""
 
     ANSWER = "answer"
-    """The source's answer to the request, or that there was no request."""
+    """The platform's answer to the request, or the fact that no request was sent."""
     THREAD = "thread"
     """The message itself, found in its thread."""
     PERSON = "person"
-    """Somebody has looked."""
+    """A person checked the thread and settled the intent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +89,15 @@ class MessageRequest:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """What is to be said.
+    """A message to send.
 
     Attributes:
-        account_id: on whose behalf.
-        reservation_id: to whose guest.
-        conversation_id: in which thread.
+        account_id: the account that sends it.
+        reservation_id: the reservation whose guest receives it.
+        conversation_id: the thread that it belongs to.
         communication_type: how it reaches the guest.
-        body: the words.
-        key: two wishes with one key are one message; None: only the words tell.
+        body: the text.
+        key: the idempotency key: two requests with the same key are one message; None: compare the text instead.
     """
 
     account_id: int
@@ -106,31 +109,31 @@ class OutgoingMessage:
 
     @property
     def body_hash(self) -> bytes:
-        """What two texts of the same words share."""
+        """SHA-256 of the normalized text; equal for texts of the same words."""
         return sha256(normalize_text(self.body).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """One row of the ledger.
+    """One row of the ledger of guest messages.
 
     Attributes:
-        message: what is to be said.
-        body_hash: of the words when they were written down.
-        state: what is known of it.
-        attempt: how often it was taken up; 1 is the first.
-        owner: the process that sends it, or did so last.
-        after_message_id: the highest id that its thread had before the request; None: there was no request yet.
-        message_id: the message it became, which no other intent can be.
-        proof: what says how it ended; None while it has not.
-        looks: how often its thread was read in vain, each time half a minute after the last.
-        looked_at: the last of these readings.
-        error: why it failed, or why its outcome is not known.
-        sending_at: when its last request left.
-        settled_at: when its end was known.
-        is_queued: a worker is to send it.
-        quiet_hours: local hours in which a worker does not, with their time zone, as `22-8 Europe/Oslo`.
-        not_before_at: it waits until then.
+        message: the message to send.
+        body_hash: the message's `body_hash` when the row was written.
+        state: the state of the message.
+        attempt: the number of the current attempt, from 1.
+        owner: the process that sends it, or sent it last.
+        after_message_id: the highest message id in its thread before the request; None: no request was sent yet.
+        message_id: the id of the sent message; unique among intents.
+        proof: what proves the outcome; None while it is unknown.
+        looks: how many readings of the thread did not find it, each at least half a minute after the last.
+        looked_at: when the last of these readings took place.
+        error: why it failed, or why its outcome is unknown.
+        sending_at: when its last request was sent.
+        settled_at: when its outcome became known.
+        is_queued: a worker sends it, not the command.
+        quiet_hours: local hours in which workers do not send it, with their time zone, as `22-8 Europe/Oslo`.
+        not_before_at: workers do not send it before this time.
     """
 
     intent_id: int
@@ -154,22 +157,22 @@ class Intent:
 
     @property
     def waits_for_person(self) -> bool:
-        """Whether it was looked for often enough in vain."""
+        """Whether its outcome stayed unknown after all readings of its thread."""
         return self.state is IntentState.OUTCOME_UNKNOWN and self.looks >= LOOKS_BEFORE_PERSON
 
 
 @dataclass(frozen=True, slots=True)
 class ThreadMessage:
-    """What is known of one message in a thread; None of what the source does not say.
+    """One message of a thread; an attribute is None if the platform does not tell it.
 
     Attributes:
-        message_id: the source's id.
-        conversation_id: its thread.
+        message_id: the platform's id.
+        conversation_id: the thread.
         is_incoming: the guest wrote it.
-        text: the words, as the source keeps them.
-        communication_type: how it reached, or reaches, its reader, in the source's own word.
-        failure: why it never reached its reader; None: it did, or is on its way.
-        is_automatic: the source wrote it by itself, by a plan.
+        text: the text as the platform stores it.
+        communication_type: how it reaches its recipient, in the platform's own word.
+        failure: why it was not delivered; None: it was, or is on its way.
+        is_automatic: an automation of the platform wrote it.
     """
 
     message_id: int
@@ -183,13 +186,13 @@ class ThreadMessage:
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """What one request to send a message came to.
+    """The result of one request to send a message.
 
     Attributes:
-        state: `sent`, `failed` (it surely was not sent) or `outcome_unknown`.
-        error: why it is not `sent`.
-        page: the message as the source made it, a page of one record; only when it is `sent`.
-        fault: what it met where it is not `sent`.
+        state: `sent`, `failed` (it was certainly not sent) or `outcome_unknown`.
+        error: why it is not `sent`, as a sentence.
+        page: the message as the platform stored it, a page of one record; only if it is `sent`.
+        fault: the exception behind `error`; only if it is not `sent`.
     """
 
     state: IntentState
@@ -198,39 +201,65 @@ class SendResult:
     fault: HostawaySyncError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class QuietHours:
+    """The hours in which no message is sent, by the listing's clock; past midnight if `end` is the smaller one."""
+
+    begin: int
+    end: int
+
+    def __str__(self) -> str:
+        return f"{self.begin}-{self.end}"
+
+    def cover(self, hour: int) -> bool:
+        """Whether an hour of the day is quiet."""
+        if self.begin < self.end:
+            return self.begin <= hour < self.end
+        return hour >= self.begin or hour < self.end
+
+
+def read_quiet_hours(text: str) -> QuietHours | None:
+    """Return the quiet hours in a text such as `22-8`, or None if it does not hold two different hours of a day."""
+    match = _HOURS.fullmatch(text)
+    if match is None or max(int(match[1]), int(match[2])) > _DAY_HOURS:
+        return None
+    hours = QuietHours(int(match[1]) % _DAY_HOURS, int(match[2]) % _DAY_HOURS)
+    return None if hours.begin == hours.end else hours
+
+
 class MessageApi(Protocol):
-    """Carries messages to the guests of one account."""
+    """The platform's API for the guest messages of one account."""
 
     def read_newest_page(self, conversation_id: int, *, why: str) -> Page:
-        """Read the newest page of a thread, in one request.
+        """Return the newest page of a thread, with one request.
 
         Raises:
-            SourceError: it could not be had, after the retries it deserves.
+            SourceError: the page could not be read, after the retries that its failure allows.
         """
         ...
 
     def send(self, message: OutgoingMessage, *, before_send: Callable[[], None]) -> SendResult:
-        """Ask the source once to send a message; nothing is tried again.
+        """Send a message with one request and no retry.
 
-        `leaving` is called the instant before the request leaves; what that raises keeps it here.
+        `before_send` is called immediately before the request is sent; an exception from it prevents the request.
         """
         ...
 
 
 def normalize_text(text: str) -> str:
-    """Give the words of a text: composed letters, one space between words, whatever stood there."""
+    """Return a text in Unicode form NFC, with one space in place of any white space."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def text_variants(text: str) -> frozenset[str]:
-    """Give the words of a text as it stands, and as they are read where it is HTML.
+    """Return the normalized text, and the normalized text that it shows as HTML.
 
-    A source may break lines anew, wrap a text in paragraphs and escape it: nothing else counts as the same.
+    A platform may break lines, wrap a text in paragraphs and escape it; any other difference makes it another text.
     """
     plain = html.unescape(_MARKUP.sub("", _BREAK.sub("\n", text)))
     return frozenset({normalize_text(text), normalize_text(plain)}) - {""}
 
 
 def is_same_text(ours: str, theirs: str) -> bool:
-    """Say whether two texts have the same words."""
+    """Whether two texts have the same words."""
     return not text_variants(ours).isdisjoint(text_variants(theirs))

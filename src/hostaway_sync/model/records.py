@@ -1,4 +1,4 @@
-"""The few values that cross rooms, named by stage: Record → Page → Change → RunReport; and where rooms meet."""
+"""Values and Protocols of the pull pipeline: Record → Page → Change → RunReport, and the platform's read API."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far a resource is mirrored.
+    """How far a resource of an account is mirrored.
 
     Attributes:
-        watermark_at: everything stamped up to here is mirrored; None where nothing has a stamp.
-        swept_at: start of the last full walk that was whole; None: there was none.
-        suspected_at: since when a row is suspected to be gone that no such walk has judged yet; None: none is.
-        hurried_at: start of the last full walk that was made because of such a suspicion.
+        watermark_at: all objects with a timestamp up to here are mirrored; None if no object has a timestamp.
+        swept_at: start of the last complete full walk; None if there was none.
+        suspected_at: since when a row is suspected to be gone that no full walk has checked yet; None if none is.
+        hurried_at: start of the last full walk that such a suspicion caused.
     """
 
     watermark_at: datetime | None
@@ -51,7 +51,7 @@ class Mark:
 
 
 class RunState(StrEnum):
-    """States of a run; the arrows are in `store.runs`."""
+    """The state of a run; `store.runs` shows the transitions."""
 
     TRIGGERED = "triggered"
     RUNNING = "running"
@@ -64,7 +64,7 @@ class RunState(StrEnum):
 
 
 class Change(StrEnum):
-    """What became of one record; ordered from the strongest, which wins when a run meets a record twice."""
+    """What a run did with a record; if it reads a record twice, the change that comes first here counts."""
 
     INSERTED = "inserted"
     UPDATED = "updated"
@@ -75,17 +75,17 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the store must know of a resource to compare two payloads of it.
+    """What the store must know about a resource to compare two payloads.
 
     Attributes:
-        resource: whose payloads these are.
+        resource: the resource of the payloads.
         columns: the typed columns that every record of this resource fills.
-        volatile: top-level keys that say nothing about the object itself and are left out of comparisons.
-        signed: top-level keys with signed URLs, whose query parts are left out of comparisons.
-        is_ordered_by_stamp: the greater of two stamps is of the newer version; otherwise the later request is right.
-        with_parts: top-level keys that move with the object's parts, which runs read without reading the object again.
-        silent: top-level keys that move without any sign.
-        vocabulary: what the platform calls the fields of a payload; says nothing about how two are compared.
+        volatile: top-level keys that do not describe the object; comparisons ignore them.
+        signed: top-level keys with signed URLs; comparisons ignore the query parts of these.
+        is_ordered_by_stamp: the version with the greater timestamp is newer; if False, the later request is.
+        with_parts: top-level keys that change with the object's parts, which runs read without the object.
+        silent: top-level keys that change without a change of the timestamp or any other sign.
+        vocabulary: the platform's payload keys; comparisons do not use it.
     """
 
     resource: Resource
@@ -103,15 +103,15 @@ class Record:
     """One object as received.
 
     Attributes:
-        id: the source's id, 1 to 2**63-1; None when it has no usable one, and then it gets no row.
-        payload: JSON text that JSONB accepts; cleaned where the received bytes would be refused.
-        payload_hash: first byte the version of the rule, then 128 bits over the exact bytes received.
-        source_updated_at: the source's own stamp, aware, UTC; None when it has none that can be read.
-        columns: value per typed column; None where the source's value does not fit the column's type.
-        exact: the bytes received, when `payload` is not exactly them or when there is no id; else None.
-        reason: why `exact` is kept, as a short phrase; None when it is not.
-        misfits: names of columns whose value was there but did not fit its type.
-        activity: what moves when messages may have come or gone, in the source's own words; None where nothing tells.
+        id: the platform's id, 1 to 2**63-1; None if it has no usable one: then it gets no row.
+        payload: JSON text that JSONB accepts, cleaned where necessary.
+        payload_hash: the version of the hash rule in the first byte, then 128 bits over the exact bytes received.
+        source_updated_at: the object's own timestamp in UTC; None if it has no readable one.
+        columns: the value of each typed column; None if the received value does not fit the column's type.
+        exact: the bytes received, if `payload` differs from them or `id` is None; else None.
+        reason: why `exact` is kept, as a short phrase; None if it is not.
+        misfits: names of the columns whose value did not fit their type.
+        activity: a value that changes whenever messages may have come or gone; None if the object has none.
     """
 
     id: int | None
@@ -131,13 +131,13 @@ class Page:
 
     Attributes:
         shape: how to compare these records.
-        records: at most one per id, the newest of those that the source repeated; perhaps made when first looked at.
-        observed_at: the database's clock when the budget granted the request.
-        total: rows the source says the whole list has now; None when it did not say.
-        doubt: why this walk may have missed something, in a phrase; only its last page carries one.
-        position: where the walk of a whole list stands after this page, for `resume`; None: it has to begin again.
-        observed_at_by_id: the same clock for records that were asked for one by one, by their ids.
-        parent: the object that the list belongs to, where it belongs to one, whatever its records say.
+        records: at most one per id, the newest if the answer repeats an id; may be parsed on first access.
+        observed_at: when the budget granted the request, by the database's clock.
+        total: the length of the whole list, as the answer states it; None if it does not.
+        doubt: why this walk may have missed objects, as a phrase; only the last page of a walk has one.
+        position: the position of the walk after this page, for `resume`; None: it cannot be resumed here.
+        observed_at_by_id: the same as `observed_at` for records that were requested one by one.
+        parent: id of the object that the list belongs to; None if it belongs to none.
     """
 
     shape: Shape
@@ -150,13 +150,13 @@ class Page:
     parent: int | None = None
 
     def record_observed_at(self, record_id: int | None) -> datetime:
-        """Give when a record was asked for."""
+        """Return when a record was requested."""
         return self.observed_at if record_id is None else self.observed_at_by_id.get(record_id, self.observed_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose rows are written: the account, and the customer whose id every row repeats."""
+    """The owner of the rows to write: an account, and the customer whose id every row repeats."""
 
     account_id: int
     customer_id: UUID | None = None
@@ -164,7 +164,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """An access token as issued: usable as soon as it is in anyone's hands, until `expires_at`."""
+    """An access token of the platform, valid from `issued_at` until `expires_at`."""
 
     value: SecretStr
     issued_at: datetime
@@ -172,14 +172,14 @@ class AccessToken:
 
 
 class Source(Protocol):
-    """One account of the system that is mirrored."""
+    """The platform's API for reading the objects of one account."""
 
     @property
     def api_calls(self) -> int:
-        """Requests sent so far, token requests included."""
+        """Number of requests sent so far, with token requests."""
 
     def lower_priority(self) -> None:
-        """Let others go first from now on: what is asked for next is much, and nobody waits for it."""
+        """Send all further requests with `Priority.LOW`, unless they are urgent."""
 
     def walk(
         self,
@@ -190,38 +190,37 @@ class Source(Protocol):
         resume: str | None = None,
         why: str = "",
     ) -> Iterator[Page]:
-        """Read a list, page by page: whole, or with `since` only what was stamped then or later.
+        """Read a list page by page; safe for several threads, each with a walk of its own.
 
-        `parent` is the conversation whose messages are meant, or the reservation whose conversations. A source that
-        cannot give only what is new gives everything. `resume` is the `position` of a page of an earlier walk of the
-        whole list: it is read on from there, and then what moved since that walk began; a position that cannot be
-        read makes the list be read from its beginning. `why` tells an observer what the requests are for.
-
-        Safe to call from several threads at once, each with its own walk. Ends with a page whose `doubt` is None
-        when the source gave no sign of having left something out.
+        Args:
+            resource: the kind of objects.
+            parent: the conversation of the messages, or the reservation of the conversations.
+            since: only objects with this timestamp or a later one, if the platform can select these.
+            resume: the `position` to continue from; then what changed since that walk began is read, too.
+            why: the reason for `ApiCall`.
 
         Raises:
-            Forbidden: the account may not read this list; the token itself works.
+            Forbidden: the account may not read this list, though its token is valid.
             NotFound: the parent is gone.
-            SourceError: anything else, after the retries it deserves.
+            SourceError: any other failure, after the retries that it allows.
         """
 
     def get(self, resource: Resource, record_id: int, *, parent: int | None = None, why: str = "") -> Page:
-        """Read one object, as a page of one record; `parent` is the conversation of a message.
+        """Return one object as a page of one record; `parent` is the conversation of a message.
 
         Raises:
-            NotFound: there is none.
-            Forbidden: the account may not read it; the token itself works.
-            SourceError: anything else, after the retries it deserves.
+            NotFound: there is no such object.
+            Forbidden: the account may not read it, though its token is valid.
+            SourceError: any other failure, after the retries that it allows.
         """
 
     def close(self) -> None:
-        """Give back connections; may be called from another thread to end requests that wait."""
+        """Close the connections; another thread may call this to end waiting requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeCounts:
-    """Distinct records of one resource in one run; `seen` is the sum of the five that follow."""
+    """Numbers of distinct records of one resource in one run; `seen` is the sum of the five after it."""
 
     seen: int = 0
     inserted: int = 0
@@ -234,7 +233,7 @@ class ChangeCounts:
 
 @dataclass(frozen=True, slots=True)
 class QualityCounts:
-    """How many records were stored cleaned, and how many values did not fit their column, which is NULL."""
+    """Numbers of cleaned payloads, and of values that did not fit their column and became NULL."""
 
     cleaned: int = 0
     misfits: int = 0
@@ -242,10 +241,13 @@ class QualityCounts:
 
 @dataclass(frozen=True, slots=True)
 class ResourceReport:
-    """What one run did with one resource.
+    """The result of one run for one resource.
 
-    `away`: why no process asks the source for a while, if none does. `ids`: of a dry run, those that a run would insert
-    or update; None: it was none. `follows`: the resource that was not whole, where that alone is what is wrong here.
+    Attributes:
+        error: what went wrong, as a sentence; None if nothing did.
+        away: why requests are stopped for a while, as a sentence; None if they are not.
+        ids: of a dry run, the ids that a run would insert or update; None otherwise.
+        caused_by: the incomplete resource that is the only reason of this error; None if there is another.
     """
 
     state: RunState
@@ -260,7 +262,7 @@ class ResourceReport:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What one run did with one account."""
+    """The result of one run for one account."""
 
     account_id: int
     mode: Mode
@@ -273,25 +275,25 @@ class RunReport:
 
     @property
     def can_recover(self) -> bool:
-        """Whether another attempt may do better."""
+        """Whether another attempt may succeed."""
         return any(part.can_recover for part in self.resources.values())
 
     @property
     def away(self) -> str | None:
-        """Why nobody asks the source for a while, as a sentence; None: it was there."""
+        """Why requests are stopped for a while, as a sentence; None if they are not."""
         return next((part.away for part in self.resources.values() if part.away), None)
 
 
 class Progress(Protocol):
-    """Watches a run; called from several threads."""
+    """Receives the progress of a run; called from several threads."""
 
     def advance(self, account_id: int, resource: Resource, done: int, total: int | None) -> None:
-        """Say that `done` of `total` (None: not known) records of a resource were read."""
+        """Report that `done` of `total` records of a resource were read; `total` is None if it is unknown."""
         ...
 
 
 class NullProgress:
-    """The `Progress` of someone who does not watch."""
+    """A `Progress` that ignores every report."""
 
     def advance(self, account_id: int, resource: Resource, done: int, total: int | None) -> None:
-        """Say nothing."""
+        """Do nothing."""

@@ -1,10 +1,10 @@
-"""Which fields of payloads are hidden before they are stored, and how: left out, or replaced by a keyed hash.
+"""Redaction of payloads: removes fields, or replaces their values by a keyed hash, before a payload is stored.
 
-    reservations.phone=drop          one key of a resource; its copies in conversations, too
-    *.phone=hash                     of every resource
-    reservations.fields.value=drop   a path; of a list, every item is meant
+    reservations.phone=drop          one key of a resource, and of its copies in conversations
+    *.phone=hash                     one key of every resource
+    reservations.fields.value=drop   a path; it applies to every item of a list
 
-A hash is the same for the same value, whatever its capital letters, so that rows can still be told apart and joined.
+Equal values have equal hashes, whatever their capital letters, so rows can still be joined.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.vocabulary import Vocabulary
 
 HASH_RULE: Final = b"\x02"
-"""First byte of the hash of a payload of which fields are hidden; four bytes for the setting follow."""
+"""First byte of the hash of a redacted payload; four bytes that identify the rules follow."""
 MARK_BYTES: Final = 5
 _DIGEST_BYTES: Final = 16
 _HASHED: Final = "hmac-sha256:"
@@ -41,7 +41,7 @@ _FORM: Final = (
 
 @dataclass(frozen=True, slots=True)
 class RedactionRule:
-    """What is done to one field: `path` leads to it, through objects and lists."""
+    """Drops or hashes one field; `path` leads to it, through objects and lists."""
 
     resource: str
     path: tuple[str, ...]
@@ -49,10 +49,10 @@ class RedactionRule:
 
 
 def parse_rules(text: str) -> tuple[RedactionRule, ...]:
-    """Read the setting.
+    """Parse the rules of a setting.
 
     Raises:
-        ValueError: it has not this form, or names an unknown resource.
+        ValueError: the text has another form, or names an unknown resource.
     """
     rules: list[RedactionRule] = []
     for word in text.replace(",", " ").split():
@@ -68,17 +68,17 @@ def parse_rules(text: str) -> tuple[RedactionRule, ...]:
 
 
 def require_needed_fields(rules: Iterable[RedactionRule], vocabulary: Vocabulary) -> None:
-    """Raise ValueError if rules hide a key that the mirror itself needs."""
+    """Raise ValueError if a rule hides a key that the mirror itself needs."""
     for rule in rules:
         if rule.path[0] in vocabulary.needed_keys.get(rule.resource, ()):
             raise ValueError(f"hides {rule.resource}.{rule.path[0]}, which the mirror itself needs")
 
 
 class _Tree(dict[str, "_Tree | bool"]):
-    """Keys → what is done below them; at the end, whether the value is hashed."""
+    """Redaction rules as a tree of keys; a leaf tells whether its value is hashed (True) or dropped (False)."""
 
     def add(self, path: tuple[str, ...], *, is_hashed: bool) -> None:
-        """Add a path; what is left out wins over what is hashed, and a whole over a part."""
+        """Add a path; dropping takes precedence over hashing, and a whole value over its parts."""
         first, rest = path[0], path[1:]
         known = self.get(first)
         if not rest:
@@ -89,12 +89,12 @@ class _Tree(dict[str, "_Tree | bool"]):
             self[first] = tree
 
     def hides(self, other: _Tree) -> bool:
-        """Whether nothing that `other` hides is seen any more; a hash tells which values are equal, and hides less."""
+        """Whether this tree hides all that `other` hides; a hash hides less than dropping: it shows equal values."""
         return all(_hides(self.get(key), below) for key, below in other.items())
 
 
 class Redactor:
-    """Hides fields of the payloads of one resource, or of deliveries."""
+    """Redacts the payloads of one resource, or of deliveries."""
 
     def __init__(self, paths: Iterable[tuple[tuple[str, ...], bool]], mark: bytes, secret: bytes) -> None:
         self._tree = _tree(paths)
@@ -102,19 +102,19 @@ class Redactor:
         self._secret = secret
 
     def __bool__(self) -> bool:
-        """Say whether anything is hidden."""
+        """Whether any rule applies."""
         return bool(self._tree)
 
     def digest(self, raw: bytes) -> bytes:
-        """Give the hash of an object's exact bytes, which nobody without the secret can compare guesses with."""
+        """Return the hash of an object's exact bytes; without the secret, no guess can be compared with it."""
         return self._mark + blake2b(raw, digest_size=_DIGEST_BYTES, key=self._secret).digest()
 
     def redact(self, payload: str) -> str:
-        """Give JSON text without what is hidden; what is hidden already stays as it is."""
+        """Return a JSON text after redaction; values that are hashed already stay unchanged."""
         return bytes(self._redact(msgspec.Raw(payload.encode()), self._tree)).decode()
 
     def redact_exact(self, raw: bytes, payload: str | None) -> bytes:
-        """Give what is kept of exact bytes: themselves where they can be read, else `payload`, else their size."""
+        """Return exact bytes after redaction; if they are no JSON object, `payload` instead, or else their size."""
         for text in (raw, (payload or "").encode()):
             try:
                 _OBJECTS.decode(text)
@@ -126,7 +126,7 @@ class Redactor:
         return _UNREAD + f"{len(raw)} bytes, blake2b {self.digest(raw)[MARK_BYTES:].hex()}".encode()
 
     def hash_text(self, value: str) -> str:
-        """Give what stands in place of a text."""
+        """Return the hash that replaces a text."""
         return _hashed(self._secret, value.strip().casefold().encode())
 
     def _redact(self, raw: msgspec.Raw, tree: _Tree) -> msgspec.Raw:
@@ -158,21 +158,21 @@ class Redactor:
 
 
 def hides_at_least(rules: Iterable[RedactionRule], others: Iterable[RedactionRule], vocabulary: Vocabulary) -> bool:
-    """Whether rules hide in every payload at least what others hide: those find nothing more to hide in what is left.
+    """Whether `rules` hide in every payload at least what `others` hide.
 
-    It is an order, and no line: of two rules neither may hide at least what the other one does.
+    This is a partial order: it may be False for two sets of rules in both directions.
     """
     ours, theirs = _paths(tuple(rules), vocabulary), _paths(tuple(others), vocabulary)
     return all(_tree(ours[place]).hides(_tree(theirs[place])) for place in theirs)
 
 
 def redacted_resources(rules: Iterable[RedactionRule], vocabulary: Vocabulary) -> frozenset[str]:
-    """Return the resources whose payloads lose anything; conversations have copies of others."""
+    """Return the resources whose payloads the rules change; conversations hold copies of other resources."""
     return frozenset(place for place, paths in _paths(tuple(rules), vocabulary).items() if paths)
 
 
 def format_rules(rules: Iterable[RedactionRule]) -> str:
-    """Return rules as the setting would name them, in one order, each once."""
+    """Return rules in the form of the setting, sorted and without repetitions."""
     kept: dict[tuple[str, str], set[str]] = {}
     for rule in rules:
         kept.setdefault((".".join(rule.path), "hash" if rule.is_hashed else "drop"), set()).add(rule.resource)
@@ -185,16 +185,16 @@ def format_rules(rules: Iterable[RedactionRule]) -> str:
 
 
 class Redaction:
-    """How payloads are hidden.
+    """The redaction of all payloads of a mirror.
 
     Args:
-        rules: which fields.
-        secret: 32 bytes; hashes of one secret are alike, whichever process makes them.
-        words: say where copies of other objects are, and the objects of deliveries.
+        rules: the fields to hide.
+        secret: the 32 bytes of the hash key; processes with the same secret make the same hashes.
+        vocabulary: tells where a payload holds copies of other objects, and a delivery its object.
 
     Attributes:
-        mark: how the hash of a payload begins that follows these rules.
-        rules: which fields.
+        mark: the first bytes of the hash of a payload redacted by these rules.
+        rules: the fields to hide.
     """
 
     def __init__(self, rules: Iterable[RedactionRule], secret: bytes, vocabulary: Vocabulary) -> None:
@@ -208,16 +208,16 @@ class Redaction:
         self.deliveries = Redactor(paths[_DELIVERIES], self.mark, secret)
 
     def redactor_for(self, resource: str) -> Redactor | None:
-        """Give what hides fields of a resource; None: nothing is hidden of it."""
+        """Return the redactor of a resource, or None if no rule applies to it."""
         return self._redactors[resource] or None
 
     def hash_text(self, value: str) -> str:
-        """Give what stands in place of a text that is hashed."""
+        """Return the hash that replaces a text."""
         return self.deliveries.hash_text(value)
 
 
 def _hides(ours: _Tree | bool | None, theirs: _Tree | bool) -> bool:  # noqa: FBT001  (what a tree holds)
-    """Whether what is done at one place hides what would be done there otherwise; None: nothing is."""
+    """Whether one action on a field hides at least what another one hides; None: the field is kept."""
     if ours is None:
         return False
     if isinstance(ours, _Tree):
@@ -226,7 +226,7 @@ def _hides(ours: _Tree | bool | None, theirs: _Tree | bool) -> bool:  # noqa: FB
 
 
 def _paths(rules: tuple[RedactionRule, ...], vocabulary: Vocabulary) -> dict[str, list[tuple[tuple[str, ...], bool]]]:
-    """Return where each kind of payload has what is hidden, copies of other objects in it included."""
+    """Return the paths to hide in each kind of payload, with those of copies of other objects."""
     own = {name: [(rule.path, rule.is_hashed) for rule in rules if rule.resource == name] for name in _RESOURCES}
     copies = [((key, *path), is_hashed) for name, key in vocabulary.copy_keys.items() for path, is_hashed in own[name]]
     everywhere = [((*place, *rule.path), rule.is_hashed) for place in vocabulary.delivery_paths for rule in rules]

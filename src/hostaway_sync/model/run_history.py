@@ -1,4 +1,4 @@
-"""The history of an account's runs: plain values."""
+"""The run history of an account: plain values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ResourceSummary:
-    """What a run did with one resource."""
+    """The result of a run for one resource."""
 
     state: RunState
     counts: ChangeCounts
@@ -23,7 +23,7 @@ class ResourceSummary:
 
 @dataclass(frozen=True, slots=True)
 class RunDetail:
-    """One run with its parts, for whoever reads the history of an account."""
+    """One run with its results per resource."""
 
     run: RunSummary
     parts: Mapping[Resource, ResourceSummary]

@@ -1,4 +1,4 @@
-"""What the tables know about how mirroring goes: plain values, read beside and judged further up."""
+"""The facts that `status`, `doctor` and the metrics report: plain values that the store reads from its tables."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PlanFacts:
-    """What is known of an account before its next run.
+    """What the plan of an account's next run depends on.
 
     Attributes:
         marks: how far each resource is mirrored.
-        calls: requests of its last successful run of each mode; a mode without one is left out.
+        calls: number of requests of its last successful run, by mode; a mode without one is left out.
     """
 
     account_id: int
@@ -32,20 +32,20 @@ class PlanFacts:
 
 @dataclass(frozen=True, slots=True)
 class RowCounts:
-    """Rows of one resource; those that are `missing` are counted in `total`, too."""
+    """Number of rows of one resource; `total` includes the `missing` ones."""
 
     total: int = 0
     missing: int = 0
 
     @property
     def live(self) -> int:
-        """Rows that the source still has."""
+        """Rows whose object the platform still has."""
         return self.total - self.missing
 
 
 @dataclass(frozen=True, slots=True)
 class DueThreads:
-    """Threads that must be read: how many, and since when the oldest of them waits."""
+    """Number of threads that must be read, and since when the oldest of them is due."""
 
     threads: int
     since: datetime
@@ -53,7 +53,7 @@ class DueThreads:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One run, over or under way."""
+    """One run, open or finished."""
 
     mode: Mode
     state: RunState
@@ -66,15 +66,18 @@ class RunSummary:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """One comparison of the mirror with its source.
+    """One comparison of the mirror with the platform.
 
     Attributes:
-        differences: objects that were not what they are at the source.
-        late: of those, how many the source changed after the last run that was whole: the next one brings them.
-        error: what could not be compared; None when all was.
-        swept: differences that are not late, in lists that a whole run has read since.
-        is_outdated: a whole run has read every list since.
-        is_sudden: suspiciously many rows were gone at once.
+        verified_at: when its first request was granted.
+        is_equal: it found no difference.
+        is_deep: it read every thread.
+        differences: number of objects that differ.
+        late: differences that the platform made after the last complete run; the next run brings them.
+        error: what could not be compared, as a sentence; None if everything was.
+        swept: differences that are not late, in lists that a complete run has read since.
+        is_outdated: a complete run has read every list since.
+        is_sudden: suspiciously many rows had disappeared at once.
     """
 
     verified_at: datetime
@@ -90,13 +93,13 @@ class Certificate:
 
     @property
     def damage(self) -> int:
-        """Differences that no run brings by itself, and that no sweep has outdated."""
+        """Differences that no run will bring, and that no sweep has read since."""
         return max(0, self.differences - self.late - self.swept)
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who works on the account now: a host, until when unless it is renewed."""
+    """The host that works on the account now, and when its lease expires unless it is renewed."""
 
     host: str
     expires_at: datetime
@@ -104,13 +107,13 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class RecentRuns:
-    """What runs asked lately.
+    """Figures of an account's recent runs.
 
     Attributes:
-        calls: requests of the runs that were asked for in the last day.
-        abandoned: those runs whose process died.
-        incremental_calls: mean requests of the incremental runs of the last seven days that were whole.
-        seconds_per_call: of their full runs, from start to end; None where there was none.
+        calls: requests of the runs triggered in the last 24 hours.
+        abandoned: number of these runs whose process died.
+        incremental_calls: mean requests of the complete incremental runs of the last seven days; None without any.
+        seconds_per_call: mean duration of a request in the complete full runs of these days; None without any.
     """
 
     calls: int = 0
@@ -121,7 +124,7 @@ class RecentRuns:
 
 @dataclass(frozen=True, slots=True)
 class QuarantineCounts:
-    """Records not stored as they came: those of two days that have no row, and those whose row is a cleaned copy."""
+    """Number of quarantined records: of the last two days without a row, and of those whose row is a cleaned copy."""
 
     rowless: int = 0
     cleaned: int = 0
@@ -129,13 +132,13 @@ class QuarantineCounts:
 
 @dataclass(frozen=True, slots=True)
 class BucketUsage:
-    """How much of one request limit is used.
+    """The usage of one request limit.
 
     Attributes:
-        used: slots of the current window that are taken.
-        limit: the most there may be, by the settings.
-        lowered_to: a lower limit that the source named, until `lowered_until`; None when there is none now.
-        silent_until: the source asked for silence until then; None when it does not.
+        used: number of slots taken in the current window.
+        limit: the limit of the settings.
+        lowered_to: the lower limit that the platform demands until `lowered_until`; None if it demands none.
+        silent_until: the platform demands a pause until then; None if it demands none.
     """
 
     key: str
@@ -149,14 +152,14 @@ class BucketUsage:
 
 @dataclass(frozen=True, slots=True)
 class DeferredWork:
-    """What the push pipe has not done yet.
+    """The unfinished work of the queue.
 
     Attributes:
-        deliveries: those whose object is not read again yet.
-        oldest_at: when the oldest of them came.
-        dead_letters: work that failed for good and waits for a person.
-        due_since: since when the oldest job waits that could be started; None when there is none.
-        has_worker: there is one, and a worker said lately that it lives.
+        deliveries: number of deliveries whose object was not read again yet.
+        oldest_at: when the oldest of them arrived.
+        dead_letters: number of jobs that failed permanently and wait for a person.
+        due_since: since when the oldest job that may start is waiting; None if there is none.
+        has_worker: such a job exists, and a worker has sent a recent heartbeat.
     """
 
     deliveries: int = 0
@@ -168,16 +171,16 @@ class DeferredWork:
 
 @dataclass(frozen=True, slots=True)
 class MessageBacklog:
-    """Messages to guests that need a look.
+    """Numbers of guest messages that are not finished.
 
     Attributes:
-        unsettled: those whose outcome is not known.
-        waiting_for_person: those of them that were looked for in vain as often as is worth it: a person must look.
-        unsent: those that were written down and never left, because their process died.
-        queued: those that a worker is to send, or is sending.
-        resting: those of them that wait on purpose, such as until quiet hours end.
-        resting_until: when the first of these may leave; None when there is none.
-        undelivered: those of the last day that the source took and did not deliver.
+        unsettled: messages with an unknown outcome.
+        waiting_for_person: unsettled messages that no further reading looks for: a person must check them.
+        unsent: messages that were stored and not sent, because the process died.
+        undelivered: messages of the last 24 hours that the platform accepted and did not deliver.
+        queued: messages that a worker sends, or is sending.
+        resting: queued messages that wait on purpose, such as for the end of quiet hours.
+        resting_until: when the first of these may be sent; None if there is none.
     """
 
     unsettled: int = 0
@@ -191,11 +194,11 @@ class MessageBacklog:
 
 @dataclass(frozen=True, slots=True)
 class AnnouncementCounts:
-    """Reservations that changed in the last day.
+    """Numbers of reservations that changed in the last 24 hours.
 
     Attributes:
-        unannounced: those that only runs found; `store.polled` says which changes count.
-        announced: those that deliveries were about.
+        unannounced: changes found by runs alone; `store.webhooks.unannounced` decides which changes count.
+        announced: changes that a delivery announced.
     """
 
     unannounced: int
@@ -204,24 +207,20 @@ class AnnouncementCounts:
 
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
-    """What is known of one account.
+    """The facts about one account.
 
     Attributes:
-        last_sync_at: start of the last run that was a success in all resources.
-        rows: per resource; one without rows may be left out.
-        due: marks on conversations, and on reservations whose conversation is not known yet; none is left out.
-        lease: who works on it now; None: nobody.
-        open_run: the run that is open, be its process alive or not.
-        records_read: records that this run has met so far.
-        last_run: the newest run that is over and was not skipped.
-        certificate: the comparison with the source that counts: see `store.certificates`.
-        equal_at: moment of the newest comparison that found no difference.
-        limit: its own request limit; None when it never asked.
-        deferred: what the push pipe has not done yet.
-        messages: messages to guests that need a look.
-        announcements: changes that were not announced; None when there were none, or nothing is registered.
-        alarms: what is wrong until its cause was seen to be gone.
-        doubts: rows that may be gone, or may not be the newest.
+        last_sync_at: start of the last run that succeeded for all resources.
+        rows: row counts by resource; a resource without rows may be left out.
+        due: due threads, of conversations and of reservations without a known conversation; empty ones are left out.
+        lease: the lease of the process that works on it now; None if there is none.
+        open_run: the open run, whether its process is alive or not.
+        records_read: number of records that this run has read so far.
+        last_run: the newest finished run that was not skipped.
+        certificate: the comparison that counts; `store.runs.certificates` chooses it.
+        equal_at: time of the newest comparison without differences.
+        limit: usage of its own request limit; None if it never sent a request.
+        announcements: changes with and without a webhook; None without any change, or without a registered webhook.
     """
 
     account_id: int
@@ -247,15 +246,19 @@ class AccountFacts:
     doubts: Doubts = field(default_factory=Doubts)
 
     def live(self, resource: Resource) -> int:
-        """Give the rows of a resource that the source still has."""
+        """Return the number of rows of a resource whose object the platform still has."""
         return self.rows[resource].live if resource in self.rows else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """All accounts by id, and the request limit that they share, at one moment of the database's clock.
+    """The facts about all accounts at one moment.
 
-    `address` is None when there are no accounts; `outage` is None while the source is not away.
+    Attributes:
+        now: that moment, by the database's clock.
+        accounts: the accounts, by id.
+        address: usage of the request limit that they share; None if there are no accounts.
+        outage: the open circuit of the API; None if it is closed.
     """
 
     now: datetime
@@ -266,18 +269,18 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseServer:
-    """The database itself, beside what is in it.
+    """The facts about the database server.
 
     Attributes:
-        version: of the server, as `170004`.
-        revision: of the schema; None: nothing was migrated yet.
+        version: the server's version number, such as `170004`.
+        revision: the revision of the schema; None before the first migration.
         wanted_revision: the revision that this program needs.
-        is_read_only: it is a replica, or was made so.
-        missing_rights: what we may not do, as `table: right, right`.
-        connections: of all its clients, in all databases.
-        max_connections: that it takes.
-        open_schemas: those in which every role may create functions, of ours and `public`.
-        replaced_by_role: the role that a setting `role` puts in place of the one that logs in; None: there is none.
+        is_read_only: it accepts no writes: a replica, or configured so.
+        missing_rights: the rights that this program lacks, as `table: right, right`.
+        connections: number of connections of all clients to all databases.
+        max_connections: the server's limit of connections.
+        open_schemas: schemas, of ours and `public`, in which every role may create functions.
+        replaced_by_role: the role that a setting `role` puts in place of the login role; None if there is none.
     """
 
     version: int
@@ -292,5 +295,5 @@ class DatabaseServer:
 
     @property
     def is_current(self) -> bool:
-        """Whether the tables are those that this program knows."""
+        """Whether the schema has the revision that this program needs."""
         return self.revision == self.wanted_revision

@@ -1,4 +1,4 @@
-"""What is believed of a moment, and arithmetic that ends where time does. Pure: the clock is an argument."""
+"""Which timestamps are credible, and arithmetic within the range of `datetime`. Pure: no clock of its own."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 MAX_CLOCK_SKEW: Final = timedelta(minutes=5)
-"""A mark about the past that lies further ahead of the database's clock was made when that clock was wrong."""
+"""A stored timestamp of the past may be this far ahead of the database's clock; beyond that, the clock was wrong."""
 
 WATERMARK_LAG: Final = timedelta(minutes=15)
-"""Read again below a watermark: stamps of one moment may become visible one after the other.
+"""How far below a watermark a run reads again, because objects of one moment may become visible one after the other.
 
-So far a source's own stamp may be ahead, too.
+An object's own timestamp may be this far ahead, too.
 """
 
-# A day inside of what a datetime holds, so that every time zone and every lag has room.
+# A day within the range of `datetime`, so that a change of time zone and the lag never leave it.
 EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
 LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class FutureMarks:
-    """The marks of one column that lie in the future: how many, and by how much the furthest does."""
+    """The future timestamps of one column: how many there are, and how far ahead the last one is."""
 
     column: str
     marks: int
@@ -31,38 +31,38 @@ class FutureMarks:
 
 @dataclass(frozen=True, slots=True)
 class FutureMarksReport:
-    """All marks that lie in the future; `unread` are the tables that took too long to look through."""
+    """All stored timestamps that lie in the future; `skipped_tables` took too long to search."""
 
     found: tuple[FutureMarks, ...]
     skipped_tables: tuple[str, ...] = ()
 
 
 def clamp_moment(moment: datetime) -> datetime:
-    """Return a moment, aware or not, as UTC between the ends of time.
+    """Return a moment in UTC, limited to `EARLIEST` and `LATEST`; a naive one counts as UTC.
 
     Raises:
-        OverflowError: it is none in UTC.
+        OverflowError: the moment cannot be expressed in UTC.
     """
-    # As `replace(tzinfo=UTC)`, in a fifth of the time.
+    # Does the same as `replace(tzinfo=UTC)`, five times as fast.
     aware = datetime.combine(moment, moment.time(), UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return min(max(aware, EARLIEST), LATEST)
 
 
 def subtract_clamped(moment: datetime, by: timedelta) -> datetime:
-    """Return the moment that lies `by` before another, or the first there is."""
+    """Return `moment - by`, at least `EARLIEST`."""
     return EARLIEST if moment - EARLIEST < by else moment - by
 
 
 def add_clamped(moment: datetime, by: timedelta) -> datetime:
-    """Return the moment that lies `by` after another, or the last there is."""
+    """Return `moment + by`, at most `LATEST`."""
     return LATEST if LATEST - moment < by else moment + by
 
 
 def is_credible_mark(mark: datetime | None, now: datetime) -> bool:
-    """Whether a mark about the past is there, and not from the future."""
+    """Whether a stored timestamp of the past is set and not in the future."""
     return mark is not None and mark <= add_clamped(now, MAX_CLOCK_SKEW)
 
 
 def is_credible_stamp(stamp: datetime, asked_at: datetime) -> bool:
-    """Whether a source's stamp may set a watermark or end a walk: it lies at most the lag ahead of the request."""
+    """Whether an object's own timestamp may set a watermark or end a walk: at most the lag ahead of the request."""
     return stamp <= add_clamped(asked_at, WATERMARK_LAG)

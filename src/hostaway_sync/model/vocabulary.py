@@ -1,6 +1,6 @@
-"""What a platform's payloads call things: keys of fields that are personal or needed, and statuses. Data alone.
+"""The payload keys and statuses of a platform that other floors need: personal and required fields. Data only.
 
-The platform makes it; `redaction`, `sentences`, `store` and `sending` are handed it, and know no key of their own.
+The platform fills it in; `redaction`, `safe_text`, `store` and `messages` receive it and know no key of their own.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class KeptFields:
-    """What may stay of an object whose guest is forgotten: keys, by the form that a value must have.
+    """The fields of an object that are kept when its guest is erased, by the form that their values must have.
 
     Attributes:
-        numbers: keys of numbers.
-        moments: keys of dates and times.
-        words: keys of one word each.
-        number_key_pattern: a pattern of further keys of numbers; empty: there are none.
-        emptied: keys of texts that readers take for granted: they stay, without their text.
+        numbers: keys whose value is a number.
+        moments: keys whose value is a date or a time.
+        words: keys whose value is a single word.
+        number_key_pattern: regular expression of further keys whose value is a number; empty: none.
+        emptied: keys that readers rely on: they stay, with an empty text.
     """
 
     numbers: frozenset[str] = frozenset()
@@ -33,20 +33,20 @@ class KeptFields:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The words of one platform; resources are named as in `records.Resource`.
+    """The payload keys and statuses of one platform; resources have the names of `records.Resource`.
 
     Attributes:
-        needed_keys: by resource, keys that the mirror reads: they cannot be hidden.
-        copy_keys: by resource, the key of a conversation that holds copies of such objects.
-        copy_owner_keys: by resource, the keys of such a copy that say whose it is.
-        delivery_paths: paths to where the object of a delivery may be.
-        kept_after_erasure: by resource, what may stay of it once its guest is forgotten; of others nothing may.
-        email_paths: by resource, paths to where a guest's mail address may stand.
-        name_keys: keys that name one person, wherever their values turn up; several at once are joined by a space.
-        private_keys: keys whose values stand in no log line, error or span.
+        needed_keys: by resource, the keys that the mirror reads; they cannot be hidden.
+        copy_keys: by resource, the key of a conversation that holds copies of its objects.
+        copy_owner_keys: by resource, the keys of such a copy that identify its owner.
+        delivery_paths: paths at which a delivery may hold its object.
+        kept_after_erasure: by resource, the fields kept when a guest is erased; other resources keep none.
+        email_paths: by resource, the paths of a guest's mail addresses.
+        name_keys: keys whose values name a person; keys joined by a space form one name.
+        private_keys: keys whose values must not appear in a log line, an error or a span.
         time_zone_key: the key of a listing's time zone.
-        cancelled_statuses: statuses of stays that never come about; another word is no reason to ask.
-        unannounced_statuses: how statuses begin of reservations whose changes are not announced for certain.
+        cancelled_statuses: statuses of reservations without a stay; a message to such a guest needs a confirmation.
+        unannounced_statuses: prefixes of statuses for which the platform may send no webhook.
     """
 
     needed_keys: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -1,3 +1,3 @@
-"""How the program is watched: metrics, pings to a monitor, systemd, log context, spans."""
+"""Metrics, pings to a monitor, systemd notifications, log context, log redaction, spans."""
 
 from __future__ import annotations

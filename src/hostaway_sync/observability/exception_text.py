@@ -1,4 +1,4 @@
-"""How an exception is told that may hold words of others: its kind, where it arose, and what may be repeated of it."""
+"""Describes exceptions without private text: their class, their traceback, and the safe part of their message."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ _MEANWHILE = "\nDuring handling of the above exception, another exception occurr
 
 
 def describe_exception(error: BaseException) -> str:
-    """Return an error of ours as it is, and of any other its kind and what may be repeated of its first line."""
-    return str(error) if isinstance(error, HostawaySyncError) else f"unexpected {_told(error)}"
+    """Return the message of an error of ours; of any other error its class and the safe part of its first line."""
+    return str(error) if isinstance(error, HostawaySyncError) else f"unexpected {_class_and_text(error)}"
 
 
 def format_traceback(error: BaseException) -> str:
-    """Return a traceback as Python writes it, with every exception of its chain told so."""
-    return "".join(_chain(error, set()))
+    """Return a traceback in Python's format, with the safe part of each exception's message."""
+    return "".join(_format_chain(error, set()))
 
 
-def _chain(error: BaseException, told: set[int]) -> Iterator[str]:
-    told.add(id(error))
+def _format_chain(error: BaseException, seen: set[int]) -> Iterator[str]:
+    seen.add(id(error))
     before, link = (error.__cause__, _CAUSED) if error.__cause__ is not None else (error.__context__, _MEANWHILE)
     is_hidden = error.__cause__ is None and error.__suppress_context__
-    if before is not None and not is_hidden and id(before) not in told:
-        yield from _chain(before, told)
+    if before is not None and not is_hidden and id(before) not in seen:
+        yield from _format_chain(before, seen)
         yield link
     if error.__traceback__ is not None:
         yield "Traceback (most recent call last):\n"
         yield from traceback.format_tb(error.__traceback__)
-    yield f"{_told(error)}\n"
+    yield f"{_class_and_text(error)}\n"
     if isinstance(error, BaseExceptionGroup):
         for one in error.exceptions:
-            yield from _chain(one, told)
+            yield from _format_chain(one, seen)
 
 
-def _told(error: BaseException) -> str:
-    kind = type(error).__qualname__
-    kind = kind if type(error).__module__ == "builtins" else f"{type(error).__module__}.{kind}"
-    words = _words(error)
-    return f"{kind}: {words}" if words else kind
+def _class_and_text(error: BaseException) -> str:
+    name = type(error).__qualname__
+    name = name if type(error).__module__ == "builtins" else f"{type(error).__module__}.{name}"
+    text = _safe_text(error)
+    return f"{name}: {text}" if text else name
 
 
-def _words(error: BaseException) -> str:
+def _safe_text(error: BaseException) -> str:
     try:
-        words = str(error)
+        text = str(error)
     except Exception as failure:  # noqa: BLE001  (an exception that cannot be shown must not hide the one it is about)
         return type(failure).__name__
-    return words if isinstance(error, HostawaySyncError) else quote_safely(next(iter(words.strip().splitlines()), ""))
+    return text if isinstance(error, HostawaySyncError) else quote_safely(next(iter(text.strip().splitlines()), ""))

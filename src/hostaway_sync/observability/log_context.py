@@ -1,10 +1,10 @@
-"""What a log line is about, whoever writes it: run, account, resource, request, job.
+"""The fields that every log line and span of a block has: run, account, resource, request, job.
 
-    with circumstances(account_id=70001):
-        add(run_id=…)                        from here on, for everything in the block
-        pool.submit(carried(work), …)        in another thread, too
+    with log_context(account_id=70001):
+        add_log_context(run_id=…)                  for all further lines of the block
+        pool.submit(in_current_context(work), …)   in another thread, too
 
-Standard library only: what structlog has for this takes a tenth of a second to import, and most runs write no line.
+Standard library only: structlog's own module takes a tenth of a second to import, and most runs write no line.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _innermost: ContextVar[dict[str, object] | None] = ContextVar("hostaway_sync_cir
 
 @contextmanager
 def log_context(**facts: object) -> Iterator[None]:
-    """Let every line say these as well while the block runs."""
+    """Add fields to every log line of the block."""
     token = _innermost.set({**current_log_context(), **facts})
     try:
         yield
@@ -34,17 +34,17 @@ def log_context(**facts: object) -> Iterator[None]:
 
 
 def add_log_context(**facts: object) -> None:
-    """Let every line of the innermost block say these as well, also those of threads that carry it."""
+    """Add fields to all further log lines of the innermost block, also in threads that run in its context."""
     innermost = _innermost.get()
     if innermost is not None:
         innermost.update(facts)
 
 
 def current_log_context() -> Mapping[str, object]:
-    """Give what a line of now is about."""
+    """Return the fields of the current context."""
     return _innermost.get() or {}
 
 
 def in_current_context(work: Callable[P, T]) -> Callable[P, T]:
-    """Give the same work, to be called once, in today's circumstances whichever thread calls it."""
+    """Return a callable that runs `work` in a copy of the current context, in any thread; call it only once."""
     return partial(copy_context().run, work)

@@ -1,6 +1,6 @@
-"""What no log line may say: who a guest is, codes of doors and networks, and whatever opens an account.
+"""Removes private values from log lines: guests' data, door and network codes, credentials.
 
-Two ways, because a line is made of fields and of text: a field is known by its name, text by what `sentences` knows.
+A field is private by its name; in text, `safe_text` finds the private values.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _DEEPEST: Final = 20
 
 
 class LogRedactor:
-    """A link of structlog's chain, to stand before whatever renders the line."""
+    """A structlog processor that redacts the fields of a line; place it before the renderer."""
 
     def __call__(self, logger: object, method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
-        """Give the fields of a line without what must not be said; nothing that they hold is changed."""
+        """Return redacted copies of the fields of a line."""
         del logger, method
         return {hide_private(str(key)): _value(str(key), value, 0, ()) for key, value in event.items()}
 
@@ -37,7 +37,7 @@ def _value(name: str, value: object, depth: int, above: tuple[int, ...]) -> obje
         return value
     if isinstance(value, (Mapping, list, tuple, AbstractSet)):
         return "..." if depth >= _DEEPEST or id(value) in above else _parts(value, depth + 1, (*above, id(value)))
-    # Python's handlers call it "event": the sentence of the line. Other fields may be text of several lines.
+    # The field "event" is the message of the line, which must stay one line. Other fields may have several.
     return hide_private(join_lines(_shown(value)) if name == "event" and not depth else _shown(value))
 
 

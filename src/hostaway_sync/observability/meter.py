@@ -1,4 +1,4 @@
-"""Counts and measures what one process does, for whoever asks later. Cheap enough to be always there."""
+"""Counters and histograms of one process. They are cheap enough to be always on."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Sample:
     """One number of a metric.
 
     Attributes:
-        metric: whose.
-        values: of its labels, in their order.
+        metric: the metric.
+        values: the values of its labels, in their order.
         value: the number.
-        suffix: which series of a histogram: `_bucket`, `_sum` or `_count`.
-        up_to: upper bound of a bucket.
+        suffix: the series of a histogram: `_bucket`, `_sum` or `_count`.
+        up_to: the upper bound of a bucket.
     """
 
     metric: Metric
@@ -35,7 +35,7 @@ class Sample:
 
 
 class Meter:
-    """Safe to use from several threads."""
+    """Collects the counters and histograms of one process; safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -43,12 +43,12 @@ class Meter:
         self._buckets: dict[tuple[Metric, tuple[str, ...]], list[int]] = {}
 
     def count(self, metric: Metric, *values: str, amount: float = 1.0) -> None:
-        """Add to a counter; 0 makes it be there."""
+        """Add `amount` to a counter; 0 creates the counter."""
         with self._lock:
             self._sums[metric, values] = self._sums.get((metric, values), 0.0) + amount
 
     def observe(self, metric: Metric, *values: str, seconds: float) -> None:
-        """Note a duration in a histogram."""
+        """Add a duration to a histogram."""
         key = metric, values
         with self._lock:
             buckets = self._buckets.setdefault(key, [0] * (len(metric.buckets) + 1))
@@ -56,7 +56,7 @@ class Meter:
             self._sums[key] = self._sums.get(key, 0.0) + seconds
 
     def samples(self, *, reset: bool = False) -> list[Sample]:
-        """Give everything; with `take`, begin anew at nothing."""
+        """Return all numbers; with `reset`, start again from zero."""
         with self._lock:
             sums = dict(self._sums)
             buckets = {key: list(counts) for key, counts in self._buckets.items()}
@@ -79,7 +79,7 @@ class Meter:
 
 
 def measure_request(meter: Meter, call: ApiCall) -> None:
-    """Count a request to the source that has ended, its wait for the budget, and how long it took."""
+    """Count a finished API request, and measure its duration and its wait for the budget."""
     status = "none" if call.status is None else str(call.status)
     meter.count(metric_catalog.API_REQUESTS, call.method, call.route, status)
     meter.count(metric_catalog.API_WAIT, amount=call.waited_s)

@@ -1,8 +1,8 @@
-"""The name of every metric, once, with what it says and where it comes from.
+"""The catalog of all metrics: name, meaning, labels and origin.
 
-Two kinds. What is *stored* is read from the database, so that whoever asks, and however, is told the same. What is
-*measured* is what one process saw itself: the receiver since it started, and in a textfile all runs that wrote it.
-Labels are bounded: by what the program knows, or by the number of accounts.
+*Stored* metrics are read from the database and are the same for every reader. *Measured* metrics are those of one
+process: of the receiver since its start, or of all runs that wrote to a textfile. The values of labels are bounded:
+by constants of the program, or by the number of accounts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class MetricKind(StrEnum):
-    """What may become of a number."""
+    """The Prometheus type of a metric."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -24,12 +24,12 @@ class Metric:
     """One metric.
 
     Attributes:
-        name: as it is exposed; a histogram's series are this and a suffix.
-        kind: what may become of it.
-        help: what it says, with its unit.
-        labels: what it is broken down by.
-        is_stored: it is read from the database; else it is measured.
-        buckets: upper bounds, of a histogram, without the last one.
+        name: its exposed name; the series of a histogram add a suffix.
+        kind: its Prometheus type.
+        help: its meaning, with the unit.
+        labels: the names of its labels.
+        is_stored: it is read from the database; otherwise it is measured.
+        buckets: the upper bounds of a histogram, without the last one.
     """
 
     name: str

@@ -1,11 +1,11 @@
-"""Tells a monitor that something began and how it ended, by the conventions of healthchecks.io and those like it.
+"""Pings a monitor at the start and the end of a command, in the protocol of healthchecks.io and similar services.
 
-    URL/start   it began                    sent beside the work, which does not wait for it
-    URL         it ended well               with a summary as body
-    URL/fail    it did not                  with the last lines that it said
+    URL/start   the command started      sent in the background
+    URL         the command succeeded    with a summary as body
+    URL/fail    the command failed       with its last lines of output as body
 
-Whatever the monitor does, the work goes on: no ping raises anything, and all of them together hold it up for ten
-seconds at most. The URL is as good as a password, and no line names more of it than its host.
+The command does not depend on the monitor: no ping raises an exception, and all pings together delay it by ten
+seconds at most. The URL works like a password, so a log line names only its host.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ log = logging.getLogger(__name__)
 
 
 class MonitorPings:
-    """The pings of one piece of work.
+    """The pings of one command.
 
     Args:
-        url: where they go.
-        within: seconds that the work may be held up for, in all.
+        url: the monitor's URL.
+        within: the most seconds that all pings together may delay the command.
     """
 
     def __init__(self, url: SecretStr, *, within: float = TIMEOUT_S) -> None:
@@ -46,29 +46,29 @@ class MonitorPings:
         self._start: threading.Thread | None = None
 
     def start(self) -> None:
-        """Say that it begins."""
-        self._start = self._sent("start", "")
+        """Send the ping of the start in the background."""
+        self._start = self._send_in_background("start", "")
 
     def success(self, summary: str) -> None:
-        """Say that it ended well."""
-        self._end("", summary)
+        """Send the ping of success."""
+        self._send_end("", summary)
 
     def fail(self, last_lines: str) -> None:
-        """Say that it did not."""
-        self._end("fail", last_lines)
+        """Send the ping of failure."""
+        self._send_end("fail", last_lines)
 
-    def _end(self, word: str, body: str) -> None:
+    def _send_end(self, word: str, body: str) -> None:
         until = time.monotonic() + self._within
         if self._start is not None:
-            # A start that arrives after the end would look like another beginning; but rather that than no end at all.
+            # A start that arrives after the end would look like another run; that is still better than no end.
             self._start.join(self._within / 2)
-        ending = self._sent(word, body)
-        ending.join(max(0.0, until - time.monotonic()))
-        if ending.is_alive():
+        ping = self._send_in_background(word, body)
+        ping.join(max(0.0, until - time.monotonic()))
+        if ping.is_alive():
             log.info("the monitor at %s did not answer in time", self._url.host)
 
-    def _sent(self, word: str, body: str) -> threading.Thread:
-        # Of its own and not waited for: a server that answers byte by byte knows how to outlast every timeout.
+    def _send_in_background(self, word: str, body: str) -> threading.Thread:
+        # A daemon thread, because a server that answers byte by byte outlasts every timeout of the client.
         thread = threading.Thread(target=self._send, args=(word, body), name="ping", daemon=True)
         thread.start()
         return thread
@@ -81,17 +81,17 @@ class MonitorPings:
         try:
             with (
                 self._client() as client,
-                # Its body says nothing that we want to know, and may have no end.
+                # The body is not read: it holds nothing useful, and may be endless.
                 client.stream("POST", url, content=content) as answer,
             ):
                 status = answer.status_code
         except ConfigurationError as error:
-            log.warning("the monitor at %s cannot be told: %s", self._url.host, error)
+            log.warning("the monitor at %s cannot be pinged: %s", self._url.host, error)
             return
-        except Exception as error:  # noqa: BLE001  (whatever it is: the work goes on)
-            log.info("the monitor at %s cannot be told: %s", self._url.host, type(error).__name__)
+        except Exception as error:  # noqa: BLE001  (no failure of a ping may stop the command)
+            log.info("the monitor at %s cannot be pinged: %s", self._url.host, type(error).__name__)
             return
-        self._judge(status)
+        self._log_refusal(status)
 
     def _client(self) -> httpx.Client:
         proxy = find_proxy(str(self._url))
@@ -100,12 +100,12 @@ class MonitorPings:
             timeout=self._within,
             verify=tls_trust_for(str(self._url)),
             proxy=proxy.url if proxy else None,
-            trust_env=False,  # what the environment says of the way was read already
+            trust_env=False,  # `proxy_route` has read the environment already
         )
 
-    def _judge(self, status: int) -> None:
+    def _log_refusal(self, status: int) -> None:
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log.info("the monitor at %s answered %d", self._url.host, status)
         elif status >= HTTPStatus.MULTIPLE_CHOICES:
-            # That will be so tomorrow, too.
+            # A warning, because such an answer will not change by itself.
             log.warning("the monitor at %s refuses our pings with %d: check the ping URL", self._url.host, status)

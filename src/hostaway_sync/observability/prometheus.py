@@ -1,4 +1,4 @@
-"""Numbers in Prometheus' text format: for whoever scrapes, and as a file for node_exporter's textfile collector."""
+"""Renders metrics in Prometheus' text format, for scraping and as a file of node_exporter's textfile collector."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 TEXTFILE_NAME: Final = "hostaway_sync.prom"
-# Seconds to wait for another command that writes.
+# Seconds to wait for another command that is writing the file.
 LOCK_TIMEOUT_S: Final = 10.0
 _READABLE_BY_ALL: Final = 0o644
 _LONGEST: Final = 64 * 1024 * 1024
@@ -32,27 +32,27 @@ _Numbers: TypeAlias = "dict[tuple[str, tuple[tuple[str, str], ...]], float]"
 
 
 def render_metrics(samples: Iterable[Sample]) -> bytes:
-    """Give the text of these numbers."""
-    return _rendered(_numbers(samples))
+    """Return samples in Prometheus' text format."""
+    return _render(_numbers(samples))
 
 
 def write_textfile(directory: Path, measured: Iterable[Sample], stored: Iterable[Sample]) -> None:
-    """Put the numbers into the directory, where node_exporter reads either the old file or the whole new one.
+    """Write samples to the textfile of a directory; node_exporter reads the old file or the new one, never a part.
 
-    There is one file for all commands, because node_exporter refuses a series that stands in two. What is measured is
-    added to what the file says already: a run is over before anybody asks, and counters must not begin anew with each.
-    Two that write at the same time take turns.
+    All commands share one file, because node_exporter refuses a series that is in two files. Measured samples are
+    added to those in the file, so that counters do not restart with each run. Commands that write at the same time
+    wait for each other.
 
     Raises:
-        OSError: that could not be done; the file is as it was.
-        ConfigurationError: another process keeps the directory locked, which every user may do who can read it.
+        OSError: the file cannot be written; the old one is unchanged.
+        ConfigurationError: another process keeps the directory locked; any user who can read it may do so.
     """
     path = directory / TEXTFILE_NAME
-    with _alone(directory):
+    with _locked(directory):
         numbers = _numbers(measured)
-        for key, value in _counted_before(path).items():
+        for key, value in _read_measured(path).items():
             numbers[key] = numbers.get(key, 0.0) + value
-        content = _rendered(numbers | _numbers(stored))
+        content = _render(numbers | _numbers(stored))
         descriptor, name = tempfile.mkstemp(dir=directory, prefix=f".{TEXTFILE_NAME}.")
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -65,7 +65,7 @@ def write_textfile(directory: Path, measured: Iterable[Sample], stored: Iterable
 
 
 @contextmanager
-def _alone(directory: Path) -> Iterator[None]:
+def _locked(directory: Path) -> Iterator[None]:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         lock_open_file(descriptor, directory, LOCK_TIMEOUT_S)
@@ -83,11 +83,11 @@ def _numbers(samples: Iterable[Sample]) -> _Numbers:
     return numbers
 
 
-def _rendered(numbers: _Numbers) -> bytes:
-    return generate_latest(_Collected(numbers))
+def _render(numbers: _Numbers) -> bytes:
+    return generate_latest(_Collector(numbers))
 
 
-class _Collected:
+class _Collector:
     def __init__(self, numbers: _Numbers) -> None:
         self._numbers = numbers
 
@@ -107,17 +107,17 @@ def _bound(seconds: float) -> str:
 
 
 def _series(metric: metric_catalog.Metric) -> set[str]:
-    """Give the names under which a metric is exposed."""
+    """Return the names of the series of a metric."""
     is_histogram = metric.kind is metric_catalog.MetricKind.HISTOGRAM
     return {metric.name + suffix for suffix in (("_bucket", "_sum", "_count") if is_histogram else ("",))}
 
 
-def _counted_before(path: Path) -> _Numbers:
-    """Read what was measured before; a file that cannot be understood counts for nothing, like one that is gone."""
+def _read_measured(path: Path) -> _Numbers:
+    """Return the measured numbers of the textfile; a missing or unreadable file has none."""
     found: _Numbers = {}
     with suppress(OSError, ValueError, UntrustedFile):
         measured = {name: metric for metric in metric_catalog.ALL if not metric.is_stored for name in _series(metric)}
-        # Others may write into the directory, too, and a link or a pipe there leads anywhere.
+        # Other users may write into the directory, and could place a link or a pipe there.
         with os.fdopen(open_plain(path), encoding="utf-8") as file:
             text = file.read(_LONGEST)
         for family in text_string_to_metric_families(text):
@@ -129,7 +129,7 @@ def _counted_before(path: Path) -> _Numbers:
 
 
 def _labels(metric: metric_catalog.Metric, written: dict[str, str]) -> tuple[tuple[str, str], ...] | None:
-    """Give labels in their order; None when an older version wrote others."""
+    """Return labels in the metric's order, or None if an older version wrote other ones."""
     bounds = {_bound(bound) for bound in (*metric.buckets, float("inf"))}
     if "le" in written and written["le"] not in bounds:
         return None

@@ -1,6 +1,6 @@
-"""Tells whoever started this process how it does, in the words of systemd's `sd_notify` (its manual, section 3).
+"""Notifies systemd of the state of this process, in the protocol of `sd_notify(3)`.
 
-Without `NOTIFY_SOCKET` in the environment nobody asked, and nothing is said.
+Without `NOTIFY_SOCKET` in the environment, it sends nothing.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_BEATS_IN_TIME: Final = 4
-"""So many signs of life fit the time after which we count as dead: one may come late."""
+_HEARTBEATS_PER_TIMEOUT: Final = 4
+"""Heartbeats within the watchdog timeout of systemd, so that one may be late."""
 
 
 class SystemdNotifier:
-    """Whoever started this process.
+    """Sends notifications and watchdog heartbeats to systemd.
 
     Args:
-        environment: says where it listens, and after how long without a sign of life it ends us.
-        clock: seconds that never go back.
+        environment: holds the socket and the watchdog timeout.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -33,49 +33,49 @@ class SystemdNotifier:
         self._clock = clock
         self._lock = threading.Lock()
         self._parts = 0
-        self._beaten: set[int] = set()
+        self._alive: set[int] = set()
         self._next_at = clock()
         is_for_us = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        patience = environment.get("WATCHDOG_USEC", "")
-        self._every = int(patience) / 1e6 / _BEATS_IN_TIME if is_for_us and patience.isdecimal() else None
+        timeout = environment.get("WATCHDOG_USEC", "")
+        self._interval = int(timeout) / 1e6 / _HEARTBEATS_PER_TIMEOUT if is_for_us and timeout.isdecimal() else None
 
     def register_part(self) -> Callable[[], None]:
-        """Give what a part of the program calls, more than once a second, as long as it is able to do its work.
+        """Return a function that one part of the program calls more than once a second while it works.
 
-        A sign of life is sent when all parts have called: one that hangs is the whole program's death.
+        A heartbeat is sent only after all parts have called, so systemd restarts the program if one part hangs.
         """
         number = self._parts
         self._parts += 1
 
         def beat() -> None:
-            if self._every is None:
+            if self._interval is None:
                 return
             with self._lock:
-                self._beaten.add(number)
-                if len(self._beaten) < self._parts or self._clock() < self._next_at:
+                self._alive.add(number)
+                if len(self._alive) < self._parts or self._clock() < self._next_at:
                     return
-                self._beaten.clear()
-                self._next_at = self._clock() + self._every
-            self._say("WATCHDOG=1")
+                self._alive.clear()
+                self._next_at = self._clock() + self._interval
+            self._send("WATCHDOG=1")
 
         return beat
 
     def notify_ready(self) -> None:
-        """Say that the work has begun."""
-        self._say("READY=1")
+        """Notify systemd that the program is ready."""
+        self._send("READY=1")
 
     def notify_stopping(self) -> None:
-        """Say that it ends, by itself or because it was told to."""
-        self._say("STOPPING=1")
+        """Notify systemd that the program is stopping."""
+        self._send("STOPPING=1")
 
-    def _say(self, state: str) -> None:
+    def _send(self, state: str) -> None:
         if not self._address:
             return
-        # A leading @ stands for the zero byte with which names begin that are no files.
+        # A leading @ stands for the zero byte of an abstract socket name.
         address = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
                 channel.settimeout(0)
                 channel.sendto(state.encode(), address)
         except OSError:
-            return  # nobody listens any more: the work goes on
+            return  # systemd no longer listens; the program continues

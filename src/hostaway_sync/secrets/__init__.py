@@ -1,12 +1,12 @@
-"""How a secret is sealed, bound to the place where it lies, and where the keys are found.
+"""Sealing of secrets with AES-256-GCM, the search for the keys, and external secrets stores.
 
 A sealed value is `version (1 byte) | key id (4 bytes) | nonce (12 bytes) | ciphertext and tag`. The header and the
 value's place (table, column, primary key) are associated data, so that a value moved to another row or column does
 not open.
 
-    search → a source (setting, its file, desktop's keyring, key file) → ring → seal, open
+    find_keys → a key source (setting, its file, desktop's keyring, key file) → key_ring → seal, open
 
-A secret may also lie in a store outside (`stores`, `aws`); then its row keeps the version that it has there.
+A secret may also lie in an external store (`protocols`, `aws`); then its row holds the version that it has there.
 """
 
 from __future__ import annotations

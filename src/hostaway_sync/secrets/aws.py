@@ -1,7 +1,7 @@
-"""Secrets in AWS Secrets Manager; the only importer of boto3, which finds region, credentials and endpoint by itself.
+"""Secrets in AWS Secrets Manager. The only importer of boto3, which finds region, credentials and endpoint by itself.
 
-Each version is a secret of its own, `hostaway-sync/<mirror>/<table>/<primary key>/<column>/<version>`: created, read,
-deleted, never changed.
+Each version is a secret of its own, `hostaway-sync/<mirror>/<table>/<primary key>/<column>/<version>`: it is created,
+read and deleted, and never changed.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class AwsSecrets:
     """The secrets of one mirror in one region of one AWS account.
 
     Args:
-        mirror: what keeps apart the mirrors that share an AWS account.
+        mirror: the id of the mirror, which separates the mirrors of one AWS account.
 
     Raises:
         ConfigurationError: there is no region.
@@ -62,9 +62,9 @@ class AwsSecrets:
     kind = KIND
 
     def __init__(self, mirror: str) -> None:
-        # At its loudest it logs whole requests, secrets included.
-        for loud in ("boto3", "botocore", "urllib3"):
-            logging.getLogger(loud).setLevel(logging.WARNING)
+        # At level DEBUG these log complete requests, with secrets.
+        for library in ("boto3", "botocore", "urllib3"):
+            logging.getLogger(library).setLevel(logging.WARNING)
         self._prefix = f"{_ROOT}/{mirror}/"
         self._session = boto3.session.Session()
         with self._translated("be used"):
@@ -80,10 +80,10 @@ class AwsSecrets:
         self.name = f"AWS Secrets Manager in {self._client.meta.region_name}, below {self._prefix}"
 
     def seal(self, value: SecretStr, place: Place) -> bytes:
-        """Create a secret, and give what its row is to keep."""
+        """Create a secret, and return the bytes for its row."""
         version = generate_version()
         with self._translated(f"take {place}"):
-            # A repetition is told by the name, which nobody else has drawn.
+            # AWS detects a repeated request by the token; the version is random, so no other request has it.
             self._client.create_secret(
                 Name=self._prefix + format_path(place, version),
                 Description=f"hostaway-sync: {place}",
@@ -93,7 +93,7 @@ class AwsSecrets:
         return format_pointer(KIND, version)
 
     def open(self, kept: bytes, place: Place) -> SecretStr:
-        """Read a secret; one that is not there is looked for a moment longer, for it may have just been made."""
+        """Return a secret; a missing one is requested again for half a second, because it may be new."""
         name = self._prefix + format_path(place, read_version(kept))
         for pause in (*_PAUSES_S, None):
             try:
@@ -106,13 +106,13 @@ class AwsSecrets:
         raise AssertionError  # the last of them returned or raised
 
     def discard(self, kept: bytes, place: Place) -> None:
-        """Delete a secret at once: nothing names it any more."""
+        """Delete a secret at once, without AWS's recovery window: no row names it any more."""
         name = self._prefix + format_path(place, read_version(kept))
         with suppress(SecretGone), self._translated(f"delete {place}"):
             self._client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
 
     def list_versions(self) -> Iterator[tuple[Place, bytes]]:
-        """Give all secrets of this mirror, a hundred a request."""
+        """Yield all secrets of this mirror, a hundred per request."""
         pages = self._client.get_paginator("list_secrets").paginate(
             Filters=[{"Key": "name", "Values": [self._prefix]}], PaginationConfig={"PageSize": 100}
         )
@@ -125,7 +125,7 @@ class AwsSecrets:
 
     @contextmanager
     def _translated(self, what: str) -> Iterator[None]:
-        """Raise the error of ours that one of AWS means."""
+        """Translate an error of AWS into one of ours."""
         try:
             yield
         except ClientError as error:
@@ -164,7 +164,7 @@ def _text(answer: dict[str, Any], place: Place) -> SecretStr:
 
 
 def _hint(error: BotoCoreError) -> str:
-    """Say what to do, as far as it can be told by the kind of error; its own words name no secret."""
+    """Return a remedy for an error by its class, or its own text, which holds no secret."""
     kind = type(error).__name__
     if kind == "NoRegionError":
         return "set AWS_DEFAULT_REGION, for example to eu-central-1"

@@ -1,4 +1,4 @@
-"""Where the keys are: in the settings, in the desktop's keyring, or in the key file."""
+"""Finds the master keys: in the settings, in the desktop's keyring, or in the key file."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from hostaway_sync.secrets.key_ring import KeySource
 
 KEYRING_ENTRY: Final = ("hostaway-sync", "master-key")
-# A locked keyring waits for somebody to type a password; under cron nobody will.
+# A locked keyring waits for a password, which no person types under cron.
 KEYRING_TIMEOUT_S: Final = 5.0
-# What keyring itself does not recommend: back ends that hold nothing, lose what they are given, or ask at a prompt.
+# Below 1, `keyring` does not recommend a back end: it stores nothing, loses its entries, or asks at a prompt.
 _LEAST_PRIORITY: Final = 1
 
 
-class _Nothing(Enum):
+class _NoKey(Enum):
     """Why a keyring gave no key."""
 
     ENTRY = "it holds none"
@@ -33,11 +33,11 @@ class _Nothing(Enum):
 
 
 class ConfiguredKeys:
-    """Keys that the settings hold.
+    """Keys from the settings.
 
     Args:
-        text: as the settings have it.
-        file: where they have it from, which is read again: it may be replaced while we run. None: from a variable.
+        text: the value of the setting.
+        file: the file of the setting, which is read again because it may change; None: the value is of a variable.
     """
 
     def __init__(self, text: SecretStr, file: Path | None) -> None:
@@ -47,7 +47,7 @@ class ConfiguredKeys:
         self.name = str(file) if file else "HOSTAWAY_SYNC_MASTER_KEY"
 
     def read(self) -> tuple[bytes, ...]:
-        """Give the keys; raises SecretError."""
+        """Return the keys; raises SecretError."""
         if self._file is None:
             return read_keys(self._text.get_secret_value())
         try:
@@ -57,10 +57,10 @@ class ConfiguredKeys:
 
 
 class KeyringKeys:
-    """Keys that the desktop's keyring gave; it is asked once a process.
+    """Keys from the desktop's keyring, which is asked once per process.
 
     Args:
-        text: its answer.
+        text: the keyring's entry.
     """
 
     kind = "keyring"
@@ -70,7 +70,7 @@ class KeyringKeys:
         self._text = text
 
     def read(self) -> tuple[bytes, ...]:
-        """Give the keys; raises SecretError."""
+        """Return the keys; raises SecretError."""
         return read_keys(self._text)
 
 
@@ -82,19 +82,19 @@ def find_key_ring(
     configured_file: Path | None = None,
     use_keyring: bool | None = None,
 ) -> KeyRing:
-    """Give the key ring: from the settings, else the desktop's keyring, else the key file.
+    """Return the key ring: from the settings, else the desktop's keyring, else the key file.
 
     Args:
         configured: one or more keys in base64, separated by commas or white space; the first one seals.
-        data_dir: where the key file lies.
-        may_create: whether a missing key file may be created; never once something is sealed.
-        configured_file: the file that `configured` was read from; None: it was none.
-        use_keyring: True: the keyring goes before the key file; False: it is never asked. None: it is asked where
-            a person sits and there is no key file: what cron opens must not depend on who looked at it before.
+        data_dir: the directory of the key file.
+        may_create: whether a missing key file may be created; never once a secret is sealed.
+        configured_file: the file that `configured` was read from; None: a variable.
+        use_keyring: True: prefer the keyring to the key file; False: never use it. None: use it only on a terminal
+            without a key file, so that a run under cron does not depend on an earlier one of a person.
 
     Raises:
-        KeyMissing: there is none.
-        SecretError: one that is not what it should be.
+        KeyMissing: there is no key.
+        SecretError: a key is invalid, or cannot be read.
     """
     source = _source(configured, KeyFile(data_dir / KEY_FILE), may_create, configured_file, use_keyring)
     return KeyRing(source.read(), source)
@@ -109,14 +109,14 @@ def _source(
 ) -> KeySource:
     if configured is not None:
         return ConfiguredKeys(configured, configured_file)
-    answer = _asked_in_time() if use_keyring else _Nothing.ENTRY
+    answer = _ask_keyring_in_time() if use_keyring else _NoKey.ENTRY
     if isinstance(answer, str):
         return KeyringKeys(answer)
     if key_file.exists():
         return key_file
-    if use_keyring is None and _is_terminal() and (stored := _asked_kindly()) is not None:
+    if use_keyring is None and _is_terminal() and (stored := _ask_keyring_on_terminal()) is not None:
         return KeyringKeys(stored)
-    if not may_create and answer is _Nothing.KEYRING:
+    if not may_create and answer is _NoKey.KEYRING:
         raise KeyMissing(
             "HOSTAWAY_SYNC_KEYRING is on, but this process has no keyring that can be used (outside a desktop's "
             f"session there is no D-Bus), and there is no key at {key_file.path}: run it in that session, or set "
@@ -135,31 +135,31 @@ def _is_terminal() -> bool:
     return bool(sys.stdin and sys.stdin.isatty())
 
 
-def _asked_kindly() -> str | None:
-    """Ask where a person sits, who may be prompted; a keyring that is broken holds nothing."""
+def _ask_keyring_on_terminal() -> str | None:
+    """Return the keyring's entry, for which it may prompt the person; None if there is none or the keyring fails."""
     try:
-        stored = _from_keyring()
+        stored = _read_keyring()
     except Exception:  # noqa: BLE001  (back ends raise anything; the key file is the answer then)
         return None
     return stored if isinstance(stored, str) else None
 
 
-def _asked_in_time() -> str | _Nothing:
-    """Ask a keyring that the settings name: it answers soon, or not at all.
+def _ask_keyring_in_time() -> str | _NoKey:
+    """Return the keyring's entry within `KEYRING_TIMEOUT_S`.
 
     Raises:
-        SecretError: it did not answer.
+        SecretError: the keyring failed, or did not answer in time.
     """
-    answer: list[str | _Nothing] = []
+    answer: list[str | _NoKey] = []
     failure: list[str] = ["it did not answer within seconds: is it locked?"]
 
     def ask() -> None:
         try:
-            answer.append(_from_keyring())
+            answer.append(_read_keyring())
         except Exception as error:  # noqa: BLE001  (back ends raise anything)
             failure[0] = type(error).__name__
 
-    # A thread that waits for a password for ever ends with the process.
+    # A daemon thread: if it waits for a password forever, it ends with the process.
     thread = threading.Thread(target=ask, name="keyring", daemon=True)
     thread.start()
     thread.join(KEYRING_TIMEOUT_S)
@@ -171,7 +171,7 @@ def _asked_in_time() -> str | _Nothing:
     return answer[0]
 
 
-def _from_keyring() -> str | _Nothing:
+def _read_keyring() -> str | _NoKey:
     import keyring
 
     chosen = keyring.get_keyring()
@@ -179,4 +179,4 @@ def _from_keyring() -> str | _Nothing:
     for back_end in usable:
         if (stored := back_end.get_password(*KEYRING_ENTRY)) is not None:
             return str(stored)
-    return _Nothing.ENTRY if usable else _Nothing.KEYRING
+    return _NoKey.ENTRY if usable else _NoKey.KEYRING

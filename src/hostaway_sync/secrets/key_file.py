@@ -1,4 +1,4 @@
-"""The key file of the data directory: made with the first secret, and changed by `keys rotate` alone."""
+"""The key file in the data directory: created with the first secret, and changed only by `keys rotate`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _LONGEST: Final = 1024 * 1024
 
 
 class KeyFile:
-    """Keys of this machine, one a line; nobody but its owner may read them.
+    """A file with the master keys of this machine, one per line, which only its owner may read.
 
     Args:
-        path: where it lies.
+        path: its path.
     """
 
     kind = "key_file"
@@ -35,47 +35,47 @@ class KeyFile:
         self.name = str(path)
 
     def exists(self) -> bool:
-        """Say whether there is one; raises SecretError where that cannot be found out."""
-        with self._usable():
+        """Whether the file exists; raises SecretError if that cannot be checked."""
+        with self._translated():
             return self.path.exists()
 
     def read(self) -> tuple[bytes, ...]:
-        """Give its keys.
+        """Return its keys.
 
         Raises:
-            SecretError: it cannot be read, or others may read it too.
+            SecretError: the file cannot be read, or other users may read it too.
         """
-        # Opened before it is looked at: the name may lead elsewhere a moment later. A link is how its owner keeps the
-        # file elsewhere, and what it leads to must be as private.
-        with self._usable(), os.fdopen(self._opened(), encoding="ascii", errors="replace") as file:
+        # The file is opened before it is checked, because the name may lead elsewhere a moment later. A link is
+        # allowed, as a way to keep the file elsewhere; the file that it leads to must be as private.
+        with self._translated(), os.fdopen(self._open(), encoding="ascii", errors="replace") as file:
             status = os.fstat(file.fileno())
             if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
                 raise SecretError(
-                    f"{self.path} must belong to you and be readable by nobody else: "
+                    f"{self.path} must belong to you, and no other user may read it: "
                     f"chown it and `chmod 600 {self.path}`"
                 )
             return read_keys(file.read(_LONGEST))
 
-    def _opened(self) -> int:
+    def _open(self) -> int:
         try:
             return open_plain(self.path, follow=True)
         except UntrustedFile as error:
             raise SecretError(str(error)) from None
 
     def create(self) -> None:
-        """Make it with a new key, unless another process is first.
+        """Create the file with a new key, unless another process creates it first.
 
         Raises:
-            SecretError: it cannot be made.
+            SecretError: the file cannot be created.
         """
-        with self._usable():
+        with self._translated():
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._draft(self.path, (generate_key(),)) as draft, suppress(FileExistsError):
                 os.link(draft, self.path)
                 _warn(f"created the master key {self.path}. Back it up: without it the stored secrets are lost.")
 
     def prepend_new_key(self) -> None:
-        """Put a new key in front of those that are there.
+        """Add a new key before the existing ones.
 
         Raises:
             SecretError: the file cannot be read or written.
@@ -84,7 +84,7 @@ class KeyFile:
         _warn(f"put a new key in front of {self.path}. Back it up: without it the stored secrets are lost.")
 
     def remove_keys(self, ids: Collection[str]) -> None:
-        """Leave out the keys with these short ids.
+        """Remove the keys with these short ids.
 
         Raises:
             SecretError: the file cannot be read or written.
@@ -92,15 +92,15 @@ class KeyFile:
         self._replace(tuple(key for key in self.read() if KeyRing([key]).ids[0] not in ids))
 
     def _replace(self, keys: tuple[bytes, ...]) -> None:
-        with self._usable():
+        with self._translated():
             real = self.path.resolve()
             with self._draft(real, keys) as draft:
                 os.replace(draft, real)  # noqa: PTH105  (mkstemp names it as text)
 
     @contextmanager
     def _draft(self, path: Path, keys: tuple[bytes, ...]) -> Iterator[str]:
-        """Write a file beside `path`, whole and on the disk; whatever the block makes of it is on the disk as well."""
-        # Not named for the process: one that was killed here left its draft, and containers number theirs alike.
+        """Write a temporary file beside `path` and flush it to the disk; then flush the block's link or rename, too."""
+        # A random name, because a killed process leaves its file behind, and process ids repeat in containers.
         descriptor, draft = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
         try:
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -117,7 +117,7 @@ class KeyFile:
             os.close(directory)
 
     @contextmanager
-    def _usable(self) -> Iterator[None]:
+    def _translated(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Seal and open values with a key ring."""
+"""The key ring: seals and opens values with one or more master keys."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ MIN_SEALED_BYTES: Final = _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES
 
 
 class KeySource(Protocol):
-    """Where keys come from.
+    """A source of keys.
 
     Attributes:
         kind: `variable`, `file`, `keyring` or `key_file`.
-        name: what an operator knows it by.
+        name: its name for an operator.
     """
 
     kind: str
     name: str
 
     def read(self) -> tuple[bytes, ...]:
-        """Give the keys as they are there now, the one that seals first; raises SecretError."""
+        """Return the current keys, the one that seals first; raises SecretError."""
         ...
 
 
 class InMemoryKeys:
-    """Keys that whoever makes the ring holds in its hands.
+    """A source of fixed keys.
 
     Args:
-        keys: they stay as they are.
+        keys: the keys.
     """
 
     kind = "variable"
@@ -55,17 +55,17 @@ class InMemoryKeys:
         self._keys = keys
 
     def read(self) -> tuple[bytes, ...]:
-        """Give the keys."""
+        """Return the keys."""
         return self._keys
 
 
 class KeyRing:
-    """One or more 256-bit keys; the first seals, all open. What it seals lies in its row: it is the database's store.
+    """One or more 256-bit keys: the first one seals, all open. It is the secrets store of the database.
 
     Args:
-        keys: as they were read.
-        source: read again before anything is sealed, and when something was sealed with a key that is not in the
-            ring: keys may be changed while a process runs.
+        keys: the keys.
+        source: the source of the keys. It is read again before each sealing, and to open a value of an unknown key,
+            because keys may change while a process runs.
     """
 
     kind = DATABASE
@@ -85,10 +85,10 @@ class KeyRing:
         return tuple(key_id.hex() for key_id in self._keys)
 
     def refresh(self) -> None:
-        """Read the keys again where they came from; what a former one sealed still opens.
+        """Read the keys from their source again; keys that were removed still open values.
 
         Raises:
-            SecretError: they cannot be read.
+            SecretError: the keys cannot be read.
         """
         found = _by_id(self.source.read())
         self._former |= self._keys
@@ -137,10 +137,10 @@ class KeyRing:
         return SecretStr(opened.decode())
 
     def discard(self, kept: bytes, place: Place) -> None:
-        """Do nothing: what is sealed goes with its row."""
+        """Do nothing: a sealed value is deleted with its row."""
 
     def list_versions(self) -> Iterator[tuple[Place, bytes]]:
-        """Give nothing: what is sealed lies nowhere but in its row."""
+        """Return no versions: a sealed value lies in its row alone."""
         return iter(())
 
     def _key(self, key_id: bytes) -> bytes | None:
@@ -150,13 +150,13 @@ class KeyRing:
 
 
 def read_key_id(value: bytes) -> str | None:
-    """Give the short id of the key that a value is sealed with; None: it is not sealed."""
+    """Return the short id of the key that sealed a value, or None if it is not sealed."""
     is_sealed = value.startswith(VERSION) and len(value) >= MIN_SEALED_BYTES
     return value[len(VERSION) : _HEADER_BYTES].hex() if is_sealed else None
 
 
 def read_plain_text(value: bytes) -> SecretStr | None:
-    """Give what lies unsealed where something sealed should be; None: it is sealed, or no text at all."""
+    """Return the text of a value that should be sealed and is plain text; None if it is sealed, or no text."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
@@ -165,20 +165,20 @@ def read_plain_text(value: bytes) -> SecretStr | None:
 
 
 def generate_key() -> bytes:
-    """Draw a key."""
+    """Return a new random key."""
     return os.urandom(_KEY_BYTES)
 
 
 def format_keys(keys: Iterable[bytes]) -> str:
-    """Give keys as a key file holds them, one a line."""
+    """Return keys in the format of a key file, one per line."""
     return "".join(base64.b64encode(key).decode() + "\n" for key in keys)
 
 
 def read_keys(text: str) -> tuple[bytes, ...]:
-    """Give the keys that stand in a text, in base64, separated by commas or white space.
+    """Return the keys in a text: base64, separated by commas or white space.
 
     Raises:
-        SecretError: there is none, or one is not what it should be.
+        SecretError: there is no key, or one is invalid.
     """
     return tuple(_by_id(map(_decoded, text.replace(",", " ").split())).values())
 

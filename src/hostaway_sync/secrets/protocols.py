@@ -1,12 +1,12 @@
-r"""Where secrets lie: what every store of them can do, and what a row keeps of a secret that lies outside the database.
+r"""The Protocols of secrets stores, and the bytes that a row holds for a secret in an external store.
 
-A row keeps bytes in each sealed column, and their beginning says where the secret lies, whatever the settings say:
+The first byte of a sealed column tells where the secret lies, whatever the settings say:
 
     \x01 …              sealed with a key of the ring: the value itself
-    \x02 store:version  in a store outside: which version there; the place makes up the rest of its name
+    \x02 store:version  in an external store: its version there; the place gives the rest of its name
 
-A version is written once and never changed, so a row names what it was committed with or nothing, and what was read
-once needs no second look. Another store is one more file like `aws`, and a line in the container.
+A version is written once and never changed: a row names the version that it was committed with, and a secret that was
+read once stays valid. Another store needs one more file like `aws`, and a line in `app.container`.
 """
 
 from __future__ import annotations
@@ -27,90 +27,90 @@ _VERSION_BYTES: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a sealed value lies; a value opens nowhere else."""
+    """The place of a sealed value; it opens at this place only."""
 
     table: str
     column: str
     primary_key: int
 
     def __bytes__(self) -> bytes:
-        """Give the place as associated data."""
+        """Return the place as associated data."""
         return f"{self.table}:{self.column}:{self.primary_key}".encode()
 
     def __str__(self) -> str:
-        """Give the place as sentences name it."""
+        """Return the place as error messages name it."""
         return f"{self.table}.{self.column} of {self.primary_key}"
 
 
 class SecretReader(Protocol):
-    """Whatever gives secrets back."""
+    """Reads secrets."""
 
     def open(self, kept: bytes, place: Place) -> SecretStr:
-        """Give the secret that a row keeps these bytes of.
+        """Return the secret for the bytes `kept` in a row.
 
         Raises:
-            SecretGone: it is not there (any more).
-            SecretError: it cannot be opened, or we may not.
-            SecretsUnavailable: the store is away.
+            SecretGone: the store does not hold the secret.
+            SecretError: the secret cannot be opened, or access is denied.
+            SecretsUnavailable: the store is down.
         """
         ...
 
 
 class SecretWriter(SecretReader, Protocol):
-    """Whatever takes secrets, and gives them back."""
+    """Writes and reads secrets."""
 
     def seal(self, value: SecretStr, place: Place) -> bytes:
-        """Keep a secret, as a version of its own; give what its row is to keep. Raises as `open`."""
+        """Store a secret as a new version; return the bytes for its row. Raises the errors of `open`."""
         ...
 
 
 class SecretsStore(SecretWriter, Protocol):
-    """One kind of place for secrets: the key ring for the database, others outside of it.
+    """A secrets store: the database, with the key ring, or an external one.
 
     Attributes:
-        kind: as the setting names it.
-        name: what an operator knows it by.
+        kind: its name in the setting.
+        name: its name for an operator.
     """
 
     kind: str
     name: str
 
     def discard(self, kept: bytes, place: Place) -> None:
-        """Delete a version; one that is not there is no error. Raises SecretError, SecretsUnavailable."""
+        """Delete a version if it exists. Raises SecretError, SecretsUnavailable."""
         ...
 
     def list_versions(self) -> Iterator[tuple[Place, bytes]]:
-        """Give every version there is outside, as rows keep it. Raises SecretError, SecretsUnavailable."""
+        """Yield all versions in an external store, as rows hold them. Raises SecretError, SecretsUnavailable."""
         ...
 
 
 def generate_version() -> str:
-    """Draw the name of a version."""
+    """Return a random name for a version."""
     return secrets.token_hex(_VERSION_BYTES)
 
 
 def format_pointer(kind: str, version: str) -> bytes:
-    """Give what a row keeps of a secret that lies in a store outside."""
+    """Return the bytes that a row holds for a secret in an external store."""
     return _POINTER + f"{kind}:{version}".encode()
 
 
 def read_store_kind(kept: bytes) -> str:
-    """Say in which store a secret lies, by what its row keeps of it."""
+    """Return the kind of the store that holds a secret, from the bytes in its row."""
     return _parts(kept)[0] if kept.startswith(_POINTER) else DATABASE
 
 
 def read_version(kept: bytes) -> str:
-    """Give the version that a row names in a store outside."""
+    """Return the version in an external store, from the bytes in a row."""
     return _parts(kept)[1]
 
 
 def format_path(place: Place, version: str) -> str:
-    """Give the name of a version, below whatever the store's names begin with."""
+    """Return the name of a version, without the store's prefix."""
     return f"{place.table}/{place.primary_key}/{place.column}/{version}"
 
 
 def parse_path(path: str) -> tuple[Place, str] | None:
-    """Give place and version of a name that `format_path` made; None: it did not."""
+    """Return the place and the version of a name from `format_path`, or None for any other name."""
     parts = path.split("/")
     if len(parts) != len(("table", "primary key", "column", "version")) or not parts[1].isdecimal():
         return None

@@ -10,7 +10,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from hostaway_sync.errors import UsageError
-from hostaway_sync.messages.quiet_hours import QuietHours, find_quiet_end, parse_hours
+from hostaway_sync.messages.quiet_hours import find_quiet_end, parse_hours
+from hostaway_sync.model.messages import QuietHours
 
 ZONES = sorted(available_timezones() - {"localtime"})
 HOURS = st.tuples(st.integers(0, 23), st.integers(0, 23)).filter(lambda pair: pair[0] != pair[1])

@@ -198,7 +198,7 @@ def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -
     find_key_ring(None, tmp_path, may_create=True)
     (tmp_path / KEY_FILE).chmod(mode)
     with pytest.raises(
-        SecretError, match=rf"must belong to you and be readable by nobody else: .*`chmod 600 {tmp_path}"
+        SecretError, match=rf"must belong to you, and no other user may read it: .*`chmod 600 {tmp_path}"
     ):
         find_key_ring(None, tmp_path, may_create=False)
 

@@ -1,12 +1,12 @@
-"""Spans: what the program does, how long each part takes, and which span contains it.
+"""Spans of OpenTelemetry: what the program does, how long each part takes, and which span contains it.
 
-    with span("write listings") as writing:
-        writing.note(rows_inserted=3)
+    with start_span("write listings") as span:
+        span.set_attributes(rows_inserted=3)
 
-They are made where `switching` found in the environment where they go; else nobody is told, which costs next to
-nothing. What a log line is about, a span is about as well: it takes it from `circumstances`, when it ends.
+Spans are recorded if `setup` found a collector in the environment; otherwise the functions here do next to nothing.
+When a span ends, it gets the fields of `log_context` as attributes.
 
-A fact is a number, or a word of ours or the source's; never a payload, a statement, a URL or a secret.
+An attribute is a number, or a word of ours or of the platform; never a payload, a statement, a URL or a secret.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
+    from hostaway_sync.model.api_calls import ApiCall
+
 AttributeValue: TypeAlias = "str | int | float | bool"
 SpanKindName: TypeAlias = Literal["internal", "consumer"]
 
 
 class Span:
-    """Something that is going on, of which nobody is told; a context manager.
+    """A span that is not recorded; a context manager.
 
     Attributes:
-        is_recording: somebody is, so that facts are worth counting.
+        is_recording: the span is recorded, so that its attributes are worth computing.
     """
 
     __slots__ = ()
@@ -38,86 +40,50 @@ class Span:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End it; with an error it failed."""
+        """End the span; with an error, it failed."""
 
-    def set_attributes(self, **facts: AttributeValue) -> None:
-        """Say more of it."""
+    def set_attributes(self, **attributes: AttributeValue) -> None:
+        """Set attributes of the span."""
 
     def record_error(self, error: BaseException) -> None:
-        """Say that it failed, unless what is wrong is only that an object is not there or not ours to read."""
+        """Mark the span as failed, unless the error is only a missing or forbidden object."""
 
     def set_status_code(self, status: int) -> None:
-        """Say with which HTTP status it was answered."""
+        """Set the HTTP status of the response."""
 
     def link_deliveries(self, delivery_ids: Sequence[UUID]) -> None:
-        """Say which deliveries it was made necessary by."""
+        """Link the span to the deliveries that caused it."""
 
 
 class Tracer(Protocol):
-    """Who makes spans that somebody is told of; see the functions of this module."""
+    """Makes recorded spans; see the functions of this module. `otel` has the one implementation.
 
-    def start_span(self, name: str, kind: SpanKindName, facts: dict[str, AttributeValue]) -> Span:
-        """Make a span within the innermost one."""
+    A Protocol, because `otel` imports this module, and only a program that records spans imports `otel`.
+    """
+
+    def start_span(self, name: str, kind: SpanKindName, attributes: dict[str, AttributeValue]) -> Span:
+        """Start a span within the current one."""
         ...
 
     def start_delivery_span(self, delivery_id: UUID, method: str, route: str) -> Span:
-        """Make the span of a delivery."""
+        """Start the span of a delivery."""
         ...
 
     def current_span(self) -> Span:
-        """Give the span that goes on."""
+        """Return the current span."""
         ...
 
-    def record_request(self, request: Request, api_url: str) -> None:
-        """Take a request that has just ended."""
+    def record_request(self, call: ApiCall, api_url: str) -> None:
+        """Record the span of an API request that has just ended."""
         ...
 
     def close(self, within: float) -> None:
-        """Hand over what is left, in so many seconds."""
-        ...
-
-
-class Request(Protocol):
-    """A request to the source, as far as its span tells; see `ApiCall`."""
-
-    @property
-    def method(self) -> str:
-        """Of HTTP."""
-        ...
-
-    @property
-    def route(self) -> str:
-        """The path with `{id}` for each number."""
-        ...
-
-    @property
-    def status(self) -> int | None:
-        """Of the answer; None when none came whole."""
-        ...
-
-    @property
-    def failure(self) -> str | None:
-        """Class of what kept the answer away."""
-        ...
-
-    @property
-    def duration_s(self) -> float:
-        """From its departure to its end."""
-        ...
-
-    @property
-    def waited_s(self) -> float:
-        """Seconds that the budget kept it back before."""
-        ...
-
-    @property
-    def attempt(self) -> int:
-        """Counted from 1."""
+        """Export the remaining spans within so many seconds."""
         ...
 
 
 class Switch:
-    """Whether spans are made in this process, and by whom."""
+    """Holds the tracer of this process; without one, no span is recorded."""
 
     tracer: Tracer | None = None
 
@@ -126,29 +92,29 @@ switch = Switch()
 _NOBODY = Span()
 
 
-def start_span(name: str, *, kind: SpanKindName = "internal", **facts: AttributeValue) -> Span:
-    """Begin something, to be ended as a context manager by whoever began it, in the same thread or task."""
-    return _NOBODY if switch.tracer is None else switch.tracer.start_span(name, kind, facts)
+def start_span(name: str, *, kind: SpanKindName = "internal", **attributes: AttributeValue) -> Span:
+    """Start a span within the current one; end it as a context manager, in the same thread or task."""
+    return _NOBODY if switch.tracer is None else switch.tracer.start_span(name, kind, attributes)
 
 
 def start_delivery_span(delivery_id: UUID, method: str, route: str) -> Span:
-    """Begin to answer a delivery, which is part of nothing; `route` is its path without what is secret in it."""
+    """Start the root span of a delivery; `route` is its path without the secret part."""
     return _NOBODY if switch.tracer is None else switch.tracer.start_delivery_span(delivery_id, method, route)
 
 
 def current_span() -> Span:
-    """Give what goes on here, to say more of it; whoever began it ends it."""
+    """Return the current span, to set attributes; the code that started it ends it."""
     return _NOBODY if switch.tracer is None else switch.tracer.current_span()
 
 
-def record_request(request: Request, api_url: str) -> None:
-    """Tell of a request to the source, which is there, that has just ended, as a part of what goes on."""
+def record_request(call: ApiCall, api_url: str) -> None:
+    """Record an API request that has just ended as a span within the current one."""
     if switch.tracer is not None:
-        switch.tracer.record_request(request, api_url)
+        switch.tracer.record_request(call, api_url)
 
 
 def stop_tracing(within: float) -> None:
-    """Make no more spans, and hand over those that are left in so many seconds."""
+    """Record no more spans, and export the remaining ones within so many seconds."""
     tracer, switch.tracer = switch.tracer, None
     if tracer is not None:
         tracer.close(within)

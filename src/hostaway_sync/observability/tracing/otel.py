@@ -1,6 +1,6 @@
-"""Spans as OpenTelemetry has them; its only importer, which is imported only where spans are made.
+"""Records spans with OpenTelemetry. The only importer of its API; imported only if spans are recorded.
 
-Names and values of facts about HTTP are those of its semantic conventions; facts of ours begin with `hostaway_sync.`.
+Attributes of HTTP follow its semantic conventions; our own attributes begin with `hostaway_sync.`.
 """
 
 from __future__ import annotations
@@ -38,15 +38,16 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
 
-    from hostaway_sync.observability.tracing import AttributeValue, Request, SpanKindName
+    from hostaway_sync.model.api_calls import ApiCall
+    from hostaway_sync.observability.tracing import AttributeValue, SpanKindName
 
 _NAME: Final = "hostaway-sync"
 _OURS: Final = "hostaway_sync."
 _LONGEST: Final = 300
 _MOST_LINKS: Final = 20
-_CIRCUMSTANCES: Final = ("account_id", "run_id", "resource", "job", "request_id")
-# Words that somebody else chose.
-_FREE: Final = frozenset({"event"})
+_CONTEXT_FIELDS: Final = ("account_id", "run_id", "resource", "job", "request_id")
+# Attributes whose text comes from outside.
+_FOREIGN: Final = frozenset({"event"})
 _KINDS: Final = {"internal": SpanKind.INTERNAL, "consumer": SpanKind.CONSUMER}
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _PORTS: Final = {"http": 80, "https": 443}
@@ -57,11 +58,11 @@ _given: ContextVar[tuple[int, int] | None] = ContextVar("hostaway_sync_span_ids"
 
 
 class OpenTelemetry:
-    """A `Tracer` for the life of a process.
+    """The `Tracer` of a process.
 
     Args:
-        endpoint: the collector's address, as the environment has it.
-        hidden: leaves out of a text what must not be said.
+        endpoint: the collector's URL, from the environment.
+        hidden: removes private values from a text.
     """
 
     def __init__(self, endpoint: str, hidden: Callable[[str], str]) -> None:
@@ -72,14 +73,14 @@ class OpenTelemetry:
         self._provider.add_span_processor(self._collector.processor)
         self._tracer = self._provider.get_tracer("hostaway_sync", __version__)
 
-    def start_span(self, name: str, kind: SpanKindName, facts: dict[str, AttributeValue]) -> Span:
-        """Make a span within the innermost one."""
-        made = _RecordingSpan(self._tracer.start_span(name, kind=_KINDS[kind]), self._hidden, frozenset(facts))
-        made.set_attributes(**facts)
-        return made
+    def start_span(self, name: str, kind: SpanKindName, attributes: dict[str, AttributeValue]) -> Span:
+        """Start a span within the current one."""
+        span = _RecordingSpan(self._tracer.start_span(name, kind=_KINDS[kind]), self._hidden, frozenset(attributes))
+        span.set_attributes(**attributes)
+        return span
 
     def start_delivery_span(self, delivery_id: UUID, method: str, route: str) -> Span:
-        """Make the root of a trace; its ids follow from the delivery's, so that others can name it."""
+        """Start the root span of a trace; its ids follow from the delivery's, so that later spans can link to it."""
         method = method if method in _METHODS else "_OTHER"
         ids = _given.set(_ids_of(delivery_id))
         try:
@@ -94,38 +95,38 @@ class OpenTelemetry:
         return _RecordingSpan(own, self._hidden)
 
     def current_span(self) -> Span:
-        """Give the span that goes on."""
+        """Return the current span."""
         return _RecordingSpan(trace.get_current_span(), self._hidden)
 
-    def record_request(self, request: Request, api_url: str) -> None:
-        """Take a request that has just ended."""
-        now, there = time.time_ns(), urlsplit(api_url)
-        facts: dict[str, AttributeValue] = {
-            **_circumstances(),
-            "http.request.method": request.method,
-            "url.template": request.route,
-            "server.address": there.hostname or "",
-            "server.port": there.port or _PORTS[there.scheme],
-            f"{_OURS}waited_s": request.waited_s,
+    def record_request(self, call: ApiCall, api_url: str) -> None:
+        """Record the span of an API request that has just ended."""
+        now, server = time.time_ns(), urlsplit(api_url)
+        attributes: dict[str, AttributeValue] = {
+            **_context_attributes(),
+            "http.request.method": call.method,
+            "url.template": call.route,
+            "server.address": server.hostname or "",
+            "server.port": server.port or _PORTS[server.scheme],
+            f"{_OURS}waited_s": call.waited_s,
         }
-        if request.attempt > 1:
-            facts["http.request.resend_count"] = request.attempt - 1
-        name, began = f"{request.method} {request.route}", now - int(request.duration_s * 1e9)
-        own = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=facts, start_time=began)
-        if request.status is not None:
-            _answer(own, request.status, error_from=_CLIENT_ERROR)
+        if call.attempt > 1:
+            attributes["http.request.resend_count"] = call.attempt - 1
+        name, started_at = f"{call.method} {call.route}", now - int(call.duration_s * 1e9)
+        own = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes, start_time=started_at)
+        if call.status is not None:
+            _set_status_code(own, call.status, error_from=_CLIENT_ERROR)
         else:
-            own.set_attribute("error.type", request.failure or "_OTHER")
+            own.set_attribute("error.type", call.failure or "_OTHER")
             own.set_status(StatusCode.ERROR, "no whole answer")
         own.end(now)
 
     def close(self, within: float) -> None:
-        """Hand over what is left, in so many seconds."""
+        """Export the remaining spans within so many seconds."""
         self._collector.close(self._provider.shutdown, within)
 
 
 class _RecordingSpan(Span):
-    """Says nothing once it has ended: a thread may go on for a while with what nobody waits for any more."""
+    """A recorded span. It ignores attributes after its end, because an abandoned thread may still set some."""
 
     __slots__ = ("_given", "_hidden", "_own", "_token")
     is_recording = True
@@ -145,15 +146,15 @@ class _RecordingSpan(Span):
     ) -> None:
         if error is not None:
             self.record_error(error)
-        self._own.set_attributes(_circumstances(self._given))
+        self._own.set_attributes(_context_attributes(self._given))
         self._own.end()
         if self._token is not None:
             context.detach(self._token)
 
-    def set_attributes(self, **facts: AttributeValue) -> None:
-        for name, fact in facts.items() if self._own.is_recording() else ():
-            known = self._shortened(fact) if name in _FREE and isinstance(fact, str) else fact
-            self._own.set_attribute(f"{_OURS}{name}", known)
+    def set_attributes(self, **attributes: AttributeValue) -> None:
+        for name, attribute in attributes.items() if self._own.is_recording() else ():
+            value = self._shorten(attribute) if name in _FOREIGN and isinstance(attribute, str) else attribute
+            self._own.set_attribute(f"{_OURS}{name}", value)
 
     def record_error(self, error: BaseException) -> None:
         if not self._own.is_recording():
@@ -161,14 +162,14 @@ class _RecordingSpan(Span):
         self._own.set_attribute("error.type", type(error).__name__)
         if isinstance(error, HostawaySyncError):
             if error.advice is not Advice.SKIP:
-                self._own.set_status(StatusCode.ERROR, self._shortened(str(error)))
+                self._own.set_status(StatusCode.ERROR, self._shorten(str(error)))
         elif isinstance(error, Exception):
             self._own.set_status(StatusCode.ERROR, f"unexpected {type(error).__name__}")
         else:
             self._own.set_status(StatusCode.ERROR, "stopped")
 
     def set_status_code(self, status: int) -> None:
-        _answer(self._own, status, error_from=_SERVER_ERROR)
+        _set_status_code(self._own, status, error_from=_SERVER_ERROR)
 
     def link_deliveries(self, delivery_ids: Sequence[UUID]) -> None:
         if not self._own.is_recording():
@@ -180,12 +181,12 @@ class _RecordingSpan(Span):
             sampled = trace.TraceFlags(trace.TraceFlags.SAMPLED)
             self._own.add_link(trace.SpanContext(trace_id, span_id, is_remote=True, trace_flags=sampled))
 
-    def _shortened(self, text: str) -> str:
+    def _shorten(self, text: str) -> str:
         return self._hidden(text)[:_LONGEST]
 
 
 class _Ids(RandomIdGenerator):
-    """Draws ids, but where they are given."""
+    """Generates random ids, unless `_given` holds ids."""
 
     def generate_span_id(self) -> int:
         given = _given.get()
@@ -197,22 +198,22 @@ class _Ids(RandomIdGenerator):
 
 
 def _ids_of(delivery_id: UUID) -> tuple[int, int]:
-    """Give trace and span of a delivery; hashed, because samplers need bits that are all random."""
+    """Return the trace id and span id of a delivery: a hash, because samplers need random bits."""
     digest = blake2b(delivery_id.bytes, digest_size=24).digest()
     return int.from_bytes(digest[:16]), int.from_bytes(digest[16:])
 
 
-def _answer(own: trace.Span, status: int, *, error_from: int) -> None:
+def _set_status_code(own: trace.Span, status: int, *, error_from: int) -> None:
     own.set_attribute("http.response.status_code", status)
     if status >= error_from:
         own.set_attribute("error.type", str(status))
         own.set_status(StatusCode.ERROR)
 
 
-def _circumstances(but: frozenset[str] = frozenset()) -> dict[str, AttributeValue]:
+def _context_attributes(but: frozenset[str] = frozenset()) -> dict[str, AttributeValue]:
     known = current_log_context()
     return {
-        f"{_OURS}{name}": fact
-        for name in _CIRCUMSTANCES
-        if name not in but and isinstance(fact := known.get(name), str | int)
+        f"{_OURS}{name}": attribute
+        for name in _CONTEXT_FIELDS
+        if name not in but and isinstance(attribute := known.get(name), str | int)
     }

@@ -1,4 +1,4 @@
-"""Switches spans on, where the variables say so that OpenTelemetry has for it; else imports nothing of it."""
+"""Starts recording spans if OpenTelemetry's own variables name a collector; otherwise imports nothing of it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,14 @@ log = logging.getLogger(__name__)
 
 
 def start_tracing(environment: Mapping[str, str], hidden: Callable[[str], str]) -> None:
-    """Have spans made from now on, if the environment names a collector; `hidden` takes out of a text what is private.
+    """Record spans from now on, if the environment names a collector.
+
+    Args:
+        environment: the variables of the process.
+        hidden: removes private values from a text.
 
     Raises:
-        ConfigurationError: it does, but nothing can be sent there.
+        ConfigurationError: the variables name a collector, but one of them is invalid.
     """
     endpoint = _endpoint(environment)
     if endpoint is None or switch.tracer is not None:
@@ -39,7 +43,7 @@ def start_tracing(environment: Mapping[str, str], hidden: Callable[[str], str]) 
 
 
 def _endpoint(environment: Mapping[str, str]) -> str | None:
-    """Give where spans go; None: nowhere. An empty variable counts as unset."""
+    """Return the collector's URL, or None if no spans are recorded. An empty variable counts as unset."""
     name = _first(environment, ENDPOINTS)
     if name is None or environment.get(_DISABLED, "").strip().lower() == "true":
         return None
@@ -48,10 +52,10 @@ def _endpoint(environment: Mapping[str, str]) -> str | None:
         return None
     protocol = _first(environment, _PROTOCOLS)
     if exporters and "otlp" not in exporters:
-        _say_unmade(_EXPORTERS, "otlp")
+        _warn_unsupported(_EXPORTERS, "otlp")
         return None
     if protocol is not None and environment[protocol].strip().lower() != "http/protobuf":
-        _say_unmade(protocol, "http/protobuf")
+        _warn_unsupported(protocol, "http/protobuf")
         return None
     endpoint = environment[name].strip()
     if not _ADDRESS.fullmatch(endpoint):
@@ -63,6 +67,6 @@ def _first(environment: Mapping[str, str], names: tuple[str, ...]) -> str | None
     return next((name for name in names if environment.get(name, "").strip()), None)
 
 
-def _say_unmade(name: str, known: str) -> None:
-    """Say that there will be no spans; the variable may be meant for every program of a machine."""
+def _warn_unsupported(name: str, known: str) -> None:
+    """Warn that no spans are sent. It is no error, because the variable may be meant for all programs of a machine."""
     log.warning("no spans are sent: of %s only %s is known here", name, known)

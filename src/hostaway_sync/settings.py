@@ -266,7 +266,7 @@ def list_known_variables() -> frozenset[str]:
 
 
 def load_settings(allowed_names: Collection[str] = (), **overrides: Any) -> Settings:  # noqa: ANN401  (whatever a field takes)
-    """Read the settings; `also_known` are names with our prefix that are no error though no settings.
+    """Read the settings; `allowed_names` have our prefix and are no settings, but no error either.
 
     Raises:
         ConfigurationError: a value is invalid; the message names each such variable without its value.

@@ -31,7 +31,7 @@ def stored(found: Samples) -> Samples:
     return {key: number for key, number in found.items() if not key[0].startswith(MEASURED)}
 
 
-def test_both_ways_say_the_same(sync_env: Build, tmp_path: Path) -> None:
+def test_textfile_and_receiver_give_the_same_stored_metrics(sync_env: Build, tmp_path: Path) -> None:
     """What the tables hold is one and the same in the file and from the receiver; ages grow in between."""
     env = sync_env(accounts=[AccountSpec(number, reservations=2, listings=1) for number in (70001, 70002, 70003)])
     mirror = env.mirror()
@@ -51,7 +51,7 @@ def test_both_ways_say_the_same(sync_env: Build, tmp_path: Path) -> None:
     assert {name for name, _ in stored(written)} == {metric.name for metric in metric_catalog.ALL if metric.is_stored}
 
 
-def test_numbers_are_what_happened(sync_env: Build, tmp_path: Path) -> None:
+def test_metrics_count_what_happened(sync_env: Build, tmp_path: Path) -> None:
     """Runs, rows, requests, waiting work, and the account that fails, each where one looks for it."""
     env = sync_env(accounts=[AccountSpec(number, reservations=2, listings=1) for number in (70001, 70002)])
     mirror = env.mirror(retry_attempts=1)
@@ -87,7 +87,7 @@ def test_numbers_are_what_happened(sync_env: Build, tmp_path: Path) -> None:
     assert operations >= {"select", "insert", "update"}
 
 
-def test_tables_that_cannot_be_read_are_a_number(sync_env: Build) -> None:
+def test_an_unreadable_database_is_a_metric(sync_env: Build) -> None:
     """The receiver still answers, with what it measured itself."""
     env = sync_env(store=False)
     container = env.mirror()._container  # noqa: SLF001  (as `serve-webhooks` has it)

@@ -199,7 +199,7 @@ def test_a_delivery_and_its_job_are_linked(
     require_discreet(collector, *secrets, "1234567", words=private_words(env))
 
 
-def test_what_fails_says_what_and_why(
+def test_failed_spans_tell_what_failed_and_why(
     sync_env: Build, collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each request its status, the page the class and our sentence, and resource and run that they were not whole."""
@@ -231,7 +231,7 @@ def test_what_fails_says_what_and_why(
     require_discreet(collector, "a guest of ours", "guest@example.org", words=private_words(env))
 
 
-def test_a_job_tells_each_attempt_and_a_verification_is_a_trace(
+def test_each_attempt_of_a_job_has_a_span(
     sync_env: Build, collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Why it failed, and what comes of it."""
@@ -284,7 +284,7 @@ def test_a_collector_in_trouble_costs_one_warning(
     assert warning.name.startswith("hostaway_sync")
 
 
-def test_what_opentelemetry_complains_of_is_repeated_without_values(
+def test_warnings_of_opentelemetry_are_repeated_without_values(
     collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A header may be a key for the collector; one that is right reaches it."""
@@ -311,7 +311,11 @@ def test_what_opentelemetry_complains_of_is_repeated_without_values(
         ({ENDPOINT: "http://127.0.0.1:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, True),
     ],
 )
-def test_spans_are_off(environment: dict[str, str], warned: bool, caplog: pytest.LogCaptureFixture) -> None:  # noqa: FBT001  (pytest gives it)
+def test_no_spans_are_sent_without_a_usable_endpoint(
+    environment: dict[str, str],
+    warned: bool,  # noqa: FBT001  (pytest gives it)
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """Without an endpoint, when they are disabled, or are to go a way that is not known here, which is worth a line."""
     start_tracing(environment, hide_private)
     assert switch.tracer is None
@@ -320,14 +324,14 @@ def test_spans_are_off(environment: dict[str, str], warned: bool, caplog: pytest
 
 
 @pytest.mark.parametrize("address", ["collector:4318", "127.0.0.1:4318", "grpc://collector", "http://", "http:///v1"])
-def test_an_address_that_can_never_be_right_is_one_sentence(address: str) -> None:
+def test_an_invalid_endpoint_is_named_without_its_value(address: str) -> None:
     """It names the variable, and not what is in it."""
     with pytest.raises(ConfigurationError, match=f"{ENDPOINT} is no address") as refusal:
         start_tracing({ENDPOINT: address}, hide_private)
     assert address not in str(refusal.value).replace("write http://host:4318", "")
 
 
-def test_what_opentelemetry_refuses_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_variable_gives_one_error_message(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own words, and no traceback."""
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "10")
     with pytest.raises(ConfigurationError, match="refuses one of its variables: max_export_batch_size must"):
@@ -335,7 +339,7 @@ def test_what_opentelemetry_refuses_is_one_sentence(monkeypatch: pytest.MonkeyPa
     assert switch.tracer is None
 
 
-def test_a_thread_that_nobody_waits_for_complains_of_nothing(
+def test_attributes_after_the_end_are_ignored(
     collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What it has to say of a span that has ended is left out."""

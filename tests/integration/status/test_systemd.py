@@ -38,7 +38,7 @@ def environment(ear: socket.socket, **more: str) -> dict[str, str]:
     return {"NOTIFY_SOCKET": ear.getsockname(), **more}
 
 
-def test_states_are_said_in_order(ear: socket.socket) -> None:
+def test_ready_and_stopping_are_sent_in_order(ear: socket.socket) -> None:
     """Whoever asked hears when the work begins and when it ends."""
     supervisor = SystemdNotifier(environment(ear))
     supervisor.notify_ready()
@@ -46,7 +46,7 @@ def test_states_are_said_in_order(ear: socket.socket) -> None:
     assert heard(ear) == ["READY=1", "STOPPING=1"]
 
 
-def test_a_name_that_is_no_file_is_understood() -> None:
+def test_an_abstract_socket_name_works() -> None:
     """An address that begins with @ is an abstract one."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
         ear.bind(f"\0hostaway-sync-{os.getpid()}")
@@ -54,7 +54,7 @@ def test_a_name_that_is_no_file_is_understood() -> None:
         assert heard(ear) == ["READY=1"]
 
 
-def test_signs_of_life_come_four_times_in_time(ear: socket.socket) -> None:
+def test_four_heartbeats_are_sent_per_timeout(ear: socket.socket) -> None:
     """However often the program says so, the one who watches hears it as often as needed."""
     now = [0.0]
     supervisor = SystemdNotifier(environment(ear, WATCHDOG_USEC="60000000"), clock=lambda: now[-1])
@@ -66,7 +66,7 @@ def test_signs_of_life_come_four_times_in_time(ear: socket.socket) -> None:
     assert heard(ear) == ["WATCHDOG=1"] * 4
 
 
-def test_one_part_that_hangs_silences_all(ear: socket.socket) -> None:
+def test_one_hanging_part_stops_all_heartbeats(ear: socket.socket) -> None:
     """A sign of life says that every part of the program is able to work."""
     supervisor = SystemdNotifier(environment(ear, WATCHDOG_USEC="0", WATCHDOG_PID=str(os.getpid())))
     one, other = supervisor.register_part(), supervisor.register_part()
@@ -80,13 +80,13 @@ def test_one_part_that_hangs_silences_all(ear: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("more", [{}, {"WATCHDOG_USEC": "1", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "soon"}])
-def test_who_is_not_watched_says_nothing(ear: socket.socket, more: dict[str, str]) -> None:
+def test_no_heartbeat_is_sent_without_a_watchdog(ear: socket.socket, more: dict[str, str]) -> None:
     """No sign of life is sent when nobody waits for it, or for another process's."""
     SystemdNotifier(environment(ear, **more)).register_part()()
     assert heard(ear) == []
 
 
-def test_nobody_listening_is_no_trouble(tmp_path: Path) -> None:
+def test_a_missing_socket_raises_nothing(tmp_path: Path) -> None:
     """Neither without systemd nor when it went away is anything raised."""
     SystemdNotifier({}).notify_ready()
     SystemdNotifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).notify_ready()

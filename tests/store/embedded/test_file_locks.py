@@ -69,7 +69,7 @@ WAITS: dict[str, tuple[Callable[[Path], None], bool]] = {
 @pytest.mark.parametrize("wait", WAITS)
 def test_every_wait_ends_and_names_file_and_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: str) -> None:
     """And once the other one has let go, it is had."""
-    monkeypatch.setattr(prometheus, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(prometheus, "LOCK_TIMEOUT_S", 0.0)
     use, is_directory = WAITS[wait]
     path = tmp_path / "locked"
     if is_directory:

@@ -17,7 +17,7 @@ from hostaway_sync.errors import ConfigurationError
 def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No `.env` is there, and no wait is long."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bounded_files, "WITHIN", 0.3)
+    monkeypatch.setattr(bounded_files, "READ_TIMEOUT_S", 0.3)
 
 
 def key_from(path: Path | str) -> Environment:
@@ -52,7 +52,7 @@ def test_a_pipe_is_read_to_its_end(read: type) -> None:
 
 @pytest.mark.parametrize("read", [key_from, settings_from])
 @pytest.mark.parametrize("has_writer", [True, False])
-def test_a_pipe_that_says_nothing_is_not_waited_for(tmp_path: Path, read: type, *, has_writer: bool) -> None:
+def test_a_silent_pipe_times_out(tmp_path: Path, read: type, *, has_writer: bool) -> None:
     """Neither with a program at its other end nor without one."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
@@ -73,7 +73,7 @@ def test_a_file_without_end_is_refused(tmp_path: Path, read: type) -> None:
             read(path)
 
 
-def test_no_file_at_all_is_an_empty_one(tmp_path: Path) -> None:
+def test_dev_null_is_an_empty_file(tmp_path: Path) -> None:
     """`/dev/null` is how others say that there is none; links are followed."""
     (tmp_path / "link").symlink_to("/dev/null")
     assert settings_from("/dev/null").values == {}

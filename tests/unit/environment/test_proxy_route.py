@@ -67,7 +67,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
         ("://,/,:,:::,[]:,]/8,%,\t", API, False),
     ],
 )
-def test_exceptions_are_understood_as_elsewhere(exceptions: str, url: str, is_excepted: bool) -> None:  # noqa: FBT001
+def test_no_proxy_matches_as_in_other_programs(exceptions: str, url: str, is_excepted: bool) -> None:  # noqa: FBT001
     """Names and what is below them, ports, addresses and networks, with brackets and without; the rest is no error."""
     found = find_proxy(url, {"https": PROXY, "no": exceptions})
     assert (found is None) == is_excepted
@@ -101,7 +101,7 @@ def test_a_proxy_is_found_with_the_variable_that_names_it(
     ["http://", "://", "ftp://h", "socks5://h:1080", "h:99999", "http://h:hunter2", "http://a b", "http://[::1", "h:0"],
 )
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "all_proxy"])
-def test_what_is_no_proxy_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_an_invalid_proxy_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """And by nothing else: it may hold a password."""
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=f"^{name.upper()} ") as caught:
@@ -164,7 +164,7 @@ def test_certificates_come_from_a_file_or_else_a_directory(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("host", ["hunter2..b", ".hunter2", "..", "hunter2" * 10, "hunter2:x@a..b", "xn--ö.hunter2"])
 @pytest.mark.parametrize("scheme", ["", "http://", "https://"])
-def test_a_proxy_whose_name_cannot_be_is_blamed(monkeypatch: pytest.MonkeyPatch, scheme: str, host: str) -> None:
+def test_a_proxy_with_an_impossible_host_is_refused(monkeypatch: pytest.MonkeyPatch, scheme: str, host: str) -> None:
     """It would end a request with an error that the HTTP client does not know."""
     for variable in ("HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(variable, f"{scheme}{host}:3128")
@@ -184,7 +184,7 @@ def test_a_file_without_certificates_is_named(tmp_path: Path, content: bytes | N
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_file_for_keys_that_cannot_be_written_is_blamed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_unwritable_sslkeylogfile_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Python writes the keys of connections where SSLKEYLOGFILE says; that is no fault of certificates."""
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "none" / "keys"))
     with pytest.raises(ConfigurationError, match=r"^SSLKEYLOGFILE cannot be used: No such file"):
@@ -202,6 +202,6 @@ def test_a_file_for_keys_that_cannot_be_written_is_blamed(monkeypatch: pytest.Mo
         ("http://[", False),
     ],
 )
-def test_this_machine_is_known_by_its_loopback_names(url: str, is_here: bool) -> None:  # noqa: FBT001
+def test_only_loopback_names_are_this_machine(url: str, is_here: bool) -> None:  # noqa: FBT001
     """A name may only look local."""
     assert is_this_machine(url) is is_here

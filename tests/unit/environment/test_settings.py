@@ -129,7 +129,7 @@ def test_a_wrong_value_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("name", ["HOSTAWAY_SYNC_DATA_DIR", "XDG_DATA_HOME"])
-def test_a_data_directory_has_a_name_that_is_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+def test_a_data_directory_must_be_utf8(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
     """Also where its name comes from the current directory, or from that of the user's data."""
     odd = tmp_path / "hunter2\udcff"
     odd.mkdir()
@@ -150,7 +150,7 @@ def test_all_wrong_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         load_settings()
 
 
-def test_a_url_is_used_as_it_was_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_is_used_as_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where two readings of one text name two hosts, the one that was checked is the one that is called."""
     setting(monkeypatch, "API_URL", "http://127.0.0.1\\@elsewhere.example/v1")
     assert load_settings().api_url == "http://127.0.0.1/@elsewhere.example/v1"
@@ -164,7 +164,7 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found.database_url, found.log_level) == (None, "WARNING")
 
 
-def test_sources_have_an_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_sources_have_an_order_of_precedence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What the caller says, the variable, the named file, .env, then systemd's credentials."""
     credentials = tmp_path / "credentials"
     credentials.mkdir()
@@ -267,7 +267,7 @@ def test_the_data_directory_is_found_without_home(monkeypatch: pytest.MonkeyPatc
     assert default_data_dir() == Path("/home/somebody/.local/share/hostaway-sync")
 
 
-def test_a_user_without_a_home_is_asked_for_a_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_home_the_data_directory_must_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a container that runs under a number that nobody has."""
 
     def nobody(user: int) -> pwd.struct_passwd:
@@ -281,7 +281,7 @@ def test_a_user_without_a_home_is_asked_for_a_directory(monkeypatch: pytest.Monk
     assert load_settings(data_dir="/srv").data_dir == Path("/srv")
 
 
-def test_a_limit_that_is_no_text_is_taken_as_it_is() -> None:
+def test_a_limit_may_be_given_as_a_value() -> None:
     """The library's users hand in the value itself; anything else is refused."""
     limit = RateLimit(1, timedelta(seconds=1))
     assert load_settings(rate_limit_ip=limit).rate_limit_ip == limit

@@ -67,7 +67,7 @@ def make(path: Path, kind: str, owner: int, group: int, mode: int) -> None:
 
 @only_root
 @pytest.mark.parametrize("user", [0, NOBODY, SOMEBODY])
-def test_what_another_user_owns_or_may_write_is_refused(room: Path, user: int) -> None:
+def test_files_of_other_owners_or_writers_are_refused(room: Path, user: int) -> None:
     """Owner, mode, group and kind in all combinations, opened by root, by a user, and by one without a name."""
     cases = list(product((0, NOBODY, SOMEBODY), MODES, (True, False), KINDS))
     asked = []
@@ -100,7 +100,7 @@ def test_what_another_user_owns_or_may_write_is_refused(room: Path, user: int) -
 
 
 @only_root
-def test_a_missing_lock_is_made_for_its_owner_alone(room: Path) -> None:
+def test_a_new_lock_is_private_to_its_owner(room: Path) -> None:
     """Whatever the umask: nobody else may hold it, or write into it."""
     room.chmod(0o777)
     for user in (0, NOBODY):
@@ -151,7 +151,7 @@ def test_an_access_list_that_lets_others_write_is_refused(tmp_path: Path) -> Non
         "é\u200bü",
     ],
 )
-def test_the_command_that_mends_names_the_file_itself(tmp_path: Path, name: str) -> None:
+def test_the_suggested_command_names_the_file_exactly(tmp_path: Path, name: str) -> None:
     """Also where a sentence, which shows no sign that steers a terminal, cannot hold its name."""
     path = tmp_path / name
     path.write_text("")
@@ -184,7 +184,7 @@ def test_a_link_is_followed_only_on_demand(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_a_file_is_looked_at_through_what_was_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_uses_the_opened_descriptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that is exchanged while it is opened changes nothing about the verdict."""
     (tmp_path / "bad").write_text("bad")
     (tmp_path / "bad").chmod(0o666)

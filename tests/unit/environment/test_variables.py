@@ -49,7 +49,7 @@ SECRETS = st.text(
 @example("it's # not")
 @example("\\'")
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_secret_comes_out_of_single_quotes_as_it_went_in(secret: str) -> None:
+def test_single_quotes_keep_any_secret_unchanged(secret: str) -> None:
     """Nothing is put in place of ${…}, whatever variables there are: a password is not a program."""
     if "HOSTAWAYSYNC" in re.sub(r"[\W_]", "", secret).upper():
         return
@@ -70,7 +70,7 @@ def test_any_secret_comes_out_of_single_quotes_as_it_went_in(secret: str) -> Non
         ("HOSTAWAY_SYNC_EGRESS=first\nHOSTAWAY_SYNC_EGRESS=last", "last"),
     ],
 )
-def test_lines_of_an_env_file_are_understood(line: str, value: str) -> None:
+def test_lines_of_an_env_file_are_parsed(line: str, value: str) -> None:
     """As other programs write them, but for the dollar sign."""
     assert read(line, HOME="/root", y="z").values == {"egress": value}
 
@@ -86,7 +86,7 @@ def test_lines_of_an_env_file_are_understood(line: str, value: str) -> None:
         ("# fine\nexport HOSTAWAY_SYNC_EGRESS='a' b\n", 2),
     ],
 )
-def test_a_line_of_ours_that_is_not_understood_is_named(text: str, line: int) -> None:
+def test_an_unparsable_line_with_our_prefix_is_named(text: str, line: int) -> None:
     """It is not passed over: the setting would be missing, and the default would count in its place."""
     with pytest.raises(ConfigurationError, match=rf"\.env .*line {line}\b"):
         read(text)
@@ -119,7 +119,7 @@ DISGUISED = (
 
 @pytest.mark.parametrize("small", [False, True])
 @pytest.mark.parametrize("line", DISGUISED)
-def test_our_prefix_in_any_disguise_is_not_passed_over(line: str, small: bool) -> None:  # noqa: FBT001  (pytest gives it)
+def test_our_prefix_in_any_disguise_is_not_ignored(line: str, small: bool) -> None:  # noqa: FBT001  (pytest gives it)
     """As shells, PowerShell, YAML and slips of a finger write it: the line is named, and its value is not."""
     name = PREFIX.lower() if small else PREFIX
     with pytest.raises(ConfigurationError, match=r"/\.env .*\bline 3\b") as caught:
@@ -147,14 +147,14 @@ def test_a_variable_with_our_prefix_in_disguise_is_an_unknown_name(name: str) ->
 @pytest.mark.parametrize(
     "name", ["HOSTAWAYSYNC", "HOSTAWAY_SYNC", "HOSTAWAYSYNC_SERVICE_HOST", "HOSTAWAYSYNC_PORT_80_TCP", "HOSTAWAY_URL"]
 )
-def test_what_is_no_disguise_is_another_s(name: str) -> None:
+def test_names_of_other_programs_are_ignored(name: str) -> None:
     """The name alone, services of Kubernetes, and settings of other programs."""
     assert read(**{name: "x"}).unknown == ()
 
 
 @given(st.text("'\"$;:-. \t\v\u200b{}()&", max_size=6), st.text("-_. \u200b\u00ad", max_size=3))
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_signs_around_or_within_our_prefix_hide_it(before: str, within: str) -> None:
+def test_no_signs_hide_our_prefix(before: str, within: str) -> None:
     """A line is a setting, an unknown name or an error."""
     try:
         found = read(f"A=1\n{before}HOSTAWAY{within}SYNC_EGRESS=x\n")
@@ -180,7 +180,7 @@ def test_no_signs_around_or_within_our_prefix_hide_it(before: str, within: str) 
         "A='-----BEGIN\n#\nHOSTAWAY\n_SYNC=\n'",
     ],
 )
-def test_what_only_speaks_of_us_is_passed_over(line: str) -> None:
+def test_comments_and_values_with_our_name_are_ignored(line: str) -> None:
     """Comments, and values of other programs."""
     found = read(f"{line}\nHOSTAWAY_SYNC_EGRESS='y HOSTAWAY_SYNC_EGRESS=z'\n")
     assert (found.values, found.unknown) == ({"egress": "y HOSTAWAY_SYNC_EGRESS=z"}, ())
@@ -208,7 +208,7 @@ def near(name: str) -> list[tuple[str, str | None]]:
         ("HOSTAWAY_SYNC_TESTING", None),
     ],
 )
-def test_an_unknown_name_is_found_with_its_nearest(name: str, nearest: str | None) -> None:
+def test_an_unknown_name_suggests_the_nearest_setting(name: str, nearest: str | None) -> None:
     """One letter is enough to begin a new, empty mirror elsewhere."""
     ((found, guess),) = near(name)
     assert found == name
@@ -216,7 +216,7 @@ def test_an_unknown_name_is_found_with_its_nearest(name: str, nearest: str | Non
 
 
 @pytest.mark.parametrize("name", [f"{PREFIX}{name.upper()}" for name in NAMES])
-def test_every_slip_of_a_finger_is_found(name: str) -> None:
+def test_every_typing_error_is_found(name: str) -> None:
     """A letter that is left out, doubled, or exchanged with its neighbour: the name that was meant is proposed."""
     begin = len(PREFIX)
     for at in range(begin, len(name) - 1):
@@ -245,7 +245,7 @@ def test_every_slip_of_a_finger_is_found(name: str) -> None:
         "HOSTAWAY_SYNCER",
     ],
 )
-def test_what_others_set_is_no_error(name: str) -> None:
+def test_variables_of_kubernetes_and_tests_are_no_error(name: str) -> None:
     """Kubernetes describes services by our prefix, and tests have names of their own."""
     file = Path("key")
     file.write_text("key", encoding="utf-8")
@@ -258,7 +258,7 @@ def test_no_setting_looks_like_a_name_of_kubernetes() -> None:
         assert not re.search("_SERVICE_HOST|_SERVICE_PORT|_PORT$|_PORT_", name)
 
 
-def test_an_unknown_name_is_found_wherever_it_stands(tmp_path: Path) -> None:
+def test_unknown_names_are_found_in_every_place(tmp_path: Path) -> None:
     """In `.env`, by name and not by value, and among the credentials of systemd; an empty one is none."""
     Path("credentials").mkdir()
     for name in ("hostaway_sync_database_ur", "hostaway_sync_egress", "other", "HOSTAWAY_SYNC_MASTER_KEY"):
@@ -276,7 +276,7 @@ def test_an_unknown_name_is_found_wherever_it_stands(tmp_path: Path) -> None:
     assert "hunter2" not in str(found.unknown)
 
 
-def test_settings_with_an_unknown_name_are_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_names_raise_unless_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence names it, where it stands and what was meant; who knows more of it gets the rest."""
     monkeypatch.setenv("HOSTAWAY_SYNC_DATABSE_URL", "postgresql://u:hunter2@h/d")
     monkeypatch.setenv("HOSTAWAY_SYNC_EGRESS", "office")
@@ -288,11 +288,11 @@ def test_settings_with_an_unknown_name_are_not_given(monkeypatch: pytest.MonkeyP
     assert "hunter2" not in str(caught.value)
     assert caught.value.exit_code == 78
     assert caught.value.names == {"HOSTAWAY_SYNC_DATABSE_URL"}
-    assert load_settings(also_known=caught.value.names).egress == "office"
+    assert load_settings(allowed_names=caught.value.names).egress == "office"
 
 
 @pytest.mark.parametrize("name", FILE_FIELDS)
-def test_names_count_in_small_letters_too(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_names_in_small_letters_are_accepted(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Of variables and of those that name a file; capital letters win."""
     Path("file").write_text("https://from.file", encoding="utf-8")
     monkeypatch.setenv(f"hostaway_sync_{name}_file", "file")

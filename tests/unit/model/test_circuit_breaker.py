@@ -27,7 +27,7 @@ def failing(times: int) -> Outage:
     return outage
 
 
-def test_source_is_away_after_many_failures_in_a_row() -> None:
+def test_circuit_opens_after_many_failures_in_a_row() -> None:
     """One failure fewer changes nothing; then it is away since the first of them, and asked again soon."""
     assert failing(FAILURES_TO_OPEN - 1).away_since is None
     outage = failing(FAILURES_TO_OPEN)
@@ -42,7 +42,7 @@ def test_failures_far_apart_are_no_outage() -> None:
     assert record_failure(failing(FAILURES_TO_OPEN), later, "x", was_probe=False).away_since == NOW
 
 
-def test_one_probes_at_a_time() -> None:
+def test_only_one_probe_runs_at_a_time() -> None:
     """Before its moment nobody may ask, then one; while that one asks, nobody; but a person always may."""
     outage = failing(FAILURES_TO_OPEN)
     assert outage.probe_at is not None
@@ -55,7 +55,7 @@ def test_one_probes_at_a_time() -> None:
     assert may_probe(probing, outage.probe_at + PROBE_TIMEOUT, force_probe=False)
 
 
-def test_probes_become_rarer() -> None:
+def test_failed_probes_double_the_pause() -> None:
     """Each probe in vain doubles the pause, up to five minutes; a straggler's failure moves nothing."""
     outage, pauses = failing(FAILURES_TO_OPEN), []
     moment = NOW

@@ -13,7 +13,7 @@ def tree(error: type[HostawaySyncError], depth: int = 0) -> list[tuple[int, str,
     return [(depth, error.__name__, error.advice.value, error.exit_code), *below]
 
 
-def test_the_drawn_tree_is_the_tree() -> None:
+def test_docstring_shows_every_error() -> None:
     """The docstring names every error at its place, with what to do and the exit code it has."""
     drawing = re.compile(r"^([│├└─ ]*)(\w+) +(retry|snooze|skip|permanent) +(\d+)", re.MULTILINE)
     drawn = drawing.findall(errors_module.__doc__ or "")
@@ -24,12 +24,12 @@ def test_the_drawn_tree_is_the_tree() -> None:
     assert set(names) == {name for _, name, _, _ in actual}
 
 
-def test_exit_codes_are_those_of_the_contract() -> None:
+def test_errors_use_only_the_documented_exit_codes() -> None:
     """1 something failed, 2 usage, 75 held, 78 settings; nothing else leaves the program by an error."""
     assert {code for _, _, _, code in tree(HostawaySyncError)} == {1, 2, 75, 78}
 
 
-def test_a_429_carries_what_the_source_said() -> None:
+def test_rate_limited_holds_what_the_answer_tells() -> None:
     """Time, limit and scope are there where they were said, and None where not."""
     silent = RateLimited("slow down")
     assert (silent.retry_in, silent.limit, silent.scope) == (None, None, None)

@@ -8,7 +8,7 @@ from hostaway_sync.model.ids import LARGEST_ID, read_id
 
 
 @given(st.integers(1, LARGEST_ID))
-def test_every_id_is_read(number: int) -> None:
+def test_every_id_of_64_bits_is_read(number: int) -> None:
     """From the smallest to the largest that PostgreSQL holds."""
     assert read_id(str(number)) == number
 
@@ -24,6 +24,6 @@ def test_any_text_is_an_id_or_none(text: str) -> None:
     "text",
     ["", "0", "-1", "+1", " 1", "1\n", "1_0", "1.0", "1e3", "٣", "²", str(LARGEST_ID + 1), "9" * 5_000, "0" * 99],
 )
-def test_what_is_no_id_is_none(text: str) -> None:
+def test_other_text_is_no_id(text: str) -> None:
     """Also where Python would read a number, or would refuse to read so long a one."""
     assert read_id(text) is None

@@ -50,7 +50,7 @@ def covered(setting: str, payload: Any, resource: str = "reservations", secret: 
     return json.loads(redactor.redact(json.dumps(payload)))
 
 
-def test_fields_are_left_out_or_hashed() -> None:
+def test_fields_are_dropped_or_hashed() -> None:
     """What is not named stays to the letter; a hash is the same whatever the letters' size, and empty stays empty."""
     setting = "reservations.guestEmail=drop, reservations.phone=hash,*.guestName=hash"
     payload = {"id": 1, "guestEmail": "a@b.c", "phone": "+47 1", "guestName": " Ida", "price": 1.10, "note": None}
@@ -75,7 +75,7 @@ def test_paths_lead_through_objects_and_lists() -> None:
     assert covered(both, {"a": {"b": 1}, "c": {"d": 1}, "e": 1}) == {"e": 1}
 
 
-def test_copies_in_conversations_and_deliveries_are_hidden_too() -> None:
+def test_copies_in_conversations_and_deliveries_are_redacted() -> None:
     """A field of reservations and messages is hidden where conversations and deliveries repeat it."""
     setting = "reservations.phone=drop,messages.body=drop"
     payload = {"Reservation": {"phone": 1, "id": 2}, "conversationMessages": [{"body": "x", "id": 3}], "phone": 4}
@@ -91,7 +91,7 @@ def test_copies_in_conversations_and_deliveries_are_hidden_too() -> None:
 
 
 @given(payload=VALUES, key=st.sampled_from(["a", "b", "a.b", "a.b.c"]), how=st.sampled_from(["drop", "hash"]))
-def test_any_payload_is_covered_once(payload: Any, key: str, how: str) -> None:
+def test_redacting_twice_changes_nothing_more(payload: Any, key: str, how: str) -> None:
     """Whatever a payload is, covering it again changes nothing."""
     once = covered(f"reservations.{key}={how}", payload)
     assert covered(f"reservations.{key}={how}", once) == once
@@ -105,7 +105,7 @@ def test_any_payload_is_covered_once(payload: Any, key: str, how: str) -> None:
         ("guests.phone=drop", "names guests"),
     ],
 )
-def test_a_setting_that_cannot_be_followed_is_refused(setting: str, said: str) -> None:
+def test_invalid_rules_are_refused(setting: str, said: str) -> None:
     """It is said at once."""
     with pytest.raises(ConfigurationError, match=f"HOSTAWAY_SYNC_PAYLOAD_FIELDS.*{said}"):
         load_settings(payload_fields=setting)
@@ -116,7 +116,7 @@ def test_a_setting_that_cannot_be_followed_is_refused(setting: str, said: str) -
     ("setting", "named"),
     [("reservations.status=drop", "reservations.status"), ("*.id=hash", "listings.id")],
 )
-def test_a_setting_that_hides_what_the_mirror_needs_is_refused(
+def test_rules_that_hide_needed_fields_are_refused(
     tmp_path: Path, use: Callable[[Settings], object], setting: str, named: str
 ) -> None:
     """Whatever is opened with it says so before it looks for a database."""
@@ -129,7 +129,7 @@ def test_a_setting_that_hides_what_the_mirror_needs_is_refused(
 
 
 @pytest.mark.parametrize("resource", Resource)
-def test_what_the_mirror_reads_cannot_be_hidden(resource: Resource) -> None:
+def test_every_key_that_the_mirror_reads_is_needed(resource: Resource) -> None:
     """Every key that a column, a stamp or a mark is read from is refused."""
     for key in (*SPECS[resource].keys, *SPECS[resource].activity):
         with pytest.raises(ValueError, match=key):
@@ -148,7 +148,7 @@ def test_what_the_mirror_reads_cannot_be_hidden(resource: Resource) -> None:
         b"4711 ",
     ],
 )
-def test_bytes_that_cannot_be_stored_are_covered_too(raw: bytes) -> None:
+def test_quarantined_bytes_are_redacted(raw: bytes) -> None:
     """Nothing of a hidden field is in what quarantine keeps; of what cannot be read only size and hash are kept."""
     spec = SPECS[Resource.RESERVATIONS]
     for how in ("drop", "hash"):
@@ -163,7 +163,7 @@ def test_bytes_that_cannot_be_stored_are_covered_too(raw: bytes) -> None:
         assert redactor.redact_exact(record.exact or b"{}", None) == (record.exact or b"{}")
 
 
-def test_only_nights_and_money_stay_of_a_forgotten_guest() -> None:
+def test_erasure_keeps_only_nights_and_money() -> None:
     """What stays is named, has a form without room for a person, and stays when it is asked for again."""
     payload = {
         "id": 7,
@@ -220,14 +220,14 @@ def finds_nothing_more(setting: str, other: str, payload: Any) -> bool:
 
 
 @given(SETTINGS, SETTINGS, VALUES)
-def test_what_hides_more_leaves_nothing_to_hide(setting: str, other: str, payload: Any) -> None:
+def test_stricter_rules_leave_nothing_to_hide(setting: str, other: str, payload: Any) -> None:
     """If a setting hides at least what another does, the other one finds nothing in any payload that it left."""
     if hides_more(parse_rules(setting), parse_rules(other)):
         assert finds_nothing_more(setting, other, payload)
 
 
 @given(SETTINGS, SETTINGS)
-def test_what_hides_less_shows_it_somewhere(setting: str, other: str) -> None:
+def test_weaker_rules_show_something_in_some_payload(setting: str, other: str) -> None:
     """If it does not, there is a payload in which the other one hides something that it shows."""
     assert hides_more(parse_rules(setting), parse_rules(other)) is finds_nothing_more(setting, other, whole())
 
@@ -240,7 +240,7 @@ def test_the_order_of_rules_does_not_matter(orders: tuple[list[str], list[str]])
 
 
 @given(PATHS, PATHS, st.sampled_from(["drop", "hash"]))
-def test_what_is_left_out_is_never_hashed_instead(path: str, other: str, how: str) -> None:
+def test_dropping_takes_precedence_over_hashing(path: str, other: str, how: str) -> None:
     """Of two rules for one value the one that shows less holds, also where one of them says all resources."""
     for resource in ("reservations", "*"):
         rules = [f"reservations.{path}=drop", f"{resource}.{path}=hash", f"reservations.{other}={how}"]
@@ -253,7 +253,7 @@ def test_what_is_left_out_is_never_hashed_instead(path: str, other: str, how: st
 
 
 @given(SETTINGS, SETTINGS, SETTINGS)
-def test_settings_are_ordered_by_what_they_hide(one: str, two: str, three: str) -> None:
+def test_hides_at_least_is_a_partial_order(one: str, two: str, three: str) -> None:
     """Each hides what it hides, what two hide alike is alike for a third, and nothing is less than any."""
     first, second, third = parse_rules(one), parse_rules(two), parse_rules(three)
     assert hides_more(first, first)
@@ -279,6 +279,6 @@ def test_settings_are_ordered_by_what_they_hide(one: str, two: str, three: str) 
         ("*.phone=drop,listings.name=hash", "*.phone=hash", True),
     ],
 )
-def test_more_and_less(setting: str, other: str, expected: bool) -> None:  # noqa: FBT001  (a table)
+def test_hides_at_least_in_plain_cases(setting: str, other: str, expected: bool) -> None:  # noqa: FBT001  (a table)
     """What an operator would say."""
     assert hides_more(parse_rules(setting), parse_rules(other)) is expected

@@ -36,7 +36,7 @@ SPACED = st.builds(
 
 
 @given(st.text(st.characters() | st.sampled_from("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"), min_size=1))
-def test_every_sentence_is_one_line(name: str) -> None:
+def test_every_error_message_is_one_line(name: str) -> None:
     """Whatever a directory, an account or a database is called."""
     for kind in (HostawaySyncError, RunIncomplete):
         for told in (str(kind(f"{name} belongs to {name}")), strip_invisible(join_lines(f"{name} is {name}"))):
@@ -45,7 +45,7 @@ def test_every_sentence_is_one_line(name: str) -> None:
     assert len((RunIncomplete("it failed", unreported=f"so did {name}").unreported or "").splitlines()) == 1
 
 
-def test_a_break_of_lines_is_a_space() -> None:
+def test_a_line_break_becomes_a_space() -> None:
     """The words around it stay apart."""
     assert join_lines("a\nb\r\nc\u2028d\ve\n") == "a b c d e"
 
@@ -64,7 +64,7 @@ def test_a_break_of_lines_is_a_space() -> None:
         "",
     ],
 )
-def test_what_is_meant_to_be_read_is_repeated(sentence: str) -> None:
+def test_plain_sentences_are_quoted_unchanged(sentence: str) -> None:
     """Plain words, names of fields, short numbers and HTTP's own sentences stay as they are."""
     assert quote_safely(sentence) == sentence
 
@@ -94,13 +94,13 @@ def test_what_is_meant_to_be_read_is_repeated(sentence: str) -> None:
         ("Ida", "Ida"),
     ],
 )
-def test_what_may_be_anybodys_is_left_out(words: str, told: str) -> None:
+def test_names_numbers_and_structures_are_not_quoted(words: str, told: str) -> None:
     """Names, addresses, numbers and codes go; from a bracket, an assignment or a quotation mark on, all goes."""
     assert quote_safely(words) == told
 
 
 @given(PROSE, st.one_of(NAME.map(lambda name: f"x {name}"), SCRIPT, MAIL, SPACED), PROSE)
-def test_nothing_private_is_quoted_wherever_it_stands(before: str, private: str, after: str) -> None:
+def test_private_text_is_never_quoted(before: str, private: str, after: str) -> None:
     """Of a sentence around a name, an address, a number or a code nothing but plain words is left."""
     said = quote_safely(f"{before} {private} {after}")
     assert set(said) <= OURS
@@ -108,7 +108,7 @@ def test_nothing_private_is_quoted_wherever_it_stands(before: str, private: str,
 
 
 @given(st.text(max_size=300))
-def test_a_quotation_is_short_one_line_and_stays_as_it_is(words: str) -> None:
+def test_a_quotation_is_one_short_stable_line(words: str) -> None:
     """Whatever it is made of; what was quoted once is quoted alike again."""
     said = quote_safely(words)
     assert len(said) <= MAX_QUOTE_LENGTH
@@ -118,7 +118,7 @@ def test_a_quotation_is_short_one_line_and_stays_as_it_is(words: str) -> None:
 
 
 @pytest.mark.parametrize("sign", [*CONTROLS, *UNSEEN])
-def test_no_sign_is_left_that_a_terminal_obeys_or_nobody_sees(sign: str) -> None:
+def test_control_and_invisible_characters_are_removed(sign: str) -> None:
     """In what is shown, in what is hidden, in what is quoted, and in every error of ours."""
     words = f"ab{sign}cd"
     for said in (strip_invisible(words), hide_private(words), quote_safely(words), str(HostawaySyncError(words))):
@@ -126,13 +126,13 @@ def test_no_sign_is_left_that_a_terminal_obeys_or_nobody_sees(sign: str) -> None
         assert said.startswith("ab")
 
 
-def test_a_hidden_address_is_found_behind_signs_that_nobody_sees() -> None:
+def test_invisible_characters_do_not_protect_an_address() -> None:
     """They are taken out first."""
     assert hide_private("ida\u200b@\u2060example\u00ad.org") == HIDDEN
     assert strip_invisible("👩\u200d👩\u200d👧 Ida\u200d") == "👩\u200d👩\u200d👧 Ida"
 
 
-def test_every_error_of_ours_passes_the_gate() -> None:
+def test_every_error_message_is_cleaned() -> None:
     """However it is made, of whichever kind; an error made of an error says the same."""
     for error in (HostawaySyncError("mail ida@x.de"), RateLimited("mail ida@x.de"), SourceUnavailable("mail ida@x.de")):
         assert str(error) == f"mail {HIDDEN}"
@@ -148,7 +148,7 @@ def fail() -> None:
         raise SourceUnavailable("the answer was torn") from ExceptionGroup(TWO, [error, KeyError(WHO)])
 
 
-def test_an_exception_of_others_is_told_without_its_words() -> None:
+def test_foreign_exceptions_are_described_without_private_text() -> None:
     """Its kind and its place stay, in the whole chain and in groups; a row that PostgreSQL repeats does not."""
     with pytest.raises(SourceUnavailable) as caught:
         fail()

@@ -13,7 +13,7 @@ from hostaway_sync.observability.log_context import (
 )
 
 
-def test_blocks_add_up_and_end() -> None:
+def test_nested_blocks_add_and_remove_fields() -> None:
     """An inner block knows what the outer one says, and takes what it added away with it."""
     with log_context(account_id=1):
         with log_context(resource="listings"):
@@ -24,7 +24,7 @@ def test_blocks_add_up_and_end() -> None:
     assert current_log_context() == {}
 
 
-def test_threads_know_only_what_they_carry() -> None:
+def test_only_work_in_the_current_context_has_its_fields() -> None:
     """What is added later is known in a thread that carries the block; without it a thread knows nothing."""
     with ThreadPoolExecutor(1) as pool, log_context(account_id=1):
         known = in_current_context(current_log_context)
@@ -50,7 +50,7 @@ def test_threads_know_only_what_they_carry() -> None:
         ("\u0663\u0663\u0663\u0663\u0663\u0663\u0663\u0663", False),
     ],
 )
-def test_only_a_well_formed_request_id_is_taken_over(given: str, accepted: bool) -> None:  # noqa: FBT001  (pytest gives it)
+def test_only_a_well_formed_request_id_is_accepted(given: str, accepted: bool) -> None:  # noqa: FBT001  (pytest gives it)
     """It will stand in log lines and headers, and be searched for."""
     assert read_request_id({REQUEST_ID: given}) == (given if accepted else None)
     assert read_request_id({}) is None

@@ -39,7 +39,7 @@ def _source_that_was_opened() -> None:
 
 
 @pytest.mark.parametrize("key", VOCABULARY.private_keys)
-def test_every_private_field_is_hidden_by_its_name(key: str) -> None:
+def test_every_private_field_is_redacted_by_name(key: str) -> None:
     """In small letters, with underscores or as it is; in a log line's fields and in text."""
     for name in (key, key.lower(), "".join(f"_{sign.lower()}" if sign.isupper() else sign for sign in key)):
         assert is_private(name)
@@ -79,7 +79,7 @@ def clean(text: str) -> bool:
     return not any(word in text or json.dumps(word)[1:-1] in text for word in SAID)
 
 
-def test_no_line_names_a_guest(lines: io.StringIO) -> None:
+def test_no_log_line_names_a_guest(lines: io.StringIO) -> None:
     """Whatever a payload is written as in a message or a traceback, both forms of a line hide it, and keep the rest."""
     log = logging.getLogger("hostaway_sync.tests")
     written = json.dumps(PAYLOAD)
@@ -105,7 +105,7 @@ def test_no_line_names_a_guest(lines: io.StringIO) -> None:
     assert "test_log_redaction.py" in said
 
 
-def test_fields_are_known_by_their_names() -> None:
+def test_private_fields_are_redacted_in_any_structure() -> None:
     """Nested, in bytes, in sets, in themselves, too deep or beyond showing: it is hidden, and not changed."""
     deep: Any = dict(PAYLOAD)
     for _ in range(60):
@@ -147,7 +147,7 @@ def test_fields_are_known_by_their_names() -> None:
         "the source is not reached at http://127.0.0.1:8080/v1",
     ],
 )
-def test_what_an_operator_needs_stays(text: str) -> None:
+def test_useful_text_is_not_redacted(text: str) -> None:
     """Ids, moments, paths of the API and sentences are no personal data."""
     assert hide_private(text) == text
 
@@ -156,13 +156,13 @@ def test_what_an_operator_needs_stays(text: str) -> None:
     "piece",
     ["\\", '"guestName": "', "guestName=", "http://", "a.", "+4", "password", "'\\", '"phone":', "@", "eyJ", " "],
 )
-def test_no_text_is_too_long(piece: str) -> None:
+def test_very_long_text_is_cut_quickly(piece: str) -> None:
     """A text of millions of characters is cut before it is searched, and no pattern runs wild on what is left."""
     assert len(hide_private(piece * (5_000_000 // len(piece)))) < 400_000
 
 
 @given(st.text(max_size=40).filter(lambda name: len(name.strip()) > 3))
-def test_any_name_is_hidden_in_json(name: str) -> None:
+def test_any_guest_name_is_redacted_in_json(name: str) -> None:
     """Whatever letters a name has, it is gone from a payload that is logged, and what stands around it is not."""
     for ascii_only in (True, False):
         text = json.dumps({"id": 41200077, "guestName": f"<<{name}>>", "nights": 3}, ensure_ascii=ascii_only)

@@ -29,7 +29,7 @@ def value(found: Samples, metric: metric_catalog.Metric, suffix: str = "", **lab
     return found.get((metric.name + suffix, frozenset(labels.items())))
 
 
-def test_a_histogram_adds_up() -> None:
+def test_a_duration_counts_in_every_larger_bucket() -> None:
     """A duration is in every bucket that it fits into, a bound included."""
     meter = Meter()
     for seconds in (0.001, 0.002, 0.0025, 99.0):
@@ -44,7 +44,7 @@ def test_a_histogram_adds_up() -> None:
     assert value(found, metric_catalog.DELIVERY_SECONDS, "_sum") == pytest.approx(99.0055)
 
 
-def test_runs_add_to_what_was_measured_before(tmp_path: Path) -> None:
+def test_measured_numbers_grow_from_run_to_run(tmp_path: Path) -> None:
     """Counters grow from run to run, as a standing process's would; what is stored is as the last one found it."""
     for accounts in (3.0, 2.0):
         write_textfile(tmp_path, one_run().samples(), [Sample(metric_catalog.ACCOUNTS, ("active",), accounts)])
@@ -56,7 +56,7 @@ def test_runs_add_to_what_was_measured_before(tmp_path: Path) -> None:
     assert value(found, metric_catalog.ACCOUNTS, state="active") == 2
 
 
-def test_the_file_is_replaced_whole_and_may_be_read_by_all(tmp_path: Path) -> None:
+def test_the_textfile_is_replaced_atomically_and_readable_by_all(tmp_path: Path) -> None:
     """Whoever has the old one open reads it to its end, and nothing else stays in the directory."""
     old = os.umask(0o077)
     try:
@@ -70,7 +70,7 @@ def test_the_file_is_replaced_whole_and_may_be_read_by_all(tmp_path: Path) -> No
     assert stat.S_IMODE((tmp_path / TEXTFILE_NAME).stat().st_mode) == 0o644
 
 
-def test_runs_that_end_together_lose_no_count(tmp_path: Path) -> None:
+def test_concurrent_writers_lose_no_count(tmp_path: Path) -> None:
     """They take turns."""
     threads = [threading.Thread(target=write_textfile, args=(tmp_path, one_run().samples(), [])) for _ in range(8)]
     for thread in threads:
@@ -92,7 +92,7 @@ def test_runs_that_end_together_lose_no_count(tmp_path: Path) -> None:
         b"somebody_elses 7\n",
     ],
 )
-def test_what_an_older_or_broken_file_says_is_left_out(tmp_path: Path, before: bytes) -> None:
+def test_old_or_broken_series_are_ignored(tmp_path: Path, before: bytes) -> None:
     """Labels and buckets that are none any more must not stand beside those that are."""
     (tmp_path / TEXTFILE_NAME).write_bytes(before)
     write_textfile(tmp_path, one_run().samples(), [])
@@ -101,7 +101,7 @@ def test_what_an_older_or_broken_file_says_is_left_out(tmp_path: Path, before: b
     )
 
 
-def test_nothing_changes_where_the_file_cannot_be_written(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     """No half of a file is left behind."""
     (tmp_path / TEXTFILE_NAME).mkdir()
     with pytest.raises(OSError, match="directory"):
@@ -109,7 +109,7 @@ def test_nothing_changes_where_the_file_cannot_be_written(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == [TEXTFILE_NAME]
 
 
-def test_a_meter_that_was_read_out_begins_anew() -> None:
+def test_reset_starts_a_meter_from_zero() -> None:
     """Nothing is written twice."""
     meter = one_run()
     assert meter.samples(reset=True)

@@ -41,7 +41,7 @@ def text_of(key: bytes) -> str:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_what_was_sealed_opens_where_it_lies(value: str) -> None:
+def test_a_sealed_value_opens_at_its_place(value: str) -> None:
     """Any text comes back as it was, and never twice as the same bytes."""
     ring = KeyRing([b"k" * 32])
     sealed = ring.seal(SecretStr(value), HERE)
@@ -65,7 +65,7 @@ def test_a_moved_value_does_not_open(ring: KeyRing, place: Place) -> None:
         ring.open(ring.seal(SECRET, HERE), place)
 
 
-def test_no_damage_goes_unnoticed(ring: KeyRing) -> None:
+def test_any_damage_is_detected(ring: KeyRing) -> None:
     """Whichever byte was changed or cut off, the value does not open, and the error is ours."""
     sealed = ring.seal(SECRET, HERE)
     damaged = [sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :] for at in range(len(sealed))]
@@ -75,7 +75,7 @@ def test_no_damage_goes_unnoticed(ring: KeyRing) -> None:
         assert "hunter2" not in str(caught.value)
 
 
-def test_a_key_that_the_ring_does_not_hold_is_named(ring: KeyRing) -> None:
+def test_a_missing_key_is_named(ring: KeyRing) -> None:
     """The operator learns which key to restore."""
     other = KeyRing([b"x" * 32])
     sealed = other.seal(SECRET, HERE)
@@ -85,7 +85,7 @@ def test_a_key_that_the_ring_does_not_hold_is_named(ring: KeyRing) -> None:
 
 
 @pytest.mark.parametrize("plain", [b"", b"hunter2", b"\x01", b"\x01kkkk" + b"n" * 12])
-def test_a_plain_value_is_told_from_a_sealed_one(ring: KeyRing, plain: bytes) -> None:
+def test_a_plain_value_does_not_open(ring: KeyRing, plain: bytes) -> None:
     """The sentence does not repeat it."""
     with pytest.raises(SecretError, match="is not a sealed value: was it written by another program") as caught:
         ring.open(plain, HERE)
@@ -118,7 +118,7 @@ def test_configured_keys_come_first(tmp_path: Path, separator: str) -> None:
 @pytest.mark.parametrize(
     "text", ["hunter2", text_of(b"k" * 31), text_of(b"k" * 33), "ä" * 44, text_of(b"k" * 32) + "!"]
 )
-def test_a_key_of_another_make_is_refused(tmp_path: Path, text: str) -> None:
+def test_an_invalid_key_is_refused(tmp_path: Path, text: str) -> None:
     """The sentence says how to make one, and repeats nothing."""
     with pytest.raises(SecretError, match="a master key must be 32 bytes in base64: make one with") as caught:
         find_key_ring(SecretStr(text), tmp_path, may_create=True)
@@ -131,7 +131,7 @@ def test_no_key_at_all_is_refused(tmp_path: Path) -> None:
         find_key_ring(SecretStr(" , "), tmp_path, may_create=True)
 
 
-def test_a_key_file_is_made_once_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_key_file_is_created_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Readable by its owner alone, announced on stderr with what to do; the next one reads it in silence."""
     directory = tmp_path / "new" / "data"
     first = find_key_ring(None, directory, may_create=True)
@@ -179,7 +179,7 @@ def test_processes_that_start_together_share_one_key(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
 
 
-def test_a_draft_of_a_killed_process_stops_nobody(tmp_path: Path) -> None:
+def test_a_leftover_temporary_file_does_no_harm(tmp_path: Path) -> None:
     """A container's process may have the very number of the one that died."""
     (tmp_path / f"{KEY_FILE}.{os.getpid()}").write_text("torn", encoding="ascii")
     find_key_ring(None, tmp_path, may_create=True)
@@ -220,7 +220,7 @@ def test_a_damaged_key_file_is_refused(tmp_path: Path) -> None:
         find_key_ring(None, tmp_path, may_create=False)
 
 
-def test_a_place_where_no_key_can_lie_is_named(tmp_path: Path) -> None:
+def test_an_unusable_key_path_is_named(tmp_path: Path) -> None:
     """A data directory that is a file, or a key that is a directory, is a matter of settings."""
     (tmp_path / "file").write_text("", encoding="ascii")
     with pytest.raises(SecretError, match=r"the key file .* cannot be used \(File exists\)"):
@@ -327,7 +327,7 @@ def test_back_ends_that_lose_or_expose_are_not_used(
 
 
 @pytest.mark.parametrize("back_end", [null.Keyring, fail.Keyring])
-def test_a_keyring_that_is_not_there_is_no_lost_key(
+def test_a_missing_keyring_is_not_reported_as_a_lost_key(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, back_end: Callable[[], object]
 ) -> None:
     """Without D-Bus the key is where it was: the sentence says what is missing, and sends nobody to a backup."""
@@ -379,11 +379,11 @@ def test_a_configured_keyring_that_fails_is_one_sentence(monkeypatch: pytest.Mon
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_keyring_that_prompts_hangs_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_prompting_keyring_times_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Under cron nobody types the password it waits for."""
     desktop = Prompting()
     sit_at(monkeypatch, desktop, None)
-    monkeypatch.setattr(find_keys, "KEYRING_PATIENCE", 0.01)
+    monkeypatch.setattr(find_keys, "KEYRING_TIMEOUT_S", 0.01)
     with pytest.raises(SecretError, match="it did not answer within seconds: is it locked"):
         find_key_ring(None, tmp_path, may_create=True, use_keyring=True)
     desktop.typed.set()
@@ -410,7 +410,7 @@ def test_a_changed_key_file_counts_at_once(tmp_path: Path, capsys: pytest.Captur
     assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
 
 
-def test_a_ring_that_never_sealed_looks_for_an_unknown_key_before_it_fails(tmp_path: Path) -> None:
+def test_an_unknown_key_makes_the_ring_read_its_source(tmp_path: Path) -> None:
     """A receiver that only opens is not stopped by a rotation."""
     long_ago = find_key_ring(None, tmp_path, may_create=True)
     KeyFile(tmp_path / KEY_FILE).prepend_new_key()
@@ -445,11 +445,11 @@ def test_a_configured_file_is_read_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "is_plain"), [(b"hunter2", True), (b'["a", "b"]', True), (b"\x01abc", False), (b"\xff\xfe", False)]
 )
-def test_plain_text_is_told_from_what_is_damaged(value: bytes, is_plain: bool) -> None:  # noqa: FBT001  (an expectation)
+def test_plain_text_is_distinguished_from_damaged_values(value: bytes, is_plain: bool) -> None:  # noqa: FBT001  (an expectation)
     """Only text is ever sealed in place of a value that does not open."""
     assert (read_plain_text(value) is not None) is is_plain
 
 
-def test_nothing_sealed_is_mistaken_for_plain_text(ring: KeyRing) -> None:
+def test_a_sealed_value_is_never_plain_text(ring: KeyRing) -> None:
     """Whichever value it is."""
     assert read_plain_text(ring.seal(SECRET, HERE)) is None

@@ -61,7 +61,7 @@ def demo() -> None:
         terminal.echo(f"A stand-in for Hostaway listens on {sandbox.url}; the demo's database is in {directory}.")
         key = base64.b64encode(os.urandom(32)).decode()
         settings = load_settings(
-            also_known=settings.ignored_names,
+            allowed_names=settings.ignored_names,
             api_url=sandbox.url,
             data_dir=directory,
             database_url=None,

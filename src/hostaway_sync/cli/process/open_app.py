@@ -34,9 +34,9 @@ def load_known_settings() -> Settings:
     except UnknownSettings as error:
         from hostaway_sync.app.database import remembered_settings
 
-        tolerant = load_settings(also_known=error.names)
+        tolerant = load_settings(allowed_names=error.names)
         configure_logging(tolerant.log_level, tolerant.log_format)
-        settings = load_settings(also_known=error.names & remembered_settings(tolerant))
+        settings = load_settings(allowed_names=error.names & remembered_settings(tolerant))
         log.warning("%s: of a newer release, this one does not know it", ", ".join(sorted(settings.ignored_names)))
     configure_logging(settings.log_level, settings.log_format)
     return settings

@@ -139,7 +139,7 @@ def opened(backup: Backup, url: str) -> MessageCase:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("state", ["pending", "sending"])
-def test_what_was_sent_after_the_backup_is_not_sent_again(backup: Backup, way: str, state: str) -> None:
+def test_a_message_sent_after_the_backup_is_not_repeated(backup: Backup, way: str, state: str) -> None:
     """A worker sends it after the dump; one on the restored database looks for it, and finds it."""
     case = backup.case
     hold = "UPDATE sent_messages SET state = '{}', sending_at = now(), owner = '{}', after_message_id = 1 RETURNING 1"
@@ -161,7 +161,7 @@ def test_what_was_sent_after_the_backup_is_not_sent_again(backup: Backup, way: s
     restored.env.database.close()
 
 
-def test_what_was_not_sent_waits_for_a_person_in_the_open(backup: Backup) -> None:
+def test_an_unsent_message_of_a_backup_waits_for_a_person(backup: Backup) -> None:
     """Not finding it proves nothing; status tells of it, and a person who has looked has it sent, once."""
     backup.make("--format=custom")
     restored = opened(backup, into_another(backup))
@@ -179,7 +179,7 @@ def test_what_was_not_sent_waits_for_a_person_in_the_open(backup: Backup) -> Non
     restored.env.database.close()
 
 
-def test_a_copy_made_from_a_template_sends_nothing_of_the_original(backup: Backup) -> None:
+def test_a_template_copy_sends_no_message_of_the_original(backup: Backup) -> None:
     """Such as one for trying things out: the original sends its message, the copy only looks for it."""
     case = backup.case
     case.mirror.close()
@@ -194,8 +194,8 @@ def test_a_copy_made_from_a_template_sends_nothing_of_the_original(backup: Backu
     copied.env.database.close()
 
 
-def test_a_snapshot_is_known_once_a_person_says_so(backup: Backup) -> None:
-    """It is in every way what it was; said twice it is as said once."""
+def test_a_person_declares_a_restored_snapshot(backup: Backup) -> None:
+    """Its place is unchanged; declaring it twice does what once does."""
     case = backup.case
     before = "SELECT state, attempt, owner, not_before_at FROM sent_messages"
     kept = sql.rows(case.env.database, before)
@@ -219,7 +219,7 @@ def changed(part: str) -> str:
 
 
 @pytest.mark.parametrize("part", ["system_identifier", "timeline", "database_oid", "ledger_oid"])
-def test_every_part_of_a_place_tells(sync_env: Build, part: str) -> None:
+def test_every_part_of_the_place_is_compared(sync_env: Build, part: str) -> None:
     """Another server, a recovery or fail-over, another database, a table made anew."""
     case = message_case(sync_env)
     with case.mirror.messages.prepare(MessageRequest(case.reservation_id, TEXT)) as draft:
@@ -229,7 +229,7 @@ def test_every_part_of_a_place_tells(sync_env: Build, part: str) -> None:
     assert (case.accepted, case.ledger()) == ([], ["outcome_unknown"])
 
 
-def test_a_part_that_is_not_told_is_not_compared(sync_env: Build) -> None:
+def test_an_unknown_part_of_the_place_is_ignored(sync_env: Build) -> None:
     """A hosted server may not say which it is; what it does say still tells."""
     case = message_case(sync_env)
     with case.mirror.messages.prepare(MessageRequest(case.reservation_id, TEXT)) as draft:
@@ -239,7 +239,7 @@ def test_a_part_that_is_not_told_is_not_compared(sync_env: Build) -> None:
     assert case.accepted == [TEXT]
 
 
-def test_a_writer_who_may_not_ask_the_server_goes_without(db_roles: DbRoles, database: Database) -> None:
+def test_a_role_without_the_right_skips_the_server_parts(db_roles: DbRoles, database: Database) -> None:
     """Every role may, until somebody takes that away; a failed question spoils no transaction."""
     assert database.transaction(restored_database.detect_restore) is None
     name = db_roles.create_login("clerk", db_roles.groups.writer)
@@ -251,7 +251,7 @@ def test_a_writer_who_may_not_ask_the_server_goes_without(db_roles: DbRoles, dat
             db_roles.execute(f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC")
 
 
-def test_two_who_notice_at_once_do_it_once(database: Database) -> None:
+def test_two_processes_that_notice_a_restore_act_once(database: Database) -> None:
     """The second one finds nothing left to do, and goes on with what the first has done."""
     database.transaction(restored_database.detect_restore)
     database.transaction(lambda c: c.exec_driver_sql("UPDATE hostaway.database_identity SET timeline = 4711"))

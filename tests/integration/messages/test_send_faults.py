@@ -56,13 +56,15 @@ def go_through(sync_env: Build, seed: int, log: pytest.LogCaptureFixture) -> Non
 
 @pytest.mark.no_cover
 @pytest.mark.parametrize("turn", range(3))
-def test_each_mishap_in_any_order(sync_env: Build, caplog: pytest.LogCaptureFixture, turn: int) -> None:
+def test_faults_in_random_order_lose_and_repeat_nothing(
+    sync_env: Build, caplog: pytest.LogCaptureFixture, turn: int
+) -> None:
     """No text arrives twice for one intent, each ends as it truly went or waits for a person, none is forgotten."""
     go_through(sync_env, random.randrange(1 << 30) + turn, caplog)  # noqa: S311  (pytest-randomly seeds it)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("turn", range(SOAK))
-def test_each_mishap_a_hundred_times(sync_env: Build, caplog: pytest.LogCaptureFixture, turn: int) -> None:
+def test_a_hundred_rounds_of_faults(sync_env: Build, caplog: pytest.LogCaptureFixture, turn: int) -> None:
     """The same, for as long as it takes."""
     go_through(sync_env, turn, caplog)

@@ -53,7 +53,7 @@ def placed(outcomes: list[BatchLineResult]) -> list[BatchLineState]:
     return [outcome.state for outcome in outcomes]
 
 
-def test_a_batch_is_sent_once_however_often_it_is_handed_in(sync_env: Build) -> None:
+def test_a_repeated_batch_is_sent_once(sync_env: Build) -> None:
     """Queued with a job each and no text in the queue; handed in again before and after, nothing is sent twice."""
     case = message_case(sync_env)
     lines = [line(case, f"text {number}", f"k{number}", number) for number in range(3)]
@@ -75,7 +75,7 @@ def test_a_batch_is_sent_once_however_often_it_is_handed_in(sync_env: Build) -> 
     assert len(case.accepted) == 3
 
 
-def test_what_cannot_be_queued_is_refused_by_itself(sync_env: Build) -> None:
+def test_a_refused_line_does_not_stop_the_others(sync_env: Build) -> None:
     """Another text under a key, the same words, a stay that is off, no such guest: the others are queued."""
     case = message_case(sync_env)
     case.env.sandbox.world.cancel_reservation(case.reservation_id)
@@ -94,8 +94,8 @@ def test_what_cannot_be_queued_is_refused_by_itself(sync_env: Build) -> None:
     assert case.accepted == [TEXT, TEXT]
 
 
-def test_what_passes_is_tried_again_on_the_same_row(sync_env: Build) -> None:
-    """429 and a source that is away: the row waits on, with its reason, and is sent once the way is free."""
+def test_a_passing_fault_is_retried_on_the_same_row(sync_env: Build) -> None:
+    """429 and a source that is away: the row waits, with its reason, and is sent once the source answers."""
     case = message_case(sync_env)
     queue(case)
     case.add_send_fault(faults.rate_limited())
@@ -114,7 +114,7 @@ def test_what_passes_is_tried_again_on_the_same_row(sync_env: Build) -> None:
     assert (case.ledger("state, attempt, error"), case.accepted) == ([("sent", 3, None)], [TEXT])
 
 
-def test_what_is_refused_for_good_stays_failed(sync_env: Build) -> None:
+def test_a_permanent_refusal_stays_failed(sync_env: Build) -> None:
     """No dead letter, no other attempt; the batch handed in again asks for one, unless a person took it back."""
     case = message_case(sync_env)
     queue(case, line(case), line(case, "Other", "l", 2))
@@ -147,7 +147,7 @@ def test_an_account_that_was_disabled_sends_nothing_of_its_queue(sync_env: Build
     assert case.accepted == [TEXT]
 
 
-def test_a_dead_letter_is_retried_by_the_ledger(sync_env: Build) -> None:
+def test_a_dead_letter_keeps_its_row_pending(sync_env: Build) -> None:
     """Attempts used up: the row waits with its dead letter; retried it is sent once, discarded it is given up."""
     case = message_case(sync_env)
     never = JobRetryPolicy(ladder=())
@@ -187,7 +187,7 @@ def test_an_unknown_outcome_is_looked_for_and_then_waits(sync_env: Build, *, is_
     assert len(case.accepted) == is_taken
 
 
-def test_a_worker_that_stops_gives_back_what_has_not_left(sync_env: Build) -> None:
+def test_a_stopping_worker_returns_unsent_messages(sync_env: Build) -> None:
     """Told to stop before the request, it sends nothing more; the next worker does, on the same row."""
     case = message_case(sync_env)
     queue(case)
@@ -203,8 +203,8 @@ def test_a_worker_that_stops_gives_back_what_has_not_left(sync_env: Build) -> No
     assert (case.ledger(), case.accepted) == (["sent"], [TEXT])
 
 
-def test_quiet_hours_have_it_wait(sync_env: Build) -> None:
-    """The row says until when and nobody worries; a job that comes early waits on; when they are over it is sent."""
+def test_a_message_waits_in_quiet_hours(sync_env: Build) -> None:
+    """The row shows until when, and health stays good; an early job waits on; then it is sent."""
     case = message_case(sync_env)
     hours = quiet_hours_now(case)
     sent = case.send(quiet_hours=hours)
@@ -225,7 +225,7 @@ def test_quiet_hours_have_it_wait(sync_env: Build) -> None:
     assert case.mirror.status.overview().accounts[0].messages.queued == 0
 
 
-def test_whoever_cannot_wait_sends_it_now(sync_env: Build) -> None:
+def test_at_once_sends_a_queued_message(sync_env: Build) -> None:
     """By the settings it waits; `at_once` takes it from the queue, whose job finds nothing left to do."""
     case = message_case(sync_env)
     mirror = case.env.mirror(quiet_hours=quiet_hours_now(case))
@@ -241,7 +241,7 @@ def test_whoever_cannot_wait_sends_it_now(sync_env: Build) -> None:
     assert case.send("Other", quiet_hours="22-8", at_once=True).step is Step.SEND
 
 
-def test_workers_together_keep_to_what_the_source_takes(sync_env: Build) -> None:
+def test_workers_together_keep_the_rate_limit(sync_env: Build) -> None:
     """Three at once with a limit of two a minute: no more go out; when the minute is over, others do."""
     case = message_case(sync_env, accounts=[AccountSpec(reservations=12)])
     limits = {"rate_limit_send": RateLimit(2, timedelta(minutes=1))}
@@ -265,7 +265,7 @@ def test_workers_together_keep_to_what_the_source_takes(sync_env: Build) -> None
     assert sql.rows(case.env.database, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
 
 
-def test_a_job_is_what_its_row_is(sync_env: Build) -> None:
+def test_a_waiting_row_has_one_job(sync_env: Build) -> None:
     """One job a row waits; it is read back as it was written."""
     case = message_case(sync_env)
     queue(case)

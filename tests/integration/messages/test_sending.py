@@ -65,8 +65,8 @@ def test_a_message_is_sent_once_and_stored_at_once(sync_env: Build) -> None:
     assert case.ledger() == ["sent"]
 
 
-def test_it_goes_the_way_the_guest_wrote_last(sync_env: Build) -> None:
-    """Unless another way is named; by e-mail where the guest has not written yet."""
+def test_a_message_takes_the_channel_of_the_last_guest_message(sync_env: Build) -> None:
+    """Unless another type is named; by e-mail where the guest has not written yet."""
     case = message_case(sync_env)
     world = case.env.sandbox.world
     written = world.guest_message(case.conversation_id)
@@ -81,7 +81,7 @@ def test_it_goes_the_way_the_guest_wrote_last(sync_env: Build) -> None:
     assert [said[number]["communicationType"] for number in case.ledger("message_id")] == ["whatsapp", "sms", "email"]
 
 
-def test_what_is_not_mirrored_yet_is_asked_for(sync_env: Build) -> None:
+def test_a_guest_who_is_not_mirrored_is_asked_for(sync_env: Build) -> None:
     """A reservation and its conversation that no run has met: with the account named, both are found and stored."""
     env = sync_env()
     reservation_id = next(iter(env.truth("conversations").values()))["reservationId"]
@@ -102,8 +102,8 @@ def test_what_is_not_mirrored_yet_is_asked_for(sync_env: Build) -> None:
         pass
 
 
-def test_a_guest_is_found_only_where_there_is_one(sync_env: Build) -> None:
-    """Two accounts with one number: it must be said which; without a conversation nobody can be written to."""
+def test_an_ambiguous_or_unreachable_guest_is_refused(sync_env: Build) -> None:
+    """Two accounts with one reservation id need --account; without a conversation a guest cannot be written to."""
     env = sync_env(
         accounts=[AccountSpec(reservations=12), AccountSpec(id=70002, reservations=12, same_ids_as_first=True)]
     )
@@ -143,7 +143,7 @@ def test_an_account_that_is_disabled_meanwhile_sends_nothing(sync_env: Build) ->
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-def test_a_refusal_sends_nothing_and_may_be_repeated(sync_env: Build, refusal: str) -> None:
+def test_a_refused_message_is_not_sent_and_can_be_repeated(sync_env: Build, refusal: str) -> None:
     """One request, `failed`; the same again is sent on the same row."""
     case = message_case(sync_env)
     case.add_send_fault(REFUSALS[refusal])
@@ -156,8 +156,8 @@ def test_a_refusal_sends_nothing_and_may_be_repeated(sync_env: Build, refusal: s
     assert (case.ledger("state, attempt"), case.accepted) == ([("sent", 2)], [TEXT])
 
 
-def test_a_source_that_cannot_be_reached_is_a_refusal(sync_env: Build) -> None:
-    """Nothing left this machine; without a key the same words find the same row."""
+def test_an_unreachable_source_counts_as_a_refusal(sync_env: Build) -> None:
+    """No request left this machine; without a key the same words find the same row."""
     case = message_case(sync_env)
     conversation_id = case.conversation_id
     mirror = case.env.mirror(api_url="http://127.0.0.1:9/v1", retry_attempts=1)
@@ -171,8 +171,8 @@ def test_a_source_that_cannot_be_reached_is_a_refusal(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize("riddle", RIDDLES)
-def test_an_answer_that_proves_nothing_sends_nothing_again(sync_env: Build, riddle: str) -> None:
-    """Unknown it stays, however often it is asked for, looked for and synced: not to be found settles nothing."""
+def test_an_unclear_answer_is_never_sent_again(sync_env: Build, riddle: str) -> None:
+    """The outcome stays unknown, however often it is looked for: a message that is not found settles nothing."""
     case = message_case(sync_env)
     case.add_send_fault(RIDDLES[riddle])
     case.send(key="k")
@@ -187,8 +187,8 @@ def test_an_answer_that_proves_nothing_sends_nothing_again(sync_env: Build, ridd
 
 
 @pytest.mark.parametrize("answer", ["reset", "500", "200 with a failure", "200 with nothing", *TORN])
-def test_what_was_taken_is_found_in_its_thread(sync_env: Build, answer: str) -> None:
-    """The source took it and then failed: one look settles it, and nobody sends it twice."""
+def test_a_message_whose_answer_failed_is_found_in_its_thread(sync_env: Build, answer: str) -> None:
+    """The source accepted it and then failed: one look settles it, and it is not sent twice."""
     case = message_case(sync_env, switches=Switches(sent_body="html"))
     case.add_send_fault(TORN[answer] if answer in TORN else faults.accepted_then(RIDDLES[answer]))
     case.send(key="k")
@@ -198,8 +198,8 @@ def test_what_was_taken_is_found_in_its_thread(sync_env: Build, answer: str) -> 
     assert case.accepted == [TEXT]
 
 
-def test_the_same_words_within_ten_minutes_need_a_word(sync_env: Build) -> None:
-    """Other white space is no other text; with --again it goes out twice; a key stands for one text."""
+def test_the_same_words_within_ten_minutes_need_again(sync_env: Build) -> None:
+    """Other white space is no other text; with --again it is sent twice; a key stands for one text."""
     case = message_case(sync_env)
     assert case.send(key="k").step is Step.SEND
     assert case.send(f" {TEXT}\n").step is Step.REPEATED
@@ -214,8 +214,8 @@ def test_the_same_words_within_ten_minutes_need_a_word(sync_env: Build) -> None:
     assert case.send(key="k").step is Step.EARLIER
 
 
-def test_guard_rails_stand_before_everything(sync_env: Build) -> None:
-    """No text, too much of it, a guest that may not be written to: nothing is asked and nothing written."""
+def test_a_forbidden_message_makes_no_request(sync_env: Build) -> None:
+    """No text, too long a text, a guest who may not be written to: no request, no row."""
     case = message_case(sync_env)
     for text in ("", " \n\t", "x" * 10_001, "a\0b", "\ud800"):
         with pytest.raises(UsageError):

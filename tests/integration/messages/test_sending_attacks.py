@@ -63,8 +63,8 @@ def settle(case: MessageCase) -> None:
 
 
 @pytest.mark.parametrize("manner", KEPT)
-def test_however_the_source_keeps_it_nothing_is_sent_twice(sync_env: Build, manner: str) -> None:
-    """White space, HTML, entities, Unicode's forms: it is found. Other words: it waits for a person."""
+def test_a_reformatted_message_is_recognised(sync_env: Build, manner: str) -> None:
+    """White space, HTML, entities, forms of Unicode: it is found. Other words: it waits for a person."""
     case = message_case(sync_env)
     change, is_known = KEPT[manner]
     lose(case, WORDS, is_taken=True)
@@ -77,8 +77,8 @@ def test_however_the_source_keeps_it_nothing_is_sent_twice(sync_env: Build, mann
     assert case.accepted == [WORDS]
 
 
-def test_the_same_words_of_others_are_not_ours(sync_env: Build) -> None:
-    """A guest who repeats them, an automation that says them, now or when its time comes, another guest's thread."""
+def test_the_same_words_of_others_settle_nothing(sync_env: Build) -> None:
+    """A guest who repeats them, an automation that writes them, now or later, and the thread of another guest."""
     case = message_case(sync_env)
     world = case.env.sandbox.world
     planned = world.schedule_message(case.conversation_id, world.now, TEXT)
@@ -93,7 +93,7 @@ def test_the_same_words_of_others_are_not_ours(sync_env: Build) -> None:
     assert case.ledger("state, looks") == [("outcome_unknown", 2)]
 
 
-def test_a_colleague_with_the_same_words_cannot_be_told_from_us(sync_env: Build) -> None:
+def test_the_same_words_of_a_colleague_are_taken_for_ours(sync_env: Build) -> None:
     """Known limit: who types the very same within minutes is taken for us; the guest still hears it once, not twice."""
     case = message_case(sync_env)
     lose(case)
@@ -115,8 +115,8 @@ def test_a_message_beyond_the_newest_page_is_found_by_a_run(sync_env: Build) -> 
     assert case.ledger("state, proof") == [("sent", "thread")]
 
 
-def test_an_empty_thread_has_a_fence_too(sync_env: Build) -> None:
-    """The first message of a thread is found; a thread that only looks empty sends nothing."""
+def test_the_first_message_of_a_thread_is_found(sync_env: Build) -> None:
+    """A thread that only seems empty sends nothing."""
     case = message_case(sync_env)
     env, world = case.env, case.env.sandbox.world
     env.sandbox.faults.add(faults.early_empty_page(), route=THREAD, times=5)
@@ -167,8 +167,8 @@ def test_an_answer_without_its_thread_is_sent_and_stored_by_a_run(sync_env: Buil
     assert sent.message_id in case.env.rows("messages")
 
 
-def test_two_threads_with_one_draft_send_once(sync_env: Build) -> None:
-    """Each sending has a name of its own: neither takes the row of the other for one it had lost."""
+def test_two_threads_with_one_prepared_message_send_once(sync_env: Build) -> None:
+    """Each sending has a name of its own: neither takes the row of the other for its own."""
     case = message_case(sync_env)
     with (
         case.mirror.messages.prepare(MessageRequest(case.reservation_id, TEXT)) as draft,
@@ -179,8 +179,8 @@ def test_two_threads_with_one_draft_send_once(sync_env: Build) -> None:
     assert case.accepted == [TEXT]
 
 
-def test_a_file_that_was_piped_in_is_refused(sync_env: Build) -> None:
-    """64 KB are no message: nothing is asked, nothing is written down."""
+def test_a_text_as_long_as_a_file_is_refused(sync_env: Build) -> None:
+    """64 KB are no message: no request, no row."""
     case = message_case(sync_env)
     with pytest.raises(UsageError, match="65,536 characters"):
         case.send("x" * 65_536)

@@ -40,7 +40,7 @@ def others_try(case: MessageCase, **options: Any) -> Step:
         return draft.send().step
 
 
-def test_a_cut_connection_is_no_death(sync_env: Build) -> None:
+def test_a_sender_that_lost_its_connection_keeps_its_message(sync_env: Build) -> None:
     """Every connection is cut while the request is under way: it stays one that is being sent, and ends as it does."""
     case = message_case(sync_env)
     with ThreadPoolExecutor() as pool, Barrier(case.env.sandbox, SEND) as barrier:
@@ -54,7 +54,7 @@ def test_a_cut_connection_is_no_death(sync_env: Build) -> None:
     assert (case.ledger("state, proof"), case.accepted) == ([("sent", "answer")], [TEXT])
 
 
-def test_a_sender_away_from_the_database_is_given_the_time_of_a_request(sync_env: Build) -> None:
+def test_a_message_is_given_up_only_after_its_longest_request(sync_env: Build) -> None:
     """Its right has run out: its message is given up when no request can be under way, and not sent again."""
     case = message_case(sync_env)
     with ThreadPoolExecutor() as pool, Barrier(case.env.sandbox, SEND) as barrier:
@@ -72,7 +72,7 @@ def test_a_sender_away_from_the_database_is_given_the_time_of_a_request(sync_env
     assert (case.ledger("state, proof"), case.accepted) == ([("sent", "answer")], [TEXT])
 
 
-def test_who_was_taken_for_dead_before_its_mark_sends_nothing(sync_env: Build) -> None:
+def test_a_sender_whose_row_was_taken_sends_nothing(sync_env: Build) -> None:
     """Its right has run out before anything left: another one sends, and it finds its row taken."""
     case = message_case(sync_env)
     with ThreadPoolExecutor() as pool, Barrier(case.env.sandbox, THREAD) as barrier:
@@ -100,7 +100,7 @@ def test_a_sender_that_slept_after_its_mark_sends_nothing(sync_env: Build, monke
     assert (case.ledger(), case.accepted) == (["sent"], [TEXT])
 
 
-def test_a_right_of_a_sender_ends_with_its_request(sync_env: Build) -> None:
+def test_a_sender_gives_its_right_back(sync_env: Build) -> None:
     """However it ends, no row is left behind."""
     case = message_case(sync_env)
     for effect in (faults.status(422), faults.connection_reset()):

@@ -33,7 +33,7 @@ def late(sync_env: Build) -> tuple[MessageCase, int]:
     return case, sent.intent_id
 
 
-def test_the_next_message_settles_what_is_open_with_the_guest(sync_env: Build) -> None:
+def test_the_next_message_settles_the_open_ones_first(sync_env: Build) -> None:
     """It looks first, and then sends its own words."""
     guest, _ = late(sync_env)
     guest.send("Another thing")
@@ -41,7 +41,7 @@ def test_the_next_message_settles_what_is_open_with_the_guest(sync_env: Build) -
     assert guest.accepted == [TEXT, "Another thing"]
 
 
-def test_the_next_sync_settles_what_is_open(sync_env: Build) -> None:
+def test_the_next_sync_settles_open_messages(sync_env: Build) -> None:
     """It reads the thread because it was marked, and asks nothing more; a settled ledger costs no request."""
     guest, _ = late(sync_env)
     guest.mirror.sync.run(guest.env.account_id)
@@ -70,7 +70,7 @@ def test_resolving_looks_for_one_message(sync_env: Build) -> None:
     assert 25 < waits[0] <= 30
 
 
-def test_a_person_settles_what_cannot_be_found(sync_env: Build) -> None:
+def test_a_person_settles_a_message_that_is_not_found(sync_env: Build) -> None:
     """Seen: it is sent. Not seen: it goes again on its own row, once more looked for before."""
     case = message_case(sync_env)
     case.add_send_fault(faults.bad_gateway(), times=2)
@@ -87,14 +87,14 @@ def test_a_person_settles_what_cannot_be_found(sync_env: Build) -> None:
         case.mirror.messages.confirm_sent(99)
 
 
-def test_a_person_who_is_mistaken_sends_nothing_twice(sync_env: Build) -> None:
-    """They did not see it, and it is there: it is found, and nothing goes out."""
+def test_a_mistaken_person_sends_no_message_twice(sync_env: Build) -> None:
+    """They did not see the message, and it is in the thread: it is found, and no request is made."""
     guest, number = late(sync_env)
     assert guest.mirror.messages.confirm_unsent_and_resend(number).step is Step.EARLIER
     assert (guest.ledger("state, proof"), guest.accepted) == ([("sent", "thread")], [TEXT])
 
 
-def test_what_was_taken_and_not_delivered_is_reported(sync_env: Build, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_undelivered_message_is_reported(sync_env: Build, caplog: pytest.LogCaptureFixture) -> None:
     """A sync that finds it `failed` changes the ledger, says so without a word of the text, and status shows it."""
     case = message_case(sync_env)
     sent = case.send(key="k").intent
@@ -111,7 +111,7 @@ def test_what_was_taken_and_not_delivered_is_reported(sync_env: Build, caplog: p
     assert case.accepted == [TEXT, TEXT]
 
 
-def test_a_handler_settles_what_it_read_before_it_failed(sync_env: Build) -> None:
+def test_a_refresh_job_settles_what_it_read_before_it_failed(sync_env: Build) -> None:
     """Of two bookings that are read together the second cannot be had; the thread of the first tells all the same."""
     guest, _ = late(sync_env)
     env = guest.env
@@ -126,7 +126,7 @@ def test_a_handler_settles_what_it_read_before_it_failed(sync_env: Build) -> Non
     assert sql.rows(env.database, "SELECT status FROM webhook_log ORDER BY created_at") == [("processed",), ("failed",)]
 
 
-def test_a_handler_that_reads_a_thread_settles_too(sync_env: Build) -> None:
+def test_a_refresh_job_settles_the_threads_it_reads(sync_env: Build) -> None:
     """The worker finds what is open when a delivery makes it read the thread."""
     guest, _ = late(sync_env)
     env = guest.env

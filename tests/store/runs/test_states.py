@@ -86,8 +86,8 @@ def test_a_second_attempt_adds_to_the_first(database: Database) -> None:
 
 
 @pytest.mark.parametrize("left", [RunState.TRIGGERED, RunState.RUNNING, RunState.RETRYING])
-def test_what_a_dead_process_left_open_is_abandoned(database: Database, left: RunState) -> None:
-    """Whoever starts under the lease closes the open runs of the account, and no other account's."""
+def test_a_start_abandons_the_open_runs_of_its_account(database: Database, left: RunState) -> None:
+    """It holds the lease, so their processes are dead; runs of other accounts stay."""
     add_account(database, 2)
     foreign = run_states.create_run(database, 2, Mode.FULL, max_retries=0)
     run_states.start_run(database, foreign, 2)
@@ -117,7 +117,7 @@ def test_an_abandoned_run_does_not_come_back(database: Database) -> None:
     assert sql.row(database, "SELECT last_sync_at FROM accounts").last_sync_at is None
 
 
-def test_a_start_that_fails_abandons_nobody(database: Database) -> None:
+def test_a_failed_start_abandons_no_run(database: Database) -> None:
     """The one that runs meanwhile is not closed by a start that comes to nothing."""
     running = triggered(database)
     run_states.start_run(database, running, 1)
@@ -126,7 +126,7 @@ def test_a_start_that_fails_abandons_nobody(database: Database) -> None:
     assert run(database, running).state == "running"
 
 
-def test_a_skipped_run_is_written_down(database: Database) -> None:
+def test_a_skipped_run_is_stored(database: Database) -> None:
     """A run that met another one's lease leaves one closed row."""
     run_states.record_skipped(database, 1, Mode.INCREMENTAL, error="held")
     row = sql.row(database, "SELECT * FROM sync_runs")
@@ -134,7 +134,7 @@ def test_a_skipped_run_is_written_down(database: Database) -> None:
     assert row.finished_at is not None
 
 
-def test_two_runs_under_way_are_impossible(database: Database) -> None:
+def test_an_account_has_at_most_one_open_run(database: Database) -> None:
     """The index proves what the lease decides."""
     run_states.start_run(database, triggered(database), 1)
     second = triggered(database)

@@ -42,8 +42,8 @@ def account(database: Database) -> None:
     store_account(database)
 
 
-def test_an_account_begins_without(database: Database) -> None:
-    """Nothing opens its door."""
+def test_a_new_account_has_no_credentials(database: Database) -> None:
+    """No delivery to it is accepted."""
     assert opened(database) == ()
     assert (stored(database).url, stored(database).hook_id, stored(database).is_active) == (None, None, True)
 
@@ -61,7 +61,7 @@ def test_new_credentials_are_sealed_and_of_safe_letters(database: Database) -> N
     assert stored(database).url == BASE
 
 
-def test_credentials_that_were_never_confirmed_are_given_again(database: Database) -> None:
+def test_unconfirmed_credentials_are_returned_again(database: Database) -> None:
     """The last attempt may have reached the source, so that nothing else would be accepted from it."""
     first = renew(database)
     assert renew(database) == first
@@ -71,7 +71,7 @@ def test_credentials_that_were_never_confirmed_are_given_again(database: Databas
     assert stored(database).hook_id == 4711
 
 
-def test_old_credentials_have_no_end_until_the_new_ones_are_confirmed(database: Database) -> None:
+def test_old_credentials_stay_valid_until_the_new_are_confirmed(database: Database) -> None:
     """Then they have an hour; a second confirmation does not move it."""
     first = renew(database)
     confirm(database)
@@ -87,7 +87,7 @@ def test_old_credentials_have_no_end_until_the_new_ones_are_confirmed(database: 
     assert opened(database) == (second,)
 
 
-def test_of_three_generations_two_are_good(database: Database) -> None:
+def test_only_the_last_two_generations_are_valid(database: Database) -> None:
     """Exchanging again drops the oldest."""
     renew(database)
     confirm(database)
@@ -97,7 +97,7 @@ def test_of_three_generations_two_are_good(database: Database) -> None:
     assert opened(database) == (third, second)
 
 
-def test_a_failed_exchange_does_not_lose_what_is_in_use(database: Database) -> None:
+def test_a_failed_exchange_keeps_the_credentials_in_use(database: Database) -> None:
     """However often the registration fails, what the source uses stays good."""
     first = renew(database)
     confirm(database)
@@ -106,7 +106,7 @@ def test_a_failed_exchange_does_not_lose_what_is_in_use(database: Database) -> N
     assert opened(database) == (second, first)
 
 
-def test_retired_credentials_are_good_for_a_while(database: Database) -> None:
+def test_retired_credentials_stay_valid_for_a_while(database: Database) -> None:
     """What is on its way still comes in; there is no current credential any more."""
     first = renew(database)
     confirm(database)

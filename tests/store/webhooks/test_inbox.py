@@ -78,7 +78,7 @@ def test_accepting_again_adds_nothing(box: Database) -> None:
 @pytest.mark.parametrize(
     ("target", "ignored", "error"), [(BOOKING, "disabled", "disabled"), (None, None, "nothing to read again")]
 )
-def test_what_is_not_worked_is_stored_and_settled(
+def test_a_delivery_without_work_is_stored_as_settled(
     box: Database, target: RefreshTarget | None, ignored: str | None, error: str
 ) -> None:
     """It has its row with the reason, and no job."""
@@ -88,7 +88,7 @@ def test_what_is_not_worked_is_stored_and_settled(
     assert waiting_jobs(box) == []
 
 
-def test_row_holds_what_came(box: Database) -> None:
+def test_the_row_holds_the_delivery_as_it_came(box: Database) -> None:
     """The bytes are kept as they are, the payload's numbers too, and whatever else is known."""
     body = b'{"data": {"price": 1.10, "id": 7}}\xff'
     delivery = made(body=body, payload='{"data": {"price": 1.10, "id": 7}}')
@@ -125,7 +125,7 @@ def test_a_retry_meets_a_fresh_job(box: Database) -> None:
     assert Job.from_arguments(found.args) == job
 
 
-def test_what_is_given_back_late_takes_no_attempt_away(box: Database) -> None:
+def test_a_job_given_back_late_keeps_its_attempts(box: Database) -> None:
     """A worker that was thought dead gives its job back at last; the next attempt is the second all the same."""
     for attempt in (1, 2, 1):
         box.transaction(partial(jobs.defer_retry, job=Job(1, BOOKING, attempt=attempt)))
@@ -187,7 +187,7 @@ def test_two_receivers_at_once_make_one_job(box: Database) -> None:
     assert (len(statuses(box)), len(waiting_jobs(box))) == (78, 39)
 
 
-def test_forgotten_deliveries_are_remembered(box: Database) -> None:
+def test_deliveries_without_a_job_get_one(box: Database) -> None:
     """A pending row without a job gets one; one that has a job, or is settled, gets none."""
     for number in (1, 2, 3):
         deliver(box, 1, object_id=number)
@@ -198,7 +198,7 @@ def test_forgotten_deliveries_are_remembered(box: Database) -> None:
     assert inbox.defer_missing_jobs(box) == 0
 
 
-def test_pruning_takes_what_is_settled_and_old(box: Database) -> None:
+def test_pruning_deletes_old_settled_deliveries(box: Database) -> None:
     """What waits stays however old it is, what is dead stays until it is resolved."""
     for status in ("pending", "failed", "dead", "processed", "ignored"):
         delivery_id = deliver(box, 1)
@@ -227,7 +227,7 @@ def test_age_of_the_inbox_is_that_of_its_oldest_pending_delivery(box: Database) 
     assert box.transaction(inbox.find_oldest_waiting_age) is None
 
 
-def test_engine_needs_no_search_path(box: Database) -> None:
+def test_the_queue_works_without_a_search_path(box: Database) -> None:
     """Whoever touches a job by hand, in a session that knows no schema of ours, sets off triggers that work."""
     deliver(box, 1)
     url = box.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)

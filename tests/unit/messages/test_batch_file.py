@@ -51,7 +51,7 @@ def test_a_line_that_is_no_message_is_named(wrong: dict[str, object], why: str) 
 
 
 @pytest.mark.parametrize("written", ["{", "[]", "41", '{"text": "\\ud800", "reservation_id": 1, "key": "a"}', "{}"])
-def test_what_is_no_object_is_named(written: str) -> None:
-    """Whatever it is instead."""
+def test_a_line_that_is_no_object_is_named(written: str) -> None:
+    """Each is a bad line with its number."""
     lines, bad = read_lines(written)
     assert (lines, [one.number for one in bad]) == ([], [1])

@@ -55,8 +55,8 @@ def step(
     return decide_step(wanted, of_key, rows, owner=ME, dead=dead, now=NOON, again=again).step
 
 
-def test_what_was_never_said_is_sent() -> None:
-    """An empty ledger stands in nobody's way."""
+def test_a_new_message_is_sent() -> None:
+    """The ledger is empty."""
     assert decide_step(MESSAGE, None, [], owner=ME, dead=(), now=NOON, again=False) == Decision(Step.SEND)
 
 
@@ -70,7 +70,7 @@ def test_what_was_never_said_is_sent() -> None:
         ("failed", Step.TAKE_UP),
     ],
 )
-def test_a_key_is_sent_once(state: str, found: Step) -> None:
+def test_an_idempotency_key_is_sent_once(state: str, found: Step) -> None:
     """However long ago, and whether or not the same words may be said again."""
     assert step(row(state, key="k", minutes=9_999), key="k") is found
     assert step(row(state, key="k"), key="k", again=True) is found
@@ -86,8 +86,8 @@ def test_a_key_stands_for_one_text_to_one_guest() -> None:
 
 @pytest.mark.parametrize("key", [None, "new"])
 @pytest.mark.parametrize("others", [None, "old"])
-def test_the_same_words_are_not_said_twice_in_ten_minutes(key: str | None, others: str | None) -> None:
-    """Whatever the keys; after that, or with a word, they are."""
+def test_the_same_words_are_not_sent_twice_in_ten_minutes(key: str | None, others: str | None) -> None:
+    """Whatever their keys; later, or with `again`, they are."""
     assert step(row("sent", key=others, minutes=9.9), key=key) is Step.REPEATED
     assert step(row("sent", key=others, minutes=10), key=key) is Step.SEND
     assert step(row("sent", key=others), key=key, again=True) is Step.SEND
@@ -107,27 +107,27 @@ def test_the_ten_minutes_begin_when_the_request_left(key: str | None, written: i
         assert step(sent, key=key) is (Step.REPEATED if NOON - moment < 10 * MINUTE else Step.SEND)
 
 
-def test_words_that_waited_for_the_morning_are_not_said_twice() -> None:
+def test_a_message_that_waited_counts_from_its_sending() -> None:
     """Asked for last night, sent a minute ago: the same words now are a repetition."""
     assert step(row("sent", created_at=NOON - timedelta(hours=12), sending_at=NOON - MINUTE)) is Step.REPEATED
 
 
 @pytest.mark.parametrize(("state", "found"), [("sending", Step.UNDER_WAY), ("outcome_unknown", Step.UNSETTLED)])
-def test_what_is_open_is_in_the_way_for_good(state: str, found: Step) -> None:
-    """Nobody knows whether the guest has these words: a day changes nothing."""
+def test_an_open_intent_blocks_the_same_words(state: str, found: Step) -> None:
+    """Whether the guest has these words is unknown: a day changes nothing."""
     assert step(row(state, minutes=1_440), key="new") is found
     assert step(row(state, minutes=1_440), key="new", again=True) is Step.SEND
 
 
-def test_what_never_left_is_taken_up() -> None:
-    """A row whose process died before it sent, one that failed, or our own whose commit we did not hear of."""
+def test_an_unsent_row_is_taken_up() -> None:
+    """Its process died before it sent, it failed, or our own commit was not confirmed."""
     assert step(row("pending"), dead=(1,)) is Step.TAKE_UP
     assert step(row("pending", owner=ME)) is Step.TAKE_UP
     assert step(row("failed")) is Step.TAKE_UP
     assert step(row("pending")) is Step.UNDER_WAY
 
 
-def test_what_has_another_key_is_left_alone() -> None:
+def test_a_row_with_another_key_is_not_taken_up() -> None:
     """It will be sent under its own key, or found to be a repetition then."""
     assert step(row("pending", key="k"), dead=(1,)) is Step.SEND
     assert step(row("failed"), key="k") is Step.SEND
@@ -149,14 +149,14 @@ def said(number: int, text: str = MESSAGE.body, **fields: Any) -> ThreadMessage:
         ThreadMessage(101, is_incoming=False),
     ],
 )
-def test_nothing_but_the_message_itself_settles(other: ThreadMessage) -> None:
+def test_only_the_message_itself_settles_an_intent(other: ThreadMessage) -> None:
     """One that was there before, the guest's, of an unknown side, with other words or none."""
     assert match_messages([row("outcome_unknown")], [other], set()) == {}
     assert match_messages([row("outcome_unknown", after_message_id=None)], [said(101)], set()) == {}
 
 
-def test_a_message_is_one_intent_s() -> None:
-    """Two of the same words take two messages, the older the first; what is claimed is nobody else's."""
+def test_a_message_settles_one_intent() -> None:
+    """Two intents with the same words take two messages, the older first; a claimed message settles no other."""
     first, second = row("outcome_unknown"), row("outcome_unknown", intent_id=2, after_message_id=105)
     assert match_messages([first, second], [said(107), said(106)], set()) == {1: said(106), 2: said(107)}
     assert match_messages([first, second], [said(103)], set()) == {1: said(103)}
@@ -164,7 +164,7 @@ def test_a_message_is_one_intent_s() -> None:
 
 
 @given(st.lists(st.integers(90, 120), unique=True), st.lists(st.integers(90, 120), max_size=5), st.sets(st.integers()))
-def test_no_message_is_given_away_twice(numbers: list[int], fences: list[int], claimed: set[int]) -> None:
+def test_no_message_settles_two_intents(numbers: list[int], fences: list[int], claimed: set[int]) -> None:
     """Nor one that is claimed, nor one that was there before."""
     open_ = [row("outcome_unknown", intent_id=n, after_message_id=fence) for n, fence in enumerate(fences)]
     found = match_messages(open_, [said(number) for number in numbers], claimed)
@@ -185,13 +185,13 @@ def test_looks_count_half_a_minute_apart() -> None:
     assert is_countable_look(looked, NOON + 30 * SECOND)
 
 
-def test_two_looks_in_vain_are_for_a_person() -> None:
+def test_two_looks_without_a_match_need_a_person() -> None:
     """Not one, and not once it was settled."""
     assert [row("outcome_unknown", looks=looks).waits_for_person for looks in range(3)] == [False, False, True]
     assert not row("sent", looks=2).waits_for_person
 
 
-def test_what_waits_for_a_worker_is_left_to_it() -> None:
+def test_a_queued_message_is_left_to_its_worker() -> None:
     """Unless it is wanted at once; then the row is taken up as any other that never left."""
     waiting = row("pending", key="k", is_queued=True, owner=None)
     for again in (False, True):

@@ -15,8 +15,8 @@ DAY = timedelta(days=1)
 
 
 @pytest.mark.parametrize("text", ["", " \t\r\n ", "x" * 10_001, "a\0b", "bell \a", "\ud83d"])
-def test_what_is_no_message_is_refused(text: str) -> None:
-    """Nothing, too much, and what no guest could read."""
+def test_an_unusable_text_is_refused(text: str) -> None:
+    """Empty, too long, and what no guest could read."""
     with pytest.raises(UsageError):
         guards.require_text(text)
 
@@ -36,8 +36,8 @@ def test_a_key_can_be_kept(key: str) -> None:
     guards.require_key("stay 41/welcome")
 
 
-def test_a_list_of_the_allowed_allows_no_other() -> None:
-    """No list allows all, an empty one nobody."""
+def test_only_allowed_reservations_pass() -> None:
+    """No list allows all, an empty list none."""
     guards.require_allowed(41, None)
     guards.require_allowed(41, {41})
     for allowed in (set[int](), {42}):
@@ -46,7 +46,7 @@ def test_a_list_of_the_allowed_allows_no_other() -> None:
 
 
 @pytest.mark.parametrize("days", [-1, 0, 1])
-def test_a_stay_that_is_on_is_no_concern(days: int) -> None:
+def test_a_current_stay_is_no_concern(days: int) -> None:
     """Until its last day is over everywhere on earth; a status that is not known is none either."""
     for status in ("new", "somethingNew", None):
         assert (
@@ -56,7 +56,7 @@ def test_a_stay_that_is_on_is_no_concern(days: int) -> None:
     assert guards.list_concerns(off=OFF, status="inquiry", departure_date=None, is_gone=False, today=TODAY) == ()
 
 
-def test_whatever_is_odd_is_said() -> None:
+def test_every_concern_is_listed() -> None:
     """Gone, off and over, in this order."""
     found = guards.list_concerns(off=OFF, status="cancelled", departure_date=TODAY - 2 * DAY, is_gone=True, today=TODAY)
     assert found == (

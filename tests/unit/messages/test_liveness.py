@@ -48,12 +48,12 @@ def test_when_a_sender_has_ended(
 
 
 @given(expired=st.booleans(), since=st.timedeltas(timedelta(0), LONGEST_REQUEST))
-def test_no_request_under_way_is_given_up(*, expired: bool, since: timedelta) -> None:
-    """Whatever became of its connection: a process that may live and marked its row just now is left alone."""
+def test_a_request_under_way_is_not_given_up(*, expired: bool, since: timedelta) -> None:
+    """A process that may live and marked its row a moment ago is left alone."""
     assert not has_ended(SENDING, is_claimed=True, is_expired=expired, has_died=False, since_mark=since)
 
 
-def test_the_ends_fit_together() -> None:
+def test_the_time_limits_fit_together() -> None:
     """A request that leaves as late as it may is over before its row is given up: writing, waiting, reading it all."""
     assert LEAVES_WITHIN + timedelta(seconds=60 + 60 + 5 * 60) < LONGEST_REQUEST
     assert is_too_late(LEAVES_WITHIN + timedelta(microseconds=1))

@@ -30,7 +30,7 @@ HOURS = st.tuples(st.integers(0, 23), st.integers(0, 23)).filter(lambda pair: pa
         ("Pacific/Apia", "2011-12-30T09:00:00", "2011-12-30T18:00:00"),  # the day that was left out
     ],
 )
-def test_the_night_ends_at_eight_on_the_wall(zone: str, now: str, end: str | None) -> None:
+def test_quiet_hours_follow_the_local_clock(zone: str, now: str, end: str | None) -> None:
     """From 22 to 8, whatever the clock does in between."""
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
     expected = None if end is None else datetime.fromisoformat(end).replace(tzinfo=UTC)
@@ -58,14 +58,14 @@ def test_quiet_hours_end_when_the_clock_says_so(zone: str, pair: tuple[int, int]
 
 
 @pytest.mark.parametrize("text", ["", "22", "22-", "-8", "22-22", "0-24", "22-25", "22:00-8:00", "a-b", "٢-8"])
-def test_what_is_no_two_hours_is_refused(text: str) -> None:
-    """The sentence shows how they are written."""
+def test_a_text_without_two_hours_is_refused(text: str) -> None:
+    """The error shows how they are written."""
     with pytest.raises(UsageError, match="22-8"):
         parse_hours(text)
 
 
-def test_midnight_has_two_names() -> None:
-    """24 is 0."""
+def test_hour_24_is_hour_0() -> None:
+    """Both mean midnight."""
     assert parse_hours(" 22 - 24 ") == QuietHours(22, 0)
     assert QuietHours(9, 17).cover(12)
     assert not QuietHours(9, 17).cover(17)

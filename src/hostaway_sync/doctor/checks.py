@@ -71,7 +71,7 @@ def check_keys(found: KeyFacts) -> Iterator[Finding]:
     """Judge the key ring."""
     check = "key ring"
     if not found.known:
-        advice = "`hostaway-sync account add ID` makes one, unless HOSTAWAY_SYNC_MASTER_KEY is set"
+        advice = "`hostaway-sync account add ID` creates one, unless HOSTAWAY_SYNC_MASTER_KEY is set"
         yield Finding(check, Grade.HINT, "there is no key yet, and nothing is sealed", advice)
         return
     if found.lost:

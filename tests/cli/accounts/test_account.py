@@ -45,7 +45,7 @@ def test_an_unreachable_api_is_one_sentence_and_stores_nothing(sync_env: Build, 
 
 
 @pytest.mark.parametrize("account_id", ["abc", "0", "-7", "1.5", "9223372036854775808", "\u0667"])
-def test_an_id_that_is_no_number_is_a_usage_error(program: Program, account_id: str) -> None:
+def test_id_that_is_no_number_is_a_usage_error(program: Program, account_id: str) -> None:
     """Exit 2, before anything is opened."""
     done = program(None, "account", "add", "--secret-stdin", "--", account_id, stdin="x")
     assert done.returncode == 2
@@ -94,7 +94,7 @@ def test_without_a_secret_nothing_is_asked(sync_env: Build, program: Program, ar
     assert "secret" in done.stderr
 
 
-def test_on_a_terminal_the_secret_is_asked_for_and_not_shown(sync_env: Build) -> None:
+def test_secret_prompt_on_a_terminal_is_hidden(sync_env: Build) -> None:
     """The prompt hides what is typed."""
     env = sync_env(store=False)
     main, side = pty.openpty()

@@ -60,7 +60,7 @@ def test_name_and_customer_are_changed_everywhere(sync_env: Build, program: Prog
     ]
 
 
-def test_a_new_secret_is_asked_about_before_it_replaces_the_old_one(sync_env: Build, program: Program) -> None:
+def test_new_secret_is_checked_before_it_replaces_the_old(sync_env: Build, program: Program) -> None:
     """A wrong one changes nothing; a right one takes secret and token with it, and the log says no more than that."""
     env = sync_env()
     before = sql.rows(env.database, "SELECT client_secret, access_token FROM accounts")
@@ -79,9 +79,7 @@ def test_a_new_secret_is_asked_about_before_it_replaces_the_old_one(sync_env: Bu
 
 
 @pytest.mark.parametrize("arguments", [[], ["--customer-id", "nobody"], ["--secret"], ["--secret-stdin"]], ids=" ".join)
-def test_an_update_that_cannot_be_right_is_a_usage_error(
-    sync_env: Build, program: Program, arguments: list[str]
-) -> None:
+def test_invalid_update_is_a_usage_error(sync_env: Build, program: Program, arguments: list[str]) -> None:
     """Nothing to change, no UUID, no secret: exit 2 and one sentence."""
     done = program(sync_env(), "account", "update", ID, *arguments)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
@@ -96,7 +94,7 @@ def test_an_unknown_account_is_one_sentence(sync_env: Build, program: Program, c
     assert "account add 7" in done.stderr
 
 
-def test_a_disabled_account_is_left_alone_until_it_is_enabled(sync_env: Build, program: Program) -> None:
+def test_disabled_account_is_not_worked_until_enabled(sync_env: Build, program: Program) -> None:
     """No sync, alone or with all; its name may still be changed; said twice it changes nothing."""
     env = sync_env()
     assert json.loads(program(env, "account", "disable", ID, "--json").stdout) == {
@@ -131,7 +129,7 @@ def test_a_run_under_way_ends_with_its_next_page(sync_env: Build, program: Progr
     assert (state, "is disabled" in error) == ("failed", True)
 
 
-def test_a_run_under_way_goes_on_with_the_new_customer(sync_env: Build, program: Program) -> None:
+def test_running_run_continues_with_the_new_customer(sync_env: Build, program: Program) -> None:
     """No page of it brings the old one back, whichever was in flight."""
     env = sync_env()
     with Barrier(env.sandbox, "GET /reservations", answered=True) as barrier:

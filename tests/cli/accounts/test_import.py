@@ -118,7 +118,7 @@ def test_what_is_no_file_is_one_sentence(program: Program, tmp_path: Path, name:
         b"account_id,client_secret\n70001,hidden\xff\n",
     ],
 )
-def test_a_file_that_is_no_import_is_refused_without_repeating_it(content: bytes) -> None:
+def test_unreadable_import_is_refused_without_quoting_it(content: bytes) -> None:
     """The secret that may stand anywhere in it is in no sentence."""
     with pytest.raises(UsageError) as refusal:
         read(content)
@@ -140,7 +140,7 @@ def test_a_file_that_is_no_import_is_refused_without_repeating_it(content: bytes
         ("70001,hid\0den,,", "the client secret is not plain text"),
     ],
 )
-def test_a_line_that_is_wrong_says_why_without_repeating_it(row: str, reason: str) -> None:
+def test_wrong_import_line_says_why_without_quoting_it(row: str, reason: str) -> None:
     """The others are read."""
     content = f"account_id,client_secret,name,customer_id\r\n{row}\r\n\r\n70002,good,,none\r\n"
     wrong, good = read(content.encode())

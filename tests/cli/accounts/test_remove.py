@@ -51,7 +51,7 @@ def add_listings(env: SyncEnv, rows: int) -> None:
         )
 
 
-def test_removing_ends_it_at_the_source_and_keeps_the_rows(sync_env: Build, program: Program) -> None:
+def test_remove_revokes_at_the_source_and_keeps_rows(sync_env: Build, program: Program) -> None:
     """The token is refused, the webhook gone, every secret erased; the rows are all there."""
     env = sync_env()
     env.mirror().sync.run(env.account_id)
@@ -194,7 +194,7 @@ def test_a_run_under_way_is_awaited(sync_env: Build) -> None:
     assert count_rows(env).keys() == {"audit_log"}
 
 
-def test_an_object_that_is_being_read_again_is_not_stored_any_more(sync_env: Build) -> None:
+def test_refresh_under_way_stores_nothing_after_disabling(sync_env: Build) -> None:
     """A worker that waits for the source while the account is purged writes nothing, and fails nothing."""
     env = sync_env()
     mirror = env.mirror()

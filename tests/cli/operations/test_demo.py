@@ -25,7 +25,7 @@ def data_dir() -> Iterator[Path]:
         yield path
 
 
-def test_the_demo_shows_the_first_ten_minutes_and_leaves_nothing_running(program: Program, data_dir: Path) -> None:
+def test_demo_runs_and_leaves_nothing_running(program: Program, data_dir: Path) -> None:
     """Commands before their output, answers in SQL, changes found; its data beside the user's, no process left."""
     done = program(None, "demo", HOSTAWAY_SYNC_DATA_DIR=str(data_dir))
     assert done.returncode == 0, done.stderr

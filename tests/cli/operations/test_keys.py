@@ -137,7 +137,7 @@ def test_check_opens_everything(sync_env: Build, program: Program) -> None:
     assert "hunter2" not in done.stdout + done.stderr
 
 
-def test_a_missing_key_is_one_sentence_and_no_new_key(sync_env: Build, program: Program, tmp_path: Path) -> None:
+def test_missing_key_is_an_error_and_creates_none(sync_env: Build, program: Program, tmp_path: Path) -> None:
     """Exit 78 from every command that needs it."""
     env = sync_env()
     for arguments in (("keys", "status"), ("keys", "check"), ("keys", "rotate"), ("sync", "70001")):
@@ -211,7 +211,7 @@ def test_keys_of_the_environment_are_changed_there(sync_env: Build, program: Pro
     assert program(env, "sync", "70001", MASTER_KEY=text_of(NEW)).returncode == 0
 
 
-def test_keys_of_the_environment_are_not_taken_out_by_us(sync_env: Build, program: Program) -> None:
+def test_retire_does_not_change_keys_of_the_environment(sync_env: Build, program: Program) -> None:
     """Exit 2, and nothing was done."""
     env = sync_env()
     done = program(env, "keys", "rotate", "--retire", MASTER_KEY=text_of(NEW, MASTER_KEY))
@@ -220,7 +220,7 @@ def test_keys_of_the_environment_are_not_taken_out_by_us(sync_env: Build, progra
     assert keys_in_use(env) == {id_of(MASTER_KEY): 2}
 
 
-def test_after_a_key_was_lost_an_account_is_given_its_secret_anew(sync_env: Build, program: Program) -> None:
+def test_account_gets_a_new_secret_after_a_lost_key(sync_env: Build, program: Program) -> None:
     """With a new key in its place that is all there is to do for its syncs."""
     env = sync_env()
     lost = program(env, "sync", "70001", MASTER_KEY=text_of(NEW))
@@ -353,9 +353,7 @@ def test_two_rotations_at_once_make_one_key(sync_env: Build, key_file: Path) -> 
     assert len(ring.ids) == 2
 
 
-def test_a_token_renewed_beside_a_rotation_is_under_the_new_key(
-    sync_env: Build, program: Program, key_file: Path
-) -> None:
+def test_token_renewed_during_a_rotation_has_the_new_key(sync_env: Build, program: Program, key_file: Path) -> None:
     """A run that read the old key file goes on to its end, and what it stores is sealed with the new key."""
     env = sync_env()
     environment = env.environment(MASTER_KEY="")

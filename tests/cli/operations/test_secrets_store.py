@@ -163,9 +163,7 @@ def test_a_receiver_whose_aws_is_away_answers_503(build: Build, program: Program
         assert set(env.sandbox.deliver()) == {503}
 
 
-def test_programs_that_need_a_new_token_at_once_renew_it_once(
-    build: Build, program: Program, fake_aws: FakeAws
-) -> None:
+def test_concurrent_programs_renew_a_token_once(build: Build, program: Program, fake_aws: FakeAws) -> None:
     """One asks Hostaway and puts it into AWS; the others take it from there."""
     env = build(aws=True)
     assert program(env, *ADD, stdin=CLIENT_SECRET).returncode == 0
@@ -268,7 +266,7 @@ def test_a_move_back_may_die_anywhere(build: Build, fake_aws: FakeAws, point: st
     assert sealing.check_secrets(env.database, KeyRing([MASTER_KEY])).troubles == ()
 
 
-def test_what_is_stored_beside_a_move_lies_where_it_belongs(build: Build, program: Program, fake_aws: FakeAws) -> None:
+def test_secrets_stored_during_a_move_are_in_the_new_store(build: Build, program: Program, fake_aws: FakeAws) -> None:
     """A token renewed by a run that began before it; another move meanwhile leaves, as a run that is held does."""
     env = build()
     with Barrier(env.sandbox, "GET /reservations") as run:

@@ -79,7 +79,7 @@ def test_a_worker_works_until_a_signal_comes(sync_env: Build, number: signal.Sig
     assert sql.rows(env.database, "SELECT count(*) FROM procrastinate_workers") == [(0,)]
 
 
-def test_a_signal_in_the_middle_of_a_job_gives_it_back(sync_env: Build, program: Program) -> None:
+def test_signal_during_a_job_gives_it_back(sync_env: Build, program: Program) -> None:
     """A request that does not end is not waited for: the worker is gone in ten seconds, and the next one does it."""
     env = sync_env()
     listing = min(env.truth("listings"))
@@ -141,7 +141,7 @@ def test_dead_letters_are_resolved_all_at_once(sync_env: Build, program: Program
     assert dead_letters.list_dead_letters(env.database, account_id=None, resolved_too=False) == []
 
 
-def test_two_people_who_resolve_all_dead_letters_do_not_stop_each_other(sync_env: Build) -> None:
+def test_concurrent_resolving_of_all_dead_letters_succeeds(sync_env: Build) -> None:
     """One that somebody else resolved meanwhile is passed over, and not reported as one's own."""
     env = sync_env()
     sql.execute(

@@ -162,9 +162,7 @@ def test_no_page_of_rubbish_brings_a_guest_out(sync_env: Build, written: Program
 
 
 @pytest.mark.parametrize("name", ["a list in result", "prose in message", "HTML"])
-def test_no_exit_of_the_program_says_who_the_guest_is(
-    sync_env: Build, program: Program, tmp_path: Path, name: str
-) -> None:
+def test_no_output_names_the_guest(sync_env: Build, program: Program, tmp_path: Path, name: str) -> None:
     """At its loudest: neither stdout nor stderr, nor pings, spans, metrics or any row."""
     case = message_case(sync_env)
     env = case.env

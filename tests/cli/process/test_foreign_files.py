@@ -96,7 +96,7 @@ def test_an_env_file_that_is_a_link_is_refused(room: Path, leads_to: str) -> Non
 
 
 @only_root
-def test_a_directory_that_may_not_be_entered_has_no_env_file(room: Path) -> None:
+def test_unreadable_working_directory_has_no_env_file(room: Path) -> None:
     """`sudo -u` leaves a user in the directory of the one who typed it."""
     with open_room(0o700) as closed:
         dotenv(closed, SETTING, mode=0o644)

@@ -86,9 +86,7 @@ def test_after_sigkill_the_next_run_is_clean(sync_env: Build, program: Program, 
 
 
 @pytest.mark.parametrize("number", [3, 6], ids=["in the middle of the list", "at its end"])
-def test_after_sigkill_a_full_run_goes_on_after_its_last_whole_page(
-    sync_env: Build, program: Program, number: int
-) -> None:
+def test_full_run_resumes_after_sigkill_at_its_last_page(sync_env: Build, program: Program, number: int) -> None:
     """Of five pages, the end and a look at the top, only what was left is asked for."""
     env = sync_env(reservations=450, conversations=False, switches=Switches(max_limit=100))
     barrier = Barrier(env.sandbox, "GET /reservations", number)

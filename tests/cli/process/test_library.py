@@ -31,7 +31,7 @@ def run(code: str, environment: Mapping[str, str]) -> subprocess.CompletedProces
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_the_code_of_the_page_runs(sync_env: Build) -> None:
+def test_code_of_the_library_page_runs(sync_env: Build) -> None:
     """To the letter: it migrates, adds the account, mirrors it, asks, and closes."""
     env = sync_env(store=False, reservations=12)
     (page,) = (block for block in blocks("python") if block.page.name == "library.md")
@@ -41,14 +41,14 @@ def test_the_code_of_the_page_runs(sync_env: Build) -> None:
     assert env.differences() == {}
 
 
-def test_the_door_is_imported_when_it_is_asked_for() -> None:
+def test_package_imports_mirror_only_on_demand() -> None:
     """The bare package loads its version, no other module of ours, and nothing heavy."""
     code = f"import sys, hostaway_sync; print({ONE_OF_OURS}, [name for name in {HEAVY} if name in sys.modules])"
     done = run(code, dict(os.environ))
     assert (done.stdout, done.stderr) == ("['hostaway_sync', 'hostaway_sync.version'] []\n", "")
 
 
-def test_the_package_names_what_is_public() -> None:
+def test_package_lists_its_public_names() -> None:
     """Its door and its version; any other name is refused as every module refuses it."""
     assert hostaway_sync.Mirror is Mirror
     assert dir(hostaway_sync) == ["Mirror", "__version__"]

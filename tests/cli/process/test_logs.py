@@ -57,7 +57,7 @@ def test_every_line_of_a_run_says_which_one(sync_env: Build, written: ProgramLog
     assert all(runs[line["run_id"]] == line["account_id"] for line in ends)
 
 
-def test_a_healthy_fleet_is_one_line_an_account_for_whoever_asks(sync_env: Build, program: Program) -> None:
+def test_healthy_fleet_prints_one_line_an_account(sync_env: Build, program: Program) -> None:
     """At INFO, in JSON, with the figures as fields; cron, which did not ask, gets none."""
     env = sync_env(accounts=[AccountSpec(number, reservations=1, listings=1) for number in (70001, 70002)])
     done = program(env, "sync-all", LOG_LEVEL="INFO")
@@ -107,7 +107,7 @@ def test_a_name_that_was_used_before_loses_no_delivery(sync_env: Build) -> None:
     assert sql.rows(env.database, "SELECT count(*) FROM webhook_log") == [(2,)]
 
 
-def test_what_a_line_is_about_stands_in_it_as_a_person_reads_it_too() -> None:
+def test_console_lines_name_their_account() -> None:
     """The console's form names it behind the sentence; a line outside of any run has nothing to name."""
     line = logging.LogRecord("hostaway_sync", logging.WARNING, __file__, 1, "so it is", None, None)
     assert "account_id" not in logging_setup.plain_formatter().format(line)

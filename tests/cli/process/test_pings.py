@@ -129,9 +129,7 @@ def test_a_dead_monitor_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> Non
     assert SECRET not in caplog.text
 
 
-def test_a_slow_monitor_holds_the_work_up_for_so_long_and_no_longer(
-    monitor: Monitor, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_slow_monitor_delays_work_only_until_its_timeout(monitor: Monitor, caplog: pytest.LogCaptureFixture) -> None:
     """It accepts, and never answers: the start does not wait for it, and the end does for so long as is said."""
     caplog.set_level(logging.INFO, "hostaway_sync")
     monitor.release.clear()

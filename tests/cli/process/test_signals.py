@@ -107,7 +107,7 @@ def test_a_second_signal_ends_the_process_at_once() -> None:
     assert ended(TWICE).returncode == -2
 
 
-def test_hanging_up_stops_a_program_unless_it_was_told_to_ignore_it() -> None:
+def test_sighup_stops_a_program_unless_it_is_ignored() -> None:
     """A closed terminal is like SIGTERM; under nohup it is nothing."""
     done = ended(HANGING_UP)
     assert (done.returncode, done.stdout, done.stderr) == (129, "", "")
@@ -115,7 +115,7 @@ def test_hanging_up_stops_a_program_unless_it_was_told_to_ignore_it() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "went on\n", "")
 
 
-def test_an_interrupt_while_the_program_is_read_is_no_traceback() -> None:
+def test_interrupt_during_startup_prints_no_traceback() -> None:
     """Signals are handled before anything heavy is imported."""
     done = ended(DURING_IMPORTS)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

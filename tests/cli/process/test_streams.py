@@ -98,7 +98,7 @@ def test_an_encoding_that_lacks_letters_is_no_failure(sync_env: Build) -> None:
     assert document["name"] == "Café 😊"
 
 
-def test_a_data_directory_that_cannot_be_made_is_a_matter_of_settings() -> None:
+def test_unusable_data_directory_is_a_configuration_error() -> None:
     """The demo says so in one sentence, as every command does."""
     done = run("", "demo", HOSTAWAY_SYNC_DATA_DIR="/proc/x")
     assert (done.returncode, done.stdout) == (78, "")
@@ -106,7 +106,7 @@ def test_a_data_directory_that_cannot_be_made_is_a_matter_of_settings() -> None:
     assert "HOSTAWAY_SYNC_DATA_DIR" in done.stderr
 
 
-def test_certificates_that_are_not_there_are_a_matter_of_settings(sync_env: Build, tmp_path: Path) -> None:
+def test_missing_ca_certificates_are_a_configuration_error(sync_env: Build, tmp_path: Path) -> None:
     """One sentence names the variable."""
     environment = sync_env().environment(API_URL="https://127.0.0.2/v1") | {"SSL_CERT_FILE": str(tmp_path / "nowhere")}
     done = run("", "sync", "70001", **environment)

@@ -105,7 +105,7 @@ def test_a_collector_that_is_away_fails_no_run(sync_env: Build, program: Program
     assert sum(json.loads(line)["level"] != "debug" for line in done.stderr.splitlines()) == 2  # one of them its end
 
 
-def test_a_run_that_is_stopped_hands_over_what_it_did(sync_env: Build, collector: OtlpCollector) -> None:
+def test_stopped_run_hands_over_its_progress(sync_env: Build, collector: OtlpCollector) -> None:
     """Its span says so, and the process ends with the signal's code although the collector is there."""
     env = sync_env(accounts=SMALL)
     env.surroundings[ENDPOINT] = collector.url

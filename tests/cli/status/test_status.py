@@ -155,7 +155,7 @@ def test_the_document_has_all_that_the_table_shows(sync_env: Build, program: Pro
     assert ERROR in document["accounts"][0]["wrong"][0]
 
 
-def test_a_run_at_work_is_told_with_what_it_has_read(sync_env: Build, program: Program) -> None:
+def test_status_shows_the_records_of_a_running_run(sync_env: Build, program: Program) -> None:
     """Its mode, since when, how many records; a lease without a run is some other command."""
     env = sync_env()
     env.mirror().sync.run(70001)
@@ -203,7 +203,7 @@ def test_one_accounts_document_has_its_history(sync_env: Build, program: Program
     assert run["resources"]["reservations"]["inserted"] == 12
 
 
-def test_what_a_certificate_and_quarantine_say_is_told_in_detail(sync_env: Build, program: Program) -> None:
+def test_status_of_one_account_shows_certificate_and_quarantine(sync_env: Build, program: Program) -> None:
     """The last verification, what could not be stored, and what is due."""
     env = sync_env()
     env.mirror().sync.run(70001)

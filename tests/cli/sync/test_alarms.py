@@ -59,7 +59,7 @@ def state_of(env: SyncEnv, program: Program) -> Any:
 
 @pytest.mark.parametrize(("arrange", "sentence"), [(braked, BRAKE), (partial, PARTIAL)])
 @pytest.mark.parametrize("command", [("sync", "70001"), ("sync-all",)])
-def test_an_alarm_outlives_runs_that_do_not_look_at_its_cause(
+def test_alarm_stays_until_its_cause_is_checked(
     sync_env: Build, program: Program, arrange: Any, sentence: str, command: tuple[str, ...]
 ) -> None:
     """Each process of the hourly line ends with 1 and says nothing, until a sweep sees that the cause is gone."""

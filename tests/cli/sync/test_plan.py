@@ -33,7 +33,7 @@ def test_a_first_sync_takes_the_requests_that_are_predicted(sync_env: Build, res
 
 
 @pytest.mark.parametrize("after", [0, 1, 5])
-def test_a_resumed_run_is_no_incremental_run_of_the_plan(sync_env: Build, after: int) -> None:
+def test_plan_ignores_resumed_runs(sync_env: Build, after: int) -> None:
     """A first sync that was cut among its threads is finished by a run that sweeps nothing, and costs as much."""
     env = sync_env(reservations=12)
     rule = env.sandbox.faults.add(
@@ -52,7 +52,7 @@ def test_a_resumed_run_is_no_incremental_run_of_the_plan(sync_env: Build, after:
     assert (need.run_calls, need.is_assumed) == (usual.api_calls, False)
 
 
-def test_a_first_sync_in_parts_is_no_incremental_run_of_the_plan(sync_env: Build) -> None:
+def test_plan_ignores_first_syncs_made_in_parts(sync_env: Build) -> None:
     """Lists that were read one by one leave the threads to the first run of all."""
     env = sync_env(reservations=12)
     for resource in (Resource.LISTINGS, Resource.RESERVATIONS, Resource.CONVERSATIONS):

@@ -35,7 +35,7 @@ def test_a_healthy_sync_prints_nothing_to_a_pipe(sync_env: Build, program: Progr
     assert env.differences() == {}
 
 
-def test_the_json_of_a_sync_has_the_keys_that_scripts_rely_on(sync_env: Build, program: Program) -> None:
+def test_sync_json_has_its_contract_keys(sync_env: Build, program: Program) -> None:
     """One document, the keys of the contract, and counts that add up."""
     document = json.loads(program(sync_env(), "sync", "70001", "--full", "--json").stdout)
     assert document.keys() == {"account_id", "mode", "state", "api_calls", "duration_s", "resources"}
@@ -48,9 +48,7 @@ def test_the_json_of_a_sync_has_the_keys_that_scripts_rely_on(sync_env: Build, p
 
 
 @pytest.mark.parametrize("command", [("sync", "70001"), ("sync-all",)])
-def test_a_dry_run_says_that_it_was_one_and_what_a_run_would_write(
-    sync_env: Build, program: Program, command: tuple[str, ...]
-) -> None:
+def test_dry_run_reports_what_a_run_would_write(sync_env: Build, program: Program, command: tuple[str, ...]) -> None:
     """In a pipe and as JSON, by ids; the run that follows writes these rows and no other."""
     env = sync_env()
     env.mirror().sync.run(70001)
@@ -151,7 +149,7 @@ def test_a_dry_run_prints_what_would_change(sync_env: Build, program: Program) -
     assert env.rows("reservations") == {}
 
 
-def test_what_could_not_be_stored_as_it_is_is_said(sync_env: Build, program: Program) -> None:
+def test_quarantined_records_are_reported(sync_env: Build, program: Program) -> None:
     """A record without id is kept, counted and reported, and the run is still a success."""
     env = sync_env()
     env.sandbox.world.append_raw("reservations", b'{"guestName": "nobody"}')
@@ -204,7 +202,7 @@ def _read_all(descriptor: int) -> str:
     return seen.decode()
 
 
-def test_a_dry_run_of_all_prints_its_table_to_a_pipe(sync_env: Build, program: Program) -> None:
+def test_dry_run_of_all_prints_its_table_in_a_pipe(sync_env: Build, program: Program) -> None:
     """It is asked for its table, as that of one account is."""
     env = sync_env()
     done = program(env, "sync-all", "--dry-run")
@@ -214,7 +212,7 @@ def test_a_dry_run_of_all_prints_its_table_to_a_pipe(sync_env: Build, program: P
     assert env.rows("reservations") == {}
 
 
-def test_another_run_at_work_is_a_document_for_scripts(sync_env: Build, program: Program) -> None:
+def test_held_lease_prints_a_skipped_document(sync_env: Build, program: Program) -> None:
     """Exit 75 and silence on stderr, while --json says what was skipped."""
     env = sync_env()
     leases.acquire_lease(env.database, 70001, process_names.name_this_process())

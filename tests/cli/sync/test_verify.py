@@ -63,7 +63,7 @@ def test_a_certificate_is_printed_to_a_pipe_too(sync_env: Build, program: Progra
     assert closing.endswith(" 3 API calls")
 
 
-def test_the_json_of_a_certificate_has_the_keys_that_scripts_rely_on(sync_env: Build, program: Program) -> None:
+def test_certificate_json_has_its_contract_keys(sync_env: Build, program: Program) -> None:
     """One document, the keys of the contract, and numbers that add up."""
     env = mirrored_env(sync_env)
     done = program(env, "verify", "70001", "--deep", "--json")
@@ -97,7 +97,7 @@ def test_a_difference_is_exit_1_and_says_what_to_do(sync_env: Build, program: Pr
     assert document["repaired"] == {"listings": 0, "reservations": 0, "conversations": 0, "messages": 0}
 
 
-def test_rows_that_vanish_all_at_once_need_a_word_from_a_person(sync_env: Build, program: Program) -> None:
+def test_sudden_mass_disappearance_needs_accept_missing(sync_env: Build, program: Program) -> None:
     """The advice is to look, and what to type then; no more ids are shown than can be read."""
     env = sync_env(reservations=60, conversations=False)
     env.mirror().sync.run(env.account_id)

@@ -81,7 +81,7 @@ def _send(receiver: WebhookProgram, *pieces: bytes) -> None:
 
 
 @pytest.mark.parametrize("host", ["", "127.0.0.1:80", "http://127.0.0.1", "[::]bad", "\udcff"])
-def test_a_host_that_can_be_no_address_is_a_usage_error(program: Program, host: str) -> None:
+def test_host_that_is_no_address_is_a_usage_error(program: Program, host: str) -> None:
     """Before anything is opened: an empty one would listen everywhere."""
     done = program(None, "serve-webhooks", "--host", host, "--port", "0")
     assert (done.returncode, done.stdout) == (2, "")

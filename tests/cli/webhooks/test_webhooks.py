@@ -86,12 +86,12 @@ def test_a_receiver_that_is_not_reached_is_two_sentences(sync_env: Build, progra
 
 
 @pytest.mark.parametrize("url", ["http://sync.example.org", "sync.example.org", ""])
-def test_an_address_that_cannot_be_right_is_a_usage_error(program: Program, url: str) -> None:
+def test_invalid_webhook_address_is_a_usage_error(program: Program, url: str) -> None:
     """Exit 2, before anything is opened."""
     assert program(None, "webhooks", "register", "70001", "--url", url).returncode == 2
 
 
-def test_a_check_that_finds_something_says_so_and_exits_with_1(sync_env: Build, program: Program) -> None:
+def test_webhooks_check_reports_problems_with_exit_1(sync_env: Build, program: Program) -> None:
     """The webhooks of others are named as well."""
     env = sync_env()
     hooks = env.sandbox.accounts[env.account_id].hooks
@@ -102,7 +102,7 @@ def test_a_check_that_finds_something_says_so_and_exits_with_1(sync_env: Build, 
     assert "https://other.example/…" in done.stderr
 
 
-def test_one_account_that_fails_keeps_no_other_from_its_answer(sync_env: Build, program: Program) -> None:
+def test_one_failing_account_stops_no_other(sync_env: Build, program: Program) -> None:
     """Exit 1, and the others are listed."""
     specs = [AccountSpec(id=number, reservations=3, listings=1) for number in (70001, 70002)]
     env = sync_env(accounts=specs)
@@ -116,7 +116,7 @@ def test_one_account_that_fails_keeps_no_other_from_its_answer(sync_env: Build, 
 
 
 @pytest.mark.parametrize("command", ["list", "check"])
-def test_what_is_wrong_with_the_settings_is_no_account_s_fault(sync_env: Build, program: Program, command: str) -> None:
+def test_wrong_settings_fail_before_any_account(sync_env: Build, program: Program, command: str) -> None:
     """Exit 78 and one sentence, as everywhere: a rule that hides less than the database does."""
     env = sync_env(accounts=[AccountSpec(id=number, reservations=3, listings=1) for number in (70001, 70002)])
     env.mirror(payload_fields="*.guestEmail=drop").sync.run(70001)
@@ -153,7 +153,7 @@ def test_a_port_that_is_taken_is_one_sentence(sync_env: Build, program: Program)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
-def test_a_signal_in_the_middle_of_a_body_waits_for_the_rest(sync_env: Build, program: Program, number: int) -> None:
+def test_signal_during_a_request_body_waits_for_its_end(sync_env: Build, program: Program, number: int) -> None:
     """The delivery is stored and acknowledged, nothing new is taken, and the exit code names the signal."""
     env = sync_env()
     with serve_webhooks(env) as receiver:

@@ -259,7 +259,7 @@ def test_lines_that_start_runs_are_known(text: str, expected: bool) -> None:  # 
         (SchemaOutdated("run `hostaway-sync migrate`"), "run `hostaway-sync migrate`", None),
     ],
 )
-def test_what_says_itself_what_to_do_gets_no_other_advice(error: Exception, says: str, advice: str | None) -> None:
+def test_configuration_errors_keep_their_own_advice(error: Exception, says: str, advice: str | None) -> None:
     """A pooler that mixes sessions runs well: to look whether it runs would lead away from its setting."""
     assert checks.failed_check("database", error, "start it") == Finding("database", TROUBLE, says, advice)
 

@@ -23,7 +23,7 @@ def own_logging() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("own_logging")
-def test_a_talkative_log_is_about_this_program() -> None:
+def test_debug_log_excludes_libraries() -> None:
     """What libraries have to say at INFO is not."""
     configure_logging("DEBUG")
     assert logging.getLogger("hostaway_sync.sync").isEnabledFor(logging.DEBUG)

@@ -1,10 +1,10 @@
 """Deletes every row of an account, in batches that each are a transaction of their own.
 
-    begin    what says how far the account is mirrored goes first: were it added again half-way, it is read anew
-    batches  table by table; killed in between, another purge goes on where this one ended
-    end      whatever came meanwhile, and the account itself, with nobody able to add more
+    begin    deletes the watermarks and walks: an account that is added again half-way is read from the beginning
+    batches  table by table; after a kill, another purge goes on where this one ended
+    end      locks the account, and deletes the rows that were added meanwhile and the account itself
 
-Every transaction is one that only the holder of the account's lease can commit. The audit log stays.
+Only the holder of the account's lease can commit any of these transactions. The audit log stays.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ def purge_account(database: Database, lease: Lease, tell: Callable[[str, int], o
     """Delete all rows of a removed account, and the account.
 
     Args:
-        database: with the rows.
-        lease: the account's.
-        tell: told of each batch: the table, and how many rows.
+        database: the database with the rows.
+        lease: the lease of the account.
+        tell: called after each batch with the table and the number of deleted rows.
 
     Returns:
-        How many rows were deleted by this purge, by table; tables without any are left out.
+        The number of rows that this purge deleted, by table; tables without any are left out.
 
     Raises:
-        LeaseLost: somebody else took over.
+        LeaseLost: another process took over the lease.
     """
     counts: dict[str, int] = {}
 
@@ -58,30 +58,30 @@ def purge_account(database: Database, lease: Lease, tell: Callable[[str, int], o
             counts[table.name] = counts.get(table.name, 0) + rows
             tell(table.name, rows)
 
-    for table, rows in database.transaction(partial(_begin, lease=lease)):
+    for table, rows in database.transaction(partial(_delete_progress, lease=lease)):
         note(table, rows)
     for table in _PURGED:
         after: int | None = 0
         while after is not None:
-            rows, after = database.transaction(partial(_batch, lease=lease, table=table, after=after))
+            rows, after = database.transaction(partial(_delete_batch, lease=lease, table=table, after=after))
             note(table, rows)
-    for table, rows in database.transaction(partial(_end, lease=lease, counts=counts)):
+    for table, rows in database.transaction(partial(_delete_account, lease=lease, counts=counts)):
         note(table, rows)
     return counts
 
 
-def _begin(connection: sa.Connection, lease: Lease) -> list[tuple[sa.Table, int]]:
+def _delete_progress(connection: sa.Connection, lease: Lease) -> list[tuple[sa.Table, int]]:
     leases.fence_transaction(connection, lease)
     audit_log.add_entry(connection, lease.account_id, Action.PURGING)
     jobs.delete_idle_jobs(connection, lease.account_id)
     return [(table, _delete(connection, table, lease.account_id)) for table in (watermarks, walks)]
 
 
-def _batch(connection: sa.Connection, lease: Lease, table: sa.Table, after: int) -> tuple[int, int | None]:
-    """Delete some rows; give how many, and after which the next ones come, None where there are no more.
+def _delete_batch(connection: sa.Connection, lease: Lease, table: sa.Table, after: int) -> tuple[int, int | None]:
+    """Delete one batch of rows; return their number and the id after which the next batch begins, or None at the end.
 
-    Rows of the mirror are taken by id, because there may be millions: looked for from the beginning each time, all
-    those that are gone already would be looked at again.
+    Mirrored rows are deleted in the order of their ids, because there may be millions: a search from the beginning
+    would read the index entries of all deleted rows again in every batch.
     """
     leases.fence_transaction(connection, lease)
     of_account = table.c.account_id == lease.account_id
@@ -98,10 +98,10 @@ def _batch(connection: sa.Connection, lease: Lease, table: sa.Table, after: int)
     return rows, after if rows else None
 
 
-def _end(connection: sa.Connection, lease: Lease, counts: dict[str, int]) -> list[tuple[sa.Table, int]]:
+def _delete_account(connection: sa.Connection, lease: Lease, counts: dict[str, int]) -> list[tuple[sa.Table, int]]:
     leases.fence_transaction(connection, lease)
     account_owner.lock_rows_exclusively(connection, lease.account_id)
-    # Nobody can refer to it from here on: what is deleted now is all there will ever be.
+    # From here on no row can refer to the account: the rows that are deleted now are the last ones.
     itself = accounts.c.account_id == lease.account_id
     connection.execute(sa.select(accounts.c.account_id).where(itself).with_for_update())
     last = [(table, _delete(connection, table, lease.account_id)) for table in _PURGED]

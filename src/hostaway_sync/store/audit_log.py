@@ -1,4 +1,4 @@
-"""The audit log: every change of an account, with whoever made it, in the transaction that makes it."""
+"""The audit log: every change of an account and the user who made it, written in the transaction of the change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 REPLACED = "replaced"
-"""What is written of a secret that was changed, in place of old and new."""
+"""The entry of a changed secret, in place of its old and new value."""
 
 
 class Action(StrEnum):
@@ -38,7 +38,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One change; `changes` has old and new by field, and of a secret only that it was replaced."""
+    """One change; `changes` has the old and new value by field, and of a secret only that it was replaced."""
 
     changed_at: datetime
     action: Action
@@ -50,13 +50,13 @@ class AuditEntry:
 def add_entry(
     connection: sa.Connection, account_id: int, action: Action, changes: Mapping[str, Any] | None = None
 ) -> None:
-    """Write down what the transaction of `connection` does to an account."""
+    """Add an entry about the change of an account, in the transaction that makes the change."""
     values = {"account_id": account_id, "action": action.value, "changes": dict(changes or {})}
     connection.execute(sa.insert(audit_log).values(**values, os_user=current_os_user(), host=socket.gethostname()))
 
 
 def list_last_entries(database: Database, account_id: int, *, limit: int) -> list[AuditEntry]:
-    """Give the last changes of an account, newest first."""
+    """Return the last changes of an account, newest first."""
     columns = (audit_log.c[name] for name in ("changed_at", "action", "os_user", "host", "changes"))
     query = sa.select(*columns).where(audit_log.c.account_id == account_id).order_by(audit_log.c.audit_id.desc())
     rows = database.transaction(lambda connection: connection.execute(query.limit(limit)).all())
@@ -64,7 +64,7 @@ def list_last_entries(database: Database, account_id: int, *, limit: int) -> lis
 
 
 def current_os_user() -> str:
-    """Name who runs us, not who the environment says it is."""
+    """Return the name of the user of this process, by its user id and not by the environment."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

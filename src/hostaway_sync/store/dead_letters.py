@@ -1,4 +1,4 @@
-"""Dead letters: deferred work that failed for good, kept with its whole story until a person resolves it."""
+"""Dead letters: jobs that failed for good, kept with all attempts until a person resolves them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _RETRIED, _DISCARDED = "retried", "discarded"
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One piece of work that failed for good; the columns of its table."""
+    """A job that failed for good; its fields are the columns of the table `dead_letters`."""
 
     dead_letter_id: int
     kind: str
@@ -71,16 +71,16 @@ _COLUMNS: Final[tuple[sa.ColumnElement[Any], ...]] = (
 
 
 def add_dead_letter(connection: sa.Connection, job: Job, attempt: RecordedAttempt, *, until: datetime) -> int | None:
-    """Give up a job whose last attempt is stored: nobody will try again until a person asks for it.
+    """Store a dead letter for a job whose last attempt is stored; it is retried only when a person asks for it.
 
     Args:
-        connection: of the transaction that ends the job.
-        job: what could not be done.
-        attempt: the last one.
-        until: deliveries stored later have had fewer attempts, and go on waiting.
+        connection: the connection of the transaction that ends the job.
+        job: the job that failed.
+        attempt: its last attempt.
+        until: deliveries stored after this time have had fewer attempts, and go on waiting.
 
     Returns:
-        The number of the dead letter; None when no delivery was waiting any more.
+        The id of the dead letter; None when no delivery was waiting any more.
     """
     found = inbox.DeliveryEvidence(0, job.to_arguments(), None)
     if job.target is not None:
@@ -111,7 +111,7 @@ def add_dead_letter(connection: sa.Connection, job: Job, attempt: RecordedAttemp
 
 
 def list_dead_letters(database: Database, *, account_id: int | None, resolved_too: bool) -> list[DeadLetter]:
-    """Give dead letters, oldest first: of one account or of all, those that wait for a person or all."""
+    """Return dead letters, oldest first: of one account or of all; the resolved ones only with `resolved_too`."""
     query = sa.select(*_COLUMNS).order_by(dead_letters.c.dead_letter_id)
     if account_id is not None:
         query = query.where(dead_letters.c.account_id == account_id)
@@ -121,10 +121,10 @@ def list_dead_letters(database: Database, *, account_id: int | None, resolved_to
 
 
 def get_dead_letter(database: Database, dead_letter_id: int) -> DeadLetter:
-    """Give one dead letter.
+    """Return one dead letter.
 
     Raises:
-        HostawaySyncError: there is none with this number.
+        HostawaySyncError: there is no dead letter with this id.
     """
     query = sa.select(*_COLUMNS).where(dead_letters.c.dead_letter_id == dead_letter_id)
     row = database.transaction(lambda connection: connection.execute(query).one_or_none())
@@ -134,35 +134,35 @@ def get_dead_letter(database: Database, dead_letter_id: int) -> DeadLetter:
 
 
 def retry_dead_letter(database: Database, dead_letter_id: int) -> None:
-    """Defer its work anew, with fresh attempts, and let its deliveries wait again.
+    """Defer the job of a dead letter again, with all attempts, and mark its deliveries as waiting.
 
     Raises:
-        HostawaySyncError: there is none with this number, or it was resolved before.
+        HostawaySyncError: there is no dead letter with this id, or it was resolved before.
     """
 
-    def write_all(connection: sa.Connection) -> None:
+    def resolve(connection: sa.Connection) -> None:
         letter = _resolve(connection, dead_letter_id, _RETRIED)
         inbox.reopen_deliveries(connection, dead_letter_id)
-        jobs.defer_job(connection, _fresh(letter))
+        jobs.defer_job(connection, _first_attempt(letter))
 
-    database.transaction(write_all)
+    database.transaction(resolve)
 
 
 def discard_dead_letter(database: Database, dead_letter_id: int) -> None:
-    """Give it up; it stays, but waits for nobody.
+    """Mark a dead letter as discarded; its row stays until it is pruned.
 
     Raises:
-        HostawaySyncError: there is none with this number, or it was resolved before.
+        HostawaySyncError: there is no dead letter with this id, or it was resolved before.
     """
 
-    def write_all(connection: sa.Connection) -> None:
+    def resolve(connection: sa.Connection) -> None:
         letter = _resolve(connection, dead_letter_id, _DISCARDED)
         if letter.kind == jobs.SEND:
             intent_id = Job.from_arguments(letter.payload).intent_id or 0
             outbox.withdraw_intent(connection, intent_id, "its dead letter was discarded", proof=Proof.PERSON)
         inbox.abandon_deliveries(connection, dead_letter_id)
 
-    database.transaction(write_all)
+    database.transaction(resolve)
 
 
 def _resolve(connection: sa.Connection, dead_letter_id: int, resolution: str) -> DeadLetter:
@@ -181,7 +181,7 @@ def _resolve(connection: sa.Connection, dead_letter_id: int, resolution: str) ->
     return letter
 
 
-def _fresh(letter: DeadLetter) -> Job:
+def _first_attempt(letter: DeadLetter) -> Job:
     if letter.target_resource is None or letter.target_id is None:
         return replace(Job.from_arguments(letter.payload), attempt=1, retry_at=None, began_at=None)
     return Job(letter.account_id, RefreshTarget(Resource(letter.target_resource), letter.target_id))

@@ -1,6 +1,6 @@
-"""Deletes what is settled and old: never a mirrored row, never what waits for a person, never the newest of anything.
+"""Deletes old rows of finished work: no mirrored row, no work that waits for a person, no newest run of its kind.
 
-Each batch is one statement; two at once do each other no harm.
+Each batch is one statement; batches of two processes at once do not disturb each other.
 """
 
 from __future__ import annotations
@@ -47,26 +47,26 @@ log = logging.getLogger(__name__)
 
 BATCH: Final = 5_000
 _BATCHES: Final = 20
-# After a run nobody waits for this: so many rows of a table, and as long in all.
-_BESIDE: Final = 1_000
-_SECONDS_BESIDE: Final = 0.1
+# The end of a run must not wait for pruning: at most this many rows of a table, and this long in all.
+_BRIEF_ROWS: Final = 1_000
+_BRIEF_SECONDS: Final = 0.1
 _ANNOUNCED_WITHIN: Final = timedelta(days=7)
 _CUT_FOR: Final = timedelta(days=2)
-# A day is longer than any window of the budget, and than any limit of the source is believed.
+# Longer than any window of the budget, and than a limit that the source has lowered stays lowered.
 _IDLE_BUDGET: Final = timedelta(days=2)
-# Two sweeps at least: a record without a row that is still listed has been seen again by then.
+# At least two sweeps: a record without a row that is still listed was seen again by then.
 _LISTED_WITHIN: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long what is settled is kept.
+    """How long rows of finished work are kept.
 
     Attributes:
-        runs: runs that are over, and verifications; the newest of each kind always.
-        deliveries: deliveries that were worked off, attempts that failed, dead letters that were resolved.
-        messages: messages to guests whose outcome is known, and with them their idempotency keys.
-        audit: what is known of changes of accounts; None: for ever.
+        runs: ended runs and verifications; the newest of each kind is always kept.
+        deliveries: processed deliveries, failed attempts and resolved dead letters.
+        messages: messages to guests whose outcome is known, and their idempotency keys.
+        audit: entries of the audit log; None: for ever.
     """
 
     runs: timedelta
@@ -76,14 +76,14 @@ class Retention:
 
 
 def prune_tables(database: Database, keep: Retention) -> dict[str, int]:
-    """Delete all that is old; give how many rows, by table.
+    """Delete all old rows; return how many, by table.
 
     Raises:
-        StoreError: lines of the audit log are to go, and this user may only add some.
+        StoreError: entries of the audit log are to be deleted, and this database user may only add entries.
     """
     _require_right(database, keep)
     counts = {}
-    for table, old in _old(keep):
+    for table, old in _old_rows(keep):
         counts[table.name] = 0
         while rows := database.transaction(partial(_delete, table=table, old=old, limit=BATCH)):
             counts[table.name] += rows
@@ -93,7 +93,7 @@ def prune_tables(database: Database, keep: Retention) -> dict[str, int]:
 def _require_right(database: Database, keep: Retention) -> None:
     if keep.audit is not None and not database.transaction(_may_delete_audits):
         raise StoreError(
-            "only the owner of the tables may delete from the audit log: run this as whoever ran `migrate`"
+            "only the owner of the tables may delete from the audit log: run this as the user who ran `migrate`"
         )
 
 
@@ -104,7 +104,7 @@ def _may_delete_audits(connection: sa.Connection) -> bool:
 
 
 def prune_settled(database: Database, keep: timedelta) -> None:
-    """Delete what the queue settled longer than `keep` ago, a bounded number of batches at a time."""
+    """Delete rows of the queue that were settled longer than `keep` ago, in a bounded number of batches."""
     for table, old in _settled(keep):
         for _ in range(_BATCHES):
             if not database.transaction(partial(_delete, table=table, old=old, limit=BATCH)):
@@ -112,7 +112,7 @@ def prune_settled(database: Database, keep: timedelta) -> None:
 
 
 def count_prunable(database: Database, keep: Retention) -> dict[str, int]:
-    """Give how many rows `prune_tables` would delete, by table.
+    """Return how many rows `prune_tables` would delete, by table.
 
     Raises:
         StoreError: as `prune_tables`.
@@ -120,30 +120,30 @@ def count_prunable(database: Database, keep: Retention) -> dict[str, int]:
     _require_right(database, keep)
 
     def read(connection: sa.Connection) -> dict[str, int]:
-        asked = {table.name: sa.select(sa.func.count()).select_from(table).where(old) for table, old in _old(keep)}
+        asked = {table.name: sa.select(sa.func.count()).select_from(table).where(old) for table, old in _old_rows(keep)}
         return {name: connection.execute(query).scalar_one() for name, query in asked.items()}
 
     return database.transaction(read)
 
 
 def prune_briefly(database: Database, keep: Retention, *, seconds: Callable[[], float] = time.monotonic) -> int:
-    """Delete a little of what is old, in a tenth of a second, and give how many rows; what goes wrong is no matter."""
-    until, deleted = seconds() + _SECONDS_BESIDE, 0
-    for table, old in _old(keep):
+    """Delete a few old rows in a tenth of a second, and return how many; an error is logged and ends the pruning."""
+    until, deleted = seconds() + _BRIEF_SECONDS, 0
+    for table, old in _old_rows(keep):
         if seconds() > until:
             break
         try:
-            deleted += database.attempt(partial(_delete, table=table, old=old, limit=_BESIDE, is_hasty=True))
+            deleted += database.attempt(partial(_delete, table=table, old=old, limit=_BRIEF_ROWS, is_brief=True))
         except (HostawaySyncError, sa.exc.SQLAlchemyError) as error:
             log.info("pruning is put off: %s", error)
             break
     return deleted
 
 
-def _old(keep: Retention) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
-    """Return each table with the condition for what may go.
+def _old_rows(keep: Retention) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
+    """Return each table with the condition of its old rows.
 
-    No condition depends on what another one deletes, so that counting finds what deleting will.
+    No condition depends on the rows that another one deletes, so that counting finds the rows that deleting will.
     """
     is_old = _is_old_run(sync_runs, keep)
     newer_proof, run = verifications.alias(), sync_runs.alias()
@@ -153,17 +153,17 @@ def _old(keep: Retention) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
     )
     stays = sa.exists().where(run.c.run_id == sync_run_resources.c.run_id, ~_is_old_run(run, keep))
     old: list[tuple[sa.Table, sa.ColumnElement[bool]]] = [
-        *_left(),
+        *_abandoned_work(),
         (sync_run_resources, ~stays),
         (sync_runs, is_old),
         (verifications, (verifications.c.finished_at < sa.func.now() - keep.runs) & has_newer_proof),
         *_settled(keep.deliveries),
         (observations, observations.c.observed_at < sa.func.now() - KEPT_FOR),
         (polled_changes, polled_changes.c.found_at < sa.func.now() - _ANNOUNCED_WITHIN),
-        (quarantined_records, _is_of_no_row(keep.runs)),
+        (quarantined_records, _has_no_row(keep.runs)),
         (request_budget, _is_idle()),
         (sent_messages, sent_messages.c.settled_at < sa.func.now() - keep.messages),
-        # A right that its owner did not give back, because it died.
+        # A right whose process died before it gave the right back.
         (rights, rights.c.expires_at < sa.func.now() - _CUT_FOR),
     ]
     if keep.audit is not None:
@@ -171,8 +171,8 @@ def _old(keep: Retention) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
     return old
 
 
-def _left() -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
-    """Return what processes that died left of work in progress; what the owner of a lease works on stays.
+def _abandoned_work() -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
+    """Return the conditions of rows that processes left when they died; rows of an account with a held lease stay.
 
     A walk may outlive its run, and its pages stay with it.
     """
@@ -197,7 +197,7 @@ def _left() -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
 
 
 def _is_old_run(runs: sa.FromClause, keep: Retention) -> sa.ColumnElement[bool]:
-    """Return whether a run is over for long, and not the newest of its mode and state."""
+    """Return whether a run ended long ago and is not the newest of its mode and state."""
     newer = sync_runs.alias()
     has_newer = sa.exists().where(
         *(newer.c[name] == runs.c[name] for name in ("account_id", "mode", "state")),
@@ -206,8 +206,8 @@ def _is_old_run(runs: sa.FromClause, keep: Retention) -> sa.ColumnElement[bool]:
     return sa.func.coalesce(runs.c.finished_at < sa.func.now() - keep.runs, sa.false()) & has_newer
 
 
-def _is_of_no_row(keep: timedelta) -> sa.ColumnElement[bool]:
-    """Whether bytes in quarantine were not listed for long, and no row is made of them."""
+def _has_no_row(keep: timedelta) -> sa.ColumnElement[bool]:
+    """Return whether a record in quarantine was not listed for long, and no row was made from it."""
     kept = quarantined_records
     is_of_a_row = sa.or_(
         *(
@@ -226,7 +226,7 @@ def _is_of_no_row(keep: timedelta) -> sa.ColumnElement[bool]:
 
 
 def _is_idle() -> sa.ColumnElement[bool]:
-    """Whether a key of the request budget holds nothing that the next request must know."""
+    """Return whether a key of the request budget holds nothing that the next request must respect."""
     known = (request_budget.c[name] for name in ("asked_at", "not_before", "lowered_until", "pressed_at"))
     return sa.func.greatest(*known) < sa.func.now() - _IDLE_BUDGET
 
@@ -241,13 +241,13 @@ def _settled(keep: timedelta) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
 
 
 def _delete(
-    connection: sa.Connection, table: sa.Table, old: sa.ColumnElement[bool], limit: int, *, is_hasty: bool = False
+    connection: sa.Connection, table: sa.Table, old: sa.ColumnElement[bool], limit: int, *, is_brief: bool = False
 ) -> int:
-    if is_hasty:
-        milliseconds = f"{_SECONDS_BESIDE * 1000:.0f}"
+    if is_brief:
+        milliseconds = f"{_BRIEF_SECONDS * 1000:.0f}"
         hasty = (sa.func.set_config(name, milliseconds, sa.true()) for name in ("statement_timeout", "lock_timeout"))
         connection.execute(sa.select(*hasty))
-    # What somebody else works on now is for the next time.
+    # Rows that another transaction has locked are left for the next pruning.
     place: sa.ColumnElement[Any] = sa.literal_column("ctid")
     places = sa.select(place).select_from(table).where(old).limit(limit).with_for_update(skip_locked=True, of=table)
     statement = sa.delete(table).where(place == sa.func.any(sa.func.array(places.scalar_subquery())))

@@ -158,7 +158,7 @@ def test_a_dry_run_counts_and_changes_nothing(sync_env: Build, elsewhere: Elsewh
 
 
 def test_a_move_says_no(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
-    """A full target, itself, a password in the command, an open file, and whoever is at work: each is one sentence."""
+    """A full target, itself, a password in the command, an open file, and a running process: each is one sentence."""
     env = sync_env()
     itself = env.environment()["HOSTAWAY_SYNC_DATABASE_URL"]
 
@@ -167,7 +167,7 @@ def test_a_move_says_no(sync_env: Build, elsewhere: Elsewhere, program: Program)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (code, "", 1), done.stderr
         return done.stderr
 
-    assert "others work on this database: hostaway-sync (this host)" in refused(75, str(elsewhere.file))
+    assert "other processes work on this database: hostaway-sync (this host)" in refused(75, str(elsewhere.file))
     env.database.engine.dispose()
     assert "this very database" in refused(2, "-", stdin=itself)
     assert "no URL" in refused(2, "-", stdin="hunter2")
@@ -180,7 +180,7 @@ def test_a_move_says_no(sync_env: Build, elsewhere: Elsewhere, program: Program)
     elsewhere.file.chmod(0o600)
 
     _upgraded(elsewhere, _STRANGER)
-    assert "there are rows in its table hostaway.accounts" in refused(1, str(elsewhere.file))
+    assert "its table hostaway.accounts has rows" in refused(1, str(elsewhere.file))
     assert sql.rows(env.database, "SELECT version_num FROM alembic_version") == [(revisions.head_revision(),)]
 
 
@@ -190,13 +190,13 @@ def test_nobody_may_be_at_work(sync_env: Build, elsewhere: Elsewhere) -> None:
     url = SecretStr(elsewhere.url)
     mirror = env.mirror()
     lease = leases.acquire_lease(env.database, env.account_id, "elsewhere/17/99#00")
-    with pytest.raises(LeaseHeld, match=f"account {env.account_id} is being synced by elsewhere: stop everything"):
+    with pytest.raises(LeaseHeld, match=f"account {env.account_id} is being synced by elsewhere: stop all processes"):
         mirror.database.move(url)
     leases.release_lease(env.database, lease)
     other = Database(env.environment()["HOSTAWAY_SYNC_DATABASE_URL"], schema="hostaway", application=WORKER)
     with closing(other), other.engine.connect() as connection:
         connection.execute(sa.text("SELECT 1"))
-        with pytest.raises(LeaseHeld, match=f"others work on this database: {WORKER} \\(this host\\); stop"):
+        with pytest.raises(LeaseHeld, match=f"other processes work on this database: {WORKER} \\(this host\\); stop"):
             mirror.database.move(url)
     with env.database.claim("moving this mirror"), pytest.raises(LeaseHeld, match="another `hostaway-sync database"):
         mirror.database.move(url)

@@ -65,11 +65,11 @@ def test_a_move_takes_away_the_trial_that_a_killed_one_left(database: Database, 
     ring = KeyRing([b"k" * 32])
     add_account(database, ring)
     database.transaction(secret_placement.ensure_mirror_name)
-    safe = open_vault(database, lambda: ring)
-    safe.open_store("aws").seal(SecretStr("a trial"), sealing.place_of(accounts.c.client_secret, 0))
+    vault = open_vault(database, lambda: ring)
+    vault.open_store("aws").seal(SecretStr("a trial"), sealing.place_of(accounts.c.client_secret, 0))
     with fake_aws.refusing("CreateSecret", "AccessDeniedException"), pytest.raises(SecretError, match="policy"):
-        secret_transfer.move_secrets(database, safe, "aws")
-    assert [*safe.open_store("aws").list_versions()] == []
+        secret_transfer.move_secrets(database, vault, "aws")
+    assert [*vault.open_store("aws").list_versions()] == []
 
 
 def test_a_move_that_loses_aws_half_way_goes_on_later(database: Database, fake_aws: FakeAws) -> None:
@@ -77,7 +77,7 @@ def test_a_move_that_loses_aws_half_way_goes_on_later(database: Database, fake_a
     ring = KeyRing([b"k" * 32])
     for number in range(1, 6):
         add_account(database, ring, number)
-    safe = open_vault(database, lambda: ring)
+    vault = open_vault(database, lambda: ring)
     refusing = ExitStack()
 
     def refuse(call: AwsCall) -> None:
@@ -86,7 +86,7 @@ def test_a_move_that_loses_aws_half_way_goes_on_later(database: Database, fake_a
 
     fake_aws.on_request(refuse)
     with refusing, pytest.raises(SecretsUnavailable):
-        secret_transfer.move_secrets(database, safe, "aws")
+        secret_transfer.move_secrets(database, vault, "aws")
     assert database.transaction(sealing.values_by_store) == {"aws": 3, "database": 7}
-    assert secret_transfer.move_secrets(database, safe, "aws").moved == 7
+    assert secret_transfer.move_secrets(database, vault, "aws").moved == 7
     assert_all_named(database, fake_aws)

@@ -49,76 +49,76 @@ BASE = "https://sync.example.org"
 
 
 @pytest.fixture
-def safe(database: Database, fake_aws: FakeAws) -> Vault:
-    """Give a safe of an empty database whose secrets are to lie in AWS."""
+def vault(database: Database, fake_aws: FakeAws) -> Vault:
+    """Give a vault of an empty database whose secrets are to lie in AWS."""
     del fake_aws
     secret_placement.require_placement(database, "aws")
     return open_vault(database)
 
 
-def register(database: Database, safe: Vault, number: int = 1) -> webhook_credentials.Credentials:
+def register(database: Database, vault: Vault, number: int = 1) -> webhook_credentials.Credentials:
     """Register a webhook, as far as it is stored."""
     renew = partial(webhook_credentials.renew_credentials, account_id=number, url=BASE)
-    wanted = run_secret_transaction(database, safe, number, renew)
+    wanted = run_secret_transaction(database, vault, number, renew)
     database.transaction(
         partial(webhook_credentials.confirm_credentials, account_id=number, hook_id=1, old_ones_for=timedelta(hours=1))
     )
     return wanted
 
 
-def test_nothing_but_pointers_enters_the_database(database: Database, safe: Vault, fake_aws: FakeAws) -> None:
+def test_nothing_but_pointers_enters_the_database(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
     """Through a whole life, each secret replaced is deleted, and an account that is removed leaves nothing."""
-    add_account(database, safe)
+    add_account(database, vault)
     assert fake_aws.secrets() == {
         "accounts/1/client_secret": SECRET.get_secret_value(),
         "accounts/1/access_token": TOKEN.value.get_secret_value(),
     }
     for _ in range(3):
-        register(database, safe)
+        register(database, vault)
         assert_all_named(database, fake_aws)
     assert fake_aws.count() == 5
-    account_changes.change_account(database, safe, 1, AccountChanges(client_secret=SecretStr("another"), token=TOKEN))
-    stored.StoredToken(database, safe, 1).save(AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at))
+    account_changes.change_account(database, vault, 1, AccountChanges(client_secret=SecretStr("another"), token=TOKEN))
+    stored.StoredToken(database, vault, 1).save(AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at))
     assert_all_named(database, fake_aws)
     assert stored_token(fake_aws) == "newer"
     assert database.transaction(sealing.values_by_store) == {"aws": 5}
     run_secret_transaction(
-        database, safe, 1, partial(webhook_credentials.retire_credentials, account_id=1, good_for=timedelta(hours=1))
+        database, vault, 1, partial(webhook_credentials.retire_credentials, account_id=1, good_for=timedelta(hours=1))
     )
     assert fake_aws.count() == 3
-    account_changes.remove_account(database, safe, 1)
+    account_changes.remove_account(database, vault, 1)
     assert fake_aws.count() == 0
-    add_account(database, safe)
+    add_account(database, vault)
     assert_all_named(database, fake_aws)
 
 
-def test_each_is_read_once_a_process(database: Database, safe: Vault, fake_aws: FakeAws) -> None:
+def test_each_is_read_once_a_process(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
     """However often it is asked for; and another process sees by the row that there is a newer one."""
-    add_account(database, safe)
+    add_account(database, vault)
     other = open_vault(database)
     vaults = [stored.StoredToken(database, one, 1) for one in (other, other, open_vault(database))]
     for _ in range(5):
-        assert [vault.load() for vault in vaults] == [TOKEN] * 3
+        assert [token_vault.load() for token_vault in vaults] == [TOKEN] * 3
         assert stored.open_client_secret(database, other, 1) == SECRET
     assert fake_aws.calls["GetSecretValue"] == 3
     newer = AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at)
     vaults[0].save(newer)
     for _ in range(5):
-        assert [vault.load() for vault in vaults] == [newer] * 3
+        assert [token_vault.load() for token_vault in vaults] == [newer] * 3
     assert fake_aws.calls["GetSecretValue"] == 5
     assert fake_aws.calls["DeleteSecret"] == 1
 
 
-def test_what_is_refused_leaves_nothing_outside(database: Database, safe: Vault, fake_aws: FakeAws) -> None:
+def test_what_is_refused_leaves_nothing_outside(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
     """An account that exists, one that was removed, one that is unknown: what was put before is taken away again."""
-    add_account(database, safe)
+    add_account(database, vault)
     with pytest.raises(AccountError, match="exists already"):
-        add_account(database, safe)
+        add_account(database, vault)
     with pytest.raises(AccountError, match="not known"):
-        account_changes.change_account(database, safe, 2, AccountChanges(client_secret=SECRET, token=TOKEN))
+        account_changes.change_account(database, vault, 2, AccountChanges(client_secret=SECRET, token=TOKEN))
     assert_all_named(database, fake_aws)
-    account_changes.remove_account(database, safe, 1)
-    stored.StoredToken(database, safe, 1).save(TOKEN)
+    account_changes.remove_account(database, vault, 1)
+    stored.StoredToken(database, vault, 1).save(TOKEN)
     assert fake_aws.count() == 0
 
     def refuse(connection: sa.Connection, store: SecretWriter) -> None:
@@ -126,14 +126,14 @@ def test_what_is_refused_leaves_nothing_outside(database: Database, safe: Vault,
         raise AccountError("no")
 
     with pytest.raises(AccountError, match="no"):
-        run_secret_transaction(database, safe, 1, refuse)
+        run_secret_transaction(database, vault, 1, refuse)
     assert fake_aws.count() == 0
     assert fake_aws.calls["CreateSecret"] == fake_aws.calls["DeleteSecret"]
 
 
-def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe: Vault, fake_aws: FakeAws) -> None:
+def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
     """Committed or not, what the row may name stays; repeated work puts nothing twice, and finds its own account."""
-    add_account(database, safe, token=None)
+    add_account(database, vault, token=None)
     tries = []
 
     def work(connection: sa.Connection, store: SecretWriter) -> None:
@@ -144,7 +144,7 @@ def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe:
             connection.commit()  # and then the server goes away
             raise StoreUnavailable("the answer is lost")
 
-    run_secret_transaction(database, safe, 1, work)
+    run_secret_transaction(database, vault, 1, work)
     assert len(tries) == 2
     assert len(set(tries)) == 1
     assert_all_named(database, fake_aws)
@@ -156,56 +156,56 @@ def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, safe:
 
     hasty = database.separate_pool(pool_size=2, patience=0)
     with pytest.raises(StoreUnavailable):
-        run_secret_transaction(hasty, safe, 1, never)
+        run_secret_transaction(hasty, vault, 1, never)
     hasty.disconnect()
     assert fake_aws.count() == 2
-    assert len(secret_transfer.find_orphans(database, safe, "aws")) == 1
-    assert secret_transfer.move_secrets(database, safe, "aws").orphans == 1
+    assert len(secret_transfer.find_orphans(database, vault, "aws")) == 1
+    assert secret_transfer.move_secrets(database, vault, "aws").orphans == 1
     assert_all_named(database, fake_aws)
 
 
 def test_a_secret_that_cannot_be_deleted_is_an_orphan(
-    database: Database, safe: Vault, fake_aws: FakeAws, caplog: pytest.LogCaptureFixture
+    database: Database, vault: Vault, fake_aws: FakeAws, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What was asked for is done all the same; a warning says what counts them, and a move ends them."""
-    add_account(database, safe)
+    add_account(database, vault)
     with caplog.at_level(logging.WARNING), fake_aws.refusing("DeleteSecret", "AccessDeniedException"):
-        stored.StoredToken(database, safe, 1).save(AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at))
+        stored.StoredToken(database, vault, 1).save(AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at))
     assert "`hostaway-sync keys check` counts such as orphans" in caplog.text
     assert fake_aws.count() == 3
-    assert secret_transfer.move_secrets(database, safe, "aws") == secret_transfer.TransferResult(
+    assert secret_transfer.move_secrets(database, vault, "aws") == secret_transfer.TransferResult(
         "aws", 0, 1, is_whole=True
     )
     assert_all_named(database, fake_aws)
 
 
 def test_a_lost_token_can_be_had_again_and_a_lost_secret_not(
-    database: Database, safe: Vault, fake_aws: FakeAws
+    database: Database, vault: Vault, fake_aws: FakeAws
 ) -> None:
     """Somebody deleted them, or an old backup was restored."""
-    add_account(database, safe)
+    add_account(database, vault)
     fake_aws.delete_all()
     other = open_vault(database)
-    vault = stored.StoredToken(database, other, 1)
-    assert vault.load() is None
+    token_vault = stored.StoredToken(database, other, 1)
+    assert token_vault.load() is None
     with pytest.raises(SecretGone, match=r"cannot give accounts.client_secret of 1: it is not there"):
         stored.open_client_secret(database, other, 1)
-    vault.save(TOKEN)
-    assert vault.load() == TOKEN
+    token_vault.save(TOKEN)
+    assert token_vault.load() == TOKEN
     assert account_changes.change_account(database, other, 1, AccountChanges(client_secret=SECRET)) == (
         "client_secret",
     )
     assert stored.open_client_secret(database, other, 1) == SECRET
 
 
-def test_a_secret_replaced_between_row_and_store_is_found(database: Database, safe: Vault, fake_aws: FakeAws) -> None:
+def test_a_secret_replaced_between_row_and_store_is_found(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
     """Whoever read the row before the exchange reads it again, instead of failing."""
-    add_account(database, safe)
+    add_account(database, vault)
     newer = AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at)
     both = AccountChanges(client_secret=SecretStr("another"), token=newer)
     exchanges: list[Callable[[], object]] = [
-        lambda: stored.StoredToken(database, safe, 1).save(newer),
-        lambda: account_changes.change_account(database, safe, 1, both),
+        lambda: stored.StoredToken(database, vault, 1).save(newer),
+        lambda: account_changes.change_account(database, vault, 1, both),
     ]
 
     def exchange(call: AwsCall) -> None:
@@ -225,11 +225,11 @@ def test_the_settings_decide_where_nothing_is_stored_yet(database: Database, fak
     assert (first.store, first.leaving) == ("aws", None)
     assert secret_placement.require_placement(database, "database").store == "database"
     assert secret_placement.require_placement(database, "aws").mirror == first.mirror
-    safe = open_vault(database)
-    add_account(database, safe)
+    vault = open_vault(database)
+    add_account(database, vault)
     with pytest.raises(ConfigurationError, match=r"lie in aws, but HOSTAWAY_SYNC_SECRETS_STORE is database: set it to"):
         secret_placement.require_placement(database, "database")
-    account_changes.remove_account(database, safe, 1)
+    account_changes.remove_account(database, vault, 1)
     assert secret_placement.require_placement(database, "database").store == "database"
     assert not fake_aws.count()
 
@@ -239,11 +239,11 @@ def test_whoever_runs_already_follows_a_move(database: Database, fake_aws: FakeA
     ring = KeyRing([b"k" * 32])
     running = open_vault(database, lambda: ring)
     add_account(database, running)
-    vault = stored.StoredToken(database, running, 1)
-    assert vault.load() == TOKEN
+    token_vault = stored.StoredToken(database, running, 1)
+    assert token_vault.load() == TOKEN
     assert secret_transfer.move_secrets(database, open_vault(database, lambda: ring), "aws").moved == 2
-    assert (vault.load(), stored.open_client_secret(database, running, 1)) == (TOKEN, SECRET)
-    vault.save(AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at))
+    assert (token_vault.load(), stored.open_client_secret(database, running, 1)) == (TOKEN, SECRET)
+    token_vault.save(AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at))
     assert stored_token(fake_aws) == "newer"
     assert secret_transfer.move_secrets(
         database, open_vault(database, lambda: ring), "database"
@@ -253,11 +253,11 @@ def test_whoever_runs_already_follows_a_move(database: Database, fake_aws: FakeA
     assert stored.open_client_secret(database, running, 1) == SECRET
 
 
-def test_a_store_that_this_version_does_not_know_is_a_sentence(database: Database, safe: Vault) -> None:
+def test_a_store_that_this_version_does_not_know_is_a_sentence(database: Database, vault: Vault) -> None:
     """A newer program put it there; and a database without its mirror's name says what to restore."""
-    add_account(database, safe)
+    add_account(database, vault)
     with pytest.raises(SecretError, match="lie in vault, which this version of hostaway-sync does not know"):
-        safe.open(format_pointer("vault", "1"), PLACE)
+        vault.open(format_pointer("vault", "1"), PLACE)
     database.transaction(lambda connection: connection.execute(sa.text("DELETE FROM hostaway.secrets_store")))
     with pytest.raises(SecretError, match="restore `secrets_store`"):
         open_vault(database).open(format_pointer("aws", "1"), PLACE)

@@ -1,8 +1,8 @@
-"""What changes of an account, each in one transaction with its line in the audit log.
+"""Changes of an account, each in one transaction with its line in the audit log.
 
-nothing ──insert──► active ◄──set_active──► disabled ──erase──► removed ──purge──► nothing
-                       ▲                                           │
-                       └──────────────────insert──────────────────┘
+nothing ──insert──► active ◄──set_active──► disabled ──remove──► removed ──purge──► nothing
+                       ▲                                            │
+                       └───────────────────insert───────────────────┘
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.secrets.vault import Vault
 
 SECRET: Final = "client_secret"  # noqa: S105  (a column)
-# All that opens anything, and what is of no use without it.
+# All secrets of an account, and the columns that are of no use without them.
 _ERASED: Final = (
     SECRET,
     "access_token",
@@ -49,17 +49,17 @@ _ERASED: Final = (
     "webhook_id",
     "webhook_url",
 )
-_SHOWN: Final = ("name", "customer_id")
+_AUDITED: Final = ("name", "customer_id")
 
 
 @dataclass(frozen=True, slots=True)
 class AccountChanges:
-    """What is to change of an account; what is not named stays.
+    """The new values of an account; a value that is not given stays.
 
     Attributes:
-        fields: `name` and `customer_id`, as they are to be.
-        client_secret: one that the source was asked about; None: the stored one stays.
-        token: one issued for it.
+        fields: new values of `name` and `customer_id`.
+        client_secret: the new secret, which the source has accepted; None: the stored one stays.
+        token: a token that was issued for the new secret.
     """
 
     fields: Mapping[str, str | UUID | None] = field(default_factory=dict)
@@ -77,10 +77,10 @@ def insert_account(
     name: str | None,
     customer_id: UUID | None,
 ) -> None:
-    """Store an account with its secret and, when one was already issued, its token; one that was removed comes back.
+    """Store an account with its secret and, when one was already issued, its token; a removed account comes back.
 
     Raises:
-        AccountError: it exists already.
+        AccountError: the account exists already.
     """
     fields: dict[str, Any] = {"name": name, "customer_id": customer_id}
     attempts: list[bytes] = []
@@ -90,13 +90,13 @@ def insert_account(
         attempts.append(sealing.seal_value(connection, store, client_secret, accounts.c.client_secret, account_id))
         values = fields | {SECRET: attempts[-1]}
         values |= token_columns(connection, store, account_id, token) if token else {}
-        if connection.scalar(_inserted(account_id, values)) is not None:
+        if connection.scalar(_upsert(account_id, values)) is not None:
             account_owner.rewrite_customer(connection, account_id, customer_id)
             given = {name: value for name, value in fields.items() if value is not None}
-            changes = {name: {"old": None, "new": _shown(value)} for name, value in given.items()}
+            changes = {name: {"old": None, "new": _as_text(value)} for name, value in given.items()}
             audit_log.add_entry(connection, account_id, Action.ADDED, changes)
             return True
-        # No two secrets are kept alike: one like ours is ours, from a commit whose answer was lost.
+        # No two sealed values are equal: a stored value equal to ours is from our own commit, whose answer was lost.
         ours = sa.select(accounts.c.client_secret.in_(attempts)).where(accounts.c.account_id == account_id)
         return bool(connection.scalar(ours))
 
@@ -105,34 +105,34 @@ def insert_account(
 
 
 def change_account(
-    database: Database, vault: Vault | SecretWriter, account_id: int, wishes: AccountChanges
+    database: Database, vault: Vault | SecretWriter, account_id: int, requested: AccountChanges
 ) -> tuple[str, ...]:
-    """Change what differs from what is stored, all of it at once for whoever reads.
+    """Store the values that differ from the stored ones, in one transaction.
 
-    Another customer is written into every row of the account, which may take a while where there are many; pages of
-    runs under way wait for it, readers do not.
+    A new customer is written into every row of the account, which takes a while for many rows. Pages of running syncs
+    wait for it, readers do not.
 
     Returns:
         The names of the fields that changed.
 
     Raises:
-        AccountError: it is unknown, or was removed.
+        AccountError: the account is unknown, or was removed.
     """
 
     def write(connection: sa.Connection, store: SecretWriter) -> tuple[str, ...]:
-        if "customer_id" in wishes.fields:
+        if "customer_id" in requested.fields:
             account_owner.lock_rows_exclusively(connection, account_id)
-        stored = _locked(connection, account_id)
-        values: dict[str, Any] = {name: new for name, new in wishes.fields.items() if new != getattr(stored, name)}
+        stored = _lock_account(connection, account_id)
+        values: dict[str, Any] = {name: new for name, new in requested.fields.items() if new != getattr(stored, name)}
         changes: dict[str, Any] = {
-            name: {"old": _shown(getattr(stored, name)), "new": _shown(new)} for name, new in values.items()
+            name: {"old": _as_text(getattr(stored, name)), "new": _as_text(new)} for name, new in values.items()
         }
-        secret = wishes.client_secret
+        secret = requested.client_secret
         if secret is not None and not _is_stored(store, account_id, secret, stored.client_secret):
             values[SECRET] = sealing.seal_value(connection, store, secret, accounts.c.client_secret, account_id)
-            # A token of the old secret is good for nothing once that is deleted at the source.
+            # A token of the old secret is refused once that secret is deleted at the source.
             values |= dict.fromkeys(("access_token", "token_issued_at", "token_expires_at"))
-            values |= token_columns(connection, store, account_id, wishes.token) if wishes.token else {}
+            values |= token_columns(connection, store, account_id, requested.token) if requested.token else {}
             changes[SECRET] = audit_log.REPLACED
         if changes:
             values["updated_at"] = sa.func.now()
@@ -146,18 +146,18 @@ def change_account(
 
 
 def set_active(database: Database, account_id: int, *, active: bool) -> bool:
-    """Have an account worked on, or not any more: then no record of it is stored once this has returned.
+    """Enable or disable an account; once a call that disables it returns, no record of it is stored any more.
 
     Returns:
-        Whether that is a change.
+        Whether the account was in the other state before.
 
     Raises:
-        AccountError: it is unknown, or was removed.
+        AccountError: the account is unknown, or was removed.
     """
 
     def write(connection: sa.Connection) -> bool:
         account_owner.lock_rows_exclusively(connection, account_id)
-        if _locked(connection, account_id).is_active is active:
+        if _lock_account(connection, account_id).is_active is active:
             return False
         statement = sa.update(accounts).where(accounts.c.account_id == account_id)
         connection.execute(statement.values(is_active=active, updated_at=sa.func.now()))
@@ -168,28 +168,28 @@ def set_active(database: Database, account_id: int, *, active: bool) -> bool:
 
 
 def remove_account(database: Database, vault: Vault | SecretWriter, account_id: int) -> None:
-    """Take away all secrets of a disabled account; its rows stay, and it is known as removed from now on.
+    """Erase all secrets of a disabled account and mark it as removed; its rows stay.
 
     Raises:
-        AccountError: it is unknown, or was removed before.
+        AccountError: the account is unknown, or was removed before.
     """
 
     def write(connection: sa.Connection, store: SecretWriter) -> None:
         del store
-        stored = _locked(connection, account_id)
+        stored = _lock_account(connection, account_id)
         values: dict[str, Any] = dict.fromkeys(_ERASED)
         values |= {"is_active": False, "removed_at": sa.func.now(), "updated_at": sa.func.now()}
         connection.execute(sa.update(accounts).where(accounts.c.account_id == account_id).values(**values))
         audit_log.add_entry(
-            connection, account_id, Action.REMOVED, {name: _shown(getattr(stored, name)) for name in _SHOWN}
+            connection, account_id, Action.REMOVED, {name: _as_text(getattr(stored, name)) for name in _AUDITED}
         )
 
     run_secret_transaction(database, vault, account_id, write)
 
 
-def _locked(connection: sa.Connection, account_id: int) -> sa.Row[Any]:
-    """Give the row of an account, which nobody else changes until the transaction ends; it may be referred to."""
-    columns = (accounts.c[name] for name in (*_SHOWN, SECRET, "is_active", "removed_at"))
+def _lock_account(connection: sa.Connection, account_id: int) -> sa.Row[Any]:
+    """Return the row of an account, locked until the transaction ends; foreign keys may still refer to it."""
+    columns = (accounts.c[name] for name in (*_AUDITED, SECRET, "is_active", "removed_at"))
     query = sa.select(*columns).where(accounts.c.account_id == account_id).with_for_update(key_share=True)
     row = connection.execute(query).one_or_none()
     if row is None:
@@ -203,16 +203,16 @@ def _is_stored(vault: SecretReader, account_id: int, secret: SecretStr, sealed: 
     try:
         return vault.open(bytes(sealed), sealing.place_of(accounts.c.client_secret, account_id)) == secret
     except SecretError:
-        return False  # the key was lost: giving the secret once more is the way out
+        return False  # the key was lost: a person who gives the secret again has it sealed anew
 
 
-def _inserted(account_id: int, values: Mapping[str, Any]) -> Any:  # noqa: ANN401  (SQLAlchemy's insert)
+def _upsert(account_id: int, values: Mapping[str, Any]) -> Any:  # noqa: ANN401  (SQLAlchemy's insert)
     statement = insert(accounts).values(account_id=account_id, **values)
-    again = {**values, "is_active": True, "removed_at": None, "updated_at": sa.func.now()}
+    restored = {**values, "is_active": True, "removed_at": None, "updated_at": sa.func.now()}
     was_removed = accounts.c.removed_at.is_not(None)
-    back = statement.on_conflict_do_update(index_elements=[accounts.c.account_id], set_=again, where=was_removed)
-    return back.returning(accounts.c.account_id)
+    upsert = statement.on_conflict_do_update(index_elements=[accounts.c.account_id], set_=restored, where=was_removed)
+    return upsert.returning(accounts.c.account_id)
 
 
-def _shown(value: str | UUID | None) -> str | None:
+def _as_text(value: str | UUID | None) -> str | None:
     return str(value) if isinstance(value, UUID) else value

@@ -1,9 +1,9 @@
-"""Whose rows are written, at the moment when they are: an account may get another customer, or end, meanwhile.
+"""The owner of mirrored rows: read under a lock, because an account may change its customer or be disabled meanwhile.
 
-Every mirrored row repeats its account's customer. Whoever writes rows reads it under a lock that many hold at once;
-whoever changes it for all rows together, or ends the work on an account, holds that lock alone. So no page in flight
-can bring an old customer back, and none is written once an account was disabled. Nobody else waits: the lock is not
-the row of the account, which a delivery that comes in must be able to refer to.
+Every mirrored row repeats its account's customer. A transaction that writes rows reads the customer under a shared
+lock. One that changes the customer of all rows, or disables the account, holds that lock exclusively. So no page in
+flight brings an old customer back, and no page is written once an account is disabled. The lock is not the row of the
+account: a delivery that arrives must be able to refer to that row.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ COPIES: Final = tuple(table for table in metadata.sorted_tables if "customer_id"
 def lock_owner(
     connection: sa.Connection, account_id: int, resource: Resource | None = None, *, is_listed: bool = False
 ) -> Owner:
-    """Give the owner of rows that the transaction of `connection` writes; to be asked before any row is touched.
+    """Return the owner of the rows that the transaction of `connection` writes, locked until the transaction ends.
 
-    A page of a list (`is_listed`) is written while nobody else writes rows of its resource: it finds rows unchanged
-    without locking them, and an older answer must not be stored in that moment.
+    Call it before any row is touched. A page of a list (`is_listed`) locks its resource exclusively: it finds rows
+    unchanged without locking them, and an older answer must not be stored in that moment.
 
     Raises:
         AccountError: the account was disabled or removed.
@@ -47,12 +47,12 @@ def lock_owner(
 
 
 def lock_rows_exclusively(connection: sa.Connection, account_id: int) -> None:
-    """Let nobody write rows of an account until the transaction of `connection` ends, once those who do have ended."""
+    """Wait for all transactions that write rows of an account; no other one starts until this transaction ends."""
     rights.lock_right(connection, right_to_write_rows(account_id))
 
 
 def rewrite_customer(connection: sa.Connection, account_id: int, customer_id: UUID | None) -> None:
-    """Give every row of an account this customer, in a transaction that holds the rows alone."""
+    """Store a customer in every row of an account; the transaction has locked the rows exclusively."""
     for table in COPIES:
         differs = table.c.customer_id.is_distinct_from(sa.literal(customer_id, sa.Uuid))
         statement = sa.update(table).where(table.c.account_id == account_id, differs)
@@ -60,6 +60,6 @@ def rewrite_customer(connection: sa.Connection, account_id: int, customer_id: UU
 
 
 def right_to_write_rows(account_id: int, resource: Resource | None = None) -> str:
-    """Name the right to write rows of an account, or those of one resource of it."""
+    """Return the name of the lock on the rows of an account, or of one resource of it."""
     which = "" if resource is None else f", {resource.value}"
     return f"rows of account {account_id}{which}"

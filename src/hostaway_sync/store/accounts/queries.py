@@ -42,19 +42,19 @@ _VISIBLE = (
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What may be shown of an account.
+    """The columns of an account that may be shown: all but its secrets.
 
     Attributes:
-        account_id: the source's id.
-        name: for the operator's own eyes.
-        customer_id: copied into every row.
-        is_active: whether it is worked on.
-        last_sync_at: start of the last run that was a success.
-        created_at: when it was added.
+        account_id: the id that the source gave the account.
+        name: a label for the operator.
+        customer_id: copied into every mirrored row.
+        is_active: whether the account is synced.
+        last_sync_at: start of the last successful run.
+        created_at: when the account was added.
         updated_at: when its settings last changed.
-        removed_at: since when it has no secrets; None: it was not removed.
-        token_expires_at: None: there is no token.
-        webhook_url: public address of the receiver; None: never registered.
+        removed_at: when its secrets were erased; None: the account was not removed.
+        token_expires_at: when the stored token expires; None: no token is stored.
+        webhook_url: public URL of the receiver; None: no webhook was ever registered.
     """
 
     account_id: int
@@ -70,7 +70,7 @@ class Account:
 
 
 def list_accounts(database: Database, *, only_active: bool = False) -> list[Account]:
-    """Give all accounts, by id."""
+    """Return all accounts in the order of their ids."""
     query = sa.select(*_VISIBLE).order_by(accounts.c.account_id)
     if only_active:
         query = query.where(accounts.c.is_active)
@@ -78,10 +78,10 @@ def list_accounts(database: Database, *, only_active: bool = False) -> list[Acco
 
 
 def list_mirrored_accounts(database: Database) -> list[Account]:
-    """Return the accounts that are mirrored: the active ones, by id.
+    """Return the active accounts in the order of their ids.
 
     Raises:
-        ConfigurationError: there is no account at all, not even a disabled one: a mirror without any is a mistake.
+        ConfigurationError: the database has no account at all, not even a disabled one.
     """
     active = list_accounts(database, only_active=True)
     if not active and all(account.removed_at for account in list_accounts(database)):
@@ -90,17 +90,17 @@ def list_mirrored_accounts(database: Database) -> list[Account]:
 
 
 def find_account(database: Database, account_id: int) -> Account | None:
-    """Give one account, or None."""
+    """Return an account; None: it is unknown."""
     query = sa.select(*_VISIBLE).where(accounts.c.account_id == account_id)
     row = database.transaction(lambda connection: connection.execute(query).one_or_none())
     return Account(**row._asdict()) if row else None
 
 
 def get_active_account(database: Database, account_id: int) -> Account:
-    """Give one account that may be worked on.
+    """Return an active account.
 
     Raises:
-        AccountError: it is unknown, removed or disabled.
+        AccountError: the account is unknown, removed or disabled.
     """
     account = find_account(database, account_id)
     if account is None:
@@ -113,12 +113,12 @@ def get_active_account(database: Database, account_id: int) -> Account:
 
 
 def open_client_secret(database: Database, vault: SecretReader, account_id: int) -> SecretStr:
-    """Open an account's client secret.
+    """Return the client secret of an account.
 
     Raises:
         AccountError: the account was removed.
-        SecretError: it cannot be opened.
-        SecretsUnavailable: it lies outside, where nobody answers.
+        SecretError: the secret cannot be opened.
+        SecretsUnavailable: the external store that holds the secret does not answer.
     """
     query = sa.select(accounts.c.client_secret).where(accounts.c.account_id == account_id)
 
@@ -133,12 +133,12 @@ def open_client_secret(database: Database, vault: SecretReader, account_id: int)
 
 
 class StoredToken:
-    """The `TokenVault` of an account that is in the database: unsealed once a process, as long as it stays the same.
+    """The `TokenVault` of a stored account; a process opens a token once and keeps it until the row changes.
 
     Args:
-        database: where it is.
-        vault: where it lies.
-        account_id: whose.
+        database: the database with the row of the account.
+        vault: opens and seals the token.
+        account_id: the account that the token is for.
     """
 
     def __init__(self, database: Database, vault: Vault | SecretWriter, account_id: int) -> None:
@@ -148,11 +148,11 @@ class StoredToken:
         self._opened: tuple[bytes, AccessToken] | None = None
 
     def load(self) -> AccessToken | None:
-        """Give the stored token; None: there is none, or it was lost where it lay, and another can be had."""
+        """Return the stored token; None: none is stored, or its external store lost it, so a new one must be issued."""
         row = self._row()
         while row is not None:
             kept, known = bytes(row.access_token), self._opened
-            # No two sealings are alike: the same bytes are the same token.
+            # No two sealed values are equal: the same bytes are the same token.
             if known is not None and known[0] == kept:
                 return known[1]
             try:
@@ -161,14 +161,14 @@ class StoredToken:
                 row = self._row()
                 if row is not None and row.access_token == kept:
                     return None
-                continue  # it was replaced meanwhile
+                continue  # another process replaced the token meanwhile
             token = AccessToken(value, row.token_issued_at, row.token_expires_at)
             self._opened = kept, token
             return token
         return None
 
     def save(self, token: AccessToken) -> None:
-        """Keep `token` in place of what was there; an account that was removed meanwhile gets none."""
+        """Store `token` in place of the stored one; an account that was removed meanwhile gets none."""
         itself = sa.update(accounts).where(accounts.c.account_id == self._account_id, accounts.c.removed_at.is_(None))
 
         def write(connection: sa.Connection, store: SecretWriter) -> None:
@@ -177,28 +177,28 @@ class StoredToken:
         run_secret_transaction(self._database, self._vault, self._account_id, write)
 
     def claim_renewal(self) -> AbstractContextManager[bool]:
-        """Claim the right to renew the token, for all processes there are; False: another one has it."""
+        """Claim the right to renew the token among all processes; False: another process has it."""
         return self._database.claim(f"token of account {self._account_id}")
 
     def _row(self) -> sa.Row[*tuple[Any, ...]] | None:
         query = sa.select(accounts.c.access_token, accounts.c.token_issued_at, accounts.c.token_expires_at).where(
             accounts.c.account_id == self._account_id,
             accounts.c.access_token.is_not(None),
-            # How much of its life is left of one from the future is not known. One without a time was put there by
-            # another hand: it must not be passed over in silence.
+            # The remaining lifetime of a token from the future is unknown. A token without a time was not written by
+            # this program: it is read, so that the error about it is seen.
             sa.or_(accounts.c.token_issued_at.is_(None), time_marks.is_known(accounts.c.token_issued_at)),
         )
         return self._database.transaction(lambda connection: connection.execute(query).one_or_none())
 
 
 class InMemoryToken:
-    """The `TokenVault` of an account that is not stored yet."""
+    """The `TokenVault` of an account that is not stored yet: holds the token in memory."""
 
     def __init__(self) -> None:
         self.token: AccessToken | None = None
 
     def load(self) -> AccessToken | None:
-        """Give the token saved before, or None."""
+        """Return the token that was saved before, or None."""
         return self.token
 
     def save(self, token: AccessToken) -> None:
@@ -206,14 +206,14 @@ class InMemoryToken:
         self.token = token
 
     def claim_renewal(self) -> AbstractContextManager[bool]:
-        """Nobody else knows the account yet."""
+        """Return a claim that always succeeds: no other process knows the account yet."""
         return nullcontext(enter_result=True)
 
 
 def token_columns(
     connection: sa.Connection, store: SecretWriter, account_id: int, token: AccessToken
 ) -> dict[str, object]:
-    """Give what is stored of a token, by column."""
+    """Return the values to store of a token, by column."""
     return {
         "access_token": sealing.seal_value(connection, store, token.value, accounts.c.access_token, account_id),
         # The issuer's clock may be ahead of the database's.
@@ -223,5 +223,5 @@ def token_columns(
 
 
 def account_exists(connection: sa.Connection, account_id: int) -> bool:
-    """Say whether there is such an account, removed or not."""
+    """Return whether an account is stored, removed or not."""
     return bool(connection.scalar(sa.select(sa.exists().where(accounts.c.account_id == account_id))))

@@ -1,4 +1,4 @@
-"""Leaves a database that was moved, so that no program takes it for the mirror any more, running ones included."""
+"""Closes a database that was moved: no process, not even a running one, can write to it any more."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.schema.move_mark import MoveMark
 
-# 25006: what PostgreSQL says itself of writes where nothing may be written.
+# 25006 (read_only_sql_transaction) is the error of PostgreSQL for a write in a read-only transaction.
 _GUARD: Final = """\
 CREATE FUNCTION {schema}.moved() RETURNS trigger LANGUAGE plpgsql AS $moved$
 BEGIN
@@ -28,14 +28,14 @@ _ON_EACH: Final = (
 
 
 def write_version(connection: sa.Connection, version: MoveMark | str) -> None:
-    """Put a mark, or a revision, where the revision stands."""
+    """Store a mark or a revision in `alembic_version`."""
     schema = connection.get_execution_options()["schema_translate_map"][None]
     versions = sa.table("alembic_version", sa.column("version_num", sa.Text), schema=schema)
     connection.execute(sa.update(versions).values(version_num=str(version)))
 
 
 def abandon_database(connection: sa.Connection, schema: str, tables: Iterable[str], mark: MoveMark) -> None:
-    """Have every table refuse whoever writes, and the database whoever looks at its revision."""
+    """Make every table refuse writes, and store the mark in place of the revision, which every process checks."""
     place = quote_identifier(schema)
     connection.exec_driver_sql(_GUARD.format(schema=place, sentence=SENTENCES[MOVED]))
     for table in tables:

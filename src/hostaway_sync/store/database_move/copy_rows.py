@@ -1,4 +1,4 @@
-"""Brings the rows of all our tables from one database into another, the queue's among them, and compares both."""
+"""Copies the rows of all our tables, also those of the queue, from one database into another, and compares both."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 REVISION_TABLE: Final = "alembic_version"
-# Each database has its own revision, is where it is, and has processes of its own at work.
-_STAYING: Final = (REVISION_TABLE, "database_identity", "rights")
+# Not copied: each database has its own revision, its own identity and its own running processes.
+_NOT_COPIED: Final = (REVISION_TABLE, "database_identity", "rights")
 
 _TABLES: Final = """
 SELECT c.relname AS name, array_agg(a.attname::text ORDER BY a.attnum) AS columns
@@ -36,19 +36,19 @@ WHERE k.contype = 'f' AND k.connamespace = to_regnamespace(:schema) AND c.oid <>
 _SEQUENCES: Final = """
 SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = to_regnamespace(:schema) AND c.relkind = 'S' ORDER BY 1
 """
-# Whoever sums cannot be deceived by the order of rows; the halves are summed, for a sum takes no 128 bits.
-_PROOF: Final = """
+# A sum of hashes does not depend on the order of rows; the halves are summed, because a sum takes no 128 bits.
+_CONTENT: Final = """
 SELECT count(*) AS rows, md5(concat_ws(',', sum(('x' || left(hash, 16))::bit(64)::bigint),
     sum(('x' || right(hash, 16))::bit(64)::bigint))) AS checksum
 FROM (SELECT md5(ROW({columns})::text) AS hash FROM {table}) AS hashed
 """
-# No statement here is too long, nor a transaction idle that waits for the other side.
+# A statement may take hours, and one transaction is idle while it waits for the other database.
 _SETTINGS: Final = ("statement_timeout TO 0", "idle_in_transaction_session_timeout TO 0")
 
 
 @dataclass(frozen=True, slots=True)
 class TableToCopy:
-    """A table to copy: its name, and its columns."""
+    """A table to copy, with its columns."""
 
     name: str
     columns: tuple[str, ...]
@@ -56,7 +56,7 @@ class TableToCopy:
 
 @dataclass(frozen=True, slots=True)
 class TableContent:
-    """What is in a table: how many rows, and what they hash to, in any order."""
+    """The content of a table: its number of rows, and a checksum that does not depend on their order."""
 
     name: str
     rows: int
@@ -64,8 +64,8 @@ class TableContent:
 
 
 def list_tables(connection: sa.Connection, schema: str) -> list[TableToCopy]:
-    """Give all tables but those about a database itself; what a foreign key leads to comes before what has it."""
-    wanted = {"schema": quote_identifier(schema), "staying": list(_STAYING)}
+    """Return all tables but those about the database itself; foreign keys refer to earlier tables only."""
+    wanted = {"schema": quote_identifier(schema), "staying": list(_NOT_COPIED)}
     found = {
         row.name: TableToCopy(row.name, tuple(row.columns)) for row in connection.execute(sa.text(_TABLES), wanted)
     }
@@ -76,73 +76,74 @@ def list_tables(connection: sa.Connection, schema: str) -> list[TableToCopy]:
 
 
 def prepare_connection(connection: sa.Connection) -> None:
-    """Make a connection one to copy with; to be thrown away afterwards. It takes no snapshot."""
+    """Prepare a connection for copying, without a snapshot; it must not be reused afterwards."""
     for setting in _SETTINGS:
         connection.exec_driver_sql(f"SET {setting}")
 
 
 def count_rows(connection: sa.Connection, schema: str, table: TableToCopy) -> int:
-    """Give how many rows a table has."""
-    return int(connection.scalar(sa.select(sa.func.count()).select_from(_selectable(schema, table))) or 0)
+    """Return the number of rows of a table."""
+    return int(connection.scalar(sa.select(sa.func.count()).select_from(_table_clause(schema, table))) or 0)
 
 
 def has_rows(connection: sa.Connection, schema: str, table: TableToCopy) -> bool:
-    """Say whether there is anything in a table."""
-    return bool(connection.scalar(sa.select(sa.exists().select_from(_selectable(schema, table)))))
+    """Return whether a table has any row."""
+    return bool(connection.scalar(sa.select(sa.exists().select_from(_table_clause(schema, table)))))
 
 
 def read_content(connection: sa.Connection, schema: str, table: TableToCopy) -> TableContent:
-    """Give what a table holds."""
+    """Return the number of rows of a table and their checksum."""
     columns = ", ".join(map(quote_identifier, table.columns))
-    row = connection.exec_driver_sql(_PROOF.format(columns=columns, table=_place(schema, table))).one()
+    row = connection.exec_driver_sql(_CONTENT.format(columns=columns, table=_qualified_name(schema, table))).one()
     return TableContent(table.name, row.rows, row.checksum)
 
 
 def copy_tables(
     source: sa.Connection, target: sa.Connection, schema: str, wanted: list[TableToCopy], note: Callable[[str], object]
 ) -> None:
-    """Replace what is in these tables of the target by what the source has; both transactions go on."""
-    places = [_place(schema, table) for table in wanted]
+    """Replace the rows of these tables in the target by those of the source; commits neither transaction."""
+    places = [_qualified_name(schema, table) for table in wanted]
     target.exec_driver_sql(f"TRUNCATE {', '.join(places)}")
-    # The queue's triggers write down what happens to a job: it happened there, and is copied.
+    # The triggers of the queue record events of jobs: these happened in the source, and are copied.
     for place in places:
         target.exec_driver_sql(f"ALTER TABLE {place} DISABLE TRIGGER USER")
     for table in wanted:
         note(table.name)
-        _copy(source, target, schema, table)
+        _copy_rows(source, target, schema, table)
     for place in places:
         target.exec_driver_sql(f"ALTER TABLE {place} ENABLE TRIGGER USER")
         target.exec_driver_sql(f"ANALYZE {place}")
-    _advance(source, target, schema)
+    _advance_sequences(source, target, schema)
 
 
 def compare_tables(
     source: sa.Connection, target: sa.Connection, schema: str, wanted: list[TableToCopy], note: Callable[[str], object]
 ) -> tuple[TableContent, ...]:
-    """Give what is in each table, which is the same on both sides.
+    """Return the content of each table, which is equal in both databases.
 
     Raises:
-        StoreError: it is not.
+        StoreError: the content of a table differs.
     """
-    found = []
+    contents = []
     for table in wanted:
         note(table.name)
         here, there = read_content(source, schema, table), read_content(target, schema, table)
         if here != there:
             raise StoreError(
-                f"table {table.name} did not arrive as it is: {here.rows:,} rows there were, {there.rows:,} came;"
-                " nothing was changed here"
+                f"table {table.name} differs after the copy: {here.rows:,} rows in the source,"
+                f" {there.rows:,} in the target;"
+                " the source was not changed"
             )
-        found.append(here)
-    return tuple(found)
+        contents.append(here)
+    return tuple(contents)
 
 
-def _copy(source: sa.Connection, target: sa.Connection, schema: str, table: TableToCopy) -> None:
-    what = f"{_place(schema, table)} ({', '.join(map(quote_identifier, table.columns))})"
+def _copy_rows(source: sa.Connection, target: sa.Connection, schema: str, table: TableToCopy) -> None:
+    what = f"{_qualified_name(schema, table)} ({', '.join(map(quote_identifier, table.columns))})"
     with (
-        _translated(),
-        _driver(source).cursor() as out,
-        _driver(target).cursor() as into,
+        _translate_errors(),
+        _psycopg_connection(source).cursor() as out,
+        _psycopg_connection(target).cursor() as into,
         out.copy(f"COPY {what} TO STDOUT (FORMAT binary)") as read,
         into.copy(f"COPY {what} FROM STDIN (FORMAT binary)") as written,
     ):
@@ -150,7 +151,7 @@ def _copy(source: sa.Connection, target: sa.Connection, schema: str, table: Tabl
             written.write(piece)
 
 
-def _advance(source: sa.Connection, target: sa.Connection, schema: str) -> None:
+def _advance_sequences(source: sa.Connection, target: sa.Connection, schema: str) -> None:
     for name in source.execute(sa.text(_SEQUENCES), {"schema": quote_identifier(schema)}).scalars().all():
         place = f"{quote_identifier(schema)}.{quote_identifier(name)}"
         sequence = sa.table(name, sa.column("last_value"), sa.column("is_called"), schema=schema)
@@ -159,21 +160,21 @@ def _advance(source: sa.Connection, target: sa.Connection, schema: str) -> None:
         target.execute(sa.text("SELECT setval(CAST(:place AS regclass), :last, :is_called)"), values)
 
 
-def _place(schema: str, table: TableToCopy) -> str:
+def _qualified_name(schema: str, table: TableToCopy) -> str:
     return f"{quote_identifier(schema)}.{quote_identifier(table.name)}"
 
 
-def _selectable(schema: str, table: TableToCopy) -> sa.TableClause:
+def _table_clause(schema: str, table: TableToCopy) -> sa.TableClause:
     return sa.table(table.name, schema=schema)
 
 
-def _driver(connection: sa.Connection) -> psycopg.Connection[Any]:
+def _psycopg_connection(connection: sa.Connection) -> psycopg.Connection[Any]:
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]  # it is psycopg's
     return driver
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:

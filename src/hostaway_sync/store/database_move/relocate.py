@@ -1,14 +1,14 @@
-"""Moves a whole mirror from one database into another, while nobody works on either.
+"""Moves a whole mirror from one database, the source, into another, the target, while no process works on either.
 
-    claim    this move is the only one, and nobody else is at work here
-    mark     the target is migrated, and marked: no program works on it
-    lock     from now on nobody writes here; one snapshot of all tables is what is moved
-    copy     every table, then compared, in one transaction of the target
-    abandon  here every table refuses to be written, and the revision says why
-    open     the target's mark makes way for its revision
+    claim    this move is the only one, and no other process works on the source
+    mark     the target is migrated and marked, so that no process works on it
+    lock     the source is locked against writes; one snapshot of all its tables is moved
+    copy     every table is copied, then compared, in one transaction of the target
+    abandon  every table of the source refuses writes, and its mark in place of the revision says why
+    open     the target gets its revision in place of the mark
 
-Killed before `abandon`, this mirror is as it was, and another move begins anew. Killed after it, another move finds the
-mark of the same move on both sides, compares once more, and opens the target.
+A move that is killed before `abandon` leaves the source as it was, and the next move begins anew. After `abandon`, the
+next move finds the mark of the same move in both databases, compares them once more, and opens the target.
 """
 
 from __future__ import annotations
@@ -38,38 +38,38 @@ if TYPE_CHECKING:
     from hostaway_sync.store.database_move.copy_rows import TableContent, TableToCopy
     from hostaway_sync.store.postgres.database import Database
 
-_UNTIL_GONE_S: Final = 3.0
-_LOOKS_S: Final = 0.1
+_GRACE_S: Final = 3.0
+_POLL_S: Final = 0.1
 _RIGHT: Final = "moving this mirror"
 _TOKEN_BYTES: Final = 4
-_AT_WORK: Final = """
+_OTHER_SESSIONS: Final = """
 SELECT application_name, coalesce(host(client_addr), 'this host') AS host FROM pg_stat_activity
 WHERE datname = current_database() AND application_name LIKE 'hostaway-sync%' AND application_name <> :own
 GROUP BY 1, 2 ORDER BY 1, 2
 """
 _IS_OWNER: Final = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass(:table)"
-# Before the first question of a transaction, so that its snapshot shows what everybody who was first has written.
+# It must be the first statement of a transaction, so that its snapshot shows all rows that were committed before.
 _LOCK: Final = "LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE"
-_LOCK_PATIENCE: Final = "SET LOCAL lock_timeout TO '10s'"
+_SET_LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout TO '10s'"
 
 
 @dataclass(frozen=True, slots=True)
 class MoveResult:
-    """What was moved, table by table; `only_opened`: by an earlier move, which was cut off at its very end."""
+    """The moved tables; `only_opened`: an earlier move had copied them, and this one only opened the target."""
 
     tables: tuple[TableContent, ...]
     only_opened: bool = False
 
 
 def preview_move(source: Database, target: Database) -> dict[str, int]:
-    """Give how many rows of each table a move would bring; changes nothing on either side.
+    """Return the number of rows of each table that a move would copy; it changes neither database.
 
     Raises:
-        StoreError: the target is not one to move to.
-        ConfigurationError: this mirror was moved already, or is at another revision than this program.
+        StoreError: the target is not empty, or cannot be used.
+        ConfigurationError: the source was moved already, or is at another revision than this program.
     """
     revisions.require_current(source)
-    with _at_target():
+    with _naming_target():
         _require_empty(target)
 
     def read(connection: sa.Connection) -> dict[str, int]:
@@ -80,45 +80,45 @@ def preview_move(source: Database, target: Database) -> dict[str, int]:
 
 
 def move_database(source: Database, target: Database, note: Callable[[str, str], object]) -> MoveResult:
-    """Bring everything into `target`, and abandon `source`.
+    """Copy all rows into `target`, and close `source`.
 
     Args:
-        source: the mirror as it is.
+        source: the database of the mirror.
         target: an empty database, or one that an unfinished move has left.
-        note: told what is done, with which table.
+        note: called with each step and its table, for progress.
 
     Raises:
-        LeaseHeld: somebody is at work here.
-        UsageError: the target is this very database, or another move fills it.
-        StoreError: the target is not one to move to; or this user does not own this mirror's tables.
-        ConfigurationError: this mirror was moved already, or is at another revision than this program.
+        LeaseHeld: another process works on the source.
+        UsageError: the target is the source, or another move fills it.
+        StoreError: the target is not empty; or this user does not own the tables of the source.
+        ConfigurationError: the source was moved already, or is at another revision than this program.
     """
     with source.claim(_RIGHT) as is_ours:
         if not is_ours:
-            raise LeaseHeld("another `hostaway-sync database move` is at work here")
-        with _claimed(target):
+            raise LeaseHeld("another `hostaway-sync database move` is running here: wait until it ends")
+        with _claim_target(target):
             mark = MoveMark.parse(revisions.read_revision(source))
             if mark is not None and mark.kind == MOVED:
-                return _opened(source, target, mark, note)
+                return _finish_move(source, target, mark, note)
             revisions.require_current(source)
-            source.transaction(_require_ours)
-            # What is not known here to be restored would not be known there.
+            source.transaction(_require_ownership)
+            # A restore that is not detected in the source could not be detected in the target.
             source.transaction(restored.detect_restore)
-            _await_nobody(source)
+            _wait_until_unused(source)
             mark = MoveMark(MOVED, revisions.head_revision(), secrets.token_hex(_TOKEN_BYTES))
-            with _at_target():
-                _prepare(target, mark)
-            copied = _moved(source, target, mark, note)
-            _open(target, mark)
+            with _naming_target():
+                _prepare_target(target, mark)
+            copied = _copy_and_abandon(source, target, mark, note)
+            _open_target(target, mark)
             return MoveResult(copied)
 
 
-def _moved(
+def _copy_and_abandon(
     source: Database, target: Database, mark: MoveMark, note: Callable[[str, str], object]
 ) -> tuple[TableContent, ...]:
     wanted = source.transaction(lambda connection: copy_rows.list_tables(connection, source.schema))
-    with _alone(source, wanted) as here:
-        with _at_target(), _session(target) as there:
+    with _lock_source(source, wanted) as here:
+        with _naming_target(), _session(target) as there:
             copy_rows.copy_tables(here, there, source.schema, wanted, partial(note, "copying"))
             copied = copy_rows.compare_tables(here, there, source.schema, wanted, partial(note, "comparing"))
             there.commit()
@@ -127,28 +127,28 @@ def _moved(
     return copied
 
 
-def _opened(source: Database, target: Database, mark: MoveMark, note: Callable[[str, str], object]) -> MoveResult:
-    """Do the last step of a move whose mark is on both sides."""
-    with _at_target():
+def _finish_move(source: Database, target: Database, mark: MoveMark, note: Callable[[str, str], object]) -> MoveResult:
+    """Do the last step of a move whose mark is in both databases."""
+    with _naming_target():
         found = revisions.read_revision(target)
     if found != str(MoveMark(MOVING, mark.revision, mark.token)):
         raise SchemaOutdated(move_mark.SENTENCES[MOVED])
     wanted = source.transaction(lambda connection: copy_rows.list_tables(connection, source.schema))
-    with _session(source) as here, _at_target(), _session(target) as there:
+    with _session(source) as here, _naming_target(), _session(target) as there:
         copied = copy_rows.compare_tables(here, there, source.schema, wanted, partial(note, "comparing"))
-    _open(target, mark)
+    _open_target(target, mark)
     return MoveResult(copied, only_opened=True)
 
 
-def _prepare(target: Database, mark: MoveMark) -> None:
+def _prepare_target(target: Database, mark: MoveMark) -> None:
     _require_empty(target)
     if MoveMark.parse(revisions.read_revision(target)) is None:
         revisions.upgrade_database(target)
     target.transaction(partial(abandon.write_version, version=MoveMark(MOVING, mark.revision, mark.token)))
 
 
-def _open(target: Database, mark: MoveMark) -> None:
-    with _at_target():
+def _open_target(target: Database, mark: MoveMark) -> None:
+    with _naming_target():
         target.transaction(partial(abandon.write_version, version=mark.revision))
 
 
@@ -158,7 +158,7 @@ def _require_empty(target: Database) -> None:
     if mark is not None and mark.kind == MOVED:
         raise StoreError("its mirror was itself moved to another")
     if mark is not None and mark.revision != revisions.head_revision():
-        raise StoreError("another version of this program has begun to fill it: end that move with it")
+        raise StoreError("another version of this program has begun to fill it: finish that move with that version")
     if mark is not None:
         return
     if found is not None and found > revisions.head_revision():
@@ -170,58 +170,58 @@ def _require_empty(target: Database) -> None:
 
     table = target.transaction(filled)
     if table is not None:
-        raise StoreError(f"there are rows in its table {target.schema}.{table}: name an empty database")
+        raise StoreError(f"its table {target.schema}.{table} has rows: name an empty database")
 
 
-def _require_ours(connection: sa.Connection) -> None:
+def _require_ownership(connection: sa.Connection) -> None:
     place = connection.get_execution_options()["schema_translate_map"][None]
     table = f"{quote_identifier(place)}.{copy_rows.REVISION_TABLE}"
     if not connection.scalar(sa.text(_IS_OWNER), {"table": table}):
-        raise StoreError("only the owner of its tables may move a mirror: connect as whoever ran `migrate`")
+        raise StoreError("only the owner of its tables may move a mirror: connect as the user who ran `migrate`")
 
 
-def _await_nobody(source: Database) -> None:
-    until = time.monotonic() + _UNTIL_GONE_S
+def _wait_until_unused(source: Database) -> None:
+    until = time.monotonic() + _GRACE_S
     while True:
         try:
-            return source.transaction(partial(_require_nobody, own=source.application))
+            return source.transaction(partial(_require_unused, own=source.application))
         except LeaseHeld:
-            # PostgreSQL takes a moment to notice that a process is gone.
+            # PostgreSQL notices only after a moment that a process ended.
             if time.monotonic() > until:
                 raise
-        time.sleep(_LOOKS_S)
+        time.sleep(_POLL_S)
 
 
-def _require_nobody(connection: sa.Connection, own: str) -> None:
+def _require_unused(connection: sa.Connection, own: str) -> None:
     syncing = leases.list_holders(connection)
     if syncing:
         number, host = next(iter(syncing.items()))
         more = f", and {len(syncing) - 1} more are" if len(syncing) > 1 else ""
-        raise LeaseHeld(f"account {number} is being synced by {host}{more}: stop everything, then move")
-    found = connection.execute(sa.text(_AT_WORK), {"own": own}).all()
+        raise LeaseHeld(f"account {number} is being synced by {host}{more}: stop all processes, then move")
+    found = connection.execute(sa.text(_OTHER_SESSIONS), {"own": own}).all()
     if found:
         names = ", ".join(f"{row.application_name} ({row.host})" for row in found)
-        raise LeaseHeld(f"others work on this database: {names}; stop everything, cron too, then move")
+        raise LeaseHeld(f"other processes work on this database: {names}; stop them and cron, then move")
 
 
 @contextmanager
-def _alone(source: Database, wanted: list[TableToCopy]) -> Iterator[sa.Connection]:
-    """Give a transaction with a snapshot of everything, beside which nobody writes."""
+def _lock_source(source: Database, wanted: list[TableToCopy]) -> Iterator[sa.Connection]:
+    """Open a transaction with a snapshot of all tables, which are locked against writes until it ends."""
     with _session(source) as connection:
-        connection.exec_driver_sql(_LOCK_PATIENCE)
+        connection.exec_driver_sql(_SET_LOCK_TIMEOUT)
         places = [f"{quote_identifier(source.schema)}.{quote_identifier(table.name)}" for table in wanted]
         try:
             connection.exec_driver_sql(_LOCK.format(", ".join(places)))
         except sa.exc.OperationalError as error:
             if getattr(error.orig, "sqlstate", None) != "55P03":
                 raise
-            raise LeaseHeld("somebody writes into this database: stop everything, then move") from None
+            raise LeaseHeld("another process writes into this database: stop all processes, then move") from None
         yield connection
 
 
 @contextmanager
 def _session(database: Database) -> Iterator[sa.Connection]:
-    """Give a connection in one repeatable transaction, which is not a page's: it may take hours, and wait."""
+    """Open a connection in one repeatable-read transaction, which may take hours."""
     with database.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         try:
             copy_rows.prepare_connection(connection)
@@ -233,9 +233,9 @@ def _session(database: Database) -> Iterator[sa.Connection]:
 
 
 @contextmanager
-def _claimed(target: Database) -> Iterator[None]:
+def _claim_target(target: Database) -> Iterator[None]:
     with ExitStack() as stack:
-        with _at_target():
+        with _naming_target():
             is_ours = stack.enter_context(target.claim(_RIGHT))
         if not is_ours:
             raise UsageError("--to names this very database, or one that another move fills")
@@ -243,10 +243,10 @@ def _claimed(target: Database) -> Iterator[None]:
 
 
 @contextmanager
-def _at_target() -> Iterator[None]:
-    """Say of a trouble at which of the two databases it is."""
+def _naming_target() -> Iterator[None]:
+    """Raise errors of the target again with its name in front, so that they are not taken for errors of the source."""
     try:
         yield
     except (StoreError, ConfigurationError) as error:
-        says = str(error).replace(database_url.SETTING_NAME, "the URL of --to")
-        raise type(error)(f"the database to move to: {says}") from error
+        sentence = str(error).replace(database_url.SETTING_NAME, "the URL of --to")
+        raise type(error)(f"the database to move to: {sentence}") from error

@@ -1,9 +1,9 @@
-"""Forgets guests: everywhere they are now, and for whatever comes of their objects later.
+"""Forgets guests: erases their stored data, and remembers their objects so that later data is erased on arrival.
 
-    remember   with nobody writing rows or deliveries of the account: from then on nothing new is stored of them
-    erase      everything that is there, in one transaction, which also writes the audit log
+    remember   while no other transaction writes rows or deliveries of the account; from then on no new data is stored
+    erase      all stored data, in one transaction, which also writes the audit log
 
-Killed in between, nothing comes in any more, and the next call for the account erases what the first one left.
+A process that is killed in between has stopped new data, and the next call for the account erases the stored data.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ForgetRequest:
-    """Who is to be forgotten: whoever has these reservations, or any of these addresses.
+    """The guests to forget: those of the given reservations, and those with one of the given mail addresses.
 
     Attributes:
-        reservations: their ids.
-        addresses: each in its one form (see `mailboxes`), with the hashes that may stand in its place.
+        reservations: ids of reservations.
+        addresses: normalized addresses (see `mail_addresses`), each with the hashes that may stand in its place.
     """
 
     reservations: Collection[int] = ()
@@ -51,15 +51,15 @@ class ForgetRequest:
 
 @dataclass(frozen=True, slots=True)
 class ForgetResult:
-    """What forgetting did.
+    """What forgetting guests did.
 
     Attributes:
-        reservations: whose guests are forgotten.
-        conversations: the same.
-        rows: by table, in how many rows the guest was; tables without are left out.
-        unknown: reservations that were asked for, that no row is about and that were not forgotten before.
-        unknown_addresses: how many of the addresses are nowhere; a guest who was erased before has none any more.
-        is_resumed: it also erased what an earlier call that was cut left behind.
+        reservations: ids of the reservations whose guests were forgotten.
+        conversations: ids of their conversations.
+        rows: the number of rows that were erased or emptied, by table; tables without any are left out.
+        unknown: ids of requested reservations that no row is about and that were not forgotten before.
+        unknown_addresses: number of addresses that were not found; an erased guest has no address any more.
+        is_resumed: whether it also erased data that an earlier, interrupted call left.
     """
 
     reservations: tuple[int, ...]
@@ -71,67 +71,69 @@ class ForgetResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sought:
-    """Whom a call is about, and what of it is nowhere."""
+class _Search:
+    """The objects that a call is about, and the requested ones that were not found."""
 
     reservations: frozenset[int]
     conversations: frozenset[int]
     unknown: tuple[int, ...]
     unknown_addresses: int
 
-    def noted(self, erasure: ForgetResult) -> ForgetResult:
-        """Return what was done, with what was not found."""
+    def complete(self, erasure: ForgetResult) -> ForgetResult:
+        """Return the result with the requested objects that were not found."""
         is_resumed = not (
             self.reservations.issuperset(erasure.reservations) and self.conversations.issuperset(erasure.conversations)
         )
         return replace(erasure, unknown=self.unknown, unknown_addresses=self.unknown_addresses, is_resumed=is_resumed)
 
 
-class _Undone(Exception):
+class _RollBack(Exception):
+    """Ends a preview: the transaction that it leaves is rolled back."""
+
     def __init__(self, erasure: ForgetResult) -> None:
         super().__init__()
         self.erasure = erasure
 
 
 def forget_guests(database: Database, account_id: int, wanted: ForgetRequest, words: Vocabulary) -> ForgetResult:
-    """Forget guests, and whoever an earlier call that was cut left behind; again it finds nothing.
+    """Forget guests, and erase the data that an earlier, interrupted call left.
 
-    The account may be disabled or removed, but its row must be there.
+    A repeated call finds nothing. The account may be disabled or removed, but its row must be stored.
     """
-    sought = database.transaction(partial(_remember, account_id=account_id, wanted=wanted, words=words))
-    return sought.noted(database.transaction(partial(_erase, account_id=account_id, words=words)))
+    search = database.transaction(partial(_remember_all, account_id=account_id, wanted=wanted, words=words))
+    return search.complete(database.transaction(partial(_erase, account_id=account_id, words=words)))
 
 
 def preview_forgetting(database: Database, account_id: int, wanted: ForgetRequest, words: Vocabulary) -> ForgetResult:
-    """Say what `forget_guests` would do; whatever it does is undone."""
+    """Return what `forget_guests` would do: run it in a transaction that is rolled back."""
 
     def undone(connection: sa.Connection) -> None:
-        sought = _remember(connection, account_id, wanted, words)
-        raise _Undone(sought.noted(_erase(connection, account_id, words)))
+        search = _remember_all(connection, account_id, wanted, words)
+        raise _RollBack(search.complete(_erase(connection, account_id, words)))
 
     try:
         database.transaction(undone)
-    except _Undone as end:
-        return end.erasure
-    raise AssertionError  # pragma: no cover  (it always ends so)
+    except _RollBack as rollback:
+        return rollback.erasure
+    raise AssertionError  # pragma: no cover  (the preview always raises)
 
 
-def _remember(connection: sa.Connection, account_id: int, wanted: ForgetRequest, words: Vocabulary) -> _Sought:
+def _remember_all(connection: sa.Connection, account_id: int, wanted: ForgetRequest, words: Vocabulary) -> _Search:
     account_owner.lock_rows_exclusively(connection, account_id)
-    # A delivery is stored with a key that refers to this row: those under way end, later ones see what is remembered.
+    # A delivery has a foreign key to this row: deliveries in flight are stored first, later ones see the new entries.
     itself = accounts.c.account_id == account_id
     connection.execute(sa.select(accounts.c.account_id).where(itself).with_for_update())
-    ids, talks = set(wanted.reservations), set[int]()
+    ids, conversation_ids = set(wanted.reservations), set[int]()
     unknown = tuple(sorted(ids - guest_objects.find_known_reservations(connection, account_id, ids)))
     owners = guest_objects.find_by_address(connection, account_id, wanted.addresses, words) if wanted.addresses else {}
     for found in owners.values():
         ids |= found[Resource.RESERVATIONS]
-        talks |= found[Resource.CONVERSATIONS]
-    talks |= guest_objects.find_conversations(connection, account_id, ids)
+        conversation_ids |= found[Resource.CONVERSATIONS]
+    conversation_ids |= guest_objects.find_conversations(connection, account_id, ids)
     forgotten.remember_objects(connection, account_id, Resource.RESERVATIONS, ids)
-    forgotten.remember_objects(connection, account_id, Resource.CONVERSATIONS, talks)
+    forgotten.remember_objects(connection, account_id, Resource.CONVERSATIONS, conversation_ids)
     nowhere = sum(not any(found.values()) for found in owners.values())
-    return _Sought(frozenset(ids), frozenset(talks), unknown, nowhere)
+    return _Search(frozenset(ids), frozenset(conversation_ids), unknown, nowhere)
 
 
 def _erase(connection: sa.Connection, account_id: int, words: Vocabulary) -> ForgetResult:

@@ -1,7 +1,7 @@
-"""Guests who are forgotten: which objects are theirs, and whatever comes of those loses the guest before it is stored.
+"""Forgotten guests: the objects that belong to them, and the erasure of new data about these objects.
 
-Whoever writes a page has asked for its owner before, and whoever forgets a guest waits for all of those: so no page in
-flight can bring a guest back. Deliveries are stored after their account's row was locked, and then look here.
+A transaction that writes a page has locked the owner of its rows, and one that forgets a guest waits for all of these:
+so no page in flight brings a guest back. A delivery locks the row of its account, and then reads these objects.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from hostaway_sync.model.records import Page, Record, Shape
 
-# Columns that say whose a record is.
+# Columns with the ids of the owners of a record.
 _OWNERS: Final = frozenset({"reservation_id", "conversation_id"})
 _DIGITS: Final = re.compile(r"(?<![0-9])[0-9]{1,19}(?![0-9])")
 
 
 def keep_size_only(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """Say of bytes only how many there were; of what says so already, the same."""
+    """Return an expression for the size of bytes in their place; a value that is such a size already stays."""
     beginning = sa.literal(erasure_rules.ERASED_BYTES, sa.LargeBinary)
     size = sa.func.convert_to(sa.cast(sa.func.length(column), sa.Text) + " bytes", "UTF8")
     is_gone = sa.func.substring(column, 1, len(erasure_rules.ERASED_BYTES)) == beginning
@@ -49,27 +49,27 @@ EMPTIED_DELIVERY: Final[Mapping[str, Any]] = {
     ),
     "signature": None,
 }
-"""What stands in a delivery of which nothing may stay but what it was about."""
+"""The values of an emptied delivery: of its content nothing stays but the object that it was about."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForgottenObjects:
-    """Objects of an account whose guests are forgotten."""
+    """The objects of an account whose guests are forgotten, by their ids."""
 
     reservations: frozenset[int] = frozenset()
     conversations: frozenset[int] = frozenset()
 
     def __bool__(self) -> bool:
-        """Say whether there is any."""
+        """Return whether any object is forgotten."""
         return bool(self.reservations or self.conversations)
 
     def has(self, record: Record, shape: Shape, parent: int | None = None) -> bool:
-        """Say whether a record is of a forgotten guest, or of whom nobody can say whose it is.
+        """Return whether a record belongs to a forgotten guest, or its owner cannot be told.
 
         Args:
-            record: as received, or as the source may have damaged it.
-            shape: of its payload.
-            parent: whose list it stood in; that counts whatever the record says.
+            record: the record as it was received, perhaps damaged.
+            shape: the shape of its payload.
+            parent: the id of the object whose list held the record; it counts even if the record names another one.
         """
         resource = shape.resource
         if resource is Resource.LISTINGS:
@@ -82,37 +82,37 @@ class ForgottenObjects:
         conversation = record.id if resource is Resource.CONVERSATIONS else columns.get("conversation_id")
         if columns.get("reservation_id") in self.reservations or conversation in self.conversations:
             return True
-        is_nobodys = conversation is None and columns.get("reservation_id") is None
-        is_unclear = parent is None and (is_nobodys or not _OWNERS.isdisjoint(record.misfits))
+        has_no_owner = conversation is None and columns.get("reservation_id") is None
+        is_unclear = parent is None and (has_no_owner or not _OWNERS.isdisjoint(record.misfits))
         return is_unclear or self._are_copied_in(record.payload, shape)
 
     def _are_owners(self, resource: Resource, parent: int | None) -> bool:
-        """Whether a list belongs to one of these: of conversations to a reservation, of messages to a conversation."""
+        """Return whether the reservation of a list of conversations, or the conversation of messages, is forgotten."""
         return parent in (self.reservations if resource is Resource.CONVERSATIONS else self.conversations)
 
     def _are_copied_in(self, payload: str, shape: Shape) -> bool:
-        """Whether a conversation holds copies of these objects, though it says that it is another reservation's."""
+        """Return whether a conversation holds copies of these objects, even if it names another reservation."""
         if shape.resource is not Resource.CONVERSATIONS:
             return False
         owners = erasure_rules.find_copied_owners(payload, shape.vocabulary)
-        return owners is None or not self._all.isdisjoint(_numbers(list(owners)))
+        return owners is None or not self._all.isdisjoint(_numbers_in(list(owners)))
 
     @property
     def _all(self) -> frozenset[int]:
         return self.reservations | self.conversations
 
     def are_named_in(self, payload: str | None) -> bool:
-        """Say whether JSON text names one of these objects, or nobody can say what it names."""
+        """Return whether JSON text names one of these objects, or cannot be read."""
         if payload is None:
             return True
         try:
-            return not self._all.isdisjoint(_numbers(msgspec.json.decode(payload)))
+            return not self._all.isdisjoint(_numbers_in(msgspec.json.decode(payload)))
         except (msgspec.MsgspecError, RecursionError):
             return True
 
 
 def read_forgotten(connection: sa.Connection, account_id: int) -> ForgottenObjects:
-    """Give the objects of an account whose guests are forgotten."""
+    """Return the objects of an account whose guests are forgotten."""
     columns = (forgotten_guests.c.resource, forgotten_guests.c.object_id)
     rows = connection.execute(sa.select(*columns).where(forgotten_guests.c.account_id == account_id)).all()
     ids = {resource: frozenset(row.object_id for row in rows if row.resource == resource) for resource in Resource}
@@ -120,7 +120,7 @@ def read_forgotten(connection: sa.Connection, account_id: int) -> ForgottenObjec
 
 
 def remember_objects(connection: sa.Connection, account_id: int, resource: Resource, ids: Iterable[int]) -> None:
-    """Take down that these objects are a forgotten guest's, and are to be erased, again where they were before."""
+    """Store that these objects belong to forgotten guests and are to be erased, also those that were erased before."""
     rows = [{"account_id": account_id, "resource": resource.value, "object_id": number} for number in sorted(ids)]
     if rows:
         statement = insert(forgotten_guests).values(rows)
@@ -129,9 +129,9 @@ def remember_objects(connection: sa.Connection, account_id: int, resource: Resou
 
 
 def remove_forgotten_guests(connection: sa.Connection, account_id: int, page: Page, *, writing: bool = False) -> Page:
-    """Give a page in which no forgotten guest is.
+    """Return a page without the data of forgotten guests.
 
-    With `writing`, a conversation of such a guest that is new is remembered, too: its messages may not say whose.
+    With `writing`, a new conversation of such a guest is remembered, too: its messages may not name their owner.
     """
     resource = page.shape.resource
     if resource is Resource.LISTINGS:
@@ -139,23 +139,23 @@ def remove_forgotten_guests(connection: sa.Connection, account_id: int, page: Pa
     known = read_forgotten(connection, account_id)
     if not known:
         return page
-    before = _stored(connection, account_id, page, known)
+    before = _read_stored_owners(connection, account_id, page, known)
     theirs = [record.id in before or known.has(record, page.shape, page.parent) for record in page.records]
     if writing and resource is Resource.CONVERSATIONS:
         ids = {record.id for record, is_theirs in zip(page.records, theirs, strict=True) if is_theirs and record.id}
         _remember_later(connection, account_id, ids - known.conversations)
     pairs = zip(page.records, theirs, strict=True)
     records = [
-        _owned(erasure_rules.erase_record(record, page.shape), before) if is_theirs else record
+        _with_owners(erasure_rules.erase_record(record, page.shape), before) if is_theirs else record
         for record, is_theirs in pairs
     ]
     return replace(page, records=tuple(records))
 
 
-def _stored(
+def _read_stored_owners(
     connection: sa.Connection, account_id: int, page: Page, known: ForgottenObjects
 ) -> dict[int, dict[str, Any]]:
-    """Return the owners of those messages of a page that are stored as a forgotten guest's, whatever they say now."""
+    """Return the stored owners of those messages of a page whose rows belong to a forgotten guest."""
     if page.shape.resource is not Resource.MESSAGES:
         return {}
     table, array = conversation_messages, sa.ARRAY(sa.BigInteger)
@@ -170,14 +170,14 @@ def _stored(
     return {row.id: {"reservation_id": row.reservation_id, "conversation_id": row.conversation_id} for row in rows}
 
 
-def _owned(record: Record, before: Mapping[int, dict[str, Any]]) -> Record:
-    """Return a message with the owners that it had, or nobody would know it again."""
+def _with_owners(record: Record, before: Mapping[int, dict[str, Any]]) -> Record:
+    """Return a message with its stored owners: without them, it could not be recognized in the next page."""
     owners = before.get(record.id) if record.id is not None else None
     return record if owners is None else replace(record, columns={**record.columns, **owners})
 
 
 def _remember_later(connection: sa.Connection, account_id: int, ids: set[int]) -> None:
-    """Remember conversations that turned out to be a forgotten guest's, and empty the deliveries that told of them."""
+    """Remember newly found conversations of forgotten guests, and empty the deliveries about them."""
     if not ids:
         return
     remember_objects(connection, account_id, Resource.CONVERSATIONS, ids)
@@ -189,8 +189,8 @@ def _remember_later(connection: sa.Connection, account_id: int, ids: set[int]) -
     connection.execute(sa.update(webhook_log).where(*about).values(EMPTIED_DELIVERY))
 
 
-def _numbers(document: object) -> Iterator[int]:
-    """Return every number in JSON that may be an id, those within texts and keys, too; however deep it lies."""
+def _numbers_in(document: object) -> Iterator[int]:
+    """Yield every number in JSON that may be an id, at any depth, also within texts and keys."""
     waiting = [document]
     while waiting:
         value = waiting.pop()

@@ -1,4 +1,4 @@
-"""Which objects of an account belong to a guest: by the reservation, and by the mail address."""
+"""The objects of an account that belong to a guest, found by reservation or by mail address."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _BATCH: Final = 1000
 
 
 def find_known_reservations(connection: sa.Connection, account_id: int, ids: Collection[int]) -> set[int]:
-    """Return which of these reservations any row is about, and which were forgotten before."""
+    """Return those of these reservations that any row is about, or that were forgotten before."""
     kind = Resource.RESERVATIONS.value
     places: list[tuple[sa.Column[Any], sa.ColumnElement[bool]]] = [
         (reservations.c.id, sa.true()),
@@ -50,7 +50,7 @@ def find_known_reservations(connection: sa.Connection, account_id: int, ids: Col
 
 
 def find_conversations(connection: sa.Connection, account_id: int, ids: Collection[int]) -> set[int]:
-    """Return the conversations of reservations, those too of which only messages are known."""
+    """Return the ids of the conversations of reservations, also those of which only messages are stored."""
     found: set[int] = set()
     for table, number in ((conversations, "id"), (conversation_messages, "conversation_id")):
         of_them = table.c.reservation_id == sa.func.any(sa.literal(sorted(ids), sa.ARRAY(sa.BigInteger)))
@@ -62,19 +62,19 @@ def find_conversations(connection: sa.Connection, account_id: int, ids: Collecti
 def find_by_address(
     connection: sa.Connection, account_id: int, addresses: Mapping[str, Collection[str]], words: Vocabulary
 ) -> dict[str, Owners]:
-    """Return the reservations and conversations that have each address.
+    """Return the reservations and conversations that hold each address.
 
-    Compared here, not by the database: what is a small letter depends on its locale.
+    Python compares the addresses, not the database, where lower case depends on the locale.
 
     Args:
-        connection: reads.
-        account_id: whose guests.
-        addresses: in their one form, each with the hashes that may stand in its place.
-        words: say where in payloads an address may stand.
+        connection: the connection to read with.
+        account_id: the account whose guests are searched.
+        addresses: normalized addresses, each with the hashes that may stand in its place.
+        words: names the places in payloads that hold addresses.
     """
     forms = {form: address for address, others in addresses.items() for form in (address, *others)}
     found: dict[str, Owners] = {one: {r: set() for r in Resource} for one in addresses}
-    for query in _having_addresses(account_id, words):
+    for query in _address_queries(account_id, words):
         for row in connection.execute(query.execution_options(yield_per=_BATCH)):
             written = set(row.texts).union(*map(addresses_in, row.texts))
             for address in {forms[form] for form in written & forms.keys()}:
@@ -83,8 +83,8 @@ def find_by_address(
     return found
 
 
-def _having_addresses(account_id: int, words: Vocabulary) -> list[sa.Select[Any]]:
-    """Return what reads the addresses in each table that has any, and whose they are."""
+def _address_queries(account_id: int, words: Vocabulary) -> list[sa.Select[Any]]:
+    """Return the queries that read addresses and the ids of their owners, one for each table with addresses."""
     none, number = sa.cast(sa.null(), sa.BigInteger), webhook_log.c.object_id
     is_about = webhook_log.c.target_resource
     of_reservation, of_conversation = (
@@ -92,22 +92,22 @@ def _having_addresses(account_id: int, words: Vocabulary) -> list[sa.Select[Any]
         words.email_paths[Resource.CONVERSATIONS],
     )
     of_delivery = [(*place, *path) for place in words.delivery_paths for path in of_conversation]
-    booked = sa.case((is_about == Resource.RESERVATIONS.value, number))
-    talked = sa.case((is_about == Resource.CONVERSATIONS.value, number))
+    reservation_id = sa.case((is_about == Resource.RESERVATIONS.value, number))
+    conversation_id = sa.case((is_about == Resource.CONVERSATIONS.value, number))
     return [
-        _texts(account_id, reservations.c.raw_payload, of_reservation, reservations.c.id, none),
-        _texts(
+        _address_query(account_id, reservations.c.raw_payload, of_reservation, reservations.c.id, none),
+        _address_query(
             account_id,
             conversations.c.raw_payload,
             of_conversation,
             conversations.c.reservation_id,
             conversations.c.id,
         ),
-        _texts(account_id, webhook_log.c.payload, of_delivery, booked, talked),
+        _address_query(account_id, webhook_log.c.payload, of_delivery, reservation_id, conversation_id),
     ]
 
 
-def _texts(
+def _address_query(
     account_id: int,
     payload: sa.Column[Any],
     paths: Collection[tuple[str, ...]],

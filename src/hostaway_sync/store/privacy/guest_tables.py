@@ -1,6 +1,6 @@
-"""Which tables hold words of guests, and how one guest's are taken out of each.
+"""The tables that hold data of guests, and how the data of one guest is erased from each.
 
-Each table stands in `GUEST_TABLES` or, if it never holds such words, in `TABLES_WITHOUT_GUESTS`; a test checks that
+Each table stands in `GUEST_TABLES` or, if it never holds such data, in `TABLES_WITHOUT_GUESTS`; a test checks that
 none is missing.
 """
 
@@ -44,7 +44,7 @@ _BATCH: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """A guest, as far as rows of an account can be known by it; `traces` are texts that nobody else has."""
+    """What identifies rows of a guest in an account: ids of objects, and `traces`, texts that name this guest only."""
 
     account_id: int
     objects: ForgottenObjects
@@ -52,26 +52,26 @@ class Guest:
     traces: tuple[str, ...] = ()
 
     def ids(self, resource: Resource) -> sa.ColumnElement[Any]:
-        """Give the ids of the guest's objects as an array."""
+        """Return the ids of the guest's reservations or conversations as an array."""
         is_reservation = resource is Resource.RESERVATIONS
         ids = self.objects.reservations if is_reservation else self.objects.conversations
         return sa.literal(sorted(ids), sa.ARRAY(sa.BigInteger))
 
     def is_named_in(self, words: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-        """Tell texts in which the id of one of these objects stands."""
+        """Return the condition that a text holds the id of one of the guest's objects."""
         ids = "|".join(map(str, sorted(self.objects.reservations | self.objects.conversations)))
         return words.regexp_match(rf"\m({ids})\M") if ids else sa.false()
 
 
 @dataclass(frozen=True, slots=True)
 class GuestTable:
-    """A table that may hold words of a guest.
+    """A table that may hold data of guests, and how its rows are found and emptied.
 
     Attributes:
-        table: with `account_id`.
-        instead: by column, what stands there afterwards.
-        whose: which rows are about the guest; None: only what is searched tells.
-        searched: columns in which a trace or an id tells, and only those rows lose what `instead` names.
+        table: the table; it has a column `account_id`.
+        instead: the new values of emptied rows, by column.
+        whose: the condition of rows about a guest; None: only `searched` finds rows.
+        searched: columns that are searched for traces and ids; a row with a hit is emptied.
     """
 
     table: sa.Table
@@ -80,7 +80,7 @@ class GuestTable:
     searched: tuple[str, ...] = ()
 
     def erase(self, connection: sa.Connection, guest: Guest) -> int:
-        """Take a guest out; give from how many rows."""
+        """Empty the rows of a guest; return how many changed."""
         found = [self.whose(guest)] if self.whose else []
         for name in self.searched:
             words = sa.cast(self.table.c[name], sa.Text)
@@ -93,13 +93,13 @@ class GuestTable:
 
 
 def match_target(kind: sa.Column[Any], number: sa.Column[Any]) -> Whose:
-    """Tell rows by the object that they are about."""
+    """Return the condition of rows that name an object of the guest as their target."""
     kinds = (Resource.RESERVATIONS, Resource.CONVERSATIONS)
     return lambda guest: sa.or_(*(sa.and_(kind == one.value, number == sa.func.any(guest.ids(one))) for one in kinds))
 
 
 def match_columns(reservation: sa.Column[Any], conversation: sa.Column[Any]) -> Whose:
-    """Tell rows by the columns that name a reservation or a conversation."""
+    """Return the condition of rows with a reservation or a conversation of the guest in one of two columns."""
     return lambda guest: sa.or_(
         reservation == sa.func.any(guest.ids(Resource.RESERVATIONS)),
         conversation == sa.func.any(guest.ids(Resource.CONVERSATIONS)),
@@ -107,7 +107,7 @@ def match_columns(reservation: sa.Column[Any], conversation: sa.Column[Any]) -> 
 
 
 def _in_inbox(guest: Guest) -> sa.ColumnElement[bool]:
-    """Tell deliveries by their object, or because nobody can say what is in them."""
+    """Return the condition of deliveries about an object of the guest, and of those whose object cannot be told."""
     target = match_target(webhook_log.c.target_resource, webhook_log.c.object_id)(guest)
     return sa.or_(target, webhook_log.c.payload.is_(None), webhook_log.c.object_id.is_(None))
 
@@ -118,35 +118,35 @@ def _in_jobs(guest: Guest) -> sa.ColumnElement[bool]:
     return job_attempts.c.job.in_([Job(guest.account_id, RefreshTarget(*one)).key for one in objects])
 
 
-def _in_letters(guest: Guest) -> sa.ColumnElement[bool]:
+def _in_dead_letters(guest: Guest) -> sa.ColumnElement[bool]:
     target = match_target(dead_letters.c.target_resource, dead_letters.c.target_id)(guest)
     return sa.and_(dead_letters.c.kind == "delivery", target)
 
 
-def _untold(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """Say of a sentence that it is erased; where there was none, there is none."""
+def _erased_text(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """Return an expression that replaces a text by the note that it was erased; null stays null."""
     return sa.case((column.is_not(None), sa.literal(ERASED)), else_=column)
 
 
-_UNTOLD: Final[Mapping[str, Any]] = {
+_EMPTIED_ERROR: Final[Mapping[str, Any]] = {
     "error": ERASED,
     "traceback": None,
     "history": sa.literal_column("'[]'::jsonb"),
 }
-_UNSENT = sent_messages.c.state == sa.literal_column("'pending'")
-_UNSAID: Final[Mapping[str, Any]] = {
+_IS_PENDING = sent_messages.c.state == sa.literal_column("'pending'")
+_EMPTIED_MESSAGE: Final[Mapping[str, Any]] = {
     "body": ERASED,
     "body_hash": b"",
-    "error": _untold(sent_messages.c.error),
-    # What waits to be sent must not be: it has no words any more, and nobody to hear them.
-    "state": sa.case((_UNSENT, sa.literal_column("'failed'")), else_=sent_messages.c.state),
-    "proof": sa.case((_UNSENT, sa.literal_column("'person'")), else_=sent_messages.c.proof),
-    "settled_at": sa.case((_UNSENT, sa.func.now()), else_=sent_messages.c.settled_at),
+    "error": _erased_text(sent_messages.c.error),
+    # A message that waits must not be sent: its text and its recipient are erased.
+    "state": sa.case((_IS_PENDING, sa.literal_column("'failed'")), else_=sent_messages.c.state),
+    "proof": sa.case((_IS_PENDING, sa.literal_column("'person'")), else_=sent_messages.c.proof),
+    "settled_at": sa.case((_IS_PENDING, sa.func.now()), else_=sent_messages.c.settled_at),
 }
-_UNDELIVERED: Final = {**forgotten.EMPTIED_DELIVERY, "error": _untold(webhook_log.c.error)}
-_LETTER: Final[Mapping[str, Any]] = {"payload": sa.null(), "headers": sa.null()}
-# A certificate says of each resource what went wrong.
-_CERTIFIED: Final = sa.cast(
+_EMPTIED_DELIVERY: Final = {**forgotten.EMPTIED_DELIVERY, "error": _erased_text(webhook_log.c.error)}
+_EMPTIED_PAYLOAD: Final[Mapping[str, Any]] = {"payload": sa.null(), "headers": sa.null()}
+# A certificate holds an error and a note for each resource.
+_EMPTIED_CERTIFICATE: Final = sa.cast(
     sa.func.regexp_replace(
         sa.cast(verifications.c.certificate, sa.Text),
         r'"(error|note)": "(?:[^"\\]|\\.)*"',
@@ -155,8 +155,8 @@ _CERTIFIED: Final = sa.cast(
     ),
     verifications.c.certificate.type,
 )
-# An alarm goes on standing, and must go on saying what to do.
-_STILL_WRONG: Final = sa.func.format(
+# The alarm stays, and its sentence must still name the command that helps.
+_EMPTIED_ALARM: Final = sa.func.format(
     sa.literal_column("'%s: what is wrong was %s; `hostaway-sync %s %s%s` says it anew'"),
     sa.func.coalesce(sa.func.nullif(alarms.c.resource, ""), "verify"),
     ERASED,
@@ -165,18 +165,20 @@ _STILL_WRONG: Final = sa.func.format(
     sa.case((alarms.c.needs_sweep, " --full"), else_=""),
 )
 GUEST_TABLES: Final = (
-    GuestTable(sent_messages, _UNSAID, match_columns(sent_messages.c.reservation_id, sent_messages.c.conversation_id)),
-    GuestTable(webhook_log, _UNDELIVERED, _in_inbox, searched=("payload", "error", "headers", "event")),
-    GuestTable(dead_letters, {**_LETTER, **_UNTOLD}, _in_letters),
-    GuestTable(dead_letters, _LETTER, searched=("payload", "headers")),
-    GuestTable(dead_letters, _UNTOLD, searched=("error", "traceback", "history")),
+    GuestTable(
+        sent_messages, _EMPTIED_MESSAGE, match_columns(sent_messages.c.reservation_id, sent_messages.c.conversation_id)
+    ),
+    GuestTable(webhook_log, _EMPTIED_DELIVERY, _in_inbox, searched=("payload", "error", "headers", "event")),
+    GuestTable(dead_letters, {**_EMPTIED_PAYLOAD, **_EMPTIED_ERROR}, _in_dead_letters),
+    GuestTable(dead_letters, _EMPTIED_PAYLOAD, searched=("payload", "headers")),
+    GuestTable(dead_letters, _EMPTIED_ERROR, searched=("error", "traceback", "history")),
     GuestTable(job_attempts, {"error": ERASED, "traceback": None}, _in_jobs, searched=("error", "traceback")),
     GuestTable(sync_runs, {"error": ERASED}, searched=("error",)),
     GuestTable(sync_run_resources, {"error": ERASED}, searched=("error",)),
-    GuestTable(alarms, {"sentence": _STILL_WRONG}, searched=("sentence",)),
-    GuestTable(verifications, {"certificate": _CERTIFIED}, searched=("certificate",)),
+    GuestTable(alarms, {"sentence": _EMPTIED_ALARM}, searched=("sentence",)),
+    GuestTable(verifications, {"certificate": _EMPTIED_CERTIFICATE}, searched=("certificate",)),
 )
-# Numbers, marks and times; of `audit_log`, ids and counts. `accounts` has people, but no guests.
+# They hold numbers, marks and times; `audit_log` ids and counts; `accounts` names persons, but no guests.
 TABLES_WITHOUT_GUESTS: Final = frozenset(
     {
         "accounts",
@@ -206,7 +208,7 @@ TABLES_WITHOUT_GUESTS: Final = frozenset(
 
 
 def match_mirrored_rows(resource: Resource, guest: Guest) -> sa.ColumnElement[bool]:
-    """Tell the rows of the mirror that are of a guest."""
+    """Return the condition of mirrored rows that belong to a guest."""
     table = MIRRORED[resource]
     if resource is Resource.RESERVATIONS:
         return table.c.id == sa.func.any(guest.ids(resource))
@@ -215,31 +217,37 @@ def match_mirrored_rows(resource: Resource, guest: Guest) -> sa.ColumnElement[bo
 
 
 def erase_payloads(connection: sa.Connection, resource: Resource, guest: Guest) -> int:
-    """Leave of the guest's rows in the mirror what may stay; give how many lost anything."""
+    """Erase the guest's data from mirrored rows, all but the fields that may stay; return how many changed."""
     table = MIRRORED[resource]
     payload = sa.cast(table.c.raw_payload, sa.Text).label("payload")
     mine = (table.c.account_id == guest.account_id, match_mirrored_rows(resource, guest))
     rows = connection.execute(sa.select(table.c.id, payload).where(*mine).with_for_update()).all()
     touched = 0
     for row in rows:
-        staying = erasure_rules.remaining_payload(resource, row.payload, guest.words)
-        new = sa.cast(sa.literal(staying, sa.Text), table.c.raw_payload.type)
+        remaining = erasure_rules.remaining_payload(resource, row.payload, guest.words)
+        new = sa.cast(sa.literal(remaining, sa.Text), table.c.raw_payload.type)
         statement = sa.update(table).where(
             table.c.account_id == guest.account_id, table.c.id == row.id, table.c.raw_payload != new
         )
-        values = {"raw_payload": new, "payload_hash": erasure_rules.hash_remains(staying), "updated_at": sa.func.now()}
-        values |= {name: _fitting(table.c[name], form) for name, form in erasure_rules.FORMS.items() if name in table.c}
+        values = {
+            "raw_payload": new,
+            "payload_hash": erasure_rules.hash_remains(remaining),
+            "updated_at": sa.func.now(),
+        }
+        values |= {
+            name: _keep_if_allowed(table.c[name], form) for name, form in erasure_rules.FORMS.items() if name in table.c
+        }
         touched += connection.execute(statement.values(values)).rowcount
     return touched
 
 
-def _fitting(column: sa.Column[Any], form: str) -> sa.ColumnElement[Any]:
-    """Leave a typed column as it is where it has no room for a person."""
+def _keep_if_allowed(column: sa.Column[Any], form: str) -> sa.ColumnElement[Any]:
+    """Return an expression that keeps a typed column only in a form that cannot hold personal data."""
     return sa.case((column.regexp_match(f"^({form})$"), column), else_=sa.null())
 
 
 def erase_quarantine(connection: sa.Connection, guest: Guest, messages: list[int]) -> int:
-    """Delete what was kept beside the guest's rows; of records without an id nobody can say whose they are."""
+    """Delete the guest's records in quarantine; empty all records without an id, whose owner cannot be told."""
     table = quarantined_records
     in_account = table.c.account_id == guest.account_id
     listed = sa.literal(messages, sa.ARRAY(sa.BigInteger))
@@ -255,7 +263,7 @@ def erase_quarantine(connection: sa.Connection, guest: Guest, messages: list[int
 
 
 def read_traces(connection: sa.Connection, guest: Guest) -> tuple[str, ...]:
-    """Give the texts by which the guest can be known where no id is; they are nowhere once the guest is erased."""
+    """Return the texts that identify the guest in rows without ids; read them before the guest is erased."""
     found: set[str] = set()
     for resource in (Resource.RESERVATIONS, Resource.CONVERSATIONS):
         table = MIRRORED[resource]
@@ -267,7 +275,7 @@ def read_traces(connection: sa.Connection, guest: Guest) -> tuple[str, ...]:
 
 
 def _has_trace(words: sa.ColumnElement[str], known: tuple[str, ...]) -> sa.ColumnElement[bool]:
-    # Small letters of ASCII alone: others depend on the locale of the database.
+    # Only ASCII letters are lowered: others depend on the locale of the database.
     lowered = sa.func.translate(words, ascii_uppercase, ascii_lowercase)
     return sa.or_(
         sa.false(), *(sa.func.strpos(lowered, form) > 0 for form in sorted(guest_traces.list_spellings(known)))

@@ -1,6 +1,6 @@
-"""By which texts a guest can be known where no id is, and how these may be written.
+"""Traces: texts that identify a guest in rows without ids, and the spellings that they may have.
 
-A first name alone names many; so does a town. What names one person is told by the names of fields.
+A first name alone fits many persons, and so does a town. The vocabulary lists the fields that name one person.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SMALL: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def find_traces(payload: str, words: Vocabulary) -> set[str]:
-    """Return the texts that name one person in a reservation or a conversation, and in its copy of a reservation."""
+    """Return the texts that name one person in a reservation or conversation, or in its copy of a reservation."""
     document = msgspec.json.decode(payload)
     copy = words.copy_keys.get(Resource.RESERVATIONS)
     places = [document, document.get(copy)] if isinstance(document, dict) else []
@@ -36,7 +36,7 @@ def find_traces(payload: str, words: Vocabulary) -> set[str]:
 
 
 def list_spellings(texts: Iterable[str]) -> set[str]:
-    """Return how texts may stand in a column, in small letters of ASCII: in JSON, in other letters, as seen."""
+    """Return the spellings of texts that a column may hold (JSON, other cases, as shown), in lower ASCII case."""
     forms: set[str] = set()
     for text in texts:
         for one in (text, text.strip(), strip_invisible(text), text.lower(), text.upper(), text.title()):

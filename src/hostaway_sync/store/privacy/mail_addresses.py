@@ -1,4 +1,4 @@
-"""Mail addresses as people write them, and which of these are one: whatever their letters, spaces and stops around."""
+"""Mail addresses as people write them, normalized: case, Unicode form and surrounding punctuation do not count."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _AROUND: Final = ".!?*_"
 
 
 def addresses_in(text: str) -> frozenset[str]:
-    """Return the addresses in a text, each in its one form; of what is none, nothing."""
+    """Return the mail addresses in a text, normalized."""
     plain = unicodedata.normalize("NFKC", strip_invisible(unicodedata.normalize("NFKC", text))).casefold()
     return frozenset(found for one in _ADDRESS.findall(plain) if "@" in (found := _bare(one)).strip("@"))
 
 
 def list_spellings(address: str) -> frozenset[str]:
-    """Return the texts that a source may have for an address in its one form, where only a hash of them is kept."""
+    """Return the texts that the source may hold for a normalized address; of some fields only a hash is stored."""
     return frozenset({address, f"{address}.", f"mailto:{address}", f"<{address}>"})
 
 

@@ -1,7 +1,7 @@
-"""The secret that fields are hashed with, and rows that were stored under another setting, rewritten.
+"""The secret that payload fields are hashed with, and the rewriting of rows that were stored under another rule.
 
-A row says by the beginning of its hash which rule it follows, so a rewriting that was killed goes on, and takes each
-row once. Only what is hidden can be done so: what is no longer hidden comes with the next whole reading.
+The first bytes of a row's hash name the rule that it follows, so a rewriting that was killed goes on, and rewrites each
+row once. It can only hide fields: a field that is no longer hidden comes back with the next full sync.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Step = Callable[..., tuple[int, Any]]
 
 BATCH: Final = 500
-_ONE: Final = 1
+_ONLY_ID: Final = 1
 _AS_RECEIVED: Final = b"\x01"
 
 log = logging.getLogger(__name__)
@@ -43,12 +43,12 @@ log = logging.getLogger(__name__)
 def open_redaction(
     database: Database, vault: Callable[[], Vault], rules: Iterable[RedactionRule], words: Vocabulary
 ) -> Redaction | None:
-    """Return how payloads are hidden, with the database's own secret, made on first use; without rules, None.
+    """Return the redaction of payloads, with the secret of this database, made on first use; None: no rules are set.
 
     Raises:
-        ConfigurationError: the rules hide less than the database's.
-        SecretError: the secret does not open.
-        SecretsUnavailable: the store it lies in is away.
+        ConfigurationError: the rules hide less than the rule of the database.
+        SecretError: the secret cannot be opened.
+        SecretsUnavailable: the store of the secret does not answer.
     """
     rules = tuple(rules)
     payload_rule.require_compatible(payload_rule.read_rule(database), rules, words)
@@ -60,19 +60,21 @@ def open_redaction(
 
 
 def get_or_create_secret(database: Database, vault: Vault) -> bytes:
-    """Return what fields are hashed with; made on first use.
+    """Return the secret that fields are hashed with; it is made on first use.
 
     Raises:
         SecretError, SecretsUnavailable: as `open_redaction`.
     """
-    secret = _stored(database, vault) or run_secret_transaction(database, vault, _ONE, _made, table=redactions)
+    secret = _read_secret(database, vault) or run_secret_transaction(
+        database, vault, _ONLY_ID, _store_secret, table=redactions
+    )
     return bytes.fromhex(secret.get_secret_value())
 
 
 def rewrite_stored_payloads(database: Database, redaction: Redaction) -> int:
-    """Hide in all stored rows what the setting hides, unless that is done; give how many rows were rewritten.
+    """Hide the fields of the rule in all stored rows, unless that was done; return how many rows were rewritten.
 
-    If another process is at it, nothing is done.
+    While another process rewrites them, it returns 0.
     """
     applied = sa.select(redactions.c.applied)
     if database.transaction(lambda connection: connection.scalar(applied)) == redaction.mark:
@@ -80,35 +82,35 @@ def rewrite_stored_payloads(database: Database, redaction: Redaction) -> int:
     with database.claim("rewriting of payloads") as is_ours:
         if not is_ours:
             return 0
-        rows = sum(_whole(database, step) for step in _steps(redaction))
-        # A dead letter is a copy of deliveries. From here on there are none but rewritten ones to copy.
+        rows = sum(_run_all_batches(database, step) for step in _steps(redaction))
+        # A dead letter is a copy of deliveries. From here on all deliveries are rewritten, and so are copies of them.
         payload_rule.wait_for_copies(database)
-        rows += _whole(database, partial(_letters, redactor=redaction.deliveries))
+        rows += _run_all_batches(database, partial(_rewrite_dead_letters, redactor=redaction.deliveries))
         done = sa.update(redactions).values(applied=redaction.mark, updated_at=sa.func.now())
         database.transaction(lambda connection: connection.execute(done))
     log.info("%d stored rows follow HOSTAWAY_SYNC_PAYLOAD_FIELDS now", rows)
     return rows
 
 
-def _stored(database: Database, vault: SecretReader) -> SecretStr | None:
+def _read_secret(database: Database, vault: SecretReader) -> SecretStr | None:
     query = sa.select(redactions.c.secret)
     return open_stored_secret(
         vault,
         lambda: database.transaction(lambda connection: connection.scalar(query), is_one_statement=True),
-        sealing.place_of(redactions.c.secret, _ONE),
+        sealing.place_of(redactions.c.secret, _ONLY_ID),
     )
 
 
-def _made(connection: sa.Connection, store: SecretWriter) -> SecretStr:
-    """Make the secret, unless somebody else was faster."""
-    sealed = sealing.seal_value(connection, store, SecretStr(os.urandom(32).hex()), redactions.c.secret, _ONE)
-    new = insert(redactions).values(redaction_id=_ONE, secret=sealed)
+def _store_secret(connection: sa.Connection, store: SecretWriter) -> SecretStr:
+    """Store a new secret, unless another process was faster; return the stored one."""
+    sealed = sealing.seal_value(connection, store, SecretStr(os.urandom(32).hex()), redactions.c.secret, _ONLY_ID)
+    new = insert(redactions).values(redaction_id=_ONLY_ID, secret=sealed)
     connection.execute(new.on_conflict_do_nothing())
     kept: bytes = connection.execute(sa.select(redactions.c.secret)).scalar_one()
-    return store.open(bytes(kept), sealing.place_of(redactions.c.secret, _ONE))
+    return store.open(bytes(kept), sealing.place_of(redactions.c.secret, _ONLY_ID))
 
 
-def _whole(database: Database, step: Step) -> int:
+def _run_all_batches(database: Database, step: Step) -> int:
     rows, after = 0, None
     while True:
         touched, after = database.transaction(partial(step, after=after))
@@ -122,13 +124,13 @@ def _steps(redaction: Redaction) -> list[Step]:
     for resource in MIRRORED:
         redactor = redaction.redactor_for(resource)
         if redactor is not None:
-            steps.append(partial(_rows, resource=resource, redactor=redactor, mark=redaction.mark))
-            steps.append(partial(_quarantine, resource=resource, redactor=redactor, mark=redaction.mark))
-    steps.append(partial(_deliveries, redactor=redaction.deliveries))
+            steps.append(partial(_rewrite_rows, resource=resource, redactor=redactor, mark=redaction.mark))
+            steps.append(partial(_rewrite_quarantine, resource=resource, redactor=redactor, mark=redaction.mark))
+    steps.append(partial(_rewrite_deliveries, redactor=redaction.deliveries))
     return steps
 
 
-def _rows(
+def _rewrite_rows(
     connection: sa.Connection, after: tuple[int, int] | None, *, resource: Resource, redactor: Redactor, mark: bytes
 ) -> tuple[int, tuple[int, int] | None]:
     table = MIRRORED[resource]
@@ -142,16 +144,16 @@ def _rows(
     rows = connection.execute(query.order_by(table.c.account_id, table.c.id).limit(BATCH).with_for_update()).all()
     if not rows:
         return 0, None
-    covered = [redactor.redact(row.payload) for row in rows]
+    payloads = [redactor.redact(row.payload) for row in rows]
     columns = (
         sa.cast([row.account_id for row in rows], sa.ARRAY(sa.BigInteger)),
         sa.cast([row.id for row in rows], sa.ARRAY(sa.BigInteger)),
-        sa.cast(covered, sa.ARRAY(sa.Text)),
+        sa.cast(payloads, sa.ARRAY(sa.Text)),
     )
     names = (sa.column("account_id", sa.BigInteger), sa.column("id", sa.BigInteger), sa.column("payload", sa.Text))
     new = sa.func.unnest(*columns).table_valued(*names, name="new").render_derived()
     payload = sa.cast(new.c.payload, table.c.raw_payload.type)
-    # What the bytes were is not known any more: the next reading compares the payloads, and takes the hash over.
+    # The received bytes are unknown by now: the next sync compares the payloads, and stores the hash again.
     values = {
         "raw_payload": payload,
         "payload_hash": sa.literal(mark, sa.LargeBinary),
@@ -162,7 +164,7 @@ def _rows(
     return len(rows), (rows[-1].account_id, rows[-1].id)
 
 
-def _quarantine(
+def _rewrite_quarantine(
     connection: sa.Connection, after: int | None, *, resource: Resource, redactor: Redactor, mark: bytes
 ) -> tuple[int, int | None]:
     table = quarantined_records
@@ -173,16 +175,16 @@ def _quarantine(
     rows = connection.execute(query.order_by(number).limit(BATCH).with_for_update()).all()
     for row in rows:
         received, exact = bytes(row.payload_hash), bytes(row.exact)
-        # Of untouched bytes the new hash is known; else they were covered before, and the old one serves to tell them.
+        # The new hash is taken over received bytes; bytes that were hidden before keep their old hash to stay distinct.
         is_received = received[:1] == _AS_RECEIVED and not exact.startswith(erasure_rules.ERASED_BYTES)
         digest = redactor.digest(exact) if is_received else mark + received[-16:]
-        values = {"payload_hash": digest, "exact": _covered(redactor, exact)}
+        values = {"payload_hash": digest, "exact": _hide_fields(redactor, exact)}
         connection.execute(sa.delete(table).where(table.c.payload_hash == digest, number != row.quarantine_id))
         connection.execute(sa.update(table).where(number == row.quarantine_id).values(values))
     return len(rows), rows[-1].quarantine_id if rows else None
 
 
-def _deliveries(connection: sa.Connection, after: Any, *, redactor: Redactor) -> tuple[int, Any]:  # noqa: ANN401  (a key)
+def _rewrite_deliveries(connection: sa.Connection, after: Any, *, redactor: Redactor) -> tuple[int, Any]:  # noqa: ANN401  (a key)
     table = webhook_log
     query = sa.select(table.c.id, sa.cast(table.c.payload, sa.Text).label("payload"), table.c.body)
     query = query if after is None else query.where(table.c.id > after)
@@ -191,7 +193,7 @@ def _deliveries(connection: sa.Connection, after: Any, *, redactor: Redactor) ->
     for row in rows:
         body = bytes(row.body)
         if row.payload is None:
-            values: dict[str, Any] = {"body": _covered(redactor, body)}
+            values: dict[str, Any] = {"body": _hide_fields(redactor, body)}
         else:
             payload = redactor.redact(row.payload)
             values = {"payload": sa.cast(sa.literal(payload, sa.Text), table.c.payload.type), "body": payload.encode()}
@@ -200,7 +202,9 @@ def _deliveries(connection: sa.Connection, after: Any, *, redactor: Redactor) ->
     return touched, rows[-1].id if rows else None
 
 
-def _letters(connection: sa.Connection, after: int | None, *, redactor: Redactor) -> tuple[int, int | None]:
+def _rewrite_dead_letters(
+    connection: sa.Connection, after: int | None, *, redactor: Redactor
+) -> tuple[int, int | None]:
     table = dead_letters
     query = sa.select(table.c.dead_letter_id, sa.cast(table.c.payload, sa.Text).label("payload")).where(
         table.c.dead_letter_id > (after or 0), table.c.payload.is_not(None)
@@ -214,6 +218,6 @@ def _letters(connection: sa.Connection, after: int | None, *, redactor: Redactor
     return touched, rows[-1].dead_letter_id if rows else None
 
 
-def _covered(redactor: Redactor, exact: bytes) -> bytes:
-    """Give what is kept of bytes; of what says so already, the same."""
+def _hide_fields(redactor: Redactor, exact: bytes) -> bytes:
+    """Return bytes with the fields hidden; erased bytes stay as they are."""
     return exact if exact.startswith(erasure_rules.ERASED_BYTES) else redactor.redact_exact(exact, None)

@@ -1,7 +1,7 @@
-"""Which fields of payloads this database has hidden, whatever a process is told: the rule, and who may change it.
+"""The rule of this database: the payload fields that all processes hide, and how a process may change it.
 
-A process that hides more makes its setting the rule. One that hides less is refused at its start; one that was started
-before the rule began, or began to hide more, is refused in the transaction in which it would write.
+A process that hides more makes its setting the rule. One that hides less is refused at its start. One that started
+before the rule changed is refused in the transaction in which it would write.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ T = TypeVar("T")
 SETTING: Final = "HOSTAWAY_SYNC_PAYLOAD_FIELDS"
 SHOW: Final = "`hostaway-sync database payload-fields show`"
 LOOSEN: Final = "`hostaway-sync database payload-fields set`"
-# The rule itself would not pass the gate of sentences: to that, it looks like a guest's address.
+# The sentence does not quote the rule: the redaction of log lines would take it for a guest's address.
 _CHANGED: Final = (
     f"which fields of payloads this database hides was changed: set {SETTING} to what {SHOW} prints, and start this"
     " process again"
@@ -45,19 +45,19 @@ _CHANGED: Final = (
 # A transaction that stores payloads has the first lock before it reads the rule; one that changes it, the other.
 # A role that may only read can have neither, and what it has conflicts with neither. The first writes nothing anywhere.
 _SHARED: Final = "LOCK TABLE {}.redactions IN ROW SHARE MODE"
-_ALONE: Final = "LOCK TABLE {}.redactions IN EXCLUSIVE MODE"
-_PATIENCE: Final = "SET LOCAL lock_timeout TO '1s'"
+_EXCLUSIVE: Final = "LOCK TABLE {}.redactions IN EXCLUSIVE MODE"
+_SET_LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout TO '1s'"
 _LOCK_TIMEOUT: Final = "55P03"
 
 
 @dataclass(frozen=True, slots=True)
 class PayloadRule:
-    """What the database remembers.
+    """The stored rule.
 
     Attributes:
-        text: the rule, as the setting would have it; empty: nothing is hidden. None: no process has set one yet.
-        mark: how the hash of a payload begins that follows it; None: nothing is hidden, or no process has set one.
-        applied: the mark that all stored rows follow; None: not known.
+        text: the rule, written as in the setting; empty: no field is hidden; None: no process has set a rule yet.
+        mark: first bytes of the hash of payloads that follow the rule; None: no field is hidden, or no rule is set.
+        applied: the mark that all stored rows follow; None: unknown.
     """
 
     text: str | None = None
@@ -66,20 +66,20 @@ class PayloadRule:
 
     @property
     def rules(self) -> tuple[RedactionRule, ...]:
-        """The fields."""
+        """The parsed rules, one a field."""
         return parse_rules(self.text or "")
 
 
 def read_rule(database: Database) -> PayloadRule:
-    """Return the rule."""
+    """Return the stored rule."""
     return database.transaction(_read, is_one_statement=True)
 
 
 def parse_own_rules(setting: str, words: Vocabulary) -> tuple[RedactionRule, ...]:
-    """Return the rules of a process's own.
+    """Return the rules in the setting of this process.
 
     Raises:
-        ConfigurationError: they hide what the mirror itself needs.
+        ConfigurationError: they hide a field that the mirror itself needs.
     """
     rules = parse_rules(setting)
     try:
@@ -90,7 +90,7 @@ def parse_own_rules(setting: str, words: Vocabulary) -> tuple[RedactionRule, ...
 
 
 def require_compatible(rule: PayloadRule, own: tuple[RedactionRule, ...], words: Vocabulary) -> None:
-    """Raise ConfigurationError if a process with rules of its own would show what the database hides."""
+    """Raise ConfigurationError if the rules of this process would store a field that the database hides."""
     if rule.text is None and rule.applied is not None and not own:
         raise ConfigurationError(
             f"this database hides fields of payloads, but {SETTING} is not set: set it as elsewhere"
@@ -104,12 +104,12 @@ def require_compatible(rule: PayloadRule, own: tuple[RedactionRule, ...], words:
 def agree_on_redaction(
     database: Database, own: tuple[RedactionRule, ...], secret: bytes, words: Vocabulary
 ) -> Redaction:
-    """Return how payloads are hidden, by the rule of the database or by a process's own, which hides more.
+    """Return the redaction by the rule of the database, or by the rules of this process if they hide more.
 
-    What hides more is the rule from then on. The database has its row already.
+    Rules that hide more become the rule of the database. The row of the rule must be stored already.
 
     Raises:
-        ConfigurationError: the rule hides what these do not.
+        ConfigurationError: the rules of this process hide less than the rule.
     """
 
     def decide(rule: PayloadRule) -> tuple[RedactionRule, ...]:
@@ -125,35 +125,35 @@ def agree_on_redaction(
 
     rule = read_rule(database)
     redaction = Redaction(decide(rule), secret, words)
-    return redaction if redaction.mark == rule.mark else _changing(database, tighten)
+    return redaction if redaction.mark == rule.mark else _run_change(database, tighten)
 
 
 def replace_rule(database: Database, redaction: Redaction | None) -> None:
-    """Make a rule that of the database, whatever it shows; None: nothing is hidden."""
+    """Store a rule, also one that hides less than the stored one; None: no field is hidden."""
 
     def write(connection: sa.Connection) -> None:
         _wait_for_writers(connection)
         _write(connection, redaction)
 
-    _changing(database, write)
+    _run_change(database, write)
 
 
 def delay_rewrites(connection: sa.Connection) -> None:
-    """Have a rewriting of payloads wait until the transaction, which copies stored ones as they are, ends."""
+    """Make a rewriting of payloads wait until this transaction, which copies stored payloads, ends."""
     _lock(connection, _SHARED)
 
 
 def wait_for_copies(database: Database) -> None:
-    """Wait until no transaction is open that may have read payloads as they were before a rewriting.
+    """Wait until every transaction ended that may have read payloads before a rewriting.
 
     Raises:
-        StoreBusy: one of them does not end.
+        StoreBusy: one of them does not end in time.
     """
-    _changing(database, _wait_for_writers)
+    _run_change(database, _wait_for_writers)
 
 
 def guard_payloads(connection: sa.Connection, mark: bytes | None) -> None:
-    """Make sure that payloads which follow the rule of a mark may be written until the transaction ends.
+    """Require that the rule has this mark, and keep it until the transaction, which writes payloads, ends.
 
     Raises:
         ConfigurationError: the database has another rule by now.
@@ -165,7 +165,7 @@ def guard_payloads(connection: sa.Connection, mark: bytes | None) -> None:
 
 
 def guard_records(connection: sa.Connection, shape: Shape, hashes: Iterable[bytes]) -> None:
-    """Make sure that records with these hashes, which begin with a mark, may be written: as `guard_payloads`."""
+    """Require that hashes of records begin with the mark of the rule; else as `guard_payloads`."""
     _lock(connection, _SHARED)
     rule = _read(connection)
     if rule.mark is None or shape.resource.value not in redacted_resources(rule.rules, shape.vocabulary):
@@ -180,11 +180,11 @@ def _read(connection: sa.Connection) -> PayloadRule:
     return PayloadRule(*row) if row else PayloadRule()
 
 
-def _changing(database: Database, change: Callable[[sa.Connection], T]) -> T:
+def _run_change(database: Database, change: Callable[[sa.Connection], T]) -> T:
     """Run a transaction that waits for those that store payloads.
 
     Raises:
-        StoreBusy: one of them does not end.
+        StoreBusy: one of them does not end in time.
     """
     try:
         return database.transaction(change)
@@ -199,12 +199,12 @@ def _changing(database: Database, change: Callable[[sa.Connection], T]) -> T:
 
 
 def _wait_for_writers(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(_PATIENCE)
-    _lock(connection, _ALONE)
+    connection.exec_driver_sql(_SET_LOCK_TIMEOUT)
+    _lock(connection, _EXCLUSIVE)
 
 
 def _lock(connection: sa.Connection, statement: str) -> None:
-    """Have a lock until the transaction ends."""
+    """Run a statement that takes a lock until the transaction ends."""
     schema = connection.get_execution_options()["schema_translate_map"][None]
     connection.exec_driver_sql(statement.format(connection.dialect.identifier_preparer.quote(schema)))
 
@@ -215,6 +215,6 @@ def _write(connection: sa.Connection, redaction: Redaction | None) -> None:
         "rule_mark": redaction.mark if redaction else None,
         "updated_at": sa.func.now(),
     }
-    # Rows that are stored from now on follow no rule: the next one has to look at all of them again.
+    # Rows that are stored from now on follow no rule: the next rule must be applied to all rows again.
     forgets = {} if redaction else {"applied": None}
     connection.execute(sa.update(redactions).values(**values, **forgets))

@@ -1,11 +1,11 @@
-"""Which store secrets are put into, as the database itself says: all programs that work on it agree on that.
+"""The store that new secrets go to, as the database itself records it, so that all processes use the same one.
 
     database ──begin──► outside, leaving database ──end──► outside
         ▲                      │ ▲                            │
         └──end── database, leaving outside ◄─────begin────────┘
 
-What is put goes to `store` from the moment when a move begins; what was put before lies where its row says. Only who
-holds the keys alone changes this, and whoever puts a secret holds them until it is committed.
+From the moment when a move begins, new secrets go to `store`. Each older secret lies where its row says. A transaction
+that changes the placement holds the lock of the keys exclusively; one that stores a secret holds it shared.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ SETTING: Final = "HOSTAWAY_SYNC_SECRETS_STORE"
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where secrets lie.
+    """The store of new secrets, and the store that older ones may lie in.
 
     Attributes:
-        store: where they are put now.
-        leaving: where some may still lie; None: nowhere else.
-        mirror: what the names of this database's secrets outside begin with; None: there were never any.
+        store: the kind of store that new secrets go to.
+        leaving: the kind of store that some secrets may still lie in; None: no move is unfinished.
+        mirror: the prefix of this database's names in a store outside; None: it never had a secret outside.
     """
 
     store: str = DATABASE
@@ -45,20 +45,20 @@ class Placement:
 
 
 def read_placement(connection: sa.Connection) -> Placement:
-    """Give where secrets lie."""
+    """Return the recorded placement."""
     row = connection.execute(sa.select(table.c.store, table.c.leaving, table.c.mirror)).one_or_none()
     return Placement(*row) if row else Placement()
 
 
 def require_placement(database: Database, wanted: str) -> Placement:
-    """Give where secrets lie, if that is where the settings want them; where there are none yet, they decide.
+    """Return the placement if it agrees with the setting; a database without secrets adopts the setting.
 
     Raises:
-        ConfigurationError: the settings say something else than the database.
+        ConfigurationError: the setting names another store than the database.
     """
     found = database.transaction(read_placement)
     if wanted not in (found.store, found.leaving):
-        found = database.transaction(lambda connection: _adopted(connection, wanted))
+        found = database.transaction(lambda connection: _adopt(connection, wanted))
     if wanted in (found.store, found.leaving):
         return found
     raise ConfigurationError(
@@ -68,7 +68,7 @@ def require_placement(database: Database, wanted: str) -> Placement:
 
 
 def ensure_mirror_name(connection: sa.Connection) -> None:
-    """Have a beginning of the names that secrets of this database have outside."""
+    """Make the prefix of this database's names in stores outside, unless it has one."""
     sealing.lock_keys_exclusively(connection)
     found = read_placement(connection)
     if found.mirror is None:
@@ -76,14 +76,14 @@ def ensure_mirror_name(connection: sa.Connection) -> None:
 
 
 def begin_move(connection: sa.Connection, target: str) -> Placement:
-    """Have secrets put into `target` from now on; those elsewhere are to follow."""
+    """Record `target` as the store of new secrets; older ones are to follow. Return the placement."""
     sealing.lock_keys_exclusively(connection)
     found = read_placement(connection)
     return found if target == found.store else _write(connection, found, target, leaving=found.store)
 
 
 def end_move(connection: sa.Connection) -> bool:
-    """Note that nothing lies elsewhere any more; False: something does."""
+    """Record that all secrets lie in the new store; return False, and record nothing, while some lie elsewhere."""
     sealing.lock_keys_exclusively(connection)
     found = read_placement(connection)
     if sealing.values_by_store(connection).keys() - {found.store}:
@@ -93,7 +93,7 @@ def end_move(connection: sa.Connection) -> bool:
     return True
 
 
-def _adopted(connection: sa.Connection, wanted: str) -> Placement:
+def _adopt(connection: sa.Connection, wanted: str) -> Placement:
     sealing.lock_keys_exclusively(connection)
     found = read_placement(connection)
     if sealing.values_by_store(connection) or found.leaving is not None:

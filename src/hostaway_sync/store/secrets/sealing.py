@@ -1,7 +1,7 @@
-"""Which columns hold secrets, and how those that are sealed move from one key to the next while everything runs.
+"""The columns that hold secrets, and how their values are sealed with a new key while everything runs.
 
-Whoever seals holds the keys until its transaction ends, and whoever changes the keys waits for that. So once keys were
-changed, whatever is stored from then on is sealed with the new ones.
+A transaction that seals holds the lock of the keys, shared, until it ends. A change of the keys holds it exclusively,
+so that every value stored after the change is sealed with the new keys.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ RIGHT: Final = "the keys that seal"
 
 @dataclass(frozen=True, slots=True)
 class UnreadableSecret:
-    """A value that does not open, and why, as a sentence without the value; `is_plain`: it lies there unsealed."""
+    """A value that does not open, and a sentence why, without the value; `is_plain`: the value is not sealed."""
 
     place: Place
     reason: str
@@ -64,10 +64,10 @@ class PassResult:
     """What one pass over every sealed value did.
 
     Attributes:
-        seen: values there are.
-        resealed: of them, those that have another key now.
-        overtaken: of them, those that somebody else changed meanwhile.
-        troubles: those that do not open.
+        seen: number of sealed values.
+        resealed: number of values that were sealed with the first key.
+        overtaken: number of values that another process changed meanwhile.
+        troubles: the values that do not open.
     """
 
     seen: int = 0
@@ -76,7 +76,7 @@ class PassResult:
     troubles: tuple[UnreadableSecret, ...] = ()
 
     def __add__(self, other: PassResult) -> PassResult:
-        """Give both together."""
+        """Return the sum of two passes."""
         return PassResult(
             self.seen + other.seen,
             self.resealed + other.resealed,
@@ -87,7 +87,7 @@ class PassResult:
 
 @dataclass(frozen=True, slots=True)
 class StoredSecret:
-    """What one row keeps of a secret."""
+    """The bytes that a row holds of a secret: the sealed value, or a pointer into a store outside."""
 
     column: Column
     place: Place
@@ -95,7 +95,7 @@ class StoredSecret:
 
 
 def place_of(column: Column, primary_key: int) -> Place:
-    """Give the place of a value in a sealed column."""
+    """Return the place of a value in a sealed column."""
     if column not in SEALED:
         raise ValueError(f"{column} is not declared as sealed")
     return Place(column.table.name, column.name, primary_key)
@@ -104,45 +104,45 @@ def place_of(column: Column, primary_key: int) -> Place:
 def seal_value(
     connection: sa.Connection, store: SecretWriter, value: SecretStr, column: Column, primary_key: int
 ) -> bytes:
-    """Keep a value, and give what its row keeps of it, stored in the same transaction.
+    """Return the bytes to store of a secret, sealed with keys that stay until the transaction ends.
 
     Raises:
-        SecretError: the keys cannot be read any more; a store outside refuses us.
-        SecretsUnavailable: a store outside is away.
+        SecretError: the keys cannot be read any more, or a store outside refuses the secret.
+        SecretsUnavailable: a store outside does not answer.
     """
     lock_keys_shared(connection)
     return store.seal(value, place_of(column, primary_key))
 
 
 def lock_keys_shared(connection: sa.Connection) -> None:
-    """Let nobody change the keys until the transaction ends, in which something is sealed after this."""
+    """Keep the keys from being changed until the transaction, which seals afterwards, ends."""
     rights.lock_right(connection, RIGHT, shared=True)
 
 
 def lock_keys_exclusively(connection: sa.Connection) -> None:
-    """Wait for everybody who seals now, and let nobody else until the transaction ends."""
+    """Wait for all transactions that seal; no other one seals until this transaction ends."""
     rights.lock_right(connection, RIGHT)
 
 
 def has_sealed_values(connection: sa.Connection) -> bool:
-    """Say whether anything in the database is sealed, so that a lost key is never replaced by a new one."""
+    """Return whether any value is sealed: then a lost key must not be replaced by a new one."""
     first_byte = sa.literal(VERSION, sa.LargeBinary)
     begin_so = (sa.exists().where(sa.func.substring(column, 1, 1) == first_byte) for column in SEALED)
     return bool(connection.scalar(sa.select(sa.or_(*begin_so))))
 
 
 def values_by_key(connection: sa.Connection) -> Counter[str | None]:
-    """Count what lies in sealed columns by the short id of its key; None: it is not sealed."""
-    return Counter(read_key_id(value) for value in _beginnings(connection) if read_store_kind(value) == DATABASE)
+    """Count the values in sealed columns by the short id of their key; None: values that are not sealed."""
+    return Counter(read_key_id(value) for value in _first_bytes(connection) if read_store_kind(value) == DATABASE)
 
 
 def values_by_store(connection: sa.Connection) -> Counter[str]:
-    """Count secrets by the store that they lie in."""
-    return Counter(map(read_store_kind, _beginnings(connection)))
+    """Count secrets by the kind of store that they lie in."""
+    return Counter(map(read_store_kind, _first_bytes(connection)))
 
 
 def read_all_secrets(connection: sa.Connection) -> set[tuple[Place, bytes]]:
-    """Give what every row keeps of every secret."""
+    """Return the stored bytes of every secret, with their places."""
     found: set[tuple[Place, bytes]] = set()
     for column in SEALED:
         rows = connection.execute(sa.select(primary_key_of(column.table), column).where(column.is_not(None)))
@@ -151,7 +151,7 @@ def read_all_secrets(connection: sa.Connection) -> set[tuple[Place, bytes]]:
 
 
 def read_batches(database: Database) -> Iterator[list[StoredSecret]]:
-    """Give what rows keep, some rows at a time, each read in a transaction of its own."""
+    """Yield stored secrets in batches, each read in a transaction of its own."""
     for table, columns in groupby(SEALED, key=lambda column: column.table):
         read = partial(_batch, table=table, columns=tuple(columns))
         after: int | None = 0
@@ -161,44 +161,44 @@ def read_batches(database: Database) -> Iterator[list[StoredSecret]]:
 
 
 def is_still_stored(connection: sa.Connection, one: StoredSecret) -> bool:
-    """Say whether a row keeps still what was read of it; nobody else changes it until the transaction ends."""
+    """Return whether a row still holds the secret that was read; the row is locked until the transaction ends."""
     key = primary_key_of(one.column.table)
     itself = sa.select(key).where(key == one.place.primary_key, one.column == one.value)
     return connection.scalar(itself.with_for_update(key_share=True)) is not None
 
 
 def replace_if_unchanged(connection: sa.Connection, one: StoredSecret, value: bytes) -> bool:
-    """Have a row keep another value, unless somebody else changed it since it was read; say whether it does."""
+    """Store another value in a row unless it changed since it was read; return whether the row holds it now."""
     table = one.column.table
     itself = sa.update(table).where(primary_key_of(table) == one.place.primary_key, one.column == one.value)
     return connection.execute(itself.values({one.column: value})).rowcount == 1
 
 
 def check_secrets(database: Database, vault: SecretReader) -> PassResult:
-    """Open every sealed value, change nothing, and name those that do not open."""
-    return _walk(database, partial(_check, vault=vault))
+    """Open every sealed value, change nothing, and return those that do not open."""
+    return _run_pass(database, partial(_check, vault=vault))
 
 
 def reseal_secrets(database: Database, ring: KeyRing) -> PassResult:
-    """Seal with the first key whatever is sealed with another or not at all; each batch is one transaction.
+    """Seal every value with the first key that is sealed with another key or not at all; each batch is one transaction.
 
-    A value is replaced only where it is still the one that was read: what somebody else stores meanwhile stays.
+    A value is replaced only while it is the one that was read: a value that another process stored meanwhile stays.
     """
-    return _walk(database, partial(_reseal, ring=ring))
+    return _run_pass(database, partial(_reseal, ring=ring))
 
 
-def _walk(database: Database, work: Callable[[sa.Connection, list[StoredSecret]], PassResult]) -> PassResult:
+def _run_pass(database: Database, work: Callable[[sa.Connection, list[StoredSecret]], PassResult]) -> PassResult:
     passed = PassResult()
     for table, columns in groupby(SEALED, key=lambda column: column.table):
         read = partial(_batch, table=table, columns=tuple(columns))
         after: int | None = 0
         while after is not None:
-            part, after = database.transaction(partial(_step, work=work, read=partial(read, after=after)))
+            part, after = database.transaction(partial(_run_batch, work=work, read=partial(read, after=after)))
             passed += part
     return passed
 
 
-def _step(
+def _run_batch(
     connection: sa.Connection,
     *,
     work: Callable[[sa.Connection, list[StoredSecret]], PassResult],
@@ -211,7 +211,7 @@ def _step(
 def _batch(
     connection: sa.Connection, *, table: sa.Table, columns: tuple[Column, ...], after: int
 ) -> tuple[list[StoredSecret], int | None]:
-    """Give the sealed values of the next rows, and the last row's key; None: there are no more."""
+    """Return the sealed values of the next rows, and the last row's key; None: there are no more."""
     key = primary_key_of(table)
     rows = connection.execute(sa.select(key, *columns).where(key > after).order_by(key).limit(BATCH)).all()
     found = [
@@ -225,7 +225,7 @@ def _batch(
 
 def _check(connection: sa.Connection, found: list[StoredSecret], *, vault: SecretReader) -> PassResult:
     del connection
-    return PassResult(troubles=tuple(trouble for one in found if (trouble := _trouble(vault, one)) is not None))
+    return PassResult(troubles=tuple(trouble for one in found if (trouble := _find_problem(vault, one)) is not None))
 
 
 def _reseal(connection: sa.Connection, found: list[StoredSecret], *, ring: KeyRing) -> PassResult:
@@ -246,13 +246,13 @@ def _reseal(connection: sa.Connection, found: list[StoredSecret], *, ring: KeyRi
     return passed
 
 
-def _beginnings(connection: sa.Connection) -> Iterator[bytes]:
-    """Give what tells where a secret lies and what it is sealed with: nothing more of it needs to travel."""
+def _first_bytes(connection: sa.Connection) -> Iterator[bytes]:
+    """Return the first bytes of every secret: they name its store and its key, and the rest need not travel."""
     beginnings = (sa.select(sa.func.substring(c, 1, MIN_SEALED_BYTES)).where(c.is_not(None)) for c in SEALED)
     return (bytes(value) for value in connection.scalars(sa.union_all(*beginnings)))
 
 
-def _trouble(vault: SecretReader, one: StoredSecret) -> UnreadableSecret | None:
+def _find_problem(vault: SecretReader, one: StoredSecret) -> UnreadableSecret | None:
     if read_plain_text(one.value) is not None:
         return UnreadableSecret(
             one.place, f"{one.place} is not sealed: `hostaway-sync keys rotate` seals it", is_plain=True
@@ -265,6 +265,6 @@ def _trouble(vault: SecretReader, one: StoredSecret) -> UnreadableSecret | None:
 
 
 def primary_key_of(table: sa.FromClause) -> sa.ColumnElement[int]:
-    """Give the primary key of a table with sealed columns."""
+    """Return the primary key of a table with sealed columns."""
     (key,) = table.primary_key
     return key

@@ -1,11 +1,11 @@
-"""Moves secrets from one store to another while everything runs, and finds what no row names.
+"""Moves secrets from one store to another while everything runs, and finds versions that no row names.
 
-    begin     whatever is put goes to the new store from now on
-    one by one  put there, read back, named by its row, deleted where it lay: each a transaction of its own
-    sweep     what no row names is deleted from the stores outside
-    end       nothing lies in the old one any more
+    begin   new secrets go to the new store from now on
+    pass    each secret is stored there, read back, named by its row, deleted in the old store: one transaction each
+    sweep   versions that no row names are deleted from the stores outside
+    end     no secret lies in the old store any more
 
-Killed anywhere, every row says where its secret lies, and another move goes on.
+A move that is killed leaves every row with the place of its secret, and the next move goes on.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ if TYPE_CHECKING:
     from hostaway_sync.store.secrets.vault import Vault
 
 
-_UNTIL_GONE_S: Final = 3.0
-_LOOKS_S: Final = 0.05
+_GRACE_S: Final = 3.0
+_POLL_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class TransferResult:
-    """What a move did.
+    """What a move of secrets did.
 
     Attributes:
-        store: where secrets belong now.
-        moved: how many this one brought there.
-        orphans: how many that no row named it deleted outside.
-        is_whole: nothing lies elsewhere any more.
-        troubles: those that could not be opened, and lie where they lay.
+        store: the kind of store that secrets belong to now.
+        moved: number of secrets that this move brought there.
+        orphans: number of versions outside that no row named, and that were deleted.
+        is_whole: whether all secrets lie in `store`.
+        troubles: secrets that could not be opened, and stay where they are.
     """
 
     store: str
@@ -62,21 +62,21 @@ class TransferResult:
 
 
 def move_secrets(database: Database, vault: Vault, target: str) -> TransferResult:
-    """Bring all secrets to a store, those put meanwhile too; what is there already stays.
+    """Move all secrets to a store, also those that other processes store meanwhile.
 
     Raises:
-        LeaseHeld: another move is at work.
-        ConfigurationError: one of the stores cannot be used from here.
-        SecretsUnavailable: one of them is away; what was moved until then stays there.
+        LeaseHeld: another move is running.
+        ConfigurationError: one of the stores cannot be used here.
+        SecretsUnavailable: one of the stores does not answer; secrets that were moved until then stay there.
     """
-    with _alone(database):
+    with _claim_move(database):
         if target != DATABASE:
             database.transaction(secret_placement.ensure_mirror_name)
-            _prove(vault.open_store(target))
+            _require_rights(vault.open_store(target))
         placement = database.transaction(partial(secret_placement.begin_move, target=target))
         moved = 0
         while True:
-            number, troubles, overtaken = _pass(database, vault, target)
+            number, troubles, overtaken = _move_pass(database, vault, target)
             moved += number
             if number or overtaken:
                 continue
@@ -88,23 +88,23 @@ def move_secrets(database: Database, vault: Vault, target: str) -> TransferResul
 
 
 @contextmanager
-def _alone(database: Database) -> Iterator[None]:
-    until = time.monotonic() + _UNTIL_GONE_S
+def _claim_move(database: Database) -> Iterator[None]:
+    until = time.monotonic() + _GRACE_S
     while True:
         with database.claim("moving secrets") as is_ours:
             if is_ours:
                 yield
                 return
-        # PostgreSQL takes a moment to notice that a process was killed.
+        # PostgreSQL notices only after a moment that a process was killed.
         if time.monotonic() > until:
-            raise LeaseHeld("another `hostaway-sync keys move` is at work: it brings everything there")
-        time.sleep(_LOOKS_S)
+            raise LeaseHeld("another `hostaway-sync keys move` is running: wait until it ends, then try again")
+        time.sleep(_POLL_S)
 
 
 def find_orphans(database: Database, vault: Vault, kind: str) -> set[tuple[Place, bytes]]:
-    """Give what lies in a store outside and is named by no row."""
-    # Who puts a secret holds the keys until its row is committed: of what was there before, whatever is not named now
-    # never will be.
+    """Return the versions in a store outside that no row names."""
+    # A transaction that stores a secret holds the lock of the keys until its row is committed. So a version that was
+    # listed before the exclusive lock, and that no row names under it, will never be named.
     listed = set(vault.open_store(kind).list_versions())
 
     def unnamed(connection: sa.Connection) -> set[tuple[Place, bytes]]:
@@ -114,10 +114,10 @@ def find_orphans(database: Database, vault: Vault, kind: str) -> set[tuple[Place
     return database.transaction(unnamed)
 
 
-def _prove(store: SecretsStore) -> None:
-    """Do once all that will be done there: nothing is to change where something of it may not be done.
+def _require_rights(store: SecretsStore) -> None:
+    """Store, read and delete a trial secret: a move without one of these rights must fail before it changes anything.
 
-    Deleting comes first: a trial that may be made but not deleted would stay. One that a killed move left goes here.
+    Deleting comes first: without the right to delete, a trial would stay. Trials of killed moves are deleted, too.
     """
     nowhere = sealing.place_of(accounts.c.client_secret, 0)
     left = [kept for place, kept in store.list_versions() if place == nowhere]
@@ -130,7 +130,7 @@ def _prove(store: SecretsStore) -> None:
         store.discard(kept, nowhere)
 
 
-def _pass(database: Database, vault: Vault, target: str) -> tuple[int, tuple[UnreadableSecret, ...], int]:
+def _move_pass(database: Database, vault: Vault, target: str) -> tuple[int, tuple[UnreadableSecret, ...], int]:
     moved = overtaken = 0
     troubles: list[UnreadableSecret] = []
     for batch in sealing.read_batches(database):
@@ -138,7 +138,7 @@ def _pass(database: Database, vault: Vault, target: str) -> tuple[int, tuple[Unr
             if read_store_kind(one.value) == target and (target != DATABASE or read_key_id(one.value) is not None):
                 continue
             try:
-                work = partial(_move, vault=vault, one=one)
+                work = partial(_move_one, vault=vault, one=one)
                 is_done = run_secret_transaction(database, vault, one.place.primary_key, work, table=one.column.table)
             except SecretError as error:
                 troubles.append(UnreadableSecret(one.place, str(error)))
@@ -147,11 +147,11 @@ def _pass(database: Database, vault: Vault, target: str) -> tuple[int, tuple[Unr
     return moved, tuple(troubles), overtaken
 
 
-def _move(connection: sa.Connection, store: SecretWriter, *, vault: Vault, one: StoredSecret) -> bool:
+def _move_one(connection: sa.Connection, store: SecretWriter, *, vault: Vault, one: StoredSecret) -> bool:
     if not sealing.is_still_stored(connection, one):
         return False
     value = read_plain_text(one.value) or vault.open(one.value, one.place)
     kept = sealing.seal_value(connection, store, value, one.column, one.place.primary_key)
     if vault.open_store(read_store_kind(kept), connection).open(kept, one.place) != value:
-        raise SecretError(f"{one.place} does not come back as it was put into {read_store_kind(kept)}")
+        raise SecretError(f"{one.place}: {read_store_kind(kept)} gave back another value than was stored")
     return sealing.replace_if_unchanged(connection, one, kept)

@@ -1,8 +1,8 @@
-"""The vault: opens a secret wherever its row says it lies, and puts one where the database says it belongs.
+"""The vault: opens a secret in the store that its row names, and stores one where the database says it belongs.
 
-A store outside and the row are two systems. So the secret is written first, under a name of its own, then the row that
-names it, and what the row named before is deleted last: killed anywhere in between, every row names something that is
-there. What is left over then is an orphan, which `moving` finds.
+A store outside and the row are two systems. So the secret is written first, as a version of its own, then the row that
+names the version, and the version that the row named before is deleted last. A process that is killed in between
+leaves every row with a version that exists. Versions that no row names are orphans, which `transfer` finds.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ log = logging.getLogger(__name__)
 
 
 class Vault:
-    """Every store of secrets that this database uses.
+    """All stores of secrets that this database uses.
 
     Args:
-        database: says where secrets belong.
-        ring: gives the keys, when something in the database is to be sealed or opened.
-        outside: makes each store outside, given what its names begin with.
+        database: records where secrets belong.
+        ring: returns the key ring; called only when a value in the database is sealed or opened.
+        outside: by kind, what makes a store outside from the prefix of this database's names.
     """
 
     def __init__(
@@ -52,16 +52,16 @@ class Vault:
         self._outside = outside
         self._stores: dict[str, SecretsStore] = {}
         self._lock = Lock()
-        # A version outside never changes: what was read once is right as long as a row names it.
+        # A version outside never changes: a secret that was read once is right as long as a row names its version.
         self._opened: OrderedDict[tuple[Place, bytes], SecretStr] = OrderedDict()
 
     def open(self, kept: bytes, place: Place) -> SecretStr:
-        """Give the secret that a row keeps these bytes of; one from outside is asked for once a process.
+        """Return the secret that a row holds these bytes of; a process asks a store outside once for each version.
 
         Raises:
-            SecretGone: it is not there (any more).
-            SecretError: it cannot be opened, or we may not.
-            SecretsUnavailable: the store is away.
+            SecretGone: the store does not have the version any more.
+            SecretError: the secret cannot be opened, or the store refuses us.
+            SecretsUnavailable: the store does not answer.
         """
         kind = read_store_kind(kept)
         if kind == DATABASE:
@@ -76,10 +76,11 @@ class Vault:
         return found
 
     def open_store(self, kind: str, connection: sa.Connection | None = None) -> SecretsStore:
-        """Give the store of a kind; `connection`: one to read the database with, if there is one already.
+        """Return the store of a kind; `connection`: an open one to read the database with, else a new one is used.
 
         Raises:
-            ConfigurationError: there is no such store, or it cannot be used here.
+            SecretError: the kind is unknown, or the database does not record its prefix.
+            ConfigurationError: the store cannot be used here.
         """
         if kind == DATABASE:
             return self._ring()
@@ -101,7 +102,7 @@ class Vault:
         return found
 
     def discard(self, gone: Iterable[tuple[Place, bytes]]) -> int:
-        """Delete from outside what no row names any more, and give how much; what cannot be deleted is logged."""
+        """Delete versions outside that no row names, and return how many; a version that stays is logged."""
         number = 0
         for place, kept in sorted(gone, key=str):
             with self._lock:
@@ -115,12 +116,12 @@ class Vault:
 
 
 class VaultWrite:
-    """What one piece of work puts into a vault; repeated, it finds what it put before.
+    """The secrets that one transaction stores in a vault; when it is repeated, versions that it made are used again.
 
     Args:
-        vault: where.
-        table: that of the row whose secrets these are.
-        primary_key: the row's.
+        vault: the vault to store them in.
+        table: the table of the row that the secrets belong to.
+        primary_key: the primary key of that row.
     """
 
     def __init__(self, vault: Vault, table: sa.Table, primary_key: int) -> None:
@@ -134,11 +135,11 @@ class VaultWrite:
 
     @property
     def made(self) -> set[tuple[Place, bytes]]:
-        """What lies outside by this."""
+        """The versions that this write made outside."""
         return {(place, kept) for (_, place, _), kept in self._made.items() if read_store_kind(kept) != DATABASE}
 
     def begin(self, connection: sa.Connection) -> None:
-        """Find out where secrets belong until the transaction ends."""
+        """Lock the keys, and look up where secrets belong, until the transaction ends."""
         sealing.lock_keys_shared(connection)
         placement = secret_placement.read_placement(connection)
         self._store = self._vault.open_store(placement.store, connection)
@@ -147,14 +148,14 @@ class VaultWrite:
             self.before |= self._look()
 
     def left(self) -> set[tuple[Place, bytes]]:
-        """Give what no row names any more when this is committed."""
+        """Return the versions that no row names once the transaction is committed."""
         return (self.before | self.made) - self._look()
 
     def seal(self, value: SecretStr, place: Place) -> bytes:
-        """Put a secret; raises as the store does."""
+        """Store a secret and return the bytes for its row; raises as the store does."""
         if self._store is None:
-            raise RuntimeError("secrets are put in a transaction that has begun")
-        # Only now, after whatever the work itself has locked: whoever else takes both takes them in its order.
+            raise RuntimeError("a secret was stored before the transaction began")
+        # Locked only now, after the rows that the work itself locks: all transactions lock both in that order.
         self.before |= self._look(lock=True)
         if self._store.kind == DATABASE:
             return self._store.seal(value, place)
@@ -164,7 +165,7 @@ class VaultWrite:
         return self._made[key]
 
     def open(self, kept: bytes, place: Place) -> SecretStr:
-        """Give a secret, as the vault does."""
+        """Return a secret, as `Vault.open` does."""
         return self._vault.open(kept, place)
 
 
@@ -176,36 +177,36 @@ def run_secret_transaction(
     *,
     table: sa.Table = accounts,
 ) -> T:
-    """Run a transaction that puts, replaces or erases secrets of a row, and leave nothing over outside.
+    """Run a transaction that stores, replaces or erases secrets of a row, and delete unused versions outside.
 
     Args:
-        database: with the row.
-        vault: where secrets go; a store by itself is the only one there is.
-        primary_key: the row's.
-        work: as for `Database.transaction`, and where to put secrets.
-        table: that of the row.
+        database: the database with the row.
+        vault: the vault, or a single store that takes all secrets.
+        primary_key: the primary key of the row.
+        work: called as by `Database.transaction`, with what seals secrets as second argument.
+        table: the table of the row.
     """
     if not isinstance(vault, Vault):
         return database.transaction(lambda connection: work(connection, vault))
-    draft = VaultWrite(vault, table, primary_key)
+    vault_write = VaultWrite(vault, table, primary_key)
 
     def step(connection: sa.Connection) -> tuple[T, set[tuple[Place, bytes]]]:
-        draft.begin(connection)
-        return work(connection, draft), draft.left()
+        vault_write.begin(connection)
+        return work(connection, vault_write), vault_write.left()
 
     try:
         result, left = database.transaction(step)
     except StoreError:
-        raise  # it may have been committed all the same, and then the row names what was put
+        raise  # the transaction may have been committed, and then the row names the new versions
     except HostawaySyncError:
-        vault.discard(draft.made)
+        vault.discard(vault_write.made)
         raise
     vault.discard(left)
     return result
 
 
 def open_stored_secret(vault: SecretReader, read: Callable[[], bytes | None], place: Place) -> SecretStr | None:
-    """Open what a row keeps, and once more when it was replaced meanwhile; None: it keeps nothing.
+    """Return the secret that a row holds; if it was replaced meanwhile, read the row again. None: the row holds none.
 
     Raises:
         SecretError, SecretsUnavailable: as `SecretReader.open`.
@@ -229,7 +230,7 @@ def _nothing(*, lock: bool = False) -> set[tuple[Place, bytes]]:
 def _outside(
     connection: sa.Connection, table: sa.Table, primary_key: int, *, lock: bool = False
 ) -> set[tuple[Place, bytes]]:
-    """Give what lies outside by a row; with `lock` nobody else changes it until the transaction ends."""
+    """Return the versions outside that a row names; with `lock` the row is locked until the transaction ends."""
     columns = [column for column in SEALED if column.table is table]
     query = sa.select(*columns).where(sealing.primary_key_of(table) == primary_key)
     query = query.with_for_update(key_share=True) if lock else query

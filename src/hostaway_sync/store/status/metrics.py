@@ -1,6 +1,6 @@
-"""The metrics that the tables hold, in a handful of small statements: somebody asks every few seconds.
+"""The metrics that the tables hold, read with a few small statements, because a scraper asks every few seconds.
 
-Nothing is counted over all time: what is pruned would make such a number fall, and look like a new beginning.
+Nothing is counted over all time: pruning would make such a counter fall, and Prometheus would take that for a restart.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ _STATES = {"todo": "waiting", "doing": "running"}
 
 
 def read_metrics(database: Database, address: Bucket) -> list[Sample]:
-    """Give the stored metrics as they are at one moment.
+    """Return the samples of all stored metrics, read in one snapshot.
 
     Args:
-        database: asked once.
-        address: the limit of the address that requests leave through.
+        database: the database to read.
+        address: the request limit of the IP address that requests leave through.
 
     Raises:
-        StoreUnavailable, StoreError: the database cannot be asked.
+        StoreUnavailable, StoreError: the database cannot be read.
     """
 
     def read(connection: sa.Connection) -> list[Sample]:
@@ -74,7 +74,7 @@ def read_metrics(database: Database, address: Bucket) -> list[Sample]:
 
 
 def list_unavailable() -> list[Sample]:
-    """Give what is known of the stored metrics while the database is away."""
+    """Return the samples to show while the database cannot be read."""
     return [_sample(metric_catalog.DATABASE_UP, 0)]
 
 
@@ -83,7 +83,7 @@ def _sample(metric: Metric, value: float, *values: str) -> Sample:
 
 
 def _accounts(connection: sa.Connection) -> Iterator[Sample]:
-    """Ask for each account with its last run that ended and its last comparison."""
+    """Read each account with its last run that ended and its last verification."""
     ours = sync_runs.c.account_id == accounts.c.account_id
     ended = sa.select(sync_runs.c.state, sync_runs.c.started_at, sync_runs.c.finished_at)
     ended = ended.where(
@@ -131,7 +131,7 @@ def _moment(at: datetime | None) -> float:
 
 
 def _lately() -> tuple[sa.ColumnElement[bool], ...]:
-    """Say which runs are of the last day, by account: there the index is."""
+    """Return the conditions of runs of the last day, by account, because that is the order of the index."""
     return (sync_runs.c.account_id == accounts.c.account_id, is_within(sync_runs.c.triggered_at, _DAY))
 
 

@@ -1,6 +1,6 @@
-"""What the tables know about all accounts, in a handful of statements however many there are.
+"""The overview of all accounts, read with the same few statements for any number of accounts.
 
-Rows are counted, not estimated: by account from an index alone, which takes 50 ms for a million rows.
+Rows are counted, not estimated: an index-only scan by account takes 50 ms for a million rows.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 _OPEN = ("triggered", "running", "retrying")
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
-# A full run meets a broken record again every day, unless it is broken no more.
+# A daily full run meets a broken record again within this time, unless the record was repaired.
 _STILL_BROKEN = timedelta(days=2)
 
 _RUN = tuple(
@@ -67,9 +67,9 @@ _RUN = tuple(
 def read_overview(
     database: Database, buckets_of: Callable[[int], Sequence[Bucket]], *, account_id: int | None = None
 ) -> Overview:
-    """Give what is known of every account, or of one; of none when it is unknown.
+    """Return the overview of every account, or of one account; it is empty if that account is unknown.
 
-    `buckets_of` gives the limits that a request of an account counts against: the address's, then its own.
+    `buckets_of` returns the request limits of an account: that of the IP address, then its own.
     """
 
     def read(connection: sa.Connection) -> Overview:
@@ -108,7 +108,7 @@ def read_overview(
 
 
 def read_history(database: Database, account_id: int, *, runs: int) -> list[RunDetail]:
-    """Give an account's last runs, newest first."""
+    """Return the last runs of an account, newest first."""
     newest = null_if_unknown(sync_runs.c.triggered_at).desc().nulls_last()
     query = sa.select(sync_runs.c.run_id, *_RUN).where(sync_runs.c.account_id == account_id)
     query = query.order_by(newest, sync_runs.c.run_id).limit(runs)
@@ -127,7 +127,7 @@ def read_history(database: Database, account_id: int, *, runs: int) -> list[RunD
 
 
 def _accounts(account_id: int | None) -> sa.Select[Any]:
-    """Ask for each account with its lease, its newest runs and its newest equal certificate."""
+    """Return the query of each account with its lease, its newest runs and its newest equal certificate."""
     ours = sync_runs.c.account_id == accounts.c.account_id
     runs = sa.select(sync_runs.c.run_id, *_RUN).order_by(sync_runs.c.triggered_at.desc()).limit(1)
     under_way = runs.where(ours, sync_runs.c.state.in_(_OPEN)).lateral("under_way")
@@ -163,7 +163,7 @@ def _accounts(account_id: int | None) -> sa.Select[Any]:
 
 
 def _recent(ours: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """Ask what the runs of the last week cost; an incremental one that finishes what a full one began is none."""
+    """Return the query of the costs of last week's runs; an incremental run that finishes a full one is left out."""
     week, first = _week(ours).lateral("week"), _first_whole(ours).lateral("first_whole")
     today = is_within(week.c.triggered_at, _DAY)
     is_whole = week.c.state == RunState.SUCCESS.value
@@ -182,7 +182,7 @@ def _recent(ours: sa.ColumnElement[bool]) -> sa.Select[Any]:
 
 
 def _week(ours: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """Ask for the runs of the last seven days, each with mode and state of the one before it."""
+    """Return the query of the runs of the last seven days, each with mode and state of the run before it."""
     when = sync_runs.c.triggered_at
     before = (sa.func.lag(sync_runs.c[name]).over(order_by=when).label(f"{name}_before") for name in ("mode", "state"))
     is_run = (is_within(when, _WEEK), sync_runs.c.state != RunState.SKIPPED.value)
@@ -190,7 +190,7 @@ def _week(ours: sa.ColumnElement[bool]) -> sa.Select[Any]:
 
 
 def _first_whole(ours: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """Ask when the first whole run was asked for that also read messages; one without parts on record did."""
+    """Return the query of the first successful run that read messages; a run without stored resources counts as one."""
     part = sync_run_resources.alias()
     of_run = sa.select(part.c.run_id).where(part.c.run_id == sync_runs.c.run_id)
     read = of_run.where(part.c.resource == Resource.MESSAGES.value).exists() | ~of_run.exists()
@@ -211,7 +211,7 @@ def _rows(connection: sa.Connection, account_id: int | None) -> dict[int, dict[R
 
 
 def _due(connection: sa.Connection, account_id: int | None) -> dict[int, dict[Resource, DueThreads]]:
-    """Count marks: those of conversations, and of reservations whose conversation is not known yet."""
+    """Count due threads: of conversations, and of reservations whose conversation is not stored yet."""
     found: dict[int, dict[Resource, DueThreads]] = {}
     for resource, table in {Resource.RESERVATIONS: reservations, Resource.CONVERSATIONS: conversations}.items():
         since = sa.func.min(cap_at_now(table.c.thread_due_at))
@@ -241,7 +241,7 @@ def _quarantined(account_id: int | None) -> sa.Select[Any]:
 
 
 def read_bucket_uses(connection: sa.Connection, buckets: Mapping[str, Bucket]) -> dict[str, BucketUsage]:
-    """Look the buckets up; one that nobody has asked yet is left out."""
+    """Return the use of request limits, by key; a limit that no request has used yet is left out."""
     wanted = sa.func.unnest(
         sa.literal(list(buckets), sa.ARRAY(sa.Text)),
         sa.literal([bucket.window for bucket in buckets.values()], sa.ARRAY(sa.Interval)),
@@ -270,7 +270,7 @@ def read_bucket_uses(connection: sa.Connection, buckets: Mapping[str, Bucket]) -
     }
 
 
-def _facts(row: Any, **others: Any) -> AccountFacts:  # noqa: ANN401  (a row, and fields of the value)
+def _facts(row: Any, **others: Any) -> AccountFacts:  # noqa: ANN401  (a row, and fields of the result)
     seconds, calls = row.seconds_per_call, row.incremental_calls
     return AccountFacts(
         account_id=row.account_id,

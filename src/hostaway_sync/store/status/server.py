@@ -1,4 +1,4 @@
-"""How the database itself is: its version and revision, what we may do in it, how full its house is."""
+"""The state of the database server: its version and revision, our privileges in it, and its connections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hostaway_sync.store.schema import grants, revisions
 if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
-# What a writer needs: no more than `grants` gives it.
+# The privileges that a writer needs: no more than `grants` gives it.
 _RIGHTS: Final = """
 SELECT c.relname || ': ' || string_agg(lower(wanted.name), ', ' ORDER BY wanted.name)
 FROM pg_class c
@@ -36,10 +36,10 @@ SELECT current_setting('server_version_num')::int AS version,
 
 
 def read_server(database: Database) -> DatabaseServer:
-    """Look at the database.
+    """Return the state of the database server.
 
     Raises:
-        StoreError, ConfigurationError: it cannot be reached, or refuses us.
+        StoreError, ConfigurationError: the database cannot be reached, or refuses us.
     """
     name = {"schema": database.schema}
     rights = sa.text(_RIGHTS).bindparams(**name, read_only=list(grants.WRITTEN_BY_OWNER), growing=list(grants.ADDED_TO))
@@ -55,7 +55,7 @@ def read_server(database: Database) -> DatabaseServer:
     server, lacking = database.transaction(read)
     return DatabaseServer(
         version=server.version,
-        # Whoever may not enter the schema cannot ask for its revision either.
+        # A user without the right to use the schema cannot read its revision either.
         revision=revisions.read_revision(database) if server.may_enter else None,
         wanted_revision=revisions.head_revision(),
         is_read_only=server.is_read_only,

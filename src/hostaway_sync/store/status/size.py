@@ -1,4 +1,4 @@
-"""What takes space: the tables of the mirror, as the server knows them without counting."""
+"""The size of the database and of each table, as the server estimates them without counting."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ ORDER BY total DESC, name
 
 @dataclass(frozen=True, slots=True)
 class TableSize:
-    """One table; all but `rows` in bytes.
+    """The size of one table; all fields but `rows` are in bytes.
 
     Attributes:
-        rows: as the server estimated them last, or counted what was written if it never did.
-        heap: rows as they are.
-        indexes: all of its indexes.
-        toast: values too long for a row, payloads above all.
-        total: all of that, and what the server keeps beside it.
+        name: the name of the table.
+        rows: the last estimate of the server, or its count of written rows if it never made one.
+        heap: the rows themselves.
+        indexes: all indexes of the table.
+        toast: values too long for a row, mostly payloads.
+        total: all of these, with the free space map and other files of the server.
     """
 
     name: str
@@ -44,14 +45,14 @@ class TableSize:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The whole database in bytes, whatever else is in it, and our tables, the largest first."""
+    """The size of the whole database in bytes, other schemas included, and of our tables, the largest first."""
 
     database: int
     tables: tuple[TableSize, ...]
 
 
 def read_size(database: Database) -> Size:
-    """Ask how much space everything takes."""
+    """Return the size of the database and of its tables."""
 
     def read(connection: sa.Connection) -> Size:
         whole = connection.execute(sa.select(sa.func.pg_database_size(sa.func.current_database()))).scalar_one()
